@@ -1,0 +1,150 @@
+/* libechod: a concurrent TCP echo server with a fixed pool of worker threads, inside your program.
+ *
+ *     struct echod_error error;
+ *     struct echod_config *config = echod_config_new();
+ *     echod_config_set(config, "listen", "127.0.0.1:0", &error);
+ *     struct echod *server = echod_start(config, &error);
+ *     echod_config_free(config);
+ *     ... connect to echod_address(server, 0) ...
+ *     echod_drain(server, 1000);
+ *     echod_free(server);
+ *
+ * The library handles no signals, prints nothing and never ends the process (but for an assertion
+ * that fails, which is a bug). Its threads block all signals. Several servers may run in one
+ * process; they share nothing. Usable from C and C++; Linux only.
+ */
+#ifndef ECHOD_ECHOD_H
+#define ECHOD_ECHOD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define ECHOD_API __attribute__((visibility("default")))
+#else
+#define ECHOD_API
+#endif
+
+/* The library's version, such as "0.1.0". */
+ECHOD_API const char *echod_version(void);
+
+enum echod_error_kind {
+	ECHOD_ERROR_NONE = 0,
+	ECHOD_ERROR_USAGE = 1, /* a setting that cannot be meant */
+	ECHOD_ERROR_SYSTEM =
+		2 /* the system refused: port in use, no such host, limit too low, ... */
+};
+
+/* Why a call failed. The caller owns it; a call that succeeds leaves it alone. */
+struct echod_error {
+	enum echod_error_kind kind;
+	char message[400]; /* one line, no newline: what failed, on what, and why */
+};
+
+/* ---- Configuration. One thread at a time. ------------------------------------------------------
+ */
+
+struct echod_config;
+
+/* A configuration with every setting at its default, except that there is no control socket.
+ * NULL when memory is short. The caller frees it. */
+ECHOD_API struct echod_config *echod_config_new(void);
+
+/* Sets `name`, a long option of echod(8) without its dashes ("workers", "listen", "idle-timeout",
+ * ...), to `value`, written as on the command line. The first "listen" replaces the default
+ * address, each further one adds an address. Returns 0, or -1 with `error` (which may be NULL)
+ * filled. */
+ECHOD_API int echod_config_set(struct echod_config *config, const char *name, const char *value,
+			       struct echod_error *error);
+
+enum echod_log_level {
+	ECHOD_LOG_ERROR = 0,
+	ECHOD_LOG_WARNING = 1,
+	ECHOD_LOG_INFO = 2,
+	ECHOD_LOG_DEBUG = 3
+};
+
+/* Takes one line of the log: printable ASCII, no newline. Called from any of the server's threads,
+ * also from several at once, with no lock held; it must not wait, and must not call into this
+ * library. Returns 1, or 0 when the line had to be dropped, which is counted. */
+typedef int echod_log_function(void *context, enum echod_log_level level, const char *line);
+
+/* Where the log goes; by default nowhere. The level is the setting "log-level". */
+ECHOD_API void echod_config_set_log(struct echod_config *config, echod_log_function *function,
+				    void *context);
+
+/* Frees it; running servers do not need it any more. NULL is allowed. */
+ECHOD_API void echod_config_free(struct echod_config *config);
+
+/* ---- A server. ----------------------------------------------------------------------------------
+ */
+
+struct echod;
+
+/* Starts a server: when this returns, all threads run and all addresses take connections. May block
+ * while host names are resolved. Returns NULL with `error` (which may be NULL) filled, and nothing
+ * left behind: no thread, no descriptor, no socket file. The caller ends it with echod_free. */
+ECHOD_API struct echod *echod_start(const struct echod_config *config, struct echod_error *error);
+
+/* The addresses it listens on, as bound (port 0 has become a real one): `127.0.0.1:65432`,
+ * `[::1]:7000`, `unix:/path`; NULL from the last one on. The strings belong to the server. Any
+ * thread. */
+ECHOD_API const char *echod_address(const struct echod *server, size_t index);
+
+/* The TCP port of that address in host byte order; 0 for a Unix-domain socket and past the last. */
+ECHOD_API uint16_t echod_port(const struct echod *server, size_t index);
+
+/* The path of its control socket (echoctl(1) speaks to it), or NULL when it has none. Any thread.
+ */
+ECHOD_API const char *echod_control_path(const struct echod *server);
+
+/* Begins to drain: no new connections; those open, and those waiting in the kernel's backlog at
+ * this moment, may finish; after `timeout_ms` milliseconds (-1: the setting "drain-timeout") the
+ * rest are shut down. Returns at once. A second call moves the deadline. Any thread. */
+ECHOD_API void echod_drain(struct echod *server, int timeout_ms);
+
+/* Cuts all connections now. The same as echod_drain(server, 0). Any thread. */
+ECHOD_API void echod_stop(struct echod *server);
+
+/* Waits at most `timeout_ms` milliseconds (-1: for ever) until a drain or stop, from here or over
+ * the control socket, has ended the last connection. Returns 1 when it has, 0 when the time is up.
+ * Any thread. */
+ECHOD_API int echod_wait(struct echod *server, int timeout_ms);
+
+/* A descriptor that polls readable from that moment on. It belongs to the server: poll it, never
+ * read or close it. */
+ECHOD_API int echod_fd(const struct echod *server);
+
+/* Stops the server if it runs, joins its threads, closes and removes all it made. No other call may
+ * be under way or follow. NULL is allowed. */
+ECHOD_API void echod_free(struct echod *server);
+
+/* ---- Counters. They are listed in docs/counters.md.
+ * ---------------------------------------------- */
+
+struct echod_snapshot;
+
+/* The counters at one moment, consistent: an effect is never seen without its cause. NULL when
+ * memory is short. The caller frees it. Any thread. */
+ECHOD_API struct echod_snapshot *echod_snapshot_take(struct echod *server);
+
+/* The value of the counter or gauge `name`, such as "connections_open", in its unit (durations in
+ * ns). Returns 0, or -1 when there is none of that name. */
+ECHOD_API int echod_snapshot_get(const struct echod_snapshot *snapshot, const char *name,
+				 uint64_t *value);
+
+/* The name of the counter at `index`, NULL from the last one on: for going through them all. */
+ECHOD_API const char *echod_snapshot_name(const struct echod_snapshot *snapshot, size_t index);
+
+/* NULL is allowed. */
+ECHOD_API void echod_snapshot_free(struct echod_snapshot *snapshot);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
