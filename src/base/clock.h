@@ -1,0 +1,34 @@
+// Time: the monotonic clock in nanoseconds, absolute deadlines, and waiting times rounded up so
+// that no deadline becomes a busy loop. Any thread.
+#ifndef ECHOD_BASE_CLOCK_H
+#define ECHOD_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+// A duration or a deadline that never comes.
+#define CLOCK_NEVER UINT64_MAX
+
+// CLOCK_MONOTONIC, in nanoseconds.
+uint64_t clock_now(void);
+
+// CLOCK_MONOTONIC_COARSE: cheaper, up to one kernel tick (at most 10 ms) behind clock_now().
+uint64_t clock_now_coarse(void);
+
+// The moment `duration` ns from now; CLOCK_NEVER if that is never.
+uint64_t clock_deadline(uint64_t duration);
+
+// What is left until `deadline`, as the time-out poll(2) takes: milliseconds rounded up, 0 when it
+// has passed, -1 when it never comes.
+int clock_poll_timeout(uint64_t deadline);
+
+// `duration` as SO_RCVTIMEO takes it: microseconds rounded up, {0, 0} (no time-out) for
+// CLOCK_NEVER.
+struct timeval clock_timeval(uint64_t duration);
+
+#endif

@@ -1,0 +1,217 @@
+// The command line of a program, from one table. Main thread only.
+#include "base/cmdline.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define LINE_WIDTH 79
+#define HELP_COLUMN 29
+#define MAX_OPTIONS 48
+#define FIRST_LONG_CODE 0x100 // getopt_long's return value for the option at index 0
+
+static const struct cmdline_option common_options[] = {
+	{'h', "help", NULL, "print this help and exit"},
+	{'V', "version", NULL, "print the version and exit"},
+};
+#define COMMON_COUNT (sizeof(common_options) / sizeof(common_options[0]))
+
+static const struct cmdline_option *option_at(const struct cmdline *cmdline, size_t index)
+{
+	return index < cmdline->option_count ? &cmdline->options[index]
+					     : &common_options[index - cmdline->option_count];
+}
+
+// Prints `text` from column `column` on, wrapped at spaces, each further line indented to
+// HELP_COLUMN.
+static void print_wrapped(const char *text, int column)
+{
+	while (*text) {
+		size_t room = (size_t)(LINE_WIDTH - HELP_COLUMN);
+		size_t length = strlen(text);
+		if (length > room) {
+			length = room;
+			while (length > 0 && text[length] != ' ')
+				length--;
+			ensure(length > 0);
+		}
+		printf("%*s%.*s\n", HELP_COLUMN - column, "", (int)length, text);
+		column = 0;
+		text += length;
+		while (*text == ' ')
+			text++;
+	}
+}
+
+static void print_option(const struct cmdline_option *option)
+{
+	char head[80];
+	int width = snprintf(head, sizeof(head), "  %c%c%s --%s%s%s", option->letter ? '-' : ' ',
+			     option->letter ? option->letter : ' ', option->letter ? "," : " ",
+			     option->name, option->argument ? " " : "",
+			     option->argument ? option->argument : "");
+	if (width + 2 > HELP_COLUMN) {
+		printf("%s\n", head);
+		width = 0;
+	} else {
+		fputs(head, stdout);
+	}
+	print_wrapped(option->help, width);
+}
+
+static void print_help(const struct cmdline *cmdline)
+{
+	printf("Usage: %s %s\n%s\n\nOptions:\n", cmdline->program, cmdline->synopsis,
+	       cmdline->summary);
+	for (size_t i = 0; i < cmdline->option_count + COMMON_COUNT; i++)
+		print_option(option_at(cmdline, i));
+	if (cmdline->epilogue)
+		printf("\n%s\n", cmdline->epilogue);
+}
+
+// Prints one line, whatever control characters the text in it was given with.
+__attribute__((format(printf, 2, 3))) static void complain(const char *program, const char *format,
+							   ...)
+{
+	char line[600];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	for (char *at = line; *at; at++) {
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	}
+	fprintf(stderr, "%s: %s\n", program, line);
+}
+
+int cmdline_fail(const char *program, const struct error *error)
+{
+	complain(program, "%s", error->message);
+	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+}
+
+int cmdline_finish(const char *program, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	complain(program, "cannot write to standard output: %s", error_text(errno));
+	return EXIT_CHECK_FAILED;
+}
+
+static int fail_usage(const struct cmdline *cmdline, const char *what, const char *given)
+{
+	complain(cmdline->program, "%s '%.200s' (see %s --help)", what, given, cmdline->program);
+	return EXIT_USAGE;
+}
+
+// Builds what getopt_long wants from the table: `shorts` as ":l:w:" and the long options.
+static void build_getopt(const struct cmdline *cmdline, char *shorts, struct option *longs)
+{
+	size_t count = cmdline->option_count + COMMON_COUNT;
+	ensure(count <= MAX_OPTIONS);
+	*shorts++ = ':';
+	for (size_t i = 0; i < count; i++) {
+		const struct cmdline_option *option = option_at(cmdline, i);
+		longs[i] = (struct option){
+			.name = option->name,
+			.has_arg = option->argument ? required_argument : no_argument,
+			.val = FIRST_LONG_CODE + (int)i,
+		};
+		if (option->letter) {
+			*shorts++ = option->letter;
+			if (option->argument)
+				*shorts++ = ':';
+		}
+	}
+	longs[count] = (struct option){0};
+	*shorts = '\0';
+}
+
+static const struct cmdline_option *find_option(const struct cmdline *cmdline, int code)
+{
+	for (size_t i = 0; i < cmdline->option_count + COMMON_COUNT; i++) {
+		const struct cmdline_option *option = option_at(cmdline, i);
+		if (code == FIRST_LONG_CODE + (int)i || (option->letter && code == option->letter))
+			return option;
+	}
+	return NULL;
+}
+
+static int take_value(const struct cmdline *cmdline, const struct cmdline_option *option,
+		      const char *value)
+{
+	struct error error = {0};
+	if (cmdline->take(cmdline->context, option ? option->name : NULL, value, &error) == 0)
+		return -1;
+	if (option)
+		complain(cmdline->program, "--%s: %s", option->name, error.message);
+	else
+		complain(cmdline->program, "%s", error.message);
+	return error.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+}
+
+// What getopt_long could not make sense of.
+static int refuse(const struct cmdline *cmdline, int code, char **argv)
+{
+	const struct cmdline_option *option = find_option(cmdline, optopt);
+	char given[64];
+	if (code == ':' || (option && optopt >= FIRST_LONG_CODE)) {
+		snprintf(given, sizeof(given), "--%s", option->name);
+		return fail_usage(cmdline,
+				  code == ':' ? "an argument is missing after option"
+					      : "no argument is allowed after option",
+				  given);
+	}
+	if (optopt) {
+		snprintf(given, sizeof(given), "-%c", optopt);
+		return fail_usage(cmdline, "unknown option", given);
+	}
+	return fail_usage(cmdline, "unknown or ambiguous option", argv[optind - 1]);
+}
+
+static int take_option(const struct cmdline *cmdline, int code, char **argv)
+{
+	if (code == '?' || code == ':')
+		return refuse(cmdline, code, argv);
+	const struct cmdline_option *option = find_option(cmdline, code);
+	ensure(option);
+	if (strcmp(option->name, "help") == 0) {
+		print_help(cmdline);
+		return cmdline_finish(cmdline->program, EXIT_OK);
+	}
+	if (strcmp(option->name, "version") == 0) {
+		printf("%s %s\n", cmdline->program, cmdline->version);
+		return cmdline_finish(cmdline->program, EXIT_OK);
+	}
+	return take_value(cmdline, option, optarg);
+}
+
+int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
+{
+	char shorts[2 * MAX_OPTIONS + 2];
+	struct option longs[MAX_OPTIONS + 1];
+	build_getopt(cmdline, shorts, longs);
+	opterr = 0;
+	optind = 0; // glibc: start afresh
+	for (;;) {
+		// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only
+		int code = getopt_long(argc, argv, shorts, longs, NULL);
+		if (code == -1)
+			break;
+		int status = take_option(cmdline, code, argv);
+		if (status != -1)
+			return status;
+	}
+	for (int i = optind; i < argc; i++) {
+		int status = take_value(cmdline, NULL, argv[i]);
+		if (status != -1)
+			return status;
+	}
+	return -1;
+}

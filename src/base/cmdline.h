@@ -1,0 +1,52 @@
+// The command line of a program, from one table: GNU long options with short forms, --help,
+// --version and the messages for what cannot be understood. Main thread only.
+#ifndef ECHOD_BASE_CMDLINE_H
+#define ECHOD_BASE_CMDLINE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+// The project's exit statuses, the same in every program.
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_CHECK_FAILED = 1, // bytes wrong, a limit missed
+	EXIT_USAGE = 2,
+	EXIT_UNREACHABLE = 3, // could not connect, bind or reach the control socket
+	EXIT_INCONCLUSIVE = 4,
+};
+
+struct cmdline_option {
+	char letter;	      // 0: has no short form
+	const char *name;     // without the dashes
+	const char *argument; // what stands for its argument in --help, NULL: takes none
+	const char *help;     // no newline; wrapped to 80 columns
+};
+
+struct cmdline {
+	const char *program;
+	const char *synopsis; // what follows the program's name in the usage line
+	const char *summary;  // one paragraph, lines of at most 80 columns
+	const char *epilogue; // after the options, NULL: none
+	const char *version;  // what --version prints after the program's name
+	const struct cmdline_option *options;
+	size_t option_count;
+
+	// Takes one option, or, with `name` NULL, one operand. Returns 0, or -1 with `error` saying
+	// what is wrong with the value. `value` lives as long as argv.
+	int (*take)(void *context, const char *name, const char *value, struct error *error);
+	void *context;
+};
+
+// Reads the command line. Returns -1 when the program should go on, else the status to exit with:
+// --help and --version have been printed, or one line has been, saying what is wrong.
+int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
+
+// Prints `PROGRAM: message` to standard error and returns the exit status for the error's kind.
+int cmdline_fail(const char *program, const struct error *error);
+
+// Flushes standard output. Returns `status`, or EXIT_CHECK_FAILED after a message when what was
+// printed did not arrive (full disk).
+int cmdline_finish(const char *program, int status);
+
+#endif

@@ -1,0 +1,24 @@
+// An error on its way up. Any thread.
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int error_set(struct error *error, enum error_kind kind, const char *format, ...)
+{
+	if (!error)
+		return -1;
+	error->kind = kind;
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+const char *error_text(int number)
+{
+	const char *text = strerrordesc_np(number);
+	return text ? text : "unknown error";
+}

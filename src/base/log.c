@@ -1,0 +1,85 @@
+// The log. Any thread.
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+static const char *const level_names[LOG_LEVELS] = {"error", "warning", "info", "debug"};
+
+const char *log_level_name(enum log_level level)
+{
+	ensure((int)level >= 0 && level < LOG_LEVELS);
+	return level_names[level];
+}
+
+int log_level_parse(const char *text, enum log_level *level, struct error *error)
+{
+	for (int i = 0; i < LOG_LEVELS; i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return error_set(error, ERROR_USAGE,
+			 "'%.64s' is not a log level: error, warning, info or debug", text);
+}
+
+char *log_escape(const char *text, size_t length, char *buffer, size_t size)
+{
+	ensure(size > 0);
+	size_t used = 0;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+		bool plain = c >= 0x20 && c <= 0x7e && c != '\\';
+		if (used + (plain ? 1 : 4) >= size)
+			break;
+		if (plain)
+			buffer[used++] = (char)c;
+		else
+			used += (size_t)snprintf(buffer + used, size - used, "\\x%02X", c);
+	}
+	buffer[used] = '\0';
+	return buffer;
+}
+
+// Our own messages hold no backslash of their own, but may quote text that log_escape has been
+// through, so a backslash stays as it is here.
+static void make_printable(char *line)
+{
+	for (; *line; line++) {
+		if (*line < 0x20 || *line > 0x7e)
+			*line = '?';
+	}
+}
+
+void log_write(struct log *log, enum log_level level, const char *format, ...)
+{
+	if (!log->sink || !log_wants(log, level))
+		return;
+	char line[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	make_printable(line);
+	if (!log->sink(log->context, level, line))
+		atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
+}
+
+bool log_limit_pass(struct log *log, struct log_limit *limit, uint64_t *suppressed)
+{
+	uint64_t now = clock_now();
+	if (now < limit->next) {
+		limit->suppressed++;
+		atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
+		return false;
+	}
+	*suppressed = limit->suppressed;
+	limit->suppressed = 0;
+	limit->next = now + NS_PER_S;
+	return true;
+}

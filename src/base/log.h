@@ -1,0 +1,59 @@
+// The log: levels, and a sink that the program provides. The library below never writes by itself.
+// Any thread may log; no lock is held around the sink.
+#ifndef ECHOD_BASE_LOG_H
+#define ECHOD_BASE_LOG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum log_level {
+	LOG_ERROR,
+	LOG_WARNING,
+	LOG_INFO,
+	LOG_DEBUG,
+	LOG_LEVELS,
+};
+
+// Takes one finished line without its newline, printable ASCII only. Called from any thread, must
+// not wait for anybody. Returns false when it had to drop the line.
+typedef bool log_sink(void *context, enum log_level level, const char *line);
+
+struct log {
+	_Atomic int level; // written by the stats thread (`log LEVEL`), read by all; no data hangs
+			   // on it
+	log_sink *sink;	   // NULL: nobody listens
+	void *context;
+	_Atomic uint64_t dropped; // lines that the sink or a limit dropped
+};
+
+// Formats and passes on a line when `level` is wanted. Bytes outside printable ASCII become `?`.
+void log_write(struct log *log, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline bool log_wants(const struct log *log, enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
+}
+
+// At most one line a second of one kind: a struct for each kind, owned by one thread, all zero at
+// first.
+struct log_limit {
+	uint64_t next;	     // when the next line may pass (clock_now)
+	uint64_t suppressed; // since the last one that passed
+};
+
+// Whether a line may pass now. When it may, `suppressed` says how many did not since the last.
+bool log_limit_pass(struct log *log, struct log_limit *limit, uint64_t *suppressed);
+
+const char *log_level_name(enum log_level level);
+int log_level_parse(const char *text, enum log_level *level, struct error *error);
+
+// Copies `text` (`length` bytes) into `buffer` as printable ASCII, \xNN for all else and for the
+// backslash, cut off where `buffer` ends. Returns `buffer`.
+char *log_escape(const char *text, size_t length, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,63 @@
+// Starting threads, and waiting until they have reported in.
+#include "base/thread.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define STACK_SIZE (256UL * 1024) // buffers are on the heap; 4096 workers must not reserve 32 GiB
+
+int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
+		 struct error *error)
+{
+	ensure(strlen(name) <= 15);
+	pthread_attr_t attributes;
+	int failed = pthread_attr_init(&attributes);
+	ensure(!failed);
+	failed = pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	ensure(!failed);
+
+	// A thread inherits the mask of the one that starts it: there is no moment without it.
+	sigset_t all;
+	sigset_t before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(thread, &attributes, run, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (failed)
+		return error_set(error, ERROR_SYSTEM, "cannot create thread %s: %s", name,
+				 error_text(failed));
+	pthread_setname_np(*thread, name); // at worst it keeps the program's name
+	return 0;
+}
+
+void gate_init(struct gate *gate)
+{
+	pthread_mutex_init(&gate->lock, NULL);
+	pthread_cond_init(&gate->changed, NULL);
+	gate->arrived = 0;
+}
+
+void gate_arrive(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->arrived++;
+	pthread_cond_signal(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_wait(struct gate *gate, unsigned threads)
+{
+	pthread_mutex_lock(&gate->lock);
+	while (gate->arrived < threads)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_destroy(struct gate *gate)
+{
+	pthread_cond_destroy(&gate->changed);
+	pthread_mutex_destroy(&gate->lock);
+}

@@ -1,0 +1,26 @@
+// Starting threads, and waiting until they have reported in.
+#ifndef ECHOD_BASE_THREAD_H
+#define ECHOD_BASE_THREAD_H
+
+#include <pthread.h>
+
+#include "base/error.h"
+
+// Starts a thread that blocks all signals and is named `name` (at most 15 bytes,
+// pthread_setname_np(3)), so that top -H shows what the server is made of.
+int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
+		 struct error *error);
+
+// Counts threads that are ready. All members are guarded by `lock`.
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned arrived;
+};
+
+void gate_init(struct gate *gate);
+void gate_arrive(struct gate *gate);
+void gate_wait(struct gate *gate, unsigned threads); // until that many have arrived
+void gate_destroy(struct gate *gate);
+
+#endif

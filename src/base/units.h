@@ -1,0 +1,32 @@
+// Numbers as people write them: counts, sizes (`k m g`, powers of 1024) and durations (`us ms s m
+// h`); and back again. Any thread.
+#ifndef ECHOD_BASE_UNITS_H
+#define ECHOD_BASE_UNITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+// A whole decimal number from `minimum` to `maximum`. On failure 0 is not returned but -1, with a
+// message that names the value and what is allowed; the same holds for the two below.
+int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *count,
+		      struct error *error);
+
+// A size in bytes: `4096`, `64k`, `1.5m`, `2g`.
+int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *bytes,
+		     struct error *error);
+
+// A duration in nanoseconds: `250us`, `5ms`, `1.5s`, `10m`, `2h`, or `0`.
+int units_parse_duration(const char *text, uint64_t *ns, struct error *error);
+
+// The same, and the word `never`, which gives CLOCK_NEVER.
+int units_parse_timeout(const char *text, uint64_t *ns, struct error *error);
+
+// Writes `ns` in the unit that reads best, such as `12.3 ms`; returns `buffer`. 16 bytes suffice.
+char *units_format_duration(uint64_t ns, char *buffer, size_t size);
+
+// Writes `bytes` as `64.0 KiB`; returns `buffer`. 16 bytes suffice.
+char *units_format_size(uint64_t bytes, char *buffer, size_t size);
+
+#endif
