@@ -1,0 +1,223 @@
+// Addresses. Any thread; only address_resolve may block.
+#include "net/address.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/units.h"
+
+#define ALLOWED "allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH"
+
+static int parse_unix(const char *path, struct address *address, struct error *error)
+{
+	size_t length = strlen(path);
+	if (length == 0)
+		return error_set(error, ERROR_USAGE, "'unix:' has no path; " ALLOWED);
+	if (length >= sizeof(address->path))
+		return error_set(
+			error, ERROR_USAGE,
+			"the path of 'unix:%.40s...' has %zu bytes, a socket's path at most %zu",
+			path, length, sizeof(address->path) - 1);
+	address->is_unix = true;
+	memcpy(address->path, path, length + 1);
+	return 0;
+}
+
+static int parse_port(const char *text, uint64_t minimum, struct address *address,
+		      struct error *error)
+{
+	uint64_t port;
+	struct error why;
+	if (units_parse_count(text, minimum, UINT16_MAX, &port, &why) != 0)
+		return error_set(error, ERROR_USAGE, "port %s", why.message);
+	address->port = (uint16_t)port;
+	return 0;
+}
+
+static int copy_host(const char *host, size_t length, struct address *address, struct error *error)
+{
+	if (length >= sizeof(address->host))
+		return error_set(error, ERROR_USAGE, "the host name '%.40s...' is too long", host);
+	memcpy(address->host, host, length);
+	address->host[length] = '\0';
+	return 0;
+}
+
+int address_parse(const char *text, struct address *address, struct error *error)
+{
+	*address = (struct address){0};
+	if (strncmp(text, "unix:", 5) == 0)
+		return parse_unix(text + 5, address, error);
+
+	const char *colon = strrchr(text, ':');
+	const char *host = text;
+	const char *host_end = colon;
+	if (text[0] == '[') {
+		host = text + 1;
+		host_end = strchr(text, ']');
+		if (!host_end || host_end == host || host_end[1] != ':')
+			colon = NULL;
+		else
+			colon = host_end + 1;
+	} else if (colon && memchr(text, ':', (size_t)(colon - text))) {
+		return error_set(error, ERROR_USAGE,
+				 "'%.100s' is ambiguous: write an IPv6 address as [ADDRESS]:PORT",
+				 text);
+	}
+	if (!colon)
+		return error_set(error, ERROR_USAGE, "'%.100s' is not an address; " ALLOWED, text);
+	if (copy_host(host, (size_t)(host_end - host), address, error) != 0)
+		return -1;
+	return parse_port(colon + 1, 0, address, error);
+}
+
+int address_from_host(const char *host, const char *port, struct address *address,
+		      struct error *error)
+{
+	*address = (struct address){0};
+	if (strncmp(host, "unix:", 5) == 0)
+		return parse_unix(host + 5, address, error);
+	size_t length = strlen(host);
+	if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+		host++;
+		length -= 2;
+	}
+	if (length == 0)
+		return error_set(error, ERROR_USAGE, "the host is empty");
+	if (copy_host(host, length, address, error) != 0)
+		return -1;
+	return parse_port(port, 1, address, error);
+}
+
+static void set_unix(const struct address *address, struct endpoint *endpoint)
+{
+	*endpoint = (struct endpoint){.length = sizeof(endpoint->as.local)};
+	endpoint->as.local.sun_family = AF_UNIX;
+	memcpy(endpoint->as.local.sun_path, address->path, sizeof(address->path));
+}
+
+// All interfaces: [::], whose sockets take IPv4 too, or 0.0.0.0 where the kernel has no IPv6.
+static void set_any(const struct address *address, struct endpoint *endpoint)
+{
+	*endpoint = (struct endpoint){0};
+	int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
+	bool has_ipv6 = probe >= 0 && bind(probe, (struct sockaddr *)&any, sizeof(any)) == 0;
+	if (probe >= 0)
+		close(probe);
+	if (has_ipv6) {
+		any.sin6_port = htons(address->port);
+		endpoint->as.v6 = any;
+		endpoint->length = sizeof(any);
+	} else {
+		endpoint->as.v4.sin_family = AF_INET;
+		endpoint->as.v4.sin_port = htons(address->port);
+		endpoint->length = sizeof(endpoint->as.v4);
+	}
+}
+
+// What getaddrinfo found, each address once.
+static size_t copy_found(const struct addrinfo *found, struct endpoint *endpoints, size_t capacity)
+{
+	size_t count = 0;
+	for (; found && count < capacity; found = found->ai_next) {
+		if (found->ai_family != AF_INET && found->ai_family != AF_INET6)
+			continue;
+		struct endpoint *endpoint = &endpoints[count];
+		*endpoint = (struct endpoint){.length = found->ai_addrlen};
+		memcpy(&endpoint->as, found->ai_addr, found->ai_addrlen);
+		bool seen = false;
+		for (size_t i = 0; i < count; i++)
+			seen = seen ||
+			       (endpoints[i].length == found->ai_addrlen &&
+				memcmp(&endpoints[i].as, found->ai_addr, found->ai_addrlen) == 0);
+		if (!seen)
+			count++;
+	}
+	return count;
+}
+
+int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
+		    struct error *error)
+{
+	if (address->is_unix) {
+		set_unix(address, &endpoints[0]);
+		return 1;
+	}
+	if (address->host[0] == '\0') {
+		set_any(address, &endpoints[0]);
+		return 1;
+	}
+	char port[8];
+	snprintf(port, sizeof(port), "%u", address->port);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *found = NULL;
+	int status = getaddrinfo(address->host, port, &hints, &found);
+	if (status != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot find host '%.100s': %s",
+				 address->host,
+				 status == EAI_SYSTEM ? error_text(errno) : gai_strerror(status));
+	size_t count = copy_found(found, endpoints, capacity);
+	freeaddrinfo(found);
+	if (count == 0)
+		return error_set(error, ERROR_SYSTEM, "host '%.100s' has no address",
+				 address->host);
+	return (int)count;
+}
+
+static char *format_inet(const struct sockaddr *address, socklen_t length, char *text)
+{
+	char host[64];
+	char port[8];
+	if (getnameinfo(address, length, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		snprintf(text, ADDRESS_TEXT_SIZE, "?");
+	else
+		snprintf(text, ADDRESS_TEXT_SIZE,
+			 address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	return text;
+}
+
+char *endpoint_format(const struct endpoint *endpoint, char *text)
+{
+	if (endpoint->as.any.sa_family != AF_UNIX)
+		return format_inet(&endpoint->as.any, endpoint->length, text);
+	bool named = endpoint->length > offsetof(struct sockaddr_un, sun_path) &&
+		     endpoint->as.local.sun_path[0];
+	snprintf(text, ADDRESS_TEXT_SIZE, "unix%s%.107s", named ? ":" : "",
+		 named ? endpoint->as.local.sun_path : "");
+	return text;
+}
+
+char *inet_end_format(const union inet_end *end, char *text)
+{
+	switch (end->any.sa_family) {
+	case AF_INET:
+		return format_inet(&end->any, sizeof(end->v4), text);
+	case AF_INET6:
+		return format_inet(&end->any, sizeof(end->v6), text);
+	default:
+		snprintf(text, ADDRESS_TEXT_SIZE, "unix");
+		return text;
+	}
+}
+
+union inet_end inet_end_from(const struct endpoint *endpoint)
+{
+	union inet_end end = {.any.sa_family = endpoint->as.any.sa_family};
+	if (end.any.sa_family == AF_INET) {
+		end.v4 = endpoint->as.v4;
+	} else if (end.any.sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = &endpoint->as.v6;
+		if (!IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+			end.v6 = *v6;
+			return end;
+		}
+		end.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = v6->sin6_port};
+		memcpy(&end.v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(end.v4.sin_addr));
+	}
+	return end;
+}

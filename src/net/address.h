@@ -1,0 +1,63 @@
+// Addresses as people write them and as sockets take them. Any thread; only address_resolve may
+// block.
+#ifndef ECHOD_NET_ADDRESS_H
+#define ECHOD_NET_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/error.h"
+
+#define ADDRESS_TEXT_SIZE 120 // any address as text: `unix:` and 107 bytes of path at most
+
+// What was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `unix:PATH`.
+struct address {
+	bool is_unix;
+	uint16_t port;
+	char host[256]; // empty: all interfaces
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+// One socket address.
+struct endpoint {
+	socklen_t length;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un local;
+	} as;
+};
+
+// The end of a connection, kept small. Only the family is meant when that is AF_UNIX.
+union inet_end {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+int address_parse(const char *text, struct address *address, struct error *error);
+
+// The same from a host and a port apart, as clients take them; port 0 is refused.
+int address_from_host(const char *host, const char *port, struct address *address,
+		      struct error *error);
+
+// All socket addresses behind `address`, at most `capacity`. Asks the resolver, so it may block. An
+// empty host gives [::] alone, which takes IPv4 too, or 0.0.0.0 on a host without IPv6. Returns how
+// many, or -1.
+int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
+		    struct error *error);
+
+// `127.0.0.1:65432`, `[::1]:7000`, `unix:/path` (`unix` when it has no path). Returns `text`, which
+// has room for ADDRESS_TEXT_SIZE bytes.
+char *endpoint_format(const struct endpoint *endpoint, char *text);
+char *inet_end_format(const union inet_end *end, char *text);
+
+// The IP part of `endpoint`; an IPv4 address mapped into IPv6 becomes IPv4 again.
+union inet_end inet_end_from(const struct endpoint *endpoint);
+
+#endif

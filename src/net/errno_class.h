@@ -1,0 +1,18 @@
+// The one classifier of what recv, send and accept can fail with. Any thread.
+#ifndef ECHOD_NET_ERRNO_CLASS_H
+#define ECHOD_NET_ERRNO_CLASS_H
+
+enum errno_class {
+	ERRNO_TRY_AGAIN,      // EAGAIN: nothing there, or a time-out of ours has passed
+	ERRNO_INTERRUPTED,    // EINTR
+	ERRNO_PEER_GONE,      // reset, broken pipe, aborted
+	ERRNO_TIMED_OUT,      // ETIMEDOUT: keep-alive or retransmission gave up
+	ERRNO_NETWORK,	      // the network or a firewall says no (accept(2): "treat like EAGAIN")
+	ERRNO_NO_DESCRIPTORS, // EMFILE, ENFILE
+	ERRNO_NO_MEMORY,      // ENOBUFS, ENOMEM
+	ERRNO_OUR_FAULT,      // all else: EBADF, EINVAL, ENOTSOCK, …
+};
+
+enum errno_class errno_classify(int number);
+
+#endif

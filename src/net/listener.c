@@ -1,0 +1,94 @@
+// A listening socket. One thread at a time: start-up, then the acceptor.
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+// A peer that vanished without a word is noticed after 60 + 4 * 15 seconds of silence.
+#define KEEPALIVE_IDLE 60
+#define KEEPALIVE_INTERVAL 15
+#define KEEPALIVE_PROBES 4
+
+struct socket_option {
+	int level;
+	int name;
+	int value;
+};
+
+static const struct socket_option tcp_options[] = {
+	{SOL_SOCKET, SO_REUSEADDR, 1},
+	{IPPROTO_TCP, TCP_NODELAY, 1},
+	{SOL_SOCKET, SO_KEEPALIVE, 1},
+	{IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE},
+	{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL},
+	{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+};
+
+static int set_tcp_options(int fd, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < sizeof(tcp_options) / sizeof(tcp_options[0]); i++) {
+		const struct socket_option *option = &tcp_options[i];
+		if (setsockopt(fd, option->level, option->name, &option->value,
+			       sizeof(option->value)) != 0)
+			return -1;
+	}
+	if (endpoint->as.any.sa_family != AF_INET6)
+		return 0;
+	// [::] takes IPv4 as well; one IPv6 address is just that.
+	int only = !IN6_IS_ADDR_UNSPECIFIED(&endpoint->as.v6.sin6_addr);
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+}
+
+static int bind_tcp(struct listener *listener, struct error *error)
+{
+	struct endpoint *endpoint = &listener->endpoint;
+	if (set_tcp_options(listener->fd, endpoint) != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot set up the socket for %s: %s",
+				 listener->name, error_text(errno));
+	if (bind(listener->fd, &endpoint->as.any, endpoint->length) != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: %s", listener->name,
+				 error_text(errno));
+	endpoint->length = sizeof(endpoint->as);
+	if (getsockname(listener->fd, &endpoint->as.any, &endpoint->length) != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot read the address of %s: %s",
+				 listener->name, error_text(errno));
+	endpoint_format(endpoint, listener->name);
+	return 0;
+}
+
+int listener_bind(struct listener *listener, const struct endpoint *endpoint, struct error *error)
+{
+	*listener = LISTENER_NONE;
+	listener->endpoint = *endpoint;
+	endpoint_format(endpoint, listener->name);
+	listener->fd =
+		socket(endpoint->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (listener->fd < 0)
+		return error_set(error, ERROR_SYSTEM, "cannot create a socket for %s: %s",
+				 listener->name, error_text(errno));
+	if (endpoint->as.any.sa_family == AF_UNIX || bind_tcp(listener, error) == 0)
+		return 0;
+	listener_close(listener);
+	return -1;
+}
+
+int listener_open(struct listener *listener, int backlog, struct error *error)
+{
+	if (listener->endpoint.as.any.sa_family == AF_UNIX)
+		return unix_path_listen(&listener->path, listener->fd,
+					listener->endpoint.as.local.sun_path, backlog, false,
+					error);
+	if (listen(listener->fd, backlog) != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: %s", listener->name,
+				 error_text(errno));
+	return 0;
+}
+
+void listener_close(struct listener *listener)
+{
+	unix_path_remove(&listener->path);
+	if (listener->fd >= 0)
+		close(listener->fd);
+	listener->fd = -1;
+}

@@ -1,0 +1,32 @@
+// A listening socket: bound first, open for connections later, so that a server is ready before the
+// first client gets in. One thread at a time: start-up, then the acceptor.
+#ifndef ECHOD_NET_LISTENER_H
+#define ECHOD_NET_LISTENER_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "net/address.h"
+#include "net/unix_path.h"
+
+struct listener {
+	int fd;			  // -1: closed
+	struct endpoint endpoint; // as bound: a port 0 has become a real one
+	char name[ADDRESS_TEXT_SIZE];
+	struct unix_path path; // claimed if Unix-domain and open
+};
+
+#define LISTENER_NONE ((struct listener){.fd = -1})
+
+// Creates the socket and, for TCP, binds it. TCP_NODELAY and keep-alive are set here: tcp(7)
+// sockets inherit them on accept, which saves system calls a connection. A Unix-domain path is
+// bound on opening.
+int listener_bind(struct listener *listener, const struct endpoint *endpoint, struct error *error);
+
+// Connections get in from here on.
+int listener_open(struct listener *listener, int backlog, struct error *error);
+
+// Closes it and removes its path. Connections not accepted yet are reset by the kernel.
+void listener_close(struct listener *listener);
+
+#endif
