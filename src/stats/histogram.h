@@ -1,0 +1,46 @@
+// A histogram of durations, log-linear as HdrHistogram is: 32 buckets for each power of two, so
+// that a value is known to 1/32 of itself and the middle of its bucket to 1/64. Constant size.
+// struct histogram: one thread records, any thread may add it up. struct histogram_sum: plain, one
+// thread.
+#ifndef ECHOD_STATS_HISTOGRAM_H
+#define ECHOD_STATS_HISTOGRAM_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HISTOGRAM_SUB_BITS 5
+#define HISTOGRAM_VALUE_BITS \
+	42 // 2^42 ns are 73 minutes; longer ones are counted in the last bucket
+#define HISTOGRAM_BUCKETS ((HISTOGRAM_VALUE_BITS - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS)
+
+// Written by its one thread, read by the one that takes a snapshot. A sample may be seen in one
+// field and not yet in another, so the number of samples is the sum of the buckets and of nothing
+// else.
+struct histogram {
+	_Atomic uint64_t bucket[HISTOGRAM_BUCKETS];
+	_Atomic uint64_t sum;
+	_Atomic uint64_t max;
+};
+
+struct histogram_sum {
+	uint64_t bucket[HISTOGRAM_BUCKETS];
+	uint64_t count;
+	uint64_t sum;
+	uint64_t max;
+};
+
+// Records one value. The owner thread only.
+void histogram_record(struct histogram *histogram, uint64_t value);
+
+// Adds what `histogram` holds to `sum`. Any thread.
+void histogram_add(struct histogram_sum *sum, const struct histogram *histogram);
+
+// The value that `percent` (0 to 100) of the samples do not exceed, to 1/64 of itself; the exact
+// maximum for 100; 0 without samples.
+uint64_t histogram_percentile(const struct histogram_sum *sum, double percent);
+
+// How many samples are below `limit`, a power of two from 32 up: exact, as those are bucket limits.
+uint64_t histogram_count_below(const struct histogram_sum *sum, uint64_t limit);
+
+#endif

@@ -1,0 +1,27 @@
+// What the allocator says of itself. Any thread.
+#include "stats/memory.h"
+
+#include <stddef.h>
+
+// jemalloc(3). Weak: libechod asks jemalloc if the process has it and does not bring it along.
+extern int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value,
+		   size_t new_size) __attribute__((weak));
+
+static uint64_t read_bytes(const char *name)
+{
+	size_t value = 0;
+	size_t size = sizeof(value);
+	return mallctl(name, &value, &size, NULL, 0) == 0 ? value : 0;
+}
+
+struct memory_use memory_use(void)
+{
+	if (!mallctl)
+		return (struct memory_use){0};
+	uint64_t epoch = 1; // writing it makes jemalloc refresh what it reports
+	mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
+	return (struct memory_use){
+		.allocated = read_bytes("stats.allocated"),
+		.resident = read_bytes("stats.resident"),
+	};
+}

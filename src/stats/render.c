@@ -1,0 +1,165 @@
+// A snapshot as text, JSON and Prometheus exposition. Any thread.
+#include "stats/render.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+struct quantile {
+	const char *name;
+	double percent;
+};
+
+static const struct quantile quantiles[] = {
+	{"p50", 50.0}, {"p90", 90.0}, {"p99", 99.0}, {"p99_9", 99.9}, {"max", 100.0},
+};
+#define QUANTILE_COUNT (sizeof(quantiles) / sizeof(quantiles[0]))
+
+static double seconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_S;
+}
+
+// The value in the unit it is shown in: whole, or seconds to the microsecond.
+static void print_value(FILE *out, int width, enum unit unit, uint64_t value)
+{
+	if (unit == UNIT_SECONDS)
+		fprintf(out, "%*.6f", width, seconds(value));
+	else
+		fprintf(out, "%*" PRIu64, width, value);
+}
+
+static void text_histogram(FILE *out, const struct metric *metric, const struct histogram_sum *sum)
+{
+	char text[16];
+	fprintf(out, "%-27s %6" PRIu64, metric->name, sum->count);
+	for (size_t q = 0; q < QUANTILE_COUNT; q++)
+		fprintf(out, " %8s",
+			units_format_duration(histogram_percentile(sum, quantiles[q].percent), text,
+					      sizeof(text)));
+	fputc('\n', out);
+}
+
+void render_text(FILE *out, const struct snapshot *snapshot, const struct rates *rates)
+{
+	fprintf(out, "%-27s %14s\n", "gauge", "now");
+	for (int g = 0; g < GAUGE_COUNT; g++) {
+		fprintf(out, "%-27s ", gauge_metrics[g].name);
+		print_value(out, 14, gauge_metrics[g].unit, snapshot->gauge[g]);
+		fputc('\n', out);
+	}
+	fprintf(out, "\n%-27s %14s %11s %11s %11s\n", "counter", "total", "per s: 1 s", "10 s",
+		"60 s");
+	for (int c = 0; c < COUNTER_COUNT; c++) {
+		fprintf(out, "%-27s ", counter_metrics[c].name);
+		print_value(out, 14, counter_metrics[c].unit, snapshot->counter[c]);
+		double scale = counter_metrics[c].unit == UNIT_SECONDS ? (double)NS_PER_S : 1.0;
+		for (int s = 0; s < RATE_SPANS; s++)
+			fprintf(out, " %11.1f",
+				rates_per_second(rates, snapshot, (enum counter)c, rate_spans[s]) /
+					scale);
+		fputc('\n', out);
+	}
+	fprintf(out, "\n%-27s %6s", "histogram", "count");
+	for (size_t q = 0; q < QUANTILE_COUNT; q++)
+		fprintf(out, " %8s", quantiles[q].name);
+	fputc('\n', out);
+	for (int h = 0; h < HISTOGRAM_COUNT; h++)
+		text_histogram(out, &histogram_metrics[h], &snapshot->histogram[h]);
+}
+
+static json_t *json_value(enum unit unit, uint64_t value)
+{
+	return unit == UNIT_SECONDS ? json_real(seconds(value)) : json_integer((json_int_t)value);
+}
+
+static json_t *json_histogram(const struct histogram_sum *sum)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "count", json_integer((json_int_t)sum->count));
+	json_object_set_new(object, "sum", json_real(seconds(sum->sum)));
+	for (size_t q = 0; q < QUANTILE_COUNT; q++)
+		json_object_set_new(
+			object, quantiles[q].name,
+			json_real(seconds(histogram_percentile(sum, quantiles[q].percent))));
+	return object;
+}
+
+static json_t *json_rates(const struct snapshot *snapshot, const struct rates *rates)
+{
+	json_t *object = json_object();
+	for (int c = 0; c < COUNTER_COUNT; c++) {
+		json_t *spans = json_object();
+		double scale = counter_metrics[c].unit == UNIT_SECONDS ? (double)NS_PER_S : 1.0;
+		for (int s = 0; s < RATE_SPANS; s++) {
+			char name[16];
+			snprintf(name, sizeof(name), "%us", rate_spans[s]);
+			double rate =
+				rates_per_second(rates, snapshot, (enum counter)c, rate_spans[s]);
+			json_object_set_new(spans, name, json_real(rate / scale));
+		}
+		json_object_set_new(object, counter_metrics[c].name, spans);
+	}
+	return object;
+}
+
+json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "schema", json_integer(1));
+	for (int g = 0; g < GAUGE_COUNT; g++)
+		json_object_set_new(object, gauge_metrics[g].name,
+				    json_value(gauge_metrics[g].unit, snapshot->gauge[g]));
+	for (int c = 0; c < COUNTER_COUNT; c++)
+		json_object_set_new(object, counter_metrics[c].name,
+				    json_value(counter_metrics[c].unit, snapshot->counter[c]));
+	for (int h = 0; h < HISTOGRAM_COUNT; h++)
+		json_object_set_new(object, histogram_metrics[h].name,
+				    json_histogram(&snapshot->histogram[h]));
+	json_object_set_new(object, "rates", json_rates(snapshot, rates));
+	return object;
+}
+
+static void prometheus_head(FILE *out, const struct metric *metric, const char *type)
+{
+	fprintf(out, "# HELP echod_%s %s\n# TYPE echod_%s %s\n", metric->name, metric->help,
+		metric->name, type);
+}
+
+static void prometheus_value(FILE *out, const struct metric *metric, const char *type,
+			     uint64_t value)
+{
+	prometheus_head(out, metric, type);
+	fprintf(out, "echod_%s ", metric->name);
+	if (metric->unit == UNIT_SECONDS)
+		fprintf(out, "%.9f\n", seconds(value));
+	else
+		fprintf(out, "%" PRIu64 "\n", value);
+}
+
+// Limits are the powers of four from 1 us (2^10 ns) to 68 s (2^36 ns): limits of our own buckets,
+// so exact.
+static void prometheus_histogram(FILE *out, const struct metric *metric,
+				 const struct histogram_sum *sum)
+{
+	prometheus_head(out, metric, "histogram");
+	for (unsigned bits = 10; bits <= 36; bits += 2) {
+		uint64_t limit = UINT64_C(1) << bits;
+		fprintf(out, "echod_%s_bucket{le=\"%.9f\"} %" PRIu64 "\n", metric->name,
+			seconds(limit), histogram_count_below(sum, limit));
+	}
+	fprintf(out, "echod_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->name, sum->count);
+	fprintf(out, "echod_%s_sum %.9f\n", metric->name, seconds(sum->sum));
+	fprintf(out, "echod_%s_count %" PRIu64 "\n", metric->name, sum->count);
+}
+
+void render_prometheus(FILE *out, const struct snapshot *snapshot)
+{
+	for (int g = 0; g < GAUGE_COUNT; g++)
+		prometheus_value(out, &gauge_metrics[g], "gauge", snapshot->gauge[g]);
+	for (int c = 0; c < COUNTER_COUNT; c++)
+		prometheus_value(out, &counter_metrics[c], "counter", snapshot->counter[c]);
+	for (int h = 0; h < HISTOGRAM_COUNT; h++)
+		prometheus_histogram(out, &histogram_metrics[h], &snapshot->histogram[h]);
+}

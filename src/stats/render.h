@@ -1,0 +1,19 @@
+// A snapshot as text, JSON and Prometheus exposition. Any thread.
+#ifndef ECHOD_STATS_RENDER_H
+#define ECHOD_STATS_RENDER_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "stats/rates.h"
+
+// Aligned lines for people, at most 80 columns.
+void render_text(FILE *out, const struct snapshot *snapshot, const struct rates *rates);
+
+// One object; NULL when memory is short. The caller owns the reference.
+json_t *render_json(const struct snapshot *snapshot, const struct rates *rates);
+
+// The Prometheus text format 0.0.4, names with the prefix `echod_`.
+void render_prometheus(FILE *out, const struct snapshot *snapshot);
+
+#endif

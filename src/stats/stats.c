@@ -1,0 +1,101 @@
+// The counters and their snapshot.
+#include "stats/stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+const struct metric counter_metrics[COUNTER_COUNT] = {
+#define COUNTER(name, unit, help) {#name, UNIT_##unit, help},
+#include "stats/counters.def"
+};
+
+const struct metric gauge_metrics[GAUGE_COUNT] = {
+#define GAUGE(name, unit, help) {#name, UNIT_##unit, help},
+#include "stats/counters.def"
+};
+
+const struct metric histogram_metrics[HISTOGRAM_COUNT] = {
+#define HISTOGRAM(name, help) {#name, UNIT_SECONDS, help},
+#include "stats/counters.def"
+};
+
+static const enum counter reason_counters[CLOSE_REASON_COUNT] = {
+#define CLOSE_REASON(name, help) COUNTER_connections_closed_##name,
+#include "stats/counters.def"
+};
+
+static const char *const reason_names[CLOSE_REASON_COUNT] = {
+#define CLOSE_REASON(name, help) #name,
+#include "stats/counters.def"
+};
+
+enum counter close_reason_counter(enum close_reason reason)
+{
+	ensure((int)reason >= 0 && reason < CLOSE_REASON_COUNT);
+	return reason_counters[reason];
+}
+
+const char *close_reason_name(enum close_reason reason)
+{
+	ensure((int)reason >= 0 && reason < CLOSE_REASON_COUNT);
+	return reason_names[reason];
+}
+
+int stats_open(struct stats *stats, size_t thread_count, struct error *error)
+{
+	size_t size = thread_count * sizeof(struct thread_stats);
+	stats->threads = aligned_alloc(alignof(struct thread_stats), size);
+	if (!stats->threads)
+		return error_set(error, ERROR_SYSTEM, "no memory for the counters of %zu threads",
+				 thread_count);
+	memset(stats->threads, 0, size);
+	stats->thread_count = thread_count;
+	return 0;
+}
+
+void stats_close(struct stats *stats)
+{
+	free(stats->threads);
+	*stats = (struct stats){0};
+}
+
+// How many connections the counters say have been closed.
+static uint64_t closed_connections(const struct snapshot *snapshot)
+{
+	uint64_t closed = 0;
+	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
+		closed += snapshot->counter[reason_counters[reason]];
+	return closed;
+}
+
+static void derive_gauges(struct snapshot *snapshot, uint64_t workers)
+{
+	uint64_t accepted = snapshot->counter[COUNTER_connections_accepted];
+	uint64_t taken = snapshot->counter[COUNTER_connections_taken];
+	uint64_t closed = closed_connections(snapshot);
+	ensure(closed <= taken && taken <= accepted);
+	uint64_t open = accepted - closed;
+	uint64_t serving = taken - closed < workers ? taken - closed : workers;
+	snapshot->gauge[GAUGE_connections_open] = open;
+	snapshot->gauge[GAUGE_connections_queued] = open - serving;
+	snapshot->gauge[GAUGE_connections_serving] = serving;
+}
+
+void stats_sum(const struct stats *stats, uint64_t workers, struct snapshot *snapshot)
+{
+	memset(snapshot, 0, sizeof(*snapshot));
+	for (size_t i = 0; i < stats->thread_count; i++) {
+		for (size_t h = 0; h < HISTOGRAM_COUNT; h++)
+			histogram_add(&snapshot->histogram[h], &stats->threads[i].histogram[h]);
+	}
+	for (size_t c = COUNTER_COUNT; c-- > 0;) {
+		for (size_t i = 0; i < stats->thread_count; i++)
+			snapshot->counter[c] += atomic_load_explicit(&stats->threads[i].counter[c],
+								     memory_order_acquire);
+	}
+	snapshot->taken = clock_now();
+	derive_gauges(snapshot, workers);
+}
