@@ -1,0 +1,50 @@
+// How many connections are open. The acceptor lets in, workers let out.
+#include "server/admission.h"
+
+#include "base/assert.h"
+
+int admission_open(struct admission *admission, uint64_t limit, uint64_t per_source,
+		   const struct waker *waker, struct error *error)
+{
+	*admission = (struct admission){.limit = limit, .waker = waker};
+	return sources_open(&admission->sources, per_source, (size_t)limit, error);
+}
+
+void admission_close(struct admission *admission)
+{
+	ensure(admission_count(admission) == 0);
+	sources_close(&admission->sources);
+}
+
+uint64_t admission_count(const struct admission *admission)
+{
+	return atomic_load(&admission->open);
+}
+
+bool admission_has_room(struct admission *admission)
+{
+	return admission_count(admission) < admission->limit;
+}
+
+bool admission_enter(struct admission *admission, const struct conn_origin *origin)
+{
+	ensure(admission_has_room(admission));
+	if (!sources_enter(&admission->sources, origin))
+		return false;
+	atomic_fetch_add(&admission->open, 1);
+	return true;
+}
+
+void admission_watch(struct admission *admission, bool watched)
+{
+	atomic_store(&admission->watched, watched);
+}
+
+void admission_leave(struct admission *admission, const struct conn_origin *origin)
+{
+	sources_leave(&admission->sources, origin);
+	uint64_t before = atomic_fetch_sub(&admission->open, 1);
+	ensure(before > 0);
+	if (atomic_load(&admission->watched))
+		waker_wake(admission->waker);
+}

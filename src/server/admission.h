@@ -1,0 +1,42 @@
+// How many connections are open, and whether one more may come in. The acceptor alone lets in, so a
+// limit is never overshot; workers let out.
+#ifndef ECHOD_SERVER_ADMISSION_H
+#define ECHOD_SERVER_ADMISSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/waker.h"
+#include "server/sources.h"
+
+struct admission {
+	uint64_t limit;
+	struct sources sources;
+	const struct waker *waker; // the acceptor's
+
+	// The acceptor adds, workers subtract. With `watched`, which the acceptor sets before it
+	// looks at `open` and goes to sleep: either it sees the subtraction or the worker sees the
+	// mark and wakes it. That takes sequential consistency, the default order.
+	_Atomic uint64_t open;
+	_Atomic bool watched;
+};
+
+// `waker` is woken for each connection that leaves while the admission is watched.
+int admission_open(struct admission *admission, uint64_t limit, uint64_t per_source,
+		   const struct waker *waker, struct error *error);
+void admission_close(struct admission *admission);
+
+// The acceptor only.
+bool admission_has_room(struct admission *admission);
+bool admission_enter(struct admission *admission,
+		     const struct conn_origin *origin); // false: its source is full
+void admission_watch(struct admission *admission, bool watched);
+
+// Any thread.
+uint64_t admission_count(const struct admission *admission);
+
+// A worker, when a connection is closed and its descriptor is free again.
+void admission_leave(struct admission *admission, const struct conn_origin *origin);
+
+#endif

@@ -1,0 +1,34 @@
+// What a server can be told, as plain values. The option names and their parsing are in src/lib.
+#ifndef ECHOD_SERVER_CONFIG_H
+#define ECHOD_SERVER_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/address.h"
+
+#define CONFIG_MAX_LISTEN 64
+#define CONFIG_MAX_WORKERS 4096
+#define CONFIG_MAX_CONNECTIONS (UINT64_C(1) << 20)
+#define CONFIG_MAX_BUFFER (UINT64_C(16) << 20)
+
+enum overload {
+	OVERLOAD_WAIT,	// at the limit, stop accepting: clients wait in the kernel's backlog
+	OVERLOAD_RESET, // at the limit, accept and reset
+};
+
+struct server_config {
+	struct address listen[CONFIG_MAX_LISTEN];
+	size_t listen_count;
+	unsigned workers;
+	uint64_t max_connections; // 0: as many as the descriptor limit allows
+	uint64_t max_per_source;  // 0: no limit
+	enum overload overload;
+	uint64_t idle_timeout; // durations in ns, or CLOCK_NEVER
+	uint64_t send_timeout;
+	uint64_t drain_timeout;
+	int backlog;
+	size_t buffer_size; // bytes, one buffer for each worker
+};
+
+#endif

@@ -1,0 +1,240 @@
+// A server's life: build, start, drain, join, free.
+#include "server/server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "server/acceptor.h"
+#include "server/service.h"
+#include "stats/memory.h"
+
+// Descriptors that are not for connections: standard streams, wakers, the control socket and its
+// clients, the one that is accepted to be reset, and some for whatever the program itself has open.
+// Listeners come on top.
+#define RESERVED_DESCRIPTORS 40
+
+#define ADDRESSES_PER_NAME 16
+
+// How many connections there may be: what was asked for, or what the descriptor limit leaves room
+// for.
+static int decide_limit(const struct server *server, uint64_t *limit, struct error *error)
+{
+	struct rlimit descriptors;
+	int failed = getrlimit(RLIMIT_NOFILE, &descriptors);
+	ensure(!failed);
+	uint64_t reserved = RESERVED_DESCRIPTORS + server->listener_count;
+	uint64_t wanted = server->config.max_connections;
+	uint64_t least = (wanted ? wanted : 1) + reserved;
+	if (descriptors.rlim_cur < least)
+		return error_set(
+			error, ERROR_SYSTEM,
+			"the limit of open descriptors is too low: %llu connections take %llu, "
+			"allowed are %llu (see ulimit -n)",
+			(unsigned long long)(wanted ? wanted : 1), (unsigned long long)least,
+			(unsigned long long)descriptors.rlim_cur);
+	uint64_t most = descriptors.rlim_cur - reserved;
+	if (most > CONFIG_MAX_CONNECTIONS)
+		most = CONFIG_MAX_CONNECTIONS;
+	*limit = wanted ? wanted : most;
+	return 0;
+}
+
+static int bind_address(struct server *server, const struct address *address, struct error *error)
+{
+	struct endpoint endpoints[ADDRESSES_PER_NAME];
+	int count = address_resolve(address, endpoints, ADDRESSES_PER_NAME, error);
+	if (count < 0)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		if (server->listener_count == SERVER_MAX_LISTENERS)
+			return error_set(error, ERROR_SYSTEM, "more than %d addresses to listen on",
+					 SERVER_MAX_LISTENERS);
+		struct listener *listener = &server->listeners[server->listener_count];
+		if (listener_bind(listener, &endpoints[i], error) != 0)
+			return -1;
+		size_t index = server->listener_count++;
+		memcpy(server->names[index], listener->name, sizeof(listener->name));
+		union inet_end end = inet_end_from(&listener->endpoint);
+		server->ports[index] = ntohs(end.any.sa_family == AF_INET    ? end.v4.sin_port
+					     : end.any.sa_family == AF_INET6 ? end.v6.sin6_port
+									     : 0);
+	}
+	return 0;
+}
+
+static int bind_all(struct server *server, struct error *error)
+{
+	for (size_t i = 0; i < server->config.listen_count; i++) {
+		if (bind_address(server, &server->config.listen[i], error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void close_listeners(struct server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		listener_close(&server->listeners[i]);
+}
+
+static int open_wakers(struct server *server, struct error *error)
+{
+	if (waker_open(&server->acceptor_waker, error) != 0 ||
+	    waker_open(&server->cut.waker, error) != 0 || waker_open(&server->done, error) != 0)
+		return -1;
+	return 0;
+}
+
+static void close_wakers(struct server *server)
+{
+	waker_close(&server->acceptor_waker);
+	waker_close(&server->cut.waker);
+	waker_close(&server->done);
+}
+
+// Reserves what the connections need.
+static int reserve(struct server *server, struct error *error)
+{
+	uint64_t limit = 0;
+	if (decide_limit(server, &limit, error) != 0)
+		return -1;
+	server->config.max_connections = limit;
+	if (stats_open(&server->stats, SERVER_FIXED_THREADS + server->config.workers, error) != 0)
+		return -1;
+	if (conn_table_open(&server->conns, (size_t)limit, error) != 0) {
+		stats_close(&server->stats);
+		return -1;
+	}
+	if (admission_open(&server->admission, limit, server->config.max_per_source,
+			   &server->acceptor_waker, error) != 0) {
+		conn_table_close(&server->conns);
+		stats_close(&server->stats);
+		return -1;
+	}
+	return 0;
+}
+
+int server_build(struct server *server, const struct server_config *config, struct log *log,
+		 struct error *error)
+{
+	memset(server, 0, sizeof(*server));
+	server->config = *config;
+	server->log = log;
+	server->started_at = clock_now();
+	server->acceptor_waker = server->cut.waker = server->done = WAKER_NONE;
+	if (open_wakers(server, error) == 0 && bind_all(server, error) == 0 &&
+	    reserve(server, error) == 0) {
+		gate_init(&server->acceptor_ready);
+		return 0;
+	}
+	close_listeners(server);
+	close_wakers(server);
+	return -1;
+}
+
+// Unix-domain sockets first: what can fail here is mostly theirs.
+static int open_listeners(struct server *server, struct error *error)
+{
+	for (int local = 1; local >= 0; local--) {
+		for (size_t i = 0; i < server->listener_count; i++) {
+			struct listener *listener = &server->listeners[i];
+			bool is_local = listener->endpoint.as.any.sa_family == AF_UNIX;
+			if (is_local == (local == 1) &&
+			    listener_open(listener, server->config.backlog, error) != 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+int server_start(struct server *server, struct error *error)
+{
+	struct pool_config pool = {
+		.workers = server->config.workers,
+		.buffer_size = server->config.buffer_size,
+		.capacity = (size_t)server->config.max_connections,
+		.stats = &server->stats.threads[SERVER_FIXED_THREADS],
+		.calls = service_calls,
+		.context = server,
+	};
+	if (pool_start(&server->pool, &pool, error) != 0)
+		return -1;
+	if (thread_start(&server->acceptor, "echod/accept", acceptor_run, server, error) != 0) {
+		pool_close(&server->pool);
+		pool_join(&server->pool);
+		pool_free(&server->pool);
+		return -1;
+	}
+	gate_wait(&server->acceptor_ready, 1);
+	return 0;
+}
+
+// From here on the listeners are the acceptor's.
+static void release_acceptor(struct server *server)
+{
+	atomic_store(&server->started, true);
+	waker_wake(&server->acceptor_waker);
+}
+
+int server_open(struct server *server, struct error *error)
+{
+	if (open_listeners(server, error) != 0)
+		return -1;
+	release_acceptor(server);
+	return 0;
+}
+
+void server_drain(struct server *server, uint64_t timeout)
+{
+	atomic_store(&server->drain_deadline, clock_deadline(timeout));
+	atomic_store(&server->draining, true);
+	waker_wake(&server->acceptor_waker);
+}
+
+void server_join(struct server *server)
+{
+	if (!atomic_load(&server->started)) { // it never came to opening: nobody gets in
+		close_listeners(server);
+		release_acceptor(server);
+	}
+	int failed = pthread_join(server->acceptor, NULL);
+	ensure(!failed);
+	pool_join(&server->pool);
+}
+
+void server_free(struct server *server)
+{
+	if (server->pool.workers)
+		pool_free(&server->pool);
+	close_listeners(server);
+	admission_close(&server->admission);
+	conn_table_close(&server->conns);
+	stats_close(&server->stats);
+	gate_destroy(&server->acceptor_ready);
+	close_wakers(server);
+}
+
+void server_snapshot(struct server *server, struct snapshot *snapshot)
+{
+	uint64_t workers = server->config.workers;
+	stats_sum(&server->stats, workers, snapshot);
+	size_t depth;
+	size_t depth_max;
+	work_queue_depth(&server->pool.queue, &depth, &depth_max);
+	struct memory_use memory = memory_use();
+	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
+	snapshot->counter[COUNTER_log_lines_dropped] =
+		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
+	snapshot->gauge[GAUGE_queue_depth] = depth;
+	snapshot->gauge[GAUGE_queue_depth_max] = depth_max;
+	snapshot->gauge[GAUGE_workers_total] = workers;
+	snapshot->gauge[GAUGE_workers_busy] = busy;
+	snapshot->gauge[GAUGE_workers_idle] = workers - busy;
+	snapshot->gauge[GAUGE_draining] = atomic_load(&server->draining);
+	snapshot->gauge[GAUGE_memory_allocated_bytes] = memory.allocated;
+	snapshot->gauge[GAUGE_memory_resident_bytes] = memory.resident;
+	snapshot->gauge[GAUGE_uptime_seconds] = snapshot->taken - server->started_at;
+}

@@ -1,0 +1,81 @@
+// A server: what it consists of, and its life. Built and started by one thread; from then on the
+// acceptor runs it to its end, and others may ask it to drain and look at it.
+#ifndef ECHOD_SERVER_SERVER_H
+#define ECHOD_SERVER_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "echo/conn_table.h"
+#include "echo/turn.h"
+#include "net/listener.h"
+#include "net/waker.h"
+#include "pool/pool.h"
+#include "server/admission.h"
+#include "server/config.h"
+#include "stats/stats.h"
+
+#define SERVER_MAX_LISTENERS 128 // a host name may stand for several addresses
+
+struct server {
+	struct server_config config;
+	struct log *log; // the caller's; outlives the server
+	uint64_t started_at;
+	struct stats stats; // the acceptor's, the stats thread's, then one for each worker
+	struct listener listeners[SERVER_MAX_LISTENERS];     // the acceptor's, once it runs
+	char names[SERVER_MAX_LISTENERS][ADDRESS_TEXT_SIZE]; // of the listeners; these stay
+	uint16_t ports[SERVER_MAX_LISTENERS];
+	size_t listener_count;
+	struct conn_table conns;
+	struct admission admission;
+	struct pool pool;
+	struct cut cut;
+
+	pthread_t acceptor;
+	struct gate acceptor_ready;
+	struct waker acceptor_waker; // it may begin, it is to drain, or somebody it waits for left
+	struct waker done;	     // readable from the moment the last connection has ended
+
+	// Set before the acceptor is woken: `started` by the thread that starts the server, when it
+	// has opened the listeners or given up; the others by any thread, the deadline first.
+	_Atomic bool started;
+	_Atomic bool draining;
+	_Atomic uint64_t drain_deadline; // clock_now
+};
+
+enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_FIXED_THREADS };
+
+// Reserves memory, checks the descriptor limit, resolves the addresses and binds them. Starts
+// nothing. On failure nothing is left. `server` is too large for a stack.
+int server_build(struct server *server, const struct server_config *config, struct log *log,
+		 struct error *error);
+
+// Starts the acceptor and the workers; when it returns, all have reported in. Nobody gets in yet.
+// On failure no thread is left, and server_free is still to be called.
+int server_start(struct server *server, struct error *error);
+
+// Opens the listeners: clients get in. On failure the server is still to be drained and joined.
+int server_open(struct server *server, struct error *error);
+
+// Asks for a drain that ends at the latest in `timeout` ns (0: cut all now). Any thread, any number
+// of times: the last one counts.
+void server_drain(struct server *server, uint64_t timeout);
+
+// After server_drain: waits for the acceptor and the workers to end. The server can still be looked
+// at.
+void server_join(struct server *server);
+
+// After server_join or a failed server_start, or server_build alone. No thread may look at it any
+// more.
+void server_free(struct server *server);
+
+// Adds up the counters and fills in all gauges. Any thread.
+void server_snapshot(struct server *server, struct snapshot *snapshot);
+
+#endif

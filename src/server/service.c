@@ -1,0 +1,54 @@
+// The echo service. Worker threads.
+#include "server/service.h"
+
+#include "echo/turn.h"
+#include "server/server.h"
+
+static uint64_t service_name(const struct work *work)
+{
+	return conn_of(work)->id;
+}
+
+static struct turn service_serve(struct work *work, struct worker *worker, void *context)
+{
+	struct server *server = context;
+	struct conn *conn = conn_of(work);
+	struct turn_tools tools = {
+		.buffer = worker->buffer,
+		.buffer_size = server->config.buffer_size,
+		.send_timeout = server->config.send_timeout,
+		.cut = &server->cut,
+		.stats = worker->stats,
+	};
+	atomic_store_explicit(&conn->worker, worker->id, memory_order_relaxed);
+	return echo_turn(conn, &tools);
+}
+
+static void service_close(struct work *work, enum close_reason reason, struct worker *worker,
+			  void *context)
+{
+	struct server *server = context;
+	struct conn *conn = conn_of(work);
+	struct conn_origin origin = conn->origin;
+	uint64_t id = conn->id;
+	uint64_t received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed);
+	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
+	bool all_echoed = conn_all_echoed(conn);
+
+	conn_table_remove(&server->conns, conn); // the last touch
+	conn_close_fd(origin.fd, all_echoed);
+	if (received == 0)
+		counter_add(worker->stats, COUNTER_connections_silent, 1);
+	counter_add(worker->stats, close_reason_counter(reason), 1);
+	log_write(server->log, LOG_DEBUG,
+		  "connection %llu closed (%s): %llu bytes received, %llu sent",
+		  (unsigned long long)id, close_reason_name(reason), (unsigned long long)received,
+		  (unsigned long long)sent);
+	admission_leave(&server->admission, &origin);
+}
+
+const struct pool_calls service_calls = {
+	.name = service_name,
+	.serve = service_serve,
+	.close = service_close,
+};

@@ -1,0 +1,10 @@
+// What the pool's workers do with connections: the echo service. Worker threads.
+#ifndef ECHOD_SERVER_SERVICE_H
+#define ECHOD_SERVER_SERVICE_H
+
+#include "pool/pool.h"
+
+// For a pool whose context is a struct server.
+extern const struct pool_calls service_calls;
+
+#endif
