@@ -1,0 +1,220 @@
+// The commands of the control protocol. The stats thread only.
+#include "control/commands.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "control/lists.h"
+#include "control/request.h"
+#include "stats/render.h"
+
+struct command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	size_t most_arguments;
+	enum status (*run)(const struct command_context *context, const struct request *request,
+			   FILE *out);
+};
+
+static enum status print_json(json_t *object, FILE *out)
+{
+	if (!object)
+		return STATUS_FAILED;
+	int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	json_decref(object);
+	fputc('\n', out);
+	return failed ? STATUS_FAILED : STATUS_OK;
+}
+
+// The argument that chooses the format; NULL when there is none.
+static const char *format_of(const struct request *request)
+{
+	return request->count > 1 ? request->words[1] : NULL;
+}
+
+static enum status bad_argument(const struct request *request, const char *allowed, FILE *out)
+{
+	char given[128];
+	const char *word = request->words[request->count - 1];
+	fprintf(out, "%s: '%s' is not allowed; allowed: %s\n", request->words[0],
+		log_escape(word, strlen(word), given, sizeof(given)), allowed);
+	return STATUS_BAD_REQUEST;
+}
+
+static enum status run_ping(const struct command_context *context, const struct request *request,
+			    FILE *out)
+{
+	(void)context;
+	(void)request;
+	fputs("pong\n", out);
+	return STATUS_OK;
+}
+
+static enum status run_version(const struct command_context *context, const struct request *request,
+			       FILE *out)
+{
+	(void)context;
+	(void)request;
+	fputs("echod " ECHOD_VERSION "\n", out);
+	return STATUS_OK;
+}
+
+static enum status run_stats(const struct command_context *context, const struct request *request,
+			     FILE *out)
+{
+	const char *format = format_of(request);
+	server_snapshot(context->server, context->snapshot);
+	if (!format)
+		render_text(out, context->snapshot, context->rates);
+	else if (strcmp(format, "json") == 0)
+		return print_json(render_json(context->snapshot, context->rates), out);
+	else if (strcmp(format, "prometheus") == 0)
+		render_prometheus(out, context->snapshot);
+	else
+		return bad_argument(request, "json, prometheus", out);
+	return STATUS_OK;
+}
+
+static enum status run_list(const struct command_context *context, const struct request *request,
+			    void (*text)(struct server *, FILE *), json_t *(*json)(struct server *),
+			    FILE *out)
+{
+	const char *format = format_of(request);
+	if (format && strcmp(format, "json") != 0)
+		return bad_argument(request, "json", out);
+	if (format)
+		return print_json(json(context->server), out);
+	text(context->server, out);
+	return STATUS_OK;
+}
+
+static enum status run_connections(const struct command_context *context,
+				   const struct request *request, FILE *out)
+{
+	return run_list(context, request, lists_connections_text, lists_connections_json, out);
+}
+
+static enum status run_workers(const struct command_context *context, const struct request *request,
+			       FILE *out)
+{
+	return run_list(context, request, lists_workers_text, lists_workers_json, out);
+}
+
+static enum status run_log(const struct command_context *context, const struct request *request,
+			   FILE *out)
+{
+	enum log_level level;
+	if (request->count < 2 || log_level_parse(request->words[1], &level, NULL) != 0)
+		return bad_argument(request, "error, warning, info, debug", out);
+	atomic_store_explicit(&context->server->log->level, (int)level, memory_order_relaxed);
+	fprintf(out, "log level is %s\n", log_level_name(level));
+	return STATUS_OK;
+}
+
+static enum status run_drain(const struct command_context *context, const struct request *request,
+			     FILE *out)
+{
+	uint64_t timeout = context->server->config.drain_timeout;
+	if (request->count > 1 && units_parse_timeout(request->words[1], &timeout, NULL) != 0)
+		return bad_argument(request, "a number and one of us, ms, s, m, h; never", out);
+	char text[16];
+	fprintf(out, "draining, at most %s\n", units_format_duration(timeout, text, sizeof(text)));
+	server_drain(context->server, timeout);
+	return STATUS_OK;
+}
+
+static enum status run_stop(const struct command_context *context, const struct request *request,
+			    FILE *out)
+{
+	(void)request;
+	fputs("stopping\n", out);
+	server_drain(context->server, 0);
+	return STATUS_OK;
+}
+
+static enum status run_help(const struct command_context *context, const struct request *request,
+			    FILE *out);
+
+static const struct command commands[] = {
+	{"help", "[COMMAND]", "list the commands, or say what one does", 1, run_help},
+	{"ping", "", "answer pong", 0, run_ping},
+	{"version", "", "the server's version", 0, run_version},
+	{"stats", "[json|prometheus]", "counters, and rates over 1, 10 and 60 s", 1, run_stats},
+	{"connections", "[json]", "the open connections", 1, run_connections},
+	{"workers", "[json]", "what each worker does", 1, run_workers},
+	{"log", "LEVEL", "set the log level: error, warning, info, debug", 1, run_log},
+	{"drain", "[DURATION]", "end as SIGTERM does, at most DURATION from now", 1, run_drain},
+	{"stop", "", "cut all connections and end", 0, run_stop},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static enum status unknown_command(const char *name, FILE *out)
+{
+	char given[128];
+	fprintf(out, "unknown command '%s'; commands:",
+		log_escape(name, strlen(name), given, sizeof(given)));
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, " %s", commands[i].name);
+	fputc('\n', out);
+	return STATUS_BAD_REQUEST;
+}
+
+static void print_command(const struct command *command, FILE *out)
+{
+	fprintf(out, "%-11s %-18s %s\n", command->name, command->arguments, command->help);
+}
+
+static enum status run_help(const struct command_context *context, const struct request *request,
+			    FILE *out)
+{
+	(void)context;
+	if (request->count < 2) {
+		for (size_t i = 0; i < COMMAND_COUNT; i++)
+			print_command(&commands[i], out);
+		return STATUS_OK;
+	}
+	const struct command *command = find_command(request->words[1]);
+	if (!command)
+		return unknown_command(request->words[1], out);
+	print_command(command, out);
+	return STATUS_OK;
+}
+
+enum status command_run(const struct command_context *context, char *line, size_t length, FILE *out)
+{
+	struct request request;
+	switch (request_parse(line, length, &request)) {
+	case REQUEST_OK:
+		break;
+	case REQUEST_EMPTY:
+		fputs("the request is empty; try help\n", out);
+		return STATUS_BAD_REQUEST;
+	case REQUEST_TOO_MANY_WORDS:
+		fputs("the request has too many words; try help\n", out);
+		return STATUS_BAD_REQUEST;
+	case REQUEST_NOT_TEXT:
+		fputs("the request holds a NUL byte; try help\n", out);
+		return STATUS_BAD_REQUEST;
+	}
+	const struct command *command = find_command(request.words[0]);
+	if (!command)
+		return unknown_command(request.words[0], out);
+	if (request.count - 1 > command->most_arguments) {
+		fprintf(out, "%s takes %s; see help %s\n", command->name,
+			command->most_arguments ? "one argument at most" : "no argument",
+			command->name);
+		return STATUS_BAD_REQUEST;
+	}
+	return command->run(context, &request, out);
+}

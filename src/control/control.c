@@ -1,0 +1,214 @@
+// The control socket and the stats thread that serves it.
+#include "control/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+#define SAMPLE_INTERVAL NS_PER_S
+#define ACCEPT_PAUSE (100 * NS_PER_MS)
+#define ACCEPT_BATCH 8 // new clients before those who are in have their turn
+#define LISTEN_BACKLOG 64
+
+enum { FD_WAKER, FD_LISTENER, FD_SESSIONS, FD_COUNT = FD_SESSIONS + CONTROL_MAX_CLIENTS };
+
+int control_open(struct control *control, const char *path, struct server *server,
+		 struct error *error)
+{
+	memset(control, 0, sizeof(*control));
+	control->server = server;
+	control->stats = &server->stats.threads[SERVER_THREAD_STATS];
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++)
+		control->sessions[i] = SESSION_FREE;
+	if (waker_open(&control->waker, error) != 0)
+		return -1;
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->fd < 0) {
+		waker_close(&control->waker);
+		return error_set(error, ERROR_SYSTEM, "cannot create the control socket: %s",
+				 error_text(errno));
+	}
+	struct error why;
+	if (unix_path_listen(&control->path, control->fd, path, LISTEN_BACKLOG, true, &why) != 0) {
+		error_set(error, why.kind, "control socket: %s", why.message);
+		close(control->fd);
+		waker_close(&control->waker);
+		return -1;
+	}
+	gate_init(&control->ready);
+	return 0;
+}
+
+static void take_sample(struct control *control)
+{
+	server_snapshot(control->server, &control->snapshot);
+	rates_sample(&control->rates, &control->snapshot);
+	control->next_sample = control->snapshot.taken + SAMPLE_INTERVAL;
+}
+
+// Bytes of replies that wait to be read, in all sessions.
+static size_t pending_bytes(const struct control *control)
+{
+	size_t pending = 0;
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++)
+		pending += control->sessions[i].body_length;
+	return pending;
+}
+
+// A free slot, made free if need be by closing the client that has been silent the longest; NULL
+// when all have replies to read.
+static struct session *find_slot(struct control *control)
+{
+	struct session *oldest = NULL;
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		struct session *session = &control->sessions[i];
+		if (session->fd < 0)
+			return session;
+		if (session_is_idle(session) && (!oldest || session->active_at < oldest->active_at))
+			oldest = session;
+	}
+	if (oldest)
+		session_end(oldest);
+	return oldest;
+}
+
+// Whether the client is our own user or root.
+static bool may_enter(int fd)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+		return false;
+	return credentials.uid == 0 || credentials.uid == geteuid();
+}
+
+// One line to a client that does not get a session.
+static void turn_away(struct control *control, int fd, const char *reply)
+{
+	counter_add(control->stats, COUNTER_control_requests, 1);
+	counter_add(control->stats, COUNTER_control_errors, 1);
+	send(fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+// Takes in one new client. Returns false when there is none, or none can be had now.
+static bool accept_client(struct control *control)
+{
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			control->accept_again = clock_deadline(ACCEPT_PAUSE);
+		return false;
+	}
+	if (!may_enter(fd)) {
+		turn_away(control, fd, "403 24\nthis is not your server\n");
+		return true;
+	}
+	struct session *session = find_slot(control);
+	if (session)
+		session_begin(session, fd);
+	else
+		turn_away(control, fd, "503 25\ntoo many control clients\n");
+	return true;
+}
+
+// Fills in what to wait for; returns until when.
+static uint64_t prepare_poll(struct control *control, struct pollfd *fds)
+{
+	uint64_t now = clock_now();
+	uint64_t until = control->next_sample;
+	bool accepting = now >= control->accept_again;
+	fds[FD_WAKER] = (struct pollfd){.fd = control->waker.fd, .events = POLLIN};
+	fds[FD_LISTENER] = (struct pollfd){.fd = accepting ? control->fd : -1, .events = POLLIN};
+	if (!accepting && control->accept_again < until)
+		until = control->accept_again;
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		const struct session *session = &control->sessions[i];
+		fds[FD_SESSIONS + i] = (struct pollfd){.fd = session->fd};
+		if (session->fd < 0)
+			continue;
+		fds[FD_SESSIONS + i].events = session_events(session);
+		uint64_t deadline = session_has_work(session) ? now : session_deadline(session);
+		if (deadline < until)
+			until = deadline;
+	}
+	return until;
+}
+
+static void serve_sessions(struct control *control, const struct pollfd *fds)
+{
+	struct command_context context = {
+		.server = control->server,
+		.rates = &control->rates,
+		.snapshot = &control->snapshot,
+	};
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		struct session *session = &control->sessions[i];
+		if (session->fd < 0)
+			continue;
+		if (fds[FD_SESSIONS + i].revents || session_has_work(session))
+			session_step(session, &context, control->stats, pending_bytes(control));
+		else if (clock_now() >= session_deadline(session))
+			session_expire(session);
+	}
+}
+
+static void serve_round(struct control *control)
+{
+	struct pollfd fds[FD_COUNT];
+	uint64_t until = prepare_poll(control, fds);
+	int ready = poll(fds, FD_COUNT, clock_poll_timeout(until));
+	ensure(ready >= 0 || errno == EINTR || errno == ENOMEM);
+	if (ready < 0)
+		return;
+	if (clock_now() >= control->next_sample)
+		take_sample(control);
+	serve_sessions(control, fds);
+	for (int i = 0; fds[FD_LISTENER].revents && i < ACCEPT_BATCH; i++) {
+		if (!accept_client(control))
+			break;
+	}
+}
+
+static void *control_run(void *argument)
+{
+	struct control *control = argument;
+	take_sample(control);
+	gate_arrive(&control->ready);
+	while (!atomic_load(&control->stop))
+		serve_round(control);
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		if (control->sessions[i].fd >= 0)
+			session_end(&control->sessions[i]);
+	}
+	return NULL;
+}
+
+int control_start(struct control *control, struct error *error)
+{
+	if (thread_start(&control->thread, "echod/stats", control_run, control, error) != 0)
+		return -1;
+	gate_wait(&control->ready, 1);
+	return 0;
+}
+
+void control_stop(struct control *control)
+{
+	atomic_store(&control->stop, true);
+	waker_wake(&control->waker);
+	int failed = pthread_join(control->thread, NULL);
+	ensure(!failed);
+}
+
+void control_close(struct control *control)
+{
+	unix_path_remove(&control->path);
+	close(control->fd);
+	waker_close(&control->waker);
+	gate_destroy(&control->ready);
+}

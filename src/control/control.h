@@ -1,0 +1,51 @@
+// The control socket and the stats thread that serves it: it samples the counters once a second for
+// the rates, and answers requests. A slow, silent or flooding client disturbs nobody but itself.
+#ifndef ECHOD_CONTROL_CONTROL_H
+#define ECHOD_CONTROL_CONTROL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "control/session.h"
+#include "net/unix_path.h"
+#include "net/waker.h"
+#include "server/server.h"
+#include "stats/rates.h"
+
+#define CONTROL_MAX_CLIENTS 16
+
+// The thread's own while it runs, but for `stop`, which the thread that ends it sets before it
+// wakes it.
+struct control {
+	struct server *server;
+	struct thread_stats *stats;
+	int fd;
+	struct unix_path path;
+	struct waker waker;
+	pthread_t thread;
+	struct gate ready;
+	_Atomic bool stop;
+	struct rates rates;
+	struct snapshot snapshot;
+	uint64_t next_sample;  // clock_now
+	uint64_t accept_again; // not before, after a failure; clock_now
+	struct session sessions[CONTROL_MAX_CLIENTS];
+};
+
+// Makes the control socket of `server` at `path`, which nobody live may have. Nothing answers yet.
+int control_open(struct control *control, const char *path, struct server *server,
+		 struct error *error);
+
+// Starts the stats thread; when it returns, it has reported in. The server's threads must run.
+int control_start(struct control *control, struct error *error);
+
+// Ends the thread.
+void control_stop(struct control *control);
+
+// Closes and removes the socket. After control_stop, or control_open alone.
+void control_close(struct control *control);
+
+#endif

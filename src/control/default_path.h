@@ -1,0 +1,15 @@
+// Where the control socket is when nobody says otherwise. Main thread.
+#ifndef ECHOD_CONTROL_DEFAULT_PATH_H
+#define ECHOD_CONTROL_DEFAULT_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+// `$XDG_RUNTIME_DIR/echod.sock`; without that variable `/run/echod.sock` for root, and for others
+// `/tmp/echod-UID/echod.sock` in a directory of mode 0700. With `create` that directory is made if
+// it is missing; a directory there that is not the user's own and private is refused.
+int control_default_path(char *path, size_t size, bool create, struct error *error);
+
+#endif

@@ -1,0 +1,179 @@
+// The lists of connections and of workers. The stats thread only.
+#include "control/lists.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+
+#define CHUNK 64 // connections copied while their table is locked once
+
+// A time in at most five characters.
+static const char *brief_time(uint64_t ns, char *text, size_t size)
+{
+	uint64_t ms = ns / NS_PER_MS;
+	if (ms < 1000)
+		snprintf(text, size, "%" PRIu64 "ms", ms);
+	else if (ms < 100 * 1000)
+		snprintf(text, size, "%.1fs", (double)(ms / 100) / 10.0);
+	else if (ms < 6000 * 1000)
+		snprintf(text, size, "%" PRIu64 "m", ms / (60 * 1000));
+	else
+		snprintf(text, size, "%" PRIu64 "h", ms / (3600 * 1000));
+	return text;
+}
+
+// A size in at most five characters.
+static const char *brief_size(uint64_t bytes, char *text, size_t size)
+{
+	static const char units[] = "\0KMGTPE";
+	double value = (double)bytes;
+	size_t unit = 0;
+	for (; value >= 1000.0; unit++)
+		value /= 1024.0;
+	snprintf(text, size, unit == 0 || value >= 100.0 ? "%.0f%.1s" : "%.1f%.1s", value,
+		 &units[unit]);
+	return text;
+}
+
+// How long ago `then` was; the coarse clock may be a little behind or `then` newer than `now`.
+static uint64_t since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+static const char *peer_text(const struct conn_info *info, char *text)
+{
+	if (info->origin.peer.any.sa_family != AF_UNIX)
+		return inet_end_format(&info->origin.peer, text);
+	snprintf(text, ADDRESS_TEXT_SIZE, "unix user %" PRIu32, info->origin.peer_user);
+	return text;
+}
+
+static const char *local_text(const struct conn_info *info, char *text)
+{
+	if (info->origin.local.any.sa_family != AF_UNIX)
+		return inet_end_format(&info->origin.local, text);
+	return info->origin.local_name;
+}
+
+static void connection_text(const struct conn_info *info, uint64_t now, FILE *out)
+{
+	char peer[ADDRESS_TEXT_SIZE];
+	char local[ADDRESS_TEXT_SIZE];
+	char state[16] = "queued";
+	char times[2][24];
+	char sizes[2][24];
+	if (info->worker)
+		snprintf(state, sizeof(state), "work-%u", info->worker);
+	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %5s %5s %5s %5s\n", info->id,
+		peer_text(info, peer), local_text(info, local), state,
+		brief_time(since(now, info->origin.accepted_at), times[0], sizeof(times[0])),
+		brief_time(since(now, info->active_at), times[1], sizeof(times[1])),
+		brief_size(info->bytes_received, sizes[0], sizeof(sizes[0])),
+		brief_size(info->bytes_sent, sizes[1], sizeof(sizes[1])));
+}
+
+void lists_connections_text(struct server *server, FILE *out)
+{
+	fprintf(out, "%5s %-21s %-21s %-7s %5s %5s %5s %5s\n", "id", "peer", "local", "state",
+		"age", "idle", "recvd", "sent");
+	struct conn_info infos[CHUNK];
+	uint64_t now = clock_now();
+	for (size_t slot = 0, before = SIZE_MAX; slot != before;) {
+		before = slot;
+		size_t count = conn_table_copy(&server->conns, &slot, infos, CHUNK);
+		for (size_t i = 0; i < count; i++)
+			connection_text(&infos[i], now, out);
+	}
+}
+
+static json_t *seconds_json(uint64_t ns)
+{
+	return json_real((double)ns / (double)NS_PER_S);
+}
+
+static json_t *connection_json(const struct conn_info *info, uint64_t now)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	json_t *object = json_object();
+	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
+	json_object_set_new(object, "peer", json_string(peer_text(info, text)));
+	json_object_set_new(object, "local", json_string(local_text(info, text)));
+	json_object_set_new(object, "state", json_string(info->worker ? "serving" : "queued"));
+	json_object_set_new(object, "worker",
+			    info->worker ? json_integer((json_int_t)info->worker) : json_null());
+	json_object_set_new(object, "age_seconds",
+			    seconds_json(since(now, info->origin.accepted_at)));
+	json_object_set_new(object, "idle_seconds", seconds_json(since(now, info->active_at)));
+	json_object_set_new(object, "bytes_received",
+			    json_integer((json_int_t)info->bytes_received));
+	json_object_set_new(object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
+	return object;
+}
+
+// An object with the schema's version and an empty list called `name`, which is returned in `list`.
+static json_t *list_object(const char *name, json_t **list)
+{
+	json_t *object = json_object();
+	*list = json_array();
+	json_object_set_new(object, "schema", json_integer(1));
+	json_object_set_new(object, name, *list);
+	return object;
+}
+
+json_t *lists_connections_json(struct server *server)
+{
+	json_t *list;
+	json_t *object = list_object("connections", &list);
+	struct conn_info infos[CHUNK];
+	uint64_t now = clock_now();
+	for (size_t slot = 0, before = SIZE_MAX; slot != before;) {
+		before = slot;
+		size_t count = conn_table_copy(&server->conns, &slot, infos, CHUNK);
+		for (size_t i = 0; i < count; i++)
+			json_array_append_new(list, connection_json(&infos[i], now));
+	}
+	return object;
+}
+
+void lists_workers_text(struct server *server, FILE *out)
+{
+	fprintf(out, "%-9s %-8s %6s %11s %11s\n", "worker", "state", "for", "connection", "served");
+	uint64_t now = clock_now();
+	for (unsigned i = 0; i < server->config.workers; i++) {
+		struct worker_info info;
+		pool_worker_info(&server->pool, i, &info);
+		char name[16];
+		char time[24];
+		char connection[24] = "-";
+		snprintf(name, sizeof(name), "work-%u", info.id % 10000);
+		if (info.serving)
+			snprintf(connection, sizeof(connection), "%" PRIu64, info.serving);
+		fprintf(out, "%-9s %-8s %6s %11s %11" PRIu64 "\n", name,
+			info.serving ? "serving" : "idle",
+			brief_time(since(now, info.since), time, sizeof(time)), connection,
+			info.served);
+	}
+}
+
+json_t *lists_workers_json(struct server *server)
+{
+	json_t *list;
+	json_t *object = list_object("workers", &list);
+	uint64_t now = clock_now();
+	for (unsigned i = 0; i < server->config.workers; i++) {
+		struct worker_info info;
+		pool_worker_info(&server->pool, i, &info);
+		json_t *worker = json_object();
+		json_object_set_new(worker, "id", json_integer((json_int_t)info.id));
+		json_object_set_new(worker, "state",
+				    json_string(info.serving ? "serving" : "idle"));
+		json_object_set_new(worker, "for_seconds", seconds_json(since(now, info.since)));
+		json_object_set_new(worker, "connection",
+				    info.serving ? json_integer((json_int_t)info.serving)
+						 : json_null());
+		json_object_set_new(worker, "served", json_integer((json_int_t)info.served));
+		json_array_append_new(list, worker);
+	}
+	return object;
+}
