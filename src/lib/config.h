@@ -1,0 +1,24 @@
+// The configuration behind echod_config_*: what a server can be told, by name.
+#ifndef ECHOD_LIB_CONFIG_H
+#define ECHOD_LIB_CONFIG_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "echod/echod.h"
+#include "net/unix_path.h"
+#include "server/config.h"
+
+struct echod_config {
+	struct server_config server;
+	bool listen_given; // the default address has been replaced
+	char control_path[sizeof(((struct unix_path *)0)->path)]; // empty: none
+	enum log_level log_level;
+	echod_log_function *log_function;
+	void *log_context;
+};
+
+// Copies `error` to the library's user, who may not want it.
+void config_report(struct echod_error *to, const struct error *error);
+
+#endif

@@ -1,0 +1,197 @@
+// libechod: puts a server and its control socket together. Any thread, as include/echod/echod.h
+// says.
+#include "echod/echod.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "control/control.h"
+#include "lib/config.h"
+#include "server/server.h"
+
+struct echod {
+	struct log log;
+	echod_log_function *log_function;
+	void *log_context;
+	struct server server;
+	bool has_control;
+	struct control control;
+};
+
+struct echod_snapshot {
+	struct snapshot snapshot;
+};
+
+const char *echod_version(void)
+{
+	return ECHOD_VERSION;
+}
+
+static bool pass_line(void *context, enum log_level level, const char *line)
+{
+	const struct echod *echod = context;
+	return echod->log_function(echod->log_context, (enum echod_log_level)level, line) != 0;
+}
+
+static void set_up_log(struct echod *echod, const struct echod_config *config)
+{
+	echod->log_function = config->log_function;
+	echod->log_context = config->log_context;
+	echod->log.sink = config->log_function ? pass_line : NULL;
+	echod->log.context = echod;
+	atomic_init(&echod->log.level, (int)config->log_level);
+}
+
+// Threads first, then the listeners: who connects finds everybody ready.
+static int run(struct echod *echod, struct error *error)
+{
+	if (server_start(&echod->server, error) != 0)
+		return -1;
+	int result = echod->has_control ? control_start(&echod->control, error) : 0;
+	bool controlled = result == 0 && echod->has_control;
+	if (result == 0 && server_open(&echod->server, error) == 0)
+		return 0;
+	server_drain(&echod->server, 0);
+	server_join(&echod->server);
+	if (controlled)
+		control_stop(&echod->control);
+	return -1;
+}
+
+static int assemble(struct echod *echod, const struct echod_config *config, struct error *error)
+{
+	if (server_build(&echod->server, &config->server, &echod->log, error) != 0)
+		return -1;
+	echod->has_control = config->control_path[0] != '\0';
+	if (echod->has_control &&
+	    control_open(&echod->control, config->control_path, &echod->server, error) != 0) {
+		server_free(&echod->server);
+		return -1;
+	}
+	if (run(echod, error) == 0)
+		return 0;
+	if (echod->has_control)
+		control_close(&echod->control);
+	server_free(&echod->server);
+	return -1;
+}
+
+struct echod *echod_start(const struct echod_config *config, struct echod_error *error)
+{
+	struct error why = {0};
+	struct echod *echod = calloc(1, sizeof(*echod));
+	if (!echod) {
+		error_set(&why, ERROR_SYSTEM, "no memory for a server");
+		config_report(error, &why);
+		return NULL;
+	}
+	set_up_log(echod, config);
+	if (assemble(echod, config, &why) == 0) {
+		log_write(&echod->log, LOG_INFO,
+			  "started: %u workers, at most %llu connections, control socket %s",
+			  echod->server.config.workers,
+			  (unsigned long long)echod->server.config.max_connections,
+			  echod->has_control ? echod->control.path.path : "none");
+		return echod;
+	}
+	config_report(error, &why);
+	free(echod);
+	return NULL;
+}
+
+const char *echod_address(const struct echod *echod, size_t index)
+{
+	return index < echod->server.listener_count ? echod->server.names[index] : NULL;
+}
+
+uint16_t echod_port(const struct echod *echod, size_t index)
+{
+	return index < echod->server.listener_count ? echod->server.ports[index] : 0;
+}
+
+const char *echod_control_path(const struct echod *echod)
+{
+	return echod->has_control ? echod->control.path.path : NULL;
+}
+
+void echod_drain(struct echod *echod, int timeout_ms)
+{
+	server_drain(&echod->server, timeout_ms < 0 ? echod->server.config.drain_timeout
+						    : (uint64_t)timeout_ms * NS_PER_MS);
+}
+
+void echod_stop(struct echod *echod)
+{
+	server_drain(&echod->server, 0);
+}
+
+int echod_fd(const struct echod *echod)
+{
+	return echod->server.done.fd;
+}
+
+int echod_wait(struct echod *echod, int timeout_ms)
+{
+	struct pollfd fd = {.fd = echod->server.done.fd, .events = POLLIN};
+	uint64_t deadline =
+		timeout_ms < 0 ? CLOCK_NEVER : clock_deadline((uint64_t)timeout_ms * NS_PER_MS);
+	for (;;) {
+		int left = clock_poll_timeout(deadline);
+		if (poll(&fd, 1, left) > 0)
+			return 1;
+		if (left == 0)
+			return 0;
+	}
+}
+
+void echod_free(struct echod *echod)
+{
+	if (!echod)
+		return;
+	server_drain(&echod->server, 0);
+	server_join(&echod->server);
+	if (echod->has_control) {
+		control_stop(&echod->control);
+		control_close(&echod->control);
+	}
+	server_free(&echod->server);
+	free(echod);
+}
+
+struct echod_snapshot *echod_snapshot_take(struct echod *echod)
+{
+	struct echod_snapshot *snapshot = malloc(sizeof(*snapshot));
+	if (snapshot)
+		server_snapshot(&echod->server, &snapshot->snapshot);
+	return snapshot;
+}
+
+const char *echod_snapshot_name(const struct echod_snapshot *snapshot, size_t index)
+{
+	(void)snapshot; // all have the same
+	if (index < COUNTER_COUNT)
+		return counter_metrics[index].name;
+	if (index < (size_t)COUNTER_COUNT + GAUGE_COUNT)
+		return gauge_metrics[index - COUNTER_COUNT].name;
+	return NULL;
+}
+
+int echod_snapshot_get(const struct echod_snapshot *snapshot, const char *name, uint64_t *value)
+{
+	const char *at;
+	for (size_t i = 0; (at = echod_snapshot_name(snapshot, i)); i++) {
+		if (strcmp(at, name) != 0)
+			continue;
+		*value = i < COUNTER_COUNT ? snapshot->snapshot.counter[i]
+					   : snapshot->snapshot.gauge[i - COUNTER_COUNT];
+		return 0;
+	}
+	return -1;
+}
+
+void echod_snapshot_free(struct echod_snapshot *snapshot)
+{
+	free(snapshot);
+}
