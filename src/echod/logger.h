@@ -1,0 +1,24 @@
+// Where echod's log goes: standard error, as text or JSON, one line an event. Any thread.
+#ifndef ECHOD_ECHOD_LOGGER_H
+#define ECHOD_ECHOD_LOGGER_H
+
+#include <stdbool.h>
+
+#include "echod/echod.h"
+
+enum logger_format { LOGGER_TEXT, LOGGER_JSON };
+
+struct logger {
+	int fd; // standard error, or the same file opened anew so that it does not block
+	enum logger_format format;
+};
+
+void logger_open(struct logger *logger, enum logger_format format);
+void logger_close(struct logger *logger);
+
+// An echod_log_function; `context` is a struct logger. Never waits: a line that standard error does
+// not take at once is dropped. A line goes out in one write(2), so lines of several threads do not
+// mix.
+int logger_line(void *context, enum echod_log_level level, const char *line);
+
+#endif

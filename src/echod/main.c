@@ -1,0 +1,226 @@
+// echod: the server as a program. The main thread reads the command line, starts the server, and
+// waits for signals and for the server's end.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#ifdef ECHOD_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+#include "base/cmdline.h"
+#include "control/default_path.h"
+#include "echod/echod.h"
+#include "echod/logger.h"
+#include "net/unix_path.h"
+
+#define PROGRAM "echod"
+
+struct program {
+	struct echod_config *config;
+	bool control_given;
+	enum logger_format log_format;
+	struct logger logger;
+};
+
+static const struct cmdline_option options[] = {
+#define OPTION(letter, name, argument, take, help) {letter, name, argument, help},
+#include "lib/options.def"
+#undef OPTION
+	{0, "log-format", "text|json", "how log lines are written (default text)"},
+};
+
+static int take_log_format(struct program *program, const char *value, struct error *error)
+{
+	if (strcmp(value, "text") == 0)
+		program->log_format = LOGGER_TEXT;
+	else if (strcmp(value, "json") == 0)
+		program->log_format = LOGGER_JSON;
+	else
+		return error_set(error, ERROR_USAGE, "'%.64s' is neither 'text' nor 'json'", value);
+	return 0;
+}
+
+static int take(void *context, const char *name, const char *value, struct error *error)
+{
+	struct program *program = context;
+	if (!name)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not allowed: there are only options (see --help)",
+				 value);
+	if (strcmp(name, "log-format") == 0)
+		return take_log_format(program, value, error);
+	if (strcmp(name, "control") == 0)
+		program->control_given = true;
+	struct echod_error why;
+	if (echod_config_set(program->config, name, value, &why) == 0)
+		return 0;
+	return error_set(error, ERROR_USAGE, "%s", why.message);
+}
+
+static const char *version(void)
+{
+#ifdef ECHOD_JEMALLOC
+	// It also makes sure that the allocator is linked: --as-needed drops a library that nobody
+	// refers to.
+	static char text[128];
+	const char *allocator = "?";
+	size_t size = sizeof(allocator);
+	mallctl("version", &allocator, &size, NULL, 0);
+	snprintf(text, sizeof(text), "%s (jemalloc %s)", ECHOD_VERSION, allocator);
+	return text;
+#else
+	return ECHOD_VERSION;
+#endif
+}
+
+// Descriptors 0, 1 and 2 that are closed would be given to sockets, and then a client would read
+// our log.
+static int hold_standard_streams(struct error *error)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return error_set(error, ERROR_SYSTEM, "cannot open /dev/null: %s",
+				 error_text(errno));
+	close(fd);
+	return 0;
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit); // what it comes to is checked against what is wanted
+}
+
+static int set_default_control(struct program *program, struct error *error)
+{
+	char path[sizeof(((struct unix_path *)0)->path)];
+	struct echod_error why;
+	if (program->control_given)
+		return 0;
+	if (control_default_path(path, sizeof(path), true, error) != 0)
+		return -1;
+	if (echod_config_set(program->config, "control", path, &why) != 0)
+		return error_set(error, ERROR_SYSTEM, "control socket: %s", why.message);
+	return 0;
+}
+
+static void print_addresses(const struct echod *server)
+{
+	const char *address;
+	for (size_t i = 0; (address = echod_address(server, i)); i++)
+		printf("listening on %s\n", address);
+	fflush(stdout); // whether anybody reads it is not our concern
+}
+
+// The first SIGTERM or SIGINT drains, the second cuts the drain short.
+static void handle_signal(struct echod *server, int signals, bool *draining)
+{
+	struct signalfd_siginfo signal;
+	if (read(signals, &signal, sizeof(signal)) != (ssize_t)sizeof(signal))
+		return;
+	if (*draining)
+		echod_stop(server);
+	else
+		echod_drain(server, -1);
+	*draining = true;
+}
+
+static void wait_for_end(struct echod *server, int signals)
+{
+	struct pollfd fds[] = {
+		{.fd = echod_fd(server), .events = POLLIN},
+		{.fd = signals, .events = POLLIN},
+	};
+	bool draining = false;
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents)
+			return;
+		handle_signal(server, signals, &draining);
+	}
+}
+
+// SIGTERM and SIGINT arrive on the descriptor that is returned; no handler does any work.
+static int open_signals(struct error *error)
+{
+	sigset_t handled;
+	sigemptyset(&handled);
+	sigaddset(&handled, SIGTERM);
+	sigaddset(&handled, SIGINT);
+	sigprocmask(SIG_BLOCK, &handled, NULL);
+	signal(SIGHUP, SIG_IGN);  // there is nothing to reopen
+	signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more,
+	signal(SIGXFSZ, SIG_IGN); // or that has grown to its limit, must not end the server
+	int signals = signalfd(-1, &handled, SFD_CLOEXEC);
+	if (signals < 0)
+		return error_set(error, ERROR_SYSTEM, "cannot create a signalfd: %s",
+				 error_text(errno));
+	return signals;
+}
+
+static int run(struct program *program)
+{
+	struct error error;
+	if (hold_standard_streams(&error) != 0 || set_default_control(program, &error) != 0)
+		return cmdline_fail(PROGRAM, &error);
+	raise_descriptor_limit();
+	int signals = open_signals(&error);
+	if (signals < 0)
+		return cmdline_fail(PROGRAM, &error);
+
+	logger_open(&program->logger, program->log_format);
+	echod_config_set_log(program->config, logger_line, &program->logger);
+	struct echod_error why;
+	struct echod *server = echod_start(program->config, &why);
+	if (server) {
+		print_addresses(server);
+		wait_for_end(server, signals);
+		echod_free(server);
+	} else {
+		fprintf(stderr, PROGRAM ": %s\n", why.message);
+	}
+	logger_close(&program->logger);
+	close(signals);
+	return server ? EXIT_OK : EXIT_UNREACHABLE;
+}
+
+int main(int argc, char **argv)
+{
+	struct program program = {.config = echod_config_new()};
+	if (!program.config) {
+		fprintf(stderr, PROGRAM ": no memory\n");
+		return EXIT_UNREACHABLE;
+	}
+	struct cmdline cmdline = {
+		.program = PROGRAM,
+		.synopsis = "[OPTION]...",
+		.summary = "Concurrent TCP echo server with a fixed pool of worker threads.",
+		.epilogue =
+			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
+			"SIGTERM and SIGINT drain the server, a second one stops it at once.",
+		.version = version(),
+		.options = options,
+		.option_count = sizeof(options) / sizeof(options[0]),
+		.take = take,
+		.context = &program,
+	};
+	int status = cmdline_read(&cmdline, argc, argv);
+	if (status == -1)
+		status = run(&program);
+	echod_config_free(program.config);
+	return status;
+}
