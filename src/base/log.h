@@ -49,6 +49,12 @@ struct log_limit {
 // Whether a line may pass now. When it may, `suppressed` says how many did not since the last.
 bool log_limit_pass(struct log *log, struct log_limit *limit, uint64_t *suppressed);
 
+// The plural's ending for `count` things: `1 connection`, `2 connections`.
+static inline const char *log_plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 const char *log_level_name(enum log_level level);
 int log_level_parse(const char *text, enum log_level *level, struct error *error);
 

@@ -2,20 +2,27 @@
 #include "control/control.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/poll_until.h"
 
 #define SAMPLE_INTERVAL NS_PER_S
 #define ACCEPT_PAUSE (100 * NS_PER_MS)
 #define ACCEPT_BATCH 8 // new clients before those who are in have their turn
 #define LISTEN_BACKLOG 64
 
-enum { FD_WAKER, FD_LISTENER, FD_SESSIONS, FD_COUNT = FD_SESSIONS + CONTROL_MAX_CLIENTS };
+// What is polled for: the waker, the listener unless it has a pause, and then the sessions there
+// are.
+struct watch {
+	struct pollfd fds[2 + CONTROL_MAX_CLIENTS];
+	nfds_t count;
+	struct pollfd *listener;		     // NULL: it has a pause
+	struct pollfd *session[CONTROL_MAX_CLIENTS]; // NULL: a free slot
+};
 
 int control_open(struct control *control, const char *path, struct server *server,
 		 struct error *error)
@@ -117,22 +124,29 @@ static bool accept_client(struct control *control)
 	return true;
 }
 
+static struct pollfd *add_fd(struct watch *watch, int fd, short events)
+{
+	struct pollfd *added = &watch->fds[watch->count++];
+	*added = (struct pollfd){.fd = fd, .events = events};
+	return added;
+}
+
 // Fills in what to wait for; returns until when.
-static uint64_t prepare_poll(struct control *control, struct pollfd *fds)
+static uint64_t prepare_watch(struct control *control, struct watch *watch)
 {
 	uint64_t now = clock_now();
 	uint64_t until = control->next_sample;
-	bool accepting = now >= control->accept_again;
-	fds[FD_WAKER] = (struct pollfd){.fd = control->waker.fd, .events = POLLIN};
-	fds[FD_LISTENER] = (struct pollfd){.fd = accepting ? control->fd : -1, .events = POLLIN};
-	if (!accepting && control->accept_again < until)
+	*watch = (struct watch){0};
+	add_fd(watch, control->waker.fd, POLLIN);
+	if (now >= control->accept_again)
+		watch->listener = add_fd(watch, control->fd, POLLIN);
+	else if (control->accept_again < until)
 		until = control->accept_again;
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		const struct session *session = &control->sessions[i];
-		fds[FD_SESSIONS + i] = (struct pollfd){.fd = session->fd};
 		if (session->fd < 0)
 			continue;
-		fds[FD_SESSIONS + i].events = session_events(session);
+		watch->session[i] = add_fd(watch, session->fd, session_events(session));
 		uint64_t deadline = session_has_work(session) ? now : session_deadline(session);
 		if (deadline < until)
 			until = deadline;
@@ -140,7 +154,7 @@ static uint64_t prepare_poll(struct control *control, struct pollfd *fds)
 	return until;
 }
 
-static void serve_sessions(struct control *control, const struct pollfd *fds)
+static void serve_sessions(struct control *control, const struct watch *watch)
 {
 	struct command_context context = {
 		.server = control->server,
@@ -149,9 +163,9 @@ static void serve_sessions(struct control *control, const struct pollfd *fds)
 	};
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		struct session *session = &control->sessions[i];
-		if (session->fd < 0)
+		if (!watch->session[i])
 			continue;
-		if (fds[FD_SESSIONS + i].revents || session_has_work(session))
+		if (watch->session[i]->revents || session_has_work(session))
 			session_step(session, &context, control->stats, pending_bytes(control));
 		else if (clock_now() >= session_deadline(session))
 			session_expire(session);
@@ -160,16 +174,15 @@ static void serve_sessions(struct control *control, const struct pollfd *fds)
 
 static void serve_round(struct control *control)
 {
-	struct pollfd fds[FD_COUNT];
-	uint64_t until = prepare_poll(control, fds);
-	int ready = poll(fds, FD_COUNT, clock_poll_timeout(until));
-	ensure(ready >= 0 || errno == EINTR || errno == ENOMEM);
-	if (ready < 0)
-		return;
+	struct watch watch;
+	uint64_t until = prepare_watch(control, &watch);
+	poll_until(watch.fds, watch.count, until);
 	if (clock_now() >= control->next_sample)
 		take_sample(control);
-	serve_sessions(control, fds);
-	for (int i = 0; fds[FD_LISTENER].revents && i < ACCEPT_BATCH; i++) {
+	serve_sessions(control, &watch);
+	if (!watch.listener || !watch.listener->revents)
+		return;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		if (!accept_client(control))
 			break;
 	}

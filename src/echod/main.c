@@ -1,8 +1,6 @@
 // echod: the server as a program. The main thread reads the command line, starts the server, and
 // waits for signals and for the server's end.
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,10 +12,13 @@
 #include <jemalloc/jemalloc.h>
 #endif
 
+#include "base/clock.h"
 #include "base/cmdline.h"
+#include "base/streams.h"
 #include "control/default_path.h"
 #include "echod/echod.h"
 #include "echod/logger.h"
+#include "net/poll_until.h"
 #include "net/unix_path.h"
 
 #define PROGRAM "echod"
@@ -64,34 +65,18 @@ static int take(void *context, const char *name, const char *value, struct error
 	return error_set(error, ERROR_USAGE, "%s", why.message);
 }
 
-static const char *version(void)
+// Referring to it also makes sure that the allocator is linked: --as-needed drops a library that
+// nobody refers to.
+static int check_allocator(struct error *error)
 {
 #ifdef ECHOD_JEMALLOC
-	// It also makes sure that the allocator is linked: --as-needed drops a library that nobody
-	// refers to.
-	static char text[128];
-	const char *allocator = "?";
-	size_t size = sizeof(allocator);
-	mallctl("version", &allocator, &size, NULL, 0);
-	snprintf(text, sizeof(text), "%s (jemalloc %s)", ECHOD_VERSION, allocator);
-	return text;
+	const char *version = NULL;
+	size_t size = sizeof(version);
+	if (mallctl("version", &version, &size, NULL, 0) != 0)
+		return error_set(error, ERROR_SYSTEM, "jemalloc is linked and does not answer");
 #else
-	return ECHOD_VERSION;
+	(void)error;
 #endif
-}
-
-// Descriptors 0, 1 and 2 that are closed would be given to sockets, and then a client would read
-// our log.
-static int hold_standard_streams(struct error *error)
-{
-	int fd;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot open /dev/null: %s",
-				 error_text(errno));
-	close(fd);
 	return 0;
 }
 
@@ -146,11 +131,11 @@ static void wait_for_end(struct echod *server, int signals)
 	};
 	bool draining = false;
 	for (;;) {
-		if (poll(fds, 2, -1) < 0)
-			continue;
+		poll_until(fds, 2, CLOCK_NEVER);
 		if (fds[0].revents)
 			return;
-		handle_signal(server, signals, &draining);
+		if (fds[1].revents)
+			handle_signal(server, signals, &draining);
 	}
 }
 
@@ -175,7 +160,7 @@ static int open_signals(struct error *error)
 static int run(struct program *program)
 {
 	struct error error;
-	if (hold_standard_streams(&error) != 0 || set_default_control(program, &error) != 0)
+	if (check_allocator(&error) != 0 || set_default_control(program, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	raise_descriptor_limit();
 	int signals = open_signals(&error);
@@ -200,6 +185,7 @@ static int run(struct program *program)
 
 int main(int argc, char **argv)
 {
+	streams_hold();
 	struct program program = {.config = echod_config_new()};
 	if (!program.config) {
 		fprintf(stderr, PROGRAM ": no memory\n");
@@ -212,7 +198,7 @@ int main(int argc, char **argv)
 		.epilogue =
 			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
 			"SIGTERM and SIGINT drain the server, a second one stops it at once.",
-		.version = version(),
+		.version = ECHOD_VERSION,
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 		.take = take,

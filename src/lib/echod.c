@@ -2,13 +2,13 @@
 // says.
 #include "echod/echod.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "control/control.h"
 #include "lib/config.h"
+#include "net/poll_until.h"
 #include "server/server.h"
 
 struct echod {
@@ -78,6 +78,16 @@ static int assemble(struct echod *echod, const struct echod_config *config, stru
 	return -1;
 }
 
+static void log_started(struct echod *echod)
+{
+	const struct server_config *config = &echod->server.config;
+	log_write(&echod->log, LOG_INFO,
+		  "started: %u worker%s, at most %llu connection%s, control socket %s",
+		  config->workers, log_plural(config->workers),
+		  (unsigned long long)config->max_connections, log_plural(config->max_connections),
+		  echod->has_control ? echod->control.path.path : "none");
+}
+
 struct echod *echod_start(const struct echod_config *config, struct echod_error *error)
 {
 	struct error why = {0};
@@ -89,11 +99,7 @@ struct echod *echod_start(const struct echod_config *config, struct echod_error 
 	}
 	set_up_log(echod, config);
 	if (assemble(echod, config, &why) == 0) {
-		log_write(&echod->log, LOG_INFO,
-			  "started: %u workers, at most %llu connections, control socket %s",
-			  echod->server.config.workers,
-			  (unsigned long long)echod->server.config.max_connections,
-			  echod->has_control ? echod->control.path.path : "none");
+		log_started(echod);
 		return echod;
 	}
 	config_report(error, &why);
@@ -137,13 +143,11 @@ int echod_wait(struct echod *echod, int timeout_ms)
 	struct pollfd fd = {.fd = echod->server.done.fd, .events = POLLIN};
 	uint64_t deadline =
 		timeout_ms < 0 ? CLOCK_NEVER : clock_deadline((uint64_t)timeout_ms * NS_PER_MS);
-	for (;;) {
-		int left = clock_poll_timeout(deadline);
-		if (poll(&fd, 1, left) > 0)
-			return 1;
-		if (left == 0)
+	while (poll_until(&fd, 1, deadline) == 0) {
+		if (clock_now() >= deadline)
 			return 0;
 	}
+	return 1;
 }
 
 void echod_free(struct echod *echod)

@@ -26,13 +26,14 @@ static int parse_unix(const char *path, struct address *address, struct error *e
 	return 0;
 }
 
-static int parse_port(const char *text, uint64_t minimum, struct address *address,
-		      struct error *error)
+// `whole` is what the user wrote.
+static int parse_port(const char *text, uint64_t minimum, const char *whole,
+		      struct address *address, struct error *error)
 {
 	uint64_t port;
 	struct error why;
 	if (units_parse_count(text, minimum, UINT16_MAX, &port, &why) != 0)
-		return error_set(error, ERROR_USAGE, "port %s", why.message);
+		return error_set(error, ERROR_USAGE, "'%.100s': port %s", whole, why.message);
 	address->port = (uint16_t)port;
 	return 0;
 }
@@ -71,7 +72,7 @@ int address_parse(const char *text, struct address *address, struct error *error
 		return error_set(error, ERROR_USAGE, "'%.100s' is not an address; " ALLOWED, text);
 	if (copy_host(host, (size_t)(host_end - host), address, error) != 0)
 		return -1;
-	return parse_port(colon + 1, 0, address, error);
+	return parse_port(colon + 1, 0, text, address, error);
 }
 
 int address_from_host(const char *host, const char *port, struct address *address,
@@ -89,7 +90,7 @@ int address_from_host(const char *host, const char *port, struct address *addres
 		return error_set(error, ERROR_USAGE, "the host is empty");
 	if (copy_host(host, length, address, error) != 0)
 		return -1;
-	return parse_port(port, 1, address, error);
+	return parse_port(port, 1, host, address, error);
 }
 
 static void set_unix(const struct address *address, struct endpoint *endpoint)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <unistd.h>
 
 // A peer that vanished without a word is noticed after 60 + 4 * 15 seconds of silence.
@@ -83,6 +84,17 @@ int listener_open(struct listener *listener, int backlog, struct error *error)
 		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: %s", listener->name,
 				 error_text(errno));
 	return 0;
+}
+
+size_t listener_backlog(const struct listener *listener)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+	// Of a listening socket this field is the length of its accept queue (tcp_get_info in the
+	// kernel; ss shows it).
+	if (getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+		return info.tcpi_unacked;
+	return SIZE_MAX - 1;
 }
 
 void listener_close(struct listener *listener)

@@ -26,6 +26,10 @@ int listener_bind(struct listener *listener, const struct endpoint *endpoint, st
 // Connections get in from here on.
 int listener_open(struct listener *listener, int backlog, struct error *error);
 
+// How many connections the kernel has made and nobody has accepted. For a Unix-domain socket, which
+// cannot be asked, SIZE_MAX - 1: accept until there are none.
+size_t listener_backlog(const struct listener *listener);
+
 // Closes it and removes its path. Connections not accepted yet are reset by the kernel.
 void listener_close(struct listener *listener);
 
