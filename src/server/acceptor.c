@@ -4,31 +4,18 @@
 #include "server/acceptor.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <string.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "net/errno_class.h"
+#include "net/poll_until.h"
+#include "server/pause.h"
 #include "server/server.h"
 
+#define NO_QUOTA SIZE_MAX
 #define ACCEPT_BATCH 64 // connections accepted from one listener before the others have their turn
-#define RESOURCE_PAUSE (100 * NS_PER_MS)
-#define PAUSE_ACCOUNT (1 * NS_PER_S) // how often the time of a long pause is added to its counter
-
-enum pause_cause {
-	PAUSE_NONE,
-	PAUSE_LIMIT,	 // until a connection closes
-	PAUSE_RESOURCES, // until a connection closes, or for RESOURCE_PAUSE
-};
-
-struct pause {
-	enum pause_cause cause;
-	uint64_t until;		// PAUSE_RESOURCES: when to try again
-	uint64_t open;		// PAUSE_RESOURCES: how many connections were open when it began
-	uint64_t accounted_for; // up to when its time has been counted
-};
+#define ACCEPT_FAILURES 16 // of a batch; more would be a busy loop, so a pause follows
 
 // What can go wrong again and again, each with its own limit on log lines.
 enum complaint {
@@ -48,6 +35,10 @@ struct acceptor {
 	struct thread_stats *stats;
 	struct pause pause;
 	struct log_limit limits[COMPLAINT_COUNT];
+
+	// How many connections each listener may still accept: without end, until the server
+	// drains; then those that the kernel had connected by that time.
+	size_t quota[SERVER_MAX_LISTENERS];
 };
 
 static void complain(struct acceptor *acceptor, enum complaint complaint, const char *what,
@@ -62,57 +53,6 @@ static void complain(struct acceptor *acceptor, enum complaint complaint, const 
 			  subject, (unsigned long long)suppressed);
 	else
 		log_write(log, LOG_WARNING, "%s%s", what, subject);
-}
-
-static void pause_account(struct acceptor *acceptor)
-{
-	uint64_t now = clock_now();
-	counter_add(acceptor->stats, COUNTER_accept_paused_seconds,
-		    now - acceptor->pause.accounted_for);
-	acceptor->pause.accounted_for = now;
-}
-
-static void pause_begin(struct acceptor *acceptor, enum pause_cause cause)
-{
-	struct admission *admission = &acceptor->server->admission;
-	acceptor->pause = (struct pause){
-		.cause = cause,
-		.until = clock_deadline(RESOURCE_PAUSE),
-		.open = admission_count(admission),
-		.accounted_for = clock_now(),
-	};
-	counter_add(acceptor->stats, COUNTER_accept_pauses, 1);
-	admission_watch(admission, true);
-}
-
-// Ends the pause if its cause may be gone.
-static void pause_review(struct acceptor *acceptor)
-{
-	struct pause *pause = &acceptor->pause;
-	struct admission *admission = &acceptor->server->admission;
-	if (pause->cause == PAUSE_NONE)
-		return;
-	pause_account(acceptor);
-	bool over = pause->cause == PAUSE_LIMIT ? admission_has_room(admission)
-						: clock_now() >= pause->until ||
-							  admission_count(admission) < pause->open;
-	if (!over)
-		return;
-	pause->cause = PAUSE_NONE;
-	admission_watch(admission, false);
-}
-
-// How long the acceptor may sleep.
-static int sleep_timeout(const struct pause *pause)
-{
-	switch (pause->cause) {
-	case PAUSE_LIMIT:
-		return clock_poll_timeout(clock_deadline(PAUSE_ACCOUNT));
-	case PAUSE_RESOURCES:
-		return clock_poll_timeout(pause->until);
-	default:
-		return -1;
-	}
 }
 
 struct failure {
@@ -145,24 +85,26 @@ static struct failure failure_of(int number)
 }
 
 enum accept_result {
-	ACCEPT_GO_ON,
-	ACCEPT_STOP, // nothing more to accept here and now
+	ACCEPT_DONE,  // a connection was accepted, or turned away
+	ACCEPT_RETRY, // none was, for a passing reason
+	ACCEPT_EMPTY, // none waits
+	ACCEPT_PAUSE, // none can be accepted for a while
 };
 
 static enum accept_result accept_failed(struct acceptor *acceptor, int number)
 {
 	enum errno_class class = errno_classify(number);
 	if (class == ERRNO_TRY_AGAIN)
-		return ACCEPT_STOP;
+		return ACCEPT_EMPTY;
 	if (class == ERRNO_INTERRUPTED)
-		return ACCEPT_GO_ON;
+		return ACCEPT_RETRY;
 	struct failure failure = failure_of(number);
 	counter_add(acceptor->stats, failure.counter, 1);
 	complain(acceptor, failure.complaint, failure.text, error_text(number));
 	if (!failure.pauses)
-		return ACCEPT_GO_ON;
-	pause_begin(acceptor, PAUSE_RESOURCES);
-	return ACCEPT_STOP;
+		return ACCEPT_RETRY;
+	pause_begin(&acceptor->pause, PAUSE_RESOURCES);
+	return ACCEPT_PAUSE;
 }
 
 // Our end of the connection: the listener's address, unless that stands for many.
@@ -241,8 +183,8 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 	if (server->config.overload == OVERLOAD_WAIT && !admission_has_room(&server->admission)) {
 		complain(acceptor, COMPLAINT_LIMIT,
 			 "at --max-connections, accepting pauses until one closes", "");
-		pause_begin(acceptor, PAUSE_LIMIT);
-		return ACCEPT_STOP;
+		pause_begin(&acceptor->pause, PAUSE_LIMIT);
+		return ACCEPT_PAUSE;
 	}
 	struct endpoint peer = {.length = sizeof(peer.as)};
 	int fd = accept4(server->listeners[index].fd, &peer.as.any, &peer.length, SOCK_CLOEXEC);
@@ -251,70 +193,112 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 	struct conn_origin origin;
 	describe_origin(server, index, fd, &peer, &origin);
 	admit(acceptor, &origin);
-	return ACCEPT_GO_ON;
+	return ACCEPT_DONE;
 }
 
+// Accepts from one listener while there are clients, room and quota. A listener whose quota is used
+// up, or that has nobody left while the server drains, is closed.
 static void accept_batch(struct acceptor *acceptor, size_t index)
 {
-	for (int i = 0; i < ACCEPT_BATCH && acceptor->pause.cause == PAUSE_NONE; i++) {
-		if (accept_one(acceptor, index) == ACCEPT_STOP)
+	struct server *server = acceptor->server;
+	size_t *quota = &acceptor->quota[index];
+	enum accept_result result = ACCEPT_RETRY;
+	int failures = 0;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		if (*quota == 0)
 			break;
+		result = accept_one(acceptor, index);
+		if (result == ACCEPT_RETRY && ++failures == ACCEPT_FAILURES) {
+			pause_begin(&acceptor->pause, PAUSE_RESOURCES);
+			break;
+		}
+		if (result == ACCEPT_EMPTY || result == ACCEPT_PAUSE)
+			break;
+		if (result == ACCEPT_DONE && *quota != NO_QUOTA)
+			(*quota)--;
 	}
+	if (*quota == 0 || (*quota != NO_QUOTA && result == ACCEPT_EMPTY))
+		listener_close(&server->listeners[index]);
 }
 
-// Sleeps until something is to be done: a client has come, a pause may end, the phase has changed.
-static void accept_round(struct acceptor *acceptor)
+// Sleeps until something is to be done, or `deadline`: a client has come, a pause may end, the
+// server is to drain. Then does it.
+static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 {
 	struct server *server = acceptor->server;
 	struct pollfd fds[1 + SERVER_MAX_LISTENERS];
-	fds[0] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
-	for (size_t i = 0; i < server->listener_count; i++)
-		fds[1 + i] = (struct pollfd){.fd = server->listeners[i].fd, .events = POLLIN};
-
-	// After the watch was set, before the sleep: a connection that closed in between is seen
-	// here.
-	pause_review(acceptor);
-	bool accepting = acceptor->pause.cause == PAUSE_NONE;
-	nfds_t count = accepting ? 1 + server->listener_count : 1;
-	int ready = poll(fds, count, sleep_timeout(&acceptor->pause));
-	ensure(ready >= 0 || errno == EINTR || errno == ENOMEM);
+	size_t listener_of[1 + SERVER_MAX_LISTENERS];
+	nfds_t count = 0;
+	fds[count++] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
+	pause_review(&acceptor->pause);
+	for (size_t i = 0; i < server->listener_count; i++) {
+		int fd = server->listeners[i].fd;
+		if (fd < 0 || acceptor->pause.cause != PAUSE_NONE)
+			continue;
+		listener_of[count] = i;
+		fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	}
+	uint64_t pause = pause_deadline(&acceptor->pause);
+	poll_until(fds, count, pause < deadline ? pause : deadline);
 	if (fds[0].revents)
 		waker_clear(&server->acceptor_waker);
-	for (size_t i = 0; ready > 0 && accepting && i < server->listener_count; i++) {
-		if (fds[1 + i].revents)
-			accept_batch(acceptor, i);
+	for (nfds_t i = 1; i < count && acceptor->pause.cause == PAUSE_NONE; i++) {
+		if (fds[i].revents)
+			accept_batch(acceptor, listener_of[i]);
 	}
 }
 
-// No more clients from here on. Those that the kernel has already connected count as accepted:
-// closing a listener would reset them.
-static void close_listeners(struct acceptor *acceptor)
+static bool is_listening(const struct server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++) {
+		if (server->listeners[i].fd >= 0)
+			return true;
+	}
+	return false;
+}
+
+static void close_listeners(struct server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		listener_close(&server->listeners[i]);
+}
+
+// No more clients from here on, but for those that the kernel has already connected: closing a
+// listener would reset them. They are accepted first, as room and the drain's deadline allow.
+static void finish_accepting(struct acceptor *acceptor)
 {
 	struct server *server = acceptor->server;
-	if (acceptor->pause.cause != PAUSE_NONE) {
-		pause_account(acceptor);
-		acceptor->pause.cause = PAUSE_NONE;
-	}
 	for (size_t i = 0; i < server->listener_count; i++) {
-		while (server->listeners[i].fd >= 0 && admission_has_room(&server->admission) &&
-		       accept_one(acceptor, i) == ACCEPT_GO_ON)
-			;
-		listener_close(&server->listeners[i]);
+		acceptor->quota[i] = listener_backlog(&server->listeners[i]);
+		accept_batch(acceptor, i);
 	}
+	for (;;) {
+		uint64_t deadline = atomic_load(&server->drain_deadline);
+		if (!is_listening(server) || clock_now() >= deadline)
+			break;
+		accept_round(acceptor, deadline);
+	}
+	close_listeners(server);
+	pause_end(&acceptor->pause);
+}
+
+static void sleep_until(const struct server *server, uint64_t deadline)
+{
+	struct pollfd fd = {.fd = server->acceptor_waker.fd, .events = POLLIN};
+	if (poll_until(&fd, 1, deadline) > 0)
+		waker_clear(&server->acceptor_waker);
 }
 
 // Waits until the last connection has ended or, unless `all` are waited for, the drain's deadline
 // has passed, which may move meanwhile.
 static void wait_for_connections(struct server *server, bool all)
 {
-	struct pollfd fd = {.fd = server->acceptor_waker.fd, .events = POLLIN};
 	admission_watch(&server->admission, true);
 	for (;;) {
 		uint64_t deadline = all ? CLOCK_NEVER : atomic_load(&server->drain_deadline);
 		if (admission_count(&server->admission) == 0 || clock_now() >= deadline)
 			return;
-		poll(&fd, 1, clock_poll_timeout(deadline));
-		waker_clear(&server->acceptor_waker);
+		sleep_until(server, deadline);
 	}
 }
 
@@ -325,8 +309,8 @@ static uint64_t cut_connections(struct server *server)
 	uint64_t left = admission_count(&server->admission);
 	if (left == 0)
 		return 0;
-	log_write(server->log, LOG_WARNING, "time is up: cutting %llu connections",
-		  (unsigned long long)left);
+	log_write(server->log, LOG_WARNING, "time is up: cutting %llu connection%s",
+		  (unsigned long long)left, log_plural(left));
 	atomic_store_explicit(&server->cut.now, true, memory_order_release);
 	waker_wake(&server->cut.waker);
 	conn_table_shut_reading(&server->conns);
@@ -337,34 +321,40 @@ static uint64_t cut_connections(struct server *server)
 static void drain(struct acceptor *acceptor)
 {
 	struct server *server = acceptor->server;
-	close_listeners(acceptor);
 	uint64_t deadline = atomic_load(&server->drain_deadline);
 	uint64_t now = clock_now();
-	log_write(server->log, LOG_INFO, "draining: %llu connections are open, %.1f s left",
-		  (unsigned long long)admission_count(&server->admission),
+	uint64_t open = admission_count(&server->admission);
+	log_write(server->log, LOG_INFO, "draining: %llu connection%s open, %.1f s left",
+		  (unsigned long long)open, log_plural(open),
 		  deadline > now ? (double)(deadline - now) / (double)NS_PER_S : 0.0);
+	finish_accepting(acceptor);
 	wait_for_connections(server, false);
 	uint64_t cut = cut_connections(server);
 	uint64_t accepted = atomic_load_explicit(
 		&acceptor->stats->counter[COUNTER_connections_accepted], memory_order_relaxed);
-	log_write(server->log, LOG_INFO, "stopped: %llu connections accepted, %llu of them cut",
-		  (unsigned long long)accepted, (unsigned long long)cut);
+	log_write(server->log, LOG_INFO, "stopped: %llu connection%s accepted, %llu cut",
+		  (unsigned long long)accepted, log_plural(accepted), (unsigned long long)cut);
 }
 
 void *acceptor_run(void *argument)
 {
 	struct server *server = argument;
+	struct thread_stats *stats = &server->stats.threads[SERVER_THREAD_ACCEPTOR];
 	struct acceptor acceptor = {
 		.server = server,
-		.stats = &server->stats.threads[SERVER_THREAD_ACCEPTOR],
+		.stats = stats,
+		.pause = {.admission = &server->admission, .stats = stats},
 	};
+	for (size_t i = 0; i < SERVER_MAX_LISTENERS; i++)
+		acceptor.quota[i] = NO_QUOTA;
 	gate_arrive(&server->acceptor_ready);
-	struct pollfd fd = {.fd = server->acceptor_waker.fd, .events = POLLIN};
 	while (!atomic_load(&server->started))
-		poll(&fd, 1, -1);
-	while (!atomic_load(&server->draining))
-		accept_round(&acceptor);
-	drain(&acceptor);
+		sleep_until(server, CLOCK_NEVER);
+	if (is_listening(server)) { // or it never came to that
+		while (!atomic_load(&server->draining))
+			accept_round(&acceptor, CLOCK_NEVER);
+		drain(&acceptor);
+	}
 	pool_close(&server->pool);
 	waker_wake(&server->done);
 	return NULL;

@@ -20,12 +20,12 @@
 
 // How many connections there may be: what was asked for, or what the descriptor limit leaves room
 // for.
-static int decide_limit(const struct server *server, uint64_t *limit, struct error *error)
+static int decide_limit(struct server *server, struct error *error)
 {
 	struct rlimit descriptors;
 	int failed = getrlimit(RLIMIT_NOFILE, &descriptors);
 	ensure(!failed);
-	uint64_t reserved = RESERVED_DESCRIPTORS + server->listener_count;
+	uint64_t reserved = RESERVED_DESCRIPTORS + server->config.listen_count;
 	uint64_t wanted = server->config.max_connections;
 	uint64_t least = (wanted ? wanted : 1) + reserved;
 	if (descriptors.rlim_cur < least)
@@ -38,7 +38,7 @@ static int decide_limit(const struct server *server, uint64_t *limit, struct err
 	uint64_t most = descriptors.rlim_cur - reserved;
 	if (most > CONFIG_MAX_CONNECTIONS)
 		most = CONFIG_MAX_CONNECTIONS;
-	*limit = wanted ? wanted : most;
+	server->config.max_connections = wanted ? wanted : most;
 	return 0;
 }
 
@@ -98,10 +98,7 @@ static void close_wakers(struct server *server)
 // Reserves what the connections need.
 static int reserve(struct server *server, struct error *error)
 {
-	uint64_t limit = 0;
-	if (decide_limit(server, &limit, error) != 0)
-		return -1;
-	server->config.max_connections = limit;
+	uint64_t limit = server->config.max_connections;
 	if (stats_open(&server->stats, SERVER_FIXED_THREADS + server->config.workers, error) != 0)
 		return -1;
 	if (conn_table_open(&server->conns, (size_t)limit, error) != 0) {
@@ -125,6 +122,8 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->log = log;
 	server->started_at = clock_now();
 	server->acceptor_waker = server->cut.waker = server->done = WAKER_NONE;
+	if (decide_limit(server, error) != 0)
+		return -1;
 	if (open_wakers(server, error) == 0 && bind_all(server, error) == 0 &&
 	    reserve(server, error) == 0) {
 		gate_init(&server->acceptor_ready);

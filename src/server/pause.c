@@ -1,0 +1,62 @@
+// A pause of the acceptor. The acceptor only.
+#include "server/pause.h"
+
+#include "base/clock.h"
+
+#define RESOURCE_PAUSE (100 * NS_PER_MS)
+#define ACCOUNT_INTERVAL NS_PER_S // how often the time of a long pause is added to its counter
+
+void pause_begin(struct pause *pause, enum pause_cause cause)
+{
+	pause->cause = cause;
+	pause->until = clock_deadline(RESOURCE_PAUSE);
+	pause->open = admission_count(pause->admission);
+	pause->accounted_for = clock_now();
+	counter_add(pause->stats, COUNTER_accept_pauses, 1);
+	admission_watch(pause->admission, true);
+}
+
+static bool is_over(const struct pause *pause)
+{
+	if (pause->cause == PAUSE_LIMIT)
+		return admission_has_room(pause->admission);
+	return clock_now() >= pause->until || admission_count(pause->admission) < pause->open;
+}
+
+static void account(struct pause *pause)
+{
+	uint64_t now = clock_now();
+	counter_add(pause->stats, COUNTER_accept_paused_seconds, now - pause->accounted_for);
+	pause->accounted_for = now;
+}
+
+void pause_review(struct pause *pause)
+{
+	if (pause->cause == PAUSE_NONE)
+		return;
+	if (is_over(pause))
+		pause_end(pause);
+	else
+		account(pause);
+}
+
+void pause_end(struct pause *pause)
+{
+	if (pause->cause == PAUSE_NONE)
+		return;
+	account(pause);
+	pause->cause = PAUSE_NONE;
+	admission_watch(pause->admission, false);
+}
+
+uint64_t pause_deadline(const struct pause *pause)
+{
+	switch (pause->cause) {
+	case PAUSE_LIMIT:
+		return clock_deadline(ACCOUNT_INTERVAL);
+	case PAUSE_RESOURCES:
+		return pause->until;
+	default:
+		return CLOCK_NEVER;
+	}
+}

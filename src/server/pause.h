@@ -1,0 +1,38 @@
+// A pause of the acceptor: why it does not accept, and when it may again. The acceptor only.
+#ifndef ECHOD_SERVER_PAUSE_H
+#define ECHOD_SERVER_PAUSE_H
+
+#include <stdint.h>
+
+#include "server/admission.h"
+#include "stats/stats.h"
+
+enum pause_cause {
+	PAUSE_NONE,
+	PAUSE_LIMIT,	 // at --max-connections: until one closes
+	PAUSE_RESOURCES, // out of descriptors or memory: until a connection closes, or for 100 ms
+};
+
+struct pause {
+	enum pause_cause cause;
+	struct admission *admission;
+	struct thread_stats *stats;
+	uint64_t until;		// PAUSE_RESOURCES: when to try again
+	uint64_t open;		// PAUSE_RESOURCES: how many connections were open when it began
+	uint64_t accounted_for; // up to when its time has been counted
+};
+
+void pause_begin(struct pause *pause, enum pause_cause cause);
+
+// Ends the pause if its cause may be gone, and counts its time so far. To be called before each
+// sleep: a connection that closed after the pause began, and before its end was watched for, is
+// seen here.
+void pause_review(struct pause *pause);
+
+// Ends the pause whatever its cause.
+void pause_end(struct pause *pause);
+
+// Until when the acceptor may sleep: clock_now, or CLOCK_NEVER.
+uint64_t pause_deadline(const struct pause *pause);
+
+#endif
