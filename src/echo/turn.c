@@ -2,15 +2,20 @@
 #include "echo/turn.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "net/errno_class.h"
+#include "net/poll_until.h"
 
 // How long to wait before sending again when the kernel is out of buffers.
 #define MEMORY_PAUSE (10 * NS_PER_MS)
+
+// How often a stuck peer is looked at within --send-timeout: it is cut at most so much of it late.
+#define STALL_LOOKS 8
 
 enum step {
 	STEP_GO_ON,
@@ -36,10 +41,33 @@ static enum close_reason reason_of(int number)
 	}
 }
 
-// Waits until the socket takes data again. Ends the turn when the peer has taken none until
-// `deadline`, or when all is cut.
+// A send that has to wait, and how its peer gets on.
+struct stall {
+	uint64_t deadline; // when the peer will have taken nothing for too long
+	int queued;	   // bytes the peer's side has not acknowledged, the least that was seen
+	bool was_ready;	   // the socket last said that it takes data
+};
+
+static int unacknowledged(const struct conn *conn)
+{
+	int bytes = 0;
+	ioctl(conn->origin.fd, SIOCOUTQ, &bytes); // tcp(7), unix(7)
+	return bytes;
+}
+
+// The peer has taken something: its time starts anew.
+static void stall_restart(struct stall *stall, int queued, const struct turn_tools *tools)
+{
+	stall->queued = queued;
+	stall->was_ready = false;
+	stall->deadline = clock_deadline(tools->send_timeout);
+}
+
+// Waits until the socket takes data again, the peer may have got on, or all is cut. Ends the turn
+// when the peer has taken nothing for too long. A socket polls writable only when a third of its
+// buffer is free, which a slow reader may not achieve in time; so what it has acknowledged counts.
 static enum step wait_to_send(const struct conn *conn, const struct turn_tools *tools,
-			      uint64_t deadline, bool short_of_memory, enum close_reason *reason)
+			      struct stall *stall, bool short_of_memory, enum close_reason *reason)
 {
 	struct pollfd fds[] = {
 		{.fd = tools->cut->waker.fd, .events = POLLIN},
@@ -47,56 +75,65 @@ static enum step wait_to_send(const struct conn *conn, const struct turn_tools *
 	};
 	// Out of buffers, the socket may well be writable: wait for the time alone.
 	nfds_t count = short_of_memory ? 1 : 2;
-	uint64_t until = short_of_memory ? clock_deadline(MEMORY_PAUSE) : deadline;
-	int ready = poll(fds, count, clock_poll_timeout(until));
-	if (is_cut(tools))
+	uint64_t look =
+		clock_deadline(short_of_memory ? MEMORY_PAUSE : tools->send_timeout / STALL_LOOKS);
+	int ready = poll_until(fds, count, look < stall->deadline ? look : stall->deadline);
+	if (is_cut(tools)) {
 		*reason = CLOSE_drain;
-	else if (ready <= 0 && clock_now() >= deadline)
-		*reason = CLOSE_stalled;
-	else
+		return STEP_END;
+	}
+	stall->was_ready = ready > 0 && !short_of_memory;
+	if (stall->was_ready)
 		return STEP_GO_ON;
-	return STEP_END;
+	int queued = unacknowledged(conn);
+	if (queued < stall->queued) {
+		stall_restart(stall, queued, tools);
+	} else if (clock_now() >= stall->deadline) {
+		*reason = CLOSE_stalled;
+		return STEP_END;
+	}
+	return STEP_GO_ON;
 }
 
-// Deals with a send that took nothing: waits if it is worth it.
+// Deals with a send that failed with `number`: waits if that can help.
 static enum step after_failed_send(const struct conn *conn, const struct turn_tools *tools,
-				   uint64_t deadline, enum close_reason *reason)
+				   int number, struct stall *stall, enum close_reason *reason)
 {
-	switch (errno_classify(errno)) {
+	switch (errno_classify(number)) {
 	case ERRNO_INTERRUPTED:
 		return STEP_GO_ON;
 	case ERRNO_TRY_AGAIN:
-		return wait_to_send(conn, tools, deadline, false, reason);
+		// Under memory pressure TCP polls writable and takes nothing.
+		return wait_to_send(conn, tools, stall, stall->was_ready, reason);
 	case ERRNO_NO_MEMORY:
-		return wait_to_send(conn, tools, deadline, true, reason);
+		return wait_to_send(conn, tools, stall, true, reason);
 	default:
-		*reason = is_cut(tools) ? CLOSE_drain : reason_of(errno);
+		*reason = is_cut(tools) ? CLOSE_drain : reason_of(number);
 		return STEP_END;
 	}
 }
 
-// Sends all of `length` bytes of the buffer. The deadline moves on with each byte that the peer
-// takes, so a slow reader is not cut and a stuck one is; SO_SNDTIMEO could not tell them apart.
+// Sends all of `length` bytes of the buffer, however long the peer takes, as long as it takes any.
 static enum step send_all(struct conn *conn, const struct turn_tools *tools, size_t length,
 			  enum close_reason *reason)
 {
-	size_t sent = 0;
-	uint64_t deadline = 0; // set when the peer first makes us wait
-	while (sent < length) {
+	struct stall stall;
+	bool stalled = false;
+	for (size_t sent = 0; sent < length;) {
 		ssize_t count = send(conn->origin.fd, tools->buffer + sent, length - sent,
 				     MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (count >= 0) {
 			sent += (size_t)count;
 			conn_count(&conn->bytes_sent, (uint64_t)count);
 			counter_add(tools->stats, COUNTER_bytes_sent, (uint64_t)count);
-			deadline = 0;
+			stalled = false;
 			continue;
 		}
-		int why = errno;
-		if (deadline == 0)
-			deadline = clock_deadline(tools->send_timeout);
-		errno = why;
-		if (after_failed_send(conn, tools, deadline, reason) == STEP_END)
+		int number = errno;
+		if (!stalled)
+			stall_restart(&stall, unacknowledged(conn), tools);
+		stalled = true;
+		if (after_failed_send(conn, tools, number, &stall, reason) == STEP_END)
 			return STEP_END;
 	}
 	return STEP_GO_ON;
