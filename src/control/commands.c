@@ -9,11 +9,13 @@
 #include "control/request.h"
 #include "stats/render.h"
 
+enum formats { TEXT, TEXT_JSON, TEXT_JSON_PROMETHEUS };
+
 struct command {
 	const char *name;
-	const char *arguments;
+	enum formats formats;
+	const char *argument;
 	const char *help;
-	size_t most_arguments;
 	enum status (*run)(const struct command_context *context, const struct request *request,
 			   FILE *out);
 };
@@ -37,9 +39,14 @@ static const char *format_of(const struct request *request)
 static enum status bad_argument(const struct request *request, const char *allowed, FILE *out)
 {
 	char given[128];
-	const char *word = request->words[request->count - 1];
+	if (request->count < 2) {
+		fprintf(out, "%s: an argument is missing; allowed: %s\n", request->words[0],
+			allowed);
+		return STATUS_BAD_REQUEST;
+	}
 	fprintf(out, "%s: '%s' is not allowed; allowed: %s\n", request->words[0],
-		log_escape(word, strlen(word), given, sizeof(given)), allowed);
+		log_escape(request->words[1], strlen(request->words[1]), given, sizeof(given)),
+		allowed);
 	return STATUS_BAD_REQUEST;
 }
 
@@ -138,15 +145,8 @@ static enum status run_help(const struct command_context *context, const struct 
 			    FILE *out);
 
 static const struct command commands[] = {
-	{"help", "[COMMAND]", "list the commands, or say what one does", 1, run_help},
-	{"ping", "", "answer pong", 0, run_ping},
-	{"version", "", "the server's version", 0, run_version},
-	{"stats", "[json|prometheus]", "counters, and rates over 1, 10 and 60 s", 1, run_stats},
-	{"connections", "[json]", "the open connections", 1, run_connections},
-	{"workers", "[json]", "what each worker does", 1, run_workers},
-	{"log", "LEVEL", "set the log level: error, warning, info, debug", 1, run_log},
-	{"drain", "[DURATION]", "end as SIGTERM does, at most DURATION from now", 1, run_drain},
-	{"stop", "", "cut all connections and end", 0, run_stop},
+#define COMMAND(name, formats, argument, help) {#name, formats, argument, help, run_##name},
+#include "control/commands.def"
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -170,9 +170,16 @@ static enum status unknown_command(const char *name, FILE *out)
 	return STATUS_BAD_REQUEST;
 }
 
+// What may stand behind the command's name; empty: nothing.
+static const char *argument_of(const struct command *command)
+{
+	static const char *const words[] = {"", "[json]", "[json|prometheus]"};
+	return command->formats == TEXT ? command->argument : words[command->formats];
+}
+
 static void print_command(const struct command *command, FILE *out)
 {
-	fprintf(out, "%-11s %-18s %s\n", command->name, command->arguments, command->help);
+	fprintf(out, "%-11s %-18s %s\n", command->name, argument_of(command), command->help);
 }
 
 static enum status run_help(const struct command_context *context, const struct request *request,
@@ -210,10 +217,10 @@ enum status command_run(const struct command_context *context, char *line, size_
 	const struct command *command = find_command(request.words[0]);
 	if (!command)
 		return unknown_command(request.words[0], out);
-	if (request.count - 1 > command->most_arguments) {
+	bool takes_one = *argument_of(command) != '\0';
+	if (request.count - 1 > takes_one) {
 		fprintf(out, "%s takes %s; see help %s\n", command->name,
-			command->most_arguments ? "one argument at most" : "no argument",
-			command->name);
+			takes_one ? "one argument at most" : "no argument", command->name);
 		return STATUS_BAD_REQUEST;
 	}
 	return command->run(context, &request, out);

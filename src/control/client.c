@@ -1,0 +1,206 @@
+// A client of the control socket. Any thread; blocks for as long as it is told at most.
+#include "control/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/units.h"
+
+#define PATH_LIMIT (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define REQUEST_SIZE 1024		// with the newline
+#define HEADER_SIZE 32			// `STATUS LENGTH`, generously
+#define BODY_LIMIT (UINT64_C(32) << 20) // as much as the server lets wait to be read
+
+// One request on its way.
+struct exchange {
+	int fd;
+	const char *path;
+	uint64_t timeout;
+	uint64_t deadline;
+	struct error *error;
+};
+
+static int fail_late(const struct exchange *exchange)
+{
+	char duration[16];
+	return error_set(exchange->error, ERROR_SYSTEM,
+			 "the server at %s does not answer within %s", exchange->path,
+			 units_format_duration(exchange->timeout, duration, sizeof(duration)));
+}
+
+static int fail_connect(const struct exchange *exchange, int number)
+{
+	if (number == ENOENT || number == ECONNREFUSED)
+		return error_set(exchange->error, ERROR_SYSTEM,
+				 "no server answers at %s: %s (is echod running? --control PATH "
+				 "names another socket)",
+				 exchange->path, error_text(number));
+	return error_set(exchange->error, ERROR_SYSTEM, "cannot connect to the server at %s: %s%s",
+			 exchange->path, error_text(number),
+			 number == EACCES ? " (its own user and root may)" : "");
+}
+
+// A non-blocking connect to a Unix-domain socket whose backlog is full fails at once and there is
+// nothing to poll for; a blocking one waits for its place, and SO_SNDTIMEO bounds that.
+static int connect_socket(const struct exchange *exchange)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	strcpy(address.sun_path, exchange->path);
+	for (;;) {
+		uint64_t now = clock_now();
+		if (now >= exchange->deadline)
+			return fail_late(exchange);
+		struct timeval left = clock_timeval(
+			exchange->deadline == CLOCK_NEVER ? CLOCK_NEVER : exchange->deadline - now);
+		if (setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left)) == 0 &&
+		    connect(exchange->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR)
+			return fail_connect(exchange, errno);
+	}
+}
+
+static int wait_for(const struct exchange *exchange, short events)
+{
+	struct pollfd pollfd = {.fd = exchange->fd, .events = events};
+	while (poll(&pollfd, 1, clock_poll_timeout(exchange->deadline)) <= 0) {
+		if (clock_now() >= exchange->deadline)
+			return fail_late(exchange);
+	}
+	return 0;
+}
+
+static int send_request(const struct exchange *exchange, const char *request)
+{
+	char line[REQUEST_SIZE + 1];
+	size_t left = (size_t)snprintf(line, sizeof(line), "%s\n", request);
+	for (const char *at = line; left > 0;) {
+		ssize_t sent = send(exchange->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent > 0) {
+			at += sent;
+			left -= (size_t)sent;
+		} else if (errno == EPIPE || errno == ECONNRESET) {
+			return 0; // a server that turns us away has said why before it closed
+		} else if (errno != EAGAIN && errno != EINTR) {
+			return error_set(exchange->error, ERROR_SYSTEM, "cannot send to %s: %s",
+					 exchange->path, error_text(errno));
+		} else if (wait_for(exchange, POLLOUT) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int receive(const struct exchange *exchange, char *buffer, size_t length)
+{
+	while (length > 0) {
+		ssize_t got = recv(exchange->fd, buffer, length, MSG_DONTWAIT);
+		if (got > 0) {
+			buffer += got;
+			length -= (size_t)got;
+		} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+			return error_set(
+				exchange->error, ERROR_SYSTEM,
+				"the server at %s broke off before its reply was whole%s%s",
+				exchange->path, got == 0 ? "" : ": ",
+				got == 0 ? "" : error_text(errno));
+		} else if (wait_for(exchange, POLLIN) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int fail_header(const struct exchange *exchange, const char *header, size_t length)
+{
+	char printable[4 * HEADER_SIZE + 1];
+	return error_set(exchange->error, ERROR_SYSTEM,
+			 "what answers at %s is no echod: its reply begins with '%s'",
+			 exchange->path, log_escape(header, length, printable, sizeof(printable)));
+}
+
+// Byte by byte, so that nothing of the body is taken along.
+static int receive_header(const struct exchange *exchange, struct client_reply *reply)
+{
+	char header[HEADER_SIZE + 1];
+	size_t length = 0;
+	for (; length < HEADER_SIZE; length++) {
+		if (receive(exchange, &header[length], 1) != 0)
+			return -1;
+		if (header[length] == '\n')
+			break;
+	}
+	header[length] = '\0';
+	uint64_t status;
+	uint64_t body;
+	if (length < 4 || header[3] != ' ')
+		return fail_header(exchange, header, length);
+	header[3] = '\0';
+	bool valid = units_parse_count(header, 100, 999, &status, NULL) == 0 &&
+		     units_parse_count(&header[4], 0, BODY_LIMIT, &body, NULL) == 0;
+	header[3] = ' ';
+	if (!valid)
+		return fail_header(exchange, header, length);
+	reply->status = (int)status;
+	reply->length = (size_t)body;
+	return 0;
+}
+
+static int receive_reply(const struct exchange *exchange, struct client_reply *reply)
+{
+	if (receive_header(exchange, reply) != 0)
+		return -1;
+	reply->body = malloc(reply->length + 1);
+	if (!reply->body)
+		return error_set(exchange->error, ERROR_SYSTEM,
+				 "no memory for a reply of %zu bytes", reply->length);
+	reply->body[reply->length] = '\0';
+	if (receive(exchange, reply->body, reply->length) == 0)
+		return 0;
+	client_reply_free(reply);
+	return -1;
+}
+
+int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
+	       struct error *error)
+{
+	*reply = (struct client_reply){0};
+	if (!*path || strlen(path) > PATH_LIMIT)
+		return error_set(error, ERROR_USAGE,
+				 "'%.200s' is no path of a socket: it has to have 1 to %zu bytes",
+				 path, PATH_LIMIT);
+	if (strlen(request) >= REQUEST_SIZE)
+		return error_set(error, ERROR_USAGE, "the request is longer than %d bytes",
+				 REQUEST_SIZE - 1);
+	struct exchange exchange = {
+		.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		.path = path,
+		.timeout = timeout,
+		.deadline = clock_deadline(timeout),
+		.error = error,
+	};
+	if (exchange.fd < 0)
+		return error_set(error, ERROR_SYSTEM, "cannot make a socket: %s",
+				 error_text(errno));
+	int result = connect_socket(&exchange);
+	if (result == 0)
+		result = send_request(&exchange, request);
+	if (result == 0)
+		result = receive_reply(&exchange, reply);
+	close(exchange.fd);
+	return result;
+}
+
+void client_reply_free(struct client_reply *reply)
+{
+	free(reply->body);
+	*reply = (struct client_reply){0};
+}

@@ -1,0 +1,26 @@
+// A client of the control socket: one request, one reply, one connection. Any thread.
+#ifndef ECHOD_CONTROL_CLIENT_H
+#define ECHOD_CONTROL_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct client_reply {
+	int status;    // 200: done; the others are in docs/control-protocol.md
+	size_t length; // of the body
+	char *body;    // ends in a NUL that `length` does not count; the caller's until
+		       // client_reply_free
+};
+
+// Sends `request`, one line without its newline, to the server whose control socket is at `path`
+// and waits for the reply, for `timeout` ns in all (CLOCK_NEVER: for ever). Returns 0 with `reply`
+// filled, whatever its status, or -1: nobody there, no answer in time, or an answer that is not of
+// the protocol.
+int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
+	       struct error *error);
+
+void client_reply_free(struct client_reply *reply);
+
+#endif
