@@ -1,0 +1,27 @@
+// What echocat has to say on standard error. Main thread only.
+#include "complain.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/cmdline.h"
+
+int complain(int status, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fputs("echocat: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+	return status;
+}
+
+int complain_output(int number)
+{
+	if (number == EPIPE)
+		return EXIT_INCONCLUSIVE;
+	return complain(EXIT_CHECK_FAILED, "cannot write to standard output: %s",
+			error_text(number));
+}

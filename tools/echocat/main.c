@@ -1,0 +1,36 @@
+// echocat, the simple client of an echo server. Main thread only; there is no other.
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "base/streams.h"
+#include "messages.h"
+#include "options.h"
+#include "peer.h"
+#include "relay.h"
+
+static int run(const struct options *options)
+{
+	struct peer peer;
+	struct error error;
+	if (peer_connect(&peer, &options->address, options->timeout, &error) != 0)
+		return cmdline_fail("echocat", &error);
+	int status = options->message_count
+			     ? messages_run(&peer, options)
+			     : relay_run(&peer, STDIN_FILENO, STDOUT_FILENO, options->timeout);
+	peer_close(&peer);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	streams_hold();
+	signal(SIGPIPE, SIG_IGN);
+	struct options options;
+	int status = options_read(&options, argc, argv);
+	if (status == -1)
+		status = run(&options);
+	options_free(&options);
+	return status;
+}

@@ -1,0 +1,170 @@
+// The command line of echocat. Main thread only.
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "base/units.h"
+
+#define DEFAULT_HOST "127.0.0.1"
+#define DEFAULT_PORT "65432"
+#define DEFAULT_MESSAGE "Hello, world"
+#define MAX_COUNT UINT64_C(1000000000000)
+
+static const struct cmdline_option table[] = {
+	{'m', "message", "TEXT",
+	 "send TEXT instead of standard input and print its echo; may be repeated"},
+	{'c', "count", "N",
+	 "send the messages N times, 0: until interrupted, and print round-trip times; without "
+	 "--message send '" DEFAULT_MESSAGE "'"},
+	{'i', "interval", "DUR",
+	 "start a round of messages every DUR; without --count until interrupted"},
+	{'t', "timeout", "DUR",
+	 "longest time to connect, and to wait with nothing coming, or never (default 10s)"},
+};
+
+static const char summary[] =
+	"Sends standard input, or messages, to an echo server, writes what comes back\n"
+	"to standard output, and checks that the two are equal. HOST is a name, an\n"
+	"address or unix:PATH; HOST:PORT in one word will do. The default is\n" DEFAULT_HOST
+	" " DEFAULT_PORT ".";
+
+static const char epilogue[] =
+	"DUR is a number and one of us, ms, s, m, h. Offsets count from 0.\n"
+	"\n"
+	"Exit status:\n"
+	"  0  the echo was exact\n"
+	"  1  it differed, was incomplete or did not come in time, or standard output\n"
+	"     could not be written\n"
+	"  2  wrong usage\n"
+	"  3  no connection\n"
+	"  4  nothing can be said: standard input could not be read, the reader of\n"
+	"     standard output left, or the interrupt came before the first echo";
+
+// What has been read so far.
+struct reading {
+	struct options *options;
+	const char *host;
+	const char *port;
+};
+
+static int take_operand(struct reading *reading, const char *value, struct error *error)
+{
+	if (!reading->host)
+		reading->host = value;
+	else if (!reading->port)
+		reading->port = value;
+	else
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is too much: allowed are HOST and PORT", value);
+	return 0;
+}
+
+static int take_message(struct options *options, const char *value, struct error *error)
+{
+	if (!*value)
+		return error_set(error, ERROR_USAGE, "'' is empty, and nothing has no echo");
+	options->messages[options->message_count++] = value;
+	return 0;
+}
+
+static int take(void *context, const char *name, const char *value, struct error *error)
+{
+	struct reading *reading = context;
+	struct options *options = reading->options;
+	if (!name)
+		return take_operand(reading, value, error);
+	if (strcmp(name, "message") == 0)
+		return take_message(options, value, error);
+	if (strcmp(name, "timeout") == 0) {
+		if (units_parse_timeout(value, &options->timeout, error) != 0)
+			return -1;
+		return options->timeout
+			       ? 0
+			       : error_set(error, ERROR_USAGE,
+					   "'%.64s' leaves no time; 'never' waits for ever", value);
+	}
+	options->ping = true;
+	if (strcmp(name, "count") == 0) {
+		return units_parse_count(value, 0, MAX_COUNT, &options->count, error);
+	}
+	ensure(strcmp(name, "interval") == 0);
+	return units_parse_duration(value, &options->interval, error);
+}
+
+// Whether `host` has its port with it, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.
+static bool has_port(const char *host)
+{
+	const char *colon = strrchr(host, ':');
+	if (!colon || strncmp(host, "unix:", 5) == 0)
+		return false;
+	return host[0] == '[' ? colon[-1] == ']' : strchr(host, ':') == colon;
+}
+
+static int set_address(const struct reading *reading, struct address *address, struct error *error)
+{
+	const char *host = reading->host ? reading->host : DEFAULT_HOST;
+	if (reading->port || !has_port(host))
+		return address_from_host(host, reading->port ? reading->port : DEFAULT_PORT,
+					 address, error);
+	if (address_parse(host, address, error) != 0)
+		return -1;
+	if (address->port == 0 || !address->host[0])
+		return error_set(error, ERROR_USAGE, "'%.100s' lacks a host or a port other than 0",
+				 host);
+	return 0;
+}
+
+// Puts the host and the port together and fills in what was not given.
+static int complete(struct reading *reading, struct error *error)
+{
+	struct options *options = reading->options;
+	if (set_address(reading, &options->address, error) != 0)
+		return -1;
+	if (options->address.is_unix && reading->port)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is a port, but a Unix-domain socket has none",
+				 reading->port);
+	if (options->ping && options->message_count == 0)
+		options->messages[options->message_count++] = DEFAULT_MESSAGE;
+	if (!options->ping)
+		options->count = 1;
+	return 0;
+}
+
+int options_read(struct options *options, int argc, char **argv)
+{
+	*options = (struct options){
+		.messages = calloc((size_t)argc + 1, sizeof(*options->messages)),
+		.timeout = 10 * NS_PER_S,
+	};
+	struct error error;
+	if (!options->messages) {
+		error_set(&error, ERROR_SYSTEM, "out of memory");
+		return cmdline_fail("echocat", &error);
+	}
+	struct reading reading = {.options = options};
+	const struct cmdline cmdline = {
+		.program = "echocat",
+		.synopsis = "[OPTION]... [HOST [PORT]]",
+		.summary = summary,
+		.epilogue = epilogue,
+		.version = ECHOD_VERSION,
+		.options = table,
+		.option_count = sizeof(table) / sizeof(table[0]),
+		.take = take,
+		.context = &reading,
+	};
+	int status = cmdline_read(&cmdline, argc, argv);
+	if (status == -1 && complete(&reading, &error) != 0)
+		return cmdline_fail("echocat", &error);
+	return status;
+}
+
+void options_free(struct options *options)
+{
+	free(options->messages);
+}

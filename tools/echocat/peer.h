@@ -1,0 +1,43 @@
+// The connection to the echo server. Sending and receiving never block; waiting is the caller's.
+// Main thread only.
+#ifndef ECHOCAT_PEER_H
+#define ECHOCAT_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "net/address.h"
+
+struct peer {
+	int fd;
+	int broken; // the errno of the first failed send or recv, 0: none
+	char name[ADDRESS_TEXT_SIZE];
+};
+
+// Connects to the first of the addresses behind `address` that answers, giving each `timeout` ns
+// (CLOCK_NEVER: as long as the kernel does). TCP_NODELAY is set. The caller ends it with
+// peer_close.
+int peer_connect(struct peer *peer, const struct address *address, uint64_t timeout,
+		 struct error *error);
+
+void peer_close(struct peer *peer);
+
+// Returns how many bytes the kernel took, 0 when none now, -1 when the connection is broken. Even
+// then there may be something to receive.
+ssize_t peer_send(struct peer *peer, const void *bytes, size_t length);
+
+// Returns how many bytes came, 0 when none now, -1 when no more will ever come; see peer_end_text.
+ssize_t peer_receive(struct peer *peer, void *bytes, size_t length);
+
+// Why no more will come: the peer closed the connection, or what the kernel says.
+const char *peer_end_text(const struct peer *peer);
+
+// Whether the socket `fd` is connected to itself. TCP allows that: a client that asks for a port on
+// which nobody listens may be given that very port as its own, and then hears a perfect echo of
+// itself.
+bool peer_is_itself(int fd);
+
+#endif

@@ -1,0 +1,236 @@
+// Standard input to the peer, what comes back to standard output: one poll(2) loop. Main thread
+// only.
+#include "relay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "base/units.h"
+#include "complain.h"
+#include "window.h"
+
+#define RUNNING (-1)		       // in place of an exit status
+#define PIECE_SIZE ((size_t)256 << 10) // of one read or recv
+
+enum { INPUT, OUTPUT, PEER, DESCRIPTORS };
+
+struct relay {
+	struct peer *peer;
+	int input;
+	int output;
+	size_t output_piece; // the most that write(2) takes without blocking once poll(2) says
+			     // POLLOUT
+	bool output_lost;
+	bool input_ended;
+	bool half_closed; // input ended, and all of it is sent
+	int status;	  // RUNNING, or the verdict; then only what has come back is still written
+	uint64_t timeout;
+	uint64_t deadline;
+	bool waiting; // for the peer, so that the deadline counts
+	struct window window;
+};
+
+static unsigned char ring[RELAY_WINDOW];
+static unsigned char incoming[PIECE_SIZE];
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool is_passing(int number)
+{
+	return number == EAGAIN || number == EINTR;
+}
+
+// The first verdict stands.
+static void end(struct relay *relay, int status)
+{
+	if (relay->status == RUNNING)
+		relay->status = status;
+}
+
+static void lose_output(struct relay *relay, int number)
+{
+	relay->output_lost = true;
+	if (relay->status == RUNNING)
+		relay->status = complain_output(number);
+}
+
+static void read_input(struct relay *relay)
+{
+	struct span room = window_room(&relay->window);
+	ssize_t count = read(relay->input, room.bytes, smaller(room.length, PIECE_SIZE));
+	if (count > 0)
+		relay->window.read += (uint64_t)count;
+	else if (count == 0)
+		relay->input_ended = true;
+	else if (!is_passing(errno))
+		end(relay, complain(EXIT_INCONCLUSIVE, "cannot read standard input: %s",
+				    error_text(errno)));
+}
+
+// Asks poll(2) before every piece: the descriptor is in blocking mode.
+static void write_output(struct relay *relay)
+{
+	struct pollfd ready = {.fd = relay->output, .events = POLLOUT};
+	do {
+		struct span span = window_unwritten(&relay->window);
+		if (span.length == 0)
+			return;
+		ssize_t count =
+			write(relay->output, span.bytes, smaller(span.length, relay->output_piece));
+		if (count < 0) {
+			if (!is_passing(errno))
+				lose_output(relay, errno);
+			return;
+		}
+		relay->window.written += (uint64_t)count;
+	} while (poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT);
+}
+
+// Nothing more will come. In order means: after our half-close, and everything has come back.
+static void end_of_stream(struct relay *relay)
+{
+	const struct window *window = &relay->window;
+	const char *name = relay->peer->name;
+	const char *why = peer_end_text(relay->peer);
+	if (window->received < window->sent)
+		end(relay, complain(EXIT_CHECK_FAILED,
+				    "%s: %s at offset %" PRIu64 ": the last %" PRIu64 " of %" PRIu64
+				    " bytes sent did not come back",
+				    name, why, window->received, window->sent - window->received,
+				    window->sent));
+	else if (relay->peer->broken || !relay->half_closed)
+		end(relay, complain(EXIT_CHECK_FAILED, "%s: %s at offset %" PRIu64 ", %s", name,
+				    why, window->received,
+				    relay->half_closed ? "instead of closing it in order"
+						       : "before the end of input"));
+	else
+		end(relay, EXIT_OK);
+}
+
+static void receive(struct relay *relay)
+{
+	ssize_t count = peer_receive(relay->peer, incoming, sizeof(incoming));
+	if (count < 0)
+		end_of_stream(relay);
+	if (count <= 0)
+		return;
+	relay->deadline = clock_deadline(relay->timeout);
+	struct difference difference;
+	char text[DIFFERENCE_TEXT_SIZE];
+	if (!window_receive(&relay->window, incoming, (size_t)count, &difference))
+		end(relay, complain(EXIT_CHECK_FAILED, "%s: %s", relay->peer->name,
+				    difference_format(&difference, text)));
+}
+
+// A connection that breaks here is reported by the recv that finds its end: there may be bytes
+// before.
+static void send_some(struct relay *relay)
+{
+	struct span span = window_unsent(&relay->window);
+	if (span.length == 0 || relay->peer->broken)
+		return;
+	ssize_t count = peer_send(relay->peer, span.bytes, span.length);
+	if (count > 0)
+		relay->window.sent += (uint64_t)count;
+}
+
+static void half_close_when_due(struct relay *relay)
+{
+	if (relay->half_closed || !relay->input_ended || relay->window.sent < relay->window.read)
+		return;
+	relay->half_closed = true;
+	// Fails only on a connection that recv will find broken.
+	(void)shutdown(relay->peer->fd, SHUT_WR);
+}
+
+static void time_out(struct relay *relay)
+{
+	char limit[16];
+	end(relay,
+	    complain(EXIT_CHECK_FAILED,
+		     "%s: nothing came for %s: %" PRIu64 " of %" PRIu64
+		     " bytes sent have come back%s",
+		     relay->peer->name, units_format_duration(relay->timeout, limit, sizeof(limit)),
+		     relay->window.received, relay->window.sent,
+		     relay->half_closed ? ", and no end of stream" : ""));
+}
+
+// Fills in what to wait for and returns poll(2)'s time-out. The output is always watched: its
+// reader may leave while nothing is to be written.
+static int prepare(struct relay *relay, struct pollfd *ready)
+{
+	const struct window *window = &relay->window;
+	bool running = relay->status == RUNNING;
+	bool unsent = window->sent < window->read;
+	bool reading = running && !relay->input_ended && window_room(window).length > 0;
+	bool sending = unsent && !relay->peer->broken;
+
+	ready[INPUT] = (struct pollfd){.fd = reading ? relay->input : -1, .events = POLLIN};
+	ready[OUTPUT] = (struct pollfd){.fd = relay->output};
+	if (window->written < window->received)
+		ready[OUTPUT].events = POLLOUT;
+	ready[PEER] = (struct pollfd){.fd = running ? relay->peer->fd : -1};
+	ready[PEER].events = (short)(sending ? POLLIN | POLLOUT : POLLIN);
+
+	bool owes = unsent || window->received < window->sent || relay->half_closed;
+	if (owes && !relay->waiting)
+		relay->deadline = clock_deadline(relay->timeout);
+	relay->waiting = owes;
+	return clock_poll_timeout(running && owes ? relay->deadline : CLOCK_NEVER);
+}
+
+static void turn(struct relay *relay)
+{
+	struct pollfd ready[DESCRIPTORS];
+	int timeout = prepare(relay, ready);
+	int count = poll(ready, DESCRIPTORS, timeout);
+	if (count == 0)
+		time_out(relay);
+	if (count <= 0)
+		return;
+	if (ready[OUTPUT].revents & POLLOUT)
+		write_output(relay);
+	else if (ready[OUTPUT].revents)
+		lose_output(relay, ready[OUTPUT].revents & POLLNVAL ? EBADF : EPIPE);
+	if (ready[INPUT].revents)
+		read_input(relay);
+	if (ready[PEER].revents & ~POLLOUT)
+		receive(relay);
+	if (ready[PEER].revents & POLLOUT)
+		send_some(relay);
+	half_close_when_due(relay);
+}
+
+static bool is_finished(const struct relay *relay)
+{
+	return relay->status != RUNNING &&
+	       (relay->output_lost || relay->window.written == relay->window.received);
+}
+
+int relay_run(struct peer *peer, int input, int output, uint64_t timeout)
+{
+	struct stat status;
+	bool is_file = fstat(output, &status) == 0 && S_ISREG(status.st_mode);
+	struct relay relay = {
+		.peer = peer,
+		.input = input,
+		.output = output,
+		.output_piece = is_file ? RELAY_WINDOW : PIPE_BUF,
+		.status = RUNNING,
+		.timeout = timeout,
+	};
+	window_init(&relay.window, ring, sizeof(ring));
+	while (!is_finished(&relay))
+		turn(&relay);
+	return relay.status;
+}
