@@ -1,0 +1,269 @@
+// echoctl asks a running echod over its control socket, once or again and again. Main thread only.
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "base/log.h"
+#include "base/streams.h"
+#include "base/units.h"
+#include "control/client.h"
+#include "control/default_path.h"
+#include "screen.h"
+
+#define PROGRAM "echoctl"
+#define SHORTEST_INTERVAL (10 * NS_PER_MS)
+
+enum formats { TEXT, TEXT_JSON, TEXT_JSON_PROMETHEUS };
+
+// What a command's argument may be is left to the server.
+struct command {
+	const char *name;
+	enum formats formats; // more than TEXT: it tells how things are, and may be watched
+	const char *argument;
+	const char *help;
+};
+
+static const struct command commands[] = {
+#define COMMAND(name, formats, argument, help) {#name, formats, argument, help},
+#include "control/commands.def"
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+struct settings {
+	const char *control; // NULL: the default path
+	uint64_t timeout;
+	uint64_t interval;  // between two replies when watching, 0: ask once
+	const char *format; // the word that asks for it, NULL: text
+	const struct command *command;
+	char request[1200]; // longer than any that the client sends, which tells the user
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+static const struct cmdline_option options[] = {
+	{'c', "control", "PATH",
+	 "the server's control socket (default echod.sock in $XDG_RUNTIME_DIR, else in /run for "
+	 "root, else in /tmp/echod-UID)"},
+	{'w', "watch", "DUR",
+	 "with stats, connections and workers: ask again every DUR until interrupted"},
+	{'t', "timeout", "DUR", "give up on a reply after DUR, or never (default 5s)"},
+	{0, "json", NULL, "with stats, connections and workers: reply in JSON"},
+	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format"},
+};
+
+static int take_format(struct settings *settings, const char *name, struct error *error)
+{
+	if (settings->format && strcmp(settings->format, name) != 0)
+		return error_set(error, ERROR_USAGE, "not together with --%s", settings->format);
+	settings->format = name;
+	return 0;
+}
+
+static int take_interval(struct settings *settings, const char *value, struct error *error)
+{
+	if (units_parse_duration(value, &settings->interval, error) != 0)
+		return -1;
+	if (settings->interval < SHORTEST_INTERVAL)
+		return error_set(error, ERROR_USAGE, "'%s' is too short: 10ms is the least", value);
+	return 0;
+}
+
+static int take_timeout(struct settings *settings, const char *value, struct error *error)
+{
+	if (units_parse_timeout(value, &settings->timeout, error) != 0)
+		return -1;
+	if (settings->timeout == 0)
+		return error_set(error, ERROR_USAGE, "0 leaves no time for a reply");
+	return 0;
+}
+
+static void append_word(struct settings *settings, const char *word)
+{
+	size_t used = strlen(settings->request);
+	snprintf(&settings->request[used], sizeof(settings->request) - used, "%s%s",
+		 used ? " " : "", word);
+}
+
+// The first operand is the command.
+static int take_operand(struct settings *settings, const char *word, struct error *error)
+{
+	if (!*word || strpbrk(word, " \t\r\n")) {
+		char shown[200];
+		return error_set(error, ERROR_USAGE, "an argument is one word, not '%s'",
+				 log_escape(word, strlen(word), shown, sizeof(shown)));
+	}
+	for (size_t i = 0; i < COMMAND_COUNT && !settings->command; i++) {
+		if (strcmp(word, commands[i].name) == 0)
+			settings->command = &commands[i];
+	}
+	if (!settings->command)
+		return error_set(error, ERROR_USAGE,
+				 "unknown command '%.100s' (" PROGRAM " --help lists them)", word);
+	append_word(settings, word);
+	return 0;
+}
+
+static int take(void *context, const char *name, const char *value, struct error *error)
+{
+	struct settings *settings = context;
+	if (!name)
+		return take_operand(settings, value, error);
+	if (strcmp(name, "watch") == 0)
+		return take_interval(settings, value, error);
+	if (strcmp(name, "timeout") == 0)
+		return take_timeout(settings, value, error);
+	if (strcmp(name, "control") != 0)
+		return take_format(settings, name, error);
+	settings->control = value;
+	return 0;
+}
+
+// What can be seen only when all has been read.
+static int complete(struct settings *settings, struct error *error)
+{
+	const struct command *command = settings->command;
+	if (!command)
+		return error_set(error, ERROR_USAGE,
+				 "no command given (" PROGRAM " --help lists them)");
+	if (settings->interval && command->formats == TEXT)
+		return error_set(error, ERROR_USAGE,
+				 "--watch: '%s' cannot be watched, only stats, connections and "
+				 "workers",
+				 command->name);
+	if (settings->format) {
+		bool json = strcmp(settings->format, "json") == 0;
+		if (command->formats < (json ? TEXT_JSON : TEXT_JSON_PROMETHEUS))
+			return error_set(error, ERROR_USAGE, "--%s: '%s' has no such form, only %s",
+					 settings->format, command->name,
+					 json ? "stats, connections and workers have"
+					      : "stats has");
+		append_word(settings, settings->format);
+	}
+	if (settings->control)
+		return 0;
+	settings->control = settings->path;
+	return control_default_path(settings->path, sizeof(settings->path), false, error);
+}
+
+// Returns EXIT_OK with a reply to be freed, or the status to exit with after a line that says why.
+static int ask(const struct settings *settings, struct client_reply *reply)
+{
+	struct error error;
+	if (client_ask(settings->control, settings->request, settings->timeout, reply, &error) != 0)
+		return cmdline_fail(PROGRAM, &error);
+	if (reply->status == 200)
+		return EXIT_OK;
+	fprintf(stderr, PROGRAM ": %.*s\n", (int)strcspn(reply->body, "\n"), reply->body);
+	int status = reply->status == 400 ? EXIT_USAGE : EXIT_CHECK_FAILED;
+	client_reply_free(reply);
+	return status;
+}
+
+static int show(struct client_reply *reply, bool redraw)
+{
+	if (redraw)
+		screen_draw(reply->body);
+	else
+		fwrite(reply->body, 1, reply->length, stdout);
+	client_reply_free(reply);
+	return cmdline_finish(PROGRAM, EXIT_OK);
+}
+
+// Ctrl-C is how watching ends well. There is nothing to save: each reply has been flushed.
+static void end_watch(int number)
+{
+	(void)number;
+	_exit(EXIT_OK);
+}
+
+// On a terminal the shell's prompt is to come below the ^C that it shows.
+static void end_redraw(int number)
+{
+	(void)number;
+	_exit(write(STDOUT_FILENO, "\n", 1) == 1 ? EXIT_OK : EXIT_CHECK_FAILED);
+}
+
+static void wait_until(uint64_t deadline)
+{
+	while (clock_now() < deadline)
+		poll(NULL, 0, clock_poll_timeout(deadline));
+}
+
+// Asks once, or, when there is an interval, until a signal ends it.
+static int run(const struct settings *settings)
+{
+	bool redraw = settings->interval && screen_available();
+	if (settings->interval) {
+		signal(SIGINT, redraw ? end_redraw : end_watch);
+		signal(SIGTERM, redraw ? end_redraw : end_watch);
+	}
+	for (bool first = true;; first = false) {
+		uint64_t next = clock_deadline(settings->interval);
+		struct client_reply reply;
+		int status = ask(settings, &reply);
+		if (status != EXIT_OK)
+			return status;
+		if (!first && !redraw)
+			putchar('\n');
+		status = show(&reply, redraw);
+		if (status != EXIT_OK || !settings->interval)
+			return status;
+		wait_until(next);
+	}
+}
+
+#define DURATIONS "DUR is a number and one of us, ms, s, m, h."
+
+static const char exit_statuses[] =
+	"Exit status:\n"
+	"  0  the server has done it, or watching was interrupted\n"
+	"  1  the server could not do it or refused, or the reply could not be printed\n"
+	"  2  an unknown option or command, or an argument that cannot be meant\n"
+	"  3  no server answers, or not in time";
+
+// The part of --help below the options.
+static const char *make_epilogue(char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, DURATIONS "\n\nCommands:\n");
+	for (size_t i = 0; i < COMMAND_COUNT && used < size; i++) {
+		char head[40];
+		snprintf(head, sizeof(head), "%s %s", commands[i].name, commands[i].argument);
+		used += (size_t)snprintf(&text[used], size - used, "  %-25s  %s\n", head,
+					 commands[i].help);
+	}
+	ensure(used + sizeof(exit_statuses) < size);
+	snprintf(&text[used], size - used, "\n%s", exit_statuses);
+	return text;
+}
+
+int main(int argc, char **argv)
+{
+	streams_hold();
+	char epilogue[2048];
+	struct settings settings = {.timeout = 5 * NS_PER_S};
+	struct cmdline cmdline = {
+		.program = PROGRAM,
+		.synopsis = "[OPTION]... COMMAND [ARGUMENT]...",
+		.summary = "Ask a running echod how it is, or tell it what to do, over its control "
+			   "socket.",
+		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
+		.version = ECHOD_VERSION,
+		.options = options,
+		.option_count = sizeof(options) / sizeof(options[0]),
+		.take = take,
+		.context = &settings,
+	};
+	int status = cmdline_read(&cmdline, argc, argv);
+	if (status != -1)
+		return status;
+	struct error error;
+	if (complete(&settings, &error) != 0)
+		return cmdline_fail(PROGRAM, &error);
+	return run(&settings);
+}
