@@ -85,10 +85,12 @@ int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint
 		      struct error *error)
 {
 	const char *at = text;
-	if (!read_digits(&at, count) || *at || *count < minimum || *count > maximum)
+	uint64_t value;
+	if (!read_digits(&at, &value) || *at || value < minimum || value > maximum)
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is not a whole number from %" PRIu64 " to %" PRIu64, text,
 				 minimum, maximum);
+	*count = value;
 	return 0;
 }
 
@@ -106,8 +108,9 @@ static void print_exact_size(uint64_t bytes, char *buffer, size_t size)
 int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *bytes,
 		     struct error *error)
 {
-	if (!read_quantity(text, size_units, sizeof(size_units) / sizeof(size_units[0]), bytes) ||
-	    *bytes < minimum || *bytes > maximum) {
+	uint64_t value;
+	if (!read_quantity(text, size_units, sizeof(size_units) / sizeof(size_units[0]), &value) ||
+	    value < minimum || value > maximum) {
 		char low[32];
 		char high[32];
 		print_exact_size(minimum, low, sizeof(low));
@@ -116,20 +119,22 @@ int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint6
 				 "'%.64s' is not a size from %s to %s (units k, m, g)", text, low,
 				 high);
 	}
+	*bytes = value;
 	return 0;
 }
 
 int units_parse_duration(const char *text, uint64_t *ns, struct error *error)
 {
-	*ns = 0;
-	if (strcmp(text, "0") == 0)
-		return 0;
-	if (!read_quantity(text, duration_units, sizeof(duration_units) / sizeof(duration_units[0]),
-			   ns) ||
-	    *ns > INT64_MAX)
+	uint64_t value = 0;
+	bool plain_zero = strcmp(text, "0") == 0;
+	if (!plain_zero &&
+	    (!read_quantity(text, duration_units,
+			    sizeof(duration_units) / sizeof(duration_units[0]), &value) ||
+	     value > INT64_MAX))
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is not a duration: a number and one of us, ms, s, m, h",
 				 text);
+	*ns = value;
 	return 0;
 }
 

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 
-// A whole decimal number from `minimum` to `maximum`. On failure 0 is not returned but -1, with a
-// message that names the value and what is allowed; the same holds for the two below.
+// A whole decimal number from `minimum` to `maximum`. Returns 0; or -1 with a message that names
+// the value and what is allowed, and then nothing is stored. The same holds for the others below.
 int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *count,
 		      struct error *error);
 
