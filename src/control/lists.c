@@ -14,7 +14,7 @@ static const char *brief_time(uint64_t ns, char *text, size_t size)
 	if (ms < 1000)
 		snprintf(text, size, "%" PRIu64 "ms", ms);
 	else if (ms < 100 * 1000)
-		snprintf(text, size, "%.1fs", (double)(ms / 100) / 10.0);
+		snprintf(text, size, "%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms / 100 % 10);
 	else if (ms < 6000 * 1000)
 		snprintf(text, size, "%" PRIu64 "m", ms / (60 * 1000));
 	else

@@ -62,7 +62,9 @@ uint64_t session_deadline(const struct session *session)
 {
 	if (!session_is_idle(session))
 		return session->active_at + READ_LIMIT;
-	return session->active_at + (session->input_length ? LINE_LIMIT : SILENCE_LIMIT);
+	if (session->input_length)
+		return session->line_begun + LINE_LIMIT;
+	return session->active_at + SILENCE_LIMIT;
 }
 
 static void set_head(struct session *session, enum status status)
@@ -133,17 +135,19 @@ static void answer(struct session *session, size_t length, const struct command_
 		if (fclose(out) != 0)
 			status = STATUS_FAILED;
 	}
+	session->body = body;
+	session->body_length = body_length;
+	if (pending + body_length > PENDING_LIMIT)
+		status = STATUS_BUSY;
+	if (status == STATUS_FAILED)
+		session_refuse(session, status, "the server has no memory for the reply\n");
+	else if (status == STATUS_BUSY)
+		session_refuse(session, status, "too many bytes of replies wait to be read\n");
+	else
+		set_head(session, status);
 	counter_add(stats, COUNTER_control_requests, 1);
 	if (status != STATUS_OK)
 		counter_add(stats, COUNTER_control_errors, 1);
-	session->body = body;
-	session->body_length = body_length;
-	if (status == STATUS_FAILED)
-		session_refuse(session, status, "the server has no memory for the reply\n");
-	else if (pending + body_length > PENDING_LIMIT)
-		session_refuse(session, STATUS_BUSY, "too many bytes of replies wait to be read\n");
-	else
-		set_head(session, status);
 }
 
 // Answers the first complete line of the input, if there is one. Returns whether there was.
@@ -165,6 +169,7 @@ static bool answer_next(struct session *session, const struct command_context *c
 	answer(session, length, context, stats, pending);
 	session->input_length -= used;
 	memmove(session->input, session->input + used, session->input_length);
+	session->line_begun = clock_now();
 	return true;
 }
 
@@ -177,8 +182,10 @@ static void receive(struct session *session)
 	ssize_t count =
 		recv(session->fd, session->input + session->input_length, room, MSG_DONTWAIT);
 	if (count > 0) {
-		session->input_length += (size_t)count;
 		session->active_at = clock_now();
+		if (session->input_length == 0)
+			session->line_begun = session->active_at;
+		session->input_length += (size_t)count;
 	} else if (count == 0) {
 		session->input_ended = true;
 	} else if (errno_classify(errno) != ERRNO_TRY_AGAIN && errno != EINTR) {

@@ -16,6 +16,7 @@ struct session {
 	uint64_t active_at; // when it last said something or took a byte; clock_now
 	char input[REQUEST_MAX_LINE + 1];
 	size_t input_length;
+	uint64_t line_begun; // when the line in `input` was begun; clock_now
 	bool input_ended;
 	bool closing;  // to be closed when the reply has gone out
 	char head[32]; // the reply: `STATUS LENGTH\n`, and then the body
