@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "net/errno_class.h"
 #include "net/poll_until.h"
 #include "server/pause.h"
@@ -321,12 +322,15 @@ static uint64_t cut_connections(struct server *server)
 static void drain(struct acceptor *acceptor)
 {
 	struct server *server = acceptor->server;
+	char left[16];
 	uint64_t deadline = atomic_load(&server->drain_deadline);
 	uint64_t now = clock_now();
+	if (deadline != CLOCK_NEVER)
+		deadline = deadline > now ? deadline - now : 0;
 	uint64_t open = admission_count(&server->admission);
-	log_write(server->log, LOG_INFO, "draining: %llu connection%s open, %.1f s left",
+	log_write(server->log, LOG_INFO, "draining: %llu connection%s open, time left: %s",
 		  (unsigned long long)open, log_plural(open),
-		  deadline > now ? (double)(deadline - now) / (double)NS_PER_S : 0.0);
+		  units_format_duration(deadline, left, sizeof(left)));
 	finish_accepting(acceptor);
 	wait_for_connections(server, false);
 	uint64_t cut = cut_connections(server);

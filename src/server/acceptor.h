@@ -3,7 +3,7 @@
 #ifndef ECHOD_SERVER_ACCEPTOR_H
 #define ECHOD_SERVER_ACCEPTOR_H
 
-// Runs until the server has drained. `server` is a struct server whose pool runs.
-void *acceptor_run(void *server);
+// Runs until the server has drained. `argument` is a struct server whose pool runs.
+void *acceptor_run(void *argument);
 
 #endif
