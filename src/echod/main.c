@@ -146,7 +146,7 @@ static int open_signals(struct error *error)
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGTERM);
 	sigaddset(&handled, SIGINT);
-	sigprocmask(SIG_BLOCK, &handled, NULL);
+	pthread_sigmask(SIG_BLOCK, &handled, NULL);
 	signal(SIGHUP, SIG_IGN);  // there is nothing to reopen
 	signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more,
 	signal(SIGXFSZ, SIG_IGN); // or that has grown to its limit, must not end the server
