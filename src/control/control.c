@@ -168,7 +168,7 @@ static void serve_sessions(struct control *control, const struct watch *watch)
 		if (watch->session[i]->revents || session_has_work(session))
 			session_step(session, &context, control->stats, pending_bytes(control));
 		else if (clock_now() >= session_deadline(session))
-			session_expire(session);
+			session_expire(session, control->stats);
 	}
 }
 

@@ -112,9 +112,11 @@ static void send_reply(struct session *session)
 	}
 }
 
-void session_expire(struct session *session)
+void session_expire(struct session *session, struct thread_stats *stats)
 {
 	if (session_is_idle(session) && session->input_length) {
+		counter_add(stats, COUNTER_control_requests, 1);
+		counter_add(stats, COUNTER_control_errors, 1);
 		session_refuse(session, STATUS_TIMED_OUT,
 			       "the request line was not finished in time\n");
 		send_reply(session);

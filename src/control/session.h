@@ -38,7 +38,7 @@ short session_events(const struct session *session);
 uint64_t session_deadline(const struct session *session);
 
 // Closes it, after a word to a client that has not finished its line.
-void session_expire(struct session *session);
+void session_expire(struct session *session, struct thread_stats *stats);
 
 // Reads, answers, sends, as far as that goes without waiting. `pending` is the sum of the reply
 // bytes that wait in all sessions. Requests and errors are counted in `stats`.

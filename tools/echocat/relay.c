@@ -201,7 +201,7 @@ static void turn(struct relay *relay)
 	if (ready[OUTPUT].revents & POLLOUT)
 		write_output(relay);
 	else if (ready[OUTPUT].revents)
-		lose_output(relay, ready[OUTPUT].revents & POLLNVAL ? EBADF : EPIPE);
+		lose_output(relay, (ready[OUTPUT].revents & POLLNVAL) ? EBADF : EPIPE);
 	if (ready[INPUT].revents)
 		read_input(relay);
 	if (ready[PEER].revents & ~POLLOUT)
