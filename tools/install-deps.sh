@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# install-deps.sh [build|test]: installs what building, or building and testing (the default), needs and
+# this machine lacks. With apt-get, through sudo when not root; elsewhere it names what is missing and
+# exits with 3. Prints nothing but to standard error.
+set -euo pipefail
+
+# PACKAGE=PROBE. The packages are Debian's (12 and later); the probe, a program or a pkg-config module
+# (NAME.pc), says on other systems whether it is there. cmocka is needed as soon as CMake configures.
+build=(
+	build-essential=cc
+	cmake=cmake
+	help2man=help2man
+	libcmocka-dev=cmocka.pc
+	libjansson-dev=jansson.pc
+	libjemalloc-dev=jemalloc.pc
+	ninja-build=ninja
+	pkg-config=pkg-config
+)
+test=(
+	clang-format=clang-format
+	clang-tidy=clang-tidy
+	cppcheck=cppcheck
+	groff-base=groff
+	python3=python3
+	shellcheck=shellcheck
+	socat=socat
+)
+
+have_apt() {
+	command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
+}
+
+# is_there PACKAGE PROBE
+is_there() {
+	if have_apt; then
+		[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+	elif [[ $2 == *.pc ]]; then
+		command -v pkg-config >/dev/null && pkg-config --exists "${2%.pc}"
+	else
+		command -v "$2" >/dev/null
+	fi
+}
+
+# give_up REASON: what the user has to install.
+give_up() {
+	echo "install-deps.sh: $1; please install (names as in Debian 12): ${missing[*]}" >&2
+	exit 3
+}
+
+apt() {
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" </dev/null
+}
+
+case ${1-test} in
+build) wanted=("${build[@]}") ;;
+test) wanted=("${build[@]}" "${test[@]}") ;;
+*)
+	echo "install-deps.sh: unknown list '$1': build or test" >&2
+	exit 2
+	;;
+esac
+
+missing=()
+for entry in "${wanted[@]}"; do
+	is_there "${entry%=*}" "${entry#*=}" || missing+=("${entry%=*}")
+done
+((${#missing[@]})) || exit 0
+have_apt || give_up "there is no apt-get here"
+as_root=()
+if ((EUID != 0)); then
+	command -v sudo >/dev/null || give_up "neither root nor sudo"
+	as_root=(sudo)
+fi
+
+echo "installing ${missing[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# The lists of packages may be missing or old: then the first attempt fails.
+if ! apt install --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+	if ! { apt update && apt install --no-install-recommends "${missing[@]}"; } >>"$log" 2>&1; then
+		cat "$log" >&2
+		give_up "apt-get failed"
+	fi
+fi
