@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# What every check begins with: `common.sh SOURCE BUILD` leaves the two folders in `root` and `build`.
+set -euo pipefail
+
+root=$1
+# shellcheck disable=SC2034 # for the checks
+build=$2
+cd "$root"
+problems=0
+
+problem() {
+	printf '%s\n' "$*" >&2
+	problems=$((problems + 1))
+}
+
+# same LIST LIST MESSAGE: the lists, one a line, hold the same; where not, the message and what differs.
+same() {
+	local difference
+	difference=$(diff <(sort -u <<<"$1") <(sort -u <<<"$2")) ||
+		problem "$3"$'\n'"$(grep '^[<>]' <<<"$difference")"
+}
+
+# finish COUNT WHAT: ends the check. One that looked at nothing has failed.
+finish() {
+	(($1 > 0)) || problem "found no $2 to look at"
+	if ((problems)); then
+		echo "$problems problem(s) in $1 $2" >&2
+		exit 1
+	fi
+	echo "$1 $2 looked at, all well"
+	exit 0
+}

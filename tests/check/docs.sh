@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The documents say what the programs do: the counters, echod's options, and links that lead somewhere.
+# shellcheck source=tests/check/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
+
+# A counter's row in docs/counters.md begins with | `its_name` |.
+declared=$(
+	{
+		for kind in COUNTER GAUGE HISTOGRAM; do
+			echo "#define $kind(name, ...) @name"
+		done
+		cat src/stats/counters.def
+	} | cc -E -P - | sed -n 's/^ *@ *\([a-z0-9_]*\)$/\1/p'
+)
+described=$(sed -nE "s/^\\| *\`([a-z0-9_]*)\` *\\|.*/\\1/p" docs/counters.md) || true
+[[ -n $declared ]] || problem "src/stats/counters.def declares no counter"
+same "$declared" "$described" "src/stats/counters.def (<) and the tables in docs/counters.md (>) differ:"
+
+# An option's row in README.md begins with | `-w, --workers N` |; --help and --version need none.
+option='--[a-z][a-z-]*'
+listed=$("$build/bin/echod" --help | sed -nE "s/^  (-., |    )($option).*/\\2/p") || true
+described=$(sed -nE "s/^\\| *\`[^|]*($option)[^|]*\|.*/\\1/p" README.md) || true
+[[ -n $listed ]] || problem "echod --help lists no options"
+same "$listed" "$described"$'\n--help\n--version' \
+	"echod --help (<) and the table of options in README.md (>) differ:"
+
+links=0
+while IFS=: read -r file target; do
+	links=$((links + 1))
+	target=${target#']('}
+	target=${target%')'}
+	[[ -e $(dirname "$file")/${target%%#*} ]] || problem "$file: there is no '$target'"
+done < <(grep -oHE '\]\([^)#:]+(#[^)]*)?\)' ./*.md docs/*.md)
+finish "$links" "links"

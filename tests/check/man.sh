@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The manual page of a program has the options of its --help and no other, and is sound; --help fits 80
+# columns.
+# shellcheck source=tests/check/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
+
+# The options that begin a line of standard input, such as `-w, --workers`.
+options() {
+	grep -oE '^ *(-[A-Za-z0-9], )?--[a-z][a-z-]*' | tr -d ' ' | sort -u
+}
+
+count=0
+for page in echod.8 echoctl.1 echocat.1; do
+	count=$((count + 1))
+	program=${page%.*}
+	help=$("$build/bin/$program" --help)
+	listed=$(options <<<"$help") || problem "$program --help lists no options"
+	described=$(sed -E 's/\\f[BIRP]//g; s/\\-/-/g' "$build/man/$page" | options) ||
+		problem "$page describes no options"
+	same "$listed" "$described" "$program --help (<) and $page (>) differ:"
+	if wide=$(grep -nE '.{80}' <<<"$help"); then
+		problem "$program --help is wider than 79 columns: $wide"
+	fi
+	complaints=$(groff -man -ww -z -Tutf8 "$build/man/$page" 2>&1)
+	[[ -z $complaints ]] || problem "$page: $complaints"
+done
+finish "$count" "pages"
