@@ -1,0 +1,19 @@
+// What several unit tests expect: that a call aborts, and that nothing is left behind. Main thread.
+#ifndef ECHOD_UNIT_EXPECT_H
+#define ECHOD_UNIT_EXPECT_H
+
+#include <stdbool.h>
+
+#include "unit.h"
+
+// Fails the test unless `act`, run in a child process, ends it by SIGABRT, as ensure() does.
+void expect_abort(void (*act)(void *), void *argument);
+
+// How many descriptors this process has.
+size_t open_descriptors(void);
+
+// Waits until `count` threads named echod/… run, as one that was joined may be seen for a moment
+// longer; false when it does not come to that.
+bool threads_become(size_t count);
+
+#endif

@@ -1,0 +1,74 @@
+// A server inside the test's own process. Main thread.
+#include "inside.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "unit.h"
+
+static bool count_line(void *context, enum log_level level, const char *line)
+{
+	struct inside *inside = context;
+	(void)level;
+	(void)line;
+	atomic_fetch_add(&inside->lines, 1);
+	return true;
+}
+
+void inside_configure(struct inside *inside)
+{
+	memset(inside, 0, sizeof(*inside));
+	inside->config = (struct server_config){
+		.listen = {{.host = "127.0.0.1"}},
+		.workers = 2,
+		.max_connections = 64,
+		.idle_timeout = CLOCK_NEVER,
+		.send_timeout = 60 * NS_PER_S,
+		.drain_timeout = 10 * NS_PER_S,
+		.backlog = 128,
+		.buffer_size = 65536,
+	};
+	inside->log = (struct log){.level = LOG_INFO, .sink = count_line, .context = inside};
+}
+
+void inside_listen(struct inside *inside, const char *address)
+{
+	struct server_config *config = &inside->config;
+	assert_int_equal(address_parse(address, &config->listen[config->listen_count++], NULL), 0);
+}
+
+void inside_start(struct inside *inside)
+{
+	if (inside->config.listen_count == 0)
+		inside->config.listen_count = 1;
+	struct error error = {0};
+	if (server_build(&inside->server, &inside->config, &inside->log, &error) != 0 ||
+	    server_start(&inside->server, &error) != 0 || server_open(&inside->server, &error) != 0)
+		fail_msg("%s", error.message);
+}
+
+void inside_end(struct inside *inside)
+{
+	server_drain(&inside->server, 0);
+	server_join(&inside->server);
+	server_free(&inside->server);
+}
+
+const char *inside_address(const struct inside *inside)
+{
+	return inside->server.names[0];
+}
+
+static struct snapshot snapshot;
+
+uint64_t inside_counter(struct inside *inside, enum counter counter)
+{
+	server_snapshot(&inside->server, &snapshot);
+	return snapshot.counter[counter];
+}
+
+uint64_t inside_gauge(struct inside *inside, enum gauge gauge)
+{
+	server_snapshot(&inside->server, &snapshot);
+	return snapshot.gauge[gauge];
+}

@@ -1,0 +1,33 @@
+// A server inside the test's own process, on a free port of loopback. Main thread.
+#ifndef ECHOD_UNIT_INSIDE_H
+#define ECHOD_UNIT_INSIDE_H
+
+#include "server/server.h"
+
+struct inside {
+	struct server_config config; // to be changed between inside_configure and inside_start
+	struct log log;
+	atomic_uint lines; // that went to the log
+	struct server server;
+};
+
+// The defaults of echod(8), but 2 workers, at most 64 connections, and `127.0.0.1:0`.
+void inside_configure(struct inside *inside);
+
+// Adds an address to listen on; the first one replaces `127.0.0.1:0`.
+void inside_listen(struct inside *inside, const char *address);
+
+// From server_build to server_open; a failure fails the test.
+void inside_start(struct inside *inside);
+
+// Cuts what is left, joins, frees.
+void inside_end(struct inside *inside);
+
+// The address of the first listener.
+const char *inside_address(const struct inside *inside);
+
+// A counter or gauge as it is now.
+uint64_t inside_counter(struct inside *inside, enum counter counter);
+uint64_t inside_gauge(struct inside *inside, enum gauge gauge);
+
+#endif

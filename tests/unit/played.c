@@ -1,0 +1,156 @@
+// An echo turn on a socketpair whose recv, send, poll and time are as a test says. Main thread.
+#include "played.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "peer.h"
+#include "unit.h"
+
+struct played played;
+
+ssize_t __real_recv(int fd, void *bytes, size_t length, int flags);
+ssize_t __wrap_recv(int fd, void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __wrap_ioctl(int fd, unsigned long request, int *bytes);
+int __real_ioctl(int fd, unsigned long request, int *bytes);
+int __real_clock_gettime(clockid_t id, struct timespec *time);
+int __wrap_clock_gettime(clockid_t id, struct timespec *time);
+
+// The script's word on the next call: 0 and `length` made shorter, or an errno.
+static int next_step(struct script *script, size_t *length)
+{
+	script->calls++;
+	const struct step *step = script->next;
+	if (!step)
+		return 0;
+	if (step->limit && *length > step->limit)
+		*length = step->limit;
+	if (++script->done >= (step->times ? step->times : 1)) {
+		script->done = 0;
+		script->next = step[1].error || step[1].limit ? step + 1 : NULL;
+	}
+	return step->error;
+}
+
+ssize_t __wrap_recv(int fd, void *bytes, size_t length, int flags)
+{
+	assert_int_equal(fd, played.pair[0]);
+	errno = next_step(&played.recv, &length);
+	return errno ? -1 : __real_recv(fd, bytes, length, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
+{
+	assert_int_equal(fd, played.pair[0]);
+	assert_true(flags & MSG_NOSIGNAL);
+	errno = next_step(&played.send, &length);
+	return errno ? -1 : __real_send(fd, bytes, length, flags);
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	if (played.now == 0)
+		return __real_poll(fds, count, timeout);
+	played.polls++;
+	assert_true(timeout >= 0 && timeout <= (int)(PLAYED_TIMEOUT / NS_PER_MS) &&
+		    played.polls < 10000);
+	if (played.while_waiting)
+		played.while_waiting();
+	int ready = played.always_writable ? 1 : __real_poll(fds, count, 0);
+	if (ready == 0)
+		played.now += (uint64_t)timeout * NS_PER_MS;
+	return ready;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, int *bytes)
+{
+	assert_int_equal(request, SIOCOUTQ);
+	if (played.unread == 0)
+		return __real_ioctl(fd, request, bytes);
+	*bytes = played.unread > 1 ? played.unread-- : 1;
+	return 0;
+}
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+{
+	if (played.now == 0)
+		return __real_clock_gettime(id, time);
+	*time = (struct timespec){(time_t)(played.now / NS_PER_S), (long)(played.now % NS_PER_S)};
+	return 0;
+}
+
+int played_begin(void **state)
+{
+	played = (struct played){.now = 1000 * NS_PER_S};
+	if (waker_open(&played.cut.waker, NULL) != 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, played.pair) != 0)
+		return -1;
+	played.conn.origin.fd = played.pair[0];
+	return 0;
+}
+
+int played_finish(void **state)
+{
+	played.now = 0;
+	close(played.pair[0]);
+	close(played.pair[1]);
+	waker_close(&played.cut.waker);
+	return 0;
+}
+
+enum close_reason run_turn(void)
+{
+	static char buffer[PLAYED_BUFFER];
+	struct turn_tools tools = {
+		.buffer = buffer,
+		.buffer_size = sizeof(buffer),
+		.send_timeout = PLAYED_TIMEOUT,
+		.cut = &played.cut,
+		.stats = &played.stats,
+	};
+	struct turn turn = echo_turn(&played.conn, &tools);
+	assert_int_equal(turn.end, TURN_CLOSE);
+	return turn.reason;
+}
+
+uint64_t counted(enum counter counter)
+{
+	return atomic_load(&played.stats.counter[counter]);
+}
+
+void peer_says(size_t size, bool ends)
+{
+	static char bytes[65536];
+	pattern_fill(1, 0, bytes, size);
+	assert_int_equal(write(played.pair[1], bytes, size), size);
+	if (ends)
+		assert_int_equal(shutdown(played.pair[1], SHUT_WR), 0);
+}
+
+void expect_echo(uint64_t received, size_t size)
+{
+	static char bytes[65536 + 1];
+	static char expected[65536];
+	pattern_fill(1, 0, expected, size);
+	size_t total = 0;
+	ssize_t count;
+	fcntl(played.pair[1], F_SETFL, O_NONBLOCK);
+	while ((count = read(played.pair[1], bytes + total, sizeof(bytes) - total)) > 0)
+		total += (size_t)count;
+	assert_int_equal(total, size);
+	assert_memory_equal(bytes, expected, size);
+	assert_int_equal(played.conn.bytes_received, received);
+	assert_int_equal(played.conn.bytes_sent, size);
+	assert_int_equal(counted(COUNTER_bytes_received), received);
+	assert_int_equal(counted(COUNTER_bytes_sent), size);
+}

@@ -1,0 +1,66 @@
+// Unix-domain sockets in a directory of the test's own.
+#include "socket_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int enter_directory(void **state)
+{
+	char *directory = strdup("/tmp/echod-test-XXXXXX");
+	*state = directory;
+	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
+}
+
+// Fails when the test has left something behind.
+int leave_directory(void **state)
+{
+	int result = chdir("/") == 0 && rmdir(*state) == 0 ? 0 : -1;
+	free(*state);
+	return result;
+}
+
+int new_socket(int type)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static struct sockaddr_un address_of(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	strcpy(address.sun_path, path);
+	return address;
+}
+
+int try_connect(int fd, const char *path)
+{
+	struct sockaddr_un address = address_of(path);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+void bind_to(int fd, const char *path)
+{
+	struct sockaddr_un address = address_of(path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+// A socket file that nobody listens on any more.
+void leave_stale(const char *path)
+{
+	int fd = new_socket(SOCK_STREAM);
+	bind_to(fd, path);
+	assert_int_equal(listen(fd, 1), 0);
+	close(fd);
+}
+
+bool takes_connections(const char *path)
+{
+	int fd = new_socket(SOCK_STREAM);
+	bool connected = try_connect(fd, path) == 0;
+	close(fd);
+	return connected;
+}

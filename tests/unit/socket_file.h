@@ -1,0 +1,27 @@
+// Unix-domain sockets in a directory of the test's own, for the tests of net/unix_path.
+#ifndef ECHOD_UNIT_SOCKET_FILE_H
+#define ECHOD_UNIT_SOCKET_FILE_H
+
+#include "unit.h"
+
+#include <stdbool.h>
+
+// What the loser of a race for the path `s` is told.
+#define LIVE "cannot listen on 's': a live server is listening there"
+
+// Runs the test in a new working directory, whose path is its state, and fails it if something is
+// left there.
+#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
+int enter_directory(void **state);
+int leave_directory(void **state);
+
+int new_socket(int type);
+int try_connect(int fd, const char *path);
+void bind_to(int fd, const char *path);
+
+// Leaves a socket file that nobody listens on any more.
+void leave_stale(const char *path);
+
+bool takes_connections(const char *path);
+
+#endif

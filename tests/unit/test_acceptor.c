@@ -1,0 +1,361 @@
+// The acceptor under every error of accept(2): server/acceptor. accept4 fails as the test says.
+#include "unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "inside.h"
+#include "peer.h"
+#include "process.h"
+
+#define FOREVER 0x7fffffff
+
+static atomic_int fault;	   // what accept4 fails with, while
+static atomic_int faults_left;	   // is above 0
+static atomic_uint calls;	   // of accept4
+static _Atomic uint64_t last_call; // when it was called last
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	atomic_store(&last_call, clock_now());
+	atomic_fetch_add(&calls, 1);
+	if (atomic_load(&faults_left) == 0)
+		return __real_accept4(fd, address, length, flags);
+	atomic_fetch_sub(&faults_left, 1);
+	errno = atomic_load(&fault);
+	return -1;
+}
+
+static void fail_accepts(int error, int times)
+{
+	atomic_store(&fault, error);
+	atomic_store(&calls, 0);
+	atomic_store(&faults_left, times);
+}
+
+static struct inside inside;
+
+static int configure(void **state)
+{
+	fail_accepts(0, 0);
+	inside_configure(&inside);
+	return 0;
+}
+
+static int end(void **state)
+{
+	fail_accepts(0, 0);
+	inside_end(&inside);
+	return 0;
+}
+
+#define ACCEPTOR(test) cmocka_unit_test_setup_teardown(test, configure, end)
+
+struct expectation {
+	int error;
+	enum counter counter;
+	bool pauses;
+};
+
+static const struct expectation expectations[] = {
+	{ECONNABORTED, COUNTER_accept_errors_aborted, false},
+	{ECONNRESET, COUNTER_accept_errors_aborted, false},
+	{EPROTO, COUNTER_accept_errors_network, false},
+	{ENETDOWN, COUNTER_accept_errors_network, false},
+	{ENETUNREACH, COUNTER_accept_errors_network, false},
+	{ENOPROTOOPT, COUNTER_accept_errors_network, false},
+	{EHOSTDOWN, COUNTER_accept_errors_network, false},
+	{EHOSTUNREACH, COUNTER_accept_errors_network, false},
+	{ENONET, COUNTER_accept_errors_network, false},
+	{EOPNOTSUPP, COUNTER_accept_errors_network, false},
+	{EPERM, COUNTER_accept_errors_network, false},
+	{ETIMEDOUT, COUNTER_accept_errors_network, false},
+	{EMFILE, COUNTER_accept_errors_descriptors, true},
+	{ENFILE, COUNTER_accept_errors_descriptors, true},
+	{ENOBUFS, COUNTER_accept_errors_memory, true},
+	{ENOMEM, COUNTER_accept_errors_memory, true},
+	{EBADF, COUNTER_accept_errors_other, true},
+	{EFAULT, COUNTER_accept_errors_other, true},
+	{EINVAL, COUNTER_accept_errors_other, true},
+	{ENOTSOCK, COUNTER_accept_errors_other, true},
+	{ENOSR, COUNTER_accept_errors_other, true},
+};
+
+static const enum counter error_counters[] = {
+	COUNTER_accept_errors_aborted,	   COUNTER_accept_errors_network,
+	COUNTER_accept_errors_descriptors, COUNTER_accept_errors_memory,
+	COUNTER_accept_errors_other,
+};
+
+static uint64_t all_errors(void)
+{
+	uint64_t errors = 0;
+	for (size_t i = 0; i < COUNT_OF(error_counters); i++)
+		errors += inside_counter(&inside, error_counters[i]);
+	return errors;
+}
+
+// Each comes once, then the client, who has waited, is served.
+static void each_error_is_counted_in_its_class(void **state)
+{
+	inside_start(&inside);
+	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
+		const struct expectation *expected = &expectations[i];
+		uint64_t before = inside_counter(&inside, expected->counter);
+		uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
+		fail_accepts(expected->error, 1);
+		int client = peer_connect(inside_address(&inside));
+		peer_ping(client);
+		peer_close(client);
+		assert_int_equal(inside_counter(&inside, expected->counter), before + 1);
+		assert_int_equal(all_errors(), i + 1);
+		assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses),
+				 pauses + expected->pauses);
+		assert_int_equal(inside_counter(&inside, COUNTER_connections_accepted), i + 1);
+		assert_true(atomic_load(&calls) <= 4); // the error, the client, an EAGAIN each
+	}
+}
+
+static void what_says_try_again_is_no_error(void **state)
+{
+	inside_start(&inside);
+	const int errors[] = {EAGAIN, EINTR};
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		fail_accepts(errors[i], 3);
+		int client = peer_connect(inside_address(&inside));
+		peer_ping(client);
+		peer_close(client);
+	}
+	assert_int_equal(all_errors(), 0);
+	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
+}
+
+// Lets all accepts fail for 300 ms while a client waits; then it is served.
+static void expect_patience(int error)
+{
+	fail_accepts(error, FOREVER);
+	int client = peer_connect(inside_address(&inside));
+	uint64_t begun = clock_now();
+	wait_until(atomic_load(&calls) > 0 && clock_now() - begun >= 300 * NS_PER_MS);
+	unsigned made = atomic_load(&calls);
+	uint64_t lasted = clock_now() - begun;
+	fail_accepts(0, 0);
+	peer_ping(client);
+	peer_close(client);
+	if (made > 64 * (2 + lasted / (100 * NS_PER_MS)))
+		fail_msg("%u calls of accept4 in %ju ms while it fails with %s: it spins", made,
+			 (uintmax_t)(lasted / NS_PER_MS), strerrorname_np(error));
+}
+
+static void out_of_resources_it_does_not_spin(void **state)
+{
+	inside_start(&inside);
+	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
+		if (expectations[i].pauses)
+			expect_patience(expectations[i].error);
+	}
+	assert_true(inside_counter(&inside, COUNTER_accept_paused_seconds) >= 200 * NS_PER_MS);
+}
+
+// seccomp and security modules fail accept before it takes a client from the backlog, so the
+// listener stays readable.
+static void an_error_that_stays_does_not_make_it_spin(void **state)
+{
+	inside_start(&inside);
+	expect_patience(EPERM);
+	expect_patience(ENETDOWN);
+	expect_patience(ECONNABORTED);
+}
+
+static void without_clients_it_makes_no_call_at_all(void **state)
+{
+	fail_accepts(EMFILE, FOREVER);
+	inside_start(&inside);
+	uint64_t begun = clock_now();
+	wait_until(clock_now() - begun >= 200 * NS_PER_MS);
+	assert_int_equal(atomic_load(&calls), 0);
+	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
+}
+
+static void a_pause_ends_with_its_time(void **state)
+{
+	inside_start(&inside);
+	fail_accepts(EMFILE, 3);
+	uint64_t begun = clock_now();
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client); // nobody closes: it is the timer each time
+	uint64_t lasted = clock_now() - begun;
+	assert_true(lasted >= 300 * NS_PER_MS);
+	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 3);
+	assert_true(inside_counter(&inside, COUNTER_accept_paused_seconds) >= 300 * NS_PER_MS);
+	assert_true(inside_counter(&inside, COUNTER_accept_paused_seconds) <= lasted);
+	peer_close(client);
+}
+
+// One close during a pause; returns how long it was from the failed accept to the next one.
+static uint64_t pause_with_a_close(void)
+{
+	int first = peer_connect(inside_address(&inside));
+	peer_ping(first);
+	uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
+	fail_accepts(EMFILE, 1);
+	int second = peer_connect(inside_address(&inside));
+	wait_until(inside_counter(&inside, COUNTER_accept_pauses) > pauses);
+	uint64_t failed = atomic_load(&last_call);
+	peer_close(first);
+	wait_until(atomic_load(&last_call) != failed);
+	uint64_t again = atomic_load(&last_call);
+	peer_ping(second);
+	peer_close(second);
+	return again - failed;
+}
+
+static void a_pause_ends_with_a_close(void **state)
+{
+	inside_start(&inside);
+	// On a busy machine the timer may be first.
+	wait_until(pause_with_a_close() < 90 * NS_PER_MS);
+}
+
+static void at_the_limit_it_waits_for_a_close(void **state)
+{
+	inside.config.max_connections = 2;
+	inside_start(&inside);
+	int clients[4];
+	for (size_t i = 0; i < 2; i++) {
+		clients[i] = peer_connect(inside_address(&inside));
+		peer_ping(clients[i]);
+	}
+	atomic_store(&calls, 0);
+	for (size_t i = 2; i < 4; i++)
+		clients[i] = peer_connect(inside_address(&inside));
+	wait_until(inside_counter(&inside, COUNTER_accept_pauses) == 1);
+	// Its time is counted while it lasts.
+	wait_until(inside_counter(&inside, COUNTER_accept_paused_seconds) >= NS_PER_S);
+	assert_int_equal(atomic_load(&calls), 0);
+	assert_int_equal(inside_gauge(&inside, GAUGE_connections_open), 2);
+	peer_close(clients[0]);
+	peer_ping(clients[2]);
+	peer_expect_quiet(clients[3]);
+	assert_int_equal(inside_gauge(&inside, GAUGE_connections_open), 2);
+	peer_close(clients[1]);
+	peer_ping(clients[3]);
+	peer_close(clients[2]);
+	peer_close(clients[3]);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 0);
+}
+
+static void at_the_limit_it_resets_when_told_so(void **state)
+{
+	inside.config.max_connections = 2;
+	inside.config.overload = OVERLOAD_RESET;
+	inside_start(&inside);
+	int first = peer_connect(inside_address(&inside));
+	int second = peer_connect(inside_address(&inside));
+	peer_ping(first);
+	peer_ping(second);
+	for (int i = 0; i < 5; i++)
+		peer_expect_rejected(inside_address(&inside), NULL);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 5);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_accepted), 2);
+	peer_close(first);
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 1);
+	first = peer_connect(inside_address(&inside));
+	peer_ping(first);
+	peer_close(first);
+	peer_close(second);
+}
+
+static void one_source_does_not_take_it_all(void **state)
+{
+	inside.config.max_per_source = 1;
+	inside_start(&inside);
+	int first = peer_try_connect(inside_address(&inside), "127.0.0.2");
+	peer_ping(first);
+	peer_expect_rejected(inside_address(&inside), "127.0.0.2");
+	int other = peer_try_connect(inside_address(&inside), "127.0.0.3");
+	peer_ping(other);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_source), 1);
+	peer_close(first);
+	peer_close(other);
+}
+
+static void a_line_a_second_for_each_kind_of_error(void **state)
+{
+	inside_start(&inside);
+	fail_accepts(ECONNABORTED, 50);
+	uint64_t begun = clock_now();
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	peer_close(client);
+	unsigned seconds = (unsigned)((clock_now() - begun) / NS_PER_S);
+	unsigned lines = atomic_load(&inside.lines);
+	assert_true(lines >= 1 && lines <= 1 + seconds);
+	assert_int_equal(inside_counter(&inside, COUNTER_log_lines_dropped), 50 - lines);
+}
+
+static void a_drain_takes_in_who_is_in_the_backlog(void **state)
+{
+	inside_start(&inside);
+	fail_accepts(EMFILE, FOREVER);
+	int clients[5];
+	for (size_t i = 0; i < 5; i++)
+		clients[i] = peer_connect(inside_address(&inside));
+	wait_until(inside_counter(&inside, COUNTER_accept_pauses) > 0);
+	fail_accepts(0, 0);
+	server_drain(&inside.server, 20 * NS_PER_S);
+	for (size_t i = 0; i < 5; i++) {
+		peer_ping(clients[i]);
+		peer_half_close(clients[i]);
+		peer_expect_eof(clients[i]);
+	}
+	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
+	assert_int_equal(poll(&done, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_peer), 5);
+}
+
+// Errors of single clients do not keep it from ending.
+static void a_drain_ends_whatever_accept_says(void **state)
+{
+	static const int errors[] = {EMFILE, EINVAL, EPERM, ECONNABORTED};
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		inside_configure(&inside);
+		inside_start(&inside);
+		fail_accepts(errors[i], FOREVER);
+		server_drain(&inside.server, 0);
+		struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
+		int ended = poll(&done, 1, 3000);
+		fail_accepts(0, 0);
+		if (ended != 1)
+			fail_msg("while accept4 fails with %s the drain does not end",
+				 strerrorname_np(errors[i]));
+		if (i + 1 < COUNT_OF(errors))
+			inside_end(&inside);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ACCEPTOR(each_error_is_counted_in_its_class),
+		ACCEPTOR(what_says_try_again_is_no_error),
+		ACCEPTOR(out_of_resources_it_does_not_spin),
+		ACCEPTOR(an_error_that_stays_does_not_make_it_spin),
+		ACCEPTOR(without_clients_it_makes_no_call_at_all),
+		ACCEPTOR(a_pause_ends_with_its_time),
+		ACCEPTOR(a_pause_ends_with_a_close),
+		ACCEPTOR(at_the_limit_it_waits_for_a_close),
+		ACCEPTOR(at_the_limit_it_resets_when_told_so),
+		ACCEPTOR(one_source_does_not_take_it_all),
+		ACCEPTOR(a_line_a_second_for_each_kind_of_error),
+		ACCEPTOR(a_drain_takes_in_who_is_in_the_backlog),
+		ACCEPTOR(a_drain_ends_whatever_accept_says),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,267 @@
+// Addresses: net/address.
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "net/address.h"
+
+#define LONGEST_PATH 107
+
+struct good {
+	const char *text;
+	const char *host;
+	uint16_t port;
+};
+
+struct bad {
+	const char *text;
+	const char *message;
+};
+
+static void parse_takes_every_form(void **state)
+{
+	static const struct good cases[] = {
+		{"127.0.0.1:65432", "127.0.0.1", 65432}, {"[::1]:7000", "::1", 7000},
+		{"[fe80::1%lo]:7", "fe80::1%lo", 7},	 {":7000", "", 7000},
+		{"localhost:0", "localhost", 0},	 {":0", "", 0},
+		{"[127.0.0.1]:1", "127.0.0.1", 1},	 {"a.b-c_d:65535", "a.b-c_d", 65535},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct address address;
+		assert_int_equal(address_parse(cases[i].text, &address, NULL), 0);
+		assert_false(address.is_unix);
+		assert_string_equal(address.host, cases[i].host);
+		assert_int_equal(address.port, cases[i].port);
+	}
+}
+
+static void parse_takes_paths(void **state)
+{
+	static const char *const paths[] = {"/run/echod.sock", "relative", "/a:b:7", "[::1]:7",
+					    " "};
+	for (size_t i = 0; i < COUNT_OF(paths); i++) {
+		char text[64] = "unix:";
+		strcat(text, paths[i]);
+		struct address address;
+		assert_int_equal(address_parse(text, &address, NULL), 0);
+		assert_true(address.is_unix);
+		assert_string_equal(address.path, paths[i]);
+		assert_int_equal(address_from_host(text, "7", &address, NULL), 0);
+		assert_true(address.is_unix);
+		assert_string_equal(address.path, paths[i]);
+	}
+}
+
+static void parse_refuses_all_else(void **state)
+{
+	static const struct bad cases[] = {
+		{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH"},
+		{"localhost", "'localhost' is not an address; "},
+		{"7000", "'7000' is not an address; "},
+		{"::1", "'::1' is ambiguous: write an IPv6 address as [ADDRESS]:PORT"},
+		{"::1:7000", "'::1:7000' is ambiguous"},
+		{"a:1:2", "'a:1:2' is ambiguous"},
+		{"[::1]", "'[::1]' is not an address; "},
+		{"[::1]7000", "'[::1]7000' is not an address; "},
+		{"[::1:7000", "'[::1:7000' is not an address; "},
+		{"[]:7000", "'[]:7000' is not an address; "},
+		{"[", "'[' is not an address; "},
+		{"host:", "'host:': port '' is not a whole number from 0 to 65535"},
+		{"host:65536", "'host:65536': port '65536' is not a whole number from 0 to 65535"},
+		{"host:-1", "'host:-1': port '-1' is not"},
+		{"host:http", "'host:http': port 'http' is not"},
+		{"host:7x", "'host:7x': port '7x' is not"},
+		{"host: 7", "'host: 7': port ' 7' is not"},
+		{"[::1]:", "'[::1]:': port '' is not"},
+		{"unix:", "'unix:' has no path; allowed: "},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct address address;
+		struct error error = {0};
+		assert_int_equal(address_parse(cases[i].text, &address, &error), -1);
+		assert_int_equal(error.kind, ERROR_USAGE);
+		if (strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
+			fail_msg("%s: %s", cases[i].text, error.message);
+	}
+}
+
+static void a_path_has_room_for_107_bytes(void **state)
+{
+	char text[5 + LONGEST_PATH + 2] = "unix:";
+	memset(text + 5, 'p', LONGEST_PATH);
+	struct address address;
+	struct error error;
+	assert_int_equal(address_parse(text, &address, NULL), 0);
+	assert_int_equal(strlen(address.path), LONGEST_PATH);
+	text[5 + LONGEST_PATH] = 'p';
+	assert_int_equal(address_parse(text, &address, &error), -1);
+	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_string_equal(error.message,
+			    "the path of 'unix:pppppppppppppppppppppppppppppppppppppppp"
+			    "...' has 108 bytes, a socket's path at most 107");
+}
+
+static void a_host_has_room_for_255_bytes(void **state)
+{
+	char text[300];
+	memset(text, 'h', 256);
+	struct address address;
+	struct error error;
+	strcpy(text + 255, ":7");
+	assert_int_equal(address_parse(text, &address, NULL), 0);
+	assert_int_equal(strlen(address.host), 255);
+	text[255] = 'h';
+	strcpy(text + 256, ":7");
+	assert_int_equal(address_parse(text, &address, &error), -1);
+	assert_non_null(strstr(error.message, "is too long"));
+	text[256] = '\0';
+	assert_int_equal(address_from_host(text, "7", &address, &error), -1);
+	assert_non_null(strstr(error.message, "is too long"));
+}
+
+static void clients_give_host_and_port_apart(void **state)
+{
+	static const struct good cases[] = {
+		{"127.0.0.1", "127.0.0.1", 7},
+		{"::1", "::1", 7},
+		{"[::1]", "::1", 7},
+		{"x", "x", 7},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct address address;
+		assert_int_equal(address_from_host(cases[i].text, "7", &address, NULL), 0);
+		assert_string_equal(address.host, cases[i].host);
+		assert_int_equal(address.port, 7);
+	}
+	static const char *const bad_ports[] = {"0", "65536", "", "http", "-1", "7 "};
+	for (size_t i = 0; i < COUNT_OF(bad_ports); i++) {
+		struct address address;
+		struct error error = {0};
+		assert_int_equal(address_from_host("x", bad_ports[i], &address, &error), -1);
+		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_non_null(strstr(error.message, "is not a whole number from 1 to 65535"));
+	}
+	struct address address;
+	struct error error;
+	assert_int_equal(address_from_host("", "7", &address, &error), -1);
+	assert_string_equal(error.message, "the host is empty");
+}
+
+// The text of the first endpoint that `text` resolves to.
+static const char *resolved(const char *text)
+{
+	static char formatted[ADDRESS_TEXT_SIZE];
+	struct address address;
+	struct endpoint endpoints[8];
+	struct error error;
+	assert_int_equal(address_parse(text, &address, &error), 0);
+	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), &error);
+	if (count < 1)
+		fail_msg("%s", error.message);
+	assert_ptr_equal(endpoint_format(&endpoints[0], formatted), formatted);
+	return formatted;
+}
+
+static void resolve_and_format_are_each_others_inverse(void **state)
+{
+	static const char *const cases[] = {"127.0.0.1:65432",	"[::1]:7000",
+					    "0.0.0.0:0",	"[2001:db8::1:0:0:2]:65535",
+					    "unix:/run/x.sock", "[::ffff:10.1.2.3]:7"};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_string_equal(resolved(cases[i]), cases[i]);
+	assert_string_equal(resolved(":7000"), "[::]:7000");
+}
+
+static void resolve_gives_each_address_once(void **state)
+{
+	struct address address;
+	struct endpoint endpoints[16];
+	assert_int_equal(address_parse("localhost:7", &address, NULL), 0);
+	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), NULL);
+	assert_in_range(count, 1, COUNT_OF(endpoints));
+	for (int i = 0; i < count; i++) {
+		char one[ADDRESS_TEXT_SIZE];
+		endpoint_format(&endpoints[i], one);
+		for (int k = 0; k < i; k++) {
+			char other[ADDRESS_TEXT_SIZE];
+			assert_string_not_equal(one, endpoint_format(&endpoints[k], other));
+		}
+	}
+	assert_int_equal(address_resolve(&address, endpoints, 1, NULL), 1);
+}
+
+static void resolve_names_the_host_it_cannot_find(void **state)
+{
+	struct address address;
+	struct endpoint endpoint;
+	struct error error = {0};
+	assert_int_equal(address_parse("no..such..host:7", &address, NULL), 0);
+	assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_non_null(strstr(error.message, "cannot find host 'no..such..host': "));
+}
+
+static void a_path_is_formatted_whole(void **state)
+{
+	struct endpoint endpoint = {.length = sizeof(endpoint.as.local)};
+	endpoint.as.local.sun_family = AF_UNIX;
+	memset(endpoint.as.local.sun_path, 'p', LONGEST_PATH);
+	char text[ADDRESS_TEXT_SIZE];
+	endpoint_format(&endpoint, text);
+	assert_int_equal(strlen(text), strlen("unix:") + LONGEST_PATH);
+	endpoint.length =
+		sizeof(sa_family_t); // as accept(2) gives it for a client that is not bound
+	assert_string_equal(endpoint_format(&endpoint, text), "unix");
+}
+
+static const char *end_of(const char *text)
+{
+	static char formatted[ADDRESS_TEXT_SIZE];
+	struct address address;
+	struct endpoint endpoint;
+	assert_int_equal(address_parse(text, &address, NULL), 0);
+	assert_int_equal(address_resolve(&address, &endpoint, 1, NULL), 1);
+	union inet_end end = inet_end_from(&endpoint);
+	return inet_end_format(&end, formatted);
+}
+
+static void ends_keep_the_address(void **state)
+{
+	assert_string_equal(end_of("127.0.0.1:7"), "127.0.0.1:7");
+	assert_string_equal(end_of("[::1]:7"), "[::1]:7");
+	assert_string_equal(end_of("[2001:db8::1]:65535"), "[2001:db8::1]:65535");
+	assert_string_equal(end_of("unix:/run/x"), "unix");
+}
+
+static void a_mapped_address_becomes_ipv4_again(void **state)
+{
+	assert_string_equal(end_of("[::ffff:10.1.2.3]:7"), "10.1.2.3:7");
+	struct endpoint endpoint = {.length = sizeof(endpoint.as.v6)};
+	endpoint.as.v6.sin6_family = AF_INET6;
+	endpoint.as.v6.sin6_port = htons(7);
+	assert_int_equal(inet_pton(AF_INET6, "::ffff:10.1.2.3", &endpoint.as.v6.sin6_addr), 1);
+	union inet_end end = inet_end_from(&endpoint);
+	assert_int_equal(end.v4.sin_family, AF_INET);
+	assert_int_equal(end.v4.sin_addr.s_addr, inet_addr("10.1.2.3"));
+	assert_int_equal(end.v4.sin_port, htons(7));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parse_takes_every_form),
+		cmocka_unit_test(parse_takes_paths),
+		cmocka_unit_test(parse_refuses_all_else),
+		cmocka_unit_test(a_path_has_room_for_107_bytes),
+		cmocka_unit_test(a_host_has_room_for_255_bytes),
+		cmocka_unit_test(clients_give_host_and_port_apart),
+		cmocka_unit_test(resolve_and_format_are_each_others_inverse),
+		cmocka_unit_test(resolve_gives_each_address_once),
+		cmocka_unit_test(resolve_names_the_host_it_cannot_find),
+		cmocka_unit_test(a_path_is_formatted_whole),
+		cmocka_unit_test(ends_keep_the_address),
+		cmocka_unit_test(a_mapped_address_becomes_ipv4_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

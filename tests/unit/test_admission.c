@@ -1,0 +1,166 @@
+// How many connections are open, and whether one more may come in: server/admission.
+#include "expect.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "process.h"
+#include "server/admission.h"
+
+#define LIMIT 3
+#define ROUNDS 20000
+
+static struct waker waker;
+static struct admission admission;
+static const struct conn_origin here = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 1};
+static const struct conn_origin there = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 2};
+
+static int open_admission(void **state)
+{
+	if (waker_open(&waker, NULL) != 0)
+		return -1;
+	return admission_open(&admission, LIMIT, 0, &waker, NULL);
+}
+
+static int open_with_limit_per_source(void **state)
+{
+	if (waker_open(&waker, NULL) != 0)
+		return -1;
+	return admission_open(&admission, LIMIT, 2, &waker, NULL);
+}
+
+static int close_admission(void **state)
+{
+	admission_close(&admission);
+	waker_close(&waker);
+	return 0;
+}
+
+static bool woken(void)
+{
+	struct pollfd fd = {.fd = waker.fd, .events = POLLIN};
+	return poll(&fd, 1, 0) == 1;
+}
+
+static void there_is_room_up_to_the_limit(void **state)
+{
+	for (uint64_t i = 0; i < LIMIT; i++) {
+		assert_int_equal(admission_count(&admission), i);
+		assert_true(admission_has_room(&admission));
+		assert_true(admission_enter(&admission, &here));
+	}
+	assert_false(admission_has_room(&admission));
+	admission_leave(&admission, &here);
+	assert_true(admission_has_room(&admission));
+	admission_leave(&admission, &here);
+	admission_leave(&admission, &here);
+	assert_int_equal(admission_count(&admission), 0);
+}
+
+static void a_source_that_is_full_is_not_counted(void **state)
+{
+	assert_true(admission_enter(&admission, &here));
+	assert_true(admission_enter(&admission, &here));
+	assert_false(admission_enter(&admission, &here));
+	assert_int_equal(admission_count(&admission), 2);
+	assert_true(admission_enter(&admission, &there));
+	admission_leave(&admission, &here);
+	assert_true(admission_enter(&admission, &here));
+	admission_leave(&admission, &here);
+	admission_leave(&admission, &here);
+	admission_leave(&admission, &there);
+}
+
+static void who_leaves_wakes_a_watcher_and_nobody_else(void **state)
+{
+	admission_enter(&admission, &here);
+	admission_enter(&admission, &here);
+	admission_enter(&admission, &here);
+	admission_leave(&admission, &here);
+	assert_false(woken());
+	admission_watch(&admission, true);
+	assert_false(woken());
+	admission_leave(&admission, &here);
+	assert_true(woken());
+	waker_clear(&waker);
+	admission_watch(&admission, false);
+	admission_leave(&admission, &here);
+	assert_false(woken());
+}
+
+static _Atomic uint64_t round_begun;
+
+static void *leave_each_round(void *argument)
+{
+	for (uint64_t number = 1; number <= ROUNDS; number++) {
+		while (atomic_load(&round_begun) < number)
+			sched_yield();
+		admission_leave(&admission, &here);
+	}
+	return NULL;
+}
+
+// The acceptor's way to sleep: watch, look, sleep. Either it sees that one has left, or it is
+// woken.
+static void who_goes_to_sleep_misses_nobody(void **state)
+{
+	pthread_t worker;
+	assert_int_equal(pthread_create(&worker, NULL, leave_each_round, NULL), 0);
+	struct pollfd fd = {.fd = waker.fd, .events = POLLIN};
+	for (uint64_t number = 1; number <= ROUNDS; number++) {
+		assert_true(admission_enter(&admission, &here));
+		atomic_store(&round_begun, number);
+		for (volatile unsigned spin = 0; spin < number % 100; spin++)
+			;
+		admission_watch(&admission, true);
+		while (admission_count(&admission) > 0) {
+			if (poll(&fd, 1, (int)(PATIENCE / NS_PER_MS)) != 1)
+				fail_msg("round %ju: asleep for ever", (uintmax_t)number);
+			waker_clear(&waker);
+		}
+		admission_watch(&admission, false);
+	}
+	pthread_join(worker, NULL);
+}
+
+static void enter_beyond_the_limit(void *argument)
+{
+	for (int i = 0; i <= LIMIT; i++)
+		admission_enter(&admission, &here);
+}
+
+static void leave_an_empty_one(void *argument)
+{
+	admission_leave(&admission, &here);
+}
+
+static void close_while_one_is_in(void *argument)
+{
+	admission_enter(&admission, &here);
+	admission_close(&admission);
+}
+
+static void misuse_aborts(void **state)
+{
+	expect_abort(enter_beyond_the_limit, NULL);
+	expect_abort(leave_an_empty_one, NULL);
+	expect_abort(close_while_one_is_in, NULL);
+}
+
+#define ADMISSION(test) cmocka_unit_test_setup_teardown(test, open_admission, close_admission)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ADMISSION(there_is_room_up_to_the_limit),
+		cmocka_unit_test_setup_teardown(a_source_that_is_full_is_not_counted,
+						open_with_limit_per_source, close_admission),
+		ADMISSION(who_leaves_wakes_a_watcher_and_nobody_else),
+		ADMISSION(who_goes_to_sleep_misses_nobody),
+		ADMISSION(misuse_aborts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

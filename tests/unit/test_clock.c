@@ -1,0 +1,107 @@
+// Time: base/clock, under a clock that stands where the test puts it.
+#include "unit.h"
+
+#include <limits.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static struct timespec fake;
+static clockid_t asked;
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	asked = id;
+	if (fake.tv_sec == 0)
+		return __real_clock_gettime(id, now);
+	*now = fake;
+	return 0;
+}
+
+static void set_clock(time_t seconds, long ns)
+{
+	fake = (struct timespec){.tv_sec = seconds, .tv_nsec = ns};
+}
+
+static void now_is_monotonic_nanoseconds(void **state)
+{
+	set_clock(7, 123456789);
+	assert_int_equal(clock_now(), UINT64_C(7123456789));
+	assert_int_equal(asked, CLOCK_MONOTONIC);
+	assert_int_equal(clock_now_coarse(), UINT64_C(7123456789));
+	assert_int_equal(asked, CLOCK_MONOTONIC_COARSE);
+}
+
+static void real_clocks_never_go_back(void **state)
+{
+	set_clock(0, 0);
+	uint64_t before = clock_now();
+	for (int i = 0; i < 10000; i++) {
+		uint64_t coarse = clock_now_coarse();
+		uint64_t now = clock_now();
+		assert_true(now >= before);
+		assert_true(coarse <= now);
+		before = now;
+	}
+}
+
+static void deadline_saturates_at_never(void **state)
+{
+	set_clock(100, 0);
+	assert_int_equal(clock_deadline(0), 100 * NS_PER_S);
+	assert_int_equal(clock_deadline(5 * NS_PER_S), 105 * NS_PER_S);
+	assert_int_equal(clock_deadline(CLOCK_NEVER), CLOCK_NEVER);
+	assert_int_equal(clock_deadline(CLOCK_NEVER - 1), CLOCK_NEVER);
+	assert_int_equal(clock_deadline(CLOCK_NEVER - 100 * NS_PER_S), CLOCK_NEVER);
+	assert_int_equal(clock_deadline(CLOCK_NEVER - 100 * NS_PER_S - 1), CLOCK_NEVER - 1);
+}
+
+static void poll_timeout_is_rounded_up(void **state)
+{
+	set_clock(100, 0);
+	uint64_t now = 100 * NS_PER_S;
+	assert_int_equal(clock_poll_timeout(CLOCK_NEVER), -1);
+	assert_int_equal(clock_poll_timeout(0), 0);
+	assert_int_equal(clock_poll_timeout(now - 1), 0);
+	assert_int_equal(clock_poll_timeout(now), 0);
+	assert_int_equal(clock_poll_timeout(now + 1), 1);
+	assert_int_equal(clock_poll_timeout(now + NS_PER_MS), 1);
+	assert_int_equal(clock_poll_timeout(now + NS_PER_MS + 1), 2);
+	assert_int_equal(clock_poll_timeout(now + (uint64_t)INT_MAX * NS_PER_MS), INT_MAX);
+	assert_int_equal(clock_poll_timeout(now + (uint64_t)INT_MAX * NS_PER_MS + 1), INT_MAX);
+	assert_int_equal(clock_poll_timeout(CLOCK_NEVER - 1), INT_MAX);
+}
+
+static void check_timeval(uint64_t duration, time_t seconds, suseconds_t us)
+{
+	struct timeval value = clock_timeval(duration);
+	assert_int_equal(value.tv_sec, seconds);
+	assert_int_equal(value.tv_usec, us);
+}
+
+static void timeval_is_rounded_up_and_zero_only_for_never(void **state)
+{
+	check_timeval(CLOCK_NEVER, 0, 0);
+	check_timeval(0, 0, 1);
+	check_timeval(1, 0, 1);
+	check_timeval(NS_PER_US, 0, 1);
+	check_timeval(NS_PER_US + 1, 0, 2);
+	check_timeval(NS_PER_S - 1, 1, 0);
+	check_timeval(1500 * NS_PER_MS, 1, 500000);
+	check_timeval(CLOCK_NEVER - 1, 18446744073, 709552);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(now_is_monotonic_nanoseconds),
+		cmocka_unit_test(real_clocks_never_go_back),
+		cmocka_unit_test(deadline_saturates_at_never),
+		cmocka_unit_test(poll_timeout_is_rounded_up),
+		cmocka_unit_test(timeval_is_rounded_up_and_zero_only_for_never),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

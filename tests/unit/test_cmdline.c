@@ -1,0 +1,317 @@
+// The command line: base/cmdline, with standard output and standard error caught in files.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "base/units.h"
+
+#define MAX_ARGUMENTS 8
+
+// What one run took, printed and returned.
+struct run {
+	char taken[200]; // ` name=value` of each option, ` value` of each operand
+	char out[4096];
+	char err[1024];
+	int status;
+};
+
+static const struct cmdline_option options[] = {
+	{'l', "listen", "ADDRESS",
+	 "address to listen on, as often as you like: 127.0.0.1:65432 (default), [::1]:7000, "
+	 ":7000, "
+	 "unix:/path; port 0 is a free one"},
+	{'w', "workers", "N", "number of worker threads (default 4)"},
+	{0, "max-per-source", "CONNECTIONS", "has a head too long for a line with its help"},
+	{0, "max-connections", "N", "connections at a time"},
+	{'q', "quiet", NULL, "say nothing"},
+};
+
+static int take(void *context, const char *name, const char *value, struct error *error)
+{
+	struct run *run = context;
+	size_t used = strlen(run->taken);
+	snprintf(run->taken + used, sizeof(run->taken) - used, " %s%s%s", name ? name : "",
+		 name ? "=" : "", value ? value : "");
+	uint64_t count;
+	if (name && strcmp(name, "workers") == 0)
+		return units_parse_count(value, 1, 4096, &count, error);
+	if (value && strcmp(value, "taken:1") == 0)
+		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: in use", value);
+	if (!name && strcmp(value, "surplus") == 0)
+		return error_set(error, ERROR_USAGE, "'%s' is one too many", value);
+	return 0;
+}
+
+static int redirect(int fd, int to)
+{
+	int saved = dup(fd);
+	assert_true(saved >= 0);
+	assert_int_equal(dup2(to, fd), fd);
+	return saved;
+}
+
+static void restore(int fd, int saved)
+{
+	assert_int_equal(dup2(saved, fd), fd);
+	close(saved);
+}
+
+static void read_back(int fd, char *text, size_t size)
+{
+	ssize_t length = pread(fd, text, size - 1, 0);
+	assert_true(length >= 0);
+	text[length] = '\0';
+	close(fd);
+}
+
+// Runs `function` with what it prints caught.
+static void catch_output(struct run *run, int (*function)(struct run *run))
+{
+	int out = memfd_create("out", MFD_CLOEXEC);
+	int err = memfd_create("err", MFD_CLOEXEC);
+	fflush(stdout);
+	int saved_out = redirect(STDOUT_FILENO, out);
+	int saved_err = redirect(STDERR_FILENO, err);
+	run->status = function(run);
+	fflush(stdout);
+	restore(STDOUT_FILENO, saved_out);
+	restore(STDERR_FILENO, saved_err);
+	read_back(out, run->out, sizeof(run->out));
+	read_back(err, run->err, sizeof(run->err));
+}
+
+static const struct cmdline description = {
+	.program = "prog",
+	.synopsis = "[OPTION]... [OPERAND]...",
+	.summary = "Does something.",
+	.epilogue = "It ends here.",
+	.version = "1.2.3",
+	.options = options,
+	.option_count = COUNT_OF(options),
+	.take = take,
+};
+
+static char *const *arguments; // of the command line that read_it reads
+
+static int read_it(struct run *run)
+{
+	char *argv[MAX_ARGUMENTS + 2] = {(char[]){"prog"}};
+	int argc = 1;
+	for (; arguments[argc - 1]; argc++) {
+		assert_true(argc <= MAX_ARGUMENTS);
+		argv[argc] = arguments[argc - 1];
+	}
+	struct cmdline cmdline = description;
+	cmdline.context = run;
+	return cmdline_read(&cmdline, argc, argv);
+}
+
+static struct run run_with(char *const *given)
+{
+	struct run run = {0};
+	arguments = given;
+	catch_output(&run, read_it);
+	return run;
+}
+
+#define RUN(...) run_with((char *const[]){__VA_ARGS__, NULL})
+
+static void check_taken(struct run run, const char *taken)
+{
+	assert_int_equal(run.status, -1);
+	assert_string_equal(run.taken, taken);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "");
+}
+
+static void check_refused(struct run run, int status, const char *line)
+{
+	assert_string_equal(run.err, line);
+	assert_int_equal(run.status, status);
+	assert_string_equal(run.out, "");
+	char *newline = strchr(run.err, '\n');
+	assert_ptr_equal(newline, run.err + strlen(run.err) - 1);
+}
+
+static void takes_options_in_every_spelling(void **state)
+{
+	check_taken(run_with((char *const[]){NULL}), "");
+	check_taken(RUN("-w", "3"), " workers=3");
+	check_taken(RUN("-w3"), " workers=3");
+	check_taken(RUN("--workers", "3"), " workers=3");
+	check_taken(RUN("--workers=3"), " workers=3");
+	check_taken(RUN("--work=3"), " workers=3");
+	check_taken(RUN("-qw3", "-l", ":7"), " quiet= workers=3 listen=:7");
+	check_taken(RUN("-l", ":1", "--listen", ":2"), " listen=:1 listen=:2");
+	check_taken(RUN("--listen="), " listen=");
+	check_taken(RUN("--listen", "--quiet"), " listen=--quiet");
+}
+
+static void takes_operands_after_options(void **state)
+{
+	check_taken(RUN("host", "-q", "7"), " quiet= host 7");
+	check_taken(RUN("--", "-q", "--help"), " -q --help");
+	check_taken(RUN("-"), " -");
+	check_taken(RUN(""), " ");
+}
+
+static void reads_afresh_each_time(void **state)
+{
+	check_refused(RUN("-w"), EXIT_USAGE,
+		      "prog: an argument is missing after option '--workers' (see prog --help)\n");
+	check_taken(RUN("-q", "-q"), " quiet= quiet=");
+}
+
+static void refuses_what_is_no_option(void **state)
+{
+	check_refused(RUN("--nonsense"), EXIT_USAGE,
+		      "prog: unknown or ambiguous option '--nonsense' (see prog --help)\n");
+	check_refused(RUN("--max=3"), EXIT_USAGE,
+		      "prog: unknown or ambiguous option '--max=3' (see prog --help)\n");
+	check_refused(RUN("-x"), EXIT_USAGE, "prog: unknown option '-x' (see prog --help)\n");
+	check_refused(RUN("-qx"), EXIT_USAGE, "prog: unknown option '-x' (see prog --help)\n");
+	check_refused(RUN("-?"), EXIT_USAGE, "prog: unknown option '-?' (see prog --help)\n");
+	check_refused(RUN("-:"), EXIT_USAGE, "prog: unknown option '-:' (see prog --help)\n");
+}
+
+static void refuses_missing_and_surplus_arguments(void **state)
+{
+	check_refused(RUN("-q", "--workers"), EXIT_USAGE,
+		      "prog: an argument is missing after option '--workers' (see prog --help)\n");
+	check_refused(RUN("--max-conn"), EXIT_USAGE,
+		      "prog: an argument is missing after option '--max-connections' "
+		      "(see prog --help)\n");
+	check_refused(RUN("--quiet=yes"), EXIT_USAGE,
+		      "prog: no argument is allowed after option '--quiet' (see prog --help)\n");
+	check_refused(RUN("--help=me"), EXIT_USAGE,
+		      "prog: no argument is allowed after option '--help' (see prog --help)\n");
+}
+
+static void a_bad_value_names_its_option(void **state)
+{
+	check_refused(RUN("-w", "0", "--help"), EXIT_USAGE,
+		      "prog: --workers: '0' is not a whole number from 1 to 4096\n");
+	check_refused(RUN("--listen", "taken:1"), EXIT_UNREACHABLE,
+		      "prog: --listen: cannot listen on taken:1: in use\n");
+	check_refused(RUN("one", "surplus", "three"), EXIT_USAGE,
+		      "prog: 'surplus' is one too many\n");
+}
+
+static void a_message_is_one_line_whatever_was_given(void **state)
+{
+	check_refused(RUN("-\n"), EXIT_USAGE, "prog: unknown option '-?' (see prog --help)\n");
+	check_refused(RUN("--a\nb\033[1m"), EXIT_USAGE,
+		      "prog: unknown or ambiguous option '--a?b?[1m' (see prog --help)\n");
+	check_refused(RUN("-w", "1\n2\r"), EXIT_USAGE,
+		      "prog: --workers: '1?2?' is not a whole number from 1 to 4096\n");
+	check_refused(RUN("-w", "zw\xc3\xb6lf"), EXIT_USAGE,
+		      "prog: --workers: 'zw\xc3\xb6lf' is not a whole number from 1 to 4096\n");
+}
+
+static void version_is_one_line(void **state)
+{
+	static char *const spellings[] = {"--version", "-V", "--vers"};
+	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
+		struct run run = RUN("-q", spellings[i], "--nonsense");
+		assert_int_equal(run.status, EXIT_OK);
+		assert_string_equal(run.out, "prog 1.2.3\n");
+		assert_string_equal(run.err, "");
+	}
+}
+
+static const char help_text[] =
+	"Usage: prog [OPTION]... [OPERAND]...\n"
+	"Does something.\n"
+	"\n"
+	"Options:\n"
+	"  -l, --listen ADDRESS       address to listen on, as often as you like:\n"
+	"                             127.0.0.1:65432 (default), [::1]:7000, :7000,\n"
+	"                             unix:/path; port 0 is a free one\n"
+	"  -w, --workers N            number of worker threads (default 4)\n"
+	"      --max-per-source CONNECTIONS\n"
+	"                             has a head too long for a line with its help\n"
+	"      --max-connections N    connections at a time\n"
+	"  -q, --quiet                say nothing\n"
+	"  -h, --help                 print this help and exit\n"
+	"  -V, --version              print the version and exit\n"
+	"\n"
+	"It ends here.\n";
+
+static void help_fits_80_columns(void **state)
+{
+	static char *const spellings[] = {"--help", "-h", "--he"};
+	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
+		struct run run = RUN(spellings[i], "-w", "0");
+		assert_int_equal(run.status, EXIT_OK);
+		assert_string_equal(run.out, help_text);
+		assert_string_equal(run.err, "");
+		for (const char *line = run.out; *line;) {
+			size_t length = strcspn(line, "\n");
+			assert_in_range(length, 0, 79);
+			line += length + 1;
+		}
+	}
+}
+
+static int print_help_to_a_full_disk(struct run *run)
+{
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	assert_true(full >= 0);
+	int saved = redirect(STDOUT_FILENO, full);
+	arguments = (char *const[]){"--help", NULL};
+	int status = read_it(run);
+	restore(STDOUT_FILENO, saved);
+	close(full);
+	clearerr(stdout);
+	return status;
+}
+
+static void help_that_does_not_arrive_is_a_failure(void **state)
+{
+	struct run run = {0};
+	catch_output(&run, print_help_to_a_full_disk);
+	check_refused(run, EXIT_CHECK_FAILED,
+		      "prog: cannot write to standard output: No space left on device\n");
+}
+
+static int fail_as(struct run *run)
+{
+	struct error error = {.kind = ERROR_SYSTEM, .message = "cannot listen on :7: Bad luck"};
+	int status = cmdline_fail("prog", &error);
+	error.kind = ERROR_USAGE;
+	snprintf(run->taken, sizeof(run->taken), "%d", cmdline_fail("prog", &error));
+	return status;
+}
+
+static void failures_end_with_their_kinds_status(void **state)
+{
+	struct run run = {0};
+	catch_output(&run, fail_as);
+	assert_int_equal(run.status, EXIT_UNREACHABLE);
+	assert_string_equal(run.taken, "2");
+	assert_string_equal(run.err, "prog: cannot listen on :7: Bad luck\n"
+				     "prog: cannot listen on :7: Bad luck\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_options_in_every_spelling),
+		cmocka_unit_test(takes_operands_after_options),
+		cmocka_unit_test(reads_afresh_each_time),
+		cmocka_unit_test(refuses_what_is_no_option),
+		cmocka_unit_test(refuses_missing_and_surplus_arguments),
+		cmocka_unit_test(a_bad_value_names_its_option),
+		cmocka_unit_test(a_message_is_one_line_whatever_was_given),
+		cmocka_unit_test(version_is_one_line),
+		cmocka_unit_test(help_fits_80_columns),
+		cmocka_unit_test(help_that_does_not_arrive_is_a_failure),
+		cmocka_unit_test(failures_end_with_their_kinds_status),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

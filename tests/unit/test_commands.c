@@ -1,0 +1,313 @@
+// The commands of the control protocol, each with good and bad arguments: control/commands and
+// control/lists.
+#include "unit.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/commands.h"
+#include "control/request.h"
+#include "inside.h"
+#include "peer.h"
+#include "place.h"
+#include "process.h"
+
+static struct inside inside;
+static struct rates rates;
+static struct snapshot snapshot;
+
+static int start(void **state)
+{
+	inside_configure(&inside);
+	inside_listen(&inside, "127.0.0.1:0");
+	char address[ADDRESS_TEXT_SIZE];
+	snprintf(address, sizeof(address), "unix:%s", place_path("s"));
+	inside_listen(&inside, address);
+	inside_start(&inside);
+	return 0;
+}
+
+static int end(void **state)
+{
+	inside_end(&inside);
+	place_remove();
+	return 0;
+}
+
+// Runs the command in `line`; the reply's body is freed by the caller.
+static char *run(const char *line, enum status expected)
+{
+	struct command_context context = {&inside.server, &rates, &snapshot};
+	char buffer[REQUEST_MAX_LINE + 1];
+	char *body = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&body, &length);
+	assert_non_null(out);
+	strcpy(buffer, line);
+	enum status status = command_run(&context, buffer, strlen(line), out);
+	assert_int_equal(fclose(out), 0);
+	if (status != expected)
+		fail_msg("'%s': %d, not %d: %s", line, (int)status, (int)expected, body);
+	assert_true(length > 0 && strlen(body) == length && body[length - 1] == '\n');
+	return body;
+}
+
+static json_t *run_json(const char *line)
+{
+	char *body = run(line, STATUS_OK);
+	json_error_t error;
+	json_t *object = json_loads(body, JSON_REJECT_DUPLICATES, &error);
+	if (!object)
+		fail_msg("%s: %s", line, error.text);
+	assert_int_equal(json_integer_value(json_object_get(object, "schema")), 1);
+	free(body);
+	return object;
+}
+
+static void expect_text(const char *line, const char *text)
+{
+	char *body = run(line, STATUS_OK);
+	assert_string_equal(body, text);
+	free(body);
+}
+
+static void expect_bad(const char *line, const char *text)
+{
+	char *body = run(line, STATUS_BAD_REQUEST);
+	if (!strstr(body, text))
+		fail_msg("'%s' does not say '%s'", body, text);
+	assert_ptr_equal(strchr(body, '\n'), body + strlen(body) - 1); // one line
+	free(body);
+}
+
+static void ping_and_version_answer(void **state)
+{
+	expect_text("ping", "pong\n");
+	expect_text("  ping \r", "pong\n");
+	expect_text("version", "echod " ECHOD_VERSION "\n");
+}
+
+static void help_names_every_command(void **state)
+{
+	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
+					    "workers", "log",  "drain",	  "stop"};
+	char *all = run("help", STATUS_OK);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char line[64];
+		snprintf(line, sizeof(line), "help %s", names[i]);
+		char *one = run(line, STATUS_OK);
+		assert_non_null(strstr(all, one));
+		assert_int_equal(strncmp(one, names[i], strlen(names[i])), 0);
+		assert_ptr_equal(strchr(one, '\n'), one + strlen(one) - 1);
+		free(one);
+	}
+	free(all);
+}
+
+static void what_cannot_be_understood_is_named(void **state)
+{
+	expect_bad("", "empty");
+	expect_bad("  \r", "empty");
+	expect_bad("pong", "unknown command 'pong'; commands: help ping");
+	expect_bad("PING", "unknown command 'PING'");
+	expect_bad("p\x01\xff%n", "unknown command 'p\\x01\\xFF%n'");
+	expect_bad("help pong", "unknown command 'pong'");
+	expect_bad("ping pong", "ping takes no argument; see help ping");
+	expect_bad("stats json json", "stats takes one argument at most");
+	expect_bad("a b c d e", "too many words");
+	expect_bad("stats xml", "stats: 'xml' is not allowed; allowed: json, prometheus");
+	expect_bad("connections prometheus", "'prometheus' is not allowed; allowed: json");
+	expect_bad("workers x", "workers: 'x' is not allowed; allowed: json");
+	expect_bad("log", "log: an argument is missing; allowed: error, warning, info, debug");
+	expect_bad("log loud", "log: 'loud' is not allowed; allowed: error, warning, info, debug");
+	expect_bad("drain soon", "drain: 'soon' is not allowed");
+	expect_bad("drain 5", "drain: '5' is not allowed");
+	expect_bad("drain -1s", "drain: '-1s' is not allowed");
+	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 0);
+}
+
+static void a_long_word_is_answered_too(void **state)
+{
+	char line[REQUEST_MAX_LINE];
+	memset(line, '\\', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	expect_bad(line, "unknown command '\\x5C");
+}
+
+static void stats_come_in_three_formats(void **state)
+{
+	char *text = run("stats", STATUS_OK);
+	assert_non_null(strstr(text, "connections_accepted"));
+	free(text);
+	text = run("stats prometheus", STATUS_OK);
+	assert_non_null(strstr(text, "# TYPE echod_connections_accepted counter\n"));
+	free(text);
+	json_t *object = run_json("stats json");
+	assert_int_equal(json_integer_value(json_object_get(object, "workers_total")), 2);
+	json_decref(object);
+}
+
+// The first by unix:, the others by TCP, in this order.
+static void open_clients(int *clients, size_t count)
+{
+	clients[0] = peer_connect(inside.server.names[1]);
+	peer_ping(clients[0]);
+	for (size_t i = 1; i < count; i++)
+		clients[i] = peer_connect(inside.server.names[0]);
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == count &&
+		   inside_gauge(&inside, GAUGE_connections_serving) == 2);
+}
+
+static void expect_member(const json_t *object, const char *name, json_type type)
+{
+	const json_t *member = json_object_get(object, name);
+	if (!member || json_typeof(member) != type)
+		fail_msg("no %s of the right type", name);
+}
+
+static void check_connection(const json_t *connection, unsigned id)
+{
+	bool serving = id <= 2;
+	assert_int_equal(json_object_size(connection), 9);
+	assert_int_equal(json_integer_value(json_object_get(connection, "id")), id);
+	expect_member(connection, "peer", JSON_STRING);
+	expect_member(connection, "local", JSON_STRING);
+	assert_string_equal(json_string_value(json_object_get(connection, "state")),
+			    serving ? "serving" : "queued");
+	expect_member(connection, "worker", serving ? JSON_INTEGER : JSON_NULL);
+	expect_member(connection, "age_seconds", JSON_REAL);
+	expect_member(connection, "idle_seconds", JSON_REAL);
+	uint64_t bytes = id == 1 ? 64 : 0;
+	assert_int_equal(json_integer_value(json_object_get(connection, "bytes_received")), bytes);
+	assert_int_equal(json_integer_value(json_object_get(connection, "bytes_sent")), bytes);
+	char user[32];
+	snprintf(user, sizeof(user), "unix user %u", (unsigned)geteuid());
+	const char *peer = json_string_value(json_object_get(connection, "peer"));
+	const char *local = json_string_value(json_object_get(connection, "local"));
+	assert_string_equal(local, inside.server.names[id == 1]);
+	if (id == 1)
+		assert_string_equal(peer, user);
+	else
+		assert_int_equal(strncmp(peer, "127.0.0.1:", 10), 0);
+}
+
+static void connections_are_listed(void **state)
+{
+	int clients[50];
+	open_clients(clients, 50);
+	json_t *object;
+	const json_t *list;
+	// A worker says whom it serves a moment after it took it.
+	wait_until(
+		(object = run_json("connections json"),
+		 json_is_integer(json_object_get(
+			 json_array_get(json_object_get(object, "connections"), 1), "worker"))) ||
+		(json_decref(object), false));
+	list = json_object_get(object, "connections");
+	assert_int_equal(json_array_size(list), 50);
+	for (unsigned i = 0; i < 50; i++)
+		check_connection(json_array_get(list, i), i + 1);
+	json_decref(object);
+
+	char *text = run("connections", STATUS_OK);
+	assert_int_equal(process_count_lines(text), 51);
+	assert_non_null(strstr(text, " work-1 "));
+	assert_non_null(strstr(text, " queued "));
+	free(text);
+	for (size_t i = 0; i < 50; i++)
+		peer_close(clients[i]);
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
+	object = run_json("connections json");
+	assert_int_equal(json_array_size(json_object_get(object, "connections")), 0);
+	json_decref(object);
+}
+
+static void workers_are_listed(void **state)
+{
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	peer_close(client);
+	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 1);
+	client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	json_t *object = run_json("workers json");
+	const json_t *list = json_object_get(object, "workers");
+	assert_int_equal(json_array_size(list), 2);
+	unsigned serving = 0;
+	unsigned served = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		const json_t *worker = json_array_get(list, i);
+		assert_int_equal(json_object_size(worker), 5);
+		assert_int_equal(json_integer_value(json_object_get(worker, "id")), i + 1);
+		expect_member(worker, "for_seconds", JSON_REAL);
+		const char *what = json_string_value(json_object_get(worker, "state"));
+		bool busy = strcmp(what, "serving") == 0;
+		assert_true(busy || strcmp(what, "idle") == 0);
+		expect_member(worker, "connection", busy ? JSON_INTEGER : JSON_NULL);
+		if (busy)
+			assert_int_equal(json_integer_value(json_object_get(worker, "connection")),
+					 2);
+		serving += busy;
+		served += (unsigned)json_integer_value(json_object_get(worker, "served"));
+	}
+	assert_int_equal(serving, 1);
+	assert_int_equal(served, 1);
+	json_decref(object);
+	char *text = run("workers", STATUS_OK);
+	assert_int_equal(process_count_lines(text), 3);
+	free(text);
+	peer_close(client);
+}
+
+static void the_log_level_can_be_set(void **state)
+{
+	static const char *const levels[] = {"error", "warning", "info", "debug"};
+	for (int i = 0; i < 4; i++) {
+		char line[32];
+		char reply[64];
+		snprintf(line, sizeof(line), "log %s", levels[i]);
+		snprintf(reply, sizeof(reply), "log level is %s\n", levels[i]);
+		expect_text(line, reply);
+		assert_int_equal(atomic_load(&inside.log.level), i);
+	}
+}
+
+static void drain_takes_its_time_from_the_setting_or_the_request(void **state)
+{
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	uint64_t now = clock_now();
+	expect_text("drain 1h", "draining, at most 60.0 min\n");
+	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
+	assert_true(atomic_load(&inside.server.drain_deadline) >= now + 3600 * NS_PER_S);
+	expect_text("drain never", "draining, at most never\n");
+	assert_true(atomic_load(&inside.server.drain_deadline) == CLOCK_NEVER);
+	expect_text("drain", "draining, at most 10.0 s\n");
+	uint64_t deadline = atomic_load(&inside.server.drain_deadline);
+	assert_true(deadline >= now + 10 * NS_PER_S && deadline <= clock_now() + 10 * NS_PER_S);
+	peer_ping(client);
+	expect_text("stop", "stopping\n");
+	peer_expect_eof(client);
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SERVER(ping_and_version_answer),
+		WITH_SERVER(help_names_every_command),
+		WITH_SERVER(what_cannot_be_understood_is_named),
+		WITH_SERVER(a_long_word_is_answered_too),
+		WITH_SERVER(stats_come_in_three_formats),
+		WITH_SERVER(connections_are_listed),
+		WITH_SERVER(workers_are_listed),
+		WITH_SERVER(the_log_level_can_be_set),
+		WITH_SERVER(drain_takes_its_time_from_the_setting_or_the_request),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,256 @@
+// The table of open connections: echo/conn_table, and how a connection is closed: echo/conn.
+#include "expect.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "echo/conn_table.h"
+#include "net/listener.h"
+#include "peer.h"
+#include "process.h"
+
+#define CAPACITY 1000
+
+static struct conn_table table;
+static struct conn_info infos[CAPACITY];
+
+static int open_table(void **state)
+{
+	return conn_table_open(&table, CAPACITY, NULL);
+}
+
+static int close_table(void **state)
+{
+	conn_table_close(&table);
+	return 0;
+}
+
+#define WITH_TABLE(test) cmocka_unit_test_setup_teardown(test, open_table, close_table)
+
+static struct conn *add(int fd)
+{
+	struct conn_origin origin = {.fd = fd, .accepted_at = 1000 + (uint64_t)fd};
+	return conn_table_add(&table, &origin);
+}
+
+static void a_new_connection_is_blank_but_for_its_origin(void **state)
+{
+	struct conn_origin origin = {.fd = 7, .accepted_at = 99, .local_name = "here"};
+	for (uint64_t id = 1; id <= 3; id++) { // the second and third in a used slot
+		struct conn *conn = conn_table_add(&table, &origin);
+		assert_int_equal(conn->id, id);
+		assert_memory_equal(&conn->origin, &origin, sizeof(origin));
+		assert_int_equal(conn->bytes_received, 0);
+		assert_int_equal(conn->bytes_sent, 0);
+		assert_int_equal(conn->worker, 0);
+		assert_int_equal(conn->active_at, 99);
+		assert_true(conn_all_echoed(conn));
+		conn_count(&conn->bytes_received, 5);
+		assert_false(conn_all_echoed(conn));
+		atomic_store(&conn->worker, 3);
+		conn_table_remove(&table, conn);
+	}
+}
+
+static void the_slot_freed_last_is_used_first(void **state)
+{
+	struct conn *conns[10];
+	for (int i = 0; i < 10; i++)
+		conns[i] = add(i);
+	conn_table_remove(&table, conns[2]);
+	conn_table_remove(&table, conns[7]);
+	conn_table_remove(&table, conns[4]);
+	assert_ptr_equal(add(4), conns[4]);
+	assert_ptr_equal(add(7), conns[7]);
+	assert_ptr_equal(add(2), conns[2]);
+	assert_ptr_not_equal(add(10), conns[9]);
+	assert_int_equal(table.used, 11); // no more memory was touched than needed
+	for (size_t i = 0; i < table.used; i++)
+		conn_table_remove(&table, &table.slots[i].conn);
+}
+
+static void ids_are_never_used_again(void **state)
+{
+	uint64_t last = 0;
+	uint64_t seed = 3;
+	struct conn *conns[20] = {0};
+	for (int i = 0; i < 10000; i++) {
+		struct conn **conn = &conns[pattern_number(&seed, 0, 19)];
+		if (*conn) {
+			conn_table_remove(&table, *conn);
+			*conn = NULL;
+		} else {
+			*conn = add(i);
+			assert_int_equal((*conn)->id, ++last);
+		}
+	}
+	for (size_t i = 0; i < 20; i++) {
+		if (conns[i])
+			conn_table_remove(&table, conns[i]);
+	}
+}
+
+static void it_can_be_filled_to_the_last_slot(void **state)
+{
+	struct conn *conns[CAPACITY];
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < CAPACITY; i++)
+			conns[i] = add(i);
+		for (int i = 0; i < CAPACITY; i++)
+			conn_table_remove(&table, conns[i]);
+	}
+	assert_int_equal(table.used, CAPACITY);
+}
+
+// Copies the whole table, `piece` slots at a time.
+static size_t copy_in_pieces(size_t piece)
+{
+	size_t total = 0;
+	for (size_t slot = 0, before = SIZE_MAX; slot != before;) {
+		before = slot;
+		size_t copied = conn_table_copy(&table, &slot, infos + total, piece);
+		assert_true(copied <= piece && slot <= table.used);
+		total += copied;
+	}
+	return total;
+}
+
+static void a_copy_in_pieces_has_each_connection_once(void **state)
+{
+	struct conn *conns[100];
+	for (int i = 0; i < 100; i++)
+		conns[i] = add(i);
+	for (size_t i = 0; i < 100; i += 3)
+		conn_table_remove(&table, conns[i]);
+	conn_count(&conns[1]->bytes_received, 70);
+	conn_count(&conns[1]->bytes_sent, 60);
+	atomic_store(&conns[1]->worker, 5);
+	for (size_t piece = 1; piece <= 128; piece *= 2) {
+		assert_int_equal(copy_in_pieces(piece), 66);
+		for (size_t i = 0; i < 66; i++) {
+			int fd = (int)(i / 2 * 3 + i % 2 + 1);
+			assert_int_equal(infos[i].origin.fd, fd);
+			assert_int_equal(infos[i].id, fd + 1);
+			assert_int_equal(infos[i].active_at, 1000 + fd);
+		}
+		assert_int_equal(infos[0].bytes_received, 70);
+		assert_int_equal(infos[0].bytes_sent, 60);
+		assert_int_equal(infos[0].worker, 5);
+	}
+	for (size_t i = 0; i < 100; i++) {
+		if (i % 3)
+			conn_table_remove(&table, conns[i]);
+	}
+	assert_int_equal(copy_in_pieces(7), 0);
+}
+
+static void *receive_one(void *argument)
+{
+	const struct conn *conn = argument;
+	char byte;
+	return recv(conn->origin.fd, &byte, 1, 0) == 0 ? argument : NULL;
+}
+
+static void shutting_reading_wakes_who_receives(void **state)
+{
+	enum { PAIRS = 300 }; // more than are shut down under the lock at once
+	static int pairs[PAIRS][2];
+	static struct conn *conns[PAIRS];
+	for (size_t i = 0; i < PAIRS; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i]), 0);
+		conns[i] = add(pairs[i][0]);
+	}
+	assert_int_equal(write(pairs[1][1], "abc", 3), 3);
+	pthread_t receivers[2];
+	pthread_create(&receivers[0], NULL, receive_one, conns[0]);
+	pthread_create(&receivers[1], NULL, receive_one, conns[PAIRS - 1]);
+
+	conn_table_shut_reading(&table);
+
+	for (size_t i = 0; i < 2; i++) {
+		void *ended = NULL;
+		assert_int_equal(pthread_join(receivers[i], &ended), 0);
+		assert_non_null(ended);
+	}
+	char bytes[4]; // what has arrived stays readable
+	assert_int_equal(recv(pairs[1][0], bytes, sizeof(bytes), MSG_DONTWAIT), 3);
+	for (size_t i = 0; i < PAIRS; i++) {
+		assert_int_equal(recv(pairs[i][0], bytes, sizeof(bytes), MSG_DONTWAIT), 0);
+		assert_int_equal(send(pairs[i][0], "x", 1, MSG_DONTWAIT), 1); // only reading
+		conn_table_remove(&table, conns[i]);
+		close(pairs[i][0]);
+		close(pairs[i][1]);
+	}
+}
+
+// A listener on loopback with one client; returns its end, `accepted` is ours.
+static int connect_client(int *accepted)
+{
+	struct address address;
+	struct endpoint endpoint;
+	struct listener listener;
+	assert_int_equal(address_parse("127.0.0.1:0", &address, NULL), 0);
+	assert_int_equal(address_resolve(&address, &endpoint, 1, NULL), 1);
+	assert_int_equal(listener_bind(&listener, &endpoint, NULL), 0);
+	assert_int_equal(listener_open(&listener, 1, NULL), 0);
+	int client = peer_connect(listener.name);
+	wait_until((*accepted = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0);
+	listener_close(&listener);
+	return client;
+}
+
+static void a_close_is_orderly_only_when_all_was_echoed(void **state)
+{
+	int accepted;
+	int client = connect_client(&accepted);
+	conn_close_fd(accepted, true);
+	peer_expect_eof(client);
+	client = connect_client(&accepted);
+	conn_close_fd(accepted, false);
+	peer_expect_reset(client);
+}
+
+static void remove_twice(void *argument)
+{
+	struct conn *conn = add(1);
+	conn_table_remove(&table, conn);
+	conn_table_remove(&table, conn);
+}
+
+static void add_one_too_many(void *argument)
+{
+	for (int i = 0; i <= CAPACITY; i++)
+		add(i);
+}
+
+static void close_while_one_is_open(void *argument)
+{
+	add(1);
+	conn_table_close(&table);
+}
+
+static void misuse_aborts(void **state)
+{
+	expect_abort(remove_twice, NULL);
+	expect_abort(add_one_too_many, NULL);
+	expect_abort(close_while_one_is_open, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_TABLE(a_new_connection_is_blank_but_for_its_origin),
+		WITH_TABLE(the_slot_freed_last_is_used_first),
+		WITH_TABLE(ids_are_never_used_again),
+		WITH_TABLE(it_can_be_filled_to_the_last_slot),
+		WITH_TABLE(a_copy_in_pieces_has_each_connection_once),
+		WITH_TABLE(shutting_reading_wakes_who_receives),
+		WITH_TABLE(misuse_aborts),
+		cmocka_unit_test(a_close_is_orderly_only_when_all_was_echoed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,328 @@
+// The control socket and its thread: control/control. The user that the kernel names, and the time,
+// are as the test says.
+#include "expect.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/control.h"
+#include "ctl.h"
+#include "inside.h"
+#include "peer.h"
+#include "place.h"
+#include "process.h"
+
+static _Atomic uint64_t later;	  // ns that the clock is ahead
+static atomic_int pretended_user; // what SO_PEERCRED says; -1: the truth
+static atomic_int accept_fault;	  // what accept4 fails with; 0: it works
+static atomic_uint accept_calls;
+
+int __real_clock_gettime(clockid_t id, struct timespec *time);
+int __wrap_clock_gettime(clockid_t id, struct timespec *time);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+{
+	int result = __real_clock_gettime(id, time);
+	time->tv_sec += (time_t)(atomic_load(&later) / NS_PER_S);
+	return result;
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+	int result = __real_getsockopt(fd, level, name, value, length);
+	int user = atomic_load(&pretended_user);
+	if (result == 0 && name == SO_PEERCRED && user >= 0)
+		((struct ucred *)value)->uid = (uid_t)user;
+	return result;
+}
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	atomic_fetch_add(&accept_calls, 1);
+	errno = atomic_load(&accept_fault);
+	return errno ? -1 : __real_accept4(fd, address, length, flags);
+}
+
+static struct inside inside;
+static struct control control;
+static const char *path;
+static size_t descriptors_before;
+
+static int prepare(void **state)
+{
+	atomic_store(&later, 0);
+	atomic_store(&pretended_user, -1);
+	atomic_store(&accept_fault, 0);
+	path = place_path("c");
+	inside_configure(&inside);
+	inside_start(&inside);
+	descriptors_before = open_descriptors();
+	return 0;
+}
+
+static int start(void **state)
+{
+	prepare(state);
+	struct error error;
+	if (control_open(&control, path, &inside.server, &error) != 0 ||
+	    control_start(&control, &error) != 0)
+		fail_msg("%s", error.message);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	// A drain has closed the listener.
+	bool clean = open_descriptors() <= descriptors_before && !place_exists(path);
+	inside_end(&inside);
+	place_remove();
+	return clean ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	control_stop(&control);
+	control_close(&control);
+	return tear_down(state);
+}
+
+#define CONTROL(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+static void expect_pong(int fd)
+{
+	char *body;
+	assert_int_equal(ctl_ask(fd, "ping", &body), 200);
+	assert_string_equal(body, "pong\n");
+	free(body);
+}
+
+static void it_answers_on_a_private_socket(void **state)
+{
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode, S_IFSOCK | 0600);
+	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	int fd = ctl_connect(path);
+	expect_pong(fd);
+	expect_pong(fd);
+	close(fd);
+	assert_int_equal(inside_counter(&inside, COUNTER_control_requests), 3);
+	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 0);
+}
+
+static void other_users_are_refused(void **state)
+{
+	atomic_store(&pretended_user, 12345);
+	int fd = ctl_connect(path);
+	assert_int_equal(ctl_receive(fd, NULL), 403);
+	peer_expect_closed(fd);
+	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 1);
+	atomic_store(&pretended_user, 0); // root may, as may
+	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	atomic_store(&pretended_user, (int)geteuid());
+	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+}
+
+static void the_17th_client_takes_the_place_of_the_longest_silent(void **state)
+{
+	int clients[CONTROL_MAX_CLIENTS + 2];
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		clients[i] = ctl_connect(path);
+		expect_pong(clients[i]);
+	}
+	expect_pong(clients[0]); // now client 1 has been silent the longest, then 2
+	for (size_t i = CONTROL_MAX_CLIENTS; i < CONTROL_MAX_CLIENTS + 2; i++) {
+		clients[i] = ctl_connect(path);
+		expect_pong(clients[i]);
+	}
+	peer_expect_eof(clients[1]);
+	peer_expect_eof(clients[2]);
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS + 2; i++) {
+		if (i == 1 || i == 2)
+			continue;
+		expect_pong(clients[i]);
+		close(clients[i]);
+	}
+}
+
+// Asks for more than the socket holds and reads nothing. Returns whether it was turned away.
+static bool flood_is_turned_away(int fd)
+{
+	static const char request[] = "connections json\n";
+	for (int i = 0; i < 100; i++)
+		send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	char status[3];
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	assert_int_equal(poll(&ready, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+	assert_int_equal(recv(fd, status, sizeof(status), MSG_PEEK | MSG_WAITALL), 3);
+	return memcmp(status, "503", 3) == 0;
+}
+
+static bool ping_is_answered(void)
+{
+	int fd = ctl_connect(path);
+	ctl_send(fd, "ping\n");
+	int status = ctl_receive(fd, NULL);
+	close(fd);
+	return status == 200;
+}
+
+// With 64 connections a reply is so long that the few which a client gets at a time fill its
+// socket.
+static void who_does_not_read_keeps_his_place_and_others_are_told(void **state)
+{
+	int peers[64];
+	int clients[CONTROL_MAX_CLIENTS + 1];
+	for (size_t i = 0; i < COUNT_OF(peers); i++)
+		peers[i] = peer_connect(inside_address(&inside));
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == COUNT_OF(peers));
+	for (size_t i = 0; i < COUNT_OF(clients); i++) {
+		clients[i] = ctl_connect(path);
+		assert_int_equal(flood_is_turned_away(clients[i]), i == CONTROL_MAX_CLIENTS);
+	}
+	assert_int_equal(ctl_receive(clients[CONTROL_MAX_CLIENTS], NULL), 503);
+	// In 5 s they are closed, and there is room again.
+	atomic_store(&later, 6 * NS_PER_S);
+	wait_until(ping_is_answered());
+	for (size_t i = 0; i < COUNT_OF(clients); i++)
+		close(clients[i]);
+	for (size_t i = 0; i < COUNT_OF(peers); i++)
+		peer_close(peers[i]);
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
+}
+
+static void an_unfinished_line_is_answered_in_time(void **state)
+{
+	int fd = ctl_connect(path);
+	expect_pong(fd);
+	ctl_send(fd, "pin");
+	// Until it has been read: only then has the line been begun.
+	int other = ctl_connect(path);
+	expect_pong(other);
+	expect_pong(other);
+	atomic_store(&later, 6 * NS_PER_S);
+	assert_int_equal(ctl_receive(fd, NULL), 408);
+	peer_expect_closed(fd);
+	expect_pong(other); // has 60 s
+	assert_int_equal(ctl_request(path, "ping", NULL),
+			 200); // they have begun when this is served
+	atomic_store(&later, 70 * NS_PER_S);
+	peer_expect_eof(other);
+}
+
+static void counters_are_sampled_for_the_rates(void **state)
+{
+	wait_until(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
+	for (uint64_t second = 1; second <= 3; second++) {
+		int client = peer_connect(inside_address(&inside));
+		peer_ping(client);
+		peer_close(client);
+		atomic_store(&later, second * NS_PER_S);
+		char *body;
+		assert_int_equal(ctl_request(path, "stats json", &body), 200);
+		double rate;
+		const char *rates = strstr(body, "\"rates\"");
+		assert_non_null(rates);
+		const char *messages = strstr(rates, "\"messages\"");
+		assert_int_equal(sscanf(strstr(messages, "\"60s\""), "\"60s\": %lf", &rate), 1);
+		assert_true(rate > 0.0 && rate < 100.0);
+		free(body);
+	}
+}
+
+static void errors_of_accept_do_not_make_it_spin(void **state)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EBADF};
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		atomic_store(&accept_calls, 0);
+		atomic_store(&accept_fault, errors[i]);
+		uint64_t begun = clock_now();
+		int fd = ctl_connect(path);
+		wait_until(clock_now() - begun >= 250 * NS_PER_MS &&
+			   atomic_load(&accept_calls) > 0);
+		unsigned most = 3 + (unsigned)((clock_now() - begun) / (100 * NS_PER_MS));
+		if (atomic_load(&accept_calls) > most)
+			fail_msg("%s: %u calls of accept4", strerrorname_np(errors[i]),
+				 atomic_load(&accept_calls));
+		atomic_store(&accept_fault, 0);
+		expect_pong(fd);
+		close(fd);
+	}
+}
+
+static void it_answers_during_a_drain(void **state)
+{
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	assert_int_equal(ctl_request(path, "drain 1h", NULL), 200);
+	peer_ping(client);
+	assert_int_equal(ctl_request(path, "stats", NULL), 200);
+	assert_int_equal(ctl_request(path, "stop", NULL), 200);
+	peer_expect_eof(client);
+	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
+	assert_int_equal(poll(&done, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+	assert_int_equal(ctl_request(path, "stats", NULL), 200);
+}
+
+static void clients_are_closed_when_it_stops(void **state)
+{
+	int fd = ctl_connect(path);
+	expect_pong(fd);
+	int silent = ctl_connect(path);
+	expect_pong(silent);
+	control_stop(&control);
+	peer_expect_eof(fd);
+	peer_expect_eof(silent);
+	assert_int_equal(control_start(&control, NULL), 0); // for the teardown to stop
+}
+
+static void a_live_socket_is_not_taken(void **state)
+{
+	static struct control other;
+	struct error error = {0};
+	assert_int_equal(control_open(&other, path, &inside.server, &error), -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(strncmp(error.message, "control socket: cannot listen on '", 34), 0);
+	assert_non_null(strstr(error.message, "a live server is listening there"));
+	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+}
+
+static void what_was_only_opened_can_be_closed(void **state)
+{
+	struct error error = {0};
+	assert_int_equal(control_open(&control, path, &inside.server, &error), 0);
+	control_close(&control);
+	assert_int_equal(control_open(&control, "/nonexistent/c", &inside.server, &error), -1);
+	assert_non_null(strstr(error.message, "No such file or directory"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CONTROL(it_answers_on_a_private_socket),
+		CONTROL(other_users_are_refused),
+		CONTROL(the_17th_client_takes_the_place_of_the_longest_silent),
+		CONTROL(who_does_not_read_keeps_his_place_and_others_are_told),
+		CONTROL(an_unfinished_line_is_answered_in_time),
+		CONTROL(counters_are_sampled_for_the_rates),
+		CONTROL(errors_of_accept_do_not_make_it_spin),
+		CONTROL(it_answers_during_a_drain),
+		CONTROL(clients_are_closed_when_it_stops),
+		CONTROL(a_live_socket_is_not_taken),
+		cmocka_unit_test_setup_teardown(what_was_only_opened_can_be_closed, prepare,
+						tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,288 @@
+// A client of the control socket against servers good and bad, which the test plays:
+// control/client.
+#include "unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/client.h"
+#include "place.h"
+
+#define PATIENCE_NS (20 * NS_PER_S)
+#define SHORT (100 * NS_PER_MS)
+
+// What the played server does with its one client.
+struct play {
+	const char *reply;
+	size_t length;	    // 0: strlen
+	size_t piece;	    // bytes sent at once, 0: all
+	bool deaf;	    // it sends before it has read the request, and closes
+	bool holds_on;	    // it keeps the connection until the client goes
+	char request[1100]; // what it read
+};
+
+static const char *path;
+static int listener;
+static struct play *play;
+static pthread_t thread;
+
+static int prepare(void **state)
+{
+	path = place_path("c");
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	strcpy(address.sun_path, path);
+	return bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+			       listen(listener, 0) == 0
+		       ? 0
+		       : -1;
+}
+
+static int clean_up(void **state)
+{
+	close(listener);
+	place_remove();
+	return 0;
+}
+
+static void read_request(int fd)
+{
+	size_t length = 0;
+	while (length < sizeof(play->request) - 1 && recv(fd, play->request + length, 1, 0) == 1 &&
+	       play->request[length] != '\n')
+		length++;
+	play->request[length] = '\0';
+}
+
+static void *run_server(void *argument)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (!play->deaf)
+		read_request(fd);
+	size_t left = play->length ? play->length : strlen(play->reply);
+	for (const char *at = play->reply; left > 0;) {
+		size_t piece = play->piece && play->piece < left ? play->piece : left;
+		ssize_t sent = send(fd, at, piece, MSG_NOSIGNAL);
+		if (sent <= 0)
+			break;
+		at += sent;
+		left -= (size_t)sent;
+	}
+	char byte;
+	if (play->holds_on)
+		while (recv(fd, &byte, 1, 0) > 0)
+			;
+	close(fd);
+	return NULL;
+}
+
+// Asks the played server; the reply is the caller's.
+static int ask(struct play *what, const char *request, uint64_t timeout, struct client_reply *reply,
+	       struct error *error)
+{
+	play = what;
+	assert_int_equal(pthread_create(&thread, NULL, run_server, NULL), 0);
+	int result = client_ask(path, request, timeout, reply, error);
+	pthread_join(thread, NULL);
+	return result;
+}
+
+static void a_reply_is_taken_whole(void **state)
+{
+	for (size_t piece = 0; piece < 6; piece++) {
+		struct play what = {.reply = "200 10\npong\0more\n",
+				    .length = 17,
+				    .piece = piece,
+				    .holds_on = true};
+		struct client_reply reply;
+		assert_int_equal(ask(&what, "ping  me", PATIENCE_NS, &reply, NULL), 0);
+		assert_string_equal(what.request, "ping  me");
+		assert_int_equal(reply.status, 200);
+		assert_int_equal(reply.length, 10);
+		assert_memory_equal(reply.body, "pong\0more\n", 10);
+		assert_int_equal(reply.body[reply.length], '\0');
+		client_reply_free(&reply);
+		assert_null(reply.body);
+	}
+}
+
+static void a_reply_may_be_empty_or_an_error(void **state)
+{
+	struct client_reply reply;
+	struct play what = {.reply = "200 0\n"};
+	assert_int_equal(ask(&what, "x", PATIENCE_NS, &reply, NULL), 0);
+	assert_int_equal(reply.length, 0);
+	assert_string_equal(reply.body, "");
+	client_reply_free(&reply);
+	what = (struct play){.reply = "400 4\nno!\n"};
+	assert_int_equal(ask(&what, "x", CLOCK_NEVER, &reply, NULL), 0);
+	assert_int_equal(reply.status, 400);
+	assert_string_equal(reply.body, "no!\n");
+	client_reply_free(&reply);
+}
+
+static void a_long_reply_is_taken_whole(void **state)
+{
+	static char text[7 + 1000000];
+	int head = snprintf(text, sizeof(text), "200 %d\n", 900000);
+	memset(text + head, 'x', 900000);
+	struct play what = {.reply = text, .length = (size_t)head + 900000};
+	struct client_reply reply;
+	assert_int_equal(ask(&what, "stats", PATIENCE_NS, &reply, NULL), 0);
+	assert_int_equal(reply.length, 900000);
+	assert_int_equal(strspn(reply.body, "x"), 900000);
+	client_reply_free(&reply);
+}
+
+// The server's word arrives although it never read the request.
+static void who_is_turned_away_hears_why(void **state)
+{
+	for (int i = 0; i < 50; i++) {
+		struct play what = {.reply = "503 5\nfull\n", .deaf = true};
+		struct client_reply reply;
+		struct error error;
+		if (ask(&what, "ping", PATIENCE_NS, &reply, &error) != 0)
+			fail_msg("%s", error.message);
+		assert_int_equal(reply.status, 503);
+		client_reply_free(&reply);
+	}
+}
+
+static void expect_failure(int result, const struct error *error, const char *text)
+{
+	assert_int_equal(result, -1);
+	assert_int_equal(error->kind, ERROR_SYSTEM);
+	if (!strstr(error->message, text))
+		fail_msg("'%s' does not say '%s'", error->message, text);
+	assert_non_null(strstr(error->message, path));
+}
+
+static void what_is_no_reply_is_refused(void **state)
+{
+	static const struct {
+		const char *reply;
+		const char *message;
+	} examples[] = {
+		{"HTTP/1.1 400 Bad Request\r\n\r\n",
+		 "is no echod: its reply begins with 'HTTP/1.1 4"},
+		{"\n", "is no echod: its reply begins with ''"},
+		{"200\n", "begins with '200'"},
+		{"200 \n", "begins with '200 '"},
+		{"200 5x\n", "begins with '200 5x'"},
+		{"200 -5\n", "begins with '200 -5'"},
+		{"20 55\n", "begins with '20 55'"},
+		{"99 5\nabcde", "begins with '99 5'"},
+		{"\x1b[31m 1\n", "begins with '\\x1B[31m 1'"},
+		{"200 33554433\n", "begins with '200 33554433'"}, // a byte too many
+		{"200 99999999999999999999999\n", "begins with '200 99999999999999999999999'"},
+		{"200 5000000000000000000000000000000000\n", "begins with '200 5000000"},
+		{"", "broke off before its reply was whole"},
+		{"200 5", "broke off before its reply was whole"},
+		{"200 5\nabcd", "broke off before its reply was whole"},
+	};
+	for (size_t i = 0; i < COUNT_OF(examples); i++) {
+		struct play what = {.reply = examples[i].reply};
+		struct client_reply reply;
+		struct error error = {0};
+		expect_failure(ask(&what, "ping", PATIENCE_NS, &reply, &error), &error,
+			       examples[i].message);
+		assert_null(reply.body);
+	}
+}
+
+static void a_silent_server_is_waited_for_so_long(void **state)
+{
+	static const char *const replies[] = {"", "200 5", "200 5\nabcd"};
+	for (size_t i = 0; i < COUNT_OF(replies); i++) {
+		struct play what = {.reply = replies[i], .holds_on = true};
+		struct client_reply reply;
+		struct error error = {0};
+		uint64_t before = clock_now();
+		expect_failure(ask(&what, "ping", SHORT, &reply, &error), &error,
+			       "does not answer within 100.0 ms");
+		assert_true(clock_now() - before >= SHORT);
+		assert_null(reply.body);
+	}
+}
+
+// Nobody accepts and the backlog is full: connecting itself has to be bounded.
+static void a_full_backlog_is_waited_for_so_long(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	strcpy(address.sun_path, path);
+	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(first, (struct sockaddr *)&address, sizeof(address)), 0);
+	struct client_reply reply;
+	struct error error = {0};
+	uint64_t before = clock_now();
+	expect_failure(client_ask(path, "ping", SHORT, &reply, &error), &error,
+		       "does not answer within 100.0 ms");
+	assert_true(clock_now() - before >= SHORT);
+	close(first);
+}
+
+static void nobody_there_is_said_plainly(void **state)
+{
+	struct client_reply reply;
+	struct error error = {0};
+	close(listener); // the file stays
+	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
+		       "no server answers at ");
+	assert_non_null(strstr(error.message, "Connection refused (is echod running? --control"));
+	unlink(path);
+	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
+		       "No such file or directory (is echod running?");
+	path = place_file("file", "x", 1);
+	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error, path);
+	listener = -1;
+}
+
+static void what_cannot_be_asked_is_a_matter_of_usage(void **state)
+{
+	struct client_reply reply;
+	struct error error = {0};
+	char text[1100];
+	assert_int_equal(client_ask("", "ping", PATIENCE_NS, &reply, &error), -1);
+	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_non_null(strstr(error.message, "1 to 107 bytes"));
+	memset(text, 'p', 108);
+	text[108] = '\0';
+	assert_int_equal(client_ask(text, "ping", PATIENCE_NS, &reply, &error), -1);
+	assert_int_equal(error.kind, ERROR_USAGE);
+	memset(text, 'x', 1024);
+	text[1024] = '\0';
+	assert_int_equal(client_ask(path, text, PATIENCE_NS, &reply, &error), -1);
+	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_string_equal(error.message, "the request is longer than 1023 bytes");
+	text[1023] = '\0'; // with its newline just as long as allowed
+	struct play what = {.reply = "200 3\nok\n"};
+	assert_int_equal(ask(&what, text, PATIENCE_NS, &reply, &error), 0);
+	assert_string_equal(what.request, text);
+	client_reply_free(&reply);
+}
+
+#define CLIENT(test) cmocka_unit_test_setup_teardown(test, prepare, clean_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENT(a_reply_is_taken_whole),
+		CLIENT(a_reply_may_be_empty_or_an_error),
+		CLIENT(a_long_reply_is_taken_whole),
+		CLIENT(who_is_turned_away_hears_why),
+		CLIENT(what_is_no_reply_is_refused),
+		CLIENT(a_silent_server_is_waited_for_so_long),
+		CLIENT(a_full_backlog_is_waited_for_so_long),
+		CLIENT(nobody_there_is_said_plainly),
+		CLIENT(what_cannot_be_asked_is_a_matter_of_usage),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

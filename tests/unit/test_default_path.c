@@ -1,0 +1,208 @@
+// The default control socket: control/default_path. The user and that user's directory in /tmp are
+// made up: what the module asks about it is answered from a directory of the test's own.
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/default_path.h"
+
+#define USER 4242424
+#define PRIVATE "/tmp/echod-4242424"
+#define SOCKET PRIVATE "/echod.sock"
+
+static uid_t user;
+static uid_t owner;	  // of what lstat finds in place of PRIVATE
+static char stand_in[64]; // for PRIVATE
+
+int __real_access(const char *path, int mode);
+int __real_lstat(const char *path, struct stat *status);
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_access(const char *path, int mode);
+uid_t __wrap_geteuid(void);
+int __wrap_lstat(const char *path, struct stat *status);
+int __wrap_mkdir(const char *path, mode_t mode);
+
+int __wrap_access(const char *path, int mode)
+{
+	assert_string_equal(path, PRIVATE);
+	return __real_access(stand_in, mode);
+}
+
+uid_t __wrap_geteuid(void)
+{
+	return user;
+}
+
+int __wrap_lstat(const char *path, struct stat *status)
+{
+	assert_string_equal(path, PRIVATE);
+	int result = __real_lstat(stand_in, status);
+	status->st_uid = owner;
+	return result;
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+	assert_string_equal(path, PRIVATE);
+	return __real_mkdir(stand_in, mode);
+}
+
+static int prepare(void **state)
+{
+	char *directory = strdup("/tmp/echod-test-XXXXXX");
+	*state = directory;
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(stand_in, sizeof(stand_in), "%s/private", directory);
+	user = USER;
+	owner = USER;
+	return unsetenv("XDG_RUNTIME_DIR");
+}
+
+static int clean_up(void **state)
+{
+	int result = rmdir(*state);
+	free(*state);
+	return result;
+}
+
+static void check_path(bool create, const char *expected)
+{
+	char path[108];
+	struct error error;
+	if (control_default_path(path, sizeof(path), create, &error) != 0)
+		fail_msg("%s", error.message);
+	assert_string_equal(path, expected);
+}
+
+static void check_refused(bool create, const char *message)
+{
+	char path[108];
+	struct error error = {0};
+	assert_int_equal(control_default_path(path, sizeof(path), create, &error), -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_non_null(strstr(error.message, message));
+}
+
+static void the_runtime_directory_comes_first(void **state)
+{
+	setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+	check_path(false, "/run/user/7/echod.sock");
+	check_path(true, "/run/user/7/echod.sock");
+	user = 0;
+	check_path(true, "/run/user/7/echod.sock");
+}
+
+static void a_runtime_directory_that_is_not_absolute_does_not_count(void **state)
+{
+	setenv("XDG_RUNTIME_DIR", "", 1);
+	check_path(false, SOCKET);
+	setenv("XDG_RUNTIME_DIR", "here", 1);
+	check_path(false, SOCKET);
+}
+
+static void roots_is_in_run(void **state)
+{
+	user = 0;
+	check_path(false, "/run/echod.sock");
+	check_path(true, "/run/echod.sock");
+}
+
+static void a_path_too_long_is_refused(void **state)
+{
+	char runtime[120];
+	memset(runtime, '/', sizeof(runtime) - 1);
+	runtime[107 - strlen("/echod.sock")] = '\0';
+	setenv("XDG_RUNTIME_DIR", runtime, 1);
+	char path[108];
+	assert_int_equal(control_default_path(path, sizeof(path), true, NULL), 0);
+	strcat(runtime, "/");
+	setenv("XDG_RUNTIME_DIR", runtime, 1);
+	check_refused(true, "the path of the control socket is too long: ");
+}
+
+static void a_client_makes_no_directory(void **state)
+{
+	check_path(false, SOCKET);
+	assert_int_equal(__real_access(stand_in, F_OK), -1);
+}
+
+static void a_server_makes_its_users_directory(void **state)
+{
+	mode_t mask = umask(0);
+	check_path(true, SOCKET);
+	umask(mask);
+	struct stat status;
+	assert_int_equal(__real_lstat(stand_in, &status), 0);
+	assert_int_equal(status.st_mode, S_IFDIR | 0700);
+	check_path(true, SOCKET);
+	check_path(false, SOCKET);
+	assert_int_equal(rmdir(stand_in), 0);
+}
+
+static void a_directory_of_another_user_is_refused(void **state)
+{
+	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
+	owner = USER + 1;
+	check_refused(true, "'" PRIVATE "' is not a private directory of this user (mode 0700)");
+	check_refused(false, "is not a private directory");
+	owner = 0;
+	check_refused(true, "is not a private directory");
+	assert_int_equal(rmdir(stand_in), 0);
+}
+
+static void a_directory_open_to_others_is_refused(void **state)
+{
+	static const mode_t modes[] = {0701, 0710, 0720, 0777};
+	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
+	for (size_t i = 0; i < COUNT_OF(modes); i++) {
+		assert_int_equal(chmod(stand_in, modes[i]), 0);
+		check_refused(true, "is not a private directory");
+		check_refused(false, "is not a private directory");
+	}
+	assert_int_equal(rmdir(stand_in), 0);
+}
+
+static void what_is_no_directory_is_refused(void **state)
+{
+	assert_int_equal(symlink("/", stand_in), 0);
+	check_refused(true, "is not a private directory");
+	check_refused(false, "is not a private directory");
+	assert_int_equal(unlink(stand_in), 0);
+	int file = open(stand_in, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(file >= 0);
+	close(file);
+	check_refused(true, "is not a private directory");
+	assert_int_equal(unlink(stand_in), 0);
+}
+
+static void a_directory_that_cannot_be_made_is_named(void **state)
+{
+	strcat(stand_in, "/deeper");
+	check_refused(true, "cannot make the directory '" PRIVATE "': No such file or directory");
+}
+
+#define PREPARED(test) cmocka_unit_test_setup_teardown(test, prepare, clean_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PREPARED(the_runtime_directory_comes_first),
+		PREPARED(a_runtime_directory_that_is_not_absolute_does_not_count),
+		PREPARED(roots_is_in_run),
+		PREPARED(a_path_too_long_is_refused),
+		PREPARED(a_client_makes_no_directory),
+		PREPARED(a_server_makes_its_users_directory),
+		PREPARED(a_directory_of_another_user_is_refused),
+		PREPARED(a_directory_open_to_others_is_refused),
+		PREPARED(what_is_no_directory_is_refused),
+		PREPARED(a_directory_that_cannot_be_made_is_named),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,261 @@
+// Standard input to the peer and back: tools/echocat/relay, against peers that echo rightly and
+// wrongly.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "echocat/relay.h"
+
+#define TIMEOUT (20 * NS_PER_S)
+#define PIPE_CAPACITY ((size_t)65536)
+#define LONG_STREAM ((size_t)32 << 20) // many times the relay's window
+
+enum fault { NONE, FLIP, DROP, ADD, CLOSE, STALL };
+
+struct scene {
+	size_t length; // of the input
+	enum fault fault;
+	size_t at;	     // the fault's offset
+	bool slow_start;     // the output is read only once the window is full
+	size_t output_limit; // what reads the output leaves after so much
+
+	int input; // the test's ends of the relay's three descriptors
+	int output;
+	int peer;
+	_Atomic size_t fed; // input written so far
+	size_t fed_unread;  // the same when the first output was read
+	size_t received;    // by what reads the output, and
+	size_t wrong;	    // how much of that is not the input
+};
+
+static unsigned char byte_at(size_t offset)
+{
+	return (unsigned char)(offset * 2654435761U >> 13);
+}
+
+static void write_all(int fd, const unsigned char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t count = write(fd, bytes, length);
+		if (count <= 0)
+			return; // the relay has ended
+		bytes += count;
+		length -= (size_t)count;
+	}
+}
+
+static void *write_input(void *context)
+{
+	struct scene *scene = context;
+	unsigned char bytes[8192];
+	for (size_t done = 0; done < scene->length;) {
+		size_t length = scene->length - done;
+		length = length < sizeof(bytes) ? length : sizeof(bytes);
+		for (size_t i = 0; i < length; i++)
+			bytes[i] = byte_at(done + i);
+		write_all(scene->input, bytes, length);
+		done += length;
+		atomic_store(&scene->fed, done);
+	}
+	close(scene->input);
+	return NULL;
+}
+
+// Sends `length` bytes back, with the fault if it falls among them. Returns whether to go on.
+static bool echo(const struct scene *scene, unsigned char *bytes, size_t length, size_t offset)
+{
+	if (scene->fault == NONE || scene->at < offset || scene->at >= offset + length) {
+		write_all(scene->peer, bytes, length);
+		return true;
+	}
+	size_t before = scene->at - offset;
+	if (scene->fault == FLIP)
+		bytes[before] ^= 1;
+	write_all(scene->peer, bytes, before);
+	if (scene->fault == CLOSE || scene->fault == STALL)
+		return false;
+	if (scene->fault == ADD)
+		write_all(scene->peer, (const unsigned char *)"+", 1);
+	if (scene->fault == DROP)
+		before++;
+	write_all(scene->peer, bytes + before,
+		  length - (scene->at - offset) - (scene->fault == DROP));
+	return true;
+}
+
+static void *run_peer(void *context)
+{
+	struct scene *scene = context;
+	unsigned char bytes[10000];
+	size_t offset = 0;
+	ssize_t count;
+	while ((count = read(scene->peer, bytes, sizeof(bytes))) > 0) {
+		if (!echo(scene, bytes, (size_t)count, offset))
+			break;
+		offset += (size_t)count;
+	}
+	if (scene->fault == ADD && scene->at >= scene->length)
+		write_all(scene->peer, (const unsigned char *)"+", 1);
+	struct pollfd hung_up = {.fd = scene->peer};
+	if (scene->fault == STALL)
+		poll(&hung_up, 1, -1); // until the relay has closed its end
+	close(scene->peer);
+	return NULL;
+}
+
+// Waits until the relay has taken as much input as its window holds. From then on it can take no
+// more than the two pipes hold.
+static void wait_for_full_window(struct scene *scene)
+{
+	uint64_t deadline = clock_deadline(TIMEOUT);
+	while (atomic_load(&scene->fed) < RELAY_WINDOW && clock_now() < deadline)
+		poll(NULL, 0, 1);
+	scene->fed_unread = atomic_load(&scene->fed);
+}
+
+static void *read_output(void *context)
+{
+	struct scene *scene = context;
+	unsigned char bytes[10000];
+	if (scene->slow_start)
+		wait_for_full_window(scene);
+	ssize_t count;
+	while (scene->received < scene->output_limit &&
+	       (count = read(scene->output, bytes, sizeof(bytes))) > 0) {
+		for (ssize_t i = 0; i < count; i++)
+			scene->wrong += bytes[i] != byte_at(scene->received++);
+	}
+	close(scene->output);
+	return NULL;
+}
+
+// Plays the scene and returns what the relay does.
+static int play(struct scene *scene, uint64_t timeout)
+{
+	int input[2];
+	int output[2];
+	int connection[2];
+	pthread_t threads[3];
+	assert_int_equal(pipe2(input, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
+	scene->input = input[1];
+	scene->output = output[0];
+	scene->peer = connection[1];
+	if (scene->output_limit == 0)
+		scene->output_limit = SIZE_MAX;
+	assert_int_equal(pthread_create(&threads[0], NULL, write_input, scene), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, run_peer, scene), 0);
+	assert_int_equal(pthread_create(&threads[2], NULL, read_output, scene), 0);
+
+	struct peer peer = {.fd = connection[0], .name = "peer"};
+	int status = relay_run(&peer, input[0], output[1], timeout);
+	peer_close(&peer);
+	close(input[0]);
+	close(output[1]);
+	for (size_t i = 0; i < COUNT_OF(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	return status;
+}
+
+static void streams_of_any_length_come_back(void **state)
+{
+	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};
+	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+		struct scene scene = {.length = lengths[i]};
+		assert_int_equal(play(&scene, TIMEOUT), 0);
+		assert_int_equal(scene.received, lengths[i]);
+		assert_int_equal(scene.wrong, 0);
+	}
+}
+
+static void slow_reader_of_the_output_stops_the_input(void **state)
+{
+	struct scene scene = {.length = LONG_STREAM, .slow_start = true};
+	assert_int_equal(play(&scene, TIMEOUT), 0);
+	assert_in_range(scene.fed_unread, RELAY_WINDOW, RELAY_WINDOW + 2 * PIPE_CAPACITY);
+	assert_int_equal(scene.received, LONG_STREAM);
+	assert_int_equal(scene.wrong, 0);
+}
+
+static void faults_are_found_wherever_they_are(void **state)
+{
+	static const enum fault faults[] = {FLIP, DROP, ADD, CLOSE};
+	static const size_t offsets[] = {0, 9999, 123456, 6000000};
+	for (size_t i = 0; i < COUNT_OF(faults); i++) {
+		for (size_t k = 0; k < COUNT_OF(offsets); k++) {
+			struct scene scene = {
+				.length = 6000001, .fault = faults[i], .at = offsets[k]};
+			assert_int_equal(play(&scene, TIMEOUT), 1);
+			// Up to the fault everything is written, but for what a break takes along.
+			assert_true(scene.received - scene.wrong <= scene.length);
+			if (faults[i] != CLOSE && scene.at + 1 < scene.length)
+				assert_in_range(scene.received, scene.at + 1, scene.length);
+		}
+	}
+}
+
+static void surplus_after_the_end_is_found(void **state)
+{
+	struct scene scene = {.length = 5000, .fault = ADD, .at = 5000};
+	assert_int_equal(play(&scene, TIMEOUT), 1);
+	assert_int_equal(scene.received, 5000);
+	assert_int_equal(scene.wrong, 0);
+}
+
+static void peer_that_closes_before_the_input_ends_is_out_of_order(void **state)
+{
+	int input[2];
+	int output[2];
+	int connection[2];
+	assert_int_equal(pipe2(input, O_CLOEXEC), 0); // stays open and empty
+	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
+	close(connection[1]);
+	struct peer peer = {.fd = connection[0], .name = "peer"};
+	assert_int_equal(relay_run(&peer, input[0], output[1], TIMEOUT), 1);
+	peer_close(&peer);
+	for (size_t i = 0; i < 2; i++) {
+		close(input[i]);
+		close(output[i]);
+	}
+}
+
+static void stalled_peer_times_out(void **state)
+{
+	struct scene scene = {.length = LONG_STREAM, .fault = STALL, .at = 70000};
+	assert_int_equal(play(&scene, 100 * NS_PER_MS), 1);
+	assert_int_equal(scene.received, 70000);
+	assert_int_equal(scene.wrong, 0);
+}
+
+static void reader_that_leaves_makes_it_inconclusive(void **state)
+{
+	struct scene scene = {.length = LONG_STREAM, .output_limit = 10};
+	assert_int_equal(play(&scene, TIMEOUT), 4);
+	assert_int_equal(scene.wrong, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(streams_of_any_length_come_back),
+		cmocka_unit_test(slow_reader_of_the_output_stops_the_input),
+		cmocka_unit_test(faults_are_found_wherever_they_are),
+		cmocka_unit_test(surplus_after_the_end_is_found),
+		cmocka_unit_test(peer_that_closes_before_the_input_ends_is_out_of_order),
+		cmocka_unit_test(stalled_peer_times_out),
+		cmocka_unit_test(reader_that_leaves_makes_it_inconclusive),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,71 @@
+// Round-trip times and their summary: tools/echocat/round_trips.
+#include "unit.h"
+
+#include <stdlib.h>
+
+#include "echocat/round_trips.h"
+
+static char *print(const struct round_trips *trips)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	assert_non_null(file);
+	round_trips_print(trips, "127.0.0.1:7", file);
+	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+static void nothing_received_has_no_times(void **state)
+{
+	struct round_trips trips = {.sent = 1};
+	char *text = print(&trips);
+	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
+				  "1 messages sent, 0 received, 0 mismatches\n");
+	free(text);
+}
+
+static void one_time_is_all_of_them(void **state)
+{
+	struct round_trips trips = {.sent = 1, .mismatches = 1};
+	round_trips_add(&trips, 41200);
+	char *text = print(&trips);
+	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
+				  "1 messages sent, 1 received, 1 mismatches\n"
+				  "round trip min/avg/max/stddev = 41.2/41.2/41.2/0.0 us\n");
+	free(text);
+}
+
+static void deviation_is_that_of_the_whole(void **state)
+{
+	struct round_trips trips = {.sent = 9};
+	static const uint64_t times[] = {2000, 4000, 4000, 4000, 5000, 5000, 7000, 9000};
+	for (size_t i = 0; i < COUNT_OF(times); i++)
+		round_trips_add(&trips, times[i]);
+	char *text = print(&trips);
+	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
+				  "9 messages sent, 8 received, 0 mismatches\n"
+				  "round trip min/avg/max/stddev = 2.0/5.0/9.0/2.0 us\n");
+	free(text);
+}
+
+// Where the sum of squares minus the square of the sum would have lost all its digits.
+static void deviation_of_long_times_is_exact(void **state)
+{
+	struct round_trips trips = {0};
+	for (int i = 0; i < 1000; i++)
+		round_trips_add(&trips, UINT64_C(3600000000000) + (i % 2 ? 1000 : 0));
+	double deviation = round_trips_deviation(&trips);
+	assert_true(deviation > 499.9 && deviation < 500.1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_received_has_no_times),
+		cmocka_unit_test(one_time_is_all_of_them),
+		cmocka_unit_test(deviation_is_that_of_the_whole),
+		cmocka_unit_test(deviation_of_long_times_is_exact),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,393 @@
+// The public interface of libechod, and that nothing is left behind: lib/echod.
+#include "expect.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ctl.h"
+#include "echod/echod.h"
+#include "peer.h"
+#include "place.h"
+#include "process.h"
+
+#define PATIENCE_MS ((int)(PATIENCE / NS_PER_MS))
+
+static struct echod_config *config;
+static struct echod_error error;
+static size_t descriptors_before;
+
+static void set(const char *name, const char *value)
+{
+	if (echod_config_set(config, name, value, &error) != 0)
+		fail_msg("%s", error.message);
+}
+
+static int prepare(void **state)
+{
+	config = echod_config_new();
+	error = (struct echod_error){.kind = ECHOD_ERROR_NONE};
+	set("workers", "2");
+	set("max-connections", "50");
+	place_path(".");
+	descriptors_before = open_descriptors();
+	return 0;
+}
+
+// Nothing is left: no thread, no descriptor, no file.
+static int nothing_left(void **state)
+{
+	echod_config_free(config);
+	bool clean = open_descriptors() == descriptors_before && threads_become(0);
+	clean = clean && !place_exists(place_path("c")) && !place_exists(place_path("s"));
+	place_remove();
+	return clean ? 0 : -1;
+}
+
+#define ECHOD(test) cmocka_unit_test_setup_teardown(test, prepare, nothing_left)
+
+static struct echod *start(void)
+{
+	struct echod *server = echod_start(config, &error);
+	if (!server)
+		fail_msg("%s", error.message);
+	assert_int_equal(error.kind, ECHOD_ERROR_NONE); // left alone
+	return server;
+}
+
+static uint64_t counter(struct echod *server, const char *name)
+{
+	struct echod_snapshot *snapshot = echod_snapshot_take(server);
+	uint64_t value = UINT64_MAX;
+	assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
+	echod_snapshot_free(snapshot);
+	return value;
+}
+
+static void it_says_its_version(void **state)
+{
+	assert_string_equal(echod_version(), ECHOD_VERSION);
+}
+
+static void bound_addresses_can_be_asked_for(void **state)
+{
+	char local[128];
+	snprintf(local, sizeof(local), "unix:%s", place_path("s"));
+	set("listen", "127.0.0.1:0");
+	set("listen", local);
+	set("listen", "127.0.0.2:0");
+	struct echod *server = start();
+	echod_config_free(config); // it is not needed any more
+	config = NULL;
+	assert_string_equal(echod_address(server, 1), local);
+	assert_int_equal(echod_port(server, 1), 0);
+	assert_null(echod_address(server, 3));
+	assert_null(echod_address(server, SIZE_MAX));
+	assert_int_equal(echod_port(server, 3), 0);
+	assert_null(echod_control_path(server));
+	for (size_t i = 0; i < 3; i += 2) {
+		char expected[64];
+		snprintf(expected, sizeof(expected), "127.0.0.%zu:%u", i / 2 + 1,
+			 echod_port(server, i));
+		assert_string_equal(echod_address(server, i), expected);
+		assert_true(echod_port(server, i) > 0);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		int client = peer_connect(echod_address(server, i));
+		peer_echo(client, i, 1 << 20);
+		peer_close(client);
+	}
+	echod_free(server);
+}
+
+static void several_servers_share_nothing(void **state)
+{
+	enum { SERVERS = 4 };
+	struct echod *servers[SERVERS];
+	int clients[SERVERS];
+	set("listen", "127.0.0.1:0");
+	for (int i = 0; i < SERVERS; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "c%d", i);
+		set("control", place_path(name));
+		servers[i] = start();
+		clients[i] = peer_connect(echod_address(servers[i], 0));
+		for (int n = 0; n <= i; n++)
+			peer_ping(clients[i]);
+		for (int other = 0; other < i; other++)
+			assert_int_not_equal(echod_port(servers[i], 0),
+					     echod_port(servers[other], 0));
+	}
+	for (int i = 0; i < SERVERS; i++) {
+		assert_int_equal(counter(servers[i], "messages"), i + 1);
+		assert_int_equal(counter(servers[i], "connections_open"), 1);
+	}
+	echod_free(servers[1]); // the others go on
+	peer_expect_eof(clients[1]);
+	for (int i = 0; i < SERVERS; i++) {
+		if (i == 1)
+			continue;
+		peer_ping(clients[i]);
+		assert_int_equal(ctl_request(echod_control_path(servers[i]), "ping", NULL), 200);
+		peer_close(clients[i]);
+		echod_free(servers[i]);
+	}
+}
+
+static void a_drain_can_be_waited_for(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	struct echod *server = start();
+	struct pollfd done = {.fd = echod_fd(server), .events = POLLIN};
+	int client = peer_connect(echod_address(server, 0));
+	peer_ping(client);
+	assert_int_equal(echod_wait(server, 0), 0);
+	echod_drain(server, 3600 * 1000);
+	uint64_t before = clock_now();
+	assert_int_equal(echod_wait(server, 20), 0);
+	assert_true(clock_now() - before >= 20 * NS_PER_MS);
+	assert_int_equal(poll(&done, 1, 0), 0);
+	peer_ping(client);
+	peer_half_close(client);
+	peer_expect_eof(client);
+	assert_int_equal(echod_wait(server, -1), 1);
+	assert_int_equal(echod_wait(server, 0), 1); // and again
+	assert_int_equal(poll(&done, 1, 0), 1);
+	assert_int_equal(counter(server, "connections_closed_peer"), 1);
+	assert_int_equal(counter(server, "draining"), 1);
+	echod_drain(server, -1); // too late for anything
+	echod_stop(server);
+	echod_free(server);
+}
+
+static void a_drain_without_a_time_takes_the_setting(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	set("drain-timeout", "50ms");
+	struct echod *server = start();
+	int client = peer_connect(echod_address(server, 0));
+	peer_ping(client);
+	uint64_t before = clock_now();
+	echod_drain(server, -1);
+	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
+	assert_true(clock_now() - before >= 50 * NS_PER_MS);
+	peer_expect_eof(client);
+	assert_int_equal(counter(server, "connections_closed_drain"), 1);
+	echod_free(server);
+}
+
+static void a_stop_cuts_at_once(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	struct echod *server = start();
+	int clients[5];
+	for (size_t i = 0; i < 5; i++)
+		clients[i] = peer_connect(echod_address(server, 0));
+	wait_until(counter(server, "connections_open") == 5);
+	echod_drain(server, 3600 * 1000);
+	echod_stop(server); // moves the deadline
+	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
+	for (size_t i = 0; i < 5; i++)
+		peer_expect_eof(clients[i]);
+	assert_int_equal(counter(server, "connections_closed_drain"), 5);
+	echod_free(server);
+}
+
+static void a_stop_over_the_control_socket_is_seen(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	set("control", place_path("c"));
+	struct echod *server = start();
+	assert_string_equal(echod_control_path(server), place_path("c"));
+	assert_int_equal(ctl_request(place_path("c"), "stop", NULL), 200);
+	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
+	echod_free(server);
+}
+
+static void a_running_server_can_be_freed(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	struct echod *server = start();
+	int client = peer_connect(echod_address(server, 0));
+	peer_ping(client);
+	echod_free(server);
+	peer_expect_eof(client);
+	echod_free(NULL);
+	echod_snapshot_free(NULL);
+}
+
+static void a_snapshot_names_all_it_has(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	struct echod *server = start();
+	struct echod_snapshot *snapshot = echod_snapshot_take(server);
+	uint64_t value = 77;
+	size_t count = 0;
+	for (const char *name; (name = echod_snapshot_name(snapshot, count)); count++)
+		assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
+	assert_true(count > 30);
+	assert_null(echod_snapshot_name(snapshot, SIZE_MAX));
+	value = 77;
+	assert_int_equal(echod_snapshot_get(snapshot, "no_such", &value), -1);
+	assert_int_equal(value, 77);
+	assert_int_equal(echod_snapshot_get(snapshot, "workers_total", &value), 0);
+	assert_int_equal(value, 2);
+	int client = peer_connect(echod_address(server, 0));
+	peer_ping(client);
+	assert_int_equal(echod_snapshot_get(snapshot, "messages", &value), 0);
+	assert_int_equal(value, 0); // of its moment
+	assert_int_equal(counter(server, "messages"), 1);
+	peer_close(client);
+	echod_snapshot_free(snapshot);
+	echod_free(server);
+}
+
+static void expect_no_start(const char *message)
+{
+	size_t before = open_descriptors();
+	assert_null(echod_start(config, NULL)); // nobody listens
+	assert_null(echod_start(config, &error));
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
+	if (!strstr(error.message, message))
+		fail_msg("'%s' does not say '%s'", error.message, message);
+	assert_null(strchr(error.message, '\n'));
+	// A live server has one more for as long as it takes to see that we only looked.
+	wait_until(open_descriptors() == before);
+}
+
+static void a_port_in_use_is_said_and_leaves_nothing(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	struct echod *server = start();
+	set("listen", echod_address(server, 0));
+	set("control", place_path("c"));
+	expect_no_start("Address already in use");
+	assert_true(threads_become(1 + 2)); // the first one's
+	echod_free(server);
+}
+
+static void a_live_control_socket_is_said_and_left_alone(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	set("control", place_path("c"));
+	struct echod *server = start();
+	expect_no_start("control socket: ");
+	expect_no_start("a live server is listening there");
+	assert_int_equal(ctl_request(place_path("c"), "ping", NULL), 200);
+	echod_free(server);
+}
+
+static void a_file_in_the_way_is_said_and_left_alone(void **state)
+{
+	char local[128];
+	snprintf(local, sizeof(local), "unix:%s", place_file("file", "x", 1));
+	set("listen", "127.0.0.1:0");
+	set("listen", local);
+	set("control", place_path("c"));
+	expect_no_start("it exists and is not a socket");
+	assert_true(place_exists(place_path("file")));
+}
+
+static void a_host_that_is_not_there_is_said(void **state)
+{
+	set("listen", "no-such-host.invalid:7");
+	expect_no_start("cannot find host 'no-such-host.invalid': ");
+}
+
+static void too_many_connections_are_said(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	set("max-connections", "1048576");
+	expect_no_start("the limit of open descriptors is too low: 1048576 connections take ");
+}
+
+struct lines {
+	pthread_mutex_t lock;
+	char text[4096];
+};
+
+static int keep_line(void *context, enum echod_log_level level, const char *line)
+{
+	struct lines *lines = context;
+	pthread_mutex_lock(&lines->lock);
+	size_t used = strlen(lines->text);
+	snprintf(lines->text + used, sizeof(lines->text) - used, "%d %s\n", (int)level, line);
+	pthread_mutex_unlock(&lines->lock);
+	return strstr(line, "draining") == NULL; // drops that one
+}
+
+static void the_log_tells_of_its_life(void **state)
+{
+	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	set("listen", "127.0.0.1:0");
+	set("log-level", "debug");
+	echod_config_set_log(config, keep_line, &lines);
+	struct echod *server = start();
+	int client = peer_connect(echod_address(server, 0));
+	peer_ping(client);
+	peer_close(client);
+	wait_until(counter(server, "connections_closed_peer") == 1);
+	echod_drain(server, -1);
+	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
+	assert_int_equal(counter(server, "log_lines_dropped"), 1);
+	echod_free(server);
+	static const char *const parts[] = {
+		"2 started: 2 workers, at most 50 connections, control socket none\n",
+		"3 connection 1 from 127.0.0.1:",
+		"3 connection 1 closed (peer): 64 bytes received, 64 sent\n",
+		"2 draining: ",
+		"2 stopped: 1 connection accepted, 0 cut\n",
+	};
+	for (size_t i = 0; i < COUNT_OF(parts); i++) { // of several threads, so in any order
+		if (!strstr(lines.text, parts[i]))
+			fail_msg("no '%s' in '%s'", parts[i], lines.text);
+	}
+}
+
+// A server a round, as a test suite would use it; what one round leaves, 50 show.
+static void it_can_be_started_again_and_again(void **state)
+{
+	set("listen", "127.0.0.1:0");
+	set("control", place_path("c"));
+	for (int i = 0; i < 50; i++) {
+		struct echod *server = start();
+		int client = peer_connect(echod_address(server, 0));
+		if (i % 2)
+			peer_ping(client);
+		if (i % 3 == 0)
+			peer_reset(client);
+		echod_free(server);
+		if (i % 3)
+			peer_expect_closed(client);
+		assert_int_equal(open_descriptors(), descriptors_before);
+		assert_true(threads_become(0));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ECHOD(it_says_its_version),
+		ECHOD(bound_addresses_can_be_asked_for),
+		ECHOD(several_servers_share_nothing),
+		ECHOD(a_drain_can_be_waited_for),
+		ECHOD(a_drain_without_a_time_takes_the_setting),
+		ECHOD(a_stop_cuts_at_once),
+		ECHOD(a_stop_over_the_control_socket_is_seen),
+		ECHOD(a_running_server_can_be_freed),
+		ECHOD(a_snapshot_names_all_it_has),
+		ECHOD(a_port_in_use_is_said_and_leaves_nothing),
+		ECHOD(a_live_control_socket_is_said_and_left_alone),
+		ECHOD(a_file_in_the_way_is_said_and_left_alone),
+		ECHOD(a_host_that_is_not_there_is_said),
+		ECHOD(too_many_connections_are_said),
+		ECHOD(the_log_tells_of_its_life),
+		ECHOD(it_can_be_started_again_and_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

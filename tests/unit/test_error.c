@@ -1,0 +1,45 @@
+// An error on its way up: base/error.
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static void fills_kind_and_message(void **state)
+{
+	struct error error = {0};
+	assert_int_equal(error_set(&error, ERROR_SYSTEM, "cannot open '%s': %d", "x", 5), -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_string_equal(error.message, "cannot open 'x': 5");
+}
+
+static void nobody_need_want_it(void **state)
+{
+	assert_int_equal(error_set(NULL, ERROR_USAGE, "%d", 1), -1);
+}
+
+static void a_long_message_is_cut_off(void **state)
+{
+	struct error error;
+	error_set(&error, ERROR_USAGE, "%01000d", 7);
+	assert_int_equal(strlen(error.message), sizeof(error.message) - 1);
+}
+
+static void every_errno_has_a_text(void **state)
+{
+	assert_string_equal(error_text(EADDRINUSE), "Address already in use");
+	assert_string_equal(error_text(-1), "unknown error");
+	assert_string_equal(error_text(100000), "unknown error");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fills_kind_and_message),
+		cmocka_unit_test(nobody_need_want_it),
+		cmocka_unit_test(a_long_message_is_cut_off),
+		cmocka_unit_test(every_errno_has_a_text),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+// The histogram against exact percentiles: stats/histogram.
+#include "expect.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer.h"
+#include "stats/histogram.h"
+
+#define SAMPLES 20000
+#define LARGEST ((UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1)
+
+static struct histogram histogram;
+static struct histogram_sum sum;
+
+static int clear(void **state)
+{
+	memset(&histogram, 0, sizeof(histogram));
+	memset(&sum, 0, sizeof(sum));
+	return 0;
+}
+
+static void record_all(const uint64_t *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		histogram_record(&histogram, values[i]);
+	histogram_add(&sum, &histogram);
+}
+
+static uint64_t draw_small(uint64_t *state)
+{
+	return pattern_number(state, 0, 100);
+}
+
+static uint64_t draw_uniform(uint64_t *state)
+{
+	return pattern_number(state, 0, UINT64_C(1) << 30);
+}
+
+static uint64_t draw_any_magnitude(uint64_t *state)
+{
+	uint64_t bits = pattern_number(state, 0, HISTOGRAM_VALUE_BITS);
+	return pattern_number(state, 0, LARGEST >> bits);
+}
+
+static uint64_t draw_exponential(uint64_t *state)
+{
+	double uniform = (double)pattern_number(state, 1, 1 << 30) / (double)(1 << 30);
+	return (uint64_t)(-log(uniform) * 50000.0);
+}
+
+static uint64_t draw_two_peaks(uint64_t *state)
+{
+	return pattern_number(state, 0, 99) == 0 ? pattern_number(state, 900000000, 1100000000)
+						 : pattern_number(state, 20000, 30000);
+}
+
+static uint64_t draw_the_same(uint64_t *state)
+{
+	return 123456789;
+}
+
+static int compare(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left;
+	uint64_t b = *(const uint64_t *)right;
+	return (a > b) - (a < b);
+}
+
+// The rank may be off by one where `percent` of the count is no whole number; the value by 1/64.
+static void check_percentile(const uint64_t *sorted, size_t count, double percent)
+{
+	size_t rank = (size_t)ceil((double)count * percent / 100.0);
+	uint64_t low = sorted[rank > 1 ? rank - 2 : 0];
+	uint64_t high = sorted[rank < count ? rank : count - 1];
+	uint64_t given = histogram_percentile(&sum, percent);
+	if (given < low - low / 64 || given > high + high / 64)
+		fail_msg("p%g is %ju, not from %ju to %ju", percent, (uintmax_t)given,
+			 (uintmax_t)low, (uintmax_t)high);
+}
+
+static void percentiles_are_those_of_the_sorted_samples(void **state)
+{
+	static uint64_t (*const draws[])(uint64_t *) = {
+		draw_small,	  draw_uniform,	  draw_any_magnitude,
+		draw_exponential, draw_two_peaks, draw_the_same,
+	};
+	static const size_t counts[] = {1, 2, 3, 10, 99, 100, 101, SAMPLES};
+	static const double percents[] = {0.0,	1.0,  10.0, 25.0, 50.0,
+					  75.0, 90.0, 99.0, 99.9, 99.99};
+	static uint64_t values[SAMPLES];
+	uint64_t seed = 1;
+	for (size_t d = 0; d < COUNT_OF(draws); d++) {
+		for (size_t c = 0; c < COUNT_OF(counts); c++) {
+			clear(NULL);
+			uint64_t total = 0;
+			for (size_t i = 0; i < counts[c]; i++)
+				total += values[i] = draws[d](&seed);
+			record_all(values, counts[c]);
+			qsort(values, counts[c], sizeof(values[0]), compare);
+			for (size_t p = 0; p < COUNT_OF(percents); p++)
+				check_percentile(values, counts[c], percents[p]);
+			assert_int_equal(histogram_percentile(&sum, 100.0), values[counts[c] - 1]);
+			assert_int_equal(sum.count, counts[c]);
+			assert_int_equal(sum.sum, total);
+		}
+	}
+}
+
+static void a_single_sample_is_known_to_a_64th(void **state)
+{
+	for (unsigned bits = 0; bits < HISTOGRAM_VALUE_BITS; bits++) {
+		for (int near = -1; near <= 1; near++) {
+			uint64_t value = (UINT64_C(1) << bits) + (uint64_t)near;
+			clear(NULL);
+			record_all(&value, 1);
+			// A second, larger one, so that the maximum does not give it away.
+			uint64_t larger = LARGEST;
+			record_all(&larger, 1);
+			uint64_t given = histogram_percentile(&sum, 50.0);
+			uint64_t error = given > value ? given - value : value - given;
+			assert_true(error <= value / 64);
+		}
+	}
+}
+
+static void without_samples_all_is_0(void **state)
+{
+	histogram_add(&sum, &histogram);
+	assert_int_equal(sum.count, 0);
+	assert_int_equal(histogram_percentile(&sum, 0.0), 0);
+	assert_int_equal(histogram_percentile(&sum, 50.0), 0);
+	assert_int_equal(histogram_percentile(&sum, 100.0), 0);
+	assert_int_equal(histogram_count_below(&sum, 1024), 0);
+}
+
+static void zero_is_a_value(void **state)
+{
+	record_all((uint64_t[]){0, 0, 7}, 3);
+	assert_int_equal(sum.count, 3);
+	assert_int_equal(histogram_percentile(&sum, 50.0), 0);
+	assert_int_equal(histogram_percentile(&sum, 100.0), 7);
+}
+
+static void longer_ones_are_counted_in_the_last_bucket(void **state)
+{
+	record_all((uint64_t[]){LARGEST, LARGEST + 1, UINT64_MAX / 4}, 3);
+	assert_int_equal(sum.count, 3);
+	assert_int_equal(sum.bucket[HISTOGRAM_BUCKETS - 1], 3);
+	assert_int_equal(sum.max, UINT64_MAX / 4);
+	assert_int_equal(histogram_percentile(&sum, 100.0), UINT64_MAX / 4);
+	uint64_t middle = histogram_percentile(&sum, 50.0);
+	assert_true(middle > LARGEST - LARGEST / 64 && middle <= LARGEST + LARGEST / 64);
+	assert_int_equal(histogram_count_below(&sum, UINT64_C(1) << 41), 0);
+}
+
+static void counts_below_powers_of_two_are_exact(void **state)
+{
+	static uint64_t values[SAMPLES];
+	uint64_t seed = 2;
+	for (size_t i = 0; i < SAMPLES; i++)
+		values[i] = draw_any_magnitude(&seed);
+	for (unsigned bits = HISTOGRAM_SUB_BITS; bits < HISTOGRAM_VALUE_BITS; bits++) {
+		values[bits * 2] = UINT64_C(1) << bits;
+		values[bits * 2 + 1] = (UINT64_C(1) << bits) - 1;
+	}
+	record_all(values, SAMPLES);
+	for (unsigned bits = HISTOGRAM_SUB_BITS; bits <= HISTOGRAM_VALUE_BITS; bits++) {
+		uint64_t limit = UINT64_C(1) << bits;
+		uint64_t below = 0;
+		for (size_t i = 0; i < SAMPLES; i++)
+			below += values[i] < limit;
+		assert_int_equal(histogram_count_below(&sum, limit), below);
+	}
+}
+
+static void several_histograms_add_up(void **state)
+{
+	static struct histogram other;
+	histogram_record(&histogram, 10);
+	histogram_record(&other, 1000);
+	histogram_record(&other, 20);
+	histogram_add(&sum, &histogram);
+	histogram_add(&sum, &other);
+	assert_int_equal(sum.count, 3);
+	assert_int_equal(sum.sum, 1030);
+	assert_int_equal(sum.max, 1000);
+	assert_int_equal(histogram_percentile(&sum, 1.0), 10);
+	assert_int_equal(histogram_percentile(&sum, 50.0), 20);
+}
+
+static void ask_beyond_100(void *argument)
+{
+	histogram_percentile(argument, 100.5);
+}
+
+static void ask_below_a_bucket(void *argument)
+{
+	histogram_count_below(argument, 1000);
+}
+
+static void what_cannot_be_meant_aborts(void **state)
+{
+	expect_abort(ask_beyond_100, &sum);
+	expect_abort(ask_below_a_bucket, &sum);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(percentiles_are_those_of_the_sorted_samples, clear),
+		cmocka_unit_test_setup(a_single_sample_is_known_to_a_64th, clear),
+		cmocka_unit_test_setup(without_samples_all_is_0, clear),
+		cmocka_unit_test_setup(zero_is_a_value, clear),
+		cmocka_unit_test_setup(longer_ones_are_counted_in_the_last_bucket, clear),
+		cmocka_unit_test_setup(counts_below_powers_of_two_are_exact, clear),
+		cmocka_unit_test_setup(several_histograms_add_up, clear),
+		cmocka_unit_test_setup(what_cannot_be_meant_aborts, clear),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+// The log: base/log, under a clock that the test moves.
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static uint64_t fake_now = NS_PER_S;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	(void)id;
+	now->tv_sec = (time_t)(fake_now / NS_PER_S);
+	now->tv_nsec = (long)(fake_now % NS_PER_S);
+	return 0;
+}
+
+struct heard {
+	int lines;
+	enum log_level level;
+	char last[1024];
+	bool full; // the sink drops what it gets
+};
+
+static bool hear(void *context, enum log_level level, const char *line)
+{
+	struct heard *heard = context;
+	heard->lines++;
+	heard->level = level;
+	snprintf(heard->last, sizeof(heard->last), "%s", line);
+	return !heard->full;
+}
+
+static uint64_t dropped(struct log *log)
+{
+	return atomic_load(&log->dropped);
+}
+
+static void passes_what_the_level_wants(void **state)
+{
+	for (int wanted = LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
+		struct heard heard = {0};
+		struct log log = {.level = wanted, .sink = hear, .context = &heard};
+		for (int level = LOG_ERROR; level < LOG_LEVELS; level++) {
+			assert_int_equal(log_wants(&log, (enum log_level)level), level <= wanted);
+			log_write(&log, (enum log_level)level, "at %d", level);
+		}
+		assert_int_equal(heard.lines, wanted + 1);
+		assert_int_equal(heard.level, wanted);
+		assert_int_equal(dropped(&log), 0);
+	}
+}
+
+static void the_level_may_change(void **state)
+{
+	struct heard heard = {0};
+	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, LOG_DEBUG, "unwanted");
+	atomic_store(&log.level, LOG_DEBUG);
+	log_write(&log, LOG_DEBUG, "wanted");
+	assert_int_equal(heard.lines, 1);
+	assert_string_equal(heard.last, "wanted");
+}
+
+static void without_a_sink_nothing_happens(void **state)
+{
+	struct log log = {.level = LOG_DEBUG};
+	log_write(&log, LOG_ERROR, "nobody hears this");
+	assert_int_equal(dropped(&log), 0);
+}
+
+static void what_the_sink_drops_is_counted(void **state)
+{
+	struct heard heard = {.full = true};
+	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, LOG_INFO, "one");
+	log_write(&log, LOG_INFO, "two");
+	log_write(&log, LOG_DEBUG, "not wanted, so not dropped");
+	assert_int_equal(dropped(&log), 2);
+}
+
+static void a_line_is_printable_ascii(void **state)
+{
+	struct heard heard = {0};
+	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, LOG_INFO, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
+	assert_string_equal(heard.last, "a?b?c?[1m??? \\x0A ~");
+	log_write(&log, LOG_INFO, "%02000d", 1);
+	assert_in_range(strlen(heard.last), 500, 600);
+}
+
+static void level_names_go_both_ways(void **state)
+{
+	for (int i = LOG_ERROR; i < LOG_LEVELS; i++) {
+		enum log_level level;
+		const char *name = log_level_name((enum log_level)i);
+		assert_int_equal(log_level_parse(name, &level, NULL), 0);
+		assert_int_equal(level, i);
+	}
+	static const char *const bad[] = {"", "Info", "warn", "trace", "info ", "0"};
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		enum log_level level;
+		struct error error = {0};
+		assert_int_equal(log_level_parse(bad[i], &level, &error), -1);
+		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_non_null(strstr(error.message, "error, warning, info or debug"));
+	}
+}
+
+static void escape_leaves_printable_ascii(void **state)
+{
+	char all[256];
+	char escaped[4 * sizeof(all) + 1];
+	for (int i = 0; i < 256; i++)
+		all[i] = (char)i;
+	assert_ptr_equal(log_escape(all, sizeof(all), escaped, sizeof(escaped)), escaped);
+	size_t length = strlen(escaped);
+	assert_int_equal(length, 94 + 4 * (256 - 94));
+	for (size_t i = 0; i < length; i++)
+		assert_in_range((unsigned char)escaped[i], 0x20, 0x7e);
+	assert_non_null(strstr(escaped, "\\x00\\x01"));
+	assert_non_null(strstr(escaped, "[\\x5C]"));
+	assert_non_null(strstr(escaped, "}~\\x7F\\x80"));
+}
+
+static void escape_is_cut_off_between_characters(void **state)
+{
+	char text[8];
+	assert_string_equal(log_escape("abcdefghij", 10, text, sizeof(text)), "abcdefg");
+	assert_string_equal(log_escape("abc\n", 4, text, sizeof(text)), "abc\\x0A");
+	assert_string_equal(log_escape("abcd\n", 5, text, sizeof(text)), "abcd");
+	assert_string_equal(log_escape("abc", 3, text, 1), "");
+	assert_string_equal(log_escape("", 0, text, sizeof(text)), "");
+}
+
+static void a_limit_passes_one_a_second(void **state)
+{
+	struct log log = {0};
+	struct log_limit limit = {0};
+	uint64_t suppressed = 99;
+	assert_true(log_limit_pass(&log, &limit, &suppressed));
+	assert_int_equal(suppressed, 0);
+	for (int i = 0; i < 5; i++)
+		assert_false(log_limit_pass(&log, &limit, &suppressed));
+	fake_now += NS_PER_S - 1;
+	assert_false(log_limit_pass(&log, &limit, &suppressed));
+	assert_int_equal(dropped(&log), 6);
+	fake_now += 1;
+	assert_true(log_limit_pass(&log, &limit, &suppressed));
+	assert_int_equal(suppressed, 6);
+	fake_now += NS_PER_S;
+	assert_true(log_limit_pass(&log, &limit, &suppressed));
+	assert_int_equal(suppressed, 0);
+	assert_int_equal(dropped(&log), 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(passes_what_the_level_wants),
+		cmocka_unit_test(the_level_may_change),
+		cmocka_unit_test(without_a_sink_nothing_happens),
+		cmocka_unit_test(what_the_sink_drops_is_counted),
+		cmocka_unit_test(a_line_is_printable_ascii),
+		cmocka_unit_test(level_names_go_both_ways),
+		cmocka_unit_test(escape_leaves_printable_ascii),
+		cmocka_unit_test(escape_is_cut_off_between_characters),
+		cmocka_unit_test(a_limit_passes_one_a_second),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

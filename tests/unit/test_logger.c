@@ -1,0 +1,261 @@
+// Where echod's log goes: echod/logger. Standard error is the test's pipe while it looks.
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "echod/logger.h"
+#include "place.h"
+
+#define LINES 2000
+#define WRITERS 4
+
+static int kept_stderr;
+static int pipe_fds[2];
+
+static void stderr_to(int fd)
+{
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+}
+
+static int begin(void **state)
+{
+	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+	return kept_stderr >= 0 && pipe2(pipe_fds, O_CLOEXEC) == 0 ? 0 : -1;
+}
+
+static int finish(void **state)
+{
+	dup2(kept_stderr, STDERR_FILENO);
+	close(kept_stderr);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	place_remove();
+	return 0;
+}
+
+#define LOGGER(test) cmocka_unit_test_setup_teardown(test, begin, finish)
+
+// Writes one line to a new logger on the pipe and returns what arrives.
+static const char *logged(enum logger_format format, enum echod_log_level level, const char *line)
+{
+	static char text[4096];
+	struct logger logger;
+	stderr_to(pipe_fds[1]);
+	logger_open(&logger, format);
+	assert_int_equal(logger_line(&logger, level, line), 1);
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	ssize_t length = read(pipe_fds[0], text, sizeof(text) - 1);
+	assert_true(length > 0 && text[length - 1] == '\n');
+	text[length - 1] = '\0';
+	assert_null(strchr(text, '\n'));
+	return text;
+}
+
+static void expect_match(const char *text, const char *pattern)
+{
+	regex_t regex;
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	if (regexec(&regex, text, 0, NULL, 0) != 0)
+		fail_msg("'%s' is not like '%s'", text, pattern);
+	regfree(&regex);
+}
+
+#define TIME "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9][.][0-9]{3}Z"
+
+static void text_has_time_level_and_message(void **state)
+{
+	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_ERROR, "a \"b\" \\c"),
+		     "^" TIME " error   a \"b\" \\\\c$");
+	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_WARNING, "x"), "^" TIME " warning x$");
+	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_INFO, "x"), "^" TIME " info    x$");
+	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_DEBUG, ""), "^" TIME " debug   $");
+}
+
+static void the_time_is_that_of_the_clock_in_utc(void **state)
+{
+	time_t before = time(NULL);
+	const char *text = logged(LOGGER_TEXT, ECHOD_LOG_INFO, "x");
+	struct tm parts = {0};
+	assert_non_null(strptime(text, "%Y-%m-%dT%H:%M:%S", &parts));
+	time_t given = timegm(&parts);
+	assert_true(given >= before && given <= time(NULL));
+}
+
+// The longest line the log makes, all of it to be escaped, is still one JSON object.
+static void json_is_an_object_a_line(void **state)
+{
+	char longest[512];
+	memset(longest, '"', 511);
+	longest[511] = '\0';
+	const char *const lines[] = {"plain", "", "say \"hello\" \\ \\x0A", "100%n %s", longest};
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
+		const char *text = logged(LOGGER_JSON, ECHOD_LOG_WARNING, lines[i]);
+		json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(object);
+		assert_int_equal(json_object_size(object), 3);
+		assert_string_equal(json_string_value(json_object_get(object, "message")),
+				    lines[i]);
+		assert_string_equal(json_string_value(json_object_get(object, "level")), "warning");
+		expect_match(json_string_value(json_object_get(object, "time")), "^" TIME "$");
+		json_decref(object);
+	}
+}
+
+// Logs until the pipe takes no more; returns how many lines it took.
+static unsigned fill(struct logger *logger)
+{
+	unsigned taken = 0;
+	while (taken < 100000 && logger_line(logger, ECHOD_LOG_INFO, "a line of the log") == 1)
+		taken++;
+	return taken;
+}
+
+static void a_full_pipe_drops_lines_and_does_not_block(void **state)
+{
+	struct logger logger;
+	stderr_to(pipe_fds[1]);
+	logger_open(&logger, LOGGER_TEXT);
+	unsigned taken = fill(&logger);
+	int dropped = logger_line(&logger, ECHOD_LOG_INFO, "one more");
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	char text[8192];
+	ssize_t length = read(pipe_fds[0], text, sizeof(text)); // room again
+	int again = logger_line(&logger, ECHOD_LOG_INFO, "and on");
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	assert_true(taken > 100 && taken < 100000);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(flags & O_NONBLOCK, 0); // for all who share it
+	assert_true(length > 0);
+	assert_int_equal(again, 1);
+}
+
+static void a_full_socket_drops_lines_and_does_not_block(void **state)
+{
+	int pair[2];
+	struct logger logger;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	stderr_to(pair[1]); // it cannot be opened anew
+	logger_open(&logger, LOGGER_TEXT);
+	int fd = logger.fd;
+	unsigned taken = fill(&logger);
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	assert_int_equal(fd, STDERR_FILENO);
+	assert_true(taken > 10 && taken < 100000);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void a_reader_who_is_gone_costs_the_line_only(void **state)
+{
+	struct logger logger;
+	signal(SIGPIPE, SIG_IGN); // as echod does
+	stderr_to(pipe_fds[1]);
+	logger_open(&logger, LOGGER_TEXT);
+	close(pipe_fds[0]);
+	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	assert_int_equal(taken, 0);
+	pipe_fds[0] = -1;
+}
+
+static void without_standard_error_lines_are_dropped(void **state)
+{
+	struct logger logger;
+	close(STDERR_FILENO);
+	logger_open(&logger, LOGGER_TEXT);
+	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	assert_int_equal(taken, 0);
+}
+
+// A file that others append to as well must not be opened anew: we would write over their lines.
+static void a_file_is_written_through_the_descriptor_given(void **state)
+{
+	const char *path = place_path("log");
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct logger logger;
+	stderr_to(fd);
+	assert_int_equal(write(fd, "before\n", 7), 7);
+	logger_open(&logger, LOGGER_TEXT);
+	int ours = logger.fd;
+	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	char text[200] = "";
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	close(fd);
+	assert_int_equal(ours, STDERR_FILENO);
+	assert_int_equal(taken, 1);
+	expect_match(text, "^before\n" TIME " info    x\n$");
+}
+
+static struct logger shared;
+
+static void *write_lines(void *argument)
+{
+	const char *line = argument;
+	for (int i = 0; i < LINES; i++)
+		logger_line(&shared, ECHOD_LOG_INFO, line);
+	return NULL;
+}
+
+static void lines_of_several_threads_do_not_mix(void **state)
+{
+	static char lines[WRITERS][101];
+	pthread_t writers[WRITERS];
+	const char *path = place_path("log");
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	stderr_to(fd);
+	logger_open(&shared, LOGGER_TEXT);
+	for (int i = 0; i < WRITERS; i++) {
+		memset(lines[i], 'a' + i, 100);
+		pthread_create(&writers[i], NULL, write_lines, lines[i]);
+	}
+	for (int i = 0; i < WRITERS; i++)
+		pthread_join(writers[i], NULL);
+	logger_close(&shared);
+	stderr_to(kept_stderr);
+	close(fd);
+	FILE *file = fopen(path, "re");
+	char text[300];
+	int count = 0;
+	for (; fgets(text, sizeof(text), file); count++) {
+		char *message = strstr(text, " info    ") + 9;
+		assert_int_equal(strspn(message, (char[]){message[0], '\0'}), 100);
+		assert_string_equal(message + 100, "\n");
+	}
+	fclose(file);
+	assert_int_equal(count, WRITERS * LINES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LOGGER(text_has_time_level_and_message),
+		LOGGER(the_time_is_that_of_the_clock_in_utc),
+		LOGGER(json_is_an_object_a_line),
+		LOGGER(a_full_pipe_drops_lines_and_does_not_block),
+		LOGGER(a_full_socket_drops_lines_and_does_not_block),
+		LOGGER(a_reader_who_is_gone_costs_the_line_only),
+		LOGGER(without_standard_error_lines_are_dropped),
+		LOGGER(a_file_is_written_through_the_descriptor_given),
+		LOGGER(lines_of_several_threads_do_not_mix),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+// What the allocator says of itself: stats/memory. The test plays jemalloc; that a process without
+// it gets zeros is seen in test_server.c.
+#include "unit.h"
+
+#include <string.h>
+
+#include "stats/memory.h"
+
+static int epochs;
+static const char *unknown; // what this jemalloc was built without
+
+int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value, size_t new_size);
+
+int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value, size_t new_size)
+{
+	if (unknown && strcmp(name, unknown) == 0)
+		return 2; // ENOENT
+	if (strcmp(name, "epoch") == 0) {
+		assert_non_null(new_value);
+		assert_int_equal(new_size, sizeof(uint64_t));
+		epochs++;
+		return 0;
+	}
+	assert_int_equal(*old_size, sizeof(size_t));
+	assert_null(new_value);
+	size_t value = (strcmp(name, "stats.allocated") == 0 ? 1000U : 5000U) + (size_t)epochs;
+	memcpy(old_value, &value, sizeof(value));
+	*old_size = sizeof(value);
+	return 0;
+}
+
+static void each_look_refreshes_what_jemalloc_reports(void **state)
+{
+	epochs = 0;
+	for (unsigned i = 1; i <= 3; i++) {
+		struct memory_use use = memory_use();
+		assert_int_equal(use.allocated, 1000 + i);
+		assert_int_equal(use.resident, 5000 + i);
+	}
+}
+
+static void what_jemalloc_does_not_know_is_0(void **state)
+{
+	unknown = "stats.resident";
+	struct memory_use use = memory_use();
+	assert_true(use.allocated > 0);
+	assert_int_equal(use.resident, 0);
+	unknown = NULL;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_look_refreshes_what_jemalloc_reports),
+		cmocka_unit_test(what_jemalloc_does_not_know_is_0),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+// A pause of the acceptor: server/pause. Time is the real one and what the test adds to it.
+#include "unit.h"
+
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "server/pause.h"
+
+#define LIMIT 2
+
+static uint64_t later; // ns that the clock is ahead
+
+int __real_clock_gettime(clockid_t id, struct timespec *time);
+int __wrap_clock_gettime(clockid_t id, struct timespec *time);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+{
+	int result = __real_clock_gettime(id, time);
+	uint64_t ns = (uint64_t)time->tv_nsec + later;
+	time->tv_sec += (time_t)(ns / NS_PER_S);
+	time->tv_nsec = (long)(ns % NS_PER_S);
+	return result;
+}
+
+static const struct conn_origin origin = {.peer.any = {.sa_family = AF_UNIX}};
+static struct waker waker;
+static struct admission admission;
+static struct stats stats;
+static struct pause acceptor_pause;
+
+static int begin(void **state)
+{
+	later = 0;
+	if (waker_open(&waker, NULL) != 0 || stats_open(&stats, 1, NULL) != 0 ||
+	    admission_open(&admission, LIMIT, 0, &waker, NULL) != 0)
+		return -1;
+	acceptor_pause = (struct pause){.admission = &admission, .stats = stats.threads};
+	return 0;
+}
+
+static int finish(void **state)
+{
+	while (admission_count(&admission) > 0)
+		admission_leave(&admission, &origin);
+	admission_close(&admission);
+	stats_close(&stats);
+	waker_close(&waker);
+	return 0;
+}
+
+static uint64_t counted(enum counter counter)
+{
+	return atomic_load(&stats.threads->counter[counter]);
+}
+
+static void expect_paused(bool paused)
+{
+	pause_review(&acceptor_pause);
+	assert_int_equal(acceptor_pause.cause != PAUSE_NONE, paused);
+	assert_int_equal(atomic_load(&admission.watched), paused); // who leaves wakes us
+}
+
+static void without_a_pause_there_is_nothing_to_wait_for(void **state)
+{
+	expect_paused(false);
+	assert_true(pause_deadline(&acceptor_pause) == CLOCK_NEVER);
+	pause_end(&acceptor_pause);
+	assert_int_equal(counted(COUNTER_accept_pauses), 0);
+	assert_int_equal(counted(COUNTER_accept_paused_seconds), 0);
+}
+
+static void at_the_limit_it_lasts_until_one_leaves(void **state)
+{
+	admission_enter(&admission, &origin);
+	admission_enter(&admission, &origin);
+	pause_begin(&acceptor_pause, PAUSE_LIMIT);
+	assert_int_equal(counted(COUNTER_accept_pauses), 1);
+	expect_paused(true);
+	later = 3600 * NS_PER_S;
+	expect_paused(true);
+	// Meanwhile its time is counted, once a second at least.
+	assert_true(counted(COUNTER_accept_paused_seconds) >= 3600 * NS_PER_S);
+	assert_true(pause_deadline(&acceptor_pause) <= clock_now() + NS_PER_S);
+	admission_leave(&admission, &origin);
+	expect_paused(false);
+	assert_int_equal(counted(COUNTER_accept_pauses), 1);
+}
+
+static void without_resources_it_lasts_100_ms(void **state)
+{
+	uint64_t begun = clock_now();
+	pause_begin(&acceptor_pause, PAUSE_RESOURCES);
+	uint64_t deadline = pause_deadline(&acceptor_pause);
+	assert_true(deadline >= begun + 100 * NS_PER_MS);
+	assert_true(deadline <= clock_now() + 100 * NS_PER_MS);
+	later = 50 * NS_PER_MS;
+	begun = clock_now();
+	if (begun < deadline - 20 * NS_PER_MS) // unless the machine slept
+		expect_paused(true);
+	later = 100 * NS_PER_MS;
+	expect_paused(false);
+	assert_true(counted(COUNTER_accept_paused_seconds) >= 100 * NS_PER_MS);
+}
+
+static void without_resources_it_ends_when_one_leaves(void **state)
+{
+	admission_enter(&admission, &origin);
+	pause_begin(&acceptor_pause, PAUSE_RESOURCES);
+	admission_leave(&admission, &origin);
+	expect_paused(false);
+}
+
+static void it_can_be_ended_at_any_time(void **state)
+{
+	admission_enter(&admission, &origin);
+	admission_enter(&admission, &origin);
+	pause_begin(&acceptor_pause, PAUSE_LIMIT);
+	later = NS_PER_S;
+	pause_end(&acceptor_pause);
+	uint64_t paused = counted(COUNTER_accept_paused_seconds);
+	assert_true(paused >= NS_PER_S);
+	later = 10 * NS_PER_S;
+	expect_paused(false);
+	assert_int_equal(counted(COUNTER_accept_paused_seconds), paused);
+}
+
+#define PAUSE(test) cmocka_unit_test_setup_teardown(test, begin, finish)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PAUSE(without_a_pause_there_is_nothing_to_wait_for),
+		PAUSE(at_the_limit_it_lasts_until_one_leaves),
+		PAUSE(without_resources_it_lasts_100_ms),
+		PAUSE(without_resources_it_ends_when_one_leaves),
+		PAUSE(it_can_be_ended_at_any_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

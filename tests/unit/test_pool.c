@@ -1,0 +1,265 @@
+// The pool: start-up, turns, shut-down: pool/pool. The work is the test's own.
+#include "expect.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pool/pool.h"
+#include "process.h"
+
+#define WORKERS 3
+#define JOBS 1000
+
+struct job {
+	struct work work;
+	uint64_t name;
+	atomic_uint served, closed;
+	_Atomic int reason;
+	_Atomic unsigned worker;
+};
+
+static struct job jobs[JOBS];
+static struct stats stats;
+static struct pool pool;
+static atomic_bool held; // turns last until it is released
+static atomic_bool signals_open;
+
+static unsigned creations_left; // pthread_create fails from then on
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument)
+{
+	if (creations_left == 0)
+		return EAGAIN;
+	creations_left--;
+	return __real_pthread_create(thread, attributes, run, argument);
+}
+
+static uint64_t job_name(const struct work *work)
+{
+	return ((const struct job *)(const void *)work)->name;
+}
+
+static struct turn job_serve(struct work *work, struct worker *worker, void *context)
+{
+	struct job *job = (struct job *)(void *)work;
+	sigset_t blocked;
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	if (context != jobs || !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGINT))
+		atomic_store(&signals_open, true);
+	memset(worker->buffer, (int)worker->id, worker->pool->buffer_size);
+	atomic_fetch_add(&job->served, 1);
+	while (atomic_load(&held))
+		poll(NULL, 0, 1);
+	return (struct turn){TURN_CLOSE, (enum close_reason)(job->name % CLOSE_REASON_COUNT)};
+}
+
+static void job_close(struct work *work, enum close_reason reason, struct worker *worker,
+		      void *context)
+{
+	struct job *job = (struct job *)(void *)work;
+	atomic_store(&job->reason, (int)reason);
+	atomic_store(&job->worker, worker->id);
+	atomic_fetch_add(&job->closed, 1);
+}
+
+static int try_start(unsigned workers, struct error *error)
+{
+	memset(jobs, 0, sizeof(jobs));
+	for (size_t i = 0; i < JOBS; i++)
+		jobs[i].name = i + 1;
+	assert_int_equal(stats_open(&stats, workers, NULL), 0);
+	struct pool_config config = {
+		.workers = workers,
+		.buffer_size = 10000,
+		.capacity = JOBS,
+		.stats = stats.threads,
+		.calls = {job_name, job_serve, job_close},
+		.context = jobs,
+	};
+	return pool_start(&pool, &config, error);
+}
+
+static int start(void **state)
+{
+	creations_left = WORKERS;
+	atomic_store(&held, false);
+	return try_start(WORKERS, NULL);
+}
+
+static int end(void **state)
+{
+	pool_free(&pool);
+	stats_close(&stats);
+	return atomic_load(&signals_open) || !threads_become(0) ? -1 : 0;
+}
+
+static void close_and_join(void)
+{
+	pool_close(&pool);
+	pool_join(&pool);
+}
+
+static void all_workers_run_when_it_has_started(void **state)
+{
+	assert_true(threads_become(WORKERS));
+	for (unsigned i = 0; i < WORKERS; i++) {
+		char name[16];
+		char expected[16];
+		assert_int_equal(pthread_getname_np(pool.workers[i].thread, name, sizeof(name)), 0);
+		snprintf(expected, sizeof(expected), "echod/work-%u", i + 1);
+		assert_string_equal(name, expected);
+		struct worker_info info;
+		pool_worker_info(&pool, i, &info);
+		assert_int_equal(info.id, i + 1);
+		assert_int_equal(info.serving, 0);
+		assert_int_equal(info.served, 0);
+		assert_true(info.since > 0 && info.since <= clock_now());
+	}
+	close_and_join();
+}
+
+static void each_worker_has_a_buffer_of_its_own(void **state)
+{
+	for (unsigned i = 0; i < WORKERS; i++) {
+		assert_int_equal((uintptr_t)pool.workers[i].buffer % 4096, 0);
+		for (unsigned other = 0; other < i; other++)
+			assert_ptr_not_equal(pool.workers[i].buffer, pool.workers[other].buffer);
+	}
+	close_and_join();
+}
+
+static uint64_t counted(enum counter counter)
+{
+	uint64_t total = 0;
+	for (size_t i = 0; i < WORKERS; i++)
+		total += atomic_load(&stats.threads[i].counter[counter]);
+	return total;
+}
+
+static void what_was_submitted_is_served_and_closed_once(void **state)
+{
+	for (size_t i = 0; i < JOBS; i++)
+		pool_submit(&pool, &jobs[i].work);
+	close_and_join(); // all that was submitted is still done
+	uint64_t served = 0;
+	for (size_t i = 0; i < JOBS; i++) {
+		assert_int_equal(atomic_load(&jobs[i].served), 1);
+		assert_int_equal(atomic_load(&jobs[i].closed), 1);
+		assert_int_equal(atomic_load(&jobs[i].reason), (i + 1) % CLOSE_REASON_COUNT);
+		assert_true(atomic_load(&jobs[i].worker) >= 1);
+		assert_true(atomic_load(&jobs[i].worker) <= WORKERS);
+	}
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct worker_info info;
+		pool_worker_info(&pool, i, &info); // it can still be looked at
+		served += info.served;
+		assert_int_equal(info.serving, 0);
+	}
+	assert_int_equal(served, JOBS);
+	assert_int_equal(counted(COUNTER_connections_taken), JOBS);
+}
+
+static void waiting_and_serving_are_timed(void **state)
+{
+	atomic_store(&held, true);
+	for (size_t i = 0; i < WORKERS + 1; i++)
+		pool_submit(&pool, &jobs[i].work);
+	uint64_t submitted = clock_now();
+	wait_until(counted(COUNTER_connections_taken) == WORKERS);
+	wait_until(clock_now() >= submitted + 20 * NS_PER_MS);
+	uint64_t released = clock_now();
+	atomic_store(&held, false);
+	close_and_join();
+	uint64_t ended = clock_now();
+
+	struct histogram_sum wait = {0};
+	struct histogram_sum service = {0};
+	for (size_t i = 0; i < WORKERS; i++) {
+		histogram_add(&wait, &stats.threads[i].histogram[HISTOGRAM_queue_wait_seconds]);
+		histogram_add(&service,
+			      &stats.threads[i].histogram[HISTOGRAM_service_time_seconds]);
+	}
+	assert_int_equal(wait.count, WORKERS + 1);
+	assert_int_equal(service.count, WORKERS + 1);
+	assert_true(wait.max >= released - submitted); // the last one, for a worker
+	assert_true(wait.max <= ended - submitted + NS_PER_S);
+	assert_true(service.max > 0);
+}
+
+static void it_shows_what_each_worker_does(void **state)
+{
+	atomic_store(&held, true);
+	uint64_t before = clock_now();
+	for (size_t i = 0; i < WORKERS + 2; i++)
+		pool_submit(&pool, &jobs[i].work);
+	uint64_t names = 0;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct worker_info info;
+		wait_until((pool_worker_info(&pool, i, &info), info.serving != 0));
+		assert_true(info.since >= before);
+		names |= UINT64_C(1) << info.serving;
+	}
+	assert_int_equal(names, 2 + 4 + 8); // the first three, one each
+	size_t depth;
+	size_t depth_max;
+	work_queue_depth(&pool.queue, &depth, &depth_max);
+	assert_int_equal(depth, 2);
+	atomic_store(&held, false);
+	close_and_join();
+}
+
+static void a_thread_that_cannot_be_created_leaves_nothing(void **state)
+{
+	for (unsigned k = 0; k < WORKERS; k++) {
+		creations_left = k;
+		struct error error = {0};
+		assert_int_equal(try_start(WORKERS, &error), -1);
+		assert_int_equal(error.kind, ERROR_SYSTEM);
+		char expected[200];
+		snprintf(expected, sizeof(expected),
+			 "worker %u of %d: cannot create thread echod/work-%u: "
+			 "Resource temporarily unavailable; try fewer --workers",
+			 k + 1, WORKERS, k + 1);
+		assert_string_equal(error.message, expected);
+		assert_true(threads_become(0));
+		stats_close(&stats);
+	}
+}
+
+static void ask_for_a_worker_too_many(void *argument)
+{
+	struct worker_info info;
+	pool_worker_info(&pool, WORKERS, &info);
+}
+
+static void there_is_no_further_worker(void **state)
+{
+	close_and_join();
+	expect_abort(ask_for_a_worker_too_many, NULL);
+}
+
+#define WITH_POOL(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_POOL(all_workers_run_when_it_has_started),
+		WITH_POOL(each_worker_has_a_buffer_of_its_own),
+		WITH_POOL(what_was_submitted_is_served_and_closed_once),
+		WITH_POOL(waiting_and_serving_are_timed),
+		WITH_POOL(it_shows_what_each_worker_does),
+		WITH_POOL(there_is_no_further_worker),
+		cmocka_unit_test(a_thread_that_cannot_be_created_leaves_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+// Rates of the counters: stats/rates. The moments are made up.
+#include "unit.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "stats/rates.h"
+
+static struct rates rates;
+static struct snapshot snapshot;
+
+static int clear(void **state)
+{
+	memset(&rates, 0, sizeof(rates));
+	return 0;
+}
+
+static void set(uint64_t ms, uint64_t messages)
+{
+	snapshot.taken = 1000 * NS_PER_S + ms * NS_PER_MS;
+	snapshot.counter[COUNTER_messages] = messages;
+}
+
+static void sample(uint64_t ms, uint64_t messages)
+{
+	set(ms, messages);
+	rates_sample(&rates, &snapshot);
+}
+
+static void expect_rate(unsigned seconds, double rate)
+{
+	double given = rates_per_second(&rates, &snapshot, COUNTER_messages, seconds);
+	if (given < rate - 1e-6 || given > rate + 1e-6)
+		fail_msg("%g a second over %u s, not %g", given, seconds, rate);
+}
+
+static void the_spans_are_1_10_and_60_seconds(void **state)
+{
+	assert_int_equal(rate_spans[0], 1);
+	assert_int_equal(rate_spans[1], 10);
+	assert_int_equal(rate_spans[2], 60);
+}
+
+static void without_a_past_there_is_no_rate(void **state)
+{
+	set(0, 100);
+	expect_rate(1, 0.0);
+	sample(0, 100);
+	expect_rate(60, 0.0);
+}
+
+static void a_span_longer_than_the_life_is_the_life(void **state)
+{
+	sample(0, 0);
+	set(500, 100);
+	expect_rate(1, 200.0);
+	sample(1000, 100);
+	sample(2000, 100);
+	set(4000, 400);
+	expect_rate(60, 100.0);
+}
+
+// 1 a second for a minute, 10 a second for 10 seconds, then 100 within one.
+static void each_span_looks_back_as_far_as_it_says(void **state)
+{
+	uint64_t messages = 0;
+	for (uint64_t second = 0; second <= 200; second++) {
+		sample(second * 1000, messages);
+		messages += second < 190 ? 1 : second < 199 ? 10 : 100;
+	}
+	expect_rate(1, 100.0);
+	expect_rate(10, (9 * 10.0 + 100.0) / 10);
+	expect_rate(60, (50 * 1.0 + 9 * 10.0 + 100.0) / 60);
+}
+
+static void between_two_samples_the_span_is_a_little_longer(void **state)
+{
+	sample(0, 0);
+	sample(1000, 10);
+	sample(2000, 30);
+	set(2600, 46);
+	expect_rate(1, (46.0 - 10.0) / 1.6);
+}
+
+// The timer that takes samples is not exact: 0.97 s count as a second, half a second does not.
+static void a_sample_may_be_a_little_younger_than_the_span(void **state)
+{
+	sample(0, 0);
+	sample(1000, 10);
+	set(1970, 110);
+	expect_rate(1, 100.0 / 0.97);
+	set(1500, 110);
+	expect_rate(1, 110.0 / 1.5);
+}
+
+static void after_a_gap_the_rate_is_over_the_gap(void **state)
+{
+	sample(0, 0);
+	sample(30000, 300); // the machine slept
+	expect_rate(1, 10.0);
+	expect_rate(10, 10.0);
+}
+
+static void what_stands_still_has_rate_0(void **state)
+{
+	for (uint64_t second = 0; second <= 70; second++)
+		sample(second * 1000, second < 5 ? second : 5);
+	for (int i = 0; i < RATE_SPANS; i++)
+		expect_rate(rate_spans[i], 0.0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_spans_are_1_10_and_60_seconds),
+		cmocka_unit_test_setup(without_a_past_there_is_no_rate, clear),
+		cmocka_unit_test_setup(a_span_longer_than_the_life_is_the_life, clear),
+		cmocka_unit_test_setup(each_span_looks_back_as_far_as_it_says, clear),
+		cmocka_unit_test_setup(between_two_samples_the_span_is_a_little_longer, clear),
+		cmocka_unit_test_setup(a_sample_may_be_a_little_younger_than_the_span, clear),
+		cmocka_unit_test_setup(after_a_gap_the_rate_is_over_the_gap, clear),
+		cmocka_unit_test_setup(what_stands_still_has_rate_0, clear),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+// A server's life: build, start, open, drain, join, free, and what stops it half-way:
+// server/server.
+#include "expect.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "inside.h"
+#include "peer.h"
+#include "place.h"
+#include "process.h"
+
+static struct inside inside;
+static unsigned creations_left; // pthread_create fails from then on
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument)
+{
+	if (creations_left == 0)
+		return EAGAIN;
+	creations_left--;
+	return __real_pthread_create(thread, attributes, run, argument);
+}
+
+static size_t descriptors_before;
+
+static int configure(void **state)
+{
+	creations_left = 1000;
+	inside_configure(&inside);
+	place_path("."); // made before descriptors are counted
+	descriptors_before = open_descriptors();
+	return 0;
+}
+
+static int nothing_left(void **state)
+{
+	size_t descriptors = open_descriptors();
+	place_remove();
+	return descriptors == descriptors_before && threads_become(0) ? 0 : -1;
+}
+
+#define SERVER(test) cmocka_unit_test_setup_teardown(test, configure, nothing_left)
+
+static const char *unix_address(const char *name)
+{
+	static char text[ADDRESS_TEXT_SIZE];
+	snprintf(text, sizeof(text), "unix:%s", place_path(name));
+	return text;
+}
+
+// Waits until the last connection has ended.
+static void expect_done(void)
+{
+	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
+	assert_int_equal(poll(&done, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+}
+
+static bool is_done(void)
+{
+	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
+	return poll(&done, 1, 0) == 1;
+}
+
+static void it_listens_on_all_its_addresses(void **state)
+{
+	inside_listen(&inside, "127.0.0.1:0");
+	inside_listen(&inside, "127.0.0.2:0");
+	inside_listen(&inside, unix_address("s"));
+	inside_start(&inside);
+	assert_int_equal(inside.server.listener_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		int client = peer_connect(inside.server.names[i]);
+		peer_ping(client);
+		peer_close(client);
+		const char *colon = strrchr(inside.server.names[i], ':');
+		assert_int_equal(inside.server.ports[i], i < 2 ? atoi(colon + 1) : 0);
+	}
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
+	inside_end(&inside);
+	assert_false(place_exists(place_path("s")));
+}
+
+static void threads_have_their_names(void **state)
+{
+	inside_start(&inside);
+	char name[16];
+	assert_int_equal(pthread_getname_np(inside.server.acceptor, name, sizeof(name)), 0);
+	assert_string_equal(name, "echod/accept");
+	assert_true(threads_become(1 + 2));
+	inside_end(&inside);
+}
+
+static void connections_beyond_the_workers_are_queued(void **state)
+{
+	inside_start(&inside);
+	int clients[5];
+	for (size_t i = 0; i < 5; i++)
+		clients[i] = peer_connect(inside_address(&inside));
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 5 &&
+		   inside_gauge(&inside, GAUGE_queue_depth) == 3);
+	assert_int_equal(inside_gauge(&inside, GAUGE_connections_serving), 2);
+	assert_int_equal(inside_gauge(&inside, GAUGE_connections_queued), 3);
+	assert_int_equal(inside_gauge(&inside, GAUGE_workers_total), 2);
+	assert_int_equal(inside_gauge(&inside, GAUGE_workers_busy), 2);
+	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 0);
+	assert_true(inside_gauge(&inside, GAUGE_queue_depth_max) >= 3);
+	for (size_t i = 0; i < 5; i++) { // in the order they came
+		peer_ping(clients[i]);
+		peer_close(clients[i]);
+	}
+	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 5);
+	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 2);
+	assert_int_equal(inside_counter(&inside, COUNTER_bytes_received), 5 * 64);
+	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 0);
+	inside_end(&inside);
+}
+
+static void without_jemalloc_memory_is_0(void **state)
+{
+	inside_start(&inside);
+	assert_int_equal(inside_gauge(&inside, GAUGE_memory_allocated_bytes), 0);
+	assert_int_equal(inside_gauge(&inside, GAUGE_memory_resident_bytes), 0);
+	assert_true(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
+	inside_end(&inside);
+}
+
+static void who_says_nothing_is_silent(void **state)
+{
+	inside.config.idle_timeout = 30 * NS_PER_MS;
+	inside_start(&inside);
+	peer_expect_eof(peer_connect(inside_address(&inside)));
+	wait_until(inside_counter(&inside, COUNTER_connections_closed_idle) == 1);
+	int prober = peer_connect(inside_address(&inside));
+	peer_close(prober);
+	wait_until(inside_counter(&inside, COUNTER_connections_silent) == 2);
+	inside_end(&inside);
+}
+
+static void a_drain_lets_connections_finish(void **state)
+{
+	inside_start(&inside);
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	server_drain(&inside.server, CLOCK_NEVER);
+	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
+	int refused;
+	wait_until((refused = peer_try_connect(inside_address(&inside), NULL)) < 0 ||
+		   (close(refused), false));
+	assert_int_equal(errno, ECONNREFUSED);
+	peer_ping(client);
+	assert_false(is_done());
+	peer_half_close(client);
+	peer_expect_eof(client);
+	expect_done();
+	// Who connected before the listener was closed has been taken in, too.
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_peer),
+			 inside_counter(&inside, COUNTER_connections_accepted));
+	inside_end(&inside);
+}
+
+static void a_drain_cuts_at_its_deadline(void **state)
+{
+	inside_start(&inside);
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	uint64_t before = clock_now();
+	server_drain(&inside.server, 100 * NS_PER_MS);
+	peer_expect_eof(client); // all was echoed: an orderly end
+	assert_true(clock_now() - before >= 100 * NS_PER_MS);
+	expect_done();
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
+	inside_end(&inside);
+}
+
+static void the_last_drain_counts(void **state)
+{
+	inside_start(&inside);
+	int clients[4]; // two served, two queued
+	for (size_t i = 0; i < 4; i++)
+		clients[i] = peer_connect(inside_address(&inside));
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 4);
+	server_drain(&inside.server, CLOCK_NEVER);
+	server_drain(&inside.server, 0);
+	for (size_t i = 0; i < 4; i++)
+		peer_expect_eof(clients[i]);
+	expect_done();
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 4);
+	inside_end(&inside);
+}
+
+static void who_is_stuck_is_cut_with_a_reset(void **state)
+{
+	inside_start(&inside);
+	int client = peer_connect(inside_address(&inside));
+	static char bytes[65536];
+	uint64_t sent = 0;
+	struct pollfd room = {.fd = client, .events = POLLOUT};
+	while (poll(&room, 1, 300) == 1) { // until the buffers of both ends are full
+		int64_t count = peer_send_some(client, bytes, sizeof(bytes));
+		assert_true(count >= 0);
+		sent += (uint64_t)count;
+	}
+	assert_true(inside_counter(&inside, COUNTER_bytes_sent) < sent);
+	server_drain(&inside.server, 0);
+	peer_expect_reset(client); // its echo is not whole
+	expect_done();
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
+	inside_end(&inside);
+}
+
+static void expect_build_fails(const char *message)
+{
+	struct error error = {0};
+	if (inside.config.listen_count == 0)
+		inside.config.listen_count = 1;
+	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	if (!strstr(error.message, message))
+		fail_msg("'%s' does not say '%s'", error.message, message);
+}
+
+static void what_cannot_be_bound_leaves_nothing(void **state)
+{
+	inside_listen(&inside, "127.0.0.1:0");
+	inside_listen(&inside, "192.0.2.1:7"); // not ours
+	expect_build_fails("cannot listen on 192.0.2.1:7: Cannot assign requested address");
+	assert_int_equal(open_descriptors(), descriptors_before);
+	inside.config.listen_count = 1;
+	inside_listen(&inside, "no-such-host.invalid:7");
+	expect_build_fails("cannot find host 'no-such-host.invalid'");
+}
+
+static void a_port_in_use_is_named(void **state)
+{
+	static struct inside other;
+	inside_configure(&other);
+	inside_start(&other);
+	inside_listen(&inside, inside_address(&other));
+	char message[200];
+	snprintf(message, sizeof(message), "cannot listen on %s: Address already in use",
+		 inside_address(&other));
+	expect_build_fails(message);
+	inside_end(&other);
+}
+
+static void limit_descriptors(rlim_t count)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = count ? count : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void connections_are_held_against_the_descriptor_limit(void **state)
+{
+	limit_descriptors(100);
+	inside.config.max_connections = 64;
+	expect_build_fails("64 connections take 105, allowed are 100 (see ulimit -n)");
+	inside.config.max_connections = 0; // as many as there is room for
+	struct error error = {0};
+	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
+	assert_int_equal(inside.server.config.max_connections, 59);
+	server_free(&inside.server);
+	limit_descriptors(30);
+	expect_build_fails("1 connections take 42, allowed are 30");
+	limit_descriptors(0);
+}
+
+static void a_thread_that_cannot_be_created_stops_the_start(void **state)
+{
+	for (unsigned k = 0; k <= inside.config.workers; k++) {
+		inside.config.listen_count = 1;
+		struct error error = {0};
+		assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error),
+				 0);
+		creations_left = k;
+		assert_int_equal(server_start(&inside.server, &error), -1);
+		assert_int_equal(error.kind, ERROR_SYSTEM);
+		assert_non_null(
+			strstr(error.message, k < 2 ? "cannot create thread echod/work-"
+						    : "cannot create thread echod/accept: "));
+		assert_true(threads_become(0));
+		server_free(&inside.server);
+		assert_int_equal(open_descriptors(), descriptors_before);
+	}
+}
+
+static void a_listener_that_cannot_be_opened_stops_the_start(void **state)
+{
+	place_file("s", "a file", 6);
+	inside_listen(&inside, "127.0.0.1:0");
+	inside_listen(&inside, unix_address("s"));
+	struct error error = {0};
+	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
+	assert_int_equal(server_start(&inside.server, &error), 0);
+	assert_int_equal(server_open(&inside.server, &error), -1);
+	assert_non_null(strstr(error.message, "it exists and is not a socket"));
+	// Nobody got in by the other address.
+	assert_int_equal(peer_try_connect(inside.server.names[0], NULL), -1);
+	inside_end(&inside);
+	assert_true(place_exists(place_path("s")));
+}
+
+static void what_was_only_built_can_be_freed(void **state)
+{
+	inside.config.listen_count = 1;
+	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, NULL), 0);
+	server_free(&inside.server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVER(it_listens_on_all_its_addresses),
+		SERVER(threads_have_their_names),
+		SERVER(connections_beyond_the_workers_are_queued),
+		SERVER(without_jemalloc_memory_is_0),
+		SERVER(who_says_nothing_is_silent),
+		SERVER(a_drain_lets_connections_finish),
+		SERVER(a_drain_cuts_at_its_deadline),
+		SERVER(the_last_drain_counts),
+		SERVER(who_is_stuck_is_cut_with_a_reset),
+		SERVER(what_cannot_be_bound_leaves_nothing),
+		SERVER(a_port_in_use_is_named),
+		SERVER(connections_are_held_against_the_descriptor_limit),
+		SERVER(a_thread_that_cannot_be_created_stops_the_start),
+		SERVER(a_listener_that_cannot_be_opened_stops_the_start),
+		SERVER(what_was_only_built_can_be_freed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,235 @@
+// How many connections each source has: server/sources.
+#include "expect.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "peer.h"
+#include "server/sources.h"
+
+#define LIMIT 5
+#define CAPACITY 200
+#define NAMES 64
+#define STEPS 100000
+
+static struct sources sources;
+
+static int open_sources(void **state)
+{
+	return sources_open(&sources, LIMIT, CAPACITY, NULL);
+}
+
+static int close_sources(void **state)
+{
+	sources_close(&sources);
+	return 0;
+}
+
+#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, open_sources, close_sources)
+
+static struct conn_origin from_v4(const char *address, uint16_t port)
+{
+	struct conn_origin origin = {.peer.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
+	assert_int_equal(inet_pton(AF_INET, address, &origin.peer.v4.sin_addr), 1);
+	return origin;
+}
+
+static struct conn_origin from_v6(const char *address, uint16_t port)
+{
+	struct conn_origin origin = {
+		.peer.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
+	assert_int_equal(inet_pton(AF_INET6, address, &origin.peer.v6.sin6_addr), 1);
+	return origin;
+}
+
+static struct conn_origin from_user(uint32_t user)
+{
+	return (struct conn_origin){.peer.any = {.sa_family = AF_UNIX}, .peer_user = user};
+}
+
+// As many as the limit get in, not one more; who leaves makes room.
+static void expect_limit(const struct conn_origin *origin)
+{
+	for (int i = 0; i < LIMIT; i++)
+		assert_true(sources_enter(&sources, origin));
+	assert_false(sources_enter(&sources, origin));
+	assert_false(sources_enter(&sources, origin));
+	sources_leave(&sources, origin);
+	assert_true(sources_enter(&sources, origin));
+	assert_false(sources_enter(&sources, origin));
+}
+
+static void each_kind_of_source_has_its_limit(void **state)
+{
+	// The same bits in another family are another source.
+	const struct conn_origin origins[] = {
+		from_v4("127.0.0.1", 1), from_v4("127.0.0.2", 1),
+		from_v6("::1", 1),	 from_v6("::2", 1),
+		from_v6("7f00:1::", 1),	 from_user(0),
+		from_user(1000),	 from_user(htonl(INADDR_LOOPBACK)),
+	};
+	for (size_t i = 0; i < COUNT_OF(origins); i++)
+		expect_limit(&origins[i]);
+	for (size_t i = 0; i < COUNT_OF(origins); i++) {
+		for (int n = 0; n < LIMIT; n++)
+			sources_leave(&sources, &origins[i]);
+	}
+}
+
+static void ports_do_not_matter(void **state)
+{
+	for (uint16_t port = 1; port <= LIMIT; port++) {
+		struct conn_origin v4 = from_v4("192.0.2.1", port);
+		struct conn_origin v6 = from_v6("2001:db8::1", port);
+		v6.peer.v6.sin6_flowinfo = port;
+		assert_true(sources_enter(&sources, &v4));
+		assert_true(sources_enter(&sources, &v6));
+	}
+	struct conn_origin v4 = from_v4("192.0.2.1", 1000);
+	struct conn_origin v6 = from_v6("2001:db8::1", 1000);
+	assert_false(sources_enter(&sources, &v4));
+	assert_false(sources_enter(&sources, &v6));
+}
+
+static void without_a_limit_nobody_is_counted(void **state)
+{
+	struct sources unlimited;
+	assert_int_equal(sources_open(&unlimited, 0, CAPACITY, NULL), 0);
+	assert_null(unlimited.entries);
+	struct conn_origin origin = from_user(0);
+	for (int i = 0; i < 2 * CAPACITY; i++)
+		assert_true(sources_enter(&unlimited, &origin));
+	sources_leave(&unlimited, &origin);
+	sources_close(&unlimited);
+}
+
+static void it_holds_as_many_sources_as_connections(void **state)
+{
+	for (int round = 0; round < 3; round++) {
+		for (uint32_t user = 0; user < CAPACITY; user++) {
+			struct conn_origin origin = from_user(user);
+			assert_true(sources_enter(&sources, &origin));
+		}
+		for (uint32_t user = 0; user < CAPACITY; user++) {
+			struct conn_origin origin = from_user(user);
+			sources_leave(&sources, &origin);
+		}
+	}
+}
+
+static struct conn_origin origin_numbered(unsigned number)
+{
+	char text[64];
+	switch (number % 3) {
+	case 0:
+		snprintf(text, sizeof(text), "10.0.%u.1", number);
+		return from_v4(text, (uint16_t)(number + 1));
+	case 1:
+		snprintf(text, sizeof(text), "2001:db8::%x", number);
+		return from_v6(text, (uint16_t)(number + 1));
+	default:
+		return from_user(number);
+	}
+}
+
+static void random_comings_and_goings_agree_with_a_plain_model(void **state)
+{
+	unsigned model[NAMES] = {0};
+	unsigned total = 0;
+	uint64_t seed = 4;
+	for (int step = 0; step < STEPS; step++) {
+		unsigned number = (unsigned)pattern_number(&seed, 0, NAMES - 1);
+		struct conn_origin origin = origin_numbered(number);
+		// Long climbs to the limit, long ways down.
+		bool enters = pattern_number(&seed, 0, 99) < (step / 5000 % 2 ? 35U : 65U);
+		if (enters && total < CAPACITY) {
+			bool room = model[number] < LIMIT;
+			assert_int_equal(sources_enter(&sources, &origin), room);
+			model[number] += room;
+			total += room;
+		} else if (!enters && model[number] > 0) {
+			sources_leave(&sources, &origin);
+			model[number]--;
+			total--;
+		}
+	}
+	size_t free = 0;
+	size_t distinct = 0;
+	for (const struct source *source = sources.free; source; source = source->next)
+		free++;
+	for (size_t i = 0; i < NAMES; i++)
+		distinct += model[i] > 0;
+	assert_int_equal(free, CAPACITY - distinct);
+}
+
+static atomic_uint entered; // not left yet
+
+static void *leave_all(void *argument)
+{
+	const struct conn_origin *origin = argument;
+	for (int left = 0; left < STEPS;) {
+		if (atomic_load(&entered) == 0) {
+			sched_yield();
+			continue;
+		}
+		atomic_fetch_sub(&entered, 1);
+		sources_leave(&sources, origin);
+		left++;
+	}
+	return NULL;
+}
+
+static void one_may_enter_while_another_leaves(void **state)
+{
+	struct conn_origin origin = from_v4("127.0.0.1", 1);
+	pthread_t worker;
+	assert_int_equal(pthread_create(&worker, NULL, leave_all, &origin), 0);
+	for (int in = 0; in < STEPS;) {
+		if (sources_enter(&sources, &origin)) {
+			atomic_fetch_add(&entered, 1);
+			in++;
+		} else {
+			sched_yield();
+		}
+	}
+	pthread_join(worker, NULL);
+	expect_limit(&origin);
+}
+
+static void leave_without_entering(void *argument)
+{
+	struct conn_origin origin = from_user(1);
+	sources_leave(&sources, &origin);
+}
+
+static void enter_one_source_too_many(void *argument)
+{
+	for (uint32_t user = 0; user <= CAPACITY; user++) {
+		struct conn_origin origin = from_user(user);
+		sources_enter(&sources, &origin);
+	}
+}
+
+static void misuse_aborts(void **state)
+{
+	expect_abort(leave_without_entering, NULL);
+	expect_abort(enter_one_source_too_many, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SOURCES(each_kind_of_source_has_its_limit),
+		WITH_SOURCES(ports_do_not_matter),
+		cmocka_unit_test(without_a_limit_nobody_is_counted),
+		WITH_SOURCES(it_holds_as_many_sources_as_connections),
+		WITH_SOURCES(random_comings_and_goings_agree_with_a_plain_model),
+		WITH_SOURCES(one_may_enter_while_another_leaves),
+		WITH_SOURCES(misuse_aborts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

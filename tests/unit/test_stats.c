@@ -1,0 +1,238 @@
+// The counters and their laws: stats/stats. Threads play the acceptor and the workers, the test
+// takes the snapshots.
+#include "expect.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "process.h"
+#include "stats/stats.h"
+
+#define WORKERS 4
+#define CONNECTIONS 50000
+
+static struct stats stats;
+static struct snapshot snapshot;
+
+static int open_stats(void **state)
+{
+	return stats_open(&stats, 1 + WORKERS, NULL);
+}
+
+static int close_stats(void **state)
+{
+	stats_close(&stats);
+	return stats.threads == NULL && stats.thread_count == 0 ? 0 : -1;
+}
+
+static void count_metric(const struct metric *metric, const char *const *taken, size_t count)
+{
+	assert_true(metric->help[0] != '\0');
+	assert_int_equal(strspn(metric->name, "abcdefghijklmnopqrstuvwxyz0123456789_"),
+			 strlen(metric->name));
+	for (size_t i = 0; i < count; i++)
+		assert_string_not_equal(metric->name, taken[i]);
+}
+
+static void names_are_unique_and_well_formed(void **state)
+{
+	const char *names[COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];
+	size_t count = 0;
+	for (int i = 0; i < COUNTER_COUNT; names[count++] = counter_metrics[i++].name)
+		count_metric(&counter_metrics[i], names, count);
+	for (int i = 0; i < GAUGE_COUNT; names[count++] = gauge_metrics[i++].name)
+		count_metric(&gauge_metrics[i], names, count);
+	for (int i = 0; i < HISTOGRAM_COUNT; names[count++] = histogram_metrics[i++].name)
+		count_metric(&histogram_metrics[i], names, count);
+}
+
+static void each_close_reason_has_its_counter(void **state)
+{
+	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++) {
+		char name[64] = "connections_closed_";
+		strcat(name, close_reason_name((enum close_reason)reason));
+		enum counter counter = close_reason_counter((enum close_reason)reason);
+		assert_string_equal(counter_metrics[counter].name, name);
+		assert_int_equal(counter_metrics[counter].unit, UNIT_COUNT);
+	}
+}
+
+// Two threads that count must not share a cache line.
+static void threads_count_on_cache_lines_of_their_own(void **state)
+{
+	assert_int_equal((uintptr_t)stats.threads % 64, 0);
+	assert_int_equal(sizeof(struct thread_stats) % 64, 0);
+}
+
+static void a_snapshot_adds_up_all_threads(void **state)
+{
+	for (size_t i = 0; i < stats.thread_count; i++) {
+		counter_add(&stats.threads[i], COUNTER_messages, i + 1);
+		histogram_record(&stats.threads[i].histogram[HISTOGRAM_queue_wait_seconds], i);
+	}
+	counter_add(&stats.threads[1], COUNTER_bytes_received, UINT64_C(1) << 40);
+	counter_add(&stats.threads[1], COUNTER_bytes_received, 1);
+	uint64_t before = clock_now();
+	stats_sum(&stats, WORKERS, &snapshot);
+	assert_true(snapshot.taken >= before && snapshot.taken <= clock_now());
+	assert_int_equal(snapshot.counter[COUNTER_messages], 15);
+	assert_int_equal(snapshot.counter[COUNTER_bytes_received], (UINT64_C(1) << 40) + 1);
+	assert_int_equal(snapshot.histogram[HISTOGRAM_queue_wait_seconds].count, 1 + WORKERS);
+	assert_int_equal(snapshot.histogram[HISTOGRAM_queue_wait_seconds].max, WORKERS);
+	assert_int_equal(snapshot.histogram[HISTOGRAM_service_time_seconds].count, 0);
+	stats_sum(&stats, WORKERS, &snapshot); // replaces what was there
+	assert_int_equal(snapshot.counter[COUNTER_messages], 15);
+}
+
+static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving)
+{
+	stats_sum(&stats, WORKERS, &snapshot);
+	assert_int_equal(snapshot.gauge[GAUGE_connections_open], open);
+	assert_int_equal(snapshot.gauge[GAUGE_connections_queued], queued);
+	assert_int_equal(snapshot.gauge[GAUGE_connections_serving], serving);
+}
+
+static void gauges_follow_from_the_counters(void **state)
+{
+	expect_gauges(0, 0, 0);
+	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
+	expect_gauges(10, 10, 0);
+	counter_add(&stats.threads[1], COUNTER_connections_taken, 3);
+	expect_gauges(10, 7, 3);
+	counter_add(&stats.threads[1], COUNTER_connections_closed_reset, 1);
+	counter_add(&stats.threads[2], COUNTER_connections_closed_peer, 1);
+	expect_gauges(8, 7, 1);
+	// A worker cannot serve two: the end of one was not seen yet.
+	counter_add(&stats.threads[1], COUNTER_connections_taken, WORKERS);
+	expect_gauges(8, 4, WORKERS);
+}
+
+static void take_what_was_not_accepted(void *argument)
+{
+	counter_add(&stats.threads[1], COUNTER_connections_taken, 1);
+	stats_sum(&stats, WORKERS, &snapshot);
+}
+
+static void close_what_was_not_taken(void *argument)
+{
+	counter_add(&stats.threads[0], COUNTER_connections_accepted, 1);
+	counter_add(&stats.threads[1], COUNTER_connections_closed_idle, 1);
+	stats_sum(&stats, WORKERS, &snapshot);
+}
+
+static void a_broken_law_aborts(void **state)
+{
+	expect_abort(take_what_was_not_accepted, NULL);
+	expect_abort(close_what_was_not_taken, NULL);
+}
+
+// What the work queue is in the server: the hand-over through a mutex.
+static struct {
+	pthread_mutex_t lock;
+	unsigned waiting;
+	bool ended;
+} hand_over = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *play_acceptor(void *argument)
+{
+	for (int i = 0; i < CONNECTIONS; i++) {
+		counter_add(&stats.threads[0], COUNTER_connections_accepted, 1);
+		pthread_mutex_lock(&hand_over.lock);
+		hand_over.waiting++;
+		hand_over.ended = i + 1 == CONNECTIONS;
+		pthread_mutex_unlock(&hand_over.lock);
+	}
+	return NULL;
+}
+
+static void serve(struct thread_stats *own, int number)
+{
+	counter_add(own, COUNTER_connections_taken, 1);
+	if (number % 3 == 0) {
+		counter_add(own, COUNTER_connections_silent, 1);
+	} else {
+		counter_add(own, COUNTER_messages, 1);
+		counter_add(own, COUNTER_bytes_received, 100);
+		counter_add(own, COUNTER_bytes_sent, 100);
+	}
+	counter_add(own, close_reason_counter((enum close_reason)(number % CLOSE_REASON_COUNT)), 1);
+}
+
+static void *play_worker(void *argument)
+{
+	for (int number = 0;; number++) {
+		pthread_mutex_lock(&hand_over.lock);
+		bool took = hand_over.waiting > 0;
+		bool over = !took && hand_over.ended;
+		hand_over.waiting -= took;
+		pthread_mutex_unlock(&hand_over.lock);
+		if (over)
+			return NULL;
+		if (took)
+			serve(argument, number);
+		else
+			sched_yield();
+	}
+}
+
+static uint64_t check_laws(void)
+{
+	uint64_t closed = 0;
+	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
+		closed += snapshot.counter[close_reason_counter((enum close_reason)reason)];
+	const uint64_t *counter = snapshot.counter;
+	uint64_t open = snapshot.gauge[GAUGE_connections_open];
+	assert_true(closed <= counter[COUNTER_connections_taken]);
+	assert_true(counter[COUNTER_connections_taken] <= counter[COUNTER_connections_accepted]);
+	assert_true(open <= counter[COUNTER_connections_accepted]); // never negative
+	assert_int_equal(open, counter[COUNTER_connections_accepted] - closed);
+	assert_int_equal(open, snapshot.gauge[GAUGE_connections_queued] +
+				       snapshot.gauge[GAUGE_connections_serving]);
+	assert_true(snapshot.gauge[GAUGE_connections_serving] <= WORKERS);
+	assert_true(counter[COUNTER_bytes_sent] <= counter[COUNTER_bytes_received]);
+	assert_true(counter[COUNTER_bytes_received] <= 100 * counter[COUNTER_messages]);
+	return closed;
+}
+
+static void the_laws_hold_in_every_snapshot(void **state)
+{
+	hand_over.waiting = 0;
+	hand_over.ended = false;
+	pthread_t acceptor;
+	pthread_t workers[WORKERS];
+	assert_int_equal(pthread_create(&acceptor, NULL, play_acceptor, NULL), 0);
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_int_equal(
+			pthread_create(&workers[i], NULL, play_worker, &stats.threads[1 + i]), 0);
+	uint64_t deadline = clock_deadline(PATIENCE);
+	uint64_t closed = 0;
+	uint64_t before = 0;
+	while (closed < CONNECTIONS && clock_now() < deadline) {
+		stats_sum(&stats, WORKERS, &snapshot);
+		closed = check_laws();
+		assert_true(closed >= before); // counters only go up
+		before = closed;
+	}
+	pthread_join(acceptor, NULL);
+	for (size_t i = 0; i < WORKERS; i++)
+		pthread_join(workers[i], NULL);
+	assert_int_equal(closed, CONNECTIONS);
+	expect_gauges(0, 0, 0);
+}
+
+#define WITH_STATS(test) cmocka_unit_test_setup_teardown(test, open_stats, close_stats)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_unique_and_well_formed),
+		cmocka_unit_test(each_close_reason_has_its_counter),
+		WITH_STATS(threads_count_on_cache_lines_of_their_own),
+		WITH_STATS(a_snapshot_adds_up_all_threads),
+		WITH_STATS(gauges_follow_from_the_counters),
+		WITH_STATS(a_broken_law_aborts),
+		WITH_STATS(the_laws_hold_in_every_snapshot),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,141 @@
+// Several servers claim one path at once: net/unix_path.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/unix_path.h"
+#include "socket_file.h"
+
+#define CLAIMERS 6
+#define ROUNDS 10
+
+struct claimer {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	int fd;
+	int result;
+	struct unix_path path;
+	struct error error;
+};
+
+static void *claim_at_the_start(void *argument)
+{
+	struct claimer *claimer = argument;
+	pthread_barrier_wait(claimer->start);
+	claimer->result =
+		unix_path_listen(&claimer->path, claimer->fd, "s", 16, true, &claimer->error);
+	return NULL;
+}
+
+static void of_threads_that_race_one_wins(void **state)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		struct claimer claimers[CLAIMERS] = {0};
+		pthread_barrier_t start;
+		pthread_barrier_init(&start, NULL, CLAIMERS);
+		leave_stale("s");
+		for (size_t i = 0; i < CLAIMERS; i++) {
+			claimers[i].start = &start;
+			claimers[i].fd = new_socket(SOCK_STREAM);
+			assert_int_equal(pthread_create(&claimers[i].thread, NULL,
+							claim_at_the_start, &claimers[i]),
+					 0);
+		}
+		int winners = 0;
+		for (size_t i = 0; i < CLAIMERS; i++) {
+			pthread_join(claimers[i].thread, NULL);
+			if (claimers[i].result == 0)
+				winners++;
+			else
+				assert_string_equal(claimers[i].error.message, LIVE);
+		}
+		assert_int_equal(winners, 1);
+		assert_true(takes_connections("s"));
+		for (size_t i = 0; i < CLAIMERS; i++) {
+			unix_path_remove(&claimers[i].path);
+			close(claimers[i].fd);
+		}
+		pthread_barrier_destroy(&start);
+		assert_int_equal(access("s", F_OK), -1);
+	}
+}
+
+// A process that claims 's' when `start` comes to its end, tells `report` how it went (`w`on,
+// `l`ive server there, or another `f`ailure) and holds what it has until `finish` comes to its end.
+static pid_t start_process(const int start[2], const int report[2], const int finish[2])
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child > 0)
+		return child;
+	close(start[1]);
+	close(finish[1]);
+	char byte;
+	struct unix_path path;
+	struct error error;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || read(start[0], &byte, 1) != 0)
+		_exit(1);
+	char outcome = 'w';
+	if (unix_path_listen(&path, fd, "s", 16, true, &error) != 0)
+		outcome = strcmp(error.message, LIVE) == 0 ? 'l' : 'f';
+	if (write(report[1], &outcome, 1) != 1 || read(finish[0], &byte, 1) != 0)
+		_exit(1);
+	unix_path_remove(&path);
+	_exit(0);
+}
+
+static void race_processes(void)
+{
+	int start[2];
+	int report[2];
+	int finish[2];
+	pid_t children[CLAIMERS];
+	assert_int_equal(
+		pipe2(start, O_CLOEXEC) | pipe2(report, O_CLOEXEC) | pipe2(finish, O_CLOEXEC), 0);
+	for (size_t i = 0; i < CLAIMERS; i++)
+		children[i] = start_process(start, report, finish);
+	close(start[1]);
+	int winners = 0;
+	for (size_t i = 0; i < CLAIMERS; i++) {
+		char outcome;
+		assert_int_equal(read(report[0], &outcome, 1), 1);
+		assert_int_not_equal(outcome, 'f');
+		winners += outcome == 'w';
+	}
+	assert_int_equal(winners, 1);
+	assert_true(takes_connections("s"));
+	close(finish[1]);
+	for (size_t i = 0; i < CLAIMERS; i++) {
+		int status;
+		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+		assert_int_equal(status, 0);
+	}
+	close(start[0]);
+	close(report[0]);
+	close(report[1]);
+	close(finish[0]);
+}
+
+static void of_processes_that_race_one_wins(void **state)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		leave_stale("s");
+		race_processes();
+		assert_int_equal(access("s", F_OK), -1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIRECTORY(of_threads_that_race_one_wins),
+		IN_DIRECTORY(of_processes_that_race_one_wins),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

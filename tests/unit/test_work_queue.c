@@ -1,0 +1,279 @@
+// The work queue: order, close, wake-ups: pool/work_queue.
+#include "expect.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "pool/work_queue.h"
+#include "process.h"
+
+#define SLEEPERS 8
+#define ROUNDS 10000
+#define PUSHERS 4
+#define TAKERS 4
+#define ITEMS 100000
+
+// How many times somebody has gone to sleep; counted with the queue's lock held.
+static atomic_uint sleeps;
+
+int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
+
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
+{
+	atomic_fetch_add(&sleeps, 1);
+	return __real_pthread_cond_wait(condition, lock);
+}
+
+struct item {
+	struct work work;
+	unsigned number;
+	atomic_uint seen;
+};
+
+static struct work_queue queue;
+static struct item items[ITEMS];
+
+static int open_queue(void **state)
+{
+	work_queue_init(&queue, ITEMS);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		items[i].number = i;
+		atomic_store(&items[i].seen, 0);
+	}
+	atomic_store(&sleeps, 0);
+	return 0;
+}
+
+static int close_queue(void **state)
+{
+	work_queue_destroy(&queue);
+	return 0;
+}
+
+#define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, open_queue, close_queue)
+
+static unsigned number_of(const struct work *work)
+{
+	assert_non_null(work);
+	return ((const struct item *)(const void *)work)->number;
+}
+
+static void first_in_is_first_out(void **state)
+{
+	for (unsigned i = 0; i < 10; i++)
+		work_queue_push(&queue, &items[i].work);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(number_of(work_queue_take(&queue)), i);
+	for (unsigned i = 10; i < 15; i++)
+		work_queue_push(&queue, &items[i].work);
+	for (unsigned i = 5; i < 15; i++)
+		assert_int_equal(number_of(work_queue_take(&queue)), i);
+	work_queue_push(&queue, &items[0].work); // it may come again
+	assert_int_equal(number_of(work_queue_take(&queue)), 0);
+}
+
+static void it_knows_its_depth_and_the_greatest(void **state)
+{
+	size_t depth;
+	size_t depth_max;
+	work_queue_depth(&queue, &depth, &depth_max);
+	assert_int_equal(depth, 0);
+	assert_int_equal(depth_max, 0);
+	for (unsigned i = 0; i < 3; i++)
+		work_queue_push(&queue, &items[i].work);
+	work_queue_take(&queue);
+	work_queue_depth(&queue, &depth, &depth_max);
+	assert_int_equal(depth, 2);
+	assert_int_equal(depth_max, 3);
+	work_queue_take(&queue);
+	work_queue_take(&queue);
+	work_queue_depth(&queue, &depth, &depth_max);
+	assert_int_equal(depth, 0);
+	assert_int_equal(depth_max, 3);
+}
+
+static void work_knows_when_it_was_pushed(void **state)
+{
+	uint64_t before = clock_now();
+	work_queue_push(&queue, &items[0].work);
+	const struct work *work = work_queue_take(&queue);
+	assert_true(work->queued_at >= before && work->queued_at <= clock_now());
+}
+
+static void after_close_what_is_left_and_then_nothing(void **state)
+{
+	for (unsigned i = 0; i < 3; i++)
+		work_queue_push(&queue, &items[i].work);
+	work_queue_close(&queue);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(number_of(work_queue_take(&queue)), i);
+	assert_null(work_queue_take(&queue));
+	assert_null(work_queue_take(&queue));
+}
+
+static void *take_once(void *argument)
+{
+	return work_queue_take(&queue);
+}
+
+// Until so many have gone to sleep in all, and do sleep: who waits has given the lock back.
+static void wait_for_sleeps(unsigned count)
+{
+	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&sleeps) < count;) {
+		if (clock_now() >= deadline)
+			fail_msg("nobody went to sleep");
+		sched_yield();
+	}
+	pthread_mutex_lock(&queue.lock);
+	pthread_mutex_unlock(&queue.lock);
+}
+
+static void close_wakes_all_sleepers(void **state)
+{
+	pthread_t sleepers[SLEEPERS];
+	for (size_t i = 0; i < SLEEPERS; i++)
+		assert_int_equal(pthread_create(&sleepers[i], NULL, take_once, NULL), 0);
+	wait_for_sleeps(SLEEPERS);
+	work_queue_close(&queue);
+	for (size_t i = 0; i < SLEEPERS; i++) {
+		void *taken = &queue;
+		assert_int_equal(pthread_join(sleepers[i], &taken), 0);
+		assert_null(taken);
+	}
+}
+
+static void each_push_wakes_one_of_the_sleepers(void **state)
+{
+	pthread_t sleepers[SLEEPERS];
+	for (size_t i = 0; i < SLEEPERS; i++)
+		assert_int_equal(pthread_create(&sleepers[i], NULL, take_once, NULL), 0);
+	wait_for_sleeps(SLEEPERS);
+	for (size_t i = 0; i < SLEEPERS; i++)
+		work_queue_push(&queue, &items[i].work);
+	for (size_t i = 0; i < SLEEPERS; i++) {
+		void *taken = NULL;
+		assert_int_equal(pthread_join(sleepers[i], &taken), 0);
+		assert_int_equal(atomic_fetch_add(&items[number_of(taken)].seen, 1), 0);
+	}
+}
+
+static void *take_all(void *argument)
+{
+	struct work *work;
+	while ((work = work_queue_take(&queue)))
+		atomic_fetch_add(&((struct item *)(void *)work)->seen, 1);
+	return NULL;
+}
+
+static void wait_until_seen(const struct item *item)
+{
+	for (uint64_t deadline = clock_deadline(PATIENCE); !atomic_load(&item->seen);) {
+		if (clock_now() >= deadline)
+			fail_msg("work %u was lost", item->number);
+		sched_yield();
+	}
+}
+
+static void a_push_always_wakes_a_sleeper(void **state)
+{
+	pthread_t taker;
+	assert_int_equal(pthread_create(&taker, NULL, take_all, NULL), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		wait_for_sleeps(i + 1);
+		work_queue_push(&queue, &items[i].work);
+		wait_until_seen(&items[i]);
+	}
+	work_queue_close(&queue);
+	pthread_join(taker, NULL);
+}
+
+// Here the push comes at any moment of the taker's way to sleep.
+static void a_push_is_not_missed_on_the_way_to_sleep(void **state)
+{
+	pthread_t taker;
+	assert_int_equal(pthread_create(&taker, NULL, take_all, NULL), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		for (volatile unsigned spin = 0; spin < i % 300; spin++)
+			;
+		work_queue_push(&queue, &items[i].work);
+		wait_until_seen(&items[i]);
+	}
+	work_queue_close(&queue);
+	pthread_join(taker, NULL);
+}
+
+static void *push_share(void *argument)
+{
+	size_t first = *(const size_t *)argument;
+	for (size_t i = first; i < ITEMS; i += PUSHERS)
+		work_queue_push(&queue, &items[i].work);
+	return NULL;
+}
+
+static void nothing_is_lost_or_doubled_among_many(void **state)
+{
+	pthread_t takers[TAKERS];
+	pthread_t pushers[PUSHERS];
+	size_t shares[PUSHERS];
+	for (size_t i = 0; i < TAKERS; i++)
+		assert_int_equal(pthread_create(&takers[i], NULL, take_all, NULL), 0);
+	for (size_t i = 0; i < PUSHERS; i++) {
+		shares[i] = i;
+		assert_int_equal(pthread_create(&pushers[i], NULL, push_share, &shares[i]), 0);
+	}
+	for (size_t i = 0; i < PUSHERS; i++)
+		pthread_join(pushers[i], NULL);
+	work_queue_close(&queue);
+	for (size_t i = 0; i < TAKERS; i++)
+		pthread_join(takers[i], NULL);
+	for (size_t i = 0; i < ITEMS; i++)
+		assert_int_equal(atomic_load(&items[i].seen), 1);
+}
+
+static void push_after_close(void *argument)
+{
+	work_queue_close(&queue);
+	work_queue_push(&queue, &items[0].work);
+}
+
+static void push_beyond_the_capacity(void *argument)
+{
+	struct work_queue small;
+	work_queue_init(&small, 1);
+	work_queue_push(&small, &items[0].work);
+	work_queue_push(&small, &items[1].work);
+}
+
+static void destroy_while_full(void *argument)
+{
+	work_queue_push(&queue, &items[0].work);
+	work_queue_destroy(&queue);
+}
+
+static void misuse_aborts(void **state)
+{
+	expect_abort(push_after_close, NULL);
+	expect_abort(push_beyond_the_capacity, NULL);
+	expect_abort(destroy_while_full, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_QUEUE(first_in_is_first_out),
+		WITH_QUEUE(it_knows_its_depth_and_the_greatest),
+		WITH_QUEUE(work_knows_when_it_was_pushed),
+		WITH_QUEUE(after_close_what_is_left_and_then_nothing),
+		WITH_QUEUE(close_wakes_all_sleepers),
+		WITH_QUEUE(each_push_wakes_one_of_the_sleepers),
+		WITH_QUEUE(a_push_always_wakes_a_sleeper),
+		WITH_QUEUE(a_push_is_not_missed_on_the_way_to_sleep),
+		WITH_QUEUE(nothing_is_lost_or_doubled_among_many),
+		WITH_QUEUE(misuse_aborts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+// That wrapping works at all, under whatever flags this build has: tests that replace recv and send
+// stand on it. The sizes are such that _FORTIFY_SOURCE sees them.
+#include "unit.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int calls;
+
+ssize_t __real_recv(int fd, void *buffer, size_t length, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *buffer, size_t length, int flags);
+
+ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
+{
+	calls++;
+	return __real_recv(fd, buffer, length > 1 ? 1 : length, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *buffer, size_t length, int flags)
+{
+	(void)fd;
+	(void)buffer;
+	(void)length;
+	(void)flags;
+	calls++;
+	errno = EPIPE;
+	return -1;
+}
+
+static void recv_is_ours_and_the_real_one_is_there(void **state)
+{
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(write(pair[0], "abc", 3), 3);
+	char buffer[16];
+	volatile size_t length = sizeof(buffer); // so that the check is left to run time
+	assert_int_equal(recv(pair[1], buffer, length, 0), 1);
+	assert_int_equal(buffer[0], 'a');
+	assert_int_equal(recv(pair[1], buffer, sizeof(buffer), 0), 1);
+	assert_int_equal(calls, 2);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void send_is_ours(void **state)
+{
+	calls = 0;
+	assert_int_equal(send(STDOUT_FILENO, "abc", 3, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(calls, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(recv_is_ours_and_the_real_one_is_there),
+		cmocka_unit_test(send_is_ours),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
