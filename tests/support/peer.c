@@ -1,0 +1,279 @@
+// Clients of the server under test: plain sockets. One thread.
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "process.h"
+
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+};
+
+static socklen_t parse_address(const char *text, union socket_address *address)
+{
+	*address = (union socket_address){0};
+	if (strncmp(text, "unix:", 5) == 0) {
+		address->local.sun_family = AF_UNIX;
+		assert_true(strlen(text + 5) < sizeof(address->local.sun_path));
+		strcpy(address->local.sun_path, text + 5);
+		return sizeof(address->local);
+	}
+	char host[64];
+	unsigned short port;
+	if (sscanf(text, "[%63[^]]]:%hu", host, &port) == 2) {
+		address->v6.sin6_family = AF_INET6;
+		address->v6.sin6_port = htons(port);
+		assert_int_equal(inet_pton(AF_INET6, host, &address->v6.sin6_addr), 1);
+		return sizeof(address->v6);
+	}
+	assert_int_equal(sscanf(text, "%63[^:]:%hu", host, &port), 2);
+	address->v4.sin_family = AF_INET;
+	address->v4.sin_port = htons(port);
+	assert_int_equal(inet_pton(AF_INET, host, &address->v4.sin_addr), 1);
+	return sizeof(address->v4);
+}
+
+static void bind_source(int fd, const char *source)
+{
+	int on = 1;
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+}
+
+static void assert_not_connected_to_itself(int fd)
+{
+	union socket_address ours = {0}, theirs = {0};
+	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
+	assert_int_equal(getsockname(fd, &ours.any, &our_size), 0);
+	assert_int_equal(getpeername(fd, &theirs.any, &their_size), 0);
+	if (our_size == their_size && memcmp(&ours, &theirs, our_size) == 0)
+		fail_msg("connected to itself");
+}
+
+static int open_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int connect_socket(int fd, const union socket_address *address, socklen_t size)
+{
+	if (connect(fd, &address->any, size) != 0) {
+		int saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	int on = 1;
+	if (address->any.sa_family != AF_UNIX) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		// A server that has reset us already gives ENOTCONN: no question of being our own
+		// peer.
+		union socket_address peer;
+		socklen_t peer_size = sizeof(peer);
+		if (getpeername(fd, &peer.any, &peer_size) == 0)
+			assert_not_connected_to_itself(fd);
+	}
+	return fd;
+}
+
+int peer_try_connect(const char *text, const char *source)
+{
+	union socket_address address;
+	socklen_t size = parse_address(text, &address);
+	int fd = open_socket(address.any.sa_family);
+	if (source)
+		bind_source(fd, source);
+	return connect_socket(fd, &address, size);
+}
+
+int peer_connect_narrow(const char *text, int bytes)
+{
+	union socket_address address;
+	socklen_t size = parse_address(text, &address);
+	int fd = open_socket(address.any.sa_family);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+	assert_int_equal(connect_socket(fd, &address, size), fd);
+	return fd;
+}
+
+int peer_connect(const char *address)
+{
+	int fd = peer_try_connect(address, NULL);
+	if (fd < 0)
+		fail_msg("cannot connect to %s: %s", address, strerror(errno));
+	return fd;
+}
+
+// Waits until `events` or an end; fails the test when neither comes.
+static void await(int fd, short events, const char *what)
+{
+	struct pollfd ready = {.fd = fd, .events = events};
+	if (poll(&ready, 1, (int)(PATIENCE / NS_PER_MS)) != 1)
+		fail_msg("%s in vain", what);
+}
+
+int64_t peer_send_some(int fd, const void *bytes, size_t size)
+{
+	ssize_t sent = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent < 0 && errno == EAGAIN ? 0 : sent;
+}
+
+void peer_send(int fd, const void *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		await(fd, POLLOUT, "sent");
+		int64_t sent = peer_send_some(fd, (const char *)bytes + done, size - done);
+		if (sent < 0)
+			fail_msg("cannot send: %s", strerror(errno));
+		done += (size_t)sent;
+	}
+}
+
+void peer_receive(int fd, void *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		await(fd, POLLIN, "waited for bytes");
+		ssize_t got = recv(fd, (char *)bytes + done, size - done, 0);
+		if (got <= 0)
+			fail_msg("%s after %zu of %zu bytes",
+				 got == 0 ? "end of stream" : strerror(errno), done, size);
+		done += (size_t)got;
+	}
+}
+
+void peer_ping(int fd)
+{
+	static uint64_t seed;
+	char there[64], back[64];
+	pattern_fill(++seed, 0, there, sizeof(there));
+	peer_send(fd, there, sizeof(there));
+	peer_receive(fd, back, sizeof(back));
+	assert_memory_equal(there, back, sizeof(back));
+}
+
+bool peer_is_readable(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	return poll(&ready, 1, 0) == 1;
+}
+
+void peer_expect_quiet(int fd)
+{
+	assert_false(peer_is_readable(fd));
+}
+
+// Reads to the end and closes. Returns 0 for the end of the stream, else errno; `bytes` counts what
+// came before.
+static int read_to_end(int fd, uint64_t *bytes)
+{
+	char buffer[65536];
+	ssize_t got;
+	*bytes = 0;
+	do {
+		await(fd, POLLIN, "waited for the end");
+		got = recv(fd, buffer, sizeof(buffer), 0);
+		*bytes += got > 0 ? (uint64_t)got : 0;
+	} while (got > 0);
+	int why = got == 0 ? 0 : errno;
+	close(fd);
+	return why;
+}
+
+void peer_expect_eof(int fd)
+{
+	uint64_t bytes;
+	int why = read_to_end(fd, &bytes);
+	if (why != 0 || bytes > 0)
+		fail_msg("no clean end: %ju bytes and %s", (uintmax_t)bytes, strerror(why));
+}
+
+void peer_expect_reset(int fd)
+{
+	uint64_t bytes;
+	assert_int_equal(read_to_end(fd, &bytes), ECONNRESET);
+}
+
+void peer_expect_closed(int fd)
+{
+	uint64_t bytes;
+	int why = read_to_end(fd, &bytes);
+	assert_true(why == 0 || why == ECONNRESET || why == EPIPE);
+}
+
+void peer_expect_rejected(const char *address, const char *source)
+{
+	int fd = peer_try_connect(address, source);
+	if (fd < 0) { // already within connect(2)
+		assert_int_equal(errno, ECONNRESET);
+		return;
+	}
+	uint64_t bytes;
+	assert_int_equal(read_to_end(fd, &bytes), ECONNRESET);
+	assert_int_equal(bytes, 0);
+}
+
+void peer_half_close(int fd)
+{
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+}
+
+void peer_close(int fd)
+{
+	assert_int_equal(close(fd), 0);
+}
+
+void peer_reset(int fd)
+{
+	struct linger at_once = {.l_onoff = 1};
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	peer_close(fd);
+}
+
+uint16_t peer_free_port(void)
+{
+	for (uint16_t port = (uint16_t)(20000 + getpid() % 8000); port < 32000; port++) {
+		struct sockaddr_in address = {.sin_family = AF_INET,
+					      .sin_port = htons(port),
+					      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_true(fd >= 0);
+		int free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+		close(fd);
+		if (free)
+			return port;
+	}
+	fail_msg("no free port");
+	return 0;
+}
+
+bool peer_port_listens(uint16_t port)
+{
+	FILE *file = fopen("/proc/net/tcp", "re");
+	assert_non_null(file);
+	char line[512];
+	bool found = false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		unsigned local, state;
+		found = sscanf(line, " %*u: %*x:%x %*x:%*x %x", &local, &state) == 2 &&
+			local == port && state == TCP_LISTEN;
+	}
+	fclose(file);
+	return found;
+}

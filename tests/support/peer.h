@@ -1,0 +1,86 @@
+// Clients of the server under test: plain sockets, bytes that a seed and an offset determine, and
+// streams that send and check many of them at once. What goes wrong fails the running test. One
+// thread.
+#ifndef ECHOD_TESTS_PEER_H
+#define ECHOD_TESTS_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Connects to `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`. Asserts that it is not connected to
+// itself, as TCP on the loopback can be. The caller closes it, or one of the functions below does.
+int peer_connect(const char *address);
+
+// The same from the given IPv4 address of ours, NULL for any. Returns -1 with errno when refused.
+int peer_try_connect(const char *text, const char *source);
+
+// The same as peer_connect with room for only so many bytes on their way to us, or a few more.
+int peer_connect_narrow(const char *text, int bytes);
+
+// Sends all; receives exactly so many bytes.
+void peer_send(int fd, const void *bytes, size_t size);
+void peer_receive(int fd, void *bytes, size_t size);
+
+// Sends as much as the kernel takes now, at most `size` bytes. Returns how many, -1 with errno on a
+// failure.
+int64_t peer_send_some(int fd, const void *bytes, size_t size);
+
+// Sends the stream `seed` without reading, until all of `most` bytes are sent or nothing has gone
+// for a while, because every buffer on the way there and back is full. Returns how many bytes went.
+uint64_t peer_fill(int fd, uint64_t seed, uint64_t most);
+
+// One message there and back.
+void peer_ping(int fd);
+
+// Asserts that nothing has arrived, and no end either.
+void peer_expect_quiet(int fd);
+
+// Whether something can be received, or the end, at this moment.
+bool peer_is_readable(int fd);
+
+// The next that comes is: the end of the stream; a reset, after any bytes; either, after any bytes.
+// Closes it.
+void peer_expect_eof(int fd);
+void peer_expect_reset(int fd);
+void peer_expect_closed(int fd);
+
+// Connects and expects to be reset, with not a byte before.
+void peer_expect_rejected(const char *address, const char *source);
+
+void peer_half_close(int fd);
+void peer_close(int fd);
+
+// Closes it with a reset.
+void peer_reset(int fd);
+
+// A TCP port that nobody listens on, below the range that clients get theirs from.
+uint16_t peer_free_port(void);
+
+// Whether somebody listens on that IPv4 port, looked up without connecting.
+bool peer_port_listens(uint16_t port);
+
+// The bytes from `offset` on of the endless random stream that `seed` stands for.
+void pattern_fill(uint64_t seed, uint64_t offset, void *bytes, size_t size);
+
+// A number from `least` to `most`, the next that `*state` gives.
+uint64_t pattern_number(uint64_t *state, uint64_t least, uint64_t most);
+
+// Sends the first `total` bytes of the stream `seed` while it receives and compares them.
+struct stream {
+	int fd;
+	uint64_t seed;
+	uint64_t total;
+	size_t chunk;		 // bytes a call sends at most; 0: as many as possible
+	bool half_close;	 // after the last byte, and expects the server's end after its last
+	uint64_t sent, received; // before the run too, if anything was
+	bool done;
+};
+
+// Runs them all at once to their ends.
+void stream_run(struct stream *streams, size_t count);
+
+// One stream of `total` bytes.
+void peer_echo(int fd, uint64_t seed, uint64_t total);
+
+#endif

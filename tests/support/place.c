@@ -1,0 +1,62 @@
+// A private directory of the running test. One thread.
+#include "place.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define MAX_PATHS 64
+
+static char directory[32];
+static char *paths[MAX_PATHS];
+static size_t path_count;
+
+const char *place_path(const char *name)
+{
+	if (!directory[0]) {
+		strcpy(directory, "/tmp/echod.XXXXXX");
+		assert_non_null(mkdtemp(directory));
+	}
+	assert_true(path_count < MAX_PATHS);
+	char *path = NULL;
+	assert_true(asprintf(&path, "%s/%s", directory, name) > 0);
+	paths[path_count++] = path;
+	return path;
+}
+
+const char *place_file(const char *name, const void *bytes, size_t size)
+{
+	const char *path = place_path(name);
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+	return path;
+}
+
+int place_exists(const char *path)
+{
+	struct stat status;
+	return lstat(path, &status) == 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status, (void)kind, (void)walk;
+	return remove(path);
+}
+
+void place_remove(void)
+{
+	if (!directory[0])
+		return;
+	nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	directory[0] = '\0';
+	while (path_count > 0)
+		free(paths[--path_count]);
+}

@@ -1,0 +1,131 @@
+// The server's counters as oracle. One thread.
+#include "stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+// No test of ours moves as much; a counter that went below zero does.
+#define ABSURD (UINT64_C(1) << 50)
+
+static const char *const close_reasons[] = {
+	"connections_closed_peer",  "connections_closed_reset",	  "connections_closed_timeout",
+	"connections_closed_idle",  "connections_closed_stalled", "connections_closed_drain",
+	"connections_closed_error",
+};
+#define CLOSE_REASONS (sizeof(close_reasons) / sizeof(close_reasons[0]))
+
+// The connection kept for this may have been closed by the server: silent for long, or others came.
+static void renew_connection(struct daemon *daemon)
+{
+	struct pollfd end = {.fd = daemon->control_fd, .events = POLLIN};
+	if (daemon->control_fd >= 0 && poll(&end, 1, 0) == 0)
+		return;
+	if (daemon->control_fd >= 0)
+		close(daemon->control_fd);
+	daemon->control_fd = ctl_connect(daemon->control);
+}
+
+json_t *stats_take(struct daemon *daemon)
+{
+	renew_connection(daemon);
+	char *body;
+	assert_int_equal(ctl_ask(daemon->control_fd, "stats json", &body), 200);
+	json_error_t error;
+	json_t *snapshot = json_loads(body, JSON_REJECT_DUPLICATES, &error);
+	if (!snapshot)
+		fail_msg("not JSON: %s in %s", error.text, body);
+	free(body);
+	assert_int_equal(stats_get(snapshot, "schema"), 1);
+	return snapshot;
+}
+
+static const json_t *member(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+	if (!value)
+		fail_msg("no %s in the reply", name);
+	return value;
+}
+
+uint64_t stats_get(const json_t *snapshot, const char *name)
+{
+	const json_t *value = member(snapshot, name);
+	assert_true(json_is_integer(value));
+	json_int_t number = json_integer_value(value);
+	if (number < 0 || (uint64_t)number > ABSURD)
+		fail_msg("%s is %lld", name, (long long)number);
+	return (uint64_t)number;
+}
+
+double stats_number(const json_t *snapshot, const char *name)
+{
+	const json_t *value = member(snapshot, name);
+	assert_true(json_is_number(value));
+	return json_number_value(value);
+}
+
+double stats_part(const json_t *snapshot, const char *name, const char *part)
+{
+	return stats_number(member(snapshot, name), part);
+}
+
+uint64_t stats_counter(struct daemon *daemon, const char *name)
+{
+	json_t *snapshot = stats_take(daemon);
+	uint64_t value = stats_get(snapshot, name);
+	json_decref(snapshot);
+	return value;
+}
+
+static void wait_for(struct daemon *daemon, const char *name, uint64_t least, uint64_t most)
+{
+	uint64_t deadline = clock_deadline(PATIENCE);
+	for (;;) {
+		uint64_t value = stats_counter(daemon, name);
+		if (value >= least && value <= most)
+			return;
+		if (clock_now() >= deadline)
+			fail_msg("%s is %ju, never %ju", name, (uintmax_t)value, (uintmax_t)least);
+		poll(NULL, 0, 2);
+	}
+}
+
+void stats_wait(struct daemon *daemon, const char *name, uint64_t value)
+{
+	wait_for(daemon, name, value, value);
+}
+
+void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value)
+{
+	wait_for(daemon, name, value, UINT64_MAX);
+}
+
+void stats_assert_laws(struct daemon *daemon)
+{
+	json_t *snapshot = stats_take(daemon);
+	uint64_t open = stats_get(snapshot, "connections_open");
+	uint64_t accepted = stats_get(snapshot, "connections_accepted");
+	uint64_t closed = 0;
+	for (size_t i = 0; i < CLOSE_REASONS; i++)
+		closed += stats_get(snapshot, close_reasons[i]);
+	assert_int_equal(accepted, open + closed);
+	assert_int_equal(open, stats_get(snapshot, "connections_queued") +
+				       stats_get(snapshot, "connections_serving"));
+	assert_int_equal(stats_get(snapshot, "workers_total"),
+			 stats_get(snapshot, "workers_busy") + stats_get(snapshot, "workers_idle"));
+	assert_true(stats_get(snapshot, "connections_silent") <= closed);
+	assert_true(stats_get(snapshot, "queue_depth") <= stats_get(snapshot, "queue_depth_max"));
+	assert_true(stats_get(snapshot, "bytes_sent") <= stats_get(snapshot, "bytes_received"));
+	if (accepted == stats_get(snapshot, "connections_closed_peer"))
+		assert_int_equal(stats_get(snapshot, "bytes_sent"),
+				 stats_get(snapshot, "bytes_received"));
+
+	const char *name;
+	json_t *value;
+	json_object_foreach(snapshot, name, value) if (json_is_integer(value))
+		stats_get(snapshot, name);
+	json_decref(snapshot);
+}

@@ -1,0 +1,276 @@
+// Scenario: the control protocol as docs/control-protocol.md promises it, spoken by hand.
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+static const char *const commands[] = {"help",	      "ping",
+				       "version",     "stats",
+				       "stats json",  "stats prometheus",
+				       "connections", "connections json",
+				       "workers",     "workers json",
+				       "log info"};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+// Asks on a connection of its own and wants 200. The caller frees the body.
+static char *ask(struct daemon *daemon, const char *line)
+{
+	char *body;
+	assert_int_equal(ctl_request(daemon->control, line, &body), 200);
+	return body;
+}
+
+static json_t *ask_json(struct daemon *daemon, const char *line)
+{
+	char *body = ask(daemon, line);
+	json_t *json = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	assert_int_equal(json_integer_value(json_object_get(json, "schema")), 1);
+	free(body);
+	return json;
+}
+
+static void expect_text(struct daemon *daemon, const char *line, const char *text)
+{
+	char *body = ask(daemon, line);
+	if (!strstr(body, text))
+		fail_msg("no '%s' in the reply to '%s': %s", text, line, body);
+	free(body);
+}
+
+static void test_every_command(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	for (size_t i = 0; i < COMMANDS; i++)
+		free(ask(daemon, commands[i]));
+	char *body = ask(daemon, "ping");
+	assert_string_equal(body, "pong\n");
+	free(body);
+	body = ask(daemon, "version");
+	assert_string_equal(body, "echod " ECHOD_VERSION "\n");
+	free(body);
+	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
+					    "workers", "log",  "drain",	  "stop"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		expect_text(daemon, "help", names[i]);
+		char line[32];
+		snprintf(line, sizeof(line), "help %s", names[i]);
+		expect_text(daemon, line, names[i]);
+	}
+	expect_text(daemon, "stats", "connections_accepted");
+	expect_text(daemon, "stats prometheus", "connections_accepted");
+	expect_text(daemon, "stats prometheus", "# TYPE ");
+	assert_true(stats_counter(daemon, "control_requests") >= COMMANDS);
+	assert_int_equal(stats_counter(daemon, "control_errors"), 0);
+	daemon_stop(daemon);
+}
+
+static void test_ways_to_write_a_request(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	static const char *const lines[] = {"stats json\n", "stats   json\n", "stats json\r\n",
+					    "  stats json  \n"};
+	int fd = ctl_connect(daemon->control);
+	for (size_t i = 0; i < 4; i++) {
+		char *body;
+		ctl_send(fd, lines[i]);
+		assert_int_equal(ctl_receive(fd, &body), 200);
+		assert_int_equal(body[0], '{');
+		free(body);
+	}
+	// A byte at a time, as a slow hand types it.
+	for (const char *at = "ping\n"; *at; at++) {
+		peer_send(fd, at, 1);
+		poll(NULL, 0, 10);
+	}
+	assert_int_equal(ctl_receive(fd, NULL), 200);
+	peer_close(fd);
+	daemon_stop(daemon);
+}
+
+static void test_pipelining(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = ctl_connect(daemon->control);
+	for (int i = 0; i < 100; i++) {
+		ctl_send(fd, "ping\nno-such\n");
+		for (size_t j = 0; j < COMMANDS; j++) {
+			ctl_send(fd, commands[j]);
+			ctl_send(fd, j + 1 < COMMANDS ? "\n" : "\r\n");
+		}
+		assert_int_equal(ctl_receive(fd, NULL), 200);
+		assert_int_equal(ctl_receive(fd, NULL), 400);
+		for (size_t j = 0; j < COMMANDS; j++)
+			assert_int_equal(ctl_receive(fd, NULL), 200);
+	}
+	peer_expect_quiet(fd);
+	peer_close(fd);
+	daemon_stop(daemon);
+}
+
+static void test_half_close(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = ctl_connect(daemon->control);
+	ctl_send(fd, "stats\nstats json\nping");
+	peer_half_close(fd);
+	assert_int_equal(ctl_receive(fd, NULL), 200);
+	assert_int_equal(ctl_receive(fd, NULL), 200);
+	char *body;
+	assert_int_equal(ctl_receive(fd, &body), 200);
+	assert_string_equal(body, "pong\n");
+	free(body);
+	peer_expect_eof(fd);
+	daemon_stop(daemon);
+}
+
+static void test_connections(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	int fds[3];
+	for (size_t i = 0; i < 3; i++) {
+		fds[i] = peer_connect(daemon->address[0]);
+		if (i < 2)
+			peer_ping(fds[i]);
+	}
+	stats_wait(daemon, "connections_queued", 1);
+	json_t *reply = ask_json(daemon, "connections json");
+	json_t *list = json_object_get(reply, "connections"), *each;
+	assert_int_equal(json_array_size(list), 3);
+	size_t index, queued = 0, serving = 0;
+	json_array_foreach(list, index, each)
+	{
+		const char *how = json_string_value(json_object_get(each, "state"));
+		const char *local = json_string_value(json_object_get(each, "local"));
+		const char *peer = json_string_value(json_object_get(each, "peer"));
+		assert_string_equal(local, daemon->address[0]);
+		assert_true(strncmp(peer, "127.0.0.1:", 10) == 0);
+		assert_true(stats_number(each, "age_seconds") >= 0);
+		assert_true(stats_number(each, "idle_seconds") >= 0);
+		uint64_t bytes = strcmp(how, "serving") == 0 ? 64 : 0;
+		assert_int_equal(stats_get(each, "bytes_received"), bytes);
+		assert_int_equal(stats_get(each, "bytes_sent"), bytes);
+		serving += bytes > 0;
+		queued += strcmp(how, "queued") == 0;
+		assert_int_equal(json_is_null(json_object_get(each, "worker")), bytes == 0);
+		uint64_t id = stats_get(each, "id");
+		assert_true(id >= 1 && id <= 3);
+	}
+	assert_int_equal(serving, 2);
+	assert_int_equal(queued, 1);
+	json_decref(reply);
+	expect_text(daemon, "connections", "queued");
+	for (size_t i = 0; i < 3; i++)
+		peer_close(fds[i]);
+	stats_wait(daemon, "connections_open", 0);
+	reply = ask_json(daemon, "connections json");
+	assert_int_equal(json_array_size(json_object_get(reply, "connections")), 0);
+	json_decref(reply);
+	daemon_stop(daemon);
+}
+
+static void test_workers(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "3", NULL);
+	int fd = peer_connect(daemon->address[0]);
+	peer_ping(fd);
+	json_t *reply = ask_json(daemon, "workers json");
+	json_t *list = json_object_get(reply, "workers"), *each;
+	assert_int_equal(json_array_size(list), 3);
+	size_t index, serving = 0;
+	json_array_foreach(list, index, each)
+	{
+		bool busy =
+			strcmp(json_string_value(json_object_get(each, "state")), "serving") == 0;
+		serving += busy;
+		assert_int_equal(json_is_null(json_object_get(each, "connection")), !busy);
+		assert_true(stats_number(each, "for_seconds") >= 0);
+		assert_int_equal(stats_get(each, "served"), 0);
+	}
+	assert_int_equal(serving, 1);
+	json_decref(reply);
+	peer_close(fd);
+	stats_wait(daemon, "workers_idle", 3);
+	reply = ask_json(daemon, "workers json");
+	uint64_t served = 0;
+	json_array_foreach(json_object_get(reply, "workers"), index, each) served +=
+		stats_get(each, "served");
+	assert_int_equal(served, 1);
+	json_decref(reply);
+	daemon_stop(daemon);
+}
+
+static void test_log_level(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--log-level", "error", NULL);
+	assert_string_equal(process_errors(daemon->process, NULL), "");
+	free(ask(daemon, "log debug"));
+	peer_close(peer_connect(daemon->address[0]));
+	process_expect_error_text(daemon->process, "127.0.0.1:");
+	free(ask(daemon, "log error"));
+	stats_wait(daemon, "connections_open", 0);
+	size_t before, after;
+	process_errors(daemon->process, &before);
+	peer_close(peer_connect(daemon->address[0]));
+	stats_wait(daemon, "connections_closed_peer", 2);
+	process_errors(daemon->process, &after);
+	assert_int_equal(before, after);
+	daemon_stop(daemon);
+}
+
+static void test_rates(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = peer_connect(daemon->address[0]);
+	double rate = 0;
+	// Rates come from samples once a second: keep talking until one shows it.
+	for (uint64_t deadline = clock_deadline(PATIENCE); rate <= 0;) {
+		peer_ping(fd);
+		json_t *snapshot = stats_take(daemon);
+		rate = stats_number(
+			json_object_get(json_object_get(snapshot, "rates"), "bytes_received"),
+			"1s");
+		json_decref(snapshot);
+		assert_true(clock_now() < deadline);
+		poll(NULL, 0, 20);
+	}
+	peer_close(fd);
+	daemon_stop(daemon);
+}
+
+static void test_mode(void **state)
+{
+	(void)state;
+	mode_t before = umask(0);
+	struct daemon *daemon = daemon_start(NULL);
+	umask(before);
+	struct stat status;
+	assert_int_equal(lstat(daemon->control, &status), 0);
+	assert_int_equal(status.st_mode, S_IFSOCK | 0600);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_every_command), daemon_test(test_ways_to_write_a_request),
+		daemon_test(test_pipelining),	 daemon_test(test_half_close),
+		daemon_test(test_connections),	 daemon_test(test_workers),
+		daemon_test(test_log_level),	 daemon_test(test_rates),
+		daemon_test(test_mode),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

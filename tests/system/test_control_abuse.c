@@ -1,0 +1,264 @@
+// Scenario: control clients that are wrong, slow, silent, flooding, too many, strangers or gone.
+// None disturbs another, nor the echo.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+static void assert_undisturbed(struct daemon *daemon)
+{
+	assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
+	int fd = peer_connect(daemon->address[0]);
+	peer_ping(fd);
+	peer_close(fd);
+}
+
+static void test_what_is_no_command(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+		"",    " ",	   "no-such",	  "STATS",	 "stats xml",	 "ping pong",
+		"log", "log loud", "help nobody", "workers xml", "\x01\xff\x7f", "%n%n%s"};
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = ctl_connect(daemon->control);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char *body;
+		assert_int_equal(ctl_ask(fd, lines[i], &body), 400);
+		for (const char *at = body; *at; at++)
+			assert_true(*at == '\n' || (*at >= ' ' && *at <= '~'));
+		free(body);
+	}
+	assert_int_equal(ctl_ask(fd, "ping", NULL), 200);
+	peer_close(fd);
+	stats_wait_at_least(daemon, "control_errors", sizeof(lines) / sizeof(lines[0]));
+	assert_undisturbed(daemon);
+	daemon_stop(daemon);
+}
+
+static void test_length_of_a_line(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	char line[2049];
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "ping ", 5);
+	int fd = ctl_connect(daemon->control);
+	peer_send(fd, line, 1023);
+	peer_send(fd, "\n", 1);
+	assert_int_equal(ctl_receive(fd, NULL), 400);
+	peer_send(fd, line, 1024); // and no end of line: it can only be too long
+	peer_send(fd, "\n", 1);
+	assert_int_equal(ctl_receive(fd, NULL), 413);
+	peer_expect_closed(fd);
+	fd = ctl_connect(daemon->control);
+	peer_send(fd, line, sizeof(line));
+	assert_int_equal(ctl_receive(fd, NULL), 413);
+	peer_expect_closed(fd);
+	assert_undisturbed(daemon);
+	daemon_stop(daemon);
+}
+
+static void test_garbage(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
+	for (uint64_t seed = 1; seed <= 30; seed++) {
+		char bytes[20000];
+		pattern_fill(seed, 0, bytes, sizeof(bytes));
+		int fd = ctl_connect(daemon->control);
+		// The server may close at any moment of this.
+		for (int quiet = 0; quiet < 5; quiet++) {
+			if (peer_send_some(fd, bytes, sizeof(bytes)) < 0)
+				break;
+			poll(NULL, 0, 1);
+		}
+		close(fd);
+	}
+	assert_undisturbed(daemon);
+	size_t size;
+	const char *log = process_errors(daemon->process, &size);
+	for (size_t i = 0; i < size; i++)
+		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
+	daemon_stop(daemon);
+}
+
+static void test_line_that_is_never_finished(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = ctl_connect(daemon->control);
+	uint64_t begin = clock_now();
+	ctl_send(fd, "sta");
+	assert_undisturbed(daemon);
+	assert_int_equal(ctl_receive(fd, NULL), 408);
+	assert_true(clock_now() - begin >= 4900 * NS_PER_MS);
+	peer_expect_closed(fd);
+	daemon_stop(daemon);
+}
+
+static void test_silent_clients_make_room(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	size_t before = process_descriptors(daemon->process);
+	int fds[100];
+	for (size_t i = 0; i < 100; i++) {
+		fds[i] = ctl_connect(daemon->control);
+		assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
+	}
+	assert_true(process_descriptors(daemon->process) <= before + 16);
+	assert_undisturbed(daemon);
+	for (size_t i = 0; i < 100; i++)
+		peer_close(fds[i]);
+	daemon_stop(daemon);
+}
+
+// Asks for much, and reads none of it.
+static int start_flood(struct daemon *daemon)
+{
+	int fd = ctl_connect(daemon->control);
+	for (int i = 0, quiet = 0; i < 10000 && quiet < 20; i++) {
+		int64_t sent = peer_send_some(fd, "stats\n", 6);
+		assert_true(sent == 6 || sent == 0);
+		quiet = sent > 0 ? 0 : quiet + 1;
+		poll(NULL, 0, sent > 0 ? 0 : 2);
+	}
+	return fd;
+}
+
+static void test_client_that_never_reads(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fds[4];
+	for (size_t i = 0; i < 4; i++)
+		fds[i] = start_flood(daemon);
+	uint64_t slowest = 0;
+	for (int i = 0; i < 50; i++) {
+		uint64_t begin = clock_now();
+		assert_int_equal(ctl_request(daemon->control, "stats", NULL), 200);
+		uint64_t took = clock_now() - begin;
+		slowest = took > slowest ? took : slowest;
+	}
+	assert_true(slowest < NS_PER_S || sizeof(ECHOD_SANITIZE) > 1);
+	assert_undisturbed(daemon);
+	// In the end they are closed, and it is bounded what was kept for them.
+	for (size_t i = 0; i < 4; i++) {
+		struct pollfd gone = {.fd = fds[i]};
+		assert_int_equal(poll(&gone, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+		peer_close(fds[i]);
+	}
+	daemon_stop(daemon);
+}
+
+static void test_vanished_clients(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	size_t before = process_descriptors(daemon->process);
+	for (int i = 0; i < 200; i++) {
+		int fd = ctl_connect(daemon->control);
+		if (i % 2)
+			ctl_send(fd, "stats json\nstats json\nstats\n");
+		peer_close(fd);
+	}
+	wait_until(process_descriptors(daemon->process) <= before);
+	assert_undisturbed(daemon);
+	daemon_stop(daemon);
+}
+
+// Descriptors sent along with the bytes do not stay in the server.
+static void test_descriptors_sent_along(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = ctl_connect(daemon->control);
+	assert_int_equal(ctl_ask(fd, "ping", NULL), 200);
+	size_t before = process_descriptors(daemon->process);
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS}};
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	for (int i = 0; i < 20; i++) {
+		char line[] = "ping\n";
+		struct iovec part = {.iov_base = line, .iov_len = 5};
+		struct msghdr message = {.msg_iov = &part,
+					 .msg_iovlen = 1,
+					 .msg_control = &control,
+					 .msg_controllen = sizeof(control)};
+		assert_int_equal(sendmsg(fd, &message, 0), 5);
+		assert_int_equal(ctl_receive(fd, NULL), 200);
+	}
+	assert_int_equal(process_descriptors(daemon->process), before);
+	peer_close(fd);
+	daemon_stop(daemon);
+}
+
+// In a child: as a user who is neither the server's nor root, with the socket's mode in the way or
+// not.
+static int ask_as_stranger(const char *path)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (setgid(65534) != 0 || setuid(65534) != 0)
+			_exit(1);
+		if (!ctl_is_live(path))
+			_exit(2);
+		int fd = ctl_connect(path);
+		char status[3];
+		peer_send_some(fd, "ping\n", 5); // it may be closed already
+		ssize_t got = recv(fd, status, sizeof(status), MSG_WAITALL);
+		_exit(got == 3 && memcmp(status, "403", 3) == 0 ? 3 : 4);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WEXITSTATUS(status);
+}
+
+// Only root can become somebody else; for others the mode, which test_control looks at, has to do.
+static void test_stranger(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	if (geteuid() == 0) {
+		char directory[108];
+		snprintf(directory, sizeof(directory), "%s", daemon->control);
+		*strrchr(directory, '/') = '\0';
+		assert_int_equal(chmod(directory, 0711), 0);
+		assert_int_equal(ask_as_stranger(daemon->control), 2);
+		assert_int_equal(chmod(daemon->control, 0666), 0);
+		assert_int_equal(ask_as_stranger(daemon->control), 3);
+	}
+	assert_undisturbed(daemon);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_what_is_no_command),
+		daemon_test(test_length_of_a_line),
+		daemon_test(test_garbage),
+		daemon_test(test_line_that_is_never_finished),
+		daemon_test(test_silent_clients_make_room),
+		daemon_test(test_client_that_never_reads),
+		daemon_test(test_vanished_clients),
+		daemon_test(test_descriptors_sent_along),
+		daemon_test(test_stranger),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+// Scenario: descriptors used up while the server runs, and freed again (finding F3). It waits
+// without using the processor, says so, and goes on by itself.
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "daemon.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define SPARE 4
+#define CLIENTS 10
+#define SPAN (1500 * NS_PER_MS)
+
+static void set_descriptor_limit(struct daemon *daemon, size_t count)
+{
+	struct rlimit limit;
+	pid_t pid = process_pid(daemon->process);
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	limit.rlim_cur = count < limit.rlim_max ? count : limit.rlim_max;
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+// The limit is on the numbers: leaves exactly `spare` of them that are not in use.
+static void leave_descriptors(struct daemon *daemon, size_t spare)
+{
+	size_t number = 0;
+	for (;; number++) {
+		char path[64];
+		snprintf(path, sizeof(path), "/proc/%d/fd/%zu", process_pid(daemon->process),
+			 number);
+		if (!place_exists(path) && spare-- == 0)
+			break;
+	}
+	set_descriptor_limit(daemon, number);
+}
+
+// Holds over a span: little processor time, and few attempts to accept.
+static void assert_calm(struct daemon *daemon)
+{
+	uint64_t errors = stats_counter(daemon, "accept_errors_descriptors");
+	uint64_t cpu = process_cpu_time(daemon->process);
+	uint64_t begin = clock_now();
+	poll(NULL, 0, (int)(SPAN / NS_PER_MS));
+	uint64_t wall = clock_now() - begin;
+	cpu = process_cpu_time(daemon->process) - cpu;
+	errors = stats_counter(daemon, "accept_errors_descriptors") - errors;
+	if (cpu * 5 > wall)
+		fail_msg("%ju ms of processor time in %ju ms", (uintmax_t)(cpu / NS_PER_MS),
+			 (uintmax_t)(wall / NS_PER_MS));
+	if (errors * NS_PER_S > 20 * wall)
+		fail_msg("%ju attempts in %ju ms", (uintmax_t)errors,
+			 (uintmax_t)(wall / NS_PER_MS));
+}
+
+static void test_used_up_and_freed(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	stats_wait(daemon, "connections_open", 0);
+	size_t descriptors = process_descriptors(daemon->process);
+	leave_descriptors(daemon, SPARE);
+	int fds[CLIENTS];
+	for (size_t i = 0; i < CLIENTS; i++) {
+		fds[i] = peer_connect(daemon->address[0]);
+		peer_send(fds[i], "x", 1);
+	}
+	stats_wait_at_least(daemon, "accept_errors_descriptors", 1);
+	stats_wait_at_least(daemon, "accept_pauses", 1);
+	assert_int_equal(stats_counter(daemon, "connections_open"), SPARE);
+	assert_calm(daemon);
+	process_expect_error_text(daemon->process, "descriptor");
+
+	// Those that are in leave, one after the other; each makes room for one that waits.
+	for (size_t i = 0; i < CLIENTS; i++) {
+		char back;
+		uint64_t begin = clock_now();
+		peer_receive(fds[i], &back, 1);
+		if (i >= SPARE && sizeof(ECHOD_SANITIZE) == 1)
+			assert_true(clock_now() - begin < 2 * NS_PER_S);
+		peer_close(fds[i]);
+	}
+	stats_wait(daemon, "connections_closed_peer", CLIENTS);
+	assert_true(stats_counter(daemon, "accept_errors_descriptors") <= 200);
+	assert_int_equal(process_descriptors(daemon->process), descriptors);
+	daemon_stop(daemon);
+}
+
+// Other causes than a close of ours free descriptors as well: a timer looks again.
+static void test_limit_is_raised(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	leave_descriptors(daemon, 0);
+	int fd = peer_connect(daemon->address[0]);
+	peer_send(fd, "x", 1);
+	stats_wait_at_least(daemon, "accept_errors_descriptors", 1);
+	peer_expect_quiet(fd);
+	set_descriptor_limit(daemon, 1024);
+	char back;
+	peer_receive(fd, &back, 1);
+	json_t *snapshot = stats_take(daemon);
+	assert_true(stats_number(snapshot, "accept_paused_seconds") > 0);
+	json_decref(snapshot);
+	peer_close(fd);
+	daemon_stop(daemon);
+}
+
+// accept(2) says EMFILE even when nobody waits.
+static void test_nobody_waits(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fd = peer_connect(daemon->address[0]);
+	peer_ping(fd);
+	leave_descriptors(daemon, 0);
+	assert_calm(daemon);
+	peer_ping(fd);
+	peer_close(fd);
+	stats_wait(daemon, "connections_open", 0);
+	assert_calm(daemon);
+	daemon_stop(daemon);
+}
+
+// A server that has nothing to do does nothing.
+static void test_idle_server_is_calm(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "64", NULL);
+	int fds[CLIENTS];
+	for (size_t i = 0; i < CLIENTS; i++)
+		fds[i] = peer_connect(daemon->address[0]);
+	stats_wait(daemon, "connections_serving", CLIENTS);
+	uint64_t cpu = process_cpu_time(daemon->process);
+	poll(NULL, 0, (int)(SPAN / NS_PER_MS));
+	cpu = process_cpu_time(daemon->process) - cpu;
+	assert_true(cpu * 20 <= SPAN);
+	for (size_t i = 0; i < CLIENTS; i++)
+		peer_close(fds[i]);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_used_up_and_freed),
+		daemon_test(test_limit_is_raised),
+		daemon_test(test_nobody_waits),
+		daemon_test(test_idle_server_is_calm),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

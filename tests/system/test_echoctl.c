@@ -1,0 +1,132 @@
+// Scenario: echoctl, from the outside: what it prints where, and with which status it ends.
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define ECHOCTL(process, ...) process_run_simple(process, ECHOCTL_PROGRAM, __VA_ARGS__, NULL)
+
+// Runs it, wants success and a clean standard error, and returns what it printed.
+static const char *output_of(struct process *process, int status)
+{
+	if (status != 0)
+		fail_msg("status %d: %s", status, process_errors(process, NULL));
+	assert_string_equal(process_errors(process, NULL), "");
+	return process_output(process, NULL);
+}
+
+static void expect_complaint(struct process *process, int status, int wanted)
+{
+	if (status != wanted)
+		fail_msg("status %d, not %d: %s", status, wanted, process_errors(process, NULL));
+	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
+	assert_true(strncmp(process_errors(process, NULL), "echoctl: ", 9) == 0);
+	assert_string_equal(process_output(process, NULL), "");
+}
+
+static void test_answers(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	struct process *process;
+	int status = ECHOCTL(&process, "--control", daemon->control, "ping");
+	assert_string_equal(output_of(process, status), "pong\n");
+	status = ECHOCTL(&process, "-c", daemon->control, "version");
+	assert_string_equal(output_of(process, status), "echod " ECHOD_VERSION "\n");
+	status = ECHOCTL(&process, "--control", daemon->control, "stats");
+	assert_non_null(strstr(output_of(process, status), "connections_accepted"));
+	status = ECHOCTL(&process, "--control", daemon->control, "stats", "--prometheus");
+	assert_non_null(strstr(output_of(process, status), "# TYPE "));
+	static const char *const json_commands[] = {"stats", "connections", "workers"};
+	for (size_t i = 0; i < 3; i++) {
+		status =
+			ECHOCTL(&process, "--control", daemon->control, json_commands[i], "--json");
+		json_t *json = json_loads(output_of(process, status), 0, NULL);
+		assert_int_equal(json_integer_value(json_object_get(json, "schema")), 1);
+		json_decref(json);
+	}
+	daemon_stop(daemon);
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	struct process *process;
+	int status = ECHOCTL(&process, "--control", daemon->control, "no-such");
+	expect_complaint(process, status, EXIT_USAGE);
+	status = ECHOCTL(&process, "--control", daemon->control, "log", "loud");
+	expect_complaint(process, status, EXIT_USAGE);
+	status = ECHOCTL(&process, "--no-such-option", "ping");
+	expect_complaint(process, status, EXIT_USAGE);
+	status = ECHOCTL(&process, "--control", daemon->control, "stats", "--watch", "soon");
+	expect_complaint(process, status, EXIT_USAGE);
+	daemon_stop(daemon);
+}
+
+static void test_nobody_there(void **state)
+{
+	(void)state;
+	struct process *process;
+	const char *path = place_path("nobody");
+	int status = ECHOCTL(&process, "--control", path, "ping");
+	expect_complaint(process, status, EXIT_UNREACHABLE);
+	assert_non_null(strstr(process_errors(process, NULL), path));
+
+	struct daemon *daemon = daemon_start(NULL);
+	process_kill(daemon->process);
+	status = ECHOCTL(&process, "--control", daemon->control, "ping");
+	expect_complaint(process, status, EXIT_UNREACHABLE);
+	path = place_file("file", "", 0);
+	status = ECHOCTL(&process, "--control", path, "ping");
+	expect_complaint(process, status, EXIT_UNREACHABLE);
+}
+
+static void test_stop_and_drain(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+	int fd = peer_connect(daemon->address[0]);
+	peer_ping(fd);
+	struct process *process;
+	int status = ECHOCTL(&process, "--control", daemon->control, "drain", "1h");
+	output_of(process, status);
+	stats_wait(daemon, "draining", 1);
+	status = ECHOCTL(&process, "--control", daemon->control, "stop");
+	output_of(process, status);
+	daemon_expect_end(daemon);
+	peer_expect_closed(fd);
+}
+
+static void test_watch(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	const char *const arguments[] = {
+		ECHOCTL_PROGRAM, "--control", daemon->control, "stats", "--watch", "50ms", NULL};
+	struct process *watch = process_start(&(struct process_spec){.arguments = arguments});
+	uint64_t requests = stats_counter(daemon, "control_requests");
+	stats_wait_at_least(daemon, "control_requests", requests + 5);
+	const char *text = process_output(watch, NULL);
+	assert_non_null(strstr(text, "connections_accepted"));
+	assert_null(strchr(text, '\x1b')); // no screen control where there is no terminal
+	// The server ends, and with it the watch, which says so.
+	daemon_stop(daemon);
+	assert_int_equal(process_wait(watch), EXIT_UNREACHABLE);
+	assert_int_equal(process_count_lines(process_errors(watch, NULL)), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_answers),	daemon_test(test_refusals),
+		daemon_test(test_nobody_there), daemon_test(test_stop_and_drain),
+		daemon_test(test_watch),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

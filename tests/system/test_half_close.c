@@ -1,0 +1,69 @@
+// Scenario: the client ends its half. All it has sent comes back, then the server's end, and
+// nothing more.
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+static void test_random_lengths(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	uint64_t numbers = 7;
+	for (uint64_t i = 0; i < 100; i++) {
+		struct stream stream = {.fd = peer_connect(daemon->address[0]),
+					.seed = i,
+					.total = pattern_number(&numbers, 0, 1 << (i % 22)),
+					.chunk = pattern_number(&numbers, 1, 65536),
+					.half_close = true};
+		stream_run(&stream, 1);
+		peer_close(stream.fd);
+	}
+	stats_wait(daemon, "connections_closed_peer", 100);
+	daemon_stop(daemon);
+}
+
+// Fills every buffer on the way there and back before it reads the first byte.
+static void test_server_cannot_send_yet(void **state)
+{
+	(void)state;
+	static const uint64_t total = 8 << 20;
+	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	int fd = peer_connect(daemon->address[0]);
+	uint64_t sent = peer_fill(fd, 3, total);
+	stream_run(
+		&(struct stream){
+			.fd = fd, .seed = 3, .total = total, .sent = sent, .half_close = true},
+		1);
+	peer_close(fd);
+	stats_wait(daemon, "connections_closed_peer", 1);
+	assert_int_equal(stats_counter(daemon, "bytes_sent"), total);
+	daemon_stop(daemon);
+}
+
+static void test_several_at_once(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "3", NULL);
+	struct stream streams[20];
+	for (size_t i = 0; i < 20; i++)
+		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),
+					     .seed = 100 + i,
+					     .total = 50000 * i,
+					     .half_close = true};
+	stream_run(streams, 20);
+	for (size_t i = 0; i < 20; i++)
+		peer_close(streams[i].fd);
+	stats_wait(daemon, "connections_closed_peer", 20);
+	assert_int_equal(stats_counter(daemon, "connections_silent"), 1);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_random_lengths),
+		daemon_test(test_server_cannot_send_yet),
+		daemon_test(test_several_at_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,79 @@
+// Scenario: round trips are short (finding F1). Without TCP_NODELAY on the server's side, a 64 KiB
+// ping-pong waits for the client's delayed acknowledgement, about 40 ms, in most rounds.
+#include <stdlib.h>
+
+#include "daemon.h"
+#include "peer.h"
+
+#define ROUND_TRIPS 300
+#define ROUNDS 5
+
+// Sanitizers make everything slower by about that factor; 40 ms stay 40 ms.
+#define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 20 : 5) * NS_PER_MS)
+
+static int compare(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+	return (*a > *b) - (*a < *b);
+}
+
+// The 99th percentile of round trips of `size` bytes.
+static uint64_t measure(int fd, size_t size)
+{
+	static uint64_t took[ROUND_TRIPS];
+	static char there[1 << 17], back[1 << 17];
+	for (uint64_t i = 0; i < ROUND_TRIPS; i++) {
+		pattern_fill(i, 0, there, size);
+		uint64_t begin = clock_now();
+		peer_send(fd, there, size);
+		peer_receive(fd, back, size);
+		took[i] = clock_now() - begin;
+		assert_memory_equal(there, back, size);
+	}
+	qsort(took, ROUND_TRIPS, sizeof(took[0]), compare);
+	return took[ROUND_TRIPS * 99 / 100];
+}
+
+// A busy machine can spoil a round or two; a delayed acknowledgement spoils them all.
+static void expect_short(struct daemon *daemon, size_t size)
+{
+	int fd = peer_connect(daemon->address[0]);
+	uint64_t best = UINT64_MAX;
+	for (int round = 0; round < ROUNDS && best >= BOUND; round++) {
+		uint64_t p99 = measure(fd, size);
+		best = p99 < best ? p99 : best;
+	}
+	if (best >= BOUND)
+		fail_msg("p99 of %zu bytes there and back: %ju us", size, (uintmax_t)(best / 1000));
+	peer_close(fd);
+}
+
+static void test_round_trips(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {1, 1000, 32768, 65536, 100000, 131072};
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		expect_short(daemon, sizes[i]);
+	daemon_stop(daemon);
+}
+
+// With a buffer smaller than the message the server sends it in pieces: the case that Nagle's
+// algorithm hurts.
+static void test_round_trips_in_pieces(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--buffer-size", "16k", NULL);
+	expect_short(daemon, 32768);
+	expect_short(daemon, 65536);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_round_trips),
+		daemon_test(test_round_trips_in_pieces),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

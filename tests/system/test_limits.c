@@ -1,0 +1,209 @@
+// Scenario: the limits on connections, in both overload policies, and the one for a single source.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+#define LIMIT 4
+
+static void fill(struct daemon *daemon, int fds[LIMIT])
+{
+	for (size_t i = 0; i < LIMIT; i++) {
+		fds[i] = peer_connect(daemon->address[0]);
+		peer_ping(fds[i]);
+	}
+}
+
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		peer_close(fds[i]);
+}
+
+static void test_wait(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--max-connections", "4", "--overload", "wait", NULL);
+	int fds[LIMIT];
+	fill(daemon, fds);
+	int later = peer_connect(daemon->address[0]);
+	int last = peer_connect(daemon->address[0]);
+	peer_send(later, "x", 1);
+	peer_send(last, "y", 1);
+	stats_wait_at_least(daemon, "accept_pauses", 1);
+	assert_int_equal(stats_counter(daemon, "connections_open"), LIMIT);
+	peer_expect_quiet(later);
+
+	char back;
+	peer_close(fds[0]);
+	peer_receive(later, &back, 1);
+	assert_int_equal(back, 'x');
+	peer_expect_quiet(last);
+	peer_close(fds[1]);
+	peer_receive(last, &back, 1);
+	assert_int_equal(back, 'y');
+
+	json_t *snapshot = stats_take(daemon);
+	assert_int_equal(stats_get(snapshot, "connections_rejected_limit"), 0);
+	assert_int_equal(stats_get(snapshot, "connections_accepted"), LIMIT + 2);
+	assert_true(stats_number(snapshot, "accept_paused_seconds") > 0);
+	json_decref(snapshot);
+	close_all((int[]){fds[2], fds[3], later, last}, 4);
+	daemon_stop(daemon);
+}
+
+static void test_waiting_is_the_default(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--max-connections", "4", NULL);
+	int fds[LIMIT];
+	fill(daemon, fds);
+	int later = peer_connect(daemon->address[0]);
+	peer_send(later, "x", 1);
+	stats_wait_at_least(daemon, "accept_pauses", 1);
+	peer_expect_quiet(later);
+	peer_close(fds[2]);
+	char back;
+	peer_receive(later, &back, 1);
+	close_all((int[]){fds[0], fds[1], fds[3], later}, 4);
+	daemon_stop(daemon);
+}
+
+// A close lets the next one in at once, not when a timer looks.
+static void test_room_is_noticed(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--max-connections", "1", NULL);
+	int fds[11];
+	for (size_t i = 0; i < 11; i++) {
+		fds[i] = peer_connect(daemon->address[0]);
+		peer_send(fds[i], "x", 1);
+	}
+	uint64_t begin = clock_now();
+	for (size_t i = 0; i < 11; i++) {
+		char back;
+		peer_receive(fds[i], &back, 1);
+		if (i < 10)
+			stats_wait_at_least(daemon, "accept_pauses", i + 1);
+		peer_close(fds[i]);
+	}
+	assert_true(clock_now() - begin < 2 * NS_PER_S || sizeof(ECHOD_SANITIZE) > 1);
+	daemon_stop(daemon);
+}
+
+static void test_reset(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--max-connections", "4", "--overload", "reset", NULL);
+	int fds[LIMIT];
+	fill(daemon, fds);
+	for (uint64_t i = 1; i <= 3; i++) {
+		peer_expect_rejected(daemon->address[0], NULL);
+		stats_wait(daemon, "connections_rejected_limit", i);
+	}
+	stats_assert_laws(daemon);
+	for (size_t i = 0; i < LIMIT; i++)
+		peer_ping(fds[i]);
+	peer_close(fds[0]);
+	stats_wait(daemon, "connections_open", LIMIT - 1);
+	int next = peer_connect(daemon->address[0]);
+	peer_ping(next);
+	assert_int_equal(stats_counter(daemon, "connections_rejected_limit"), 3);
+	assert_int_equal(stats_counter(daemon, "accept_pauses"), 0);
+	peer_close(next);
+	close_all(&fds[1], LIMIT - 1);
+	daemon_stop(daemon);
+}
+
+// The limit counts what is queued too.
+static void test_fewer_workers_than_connections(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", "--max-connections", "3",
+					     "--overload", "reset", NULL);
+	int fds[3];
+	for (size_t i = 0; i < 3; i++) {
+		fds[i] = peer_connect(daemon->address[0]);
+		stats_wait(daemon, "connections_open", i + 1);
+	}
+	stats_wait(daemon, "connections_queued", 2);
+	peer_expect_rejected(daemon->address[0], NULL);
+	for (size_t i = 0; i < 3; i++) {
+		peer_ping(fds[i]);
+		peer_close(fds[i]);
+	}
+	stats_wait(daemon, "connections_closed_peer", 3);
+	daemon_stop(daemon);
+}
+
+static int connect_from(struct daemon *daemon, const char *source)
+{
+	int fd = peer_try_connect(daemon->address[0], source);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void test_one_source(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--max-per-source", "2", NULL);
+	int greedy[2];
+	for (size_t i = 0; i < 2; i++) {
+		greedy[i] = connect_from(daemon, "127.0.0.2");
+		peer_ping(greedy[i]);
+	}
+	for (uint64_t i = 1; i <= 3; i++) {
+		peer_expect_rejected(daemon->address[0], "127.0.0.2");
+		stats_wait(daemon, "connections_rejected_source", i);
+	}
+	int other = connect_from(daemon, "127.0.0.3");
+	peer_ping(other);
+	peer_ping(greedy[0]);
+	stats_assert_laws(daemon);
+
+	peer_close(greedy[1]);
+	stats_wait(daemon, "connections_open", 2);
+	greedy[1] = connect_from(daemon, "127.0.0.2");
+	peer_ping(greedy[1]);
+	close_all((int[]){greedy[0], greedy[1], other}, 3);
+	daemon_stop(daemon);
+}
+
+// An IPv4 client of an IPv6 socket is the same source as of an IPv4 socket.
+static void test_one_source_in_both_families(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "127.0.0.1:0",
+					     "--listen", ":0", NULL);
+	char mapped[64], six[64];
+	unsigned port = (unsigned)strtoul(strrchr(daemon->address[1], ':') + 1, NULL, 10);
+	snprintf(mapped, sizeof(mapped), "127.0.0.1:%u", port);
+	snprintf(six, sizeof(six), "[::1]:%u", port);
+	int first = peer_connect(daemon->address[0]);
+	peer_ping(first);
+	peer_expect_rejected(mapped, NULL);
+	stats_wait(daemon, "connections_rejected_source", 1);
+	int other = peer_connect(six);
+	peer_ping(other);
+	peer_expect_rejected(six, NULL);
+	stats_wait(daemon, "connections_rejected_source", 2);
+	close_all((int[]){first, other}, 2);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_wait),
+		daemon_test(test_waiting_is_the_default),
+		daemon_test(test_room_is_noticed),
+		daemon_test(test_reset),
+		daemon_test(test_fewer_workers_than_connections),
+		daemon_test(test_one_source),
+		daemon_test(test_one_source_in_both_families),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

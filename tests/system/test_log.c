@@ -1,0 +1,235 @@
+// Scenario: the log goes somewhere bad: a closed pipe, a full one, a file at its limit, nowhere at
+// all. The server echoes on (finding F8). And what it says is always plain text, a line at a time.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "daemon.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void use(struct daemon *daemon, int connections)
+{
+	for (int i = 0; i < connections; i++) {
+		int fd = peer_connect(daemon->address[0]);
+		peer_ping(fd);
+		if (i % 2)
+			peer_reset(fd);
+		else
+			peer_close(fd);
+	}
+	stats_wait(daemon, "connections_open", 0);
+}
+
+static void test_closed_pipe(void **state)
+{
+	(void)state;
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = OPTIONS("--log-level", "debug"), .err = ends[1]});
+	close(ends[1]);
+	daemon_wait_ready(daemon);
+	use(daemon, 50);
+	stats_wait_at_least(daemon, "log_lines_dropped", 1);
+	daemon_stop(daemon);
+}
+
+// Logs to `write_end` more than fits until somebody reads.
+static void log_into_full(int read_end, int write_end)
+{
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = OPTIONS("--log-level", "debug", "--workers", "2"), .err = write_end});
+	close(write_end);
+	daemon_wait_ready(daemon);
+	use(daemon, 500);
+	assert_true(stats_counter(daemon, "log_lines_dropped") > 0);
+	// What did get through is whole lines.
+	char text[65536];
+	ssize_t size = read(read_end, text, sizeof(text) - 1);
+	assert_true(size > 0);
+	text[size] = '\0';
+	process_count_lines(text);
+	// There is room again, and it is used.
+	use(daemon, 1);
+	wait_until(peer_is_readable(read_end));
+	daemon_stop(daemon);
+	close(read_end);
+}
+
+static void test_full_pipe(void **state)
+{
+	(void)state;
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 4096);
+	log_into_full(ends[0], ends[1]);
+}
+
+// As a service manager gives it: a socket cannot be opened anew to be made non-blocking.
+static void test_full_socket(void **state)
+{
+	(void)state;
+	int ends[2], small = 4096;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	log_into_full(ends[0], ends[1]);
+}
+
+static void test_file_at_its_limit(void **state)
+{
+	(void)state;
+	struct daemon *daemon =
+		daemon_spawn(&(struct process_spec){.arguments = OPTIONS("--log-level", "debug"),
+						    .fsize = {.rlim_cur = 4096, .rlim_max = 4096}});
+	daemon_wait_ready(daemon);
+	use(daemon, 200);
+	stats_wait_at_least(daemon, "log_lines_dropped", 1);
+	use(daemon, 10);
+	daemon_stop(daemon);
+}
+
+// Not a byte may be written: of the log, and of the addresses on standard output.
+static void test_no_byte_may_be_written(void **state)
+{
+	(void)state;
+	static const char full[1 << 20];
+	int log = memfd_create("full", MFD_CLOEXEC);
+	assert_true(log >= 0);
+	assert_int_equal(write(log, full, sizeof(full)), sizeof(full));
+	char path[128];
+	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = OPTIONS("--listen", path),
+		.out = log,
+		.err = log,
+		.fsize = {.rlim_cur = sizeof(full), .rlim_max = sizeof(full)}});
+	wait_until(ctl_is_live(daemon->control) && ctl_is_live(path + 5));
+	strcpy(daemon->address[0], path);
+	use(daemon, 10);
+	daemon_stop(daemon);
+	assert_int_equal(lseek(log, 0, SEEK_END), sizeof(full));
+	close(log);
+}
+
+static void test_full_disk(void **state)
+{
+	(void)state;
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	assert_true(full >= 0);
+	struct daemon *daemon = daemon_spawn(
+		&(struct process_spec){.arguments = OPTIONS("--log-level", "debug"), .err = full});
+	close(full);
+	daemon_wait_ready(daemon);
+	use(daemon, 50);
+	daemon_stop(daemon);
+}
+
+// A socket must not get the number of a standard stream: it would receive the log.
+static void test_started_without_standard_streams(void **state)
+{
+	(void)state;
+	char path[128];
+	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = OPTIONS("--log-level", "debug", "--listen", path),
+		.in = PROCESS_CLOSED,
+		.out = PROCESS_CLOSED,
+		.err = PROCESS_CLOSED});
+	wait_until(ctl_is_live(path + 5) && ctl_is_live(daemon->control) &&
+		   ctl_request(daemon->control, "ping", NULL) == 200);
+	strcpy(daemon->address[0], path);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct stream stream = {
+			.fd = peer_connect(path), .seed = i, .total = 10000, .half_close = true};
+		stream_run(&stream, 1);
+		peer_close(stream.fd);
+	}
+	for (int fd = 0; fd < 3; fd++) {
+		char link[64], target[64] = "";
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", process_pid(daemon->process), fd);
+		assert_true(readlink(link, target, sizeof(target) - 1) > 0);
+		assert_string_equal(target, "/dev/null");
+	}
+	daemon_stop(daemon);
+}
+
+static void cause_log_lines(struct daemon *daemon)
+{
+	use(daemon, 10);
+	char *body;
+	ctl_request(daemon->control, "\x1b[31m \xff", &body);
+	free(body);
+	process_signal(daemon->process, SIGHUP);
+	daemon_stop(daemon);
+}
+
+static void test_text_lines(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
+	cause_log_lines(daemon);
+	size_t size;
+	const char *log = process_errors(daemon->process, &size);
+	assert_true(process_count_lines(log) > 20);
+	for (size_t i = 0; i < size; i++)
+		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
+}
+
+static void test_json_lines(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json", NULL);
+	cause_log_lines(daemon);
+	const char *line = process_errors(daemon->process, NULL);
+	assert_true(process_count_lines(line) > 20);
+	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
+		json_t *json = json_loadb(line, (size_t)(end - line), 0, NULL);
+		if (!json)
+			fail_msg("not JSON: %.*s", (int)(end - line), line);
+		assert_true(json_is_string(json_object_get(json, "time")));
+		assert_true(json_is_string(json_object_get(json, "level")));
+		assert_true(json_is_string(json_object_get(json, "message")));
+		json_decref(json);
+	}
+}
+
+// Its life is told: start, drain, stop; connections only at debug level.
+static void test_what_is_said_at_info(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	use(daemon, 20);
+	assert_null(strstr(process_errors(daemon->process, NULL), "127.0.0.1:5"));
+	size_t lines = process_count_lines(process_errors(daemon->process, NULL));
+	assert_true(lines >= 1 && lines <= 5);
+	daemon_stop(daemon);
+	process_expect_error_text(daemon->process, "drain");
+	assert_true(process_count_lines(process_errors(daemon->process, NULL)) > lines);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_closed_pipe),
+		daemon_test(test_full_pipe),
+		daemon_test(test_full_socket),
+		daemon_test(test_file_at_its_limit),
+		daemon_test(test_no_byte_may_be_written),
+		daemon_test(test_full_disk),
+		daemon_test(test_started_without_standard_streams),
+		daemon_test(test_text_lines),
+		daemon_test(test_json_lines),
+		daemon_test(test_what_is_said_at_info),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,221 @@
+// Scenario: the command line. Every option with every kind of bad value: status 2, one line that
+// names what was given and what is allowed, nothing on standard output. And what good values do.
+#include <signal.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define LONG_PATH                                                                     \
+	"/tmp/0123456789012345678901234567890123456789012345678901234567890123456789" \
+	"01234567890123456789012345678901234567890"
+
+static const char ports[] = "from 0 to 65535";
+
+static const struct bad_option {
+	const char *option;
+	const char *values[16]; // NULL ends them
+	const char *allowed;	// what the line must say is allowed
+} bad_options[] = {
+	{"--listen",
+	 {"", "7000", "localhost", "::1:7000", "1.2.3.4:5:6", "[::1]", "[::1]7000", "[::1:7000",
+	  "[]:7000"},
+	 "PORT"},
+	{"--listen",
+	 {"127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1: 80",
+	  "[::1]:1e3", ":0x10"},
+	 ports},
+	{"--listen", {"unix:", "unix:" LONG_PATH}, ""},
+	{"--workers",
+	 {"0", "-1", "4097", "4294967296", "18446744073709551617", "1e3", "0x10", " 5", "5 ", "5x",
+	  "1.5", ""},
+	 "from 1 to 4096"},
+	{"--max-connections",
+	 {"0", "-1", "x", "1.5", "99999999999999999999", "5k5", ""},
+	 "from 1 to"},
+	{"--max-per-source", {"-1", "x", "1.5", "99999999999999999999", ""}, " to "},
+	{"--overload", {"", "drop", "Wait", "wait ", "reset,wait", "waitreset"}, "reset"},
+	{"--idle-timeout",
+	 {"", "5", "-1s", "1x", "s", "1 s", "nan", "1e3s", "Never", "inf", "0"},
+	 "never"},
+	{"--send-timeout", {"", "5", "-1s", "1x", "ms", "1 s", "1e3s", "forever", "0"}, "never"},
+	{"--drain-timeout", {"", "5", "-1s", "1x", "ms", "1 s", "1e3s"}, "ms, s, m, h"},
+	{"--backlog", {"0", "-1", "x", "", "1.5", "65536", "99999999999999999999"}, "from 1 to"},
+	{"--buffer-size",
+	 {"0", "-1", "x", "", "1kb", "k", "64 k", "99999999999999999999", "1t", "0x10", "17m"},
+	 "units k, m, g"},
+	{"--log-level", {"", "loud", "Debug", "warn ", "5"}, "debug"},
+	{"--log-format", {"", "xml", "JSON"}, "json"},
+	{"--control", {"", LONG_PATH}, ""},
+};
+
+static void refuses(const char *option, const char *value, const char *const *texts)
+{
+	daemon_refuses(
+		&(struct process_spec){.arguments = (const char *const[]){option, value, NULL}},
+		EXIT_USAGE, texts);
+}
+
+// What of a bad value the line must name: the port, if that is what is wrong.
+static const char *named_part(const struct bad_option *bad, const char *value)
+{
+	return bad->allowed == ports ? strrchr(value, ':') + 1 : value;
+}
+
+static void test_bad_values(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad_options) / sizeof(bad_options[0]); i++) {
+		const struct bad_option *bad = &bad_options[i];
+		for (size_t j = 0; bad->values[j]; j++) {
+			char given[32];
+			snprintf(given, sizeof(given), "'%.20s", named_part(bad, bad->values[j]));
+			const char *const texts[] = {bad->option, given, bad->allowed, NULL};
+			refuses(bad->option, bad->values[j], texts);
+			assert_false(place_exists(place_path("ctl")));
+			daemon_teardown(NULL);
+		}
+	}
+}
+
+static void test_what_is_no_option(void **state)
+{
+	(void)state;
+	static const char *const words[][2] = {
+		{"--no-such", NULL}, {"-x", NULL},  {"operand", NULL},
+		{"--", "operand"},   {"-w", NULL},  {"--listen", NULL},
+		{"--worker=", NULL}, {"-wx", NULL}, {"--help=yes", NULL}};
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct process *process;
+		int status = process_run_simple(&process, ECHOD_PROGRAM, "--control", "none",
+						words[i][0], words[i][1], NULL);
+		assert_int_equal(status, EXIT_USAGE);
+		const char *line = process_errors(process, NULL);
+		assert_int_equal(process_count_lines(line), 1);
+		assert_true(strncmp(line, "echod: ", 7) == 0);
+		assert_string_equal(process_output(process, NULL), "");
+	}
+}
+
+static void test_help_and_version(void **state)
+{
+	(void)state;
+	static const char *const words[] = {"--help", "-h", "--version", "-V"};
+	static const char version[] = "echod " ECHOD_VERSION;
+	for (size_t i = 0; i < 4; i++) {
+		struct process *process;
+		assert_int_equal(process_run_simple(&process, ECHOD_PROGRAM, words[i], NULL), 0);
+		assert_string_equal(process_errors(process, NULL), "");
+		const char *text = process_output(process, NULL);
+		if (i >= 2) {
+			assert_true(strncmp(text, version, strlen(version)) == 0);
+			assert_int_equal(process_count_lines(text), 1);
+			continue;
+		}
+		for (size_t j = 0; j < sizeof(bad_options) / sizeof(bad_options[0]); j++)
+			assert_non_null(strstr(text, bad_options[j].option));
+	}
+}
+
+// A full disk under --help is an error, not a success.
+static void test_help_into_a_full_device(void **state)
+{
+	(void)state;
+	FILE *full = fopen("/dev/full", "we");
+	assert_non_null(full);
+	struct process *process;
+	int status = process_run(
+		&(struct process_spec){.arguments =
+					       (const char *const[]){ECHOD_PROGRAM, "--help", NULL},
+				       .out = fileno(full)},
+		&process);
+	fclose(full);
+	assert_int_equal(status, EXIT_CHECK_FAILED);
+	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
+}
+
+static void test_edges_of_what_is_allowed(void **state)
+{
+	(void)state;
+	static const char *const lines[][3] = {
+		{"--workers", "1"},	    {"-w", "300"},
+		{"--max-connections", "1"}, {"--max-per-source", "1"},
+		{"--overload", "wait"},	    {"--idle-timeout", "never"},
+		{"--idle-timeout", "10h"},  {"--send-timeout", "1500us"},
+		{"--drain-timeout", "0"},   {"--drain-timeout", "2h"},
+		{"--backlog", "1"},	    {"--buffer-size", "1"},
+		{"--buffer-size", "16m"},   {"--log-level", "error"},
+		{"--log-level", "debug"},   {"--log-format", "json"},
+		{"--buffer-size", "1.5k"},  {"--idle-timeout", "0.5h"},
+	};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct daemon *daemon = daemon_start(lines[i][0], lines[i][1], NULL);
+		int fd = peer_connect(daemon->address[0]);
+		peer_ping(fd);
+		peer_close(fd);
+		stats_wait(daemon, "connections_closed_peer", 1);
+		daemon_stop(daemon);
+		daemon_teardown(NULL);
+	}
+}
+
+static void test_workers(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("-w", "33", NULL);
+	assert_int_equal(stats_counter(daemon, "workers_total"), 33);
+	assert_true(process_threads(daemon->process) >= 33 + 3);
+	daemon_stop(daemon);
+	daemon = daemon_start(NULL);
+	assert_int_equal(stats_counter(daemon, "workers_total"), 16);
+	daemon_stop(daemon);
+}
+
+static void test_no_control_socket(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--control", "none", NULL);
+	int fd = peer_connect(daemon->address[0]);
+	peer_ping(fd);
+	peer_close(fd);
+	assert_false(place_exists("none"));
+	daemon_stop(daemon);
+}
+
+// The default paths, in a directory of ours in the place of the user's.
+static void test_default_control_path(void **state)
+{
+	(void)state;
+	char runtime[128], path[160];
+	const char *directory = place_path("");
+	snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,
+		 directory);
+	snprintf(path, sizeof(path), "%sechod.sock", directory);
+	struct process *process = process_start(&(struct process_spec){
+		.arguments = (const char *const[]){ECHOD_PROGRAM, "--listen", "127.0.0.1:0", NULL},
+		.environment = (const char *const[]){runtime, NULL}});
+	wait_until(strchr(process_output(process, NULL), '\n'));
+	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	process_signal(process, SIGTERM);
+	assert_int_equal(process_wait(process), 0);
+	assert_false(place_exists(path));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_bad_values),
+		daemon_test(test_what_is_no_option),
+		daemon_test(test_help_and_version),
+		daemon_test(test_help_into_a_full_device),
+		daemon_test(test_edges_of_what_is_allowed),
+		daemon_test(test_workers),
+		daemon_test(test_no_control_socket),
+		daemon_test(test_default_control_path),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+// Scenario: more clients than workers. They wait in the order in which they came, and are counted
+// meanwhile.
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+#define CLIENTS 10
+#define WORKERS 2
+
+static void test_first_come_first_served(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	int fds[CLIENTS];
+	for (size_t i = 0; i < CLIENTS; i++) {
+		fds[i] = peer_connect(daemon->address[0]);
+		peer_send(fds[i], "x", 1);
+		if (i < WORKERS)
+			stats_wait(daemon, "connections_serving", i + 1);
+	}
+	stats_wait(daemon, "connections_queued", CLIENTS - WORKERS);
+	stats_assert_laws(daemon);
+	assert_int_equal(stats_counter(daemon, "queue_depth"), CLIENTS - WORKERS);
+	assert_int_equal(stats_counter(daemon, "workers_busy"), WORKERS);
+	assert_int_equal(stats_counter(daemon, "workers_idle"), 0);
+
+	for (size_t i = 0; i < CLIENTS; i++) {
+		char back;
+		peer_receive(fds[i], &back, 1);
+		for (size_t later = i < WORKERS ? WORKERS : i + 1; later < CLIENTS; later++)
+			peer_expect_quiet(fds[later]);
+		if (i >= WORKERS - 1)
+			peer_close(fds[i - (WORKERS - 1)]);
+	}
+	peer_close(fds[CLIENTS - 1]);
+	stats_wait(daemon, "connections_closed_peer", CLIENTS);
+	assert_int_equal(stats_counter(daemon, "queue_depth_max"), CLIENTS - WORKERS);
+	assert_int_equal(stats_counter(daemon, "connections_taken"), CLIENTS);
+	assert_int_equal(stats_counter(daemon, "workers_busy"), 0);
+	daemon_stop(daemon);
+}
+
+// A connection in the queue whose client is gone again takes a worker only for a moment.
+static void test_client_leaves_the_queue(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	int held = peer_connect(daemon->address[0]);
+	peer_ping(held);
+	int gone = peer_connect(daemon->address[0]);
+	stats_wait(daemon, "connections_queued", 1);
+	peer_send(gone, "lost", 4);
+	peer_reset(gone);
+	int next = peer_connect(daemon->address[0]);
+	stats_wait(daemon, "connections_queued", 2);
+	peer_close(held);
+	peer_ping(next);
+	peer_close(next);
+	stats_wait(daemon, "connections_closed_peer", 2);
+	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 1);
+	daemon_stop(daemon);
+}
+
+static void test_waiting_time_is_measured(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	int held = peer_connect(daemon->address[0]);
+	peer_ping(held);
+	uint64_t begin = clock_now();
+	int next = peer_connect(daemon->address[0]);
+	stats_wait(daemon, "connections_queued", 1);
+	poll(NULL, 0, 300); // the span that is measured
+	peer_close(held);
+	peer_ping(next);
+	double waited = (double)(clock_now() - begin) / 1e9;
+	peer_close(next);
+	stats_wait(daemon, "connections_closed_peer", 2);
+
+	json_t *snapshot = stats_take(daemon);
+	assert_true(stats_part(snapshot, "queue_wait_seconds", "count") == 2);
+	double longest = stats_part(snapshot, "queue_wait_seconds", "max");
+	assert_true(longest >= 0.29 && longest <= waited);
+	assert_true(stats_part(snapshot, "service_time_seconds", "count") == 2);
+	assert_true(stats_part(snapshot, "service_time_seconds", "max") >= 0.29);
+	json_decref(snapshot);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_first_come_first_served),
+		daemon_test(test_client_leaves_the_queue),
+		daemon_test(test_waiting_time_is_measured),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+// Scenario: the programs of the tutorial that everybody begins with (Python's sockets, the first
+// echo server and client), as it gives them, against ours both ways; other people's servers and
+// clients too.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define TUTORIAL_PORT 65432
+
+static const char tutorial_server[] =
+	"# echo-server.py\n"
+	"\n"
+	"import socket\n"
+	"\n"
+	"HOST = \"127.0.0.1\"  # Standard loopback interface address (localhost)\n"
+	"PORT = 65432  # Port to listen on (non-privileged ports are > 1023)\n"
+	"\n"
+	"with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:\n"
+	"    s.bind((HOST, PORT))\n"
+	"    s.listen()\n"
+	"    conn, addr = s.accept()\n"
+	"    with conn:\n"
+	"        print(f\"Connected by {addr}\")\n"
+	"        while True:\n"
+	"            data = conn.recv(1024)\n"
+	"            if not data:\n"
+	"                break\n"
+	"            conn.sendall(data)\n";
+
+static const char tutorial_client[] =
+	"# echo-client.py\n"
+	"\n"
+	"import socket\n"
+	"\n"
+	"HOST = \"127.0.0.1\"  # The server's hostname or IP address\n"
+	"PORT = 65432  # The port used by the server\n"
+	"\n"
+	"with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:\n"
+	"    s.connect((HOST, PORT))\n"
+	"    s.sendall(b\"Hello, world\")\n"
+	"    data = s.recv(1024)\n"
+	"\n"
+	"print(f\"Received {data!r}\")\n";
+
+static const char threading_server[] =
+	"import socketserver\n"
+	"class Echo(socketserver.BaseRequestHandler):\n"
+	"    def handle(self):\n"
+	"        while data := self.request.recv(65536):\n"
+	"            self.request.sendall(data)\n"
+	"socketserver.ThreadingTCPServer.allow_reuse_address = True\n"
+	"with socketserver.ThreadingTCPServer(('127.0.0.1', 65432), Echo) as server:\n"
+	"    server.serve_forever()\n";
+
+// Writes the program down, with `port` in the place of the tutorial's.
+static const char *write_program(const char *name, const char *text, uint16_t port)
+{
+	char number[8], whole[2048];
+	snprintf(number, sizeof(number), "%u", port);
+	const char *constant = strstr(text, "65432");
+	assert_non_null(constant);
+	int size = snprintf(whole, sizeof(whole), "%.*s%s%s", (int)(constant - text), text, number,
+			    constant + 5);
+	return place_file(name, whole, (size_t)size);
+}
+
+static void run_tutorial_client(const char *program)
+{
+	struct process *client;
+	int status = process_run_simple(&client, "python3", program, NULL);
+	assert_string_equal(process_errors(client, NULL), "");
+	assert_int_equal(status, 0);
+	assert_string_equal(process_output(client, NULL), "Received b'Hello, world'\n");
+}
+
+static void test_tutorial_client(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	run_tutorial_client(write_program("echo-client.py", tutorial_client, daemon->port));
+	stats_wait(daemon, "connections_closed_peer", 1);
+	assert_int_equal(stats_counter(daemon, "bytes_sent"), strlen("Hello, world"));
+	daemon_stop(daemon);
+}
+
+// Not a byte of it changed, and no option given to echod but where its control socket is. Where
+// another program has that port, that one is as good as ours can be: the test then asks for the
+// message that says so.
+static void test_unmodified_tutorial_client(void **state)
+{
+	(void)state;
+	const char *const arguments[] = {ECHOD_PROGRAM, "--control", place_path("ctl"), NULL};
+	struct process *server = process_start(&(struct process_spec){.arguments = arguments});
+	wait_until(!process_is_running(server) || strchr(process_output(server, NULL), '\n'));
+	if (!process_is_running(server)) {
+		assert_true(peer_port_listens(TUTORIAL_PORT));
+		assert_int_equal(process_wait(server), EXIT_UNREACHABLE);
+		assert_non_null(strstr(process_errors(server, NULL), "127.0.0.1:65432"));
+		return;
+	}
+	assert_string_equal(process_output(server, NULL), "listening on 127.0.0.1:65432\n");
+	run_tutorial_client(
+		place_file("echo-client.py", tutorial_client, sizeof(tutorial_client) - 1));
+	struct process *client;
+	assert_int_equal(
+		process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "Hello, world", NULL), 0);
+	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
+	process_signal(server, SIGTERM);
+	assert_int_equal(process_wait(server), 0);
+}
+
+// Starts a Python server and waits, without connecting, until it listens.
+static struct process *start_python(const char *program, uint16_t port)
+{
+	const char *const arguments[] = {"python3", "-u", program, NULL};
+	struct process *server = process_start(&(struct process_spec){.arguments = arguments});
+	wait_until(peer_port_listens(port));
+	return server;
+}
+
+static void test_tutorial_server(void **state)
+{
+	(void)state;
+	uint16_t port = peer_free_port();
+	char number[8];
+	snprintf(number, sizeof(number), "%u", port);
+	struct process *server =
+		start_python(write_program("echo-server.py", tutorial_server, port), port);
+	struct process *client;
+	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "Hello, world",
+					"127.0.0.1", number, NULL);
+	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
+	assert_int_equal(status, 0);
+	assert_int_equal(process_wait(server), 0);
+	assert_true(strncmp(process_output(server, NULL), "Connected by ('127.0.0.1', ", 27) == 0);
+}
+
+// A file with `size` random bytes, open for reading; closed by the caller.
+static int random_input(size_t size)
+{
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(bytes != MAP_FAILED);
+	pattern_fill(17, 0, bytes, size);
+	munmap(bytes, size);
+	return fd;
+}
+
+// Runs a client that copies its standard input to the server and the reply to its standard output.
+static void run_copying_client(const char *const *arguments, size_t size)
+{
+	int input = random_input(size);
+	struct process *client;
+	int status =
+		process_run(&(struct process_spec){.arguments = arguments, .in = input}, &client);
+	close(input);
+	if (status != 0)
+		fail_msg("%s: status %d: %s", arguments[0], status, process_errors(client, NULL));
+	size_t got;
+	const char *output = process_output(client, &got);
+	assert_int_equal(got, size);
+	char *expected = malloc(size + 1);
+	assert_non_null(expected);
+	pattern_fill(17, 0, expected, size);
+	assert_int_equal(memcmp(output, expected, size), 0);
+	free(expected);
+}
+
+static void test_echocat_against_socketserver(void **state)
+{
+	(void)state;
+	uint16_t port = peer_free_port();
+	char number[8];
+	snprintf(number, sizeof(number), "%u", port);
+	struct process *server =
+		start_python(write_program("server.py", threading_server, port), port);
+	const char *const arguments[] = {ECHOCAT_PROGRAM, "127.0.0.1", number, NULL};
+	static const size_t sizes[] = {1, 65536, 3000000};
+	for (size_t i = 0; i < 3; i++)
+		run_copying_client(arguments, sizes[i]);
+	process_kill(server);
+}
+
+static void test_echocat_against_echod(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	char number[8];
+	snprintf(number, sizeof(number), "%u", daemon->port);
+	const char *const arguments[] = {ECHOCAT_PROGRAM, "127.0.0.1", number, NULL};
+	run_copying_client(arguments, 1);
+	run_copying_client(arguments, 20000000);
+	struct process *client; // whose standard input is empty
+	assert_int_equal(process_run(&(struct process_spec){.arguments = arguments}, &client), 0);
+	assert_string_equal(process_output(client, NULL), "");
+	stats_wait(daemon, "connections_closed_peer", 3);
+	daemon_stop(daemon);
+}
+
+static void test_socat(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	char target[160];
+	snprintf(target, sizeof(target), "TCP:%s", daemon->address[0]);
+	const char *const arguments[] = {"socat", "-t5", "-", target, NULL};
+	run_copying_client(arguments, 3000000);
+	run_copying_client(arguments, 1);
+	stats_wait(daemon, "connections_closed_peer", 2);
+	daemon_stop(daemon);
+}
+
+// Nobody there: one line and status 3.
+static void test_echocat_finds_nobody(void **state)
+{
+	(void)state;
+	char number[8];
+	snprintf(number, sizeof(number), "%u", peer_free_port());
+	struct process *client;
+	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "127.0.0.1",
+					number, NULL);
+	assert_int_equal(status, EXIT_UNREACHABLE);
+	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
+	assert_string_equal(process_output(client, NULL), "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_tutorial_client),
+		daemon_test(test_unmodified_tutorial_client),
+		daemon_test(test_tutorial_server),
+		daemon_test(test_echocat_against_socketserver),
+		daemon_test(test_echocat_against_echod),
+		daemon_test(test_socat),
+		daemon_test(test_echocat_finds_nobody),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
