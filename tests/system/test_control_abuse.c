@@ -57,7 +57,6 @@ static void test_length_of_a_line(void **state)
 	peer_send(fd, "\n", 1);
 	assert_int_equal(ctl_receive(fd, NULL), 400);
 	peer_send(fd, line, 1024); // and no end of line: it can only be too long
-	peer_send(fd, "\n", 1);
 	assert_int_equal(ctl_receive(fd, NULL), 413);
 	peer_expect_closed(fd);
 	fd = ctl_connect(daemon->control);
