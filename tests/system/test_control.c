@@ -144,6 +144,7 @@ static void test_connections(void **state)
 			peer_ping(fds[i]);
 	}
 	stats_wait(daemon, "connections_queued", 1);
+	stats_wait(daemon, "bytes_sent", 2 * 64); // the echo may be here before it is counted there
 	json_t *reply = ask_json(daemon, "connections json");
 	json_t *list = json_object_get(reply, "connections"), *each;
 	assert_int_equal(json_array_size(list), 3);

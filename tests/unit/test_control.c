@@ -84,8 +84,9 @@ static int start(void **state)
 
 static int tear_down(void **state)
 {
-	// A drain has closed the listener.
-	bool clean = open_descriptors() <= descriptors_before && !place_exists(path);
+	// A drain has closed the listener, and a worker may still be about to close a connection.
+	wait_until(open_descriptors() <= descriptors_before);
+	bool clean = !place_exists(path);
 	inside_end(&inside);
 	place_remove();
 	return clean ? 0 : -1;
