@@ -154,6 +154,14 @@ void process_signal(const struct process *process, int number)
 	assert_int_equal(kill(process->pid, number), 0);
 }
 
+void process_stop(const struct process *process)
+{
+	process_signal(process, SIGSTOP);
+	siginfo_t what;
+	assert_int_equal(waitid(P_PID, (id_t)process->pid, &what, WSTOPPED), 0);
+	assert_int_equal(what.si_code, CLD_STOPPED);
+}
+
 void process_kill(struct process *process)
 {
 	process_signal(process, SIGKILL);

@@ -159,7 +159,7 @@ static void test_backlog_is_served(void **state)
 	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	struct daemon *daemon =
 		daemon_start("--workers", "3", "--listen", "127.0.0.1:0", "--listen", path, NULL);
-	process_signal(daemon->process, SIGSTOP);
+	process_stop(daemon->process);
 	struct stream streams[20];
 	for (size_t i = 0; i < 20; i++) {
 		streams[i] = (struct stream){.fd = peer_connect(daemon->address[i % 2]),

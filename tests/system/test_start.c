@@ -73,7 +73,7 @@ static void test_live_control_socket_is_never_taken(void **state)
 	assert_int_equal(inode_of(first->control), inode);
 	assert_int_equal(ctl_request(first->control, "ping", NULL), 200);
 	// Not even when that server is stopped for the moment.
-	process_signal(first->process, SIGSTOP);
+	process_stop(first->process);
 	refuses(SPEC("--control", first->control), TEXTS(first->control));
 	process_signal(first->process, SIGCONT);
 	assert_int_equal(inode_of(first->control), inode);

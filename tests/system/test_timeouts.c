@@ -78,16 +78,16 @@ static void test_queued_client_is_not_idle(void **state)
 static void test_server_itself_was_stopped(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--idle-timeout", "1s", NULL);
+	struct daemon *daemon = daemon_start("--idle-timeout", "2s", NULL);
 	int fds[8];
 	for (size_t i = 0; i < 8; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
 		peer_ping(fds[i]);
 	}
-	process_signal(daemon->process, SIGSTOP);
+	process_stop(daemon->process);
 	for (size_t i = 0; i < 8; i++)
 		peer_send(fds[i], "x", 1);
-	poll(NULL, 0, 1500);
+	poll(NULL, 0, 2500);
 	process_signal(daemon->process, SIGCONT);
 	for (size_t i = 0; i < 8; i++) {
 		char back;
