@@ -17,7 +17,7 @@
 
 // What is polled for: the waker, the listener unless it has a pause, and then the sessions there
 // are.
-struct watch {
+struct poll_set {
 	struct pollfd fds[2 + CONTROL_MAX_CLIENTS];
 	nfds_t count;
 	struct pollfd *listener;		     // NULL: it has a pause
@@ -124,29 +124,29 @@ static bool accept_client(struct control *control)
 	return true;
 }
 
-static struct pollfd *add_fd(struct watch *watch, int fd, short events)
+static struct pollfd *add_fd(struct poll_set *set, int fd, short events)
 {
-	struct pollfd *added = &watch->fds[watch->count++];
+	struct pollfd *added = &set->fds[set->count++];
 	*added = (struct pollfd){.fd = fd, .events = events};
 	return added;
 }
 
 // Fills in what to wait for; returns until when.
-static uint64_t prepare_watch(struct control *control, struct watch *watch)
+static uint64_t prepare_poll(struct control *control, struct poll_set *set)
 {
 	uint64_t now = clock_now();
 	uint64_t until = control->next_sample;
-	*watch = (struct watch){0};
-	add_fd(watch, control->waker.fd, POLLIN);
+	*set = (struct poll_set){0};
+	add_fd(set, control->waker.fd, POLLIN);
 	if (now >= control->accept_again)
-		watch->listener = add_fd(watch, control->fd, POLLIN);
+		set->listener = add_fd(set, control->fd, POLLIN);
 	else if (control->accept_again < until)
 		until = control->accept_again;
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		const struct session *session = &control->sessions[i];
 		if (session->fd < 0)
 			continue;
-		watch->session[i] = add_fd(watch, session->fd, session_events(session));
+		set->session[i] = add_fd(set, session->fd, session_events(session));
 		uint64_t deadline = session_has_work(session) ? now : session_deadline(session);
 		if (deadline < until)
 			until = deadline;
@@ -154,7 +154,7 @@ static uint64_t prepare_watch(struct control *control, struct watch *watch)
 	return until;
 }
 
-static void serve_sessions(struct control *control, const struct watch *watch)
+static void serve_sessions(struct control *control, const struct poll_set *set)
 {
 	struct command_context context = {
 		.server = control->server,
@@ -163,9 +163,9 @@ static void serve_sessions(struct control *control, const struct watch *watch)
 	};
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		struct session *session = &control->sessions[i];
-		if (!watch->session[i])
+		if (!set->session[i])
 			continue;
-		if (watch->session[i]->revents || session_has_work(session))
+		if (set->session[i]->revents || session_has_work(session))
 			session_step(session, &context, control->stats, pending_bytes(control));
 		else if (clock_now() >= session_deadline(session))
 			session_expire(session, control->stats);
@@ -174,13 +174,13 @@ static void serve_sessions(struct control *control, const struct watch *watch)
 
 static void serve_round(struct control *control)
 {
-	struct watch watch;
-	uint64_t until = prepare_watch(control, &watch);
-	poll_until(watch.fds, watch.count, until);
+	struct poll_set set;
+	uint64_t until = prepare_poll(control, &set);
+	poll_until(set.fds, set.count, until);
 	if (clock_now() >= control->next_sample)
 		take_sample(control);
-	serve_sessions(control, &watch);
-	if (!watch.listener || !watch.listener->revents)
+	serve_sessions(control, &set);
+	if (!set.listener || !set.listener->revents)
 		return;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		if (!accept_client(control))

@@ -56,15 +56,25 @@ static const char *local_text(const struct conn_info *info, char *text)
 	return info->origin.local_name;
 }
 
+// State and worker are read one after the other: where they disagree, the worker says more.
+static const char *state_name(const struct conn_info *info)
+{
+	if (info->worker)
+		return "serving";
+	return info->state == WORK_PARKED ? "parked" : "queued";
+}
+
 static void connection_text(const struct conn_info *info, uint64_t now, FILE *out)
 {
 	char peer[ADDRESS_TEXT_SIZE];
 	char local[ADDRESS_TEXT_SIZE];
-	char state[16] = "queued";
+	char state[16];
 	char times[2][24];
 	char sizes[2][24];
 	if (info->worker)
 		snprintf(state, sizeof(state), "work-%u", info->worker);
+	else
+		snprintf(state, sizeof(state), "%s", state_name(info));
 	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %5s %5s %5s %5s\n", info->id,
 		peer_text(info, peer), local_text(info, local), state,
 		brief_time(since(now, info->origin.accepted_at), times[0], sizeof(times[0])),
@@ -99,7 +109,7 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
 	json_object_set_new(object, "peer", json_string(peer_text(info, text)));
 	json_object_set_new(object, "local", json_string(local_text(info, text)));
-	json_object_set_new(object, "state", json_string(info->worker ? "serving" : "queued"));
+	json_object_set_new(object, "state", json_string(state_name(info)));
 	json_object_set_new(object, "worker",
 			    info->worker ? json_integer((json_int_t)info->worker) : json_null());
 	json_object_set_new(object, "age_seconds",
@@ -150,7 +160,7 @@ void lists_workers_text(struct server *server, FILE *out)
 		if (info.serving)
 			snprintf(connection, sizeof(connection), "%" PRIu64, info.serving);
 		fprintf(out, "%-9s %-8s %6s %11s %11" PRIu64 "\n", name,
-			info.serving ? "serving" : "idle",
+			worker_state_name(info.state),
 			brief_time(since(now, info.since), time, sizeof(time)), connection,
 			info.served);
 	}
@@ -166,8 +176,7 @@ json_t *lists_workers_json(struct server *server)
 		pool_worker_info(&server->pool, i, &info);
 		json_t *worker = json_object();
 		json_object_set_new(worker, "id", json_integer((json_int_t)info.id));
-		json_object_set_new(worker, "state",
-				    json_string(info.serving ? "serving" : "idle"));
+		json_object_set_new(worker, "state", json_string(worker_state_name(info.state)));
 		json_object_set_new(worker, "for_seconds", seconds_json(since(now, info.since)));
 		json_object_set_new(worker, "connection",
 				    info.serving ? json_integer((json_int_t)info.serving)

@@ -27,12 +27,21 @@ struct conn {
 	uint64_t id;	  // from 1, never used again
 	struct conn_origin origin;
 
+	// The owner's.
+	char *tail; // malloc'd: received and not yet sent, when its peer does not read; or NULL
+	size_t tail_length;
+	size_t tail_sent;
+	bool stuck;	    // its peer does not read,
+	int unacknowledged; // and has left so many bytes unacknowledged, the least that was seen
+	int heat;	    // how much polling for it has paid lately
+
 	// Written by the owner, read by the stats thread to be shown; nothing hangs on them,
 	// relaxed order.
 	_Atomic uint64_t bytes_received;
 	_Atomic uint64_t bytes_sent;
-	_Atomic uint64_t active_at; // clock_now_coarse when it last received
-	_Atomic unsigned worker;    // the id of the worker that serves it, 0: queued
+	_Atomic uint64_t
+		active_at;	 // clock_now_coarse when it last received, or its peer took a byte
+	_Atomic unsigned worker; // the id of the worker that serves it, 0: none does
 };
 
 static inline struct conn *conn_of(const struct work *work)

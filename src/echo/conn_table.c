@@ -2,7 +2,6 @@
 #include "echo/conn_table.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
@@ -29,6 +28,27 @@ void conn_table_close(struct conn_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
+// The leader of the pool may still hold an event of the connection that was here before, and look
+// at the state: that is stored as the atomic it is, and says that there is nothing to do. All else
+// nobody else looks at.
+static void conn_init(struct conn *conn, uint64_t id, const struct conn_origin *origin)
+{
+	struct work *work = &conn->work;
+	atomic_store(&work->state, WORK_QUEUED);
+	atomic_store_explicit(&work->hung_up, false, memory_order_relaxed);
+	work->fd = origin->fd;
+	work->registered = work->wants_room = work->expired = false;
+	work->watched = WATCH_NONE;
+	conn->id = id;
+	conn->origin = *origin;
+	conn->stuck = false;
+	conn->heat = 0;
+	atomic_store_explicit(&conn->bytes_received, 0, memory_order_relaxed);
+	atomic_store_explicit(&conn->bytes_sent, 0, memory_order_relaxed);
+	atomic_store_explicit(&conn->active_at, origin->accepted_at, memory_order_relaxed);
+	atomic_store_explicit(&conn->worker, 0, memory_order_relaxed);
+}
+
 static struct conn_slot *find_slot_locked(struct conn_table *table)
 {
 	struct conn_slot *slot = table->free;
@@ -44,11 +64,8 @@ struct conn *conn_table_add(struct conn_table *table, const struct conn_origin *
 {
 	pthread_mutex_lock(&table->lock);
 	struct conn_slot *slot = find_slot_locked(table);
-	memset(slot, 0, sizeof(*slot));
 	slot->open = true;
-	slot->conn.id = ++table->last_id;
-	slot->conn.origin = *origin;
-	atomic_init(&slot->conn.active_at, origin->accepted_at);
+	conn_init(&slot->conn, ++table->last_id, origin);
 	pthread_mutex_unlock(&table->lock);
 	return &slot->conn;
 }
@@ -70,6 +87,8 @@ static void copy_conn(const struct conn *conn, struct conn_info *info)
 	*info = (struct conn_info){
 		.id = conn->id,
 		.origin = conn->origin,
+		.state = (enum work_state)atomic_load_explicit(&conn->work.state,
+							       memory_order_relaxed),
 		.worker = atomic_load_explicit(&conn->worker, memory_order_relaxed),
 		.active_at = atomic_load_explicit(&conn->active_at, memory_order_relaxed),
 		.bytes_sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed),

@@ -33,7 +33,8 @@ struct conn_table {
 struct conn_info {
 	uint64_t id;
 	struct conn_origin origin;
-	unsigned worker; // 0: queued
+	enum work_state state;
+	unsigned worker; // 0: none
 	uint64_t active_at;
 	uint64_t bytes_received;
 	uint64_t bytes_sent;

@@ -2,181 +2,251 @@
 #include "echo/turn.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "echo/sending.h"
 #include "net/errno_class.h"
-#include "net/poll_until.h"
 
-// How long to wait before sending again when the kernel is out of buffers.
-#define MEMORY_PAUSE (10 * NS_PER_MS)
+// How much a connection may echo before others that wait have their turn.
+#define QUANTUM (256UL << 10)
 
-// How often a stuck peer is looked at within --send-timeout: it is cut at most so much of it late.
-#define STALL_LOOKS 8
+// How much the heat of a connection changes: polling for it is tried while that is above 0.
+#define HEAT_MAX 64
+#define HEAT_OF_HIT 1  // polling found something
+#define HEAT_OF_SOON 2 // blocking did, so soon that polling would have
+#define HEAT_OF_MISS (-8)
 
-enum step {
-	STEP_GO_ON,
-	STEP_END, // the turn has ended, for the reason given
-};
-
-static bool is_cut(const struct turn_tools *tools)
+static struct turn close_for(enum close_reason reason)
 {
-	return atomic_load_explicit(&tools->cut->now, memory_order_acquire);
+	return (struct turn){.end = TURN_CLOSE, .reason = reason};
 }
 
-// What an error of recv or send, other than "not now", says about the connection.
-static enum close_reason reason_of(int number)
+static bool is_cut(const struct echo *echo)
 {
-	switch (errno_classify(number)) {
-	case ERRNO_PEER_GONE:
-	case ERRNO_NETWORK:
-		return CLOSE_reset;
-	case ERRNO_TIMED_OUT:
-		return CLOSE_timeout;
-	default:
-		return CLOSE_error;
-	}
+	return atomic_load_explicit(&echo->cut->now, memory_order_acquire);
 }
 
-// A send that has to wait, and how its peer gets on.
-struct stall {
-	uint64_t deadline; // when the peer will have taken nothing for too long
-	int queued;	   // bytes the peer's side has not acknowledged, the least that was seen
-	bool was_ready;	   // the socket last said that it takes data
-};
-
-static int unacknowledged(const struct conn *conn)
+static void heat_up(struct conn *conn, int by)
 {
-	int bytes = 0;
-	ioctl(conn->origin.fd, SIOCOUTQ, &bytes); // tcp(7), unix(7)
-	return bytes;
+	conn->heat += by;
+	if (conn->heat > HEAT_MAX)
+		conn->heat = HEAT_MAX;
+	if (conn->heat < 0)
+		conn->heat = 0;
 }
 
-// The peer has taken something: its time starts anew.
-static void stall_restart(struct stall *stall, int queued, const struct turn_tools *tools)
+// Receives without blocking, again and again, for the spin's time at most.
+static ssize_t receive_spinning(struct conn *conn, const struct echo *echo, struct worker *worker,
+				int flags)
 {
-	stall->queued = queued;
-	stall->was_ready = false;
-	stall->deadline = clock_deadline(tools->send_timeout);
+	uint64_t deadline = clock_deadline(echo->spin);
+	ssize_t count;
+	do {
+		count = recv(conn->origin.fd, worker->buffer, echo->buffer_size,
+			     flags | MSG_DONTWAIT);
+	} while (count < 0 && errno == EAGAIN && worker_may_wait(worker) &&
+		 work_queue_is_empty(&worker->pool->queue) && !is_cut(echo) &&
+		 clock_now() < deadline);
+	bool hit = count >= 0 || errno != EAGAIN;
+	counter_add(worker->stats, hit ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
+	heat_up(conn, hit ? HEAT_OF_HIT : HEAT_OF_MISS);
+	return count;
 }
 
-// Waits until the socket takes data again, the peer may have got on, or all is cut. Ends the turn
-// when the peer has taken nothing for too long. A socket polls writable only when a third of its
-// buffer is free, which a slow reader may not achieve in time; so what it has acknowledged counts.
-static enum step wait_to_send(const struct conn *conn, const struct turn_tools *tools,
-			      struct stall *stall, bool short_of_memory, enum close_reason *reason)
+// Receives with a worker that may wait for this one peer: polls where that has lately paid, then
+// blocks.
+static ssize_t receive_waiting(struct conn *conn, const struct echo *echo, struct worker *worker,
+			       int flags)
 {
-	struct pollfd fds[] = {
-		{.fd = tools->cut->waker.fd, .events = POLLIN},
-		{.fd = conn->origin.fd, .events = POLLOUT},
-	};
-	// Out of buffers, the socket may well be writable: wait for the time alone.
-	nfds_t count = short_of_memory ? 1 : 2;
-	uint64_t look =
-		clock_deadline(short_of_memory ? MEMORY_PAUSE : tools->send_timeout / STALL_LOOKS);
-	int ready = poll_until(fds, count, look < stall->deadline ? look : stall->deadline);
-	if (is_cut(tools)) {
-		*reason = CLOSE_drain;
-		return STEP_END;
-	}
-	stall->was_ready = ready > 0 && !short_of_memory;
-	if (stall->was_ready)
-		return STEP_GO_ON;
-	int queued = unacknowledged(conn);
-	if (queued < stall->queued) {
-		stall_restart(stall, queued, tools);
-	} else if (clock_now() >= stall->deadline) {
-		*reason = CLOSE_stalled;
-		return STEP_END;
-	}
-	return STEP_GO_ON;
-}
-
-// Deals with a send that failed with `number`: waits if that can help.
-static enum step after_failed_send(const struct conn *conn, const struct turn_tools *tools,
-				   int number, struct stall *stall, enum close_reason *reason)
-{
-	switch (errno_classify(number)) {
-	case ERRNO_INTERRUPTED:
-		return STEP_GO_ON;
-	case ERRNO_TRY_AGAIN:
-		// Under memory pressure TCP polls writable and takes nothing.
-		return wait_to_send(conn, tools, stall, stall->was_ready, reason);
-	case ERRNO_NO_MEMORY:
-		return wait_to_send(conn, tools, stall, true, reason);
-	default:
-		*reason = is_cut(tools) ? CLOSE_drain : reason_of(number);
-		return STEP_END;
-	}
-}
-
-// Sends all of `length` bytes of the buffer, however long the peer takes, as long as it takes any.
-static enum step send_all(struct conn *conn, const struct turn_tools *tools, size_t length,
-			  enum close_reason *reason)
-{
-	struct stall stall;
-	bool stalled = false;
-	for (size_t sent = 0; sent < length;) {
-		ssize_t count = send(conn->origin.fd, tools->buffer + sent, length - sent,
-				     MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (count >= 0) {
-			sent += (size_t)count;
-			conn_count(&conn->bytes_sent, (uint64_t)count);
-			counter_add(tools->stats, COUNTER_bytes_sent, (uint64_t)count);
-			stalled = false;
-			continue;
-		}
+	worker_keeps(worker, &conn->work);
+	if (conn->heat > 0 && worker_spins(worker)) {
+		ssize_t count = receive_spinning(conn, echo, worker, flags);
 		int number = errno;
-		if (!stalled)
-			stall_restart(&stall, unacknowledged(conn), tools);
-		stalled = true;
-		if (after_failed_send(conn, tools, number, &stall, reason) == STEP_END)
-			return STEP_END;
+		worker_stops_spinning(worker);
+		errno = number;
+		if (count >= 0 || number != EAGAIN)
+			return count;
 	}
-	return STEP_GO_ON;
+	uint64_t began = echo->spin ? clock_now() : 0;
+	worker_waits(worker);
+	ssize_t count = recv(conn->origin.fd, worker->buffer, echo->buffer_size, flags);
+	int number = errno;
+	worker_goes_on(worker);
+	if (echo->spin && count > 0 && clock_now() - began < echo->spin)
+		heat_up(conn, HEAT_OF_SOON);
+	errno = number;
+	return count;
 }
 
-// Deals with a recv that returned no data: `count` is 0 or -1.
-static enum step after_empty_recv(const struct conn *conn, const struct turn_tools *tools,
-				  ssize_t count, enum close_reason *reason)
+static ssize_t receive(struct conn *conn, const struct echo *echo, struct worker *worker, int flags)
 {
-	if (count < 0 && errno_classify(errno) == ERRNO_INTERRUPTED)
-		return STEP_GO_ON;
-	if (is_cut(tools)) {
-		*reason = CLOSE_drain; // the end of stream is of our own making
-	} else if (count == 0) {
-		// What came in has gone out: the law that this server can hold itself to.
-		ensure(conn_all_echoed(conn));
-		*reason = CLOSE_peer;
-	} else {
-		*reason = errno_classify(errno) == ERRNO_TRY_AGAIN ? CLOSE_idle : reason_of(errno);
-	}
-	return STEP_END;
+	if (worker_may_wait(worker))
+		return receive_waiting(conn, echo, worker, flags);
+	return recv(conn->origin.fd, worker->buffer, echo->buffer_size, flags | MSG_DONTWAIT);
 }
 
-static void count_received(struct conn *conn, const struct turn_tools *tools, size_t count)
+static void count_received(struct conn *conn, struct worker *worker, size_t count)
 {
 	conn_count(&conn->bytes_received, count);
 	atomic_store_explicit(&conn->active_at, clock_now_coarse(), memory_order_relaxed);
-	counter_add(tools->stats, COUNTER_messages, 1);
-	counter_add(tools->stats, COUNTER_bytes_received, count);
+	counter_add(worker->stats, COUNTER_messages, 1);
+	counter_add(worker->stats, COUNTER_bytes_received, count);
 }
 
-struct turn echo_turn(struct conn *conn, const struct turn_tools *tools)
+// What a recv that returned no data, but 0 or -1, means for the turn. `last_look`: the peer's time
+// is up. Returns whether the turn is over.
+static bool after_empty_recv(const struct conn *conn, const struct echo *echo, ssize_t count,
+			     bool last_look, struct turn *turn)
 {
-	enum close_reason reason = CLOSE_drain;
-	while (!is_cut(tools)) {
-		ssize_t count = recv(conn->origin.fd, tools->buffer, tools->buffer_size, 0);
-		if (count > 0) {
-			count_received(conn, tools, (size_t)count);
-			if (send_all(conn, tools, (size_t)count, &reason) == STEP_END)
-				break;
-		} else if (after_empty_recv(conn, tools, count, &reason) == STEP_END) {
-			break;
-		}
+	enum errno_class class = count < 0 ? errno_classify(errno) : ERRNO_PEER_GONE;
+	if (class == ERRNO_INTERRUPTED)
+		return false;
+	if (is_cut(echo)) {
+		*turn = close_for(CLOSE_drain); // the end of stream is of our own making
+	} else if (count == 0) {
+		// What came in has gone out: the law that this server can hold itself to.
+		ensure(conn_all_echoed(conn));
+		*turn = close_for(CLOSE_peer);
+	} else if (class != ERRNO_TRY_AGAIN) {
+		*turn = close_for(sending_reason(errno));
+	} else if (last_look || echo->patience == CLOCK_NEVER) {
+		*turn = close_for(CLOSE_idle);
+	} else {
+		*turn = (struct turn){.end = TURN_QUIET};
 	}
-	return (struct turn){.end = TURN_CLOSE, .reason = reason};
+	return true;
+}
+
+// What a send that did not go through means for the turn. `rest` of the worker's buffer has been
+// taken out of the kernel and must be kept.
+static struct turn after_sending(struct conn *conn, const struct echo *echo, enum sending result,
+				 enum close_reason reason, const char *rest, size_t length)
+{
+	if (result == SENDING_OVER)
+		return close_for(reason);
+	if (length > 0 && !pending_keep(echo->pending, conn, rest, length))
+		return close_for(CLOSE_error);
+	return (struct turn){.end = TURN_STUCK};
+}
+
+// Echoes `count` bytes that were received. Returns whether the turn is over.
+static bool echo_received(struct conn *conn, const struct echo *echo, struct worker *worker,
+			  size_t count, struct turn *turn)
+{
+	struct piece piece = {.bytes = worker->buffer, .length = count};
+	enum close_reason reason = CLOSE_error;
+	count_received(conn, worker, count);
+	enum sending result = sending_all(conn, echo, worker, &piece, &reason);
+	if (result == SENDING_DONE)
+		return false;
+	*turn = after_sending(conn, echo, result, reason, piece.bytes + piece.sent,
+			      count - piece.sent);
+	return true;
+}
+
+// Takes `count` bytes that were peeked at out of the kernel. Returns how many were still there.
+static size_t take_out(const struct conn *conn, const struct worker *worker, size_t count)
+{
+	size_t taken = 0;
+	while (taken < count) {
+		ssize_t got = recv(conn->origin.fd, worker->buffer, count - taken, MSG_DONTWAIT);
+		if (got > 0)
+			taken += (size_t)got;
+		else if (got == 0 || errno != EINTR)
+			break;
+	}
+	return taken;
+}
+
+// Echoes `count` bytes that are still in the kernel: takes out what was sent. Returns whether the
+// turn is over.
+static bool echo_peeked(struct conn *conn, const struct echo *echo, struct worker *worker,
+			size_t count, struct turn *turn)
+{
+	struct piece piece = {.bytes = worker->buffer, .length = count, .peeked = true};
+	enum close_reason reason = CLOSE_error;
+	enum sending result = sending_all(conn, echo, worker, &piece, &reason);
+	size_t taken = take_out(conn, worker, piece.sent);
+	if (taken > 0) {
+		count_received(conn, worker, taken);
+		sending_count(conn, worker, taken);
+	}
+	if (taken < piece.sent) { // reset between the two calls
+		*turn = close_for(CLOSE_reset);
+		return true;
+	}
+	if (result == SENDING_DONE)
+		return false;
+	*turn = after_sending(conn, echo, result, reason, NULL, 0);
+	return true;
+}
+
+// Sends what is left of an earlier turn. Returns whether this turn is over.
+static bool resume(struct conn *conn, const struct echo *echo, struct worker *worker,
+		   struct turn *turn)
+{
+	if (!conn->tail)
+		return false;
+	struct piece piece = {
+		.bytes = conn->tail, .length = conn->tail_length, .sent = conn->tail_sent};
+	enum close_reason reason = CLOSE_error;
+	enum sending result = sending_all(conn, echo, worker, &piece, &reason);
+	conn->tail_sent = piece.sent;
+	if (result == SENDING_DONE) {
+		pending_drop(echo->pending, conn);
+		return false;
+	}
+	*turn = after_sending(conn, echo, result, reason, NULL, 0);
+	return true;
+}
+
+// Whether, after a recv of `count` bytes, there is nothing to receive for sure, so that a worker in
+// a hurry need not ask. A short count means that; but an end of stream that came along with data
+// gives no event of its own, urgent data (which counts as hung up too) ends a recv early, and so
+// does a descriptor passed over AF_UNIX.
+static bool is_drained(const struct conn *conn, const struct echo *echo,
+		       const struct worker *worker, size_t count)
+{
+	return count < echo->buffer_size && !worker_may_wait(worker) &&
+	       conn->origin.peer.any.sa_family != AF_UNIX && !atomic_load(&conn->work.hung_up);
+}
+
+struct turn echo_turn(struct conn *conn, const struct echo *echo, struct worker *worker)
+{
+	struct turn turn = {.end = TURN_QUIET};
+	bool last_look = conn->work.expired && !conn->stuck;
+	size_t quantum = QUANTUM;
+	conn->work.expired = false;
+	if (is_cut(echo))
+		return close_for(CLOSE_drain);
+	if (resume(conn, echo, worker, &turn))
+		return turn;
+	while (!is_cut(echo)) {
+		bool peek = echo->patience != CLOCK_NEVER && // nothing is kept then
+			    pending_is_full(echo->pending, echo->buffer_size);
+		int flags = (peek ? MSG_PEEK : 0) | (last_look ? MSG_DONTWAIT : 0);
+		ssize_t count = receive(conn, echo, worker, flags);
+		if (count <= 0) {
+			if (!after_empty_recv(conn, echo, count, last_look, &turn))
+				continue;
+			conn->stuck = false; // there is nothing to send
+			return turn;
+		}
+		last_look = false;
+		if (peek ? echo_peeked(conn, echo, worker, (size_t)count, &turn)
+			 : echo_received(conn, echo, worker, (size_t)count, &turn))
+			return turn;
+		if (is_drained(conn, echo, worker, (size_t)count))
+			return (struct turn){.end = TURN_QUIET};
+		if ((size_t)count < quantum) {
+			quantum -= (size_t)count;
+			continue;
+		}
+		if (worker_others_wait(worker))
+			return (struct turn){.end = TURN_QUANTUM};
+		quantum = QUANTUM;
+	}
+	return close_for(CLOSE_drain);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "echo/conn.h"
+#include "echo/pending.h"
 #include "net/waker.h"
 #include "pool/pool.h"
 #include "stats/stats.h"
@@ -20,18 +21,19 @@ struct cut {
 	struct waker waker; // readable from then on, for who waits to send
 };
 
-// What a turn works with. The worker's own, but for `cut`, which all share.
-struct turn_tools {
-	char *buffer;
-	size_t buffer_size;
-	uint64_t
-		send_timeout; // how long a peer may take no byte of its echo, in ns, or CLOCK_NEVER
-	const struct cut *cut;
-	struct thread_stats *stats;
+// What all turns of a server share. Set once, but for what is behind the pointers.
+struct echo {
+	size_t buffer_size;    // of each worker's buffer
+	uint64_t patience;     // how long to wait for a peer to send or to read, ns; CLOCK_NEVER:
+			       // without end
+	uint64_t send_timeout; // how long a peer may take no byte of its echo, ns, or CLOCK_NEVER
+	uint64_t spin;	       // how long to poll before blocking, where that pays, ns
+	struct cut *cut;
+	struct pending *pending;
 };
 
-// Serves `conn` on the calling thread, which owns it. Blocks while its peer is quiet, until
-// SO_RCVTIMEO if the socket has one. Returns what the turn ended with.
-struct turn echo_turn(struct conn *conn, const struct turn_tools *tools);
+// Serves `conn` for a turn on the thread of `worker`, which owns it. Waits for its peer only while
+// worker_may_wait says so, and then for SO_RCVTIMEO at most. Returns what the turn ended with.
+struct turn echo_turn(struct conn *conn, const struct echo *echo, struct worker *worker);
 
 #endif

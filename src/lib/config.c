@@ -7,9 +7,10 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "pool/cpus.h"
 
 #define DEFAULT_PORT 65432
-#define DEFAULT_WORKERS 16
+#define LEAST_DEFAULT_WORKERS 4
 
 struct setting {
 	const char *name;
@@ -104,6 +105,27 @@ static int take_send_timeout(struct echod_config *config, const char *value, str
 	return take_limit(value, &config->server.send_timeout, error);
 }
 
+static int take_patience(struct echod_config *config, const char *value, struct error *error)
+{
+	return units_parse_timeout(value, &config->server.patience, error);
+}
+
+static int take_spin(struct echod_config *config, const char *value, struct error *error)
+{
+	uint64_t ns;
+	if (units_parse_duration(value, &ns, error) != 0)
+		return -1;
+	if (ns > CONFIG_MAX_SPIN)
+		return error_set(error, ERROR_USAGE, "'%.64s' is longer than 1ms", value);
+	config->server.spin = ns;
+	return 0;
+}
+
+static int take_pending_limit(struct echod_config *config, const char *value, struct error *error)
+{
+	return units_parse_size(value, 0, CONFIG_MAX_PENDING, &config->server.pending_limit, error);
+}
+
 static int take_drain_timeout(struct echod_config *config, const char *value, struct error *error)
 {
 	return units_parse_timeout(value, &config->server.drain_timeout, error);
@@ -146,6 +168,16 @@ void config_report(struct echod_error *to, const struct error *error)
 	snprintf(to->message, sizeof(to->message), "%s", error->message);
 }
 
+// As workers wait for no client for long, more than there are CPUs would only get in each other's
+// way; but a few can each keep a client that talks all the time.
+static unsigned default_workers(void)
+{
+	unsigned cpus = cpus_usable();
+	if (cpus < LEAST_DEFAULT_WORKERS)
+		return LEAST_DEFAULT_WORKERS;
+	return cpus < CONFIG_MAX_WORKERS ? cpus : CONFIG_MAX_WORKERS;
+}
+
 struct echod_config *echod_config_new(void)
 {
 	struct echod_config *config = calloc(1, sizeof(*config));
@@ -154,11 +186,14 @@ struct echod_config *echod_config_new(void)
 	config->server = (struct server_config){
 		.listen = {{.port = DEFAULT_PORT, .host = "127.0.0.1"}},
 		.listen_count = 1,
-		.workers = DEFAULT_WORKERS,
+		.workers = default_workers(),
 		.overload = OVERLOAD_WAIT,
 		.idle_timeout = CLOCK_NEVER,
 		.send_timeout = 60 * NS_PER_S,
 		.drain_timeout = 10 * NS_PER_S,
+		.patience = 5 * NS_PER_MS,
+		.spin = 50 * NS_PER_US,
+		.pending_limit = UINT64_C(64) << 20,
 		.backlog = 4096,
 		.buffer_size = 64UL * 1024,
 	};

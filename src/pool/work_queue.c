@@ -1,84 +1,202 @@
-// The work queue. The acceptor pushes, workers take.
+// The work queue. The acceptor and the leader push, workers take.
 #include "pool/work_queue.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
 
-void work_queue_init(struct work_queue *queue, size_t capacity)
+#define BATCHES_A_LOOK 64 // taken between two looks at the parking lot, however much is queued
+
+void work_queue_init(struct work_queue *queue, const struct work_queue_config *config)
 {
-	*queue = (struct work_queue){.capacity = capacity};
+	ensure(config->batch >= 1 && config->batch <= WORK_QUEUE_BATCH);
+	*queue = (struct work_queue){.config = *config};
 	pthread_mutex_init(&queue->lock, NULL);
-	pthread_cond_init(&queue->filled, NULL);
+	pthread_cond_init(&queue->woken, NULL);
 }
 
-static void append_locked(struct work_queue *queue, struct work *work)
+static void append_locked(struct work_queue *queue, struct work *first, struct work *last,
+			  size_t count)
 {
+	last->next = NULL;
 	if (queue->tail)
-		queue->tail->next = work;
+		queue->tail->next = first;
 	else
-		queue->head = work;
-	queue->tail = work;
-	queue->depth++;
-	if (queue->depth > queue->depth_max)
-		queue->depth_max = queue->depth;
+		queue->head = first;
+	queue->tail = last;
+	size_t depth = atomic_fetch_add(&queue->depth, count) + count;
+	ensure(!queue->closed && depth <= queue->config.capacity);
+	if (depth > queue->depth_max)
+		queue->depth_max = depth;
 }
 
-static struct work *remove_first_locked(struct work_queue *queue)
+static unsigned remove_first_locked(struct work_queue *queue, struct work **works)
 {
-	struct work *work = queue->head;
-	if (!work)
-		return NULL;
-	queue->head = work->next;
+	size_t depth = atomic_load(&queue->depth);
+	size_t share = depth / queue->config.workers;
+	unsigned count = share < 1		       ? 1
+			 : share > queue->config.batch ? queue->config.batch
+						       : (unsigned)share;
+	for (unsigned i = 0; i < count; i++) {
+		works[i] = queue->head;
+		queue->head = works[i]->next;
+	}
 	if (!queue->head)
 		queue->tail = NULL;
-	work->next = NULL;
-	queue->depth--;
-	return work;
+	atomic_fetch_sub(&queue->depth, count);
+	return count;
 }
 
-void work_queue_push(struct work_queue *queue, struct work *work)
+// How many more workers can run: no more are to be awake than there are CPUs.
+static unsigned room_locked(struct work_queue *queue)
 {
-	work->next = NULL;
+	unsigned at_rest = queue->sleeping + atomic_load(&queue->waiting) +
+			   (atomic_load(&queue->leading) ? 1U : 0U);
+	unsigned awake = queue->config.workers > at_rest ? queue->config.workers - at_rest : 0;
+	return queue->config.awake > awake ? queue->config.awake - awake : 0;
+}
+
+// Chooses how many sleepers to wake for `wanted` pieces of work. Those workers that are awake take
+// the rest when they are done. The caller signals so many, with or without the lock.
+static unsigned grant_wakes_locked(struct work_queue *queue, size_t wanted, unsigned room)
+{
+	size_t granted = wanted < room ? wanted : room;
+	queue->wakes_withheld += wanted - granted;
+	if (granted > queue->sleeping)
+		granted = queue->sleeping;
+	queue->sleeping -= (unsigned)granted;
+	queue->wakes += (unsigned)granted;
+	return (unsigned)granted;
+}
+
+// A wake-up is a number under the lock, so a signal after it is not lost, and one too many wakes
+// nobody.
+static void signal_wakes(struct work_queue *queue, unsigned count)
+{
+	while (count-- > 0)
+		pthread_cond_signal(&queue->woken);
+}
+
+bool work_queue_push(struct work_queue *queue, struct work *work)
+{
 	work->queued_at = clock_now();
 	pthread_mutex_lock(&queue->lock);
-	ensure(!queue->closed && queue->depth < queue->capacity);
-	append_locked(queue, work);
+	append_locked(queue, work, work, 1);
+	unsigned room = room_locked(queue);
+	unsigned wakes = grant_wakes_locked(queue, 1, room);
+	bool leader = wakes == 0 && room > 0 && atomic_load(&queue->leading);
 	pthread_mutex_unlock(&queue->lock);
-	// Outside the lock, so that the one woken finds it free. No wake-up is lost: a worker looks
-	// at the queue and goes to sleep under the lock, so it either saw this work or slept before
-	// it was appended.
-	pthread_cond_signal(&queue->filled);
+	signal_wakes(queue, wakes);
+	return leader;
 }
 
-struct work *work_queue_take(struct work_queue *queue)
+static void sleep_locked(struct work_queue *queue)
+{
+	queue->sleeping++;
+	while (queue->wakes == 0 && !queue->closed)
+		pthread_cond_wait(&queue->woken, &queue->lock);
+	if (queue->wakes > 0)
+		queue->wakes--;
+	else
+		queue->sleeping--;
+}
+
+static enum duty take_locked(struct work_queue *queue, struct work **works, unsigned *count)
+{
+	for (;;) {
+		bool led = atomic_load(&queue->leading);
+		if (queue->look && queue->head && !led) {
+			atomic_store(&queue->leading, true);
+			return DUTY_LOOK;
+		}
+		if (queue->head) {
+			*count = remove_first_locked(queue, works);
+			queue->look = queue->look || ++queue->taken >= BATCHES_A_LOOK;
+			return DUTY_SERVE;
+		}
+		if (queue->closed)
+			return DUTY_END;
+		if (!led) {
+			atomic_store(&queue->leading, true);
+			return DUTY_LEAD;
+		}
+		sleep_locked(queue);
+	}
+}
+
+enum duty work_queue_take(struct work_queue *queue, struct work **works, unsigned *count)
 {
 	pthread_mutex_lock(&queue->lock);
-	while (!queue->head && !queue->closed)
-		pthread_cond_wait(&queue->filled, &queue->lock);
-	struct work *work = remove_first_locked(queue);
+	enum duty duty = take_locked(queue, works, count);
 	pthread_mutex_unlock(&queue->lock);
-	return work;
+	return duty;
+}
+
+void work_queue_led(struct work_queue *queue, struct work *first, struct work *last, size_t count)
+{
+	uint64_t now = count ? clock_now() : 0;
+	for (struct work *work = first; work; work = work->next)
+		work->queued_at = now;
+	pthread_mutex_lock(&queue->lock);
+	atomic_store(&queue->leading, false);
+	queue->look = false;
+	queue->taken = 0;
+	if (count)
+		append_locked(queue, first, last, count);
+	unsigned wakes = count > 1 ? grant_wakes_locked(queue, count - 1, room_locked(queue)) : 0;
+	pthread_mutex_unlock(&queue->lock);
+	signal_wakes(queue, wakes);
+}
+
+void work_queue_put_back(struct work_queue *queue, struct work *work)
+{
+	work->queued_at = clock_now();
+	pthread_mutex_lock(&queue->lock);
+	append_locked(queue, work, work, 1);
+	queue->look = true;
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool work_queue_wait_begins(struct work_queue *queue)
+{
+	atomic_fetch_add(&queue->waiting, 1);
+	if (atomic_load(&queue->depth) == 0 && atomic_load(&queue->leading))
+		return false;
+	pthread_mutex_lock(&queue->lock);
+	unsigned room = room_locked(queue);
+	unsigned wakes = queue->sleeping ? grant_wakes_locked(queue, 1, room) : 0;
+	bool leader = wakes == 0 && room > 0 && queue->head && atomic_load(&queue->leading);
+	pthread_mutex_unlock(&queue->lock);
+	signal_wakes(queue, wakes);
+	return leader;
+}
+
+void work_queue_wait_ends(struct work_queue *queue)
+{
+	atomic_fetch_sub(&queue->waiting, 1);
 }
 
 void work_queue_close(struct work_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	queue->closed = true;
-	pthread_cond_broadcast(&queue->filled);
+	pthread_cond_broadcast(&queue->woken);
 	pthread_mutex_unlock(&queue->lock);
 }
 
-void work_queue_depth(struct work_queue *queue, size_t *depth, size_t *depth_max)
+void work_queue_inspect(struct work_queue *queue, struct work_queue_info *info)
 {
 	pthread_mutex_lock(&queue->lock);
-	*depth = queue->depth;
-	*depth_max = queue->depth_max;
+	*info = (struct work_queue_info){
+		.depth = atomic_load(&queue->depth),
+		.depth_max = queue->depth_max,
+		.wakes_withheld = queue->wakes_withheld,
+	};
 	pthread_mutex_unlock(&queue->lock);
 }
 
 void work_queue_destroy(struct work_queue *queue)
 {
-	ensure(!queue->head && queue->depth == 0);
-	pthread_cond_destroy(&queue->filled);
+	ensure(!queue->head && atomic_load(&queue->depth) == 0);
+	pthread_cond_destroy(&queue->woken);
 	pthread_mutex_destroy(&queue->lock);
 }

@@ -166,9 +166,8 @@ static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 		       inet_end_format(&origin->peer, text));
 		return;
 	}
-	struct timeval idle = clock_timeval(server->config.idle_timeout);
-	if (server->config.idle_timeout != CLOCK_NEVER)
-		setsockopt(origin->fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+	if (origin->peer.any.sa_family == AF_UNIX) // others have it from their listener
+		server_set_patience(server, origin->fd);
 	struct conn *conn = conn_table_add(&server->conns, origin);
 	if (log_wants(server->log, LOG_DEBUG))
 		log_write(server->log, LOG_DEBUG, "connection %llu from %s accepted on %s",

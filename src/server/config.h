@@ -10,6 +10,8 @@
 #define CONFIG_MAX_LISTEN 64
 #define CONFIG_MAX_WORKERS 4096
 #define CONFIG_MAX_CONNECTIONS (UINT64_C(1) << 20)
+#define CONFIG_MAX_SPIN UINT64_C(1000000) // ns
+#define CONFIG_MAX_PENDING (UINT64_C(1) << 40)
 #define CONFIG_MAX_BUFFER (UINT64_C(16) << 20)
 
 enum overload {
@@ -27,6 +29,9 @@ struct server_config {
 	uint64_t idle_timeout; // durations in ns, or CLOCK_NEVER
 	uint64_t send_timeout;
 	uint64_t drain_timeout;
+	uint64_t patience;
+	uint64_t spin;		// ns, 0: never
+	uint64_t pending_limit; // bytes
 	int backlog;
 	size_t buffer_size; // bytes, one buffer for each worker
 };

@@ -42,6 +42,16 @@ static int decide_limit(struct server *server, struct error *error)
 	return 0;
 }
 
+void server_set_patience(const struct server *server, int fd)
+{
+	const struct server_config *config = &server->config;
+	uint64_t limit =
+		config->patience < config->idle_timeout ? config->patience : config->idle_timeout;
+	struct timeval time = clock_timeval(limit);
+	if (limit != CLOCK_NEVER && limit > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+}
+
 static int bind_address(struct server *server, const struct address *address, struct error *error)
 {
 	struct endpoint endpoints[ADDRESSES_PER_NAME];
@@ -55,6 +65,7 @@ static int bind_address(struct server *server, const struct address *address, st
 		struct listener *listener = &server->listeners[server->listener_count];
 		if (listener_bind(listener, &endpoints[i], error) != 0)
 			return -1;
+		server_set_patience(server, listener->fd);
 		size_t index = server->listener_count++;
 		memcpy(server->names[index], listener->name, sizeof(listener->name));
 		union inet_end end = inet_end_from(&listener->endpoint);
@@ -151,10 +162,23 @@ static int open_listeners(struct server *server, struct error *error)
 
 int server_start(struct server *server, struct error *error)
 {
+	const struct server_config *config = &server->config;
+	server->echo = (struct echo){
+		.buffer_size = config->buffer_size,
+		.patience = config->patience,
+		.send_timeout = config->send_timeout,
+		.spin = config->spin,
+		.cut = &server->cut,
+		.pending = &server->pending,
+	};
+	server->pending.limit = config->pending_limit;
 	struct pool_config pool = {
-		.workers = server->config.workers,
-		.buffer_size = server->config.buffer_size,
-		.capacity = (size_t)server->config.max_connections,
+		.workers = config->workers,
+		.buffer_size = config->buffer_size,
+		.capacity = (size_t)config->max_connections,
+		.patience = config->patience,
+		.idle_timeout = config->idle_timeout,
+		.send_timeout = config->send_timeout,
 		.stats = &server->stats.threads[SERVER_FIXED_THREADS],
 		.calls = service_calls,
 		.context = server,
@@ -220,15 +244,19 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 {
 	uint64_t workers = server->config.workers;
 	stats_sum(&server->stats, workers, snapshot);
-	size_t depth;
-	size_t depth_max;
-	work_queue_depth(&server->pool.queue, &depth, &depth_max);
+	struct work_queue_info queue;
+	work_queue_inspect(&server->pool.queue, &queue);
 	struct memory_use memory = memory_use();
 	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
-	snapshot->gauge[GAUGE_queue_depth] = depth;
-	snapshot->gauge[GAUGE_queue_depth_max] = depth_max;
+	snapshot->counter[COUNTER_wakes_withheld] = queue.wakes_withheld;
+	snapshot->gauge[GAUGE_pending_bytes] =
+		atomic_load_explicit(&server->pending.bytes, memory_order_relaxed);
+	snapshot->gauge[GAUGE_pending_bytes_max] =
+		atomic_load_explicit(&server->pending.max, memory_order_relaxed);
+	snapshot->gauge[GAUGE_queue_depth] = queue.depth;
+	snapshot->gauge[GAUGE_queue_depth_max] = queue.depth_max;
 	snapshot->gauge[GAUGE_workers_total] = workers;
 	snapshot->gauge[GAUGE_workers_busy] = busy;
 	snapshot->gauge[GAUGE_workers_idle] = workers - busy;

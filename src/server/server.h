@@ -36,6 +36,8 @@ struct server {
 	struct admission admission;
 	struct pool pool;
 	struct cut cut;
+	struct pending pending;
+	struct echo echo; // what all turns share
 
 	pthread_t acceptor;
 	struct gate acceptor_ready;
@@ -74,6 +76,11 @@ void server_join(struct server *server);
 // After server_join or a failed server_start, or server_build alone. No thread may look at it any
 // more.
 void server_free(struct server *server);
+
+// Limits how long a worker that blocks in recv does so on `fd`, or on the connections that a TCP
+// listener `fd` accepts, as those inherit it: the patience, or the idle time-out if that is
+// shorter.
+void server_set_patience(const struct server *server, int fd);
 
 // Adds up the counters and fills in all gauges. Any thread.
 void server_snapshot(struct server *server, struct snapshot *snapshot);

@@ -9,19 +9,23 @@ static uint64_t service_name(const struct work *work)
 	return conn_of(work)->id;
 }
 
+static uint64_t service_active_at(const struct work *work)
+{
+	return atomic_load_explicit(&conn_of(work)->active_at, memory_order_relaxed);
+}
+
 static struct turn service_serve(struct work *work, struct worker *worker, void *context)
 {
-	struct server *server = context;
+	const struct server *server = context;
 	struct conn *conn = conn_of(work);
-	struct turn_tools tools = {
-		.buffer = worker->buffer,
-		.buffer_size = server->config.buffer_size,
-		.send_timeout = server->config.send_timeout,
-		.cut = &server->cut,
-		.stats = worker->stats,
-	};
 	atomic_store_explicit(&conn->worker, worker->id, memory_order_relaxed);
-	return echo_turn(conn, &tools);
+	return echo_turn(conn, &server->echo, worker);
+}
+
+static void service_leave(struct work *work, void *context)
+{
+	(void)context;
+	atomic_store_explicit(&conn_of(work)->worker, 0, memory_order_relaxed);
 }
 
 static void service_close(struct work *work, enum close_reason reason, struct worker *worker,
@@ -35,6 +39,7 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 	bool all_echoed = conn_all_echoed(conn);
 
+	pending_drop(&server->pending, conn);
 	conn_table_remove(&server->conns, conn); // the last touch
 	conn_close_fd(origin.fd, all_echoed);
 	if (received == 0)
@@ -49,6 +54,8 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 
 const struct pool_calls service_calls = {
 	.name = service_name,
+	.active_at = service_active_at,
 	.serve = service_serve,
+	.leave = service_leave,
 	.close = service_close,
 };

@@ -71,17 +71,34 @@ static uint64_t closed_connections(const struct snapshot *snapshot)
 	return closed;
 }
 
+// `came` less `went`, where both were read while connections moved: at least 0, at most `most`.
+static uint64_t difference(uint64_t came, uint64_t went, uint64_t most)
+{
+	uint64_t there = came > went ? came - went : 0;
+	return there < most ? there : most;
+}
+
+// accepted - closed = (taken - left) + (parks - unparks) + (what is queued), whatever the values:
+// so the law open = queued
+// + serving + parked holds in each snapshot, and only what moved while it was taken may count in
+// the wrong place.
 static void derive_gauges(struct snapshot *snapshot, uint64_t workers)
 {
 	uint64_t accepted = snapshot->counter[COUNTER_connections_accepted];
-	uint64_t taken = snapshot->counter[COUNTER_connections_taken];
 	uint64_t closed = closed_connections(snapshot);
-	ensure(closed <= taken && taken <= accepted);
+	ensure(closed <= accepted);
 	uint64_t open = accepted - closed;
-	uint64_t serving = taken - closed < workers ? taken - closed : workers;
+	uint64_t parks =
+		snapshot->counter[COUNTER_parks_reading] + snapshot->counter[COUNTER_parks_writing];
+	uint64_t left = closed + parks + snapshot->counter[COUNTER_quantum_expiries];
+	ensure(left <= snapshot->counter[COUNTER_connections_taken]);
+	uint64_t serving = difference(snapshot->counter[COUNTER_connections_taken], left,
+				      workers < open ? workers : open);
+	uint64_t parked = difference(parks, snapshot->counter[COUNTER_unparks], open - serving);
 	snapshot->gauge[GAUGE_connections_open] = open;
-	snapshot->gauge[GAUGE_connections_queued] = open - serving;
 	snapshot->gauge[GAUGE_connections_serving] = serving;
+	snapshot->gauge[GAUGE_connections_parked] = parked;
+	snapshot->gauge[GAUGE_connections_queued] = open - serving - parked;
 }
 
 void stats_sum(const struct stats *stats, uint64_t workers, struct snapshot *snapshot)

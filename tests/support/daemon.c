@@ -15,6 +15,7 @@
 
 static struct daemon *daemons[MAX_DAEMONS];
 static size_t daemon_count;
+static const char *const *common_option; // of daemon_test_with: its name and value; NULL: none
 
 static const char *option_value(const char *const *options, const char *name)
 {
@@ -30,8 +31,12 @@ static void build_arguments(const char **arguments, const char *const *options, 
 	size_t count = 0;
 	arguments[count++] = ECHOD_PROGRAM;
 	for (size_t i = 0; options[i]; i++) {
-		assert_true(count < DAEMON_OPTIONS - 5);
+		assert_true(count < DAEMON_OPTIONS - 7);
 		arguments[count++] = options[i];
+	}
+	if (common_option && !option_value(options, common_option[0])) {
+		arguments[count++] = common_option[0];
+		arguments[count++] = common_option[1];
 	}
 	if (!option_value(options, "--listen")) {
 		arguments[count++] = "--listen";
@@ -141,9 +146,16 @@ void daemon_stop(struct daemon *daemon)
 	daemon_expect_end(daemon);
 }
 
+int daemon_setup(void **state)
+{
+	common_option = *state;
+	return 0;
+}
+
 int daemon_teardown(void **state)
 {
-	(void)state;
+	if (state) // else the test goes on
+		common_option = NULL;
 	process_end_all();
 	while (daemon_count > 0) {
 		struct daemon *daemon = daemons[--daemon_count];

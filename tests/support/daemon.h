@@ -48,4 +48,21 @@ int daemon_teardown(void **state);
 
 #define daemon_test(function) cmocka_unit_test_teardown(function, daemon_teardown)
 
+// The same with `option` and `value` for every server that is started without that option.
+int daemon_setup(void **state);
+#define daemon_test_with(function, option, value)                                        \
+	{                                                                                \
+#function " " option " " value, function, daemon_setup, daemon_teardown, \
+			(const char *[])                                                 \
+		{                                                                        \
+			option, value                                                    \
+		}                                                                        \
+	}
+
+// The test once for each way in which the pool can deal with a quiet client.
+#define daemon_test_each(function)                               \
+	daemon_test_with(function, "--patience", "never"),       \
+		daemon_test_with(function, "--patience", "5ms"), \
+		daemon_test_with(function, "--patience", "0")
+
 #endif

@@ -80,6 +80,12 @@ struct stream {
 // Runs them all at once to their ends.
 void stream_run(struct stream *streams, size_t count);
 
+// Sends of all of them, without reading, until all is sent or nothing has gone for a while.
+void stream_fill(struct stream *streams, size_t count);
+
+// Sends and receives a piece, if that is possible now.
+void stream_step(struct stream *stream);
+
 // One stream of `total` bytes.
 void peer_echo(int fd, uint64_t seed, uint64_t total);
 

@@ -1,6 +1,7 @@
 // The server's counters as oracle. One thread.
 #include "stats.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -113,7 +114,10 @@ void stats_assert_laws(struct daemon *daemon)
 		closed += stats_get(snapshot, close_reasons[i]);
 	assert_int_equal(accepted, open + closed);
 	assert_int_equal(open, stats_get(snapshot, "connections_queued") +
-				       stats_get(snapshot, "connections_serving"));
+				       stats_get(snapshot, "connections_serving") +
+				       stats_get(snapshot, "connections_parked"));
+	assert_true(stats_get(snapshot, "pending_bytes") <=
+		    stats_get(snapshot, "pending_bytes_max"));
 	assert_int_equal(stats_get(snapshot, "workers_total"),
 			 stats_get(snapshot, "workers_busy") + stats_get(snapshot, "workers_idle"));
 	assert_true(stats_get(snapshot, "connections_silent") <= closed);
@@ -128,4 +132,31 @@ void stats_assert_laws(struct daemon *daemon)
 	json_object_foreach(snapshot, name, value) if (json_is_integer(value))
 		stats_get(snapshot, name);
 	json_decref(snapshot);
+}
+
+// Whether all books are closed.
+static bool is_at_rest(const json_t *snapshot)
+{
+	uint64_t unparks = stats_get(snapshot, "unparks");
+	return stats_get(snapshot, "connections_open") == 0 &&
+	       stats_get(snapshot, "parks_reading") + stats_get(snapshot, "parks_writing") ==
+		       unparks &&
+	       stats_get(snapshot, "connections_taken") ==
+		       stats_get(snapshot, "connections_accepted") + unparks +
+			       stats_get(snapshot, "quantum_expiries") &&
+	       stats_get(snapshot, "pending_bytes") == 0 && stats_get(snapshot, "queue_depth") == 0;
+}
+
+void stats_wait_at_rest(struct daemon *daemon)
+{
+	for (uint64_t deadline = clock_deadline(PATIENCE);; poll(NULL, 0, 2)) {
+		json_t *snapshot = stats_take(daemon);
+		bool rest = is_at_rest(snapshot);
+		if (!rest && clock_now() >= deadline)
+			fail_msg("not at rest: %s", json_dumps(snapshot, JSON_COMPACT));
+		json_decref(snapshot);
+		if (rest)
+			break;
+	}
+	stats_assert_laws(daemon);
 }

@@ -26,8 +26,12 @@ void stats_wait(struct daemon *daemon, const char *name, uint64_t value);
 void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value);
 
 // The laws of docs/counters.md: what was accepted is open or closed for one reason; what is open is
-// queued or served; a worker is busy or idle; and if all peers ended in order, what came in has
-// gone out.
+// queued, served or parked; a worker is busy or idle; and if all peers ended in order, what came in
+// has gone out.
 void stats_assert_laws(struct daemon *daemon);
+
+// Those that hold when nobody is connected: waits for that, and that what was parked has been
+// unparked, what was queued has been taken, and nothing is pending.
+void stats_wait_at_rest(struct daemon *daemon);
 
 #endif

@@ -10,6 +10,7 @@
 #include "process.h"
 
 #define PIECE 65536
+#define FILL_TRIES 50 // 2 ms apart, without a byte going
 
 // splitmix64: any word of the stream without those before it.
 static uint64_t word_at(uint64_t seed, uint64_t index)
@@ -104,6 +105,35 @@ static void wait_for_any(const struct stream *streams, struct pollfd *ready, siz
 		fail_msg("no stream of %zu goes on", count);
 }
 
+static void go_on(struct stream *stream, short events)
+{
+	if (!stream->done && (events & POLLOUT))
+		send_piece(stream);
+	if (!stream->done && (events & (POLLIN | POLLHUP | POLLERR)))
+		receive_piece(stream);
+}
+
+void stream_step(struct stream *stream)
+{
+	struct pollfd ready = {.fd = stream->fd, .events = wanted_events(stream)};
+	if (!stream->done && poll(&ready, 1, 0) == 1)
+		go_on(stream, ready.revents);
+}
+
+void stream_fill(struct stream *streams, size_t count)
+{
+	for (int quiet = 0; quiet < FILL_TRIES; quiet++) {
+		for (size_t i = 0; i < count; i++) {
+			uint64_t before = streams[i].sent;
+			struct pollfd room = {.fd = streams[i].fd, .events = POLLOUT};
+			if (before < streams[i].total && poll(&room, 1, 0) == 1)
+				send_piece(&streams[i]);
+			quiet = streams[i].sent > before ? 0 : quiet;
+		}
+		poll(NULL, 0, quiet > 0 ? 2 : 0);
+	}
+}
+
 void stream_run(struct stream *streams, size_t count)
 {
 	struct pollfd *ready = calloc(count, sizeof(*ready));
@@ -115,12 +145,8 @@ void stream_run(struct stream *streams, size_t count)
 		wait_for_any(streams, ready, count);
 		left = 0;
 		for (size_t i = 0; i < count; i++) {
-			struct stream *stream = &streams[i];
-			if (!stream->done && (ready[i].revents & POLLOUT))
-				send_piece(stream);
-			if (!stream->done && (ready[i].revents & (POLLIN | POLLHUP | POLLERR)))
-				receive_piece(stream);
-			left += !stream->done;
+			go_on(&streams[i], ready[i].revents);
+			left += !streams[i].done;
 		}
 	}
 	free(ready);
@@ -130,7 +156,7 @@ uint64_t peer_fill(int fd, uint64_t seed, uint64_t most)
 {
 	static char piece[PIECE];
 	uint64_t total = 0;
-	for (int quiet = 0; quiet < 50 && total < most;) {
+	for (int quiet = 0; quiet < FILL_TRIES && total < most;) {
 		size_t size = smaller(most - total, PIECE);
 		pattern_fill(seed, total, piece, size);
 		int64_t sent = peer_send_some(fd, piece, size);

@@ -1,5 +1,6 @@
-// Scenario: 64 clients through 4 workers, one after another in the queue, every byte equal and the
-// counters agree. ECHOD_TEST_BYTES says how many bytes each sends (100 MiB in tools/soak.sh).
+// Scenario: 64 clients through 4 workers, one after another in the queue or in turns, every byte
+// equal and the counters agree. ECHOD_TEST_BYTES says how many bytes each sends (100 MiB in
+// tools/soak.sh).
 #include <stdlib.h>
 
 #include "daemon.h"
@@ -21,19 +22,17 @@ static uint64_t bytes_each(void)
 	return bytes;
 }
 
-static void test_many_clients_few_workers(void **state)
+static void connect_all(struct daemon *daemon, struct stream *streams, uint64_t bytes)
 {
-	(void)state;
-	uint64_t bytes = bytes_each();
-	struct daemon *daemon = daemon_start("--workers", "4", NULL);
-	size_t descriptors = process_descriptors(daemon->process);
-	struct stream streams[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++)
 		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),
 					     .seed = 1000 + i,
 					     .total = bytes,
 					     .half_close = true};
-	stats_wait(daemon, "connections_queued", CLIENTS - 4);
+}
+
+static void run_all(struct daemon *daemon, struct stream *streams, uint64_t bytes)
+{
 	stream_run(streams, CLIENTS);
 	for (size_t i = 0; i < CLIENTS; i++)
 		peer_close(streams[i].fd);
@@ -41,11 +40,39 @@ static void test_many_clients_few_workers(void **state)
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	json_t *snapshot = stats_take(daemon);
 	assert_int_equal(stats_get(snapshot, "connections_accepted"), CLIENTS);
-	assert_int_equal(stats_get(snapshot, "connections_taken"), CLIENTS);
 	assert_int_equal(stats_get(snapshot, "bytes_received"), CLIENTS * bytes);
 	assert_int_equal(stats_get(snapshot, "bytes_sent"), CLIENTS * bytes);
-	assert_true(stats_get(snapshot, "queue_depth_max") >= CLIENTS - 4);
 	json_decref(snapshot);
+}
+
+static void test_one_after_another(void **state)
+{
+	(void)state;
+	uint64_t bytes = bytes_each();
+	struct daemon *daemon = daemon_start("--workers", "4", "--patience", "never", NULL);
+	size_t descriptors = process_descriptors(daemon->process);
+	struct stream streams[CLIENTS];
+	connect_all(daemon, streams, bytes);
+	stats_wait(daemon, "connections_queued", CLIENTS - 4);
+	run_all(daemon, streams, bytes);
+	assert_int_equal(stats_counter(daemon, "connections_taken"), CLIENTS);
+	assert_true(stats_counter(daemon, "queue_depth_max") >= CLIENTS - 4);
+	assert_int_equal(process_descriptors(daemon->process), descriptors);
+	daemon_stop(daemon);
+}
+
+static void test_in_turns(void **state)
+{
+	(void)state;
+	uint64_t bytes = bytes_each();
+	struct daemon *daemon = daemon_start("--workers", "4", NULL);
+	size_t descriptors = process_descriptors(daemon->process);
+	struct stream streams[CLIENTS];
+	connect_all(daemon, streams, bytes);
+	stats_wait(daemon, "connections_parked", CLIENTS);
+	run_all(daemon, streams, bytes);
+	stats_wait_at_rest(daemon);
+	assert_true(stats_counter(daemon, "unparks") >= CLIENTS);
 	assert_int_equal(process_descriptors(daemon->process), descriptors);
 	daemon_stop(daemon);
 }
@@ -53,7 +80,9 @@ static void test_many_clients_few_workers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_many_clients_few_workers),
+		daemon_test(test_one_after_another),
+		daemon_test(test_in_turns),
+		daemon_test_with(test_in_turns, "--patience", "0"),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,7 @@ static void test_nobody_waits(void **state)
 static void test_idle_server_is_calm(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "64", NULL);
+	struct daemon *daemon = daemon_start("--workers", "64", "--patience", "never", NULL);
 	int fds[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++)
 		fds[i] = peer_connect(daemon->address[0]);

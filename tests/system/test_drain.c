@@ -26,7 +26,8 @@ static void expect_refused(const char *address)
 
 static void drain_with_clients_that_finish(int number)
 {
-	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "1h", NULL);
+	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never",
+					     "--drain-timeout", "1h", NULL);
 	int fds[4];
 	for (size_t i = 0; i < 4; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -90,8 +91,9 @@ static void test_nobody_there(void **state)
 static void test_deadline_cuts_the_rest(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms",
-					     "--send-timeout", "never", NULL);
+	struct daemon *daemon =
+		daemon_start("--workers", "2", "--patience", "never", "--drain-timeout", "300ms",
+			     "--send-timeout", "never", NULL);
 	int silent = peer_connect(daemon->address[0]);
 	peer_ping(silent);
 	int stuck = peer_connect(daemon->address[0]);
@@ -226,13 +228,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_sigterm_lets_clients_finish),
 		daemon_test(test_sigint_lets_clients_finish),
-		daemon_test(test_no_deadline),
+		daemon_test_each(test_no_deadline),
 		daemon_test(test_nobody_there),
 		daemon_test(test_deadline_cuts_the_rest),
-		daemon_test(test_second_signal_cuts_short),
+		daemon_test_each(test_second_signal_cuts_short),
 		daemon_test(test_hang_up_does_nothing),
-		daemon_test(test_backlog_is_served),
-		daemon_test(test_backlog_is_served_at_the_limit),
+		daemon_test_each(test_backlog_is_served),
+		daemon_test_each(test_backlog_is_served_at_the_limit),
 		daemon_test(test_signal_during_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

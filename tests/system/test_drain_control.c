@@ -37,7 +37,8 @@ static void test_drain_with_the_option_s_deadline(void **state)
 static void test_stop(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h", NULL);
+	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
+					     "--drain-timeout", "1h", NULL);
 	int served = peer_connect(daemon->address[0]);
 	peer_ping(served);
 	int queued = peer_connect(daemon->address[0]);
@@ -138,12 +139,12 @@ static void test_control_clients_do_not_delay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_drain_with_a_deadline),
+		daemon_test_each(test_drain_with_a_deadline),
 		daemon_test(test_drain_with_the_option_s_deadline),
 		daemon_test(test_stop),
 		daemon_test(test_answer_comes_before_the_end),
 		daemon_test(test_answers_during_drain),
-		daemon_test(test_deadline_moves),
+		daemon_test_each(test_deadline_moves),
 		daemon_test(test_bad_duration_changes_nothing),
 		daemon_test(test_control_clients_do_not_delay),
 	};

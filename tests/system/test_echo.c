@@ -168,15 +168,17 @@ static void test_small_buffers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_sizes),
-		daemon_test(test_random_sizes_on_one_connection),
-		daemon_test(test_dribble),
-		daemon_test(test_many_small_messages),
-		daemon_test(test_bytes_that_could_mean_something),
-		daemon_test(test_every_kind_of_address),
+		daemon_test_each(test_sizes),
+		daemon_test_with(test_sizes, "--spin", "1ms"),
+		daemon_test_each(test_random_sizes_on_one_connection),
+		daemon_test_each(test_dribble),
+		daemon_test_each(test_many_small_messages),
+		daemon_test_with(test_many_small_messages, "--spin", "1ms"),
+		daemon_test_each(test_bytes_that_could_mean_something),
+		daemon_test_each(test_every_kind_of_address),
 		daemon_test(test_all_interfaces_in_both_families),
 		daemon_test(test_host_name),
-		daemon_test(test_small_buffers),
+		daemon_test_each(test_small_buffers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

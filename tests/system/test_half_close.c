@@ -61,9 +61,9 @@ static void test_several_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_random_lengths),
-		daemon_test(test_server_cannot_send_yet),
-		daemon_test(test_several_at_once),
+		daemon_test_each(test_random_lengths),
+		daemon_test_each(test_server_cannot_send_yet),
+		daemon_test_each(test_several_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

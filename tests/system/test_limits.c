@@ -118,12 +118,12 @@ static void test_reset(void **state)
 	daemon_stop(daemon);
 }
 
-// The limit counts what is queued too.
+// The limit counts what is queued too, and what is parked.
 static void test_fewer_workers_than_connections(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--max-connections", "3",
-					     "--overload", "reset", NULL);
+	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
+					     "--max-connections", "3", "--overload", "reset", NULL);
 	int fds[3];
 	for (size_t i = 0; i < 3; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -136,6 +136,25 @@ static void test_fewer_workers_than_connections(void **state)
 		peer_close(fds[i]);
 	}
 	stats_wait(daemon, "connections_closed_peer", 3);
+	daemon_stop(daemon);
+}
+
+static void test_parked_connections_count(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", "--max-connections", "3",
+					     "--overload", "reset", NULL);
+	int fds[3];
+	for (size_t i = 0; i < 3; i++)
+		fds[i] = peer_connect(daemon->address[0]);
+	stats_wait(daemon, "connections_parked", 3);
+	peer_expect_rejected(daemon->address[0], NULL);
+	stats_wait(daemon, "connections_rejected_limit", 1);
+	for (size_t i = 0; i < 3; i++)
+		peer_ping(fds[i]);
+	close_all(fds, 3);
+	stats_wait(daemon, "connections_closed_peer", 3);
+	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
 }
 
@@ -197,11 +216,13 @@ static void test_one_source_in_both_families(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_wait),
+		daemon_test_each(test_wait),
 		daemon_test(test_waiting_is_the_default),
 		daemon_test(test_room_is_noticed),
-		daemon_test(test_reset),
+		daemon_test_each(test_reset),
 		daemon_test(test_fewer_workers_than_connections),
+		daemon_test_with(test_parked_connections_count, "--patience", "5ms"),
+		daemon_test_with(test_parked_connections_count, "--patience", "0"),
 		daemon_test(test_one_source),
 		daemon_test(test_one_source_in_both_families),
 	};

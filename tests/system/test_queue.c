@@ -1,5 +1,5 @@
-// Scenario: more clients than workers. They wait in the order in which they came, and are counted
-// meanwhile.
+// Scenario: more clients than workers, each of which keeps its worker to its end. They wait in the
+// order in which they came, and are counted meanwhile.
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
@@ -10,7 +10,7 @@
 static void test_first_come_first_served(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never", NULL);
 	int fds[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -44,7 +44,7 @@ static void test_first_come_first_served(void **state)
 static void test_client_leaves_the_queue(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never", NULL);
 	int held = peer_connect(daemon->address[0]);
 	peer_ping(held);
 	int gone = peer_connect(daemon->address[0]);
@@ -64,7 +64,7 @@ static void test_client_leaves_the_queue(void **state)
 static void test_waiting_time_is_measured(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never", NULL);
 	int held = peer_connect(daemon->address[0]);
 	peer_ping(held);
 	uint64_t begin = clock_now();

@@ -99,10 +99,10 @@ static void test_leave_a_stuck_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_reset_mid_echo),
-		daemon_test(test_connect_and_leave),
-		daemon_test(test_close_without_reading),
-		daemon_test(test_leave_a_stuck_server),
+		daemon_test_each(test_reset_mid_echo),
+		daemon_test_each(test_connect_and_leave),
+		daemon_test_each(test_close_without_reading),
+		daemon_test_each(test_leave_a_stuck_server),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,8 @@ static void test_never_means_never(void **state)
 static void test_queued_client_is_not_idle(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--idle-timeout", "1s", NULL);
+	struct daemon *daemon =
+		daemon_start("--workers", "1", "--patience", "never", "--idle-timeout", "1s", NULL);
 	int held = peer_connect(daemon->address[0]);
 	peer_ping(held);
 	int queued = peer_connect(daemon->address[0]);
@@ -78,7 +79,7 @@ static void test_queued_client_is_not_idle(void **state)
 static void test_server_itself_was_stopped(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--idle-timeout", "2s", NULL);
+	struct daemon *daemon = daemon_start("--workers", "8", "--idle-timeout", "2s", NULL);
 	int fds[8];
 	for (size_t i = 0; i < 8; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -113,7 +114,7 @@ static void test_clients_that_never_read_are_cut(void **state)
 	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", "--send-timeout", "300ms", NULL);
 	int stuck[2] = {peer_connect(daemon->address[0]), peer_connect(daemon->address[0])};
-	stats_wait(daemon, "connections_serving", 2);
+	stats_wait(daemon, "connections_taken", 2);
 	int next = peer_connect(daemon->address[0]);
 	peer_send(next, "x", 1);
 	bool cut[2] = {false, false};
@@ -183,14 +184,14 @@ static void test_very_slow_reader_is_not_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_silent_client_is_cut),
-		daemon_test(test_talking_client_is_not_cut),
+		daemon_test_each(test_silent_client_is_cut),
+		daemon_test_each(test_talking_client_is_not_cut),
 		daemon_test(test_never_means_never),
 		daemon_test(test_queued_client_is_not_idle),
-		daemon_test(test_server_itself_was_stopped),
-		daemon_test(test_clients_that_never_read_are_cut),
-		daemon_test(test_slow_reader_is_not_cut),
-		daemon_test(test_very_slow_reader_is_not_cut),
+		daemon_test_each(test_server_itself_was_stopped),
+		daemon_test_each(test_clients_that_never_read_are_cut),
+		daemon_test_each(test_slow_reader_is_not_cut),
+		daemon_test_each(test_very_slow_reader_is_not_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

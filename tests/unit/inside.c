@@ -1,6 +1,7 @@
 // A server inside the test's own process. Main thread.
 #include "inside.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -25,6 +26,9 @@ void inside_configure(struct inside *inside)
 		.idle_timeout = CLOCK_NEVER,
 		.send_timeout = 60 * NS_PER_S,
 		.drain_timeout = 10 * NS_PER_S,
+		.patience = 5 * NS_PER_MS,
+		.spin = 50 * NS_PER_US,
+		.pending_limit = UINT64_C(64) << 20,
 		.backlog = 128,
 		.buffer_size = 65536,
 	};
@@ -71,4 +75,26 @@ uint64_t inside_gauge(struct inside *inside, enum gauge gauge)
 {
 	server_snapshot(&inside->server, &snapshot);
 	return snapshot.gauge[gauge];
+}
+
+// Bytes that the server has received and not sent.
+static uint64_t withheld(struct inside *inside)
+{
+	uint64_t sent = inside_counter(inside, COUNTER_bytes_sent);
+	return inside_counter(inside, COUNTER_bytes_received) - sent;
+}
+
+bool inside_is_stuck(struct inside *inside, int client)
+{
+	struct pollfd room = {.fd = client, .events = POLLOUT};
+	if (poll(&room, 1, 10) == 1)
+		return false;
+	uint64_t before = withheld(inside);
+	bool waits = inside_gauge(inside, GAUGE_connections_parked) == 1;
+	for (unsigned i = 0; i < inside->config.workers; i++) {
+		struct worker_info worker;
+		pool_worker_info(&inside->server.pool, i, &worker);
+		waits = waits || worker.state == WORKER_BLOCKED;
+	}
+	return waits && before > 0 && before == withheld(inside) && poll(&room, 1, 0) == 0;
 }

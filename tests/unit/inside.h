@@ -30,4 +30,9 @@ const char *inside_address(const struct inside *inside);
 uint64_t inside_counter(struct inside *inside, enum counter counter);
 uint64_t inside_gauge(struct inside *inside, enum gauge gauge);
 
+// Whether there is no room to send, and the server waits, with a worker or parked, for us to read.
+// As nobody reads, that does not change. What it withholds before and after the look at what it
+// does must be the same, or it may just be at it.
+bool inside_is_stuck(struct inside *inside, int client);
+
 #endif

@@ -45,6 +45,9 @@ static int next_step(struct script *script, size_t *length)
 ssize_t __wrap_recv(int fd, void *bytes, size_t length, int flags)
 {
 	assert_int_equal(fd, played.pair[0]);
+	played.flags = flags;
+	if (played.before_recv)
+		played.before_recv();
 	errno = next_step(&played.recv, &length);
 	return errno ? -1 : __real_recv(fd, bytes, length, flags);
 }
@@ -89,36 +92,57 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *time)
 	return 0;
 }
 
+void play_with_patience(uint64_t patience)
+{
+	played.echo.patience = played.pool.config.patience = patience;
+}
+
+static char buffer[PLAYED_BUFFER];
+
 int played_begin(void **state)
 {
-	played = (struct played){.now = 1000 * NS_PER_S};
+	played = (struct played){
+		.now = 1000 * NS_PER_S,
+		.pending = {.limit = UINT64_C(1) << 20},
+		.echo = {.buffer_size = sizeof(buffer),
+			 .send_timeout = PLAYED_TIMEOUT,
+			 .cut = &played.cut,
+			 .pending = &played.pending},
+		.pool = {.config = {.workers = 1}},
+		.worker = {.id = 1, .pool = &played.pool, .stats = &played.stats, .buffer = buffer},
+	};
+	struct work_queue_config queue = {.capacity = 10, .workers = 1, .awake = 1, .batch = 1};
+	work_queue_init(&played.pool.queue, &queue);
+	play_with_patience(CLOCK_NEVER);
 	if (waker_open(&played.cut.waker, NULL) != 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, played.pair) != 0)
 		return -1;
-	played.conn.origin.fd = played.pair[0];
+	played.conn.origin.fd = played.conn.work.fd = played.pair[0];
 	return 0;
 }
 
 int played_finish(void **state)
 {
 	played.now = 0;
+	pending_drop(&played.pending, &played.conn);
+	assert_int_equal(played.pending.bytes, 0);
+	assert_int_equal(played.pool.queue.waiting, 0);
+	assert_int_equal(played.pool.spinners, 0);
+	work_queue_destroy(&played.pool.queue);
 	close(played.pair[0]);
 	close(played.pair[1]);
 	waker_close(&played.cut.waker);
 	return 0;
 }
 
+struct turn run_any_turn(void)
+{
+	return echo_turn(&played.conn, &played.echo, &played.worker);
+}
+
 enum close_reason run_turn(void)
 {
-	static char buffer[PLAYED_BUFFER];
-	struct turn_tools tools = {
-		.buffer = buffer,
-		.buffer_size = sizeof(buffer),
-		.send_timeout = PLAYED_TIMEOUT,
-		.cut = &played.cut,
-		.stats = &played.stats,
-	};
-	struct turn turn = echo_turn(&played.conn, &tools);
+	struct turn turn = run_any_turn();
 	assert_int_equal(turn.end, TURN_CLOSE);
 	return turn.reason;
 }
@@ -131,8 +155,9 @@ uint64_t counted(enum counter counter)
 void peer_says(size_t size, bool ends)
 {
 	static char bytes[65536];
-	pattern_fill(1, 0, bytes, size);
+	pattern_fill(1, played.said, bytes, size);
 	assert_int_equal(write(played.pair[1], bytes, size), size);
+	played.said += size;
 	if (ends)
 		assert_int_equal(shutdown(played.pair[1], SHUT_WR), 0);
 }
@@ -140,17 +165,25 @@ void peer_says(size_t size, bool ends)
 void expect_echo(uint64_t received, size_t size)
 {
 	static char bytes[65536 + 1];
-	static char expected[65536];
-	pattern_fill(1, 0, expected, size);
+	static char expected[65536 + 1];
 	size_t total = 0;
 	ssize_t count;
 	fcntl(played.pair[1], F_SETFL, O_NONBLOCK);
 	while ((count = read(played.pair[1], bytes + total, sizeof(bytes) - total)) > 0)
 		total += (size_t)count;
-	assert_int_equal(total, size);
-	assert_memory_equal(bytes, expected, size);
+	pattern_fill(1, played.echoed, expected, total);
+	assert_memory_equal(bytes, expected, total);
+	played.echoed += total;
+	assert_int_equal(played.echoed, size);
 	assert_int_equal(played.conn.bytes_received, received);
 	assert_int_equal(played.conn.bytes_sent, size);
 	assert_int_equal(counted(COUNTER_bytes_received), received);
 	assert_int_equal(counted(COUNTER_bytes_sent), size);
+}
+
+size_t bytes_waiting(void)
+{
+	int bytes = 0;
+	assert_int_equal(__real_ioctl(played.pair[0], FIONREAD, &bytes), 0);
+	return (size_t)bytes;
 }

@@ -33,12 +33,20 @@ struct played {
 	unsigned polls;
 	bool always_writable;	     // what poll says
 	void (*while_waiting)(void); // what happens while the turn sleeps in poll
-	int unread; // what SIOCOUTQ says, a byte less each time down to 1; 0: the truth
+	void (*before_recv)(void);   // and before each recv
+	int unread;    // what SIOCOUTQ says, a byte less each time down to 1; 0: the truth
+	int flags;     // of the last recv
+	size_t said;   // by the peer
+	size_t echoed; // to the peer, and read by it
 
 	int pair[2]; // the turn's end, the peer's end
 	struct conn conn;
 	struct thread_stats stats;
 	struct cut cut;
+	struct pending pending;
+	struct echo echo;
+	struct pool pool; // one worker, no thread
+	struct worker worker;
 };
 
 extern struct played played;
@@ -49,7 +57,13 @@ int played_finish(void **state);
 
 #define TURN(test) cmocka_unit_test_setup_teardown(test, played_begin, played_finish)
 
-// Runs a turn to its end on this thread; returns why it ended.
+// From now on the worker waits no longer than that; until then without end, as a textbook's does.
+void play_with_patience(uint64_t patience);
+
+// Runs a turn to its end on this thread.
+struct turn run_any_turn(void);
+
+// The same for one that ends the connection; returns why.
 enum close_reason run_turn(void);
 
 uint64_t counted(enum counter counter);
@@ -57,8 +71,12 @@ uint64_t counted(enum counter counter);
 // The peer sends `size` bytes that fit into the socket's buffer, and closes its side if it `ends`.
 void peer_says(size_t size, bool ends);
 
-// What has come back is the first `size` bytes of what was sent, and all was counted.
+// What has come back is the first `size` bytes of what was sent, and all was counted. The peer
+// reads what it has not read yet.
 void expect_echo(uint64_t received, size_t size);
+
+// Bytes that wait in the kernel for the turn.
+size_t bytes_waiting(void);
 
 // send as it was before it was wrapped.
 ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);

@@ -20,9 +20,13 @@ static struct inside inside;
 static struct rates rates;
 static struct snapshot snapshot;
 
+// A textbook pool, unless the test wants another: who is served and who waits is known then.
 static int start(void **state)
 {
 	inside_configure(&inside);
+	inside.config.patience = CLOCK_NEVER;
+	if (*state)
+		inside.config.patience = *(const uint64_t *)*state;
 	inside_listen(&inside, "127.0.0.1:0");
 	char address[ADDRESS_TEXT_SIZE];
 	snprintf(address, sizeof(address), "unix:%s", place_path("s"));
@@ -226,6 +230,37 @@ static void connections_are_listed(void **state)
 	json_decref(object);
 }
 
+static void parked_connections_are_listed(void **state)
+{
+	int client = peer_connect(inside_address(&inside));
+	peer_ping(client);
+	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 1);
+	json_t *object = run_json("connections json");
+	const json_t *connection = json_array_get(json_object_get(object, "connections"), 0);
+	assert_string_equal(json_string_value(json_object_get(connection, "state")), "parked");
+	expect_member(connection, "worker", JSON_NULL);
+	assert_int_equal(json_integer_value(json_object_get(connection, "bytes_sent")), 64);
+	json_decref(object);
+	char *text = run("connections", STATUS_OK);
+	assert_non_null(strstr(text, " parked "));
+	free(text);
+	peer_close(client);
+}
+
+// The number of workers in that state.
+static unsigned count_workers(const char *state)
+{
+	json_t *object = run_json("workers json");
+	const json_t *list = json_object_get(object, "workers");
+	unsigned count = 0;
+	for (unsigned i = 0; i < json_array_size(list); i++) {
+		const json_t *worker = json_array_get(list, i);
+		count += strcmp(json_string_value(json_object_get(worker, "state")), state) == 0;
+	}
+	json_decref(object);
+	return count;
+}
+
 static void workers_are_listed(void **state)
 {
 	int client = peer_connect(inside_address(&inside));
@@ -234,10 +269,10 @@ static void workers_are_listed(void **state)
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 1);
 	client = peer_connect(inside_address(&inside));
 	peer_ping(client);
+	wait_until(count_workers("blocked") == 1 && count_workers("leading") == 1);
 	json_t *object = run_json("workers json");
 	const json_t *list = json_object_get(object, "workers");
 	assert_int_equal(json_array_size(list), 2);
-	unsigned serving = 0;
 	unsigned served = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		const json_t *worker = json_array_get(list, i);
@@ -245,20 +280,19 @@ static void workers_are_listed(void **state)
 		assert_int_equal(json_integer_value(json_object_get(worker, "id")), i + 1);
 		expect_member(worker, "for_seconds", JSON_REAL);
 		const char *what = json_string_value(json_object_get(worker, "state"));
-		bool busy = strcmp(what, "serving") == 0;
-		assert_true(busy || strcmp(what, "idle") == 0);
+		bool busy = strcmp(what, "blocked") == 0;
 		expect_member(worker, "connection", busy ? JSON_INTEGER : JSON_NULL);
 		if (busy)
 			assert_int_equal(json_integer_value(json_object_get(worker, "connection")),
 					 2);
-		serving += busy;
 		served += (unsigned)json_integer_value(json_object_get(worker, "served"));
 	}
-	assert_int_equal(serving, 1);
 	assert_int_equal(served, 1);
 	json_decref(object);
 	char *text = run("workers", STATUS_OK);
 	assert_int_equal(process_count_lines(text), 3);
+	assert_non_null(strstr(text, " leading "));
+	assert_non_null(strstr(text, " blocked "));
 	free(text);
 	peer_close(client);
 }
@@ -296,6 +330,8 @@ static void drain_takes_its_time_from_the_setting_or_the_request(void **state)
 
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start, end)
 
+static uint64_t at_once; // patience 0
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +341,8 @@ int main(void)
 		WITH_SERVER(a_long_word_is_answered_too),
 		WITH_SERVER(stats_come_in_three_formats),
 		WITH_SERVER(connections_are_listed),
+		cmocka_unit_test_prestate_setup_teardown(parked_connections_are_listed, start, end,
+							 &at_once),
 		WITH_SERVER(workers_are_listed),
 		WITH_SERVER(the_log_level_can_be_set),
 		WITH_SERVER(drain_takes_its_time_from_the_setting_or_the_request),

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "lib/config.h"
+#include "pool/cpus.h"
 
 static struct echod_config *config;
 
@@ -52,13 +53,17 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(server->listen_count, 1);
 	assert_string_equal(server->listen[0].host, "127.0.0.1");
 	assert_int_equal(server->listen[0].port, 65432);
-	assert_int_equal(server->workers, 16);
+	unsigned cpus = cpus_usable();
+	assert_int_equal(server->workers, cpus > 4 ? cpus : 4);
 	assert_int_equal(server->max_connections, 0);
 	assert_int_equal(server->max_per_source, 0);
 	assert_int_equal(server->overload, OVERLOAD_WAIT);
 	assert_true(server->idle_timeout == CLOCK_NEVER);
 	assert_true(server->send_timeout == 60 * NS_PER_S);
 	assert_true(server->drain_timeout == 10 * NS_PER_S);
+	assert_true(server->patience == 5 * NS_PER_MS);
+	assert_true(server->spin == 50 * NS_PER_US);
+	assert_true(server->pending_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);
 	assert_int_equal(server->buffer_size, 65536);
 	assert_string_equal(config->control_path, "");
@@ -195,6 +200,40 @@ static void time_outs_are_durations_or_never(void **state)
 	assert_true(config->server.drain_timeout == 0);
 }
 
+static void patience_is_a_duration_or_never(void **state)
+{
+	check_limit("patience", &config->server.patience);
+	set("patience", "0"); // park at once
+	assert_true(config->server.patience == 0);
+}
+
+static void spinning_lasts_1_ms_at_most(void **state)
+{
+	set("spin", "1ms");
+	assert_true(config->server.spin == NS_PER_MS);
+	set("spin", "20us");
+	assert_true(config->server.spin == 20 * NS_PER_US);
+	set("spin", "0");
+	assert_true(config->server.spin == 0);
+	expect_refused("spin", "1.001ms", "'1.001ms' is longer than 1ms");
+	expect_refused("spin", "1h", "'1h' is longer than 1ms");
+	expect_refused("spin", "never", "'never' is not a duration");
+	expect_refused("spin", "50", "'50' is not a duration");
+}
+
+static void the_pending_limit_is_a_size(void **state)
+{
+	set("pending-limit", "0"); // nothing is kept
+	assert_true(config->server.pending_limit == 0);
+	set("pending-limit", "1g");
+	assert_true(config->server.pending_limit == UINT64_C(1) << 30);
+	set("pending-limit", "1024g");
+	assert_true(config->server.pending_limit == UINT64_C(1) << 40);
+	expect_refused("pending-limit", "1025g", "'1025g' is not a size from 0 to");
+	expect_refused("pending-limit", "-1", "'-1' is not a size from 0 to");
+	expect_refused("pending-limit", "never", "'never' is not a size from 0 to");
+}
+
 static void the_buffer_has_1_byte_to_16_mib(void **state)
 {
 	set("buffer-size", "1");
@@ -234,7 +273,8 @@ static void long_values_are_cut_in_messages(void **state)
 	static const char *const names[] = {"listen",	       "workers",	 "control",
 					    "max-connections", "max-per-source", "overload",
 					    "idle-timeout",    "send-timeout",	 "drain-timeout",
-					    "backlog",	       "buffer-size",	 "log-level"};
+					    "backlog",	       "buffer-size",	 "log-level",
+					    "patience",	       "spin",		 "pending-limit"};
 	static char value[5000];
 	memset(value, 'x', sizeof(value) - 1);
 	for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -265,6 +305,9 @@ int main(void)
 		CONFIG(numbers_of_connections_have_their_limits),
 		CONFIG(overload_is_wait_or_reset),
 		CONFIG(time_outs_are_durations_or_never),
+		CONFIG(patience_is_a_duration_or_never),
+		CONFIG(spinning_lasts_1_ms_at_most),
+		CONFIG(the_pending_limit_is_a_size),
 		CONFIG(the_buffer_has_1_byte_to_16_mib),
 		CONFIG(log_levels_have_names),
 		CONFIG(an_unknown_name_is_named),

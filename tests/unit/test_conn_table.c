@@ -48,10 +48,23 @@ static void a_new_connection_is_blank_but_for_its_origin(void **state)
 		assert_int_equal(conn->bytes_sent, 0);
 		assert_int_equal(conn->worker, 0);
 		assert_int_equal(conn->active_at, 99);
+		const struct work *work = &conn->work;
+		assert_int_equal(work->fd, 7);
+		assert_int_equal(work->state, WORK_QUEUED);
+		assert_int_equal(work->watched, WATCH_NONE);
+		assert_false(work->registered || work->wants_room || work->expired ||
+			     work->hung_up);
+		assert_false(conn->tail || conn->stuck || conn->heat);
 		assert_true(conn_all_echoed(conn));
 		conn_count(&conn->bytes_received, 5);
 		assert_false(conn_all_echoed(conn));
 		atomic_store(&conn->worker, 3);
+		// As it is when it was parked, expired and is closed.
+		atomic_store(&conn->work.state, WORK_SERVED);
+		atomic_store(&conn->work.hung_up, true);
+		conn->work.registered = conn->work.wants_room = conn->work.expired = true;
+		conn->stuck = true;
+		conn->heat = 9;
 		conn_table_remove(&table, conn);
 	}
 }
@@ -129,6 +142,7 @@ static void a_copy_in_pieces_has_each_connection_once(void **state)
 	conn_count(&conns[1]->bytes_received, 70);
 	conn_count(&conns[1]->bytes_sent, 60);
 	atomic_store(&conns[1]->worker, 5);
+	atomic_store(&conns[1]->work.state, WORK_PARKED);
 	for (size_t piece = 1; piece <= 128; piece *= 2) {
 		assert_int_equal(copy_in_pieces(piece), 66);
 		for (size_t i = 0; i < 66; i++) {
@@ -140,6 +154,8 @@ static void a_copy_in_pieces_has_each_connection_once(void **state)
 		assert_int_equal(infos[0].bytes_received, 70);
 		assert_int_equal(infos[0].bytes_sent, 60);
 		assert_int_equal(infos[0].worker, 5);
+		assert_int_equal(infos[0].state, WORK_PARKED);
+		assert_int_equal(infos[1].state, WORK_QUEUED);
 	}
 	for (size_t i = 0; i < 100; i++) {
 		if (i % 3)

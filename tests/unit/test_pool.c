@@ -17,7 +17,7 @@
 struct job {
 	struct work work;
 	uint64_t name;
-	atomic_uint served, closed;
+	atomic_uint served, left, closed;
 	_Atomic int reason;
 	_Atomic unsigned worker;
 };
@@ -56,11 +56,23 @@ static struct turn job_serve(struct work *work, struct worker *worker, void *con
 	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
 	if (context != jobs || !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGINT))
 		atomic_store(&signals_open, true);
-	memset(worker->buffer, (int)worker->id, worker->pool->buffer_size);
+	memset(worker->buffer, (int)worker->id, worker->pool->config.buffer_size);
 	atomic_fetch_add(&job->served, 1);
+	worker_waits(worker);
 	while (atomic_load(&held))
 		poll(NULL, 0, 1);
+	worker_goes_on(worker);
 	return (struct turn){TURN_CLOSE, (enum close_reason)(job->name % CLOSE_REASON_COUNT)};
+}
+
+static uint64_t job_active_at(const struct work *work)
+{
+	return clock_now();
+}
+
+static void job_leave(struct work *work, void *context)
+{
+	atomic_fetch_add(&((struct job *)(void *)work)->left, 1);
 }
 
 static void job_close(struct work *work, enum close_reason reason, struct worker *worker,
@@ -82,8 +94,11 @@ static int try_start(unsigned workers, struct error *error)
 		.workers = workers,
 		.buffer_size = 10000,
 		.capacity = JOBS,
+		.patience = CLOCK_NEVER,
+		.idle_timeout = CLOCK_NEVER,
+		.send_timeout = CLOCK_NEVER,
 		.stats = stats.threads,
-		.calls = {job_name, job_serve, job_close},
+		.calls = {job_name, job_active_at, job_serve, job_leave, job_close},
 		.context = jobs,
 	};
 	return pool_start(&pool, &config, error);
@@ -154,6 +169,7 @@ static void what_was_submitted_is_served_and_closed_once(void **state)
 	uint64_t served = 0;
 	for (size_t i = 0; i < JOBS; i++) {
 		assert_int_equal(atomic_load(&jobs[i].served), 1);
+		assert_int_equal(atomic_load(&jobs[i].left), 0);
 		assert_int_equal(atomic_load(&jobs[i].closed), 1);
 		assert_int_equal(atomic_load(&jobs[i].reason), (i + 1) % CLOSE_REASON_COUNT);
 		assert_true(atomic_load(&jobs[i].worker) >= 1);
@@ -207,13 +223,13 @@ static void it_shows_what_each_worker_does(void **state)
 		struct worker_info info;
 		wait_until((pool_worker_info(&pool, i, &info), info.serving != 0));
 		assert_true(info.since >= before);
+		wait_until((pool_worker_info(&pool, i, &info), info.state == WORKER_BLOCKED));
 		names |= UINT64_C(1) << info.serving;
 	}
 	assert_int_equal(names, 2 + 4 + 8); // the first three, one each
-	size_t depth;
-	size_t depth_max;
-	work_queue_depth(&pool.queue, &depth, &depth_max);
-	assert_int_equal(depth, 2);
+	struct work_queue_info queue;
+	work_queue_inspect(&pool.queue, &queue);
+	assert_int_equal(queue.depth, 2);
 	atomic_store(&held, false);
 	close_and_join();
 }

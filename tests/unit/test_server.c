@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -105,6 +106,7 @@ static void threads_have_their_names(void **state)
 
 static void connections_beyond_the_workers_are_queued(void **state)
 {
+	inside.config.patience = CLOCK_NEVER;
 	inside_start(&inside);
 	int clients[5];
 	for (size_t i = 0; i < 5; i++)
@@ -126,6 +128,45 @@ static void connections_beyond_the_workers_are_queued(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_bytes_received), 5 * 64);
 	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 0);
+	inside_end(&inside);
+}
+
+static void quiet_connections_are_parked(void **state)
+{
+	inside_start(&inside);
+	int clients[5];
+	for (size_t i = 0; i < 5; i++)
+		clients[i] = peer_connect(inside_address(&inside));
+	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 5);
+	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 2);
+	for (size_t i = 5; i-- > 0;)
+		peer_ping(clients[i]);
+	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 5);
+	assert_true(inside_counter(&inside, COUNTER_unparks) >= 5);
+	for (size_t i = 0; i < 5; i++)
+		peer_close(clients[i]);
+	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 5);
+	assert_int_equal(inside_gauge(&inside, GAUGE_connections_parked), 0);
+	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
+	inside_end(&inside);
+}
+
+// TCP's urgent data ends a recv early, with more behind it (tcp(7)). The urgent byte itself is no
+// part of the stream.
+static void urgent_data_hides_nothing(void **state)
+{
+	inside.config.patience = 0;
+	inside_start(&inside);
+	int client = peer_connect(inside_address(&inside));
+	for (int i = 0; i < 300; i++) {
+		char bytes[6];
+		peer_send(client, "abc", 3);
+		assert_int_equal(send(client, "!", 1, MSG_OOB), 1);
+		peer_send(client, "def", 3);
+		peer_receive(client, bytes, sizeof(bytes));
+		assert_memory_equal(bytes, "abcdef", sizeof(bytes));
+	}
+	peer_close(client);
 	inside_end(&inside);
 }
 
@@ -208,10 +249,10 @@ static void who_is_stuck_is_cut_with_a_reset(void **state)
 	int client = peer_connect(inside_address(&inside));
 	static char bytes[65536];
 	uint64_t sent = 0;
-	struct pollfd room = {.fd = client, .events = POLLOUT};
-	while (poll(&room, 1, 300) == 1) { // until the buffers of both ends are full
+	uint64_t until = clock_now() + PATIENCE;
+	while (!inside_is_stuck(&inside, client)) { // until the buffers of both ends are full
 		int64_t count = peer_send_some(client, bytes, sizeof(bytes));
-		assert_true(count >= 0);
+		assert_true(count >= 0 && clock_now() < until);
 		sent += (uint64_t)count;
 	}
 	assert_true(inside_counter(&inside, COUNTER_bytes_sent) < sent);
@@ -328,6 +369,8 @@ int main(void)
 		SERVER(it_listens_on_all_its_addresses),
 		SERVER(threads_have_their_names),
 		SERVER(connections_beyond_the_workers_are_queued),
+		SERVER(quiet_connections_are_parked),
+		SERVER(urgent_data_hides_nothing),
 		SERVER(without_jemalloc_memory_is_0),
 		SERVER(who_says_nothing_is_silent),
 		SERVER(a_drain_lets_connections_finish),

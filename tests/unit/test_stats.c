@@ -85,32 +85,55 @@ static void a_snapshot_adds_up_all_threads(void **state)
 	assert_int_equal(snapshot.counter[COUNTER_messages], 15);
 }
 
-static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving)
+static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving, uint64_t parked)
 {
 	stats_sum(&stats, WORKERS, &snapshot);
 	assert_int_equal(snapshot.gauge[GAUGE_connections_open], open);
 	assert_int_equal(snapshot.gauge[GAUGE_connections_queued], queued);
 	assert_int_equal(snapshot.gauge[GAUGE_connections_serving], serving);
+	assert_int_equal(snapshot.gauge[GAUGE_connections_parked], parked);
 }
 
 static void gauges_follow_from_the_counters(void **state)
 {
-	expect_gauges(0, 0, 0);
+	expect_gauges(0, 0, 0, 0);
 	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
-	expect_gauges(10, 10, 0);
+	expect_gauges(10, 10, 0, 0);
 	counter_add(&stats.threads[1], COUNTER_connections_taken, 3);
-	expect_gauges(10, 7, 3);
+	expect_gauges(10, 7, 3, 0);
 	counter_add(&stats.threads[1], COUNTER_connections_closed_reset, 1);
 	counter_add(&stats.threads[2], COUNTER_connections_closed_peer, 1);
-	expect_gauges(8, 7, 1);
+	expect_gauges(8, 7, 1, 0);
 	// A worker cannot serve two: the end of one was not seen yet.
 	counter_add(&stats.threads[1], COUNTER_connections_taken, WORKERS);
-	expect_gauges(8, 4, WORKERS);
+	expect_gauges(8, 4, WORKERS, 0);
 }
 
-static void take_what_was_not_accepted(void *argument)
+static void parked_connections_come_back_by_way_of_the_queue(void **state)
+{
+	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
+	counter_add(&stats.threads[1], COUNTER_connections_taken, 4);
+	counter_add(&stats.threads[1], COUNTER_parks_reading, 2);
+	expect_gauges(10, 6, 2, 2);
+	counter_add(&stats.threads[2], COUNTER_parks_writing, 1);
+	expect_gauges(10, 6, 1, 3);
+	counter_add(&stats.threads[2], COUNTER_unparks, 2);
+	expect_gauges(10, 8, 1, 1);
+	counter_add(&stats.threads[1], COUNTER_connections_taken, 2);
+	expect_gauges(10, 6, 3, 1);
+	counter_add(&stats.threads[1], COUNTER_quantum_expiries, 1);
+	expect_gauges(10, 7, 2, 1);
+	counter_add(&stats.threads[1], COUNTER_connections_closed_peer, 2);
+	expect_gauges(8, 7, 0, 1);
+	// It was unparked before its parking was counted.
+	counter_add(&stats.threads[2], COUNTER_unparks, 2);
+	expect_gauges(8, 8, 0, 0);
+}
+
+static void close_what_was_not_accepted(void *argument)
 {
 	counter_add(&stats.threads[1], COUNTER_connections_taken, 1);
+	counter_add(&stats.threads[1], COUNTER_connections_closed_peer, 1);
 	stats_sum(&stats, WORKERS, &snapshot);
 }
 
@@ -123,7 +146,7 @@ static void close_what_was_not_taken(void *argument)
 
 static void a_broken_law_aborts(void **state)
 {
-	expect_abort(take_what_was_not_accepted, NULL);
+	expect_abort(close_what_was_not_accepted, NULL);
 	expect_abort(close_what_was_not_taken, NULL);
 }
 
@@ -146,9 +169,24 @@ static void *play_acceptor(void *argument)
 	return NULL;
 }
 
+// Every fourth is parked, unparked by a leader, and served on later.
+static bool park(struct thread_stats *own, int number)
+{
+	if (number % 4 != 0)
+		return false;
+	counter_add(own, number % 8 ? COUNTER_parks_reading : COUNTER_parks_writing, 1);
+	counter_add(own, COUNTER_unparks, 1);
+	pthread_mutex_lock(&hand_over.lock);
+	hand_over.waiting++;
+	pthread_mutex_unlock(&hand_over.lock);
+	return true;
+}
+
 static void serve(struct thread_stats *own, int number)
 {
 	counter_add(own, COUNTER_connections_taken, 1);
+	if (park(own, number))
+		return;
 	if (number % 3 == 0) {
 		counter_add(own, COUNTER_connections_silent, 1);
 	} else {
@@ -183,12 +221,15 @@ static uint64_t check_laws(void)
 		closed += snapshot.counter[close_reason_counter((enum close_reason)reason)];
 	const uint64_t *counter = snapshot.counter;
 	uint64_t open = snapshot.gauge[GAUGE_connections_open];
-	assert_true(closed <= counter[COUNTER_connections_taken]);
-	assert_true(counter[COUNTER_connections_taken] <= counter[COUNTER_connections_accepted]);
+	uint64_t parks = counter[COUNTER_parks_reading] + counter[COUNTER_parks_writing];
+	assert_true(closed + parks <= counter[COUNTER_connections_taken]);
+	assert_true(counter[COUNTER_unparks] <= parks);
+	assert_true(closed <= counter[COUNTER_connections_accepted]);
 	assert_true(open <= counter[COUNTER_connections_accepted]); // never negative
 	assert_int_equal(open, counter[COUNTER_connections_accepted] - closed);
 	assert_int_equal(open, snapshot.gauge[GAUGE_connections_queued] +
-				       snapshot.gauge[GAUGE_connections_serving]);
+				       snapshot.gauge[GAUGE_connections_serving] +
+				       snapshot.gauge[GAUGE_connections_parked]);
 	assert_true(snapshot.gauge[GAUGE_connections_serving] <= WORKERS);
 	assert_true(counter[COUNTER_bytes_sent] <= counter[COUNTER_bytes_received]);
 	assert_true(counter[COUNTER_bytes_received] <= 100 * counter[COUNTER_messages]);
@@ -218,7 +259,8 @@ static void the_laws_hold_in_every_snapshot(void **state)
 	for (size_t i = 0; i < WORKERS; i++)
 		pthread_join(workers[i], NULL);
 	assert_int_equal(closed, CONNECTIONS);
-	expect_gauges(0, 0, 0);
+	assert_true(snapshot.counter[COUNTER_unparks] > 0);
+	expect_gauges(0, 0, 0, 0);
 }
 
 #define WITH_STATS(test) cmocka_unit_test_setup_teardown(test, open_stats, close_stats)
@@ -231,6 +273,7 @@ int main(void)
 		WITH_STATS(threads_count_on_cache_lines_of_their_own),
 		WITH_STATS(a_snapshot_adds_up_all_threads),
 		WITH_STATS(gauges_follow_from_the_counters),
+		WITH_STATS(parked_connections_come_back_by_way_of_the_queue),
 		WITH_STATS(a_broken_law_aborts),
 		WITH_STATS(the_laws_hold_in_every_snapshot),
 	};

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "pool/work_queue.h"
 #include "process.h"
@@ -37,9 +38,18 @@ struct item {
 static struct work_queue queue;
 static struct item items[ITEMS];
 
+// A queue whose parking lot is somebody else's: who finds it empty sleeps, as many as there are.
+static const struct work_queue_config config = {
+	.capacity = ITEMS,
+	.workers = SLEEPERS + 1,
+	.awake = SLEEPERS,
+	.batch = 1,
+};
+
 static int open_queue(void **state)
 {
-	work_queue_init(&queue, ITEMS);
+	work_queue_init(&queue, &config);
+	atomic_store(&queue.leading, true);
 	for (unsigned i = 0; i < ITEMS; i++) {
 		items[i].number = i;
 		atomic_store(&items[i].seen, 0);
@@ -62,45 +72,58 @@ static unsigned number_of(const struct work *work)
 	return ((const struct item *)(const void *)work)->number;
 }
 
+// Takes one, or NULL when it is the end.
+static struct work *take(void)
+{
+	struct work *works[WORK_QUEUE_BATCH];
+	unsigned count = 0;
+	enum duty duty = work_queue_take(&queue, works, &count);
+	if (duty == DUTY_END)
+		return NULL;
+	ensure(duty == DUTY_SERVE && count == 1);
+	return works[0];
+}
+
 static void first_in_is_first_out(void **state)
 {
 	for (unsigned i = 0; i < 10; i++)
 		work_queue_push(&queue, &items[i].work);
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(number_of(work_queue_take(&queue)), i);
+		assert_int_equal(number_of(take()), i);
 	for (unsigned i = 10; i < 15; i++)
 		work_queue_push(&queue, &items[i].work);
 	for (unsigned i = 5; i < 15; i++)
-		assert_int_equal(number_of(work_queue_take(&queue)), i);
+		assert_int_equal(number_of(take()), i);
 	work_queue_push(&queue, &items[0].work); // it may come again
-	assert_int_equal(number_of(work_queue_take(&queue)), 0);
+	assert_int_equal(number_of(take()), 0);
+}
+
+static void expect_depth(size_t depth, size_t depth_max)
+{
+	struct work_queue_info info;
+	work_queue_inspect(&queue, &info);
+	assert_int_equal(info.depth, depth);
+	assert_int_equal(info.depth_max, depth_max);
+	assert_int_equal(work_queue_is_empty(&queue), depth == 0);
 }
 
 static void it_knows_its_depth_and_the_greatest(void **state)
 {
-	size_t depth;
-	size_t depth_max;
-	work_queue_depth(&queue, &depth, &depth_max);
-	assert_int_equal(depth, 0);
-	assert_int_equal(depth_max, 0);
+	expect_depth(0, 0);
 	for (unsigned i = 0; i < 3; i++)
 		work_queue_push(&queue, &items[i].work);
-	work_queue_take(&queue);
-	work_queue_depth(&queue, &depth, &depth_max);
-	assert_int_equal(depth, 2);
-	assert_int_equal(depth_max, 3);
-	work_queue_take(&queue);
-	work_queue_take(&queue);
-	work_queue_depth(&queue, &depth, &depth_max);
-	assert_int_equal(depth, 0);
-	assert_int_equal(depth_max, 3);
+	take();
+	expect_depth(2, 3);
+	take();
+	take();
+	expect_depth(0, 3);
 }
 
 static void work_knows_when_it_was_pushed(void **state)
 {
 	uint64_t before = clock_now();
 	work_queue_push(&queue, &items[0].work);
-	const struct work *work = work_queue_take(&queue);
+	const struct work *work = take();
 	assert_true(work->queued_at >= before && work->queued_at <= clock_now());
 }
 
@@ -110,14 +133,14 @@ static void after_close_what_is_left_and_then_nothing(void **state)
 		work_queue_push(&queue, &items[i].work);
 	work_queue_close(&queue);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(number_of(work_queue_take(&queue)), i);
-	assert_null(work_queue_take(&queue));
-	assert_null(work_queue_take(&queue));
+		assert_int_equal(number_of(take()), i);
+	assert_null(take());
+	assert_null(take());
 }
 
 static void *take_once(void *argument)
 {
-	return work_queue_take(&queue);
+	return take();
 }
 
 // Until so many have gone to sleep in all, and do sleep: who waits has given the lock back.
@@ -164,7 +187,7 @@ static void each_push_wakes_one_of_the_sleepers(void **state)
 static void *take_all(void *argument)
 {
 	struct work *work;
-	while ((work = work_queue_take(&queue)))
+	while ((work = take()))
 		atomic_fetch_add(&((struct item *)(void *)work)->seen, 1);
 	return NULL;
 }
@@ -243,7 +266,8 @@ static void push_after_close(void *argument)
 static void push_beyond_the_capacity(void *argument)
 {
 	struct work_queue small;
-	work_queue_init(&small, 1);
+	struct work_queue_config one = {.capacity = 1, .workers = 1, .awake = 1, .batch = 1};
+	work_queue_init(&small, &one);
 	work_queue_push(&small, &items[0].work);
 	work_queue_push(&small, &items[1].work);
 }

@@ -1,0 +1,55 @@
+// The parking lot: where work waits for an event without a worker. An epoll set, edge-triggered, in
+// which each connection is registered once, the first time it is parked; the work's own state says
+// what an event means. Workers park; one of them at a time, the leader, waits.
+#ifndef ECHOD_POOL_PARKING_LOT_H
+#define ECHOD_POOL_PARKING_LOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "net/waker.h"
+#include "pool/watch.h"
+#include "pool/work.h"
+
+#define PARKING_LOT_EVENTS 256 // taken at once
+
+struct parking_lot {
+	int epoll;
+	struct waker kick; // in the set: wakes the leader
+	struct watch watch;
+};
+
+enum park_result {
+	PARK_DONE,    // the work is parked, and not the caller's any more
+	PARK_EVENT,   // an event came meanwhile: the work is still the caller's, who must look once
+		      // more
+	PARK_REFUSED, // the kernel has no room for it in the set: it is still the caller's
+};
+
+int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuck_limit,
+		     struct error *error);
+void parking_lot_close(struct parking_lot *lot);
+
+// Parks `work`, in state SERVED or NOTIFIED, until there is something to receive (WATCH_IDLE), or
+// also room to send (WATCH_STUCK).
+enum park_result parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind);
+
+// The owner of `work` will wait for its socket itself, or close it.
+void parking_lot_forget(struct parking_lot *lot, struct work *work);
+
+// What the leader found: work that is its own now, linked by `next`.
+struct unparked {
+	struct work *first;
+	struct work *last;
+	size_t count;
+};
+
+// Waits for events and time-outs until `deadline`, or a kick. The leader.
+struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,
+				 uint64_t (*active_at)(const struct work *work));
+
+// Makes the leader return. Any thread.
+void parking_lot_kick(struct parking_lot *lot);
+
+#endif

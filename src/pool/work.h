@@ -1,0 +1,63 @@
+// What the pool works on: a connection, known to it as something that is queued, served or parked.
+#ifndef ECHOD_POOL_WORK_H
+#define ECHOD_POOL_WORK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// Who may do what with it. The state changes hands like this (docs/architecture.md has the
+// picture):
+//
+//   QUEUED ──take──► SERVED ──park──► PARKED ──event──► QUEUED
+//                      │ event
+//                      ▼
+//                   NOTIFIED ──look once more──► SERVED
+//
+// The owner in the states QUEUED, SERVED and NOTIFIED is the queue, or the worker that took it. In
+// PARKED it is the parking lot: whoever changes PARKED to QUEUED, by compare-and-swap, owns it
+// then.
+enum work_state {
+	WORK_QUEUED, // also when it is closed and its memory unused: an event that comes too late
+		     // finds nothing to do
+	WORK_SERVED,
+	WORK_NOTIFIED, // served, and an event has come that the worker may not have seen
+	WORK_PARKED,
+};
+
+// Which time-out work is under while it is parked.
+enum watch_kind {
+	WATCH_NONE,
+	WATCH_IDLE,  // its peer sends nothing
+	WATCH_STUCK, // its peer reads nothing
+	WATCH_KINDS,
+};
+
+// Part of the thing itself, so that neither pushing nor parking needs memory.
+struct work {
+	// Workers and the leader; sequentially consistent, as it hands over all that is not atomic
+	// below.
+	_Atomic int state;
+
+	// Its peer will send nothing more, or has sent urgent data: read on to the end, whatever
+	// recv returns. Written by the leader before it looks at the state, read by the worker
+	// after it has set it to SERVED: sequentially consistent, so that the leader either finds
+	// it served and notifies the worker, or the worker sees this.
+	_Atomic bool hung_up;
+
+	// The owner's.
+	int fd;
+	struct work *next;  // in the queue
+	uint64_t queued_at; // clock_now when it was pushed
+	bool registered;    // the parking lot's epoll set has it
+	bool wants_room;    // and tells when there is room to send
+	enum watch_kind watched;
+	bool expired; // it was parked for too long
+
+	// Guarded by the watch's lock.
+	struct work *watch_next;
+	struct work *watch_previous;
+	uint64_t look_at; // clock_now
+};
+
+#endif

@@ -1,0 +1,79 @@
+// Many clients of the server under test at once. One thread.
+#include "crowd.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "peer.h"
+#include "stats.h"
+
+#define SPARE 300 // descriptors for all else that a process has open
+#define SPAN_MS 2000
+#define TRIES 5
+
+size_t crowd_number(const char *name, size_t otherwise)
+{
+	const char *text = getenv(name);
+	if (!text)
+		return otherwise;
+	char *end;
+	size_t number = strtoul(text, &end, 10);
+	if (number == 0 || *end)
+		fail_msg("%s is '%s', not a number", name, text);
+	return number;
+}
+
+size_t crowd_room(size_t wanted, size_t others)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	rlim_t needed = wanted + others + SPARE;
+	if (limit.rlim_cur < needed) {
+		limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	}
+	assert_true(limit.rlim_cur > others + 2 * SPARE);
+	return limit.rlim_cur < needed ? limit.rlim_cur - others - SPARE : wanted;
+}
+
+struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t count)
+{
+	uint64_t before = stats_counter(daemon, "connections_accepted");
+	struct crowd crowd = {.fds = calloc(count, sizeof(int)), .count = count};
+	assert_non_null(crowd.fds);
+	for (size_t i = 0; i < count; i++)
+		crowd.fds[i] = peer_connect(address);
+	stats_wait(daemon, "connections_accepted", before + count);
+	return crowd;
+}
+
+void crowd_close(struct crowd *crowd)
+{
+	for (size_t i = 0; i < crowd->count; i++)
+		peer_close(crowd->fds[i]);
+	free(crowd->fds);
+	*crowd = (struct crowd){0};
+}
+
+void crowd_ping(const struct crowd *crowd, uint64_t round)
+{
+	char there = (char)round, back;
+	for (size_t i = 0; i < crowd->count; i++)
+		assert_int_equal(peer_send_some(crowd->fds[i], &there, 1), 1);
+	for (size_t i = 0; i < crowd->count; i++) {
+		peer_receive(crowd->fds[(i + round) % crowd->count], &back, 1);
+		assert_int_equal(back, there);
+	}
+}
+
+void crowd_expect_no_cpu(struct daemon *daemon)
+{
+	uint64_t used = 1;
+	// The accounting of a tick may fall into any span; what keeps a thread busy falls into all.
+	for (int i = 0; i < TRIES && used > 0; i++) {
+		used = process_cpu_time(daemon->process);
+		poll(NULL, 0, SPAN_MS);
+		used = process_cpu_time(daemon->process) - used;
+	}
+	assert_int_equal(used, 0);
+}

@@ -1,0 +1,214 @@
+// Scenario: connections that are parked, as the control socket shows them: what they cost, when
+// they are closed, and what the workers do meanwhile.
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crowd.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+#define CROWD 3000
+#define IDLERS 1000
+#define SLOWER (sizeof(ECHOD_SANITIZE) > 1)
+
+// How many members of the list `name` are in the state `what`.
+static size_t count_in_state(struct daemon *daemon, const char *name, const char *what)
+{
+	char request[64], *body;
+	snprintf(request, sizeof(request), "%s json", name);
+	assert_int_equal(ctl_request(daemon->control, request, &body), 200);
+	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, NULL), *each;
+	assert_non_null(reply);
+	size_t index, count = 0;
+	json_array_foreach(json_object_get(reply, name), index, each)
+	{
+		const char *state = json_string_value(json_object_get(each, "state"));
+		count += strcmp(state, what) == 0;
+	}
+	json_decref(reply);
+	free(body);
+	return count;
+}
+
+static void test_states_are_shown(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 5);
+	wait_until(count_in_state(daemon, "connections", "parked") == 5);
+	wait_until(count_in_state(daemon, "workers", "leading") == 1 &&
+		   count_in_state(daemon, "workers", "waiting") == 1);
+	assert_int_equal(stats_counter(daemon, "connections_parked"), 5);
+	assert_int_equal(stats_counter(daemon, "workers_idle"), 2);
+	crowd_ping(&crowd, 1);
+	wait_until(count_in_state(daemon, "connections", "parked") == 5);
+	json_t *snapshot = stats_take(daemon);
+	assert_true(stats_get(snapshot, "parks_reading") >= 10);
+	assert_int_equal(stats_get(snapshot, "parks_writing"), 0);
+	assert_true(stats_get(snapshot, "leader_wakeups") >= 1);
+	json_decref(snapshot);
+	crowd_close(&crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+// With patience to spare, a worker waits for its client.
+static void test_patient_worker_is_shown(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "3", "--patience", "1h", NULL);
+	int fd = peer_connect(daemon->address[0]);
+	peer_ping(fd);
+	wait_until(count_in_state(daemon, "workers", "blocked") == 1 &&
+		   count_in_state(daemon, "workers", "leading") == 1);
+	assert_int_equal(count_in_state(daemon, "connections", "serving"), 1);
+	assert_int_equal(stats_counter(daemon, "connections_parked"), 0);
+	peer_close(fd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+static void test_idle_time_out(void **state)
+{
+	(void)state;
+	const uint64_t limit = 2 * NS_PER_S;
+	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "2s", NULL);
+	size_t count = crowd_room(IDLERS, 0);
+	uint64_t first = clock_now();
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], count);
+	crowd_ping(&crowd, 1);
+	uint64_t last = clock_now();
+	uint64_t cpu = process_cpu_time(daemon->process);
+	while (stats_counter(daemon, "connections_closed_idle") == 0)
+		poll(NULL, 0, 20);
+	assert_true(clock_now() - first >= limit - 20 * NS_PER_MS);
+	while (stats_counter(daemon, "connections_closed_idle") < count)
+		poll(NULL, 0, 20);
+	assert_true(clock_now() - last <= limit * 3 / 2 || SLOWER);
+	cpu = process_cpu_time(daemon->process) - cpu;
+	assert_true(cpu <= 200 * NS_PER_MS || SLOWER);
+	for (size_t i = 0; i < count; i++)
+		assert_true(peer_is_readable(crowd.fds[i]));
+	crowd_close(&crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+static void test_parked_connections_cost_nothing(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "4", "--idle-timeout", "never", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
+	crowd_ping(&crowd, 1);
+	stats_wait(daemon, "connections_parked", crowd.count);
+	crowd_expect_no_cpu(daemon);
+	crowd_ping(&crowd, 2);
+	crowd_close(&crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+static void expect_all_cut(struct daemon *daemon, struct crowd *crowd, uint64_t begin)
+{
+	daemon_expect_end(daemon);
+	assert_true(clock_now() - begin < 3 * NS_PER_S || SLOWER);
+	for (size_t i = 0; i < crowd->count; i++)
+		assert_true(peer_is_readable(crowd->fds[i]));
+	crowd_close(crowd);
+}
+
+static void test_drain_cuts_parked_connections(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
+	stats_wait(daemon, "connections_parked", crowd.count);
+	uint64_t begin = clock_now();
+	process_signal(daemon->process, SIGTERM);
+	stats_wait(daemon, "draining", 1);
+	expect_all_cut(daemon, &crowd, begin);
+}
+
+static void test_stop_cuts_parked_connections(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
+	stats_wait(daemon, "connections_parked", crowd.count);
+	uint64_t begin = clock_now();
+	assert_int_equal(ctl_request(daemon->control, "stop", NULL), 200);
+	expect_all_cut(daemon, &crowd, begin);
+}
+
+// In the child, before the server.
+static void use_one_cpu(void)
+{
+	cpu_set_t ours, one;
+	size_t cpu = 0;
+	if (sched_getaffinity(0, sizeof(ours), &ours) != 0)
+		_exit(125);
+	while (!CPU_ISSET(cpu, &ours))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) != 0)
+		_exit(125);
+}
+
+static void test_one_cpu(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = (const char *const[]){"--workers", "4", NULL},
+		.prepare = use_one_cpu,
+	});
+	daemon_wait_ready(daemon);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 50);
+	for (uint64_t round = 0; round < 200; round++)
+		crowd_ping(&crowd, round);
+	assert_true(stats_counter(daemon, "wakes_withheld") > 0);
+	crowd_close(&crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+// Polling pays for clients that answer at once, if there is a CPU to spare; and it ends with them.
+static void test_spinning(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "4", "--spin", "1ms", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 2);
+	for (uint64_t round = 0; round < 3000; round++)
+		crowd_ping(&crowd, round);
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		assert_true(stats_counter(daemon, "spin_hits") > 0);
+	else
+		assert_int_equal(stats_counter(daemon, "spin_hits"), 0);
+	stats_wait(daemon, "connections_parked", 2);
+	crowd_expect_no_cpu(daemon);
+	crowd_close(&crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test_with(test_states_are_shown, "--patience", "5ms"),
+		daemon_test_with(test_states_are_shown, "--patience", "0"),
+		daemon_test(test_patient_worker_is_shown),
+		daemon_test_with(test_idle_time_out, "--patience", "5ms"),
+		daemon_test_with(test_idle_time_out, "--patience", "0"),
+		daemon_test(test_parked_connections_cost_nothing),
+		daemon_test(test_drain_cuts_parked_connections),
+		daemon_test(test_stop_cuts_parked_connections),
+		daemon_test(test_one_cpu),
+		daemon_test(test_spinning),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+// Scenario: clients that do not read, with little or no room for what is theirs. Nothing is lost
+// when they read at last; who takes nothing is cut, and who takes a little is not.
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define CLIENTS 40
+#define CLIENTS_TCP 2 // of those; each takes megabytes in the kernel
+#define SLOW 6
+#define WORKERS 3
+#define BUFFER 65536
+
+static struct daemon *start(const char *workers, const char *limit, const char *send_timeout)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	return daemon_start("--workers", workers, "--listen", "127.0.0.1:0", "--listen", path,
+			    "--pending-limit", limit, "--send-timeout", send_timeout, NULL);
+}
+
+static void connect_all(struct daemon *daemon, struct stream *streams)
+{
+	for (size_t i = 0; i < CLIENTS; i++) {
+		bool tcp = i < CLIENTS_TCP;
+		streams[i] =
+			(struct stream){.fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
+						  : peer_connect(daemon->address[1]),
+					.seed = i,
+					.total = tcp ? 8 << 20 : 640 << 10,
+					.half_close = true};
+	}
+}
+
+static void nothing_is_lost(const char *limit, uint64_t bytes)
+{
+	struct daemon *daemon = start("3", limit, "never");
+	struct stream streams[CLIENTS];
+	connect_all(daemon, streams);
+	stream_fill(streams, CLIENTS);
+	stats_assert_laws(daemon);
+	stream_run(streams, CLIENTS);
+	for (size_t i = 0; i < CLIENTS; i++)
+		peer_close(streams[i].fd);
+	stats_wait(daemon, "connections_closed_peer", CLIENTS);
+	stats_wait_at_rest(daemon);
+	assert_true(stats_counter(daemon, "pending_bytes_max") <= bytes + WORKERS * BUFFER);
+	daemon_stop(daemon);
+}
+
+static void test_no_room(void **state)
+{
+	(void)state;
+	nothing_is_lost("0", 0);
+}
+
+static void test_little_room(void **state)
+{
+	(void)state;
+	nothing_is_lost("64k", 64 << 10);
+}
+
+// Reads of what has arrived, a little at a time.
+static void read_a_little(struct stream *slow)
+{
+	char bytes[BUFFER / 4], expected[BUFFER / 4];
+	ssize_t got = recv(slow->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got <= 0)
+		fail_msg("cut after %ju bytes: %s", (uintmax_t)slow->received,
+			 got == 0 ? "end of stream" : strerror(errno));
+	pattern_fill(slow->seed, slow->received, expected, (size_t)got);
+	assert_memory_equal(bytes, expected, (size_t)got);
+	slow->received += (size_t)got;
+}
+
+// Those that take something every 100 ms stay for three times the time-out.
+static void stuck_are_cut_and_slow_are_not(const char *workers)
+{
+	static const char flood[BUFFER];
+	struct daemon *daemon = start(workers, "64k", "1s");
+	struct stream slow[SLOW];
+	int stuck[CLIENTS];
+	for (size_t i = 0; i < SLOW; i++)
+		slow[i] = (struct stream){.fd = peer_connect(daemon->address[1]),
+					  .seed = i,
+					  .total = 2 << 20,
+					  .half_close = true};
+	for (size_t i = 0; i < CLIENTS; i++)
+		stuck[i] = peer_connect(daemon->address[1]);
+	uint64_t begin = clock_now();
+	stream_fill(slow, SLOW);
+	while (clock_now() - begin < 3 * NS_PER_S) {
+		for (size_t i = 0; i < CLIENTS; i++)
+			peer_send_some(stuck[i], flood, sizeof(flood));
+		for (size_t i = 0; i < SLOW; i++)
+			read_a_little(&slow[i]);
+		poll(NULL, 0, 100);
+	}
+	stats_wait(daemon, "connections_closed_stalled", CLIENTS);
+	assert_int_equal(stats_counter(daemon, "connections_open"), SLOW);
+	for (size_t i = 0; i < CLIENTS; i++)
+		peer_close(stuck[i]);
+	stream_run(slow, SLOW);
+	for (size_t i = 0; i < SLOW; i++)
+		peer_close(slow[i].fd);
+	stats_wait(daemon, "connections_closed_peer", SLOW);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+static void test_stuck_are_cut(void **state)
+{
+	(void)state;
+	stuck_are_cut_and_slow_are_not("2");
+}
+
+static void test_stuck_are_cut_with_a_worker_each(void **state)
+{
+	(void)state;
+	stuck_are_cut_and_slow_are_not("64");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test_each(test_no_room),
+		daemon_test_each(test_little_room),
+		daemon_test_with(test_stuck_are_cut_with_a_worker_each, "--patience", "never"),
+		daemon_test_with(test_stuck_are_cut_with_a_worker_each, "--patience", "5ms"),
+		daemon_test_with(test_stuck_are_cut, "--patience", "5ms"),
+		daemon_test_with(test_stuck_are_cut, "--patience", "0"),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+// Scenario: the hunt for lost wake-ups. Connections are parked and come back all the time, at the
+// very moments at which an event can be missed; every message must have its echo, and the counters
+// must agree in the end. ECHOD_TEST_MESSAGES says how many messages.
+#include <stdlib.h>
+
+#include "crowd.h"
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+// Of all free-running tests together; sanitizers make messages slower.
+#define MESSAGES (sizeof(ECHOD_SANITIZE) > 1 ? 60000 : 240000)
+#define FREE_RUNS 6
+
+static const char *const worker_counts[] = {"1", "2", "3"};
+#define WORKER_COUNTS (sizeof(worker_counts) / sizeof(worker_counts[0]))
+
+static void end(struct daemon *daemon, struct crowd *crowd)
+{
+	crowd_close(crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+// As fast as the echoes come: some arrive while their connection is being parked. The number of
+// clients changes, from fewer than workers to many more.
+static void test_free_running(void **state)
+{
+	(void)state;
+	size_t messages = crowd_number("ECHOD_TEST_MESSAGES", MESSAGES) / FREE_RUNS;
+	for (size_t w = 0; w < WORKER_COUNTS; w++) {
+		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
+		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 40);
+		uint64_t numbers = w, sent = 0;
+		for (uint64_t round = 0; sent < messages; round++) {
+			struct crowd some = crowd;
+			some.count = pattern_number(&numbers, 1, round % 2 ? 4 : 40);
+			crowd_ping(&some, round);
+			sent += some.count;
+		}
+		assert_true(stats_counter(daemon, "messages") == sent);
+		assert_true(stats_counter(daemon, "unparks") > 0);
+		end(daemon, &crowd);
+	}
+}
+
+// At the moment at which the last connection has been parked, as far as the counters tell.
+static void test_sends_when_parked(void **state)
+{
+	(void)state;
+	for (size_t w = 0; w < WORKER_COUNTS; w++) {
+		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
+		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
+		for (uint64_t round = 0; round < 150; round++) {
+			for (uint64_t deadline = clock_deadline(PATIENCE);
+			     stats_counter(daemon, "connections_parked") < crowd.count;)
+				assert_true(clock_now() < deadline);
+			crowd_ping(&crowd, round);
+		}
+		end(daemon, &crowd);
+	}
+}
+
+// No more clients than workers, which wait for a while and then park: the moment is met by chance.
+static void test_sends_when_patience_ends(void **state)
+{
+	(void)state;
+	for (size_t w = 0; w < WORKER_COUNTS; w++) {
+		struct daemon *daemon =
+			daemon_start("--workers", worker_counts[w], "--patience", "1ms", NULL);
+		struct crowd crowd = crowd_connect(daemon, daemon->address[0], w + 1);
+		uint64_t numbers = w;
+		for (uint64_t round = 0; round < 200; round++) {
+			uint64_t moment =
+				clock_deadline(pattern_number(&numbers, 0, 6000) * NS_PER_US);
+			while (clock_now() < moment)
+				poll(NULL, 0, 0);
+			crowd_ping(&crowd, round);
+		}
+		end(daemon, &crowd);
+	}
+}
+
+// Keeps a stream at work until `fd` has its echo.
+static void ping_beside(struct stream *stream, int fd)
+{
+	char there = 'x', back;
+	assert_int_equal(peer_send_some(fd, &there, 1), 1);
+	for (uint64_t deadline = clock_deadline(PATIENCE); !peer_is_readable(fd);) {
+		for (int i = 0; i < 16; i++)
+			stream_step(stream);
+		assert_true(clock_now() < deadline);
+	}
+	peer_receive(fd, &back, 1);
+	assert_int_equal(back, there);
+}
+
+static void test_stream_beside_ping_pong(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
+	struct stream stream = {
+		.fd = peer_connect(daemon->address[0]), .seed = 1, .total = UINT64_MAX};
+	stream.sent = peer_fill(stream.fd, stream.seed, UINT64_MAX);
+	for (int round = 0; round < 10; round++)
+		for (size_t i = 0; i < crowd.count; i++)
+			ping_beside(&stream, crowd.fds[i]);
+	assert_true(stats_counter(daemon, "quantum_expiries") > 0);
+	stream.total = stream.sent;
+	stream_run(&stream, 1);
+	peer_close(stream.fd);
+	end(daemon, &crowd);
+}
+
+// Descriptors and the memory of connections are used again at once, while events for those before
+// may still be on their way; parked connections are among them.
+static void test_churn_among_parked(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
+	uint64_t numbers = 5;
+	uint64_t until = clock_deadline(2 * NS_PER_S);
+	for (uint64_t round = 0; clock_now() < until; round++) {
+		struct stream streams[16];
+		for (size_t i = 0; i < 16; i++)
+			streams[i] = (struct stream){
+				.fd = peer_connect(daemon->address[0]),
+				.seed = pattern_number(&numbers, 0, UINT32_MAX),
+				.total = pattern_number(&numbers, 1, i % 4 ? 300 : 100000),
+				.half_close = i % 3 == 0};
+		crowd_ping(&crowd, round);
+		stream_run(streams, 16);
+		for (size_t i = 0; i < 16; i++)
+			(i % 2 ? peer_close : peer_reset)(streams[i].fd);
+	}
+	stats_wait(daemon, "connections_open", crowd.count);
+	end(daemon, &crowd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test_with(test_free_running, "--patience", "0"),
+		daemon_test_with(test_free_running, "--patience", "1ms"),
+		daemon_test_with(test_sends_when_parked, "--patience", "0"),
+		daemon_test_with(test_sends_when_parked, "--patience", "1ms"),
+		daemon_test(test_sends_when_patience_ends),
+		daemon_test_with(test_sends_when_patience_ends, "--spin", "1ms"),
+		daemon_test_with(test_stream_beside_ping_pong, "--patience", "5ms"),
+		daemon_test_with(test_stream_beside_ping_pong, "--patience", "0"),
+		daemon_test_with(test_churn_among_parked, "--patience", "5ms"),
+		daemon_test_with(test_churn_among_parked, "--patience", "0"),
+		daemon_test_with(test_churn_among_parked, "--spin", "1ms"),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

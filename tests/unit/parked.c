@@ -1,0 +1,113 @@
+// A piece of work and a parking lot for it. Main thread.
+#include "parked.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "process.h"
+#include "unit.h"
+
+struct parked parked;
+struct parking_lot lot;
+struct work work;
+
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout);
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+	parked.changes++;
+	if (parked.failure) {
+		errno = parked.failure;
+		parked.failure = 0;
+		return -1;
+	}
+	return __real_epoll_ctl(epoll, operation, fd, event);
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)
+{
+	atomic_fetch_add(&parked.waits, 1);
+	int count = __real_epoll_wait(epoll, events, max, timeout);
+	if (parked.with_events)
+		parked.with_events();
+	return count;
+}
+
+void connect_work(void)
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, parked.pair), 0);
+	work = (struct work){.state = WORK_SERVED, .fd = parked.pair[0]};
+}
+
+int parked_begin_with(uint64_t idle_limit, uint64_t stuck_limit)
+{
+	parked = (struct parked){0};
+	connect_work();
+	int failed = parking_lot_open(&lot, idle_limit, stuck_limit, NULL);
+	parked.changes = 0;
+	return failed;
+}
+
+int parked_begin(void **state)
+{
+	return parked_begin_with(CLOCK_NEVER, CLOCK_NEVER);
+}
+
+int parked_end(void **state)
+{
+	parked.with_events = NULL;
+	watch_set(&lot.watch, &work, WATCH_NONE);
+	parking_lot_close(&lot);
+	close(parked.pair[0]);
+	close(parked.pair[1]);
+	return parked.failure ? -1 : 0;
+}
+
+uint64_t never_active(const struct work *any)
+{
+	return 0;
+}
+
+void say(void)
+{
+	assert_int_equal(send(parked.pair[1], "x", 1, MSG_NOSIGNAL), 1);
+}
+
+void expect_nothing(void)
+{
+	struct unparked unparked = parking_lot_wait(&lot, 0, never_active);
+	assert_int_equal(unparked.count, 0);
+	assert_null(unparked.first);
+}
+
+// The work comes back. It is served from then on.
+void expect_unparked(void)
+{
+	struct unparked unparked = parking_lot_wait(&lot, clock_deadline(PATIENCE), never_active);
+	assert_int_equal(unparked.count, 1);
+	assert_ptr_equal(unparked.first, &work);
+	assert_ptr_equal(unparked.last, &work);
+	assert_null(work.next);
+	assert_int_equal(work.state, WORK_QUEUED);
+	atomic_store(&work.state, WORK_SERVED);
+}
+
+void expect_bytes(ssize_t expected)
+{
+	char bytes[16];
+	assert_int_equal(recv(work.fd, bytes, sizeof(bytes), MSG_DONTWAIT), expected);
+	if (expected < 0)
+		assert_int_equal(errno, EAGAIN);
+}
+
+void park(enum watch_kind kind)
+{
+	assert_int_equal(parking_lot_park(&lot, &work, kind), PARK_DONE);
+	assert_int_equal(work.state, WORK_PARKED);
+}

@@ -1,0 +1,50 @@
+// A piece of work, which is one end of a socketpair, and a parking lot for it. The test wraps
+// epoll_ctl and epoll_wait. Main thread, unless said otherwise.
+#ifndef ECHOD_UNIT_PARKED_H
+#define ECHOD_UNIT_PARKED_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "pool/parking_lot.h"
+
+struct parked {
+	int pair[2];		   // the work's end, the peer's
+	unsigned changes;	   // of the epoll set
+	int failure;		   // of the next change
+	void (*with_events)(void); // called while the leader has events in its hand
+	atomic_uint waits;	   // that have begun; any thread
+};
+
+extern struct parked parked;
+extern struct parking_lot lot;
+extern struct work work;
+
+// The setup and the teardown of each test; and a setup with time-outs.
+int parked_begin(void **state);
+int parked_begin_with(uint64_t idle_limit, uint64_t stuck_limit);
+int parked_end(void **state);
+
+#define WITH_LOT(test) cmocka_unit_test_setup_teardown(test, parked_begin, parked_end)
+
+// A new pair for the work, which is new too and served.
+void connect_work(void);
+
+// The peer sends a byte.
+void say(void);
+
+// The active_at of who never was.
+uint64_t never_active(const struct work *any);
+
+void park(enum watch_kind kind);
+
+// Nothing has come back so far.
+void expect_nothing(void);
+
+// The work comes back. It is served from then on.
+void expect_unparked(void);
+
+// So many bytes wait for it, which it receives; -1: none, and no end either.
+void expect_bytes(ssize_t expected);
+
+#endif

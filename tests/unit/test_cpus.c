@@ -1,0 +1,174 @@
+// How many CPUs there are to use, on machines and in cgroups made up here: pool/cpus.
+#include "unit.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pool/cpus.h"
+
+struct file {
+	const char *path;
+	const char *text;
+};
+
+static const struct file *files; // path NULL last; all others do not exist
+static int mask;		 // CPUs in the affinity mask; -1: the call fails
+static long online;
+
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+FILE *__wrap_fopen(const char *path, const char *mode);
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
+
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	if (mask < 0) {
+		errno = EINVAL; // more CPUs than the set has room for
+		return -1;
+	}
+	memset(set, 0, size);
+	for (size_t i = 0; i < (size_t)mask; i++)
+		CPU_SET(2 * i + 1, set);
+	return 0;
+}
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	for (const struct file *file = files; file && file->path; file++) {
+		if (strcmp(file->path, path) == 0)
+			return fmemopen((void *)(uintptr_t)file->text, strlen(file->text), mode);
+	}
+	errno = ENOENT;
+	return NULL;
+}
+
+long __wrap_sysconf(int name)
+{
+	return name == _SC_NPROCESSORS_ONLN ? online : __real_sysconf(name);
+}
+
+static int begin(void **state)
+{
+	files = NULL;
+	mask = 8;
+	online = 16;
+	return 0;
+}
+
+static void expect_usable(unsigned expected, const struct file *there)
+{
+	files = there;
+	assert_int_equal(cpus_usable(), expected);
+}
+
+static void without_cgroups_it_is_the_affinity_mask(void **state)
+{
+	expect_usable(8, NULL);
+	mask = 1;
+	expect_usable(1, NULL);
+}
+
+static void without_a_mask_it_is_what_is_online(void **state)
+{
+	mask = -1;
+	expect_usable(16, NULL);
+	assert_int_equal(cpus_online(), 16);
+}
+
+static void there_is_always_one(void **state)
+{
+	online = -1;
+	assert_int_equal(cpus_online(), 1);
+	mask = -1;
+	expect_usable(1, NULL);
+	mask = 0;
+	expect_usable(1, NULL);
+}
+
+// The cgroup /a with this cpu.max.
+static void expect_with_quota(unsigned expected, const char *cpu_max)
+{
+	const struct file there[] = {
+		{"/proc/self/cgroup", "0::/a\n"}, {"/sys/fs/cgroup/a/cpu.max", cpu_max}, {0}};
+	expect_usable(expected, there);
+}
+
+static void a_quota_is_rounded_up(void **state)
+{
+	expect_with_quota(2, "200000 100000\n");
+	expect_with_quota(3, "200001 100000\n");
+	expect_with_quota(1, "1000 100000\n");
+	expect_with_quota(1, "50000 50000\n");
+	expect_with_quota(4, "70000 20000\n");
+}
+
+static void a_quota_beyond_the_mask_changes_nothing(void **state)
+{
+	expect_with_quota(8, "800000 100000\n");
+	expect_with_quota(8, "6400000 100000\n");
+	mask = 2;
+	expect_with_quota(2, "300000 100000\n");
+}
+
+static void what_is_no_quota_is_none(void **state)
+{
+	expect_with_quota(8, "max 100000\n");
+	expect_with_quota(8, "nonsense");
+	expect_with_quota(8, "200000");
+	expect_with_quota(8, "200000 0\n");
+}
+
+static void the_groups_above_count_too(void **state)
+{
+	struct file there[] = {
+		{"/proc/self/cgroup", "0::/a/b/c\n"},
+		{"/sys/fs/cgroup/a/b/c/cpu.max", "400000 100000\n"},
+		{"/sys/fs/cgroup/a/cpu.max", "250000 100000\n"},
+		{"/sys/fs/cgroup/a/b/cpu.max", "max 100000\n"},
+		{0},
+	};
+	expect_usable(3, there);
+	there[1].text = "100000 100000\n";
+	expect_usable(1, there);
+}
+
+static void only_the_unified_hierarchy_counts(void **state)
+{
+	const struct file there[] = {
+		{"/proc/self/cgroup", "5:cpu,cpuacct:/old\n1:name=systemd:/x\n0::/new\n"},
+		{"/sys/fs/cgroup/old/cpu.max", "100000 100000\n"},
+		{"/sys/fs/cgroup/x/cpu.max", "100000 100000\n"},
+		{"/sys/fs/cgroup/new/cpu.max", "500000 100000\n"},
+		{0},
+	};
+	expect_usable(5, there);
+	const struct file old[] = {{"/proc/self/cgroup", "5:cpu,cpuacct:/old\n"}, there[1], {0}};
+	expect_usable(8, old);
+}
+
+static void the_root_has_no_quota(void **state)
+{
+	const struct file there[] = {{"/proc/self/cgroup", "0::/\n"}, {0}};
+	expect_usable(8, there);
+}
+
+#define CPUS(test) cmocka_unit_test_setup(test, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CPUS(without_cgroups_it_is_the_affinity_mask),
+		CPUS(without_a_mask_it_is_what_is_online),
+		CPUS(there_is_always_one),
+		CPUS(a_quota_is_rounded_up),
+		CPUS(a_quota_beyond_the_mask_changes_nothing),
+		CPUS(what_is_no_quota_is_none),
+		CPUS(the_groups_above_count_too),
+		CPUS(only_the_unified_hierarchy_counts),
+		CPUS(the_root_has_no_quota),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

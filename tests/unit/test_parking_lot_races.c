@@ -1,0 +1,180 @@
+// The parking lot when things happen at once or not at all: a leader that waits already, stale
+// events, peers that send just then, a kernel that refuses: pool/parking_lot.
+#include "unit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "parked.h"
+#include "process.h"
+
+#define ROUNDS 20000
+
+static void *wait_for_one(void *argument)
+{
+	uint64_t deadline = clock_deadline(PATIENCE);
+	struct unparked unparked = {0};
+	while (unparked.count == 0 && clock_now() < deadline)
+		unparked = parking_lot_wait(&lot, deadline, never_active);
+	return unparked.first;
+}
+
+// The leader is away for good, and nobody was under a time-out when it went.
+static void who_is_parked_while_the_leader_waits_expires_too(void **state)
+{
+	parked_end(state);
+	parked_begin_with(20 * NS_PER_MS, CLOCK_NEVER);
+	pthread_t leader;
+	assert_int_equal(pthread_create(&leader, NULL, wait_for_one, NULL), 0);
+	while (atomic_load(&parked.waits) == 0)
+		sched_yield();
+	uint64_t before = clock_now();
+	assert_int_equal(parking_lot_park(&lot, &work, WATCH_IDLE), PARK_DONE);
+	void *expired;
+	pthread_join(leader, &expired);
+	assert_ptr_equal(expired, &work);
+	assert_true(work.expired);
+	assert_true(clock_now() - before < PATIENCE / 2); // not when the wait was over anyway
+}
+
+static void expect_refused(int error, enum watch_kind kind)
+{
+	parked.failure = error;
+	bool registered = work.registered;
+	assert_int_equal(parking_lot_park(&lot, &work, kind), PARK_REFUSED);
+	assert_int_equal(work.state, WORK_SERVED);
+	assert_int_equal(work.registered, registered);
+	assert_false(work.wants_room);
+	assert_int_equal(work.watched, WATCH_NONE);
+	assert_null(lot.watch.lists[kind].first);
+}
+
+static void what_the_kernel_refuses_stays_with_its_owner(void **state)
+{
+	parked_end(state);
+	parked_begin_with(NS_PER_S, NS_PER_S);
+	expect_refused(ENOSPC, WATCH_IDLE);
+	expect_refused(ENOMEM, WATCH_IDLE);
+	park(WATCH_IDLE); // now there is room
+	say();
+	expect_unparked();
+	watch_set(&lot.watch, &work, WATCH_NONE);
+	expect_refused(ENOMEM, WATCH_STUCK);
+	expect_bytes(1);
+	park(WATCH_IDLE);
+	say();
+	expect_unparked();
+}
+
+// The connection ends while the leader has its event in hand; the next one gets the same memory
+// and the same descriptor.
+static void replace(int new_state)
+{
+	parked.with_events = NULL;
+	close(parked.pair[0]);
+	close(parked.pair[1]);
+	int old = work.fd;
+	connect_work();
+	assert_int_equal(work.fd, old);
+	if (new_state == WORK_PARKED)
+		park(WATCH_IDLE);
+	else
+		atomic_store(&work.state, new_state);
+}
+
+static void replace_by_queued(void)
+{
+	replace(WORK_QUEUED);
+}
+
+static void replace_by_served(void)
+{
+	replace(WORK_SERVED);
+}
+
+static void replace_by_parked(void)
+{
+	replace(WORK_PARKED);
+}
+
+static void hold_an_event(void (*meanwhile)(void))
+{
+	park(WATCH_IDLE);
+	say();
+	expect_unparked();
+	say();
+	parked.with_events = meanwhile;
+}
+
+static void a_stale_event_costs_a_look_at_most(void **state)
+{
+	hold_an_event(replace_by_queued);
+	expect_nothing();
+	assert_int_equal(work.state, WORK_QUEUED);
+	atomic_store(&work.state, WORK_SERVED);
+
+	hold_an_event(replace_by_served);
+	expect_nothing();
+	assert_int_equal(parking_lot_park(&lot, &work, WATCH_IDLE), PARK_EVENT);
+	expect_bytes(-1);
+
+	hold_an_event(replace_by_parked);
+	expect_unparked();
+	expect_bytes(-1);
+	park(WATCH_IDLE);
+	expect_nothing();
+	say(); // and its own events still come
+	expect_unparked();
+	expect_bytes(1);
+}
+
+static atomic_uint received;
+
+static void *send_just_then(void *argument)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint64_t deadline = clock_deadline(PATIENCE);
+		while (atomic_load(&received) < i && clock_now() < deadline)
+			;
+		for (volatile unsigned spin = 0; spin < i % 500; spin++)
+			;
+		if (send(parked.pair[1], "x", 1, MSG_NOSIGNAL) != 1)
+			return NULL;
+	}
+	return argument;
+}
+
+// The peer sends exactly when its connection parks.
+static void no_event_is_lost(void **state)
+{
+	atomic_store(&received, 0);
+	pthread_t peer;
+	assert_int_equal(pthread_create(&peer, NULL, send_just_then, &work), 0);
+	while (atomic_load(&received) < ROUNDS) {
+		char byte;
+		if (recv(work.fd, &byte, 1, MSG_DONTWAIT) == 1)
+			atomic_fetch_add(&received, 1);
+		else if (parking_lot_park(&lot, &work, WATCH_IDLE) == PARK_DONE)
+			expect_unparked();
+		else
+			continue;
+		(void)parking_lot_wait(&lot, 0, never_active); // the leader looks at any moment
+	}
+	pthread_join(peer, NULL);
+	expect_bytes(-1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_LOT(who_is_parked_while_the_leader_waits_expires_too),
+		WITH_LOT(what_the_kernel_refuses_stays_with_its_owner),
+		WITH_LOT(a_stale_event_costs_a_look_at_most),
+		WITH_LOT(no_event_is_lost),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

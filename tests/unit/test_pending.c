@@ -1,0 +1,164 @@
+// Tails of connections whose peers do not read: echo/pending.
+#include "expect.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "echo/pending.h"
+
+#define THREADS 4
+#define ROUNDS 20000
+
+static struct pending pending;
+static bool memory_is_short;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return memory_is_short ? NULL : __real_malloc(size);
+}
+
+static int begin(void **state)
+{
+	pending = (struct pending){.limit = 100};
+	return 0;
+}
+
+static void a_tail_is_a_copy(void **state)
+{
+	struct conn conn = {.tail_sent = 7};
+	char bytes[] = "abcdef";
+	assert_true(pending_keep(&pending, &conn, bytes + 1, 4));
+	memset(bytes, 'x', sizeof(bytes));
+	assert_int_equal(conn.tail_length, 4);
+	assert_int_equal(conn.tail_sent, 0);
+	assert_memory_equal(conn.tail, "bcde", 4);
+	assert_int_equal(pending.bytes, 4);
+	pending_drop(&pending, &conn);
+	assert_null(conn.tail);
+	assert_int_equal(conn.tail_length, 0);
+	assert_int_equal(pending.bytes, 0);
+	pending_drop(&pending, &conn); // it has none
+	assert_int_equal(pending.bytes, 0);
+}
+
+static void what_was_sent_of_a_tail_counts_until_it_is_dropped(void **state)
+{
+	struct conn conn = {0};
+	assert_true(pending_keep(&pending, &conn, "abcdef", 6));
+	conn.tail_sent = 5;
+	assert_int_equal(pending.bytes, 6);
+	pending_drop(&pending, &conn);
+	assert_int_equal(pending.bytes, 0);
+	assert_int_equal(conn.tail_sent, 0);
+}
+
+static void it_is_full_where_more_would_pass_the_limit(void **state)
+{
+	struct conn conn = {0};
+	char bytes[60] = "";
+	assert_false(pending_is_full(&pending, 100));
+	assert_true(pending_is_full(&pending, 101));
+	assert_true(pending_keep(&pending, &conn, bytes, sizeof(bytes)));
+	assert_false(pending_is_full(&pending, 40));
+	assert_true(pending_is_full(&pending, 41));
+	pending_drop(&pending, &conn);
+	assert_false(pending_is_full(&pending, 100));
+	pending.limit = 0;
+	assert_true(pending_is_full(&pending, 1));
+}
+
+static void it_knows_the_most_there_was(void **state)
+{
+	struct conn conns[3] = {0};
+	char bytes[50] = "";
+	for (size_t i = 0; i < 3; i++)
+		assert_true(pending_keep(&pending, &conns[i], bytes, 10 * (i + 1)));
+	assert_int_equal(pending.max, 60);
+	pending_drop(&pending, &conns[1]);
+	assert_int_equal(pending.bytes, 40);
+	assert_true(pending_keep(&pending, &conns[1], bytes, 15));
+	assert_int_equal(pending.max, 60);
+	for (size_t i = 0; i < 3; i++)
+		pending_drop(&pending, &conns[i]);
+	assert_int_equal(pending.bytes, 0);
+	assert_int_equal(pending.max, 60);
+}
+
+static void without_memory_nothing_is_kept(void **state)
+{
+	struct conn conn = {0};
+	memory_is_short = true;
+	bool kept = pending_keep(&pending, &conn, "abc", 3);
+	memory_is_short = false;
+	assert_false(kept);
+	assert_null(conn.tail);
+	assert_int_equal(pending.bytes, 0);
+	assert_int_equal(pending.max, 0);
+}
+
+static void *keep_and_drop(void *argument)
+{
+	struct conn conn = {0};
+	const char bytes[100] = "";
+	for (size_t i = 0; i < ROUNDS; i++) {
+		if (!pending_keep(&pending, &conn, bytes, 1 + i % 100))
+			return NULL;
+		pending_drop(&pending, &conn);
+	}
+	return pending_keep(&pending, &conn, bytes, 100) ? conn.tail : NULL;
+}
+
+static void threads_lose_no_byte(void **state)
+{
+	pthread_t threads[THREADS];
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_and_drop, NULL), 0);
+	for (size_t i = 0; i < THREADS; i++) {
+		void *tail;
+		pthread_join(threads[i], &tail);
+		assert_non_null(tail);
+		struct conn conn = {.tail = tail, .tail_length = 100};
+		assert_true(pending.bytes >= 100);
+		pending_drop(&pending, &conn);
+	}
+	assert_int_equal(pending.bytes, 0);
+	assert_true(pending.max >= 100 && pending.max <= 100 * THREADS);
+}
+
+static void keep_twice(void *argument)
+{
+	struct conn conn = {0};
+	pending_keep(&pending, &conn, "abc", 3);
+	pending_keep(&pending, &conn, "abc", 3);
+}
+
+static void keep_nothing(void *argument)
+{
+	struct conn conn = {0};
+	pending_keep(&pending, &conn, "abc", 0);
+}
+
+static void misuse_aborts(void **state)
+{
+	expect_abort(keep_twice, NULL);
+	expect_abort(keep_nothing, NULL);
+}
+
+#define PENDING(test) cmocka_unit_test_setup(test, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PENDING(a_tail_is_a_copy),
+		PENDING(what_was_sent_of_a_tail_counts_until_it_is_dropped),
+		PENDING(it_is_full_where_more_would_pass_the_limit),
+		PENDING(it_knows_the_most_there_was),
+		PENDING(without_memory_nothing_is_kept),
+		PENDING(threads_lose_no_byte),
+		PENDING(misuse_aborts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

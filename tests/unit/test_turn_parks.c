@@ -1,0 +1,349 @@
+// The echo turn of a worker that waits for nobody: what it leaves to the parking lot, and in which
+// state: echo/turn, echo/sending.
+#include "unit.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "peer.h"
+#include "played.h"
+
+#define QUANTUM (256UL << 10)
+
+static void expect_end(enum turn_end end)
+{
+	assert_int_equal(run_any_turn().end, end);
+}
+
+static void a_short_read_is_the_last(void **state)
+{
+	play_with_patience(0);
+	peer_says(100, false);
+	expect_end(TURN_QUIET);
+	expect_echo(100, 100);
+	assert_int_equal(played.recv.calls, 1);
+	assert_true(played.flags & MSG_DONTWAIT);
+	assert_int_equal(played.polls, 0);
+	assert_int_equal(played.conn.active_at, played.now);
+}
+
+static void a_full_read_is_not(void **state)
+{
+	play_with_patience(0);
+	peer_says(PLAYED_BUFFER, false);
+	expect_end(TURN_QUIET);
+	expect_echo(PLAYED_BUFFER, PLAYED_BUFFER);
+	assert_int_equal(played.recv.calls, 2);
+}
+
+// A descriptor passed along, which nobody takes, ends a recv early (unix(7)).
+static void a_read_made_short_by_a_passed_descriptor_is_not(void **state)
+{
+	char room[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec bytes = {.iov_len = 100};
+	struct msghdr message = {.msg_iov = &bytes,
+				 .msg_iovlen = 1,
+				 .msg_control = room,
+				 .msg_controllen = sizeof(room)};
+	char first[100];
+	pattern_fill(1, 0, first, sizeof(first));
+	bytes.iov_base = first;
+	*CMSG_FIRSTHDR(&message) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+	play_with_patience(0);
+	played.conn.origin.peer.any.sa_family = AF_UNIX;
+	assert_int_equal(sendmsg(played.pair[1], &message, 0), 100);
+	played.said = 100;
+	peer_says(50, false);
+	expect_end(TURN_QUIET);
+	assert_int_equal(bytes_waiting(), 0); // nothing would come for them
+	expect_echo(150, 150);
+}
+
+// The end of a stream that came along with data makes no event of its own.
+static void after_a_hang_up_it_reads_to_the_end(void **state)
+{
+	play_with_patience(0);
+	peer_says(100, true);
+	atomic_store(&played.conn.work.hung_up, true);
+	assert_int_equal(run_turn(), CLOSE_peer);
+	expect_echo(100, 100);
+}
+
+static void nothing_to_receive_is_quiet(void **state)
+{
+	play_with_patience(0);
+	expect_end(TURN_QUIET);
+	expect_echo(0, 0);
+	assert_int_equal(played.recv.calls, 1);
+}
+
+// Out of patience: SO_RCVTIMEO.
+static void a_peer_that_is_waited_for_in_vain_is_quiet(void **state)
+{
+	play_with_patience(5 * NS_PER_MS);
+	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
+	peer_says(100, false);
+	expect_end(TURN_QUIET);
+	expect_echo(100, 100);
+	assert_int_equal(played.recv.calls, 2);
+	assert_false(played.flags & MSG_DONTWAIT);
+}
+
+static void a_worker_with_more_to_do_waits_for_nobody(void **state)
+{
+	play_with_patience(5 * NS_PER_MS);
+	played.worker.hurried = true;
+	expect_end(TURN_QUIET);
+	assert_true(played.flags & MSG_DONTWAIT);
+	played.worker.hurried = false;
+	atomic_store(&played.pool.members, 2); // one worker
+	expect_end(TURN_QUIET);
+	assert_true(played.flags & MSG_DONTWAIT);
+}
+
+static void what_was_not_sent_is_kept_and_sent_in_order(void **state)
+{
+	play_with_patience(0);
+	played.send.next = (const struct step[]){
+		{.limit = 10}, {.error = EAGAIN}, {.limit = 30}, {.error = EAGAIN}, {0}};
+	peer_says(100, false);
+	expect_end(TURN_STUCK);
+	assert_int_equal(played.pending.bytes, 90);
+	expect_echo(100, 10);
+	peer_says(50, false);
+	expect_end(TURN_STUCK);
+	expect_echo(100, 40);
+	assert_int_equal(played.recv.calls, 1); // nothing is received before that is sent
+	expect_end(TURN_QUIET);
+	expect_echo(150, 150);
+	assert_null(played.conn.tail);
+	assert_int_equal(played.pending.bytes, 0);
+	assert_int_equal(played.pending.max, 90);
+	assert_int_equal(played.polls, 0);
+}
+
+static void a_peer_that_stays_stuck_is_waited_for_with_patience(void **state)
+{
+	play_with_patience(5 * NS_PER_MS);
+	int small = 4608;
+	setsockopt(played.pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	peer_says(32768, false);
+	uint64_t before = played.now;
+	expect_end(TURN_STUCK);
+	assert_int_equal(played.now - before, 5 * NS_PER_MS);
+	assert_int_equal(played.polls, 1);
+	assert_int_equal(played.pending.bytes, played.conn.bytes_received - played.conn.bytes_sent);
+	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
+}
+
+static void at_the_pending_limit_bytes_stay_in_the_kernel(void **state)
+{
+	play_with_patience(0);
+	played.pending.limit = PLAYED_BUFFER - 1;
+	played.send.next = (const struct step[]){
+		{.limit = 30}, {.error = EAGAIN}, {.error = EAGAIN}, {.limit = 5}, {0}};
+	peer_says(100, false);
+	expect_end(TURN_STUCK);
+	assert_int_equal(bytes_waiting(), 70);
+	expect_echo(30, 30);
+	expect_end(TURN_STUCK);
+	assert_int_equal(bytes_waiting(), 70);
+	assert_int_equal(counted(COUNTER_messages), 1);
+	peer_says(200, false);
+	atomic_store(&played.conn.work.hung_up, true); // asks until there is nothing
+	expect_end(TURN_QUIET);
+	assert_int_equal(bytes_waiting(), 0);
+	expect_echo(300, 300);
+	assert_null(played.conn.tail);
+	assert_int_equal(played.pending.max, 0);
+}
+
+static void what_cannot_be_sent_is_not_taken_either(void **state)
+{
+	play_with_patience(0);
+	played.pending.limit = 0;
+	played.send.next = (const struct step[]){{.limit = 30}, {.error = EPIPE}, {0}};
+	peer_says(100, false);
+	assert_int_equal(run_turn(), CLOSE_reset);
+	assert_int_equal(bytes_waiting(), 70);
+	expect_echo(30, 30);
+}
+
+static void room_for_one_buffer_is_room(void **state)
+{
+	play_with_patience(0);
+	played.pending.limit = PLAYED_BUFFER;
+	peer_says(100, false);
+	expect_end(TURN_QUIET);
+	assert_false(played.flags & MSG_PEEK);
+	expect_echo(100, 100);
+}
+
+static uint64_t streamed;
+
+// A peer that reads its echo and sends on, eight quanta in all.
+static void stream_on(void)
+{
+	char bytes[PLAYED_BUFFER];
+	char expected[PLAYED_BUFFER];
+	ssize_t count = streamed ? read(played.pair[1], bytes, sizeof(bytes)) : 0;
+	pattern_fill(1, streamed - (uint64_t)count, expected, (size_t)count);
+	assert_memory_equal(bytes, expected, (size_t)count);
+	if (streamed == 8 * QUANTUM) {
+		shutdown(played.pair[1], SHUT_WR);
+		return;
+	}
+	pattern_fill(1, streamed, bytes, sizeof(bytes));
+	assert_int_equal(write(played.pair[1], bytes, sizeof(bytes)), sizeof(bytes));
+	streamed += sizeof(bytes);
+}
+
+static void begin_stream(uint64_t patience)
+{
+	play_with_patience(patience);
+	streamed = 0;
+	played.before_recv = stream_on;
+}
+
+static void expect_quantum(void)
+{
+	uint64_t before = played.conn.bytes_sent;
+	expect_end(TURN_QUANTUM);
+	assert_int_equal(played.conn.bytes_sent - before, QUANTUM);
+}
+
+static struct work other;
+
+static void take_other(void)
+{
+	struct work *works[1];
+	unsigned count;
+	assert_int_equal(work_queue_take(&played.pool.queue, works, &count), DUTY_SERVE);
+}
+
+static void when_others_wait_it_has_its_quantum(void **state)
+{
+	begin_stream(5 * NS_PER_MS);
+	work_queue_push(&played.pool.queue, &other);
+	expect_quantum();
+	expect_quantum();
+	take_other();
+	played.worker.hurried = true;
+	expect_quantum();
+	played.worker.hurried = false;
+	play_with_patience(0); // nobody looks after the parked
+	expect_quantum();
+	atomic_store(&played.pool.queue.leading, true);
+	assert_int_equal(run_turn(), CLOSE_peer);
+	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
+}
+
+static void when_nobody_waits_it_goes_on(void **state)
+{
+	begin_stream(5 * NS_PER_MS);
+	assert_int_equal(run_turn(), CLOSE_peer);
+	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
+}
+
+// The textbook's worker keeps its client, whoever waits.
+static void without_end_of_patience_there_is_no_quantum(void **state)
+{
+	begin_stream(CLOCK_NEVER);
+	work_queue_push(&played.pool.queue, &other);
+	struct turn turn = run_any_turn();
+	take_other();
+	assert_int_equal(turn.end, TURN_CLOSE);
+	assert_int_equal(turn.reason, CLOSE_peer);
+	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
+}
+
+static void who_has_expired_is_looked_at_once_more(void **state)
+{
+	play_with_patience(5 * NS_PER_MS);
+	played.conn.work.expired = true;
+	assert_int_equal(run_turn(), CLOSE_idle);
+	assert_true(played.flags & MSG_DONTWAIT); // it does not wait for that
+	assert_int_equal(played.recv.calls, 1);
+}
+
+static void what_came_at_the_last_moment_is_served(void **state)
+{
+	play_with_patience(0);
+	played.conn.work.expired = true;
+	peer_says(100, false);
+	expect_end(TURN_QUIET);
+	assert_false(played.conn.work.expired);
+	expect_echo(100, 100);
+	expect_end(TURN_QUIET); // its time has begun anew
+}
+
+static void stick(void)
+{
+	static const struct step none[] = {{.limit = 10}, {.error = EAGAIN, .times = 1000}, {0}};
+	play_with_patience(0);
+	played.send.next = none;
+	peer_says(100, false);
+	expect_end(TURN_STUCK);
+}
+
+static void who_is_stuck_is_not_idle(void **state)
+{
+	stick();
+	played.send.next = NULL;
+	played.conn.work.expired = true;
+	expect_end(TURN_QUIET);
+	expect_echo(100, 100);
+}
+
+static void who_stays_stuck_for_the_send_timeout_is_stalled(void **state)
+{
+	played.unread = 1;
+	stick();
+	played.now += PLAYED_TIMEOUT - 1;
+	expect_end(TURN_STUCK);
+	played.now += 1;
+	assert_int_equal(run_turn(), CLOSE_stalled);
+	expect_echo(100, 10);
+}
+
+static void what_the_peer_acknowledges_renews_its_time(void **state)
+{
+	played.unread = 5;
+	stick();
+	for (int i = 0; i < 4; i++) {
+		played.now += PLAYED_TIMEOUT - 1;
+		expect_end(TURN_STUCK);
+	}
+	assert_int_equal(played.unread, 1);
+	played.now += PLAYED_TIMEOUT - 1;
+	expect_end(TURN_STUCK);
+	played.now += PLAYED_TIMEOUT;
+	assert_int_equal(run_turn(), CLOSE_stalled);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TURN(a_short_read_is_the_last),
+		TURN(a_full_read_is_not),
+		TURN(a_read_made_short_by_a_passed_descriptor_is_not),
+		TURN(after_a_hang_up_it_reads_to_the_end),
+		TURN(nothing_to_receive_is_quiet),
+		TURN(a_peer_that_is_waited_for_in_vain_is_quiet),
+		TURN(a_worker_with_more_to_do_waits_for_nobody),
+		TURN(what_was_not_sent_is_kept_and_sent_in_order),
+		TURN(a_peer_that_stays_stuck_is_waited_for_with_patience),
+		TURN(at_the_pending_limit_bytes_stay_in_the_kernel),
+		TURN(what_cannot_be_sent_is_not_taken_either),
+		TURN(room_for_one_buffer_is_room),
+		TURN(when_others_wait_it_has_its_quantum),
+		TURN(when_nobody_waits_it_goes_on),
+		TURN(without_end_of_patience_there_is_no_quantum),
+		TURN(who_has_expired_is_looked_at_once_more),
+		TURN(what_came_at_the_last_moment_is_served),
+		TURN(who_is_stuck_is_not_idle),
+		TURN(who_stays_stuck_for_the_send_timeout_is_stalled),
+		TURN(what_the_peer_acknowledges_renews_its_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+// Time-outs of parked work, in made-up time: pool/watch.
+#include "unit.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "peer.h"
+#include "pool/watch.h"
+#include "process.h"
+
+#define LIMIT (160 * NS_PER_MS)
+#define STUCK_LIMIT (80 * NS_PER_MS)
+#define SLACK(limit) ((limit)*3 / 16 + 4)
+#define MANY 1000
+#define RACES 20000
+
+struct thing {
+	struct work work;
+	_Atomic uint64_t active;
+	atomic_uint given; // by the leader, how often
+};
+
+static struct thing things[MANY];
+static struct watch watch;
+static uint64_t now; // made up; 0: the real time
+static unsigned looks;
+
+int __real_clock_gettime(clockid_t id, struct timespec *time);
+int __wrap_clock_gettime(clockid_t id, struct timespec *time);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+{
+	if (now == 0)
+		return __real_clock_gettime(id, time);
+	*time = (struct timespec){(time_t)(now / NS_PER_S), (long)(now % NS_PER_S)};
+	return 0;
+}
+
+static uint64_t active_at(const struct work *work)
+{
+	looks++;
+	return atomic_load(&((const struct thing *)(const void *)work)->active);
+}
+
+static void begin_with(uint64_t idle_limit, uint64_t stuck_limit)
+{
+	now = 1000 * NS_PER_S;
+	looks = 0;
+	for (size_t i = 0; i < MANY; i++)
+		things[i] = (struct thing){.work = {.state = WORK_PARKED}, .active = now};
+	watch_init(&watch, idle_limit, stuck_limit);
+}
+
+static int begin(void **state)
+{
+	begin_with(LIMIT, STUCK_LIMIT);
+	return 0;
+}
+
+static int end(void **state)
+{
+	now = 0;
+	watch_destroy(&watch);
+	return 0;
+}
+
+static struct work *look(void)
+{
+	return watch_expire(&watch, now, active_at);
+}
+
+// Looks whenever it is time to, until something has come back or it is `until`.
+static struct work *wait_for_one(uint64_t until)
+{
+	struct work *expired = NULL;
+	while (!expired && watch_deadline(&watch) <= until) {
+		assert_true(watch_deadline(&watch) > now); // not again at once
+		now = watch_deadline(&watch);
+		expired = look();
+	}
+	return expired;
+}
+
+static void expect_expired(struct thing *thing)
+{
+	struct work *work = wait_for_one(now + 10 * LIMIT);
+	assert_ptr_equal(work, &thing->work);
+	assert_null(work->next);
+	assert_true(work->expired);
+	assert_int_equal(work->state, WORK_QUEUED);
+	assert_int_equal(work->watched, WATCH_NONE);
+	assert_true(now - thing->active >= LIMIT);
+	assert_true(now - thing->active <= LIMIT + SLACK(LIMIT));
+}
+
+static void who_is_silent_expires_in_time(void **state)
+{
+	uint64_t seed = 7;
+	for (size_t i = 0; i < MANY; i++) {
+		now += pattern_number(&seed, 0, 3 * LIMIT);
+		things[i].active = now - pattern_number(&seed, 0, LIMIT / 2);
+		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		looks = 0;
+		expect_expired(&things[i]);
+		assert_true(looks <= 9);
+		assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	}
+}
+
+static void who_is_active_goes_on(void **state)
+{
+	watch_set(&watch, &things[0].work, WATCH_IDLE);
+	for (int i = 0; i < 100; i++) {
+		assert_null(wait_for_one(now + LIMIT - 1));
+		things[0].active = now;
+	}
+	expect_expired(&things[0]);
+}
+
+static void the_first_to_fall_silent_is_the_first_to_expire(void **state)
+{
+	for (size_t i = 0; i < 3; i++) {
+		now += LIMIT / 4;
+		while (watch_deadline(&watch) <= now)
+			assert_null(look());
+		things[i].active = now;
+		watch_set(&watch, &things[i].work, WATCH_IDLE);
+	}
+	things[0].active = now + LIMIT / 4; // it goes on
+	expect_expired(&things[1]);
+	things[0].active = now;
+	expect_expired(&things[2]);
+	expect_expired(&things[0]);
+}
+
+// Only who is due is looked at.
+static void a_look_costs_no_more_than_who_is_due(void **state)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		things[i].active = now;
+		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		if (i == MANY / 2)
+			now += LIMIT / 16 + 1; // the next step
+	}
+	assert_null(look());
+	assert_int_equal(looks, 0);
+	now = watch_deadline(&watch);
+	assert_null(look());
+	assert_int_equal(looks, MANY / 2 + 1);
+	looks = 0;
+	assert_null(look()); // they have gone to the end
+	assert_int_equal(looks, 0);
+	for (size_t i = 0; i < MANY; i++)
+		watch_set(&watch, &things[i].work, WATCH_NONE);
+}
+
+static void many_wake_the_leader_16_times_a_limit(void **state)
+{
+	uint64_t seed = 9;
+	for (size_t i = 0; i < MANY; i++) {
+		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		now += pattern_number(&seed, 0, LIMIT / MANY / 16);
+	}
+	unsigned wakes = 0;
+	for (uint64_t stop = now + 2 * LIMIT; watch_deadline(&watch) < stop; wakes++) {
+		now = watch_deadline(&watch);
+		for (size_t i = 0; i < MANY; i++)
+			things[i].active = now;
+		assert_null(look());
+	}
+	assert_true(wakes <= 2 * 16);
+	assert_true(looks <= MANY * 2 * 9); // and each at most so often
+	assert_true(looks >= MANY * 2 * 5);
+	for (size_t i = 0; i < MANY; i++)
+		watch_set(&watch, &things[i].work, WATCH_NONE);
+}
+
+static void who_is_stuck_comes_back_at_every_look(void **state)
+{
+	struct work *work = &things[0].work;
+	uint64_t since = now;
+	for (bool past = false; !past;) {
+		watch_set(&watch, work, WATCH_STUCK);
+		uint64_t before = now;
+		assert_ptr_equal(wait_for_one(now + STUCK_LIMIT), work);
+		assert_true(now - before <= STUCK_LIMIT * 3 / 16 + 4);
+		assert_int_equal(work->state, WORK_QUEUED);
+		assert_int_equal(work->watched, WATCH_NONE);
+		past = now - since >= STUCK_LIMIT;
+		assert_int_equal(work->expired, past);
+		atomic_store(&work->state, WORK_PARKED);
+	}
+	assert_true(now - since <= STUCK_LIMIT + SLACK(STUCK_LIMIT));
+}
+
+static void who_is_not_parked_does_not_expire(void **state)
+{
+	static const int states[] = {WORK_QUEUED, WORK_SERVED, WORK_NOTIFIED};
+	things[1].active = 0;
+	for (size_t i = 0; i < COUNT_OF(states); i++) {
+		for (int kind = WATCH_IDLE; kind < WATCH_KINDS; kind++) {
+			things[1].work.state = states[i];
+			watch_set(&watch, &things[1].work, (enum watch_kind)kind);
+			assert_null(wait_for_one(now + 3 * LIMIT));
+			assert_int_equal(things[1].work.state, states[i]);
+			assert_int_equal(things[1].work.watched, kind);
+			assert_false(things[1].work.expired);
+		}
+	}
+	things[1].active = now;
+	atomic_store(&things[1].work.state, WORK_PARKED);
+	watch_set(&watch, &things[1].work, WATCH_IDLE);
+	expect_expired(&things[1]);
+}
+
+static void who_is_taken_out_leaves_the_others(void **state)
+{
+	static const size_t order[] = {2, 0, 4, 1, 3}; // the middle, the first, the last, the rest
+	for (size_t i = 0; i < 5; i++)
+		watch_set(&watch, &things[i].work, WATCH_IDLE);
+	for (size_t i = 0; i < 5; i++) {
+		assert_true(watch_deadline(&watch) != CLOCK_NEVER);
+		watch_set(&watch, &things[order[i]].work, WATCH_NONE);
+		watch_set(&watch, &things[order[i]].work, WATCH_NONE);
+	}
+	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	for (size_t i = 0; i < 3; i++)
+		watch_set(&watch, &things[i].work, WATCH_IDLE);
+	watch_set(&watch, &things[1].work, WATCH_NONE);
+	now += 2 * LIMIT;
+	const struct work *expired = look();
+	size_t count = 0;
+	for (; expired; expired = expired->next, count++)
+		assert_true(expired == &things[0].work || expired == &things[2].work);
+	assert_int_equal(count, 2);
+}
+
+static void it_can_change_its_kind(void **state)
+{
+	watch_set(&watch, &things[0].work, WATCH_IDLE);
+	uint64_t idle = watch_deadline(&watch);
+	watch_set(&watch, &things[0].work, WATCH_STUCK);
+	assert_int_equal(things[0].work.watched, WATCH_STUCK);
+	assert_true(watch_deadline(&watch) < idle);
+	assert_null(watch.lists[WATCH_IDLE].first);
+	watch_set(&watch, &things[0].work, WATCH_IDLE);
+	assert_null(watch.lists[WATCH_STUCK].first);
+	// Saying the same again leaves its place.
+	idle = watch_deadline(&watch);
+	now += LIMIT / 16;
+	watch_set(&watch, &things[0].work, WATCH_IDLE);
+	assert_true(watch_deadline(&watch) == idle);
+	expect_expired(&things[0]);
+}
+
+static void without_a_limit_nobody_is_watched(void **state)
+{
+	end(state);
+	begin_with(CLOCK_NEVER, STUCK_LIMIT);
+	watch_set(&watch, &things[0].work, WATCH_IDLE);
+	assert_int_equal(things[0].work.watched, WATCH_NONE);
+	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	watch_set(&watch, &things[0].work, WATCH_STUCK);
+	assert_true(watch_deadline(&watch) < CLOCK_NEVER);
+	watch_set(&watch, &things[0].work, WATCH_IDLE); // out again
+	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	now += 100 * LIMIT;
+	assert_null(look());
+	end(state);
+	begin_with(CLOCK_NEVER, CLOCK_NEVER);
+	watch_set(&watch, &things[0].work, WATCH_STUCK);
+	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+}
+
+static atomic_bool over;
+
+static void *expire_all(void *argument)
+{
+	while (!atomic_load(&over)) {
+		struct work *work = watch_expire(&watch, clock_now(), active_at);
+		while (work) {
+			struct work *next = work->next;
+			atomic_fetch_add(&((struct thing *)(void *)work)->given, 1);
+			work = next;
+		}
+	}
+	return NULL;
+}
+
+// An event and the time-out come at once: one of them has it, never both.
+static void it_comes_back_once(void **state)
+{
+	end(state);
+	begin_with(1, CLOCK_NEVER); // 1 ns: always due
+	now = 0;
+	things[0].active = 0;
+	atomic_store(&over, false);
+	pthread_t leader;
+	assert_int_equal(pthread_create(&leader, NULL, expire_all, NULL), 0);
+	struct work *work = &things[0].work;
+	unsigned expired = 0;
+	for (unsigned i = 0; i < RACES; i++) {
+		watch_set(&watch, work, WATCH_IDLE);
+		atomic_store(&work->state, WORK_PARKED);
+		for (volatile unsigned spin = 0; spin < i % 200; spin++)
+			;
+		int parked = WORK_PARKED;
+		if (!atomic_compare_exchange_strong(&work->state, &parked, WORK_SERVED)) {
+			expired++;
+			uint64_t deadline = clock_deadline(PATIENCE);
+			while (atomic_load(&things[0].given) < expired && clock_now() < deadline)
+				;
+			assert_int_equal(work->watched, WATCH_NONE);
+			assert_true(work->expired);
+			work->expired = false;
+			atomic_store(&work->state, WORK_SERVED);
+		}
+		assert_false(work->expired);
+		assert_int_equal(atomic_load(&things[0].given), expired);
+	}
+	atomic_store(&over, true);
+	pthread_join(leader, NULL);
+	watch_set(&watch, work, WATCH_NONE);
+	assert_int_equal(things[0].given, expired);
+}
+
+#define WATCHED(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WATCHED(who_is_silent_expires_in_time),
+		WATCHED(who_is_active_goes_on),
+		WATCHED(the_first_to_fall_silent_is_the_first_to_expire),
+		WATCHED(a_look_costs_no_more_than_who_is_due),
+		WATCHED(many_wake_the_leader_16_times_a_limit),
+		WATCHED(who_is_stuck_comes_back_at_every_look),
+		WATCHED(who_is_not_parked_does_not_expire),
+		WATCHED(who_is_taken_out_leaves_the_others),
+		WATCHED(it_can_change_its_kind),
+		WATCHED(without_a_limit_nobody_is_watched),
+		WATCHED(it_comes_back_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
