@@ -21,9 +21,13 @@ test=(
 	clang-tidy=clang-tidy
 	cppcheck=cppcheck
 	groff-base=groff
+	libevent-dev=libevent.pc
+	liburing-dev=liburing.pc
+	libuv1-dev=libuv.pc
 	python3=python3
 	shellcheck=shellcheck
 	socat=socat
+	spin=spin
 )
 
 have_apt() {

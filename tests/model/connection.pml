@@ -1,0 +1,366 @@
+/*
+ * One place in the table of connections (src/echo/conn_table.c), used by one connection after the
+ * other, each with a socket of its own: src/pool/work.h, parking_lot.c, watch.c, worker.c and the
+ * turn of src/echo/turn.c. Two workers, one of which may lead; the acceptor; clients. The queue is a
+ * number here (queue.pml has it in full). A step is one atomic operation, one system call, or one
+ * section under a lock.
+ *
+ * Checked: never two owners, never queued twice, never parked while owned; when all is at rest no
+ * socket has data or an end of stream that nobody will see, and a time-out that runs is one that the
+ * leader waits for. WATCH: there is an idle time-out. Each other #ifdef is a fault that the
+ * checker must find (run.sh).
+ */
+#define CONNS 2	   /* one after the other */
+#ifndef MESSAGES
+#define MESSAGES 2 /* of each client; with WATCH, the second client's end of stream alone */
+#endif
+#define BUFFER 2   /* messages that one recv can take: less is a short read */
+
+mtype = { QUEUED, SERVED, NOTIFIED, PARKED };
+
+/* struct work */
+mtype state = QUEUED;
+bool hung_up, registered, watched, expired;
+bool stored_late; /* HUNG_UP_RELAXED: the leader's store of hung_up that nobody sees yet */
+
+/* Sockets. */
+byte unread[CONNS];
+bool fin[CONNS], open[CONNS];
+bool in_set[CONNS], ready[CONNS]; /* epoll: registered, and on the list of those that had an edge */
+
+bool used;	/* the place in the table */
+byte now;	/* the connection in it */
+byte queue;	/* how often it is queued */
+byte owners;	/* who think they own it */
+bool leading;	/* a worker is at the parking lot */
+bool kick;	/* its waker is readable */
+bool armed;	/* the leader waits for a time-out */
+bool over;	/* time has passed */
+
+/* The kernel tells the set after it has changed the socket. */
+inline edge(fd)
+{
+	if
+	:: in_set[fd] -> ready[fd] = true
+	:: else
+	fi
+}
+
+proctype client(byte fd)
+{
+#ifdef WATCH
+	byte left = (fd == 0 -> MESSAGES : 0);
+#else
+	byte left = MESSAGES;
+#endif
+
+end:	open[fd];
+	do
+	:: left > 0 && open[fd] ->
+		atomic { unread[fd]++; left-- };
+		atomic { edge(fd) }
+	:: left > 0 && open[fd] -> /* data and end of stream at once: one edge */
+		atomic { unread[fd]++; left--; fin[fd] = true };
+		atomic { edge(fd) };
+		break
+	:: open[fd] ->
+		fin[fd] = true;
+		atomic { edge(fd) };
+		break
+	:: true -> break /* silent from now on */
+	od
+}
+
+/* conn_table_add with conn_init, pool_submit. */
+active proctype acceptor()
+{
+	byte next;
+
+	do
+	:: next < CONNS ->
+end:		atomic { !used -> used = true; owners++; assert(owners == 1); now = next };
+		state = QUEUED;
+		atomic { hung_up = false; registered = false; watched = false; expired = false };
+		atomic { open[next] = true; queue++; next++; assert(queue == 1) }
+	:: else -> break
+	od
+}
+
+#ifdef WATCH
+active proctype clock()
+{
+	over = true
+}
+#endif
+
+/* register_events. The kernel looks at the socket when it is told. */
+inline register_events()
+{
+	if
+	:: !registered ->
+		atomic {
+			registered = true;
+			in_set[fd] = true;
+			ready[fd] = unread[fd] > 0 || fin[fd]
+		}
+	:: else
+	fi
+}
+
+/* parking_lot_park, in park_work; `parked` tells whether it went through. */
+inline park()
+{
+	register_events();
+#ifdef WATCH
+	atomic {
+		to_kick = !watched && !armed; /* watch_set */
+		watched = true
+	};
+#ifndef WATCH_KICKS_NOBODY
+	if
+	:: to_kick -> kick = true
+	:: else
+	fi;
+#endif
+#endif
+	atomic {
+#if defined(PARK_BY_STORE)
+		true -> state = PARKED; parked = true; owners--
+#elif defined(PARK_FROM_NOTIFIED)
+		state = PARKED; parked = true; owners--
+#else
+		if
+		:: state == SERVED -> state = PARKED; parked = true; owners--
+		:: else -> assert(state == NOTIFIED); parked = false
+		fi
+#endif
+	};
+	if
+	:: !parked -> state = SERVED
+	:: else
+	fi
+}
+
+/* close_work, service_close: the descriptor is closed after the place is free. */
+inline close_work()
+{
+	atomic { watched = false; assert(owners == 1) };
+	atomic { owners--; used = false };
+	atomic { open[fd] = false; in_set[fd] = false; ready[fd] = false }
+}
+
+/* take_work and serve_work with echo_turn. */
+inline take_work()
+{
+	fd = now;
+	state = SERVED;
+turn:	last_look = expired;
+	expired = false;
+	do
+	:: true ->
+		if /* receive_waiting: parking_lot_forget before the recv; it may wait or not */
+		:: registered && !last_look ->
+			atomic {
+				watched = false; in_set[fd] = false; ready[fd] = false;
+#ifndef FORGET_STAYS_REGISTERED
+				registered = false
+#endif
+			}
+		:: true
+		fi;
+		atomic {
+			got = (unread[fd] < BUFFER -> unread[fd] : BUFFER);
+			unread[fd] = unread[fd] - got;
+			ended = got == 0 && fin[fd]
+		};
+		if
+		:: ended || (got == 0 && last_look) ->
+			ended = false;
+			close_work();
+			break
+		:: !ended && got == 0 && !last_look -> /* TURN_QUIET */
+			park();
+			if
+			:: parked -> break
+			:: else -> goto turn
+			fi
+		:: got > 0 -> /* is_drained, when in a hurry: TURN_QUIET */
+			last_look = false;
+			if
+#ifdef SHORT_READ_IGNORES_HUNG_UP
+			:: got < BUFFER ->
+#else
+			:: got < BUFFER && !hung_up ->
+#endif
+				park();
+				if
+				:: parked -> break
+				:: else -> goto turn
+				fi
+			:: true
+			:: true -> /* TURN_QUANTUM */
+				state = QUEUED;
+				atomic { queue++; assert(queue == 1) };
+				break
+			fi
+		fi
+	od;
+	atomic { fd = 0; got = 0; last_look = false; parked = false; to_kick = false }
+}
+
+/* An atomic that is read and written at once makes all stores before it seen. */
+inline flush()
+{
+	if
+	:: stored_late -> hung_up = true; stored_late = false
+	:: else
+	fi
+}
+
+/* note_event of one event in hand: its ENDED is `ends`. */
+inline note_event(ends)
+{
+#ifndef HUNG_UP_AFTER_STATE
+	if
+#ifdef HUNG_UP_RELAXED
+	:: ends -> stored_late = true
+#else
+	:: ends -> hung_up = true
+#endif
+	:: else
+	fi;
+#endif
+	seen = state;
+	do
+	:: seen == PARKED ->
+		atomic {
+			if
+			:: state == PARKED ->
+				state = QUEUED; owners++; unparked++;
+				assert(owners == 1);
+				flush();
+				break
+			:: else -> seen = state
+			fi
+		}
+#ifndef EVENT_IGNORED_WHILE_SERVED
+	:: seen == SERVED ->
+#ifdef NOTIFY_BY_STORE
+		state = NOTIFIED;
+		break
+#else
+		atomic {
+			if
+			:: state == SERVED -> state = NOTIFIED; flush(); break
+			:: else -> seen = state
+			fi
+		}
+#endif
+	:: seen == QUEUED || seen == NOTIFIED -> break
+#else
+	:: seen != PARKED -> break
+#endif
+	od;
+#ifdef HUNG_UP_AFTER_STATE
+	if
+	:: ends -> hung_up = true
+	:: else
+	fi;
+#endif
+	seen = QUEUED
+}
+
+/* expire_list_locked; the time-out may be over or the connection have been active. */
+inline watch_expire()
+{
+	atomic {
+		if
+		:: over && armed && watched ->
+			over = false;
+			if
+#ifdef EXPIRE_BY_STORE
+			:: true ->
+#else
+			:: state == PARKED ->
+#endif
+				state = QUEUED; owners++; unparked++;
+				assert(owners == 1);
+				watched = false; expired = true
+			:: true /* active, or not parked: at the end of the list again */
+			fi
+		:: else
+		fi;
+		armed = false
+	}
+}
+
+/* parking_lot_wait: watch_deadline, epoll_wait, note_event for each, watch_expire; then
+ * work_queue_led. The first socket's event may be one for the second's connection. */
+inline lead()
+{
+	armed = watched;
+end_lead:
+	(ready[0] || ready[1] || kick || queue > 0 || (armed && over));
+	atomic {
+		kick = false;
+		event0 = ready[0] && (unread[0] > 0 || fin[0]);
+		ends0 = fin[0];
+		ready[0] = false
+	};
+	atomic {
+		event1 = ready[1] && (unread[1] > 0 || fin[1]);
+		ends1 = fin[1];
+		ready[1] = false
+	};
+	if
+	:: event0 -> note_event(ends0)
+	:: else
+	fi;
+	if
+	:: event1 -> note_event(ends1)
+	:: else
+	fi;
+	watch_expire();
+	atomic {
+		queue = queue + unparked; unparked = 0;
+		assert(queue <= 1);
+		event0 = false; event1 = false; ends0 = false; ends1 = false;
+		leading = false
+	}
+}
+
+active [2] proctype worker()
+{
+	byte fd, got, unparked;
+	bool last_look, ended, parked, to_kick, event0, event1, ends0, ends1;
+	mtype seen = QUEUED;
+
+end:	do
+	:: atomic { queue > 0 -> queue-- } -> take_work()
+	:: atomic { !leading -> leading = true } -> lead()
+	od
+}
+
+#ifdef HUNG_UP_RELAXED
+active proctype store_buffer()
+{
+end:	do
+	:: atomic { stored_late -> hung_up = true; stored_late = false }
+	od
+}
+#endif
+
+/* Runs when nobody else can. */
+active proctype rest()
+{
+	timeout ->
+	assert(owners == queue && queue == 0);
+	assert(!open[0] || (unread[0] == 0 && !fin[0]));
+	assert(!open[1] || (unread[1] == 0 && !fin[1]));
+	assert(leading && (armed || !watched))
+}
+
+init
+{
+	atomic { run client(0); run client(1) }
+}

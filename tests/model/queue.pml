@@ -1,0 +1,339 @@
+/*
+ * src/pool/work_queue.c and the loop of src/pool/worker.c: who sleeps, who leads, who is woken.
+ * Work is only counted. A step is one access to what others look at without the lock (depth,
+ * waiting, leading), or all that the lock hides. The condition variable wakes nobody by chance.
+ *
+ * Checked: when all is at rest there is no work and no event, or each worker waits for a client;
+ * whoever wakes workers leaves no more awake than there are CPUs; all workers end after close. With
+ * LIVENESS, where clients always answer and a connection may use up one quantum after the other:
+ * an event is seen in the end. Each other #ifdef is a fault that the checker must find (run.sh).
+ */
+#ifndef WORKERS
+#define WORKERS 2
+#endif
+#ifndef CPUS
+#define CPUS 1
+#endif
+#ifndef PUSHES
+#define PUSHES 3
+#endif
+#ifndef EVENTS
+#define EVENTS 2 /* what clients do in all, so that it comes to rest; not with LIVENESS */
+#endif
+#define BATCHES_A_LOOK 2
+
+/* struct work_queue */
+bool lock, look, closed, leading;
+byte depth, sleeping, wakes, taken, waiting;
+
+bool kick;		/* the parking lot's waker is readable */
+byte members;		/* connections */
+byte parked, events;	/* of them in the parking lot: quiet, and with an event nobody has seen */
+byte acted;		/* of EVENTS */
+bool all_over;		/* clients end now */
+bool blocked[WORKERS];	/* in pthread_cond_wait */
+
+/* Where workers really are: in sleep_locked; from work_queue_take to work_queue_led. */
+byte asleep, at_lot;
+
+#ifdef LIVENESS /* a section is one step, as no order among those who wait for a mutex is known */
+#define LOCK atomic { true
+#define UNLOCK }
+#define RELOCK !blocked[me]
+#define CLIENT_ACTS true
+#define MAY_WAIT (members <= WORKERS)
+#else
+#define LOCK atomic { !lock -> lock = true }
+#define UNLOCK lock = false
+#define RELOCK !blocked[me] && !lock -> lock = true
+#define CLIENT_ACTS (acted < EVENTS || all_over) -> acted = (all_over -> acted : acted + 1)
+#define MAY_WAIT true /* as with --patience never */
+#endif
+
+inline signal_one()
+{
+	if
+	:: blocked[0] -> blocked[0] = false
+	:: blocked[1] -> blocked[1] = false
+#if WORKERS > 2
+	:: blocked[2] -> blocked[2] = false
+#endif
+	:: else
+	fi
+}
+
+inline signal_wakes()
+{
+	do
+	:: granted > 0 -> atomic { signal_one(); granted-- }
+	:: else -> break
+	od
+}
+
+/* What it makes of the numbers must be so. */
+inline room_locked()
+{
+	d_step {
+		room = WORKERS - (sleeping + waiting + leading);
+		room = (CPUS > room -> CPUS - room : 0);
+		assert(room == 0 || WORKERS - (asleep - wakes) - waiting - at_lot + room <= CPUS)
+	}
+}
+
+inline grant_wakes_locked(wanted)
+{
+	d_step {
+		granted = (wanted < room -> wanted : room);
+		granted = (granted > sleeping -> sleeping : granted);
+#ifndef GRANT_KEEPS_SLEEPING
+		sleeping = sleeping - granted;
+#endif
+#ifndef GRANT_WITHOUT_TOKEN
+		wakes = wakes + granted
+#endif
+	}
+}
+
+/* work_queue_take with take_locked, remove_first_locked, sleep_locked. In one step: it writes only
+ * one of those that others look at. */
+inline take()
+{
+	atomic {
+		LOCK;
+again:
+		if
+		:: look && depth > 0 && !leading ->
+			leading = true; at_lot++; duty = LOOK
+		:: depth > 0 && !(look && !leading) ->
+			hand = depth / WORKERS;
+			hand = (hand < 1 -> 1 : hand);
+			depth = depth - hand;
+			taken = (taken < BATCHES_A_LOOK -> taken + 1 : taken);
+#ifndef NEVER_LOOKS
+			look = look || taken >= BATCHES_A_LOOK;
+#endif
+			duty = SERVE
+		:: depth == 0 && closed ->
+			duty = END
+		:: depth == 0 && !closed && !leading ->
+			leading = true; at_lot++; duty = LEAD
+		:: depth == 0 && !closed && leading ->
+			sleeping++; asleep++;
+			do
+			:: wakes == 0 && !closed ->
+				blocked[me] = true;
+				lock = false;
+				RELOCK
+			:: else -> break
+			od;
+			if
+			:: wakes > 0 -> wakes--
+			:: else -> sleeping--
+			fi;
+			asleep--;
+			goto again
+		fi;
+		UNLOCK
+	}
+}
+
+/* work_queue_led; `count` is what the leader brings. */
+inline led()
+{
+#ifdef LED_CLEARS_LATE
+	LOCK;
+	d_step { at_lot--; look = false; taken = 0 }
+	depth = depth + count;
+#else
+	LOCK;
+	d_step { leading = false; at_lot--; look = false; taken = 0 };
+	depth = depth + count;
+#endif
+	if
+	:: count > 1 -> room_locked(); grant_wakes_locked(count - 1)
+	:: else
+	fi;
+#ifdef LED_CLEARS_LATE
+	leading = false;
+#endif
+	UNLOCK;
+	signal_wakes()
+}
+
+inline put_back()
+{
+	LOCK;
+	d_step {
+		depth++;
+#ifndef NEVER_LOOKS
+		look = true
+#endif
+	};
+	UNLOCK
+}
+
+/* work_queue_wait_begins; the caller kicks the leader if it says so. */
+inline wait_begins()
+{
+#ifdef WAIT_LOOKS_FIRST
+	seen_depth = depth;
+	waiting++;
+#else
+	waiting++;
+	seen_depth = depth;
+#endif
+#ifdef WAIT_IGNORES_DEPTH
+	seen_depth = 0;
+#endif
+	if
+#ifdef WAIT_IGNORES_LEADING
+	:: seen_depth == 0
+#else
+	:: seen_depth == 0 && leading
+#endif
+	:: else ->
+		LOCK;
+		d_step { granted = 0; to_kick = false };
+		room_locked();
+		grant_wakes_locked(1);
+#ifndef WAIT_KICKS_NOBODY
+		to_kick = granted == 0 && room > 0 && leading && depth > 0;
+#endif
+		UNLOCK;
+		signal_wakes();
+		if
+		:: to_kick -> kick = true; to_kick = false
+		:: else
+		fi
+	fi;
+	seen_depth = 0
+}
+
+/* serve_work: what a turn may end with. Who has more in hand is hurried and does not wait. */
+inline serve()
+{
+	do
+	:: members--; break				/* TURN_CLOSE */
+	:: !all_over -> parked++; break			/* TURN_QUIET */
+	:: !all_over -> put_back(); break		/* TURN_QUANTUM */
+	:: !all_over && hand == 1 && MAY_WAIT ->	/* blocks for its client */
+		wait_begins();
+at_client:	atomic { CLIENT_ACTS; waiting-- }	/* work_queue_wait_ends */
+#ifdef POLLS_WITHOUT_END
+	:: !all_over && hand == 1 && MAY_WAIT		/* finds something before it would block */
+#endif
+	od;
+	hand--
+}
+
+mtype = { SERVE, LEAD, LOOK, END };
+
+proctype worker(byte me)
+{
+	mtype duty;
+	byte hand, count, room, granted, seen_depth;
+	bool kicked, to_kick;
+
+	do
+	:: take();
+		if
+		:: duty == SERVE ->
+			do
+			:: hand > 0 -> serve()
+			:: else -> break
+			od
+		:: duty == END -> break
+		:: else -> /* lead, parking_lot_wait */
+			atomic {
+				duty == LOOK || kick || events > 0;
+				kicked = kick; count = events; events = 0
+			};
+			if
+			:: kicked -> kick = false; kicked = false
+			:: else
+			fi;
+			led();
+			atomic { count = 0; room = 0 }
+		fi
+	od
+}
+
+/* work_queue_push and pool_submit; work_queue_close and pool_close. */
+active proctype acceptor()
+{
+	byte left = PUSHES, room, granted;
+	bool to_kick;
+
+	do
+	:: left > 0 ->
+		members++;
+		LOCK;
+#ifdef PUSH_LOOKS_FIRST
+		room_locked();
+		depth++;
+#else
+		depth++;
+		room_locked();
+#endif
+		grant_wakes_locked(1);
+		to_kick = granted == 0 && room > 0 && leading;
+		UNLOCK;
+		signal_wakes();
+		if
+#ifndef PUSH_KICKS_NOBODY
+		:: to_kick -> kick = true
+#endif
+		:: else
+		fi;
+		atomic { left--; to_kick = false; room = 0 }
+	:: else -> break
+	od;
+	members == 0;
+	LOCK;
+	d_step {
+		closed = true;
+		blocked[0] = false;
+#ifndef CLOSE_SIGNALS_ONE
+		blocked[1] = false;
+#if WORKERS > 2
+		blocked[2] = false
+#endif
+#endif
+	};
+	UNLOCK;
+#ifndef CLOSE_WITHOUT_KICK
+	kick = true
+#endif
+}
+
+/* Clients of parked connections. */
+active proctype clients()
+{
+end:	do
+	:: atomic { parked > 0; CLIENT_ACTS; parked--; events++ }
+	od
+}
+
+#ifndef LIVENESS
+/* Runs when nobody else can, and lets all come to its end then. */
+active proctype rest()
+{
+	timeout ->
+	assert(waiting == WORKERS || (depth == 0 && events == 0));
+	all_over = true
+}
+#endif
+
+init
+{
+	atomic {
+		run worker(0); run worker(1);
+#if WORKERS > 2
+		run worker(2)
+#endif
+	}
+}
+
+#ifdef LIVENESS
+ltl seen { [] (events > 0 -> <> (events == 0)) }
+#endif

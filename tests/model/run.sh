@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# run.sh [connection|queue]...: checks the models here with spin, in all their states, and that it
+# finds each fault they can be given. Exits with 1 if a model fails or a fault is not found.
+set -euo pipefail
+
+models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+problems=0
+
+problem() {
+	printf '%s\n' "$*" >&2
+	problems=$((problems + 1))
+}
+
+# check MODEL DEFINES: leaves spin's report in `report`; one that says nothing of errors ends it all.
+check() {
+	local safety=(-DSAFETY) search=() defines
+	read -ra defines <<<"$2"
+	if [[ $2 == *LIVENESS* ]]; then
+		safety=(-DNFAIR=3)
+		search=(-a -f)
+	fi
+	rm -f "$work"/*
+	cd "$work"
+	spin "${defines[@]/#/-D}" -a "$models/$1.pml" >spin.log 2>&1 || true
+	[[ -s pan.c ]] || cat spin.log >&2
+	# What spin wrote is not ours to warn of. 1900 MB at most.
+	gcc -O2 -w -DMEMLIM=1900 "${safety[@]}" -o pan pan.c
+	timeout 120 ./pan -n -m1000000 "${search[@]}" >report 2>&1 || true
+	report=$(<report)
+	if ! grep -q 'errors: [0-9]' <<<"$report"; then
+		printf '%s, %s: no result\n%s\n' "$1" "$2" "$report" >&2
+		exit 1
+	fi
+}
+
+# holds MODEL DEFINES: no error in any state.
+holds() {
+	check "$@"
+	local states
+	states=$(awk '/states, stored/ {print $1}' <<<"$report")
+	printf '%-12s%-50s%12s states\n' "$1" "$2" "$states"
+	if ! grep -q 'errors: 0$' <<<"$report" ||
+		grep -qE 'Search not completed|max search depth too small' <<<"$report"; then
+		problem "$1, $2: fails: $(grep '^pan:[0-9]' <<<"$report")"
+	fi
+}
+
+# fails MODEL DEFINES: the fault is found.
+fails() {
+	check "$@"
+	local found
+	found=$(sed -n 's/^pan:1: \(.*\) (at depth.*/\1/p' <<<"$report")
+	printf '%-12s%-50s found: %s\n' "$1" "$2" "${found:-nothing}"
+	[[ -n $found ]] || problem "$1, $2: the fault is not found"
+}
+
+model_connection() {
+	local fault
+	holds connection "MESSAGES=2"
+	holds connection "WATCH MESSAGES=1"
+	for fault in PARK_BY_STORE PARK_FROM_NOTIFIED EVENT_IGNORED_WHILE_SERVED NOTIFY_BY_STORE \
+		SHORT_READ_IGNORES_HUNG_UP HUNG_UP_AFTER_STATE HUNG_UP_RELAXED FORGET_STAYS_REGISTERED; do
+		fails connection "MESSAGES=2 $fault"
+	done
+	for fault in EXPIRE_BY_STORE WATCH_KICKS_NOBODY; do
+		fails connection "WATCH MESSAGES=1 $fault"
+	done
+}
+
+model_queue() {
+	local fault
+	holds queue "WORKERS=2 CPUS=1 EVENTS=2"
+	holds queue "WORKERS=2 CPUS=2 EVENTS=1"
+	holds queue "WORKERS=3 CPUS=1 EVENTS=0"
+	holds queue "WORKERS=3 CPUS=2 EVENTS=0"
+	holds queue "LIVENESS WORKERS=2 CPUS=1"
+	holds queue "LIVENESS WORKERS=2 CPUS=2"
+	for fault in GRANT_KEEPS_SLEEPING GRANT_WITHOUT_TOKEN LED_CLEARS_LATE WAIT_IGNORES_DEPTH \
+		WAIT_IGNORES_LEADING WAIT_LOOKS_FIRST WAIT_KICKS_NOBODY PUSH_LOOKS_FIRST \
+		PUSH_KICKS_NOBODY CLOSE_WITHOUT_KICK; do
+		fails queue "WORKERS=2 CPUS=1 EVENTS=2 $fault"
+	done
+	fails queue "WORKERS=3 CPUS=1 EVENTS=0 CLOSE_SIGNALS_ONE"
+	for fault in NEVER_LOOKS POLLS_WITHOUT_END; do
+		fails queue "LIVENESS WORKERS=2 CPUS=1 $fault"
+	done
+}
+
+(($#)) || set -- connection queue
+for model; do
+	case $model in
+	connection | queue) "model_$model" ;;
+	*)
+		echo "run.sh: no model '$model': connection or queue" >&2
+		exit 2
+		;;
+	esac
+done
+if ((problems)); then
+	echo "$problems problem(s)" >&2
+	exit 1
+fi
