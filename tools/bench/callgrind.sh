@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# callgrind.sh [SERVER...]: instructions and system calls a message, with one connection and crowded (150), for echod and
+# the yardstick (or these servers). Neither depends on the machine's mood. Needs valgrind and strace, and what build.sh
+# has built; writes tables to standard output.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+# shellcheck source=tools/bench/servers.sh
+source "$here/servers.sh"
+bench=$root/build/release/bench
+echod=${ECHOD:-$root/build/release/bin/echod}
+read -ra echod_options <<<"${ECHOD_OPTIONS-}"
+port=$((20000 + $$ % 5000))
+server_pid=
+scratch=$(mktemp -d)
+
+stop_server() {
+	[[ $server_pid ]] || return 0
+	# The tool writes its figures once the server, its child or itself, has ended.
+	kill -TERM -- "-$server_pid" 2>/dev/null || true
+	local tries=0
+	while kill -0 "$server_pid" 2>/dev/null && ((tries++ < 100)); do
+		sleep 0.1
+	done
+	kill -KILL -- "-$server_pid" 2>/dev/null || true
+	wait "$server_pid" 2>/dev/null || true
+	server_pid=
+}
+
+trap 'stop_server; rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# measure SECONDS CONNECTIONS SERVER TOOL...: runs the server under the tool. Leaves in `messages` how many it echoed.
+measure() {
+	local seconds=$1 connections=$2 server=$3 line
+	shift 3
+	port=$((port + 1))
+	server_command "$server" "$port"
+	setsid "$@" "${command[@]}" >/dev/null 2>"$scratch/log" </dev/null &
+	server_pid=$!
+	line=$(timeout -k 5 $((seconds + 60)) "$bench/load" --connections "$connections" \
+		--duration "${seconds}s" --warm-up 0 "$port")
+	stop_server
+	[[ $line =~ \"messages\":\ ([0-9]+) ]] && messages=${BASH_REMATCH[1]}
+	[[ $line != *'"unserved": 0'* ]] && starved="; of $connections connections some were never served" || starved=
+}
+
+# instructions FILE: the total that callgrind has written.
+instructions() {
+	sed -n 's/^\(summary\|totals\): //p' "$1" | head -n 1
+}
+
+# What start-up costs falls out of the difference of a long and a short run.
+count_instructions() {
+	local seconds counts=() totals=()
+	for seconds in 1 5; do
+		measure "$seconds" "$2" "$1" valgrind --tool=callgrind --fair-sched=yes \
+			--callgrind-out-file="$scratch/callgrind.$seconds"
+		counts+=("$messages")
+		totals+=("$(instructions "$scratch/callgrind.$seconds")")
+	done
+	awk -v instructions=$((totals[1] - totals[0])) -v messages=$((counts[1] - counts[0])) \
+		-v name="$1, $2 connection(s)$starved" \
+		'BEGIN { printf "%s\n  %8.0f  instructions in user space a message\n", name, instructions / messages }'
+}
+
+# Calls that happen less than once in a hundred messages are left out of the list, not of the sum.
+count_calls() {
+	measure 2 "$2" "$1" strace --follow-forks --summary-only --output="$scratch/strace"
+	awk -v messages="$messages" '
+		$1 ~ /^[0-9.]+$/ && $NF != "total" {
+			all += $4
+			if ($4 / messages >= 0.01)
+				printf "  %8.2f  %s\n", $4 / messages, $NF
+		}
+		END { printf "  %8.2f  system calls a message\n", all / messages }' "$scratch/strace"
+}
+
+servers=("$@")
+((${#servers[@]})) || servers=(echod epoll)
+[[ -x $bench/load ]] || { echo "callgrind.sh: run tools/bench/build.sh first" >&2 && exit 3; }
+for server in "${servers[@]}"; do
+	[[ " ${server_names[*]} " == *" $server "* ]] ||
+		{ echo "callgrind.sh: no server is called '$server': ${server_names[*]}" >&2 && exit 2; }
+	for connections in 1 150; do
+		count_instructions "$server" "$connections"
+		count_calls "$server" "$connections"
+	done
+done

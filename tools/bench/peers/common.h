@@ -1,0 +1,52 @@
+// What the peers written in C share: the listening socket and the tail of an echo that the client
+// has not taken yet. Main thread, or any thread on its own data.
+#ifndef BENCH_PEERS_COMMON_H
+#define BENCH_PEERS_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define PEER_BUFFER_SIZE 65536
+#define PEER_MAX_DESCRIPTORS 1048576
+
+// Reads PORT from the command line, raises the limit of descriptors, ignores SIGPIPE. Exits with 2
+// on wrong usage.
+unsigned short peer_start(int argc, char **argv);
+
+// A socket listening on 127.0.0.1:`port`. TCP_NODELAY is on, and accepted sockets inherit it. Exits
+// with 3 on failure.
+int peer_listen(unsigned short port, bool nonblocking, bool reuse_port);
+
+// What could not be sent yet. Owned by its connection; all zero when there is nothing.
+struct tail {
+	char *bytes;
+	size_t start;
+	size_t end;
+};
+
+enum tail_result {
+	TAIL_EMPTY,   // all is sent
+	TAIL_PENDING, // wait until the socket can be written, and do not read before
+	TAIL_FAILED,  // the peer is gone
+};
+
+// Sends `size` bytes on a non-blocking socket and keeps what it does not take in `tail`, which must
+// be empty.
+enum tail_result tail_send(struct tail *tail, int fd, const char *bytes, size_t size);
+
+// Sends what is left in `tail`, and frees it once it is empty.
+enum tail_result tail_flush(struct tail *tail, int fd);
+
+void tail_free(struct tail *tail);
+
+// recv(2) that goes on after EINTR.
+ssize_t peer_recv(int fd, char *buffer, size_t size, int flags);
+
+// Sends all on a blocking socket. False: the peer is gone.
+bool peer_send_all(int fd, const char *bytes, size_t size);
+
+// Prints `what` and the reason, and exits with 3.
+void peer_fail(const char *what) __attribute__((noreturn));
+
+#endif

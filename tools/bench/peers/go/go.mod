@@ -1,0 +1,3 @@
+module echod/bench/peer
+
+go 1.19

@@ -1,0 +1,56 @@
+// tokio: a task for each connection. On one CPU the single-threaded runtime, which is the faster there; else one thread
+// for each CPU it may use. `peer PORT`
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::runtime::Builder;
+
+async fn serve(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0u8; 65536];
+    loop {
+        let received = stream.read(&mut buffer).await?;
+        if received == 0 {
+            return Ok(());
+        }
+        stream.write_all(&buffer[..received]).await?;
+    }
+}
+
+async fn run(port: u16) -> io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(([127, 0, 0, 1], port).into())?;
+    let listener = socket.listen(4096)?;
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    }
+}
+
+fn raise_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let port = std::env::args().nth(1).and_then(|port| port.parse().ok());
+    let port = port.unwrap_or_else(|| {
+        eprintln!("usage: peer PORT");
+        std::process::exit(2)
+    });
+    raise_limit();
+    let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
+    let mut builder = if cpus == 1 {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    builder.enable_io().build()?.block_on(run(port))
+}

@@ -1,0 +1,30 @@
+# shellcheck shell=bash disable=SC2034 # what is set is for who sources it
+# The servers that are compared, for run.sh and callgrind.sh: `server_names`, and how each is started.
+
+server_names=(echod epoll epoll_reuseport thread_per_conn io_uring libevent libuv go rust node python socat ncat pingpair)
+
+# server_command NAME PORT: sets `command`. Needs `bench`, the folder of the programs, `here`, `echod` and
+# `echod_options`.
+server_command() {
+	case $1 in
+	echod)
+		command=("$echod" --listen "127.0.0.1:$2" --control none --log-level error "${echod_options[@]}")
+		;;
+	node) command=(node "$here/peers/node.js" "$2") ;;
+	python) command=(python3 "$here/peers/python_threads.py" "$2") ;;
+	socat) command=(socat "TCP-LISTEN:$2,bind=127.0.0.1,fork,reuseaddr,nodelay,backlog=4096" PIPE) ;;
+	ncat) command=(ncat --listen 127.0.0.1 "$2" --keep-open --max-conns 20000 --exec /bin/cat) ;;
+	*) command=("$bench/$1" "$2") ;;
+	esac
+}
+
+# server_most NAME: sets `most`, the connections beyond which a server is not tried: a process for each (socat, ncat) or
+# a Python thread for each is not made for them, and a polling pair has one client.
+server_most() {
+	case $1 in
+	socat | ncat) most=150 ;;
+	python) most=1000 ;;
+	pingpair) most=1 ;;
+	*) most=1000000 ;;
+	esac
+}
