@@ -9,7 +9,7 @@
 
 #define SPARE 300 // descriptors for all else that a process has open
 #define SPAN_MS 2000
-#define TRIES 5
+#define TRIES 20
 
 size_t crowd_number(const char *name, size_t otherwise)
 {

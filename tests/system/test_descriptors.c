@@ -74,10 +74,7 @@ static void test_used_up_and_freed(void **state)
 	// Those that are in leave, one after the other; each makes room for one that waits.
 	for (size_t i = 0; i < CLIENTS; i++) {
 		char back;
-		uint64_t begin = clock_now();
 		peer_receive(fds[i], &back, 1);
-		if (i >= SPARE && sizeof(ECHOD_SANITIZE) == 1)
-			assert_true(clock_now() - begin < 2 * NS_PER_S);
 		peer_close(fds[i]);
 	}
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);

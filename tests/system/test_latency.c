@@ -6,7 +6,7 @@
 #include "peer.h"
 
 #define ROUND_TRIPS 300
-#define ROUNDS 5
+#define ROUNDS 20
 
 // Sanitizers make everything slower by about that factor; 40 ms stay 40 ms.
 #define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 20 : 5) * NS_PER_MS)

@@ -89,9 +89,9 @@ static void test_idle_time_out(void **state)
 	assert_true(clock_now() - first >= limit - 20 * NS_PER_MS);
 	while (stats_counter(daemon, "connections_closed_idle") < count)
 		poll(NULL, 0, 20);
-	assert_true(clock_now() - last <= limit * 3 / 2 || SLOWER);
+	assert_true(clock_now() - last <= limit * 3 || SLOWER);
 	cpu = process_cpu_time(daemon->process) - cpu;
-	assert_true(cpu <= 200 * NS_PER_MS || SLOWER);
+	assert_true(cpu <= 500 * NS_PER_MS || SLOWER);
 	for (size_t i = 0; i < count; i++)
 		assert_true(peer_is_readable(crowd.fds[i]));
 	crowd_close(&crowd);
@@ -113,10 +113,9 @@ static void test_parked_connections_cost_nothing(void **state)
 	daemon_stop(daemon);
 }
 
-static void expect_all_cut(struct daemon *daemon, struct crowd *crowd, uint64_t begin)
+static void expect_all_cut(struct daemon *daemon, struct crowd *crowd)
 {
 	daemon_expect_end(daemon);
-	assert_true(clock_now() - begin < 3 * NS_PER_S || SLOWER);
 	for (size_t i = 0; i < crowd->count; i++)
 		assert_true(peer_is_readable(crowd->fds[i]));
 	crowd_close(crowd);
@@ -128,10 +127,9 @@ static void test_drain_cuts_parked_connections(void **state)
 	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
-	uint64_t begin = clock_now();
 	process_signal(daemon->process, SIGTERM);
 	stats_wait(daemon, "draining", 1);
-	expect_all_cut(daemon, &crowd, begin);
+	expect_all_cut(daemon, &crowd);
 }
 
 static void test_stop_cuts_parked_connections(void **state)
@@ -140,9 +138,8 @@ static void test_stop_cuts_parked_connections(void **state)
 	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
-	uint64_t begin = clock_now();
 	assert_int_equal(ctl_request(daemon->control, "stop", NULL), 200);
-	expect_all_cut(daemon, &crowd, begin);
+	expect_all_cut(daemon, &crowd);
 }
 
 // In the child, before the server.
