@@ -2,21 +2,17 @@
 #include "echo/turn.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "echo/sending.h"
 #include "net/errno_class.h"
+#include "pool/heat.h"
 
 // How much a connection may echo before others that wait have their turn.
-#define QUANTUM (256UL << 10)
-
-// How much the heat of a connection changes: polling for it is tried while that is above 0.
-#define HEAT_MAX 64
-#define HEAT_OF_HIT 1  // polling found something
-#define HEAT_OF_SOON 2 // blocking did, so soon that polling would have
-#define HEAT_OF_MISS (-8)
+#define QUANTUM (512UL << 10)
 
 static struct turn close_for(enum close_reason reason)
 {
@@ -28,30 +24,24 @@ static bool is_cut(const struct echo *echo)
 	return atomic_load_explicit(&echo->cut->now, memory_order_acquire);
 }
 
-static void heat_up(struct conn *conn, int by)
-{
-	conn->heat += by;
-	if (conn->heat > HEAT_MAX)
-		conn->heat = HEAT_MAX;
-	if (conn->heat < 0)
-		conn->heat = 0;
-}
-
 // Receives without blocking, again and again, for the spin's time at most.
 static ssize_t receive_spinning(struct conn *conn, const struct echo *echo, struct worker *worker,
 				int flags)
 {
 	uint64_t deadline = clock_deadline(echo->spin);
 	ssize_t count;
-	do {
+	for (;;) {
 		count = recv(conn->origin.fd, worker->buffer, echo->buffer_size,
 			     flags | MSG_DONTWAIT);
-	} while (count < 0 && errno == EAGAIN && worker_may_wait(worker) &&
-		 work_queue_is_empty(&worker->pool->queue) && !is_cut(echo) &&
-		 clock_now() < deadline);
+		if (count >= 0 || errno != EAGAIN || !worker_may_wait(worker) ||
+		    !work_queue_is_empty(&worker->pool->queue) || is_cut(echo) ||
+		    clock_now() >= deadline)
+			break;
+		sched_yield(); // whoever has something to do goes first
+	}
 	bool hit = count >= 0 || errno != EAGAIN;
 	counter_add(worker->stats, hit ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
-	heat_up(conn, hit ? HEAT_OF_HIT : HEAT_OF_MISS);
+	heat_change(&conn->heat, hit ? HEAT_OF_HIT : HEAT_OF_MISS);
 	return count;
 }
 
@@ -75,7 +65,7 @@ static ssize_t receive_waiting(struct conn *conn, const struct echo *echo, struc
 	int number = errno;
 	worker_goes_on(worker);
 	if (echo->spin && count > 0 && clock_now() - began < echo->spin)
-		heat_up(conn, HEAT_OF_SOON);
+		heat_change(&conn->heat, HEAT_OF_SOON);
 	errno = number;
 	return count;
 }

@@ -2,6 +2,7 @@
 #include "pool/parking_lot.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -118,15 +119,12 @@ static void append(struct unparked *unparked, struct work *work)
 	unparked->count++;
 }
 
-struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,
-				 uint64_t (*active_at)(const struct work *work))
+// What the leader does with the events it has got, and with time-outs, the next of which was
+// `watch`.
+static struct unparked collect(struct parking_lot *lot, const struct epoll_event *events, int count,
+			       uint64_t watch, uint64_t (*active_at)(const struct work *work))
 {
-	struct unparked unparked = {0};
-	struct epoll_event events[PARKING_LOT_EVENTS];
-	uint64_t watch = watch_deadline(&lot->watch);
-	int count = epoll_wait(lot->epoll, events, PARKING_LOT_EVENTS,
-			       clock_poll_timeout(watch < deadline ? watch : deadline));
-	ensure(count >= 0 || errno == EINTR);
+	struct unparked unparked = {.woken = count > 0};
 	for (int i = 0; i < count; i++) {
 		struct work *work = events[i].data.ptr;
 		if (!work)
@@ -143,6 +141,33 @@ struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,
 		expired = next;
 	}
 	return unparked;
+}
+
+struct unparked parking_lot_poll(struct parking_lot *lot, uint64_t deadline,
+				 uint64_t (*active_at)(const struct work *work))
+{
+	struct epoll_event events[PARKING_LOT_EVENTS];
+	uint64_t watch = watch_deadline(&lot->watch);
+	uint64_t end = watch < deadline ? watch : deadline;
+	int count;
+	for (;;) {
+		count = epoll_wait(lot->epoll, events, PARKING_LOT_EVENTS, 0);
+		if (count != 0 || clock_now() >= end)
+			break;
+		sched_yield(); // whoever has something to do goes first
+	}
+	return collect(lot, events, count, watch, active_at);
+}
+
+struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,
+				 uint64_t (*active_at)(const struct work *work))
+{
+	struct epoll_event events[PARKING_LOT_EVENTS];
+	uint64_t watch = watch_deadline(&lot->watch);
+	int count = epoll_wait(lot->epoll, events, PARKING_LOT_EVENTS,
+			       clock_poll_timeout(watch < deadline ? watch : deadline));
+	ensure(count >= 0 || errno == EINTR);
+	return collect(lot, events, count, watch, active_at);
 }
 
 void parking_lot_kick(struct parking_lot *lot)

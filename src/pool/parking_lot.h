@@ -43,7 +43,13 @@ struct unparked {
 	struct work *first;
 	struct work *last;
 	size_t count;
+	bool woken; // there were events, or a kick
 };
+
+// Looks for events and time-outs again and again, until there are some, or a kick, or `deadline`
+// has come. The leader.
+struct unparked parking_lot_poll(struct parking_lot *lot, uint64_t deadline,
+				 uint64_t (*active_at)(const struct work *work));
 
 // Waits for events and time-outs until `deadline`, or a kick. The leader.
 struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,

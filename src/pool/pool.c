@@ -48,6 +48,7 @@ static int prepare(struct pool *pool, struct error *error)
 	};
 	work_queue_init(&pool->queue, &queue);
 	// One CPU is left to others: to a client on this machine at least, when we may use but one.
+	pool->own_max = config->workers < cpus ? config->workers : cpus;
 	pool->spinners_max = cpus > 1 ? cpus - 1 : cpus_online() > 1;
 	gate_init(&pool->ready);
 	for (unsigned i = 0; i < config->workers; i++) {

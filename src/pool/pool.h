@@ -23,7 +23,7 @@ enum worker_state {
 	WORKER_WAITING, // asleep, for something to do
 	WORKER_LEADING, // at the parking lot
 	WORKER_SERVING,
-	WORKER_POLLING, // its client, again and again, for a moment
+	WORKER_POLLING, // its client or the parking lot, again and again, for a moment
 	WORKER_BLOCKED, // waits for its client
 	WORKER_STATES,
 };
@@ -82,6 +82,7 @@ struct pool_config {
 	size_t buffer_size;
 	size_t capacity;   // of the queue
 	uint64_t patience; // how long a worker waits for one client, ns; CLOCK_NEVER: without end
+	uint64_t spin;	   // how long the leader polls before it blocks, where that pays, ns
 	uint64_t idle_timeout; // of parked work, ns, or CLOCK_NEVER
 	uint64_t send_timeout;
 	struct thread_stats *stats; // one for each worker, owned by the caller, outlives the pool
@@ -97,6 +98,8 @@ struct pool {
 	struct worker *workers;
 	unsigned started;      // how many of them have a thread
 	unsigned spinners_max; // how many may poll at a time
+	unsigned own_max;      // up to so many connections have a worker to themselves
+	int heat;	       // of polling the parking lot; the leader's
 
 	// Work submitted and not yet closed, and workers that poll. Written by the acceptor and by
 	// workers, read by workers to decide whether to wait for a client; relaxed order, as a
@@ -133,8 +136,8 @@ void pool_worker_info(const struct pool *pool, unsigned index, struct worker_inf
 
 // ---- For who serves a turn: the worker that does.
 
-// Whether the worker may wait for its client. Not when there are more connections than workers, or
-// it has more to do: then it receives what is there, and goes on to the next.
+// Whether the worker may wait for its client. Not when there are more connections than workers that
+// can run, or it has more to do: then it receives what is there, and goes on to the next.
 bool worker_may_wait(const struct worker *worker);
 
 // Whether others wait for a worker, or may do without our knowing.

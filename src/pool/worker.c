@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "pool/heat.h"
 
 const char *worker_state_name(enum worker_state state)
 {
@@ -28,7 +29,7 @@ bool worker_may_wait(const struct worker *worker)
 	if (pool->config.patience == CLOCK_NEVER)
 		return true;
 	return pool->config.patience > 0 && !worker->hurried &&
-	       atomic_load_explicit(&pool->members, memory_order_relaxed) <= pool->config.workers;
+	       atomic_load_explicit(&pool->members, memory_order_relaxed) <= pool->own_max;
 }
 
 bool worker_others_wait(const struct worker *worker)
@@ -167,12 +168,38 @@ static void take_batch(struct worker *worker, struct work **works, unsigned coun
 	show_state(worker, WORKER_WAITING);
 }
 
-static void lead(struct worker *worker, uint64_t deadline)
+// Polls the parking lot where that has lately paid. Returns what was found, if anything.
+static struct unparked lead_polling(struct worker *worker)
 {
 	struct pool *pool = worker->pool;
+	if (pool->heat == 0 || !worker_spins(worker))
+		return (struct unparked){0};
+	struct unparked unparked = parking_lot_poll(&pool->lot, clock_deadline(pool->config.spin),
+						    pool->config.calls.active_at);
+	worker_stops_spinning(worker);
+	counter_add(worker->stats, unparked.woken ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
+	heat_change(&pool->heat, unparked.woken ? HEAT_OF_HIT : HEAT_OF_MISS);
+	return unparked;
+}
+
+static struct unparked lead_waiting(struct worker *worker, uint64_t deadline)
+{
+	struct pool *pool = worker->pool;
+	uint64_t began = pool->config.spin ? clock_now() : 0;
 	show_state(worker, WORKER_LEADING);
 	struct unparked unparked =
 		parking_lot_wait(&pool->lot, deadline, pool->config.calls.active_at);
+	if (deadline && unparked.count && clock_now() - began < pool->config.spin)
+		heat_change(&pool->heat, HEAT_OF_SOON);
+	return unparked;
+}
+
+static void lead(struct worker *worker, uint64_t deadline)
+{
+	struct pool *pool = worker->pool;
+	struct unparked unparked = deadline ? lead_polling(worker) : (struct unparked){0};
+	if (!unparked.woken && !unparked.count)
+		unparked = lead_waiting(worker, deadline);
 	counter_add(worker->stats, COUNTER_leader_wakeups, 1);
 	counter_add(worker->stats, COUNTER_unparks, unparked.count);
 	show_state(worker, WORKER_WAITING);

@@ -177,6 +177,7 @@ int server_start(struct server *server, struct error *error)
 		.buffer_size = config->buffer_size,
 		.capacity = (size_t)config->max_connections,
 		.patience = config->patience,
+		.spin = config->spin,
 		.idle_timeout = config->idle_timeout,
 		.send_timeout = config->send_timeout,
 		.stats = &server->stats.threads[SERVER_FIXED_THREADS],

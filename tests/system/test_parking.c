@@ -193,6 +193,25 @@ static void test_spinning(void **state)
 	daemon_stop(daemon);
 }
 
+// The same for the leader: more clients than have a worker to themselves.
+static void test_leader_spins(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "1", "--spin", "1ms", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 3);
+	for (uint64_t round = 0; round < 3000; round++)
+		crowd_ping(&crowd, round);
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		assert_true(stats_counter(daemon, "spin_hits") > 0);
+	else
+		assert_int_equal(stats_counter(daemon, "spin_hits"), 0);
+	stats_wait(daemon, "connections_parked", 3);
+	crowd_expect_no_cpu(daemon);
+	crowd_close(&crowd);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +225,7 @@ int main(void)
 		daemon_test(test_stop_cuts_parked_connections),
 		daemon_test(test_one_cpu),
 		daemon_test(test_spinning),
+		daemon_test(test_leader_spins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,7 @@ int played_begin(void **state)
 			 .send_timeout = PLAYED_TIMEOUT,
 			 .cut = &played.cut,
 			 .pending = &played.pending},
-		.pool = {.config = {.workers = 1}},
+		.pool = {.config = {.workers = 1}, .own_max = 1},
 		.worker = {.id = 1, .pool = &played.pool, .stats = &played.stats, .buffer = buffer},
 	};
 	struct work_queue_config queue = {.capacity = 10, .workers = 1, .awake = 1, .batch = 1};

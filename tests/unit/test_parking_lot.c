@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -177,6 +178,41 @@ static void a_kick_ends_the_wait(void **state)
 	assert_true(clock_now() >= deadline);
 }
 
+static void *kick_soon(void *argument)
+{
+	(void)argument;
+	wait_until(parked.waits > 2);
+	parking_lot_kick(&lot);
+	return NULL;
+}
+
+static void polling_ends_with_an_event_or_a_kick(void **state)
+{
+	park(WATCH_IDLE);
+	say();
+	struct unparked unparked = parking_lot_poll(&lot, 0, never_active); // looks once at least
+	assert_true(unparked.woken);
+	assert_int_equal(unparked.count, 1);
+	assert_ptr_equal(unparked.first, &work);
+	pthread_t kicker;
+	assert_int_equal(pthread_create(&kicker, NULL, kick_soon, NULL), 0);
+	unparked = parking_lot_poll(&lot, clock_deadline(PATIENCE), never_active);
+	assert_int_equal(pthread_join(kicker, NULL), 0);
+	assert_true(unparked.woken);
+	assert_int_equal(unparked.count, 0);
+}
+
+static void polling_in_vain_ends_in_time(void **state)
+{
+	park(WATCH_IDLE);
+	uint64_t deadline = clock_deadline(NS_PER_MS);
+	struct unparked unparked = parking_lot_poll(&lot, deadline, never_active);
+	assert_true(clock_now() >= deadline);
+	assert_false(unparked.woken);
+	assert_int_equal(unparked.count, 0);
+	assert_true(parked.waits > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +228,8 @@ int main(void)
 		WITH_LOT(what_is_forgotten_has_no_events),
 		WITH_LOT(who_waits_for_room_is_told_of_it),
 		WITH_LOT(a_kick_ends_the_wait),
+		WITH_LOT(polling_ends_with_an_event_or_a_kick),
+		WITH_LOT(polling_in_vain_ends_in_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "peer.h"
 #include "played.h"
 
-#define QUANTUM (256UL << 10)
+#define QUANTUM (512UL << 10)
 
 static void expect_end(enum turn_end end)
 {
