@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # soak.sh [ROUNDS]: what takes too long for test.sh. Under the release preset, 64 clients echo 100 MiB each through 4
-# workers, every byte compared; then all unit and system tests ROUNDS times (default 5) under each of release, asan and
-# tsan, two at a time, so that a test that flakes shows. Exits with 0 only if all went well.
+# workers, every byte compared; newcomers are served beside 10,000 silent and 1,000 stuck clients; five million messages
+# wait for lost wake-ups. Then all unit and system tests ROUNDS times (default 5) under each of release, asan and tsan,
+# two at a time, so that a test that flakes shows. Exits with 0 only if all went well.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,6 +20,12 @@ done
 
 echo "=== 64 clients, 100 MiB each, 4 workers"
 time ECHOD_TEST_BYTES=$((100 << 20)) timeout 1800 build/release/tests/system/system_bulk
+
+echo "=== 10,000 silent clients and 1,000 that never read, 4 workers"
+time ECHOD_TEST_SILENT=10000 ECHOD_TEST_STUCK=1000 timeout 1800 build/release/tests/system/system_starvation
+
+echo "=== five million messages through 1, 2 and 3 workers"
+time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_wakeups
 
 for preset in release asan tsan; do
 	echo "=== $preset, $rounds rounds"
