@@ -13,6 +13,7 @@
 
 // How much a connection may echo before others that wait have their turn.
 #define QUANTUM (512UL << 10)
+#define QUANTUM_OF_MESSAGE 4096UL // what one counts at least, however short it is
 
 static struct turn close_for(enum close_reason reason)
 {
@@ -39,9 +40,9 @@ static ssize_t receive_spinning(struct conn *conn, const struct echo *echo, stru
 			break;
 		sched_yield(); // whoever has something to do goes first
 	}
-	bool hit = count >= 0 || errno != EAGAIN;
-	counter_add(worker->stats, hit ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
-	heat_change(&conn->heat, hit ? HEAT_OF_HIT : HEAT_OF_MISS);
+	int number = errno;
+	worker_stops_spinning(worker, &conn->heat, count >= 0 || number != EAGAIN);
+	errno = number;
 	return count;
 }
 
@@ -53,10 +54,7 @@ static ssize_t receive_waiting(struct conn *conn, const struct echo *echo, struc
 	worker_keeps(worker, &conn->work);
 	if (conn->heat > 0 && worker_spins(worker)) {
 		ssize_t count = receive_spinning(conn, echo, worker, flags);
-		int number = errno;
-		worker_stops_spinning(worker);
-		errno = number;
-		if (count >= 0 || number != EAGAIN)
+		if (count >= 0 || errno != EAGAIN || !worker_may_wait(worker))
 			return count;
 	}
 	uint64_t began = echo->spin ? clock_now() : 0;
@@ -230,8 +228,10 @@ struct turn echo_turn(struct conn *conn, const struct echo *echo, struct worker 
 			return turn;
 		if (is_drained(conn, echo, worker, (size_t)count))
 			return (struct turn){.end = TURN_QUIET};
-		if ((size_t)count < quantum) {
-			quantum -= (size_t)count;
+		size_t used =
+			(size_t)count > QUANTUM_OF_MESSAGE ? (size_t)count : QUANTUM_OF_MESSAGE;
+		if (used < quantum) {
+			quantum -= used;
 			continue;
 		}
 		if (worker_others_wait(worker))

@@ -64,12 +64,15 @@ unsigned cpus_usable(void)
 	unsigned usable = affinity();
 	char path[512];
 	find_cgroup(path, sizeof(path));
-	// The limits of the groups above hold too.
-	while (path[0]) {
+	// The limits of the groups above hold too, up to the root, which is that of a container.
+	for (;;) {
 		unsigned quota = quota_of(path);
 		if (quota && quota < usable)
 			usable = quota;
-		*strrchr(path, '/') = '\0';
+		char *last = strrchr(path, '/');
+		if (!last)
+			break;
+		*last = '\0';
 	}
 	return usable ? usable : 1;
 }

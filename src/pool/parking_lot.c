@@ -45,7 +45,7 @@ void parking_lot_close(struct parking_lot *lot)
 // work is served makes it NOTIFIED.
 static bool register_events(struct parking_lot *lot, struct work *work, bool wants_room)
 {
-	if (work->registered && (work->wants_room || !wants_room))
+	if (work->registered && work->wants_room == wants_room)
 		return true;
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET | (wants_room ? EPOLLOUT : 0U),
@@ -156,6 +156,7 @@ struct unparked parking_lot_poll(struct parking_lot *lot, uint64_t deadline,
 			break;
 		sched_yield(); // whoever has something to do goes first
 	}
+	ensure(count >= 0 || errno == EINTR);
 	return collect(lot, events, count, watch, active_at);
 }
 

@@ -36,6 +36,7 @@ static int prepare(struct pool *pool, struct error *error)
 		return error_set(error, ERROR_SYSTEM, "no memory for %u workers", config->workers);
 	if (parking_lot_open(&pool->lot, config->idle_timeout, config->send_timeout, error) != 0) {
 		free(pool->workers);
+		pool->workers = NULL;
 		return -1;
 	}
 	unsigned cpus = cpus_usable();
@@ -47,8 +48,8 @@ static int prepare(struct pool *pool, struct error *error)
 		.batch = config->patience == CLOCK_NEVER ? 1 : WORK_QUEUE_BATCH,
 	};
 	work_queue_init(&pool->queue, &queue);
-	// One CPU is left to others: to a client on this machine at least, when we may use but one.
 	pool->own_max = config->workers < cpus ? config->workers : cpus;
+	// One CPU is left to others: to a client on this machine at least, when we may use but one.
 	pool->spinners_max = cpus > 1 ? cpus - 1 : cpus_online() > 1;
 	gate_init(&pool->ready);
 	for (unsigned i = 0; i < config->workers; i++) {

@@ -152,8 +152,8 @@ void worker_waits(struct worker *worker);
 void worker_goes_on(struct worker *worker);
 
 // It begins to poll; false when enough do, or there is something else to see to. Then: it has
-// stopped.
+// stopped, and polling has paid (`hit`) or not, which changes the heat.
 bool worker_spins(struct worker *worker);
-void worker_stops_spinning(struct worker *worker);
+void worker_stops_spinning(struct worker *worker, int *heat, bool hit);
 
 #endif

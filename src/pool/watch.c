@@ -6,14 +6,18 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-#define LOOKS 8 // at each member within its limit
+#define STEPS 16 // of a limit; each member is looked at every two to three of them
+#define STUCK_STEP_MAX (NS_PER_S / 3)
 
 void watch_init(struct watch *watch, uint64_t idle_limit, uint64_t stuck_limit)
 {
+	uint64_t stuck_step = stuck_limit / STEPS + 1;
 	*watch = (struct watch){0};
 	watch->lists[WATCH_NONE].limit = CLOCK_NEVER;
 	watch->lists[WATCH_IDLE].limit = idle_limit;
+	watch->lists[WATCH_IDLE].step = idle_limit / STEPS + 1;
 	watch->lists[WATCH_STUCK].limit = stuck_limit;
+	watch->lists[WATCH_STUCK].step = stuck_step < STUCK_STEP_MAX ? stuck_step : STUCK_STEP_MAX;
 	pthread_mutex_init(&watch->lock, NULL);
 }
 
@@ -28,8 +32,7 @@ void watch_destroy(struct watch *watch)
 // before: so lists stay in order by appending.
 static uint64_t next_look(const struct watch_list *list, uint64_t now)
 {
-	uint64_t step = list->limit / (2 * LOOKS) + 1;
-	return (now + 2 * step) / step * step + step;
+	return (now + 2 * list->step) / list->step * list->step + list->step;
 }
 
 static void append_locked(struct watch_list *list, struct work *work)
@@ -58,7 +61,7 @@ static void unlink_locked(struct watch_list *list, struct work *work)
 
 bool watch_set(struct watch *watch, struct work *work, enum watch_kind kind)
 {
-	if (watch->lists[kind].limit == CLOCK_NEVER)
+	if (kind == WATCH_IDLE && watch->lists[kind].limit == CLOCK_NEVER)
 		kind = WATCH_NONE;
 	bool first = false;
 	if (work->watched == kind)
@@ -78,9 +81,6 @@ bool watch_set(struct watch *watch, struct work *work, enum watch_kind kind)
 uint64_t watch_deadline(struct watch *watch)
 {
 	uint64_t deadline = CLOCK_NEVER;
-	if (watch->lists[WATCH_IDLE].limit == CLOCK_NEVER &&
-	    watch->lists[WATCH_STUCK].limit == CLOCK_NEVER)
-		return deadline;
 	pthread_mutex_lock(&watch->lock);
 	for (int kind = 0; kind < WATCH_KINDS; kind++) {
 		const struct work *first = watch->lists[kind].first;

@@ -1,8 +1,9 @@
 // Time-outs of parked work, O(1) each and without a thread. For each kind a list in the order in
 // which to look at its members; who is looked at and has been active goes to the end, so activity
-// costs nothing. Each is looked at eight times within its limit, at moments that many share, so a
-// time-out comes at most 3/16 of the limit late and a watch wakes its leader at most 16 times
-// within a limit, however many it watches.
+// costs nothing. Each is looked at five times within its limit at least, at moments that many
+// share, so a time-out comes at most 3/16 of the limit late and a watch wakes its leader at most 16
+// times within a limit, however many it watches. Who is stuck is looked at once a second at least,
+// even without a limit: a send that failed for lack of memory is told of no room later.
 #ifndef ECHOD_POOL_WATCH_H
 #define ECHOD_POOL_WATCH_H
 
@@ -11,7 +12,8 @@
 #include "pool/work.h"
 
 struct watch_list {
-	uint64_t limit; // ns, or CLOCK_NEVER: nobody is watched
+	uint64_t limit; // ns, or CLOCK_NEVER
+	uint64_t step;	// ns; looks are at multiples of it
 	struct work *first;
 	struct work *last;
 };

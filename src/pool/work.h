@@ -18,8 +18,8 @@
 // PARKED it is the parking lot: whoever changes PARKED to QUEUED, by compare-and-swap, owns it
 // then.
 enum work_state {
-	WORK_QUEUED, // also when it is closed and its memory unused: an event that comes too late
-		     // finds nothing to do
+	WORK_QUEUED, // also when new: an event of who had the same memory before finds nothing to
+		     // do
 	WORK_SERVED,
 	WORK_NOTIFIED, // served, and an event has come that the worker may not have seen
 	WORK_PARKED,

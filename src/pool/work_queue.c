@@ -163,7 +163,7 @@ bool work_queue_wait_begins(struct work_queue *queue)
 		return false;
 	pthread_mutex_lock(&queue->lock);
 	unsigned room = room_locked(queue);
-	unsigned wakes = queue->sleeping ? grant_wakes_locked(queue, 1, room) : 0;
+	unsigned wakes = room && queue->sleeping ? grant_wakes_locked(queue, 1, room) : 0;
 	bool leader = wakes == 0 && room > 0 && queue->head && atomic_load(&queue->leading);
 	pthread_mutex_unlock(&queue->lock);
 	signal_wakes(queue, wakes);

@@ -77,9 +77,11 @@ bool worker_spins(struct worker *worker)
 	return false;
 }
 
-void worker_stops_spinning(struct worker *worker)
+void worker_stops_spinning(struct worker *worker, int *heat, bool hit)
 {
 	atomic_fetch_sub_explicit(&worker->pool->spinners, 1, memory_order_relaxed);
+	counter_add(worker->stats, hit ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
+	heat_change(heat, hit ? HEAT_OF_HIT : HEAT_OF_MISS);
 	show_state(worker, WORKER_SERVING);
 }
 
@@ -114,6 +116,16 @@ static bool park_work(struct worker *worker, struct work *work, enum turn_end en
 	return true;
 }
 
+// To the back of the queue: it has had its share, and others wait.
+static void put_back(struct worker *worker, struct work *work)
+{
+	struct pool *pool = worker->pool;
+	counter_add(worker->stats, COUNTER_quantum_expiries, 1);
+	pool->config.calls.leave(work, pool->config.context);
+	atomic_store(&work->state, WORK_QUEUED);
+	work_queue_put_back(&pool->queue, work);
+}
+
 // Turns of one connection, until it is not the worker's any more.
 static void serve_work(struct worker *worker, struct work *work)
 {
@@ -125,15 +137,17 @@ static void serve_work(struct worker *worker, struct work *work)
 			close_work(worker, work, turn.reason);
 			return;
 		case TURN_QUANTUM:
-			counter_add(worker->stats, COUNTER_quantum_expiries, 1);
-			pool->config.calls.leave(work, pool->config.context);
-			atomic_store(&work->state, WORK_QUEUED);
-			work_queue_put_back(&pool->queue, work);
+			put_back(worker, work);
 			return;
 		case TURN_QUIET:
 		case TURN_STUCK:
 			if (park_work(worker, work, turn.end))
 				return;
+			// Who sends all the time is never quiet for long enough to be parked.
+			if (worker_others_wait(worker)) {
+				put_back(worker, work);
+				return;
+			}
 			break;
 		}
 	}
@@ -176,30 +190,30 @@ static struct unparked lead_polling(struct worker *worker)
 		return (struct unparked){0};
 	struct unparked unparked = parking_lot_poll(&pool->lot, clock_deadline(pool->config.spin),
 						    pool->config.calls.active_at);
-	worker_stops_spinning(worker);
-	counter_add(worker->stats, unparked.woken ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
-	heat_change(&pool->heat, unparked.woken ? HEAT_OF_HIT : HEAT_OF_MISS);
+	// Events of those that are served already gave the leader nothing to do.
+	worker_stops_spinning(worker, &pool->heat, unparked.count > 0);
+	show_state(worker, WORKER_LEADING);
 	return unparked;
 }
 
-static struct unparked lead_waiting(struct worker *worker, uint64_t deadline)
+static struct unparked lead_waiting(struct worker *worker, bool may_wait)
 {
 	struct pool *pool = worker->pool;
 	uint64_t began = pool->config.spin ? clock_now() : 0;
 	show_state(worker, WORKER_LEADING);
-	struct unparked unparked =
-		parking_lot_wait(&pool->lot, deadline, pool->config.calls.active_at);
-	if (deadline && unparked.count && clock_now() - began < pool->config.spin)
+	struct unparked unparked = parking_lot_wait(&pool->lot, may_wait ? CLOCK_NEVER : 0,
+						    pool->config.calls.active_at);
+	if (may_wait && unparked.count && clock_now() - began < pool->config.spin)
 		heat_change(&pool->heat, HEAT_OF_SOON);
 	return unparked;
 }
 
-static void lead(struct worker *worker, uint64_t deadline)
+static void lead(struct worker *worker, bool may_wait)
 {
 	struct pool *pool = worker->pool;
-	struct unparked unparked = deadline ? lead_polling(worker) : (struct unparked){0};
+	struct unparked unparked = may_wait ? lead_polling(worker) : (struct unparked){0};
 	if (!unparked.woken && !unparked.count)
-		unparked = lead_waiting(worker, deadline);
+		unparked = lead_waiting(worker, may_wait);
 	counter_add(worker->stats, COUNTER_leader_wakeups, 1);
 	counter_add(worker->stats, COUNTER_unparks, unparked.count);
 	show_state(worker, WORKER_WAITING);
@@ -219,10 +233,10 @@ void *worker_run(void *argument)
 			take_batch(worker, works, count);
 			break;
 		case DUTY_LEAD:
-			lead(worker, CLOCK_NEVER);
+			lead(worker, true);
 			break;
 		case DUTY_LOOK:
-			lead(worker, 0);
+			lead(worker, false);
 			break;
 		case DUTY_END:
 			return NULL;

@@ -270,7 +270,8 @@ static void finish_accepting(struct acceptor *acceptor)
 	struct server *server = acceptor->server;
 	for (size_t i = 0; i < server->listener_count; i++) {
 		acceptor->quota[i] = listener_backlog(&server->listeners[i]);
-		accept_batch(acceptor, i);
+		if (acceptor->quota[i] == 0 || acceptor->pause.cause == PAUSE_NONE)
+			accept_batch(acceptor, i);
 	}
 	for (;;) {
 		uint64_t deadline = atomic_load(&server->drain_deadline);

@@ -155,6 +155,17 @@ static void the_root_has_no_quota(void **state)
 	expect_usable(8, there);
 }
 
+// In a cgroup namespace of its own the root is the container's group.
+static void the_root_of_a_container_has_one(void **state)
+{
+	const struct file there[] = {{"/proc/self/cgroup", "0::/system.slice/x\n"},
+				     {"/sys/fs/cgroup/cpu.max", "200000 100000\n"},
+				     {0}};
+	expect_usable(2, there);
+	const struct file bare[] = {{"/proc/self/cgroup", "0::/\n"}, there[1], {0}};
+	expect_usable(2, bare);
+}
+
 #define CPUS(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
@@ -169,6 +180,7 @@ int main(void)
 		CPUS(the_groups_above_count_too),
 		CPUS(only_the_unified_hierarchy_counts),
 		CPUS(the_root_has_no_quota),
+		CPUS(the_root_of_a_container_has_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "pool/pool.h"
@@ -29,6 +32,13 @@ static atomic_bool held; // turns last until it is released
 static atomic_bool signals_open;
 
 static unsigned creations_left; // pthread_create fails from then on
+static bool epoll_fails;
+static uint64_t patience;
+
+// Is quiet at the end of its first turn, but an event has come meanwhile.
+static struct job *eager;
+static _Atomic size_t order[3]; // names, in the order in which they were served
+static atomic_uint ordered;
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
 			  void *argument);
@@ -44,6 +54,17 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 	return __real_pthread_create(thread, attributes, run, argument);
 }
 
+int __real_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags);
+
+int __wrap_epoll_create1(int flags)
+{
+	if (!epoll_fails)
+		return __real_epoll_create1(flags);
+	errno = EMFILE;
+	return -1;
+}
+
 static uint64_t job_name(const struct work *work)
 {
 	return ((const struct job *)(const void *)work)->name;
@@ -57,11 +78,18 @@ static struct turn job_serve(struct work *work, struct worker *worker, void *con
 	if (context != jobs || !sigismember(&blocked, SIGTERM) || !sigismember(&blocked, SIGINT))
 		atomic_store(&signals_open, true);
 	memset(worker->buffer, (int)worker->id, worker->pool->config.buffer_size);
-	atomic_fetch_add(&job->served, 1);
+	unsigned served = atomic_fetch_add(&job->served, 1);
+	unsigned place = atomic_fetch_add(&ordered, 1);
+	if (place < COUNT_OF(order))
+		atomic_store(&order[place], job->name);
 	worker_waits(worker);
 	while (atomic_load(&held))
 		poll(NULL, 0, 1);
 	worker_goes_on(worker);
+	if (job == eager && served == 0) {
+		atomic_store(&work->state, WORK_NOTIFIED);
+		return (struct turn){.end = TURN_QUIET};
+	}
 	return (struct turn){TURN_CLOSE, (enum close_reason)(job->name % CLOSE_REASON_COUNT)};
 }
 
@@ -87,6 +115,7 @@ static void job_close(struct work *work, enum close_reason reason, struct worker
 static int try_start(unsigned workers, struct error *error)
 {
 	memset(jobs, 0, sizeof(jobs));
+	atomic_store(&ordered, 0);
 	for (size_t i = 0; i < JOBS; i++)
 		jobs[i].name = i + 1;
 	assert_int_equal(stats_open(&stats, workers, NULL), 0);
@@ -94,7 +123,7 @@ static int try_start(unsigned workers, struct error *error)
 		.workers = workers,
 		.buffer_size = 10000,
 		.capacity = JOBS,
-		.patience = CLOCK_NEVER,
+		.patience = patience,
 		.idle_timeout = CLOCK_NEVER,
 		.send_timeout = CLOCK_NEVER,
 		.stats = stats.threads,
@@ -108,7 +137,16 @@ static int start(void **state)
 {
 	creations_left = WORKERS;
 	atomic_store(&held, false);
+	patience = CLOCK_NEVER;
 	return try_start(WORKERS, NULL);
+}
+
+static int start_impatient(void **state)
+{
+	creations_left = 1;
+	atomic_store(&held, true);
+	patience = 0;
+	return try_start(1, NULL);
 }
 
 static int end(void **state)
@@ -252,6 +290,38 @@ static void a_thread_that_cannot_be_created_leaves_nothing(void **state)
 	}
 }
 
+static void without_a_descriptor_it_does_not_start(void **state)
+{
+	struct error error = {0};
+	epoll_fails = true;
+	assert_int_equal(try_start(WORKERS, &error), -1);
+	epoll_fails = false;
+	assert_string_equal(error.message, "cannot create an epoll set: Too many open files");
+	assert_null(pool.workers); // its owner frees it only if there are some
+	stats_close(&stats);
+}
+
+// Who sends all the time is never quiet for long enough to be parked, but others come first.
+static void who_cannot_be_parked_lets_others_go_first(void **state)
+{
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	eager = &jobs[0];
+	eager->work.fd = pair[0];
+	pool_submit(&pool, &jobs[0].work);
+	pool_submit(&pool, &jobs[1].work);
+	atomic_store(&held, false);
+	wait_until(atomic_load(&jobs[0].closed) && atomic_load(&jobs[1].closed));
+	close_and_join();
+	eager = NULL;
+	for (size_t i = 0; i < COUNT_OF(order); i++)
+		assert_int_equal(atomic_load(&order[i]), i == 1 ? 2 : 1);
+	assert_int_equal(atomic_load(&stats.threads[0].counter[COUNTER_quantum_expiries]), 1);
+	assert_int_equal(atomic_load(&stats.threads[0].counter[COUNTER_connections_taken]), 4);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void ask_for_a_worker_too_many(void *argument)
 {
 	struct worker_info info;
@@ -275,6 +345,9 @@ int main(void)
 		WITH_POOL(waiting_and_serving_are_timed),
 		WITH_POOL(it_shows_what_each_worker_does),
 		WITH_POOL(there_is_no_further_worker),
+		cmocka_unit_test_setup_teardown(who_cannot_be_parked_lets_others_go_first,
+						start_impatient, end),
+		cmocka_unit_test(without_a_descriptor_it_does_not_start),
 		cmocka_unit_test(a_thread_that_cannot_be_created_leaves_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,21 @@ static void when_others_wait_it_has_its_quantum(void **state)
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
+static void say_a_byte(void)
+{
+	assert_int_equal(write(played.pair[1], "x", 1), 1);
+}
+
+static void short_messages_use_it_up_too(void **state)
+{
+	play_with_patience(5 * NS_PER_MS);
+	played.before_recv = say_a_byte;
+	work_queue_push(&played.pool.queue, &other);
+	expect_end(TURN_QUANTUM);
+	take_other();
+	assert_int_equal(played.recv.calls, QUANTUM / 4096);
+}
+
 static void when_nobody_waits_it_goes_on(void **state)
 {
 	begin_stream(5 * NS_PER_MS);
@@ -337,6 +352,7 @@ int main(void)
 		TURN(what_cannot_be_sent_is_not_taken_either),
 		TURN(room_for_one_buffer_is_room),
 		TURN(when_others_wait_it_has_its_quantum),
+		TURN(short_messages_use_it_up_too),
 		TURN(when_nobody_waits_it_goes_on),
 		TURN(without_end_of_patience_there_is_no_quantum),
 		TURN(who_has_expired_is_looked_at_once_more),

@@ -266,9 +266,21 @@ static void without_a_limit_nobody_is_watched(void **state)
 	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
 	now += 100 * LIMIT;
 	assert_null(look());
+}
+
+// A send that failed for lack of memory is told of no room later.
+static void without_a_limit_who_is_stuck_is_looked_at_all_the_same(void **state)
+{
 	end(state);
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);
-	watch_set(&watch, &things[0].work, WATCH_STUCK);
+	struct work *work = &things[0].work;
+	for (int i = 0; i < 3; i++) {
+		watch_set(&watch, work, WATCH_STUCK);
+		assert_ptr_equal(wait_for_one(now + NS_PER_S + 4), work);
+		assert_int_equal(work->state, WORK_QUEUED);
+		assert_false(work->expired);
+		atomic_store(&work->state, WORK_PARKED);
+	}
 	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
 }
 
@@ -339,6 +351,7 @@ int main(void)
 		WATCHED(who_is_taken_out_leaves_the_others),
 		WATCHED(it_can_change_its_kind),
 		WATCHED(without_a_limit_nobody_is_watched),
+		WATCHED(without_a_limit_who_is_stuck_is_looked_at_all_the_same),
 		WATCHED(it_comes_back_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
