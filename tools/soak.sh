@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # soak.sh [ROUNDS]: what takes too long for test.sh. Under the release preset, 64 clients echo 100 MiB each through 4
-# workers, every byte compared; newcomers are served beside 10,000 silent and 1,000 stuck clients; five million messages
-# wait for lost wake-ups. Then all unit and system tests ROUNDS times (default 5) under each of release, asan and tsan,
+# workers, every byte compared; newcomers are served beside 10,000 silent and 1,000 stuck clients; 18,000 are parked for
+# 10 s; five million messages wait for lost wake-ups. Then all unit and system tests ROUNDS times (default 5) under each of release, asan and tsan,
 # two at a time, so that a test that flakes shows. Exits with 0 only if all went well.
 set -euo pipefail
 
@@ -23,6 +23,9 @@ time ECHOD_TEST_BYTES=$((100 << 20)) timeout 1800 build/release/tests/system/sys
 
 echo "=== 10,000 silent clients and 1,000 that never read, 4 workers"
 time ECHOD_TEST_SILENT=10000 ECHOD_TEST_STUCK=1000 timeout 1800 build/release/tests/system/system_starvation
+
+echo "=== 18,000 parked connections for 10 s: no CPU"
+time ECHOD_TEST_CROWD=18000 ECHOD_TEST_SPAN_MS=10000 timeout 1800 build/release/tests/system/system_parking
 
 echo "=== five million messages through 1, 2 and 3 workers"
 time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_wakeups

@@ -248,14 +248,15 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	struct work_queue_info queue;
 	work_queue_inspect(&server->pool.queue, &queue);
 	struct memory_use memory = memory_use();
+	uint64_t pending = atomic_load_explicit(&server->pending.bytes, memory_order_relaxed);
+	uint64_t pending_max = atomic_load_explicit(&server->pending.max, memory_order_relaxed);
 	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
 	snapshot->counter[COUNTER_wakes_withheld] = queue.wakes_withheld;
-	snapshot->gauge[GAUGE_pending_bytes] =
-		atomic_load_explicit(&server->pending.bytes, memory_order_relaxed);
-	snapshot->gauge[GAUGE_pending_bytes_max] =
-		atomic_load_explicit(&server->pending.max, memory_order_relaxed);
+	snapshot->gauge[GAUGE_pending_bytes] = pending;
+	// A worker adds first, and then raises the maximum.
+	snapshot->gauge[GAUGE_pending_bytes_max] = pending > pending_max ? pending : pending_max;
 	snapshot->gauge[GAUGE_queue_depth] = queue.depth;
 	snapshot->gauge[GAUGE_queue_depth_max] = queue.depth_max;
 	snapshot->gauge[GAUGE_workers_total] = workers;

@@ -107,6 +107,13 @@ inline register_events()
 	fi
 }
 
+/* To the back of the queue: in TURN_QUANTUM, or when others wait. */
+inline put_back()
+{
+	state = QUEUED;
+	atomic { queue++; assert(queue == 1) }
+}
+
 /* parking_lot_park, in park_work; `parked` tells whether it went through. */
 inline park()
 {
@@ -182,7 +189,8 @@ turn:	last_look = expired;
 			park();
 			if
 			:: parked -> break
-			:: else -> goto turn
+			:: !parked -> goto turn
+			:: !parked -> put_back(); break
 			fi
 		:: got > 0 -> /* is_drained, when in a hurry: TURN_QUIET */
 			last_look = false;
@@ -195,12 +203,12 @@ turn:	last_look = expired;
 				park();
 				if
 				:: parked -> break
-				:: else -> goto turn
+				:: !parked -> goto turn
+				:: !parked -> put_back(); break
 				fi
 			:: true
 			:: true -> /* TURN_QUANTUM */
-				state = QUEUED;
-				atomic { queue++; assert(queue == 1) };
+				put_back();
 				break
 			fi
 		fi

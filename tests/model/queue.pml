@@ -41,7 +41,7 @@ byte asleep, at_lot;
 #define UNLOCK }
 #define RELOCK !blocked[me]
 #define CLIENT_ACTS true
-#define MAY_WAIT (members <= WORKERS)
+#define MAY_WAIT (members <= (WORKERS < CPUS -> WORKERS : CPUS))
 #else
 #define LOCK atomic { !lock -> lock = true }
 #define UNLOCK lock = false

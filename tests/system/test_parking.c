@@ -73,22 +73,30 @@ static void test_patient_worker_is_shown(void **state)
 	daemon_stop(daemon);
 }
 
+// Asks seldom, as answering costs the server the very CPU time that is measured.
+static void wait_for_closed(struct daemon *daemon, size_t count)
+{
+	uint64_t deadline = clock_deadline(PATIENCE);
+	while (stats_counter(daemon, "connections_closed_idle") < count) {
+		assert_true(clock_now() < deadline);
+		poll(NULL, 0, 20);
+	}
+}
+
 static void test_idle_time_out(void **state)
 {
 	(void)state;
-	const uint64_t limit = 2 * NS_PER_S;
-	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "2s", NULL);
+	const uint64_t limit = 5 * NS_PER_S;
+	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "5s", NULL);
 	size_t count = crowd_room(IDLERS, 0);
 	uint64_t first = clock_now();
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], count);
 	crowd_ping(&crowd, 1);
 	uint64_t last = clock_now();
 	uint64_t cpu = process_cpu_time(daemon->process);
-	while (stats_counter(daemon, "connections_closed_idle") == 0)
-		poll(NULL, 0, 20);
+	wait_for_closed(daemon, 1);
 	assert_true(clock_now() - first >= limit - 20 * NS_PER_MS);
-	while (stats_counter(daemon, "connections_closed_idle") < count)
-		poll(NULL, 0, 20);
+	wait_for_closed(daemon, count);
 	assert_true(clock_now() - last <= limit * 3 || SLOWER);
 	cpu = process_cpu_time(daemon->process) - cpu;
 	assert_true(cpu <= 500 * NS_PER_MS || SLOWER);
@@ -99,11 +107,20 @@ static void test_idle_time_out(void **state)
 	daemon_stop(daemon);
 }
 
+// ECHOD_TEST_CROWD says how many, and then there must be room for them.
+static size_t wanted_crowd(void)
+{
+	size_t wanted = crowd_number("ECHOD_TEST_CROWD", CROWD), room = crowd_room(wanted, 0);
+	if (getenv("ECHOD_TEST_CROWD"))
+		assert_int_equal(room, wanted);
+	return room;
+}
+
 static void test_parked_connections_cost_nothing(void **state)
 {
 	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "4", "--idle-timeout", "never", NULL);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], wanted_crowd());
 	crowd_ping(&crowd, 1);
 	stats_wait(daemon, "connections_parked", crowd.count);
 	crowd_expect_no_cpu(daemon);
@@ -128,7 +145,6 @@ static void test_drain_cuts_parked_connections(void **state)
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
 	process_signal(daemon->process, SIGTERM);
-	stats_wait(daemon, "draining", 1);
 	expect_all_cut(daemon, &crowd);
 }
 
@@ -175,41 +191,34 @@ static void test_one_cpu(void **state)
 }
 
 // Polling pays for clients that answer at once, if there is a CPU to spare; and it ends with them.
-static void test_spinning(void **state)
+static void expect_spinning(const char *workers, size_t clients)
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "4", "--spin", "1ms", NULL);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 2);
+	struct daemon *daemon = daemon_start("--workers", workers, "--spin", "1ms", NULL);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], clients);
 	for (uint64_t round = 0; round < 3000; round++)
 		crowd_ping(&crowd, round);
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		assert_true(stats_counter(daemon, "spin_hits") > 0);
 	else
 		assert_int_equal(stats_counter(daemon, "spin_hits"), 0);
-	stats_wait(daemon, "connections_parked", 2);
+	stats_wait(daemon, "connections_parked", clients);
 	crowd_expect_no_cpu(daemon);
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
 }
 
-// The same for the leader: more clients than have a worker to themselves.
+static void test_worker_spins(void **state)
+{
+	(void)state;
+	expect_spinning("4", 1);
+}
+
+// More clients than have a worker to themselves.
 static void test_leader_spins(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--spin", "1ms", NULL);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 3);
-	for (uint64_t round = 0; round < 3000; round++)
-		crowd_ping(&crowd, round);
-	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
-		assert_true(stats_counter(daemon, "spin_hits") > 0);
-	else
-		assert_int_equal(stats_counter(daemon, "spin_hits"), 0);
-	stats_wait(daemon, "connections_parked", 3);
-	crowd_expect_no_cpu(daemon);
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
+	expect_spinning("1", 3);
 }
 
 int main(void)
@@ -224,7 +233,7 @@ int main(void)
 		daemon_test(test_drain_cuts_parked_connections),
 		daemon_test(test_stop_cuts_parked_connections),
 		daemon_test(test_one_cpu),
-		daemon_test(test_spinning),
+		daemon_test(test_worker_spins),
 		daemon_test(test_leader_spins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,24 +83,23 @@ static void read_a_little(struct stream *slow)
 static void stuck_are_cut_and_slow_are_not(const char *workers)
 {
 	static const char flood[BUFFER];
-	struct daemon *daemon = start(workers, "64k", "1s");
+	struct daemon *daemon = start(workers, "64k", "2s");
 	struct stream slow[SLOW];
 	int stuck[CLIENTS];
 	for (size_t i = 0; i < SLOW; i++)
 		slow[i] = (struct stream){.fd = peer_connect(daemon->address[1]),
 					  .seed = i,
-					  .total = 2 << 20,
+					  .total = 8 << 20,
 					  .half_close = true};
 	for (size_t i = 0; i < CLIENTS; i++)
 		stuck[i] = peer_connect(daemon->address[1]);
 	uint64_t begin = clock_now();
-	stream_fill(slow, SLOW);
-	while (clock_now() - begin < 3 * NS_PER_S) {
+	while (clock_now() - begin < 6 * NS_PER_S) {
+		stream_fill(slow, SLOW); // which takes 100 ms at least
 		for (size_t i = 0; i < CLIENTS; i++)
 			peer_send_some(stuck[i], flood, sizeof(flood));
 		for (size_t i = 0; i < SLOW; i++)
 			read_a_little(&slow[i]);
-		poll(NULL, 0, 100);
 	}
 	stats_wait(daemon, "connections_closed_stalled", CLIENTS);
 	assert_int_equal(stats_counter(daemon, "connections_open"), SLOW);

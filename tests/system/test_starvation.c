@@ -55,6 +55,7 @@ static void expect_first_echo_soon(struct daemon *daemon)
 	}
 	if (best > BOUND)
 		fail_msg("p99 of the first echo: %ju us", (uintmax_t)(best / 1000));
+	print_message("p99 of the first echo: %ju us\n", (uintmax_t)(best / 1000));
 }
 
 static struct stream *connect_stuck(struct daemon *daemon, size_t count)
@@ -81,13 +82,17 @@ static void assert_footprint(struct daemon *daemon, size_t stuck)
 	assert_true(pending > 0 && stats_counter(daemon, "parks_writing") >= stuck);
 	if (sizeof(ECHOD_SANITIZE) == 1) // whose shadows and quarantines are not the server's
 		assert_true(process_resident(daemon->process) < (256 << 20));
+	print_message("resident: %ju KiB\n", (uintmax_t)(process_resident(daemon->process) >> 10));
 }
 
 static void test_newcomers_are_served(void **state)
 {
 	(void)state;
 	size_t stuck = crowd_number("ECHOD_TEST_STUCK", STUCK);
-	size_t silent = crowd_room(crowd_number("ECHOD_TEST_SILENT", SILENT), stuck);
+	size_t wanted = crowd_number("ECHOD_TEST_SILENT", SILENT);
+	size_t silent = crowd_room(wanted, stuck);
+	if (getenv("ECHOD_TEST_SILENT")) // then there must be room for them
+		assert_int_equal(silent, wanted);
 	char path[128];
 	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	struct daemon *daemon =
@@ -96,7 +101,11 @@ static void test_newcomers_are_served(void **state)
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], silent);
 	stats_wait(daemon, "connections_parked", silent);
 	struct stream *streams = connect_stuck(daemon, stuck);
-	stream_fill(streams, stuck);
+	// A server that stands still for a moment looks as if it had no room.
+	uint64_t deadline = clock_deadline(PATIENCE);
+	do {
+		stream_fill(streams, stuck);
+	} while (stats_counter(daemon, "parks_writing") < stuck && clock_now() < deadline);
 	for (size_t i = 0; i < stuck; i++)
 		assert_true(streams[i].sent < streams[i].total);
 	stats_wait(daemon, "connections_parked", silent + stuck);

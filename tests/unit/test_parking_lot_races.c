@@ -139,7 +139,7 @@ static void *send_just_then(void *argument)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t deadline = clock_deadline(PATIENCE);
 		while (atomic_load(&received) < i && clock_now() < deadline)
-			;
+			sched_yield();
 		for (volatile unsigned spin = 0; spin < i % 500; spin++)
 			;
 		if (send(parked.pair[1], "x", 1, MSG_NOSIGNAL) != 1)
