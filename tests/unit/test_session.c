@@ -18,7 +18,7 @@
 #include "inside.h"
 #include "peer.h"
 
-static uint64_t later; // ns that the clock is ahead
+static _Atomic uint64_t later; // ns that the clock is ahead
 
 int __real_clock_gettime(clockid_t id, struct timespec *time);
 int __wrap_clock_gettime(clockid_t id, struct timespec *time);

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# build.sh [PRESET]: builds echod, the load generator and every peer whose toolchain is there, in build/PRESET (default
-# release). Writes build/PRESET/bench/absent: a line for each peer that is not there, `NAME why`.
+# build.sh: builds echod, the load generator and every peer whose toolchain is there, in build/release. Writes
+# build/release/bench/absent: a line for each peer that is not there, `NAME why`.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-preset=${1-release}
-out=$root/build/$preset/bench
+out=$root/build/release/bench
 log=$out/build.log
 
 # absent NAME WHY
@@ -20,8 +19,8 @@ logged() {
 }
 
 build_c() {
-	if ! { cd "$root" && logged cmake --preset "$preset" &&
-		logged cmake --build --preset "$preset" --target echod bench; }; then
+	if ! { cd "$root" && logged cmake --preset release &&
+		logged cmake --build --preset release --target echod bench; }; then
 		cat "$log" >&2
 		echo "build.sh: the build failed" >&2
 		exit 1
@@ -35,7 +34,7 @@ build_c() {
 build_go() {
 	command -v go >/dev/null || { absent go "there is no go here" && return; }
 	(cd "$here/peers/go" && GOFLAGS=-mod=mod GOTOOLCHAIN=local GOCACHE=$out/go-cache \
-		logged go build -o "$out/go" .) || absent go "go build failed, see $log"
+		logged go build -o "$out/go" .) || absent go "go build failed, see ${log#"$root/"}"
 }
 
 # With the crates that Debian packages, and nothing from the network. Built from a copy: cargo writes beside its sources.
@@ -51,7 +50,7 @@ build_rust() {
 	if (cd "$out/rust-build" && logged cargo build --release --offline); then
 		ln -sf rust-build/target/release/peer "$out/rust"
 	else
-		absent rust "cargo build failed, see $log"
+		absent rust "cargo build failed, see ${log#"$root/"}"
 	fi
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # callgrind.sh [SERVER...]: instructions and system calls a message, with one connection and crowded (150), for echod and
-# the yardstick (or these servers). Neither depends on the machine's mood. Needs valgrind and strace, and what build.sh
-# has built; writes tables to standard output.
+# the yardstick (or these servers), on CPU 0 with the load on CPU 1. Neither depends on the machine's mood. Needs valgrind
+# and strace, and what build.sh has built; writes tables to standard output.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,9 +38,9 @@ measure() {
 	shift 3
 	port=$((port + 1))
 	server_command "$server" "$port"
-	setsid "$@" "${command[@]}" >/dev/null 2>"$scratch/log" </dev/null &
+	setsid taskset -c 0 "$@" "${command[@]}" >/dev/null 2>"$scratch/log" </dev/null &
 	server_pid=$!
-	line=$(timeout -k 5 $((seconds + 60)) "$bench/load" --connections "$connections" \
+	line=$(timeout -k 5 $((seconds + 60)) taskset -c 1 "$bench/load" --connections "$connections" \
 		--duration "${seconds}s" --warm-up 0 "$port")
 	stop_server
 	[[ $line =~ \"messages\":\ ([0-9]+) ]] && messages=${BASH_REMATCH[1]}
@@ -49,7 +49,7 @@ measure() {
 
 # instructions FILE: the total that callgrind has written.
 instructions() {
-	sed -n 's/^\(summary\|totals\): //p' "$1" | head -n 1
+	sed -n 's/^\(summary\|totals\): //;T;p;q' "$1"
 }
 
 # What start-up costs falls out of the difference of a long and a short run.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # what is set is for who sources it
 # What is measured, for run.sh: `cells`, and the load of each.
 
-cells=(blocking-1-64 spin-1-64)
+cells=(blocking-1-64)
 for connections in 1 2 10 50 150 500 1000 5000 10000; do
 	for size in 64 512 1000; do
 		cells+=("ping-$connections-$size")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from results import Results
+from results import Results, compare
 from targets import against_best, rows
 
 BEGIN = "<!-- made by tools/bench/run.sh: begin -->"
@@ -17,16 +17,17 @@ SKELETON = f"# Benchmarks\n\n{BEGIN}\n{END}\n\n## Analysis\n"
 TITLES = {
     "ping": "Ping-pong, messages of {} bytes",
     "blocking": "Round trip, 1 connection, client blocking in recv, {} bytes",
-    "spin": "Round trip, 1 connection, client polling recv, {} bytes",
     "stream": "Bulk streaming",
     "churn": "Connect, echo 64 bytes, close",
     "mixed": "50 ping-pong connections beside one bulk stream",
     "parked": "100 active connections among 18,000 parked",
 }
-LEGEND = """Ratio: rate over the yardstick's in the same round, median of the rounds; noise: how far two runs of the yardstick
-in one round were apart. `=`: a tie, the difference is within the noise. CPU: of the server, per message or MB echoed;
-busy: how much of a CPU that was (well under 1.00 with a CPU of its own: the load generator was the limit). Memory:
-resident at the end; of several processes the sum of their proportional shares. Times are in µs."""
+LEGEND = """Ratio: rate over the yardstick's in the same round, median of the rounds. Noise: how far the same median of the
+yardstick's second run over its first is from 1, and twice the standard error of that median; below it nothing is a
+difference. `=`: a tie, the difference is within the noise; `?`: it is within a noise of more than 10 %, which says
+nothing. CPU: of the server, per message or MB echoed; busy: how much of a CPU that was; load busy: the same of the load
+generator, which near 1.00 was the limit. Memory: resident at the end; of several processes the sum of their
+proportional shares. Times are in µs."""
 
 
 def table(head, body):
@@ -37,7 +38,11 @@ def table(head, body):
 def group_of(cell):
     """Cells that make one table: those of a mode with one message size."""
     parts = cell.split("-")
-    return parts[0], parts[2] if parts[0] in ("ping", "blocking", "spin") else ""
+    return parts[0], parts[2] if parts[0] in ("ping", "blocking") else ""
+
+
+def connections_of(cell):
+    return int(cell.split("-")[1])
 
 
 def short(value):
@@ -45,26 +50,23 @@ def short(value):
 
 
 def ratio_text(results, cell, server):
-    figure = results.figure(cell, server)
-    if not figure or figure.ratio is None:
-        return "failed" if results.missing.get((cell, server), "").startswith("failed") else "–"
-    noise = results.noise(cell)
-    text = f"{figure.ratio:.2f}"
-    if figure.unserved:
-        return f"{text} ({figure.unserved} unserved)"
-    if figure.errors:
-        return f"{text} ({figure.errors} errors)"
-    return text + " =" if noise is not None and server != results.yardstick and abs(figure.ratio - 1) <= noise else text
+    ratio = results.ratio((cell, server), (cell, results.yardstick))
+    trouble = results.trouble(cell, server)
+    if ratio is None:
+        return trouble or "–"
+    if trouble:
+        return f"{ratio:.2f} ({trouble})"
+    verdict = compare(ratio, results.noise(cell)) if server != results.yardstick else ""
+    return f"{ratio:.2f}" + {"tie": " =", "inconclusive": " ?"}.get(verdict, "")
 
 
-def noise_text(results, cell):
-    noise = results.noise(cell)
+def noise_text(noise):
     return "–" if noise is None else f"± {100 * noise:.0f} %"
 
 
 def detail(results, cell):
     bulk = cell.startswith(("stream", "mixed"))
-    head = ["server", "ratio", "MB/s" if cell.startswith("stream") else "1/s", "p50", "p99", "p99.9", "CPU", "busy", "MiB"]
+    head = ["server", "ratio", "MB/s" if cell.startswith("stream") else "1/s", "p50", "p99", "p99.9", "CPU", "busy", "load busy", "MiB"]
     body = []
     for server in results.servers:
         figure = results.figure(cell, server)
@@ -72,21 +74,21 @@ def detail(results, cell):
             continue
         row = [server, ratio_text(results, cell, server), short(figure.rate)]
         row += [short(value or None) for value in (figure.p50, figure.p99, figure.p999)]
-        row += [f"{figure.cpu:.2f}", f"{figure.busy:.2f}", f"{figure.mib:.1f}"]
+        row += [f"{figure.cpu:.2f}", f"{figure.busy:.2f}", f"{figure.load_busy:.2f}", f"{figure.mib:.1f}"]
         body.append(row + [short(figure.bulk)] if bulk else row)
-    title = f"<details><summary>{cell}: noise {noise_text(results, cell)}</summary>\n\n"
+    title = f"<details><summary>{cell}: noise {noise_text(results.noise(cell))}</summary>\n\n"
     return title + table(head + ["bulk MB/s"] if bulk else head, body) + "\n\n</details>"
 
 
 def group_section(results, group, cells):
     mode, size = group
     if mode == "ping" and len(cells) > 1:
-        heads = [f"{int(cell.split('-')[1]):,}" for cell in cells]
+        heads = [f"{connections_of(cell):,}" for cell in cells]
     else:
         heads = cells
     body = [[server] + [ratio_text(results, cell, server) for cell in cells] for server in results.servers]
     body = [row for row in body if any(text != "–" for text in row[1:])]
-    body.append(["*noise*"] + [noise_text(results, cell) for cell in cells])
+    body.append(["*noise*"] + [noise_text(results.noise(cell)) for cell in cells])
     first = "server \\ connections" if mode == "ping" else "server"
     parts = [f"### {TITLES.get(mode, mode).format(size)}", table([first] + heads, body)]
     if mode == "ping" and len(cells) > 1:
@@ -94,14 +96,23 @@ def group_section(results, group, cells):
     return "\n\n".join(parts + [detail(results, cell) for cell in cells])
 
 
+def best_text(found):
+    """The columns for what against_best has found."""
+    if not found:
+        return ["–"] * 4
+    peer, ratio, noise, verdict = found
+    return [peer or "–", short(ratio), noise_text(noise), verdict]
+
+
 def summary(results):
     body = []
     for cell in results.cells:
-        found = against_best(results, cell)
-        if found:
-            peer, ratio, noise, verdict = found
-            body.append([cell, peer, f"{ratio:.2f}", f"± {100 * noise:.0f} %", verdict])
-    return table(["cell", "best peer", "echod ÷ best peer", "noise", "echod is"], body) if body else "echod was not measured."
+        rate, tail = against_best(results, cell), against_best(results, cell, "p999_us", False)
+        if rate or tail:
+            body.append([cell] + best_text(rate) + best_text(tail))
+    head = ["cell", "best peer", "echod ÷ best peer", "noise", "echod is"]
+    head += ["p99.9: best peer", "echod ÷ best peer", "noise", "echod is"]
+    return table(head, body) if body else "echod was not measured."
 
 
 def conditions(results):
@@ -118,8 +129,11 @@ def conditions(results):
     for name, why in results.absent.items():
         lines.append(f"- **absent**: {name} ({why})")
     reasons = collections.defaultdict(list)
-    for (cell, server), why in results.missing.items():
-        reasons[server, why].append(cell)
+    for (cell, server), why in results.skipped.items():
+        reasons[server, f"not tried: {why}"].append(cell)
+    for (cell, server), failures in results.failed.items():
+        for why in sorted({why for _, why in failures}):
+            reasons[server, f"failed: {why}"].append(cell)
     for (server, why), cells in reasons.items():
         where = ", ".join(cells) if len(cells) <= 4 else f"{len(cells)} cells"
         lines.append(f"- {server} in {where}: {why}")
@@ -131,11 +145,9 @@ def generated(results):
     for cell in results.cells:
         groups[group_of(cell)].append(cell)
     parts = ["## Conditions", conditions(results)]
-    judged = [list(row) for row in rows(results)]
-    if judged:
-        parts += ["## Targets", table(["target", "measured", "verdict"], judged)]
+    parts += ["## Targets", table(["target", "measured", "verdict"], rows(results))]
     parts += ["## echod against the best peer of each cell", summary(results), "## All servers", LEGEND]
-    parts += [group_section(results, group, cells) for group, cells in groups.items()]
+    parts += [group_section(results, group, sorted(cells, key=connections_of)) for group, cells in groups.items()]
     return "\n\n".join(parts)
 
 
@@ -151,15 +163,15 @@ def plot(results, path, title, label, cells, value):
     curves, data = [], []
     for server in results.servers:
         points = []
-        for cell in cells:
-            figure = results.figure(cell, server)
-            if figure and not figure.unserved and value(figure):
-                points.append(f"{cell.split('-')[1]} {value(figure)}")
+        for cell in sorted(cells, key=connections_of):
+            height = value(cell, server)
+            if height and not results.trouble(cell, server):
+                points.append(f"{connections_of(cell)} {height}")
         if len(points) > 1:
             width = 3 if server == "echod" else 1
             name = server.replace("_", " ")
             curves.append(f"'-' with linespoints linewidth {width} title '{name}'")
-            data += sorted(points, key=lambda point: int(point.split()[0])) + ["e"]
+            data += points + ["e"]
     if label.startswith("p99"):
         script.append("set logscale y")
     if curves:
@@ -172,6 +184,14 @@ def plots(results, folder):
         print("report.py: there is no gnuplot: no plots made", file=sys.stderr)
         return
     os.makedirs(folder, exist_ok=True)
+
+    def rate_ratio(cell, server):
+        return results.ratio((cell, server), (cell, results.yardstick))
+
+    def p99(cell, server):
+        figure = results.figure(cell, server)
+        return figure and figure.p99
+
     sizes = collections.defaultdict(list)
     for cell in results.cells:
         if cell.startswith("ping-"):
@@ -179,8 +199,8 @@ def plots(results, folder):
     for size, cells in sizes.items():
         if len(cells) > 1:
             title = f"Ping-pong, {size} bytes"
-            plot(results, f"{folder}/ratio-{size}.svg", title, "rate, yardstick = 1", cells, lambda figure: figure.ratio)
-            plot(results, f"{folder}/p99-{size}.svg", title, "p99, µs", cells, lambda figure: figure.p99)
+            plot(results, f"{folder}/ratio-{size}.svg", title, "rate, yardstick = 1", cells, rate_ratio)
+            plot(results, f"{folder}/p99-{size}.svg", title, "p99, µs", cells, p99)
 
 
 def main():

@@ -1,37 +1,57 @@
-"""Reads what run.sh has recorded, and makes figures of it: medians over rounds, ratios to the yardstick in the same
-round, and how far the yardstick is from itself."""
+"""Reads what run.sh has recorded, and makes figures of it: medians over rounds, ratios of two servers or cells paired by
+round, and the noise of such a ratio, from the yardstick against itself."""
 
+import functools
 import json
+import math
+import random
 import statistics
+
+LOUD = 0.1  # noise above which a tie says nothing
+
+
+def compare(ratio, noise, more_is_better=True):
+    """What a ratio says: `ahead`, `behind`, `tie` where it is within the noise, or `inconclusive`. Twice and half are
+    equally far from 1."""
+    if noise is None:
+        return "inconclusive"
+    if abs(math.log(ratio)) <= math.log1p(noise):
+        return "tie" if noise <= LOUD else "inconclusive"
+    return "ahead" if (ratio > 1) == more_is_better else "behind"
+
+
+def _spread(values):
+    """Twice the standard error of their median, by bootstrap; the same at each call."""
+    source = random.Random(1)
+    medians = [statistics.median(source.choices(values, k=len(values))) for _ in range(1000)]
+    return 2 * statistics.stdev(medians)
 
 
 class Figure:
     """A server in a cell: medians over the rounds."""
 
-    def __init__(self, runs, ratios):
+    def __init__(self, runs):
         def median(key):
             return statistics.median(run[key] for run in runs)
 
-        self.rounds = len(runs)
         self.rate = median("rate")
-        self.ratio = statistics.median(ratios) if ratios else None
         self.p50, self.p99, self.p999 = median("p50_us"), median("p99_us"), median("p999_us")
-        self.messages_per_s = median("messages_per_s")
         self.bulk = median("bulk_mb_per_s")
         self.cpu = statistics.median(run["server_cpu_us"] / max(run["units"], 1) for run in runs)
         self.busy = statistics.median(run["server_cpu_us"] / run["seconds"] / 1e6 for run in runs)
+        self.load_busy = statistics.median(run["load_cpu_us"] / run["seconds"] / 1e6 for run in runs)
         self.mib = median("server_kib") / 1024
-        self.errors = sum(run["errors"] for run in runs)
-        self.unserved = max(run["unserved"] for run in runs)
 
 
 class Results:
     """All of a file. `servers` and `cells` are in the order in which they were measured."""
 
     def __init__(self, path):
-        self.metas, self.absent, self.missing = [], {}, {}
+        self.metas, self.absent = [], {}
         self.cells, self.servers = [], []
-        self.runs = {}  # (cell, server) to {(round, run): ...}
+        self.runs = {}  # (cell, server) to {(session, round, run): ...}
+        self.skipped = {}  # (cell, server) to why
+        self.failed = {}  # (cell, server) to [(session, why), ...]
         session = 0
         with open(path, encoding="utf-8") as lines:
             for line in lines:
@@ -49,60 +69,74 @@ class Results:
         self.servers = [self.yardstick] + [name for name in self.servers if name != self.yardstick]
 
     def _add_run(self, session, entry):
-        cell, server = entry["cell"], entry["server"]
+        cell, server = which = entry["cell"], entry["server"]
         if cell not in self.cells:
             self.cells.append(cell)
         if server not in self.servers:
             self.servers.append(server)
-        if "messages" not in entry:
-            why = entry.get("skipped")
-            self.missing[cell, server] = f"not tried: {why}" if why else f"failed: {entry['failed']}"
-            return
-        bulk = cell.startswith("stream")
-        entry["rate"] = entry["bulk_mb_per_s" if bulk else "messages_per_s"]
-        entry["units"] = entry["rate"] * entry["seconds"]
-        self.runs.setdefault((cell, server), {})[session, entry["round"], entry["run"]] = entry
+        if "skipped" in entry:
+            self.skipped[which] = entry["skipped"]
+        elif "failed" in entry:
+            self.failed.setdefault(which, []).append((session, entry["failed"]))
+        else:
+            bulk = cell.startswith("stream")
+            entry["rate"] = entry["bulk_mb_per_s" if bulk else "messages_per_s"]
+            entry["units"] = entry["rate"] * entry["seconds"]
+            self.runs.setdefault(which, {})[session, entry["round"], entry["run"]] = entry
+            # What went wrong in an earlier session has been put right since.
+            self.skipped.pop(which, None)
+            self.failed[which] = [failure for failure in self.failed.get(which, []) if failure[0] == session]
 
-    def _by_round(self, cell):
-        """The yardstick's runs in each round: {round: [run, run]}."""
-        rounds = {}
-        for (session, number, _), run in self.runs.get((cell, self.yardstick), {}).items():
-            rounds.setdefault((session, number), []).append(run)
-        return rounds
+    def trouble(self, cell, server):
+        """What went wrong with a server in a cell, whatever its figures; "" if nothing did."""
+        runs = self.runs.get((cell, server), {}).values()
+        counts = {
+            "failed": len(self.failed.get((cell, server), [])),
+            "unserved": max((run["unserved"] for run in runs), default=0),
+            "errors": sum(run["errors"] for run in runs),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
     def figure(self, cell, server):
         """A Figure, or None where the server was not measured."""
         runs = self.runs.get((cell, server))
-        if not runs:
-            return None
-        reference = {
-            number: statistics.mean(run["rate"] for run in pair) for number, pair in self._by_round(cell).items()
-        }
-        ratios = [run["rate"] / reference[key[:2]] for key, run in runs.items() if reference.get(key[:2])]
-        return Figure(list(runs.values()), ratios)
+        return Figure(list(runs.values())) if runs else None
 
+    def _by_round(self, which, key):
+        """{round: [a value for each run]}: two for the yardstick, one for others. A value of 0 is none."""
+        rounds = {}
+        for (session, number, _), run in sorted(self.runs.get(which, {}).items()):
+            if run[key]:
+                rounds.setdefault((session, number), []).append(run[key])
+        return rounds
+
+    @functools.cache
+    def ratio(self, ours, theirs, key="rate"):
+        """The median over the rounds of ours ÷ theirs in the same round, each a (cell, server); None if no round has
+        both."""
+        above, below = self._by_round(ours, key), self._by_round(theirs, key)
+        ratios = [statistics.mean(above[number]) / statistics.mean(below[number]) for number in above if number in below]
+        return statistics.median(ratios) if ratios else None
+
+    @functools.cache
     def noise(self, cell, key="rate"):
-        """How far the two runs of the yardstick in a round are apart, as a ratio of their mean: of all rounds the
-        largest but one. Differences smaller than that prove nothing. None where it cannot be told."""
-        apart = []
-        for pair in self._by_round(cell).values():
-            if len(pair) == 2 and sum(run[key] for run in pair) > 0:
-                apart.append(2 * abs(pair[0][key] - pair[1][key]) / (pair[0][key] + pair[1][key]))
-        if not apart:
+        """How far from 1 the yardstick's second run ÷ its first comes out as a median over the rounds, and how well
+        that median is known: what a ratio must exceed to be a difference. None where it cannot be told."""
+        pairs = [pair for pair in self._by_round((cell, self.yardstick), key).values() if len(pair) == 2]
+        if len(pairs) < 2:
             return None
-        return sorted(apart)[-2] if len(apart) >= 5 else max(apart)
+        ratios = [math.log(second / first) for first, second in pairs]
+        return math.expm1(abs(statistics.median(ratios)) + _spread(ratios))
 
-    def best_peer(self, cell, key, largest=True):
-        """(name, value) of the best peer by an attribute of Figure; (None, None) if none was measured. The polling
-        pair, which serves one client and burns a CPU, is no peer."""
-        values = []
+    def best_peer(self, cell, key, more_is_better=True):
+        """(name, echod's ratio to it) of the peer against which echod does worst; (None, None) if there is none. The
+        polling pair, which serves one client and burns a CPU, is no peer."""
+        found = []
         for name in self.servers:
-            figure = self.figure(cell, name)
-            if name in ("echod", "pingpair") or not figure or figure.errors or figure.unserved:
-                continue
-            if getattr(figure, key):
-                values.append((getattr(figure, key), name))
-        if not values:
+            ratio = self.ratio((cell, "echod"), (cell, name), key)
+            if name not in ("echod", "pingpair") and ratio is not None and not self.trouble(cell, name):
+                found.append((ratio, name))
+        if not found:
             return None, None
-        value, name = max(values) if largest else min(values)
-        return name, value
+        ratio, name = min(found) if more_is_better else max(found)
+        return name, ratio

@@ -33,7 +33,8 @@ server in every cell in interleaved rounds, the yardstick ($yardstick) twice in 
 and writes a report. The whole of it takes hours; --quick some minutes.
 
 Options:
-  -q, --quick             a few cells; only echod and the yardstick, unless --peers
+  -q, --quick             a few cells; only echod, the yardstick and the polling
+                          pair, unless --peers
   -c, --cells LIST        only these cells, comma-separated, globs such as 'ping-*-64'
   -p, --peers LIST        only these peers, comma-separated, besides the yardstick
   -r, --rounds N          rounds (default $rounds; fewer than 5 prove little)
@@ -154,8 +155,8 @@ describe() {
 	commit=$(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown)
 	record "\"meta\": true, \"date\": \"$(date -u +'%Y-%m-%d %H:%M UTC')\", \"commit\": \"$commit\", \
 \"kernel\": \"$(uname -r)\", \"cpus\": $(nproc --all), \
-\"cpu\": \"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)\", \
-\"compiler\": \"$(cc --version | head -n 1)\", \"load_average\": \"$(cut -d ' ' -f 1-3 /proc/loadavg)\", \
+\"cpu\": \"$(sed -n '/^model name/{s/^[^:]*: //p;q}' /proc/cpuinfo)\", \
+\"compiler\": \"$(cc --version | sed -n 1p)\", \"load_average\": \"$(cut -d ' ' -f 1-3 /proc/loadavg)\", \
 \"seconds\": $seconds, \"server_cpu\": \"$server_cpu\", \"load_cpu\": \"$load_cpu\", \
 \"yardstick\": \"$yardstick\", \"echod_options\": \"${echod_options[*]}\"}"
 }
@@ -220,7 +221,9 @@ run_one() {
 	if [[ $line == '{'* ]] && ((status < 2)); then
 		record "$head, ${line#\{}"
 	else
-		why=$(cat "$bench/load.err" "$bench/server.log" | head -n 1 | tr -cd '[:alnum:] .,:;/()_-')
+		why=$(cat "$bench/load.err" "$bench/server.log" | sed -n 1p | tr -cd '[:alnum:] .,:;/()_-')
+		# The same reason in every round is to be one reason.
+		why=${why//$port/PORT}
 		record "$head, \"failed\": \"${why:-status $status}\"}"
 	fi
 }
@@ -256,6 +259,7 @@ if $build; then
 	"$here/install.sh"
 	"$here/build.sh"
 fi
+command -v python3 >/dev/null || fail 3 "there is no python3, which makes the report"
 [[ -x $bench/load && -x $echod ]] || fail 3 "there is no $bench/load or no $echod; leave out --no-build"
 taskset -c "$server_cpu,$load_cpu" true || fail 2 "CPUs '$server_cpu' and '$load_cpu' cannot be used"
 $append || : >"$results"

@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 )
 
+// A new one is zeroed, which connections that come and go need not pay for each time.
+var buffers = sync.Pool{New: func() any { return new([65536]byte) }}
+
 func serve(conn net.Conn) {
 	defer conn.Close()
-	buffer := make([]byte, 65536)
+	buffer := buffers.Get().(*[65536]byte)
+	defer buffers.Put(buffer)
 	for {
-		received, err := conn.Read(buffer)
+		received, err := conn.Read(buffer[:])
 		if received > 0 {
 			if _, failed := conn.Write(buffer[:received]); failed != nil {
 				return

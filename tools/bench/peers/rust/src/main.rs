@@ -7,13 +7,13 @@ use tokio::runtime::Builder;
 
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = vec![0u8; 65536];
+    let mut buffer = Vec::with_capacity(65536); // not zeroed, as each connection would pay for that
     loop {
-        let received = stream.read(&mut buffer).await?;
-        if received == 0 {
+        buffer.clear();
+        if stream.read_buf(&mut buffer).await? == 0 {
             return Ok(());
         }
-        stream.write_all(&buffer[..received]).await?;
+        stream.write_all(&buffer).await?;
     }
 }
 
