@@ -257,12 +257,6 @@ static bool is_listening(const struct server *server)
 	return false;
 }
 
-static void close_listeners(struct server *server)
-{
-	for (size_t i = 0; i < server->listener_count; i++)
-		listener_close(&server->listeners[i]);
-}
-
 // No more clients from here on, but for those that the kernel has already connected: closing a
 // listener would reset them. They are accepted first, as room and the drain's deadline allow.
 static void finish_accepting(struct acceptor *acceptor)
@@ -279,7 +273,7 @@ static void finish_accepting(struct acceptor *acceptor)
 			break;
 		accept_round(acceptor, deadline);
 	}
-	close_listeners(server);
+	server_close_listeners(server);
 	pause_end(&acceptor->pause);
 }
 

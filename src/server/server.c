@@ -85,7 +85,7 @@ static int bind_all(struct server *server, struct error *error)
 	return 0;
 }
 
-static void close_listeners(struct server *server)
+void server_close_listeners(struct server *server)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
 		listener_close(&server->listeners[i]);
@@ -140,7 +140,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 		gate_init(&server->acceptor_ready);
 		return 0;
 	}
-	close_listeners(server);
+	server_close_listeners(server);
 	close_wakers(server);
 	return -1;
 }
@@ -221,7 +221,7 @@ void server_drain(struct server *server, uint64_t timeout)
 void server_join(struct server *server)
 {
 	if (!atomic_load(&server->started)) { // it never came to opening: nobody gets in
-		close_listeners(server);
+		server_close_listeners(server);
 		release_acceptor(server);
 	}
 	int failed = pthread_join(server->acceptor, NULL);
@@ -233,7 +233,7 @@ void server_free(struct server *server)
 {
 	if (server->pool.workers)
 		pool_free(&server->pool);
-	close_listeners(server);
+	server_close_listeners(server);
 	admission_close(&server->admission);
 	conn_table_close(&server->conns);
 	stats_close(&server->stats);

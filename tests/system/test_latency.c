@@ -1,21 +1,14 @@
 // Scenario: round trips are short (finding F1). Without TCP_NODELAY on the server's side, a 64 KiB
 // ping-pong waits for the client's delayed acknowledgement, about 40 ms, in most rounds.
-#include <stdlib.h>
-
 #include "daemon.h"
 #include "peer.h"
+#include "percentile.h"
 
 #define ROUND_TRIPS 300
 #define ROUNDS 20
 
 // Sanitizers make everything slower by about that factor; 40 ms stay 40 ms.
 #define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 20 : 5) * NS_PER_MS)
-
-static int compare(const void *left, const void *right)
-{
-	const uint64_t *a = left, *b = right;
-	return (*a > *b) - (*a < *b);
-}
 
 // The 99th percentile of round trips of `size` bytes.
 static uint64_t measure(int fd, size_t size)
@@ -30,8 +23,7 @@ static uint64_t measure(int fd, size_t size)
 		took[i] = clock_now() - begin;
 		assert_memory_equal(there, back, size);
 	}
-	qsort(took, ROUND_TRIPS, sizeof(took[0]), compare);
-	return took[ROUND_TRIPS * 99 / 100];
+	return percentile_99(took, ROUND_TRIPS);
 }
 
 // A busy machine can spoil a round or two; a delayed acknowledgement spoils them all.

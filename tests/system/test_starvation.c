@@ -6,6 +6,7 @@
 #include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
+#include "percentile.h"
 #include "place.h"
 #include "stats.h"
 
@@ -24,12 +25,6 @@
 // A sanitizer makes all slower, the more so beside thousands of descriptors.
 #define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 100 : 10) * NS_PER_MS)
 
-static int compare(const void *left, const void *right)
-{
-	const uint64_t *a = left, *b = right;
-	return (*a > *b) - (*a < *b);
-}
-
 // The 99th percentile of the time from connecting to the first echo.
 static uint64_t measure(struct daemon *daemon)
 {
@@ -41,8 +36,7 @@ static uint64_t measure(struct daemon *daemon)
 		took[i] = clock_now() - begin;
 		peer_close(fd);
 	}
-	qsort(took, NEWCOMERS, sizeof(took[0]), compare);
-	return took[NEWCOMERS * 99 / 100];
+	return percentile_99(took, NEWCOMERS);
 }
 
 // A busy machine can spoil a round or two; a held worker spoils them all.

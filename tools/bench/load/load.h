@@ -44,7 +44,6 @@ int stream_run(const struct job *job, struct result *result, struct error *error
 int mixed_run(const struct job *job, struct result *result, struct error *error);
 int churn_run(const struct job *job, struct result *result, struct error *error);
 int blocking_run(const struct job *job, struct result *result, struct error *error);
-int spin_run(const struct job *job, struct result *result, struct error *error);
 
 // What time it is for the measurement. Called with the present time; true as long as the run goes
 // on. Opens and closes the window.

@@ -13,7 +13,7 @@
 #include "payload.h"
 
 static const struct cmdline_option table[] = {
-	{'m', "mode", "MODE", "ping (default), stream, mixed, churn, blocking or spin"},
+	{'m', "mode", "MODE", "ping (default), stream, mixed, churn or blocking"},
 	{'c', "connections", "N", "connections, or visits at a time with churn (default 1)"},
 	{'i', "idle", "N", "connections held beside them, which say nothing (default 0)"},
 	{'s', "size", "SIZE", "bytes in a message, 1 to 64k (default 64)"},
@@ -32,8 +32,7 @@ static const char epilogue[] =
 	"  stream    N connections send and receive as fast as they can\n"
 	"  mixed     N ping-pong connections beside one that streams\n"
 	"  churn     connect, echo one message, close, again and again\n"
-	"  blocking  one connection, blocking in recv\n"
-	"  spin      one connection, polling recv\n";
+	"  blocking  one connection, blocking in recv\n";
 
 struct mode {
 	const char *name;
@@ -42,7 +41,7 @@ struct mode {
 
 static const struct mode modes[] = {
 	{"ping", ping_run},   {"stream", stream_run},	  {"mixed", mixed_run},
-	{"churn", churn_run}, {"blocking", blocking_run}, {"spin", spin_run},
+	{"churn", churn_run}, {"blocking", blocking_run},
 };
 
 struct reading {
@@ -59,7 +58,7 @@ static int take_mode(struct reading *reading, const char *value, struct error *e
 		}
 	}
 	return error_set(error, ERROR_USAGE,
-			 "'%.64s' is no mode: ping, stream, mixed, churn, blocking or spin", value);
+			 "'%.64s' is no mode: ping, stream, mixed, churn or blocking", value);
 }
 
 static int take(void *context, const char *name, const char *value, struct error *error)

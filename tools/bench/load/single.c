@@ -1,5 +1,4 @@
-// One connection without an event loop: a client that blocks in recv(2), or one that asks it again
-// and again. One thread.
+// One connection without an event loop: a client that blocks in recv(2). One thread.
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,15 +9,15 @@
 #include "payload.h"
 
 // Sends one message and waits for its echo. Returns 0, or -1 if that failed.
-static int exchange(int fd, const struct job *job, uint64_t position, int flags)
+static int exchange(int fd, const struct job *job, uint64_t position)
 {
 	static char buffer[PAYLOAD_CHUNK];
 	const char *message = payload_at(0, position);
 	if (send(fd, message, job->size, MSG_NOSIGNAL) != (ssize_t)job->size)
 		return -1;
 	for (size_t done = 0; done < job->size;) {
-		ssize_t received = recv(fd, buffer, job->size - done, flags);
-		if (received < 0 && (errno == EINTR || (errno == EAGAIN && flags)))
+		ssize_t received = recv(fd, buffer, job->size - done, 0);
+		if (received < 0 && errno == EINTR)
 			continue;
 		if (received <= 0 || memcmp(buffer, message + done, (size_t)received) != 0)
 			return -1;
@@ -27,7 +26,7 @@ static int exchange(int fd, const struct job *job, uint64_t position, int flags)
 	return 0;
 }
 
-static int run(const struct job *job, int flags, struct result *result, struct error *error)
+int blocking_run(const struct job *job, struct result *result, struct error *error)
 {
 	int fd = link_connect(job->port, error);
 	if (fd < 0)
@@ -39,7 +38,7 @@ static int run(const struct job *job, int flags, struct result *result, struct e
 	}
 	uint64_t asked = clock_now();
 	for (uint64_t position = 0; window_open(job, result, asked); position += job->size) {
-		if (exchange(fd, job, position, flags) != 0) {
+		if (exchange(fd, job, position) != 0) {
 			close(fd);
 			return error_set(error, ERROR_SYSTEM, "the echo was wrong or late: %s",
 					 error_text(errno));
@@ -50,14 +49,4 @@ static int run(const struct job *job, int flags, struct result *result, struct e
 	}
 	close(fd);
 	return 0;
-}
-
-int blocking_run(const struct job *job, struct result *result, struct error *error)
-{
-	return run(job, 0, result, error);
-}
-
-int spin_run(const struct job *job, struct result *result, struct error *error)
-{
-	return run(job, MSG_DONTWAIT, result, error);
 }
