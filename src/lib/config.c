@@ -168,8 +168,8 @@ void config_report(struct echod_error *to, const struct error *error)
 	snprintf(to->message, sizeof(to->message), "%s", error->message);
 }
 
-// As workers wait for no client for long, more than there are CPUs would only get in each other's
-// way; but a few can each keep a client that talks all the time.
+// No more workers are awake than there are CPUs; a few more stand in for those that wait for a
+// client.
 static unsigned default_workers(void)
 {
 	unsigned cpus = cpus_usable();
