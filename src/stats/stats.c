@@ -78,10 +78,9 @@ static uint64_t difference(uint64_t came, uint64_t went, uint64_t most)
 	return there < most ? there : most;
 }
 
-// accepted - closed = (taken - left) + (parks - unparks) + (what is queued), whatever the values:
-// so the law open =
-// queued + serving + parked holds in each snapshot, and only what moved while it was taken may
-// count in the wrong place.
+// accepted - closed = (taken - left) + (parks - unparks) + (what is queued), whatever the values.
+// So the law open = queued + serving + parked holds in each snapshot, and only what moved while it
+// was taken may count in the wrong place.
 static void derive_gauges(struct snapshot *snapshot, uint64_t workers)
 {
 	uint64_t accepted = snapshot->counter[COUNTER_connections_accepted];

@@ -94,6 +94,24 @@ static void wait_for(struct daemon *daemon, const char *name, uint64_t least, ui
 	}
 }
 
+size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *what)
+{
+	char request[64], *body;
+	snprintf(request, sizeof(request), "%s json", list);
+	assert_int_equal(ctl_request(daemon->control, request, &body), 200);
+	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, NULL), *each;
+	assert_non_null(reply);
+	size_t index, count = 0;
+	json_array_foreach(json_object_get(reply, list), index, each)
+	{
+		const char *state = json_string_value(json_object_get(each, "state"));
+		count += strcmp(state, what) == 0;
+	}
+	json_decref(reply);
+	free(body);
+	return count;
+}
+
 void stats_wait(struct daemon *daemon, const char *name, uint64_t value)
 {
 	wait_for(daemon, name, value, value);

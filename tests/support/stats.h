@@ -3,6 +3,7 @@
 #ifndef ECHOD_TESTS_STATS_H
 #define ECHOD_TESTS_STATS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -24,6 +25,10 @@ uint64_t stats_counter(struct daemon *daemon, const char *name);
 // fails too, for it is waited for until the deadline.
 void stats_wait(struct daemon *daemon, const char *name, uint64_t value);
 void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value);
+
+// How many members of a list that the control socket shows ("workers", "connections") are in the
+// state `what`.
+size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *what);
 
 // The laws of docs/counters.md: what was accepted is open or closed for one reason; what is open is
 // queued, served or parked; a worker is busy or idle; and if all peers ended in order, what came in

@@ -180,36 +180,22 @@ static void test_connections(void **state)
 	daemon_stop(daemon);
 }
 
-static const char *state_of(const json_t *one)
-{
-	return json_string_value(json_object_get(one, "state"));
-}
-
-// How many of the workers, of which there are three, are at that.
-static size_t count_workers(struct daemon *daemon, const char *what)
-{
-	json_t *reply = ask_json(daemon, "workers json"), *each;
-	json_t *list = json_object_get(reply, "workers");
-	assert_int_equal(json_array_size(list), 3);
-	size_t index, count = 0;
-	json_array_foreach(list, index, each) count += strcmp(state_of(each), what) == 0;
-	json_decref(reply);
-	return count;
-}
-
 static void test_workers(void **state)
 {
 	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "3", "--patience", "never", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	peer_ping(fd);
-	wait_until(count_workers(daemon, "blocked") == 1 && count_workers(daemon, "leading") == 1 &&
-		   count_workers(daemon, "waiting") == 1);
+	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
+		   stats_count_in_state(daemon, "workers", "leading") == 1 &&
+		   stats_count_in_state(daemon, "workers", "waiting") == 1);
 	json_t *reply = ask_json(daemon, "workers json"), *each;
+	assert_int_equal(json_array_size(json_object_get(reply, "workers")), 3);
 	size_t index;
 	json_array_foreach(json_object_get(reply, "workers"), index, each)
 	{
-		bool busy = strcmp(state_of(each), "blocked") == 0;
+		const char *at = json_string_value(json_object_get(each, "state"));
+		bool busy = strcmp(at, "blocked") == 0;
 		assert_int_equal(json_is_null(json_object_get(each, "connection")), !busy);
 		assert_true(stats_number(each, "for_seconds") >= 0);
 		assert_int_equal(stats_get(each, "served"), 0);
@@ -217,7 +203,7 @@ static void test_workers(void **state)
 	json_decref(reply);
 	peer_close(fd);
 	stats_wait(daemon, "workers_idle", 3);
-	assert_int_equal(count_workers(daemon, "blocked"), 0);
+	assert_int_equal(stats_count_in_state(daemon, "workers", "blocked"), 0);
 	reply = ask_json(daemon, "workers json");
 	uint64_t served = 0;
 	json_array_foreach(json_object_get(reply, "workers"), index, each) served +=

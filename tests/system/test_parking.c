@@ -16,37 +16,18 @@
 #define IDLERS 1000
 #define SLOWER (sizeof(ECHOD_SANITIZE) > 1)
 
-// How many members of the list `name` are in the state `what`.
-static size_t count_in_state(struct daemon *daemon, const char *name, const char *what)
-{
-	char request[64], *body;
-	snprintf(request, sizeof(request), "%s json", name);
-	assert_int_equal(ctl_request(daemon->control, request, &body), 200);
-	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, NULL), *each;
-	assert_non_null(reply);
-	size_t index, count = 0;
-	json_array_foreach(json_object_get(reply, name), index, each)
-	{
-		const char *state = json_string_value(json_object_get(each, "state"));
-		count += strcmp(state, what) == 0;
-	}
-	json_decref(reply);
-	free(body);
-	return count;
-}
-
 static void test_states_are_shown(void **state)
 {
 	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 5);
-	wait_until(count_in_state(daemon, "connections", "parked") == 5);
-	wait_until(count_in_state(daemon, "workers", "leading") == 1 &&
-		   count_in_state(daemon, "workers", "waiting") == 1);
+	wait_until(stats_count_in_state(daemon, "connections", "parked") == 5);
+	wait_until(stats_count_in_state(daemon, "workers", "leading") == 1 &&
+		   stats_count_in_state(daemon, "workers", "waiting") == 1);
 	assert_int_equal(stats_counter(daemon, "connections_parked"), 5);
 	assert_int_equal(stats_counter(daemon, "workers_idle"), 2);
 	crowd_ping(&crowd, 1);
-	wait_until(count_in_state(daemon, "connections", "parked") == 5);
+	wait_until(stats_count_in_state(daemon, "connections", "parked") == 5);
 	json_t *snapshot = stats_take(daemon);
 	assert_true(stats_get(snapshot, "parks_reading") >= 10);
 	assert_int_equal(stats_get(snapshot, "parks_writing"), 0);
@@ -64,9 +45,9 @@ static void test_patient_worker_is_shown(void **state)
 	struct daemon *daemon = daemon_start("--workers", "3", "--patience", "1h", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	peer_ping(fd);
-	wait_until(count_in_state(daemon, "workers", "blocked") == 1 &&
-		   count_in_state(daemon, "workers", "leading") == 1);
-	assert_int_equal(count_in_state(daemon, "connections", "serving"), 1);
+	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
+		   stats_count_in_state(daemon, "workers", "leading") == 1);
+	assert_int_equal(stats_count_in_state(daemon, "connections", "serving"), 1);
 	assert_int_equal(stats_counter(daemon, "connections_parked"), 0);
 	peer_close(fd);
 	stats_wait_at_rest(daemon);
