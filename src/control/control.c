@@ -67,8 +67,15 @@ static size_t pending_bytes(const struct control *control)
 	return pending;
 }
 
+// Whether something of the client's, a request perhaps, has come that has not been looked at.
+static bool has_unread(const struct session *session)
+{
+	struct pollfd pollfd = {.fd = session->fd, .events = POLLIN};
+	return poll(&pollfd, 1, 0) > 0;
+}
+
 // A free slot, made free if need be by closing the client that has been silent the longest; NULL
-// when all have replies to read.
+// when all have replies to read, or requests to be answered.
 static struct session *find_slot(struct control *control)
 {
 	struct session *oldest = NULL;
@@ -76,7 +83,8 @@ static struct session *find_slot(struct control *control)
 		struct session *session = &control->sessions[i];
 		if (session->fd < 0)
 			return session;
-		if (session_is_idle(session) && (!oldest || session->active_at < oldest->active_at))
+		if (session_is_idle(session) &&
+		    (!oldest || session->active_at < oldest->active_at) && !has_unread(session))
 			oldest = session;
 	}
 	if (oldest)

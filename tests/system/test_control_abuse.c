@@ -15,6 +15,8 @@
 #include "peer.h"
 #include "stats.h"
 
+#define CLIENTS 16 // at a time
+
 static void assert_undisturbed(struct daemon *daemon)
 {
 	assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
@@ -119,6 +121,33 @@ static void test_silent_clients_make_room(void **state)
 	assert_undisturbed(daemon);
 	for (size_t i = 0; i < 100; i++)
 		peer_close(fds[i]);
+	daemon_stop(daemon);
+}
+
+// Who has asked is not silent, even if the question has not been looked at yet: it does not make
+// room for one that comes later.
+static void test_who_has_asked_is_answered(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	int fds[CLIENTS + 1];
+	for (size_t i = 0; i < CLIENTS; i++) {
+		fds[i] = ctl_connect(daemon->control);
+		assert_int_equal(ctl_ask(fds[i], "ping", NULL), 200);
+	}
+	process_stop(daemon->process);
+	fds[CLIENTS] = ctl_connect(daemon->control);
+	for (size_t i = 0; i <= CLIENTS; i++)
+		ctl_send(fds[i], "ping\n");
+	process_signal(daemon->process, SIGCONT);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		assert_int_equal(ctl_receive(fds[i], NULL), 200);
+		peer_close(fds[i]);
+	}
+	int status = ctl_receive(fds[CLIENTS], NULL);
+	assert_true(status == 503 || status == 200);
+	peer_close(fds[CLIENTS]);
+	assert_undisturbed(daemon);
 	daemon_stop(daemon);
 }
 
@@ -254,6 +283,7 @@ int main(void)
 		daemon_test(test_garbage),
 		daemon_test(test_line_that_is_never_finished),
 		daemon_test(test_silent_clients_make_room),
+		daemon_test(test_who_has_asked_is_answered),
 		daemon_test(test_client_that_never_reads),
 		daemon_test(test_vanished_clients),
 		daemon_test(test_descriptors_sent_along),
