@@ -15,15 +15,19 @@ build=(
 	libjemalloc-dev=jemalloc.pc
 	ninja-build=ninja
 	pkg-config=pkg-config
+	zlib1g-dev=zlib.pc
 )
 test=(
 	clang-format=clang-format
 	clang-tidy=clang-tidy
 	cppcheck=cppcheck
+	gnuplot-nox=gnuplot
 	groff-base=groff
 	libevent-dev=libevent.pc
 	liburing-dev=liburing.pc
 	libuv1-dev=libuv.pc
+	nodejs=node
+	npm=npm
 	python3=python3
 	shellcheck=shellcheck
 	socat=socat
@@ -34,9 +38,9 @@ have_apt() {
 	command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
 }
 
-# is_there PACKAGE PROBE
+# is_there PACKAGE PROBE. npm is a package of Debian's, but a part of nodejs where that is its makers' own.
 is_there() {
-	if have_apt; then
+	if have_apt && [[ $1 != npm ]]; then
 		[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 	elif [[ $2 == *.pc ]]; then
 		command -v pkg-config >/dev/null && pkg-config --exists "${2%.pc}"

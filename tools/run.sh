@@ -7,7 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build() {
 	cd "$root"
-	cmake --preset release && cmake --build --preset release --target echod echoctl echocat -- --quiet
+	cmake --preset release && cmake --build --preset release --target echod echoctl echocat echoload -- --quiet
 }
 
 "$root/tools/install-deps.sh" build

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# What echoload writes in the formats of HdrHistogram (.hlog, .hgrm) is read by the public npm package
+# hdr-histogram-js, which finds the same counts and percentiles. The package is of the version that
+# hdr_formats/package-lock.json names and lands in the build folder.
+# shellcheck source=tests/check/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
+
+here=$root/tests/check/hdr_formats
+work=$build/hdr_formats
+mkdir -p "$work/files"
+# Once for each version.
+if ! cmp -s "$here/package-lock.json" "$work/package-lock.json"; then
+	cp "$here/package.json" "$work/package.json"
+	cp "$here/package-lock.json" "$work/package-lock.new"
+	mv "$work/package-lock.new" "$work/package-lock.json"
+	if ! output=$(cd "$work" && npm ci --ignore-scripts --no-audit --no-fund 2>&1); then
+		rm "$work/package-lock.json"
+		problem "npm could not install hdr-histogram-js: $output"
+		finish 1 "packages"
+	fi
+fi
+
+mapfile -t names < <("$build/tests/check/write_hdr_formats" "$work/files")
+(cd "$work" && node "$here/check.js" files "${names[@]}") || problem "hdr-histogram-js does not agree"
+finish "${#names[@]}" "distributions"

@@ -1,0 +1,72 @@
+// Made-up results of echoload for its tests. One thread.
+#include "echoload_runs.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "echoload/common/random.h"
+#include "place.h"
+
+#define MESSAGE 128 // bytes
+#define SPREAD 0.3  // of the latency's logarithm
+
+// Normally distributed (Box and Muller).
+static double draw_normal(struct random *random)
+{
+	return sqrt(random_exponential(random, 2.0)) * cos(2.0 * M_PI * random_share(random));
+}
+
+static void add_second(struct result *result, const struct made_run *run, unsigned second,
+		       double rate, struct random *random)
+{
+	static struct hdr hdr;
+	hdr_reset(&hdr);
+	for (unsigned i = 0; i < run->samples; i++)
+		hdr_record(&hdr, (uint64_t)(run->median * exp(SPREAD * draw_normal(random))));
+	uint64_t messages = (uint64_t)fmax(rate, 0.0);
+	const struct result_interval interval = {
+		.from = second * NS_PER_S,
+		.length = NS_PER_S,
+		.messages = messages,
+		.bytes = messages * MESSAGE,
+	};
+	assert_int_equal(result_add_interval(result, &interval, &hdr), 0);
+	hdr_add(result->latency, &hdr);
+	hdr_add(result->uncorrected, &hdr);
+}
+
+void made_run_fill(struct result *result, const struct made_run *run)
+{
+	struct random random = {.state = run->seed};
+	struct result_run sum = {.started = run->started, .lasted = run->seconds * NS_PER_S};
+	double off = 0.0;
+	size_t first = result->interval_count;
+	for (unsigned i = 0; i < run->seconds; i++) {
+		double fresh = sqrt(1.0 - run->memory * run->memory) * draw_normal(&random);
+		off = i ? run->memory * off + fresh : draw_normal(&random);
+		add_second(result, run, i, run->rate * (1.0 + run->swing * off), &random);
+	}
+	for (size_t i = first; i < result->interval_count; i++) {
+		sum.messages += result->intervals[i].messages;
+		sum.bytes += result->intervals[i].bytes;
+	}
+	assert_int_equal(result_add_run(result, &sum), 0);
+	result->bytes_verified += sum.bytes;
+	result_set_verdict(result, "SERVER-BOUND");
+	json_object_set_new(result->configuration, "connections", json_integer(50));
+	json_object_set_new(result->machine, "cpus", json_integer(2));
+	json_object_set_new(result->evidence, "generator_cpu", json_real(0.25));
+}
+
+const char *made_run_write(const char *name, const struct made_run *run)
+{
+	struct result result;
+	struct error error;
+	const char *path = place_path(name);
+	assert_int_equal(result_init(&result), 0);
+	made_run_fill(&result, run);
+	assert_int_equal(result_write(&result, path, &error), 0);
+	result_free(&result);
+	return path;
+}

@@ -1,0 +1,30 @@
+// Listening sockets of the test and of children of its, for the tests of who answers at an address.
+// One thread.
+#ifndef ECHOD_UNIT_LISTENERS_H
+#define ECHOD_UNIT_LISTENERS_H
+
+#include "unit.h"
+
+#include <sys/types.h>
+
+#include "net/address.h"
+
+// A setup: takes a TCP port that nobody uses at any address. A teardown: closes the sockets, ends
+// the children.
+int listeners_setup(void **state);
+int listeners_teardown(void **state);
+
+#define LISTENERS_TEST(test) \
+	cmocka_unit_test_setup_teardown(test, listeners_setup, listeners_teardown)
+
+// The address with the test's port; a path is one of a Unix-domain socket.
+struct endpoint listeners_at(const char *address);
+
+// Listens there: in this process, or in a child that does nothing else. Several may share a port.
+void listeners_here(const char *address);
+pid_t listeners_child(const char *address);
+
+// Stops the child, and waits until it stands still.
+void listeners_stop(pid_t child);
+
+#endif

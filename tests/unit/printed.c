@@ -1,0 +1,102 @@
+// What was printed, on a pseudo-terminal or into a file. Main thread.
+#include "printed.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define END \
+	'\001' // is printed after all else, as a terminal passes on what it gets in its own time
+#define PATIENCE_MS 10000
+
+static char text[32768];
+
+void printed_environment(const char *term, const char *no_color, const char *locale)
+{
+	setenv("TERM", term, 1);
+	setenv("NO_COLOR", no_color, 1);
+	setenv("LC_ALL", locale, 1);
+}
+
+void terminal_open(struct terminal *terminal, unsigned short columns)
+{
+	terminal->outside = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(terminal->outside >= 0);
+	assert_int_equal(grantpt(terminal->outside), 0);
+	assert_int_equal(unlockpt(terminal->outside), 0);
+	struct winsize size = {.ws_row = 24, .ws_col = columns};
+	assert_int_equal(ioctl(terminal->outside, TIOCSWINSZ, &size), 0);
+	char name[64];
+	assert_int_equal(ptsname_r(terminal->outside, name, sizeof(name)), 0);
+	int inside = open(name, O_RDWR | O_NOCTTY);
+	assert_true(inside >= 0);
+	terminal->file = fdopen(inside, "w");
+	assert_non_null(terminal->file);
+}
+
+void terminal_close(struct terminal *terminal)
+{
+	fclose(terminal->file);
+	close(terminal->outside);
+}
+
+const char *printed_on(struct terminal *terminal)
+{
+	fputc(END, terminal->file);
+	fflush(terminal->file);
+	size_t length = 0;
+	do {
+		struct pollfd ready = {.fd = terminal->outside, .events = POLLIN};
+		assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
+		ssize_t count = read(terminal->outside, text + length, sizeof(text) - 1 - length);
+		assert_true(count > 0);
+		length += (size_t)count;
+	} while (text[length - 1] != END);
+	text[length - 1] = '\0';
+	return text;
+}
+
+const char *printed_by(void (*print)(FILE *file))
+{
+	char *printed = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&printed, &size);
+	assert_non_null(file);
+	print(file);
+	assert_int_equal(fclose(file), 0);
+	assert_true(size < sizeof(text));
+	memcpy(text, printed, size + 1);
+	free(printed);
+	return text;
+}
+
+void printed_shows(const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("'%s' is not in:\n%s", what, text);
+}
+
+void printed_shows_not(const char *what)
+{
+	if (strstr(text, what))
+		fail_msg("'%s' is in:\n%s", what, text);
+}
+
+size_t printed_width(void)
+{
+	size_t widest = 0;
+	size_t columns = 0;
+	for (const char *at = text; *at; at++) {
+		if (*at == '\n')
+			columns = 0;
+		else if (*at == '\033')
+			at += strcspn(at, "Km");
+		else if (*at != '\r' && ((unsigned char)*at & 0xc0) != 0x80)
+			columns++; // not within a character of UTF-8
+		widest = columns > widest ? columns : widest;
+	}
+	return widest;
+}

@@ -1,0 +1,208 @@
+// Pictures of results: tools/echoload/result/chart, chart_script and gnuplot. gnuplot is there.
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "echoload/result/chart.h"
+#include "echoload_runs.h"
+#include "place.h"
+
+static char said[1000];
+
+static int clean(void **state)
+{
+	place_remove();
+	return 0;
+}
+
+static char *read_text(const char *path)
+{
+	char *text = calloc(1, 1 << 20);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	assert_true(fread(text, 1, (1 << 20) - 1, file) < (1 << 20) - 1);
+	fclose(file);
+	return text;
+}
+
+// Runs the subcommand; what it says on standard error is in `said`. Returns its exit status.
+static int run_main(char **argv)
+{
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	const char *path = place_file("stderr", "", 0);
+	int before = dup(STDERR_FILENO);
+	assert_non_null(freopen(path, "w", stderr));
+	int status = chart_main(argc, argv);
+	fflush(stderr);
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	char *text = read_text(path);
+	snprintf(said, sizeof(said), "%s", text);
+	free(text);
+	return status;
+}
+
+static char *make_file(const char *name, uint64_t seed)
+{
+	const struct made_run run = {
+		.seed = seed,
+		.started = seed * NS_PER_S,
+		.seconds = 20,
+		.rate = 100000.0,
+		.swing = 0.05,
+		.median = 20000.0 * (double)seed,
+		.samples = 5000,
+	};
+	return (char *)made_run_write(name, &run);
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+	unsigned count = 0;
+	for (; (text = strstr(text, what)); text += strlen(what))
+		count++;
+	return count;
+}
+
+static void several_runs_lie_over_each_other(void **state)
+{
+	char *svg = (char *)place_path("out.svg");
+	char *argv[] = {
+		"report", make_file("first.json", 1), make_file("second.json", 2), "-o", svg, NULL};
+	assert_int_equal(run_main(argv), 0);
+	assert_string_equal(said, "");
+	char *text = read_text(svg);
+	assert_non_null(strstr(text, "<svg"));
+	assert_string_equal(strstr(text, "</svg>"), "</svg>\n\n");
+	assert_non_null(strstr(text, "Latency by percentile"));
+	assert_non_null(strstr(text, "99.9 %"));
+	assert_non_null(strstr(text, "Throughput over time"));
+	static const char *const axes[] = {">percentile of the messages<", ">latency<", ">50 us<",
+					   ">seconds<", ">messages a second<"};
+	for (size_t i = 0; i < COUNT_OF(axes); i++)
+		assert_int_equal(count_of(text, axes[i]), 1);
+	// In both charts.
+	assert_int_equal(count_of(text, ">first, SERVER-BOUND<"), 2);
+	assert_int_equal(count_of(text, ">second, SERVER-BOUND<"), 2);
+	free(text);
+}
+
+// A run of streams, which counts bytes only.
+static char *make_stream(const char *name)
+{
+	const struct made_run run = {.seed = 3,
+				     .started = NS_PER_S,
+				     .seconds = 5,
+				     .rate = 1e6,
+				     .median = 1e4,
+				     .samples = 10};
+	struct result result;
+	struct error error;
+	assert_int_equal(result_init(&result), 0);
+	made_run_fill(&result, &run);
+	result.messages = result.runs[0].messages = 0;
+	const char *path = place_path(name);
+	assert_int_equal(result_write(&result, path, &error), 0);
+	result_free(&result);
+	return (char *)path;
+}
+
+static void where_a_run_counts_no_messages_the_bytes_of_all_are_drawn(void **state)
+{
+	char *svg = (char *)place_path("out.svg");
+	char *argv[] = {"report", "-o", svg, make_file("ping.json", 1), make_stream("stream.json"),
+			NULL};
+	assert_int_equal(run_main(argv), 0);
+	char *text = read_text(svg);
+	assert_int_equal(count_of(text, ">bytes a second<"), 1);
+	assert_int_equal(count_of(text, ">messages a second<"), 0);
+	free(text);
+}
+
+static void a_page_has_the_figures_and_the_picture(void **state)
+{
+	char *html = (char *)place_path("out.html");
+	char *argv[] = {"report", "--output", html, make_file("only.json", 1), NULL};
+	assert_int_equal(run_main(argv), 0);
+	char *text = read_text(html);
+	assert_ptr_equal(strstr(text, "<!DOCTYPE html>"), text);
+	assert_int_equal(count_of(text, "<!DOCTYPE"), 1);
+	assert_int_equal(count_of(text, "<?xml"), 0);
+	assert_int_equal(count_of(text, "<svg"), 1);
+	assert_non_null(strstr(text, "<tr><th>only, SERVER-BOUND</th><td>"));
+	free(text);
+}
+
+static void a_hostile_name_is_only_a_name(void **state)
+{
+	char *svg = (char *)place_path("out.svg");
+	char *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
+	assert_int_equal(run_main((char *[]){"report", "-o", svg, file, NULL}), 0);
+	char *text = read_text(svg);
+	assert_int_equal(count_of(text, ">x???touch y?"
+					"?(z)?b????, SERVER-BOUND<"),
+			 2);
+	free(text);
+}
+
+static void what_is_missing_is_said_in_one_line(void **state)
+{
+	char *file = make_file("run.json", 1);
+	char *svg = (char *)place_path("out.svg");
+	assert_int_equal(run_main((char *[]){"report", file, NULL}), 2);
+	assert_string_equal(said, "echoload report: where to? -o FILE.svg or -o FILE.html is "
+				  "needed\n");
+	assert_int_equal(run_main((char *[]){"report", "-o", svg, NULL}), 2);
+	assert_int_equal(run_main((char *[]){"report", "-o", "x.png", file, NULL}), 2);
+	assert_string_equal(said, "echoload report: --output: 'x.png' ends neither in .svg nor in "
+				  ".html\n");
+	assert_false(place_exists(svg));
+}
+
+static void without_gnuplot_there_is_one_clear_line(void **state)
+{
+	char *file = make_file("run.json", 1);
+	char *svg = (char *)place_path("out.svg");
+	char *empty = (char *)place_path("empty");
+	char *path = strdup(getenv("PATH"));
+	assert_int_equal(mkdir(empty, 0700), 0);
+	setenv("PATH", empty, 1);
+	assert_int_equal(run_main((char *[]){"report", "-o", svg, file, NULL}), 3);
+	assert_string_equal(said, "echoload report: there is no gnuplot to draw with: install the "
+				  "package gnuplot-nox, or put gnuplot into PATH\n");
+	static const char failing[] =
+		"#!/bin/sh\necho 'first' >&2\necho 'line 7: no' >&2\nexit 1\n";
+	const char *fake = place_file("empty/gnuplot", failing, strlen(failing));
+	assert_int_equal(chmod(fake, 0700), 0);
+	assert_int_equal(run_main((char *[]){"report", "-o", svg, file, NULL}), 3);
+	assert_string_equal(said, "echoload report: gnuplot could not draw: line 7: no\n");
+	assert_false(place_exists(svg));
+	setenv("PATH", path, 1);
+	free(path);
+	// /dev/full takes no output.
+	char *link = (char *)place_path("full.svg");
+	assert_int_equal(symlink("/dev/full", link), 0);
+	assert_int_equal(run_main((char *[]){"report", "-o", link, file, NULL}), 3);
+	assert_non_null(strstr(said, "full.svg': No space left on device\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(several_runs_lie_over_each_other, clean),
+		cmocka_unit_test_teardown(where_a_run_counts_no_messages_the_bytes_of_all_are_drawn,
+					  clean),
+		cmocka_unit_test_teardown(a_page_has_the_figures_and_the_picture, clean),
+		cmocka_unit_test_teardown(a_hostile_name_is_only_a_name, clean),
+		cmocka_unit_test_teardown(what_is_missing_is_said_in_one_line, clean),
+		cmocka_unit_test_teardown(without_gnuplot_there_is_one_clear_line, clean),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

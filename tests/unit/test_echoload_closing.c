@@ -1,0 +1,281 @@
+// The report at the end of a run, and its histogram: tools/echoload/run/closing and bars.
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "echoload/run/bars.h"
+#include "echoload/run/closing.h"
+#include "printed.h"
+
+#define FAULTS 12
+
+static struct hdr latency;
+static struct hdr uncorrected;
+static struct hdr lateness;
+static const struct hdr nothing = {.min = UINT64_MAX};
+static struct load_errors errors;
+static struct fault faults[FAULTS];
+static struct load_config config;
+static struct facts facts;
+
+// An open loop of 10 s in which a fifth of the messages waits for up to 200 ms.
+static void measure(void)
+{
+	hdr_reset(&latency);
+	hdr_reset(&uncorrected);
+	hdr_reset(&lateness);
+	for (uint64_t i = 1; i <= 100000; i++) {
+		hdr_record(&latency, i % 5 ? 20000 + i : i * 2000);
+		hdr_record(&uncorrected, 20000 + i);
+		hdr_record(&lateness, i % 100);
+	}
+	facts = (struct facts){
+		.latency = &latency,
+		.uncorrected = &uncorrected,
+		.lateness = &lateness,
+		.lasted = 10 * NS_PER_S,
+		.messages = 100000,
+		.visits = 5000,
+		.bytes = 6400000,
+		.bytes_verified = 6400000,
+		.verified = true,
+		.errors = &errors,
+		.faults = faults,
+		.faults_kept = FAULTS,
+		.fault_count = 1000012,
+	};
+}
+
+// What is as long as it can be, and everything that can go wrong.
+static int run_badly(void **state)
+{
+	measure();
+	memset(&errors, 0, sizeof(errors));
+	for (int i = 0; i < LOAD_ERRORS; i++)
+		load_errors_note(&errors, (enum load_error)i, EMFILE, 999999, 1234 * NS_PER_MS);
+	for (size_t i = 0; i < FAULTS; i++)
+		faults[i] = (struct fault){
+			.kind = (enum fault_kind)(i % FAULT_KINDS),
+			.connection = 17 + (uint32_t)i,
+			.offset = (UINT64_C(1) << 43) - 1,
+			.length = i + 1,
+			.bits = 0x84,
+			.other = 999999,
+			.other_offset = 5,
+		};
+	config = (struct load_config){
+		.target_count = 2,
+		.connections = 1000000,
+		.pipeline = 65536,
+		.threads = 256,
+		.rate = 20000,
+		.arrival = ARRIVAL_POISSON,
+		.run = UINT64_MAX,
+		.sizes = {.count = 2, .parts = {{.least = 64}, {.least = 16384}}, .most = 16384},
+		.verify = true,
+	};
+	struct endpoint *target = &config.targets[0];
+	target->length = sizeof(target->as.local);
+	target->as.local.sun_family = AF_UNIX;
+	memset(target->as.local.sun_path, 'x', sizeof(target->as.local.sun_path) - 1);
+	printed_environment("xterm", "", "C.UTF-8");
+	return 0;
+}
+
+static bool interrupted;
+
+static void print(FILE *file)
+{
+	static const char *const evidence[] = {
+		"the busiest thread of the generator used 41 % of a CPU, and was never late by "
+		"more than 99 ns",
+		"workers busy 99 %",
+	};
+	const struct closing_verdict verdict = {
+		.name = "SERVER-BOUND",
+		.evidence = evidence,
+		.evidence_count = COUNT_OF(evidence),
+		.interrupted = interrupted,
+	};
+	struct screen screen;
+	screen_open(&screen, file);
+	closing_print(&screen, &config, &facts, &verdict);
+}
+
+static void a_bad_run_fits_80_columns(void **state)
+{
+	printed_by(print);
+	assert_in_range(printed_width(), 60, 79);
+	printed_shows_not("\033");
+	printed_shows("open loop at 20.0k/s (poisson)");
+	printed_shows("10.0k messages/s, 625.0 KiB/s; 100000 messages in 10.0 s");
+	printed_shows("500 visits/s, 5000 in all\n");
+	printed_shows("  corrected   ");
+	printed_shows("  uncorrected ");
+	printed_shows("  lateness    ");
+	for (int i = 0; i < LOAD_ERRORS; i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "%s: 1, the first after 1.2 s",
+			 load_error_name((enum load_error)i));
+		printed_shows(name);
+	}
+	printed_shows("-> raise the hard limit: sudo prlimit --pid $$ --nofile");
+	printed_shows("verdict       SERVER-BOUND\n              the busiest thread");
+	printed_shows("\n              workers busy 99 %\n");
+}
+
+static void the_first_ten_faults_are_shown(void **state)
+{
+	printed_by(print);
+	printed_shows("faults        1000012\n");
+	printed_shows("flipped: connection 17, offset 8796093022207, 1 byte, bits 0x84\n");
+	printed_shows("lost: connection 18, offset 8796093022207, 2 bytes\n");
+	printed_shows("crossed: connection 21, offset 8796093022207, 5 bytes of");
+	printed_shows("connection 26,");
+	printed_shows_not("connection 27,");
+	printed_shows("and 1000002 more\n");
+	facts.fault_count = 10;
+	facts.faults_kept = 10;
+	printed_by(print);
+	printed_shows_not("and 0 more");
+}
+
+static void a_good_run_is_short(void **state)
+{
+	memset(&errors, 0, sizeof(errors));
+	facts.fault_count = 0;
+	facts.faults_kept = 0;
+	facts.uncorrected = &nothing;
+	facts.lateness = &nothing;
+	facts.visits = 0;
+	config.rate = 0;
+	printed_by(print);
+	printed_shows("closed loop, pipeline 65536");
+	printed_shows("  closed loop ");
+	printed_shows_not("corrected");
+	printed_shows_not("visits");
+	printed_shows_not("lateness");
+	printed_shows("errors        none\n");
+	printed_shows("verified      6.1 MiB, byte for byte\n");
+	printed_shows("faults        none\n");
+}
+
+static void nothing_is_made_up(void **state)
+{
+	facts.latency = &nothing;
+	facts.verified = false;
+	facts.lasted = 0;
+	facts.messages = 0;
+	facts.bytes = 0;
+	printed_by(print);
+	printed_shows("0 messages/s, 0 B/s; 0 messages in 0 ns");
+	printed_shows("latency       not measured: no message came back\n");
+	printed_shows("verified      nothing (--no-verify)\n");
+	printed_shows_not("faults   ");
+}
+
+static void an_early_end_is_said(void **state)
+{
+	printed_by(print);
+	printed_shows_not("interrupted");
+	interrupted = true;
+	printed_by(print);
+	printed_shows("interrupted   by a signal, before its time\n");
+	facts.lasted = 0;
+	printed_by(print);
+	printed_shows("interrupted   by a signal, before anything was recorded\n");
+	interrupted = false;
+}
+
+static void a_terminal_gets_colour(void **state)
+{
+	struct terminal terminal;
+	terminal_open(&terminal, 80);
+	print(terminal.file);
+	printed_on(&terminal);
+	printed_shows("\033[31merrors        \033[0m");
+	printed_shows("\033[1mverdict       \033[0mSERVER-BOUND");
+	assert_in_range(printed_width(), 60, 79);
+	printed_environment("xterm", "1", "C.UTF-8");
+	print(terminal.file);
+	printed_on(&terminal);
+	printed_shows_not("\033[");
+	terminal_close(&terminal);
+}
+
+static void draw_blocks(FILE *file)
+{
+	bars_histogram(file, &latency, true);
+}
+
+static void draw_hashes(FILE *file)
+{
+	bars_histogram(file, &latency, false);
+}
+
+// How many bars the histogram has; `percent`: of the samples, in all.
+static size_t histogram(void (*draw)(FILE *file), double *percent)
+{
+	const char *text = printed_by(draw);
+	size_t lines = 0;
+	*percent = 0;
+	const char *heading = strchr(text, '\n');
+	for (const char *end = heading ? strchr(heading + 1, '\n') : NULL; end;
+	     end = strchr(end + 1, '\n')) {
+		const char *number = end - 2; // before " %"
+		while (number[-1] != ' ')
+			number--;
+		*percent += strtod(number, NULL);
+		lines++;
+	}
+	return lines;
+}
+
+static void the_histogram_has_all_samples(void **state)
+{
+	double percent;
+	assert_in_range(histogram(draw_blocks, &percent), 5, 11);
+	assert_true(percent > 99.4 && percent < 100.6);
+	assert_in_range(printed_width(), 60, 79);
+	printed_shows("█");
+	assert_in_range(histogram(draw_hashes, &percent), 5, 11);
+	assert_in_range(printed_width(), 60, 79);
+	printed_shows("#");
+	printed_shows_not("█");
+}
+
+static void a_histogram_of_few_values_is_small(void **state)
+{
+	double percent;
+	hdr_reset(&latency);
+	assert_int_equal(histogram(draw_blocks, &percent), 0);
+	hdr_record(&latency, 0);
+	assert_int_equal(histogram(draw_blocks, &percent), 1);
+	assert_true(percent == 100);
+	hdr_reset(&latency);
+	for (uint64_t i = 0; i < 100000; i++)
+		hdr_record(&latency, 22000 + i % 100);
+	hdr_record(&latency, 5 * NS_PER_S);
+	assert_int_equal(histogram(draw_hashes, &percent), 2);
+	printed_shows("22.1 us ####");
+	printed_shows("5.0 s # <0.1 %");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_bad_run_fits_80_columns, run_badly),
+		cmocka_unit_test_setup(the_first_ten_faults_are_shown, run_badly),
+		cmocka_unit_test_setup(a_good_run_is_short, run_badly),
+		cmocka_unit_test_setup(nothing_is_made_up, run_badly),
+		cmocka_unit_test_setup(an_early_end_is_said, run_badly),
+		cmocka_unit_test_setup(a_terminal_gets_colour, run_badly),
+		cmocka_unit_test_setup(the_histogram_has_all_samples, run_badly),
+		cmocka_unit_test_setup(a_histogram_of_few_values_is_small, run_badly),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,157 @@
+// The intervals of a run as comma-separated values: tools/echoload/result/csv.
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "echoload/result/csv.h"
+
+static const char heading[] = "seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,"
+			      "p99_9_ns,max_ns,errors,connections\n";
+
+static struct hdr hdr;
+static FILE *file;
+static char *text;
+static size_t size;
+
+static int open_file(void **state)
+{
+	hdr_reset(&hdr);
+	file = open_memstream(&text, &size);
+	return file ? 0 : -1;
+}
+
+static int close_file(void **state)
+{
+	int status = fclose(file);
+	free(text);
+	return status;
+}
+
+static const char *last_line(void)
+{
+	char *end = text + strlen(text);
+	assert_true(end > text && end[-1] == '\n');
+	while (--end > text && end[-1] != '\n') {
+	}
+	return end;
+}
+
+static void the_first_line_names_the_columns(void **state)
+{
+	csv_begin(file);
+	assert_string_equal(text, heading);
+}
+
+static void a_line_has_what_the_interval_counted(void **state)
+{
+	const struct result_interval interval = {
+		.from = 3 * NS_PER_S,
+		.length = NS_PER_S,
+		.messages = 1000,
+		.bytes = 128000,
+		.errors = 2,
+	};
+	// Every value below 1024 ns has a bucket of its own.
+	for (uint64_t ns = 1; ns <= 1000; ns++)
+		hdr_record(&hdr, ns);
+	csv_begin(file);
+	csv_interval(file, &interval, &hdr, 50);
+	assert_string_equal(last_line(), "4.000,1000,1000.0,128000,500,900,990,999,1000,2,50\n");
+}
+
+static void the_rate_is_over_the_time_that_the_interval_took(void **state)
+{
+	struct result_interval interval = {
+		.from = 2 * NS_PER_S, .length = NS_PER_S / 4, .messages = 10};
+	hdr_record(&hdr, 7);
+	csv_interval(file, &interval, &hdr, 1);
+	assert_string_equal(last_line(), "2.250,10,40.0,0,7,7,7,7,7,0,1\n");
+	interval.length = 0;
+	csv_interval(file, &interval, &hdr, 1);
+	assert_string_equal(last_line(), "2.000,10,0.0,0,7,7,7,7,7,0,1\n");
+}
+
+static void where_nothing_came_back_there_is_no_latency_rather_than_none_at_all(void **state)
+{
+	const struct result_interval interval = {.length = NS_PER_S, .errors = 3};
+	csv_interval(file, &interval, &hdr, 8);
+	assert_string_equal(last_line(), "1.000,0,0.0,0,,,,,,3,8\n");
+}
+
+static void each_line_is_there_when_its_interval_ends(void **state)
+{
+	struct result_interval interval = {.length = NS_PER_S, .messages = 1};
+	hdr_record(&hdr, 5);
+	csv_begin(file);
+	size_t before = strlen(text);
+	for (unsigned i = 0; i < 3; i++) {
+		interval.from = i * NS_PER_S;
+		csv_interval(file, &interval, &hdr, 1);
+		assert_true(strlen(text) > before);
+		assert_int_equal(atoi(last_line()), i + 1);
+		before = strlen(text);
+	}
+}
+
+static unsigned commas_in(const char *line)
+{
+	unsigned commas = 0;
+	for (; *line && *line != '\n'; line++)
+		commas += *line == ',';
+	return commas;
+}
+
+static void every_line_has_the_columns_of_the_heading_also_for_the_largest(void **state)
+{
+	const struct result_interval empty = {0};
+	const struct result_interval huge = {
+		.from = UINT64_MAX / 4,
+		.length = 1,
+		.messages = UINT64_MAX,
+		.bytes = UINT64_MAX,
+		.errors = UINT64_MAX,
+	};
+	csv_interval(file, &empty, &hdr, 0);
+	assert_int_equal(commas_in(last_line()), commas_in(heading));
+	hdr_record(&hdr, UINT64_MAX);
+	csv_interval(file, &huge, &hdr, UINT32_MAX);
+	assert_int_equal(commas_in(last_line()), commas_in(heading));
+	assert_non_null(strstr(last_line(), ",18446744073709551615,18446744073709551615,"
+					    "4294967295\n"));
+}
+
+static void what_could_not_be_written_is_known(void **state)
+{
+	const struct result_interval interval = {.length = NS_PER_S};
+	FILE *full = fopen("/dev/full", "we");
+	assert_non_null(full);
+	csv_interval(full, &interval, &hdr, 1);
+	assert_true(ferror(full));
+	fclose(full);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_first_line_names_the_columns, open_file,
+						close_file),
+		cmocka_unit_test_setup_teardown(a_line_has_what_the_interval_counted, open_file,
+						close_file),
+		cmocka_unit_test_setup_teardown(the_rate_is_over_the_time_that_the_interval_took,
+						open_file, close_file),
+		cmocka_unit_test_setup_teardown(
+			where_nothing_came_back_there_is_no_latency_rather_than_none_at_all,
+			open_file, close_file),
+		cmocka_unit_test_setup_teardown(each_line_is_there_when_its_interval_ends,
+						open_file, close_file),
+		cmocka_unit_test_setup_teardown(
+			every_line_has_the_columns_of_the_heading_also_for_the_largest, open_file,
+			close_file),
+		cmocka_unit_test_setup_teardown(what_could_not_be_written_is_known, open_file,
+						close_file),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

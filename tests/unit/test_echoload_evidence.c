@@ -1,0 +1,157 @@
+// The evidence for the verdict: tools/echoload/judge/evidence, what it makes of usage and counts.
+#include "unit.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "echoload/judge/evidence.h"
+
+// A run of 10 s, 10,000 messages a second.
+static struct hdr lateness;
+static struct load_config config;
+static struct facts facts;
+static struct evidence evidence;
+
+static struct load_errors errors;
+
+static int begin(void **state)
+{
+	hdr_reset(&lateness);
+	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
+	errors = (struct load_errors){0};
+	facts = (struct facts){.errors = &errors,
+			       .lateness = &lateness,
+			       .lasted = 10 * NS_PER_S,
+			       .messages = 100000};
+	return 0;
+}
+
+static void evidence_is_gathered_in_shares(void **state)
+{
+	static struct book book;
+	const struct usage usage = {
+		.threads = 2,
+		.thread = {{.at = 10 * NS_PER_S,
+			    .worked = 25 * NS_PER_S / 10,
+			    .user = 1 * NS_PER_S,
+			    .system = 3 * NS_PER_S},
+			   {.at = 10 * NS_PER_S,
+			    .user = 2 * NS_PER_S,
+			    .system = 4 * NS_PER_S,
+			    .waited = NS_PER_S}},
+		.stalled = NS_PER_S / 4,
+		.throttled = NS_PER_S / 2,
+		.sockets = 10,
+		.retransmits = 50,
+		.least_round_trip = 150,
+		.round_trips = 2500,
+		.unread = 640,
+		.limited_window = 30,
+		.busy = 40,
+	};
+	const struct far_end_view server = {.workers_known = true, .workers_busy = 0.25};
+	config.rate = 10000;
+	book.due = 101000;
+	load_errors_note(&errors, LOAD_RESET, 0, 0, 0);
+	hdr_record(&lateness, 3 * NS_PER_MS);
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.thread_busy == 0.6);
+	assert_true(evidence.thread_waiting == 0.1);
+	assert_true(evidence.kernel == 0.7);
+	assert_true(evidence.stalled == 0.025);
+	assert_true(evidence.throttled == 0.05);
+	assert_true(evidence.failing == 0.001); // 100 ms, of 10 times 10 s
+	assert_true(evidence.offered == 10100);
+	assert_true(evidence.served == 10000);
+	assert_true(evidence.lateness_p99 == 3e6);
+	assert_true(evidence.window_limited == 0.75);
+	assert_true(evidence.retransmitting == 0.1); // 50 times 200 ms, of 10 times 10 s
+	assert_true(evidence.least_round_trip == 150e3);
+	assert_true(evidence.smooth_round_trip == 250e3);
+	assert_true(evidence.unread == 64);
+	assert_true(evidence.server.workers_known && evidence.server.workers_busy == 0.25);
+	// A closed loop offers no rate. A thread that polls is on a CPU all the time.
+	config.rate = 0;
+	config.spin = true;
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.offered == 0);
+	assert_true(evidence.thread_busy == 0.25 && evidence.thread_waiting == 0);
+}
+
+static double failing(void)
+{
+	static const struct book book;
+	static const struct usage usage;
+	static const struct far_end_view server;
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	return evidence.failing;
+}
+
+static void nobody_is_busier_than_all_the_time(void **state)
+{
+	static const struct book book;
+	static const struct far_end_view server;
+	struct usage usage = {.threads = 1,
+			      .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.thread_busy == 1 && evidence.thread_waiting == 0);
+	usage.thread[0].system = 23;
+	usage.thread[0].waited = 99;
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.thread_busy == 0.75 && evidence.thread_waiting == 0.25);
+}
+
+// Two of four connections come to nothing, in vain waited for each time.
+static void what_was_waited_for_in_vain_has_failed(void **state)
+{
+	static const enum load_error kinds[] = {LOAD_TIMEOUT, LOAD_CONNECT_TIMEOUT};
+	config.connections = 4;
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		errors = (struct load_errors){0};
+		errors.of[kinds[i]].count = 18;
+		config.timeout = NS_PER_S;
+		assert_true(failing() == 0.495);
+		config.timeout = CLOCK_NEVER; // the kernel has given up
+		assert_true(failing() == 0.045);
+	}
+	errors = (struct load_errors){.of[LOAD_REFUSED] = {.count = 18}};
+	config.timeout = NS_PER_S;
+	assert_true(failing() == 0.045);
+}
+
+static void no_more_fails_than_there_is(void **state)
+{
+	errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
+	config.timeout = 5 * NS_PER_S;
+	assert_true(failing() == 1);
+	errors = (struct load_errors){.of[LOAD_RESET] = {.count = 100000}};
+	assert_true(failing() == 1);
+}
+
+static void evidence_of_nothing_is_nothing(void **state)
+{
+	static const struct book book;
+	static const struct usage usage;
+	static const struct far_end_view server;
+	facts.lasted = 0;
+	facts.messages = 0;
+	config.rate = 10000;
+	config.spin = true;
+	memset(&evidence, 0xff, sizeof(evidence));
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	static const struct evidence none;
+	assert_memory_equal(&evidence, &none, sizeof(none));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(evidence_is_gathered_in_shares, begin),
+		cmocka_unit_test_setup(nobody_is_busier_than_all_the_time, begin),
+		cmocka_unit_test_setup(what_was_waited_for_in_vain_has_failed, begin),
+		cmocka_unit_test_setup(no_more_fails_than_there_is, begin),
+		cmocka_unit_test_setup(evidence_of_nothing_is_nothing, begin),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

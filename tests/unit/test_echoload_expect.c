@@ -1,0 +1,222 @@
+// Checks of a run: tools/echoload/judge/expect.
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "echoload/judge/expect.h"
+
+static struct hdr latency;
+static struct hdr uncorrected;
+static struct hdr lateness;
+static struct load_errors errors;
+static struct facts facts;
+
+// A run of 10 s in an open loop: latencies of 1 to 1000 us, uncorrected ones of 7 us, the generator
+// never late; 500,000 messages of 64 bytes.
+static int run_well(void **state)
+{
+	hdr_reset(&latency);
+	hdr_reset(&uncorrected);
+	hdr_reset(&lateness);
+	for (uint64_t us = 1; us <= 1000; us++) {
+		hdr_record(&latency, us * NS_PER_US);
+		hdr_record(&uncorrected, 7 * NS_PER_US);
+		hdr_record(&lateness, 0);
+	}
+	memset(&errors, 0, sizeof(errors));
+	facts = (struct facts){
+		.latency = &latency,
+		.uncorrected = &uncorrected,
+		.lateness = &lateness,
+		.lasted = 10 * NS_PER_S,
+		.messages = 500000,
+		.bytes = 32000000,
+		.bytes_verified = 32000000,
+		.verified = true,
+		.errors = &errors,
+	};
+	return 0;
+}
+
+static bool check(const char *text, char line[static EXPECT_LINE])
+{
+	struct expect expect;
+	struct error error;
+	if (expect_parse(text, &expect, &error) != 0)
+		fail_msg("%s", error.message);
+	line[0] = '\0';
+	return expect_judge(&expect, &facts, line);
+}
+
+static void holds(const char *text)
+{
+	char line[EXPECT_LINE];
+	if (!check(text, line))
+		fail_msg("%s", line);
+	assert_string_equal(line, "");
+}
+
+static void misses(const char *text, const char *what)
+{
+	char line[EXPECT_LINE];
+	if (check(text, line))
+		fail_msg("'%s' holds", text);
+	assert_string_equal(line, what);
+}
+
+static void every_relation_knows_its_limit(void **state)
+{
+	static const struct {
+		const char *relation;
+		bool below, at, above; // whether 49999, 50000 and 50001 a second hold
+	} cases[] = {
+		{"<", true, false, false}, {"<=", true, true, false}, {"==", false, true, false},
+		{">=", false, true, true}, {">", false, false, true},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const bool expected[] = {cases[i].below, cases[i].at, cases[i].above};
+		for (size_t j = 0; j < COUNT_OF(expected); j++) {
+			char text[32];
+			char line[EXPECT_LINE];
+			facts.messages = 499990 + 10 * j;
+			snprintf(text, sizeof(text), "rate%s50k", cases[i].relation);
+			assert_int_equal(check(text, line), expected[j]);
+		}
+	}
+}
+
+static void everything_can_be_checked(void **state)
+{
+	holds("p50<=501us"); // the largest value of its bucket
+	holds("p50>=500us");
+	holds("p99.9<1s");
+	holds("p100==1ms");
+	holds("min==1us");
+	holds("mean==500.5us");
+	holds("max==1ms");
+	holds("uncorrected.p99<8us");
+	holds("uncorrected.max==7us");
+	holds("lateness.p99.99==0");
+	holds("rate==50k");
+	holds("rate<0.06m");
+	holds("bytes_per_second==3200000");
+	holds("bytes_per_second<4m");
+	holds("messages==500000");
+	holds("errors==0");
+	holds("faults==0");
+	holds("bytes_verified>=30m");
+}
+
+static void a_miss_says_what_was_measured(void **state)
+{
+	load_errors_note(&errors, LOAD_RESET, 0, 1, 0);
+	load_errors_note(&errors, LOAD_SHORT, 0, 1, 0);
+	facts.fault_count = 3;
+	hdr_record(&latency, 1500 * NS_PER_MS + 1);
+	misses("errors==0", "expected errors==0, measured 2");
+	misses("faults<1", "expected faults<1, measured 3");
+	misses("uncorrected.p99<7us", "expected uncorrected.p99<7us, measured 7.000 us");
+	misses("max<1ms", "expected max<1ms, measured 1.500000001 s");
+	misses("rate>50k", "expected rate>50k, measured 50000.000 messages a second");
+	misses("messages>1000000", "expected messages>1000000, measured 500000");
+	misses("bytes_verified>1g", "expected bytes_verified>1g, measured 32000000 bytes");
+	misses("bytes_per_second>1g",
+	       "expected bytes_per_second>1g, measured 3200000 bytes a second");
+}
+
+static void a_miss_by_a_nanosecond_is_seen(void **state)
+{
+	hdr_reset(&latency);
+	hdr_record(&latency, 200001);
+	misses("max<=200us", "expected max<=200us, measured 200.001 us");
+	hdr_reset(&latency);
+	hdr_record(&latency, 5000001);
+	misses("p99<=5ms", "expected p99<=5ms, measured 5.000001 ms");
+}
+
+static void what_was_not_measured_never_holds(void **state)
+{
+	hdr_reset(&latency);
+	hdr_reset(&uncorrected);
+	hdr_reset(&lateness);
+	facts.verified = false;
+	facts.bytes_verified = 0;
+	misses("p99<5ms", "expected p99<5ms, which was not measured: no message came back");
+	misses("max>=0", "expected max>=0, which was not measured: no message came back");
+	misses("uncorrected.p50<1s", "expected uncorrected.p50<1s, which was not measured: only "
+				     "the open loop (--rate) has it");
+	misses("lateness.mean<1s", "expected lateness.mean<1s, which was not measured: only the "
+				   "open loop (--rate) has it");
+	misses("faults==0", "expected faults==0, which was not measured: --no-verify was given");
+	misses("bytes_verified==0",
+	       "expected bytes_verified==0, which was not measured: --no-verify was given");
+}
+
+static void a_run_without_time_has_no_rate(void **state)
+{
+	facts.lasted = 0;
+	misses("rate>0", "expected rate>0, measured 0.000 messages a second");
+}
+
+static void nonsense_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"p99",
+		"p99<",
+		"<5ms",
+		"p99=5ms",
+		"p99=<5ms",
+		"p99<>5ms",
+		"p99!=5ms",
+		"p99<5",
+		"p99<5k",
+		"p0<5ms",
+		"p101<5ms",
+		"p<5ms",
+		"p9x<5ms",
+		"p-1<5ms",
+		"q99<5ms",
+		"latency<5ms",
+		"uncorrected<5ms",
+		"uncorrected.<5ms",
+		"lateness.p99.9.9<5ms",
+		"rate>50g",
+		"rate>-1",
+		"errors==none",
+		"errors==0.5",
+		"errors==1k",
+		"faults==-1",
+		"bytes_verified>1t",
+		"p99 < 5ms",
+		"rate>50k/s",
+		"rate.p99<5ms",
+		"P99<5ms",
+	};
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		struct expect expect;
+		struct error error = {0};
+		if (expect_parse(texts[i], &expect, &error) == 0)
+			fail_msg("'%s' was taken", texts[i]);
+		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_null(strchr(error.message, '\n'));
+		assert_true(strlen(error.message) > 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(every_relation_knows_its_limit, run_well),
+		cmocka_unit_test_setup(everything_can_be_checked, run_well),
+		cmocka_unit_test_setup(a_miss_says_what_was_measured, run_well),
+		cmocka_unit_test_setup(a_miss_by_a_nanosecond_is_seen, run_well),
+		cmocka_unit_test_setup(what_was_not_measured_never_holds, run_well),
+		cmocka_unit_test_setup(a_run_without_time_has_no_rate, run_well),
+		cmocka_unit_test(nonsense_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,156 @@
+// The histogram of latencies against exact percentiles: tools/echoload/common/hdr.
+#include "unit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "echoload/common/hdr.h"
+#include "echoload/common/random.h"
+
+#define SAMPLES 20000
+#define LONGEST ((UINT64_C(1) << HDR_VALUE_BITS) - 1)
+
+static struct hdr hdr;
+
+static int clear(void **state)
+{
+	hdr_reset(&hdr);
+	return 0;
+}
+
+// Any magnitude that a latency may have is as likely as any other.
+static uint64_t draw(struct random *random)
+{
+	return (uint64_t)exp2(random_share(random) * HDR_VALUE_BITS);
+}
+
+static void the_buckets_hold_each_value_once(void **state)
+{
+	assert_int_equal(hdr_lowest(0), 0);
+	for (unsigned i = 0; i + 1 < HDR_BUCKETS; i++) {
+		assert_int_equal(hdr_lowest(i + 1), hdr_highest(i) + 1);
+		assert_int_equal(hdr_index(hdr_lowest(i)), i);
+		assert_int_equal(hdr_index(hdr_highest(i)), i);
+	}
+	assert_int_equal(hdr_highest(HDR_BUCKETS - 2),
+			 LONGEST - (LONGEST >> (HDR_SUB_BITS + 1)) - 1);
+	assert_int_equal(hdr_highest(HDR_BUCKETS - 1), UINT64_MAX);
+}
+
+static void a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth(void **state)
+{
+	for (unsigned i = hdr_index(100); i <= hdr_index(UINT64_C(3600000000000)); i++)
+		assert_true((hdr_highest(i) - hdr_lowest(i)) * 1000 <= hdr_lowest(i));
+}
+
+static int compare(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left;
+	uint64_t b = *(const uint64_t *)right;
+	return (a > b) - (a < b);
+}
+
+static void percentiles_are_those_of_the_sorted_samples(void **state)
+{
+	static const unsigned counts[] = {1, 2, 3, 10, 100, 1000, SAMPLES};
+	static const double percents[] = {1.0, 50.0, 90.0, 99.0, 99.9, 99.99, 100.0};
+	// In thousandths, as whole numbers divide exactly.
+	static const unsigned exact[] = {1000, 50000, 90000, 99000, 99900, 99990, 100000};
+	static uint64_t values[SAMPLES];
+	struct random random = {.state = 1};
+	for (size_t c = 0; c < COUNT_OF(counts); c++) {
+		hdr_reset(&hdr);
+		for (unsigned i = 0; i < counts[c]; i++)
+			hdr_record(&hdr, values[i] = draw(&random));
+		qsort(values, counts[c], sizeof(values[0]), compare);
+		for (size_t p = 0; p < COUNT_OF(percents); p++) {
+			uint64_t rank = ((uint64_t)counts[c] * exact[p] + 99999) / 100000;
+			uint64_t value = values[rank - 1];
+			uint64_t given = hdr_percentile(&hdr, percents[p]);
+			assert_true(given >= value);
+			assert_true(hdr_index(given) == hdr_index(value));
+		}
+		assert_int_equal(hdr_percentile(&hdr, 100.0), values[counts[c] - 1]);
+		assert_int_equal(hdr.min, values[0]);
+	}
+}
+
+static void what_a_double_cannot_hold_does_not_move_the_rank(void **state)
+{
+	for (uint64_t i = 1; i <= 1000; i++)
+		hdr_record(&hdr, i);
+	for (unsigned tenths = 1; tenths <= 1000; tenths++)
+		assert_int_equal(hdr_percentile(&hdr, tenths / 10.0), tenths);
+}
+
+static void longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact(void **state)
+{
+	hdr_record(&hdr, 5);
+	hdr_record(&hdr, LONGEST + 1);
+	hdr_record(&hdr, UINT64_MAX / 4);
+	assert_int_equal(hdr.bucket[HDR_BUCKETS - 1], 2);
+	assert_int_equal(hdr_percentile(&hdr, 50.0), UINT64_MAX / 4);
+	assert_int_equal(hdr_percentile(&hdr, 100.0), UINT64_MAX / 4);
+	assert_int_equal(hdr_percentile(&hdr, 1.0), 5);
+}
+
+static void without_samples_all_is_0(void **state)
+{
+	assert_int_equal(hdr_percentile(&hdr, 0.0), 0);
+	assert_int_equal(hdr_percentile(&hdr, 100.0), 0);
+	assert_true(hdr_mean(&hdr) == 0.0);
+	assert_int_equal(hdr_count_to(&hdr, UINT64_MAX), 0);
+}
+
+static void the_mean_is_exact_beyond_64_bits(void **state)
+{
+	for (unsigned i = 0; i < 100; i++)
+		hdr_record(&hdr, UINT64_MAX - 1);
+	assert_true(fabs(hdr_mean(&hdr) / 0x1p64 - 1.0) < 1e-12);
+}
+
+static void parts_add_up_to_the_whole(void **state)
+{
+	static struct hdr parts[3];
+	static struct hdr sum;
+	struct random random = {.state = 2};
+	hdr_reset(&sum);
+	for (unsigned p = 0; p < 3; p++)
+		hdr_reset(&parts[p]);
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t value = draw(&random);
+		hdr_record(&hdr, value);
+		hdr_record(&parts[i % 2], value);
+	}
+	for (unsigned p = 0; p < 3; p++)
+		hdr_add(&sum, &parts[p]);
+	assert_memory_equal(&sum, &hdr, sizeof(hdr));
+}
+
+static void counts_up_to_a_value_are_exact_at_bucket_ends(void **state)
+{
+	for (uint64_t i = 0; i < SAMPLES; i++)
+		hdr_record(&hdr, i);
+	assert_int_equal(hdr_count_to(&hdr, 0), 1);
+	assert_int_equal(hdr_count_to(&hdr, 1999), 2000);
+	assert_int_equal(hdr_count_to(&hdr, 8191), 8192);
+	assert_int_equal(hdr_count_to(&hdr, UINT64_MAX), SAMPLES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_buckets_hold_each_value_once),
+		cmocka_unit_test(a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth),
+		cmocka_unit_test_setup(percentiles_are_those_of_the_sorted_samples, clear),
+		cmocka_unit_test_setup(what_a_double_cannot_hold_does_not_move_the_rank, clear),
+		cmocka_unit_test_setup(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact,
+				       clear),
+		cmocka_unit_test_setup(without_samples_all_is_0, clear),
+		cmocka_unit_test_setup(the_mean_is_exact_beyond_64_bits, clear),
+		cmocka_unit_test_setup(parts_add_up_to_the_whole, clear),
+		cmocka_unit_test_setup(counts_up_to_a_value_are_exact_at_bucket_ends, clear),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+// The interval log and the encoding in it: tools/echoload/result/hlog, hdr_v2 and base64.
+// tests/check/hdr_formats.sh has them read by HdrHistogram.
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "echoload/common/hdr.h"
+#include "echoload/common/random.h"
+#include "echoload/result/base64.h"
+#include "echoload/result/hdr_v2.h"
+#include "echoload/result/hlog.h"
+
+static struct hdr hdr;
+static struct hdr back;
+
+static int clear(void **state)
+{
+	hdr_reset(&hdr);
+	return 0;
+}
+
+static void check_round_trip(void)
+{
+	struct error error;
+	char *text = hdr_v2_encode(&hdr);
+	assert_non_null(text);
+	assert_int_equal(hdr_v2_decode(&back, text, &error), 0);
+	assert_int_equal(back.count, hdr.count);
+	assert_memory_equal(back.bucket, hdr.bucket, sizeof(hdr.bucket));
+	if (hdr.count) {
+		assert_int_equal(hdr_index(back.min), hdr_index(hdr.min));
+		assert_int_equal(hdr_index(back.max), hdr_index(hdr.max));
+		assert_true(hdr_mean(&back) >= hdr_mean(&hdr) * 0.999);
+		assert_true(hdr_mean(&back) <= hdr_mean(&hdr) * 1.001);
+	}
+	free(text);
+}
+
+static void what_is_encoded_comes_back(void **state)
+{
+	struct random random = {.state = 1};
+	check_round_trip();
+	hdr_record(&hdr, 0);
+	check_round_trip();
+	for (unsigned samples = 1; samples <= 100000; samples *= 10) {
+		hdr_reset(&hdr);
+		for (unsigned i = 0; i < samples; i++)
+			hdr_record(&hdr, (uint64_t)random_exponential(&random, 1e6));
+		check_round_trip();
+	}
+	hdr_record(&hdr, (UINT64_C(1) << HDR_VALUE_BITS) - 1);
+	check_round_trip();
+	for (unsigned i = 0; i < HDR_BUCKETS - 1; i++)
+		hdr_record(&hdr, hdr_lowest(i));
+	check_round_trip();
+}
+
+static void counts_of_any_size_come_back(void **state)
+{
+	for (unsigned bits = 0; bits < 62; bits++) {
+		uint64_t count = UINT64_C(1) << bits;
+		hdr_reset(&hdr);
+		for (unsigned i = 0; i < 3; i++) {
+			hdr.bucket[100 + i] = count + i - 1;
+			hdr.count += count + i - 1;
+		}
+		char *text = hdr_v2_encode(&hdr);
+		struct error error;
+		assert_int_equal(hdr_v2_decode(&back, text, &error), 0);
+		assert_memory_equal(back.bucket, hdr.bucket, sizeof(hdr.bucket));
+		free(text);
+	}
+}
+
+static void refuse(const char *text)
+{
+	struct error error = {0};
+	assert_int_equal(hdr_v2_decode(&back, text, &error), -1);
+	assert_int_equal(error.kind, ERROR_USAGE);
+}
+
+static void what_is_no_histogram_is_refused(void **state)
+{
+	refuse("");
+	refuse("H");
+	refuse("HIST");
+	refuse("HISTFAAAAA==");
+	refuse("####");
+	refuse("HISTFAAAACJ42pNpmSzMwMDADAAB");
+	hdr_record(&hdr, 1000);
+	char *text = hdr_v2_encode(&hdr);
+	char *cut = strndup(text, strlen(text) - 4);
+	refuse(cut);
+	free(cut);
+	free(text);
+}
+
+// It either decodes or is refused; the sanitizers look on.
+static void damaged_text_does_no_harm(void **state)
+{
+	struct random random = {.state = 3};
+	struct error error;
+	for (unsigned i = 0; i < 1000; i++)
+		hdr_record(&hdr, (uint64_t)random_exponential(&random, 1e5));
+	char *text = hdr_v2_encode(&hdr);
+	size_t length;
+	unsigned char *bytes = base64_decode(text, &length);
+	unsigned refused = 0;
+	for (unsigned i = 0; i < 5000; i++) {
+		size_t at = random_next(&random) % length;
+		unsigned char was = bytes[at];
+		bytes[at] ^= (unsigned char)(1 + random_next(&random) % 255);
+		char *damaged = base64_encode(bytes, length);
+		refused += hdr_v2_decode(&back, damaged, &error) != 0;
+		bytes[at] = was;
+		free(damaged);
+	}
+	// zlib has a checksum, but how hard it tried is not under it.
+	assert_in_range(refused, 4900, 5000);
+	free(bytes);
+	free(text);
+}
+
+static void base64_is_that_of_the_standard(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"},
+		{"\xfb\xff\xfe", "+//+"},
+	};
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		size_t length = strlen(pairs[i][0]);
+		char *text = base64_encode((const unsigned char *)pairs[i][0], length);
+		assert_string_equal(text, pairs[i][1]);
+		size_t decoded;
+		unsigned char *bytes = base64_decode(text, &decoded);
+		assert_int_equal(decoded, length);
+		assert_memory_equal(bytes, pairs[i][0], length);
+		free(bytes);
+		free(text);
+	}
+	static const char *const wrong[] = {
+		"", "Z", "Zg=", "Zg===", "====", "Z===", "Zm9v\n", "Zg=v"};
+	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+		size_t length;
+		assert_null(base64_decode(wrong[i], &length));
+		assert_int_equal(errno, EINVAL);
+	}
+}
+
+static void a_log_has_its_head_and_a_line_for_each_interval(void **state)
+{
+	static const char head[] =
+		"#[Logged with echoload " ECHOD_VERSION ", values in nanoseconds]\n"
+		"#[Histogram log format version 1.3]\n"
+		"#[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 15:24:39 UTC 2015]\n"
+		"#[BaseTime: 1441812279.474 (seconds since epoch)]\n"
+		"\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\","
+		"\"Interval_Compressed_Histogram\"\n"
+		"0.000,1.000,2.769,HISTFAAAA";
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	hlog_begin(file, UINT64_C(1441812279474000000));
+	hdr_record(&hdr, 2769000);
+	assert_int_equal(hlog_interval(file, 0, 1000000000, &hdr), 0);
+	hdr_record(&hdr, 5000000);
+	assert_int_equal(hlog_interval(file, 1000000000, 250000000, &hdr), 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(strncmp(text, head, strlen(head)), 0);
+	char *second = strstr(text, "\n1.000,0.250,5.000,");
+	assert_non_null(second);
+	char *histogram = strrchr(second, ',') + 1;
+	*strchr(histogram, '\n') = '\0';
+	struct error error;
+	assert_int_equal(hdr_v2_decode(&back, histogram, &error), 0);
+	assert_memory_equal(back.bucket, hdr.bucket, sizeof(hdr.bucket));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_is_encoded_comes_back, clear),
+		cmocka_unit_test_setup(counts_of_any_size_come_back, clear),
+		cmocka_unit_test_setup(what_is_no_histogram_is_refused, clear),
+		cmocka_unit_test_setup(damaged_text_does_no_harm, clear),
+		cmocka_unit_test(base64_is_that_of_the_standard),
+		cmocka_unit_test_setup(a_log_has_its_head_and_a_line_for_each_interval, clear),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

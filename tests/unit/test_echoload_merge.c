@@ -1,0 +1,241 @@
+// Several results become one: tools/echoload/result/merge.
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "echoload/result/hdr_v2.h"
+#include "echoload/result/merge.h"
+#include "echoload_runs.h"
+#include "place.h"
+
+#define NOON (UINT64_C(1795348800) * NS_PER_S)
+
+static struct result sum;
+static struct result other;
+
+static int init(void **state)
+{
+	assert_int_equal(result_init(&sum), 0);
+	return 0;
+}
+
+static int clean(void **state)
+{
+	result_free(&sum);
+	result_free(&other);
+	place_remove();
+	return 0;
+}
+
+static struct made_run run_of(uint64_t seed, uint64_t started)
+{
+	return (struct made_run){
+		.seed = seed,
+		.started = started,
+		.seconds = 5,
+		.rate = 1000.0,
+		.swing = 0.1,
+		.median = 10000.0 * (double)seed,
+		.samples = 500,
+	};
+}
+
+static void merge(const struct made_run *run)
+{
+	struct error error;
+	assert_int_equal(result_init(&other), 0);
+	made_run_fill(&other, run);
+	assert_int_equal(merge_add(&sum, &other, &error), 0);
+	result_free(&other);
+}
+
+static void the_sum_is_as_if_it_had_been_one_run(void **state)
+{
+	struct result whole;
+	assert_int_equal(result_init(&whole), 0);
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct made_run run = run_of(seed, NOON + seed * NS_PER_MS);
+		made_run_fill(&whole, &run);
+		merge(&run);
+	}
+	assert_memory_equal(sum.latency, whole.latency, sizeof(*sum.latency));
+	assert_memory_equal(sum.uncorrected, whole.uncorrected, sizeof(*sum.uncorrected));
+	assert_int_equal(sum.messages, whole.messages);
+	assert_int_equal(sum.bytes, whole.bytes);
+	assert_int_equal(sum.bytes_verified, whole.bytes_verified);
+	assert_int_equal(sum.run_count, 4);
+	assert_int_equal(result_lasted(&sum), 5 * NS_PER_S + 3 * NS_PER_MS);
+	result_free(&whole);
+}
+
+static void intervals_of_the_same_second_become_one(void **state)
+{
+	struct made_run run = run_of(1, NOON);
+	merge(&run);
+	uint64_t first = sum.intervals[1].messages;
+	run = run_of(2, NOON + 700 * NS_PER_MS); // its first second is the other's second one
+	merge(&run);
+	uint64_t messages = 0;
+	static struct hdr hdr;
+	struct error error;
+	assert_int_equal(sum.interval_count, 6);
+	for (size_t i = 0; i < 6; i++) {
+		messages += sum.intervals[i].messages;
+		assert_int_equal(hdr_v2_decode(&hdr, sum.intervals[i].latency, &error), 0);
+		assert_int_equal(hdr.count, i == 0 || i == 5 ? 500 : 1000);
+		assert_int_equal(hdr_index(sum.intervals[i].p99),
+				 hdr_index(hdr_percentile(&hdr, 99.0)));
+	}
+	assert_int_equal(messages, sum.messages);
+	assert_true(sum.intervals[1].messages > first + 500);
+	assert_int_equal(sum.intervals[0].from, 0);
+	assert_int_equal(sum.intervals[5].from, 4 * NS_PER_S + 700 * NS_PER_MS);
+}
+
+static void the_order_does_not_matter(void **state)
+{
+	struct made_run runs[] = {run_of(1, NOON + 60 * NS_PER_S), run_of(2, NOON),
+				  run_of(3, NOON + 2 * NS_PER_S)};
+	struct result reverse;
+	for (int i = 0; i < 3; i++)
+		merge(&runs[i]);
+	reverse = sum;
+	assert_int_equal(result_init(&sum), 0);
+	for (int i = 2; i >= 0; i--)
+		merge(&runs[i]);
+	assert_memory_equal(sum.latency, reverse.latency, sizeof(*sum.latency));
+	assert_int_equal(sum.interval_count, 12);
+	assert_int_equal(sum.interval_count, reverse.interval_count);
+	for (size_t i = 0; i < sum.interval_count; i++) {
+		assert_int_equal(sum.intervals[i].from, reverse.intervals[i].from);
+		assert_int_equal(sum.intervals[i].messages, reverse.intervals[i].messages);
+		assert_string_equal(sum.intervals[i].latency, reverse.intervals[i].latency);
+	}
+	assert_int_equal(result_lasted(&sum), 12 * NS_PER_S);
+	assert_int_equal(result_lasted(&reverse), 12 * NS_PER_S);
+	result_free(&reverse);
+}
+
+static void faults_say_whose_they_are(void **state)
+{
+	struct error error;
+	const struct fault fault = {.kind = FAULT_LOST, .connection = 3, .length = 8};
+	struct made_run run = run_of(1, NOON);
+	merge(&run);
+	run = run_of(2, NOON);
+	assert_int_equal(result_init(&other), 0);
+	made_run_fill(&other, &run);
+	assert_int_equal(result_add_fault(&other, 0, &fault), 0);
+	other.faults_found += 9; // not kept
+	result_add_error(&other, "reset", 2, "first");
+	assert_int_equal(merge_add(&sum, &other, &error), 0);
+	assert_int_equal(sum.fault_count, 1);
+	assert_int_equal(sum.faults_found, 10);
+	assert_int_equal(sum.faults[0].run, 1);
+	assert_int_equal(result_error_count(&sum), 2);
+	const char *path = place_path("sum.json");
+	result_free(&other);
+	assert_int_equal(result_write(&sum, path, &error), 0);
+	assert_int_equal(result_read(&other, path, &error), 0);
+	assert_int_equal(other.faults[0].run, 1);
+}
+
+static void what_differs_is_listed_once_each(void **state)
+{
+	struct made_run run = run_of(1, NOON);
+	merge(&run);
+	run = run_of(2, NOON);
+	merge(&run);
+	assert_int_equal(json_integer_value(json_object_get(sum.machine, "cpus")), 2);
+	assert_string_equal(sum.verdict, "SERVER-BOUND");
+	for (int i = 0; i < 3; i++) {
+		struct error error;
+		run = run_of(3, NOON + (uint64_t)i);
+		assert_int_equal(result_init(&other), 0);
+		made_run_fill(&other, &run);
+		json_object_set_new(other.machine, "cpus", json_integer(i < 2 ? 4 : 8));
+		result_set_verdict(&other, "CLIENT-BOUND");
+		assert_int_equal(merge_add(&sum, &other, &error), 0);
+		result_free(&other);
+	}
+	json_t *machines = json_object_get(sum.machine, "runs");
+	assert_int_equal(json_array_size(machines), 3);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(machines, 1), "cpus")),
+			 4);
+	assert_string_equal(sum.verdict, "INCONCLUSIVE");
+}
+
+// Runs the subcommand with its standard error going into a file. Returns its exit status.
+static int run_main(char **argv, char *said, size_t size)
+{
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	const char *path = place_file("stderr", "", 0);
+	int before = dup(STDERR_FILENO);
+	assert_non_null(freopen(path, "w", stderr));
+	int status = merge_main(argc, argv);
+	fflush(stderr);
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	said[fread(said, 1, size - 1, file)] = '\0';
+	fclose(file);
+	return status;
+}
+
+static void the_command_merges_files(void **state)
+{
+	struct made_run runs[] = {run_of(1, NOON), run_of(2, NOON + NS_PER_S)};
+	char *a = (char *)made_run_write("a.json", &runs[0]);
+	char *b = (char *)made_run_write("b.json", &runs[1]);
+	char *all = (char *)place_path("all.json");
+	char said[600];
+	struct error error;
+	assert_int_equal(run_main((char *[]){"merge", a, b, "-o", all, NULL}, said, sizeof(said)),
+			 0);
+	assert_string_equal(said, "");
+	merge(&runs[0]);
+	merge(&runs[1]);
+	assert_int_equal(result_read(&other, all, &error), 0);
+	assert_memory_equal(sum.latency, other.latency, sizeof(*sum.latency));
+	assert_int_equal(sum.messages, other.messages);
+	assert_int_equal(sum.interval_count, other.interval_count);
+	// What was merged merges on, but never twice.
+	assert_int_equal(run_main((char *[]){"merge", all, b, NULL}, said, sizeof(said)), 2);
+	assert_non_null(strstr(said, "b.json': it holds a run that another one holds too\n"));
+}
+
+static void the_command_refuses_another_schema_in_one_line(void **state)
+{
+	struct made_run run = run_of(1, NOON);
+	char *a = (char *)made_run_write("a.json", &run);
+	char *b = (char *)place_file("b.json", "{\"schema\": 7}\n", 14);
+	char said[600];
+	assert_int_equal(run_main((char *[]){"merge", a, b, NULL}, said, sizeof(said)), 2);
+	assert_non_null(strstr(said, "b.json' has schema 7, and this echoload reads schema 1"));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	assert_int_equal(run_main((char *[]){"merge", NULL}, said, sizeof(said)), 2);
+	assert_string_equal(said, "echoload merge: nothing to merge (see echoload merge --help)\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_sum_is_as_if_it_had_been_one_run, init, clean),
+		cmocka_unit_test_setup_teardown(intervals_of_the_same_second_become_one, init,
+						clean),
+		cmocka_unit_test_setup_teardown(the_order_does_not_matter, init, clean),
+		cmocka_unit_test_setup_teardown(faults_say_whose_they_are, init, clean),
+		cmocka_unit_test_setup_teardown(what_differs_is_listed_once_each, init, clean),
+		cmocka_unit_test_setup_teardown(the_command_merges_files, init, clean),
+		cmocka_unit_test_setup_teardown(the_command_refuses_another_schema_in_one_line,
+						init, clean),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,371 @@
+// The command line of echoload: tools/echoload/run/options with reading, rules, lists and number.
+// What is refused is said on standard error, which is caught in a file.
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "echoload/common/number.h"
+#include "echoload/run/options.h"
+
+#define MAX_ARGUMENTS 48
+
+// One command line, and what came of it.
+struct attempt {
+	char words[1000];
+	struct load_config config;
+	struct wishes wishes;
+	char said[1000]; // on standard error
+	int status;
+};
+
+static struct attempt attempt;
+
+static int catch_errors(int *file)
+{
+	*file = memfd_create("err", MFD_CLOEXEC);
+	int saved = dup(STDERR_FILENO);
+	assert_true(*file >= 0 && saved >= 0);
+	assert_int_equal(dup2(*file, STDERR_FILENO), STDERR_FILENO);
+	return saved;
+}
+
+static void read_errors(int file, int saved)
+{
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(saved);
+	ssize_t length = pread(file, attempt.said, sizeof(attempt.said) - 1, 0);
+	assert_true(length >= 0);
+	attempt.said[length] = '\0';
+	close(file);
+}
+
+// Reads the words of `line` behind the program's name; EMPTY is the empty one.
+static int try(const char *line)
+{
+	char *argv[MAX_ARGUMENTS + 1] = {"echoload"};
+	int argc = 1;
+	assert_true(strlen(line) < sizeof(attempt.words));
+	strcpy(attempt.words, line);
+	char *rest = NULL;
+	for (char *word = strtok_r(attempt.words, " ", &rest); word;
+	     word = strtok_r(NULL, " ", &rest)) {
+		assert_true(argc < MAX_ARGUMENTS);
+		argv[argc++] = strcmp(word, "EMPTY") == 0 ? word + strlen(word) : word;
+	}
+	int file;
+	int saved = catch_errors(&file);
+	attempt.status = options_read(&attempt.config, &attempt.wishes, argc, argv);
+	read_errors(file, saved);
+	return attempt.status;
+}
+
+static void takes(const char *line)
+{
+	if (try(line) != -1)
+		fail_msg("'%s': %s", line, attempt.said);
+	assert_string_equal(attempt.said, "");
+}
+
+// One line, with the status of wrong usage.
+static void refuses(const char *line, const char *what)
+{
+	if (try(line) != 2)
+		fail_msg("'%s' gave %d", line, attempt.status);
+	if (strncmp(attempt.said, "echoload: ", 10) != 0 || !strstr(attempt.said, what))
+		fail_msg("'%s' gave '%s', which lacks '%s'", line, attempt.said, what);
+	assert_ptr_equal(strchr(attempt.said, '\n'), attempt.said + strlen(attempt.said) - 1);
+}
+
+static const char *target(size_t index)
+{
+	static char text[ADDRESS_TEXT_SIZE];
+	assert_true(index < attempt.config.target_count);
+	return endpoint_format(&attempt.config.targets[index], text);
+}
+
+static void defaults_are_a_closed_loop(void **state)
+{
+	takes("");
+	const struct load_config *config = &attempt.config;
+	assert_int_equal(config->target_count, 1);
+	assert_string_equal(target(0), "127.0.0.1:65432");
+	assert_int_equal(config->mode, MODE_PING);
+	assert_int_equal(config->connections, 1);
+	assert_int_equal(config->pipeline, 1);
+	assert_int_equal(config->threads, 1);
+	assert_int_equal(config->source_count, 0);
+	assert_int_equal(config->cpu_count, 0);
+	assert_null(config->control);
+	assert_int_equal(config->sizes.most, 64);
+	assert_true(config->rate == 0);
+	assert_int_equal(config->duration, 10 * NS_PER_S);
+	assert_int_equal(config->count, 0);
+	assert_int_equal(config->warmup, 0);
+	assert_int_equal(config->ramp, 0);
+	assert_int_equal(config->timeout, 5 * NS_PER_S);
+	assert_true(config->verify);
+	assert_false(config->spin);
+	const struct wishes *wishes = &attempt.wishes;
+	assert_true(!wishes->json && !wishes->hgrm && !wishes->hlog && !wishes->csv);
+	assert_false(wishes->data_on_stdout || wishes->searching || wishes->allow_client_bound);
+	assert_int_equal(wishes->interval, NS_PER_S);
+	assert_false(wishes->interval_lines);
+	assert_int_equal(wishes->expect_count, 0);
+}
+
+static void every_load_can_be_asked_for(void **state)
+{
+	takes("127.0.0.1:7 [::1]:8 unix:/run/e -c 1000 --pipeline 8 --rate 50k --arrival poisson "
+	      "--mode ping -s 64:9,16k -d 1m -n 5000 --warmup 2s --ramp 500ms -t 4 --cpu 0,2-3 "
+	      "--timeout never --run 4711 --no-verify --spin --control /run/echod.sock");
+	const struct load_config *config = &attempt.config;
+	assert_int_equal(config->target_count, 3);
+	assert_string_equal(target(1), "[::1]:8");
+	assert_string_equal(target(2), "unix:/run/e");
+	assert_int_equal(config->connections, 1000);
+	assert_int_equal(config->pipeline, 8);
+	assert_true(config->rate == 50000);
+	assert_int_equal(config->arrival, ARRIVAL_POISSON);
+	assert_int_equal(config->sizes.count, 2);
+	assert_int_equal(config->duration, 60 * NS_PER_S);
+	assert_int_equal(config->count, 5000);
+	assert_int_equal(config->warmup, 2 * NS_PER_S);
+	assert_int_equal(config->ramp, 500 * NS_PER_MS);
+	assert_int_equal(config->threads, 4);
+	assert_int_equal(config->cpu_count, 3);
+	assert_int_equal(config->cpus[0], 0);
+	assert_int_equal(config->cpus[1], 2);
+	assert_int_equal(config->cpus[2], 3);
+	assert_true(config->timeout == CLOCK_NEVER);
+	assert_int_equal(config->run, 4711);
+	assert_false(config->verify);
+	assert_true(config->spin);
+	assert_string_equal(config->control, "/run/echod.sock");
+}
+
+static void every_output_can_be_asked_for(void **state)
+{
+	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
+	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
+	const struct wishes *wishes = &attempt.wishes;
+	assert_string_equal(wishes->json, "-");
+	assert_string_equal(wishes->hgrm, "a.hgrm");
+	assert_string_equal(wishes->hlog, "b.hlog");
+	assert_string_equal(wishes->csv, "c.csv");
+	assert_true(wishes->data_on_stdout);
+	assert_int_equal(wishes->interval, 2 * NS_PER_S);
+	assert_true(wishes->interval_lines);
+	assert_int_equal(wishes->expect_count, 2);
+	assert_string_equal(wishes->expects[0].text, "p99<5ms");
+	assert_string_equal(wishes->expects[1].text, "errors==0");
+	assert_true(wishes->allow_client_bound);
+	assert_true(wishes->searching);
+	assert_true(wishes->search.percent == 99.9);
+	takes("--json - --json file");
+	assert_false(attempt.wishes.data_on_stdout);
+}
+
+static void sources_are_of_the_targets_family(void **state)
+{
+	takes("--source 127.0.0.2,127.0.0.3 127.0.0.1:7");
+	assert_int_equal(attempt.config.source_count, 2);
+	assert_int_equal(attempt.config.sources[1].as.v4.sin_addr.s_addr, htonl(0x7f000003));
+	assert_int_equal(attempt.config.sources[1].as.v4.sin_port, 0);
+	takes("--source ::1 [::1]:7");
+	assert_int_equal(attempt.config.sources[0].as.any.sa_family, AF_INET6);
+	refuses("--source ::1 127.0.0.1:7", "[::1]:0 cannot reach 127.0.0.1:7");
+	refuses("--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e");
+}
+
+static void each_mode_has_its_defaults(void **state)
+{
+	takes("--mode stream");
+	assert_int_equal(attempt.config.sizes.most, 65536);
+	assert_int_equal(attempt.config.pipeline, 16);
+	takes("--mode churn");
+	assert_int_equal(attempt.config.visit, 1);
+	takes("--mode churn --visit 20 --pipeline 2");
+	assert_int_equal(attempt.config.visit, 20);
+	takes("--mode idle -c 1000");
+	assert_true(attempt.config.rate == 10);
+	takes("--mode idle --rate 0.5");
+	assert_true(attempt.config.rate == 0.5);
+	takes("--mode half-close");
+	assert_int_equal(attempt.config.visit, 65536);
+	takes("--visit 1.5m --mode half-close");
+	assert_int_equal(attempt.config.visit, 3 << 19);
+	assert_int_equal(attempt.config.sizes.most, 3 << 19); // a visit is one message
+	takes("-n 10");
+	assert_true(attempt.config.duration == CLOCK_NEVER);
+	takes("-n 10 -d 1s");
+	assert_int_equal(attempt.config.duration, NS_PER_S);
+	takes("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 -t 3");
+	assert_int_equal(attempt.config.connections, 3);
+}
+
+static void runs_differ_unless_told(void **state)
+{
+	takes("");
+	uint64_t run = attempt.config.run;
+	takes("");
+	// Four times the same number of 32 bits: no.
+	for (int i = 0; i < 2 && attempt.config.run == run; i++)
+		takes("");
+	assert_true(attempt.config.run != run);
+	takes("--run 9223372036854775807"); // as JSON has it
+	assert_true(attempt.config.run == INT64_MAX);
+}
+
+static void contradictions_are_refused(void **state)
+{
+	refuses("--rate 5k --mode stream", "--rate: not together with --mode stream, only with "
+					   "ping and idle");
+	refuses("--rate 5k --mode churn", "--rate: not together with --mode churn");
+	refuses("--search p99<1ms --mode idle", "--search: not together with --mode idle, only "
+						"with ping");
+	refuses("--mode half-close -s 64", "--size: not together with --mode half-close, only "
+					   "with ping, stream, churn and idle");
+	refuses("--mode half-close --pipeline 2", "--pipeline: not together");
+	refuses("--visit 5", "--visit: not together with --mode ping, only with churn and "
+			     "half-close");
+	refuses("--mode churn --visit 64k", "--visit: '64k' is not a whole number");
+	refuses("--mode half-close --visit 2g", "--visit: '2g' is not a size from 1 to 1g");
+	refuses("--arrival poisson", "--arrival: needs --rate or --search");
+	refuses("--mode churn --arrival poisson", "--arrival: not together with --mode churn");
+	takes("--mode idle --arrival poisson");
+	takes("--search p99<1ms --arrival poisson");
+	refuses("--search p99<1ms --rate 5k", "--search: not together with --rate");
+	refuses("--expect lateness.p99<1ms",
+		"--expect: 'lateness.p99<1ms' is measured in the open");
+	takes("--expect uncorrected.p99<1ms --rate 5");
+	takes("--expect uncorrected.p99<1ms --mode idle");
+	refuses("--no-verify --expect faults==0", "--expect: 'faults==0' cannot be told with");
+	takes("--no-verify --expect errors==0");
+	refuses("--search p99<1ms -n 5", "--search: not together with --count");
+	refuses("--search p99<1ms -d never", "--search: not together with --duration never");
+	refuses("-t 2", "--threads: '2' is more than the connections (--connections 1)");
+	refuses("-t 3 -c 2", "--threads: '3' is more than the connections (--connections 2)");
+	refuses("127.0.0.1:1 127.0.0.1:2 -c 1", "--connections: '1' is less than the 2 targets");
+	refuses("--json - --csv -", "--csv: '-' is written by --json already");
+	refuses("--hgrm f --hlog f", "--hlog: 'f' is written by --hgrm already");
+}
+
+static void nonsense_is_refused(void **state)
+{
+	static const char *const lines[][2] = {
+		{"127.0.0.1", "'127.0.0.1' is not an address"},
+		{"127.0.0.1:0", "lacks a host or a port"},
+		{":7", "lacks a host or a port"},
+		{"EMPTY", "'' is not an address"},
+		{"-c 0", "--connections: '0'"},
+		{"-c 1000001", "--connections: '1000001'"},
+		{"--pipeline 0", "--pipeline: '0'"},
+		{"--rate 0", "--rate: '0'"},
+		{"--rate 5g", "--rate: '5g'"},
+		{"--rate -5", "--rate: '-5'"},
+		{"--arrival often", "--arrival: 'often'"},
+		{"--mode pong", "--mode: 'pong' is none of ping, stream"},
+		{"-s 0", "--size: '0'"},
+		{"-d 0", "--duration: '0' is not longer than 0"},
+		{"-d 10", "--duration: '10' is not a duration"},
+		{"-n 0", "--count: '0'"},
+		{"--warmup never", "--warmup: 'never'"},
+		{"--ramp x", "--ramp: 'x'"},
+		{"-t 257", "--threads: '257'"},
+		{"--source localhost", "--source: 'localhost' is not an IP address"},
+		{"--source 127.0.0.2,", "--source: '' is not an IP address"},
+		{"--source 127.0.0.2:80", "--source: '127.0.0.2:80' is not an IP address"},
+		{"--cpu 0,", "--cpu: ''"},
+		{"--cpu 3-1", "--cpu: '3-1' ends before it begins"},
+		{"--cpu 1024", "--cpu: '1024'"},
+		{"--cpu 0-299", "--cpu: more than 256 CPUs"},
+		{"--timeout 0", "--timeout: '0'"},
+		{"--run -1", "--run: '-1'"},
+		{"--run 9223372036854775808", "--run: '9223372036854775808'"},
+		{"--control EMPTY", "--control: ''"},
+		{"--search errors==0", "--search: 'errors==0' is not a limit of a latency"},
+		{"--search p99>1ms", "--search: 'p99>1ms' is not a limit of a latency"},
+		{"--search uncorrected.p99<1ms", "--search: 'uncorrected.p99<1ms'"},
+		{"--expect p99", "--expect: 'p99' is no check"},
+		{"--json EMPTY", "--json: '' is no file"},
+		{"--interval 0", "--interval: '0'"},
+		{"--interval 1.5s", "--interval: '1.5s' is not one or more whole seconds"},
+		{"--verbose", "unknown or ambiguous option '--verbose'"},
+	};
+	for (size_t i = 0; i < COUNT_OF(lines); i++)
+		refuses(lines[i][0], lines[i][1]);
+}
+
+static void what_is_one_too_many_is_refused(void **state)
+{
+	char line[900] = "";
+	for (int i = 0; i <= CONFIG_ENDPOINTS; i++)
+		strcat(line, "127.0.0.1:7 ");
+	refuses(line, "'127.0.0.1:7' is one too many: at most 16 targets");
+	line[0] = '\0';
+	for (int i = 0; i <= OPTIONS_EXPECTS; i++)
+		strcat(line, "--expect=p50<1s ");
+	refuses(line, "--expect: 'p50<1s' is one too many: at most 32");
+}
+
+static void rates_are_powers_of_1000(void **state)
+{
+	static const struct {
+		const char *text;
+		double rate;
+	} rates[] = {{"0", 0},	      {"200", 200},  {"50k", 50e3},
+		     {"1.5M", 1.5e6}, {"0.001k", 1}, {"1000m", 1e9}};
+	for (size_t i = 0; i < COUNT_OF(rates); i++) {
+		double rate;
+		assert_int_equal(number_parse_rate(rates[i].text, &rate, NULL), 0);
+		assert_true(rate == rates[i].rate);
+	}
+	static const char *const nonsense[] = {
+		"",	"k",	 ".5", "5.",   "1e3",
+		"0x10", "1001m", "1g", "1 k",  "1.2.3",
+		"inf",	"nan",	 "+1", "50kk", "1000000000000000000000"};
+	for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
+		double rate = 4711;
+		if (number_parse_rate(nonsense[i], &rate, NULL) == 0)
+			fail_msg("'%s' was taken", nonsense[i]);
+		assert_true(rate == 4711);
+	}
+}
+
+static void rates_are_short(void **state)
+{
+	static const struct {
+		double rate;
+		const char *text;
+	} rates[] = {{0, "0"},		{0.5, "0.5"},	    {99.94, "99.9"},  {99.96, "100"},
+		     {999.4, "999"},	{999.6, "1.0k"},    {51234, "51.2k"}, {999940, "999.9k"},
+		     {999960, "1.00m"}, {1234567, "1.23m"}, {1e9, "1000.00m"}};
+	for (size_t i = 0; i < COUNT_OF(rates); i++) {
+		char text[16];
+		assert_string_equal(number_format_rate(rates[i].rate, text, sizeof(text)),
+				    rates[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_a_closed_loop),
+		cmocka_unit_test(every_load_can_be_asked_for),
+		cmocka_unit_test(every_output_can_be_asked_for),
+		cmocka_unit_test(sources_are_of_the_targets_family),
+		cmocka_unit_test(each_mode_has_its_defaults),
+		cmocka_unit_test(runs_differ_unless_told),
+		cmocka_unit_test(contradictions_are_refused),
+		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(what_is_one_too_many_is_refused),
+		cmocka_unit_test(rates_are_powers_of_1000),
+		cmocka_unit_test(rates_are_short),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

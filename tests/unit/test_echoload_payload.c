@@ -1,0 +1,183 @@
+// Self-locating bytes: tools/echoload/verify/payload.
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/clock.h"
+#include "echoload/common/random.h"
+#include "echoload/verify/payload.h"
+
+#define PLACES 20000
+#define SPAN 300 // bytes, more than two chunks of words
+
+static struct payload payload;
+
+static int make(void **state)
+{
+	payload_init(&payload, 42);
+	return 0;
+}
+
+static struct payload_place random_place(struct random *random)
+{
+	struct payload_place place = {
+		.connection = (uint32_t)(random_next(random) % PAYLOAD_CONNECTIONS),
+		.position = random_next(random) % (PAYLOAD_STREAM - SPAN),
+	};
+	// Often where a block or the stream begins or ends.
+	switch (random_next(random) % 4) {
+	case 0:
+		place.position &= ~(uint64_t)(PAYLOAD_BLOCK - 1);
+		place.position -= place.position ? random_next(random) % SPAN : 0;
+		break;
+	case 1:
+		place.position = random_next(random) % 16;
+		break;
+	case 2:
+		place.position = PAYLOAD_STREAM - SPAN;
+		break;
+	default:
+		break;
+	}
+	return place;
+}
+
+static void words_say_where_they_come_from(void **state)
+{
+	struct random random = {1};
+	for (unsigned i = 0; i < PLACES; i++) {
+		struct payload_place place = random_place(&random);
+		uint8_t bytes[SPAN];
+		payload_fill(&payload, place.connection, place.position, bytes, sizeof(bytes));
+		size_t skip = (PAYLOAD_WORD - place.position % PAYLOAD_WORD) % PAYLOAD_WORD;
+		for (size_t at = skip; at + PAYLOAD_WORD <= SPAN; at += PAYLOAD_WORD) {
+			struct payload_place found = payload_locate(&payload, bytes + at);
+			assert_int_equal(found.connection, place.connection);
+			assert_int_equal(found.position, place.position + at);
+		}
+	}
+}
+
+static void any_word_is_that_of_its_place(void **state)
+{
+	struct random random = {2};
+	for (unsigned i = 0; i < PLACES; i++) {
+		uint64_t word = random_next(&random);
+		uint64_t again;
+		struct payload_place place = payload_locate(&payload, &word);
+		assert_true(place.connection < PAYLOAD_CONNECTIONS);
+		assert_true(place.position <= PAYLOAD_STREAM - PAYLOAD_WORD);
+		payload_fill(&payload, place.connection, place.position, &again, sizeof(again));
+		assert_memory_equal(&again, &word, sizeof(word));
+	}
+}
+
+static void match_finds_the_first_wrong_byte(void **state)
+{
+	struct random random = {3};
+	for (unsigned i = 0; i < PLACES; i++) {
+		struct payload_place place = random_place(&random);
+		uint8_t bytes[SPAN + 7];
+		uint8_t *at = bytes + random_next(&random) % 8;
+		size_t length = random_next(&random) % (SPAN + 1);
+		payload_fill(&payload, place.connection, place.position, at, length);
+		assert_int_equal(
+			payload_match(&payload, place.connection, place.position, at, length),
+			length);
+		for (unsigned wrong = 0; length > 0 && wrong < 1 + i % 3; wrong++)
+			at[random_next(&random) % length] ^= (uint8_t)(1U << i % 8);
+		uint8_t right[SPAN];
+		payload_fill(&payload, place.connection, place.position, right, length);
+		size_t first = 0;
+		while (first < length && at[first] == right[first])
+			first++;
+		assert_int_equal(
+			payload_match(&payload, place.connection, place.position, at, length),
+			first);
+	}
+}
+
+// However it is cut, and whatever its address.
+static void pieces_are_as_the_whole(void **state)
+{
+	enum { LENGTH = 2 * PAYLOAD_BLOCK + 1000 };
+	struct random random = {4};
+	uint8_t *whole = malloc(LENGTH);
+	uint8_t *pieces = malloc(LENGTH);
+	assert_true(whole && pieces);
+	for (unsigned i = 0; i < 200; i++) {
+		uint64_t position = random_place(&random).position / 2;
+		payload_fill(&payload, i, position, whole, LENGTH);
+		for (size_t done = 0, step; done < LENGTH; done += step) {
+			step = 1 + random_next(&random) % (i % 2 ? 50 : 40000);
+			if (step > LENGTH - done)
+				step = LENGTH - done;
+			payload_fill(&payload, i, position + done, pieces + done, step);
+			assert_int_equal(
+				payload_match(&payload, i, position + done, whole + done, step),
+				step);
+		}
+		assert_memory_equal(whole, pieces, LENGTH);
+	}
+	free(whole);
+	free(pieces);
+}
+
+static unsigned equal_words(const uint64_t *a, const uint64_t *b, size_t count)
+{
+	unsigned equal = 0;
+	for (size_t i = 0; i < count; i++)
+		equal += a[i] == b[i];
+	return equal;
+}
+
+static void runs_connections_and_blocks_differ(void **state)
+{
+	enum { WORDS = PAYLOAD_BLOCK_WORDS };
+	static struct payload other;
+	static uint64_t a[WORDS], b[WORDS];
+	payload_fill(&payload, 5, 0, a, sizeof(a));
+
+	payload_init(&other, 43);
+	payload_fill(&other, 5, 0, b, sizeof(b));
+	assert_int_equal(equal_words(a, b, WORDS), 0);
+	payload_fill(&payload, 6, 0, b, sizeof(b));
+	assert_int_equal(equal_words(a, b, WORDS), 0);
+	payload_fill(&payload, 5, PAYLOAD_BLOCK, b, sizeof(b));
+	assert_int_equal(equal_words(a, b, WORDS), 0);
+
+	payload_init(&other, 42);
+	payload_fill(&other, 5, 0, b, sizeof(b));
+	assert_int_equal(equal_words(a, b, WORDS), WORDS);
+}
+
+static void it_does_not_compress(void **state)
+{
+	enum { LENGTH = 1 << 20 };
+	uint8_t *bytes = malloc(LENGTH);
+	uLongf size = compressBound(LENGTH);
+	uint8_t *compressed = malloc(size);
+	assert_true(bytes && compressed);
+	payload_fill(&payload, 0, 0, bytes, LENGTH);
+	assert_int_equal(compress2(compressed, &size, bytes, LENGTH, 9), Z_OK);
+	print_message("1 MiB compresses to %.2f %%\n", 100.0 * (double)size / LENGTH);
+	assert_true(size >= LENGTH);
+	free(bytes);
+	free(compressed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_say_where_they_come_from),
+		cmocka_unit_test(any_word_is_that_of_its_place),
+		cmocka_unit_test(match_finds_the_first_wrong_byte),
+		cmocka_unit_test(pieces_are_as_the_whole),
+		cmocka_unit_test(runs_connections_and_blocks_differ),
+		cmocka_unit_test(it_does_not_compress),
+	};
+	return cmocka_run_group_tests(tests, make, NULL);
+}

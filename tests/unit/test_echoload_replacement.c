@@ -1,0 +1,144 @@
+// Files that are written as a whole: tools/echoload/result/replacement.
+#include "unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "echoload/result/replacement.h"
+#include "place.h"
+
+static int clean(void **state)
+{
+	(void)state;
+	place_remove();
+	return 0;
+}
+
+// How many files there are beside `path`, and itself.
+static size_t count_files(const char *path)
+{
+	char folder[256];
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+	DIR *directory = opendir(folder);
+	assert_non_null(directory);
+	size_t count = 0;
+	for (const struct dirent *entry; (entry = readdir(directory));)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count;
+}
+
+static void expect_text(const char *path, const char *wanted)
+{
+	char text[64];
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	assert_string_equal(text, wanted);
+}
+
+static int replace(const char *path, bool complete)
+{
+	struct replacement replacement;
+	assert_int_equal(replacement_check(path), 0);
+	if (replacement_open(&replacement, path) != 0)
+		return -1;
+	fputs("new", replacement.file);
+	return replacement_close(&replacement, complete);
+}
+
+static void the_old_file_stays_until_the_new_one_is_complete(void **state)
+{
+	(void)state;
+	struct stat status;
+	struct replacement replacement;
+	const char *path = place_file("file", "old", 3);
+	assert_int_equal(chmod(path, 0604), 0);
+	assert_int_equal(replacement_check(path), 0);
+	assert_int_equal(replacement_open(&replacement, path), 0);
+	fputs("new", replacement.file);
+	fflush(replacement.file);
+	expect_text(path, "old");
+	assert_int_equal(replacement_close(&replacement, true), 0);
+	expect_text(path, "new");
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0604);
+	assert_int_equal(count_files(path), 1);
+
+	path = place_file("file", "old", 3);
+	assert_int_equal(replace(path, false), -1);
+	expect_text(path, "old");
+	assert_int_equal(count_files(path), 1);
+	const char *fresh = place_path("fresh");
+	assert_int_equal(replace(fresh, false), -1);
+	assert_false(place_exists(fresh));
+	assert_int_equal(replace(fresh, true), 0);
+	expect_text(fresh, "new");
+}
+
+static void what_is_no_regular_file_is_written_through(void **state)
+{
+	(void)state;
+	struct stat status;
+	const char *path = place_file("file", "old", 3);
+	const char *link = place_path("link");
+	assert_int_equal(symlink("file", link), 0);
+	assert_int_equal(replace(link, true), 0);
+	expect_text(path, "new");
+	assert_int_equal(lstat(link, &status), 0);
+	assert_true(S_ISLNK(status.st_mode));
+	assert_int_equal(count_files(path), 2);
+	assert_int_equal(replace("/dev/null", true), 0);
+	assert_int_equal(replace("/dev/full", true), -1);
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(stat("/dev/full", &status), 0);
+	assert_true(S_ISCHR(status.st_mode));
+}
+
+static void expect_refusal(const char *path, int number)
+{
+	assert_int_equal(replacement_check(path), -1);
+	assert_int_equal(errno, number);
+}
+
+static void what_cannot_be_written_is_known_before(void **state)
+{
+	(void)state;
+	char path[300];
+	const char *file = place_file("file", "old", 3);
+	const char *folder = place_path("folder");
+	assert_int_equal(mkdir(folder, 0700), 0);
+	expect_refusal(folder, EISDIR);
+	snprintf(path, sizeof(path), "%s/no/file", folder);
+	expect_refusal(path, ENOENT);
+	snprintf(path, sizeof(path), "%s/", place_path("absent"));
+	expect_refusal(path, ENOENT);
+	snprintf(path, sizeof(path), "%s/below", file);
+	expect_refusal(path, ENOTDIR);
+	snprintf(path, sizeof(path), "%s/file", folder);
+	assert_int_equal(replacement_check(path), 0);
+	assert_int_equal(replacement_check("-"), 0);
+	assert_int_equal(replacement_check("a file that is not there"), 0);
+	assert_false(place_exists(path));
+	if (geteuid() == 0)
+		return; // who may write everything
+	assert_int_equal(chmod(file, 0400), 0);
+	expect_refusal(file, EACCES);
+	assert_int_equal(chmod(folder, 0500), 0);
+	expect_refusal(path, EACCES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(the_old_file_stays_until_the_new_one_is_complete, clean),
+		cmocka_unit_test_teardown(what_is_no_regular_file_is_written_through, clean),
+		cmocka_unit_test_teardown(what_cannot_be_written_is_known_before, clean),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+// The result of a run, written and read: tools/echoload/result, result_json and result_read.
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "echoload/result/result.h"
+#include "echoload_runs.h"
+#include "place.h"
+
+static const struct made_run run = {
+	.seed = 1,
+	.started = UINT64_C(1795365243123456789),
+	.seconds = 5,
+	.rate = 1000.0,
+	.swing = 0.1,
+	.median = 30000.0,
+	.samples = 1000,
+};
+
+static struct result made;
+static struct result back;
+
+static int make(void **state)
+{
+	static const struct fault faults[] = {
+		{.kind = FAULT_FLIPPED, .connection = 17, .offset = 4096, .length = 1, .bits = 4},
+		{.kind = FAULT_CROSSED,
+		 .connection = 4,
+		 .offset = UINT64_C(1) << 40,
+		 .length = 64,
+		 .other = 17,
+		 .other_offset = 9},
+		{.kind = FAULT_SURPLUS, .connection = 0, .offset = 10, .length = 3},
+	};
+	assert_int_equal(result_init(&made), 0);
+	made_run_fill(&made, &run);
+	made.runs[0].lasted += 123456789; // which no fraction of a second is a whole number of
+	for (size_t i = 0; i < COUNT_OF(faults); i++)
+		assert_int_equal(result_add_fault(&made, 0, &faults[i]), 0);
+	result_add_error(&made, "refused", 3, "connection 5 at 0.1 s: \x1b[31mno\n");
+	result_add_error(&made, "reset", 0, NULL);
+	result_add_error(&made, "timeout", 1, NULL);
+	return 0;
+}
+
+static int clean(void **state)
+{
+	result_free(&made);
+	result_free(&back);
+	place_remove();
+	return 0;
+}
+
+static json_t *load(const char *path)
+{
+	json_error_t error;
+	json_t *root = json_load_file(path, 0, &error);
+	assert_non_null(root);
+	return root;
+}
+
+static const char *write_result(void)
+{
+	struct error error;
+	const char *path = place_path("run.json");
+	assert_int_equal(result_write(&made, path, &error), 0);
+	return path;
+}
+
+static void what_is_written_is_read(void **state)
+{
+	struct error error;
+	assert_int_equal(result_read(&back, write_result(), &error), 0);
+	assert_int_equal(back.run_count, 1);
+	assert_memory_equal(back.runs, made.runs, sizeof(made.runs[0]));
+	assert_int_equal(back.messages, made.messages);
+	assert_int_equal(back.bytes, made.bytes);
+	assert_int_equal(back.bytes_verified, made.bytes_verified);
+	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
+	assert_memory_equal(back.uncorrected, made.uncorrected, sizeof(*made.uncorrected));
+	assert_int_equal(back.interval_count, 5);
+	for (size_t i = 0; i < 5; i++) {
+		struct result_interval one = made.intervals[i];
+		struct result_interval other = back.intervals[i];
+		assert_string_equal(one.latency, other.latency);
+		one.latency = other.latency = NULL;
+		assert_memory_equal(&one, &other, sizeof(one));
+	}
+	assert_int_equal(back.fault_count, 3);
+	assert_int_equal(back.faults_found, 3);
+	assert_int_equal(back.faults[0].fault.bits, 4);
+	assert_int_equal(back.faults[1].fault.kind, FAULT_CROSSED);
+	assert_int_equal(back.faults[1].fault.other, 17);
+	assert_int_equal(back.faults[1].fault.other_offset, 9);
+	assert_int_equal(back.faults[1].fault.offset, UINT64_C(1) << 40);
+	assert_string_equal(back.verdict, "SERVER-BOUND");
+	assert_true(json_equal(back.configuration, made.configuration));
+	assert_true(json_equal(back.machine, made.machine));
+	assert_true(json_equal(back.evidence, made.evidence));
+}
+
+static void the_keys_are_those_that_are_documented(void **state)
+{
+	static const char *const keys[] = {
+		"schema",
+		"messages",
+		"messages_per_second",
+		"bytes",
+		"bytes_per_second",
+		"seconds",
+		"latency_ns",
+		"latency_uncorrected_ns",
+		"bytes_verified",
+		"faults",
+		"faults_found",
+		"errors",
+		"first_errors",
+		"verdict",
+		"evidence",
+		"configuration",
+		"machine",
+		"runs",
+		"intervals",
+		"histogram",
+	};
+	static const char *const latency_keys[] = {"p50",    "p90", "p99",  "p99_9",
+						   "p99_99", "min", "mean", "max"};
+	json_t *root = load(write_result());
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		assert_non_null(json_object_get(root, keys[i]));
+	assert_int_equal(json_object_size(root), COUNT_OF(keys));
+	json_t *latency = json_object_get(root, "latency_ns");
+	for (size_t i = 0; i < COUNT_OF(latency_keys); i++)
+		assert_true(json_is_number(json_object_get(latency, latency_keys[i])));
+	assert_int_equal(json_object_size(latency), COUNT_OF(latency_keys));
+	assert_int_equal(json_integer_value(json_object_get(latency, "p99_9")),
+			 hdr_percentile(made.latency, 99.9));
+	double rate = json_real_value(json_object_get(root, "messages_per_second"));
+	assert_true(rate > (double)made.messages / 5.2 && rate < (double)made.messages / 5.1);
+	json_decref(root);
+}
+
+static void errors_are_counted_by_name_and_harmless_to_print(void **state)
+{
+	struct error error;
+	json_t *root = load(write_result());
+	json_t *errors = json_object_get(root, "errors");
+	assert_int_equal(json_object_size(errors), 2);
+	assert_int_equal(json_integer_value(json_object_get(errors, "refused")), 3);
+	json_decref(root);
+	assert_int_equal(result_read(&back, place_path("run.json"), &error), 0);
+	assert_int_equal(result_error_count(&back), 4);
+	assert_string_equal(back.errors[0].first, "connection 5 at 0.1 s: ?[31mno?");
+	for (unsigned i = 0; i < 100; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "e%u", i);
+		result_add_error(&back, name, 1, "here");
+	}
+	assert_int_equal(back.error_count, RESULT_ERRORS);
+	assert_string_equal(back.errors[RESULT_ERRORS - 1].name, "other");
+	assert_int_equal(result_error_count(&back), 104);
+}
+
+static void faults_beyond_the_limit_are_only_counted(void **state)
+{
+	struct error error;
+	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
+	for (unsigned i = 0; i < 2 * RESULT_FAULTS; i++)
+		assert_int_equal(result_add_fault(&made, 0, &fault), 0);
+	assert_int_equal(result_read(&back, write_result(), &error), 0);
+	assert_int_equal(back.fault_count, RESULT_FAULTS);
+	assert_int_equal(back.faults_found, 2 * RESULT_FAULTS + 3);
+}
+
+static void time_counts_once_where_runs_overlap(void **state)
+{
+	static const struct {
+		uint64_t from, to; // s
+	} runs[] = {{10, 20}, {5, 12}, {30, 31}, {11, 13}, {20, 22}, {40, 40}};
+	result_free(&made);
+	assert_int_equal(result_init(&made), 0);
+	assert_int_equal(result_lasted(&made), 0);
+	assert_true(result_message_rate(&made) == 0.0);
+	for (size_t i = 0; i < COUNT_OF(runs); i++) {
+		const struct result_run one = {.started = runs[i].from * NS_PER_S,
+					       .lasted = (runs[i].to - runs[i].from) * NS_PER_S,
+					       .messages = 60};
+		assert_int_equal(result_add_run(&made, &one), 0);
+	}
+	assert_int_equal(result_lasted(&made), 18 * NS_PER_S);
+	assert_int_equal(result_started(&made), 5 * NS_PER_S);
+	assert_true(result_message_rate(&made) == 20.0);
+}
+
+// Writes `root` and expects it to be refused with one line that holds `what`.
+static void refuse(const json_t *root, const char *what)
+{
+	struct error error = {0};
+	const char *path = place_path("wrong.json");
+	assert_int_equal(json_dump_file(root, path, 0), 0);
+	int status = result_read(&back, path, &error);
+	result_free(&back);
+	if (status == 0)
+		fail_msg("'%s' was not refused", what);
+	assert_int_equal(error.kind, ERROR_USAGE);
+	if (!strstr(error.message, what))
+		fail_msg("'%s' is not in: %s", what, error.message);
+	assert_null(strchr(error.message, '\n'));
+}
+
+static void what_is_missing_or_of_the_wrong_type_is_named(void **state)
+{
+	static const char *const needed[] = {
+		"schema",	"runs",		 "intervals",	   "faults",
+		"faults_found", "errors",	 "bytes_verified", "verdict",
+		"evidence",	"configuration", "machine",	   "histogram",
+	};
+	json_t *whole = load(write_result());
+	for (size_t i = 0; i < COUNT_OF(needed); i++) {
+		json_t *root = json_copy(whole);
+		json_object_del(root, needed[i]);
+		refuse(root, needed[i]);
+		json_object_set_new(root, needed[i], json_true());
+		refuse(root, needed[i]);
+		json_decref(root);
+	}
+	json_decref(whole);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+	static const struct {
+		const char *list, *key;
+		int value;
+		const char *what;
+	} wrong[] = {
+		{"runs", "messages", -1, "'messages' is negative"},
+		{"runs", "seconds", -1, "not a time"},
+		{"intervals", "time", -1, "not a time"},
+		{"faults", "kind", 0, "not a string"},
+		{"faults", "run", 1, "cannot be"},
+		{"faults", "connection", -1, "negative"},
+	};
+	json_t *whole = load(write_result());
+	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+		json_t *root = json_deep_copy(whole);
+		json_t *first = json_array_get(json_object_get(root, wrong[i].list), 0);
+		json_object_set_new(first, wrong[i].key, json_integer(wrong[i].value));
+		refuse(root, wrong[i].what);
+		json_decref(root);
+	}
+	json_t *histogram = json_object_get(json_object_get(whole, "histogram"), "latency");
+	json_object_set_new(histogram, "max", json_integer(1));
+	refuse(whole, "contradicts itself");
+	json_object_set_new(histogram, "hdr_v2", json_string("HISTORY"));
+	refuse(whole, "is no histogram");
+	json_decref(whole);
+}
+
+static void other_schemas_and_other_files_are_refused(void **state)
+{
+	struct error error;
+	json_t *root = json_pack("{s:i}", "schema", 2);
+	refuse(root, "has schema 2, and this echoload reads schema 1 only");
+	json_decref(root);
+	root = json_pack("[i]", 1);
+	refuse(root, "'schema' is missing");
+	json_decref(root);
+	assert_int_equal(result_read(&back, place_file("a.json", "{\n\"a\" 1}", 8), &error), -1);
+	assert_non_null(strstr(error.message, "is no JSON: line 2"));
+	assert_int_equal(result_read(&back, place_path("none.json"), &error), -1);
+	assert_non_null(strstr(error.message, "No such file"));
+	assert_int_equal(result_write(&made, "/nonexistent/x.json", &error), -1);
+	assert_non_null(strstr(error.message, "cannot write '/nonexistent/x.json'"));
+	assert_int_equal(result_write(&made, "/dev/full", &error), -1);
+	assert_non_null(strstr(error.message, "No space left"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_written_is_read, make, clean),
+		cmocka_unit_test_setup_teardown(the_keys_are_those_that_are_documented, make,
+						clean),
+		cmocka_unit_test_setup_teardown(errors_are_counted_by_name_and_harmless_to_print,
+						make, clean),
+		cmocka_unit_test_setup_teardown(faults_beyond_the_limit_are_only_counted, make,
+						clean),
+		cmocka_unit_test_setup_teardown(time_counts_once_where_runs_overlap, make, clean),
+		cmocka_unit_test_setup_teardown(what_is_missing_or_of_the_wrong_type_is_named, make,
+						clean),
+		cmocka_unit_test_setup_teardown(what_cannot_be_is_refused, make, clean),
+		cmocka_unit_test_setup_teardown(other_schemas_and_other_files_are_refused, make,
+						clean),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

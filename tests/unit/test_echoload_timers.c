@@ -1,0 +1,188 @@
+// The heap of timers: tools/echoload/load/timers, beside a plain list that is searched.
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "echoload/common/random.h"
+#include "echoload/load/timers.h"
+
+#define TIMERS 64
+#define STEPS 20000
+#define SEEDS 20
+
+// `set` and `at` are what is known without the heap.
+static struct timers timers;
+static struct timer timer[TIMERS];
+static bool set[TIMERS];
+static uint64_t at[TIMERS];
+
+static int begin(void **state)
+{
+	for (size_t i = 0; i < TIMERS; i++) {
+		timer[i] = (struct timer){.place = TIMER_UNSET};
+		set[i] = false;
+	}
+	return timers_init(&timers, TIMERS);
+}
+
+static int end(void **state)
+{
+	timers_free(&timers);
+	return 0;
+}
+
+static size_t below(struct random *random, size_t limit)
+{
+	return (size_t)(random_next(random) % limit);
+}
+
+// When the first is due, as the list knows it.
+static uint64_t first_due(void)
+{
+	uint64_t first = CLOCK_NEVER;
+	for (size_t i = 0; i < TIMERS; i++) {
+		if (set[i] && at[i] < first)
+			first = at[i];
+	}
+	return first;
+}
+
+static void assert_is_heap(void)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < TIMERS; i++) {
+		if (!set[i]) {
+			assert_true(timer[i].place == TIMER_UNSET);
+			continue;
+		}
+		count++;
+		assert_true(timer[i].place < timers.count);
+		assert_ptr_equal(timers.heap[timer[i].place], &timer[i]);
+		assert_int_equal(timer[i].at, at[i]);
+	}
+	assert_int_equal(timers.count, count);
+	for (size_t place = 1; place < timers.count; place++)
+		assert_true(timers.heap[(place - 1) / 2]->at <= timers.heap[place]->at);
+}
+
+static void take_and_compare(uint64_t now)
+{
+	uint64_t first = first_due();
+	const struct timer *taken = timers_take(&timers, now);
+	if (first > now) {
+		assert_null(taken);
+		return;
+	}
+	assert_non_null(taken);
+	size_t i = (size_t)(taken - timer);
+	assert_true(set[i]);
+	assert_int_equal(at[i], first);
+	set[i] = false;
+}
+
+static void step(struct random *random)
+{
+	size_t i = below(random, TIMERS);
+	uint64_t moment = below(random, 200); // so that many are due at the same time
+	switch (below(random, 4)) {
+	case 0:
+		timers_unset(&timers, &timer[i]);
+		set[i] = false;
+		break;
+	case 1:
+		take_and_compare(moment);
+		break;
+	default:
+		timers_set(&timers, &timer[i], moment);
+		set[i] = true;
+		at[i] = moment;
+		break;
+	}
+}
+
+static void it_agrees_with_a_list(void **state)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct random random = {.state = seed};
+		for (int i = 0; i < STEPS; i++) {
+			step(&random);
+			assert_int_equal(timers_next(&timers), first_due());
+			if (i % 16 == 0)
+				assert_is_heap();
+		}
+	}
+}
+
+static int compare(const void *left, const void *right)
+{
+	const uint64_t *a = left;
+	const uint64_t *b = right;
+	return (*a > *b) - (*a < *b);
+}
+
+static void all_come_out_in_order(void **state)
+{
+	struct random random = {.state = 7};
+	for (size_t i = 0; i < TIMERS; i++) {
+		at[i] = random_next(&random);
+		timers_set(&timers, &timer[i], at[i]);
+	}
+	qsort(at, TIMERS, sizeof(at[0]), compare);
+	for (size_t i = 0; i < TIMERS; i++) {
+		const struct timer *taken = timers_take(&timers, UINT64_MAX);
+		assert_non_null(taken);
+		assert_int_equal(taken->at, at[i]);
+		assert_true(taken->place == TIMER_UNSET);
+	}
+	assert_null(timers_take(&timers, UINT64_MAX));
+}
+
+static void what_is_not_set_can_be_unset(void **state)
+{
+	timers_unset(&timers, &timer[0]);
+	assert_int_equal(timers.count, 0);
+	timers_set(&timers, &timer[1], 5);
+	timers_unset(&timers, &timer[0]);
+	assert_int_equal(timers_next(&timers), 5);
+	timers_unset(&timers, &timer[1]);
+	timers_unset(&timers, &timer[1]);
+	assert_true(timers_next(&timers) == CLOCK_NEVER);
+	assert_int_equal(timers.count, 0);
+}
+
+static void none_is_taken_before_its_time(void **state)
+{
+	assert_null(timers_take(&timers, UINT64_MAX));
+	timers_set(&timers, &timer[0], 100);
+	assert_null(timers_take(&timers, 99));
+	assert_int_equal(timers_next(&timers), 100);
+	assert_ptr_equal(timers_take(&timers, 100), &timer[0]);
+	assert_true(timers_next(&timers) == CLOCK_NEVER);
+}
+
+static void what_is_set_again_moves(void **state)
+{
+	for (size_t i = 0; i < TIMERS; i++)
+		timers_set(&timers, &timer[i], 100 + i);
+	timers_set(&timers, &timer[0], 1000);
+	assert_int_equal(timers_next(&timers), 101);
+	timers_set(&timers, &timer[TIMERS - 1], 1);
+	assert_ptr_equal(timers_take(&timers, 100), &timer[TIMERS - 1]);
+	assert_int_equal(timers.count, TIMERS - 1);
+	timers_set(&timers, &timer[1], 101); // where it is already
+	assert_ptr_equal(timers_take(&timers, 101), &timer[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(it_agrees_with_a_list, begin, end),
+		cmocka_unit_test_setup_teardown(all_come_out_in_order, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_not_set_can_be_unset, begin, end),
+		cmocka_unit_test_setup_teardown(none_is_taken_before_its_time, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_set_again_moves, begin, end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,265 @@
+// What verification keeps is bounded, and faults too small for a name are located all the same:
+// tools/echoload/verify.
+#include "unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "echoload/common/random.h"
+#include "echoload/verify/suspicion.h"
+#include "echoload_heard.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define SENT (8 * MIB)
+#define PIECE 65536
+
+static struct heard heard;
+static struct verify verify;
+static uint8_t buffer[PIECE];
+
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *bytes, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *bytes, size_t size);
+
+static int allocations_left = -1; // -1: without limit
+
+static bool no_memory(void)
+{
+	if (allocations_left == 0) {
+		errno = ENOMEM;
+		return true;
+	}
+	allocations_left -= allocations_left > 0;
+	return false;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return no_memory() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *bytes, size_t size)
+{
+	return no_memory() ? NULL : __real_realloc(bytes, size);
+}
+
+static int begin(void **state)
+{
+	heard_init(&heard, SENT);
+	verify_init(&verify, &heard.scope, 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	verify_free(&verify);
+	return 0;
+}
+
+static void give(const uint8_t *bytes, size_t length)
+{
+	assert_int_equal(verify_bytes(&verify, bytes, length), 0);
+	if (verify.suspicion)
+		assert_true(verify.suspicion->capacity <= MIB);
+}
+
+// Bytes [from, to) of a connection come, with `flip` in the first of each eight.
+static void come(uint32_t connection, uint64_t from, uint64_t to, uint8_t flip)
+{
+	while (from < to) {
+		size_t length = to - from < PIECE ? (size_t)(to - from) : PIECE;
+		payload_fill(&heard.payload, connection, from, buffer, length);
+		for (size_t i = 0; i < length; i += 8)
+			buffer[i] ^= flip;
+		give(buffer, length);
+		from += length;
+	}
+}
+
+static void noise_comes(uint64_t length)
+{
+	static struct random random = {1};
+	for (uint64_t i = 0; i < length; i++) {
+		uint8_t byte = (uint8_t)random_next(&random);
+		give(&byte, 1);
+	}
+}
+
+static void assert_faults(const struct fault *expected, unsigned count)
+{
+	verify_end(&verify, true);
+	heard_assert(&heard, expected, count);
+}
+
+static void short_swaps_are_located(void **state)
+{
+	come(0, 0, 1000, 0);
+	come(0, 1003, 1006, 0);
+	come(0, 1000, 1003, 0);
+	come(0, 1006, SENT, 0);
+	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 6}, 1);
+}
+
+static void short_crossings_are_located(void **state)
+{
+	come(0, 0, 1000, 0);
+	come(1, 1000, 1005, 0);
+	come(0, 1005, 2000, 0);
+	come(1, 1000, 1005, 0);
+	come(0, 2000, SENT, 0);
+	const struct fault expected[] = {{FAULT_FOREIGN, .offset = 1000, .length = 5},
+					 {FAULT_FOREIGN, .offset = 2000, .length = 5}};
+	assert_faults(expected, COUNT_OF(expected));
+}
+
+static void lost_bytes_are_named_before_the_end(void **state)
+{
+	come(0, 0, 1000, 0);
+	come(0, 2000, 2000 + MIB - 1, 0);
+	assert_int_equal(heard.count, 0);
+	come(0, 2000 + MIB - 1, 2000 + MIB + 16, 0);
+	assert_int_equal(heard.count, 1);
+	assert_null(verify.suspicion);
+	come(0, 2000 + MIB + 16, SENT, 0);
+	assert_faults(&(struct fault){FAULT_LOST, .offset = 1000, .length = 1000}, 1);
+}
+
+static void what_comes_too_late_is_repeated(void **state)
+{
+	come(0, 0, 1000, 0);
+	come(0, 2000, 2000 + 2 * MIB, 0);
+	come(0, 1000, 2000, 0);
+	come(0, 2000 + 2 * MIB, SENT, 0);
+	verify_end(&verify, true);
+	assert_int_equal(heard.count, 2);
+	assert_int_equal(heard.fault[0].kind, FAULT_LOST);
+	assert_int_equal(heard.fault[1].kind, FAULT_REPEATED);
+	assert_int_equal(heard.fault[1].offset, 1000);
+	assert_int_equal(heard.fault[1].length, 1000);
+}
+
+static void many_missing_ranges(void **state)
+{
+	for (unsigned i = 0; i < 100; i++)
+		come(0, i * 100, i * 100 + 50, 0);
+	assert_int_equal(heard.count, 99 - MISSING_RANGES);
+	assert_int_equal(heard.fault[0].offset, 50);
+	come(0, 9950, SENT, 0);
+	verify_end(&verify, true);
+	assert_int_equal(heard.count, 99);
+}
+
+static void late_ranges_that_come_in_parts(void **state)
+{
+	come(0, 0, 1000, 0);
+	come(0, 2000, 3000, 0);
+	come(0, 1400, 1600, 0);
+	come(0, 1000, 1400, 0);
+	come(0, 1600, 2000, 0);
+	come(0, 3000, SENT, 0);
+	const struct fault expected[] = {{FAULT_REORDERED, .offset = 1000, .length = 400},
+					 {FAULT_REORDERED, .offset = 1400, .length = 200},
+					 {FAULT_REORDERED, .offset = 1600, .length = 400}};
+	assert_faults(expected, COUNT_OF(expected));
+}
+
+static void the_end_comes_again(void **state)
+{
+	come(0, 0, SENT, 0);
+	come(0, SENT - 5, SENT, 0);
+	assert_faults(&(struct fault){FAULT_REPEATED, .offset = SENT - 5, .length = 5}, 1);
+	assert_int_equal(verify.verified, SENT);
+}
+
+static void long_noise_in_place(void **state)
+{
+	come(0, 0, 1000, 0);
+	noise_comes(3 * MIB);
+	come(0, 1000 + 3 * MIB, SENT, 0);
+	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}, 1);
+}
+
+static void long_noise_in_addition(void **state)
+{
+	come(0, 0, 1000, 0);
+	noise_comes(3 * MIB);
+	come(0, 1000, SENT, 0);
+	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}, 1);
+}
+
+// A bit that is stuck: hardly ever do 16 right bytes come in a row.
+static void a_bit_of_every_word_is_flipped(void **state)
+{
+	come(0, 0, 1000, 0);
+	come(0, 1000, 1000 + 3 * MIB, 0x10);
+	come(0, 1000 + 3 * MIB, SENT, 0);
+	verify_end(&verify, true);
+	assert_in_range(heard.count, 3, 4);
+	uint64_t right = 0;
+	for (unsigned i = 0; i < heard.count; i++) {
+		assert_int_equal(heard.fault[i].kind, FAULT_FLIPPED);
+		assert_int_equal(heard.fault[i].bits, 0x10);
+		right += heard.fault[i].length;
+	}
+	assert_in_range(right, 3 * MIB - 8 * heard.count, 3 * MIB);
+}
+
+static void a_stream_that_is_all_anothers(void **state)
+{
+	come(2, 100, 100 + 5 * MIB, 0);
+	assert_true(verify.suspicion->capacity <= 4096);
+	come(2, 100 + 5 * MIB, SENT, 0);
+	const struct fault expected[] = {
+		{FAULT_CROSSED, .length = SENT - 100, .other = 2, .other_offset = 100},
+		{FAULT_TRUNCATED, .offset = SENT - 100, .length = 100}};
+	assert_faults(expected, COUNT_OF(expected));
+}
+
+// More pieces of others' than are kept: in place they are exact all the same.
+static void many_pieces_of_others(void **state)
+{
+	struct fault expected[12];
+	come(0, 0, 1000, 0);
+	for (unsigned i = 0; i < COUNT_OF(expected); i++) {
+		expected[i] = (struct fault){FAULT_CROSSED, .offset = 1000 + 100 * i, .length = 100,
+					     .other = 1 + i % 2, .other_offset = 5000 * i};
+		come(expected[i].other, 5000 * i, 5000 * i + 100, 0);
+	}
+	come(0, 1000 + 100 * COUNT_OF(expected), SENT, 0);
+	assert_faults(expected, COUNT_OF(expected));
+}
+
+static void without_memory_it_says_so(void **state)
+{
+	static const uint8_t wrong[100];
+	for (int left = 0; left < 2; left++) {
+		allocations_left = left;
+		assert_int_equal(verify_bytes(&verify, wrong, sizeof(wrong)), -1);
+		assert_int_equal(errno, ENOMEM);
+		verify_free(&verify);
+	}
+	allocations_left = -1;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(short_swaps_are_located),
+		TEST(short_crossings_are_located),
+		TEST(lost_bytes_are_named_before_the_end),
+		TEST(what_comes_too_late_is_repeated),
+		TEST(many_missing_ranges),
+		TEST(late_ranges_that_come_in_parts),
+		TEST(the_end_comes_again),
+		TEST(long_noise_in_place),
+		TEST(long_noise_in_addition),
+		TEST(a_bit_of_every_word_is_flipped),
+		TEST(a_stream_that_is_all_anothers),
+		TEST(many_pieces_of_others),
+		TEST(without_memory_it_says_so),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

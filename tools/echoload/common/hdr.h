@@ -1,0 +1,62 @@
+// The histogram of latencies: log-linear as HdrHistogram's with three digits: 1024 buckets for each
+// power of two, so that a value from 100 ns to 1 h is known to less than 0.1 %. Constant size; adds
+// exactly, so that many threads, processes and machines make one result. One thread each.
+#ifndef ECHOLOAD_HDR_H
+#define ECHOLOAD_HDR_H
+
+#include <stdint.h>
+
+#define HDR_SUB_BITS 10
+#define HDR_VALUE_BITS 42 // 2^42 ns are 73 minutes; longer ones are counted in the last bucket
+#define HDR_BUCKETS ((HDR_VALUE_BITS - HDR_SUB_BITS + 1) << HDR_SUB_BITS)
+
+// Ten minutes in which 100,000 messages a second wait for minutes would overflow 64 bits.
+__extension__ typedef unsigned __int128 hdr_sum;
+
+struct hdr {
+	uint64_t count;
+	hdr_sum sum;  // ns, exact
+	uint64_t min; // exact; UINT64_MAX without samples
+	uint64_t max; // exact
+	uint64_t bucket[HDR_BUCKETS];
+};
+
+void hdr_reset(struct hdr *hdr);
+
+static inline unsigned hdr_index(uint64_t ns)
+{
+	if (ns >> HDR_VALUE_BITS)
+		return HDR_BUCKETS - 1;
+	unsigned magnitude = 63U - (unsigned)__builtin_clzll(ns | (1U << HDR_SUB_BITS));
+	unsigned shift = magnitude - HDR_SUB_BITS;
+	return (shift << HDR_SUB_BITS) + (unsigned)(ns >> shift);
+}
+
+// Records one value, in at most 10 ns.
+static inline void hdr_record(struct hdr *hdr, uint64_t ns)
+{
+	hdr->bucket[hdr_index(ns)]++;
+	hdr->count++;
+	hdr->sum += ns;
+	if (ns < hdr->min)
+		hdr->min = ns;
+	if (ns > hdr->max)
+		hdr->max = ns;
+}
+
+void hdr_add(struct hdr *sum, const struct hdr *hdr);
+
+// The smallest and the largest value that a bucket counts; for the last one UINT64_MAX.
+uint64_t hdr_lowest(unsigned index);
+uint64_t hdr_highest(unsigned index);
+
+// The value that `percent` (0 to 100) of the samples do not exceed: the largest that its bucket
+// counts, but never above the exact maximum; 0 without samples.
+uint64_t hdr_percentile(const struct hdr *hdr, double percent);
+
+double hdr_mean(const struct hdr *hdr); // exact, ns; 0 without samples
+
+// How many samples are at most `ns`, to the bucket.
+uint64_t hdr_count_to(const struct hdr *hdr, uint64_t ns);
+
+#endif

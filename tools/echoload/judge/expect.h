@@ -1,0 +1,54 @@
+// Checks of a run for scripts: `p99.9<5ms`, `errors==0`, `rate>50k`. Main thread.
+#ifndef ECHOLOAD_EXPECT_H
+#define ECHOLOAD_EXPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "facts.h"
+
+#define EXPECT_LINE 200 // bytes that the line of any miss fits into
+
+enum expect_subject {
+	EXPECT_LATENCY,
+	EXPECT_UNCORRECTED,
+	EXPECT_LATENESS,
+	EXPECT_RATE,
+	EXPECT_BYTES_PER_SECOND,
+	EXPECT_MESSAGES,
+	EXPECT_ERRORS,
+	EXPECT_FAULTS,
+	EXPECT_BYTES_VERIFIED,
+	EXPECT_SUBJECTS,
+};
+
+enum expect_statistic { EXPECT_PERCENTILE, EXPECT_MIN, EXPECT_MEAN, EXPECT_MAX };
+
+enum expect_relation { EXPECT_LESS, EXPECT_AT_MOST, EXPECT_EQUAL, EXPECT_AT_LEAST, EXPECT_MORE };
+
+struct expect {
+	const char *text; // as it was written
+	enum expect_subject subject;
+	enum expect_statistic statistic; // of the first three subjects
+	double percent;			 // of EXPECT_PERCENTILE
+	enum expect_relation relation;
+	double limit; // in ns, messages or bytes (a second)
+};
+
+// A name, one of < <= == >= >, and a value in the unit of the name:
+// - `p50`, `p99.9`, …, `min`, `mean`, `max` of the latency, with `uncorrected.` before it of the
+//   uncorrected one, with `lateness.` of the generator's lateness: a duration
+// - `rate`: messages a second, as number_parse_rate takes it
+// - `bytes_per_second`, `bytes_verified`: a size
+// - `messages`, `errors`, `faults`: a whole number
+// `text` must live as long as `expect`.
+int expect_parse(const char *text, struct expect *expect, struct error *error);
+
+// Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
+// what was not measured holds never.
+bool expect_judge(const struct expect *expect, const struct facts *facts,
+		  char line[static EXPECT_LINE]);
+
+#endif

@@ -1,0 +1,61 @@
+// What one run of echoload is to do: the command line, understood. Filled by options.c, read by all
+// threads.
+#ifndef ECHOLOAD_CONFIG_H
+#define ECHOLOAD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/address.h"
+#include "sizes.h"
+
+#define CONFIG_ENDPOINTS 16
+#define CONFIG_SOURCES 256
+#define CONFIG_CPUS 256
+
+enum load_mode {
+	MODE_PING,   // send a message, wait for its echo
+	MODE_STREAM, // both directions at once, as fast as it goes
+	MODE_CHURN,  // connect, `visit` messages, close; again
+	MODE_IDLE, // hold the connections, wake some now and then: `rate` messages a second in all
+	MODE_HALF_CLOSE, // send all, FIN, expect all of it, then the peer's FIN; again
+	LOAD_MODES,
+};
+const char *load_mode_name(enum load_mode mode);
+int load_mode_parse(const char *text, enum load_mode *mode, struct error *error);
+
+enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
+
+struct load_config {
+	struct endpoint targets[CONFIG_ENDPOINTS]; // connections go to them in turn
+	size_t target_count;
+	struct endpoint
+		sources[CONFIG_SOURCES]; // local addresses, in turn; none: the system's choice
+	size_t source_count;
+	const char *control; // path of the control socket of an echod at the other end, or NULL
+
+	enum load_mode mode;
+	unsigned connections; // in all
+	unsigned pipeline;    // messages on their way on one connection at most
+	unsigned threads;
+	unsigned cpus[CONFIG_CPUS]; // thread i runs on cpus[i % cpu_count]
+	size_t cpu_count;	    // 0: anywhere
+	struct sizes sizes;
+	uint64_t visit; // messages in a visit (MODE_CHURN), bytes in one, which are one message
+			// (MODE_HALF_CLOSE)
+
+	double rate; // messages a second in all (open loop), 0: closed loop
+	enum arrival arrival;
+
+	uint64_t duration; // ns, CLOCK_NEVER: until `count` or interrupted
+	uint64_t count;	   // messages in all, 0: no limit
+	uint64_t warmup;   // ns, before anything is recorded
+	uint64_t ramp;	   // ns over which the connections are opened
+	uint64_t timeout;  // ns without an echo that is due, or to connect; CLOCK_NEVER
+	uint64_t run;	   // number of the run: the key of the payload and of all random choices
+	bool verify;
+	bool spin; // poll without ever blocking
+};
+
+#endif

@@ -1,0 +1,122 @@
+// Errors of a run, each with a name, counted. One thread each.
+#include "errors.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "net/errno_class.h"
+
+struct meaning {
+	const char *name;
+	const char *help;
+};
+
+static const struct meaning meanings[LOAD_ERRORS] = {
+	[LOAD_REFUSED] = {"refused", "is the server running, and does it listen on this address?"},
+	[LOAD_UNREACHABLE] = {"unreachable",
+			      "see which way the packets would go: ip route get ADDRESS"},
+	[LOAD_CONNECT_TIMEOUT] = {"connect_timeout",
+				  "a firewall drops it, or the server's backlog is full: ss -ltn"},
+	[LOAD_TIMEOUT] = {"timeout",
+			  "the server stands still or has lost bytes; --timeout waits longer"},
+	[LOAD_RESET] = {"reset", NULL},
+	[LOAD_EARLY_CLOSE] = {"early_close", "has the server a limit on idle connections?"},
+	[LOAD_SHORT] = {"short", "is this an echo server, and does it echo all before it closes?"},
+	[LOAD_MISMATCH] = {"mismatch", "the faults say which bytes were wrong"},
+	[LOAD_OUT_OF_PORTS] = {"out_of_ports",
+			       "connect from more addresses of this machine: --source ADDR,ADDR"},
+	[LOAD_OUT_OF_DESCRIPTORS] =
+		{"out_of_descriptors",
+		 "raise the hard limit: sudo prlimit --pid $$ --nofile=1048576"},
+	[LOAD_OUT_OF_MEMORY] = {"out_of_memory", "fewer --connections, or less --pipeline"},
+	[LOAD_OTHER] = {"other", NULL},
+};
+
+const char *load_error_name(enum load_error error)
+{
+	return meanings[error].name;
+}
+
+const char *load_error_help(enum load_error error)
+{
+	return meanings[error].help;
+}
+
+enum load_error load_error_of(int number, int connecting)
+{
+	switch (number) {
+	case ECONNREFUSED:
+	case ENOENT: // no socket at this path
+		return LOAD_REFUSED;
+	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+		return LOAD_OUT_OF_PORTS;
+	default:
+		break;
+	}
+	switch (errno_classify(number)) {
+	case ERRNO_TRY_AGAIN: // a Unix-domain socket's backlog is full
+		return connecting ? LOAD_REFUSED : LOAD_OTHER;
+	case ERRNO_PEER_GONE:
+		return LOAD_RESET;
+	case ERRNO_TIMED_OUT:
+		return connecting ? LOAD_CONNECT_TIMEOUT : LOAD_TIMEOUT;
+	case ERRNO_NETWORK:
+		return LOAD_UNREACHABLE;
+	case ERRNO_NO_DESCRIPTORS:
+		return LOAD_OUT_OF_DESCRIPTORS;
+	case ERRNO_NO_MEMORY:
+		return LOAD_OUT_OF_MEMORY;
+	default:
+		return LOAD_OTHER;
+	}
+}
+
+char *load_error_describe(const struct load_error_count *kind, char text[static LOAD_ERROR_TEXT])
+{
+	char at[16];
+	text[0] = '\0';
+	if (kind->count > 0)
+		snprintf(text, LOAD_ERROR_TEXT, "after %s on connection %" PRIu32 "%s%s",
+			 units_format_duration(kind->first_at, at, sizeof(at)),
+			 kind->first_connection, kind->first_errno ? ": " : "",
+			 kind->first_errno ? error_text(kind->first_errno) : "");
+	return text;
+}
+
+void load_errors_note(struct load_errors *errors, enum load_error error, int number,
+		      uint32_t connection, uint64_t at)
+{
+	struct load_error_count *kind = &errors->of[error];
+	if (kind->count++ > 0)
+		return;
+	kind->first_at = at;
+	kind->first_connection = connection;
+	kind->first_errno = number;
+}
+
+void load_errors_add(struct load_errors *sum, const struct load_errors *errors)
+{
+	for (size_t i = 0; i < LOAD_ERRORS; i++) {
+		struct load_error_count *to = &sum->of[i];
+		const struct load_error_count *from = &errors->of[i];
+		if (from->count == 0)
+			continue;
+		uint64_t count = to->count + from->count;
+		if (to->count == 0 || from->first_at < to->first_at)
+			*to = *from;
+		to->count = count;
+	}
+}
+
+uint64_t load_errors_total(const struct load_errors *errors)
+{
+	uint64_t total = 0;
+	for (size_t i = 0; i < LOAD_ERRORS; i++)
+		total += errors->of[i].count;
+	return total;
+}

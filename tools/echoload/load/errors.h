@@ -1,0 +1,51 @@
+// Errors of a run, each with a name, counted. One thread each; added up at the end.
+#ifndef ECHOLOAD_ERRORS_H
+#define ECHOLOAD_ERRORS_H
+
+#include <stdint.h>
+
+enum load_error {
+	LOAD_REFUSED,	      // connect: nobody listens
+	LOAD_UNREACHABLE,     // connect or later: no route, network down
+	LOAD_CONNECT_TIMEOUT, // no answer to connect in time
+	LOAD_TIMEOUT,	      // an echo did not come in time
+	LOAD_RESET,	      // the peer reset the connection
+	LOAD_EARLY_CLOSE,     // the peer ended it with nothing owed to us, and more to come
+	LOAD_SHORT,	      // the peer ended it and owed us bytes
+	LOAD_MISMATCH,	      // wrong bytes came; the connection is closed
+	LOAD_OUT_OF_PORTS,    // EADDRNOTAVAIL: no local port is left for this target
+	LOAD_OUT_OF_DESCRIPTORS,
+	LOAD_OUT_OF_MEMORY,
+	LOAD_OTHER,
+	LOAD_ERRORS,
+};
+
+const char *load_error_name(enum load_error error); // `refused`, `connect_timeout`, …
+// What helps against it, one line, or NULL.
+const char *load_error_help(enum load_error error);
+// The error that `number`, an errno value, means; `connecting`: of connect.
+enum load_error load_error_of(int number, int connecting);
+
+// One kind.
+struct load_error_count {
+	uint64_t count;
+	uint64_t first_at; // ns since the run began
+	uint32_t first_connection;
+	int first_errno; // 0: none
+};
+
+struct load_errors {
+	struct load_error_count of[LOAD_ERRORS];
+};
+
+// About the first one, such as `after 1.2 s on connection 7: Connection reset by peer`; empty if
+// there was none. Returns `text`.
+#define LOAD_ERROR_TEXT 128
+char *load_error_describe(const struct load_error_count *kind, char text[static LOAD_ERROR_TEXT]);
+
+void load_errors_note(struct load_errors *errors, enum load_error error, int number,
+		      uint32_t connection, uint64_t at);
+void load_errors_add(struct load_errors *sum, const struct load_errors *errors);
+uint64_t load_errors_total(const struct load_errors *errors);
+
+#endif

@@ -1,0 +1,29 @@
+// The messages of a link: when each is due, begun and answered, and what is recorded of it. The
+// thread of its loop.
+#ifndef ECHOLOAD_MESSAGES_H
+#define ECHOLOAD_MESSAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "link.h"
+
+struct loop;
+
+// Begins those that may begin now, `goal` grows: in a closed loop as many as may be on their way,
+// in the open loop those that are due, and then sets the timer for the next.
+void messages_begin(struct loop *loop, struct link *link, uint64_t now);
+
+// The echo of the first one on its way is complete.
+void messages_answered(struct loop *loop, struct link *link, uint64_t now);
+
+// Those on their way will not be answered any more. With `waited_out` each counts with the time for
+// which it has been waited for: to leave it out would make the latency look better than it was.
+// What a broken connection takes with it is only counted: how long that took says nothing.
+void messages_abandon(struct loop *loop, struct link *link, bool waited_out);
+
+// At the end of the run, in the open loop: the same as waited out, for those that were due and
+// never begun.
+void messages_abandon_due(struct loop *loop, struct link *link);
+
+#endif

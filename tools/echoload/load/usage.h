@@ -1,0 +1,42 @@
+// What the generator itself has used: the evidence for or against it. Main thread.
+#ifndef ECHOLOAD_USAGE_H
+#define ECHOLOAD_USAGE_H
+
+#include <stdint.h>
+
+#define USAGE_THREADS 256
+
+struct usage_thread {
+	uint64_t user, system; // CPU time, ns
+	uint64_t at;	       // when this was read, clock_now
+	uint64_t worked;       // of a thread that polls: had something to do
+	uint64_t waited;       // ns that it could have run and another had the CPU (schedstat)
+};
+
+struct usage {
+	unsigned threads;
+	struct usage_thread thread[USAGE_THREADS]; // of the first so many
+	uint64_t stalled;   // ns in which the main thread was not woken in time
+	uint64_t throttled; // ns that the cgroup's CPU quota kept us from running
+	// TCP, of all connections at the end of the run, or as many as were looked at.
+	unsigned sockets;
+	uint64_t retransmits;	   // segments, over the connections' lives
+	uint64_t least_round_trip; // us, of the connects; 0: not known
+	uint64_t round_trips;	   // us, smoothed, the sum over all
+	uint64_t unread;	   // bytes that have come and not been read
+	uint64_t unsent;	   // bytes that the peer has not acknowledged
+	uint64_t limited_window;   // us in which the peer's window held us up (tcp_info)
+	uint64_t busy;		   // us in which there was something to send
+};
+
+// Of the calling thread; zeros where the system does not tell.
+struct usage_thread usage_of_thread(uint64_t worked);
+
+// Takes note of the round trip that connecting took, if the kernel tells: that is the path's alone,
+// as no program was asked.
+void usage_note_connect(struct usage *usage, int fd);
+
+// Adds what the kernel tells of a connected socket.
+void usage_add_socket(struct usage *usage, int fd);
+
+#endif

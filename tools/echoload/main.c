@@ -1,0 +1,183 @@
+// echoload, a load generator that verifies every byte and tells when not to believe it. Main
+// thread; the threads of the load are the engine's.
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "base/streams.h"
+#include "echoload/result/chart.h"
+#include "echoload/result/compare.h"
+#include "echoload/result/merge.h"
+#include "echoload/run/closing.h"
+#include "echoload/run/options.h"
+#include "echoload/run/outputs.h"
+#include "echoload/run/run.h"
+#include "echoload/run/search.h"
+
+#define PROGRAM "echoload"
+
+struct session {
+	struct load_config config;
+	struct wishes wishes;
+	struct screen progress; // standard error
+	struct screen report;	// standard output, unless data goes there
+	struct outputs outputs;
+	struct search search;
+	struct run run;
+};
+
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} subcommands[] = {
+	{"merge", merge_main},
+	{"compare", compare_main},
+	{"report", chart_main},
+};
+
+static void print_report(struct session *session)
+{
+	const struct verdict *verdict = &session->run.verdict;
+	const char *lines[VERDICT_LINES];
+	for (size_t i = 0; i < verdict->count; i++)
+		lines[i] = verdict->line[i];
+	const struct closing_verdict closing = {
+		.name = verdict_name(verdict->kind),
+		.evidence = lines,
+		.evidence_count = verdict->count,
+		.interrupted = session->run.interrupted,
+	};
+	closing_print(&session->report, &session->config, &session->run.facts, &closing);
+}
+
+// Prints a line for each check that does not hold. Returns whether all do.
+static bool checks_hold(const struct session *session)
+{
+	bool hold = true;
+	for (size_t i = 0; i < session->wishes.expect_count; i++) {
+		char line[EXPECT_LINE];
+		if (expect_judge(&session->wishes.expects[i], &session->run.facts, line))
+			continue;
+		fprintf(stderr, PROGRAM ": %s\n", line);
+		hold = false;
+	}
+	return hold;
+}
+
+static bool bytes_were_wrong(const struct facts *facts)
+{
+	return facts->fault_count > 0 || facts->errors->of[LOAD_MISMATCH].count > 0;
+}
+
+static int status_of(const struct session *session)
+{
+	const struct run *run = &session->run;
+	bool early = run->interrupted && run->facts.latency->count == 0;
+	if (early)
+		fprintf(stderr, PROGRAM ": interrupted before anything was measured\n");
+	bool hold = early || checks_hold(session);
+	if (!hold || bytes_were_wrong(&run->facts))
+		return EXIT_CHECK_FAILED;
+	bool nothing = run->facts.messages == 0 &&
+		       (run->facts.unanswered > 0 || run->engine.connected == 0);
+	bool client =
+		run->verdict.kind == VERDICT_CLIENT_BOUND && !session->wishes.allow_client_bound;
+	return early || nothing || client ? EXIT_INCONCLUSIVE : EXIT_OK;
+}
+
+// Says why nobody could be reached: the first error is that of all.
+static int fail_connect(const struct load_errors *errors)
+{
+	for (size_t i = 0; i < LOAD_ERRORS; i++) {
+		const struct load_error_count *kind = &errors->of[i];
+		if (kind->count == 0)
+			continue;
+		const char *help = load_error_help((enum load_error)i);
+		fprintf(stderr, PROGRAM ": cannot connect: %s%s%s%s%s\n",
+			load_error_name((enum load_error)i), kind->first_errno ? ": " : "",
+			kind->first_errno ? error_text(kind->first_errno) : "", help ? "; " : "",
+			help ? help : "");
+		break;
+	}
+	return EXIT_UNREACHABLE;
+}
+
+static int report(struct session *session, struct error *error)
+{
+	json_t *search = session->wishes.searching
+				 ? search_describe(&session->search, &session->wishes.search)
+				 : NULL;
+	print_report(session);
+	int status = outputs_finish(&session->outputs, &session->config, &session->run, search,
+				    error) == 0
+			     ? status_of(session)
+			     : cmdline_fail(PROGRAM, error);
+	json_decref(search);
+	return status;
+}
+
+// Runs the load once, at the rate of `config`, and reports.
+static int measure(struct session *session, struct error *error)
+{
+	struct run *run = &session->run;
+	if (run_load(run, &session->config, &session->progress, &session->outputs, error) != 0)
+		return cmdline_fail(PROGRAM, error);
+	int status = run->disconnected ? fail_connect(run->facts.errors) : report(session, error);
+	run_free(run);
+	return status;
+}
+
+// Looks for the rate, then measures at it; if there is none, at the lowest that was tried.
+static int search_and_measure(struct session *session, struct error *error)
+{
+	struct search *search = &session->search;
+	const struct expect *limit = &session->wishes.search;
+	if (search_run(search, &session->config, limit, &session->progress, &session->report,
+		       error) != 0)
+		return cmdline_fail(PROGRAM, error);
+	if (search->disconnected)
+		return fail_connect(&search->errors);
+	if (search->interrupted) {
+		fprintf(stderr, PROGRAM ": ");
+		search_print_interrupted(search, limit, stderr);
+		return EXIT_INCONCLUSIVE;
+	}
+	search_print(search, limit, &session->report);
+	session->config.rate = search->held > 0 ? search->held : search->missed;
+	int status = measure(session, error);
+	if (status != EXIT_OK && status != EXIT_INCONCLUSIVE)
+		return status;
+	if (search->client_bound && !session->wishes.allow_client_bound)
+		return EXIT_INCONCLUSIVE;
+	return search->held > 0 ? status : EXIT_CHECK_FAILED;
+}
+
+static int load(int argc, char **argv)
+{
+	static struct session session;
+	struct error error;
+	int status = options_read(&session.config, &session.wishes, argc, argv);
+	if (status != -1)
+		return status;
+	screen_open(&session.progress, stderr);
+	screen_open(&session.report, session.wishes.data_on_stdout ? stderr : stdout);
+	run_heed_signals();
+	if (outputs_open(&session.outputs, &session.wishes, &session.report, &error) != 0)
+		return cmdline_fail(PROGRAM, &error);
+	status = session.wishes.searching ? search_and_measure(&session, &error)
+					  : measure(&session, &error);
+	outputs_close(&session.outputs);
+	return cmdline_finish(PROGRAM, status);
+}
+
+int main(int argc, char **argv)
+{
+	streams_hold();
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+		if (strcmp(argv[1], subcommands[i].name) == 0)
+			return subcommands[i].main(argc - 1, argv + 1);
+	}
+	return load(argc, argv);
+}

@@ -1,0 +1,192 @@
+// HdrHistogram's V2 compressed encoding. Any thread.
+#include "hdr_v2.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base64.h"
+
+// Both headers are big-endian. The outer one: cookie, length of the deflated bytes that follow. The
+// inner one, deflated with the counts: cookie, length of the counts, and what `inner` says.
+#define OUTER_COOKIE UINT32_C(0x1c849314)
+#define OUTER_SIZE 8
+#define INNER_COOKIE UINT32_C(0x1c849313)
+#define INNER_SIZE 40
+#define COUNT_SIZE 9 // bytes that a count takes at most
+#define PAYLOAD_MAX (INNER_SIZE + HDR_BUCKETS * COUNT_SIZE)
+
+// What follows the length in the inner header, the same for each of our histograms.
+static const unsigned char inner[INNER_SIZE - 8] = {
+	0,    0,    0,	  0,				// no offset of the first bucket
+	0,    0,    0,	  3,				// digits
+	0,    0,    0,	  0,	0,    0,    0,	  1,	// the least value told from 0
+	0x00, 0x00, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, // the largest value, 2^42 - 1
+	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: what a value is multiplied with
+};
+_Static_assert(HDR_VALUE_BITS == 42 && HDR_SUB_BITS == 10, "as in the inner header");
+
+static void put_32(unsigned char *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+static uint32_t get_32(const unsigned char *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+// LEB128, but for its ninth byte, which has eight bits, of a number in zig-zag form: the sign is
+// its lowest bit.
+static unsigned char *put_number(unsigned char *at, int64_t number)
+{
+	uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
+	for (int i = 1; i < COUNT_SIZE && rest >= 0x80; i++) {
+		*at++ = (unsigned char)(rest | 0x80);
+		rest >>= 7;
+	}
+	*at++ = (unsigned char)rest;
+	return at;
+}
+
+// Returns what follows the number, or NULL where it does not end before `end`.
+static const unsigned char *get_number(const unsigned char *at, const unsigned char *end,
+				       int64_t *number)
+{
+	uint64_t value = 0;
+	for (int i = 0; i < COUNT_SIZE; i++) {
+		if (at == end)
+			return NULL;
+		uint64_t byte = *at++;
+		bool last = i == COUNT_SIZE - 1 || byte < 0x80;
+		value |= (last ? byte : byte & 0x7f) << 7 * i;
+		if (last)
+			break;
+	}
+	*number = (int64_t)(value >> 1 ^ (value & 1 ? UINT64_MAX : 0));
+	return at;
+}
+
+// The counts up to the last that is not 0; several zeros are their number, negative.
+static unsigned char *put_counts(unsigned char *at, const struct hdr *hdr)
+{
+	unsigned end = HDR_BUCKETS;
+	while (end > 1 && hdr->bucket[end - 1] == 0)
+		end--;
+	for (unsigned i = 0; i < end;) {
+		unsigned zeros = 0;
+		while (i + zeros < end && hdr->bucket[i + zeros] == 0)
+			zeros++;
+		at = put_number(at, zeros > 1 ? -(int64_t)zeros : (int64_t)hdr->bucket[i]);
+		i += zeros > 1 ? zeros : 1;
+	}
+	return at;
+}
+
+// Deflates behind the outer header. Returns the bytes, or NULL: no memory.
+static unsigned char *deflate_payload(const unsigned char *payload, size_t length, size_t *size)
+{
+	uLongf room = compressBound(length);
+	unsigned char *bytes = malloc(OUTER_SIZE + room);
+	if (!bytes)
+		return NULL;
+	if (compress(bytes + OUTER_SIZE, &room, payload, length) != Z_OK) {
+		free(bytes);
+		return NULL;
+	}
+	put_32(bytes, OUTER_COOKIE);
+	put_32(bytes + 4, (uint32_t)room);
+	*size = OUTER_SIZE + room;
+	return bytes;
+}
+
+char *hdr_v2_encode(const struct hdr *hdr)
+{
+	unsigned char *payload = malloc(PAYLOAD_MAX);
+	if (!payload)
+		return NULL;
+	unsigned char *end = put_counts(payload + INNER_SIZE, hdr);
+	put_32(payload, INNER_COOKIE);
+	put_32(payload + 4, (uint32_t)(end - payload - INNER_SIZE));
+	memcpy(payload + 8, inner, sizeof(inner));
+	size_t size;
+	unsigned char *bytes = deflate_payload(payload, (size_t)(end - payload), &size);
+	char *text = bytes ? base64_encode(bytes, size) : NULL;
+	free(bytes);
+	free(payload);
+	return text;
+}
+
+// Returns the inner header and the counts, or NULL: no memory (ENOMEM) or not ours (EINVAL).
+static unsigned char *inflate_payload(const char *text, size_t *length)
+{
+	size_t size;
+	unsigned char *bytes = base64_decode(text, &size);
+	unsigned char *payload = bytes ? malloc(PAYLOAD_MAX) : NULL;
+	int problem = bytes && !payload ? ENOMEM : errno;
+	if (payload) {
+		uLongf room = PAYLOAD_MAX;
+		bool good =
+			size > OUTER_SIZE && get_32(bytes) == OUTER_COOKIE &&
+			get_32(bytes + 4) == size - OUTER_SIZE &&
+			uncompress(payload, &room, bytes + OUTER_SIZE, size - OUTER_SIZE) == Z_OK &&
+			room > INNER_SIZE && get_32(payload) == INNER_COOKIE &&
+			get_32(payload + 4) == room - INNER_SIZE &&
+			memcmp(payload + 8, inner, sizeof(inner)) == 0;
+		*length = room;
+		if (!good) {
+			free(payload);
+			payload = NULL;
+			problem = EINVAL;
+		}
+	}
+	free(bytes);
+	errno = problem;
+	return payload;
+}
+
+static void add_bucket(struct hdr *hdr, unsigned index, uint64_t count)
+{
+	uint64_t lowest = hdr_lowest(index);
+	uint64_t highest = index == HDR_BUCKETS - 1 ? lowest : hdr_highest(index);
+	hdr->bucket[index] = count;
+	hdr->count += count;
+	hdr->sum += (hdr_sum)count * ((lowest + highest) / 2);
+	if (hdr->min > lowest)
+		hdr->min = lowest;
+	hdr->max = highest;
+}
+
+// Returns -1 when the bytes are not the counts of a histogram.
+static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned char *end)
+{
+	unsigned index = 0;
+	while (at < end) {
+		int64_t number = 0;
+		at = get_number(at, end, &number);
+		if (!at || index >= HDR_BUCKETS || number < -(int64_t)(HDR_BUCKETS - index))
+			return -1;
+		if (number > 0)
+			add_bucket(hdr, index, (uint64_t)number);
+		index += number < 0 ? (unsigned)-number : 1;
+	}
+	return 0;
+}
+
+int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error)
+{
+	hdr_reset(hdr);
+	size_t length = 0;
+	unsigned char *payload = inflate_payload(text, &length);
+	if (!payload && errno == ENOMEM)
+		return error_set(error, ERROR_SYSTEM, "out of memory");
+	int status = payload ? get_counts(hdr, payload + INNER_SIZE, payload + length) : -1;
+	free(payload);
+	if (status != 0)
+		error_set(error, ERROR_USAGE, "'%.24s%s' is no histogram of echoload's", text,
+			  strlen(text) > 24 ? "..." : "");
+	return status;
+}

@@ -1,0 +1,295 @@
+// `echoload merge`: several results become one. Main thread.
+#include "merge.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "hdr_v2.h"
+
+static int fail_memory(struct error *error)
+{
+	return error_set(error, ERROR_SYSTEM, "out of memory");
+}
+
+// Two histograms as text become one. Returns what result_take_interval wants, or NULL: no memory or
+// no histogram; then `error` says which.
+static char *add_texts(const char *left, const char *right, struct result_interval *interval,
+		       struct error *error)
+{
+	struct hdr *sum = malloc(2 * sizeof(*sum));
+	char *text = NULL;
+	if (!sum) {
+		fail_memory(error);
+		return NULL;
+	}
+	if (hdr_v2_decode(&sum[0], left, error) == 0 && hdr_v2_decode(&sum[1], right, error) == 0) {
+		hdr_add(&sum[0], &sum[1]);
+		interval->p50 = hdr_percentile(&sum[0], 50.0);
+		interval->p99 = hdr_percentile(&sum[0], 99.0);
+		text = hdr_v2_encode(&sum[0]);
+		if (!text)
+			fail_memory(error);
+	}
+	free(sum);
+	return text;
+}
+
+// Adds to `sum` the interval that `left` and `right`, either of which may be NULL, make together.
+static int add_interval(struct result *sum, const struct result_interval *left,
+			const struct result_interval *right, struct error *error)
+{
+	struct result_interval interval = left ? *left : *right;
+	if (left && right) {
+		interval.length = left->length > right->length ? left->length : right->length;
+		interval.messages += right->messages;
+		interval.bytes += right->bytes;
+		interval.errors += right->errors;
+	}
+	char *latency = left && right ? add_texts(left->latency, right->latency, &interval, error)
+				      : strdup(interval.latency);
+	if (!latency)
+		return left && right ? -1 : fail_memory(error);
+	interval.latency = latency;
+	return result_take_interval(sum, &interval) == 0 ? 0 : fail_memory(error);
+}
+
+// The intervals of a result on their way into the sum, with their times from a common start.
+struct source {
+	const struct result_interval *next, *end;
+	uint64_t shift;
+	struct result_interval shifted;
+};
+
+static const struct result_interval *peek(struct source *source)
+{
+	if (source->next == source->end)
+		return NULL;
+	source->shifted = *source->next;
+	source->shifted.from += source->shift;
+	return &source->shifted;
+}
+
+static struct source source_of(const struct result *result, uint64_t start)
+{
+	return (struct source){
+		.next = result->intervals,
+		.end = result->intervals + result->interval_count,
+		.shift = result->run_count ? result_started(result) - start : 0,
+	};
+}
+
+// Those that begin less than half a second apart become one.
+static int add_intervals(struct result *sum, struct source *left, struct source *right,
+			 struct error *error)
+{
+	for (;;) {
+		const struct result_interval *one = peek(left);
+		const struct result_interval *other = peek(right);
+		if (!one && !other)
+			return 0;
+		bool first = one && (!other || one->from < other->from + NS_PER_S / 2);
+		bool second = other && (!one || other->from < one->from + NS_PER_S / 2);
+		if (add_interval(sum, first ? one : NULL, second ? other : NULL, error) != 0)
+			return -1;
+		left->next += first;
+		right->next += second;
+	}
+}
+
+static int merge_intervals(struct result *sum, const struct result *result, struct error *error)
+{
+	uint64_t start = result_started(result);
+	if (sum->run_count && result_started(sum) < start)
+		start = result_started(sum);
+	struct result old = {.intervals = sum->intervals, .interval_count = sum->interval_count};
+	struct source left = source_of(sum, start);
+	struct source right = source_of(result, start);
+	sum->intervals = NULL;
+	sum->interval_count = 0;
+	int status = add_intervals(sum, &left, &right, error);
+	result_free(&old);
+	return status;
+}
+
+// The same run counted twice would be a wrong result that looks right.
+static int check_runs(const struct result *sum, const struct result *result, struct error *error)
+{
+	for (size_t i = 0; i < sum->run_count; i++) {
+		for (size_t j = 0; j < result->run_count; j++) {
+			if (memcmp(&sum->runs[i], &result->runs[j], sizeof(sum->runs[i])) == 0)
+				return error_set(error, ERROR_USAGE,
+						 "it holds a run that another one holds too");
+		}
+	}
+	return 0;
+}
+
+static int merge_counts(struct result *sum, const struct result *result)
+{
+	int status = 0;
+	size_t runs = sum->run_count;
+	for (size_t i = 0; i < result->run_count; i++)
+		status |= result_add_run(sum, &result->runs[i]);
+	for (size_t i = 0; i < result->fault_count; i++)
+		status |= result_add_fault(sum, runs + result->faults[i].run,
+					   &result->faults[i].fault);
+	sum->faults_found += result->faults_found - result->fault_count;
+	for (size_t i = 0; i < result->error_count; i++) {
+		const struct result_error *error = &result->errors[i];
+		result_add_error(sum, error->name, error->count, error->first);
+	}
+	sum->bytes_verified += result->bytes_verified;
+	hdr_add(sum->latency, result->latency);
+	hdr_add(sum->uncorrected, result->uncorrected);
+	return status;
+}
+
+// A list of the objects that `object` stands for: itself, or what an earlier merge has listed in
+// it.
+static json_t *objects_of(json_t *object)
+{
+	json_t *runs = json_object_get(object, "runs");
+	bool merged = json_object_size(object) == 1 && json_is_array(runs);
+	return merged ? json_copy(runs) : json_pack("[O]", object);
+}
+
+// Appends those of `more` that are not there yet.
+static int append_new(json_t *list, const json_t *more)
+{
+	for (size_t i = 0; i < json_array_size(more); i++) {
+		json_t *object = json_array_get(more, i);
+		bool known = false;
+		for (size_t j = 0; j < json_array_size(list) && !known; j++)
+			known = json_equal(json_array_get(list, j), object);
+		if (!known && json_array_append(list, object) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int merge_object(json_t **place, json_t *object, bool first)
+{
+	json_t *more = objects_of(object);
+	json_t *list = first ? json_array() : objects_of(*place);
+	json_t *merged = NULL;
+	if (list && more && append_new(list, more) == 0)
+		merged = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0))
+						    : json_pack("{s:O}", "runs", list);
+	json_decref(list);
+	json_decref(more);
+	if (!merged)
+		return -1;
+	json_decref(*place);
+	*place = merged;
+	return 0;
+}
+
+static int merge_words(struct result *sum, const struct result *result, bool first)
+{
+	if (first)
+		result_set_verdict(sum, result->verdict);
+	else if (strcmp(sum->verdict, result->verdict) != 0)
+		result_set_verdict(sum, "INCONCLUSIVE");
+	return merge_object(&sum->evidence, result->evidence, first) |
+	       merge_object(&sum->configuration, result->configuration, first) |
+	       merge_object(&sum->machine, result->machine, first);
+}
+
+int merge_add(struct result *sum, const struct result *result, struct error *error)
+{
+	bool first = sum->run_count == 0;
+	if (check_runs(sum, result, error) != 0 || merge_intervals(sum, result, error) != 0)
+		return -1;
+	int status = merge_words(sum, result, first) | merge_counts(sum, result);
+	return status == 0 ? 0 : fail_memory(error);
+}
+
+static const struct cmdline_option table[] = {
+	{'o', "output", "FILE", "write the result to FILE, not to standard output"},
+};
+
+static const char summary[] =
+	"Makes one result of several: those of generators that ran at the same time on\n"
+	"several machines, or of runs one after the other. Histograms and counts add\n"
+	"exactly, so the percentiles are those of all messages together. The rates are\n"
+	"over the time in which at least one of the runs ran.";
+
+static const char epilogue[] =
+	"Each RUN.json is what --json of echoload has written, or an earlier merge.\n"
+	"Where verdicts differ, the verdict of all is INCONCLUSIVE.\n"
+	"\n"
+	"Exit status:\n"
+	"  0  done\n"
+	"  2  wrong usage, or a file that is no result of this schema\n"
+	"  3  the result could not be written";
+
+struct request {
+	const char *output;
+	struct result sum;
+};
+
+static int take_file(struct result *sum, const char *path, struct error *error)
+{
+	struct result result;
+	struct error why;
+	int status = result_read(&result, path, error);
+	if (status == 0) {
+		status = merge_add(sum, &result, &why);
+		if (status != 0)
+			error_set(error, why.kind, "'%.160s': %.200s", path, why.message);
+	}
+	result_free(&result);
+	return status;
+}
+
+static int take(void *context, const char *name, const char *value, struct error *error)
+{
+	struct request *request = context;
+	if (!name)
+		return take_file(&request->sum, value, error);
+	ensure(strcmp(name, "output") == 0);
+	request->output = value;
+	return 0;
+}
+
+static int finish(const struct request *request)
+{
+	struct error error;
+	if (request->sum.run_count == 0)
+		error_set(&error, ERROR_USAGE, "nothing to merge (see echoload merge --help)");
+	else if (result_write(&request->sum, request->output, &error) == 0)
+		return EXIT_OK;
+	return cmdline_fail("echoload merge", &error);
+}
+
+int merge_main(int argc, char **argv)
+{
+	struct request request = {.output = "-"};
+	const struct cmdline cmdline = {
+		.program = "echoload merge",
+		.synopsis = "[options] RUN.json...",
+		.summary = summary,
+		.epilogue = epilogue,
+		.version = ECHOD_VERSION,
+		.options = table,
+		.option_count = sizeof(table) / sizeof(table[0]),
+		.take = take,
+		.context = &request,
+	};
+	struct error error;
+	int status;
+	if (result_init(&request.sum) == 0) {
+		status = cmdline_read(&cmdline, argc, argv);
+		if (status == -1)
+			status = finish(&request);
+	} else {
+		fail_memory(&error);
+		status = cmdline_fail(cmdline.program, &error);
+	}
+	result_free(&request.sum);
+	return status;
+}

@@ -1,0 +1,236 @@
+// The report at the end of a run, for people. Main thread only.
+#include "closing.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "bars.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "echoload/common/number.h"
+
+#define WIDTH 79
+#define LABEL 14
+#define FAULTS_SHOWN 10
+#define TEXT_SIZE 600
+#define RED "\033[31m"
+#define BOLD "\033[1m"
+#define PLAIN "\033[0m"
+
+// How many bytes of `text` stand on a line with `room` columns: up to a space, or all of them if
+// there is none.
+static size_t cut_line(const char *text, size_t room)
+{
+	size_t length = strlen(text);
+	if (length <= room)
+		return length;
+	size_t at = room;
+	while (at > 0 && text[at] != ' ')
+		at--;
+	return at ? at : room;
+}
+
+// Prints a label, in `colour` if that is not empty, and beside it the text, wrapped.
+__attribute__((format(printf, 4, 5))) static void print_field(const struct screen *screen,
+							      const char *colour, const char *label,
+							      const char *format, ...)
+{
+	char text[TEXT_SIZE];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	bool coloured = screen->colour && *colour;
+	fprintf(screen->file, "%s%-*s%s", coloured ? colour : "", LABEL, label,
+		coloured ? PLAIN : "");
+	const char *at = text;
+	do {
+		size_t length = cut_line(at, WIDTH - LABEL);
+		fprintf(screen->file, "%*s%.*s\n", at == text ? 0 : LABEL, "", (int)length, at);
+		at += length;
+		while (*at == ' ')
+			at++;
+	} while (*at);
+}
+
+static void describe_loop(const struct load_config *config, char *text, size_t size)
+{
+	char rate[16];
+	number_format_rate(config->rate, rate, sizeof(rate));
+	if (config->mode == MODE_IDLE)
+		snprintf(text, size, ", %s wakes/s", rate);
+	else if (config->rate > 0)
+		snprintf(text, size, ", open loop at %s/s (%s)", rate,
+			 config->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
+	else
+		snprintf(text, size, ", closed loop, pipeline %u", config->pipeline);
+}
+
+static void describe_sizes(const struct sizes *sizes, char *text, size_t size)
+{
+	uint64_t least = sizes->most;
+	for (size_t i = 0; i < sizes->count; i++)
+		least = sizes->parts[i].least < least ? sizes->parts[i].least : least;
+	char low[16];
+	char high[16];
+	units_format_size(least, low, sizeof(low));
+	units_format_size(sizes->most, high, sizeof(high));
+	if (least == sizes->most)
+		snprintf(text, size, "%s", high);
+	else
+		snprintf(text, size, "%s to %s", low, high);
+}
+
+static void print_load(const struct screen *screen, const struct load_config *config)
+{
+	char target[ADDRESS_TEXT_SIZE];
+	char more[32] = "";
+	char loop[64];
+	char sizes[40];
+	if (config->target_count > 1)
+		snprintf(more, sizeof(more), " and %zu more", config->target_count - 1);
+	describe_loop(config, loop, sizeof(loop));
+	describe_sizes(&config->sizes, sizes, sizeof(sizes));
+	print_field(screen, "", "load",
+		    "%s%s: %u connection%s to %s%s, messages of %s, %u thread%s, run %" PRIu64,
+		    load_mode_name(config->mode), loop, config->connections,
+		    log_plural(config->connections), endpoint_format(&config->targets[0], target),
+		    more, sizes, config->threads, log_plural(config->threads), config->run);
+}
+
+static void print_throughput(const struct screen *screen, const struct load_config *config,
+			     const struct facts *facts)
+{
+	char rate[16];
+	char bytes[16];
+	char lasted[16];
+	number_format_rate(facts_rate_of(facts, facts->messages), rate, sizeof(rate));
+	units_format_size((uint64_t)facts_rate_of(facts, facts->bytes), bytes, sizeof(bytes));
+	units_format_duration(facts->lasted, lasted, sizeof(lasted));
+	print_field(screen, BOLD, "throughput", "%s messages/s, %s/s; %" PRIu64 " message%s in %s",
+		    rate, bytes, facts->messages, log_plural(facts->messages), lasted);
+	bool visiting = config->mode == MODE_CHURN || config->mode == MODE_HALF_CLOSE;
+	if (!visiting && facts->live < config->connections)
+		print_field(screen, RED, "connections", "only %u of %u were open at the end",
+			    facts->live, config->connections);
+	if (facts->visits > 0)
+		print_field(
+			screen, "", "", "%s visits/s, %" PRIu64 " in all",
+			number_format_rate(facts_rate_of(facts, facts->visits), rate, sizeof(rate)),
+			facts->visits);
+	if (facts->unanswered > 0)
+		print_field(screen, RED, "unanswered",
+			    "%" PRIu64
+			    ": given up at the end or with their connection; in the latency "
+			    "they count with the time until then",
+			    facts->unanswered);
+}
+
+static void print_percentiles(const struct screen *screen, const char *label, const struct hdr *hdr)
+{
+	static const double percents[] = {50, 90, 99, 99.9, 99.99, 100};
+	fprintf(screen->file, "  %-*s", LABEL - 2, label);
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+		char text[16] = "-"; // too few samples to say it
+		if ((double)hdr->count * (100 - percents[i]) >= 100 || percents[i] == 100)
+			units_format_duration(hdr_percentile(hdr, percents[i]), text, sizeof(text));
+		fprintf(screen->file, "%10s", text);
+	}
+	fputc('\n', screen->file);
+}
+
+static void print_latency(const struct screen *screen, const struct facts *facts)
+{
+	if (facts->latency->count == 0) {
+		print_field(screen, BOLD, "latency", "not measured: no message came back");
+		return;
+	}
+	print_field(screen, BOLD, "latency", "%10s%10s%10s%10s%10s%10s", "p50", "p90", "p99",
+		    "p99.9", "p99.99", "max");
+	bool open = facts->uncorrected->count > 0;
+	print_percentiles(screen, open ? "corrected" : "closed loop", facts->latency);
+	if (open)
+		print_percentiles(screen, "uncorrected", facts->uncorrected);
+	if (facts->lateness->count > 0)
+		print_percentiles(screen, "lateness", facts->lateness);
+	fputc('\n', screen->file);
+	bars_histogram(screen->file, facts->latency, screen->utf8);
+	fputc('\n', screen->file);
+}
+
+static void print_errors(const struct screen *screen, const struct load_errors *errors)
+{
+	uint64_t total = load_errors_total(errors);
+	if (total == 0)
+		print_field(screen, "", "errors", "none");
+	else
+		print_field(screen, RED, "errors", "%" PRIu64, total);
+	for (size_t i = 0; i < LOAD_ERRORS; i++) {
+		const struct load_error_count *kind = &errors->of[i];
+		if (kind->count == 0)
+			continue;
+		char first[LOAD_ERROR_TEXT];
+		print_field(screen, "", "", "%s: %" PRIu64 ", the first %s",
+			    load_error_name((enum load_error)i), kind->count,
+			    load_error_describe(kind, first));
+		const char *help = load_error_help((enum load_error)i);
+		if (help)
+			print_field(screen, "", "", "-> %s", help);
+	}
+}
+
+static void print_fault(const struct screen *screen, const struct fault *fault)
+{
+	char more[64] = "";
+	if (fault->kind == FAULT_FLIPPED)
+		snprintf(more, sizeof(more), ", bits 0x%02x", fault->bits);
+	else if (fault->kind == FAULT_CROSSED)
+		snprintf(more, sizeof(more), " of connection %" PRIu32 ", offset %" PRIu64,
+			 fault->other, fault->other_offset);
+	print_field(screen, "", "",
+		    "%s: connection %" PRIu32 ", offset %" PRIu64 ", %" PRIu64 " byte%s%s",
+		    fault_kind_name(fault->kind), fault->connection, fault->offset, fault->length,
+		    log_plural(fault->length), more);
+}
+
+static void print_faults(const struct screen *screen, const struct facts *facts)
+{
+	if (!facts->verified) {
+		print_field(screen, "", "verified", "nothing (--no-verify)");
+		return;
+	}
+	char bytes[16];
+	units_format_size(facts->bytes_verified, bytes, sizeof(bytes));
+	print_field(screen, "", "verified", "%s, byte for byte", bytes);
+	if (facts->fault_count == 0) {
+		print_field(screen, "", "faults", "none");
+		return;
+	}
+	print_field(screen, RED, "faults", "%" PRIu64, facts->fault_count);
+	size_t shown = facts->faults_kept < FAULTS_SHOWN ? facts->faults_kept : FAULTS_SHOWN;
+	for (size_t i = 0; i < shown; i++)
+		print_fault(screen, &facts->faults[i]);
+	if (shown < facts->fault_count)
+		print_field(screen, "", "", "and %" PRIu64 " more", facts->fault_count - shown);
+}
+
+void closing_print(struct screen *screen, const struct load_config *config,
+		   const struct facts *facts, const struct closing_verdict *verdict)
+{
+	screen_clear(screen);
+	print_load(screen, config);
+	print_throughput(screen, config, facts);
+	if (verdict->interrupted)
+		print_field(screen, BOLD, "interrupted", "by a signal, before %s",
+			    facts->lasted ? "its time" : "anything was recorded");
+	print_latency(screen, facts);
+	print_errors(screen, facts->errors);
+	print_faults(screen, facts);
+	print_field(screen, BOLD, "verdict", "%s", verdict->name);
+	for (size_t i = 0; i < verdict->evidence_count; i++)
+		print_field(screen, "", "", "%s", verdict->evidence[i]);
+	fflush(screen->file);
+}

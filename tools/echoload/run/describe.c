@@ -1,0 +1,179 @@
+// A run as JSON, and errors in words. Main thread.
+#include "describe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "echoload/common/proc_file.h"
+#include "run.h"
+
+static int set(json_t *object, const char *name, json_t *value)
+{
+	return json_object_set_new(object, name, value); // takes NULL, and fails
+}
+
+static json_t *seconds(uint64_t ns)
+{
+	return ns == CLOCK_NEVER ? json_null() : json_real((double)ns / (double)NS_PER_S);
+}
+
+static json_t *endpoints(const struct endpoint *list, size_t count)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < count; i++) {
+		char text[ADDRESS_TEXT_SIZE];
+		json_array_append_new(array, json_string(endpoint_format(&list[i], text)));
+	}
+	return array;
+}
+
+static json_t *describe_sizes(const struct sizes *sizes)
+{
+	json_t *array = json_array();
+	double below = 0;
+	for (size_t i = 0; i < sizes->count; i++) {
+		const struct sizes_part *part = &sizes->parts[i];
+		json_array_append_new(array,
+				      json_pack("{s:I, s:I, s:f}", "least", (json_int_t)part->least,
+						"most", (json_int_t)part->most, "share",
+						part->below - below));
+		below = part->below;
+	}
+	return array;
+}
+
+static json_t *describe_cpus(const struct load_config *config)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < config->cpu_count; i++)
+		json_array_append_new(array, json_integer(config->cpus[i]));
+	return array;
+}
+
+int describe_config(json_t *object, const struct load_config *config)
+{
+	bool open = config->rate > 0;
+	int failed = set(object, "version", json_string(ECHOD_VERSION)) |
+		     set(object, "targets", endpoints(config->targets, config->target_count)) |
+		     set(object, "sources", endpoints(config->sources, config->source_count)) |
+		     set(object, "mode", json_string(load_mode_name(config->mode))) |
+		     set(object, "connections", json_integer(config->connections)) |
+		     set(object, "pipeline", json_integer(config->pipeline)) |
+		     set(object, "threads", json_integer(config->threads)) |
+		     set(object, "cpus", describe_cpus(config)) |
+		     set(object, "sizes", describe_sizes(&config->sizes)) |
+		     set(object, "visit", json_integer((json_int_t)config->visit)) |
+		     set(object, "rate", open ? json_real(config->rate) : json_null()) |
+		     set(object, "arrival",
+			 !open				      ? json_null()
+			 : config->arrival == ARRIVAL_POISSON ? json_string("poisson")
+							      : json_string("constant"));
+	failed |= set(object, "duration_seconds", seconds(config->duration)) |
+		  set(object, "count", json_integer((json_int_t)config->count)) |
+		  set(object, "warmup_seconds", seconds(config->warmup)) |
+		  set(object, "ramp_seconds", seconds(config->ramp)) |
+		  set(object, "timeout_seconds", seconds(config->timeout)) |
+		  set(object, "control",
+		      config->control ? json_string(config->control) : json_null()) |
+		  set(object, "verify", json_boolean(config->verify)) |
+		  set(object, "spin", json_boolean(config->spin));
+	return failed;
+}
+
+// What follows `name` and a colon in a file of such lines, or "unknown".
+static const char *look_up(const char *path, const char *name, char *text, size_t size)
+{
+	const char *found = proc_file_read(path, text, size) ? strstr(text, name) : NULL;
+	found = found ? strchr(found, ':') : NULL;
+	if (!found)
+		return "unknown";
+	found += 1 + strspn(found + 1, " \t");
+	text[found - text + (ptrdiff_t)strcspn(found, "\n")] = '\0';
+	return found;
+}
+
+int describe_machine(json_t *object)
+{
+	struct utsname name;
+	char text[4096];
+	if (uname(&name) != 0)
+		return -1;
+	json_int_t memory = (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	return set(object, "host", json_string(name.nodename)) |
+	       set(object, "system", json_string(name.sysname)) |
+	       set(object, "kernel", json_string(name.release)) |
+	       set(object, "architecture", json_string(name.machine)) |
+	       set(object, "cpu",
+		   json_string(look_up("/proc/cpuinfo", "model name", text, sizeof(text)))) |
+	       set(object, "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN))) |
+	       set(object, "memory_bytes", json_integer(memory));
+}
+
+static json_t *describe_server(const struct far_end_view *server)
+{
+	json_t *object = json_object();
+	if (server->process_known) {
+		set(object, "cpu", json_real(server->cpu));
+		set(object, "thread_busy", json_real(server->thread_busy));
+		set(object, "thread_waiting", json_real(server->thread_waiting));
+		set(object, "stopped", json_real(server->stopped));
+		set(object, "throttled", json_real(server->throttled));
+	}
+	if (server->workers_known) {
+		set(object, "workers_busy", json_real(server->workers_busy));
+		set(object, "workers_polling", json_real(server->workers_polling));
+		set(object, "queue_wait_mean_ns", json_real(server->queue_wait_mean));
+		set(object, "silent", json_real(server->silent));
+	}
+	return object;
+}
+
+static json_t *describe_threads(const struct usage *usage)
+{
+	json_t *array = json_array();
+	for (unsigned i = 0; i < usage->threads; i++) {
+		const struct usage_thread *thread = &usage->thread[i];
+		double whole = thread->at ? (double)thread->at : 1;
+		json_array_append_new(array, json_pack("{s:f, s:f, s:f}", "user",
+						       (double)thread->user / whole, "system",
+						       (double)thread->system / whole, "waiting",
+						       (double)thread->waited / whole));
+	}
+	return array;
+}
+
+int describe_evidence(json_t *object, const struct run *run)
+{
+	const struct evidence *evidence = &run->evidence;
+	const struct usage *usage = &run->engine.usage;
+	json_t *reasons = json_array();
+	for (size_t i = 0; i < run->verdict.count; i++)
+		json_array_append_new(reasons, json_string(run->verdict.line[i]));
+	const struct book *book = run->engine.book;
+	return set(object, "reasons", reasons) |
+	       set(object, "interrupted", json_boolean(run->interrupted)) |
+	       set(object, "threads", describe_threads(usage)) |
+	       set(object, "thread_busy", json_real(evidence->thread_busy)) |
+	       set(object, "thread_waiting", json_real(evidence->thread_waiting)) |
+	       set(object, "kernel", json_real(evidence->kernel)) |
+	       set(object, "failing", json_real(evidence->failing)) |
+	       set(object, "stalled", json_real(evidence->stalled)) |
+	       set(object, "throttled", json_real(evidence->throttled)) |
+	       set(object, "offered_per_second", json_real(evidence->offered)) |
+	       set(object, "connections_open", json_integer(run->facts.live)) |
+	       set(object, "unanswered", json_integer((json_int_t)book->unanswered)) |
+	       set(object, "lateness_p99_ns", json_real(evidence->lateness_p99)) |
+	       set(object, "window_limited", json_real(evidence->window_limited)) |
+	       set(object, "retransmits", json_integer((json_int_t)usage->retransmits)) |
+	       set(object, "least_round_trip_ns", json_real(evidence->least_round_trip)) |
+	       set(object, "smooth_round_trip_ns", json_real(evidence->smooth_round_trip)) |
+	       set(object, "unread_bytes", json_real(evidence->unread)) |
+	       set(object, "unsent_bytes", json_integer((json_int_t)usage->unsent)) |
+	       set(object, "server", describe_server(&evidence->server));
+}

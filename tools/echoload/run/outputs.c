@@ -1,0 +1,241 @@
+// The files that a run leaves behind. Main thread.
+#include "outputs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "describe.h"
+#include "echoload/result/csv.h"
+#include "echoload/result/hgrm.h"
+#include "echoload/result/hlog.h"
+#include "echoload/result/replacement.h"
+#include "run.h"
+
+static int fail_write(const char *path, int number, struct error *error)
+{
+	return error_set(error, ERROR_SYSTEM, "cannot write '%s': %s", path, error_text(number));
+}
+
+static int check_file(const char *path, struct error *error)
+{
+	return !path || replacement_check(path) == 0 ? 0 : fail_write(path, errno, error);
+}
+
+// Why something could not be written is known only just after it has been tried.
+static void note_failure(struct outputs *outputs, const char *path)
+{
+	if (!outputs->failed) {
+		outputs->failed = path;
+		outputs->failure = errno;
+	}
+}
+
+// Opens one of those that are written as the run goes on.
+static FILE *begin_file(struct outputs *outputs, const char *path)
+{
+	if (!path)
+		return NULL;
+	FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	if (!file)
+		note_failure(outputs, path);
+	return file;
+}
+
+static bool is_special(const char *path)
+{
+	struct stat status;
+	return path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct screen *screen,
+		 struct error *error)
+{
+	*outputs = (struct outputs){.wishes = wishes, .screen = screen};
+	if (check_file(wishes->json, error) != 0 || check_file(wishes->hgrm, error) != 0 ||
+	    check_file(wishes->hlog, error) != 0 || check_file(wishes->csv, error) != 0)
+		return -1;
+	outputs->sum = malloc(sizeof(*outputs->sum));
+	if (result_init(&outputs->result) != 0 || !outputs->sum) {
+		outputs_close(outputs);
+		return error_set(error, ERROR_SYSTEM, "no memory for the result");
+	}
+	book_reset(outputs->sum);
+	// Nothing in them can be lost, and a FIFO may have to wait for its reader.
+	if (is_special(wishes->csv))
+		outputs->csv = begin_file(outputs, wishes->csv);
+	if (is_special(wishes->hlog))
+		outputs->hlog = begin_file(outputs, wishes->hlog);
+	if (outputs->failed) {
+		outputs_close(outputs);
+		return fail_write(outputs->failed, outputs->failure, error);
+	}
+	return 0;
+}
+
+static void begin_files(struct outputs *outputs, uint64_t started)
+{
+	if (!outputs->csv)
+		outputs->csv = begin_file(outputs, outputs->wishes->csv);
+	if (outputs->csv)
+		csv_begin(outputs->csv);
+	if (!outputs->hlog)
+		outputs->hlog = begin_file(outputs, outputs->wishes->hlog);
+	if (outputs->hlog)
+		hlog_begin(outputs->hlog, started);
+}
+
+static void write_interval(struct outputs *outputs, const struct result_interval *done,
+			   unsigned live)
+{
+	const struct hdr *latency = &outputs->sum->latency;
+	if (outputs->csv) {
+		csv_interval(outputs->csv, done, latency, live);
+		if (ferror(outputs->csv))
+			note_failure(outputs, outputs->wishes->csv);
+	}
+	if (outputs->hlog) {
+		(void)hlog_interval(outputs->hlog, done->from, done->length, latency);
+		if (ferror(outputs->hlog))
+			note_failure(outputs, outputs->wishes->hlog);
+	}
+}
+
+static void show_interval(struct outputs *outputs, const struct result_interval *interval,
+			  unsigned live)
+{
+	double seconds = (double)interval->length / (double)NS_PER_S;
+	const struct screen_moment moment = {
+		.elapsed = interval->from + interval->length,
+		.duration = CLOCK_NEVER,
+		.messages = outputs->messages,
+		.connections = live,
+		.rate = seconds > 0 ? (double)interval->messages / seconds : 0,
+		.bytes_per_second = seconds > 0 ? (double)interval->bytes / seconds : 0,
+		.p50 = hdr_percentile(&outputs->sum->latency, 50),
+		.p99 = hdr_percentile(&outputs->sum->latency, 99),
+		.errors = outputs->errors,
+	};
+	screen_interval(outputs->screen, &moment);
+}
+
+static void take_faults(struct result *result, const struct book *book)
+{
+	uint64_t kept = book->fault_count < BOOK_FAULTS ? book->fault_count : BOOK_FAULTS;
+	for (uint64_t i = 0; i < kept; i++)
+		(void)result_add_fault(result, 0, &book->faults[i]);
+	result->faults_found += book->fault_count - kept;
+}
+
+void outputs_interval(struct outputs *outputs, const struct interval *interval)
+{
+	struct book *sum = outputs->sum;
+	book_add(sum, interval->book);
+	if (!interval->last && interval->to - outputs->from < outputs->wishes->interval)
+		return;
+	const struct result_interval done = {
+		.from = outputs->from,
+		.length = interval->to - outputs->from,
+		.messages = sum->messages,
+		.bytes = sum->bytes,
+		.errors = load_errors_total(&sum->errors),
+	};
+	outputs->messages += done.messages;
+	outputs->errors += done.errors;
+	if (done.length > 0) {
+		// Without memory the result goes without this interval; the sums are complete.
+		(void)result_add_interval(&outputs->result, &done, &sum->latency);
+		if (done.from == 0)
+			begin_files(outputs, interval->started);
+		write_interval(outputs, &done, interval->live);
+		if (outputs->wishes->interval_lines)
+			show_interval(outputs, &done, interval->live);
+	}
+	outputs->from = interval->to;
+	take_faults(&outputs->result, sum);
+	book_reset(sum);
+}
+
+static void fill_errors(struct result *result, const struct load_errors *errors)
+{
+	for (size_t i = 0; i < LOAD_ERRORS; i++) {
+		char first[LOAD_ERROR_TEXT];
+		load_error_describe(&errors->of[i], first);
+		result_add_error(result, load_error_name((enum load_error)i), errors->of[i].count,
+				 first);
+	}
+}
+
+static void close_file(struct outputs *outputs, FILE **file, const char *path)
+{
+	if (*file && (*file == stdout ? fflush(*file) : fclose(*file)) != 0)
+		note_failure(outputs, path);
+	*file = NULL;
+}
+
+static void close_files(struct outputs *outputs)
+{
+	close_file(outputs, &outputs->hlog, outputs->wishes->hlog);
+	close_file(outputs, &outputs->csv, outputs->wishes->csv);
+}
+
+static int write_hgrm(const char *path, const struct hdr *latency, struct error *error)
+{
+	struct replacement output;
+	if (replacement_open(&output, path) != 0)
+		return fail_write(path, errno, error);
+	hgrm_write(output.file, latency);
+	return replacement_close(&output, true) == 0 ? 0 : fail_write(path, errno, error);
+}
+
+static int fill_result(struct result *result, const struct load_config *config,
+		       const struct run *run, json_t *extra)
+{
+	const struct book *book = run->engine.book;
+	const struct result_run one = {
+		.number = config->run,
+		.started = run->engine.started,
+		.lasted = run->engine.lasted,
+		.messages = book->messages,
+		.bytes = book->bytes,
+	};
+	if (result_add_run(result, &one) != 0)
+		return -1;
+	result->bytes_verified = book->verified;
+	hdr_add(result->latency, &book->latency);
+	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
+	fill_errors(result, &book->errors);
+	result_set_verdict(result, verdict_name(run->verdict.kind));
+	return describe_evidence(result->evidence, run) == 0 &&
+			       (!extra || json_object_update(result->evidence, extra) == 0) &&
+			       describe_config(result->configuration, config) == 0 &&
+			       describe_machine(result->machine) == 0
+		       ? 0
+		       : -1;
+}
+
+int outputs_finish(struct outputs *outputs, const struct load_config *config, const struct run *run,
+		   json_t *extra, struct error *error)
+{
+	const struct wishes *wishes = outputs->wishes;
+	if (wishes->hgrm && write_hgrm(wishes->hgrm, run->facts.latency, error) != 0)
+		return -1;
+	if (wishes->json) {
+		if (fill_result(&outputs->result, config, run, extra) != 0)
+			return error_set(error, ERROR_SYSTEM, "no memory for the result");
+		if (result_write(&outputs->result, wishes->json, error) != 0)
+			return -1;
+	}
+	close_files(outputs);
+	return outputs->failed ? fail_write(outputs->failed, outputs->failure, error) : 0;
+}
+
+void outputs_close(struct outputs *outputs)
+{
+	result_free(&outputs->result);
+	free(outputs->sum);
+	close_files(outputs);
+}

@@ -1,0 +1,47 @@
+// The files that a run leaves behind: --json, --hgrm, --hlog, --csv; and the interval lines. Main
+// thread.
+#ifndef ECHOLOAD_OUTPUTS_H
+#define ECHOLOAD_OUTPUTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "echoload/load/config.h"
+#include "echoload/load/engine.h"
+#include "echoload/result/result.h"
+#include "options.h"
+#include "screen.h"
+
+struct outputs {
+	const struct wishes *wishes;
+	struct screen *screen; // where interval lines go
+	FILE *hlog, *csv;      // from the first interval on
+	const char *failed;    // the first of the two that could not be written, NULL: none
+	int failure;	       // its errno
+	struct result result;
+
+	// The interval that is being put together, of one or more of the engine's.
+	struct book *sum;
+	uint64_t from;
+	uint64_t messages, errors; // until now
+};
+
+// Looks at the files, so that one which cannot be written is known before the load begins. They are
+// left as they are until there is something to write.
+int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct screen *screen,
+		 struct error *error);
+
+void outputs_interval(struct outputs *outputs, const struct interval *interval);
+
+struct run;
+
+// Writes what is written at the end. Returns 0, or -1 when something could not be written.
+// `extra`, or NULL: more evidence, a JSON object whose members are added.
+int outputs_finish(struct outputs *outputs, const struct load_config *config, const struct run *run,
+		   json_t *extra, struct error *error);
+
+void outputs_close(struct outputs *outputs);
+
+#endif

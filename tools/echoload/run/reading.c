@@ -1,0 +1,268 @@
+// The options of echoload, each by itself. Main thread only.
+#include "reading.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "echoload/common/number.h"
+#include "lists.h"
+
+#define MOST_CONNECTIONS 1000000
+#define MOST_PIPELINE 65536
+#define MOST_THREADS 256
+#define MOST_MESSAGES (UINT64_C(1) << 53)
+
+static int take_unsigned(const char *value, uint64_t most, unsigned *number, struct error *error)
+{
+	uint64_t count;
+	if (units_parse_count(value, 1, most, &count, error) != 0)
+		return -1;
+	*number = (unsigned)count;
+	return 0;
+}
+
+// A time that must not be 0; `never` is one.
+static int take_limit(const char *value, uint64_t *ns, struct error *error)
+{
+	uint64_t limit;
+	if (units_parse_timeout(value, &limit, error) != 0)
+		return -1;
+	if (limit == 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not longer than 0", value);
+	*ns = limit;
+	return 0;
+}
+
+static int take_connections(struct reading *reading, const char *value, struct error *error)
+{
+	return take_unsigned(value, MOST_CONNECTIONS, &reading->config->connections, error);
+}
+
+static int take_pipeline(struct reading *reading, const char *value, struct error *error)
+{
+	return take_unsigned(value, MOST_PIPELINE, &reading->config->pipeline, error);
+}
+
+static int take_threads(struct reading *reading, const char *value, struct error *error)
+{
+	return take_unsigned(value, MOST_THREADS, &reading->config->threads, error);
+}
+
+static int take_rate(struct reading *reading, const char *value, struct error *error)
+{
+	double rate;
+	if (number_parse_rate(value, &rate, error) != 0)
+		return -1;
+	if (rate <= 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
+	reading->config->rate = rate;
+	return 0;
+}
+
+static int take_arrival(struct reading *reading, const char *value, struct error *error)
+{
+	bool poisson = strcmp(value, "poisson") == 0;
+	if (!poisson && strcmp(value, "constant") != 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is neither 'constant' nor 'poisson'",
+				 value);
+	reading->config->arrival = poisson ? ARRIVAL_POISSON : ARRIVAL_CONSTANT;
+	return 0;
+}
+
+static int take_mode(struct reading *reading, const char *value, struct error *error)
+{
+	return load_mode_parse(value, &reading->config->mode, error);
+}
+
+static int take_size(struct reading *reading, const char *value, struct error *error)
+{
+	return sizes_parse(value, &reading->config->sizes, error);
+}
+
+static int take_duration(struct reading *reading, const char *value, struct error *error)
+{
+	return take_limit(value, &reading->config->duration, error);
+}
+
+static int take_count(struct reading *reading, const char *value, struct error *error)
+{
+	return units_parse_count(value, 1, MOST_MESSAGES, &reading->config->count, error);
+}
+
+static int take_visit(struct reading *reading, const char *value, struct error *error)
+{
+	(void)error; // not before the mode is known
+	reading->visit = value;
+	return 0;
+}
+
+static int take_warmup(struct reading *reading, const char *value, struct error *error)
+{
+	return units_parse_duration(value, &reading->config->warmup, error);
+}
+
+static int take_ramp(struct reading *reading, const char *value, struct error *error)
+{
+	return units_parse_duration(value, &reading->config->ramp, error);
+}
+
+static int take_source(struct reading *reading, const char *value, struct error *error)
+{
+	return lists_parse_sources(value, reading->config, error);
+}
+
+static int take_cpu(struct reading *reading, const char *value, struct error *error)
+{
+	return lists_parse_cpus(value, reading->config, error);
+}
+
+static int take_timeout(struct reading *reading, const char *value, struct error *error)
+{
+	return take_limit(value, &reading->config->timeout, error);
+}
+
+static int take_run(struct reading *reading, const char *value, struct error *error)
+{
+	return units_parse_count(value, 0, INT64_MAX, &reading->config->run, error);
+}
+
+static int take_no_verify(struct reading *reading, const char *value, struct error *error)
+{
+	(void)value, (void)error;
+	reading->config->verify = false;
+	return 0;
+}
+
+static int take_spin(struct reading *reading, const char *value, struct error *error)
+{
+	(void)value, (void)error;
+	reading->config->spin = true;
+	return 0;
+}
+
+static int take_allow_client_bound(struct reading *reading, const char *value, struct error *error)
+{
+	(void)value, (void)error;
+	reading->wishes->allow_client_bound = true;
+	return 0;
+}
+
+static int take_control(struct reading *reading, const char *value, struct error *error)
+{
+	size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	if (!*value || strlen(value) > most)
+		return error_set(error, ERROR_USAGE, "'%.120s' is not a path of 1 to %zu bytes",
+				 value, most);
+	reading->config->control = value;
+	return 0;
+}
+
+static int take_search(struct reading *reading, const char *value, struct error *error)
+{
+	struct wishes *wishes = reading->wishes;
+	if (expect_parse(value, &wishes->search, error) != 0)
+		return -1;
+	if (wishes->search.subject != EXPECT_LATENCY || wishes->search.relation > EXPECT_AT_MOST)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not a limit of a latency, such as p99<1ms", value);
+	wishes->searching = true;
+	return 0;
+}
+
+static int take_expect(struct reading *reading, const char *value, struct error *error)
+{
+	struct wishes *wishes = reading->wishes;
+	if (wishes->expect_count == OPTIONS_EXPECTS)
+		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
+				 OPTIONS_EXPECTS);
+	return expect_parse(value, &wishes->expects[wishes->expect_count++], error);
+}
+
+static int take_file(const char *value, const char **file, struct error *error)
+{
+	if (!*value)
+		return error_set(error, ERROR_USAGE, "'' is no file");
+	*file = value;
+	return 0;
+}
+
+static int take_json(struct reading *reading, const char *value, struct error *error)
+{
+	return take_file(value, &reading->wishes->json, error);
+}
+
+static int take_hgrm(struct reading *reading, const char *value, struct error *error)
+{
+	return take_file(value, &reading->wishes->hgrm, error);
+}
+
+static int take_hlog(struct reading *reading, const char *value, struct error *error)
+{
+	return take_file(value, &reading->wishes->hlog, error);
+}
+
+static int take_csv(struct reading *reading, const char *value, struct error *error)
+{
+	return take_file(value, &reading->wishes->csv, error);
+}
+
+static int take_interval(struct reading *reading, const char *value, struct error *error)
+{
+	uint64_t interval;
+	if (units_parse_duration(value, &interval, error) != 0)
+		return -1;
+	if (interval == 0 || interval % NS_PER_S != 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not one or more whole seconds",
+				 value);
+	reading->wishes->interval = interval;
+	reading->wishes->interval_lines = true;
+	return 0;
+}
+
+static int take_target(struct reading *reading, const char *value, struct error *error)
+{
+	if (reading->target_count == CONFIG_ENDPOINTS)
+		return error_set(error, ERROR_USAGE, "'%.100s' is one too many: at most %d targets",
+				 value, CONFIG_ENDPOINTS);
+	struct address *target = &reading->targets[reading->target_count++];
+	if (address_parse(value, target, error) != 0)
+		return -1;
+	if (!target->is_unix && (target->port == 0 || !target->host[0]))
+		return error_set(error, ERROR_USAGE, "'%.100s' lacks a host or a port other than 0",
+				 value);
+	return 0;
+}
+
+struct option {
+	const char *name;
+	int (*take)(struct reading *reading, const char *value, struct error *error);
+};
+
+static const struct option options[] = {
+#define OPTION(letter, name, argument, take, help) {name, take},
+#include "options.def"
+};
+
+bool reading_has(const struct reading *reading, const char *name)
+{
+	for (size_t i = 0; i < reading->given_count; i++) {
+		if (strcmp(reading->given[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+int reading_take(void *context, const char *name, const char *value, struct error *error)
+{
+	struct reading *reading = context;
+	if (!name)
+		return take_target(reading, value, error);
+	if (!reading_has(reading, name))
+		reading->given[reading->given_count++] = name;
+	size_t i = 0;
+	while (strcmp(options[i].name, name) != 0)
+		i++;
+	return options[i].take(reading, value, error);
+}

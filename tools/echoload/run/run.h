@@ -1,0 +1,36 @@
+// One run of the load, from the first connect to what there is to say about it. Main thread.
+#ifndef ECHOLOAD_RUN_H
+#define ECHOLOAD_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "echoload/judge/facts.h"
+#include "echoload/judge/verdict.h"
+#include "echoload/load/config.h"
+#include "echoload/load/engine.h"
+#include "outputs.h"
+#include "screen.h"
+
+struct run {
+	struct engine_result engine;
+	struct facts facts; // points into `engine`
+	struct evidence evidence;
+	struct verdict verdict;
+	bool interrupted;  // by a signal
+	bool disconnected; // not one connection came about
+};
+
+// From here on a first SIGINT or SIGTERM ends the run that is under way, or the next one; a second
+// one ends the program.
+void run_heed_signals(void);
+
+// Runs the load. `progress` shows how far it is; each interval goes to `outputs`, which may be
+// NULL. Returns 0; or -1: it could not begin. Then there is nothing to free.
+int run_load(struct run *run, const struct load_config *config, struct screen *progress,
+	     struct outputs *outputs, struct error *error);
+
+void run_free(struct run *run);
+
+#endif

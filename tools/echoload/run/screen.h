@@ -1,0 +1,43 @@
+// What people see while echoload runs: on a terminal a line refreshed in place, else a line for
+// each interval. Main thread only.
+#ifndef ECHOLOAD_SCREEN_H
+#define ECHOLOAD_SCREEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct screen {
+	FILE *file;
+	bool terminal;
+	bool colour; // it is a terminal, and NO_COLOR is not set
+	bool utf8;   // of the locale
+	bool drawn;  // a progress line stands there
+	bool headed; // the interval lines have their heading
+};
+
+// Looks what `file` is, which must stay open as long as the screen is used.
+void screen_open(struct screen *screen, FILE *file);
+
+// How far a run has come.
+struct screen_moment {
+	uint64_t elapsed;	  // ns of recording
+	uint64_t duration;	  // ns in all, CLOCK_NEVER: not known
+	uint64_t messages, count; // until now and in all, 0: not known
+	unsigned connections;	  // open
+	double rate;		  // messages a second; this and what follows but `errors` lately
+	double bytes_per_second;
+	uint64_t p50, p99; // ns, 0: nothing came
+	uint64_t errors;   // until now
+};
+
+// Draws the progress over that of before; nothing unless it is a terminal.
+void screen_progress(struct screen *screen, const struct screen_moment *moment);
+
+// Removes the progress, as something else is to be printed.
+void screen_clear(struct screen *screen);
+
+// Prints the line of an interval; nothing if it is a terminal.
+void screen_interval(struct screen *screen, const struct screen_moment *moment);
+
+#endif

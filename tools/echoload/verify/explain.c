@@ -1,0 +1,393 @@
+// Naming faults. Where a boundary between two segments lies is often open by a byte or two, where
+// neighbours happen to be equal: it is settled so that the fewest faults remain, then leftmost. One
+// thread for each struct verify.
+#include "explain.h"
+
+#include <string.h>
+
+#include "damage.h"
+
+#define LATEST (UINT64_C(1) << 20) // bytes after which a missing range is lost
+
+static void report(struct verify *verify, struct fault fault)
+{
+	fault.connection = verify->connection;
+	verify->faults++;
+	verify->scope->report(verify->scope->context, &fault);
+}
+
+static void report_lost(struct verify *verify, const struct missing_range *range)
+{
+	report(verify, (struct fault){.kind = FAULT_LOST,
+				      .offset = range->from,
+				      .length = range->to - range->from});
+}
+
+void explain_lost(struct verify *verify)
+{
+	uint64_t horizon = verify->position > LATEST ? verify->position - LATEST : 0;
+	struct missing_range range;
+	while (missing_drop(&verify->suspicion->missing, horizon, &range))
+		report_lost(verify, &range);
+}
+
+// Ends the side stretch at `to`: what was missing of it is late, all else came again.
+static void finish_side(struct verify *verify, uint64_t to)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	suspicion->side = false;
+	for (uint64_t from = suspicion->start; from < to;) {
+		bool late;
+		uint64_t end = missing_take(&suspicion->missing, from, to, &late);
+		report(verify, (struct fault){.kind = late ? FAULT_REORDERED : FAULT_REPEATED,
+					      .offset = from,
+					      .length = end - from});
+		if (late)
+			verify->verified += end - from;
+		from = end;
+		explain_lost(verify);
+	}
+}
+
+void explain_joined(struct verify *verify)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	suspicion->start -= suspicion->slack;
+	finish_side(verify, verify->position - suspicion->slack);
+}
+
+// The own stream goes on `length` bytes after where it was left.
+static void advance(struct verify *verify, uint64_t length)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	uint64_t end = suspicion_anchor(verify) + length;
+	if (!suspicion->side) {
+		verify->position = end;
+	} else if (end < verify->position) {
+		suspicion->next = end;
+	} else {
+		explain_joined(verify);
+		verify->position = end;
+	}
+}
+
+// `length` bytes came in the place of as many of the own stream.
+static void take_damage(struct verify *verify, const uint8_t *bytes, size_t length)
+{
+	uint64_t offset = suspicion_anchor(verify);
+	struct damage damage = damage_of(verify, offset, bytes, length);
+	if (damage.end) {
+		bool flipped = damage_is_flipped(&damage);
+		report(verify, (struct fault){.kind = flipped ? FAULT_FLIPPED : FAULT_FOREIGN,
+					      .offset = offset + damage.first,
+					      .length = damage.end - damage.first,
+					      .bits = flipped ? damage.bits : 0});
+	}
+	advance(verify, length);
+}
+
+static void report_piece(struct verify *verify, const struct piece *piece, uint64_t offset)
+{
+	struct fault fault = {.offset = offset, .length = piece->length};
+	if (piece->crossed) {
+		fault.kind = FAULT_CROSSED;
+		fault.other = piece->other;
+		fault.other_offset = piece->other_offset;
+	} else {
+		uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
+		fault.kind = offset < sent ? FAULT_FOREIGN : FAULT_SURPLUS;
+	}
+	report(verify, fault);
+}
+
+// Reports what came since the own stream was left: in its place, or in addition to it.
+static void report_pieces(struct verify *verify, bool in_place)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	uint64_t offset = suspicion_anchor(verify) + (in_place ? suspicion->flushed : 0);
+	for (unsigned i = 0; i < suspicion->pieces; i++) {
+		report_piece(verify, &suspicion->piece[i], offset);
+		if (in_place)
+			offset += suspicion->piece[i].length;
+	}
+	suspicion->pieces = 0;
+	suspicion->flushed = 0;
+}
+
+// Adds a piece. When there are too many the first is reported, as if it had come in place.
+static void push(struct verify *verify, const struct piece *piece)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	if (suspicion->pieces == SUSPICION_PIECES) {
+		report_piece(verify, &suspicion->piece[0],
+			     suspicion_anchor(verify) + suspicion->flushed);
+		suspicion->flushed += suspicion->piece[0].length;
+		suspicion->pieces--;
+		memmove(&suspicion->piece[0], &suspicion->piece[1],
+			suspicion->pieces * sizeof(*piece));
+	}
+	suspicion->piece[suspicion->pieces++] = *piece;
+}
+
+static void push_noise(struct verify *verify, uint64_t length)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	if (length == 0)
+		return;
+	unsigned pieces = suspicion->pieces;
+	if (pieces && !suspicion->piece[pieces - 1].crossed)
+		suspicion->piece[pieces - 1].length += length;
+	else
+		push(verify, &(struct piece){.length = length});
+}
+
+static void push_crossed(struct verify *verify, const struct lock *lock)
+{
+	struct piece piece = {
+		.crossed = true,
+		.other = lock->connection,
+		.other_offset = lock->position,
+		.slack = suspicion_slack(verify, lock->connection, lock->position),
+	};
+	push(verify, &piece);
+	verify->suspicion->crossed = true;
+}
+
+static uint64_t pieces_length(const struct suspicion *suspicion)
+{
+	uint64_t length = suspicion->flushed;
+	for (unsigned i = 0; i < suspicion->pieces; i++)
+		length += suspicion->piece[i].length;
+	return length;
+}
+
+// Between two stretches of the front came something else. Where it began can be up to `slack` bytes
+// earlier than was thought, and where the front went on, `ahead` bytes from where it was left, up
+// to `back` bytes. Whether that makes the front go on just where it was left; `earlier` is the most
+// that what came can begin earlier then.
+static bool closes(int64_t ahead, uint64_t slack, uint64_t back, int64_t *earlier)
+{
+	*earlier = (int64_t)back - ahead;
+	if (*earlier > (int64_t)slack)
+		*earlier = (int64_t)slack;
+	return *earlier >= 0 && *earlier + ahead >= 0;
+}
+
+// From a side stretch to `position`. Returns whether that is the front.
+static bool return_to_front(struct verify *verify, uint64_t position, uint64_t back)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	int64_t ahead = (int64_t)(position - verify->position);
+	int64_t earlier;
+	if (!closes(ahead, suspicion->slack, back, &earlier))
+		return false;
+	suspicion->start -= (uint64_t)earlier;
+	finish_side(verify, suspicion->next - (uint64_t)(earlier + ahead));
+	verify->position = position;
+	verify->verified += (uint64_t)ahead;
+	return true;
+}
+
+// The own stream goes on at `position`, and up to `back` bytes before that are as those before.
+static void jump(struct verify *verify, uint64_t position, uint64_t back)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	bool from_side = suspicion->side;
+	if (position == suspicion_anchor(verify) ||
+	    (from_side && return_to_front(verify, position, back)))
+		return;
+
+	bool forward = position > verify->position;
+	uint64_t begin = position;
+	bool settled = true;
+	if (forward)
+		begin -= back;
+	else
+		settled = missing_align(&suspicion->missing, &begin, back);
+
+	uint64_t earlier = position - begin;
+	uint64_t front = verify->position;
+	if (from_side)
+		finish_side(verify, suspicion->next - earlier);
+	else
+		front -= earlier;
+	if (forward) {
+		missing_add(&suspicion->missing, front, begin, from_side ? 0 : earlier);
+		verify->position = position;
+		explain_lost(verify);
+		return;
+	}
+	verify->verified -= verify->position - front;
+	verify->position = front;
+	suspicion->side = true;
+	suspicion->start = begin;
+	suspicion->next = position;
+	suspicion->slack = settled || from_side ? 0 : back;
+}
+
+// The own stream goes on at `position`, after pieces that did not come in its place.
+static void settle_added(struct verify *verify, uint64_t position, uint64_t back, bool fixed)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	struct piece *first = &suspicion->piece[0];
+	struct piece *last = &suspicion->piece[suspicion->pieces - 1];
+	int64_t ahead = (int64_t)(position - verify->position);
+	uint64_t slack = first->crossed ? first->slack : 0;
+	// The first bytes of noise may happen to be those that were expected.
+	if (!first->crossed && ahead < 0 && ahead > -DAMAGE_RUN)
+		slack = (uint64_t)-ahead;
+	if (fixed || suspicion->flushed)
+		slack = 0;
+	int64_t earlier;
+	if (!closes(ahead, slack, back, &earlier)) {
+		report_pieces(verify, false);
+		jump(verify, position, 0);
+		return;
+	}
+	first->length += (uint64_t)earlier;
+	first->other_offset -= (uint64_t)earlier;
+	last->length -= (uint64_t)(earlier + ahead);
+	verify->position -= (uint64_t)earlier;
+	report_pieces(verify, false);
+	verify->position = position;
+	verify->verified += (uint64_t)ahead;
+}
+
+// The own stream goes on at `position`, after something else or not.
+static void arrive(struct verify *verify, uint64_t position)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	uint64_t back = suspicion_slack(verify, verify->connection, position);
+	suspicion->crossed = false;
+	if (suspicion->pieces == 0) {
+		jump(verify, position, back);
+		return;
+	}
+	uint64_t length = pieces_length(suspicion);
+	bool side = suspicion->side;
+	if (side && position != suspicion->next + length)
+		finish_side(verify, suspicion->next);
+	if (position == suspicion_anchor(verify) + length) {
+		suspicion->piece[suspicion->pieces - 1].length -= back;
+		report_pieces(verify, true);
+		advance(verify, length);
+	} else {
+		settle_added(verify, position, back, side);
+	}
+}
+
+void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
+		  const struct lock *lock)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	bool own = lock->connection == verify->connection;
+	if (suspicion->pieces == 0 && length > 0) {
+		uint64_t anchor = suspicion_anchor(verify);
+		bool in_place = own && lock->position == anchor + length;
+		size_t before = in_place ? length : damage_before(verify, anchor, noise, length);
+		take_damage(verify, noise, before);
+		noise += before;
+		length -= before;
+	}
+	if (!own) {
+		push_noise(verify, length);
+		push_crossed(verify, lock);
+		return;
+	}
+	size_t after = damage_after(verify, lock->position, noise, length);
+	push_noise(verify, length - after);
+	arrive(verify, lock->position - after);
+	take_damage(verify, noise + length - after, after);
+}
+
+void explain_noise(struct verify *verify, const uint8_t *noise, size_t length)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	struct damage damage = {.count = UINT64_MAX};
+	if (suspicion->pieces == 0)
+		damage = damage_of(verify, suspicion_anchor(verify), noise, length);
+	if (damage_is_flipped(&damage))
+		take_damage(verify, noise, length);
+	else
+		push_noise(verify, length);
+}
+
+// How many of the last bytes of noise are the last ones of the stream; whether that can be believed
+// though no lock says so.
+static bool ends_as_sent(const struct verify *verify, const uint8_t *noise, size_t length,
+			 uint64_t sent, size_t *tail)
+{
+	uint64_t front = verify->position;
+	bool in_place = verify->suspicion->pieces == 0 && front + length == sent;
+	*tail = suspicion_match_back(verify->scope->payload, verify->connection, sent,
+				     noise + length, length);
+	return in_place || *tail == length || *tail >= DAMAGE_RUN ||
+	       (front < sent && *tail >= sent - front);
+}
+
+// The noise that the stream ends with.
+static void end_noise(struct verify *verify, const uint8_t *noise, size_t length, uint64_t sent,
+		      bool whole)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	size_t tail;
+	if (whole && ends_as_sent(verify, noise, length, sent, &tail)) {
+		struct lock lock = {.connection = verify->connection, .position = sent - tail};
+		explain_lock(verify, noise, length - tail, &lock);
+		uint64_t front = verify->position; // what is behind it comes again, or late
+		advance(verify, tail);
+		verify->verified += verify->position - front;
+		return;
+	}
+	if (suspicion->pieces == 0) {
+		if (suspicion->side)
+			finish_side(verify, suspicion->next);
+		uint64_t missing = sent > verify->position ? sent - verify->position : 0;
+		size_t in_place = length < missing ? length : (size_t)missing;
+		take_damage(verify, noise, in_place);
+		length -= in_place;
+	}
+	push_noise(verify, length);
+}
+
+// The pieces that the stream ends with: in place, as far as there is a place.
+static void end_pieces(struct verify *verify, uint64_t sent, bool whole)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	uint64_t length = pieces_length(suspicion);
+	if (whole && suspicion_anchor(verify) + length == sent) {
+		arrive(verify, sent);
+		return;
+	}
+	if (suspicion->side)
+		finish_side(verify, suspicion->next);
+	report_pieces(verify, true);
+	uint64_t missing = sent > verify->position ? sent - verify->position : 0;
+	verify->position += length < missing ? length : missing;
+}
+
+static void end_suspicion(struct verify *verify, const uint8_t *noise, size_t length, uint64_t sent,
+			  bool whole)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	if (length > 0)
+		end_noise(verify, noise, length, sent, whole);
+	if (suspicion->pieces)
+		end_pieces(verify, sent, whole);
+	if (suspicion->side)
+		finish_side(verify, suspicion->next);
+	struct missing_range range;
+	while (missing_drop(&suspicion->missing, UINT64_MAX, &range))
+		report_lost(verify, &range);
+}
+
+void explain_end(struct verify *verify, const uint8_t *noise, size_t length, bool whole)
+{
+	uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
+	if (verify->suspicion)
+		end_suspicion(verify, noise, length, sent, whole);
+	if (whole && verify->position < sent)
+		report(verify, (struct fault){.kind = FAULT_TRUNCATED,
+					      .offset = verify->position,
+					      .length = sent - verify->position});
+}

@@ -1,0 +1,126 @@
+// Keeping the bytes that are not understood, and searching them for a lock. One thread for each
+// struct verify.
+#include "suspicion.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 4096
+
+uint64_t suspicion_anchor(const struct verify *verify)
+{
+	const struct suspicion *suspicion = verify->suspicion;
+	return suspicion->side ? suspicion->next : verify->position;
+}
+
+size_t suspicion_room(const struct suspicion *suspicion)
+{
+	return SUSPICION_BYTES - (suspicion->count - suspicion->head);
+}
+
+static int grow(struct suspicion *suspicion, size_t needed)
+{
+	size_t capacity = suspicion->capacity ? suspicion->capacity : FIRST_CAPACITY;
+	while (capacity < needed)
+		capacity *= 2;
+	uint8_t *bytes = realloc(suspicion->bytes, capacity);
+	if (!bytes)
+		return -1;
+	suspicion->bytes = bytes;
+	suspicion->capacity = capacity;
+	return 0;
+}
+
+int suspicion_append(struct suspicion *suspicion, const void *bytes, size_t length)
+{
+	if (suspicion->count + length > suspicion->capacity) {
+		size_t kept = suspicion->count - suspicion->head;
+		if (kept + length > suspicion->capacity && grow(suspicion, kept + length) != 0)
+			return -1;
+		memmove(suspicion->bytes, suspicion->bytes + suspicion->head, kept);
+		suspicion->scanned -= suspicion->head;
+		suspicion->count = kept;
+		suspicion->head = 0;
+	}
+	memcpy(suspicion->bytes + suspicion->count, bytes, length);
+	suspicion->count += length;
+	return 0;
+}
+
+size_t suspicion_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
+			    const uint8_t *end, size_t limit)
+{
+	size_t matched = 0;
+	while (matched < limit && matched < position &&
+	       payload_match(payload, connection, position - matched - 1, end - matched - 1, 1) ==
+		       1)
+		matched++;
+	return matched;
+}
+
+// How many bytes before `position` may have come: of the own stream, those of this connection.
+static uint64_t reach_back(const struct verify *verify, uint32_t connection, uint64_t position)
+{
+	bool own = connection == verify->connection && position >= verify->start;
+	return own ? position - verify->start : position;
+}
+
+uint64_t suspicion_slack(const struct verify *verify, uint32_t connection, uint64_t position)
+{
+	const struct suspicion *suspicion = verify->suspicion;
+	const struct payload *payload = verify->scope->payload;
+	uint32_t left = verify->connection;
+	uint64_t end = suspicion_anchor(verify);
+	if (suspicion->pieces) {
+		const struct piece *last = &suspicion->piece[suspicion->pieces - 1];
+		if (!last->crossed)
+			return 0;
+		left = last->other;
+		end = last->other_offset + last->length;
+	}
+	uint8_t before[SUSPICION_LOCK - 1];
+	uint64_t reach = reach_back(verify, left, end);
+	size_t size = reach < sizeof(before) ? (size_t)reach : sizeof(before);
+	payload_fill(payload, left, end - size, before, size);
+	reach = reach_back(verify, connection, position);
+	return suspicion_match_back(payload, connection, position, before + size,
+				    reach < size ? (size_t)reach : size);
+}
+
+static bool believable(const struct verify_scope *scope, struct payload_place place)
+{
+	return place.connection < scope->connections &&
+	       place.position + PAYLOAD_WORD <= scope->sent(scope->context, place.connection);
+}
+
+bool suspicion_lock(struct verify *verify, struct lock *lock)
+{
+	struct suspicion *suspicion = verify->suspicion;
+	const struct payload *payload = verify->scope->payload;
+	for (; suspicion->scanned + PAYLOAD_WORD <= suspicion->count; suspicion->scanned++) {
+		size_t noise = suspicion->scanned - suspicion->head;
+		const uint8_t *word = suspicion->bytes + suspicion->scanned;
+		struct payload_place place = payload_locate(payload, word);
+		if (!believable(verify->scope, place))
+			continue;
+		size_t length = suspicion->count - suspicion->scanned;
+		if (length > SUSPICION_LOCK)
+			length = SUSPICION_LOCK;
+		size_t right =
+			payload_match(payload, place.connection, place.position, word, length);
+		uint64_t reach = reach_back(verify, place.connection, place.position);
+		size_t back = suspicion_match_back(payload, place.connection, place.position, word,
+						   reach < noise ? (size_t)reach : noise);
+		lock->connection = place.connection;
+		lock->position = place.position - back;
+		lock->at = suspicion->scanned - back;
+		uint64_t before =
+			back == noise ? suspicion_slack(verify, place.connection, lock->position)
+				      : 0;
+		if (before + back + right >= SUSPICION_LOCK)
+			return true;
+		if (right == length) // it may yet become one
+			return false;
+	}
+	return false;
+}

@@ -1,0 +1,87 @@
+// What verify keeps from a fault on until all is well again: the bytes not yet understood, what
+// came since its own stream was left, and what is missing. Belongs to one struct verify.
+//
+// Received bytes are cut into segments: own stream, another connection's stream, and noise. The
+// verifier follows one segment until a byte differs; from there it searches for a lock, where
+// enough bytes in a row come from one place of this run. What is before the lock is noise.
+#ifndef ECHOLOAD_SUSPICION_H
+#define ECHOLOAD_SUSPICION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "missing.h"
+#include "verify.h"
+
+// Bytes in a row that make a lock. A whole word says where it comes from, and random bytes say so
+// of a place that was sent with odds of 2^-64 for each word of this run; the other bytes must agree
+// with it, which random ones do with odds of another 2^-64.
+#define SUSPICION_LOCK 16
+#define SUSPICION_BYTES ((size_t)1 << 20)
+#define SUSPICION_PIECES 8
+
+// What came between two segments of the own stream.
+struct piece {
+	bool crossed; // else noise
+	uint32_t other;
+	uint64_t other_offset;
+	uint64_t length;
+	uint64_t slack; // by so many bytes a crossed one could as well begin earlier
+};
+
+struct suspicion {
+	// The own stream: usually its front (verify.position). `side`: a stretch behind the front,
+	// which comes late or again.
+	bool side;
+	uint64_t start; // of that stretch
+	uint64_t next;	// its next byte
+	uint64_t slack; // by so many bytes it could as well begin earlier
+
+	// What came since. `crossed`: the last piece is being followed.
+	bool crossed;
+	unsigned pieces;
+	struct piece piece[SUSPICION_PIECES];
+	uint64_t flushed; // bytes of pieces before these, which have been reported
+
+	struct missing missing;
+
+	// While searching, bytes[head] is the first wrong one; before `scanned` no lock begins.
+	// While following, nothing is kept from one call to the next.
+	bool searching;
+	uint8_t *bytes;
+	size_t head;
+	size_t scanned;
+	size_t count;
+	size_t capacity;
+};
+
+// Where the bytes from bytes[at] on come from, all the way back to the noise before them.
+struct lock {
+	uint32_t connection;
+	uint64_t position;
+	size_t at;
+};
+
+// The own stream's place where it was left.
+uint64_t suspicion_anchor(const struct verify *verify);
+
+// How many more bytes may be kept.
+size_t suspicion_room(const struct suspicion *suspicion);
+
+// Keeps `length` more bytes. Returns 0, or -1 when there is no memory.
+int suspicion_append(struct suspicion *suspicion, const void *bytes, size_t length);
+
+// Searches for a lock in what has not been searched. The answer depends on the bytes only, not on
+// how many of them came at once.
+bool suspicion_lock(struct verify *verify, struct lock *lock);
+
+// How many bytes of the segment that is left could as well belong to one that begins with
+// `position` of `connection` right after it.
+uint64_t suspicion_slack(const struct verify *verify, uint32_t connection, uint64_t position);
+
+// How many of the `limit` bytes before `end` are those of the stream before `position`.
+size_t suspicion_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
+			    const uint8_t *end, size_t limit);
+
+#endif
