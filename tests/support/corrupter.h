@@ -1,0 +1,38 @@
+// A proxy between echoload and an echo server, which cuts what comes back into pieces of 1 to 64k
+// bytes and, if it is to, corrupts it: one fault on each connection, until there are as many as are
+// wanted. It keeps the truth about them. A thread of its own; the functions are for the test's.
+#ifndef ECHOD_TESTS_CORRUPTER_H
+#define ECHOD_TESTS_CORRUPTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spoil.h"
+
+struct corrupter_plan {
+	uint64_t seed;
+	uint64_t run;	 // of echoload, its --run
+	unsigned faults; // in all; even for FAULT_CROSSED. 0: nothing is corrupted
+	struct spoil_terms terms;
+};
+
+struct corrupter;
+
+// Begins to listen on 127.0.0.1 and to pass all on to `port` there.
+struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t port);
+
+uint16_t corrupter_port(const struct corrupter *corrupter);
+
+// How many faults are settled: the connection has ended, and echoload has come again with its
+// stream, so it is done with it.
+unsigned corrupter_settled(const struct corrupter *corrupter);
+
+// Ends the thread and with it all connections that are left. Returns how many faults there were;
+// `faults`: they, as corrupter_free finds them.
+unsigned corrupter_stop(struct corrupter *corrupter, const struct fault **faults);
+
+// Also before corrupter_stop.
+void corrupter_free(struct corrupter *corrupter);
+
+#endif

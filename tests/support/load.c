@@ -1,0 +1,110 @@
+// echoload as a child of the test. One thread.
+#include "load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void load_expect_status(struct process *process, int status, int wanted)
+{
+	if (status != wanted)
+		fail_msg("status %d, not %d: %s", status, wanted, process_errors(process, NULL));
+}
+
+void load_expect_refusal(struct process *process, int status, int wanted, const char *text)
+{
+	const char *line = process_errors(process, NULL);
+	load_expect_status(process, status, wanted);
+	if (process_count_lines(line) != 1 || strncmp(line, "echoload", 8) != 0)
+		fail_msg("not one line of echoload's: %s", line);
+	if (!strstr(line, text))
+		fail_msg("no '%s' in: %s", text, line);
+	assert_string_equal(process_output(process, NULL), "");
+}
+
+static json_t *checked(json_t *result, const json_error_t *error, const char *text)
+{
+	if (!result)
+		fail_msg("not JSON: %s in %s", error->text, text);
+	assert_int_equal(load_count(result, "schema"), 1);
+	return result;
+}
+
+json_t *load_result(struct process *process)
+{
+	const char *text = process_output(process, NULL);
+	json_error_t error;
+	return checked(json_loads(text, JSON_REJECT_DUPLICATES, &error), &error, text);
+}
+
+json_t *load_result_of_file(const char *path)
+{
+	json_error_t error;
+	return checked(json_load_file(path, JSON_REJECT_DUPLICATES, &error), &error, path);
+}
+
+json_t *load_run_with(const struct process_spec *spec, int wanted)
+{
+	struct process *process;
+	int status = process_run(spec, &process);
+	load_expect_status(process, status, wanted);
+	return load_result(process);
+}
+
+const json_t *load_member(const json_t *result, const char *path)
+{
+	char names[128];
+	assert_true(strlen(path) < sizeof(names));
+	strcpy(names, path);
+	char *rest;
+	for (char *name = strtok_r(names, ".", &rest); name; name = strtok_r(NULL, ".", &rest)) {
+		result = json_object_get(result, name);
+		if (!result)
+			fail_msg("no %s in the result", path);
+	}
+	return result;
+}
+
+uint64_t load_count(const json_t *result, const char *path)
+{
+	const json_t *value = load_member(result, path);
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		fail_msg("%s is no count", path);
+	return (uint64_t)json_integer_value(value);
+}
+
+double load_number(const json_t *result, const char *path)
+{
+	const json_t *value = load_member(result, path);
+	if (!json_is_number(value) || !(json_number_value(value) >= 0))
+		fail_msg("%s is no number", path);
+	return json_number_value(value);
+}
+
+uint64_t load_errors(const json_t *result, const char *name)
+{
+	uint64_t total = 0;
+	const char *each;
+	json_t *count;
+	json_object_foreach((json_t *)(uintptr_t)load_member(result, "errors"), each, count)
+	{
+		if (name && strcmp(each, name) != 0)
+			continue;
+		assert_true(json_integer_value(count) > 0);
+		total += (uint64_t)json_integer_value(count);
+		const json_t *first = json_object_get(load_member(result, "first_errors"), each);
+		if (!json_is_string(first) || !strstr(json_string_value(first), "on connection"))
+			fail_msg("nothing of the first error of %s", each);
+	}
+	return total;
+}
+
+void load_expect_report(const char *text)
+{
+	static const char *const labels[] = {"load ",	  "throughput ", "latency ", "errors ",
+					     "verified ", "faults ",	 "verdict "};
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		const char *found = strstr(text, labels[i]);
+		if (!found || (found > text && found[-1] != '\n'))
+			fail_msg("no line of %sin the report: %s", labels[i], text);
+	}
+}

@@ -1,0 +1,50 @@
+// echoload as a child of the test: run, and its result looked into. What goes wrong fails the
+// running test. One thread.
+#ifndef ECHOD_TESTS_LOAD_H
+#define ECHOD_TESTS_LOAD_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "process.h"
+
+// Runs echoload with these arguments. Returns its exit status.
+#define LOAD(process, ...) process_run_simple(process, ECHOLOAD_PROGRAM, __VA_ARGS__, NULL)
+
+// How the arguments of a process_spec begin that are to bring forth a result.
+#define LOAD_FOR_RESULT ECHOLOAD_PROGRAM, "--allow-client-bound", "--json", "-"
+
+// Runs echoload with these arguments, wants that exit status, and returns the result, which the
+// caller gives back with json_decref.
+#define load_run(status, ...)                                                                    \
+	load_run_with(                                                                           \
+		&(struct process_spec){                                                          \
+			.arguments = (const char *const[]){LOAD_FOR_RESULT, __VA_ARGS__, NULL}}, \
+		status)
+json_t *load_run_with(const struct process_spec *spec, int wanted);
+
+// Wants that exit status of a run that has ended, and shows its errors if it was another one.
+void load_expect_status(struct process *process, int status, int wanted);
+
+// Wants `wanted`, one line on standard error that holds `text`, and nothing else.
+void load_expect_refusal(struct process *process, int status, int wanted, const char *text);
+
+// The result in what it wrote to standard output, or to a file. There must be nothing else.
+json_t *load_result(struct process *process);
+json_t *load_result_of_file(const char *path);
+
+// Of a result, the member at a path such as `latency_ns.p99`; as a number that is not negative.
+const json_t *load_member(const json_t *result, const char *path);
+uint64_t load_count(const json_t *result, const char *path);
+double load_number(const json_t *result, const char *path);
+
+// How many errors of that name there were, of all names for NULL. If any were, what the result says
+// of the first is there.
+uint64_t load_errors(const json_t *result, const char *name);
+
+// Wants a report for people in `text`, from the first line to the verdict.
+void load_expect_report(const char *text);
+
+#endif

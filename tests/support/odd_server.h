@@ -1,0 +1,47 @@
+// Echo servers of the tests' own that do something odd in a way that is known: each a child process
+// with one loop, on a free port of 127.0.0.1. One thread.
+#ifndef ECHOD_TESTS_ODD_SERVER_H
+#define ECHOD_TESTS_ODD_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum odd_conduct {
+	ODD_ECHOES, // as it should
+	ODD_SILENT, // accepts and reads, and never answers
+	ODD_RESETS, // resets a connection when something comes
+	ODD_CLOSES, // ends a connection as soon as it is there
+	ODD_HALVES, // sends half of what first comes back, then ends the connection
+};
+
+struct odd_spec {
+	enum odd_conduct conduct;
+	// Stands still for `stop_for` ns at each whole multiple of `stop_every` of clock_now;
+	// 0: never.
+	uint64_t stop_every, stop_for;
+	uint64_t pace; // ns that each message takes it, one after the other
+};
+
+// A time in which it served nobody, planned or not, of more than ODD_STANDSTILL.
+struct odd_span {
+	uint64_t from, to; // clock_now
+};
+#define ODD_STANDSTILL (3 * NS_PER_MS)
+
+struct odd_server;
+
+struct odd_server *odd_start(const struct odd_spec *spec);
+const char *odd_address(const struct odd_server *server);
+
+// How many connections it has accepted.
+uint64_t odd_accepted(const struct odd_server *server);
+
+// When it has stood still since it was started, in order. Valid until odd_teardown.
+const struct odd_span *odd_spans(const struct odd_server *server, size_t *count);
+
+// Ends all servers, and does what daemon_teardown does.
+int odd_teardown(void **state);
+
+#define odd_test(function) cmocka_unit_test_teardown(function, odd_teardown)
+
+#endif

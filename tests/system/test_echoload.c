@@ -1,0 +1,271 @@
+// Scenario: echoload against echod, in every mode and over every kind of address. What its result
+// says is what the server has counted.
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "place.h"
+#include "stats.h"
+
+#define CONNECTIONS 9
+#define COUNT 600
+#define COUNT_TEXT "600"
+
+static struct daemon *start_on_all_kinds(void)
+{
+	char local[128];
+	snprintf(local, sizeof(local), "unix:%s", place_path("echo"));
+	return daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", local,
+			    NULL);
+}
+
+// Nothing was left open, cut off or lost on the server's side.
+static void expect_clean_ends(struct daemon *daemon)
+{
+	static const char *const others[] = {
+		"connections_closed_timeout", "connections_closed_idle",
+		"connections_closed_stalled", "connections_closed_drain",
+		"connections_closed_error",   "connections_rejected_limit",
+	};
+	stats_wait_at_rest(daemon);
+	json_t *snapshot = stats_take(daemon);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(stats_get(snapshot, others[i]), 0);
+	assert_int_equal(stats_get(snapshot, "bytes_sent"), stats_get(snapshot, "bytes_received"));
+	json_decref(snapshot);
+}
+
+static void expect_rising(const json_t *result, const char *name)
+{
+	static const char *const members[] = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max"};
+	char path[64];
+	uint64_t before = 1;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		snprintf(path, sizeof(path), "%s.%s", name, members[i]);
+		uint64_t value = load_count(result, path);
+		assert_true(value >= before);
+		before = value;
+	}
+	snprintf(path, sizeof(path), "%s.mean", name);
+	assert_true(load_number(result, path) > 0);
+	assert_true(load_number(result, path) <= (double)before);
+}
+
+static void expect_verdict(const json_t *result)
+{
+	static const char *const verdicts[] = {"SERVER-BOUND", "CLIENT-BOUND", "RATE-LIMITED",
+					       "NETWORK-BOUND", "INCONCLUSIVE"};
+	const char *verdict = json_string_value(load_member(result, "verdict"));
+	bool known = false;
+	for (size_t i = 0; verdict && i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+		known = known || strcmp(verdict, verdicts[i]) == 0;
+	assert_true(known);
+	assert_true(json_array_size(load_member(result, "evidence.reasons")) > 0);
+	assert_int_equal(json_array_size(load_member(result, "evidence.threads")),
+			 load_count(result, "configuration.threads"));
+	assert_true(load_number(result, "evidence.thread_busy") <= 1.1);
+	load_number(result, "evidence.lateness_p99_ns");
+	load_count(result, "evidence.retransmits");
+}
+
+// All that is promised of a result is there, of a run in which nothing went wrong.
+static void expect_whole_result(const json_t *result)
+{
+	uint64_t messages = load_count(result, "messages");
+	double seconds = load_number(result, "seconds");
+	assert_true(messages > 0 && seconds > 0);
+	double rate = load_number(result, "messages_per_second") * seconds;
+	assert_true(rate > 0.99 * (double)messages && rate < 1.01 * (double)messages);
+	assert_true(load_number(result, "bytes_per_second") > 0);
+	expect_rising(result, "latency_ns");
+	expect_rising(result, "latency_uncorrected_ns");
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_true(json_is_array(load_member(result, "faults")));
+	assert_int_equal(json_array_size(load_member(result, "faults")), 0);
+	assert_int_equal(load_count(result, "faults_found"), 0);
+	expect_verdict(result);
+	assert_true(json_string_length(load_member(result, "machine.kernel")) > 0);
+	assert_true(json_string_length(load_member(result, "machine.host")) > 0);
+	assert_true(load_count(result, "machine.cpus") > 0);
+	assert_true(load_count(result, "machine.memory_bytes") > 0);
+}
+
+static void expect_configuration(const json_t *result, const char *mode, const char *const *targets)
+{
+	const json_t *list = load_member(result, "configuration.targets");
+	size_t count = 0;
+	for (; targets[count]; count++)
+		assert_string_equal(json_string_value(json_array_get(list, count)), targets[count]);
+	assert_int_equal(json_array_size(list), count);
+	assert_string_equal(json_string_value(load_member(result, "configuration.mode")), mode);
+	assert_int_equal(load_count(result, "configuration.connections"), CONNECTIONS);
+	assert_int_equal(load_count(result, "configuration.threads"), 3);
+	assert_true(json_is_true(load_member(result, "configuration.verify")));
+}
+
+// How many connections the server has accepted.
+static void expect_connections(const json_t *result, const char *mode, uint64_t accepted)
+{
+	if (strcmp(mode, "churn") != 0 && strcmp(mode, "half-close") != 0) {
+		assert_int_equal(accepted, CONNECTIONS);
+		return;
+	}
+	// One for each message; those at the end brought none within the time.
+	uint64_t messages = load_count(result, "messages");
+	assert_in_range(accepted, messages, messages + UINT64_C(2) * CONNECTIONS);
+}
+
+// Loads `count` of the three kinds of addresses from the `first` on.
+static void run_mode(const char *mode, size_t first, size_t count)
+{
+	struct daemon *daemon = start_on_all_kinds();
+	const char *targets[4] = {NULL};
+	const char *arguments[32] = {LOAD_FOR_RESULT, "-c", "9", "-t", "3", "-d",
+				     "400ms",	      "-m", mode};
+	size_t used = 0;
+	while (arguments[used])
+		used++;
+	if (strcmp(mode, "idle") == 0) {
+		arguments[used++] = "--rate";
+		arguments[used++] = "300";
+	}
+	for (size_t i = 0; i < count; i++)
+		arguments[used++] = targets[i] = daemon->address[first + i];
+	json_t *result = load_run_with(&(struct process_spec){.arguments = arguments}, EXIT_OK);
+	expect_whole_result(result);
+	expect_configuration(result, mode, targets);
+	stats_wait(daemon, "bytes_received", load_count(result, "bytes_verified"));
+	expect_clean_ends(daemon);
+	expect_connections(result, mode, stats_counter(daemon, "connections_accepted"));
+	json_decref(result);
+	daemon_stop(daemon);
+}
+
+static void run_all_modes(size_t first, size_t count)
+{
+	static const char *const modes[] = {"ping", "stream", "churn", "idle", "half-close"};
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		run_mode(modes[i], first, count);
+}
+
+static void test_ipv4(void **state)
+{
+	(void)state;
+	run_all_modes(0, 1);
+}
+
+static void test_ipv6(void **state)
+{
+	(void)state;
+	run_all_modes(1, 1);
+}
+
+static void test_unix(void **state)
+{
+	(void)state;
+	run_all_modes(2, 1);
+}
+
+static void test_several_targets(void **state)
+{
+	(void)state;
+	run_all_modes(0, 3);
+}
+
+// `--count` messages are sent, no more and no fewer, of `size` bytes each.
+static void expect_count(const char *size, const char *const *options)
+{
+	struct daemon *daemon = daemon_start(NULL);
+	const char *arguments[32] = {LOAD_FOR_RESULT,	"-c", "6", "-t", "2", "-n", COUNT_TEXT,
+				     daemon->address[0]};
+	size_t count = 0;
+	while (arguments[count])
+		count++;
+	for (size_t i = 0; options[i]; i++)
+		arguments[count++] = options[i];
+	json_t *result = load_run_with(&(struct process_spec){.arguments = arguments}, EXIT_OK);
+	expect_whole_result(result);
+	uint64_t bytes = load_count(result, "bytes");
+	if (size)
+		assert_int_equal(bytes, COUNT * strtoul(size, NULL, 10));
+	else
+		assert_in_range(bytes, 1000 * COUNT, 2000 * COUNT);
+	assert_int_equal(load_count(result, "messages"), COUNT);
+	assert_int_equal(load_count(result, "configuration.count"), COUNT);
+	assert_int_equal(load_count(result, "bytes_verified"), bytes);
+	assert_int_equal(load_count(result, "histogram.latency.count"), COUNT);
+	assert_true(json_is_null(load_member(result, "configuration.duration_seconds")));
+	expect_clean_ends(daemon);
+	assert_int_equal(stats_counter(daemon, "bytes_received"), bytes);
+	json_decref(result);
+	daemon_stop(daemon);
+}
+
+static void test_count_is_exact(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *size; // of a message; NULL: they differ
+		const char *options[8];
+	} cases[] = {
+		{"64", {"-m", "ping"}},
+		{"1", {"--pipeline", "32", "-s", "1"}},
+		{NULL, {"--pipeline", "3", "-s", "1..3000"}},
+		{"300000", {"-m", "stream", "-s", "300000"}},
+		{"64", {"-m", "churn", "--visit", "7"}},
+		{"100", {"-m", "half-close", "--visit", "100"}},
+		{"64", {"-m", "idle", "--rate", "2k"}},
+		{"64", {"--rate", "2k"}},
+		{"64", {"--rate", "2k", "--arrival", "poisson", "--pipeline", "4"}},
+		{"64", {"--spin"}},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_count(cases[i].size, cases[i].options);
+}
+
+// Without verification nothing is called verified, and as much is sent.
+static void test_without_verification(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	json_t *result =
+		load_run(EXIT_OK, "--no-verify", "-n", COUNT_TEXT, "-c", "4", daemon->address[0]);
+	assert_int_equal(load_count(result, "bytes_verified"), 0);
+	assert_true(json_is_false(load_member(result, "configuration.verify")));
+	assert_int_equal(load_count(result, "messages"), COUNT);
+	expect_clean_ends(daemon);
+	assert_int_equal(stats_counter(daemon, "bytes_received"), load_count(result, "bytes"));
+	json_decref(result);
+	daemon_stop(daemon);
+}
+
+// The control socket of the server makes its workers part of the evidence.
+static void test_control_socket(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	json_t *result = load_run(EXIT_OK, "--control", daemon->control, "-d", "1s", "-c", "4",
+				  daemon->address[0]);
+	expect_whole_result(result);
+	assert_true(load_number(result, "evidence.server.workers_busy") <= 1);
+	load_number(result, "evidence.server.queue_wait_mean_ns");
+	assert_true(load_number(result, "evidence.server.cpu") > 0);
+	json_decref(result);
+	expect_clean_ends(daemon);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_ipv4),		  daemon_test(test_ipv6),
+		daemon_test(test_unix),		  daemon_test(test_several_targets),
+		daemon_test(test_count_is_exact), daemon_test(test_without_verification),
+		daemon_test(test_control_socket),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,193 @@
+// Scenario: each error that echoload knows by name, how often it befell and what is told of the
+// first.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "odd_server.h"
+#include "peer.h"
+#include "stats.h"
+
+// There was this error and no other. Returns how often.
+static uint64_t expect_only(const json_t *result, const char *name, const char *first)
+{
+	uint64_t count = load_errors(result, name);
+	if (count == 0 || load_errors(result, NULL) != count)
+		fail_msg("not only %s: %s", name,
+			 json_dumps(load_member(result, "errors"), JSON_COMPACT));
+	char path[64];
+	snprintf(path, sizeof(path), "first_errors.%s", name);
+	const char *text = json_string_value(load_member(result, path));
+	if (strncmp(text, "after ", 6) != 0 || !strstr(text, first))
+		fail_msg("no '%s' in: %s", first, text);
+	return count;
+}
+
+// One of two targets is there: the run goes on, and what befalls the other connection is told.
+static void test_refused(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	char nobody[32];
+	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", (unsigned)peer_free_port());
+	json_t *result = load_run(EXIT_OK, daemon->address[0], nobody, "-d", "500ms");
+	uint64_t count = expect_only(result, "refused", "on connection 1: Connection refused");
+	assert_in_range(count, 1, 10); // not again and again at once
+	assert_true(load_count(result, "messages") > 0);
+	assert_int_equal(stats_counter(daemon, "connections_accepted"), 1);
+	json_decref(result);
+
+	struct process *process;
+	int status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--expect",
+			  "errors==0", "--allow-client-bound");
+	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	const char *report = process_output(process, NULL);
+	load_expect_report(report);
+	assert_non_null(strstr(report, "refused: "));
+	assert_non_null(strstr(report, "-> is the server running"));
+	daemon_stop(daemon);
+}
+
+static void test_timeout(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-c", "3", "-d", "1s",
+				  "--timeout", "300ms");
+	uint64_t count = expect_only(result, "timeout", "on connection ");
+	assert_in_range(count, 3, 9);
+	assert_int_equal(load_count(result, "messages"), 0);
+	// Given up they still count, with the time for which they were waited for.
+	assert_true(load_count(result, "evidence.unanswered") >= 3);
+	assert_true(load_count(result, "latency_ns.max") >= 300 * NS_PER_MS);
+	json_decref(result);
+}
+
+// A listening socket whose backlog is full, so that connects to it get no answer.
+static int listen_in_vain(char *address, size_t size, int *waiting)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t length = sizeof(here);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&here, length), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &length), 0);
+	snprintf(address, size, "127.0.0.1:%u", (unsigned)ntohs(here.sin_port));
+	*waiting = peer_connect(address); // a backlog of 0 has room for one
+	return fd;
+}
+
+static void test_connect_timeout(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	char address[32];
+	int waiting;
+	int listener = listen_in_vain(address, sizeof(address), &waiting);
+	json_t *result =
+		load_run(EXIT_OK, daemon->address[0], address, "-d", "1s", "--timeout", "300ms");
+	uint64_t count = expect_only(result, "connect_timeout", "on connection 1");
+	assert_in_range(count, 1, 3);
+	json_decref(result);
+	daemon_stop(daemon);
+
+	struct process *process;
+	int status = LOAD(&process, address, "-d", "10s", "--timeout", "200ms");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, "connect_timeout");
+	peer_close(waiting);
+	peer_close(listener);
+}
+
+static void test_reset(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_RESETS});
+	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-c", "2", "-d", "500ms");
+	uint64_t count = expect_only(result, "reset", "Connection reset by peer");
+	// At the end there may be connections whose end had not come yet.
+	assert_in_range(odd_accepted(server), count, count + 2);
+	assert_in_range(load_count(result, "evidence.unanswered"), count, count + 2);
+	assert_int_equal(load_count(result, "bytes_verified"), 0);
+	json_decref(result);
+}
+
+// The connections end while nothing is owed: no message is due yet.
+static void test_early_close(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_CLOSES});
+	json_t *result = load_run(EXIT_OK, odd_address(server), "-c", "4", "-m", "idle", "--rate",
+				  "0.1", "--run", "7", "-d", "500ms");
+	uint64_t count = expect_only(result, "early_close", "on connection ");
+	assert_true(count >= 4);
+	// At the end there may be connections whose end had not come yet.
+	assert_in_range(odd_accepted(server), count, count + 4);
+	json_decref(result);
+}
+
+static void test_short(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_HALVES});
+	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "2", "-d", "500ms",
+				  "-s", "100");
+	uint64_t count = expect_only(result, "short", "on connection ");
+	assert_in_range(odd_accepted(server), count, count + 2);
+	// What did come was right, and what did not is a fault with its place.
+	assert_int_equal(load_count(result, "bytes_verified"), 50 * count);
+	assert_int_equal(load_count(result, "faults_found"), count);
+	const json_t *faults = load_member(result, "faults");
+	assert_int_equal(json_array_size(faults), count);
+	for (size_t i = 0; i < count; i++) {
+		const json_t *fault = json_array_get(faults, i);
+		assert_string_equal(json_string_value(load_member(fault, "kind")), "truncated");
+		assert_true(load_count(fault, "connection") < 2);
+		assert_int_equal(load_count(fault, "offset") % 100, 50);
+		assert_int_equal(load_count(fault, "length"), 50);
+	}
+	json_decref(result);
+}
+
+static void test_out_of_descriptors(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	const char *const arguments[] = {LOAD_FOR_RESULT,    "-c", "50", "-d", "500ms",
+					 daemon->address[0], NULL};
+	const struct process_spec spec = {.arguments = arguments,
+					  .nofile = {.rlim_cur = 30, .rlim_max = 30}};
+	struct process *process;
+	int status = process_run(&spec, &process);
+	load_expect_status(process, status, EXIT_OK);
+	json_t *result = load_result(process);
+	uint64_t count = expect_only(result, "out_of_descriptors", "Too many open files");
+	uint64_t accepted = stats_counter(daemon, "connections_accepted");
+	assert_in_range(accepted, 10, 29);
+	assert_true(count >= 50 - accepted);
+	assert_true(load_count(result, "messages") > 0);
+	const char *report = process_errors(process, NULL);
+	assert_non_null(strstr(report, "-> raise the hard limit: sudo prlimit"));
+	json_decref(result);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		odd_test(test_refused),
+		odd_test(test_timeout),
+		odd_test(test_connect_timeout),
+		odd_test(test_reset),
+		odd_test(test_early_close),
+		odd_test(test_short),
+		odd_test(test_out_of_descriptors),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+// Scenario: with which status echoload ends, and what it says where.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "odd_server.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+static void test_nobody_listens(void **state)
+{
+	(void)state;
+	char address[32];
+	struct process *process;
+	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
+	int status = LOAD(&process, address, "-d", "never", "-c", "20", "-t", "2");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, "Connection refused");
+	char local[128];
+	snprintf(local, sizeof(local), "unix:%s", place_path("nobody"));
+	status = LOAD(&process, local, "--json", "-", "-d", "never");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+	status = LOAD(&process, address, "--search", "p99<1ms", "-d", "1s");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE,
+			    "cannot connect: refused: Connection refused");
+}
+
+static void test_no_control_socket(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	struct process *process;
+	const char *path = place_path("no-control");
+	int status = LOAD(&process, daemon->address[0], "--control", path, "-n", "1");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
+	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
+	daemon_stop(daemon);
+}
+
+static void test_wrong_usage(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *arguments[6];
+		const char *named;
+	} cases[] = {
+		{{"--no-such-option"}, "no-such-option"},
+		{{"-c", "0"}, "'0'"},
+		{{"-c", "many"}, "many"},
+		{{"-t", "5", "-c", "4"}, "--threads"},
+		{{"-d", "5"}, "'5'"},
+		{{"-d", "soon"}, "soon"},
+		{{"-m", "sing"}, "sing"},
+		{{"-s", "0"}, "'0'"},
+		{{"--rate", "0"}, "'0'"},
+		{{"--rate", "5k", "-m", "stream"}, "--mode stream"},
+		{{"--expect", "p99"}, "p99"},
+		{{"--expect", "beauty>5"}, "beauty"},
+		{{"--search", "p99<1ms", "--rate", "5"}, "--rate"},
+		{{"--run", "18446744073709551615"}, "'18446744073709551615'"}, // no int of JSON
+		{{"--source", "::1", "127.0.0.1:1"}, "--source"},
+		{{"--json", "x", "--csv", "x"}, "--csv"},
+		{{"nowhere"}, "nowhere"},
+		{{"127.0.0.1:99999"}, "99999"},
+		{{"merge"}, "merge"},
+		{{"compare", "one"}, "one"},
+		{{"report"}, "report"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *arguments[8] = {ECHOLOAD_PROGRAM};
+		memcpy(&arguments[1], cases[i].arguments, sizeof(cases[i].arguments));
+		struct process *process;
+		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		load_expect_refusal(process, status, EXIT_USAGE, cases[i].named);
+	}
+}
+
+// Help is data: on standard output, and nothing is wrong.
+static void test_help(void **state)
+{
+	(void)state;
+	static const char *const subcommands[] = {"--help", "merge", "compare", "report"};
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+		struct process *process;
+		int status = LOAD(&process, subcommands[i], "--help");
+		load_expect_status(process, status, EXIT_OK);
+		assert_non_null(strstr(process_output(process, NULL), "Exit status"));
+		assert_string_equal(process_errors(process, NULL), "");
+	}
+	struct process *process;
+	int status = LOAD(&process, "--version");
+	load_expect_status(process, status, EXIT_OK);
+	assert_string_equal(process_output(process, NULL), "echoload " ECHOD_VERSION "\n");
+}
+
+static void test_checks(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	struct process *process;
+	int status =
+		LOAD(&process, daemon->address[0], "-n", "500", "--allow-client-bound", "--expect",
+		     "errors==0", "--expect", "messages==500", "--expect", "p99.9<1h", "--expect",
+		     "faults<1", "--expect", "bytes_verified>=500", "--expect", "rate>0.1");
+	load_expect_status(process, status, EXIT_OK);
+	assert_string_equal(process_errors(process, NULL), "");
+	load_expect_report(process_output(process, NULL));
+
+	status = LOAD(&process, daemon->address[0], "-n", "500", "--expect", "messages>500",
+		      "--expect", "errors==0", "--expect", "p50<1us");
+	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	load_expect_report(process_output(process, NULL));
+	const char *lines = process_errors(process, NULL);
+	assert_int_equal(process_count_lines(lines), 2);
+	assert_non_null(strstr(lines, "echoload: expected messages>500, measured 500\n"));
+	assert_non_null(strstr(lines, "echoload: expected p50<1us, measured "));
+	daemon_stop(daemon);
+}
+
+// Known before the load begins, not after an hour of it.
+static void test_output_that_cannot_be_written(void **state)
+{
+	(void)state;
+	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
+	struct daemon *daemon = daemon_start(NULL);
+	char path[160];
+	snprintf(path, sizeof(path), "%s/file", place_path("no-such-folder"));
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct process *process;
+		int status = LOAD(&process, daemon->address[0], options[i], path, "-d", "never");
+		load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
+		status = LOAD(&process, daemon->address[0], options[i], path, "--search", "p99<1s");
+		load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
+	}
+	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
+	daemon_stop(daemon);
+}
+
+static void test_disk_is_full(void **state)
+{
+	(void)state;
+	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
+	struct daemon *daemon = daemon_start(NULL);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct process *process;
+		int status = LOAD(&process, daemon->address[0], options[i], "/dev/full", "-n", "9");
+		load_expect_status(process, status, EXIT_UNREACHABLE);
+		const char *line = process_errors(process, NULL);
+		assert_int_equal(process_count_lines(line), 1);
+		assert_non_null(strstr(line, "'/dev/full': No space left on device"));
+	}
+	daemon_stop(daemon);
+}
+
+// The figures are of nothing: that is no success.
+static void test_nothing_is_answered(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "200ms");
+	assert_int_equal(load_count(result, "messages"), 0);
+	assert_int_equal(load_count(result, "evidence.unanswered"), 1);
+	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");
+	json_decref(result);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_nobody_listens), daemon_test(test_no_control_socket),
+		daemon_test(test_wrong_usage),	  daemon_test(test_help),
+		daemon_test(test_checks),	  daemon_test(test_output_that_cannot_be_written),
+		daemon_test(test_disk_is_full),	  odd_test(test_nothing_is_answered),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

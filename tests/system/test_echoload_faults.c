@@ -1,0 +1,272 @@
+// Scenario: a thousand faults of each kind, made on purpose by a proxy between echoload and echod,
+// in every mode. echoload finds each, names it and locates it to the byte, and finds no other; and
+// it finds none at all where the proxy only cuts the streams into pieces. ECHOD_TEST_SEED repeats
+// what a failure has printed; the order in which connections come about is not in its power.
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corrupter.h"
+#include "crowd.h"
+#include "daemon.h"
+#include "load.h"
+
+#define FAULTS 1000 // of each kind
+#define FEWER (sizeof(ECHOD_SANITIZE) > 1 ? 5U : 1U)
+#define PIECED "1000" // messages of each load that only comes in pieces
+#define SHOWN 5	      // differences
+
+// A mode, and where in the stream of a connection there may be faults.
+struct manner {
+	const char *options[8];
+	unsigned faults; // of each kind; FAULTS in all
+	uint64_t message;
+	uint64_t messages;
+};
+
+static const struct manner manners[] = {
+	{{"--mode", "half-close", "--visit", "64k"}, 400, 64 << 10, 1},
+	{{"--mode", "ping", "--size", "4001"}, 200, 4001, 6},
+	{{"--mode", "churn", "--visit", "6", "--size", "4k"}, 200, 4096, 6},
+	{{"--mode", "idle", "--rate", "5k", "--size", "4001"}, 100, 4001, 3},
+	// The first 16 messages need not wait for anything.
+	{{"--mode", "stream", "--size", "4k", "--threads", "2"}, 100, 64 << 10, 1},
+};
+
+static struct corrupter *corrupter;
+
+static int teardown(void **state)
+{
+	corrupter_free(corrupter);
+	corrupter = NULL;
+	return daemon_teardown(state);
+}
+
+static uint64_t seed(void)
+{
+	return crowd_number("ECHOD_TEST_SEED", 1);
+}
+
+static struct process *start_load(const char *const *options, const char *const *more)
+{
+	static char target[32], run[24];
+	snprintf(target, sizeof(target), "127.0.0.1:%u", corrupter_port(corrupter));
+	snprintf(run, sizeof(run), "%" PRIu64, seed());
+	const char *arguments[32] = {LOAD_FOR_RESULT, target, "--run", run};
+	size_t count = 7;
+	for (; *options; options++)
+		arguments[count++] = *options;
+	for (; *more; more++)
+		arguments[count++] = *more;
+	return process_start(&(struct process_spec){.arguments = arguments});
+}
+
+static void describe(char *text, size_t size, const struct fault *fault)
+{
+	snprintf(text, size,
+		 "%s connection %" PRIu32 " offset %" PRIu64 " length %" PRIu64
+		 " bits %#x other %" PRIu32 " at %" PRIu64,
+		 fault_kind_name(fault->kind), fault->connection, fault->offset, fault->length,
+		 fault->bits, fault->other, fault->other_offset);
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct fault *a = left, *b = right;
+	if (a->connection != b->connection)
+		return a->connection < b->connection ? -1 : 1;
+	if (a->offset != b->offset)
+		return a->offset < b->offset ? -1 : 1;
+	char text[2][160];
+	describe(text[0], sizeof(text[0]), a);
+	describe(text[1], sizeof(text[1]), b);
+	return strcmp(text[0], text[1]);
+}
+
+static enum fault_kind kind_of(const char *name)
+{
+	enum fault_kind kind = FAULT_FLIPPED;
+	while (kind < FAULT_KINDS && strcmp(name, fault_kind_name(kind)) != 0)
+		kind++;
+	if (kind == FAULT_KINDS)
+		fail_msg("there is no fault '%s'", name);
+	return kind;
+}
+
+static struct fault read_fault(const json_t *json)
+{
+	struct fault fault = {
+		.kind = kind_of(json_string_value(load_member(json, "kind"))),
+		.connection = (uint32_t)load_count(json, "connection"),
+		.offset = load_count(json, "offset"),
+		.length = load_count(json, "length"),
+	};
+	if (fault.kind == FAULT_FLIPPED)
+		fault.bits = (uint8_t)load_count(json, "bits");
+	if (fault.kind == FAULT_CROSSED) {
+		fault.other = (uint32_t)load_count(json, "other");
+		fault.other_offset = load_count(json, "other_offset");
+	}
+	return fault;
+}
+
+// Prints what is in one of two sorted lists and not in the other. Returns how many there are.
+static size_t show_differences(const struct fault *made, size_t made_count,
+			       const struct fault *found, size_t found_count)
+{
+	size_t differences = 0;
+	for (size_t i = 0, j = 0; i < made_count || j < found_count;) {
+		int order = i == made_count    ? 1
+			    : j == found_count ? -1
+					       : by_place(&made[i], &found[j]);
+		if (order != 0 && differences++ < SHOWN) {
+			char text[160];
+			describe(text, sizeof(text), order < 0 ? &made[i] : &found[j]);
+			print_error("%s: %s\n", order < 0 ? "made, not found" : "found, not made",
+				    text);
+		}
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return differences;
+}
+
+// Wants so many errors in all, each the consequence of a fault.
+static void expect_errors(const json_t *result, const char *mode, size_t count)
+{
+	uint64_t errors = load_errors(result, NULL);
+	uint64_t expected = load_errors(result, "mismatch") + load_errors(result, "short");
+	if (errors == count && expected == count)
+		return;
+	char *first = json_dumps(load_member(result, "first_errors"), 0);
+	print_error("errors: %s\n", first);
+	free(first);
+	fail_msg("%" PRIu64 " errors for %zu faults in mode %s, ECHOD_TEST_SEED=%" PRIu64, errors,
+		 count, mode, seed());
+}
+
+static void compare(const json_t *result, const char *mode, struct fault *made, size_t count)
+{
+	const json_t *faults = load_member(result, "faults");
+	size_t found_count = json_array_size(faults);
+	struct fault *found = calloc(found_count + 1, sizeof(*found));
+	assert_non_null(found);
+	for (size_t i = 0; i < found_count; i++)
+		found[i] = read_fault(json_array_get(faults, i));
+	qsort(made, count, sizeof(*made), by_place);
+	qsort(found, found_count, sizeof(*found), by_place);
+	size_t differences = show_differences(made, count, found, found_count);
+	free(found);
+	expect_errors(result, mode, count);
+	if (differences > 0)
+		fail_msg("%zu differences in mode %s, ECHOD_TEST_SEED=%" PRIu64, differences, mode,
+			 seed());
+	assert_int_equal(load_count(result, "faults_found"), count);
+}
+
+static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct manner *manner)
+{
+	unsigned count = manner->faults / FEWER;
+	const struct corrupter_plan plan = {
+		.seed = seed(),
+		.run = seed(),
+		.faults = count,
+		.terms = {kind, manner->message, manner->messages},
+	};
+	corrupter = corrupter_start(&plan, daemon->port);
+	// However slow the machine is, nobody gives up but the test.
+	static const char *const more[] = {"--connections", "100",   "--duration", "never",
+					   "--timeout",	    "never", NULL};
+	struct process *process = start_load(manner->options, more);
+	for (uint64_t until = clock_deadline(PATIENCE); corrupter_settled(corrupter) < count;
+	     poll(NULL, 0, 2))
+		if (clock_now() >= until)
+			fail_msg("%u of %u faults %s in mode %s, ECHOD_TEST_SEED=%" PRIu64,
+				 corrupter_settled(corrupter), count, fault_kind_name(kind),
+				 manner->options[1], seed());
+	process_signal(process, SIGINT);
+	load_expect_status(process, process_wait(process), 1);
+	const struct fault *faults;
+	assert_int_equal(corrupter_stop(corrupter, &faults), count);
+	json_t *result = load_result(process);
+	struct fault made[FAULTS];
+	memcpy(made, faults, count * sizeof(*made));
+	compare(result, manner->options[1], made, count);
+	json_decref(result);
+	corrupter_free(corrupter);
+	corrupter = NULL;
+}
+
+static void corrupt_in_each_manner(void **state)
+{
+	enum fault_kind kind = kind_of(*state);
+	struct daemon *daemon = daemon_start(NULL);
+	for (size_t i = 0; i < sizeof(manners) / sizeof(manners[0]); i++)
+		corrupt(daemon, kind, &manners[i]);
+	daemon_stop(daemon);
+}
+
+// Only a client that has said that it sends no more can tell that there is too much.
+static void append_after_the_end(void **state)
+{
+	(void)state;
+	static const struct manner manner = {
+		{"--mode", "half-close", "--visit", "16k"}, FAULTS, 16 << 10, 1};
+	struct daemon *daemon = daemon_start(NULL);
+	corrupt(daemon, FAULT_SURPLUS, &manner);
+	daemon_stop(daemon);
+}
+
+static void find_nothing_in_pieces(void **state)
+{
+	(void)state;
+	static const char *const loads[][10] = {
+		{"--mode", "ping", "--size", "1,2..100,64k"},
+		{"--mode", "ping", "--size", "1..64k", "--pipeline", "8", "--threads", "2"},
+		{"--mode", "ping", "--size", "1..2k", "--rate", "5k", "--arrival", "poisson"},
+		{"--mode", "stream", "--size", "1..64k", "--threads", "2"},
+		{"--mode", "churn", "--visit", "3", "--size", "1..4k"},
+		{"--mode", "idle", "--rate", "5k", "--size", "1..64k"},
+		{"--mode", "half-close", "--visit", "50001"},
+	};
+	static const char *const more[] = {"--connections", "120",   "--count", PIECED,
+					   "--timeout",	    "never", NULL};
+	struct daemon *daemon = daemon_start(NULL);
+	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+		corrupter = corrupter_start(&(struct corrupter_plan){.seed = seed()}, daemon->port);
+		struct process *process = start_load(loads[i], more);
+		load_expect_status(process, process_wait(process), 0);
+		json_t *result = load_result(process);
+		struct fault none = {0};
+		compare(result, loads[i][1], &none, 0);
+		assert_int_equal(load_count(result, "messages"), atoi(PIECED));
+		assert_int_equal(load_count(result, "bytes_verified"), load_count(result, "bytes"));
+		json_decref(result);
+		corrupter_free(corrupter);
+		corrupter = NULL;
+	}
+	daemon_stop(daemon);
+}
+
+#define KIND(name)                                                 \
+	{                                                          \
+		name, corrupt_in_each_manner, NULL, teardown, name \
+	}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		KIND("flipped"),
+		KIND("lost"),
+		KIND("repeated"),
+		KIND("reordered"),
+		KIND("crossed"),
+		KIND("foreign"),
+		KIND("truncated"),
+		cmocka_unit_test_teardown(append_after_the_end, teardown),
+		cmocka_unit_test_teardown(find_nothing_in_pieces, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

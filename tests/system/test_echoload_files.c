@@ -1,0 +1,380 @@
+// Scenario: the files that two runs of echoload leave behind, and what its subcommands make of
+// them.
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define SECONDS 11 // more than compare needs
+#define SECONDS_TEXT "11s"
+
+// The two runs, which all tests of this program look at: made once, at the same time.
+static struct {
+	struct daemon *daemon;
+	const char *json[2], *csv, *hgrm, *hlog;
+	json_t *result[2];
+	char *printed; // interval lines and report of the first
+} runs;
+
+static int make_runs(void **state)
+{
+	(void)state;
+	runs.json[0] = place_path("slow.json");
+	runs.json[1] = place_path("fast.json");
+	runs.csv = place_path("slow.csv");
+	runs.hgrm = place_path("slow.hgrm");
+	runs.hlog = place_path("slow.hlog");
+	struct daemon *daemon = runs.daemon = daemon_start(NULL);
+	const char *const slow[] = {ECHOLOAD_PROGRAM,
+				    "--allow-client-bound",
+				    daemon->address[0],
+				    "-c",
+				    "2",
+				    "--rate",
+				    "300",
+				    "-d",
+				    SECONDS_TEXT,
+				    "-i",
+				    "1s",
+				    "--json",
+				    runs.json[0],
+				    "--csv",
+				    runs.csv,
+				    "--hgrm",
+				    runs.hgrm,
+				    "--hlog",
+				    runs.hlog,
+				    NULL};
+	const char *const fast[] = {ECHOLOAD_PROGRAM,
+				    "--allow-client-bound",
+				    daemon->address[0],
+				    "-c",
+				    "2",
+				    "--rate",
+				    "600",
+				    "-d",
+				    SECONDS_TEXT,
+				    "--json",
+				    runs.json[1],
+				    NULL};
+	struct process *first = process_start(&(struct process_spec){.arguments = slow});
+	struct process *second = process_start(&(struct process_spec){.arguments = fast});
+	int status = process_wait(first);
+	load_expect_status(first, status, EXIT_OK);
+	status = process_wait(second);
+	load_expect_status(second, status, EXIT_OK);
+	// Nobody watches on a terminal: no progress, no colours.
+	assert_string_equal(process_errors(first, NULL), "");
+	assert_null(strchr(process_output(first, NULL), '\x1b'));
+	runs.printed = strdup(process_output(first, NULL));
+	for (size_t i = 0; i < 2; i++)
+		runs.result[i] = load_result_of_file(runs.json[i]);
+	return 0;
+}
+
+static int forget_runs(void **state)
+{
+	daemon_stop(runs.daemon);
+	free(runs.printed);
+	for (size_t i = 0; i < 2; i++)
+		json_decref(runs.result[i]);
+	return daemon_teardown(state);
+}
+
+// All of a file, or what is there of the first MiB; freed by the caller.
+static char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	if (!file)
+		fail_msg("there is no %s", path);
+	char *text = calloc(1, 1 << 20);
+	assert_non_null(text);
+	size_t size = fread(text, 1, (1 << 20) - 1, file);
+	assert_true(size > 0);
+	fclose(file);
+	return text;
+}
+
+static void expect_beginning(const char *text, const char *beginning)
+{
+	if (strncmp(text, beginning, strlen(beginning)) != 0)
+		fail_msg("does not begin with '%s': %.200s", beginning, text);
+}
+
+// The last interval may have taken in the one before it, on a machine that stood still.
+static size_t count_intervals(void)
+{
+	size_t count = json_array_size(load_member(runs.result[0], "intervals"));
+	assert_in_range(count, SECONDS - 1, SECONDS);
+	return count;
+}
+
+static void test_json(void **state)
+{
+	(void)state;
+	load_expect_report(strstr(runs.printed, "load "));
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *result = runs.result[i];
+		uint64_t messages = 0;
+		double seconds = 0;
+		size_t index;
+		json_t *interval;
+		json_array_foreach(load_member(result, "intervals"), index, interval)
+		{
+			messages += load_count(interval, "messages");
+			seconds += load_number(interval, "seconds");
+			assert_true(load_count(interval, "p99") > 0);
+		}
+		assert_int_equal(messages, load_count(result, "messages"));
+		assert_true(seconds > SECONDS - 0.001 && seconds < SECONDS + 0.001);
+		assert_int_equal(load_errors(result, NULL), 0);
+		assert_true(json_is_false(load_member(result, "evidence.interrupted")));
+	}
+}
+
+static void test_csv(void **state)
+{
+	(void)state;
+	char *text = read_file(runs.csv);
+	expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
+	size_t rows = 0;
+	unsigned long long messages = 0;
+	double seconds = 0;
+	for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+		double before = seconds, rate;
+		unsigned long long here, bytes;
+		unsigned connections;
+		assert_int_equal(sscanf(line, "%lf,%llu,%lf,%llu,%*u,%*u,%*u,%*u,%*u,0,%u\n",
+					&seconds, &here, &rate, &bytes, &connections),
+				 5);
+		assert_true(seconds > before && rate > 0);
+		assert_int_equal(bytes, 64 * here);
+		assert_int_equal(connections, 2);
+		messages += here;
+		rows++;
+	}
+	assert_int_equal(rows, count_intervals());
+	assert_int_equal(messages, load_count(runs.result[0], "messages"));
+	assert_true(seconds > SECONDS - 0.001 && seconds < SECONDS + 0.001);
+	free(text);
+}
+
+static void test_histograms(void **state)
+{
+	(void)state;
+	char *text = read_file(runs.hgrm);
+	const char *at = strstr(text, "Total count");
+	unsigned long long count;
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "Total count = %llu]", &count), 1);
+	assert_int_equal(count, load_count(runs.result[0], "histogram.latency.count"));
+	free(text);
+
+	text = read_file(runs.hlog);
+	expect_beginning(text, "#[Logged with echoload " ECHOD_VERSION);
+	size_t lines = 0;
+	for (at = text; (at = strchr(at, '\n')); at++)
+		lines += at[1] >= '0' && at[1] <= '9';
+	assert_int_equal(lines, count_intervals());
+	free(text);
+}
+
+static void test_interval_lines(void **state)
+{
+	(void)state;
+	const char *line = runs.printed;
+	assert_non_null(strstr(line, "messages/s"));
+	size_t rows = 0;
+	line = strchr(line, '\n') + 1; // the heading
+	for (unsigned second, connections; sscanf(line, " %u s %u ", &second, &connections) == 2;
+	     line = strchr(line, '\n') + 1) {
+		assert_int_equal(connections, 2);
+		rows++;
+	}
+	assert_int_equal(rows, count_intervals());
+	expect_beginning(line, "load ");
+}
+
+static void test_merge(void **state)
+{
+	(void)state;
+	static const char *const sums[] = {"messages", "bytes", "bytes_verified",
+					   "histogram.latency.count",
+					   "histogram.uncorrected.count"};
+	struct process *process;
+	int status = LOAD(&process, "merge", runs.json[0], runs.json[1]);
+	load_expect_status(process, status, EXIT_OK);
+	json_t *merged = load_result(process);
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+		assert_int_equal(load_count(merged, sums[i]),
+				 load_count(runs.result[0], sums[i]) +
+					 load_count(runs.result[1], sums[i]));
+	uint64_t longest[2];
+	for (size_t i = 0; i < 2; i++)
+		longest[i] = load_count(runs.result[i], "latency_ns.max");
+	assert_int_equal(load_count(merged, "latency_ns.max"),
+			 longest[0] > longest[1] ? longest[0] : longest[1]);
+	assert_int_equal(json_array_size(load_member(merged, "runs")), 2);
+	json_decref(merged);
+
+	const char *path = place_path("merged.json");
+	status = LOAD(&process, "merge", "-o", path, runs.json[0], runs.json[1]);
+	load_expect_status(process, status, EXIT_OK);
+	assert_string_equal(process_output(process, NULL), "");
+	json_decref(load_result_of_file(path));
+	status = LOAD(&process, "merge", runs.json[0], path);
+	load_expect_refusal(process, status, EXIT_USAGE, "a run that another one holds too");
+	status = LOAD(&process, "merge", runs.csv);
+	load_expect_refusal(process, status, EXIT_USAGE, runs.csv);
+}
+
+// What was offered is nobody's merit. On a machine that is busy otherwise it may be that neither
+// run was known to be limited by it; then it can be told which is faster.
+static void compare_rates(const char *a, const char *b, const char *winner)
+{
+	struct process *process;
+	int status = LOAD(&process, "compare", a, b);
+	const char *text = process_output(process, NULL);
+	bool one = strstr(text, "is better");
+	load_expect_status(process, status, one ? EXIT_OK : EXIT_INCONCLUSIVE);
+	bool limited = strstr(text, " was RATE-LIMITED") || strstr(text, " was CLIENT-BOUND");
+	assert_non_null(strstr(text, limited ? "throughput  no winner: " : winner));
+	assert_non_null(strstr(text, "configured differently: rate"));
+}
+
+static void test_compare(void **state)
+{
+	(void)state;
+	struct process *process;
+	compare_rates(runs.json[0], runs.json[1], "throughput  B is better");
+	compare_rates(runs.json[1], runs.json[0], "throughput  A is better");
+	int status = LOAD(&process, "compare", runs.json[0], runs.json[0]);
+	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	assert_non_null(strstr(process_output(process, NULL), "p99         no winner"));
+	status = LOAD(&process, "compare", runs.json[0], place_path("missing.json"));
+	load_expect_refusal(process, status, EXIT_USAGE, "missing.json");
+}
+
+static void test_report(void **state)
+{
+	(void)state;
+	const char *const paths[] = {place_path("out.svg"), place_path("out.html")};
+	static const char *const beginnings[] = {"<?xml", "<!DOCTYPE html>"};
+	for (size_t i = 0; i < 2; i++) {
+		struct process *process;
+		int status = LOAD(&process, "report", runs.json[0], runs.json[1], "-o", paths[i]);
+		load_expect_status(process, status, EXIT_OK);
+		assert_string_equal(process_output(process, NULL), "");
+		char *text = read_file(paths[i]);
+		expect_beginning(text, beginnings[i]);
+		assert_non_null(strstr(text, "<svg"));
+		assert_non_null(strstr(text, "</svg>"));
+		assert_non_null(strstr(text, "slow, "));
+		assert_non_null(strstr(text, "fast, "));
+		free(text);
+	}
+	struct process *process;
+	int status = LOAD(&process, "report", runs.json[0], "-o", "/no-such-folder/out.svg");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, "/no-such-folder/out.svg");
+}
+
+// One kind of data may go to standard output; what people read is on standard error then.
+static void test_standard_output(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *option, *beginning;
+	} cases[] = {
+		{"--json", "{\n  \"schema\": 1,\n"},
+		{"--hgrm", "       Value "},
+		{"--hlog", "#[Logged with echoload "},
+		{"--csv", "seconds,messages,"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct process *process;
+		int status =
+			LOAD(&process, runs.daemon->address[0], cases[i].option, "-", "-n", "100");
+		load_expect_status(process, status, EXIT_OK);
+		expect_beginning(process_output(process, NULL), cases[i].beginning);
+		assert_null(strstr(process_output(process, NULL), "verdict   "));
+		load_expect_report(process_errors(process, NULL));
+	}
+}
+
+// A run that cannot begin destroys nothing, and leaves nothing.
+static void test_refused_run(void **state)
+{
+	(void)state;
+	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
+	char address[32];
+	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct process *process;
+		const char *old = place_file("old", "of yesterday", 12);
+		int status = LOAD(&process, address, options[i], old);
+		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+		char *text = read_file(old);
+		assert_string_equal(text, "of yesterday");
+		free(text);
+		const char *fresh = place_path("fresh");
+		status = LOAD(&process, address, options[i], fresh);
+		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+		assert_false(place_exists(fresh));
+		status = LOAD(&process, runs.daemon->address[0], "-n", "100", options[i], old,
+			      "--allow-client-bound");
+		load_expect_status(process, status, EXIT_OK);
+		text = read_file(old);
+		assert_null(strstr(text, "yesterday"));
+		free(text);
+	}
+}
+
+// They are read while they are written.
+static void test_fifo(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *option, *beginning;
+	} cases[] = {
+		{"--json", "{\n  \"schema\": 1,\n"},
+		{"--hgrm", "       Value "},
+		{"--hlog", "#[Logged with echoload "},
+		{"--csv", "seconds,messages,"},
+	};
+	const char *path = place_path("fifo");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct process *process;
+		int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		assert_true(fd >= 0);
+		int status = LOAD(&process, runs.daemon->address[0], "-n", "100", cases[i].option,
+				  path, "--allow-client-bound");
+		load_expect_status(process, status, EXIT_OK);
+		char text[64] = "";
+		assert_true(read(fd, text, sizeof(text) - 1) > 0);
+		expect_beginning(text, cases[i].beginning);
+		close(fd);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json),	    cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_histograms),  cmocka_unit_test(test_interval_lines),
+		cmocka_unit_test(test_merge),	    cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_report),	    cmocka_unit_test(test_standard_output),
+		cmocka_unit_test(test_refused_run), cmocka_unit_test(test_fifo),
+	};
+	return cmocka_run_group_tests(tests, make_runs, forget_runs);
+}

@@ -1,0 +1,128 @@
+// Scenario: the open loop against a server that stands still for 200 ms of each second. The latency
+// that echoload reports is what a client has whose messages are due at constant times.
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "odd_server.h"
+#include "percentile.h"
+
+#define RATE 1000
+#define SECONDS 5
+#define DUE ((size_t)RATE * SECONDS)
+#define STOP (200 * NS_PER_MS)
+#define TRIES 5
+#define LATE \
+	(1 * NS_PER_MS) // p99 of the generator's lateness, from which it did not run as it should
+
+static uint64_t wall_clock(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+// When recording began, on the clock of the server's spans.
+static uint64_t began(const json_t *result)
+{
+	const json_t *run = json_array_get(load_member(result, "runs"), 0);
+	return clock_now() - (wall_clock() - load_count(run, "started_ns"));
+}
+
+// How long a message due at `moment` waits for the server.
+static uint64_t waits(const struct odd_span *spans, size_t count, uint64_t moment)
+{
+	for (size_t i = 0; i < count; i++)
+		if (moment >= spans[i].from && moment < spans[i].to)
+			return spans[i].to - moment;
+	return 0;
+}
+
+// The p99 that follows from when the server stood still, planned or not.
+static double analytic_p99(const struct odd_server *server, uint64_t begin)
+{
+	static uint64_t latency[DUE];
+	size_t count;
+	const struct odd_span *spans = odd_spans(server, &count);
+	for (size_t i = 0; i < DUE; i++)
+		latency[i] = waits(spans, count, begin + i * NS_PER_S / RATE);
+	return (double)percentile_99(latency, DUE);
+}
+
+// The stops are those that were planned: one a second, of that length or, when others had the CPU,
+// a little longer.
+static void expect_stops(const struct odd_server *server)
+{
+	size_t count, long_ones = 0;
+	const struct odd_span *spans = odd_spans(server, &count);
+	for (size_t i = 0; i < count; i++)
+		long_ones += spans[i].to - spans[i].from > STOP - LATE;
+	assert_true(long_ones >= SECONDS);
+}
+
+static void expect_all_counted(const json_t *result)
+{
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_int_equal(load_count(result, "evidence.unanswered"), 0);
+	assert_int_equal(load_count(result, "histogram.uncorrected.count"),
+			 load_count(result, "histogram.latency.count"));
+	// Each connection has its share of them, up to one more or fewer.
+	assert_in_range(load_count(result, "histogram.latency.count"), DUE - 4, DUE + 4);
+}
+
+struct outcome {
+	double analytic, p99, uncorrected, lateness;
+};
+
+static struct outcome run_once(const struct odd_server *server)
+{
+	json_t *result =
+		load_run(EXIT_OK, odd_address(server), "-c", "4", "--rate", "1000", "-d", "5s");
+	expect_stops(server);
+	expect_all_counted(result);
+	struct outcome outcome = {
+		.analytic = analytic_p99(server, began(result)),
+		.p99 = load_number(result, "latency_ns.p99"),
+		.uncorrected = load_number(result, "latency_uncorrected_ns.p99"),
+		.lateness = load_number(result, "evidence.lateness_p99_ns"),
+	};
+	json_decref(result);
+	print_message("analytic %.2f ms, reported %.2f ms, uncorrected %.2f ms, late %.2f ms\n",
+		      outcome.analytic / 1e6, outcome.p99 / 1e6, outcome.uncorrected / 1e6,
+		      outcome.lateness / 1e6);
+	return outcome;
+}
+
+static void test_latency_counts_from_when_it_was_due(void **state)
+{
+	(void)state;
+	struct outcome outcome;
+	bool right;
+	int tries = 0;
+	do {
+		struct odd_server *server =
+			odd_start(&(struct odd_spec){.stop_every = NS_PER_S, .stop_for = STOP});
+		outcome = run_once(server);
+		assert_true(outcome.analytic > 180e6);
+		right = outcome.p99 > 0.95 * outcome.analytic &&
+			outcome.p99 < 1.05 * outcome.analytic &&
+			outcome.uncorrected * 10 < outcome.analytic;
+		// A generator that could not run when it should says so itself: such a run is no
+		// test of it.
+	} while (!right && outcome.lateness > LATE && ++tries < TRIES);
+	if (!right)
+		fail_msg("p99 %.2f ms, uncorrected %.2f ms, where %.2f ms follow from the stops",
+			 outcome.p99 / 1e6, outcome.uncorrected / 1e6, outcome.analytic / 1e6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		odd_test(test_latency_counts_from_when_it_was_due),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+// Scenario: more connections than there are local ports. In a network of the test's own, whose
+// range of ports is narrow. Each test has its own port of the server: a local port that was used
+// towards another one is not free at once.
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "stats.h"
+
+#define PORTS 10
+
+// For all tests of this program, and the processes that they start.
+static int enter_own_network(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		fail_msg("neither root nor allowed to make a user namespace");
+	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &loopback), 0);
+	close(fd);
+	FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
+	assert_non_null(range);
+	fprintf(range, "40000 %d\n", 40000 + PORTS - 1);
+	assert_int_equal(fclose(range), 0);
+	return 0;
+}
+
+static void test_ports_run_out(void **state)
+{
+	(void)state;
+	static const char address[] = "127.0.0.1:7771";
+	struct daemon *daemon = daemon_start("--listen", address, NULL);
+	struct process *process;
+	int status = LOAD(&process, address, "-c", "25", "-d", "500ms", "--json", "-",
+			  "--allow-client-bound");
+	load_expect_status(process, status, EXIT_OK);
+	json_t *result = load_result(process);
+	uint64_t count = load_errors(result, "out_of_ports");
+	assert_int_equal(load_errors(result, NULL), count);
+	assert_true(count >= 25 - PORTS);
+	const char *first = json_string_value(load_member(result, "first_errors.out_of_ports"));
+	assert_non_null(strstr(first, "Cannot assign requested address"));
+	assert_int_equal(stats_counter(daemon, "connections_accepted"), PORTS);
+	assert_non_null(strstr(process_errors(process, NULL), "-> connect from more addresses"));
+	json_decref(result);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+// What echoload says helps does.
+static void test_more_sources_help(void **state)
+{
+	(void)state;
+	static const char address[] = "127.0.0.1:7772";
+	struct daemon *daemon = daemon_start("--listen", address, NULL);
+	json_t *result = load_run(EXIT_OK, address, "-c", "30", "-d", "500ms", "--source",
+				  "127.0.0.2,127.0.0.3,127.0.0.4");
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_int_equal(stats_counter(daemon, "connections_accepted"), 30);
+	json_decref(result);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+// Not one connection comes about, as all ports are taken.
+static void test_no_port_at_all(void **state)
+{
+	(void)state;
+	static const char address[] = "127.0.0.1:7773";
+	struct daemon *daemon = daemon_start("--listen", address, NULL);
+	const char *const arguments[] = {ECHOLOAD_PROGRAM, address, "-c", "10", "-d",
+					 "never",	   NULL};
+	struct process *first = process_start(&(struct process_spec){.arguments = arguments});
+	stats_wait(daemon, "connections_open", PORTS);
+	struct process *process;
+	int status = LOAD(&process, address, "-d", "never");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, "out_of_ports");
+	process_kill(first);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_ports_run_out),
+		daemon_test(test_more_sources_help),
+		daemon_test(test_no_port_at_all),
+	};
+	return cmocka_run_group_tests(tests, enter_own_network, NULL);
+}

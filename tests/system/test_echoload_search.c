@@ -1,0 +1,124 @@
+// Scenario: the search for the highest rate, against a server that can do 2,000 messages a second.
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "odd_server.h"
+
+#define LIMIT (50 * NS_PER_MS)
+#define TRIES 5
+
+// Waits for its end as long as it shows that it goes on.
+static int wait_while_it_goes_on(struct process *process)
+{
+	while (process_is_running(process)) {
+		size_t before = strlen(process_errors(process, NULL));
+		wait_until(!process_is_running(process) ||
+			   strlen(process_errors(process, NULL)) > before);
+	}
+	return process_wait(process);
+}
+
+// Whether the server was kept from running for longer than the limit allows: then a rate may have
+// been missed that it can do.
+static bool stood_still(const struct odd_server *server)
+{
+	size_t count;
+	bool still = false;
+	const struct odd_span *spans = odd_spans(server, &count);
+	for (size_t i = 0; i < count; i++)
+		still = still || spans[i].to - spans[i].from > LIMIT / 2;
+	return still;
+}
+
+static void expect_confidence(struct process *process, double held)
+{
+	const char *said = process_errors(process, NULL);
+	assert_non_null(strstr(said, "p99<50ms holds up to "));
+	assert_non_null(strstr(said, " runs: with 95 % confidence it does in at least "));
+	load_expect_report(strstr(said, "\nload ") + 1);
+	json_t *result = load_result(process);
+	assert_true(load_number(result, "evidence.search.held") == held);
+	assert_true(load_number(result, "configuration.rate") == held);
+	double missed = load_number(result, "evidence.search.missed");
+	assert_true(missed > held && missed < 1.1 * held);
+	assert_int_equal(load_count(result, "evidence.search.runs"), 5);
+	assert_in_range(load_count(result, "evidence.search.good"), 4, 5);
+	double share = load_number(result, "evidence.search.share");
+	assert_true(share > 0.3 && share < 0.6); // of 4 or 5 of 5, by Clopper and Pearson
+	json_decref(result);
+}
+
+// Returns the rate that was found, 0: none.
+static double search_once(const struct odd_server *server, struct process **process)
+{
+	const char *const arguments[] = {LOAD_FOR_RESULT,
+					 odd_address(server),
+					 "-c",
+					 "8",
+					 "--search",
+					 "p99<50ms",
+					 "-d",
+					 "1s",
+					 NULL};
+	*process = process_start(&(struct process_spec){.arguments = arguments});
+	int status = wait_while_it_goes_on(*process);
+	if (status == EXIT_CHECK_FAILED)
+		return 0;
+	load_expect_status(*process, status, EXIT_OK);
+	json_t *result = load_result(*process);
+	double held = load_number(result, "evidence.search.held");
+	json_decref(result);
+	return held;
+}
+
+static void test_highest_rate(void **state)
+{
+	(void)state;
+	double held;
+	bool right;
+	struct process *process;
+	struct odd_server *server;
+	int tries = 0;
+	do {
+		server = odd_start(&(struct odd_spec){.pace = NS_PER_S / 2000});
+		held = search_once(server, &process);
+		right = held >= 1000 && held <= 2400;
+	} while (!right && stood_still(server) && ++tries < TRIES);
+	if (!right)
+		fail_msg("found %.0f messages a second", held);
+	expect_confidence(process, held);
+}
+
+static void test_no_rate_holds(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_ECHOES});
+	const char *const arguments[] = {
+		LOAD_FOR_RESULT, odd_address(server), "--search",    "p99<1us", "-d",
+		"200ms",	 "--expect",	      "messages==0", NULL};
+	struct process *process = process_start(&(struct process_spec){.arguments = arguments});
+	int status = process_wait(process);
+	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	const char *said = process_errors(process, NULL);
+	assert_non_null(strstr(said, "p99<1us holds at no rate that was tried; not at 5.0k/s"));
+	assert_non_null(strstr(said, "\nechoload: expected messages==0, measured "));
+	load_expect_report(strstr(said, "\nload ") + 1);
+	json_t *result = load_result(process);
+	assert_true(load_number(result, "evidence.search.held") == 0);
+	assert_true(load_number(result, "evidence.search.missed") == 5000);
+	assert_true(load_number(result, "configuration.rate") == 5000);
+	json_decref(result);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		odd_test(test_highest_rate),
+		odd_test(test_no_rate_holds),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

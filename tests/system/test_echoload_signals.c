@@ -1,0 +1,144 @@
+// Scenario: echoload is asked to end before its time.
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "odd_server.h"
+#include "place.h"
+#include "stats.h"
+
+#define START(...)                                                                           \
+	process_start(&(struct process_spec){                                                \
+		.arguments = (const char *const[]){ECHOLOAD_PROGRAM, "--allow-client-bound", \
+						   __VA_ARGS__, NULL}})
+
+// Whether the process has a handler of its own for the signal.
+static int catches(const struct process *process, int number)
+{
+	char path[64];
+	char line[256];
+	unsigned long long mask = 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", process_pid(process));
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	int found = 0;
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "SigCgt: %llx", &mask) == 1;
+	fclose(file);
+	assert_true(found);
+	return (mask & 1ULL << (number - 1)) != 0;
+}
+
+static void end_early(struct daemon *daemon, int number, const char *check, int wanted)
+{
+	uint64_t before = stats_counter(daemon, "bytes_received");
+	struct process *process = START(daemon->address[0], "-c", "4", "-t", "2", "-d", "never",
+					"--json", "-", "--expect", check);
+	stats_wait_at_least(daemon, "bytes_received", before + 100000);
+	process_signal(process, number);
+	int status = process_wait(process);
+	load_expect_status(process, status, wanted);
+	load_expect_report(process_errors(process, NULL));
+	json_t *result = load_result(process);
+	assert_true(load_count(result, "messages") > 0);
+	assert_true(load_number(result, "seconds") > 0);
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_true(json_is_true(load_member(result, "evidence.interrupted")));
+	assert_non_null(strstr(process_errors(process, NULL), "\ninterrupted   by a signal"));
+	assert_true(json_is_null(load_member(result, "configuration.duration_seconds")));
+	stats_wait_at_rest(daemon);
+	assert_int_equal(stats_counter(daemon, "bytes_received") - before,
+			 load_count(result, "bytes_verified"));
+	json_decref(result);
+}
+
+static void test_first_signal_ends_the_run(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	end_early(daemon, SIGINT, "errors==0", EXIT_OK);
+	end_early(daemon, SIGTERM, "errors==0", EXIT_OK);
+	end_early(daemon, SIGINT, "messages==0", EXIT_CHECK_FAILED);
+	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 0);
+	daemon_stop(daemon);
+}
+
+// What is on its way is waited for after the first signal; who cannot wait says so again.
+static void test_second_signal_kills(void **state)
+{
+	(void)state;
+	static const int numbers[] = {SIGINT, SIGTERM};
+	for (size_t i = 0; i < 2; i++) {
+		struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+		struct process *process = START(odd_address(server), "-d", "never");
+		wait_until(odd_accepted(server) == 1);
+		assert_true(catches(process, numbers[i]));
+		process_signal(process, numbers[i]);
+		wait_until(!catches(process, numbers[i]));
+		process_signal(process, numbers[i]);
+		assert_int_equal(process_wait(process), 128 + numbers[i]);
+		assert_string_equal(process_output(process, NULL), "");
+	}
+}
+
+static void test_interrupted_in_the_warm_up(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	const char *path = place_path("early.json");
+	struct process *process =
+		START(daemon->address[0], "--warmup", "1h", "--json", path, "--expect", "p99<1us");
+	stats_wait_at_least(daemon, "bytes_received", 10000);
+	process_signal(process, SIGINT);
+	int status = process_wait(process);
+	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	assert_string_equal(process_errors(process, NULL),
+			    "echoload: interrupted before anything was measured\n");
+	assert_non_null(strstr(process_output(process, NULL), "before anything was recorded\n"));
+	json_t *result = load_result_of_file(path);
+	assert_int_equal(load_count(result, "messages"), 0);
+	assert_true(json_is_true(load_member(result, "evidence.interrupted")));
+	json_decref(result);
+	daemon_stop(daemon);
+}
+
+static void test_search_is_interrupted(void **state)
+{
+	(void)state;
+	static const char said[] = "echoload: the search was interrupted: so far p99<1h held at ";
+	struct daemon *daemon = daemon_start(NULL);
+	const char *path = place_path("no.json");
+	struct process *process =
+		START(daemon->address[0], "--search", "p99<1h", "-d", "200ms", "--json", path);
+	wait_until(strstr(process_output(process, NULL), "holds\n"));
+	process_signal(process, SIGINT);
+	assert_int_equal(process_wait(process), EXIT_INCONCLUSIVE);
+	assert_null(strstr(process_output(process, NULL), "verdict"));
+	const char *line = process_errors(process, NULL);
+	assert_int_equal(process_count_lines(line), 1);
+	assert_memory_equal(line, said, sizeof(said) - 1);
+	assert_null(strstr(line, "no rate"));
+	assert_false(place_exists(path));
+	stats_wait_at_rest(daemon);
+
+	process = START(daemon->address[0], "--search", "p99<1h", "-d", "1h");
+	stats_wait_at_least(daemon, "connections_open", 1);
+	process_signal(process, SIGTERM);
+	int status = process_wait(process);
+	load_expect_refusal(process, status, EXIT_INCONCLUSIVE, "held at no rate\n");
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_first_signal_ends_the_run),
+		odd_test(test_second_signal_kills),
+		daemon_test(test_interrupted_in_the_warm_up),
+		daemon_test(test_search_is_interrupted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,228 @@
+// Scenario: echoload's verdict, with the server, the generator or the path between them slowed down
+// on purpose. ECHOLOAD_VERDICT_RUNS says how often each (default 2, with a sanitizer 1); of 20 runs
+// 19 have to be right, and none may be confidently wrong.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "crowd.h"
+#include "daemon.h"
+#include "load.h"
+#include "place.h"
+#include "stats.h"
+#include "throttle.h"
+
+#include <jansson.h>
+
+#define SERVER_CPU 0
+#define CLIENT_CPU "1"
+#define PATIENCE_WITH_OTHERS (50 * NS_PER_S) // for a run that they do not disturb
+
+struct scene {
+	const char *name;
+	const char *verdict; // the right one
+	const char *options[8];
+	// Slows something down, before echoload is started (`client` NULL) or just after.
+	struct throttle *(*slow)(const struct daemon *daemon, struct process *client);
+	bool proxy; // it is one, to go through
+	bool blind; // without --control
+};
+
+static struct throttle *server_quota(const struct daemon *daemon, struct process *client)
+{
+	return client ? NULL : throttle_quota(process_pid(daemon->process), 0.2);
+}
+
+static struct throttle *server_stopped(const struct daemon *daemon, struct process *client)
+{
+	return client ? NULL : throttle_stop_and_go(process_pid(daemon->process), 0.3);
+}
+
+static struct throttle *server_neighbour(const struct daemon *daemon, struct process *client)
+{
+	(void)daemon;
+	return client ? NULL : throttle_neighbour(SERVER_CPU);
+}
+
+static struct throttle *client_quota(const struct daemon *daemon, struct process *client)
+{
+	(void)daemon;
+	return client ? throttle_quota(process_pid(client), 0.2) : NULL;
+}
+
+static struct throttle *client_stopped(const struct daemon *daemon, struct process *client)
+{
+	(void)daemon;
+	return client ? throttle_stop_and_go(process_pid(client), 0.3) : NULL;
+}
+
+static struct throttle *client_neighbour(const struct daemon *daemon, struct process *client)
+{
+	(void)daemon;
+	return client ? NULL : throttle_neighbour(1);
+}
+
+static struct throttle *paced_path(const struct daemon *daemon, struct process *client)
+{
+	return client ? NULL : throttle_pacing_proxy(daemon->port, 128 << 10);
+}
+
+static const struct scene scenes[] = {
+	{"server: quota", "SERVER-BOUND", {"-c", "10"}, server_quota, false, false},
+	{"server: stop and go", "SERVER-BOUND", {"-c", "10"}, server_stopped, false, false},
+	{"server: neighbour", "SERVER-BOUND", {"-c", "10"}, server_neighbour, false, false},
+	{"client: quota", "CLIENT-BOUND", {"-c", "10"}, client_quota, false, false},
+	{"client: stop and go", "CLIENT-BOUND", {"-c", "10"}, client_stopped, false, false},
+	{"client: neighbour", "CLIENT-BOUND", {"-c", "10"}, client_neighbour, false, false},
+	{"path: paced", "NETWORK-BOUND", {"-c", "10"}, paced_path, true, false},
+	{"server: quota, blind", "SERVER-BOUND", {"-c", "10"}, server_quota, false, true},
+	// What answers is idle: it may be a proxy, or a server that waits itself.
+	{"path: paced, blind", "INCONCLUSIVE", {"-c", "10"}, paced_path, true, true},
+	{"nothing: low rate", "RATE-LIMITED", {"-c", "10", "--rate", "200"}, NULL, false, false},
+};
+#define SCENES (sizeof(scenes) / sizeof(scenes[0]))
+
+static const char *result_file; // of the scene that is played
+
+static struct process *start_load(const struct scene *scene, const char *target,
+				  const char *control)
+{
+	const char *arguments[24] = {"taskset", "-c",	  CLIENT_CPU, ECHOLOAD_PROGRAM, target,
+				     "-d",	"1500ms", "--json",   result_file};
+	size_t count = 9;
+	for (size_t i = 0; scene->options[i]; i++)
+		arguments[count++] = scene->options[i];
+	if (!scene->blind) {
+		arguments[count++] = "--control";
+		arguments[count++] = control;
+	}
+	const struct process_spec spec = {.arguments = arguments};
+	return process_start(&spec);
+}
+
+static json_t *read_result(struct process *load)
+{
+	int status = process_wait(load);
+	if (status != 0 && status != 4)
+		fail_msg("status %d: %s", status, process_errors(load, NULL));
+	json_error_t why;
+	json_t *result = json_load_file(result_file, 0, &why);
+	if (!result)
+		fail_msg("%s", why.text);
+	return result;
+}
+
+enum outcome { RIGHT, UNDECIDED, WRONG, DISTURBED };
+
+static double evidence_of(const json_t *result, const char *name)
+{
+	return json_number_value(json_object_get(json_object_get(result, "evidence"), name));
+}
+
+// Whether others had so much of the machine that the scene was not the one meant, and the verdict
+// says no more than that. Where it is the generator that is slowed down, they only help.
+static bool was_disturbed(const struct scene *scene, const char *verdict, const json_t *result)
+{
+	bool owned = strcmp(verdict, "CLIENT-BOUND") == 0 || strcmp(verdict, "INCONCLUSIVE") == 0;
+	return owned && strcmp(scene->verdict, "CLIENT-BOUND") != 0 &&
+	       (evidence_of(result, "thread_waiting") > 0.1 ||
+		evidence_of(result, "stalled") > 0.05);
+}
+
+static enum outcome judge(const struct scene *scene, const json_t *result)
+{
+	const char *verdict = json_string_value(json_object_get(result, "verdict"));
+	if (strcmp(verdict, scene->verdict) == 0)
+		return RIGHT;
+	if (was_disturbed(scene, verdict, result))
+		return DISTURBED;
+	char *evidence = json_dumps(json_object_get(result, "evidence"), JSON_COMPACT);
+	print_message("%s: %s %s\n", scene->name, verdict, evidence);
+	free(evidence);
+	return strcmp(verdict, "INCONCLUSIVE") == 0 ? UNDECIDED : WRONG;
+}
+
+static enum outcome play(const struct scene *scene, const struct daemon *daemon)
+{
+	char target[32];
+	struct throttle *before = scene->slow ? scene->slow(daemon, NULL) : NULL;
+	snprintf(target, sizeof(target), "127.0.0.1:%u",
+		 (unsigned)(scene->proxy ? throttle_port(before) : daemon->port));
+	struct process *load = start_load(scene, target, daemon->control);
+	struct throttle *after = scene->slow ? scene->slow(daemon, load) : NULL;
+	json_t *result = read_result(load);
+	enum outcome outcome = judge(scene, result);
+	json_decref(result);
+	if (after)
+		throttle_end(after);
+	if (before)
+		throttle_end(before);
+	return outcome;
+}
+
+static void test_scene(void **state)
+{
+	const struct scene *scene = *state;
+	const char *only = getenv("ECHOLOAD_VERDICT_SCENE");
+	if (only && !strstr(scene->name, only))
+		return;
+	size_t runs = crowd_number("ECHOLOAD_VERDICT_RUNS", sizeof(ECHOD_SANITIZE) > 1 ? 1 : 2);
+	size_t count[4] = {0};
+	struct daemon *daemon = daemon_start("--workers", "4", NULL);
+	throttle_pin(process_pid(daemon->process), SERVER_CPU);
+	result_file = place_path("run.json");
+	uint64_t until = clock_deadline(runs * PATIENCE_WITH_OTHERS);
+	while (count[RIGHT] + count[UNDECIDED] + count[WRONG] < runs) {
+		enum outcome outcome = play(scene, daemon);
+		count[outcome]++;
+		if (outcome == DISTURBED && clock_now() >= until)
+			fail_msg("%s: others have had the machine all the time", scene->name);
+	}
+	daemon_stop(daemon);
+	print_message("%zu of %zu right, %zu wrong, %zu undecided; %zu disturbed\n", count[RIGHT],
+		      runs, count[WRONG], count[UNDECIDED], count[DISTURBED]);
+	assert_int_equal(count[WRONG], 0);
+	assert_true(20 * count[RIGHT] >= 19 * runs);
+}
+
+// The server dies in the midst of the run. However busy anyone was until then, what came after
+// tells nothing.
+static void test_killed(void **state)
+{
+	const char *mode = *state;
+	struct daemon *daemon = daemon_start(NULL);
+	result_file = place_path("run.json");
+	const char *arguments[] = {
+		ECHOLOAD_PROGRAM, daemon->address[0], "-m", mode, "-c", "10", "-d", "2s",
+		"--json",	  result_file,	      NULL};
+	struct process *load = process_start(&(struct process_spec){.arguments = arguments});
+	stats_wait_at_least(daemon, "bytes_sent", 100000);
+	process_kill(daemon->process);
+	int status = process_wait(load); // what was on its way may be missing, which is a fault
+	assert_true(status == EXIT_OK || status == EXIT_CHECK_FAILED);
+	json_t *result = load_result_of_file(result_file);
+	const json_t *reasons = load_member(result, "evidence.reasons");
+	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");
+	assert_non_null(strstr(json_string_value(json_array_get(reasons, 0)),
+			       "connections that failed and were tried again"));
+	json_decref(result);
+}
+
+int main(void)
+{
+	static char stream[] = "stream", churn[] = "churn";
+	struct CMUnitTest tests[SCENES + 2];
+	for (size_t i = 0; i < SCENES; i++)
+		tests[i] = (struct CMUnitTest){
+			.name = scenes[i].name,
+			.test_func = test_scene,
+			.teardown_func = daemon_teardown,
+			.initial_state = (void *)(uintptr_t)&scenes[i],
+		};
+	tests[SCENES] =
+		(struct CMUnitTest){"killed: stream", test_killed, NULL, daemon_teardown, stream};
+	tests[SCENES + 1] =
+		(struct CMUnitTest){"killed: churn", test_killed, NULL, daemon_teardown, churn};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
