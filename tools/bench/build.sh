@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh: builds echod, the load generator and every peer whose toolchain is there, in build/release. Writes
+# build.sh: builds echod, echoload and every peer whose toolchain is there, in build/release. Writes
 # build/release/bench/absent: a line for each peer that is not there, `NAME why`.
 set -euo pipefail
 
@@ -20,7 +20,7 @@ logged() {
 
 build_c() {
 	if ! { cd "$root" && logged cmake --preset release &&
-		logged cmake --build --preset release --target echod bench; }; then
+		logged cmake --build --preset release --target echod echoload bench; }; then
 		cat "$log" >&2
 		echo "build.sh: the build failed" >&2
 		exit 1

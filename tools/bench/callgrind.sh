@@ -10,6 +10,7 @@ root=$(cd "$here/../.." && pwd)
 source "$here/servers.sh"
 bench=$root/build/release/bench
 echod=${ECHOD:-$root/build/release/bin/echod}
+echoload=$root/build/release/bin/echoload
 read -ra echod_options <<<"${ECHOD_OPTIONS-}"
 port=$((20000 + $$ % 5000))
 server_pid=
@@ -34,17 +35,20 @@ trap 'exit 143' TERM
 
 # measure SECONDS CONNECTIONS SERVER TOOL...: runs the server under the tool. Leaves in `messages` how many it echoed.
 measure() {
-	local seconds=$1 connections=$2 server=$3 line
+	local seconds=$1 connections=$2 server=$3
 	shift 3
 	port=$((port + 1))
 	server_command "$server" "$port"
 	setsid taskset -c 0 "$@" "${command[@]}" >/dev/null 2>"$scratch/log" </dev/null &
 	server_pid=$!
-	line=$(timeout -k 5 $((seconds + 60)) taskset -c 1 "$bench/load" --connections "$connections" \
-		--duration "${seconds}s" --warm-up 0 "$port")
+	wait_for_server "$server_pid" "$port" ||
+		{ echo "callgrind.sh: $server does not start: $(sed -n 1p "$scratch/log")" >&2 && exit 3; }
+	timeout -k 5 $((seconds + 60)) taskset -c 1 "$echoload" "127.0.0.1:$port" --connections "$connections" \
+		--duration "${seconds}s" --timeout 2s --allow-client-bound --json "$scratch/load" >/dev/null
 	stop_server
-	[[ $line =~ \"messages\":\ ([0-9]+) ]] && messages=${BASH_REMATCH[1]}
-	[[ $line != *'"unserved": 0'* ]] && starved="; of $connections connections some were never served" || starved=
+	messages=$(sed -n 's/^  "messages": \([0-9]*\),$/\1/p' "$scratch/load")
+	starved=
+	! grep -q '"timeout":' "$scratch/load" || starved="; some of the connections were not served for 2 s"
 }
 
 # instructions FILE: the total that callgrind has written.
@@ -80,7 +84,7 @@ count_calls() {
 
 servers=("$@")
 ((${#servers[@]})) || servers=(echod epoll)
-[[ -x $bench/load ]] || { echo "callgrind.sh: run tools/bench/build.sh first" >&2 && exit 3; }
+[[ -x $echoload ]] || { echo "callgrind.sh: run tools/bench/build.sh first" >&2 && exit 3; }
 for server in "${servers[@]}"; do
 	[[ " ${server_names[*]} " == *" $server "* ]] ||
 		{ echo "callgrind.sh: no server is called '$server': ${server_names[*]}" >&2 && exit 2; }

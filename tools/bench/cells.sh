@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2034 # what is set is for who sources it
-# What is measured, for run.sh: `cells`, and the load of each.
+# shellcheck shell=bash disable=SC2034,SC2154 # what is set is for who sources it
+# What is measured, for run.sh, which sets `seconds`: `cells`, and the load of each.
 
-cells=(blocking-1-64)
+cells=()
 for connections in 1 2 10 50 150 500 1000 5000 10000; do
 	for size in 64 512 1000; do
 		cells+=("ping-$connections-$size")
@@ -9,20 +9,28 @@ for connections in 1 2 10 50 150 500 1000 5000 10000; do
 done
 cells+=(ping-50-16384 stream-1 stream-8 churn-16 mixed-50 ping-100-64 parked-100-18000)
 
-# cell_load NAME: sets `load_options`, and `connections`, how many the server will have.
+# cell_load NAME: sets `load_options`, of the echoload that is measured, and `connections`, how many the server will have in
+# all; `beside`, how many of them another echoload has, which is started before, and `beside_options`. A single ping-pong
+# connection is the round trip too: echoload waits in the kernel, as a client in recv(2) does.
 cell_load() {
 	local mode first second
 	IFS=- read -r mode first second <<<"$1"
-	connections=$first
+	beside=0
+	beside_options=()
 	case $mode in
 	parked)
-		connections=$((first + second))
-		load_options=(--mode ping --connections "$first" --idle "$second" --size 64)
+		beside=$second
+		# Of the ports of one address the kernel gives out half quickly.
+		beside_options=(--mode idle --connections "$second" --duration never --source "127.0.0.1,127.0.0.2")
+		load_options=(--connections "$first")
 		;;
 	mixed)
-		connections=$((first + 1))
-		load_options=(--mode mixed --connections "$first" --size 64)
+		beside=1
+		beside_options=(--mode stream --duration "${seconds}s")
+		load_options=(--connections "$first")
 		;;
+	stream) load_options=(--mode stream --connections "$first") ;;
 	*) load_options=(--mode "$mode" --connections "$first" --size "${second:-64}") ;;
 	esac
+	connections=$((first + beside))
 }

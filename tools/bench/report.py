@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from results import Results, compare
+from results import LIMITED, Results, compare
 from targets import against_best, rows
 
 BEGIN = "<!-- made by tools/bench/run.sh: begin -->"
@@ -16,7 +16,6 @@ END = "<!-- made by tools/bench/run.sh: end -->"
 SKELETON = f"# Benchmarks\n\n{BEGIN}\n{END}\n\n## Analysis\n"
 TITLES = {
     "ping": "Ping-pong, messages of {} bytes",
-    "blocking": "Round trip, 1 connection, client blocking in recv, {} bytes",
     "stream": "Bulk streaming",
     "churn": "Connect, echo 64 bytes, close",
     "mixed": "50 ping-pong connections beside one bulk stream",
@@ -25,9 +24,10 @@ TITLES = {
 LEGEND = """Ratio: rate over the yardstick's in the same round, median of the rounds. Noise: how far the same median of the
 yardstick's second run over its first is from 1, and twice the standard error of that median; below it nothing is a
 difference. `=`: a tie, the difference is within the noise; `?`: it is within a noise of more than 10 %, which says
-nothing. CPU: of the server, per message or MB echoed; busy: how much of a CPU that was; load busy: the same of the load
-generator, which near 1.00 was the limit. Memory: resident at the end; of several processes the sum of their
-proportional shares. Times are in µs."""
+nothing. CPU: of the server, per message or MB echoed; busy: how much of a CPU that was; load busy: the same of the
+threads of the load generator, echoload, and verdict: what it says of most rounds. `†`: CLIENT-BOUND, the generator was
+the limit, and the figure is at least as much its own as the server's. Memory: resident at the end; of several processes
+the sum of their proportional shares. Times are in µs."""
 
 
 def table(head, body):
@@ -38,7 +38,7 @@ def table(head, body):
 def group_of(cell):
     """Cells that make one table: those of a mode with one message size."""
     parts = cell.split("-")
-    return parts[0], parts[2] if parts[0] in ("ping", "blocking") else ""
+    return parts[0], parts[2] if parts[0] == "ping" else ""
 
 
 def connections_of(cell):
@@ -57,7 +57,8 @@ def ratio_text(results, cell, server):
     if trouble:
         return f"{ratio:.2f} ({trouble})"
     verdict = compare(ratio, results.noise(cell)) if server != results.yardstick else ""
-    return f"{ratio:.2f}" + {"tie": " =", "inconclusive": " ?"}.get(verdict, "")
+    limited = " †" if results.figure(cell, server).verdict == LIMITED else ""
+    return f"{ratio:.2f}" + {"tie": " =", "inconclusive": " ?"}.get(verdict, "") + limited
 
 
 def noise_text(noise):
@@ -66,7 +67,7 @@ def noise_text(noise):
 
 def detail(results, cell):
     bulk = cell.startswith(("stream", "mixed"))
-    head = ["server", "ratio", "MB/s" if cell.startswith("stream") else "1/s", "p50", "p99", "p99.9", "CPU", "busy", "load busy", "MiB"]
+    head = ["server", "ratio", "MB/s" if cell.startswith("stream") else "1/s", "p50", "p99", "p99.9", "CPU", "busy", "load busy", "verdict", "MiB"]
     body = []
     for server in results.servers:
         figure = results.figure(cell, server)
@@ -74,7 +75,7 @@ def detail(results, cell):
             continue
         row = [server, ratio_text(results, cell, server), short(figure.rate)]
         row += [short(value or None) for value in (figure.p50, figure.p99, figure.p999)]
-        row += [f"{figure.cpu:.2f}", f"{figure.busy:.2f}", f"{figure.load_busy:.2f}", f"{figure.mib:.1f}"]
+        row += [f"{figure.cpu:.2f}", f"{figure.busy:.2f}", f"{figure.load_busy:.2f}", figure.verdict, f"{figure.mib:.1f}"]
         body.append(row + [short(figure.bulk)] if bulk else row)
     title = f"<details><summary>{cell}: noise {noise_text(results.noise(cell))}</summary>\n\n"
     return title + table(head + ["bulk MB/s"] if bulk else head, body) + "\n\n</details>"

@@ -8,6 +8,7 @@ import random
 import statistics
 
 LOUD = 0.1  # noise above which a tie says nothing
+LIMITED = "CLIENT-BOUND"  # echoload's verdict where the load generator was the limit
 
 
 def compare(ratio, noise, more_is_better=True):
@@ -27,8 +28,42 @@ def _spread(values):
     return 2 * statistics.stdev(medians)
 
 
+def noise_of(pairs):
+    """How far from 1 the second ÷ the first of what should be the same comes out as a median over the pairs, and how
+    well that median is known: what a ratio must exceed to be a difference. None where it cannot be told."""
+    if len(pairs) < 2:
+        return None
+    ratios = [math.log(second / first) for first, second in pairs]
+    return math.expm1(abs(statistics.median(ratios)) + _spread(ratios))
+
+
+def _figures(loads):
+    """What echoload has measured in one run, from its JSON: that of the load that matters first, then of the one beside
+    it, if any. A stream's latency is that of its own queue, and left out."""
+    main = loads[0]
+    working = [load for load in loads if load["configuration"]["mode"] != "idle"]
+    streams = [load for load in loads if load["configuration"]["mode"] == "stream"]
+    latency = {} if main in streams else main["latency_ns"]
+    threads = [thread for load in working for thread in load["evidence"]["threads"]]
+    errors = sum(sum(load["errors"].values()) + load["faults_found"] for load in loads)
+    # What gets no echo for 2 s is closed, and tried again.
+    unserved = sum(load["errors"].get("timeout", 0) for load in loads)
+    verdicts = [load["verdict"] for load in working]
+    return {
+        "messages_per_s": main["messages_per_second"],
+        "bulk_mb_per_s": sum(load["bytes_per_second"] for load in streams) / 1e6,
+        "p50_us": latency.get("p50", 0) / 1e3,
+        "p99_us": latency.get("p99", 0) / 1e3,
+        "p999_us": latency.get("p99_9", 0) / 1e3,
+        "errors": errors - unserved,
+        "unserved": unserved,
+        "load_busy": sum(thread["user"] + thread["system"] for thread in threads),
+        "verdict": LIMITED if LIMITED in verdicts else main["verdict"],
+    }
+
+
 class Figure:
-    """A server in a cell: medians over the rounds."""
+    """A server in a cell: medians over the rounds, and the commonest verdict."""
 
     def __init__(self, runs):
         def median(key):
@@ -37,10 +72,10 @@ class Figure:
         self.rate = median("rate")
         self.p50, self.p99, self.p999 = median("p50_us"), median("p99_us"), median("p999_us")
         self.bulk = median("bulk_mb_per_s")
-        self.cpu = statistics.median(run["server_cpu_us"] / max(run["units"], 1) for run in runs)
-        self.busy = statistics.median(run["server_cpu_us"] / run["seconds"] / 1e6 for run in runs)
-        self.load_busy = statistics.median(run["load_cpu_us"] / run["seconds"] / 1e6 for run in runs)
+        self.cpu = statistics.median(1e6 * run["server_busy"] / max(run["rate"], 1) for run in runs)
+        self.busy, self.load_busy = median("server_busy"), median("load_busy")
         self.mib = median("server_kib") / 1024
+        self.verdict = statistics.mode(run["verdict"] for run in runs)
 
 
 class Results:
@@ -79,9 +114,8 @@ class Results:
         elif "failed" in entry:
             self.failed.setdefault(which, []).append((session, entry["failed"]))
         else:
-            bulk = cell.startswith("stream")
-            entry["rate"] = entry["bulk_mb_per_s" if bulk else "messages_per_s"]
-            entry["units"] = entry["rate"] * entry["seconds"]
+            entry.update(_figures(entry.pop("loads")))
+            entry["rate"] = entry["bulk_mb_per_s" if cell.startswith("stream") else "messages_per_s"]
             self.runs.setdefault(which, {})[session, entry["round"], entry["run"]] = entry
             # What went wrong in an earlier session has been put right since.
             self.skipped.pop(which, None)
@@ -120,13 +154,9 @@ class Results:
 
     @functools.cache
     def noise(self, cell, key="rate"):
-        """How far from 1 the yardstick's second run ÷ its first comes out as a median over the rounds, and how well
-        that median is known: what a ratio must exceed to be a difference. None where it cannot be told."""
+        """noise_of the yardstick's two runs in each round."""
         pairs = [pair for pair in self._by_round((cell, self.yardstick), key).values() if len(pair) == 2]
-        if len(pairs) < 2:
-            return None
-        ratios = [math.log(second / first) for first, second in pairs]
-        return math.expm1(abs(statistics.median(ratios)) + _spread(ratios))
+        return noise_of(pairs)
 
     def best_peer(self, cell, key, more_is_better=True):
         """(name, echod's ratio to it) of the peer against which echod does worst; (None, None) if there is none. The

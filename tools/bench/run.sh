@@ -9,11 +9,13 @@ root=$(cd "$here/../.." && pwd)
 source "$here/servers.sh"
 # shellcheck source=tools/bench/cells.sh
 source "$here/cells.sh"
+# shellcheck source=tools/bench/measure.sh
+source "$here/measure.sh"
 
 yardstick=epoll
 rounds=5
 seconds=2
-warm_up=0.5
+warm_up=500 # ms
 server_cpu=0
 load_cpu=1
 output=
@@ -28,9 +30,10 @@ append=false
 usage() {
 	cat <<END
 Usage: tools/bench/run.sh [OPTION]...
-Benchmarks echod and its peers: installs and builds what is missing, runs every
-server in every cell in interleaved rounds, the yardstick ($yardstick) twice in each,
-and writes a report. The whole of it takes hours; --quick some minutes.
+Benchmarks echod and its peers with echoload: installs and builds what is missing,
+runs every server in every cell in interleaved rounds, the yardstick ($yardstick)
+twice in each, and writes a report. The whole of it takes hours; --quick some
+minutes.
 
 Options:
   -q, --quick             a few cells; only echod, the yardstick and the polling
@@ -67,9 +70,9 @@ number() {
 }
 
 quick() {
-	wanted_cells+=(blocking-1-64 ping-1-64 ping-50-64 ping-1000-64 stream-1 churn-16 mixed-50)
+	wanted_cells+=(ping-1-64 ping-50-64 ping-1000-64 stream-1 churn-16 mixed-50)
 	seconds=1
-	warm_up=0.3
+	warm_up=300
 	((${#wanted_servers[@]})) || wanted_servers=(echod pingpair)
 }
 
@@ -162,7 +165,6 @@ describe() {
 }
 
 server_pid=
-load_pid=
 
 # stop_server: ends the server's process group, which is ours alone, and waits until it is gone.
 stop_server() {
@@ -178,7 +180,7 @@ stop_server() {
 }
 
 clean_up() {
-	[[ ! $load_pid ]] || kill -TERM "$load_pid" 2>/dev/null || true
+	stop_loads
 	stop_server
 }
 
@@ -198,7 +200,7 @@ start_server() {
 
 # run_one ROUND CELL SERVER RUN: one run; its result, or why there is none, goes to the results.
 run_one() {
-	local line why most connections load_options warm=$warm_up status=0
+	local why most connections load_options beside beside_options usage loads files status=0
 	local head="\"round\": $1, \"cell\": \"$2\", \"server\": \"$3\", \"run\": $4"
 	cell_load "$2"
 	server_most "$3"
@@ -206,24 +208,22 @@ run_one() {
 		record "$head, \"skipped\": \"more than $most connections\"}"
 		return
 	fi
-	# A crowd takes a while until everybody has had a first echo.
-	((connections < 1000)) || warm=1.5
+	files=("$bench/load.json")
+	((beside == 0)) || files+=("$bench/beside.json")
+	rm -f "${files[@]}"
+	: >"$bench/load.err"
 	start_server "$3"
-	timeout -k 5 $((seconds + 60)) taskset -c "$load_cpu" "$bench/load" "${load_options[@]}" \
-		--duration "${seconds}s" --warm-up "${warm}s" --group "$server_pid" "$port" \
-		>"$bench/load.out" 2>"$bench/load.err" </dev/null &
-	load_pid=$!
-	wait "$load_pid" || status=$?
-	load_pid=
-	kill -0 "$server_pid" 2>/dev/null || status=99
-	stop_server
-	line=$(<"$bench/load.out")
-	if [[ $line == '{'* ]] && ((status < 2)); then
-		record "$head, ${line#\{}"
+	measure || status=$?
+	clean_up
+	[[ -s ${files[0]} && -s ${files[-1]} ]] || ((status > 1)) || status=99
+	# Each ends with a line }.
+	if ((status < 2)) && loads=$(sed '$!s/^}$/},/' "${files[@]}" | tr -s ' \n' ' '); then
+		record "$head, $usage, \"loads\": [$loads]}"
 	else
 		why=$(cat "$bench/load.err" "$bench/server.log" | sed -n 1p | tr -cd '[:alnum:] .,:;/()_-')
 		# The same reason in every round is to be one reason.
 		why=${why//$port/PORT}
+		((status != 4)) || why="no echo came"
 		record "$head, \"failed\": \"${why:-status $status}\"}"
 	fi
 }
@@ -260,7 +260,8 @@ if $build; then
 	"$here/build.sh"
 fi
 command -v python3 >/dev/null || fail 3 "there is no python3, which makes the report"
-[[ -x $bench/load && -x $echod ]] || fail 3 "there is no $bench/load or no $echod; leave out --no-build"
+echoload=$root/build/release/bin/echoload
+[[ -x $echoload && -x $echod ]] || fail 3 "there is no $echoload or no $echod; leave out --no-build"
 taskset -c "$server_cpu,$load_cpu" true || fail 2 "CPUs '$server_cpu' and '$load_cpu' cannot be used"
 $append || : >"$results"
 trap clean_up EXIT

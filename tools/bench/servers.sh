@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # what is set is for who sources it
-# The servers that are compared, for run.sh and callgrind.sh: `server_names`, and how each is started.
+# The servers that are compared, for run.sh, callgrind.sh and generator.sh: `server_names`, and how each is started.
 
 server_names=(echod epoll epoll_reuseport thread_per_conn io_uring libevent libuv go rust node python socat ncat pingpair)
 
@@ -27,4 +27,13 @@ server_most() {
 	pingpair) most=1 ;;
 	*) most=1000000 ;;
 	esac
+}
+
+# wait_for_server PID PORT: waits up to 10 s until the server, PID, takes a connection. Fails if it does not.
+wait_for_server() {
+	local deadline=$((SECONDS + 10))
+	until (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; do
+		kill -0 "$1" 2>/dev/null && ((SECONDS < deadline)) || return 1
+		sleep 0.02
+	done
 }

@@ -9,7 +9,7 @@ def _percent(noise):
     return f"(noise ± {100 * noise:.0f} %)"
 
 
-def _verdict(measured, target, noise, at_least):
+def judge(measured, target, noise, at_least):
     """`met` or `missed`; where the distance to the target is within the noise a tie, or `inconclusive`."""
     if noise is None:
         return "inconclusive"
@@ -68,7 +68,7 @@ def _ratio_row(results, what, target, ours, theirs, key, at_least):
         return what, "not in these results", "–"
     noises = [results.noise(cell, key) for cell in {ours, theirs[0] if theirs else ours}]
     noise = None if None in noises else max(noises)
-    return what, f"{ratio:.2f}", _verdict(ratio, target, noise, at_least)
+    return what, f"{ratio:.2f}", judge(ratio, target, noise, at_least)
 
 
 def _memory_row(results):
@@ -95,12 +95,12 @@ ELSEWHERE = (
 
 def rows(results):
     """(what, measured, verdict) for every target."""
-    epoll, mixed, parked = results.yardstick, "mixed-50", "parked-100-18000"
+    epoll, single, mixed, parked = results.yardstick, "ping-1-64", "mixed-50", "parked-100-18000"
     yield _crowd_row(results, "throughput in every cell: ≥ the best peer's", "rate", True)
     yield _crowd_row(results, "p99.9 in every cell: ≤ the best peer's", "p999_us", False)
     for what, target, ours, theirs, key, at_least in (
-        ("round trip, blocking client: ≤ 0.45 × the best peer's", 0.45, "blocking-1-64", None, "p50_us", False),
-        ("round trip: ≤ 1.15 × a polling pair's", 1.15, "blocking-1-64", ("blocking-1-64", "pingpair"), "p50_us", False),
+        ("round trip, blocking client: ≤ 0.45 × the best peer's", 0.45, single, None, "p50_us", False),
+        ("round trip: ≤ 1.15 × a polling pair's", 1.15, single, (single, "pingpair"), "p50_us", False),
         ("bulk, 1 connection: ≥ 1.3 × the yardstick", 1.3, "stream-1", ("stream-1", epoll), "rate", True),
         ("ping-pong p99 beside a bulk stream: ≤ 2 × without", 2, mixed, ("ping-50-64", "echod"), "p99_us", False),
         ("bulk beside ping-pong: ≥ 0.5 × its rate alone", 0.5, mixed, ("stream-1", "echod"), "bulk_mb_per_s", True),

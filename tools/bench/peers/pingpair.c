@@ -1,6 +1,6 @@
 // The server's half of a polling pair, the floor of a round trip: one connection at a time, and
-// recv(2) is asked again and again instead of sleeping. The other half is `load --mode blocking` or
-// `--mode spin`. `pingpair PORT`
+// recv(2) is asked again and again instead of sleeping. The other half is echoload with one
+// connection. `pingpair PORT`
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
