@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # soak.sh [ROUNDS]: what takes too long for test.sh. Under the release preset, 64 clients echo 100 MiB each through 4
 # workers, every byte compared; newcomers are served beside 10,000 silent and 1,000 stuck clients; 18,000 are parked for
-# 10 s; five million messages wait for lost wake-ups. Then all unit and system tests ROUNDS times (default 5) under each of release, asan and tsan,
-# two at a time, so that a test that flakes shows. Exits with 0 only if all went well.
+# 10 s; five million messages wait for lost wake-ups; the stress test runs for five minutes; echoload verifies 10^11
+# bytes without a false alarm, and its verdict has to be right in 95 of 100 runs. Then all unit and system tests ROUNDS
+# times (default 5) under each of release, asan and tsan, two at a time, so that a test that flakes shows. Exits with 0
+# only if all went well.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,6 +31,23 @@ time ECHOD_TEST_CROWD=18000 ECHOD_TEST_SPAN_MS=10000 timeout 1800 build/release/
 
 echo "=== five million messages through 1, 2 and 3 workers"
 time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_wakeups
+
+echo "=== five minutes of everything at once"
+timeout 600 tools/stress.sh --build build/release --seconds 300
+
+echo "=== 10^11 clean bytes: no false alarm"
+sockets=$(mktemp -d)
+build/release/bin/echod --listen "unix:$sockets/echo" --control "$sockets/control" >"$sockets/log" 2>&1 &
+echod=$!
+trap 'kill "$echod"; rm -r "$sockets"' EXIT
+until [[ -S $sockets/control ]]; do
+	kill -0 "$echod" && sleep 0.1
+done
+timeout 1800 build/release/bin/echoload "unix:$sockets/echo" --mode stream --connections 4 --count 1600000 \
+	--allow-client-bound --expect 'bytes_verified>=97g' --expect 'faults==0' --expect 'errors==0'
+
+echo "=== echoload's verdict, 100 runs of each scene"
+time ECHOLOAD_VERDICT_RUNS=100 timeout 7200 build/release/tests/system/system_echoload_verdict
 
 for preset in release asan tsan; do
 	echo "=== $preset, $rounds rounds"

@@ -1,0 +1,60 @@
+// Faulty clients of the control socket. Together they leave some of its 16 places to those who ask
+// properly, as those must always be answered. One thread.
+#include "check.h"
+#include "ctl.h"
+#include "fault.h"
+#include "peer.h"
+
+// Sends what is left of its share of random bytes. Returns false once the server has closed.
+static bool go_on_garbage(struct fault_client *client)
+{
+	char bytes[4096];
+	pattern_fill(client->seed, client->sent, bytes, sizeof(bytes));
+	if (peer_send_some(client->fd, bytes, pattern_number(&client->numbers, 1, sizeof(bytes))) <
+		    0 ||
+	    client->sent++ >= 5)
+		return fault_leave(client);
+	return true;
+}
+
+static bool begin_half_line(struct fault_client *client)
+{
+	peer_send_some(client->fd, "stats js", pattern_number(&client->numbers, 1, 8));
+	return true;
+}
+
+// Stays until it is closed, or has had enough.
+static bool go_on_waiting(struct fault_client *client)
+{
+	if (!peer_is_readable(client->fd))
+		return fault_stay(client);
+	peer_close(client->fd);
+	return false;
+}
+
+// Asks for as much as goes, and reads none of it.
+static bool go_on_deaf(struct fault_client *client)
+{
+	static const char requests[] = "connections json\nstats prometheus\n";
+	if (peer_send_some(client->fd, requests, sizeof(requests) - 1) >= 0)
+		return fault_stay(client);
+	peer_close(client->fd);
+	return false;
+}
+
+static bool begin_vanish(struct fault_client *client)
+{
+	static const char requests[] = "stats json\nworkers\nconnections\nno-such";
+	peer_send_some(client->fd, requests,
+		       pattern_number(&client->numbers, 0, sizeof(requests) - 1));
+	return fault_leave(client);
+}
+
+const struct fault control_faults[] = {
+	{"control: silent", true, 1, 50, NULL, go_on_waiting},
+	{"control: garbage", true, 1, 50, NULL, go_on_garbage},
+	{"control: half a line", true, 2, 50, begin_half_line, go_on_waiting},
+	{"control: never reads", true, 2, 20, NULL, go_on_deaf},
+	{"control: vanishes", true, 1, 50, begin_vanish, NULL},
+};
+const size_t control_fault_count = sizeof(control_faults) / sizeof(control_faults[0]);

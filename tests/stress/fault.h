@@ -1,0 +1,39 @@
+// Clients that do what no client should, again and again, and the little that even they can check:
+// what comes back is what was sent. What goes wrong ends the process. One thread.
+#ifndef ECHOD_TESTS_FAULT_H
+#define ECHOD_TESTS_FAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fault_client {
+	int fd;		  // -1: not connected
+	uint64_t numbers; // state of its random numbers, see pattern_number
+	uint64_t seed;	  // of the stream that it sends
+	uint64_t goal;	  // the stream's length, where that matters
+	uint64_t sent, received;
+	uint64_t until; // the moment at which it does something else
+	bool ending;	// has ended its side, and waits for the server to
+};
+
+// A kind of faulty client. Both functions return whether it goes on; if not, they have closed it.
+struct fault {
+	const char *name;
+	bool control;				    // of the control socket
+	unsigned clients;			    // as many at once
+	unsigned pause_ms;			    // between its steps
+	bool (*begin)(struct fault_client *client); // NULL: nothing to do
+	bool (*go_on)(struct fault_client *client); // NULL: never called
+};
+
+extern const struct fault echo_faults[], control_faults[];
+extern const size_t echo_fault_count, control_fault_count;
+
+// For those who stay a while: until a random moment, then off in one of two ways.
+bool fault_stay(struct fault_client *client);
+
+// Closes it, in order or with a reset. Returns false.
+bool fault_leave(struct fault_client *client);
+
+#endif
