@@ -339,7 +339,7 @@ void link_give_up(struct loop *loop, struct link *link)
 {
 	if (link->state == LINK_OPEN || link->state == LINK_ENDING)
 		(void)end_verify(loop, link, link->verify.suspicion != NULL);
-	if (link->state == LINK_CONNECTING && loop->now - link->moved_at >= NS_PER_S)
+	if (link->state == LINK_CONNECTING && clock_now() - link->moved_at >= NS_PER_S)
 		note_error(loop, link, LOAD_CONNECT_TIMEOUT, 0);
 	messages_abandon(loop, link, true);
 	close_link(loop, link, CLOCK_NEVER);
