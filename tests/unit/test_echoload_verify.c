@@ -9,7 +9,7 @@
 #define LONG 300000		    // of some
 #define LARGEST ((size_t)256 << 10) // bytes taken at once
 #define MOST 10000		    // bytes of a fault
-#define SEEDS (sizeof(ECHOD_SANITIZE) > 1 ? 200U : 1000U)
+#define SEEDS (sizeof(ECHOD_SANITIZE) > 1 ? 50U : 1000U)
 #define CLEAN (8 << 20) // bytes in pieces of each larger size
 
 static struct heard heard;
