@@ -217,6 +217,18 @@ static void every_verdict_tells_what_else_was_seen(void **state)
 	assert_false(tells("the server:") || tells("workers") || tells("unread"));
 }
 
+static void our_own_lateness_is_told(void **state)
+{
+	offer(10000);
+	hdr_record(&lateness, 2 * NS_PER_MS);
+	evidence.lateness_p99 = 2e6;
+	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
+	assert_true(tells("we were late ourselves, p99 2.0 ms: that is part of the latency"));
+	evidence.lateness_p99 = 0.9e6;
+	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
+	assert_false(tells("we were late ourselves"));
+}
+
 static void what_fails_all_the_time_is_inconclusive(void **state)
 {
 	evidence.failing = 0.19;
@@ -300,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup(a_path_that_loses_is_network_bound, begin),
 		cmocka_unit_test_setup(between_free_and_full_nothing_is_known, begin),
 		cmocka_unit_test_setup(every_verdict_tells_what_else_was_seen, begin),
+		cmocka_unit_test_setup(our_own_lateness_is_told, begin),
 		cmocka_unit_test_setup(what_fails_all_the_time_is_inconclusive, begin),
 		cmocka_unit_test_setup(what_fails_says_more_than_all_else, begin),
 		cmocka_unit_test_setup(no_line_is_cut_or_left_out, begin),

@@ -87,6 +87,8 @@ static void what_waits_for_an_unknown_server_is_server_bound(void **state)
 {
 	evidence.thread_busy = 0.84;
 	reaches(VERDICT_SERVER_BOUND, "we waited for it");
+	config.target_count = 2;
+	reaches(VERDICT_INCONCLUSIVE, "we waited, but for which of the targets");
 }
 
 static void what_stops_us_is_not_the_server(void **state)

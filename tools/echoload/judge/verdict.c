@@ -17,6 +17,7 @@
 // Of the run: how long the longest answer may take, for what was due at the end to be no sign of a
 // backlog.
 #define SHORT 0.02
+#define OWN 0.3		 // of the latency: so much of it is our own lateness, and worth a word
 #define PATH 0.5	 // of the mean latency: so much is the path's, and the network decides
 #define WINDOW 0.5	 // of the sending time: the peer does not read
 #define RESENDING 0.2	 // of the connections' time lost by sending again
@@ -206,6 +207,10 @@ static enum verdict_kind judge_from_afar(struct verdict *verdict, const struct l
 		say(verdict, "neither its window nor the path was full all the time");
 		return VERDICT_INCONCLUSIVE;
 	}
+	if (config->target_count > 1) {
+		say(verdict, "we waited, but for which of the targets is not known");
+		return VERDICT_INCONCLUSIVE;
+	}
 	if (evidence->least_round_trip == 0 && config->targets[0].as.any.sa_family != AF_UNIX) {
 		say(verdict, "we waited for it, but how long the path is is not known");
 		return VERDICT_INCONCLUSIVE;
@@ -296,6 +301,10 @@ void verdict_reach(struct verdict *verdict, const struct load_config *config,
 	verdict->kind = judge(verdict, config, facts, evidence);
 	const struct far_end_view *server = &evidence->server;
 	char text[16];
+	double own = evidence->lateness_p99;
+	if (own > 1e6 && own > OWN * (double)hdr_percentile(facts->latency, 99))
+		say(verdict, "we were late ourselves, p99 %s: that is part of the latency",
+		    units_format_duration((uint64_t)own, text, sizeof(text)));
 	say(verdict, "our threads: %.0f %% of a CPU at most, %.0f %% of it in the kernel",
 	    100 * evidence->thread_busy, 100 * evidence->kernel);
 	if (server->process_known)

@@ -117,7 +117,7 @@ static void show_interval(struct outputs *outputs, const struct result_interval 
 		.bytes_per_second = seconds > 0 ? (double)interval->bytes / seconds : 0,
 		.p50 = hdr_percentile(&outputs->sum->latency, 50),
 		.p99 = hdr_percentile(&outputs->sum->latency, 99),
-		.errors = outputs->errors,
+		.errors = interval->errors,
 	};
 	screen_interval(outputs->screen, &moment);
 }
@@ -144,7 +144,6 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 		.errors = load_errors_total(&sum->errors),
 	};
 	outputs->messages += done.messages;
-	outputs->errors += done.errors;
 	if (done.length > 0) {
 		// Without memory the result goes without this interval; the sums are complete.
 		(void)result_add_interval(&outputs->result, &done, &sum->latency);

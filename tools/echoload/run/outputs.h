@@ -25,7 +25,7 @@ struct outputs {
 	// The interval that is being put together, of one or more of the engine's.
 	struct book *sum;
 	uint64_t from;
-	uint64_t messages, errors; // until now
+	uint64_t messages; // until now
 };
 
 // Looks at the files, so that one which cannot be written is known before the load begins. They are

@@ -28,7 +28,7 @@ struct screen_moment {
 	double rate;		  // messages a second; this and what follows but `errors` lately
 	double bytes_per_second;
 	uint64_t p50, p99; // ns, 0: nothing came
-	uint64_t errors;   // until now
+	uint64_t errors;   // until now; of a line of an interval, in it
 };
 
 // Draws the progress over that of before; nothing unless it is a terminal.
