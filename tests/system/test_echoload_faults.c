@@ -14,9 +14,11 @@
 #include "load.h"
 
 #define FAULTS 1000 // of each kind
-#define FEWER (sizeof(ECHOD_SANITIZE) > 1 ? 5U : 1U)
-#define PIECED "1000" // messages of each load that only comes in pieces
-#define SHOWN 5	      // differences
+#define FEWER (sizeof(ECHOD_SANITIZE) > 1 ? 10U : 1U)
+#define PIECED                              \
+	(sizeof(ECHOD_SANITIZE) > 1 ? "300" \
+				    : "1000") // messages of each load that only comes in pieces
+#define SHOWN 5				      // differences
 
 // A mode, and where in the stream of a connection there may be faults.
 struct manner {

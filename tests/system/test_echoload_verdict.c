@@ -1,5 +1,5 @@
 // Scenario: echoload's verdict, with the server, the generator or the path between them slowed down
-// on purpose. ECHOLOAD_VERDICT_RUNS says how often each (default 2, with a sanitizer 1); of 20 runs
+// on purpose. ECHOLOAD_VERDICT_RUNS says how often each (default 2); of 20 runs
 // 19 have to be right, and none may be confidently wrong.
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,7 +167,7 @@ static void test_scene(void **state)
 	const char *only = getenv("ECHOLOAD_VERDICT_SCENE");
 	if (only && !strstr(scene->name, only))
 		return;
-	size_t runs = crowd_number("ECHOLOAD_VERDICT_RUNS", sizeof(ECHOD_SANITIZE) > 1 ? 1 : 2);
+	size_t runs = crowd_number("ECHOLOAD_VERDICT_RUNS", 2);
 	size_t count[4] = {0};
 	struct daemon *daemon = daemon_start("--workers", "4", NULL);
 	throttle_pin(process_pid(daemon->process), SERVER_CPU);
