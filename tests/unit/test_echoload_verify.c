@@ -10,7 +10,7 @@
 #define LARGEST ((size_t)256 << 10) // bytes taken at once
 #define MOST 10000		    // bytes of a fault
 #define SEEDS (sizeof(ECHOD_SANITIZE) > 1 ? 50U : 1000U)
-#define CLEAN (8 << 20) // bytes in pieces of each larger size
+#define CLEAN ((sizeof(ECHOD_SANITIZE) > 1 ? 1U : 32U) << 18) // bytes in pieces of each larger size
 
 static struct heard heard;
 
