@@ -53,15 +53,15 @@ static double analytic_p99(const struct odd_server *server, uint64_t begin)
 	return (double)percentile_99(latency, DUE);
 }
 
-// The stops are those that were planned: one a second, of that length or, when others had the CPU,
-// a little longer.
+// The stops are those that were planned: one a second, of about that length as others may have the
+// CPU when one begins or ends. The first one may have begun before the server did.
 static void expect_stops(const struct odd_server *server)
 {
 	size_t count, long_ones = 0;
 	const struct odd_span *spans = odd_spans(server, &count);
 	for (size_t i = 0; i < count; i++)
-		long_ones += spans[i].to - spans[i].from > STOP - LATE;
-	assert_true(long_ones >= SECONDS);
+		long_ones += spans[i].to - spans[i].from > STOP / 10 * 9;
+	assert_true(long_ones >= SECONDS - 1);
 }
 
 static void expect_all_counted(const json_t *result)
