@@ -67,11 +67,12 @@ static size_t pending_bytes(const struct control *control)
 	return pending;
 }
 
-// Whether something of the client's, a request perhaps, has come that has not been looked at.
+// Whether something of the client's, a request perhaps, has come that has not been looked at, and
+// the client is there to be answered.
 static bool has_unread(const struct session *session)
 {
 	struct pollfd pollfd = {.fd = session->fd, .events = POLLIN};
-	return poll(&pollfd, 1, 0) > 0;
+	return poll(&pollfd, 1, 0) > 0 && !(pollfd.revents & POLLHUP);
 }
 
 // A free slot, made free if need be by closing the client that has been silent the longest; NULL
