@@ -1,6 +1,7 @@
 // Scenario: echoload's verdict, with the server, the generator or the path between them slowed down
-// on purpose. ECHOLOAD_VERDICT_RUNS says how often each (default 2); of 20 runs
-// 19 have to be right, and none may be confidently wrong.
+// on purpose: on this machine, and with the server on another host, as far as one can tell.
+// ECHOLOAD_VERDICT_RUNS says how often each (default 2); of 20 runs 19 have to be right, and none
+// may be confidently wrong.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "crowd.h"
 #include "daemon.h"
 #include "load.h"
+#include "path.h"
 #include "place.h"
 #include "stats.h"
 #include "throttle.h"
@@ -28,6 +30,8 @@ struct scene {
 	struct throttle *(*slow)(const struct daemon *daemon, struct process *client);
 	bool proxy; // it is one, to go through
 	bool blind; // without --control
+	// The server is at the far end of this path, and nothing is known of it: blind too.
+	const struct path_spec *path;
 };
 
 static struct throttle *server_quota(const struct daemon *daemon, struct process *client)
@@ -69,18 +73,86 @@ static struct throttle *paced_path(const struct daemon *daemon, struct process *
 	return client ? NULL : throttle_pacing_proxy(daemon->port, 128 << 10);
 }
 
+static struct throttle *server_slow(const struct daemon *daemon, struct process *client)
+{
+	return client ? NULL : throttle_stop_and_go(process_pid(daemon->process), 0.1);
+}
+
+#define LONG                           \
+	{                              \
+		.delay = 5 * NS_PER_MS \
+	}
+#define SHORT                      \
+	{                          \
+		.delay = NS_PER_MS \
+	}
+#define LOSSY                                       \
+	{                                           \
+		.delay = NS_PER_MS, .per_mille = 60 \
+	}
+#define NARROW                                                       \
+	{                                                            \
+		.delay = NS_PER_MS, .rate = 2000000, .queue = 200000 \
+	}
+
+static const struct path_spec long_path = {LONG, LONG};
+static const struct path_spec short_path = {SHORT, SHORT};
+static const struct path_spec lossy_path = {LOSSY, LOSSY};
+static const struct path_spec narrow_there = {NARROW, SHORT};
+static const struct path_spec narrow_back = {SHORT, NARROW};
+
 static const struct scene scenes[] = {
-	{"server: quota", "SERVER-BOUND", {"-c", "10"}, server_quota, false, false},
-	{"server: stop and go", "SERVER-BOUND", {"-c", "10"}, server_stopped, false, false},
-	{"server: neighbour", "SERVER-BOUND", {"-c", "10"}, server_neighbour, false, false},
-	{"client: quota", "CLIENT-BOUND", {"-c", "10"}, client_quota, false, false},
-	{"client: stop and go", "CLIENT-BOUND", {"-c", "10"}, client_stopped, false, false},
-	{"client: neighbour", "CLIENT-BOUND", {"-c", "10"}, client_neighbour, false, false},
-	{"path: paced", "NETWORK-BOUND", {"-c", "10"}, paced_path, true, false},
-	{"server: quota, blind", "SERVER-BOUND", {"-c", "10"}, server_quota, false, true},
+	{"server: quota", "SERVER-BOUND", {"-c", "10"}, .slow = server_quota},
+	{"server: stop and go", "SERVER-BOUND", {"-c", "10"}, .slow = server_stopped},
+	{"server: neighbour", "SERVER-BOUND", {"-c", "10"}, .slow = server_neighbour},
+	{"client: quota", "CLIENT-BOUND", {"-c", "10"}, .slow = client_quota},
+	{"client: stop and go", "CLIENT-BOUND", {"-c", "10"}, .slow = client_stopped},
+	{"client: neighbour", "CLIENT-BOUND", {"-c", "10"}, .slow = client_neighbour},
+	{"path: paced", "NETWORK-BOUND", {"-c", "10"}, .slow = paced_path, .proxy = true},
+	{"server: quota, blind", "SERVER-BOUND", {"-c", "10"}, .slow = server_quota, .blind = true},
 	// What answers is idle: it may be a proxy, or a server that waits itself.
-	{"path: paced, blind", "INCONCLUSIVE", {"-c", "10"}, paced_path, true, true},
-	{"nothing: low rate", "RATE-LIMITED", {"-c", "10", "--rate", "200"}, NULL, false, false},
+	{"path: paced, blind",
+	 "INCONCLUSIVE",
+	 {"-c", "10"},
+	 .slow = paced_path,
+	 .proxy = true,
+	 .blind = true},
+	{"nothing: low rate", "RATE-LIMITED", {"-c", "10", "--rate", "200"}, .slow = NULL},
+	{"far, path: long", "NETWORK-BOUND", {"-c", "10"}, .path = &long_path},
+	{"far, path: lossy", "NETWORK-BOUND", {"-c", "10"}, .path = &lossy_path},
+	{"far, path: narrow there",
+	 "NETWORK-BOUND",
+	 {"-c", "10", "-s", "16k"},
+	 .path = &narrow_there},
+	{"far, path: narrow back", "NETWORK-BOUND", {"-c", "500"}, .path = &narrow_back},
+	{"far, path: narrow there, stream",
+	 "NETWORK-BOUND",
+	 {"-c", "2", "-m", "stream"},
+	 .path = &narrow_there},
+	{"far, path: narrow back, stream",
+	 "NETWORK-BOUND",
+	 {"-c", "2", "-m", "stream"},
+	 .path = &narrow_back},
+	{"far, server: slow",
+	 "SERVER-BOUND",
+	 {"-c", "10"},
+	 .slow = server_slow,
+	 .path = &short_path},
+	{"far, server: slow, large",
+	 "SERVER-BOUND",
+	 {"-c", "10", "-s", "16k"},
+	 .slow = server_slow,
+	 .path = &short_path},
+	// What TCP tells of a stream is little.
+	{"far, server: slow, stream",
+	 "INCONCLUSIVE",
+	 {"-c", "2", "-m", "stream"},
+	 .slow = server_slow,
+	 .path = &short_path},
+	{"far, nothing: low rate",
+	 "RATE-LIMITED",
+	 {"-c", "10", "--rate", "200"},
+	 .path = &short_path},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
@@ -94,7 +166,7 @@ static struct process *start_load(const struct scene *scene, const char *target,
 	size_t count = 9;
 	for (size_t i = 0; scene->options[i]; i++)
 		arguments[count++] = scene->options[i];
-	if (!scene->blind) {
+	if (!scene->blind && !scene->path) {
 		arguments[count++] = "--control";
 		arguments[count++] = control;
 	}
@@ -130,6 +202,8 @@ static bool was_disturbed(const struct scene *scene, const char *verdict, const 
 	// Where it is the path that is slowed down, the server has a CPU to itself.
 	if (strcmp(verdict, "SERVER-BOUND") == 0)
 		return strcmp(scene->verdict, "NETWORK-BOUND") == 0 && starved > 0.1;
+	if (strcmp(verdict, "INCONCLUSIVE") == 0 && evidence_of(result, "stolen") > 0.1)
+		return true;
 	bool owned = strcmp(verdict, "CLIENT-BOUND") == 0 || strcmp(verdict, "INCONCLUSIVE") == 0;
 	return owned && strcmp(scene->verdict, "CLIENT-BOUND") != 0 &&
 	       (evidence_of(result, "thread_waiting") > 0.1 ||
@@ -141,11 +215,11 @@ static enum outcome judge(const struct scene *scene, const json_t *result)
 	const char *verdict = json_string_value(json_object_get(result, "verdict"));
 	if (strcmp(verdict, scene->verdict) == 0)
 		return RIGHT;
+	char *evidence = json_dumps(json_object_get(result, "evidence"), JSON_COMPACT);
+	printf("%s: %s %s\n", scene->name, verdict, evidence);
+	free(evidence);
 	if (was_disturbed(scene, verdict, result))
 		return DISTURBED;
-	char *evidence = json_dumps(json_object_get(result, "evidence"), JSON_COMPACT);
-	print_message("%s: %s %s\n", scene->name, verdict, evidence);
-	free(evidence);
 	return strcmp(verdict, "INCONCLUSIVE") == 0 ? UNDECIDED : WRONG;
 }
 
@@ -153,7 +227,7 @@ static enum outcome play(const struct scene *scene, const struct daemon *daemon)
 {
 	char target[32];
 	struct throttle *before = scene->slow ? scene->slow(daemon, NULL) : NULL;
-	snprintf(target, sizeof(target), "127.0.0.1:%u",
+	snprintf(target, sizeof(target), "%s:%u", scene->path ? PATH_FAR : "127.0.0.1",
 		 (unsigned)(scene->proxy ? throttle_port(before) : daemon->port));
 	struct process *load = start_load(scene, target, daemon->control);
 	struct throttle *after = scene->slow ? scene->slow(daemon, load) : NULL;
@@ -167,6 +241,17 @@ static enum outcome play(const struct scene *scene, const struct daemon *daemon)
 	return outcome;
 }
 
+static struct daemon *start_server(const struct path *path)
+{
+	if (!path)
+		return daemon_start("--workers", "4", NULL);
+	path_go_far(path);
+	static const char address[] = PATH_FAR ":0";
+	struct daemon *daemon = daemon_start("--listen", address, "--workers", "4", NULL);
+	path_go_near(path);
+	return daemon;
+}
+
 static void test_scene(void **state)
 {
 	const struct scene *scene = *state;
@@ -175,7 +260,8 @@ static void test_scene(void **state)
 		return;
 	size_t runs = crowd_number("ECHOLOAD_VERDICT_RUNS", 2);
 	size_t count[4] = {0};
-	struct daemon *daemon = daemon_start("--workers", "4", NULL);
+	struct path *path = scene->path ? path_open(scene->path) : NULL;
+	struct daemon *daemon = start_server(path);
 	throttle_pin(process_pid(daemon->process), SERVER_CPU);
 	result_file = place_path("run.json");
 	uint64_t until = clock_deadline(runs * PATIENCE_WITH_OTHERS);
@@ -191,6 +277,8 @@ static void test_scene(void **state)
 		break; // each run has said so, or that it does not know: that is right too
 	}
 	daemon_stop(daemon);
+	if (path)
+		path_close(path);
 	print_message("%zu of %zu right, %zu wrong, %zu undecided; %zu disturbed\n", count[RIGHT],
 		      runs, count[WRONG], count[UNDECIDED], count[DISTURBED]);
 	assert_int_equal(count[WRONG], 0);

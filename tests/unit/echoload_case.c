@@ -38,6 +38,7 @@ int begin(void **state)
 		.served = 10000,
 		.least_round_trip = 20e3,
 		.smooth_round_trip = 20e3,
+		.server.connect_round_trip = 20e3,
 	};
 	return 0;
 }

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BACKLOG 16 // connections that nobody accepts
+
 static uint16_t port;
 static int fds[16];
 static size_t fd_count;
@@ -82,13 +84,13 @@ int listeners_teardown(void **state)
 
 void listeners_here(const char *address)
 {
-	assert_int_equal(listen(keep(bind_at(address)), 1), 0);
+	assert_int_equal(listen(keep(bind_at(address)), BACKLOG), 0);
 }
 
 pid_t listeners_child(const char *address)
 {
 	int fd = bind_at(address);
-	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(listen(fd, BACKLOG), 0);
 	assert_true(child_count < COUNT_OF(children));
 	pid_t child = fork();
 	assert_true(child >= 0);

@@ -41,14 +41,15 @@ static void evidence_is_gathered_in_shares(void **state)
 			    .system = 4 * NS_PER_S,
 			    .waited = NS_PER_S}},
 		.stalled = NS_PER_S / 4,
-		.throttled = NS_PER_S / 2,
-		.sockets = 10,
-		.retransmits = 50,
-		.least_round_trip = 150,
-		.round_trips = 2500,
-		.unread = 640,
-		.limited_window = 30,
-		.busy = 40,
+		.machine = {.throttled = NS_PER_S / 2, .wanted = 20 * NS_PER_S, .stolen = NS_PER_S},
+		.tcp = {.sockets = 10,
+			.retransmits = 57,
+			.needless = 7,
+			.least_round_trip = 150,
+			.round_trips = 2500,
+			.unread = 640,
+			.limited_window = 30,
+			.busy = 40},
 	};
 	const struct far_end_view server = {.workers_known = true, .workers_busy = 0.25};
 	config.rate = 10000;
@@ -61,6 +62,7 @@ static void evidence_is_gathered_in_shares(void **state)
 	assert_true(evidence.kernel == 0.7);
 	assert_true(evidence.stalled == 0.025);
 	assert_true(evidence.throttled == 0.05);
+	assert_true(evidence.stolen == 0.05);	// of what was wanted, on more than one CPU
 	assert_true(evidence.failing == 0.001); // 100 ms, of 10 times 10 s
 	assert_true(evidence.offered == 10100);
 	assert_true(evidence.served == 10000);
@@ -129,6 +131,39 @@ static void no_more_fails_than_there_is(void **state)
 	assert_true(failing() == 1);
 }
 
+static double stolen(uint64_t wanted, uint64_t given)
+{
+	static const struct book book;
+	static const struct far_end_view server;
+	const struct usage usage = {.machine = {.wanted = wanted, .stolen = given}};
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	return evidence.stolen;
+}
+
+// A run of 10 s. On a machine that has hardly anything to do, waiting for a CPU costs little.
+static void what_is_stolen_counts_if_it_was_needed(void **state)
+{
+	assert_true(stolen(10 * NS_PER_S, 5 * NS_PER_S) == 0.5);
+	assert_true(stolen(NS_PER_S, NS_PER_S / 2) == 0.05);
+	assert_true(stolen(100 * NS_PER_S, 5 * NS_PER_S) == 0.05);
+	assert_true(stolen(0, 0) == 0);
+}
+
+static void what_was_sent_again_needlessly_was_not_lost(void **state)
+{
+	static const struct book book;
+	static const struct far_end_view server;
+	struct usage usage = {.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.retransmitting == 0);
+	usage.tcp.needless = 11; // of some that were sent before
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.retransmitting == 0);
+	usage.tcp.retransmits = 1000; // at a time
+	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	assert_true(evidence.retransmitting == 1);
+}
+
 static void evidence_of_nothing_is_nothing(void **state)
 {
 	static const struct book book;
@@ -151,6 +186,8 @@ int main(void)
 		cmocka_unit_test_setup(nobody_is_busier_than_all_the_time, begin),
 		cmocka_unit_test_setup(what_was_waited_for_in_vain_has_failed, begin),
 		cmocka_unit_test_setup(no_more_fails_than_there_is, begin),
+		cmocka_unit_test_setup(what_is_stolen_counts_if_it_was_needed, begin),
+		cmocka_unit_test_setup(what_was_sent_again_needlessly_was_not_lost, begin),
 		cmocka_unit_test_setup(evidence_of_nothing_is_nothing, begin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

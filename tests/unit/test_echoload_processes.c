@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "echoload/common/proc_file.h"
 #include "echoload/judge/processes.h"
 #include "listeners.h"
 
@@ -149,6 +151,19 @@ static void cpus_are_those_of_all_together(void **state)
 	assert_int_equal(processes_cpus(&processes), CPU_COUNT(&own));
 }
 
+static void what_we_do_is_wanted_of_the_cpus(void **state)
+{
+	uint64_t before, wanted, stolen_before, stolen;
+	proc_file_cpu_time(&before, &stolen_before);
+	for (uint64_t until = clock_deadline(20 * NS_PER_S);;) {
+		proc_file_cpu_time(&wanted, &stolen);
+		if (wanted - before >= 50 * NS_PER_MS)
+			break;
+		assert_true(clock_now() < until);
+	}
+	assert_true(stolen >= stolen_before && stolen - stolen_before <= wanted - before);
+}
+
 static void each_is_united_once(void **state)
 {
 	struct processes sum = {.pid = {1, 2}, .count = 2};
@@ -178,6 +193,7 @@ int main(void)
 		LISTENERS_TEST(a_path_has_its_own),
 		LISTENERS_TEST(who_is_stopped_is_seen),
 		LISTENERS_TEST(cpus_are_those_of_all_together),
+		cmocka_unit_test(what_we_do_is_wanted_of_the_cpus),
 		cmocka_unit_test(each_is_united_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ static void a_rate_that_was_served_was_the_limit(void **state)
 	// A closed loop offers no rate.
 	config.rate = 0;
 	evidence.offered = 0;
-	reaches(VERDICT_NETWORK_BOUND, "the path alone");
+	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 900.0 us, an echo 1.0 ms");
 }
 
 static void what_is_still_on_its_way_is_no_backlog(void **state)
@@ -109,11 +109,34 @@ static void a_long_path_is_network_bound(void **state)
 	evidence.least_round_trip = 4.9e6;
 	reaches(VERDICT_SERVER_BOUND, "we waited for it");
 	evidence.least_round_trip = 6e6;
-	reaches(VERDICT_NETWORK_BOUND, "the path alone takes 6.0 ms of");
+	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 6.0 ms, an echo 10.");
 	// What is no longer than waking a thread says nothing of a path.
 	hdr_reset(&latency);
 	hdr_record(&latency, 500 * NS_PER_US);
 	evidence.least_round_trip = 490e3;
+	reaches(VERDICT_SERVER_BOUND, "we waited for it");
+	// But it is not the server's either.
+	evidence.server.connect_round_trip = 490e3;
+	reaches(VERDICT_INCONCLUSIVE, "we waited, but for the path as much as for the server");
+}
+
+// Connects beside the load wait in the queues that the load fills, and no program answers them.
+static void queues_are_of_the_path(void **state)
+{
+	evidence.server.connect_round_trip = 800e3;
+	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 800.0 us, an echo 1.0 ms");
+	evidence.server.connect_round_trip = 400e3;
+	reaches(VERDICT_SERVER_BOUND, "we waited for it");
+}
+
+static void one_message_at_a_time_tells_nothing_of_the_server(void **state)
+{
+	config.connections = 1;
+	reaches(VERDICT_SERVER_BOUND, "we waited for it"); // 1 ms is long enough
+	hdr_reset(&latency);
+	hdr_record(&latency, 100 * NS_PER_US);
+	reaches(VERDICT_INCONCLUSIVE, "we waited, but for the path as much as for the server");
+	config.pipeline = 2;
 	reaches(VERDICT_SERVER_BOUND, "we waited for it");
 }
 
@@ -135,12 +158,12 @@ static void to_connect_takes_a_round_trip_too(void **state)
 	hdr_reset(&latency);
 	hdr_record(&latency, 100300 * NS_PER_US);
 	evidence.least_round_trip = 50e6;
-	reaches(VERDICT_NETWORK_BOUND, "the path alone takes 100.0 ms of");
+	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 100.0 ms, an echo 100.");
 }
 
 static void an_unknown_path_is_inconclusive(void **state)
 {
-	evidence.least_round_trip = 0;
+	evidence.server.connect_round_trip = 0;
 	reaches(VERDICT_INCONCLUSIVE, "we waited for it, but how long the path is");
 	config.targets[0].as.any.sa_family = AF_UNIX; // there is none
 	reaches(VERDICT_SERVER_BOUND, "we waited for it");
@@ -152,17 +175,42 @@ static void who_runs_out_of_ports_is_client_bound(void **state)
 	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
 }
 
-static void a_stream_measures_its_path_all_the_time(void **state)
+static void a_stream_fills_the_path_or_the_window(void **state)
 {
 	config.mode = MODE_STREAM;
-	evidence.smooth_round_trip = 800e3; // queues on the path
-	reaches(VERDICT_NETWORK_BOUND, "the path alone takes 800.0 us of");
-	// But not while the peer does not read.
+	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was seen to be full");
 	evidence.window_limited = 0.6;
 	reaches(VERDICT_SERVER_BOUND, "we waited for it");
 	evidence.window_limited = 0.4;
-	evidence.smooth_round_trip = 20e3;
-	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was full");
+	evidence.smooth_round_trip = 800e3; // it may have waited for the server to read
+	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was seen to be full");
+	hdr_record(&latency, 100 * NS_PER_S);
+	evidence.server.connect_round_trip = 12e6;
+	reaches(VERDICT_NETWORK_BOUND,
+		"the path was full: connects beside the stream took 12.0 ms, else 20.0 us");
+	evidence.window_limited = 0.6;
+	reaches(VERDICT_SERVER_BOUND, "we waited for it");
+	// A path that is long is not full.
+	evidence.window_limited = 0;
+	evidence.least_round_trip = 8e6;
+	evidence.server.connect_round_trip = 20e6;
+	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was seen to be full");
+}
+
+static void a_machine_without_cpus_tells_nothing(void **state)
+{
+	evidence.stolen = 0.19;
+	reaches(VERDICT_SERVER_BOUND, "we waited for it");
+	evidence.stolen = 0.3;
+	reaches(VERDICT_INCONCLUSIVE,
+		"the hypervisor gave others 30 % of the CPU time wanted here");
+	evidence.server.stopped = 0.5; // if it was stopped, or waited for a CPU
+	reaches(VERDICT_INCONCLUSIVE, "the hypervisor");
+	evidence.thread_waiting = 0.5; // that would have been so in any case
+	reaches(VERDICT_CLIENT_BOUND, "others had our CPU for 50 %");
+	evidence.thread_waiting = 0;
+	offer(10000);
+	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
 }
 
 static void a_path_that_loses_is_network_bound(void **state)
@@ -286,6 +334,10 @@ static void no_line_is_cut_or_left_out(void **state)
 	assert_true(tells("bytes lay unread in each of our sockets at the end, on the average"));
 	assert_no_line_is_cut();
 	evidence.server = (struct far_end_view){0};
+	evidence.stolen = 1;
+	reaches(VERDICT_INCONCLUSIVE, "the hypervisor gave others 100 %");
+	assert_no_line_is_cut();
+	evidence.stolen = 0;
 	evidence.stalled = 0.24;
 	reaches(VERDICT_INCONCLUSIVE, "for 24 % of the time we were stopped, or the machine was: "
 				      "how much that mattered is not known");
@@ -308,7 +360,10 @@ int main(void)
 		cmocka_unit_test_setup(to_connect_takes_a_round_trip_too, begin),
 		cmocka_unit_test_setup(an_unknown_path_is_inconclusive, begin),
 		cmocka_unit_test_setup(who_runs_out_of_ports_is_client_bound, begin),
-		cmocka_unit_test_setup(a_stream_measures_its_path_all_the_time, begin),
+		cmocka_unit_test_setup(queues_are_of_the_path, begin),
+		cmocka_unit_test_setup(one_message_at_a_time_tells_nothing_of_the_server, begin),
+		cmocka_unit_test_setup(a_stream_fills_the_path_or_the_window, begin),
+		cmocka_unit_test_setup(a_machine_without_cpus_tells_nothing, begin),
 		cmocka_unit_test_setup(a_path_that_loses_is_network_bound, begin),
 		cmocka_unit_test_setup(between_free_and_full_nothing_is_known, begin),
 		cmocka_unit_test_setup(every_verdict_tells_what_else_was_seen, begin),

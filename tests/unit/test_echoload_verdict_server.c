@@ -64,6 +64,17 @@ static void when_both_are_idle_it_is_what_is_between(void **state)
 	reaches(VERDICT_NETWORK_BOUND, "both we and the server were idle");
 }
 
+// A moment of rest at the end of the run leaves some of a rate unserved too.
+static void of_a_rate_much_must_be_missing(void **state)
+{
+	see_idle_server();
+	facts.unanswered = 1;
+	offer(9500);
+	reaches(VERDICT_INCONCLUSIVE, "neither we nor the server were full");
+	offer(8900);
+	reaches(VERDICT_NETWORK_BOUND, "both we and the server were idle");
+}
+
 // A server that polls is on a CPU all the time.
 static void who_polls_is_not_busy(void **state)
 {
@@ -112,6 +123,7 @@ int main(void)
 		cmocka_unit_test_setup(a_server_in_need_is_server_bound, begin),
 		cmocka_unit_test_setup(two_that_wait_for_each_other_are_inconclusive, begin),
 		cmocka_unit_test_setup(when_both_are_idle_it_is_what_is_between, begin),
+		cmocka_unit_test_setup(of_a_rate_much_must_be_missing, begin),
 		cmocka_unit_test_setup(who_polls_is_not_busy, begin),
 		cmocka_unit_test_setup(what_waits_for_an_unknown_server_is_server_bound, begin),
 		cmocka_unit_test_setup(what_stops_us_is_not_the_server, begin),

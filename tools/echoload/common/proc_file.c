@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -78,4 +80,20 @@ uint64_t proc_file_throttled(int pid)
 		most = time > most ? time : most;
 	}
 	return most;
+}
+
+void proc_file_cpu_time(uint64_t *wanted, uint64_t *stolen)
+{
+	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, KINDS };
+	uint64_t of[KINDS] = {0};
+	char text[256];
+	*wanted = *stolen = 0;
+	if (!proc_file_read("/proc/stat", text, sizeof(text)) || strncmp(text, "cpu ", 4) != 0)
+		return;
+	char *at = text + 4;
+	for (size_t i = 0; i < KINDS; i++)
+		of[i] = strtoull(at, &at, 10);
+	uint64_t tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	*stolen = of[STEAL] * tick;
+	*wanted = *stolen + (of[USER] + of[NICE] + of[SYSTEM] + of[IRQ] + of[SOFTIRQ]) * tick;
 }

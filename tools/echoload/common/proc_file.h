@@ -13,4 +13,8 @@ bool proc_file_read(const char *path, char *text, size_t size);
 // above it, the most (cpu.stat of cgroups(7), version 1 and 2). 0 where there is none.
 uint64_t proc_file_throttled(int pid);
 
+// ns of CPU time, of all CPUs since the machine was started: what was wanted of it, and how much of
+// that its hypervisor gave to others (`steal` of proc(5)). Zeros where the system does not tell.
+void proc_file_cpu_time(uint64_t *wanted, uint64_t *stolen);
+
 #endif

@@ -50,22 +50,24 @@ void evidence_gather(struct evidence *evidence, const struct load_config *config
 		     const struct far_end_view *server)
 {
 	double lasted = (double)facts->lasted;
-	double sockets = (double)usage->sockets;
+	double sockets = (double)usage->tcp.sockets;
+	double resent = fmax((double)usage->tcp.retransmits - (double)usage->tcp.needless, 0);
 	*evidence = (struct evidence){
 		.served = facts_rate_of(facts, facts->messages),
 		.offered = config->rate > 0 ? facts_rate_of(facts, book->due) : 0,
 		.stalled = share((double)usage->stalled, lasted),
-		.throttled = share((double)usage->throttled, lasted),
+		.throttled = share((double)usage->machine.throttled, lasted),
 		.failing = fmin(share(time_failed(facts->errors, config->timeout),
 				      lasted * config->connections),
 				1),
 		.lateness_p99 = (double)hdr_percentile(facts->lateness, 99),
-		.window_limited = share((double)usage->limited_window, (double)usage->busy),
-		.retransmitting =
-			share((double)usage->retransmits * RTO_MIN * 1e9, lasted * sockets),
-		.least_round_trip = (double)usage->least_round_trip * 1e3,
-		.smooth_round_trip = share((double)usage->round_trips * 1e3, sockets),
-		.unread = share((double)usage->unread, sockets),
+		.window_limited = share((double)usage->tcp.limited_window, (double)usage->tcp.busy),
+		.stolen = fmin(share((double)usage->machine.stolen, lasted),
+			       share((double)usage->machine.stolen, (double)usage->machine.wanted)),
+		.retransmitting = fmin(share(resent * RTO_MIN * 1e9, lasted * sockets), 1),
+		.least_round_trip = (double)usage->tcp.least_round_trip * 1e3,
+		.smooth_round_trip = share((double)usage->tcp.round_trips * 1e3, sockets),
+		.unread = share((double)usage->tcp.unread, sockets),
 		.server = *server,
 	};
 	gather_threads(evidence, usage, config->spin);

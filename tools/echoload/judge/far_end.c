@@ -12,6 +12,7 @@
 #include "control/client.h"
 #include "echoload/common/proc_file.h"
 #include "echoload/common/random.h"
+#include "probe.h"
 #include "processes.h"
 
 #define LOOK (40 * NS_PER_MS) // on the average
@@ -30,6 +31,7 @@ struct far_end {
 	const char *control;
 	struct processes server;
 	bool between;
+	bool distant; // nothing is known of the server: it is probed
 
 	pthread_t thread;
 	bool begun, ended; // of the main thread
@@ -43,6 +45,7 @@ struct far_end {
 	struct told told; // by how much its counters rose
 	uint64_t looks, stopped, asked, silent;
 	double busy; // sum over the answers
+	struct probe probe;
 };
 
 // The JSON object that the control socket answers, NULL: none in time.
@@ -117,10 +120,13 @@ static void *watch(void *argument)
 		far_end->stopped += processes_stopped(&far_end->server);
 		if (far_end->control)
 			look_at_workers(far_end);
+		if (far_end->distant)
+			probe_step(&far_end->probe, clock_now());
 		// Not in step with anything.
 		const struct timespec pause = {.tv_nsec = (long)(random_share(&random) * 2 * LOOK)};
 		nanosleep(&pause, NULL);
 	}
+	probe_end(&far_end->probe);
 	processes_measure(&far_end->server, &far_end->after);
 	far_end->lasted = clock_now() - far_end->from;
 	far_end->throttled = throttled(far_end) - held;
@@ -183,8 +189,13 @@ struct far_end *far_end_open(const struct load_config *config, struct error *err
 		error_set(error, ERROR_SYSTEM, "no memory");
 		return NULL;
 	}
-	if (find_server(far_end, config, error) == 0)
+	probe_init(&far_end->probe, config);
+	if (find_server(far_end, config, error) == 0) {
+		far_end->distant = !config->control && far_end->server.count == 0 &&
+				   config->target_count == 1 &&
+				   config->targets[0].as.any.sa_family != AF_UNIX;
 		return far_end;
+	}
 	free(far_end);
 	return NULL;
 }
@@ -196,7 +207,8 @@ void far_end_free(struct far_end *far_end)
 
 void far_end_begin(struct far_end *far_end)
 {
-	if (far_end->begun || (!far_end->control && far_end->server.count == 0))
+	if (far_end->begun ||
+	    (!far_end->control && far_end->server.count == 0 && !far_end->distant))
 		return;
 	far_end->begun =
 		thread_start(&far_end->thread, "echoload/watch", watch, far_end, NULL) == 0;
@@ -248,6 +260,7 @@ struct far_end_view far_end_view(const struct far_end *far_end)
 		view.throttled = share(far_end->throttled, far_end->lasted);
 		view_threads(far_end, &view);
 	}
+	view.connect_round_trip = probe_median(&far_end->probe);
 	view.silent = share(far_end->silent, far_end->asked);
 	if (far_end->asked > far_end->silent) {
 		view.workers_known = true;

@@ -1,5 +1,6 @@
 // What can be seen of the other end while a run lasts: of its process, if that runs on this machine
-// and we may look; of its workers, if it is an echod whose control socket is given. Asked in a
+// and we may look; of its workers, if it is an echod whose control socket is given; if neither, how
+// long it takes to connect to it now and then. Asked in a
 // thread of its own, as an answer may take its time.
 #ifndef ECHOLOAD_FAR_END_H
 #define ECHOLOAD_FAR_END_H
@@ -22,6 +23,9 @@ struct far_end_view {
 	double workers_polling; // of the time of one worker: polled, and nothing came
 	double silent;		// share of our questions not answered in time
 	double queue_wait_mean; // ns that a connection waited for a worker; 0: none did
+
+	// Where neither is known: the median of connects beside the load, ns; 0: not known.
+	double connect_round_trip;
 
 	bool between; // who we are connected to is not who has the control socket: a proxy
 };

@@ -1,6 +1,7 @@
 // The verdict. Its thresholds were chosen such that between them lies what cannot be told apart.
 #include "verdict.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -8,6 +9,7 @@
 #include "base/units.h"
 
 #define BUSY 0.95    // who had work for so much of the time had no more to give
+#define STOLEN 0.2   // of the CPU time that this machine wanted: nothing can be said
 #define FREE 0.85    // who had less was waiting for somebody else
 #define HELD_UP 0.10 // of the time without a CPU that was wanted: too much to blame others
 #define STARVED 0.25 // of the time without it: so much limits us
@@ -20,8 +22,11 @@
 #define OWN 0.3		 // of the latency: so much of it is our own lateness, and worth a word
 #define PATH 0.5	 // of the mean latency: so much is the path's, and the network decides
 #define WINDOW 0.5	 // of the sending time: the peer does not read
+#define QUEUE 10e6	 // ns: so much longer than an empty path does it take,
+#define QUEUED 3	 // and so many times as long
 #define RESENDING 0.2	 // of the connections' time lost by sending again
 #define IDLE 0.5	 // who was busy less was idle
+#define MUCH 0.9	 // of the offered rate: who served less has missed much of it
 #define POLLS 0.2	 // of the time: the CPU that the server used says little
 #define NO_WAKE_UP 0.5e6 // ns: longer than threads and processes take to be woken
 #define FAILING 0.2	 // of the connections' time spent after errors: too much to blame somebody
@@ -116,34 +121,55 @@ static bool rate_was_served(struct verdict *verdict, const struct facts *facts,
 	return true;
 }
 
-// What TCP itself saw of the path, below all programs.
-static bool path_was_limit(struct verdict *verdict, const struct load_config *config,
-			   const struct facts *facts, const struct evidence *evidence)
+// Whether a stream filled a queue of the path's, in which connects beside it had to wait.
+static bool path_was_full(struct verdict *verdict, const struct evidence *evidence)
+{
+	char empty[16], full[16];
+	double least = evidence->least_round_trip, under_load = evidence->server.connect_round_trip;
+	if (under_load < least + QUEUE || under_load < QUEUED * least || least == 0)
+		return false;
+	say(verdict, "the path was full: connects beside the stream took %s, else %s",
+	    units_format_duration((uint64_t)under_load, full, sizeof(full)),
+	    units_format_duration((uint64_t)least, empty, sizeof(empty)));
+	return true;
+}
+
+// Whether most of the time that a message takes is the path's, queues included.
+static bool path_was_long(struct verdict *verdict, const struct load_config *config,
+			  const struct facts *facts, const struct evidence *evidence)
 {
 	char path[16], whole[16];
 	// Not the median, which does not see that the server stood still between.
 	double mean = hdr_mean(facts->latency);
-	// Of a stream the kernel confirms what arrives, whether the peer reads it or not. Of single
-	// messages it lets the echo do so, and only the least, that of the connect, is the path's.
-	bool stream = config->mode == MODE_STREAM && evidence->window_limited < WINDOW;
-	double round_trip = stream ? evidence->smooth_round_trip : evidence->least_round_trip;
+	// TCP's smoothed one is no such thing: an echo may carry the acknowledgement.
+	double round_trip = fmax(evidence->least_round_trip, evidence->server.connect_round_trip);
 	if (config->mode == MODE_CHURN && config->visit == 1)
 		round_trip *= 2; // to connect takes one more
-	if (mean > 0 && round_trip >= PATH * mean && round_trip > NO_WAKE_UP) {
-		say(verdict, "the path alone takes %s of %s on the average",
-		    units_format_duration((uint64_t)round_trip, path, sizeof(path)),
-		    units_format_duration((uint64_t)mean, whole, sizeof(whole)));
+	if (mean <= 0 || round_trip < PATH * mean || round_trip <= NO_WAKE_UP)
+		return false;
+	say(verdict, "a round trip on the path takes %s, an echo %s on the average",
+	    units_format_duration((uint64_t)round_trip, path, sizeof(path)),
+	    units_format_duration((uint64_t)mean, whole, sizeof(whole)));
+	return true;
+}
+
+// What TCP itself saw of the path, below all programs.
+static bool path_was_limit(struct verdict *verdict, const struct load_config *config,
+			   const struct facts *facts, const struct evidence *evidence)
+{
+	if (config->mode == MODE_STREAM)
+		// A receiver that is behind drops what does not fit its buffer: that is not the
+		// path.
+		return evidence->window_limited < WINDOW &&
+		       (path_was_long(verdict, config, facts, evidence) ||
+			path_was_full(verdict, evidence));
+	if (path_was_long(verdict, config, facts, evidence))
 		return true;
-	}
-	// A stream's receiver that is behind drops what does not fit its buffer: that is not the
-	// path.
-	if (config->mode != MODE_STREAM && evidence->retransmitting > RESENDING) {
-		say(verdict,
-		    "segments lost on the path and sent again cost some %.0f %% of the time",
-		    100 * evidence->retransmitting);
-		return true;
-	}
-	return false;
+	if (evidence->retransmitting <= RESENDING)
+		return false;
+	say(verdict, "segments lost on the path and sent again cost some %.0f %% of the time",
+	    100 * evidence->retransmitting);
+	return true;
 }
 
 // With one message on its way at a time either the server or we have work.
@@ -201,18 +227,23 @@ static bool server_was_idle(const struct far_end_view *server)
 
 // Where nothing is known of the server but what TCP tells.
 static enum verdict_kind judge_from_afar(struct verdict *verdict, const struct load_config *config,
-					 const struct evidence *evidence)
+					 const struct facts *facts, const struct evidence *evidence)
 {
 	if (config->mode == MODE_STREAM && evidence->window_limited < WINDOW) {
-		say(verdict, "neither its window nor the path was full all the time");
+		say(verdict, "neither its window nor the path was seen to be full");
 		return VERDICT_INCONCLUSIVE;
 	}
 	if (config->target_count > 1) {
 		say(verdict, "we waited, but for which of the targets is not known");
 		return VERDICT_INCONCLUSIVE;
 	}
-	if (evidence->least_round_trip == 0 && config->targets[0].as.any.sa_family != AF_UNIX) {
+	double path = evidence->server.connect_round_trip, mean = hdr_mean(facts->latency);
+	if (path == 0 && config->targets[0].as.any.sa_family != AF_UNIX) {
 		say(verdict, "we waited for it, but how long the path is is not known");
+		return VERDICT_INCONCLUSIVE;
+	}
+	if (path >= PATH * mean || (takes_turns(config) && mean < NO_WAKE_UP)) {
+		say(verdict, "we waited, but for the path as much as for the server");
 		return VERDICT_INCONCLUSIVE;
 	}
 	say(verdict, "we waited for it, and the path is short: the server, or a proxy before it");
@@ -227,9 +258,11 @@ static enum verdict_kind judge_the_rest(struct verdict *verdict, const struct lo
 	if (server_was_needy(verdict, config, evidence))
 		return VERDICT_SERVER_BOUND;
 	if (!server->process_known && !server->workers_known)
-		return judge_from_afar(verdict, config, evidence);
+		return judge_from_afar(verdict, config, facts, evidence);
+	// At a rate, a moment of rest at the end leaves some of it unserved.
+	bool much = evidence->offered <= 0 || evidence->served < MUCH * evidence->offered;
 	bool long_wait = (double)hdr_percentile(facts->latency, 50) > NO_WAKE_UP;
-	if (!long_wait || !server_was_idle(server) || load_of_client(evidence) >= IDLE) {
+	if (!much || !long_wait || !server_was_idle(server) || load_of_client(evidence) >= IDLE) {
 		say(verdict, "neither we nor the server were full: each waited for the other");
 		return VERDICT_INCONCLUSIVE;
 	}
@@ -271,6 +304,13 @@ static enum verdict_kind judge(struct verdict *verdict, const struct load_config
 	}
 	if (path_was_limit(verdict, config, facts, evidence))
 		return VERDICT_NETWORK_BOUND;
+	if (evidence->stolen > STOLEN) {
+		say(verdict,
+		    "the hypervisor gave others %.0f %% of the CPU time wanted here: how much that "
+		    "mattered is not known",
+		    100 * evidence->stolen);
+		return VERDICT_INCONCLUSIVE;
+	}
 	if (evidence->stalled > HELD_UP) {
 		say(verdict,
 		    "for %.0f %% of the time we were stopped, or the machine was: how much that "

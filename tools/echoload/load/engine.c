@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "echoload/common/proc_file.h"
 #include "loop.h"
 
 #define INTERVAL NS_PER_S
@@ -126,7 +125,6 @@ static int prepare_loops(struct engine *engine, struct error *error)
 	raise_limit(config);
 	if (check_cpus(config, error) != 0 || check_sources(config, error) != 0)
 		return -1;
-	set_schedule(engine);
 	for (unsigned i = 0; i < config->threads; i++) {
 		struct loop *loop = &engine->loops[i];
 		tally_init(&engine->tallies[i]);
@@ -145,6 +143,19 @@ static int prepare_loops(struct engine *engine, struct error *error)
 	return 0;
 }
 
+static void sleep_until(uint64_t moment)
+{
+	const struct timespec at = {.tv_sec = (time_t)(moment / NS_PER_S),
+				    .tv_nsec = (long)(moment % NS_PER_S)};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL); // a signal may cut it short
+}
+
+static void nudge_all(const struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->started; i++)
+		loop_nudge(&engine->loops[i]);
+}
+
 static int start_threads(struct engine *engine, struct error *error)
 {
 	for (; engine->started < engine->config->threads; engine->started++) {
@@ -154,14 +165,13 @@ static int start_threads(struct engine *engine, struct error *error)
 		if (thread_start(&loop->thread, name, loop_run, loop, error) != 0)
 			return -1;
 	}
+	for (unsigned i = 0; i < engine->started; i++) {
+		while (!atomic_load(&engine->loops[i].ready))
+			sleep_until(clock_now() + NS_PER_MS / 10);
+	}
+	set_schedule(engine);
+	nudge_all(engine);
 	return 0;
-}
-
-static void sleep_until(uint64_t moment)
-{
-	const struct timespec at = {.tv_sec = (time_t)(moment / NS_PER_S),
-				    .tv_nsec = (long)(moment % NS_PER_S)};
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL); // a signal may cut it short
 }
 
 static bool all_finished(const struct engine *engine)
@@ -219,12 +229,6 @@ static void end_interval(struct engine *engine, uint64_t now, bool last)
 	book_add(engine->sum, engine->interval);
 	book_reset(engine->interval);
 	engine->from = now;
-}
-
-static void nudge_all(const struct engine *engine)
-{
-	for (unsigned i = 0; i < engine->started; i++)
-		loop_nudge(&engine->loops[i]);
 }
 
 static void stop_at(struct engine *engine, uint64_t moment)
@@ -308,18 +312,7 @@ static void sum_usage(const struct engine *engine, struct usage *usage)
 			};
 			usage->threads = i + 1;
 		}
-		usage->sockets += loop->sockets.sockets;
-		uint64_t before = loop->retransmits_before; // some of those have been closed
-		uint64_t all = loop->sockets.retransmits;
-		usage->retransmits += all > before ? all - before : 0;
-		uint64_t least = loop->sockets.least_round_trip;
-		if (least && (usage->least_round_trip == 0 || least < usage->least_round_trip))
-			usage->least_round_trip = least;
-		usage->round_trips += loop->sockets.round_trips;
-		usage->unread += loop->sockets.unread;
-		usage->unsent += loop->sockets.unsent;
-		usage->limited_window += loop->sockets.limited_window;
-		usage->busy += loop->sockets.busy;
+		usage_add_sockets(&usage->tcp, &loop->before, &loop->sockets);
 	}
 }
 
@@ -334,7 +327,8 @@ static uint64_t ended_at(const struct engine *engine, uint64_t stop)
 	return last < stop ? last : stop;
 }
 
-static void finish(struct engine *engine, uint64_t throttled, struct engine_result *result)
+static void finish(struct engine *engine, const struct usage_machine *before,
+		   struct engine_result *result)
 {
 	for (unsigned i = 0; i < engine->started; i++)
 		pthread_join(engine->loops[i].thread, NULL);
@@ -350,7 +344,7 @@ static void finish(struct engine *engine, uint64_t throttled, struct engine_resu
 	engine->sum = NULL;
 	sum_usage(engine, &result->usage);
 	result->usage.stalled = engine->stalled;
-	result->usage.throttled = proc_file_throttled(0) - throttled;
+	result->usage.machine = usage_since(before);
 }
 
 static void free_engine(struct engine *engine)
@@ -375,13 +369,13 @@ int engine_run(const struct load_config *config, const struct engine_calls *call
 		status = prepare_loops(&engine, error);
 	if (status == 0)
 		status = start_threads(&engine, error);
-	uint64_t throttled = proc_file_throttled(0);
+	const struct usage_machine before = usage_of_machine();
 	if (status == 0)
 		watch(&engine);
 	else
 		end_at_once(&engine);
 	if (status == 0) {
-		finish(&engine, throttled, result);
+		finish(&engine, &before, result);
 	} else {
 		for (unsigned i = 0; i < engine.started; i++)
 			pthread_join(engine.loops[i].thread, NULL);

@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +27,20 @@ static unsigned power_of_two(unsigned at_least)
 	return power;
 }
 
-static void init_link(struct loop *loop, struct link *link, uint32_t id)
+static void init_link(const struct loop *loop, struct link *link, uint32_t id)
 {
-	const struct load_config *config = loop->config;
 	*link = (struct link){
 		.timer = {.place = TIMER_UNSET},
 		.id = id,
 		.fd = -1,
-		.random = {.state = config->run ^ ((uint64_t)id << 32)},
+		.random = {.state = loop->config->run ^ ((uint64_t)id << 32)},
 	};
-	double share = (double)id / (double)config->connections;
+}
+
+static void plan_link(struct loop *loop, struct link *link)
+{
+	const struct load_config *config = loop->config;
+	double share = (double)link->id / (double)config->connections;
 	// Its first message is due whether it is connected by then or not. All are spread evenly.
 	if (config->rate > 0)
 		link->due = (double)loop->schedule->begin + share * (double)config->ramp +
@@ -233,7 +238,7 @@ static bool is_at_rest(const struct loop *loop)
 	return true;
 }
 
-static void look_at_sockets(struct loop *loop, struct usage *usage)
+static void look_at_sockets(struct loop *loop, struct usage_tcp *usage)
 {
 	for (unsigned i = 0; i < loop->count && usage->sockets < SOCKETS_LOOKED_AT; i++) {
 		if (loop->links[i].state == LINK_OPEN)
@@ -245,9 +250,7 @@ static void look_at_sockets(struct loop *loop, struct usage *usage)
 static void take_stock(struct loop *loop, uint64_t stop)
 {
 	if (!loop->recording && loop->now >= loop->schedule->record) {
-		struct usage before = {0};
-		look_at_sockets(loop, &before);
-		loop->retransmits_before = before.retransmits;
+		look_at_sockets(loop, &loop->before);
 		loop->recording = true;
 		loop->at_record = usage_of_thread(loop->worked_for);
 	}
@@ -311,10 +314,24 @@ void loop_nudge(const struct loop *loop)
 	(void)written;
 }
 
+// A thread may take its time to begin: the schedule is made when all of them are here.
+static void await_start(struct loop *loop)
+{
+	struct pollfd nudge = {.fd = loop->nudge, .events = POLLIN};
+	uint64_t count;
+	atomic_store(&loop->ready, true);
+	while (poll(&nudge, 1, -1) <= 0)
+		;
+	loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
+	for (unsigned i = 0; i < loop->count; i++)
+		plan_link(loop, &loop->links[i]);
+}
+
 void *loop_run(void *argument)
 {
 	struct loop *loop = argument;
 	settle_thread(loop);
+	await_start(loop);
 	run_rounds(loop);
 	take_stock(loop, 0);
 	for (unsigned i = 0; i < loop->count; i++)

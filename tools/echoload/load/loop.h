@@ -17,8 +17,8 @@
 
 #define LOOP_BUFFER (256UL << 10)
 
-// When things happen, clock_now. Set before the threads start; `stop` may come nearer while they
-// run.
+// When things happen, clock_now. Set before the threads are nudged for the first time; `stop` may
+// come nearer while they run.
 struct schedule {
 	uint64_t begin;	       // the first connect
 	uint64_t record;       // what is due from here on is counted
@@ -51,15 +51,16 @@ struct loop {
 	uint64_t worked_for;		// ns in which there was something to do
 	bool nudged, worked;   // the main thread has come; the last round had something to do
 	double gap;	       // open loop: mean time between two messages of a link, ns
+	_Atomic bool ready;    // waits for its first nudge
 	_Atomic bool finished; // all links are at rest after `stop`
 
 	// Its own usage when recording began and when it stopped, and what the kernel told of its
 	// sockets then; for the main thread once it is `finished`.
 	bool recording, stopped;
 	struct usage_thread at_record, at_stop;
-	uint64_t retransmits_before; // segments, of the sockets that were open then
+	struct usage_tcp before; // of the sockets that were open when recording began
 	unsigned live_at_stop;
-	struct usage sockets;
+	struct usage_tcp sockets;
 };
 
 // The first connection of a thread: they are dealt out evenly, the first threads have one more.

@@ -36,18 +36,44 @@ struct usage_thread usage_of_thread(uint64_t worked)
 	return usage;
 }
 
-void usage_note_connect(struct usage *usage, int fd)
+struct usage_machine usage_of_machine(void)
+{
+	struct usage_machine usage = {.throttled = proc_file_throttled(0)};
+	proc_file_cpu_time(&usage.wanted, &usage.stolen);
+	return usage;
+}
+
+// What was counted before may be of sockets that have been closed since.
+static uint64_t rise(uint64_t before, uint64_t now)
+{
+	return now > before ? now - before : 0;
+}
+
+struct usage_machine usage_since(const struct usage_machine *before)
+{
+	const struct usage_machine now = usage_of_machine();
+	return (struct usage_machine){.throttled = rise(before->throttled, now.throttled),
+				      .wanted = rise(before->wanted, now.wanted),
+				      .stolen = rise(before->stolen, now.stolen)};
+}
+
+static void note_round_trip(struct usage_tcp *usage, uint64_t least)
+{
+	if (least && (usage->least_round_trip == 0 || least < usage->least_round_trip))
+		usage->least_round_trip = least;
+}
+
+void usage_note_connect(struct usage_tcp *usage, int fd)
 {
 	struct tcp_info info;
 	socklen_t size = sizeof(info);
 	memset(&info, 0, sizeof(info));
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_min_rtt == ~0U)
 		return;
-	if (usage->least_round_trip == 0 || info.tcpi_min_rtt < usage->least_round_trip)
-		usage->least_round_trip = info.tcpi_min_rtt;
+	note_round_trip(usage, info.tcpi_min_rtt);
 }
 
-void usage_add_socket(struct usage *usage, int fd)
+void usage_add_socket(struct usage_tcp *usage, int fd)
 {
 	struct tcp_info info;
 	socklen_t size = sizeof(info);
@@ -61,7 +87,22 @@ void usage_add_socket(struct usage *usage, int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
 		return;
 	usage->retransmits += info.tcpi_total_retrans;
+	usage->needless += info.tcpi_dsack_dups;
 	usage->round_trips += info.tcpi_rtt;
 	usage->limited_window += info.tcpi_rwnd_limited;
 	usage->busy += info.tcpi_busy_time;
+}
+
+void usage_add_sockets(struct usage_tcp *usage, const struct usage_tcp *before,
+		       const struct usage_tcp *now)
+{
+	usage->sockets += now->sockets;
+	usage->retransmits += rise(before->retransmits, now->retransmits);
+	usage->needless += rise(before->needless, now->needless);
+	note_round_trip(usage, now->least_round_trip);
+	usage->round_trips += now->round_trips;
+	usage->unread += now->unread;
+	usage->unsent += now->unsent;
+	usage->limited_window += now->limited_window;
+	usage->busy += now->busy;
 }

@@ -13,14 +13,18 @@ struct usage_thread {
 	uint64_t waited;       // ns that it could have run and another had the CPU (schedstat)
 };
 
-struct usage {
-	unsigned threads;
-	struct usage_thread thread[USAGE_THREADS]; // of the first so many
-	uint64_t stalled;   // ns in which the main thread was not woken in time
-	uint64_t throttled; // ns that the cgroup's CPU quota kept us from running
-	// TCP, of all connections at the end of the run, or as many as were looked at.
+// ns of CPU time that we, or everybody on this machine, could not have.
+struct usage_machine {
+	uint64_t throttled; // the cgroup's CPU quota kept us from running
+	uint64_t wanted;    // of all CPUs by everybody,
+	uint64_t stolen;    // and of that given to others by the hypervisor
+};
+
+// TCP, of all connections at the end of the run, or as many as were looked at.
+struct usage_tcp {
 	unsigned sockets;
-	uint64_t retransmits;	   // segments, over the connections' lives
+	uint64_t retransmits;	   // segments, while recording
+	uint64_t needless;	   // of these: the peer had them already (DSACK, RFC 3708)
 	uint64_t least_round_trip; // us, of the connects; 0: not known
 	uint64_t round_trips;	   // us, smoothed, the sum over all
 	uint64_t unread;	   // bytes that have come and not been read
@@ -29,14 +33,29 @@ struct usage {
 	uint64_t busy;		   // us in which there was something to send
 };
 
+struct usage {
+	unsigned threads;
+	struct usage_thread thread[USAGE_THREADS]; // of the first so many
+	uint64_t stalled; // ns in which the main thread was not woken in time
+	struct usage_machine machine;
+	struct usage_tcp tcp;
+};
+
 // Of the calling thread; zeros where the system does not tell.
 struct usage_thread usage_of_thread(uint64_t worked);
 
+struct usage_machine usage_of_machine(void);
+struct usage_machine usage_since(const struct usage_machine *before);
+
 // Takes note of the round trip that connecting took, if the kernel tells: that is the path's alone,
 // as no program was asked.
-void usage_note_connect(struct usage *usage, int fd);
+void usage_note_connect(struct usage_tcp *usage, int fd);
 
 // Adds what the kernel tells of a connected socket.
-void usage_add_socket(struct usage *usage, int fd);
+void usage_add_socket(struct usage_tcp *usage, int fd);
+
+// Adds those of a thread: `now`, and `before` when recording began.
+void usage_add_sockets(struct usage_tcp *usage, const struct usage_tcp *before,
+		       const struct usage_tcp *now);
 
 #endif

@@ -125,6 +125,8 @@ static json_t *describe_server(const struct far_end_view *server)
 		set(object, "stopped", json_real(server->stopped));
 		set(object, "throttled", json_real(server->throttled));
 	}
+	if (server->connect_round_trip > 0)
+		set(object, "connect_round_trip_ns", json_real(server->connect_round_trip));
 	if (server->workers_known) {
 		set(object, "workers_busy", json_real(server->workers_busy));
 		set(object, "workers_polling", json_real(server->workers_polling));
@@ -165,15 +167,16 @@ int describe_evidence(json_t *object, const struct run *run)
 	       set(object, "failing", json_real(evidence->failing)) |
 	       set(object, "stalled", json_real(evidence->stalled)) |
 	       set(object, "throttled", json_real(evidence->throttled)) |
+	       set(object, "stolen", json_real(evidence->stolen)) |
 	       set(object, "offered_per_second", json_real(evidence->offered)) |
 	       set(object, "connections_open", json_integer(run->facts.live)) |
 	       set(object, "unanswered", json_integer((json_int_t)book->unanswered)) |
 	       set(object, "lateness_p99_ns", json_real(evidence->lateness_p99)) |
 	       set(object, "window_limited", json_real(evidence->window_limited)) |
-	       set(object, "retransmits", json_integer((json_int_t)usage->retransmits)) |
+	       set(object, "retransmits", json_integer((json_int_t)usage->tcp.retransmits)) |
 	       set(object, "least_round_trip_ns", json_real(evidence->least_round_trip)) |
 	       set(object, "smooth_round_trip_ns", json_real(evidence->smooth_round_trip)) |
 	       set(object, "unread_bytes", json_real(evidence->unread)) |
-	       set(object, "unsent_bytes", json_integer((json_int_t)usage->unsent)) |
+	       set(object, "unsent_bytes", json_integer((json_int_t)usage->tcp.unsent)) |
 	       set(object, "server", describe_server(&evidence->server));
 }
