@@ -17,6 +17,12 @@
 // CLOCK_MONOTONIC, in nanoseconds.
 uint64_t clock_now(void);
 
+// For output.
+static inline double clock_seconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_S;
+}
+
 // CLOCK_MONOTONIC_COARSE: cheaper, up to one kernel tick (at most 10 ms) behind clock_now().
 uint64_t clock_now_coarse(void);
 

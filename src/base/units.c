@@ -163,7 +163,7 @@ char *units_format_duration(uint64_t ns, char *buffer, size_t size)
 	else if (ns < NS_PER_S)
 		snprintf(buffer, size, "%.1f ms", (double)ns / (double)NS_PER_MS);
 	else if (ns < 100 * NS_PER_S)
-		snprintf(buffer, size, "%.1f s", (double)ns / (double)NS_PER_S);
+		snprintf(buffer, size, "%.1f s", clock_seconds(ns));
 	else if (ns < 6000 * NS_PER_S)
 		snprintf(buffer, size, "%.1f min", (double)ns / (60.0 * (double)NS_PER_S));
 	else

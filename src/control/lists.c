@@ -99,7 +99,7 @@ void lists_connections_text(struct server *server, FILE *out)
 
 static json_t *seconds_json(uint64_t ns)
 {
-	return json_real((double)ns / (double)NS_PER_S);
+	return json_real(clock_seconds(ns));
 }
 
 static json_t *connection_json(const struct conn_info *info, uint64_t now)

@@ -16,16 +16,11 @@ static const struct quantile quantiles[] = {
 };
 #define QUANTILE_COUNT (sizeof(quantiles) / sizeof(quantiles[0]))
 
-static double seconds(uint64_t ns)
-{
-	return (double)ns / (double)NS_PER_S;
-}
-
 // The value in the unit it is shown in: whole, or seconds to the microsecond.
 static void print_value(FILE *out, int width, enum unit unit, uint64_t value)
 {
 	if (unit == UNIT_SECONDS)
-		fprintf(out, "%*.6f", width, seconds(value));
+		fprintf(out, "%*.6f", width, clock_seconds(value));
 	else
 		fprintf(out, "%*" PRIu64, width, value);
 }
@@ -71,18 +66,19 @@ void render_text(FILE *out, const struct snapshot *snapshot, const struct rates 
 
 static json_t *json_value(enum unit unit, uint64_t value)
 {
-	return unit == UNIT_SECONDS ? json_real(seconds(value)) : json_integer((json_int_t)value);
+	return unit == UNIT_SECONDS ? json_real(clock_seconds(value))
+				    : json_integer((json_int_t)value);
 }
 
 static json_t *json_histogram(const struct histogram_sum *sum)
 {
 	json_t *object = json_object();
 	json_object_set_new(object, "count", json_integer((json_int_t)sum->count));
-	json_object_set_new(object, "sum", json_real(seconds(sum->sum)));
+	json_object_set_new(object, "sum", json_real(clock_seconds(sum->sum)));
 	for (size_t q = 0; q < QUANTILE_COUNT; q++)
 		json_object_set_new(
 			object, quantiles[q].name,
-			json_real(seconds(histogram_percentile(sum, quantiles[q].percent))));
+			json_real(clock_seconds(histogram_percentile(sum, quantiles[q].percent))));
 	return object;
 }
 
@@ -133,7 +129,7 @@ static void prometheus_value(FILE *out, const struct metric *metric, const char 
 	prometheus_head(out, metric, type);
 	fprintf(out, "echod_%s ", metric->name);
 	if (metric->unit == UNIT_SECONDS)
-		fprintf(out, "%.9f\n", seconds(value));
+		fprintf(out, "%.9f\n", clock_seconds(value));
 	else
 		fprintf(out, "%" PRIu64 "\n", value);
 }
@@ -147,10 +143,10 @@ static void prometheus_histogram(FILE *out, const struct metric *metric,
 	for (unsigned bits = 10; bits <= 36; bits += 2) {
 		uint64_t limit = UINT64_C(1) << bits;
 		fprintf(out, "echod_%s_bucket{le=\"%.9f\"} %" PRIu64 "\n", metric->name,
-			seconds(limit), histogram_count_below(sum, limit));
+			clock_seconds(limit), histogram_count_below(sum, limit));
 	}
 	fprintf(out, "echod_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->name, sum->count);
-	fprintf(out, "echod_%s_sum %.9f\n", metric->name, seconds(sum->sum));
+	fprintf(out, "echod_%s_sum %.9f\n", metric->name, clock_seconds(sum->sum));
 	fprintf(out, "echod_%s_count %" PRIu64 "\n", metric->name, sum->count);
 }
 

@@ -90,20 +90,16 @@ static bool interrupted;
 
 static void print(FILE *file)
 {
-	static const char *const evidence[] = {
-		"the busiest thread of the generator used 41 % of a CPU, and was never late by "
-		"more than 99 ns",
-		"workers busy 99 %",
-	};
-	const struct closing_verdict verdict = {
-		.name = "SERVER-BOUND",
-		.evidence = evidence,
-		.evidence_count = COUNT_OF(evidence),
-		.interrupted = interrupted,
+	static const struct verdict verdict = {
+		.kind = VERDICT_SERVER_BOUND,
+		.line = {"the busiest thread of the generator used 41 % of a CPU, and was never "
+			 "late by more than 99 ns",
+			 "workers busy 99 %"},
+		.count = 2,
 	};
 	struct screen screen;
 	screen_open(&screen, file);
-	closing_print(&screen, &config, &facts, &verdict);
+	closing_print(&screen, &config, &facts, &verdict, interrupted);
 }
 
 static void a_bad_run_fits_80_columns(void **state)

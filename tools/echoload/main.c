@@ -38,17 +38,9 @@ static const struct {
 
 static void print_report(struct session *session)
 {
-	const struct verdict *verdict = &session->run.verdict;
-	const char *lines[VERDICT_LINES];
-	for (size_t i = 0; i < verdict->count; i++)
-		lines[i] = verdict->line[i];
-	const struct closing_verdict closing = {
-		.name = verdict_name(verdict->kind),
-		.evidence = lines,
-		.evidence_count = verdict->count,
-		.interrupted = session->run.interrupted,
-	};
-	closing_print(&session->report, &session->config, &session->run.facts, &closing);
+	const struct run *run = &session->run;
+	closing_print(&session->report, &session->config, &run->facts, &run->verdict,
+		      run->interrupted);
 }
 
 // Prints a line for each check that does not hold. Returns whether all do.

@@ -40,7 +40,7 @@ static int add_blocks(struct sample *sample, const struct result *result, bool b
 		const struct result_interval *interval = &result->intervals[i];
 		size_t block = i * sample->blocks / result->interval_count;
 		sample->amount[block] += (double)(bytes ? interval->bytes : interval->messages);
-		sample->seconds[block] += (double)interval->length / (double)NS_PER_S;
+		sample->seconds[block] += clock_seconds(interval->length);
 		if (hdr_v2_decode(scratch, interval->latency, error) != 0)
 			return -1;
 		hdr_add(&sums[block], scratch);

@@ -13,11 +13,6 @@
 #define DECADES_MANY 5.0
 #define COLOURS 8 // of podo; then the next kind of dashes
 
-static double to_seconds(uint64_t ns)
-{
-	return (double)ns / (double)NS_PER_S;
-}
-
 // The x axis counts nines: 1 is 90 %, 2 is 99 %, … up to where there is one sample left.
 static double nines_of(const struct hdr *hdr)
 {
@@ -36,9 +31,9 @@ static void write_percentiles(FILE *file, const struct hdr *hdr, size_t index)
 	for (int i = 0; i * NINES_STEP < nines; i++) {
 		double percent = 100.0 * (1.0 - pow(10.0, -i * NINES_STEP));
 		fprintf(file, "%.2f %.9f\n", i * NINES_STEP,
-			to_seconds(hdr_percentile(hdr, percent)));
+			clock_seconds(hdr_percentile(hdr, percent)));
 	}
-	fprintf(file, "%.4f %.9f\nEND\n", nines, to_seconds(hdr->max));
+	fprintf(file, "%.4f %.9f\nEND\n", nines, clock_seconds(hdr->max));
 }
 
 static void write_rates(FILE *file, const struct result *result, size_t index, bool bytes)
@@ -46,10 +41,10 @@ static void write_rates(FILE *file, const struct result *result, size_t index, b
 	fprintf(file, "$rates%zu << END\n", index);
 	for (size_t i = 0; i < result->interval_count; i++) {
 		const struct result_interval *interval = &result->intervals[i];
-		double length = to_seconds(interval->length);
+		double length = clock_seconds(interval->length);
 		uint64_t count = bytes ? interval->bytes : interval->messages;
 		if (interval->length)
-			fprintf(file, "%.3f %.3f\n", to_seconds(interval->from) + length / 2.0,
+			fprintf(file, "%.3f %.3f\n", clock_seconds(interval->from) + length / 2.0,
 				(double)count / length);
 	}
 	fprintf(file, "END\n");
@@ -100,8 +95,8 @@ static void write_latency_chart(FILE *file, const struct chart_run *runs, size_t
 		least = hdr->min < least ? hdr->min : least;
 		most = hdr->max > most ? hdr->max : most;
 	}
-	double low = fmax(to_seconds(least), 1e-9) * 0.8;
-	double high = fmax(to_seconds(most), 1e-9) * 1.25;
+	double low = fmax(clock_seconds(least), 1e-9) * 0.8;
+	double high = fmax(clock_seconds(most), 1e-9) * 1.25;
 	fprintf(file, "set title 'Latency by percentile'\nset logscale y\nset ylabel 'latency'\n");
 	fprintf(file, "set xrange [0:%.4f]\nset yrange [%.9g:%.9g]\n", nines, low, high);
 	// A label is a format to gnuplot. Below the axes' names a line is left free.

@@ -5,11 +5,6 @@
 
 #include "base/clock.h"
 
-static double to_seconds(uint64_t ns)
-{
-	return (double)ns / (double)NS_PER_S;
-}
-
 void csv_begin(FILE *file)
 {
 	fputs("seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,p99_9_ns,max_ns,"
@@ -31,8 +26,8 @@ static void write_latencies(FILE *file, const struct hdr *latency)
 void csv_interval(FILE *file, const struct result_interval *interval, const struct hdr *latency,
 		  unsigned connections)
 {
-	double length = to_seconds(interval->length);
-	fprintf(file, "%.3f,%" PRIu64 ",%.1f,%" PRIu64, to_seconds(interval->from) + length,
+	double length = clock_seconds(interval->length);
+	fprintf(file, "%.3f,%" PRIu64 ",%.1f,%" PRIu64, clock_seconds(interval->from) + length,
 		interval->messages, interval->length ? (double)interval->messages / length : 0.0,
 		interval->bytes);
 	write_latencies(file, latency);

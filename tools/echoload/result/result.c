@@ -198,7 +198,7 @@ uint64_t result_lasted(const struct result *result)
 static double a_second(const struct result *result, uint64_t count)
 {
 	uint64_t lasted = result_lasted(result);
-	return lasted ? (double)count / ((double)lasted / (double)NS_PER_S) : 0.0;
+	return lasted ? (double)count / clock_seconds(lasted) : 0.0;
 }
 
 double result_message_rate(const struct result *result)

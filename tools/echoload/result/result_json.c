@@ -22,11 +22,6 @@ static json_int_t integer(uint64_t count)
 	return (json_int_t)count;
 }
 
-static double to_seconds(uint64_t ns)
-{
-	return (double)ns / (double)NS_PER_S;
-}
-
 static json_t *pack_list(const struct result *result, size_t count,
 			 json_t *(*pack)(const struct result *result, size_t index))
 {
@@ -68,7 +63,7 @@ static json_t *pack_run(const struct result *result, size_t index)
 {
 	const struct result_run *run = &result->runs[index];
 	return json_pack("{s:I, s:I, s:f, s:I, s:I}", "run", integer(run->number), "started_ns",
-			 integer(run->started), "seconds", to_seconds(run->lasted), "messages",
+			 integer(run->started), "seconds", clock_seconds(run->lasted), "messages",
 			 integer(run->messages), "bytes", integer(run->bytes));
 }
 
@@ -76,7 +71,7 @@ static json_t *pack_interval(const struct result *result, size_t index)
 {
 	const struct result_interval *interval = &result->intervals[index];
 	return json_pack("{s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:s}", "time",
-			 to_seconds(interval->from), "seconds", to_seconds(interval->length),
+			 clock_seconds(interval->from), "seconds", clock_seconds(interval->length),
 			 "messages", integer(interval->messages), "bytes", integer(interval->bytes),
 			 "p50", integer(interval->p50), "p99", integer(interval->p99), "errors",
 			 integer(interval->errors), "hdr_v2", interval->latency);
@@ -129,7 +124,7 @@ static json_t *pack(const struct result *result)
 		"schema", RESULT_SCHEMA, "messages", integer(result->messages),
 		"messages_per_second", result_message_rate(result), "bytes", integer(result->bytes),
 		"bytes_per_second", result_byte_rate(result), "seconds",
-		to_seconds(result_lasted(result)), "latency_ns", pack_latency(result->latency),
+		clock_seconds(result_lasted(result)), "latency_ns", pack_latency(result->latency),
 		"latency_uncorrected_ns", pack_latency(result->uncorrected), "bytes_verified",
 		integer(result->bytes_verified), "faults",
 		pack_list(result, result->fault_count, pack_fault), "faults_found",

@@ -218,19 +218,19 @@ static void print_faults(const struct screen *screen, const struct facts *facts)
 }
 
 void closing_print(struct screen *screen, const struct load_config *config,
-		   const struct facts *facts, const struct closing_verdict *verdict)
+		   const struct facts *facts, const struct verdict *verdict, bool interrupted)
 {
 	screen_clear(screen);
 	print_load(screen, config);
 	print_throughput(screen, config, facts);
-	if (verdict->interrupted)
+	if (interrupted)
 		print_field(screen, BOLD, "interrupted", "by a signal, before %s",
 			    facts->lasted ? "its time" : "anything was recorded");
 	print_latency(screen, facts);
 	print_errors(screen, facts->errors);
 	print_faults(screen, facts);
-	print_field(screen, BOLD, "verdict", "%s", verdict->name);
-	for (size_t i = 0; i < verdict->evidence_count; i++)
-		print_field(screen, "", "", "%s", verdict->evidence[i]);
+	print_field(screen, BOLD, "verdict", "%s", verdict_name(verdict->kind));
+	for (size_t i = 0; i < verdict->count; i++)
+		print_field(screen, "", "", "%s", verdict->line[i]);
 	fflush(screen->file);
 }

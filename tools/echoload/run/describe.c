@@ -20,7 +20,7 @@ static int set(json_t *object, const char *name, json_t *value)
 
 static json_t *seconds(uint64_t ns)
 {
-	return ns == CLOCK_NEVER ? json_null() : json_real((double)ns / (double)NS_PER_S);
+	return ns == CLOCK_NEVER ? json_null() : json_real(clock_seconds(ns));
 }
 
 static json_t *endpoints(const struct endpoint *list, size_t count)

@@ -107,7 +107,7 @@ static void write_interval(struct outputs *outputs, const struct result_interval
 static void show_interval(struct outputs *outputs, const struct result_interval *interval,
 			  unsigned live)
 {
-	double seconds = (double)interval->length / (double)NS_PER_S;
+	double seconds = clock_seconds(interval->length);
 	const struct screen_moment moment = {
 		.elapsed = interval->from + interval->length,
 		.duration = CLOCK_NEVER,

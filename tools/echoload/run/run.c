@@ -40,7 +40,7 @@ static void take_interval(void *context, const struct interval *interval)
 	struct watch *watch = context;
 	const struct book *book = interval->book;
 	struct screen_moment *moment = &watch->moment;
-	double seconds = (double)(interval->to - interval->from) / (double)NS_PER_S;
+	double seconds = clock_seconds(interval->to - interval->from);
 	moment->messages += book->messages;
 	moment->rate = seconds > 0 ? (double)book->messages / seconds : 0;
 	moment->bytes_per_second = seconds > 0 ? (double)book->bytes / seconds : 0;

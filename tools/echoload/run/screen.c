@@ -74,7 +74,7 @@ static double share_done(const struct screen_moment *moment)
 static void format_time_left(const struct screen_moment *moment, char *text, size_t size)
 {
 	double done = share_done(moment);
-	double elapsed = (double)moment->elapsed / (double)NS_PER_S;
+	double elapsed = clock_seconds(moment->elapsed);
 	if (moment->elapsed == 0)
 		snprintf(text, size, "warming up");
 	else if (done <= 0)
@@ -164,7 +164,7 @@ void screen_interval(struct screen *screen, const struct screen_moment *moment)
 	char bytes[16];
 	char p50[16];
 	char p99[16];
-	snprintf(time, sizeof(time), "%.0f s", (double)moment->elapsed / (double)NS_PER_S);
+	snprintf(time, sizeof(time), "%.0f s", clock_seconds(moment->elapsed));
 	fprintf(screen->file, "%9s %11u %10s %13s %10s %10s %8" PRIu64 "\n", time,
 		moment->connections, number_format_rate(moment->rate, rate, sizeof(rate)),
 		units_format_size((uint64_t)moment->bytes_per_second, bytes, sizeof(bytes)),

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/clock.h"
 #include "echoload/common/number.h"
 #include "run.h"
 
@@ -91,7 +92,7 @@ static double least_rate(const struct seeker *seeker)
 	double beyond = 1;
 	if (seeker->limit->statistic == EXPECT_PERCENTILE)
 		beyond = fmax((100 - seeker->limit->percent) / 100, 1e-6);
-	return fmax(SAMPLES / beyond / ((double)seeker->config.duration / 1e9), 1);
+	return fmax(SAMPLES / beyond / clock_seconds(seeker->config.duration), 1);
 }
 
 // Brackets the rate: one that held, and one twice as high that did not.
