@@ -158,7 +158,7 @@ static void what_differs_is_listed_once_each(void **state)
 		assert_int_equal(result_init(&other), 0);
 		made_run_fill(&other, &run);
 		json_object_set_new(other.machine, "cpus", json_integer(i < 2 ? 4 : 8));
-		result_set_verdict(&other, "CLIENT-BOUND");
+		result_set_verdict(&other, "NETWORK-BOUND");
 		assert_int_equal(merge_add(&sum, &other, &error), 0);
 		result_free(&other);
 	}
@@ -167,6 +167,35 @@ static void what_differs_is_listed_once_each(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(machines, 1), "cpus")),
 			 4);
 	assert_string_equal(sum.verdict, "INCONCLUSIVE");
+}
+
+static void add_with_verdict(const char *verdict)
+{
+	static uint64_t seed = 100; // none comes twice
+	const struct made_run run = run_of(seed++, NOON);
+	struct error error;
+	assert_int_equal(result_init(&other), 0);
+	made_run_fill(&other, &run);
+	result_set_verdict(&other, verdict);
+	assert_int_equal(merge_add(&sum, &other, &error), 0);
+	result_free(&other);
+}
+
+static void one_client_that_was_full_makes_all_so(void **state)
+{
+	static const char *const orders[][3] = {
+		{"CLIENT-BOUND", "SERVER-BOUND", "SERVER-BOUND"},
+		{"SERVER-BOUND", "CLIENT-BOUND", "SERVER-BOUND"},
+		{"SERVER-BOUND", "RATE-LIMITED", "CLIENT-BOUND"},
+		{"INCONCLUSIVE", "CLIENT-BOUND", "INCONCLUSIVE"},
+	};
+	for (size_t i = 0; i < COUNT_OF(orders); i++) {
+		for (size_t k = 0; k < 3; k++)
+			add_with_verdict(orders[i][k]);
+		assert_string_equal(sum.verdict, "CLIENT-BOUND");
+		result_free(&sum);
+		assert_int_equal(result_init(&sum), 0);
+	}
 }
 
 // Runs the subcommand with its standard error going into a file. Returns its exit status.
@@ -233,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_order_does_not_matter, init, clean),
 		cmocka_unit_test_setup_teardown(faults_say_whose_they_are, init, clean),
 		cmocka_unit_test_setup_teardown(what_differs_is_listed_once_each, init, clean),
+		cmocka_unit_test_setup_teardown(one_client_that_was_full_makes_all_so, init, clean),
 		cmocka_unit_test_setup_teardown(the_command_merges_files, init, clean),
 		cmocka_unit_test_setup_teardown(the_command_refuses_another_schema_in_one_line,
 						init, clean),
