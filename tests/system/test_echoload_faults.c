@@ -14,7 +14,7 @@
 #include "load.h"
 
 #define FAULTS 1000 // of each kind
-#define FEWER (sizeof(ECHOD_SANITIZE) > 1 ? 10U : 1U)
+#define FEWER (sizeof(ECHOD_SANITIZE) > 1 ? 20U : 1U)
 #define PIECED                              \
 	(sizeof(ECHOD_SANITIZE) > 1 ? "300" \
 				    : "1000") // messages of each load that only comes in pieces

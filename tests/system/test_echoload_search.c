@@ -9,7 +9,7 @@
 #include "odd_server.h"
 
 #define LIMIT (50 * NS_PER_MS)
-#define TRIES 5
+#define PATIENCE_WITH_OTHERS (90 * NS_PER_S) // for a search that they do not disturb
 
 // Waits for its end as long as it shows that it goes on.
 static int wait_while_it_goes_on(struct process *process)
@@ -62,7 +62,7 @@ static double search_once(const struct odd_server *server, struct process **proc
 					 "--search",
 					 "p99<50ms",
 					 "-d",
-					 "1s",
+					 "600ms",
 					 NULL};
 	*process = process_start(&(struct process_spec){.arguments = arguments});
 	int status = wait_while_it_goes_on(*process);
@@ -79,18 +79,20 @@ static void test_highest_rate(void **state)
 {
 	(void)state;
 	double held;
-	bool right;
+	bool right, disturbed;
 	struct process *process;
 	struct odd_server *server;
-	int tries = 0;
+	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
 	do {
 		server = odd_start(&(struct odd_spec){.pace = NS_PER_S / 2000});
 		held = search_once(server, &process);
 		right = held >= 1000 && held <= 2400;
-	} while (!right && stood_still(server) && ++tries < TRIES);
-	if (!right)
-		fail_msg("found %.0f messages a second", held);
-	expect_confidence(process, held);
+		disturbed = held < 1000 && stood_still(server);
+		if (!right && !disturbed)
+			fail_msg("found %.0f messages a second", held);
+	} while (disturbed && clock_now() < until);
+	if (right)
+		expect_confidence(process, held);
 }
 
 static void test_no_rate_holds(void **state)
