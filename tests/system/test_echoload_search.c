@@ -78,8 +78,8 @@ static double search_once(const struct odd_server *server, struct process **proc
 static void test_highest_rate(void **state)
 {
 	(void)state;
-	double held;
-	bool right, disturbed;
+	double held = 0;
+	bool right = false, disturbed = false;
 	struct process *process;
 	struct odd_server *server;
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
