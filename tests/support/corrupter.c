@@ -180,7 +180,7 @@ static void spoil(struct corrupter *corrupter, struct pair *pair)
 static void judge(struct corrupter *corrupter, struct pair *pair)
 {
 	struct flow *flow = &pair->down;
-	if (pair->spoilt || corrupter->spoilt == corrupter->plan.faults) {
+	if (pair->spoilt || corrupter->spoilt >= corrupter->plan.faults) {
 		flow->ready = flow->end;
 		return;
 	}
