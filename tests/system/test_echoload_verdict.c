@@ -95,11 +95,18 @@ static struct throttle *server_slow(const struct daemon *daemon, struct process 
 		.delay = NS_PER_MS, .rate = 2000000, .queue = 200000 \
 	}
 
+// For messages that are small: so few fit that a busy server keeps up.
+#define SLIM                                                        \
+	{                                                           \
+		.delay = NS_PER_MS, .rate = 400000, .queue = 200000 \
+	}
+
 static const struct path_spec long_path = {LONG, LONG};
 static const struct path_spec short_path = {SHORT, SHORT};
 static const struct path_spec lossy_path = {LOSSY, LOSSY};
 static const struct path_spec narrow_there = {NARROW, SHORT};
 static const struct path_spec narrow_back = {SHORT, NARROW};
+static const struct path_spec slim_back = {SHORT, SLIM};
 
 static const struct scene scenes[] = {
 	{"server: quota", "SERVER-BOUND", {"-c", "10"}, .slow = server_quota},
@@ -124,7 +131,7 @@ static const struct scene scenes[] = {
 	 "NETWORK-BOUND",
 	 {"-c", "10", "-s", "16k"},
 	 .path = &narrow_there},
-	{"far, path: narrow back", "NETWORK-BOUND", {"-c", "500"}, .path = &narrow_back},
+	{"far, path: slim back", "NETWORK-BOUND", {"-c", "200"}, .path = &slim_back},
 	{"far, path: narrow there, stream",
 	 "NETWORK-BOUND",
 	 {"-c", "2", "-m", "stream"},
