@@ -4,6 +4,7 @@
 #ifndef ECHOD_TESTS_PATH_H
 #define ECHOD_TESTS_PATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PATH_NEAR "10.99.0.1" // the addresses of its ends
@@ -20,6 +21,9 @@ struct path_lane {
 struct path_spec {
 	struct path_lane there, back; // from near to far, from far to near
 };
+
+// Whether paths can be made here: it takes /dev/net/tun, or leave to make such a node.
+bool path_is_possible(void);
 
 struct path; // freed by path_close
 

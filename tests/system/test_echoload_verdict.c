@@ -318,17 +318,22 @@ static void test_killed(void **state)
 int main(void)
 {
 	static char stream[] = "stream", churn[] = "churn";
-	struct CMUnitTest tests[SCENES + 2];
-	for (size_t i = 0; i < SCENES; i++)
-		tests[i] = (struct CMUnitTest){
-			.name = scenes[i].name,
-			.test_func = test_scene,
-			.teardown_func = daemon_teardown,
-			.initial_state = (void *)(uintptr_t)&scenes[i],
-		};
-	tests[SCENES] =
-		(struct CMUnitTest){"killed: stream", test_killed, NULL, daemon_teardown, stream};
-	tests[SCENES + 1] =
-		(struct CMUnitTest){"killed: churn", test_killed, NULL, daemon_teardown, churn};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	struct CMUnitTest tests[SCENES + 2] = {
+		{"killed: stream", test_killed, NULL, daemon_teardown, stream},
+		{"killed: churn", test_killed, NULL, daemon_teardown, churn},
+	};
+	size_t count = 2;
+	bool far = path_is_possible();
+	if (!far)
+		printf("no /dev/net/tun: no server on another host\n");
+	for (size_t i = 0; i < SCENES; i++) {
+		if (!scenes[i].path || far)
+			tests[count++] = (struct CMUnitTest){
+				.name = scenes[i].name,
+				.test_func = test_scene,
+				.teardown_func = daemon_teardown,
+				.initial_state = (void *)(uintptr_t)&scenes[i],
+			};
+	}
+	return _cmocka_run_group_tests("verdict", tests, count, NULL, NULL);
 }
