@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "peer.h"
 
 #define PAIRS 512
 #define ROOM 131072
@@ -344,19 +345,13 @@ struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t po
 	corrupter->faults = calloc(plan->faults + 1, sizeof(*corrupter->faults));
 	ensure(corrupter->faults);
 	payload_init(&corrupter->payload, plan->run);
-	struct sockaddr_in *address = &corrupter->server;
-	*address = (struct sockaddr_in){.sin_family = AF_INET,
-					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(*address);
+	corrupter->server = (struct sockaddr_in){.sin_family = AF_INET,
+						 .sin_port = htons(port),
+						 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	corrupter->stop = eventfd(0, EFD_CLOEXEC);
-	corrupter->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int failed = bind(corrupter->listener, (struct sockaddr *)address, size) ||
-		     listen(corrupter->listener, PAIRS) ||
-		     getsockname(corrupter->listener, (struct sockaddr *)address, &size);
-	ensure(!failed && corrupter->stop >= 0);
-	corrupter->port = ntohs(address->sin_port);
-	address->sin_port = htons(port);
-	failed = pthread_create(&corrupter->thread, NULL, run, corrupter);
+	ensure(corrupter->stop >= 0);
+	corrupter->listener = peer_listen(SOCK_NONBLOCK, PAIRS, &corrupter->port);
+	int failed = pthread_create(&corrupter->thread, NULL, run, corrupter);
 	ensure(!failed);
 	return corrupter;
 }

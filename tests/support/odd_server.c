@@ -2,7 +2,6 @@
 // the child runs is below odd_run.
 #include "odd_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,6 +18,7 @@
 
 #include "check.h"
 #include "daemon.h"
+#include "peer.h"
 
 #define MOST_CONNECTIONS 64
 #define MOST_SPANS 10000
@@ -185,20 +185,6 @@ _Noreturn static void odd_run(struct odd_loop *loop)
 	}
 }
 
-static int listen_somewhere(struct odd_server *server)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(fd, MOST_CONNECTIONS), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	snprintf(server->address, sizeof(server->address), "127.0.0.1:%u",
-		 (unsigned)ntohs(address.sin_port));
-	return fd;
-}
-
 struct odd_server *odd_start(const struct odd_spec *spec)
 {
 	struct odd_server *server = calloc(1, sizeof(*server));
@@ -209,7 +195,9 @@ struct odd_server *odd_start(const struct odd_spec *spec)
 		mmap(NULL, sizeof(*server->record), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	assert_true(server->record != MAP_FAILED);
 	close(memory);
-	int listener = listen_somewhere(server);
+	uint16_t port;
+	int listener = peer_listen(0, MOST_CONNECTIONS, &port);
+	snprintf(server->address, sizeof(server->address), "127.0.0.1:%u", (unsigned)port);
 	pid_t parent = getpid();
 	server->pid = fork();
 	assert_true(server->pid >= 0);

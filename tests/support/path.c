@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "echoload/common/random.h"
+#include "network.h"
 
 #define PACKET 1500  // bytes, the device's MTU
 #define PACKETS 8192 // on their way in a direction; a power of two
@@ -55,12 +56,6 @@ static void set_address(int fd, struct ifreq *request, unsigned long what, const
 	assert_int_equal(inet_pton(AF_INET, address, &in.sin_addr), 1);
 	memcpy(&request->ifr_addr, &in, sizeof(in));
 	assert_int_equal(ioctl(fd, what, request), 0);
-}
-
-static void bring_up(int fd, struct ifreq *request)
-{
-	request->ifr_flags = IFF_UP | IFF_RUNNING;
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, request), 0);
 }
 
 static int open_tun(void)
@@ -99,9 +94,7 @@ static int open_end(const char *own, const char *other)
 	assert_true(fd >= 0);
 	set_address(fd, &request, SIOCSIFADDR, own);
 	set_address(fd, &request, SIOCSIFDSTADDR, other);
-	bring_up(fd, &request);
-	struct ifreq loopback = {.ifr_name = "lo"};
-	bring_up(fd, &loopback);
+	network_bring_up(fd, request.ifr_name);
 	close(fd);
 	return end;
 }
@@ -109,8 +102,7 @@ static int open_end(const char *own, const char *other)
 // The calling thread enters a network of its own.
 static int enter_network(void)
 {
-	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-		fail_msg("neither root nor allowed to make a user namespace");
+	network_enter();
 	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	return fd;

@@ -263,6 +263,19 @@ uint16_t peer_free_port(void)
 	return 0;
 }
 
+int peer_listen(int flags, int backlog, uint16_t *port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	*port = ntohs(address.sin_port);
+	return fd;
+}
+
 bool peer_port_listens(uint16_t port)
 {
 	FILE *file = fopen("/proc/net/tcp", "re");

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "check.h"
+#include "peer.h"
 
 #define PERIOD (50 * NS_PER_MS) // of stop and go
 #define QUOTA_PERIOD_US 50000L
@@ -243,14 +244,7 @@ _Noreturn static void run_pacer(struct pacer *pacer)
 struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second)
 {
 	struct throttle *throttle = make_throttle();
-	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(own);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_true(listener >= 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&own, sizeof(own)), 0);
-	assert_int_equal(listen(listener, PAIRS), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&own, &size), 0);
-	throttle->port = ntohs(own.sin_port);
+	int listener = peer_listen(SOCK_NONBLOCK, PAIRS, &throttle->port);
 	if (fork_child(throttle)) {
 		struct pacer *pacer = calloc(1, sizeof(*pacer));
 		if (!pacer)

@@ -1,7 +1,5 @@
 // Scenario: each error that echoload knows by name, how often it befell and what is told of the
 // first.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -72,13 +70,9 @@ static void test_timeout(void **state)
 // A listening socket whose backlog is full, so that connects to it get no answer.
 static int listen_in_vain(char *address, size_t size, int *waiting)
 {
-	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t length = sizeof(here);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&here, length), 0);
-	assert_int_equal(listen(fd, 0), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &length), 0);
-	snprintf(address, size, "127.0.0.1:%u", (unsigned)ntohs(here.sin_port));
+	uint16_t port;
+	int fd = peer_listen(0, 0, &port);
+	snprintf(address, size, "127.0.0.1:%u", (unsigned)port);
 	*waiting = peer_connect(address); // a backlog of 0 has room for one
 	return fd;
 }

@@ -288,24 +288,27 @@ static void test_report(void **state)
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "/no-such-folder/out.svg");
 }
 
+// The kinds of data, and how each begins.
+static const struct {
+	const char *option, *beginning;
+} outputs[] = {
+	{"--json", "{\n  \"schema\": 1,\n"},
+	{"--hgrm", "       Value "},
+	{"--hlog", "#[Logged with echoload "},
+	{"--csv", "seconds,messages,"},
+};
+#define OUTPUTS (sizeof(outputs) / sizeof(outputs[0]))
+
 // One kind of data may go to standard output; what people read is on standard error then.
 static void test_standard_output(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *option, *beginning;
-	} cases[] = {
-		{"--json", "{\n  \"schema\": 1,\n"},
-		{"--hgrm", "       Value "},
-		{"--hlog", "#[Logged with echoload "},
-		{"--csv", "seconds,messages,"},
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
-		int status =
-			LOAD(&process, runs.daemon->address[0], cases[i].option, "-", "-n", "100");
+		int status = LOAD(&process, runs.daemon->address[0], outputs[i].option, "-", "-n",
+				  "100");
 		load_expect_status(process, status, EXIT_OK);
-		expect_beginning(process_output(process, NULL), cases[i].beginning);
+		expect_beginning(process_output(process, NULL), outputs[i].beginning);
 		assert_null(strstr(process_output(process, NULL), "verdict   "));
 		load_expect_report(process_errors(process, NULL));
 	}
@@ -315,23 +318,22 @@ static void test_standard_output(void **state)
 static void test_refused_run(void **state)
 {
 	(void)state;
-	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
 	char address[32];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
 		const char *old = place_file("old", "of yesterday", 12);
-		int status = LOAD(&process, address, options[i], old);
+		int status = LOAD(&process, address, outputs[i].option, old);
 		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
 		char *text = read_file(old);
 		assert_string_equal(text, "of yesterday");
 		free(text);
 		const char *fresh = place_path("fresh");
-		status = LOAD(&process, address, options[i], fresh);
+		status = LOAD(&process, address, outputs[i].option, fresh);
 		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
 		assert_false(place_exists(fresh));
-		status = LOAD(&process, runs.daemon->address[0], "-n", "100", options[i], old,
-			      "--allow-client-bound");
+		status = LOAD(&process, runs.daemon->address[0], "-n", "100", outputs[i].option,
+			      old, "--allow-client-bound");
 		load_expect_status(process, status, EXIT_OK);
 		text = read_file(old);
 		assert_null(strstr(text, "yesterday"));
@@ -343,26 +345,18 @@ static void test_refused_run(void **state)
 static void test_fifo(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *option, *beginning;
-	} cases[] = {
-		{"--json", "{\n  \"schema\": 1,\n"},
-		{"--hgrm", "       Value "},
-		{"--hlog", "#[Logged with echoload "},
-		{"--csv", "seconds,messages,"},
-	};
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
 		int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		assert_true(fd >= 0);
-		int status = LOAD(&process, runs.daemon->address[0], "-n", "100", cases[i].option,
+		int status = LOAD(&process, runs.daemon->address[0], "-n", "100", outputs[i].option,
 				  path, "--allow-client-bound");
 		load_expect_status(process, status, EXIT_OK);
 		char text[64] = "";
 		assert_true(read(fd, text, sizeof(text) - 1) > 0);
-		expect_beginning(text, cases[i].beginning);
+		expect_beginning(text, outputs[i].beginning);
 		close(fd);
 	}
 }

@@ -1,17 +1,13 @@
 // Scenario: more connections than there are local ports. In a network of the test's own, whose
 // range of ports is narrow. Each test has its own port of the server: a local port that was used
 // towards another one is not free at once.
-#include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
+#include "network.h"
 #include "stats.h"
 
 #define PORTS 10
@@ -20,13 +16,7 @@
 static int enter_own_network(void **state)
 {
 	(void)state;
-	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-		fail_msg("neither root nor allowed to make a user namespace");
-	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &loopback), 0);
-	close(fd);
+	network_enter();
 	FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
 	assert_non_null(range);
 	fprintf(range, "40000 %d\n", 40000 + PORTS - 1);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "echoload/common/random.h"
@@ -69,4 +70,25 @@ const char *made_run_write(const char *name, const struct made_run *run)
 	assert_int_equal(result_write(&result, path, &error), 0);
 	result_free(&result);
 	return path;
+}
+
+int subcommand_run(int (*subcommand)(int argc, char **argv), char **argv, FILE *stream, char *said,
+		   size_t size)
+{
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	const char *path = place_file("said", "", 0);
+	fflush(stream);
+	int fd = fileno(stream), before = dup(fd);
+	assert_non_null(freopen(path, "w", stream));
+	int status = subcommand(argc, argv);
+	fflush(stream);
+	assert_int_equal(dup2(before, fd), fd);
+	close(before);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	said[fread(said, 1, size - 1, file)] = '\0';
+	fclose(file);
+	return status;
 }

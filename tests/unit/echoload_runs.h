@@ -2,6 +2,8 @@
 #ifndef ECHOD_UNIT_ECHOLOAD_RUNS_H
 #define ECHOD_UNIT_ECHOLOAD_RUNS_H
 
+#include <stdio.h>
+
 #include "echoload/result/result.h"
 #include "unit.h"
 
@@ -22,5 +24,10 @@ void made_run_fill(struct result *result, const struct made_run *run);
 
 // The same, written to a file of that name in the test's directory (place_path); returns its path.
 const char *made_run_write(const char *name, const struct made_run *run);
+
+// Runs a subcommand (`argv` ends with NULL). What it prints on `stream`, standard output or error,
+// goes into `said`, as much as fits. Returns its exit status.
+int subcommand_run(int (*subcommand)(int argc, char **argv), char **argv, FILE *stream, char *said,
+		   size_t size);
 
 #endif

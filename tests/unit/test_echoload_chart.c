@@ -30,23 +30,9 @@ static char *read_text(const char *path)
 	return text;
 }
 
-// Runs the subcommand; what it says on standard error is in `said`. Returns its exit status.
 static int run_main(char **argv)
 {
-	int argc = 0;
-	while (argv[argc])
-		argc++;
-	const char *path = place_file("stderr", "", 0);
-	int before = dup(STDERR_FILENO);
-	assert_non_null(freopen(path, "w", stderr));
-	int status = chart_main(argc, argv);
-	fflush(stderr);
-	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
-	close(before);
-	char *text = read_text(path);
-	snprintf(said, sizeof(said), "%s", text);
-	free(text);
-	return status;
+	return subcommand_run(chart_main, argv, stderr, said, sizeof(said));
 }
 
 static char *make_file(const char *name, uint64_t seed)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echoload/result/compare.h"
@@ -222,23 +221,10 @@ static void what_is_not_the_peers_has_no_winner(void **state)
 	expect_objections("SERVER-BOUND", mixed, "{\"rate\": 5}", false, true);
 }
 
-// Runs the subcommand with its standard output going into a file. Returns its exit status.
 static int run_main(char *a, char *b, char *said, size_t size)
 {
 	char *argv[] = {"compare", a, b, NULL};
-	const char *path = place_file("stdout", "", 0);
-	fflush(stdout);
-	int before = dup(STDOUT_FILENO);
-	assert_non_null(freopen(path, "w", stdout));
-	int status = compare_main(3, argv);
-	fflush(stdout);
-	assert_int_equal(dup2(before, STDOUT_FILENO), STDOUT_FILENO);
-	close(before);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	said[fread(said, 1, size - 1, file)] = '\0';
-	fclose(file);
-	return status;
+	return subcommand_run(compare_main, argv, stdout, said, size);
 }
 
 static void the_command_says_it_in_plain_words(void **state)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echoload/result/hdr_v2.h"
@@ -198,24 +197,9 @@ static void one_client_that_was_full_makes_all_so(void **state)
 	}
 }
 
-// Runs the subcommand with its standard error going into a file. Returns its exit status.
 static int run_main(char **argv, char *said, size_t size)
 {
-	int argc = 0;
-	while (argv[argc])
-		argc++;
-	const char *path = place_file("stderr", "", 0);
-	int before = dup(STDERR_FILENO);
-	assert_non_null(freopen(path, "w", stderr));
-	int status = merge_main(argc, argv);
-	fflush(stderr);
-	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
-	close(before);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	said[fread(said, 1, size - 1, file)] = '\0';
-	fclose(file);
-	return status;
+	return subcommand_run(merge_main, argv, stderr, said, size);
 }
 
 static void the_command_merges_files(void **state)

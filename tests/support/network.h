@@ -1,0 +1,11 @@
+// A network of the test's own. What goes wrong here fails the running test. One thread.
+#ifndef ECHOD_TESTS_NETWORK_H
+#define ECHOD_TESTS_NETWORK_H
+
+// The calling thread, and what it starts from now on, has a network of its own, with a loopback.
+void network_enter(void);
+
+// Brings up the device of that name; `fd` is any socket of the network.
+void network_bring_up(int fd, const char *device);
+
+#endif
