@@ -257,9 +257,10 @@ static void who_is_stuck_is_cut_with_a_reset(void **state)
 	}
 	assert_true(inside_counter(&inside, COUNTER_bytes_sent) < sent);
 	server_drain(&inside.server, 0);
+	// A client that read before the acceptor has seen to the cut could still get its whole echo.
+	wait_until(inside_counter(&inside, COUNTER_connections_closed_drain) == 1);
 	peer_expect_reset(client); // its echo is not whole
 	expect_done();
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
 	inside_end(&inside);
 }
 
