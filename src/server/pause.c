@@ -8,10 +8,11 @@
 
 void pause_begin(struct pause *pause, enum pause_cause cause)
 {
+	uint64_t now = clock_now();
 	pause->cause = cause;
-	pause->until = clock_deadline(RESOURCE_PAUSE);
+	pause->until = now + RESOURCE_PAUSE;
 	pause->open = admission_count(pause->admission);
-	pause->accounted_for = clock_now();
+	pause->accounted_for = now;
 	counter_add(pause->stats, COUNTER_accept_pauses, 1);
 	admission_watch(pause->admission, true);
 }
