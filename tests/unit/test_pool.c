@@ -226,6 +226,7 @@ static void what_was_submitted_is_served_and_closed_once(void **state)
 static void waiting_and_serving_are_timed(void **state)
 {
 	atomic_store(&held, true);
+	uint64_t begun = clock_now();
 	for (size_t i = 0; i < WORKERS + 1; i++)
 		pool_submit(&pool, &jobs[i].work);
 	uint64_t submitted = clock_now();
@@ -246,7 +247,7 @@ static void waiting_and_serving_are_timed(void **state)
 	assert_int_equal(wait.count, WORKERS + 1);
 	assert_int_equal(service.count, WORKERS + 1);
 	assert_true(wait.max >= released - submitted); // the last one, for a worker
-	assert_true(wait.max <= ended - submitted + NS_PER_S);
+	assert_true(wait.max <= ended - begun);
 	assert_true(service.max > 0);
 }
 
@@ -260,8 +261,8 @@ static void it_shows_what_each_worker_does(void **state)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct worker_info info;
 		wait_until((pool_worker_info(&pool, i, &info), info.serving != 0));
-		assert_true(info.since >= before);
 		wait_until((pool_worker_info(&pool, i, &info), info.state == WORKER_BLOCKED));
+		assert_true(info.since >= before);
 		names |= UINT64_C(1) << info.serving;
 	}
 	assert_int_equal(names, 2 + 4 + 8); // the first three, one each

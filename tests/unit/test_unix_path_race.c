@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/unix_path.h"
@@ -13,6 +14,16 @@
 
 #define CLAIMERS 6
 #define ROUNDS 10
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+// Time stands still: who holds the lock may be held up for longer than others wait for it.
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	(void)id;
+	*now = (struct timespec){0};
+	return 0;
+}
 
 struct claimer {
 	pthread_t thread;
