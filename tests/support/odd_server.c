@@ -28,6 +28,7 @@
 // What the child writes and the parent reads. A span is written before it is counted.
 struct record {
 	_Atomic uint64_t accepted;
+	_Atomic uint64_t received;
 	_Atomic size_t span_count;
 	struct odd_span spans[MOST_SPANS];
 };
@@ -136,6 +137,7 @@ static int serve(struct odd_loop *loop, int fd)
 		close(fd);
 		return 0;
 	}
+	atomic_fetch_add(&loop->record->received, (uint64_t)size);
 	keep_pace(loop);
 	switch (loop->spec->conduct) {
 	case ODD_RESETS:
@@ -223,6 +225,11 @@ const char *odd_address(const struct odd_server *server)
 uint64_t odd_accepted(const struct odd_server *server)
 {
 	return atomic_load(&server->record->accepted);
+}
+
+uint64_t odd_received(const struct odd_server *server)
+{
+	return atomic_load(&server->record->received);
 }
 
 const struct odd_span *odd_spans(const struct odd_server *server, size_t *count)

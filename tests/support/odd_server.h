@@ -36,6 +36,9 @@ const char *odd_address(const struct odd_server *server);
 // How many connections it has accepted.
 uint64_t odd_accepted(const struct odd_server *server);
 
+// How many bytes it has received.
+uint64_t odd_received(const struct odd_server *server);
+
 // When it has stood still since it was started, in order. Valid until odd_teardown.
 const struct odd_span *odd_spans(const struct odd_server *server, size_t *count);
 

@@ -38,13 +38,13 @@ static void leave_descriptors(struct daemon *daemon, size_t spare)
 // Holds over a span: little processor time, and few attempts to accept.
 static void assert_calm(struct daemon *daemon)
 {
+	uint64_t begin = clock_now();
 	uint64_t errors = stats_counter(daemon, "accept_errors_descriptors");
 	uint64_t cpu = process_cpu_time(daemon->process);
-	uint64_t begin = clock_now();
 	poll(NULL, 0, (int)(SPAN / NS_PER_MS));
-	uint64_t wall = clock_now() - begin;
 	cpu = process_cpu_time(daemon->process) - cpu;
 	errors = stats_counter(daemon, "accept_errors_descriptors") - errors;
+	uint64_t wall = clock_now() - begin;
 	if (cpu * 5 > wall)
 		fail_msg("%ju ms of processor time in %ju ms", (uintmax_t)(cpu / NS_PER_MS),
 			 (uintmax_t)(wall / NS_PER_MS));

@@ -159,7 +159,7 @@ static void test_nothing_is_answered(void **state)
 {
 	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
-	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "200ms");
+	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "1s");
 	assert_int_equal(load_count(result, "messages"), 0);
 	assert_int_equal(load_count(result, "evidence.unanswered"), 1);
 	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");

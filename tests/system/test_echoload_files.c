@@ -306,7 +306,7 @@ static void test_standard_output(void **state)
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
 		int status = LOAD(&process, runs.daemon->address[0], outputs[i].option, "-", "-n",
-				  "100");
+				  "100", "--allow-client-bound");
 		load_expect_status(process, status, EXIT_OK);
 		expect_beginning(process_output(process, NULL), outputs[i].beginning);
 		assert_null(strstr(process_output(process, NULL), "verdict   "));

@@ -59,8 +59,8 @@ static void test_connect_and_leave(void **state)
 	for (int i = 0; i < ROUNDS; i++)
 		peer_reset(peer_connect(daemon->address[0]));
 	stats_wait(daemon, "connections_accepted", 2 * ROUNDS + 1);
-	stats_wait(daemon, "connections_silent", 2 * ROUNDS);
-	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), ROUNDS);
+	stats_wait(daemon, "connections_closed_reset", ROUNDS);
+	assert_int_equal(stats_counter(daemon, "connections_silent"), 2 * ROUNDS);
 	assert_sound(daemon, descriptors);
 }
 
