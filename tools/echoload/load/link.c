@@ -12,7 +12,6 @@
 #include "loop.h"
 #include "messages.h"
 
-#define PIECE (64UL << 10)  // bytes of one send
 #define TURN 8		    // times that a link receives before others have their turn
 #define PATHS 1000	    // connects of a thread whose round trip is looked at
 #define MOST_CONNECTING 256 // of a thread at a time: a backlog that overflows costs seconds
@@ -104,7 +103,7 @@ static void flush(struct loop *loop, struct link *link)
 	uint64_t sent = atomic_load_explicit(&link->sent, memory_order_relaxed);
 	while (sent < link->goal) {
 		uint64_t left = link->goal - sent;
-		size_t size = left < PIECE ? (size_t)left : PIECE;
+		size_t size = left < LOOP_BUFFER ? (size_t)left : LOOP_BUFFER;
 		const char *bytes = piece_to_send(loop, link, sent, size);
 		// Before they can come back.
 		atomic_store_explicit(&link->sent, sent + size, memory_order_relaxed);
