@@ -212,9 +212,10 @@ static bool was_disturbed(const struct scene *scene, const char *verdict, const 
 	if (strcmp(verdict, "INCONCLUSIVE") == 0 && evidence_of(result, "stolen") > 0.1)
 		return true;
 	// A rate so low is only missed by who does not run for a while, be it the path.
-	if (strcmp(scene->verdict, "RATE-LIMITED") == 0)
-		return load_number(result, "messages_per_second") <
-		       0.99 * evidence_of(result, "offered_per_second");
+	if (strcmp(scene->verdict, "RATE-LIMITED") == 0 &&
+	    load_number(result, "messages_per_second") <
+		    0.99 * evidence_of(result, "offered_per_second"))
+		return true;
 	bool owned = strcmp(verdict, "CLIENT-BOUND") == 0 || strcmp(verdict, "INCONCLUSIVE") == 0;
 	return owned && strcmp(scene->verdict, "CLIENT-BOUND") != 0 &&
 	       (evidence_of(result, "thread_waiting") > 0.1 ||
