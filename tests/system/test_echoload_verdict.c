@@ -181,24 +181,7 @@ static struct process *start_load(const struct scene *scene, const char *target,
 	return process_start(&spec);
 }
 
-static json_t *read_result(struct process *load)
-{
-	int status = process_wait(load);
-	if (status != 0 && status != 4)
-		fail_msg("status %d: %s", status, process_errors(load, NULL));
-	json_error_t why;
-	json_t *result = json_load_file(result_file, 0, &why);
-	if (!result)
-		fail_msg("%s", why.text);
-	return result;
-}
-
 enum outcome { RIGHT, UNDECIDED, WRONG, DISTURBED };
-
-static double evidence_of(const json_t *result, const char *name)
-{
-	return json_number_value(json_object_get(json_object_get(result, "evidence"), name));
-}
 
 // Whether others had so much of the machine that the scene was not the one meant, and the verdict
 // says no more than that. Where it is the generator that is slowed down, they only help.
@@ -206,20 +189,21 @@ static bool was_disturbed(const struct scene *scene, const char *verdict, const 
 {
 	const json_t *server = json_object_get(json_object_get(result, "evidence"), "server");
 	double starved = json_number_value(json_object_get(server, "thread_waiting"));
+	double stolen = load_number(result, "evidence.stolen");
 	// Where it is the path that is slowed down, the server has a CPU to itself.
 	if (strcmp(verdict, "SERVER-BOUND") == 0 && strcmp(scene->verdict, "NETWORK-BOUND") == 0)
-		return starved > 0.1 || evidence_of(result, "stolen") > 0.1;
-	if (strcmp(verdict, "INCONCLUSIVE") == 0 && evidence_of(result, "stolen") > 0.1)
+		return starved > 0.1 || stolen > 0.1;
+	if (strcmp(verdict, "INCONCLUSIVE") == 0 && stolen > 0.1)
 		return true;
 	// A rate so low is only missed by who does not run for a while, be it the path.
 	if (strcmp(scene->verdict, "RATE-LIMITED") == 0 &&
 	    load_number(result, "messages_per_second") <
-		    0.99 * evidence_of(result, "offered_per_second"))
+		    0.99 * load_number(result, "evidence.offered_per_second"))
 		return true;
 	bool owned = strcmp(verdict, "CLIENT-BOUND") == 0 || strcmp(verdict, "INCONCLUSIVE") == 0;
 	return owned && strcmp(scene->verdict, "CLIENT-BOUND") != 0 &&
-	       (evidence_of(result, "thread_waiting") > 0.1 ||
-		evidence_of(result, "stalled") > 0.05);
+	       (load_number(result, "evidence.thread_waiting") > 0.1 ||
+		load_number(result, "evidence.stalled") > 0.05);
 }
 
 static enum outcome judge(const struct scene *scene, const json_t *result)
@@ -243,7 +227,10 @@ static enum outcome play(const struct scene *scene, const struct daemon *daemon)
 		 (unsigned)(scene->proxy ? throttle_port(before) : daemon->port));
 	struct process *load = start_load(scene, target, daemon->control);
 	struct throttle *after = scene->slow ? scene->slow(daemon, load) : NULL;
-	json_t *result = read_result(load);
+	int status = process_wait(load);
+	if (status != EXIT_OK && status != EXIT_INCONCLUSIVE)
+		fail_msg("status %d: %s", status, process_errors(load, NULL));
+	json_t *result = load_result_of_file(result_file);
 	enum outcome outcome = judge(scene, result);
 	json_decref(result);
 	if (after)
