@@ -220,8 +220,10 @@ static void test_log_level(void **state)
 	assert_string_equal(process_errors(daemon->process, NULL), "");
 	free(ask(daemon, "log debug"));
 	peer_close(peer_connect(daemon->address[0]));
+	process_expect_error_text(daemon->process, "127.0.0.1:");
 	process_expect_error_text(daemon->process, "connection 1 closed");
 	free(ask(daemon, "log error"));
+	stats_wait(daemon, "connections_open", 0);
 	size_t before, after;
 	process_errors(daemon->process, &before);
 	peer_close(peer_connect(daemon->address[0]));

@@ -14,9 +14,8 @@
 #include "load.h"
 
 #define FAULTS 1000 // of each kind
-#define FEWER                             \
-	(sizeof(ECHOD_SANITIZE) > 1 ? 25U \
-				    : 1U) // an even number is left, as two are crossed at a time
+// Divides them; an even number is left, as two are crossed at a time.
+#define FEWER (sizeof(ECHOD_SANITIZE) > 1 ? 25U : 1U)
 #define PIECED                              \
 	(sizeof(ECHOD_SANITIZE) > 1 ? "300" \
 				    : "1000") // messages of each load that only comes in pieces

@@ -4,7 +4,7 @@
 #include "peer.h"
 #include "percentile.h"
 
-#define ROUND_TRIPS 50
+#define ROUND_TRIPS 300
 
 // Sanitizers make everything slower by about that factor; 40 ms stay 40 ms.
 #define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 20 : 5) * NS_PER_MS)

@@ -30,7 +30,7 @@ static bool is_served(int fd)
 	return send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1;
 }
 
-// Connects until there is room, as another client has just left, which takes the server a moment.
+// Connects until there is room, as a close is counted a moment before its place is free.
 // Only these tries add to what was `rejected` before.
 static int expect_room(struct daemon *daemon, const char *source, const char *counter,
 		       uint64_t rejected)
@@ -132,6 +132,7 @@ static void test_reset(void **state)
 	for (size_t i = 0; i < LIMIT; i++)
 		peer_ping(fds[i]);
 	peer_close(fds[0]);
+	stats_wait(daemon, "connections_open", LIMIT - 1);
 	int next = expect_room(daemon, NULL, "connections_rejected_limit", 3);
 	assert_int_equal(stats_counter(daemon, "accept_pauses"), 0);
 	peer_close(next);
@@ -205,6 +206,7 @@ static void test_one_source(void **state)
 	stats_assert_laws(daemon);
 
 	peer_close(greedy[1]);
+	stats_wait(daemon, "connections_open", 2);
 	greedy[1] = expect_room(daemon, "127.0.0.2", "connections_rejected_source", 3);
 	close_all((int[]){greedy[0], greedy[1], other}, 3);
 	daemon_stop(daemon);

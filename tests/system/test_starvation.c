@@ -16,7 +16,7 @@
 #define STUCK_TCP 2	     // of those; each takes megabytes in the kernel
 #define BYTES (640 << 10)    // of each over a Unix-domain socket: several times its buffers
 #define BYTES_TCP (48 << 20) // over TCP
-#define NEWCOMERS 100
+#define NEWCOMERS 200
 #define WORKERS 4
 #define PENDING_LIMIT (UINT64_C(64) << 20)
 #define BUFFER 65536

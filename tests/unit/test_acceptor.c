@@ -269,7 +269,8 @@ static void at_the_limit_it_resets_when_told_so(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 5);
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_accepted), 2);
 	peer_close(first);
-	wait_until(admission_count(&inside.server.admission) == 1);
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 1 &&
+		   admission_count(&inside.server.admission) == 1);
 	first = peer_connect(inside_address(&inside));
 	peer_ping(first);
 	peer_close(first);

@@ -236,6 +236,7 @@ static void parked_connections_are_listed(void **state)
 {
 	int client = peer_connect(inside_address(&inside));
 	peer_ping(client);
+	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 1);
 	json_t *object;
 	const json_t *connection;
 	wait_until(

@@ -262,6 +262,7 @@ static void who_is_stuck_is_cut_with_a_reset(void **state)
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_drain) == 1);
 	peer_expect_reset(client); // its echo is not whole
 	expect_done();
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
 	inside_end(&inside);
 }
 
