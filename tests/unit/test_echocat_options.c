@@ -34,6 +34,10 @@ static void defaults_are_the_servers(void **state)
 	assert_int_equal(options.message_count, 0);
 	assert_false(options.ping);
 	assert_int_equal(options.timeout, 10 * NS_PER_S);
+	assert_false(options.half_close);
+	options_free(&options);
+	assert_int_equal(read_line(&options, words, sizeof(words), "echocat --half-close"), -1);
+	assert_true(options.half_close);
 	options_free(&options);
 }
 
@@ -120,6 +124,8 @@ static void nonsense_is_a_usage_error(void **state)
 		"echocat -t 0ms",
 		"echocat -t soon",
 		"echocat --quiet",
+		"echocat --half-close -m x",
+		"echocat --half-close -c 1",
 	};
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		struct options options;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,7 +20,8 @@
 #define PIPE_CAPACITY ((size_t)65536)
 #define LONG_STREAM ((size_t)32 << 20) // many times the relay's window
 
-enum fault { NONE, FLIP, DROP, ADD, CLOSE, STALL };
+// PROXY: ends both ways at the first FIN. LATE: echoes nothing before it.
+enum fault { NONE, FLIP, DROP, ADD, CLOSE, STALL, PROXY, LATE };
 
 struct scene {
 	size_t length; // of the input
@@ -27,6 +29,7 @@ struct scene {
 	size_t at;	     // the fault's offset
 	bool slow_start;     // the output is read only once the window is full
 	size_t output_limit; // what reads the output leaves after so much
+	bool half_close;
 
 	int input; // the test's ends of the relay's three descriptors
 	int output;
@@ -92,12 +95,27 @@ static bool echo(const struct scene *scene, unsigned char *bytes, size_t length,
 	return true;
 }
 
+// A peer to which the moment of the FIN matters. It takes all the bytes and then looks for it.
+static void wait_for_fin(const struct scene *scene, unsigned char *bytes)
+{
+	struct pollfd fin = {.fd = scene->peer, .events = POLLIN};
+	size_t length = 0;
+	while (length < scene->length)
+		length += (size_t)read(scene->peer, bytes + length, scene->length - length);
+	int wait = scene->fault == PROXY && !scene->half_close ? 20 : -1;
+	if (poll(&fin, 1, wait) > 0 && scene->fault == PROXY)
+		return;
+	write_all(scene->peer, bytes, length);
+}
+
 static void *run_peer(void *context)
 {
 	struct scene *scene = context;
 	unsigned char bytes[10000];
 	size_t offset = 0;
 	ssize_t count;
+	if (scene->fault == PROXY || scene->fault == LATE)
+		wait_for_fin(scene, bytes);
 	while ((count = read(scene->peer, bytes, sizeof(bytes))) > 0) {
 		if (!echo(scene, bytes, (size_t)count, offset))
 			break;
@@ -158,7 +176,8 @@ static int play(struct scene *scene, uint64_t timeout)
 	assert_int_equal(pthread_create(&threads[2], NULL, read_output, scene), 0);
 
 	struct peer peer = {.fd = connection[0], .name = "peer"};
-	int status = relay_run(&peer, input[0], output[1], timeout);
+	const struct options options = {.timeout = timeout, .half_close = scene->half_close};
+	int status = relay_run(&peer, &options, input[0], output[1]);
 	peer_close(&peer);
 	close(input[0]);
 	close(output[1]);
@@ -171,10 +190,12 @@ static void streams_of_any_length_come_back(void **state)
 {
 	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};
 	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-		struct scene scene = {.length = lengths[i]};
-		assert_int_equal(play(&scene, TIMEOUT), 0);
-		assert_int_equal(scene.received, lengths[i]);
-		assert_int_equal(scene.wrong, 0);
+		for (int half_close = 0; half_close < 2; half_close++) {
+			struct scene scene = {.length = lengths[i], .half_close = half_close};
+			assert_int_equal(play(&scene, TIMEOUT), 0);
+			assert_int_equal(scene.received, lengths[i]);
+			assert_int_equal(scene.wrong, 0);
+		}
 	}
 }
 
@@ -187,14 +208,65 @@ static void slow_reader_of_the_output_stops_the_input(void **state)
 	assert_int_equal(scene.wrong, 0);
 }
 
+// What is said on standard error while the scene is played.
+static const char *played_with_errors(struct scene *scene, uint64_t timeout, int *status)
+{
+	static char text[400];
+	int errors = memfd_create("errors", MFD_CLOEXEC);
+	int before = dup(STDERR_FILENO);
+	assert_true(errors >= 0 && before >= 0 && dup2(errors, STDERR_FILENO) >= 0);
+	*status = play(scene, timeout);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	ssize_t size = pread(errors, text, sizeof(text) - 1, 0);
+	close(errors);
+	assert_true(size >= 0);
+	text[size] = '\0';
+	return text;
+}
+
+static void fin_follows_the_echo_or_comes_before_it(void **state)
+{
+	static const struct {
+		enum fault peer;
+		bool half_close;
+		size_t length;
+		uint64_t timeout;
+		int status;
+		const char *advice;
+	} cases[] = {
+		{PROXY, false, 5, TIMEOUT, 0, NULL},
+		{PROXY, false, 0, TIMEOUT, 0, NULL},
+		{PROXY, true, 5, TIMEOUT, 1, "try without --half-close"},
+		{LATE, true, 5, TIMEOUT, 0, NULL},
+		{LATE, false, 5, 100 * NS_PER_MS, 1, "needs --half-close"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct scene scene = {.length = cases[i].length,
+				      .fault = cases[i].peer,
+				      .half_close = cases[i].half_close};
+		int status;
+		const char *errors = played_with_errors(&scene, cases[i].timeout, &status);
+		assert_int_equal(status, cases[i].status);
+		assert_int_equal(scene.received, status == 0 ? cases[i].length : 0);
+		if (cases[i].advice)
+			assert_non_null(strstr(errors, cases[i].advice));
+		else
+			assert_string_equal(errors, "");
+	}
+}
+
 static void faults_are_found_wherever_they_are(void **state)
 {
 	static const enum fault faults[] = {FLIP, DROP, ADD, CLOSE};
 	static const size_t offsets[] = {0, 9999, 123456, 6000000};
 	for (size_t i = 0; i < COUNT_OF(faults); i++) {
 		for (size_t k = 0; k < COUNT_OF(offsets); k++) {
-			struct scene scene = {
-				.length = 6000001, .fault = faults[i], .at = offsets[k]};
+			// That the last byte is lost shows at the peer's FIN.
+			struct scene scene = {.length = 6000001,
+					      .fault = faults[i],
+					      .at = offsets[k],
+					      .half_close = k % 2};
 			assert_int_equal(play(&scene, TIMEOUT), 1);
 			// Up to the fault everything is written, but for what a break takes along.
 			assert_true(scene.received - scene.wrong <= scene.length);
@@ -222,7 +294,8 @@ static void peer_that_closes_before_the_input_ends_is_out_of_order(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
 	close(connection[1]);
 	struct peer peer = {.fd = connection[0], .name = "peer"};
-	assert_int_equal(relay_run(&peer, input[0], output[1], TIMEOUT), 1);
+	const struct options options = {.timeout = TIMEOUT};
+	assert_int_equal(relay_run(&peer, &options, input[0], output[1]), 1);
 	peer_close(&peer);
 	for (size_t i = 0; i < 2; i++) {
 		close(input[i]);
@@ -254,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(streams_of_any_length_come_back),
 		cmocka_unit_test(slow_reader_of_the_output_stops_the_input),
+		cmocka_unit_test(fin_follows_the_echo_or_comes_before_it),
 		cmocka_unit_test(faults_are_found_wherever_they_are),
 		cmocka_unit_test(surplus_after_the_end_is_found),
 		cmocka_unit_test(peer_that_closes_before_the_input_ends_is_out_of_order),

@@ -18,7 +18,7 @@ static int run(const struct options *options)
 		return cmdline_fail("echocat", &error);
 	int status = options->message_count
 			     ? messages_run(&peer, options)
-			     : relay_run(&peer, STDIN_FILENO, STDOUT_FILENO, options->timeout);
+			     : relay_run(&peer, options, STDIN_FILENO, STDOUT_FILENO);
 	peer_close(&peer);
 	return status;
 }

@@ -22,6 +22,10 @@ static const struct cmdline_option table[] = {
 	 "--message send '" DEFAULT_MESSAGE "'"},
 	{'i', "interval", "DUR",
 	 "start a round of messages every DUR; without --count until interrupted"},
+	{0, "half-close", NULL,
+	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
+	 "many "
+	 "proxies end both ways at the first FIN"},
 	{'t', "timeout", "DUR",
 	 "longest time to connect, and to wait with nothing coming, or never (default 10s)"},
 };
@@ -87,6 +91,10 @@ static int take(void *context, const char *name, const char *value, struct error
 			       : error_set(error, ERROR_USAGE,
 					   "'%.64s' leaves no time; 'never' waits for ever", value);
 	}
+	if (strcmp(name, "half-close") == 0) {
+		options->half_close = true;
+		return 0;
+	}
 	options->ping = true;
 	if (strcmp(name, "count") == 0) {
 		return units_parse_count(value, 0, MAX_COUNT, &options->count, error);
@@ -128,6 +136,10 @@ static int complete(struct reading *reading, struct error *error)
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is a port, but a Unix-domain socket has none",
 				 reading->port);
+	if (options->half_close && (options->ping || options->message_count))
+		return error_set(error, ERROR_USAGE,
+				 "--half-close is for standard input: it excludes --message, "
+				 "--count and --interval");
 	if (options->ping && options->message_count == 0)
 		options->messages[options->message_count++] = DEFAULT_MESSAGE;
 	if (!options->ping)

@@ -16,6 +16,7 @@ struct options {
 	uint64_t count;	       // rounds, 0: until interrupted
 	uint64_t interval;     // ns from the start of a round to the start of the next
 	uint64_t timeout;      // ns, or CLOCK_NEVER
+	bool half_close;       // FIN as soon as all is sent, not once it has come back
 };
 
 // Returns -1 when the program should go on, else the status to exit with; then all has been said.

@@ -29,9 +29,9 @@ struct relay {
 			     // POLLOUT
 	bool output_lost;
 	bool input_ended;
-	bool half_closed; // input ended, and all of it is sent
+	bool half_closed; // our FIN has been sent
 	int status;	  // RUNNING, or the verdict; then only what has come back is still written
-	uint64_t timeout;
+	const struct options *options;
 	uint64_t deadline;
 	bool waiting; // for the peer, so that the deadline counts
 	struct window window;
@@ -103,11 +103,15 @@ static void end_of_stream(struct relay *relay)
 	const char *name = relay->peer->name;
 	const char *why = peer_end_text(relay->peer);
 	if (window->received < window->sent)
-		end(relay, complain(EXIT_CHECK_FAILED,
-				    "%s: %s at offset %" PRIu64 ": the last %" PRIu64 " of %" PRIu64
-				    " bytes sent did not come back",
-				    name, why, window->received, window->sent - window->received,
-				    window->sent));
+		end(relay,
+		    complain(EXIT_CHECK_FAILED,
+			     "%s: %s at offset %" PRIu64 ": the last %" PRIu64 " of %" PRIu64
+			     " bytes sent did not come back%s",
+			     name, why, window->received, window->sent - window->received,
+			     window->sent,
+			     relay->half_closed ? " (a proxy that does not pass a half-close "
+						  "ends both ways: try without --half-close)"
+						: ""));
 	else if (relay->peer->broken || !relay->half_closed)
 		end(relay, complain(EXIT_CHECK_FAILED, "%s: %s at offset %" PRIu64 ", %s", name,
 				    why, window->received,
@@ -124,7 +128,7 @@ static void receive(struct relay *relay)
 		end_of_stream(relay);
 	if (count <= 0)
 		return;
-	relay->deadline = clock_deadline(relay->timeout);
+	relay->deadline = clock_deadline(relay->options->timeout);
 	struct difference difference;
 	char text[DIFFERENCE_TEXT_SIZE];
 	if (!window_receive(&relay->window, incoming, (size_t)count, &difference))
@@ -144,9 +148,12 @@ static void send_some(struct relay *relay)
 		relay->window.sent += (uint64_t)count;
 }
 
+// Proxies often end both ways at the first FIN, so the default is to send it after the echo.
 static void half_close_when_due(struct relay *relay)
 {
-	if (relay->half_closed || !relay->input_ended || relay->window.sent < relay->window.read)
+	const struct window *window = &relay->window;
+	uint64_t done = relay->options->half_close ? window->sent : window->received;
+	if (relay->half_closed || !relay->input_ended || done < window->read)
 		return;
 	relay->half_closed = true;
 	// Fails only on a connection that recv will find broken.
@@ -156,13 +163,18 @@ static void half_close_when_due(struct relay *relay)
 static void time_out(struct relay *relay)
 {
 	char limit[16];
-	end(relay,
-	    complain(EXIT_CHECK_FAILED,
-		     "%s: nothing came for %s: %" PRIu64 " of %" PRIu64
-		     " bytes sent have come back%s",
-		     relay->peer->name, units_format_duration(relay->timeout, limit, sizeof(limit)),
-		     relay->window.received, relay->window.sent,
-		     relay->half_closed ? ", and no end of stream" : ""));
+	const struct window *window = &relay->window;
+	const char *more = "";
+	if (relay->half_closed)
+		more = ", and no end of stream";
+	else if (relay->input_ended && window->sent == window->read)
+		more = " (a server that waits for the end of its input needs --half-close)";
+	end(relay, complain(EXIT_CHECK_FAILED,
+			    "%s: nothing came for %s: %" PRIu64 " of %" PRIu64
+			    " bytes sent have come back%s",
+			    relay->peer->name,
+			    units_format_duration(relay->options->timeout, limit, sizeof(limit)),
+			    window->received, window->sent, more));
 }
 
 // Fills in what to wait for and returns poll(2)'s time-out. The output is always watched: its
@@ -184,7 +196,7 @@ static int prepare(struct relay *relay, struct pollfd *ready)
 
 	bool owes = unsent || window->received < window->sent || relay->half_closed;
 	if (owes && !relay->waiting)
-		relay->deadline = clock_deadline(relay->timeout);
+		relay->deadline = clock_deadline(relay->options->timeout);
 	relay->waiting = owes;
 	return clock_poll_timeout(running && owes ? relay->deadline : CLOCK_NEVER);
 }
@@ -217,7 +229,7 @@ static bool is_finished(const struct relay *relay)
 	       (relay->output_lost || relay->window.written == relay->window.received);
 }
 
-int relay_run(struct peer *peer, int input, int output, uint64_t timeout)
+int relay_run(struct peer *peer, const struct options *options, int input, int output)
 {
 	struct stat status;
 	bool is_file = fstat(output, &status) == 0 && S_ISREG(status.st_mode);
@@ -227,7 +239,7 @@ int relay_run(struct peer *peer, int input, int output, uint64_t timeout)
 		.output = output,
 		.output_piece = is_file ? RELAY_WINDOW : PIPE_BUF,
 		.status = RUNNING,
-		.timeout = timeout,
+		.options = options,
 	};
 	window_init(&relay.window, ring, sizeof(ring));
 	while (!is_finished(&relay))
