@@ -2,6 +2,7 @@
 #include "net/address.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,25 +121,69 @@ static void set_any(const struct address *address, struct endpoint *endpoint)
 	}
 }
 
-// What getaddrinfo found, each address once.
-static size_t copy_found(const struct addrinfo *found, struct endpoint *endpoints, size_t capacity)
+static bool is_same(const struct endpoint *one, const struct endpoint *other)
+{
+	return one->length == other->length && memcmp(&one->as, &other->as, one->length) == 0;
+}
+
+// A link-local address says nothing without the interface that it belongs to: bind(2) and
+// connect(2) call it an invalid argument.
+static bool lacks_zone(const struct endpoint *endpoint)
+{
+	return endpoint->as.any.sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LINKLOCAL(&endpoint->as.v6.sin6_addr) &&
+	       endpoint->as.v6.sin6_scope_id == 0;
+}
+
+// Takes the usable ones of what getaddrinfo found for `host`, each once, and frees the list.
+// Returns how many, or -1: none.
+static int take_found(struct addrinfo *found, const char *host, struct endpoint *endpoints,
+		      size_t capacity, struct error *error)
 {
 	size_t count = 0;
-	for (; found && count < capacity; found = found->ai_next) {
-		if (found->ai_family != AF_INET && found->ai_family != AF_INET6)
+	bool zone_missed = false;
+	for (const struct addrinfo *each = found; each && count < capacity; each = each->ai_next) {
+		if (each->ai_family != AF_INET && each->ai_family != AF_INET6)
 			continue;
 		struct endpoint *endpoint = &endpoints[count];
-		*endpoint = (struct endpoint){.length = found->ai_addrlen};
-		memcpy(&endpoint->as, found->ai_addr, found->ai_addrlen);
-		bool seen = false;
-		for (size_t i = 0; i < count; i++)
-			seen = seen ||
-			       (endpoints[i].length == found->ai_addrlen &&
-				memcmp(&endpoints[i].as, found->ai_addr, found->ai_addrlen) == 0);
-		if (!seen)
-			count++;
+		*endpoint = (struct endpoint){.length = each->ai_addrlen};
+		memcpy(&endpoint->as, each->ai_addr, each->ai_addrlen);
+		bool seen = lacks_zone(endpoint);
+		zone_missed = zone_missed || seen;
+		for (size_t i = 0; i < count && !seen; i++)
+			seen = is_same(&endpoints[i], endpoint);
+		count += !seen;
 	}
-	return count;
+	freeaddrinfo(found);
+	if (count > 0)
+		return (int)count;
+	if (zone_missed)
+		return error_set(error, ERROR_USAGE,
+				 "'%.100s': a link-local address needs %%INTERFACE: "
+				 "[fe80::1%%eth0]:PORT",
+				 host);
+	return error_set(error, ERROR_SYSTEM, "host '%.100s' has no address", host);
+}
+
+int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *error)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+	struct addrinfo *found = NULL;
+	// The empty word would be any address.
+	if (!*text || getaddrinfo(text, NULL, &hints, &found) != 0)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not an IP address, such as 127.0.0.2 or ::1", text);
+	return take_found(found, text, endpoint, 1, error) == 1 ? 0 : -1;
+}
+
+static int fail_look_up(const char *host, int status, struct error *error)
+{
+	const char *zone = strchr(host, '%');
+	if (zone && if_nametoindex(zone + 1) == 0)
+		return error_set(error, ERROR_SYSTEM, "'%.100s': there is no interface '%.40s'",
+				 host, zone + 1);
+	return error_set(error, ERROR_SYSTEM, "cannot find host '%.100s': %s", host,
+			 status == EAI_SYSTEM ? error_text(errno) : gai_strerror(status));
 }
 
 int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
@@ -158,15 +203,8 @@ int address_resolve(const struct address *address, struct endpoint *endpoints, s
 	struct addrinfo *found = NULL;
 	int status = getaddrinfo(address->host, port, &hints, &found);
 	if (status != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot find host '%.100s': %s",
-				 address->host,
-				 status == EAI_SYSTEM ? error_text(errno) : gai_strerror(status));
-	size_t count = copy_found(found, endpoints, capacity);
-	freeaddrinfo(found);
-	if (count == 0)
-		return error_set(error, ERROR_SYSTEM, "host '%.100s' has no address",
-				 address->host);
-	return (int)count;
+		return fail_look_up(address->host, status, error);
+	return take_found(found, address->host, endpoints, capacity, error);
 }
 
 static char *format_inet(const struct sockaddr *address, socklen_t length, char *text)

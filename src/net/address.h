@@ -47,10 +47,13 @@ int address_from_host(const char *host, const char *port, struct address *addres
 		      struct error *error);
 
 // All socket addresses behind `address`, at most `capacity`. Asks the resolver, so it may block. An
-// empty host gives [::] alone, which takes IPv4 too, or 0.0.0.0 on a host without IPv6. Returns how
-// many, or -1.
+// empty host gives [::] alone, which takes IPv4 too, or 0.0.0.0 on a host without IPv6. A
+// link-local address without its zone is none. Returns how many, or -1.
 int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
 		    struct error *error);
+
+// The IP address `text`, `fe80::1%eth0` if it is link-local, with port 0. Asks nobody.
+int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *error);
 
 // `127.0.0.1:65432`, `[::1]:7000`, `unix:/path` (`unix` when it has no path). Returns `text`, which
 // has room for ADDRESS_TEXT_SIZE bytes.

@@ -202,6 +202,38 @@ static void resolve_names_the_host_it_cannot_find(void **state)
 	assert_non_null(strstr(error.message, "cannot find host 'no..such..host': "));
 }
 
+static void a_link_local_address_needs_its_interface(void **state)
+{
+	static const struct {
+		const char *text;
+		enum error_kind kind;
+		const char *message;
+	} cases[] = {
+		{"[fe80::1]:7", ERROR_USAGE,
+		 "'fe80::1': a link-local address needs %INTERFACE: [fe80::1%eth0]:PORT"},
+		{"[febf::1]:7", ERROR_USAGE, "'febf::1': a link-local address needs %INTERFACE"},
+		{"[fe80::1%no-such]:7", ERROR_SYSTEM,
+		 "'fe80::1%no-such': there is no interface 'no-such'"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct address address;
+		struct endpoint endpoint;
+		struct error error = {0};
+		assert_int_equal(address_parse(cases[i].text, &address, NULL), 0);
+		assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
+		assert_int_equal(error.kind, cases[i].kind);
+		if (strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
+			fail_msg("%s", error.message);
+	}
+	struct endpoint endpoint;
+	struct error error;
+	assert_string_equal(resolved("[fe80::1%lo]:7"), "[fe80::1%lo]:7");
+	assert_int_equal(endpoint_from_ip("fe80::1%lo", &endpoint, &error), 0);
+	assert_int_equal(endpoint.as.v6.sin6_scope_id, 1);
+	assert_int_equal(endpoint_from_ip("fe80::1", &endpoint, &error), -1);
+	assert_non_null(strstr(error.message, "needs %INTERFACE"));
+}
+
 static void a_path_is_formatted_whole(void **state)
 {
 	struct endpoint endpoint = {.length = sizeof(endpoint.as.local)};
@@ -259,6 +291,7 @@ int main(void)
 		cmocka_unit_test(resolve_and_format_are_each_others_inverse),
 		cmocka_unit_test(resolve_gives_each_address_once),
 		cmocka_unit_test(resolve_names_the_host_it_cannot_find),
+		cmocka_unit_test(a_link_local_address_needs_its_interface),
 		cmocka_unit_test(a_path_is_formatted_whole),
 		cmocka_unit_test(ends_keep_the_address),
 		cmocka_unit_test(a_mapped_address_becomes_ipv4_again),

@@ -1,7 +1,6 @@
 // Lists of the command line: CPUs and source addresses. Main thread only.
 #include "lists.h"
 
-#include <netdb.h>
 #include <sched.h>
 #include <string.h>
 
@@ -62,17 +61,7 @@ static int take_source(char *word, struct load_config *config, struct error *err
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is one too many: at most %d addresses", word,
 				 CONFIG_SOURCES);
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-	struct addrinfo *found = NULL;
-	// The empty word would be any address.
-	if (!*word || getaddrinfo(word, NULL, &hints, &found) != 0)
-		return error_set(error, ERROR_USAGE,
-				 "'%.64s' is not an IP address, such as 127.0.0.2 or ::1", word);
-	struct endpoint *source = &config->sources[config->source_count++];
-	*source = (struct endpoint){.length = found->ai_addrlen};
-	memcpy(&source->as, found->ai_addr, found->ai_addrlen);
-	freeaddrinfo(found);
-	return 0;
+	return endpoint_from_ip(word, &config->sources[config->source_count++], error);
 }
 
 int lists_parse_sources(const char *text, struct load_config *config, struct error *error)
