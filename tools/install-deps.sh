@@ -26,8 +26,10 @@ test=(
 	libevent-dev=libevent.pc
 	liburing-dev=liburing.pc
 	libuv1-dev=libuv.pc
+	locales=localedef
 	nodejs=node
 	npm=npm
+	prometheus=promtool
 	python3=python3
 	shellcheck=shellcheck
 	socat=socat
@@ -83,7 +85,13 @@ fi
 
 echo "installing ${missing[*]}" >&2
 log=$(mktemp)
+policy=/usr/sbin/policy-rc.d
 trap 'rm -f "$log"' EXIT
+# Debian starts a service as soon as its package is installed, unless this file says no.
+if [[ ! -e $policy ]]; then
+	"${as_root[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+	trap 'rm -f "$log"; "${as_root[@]}" rm -f "$policy"' EXIT
+fi
 # The lists of packages may be missing or old: then the first attempt fails.
 if ! apt install --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
 	if ! { apt update && apt install --no-install-recommends "${missing[@]}"; } >>"$log" 2>&1; then

@@ -152,32 +152,75 @@ int units_parse_timeout(const char *text, uint64_t *ns, struct error *error)
 			 text);
 }
 
+// A number of units rounded to a number of decimal places.
+struct decimal {
+	uint64_t whole;
+	uint64_t part; // in the last place
+	unsigned places;
+};
+
+static struct decimal round_to(uint64_t value, uint64_t unit, unsigned places)
+{
+	uint64_t scale = 1;
+	for (unsigned i = 0; i < places; i++)
+		scale *= 10;
+	uint64_t part = (value % unit * scale + unit / 2) / unit;
+	return (struct decimal){value / unit + part / scale, part % scale, places};
+}
+
+static char *print_decimal(struct decimal decimal, const char *suffix, char *buffer, size_t size)
+{
+	if (decimal.places)
+		snprintf(buffer, size, "%" PRIu64 ".%0*" PRIu64 "%s", decimal.whole,
+			 (int)decimal.places, decimal.part, suffix);
+	else
+		snprintf(buffer, size, "%" PRIu64 "%s", decimal.whole, suffix);
+	return buffer;
+}
+
+char *units_format_decimal(uint64_t value, uint64_t unit, unsigned places, char *buffer,
+			   size_t size)
+{
+	return print_decimal(round_to(value, unit, places), "", buffer, size);
+}
+
+// Rounding comes first: 999,950 ns would be `1000.0 us`, and are `1.0 ms`.
+char *units_format(uint64_t value, const struct units_step *step, char *buffer, size_t size)
+{
+	struct decimal decimal = round_to(value, step->unit, step->places);
+	while (step->below && decimal.whole >= step->below) {
+		step++;
+		decimal = round_to(value, step->unit, step->places);
+	}
+	return print_decimal(decimal, step->suffix, buffer, size);
+}
+
 char *units_format_duration(uint64_t ns, char *buffer, size_t size)
 {
-	if (ns == CLOCK_NEVER)
-		snprintf(buffer, size, "never");
-	else if (ns < NS_PER_US)
-		snprintf(buffer, size, "%" PRIu64 " ns", ns);
-	else if (ns < NS_PER_MS)
-		snprintf(buffer, size, "%.1f us", (double)ns / (double)NS_PER_US);
-	else if (ns < NS_PER_S)
-		snprintf(buffer, size, "%.1f ms", (double)ns / (double)NS_PER_MS);
-	else if (ns < 100 * NS_PER_S)
-		snprintf(buffer, size, "%.1f s", clock_seconds(ns));
-	else if (ns < 6000 * NS_PER_S)
-		snprintf(buffer, size, "%.1f min", (double)ns / (60.0 * (double)NS_PER_S));
-	else
-		snprintf(buffer, size, "%.1f h", (double)ns / (3600.0 * (double)NS_PER_S));
+	static const struct units_step steps[] = {
+		{" ns", 1, 0, 1000},
+		{" us", NS_PER_US, 1, 1000},
+		{" ms", NS_PER_MS, 1, 1000},
+		{" s", NS_PER_S, 1, 100},
+		{" min", 60 * NS_PER_S, 1, 100},
+		{" h", 3600 * NS_PER_S, 1, 0},
+	};
+	if (ns != CLOCK_NEVER)
+		return units_format(ns, steps, buffer, size);
+	snprintf(buffer, size, "never");
 	return buffer;
 }
 
 char *units_format_size(uint64_t bytes, char *buffer, size_t size)
 {
-	static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-	for (; value >= 1024.0 && unit + 1 < sizeof(names) / sizeof(names[0]); unit++)
-		value /= 1024.0;
-	snprintf(buffer, size, unit ? "%.1f %s" : "%.0f %s", value, names[unit]);
-	return buffer;
+	static const struct units_step steps[] = {
+		{" B", 1, 0, 1024},
+		{" KiB", UINT64_C(1) << 10, 1, 1024},
+		{" MiB", UINT64_C(1) << 20, 1, 1024},
+		{" GiB", UINT64_C(1) << 30, 1, 1024},
+		{" TiB", UINT64_C(1) << 40, 1, 1024},
+		{" PiB", UINT64_C(1) << 50, 1, 1024},
+		{" EiB", UINT64_C(1) << 60, 1, 0},
+	};
+	return units_format(bytes, steps, buffer, size);
 }

@@ -1,5 +1,5 @@
 // Numbers as people write them: counts, sizes (`k m g`, powers of 1024) and durations (`us ms s m
-// h`); and back again. Any thread.
+// h`); and back again. No locale has a say: the point is a point. Any thread.
 #ifndef ECHOD_BASE_UNITS_H
 #define ECHOD_BASE_UNITS_H
 
@@ -22,6 +22,23 @@ int units_parse_duration(const char *text, uint64_t *ns, struct error *error);
 
 // The same, and the word `never`, which gives CLOCK_NEVER.
 int units_parse_timeout(const char *text, uint64_t *ns, struct error *error);
+
+// Writes `value` / `unit` with so many decimal `places`, rounded half up: `1.50`; returns `buffer`.
+// `unit` times 10 to the power of `places` is below 2^63. 32 bytes suffice.
+char *units_format_decimal(uint64_t value, uint64_t unit, unsigned places, char *buffer,
+			   size_t size);
+
+// One step of a scale: `value` / `unit` with `places` and the suffix, if that, rounded, is less
+// than `below`; else the next step. The last one has `below` 0.
+struct units_step {
+	const char *suffix;
+	uint64_t unit;
+	unsigned places;
+	uint64_t below;
+};
+
+// Writes `value` by the first of `steps` that takes it; returns `buffer`.
+char *units_format(uint64_t value, const struct units_step *steps, char *buffer, size_t size);
 
 // Writes `ns` in the unit that reads best, such as `12.3 ms`; returns `buffer`. 16 bytes suffice.
 char *units_format_duration(uint64_t ns, char *buffer, size_t size);

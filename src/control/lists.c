@@ -4,35 +4,38 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 
 #define CHUNK 64 // connections copied while their table is locked once
 
 // A time in at most five characters.
 static const char *brief_time(uint64_t ns, char *text, size_t size)
 {
-	uint64_t ms = ns / NS_PER_MS;
-	if (ms < 1000)
-		snprintf(text, size, "%" PRIu64 "ms", ms);
-	else if (ms < 100 * 1000)
-		snprintf(text, size, "%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms / 100 % 10);
-	else if (ms < 6000 * 1000)
-		snprintf(text, size, "%" PRIu64 "m", ms / (60 * 1000));
-	else
-		snprintf(text, size, "%" PRIu64 "h", ms / (3600 * 1000));
-	return text;
+	static const struct units_step steps[] = {
+		{"ms", NS_PER_MS, 0, 1000},
+		{"s", NS_PER_S, 1, 100},
+		{"m", 60 * NS_PER_S, 0, 100},
+		{"h", 3600 * NS_PER_S, 0, 0},
+	};
+	return units_format(ns, steps, text, size);
 }
 
 // A size in at most five characters.
 static const char *brief_size(uint64_t bytes, char *text, size_t size)
 {
-	static const char units[] = "\0KMGTPE";
-	double value = (double)bytes;
-	size_t unit = 0;
-	for (; value >= 1000.0; unit++)
-		value /= 1024.0;
-	snprintf(text, size, unit == 0 || value >= 100.0 ? "%.0f%.1s" : "%.1f%.1s", value,
-		 &units[unit]);
-	return text;
+	static const struct units_step steps[] = {
+#define STEPS(suffix, shift) \
+	{suffix, UINT64_C(1) << (shift), 1, 100}, {suffix, UINT64_C(1) << (shift), 0, 1000}
+		{"", 1, 0, 1000},
+		STEPS("K", 10),
+		STEPS("M", 20),
+		STEPS("G", 30),
+		STEPS("T", 40),
+		STEPS("P", 50),
+		{"E", UINT64_C(1) << 60, 1, 0},
+#undef STEPS
+	};
+	return units_format(bytes, steps, text, size);
 }
 
 // How long ago `then` was; the coarse clock may be a little behind or `then` newer than `now`.

@@ -2,6 +2,7 @@
 #include "stats/render.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -16,13 +17,14 @@ static const struct quantile quantiles[] = {
 };
 #define QUANTILE_COUNT (sizeof(quantiles) / sizeof(quantiles[0]))
 
-// The value in the unit it is shown in: whole, or seconds to the microsecond.
-static void print_value(FILE *out, int width, enum unit unit, uint64_t value)
+// The value in the unit it is shown in: whole, or seconds with `places`.
+static void print_value(FILE *out, int width, enum unit unit, uint64_t value, unsigned places)
 {
-	if (unit == UNIT_SECONDS)
-		fprintf(out, "%*.6f", width, clock_seconds(value));
-	else
-		fprintf(out, "%*" PRIu64, width, value);
+	char text[32];
+	bool is_time = unit == UNIT_SECONDS;
+	fprintf(out, "%*s", width,
+		units_format_decimal(value, is_time ? NS_PER_S : 1, is_time ? places : 0, text,
+				     sizeof(text)));
 }
 
 static void text_histogram(FILE *out, const struct metric *metric, const struct histogram_sum *sum)
@@ -36,24 +38,34 @@ static void text_histogram(FILE *out, const struct metric *metric, const struct 
 	fputc('\n', out);
 }
 
+// In the unit that the counter is shown in, a second.
+static double rate_of(const struct rates *rates, const struct snapshot *now, enum counter counter,
+		      unsigned seconds)
+{
+	double rate = rates_per_second(rates, now, counter, seconds);
+	return counter_metrics[counter].unit == UNIT_SECONDS ? rate / (double)NS_PER_S : rate;
+}
+
 void render_text(FILE *out, const struct snapshot *snapshot, const struct rates *rates)
 {
 	fprintf(out, "%-27s %14s\n", "gauge", "now");
 	for (int g = 0; g < GAUGE_COUNT; g++) {
 		fprintf(out, "%-27s ", gauge_metrics[g].name);
-		print_value(out, 14, gauge_metrics[g].unit, snapshot->gauge[g]);
+		print_value(out, 14, gauge_metrics[g].unit, snapshot->gauge[g], 6);
 		fputc('\n', out);
 	}
 	fprintf(out, "\n%-27s %14s %11s %11s %11s\n", "counter", "total", "per s: 1 s", "10 s",
 		"60 s");
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		fprintf(out, "%-27s ", counter_metrics[c].name);
-		print_value(out, 14, counter_metrics[c].unit, snapshot->counter[c]);
-		double scale = counter_metrics[c].unit == UNIT_SECONDS ? (double)NS_PER_S : 1.0;
-		for (int s = 0; s < RATE_SPANS; s++)
-			fprintf(out, " %11.1f",
-				rates_per_second(rates, snapshot, (enum counter)c, rate_spans[s]) /
-					scale);
+		print_value(out, 14, counter_metrics[c].unit, snapshot->counter[c], 6);
+		for (int s = 0; s < RATE_SPANS; s++) {
+			char text[32];
+			double rate = rate_of(rates, snapshot, (enum counter)c, rate_spans[s]);
+			fprintf(out, " %11s",
+				units_format_decimal((uint64_t)(10 * rate + 0.5), 10, 1, text,
+						     sizeof(text)));
+		}
 		fputc('\n', out);
 	}
 	fprintf(out, "\n%-27s %6s", "histogram", "count");
@@ -87,13 +99,11 @@ static json_t *json_rates(const struct snapshot *snapshot, const struct rates *r
 	json_t *object = json_object();
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		json_t *spans = json_object();
-		double scale = counter_metrics[c].unit == UNIT_SECONDS ? (double)NS_PER_S : 1.0;
 		for (int s = 0; s < RATE_SPANS; s++) {
 			char name[16];
 			snprintf(name, sizeof(name), "%us", rate_spans[s]);
-			double rate =
-				rates_per_second(rates, snapshot, (enum counter)c, rate_spans[s]);
-			json_object_set_new(spans, name, json_real(rate / scale));
+			double rate = rate_of(rates, snapshot, (enum counter)c, rate_spans[s]);
+			json_object_set_new(spans, name, json_real(rate));
 		}
 		json_object_set_new(object, counter_metrics[c].name, spans);
 	}
@@ -128,10 +138,8 @@ static void prometheus_value(FILE *out, const struct metric *metric, const char 
 {
 	prometheus_head(out, metric, type);
 	fprintf(out, "echod_%s ", metric->name);
-	if (metric->unit == UNIT_SECONDS)
-		fprintf(out, "%.9f\n", clock_seconds(value));
-	else
-		fprintf(out, "%" PRIu64 "\n", value);
+	print_value(out, 0, metric->unit, value, 9);
+	fputc('\n', out);
 }
 
 // Limits are the powers of four from 1 us (2^10 ns) to 68 s (2^36 ns): limits of our own buckets,
@@ -142,12 +150,14 @@ static void prometheus_histogram(FILE *out, const struct metric *metric,
 	prometheus_head(out, metric, "histogram");
 	for (unsigned bits = 10; bits <= 36; bits += 2) {
 		uint64_t limit = UINT64_C(1) << bits;
-		fprintf(out, "echod_%s_bucket{le=\"%.9f\"} %" PRIu64 "\n", metric->name,
-			clock_seconds(limit), histogram_count_below(sum, limit));
+		fprintf(out, "echod_%s_bucket{le=\"", metric->name);
+		print_value(out, 0, UNIT_SECONDS, limit, 9);
+		fprintf(out, "\"} %" PRIu64 "\n", histogram_count_below(sum, limit));
 	}
 	fprintf(out, "echod_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->name, sum->count);
-	fprintf(out, "echod_%s_sum %.9f\n", metric->name, clock_seconds(sum->sum));
-	fprintf(out, "echod_%s_count %" PRIu64 "\n", metric->name, sum->count);
+	fprintf(out, "echod_%s_sum ", metric->name);
+	print_value(out, 0, UNIT_SECONDS, sum->sum, 9);
+	fprintf(out, "\nechod_%s_count %" PRIu64 "\n", metric->name, sum->count);
 }
 
 void render_prometheus(FILE *out, const struct snapshot *snapshot)

@@ -196,16 +196,26 @@ static void long_garbage_is_quoted_in_part(void **state)
 	assert_in_range(strlen(error.message), 64, 160);
 }
 
+// Either side of the edge between two units: what is rounded up to the next is written in the next.
 static void durations_read_well(void **state)
 {
 	static const struct good cases[] = {
 		{"0 ns", 0},
 		{"999 ns", 999},
 		{"1.0 us", NS_PER_US},
+		{"999.9 us", 999949},
+		{"1.0 ms", 999950},
+		{"1.0 ms", NS_PER_MS - 1},
 		{"12.3 ms", 12300 * NS_PER_US},
+		{"999.9 ms", 999949999},
+		{"1.0 s", 999950 * NS_PER_US},
 		{"1.5 s", 1500 * NS_PER_MS},
 		{"99.0 s", 99 * NS_PER_S},
+		{"99.9 s", 99949 * NS_PER_MS},
+		{"1.7 min", 99950 * NS_PER_MS},
 		{"1.7 min", 100 * NS_PER_S},
+		{"99.9 min", 5996 * NS_PER_S},
+		{"1.7 h", 5997 * NS_PER_S},
 		{"1.7 h", 6000 * NS_PER_S},
 		{"never", CLOCK_NEVER},
 		{"5124095.6 h", CLOCK_NEVER - 1},
@@ -217,16 +227,55 @@ static void durations_read_well(void **state)
 	}
 }
 
+#define KIB(count) ((uint64_t)(count) << 10)
+
 static void sizes_read_well(void **state)
 {
 	static const struct good cases[] = {
-		{"0 B", 0},	     {"1023 B", 1023},	   {"1.0 KiB", 1024},
-		{"64.0 KiB", 65536}, {"1.5 MiB", 1572864}, {"16.0 EiB", UINT64_MAX},
+		{"0 B", 0},
+		{"1023 B", 1023},
+		{"1.0 KiB", 1024},
+		{"64.0 KiB", 65536},
+		{"1023.9 KiB", KIB(1024) - 52},
+		{"1.0 MiB", KIB(1024) - 51},
+		{"1.0 MiB", KIB(1024) - 1},
+		{"1.5 MiB", 1572864},
+		{"1.0 GiB", KIB(KIB(1024)) - 1},
+		{"1.0 TiB", KIB(KIB(KIB(1024))) - 1},
+		{"1.0 PiB", KIB(KIB(KIB(KIB(1024)))) - 1},
+		{"1.0 EiB", KIB(KIB(KIB(KIB(KIB(1024))))) - 1},
+		{"16.0 EiB", UINT64_MAX},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char text[16];
 		assert_ptr_equal(units_format_size(cases[i].value, text, sizeof(text)), text);
 		assert_string_equal(text, cases[i].text);
+	}
+}
+
+static void decimals_are_rounded(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t value, unit;
+		unsigned places;
+	} cases[] = {
+		{"0", 0, 1, 0},
+		{"18446744073709551615", UINT64_MAX, 1, 0},
+		{"0.000000001", 1, NS_PER_S, 9},
+		{"18446744073.709551615", UINT64_MAX, NS_PER_S, 9},
+		{"0.01", 9, 1000, 2},
+		{"0.05", 45, 1000, 2},
+		{"1.00", 995, 1000, 2},
+		{"0.99", 994, 1000, 2},
+		{"2", 1500, 1000, 0},
+		{"10.0", 9999, 1000, 1},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char text[32];
+		assert_string_equal(units_format_decimal(cases[i].value, cases[i].unit,
+							 cases[i].places, text, sizeof(text)),
+				    cases[i].text);
 	}
 }
 
@@ -245,6 +294,7 @@ int main(void)
 		cmocka_unit_test(long_garbage_is_quoted_in_part),
 		cmocka_unit_test(durations_read_well),
 		cmocka_unit_test(sizes_read_well),
+		cmocka_unit_test(decimals_are_rounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

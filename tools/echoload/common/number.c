@@ -1,8 +1,10 @@
 // Decimal numbers and rates as people write them. Any thread.
 #include "number.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <strings.h>
+
+#include "base/units.h"
 
 #define MOST_DIGITS 15 // a double holds them exactly
 #define MOST_RATE 1e9
@@ -56,11 +58,12 @@ int number_parse_rate(const char *text, double *rate, struct error *error)
 
 char *number_format_rate(double rate, char *buffer, size_t size)
 {
-	if (rate < 999.5)
-		snprintf(buffer, size, "%.*f", rate < 99.95 && rate > 0 ? 1 : 0, rate);
-	else if (rate < 999.95e3)
-		snprintf(buffer, size, "%.1fk", rate / 1e3);
-	else
-		snprintf(buffer, size, "%.2fm", rate / 1e6);
-	return buffer;
+	static const struct units_step steps[] = {
+		{"", 1000, 1, 100},
+		{"", 1000, 0, 1000},
+		{"k", 1000 * 1000, 1, 1000},
+		{"m", 1000 * 1000 * 1000, 2, 0},
+	};
+	return units_format((uint64_t)llround(rate * 1000), rate > 0 ? steps : steps + 1, buffer,
+			    size);
 }

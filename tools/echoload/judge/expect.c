@@ -1,6 +1,7 @@
 // Checks of a run for scripts. Main thread.
 #include "expect.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -199,12 +200,12 @@ static bool holds(double value, enum expect_relation relation, double limit)
 // To the nanosecond, as what missed a limit may have missed it by that.
 static void print_duration(double ns, char *text, size_t size)
 {
-	if (ns < (double)NS_PER_MS)
-		snprintf(text, size, "%.3f us", ns / (double)NS_PER_US);
-	else if (ns < (double)NS_PER_S)
-		snprintf(text, size, "%.6f ms", ns / (double)NS_PER_MS);
-	else
-		snprintf(text, size, "%.9f s", ns / (double)NS_PER_S);
+	static const struct units_step steps[] = {
+		{" us", NS_PER_US, 3, 1000},
+		{" ms", NS_PER_MS, 6, 1000},
+		{" s", NS_PER_S, 9, 0},
+	};
+	units_format((uint64_t)llround(ns), steps, text, size);
 }
 
 static void print_value(double value, enum unit unit, char *text, size_t size)

@@ -128,7 +128,7 @@ static const char *format_figure(const struct comparison *comparison, enum measu
 static const char *format_share(double share, const char *sign, char *text, size_t size)
 {
 	double percent = fabs(share) * 100.0;
-	snprintf(text, size, percent < 100.0 ? "%s%.2f" : "%s%.0f", sign, percent);
+	snprintf(text, size, percent < 99.995 ? "%s%.2f" : "%s%.0f", sign, percent);
 	return text;
 }
 

@@ -1,0 +1,127 @@
+// A host program of the library may have set a locale that writes 1,5 for 1.5: nothing that we read
+// or write changes (field case C1).
+#include "unit.h"
+
+#include <jansson.h>
+#include <locale.h>
+#include <regex.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "ctl.h"
+#include "echod/echod.h"
+#include "place.h"
+#include "process.h"
+
+static char log_lines[4096];
+
+static int keep_line(void *context, enum echod_log_level level, const char *line)
+{
+	size_t used = strlen(log_lines);
+	snprintf(log_lines + used, sizeof(log_lines) - used, "%s\n", line);
+	return 1;
+}
+
+// Makes the locale, so that the test does not depend on those that are installed.
+static int set_comma(void **state)
+{
+	char text[16];
+	struct process *localedef;
+	place_path(".");
+	if (process_run_simple(&localedef, "/usr/bin/localedef", "-i", "de_DE", "-f", "UTF-8",
+			       place_path("comma"), NULL) != 0)
+		return -1;
+	setenv("LOCPATH", place_path("."), 1);
+	if (!setlocale(LC_ALL, "comma"))
+		return -1;
+	snprintf(text, sizeof(text), "%.1f", 1.5);
+	return strcmp(text, "1,5");
+}
+
+static int tidy(void **state)
+{
+	process_end_all();
+	place_remove();
+	return 0;
+}
+
+static bool matches(const char *text, const char *pattern)
+{
+	regex_t regex;
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE | REG_NOSUB), 0);
+	bool found = regexec(&regex, text, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return found;
+}
+
+static void numbers_are_written_with_a_point(void **state)
+{
+	char text[32];
+	assert_string_equal(units_format_duration(1500000, text, sizeof(text)), "1.5 ms");
+	assert_string_equal(units_format_size(1536, text, sizeof(text)), "1.5 KiB");
+	assert_string_equal(units_format_decimal(1234567890, 1000, 2, text, sizeof(text)),
+			    "1234567.89");
+}
+
+static void numbers_are_read_with_a_point(void **state)
+{
+	uint64_t value;
+	assert_int_equal(units_parse_duration("1.5s", &value, NULL), 0);
+	assert_int_equal(value, 1500000000);
+	assert_int_equal(units_parse_duration("1,5s", &value, NULL), -1);
+	assert_int_equal(units_parse_size("1.5k", 0, UINT64_MAX, &value, NULL), 0);
+	assert_int_equal(value, 1536);
+}
+
+static void a_server_answers_with_points(void **state)
+{
+	static const struct {
+		const char *request, *wanted;
+	} cases[] = {
+		{"stats", "^uptime_seconds +[0-9]+\\.[0-9]+$"},
+		{"stats json", "\"uptime_seconds\": [0-9]+\\.[0-9]+"},
+		{"stats prometheus", "^echod_uptime_seconds [0-9]+\\.[0-9]+$"},
+		{"stats prometheus", "le=\"0\\.000001024\""},
+		{"connections json", "\"connections\""},
+		{"workers json", "\"for_seconds\": [0-9]+\\.[0-9]+"},
+		{"drain 1500ms", "at most 1\\.5 s"},
+	};
+	struct echod_error error;
+	struct echod_config *config = echod_config_new();
+	assert_int_equal(echod_config_set(config, "control", place_path("c"), &error), 0);
+	assert_int_equal(echod_config_set(config, "listen", "127.0.0.1:0", &error), 0);
+	assert_int_equal(echod_config_set(config, "drain-timeout", "1.5s", &error), 0);
+	echod_config_set_log(config, keep_line, NULL);
+	struct echod *server = echod_start(config, &error);
+	echod_config_free(config);
+	if (!server)
+		fail_msg("%s", error.message);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *body;
+		assert_int_equal(ctl_request(place_path("c"), cases[i].request, &body), 200);
+		if (!matches(body, cases[i].wanted) || matches(body, "[0-9],[0-9]"))
+			fail_msg("%s: %s", cases[i].request, body);
+		if (strstr(cases[i].request, "json")) {
+			json_t *json = json_loads(body, 0, NULL);
+			assert_non_null(json);
+			json_decref(json);
+		}
+		free(body);
+	}
+	echod_free(server);
+	assert_true(matches(log_lines, "time left: 1\\.[45] s"));
+	assert_false(matches(log_lines, "[0-9],[0-9]"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_written_with_a_point),
+		cmocka_unit_test(numbers_are_read_with_a_point),
+		cmocka_unit_test(a_server_answers_with_points),
+	};
+	return cmocka_run_group_tests(tests, set_comma, tidy);
+}
