@@ -19,6 +19,10 @@ int error_set(struct error *error, enum error_kind kind, const char *format, ...
 
 const char *error_text(int number)
 {
+#ifdef HAVE_STRERRORDESC_NP
 	const char *text = strerrordesc_np(number);
+#else // musl, glibc before 2.32: for an errno value it is static, too
+	const char *text = strerror(number);
+#endif
 	return text ? text : "unknown error";
 }

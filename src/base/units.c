@@ -74,8 +74,10 @@ static bool read_quantity(const char *text, const struct unit *units, size_t cou
 	for (size_t i = 0; i < count; i++) {
 		if (strcasecmp(text, units[i].suffix) != 0)
 			continue;
-		uint64_t part = (uint64_t)((__uint128_t)billionths * units[i].factor / NS_PER_S);
-		return !__builtin_mul_overflow(whole, units[i].factor, value) &&
+		uint64_t factor = units[i].factor;
+		uint64_t part = billionths * (factor / NS_PER_S) +
+				billionths * (factor % NS_PER_S) / NS_PER_S;
+		return !__builtin_mul_overflow(whole, factor, value) &&
 		       !__builtin_add_overflow(*value, part, value);
 	}
 	return false;

@@ -163,7 +163,7 @@ static void it_does_not_compress(void **state)
 	assert_true(bytes && compressed);
 	payload_fill(&payload, 0, 0, bytes, LENGTH);
 	assert_int_equal(compress2(compressed, &size, bytes, LENGTH, 9), Z_OK);
-	print_message("1 MiB compresses to %.2f %%\n", 100.0 * (double)size / LENGTH);
+	print_message("1 MiB compresses to %.2f %%\n", 100.0 * (double)size / (double)LENGTH);
 	assert_true(size >= LENGTH);
 	free(bytes);
 	free(compressed);

@@ -147,7 +147,8 @@ static void json_has_every_name_of_the_list(void **state)
 #include "stats/counters.def"
 	assert_int_equal(json_integer_value(member(object, "schema")), 1);
 	assert_int_equal(json_object_size(object),
-			 COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT + 2); // schema, rates
+			 (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT +
+				 2); // schema, rates
 	json_decref(object);
 }
 
@@ -286,7 +287,7 @@ static void prometheus_follows_the_text_format(void **state)
 		else
 			check_sample(&now, line);
 	}
-	assert_int_equal(now.metrics, COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT);
+	assert_int_equal(now.metrics, (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT);
 	free(text);
 }
 

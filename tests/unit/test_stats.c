@@ -37,7 +37,7 @@ static void count_metric(const struct metric *metric, const char *const *taken, 
 
 static void names_are_unique_and_well_formed(void **state)
 {
-	const char *names[COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];
+	const char *names[(size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];
 	size_t count = 0;
 	for (int i = 0; i < COUNTER_COUNT; names[count++] = counter_metrics[i++].name)
 		count_metric(&counter_metrics[i], names, count);

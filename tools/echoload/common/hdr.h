@@ -10,8 +10,13 @@
 #define HDR_VALUE_BITS 42 // 2^42 ns are 73 minutes; longer ones are counted in the last bucket
 #define HDR_BUCKETS ((HDR_VALUE_BITS - HDR_SUB_BITS + 1) << HDR_SUB_BITS)
 
-// Ten minutes in which 100,000 messages a second wait for minutes would overflow 64 bits.
+// Ten minutes in which 100,000 messages a second wait for minutes would overflow 64 bits, which
+// have to do where the compiler has no more.
+#ifdef __SIZEOF_INT128__
 __extension__ typedef unsigned __int128 hdr_sum;
+#else
+typedef uint64_t hdr_sum;
+#endif
 
 struct hdr {
 	uint64_t count;

@@ -213,7 +213,7 @@ static bool server_was_needy(struct verdict *verdict, const struct load_config *
 	if (server->workers_busy >= BUSY)
 		say(verdict, "the server's workers were busy for %.0f %% of the time",
 		    100 * server->workers_busy);
-	if (server->silent >= NEEDY && !server->stopped)
+	if (server->silent >= NEEDY && server->stopped <= 0)
 		say(verdict, "its control socket did not answer in time %.0f times of 100",
 		    100 * server->silent);
 	return verdict->count > before;

@@ -192,6 +192,16 @@ static int wait_coarsely(struct loop *loop, struct epoll_event *events, const st
 	return epoll_wait(loop->epoll, events, EVENTS, ms);
 }
 
+#ifndef HAVE_EPOLL_PWAIT2 // musl, glibc before 2.35
+static int epoll_pwait2(int epoll, struct epoll_event *events, int count,
+			const struct timespec *span, const sigset_t *mask)
+{
+	(void)epoll, (void)events, (void)count, (void)span, (void)mask;
+	errno = ENOSYS;
+	return -1;
+}
+#endif
+
 // Waits for events until the next timer. Returns how many.
 static int wait_for_events(struct loop *loop, struct epoll_event *events)
 {

@@ -102,5 +102,7 @@ uint64_t sizes_draw(const struct sizes *sizes, struct random *random)
 	uint64_t span = part->most - part->least + 1;
 	if (span == 1)
 		return part->least;
-	return part->least + (uint64_t)(((__uint128_t)random_next(random) * span) >> 64);
+	// The upper half of a product of 128 bits, as a span has less than 32.
+	uint64_t drawn = random_next(random);
+	return part->least + (((drawn >> 32) * span + ((drawn & UINT32_MAX) * span >> 32)) >> 32);
 }
