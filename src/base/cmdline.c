@@ -101,7 +101,7 @@ int cmdline_finish(const char *program, int status)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	complain(program, "cannot write to standard output: %s", error_text(errno));
-	return EXIT_CHECK_FAILED;
+	return EXIT_UNREACHABLE;
 }
 
 static int fail_usage(const struct cmdline *cmdline, const char *what, const char *given)

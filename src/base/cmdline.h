@@ -12,8 +12,8 @@ enum exit_status {
 	EXIT_OK = 0,
 	EXIT_CHECK_FAILED = 1, // bytes wrong, a limit missed
 	EXIT_USAGE = 2,
-	EXIT_UNREACHABLE = 3, // could not connect, bind or reach the control socket
-	EXIT_INCONCLUSIVE = 4,
+	EXIT_UNREACHABLE = 3,  // could not connect, bind, read, write or reach the control socket
+	EXIT_INCONCLUSIVE = 4, // the measurement does not count
 };
 
 struct cmdline_option {
@@ -45,7 +45,7 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
 // Prints `PROGRAM: message` to standard error and returns the exit status for the error's kind.
 int cmdline_fail(const char *program, const struct error *error);
 
-// Flushes standard output. Returns `status`, or EXIT_CHECK_FAILED after a message when what was
+// Flushes standard output. Returns `status`, or EXIT_UNREACHABLE after a message when what was
 // printed did not arrive (full disk).
 int cmdline_finish(const char *program, int status);
 

@@ -197,7 +197,17 @@ int main(int argc, char **argv)
 		.summary = "Concurrent TCP echo server with a fixed pool of worker threads.",
 		.epilogue =
 			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
-			"SIGTERM and SIGINT drain the server, a second one stops it at once.",
+			"SIGTERM and SIGINT drain the server, a second one stops it at once.\n"
+			"\n"
+			"Exit status:\n"
+			"  0  it was drained or stopped, by a signal or by echoctl, also when\n"
+			"     connections had to be cut\n"
+			"  2  an unknown option, or an invalid value\n"
+			"  3  it could not start: an address is in use, a host name is unknown, a "
+			"live\n"
+			"     server has the control socket, a limit is too low; nothing is left "
+			"behind\n"
+			"     then. Or --help could not be printed",
 		.version = ECHOD_VERSION,
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),

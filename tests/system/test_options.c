@@ -135,7 +135,7 @@ static void test_help_into_a_full_device(void **state)
 				       .out = fileno(full)},
 		&process);
 	fclose(full);
-	assert_int_equal(status, EXIT_CHECK_FAILED);
+	assert_int_equal(status, EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 }
 

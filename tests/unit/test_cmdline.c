@@ -275,7 +275,7 @@ static void help_that_does_not_arrive_is_a_failure(void **state)
 {
 	struct run run = {0};
 	catch_output(&run, print_help_to_a_full_disk);
-	check_refused(run, EXIT_CHECK_FAILED,
+	check_refused(run, EXIT_UNREACHABLE,
 		      "prog: cannot write to standard output: No space left on device\n");
 }
 

@@ -21,7 +21,7 @@ int complain(int status, const char *format, ...)
 int complain_output(int number)
 {
 	if (number == EPIPE)
-		return EXIT_INCONCLUSIVE;
-	return complain(EXIT_CHECK_FAILED, "cannot write to standard output: %s",
+		return EXIT_UNREACHABLE;
+	return complain(EXIT_UNREACHABLE, "cannot write to standard output: %s",
 			error_text(number));
 }

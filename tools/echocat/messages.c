@@ -173,7 +173,7 @@ static int open_interrupt_fd(void)
 
 static int finish(const struct conversation *talk, int status)
 {
-	if (talk->options->ping && status != EXIT_INCONCLUSIVE) {
+	if (talk->options->ping && status != EXIT_UNREACHABLE) {
 		round_trips_print(&talk->trips, talk->peer->name, stdout);
 		if (fflush(stdout) != 0)
 			return complain_output(errno);
@@ -195,7 +195,7 @@ int messages_run(struct peer *peer, const struct options *options)
 	struct conversation talk = {.peer = peer, .options = options, .interrupt_fd = -1};
 	talk.reply = malloc(longest + 1);
 	if (!talk.reply)
-		return complain(EXIT_INCONCLUSIVE, "out of memory");
+		return complain(EXIT_UNREACHABLE, "out of memory");
 	if (options->ping)
 		talk.interrupt_fd = open_interrupt_fd();
 	int status = finish(&talk, run_rounds(&talk));

@@ -41,12 +41,11 @@ static const char epilogue[] =
 	"\n"
 	"Exit status:\n"
 	"  0  the echo was exact\n"
-	"  1  it differed, was incomplete or did not come in time, or standard output\n"
-	"     could not be written\n"
+	"  1  it differed, was incomplete or did not come in time\n"
 	"  2  wrong usage\n"
-	"  3  no connection\n"
-	"  4  nothing can be said: standard input could not be read, the reader of\n"
-	"     standard output left, or the interrupt came before the first echo";
+	"  3  no connection, or standard input could not be read or standard output not\n"
+	"     written\n"
+	"  4  nothing can be said: the interrupt came before the first echo";
 
 // What has been read so far.
 struct reading {

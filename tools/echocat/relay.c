@@ -73,7 +73,7 @@ static void read_input(struct relay *relay)
 	else if (count == 0)
 		relay->input_ended = true;
 	else if (!is_passing(errno))
-		end(relay, complain(EXIT_INCONCLUSIVE, "cannot read standard input: %s",
+		end(relay, complain(EXIT_UNREACHABLE, "cannot read standard input: %s",
 				    error_text(errno)));
 }
 

@@ -160,7 +160,7 @@ static int ask(const struct settings *settings, struct client_reply *reply)
 	if (reply->status == 200)
 		return EXIT_OK;
 	fprintf(stderr, PROGRAM ": %.*s\n", (int)strcspn(reply->body, "\n"), reply->body);
-	int status = reply->status == 400 ? EXIT_USAGE : EXIT_CHECK_FAILED;
+	int status = reply->status == 400 ? EXIT_USAGE : EXIT_UNREACHABLE;
 	client_reply_free(reply);
 	return status;
 }
@@ -186,7 +186,7 @@ static void end_watch(int number)
 static void end_redraw(int number)
 {
 	(void)number;
-	_exit(write(STDOUT_FILENO, "\n", 1) == 1 ? EXIT_OK : EXIT_CHECK_FAILED);
+	_exit(write(STDOUT_FILENO, "\n", 1) == 1 ? EXIT_OK : EXIT_UNREACHABLE);
 }
 
 static void wait_until(uint64_t deadline)
@@ -223,9 +223,9 @@ static int run(const struct settings *settings)
 static const char exit_statuses[] =
 	"Exit status:\n"
 	"  0  the server has done it, or watching was interrupted\n"
-	"  1  the server could not do it or refused, or the reply could not be printed\n"
-	"  2  an unknown option or command, or an argument that cannot be meant\n"
-	"  3  no server answers, or not in time";
+	"  2  an unknown option or command, or an invalid argument\n"
+	"  3  no server answers, or not in time; it could not do it, or refused; or the\n"
+	"     reply could not be printed";
 
 // The part of --help below the options.
 static const char *make_epilogue(char *text, size_t size)

@@ -62,6 +62,29 @@ static bool bytes_were_wrong(const struct facts *facts)
 	return facts->fault_count > 0 || facts->errors->of[LOAD_MISMATCH].count > 0;
 }
 
+static bool speed_is_checked(const struct wishes *wishes)
+{
+	for (size_t i = 0; i < wishes->expect_count; i++) {
+		if (expect_is_of_speed(&wishes->expects[i]))
+			return true;
+	}
+	return false;
+}
+
+// Whether the measurement tells anything about what is on the other side.
+static bool measurement_counts(const struct session *session)
+{
+	const struct run *run = &session->run;
+	bool nothing = run->facts.messages == 0 &&
+		       (run->facts.unanswered > 0 || run->engine.connected == 0);
+	if (run->verdict.kind == VERDICT_CLIENT_BOUND)
+		return session->wishes.allow_client_bound;
+	if (run->verdict.kind == VERDICT_INCONCLUSIVE && speed_is_checked(&session->wishes))
+		return false;
+	return !nothing;
+}
+
+// Wrong bytes are wrong however they were measured. A check fails only on what counts.
 static int status_of(const struct session *session)
 {
 	const struct run *run = &session->run;
@@ -69,13 +92,11 @@ static int status_of(const struct session *session)
 	if (early)
 		fprintf(stderr, PROGRAM ": interrupted before anything was measured\n");
 	bool hold = early || checks_hold(session);
-	if (!hold || bytes_were_wrong(&run->facts))
+	if (bytes_were_wrong(&run->facts))
 		return EXIT_CHECK_FAILED;
-	bool nothing = run->facts.messages == 0 &&
-		       (run->facts.unanswered > 0 || run->engine.connected == 0);
-	bool client =
-		run->verdict.kind == VERDICT_CLIENT_BOUND && !session->wishes.allow_client_bound;
-	return early || nothing || client ? EXIT_INCONCLUSIVE : EXIT_OK;
+	if (early || !measurement_counts(session))
+		return EXIT_INCONCLUSIVE;
+	return hold ? EXIT_OK : EXIT_CHECK_FAILED;
 }
 
 // Says why nobody could be reached: the first error is that of all.

@@ -229,6 +229,11 @@ static void print_value(double value, enum unit unit, char *text, size_t size)
 	}
 }
 
+bool expect_is_of_speed(const struct expect *expect)
+{
+	return expect->subject <= EXPECT_BYTES_PER_SECOND;
+}
+
 bool expect_judge(const struct expect *expect, const struct facts *facts,
 		  char line[static EXPECT_LINE])
 {

@@ -12,7 +12,7 @@
 #define EXPECT_LINE 200 // bytes that the line of any miss fits into
 
 enum expect_subject {
-	EXPECT_LATENCY,
+	EXPECT_LATENCY, // up to EXPECT_BYTES_PER_SECOND: of how fast it was
 	EXPECT_UNCORRECTED,
 	EXPECT_LATENESS,
 	EXPECT_RATE,
@@ -45,6 +45,9 @@ struct expect {
 // - `messages`, `errors`, `faults`: a whole number
 // `text` must live as long as `expect`.
 int expect_parse(const char *text, struct expect *expect, struct error *error);
+
+// Whether it is of a latency or a rate: of how fast things were, not of what came.
+bool expect_is_of_speed(const struct expect *expect);
 
 // Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
 // what was not measured holds never.
