@@ -39,6 +39,18 @@ const char *place_file(const char *name, const void *bytes, size_t size)
 	return path;
 }
 
+char *place_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	if (!file)
+		fail_msg("there is no %s", path);
+	char *text = calloc(1, (1 << 20) + 1);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 1 << 20, file) > 0);
+	fclose(file);
+	return text;
+}
+
 int place_exists(const char *path)
 {
 	struct stat status;

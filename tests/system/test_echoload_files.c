@@ -91,20 +91,6 @@ static int forget_runs(void **state)
 	return daemon_teardown(state);
 }
 
-// All of a file, or what is there of the first MiB; freed by the caller.
-static char *read_file(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	if (!file)
-		fail_msg("there is no %s", path);
-	char *text = calloc(1, 1 << 20);
-	assert_non_null(text);
-	size_t size = fread(text, 1, (1 << 20) - 1, file);
-	assert_true(size > 0);
-	fclose(file);
-	return text;
-}
-
 static void expect_beginning(const char *text, const char *beginning)
 {
 	if (strncmp(text, beginning, strlen(beginning)) != 0)
@@ -145,7 +131,7 @@ static void test_json(void **state)
 static void test_csv(void **state)
 {
 	(void)state;
-	char *text = read_file(runs.csv);
+	char *text = place_read(runs.csv);
 	expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
 	size_t rows = 0;
 	unsigned long long messages = 0;
@@ -172,7 +158,7 @@ static void test_csv(void **state)
 static void test_histograms(void **state)
 {
 	(void)state;
-	char *text = read_file(runs.hgrm);
+	char *text = place_read(runs.hgrm);
 	const char *at = strstr(text, "Total count");
 	unsigned long long count;
 	assert_non_null(at);
@@ -180,7 +166,7 @@ static void test_histograms(void **state)
 	assert_int_equal(count, load_count(runs.result[0], "histogram.latency.count"));
 	free(text);
 
-	text = read_file(runs.hlog);
+	text = place_read(runs.hlog);
 	expect_beginning(text, "#[Logged with echoload " ECHOD_VERSION);
 	size_t lines = 0;
 	for (at = text; (at = strchr(at, '\n')); at++)
@@ -238,6 +224,31 @@ static void test_merge(void **state)
 	load_expect_refusal(process, status, EXIT_USAGE, runs.csv);
 }
 
+// Two runs of the same name, in folders of which they come.
+static void test_names_of_runs(void **state)
+{
+	(void)state;
+	static const char *const folders[] = {"before", "after"};
+	char paths[2][128];
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(mkdir(place_path(folders[i]), 0700), 0);
+		snprintf(paths[i], sizeof(paths[i]), "%s/run.json", place_path(folders[i]));
+		assert_int_equal(link(runs.json[i], paths[i]), 0);
+	}
+	struct process *process;
+	const char *page = place_path("names.html");
+	int status = LOAD(&process, "report", paths[0], paths[1], paths[1], "-o", page);
+	load_expect_status(process, status, EXIT_OK);
+	char *text = place_read(page);
+	static const char *const labels[] = {">before/run, ", ">after/run #2, ", ">after/run #3, "};
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		const char *at = text;
+		for (int times = 0; times < 3; times++, at++) // the table and two legends
+			assert_non_null(at = strstr(at, labels[i]));
+	}
+	free(text);
+}
+
 // What was offered is nobody's merit. On a machine that is busy otherwise it may be that neither
 // run was known to be limited by it; then it can be told which is faster.
 static void compare_rates(const char *a, const char *b, const char *winner)
@@ -275,7 +286,7 @@ static void test_report(void **state)
 		int status = LOAD(&process, "report", runs.json[0], runs.json[1], "-o", paths[i]);
 		load_expect_status(process, status, EXIT_OK);
 		assert_string_equal(process_output(process, NULL), "");
-		char *text = read_file(paths[i]);
+		char *text = place_read(paths[i]);
 		expect_beginning(text, beginnings[i]);
 		assert_non_null(strstr(text, "<svg"));
 		assert_non_null(strstr(text, "</svg>"));
@@ -288,87 +299,13 @@ static void test_report(void **state)
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "/no-such-folder/out.svg");
 }
 
-// The kinds of data, and how each begins.
-static const struct {
-	const char *option, *beginning;
-} outputs[] = {
-	{"--json", "{\n  \"schema\": 1,\n"},
-	{"--hgrm", "       Value "},
-	{"--hlog", "#[Logged with echoload "},
-	{"--csv", "seconds,messages,"},
-};
-#define OUTPUTS (sizeof(outputs) / sizeof(outputs[0]))
-
-// One kind of data may go to standard output; what people read is on standard error then.
-static void test_standard_output(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
-		int status = LOAD(&process, runs.daemon->address[0], outputs[i].option, "-", "-n",
-				  "100", "--allow-client-bound");
-		load_expect_status(process, status, EXIT_OK);
-		expect_beginning(process_output(process, NULL), outputs[i].beginning);
-		assert_null(strstr(process_output(process, NULL), "verdict   "));
-		load_expect_report(process_errors(process, NULL));
-	}
-}
-
-// A run that cannot begin destroys nothing, and leaves nothing.
-static void test_refused_run(void **state)
-{
-	(void)state;
-	char address[32];
-	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
-	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
-		const char *old = place_file("old", "of yesterday", 12);
-		int status = LOAD(&process, address, outputs[i].option, old);
-		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
-		char *text = read_file(old);
-		assert_string_equal(text, "of yesterday");
-		free(text);
-		const char *fresh = place_path("fresh");
-		status = LOAD(&process, address, outputs[i].option, fresh);
-		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
-		assert_false(place_exists(fresh));
-		status = LOAD(&process, runs.daemon->address[0], "-n", "100", outputs[i].option,
-			      old, "--allow-client-bound");
-		load_expect_status(process, status, EXIT_OK);
-		text = read_file(old);
-		assert_null(strstr(text, "yesterday"));
-		free(text);
-	}
-}
-
-// They are read while they are written.
-static void test_fifo(void **state)
-{
-	(void)state;
-	const char *path = place_path("fifo");
-	assert_int_equal(mkfifo(path, 0600), 0);
-	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
-		int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		assert_true(fd >= 0);
-		int status = LOAD(&process, runs.daemon->address[0], "-n", "100", outputs[i].option,
-				  path, "--allow-client-bound");
-		load_expect_status(process, status, EXIT_OK);
-		char text[64] = "";
-		assert_true(read(fd, text, sizeof(text) - 1) > 0);
-		expect_beginning(text, outputs[i].beginning);
-		close(fd);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_json),	    cmocka_unit_test(test_csv),
-		cmocka_unit_test(test_histograms),  cmocka_unit_test(test_interval_lines),
-		cmocka_unit_test(test_merge),	    cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_report),	    cmocka_unit_test(test_standard_output),
-		cmocka_unit_test(test_refused_run), cmocka_unit_test(test_fifo),
+		cmocka_unit_test(test_json),	   cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_histograms), cmocka_unit_test(test_interval_lines),
+		cmocka_unit_test(test_merge),	   cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_report),	   cmocka_unit_test(test_names_of_runs),
 	};
 	return cmocka_run_group_tests(tests, make_runs, forget_runs);
 }

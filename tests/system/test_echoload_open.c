@@ -35,7 +35,7 @@ static uint64_t wall_clock(void)
 static uint64_t began(const json_t *result)
 {
 	const json_t *run = json_array_get(load_member(result, "runs"), 0);
-	return clock_now() - (wall_clock() - load_count(run, "started_ns"));
+	return clock_now() - (wall_clock() - load_count(run, "started_us") * NS_PER_US);
 }
 
 // How long a message due at `moment` waits for the server, which may stand still again at once.

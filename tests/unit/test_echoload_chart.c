@@ -20,16 +20,6 @@ static int clean(void **state)
 	return 0;
 }
 
-static char *read_text(const char *path)
-{
-	char *text = calloc(1, 1 << 20);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	assert_true(fread(text, 1, (1 << 20) - 1, file) < (1 << 20) - 1);
-	fclose(file);
-	return text;
-}
-
 static int run_main(char **argv)
 {
 	return subcommand_run(chart_main, argv, stderr, said, sizeof(said));
@@ -64,7 +54,7 @@ static void several_runs_lie_over_each_other(void **state)
 		"report", make_file("first.json", 1), make_file("second.json", 2), "-o", svg, NULL};
 	assert_int_equal(run_main(argv), 0);
 	assert_string_equal(said, "");
-	char *text = read_text(svg);
+	char *text = place_read(svg);
 	assert_non_null(strstr(text, "<svg"));
 	assert_string_equal(strstr(text, "</svg>"), "</svg>\n\n");
 	assert_non_null(strstr(text, "Latency by percentile"));
@@ -106,7 +96,7 @@ static void where_a_run_counts_no_messages_the_bytes_of_all_are_drawn(void **sta
 	char *argv[] = {"report", "-o", svg, make_file("ping.json", 1), make_stream("stream.json"),
 			NULL};
 	assert_int_equal(run_main(argv), 0);
-	char *text = read_text(svg);
+	char *text = place_read(svg);
 	assert_int_equal(count_of(text, ">bytes a second<"), 1);
 	assert_int_equal(count_of(text, ">messages a second<"), 0);
 	free(text);
@@ -117,7 +107,7 @@ static void a_page_has_the_figures_and_the_picture(void **state)
 	char *html = (char *)place_path("out.html");
 	char *argv[] = {"report", "--output", html, make_file("only.json", 1), NULL};
 	assert_int_equal(run_main(argv), 0);
-	char *text = read_text(html);
+	char *text = place_read(html);
 	assert_ptr_equal(strstr(text, "<!DOCTYPE html>"), text);
 	assert_int_equal(count_of(text, "<!DOCTYPE"), 1);
 	assert_int_equal(count_of(text, "<?xml"), 0);
@@ -131,7 +121,7 @@ static void a_hostile_name_is_only_a_name(void **state)
 	char *svg = (char *)place_path("out.svg");
 	char *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
 	assert_int_equal(run_main((char *[]){"report", "-o", svg, file, NULL}), 0);
-	char *text = read_text(svg);
+	char *text = place_read(svg);
 	assert_int_equal(count_of(text, ">x???touch y?"
 					"?(z)?b????, SERVER-BOUND<"),
 			 2);

@@ -217,8 +217,9 @@ static void runs_differ_unless_told(void **state)
 	for (int i = 0; i < 2 && attempt.config.run == run; i++)
 		takes("");
 	assert_true(attempt.config.run != run);
-	takes("--run 9223372036854775807"); // as JSON has it
-	assert_true(attempt.config.run == INT64_MAX);
+	takes("--run 9007199254740992"); // as all readers of JSON have it
+	assert_true(attempt.config.run == UINT64_C(1) << 53);
+	refuses("--run 9007199254740993", "'9007199254740993' is not a whole number from 0 to");
 }
 
 static void contradictions_are_refused(void **state)
@@ -313,6 +314,15 @@ static void what_is_one_too_many_is_refused(void **state)
 	refuses(line, "--expect: 'p50<1s' is one too many: at most 32");
 }
 
+// However they are written: `-` is standard output, and so is /dev/stdout.
+static void outputs_are_different_files(void **state)
+{
+	refuses("--csv x --json x", "--csv: 'x' is written by --json already");
+	refuses("--csv ./x --json x", "--csv: './x' is written by --json already");
+	refuses("--hgrm /tmp/x --hlog /tmp/../tmp/x", "--hlog: '/tmp/../tmp/x' is written by");
+	takes("--csv x --json y --hgrm /dev/null --hlog /dev/null");
+}
+
 static void rates_are_powers_of_1000(void **state)
 {
 	static const struct {
@@ -364,6 +374,7 @@ int main(void)
 		cmocka_unit_test(contradictions_are_refused),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(what_is_one_too_many_is_refused),
+		cmocka_unit_test(outputs_are_different_files),
 		cmocka_unit_test(rates_are_powers_of_1000),
 		cmocka_unit_test(rates_are_short),
 	};

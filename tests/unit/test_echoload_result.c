@@ -12,7 +12,7 @@
 
 static const struct made_run run = {
 	.seed = 1,
-	.started = UINT64_C(1795365243123456789),
+	.started = UINT64_C(1795365243123456000), // whole microseconds are written
 	.seconds = 5,
 	.rate = 1000.0,
 	.swing = 0.1,
@@ -100,6 +100,44 @@ static void what_is_written_is_read(void **state)
 	assert_true(json_equal(back.configuration, made.configuration));
 	assert_true(json_equal(back.machine, made.machine));
 	assert_true(json_equal(back.evidence, made.evidence));
+}
+
+// Writes the result as another program might, and wants the same to be read.
+static void read_rewritten(const char *script)
+{
+	char command[600];
+	struct error error;
+	const char *path = write_result();
+	snprintf(command, sizeof(command), "cd $(dirname %s) && %s", path, script);
+	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+	if (result_read(&back, place_path("other.json"), &error) != 0)
+		fail_msg("%s: %s", script, error.message);
+	assert_memory_equal(back.runs, made.runs, sizeof(made.runs[0]));
+	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
+	assert_int_equal(back.faults[1].fault.offset, UINT64_C(1) << 40);
+	assert_int_equal(back.faults[1].fault.other, 17);
+	assert_true(json_equal(back.configuration, made.configuration));
+	result_free(&back);
+}
+
+static void what_other_programs_write_is_read(void **state)
+{
+	static const char *const scripts[] = {
+		// A byte-order mark; the ends of lines of other systems; white space around it.
+		"(printf '\\357\\273\\277'; cat run.json) >other.json",
+		"sed 's/$/\\r/' run.json >other.json",
+		"(echo; cat run.json; echo; echo) >other.json",
+		// Whole numbers as fractions and with exponents.
+		"sed -E 's/: ([0-9]+)(,?)$/: \\1.0\\2/' run.json >other.json",
+		"sed -E 's/: ([0-9])([0-9]{3})(,?)$/: \\1.\\2e3\\3/; s/: ([0-9]+)(,?)$/: "
+		"\\1E0\\2/' "
+		"run.json >other.json",
+		// All of them as a double prints: what is above 2^53 would change.
+		"python3 -c 'import json; print(json.dumps(json.load(open(\"run.json\"), "
+		"parse_int=float)))' >other.json",
+	};
+	for (size_t i = 0; i < COUNT_OF(scripts); i++)
+		read_rewritten(scripts[i]);
 }
 
 static void the_keys_are_those_that_are_documented(void **state)
@@ -238,6 +276,7 @@ static void what_cannot_be_is_refused(void **state)
 		const char *what;
 	} wrong[] = {
 		{"runs", "messages", -1, "'messages' is negative"},
+		{"runs", "started_us", -1, "negative"},
 		{"runs", "seconds", -1, "not a time"},
 		{"intervals", "time", -1, "not a time"},
 		{"faults", "kind", 0, "not a string"},
@@ -271,6 +310,8 @@ static void other_schemas_and_other_files_are_refused(void **state)
 	json_decref(root);
 	assert_int_equal(result_read(&back, place_file("a.json", "{\n\"a\" 1}", 8), &error), -1);
 	assert_non_null(strstr(error.message, "is no JSON: line 2"));
+	assert_int_equal(result_read(&back, place_file("a.json", "\xEF\xBB{}", 4), &error), -1);
+	assert_non_null(strstr(error.message, "is no JSON: line 1"));
 	assert_int_equal(result_read(&back, place_path("none.json"), &error), -1);
 	assert_non_null(strstr(error.message, "No such file"));
 	assert_int_equal(result_write(&made, "/nonexistent/x.json", &error), -1);
@@ -283,6 +324,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_written_is_read, make, clean),
+		cmocka_unit_test_setup_teardown(what_other_programs_write_is_read, make, clean),
 		cmocka_unit_test_setup_teardown(the_keys_are_those_that_are_documented, make,
 						clean),
 		cmocka_unit_test_setup_teardown(errors_are_counted_by_name_and_harmless_to_print,

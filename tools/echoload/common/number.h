@@ -4,8 +4,12 @@
 #define ECHOLOAD_NUMBER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
+
+// Up to here a double keeps whole numbers exactly, and so does any reader of JSON.
+#define NUMBER_EXACT_MAX (UINT64_C(1) << 53)
 
 // Reads a decimal number such as `12` or `0.5`, with neither sign nor exponent. Returns what
 // follows it in `text`, or NULL, storing nothing, when there is none.

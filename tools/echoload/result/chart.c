@@ -1,7 +1,6 @@
 // `echoload report`: pictures of results, as SVG or in a page of HTML. Main thread.
 #include "chart.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,14 +10,16 @@
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "chart_script.h"
+#include "echoload/common/paths.h"
 #include "gnuplot.h"
+#include "labels.h"
 
 #define PROGRAM "echoload report"
 #define RUNS_MAX 16
-#define NAME_MOST 64 // of which a label has room for
 
 struct request {
 	const char *output;
+	const char *paths[RUNS_MAX];
 	struct chart_run runs[RUNS_MAX];
 	size_t count;
 };
@@ -29,27 +30,17 @@ static bool ends_in(const char *text, const char *end)
 	return length > strlen(end) && strcmp(text + length - strlen(end), end) == 0;
 }
 
-static bool is_harmless(char byte)
+// The name of each, then the verdict.
+static void make_labels(struct request *request)
 {
-	return isascii(byte) && (isalnum(byte) || strchr(" ,._+:=()-", byte));
-}
-
-// The file's name without folders and `.json`, and of its characters only those that mean nothing
-// to gnuplot and HTML; then the verdict.
-static void make_label(struct chart_run *run, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	int length = (int)strlen(name) - (ends_in(name, ".json") ? 5 : 0);
-	const char *verdict = run->result.verdict;
-	char text[sizeof(run->label)];
-	snprintf(text, sizeof(text), "%.*s%s%s", length < NAME_MOST ? length : NAME_MOST, name,
-		 *verdict ? ", " : "", verdict);
-	for (char *at = text; *at; at++) {
-		if (!is_harmless(*at))
-			*at = '?';
+	char names[RUNS_MAX][LABELS_SIZE];
+	labels_make(request->paths, request->count, names);
+	for (size_t i = 0; i < request->count; i++) {
+		struct chart_run *run = &request->runs[i];
+		const char *verdict = run->result.verdict;
+		snprintf(run->label, sizeof(run->label), "%s%s%s", names[i], *verdict ? ", " : "",
+			 verdict);
 	}
-	memcpy(run->label, text, strlen(text) + 1);
 }
 
 static void write_row(FILE *file, const struct chart_run *run)
@@ -150,11 +141,8 @@ static int take_run(struct request *request, const char *path, struct error *err
 	if (request->count == RUNS_MAX)
 		return error_set(error, ERROR_USAGE, "'%.160s' is too much: at most %d runs", path,
 				 RUNS_MAX);
-	struct chart_run *run = &request->runs[request->count++];
-	int status = result_read(&run->result, path, error);
-	if (status == 0)
-		make_label(run, path);
-	return status;
+	request->paths[request->count] = path;
+	return result_read(&request->runs[request->count++].result, path, error);
 }
 
 static int take(void *context, const char *name, const char *value, struct error *error)
@@ -170,7 +158,7 @@ static int take(void *context, const char *name, const char *value, struct error
 	return 0;
 }
 
-static int finish(const struct request *request)
+static int finish(struct request *request)
 {
 	struct error error;
 	int status = -1;
@@ -179,7 +167,12 @@ static int finish(const struct request *request)
 	else if (!request->output)
 		error_set(&error, ERROR_USAGE, "where to? -o FILE.svg or -o FILE.html is needed");
 	else
+		status =
+			paths_check_inputs(request->output, request->paths, request->count, &error);
+	if (status == 0) {
+		make_labels(request);
 		status = draw(request, &error);
+	}
 	return status == 0 ? EXIT_OK : cmdline_fail(PROGRAM, &error);
 }
 

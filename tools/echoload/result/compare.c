@@ -10,6 +10,7 @@
 #include "base/cmdline.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "echoload/common/paths.h"
 
 #define LINE_WIDTH 79
 
@@ -107,10 +108,16 @@ const char *compare_objection(const struct result *left, const struct result *ri
 		       : NULL;
 }
 
+// The end of a path that is too long tells more than its beginning.
 static void print_file(char name, const char *path)
 {
 	char text[LINE_WIDTH - 2];
-	printf("%c  %s\n", name, log_escape(path, strlen(path), text, sizeof(text)));
+	size_t length = strlen(path);
+	size_t room = sizeof(text) - 1;
+	bool fits = length <= room;
+	const char *end = fits ? path : path + length - (room - strlen("..."));
+	printf("%c  %s%s\n", name, fits ? "" : "...",
+	       log_escape(end, strlen(end), text, sizeof(text)));
 }
 
 static const char *format_figure(const struct comparison *comparison, enum measure measure,
@@ -268,6 +275,7 @@ static const char epilogue[] =
 	"Exit status:\n"
 	"  0  at least one of the three has a winner\n"
 	"  2  wrong usage, or a file that is no result of this schema\n"
+	"  3  standard output could not be written\n"
 	"  4  no winner, or too little to say anything";
 
 struct request {
@@ -297,6 +305,8 @@ static int run(const struct request *request)
 			  "two results are needed (see echoload compare --help)");
 		return cmdline_fail("echoload compare", &error);
 	}
+	if (paths_check_inputs("-", request->paths, 2, &error) != 0)
+		return cmdline_fail("echoload compare", &error);
 	if (compare_check(&results[0], &results[1], &error) != 0) {
 		cmdline_fail("echoload compare", &error);
 		return EXIT_INCONCLUSIVE;

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/cmdline.h"
+#include "echoload/common/paths.h"
 #include "hdr_v2.h"
 
 static int fail_memory(struct error *error)
@@ -232,6 +233,8 @@ static const char epilogue[] =
 
 struct request {
 	const char *output;
+	const char **paths; // of the results that were read; as many as there are arguments at most
+	size_t count;
 	struct result sum;
 };
 
@@ -252,10 +255,12 @@ static int take_file(struct result *sum, const char *path, struct error *error)
 static int take(void *context, const char *name, const char *value, struct error *error)
 {
 	struct request *request = context;
-	if (!name)
+	if (!name) {
+		request->paths[request->count++] = value;
 		return take_file(&request->sum, value, error);
+	}
 	ensure(strcmp(name, "output") == 0);
-	request->output = value;
+	request->output = paths_output(value);
 	return 0;
 }
 
@@ -264,14 +269,18 @@ static int finish(const struct request *request)
 	struct error error;
 	if (request->sum.run_count == 0)
 		error_set(&error, ERROR_USAGE, "nothing to merge (see echoload merge --help)");
-	else if (result_write(&request->sum, request->output, &error) == 0)
+	else if (paths_check_inputs(request->output, request->paths, request->count, &error) == 0 &&
+		 result_write(&request->sum, request->output, &error) == 0)
 		return EXIT_OK;
 	return cmdline_fail("echoload merge", &error);
 }
 
 int merge_main(int argc, char **argv)
 {
-	struct request request = {.output = "-"};
+	struct request request = {
+		.output = "-",
+		.paths = calloc((size_t)argc, sizeof(*request.paths)),
+	};
 	const struct cmdline cmdline = {
 		.program = "echoload merge",
 		.synopsis = "[options] RUN.json...",
@@ -285,7 +294,7 @@ int merge_main(int argc, char **argv)
 	};
 	struct error error;
 	int status;
-	if (result_init(&request.sum) == 0) {
+	if (request.paths && result_init(&request.sum) == 0) {
 		status = cmdline_read(&cmdline, argc, argv);
 		if (status == -1)
 			status = finish(&request);
@@ -294,5 +303,6 @@ int merge_main(int argc, char **argv)
 		status = cmdline_fail(cmdline.program, &error);
 	}
 	result_free(&request.sum);
+	free(request.paths);
 	return status;
 }

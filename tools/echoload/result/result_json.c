@@ -62,9 +62,9 @@ static json_t *pack_histogram(const struct hdr *hdr)
 static json_t *pack_run(const struct result *result, size_t index)
 {
 	const struct result_run *run = &result->runs[index];
-	return json_pack("{s:I, s:I, s:f, s:I, s:I}", "run", integer(run->number), "started_ns",
-			 integer(run->started), "seconds", clock_seconds(run->lasted), "messages",
-			 integer(run->messages), "bytes", integer(run->bytes));
+	return json_pack("{s:I, s:I, s:f, s:I, s:I}", "run", integer(run->number), "started_us",
+			 integer(run->started / NS_PER_US), "seconds", clock_seconds(run->lasted),
+			 "messages", integer(run->messages), "bytes", integer(run->bytes));
 }
 
 static json_t *pack_interval(const struct result *result, size_t index)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "echoload/common/number.h"
 #include "hdr_v2.h"
 
 #define SECONDS_MAX 1e9
@@ -125,9 +126,12 @@ static void take_histogram(struct reading *reading, const json_t *histograms, co
 
 static void take_run(struct reading *reading, struct result *result, const json_t *object)
 {
+	uint64_t started = take_count(reading, object, "started_us");
+	if (started > NUMBER_EXACT_MAX)
+		fail(reading, "'started_us' is no time");
 	struct result_run run = {
 		.number = take_count(reading, object, "run"),
-		.started = take_count(reading, object, "started_ns"),
+		.started = started * NS_PER_US,
 		.lasted = take_time(reading, object, "seconds"),
 		.messages = take_count(reading, object, "messages"),
 		.bytes = take_count(reading, object, "bytes"),
@@ -220,6 +224,38 @@ static void take_all(struct reading *reading, struct result *result, const json_
 	take_histogram(reading, histogram, "uncorrected", result->uncorrected);
 }
 
+// JSON has one kind of number: 19200, 19200.0 and 1.92e4 are the same, and become the first.
+// jansson bounds how deep values may nest. NOLINTNEXTLINE(misc-no-recursion)
+static json_t *take_whole(json_t *value)
+{
+	const char *key;
+	json_t *member;
+	size_t index;
+	json_object_foreach(value, key, member)
+	{
+		json_object_iter_set_new(value, json_object_key_to_iter(key),
+					 take_whole(json_incref(member)));
+	}
+	json_array_foreach(value, index, member)
+	{
+		json_array_set_new(value, index, take_whole(json_incref(member)));
+	}
+	double number = json_real_value(value);
+	if (!json_is_real(value) || fabs(number) > (double)NUMBER_EXACT_MAX ||
+	    number != trunc(number))
+		return value;
+	json_decref(value);
+	return json_integer((json_int_t)number);
+}
+
+// Goes past the byte-order mark with which some programs begin a file.
+static void skip_mark(FILE *file)
+{
+	int first = getc(file);
+	if (first != 0xEF || getc(file) != 0xBB || getc(file) != 0xBF)
+		ungetc(first, file);
+}
+
 static json_t *load(const char *path, struct error *error)
 {
 	FILE *file = fopen(path, "re");
@@ -228,12 +264,13 @@ static json_t *load(const char *path, struct error *error)
 		return NULL;
 	}
 	json_error_t why;
+	skip_mark(file);
 	json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &why);
 	if (!root)
 		error_set(error, ERROR_USAGE, "'%.160s' is no JSON: line %d: %.120s", path,
 			  why.line, why.text);
 	fclose(file);
-	return root;
+	return root ? take_whole(root) : NULL;
 }
 
 int result_read(struct result *result, const char *path, struct error *error)

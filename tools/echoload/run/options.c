@@ -8,13 +8,13 @@
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/units.h"
+#include "echoload/common/number.h"
 #include "reading.h"
 #include "rules.h"
 
 #define PROGRAM "echoload"
 #define DEFAULT_TARGET "127.0.0.1:65432"
 #define MOST_ADDRESSES 16
-#define MOST_MESSAGES (UINT64_C(1) << 53)
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 
 static const struct cmdline_option table[] = {
@@ -63,9 +63,11 @@ static const char epilogue[] =
 	"  0  the load was run and the checks hold\n"
 	"  1  a check does not hold, wrong bytes came back, or --search found no rate\n"
 	"  2  wrong usage\n"
-	"  3  no connection, or a file could not be written\n"
-	"  4  echoload itself was what limited the rate, nothing was answered, or a\n"
-	"     signal ended --search, or a run before anything was measured";
+	"  3  no connection, or a file or standard output could not be written\n"
+	"  4  the measurement does not count: echoload itself was what limited the rate,\n"
+	"     the run is INCONCLUSIVE and a check of latency or rate was asked for,\n"
+	"     nothing was answered, or a signal ended --search, or a run before\n"
+	"     anything was measured";
 
 // Reads what --visit means in its mode. A visit of half-close is one message.
 static int set_visit(struct reading *reading, struct error *error)
@@ -74,7 +76,7 @@ static int set_visit(struct reading *reading, struct error *error)
 	const char *visit = reading->visit;
 	struct error why;
 	if (config->mode == MODE_CHURN) {
-		if (units_parse_count(visit ? visit : "1", 1, MOST_MESSAGES, &config->visit,
+		if (units_parse_count(visit ? visit : "1", 1, NUMBER_EXACT_MAX, &config->visit,
 				      &why) == 0)
 			return 0;
 	} else if (config->mode == MODE_HALF_CLOSE) {
@@ -103,6 +105,12 @@ static bool is_stdout(const char *file)
 	return file && strcmp(file, "-") == 0;
 }
 
+static bool is_stdout_taken(const struct wishes *wishes)
+{
+	return is_stdout(wishes->json) || is_stdout(wishes->hgrm) || is_stdout(wishes->hlog) ||
+	       is_stdout(wishes->csv);
+}
+
 // Fills in what was not given and depends on what was.
 static int set_defaults(struct reading *reading, struct error *error)
 {
@@ -124,9 +132,6 @@ static int set_defaults(struct reading *reading, struct error *error)
 		config->duration = CLOCK_NEVER;
 	if (!reading_has(reading, "run") && draw_run(config, error) != 0)
 		return -1;
-	struct wishes *wishes = reading->wishes;
-	wishes->data_on_stdout = is_stdout(wishes->json) || is_stdout(wishes->hgrm) ||
-				 is_stdout(wishes->hlog) || is_stdout(wishes->csv);
 	return set_visit(reading, error);
 }
 
@@ -198,6 +203,7 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 	};
 	int status = cmdline_read(&cmdline, argc, argv);
 	struct error error;
+	wishes->data_on_stdout = is_stdout_taken(wishes);
 	if (status == -1 &&
 	    (rules_check(&reading, &error) != 0 || set_defaults(&reading, &error) != 0 ||
 	     resolve_targets(&reading, &error) != 0))

@@ -7,12 +7,12 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "echoload/common/number.h"
+#include "echoload/common/paths.h"
 #include "lists.h"
 
 #define MOST_CONNECTIONS 1000000
 #define MOST_PIPELINE 65536
 #define MOST_THREADS 256
-#define MOST_MESSAGES (UINT64_C(1) << 53)
 
 static int take_unsigned(const char *value, uint64_t most, unsigned *number, struct error *error)
 {
@@ -88,7 +88,7 @@ static int take_duration(struct reading *reading, const char *value, struct erro
 
 static int take_count(struct reading *reading, const char *value, struct error *error)
 {
-	return units_parse_count(value, 1, MOST_MESSAGES, &reading->config->count, error);
+	return units_parse_count(value, 1, NUMBER_EXACT_MAX, &reading->config->count, error);
 }
 
 static int take_visit(struct reading *reading, const char *value, struct error *error)
@@ -125,7 +125,7 @@ static int take_timeout(struct reading *reading, const char *value, struct error
 
 static int take_run(struct reading *reading, const char *value, struct error *error)
 {
-	return units_parse_count(value, 0, INT64_MAX, &reading->config->run, error);
+	return units_parse_count(value, 0, NUMBER_EXACT_MAX, &reading->config->run, error);
 }
 
 static int take_no_verify(struct reading *reading, const char *value, struct error *error)
@@ -184,7 +184,7 @@ static int take_file(const char *value, const char **file, struct error *error)
 {
 	if (!*value)
 		return error_set(error, ERROR_USAGE, "'' is no file");
-	*file = value;
+	*file = paths_output(value);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "echoload/common/paths.h"
 
 #define MODE(name) (1U << MODE_##name)
 
@@ -128,11 +129,18 @@ static int check_files(const struct wishes *wishes, struct error *error)
 	const char *const names[] = {"json", "hgrm", "hlog", "csv"};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		for (size_t j = 0; files[i] && j < i; j++) {
-			if (files[j] && strcmp(files[i], files[j]) == 0)
+			if (files[j] && paths_same(files[i], files[j]))
 				return error_set(error, ERROR_USAGE,
 						 "--%s: '%.100s' is written by --%s already",
 						 names[i], files[i], names[j]);
 		}
+	}
+	for (size_t i = 0; wishes->data_on_stdout && i < sizeof(files) / sizeof(files[0]); i++) {
+		if (files[i] && strcmp(files[i], "-") != 0 && paths_same(files[i], "/dev/stderr"))
+			return error_set(error, ERROR_USAGE,
+					 "--%s: '%.100s' is where the report goes, as standard "
+					 "output is taken",
+					 names[i], files[i]);
 	}
 	return 0;
 }

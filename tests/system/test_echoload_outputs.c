@@ -1,0 +1,183 @@
+// Scenario: where the files of echoload go: standard output by any name, other files, FIFOs; and
+// what they must not destroy.
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "peer.h"
+#include "place.h"
+
+static struct daemon *server; // of all tests
+
+static int start(void **state)
+{
+	(void)state;
+	server = daemon_start(NULL);
+	return 0;
+}
+
+static int end(void **state)
+{
+	daemon_stop(server);
+	return daemon_teardown(state);
+}
+
+static void expect_beginning(const char *text, const char *beginning)
+{
+	if (strncmp(text, beginning, strlen(beginning)) != 0)
+		fail_msg("does not begin with '%s': %.200s", beginning, text);
+}
+
+// The kinds of data, and how each begins.
+static const struct {
+	const char *option, *beginning;
+} outputs[] = {
+	{"--json", "{\n  \"schema\": 1,\n"},
+	{"--hgrm", "       Value "},
+	{"--hlog", "#[Logged with echoload "},
+	{"--csv", "seconds,messages,"},
+};
+#define OUTPUTS (sizeof(outputs) / sizeof(outputs[0]))
+
+// One kind of data may go to standard output; what people read is on standard error then.
+static void test_standard_output(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		struct process *process;
+		int status = LOAD(&process, server->address[0], outputs[i].option, names[i], "-n",
+				  "100", "--allow-client-bound");
+		load_expect_status(process, status, EXIT_OK);
+		expect_beginning(process_output(process, NULL), outputs[i].beginning);
+		assert_null(strstr(process_output(process, NULL), "verdict   "));
+		load_expect_report(process_errors(process, NULL));
+	}
+}
+
+// What a shell has opened as standard output, and what was made beside it, is known by its name.
+static void test_standard_output_is_a_file(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		struct process *process;
+		const char *path = place_file("standard", "", 0);
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+		const char *const line[] = {ECHOLOAD_PROGRAM,
+					    server->address[0],
+					    outputs[i].option,
+					    path,
+					    "-n",
+					    "100",
+					    NULL};
+		process_run(&(struct process_spec){.arguments = line, .out = fd}, &process);
+		close(fd);
+		char *text = place_read(path);
+		expect_beginning(text, outputs[i].beginning);
+		assert_null(strstr(text, "verdict   "));
+		load_expect_report(process_errors(process, NULL));
+		free(text);
+	}
+}
+
+static const char *make_run(const char *name)
+{
+	struct process *process;
+	const char *path = place_path(name);
+	LOAD(&process, server->address[0], "-n", "9", "--json", path);
+	return path;
+}
+
+// What is read must not be written.
+static void test_output_is_an_input(void **state)
+{
+	(void)state;
+	struct process *process;
+	const char *const runs[] = {make_run("a.json"), make_run("b.json")};
+	char *before = place_read(runs[0]);
+	const char *link = place_path("link.html");
+	assert_int_equal(symlink(runs[0], link), 0);
+	int status = LOAD(&process, "merge", runs[0], runs[1], "-o", runs[0]);
+	load_expect_refusal(process, status, EXIT_USAGE, runs[0]);
+	status = LOAD(&process, "report", runs[0], "-o", link);
+	load_expect_refusal(process, status, EXIT_USAGE, runs[0]);
+	int fd = open(runs[0], O_WRONLY | O_APPEND | O_CLOEXEC);
+	const char *const lines[][5] = {
+		{ECHOLOAD_PROGRAM, "merge", runs[0], runs[1]},
+		{ECHOLOAD_PROGRAM, "compare", runs[0], runs[1]},
+	};
+	for (size_t i = 0; i < 2; i++) {
+		const struct process_spec spec = {.arguments = lines[i], .out = fd};
+		assert_int_equal(process_run(&spec, &process), EXIT_USAGE);
+	}
+	close(fd);
+	char *after = place_read(runs[0]);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+// A run that cannot begin destroys nothing, and leaves nothing.
+static void test_refused_run(void **state)
+{
+	(void)state;
+	char address[32];
+	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		struct process *process;
+		const char *old = place_file("old", "of yesterday", 12);
+		int status = LOAD(&process, address, outputs[i].option, old);
+		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+		char *text = place_read(old);
+		assert_string_equal(text, "of yesterday");
+		free(text);
+		const char *fresh = place_path("fresh");
+		status = LOAD(&process, address, outputs[i].option, fresh);
+		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+		assert_false(place_exists(fresh));
+		status = LOAD(&process, server->address[0], "-n", "100", outputs[i].option, old,
+			      "--allow-client-bound");
+		load_expect_status(process, status, EXIT_OK);
+		text = place_read(old);
+		assert_null(strstr(text, "yesterday"));
+		free(text);
+	}
+}
+
+// They are read while they are written.
+static void test_fifo(void **state)
+{
+	(void)state;
+	const char *path = place_path("fifo");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		struct process *process;
+		int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		assert_true(fd >= 0);
+		int status = LOAD(&process, server->address[0], "-n", "100", outputs[i].option,
+				  path, "--allow-client-bound");
+		load_expect_status(process, status, EXIT_OK);
+		char text[64] = "";
+		assert_true(read(fd, text, sizeof(text) - 1) > 0);
+		expect_beginning(text, outputs[i].beginning);
+		close(fd);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_standard_output),
+		cmocka_unit_test(test_standard_output_is_a_file),
+		cmocka_unit_test(test_output_is_an_input),
+		cmocka_unit_test(test_refused_run),
+		cmocka_unit_test(test_fifo),
+	};
+	return cmocka_run_group_tests(tests, start, end);
+}

@@ -1,0 +1,172 @@
+// Which files are the same, and how they are told apart: tools/echoload/common/paths and
+// result/labels.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "echoload/common/paths.h"
+#include "echoload/result/labels.h"
+#include "place.h"
+
+static int make_files(void **state)
+{
+	char target[128];
+	place_file("a", "x", 1);
+	place_file("z", "x", 1);
+	snprintf(target, sizeof(target), "%s", place_path("new"));
+	return mkdir(place_path("sub"), 0700) | link(place_path("a"), place_path("hard")) |
+	       symlink("a", place_path("soft")) | symlink("../a", place_path("sub/soft")) |
+	       symlink("new", place_path("dangling")) | symlink("../new", place_path("sub/dang")) |
+	       symlink(target, place_path("absolute")) | symlink("loop", place_path("loop")) |
+	       mkfifo(place_path("fifo"), 0600) | chdir(place_path("."));
+}
+
+static int remove_files(void **state)
+{
+	place_remove();
+	return chdir("/");
+}
+
+static void a_file_is_known_however_it_is_written(void **state)
+{
+	static const struct {
+		const char *left, *right;
+		bool same;
+	} pairs[] = {
+		{"a", "a", true},
+		{"a", "./a", true},
+		{"a", "sub/../a", true},
+		{"a", "hard", true},
+		{"a", "soft", true},
+		{"a", "sub/soft", true},
+		{"a", "z", false},
+		{"a", "new", false},
+		{"fifo", "./fifo", true},
+		{"new", "./new", true},
+		{"new", "sub/../new", true},
+		{"new", "dangling", true},
+		{"new", "sub/dang", true},
+		{"new", "absolute", true},
+		{"new", "sub/new", false},
+		{"new", "newer", false},
+		{"loop", "loop", false},
+		{"no/folder", "no/folder", false},
+		{"/dev/null", "/dev/null", false},
+		{"/dev/full", "/dev/full", true},
+	};
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		if (paths_same(pairs[i].left, pairs[i].right) != pairs[i].same ||
+		    paths_same(pairs[i].right, pairs[i].left) != pairs[i].same)
+			fail_msg("%s and %s", pairs[i].left, pairs[i].right);
+	}
+	char absolute[128];
+	snprintf(absolute, sizeof(absolute), "%s", place_path("new"));
+	assert_true(paths_same(absolute, "new"));
+}
+
+// With standard output on `path`: whether `given` is taken for it.
+static bool is_standard(const char *path, const char *given)
+{
+	int before = dup(STDOUT_FILENO);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(before >= 0 && fd >= 0);
+	fflush(stdout);
+	assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+	bool standard = strcmp(paths_output(given), "-") == 0;
+	assert_int_equal(dup2(before, STDOUT_FILENO), STDOUT_FILENO);
+	close(before);
+	close(fd);
+	return standard;
+}
+
+static void standard_output_has_many_names(void **state)
+{
+	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		assert_true(is_standard("a", names[i]));
+		assert_true(is_standard("fifo", names[i]));
+	}
+	assert_true(is_standard("a", "hard"));
+	assert_true(is_standard("fifo", "fifo"));
+	assert_false(is_standard("a", "z"));
+	assert_false(is_standard("a", "new"));
+	// What is written there is lost, and mixes with nothing.
+	assert_false(is_standard("/dev/null", "/dev/null"));
+}
+
+static void what_is_read_is_not_written(void **state)
+{
+	static const char *const inputs[] = {"z", "sub/soft"};
+	static const char *const taken[] = {"a", "hard", "./z"};
+	struct error error;
+	for (size_t i = 0; i < COUNT_OF(taken); i++) {
+		assert_int_equal(paths_check_inputs(taken[i], inputs, 2, &error), -1);
+		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_non_null(strstr(error.message, inputs[i < 2]));
+	}
+	assert_int_equal(paths_check_inputs("new", inputs, 2, NULL), 0);
+	assert_int_equal(paths_check_inputs("fifo", (const char *const[]){"fifo"}, 1, NULL), 0);
+}
+
+static void labels_are_short_and_differ(void **state)
+{
+	static const struct {
+		const char *paths[3];
+		const char *names[3];
+	} cases[] = {
+		{{"a/run.json"}, {"run"}},
+		{{"x/one.json", "x/two.json"}, {"one", "two"}},
+		{{"before/run.json", "after/run.json"}, {"before/run", "after/run"}},
+		{{"a/x/run.json", "b/x/run.json", "c/fast.json"}, {"a/x/run", "b/x/run", "fast"}},
+		{{"run.json", "./run.json"}, {"run", "./run"}},
+		{{"/run.json", "run.json"}, {"/run", "run"}},
+		{{"prerun.json", "run.json"}, {"prerun", "run"}},
+		{{"run.json", "run"}, {"run.json", "run"}},
+		{{"run.json", "run.json"}, {"run #1", "run #2"}},
+		{{"d/run.json", "e/run.json", "d/run.json"}, {"d/run #1", "e/run", "d/run #3"}},
+		{{"\xc3\xa9.json", "\xc3\xa8.json"}, {"?? #1", "?? #2"}},
+		{{"a<b.json", "a>b.json", "a?b.json"}, {"a?b #1", "a?b #2", "a?b #3"}},
+		{{"a #2.json", "b/a.json", "b/a.json"}, {"a ?2", "a #2", "a #3"}},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		size_t count = 1;
+		while (count < 3 && cases[i].paths[count])
+			count++;
+		char names[3][LABELS_SIZE];
+		labels_make(cases[i].paths, count, names);
+		for (size_t j = 0; j < count; j++)
+			assert_string_equal(names[j], cases[i].names[j]);
+	}
+}
+
+static void long_labels_differ_too(void **state)
+{
+	char paths[2][200];
+	for (size_t i = 0; i < 2; i++) {
+		memset(paths[i], 'x', sizeof(paths[i]));
+		snprintf(&paths[i][150], 50, "%zu.json", i);
+	}
+	char names[2][LABELS_SIZE];
+	labels_make((const char *const[]){paths[0], paths[1]}, 2, names);
+	assert_string_equal(&names[0][64], " #1");
+	assert_string_equal(&names[1][64], " #2");
+}
+
+#define FILES(test) cmocka_unit_test_setup_teardown(test, make_files, remove_files)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FILES(a_file_is_known_however_it_is_written),
+		FILES(standard_output_has_many_names),
+		FILES(what_is_read_is_not_written),
+		cmocka_unit_test(labels_are_short_and_differ),
+		cmocka_unit_test(long_labels_differ_too),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

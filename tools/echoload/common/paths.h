@@ -1,0 +1,24 @@
+// The files of a command line: which of them are the same one, however they are written. Main
+// thread.
+#ifndef ECHOLOAD_PATHS_H
+#define ECHOLOAD_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+// Below `-` as an output is standard output.
+
+// `path`, or `-` where that is the same, as /dev/stdout is.
+const char *paths_output(const char *path);
+
+// Whether the two outputs are one file: the same path, a link, or a file that is yet to be made in
+// the same folder. Never true of /dev/null, which keeps nothing.
+bool paths_same(const char *left, const char *right);
+
+// Returns -1 if `output` is one of the files that are read.
+int paths_check_inputs(const char *output, const char *const *inputs, size_t count,
+		       struct error *error);
+
+#endif
