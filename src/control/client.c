@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "net/address.h"
 
-#define PATH_LIMIT (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 #define REQUEST_SIZE 1024		// with the newline
 #define HEADER_SIZE 32			// `STATUS LENGTH`, generously
 #define BODY_LIMIT (UINT64_C(32) << 20) // as much as the server lets wait to be read
@@ -50,10 +49,8 @@ static int fail_connect(const struct exchange *exchange, int number)
 
 // A non-blocking connect to a Unix-domain socket whose backlog is full fails at once and there is
 // nothing to poll for; a blocking one waits for its place, and SO_SNDTIMEO bounds that.
-static int connect_socket(const struct exchange *exchange)
+static int connect_socket(const struct exchange *exchange, const struct endpoint *server)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	strcpy(address.sun_path, exchange->path);
 	for (;;) {
 		uint64_t now = clock_now();
 		if (now >= exchange->deadline)
@@ -61,7 +58,7 @@ static int connect_socket(const struct exchange *exchange)
 		struct timeval left = clock_timeval(
 			exchange->deadline == CLOCK_NEVER ? CLOCK_NEVER : exchange->deadline - now);
 		if (setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left)) == 0 &&
-		    connect(exchange->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		    connect(exchange->fd, &server->as.any, server->length) == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
 			return fail_connect(exchange, errno);
@@ -173,10 +170,9 @@ int client_ask(const char *path, const char *request, uint64_t timeout, struct c
 	       struct error *error)
 {
 	*reply = (struct client_reply){0};
-	if (!*path || strlen(path) > PATH_LIMIT)
-		return error_set(error, ERROR_USAGE,
-				 "'%.200s' is no path of a socket: it has to have 1 to %zu bytes",
-				 path, PATH_LIMIT);
+	struct endpoint server;
+	if (endpoint_from_path(path, &server, error) != 0)
+		return -1;
 	if (strlen(request) >= REQUEST_SIZE)
 		return error_set(error, ERROR_USAGE, "the request is longer than %d bytes",
 				 REQUEST_SIZE - 1);
@@ -190,7 +186,7 @@ int client_ask(const char *path, const char *request, uint64_t timeout, struct c
 	if (exchange.fd < 0)
 		return error_set(error, ERROR_SYSTEM, "cannot make a socket: %s",
 				 error_text(errno));
-	int result = connect_socket(&exchange);
+	int result = connect_socket(&exchange, &server);
 	if (result == 0)
 		result = send_request(&exchange, request);
 	if (result == 0)

@@ -18,8 +18,8 @@
 #include "control/default_path.h"
 #include "echod/echod.h"
 #include "echod/logger.h"
+#include "net/address.h"
 #include "net/poll_until.h"
-#include "net/unix_path.h"
 
 #define PROGRAM "echod"
 
@@ -91,7 +91,7 @@ static void raise_descriptor_limit(void)
 
 static int set_default_control(struct program *program, struct error *error)
 {
-	char path[sizeof(((struct unix_path *)0)->path)];
+	char path[ADDRESS_PATH_SIZE];
 	struct echod_error why;
 	if (program->control_given)
 		return 0;

@@ -49,12 +49,10 @@ static int take_control(struct echod_config *config, const char *value, struct e
 		config->control_path[0] = '\0';
 		return 0;
 	}
-	size_t length = strlen(value);
-	if (length == 0 || length >= sizeof(config->control_path))
-		return error_set(error, ERROR_USAGE,
-				 "'%.120s' is not a path of 1 to %zu bytes, nor 'none'", value,
-				 sizeof(config->control_path) - 1);
-	memcpy(config->control_path, value, length + 1);
+	struct endpoint endpoint;
+	if (endpoint_from_path(value, &endpoint, error) != 0)
+		return -1;
+	strcpy(config->control_path, value);
 	return 0;
 }
 

@@ -6,13 +6,13 @@
 
 #include "base/log.h"
 #include "echod/echod.h"
-#include "net/unix_path.h"
+#include "net/address.h"
 #include "server/config.h"
 
 struct echod_config {
 	struct server_config server;
-	bool listen_given; // the default address has been replaced
-	char control_path[sizeof(((struct unix_path *)0)->path)]; // empty: none
+	bool listen_given;		      // the default address has been replaced
+	char control_path[ADDRESS_PATH_SIZE]; // empty: none
 	enum log_level log_level;
 	echod_log_function *log_function;
 	void *log_context;

@@ -10,20 +10,45 @@
 
 #include "base/units.h"
 
-#define ALLOWED "allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH"
+#define ALLOWED "allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, unix:@NAME"
+#define LONGEST_PATH (ADDRESS_PATH_SIZE - 2) // of a file or a name, without its `@`
+
+const char *address_path_in(const char *text)
+{
+	return strncmp(text, "unix:", 5) == 0 ? text + 5 : NULL;
+}
+
+// A path ends in a zero byte that counts; a name in the abstract namespace begins with one instead,
+// and its length says where it ends.
+int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error)
+{
+	bool abstract = path[0] == '@';
+	const char *name = path + abstract;
+	size_t length = strlen(name);
+	if (length == 0)
+		return error_set(error, ERROR_USAGE,
+				 "'%s' names no socket: write its PATH, or @NAME if it has no file",
+				 path);
+	if (length > LONGEST_PATH)
+		return error_set(error, ERROR_USAGE,
+				 "the %s '%.40s...' has %zu bytes, a socket's at most %zu",
+				 abstract ? "name" : "path", path, length, LONGEST_PATH);
+	*endpoint = (struct endpoint){
+		.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1)};
+	endpoint->as.local.sun_family = AF_UNIX;
+	memcpy(endpoint->as.local.sun_path + abstract, name, length);
+	return 0;
+}
 
 static int parse_unix(const char *path, struct address *address, struct error *error)
 {
-	size_t length = strlen(path);
-	if (length == 0)
-		return error_set(error, ERROR_USAGE, "'unix:' has no path; " ALLOWED);
-	if (length >= sizeof(address->path))
-		return error_set(
-			error, ERROR_USAGE,
-			"the path of 'unix:%.40s...' has %zu bytes, a socket's path at most %zu",
-			path, length, sizeof(address->path) - 1);
+	struct endpoint endpoint;
+	struct error why;
+	if (endpoint_from_path(path, &endpoint, &why) != 0)
+		return error_set(error, ERROR_USAGE, "'unix:%.40s': %s; " ALLOWED, path,
+				 why.message);
 	address->is_unix = true;
-	memcpy(address->path, path, length + 1);
+	strcpy(address->path, path);
 	return 0;
 }
 
@@ -51,8 +76,9 @@ static int copy_host(const char *host, size_t length, struct address *address, s
 int address_parse(const char *text, struct address *address, struct error *error)
 {
 	*address = (struct address){0};
-	if (strncmp(text, "unix:", 5) == 0)
-		return parse_unix(text + 5, address, error);
+	const char *path = address_path_in(text);
+	if (path)
+		return parse_unix(path, address, error);
 
 	const char *colon = strrchr(text, ':');
 	const char *host = text;
@@ -80,8 +106,9 @@ int address_from_host(const char *host, const char *port, struct address *addres
 		      struct error *error)
 {
 	*address = (struct address){0};
-	if (strncmp(host, "unix:", 5) == 0)
-		return parse_unix(host + 5, address, error);
+	const char *path = address_path_in(host);
+	if (path)
+		return parse_unix(path, address, error);
 	size_t length = strlen(host);
 	if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
 		host++;
@@ -92,13 +119,6 @@ int address_from_host(const char *host, const char *port, struct address *addres
 	if (copy_host(host, length, address, error) != 0)
 		return -1;
 	return parse_port(port, 1, host, address, error);
-}
-
-static void set_unix(const struct address *address, struct endpoint *endpoint)
-{
-	*endpoint = (struct endpoint){.length = sizeof(endpoint->as.local)};
-	endpoint->as.local.sun_family = AF_UNIX;
-	memcpy(endpoint->as.local.sun_path, address->path, sizeof(address->path));
 }
 
 // All interfaces: [::], whose sockets take IPv4 too, or 0.0.0.0 where the kernel has no IPv6.
@@ -189,10 +209,8 @@ static int fail_look_up(const char *host, int status, struct error *error)
 int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
 		    struct error *error)
 {
-	if (address->is_unix) {
-		set_unix(address, &endpoints[0]);
-		return 1;
-	}
+	if (address->is_unix)
+		return endpoint_from_path(address->path, &endpoints[0], error) == 0 ? 1 : -1;
 	if (address->host[0] == '\0') {
 		set_any(address, &endpoints[0]);
 		return 1;
@@ -220,15 +238,38 @@ static char *format_inet(const struct sockaddr *address, socklen_t length, char 
 	return text;
 }
 
+static size_t path_length(const struct endpoint *endpoint)
+{
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	return endpoint->length > head ? endpoint->length - head : 0;
+}
+
+bool endpoint_is_abstract(const struct endpoint *endpoint)
+{
+	return endpoint->as.any.sa_family == AF_UNIX && path_length(endpoint) > 0 &&
+	       endpoint->as.local.sun_path[0] == '\0';
+}
+
+static char *format_local(const struct endpoint *endpoint, char *text)
+{
+	const char *path = endpoint->as.local.sun_path;
+	size_t length = path_length(endpoint);
+	bool abstract = endpoint_is_abstract(endpoint);
+	int end = snprintf(text, ADDRESS_TEXT_SIZE, length > 0 ? "unix:" : "unix");
+	for (size_t i = 0; i < length && (abstract || path[i]); i++, end++) {
+		text[end] = path[i];
+		if (!path[i])
+			text[end] = '@';
+	}
+	text[end] = '\0';
+	return text;
+}
+
 char *endpoint_format(const struct endpoint *endpoint, char *text)
 {
-	if (endpoint->as.any.sa_family != AF_UNIX)
-		return format_inet(&endpoint->as.any, endpoint->length, text);
-	bool named = endpoint->length > offsetof(struct sockaddr_un, sun_path) &&
-		     endpoint->as.local.sun_path[0];
-	snprintf(text, ADDRESS_TEXT_SIZE, "unix%s%.107s", named ? ":" : "",
-		 named ? endpoint->as.local.sun_path : "");
-	return text;
+	if (endpoint->as.any.sa_family == AF_UNIX)
+		return format_local(endpoint, text);
+	return format_inet(&endpoint->as.any, endpoint->length, text);
 }
 
 char *inet_end_format(const union inet_end *end, char *text)

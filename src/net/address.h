@@ -12,14 +12,18 @@
 
 #include "base/error.h"
 
-#define ADDRESS_TEXT_SIZE 120 // any address as text: `unix:` and 107 bytes of path at most
+#define ADDRESS_TEXT_SIZE 120 // any address as text: `unix:@` and 107 bytes of name at most
 
-// What was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `unix:PATH`.
+// Room for the path of a Unix-domain socket as it is written: PATH, or @NAME for one in the
+// abstract namespace, which has no file (unix(7)). A file whose name begins with `@` is ./@NAME.
+#define ADDRESS_PATH_SIZE (sizeof(((struct sockaddr_un *)0)->sun_path) + 1)
+
+// What was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, `unix:PATH` or `unix:@NAME`.
 struct address {
 	bool is_unix;
 	uint16_t port;
 	char host[256]; // empty: all interfaces
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char path[ADDRESS_PATH_SIZE];
 };
 
 // One socket address.
@@ -55,12 +59,23 @@ int address_resolve(const struct address *address, struct endpoint *endpoints, s
 // The IP address `text`, `fe80::1%eth0` if it is link-local, with port 0. Asks nobody.
 int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *error);
 
-// `127.0.0.1:65432`, `[::1]:7000`, `unix:/path` (`unix` when it has no path). Returns `text`, which
-// has room for ADDRESS_TEXT_SIZE bytes.
+// The address of the Unix-domain socket that is written `path`. Returns 0, or -1: empty or too
+// long.
+int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error);
+
+// Whether it is a name in the abstract namespace.
+bool endpoint_is_abstract(const struct endpoint *endpoint);
+
+// `127.0.0.1:65432`, `[::1]:7000`, `unix:/path`, `unix:@name` (`unix` when it has neither). A zero
+// byte within a name is shown as `@`, as ss(8) does. Returns `text`, which has room for
+// ADDRESS_TEXT_SIZE bytes.
 char *endpoint_format(const struct endpoint *endpoint, char *text);
 char *inet_end_format(const union inet_end *end, char *text);
 
 // The IP part of `endpoint`; an IPv4 address mapped into IPv6 becomes IPv4 again.
 union inet_end inet_end_from(const struct endpoint *endpoint);
+
+// The PATH of `unix:PATH`, NULL when `text` is another kind of address.
+const char *address_path_in(const char *text);
 
 #endif

@@ -78,8 +78,7 @@ int listener_open(struct listener *listener, int backlog, struct error *error)
 {
 	if (listener->endpoint.as.any.sa_family == AF_UNIX)
 		return unix_path_listen(&listener->path, listener->fd,
-					listener->endpoint.as.local.sun_path, backlog, false,
-					error);
+					address_path_in(listener->name), backlog, false, error);
 	if (listen(listener->fd, backlog) != 0)
 		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: %s", listener->name,
 				 error_text(errno));

@@ -13,7 +13,7 @@ struct listener {
 	int fd;			  // -1: closed
 	struct endpoint endpoint; // as bound: a port 0 has become a real one
 	char name[ADDRESS_TEXT_SIZE];
-	struct unix_path path; // claimed if Unix-domain and open
+	struct unix_path path; // claimed if it has a file and is open
 };
 
 #define LISTENER_NONE ((struct listener){.fd = -1})

@@ -4,83 +4,102 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 
-#define LOCK_PATIENCE (2 * NS_PER_S)
+#define LOCK_PATIENCE (2 * NS_PER_S) // with another server of our user, which is at it too
+#define LOCK_SUFFIX ".echod-lock"
+#define LOCK_NONE (-1) // in place of a descriptor: it cannot be made, or another's file is there
+#define LOCK_BUSY (-2)
 
-// Locks the directory of `path` against other servers that are about to replace a socket there.
-// Returns a descriptor to close, or -1 with errno.
-static int lock_directory(const char *path)
+struct lock {
+	char path[ADDRESS_PATH_SIZE + sizeof(LOCK_SUFFIX)];
+	int fd;
+};
+
+// Returns a descriptor, or LOCK_NONE.
+static int open_lock(const char *path)
 {
-	char directory[sizeof(((struct unix_path *)0)->path)];
-	const char *slash = strrchr(path, '/');
-	size_t length = slash ? (size_t)(slash - path) : 0;
-	if (length == 0)
-		strcpy(directory, slash ? "/" : ".");
-	else {
-		memcpy(directory, path, length);
-		directory[length] = '\0';
-	}
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat status;
 	if (fd < 0)
-		return -1;
+		return LOCK_NONE;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+	    status.st_size == 0)
+		return fd;
+	close(fd);
+	return LOCK_NONE;
+}
+
+// Whether the file behind `fd` is the one at `path`.
+static bool is_at(int fd, const char *path)
+{
+	struct stat ours;
+	struct stat theirs;
+	return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+	       ours.st_dev == theirs.st_dev;
+}
+
+static struct lock take_lock(const char *path)
+{
+	struct lock lock;
+	snprintf(lock.path, sizeof(lock.path), "%s" LOCK_SUFFIX, path);
 	uint64_t deadline = clock_deadline(LOCK_PATIENCE);
-	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if ((errno != EWOULDBLOCK && errno != EINTR) || clock_now() >= deadline) {
-			int saved = errno;
-			close(fd);
-			errno = saved;
-			return -1;
-		}
-		poll(NULL, 0, 10);
+	for (;;) {
+		lock.fd = open_lock(lock.path);
+		if (lock.fd == LOCK_NONE)
+			return lock;
+		bool taken = flock(lock.fd, LOCK_EX | LOCK_NB) == 0;
+		if (taken && is_at(lock.fd, lock.path))
+			return lock;
+		close(lock.fd);
+		lock.fd = LOCK_BUSY;
+		if (clock_now() >= deadline)
+			return lock;
+		if (!taken)
+			poll(NULL, 0, 1);
 	}
-	return fd;
 }
 
-static struct sockaddr_un make_address(const char *path)
+static void release_lock(const struct lock *lock)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	ensure(strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
-	return address;
+	if (lock->fd == LOCK_NONE)
+		return;
+	unlink(lock->path);
+	close(lock->fd);
 }
 
-// Whether somebody accepts connections on the socket at `path`: 1, 0, or -1 with errno.
-static int is_live(const char *path)
+// Whether a socket is bound at `endpoint`: 1, 0, or -1 with errno. A datagram socket asks, which a
+// stream socket refuses as one of the wrong type, so a live server has no visitor.
+static int is_live(const struct endpoint *endpoint)
 {
-	int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
 		return -1;
-	struct sockaddr_un address = make_address(path);
-	int failed = connect(probe, (struct sockaddr *)&address, sizeof(address));
+	int failed = connect(probe, &endpoint->as.any, endpoint->length);
 	int why = errno;
 	close(probe);
 	errno = why;
-	if (!failed || why == EAGAIN || why == EPROTOTYPE) // its backlog is full; not of our type
+	if (!failed || why == EPROTOTYPE || why == EPERM)
 		return 1;
 	return why == ECONNREFUSED ? 0 : -1;
 }
 
 // Makes `path` free to bind: nothing there, or a stale socket, which is removed.
-static int clear_stale(const char *path, struct error *error)
+static int clear_stale(const char *path, const struct endpoint *endpoint, struct error *error)
 {
 	struct stat status;
-	if (lstat(path, &status) != 0) {
-		if (errno == ENOENT)
-			return 0;
-		return error_set(error, ERROR_SYSTEM, "cannot look at '%s': %s", path,
-				 error_text(errno));
-	}
+	if (lstat(path, &status) != 0)
+		return 0; // or bind says why not
 	if (!S_ISSOCK(status.st_mode))
 		return error_set(error, ERROR_SYSTEM,
 				 "cannot listen on '%s': it exists and is not a socket", path);
-	int live = is_live(path);
+	int live = is_live(endpoint);
 	if (live > 0)
 		return error_set(error, ERROR_SYSTEM,
 				 "cannot listen on '%s': a live server is listening there", path);
@@ -90,30 +109,29 @@ static int clear_stale(const char *path, struct error *error)
 	return 0;
 }
 
-static int claim_locked(struct unix_path *claim, int fd, const char *path, int backlog,
-			bool owner_only, struct error *error)
+static int fail_listen(const char *path, int number, struct error *error)
 {
-	if (clear_stale(path, error) != 0)
+	return error_set(error, ERROR_SYSTEM, "cannot listen on '%s': %s", path,
+			 number == EADDRINUSE ? "a live server has this name" : error_text(number));
+}
+
+static int bind_file(struct unix_path *claim, int fd, const struct endpoint *endpoint, int backlog,
+		     struct error *error)
+{
+	const char *path = claim->path;
+	if (clear_stale(path, endpoint, error) != 0)
 		return -1;
-	// unix(7) leaves it out, but bind takes the mode of the socket's own inode, less the umask,
-	// so the file never exists with a wider one. The umask itself belongs to the whole process.
-	if (owner_only && fchmod(fd, 0600) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot set the mode of '%s': %s", path,
-				 error_text(errno));
-	struct sockaddr_un address = make_address(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot bind '%s': %s", path,
-				 error_text(errno));
+	if (bind(fd, &endpoint->as.any, endpoint->length) != 0)
+		return fail_listen(path, errno, error);
 	struct stat status;
 	if (lstat(path, &status) != 0 || listen(fd, backlog) != 0) {
-		error_set(error, ERROR_SYSTEM, "cannot listen on '%s': %s", path,
-			  error_text(errno));
+		fail_listen(path, errno, error);
 		unlink(path);
 		return -1;
 	}
-	*claim = (struct unix_path){
-		.claimed = true, .device = status.st_dev, .inode = status.st_ino};
-	strcpy(claim->path, path);
+	claim->claimed = true;
+	claim->device = status.st_dev;
+	claim->inode = status.st_ino;
 	return 0;
 }
 
@@ -121,25 +139,35 @@ int unix_path_listen(struct unix_path *claim, int fd, const char *path, int back
 		     bool owner_only, struct error *error)
 {
 	*claim = (struct unix_path){0};
-	int lock = lock_directory(path);
-	if (lock < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot lock the directory of '%s': %s", path,
+	struct endpoint endpoint;
+	if (endpoint_from_path(path, &endpoint, error) != 0)
+		return -1;
+	strcpy(claim->path, path);
+	if (endpoint_is_abstract(&endpoint)) {
+		if (bind(fd, &endpoint.as.any, endpoint.length) == 0 && listen(fd, backlog) == 0)
+			return 0;
+		return fail_listen(path, errno, error);
+	}
+	// unix(7) leaves it out, but bind takes the mode of the socket's own inode, less the umask,
+	// so the file never exists with a wider one. The umask itself belongs to the whole process.
+	if (owner_only && fchmod(fd, 0600) != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot set the mode of '%s': %s", path,
 				 error_text(errno));
-	int result = claim_locked(claim, fd, path, backlog, owner_only, error);
-	close(lock);
+	struct lock lock = take_lock(path);
+	if (lock.fd == LOCK_BUSY)
+		return error_set(error, ERROR_SYSTEM,
+				 "cannot listen on '%s': another server has held '%s' for 2 s",
+				 path, lock.path);
+	int result = bind_file(claim, fd, &endpoint, backlog, error);
+	release_lock(&lock);
 	return result;
 }
 
 void unix_path_remove(struct unix_path *claim)
 {
-	if (!claim->claimed)
-		return;
-	claim->claimed = false;
-	int lock = lock_directory(claim->path);
 	struct stat status;
-	if (lstat(claim->path, &status) == 0 && status.st_dev == claim->device &&
+	if (claim->claimed && lstat(claim->path, &status) == 0 && status.st_dev == claim->device &&
 	    status.st_ino == claim->inode)
 		unlink(claim->path);
-	if (lock >= 0)
-		close(lock);
+	claim->claimed = false;
 }

@@ -1,29 +1,42 @@
 // The path of a Unix-domain socket that a server listens on: taken over when the server that made
-// it is gone, never taken from a live one, removed again only while it is ours. May block for a
-// moment.
+// it is gone, never taken from a live one, removed again only while it is ours. A path @NAME is a
+// name in the abstract namespace: it has no file, and the kernel frees it with the socket. May
+// block for a moment.
+//
+// Two servers that find the same stale file must not both replace it, and a socket that is bound
+// and does not listen yet must not be taken for a stale one. So looking, replacing, binding and
+// listening are one step, under a lock. The lock is flock(2) on PATH.echod-lock, a file of our own
+// with mode 0600: nobody but our user and root can open it, so nobody else can hold it. Its owner
+// removes it before it lets go, so a server that gets a lock looks whether the file is still the
+// one at that name. A server that is killed within the step leaves the file to the next one.
+//
+// Where somebody else's file stands at that name (in a directory that others may write to), there
+// is no lock, and we go on without one: that somebody could as well have taken PATH itself.
+//
+// Removing takes no lock: while we listen, nobody takes our file for a stale one.
 #ifndef ECHOD_NET_UNIX_PATH_H
 #define ECHOD_NET_UNIX_PATH_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/error.h"
+#include "net/address.h"
 
 struct unix_path {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	bool claimed;
+	char path[ADDRESS_PATH_SIZE];
+	bool claimed; // and has a file
 	dev_t device; // with inode: which file we made, so that a successor's is left alone
 	ino_t inode;
 };
 
 // Makes `fd` listen on `path` with `backlog`. With `owner_only` the socket file has mode 0600, else
-// what the umask leaves of 0777. The directory is locked (flock) meanwhile, so of two servers that
-// find the same stale socket only one replaces it.
+// what the umask leaves of 0777.
 int unix_path_listen(struct unix_path *claim, int fd, const char *path, int backlog,
 		     bool owner_only, struct error *error);
 
 // Removes the socket file if it is still the one we made. Does nothing when nothing was claimed.
+// Before the socket is closed.
 void unix_path_remove(struct unix_path *claim);
 
 #endif

@@ -5,22 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "net/address.h"
 #include "peer.h"
 
 #define MAX_BODY (4 << 20)
 
 static int try_connect(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	assert_true(strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
+	struct endpoint server;
+	assert_int_equal(endpoint_from_path(path, &server, NULL), 0);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	if (connect(fd, &server.as.any, server.length) == 0)
 		return fd;
 	close(fd);
 	return -1;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "net/address.h"
 #include "process.h"
 
 union socket_address {
@@ -25,11 +26,11 @@ union socket_address {
 static socklen_t parse_address(const char *text, union socket_address *address)
 {
 	*address = (union socket_address){0};
-	if (strncmp(text, "unix:", 5) == 0) {
-		address->local.sun_family = AF_UNIX;
-		assert_true(strlen(text + 5) < sizeof(address->local.sun_path));
-		strcpy(address->local.sun_path, text + 5);
-		return sizeof(address->local);
+	if (address_path_in(text)) {
+		struct endpoint endpoint;
+		assert_int_equal(endpoint_from_path(address_path_in(text), &endpoint, NULL), 0);
+		address->local = endpoint.as.local;
+		return endpoint.length;
 	}
 	char host[64];
 	unsigned short port;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -63,4 +64,19 @@ bool takes_connections(const char *path)
 	bool connected = try_connect(fd, path) == 0;
 	close(fd);
 	return connected;
+}
+
+bool is_there(const char *path)
+{
+	struct stat status;
+	return lstat(path, &status) == 0;
+}
+
+int claim(struct unix_path *claim, const char *path)
+{
+	int fd = new_socket(SOCK_STREAM);
+	struct error error;
+	if (unix_path_listen(claim, fd, path, 16, true, &error) != 0)
+		fail_msg("%s", error.message);
+	return fd;
 }

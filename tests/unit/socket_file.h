@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "net/unix_path.h"
+
 // What the loser of a race for the path `s` is told.
 #define LIVE "cannot listen on 's': a live server is listening there"
 
@@ -23,5 +25,9 @@ void bind_to(int fd, const char *path);
 void leave_stale(const char *path);
 
 bool takes_connections(const char *path);
+bool is_there(const char *path);
+
+// Claims `path`, which must succeed; returns the listening descriptor.
+int claim(struct unix_path *claim, const char *path);
 
 #endif

@@ -38,8 +38,9 @@ static void parse_takes_every_form(void **state)
 
 static void parse_takes_paths(void **state)
 {
-	static const char *const paths[] = {"/run/echod.sock", "relative", "/a:b:7", "[::1]:7",
-					    " "};
+	static const char *const paths[] = {
+		"/run/echod.sock", "relative", "/a:b:7",    "[::1]:7", " ",
+		"@name",	   "@@",       "@/a b\xe9", "./@file"};
 	for (size_t i = 0; i < COUNT_OF(paths); i++) {
 		char text[64] = "unix:";
 		strcat(text, paths[i]);
@@ -56,7 +57,8 @@ static void parse_takes_paths(void **state)
 static void parse_refuses_all_else(void **state)
 {
 	static const struct bad cases[] = {
-		{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH"},
+		{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, "
+		     "unix:@NAME"},
 		{"localhost", "'localhost' is not an address; "},
 		{"7000", "'7000' is not an address; "},
 		{"::1", "'::1' is ambiguous: write an IPv6 address as [ADDRESS]:PORT"},
@@ -74,7 +76,9 @@ static void parse_refuses_all_else(void **state)
 		{"host:7x", "'host:7x': port '7x' is not"},
 		{"host: 7", "'host: 7': port ' 7' is not"},
 		{"[::1]:", "'[::1]:': port '' is not"},
-		{"unix:", "'unix:' has no path; allowed: "},
+		{"unix:", "'unix:': '' names no socket: write its PATH, or @NAME if it has no "
+			  "file; allowed: "},
+		{"unix:@", "'unix:@': '@' names no socket: "},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct address address;
@@ -86,20 +90,43 @@ static void parse_refuses_all_else(void **state)
 	}
 }
 
-static void a_path_has_room_for_107_bytes(void **state)
+static const char *resolved(const char *text)
 {
-	char text[5 + LONGEST_PATH + 2] = "unix:";
-	memset(text + 5, 'p', LONGEST_PATH);
+	static char formatted[ADDRESS_TEXT_SIZE];
+	struct address address;
+	struct endpoint endpoints[8];
+	struct error error;
+	assert_int_equal(address_parse(text, &address, &error), 0);
+	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), &error);
+	if (count < 1)
+		fail_msg("%s", error.message);
+	assert_ptr_equal(endpoint_format(&endpoints[0], formatted), formatted);
+	return formatted;
+}
+
+// `kind` is what it is called, `head` what comes before the bytes that count.
+static void check_longest(const char *head, const char *kind)
+{
+	char text[5 + 1 + LONGEST_PATH + 2] = "unix:";
+	strcat(text, head);
+	size_t start = strlen(text);
+	memset(text + start, 'p', LONGEST_PATH);
 	struct address address;
 	struct error error;
 	assert_int_equal(address_parse(text, &address, NULL), 0);
-	assert_int_equal(strlen(address.path), LONGEST_PATH);
-	text[5 + LONGEST_PATH] = 'p';
+	assert_string_equal(address.path, text + 5);
+	assert_string_equal(resolved(text), text);
+	text[start + LONGEST_PATH] = 'p';
 	assert_int_equal(address_parse(text, &address, &error), -1);
 	assert_int_equal(error.kind, ERROR_USAGE);
-	assert_string_equal(error.message,
-			    "the path of 'unix:pppppppppppppppppppppppppppppppppppppppp"
-			    "...' has 108 bytes, a socket's path at most 107");
+	assert_non_null(strstr(error.message, kind));
+	assert_non_null(strstr(error.message, "...' has 108 bytes, a socket's at most 107"));
+}
+
+static void a_path_has_room_for_107_bytes(void **state)
+{
+	check_longest("", "the path 'ppp");
+	check_longest("@", "the name '@ppp");
 }
 
 static void a_host_has_room_for_255_bytes(void **state)
@@ -149,25 +176,12 @@ static void clients_give_host_and_port_apart(void **state)
 }
 
 // The text of the first endpoint that `text` resolves to.
-static const char *resolved(const char *text)
-{
-	static char formatted[ADDRESS_TEXT_SIZE];
-	struct address address;
-	struct endpoint endpoints[8];
-	struct error error;
-	assert_int_equal(address_parse(text, &address, &error), 0);
-	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), &error);
-	if (count < 1)
-		fail_msg("%s", error.message);
-	assert_ptr_equal(endpoint_format(&endpoints[0], formatted), formatted);
-	return formatted;
-}
-
 static void resolve_and_format_are_each_others_inverse(void **state)
 {
 	static const char *const cases[] = {"127.0.0.1:65432",	"[::1]:7000",
 					    "0.0.0.0:0",	"[2001:db8::1:0:0:2]:65535",
-					    "unix:/run/x.sock", "[::ffff:10.1.2.3]:7"};
+					    "unix:/run/x.sock", "[::ffff:10.1.2.3]:7",
+					    "unix:@name",	"unix:./@file"};
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		assert_string_equal(resolved(cases[i]), cases[i]);
 	assert_string_equal(resolved(":7000"), "[::]:7000");
@@ -234,17 +248,33 @@ static void a_link_local_address_needs_its_interface(void **state)
 	assert_non_null(strstr(error.message, "needs %INTERFACE"));
 }
 
-static void a_path_is_formatted_whole(void **state)
+static void what_the_kernel_gives_is_formatted(void **state)
 {
-	struct endpoint endpoint = {.length = sizeof(endpoint.as.local)};
-	endpoint.as.local.sun_family = AF_UNIX;
-	memset(endpoint.as.local.sun_path, 'p', LONGEST_PATH);
-	char text[ADDRESS_TEXT_SIZE];
-	endpoint_format(&endpoint, text);
-	assert_int_equal(strlen(text), strlen("unix:") + LONGEST_PATH);
-	endpoint.length =
-		sizeof(sa_family_t); // as accept(2) gives it for a client that is not bound
-	assert_string_equal(endpoint_format(&endpoint, text), "unix");
+	static const struct {
+		const char *path;
+		socklen_t length; // of what follows the family
+		const char *text;
+	} cases[] = {
+		{"", 0, "unix"}, // a client that is not bound
+		{"p", 1, "unix:p"},
+		{"p", 2, "unix:p"},
+		{"p", 108, "unix:p"}, // filled up with zero bytes
+		{"\0name", 5, "unix:@name"},
+		{"\0a\0b", 4, "unix:@a@b"},
+		{"\0", 1, "unix:@"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct endpoint endpoint = {
+			.length = (socklen_t)offsetof(struct sockaddr_un, sun_path) +
+				  cases[i].length};
+		endpoint.as.local.sun_family = AF_UNIX;
+		memcpy(endpoint.as.local.sun_path, cases[i].path,
+		       cases[i].length < 6 ? cases[i].length : 2);
+		char text[ADDRESS_TEXT_SIZE];
+		assert_string_equal(endpoint_format(&endpoint, text), cases[i].text);
+		assert_int_equal(endpoint_is_abstract(&endpoint),
+				 strchr(cases[i].text, '@') != NULL);
+	}
 }
 
 static const char *end_of(const char *text)
@@ -292,7 +322,7 @@ int main(void)
 		cmocka_unit_test(resolve_gives_each_address_once),
 		cmocka_unit_test(resolve_names_the_host_it_cannot_find),
 		cmocka_unit_test(a_link_local_address_needs_its_interface),
-		cmocka_unit_test(a_path_is_formatted_whole),
+		cmocka_unit_test(what_the_kernel_gives_is_formatted),
 		cmocka_unit_test(ends_keep_the_address),
 		cmocka_unit_test(a_mapped_address_becomes_ipv4_again),
 	};

@@ -126,8 +126,11 @@ static void the_control_socket_is_a_path_or_none(void **state)
 	assert_string_equal(config->control_path, path);
 	path[107] = 'p';
 	path[108] = '\0';
-	expect_refused("control", path, "is not a path of 1 to 107 bytes, nor 'none'");
-	expect_refused("control", "", "'' is not a path of 1 to 107 bytes, nor 'none'");
+	expect_refused("control", path, "has 108 bytes, a socket's at most 107");
+	expect_refused("control", "", "'' names no socket: ");
+	set("control", "@name");
+	assert_string_equal(config->control_path, "@name");
+	expect_refused("control", "@", "'@' names no socket: ");
 }
 
 static void numbers_of_connections_have_their_limits(void **state)

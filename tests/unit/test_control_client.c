@@ -252,7 +252,7 @@ static void what_cannot_be_asked_is_a_matter_of_usage(void **state)
 	char text[1100];
 	assert_int_equal(client_ask("", "ping", PATIENCE_NS, &reply, &error), -1);
 	assert_int_equal(error.kind, ERROR_USAGE);
-	assert_non_null(strstr(error.message, "1 to 107 bytes"));
+	assert_non_null(strstr(error.message, "'' names no socket: "));
 	memset(text, 'p', 108);
 	text[108] = '\0';
 	assert_int_equal(client_ask(text, "ping", PATIENCE_NS, &reply, &error), -1);

@@ -6,49 +6,20 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "net/unix_path.h"
 #include "socket_file.h"
 
-static bool hurry; // each look at the clock takes it on by a second
-static time_t ahead;
-
-int __real_clock_gettime(clockid_t id, struct timespec *now);
-int __wrap_clock_gettime(clockid_t id, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *now)
-{
-	int result = __real_clock_gettime(id, now);
-	if (hurry)
-		now->tv_sec += ahead++;
-	return result;
-}
+#define NOBODY 65534
 
 static struct stat status_of(const char *path)
 {
 	struct stat status;
 	assert_int_equal(lstat(path, &status), 0);
 	return status;
-}
-
-static bool is_there(const char *path)
-{
-	struct stat status;
-	return lstat(path, &status) == 0;
-}
-
-// Claims `path`; returns the listening descriptor.
-static int claim(struct unix_path *claim, const char *path)
-{
-	int fd = new_socket(SOCK_STREAM);
-	struct error error;
-	if (unix_path_listen(claim, fd, path, 16, true, &error) != 0)
-		fail_msg("%s", error.message);
-	return fd;
 }
 
 // Claiming 's' must fail with `message`, and leave the file there as it is.
@@ -221,27 +192,98 @@ static void a_missing_directory_is_named(void **state)
 	struct error error;
 	int fd = new_socket(SOCK_STREAM);
 	assert_int_equal(unix_path_listen(&path, fd, "none/s", 16, true, &error), -1);
-	assert_string_equal(error.message,
-			    "cannot lock the directory of 'none/s': No such file or directory");
+	assert_string_equal(error.message, "cannot listen on 'none/s': No such file or directory");
 	close(fd);
 }
 
-static void a_lock_that_stays_is_not_waited_for_for_ever(void **state)
+// A server that is bound and does not listen yet is not a stale one.
+static void a_socket_about_to_listen_is_not_taken(void **state)
 {
-	int lock = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(flock(lock, LOCK_EX), 0);
+	int server = new_socket(SOCK_STREAM);
+	bind_to(server, "s");
+	check_refused(LIVE);
+	close(server);
+	unlink("s");
+}
+
+// In a child, which is nobody: root may do more.
+static void a_directory_that_cannot_be_read_will_do(void **state)
+{
+	assert_int_equal(mkdir("d", 0700) | chmod(".", 0711), 0);
+	assert_int_equal(chown("d", NOBODY, NOBODY), geteuid() == 0 ? 0 : -1);
+	pid_t child = fork();
+	if (child == 0) {
+		if (geteuid() == 0 && setuid(NOBODY) != 0)
+			_exit(1);
+		struct unix_path path;
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		bool good = chmod("d", 0300) == 0 &&
+			    unix_path_listen(&path, fd, "d/s", 16, true, NULL) == 0 &&
+			    is_there("d/s");
+		unix_path_remove(&path);
+		_exit(good && !is_there("d/s") ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(rmdir("d"), 0);
+}
+
+// What others see of the socket behind `fd`, as ss(8) and /proc/net/unix have it.
+static void check_seen(int fd, const char *name)
+{
+	struct endpoint own = {.length = sizeof(own.as)};
+	char text[ADDRESS_TEXT_SIZE];
+	assert_int_equal(getsockname(fd, &own.as.any, &own.length), 0);
+	assert_string_equal(address_path_in(endpoint_format(&own, text)), name);
+	FILE *table = fopen("/proc/net/unix", "re");
+	assert_non_null(table);
+	char line[256];
+	bool found = false;
+	while (!found && fgets(line, sizeof(line), table)) {
+		line[strcspn(line, "\n")] = '\0';
+		const char *end = strrchr(line, ' ');
+		found = end && strcmp(end + 1, name) == 0;
+	}
+	fclose(table);
+	assert_true(found);
+}
+
+static void a_name_has_no_file(void **state)
+{
+	char name[ADDRESS_PATH_SIZE] = "";
+	for (int longest = 0; longest < 2; longest++) {
+		int end = snprintf(name, sizeof(name), "@echod-test-%d", (int)getpid());
+		if (longest)
+			memset(name + end, 'n', sizeof(name) - 1 - (size_t)end);
+		struct unix_path path;
+		int fd = claim(&path, name);
+		assert_string_equal(path.path, name);
+		assert_false(path.claimed);
+		check_seen(fd, name);
+		struct endpoint endpoint;
+		assert_int_equal(endpoint_from_path(name, &endpoint, NULL), 0);
+		int client = new_socket(SOCK_STREAM);
+		assert_int_equal(connect(client, &endpoint.as.any, endpoint.length), 0);
+		struct unix_path second;
+		struct error error;
+		int rival = new_socket(SOCK_STREAM);
+		assert_int_equal(unix_path_listen(&second, rival, name, 16, true, &error), -1);
+		assert_non_null(strstr(error.message, "': a live server has this name"));
+		unix_path_remove(&path);
+		close(rival);
+		close(client);
+		close(fd); // and leave_directory sees that there was never a file
+	}
+}
+
+static void a_file_may_begin_with_an_at(void **state)
+{
 	struct unix_path path;
-	struct error error;
-	int fd = new_socket(SOCK_STREAM);
-	hurry = true;
-	int result = unix_path_listen(&path, fd, "s", 16, true, &error);
-	hurry = false;
-	assert_int_equal(result, -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
-	assert_non_null(strstr(error.message, "cannot lock the directory of 's': "));
-	assert_false(is_there("s"));
+	int fd = claim(&path, "./@s");
+	assert_true(is_there("@s"));
+	unix_path_remove(&path);
 	close(fd);
-	close(lock);
 }
 
 int main(void)
@@ -258,7 +300,10 @@ int main(void)
 		IN_DIRECTORY(without_owner_only_the_umask_decides),
 		IN_DIRECTORY(a_successors_socket_is_not_removed),
 		IN_DIRECTORY(a_missing_directory_is_named),
-		IN_DIRECTORY(a_lock_that_stays_is_not_waited_for_for_ever),
+		IN_DIRECTORY(a_socket_about_to_listen_is_not_taken),
+		IN_DIRECTORY(a_directory_that_cannot_be_read_will_do),
+		IN_DIRECTORY(a_name_has_no_file),
+		IN_DIRECTORY(a_file_may_begin_with_an_at),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,8 +33,8 @@ static const struct cmdline_option table[] = {
 static const char summary[] =
 	"Sends standard input, or messages, to an echo server, writes what comes back\n"
 	"to standard output, and checks that the two are equal. HOST is a name, an\n"
-	"address or unix:PATH; HOST:PORT in one word will do. The default is\n" DEFAULT_HOST
-	" " DEFAULT_PORT ".";
+	"address, unix:PATH or unix:@NAME; HOST:PORT in one word will do. The default "
+	"is\n" DEFAULT_HOST " " DEFAULT_PORT ".";
 
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. Offsets count from 0.\n"
@@ -106,7 +106,7 @@ static int take(void *context, const char *name, const char *value, struct error
 static bool has_port(const char *host)
 {
 	const char *colon = strrchr(host, ':');
-	if (!colon || strncmp(host, "unix:", 5) == 0)
+	if (!colon || address_path_in(host))
 		return false;
 	return host[0] == '[' ? colon[-1] == ']' : strchr(host, ':') == colon;
 }

@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -15,6 +14,7 @@
 #include "base/units.h"
 #include "control/client.h"
 #include "control/default_path.h"
+#include "net/address.h"
 #include "screen.h"
 
 #define PROGRAM "echoctl"
@@ -43,11 +43,11 @@ struct settings {
 	const char *format; // the word that asks for it, NULL: text
 	const struct command *command;
 	char request[1200]; // longer than any that the client sends, which tells the user
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char path[ADDRESS_PATH_SIZE];
 };
 
 static const struct cmdline_option options[] = {
-	{'c', "control", "PATH",
+	{'c', "control", "PATH|@NAME",
 	 "the server's control socket (default echod.sock in $XDG_RUNTIME_DIR, else in /run for "
 	 "root, else in /tmp/echod-UID)"},
 	{'w', "watch", "DUR",

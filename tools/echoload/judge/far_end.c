@@ -170,10 +170,9 @@ static int find_server(struct far_end *far_end, const struct load_config *config
 	if (!reply)
 		return -1;
 	json_decref(reply);
-	struct endpoint control = {.as.local.sun_family = AF_UNIX,
-				   .length = sizeof(control.as.local)};
-	strncpy(control.as.local.sun_path, config->control,
-		sizeof(control.as.local.sun_path) - 1); // as long as it may be: it has answered
+	struct endpoint control;
+	if (endpoint_from_path(config->control, &control, error) != 0)
+		return -1;
 	processes_listening(&far_end->server, &control);
 	far_end->between = answering.count > 0 && far_end->server.count > 0 &&
 			   !processes_overlap(&answering, &far_end->server);

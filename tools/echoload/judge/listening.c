@@ -135,8 +135,10 @@ static void find_inet(const char *table, const union inet_end *end, unsigned *be
 
 unsigned long listening_inode(const struct endpoint *endpoint)
 {
-	if (endpoint->as.any.sa_family == AF_UNIX)
-		return find_local(endpoint->as.local.sun_path);
+	if (endpoint->as.any.sa_family == AF_UNIX) {
+		char text[ADDRESS_TEXT_SIZE]; // the table shows a name as we do
+		return find_local(address_path_in(endpoint_format(endpoint, text)));
+	}
 	union inet_end end = inet_end_from(endpoint);
 	if (is_everywhere(&end)) { // so connect(2) takes it
 		if (end.any.sa_family == AF_INET)

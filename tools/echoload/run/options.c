@@ -22,7 +22,7 @@ static const struct cmdline_option table[] = {
 #include "options.def"
 };
 
-static const char synopsis[] = "[HOST:PORT | unix:PATH]... [OPTION]...\n"
+static const char synopsis[] = "[HOST:PORT | unix:PATH | unix:@NAME]... [OPTION]...\n"
 			       "  or:  echoload report -o FILE RUN.json...\n"
 			       "  or:  echoload compare A.json B.json\n"
 			       "  or:  echoload merge [-o FILE] RUN.json...";

@@ -2,7 +2,6 @@
 #include "reading.h"
 
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -151,12 +150,9 @@ static int take_allow_client_bound(struct reading *reading, const char *value, s
 
 static int take_control(struct reading *reading, const char *value, struct error *error)
 {
-	size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
-	if (!*value || strlen(value) > most)
-		return error_set(error, ERROR_USAGE, "'%.120s' is not a path of 1 to %zu bytes",
-				 value, most);
+	struct endpoint endpoint;
 	reading->config->control = value;
-	return 0;
+	return endpoint_from_path(value, &endpoint, error);
 }
 
 static int take_search(struct reading *reading, const char *value, struct error *error)

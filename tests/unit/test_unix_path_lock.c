@@ -1,0 +1,115 @@
+// Locks beside a Unix-domain socket's path: net/unix_path. Nobody else's holds up a server.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/unix_path.h"
+#include "socket_file.h"
+
+#define LOCK "s.echod-lock"
+
+static bool hurry; // each look at the clock takes it on by a second
+static time_t ahead;
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	int result = __real_clock_gettime(id, now);
+	if (hurry)
+		now->tv_sec += ahead++;
+	return result;
+}
+
+// Any user who may open a directory can lock it.
+static void a_locked_directory_holds_up_nobody(void **state)
+{
+	int lock = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	leave_stale("s");
+	struct unix_path path;
+	int fd = claim(&path, "s");
+	assert_true(takes_connections("s"));
+	unix_path_remove(&path);
+	assert_false(is_there("s"));
+	close(fd);
+	close(lock);
+}
+
+static off_t size_of_lock(void)
+{
+	struct stat status;
+	assert_int_equal(lstat(LOCK, &status), 0);
+	return status.st_size;
+}
+
+// Whatever stands where the lock is to be: it is left alone, and there is no lock.
+static void a_strangers_lock_is_none(void **state)
+{
+	leave_stale("s");
+	int file = open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+	assert_int_equal(write(file, "precious", 8), 8);
+	assert_int_equal(flock(file, LOCK_EX), 0);
+	struct unix_path path;
+	int fd = claim(&path, "s");
+	assert_true(takes_connections("s"));
+	unix_path_remove(&path);
+	close(fd);
+	assert_int_equal(size_of_lock(), 8);
+	assert_int_equal(unlink(LOCK), 0);
+	close(file);
+
+	assert_int_equal(mkdir(LOCK, 0700), 0);
+	fd = claim(&path, "s");
+	unix_path_remove(&path);
+	close(fd);
+	assert_int_equal(rmdir(LOCK), 0);
+}
+
+static void a_lock_that_a_killed_server_left_is_used_and_removed(void **state)
+{
+	close(open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	struct unix_path path;
+	int fd = claim(&path, "s");
+	assert_false(is_there(LOCK));
+	unix_path_remove(&path);
+	close(fd);
+}
+
+static void a_lock_that_stays_is_not_waited_for_for_ever(void **state)
+{
+	int lock = open(LOCK, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	struct unix_path path;
+	struct error error;
+	int fd = new_socket(SOCK_STREAM);
+	hurry = true;
+	int result = unix_path_listen(&path, fd, "s", 16, true, &error);
+	hurry = false;
+	assert_int_equal(result, -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_non_null(strstr(error.message, "another server has held 's.echod-lock' for 2 s"));
+	assert_false(is_there("s"));
+	close(fd);
+	close(lock);
+	assert_int_equal(unlink(LOCK), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIRECTORY(a_locked_directory_holds_up_nobody),
+		IN_DIRECTORY(a_strangers_lock_is_none),
+		IN_DIRECTORY(a_lock_that_a_killed_server_left_is_used_and_removed),
+		IN_DIRECTORY(a_lock_that_stays_is_not_waited_for_for_ever),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
