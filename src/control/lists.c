@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "base/json_text.h"
 
 #define CHUNK 64 // connections copied while their table is locked once
 
@@ -102,7 +103,7 @@ void lists_connections_text(struct server *server, FILE *out)
 
 static json_t *seconds_json(uint64_t ns)
 {
-	return json_real(clock_seconds(ns));
+	return json_finite(clock_seconds(ns));
 }
 
 static json_t *connection_json(const struct conn_info *info, uint64_t now)
@@ -110,9 +111,9 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 	char text[ADDRESS_TEXT_SIZE];
 	json_t *object = json_object();
 	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
-	json_object_set_new(object, "peer", json_string(peer_text(info, text)));
-	json_object_set_new(object, "local", json_string(local_text(info, text)));
-	json_object_set_new(object, "state", json_string(state_name(info)));
+	json_object_set_new(object, "peer", json_text(peer_text(info, text)));
+	json_object_set_new(object, "local", json_text(local_text(info, text)));
+	json_object_set_new(object, "state", json_text(state_name(info)));
 	json_object_set_new(object, "worker",
 			    info->worker ? json_integer((json_int_t)info->worker) : json_null());
 	json_object_set_new(object, "age_seconds",
@@ -179,7 +180,7 @@ json_t *lists_workers_json(struct server *server)
 		pool_worker_info(&server->pool, i, &info);
 		json_t *worker = json_object();
 		json_object_set_new(worker, "id", json_integer((json_int_t)info.id));
-		json_object_set_new(worker, "state", json_string(worker_state_name(info.state)));
+		json_object_set_new(worker, "state", json_text(worker_state_name(info.state)));
 		json_object_set_new(worker, "for_seconds", seconds_json(since(now, info.since)));
 		json_object_set_new(worker, "connection",
 				    info.serving ? json_integer((json_int_t)info.serving)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "hdr_v2.h"
 #include "replacement.h"
 
@@ -54,7 +55,7 @@ static json_t *pack_histogram(const struct hdr *hdr)
 		"{s:I, s:I, s:I, s:I, s:I, s:o}", "count", integer(hdr->count), "sum_s",
 		integer((uint64_t)(hdr->sum / NS_PER_S)), "sum_ns",
 		integer((uint64_t)(hdr->sum % NS_PER_S)), "min", integer(hdr->count ? hdr->min : 0),
-		"max", integer(hdr->max), "hdr_v2", text ? json_string(text) : NULL);
+		"max", integer(hdr->max), "hdr_v2", text ? json_text(text) : NULL);
 	free(text);
 	return histogram;
 }
@@ -107,7 +108,7 @@ static json_t *pack_errors(const struct result *result, bool first)
 	for (size_t i = 0; i < result->error_count && errors; i++) {
 		const struct result_error *error = &result->errors[i];
 		json_t *value =
-			first ? json_string(error->first) : json_integer(integer(error->count));
+			first ? json_text(error->first) : json_integer(integer(error->count));
 		if (json_object_set_new(errors, error->name, value) != 0) {
 			json_decref(errors);
 			errors = NULL;

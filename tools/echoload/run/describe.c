@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/units.h"
 #include "echoload/common/proc_file.h"
 #include "run.h"
@@ -20,7 +21,7 @@ static int set(json_t *object, const char *name, json_t *value)
 
 static json_t *seconds(uint64_t ns)
 {
-	return ns == CLOCK_NEVER ? json_null() : json_real(clock_seconds(ns));
+	return ns == CLOCK_NEVER ? json_null() : json_finite(clock_seconds(ns));
 }
 
 static json_t *endpoints(const struct endpoint *list, size_t count)
@@ -28,7 +29,7 @@ static json_t *endpoints(const struct endpoint *list, size_t count)
 	json_t *array = json_array();
 	for (size_t i = 0; i < count; i++) {
 		char text[ADDRESS_TEXT_SIZE];
-		json_array_append_new(array, json_string(endpoint_format(&list[i], text)));
+		json_array_append_new(array, json_text(endpoint_format(&list[i], text)));
 	}
 	return array;
 }
@@ -59,30 +60,30 @@ static json_t *describe_cpus(const struct load_config *config)
 int describe_config(json_t *object, const struct load_config *config)
 {
 	bool open = config->rate > 0;
-	int failed = set(object, "version", json_string(ECHOD_VERSION)) |
+	int failed = set(object, "version", json_text(ECHOD_VERSION)) |
 		     set(object, "targets", endpoints(config->targets, config->target_count)) |
 		     set(object, "sources", endpoints(config->sources, config->source_count)) |
-		     set(object, "mode", json_string(load_mode_name(config->mode))) |
+		     set(object, "mode", json_text(load_mode_name(config->mode))) |
 		     set(object, "connections", json_integer(config->connections)) |
 		     set(object, "pipeline", json_integer(config->pipeline)) |
 		     set(object, "threads", json_integer(config->threads)) |
 		     set(object, "cpus", describe_cpus(config)) |
 		     set(object, "sizes", describe_sizes(&config->sizes)) |
 		     set(object, "visit", json_integer((json_int_t)config->visit)) |
-		     set(object, "rate", open ? json_real(config->rate) : json_null()) |
+		     set(object, "rate", open ? json_finite(config->rate) : json_null()) |
 		     set(object, "arrival",
 			 !open				      ? json_null()
-			 : config->arrival == ARRIVAL_POISSON ? json_string("poisson")
-							      : json_string("constant"));
-	failed |= set(object, "duration_seconds", seconds(config->duration)) |
-		  set(object, "count", json_integer((json_int_t)config->count)) |
-		  set(object, "warmup_seconds", seconds(config->warmup)) |
-		  set(object, "ramp_seconds", seconds(config->ramp)) |
-		  set(object, "timeout_seconds", seconds(config->timeout)) |
-		  set(object, "control",
-		      config->control ? json_string(config->control) : json_null()) |
-		  set(object, "verify", json_boolean(config->verify)) |
-		  set(object, "spin", json_boolean(config->spin));
+			 : config->arrival == ARRIVAL_POISSON ? json_text("poisson")
+							      : json_text("constant"));
+	failed |=
+		set(object, "duration_seconds", seconds(config->duration)) |
+		set(object, "count", json_integer((json_int_t)config->count)) |
+		set(object, "warmup_seconds", seconds(config->warmup)) |
+		set(object, "ramp_seconds", seconds(config->ramp)) |
+		set(object, "timeout_seconds", seconds(config->timeout)) |
+		set(object, "control", config->control ? json_text(config->control) : json_null()) |
+		set(object, "verify", json_boolean(config->verify)) |
+		set(object, "spin", json_boolean(config->spin));
 	return failed;
 }
 
@@ -105,12 +106,12 @@ int describe_machine(json_t *object)
 	if (uname(&name) != 0)
 		return -1;
 	json_int_t memory = (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-	return set(object, "host", json_string(name.nodename)) |
-	       set(object, "system", json_string(name.sysname)) |
-	       set(object, "kernel", json_string(name.release)) |
-	       set(object, "architecture", json_string(name.machine)) |
+	return set(object, "host", json_text(name.nodename)) |
+	       set(object, "system", json_text(name.sysname)) |
+	       set(object, "kernel", json_text(name.release)) |
+	       set(object, "architecture", json_text(name.machine)) |
 	       set(object, "cpu",
-		   json_string(look_up("/proc/cpuinfo", "model name", text, sizeof(text)))) |
+		   json_text(look_up("/proc/cpuinfo", "model name", text, sizeof(text)))) |
 	       set(object, "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN))) |
 	       set(object, "memory_bytes", json_integer(memory));
 }
@@ -119,19 +120,19 @@ static json_t *describe_server(const struct far_end_view *server)
 {
 	json_t *object = json_object();
 	if (server->process_known) {
-		set(object, "cpu", json_real(server->cpu));
-		set(object, "thread_busy", json_real(server->thread_busy));
-		set(object, "thread_waiting", json_real(server->thread_waiting));
-		set(object, "stopped", json_real(server->stopped));
-		set(object, "throttled", json_real(server->throttled));
+		set(object, "cpu", json_finite(server->cpu));
+		set(object, "thread_busy", json_finite(server->thread_busy));
+		set(object, "thread_waiting", json_finite(server->thread_waiting));
+		set(object, "stopped", json_finite(server->stopped));
+		set(object, "throttled", json_finite(server->throttled));
 	}
 	if (server->connect_round_trip > 0)
-		set(object, "connect_round_trip_ns", json_real(server->connect_round_trip));
+		set(object, "connect_round_trip_ns", json_finite(server->connect_round_trip));
 	if (server->workers_known) {
-		set(object, "workers_busy", json_real(server->workers_busy));
-		set(object, "workers_polling", json_real(server->workers_polling));
-		set(object, "queue_wait_mean_ns", json_real(server->queue_wait_mean));
-		set(object, "silent", json_real(server->silent));
+		set(object, "workers_busy", json_finite(server->workers_busy));
+		set(object, "workers_polling", json_finite(server->workers_polling));
+		set(object, "queue_wait_mean_ns", json_finite(server->queue_wait_mean));
+		set(object, "silent", json_finite(server->silent));
 	}
 	return object;
 }
@@ -156,27 +157,27 @@ int describe_evidence(json_t *object, const struct run *run)
 	const struct usage *usage = &run->engine.usage;
 	json_t *reasons = json_array();
 	for (size_t i = 0; i < run->verdict.count; i++)
-		json_array_append_new(reasons, json_string(run->verdict.line[i]));
+		json_array_append_new(reasons, json_text(run->verdict.line[i]));
 	const struct book *book = run->engine.book;
 	return set(object, "reasons", reasons) |
 	       set(object, "interrupted", json_boolean(run->interrupted)) |
 	       set(object, "threads", describe_threads(usage)) |
-	       set(object, "thread_busy", json_real(evidence->thread_busy)) |
-	       set(object, "thread_waiting", json_real(evidence->thread_waiting)) |
-	       set(object, "kernel", json_real(evidence->kernel)) |
-	       set(object, "failing", json_real(evidence->failing)) |
-	       set(object, "stalled", json_real(evidence->stalled)) |
-	       set(object, "throttled", json_real(evidence->throttled)) |
-	       set(object, "stolen", json_real(evidence->stolen)) |
-	       set(object, "offered_per_second", json_real(evidence->offered)) |
+	       set(object, "thread_busy", json_finite(evidence->thread_busy)) |
+	       set(object, "thread_waiting", json_finite(evidence->thread_waiting)) |
+	       set(object, "kernel", json_finite(evidence->kernel)) |
+	       set(object, "failing", json_finite(evidence->failing)) |
+	       set(object, "stalled", json_finite(evidence->stalled)) |
+	       set(object, "throttled", json_finite(evidence->throttled)) |
+	       set(object, "stolen", json_finite(evidence->stolen)) |
+	       set(object, "offered_per_second", json_finite(evidence->offered)) |
 	       set(object, "connections_open", json_integer(run->facts.live)) |
 	       set(object, "unanswered", json_integer((json_int_t)book->unanswered)) |
-	       set(object, "lateness_p99_ns", json_real(evidence->lateness_p99)) |
-	       set(object, "window_limited", json_real(evidence->window_limited)) |
+	       set(object, "lateness_p99_ns", json_finite(evidence->lateness_p99)) |
+	       set(object, "window_limited", json_finite(evidence->window_limited)) |
 	       set(object, "retransmits", json_integer((json_int_t)usage->tcp.retransmits)) |
-	       set(object, "least_round_trip_ns", json_real(evidence->least_round_trip)) |
-	       set(object, "smooth_round_trip_ns", json_real(evidence->smooth_round_trip)) |
-	       set(object, "unread_bytes", json_real(evidence->unread)) |
+	       set(object, "least_round_trip_ns", json_finite(evidence->least_round_trip)) |
+	       set(object, "smooth_round_trip_ns", json_finite(evidence->smooth_round_trip)) |
+	       set(object, "unread_bytes", json_finite(evidence->unread)) |
 	       set(object, "unsent_bytes", json_integer((json_int_t)usage->tcp.unsent)) |
 	       set(object, "server", describe_server(&evidence->server));
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "echoload/common/number.h"
 #include "run.h"
 
@@ -228,8 +229,8 @@ void search_print_interrupted(const struct search *search, const struct expect *
 
 json_t *search_describe(const struct search *search, const struct expect *limit)
 {
-	return json_pack("{s:{s:s, s:f, s:f, s:i, s:i, s:f, s:b}}", "search", "limit", limit->text,
-			 "held", search->held, "missed", search->missed, "runs", (int)search->runs,
-			 "good", (int)search->good, "share", search->share, "client_bound",
-			 (int)search->client_bound);
+	return json_pack("{s:{s:o, s:f, s:f, s:i, s:i, s:f, s:b}}", "search", "limit",
+			 json_text(limit->text), "held", search->held, "missed", search->missed,
+			 "runs", (int)search->runs, "good", (int)search->good, "share",
+			 search->share, "client_bound", (int)search->client_bound);
 }
