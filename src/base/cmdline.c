@@ -1,7 +1,6 @@
 // The command line of a program, from one table. Main thread only.
 #include "base/cmdline.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -96,14 +95,6 @@ int cmdline_fail(const char *program, const struct error *error)
 	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 
-int cmdline_finish(const char *program, int status)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	complain(program, "cannot write to standard output: %s", error_text(errno));
-	return EXIT_UNREACHABLE;
-}
-
 static int fail_usage(const struct cmdline *cmdline, const char *what, const char *given)
 {
 	complain(cmdline->program, "%s '%.200s' (see %s --help)", what, given, cmdline->program);
@@ -183,11 +174,11 @@ static int take_option(const struct cmdline *cmdline, int code, char **argv)
 	ensure(option);
 	if (strcmp(option->name, "help") == 0) {
 		print_help(cmdline);
-		return cmdline_finish(cmdline->program, EXIT_OK);
+		return EXIT_OK;
 	}
 	if (strcmp(option->name, "version") == 0) {
 		printf("%s %s\n", cmdline->program, cmdline->version);
-		return cmdline_finish(cmdline->program, EXIT_OK);
+		return EXIT_OK;
 	}
 	return take_value(cmdline, option, optarg);
 }

@@ -45,8 +45,4 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
 // Prints `PROGRAM: message` to standard error and returns the exit status for the error's kind.
 int cmdline_fail(const char *program, const struct error *error);
 
-// Flushes standard output. Returns `status`, or EXIT_UNREACHABLE after a message when what was
-// printed did not arrive (full disk).
-int cmdline_finish(const char *program, int status);
-
 #endif

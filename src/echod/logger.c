@@ -1,40 +1,22 @@
 // Where echod's log goes. Any thread.
 #include "echod/logger.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-// A pipe or terminal that nobody reads would block us. O_NONBLOCK on the descriptor we were given
-// would change it for all who share it, such as the shell; opened anew, the file has flags of its
-// own.
-static int open_anew(void)
-{
-	struct stat status;
-	if (fstat(STDERR_FILENO, &status) != 0 ||
-	    !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
-		return -1;
-	return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
 void logger_open(struct logger *logger, enum logger_format format)
 {
-	int fd = open_anew();
-	*logger = (struct logger){.fd = fd >= 0 ? fd : STDERR_FILENO, .format = format};
+	output_open(&logger->output, STDERR_FILENO);
+	logger->format = format;
 }
 
 void logger_close(struct logger *logger)
 {
-	if (logger->fd != STDERR_FILENO)
-		close(logger->fd);
-	logger->fd = -1;
+	output_close(&logger->output);
 }
 
 // The wall clock, in UTC to the millisecond, as RFC 3339 writes it.
@@ -77,9 +59,5 @@ int logger_line(void *context, enum echod_log_level level, const char *line)
 	} else {
 		length = snprintf(text, sizeof(text), "%s %-7s %s\n", time, name, line);
 	}
-	// For what could not be opened anew: a socket, a terminal of another user.
-	struct pollfd fd = {.fd = logger->fd, .events = POLLOUT};
-	if (poll(&fd, 1, 0) <= 0)
-		return 0;
-	return write(logger->fd, text, (size_t)length) == length;
+	return output_try(&logger->output, text, (size_t)length) == length;
 }

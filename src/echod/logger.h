@@ -4,12 +4,13 @@
 
 #include <stdbool.h>
 
+#include "base/output.h"
 #include "echod/echod.h"
 
 enum logger_format { LOGGER_TEXT, LOGGER_JSON };
 
 struct logger {
-	int fd; // standard error, or the same file opened anew so that it does not block
+	struct output output; // standard error
 	enum logger_format format;
 };
 

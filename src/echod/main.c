@@ -1,12 +1,10 @@
 // echod: the server as a program. The main thread reads the command line, starts the server, and
 // waits for signals and for the server's end.
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 #ifdef ECHOD_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -14,7 +12,9 @@
 
 #include "base/clock.h"
 #include "base/cmdline.h"
-#include "base/streams.h"
+#include "base/output.h"
+#include "base/program.h"
+#include "base/signals.h"
 #include "control/default_path.h"
 #include "echod/echod.h"
 #include "echod/logger.h"
@@ -107,54 +107,28 @@ static void print_addresses(const struct echod *server)
 	const char *address;
 	for (size_t i = 0; (address = echod_address(server, i)); i++)
 		printf("listening on %s\n", address);
-	fflush(stdout); // whether anybody reads it is not our concern
+	fflush(stdout);
 }
 
-// The first SIGTERM or SIGINT drains, the second cuts the drain short.
-static void handle_signal(struct echod *server, int signals, bool *draining)
-{
-	struct signalfd_siginfo signal;
-	if (read(signals, &signal, sizeof(signal)) != (ssize_t)sizeof(signal))
-		return;
-	if (*draining)
-		echod_stop(server);
-	else
-		echod_drain(server, -1);
-	*draining = true;
-}
-
-static void wait_for_end(struct echod *server, int signals)
+// The first ending signal drains, the second cuts the drain short.
+static void wait_for_end(struct echod *server)
 {
 	struct pollfd fds[] = {
 		{.fd = echod_fd(server), .events = POLLIN},
-		{.fd = signals, .events = POLLIN},
+		{.fd = signals_fd(), .events = POLLIN},
 	};
-	bool draining = false;
 	for (;;) {
 		poll_until(fds, 2, CLOCK_NEVER);
 		if (fds[0].revents)
 			return;
-		if (fds[1].revents)
-			handle_signal(server, signals, &draining);
+		if (!fds[1].revents)
+			continue;
+		signals_clear();
+		if (signals_caught() > 1)
+			echod_stop(server);
+		else
+			echod_drain(server, -1);
 	}
-}
-
-// SIGTERM and SIGINT arrive on the descriptor that is returned; no handler does any work.
-static int open_signals(struct error *error)
-{
-	sigset_t handled;
-	sigemptyset(&handled);
-	sigaddset(&handled, SIGTERM);
-	sigaddset(&handled, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &handled, NULL);
-	signal(SIGHUP, SIG_IGN);  // there is nothing to reopen
-	signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more,
-	signal(SIGXFSZ, SIG_IGN); // or that has grown to its limit, must not end the server
-	int signals = signalfd(-1, &handled, SFD_CLOEXEC);
-	if (signals < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot create a signalfd: %s",
-				 error_text(errno));
-	return signals;
 }
 
 static int run(struct program *program)
@@ -163,29 +137,25 @@ static int run(struct program *program)
 	if (check_allocator(&error) != 0 || set_default_control(program, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	raise_descriptor_limit();
-	int signals = open_signals(&error);
-	if (signals < 0)
-		return cmdline_fail(PROGRAM, &error);
-
+	signals_heed(2);
+	output_hold(true); // whether anybody reads it is not our concern
 	logger_open(&program->logger, program->log_format);
 	echod_config_set_log(program->config, logger_line, &program->logger);
 	struct echod_error why;
 	struct echod *server = echod_start(program->config, &why);
 	if (server) {
 		print_addresses(server);
-		wait_for_end(server, signals);
+		wait_for_end(server);
 		echod_free(server);
 	} else {
 		fprintf(stderr, PROGRAM ": %s\n", why.message);
 	}
 	logger_close(&program->logger);
-	close(signals);
 	return server ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
-	streams_hold();
 	struct program program = {.config = echod_config_new()};
 	if (!program.config) {
 		fprintf(stderr, PROGRAM ": no memory\n");
@@ -197,7 +167,7 @@ int main(int argc, char **argv)
 		.summary = "Concurrent TCP echo server with a fixed pool of worker threads.",
 		.epilogue =
 			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
-			"SIGTERM and SIGINT drain the server, a second one stops it at once.\n"
+			"SIGTERM, SIGINT and SIGHUP drain the server, a second one stops it at once.\n"
 			"\n"
 			"Exit status:\n"
 			"  0  it was drained or stopped, by a signal or by echoctl, also when\n"
@@ -219,4 +189,9 @@ int main(int argc, char **argv)
 		status = run(&program);
 	echod_config_free(program.config);
 	return status;
+}
+
+int main(int argc, char **argv)
+{
+	return program_run(PROGRAM, start, argc, argv);
 }

@@ -58,6 +58,7 @@ _Noreturn static void become(const struct process_spec *spec, const int streams[
 	// The child must not outlive the test, however that ends.
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(126);
+	signal(SIGHUP, SIG_DFL); // ignored, as below nohup, it would stay so
 	for (int i = 0; i < 3; i++)
 		place_descriptor(streams[i], i);
 	for (size_t i = 0; spec->environment && spec->environment[i]; i++)

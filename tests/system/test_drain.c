@@ -64,6 +64,13 @@ static void test_sigint_lets_clients_finish(void **state)
 	drain_with_clients_that_finish(SIGINT);
 }
 
+// The terminal of a server in its foreground is closed.
+static void test_hang_up_lets_clients_finish(void **state)
+{
+	(void)state;
+	drain_with_clients_that_finish(SIGHUP);
+}
+
 static void test_no_deadline(void **state)
 {
 	(void)state;
@@ -130,26 +137,37 @@ static void test_second_signal_cuts_short(void **state)
 	second_signal(SIGTERM, SIGTERM);
 	second_signal(SIGINT, SIGINT);
 	second_signal(SIGTERM, SIGINT);
+	second_signal(SIGHUP, SIGHUP);
+	second_signal(SIGQUIT, SIGXCPU);
 	second_signal(SIGINT, SIGTERM);
 }
 
-static void test_hang_up_does_nothing(void **state)
+static void ignore_hang_up(void)
+{
+	signal(SIGHUP, SIG_IGN);
+}
+
+// Those that tell a server nothing: all that would end it by default, and SIGHUP below nohup.
+static void test_other_signals_do_nothing(void **state)
 {
 	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
+	static const int numbers[] = {SIGHUP,	SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
+				      SIGPROF,	SIGIO,	 SIGPWR,  SIGPIPE, SIGXFSZ,
+				      SIGWINCH, SIGURG,	 SIGCHLD, SIGCONT, SIGSTKFLT};
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = (const char *const[]){NULL}, .prepare = ignore_hang_up});
+	daemon_wait_ready(daemon);
 	int fd = peer_connect(daemon->address[0]);
-	for (int i = 0; i < 3; i++) {
-		process_signal(daemon->process, SIGHUP);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		process_signal(daemon->process, numbers[i]);
 		peer_ping(fd);
 	}
-	assert_int_equal(stats_counter(daemon, "draining"), 0);
-	process_signal(daemon->process, SIGTERM);
-	stats_wait(daemon, "draining", 1);
-	process_signal(daemon->process, SIGHUP);
-	assert_int_equal(stats_counter(daemon, "draining"), 1);
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		process_signal(daemon->process, number);
 	peer_ping(fd);
+	assert_int_equal(stats_counter(daemon, "draining"), 0);
 	peer_close(fd);
-	daemon_expect_end(daemon);
+	daemon_stop(daemon);
 }
 
 // Finding F7: who is in the backlog when the signal comes has been promised a connection by the
@@ -228,11 +246,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_sigterm_lets_clients_finish),
 		daemon_test(test_sigint_lets_clients_finish),
+		daemon_test(test_hang_up_lets_clients_finish),
 		daemon_test_each(test_no_deadline),
 		daemon_test(test_nobody_there),
 		daemon_test(test_deadline_cuts_the_rest),
 		daemon_test_each(test_second_signal_cuts_short),
-		daemon_test(test_hang_up_does_nothing),
+		daemon_test(test_other_signals_do_nothing),
 		daemon_test_each(test_backlog_is_served),
 		daemon_test_each(test_backlog_is_served_at_the_limit),
 		daemon_test(test_signal_during_start),

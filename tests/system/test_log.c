@@ -169,7 +169,6 @@ static void cause_log_lines(struct daemon *daemon)
 	char *body;
 	ctl_request(daemon->control, "\x1b[31m \xff", &body);
 	free(body);
-	process_signal(daemon->process, SIGHUP);
 	daemon_stop(daemon);
 }
 

@@ -258,27 +258,6 @@ static void help_fits_80_columns(void **state)
 	}
 }
 
-static int print_help_to_a_full_disk(struct run *run)
-{
-	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	assert_true(full >= 0);
-	int saved = redirect(STDOUT_FILENO, full);
-	arguments = (char *const[]){"--help", NULL};
-	int status = read_it(run);
-	restore(STDOUT_FILENO, saved);
-	close(full);
-	clearerr(stdout);
-	return status;
-}
-
-static void help_that_does_not_arrive_is_a_failure(void **state)
-{
-	struct run run = {0};
-	catch_output(&run, print_help_to_a_full_disk);
-	check_refused(run, EXIT_UNREACHABLE,
-		      "prog: cannot write to standard output: No space left on device\n");
-}
-
 static int fail_as(struct run *run)
 {
 	struct error error = {.kind = ERROR_SYSTEM, .message = "cannot listen on :7: Bad luck"};
@@ -310,7 +289,6 @@ int main(void)
 		cmocka_unit_test(a_message_is_one_line_whatever_was_given),
 		cmocka_unit_test(version_is_one_line),
 		cmocka_unit_test(help_fits_80_columns),
-		cmocka_unit_test(help_that_does_not_arrive_is_a_failure),
 		cmocka_unit_test(failures_end_with_their_kinds_status),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,7 +151,7 @@ static void a_full_socket_drops_lines_and_does_not_block(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	stderr_to(pair[1]); // it cannot be opened anew
 	logger_open(&logger, LOGGER_TEXT);
-	int fd = logger.fd;
+	int fd = logger.output.fd;
 	unsigned taken = fill(&logger);
 	logger_close(&logger);
 	stderr_to(kept_stderr);
@@ -195,7 +195,7 @@ static void a_file_is_written_through_the_descriptor_given(void **state)
 	stderr_to(fd);
 	assert_int_equal(write(fd, "before\n", 7), 7);
 	logger_open(&logger, LOGGER_TEXT);
-	int ours = logger.fd;
+	int ours = logger.output.fd;
 	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
 	logger_close(&logger);
 	stderr_to(kept_stderr);

@@ -1,10 +1,9 @@
 // echocat, the simple client of an echo server. Main thread only; there is no other.
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cmdline.h"
-#include "base/streams.h"
+#include "base/program.h"
 #include "messages.h"
 #include "options.h"
 #include "peer.h"
@@ -23,14 +22,17 @@ static int run(const struct options *options)
 	return status;
 }
 
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
-	streams_hold();
-	signal(SIGPIPE, SIG_IGN);
 	struct options options;
 	int status = options_read(&options, argc, argv);
 	if (status == -1)
 		status = run(&options);
 	options_free(&options);
 	return status;
+}
+
+int main(int argc, char **argv)
+{
+	return program_run("echocat", start, argc, argv);
 }

@@ -4,15 +4,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/units.h"
 #include "complain.h"
 #include "difference.h"
@@ -24,7 +22,6 @@
 struct conversation {
 	struct peer *peer;
 	const struct options *options;
-	int interrupt_fd; // readable once Ctrl-C has been pressed, -1: it ends the program at once
 	bool interrupted;
 	char *reply;
 	struct round_trips trips;
@@ -89,7 +86,7 @@ static int send_message(struct conversation *talk, const char *message)
 	};
 	talk->trips.sent++;
 	enum exchange_end end =
-		exchange_run(&exchange, talk->peer, talk->interrupt_fd, talk->options->timeout);
+		exchange_run(&exchange, talk->peer, signals_fd(), talk->options->timeout);
 	bool complete = end == EXCHANGE_COMPLETE;
 	if (complete)
 		round_trips_add(&talk->trips, exchange.duration);
@@ -98,7 +95,7 @@ static int send_message(struct conversation *talk, const char *message)
 	else if (exchange.received > 0 && !talk->options->ping)
 		print_received(exchange.reply, exchange.received);
 	if (fflush(stdout) != 0)
-		return complain_output(errno);
+		return EXIT_UNREACHABLE;
 
 	char why[64];
 	char limit[16];
@@ -129,7 +126,7 @@ static int wait_for_round(struct conversation *talk, uint64_t due)
 	};
 	struct pollfd ready[] = {
 		{.fd = talk->peer->fd, .events = POLLIN},
-		{.fd = talk->interrupt_fd, .events = POLLIN},
+		{.fd = signals_fd(), .events = POLLIN},
 	};
 	if (ppoll(ready, 2, &left, NULL) <= 0)
 		return GO_ON;
@@ -162,21 +159,12 @@ static int run_rounds(struct conversation *talk)
 	return GO_ON;
 }
 
-static int open_interrupt_fd(void)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 static int finish(const struct conversation *talk, int status)
 {
 	if (talk->options->ping && status != EXIT_UNREACHABLE) {
 		round_trips_print(&talk->trips, talk->peer->name, stdout);
 		if (fflush(stdout) != 0)
-			return complain_output(errno);
+			return EXIT_UNREACHABLE;
 	}
 	if (status != GO_ON)
 		return status;
@@ -192,15 +180,13 @@ int messages_run(struct peer *peer, const struct options *options)
 		size_t length = strlen(options->messages[i]);
 		longest = length > longest ? length : longest;
 	}
-	struct conversation talk = {.peer = peer, .options = options, .interrupt_fd = -1};
+	struct conversation talk = {.peer = peer, .options = options};
 	talk.reply = malloc(longest + 1);
 	if (!talk.reply)
 		return complain(EXIT_UNREACHABLE, "out of memory");
 	if (options->ping)
-		talk.interrupt_fd = open_interrupt_fd();
+		signals_heed(1);
 	int status = finish(&talk, run_rounds(&talk));
-	if (talk.interrupt_fd >= 0)
-		close(talk.interrupt_fd);
 	free(talk.reply);
 	return status;
 }

@@ -7,7 +7,8 @@
 #include "peer.h"
 
 // Sends the messages as often as the options say and prints what comes back. With `options->ping`
-// SIGINT ends it and the summary is printed. Returns the exit status; complaints have been printed.
+// an ending signal ends it and the summary is printed. Returns the exit status; complaints have
+// been printed.
 int messages_run(struct peer *peer, const struct options *options);
 
 #endif

@@ -45,7 +45,7 @@ static const char epilogue[] =
 	"  2  wrong usage\n"
 	"  3  no connection, or standard input could not be read or standard output not\n"
 	"     written\n"
-	"  4  nothing can be said: the interrupt came before the first echo";
+	"  4  nothing can be said: a signal came before the first echo";
 
 // What has been read so far.
 struct reading {

@@ -4,14 +4,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cmdline.h"
+#include "base/output.h"
 #include "base/units.h"
 #include "complain.h"
 #include "window.h"
@@ -24,9 +23,7 @@ enum { INPUT, OUTPUT, PEER, DESCRIPTORS };
 struct relay {
 	struct peer *peer;
 	int input;
-	int output;
-	size_t output_piece; // the most that write(2) takes without blocking once poll(2) says
-			     // POLLOUT
+	struct output output;
 	bool output_lost;
 	bool input_ended;
 	bool half_closed; // our FIN has been sent
@@ -77,23 +74,18 @@ static void read_input(struct relay *relay)
 				    error_text(errno)));
 }
 
-// Asks poll(2) before every piece: the descriptor is in blocking mode.
 static void write_output(struct relay *relay)
 {
-	struct pollfd ready = {.fd = relay->output, .events = POLLOUT};
-	do {
-		struct span span = window_unwritten(&relay->window);
-		if (span.length == 0)
-			return;
-		ssize_t count =
-			write(relay->output, span.bytes, smaller(span.length, relay->output_piece));
+	struct span span;
+	while ((span = window_unwritten(&relay->window)).length > 0) {
+		ssize_t count = output_try(&relay->output, span.bytes, span.length);
 		if (count < 0) {
 			if (!is_passing(errno))
 				lose_output(relay, errno);
 			return;
 		}
 		relay->window.written += (uint64_t)count;
-	} while (poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT);
+	}
 }
 
 // Nothing more will come. In order means: after our half-close, and everything has come back.
@@ -188,7 +180,7 @@ static int prepare(struct relay *relay, struct pollfd *ready)
 	bool sending = unsent && !relay->peer->broken;
 
 	ready[INPUT] = (struct pollfd){.fd = reading ? relay->input : -1, .events = POLLIN};
-	ready[OUTPUT] = (struct pollfd){.fd = relay->output};
+	ready[OUTPUT] = (struct pollfd){.fd = relay->output.fd};
 	if (window->written < window->received)
 		ready[OUTPUT].events = POLLOUT;
 	ready[PEER] = (struct pollfd){.fd = running ? relay->peer->fd : -1};
@@ -231,18 +223,16 @@ static bool is_finished(const struct relay *relay)
 
 int relay_run(struct peer *peer, const struct options *options, int input, int output)
 {
-	struct stat status;
-	bool is_file = fstat(output, &status) == 0 && S_ISREG(status.st_mode);
 	struct relay relay = {
 		.peer = peer,
 		.input = input,
-		.output = output,
-		.output_piece = is_file ? RELAY_WINDOW : PIPE_BUF,
 		.status = RUNNING,
 		.options = options,
 	};
+	output_open(&relay.output, output);
 	window_init(&relay.window, ring, sizeof(ring));
 	while (!is_finished(&relay))
 		turn(&relay);
+	output_close(&relay.output);
 	return relay.status;
 }

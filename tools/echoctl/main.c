@@ -1,6 +1,5 @@
 // echoctl asks a running echod over its control socket, once or again and again. Main thread only.
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +9,9 @@
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/log.h"
-#include "base/streams.h"
+#include "base/output.h"
+#include "base/program.h"
+#include "base/signals.h"
 #include "base/units.h"
 #include "control/client.h"
 #include "control/default_path.h"
@@ -172,21 +173,18 @@ static int show(struct client_reply *reply, bool redraw)
 	else
 		fwrite(reply->body, 1, reply->length, stdout);
 	client_reply_free(reply);
-	return cmdline_finish(PROGRAM, EXIT_OK);
+	return output_finish(stdout) == 0 ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
-// Ctrl-C is how watching ends well. There is nothing to save: each reply has been flushed.
-static void end_watch(int number)
+// There is nothing to save: each reply has been written.
+static void end_watch(void)
 {
-	(void)number;
-	_exit(EXIT_OK);
 }
 
 // On a terminal the shell's prompt is to come below the ^C that it shows.
-static void end_redraw(int number)
+static void end_redraw(void)
 {
-	(void)number;
-	_exit(write(STDOUT_FILENO, "\n", 1) == 1 ? EXIT_OK : EXIT_UNREACHABLE);
+	output_last_word("\n");
 }
 
 static void wait_until(uint64_t deadline)
@@ -199,10 +197,8 @@ static void wait_until(uint64_t deadline)
 static int run(const struct settings *settings)
 {
 	bool redraw = settings->interval && screen_available();
-	if (settings->interval) {
-		signal(SIGINT, redraw ? end_redraw : end_watch);
-		signal(SIGTERM, redraw ? end_redraw : end_watch);
-	}
+	if (settings->interval) // Ctrl-C is how watching ends well
+		signals_end_well(redraw ? end_redraw : end_watch);
 	for (bool first = true;; first = false) {
 		uint64_t next = clock_deadline(settings->interval);
 		struct client_reply reply;
@@ -242,9 +238,8 @@ static const char *make_epilogue(char *text, size_t size)
 	return text;
 }
 
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
-	streams_hold();
 	char epilogue[2048];
 	struct settings settings = {.timeout = 5 * NS_PER_S};
 	struct cmdline cmdline = {
@@ -266,4 +261,9 @@ int main(int argc, char **argv)
 	if (complete(&settings, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	return run(&settings);
+}
+
+int main(int argc, char **argv)
+{
+	return program_run(PROGRAM, start, argc, argv);
 }

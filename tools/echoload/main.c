@@ -1,11 +1,12 @@
 // echoload, a load generator that verifies every byte and tells when not to believe it. Main
 // thread; the threads of the load are the engine's.
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cmdline.h"
-#include "base/streams.h"
+#include "base/output.h"
+#include "base/program.h"
+#include "base/signals.h"
 #include "echoload/result/chart.h"
 #include "echoload/result/compare.h"
 #include "echoload/result/merge.h"
@@ -121,13 +122,11 @@ static int report(struct session *session, struct error *error)
 	json_t *search = session->wishes.searching
 				 ? search_describe(&session->search, &session->wishes.search)
 				 : NULL;
-	print_report(session);
-	int status = outputs_finish(&session->outputs, &session->config, &session->run, search,
-				    error) == 0
-			     ? status_of(session)
-			     : cmdline_fail(PROGRAM, error);
+	int failed =
+		outputs_finish(&session->outputs, &session->config, &session->run, search, error);
 	json_decref(search);
-	return status;
+	print_report(session);
+	return failed ? cmdline_fail(PROGRAM, error) : status_of(session);
 }
 
 // Runs the load once, at the rate of `config`, and reports.
@@ -175,22 +174,27 @@ static int load(int argc, char **argv)
 		return status;
 	screen_open(&session.progress, stderr);
 	screen_open(&session.report, session.wishes.data_on_stdout ? stderr : stdout);
-	run_heed_signals();
+	signals_heed(1); // it ends the run that is under way, or the next one
 	if (outputs_open(&session.outputs, &session.wishes, &session.report, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
+	output_hold(true); // measuring does not wait for printing, and results come first
 	status = session.wishes.searching ? search_and_measure(&session, &error)
 					  : measure(&session, &error);
 	outputs_close(&session.outputs);
-	return cmdline_finish(PROGRAM, status);
+	output_hold(false);
+	return status;
 }
 
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
-	streams_hold();
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; argc > 1 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
 		if (strcmp(argv[1], subcommands[i].name) == 0)
 			return subcommands[i].main(argc - 1, argv + 1);
 	}
 	return load(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	return program_run(PROGRAM, start, argc, argv);
 }

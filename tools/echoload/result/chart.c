@@ -13,6 +13,7 @@
 #include "echoload/common/paths.h"
 #include "gnuplot.h"
 #include "labels.h"
+#include "replacement.h"
 
 #define PROGRAM "echoload report"
 #define RUNS_MAX 16
@@ -84,19 +85,18 @@ static int write_output(const struct request *request, const char *picture, stru
 	const char *element = strstr(picture, "<svg");
 	if (!element)
 		return error_set(error, ERROR_SYSTEM, "gnuplot has drawn something else than SVG");
-	FILE *file = fopen(request->output, "we");
-	int written = file != NULL;
-	if (file) {
+	struct replacement output;
+	int status = replacement_open(&output, request->output);
+	if (status == 0) {
 		if (ends_in(request->output, ".svg"))
-			fputs(picture, file);
+			fputs(picture, output.file);
 		else
-			write_page(file, request, element);
-		written = !ferror(file);
-		written = fclose(file) == 0 && written;
+			write_page(output.file, request, element);
+		status = replacement_close(&output, true);
 	}
-	return written ? 0
-		       : error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s",
-				   request->output, error_text(errno));
+	return status == 0 ? 0
+			   : error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s",
+				       request->output, error_text(errno));
 }
 
 static int draw(const struct request *request, struct error *error)

@@ -256,7 +256,7 @@ static int print_comparison(const struct comparison *comparison, const char *con
 	print_settings(results[0].configuration, results[1].configuration);
 	printf("The intervals hold what chance does within a run, not from one start of the\n"
 	       "peer to the next: repeat both before you rely on a small difference.\n");
-	return cmdline_finish("echoload compare", winner ? EXIT_OK : EXIT_INCONCLUSIVE);
+	return winner ? EXIT_OK : EXIT_INCONCLUSIVE;
 }
 
 static const char summary[] =

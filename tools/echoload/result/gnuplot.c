@@ -3,6 +3,7 @@
 #include "gnuplot.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,13 +36,21 @@ static int spawn(pid_t *child, FILE *const *streams)
 	// The user's own settings are left out (-d).
 	static char *const arguments[] = {"gnuplot", "-d", NULL};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t all;
 	int number = posix_spawn_file_actions_init(&actions);
 	if (number != 0)
 		return number;
+	// Signals that we ignore are not its affair.
+	sigfillset(&all);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	for (int i = 0; i < 3 && number == 0; i++)
 		number = posix_spawn_file_actions_adddup2(&actions, fileno(streams[i]), i);
 	if (number == 0)
-		number = posix_spawnp(child, "gnuplot", &actions, NULL, arguments, environ);
+		number = posix_spawnp(child, "gnuplot", &actions, &attributes, arguments, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return number;
 }

@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/output.h"
+#include "base/signals.h"
 
 static bool is_stdout(const char *path)
 {
@@ -46,67 +50,98 @@ int replacement_check(const char *path)
 	return check_access(path, W_OK);
 }
 
-// Makes the temporary file, with the permissions of the one that it is to replace. Returns its
-// descriptor, or -1: then `path` itself is to be written.
-static int make_temporary(struct replacement *replacement, const char *path)
-{
-	struct stat old;
-	bool exists = lstat(path, &old) == 0;
-	if ((exists && !S_ISREG(old.st_mode)) ||
-	    asprintf(&replacement->temporary, "%s.%d.tmp", path, getpid()) < 0) {
-		replacement->temporary = NULL;
-		return -1;
-	}
-	int fd = open(replacement->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd >= 0 && (!exists || fchmod(fd, old.st_mode & 0777) == 0))
-		return fd;
-	if (fd >= 0) {
-		close(fd);
-		unlink(replacement->temporary);
-	}
-	free(replacement->temporary);
-	replacement->temporary = NULL;
-	return -1;
-}
-
 int replacement_open(struct replacement *replacement, const char *path)
 {
 	*replacement = (struct replacement){.path = path};
-	if (is_stdout(path)) {
-		replacement->file = stdout;
-		return 0;
+	replacement->file = open_memstream(&replacement->text, &replacement->length);
+	return replacement->file ? 0 : -1;
+}
+
+static int write_all(int fd, const char *text, size_t length)
+{
+	while (length > 0) {
+		ssize_t count = write(fd, text, length);
+		if (count < 0 && errno != EINTR)
+			return -1;
+		if (count > 0) {
+			text += count;
+			length -= (size_t)count;
+		}
 	}
-	int fd = make_temporary(replacement, path);
-	replacement->file = fd < 0 ? fopen(path, "we") : fdopen(fd, "w");
-	if (replacement->file)
-		return 0;
+	return 0;
+}
+
+// Writes to what cannot be replaced: a device, a symbolic link, a file in a folder that nothing can
+// be added to.
+static int write_through(const struct replacement *replacement)
+{
+	FILE *file = output_fopen(replacement->path);
+	if (!file)
+		return -1;
+	(void)fwrite(replacement->text, 1, replacement->length, file);
+	return fclose(file);
+}
+
+// Fills the temporary file `fd` and puts it in its place.
+static int move_in(const struct replacement *replacement, int fd, const char *temporary)
+{
+	int failed = write_all(fd, replacement->text, replacement->length);
 	int why = errno;
-	if (fd >= 0) {
-		close(fd);
-		unlink(replacement->temporary);
-		free(replacement->temporary);
+	if (close(fd) != 0 && !failed) {
+		failed = -1;
+		why = errno;
 	}
+	if (!failed && rename(temporary, replacement->path) != 0) {
+		failed = -1;
+		why = errno;
+	}
+	if (failed)
+		unlink(temporary);
 	errno = why;
-	return -1;
+	return failed;
+}
+
+// Writes a file beside `path`, with the permissions of the one that it is to replace.
+static int replace(const struct replacement *replacement)
+{
+	struct stat old;
+	char temporary[PATH_MAX];
+	bool exists = lstat(replacement->path, &old) == 0;
+	if ((exists && !S_ISREG(old.st_mode)) ||
+	    snprintf(temporary, sizeof(temporary), "%s.%d.tmp", replacement->path, getpid()) >=
+		    (int)sizeof(temporary))
+		return write_through(replacement);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return write_through(replacement);
+	if (exists)
+		(void)fchmod(fd, old.st_mode & 0777);
+	return move_in(replacement, fd, temporary);
+}
+
+static int put(const struct replacement *replacement)
+{
+	if (is_stdout(replacement->path)) {
+		(void)fwrite(replacement->text, 1, replacement->length, stdout);
+		return fflush(stdout);
+	}
+	signals_hold(true); // nobody is to find the temporary file
+	int status = replace(replacement);
+	int why = errno;
+	signals_hold(false);
+	errno = why;
+	return status;
 }
 
 int replacement_close(struct replacement *replacement, bool complete)
 {
-	FILE *file = replacement->file;
-	bool written = complete && !ferror(file);
+	int status = fclose(replacement->file);
+	if (status == 0 && complete)
+		status = put(replacement);
+	else
+		errno = ENOMEM; // nothing else fails in memory
 	int why = errno;
-	if ((file == stdout ? fflush(file) : fclose(file)) != 0 && written) {
-		written = false;
-		why = errno;
-	}
-	char *temporary = replacement->temporary;
-	if (temporary && written && rename(temporary, replacement->path) != 0) {
-		written = false;
-		why = errno;
-	}
-	if (temporary && !written)
-		unlink(temporary);
-	free(temporary);
+	free(replacement->text);
 	errno = why;
-	return written ? 0 : -1;
+	return status == 0 && complete ? 0 : -1;
 }

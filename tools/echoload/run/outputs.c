@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "describe.h"
 #include "echoload/result/csv.h"
 #include "echoload/result/hgrm.h"
@@ -39,7 +40,7 @@ static FILE *begin_file(struct outputs *outputs, const char *path)
 {
 	if (!path)
 		return NULL;
-	FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	FILE *file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
 	if (!file)
 		note_failure(outputs, path);
 	return file;
@@ -216,20 +217,27 @@ static int fill_result(struct result *result, const struct load_config *config,
 		       : -1;
 }
 
+static int write_json(struct outputs *outputs, const struct load_config *config,
+		      const struct run *run, json_t *extra, struct error *error)
+{
+	if (fill_result(&outputs->result, config, run, extra) != 0)
+		return error_set(error, ERROR_SYSTEM, "no memory for the result");
+	return result_write(&outputs->result, outputs->wishes->json, error);
+}
+
 int outputs_finish(struct outputs *outputs, const struct load_config *config, const struct run *run,
 		   json_t *extra, struct error *error)
 {
 	const struct wishes *wishes = outputs->wishes;
-	if (wishes->hgrm && write_hgrm(wishes->hgrm, run->facts.latency, error) != 0)
-		return -1;
-	if (wishes->json) {
-		if (fill_result(&outputs->result, config, run, extra) != 0)
-			return error_set(error, ERROR_SYSTEM, "no memory for the result");
-		if (result_write(&outputs->result, wishes->json, error) != 0)
-			return -1;
-	}
+	int status = 0;
+	if (wishes->json)
+		status = write_json(outputs, config, run, extra, error);
+	if (wishes->hgrm)
+		status |= write_hgrm(wishes->hgrm, run->facts.latency, status ? NULL : error);
 	close_files(outputs);
-	return outputs->failed ? fail_write(outputs->failed, outputs->failure, error) : 0;
+	if (outputs->failed)
+		status |= fail_write(outputs->failed, outputs->failure, status ? NULL : error);
+	return status;
 }
 
 void outputs_close(struct outputs *outputs)

@@ -1,14 +1,11 @@
 // One run of the load. Main thread.
 #include "run.h"
 
-#include <signal.h>
-
 #include "base/clock.h"
+#include "base/signals.h"
 #include "echoload/judge/far_end.h"
 
 #define PATIENCE (5 * NS_PER_S)
-
-static volatile sig_atomic_t signalled;
 
 // What is known of the run while it lasts.
 struct watch {
@@ -21,19 +18,6 @@ struct watch {
 	uint64_t alive_at;  // when there was a connection
 	bool interrupted, disconnected;
 };
-
-static void take_signal(int number)
-{
-	(void)number;
-	signalled = 1;
-}
-
-void run_heed_signals(void)
-{
-	struct sigaction action = {.sa_handler = take_signal, .sa_flags = (int)SA_RESETHAND};
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
 
 static void take_interval(void *context, const struct interval *interval)
 {
@@ -76,7 +60,7 @@ static bool take_progress(void *context, const struct progress *progress)
 	if (progress->elapsed >= config->duration)
 		far_end_end(watch->far_end);
 	bool dead = server_is_dead(watch, progress);
-	watch->interrupted = signalled != 0;
+	watch->interrupted = signals_caught() > 0;
 	watch->disconnected = progress->connected == 0 && progress->failed == config->connections;
 	return !watch->interrupted && !watch->disconnected && !dead;
 }

@@ -22,12 +22,9 @@ struct run {
 	bool disconnected; // not one connection came about
 };
 
-// From here on a first SIGINT or SIGTERM ends the run that is under way, or the next one; a second
-// one ends the program.
-void run_heed_signals(void);
-
-// Runs the load. `progress` shows how far it is; each interval goes to `outputs`, which may be
-// NULL. Returns 0; or -1: it could not begin. Then there is nothing to free.
+// Runs the load, until an ending signal at most (base/signals.h). `progress` shows how far it is;
+// each interval goes to `outputs`, which may be NULL. Returns 0; or -1: it could not begin. Then
+// there is nothing to free.
 int run_load(struct run *run, const struct load_config *config, struct screen *progress,
 	     struct outputs *outputs, struct error *error);
 

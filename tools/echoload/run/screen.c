@@ -13,6 +13,7 @@
 #include "bars.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/units.h"
 #include "echoload/common/number.h"
 
@@ -43,7 +44,8 @@ static bool speaks_utf8(void)
 void screen_open(struct screen *screen, FILE *file)
 {
 	const char *kind = getenv("TERM");
-	bool terminal = isatty(fileno(file)) && kind && *kind && strcmp(kind, "dumb") != 0;
+	bool terminal =
+		isatty(output_descriptor(file)) && kind && *kind && strcmp(kind, "dumb") != 0;
 	*screen = (struct screen){
 		.file = file,
 		.terminal = terminal,
@@ -55,7 +57,7 @@ void screen_open(struct screen *screen, FILE *file)
 static size_t width_of(const struct screen *screen)
 {
 	struct winsize window;
-	if (ioctl(fileno(screen->file), TIOCGWINSZ, &window) != 0 || window.ws_col == 0)
+	if (ioctl(output_descriptor(screen->file), TIOCGWINSZ, &window) != 0 || window.ws_col == 0)
 		return 80;
 	return window.ws_col;
 }
@@ -121,7 +123,7 @@ static void format_fields(const struct screen_moment *moment, char line[static L
 
 void screen_progress(struct screen *screen, const struct screen_moment *moment)
 {
-	if (!screen->terminal)
+	if (!screen->terminal || output_is_behind(screen->file))
 		return;
 	// The last column stays free: a cursor there would be on the next line in some terminals.
 	size_t width = width_of(screen) - 1;

@@ -1,0 +1,54 @@
+// Streams that hold nobody up. What a descriptor (a full pipe, a terminal stopped with Ctrl-S, a
+// full socket) does not take at once is kept in memory. Waiting for the reader ends with an ending
+// signal (base/signals.h). Main thread, except output_try.
+#ifndef ECHOD_BASE_OUTPUT_H
+#define ECHOD_BASE_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+// A descriptor that is written to without waiting.
+struct output {
+	int fd;	   // the one that was given, or the same file opened again
+	int given; // the caller's
+	enum { OUTPUT_NON_BLOCKING, OUTPUT_SOCKET, OUTPUT_POLLED } kind;
+};
+
+// Looks at `fd`, which stays the caller's and must stay open until output_close. Its mode does not
+// change for others that share it, such as the shell.
+void output_open(struct output *output, int fd);
+void output_close(struct output *output);
+
+// Writes what can be written without waiting. Returns how many bytes, or -1 with errno, EAGAIN:
+// none now. Up to PIPE_BUF bytes go to a pipe as a whole. Any thread.
+ssize_t output_try(const struct output *output, const void *bytes, size_t length);
+
+// Makes `stdout` and `stderr` such streams. First thing in a program, after signals_open.
+void output_take_standard(void);
+
+// While `hold` is set printing never waits, nor does it fail. Otherwise it waits when much is kept,
+// as with a pipe.
+void output_hold(bool hold);
+
+// Whether something printed to `stdout` or `stderr` is still kept: there is no point in printing
+// progress on top of it.
+bool output_is_behind(FILE *stream);
+
+// The descriptor below `stdout`, `stderr` or another stream.
+int output_descriptor(FILE *stream);
+
+// Flushes `stdout` or `stderr` and, unless output_hold says otherwise, waits until all has been
+// written. After an ending signal it gives up when nothing moves for half a second. Returns 0 or
+// the errno of the first write that failed; EINTR: it gave up.
+int output_finish(FILE *stream);
+
+// A signal's handler may print this as its last word to standard output.
+void output_last_word(const char *text);
+
+// Opens a file for writing as fopen(path, "we") does. Writing to it never waits, except for a disk;
+// fclose waits as output_finish does and fails with the errno of the first write that failed.
+FILE *output_fopen(const char *path);
+
+#endif
