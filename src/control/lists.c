@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
-#include "base/units.h"
 #include "base/json_text.h"
+#include "base/units.h"
 
 #define CHUNK 64 // connections copied while their table is locked once
 

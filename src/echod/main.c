@@ -167,7 +167,8 @@ static int start(int argc, char **argv)
 		.summary = "Concurrent TCP echo server with a fixed pool of worker threads.",
 		.epilogue =
 			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
-			"SIGTERM, SIGINT and SIGHUP drain the server, a second one stops it at once.\n"
+			"SIGTERM, SIGINT and SIGHUP drain the server, a second one stops it at "
+			"once.\n"
 			"\n"
 			"Exit status:\n"
 			"  0  it was drained or stopped, by a signal or by echoctl, also when\n"
