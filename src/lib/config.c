@@ -68,6 +68,15 @@ static int take_max_per_source(struct echod_config *config, const char *value, s
 				 error);
 }
 
+static int take_source_prefix6(struct echod_config *config, const char *value, struct error *error)
+{
+	uint64_t bits;
+	if (units_parse_count(value, 1, 128, &bits, error) != 0)
+		return -1;
+	config->server.source_prefix6 = (unsigned)bits;
+	return 0;
+}
+
 static int take_overload(struct echod_config *config, const char *value, struct error *error)
 {
 	if (strcmp(value, "wait") == 0)
@@ -185,6 +194,7 @@ struct echod_config *echod_config_new(void)
 		.listen = {{.port = DEFAULT_PORT, .host = "127.0.0.1"}},
 		.listen_count = 1,
 		.workers = default_workers(),
+		.source_prefix6 = 64,
 		.overload = OVERLOAD_WAIT,
 		.idle_timeout = CLOCK_NEVER,
 		.send_timeout = 60 * NS_PER_S,

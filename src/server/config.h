@@ -25,6 +25,7 @@ struct server_config {
 	unsigned workers;
 	uint64_t max_connections; // 0: as many as the descriptor limit allows
 	uint64_t max_per_source;  // 0: no limit
+	unsigned source_prefix6;  // bits of an IPv6 address that make a source
 	enum overload overload;
 	uint64_t idle_timeout; // durations in ns, or CLOCK_NEVER
 	uint64_t send_timeout;

@@ -117,7 +117,7 @@ static int reserve(struct server *server, struct error *error)
 		return -1;
 	}
 	if (admission_open(&server->admission, limit, server->config.max_per_source,
-			   &server->acceptor_waker, error) != 0) {
+			   server->config.source_prefix6, &server->acceptor_waker, error) != 0) {
 		conn_table_close(&server->conns);
 		stats_close(&server->stats);
 		return -1;

@@ -1,14 +1,21 @@
 // How many connections each source has open. The acceptor enters, workers leave.
 #include "server/sources.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/assert.h"
 
-int sources_open(struct sources *sources, uint64_t limit, size_t capacity, struct error *error)
+int sources_open(struct sources *sources, uint64_t limit, unsigned prefix6, size_t capacity,
+		 struct error *error)
 {
-	*sources = (struct sources){.limit = limit, .bucket_count = 1};
+	*sources = (struct sources){.limit = limit, .prefix6 = prefix6, .bucket_count = 1};
+	if (limit > 0 && getrandom(sources->secret, sizeof(sources->secret), 0) < 0)
+		return error_set(error, ERROR_SYSTEM, "cannot draw random numbers: %s",
+				 error_text(errno));
 	pthread_mutex_init(&sources->lock, NULL);
 	if (limit == 0)
 		return 0;
@@ -34,42 +41,63 @@ void sources_close(struct sources *sources)
 	pthread_mutex_destroy(&sources->lock);
 }
 
-static void make_key(const struct conn_origin *origin, unsigned char *key)
+// Of 128 bits, the first `bits`; the others become 0.
+static void keep_prefix(uint32_t *words, unsigned bits)
 {
-	memset(key, 0, sizeof(((struct source *)0)->key));
-	key[0] = (unsigned char)origin->peer.any.sa_family;
-	switch (origin->peer.any.sa_family) {
-	case AF_INET:
-		memcpy(key + 1, &origin->peer.v4.sin_addr, sizeof(origin->peer.v4.sin_addr));
-		break;
-	case AF_INET6:
-		memcpy(key + 1, &origin->peer.v6.sin6_addr, sizeof(origin->peer.v6.sin6_addr));
-		break;
-	default:
-		memcpy(key + 1, &origin->peer_user, sizeof(origin->peer_user));
-		break;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned kept = bits > 32 * i ? bits - 32 * i : 0;
+		if (kept < 32)
+			words[i] &= htonl(~(UINT32_MAX >> kept));
 	}
 }
 
-// FNV-1a. Clients choose their addresses, not so many at once that a long bucket hurts.
-static size_t bucket_of(const struct sources *sources, const unsigned char *key)
+static struct source_key key_of(const struct sources *sources, const struct conn_origin *origin)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
-	for (size_t i = 0; i < sizeof(((struct source *)0)->key); i++)
-		hash = (hash ^ key[i]) * UINT64_C(1099511628211);
-	return (size_t)(hash ^ hash >> 32) & (sources->bucket_count - 1);
+	struct source_key key = {{origin->peer.any.sa_family}};
+	const struct sockaddr_in6 *v6 = &origin->peer.v6;
+	switch (origin->peer.any.sa_family) {
+	case AF_INET:
+		key.word[1] = origin->peer.v4.sin_addr.s_addr;
+		break;
+	case AF_INET6:
+		memcpy(&key.word[1], &v6->sin6_addr, sizeof(v6->sin6_addr));
+		if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+			key.word[5] = v6->sin6_scope_id;
+		else
+			keep_prefix(&key.word[1], sources->prefix6);
+		break;
+	default:
+		key.word[1] = origin->peer_user;
+		break;
+	}
+	return key;
+}
+
+static bool keys_equal(const struct source_key *left, const struct source_key *right)
+{
+	return memcmp(left->word, right->word, sizeof(left->word)) == 0;
+}
+
+// Multilinear hashing (Lemire and Kaser, 2014): who does not know the secret cannot find keys that
+// meet in a bucket more often than chance has it.
+static size_t bucket_of(const struct sources *sources, const struct source_key *key)
+{
+	uint64_t hash = sources->secret[0];
+	for (size_t i = 0; i < SOURCES_WORDS; i++)
+		hash += sources->secret[1 + i] * key->word[i];
+	return (size_t)(hash >> 32) & (sources->bucket_count - 1);
 }
 
 // The link that points to the source with `key`, or to the end of its bucket.
-static struct source **find_locked(struct sources *sources, const unsigned char *key)
+static struct source **find_locked(struct sources *sources, const struct source_key *key)
 {
 	struct source **link = &sources->buckets[bucket_of(sources, key)];
-	while (*link && memcmp((*link)->key, key, sizeof((*link)->key)) != 0)
+	while (*link && !keys_equal(&(*link)->key, key))
 		link = &(*link)->next;
 	return link;
 }
 
-static bool enter_locked(struct sources *sources, const unsigned char *key)
+static bool enter_locked(struct sources *sources, const struct source_key *key)
 {
 	struct source **link = find_locked(sources, key);
 	struct source *source = *link;
@@ -79,7 +107,7 @@ static bool enter_locked(struct sources *sources, const unsigned char *key)
 		sources->free = source->next;
 		source->next = NULL;
 		source->connections = 0;
-		memcpy(source->key, key, sizeof(source->key));
+		source->key = *key;
 		*link = source;
 	}
 	if (source->connections >= sources->limit)
@@ -92,15 +120,14 @@ bool sources_enter(struct sources *sources, const struct conn_origin *origin)
 {
 	if (sources->limit == 0)
 		return true;
-	unsigned char key[sizeof(((struct source *)0)->key)];
-	make_key(origin, key);
+	const struct source_key key = key_of(sources, origin);
 	pthread_mutex_lock(&sources->lock);
-	bool entered = enter_locked(sources, key);
+	bool entered = enter_locked(sources, &key);
 	pthread_mutex_unlock(&sources->lock);
 	return entered;
 }
 
-static void leave_locked(struct sources *sources, const unsigned char *key)
+static void leave_locked(struct sources *sources, const struct source_key *key)
 {
 	struct source **link = find_locked(sources, key);
 	struct source *source = *link;
@@ -116,9 +143,8 @@ void sources_leave(struct sources *sources, const struct conn_origin *origin)
 {
 	if (sources->limit == 0)
 		return;
-	unsigned char key[sizeof(((struct source *)0)->key)];
-	make_key(origin, key);
+	const struct source_key key = key_of(sources, origin);
 	pthread_mutex_lock(&sources->lock);
-	leave_locked(sources, key);
+	leave_locked(sources, &key);
 	pthread_mutex_unlock(&sources->lock);
 }

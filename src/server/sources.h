@@ -1,5 +1,6 @@
-// How many connections each source has open, for --max-per-source. A source is an IP address, or
-// for Unix-domain sockets a user. The acceptor enters, workers leave.
+// How many connections each source has open, for --max-per-source. A source is an IPv4 address, an
+// IPv6 network (--source-prefix6), or for Unix-domain sockets a user. The acceptor enters, workers
+// leave.
 #ifndef ECHOD_SERVER_SOURCES_H
 #define ECHOD_SERVER_SOURCES_H
 
@@ -11,24 +12,37 @@
 #include "base/error.h"
 #include "echo/conn.h"
 
+#define SOURCES_WORDS 6
+
+// The family; the address or the user; and of a link-local address the interface.
+struct source_key {
+	uint32_t word[SOURCES_WORDS];
+};
+
 struct source {
-	struct source *next;   // in its bucket, or in the free list
-	unsigned char key[17]; // the family and the address
+	struct source *next; // in its bucket, or in the free list
+	struct source_key key;
 	uint64_t connections;
 };
 
-// All but `limit` and `bucket_count` is guarded by `lock`.
+// `entries`, `free` and `buckets` are guarded by `lock`; the rest does not change.
 struct sources {
 	pthread_mutex_t lock;
-	uint64_t limit;		// 0: nobody is counted
+	uint64_t limit; // 0: nobody is counted
+	unsigned prefix6;
+	uint64_t secret[1 + SOURCES_WORDS]; // the hash function, so that no client can choose its
+					    // bucket
 	struct source *entries; // as many as there can be connections
 	struct source *free;
 	struct source **buckets;
 	size_t bucket_count; // a power of two
 };
 
-// `limit` connections from one source, of `capacity` in all. A limit of 0 takes no memory.
-int sources_open(struct sources *sources, uint64_t limit, size_t capacity, struct error *error);
+// `limit` connections from one source, of `capacity` in all. A limit of 0 takes no memory. IPv6
+// addresses with the same first `prefix6` bits, 1 to 128, are one source; link-local ones, which
+// share them all, count singly.
+int sources_open(struct sources *sources, uint64_t limit, unsigned prefix6, size_t capacity,
+		 struct error *error);
 void sources_close(struct sources *sources);
 
 // Counts a connection; false when its source has as many as it may, and then it is not counted.

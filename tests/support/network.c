@@ -1,6 +1,8 @@
 // A network of the test's own. One thread.
 #include "network.h"
 
+#include <arpa/inet.h>
+#include <linux/ipv6.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
@@ -15,6 +17,15 @@ void network_bring_up(int fd, const char *device)
 	struct ifreq request = {.ifr_flags = IFF_UP};
 	strncpy(request.ifr_name, device, sizeof(request.ifr_name) - 1);
 	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+}
+
+void network_add_address(const char *address)
+{
+	struct in6_ifreq request = {.ifr6_prefixlen = 128, .ifr6_ifindex = 1};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(inet_pton(AF_INET6, address, &request.ifr6_addr), 1);
+	assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
+	close(fd);
 }
 
 void network_enter(void)

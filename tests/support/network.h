@@ -5,6 +5,9 @@
 // The calling thread, and what it starts from now on, has a network of its own, with a loopback.
 void network_enter(void);
 
+// Gives its loopback one more IPv6 address.
+void network_add_address(const char *address);
+
 // Brings up the device of that name; `fd` is any socket of the network.
 void network_bring_up(int fd, const char *device);
 

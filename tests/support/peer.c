@@ -50,10 +50,12 @@ static socklen_t parse_address(const char *text, union socket_address *address)
 static void bind_source(int fd, const char *source)
 {
 	int on = 1;
-	struct sockaddr_in from = {.sin_family = AF_INET};
-	assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+	char text[80];
+	union socket_address from;
+	snprintf(text, sizeof(text), "%s:0", source);
+	socklen_t size = parse_address(text, &from);
 	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(bind(fd, &from.any, size), 0);
 }
 
 // A server that has reset us already leaves no peer: no question of being our own.

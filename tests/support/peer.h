@@ -12,7 +12,8 @@
 // itself, as TCP on the loopback can be. The caller closes it, or one of the functions below does.
 int peer_connect(const char *address);
 
-// The same from the given IPv4 address of ours, NULL for any. Returns -1 with errno when refused.
+// The same from the given address of ours, `127.0.0.2` or `[::1]`, NULL for any. Returns -1 with
+// errno when refused.
 int peer_try_connect(const char *text, const char *source);
 
 // The same as peer_connect with room for only so many bytes on their way to us, or a few more.

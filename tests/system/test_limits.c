@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "daemon.h"
+#include "network.h"
 #include "peer.h"
 #include "stats.h"
 
@@ -234,6 +235,27 @@ static void test_one_source_in_both_families(void **state)
 	daemon_stop(daemon);
 }
 
+// A host may have all addresses of its network of 64 bits.
+static void test_one_network(void **state)
+{
+	(void)state;
+	static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"};
+	network_enter();
+	for (size_t i = 0; i < 3; i++)
+		network_add_address(addresses[i]);
+	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "[::]:0", NULL);
+	char target[64];
+	snprintf(target, sizeof(target), "[2001:db8::1]:%u", (unsigned)daemon->port);
+	int first = peer_try_connect(target, "[2001:db8::1]");
+	peer_ping(first);
+	peer_expect_rejected(target, "[2001:db8::2]");
+	stats_wait(daemon, "connections_rejected_source", 1);
+	int other = peer_try_connect(target, "[2001:db8:0:1::1]");
+	peer_ping(other);
+	close_all((int[]){first, other}, 2);
+	daemon_stop(daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +268,7 @@ int main(void)
 		daemon_test_with(test_parked_connections_count, "--patience", "0"),
 		daemon_test(test_one_source),
 		daemon_test(test_one_source_in_both_families),
+		daemon_test(test_one_network), // the last: it leaves the network of the others
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,7 @@ static const struct bad_option {
 	 {"0", "-1", "x", "1.5", "99999999999999999999", "5k5", ""},
 	 "from 1 to"},
 	{"--max-per-source", {"-1", "x", "1.5", "99999999999999999999", ""}, " to "},
+	{"--source-prefix6", {"0", "129", "x", "/64", ""}, " to "},
 	{"--overload", {"", "drop", "Wait", "wait ", "reset,wait", "waitreset"}, "reset"},
 	{"--idle-timeout",
 	 {"", "5", "-1s", "1x", "s", "1 s", "nan", "1e3s", "Never", "inf", "0"},

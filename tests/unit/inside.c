@@ -23,6 +23,7 @@ void inside_configure(struct inside *inside)
 		.listen = {{.host = "127.0.0.1"}},
 		.workers = 2,
 		.max_connections = 64,
+		.source_prefix6 = 64,
 		.idle_timeout = CLOCK_NEVER,
 		.send_timeout = 60 * NS_PER_S,
 		.drain_timeout = 10 * NS_PER_S,

@@ -22,14 +22,14 @@ static int open_admission(void **state)
 {
 	if (waker_open(&waker, NULL) != 0)
 		return -1;
-	return admission_open(&admission, LIMIT, 0, &waker, NULL);
+	return admission_open(&admission, LIMIT, 0, 64, &waker, NULL);
 }
 
 static int open_with_limit_per_source(void **state)
 {
 	if (waker_open(&waker, NULL) != 0)
 		return -1;
-	return admission_open(&admission, LIMIT, 2, &waker, NULL);
+	return admission_open(&admission, LIMIT, 2, 64, &waker, NULL);
 }
 
 static int close_admission(void **state)

@@ -57,6 +57,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(server->workers, cpus > 4 ? cpus : 4);
 	assert_int_equal(server->max_connections, 0);
 	assert_int_equal(server->max_per_source, 0);
+	assert_int_equal(server->source_prefix6, 64);
 	assert_int_equal(server->overload, OVERLOAD_WAIT);
 	assert_true(server->idle_timeout == CLOCK_NEVER);
 	assert_true(server->send_timeout == 60 * NS_PER_S);
@@ -146,6 +147,10 @@ static void numbers_of_connections_have_their_limits(void **state)
 	assert_int_equal(config->server.max_per_source, 5);
 	set("max-per-source", "0");
 	assert_int_equal(config->server.max_per_source, 0);
+	set("source-prefix6", "128");
+	assert_int_equal(config->server.source_prefix6, 128);
+	expect_refused("source-prefix6", "0", "'0' is not a whole number from 1 to 128");
+	expect_refused("source-prefix6", "129", "'129' is not a whole number from 1 to 128");
 	expect_refused("max-per-source", "-1", "'-1' is not a whole number from 0 to 1048576");
 	set("backlog", "65535");
 	assert_int_equal(config->server.backlog, 65535);
@@ -273,11 +278,11 @@ static void an_unknown_name_is_named(void **state)
 // However long the value, the message is one line that fits.
 static void long_values_are_cut_in_messages(void **state)
 {
-	static const char *const names[] = {"listen",	       "workers",	 "control",
-					    "max-connections", "max-per-source", "overload",
-					    "idle-timeout",    "send-timeout",	 "drain-timeout",
-					    "backlog",	       "buffer-size",	 "log-level",
-					    "patience",	       "spin",		 "pending-limit"};
+	static const char *const names[] = {
+		"listen",	  "workers",	    "control",	"max-connections",
+		"max-per-source", "source-prefix6", "overload", "idle-timeout",
+		"send-timeout",	  "drain-timeout",  "backlog",	"buffer-size",
+		"log-level",	  "patience",	    "spin",	"pending-limit"};
 	static char value[5000];
 	memset(value, 'x', sizeof(value) - 1);
 	for (size_t i = 0; i < COUNT_OF(names); i++)

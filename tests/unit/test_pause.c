@@ -33,7 +33,7 @@ static int begin(void **state)
 {
 	later = 0;
 	if (waker_open(&waker, NULL) != 0 || stats_open(&stats, 1, NULL) != 0 ||
-	    admission_open(&admission, LIMIT, 0, &waker, NULL) != 0)
+	    admission_open(&admission, LIMIT, 0, 64, &waker, NULL) != 0)
 		return -1;
 	acceptor_pause = (struct pause){.admission = &admission, .stats = stats.threads};
 	return 0;

@@ -20,7 +20,7 @@ static struct sources sources;
 
 static int open_sources(void **state)
 {
-	return sources_open(&sources, LIMIT, CAPACITY, NULL);
+	return sources_open(&sources, LIMIT, 64, CAPACITY, NULL);
 }
 
 static int close_sources(void **state)
@@ -68,7 +68,7 @@ static void each_kind_of_source_has_its_limit(void **state)
 	// The same bits in another family are another source.
 	const struct conn_origin origins[] = {
 		from_v4("127.0.0.1", 1), from_v4("127.0.0.2", 1),
-		from_v6("::1", 1),	 from_v6("::2", 1),
+		from_v6("::1", 1),	 from_v6("0:0:0:1::1", 1),
 		from_v6("7f00:1::", 1),	 from_user(0),
 		from_user(1000),	 from_user(htonl(INADDR_LOOPBACK)),
 	};
@@ -95,10 +95,87 @@ static void ports_do_not_matter(void **state)
 	assert_false(sources_enter(&sources, &v6));
 }
 
+static void networks_of_ipv6_are_sources(void **state)
+{
+	static const struct {
+		unsigned prefix6;
+		const char *left, *right;
+		bool one;
+	} pairs[] = {
+		{64, "2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true},
+		{64, "2001:db8:0:1::1", "2001:db8:0:2::1", false},
+		{48, "2001:db8:0:1::1", "2001:db8:0:2::1", true},
+		{48, "2001:db8:1::1", "2001:db8:2::1", false},
+		{63, "2001:db8:0:2::1", "2001:db8:0:3::1", true},
+		{63, "2001:db8:0:1::1", "2001:db8:0:2::1", false},
+		{128, "2001:db8::1", "2001:db8::2", false},
+		{127, "2001:db8::2", "2001:db8::3", true},
+		{1, "2001::", "7fff::", true},
+		{1, "2001::", "8001::", false},
+		{64, "fe80::1", "fe80::2", false},
+	};
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		struct sources pair;
+		assert_int_equal(sources_open(&pair, 1, pairs[i].prefix6, 2, NULL), 0);
+		struct conn_origin left = from_v6(pairs[i].left, 1);
+		struct conn_origin right = from_v6(pairs[i].right, 1);
+		assert_true(sources_enter(&pair, &left));
+		if (sources_enter(&pair, &right) == pairs[i].one)
+			fail_msg("%s and %s by /%u", pairs[i].left, pairs[i].right,
+				 pairs[i].prefix6);
+		sources_close(&pair);
+	}
+}
+
+// The same address at two interfaces is of two neighbours.
+static void neighbours_are_told_apart_by_their_interface(void **state)
+{
+	struct conn_origin here = from_v6("fe80::1", 1);
+	struct conn_origin there = here;
+	here.peer.v6.sin6_scope_id = 1;
+	there.peer.v6.sin6_scope_id = 2;
+	expect_limit(&here);
+	expect_limit(&there);
+}
+
+static size_t longest_bucket(const struct sources *filled)
+{
+	size_t longest = 0;
+	for (size_t i = 0; i < filled->bucket_count; i++) {
+		size_t length = 0;
+		for (const struct source *at = filled->buckets[i]; at; at = at->next)
+			length++;
+		longest = length > longest ? length : longest;
+	}
+	return longest;
+}
+
+// Keys that meet in one bucket under one secret do not under another.
+static void buckets_cannot_be_chosen(void **state)
+{
+	struct sources first;
+	struct sources second;
+	assert_int_equal(sources_open(&first, 1, 64, 64, NULL), 0);
+	assert_int_equal(sources_open(&second, 1, 64, 64, NULL), 0);
+	unsigned found = 0;
+	for (unsigned user = 0; found < 64; user++) {
+		struct conn_origin origin = from_user(user);
+		assert_true(sources_enter(&first, &origin));
+		bool meets = first.buckets[0] && first.buckets[0]->key.word[1] == user;
+		sources_leave(&first, &origin);
+		if (meets)
+			found += sources_enter(&second, &origin);
+	}
+	// By chance there are some five in the longest of 64; all of them where all use one hash.
+	assert_true(longest_bucket(&second) < 32);
+	sources_close(&first);
+	sources_close(&second);
+}
+
 static void without_a_limit_nobody_is_counted(void **state)
 {
 	struct sources unlimited;
-	assert_int_equal(sources_open(&unlimited, 0, CAPACITY, NULL), 0);
+	assert_int_equal(sources_open(&unlimited, 0, 64, CAPACITY, NULL), 0);
 	assert_null(unlimited.entries);
 	struct conn_origin origin = from_user(0);
 	for (int i = 0; i < 2 * CAPACITY; i++)
@@ -129,7 +206,7 @@ static struct conn_origin origin_numbered(unsigned number)
 		snprintf(text, sizeof(text), "10.0.%u.1", number);
 		return from_v4(text, (uint16_t)(number + 1));
 	case 1:
-		snprintf(text, sizeof(text), "2001:db8::%x", number);
+		snprintf(text, sizeof(text), "2001:db8:0:%x::1", number);
 		return from_v6(text, (uint16_t)(number + 1));
 	default:
 		return from_user(number);
@@ -225,6 +302,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SOURCES(each_kind_of_source_has_its_limit),
 		WITH_SOURCES(ports_do_not_matter),
+		cmocka_unit_test(networks_of_ipv6_are_sources),
+		WITH_SOURCES(neighbours_are_told_apart_by_their_interface),
+		cmocka_unit_test(buckets_cannot_be_chosen),
 		cmocka_unit_test(without_a_limit_nobody_is_counted),
 		WITH_SOURCES(it_holds_as_many_sources_as_connections),
 		WITH_SOURCES(random_comings_and_goings_agree_with_a_plain_model),
