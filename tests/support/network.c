@@ -5,9 +5,12 @@
 #include <linux/ipv6.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -26,6 +29,20 @@ void network_add_address(const char *address)
 	assert_int_equal(inet_pton(AF_INET6, address, &request.ifr6_addr), 1);
 	assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
 	close(fd);
+}
+
+void network_hosts(const char *hosts)
+{
+	char path[] = "/tmp/hosts-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, hosts, strlen(hosts)), strlen(hosts));
+	assert_int_equal(fchmod(fd, 0644), 0);
+	close(fd);
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount(path, "/etc/hosts", NULL, MS_BIND, NULL), 0);
+	unlink(path);
 }
 
 void network_enter(void)

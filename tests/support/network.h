@@ -8,6 +8,9 @@ void network_enter(void);
 // Gives its loopback one more IPv6 address.
 void network_add_address(const char *address);
 
+// After network_enter: this text is /etc/hosts, for the same.
+void network_hosts(const char *hosts);
+
 // Brings up the device of that name; `fd` is any socket of the network.
 void network_bring_up(int fd, const char *device);
 

@@ -1,6 +1,6 @@
 // Scenario: no server, and the kernel gives the client the very port it wants to connect to
 // (finding F9). TCP then connects the client to itself, and it hears a perfect echo. echocat must
-// not fall for it.
+// not fall for it, nor must echoload.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -14,6 +14,7 @@
 
 #include "base/cmdline.h"
 #include "daemon.h"
+#include "load.h"
 
 #define PORT 40000
 
@@ -96,10 +97,25 @@ static void test_echocat_notices(void **state)
 	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
 }
 
+// Each of the connections that comes about at all is one to itself, and none counts.
+static void test_echoload_notices(void **state)
+{
+	(void)state;
+	char target[24];
+	snprintf(target, sizeof(target), "127.0.0.1:%d", PORT);
+	const char *const arguments[] = {ECHOLOAD_PROGRAM, target, "-c", "1", "-d", "2s", NULL};
+	struct process *client;
+	int status = process_run(
+		&(struct process_spec){.arguments = arguments, .prepare = set_trap}, &client);
+	load_expect_refusal(client, status, EXIT_UNREACHABLE,
+			    "self_connect: connected to itself: no server listens there");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_echocat_notices),
+		daemon_test(test_echoload_notices),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,6 @@ static void connects_to_a_listener_without_delay(void **state)
 	char text[40];
 	snprintf(text, sizeof(text), "127.0.0.1:%u", address.port);
 	assert_string_equal(peer.name, text);
-	assert_false(peer_is_itself(peer.fd));
 	peer_close(&peer);
 	close(listener);
 }
@@ -90,42 +89,6 @@ static void refusal_names_address_and_reason(void **state)
 	assert_string_equal(error.message, text);
 	assert_int_equal(peer.fd, -1);
 	close(bound);
-}
-
-static void full_backlog_times_out(void **state)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	char directory[] = "/tmp/echocat-peer-XXXXXX";
-	assert_non_null(mkdtemp(directory));
-	struct address address = {.is_unix = true};
-	snprintf(address.path, sizeof(address.path), "%s/s", directory);
-	memcpy(name.sun_path, address.path, sizeof(name.sun_path));
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
-	assert_int_equal(listen(listener, 0), 0);
-	struct peer first;
-	struct peer second;
-	struct error error = {0};
-	assert_int_equal(peer_connect(&first, &address, TIMEOUT, &error), 0);
-	assert_int_equal(peer_connect(&second, &address, SHORT, &error), -1);
-	assert_non_null(strstr(error.message, ": no answer within 20.0 ms"));
-	peer_close(&first);
-	close(listener);
-	unlink(address.path);
-	rmdir(directory);
-}
-
-static void self_connection_is_recognised(void **state)
-{
-	struct address address;
-	struct sockaddr_in name;
-	int fd = bind_free_port(&address, &name);
-	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	assert_true(peer_is_itself(fd));
-	close(fd);
-	struct pair pair = open_pair();
-	assert_false(peer_is_itself(pair.peer.fd));
-	close_pair(&pair);
 }
 
 static void sending_and_receiving_never_wait(void **state)
@@ -227,8 +190,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connects_to_a_listener_without_delay),
 		cmocka_unit_test(refusal_names_address_and_reason),
-		cmocka_unit_test(full_backlog_times_out),
-		cmocka_unit_test(self_connection_is_recognised),
 		cmocka_unit_test(sending_and_receiving_never_wait),
 		cmocka_unit_test(end_of_stream_tells_why),
 		cmocka_unit_test(echo_completes_the_exchange),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "echoload/load/errors.h"
+#include "net/connect.h"
 
 static void every_error_has_a_name_of_its_own(void **state)
 {
@@ -42,6 +43,7 @@ static void errno_values_have_their_meaning(void **state)
 		{ECONNRESET, false, LOAD_RESET},
 		{ECONNRESET, true, LOAD_RESET},
 		{EPIPE, false, LOAD_RESET},
+		{CONNECT_TO_ITSELF, true, LOAD_SELF_CONNECT},
 		{EADDRNOTAVAIL, true, LOAD_OUT_OF_PORTS},
 		{EADDRINUSE, true, LOAD_OUT_OF_PORTS},
 		{EMFILE, true, LOAD_OUT_OF_DESCRIPTORS},

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -65,6 +66,7 @@ static void where_nobody_listens_nothing_is_known(void **state)
 	step_until(5);
 	probe_end(&probe);
 	assert_true(probe_median(&probe) == 0);
+	assert_int_equal(probe.failure, ECONNREFUSED);
 	assert_int_equal(descriptors(), before);
 }
 

@@ -17,9 +17,8 @@ struct peer {
 	char name[ADDRESS_TEXT_SIZE];
 };
 
-// Connects to the first of the addresses behind `address` that answers, giving each `timeout` ns
-// (CLOCK_NEVER: as long as the kernel does). TCP_NODELAY is set. The caller ends it with
-// peer_close.
+// Connects to the address that answers first of those behind `address`, within `timeout` ns in all
+// (CLOCK_NEVER: as long as the kernel tries). The caller ends it with peer_close.
 int peer_connect(struct peer *peer, const struct address *address, uint64_t timeout,
 		 struct error *error);
 
@@ -34,10 +33,5 @@ ssize_t peer_receive(struct peer *peer, void *bytes, size_t length);
 
 // Why no more will come: the peer closed the connection, or what the kernel says.
 const char *peer_end_text(const struct peer *peer);
-
-// Whether the socket `fd` is connected to itself. TCP allows that: a client that asks for a port on
-// which nobody listens may be given that very port as its own, and then hears a perfect echo of
-// itself.
-bool peer_is_itself(int fd);
 
 #endif

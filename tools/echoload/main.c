@@ -15,6 +15,7 @@
 #include "echoload/run/outputs.h"
 #include "echoload/run/run.h"
 #include "echoload/run/search.h"
+#include "net/connect.h"
 
 #define PROGRAM "echoload"
 
@@ -110,8 +111,8 @@ static int fail_connect(const struct load_errors *errors)
 		const char *help = load_error_help((enum load_error)i);
 		fprintf(stderr, PROGRAM ": cannot connect: %s%s%s%s%s\n",
 			load_error_name((enum load_error)i), kind->first_errno ? ": " : "",
-			kind->first_errno ? error_text(kind->first_errno) : "", help ? "; " : "",
-			help ? help : "");
+			kind->first_errno ? connect_reason(kind->first_errno) : "",
+			help ? "; " : "", help ? help : "");
 		break;
 	}
 	return EXIT_UNREACHABLE;

@@ -260,6 +260,7 @@ struct far_end_view far_end_view(const struct far_end *far_end)
 		view_threads(far_end, &view);
 	}
 	view.connect_round_trip = probe_median(&far_end->probe);
+	view.connect_failure = far_end->probe.failure;
 	view.silent = share(far_end->silent, far_end->asked);
 	if (far_end->asked > far_end->silent) {
 		view.workers_known = true;

@@ -26,6 +26,7 @@ struct far_end_view {
 
 	// Where neither is known: the median of connects beside the load, ns; 0: not known.
 	double connect_round_trip;
+	int connect_failure; // why the last of them failed, see probe.h
 
 	bool between; // who we are connected to is not who has the control socket: a proxy
 };

@@ -1,14 +1,15 @@
 // Connects beside the load. Thread of the far end.
 #include "probe.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "echoload/load/connect.h"
 #include "echoload/load/usage.h"
+#include "net/connect.h"
 
 #define EVERY (150 * NS_PER_MS)
 #define PATIENCE NS_PER_S
@@ -19,14 +20,16 @@ void probe_init(struct probe *probe, const struct load_config *config)
 	*probe = (struct probe){.config = config, .fd = -1};
 }
 
-// Returns whether it has come about, or will not.
+// Looks at the connect on its way. Returns whether it is over.
 static bool is_over(struct probe *probe, uint64_t now)
 {
 	struct pollfd connect = {.fd = probe->fd, .events = POLLOUT};
-	if (poll(&connect, 1, 0) <= 0)
-		return now - probe->since > PATIENCE;
+	bool late = poll(&connect, 1, 0) <= 0;
+	if (late && now - probe->since <= PATIENCE)
+		return false;
 	struct usage_tcp usage = {0};
-	if (connect_result(probe->fd) == 0)
+	probe->failure = late ? CONNECT_LATE : connect_result(probe->fd);
+	if (probe->failure == 0)
 		usage_note_connect(&usage, probe->fd);
 	if (usage.least_round_trip > 0)
 		probe->round_trip[probe->count++] = usage.least_round_trip;
@@ -39,7 +42,11 @@ void probe_step(struct probe *probe, uint64_t now)
 		probe_end(probe);
 	if (probe->fd >= 0 || probe->begun == PROBE_MOST || now < probe->next)
 		return;
-	probe->fd = connect_begin(probe->config, 0);
+	const struct load_config *config = probe->config;
+	probe->fd =
+		connect_begin(&config->targets[0], config->source_count ? config->sources : NULL);
+	if (probe->fd < 0)
+		probe->failure = errno;
 	probe->since = now;
 	probe->next = now + EVERY;
 	probe->begun++;

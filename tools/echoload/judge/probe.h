@@ -14,6 +14,7 @@ struct probe {
 	int fd;		      // of the connect on its way, -1: none
 	uint64_t since, next; // when it began, when the next one may
 	unsigned begun, count;
+	int failure; // of the last that ended: an errno value or an enum connect_failure, 0: none
 	uint64_t round_trip[PROBE_MOST]; // us, of `count` of them
 };
 

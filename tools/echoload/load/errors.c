@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "base/error.h"
 #include "base/units.h"
+#include "net/connect.h"
 #include "net/errno_class.h"
 
 struct meaning {
@@ -21,6 +21,9 @@ static const struct meaning meanings[LOAD_ERRORS] = {
 			      "see which way the packets would go: ip route get ADDRESS"},
 	[LOAD_CONNECT_TIMEOUT] = {"connect_timeout",
 				  "a firewall drops it, or the server's backlog is full: ss -ltn"},
+	[LOAD_SELF_CONNECT] =
+		{"self_connect",
+		 "use a port outside of net.ipv4.ip_local_port_range, or start the server"},
 	[LOAD_TIMEOUT] = {"timeout",
 			  "the server stands still or has lost bytes; --timeout waits longer"},
 	[LOAD_RESET] = {"reset", NULL},
@@ -52,6 +55,8 @@ enum load_error load_error_of(int number, int connecting)
 	case ECONNREFUSED:
 	case ENOENT: // no socket at this path
 		return LOAD_REFUSED;
+	case CONNECT_TO_ITSELF:
+		return LOAD_SELF_CONNECT;
 	case EADDRNOTAVAIL:
 	case EADDRINUSE:
 		return LOAD_OUT_OF_PORTS;
@@ -84,7 +89,7 @@ char *load_error_describe(const struct load_error_count *kind, char text[static 
 		snprintf(text, LOAD_ERROR_TEXT, "after %s on connection %" PRIu32 "%s%s",
 			 units_format_duration(kind->first_at, at, sizeof(at)),
 			 kind->first_connection, kind->first_errno ? ": " : "",
-			 kind->first_errno ? error_text(kind->first_errno) : "");
+			 kind->first_errno ? connect_reason(kind->first_errno) : "");
 	return text;
 }
 

@@ -8,6 +8,7 @@ enum load_error {
 	LOAD_REFUSED,	      // connect: nobody listens
 	LOAD_UNREACHABLE,     // connect or later: no route, network down
 	LOAD_CONNECT_TIMEOUT, // no answer to connect in time
+	LOAD_SELF_CONNECT,    // connect: to ourselves, nobody else listens
 	LOAD_TIMEOUT,	      // an echo did not come in time
 	LOAD_RESET,	      // the peer reset the connection
 	LOAD_EARLY_CLOSE,     // the peer ended it with nothing owed to us, and more to come
@@ -23,7 +24,8 @@ enum load_error {
 const char *load_error_name(enum load_error error); // `refused`, `connect_timeout`, …
 // What helps against it, one line, or NULL.
 const char *load_error_help(enum load_error error);
-// The error that `number`, an errno value, means; `connecting`: of connect.
+// The error that `number` means, an errno value or an enum connect_failure; `connecting`: of
+// connect.
 enum load_error load_error_of(int number, int connecting);
 
 // One kind.
@@ -31,7 +33,7 @@ struct load_error_count {
 	uint64_t count;
 	uint64_t first_at; // ns since the run began
 	uint32_t first_connection;
-	int first_errno; // 0: none
+	int first_errno; // or an enum connect_failure; 0: none
 };
 
 struct load_errors {

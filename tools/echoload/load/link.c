@@ -8,9 +8,9 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "connect.h"
 #include "loop.h"
 #include "messages.h"
+#include "net/connect.h"
 
 #define TURN 8		    // times that a link receives before others have their turn
 #define PATHS 1000	    // connects of a thread whose round trip is looked at
@@ -269,6 +269,21 @@ static void finish_connecting(struct loop *loop, struct link *link, uint64_t now
 	begin_messages(loop, link, now);
 }
 
+// Connections go to the targets in turn, and those of a target come from the sources in turn.
+// Returns what connect_begin does.
+static int open_socket(const struct load_config *config, uint32_t id)
+{
+	const struct endpoint *target = &config->targets[id % config->target_count];
+	const struct endpoint *source = NULL;
+	if (config->source_count > 0)
+		source = &config->sources[id / config->target_count % config->source_count];
+	int fd = connect_begin(target, source);
+	const struct linger reset = {.l_onoff = 1};
+	if (fd >= 0 && config->mode == MODE_CHURN)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	return fd;
+}
+
 static void begin_connecting(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (loop->connecting >= MOST_CONNECTING) {
@@ -278,7 +293,7 @@ static void begin_connecting(struct loop *loop, struct link *link, uint64_t now)
 	loop->connecting++;
 	link->broken = 0;
 	link->hung_up = false;
-	link->fd = connect_begin(loop->config, link->id);
+	link->fd = open_socket(loop->config, link->id);
 	link->state = LINK_CONNECTING;
 	if (link->refused_since == 0)
 		link->moved_at = now;

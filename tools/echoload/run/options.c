@@ -11,10 +11,10 @@
 #include "echoload/common/number.h"
 #include "reading.h"
 #include "rules.h"
+#include "targets.h"
 
 #define PROGRAM "echoload"
 #define DEFAULT_TARGET "127.0.0.1:65432"
-#define MOST_ADDRESSES 16
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 
 static const struct cmdline_option table[] = {
@@ -135,51 +135,6 @@ static int set_defaults(struct reading *reading, struct error *error)
 	return set_visit(reading, error);
 }
 
-// Of the addresses of a name, the first of the sources' family; without sources, of IPv4, which is
-// what a server on localhost is most likely to listen on; else the first.
-static const struct endpoint *choose(const struct load_config *config,
-				     const struct endpoint *addresses, size_t count)
-{
-	int family = config->source_count ? config->sources[0].as.any.sa_family : AF_INET;
-	for (size_t i = 0; i < count; i++) {
-		if (addresses[i].as.any.sa_family == family)
-			return &addresses[i];
-	}
-	return &addresses[0];
-}
-
-static int check_sources(const struct load_config *config, const struct endpoint *target,
-			 struct error *error)
-{
-	for (size_t i = 0; i < config->source_count; i++) {
-		const struct endpoint *source = &config->sources[i];
-		char from[ADDRESS_TEXT_SIZE];
-		char to[ADDRESS_TEXT_SIZE];
-		if (source->as.any.sa_family != target->as.any.sa_family)
-			return error_set(error, ERROR_USAGE,
-					 "--source: %s cannot reach %s: another address family",
-					 endpoint_format(source, from),
-					 endpoint_format(target, to));
-	}
-	return 0;
-}
-
-static int resolve_targets(struct reading *reading, struct error *error)
-{
-	struct load_config *config = reading->config;
-	for (size_t i = 0; i < reading->target_count; i++) {
-		struct endpoint addresses[MOST_ADDRESSES];
-		int count = address_resolve(&reading->targets[i], addresses, MOST_ADDRESSES, error);
-		if (count < 0)
-			return -1;
-		struct endpoint *target = &config->targets[config->target_count++];
-		*target = *choose(config, addresses, (size_t)count);
-		if (check_sources(config, target, error) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 int options_read(struct load_config *config, struct wishes *wishes, int argc, char **argv)
 {
 	*config = (struct load_config){
@@ -206,7 +161,7 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 	wishes->data_on_stdout = is_stdout_taken(wishes);
 	if (status == -1 &&
 	    (rules_check(&reading, &error) != 0 || set_defaults(&reading, &error) != 0 ||
-	     resolve_targets(&reading, &error) != 0))
+	     targets_find(config, reading.targets, reading.target_count, &error) != 0))
 		return cmdline_fail(PROGRAM, &error);
 	return status;
 }

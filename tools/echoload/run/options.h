@@ -24,7 +24,7 @@ struct wishes {
 	bool allow_client_bound;
 };
 
-// Fills both. Asks the resolver for the targets, so it may block. Returns -1 when the program
+// Fills both. Looks for the targets (targets.h), so it may wait. Returns -1 when the program
 // should go on, else the status to exit with; then all has been said.
 int options_read(struct load_config *config, struct wishes *wishes, int argc, char **argv);
 

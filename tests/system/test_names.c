@@ -1,0 +1,116 @@
+// Scenario: a name has several addresses, and the server is at the one that is not tried first. In
+// a network of the test's own, with names of its own.
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "network.h"
+#include "stats.h"
+
+#define PORT "7781"
+#define PORT_NUMBER 7781
+#define BOTH "both.test:7781"
+
+// For all tests of this program, and the processes that they start.
+static int enter_own_network(void **state)
+{
+	(void)state;
+	network_enter();
+	network_hosts("::1 both.test six.test\n127.0.0.1 both.test four.test\n");
+	return 0;
+}
+
+static void expect_echo(const char *name)
+{
+	struct process *client;
+	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "--timeout",
+					"10s", name, PORT, NULL);
+	assert_string_equal(process_errors(client, NULL), "");
+	assert_int_equal(status, EXIT_OK);
+}
+
+static void test_each_address_is_tried(void **state)
+{
+	(void)state;
+	static const char *const addresses[] = {"[::1]:" PORT, "127.0.0.1:" PORT};
+	for (size_t i = 0; i < 2; i++) {
+		struct daemon *daemon = daemon_start("--listen", addresses[i], NULL);
+		expect_echo("both.test");
+		json_t *result = load_run(EXIT_OK, BOTH, "-c", "3", "--count", "30");
+		assert_int_equal(load_errors(result, NULL), 0);
+		const json_t *targets = load_member(result, "configuration.targets");
+		assert_string_equal(json_string_value(json_array_get(targets, 0)), addresses[i]);
+		json_decref(result);
+		daemon_stop(daemon);
+	}
+}
+
+// A listener at ::1 that answers nothing: its backlog is full, so the kernel drops what comes.
+static int open_black_hole(int *fillers)
+{
+	const struct sockaddr_in6 name = {.sin6_family = AF_INET6,
+					  .sin6_port = htons(PORT_NUMBER),
+					  .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		fillers[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(fillers[i], (const struct sockaddr *)&name, sizeof(name));
+		struct pollfd connected = {.fd = fillers[i], .events = POLLOUT};
+		assert_int_equal(poll(&connected, 1, i == 0 ? -1 : 0), i == 0);
+	}
+	return fd;
+}
+
+static void test_an_address_that_does_not_answer_is_left(void **state)
+{
+	(void)state;
+	int fillers[2];
+	int black_hole = open_black_hole(fillers);
+	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:" PORT, NULL);
+	expect_echo("both.test");
+	json_t *result = load_run(EXIT_OK, BOTH, "--timeout", "10s", "-n", "9");
+	assert_int_equal(load_errors(result, NULL), 0);
+	json_decref(result);
+	struct process *client;
+	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-t", "100ms", "-m", "x",
+					"six.test", PORT, NULL);
+	assert_int_equal(status, EXIT_UNREACHABLE);
+	assert_string_equal(process_errors(client, NULL), "echocat: cannot connect to [::1]:" PORT
+							  ": no answer within 100.0 ms\n");
+	daemon_stop(daemon);
+	for (int i = 0; i < 2; i++)
+		close(fillers[i]);
+	close(black_hole);
+}
+
+static void test_all_addresses_are_named(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"cannot connect to [::1]:" PORT ": Connection refused, nor to 127.0.0.1:" PORT
+		": Connection refused\n";
+	struct process *process;
+	assert_int_equal(LOAD(&process, BOTH, "-d", "1s"), EXIT_UNREACHABLE);
+	assert_non_null(strstr(process_errors(process, NULL), text));
+	int status = process_run_simple(&process, ECHOCAT_PROGRAM, "both.test", PORT, NULL);
+	assert_int_equal(status, EXIT_UNREACHABLE);
+	assert_non_null(strstr(process_errors(process, NULL), text));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_each_address_is_tried),
+		daemon_test(test_an_address_that_does_not_answer_is_left),
+		daemon_test(test_all_addresses_are_named),
+	};
+	return cmocka_run_group_tests(tests, enter_own_network, NULL);
+}

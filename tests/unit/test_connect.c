@@ -1,0 +1,284 @@
+// The clients' way to a server: net/connect. Against sockets that listen, refuse, or never answer.
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/connect.h"
+#include "place.h"
+
+#define TIMEOUT (20 * NS_PER_S)
+#define SHORT (20 * NS_PER_MS)
+#define DELAY (250 * NS_PER_MS) // between two attempts, RFC 8305
+
+enum conduct { LISTENS, REFUSES, SILENT };
+
+static int sockets[64];
+static size_t socket_count;
+
+static int keep(int fd)
+{
+	assert_true(fd >= 0 && socket_count < COUNT_OF(sockets));
+	return sockets[socket_count++] = fd;
+}
+
+static int close_sockets(void **state)
+{
+	while (socket_count > 0)
+		close(sockets[--socket_count]);
+	place_remove();
+	return 0;
+}
+
+static struct endpoint endpoint_of(const char *ip, in_port_t port)
+{
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_from_ip(ip, &endpoint, NULL), 0);
+	endpoint.as.v4.sin_port = port; // at the same place in IPv6's
+	return endpoint;
+}
+
+// A free port of `ip`, at which the peer behaves like that.
+static struct endpoint peer_at(const char *ip, enum conduct conduct)
+{
+	struct endpoint endpoint = endpoint_of(ip, 0);
+	int fd = keep(socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
+	assert_int_equal(getsockname(fd, &endpoint.as.any, &endpoint.length), 0);
+	if (conduct != REFUSES)
+		assert_int_equal(listen(fd, conduct == LISTENS ? 8 : 0), 0);
+	// The backlog takes one; the kernel drops the SYN of the others.
+	for (int i = 0; i < 2 && conduct == SILENT; i++) {
+		int filler = keep(connect_begin(&endpoint, NULL));
+		struct pollfd connected = {.fd = filler, .events = POLLOUT};
+		assert_int_equal(poll(&connected, 1, i == 0 ? -1 : 0), i == 0);
+	}
+	return endpoint;
+}
+
+static size_t descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t count = 0;
+	assert_non_null(folder);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void the_first_that_answers_wins(void **state)
+{
+	static const struct {
+		enum conduct peers[3];
+		size_t count, winner;
+		uint64_t least; // time that it takes
+	} cases[] = {
+		{{LISTENS}, 1, 0, 0},
+		{{LISTENS, LISTENS}, 2, 0, 0},
+		{{REFUSES, LISTENS}, 2, 1, 0},
+		{{REFUSES, REFUSES, LISTENS}, 3, 2, 0},
+		{{SILENT, LISTENS}, 2, 1, DELAY},
+		{{SILENT, REFUSES, LISTENS}, 3, 2, DELAY},
+		{{SILENT, SILENT, LISTENS}, 3, 2, 2 * DELAY},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct endpoint peers[3], reached;
+		struct error error;
+		const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
+		for (size_t k = 0; k < cases[i].count; k++)
+			peers[k] = peer_at("127.0.0.1", cases[i].peers[k]);
+		size_t before = descriptors();
+		uint64_t start = clock_now();
+		int fd = connect_first(peers, cases[i].count, &terms, &reached, &error);
+		if (fd < 0)
+			fail_msg("case %zu: %s", i, error.message);
+		assert_true(clock_now() - start >= cases[i].least);
+		assert_true(clock_now() - start < TIMEOUT);
+		assert_memory_equal(&reached, &peers[cases[i].winner], sizeof(reached));
+		assert_int_equal(descriptors(), before + 1); // the others are closed
+		close(fd);
+	}
+}
+
+static void a_connection_is_ready_for_a_client(void **state)
+{
+	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
+	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
+	int fd = connect_first(&peer, 1, &terms, &reached, NULL);
+	int no_delay = 0;
+	socklen_t size = sizeof(no_delay);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+	assert_true(no_delay);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+}
+
+struct failure {
+	const char *ip[3];
+	enum conduct peers[3];
+	uint64_t timeout;
+	bool interrupted;
+	size_t order[3];  // in which they are tried
+	const char *text; // `%u` is a port each
+};
+
+static void expect_failure(const struct failure *failure)
+{
+	struct endpoint peers[3] = {0}, reached;
+	struct error error;
+	unsigned ports[3] = {0};
+	int interrupt[2];
+	size_t count = 0;
+	for (; count < 3 && failure->ip[count]; count++)
+		peers[count] = peer_at(failure->ip[count], failure->peers[count]);
+	for (size_t i = 0; i < count; i++)
+		ports[i] = ntohs(peers[failure->order[i]].as.v4.sin_port);
+	assert_int_equal(pipe2(interrupt, O_CLOEXEC), 0);
+	keep(interrupt[0]);
+	if (failure->interrupted)
+		close(interrupt[1]);
+	else
+		keep(interrupt[1]);
+	const struct connect_terms terms = {.timeout = failure->timeout,
+					    .interrupt_fd = interrupt[0]};
+	size_t before = descriptors();
+	assert_int_equal(connect_first(peers, count, &terms, &reached, &error), -1);
+	assert_int_equal(descriptors(), before);
+	char text[sizeof(error.message)];
+	snprintf(text, sizeof(text), failure->text, ports[0], ports[1], ports[2]);
+	assert_string_equal(error.message, text);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+}
+
+static void failures_name_each_address_and_reason(void **state)
+{
+	static const struct failure cases[] = {
+		{.ip = {"127.0.0.1"},
+		 .peers = {REFUSES},
+		 .timeout = CLOCK_NEVER,
+		 .text = "cannot connect to 127.0.0.1:%u: Connection refused"},
+		{.ip = {"::1", "::1", "127.0.0.1"},
+		 .peers = {REFUSES, REFUSES, REFUSES},
+		 .timeout = TIMEOUT,
+		 .order = {0, 2, 1}, // families take turns
+		 .text = "cannot connect to [::1]:%u: Connection refused, nor to "
+			 "127.0.0.1:%u: Connection refused, nor to [::1]:%u: "
+			 "Connection refused"},
+		{.ip = {"127.0.0.1"},
+		 .peers = {SILENT},
+		 .timeout = SHORT,
+		 .text = "cannot connect to 127.0.0.1:%u: no answer within 20.0 ms"},
+		{.ip = {"127.0.0.1"},
+		 .peers = {SILENT},
+		 .timeout = TIMEOUT,
+		 .interrupted = true,
+		 .text = "cannot connect to 127.0.0.1:%u: interrupted"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		expect_failure(&cases[i]);
+}
+
+// A client is given the port that it asks for: here because it asks for that as well.
+static void a_connection_to_itself_is_none(void **state)
+{
+	static const char *const ips[] = {"127.0.0.1", "::1"};
+	for (size_t i = 0; i < COUNT_OF(ips); i++) {
+		struct endpoint own = peer_at(ips[i], REFUSES), reached;
+		struct error error;
+		close(sockets[--socket_count]); // its port is free
+		struct connect_terms terms = {
+			.timeout = TIMEOUT, .interrupt_fd = -1, .source = &own};
+		assert_int_equal(connect_first(&own, 1, &terms, &reached, &error), -1);
+		assert_non_null(
+			strstr(error.message, ": connected to itself: no server listens there"));
+		// Its port is not held for a minute (TIME_WAIT).
+		int fd = keep(socket(own.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+		assert_int_equal(bind(fd, &own.as.any, own.length), 0);
+	}
+}
+
+static void a_source_is_where_it_comes_from(void **state)
+{
+	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
+	struct endpoint source = endpoint_of("127.0.0.9", 0), local = {.length = sizeof(local.as)};
+	const struct connect_terms terms = {
+		.timeout = TIMEOUT, .interrupt_fd = -1, .source = &source};
+	int fd = connect_first(&peer, 1, &terms, &reached, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(getsockname(fd, &local.as.any, &local.length), 0);
+	assert_int_equal(local.as.v4.sin_addr.s_addr, source.as.v4.sin_addr.s_addr);
+	close(fd);
+}
+
+static struct endpoint local_listener(int *listener)
+{
+	struct endpoint endpoint = {.length = sizeof(endpoint.as.local)};
+	endpoint.as.local.sun_family = AF_UNIX;
+	strcpy(endpoint.as.local.sun_path, place_path("s"));
+	*listener = keep(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	assert_int_equal(bind(*listener, &endpoint.as.any, endpoint.length), 0);
+	assert_int_equal(listen(*listener, 0), 0);
+	return endpoint;
+}
+
+static void *accept_all(void *argument)
+{
+	const int *listener = argument;
+	for (int i = 0; i < 2; i++)
+		close(accept4(*listener, NULL, NULL, SOCK_CLOEXEC));
+	return NULL;
+}
+
+static void a_full_backlog_is_waited_for(void **state)
+{
+	int listener;
+	struct error error;
+	struct endpoint endpoint = local_listener(&listener), reached;
+	struct connect_terms terms = {.timeout = SHORT, .interrupt_fd = -1};
+	keep(connect_first(&endpoint, 1, &terms, &reached, NULL));
+	assert_int_equal(connect_first(&endpoint, 1, &terms, &reached, &error), -1);
+	assert_non_null(strstr(error.message, ": no answer within 20.0 ms"));
+	pthread_t thread;
+	terms.timeout = TIMEOUT;
+	assert_int_equal(pthread_create(&thread, NULL, accept_all, &listener), 0);
+	keep(connect_first(&endpoint, 1, &terms, &reached, NULL));
+	pthread_join(thread, NULL);
+}
+
+static void no_more_than_sixteen_addresses_are_tried(void **state)
+{
+	struct endpoint peers[CONNECT_ADDRESSES + 1], reached;
+	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
+	for (size_t i = 0; i < CONNECT_ADDRESSES; i++)
+		peers[i] = peer_at("127.0.0.1", REFUSES);
+	peers[CONNECT_ADDRESSES] = peer_at("127.0.0.1", LISTENS);
+	assert_int_equal(connect_first(peers, COUNT_OF(peers), &terms, &reached, NULL), -1);
+	keep(connect_first(peers + 1, COUNT_OF(peers) - 1, &terms, &reached, NULL));
+}
+
+#define TEST(test) cmocka_unit_test_teardown(test, close_sockets)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_first_that_answers_wins),
+		TEST(a_connection_is_ready_for_a_client),
+		TEST(failures_name_each_address_and_reason),
+		TEST(a_connection_to_itself_is_none),
+		TEST(a_source_is_where_it_comes_from),
+		TEST(a_full_backlog_is_waited_for),
+		TEST(no_more_than_sixteen_addresses_are_tried),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

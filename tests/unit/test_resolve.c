@@ -1,0 +1,112 @@
+// Looking up a name within a time: net/resolve. The resolver is played.
+#include "unit.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/resolve.h"
+
+#define TIMEOUT (20 * NS_PER_S)
+#define SHORT (20 * NS_PER_MS)
+
+static sem_t answer, answered; // the resolver waits for the one and then raises the other
+static _Atomic bool fails;
+
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **found);
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **found)
+{
+	if (strcmp(host, "name.test") != 0 || (hints->ai_flags & AI_NUMERICHOST))
+		return __real_getaddrinfo(host, port, hints, found);
+	while (sem_wait(&answer) != 0)
+		;
+	int status = fails ? EAI_FAIL : __real_getaddrinfo("127.0.0.1", port, hints, found);
+	sem_post(&answered);
+	return status;
+}
+
+static int look_up(uint64_t timeout, int interrupt_fd, struct endpoint *endpoint,
+		   struct error *error)
+{
+	const struct address address = {.host = "name.test", .port = 7};
+	return resolve_within(&address, endpoint, 1, timeout, interrupt_fd, error);
+}
+
+static void an_answer_is_taken(void **state)
+{
+	struct endpoint endpoint;
+	struct error error;
+	char text[ADDRESS_TEXT_SIZE];
+	sem_post(&answer);
+	assert_int_equal(look_up(TIMEOUT, -1, &endpoint, &error), 1);
+	assert_string_equal(endpoint_format(&endpoint, text), "127.0.0.1:7");
+	sem_wait(&answered);
+	fails = true;
+	sem_post(&answer);
+	assert_int_equal(look_up(TIMEOUT, -1, &endpoint, &error), -1);
+	assert_string_equal(error.message, "cannot find host 'name.test': "
+					   "Non-recoverable failure in name resolution");
+	sem_wait(&answered);
+	fails = false;
+}
+
+// The thread that was left to itself can end.
+static void answer_late(void)
+{
+	sem_post(&answer);
+	sem_wait(&answered);
+}
+
+static void no_answer_is_not_waited_for(void **state)
+{
+	struct endpoint endpoint;
+	struct error error;
+	assert_int_equal(look_up(SHORT, -1, &endpoint, &error), -1);
+	assert_string_equal(error.message,
+			    "cannot find host 'name.test': no answer within 20.0 ms");
+	answer_late();
+}
+
+static void an_interrupt_ends_it(void **state)
+{
+	struct endpoint endpoint;
+	struct error error;
+	int interrupt[2];
+	assert_int_equal(pipe2(interrupt, O_CLOEXEC), 0);
+	close(interrupt[1]);
+	assert_int_equal(look_up(CLOCK_NEVER, interrupt[0], &endpoint, &error), -1);
+	assert_string_equal(error.message, "cannot find host 'name.test': interrupted");
+	close(interrupt[0]);
+	answer_late();
+}
+
+static void an_ip_address_asks_nobody(void **state)
+{
+	struct endpoint endpoint;
+	const struct address address = {.host = "::1", .port = 7};
+	char text[ADDRESS_TEXT_SIZE];
+	assert_int_equal(resolve_within(&address, &endpoint, 1, 0, -1, NULL), 1);
+	assert_string_equal(endpoint_format(&endpoint, text), "[::1]:7");
+}
+
+int main(void)
+{
+	sem_init(&answer, 0, 0);
+	sem_init(&answered, 0, 0);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_is_taken),
+		cmocka_unit_test(no_answer_is_not_waited_for),
+		cmocka_unit_test(an_interrupt_ends_it),
+		cmocka_unit_test(an_ip_address_asks_nobody),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
