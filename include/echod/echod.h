@@ -77,6 +77,30 @@ typedef int echod_log_function(void *context, enum echod_log_level level, const 
 ECHOD_API void echod_config_set_log(struct echod_config *config, echod_log_function *function,
 				    void *context);
 
+/* One thing that a line of the log says, for programs: a text of any bytes or, with `text` NULL, a
+ * number. */
+struct echod_log_field {
+	const char *name;
+	const char *text;
+	uint64_t number;
+};
+
+/* A line of the log with its fields. docs/log.md lists the events. */
+struct echod_log_entry {
+	enum echod_log_level level;
+	const char *event;   /* one word, such as "closed" */
+	const char *message; /* the line as echod_log_function gets it */
+	const struct echod_log_field *fields;
+	size_t field_count;
+};
+
+/* As echod_log_function. The entry and all in it live until the function returns. */
+typedef int echod_log_entry_function(void *context, const struct echod_log_entry *entry);
+
+/* The same as echod_config_set_log with the fields; the one that is set last counts. */
+ECHOD_API void echod_config_set_log_entries(struct echod_config *config,
+					    echod_log_entry_function *function, void *context);
+
 /* Frees it; running servers do not need it any more. NULL is allowed. */
 ECHOD_API void echod_config_free(struct echod_config *config);
 

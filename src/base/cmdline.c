@@ -73,15 +73,11 @@ static void print_help(const struct cmdline *cmdline)
 		printf("\n%s\n", cmdline->epilogue);
 }
 
-// Prints one line, whatever control characters the text in it was given with.
-__attribute__((format(printf, 2, 3))) static void complain(const char *program, const char *format,
-							   ...)
+// Prints one line, whatever control characters the message was given with.
+static void print_line(const char *program, const char *message)
 {
 	char line[600];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
+	snprintf(line, sizeof(line), "%s", message);
 	for (char *at = line; *at; at++) {
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
@@ -89,23 +85,40 @@ __attribute__((format(printf, 2, 3))) static void complain(const char *program, 
 	fprintf(stderr, "%s: %s\n", program, line);
 }
 
+__attribute__((format(printf, 2, 3))) static void complain(const struct cmdline *cmdline,
+							   const char *format, ...)
+{
+	char message[600];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	if (cmdline->complain)
+		cmdline->complain(cmdline->context, message);
+	else
+		print_line(cmdline->program, message);
+}
+
 int cmdline_fail(const char *program, const struct error *error)
 {
-	complain(program, "%s", error->message);
+	print_line(program, error->message);
 	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 
 static int fail_usage(const struct cmdline *cmdline, const char *what, const char *given)
 {
-	complain(cmdline->program, "%s '%.200s' (see %s --help)", what, given, cmdline->program);
+	complain(cmdline, "%s '%.200s' (see %s --help)", what, given, cmdline->program);
 	return EXIT_USAGE;
 }
 
-// Builds what getopt_long wants from the table: `shorts` as ":l:w:" and the long options.
-static void build_getopt(const struct cmdline *cmdline, char *shorts, struct option *longs)
+// Builds what getopt_long wants from the table, `shorts` as ":l:w:" and the long options, and has
+// it begin at the first argument.
+static void begin_getopt(const struct cmdline *cmdline, char *shorts, struct option *longs)
 {
 	size_t count = cmdline->option_count + COMMON_COUNT;
 	ensure(count <= MAX_OPTIONS);
+	opterr = 0;
+	optind = 0; // glibc: start again
 	*shorts++ = ':';
 	for (size_t i = 0; i < count; i++) {
 		const struct cmdline_option *option = option_at(cmdline, i);
@@ -141,9 +154,9 @@ static int take_value(const struct cmdline *cmdline, const struct cmdline_option
 	if (cmdline->take(cmdline->context, option ? option->name : NULL, value, &error) == 0)
 		return -1;
 	if (option)
-		complain(cmdline->program, "--%s: %s", option->name, error.message);
+		complain(cmdline, "--%s: %s", option->name, error.message);
 	else
-		complain(cmdline->program, "%s", error.message);
+		complain(cmdline, "%s", error.message);
 	return error.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 
@@ -187,9 +200,7 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 {
 	char shorts[2 * MAX_OPTIONS + 2];
 	struct option longs[MAX_OPTIONS + 1];
-	build_getopt(cmdline, shorts, longs);
-	opterr = 0;
-	optind = 0; // glibc: start afresh
+	begin_getopt(cmdline, shorts, longs);
 	for (;;) {
 		// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only
 		int code = getopt_long(argc, argv, shorts, longs, NULL);
@@ -205,4 +216,21 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 			return status;
 	}
 	return -1;
+}
+
+const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, const char *name)
+{
+	char shorts[2 * MAX_OPTIONS + 2];
+	struct option longs[MAX_OPTIONS + 1];
+	const char *value = NULL;
+	begin_getopt(cmdline, shorts, longs);
+	for (;;) {
+		// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only
+		int code = getopt_long(argc, argv, shorts, longs, NULL);
+		if (code == -1)
+			return value;
+		const struct cmdline_option *option = find_option(cmdline, code);
+		if (option && strcmp(option->name, name) == 0)
+			value = optarg;
+	}
 }

@@ -35,12 +35,18 @@ struct cmdline {
 	// Takes one option, or, with `name` NULL, one operand. Returns 0, or -1 with `error` saying
 	// what is wrong with the value. `value` lives as long as argv.
 	int (*take)(void *context, const char *name, const char *value, struct error *error);
+	// Prints a line that says what is wrong. NULL: it is `PROGRAM: message` on standard error.
+	void (*complain)(void *context, const char *message);
 	void *context;
 };
 
 // Reads the command line. Returns -1 when the program should go on, else the status to exit with:
 // --help and --version have been printed, or one line has been, saying what is wrong.
 int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
+
+// The value that the long option `name` was last given, or NULL. Looks only: nothing is taken, and
+// what is wrong is passed over.
+const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, const char *name);
 
 // Prints `PROGRAM: message` to standard error and returns the exit status for the error's kind.
 int cmdline_fail(const char *program, const struct error *error);

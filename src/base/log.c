@@ -56,17 +56,23 @@ static void make_printable(char *line)
 	}
 }
 
-void log_write(struct log *log, enum log_level level, const char *format, ...)
+void log_write(struct log *log, enum log_level level, const char *event,
+	       const struct log_field *fields, const char *format, ...)
 {
 	if (!log->sink || !log_wants(log, level))
 		return;
-	char line[512];
+	char message[512];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	make_printable(line);
-	if (!log->sink(log->context, level, line))
+	make_printable(message);
+	struct log_entry entry = {
+		.level = level, .event = event, .message = message, .fields = fields};
+	while (fields && fields[entry.field_count].name)
+		entry.field_count++;
+	ensure(entry.field_count <= LOG_MAX_FIELDS);
+	if (!log->sink(log->context, &entry))
 		atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
 }
 

@@ -18,9 +18,29 @@ enum log_level {
 	LOG_LEVELS,
 };
 
-// Takes one finished line without its newline, printable ASCII only. Called from any thread, must
-// not wait for anybody. Returns false when it had to drop the line.
-typedef bool log_sink(void *context, enum log_level level, const char *line);
+// One thing that an event says, for programs: a text of any bytes or, with `text` NULL, a number.
+struct log_field {
+	const char *name; // NULL: the end of a list
+	const char *text;
+	uint64_t number;
+};
+
+// A list of fields, each as {"peer", .text = peer} or {"workers", .number = 4}.
+#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {.name = NULL}})
+#define LOG_MAX_FIELDS 8
+
+// One line of the log.
+struct log_entry {
+	enum log_level level;
+	const char *event;   // what happened, in a word that stays the same: `closed`
+	const char *message; // the same for people: printable ASCII, no newline
+	const struct log_field *fields;
+	size_t field_count;
+};
+
+// Takes a line. Called from any thread, must not wait for anybody. Returns false when it had to
+// drop the line.
+typedef bool log_sink(void *context, const struct log_entry *entry);
 
 struct log {
 	_Atomic int level; // written by the stats thread (`log LEVEL`), read by all; no data hangs
@@ -30,9 +50,11 @@ struct log {
 	_Atomic uint64_t dropped; // lines that the sink or a limit dropped
 };
 
-// Formats and passes on a line when `level` is wanted. Bytes outside printable ASCII become `?`.
-void log_write(struct log *log, enum log_level level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+// Formats and passes on a line when `level` is wanted. `fields`: LOG_FIELDS, LOG_MAX_FIELDS of them
+// at most, or NULL. Bytes of the message outside printable ASCII become `?`.
+void log_write(struct log *log, enum log_level level, const char *event,
+	       const struct log_field *fields, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
 static inline bool log_wants(const struct log *log, enum log_level level)
 {

@@ -45,21 +45,6 @@ static uint64_t since(uint64_t now, uint64_t then)
 	return now > then ? now - then : 0;
 }
 
-static const char *peer_text(const struct conn_info *info, char *text)
-{
-	if (info->origin.peer.any.sa_family != AF_UNIX)
-		return inet_end_format(&info->origin.peer, text);
-	snprintf(text, ADDRESS_TEXT_SIZE, "unix user %" PRIu32, info->origin.peer_user);
-	return text;
-}
-
-static const char *local_text(const struct conn_info *info, char *text)
-{
-	if (info->origin.local.any.sa_family != AF_UNIX)
-		return inet_end_format(&info->origin.local, text);
-	return info->origin.local_name;
-}
-
 // State and worker are read one after the other: where they disagree, the worker says more.
 static const char *state_name(const struct conn_info *info)
 {
@@ -80,7 +65,7 @@ static void connection_text(const struct conn_info *info, uint64_t now, FILE *ou
 	else
 		snprintf(state, sizeof(state), "%s", state_name(info));
 	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %5s %5s %5s %5s\n", info->id,
-		peer_text(info, peer), local_text(info, local), state,
+		conn_peer_text(&info->origin, peer), conn_local_text(&info->origin, local), state,
 		brief_time(since(now, info->origin.accepted_at), times[0], sizeof(times[0])),
 		brief_time(since(now, info->active_at), times[1], sizeof(times[1])),
 		brief_size(info->bytes_received, sizes[0], sizeof(sizes[0])),
@@ -111,8 +96,8 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 	char text[ADDRESS_TEXT_SIZE];
 	json_t *object = json_object();
 	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
-	json_object_set_new(object, "peer", json_text(peer_text(info, text)));
-	json_object_set_new(object, "local", json_text(local_text(info, text)));
+	json_object_set_new(object, "peer", json_text(conn_peer_text(&info->origin, text)));
+	json_object_set_new(object, "local", json_text(conn_local_text(&info->origin, text)));
 	json_object_set_new(object, "state", json_text(state_name(info)));
 	json_object_set_new(object, "worker",
 			    info->worker ? json_integer((json_int_t)info->worker) : json_null());

@@ -1,8 +1,25 @@
 // A connection. See the header for who owns it.
 #include "echo/conn.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+const char *conn_peer_text(const struct conn_origin *origin, char *text)
+{
+	if (origin->peer.any.sa_family != AF_UNIX)
+		return inet_end_format(&origin->peer, text);
+	snprintf(text, ADDRESS_TEXT_SIZE, "unix user %" PRIu32, origin->peer_user);
+	return text;
+}
+
+const char *conn_local_text(const struct conn_origin *origin, char *text)
+{
+	if (origin->local.any.sa_family != AF_UNIX)
+		return inet_end_format(&origin->local, text);
+	return origin->local_name;
+}
 
 void conn_close_fd(int fd, bool all_echoed)
 {

@@ -22,6 +22,12 @@ struct conn_origin {
 	uint32_t peer_user;	// AF_UNIX: the user id
 };
 
+// Its peer and its own end as people read them: `127.0.0.1:5000`, `unix user 1000`, `unix:/path`.
+// Returns `text`, which has room for ADDRESS_TEXT_SIZE bytes, or a string that lives as long as the
+// server.
+const char *conn_peer_text(const struct conn_origin *origin, char *text);
+const char *conn_local_text(const struct conn_origin *origin, char *text);
+
 struct conn {
 	struct work work; // in the queue
 	uint64_t id;	  // from 1, never used again

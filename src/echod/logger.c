@@ -2,10 +2,10 @@
 #include "echod/logger.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_text.h"
 #include "base/log.h"
 
 void logger_open(struct logger *logger, enum logger_format format)
@@ -30,34 +30,46 @@ static void format_time(char *text, size_t size)
 	snprintf(text + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-// `line` is printable ASCII, so that only these two need an escape.
-static void escape_json(const char *line, char *text, size_t size)
+// What a pipe takes as a whole (PIPE_BUF).
+#define LINE_SIZE 4096
+
+static size_t format_text(const struct echod_log_entry *entry, const char *time, const char *level,
+			  char line[static LINE_SIZE])
 {
-	size_t used = 0;
-	for (; *line && used + 3 < size; line++) {
-		if (*line == '"' || *line == '\\')
-			text[used++] = '\\';
-		text[used++] = *line;
-	}
-	text[used] = '\0';
+	return (size_t)snprintf(line, LINE_SIZE, "%s %-7s %.2000s\n", time, level, entry->message);
 }
 
-int logger_line(void *context, enum echod_log_level level, const char *line)
+// Returns 0 when there is no memory, or no room: part of an object would be none.
+static size_t format_json(const struct echod_log_entry *entry, const char *time, const char *level,
+			  char line[static LINE_SIZE])
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "time", json_text(time));
+	json_object_set_new(object, "level", json_text(level));
+	json_object_set_new(object, "event", json_text(entry->event));
+	json_object_set_new(object, "message", json_text(entry->message));
+	for (size_t i = 0; i < entry->field_count; i++) {
+		const struct echod_log_field *field = &entry->fields[i];
+		json_object_set_new(object, field->name,
+				    field->text ? json_text(field->text)
+						: json_integer((json_int_t)field->number));
+	}
+	size_t length = json_dumpb(object, line, LINE_SIZE - 1, JSON_COMPACT | JSON_ENSURE_ASCII);
+	json_decref(object);
+	if (length == 0 || length > LINE_SIZE - 1)
+		return 0;
+	line[length] = '\n';
+	return length + 1;
+}
+
+int logger_write(void *context, const struct echod_log_entry *entry)
 {
 	const struct logger *logger = context;
-	const char *name = log_level_name((enum log_level)level);
+	const char *level = log_level_name((enum log_level)entry->level);
 	char time[40];
-	char text[1400];
-	char escaped[1100];
+	char line[LINE_SIZE];
 	format_time(time, sizeof(time));
-	int length;
-	if (logger->format == LOGGER_JSON) {
-		escape_json(line, escaped, sizeof(escaped));
-		length = snprintf(text, sizeof(text),
-				  "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"%s\"}\n", time,
-				  name, escaped);
-	} else {
-		length = snprintf(text, sizeof(text), "%s %-7s %s\n", time, name, line);
-	}
-	return output_try(&logger->output, text, (size_t)length) == length;
+	size_t length = logger->format == LOGGER_JSON ? format_json(entry, time, level, line)
+						      : format_text(entry, time, level, line);
+	return length > 0 && output_try(&logger->output, line, length) == (ssize_t)length;
 }

@@ -17,9 +17,9 @@ struct logger {
 void logger_open(struct logger *logger, enum logger_format format);
 void logger_close(struct logger *logger);
 
-// An echod_log_function; `context` is a struct logger. Never waits: a line that standard error does
-// not take at once is dropped. A line goes out in one write(2), so lines of several threads do not
-// mix.
-int logger_line(void *context, enum echod_log_level level, const char *line);
+// An echod_log_entry_function; `context` is a struct logger. Never waits: a line that standard
+// error does not take at once is dropped. A line goes out in one write(2), so lines of several
+// threads do not mix.
+int logger_write(void *context, const struct echod_log_entry *entry);
 
 #endif

@@ -26,7 +26,6 @@
 struct program {
 	struct echod_config *config;
 	bool control_given;
-	enum logger_format log_format;
 	struct logger logger;
 };
 
@@ -34,18 +33,35 @@ static const struct cmdline_option options[] = {
 #define OPTION(letter, name, argument, take, help) {letter, name, argument, help},
 #include "lib/options.def"
 #undef OPTION
-	{0, "log-format", "text|json", "how log lines are written (default text)"},
+	{0, "log-format", "text|json",
+	 "how log lines are written: for people, or as one JSON object with fields each (default "
+	 "text)"},
 };
 
-static int take_log_format(struct program *program, const char *value, struct error *error)
+// Only looks: main has chosen the format, so that it holds for errors in all options.
+static int take_log_format(const char *value, struct error *error)
 {
-	if (strcmp(value, "text") == 0)
-		program->log_format = LOGGER_TEXT;
-	else if (strcmp(value, "json") == 0)
-		program->log_format = LOGGER_JSON;
+	if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)
+		return 0;
+	return error_set(error, ERROR_USAGE, "'%.64s' is neither 'text' nor 'json'", value);
+}
+
+// With --log-format json all of standard error is, an error before the start, too.
+static void complain_json(void *context, const char *message)
+{
+	struct program *program = context;
+	logger_write(&program->logger, &(struct echod_log_entry){.level = ECHOD_LOG_ERROR,
+								 .event = "failed",
+								 .message = message});
+}
+
+static int fail(struct program *program, const char *message)
+{
+	if (program->logger.format == LOGGER_JSON)
+		complain_json(program, message);
 	else
-		return error_set(error, ERROR_USAGE, "'%.64s' is neither 'text' nor 'json'", value);
-	return 0;
+		fprintf(stderr, PROGRAM ": %s\n", message);
+	return EXIT_UNREACHABLE;
 }
 
 static int take(void *context, const char *name, const char *value, struct error *error)
@@ -56,7 +72,7 @@ static int take(void *context, const char *name, const char *value, struct error
 				 "'%.64s' is not allowed: there are only options (see --help)",
 				 value);
 	if (strcmp(name, "log-format") == 0)
-		return take_log_format(program, value, error);
+		return take_log_format(value, error);
 	if (strcmp(name, "control") == 0)
 		program->control_given = true;
 	struct echod_error why;
@@ -135,23 +151,19 @@ static int run(struct program *program)
 {
 	struct error error;
 	if (check_allocator(&error) != 0 || set_default_control(program, &error) != 0)
-		return cmdline_fail(PROGRAM, &error);
+		return fail(program, error.message);
 	raise_descriptor_limit();
 	signals_heed(2);
 	output_hold(true); // whether anybody reads it is not our concern
-	logger_open(&program->logger, program->log_format);
-	echod_config_set_log(program->config, logger_line, &program->logger);
+	echod_config_set_log_entries(program->config, logger_write, &program->logger);
 	struct echod_error why;
 	struct echod *server = echod_start(program->config, &why);
 	if (server) {
 		print_addresses(server);
 		wait_for_end(server);
 		echod_free(server);
-	} else {
-		fprintf(stderr, PROGRAM ": %s\n", why.message);
 	}
-	logger_close(&program->logger);
-	return server ? EXIT_OK : EXIT_UNREACHABLE;
+	return server ? EXIT_OK : fail(program, why.message);
 }
 
 static int start(int argc, char **argv)
@@ -185,9 +197,14 @@ static int start(int argc, char **argv)
 		.take = take,
 		.context = &program,
 	};
+	const char *format = cmdline_value(&cmdline, argc, argv, "log-format");
+	bool json = format && strcmp(format, "json") == 0;
+	logger_open(&program.logger, json ? LOGGER_JSON : LOGGER_TEXT);
+	cmdline.complain = json ? complain_json : NULL;
 	int status = cmdline_read(&cmdline, argc, argv);
 	if (status == -1)
 		status = run(&program);
+	logger_close(&program.logger);
 	echod_config_free(program.config);
 	return status;
 }

@@ -230,6 +230,15 @@ int echod_config_set(struct echod_config *config, const char *name, const char *
 void echod_config_set_log(struct echod_config *config, echod_log_function *function, void *context)
 {
 	config->log_function = function;
+	config->log_entry_function = NULL;
+	config->log_context = context;
+}
+
+void echod_config_set_log_entries(struct echod_config *config, echod_log_entry_function *function,
+				  void *context)
+{
+	config->log_function = NULL;
+	config->log_entry_function = function;
 	config->log_context = context;
 }
 

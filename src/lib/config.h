@@ -14,7 +14,8 @@ struct echod_config {
 	bool listen_given;		      // the default address has been replaced
 	char control_path[ADDRESS_PATH_SIZE]; // empty: none
 	enum log_level log_level;
-	echod_log_function *log_function;
+	echod_log_function *log_function; // one of the two, or none
+	echod_log_entry_function *log_entry_function;
 	void *log_context;
 };
 

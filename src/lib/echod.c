@@ -13,7 +13,8 @@
 
 struct echod {
 	struct log log;
-	echod_log_function *log_function;
+	echod_log_function *log_function; // as in the configuration
+	echod_log_entry_function *log_entry_function;
 	void *log_context;
 	struct server server;
 	bool has_control;
@@ -29,17 +30,39 @@ const char *echod_version(void)
 	return ECHOD_VERSION;
 }
 
-static bool pass_line(void *context, enum log_level level, const char *line)
+static bool pass_line(void *context, const struct log_entry *entry)
 {
 	const struct echod *echod = context;
-	return echod->log_function(echod->log_context, (enum echod_log_level)level, line) != 0;
+	return echod->log_function(echod->log_context, (enum echod_log_level)entry->level,
+				   entry->message) != 0;
+}
+
+static bool pass_entry(void *context, const struct log_entry *entry)
+{
+	const struct echod *echod = context;
+	struct echod_log_field fields[LOG_MAX_FIELDS];
+	for (size_t i = 0; i < entry->field_count; i++) {
+		const struct log_field *field = &entry->fields[i];
+		fields[i] = (struct echod_log_field){field->name, field->text, field->number};
+	}
+	struct echod_log_entry passed = {
+		.level = (enum echod_log_level)entry->level,
+		.event = entry->event,
+		.message = entry->message,
+		.fields = fields,
+		.field_count = entry->field_count,
+	};
+	return echod->log_entry_function(echod->log_context, &passed) != 0;
 }
 
 static void set_up_log(struct echod *echod, const struct echod_config *config)
 {
 	echod->log_function = config->log_function;
+	echod->log_entry_function = config->log_entry_function;
 	echod->log_context = config->log_context;
-	echod->log.sink = config->log_function ? pass_line : NULL;
+	echod->log.sink = config->log_entry_function ? pass_entry
+			  : config->log_function     ? pass_line
+						     : NULL;
 	echod->log.context = echod;
 	atomic_init(&echod->log.level, (int)config->log_level);
 }
@@ -81,11 +104,21 @@ static int assemble(struct echod *echod, const struct echod_config *config, stru
 static void log_started(struct echod *echod)
 {
 	const struct server_config *config = &echod->server.config;
-	log_write(&echod->log, LOG_INFO,
+	const char *control = echod->has_control ? echod->control.path.path : "none";
+	log_write(&echod->log, LOG_INFO, "started",
+		  LOG_FIELDS({"version", .text = ECHOD_VERSION},
+			     {"workers", .number = config->workers},
+			     {"max_connections", .number = config->max_connections},
+			     {"control", .text = control}),
 		  "started: %u worker%s, at most %llu connection%s, control socket %s",
 		  config->workers, log_plural(config->workers),
 		  (unsigned long long)config->max_connections, log_plural(config->max_connections),
-		  echod->has_control ? echod->control.path.path : "none");
+		  control);
+	for (size_t i = 0; i < echod->server.listener_count; i++) {
+		const char *address = echod->server.names[i];
+		log_write(&echod->log, LOG_INFO, "listening",
+			  LOG_FIELDS({"address", .text = address}), "listening on %s", address);
+	}
 }
 
 struct echod *echod_start(const struct echod_config *config, struct echod_error *error)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -25,6 +26,7 @@ enum complaint {
 	COMPLAINT_DESCRIPTORS,
 	COMPLAINT_MEMORY,
 	COMPLAINT_OTHER,
+	COMPLAINT_LIMIT_WAIT,
 	COMPLAINT_LIMIT,
 	COMPLAINT_SOURCE,
 	COMPLAINT_COUNT,
@@ -42,6 +44,21 @@ struct acceptor {
 	size_t quota[SERVER_MAX_LISTENERS];
 };
 
+// How each is told to programs: the event, the reason, and the name of the field that its subject
+// is.
+static const struct {
+	const char *event, *reason, *subject;
+} complaints[COMPLAINT_COUNT] = {
+	[COMPLAINT_ABORTED] = {"accept_failed", "aborted", "error"},
+	[COMPLAINT_NETWORK] = {"accept_failed", "network", "error"},
+	[COMPLAINT_DESCRIPTORS] = {"accept_failed", "descriptors", "error"},
+	[COMPLAINT_MEMORY] = {"accept_failed", "memory", "error"},
+	[COMPLAINT_OTHER] = {"accept_failed", "other", "error"},
+	[COMPLAINT_LIMIT_WAIT] = {"accept_paused", "limit", NULL},
+	[COMPLAINT_LIMIT] = {"rejected", "limit", "peer"},
+	[COMPLAINT_SOURCE] = {"rejected", "source", "peer"},
+};
+
 static void complain(struct acceptor *acceptor, enum complaint complaint, const char *what,
 		     const char *subject)
 {
@@ -49,11 +66,15 @@ static void complain(struct acceptor *acceptor, enum complaint complaint, const 
 	uint64_t suppressed;
 	if (!log_limit_pass(log, &acceptor->limits[complaint], &suppressed))
 		return;
+	char more[64] = "";
 	if (suppressed)
-		log_write(log, LOG_WARNING, "%s%s (and %llu times more since the last line)", what,
-			  subject, (unsigned long long)suppressed);
-	else
-		log_write(log, LOG_WARNING, "%s%s", what, subject);
+		snprintf(more, sizeof(more), " (and %llu times more since the last line)",
+			 (unsigned long long)suppressed);
+	log_write(log, LOG_WARNING, complaints[complaint].event,
+		  LOG_FIELDS({"reason", .text = complaints[complaint].reason},
+			     {"suppressed", .number = suppressed},
+			     {complaints[complaint].subject, .text = subject}),
+		  "%s%s%s", what, subject, more);
 }
 
 struct failure {
@@ -149,6 +170,21 @@ static void reject(struct acceptor *acceptor, int fd, enum counter counter,
 	complain(acceptor, complaint, what, subject);
 }
 
+static void log_accepted(struct log *log, uint64_t id, const struct conn_origin *origin)
+{
+	char peer[ADDRESS_TEXT_SIZE];
+	char local[ADDRESS_TEXT_SIZE];
+	if (!log_wants(log, LOG_DEBUG))
+		return;
+	conn_peer_text(origin, peer);
+	log_write(log, LOG_DEBUG, "accepted",
+		  LOG_FIELDS({"connection", .number = id}, {"peer", .text = peer},
+			     {"local", .text = conn_local_text(origin, local)},
+			     {"listener", .text = origin->local_name}),
+		  "connection %llu from %s accepted on %s", (unsigned long long)id, peer,
+		  origin->local_name);
+}
+
 // Hands an accepted connection to the pool, or turns it away.
 static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 {
@@ -157,22 +193,19 @@ static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 	if (!admission_has_room(&server->admission)) {
 		reject(acceptor, origin->fd, COUNTER_connections_rejected_limit, COMPLAINT_LIMIT,
 		       "at --max-connections, reset a connection from ",
-		       inet_end_format(&origin->peer, text));
+		       conn_peer_text(origin, text));
 		return;
 	}
 	if (!admission_enter(&server->admission, origin)) {
 		reject(acceptor, origin->fd, COUNTER_connections_rejected_source, COMPLAINT_SOURCE,
 		       "at --max-per-source, reset a connection from ",
-		       inet_end_format(&origin->peer, text));
+		       conn_peer_text(origin, text));
 		return;
 	}
 	if (origin->peer.any.sa_family == AF_UNIX) // others have it from their listener
 		server_set_patience(server, origin->fd);
 	struct conn *conn = conn_table_add(&server->conns, origin);
-	if (log_wants(server->log, LOG_DEBUG))
-		log_write(server->log, LOG_DEBUG, "connection %llu from %s accepted on %s",
-			  (unsigned long long)conn->id, inet_end_format(&origin->peer, text),
-			  origin->local_name);
+	log_accepted(server->log, conn->id, origin);
 	counter_add(acceptor->stats, COUNTER_connections_accepted, 1);
 	pool_submit(&server->pool, &conn->work);
 }
@@ -181,7 +214,7 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 {
 	struct server *server = acceptor->server;
 	if (server->config.overload == OVERLOAD_WAIT && !admission_has_room(&server->admission)) {
-		complain(acceptor, COMPLAINT_LIMIT,
+		complain(acceptor, COMPLAINT_LIMIT_WAIT,
 			 "at --max-connections, accepting pauses until one closes", "");
 		pause_begin(&acceptor->pause, PAUSE_LIMIT);
 		return ACCEPT_PAUSE;
@@ -304,8 +337,9 @@ static uint64_t cut_connections(struct server *server)
 	uint64_t left = admission_count(&server->admission);
 	if (left == 0)
 		return 0;
-	log_write(server->log, LOG_WARNING, "time is up: cutting %llu connection%s",
-		  (unsigned long long)left, log_plural(left));
+	log_write(server->log, LOG_WARNING, "cutting", LOG_FIELDS({"connections", .number = left}),
+		  "time is up: cutting %llu connection%s", (unsigned long long)left,
+		  log_plural(left));
 	atomic_store_explicit(&server->cut.now, true, memory_order_release);
 	waker_wake(&server->cut.waker);
 	conn_table_shut_reading(&server->conns);
@@ -322,16 +356,22 @@ static void drain(struct acceptor *acceptor)
 	if (deadline != CLOCK_NEVER)
 		deadline = deadline > now ? deadline - now : 0;
 	uint64_t open = admission_count(&server->admission);
-	log_write(server->log, LOG_INFO, "draining: %llu connection%s open, time left: %s",
-		  (unsigned long long)open, log_plural(open),
-		  units_format_duration(deadline, left, sizeof(left)));
+	log_write(server->log, LOG_INFO, "draining",
+		  LOG_FIELDS({"connections", .number = open},
+			     {deadline == CLOCK_NEVER ? NULL : "time_left_ms",
+			      .number = deadline / NS_PER_MS}),
+		  "draining: %llu connection%s open, time left: %s", (unsigned long long)open,
+		  log_plural(open), units_format_duration(deadline, left, sizeof(left)));
 	finish_accepting(acceptor);
 	wait_for_connections(server, false);
 	uint64_t cut = cut_connections(server);
 	uint64_t accepted = atomic_load_explicit(
 		&acceptor->stats->counter[COUNTER_connections_accepted], memory_order_relaxed);
-	log_write(server->log, LOG_INFO, "stopped: %llu connection%s accepted, %llu cut",
-		  (unsigned long long)accepted, log_plural(accepted), (unsigned long long)cut);
+	log_write(server->log, LOG_INFO, "stopped",
+		  LOG_FIELDS({"connections_accepted", .number = accepted},
+			     {"connections_cut", .number = cut}),
+		  "stopped: %llu connection%s accepted, %llu cut", (unsigned long long)accepted,
+		  log_plural(accepted), (unsigned long long)cut);
 }
 
 void *acceptor_run(void *argument)

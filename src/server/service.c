@@ -28,6 +28,25 @@ static void service_leave(struct work *work, void *context)
 	atomic_store_explicit(&conn_of(work)->worker, 0, memory_order_relaxed);
 }
 
+static void log_closed(struct log *log, uint64_t id, const struct conn_origin *origin,
+		       enum close_reason reason, uint64_t received, uint64_t sent)
+{
+	char peer[ADDRESS_TEXT_SIZE];
+	char local[ADDRESS_TEXT_SIZE];
+	if (!log_wants(log, LOG_DEBUG))
+		return;
+	log_write(log, LOG_DEBUG, "closed",
+		  LOG_FIELDS({"connection", .number = id},
+			     {"peer", .text = conn_peer_text(origin, peer)},
+			     {"local", .text = conn_local_text(origin, local)},
+			     {"reason", .text = close_reason_name(reason)},
+			     {"bytes_received", .number = received},
+			     {"bytes_sent", .number = sent}),
+		  "connection %llu closed (%s): %llu bytes received, %llu sent",
+		  (unsigned long long)id, close_reason_name(reason), (unsigned long long)received,
+		  (unsigned long long)sent);
+}
+
 static void service_close(struct work *work, enum close_reason reason, struct worker *worker,
 			  void *context)
 {
@@ -45,10 +64,7 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 	if (received == 0)
 		counter_add(worker->stats, COUNTER_connections_silent, 1);
 	counter_add(worker->stats, close_reason_counter(reason), 1);
-	log_write(server->log, LOG_DEBUG,
-		  "connection %llu closed (%s): %llu bytes received, %llu sent",
-		  (unsigned long long)id, close_reason_name(reason), (unsigned long long)received,
-		  (unsigned long long)sent);
+	log_closed(server->log, id, &origin, reason, received, sent);
 	admission_leave(&server->admission, &origin);
 }
 

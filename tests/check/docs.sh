@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The documents say what the programs do: the counters, echod's options, and links that lead somewhere.
+# The documents say what the programs do: the counters, the log's events, echod's options, and links that lead somewhere.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -23,6 +23,15 @@ described=$(sed -nE "s/^\\| *\`[^|]*($option)[^|]*\|.*/\\1/p" README.md) || true
 [[ -n $listed ]] || problem "echod --help lists no options"
 same "$listed" "$described"$'\n--help\n--version' \
 	"echod --help (<) and the table of options in README.md (>) differ:"
+
+# An event's row in docs/log.md begins with | `its_name` |.
+logged=$(
+	cat src/*/*.c | tr '\n' ' ' |
+		grep -oE '(log_write\([^"{]*|\[COMPLAINT_[A-Z_]+\] = \{|\.event = )"[a-z_]+"' | grep -oE '[a-z_]+"$' | tr -d '"'
+)
+described=$(sed -nE "s/^\\| *\`([a-z_]+)\` *\\|.*/\\1/p" docs/log.md) || true
+[[ -n $logged ]] || problem "src logs no event"
+same "$logged" "$described" "the events in src (<) and the table in docs/log.md (>) differ:"
 
 links=0
 while IFS=: read -r file target; do

@@ -9,7 +9,7 @@ while read -r file; do
 	files=$((files + 1))
 	while read -r line; do
 		problem "$file:$line"
-	done < <(grep -nE "%[-+ #0-9.*]*l?[aefgAEFG]\\b|%[-+ #0.*]*'|\\b(strtod|strtof|atof)\\(" "$file")
+	done < <(grep -nE "%[-+ #0-9.*]*l?[aefgAEFG]\\b|%[-+ #0-9.*]*'[-+ #0-9.*]*[a-z]|\\b(strtod|strtof|atof)\\(" "$file")
 done < <(find src -name '*.[ch]' -o -name '*.def')
 for program in echod echoctl echocat echoload; do
 	symbols=$(nm -D "$build/bin/$program") || problem "cannot read the symbols of $program"

@@ -184,21 +184,89 @@ static void test_text_lines(void **state)
 		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
 }
 
+// Each line of `text` is one JSON object with what all have. Calls `look` with each (may be NULL).
+static void expect_json_lines(const char *line, void (*look)(const json_t *entry))
+{
+	static const char *const strings[] = {"time", "level", "event", "message"};
+	process_count_lines(line);
+	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
+		json_t *json = json_loadb(line, (size_t)(end - line), JSON_REJECT_DUPLICATES, NULL);
+		if (!json)
+			fail_msg("not JSON: %.*s", (int)(end - line), line);
+		for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+			assert_true(json_is_string(json_object_get(json, strings[i])));
+		if (look)
+			look(json);
+		json_decref(json);
+	}
+}
+
+static const struct {
+	const char *event, *strings[3], *numbers[3];
+} events[] = {
+	{"started", {"version", "control"}, {"workers", "max_connections"}},
+	{"listening", {"address"}, {NULL}},
+	{"accepted", {"peer", "local", "listener"}, {"connection"}},
+	{"closed", {"peer", "local", "reason"}, {"connection", "bytes_received", "bytes_sent"}},
+	{"draining", {NULL}, {"connections", "time_left_ms"}},
+	{"stopped", {NULL}, {"connections_accepted", "connections_cut"}},
+};
+#define EVENTS (sizeof(events) / sizeof(events[0]))
+
+static unsigned seen[EVENTS];
+
+static void look_for_fields(const json_t *entry)
+{
+	const char *event = json_string_value(json_object_get(entry, "event"));
+	for (size_t i = 0; i < EVENTS; i++) {
+		if (strcmp(event, events[i].event) != 0)
+			continue;
+		seen[i]++;
+		for (int field = 0; field < 3; field++) {
+			const char *string = events[i].strings[field];
+			const char *number = events[i].numbers[field];
+			assert_true(!string || json_is_string(json_object_get(entry, string)));
+			assert_true(!number || json_is_integer(json_object_get(entry, number)));
+		}
+		return;
+	}
+	fail_msg("an event that is not in the list: %s", event);
+}
+
 static void test_json_lines(void **state)
 {
 	(void)state;
 	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json", NULL);
 	cause_log_lines(daemon);
-	const char *line = process_errors(daemon->process, NULL);
-	assert_true(process_count_lines(line) > 20);
-	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
-		json_t *json = json_loadb(line, (size_t)(end - line), 0, NULL);
-		if (!json)
-			fail_msg("not JSON: %.*s", (int)(end - line), line);
-		assert_true(json_is_string(json_object_get(json, "time")));
-		assert_true(json_is_string(json_object_get(json, "level")));
-		assert_true(json_is_string(json_object_get(json, "message")));
-		json_decref(json);
+	expect_json_lines(process_errors(daemon->process, NULL), look_for_fields);
+	for (size_t i = 0; i < EVENTS; i++)
+		assert_int_equal(seen[i], i == 2 || i == 3 ? 10 : 1);
+}
+
+// What ends it before it is a server is JSON, too, wherever the format stands.
+static void test_json_errors(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *arguments[6];
+		int status;
+	} cases[] = {
+		{{"--listen", "nonsense", "--log-format", "json"}, 2},
+		{{"--workers=0", "--log-format=json"}, 2},
+		{{"--log-f", "json", "--no-such-option"}, 2},
+		{{"--log-format", "json", "--listen"}, 2},
+		{{"--log-format", "json", "operand \x01\xff\"\\"}, 2},
+		{{"--log-format", "json", "--listen", "unix:/nowhere/\xe9\""}, 3},
+		{{"--log-format", "json", "--control", "/nowhere/c"}, 3},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *arguments[8] = {ECHOD_PROGRAM};
+		struct process *process;
+		memcpy(arguments + 1, cases[i].arguments, sizeof(cases[i].arguments));
+		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		assert_int_equal(status, cases[i].status);
+		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
+		expect_json_lines(process_errors(process, NULL), NULL);
 	}
 }
 
@@ -228,6 +296,7 @@ int main(void)
 		daemon_test(test_started_without_standard_streams),
 		daemon_test(test_text_lines),
 		daemon_test(test_json_lines),
+		daemon_test(test_json_errors),
 		daemon_test(test_what_is_said_at_info),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,10 @@
 #include "base/clock.h"
 #include "unit.h"
 
-static bool count_line(void *context, enum log_level level, const char *line)
+static bool count_line(void *context, const struct log_entry *entry)
 {
 	struct inside *inside = context;
-	(void)level;
-	(void)line;
+	(void)entry;
 	atomic_fetch_add(&inside->lines, 1);
 	return true;
 }

@@ -295,11 +295,20 @@ static int take_line(void *context, enum echod_log_level level, const char *line
 	return 1;
 }
 
+static int take_entry(void *context, const struct echod_log_entry *entry)
+{
+	return 1;
+}
+
 static void the_log_goes_where_it_is_told(void **state)
 {
 	echod_config_set_log(config, take_line, &config);
 	assert_ptr_equal(config->log_function, take_line);
 	assert_ptr_equal(config->log_context, &config);
+	echod_config_set_log_entries(config, take_entry, NULL);
+	assert_ptr_equal(config->log_entry_function, take_entry);
+	assert_null(config->log_function);
+	assert_null(config->log_context);
 }
 
 int main(void)

@@ -306,49 +306,6 @@ static void too_many_connections_are_said(void **state)
 	expect_no_start("the limit of open descriptors is too low: 1048576 connections take ");
 }
 
-struct lines {
-	pthread_mutex_t lock;
-	char text[4096];
-};
-
-static int keep_line(void *context, enum echod_log_level level, const char *line)
-{
-	struct lines *lines = context;
-	pthread_mutex_lock(&lines->lock);
-	size_t used = strlen(lines->text);
-	snprintf(lines->text + used, sizeof(lines->text) - used, "%d %s\n", (int)level, line);
-	pthread_mutex_unlock(&lines->lock);
-	return strstr(line, "draining") == NULL; // drops that one
-}
-
-static void the_log_tells_of_its_life(void **state)
-{
-	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
-	set("listen", "127.0.0.1:0");
-	set("log-level", "debug");
-	echod_config_set_log(config, keep_line, &lines);
-	struct echod *server = start();
-	int client = peer_connect(echod_address(server, 0));
-	peer_ping(client);
-	peer_close(client);
-	wait_until(counter(server, "connections_closed_peer") == 1);
-	echod_drain(server, -1);
-	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
-	assert_int_equal(counter(server, "log_lines_dropped"), 1);
-	echod_free(server);
-	static const char *const parts[] = {
-		"2 started: 2 workers, at most 50 connections, control socket none\n",
-		"3 connection 1 from 127.0.0.1:",
-		"3 connection 1 closed (peer): 64 bytes received, 64 sent\n",
-		"2 draining: ",
-		"2 stopped: 1 connection accepted, 0 cut\n",
-	};
-	for (size_t i = 0; i < COUNT_OF(parts); i++) { // of several threads, so in any order
-		if (!strstr(lines.text, parts[i]))
-			fail_msg("no '%s' in '%s'", parts[i], lines.text);
-	}
-}
-
 // A server a round, as a test suite would use it; what one round leaves, 50 show.
 static void it_can_be_started_again_and_again(void **state)
 {
@@ -386,7 +343,6 @@ int main(void)
 		ECHOD(a_file_in_the_way_is_said_and_left_alone),
 		ECHOD(a_host_that_is_not_there_is_said),
 		ECHOD(too_many_connections_are_said),
-		ECHOD(the_log_tells_of_its_life),
 		ECHOD(it_can_be_started_again_and_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,16 +23,20 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 struct heard {
 	int lines;
 	enum log_level level;
+	char event[32];
 	char last[1024];
+	size_t fields;
 	bool full; // the sink drops what it gets
 };
 
-static bool hear(void *context, enum log_level level, const char *line)
+static bool hear(void *context, const struct log_entry *entry)
 {
 	struct heard *heard = context;
 	heard->lines++;
-	heard->level = level;
-	snprintf(heard->last, sizeof(heard->last), "%s", line);
+	heard->level = entry->level;
+	heard->fields = entry->field_count;
+	snprintf(heard->event, sizeof(heard->event), "%s", entry->event);
+	snprintf(heard->last, sizeof(heard->last), "%s", entry->message);
 	return !heard->full;
 }
 
@@ -48,7 +52,7 @@ static void passes_what_the_level_wants(void **state)
 		struct log log = {.level = wanted, .sink = hear, .context = &heard};
 		for (int level = LOG_ERROR; level < LOG_LEVELS; level++) {
 			assert_int_equal(log_wants(&log, (enum log_level)level), level <= wanted);
-			log_write(&log, (enum log_level)level, "at %d", level);
+			log_write(&log, (enum log_level)level, "tried", NULL, "at %d", level);
 		}
 		assert_int_equal(heard.lines, wanted + 1);
 		assert_int_equal(heard.level, wanted);
@@ -60,9 +64,9 @@ static void the_level_may_change(void **state)
 {
 	struct heard heard = {0};
 	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_DEBUG, "unwanted");
+	log_write(&log, LOG_DEBUG, "tried", NULL, "unwanted");
 	atomic_store(&log.level, LOG_DEBUG);
-	log_write(&log, LOG_DEBUG, "wanted");
+	log_write(&log, LOG_DEBUG, "tried", NULL, "wanted");
 	assert_int_equal(heard.lines, 1);
 	assert_string_equal(heard.last, "wanted");
 }
@@ -70,7 +74,7 @@ static void the_level_may_change(void **state)
 static void without_a_sink_nothing_happens(void **state)
 {
 	struct log log = {.level = LOG_DEBUG};
-	log_write(&log, LOG_ERROR, "nobody hears this");
+	log_write(&log, LOG_ERROR, "tried", NULL, "nobody hears this");
 	assert_int_equal(dropped(&log), 0);
 }
 
@@ -78,9 +82,9 @@ static void what_the_sink_drops_is_counted(void **state)
 {
 	struct heard heard = {.full = true};
 	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_INFO, "one");
-	log_write(&log, LOG_INFO, "two");
-	log_write(&log, LOG_DEBUG, "not wanted, so not dropped");
+	log_write(&log, LOG_INFO, "tried", NULL, "one");
+	log_write(&log, LOG_INFO, "tried", NULL, "two");
+	log_write(&log, LOG_DEBUG, "tried", NULL, "not wanted, so not dropped");
 	assert_int_equal(dropped(&log), 2);
 }
 
@@ -88,10 +92,25 @@ static void a_line_is_printable_ascii(void **state)
 {
 	struct heard heard = {0};
 	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_INFO, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
+	log_write(&log, LOG_INFO, "tried", NULL, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
 	assert_string_equal(heard.last, "a?b?c?[1m??? \\x0A ~");
-	log_write(&log, LOG_INFO, "%02000d", 1);
+	log_write(&log, LOG_INFO, "tried", NULL, "%02000d", 1);
 	assert_in_range(strlen(heard.last), 500, 600);
+}
+
+static void an_entry_has_its_event_and_its_fields(void **state)
+{
+	struct heard heard = {0};
+	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, LOG_INFO, "first", NULL, "no fields");
+	assert_string_equal(heard.event, "first");
+	assert_int_equal(heard.fields, 0);
+	log_write(&log, LOG_INFO, "second",
+		  LOG_FIELDS({"peer", .text = "\xE9"}, {"connection", .number = 7}), "two fields");
+	assert_string_equal(heard.event, "second");
+	assert_int_equal(heard.fields, 2);
+	log_write(&log, LOG_INFO, "third", LOG_FIELDS({"connection", .number = 7}, {NULL}), "one");
+	assert_int_equal(heard.fields, 1);
 }
 
 static void level_names_go_both_ways(void **state)
@@ -167,6 +186,7 @@ int main(void)
 		cmocka_unit_test(without_a_sink_nothing_happens),
 		cmocka_unit_test(what_the_sink_drops_is_counted),
 		cmocka_unit_test(a_line_is_printable_ascii),
+		cmocka_unit_test(an_entry_has_its_event_and_its_fields),
 		cmocka_unit_test(level_names_go_both_ways),
 		cmocka_unit_test(escape_leaves_printable_ascii),
 		cmocka_unit_test(escape_is_cut_off_between_characters),

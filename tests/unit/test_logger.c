@@ -46,14 +46,20 @@ static int finish(void **state)
 
 #define LOGGER(test) cmocka_unit_test_setup_teardown(test, begin, finish)
 
-// Writes one line to a new logger on the pipe and returns what arrives.
-static const char *logged(enum logger_format format, enum echod_log_level level, const char *line)
+static int write_line(struct logger *logger, enum echod_log_level level, const char *line)
+{
+	return logger_write(logger, &(struct echod_log_entry){
+					    .level = level, .event = "tried", .message = line});
+}
+
+// Writes one entry to a new logger on the pipe and returns what arrives.
+static const char *logged_entry(enum logger_format format, const struct echod_log_entry *entry)
 {
 	static char text[4096];
 	struct logger logger;
 	stderr_to(pipe_fds[1]);
 	logger_open(&logger, format);
-	assert_int_equal(logger_line(&logger, level, line), 1);
+	assert_int_equal(logger_write(&logger, entry), 1);
 	logger_close(&logger);
 	stderr_to(kept_stderr);
 	ssize_t length = read(pipe_fds[0], text, sizeof(text) - 1);
@@ -61,6 +67,12 @@ static const char *logged(enum logger_format format, enum echod_log_level level,
 	text[length - 1] = '\0';
 	assert_null(strchr(text, '\n'));
 	return text;
+}
+
+static const char *logged(enum logger_format format, enum echod_log_level level, const char *line)
+{
+	return logged_entry(format, &(struct echod_log_entry){
+					    .level = level, .event = "tried", .message = line});
 }
 
 static void expect_match(const char *text, const char *pattern)
@@ -106,7 +118,8 @@ static void json_is_an_object_a_line(void **state)
 		const char *text = logged(LOGGER_JSON, ECHOD_LOG_WARNING, lines[i]);
 		json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 		assert_non_null(object);
-		assert_int_equal(json_object_size(object), 3);
+		assert_int_equal(json_object_size(object), 4);
+		assert_string_equal(json_string_value(json_object_get(object, "event")), "tried");
 		assert_string_equal(json_string_value(json_object_get(object, "message")),
 				    lines[i]);
 		assert_string_equal(json_string_value(json_object_get(object, "level")), "warning");
@@ -115,11 +128,62 @@ static void json_is_an_object_a_line(void **state)
 	}
 }
 
+// Whatever bytes a path or a host brings along: the line is one object, with all of its fields.
+static void json_has_the_fields(void **state)
+{
+	static const struct {
+		const char *given, *wanted;
+	} cases[] = {
+		{"127.0.0.1:5000", "127.0.0.1:5000"}, {"", ""},
+		{"unix:/a\"b\\c", "unix:/a\"b\\c"},   {"\x01\n\x1b\x7f", "\x01\n\x1b\x7f"},
+		{"caf\xc3\xa9", "caf\xc3\xa9"},	      {"caf\xe9", "caf\\xE9"},
+	};
+	char longest[512];
+	memset(longest, '"', 511);
+	longest[511] = '\0';
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const struct echod_log_field fields[] = {
+			{"connection", NULL, UINT64_C(1) << 53},
+			{"peer", cases[i].given, 0},
+		};
+		const char *text = logged_entry(
+			LOGGER_JSON, &(struct echod_log_entry){ECHOD_LOG_DEBUG, "closed", longest,
+							       fields, COUNT_OF(fields)});
+		json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(object);
+		assert_int_equal(json_object_size(object), 6);
+		assert_int_equal(json_integer_value(json_object_get(object, "connection")),
+				 INT64_C(1) << 53);
+		assert_string_equal(json_string_value(json_object_get(object, "peer")),
+				    cases[i].wanted);
+		json_decref(object);
+	}
+}
+
+// Part of an object is none: a line that does not fit is dropped as a whole.
+static void json_that_does_not_fit_is_dropped(void **state)
+{
+	static char long_text[5000];
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	struct logger logger;
+	stderr_to(pipe_fds[1]);
+	logger_open(&logger, LOGGER_JSON);
+	int taken = write_line(&logger, ECHOD_LOG_INFO, long_text);
+	int after = write_line(&logger, ECHOD_LOG_INFO, "x");
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+	char text[8192];
+	ssize_t length = read(pipe_fds[0], text, sizeof(text));
+	assert_int_equal(taken, 0);
+	assert_int_equal(after, 1);
+	assert_in_range(length, 1, 200);
+}
+
 // Logs until the pipe takes no more; returns how many lines it took.
 static unsigned fill(struct logger *logger)
 {
 	unsigned taken = 0;
-	while (taken < 100000 && logger_line(logger, ECHOD_LOG_INFO, "a line of the log") == 1)
+	while (taken < 100000 && write_line(logger, ECHOD_LOG_INFO, "a line of the log") == 1)
 		taken++;
 	return taken;
 }
@@ -130,11 +194,11 @@ static void a_full_pipe_drops_lines_and_does_not_block(void **state)
 	stderr_to(pipe_fds[1]);
 	logger_open(&logger, LOGGER_TEXT);
 	unsigned taken = fill(&logger);
-	int dropped = logger_line(&logger, ECHOD_LOG_INFO, "one more");
+	int dropped = write_line(&logger, ECHOD_LOG_INFO, "one more");
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
 	char text[8192];
 	ssize_t length = read(pipe_fds[0], text, sizeof(text)); // room again
-	int again = logger_line(&logger, ECHOD_LOG_INFO, "and on");
+	int again = write_line(&logger, ECHOD_LOG_INFO, "and on");
 	logger_close(&logger);
 	stderr_to(kept_stderr);
 	assert_true(taken > 100 && taken < 100000);
@@ -168,7 +232,7 @@ static void a_reader_who_is_gone_costs_the_line_only(void **state)
 	stderr_to(pipe_fds[1]);
 	logger_open(&logger, LOGGER_TEXT);
 	close(pipe_fds[0]);
-	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
+	int taken = write_line(&logger, ECHOD_LOG_INFO, "x");
 	logger_close(&logger);
 	stderr_to(kept_stderr);
 	assert_int_equal(taken, 0);
@@ -180,7 +244,7 @@ static void without_standard_error_lines_are_dropped(void **state)
 	struct logger logger;
 	close(STDERR_FILENO);
 	logger_open(&logger, LOGGER_TEXT);
-	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
+	int taken = write_line(&logger, ECHOD_LOG_INFO, "x");
 	logger_close(&logger);
 	stderr_to(kept_stderr);
 	assert_int_equal(taken, 0);
@@ -196,7 +260,7 @@ static void a_file_is_written_through_the_descriptor_given(void **state)
 	assert_int_equal(write(fd, "before\n", 7), 7);
 	logger_open(&logger, LOGGER_TEXT);
 	int ours = logger.output.fd;
-	int taken = logger_line(&logger, ECHOD_LOG_INFO, "x");
+	int taken = write_line(&logger, ECHOD_LOG_INFO, "x");
 	logger_close(&logger);
 	stderr_to(kept_stderr);
 	char text[200] = "";
@@ -213,7 +277,7 @@ static void *write_lines(void *argument)
 {
 	const char *line = argument;
 	for (int i = 0; i < LINES; i++)
-		logger_line(&shared, ECHOD_LOG_INFO, line);
+		write_line(&shared, ECHOD_LOG_INFO, line);
 	return NULL;
 }
 
@@ -252,6 +316,8 @@ int main(void)
 		LOGGER(text_has_time_level_and_message),
 		LOGGER(the_time_is_that_of_the_clock_in_utc),
 		LOGGER(json_is_an_object_a_line),
+		LOGGER(json_has_the_fields),
+		LOGGER(json_that_does_not_fit_is_dropped),
 		LOGGER(a_full_pipe_drops_lines_and_does_not_block),
 		LOGGER(a_full_socket_drops_lines_and_does_not_block),
 		LOGGER(a_reader_who_is_gone_costs_the_line_only),

@@ -1,0 +1,155 @@
+// The log of a server as a program that embeds it gets it: lib/echod.
+#include "expect.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "echod/echod.h"
+#include "peer.h"
+#include "place.h"
+#include "process.h"
+
+static struct echod_config *config;
+
+static void set(const char *name, const char *value)
+{
+	struct echod_error error;
+	if (echod_config_set(config, name, value, &error) != 0)
+		fail_msg("%s", error.message);
+}
+
+static int prepare(void **state)
+{
+	config = echod_config_new();
+	set("workers", "2");
+	set("max-connections", "50");
+	set("log-level", "debug");
+	return 0;
+}
+
+static int tidy(void **state)
+{
+	echod_config_free(config);
+	place_remove();
+	return 0;
+}
+
+// A server lives: one client comes, is echoed and goes; then it drains. Returns how many lines were
+// dropped.
+static uint64_t live(void)
+{
+	struct echod_error error;
+	struct echod *server = echod_start(config, &error);
+	if (!server)
+		fail_msg("%s", error.message);
+	int client = peer_connect(echod_address(server, 0));
+	peer_ping(client);
+	peer_close(client);
+	echod_drain(server, 60000);
+	assert_int_equal(echod_wait(server, (int)(PATIENCE / NS_PER_MS)), 1);
+	uint64_t dropped = UINT64_MAX;
+	struct echod_snapshot *snapshot = echod_snapshot_take(server);
+	assert_int_equal(echod_snapshot_get(snapshot, "log_lines_dropped", &dropped), 0);
+	echod_snapshot_free(snapshot);
+	echod_free(server);
+	return dropped;
+}
+
+struct lines {
+	pthread_mutex_t lock;
+	char text[4096];
+};
+
+// Of several threads, so in any order.
+static void expect_parts(const struct lines *lines, const char *const *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!strstr(lines->text, parts[i]))
+			fail_msg("no '%s' in '%s'", parts[i], lines->text);
+	}
+}
+
+static int keep_line(void *context, enum echod_log_level level, const char *line)
+{
+	struct lines *lines = context;
+	pthread_mutex_lock(&lines->lock);
+	size_t used = strlen(lines->text);
+	snprintf(lines->text + used, sizeof(lines->text) - used, "%d %s\n", (int)level, line);
+	pthread_mutex_unlock(&lines->lock);
+	return strstr(line, "draining") == NULL; // drops that one
+}
+
+static void the_log_tells_of_its_life(void **state)
+{
+	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	set("listen", "127.0.0.1:0");
+	echod_config_set_log(config, keep_line, &lines);
+	assert_int_equal(live(), 1);
+	static const char *const parts[] = {
+		"2 started: 2 workers, at most 50 connections, control socket none\n",
+		"2 listening on 127.0.0.1:",
+		"3 connection 1 from 127.0.0.1:",
+		"3 connection 1 closed (peer): 64 bytes received, 64 sent\n",
+		"2 draining: ",
+		"2 stopped: 1 connection accepted, 0 cut\n",
+	};
+	expect_parts(&lines, parts, COUNT_OF(parts));
+}
+
+// As `event name=value ...` each.
+static int keep_entry(void *context, const struct echod_log_entry *entry)
+{
+	struct lines *lines = context;
+	pthread_mutex_lock(&lines->lock);
+	size_t used = strlen(lines->text);
+	used += (size_t)snprintf(lines->text + used, sizeof(lines->text) - used, "%s",
+				 entry->event);
+	for (size_t i = 0; i < entry->field_count; i++) {
+		const struct echod_log_field *field = &entry->fields[i];
+		char number[24];
+		snprintf(number, sizeof(number), "%ju", (uintmax_t)field->number);
+		used += (size_t)snprintf(lines->text + used, sizeof(lines->text) - used, " %s=%s",
+					 field->name, field->text ? field->text : number);
+	}
+	snprintf(lines->text + used, sizeof(lines->text) - used, "\n");
+	pthread_mutex_unlock(&lines->lock);
+	return 1;
+}
+
+static void the_log_has_fields(void **state)
+{
+	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	char path[128], closed[400], local[160];
+	snprintf(path, sizeof(path), "unix:%s", place_path("s"));
+	set("listen", path);
+	echod_config_set_log_entries(config, keep_entry, &lines);
+	assert_int_equal(live(), 0);
+	snprintf(local, sizeof(local), "listening address=%s\n", path);
+	snprintf(closed, sizeof(closed),
+		 "closed connection=1 peer=unix user %u local=%s reason=peer bytes_received=64 "
+		 "bytes_sent=64\n",
+		 (unsigned)geteuid(), path);
+	const char *const parts[] = {
+		"started version=",
+		" workers=2 max_connections=50 control=none\nlistening",
+		local,
+		"accepted connection=1 peer=unix user ",
+		closed,
+		"draining connections=",
+		" time_left_ms=",
+		"stopped connections_accepted=1 connections_cut=0\n",
+	};
+	expect_parts(&lines, parts, COUNT_OF(parts));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_log_tells_of_its_life, prepare, tidy),
+		cmocka_unit_test_setup_teardown(the_log_has_fields, prepare, tidy),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
