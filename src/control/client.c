@@ -14,9 +14,10 @@
 #include "base/units.h"
 #include "net/address.h"
 
-#define REQUEST_SIZE 1024		// with the newline
-#define HEADER_SIZE 32			// `STATUS LENGTH`, generously
-#define BODY_LIMIT (UINT64_C(32) << 20) // as much as the server lets wait to be read
+#define REQUEST_SIZE 1024		 // with the newline
+#define LINE_SIZE 32			 // `STATUS LENGTH`, generously
+#define PIECE_LIMIT (UINT64_C(32) << 20) // bytes that follow a line
+#define BODY_LIMIT (UINT64_C(1) << 30)	 // of all pieces
 
 // One request on its way.
 struct exchange {
@@ -116,54 +117,87 @@ static int receive(const struct exchange *exchange, char *buffer, size_t length)
 	return 0;
 }
 
-static int fail_header(const struct exchange *exchange, const char *header, size_t length)
+static int fail_line(const struct exchange *exchange, const char *where, const char *line)
 {
-	char printable[4 * HEADER_SIZE + 1];
+	char printable[4 * LINE_SIZE + 1];
 	return error_set(exchange->error, ERROR_SYSTEM,
-			 "what answers at %s is no echod: its reply begins with '%s'",
-			 exchange->path, log_escape(header, length, printable, sizeof(printable)));
+			 "what answers at %s is no echod: its reply %s with '%s'", exchange->path,
+			 where, log_escape(line, strlen(line), printable, sizeof(printable)));
 }
 
-// Byte by byte, so that nothing of the body is taken along.
-static int receive_header(const struct exchange *exchange, struct client_reply *reply)
+// Byte by byte, so that nothing of what follows is taken along. A line that is too long is cut.
+static int receive_line(const struct exchange *exchange, char line[LINE_SIZE + 1])
 {
-	char header[HEADER_SIZE + 1];
 	size_t length = 0;
-	for (; length < HEADER_SIZE; length++) {
-		if (receive(exchange, &header[length], 1) != 0)
+	for (; length < LINE_SIZE; length++) {
+		if (receive(exchange, &line[length], 1) != 0)
 			return -1;
-		if (header[length] == '\n')
+		if (line[length] == '\n')
 			break;
 	}
-	header[length] = '\0';
-	uint64_t status;
-	uint64_t body;
-	if (length < 4 || header[3] != ' ')
-		return fail_header(exchange, header, length);
-	header[3] = '\0';
-	bool valid = units_parse_count(header, 100, 999, &status, NULL) == 0 &&
-		     units_parse_count(&header[4], 0, BODY_LIMIT, &body, NULL) == 0;
-	header[3] = ' ';
-	if (!valid)
-		return fail_header(exchange, header, length);
-	reply->status = (int)status;
-	reply->length = (size_t)body;
+	line[length] = '\0';
 	return 0;
 }
 
-static int receive_reply(const struct exchange *exchange, struct client_reply *reply)
+// Appends `length` bytes to the body, which has room for `*room` and grows if need be.
+static int receive_body(const struct exchange *exchange, struct client_reply *reply, size_t length,
+			size_t *room)
 {
-	if (receive_header(exchange, reply) != 0)
+	size_t needed = reply->length + length + 1;
+	if (needed > *room) {
+		*room = needed < 2 * *room ? 2 * *room : needed;
+		char *body = needed <= BODY_LIMIT ? realloc(reply->body, *room) : NULL;
+		if (!body)
+			return error_set(exchange->error, ERROR_SYSTEM,
+					 "no memory for a reply of %zu bytes or more", needed - 1);
+		reply->body = body;
+	}
+	if (receive(exchange, reply->body + reply->length, length) != 0)
 		return -1;
-	reply->body = malloc(reply->length + 1);
-	if (!reply->body)
-		return error_set(exchange->error, ERROR_SYSTEM,
-				 "no memory for a reply of %zu bytes", reply->length);
+	reply->length += length;
 	reply->body[reply->length] = '\0';
-	if (receive(exchange, reply->body, reply->length) == 0)
-		return 0;
-	client_reply_free(reply);
-	return -1;
+	return 0;
+}
+
+// Each has the time of a reply, so that a long list is not given up while it comes.
+static int receive_pieces(struct exchange *exchange, struct client_reply *reply)
+{
+	char line[LINE_SIZE + 1];
+	uint64_t length = 1;
+	size_t room = 0;
+	while (length > 0) {
+		exchange->deadline = clock_deadline(exchange->timeout);
+		if (receive_line(exchange, line) != 0)
+			return -1;
+		if (units_parse_count(line, 0, PIECE_LIMIT, &length, NULL) != 0)
+			return fail_line(exchange, "goes on", line);
+		if (receive_body(exchange, reply, (size_t)length, &room) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int receive_reply(struct exchange *exchange, struct client_reply *reply)
+{
+	char line[LINE_SIZE + 1] = "";
+	char digits[4] = "";
+	uint64_t status;
+	uint64_t length = 0;
+	size_t room = 0;
+	if (receive_line(exchange, line) != 0)
+		return -1;
+	if (strlen(line) > 4 && line[3] == ' ')
+		memcpy(digits, line, 3);
+	bool in_pieces = strcmp(&line[4], "*") == 0;
+	if (units_parse_count(digits, 100, 999, &status, NULL) != 0 ||
+	    (!in_pieces && units_parse_count(&line[4], 0, PIECE_LIMIT, &length, NULL) != 0))
+		return fail_line(exchange, "begins", line);
+	reply->status = (int)status;
+	int result = in_pieces ? receive_pieces(exchange, reply)
+			       : receive_body(exchange, reply, (size_t)length, &room);
+	if (result != 0)
+		client_reply_free(reply);
+	return result;
 }
 
 int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "control/lists.h"
 #include "control/request.h"
 #include "stats/render.h"
 
@@ -85,28 +84,25 @@ static enum status run_stats(const struct command_context *context, const struct
 }
 
 static enum status run_list(const struct command_context *context, const struct request *request,
-			    void (*text)(struct server *, FILE *), json_t *(*json)(struct server *),
-			    FILE *out)
+			    enum list_subject subject, FILE *out)
 {
 	const char *format = format_of(request);
 	if (format && strcmp(format, "json") != 0)
 		return bad_argument(request, "json", out);
-	if (format)
-		return print_json(json(context->server), out);
-	text(context->server, out);
+	list_begin(context->list, subject, format, out);
 	return STATUS_OK;
 }
 
 static enum status run_connections(const struct command_context *context,
 				   const struct request *request, FILE *out)
 {
-	return run_list(context, request, lists_connections_text, lists_connections_json, out);
+	return run_list(context, request, LIST_CONNECTIONS, out);
 }
 
 static enum status run_workers(const struct command_context *context, const struct request *request,
 			       FILE *out)
 {
-	return run_list(context, request, lists_workers_text, lists_workers_json, out);
+	return run_list(context, request, LIST_WORKERS, out);
 }
 
 static enum status run_log(const struct command_context *context, const struct request *request,

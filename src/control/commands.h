@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "control/lists.h"
 #include "server/server.h"
 #include "stats/rates.h"
 
@@ -24,10 +25,12 @@ struct command_context {
 	struct server *server;
 	const struct rates *rates;
 	struct snapshot *snapshot; // room for one
+	struct list *list;	   // where a command begins a list
 };
 
 // Carries out the request in `line` (which it takes apart; see request_parse for its length and
-// room) and writes the body of the reply to `out`.
+// room) and writes the body of the reply to `out`; of a list the beginning: list_write has the
+// rest.
 enum status command_run(const struct command_context *context, char *line, size_t length,
 			FILE *out);
 

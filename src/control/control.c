@@ -58,15 +58,6 @@ static void take_sample(struct control *control)
 	control->next_sample = control->snapshot.taken + SAMPLE_INTERVAL;
 }
 
-// Bytes of replies that wait to be read, in all sessions.
-static size_t pending_bytes(const struct control *control)
-{
-	size_t pending = 0;
-	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++)
-		pending += control->sessions[i].body_length;
-	return pending;
-}
-
 // Whether something of the client's, a request perhaps, has come that has not been looked at, and
 // the client is there to be answered.
 static bool has_unread(const struct session *session)
@@ -175,7 +166,7 @@ static void serve_sessions(struct control *control, const struct poll_set *set)
 		if (!set->session[i])
 			continue;
 		if (set->session[i]->revents || session_has_work(session))
-			session_step(session, &context, control->stats, pending_bytes(control));
+			session_step(session, &context, control->stats);
 		else if (clock_now() >= session_deadline(session))
 			session_expire(session, control->stats);
 	}

@@ -2,12 +2,21 @@
 #include "control/lists.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 
 #include "base/clock.h"
 #include "base/json_text.h"
 #include "base/units.h"
 
 #define CHUNK 64 // connections copied while their table is locked once
+
+struct list_kind {
+	const char *name; // in JSON
+	void (*write_heading)(FILE *out);
+
+	// Writes the next few rows. Returns whether there may be more.
+	bool (*write_rows)(struct list *list, struct server *server, FILE *out);
+};
 
 // A time in at most five characters.
 static const char *brief_time(uint64_t ns, char *text, size_t size)
@@ -72,18 +81,10 @@ static void connection_text(const struct conn_info *info, uint64_t now, FILE *ou
 		brief_size(info->bytes_sent, sizes[1], sizeof(sizes[1])));
 }
 
-void lists_connections_text(struct server *server, FILE *out)
+static void connections_heading(FILE *out)
 {
 	fprintf(out, "%5s %-21s %-21s %-7s %5s %5s %5s %5s\n", "id", "peer", "local", "state",
 		"age", "idle", "recvd", "sent");
-	struct conn_info infos[CHUNK];
-	uint64_t now = clock_now();
-	for (size_t slot = 0, before = SIZE_MAX; slot != before;) {
-		before = slot;
-		size_t count = conn_table_copy(&server->conns, &slot, infos, CHUNK);
-		for (size_t i = 0; i < count; i++)
-			connection_text(&infos[i], now, out);
-	}
 }
 
 static json_t *seconds_json(uint64_t ns)
@@ -110,68 +111,92 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 	return object;
 }
 
-// An object with the schema's version and an empty list called `name`, which is returned in `list`.
-static json_t *list_object(const char *name, json_t **list)
+static void write_object(struct list *list, json_t *row, FILE *out)
 {
-	json_t *object = json_object();
-	*list = json_array();
-	json_object_set_new(object, "schema", json_integer(1));
-	json_object_set_new(object, name, *list);
-	return object;
+	fputs(list->rows ? ",\n  " : "\n  ", out);
+	list->failed |= json_dumpf(row, out, JSON_REAL_PRECISION(9)) != 0;
+	json_decref(row);
 }
 
-json_t *lists_connections_json(struct server *server)
+static bool write_connections(struct list *list, struct server *server, FILE *out)
 {
-	json_t *list;
-	json_t *object = list_object("connections", &list);
 	struct conn_info infos[CHUNK];
 	uint64_t now = clock_now();
-	for (size_t slot = 0, before = SIZE_MAX; slot != before;) {
-		before = slot;
-		size_t count = conn_table_copy(&server->conns, &slot, infos, CHUNK);
-		for (size_t i = 0; i < count; i++)
-			json_array_append_new(list, connection_json(&infos[i], now));
+	size_t before = list->next;
+	size_t count = conn_table_copy(&server->conns, &list->next, infos, CHUNK);
+	for (size_t i = 0; i < count; i++, list->rows++) {
+		if (list->json)
+			write_object(list, connection_json(&infos[i], now), out);
+		else
+			connection_text(&infos[i], now, out);
 	}
-	return object;
+	return list->next != before;
 }
 
-void lists_workers_text(struct server *server, FILE *out)
+static void workers_heading(FILE *out)
 {
 	fprintf(out, "%-9s %-8s %6s %11s %11s\n", "worker", "state", "for", "connection", "served");
-	uint64_t now = clock_now();
-	for (unsigned i = 0; i < server->config.workers; i++) {
-		struct worker_info info;
-		pool_worker_info(&server->pool, i, &info);
-		char name[16];
-		char time[24];
-		char connection[24] = "-";
-		snprintf(name, sizeof(name), "work-%u", info.id % 10000);
-		if (info.serving)
-			snprintf(connection, sizeof(connection), "%" PRIu64, info.serving);
-		fprintf(out, "%-9s %-8s %6s %11s %11" PRIu64 "\n", name,
-			worker_state_name(info.state),
-			brief_time(since(now, info.since), time, sizeof(time)), connection,
-			info.served);
-	}
 }
 
-json_t *lists_workers_json(struct server *server)
+static void worker_text(const struct worker_info *info, uint64_t now, FILE *out)
 {
-	json_t *list;
-	json_t *object = list_object("workers", &list);
-	uint64_t now = clock_now();
-	for (unsigned i = 0; i < server->config.workers; i++) {
-		struct worker_info info;
-		pool_worker_info(&server->pool, i, &info);
-		json_t *worker = json_object();
-		json_object_set_new(worker, "id", json_integer((json_int_t)info.id));
-		json_object_set_new(worker, "state", json_text(worker_state_name(info.state)));
-		json_object_set_new(worker, "for_seconds", seconds_json(since(now, info.since)));
-		json_object_set_new(worker, "connection",
-				    info.serving ? json_integer((json_int_t)info.serving)
-						 : json_null());
-		json_object_set_new(worker, "served", json_integer((json_int_t)info.served));
-		json_array_append_new(list, worker);
-	}
+	char name[16];
+	char time[24];
+	char connection[24] = "-";
+	snprintf(name, sizeof(name), "work-%u", info->id % 10000);
+	if (info->serving)
+		snprintf(connection, sizeof(connection), "%" PRIu64, info->serving);
+	fprintf(out, "%-9s %-8s %6s %11s %11" PRIu64 "\n", name, worker_state_name(info->state),
+		brief_time(since(now, info->since), time, sizeof(time)), connection, info->served);
+}
+
+static json_t *worker_json(const struct worker_info *info, uint64_t now)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
+	json_object_set_new(object, "state", json_string(worker_state_name(info->state)));
+	json_object_set_new(object, "for_seconds", seconds_json(since(now, info->since)));
+	json_object_set_new(object, "connection",
+			    info->serving ? json_integer((json_int_t)info->serving) : json_null());
+	json_object_set_new(object, "served", json_integer((json_int_t)info->served));
 	return object;
+}
+
+static bool write_workers(struct list *list, struct server *server, FILE *out)
+{
+	uint64_t now = clock_now();
+	size_t count = server->config.workers;
+	for (size_t end = list->next + CHUNK; list->next < end && list->next < count;
+	     list->next++, list->rows++) {
+		struct worker_info info;
+		pool_worker_info(&server->pool, (unsigned)list->next, &info);
+		if (list->json)
+			write_object(list, worker_json(&info, now), out);
+		else
+			worker_text(&info, now, out);
+	}
+	return list->next < count;
+}
+
+static const struct list_kind kinds[] = {
+	[LIST_CONNECTIONS] = {"connections", connections_heading, write_connections},
+	[LIST_WORKERS] = {"workers", workers_heading, write_workers},
+};
+
+void list_begin(struct list *list, enum list_subject subject, bool json, FILE *out)
+{
+	*list = (struct list){.kind = &kinds[subject], .json = json};
+	if (json)
+		fprintf(out, "{\"schema\": 1, \"%s\": [", list->kind->name);
+	else
+		list->kind->write_heading(out);
+}
+
+void list_write(struct list *list, struct server *server, FILE *out)
+{
+	if (list->kind->write_rows(list, server, out))
+		return;
+	if (list->json)
+		fputs("\n]}\n", out);
+	list->kind = NULL;
 }

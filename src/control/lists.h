@@ -1,17 +1,34 @@
-// The lists of connections and of workers, as tables and as JSON. The stats thread only.
+// The lists of connections and of workers, as tables and as JSON. They go out in pieces, so that a
+// list of any length takes the memory of one piece. The stats thread only.
 #ifndef ECHOD_CONTROL_LISTS_H
 #define ECHOD_CONTROL_LISTS_H
 
-#include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "server/server.h"
 
-void lists_connections_text(struct server *server, FILE *out);
-void lists_workers_text(struct server *server, FILE *out);
+enum list_subject { LIST_CONNECTIONS, LIST_WORKERS };
 
-// NULL when memory is short. The caller owns the reference.
-json_t *lists_connections_json(struct server *server);
-json_t *lists_workers_json(struct server *server);
+// A list that has been begun. All zero: none.
+struct list {
+	const struct list_kind *kind; // NULL: there is none, or all of it has been written
+	bool json;
+	bool failed; // memory was short: what was written is of no use
+	size_t next; // the slot or worker to look at
+	size_t rows; // so far
+};
+
+// Writes what stands before the first row.
+void list_begin(struct list *list, enum list_subject subject, bool json, FILE *out);
+
+// Writes the next few rows, and after the last one the end. A connection that is open all the time
+// has one row, and the figures in it are of the moment when it is written.
+void list_write(struct list *list, struct server *server, FILE *out);
+
+static inline bool list_goes_on(const struct list *list)
+{
+	return list->kind != NULL;
+}
 
 #endif

@@ -14,8 +14,8 @@
 #define SILENCE_LIMIT (60 * NS_PER_S)
 #define LINE_LIMIT (5 * NS_PER_S)
 #define READ_LIMIT (5 * NS_PER_S)
-#define PENDING_LIMIT (32UL << 20) // bytes of replies that may wait in all sessions
-#define REQUESTS_A_STEP 16	   // answered before other clients have their turn
+#define PIECE_SIZE (64L << 10) // bytes of a list after which its piece is full
+#define REQUESTS_A_STEP 16     // answered before other clients have their turn
 
 void session_begin(struct session *session, int fd)
 {
@@ -31,6 +31,14 @@ static void drop_reply(struct session *session)
 	session->head_length = session->body_length = session->sent = 0;
 }
 
+// Nothing more is sent, and the session ends.
+static void give_up(struct session *session)
+{
+	drop_reply(session);
+	session->list = (struct list){0};
+	session->closing = true;
+}
+
 void session_end(struct session *session)
 {
 	drop_reply(session);
@@ -38,9 +46,14 @@ void session_end(struct session *session)
 	*session = SESSION_FREE;
 }
 
+static bool has_bytes(const struct session *session)
+{
+	return session->head_length > 0;
+}
+
 bool session_is_idle(const struct session *session)
 {
-	return session->head_length == 0;
+	return !has_bytes(session) && !list_goes_on(&session->list);
 }
 
 bool session_has_work(const struct session *session)
@@ -67,26 +80,28 @@ uint64_t session_deadline(const struct session *session)
 	return session->active_at + SILENCE_LIMIT;
 }
 
-static void set_head(struct session *session, enum status status)
+// Puts a reply in place, or, of a list that goes on after it, the first piece of one.
+static void set_reply(struct session *session, enum status status, char *body, size_t length)
 {
-	session->head_length = (size_t)snprintf(session->head, sizeof(session->head), "%d %zu\n",
-						(int)status, session->body_length);
+	session->body = body;
+	session->body_length = length;
+	session->head_length =
+		(size_t)snprintf(session->head, sizeof(session->head), "%d %s%zu\n", (int)status,
+				 list_goes_on(&session->list) ? "*\n" : "", length);
 	session->sent = 0;
 }
 
 void session_refuse(struct session *session, enum status status, const char *line)
 {
-	drop_reply(session);
-	session->body = strdup(line);
-	session->body_length = session->body ? strlen(line) : 0;
-	session->closing = true;
-	set_head(session, status);
+	give_up(session);
+	char *body = strdup(line);
+	set_reply(session, status, body, body ? strlen(line) : 0);
 }
 
 // Sends what the socket takes. On an error the session is to be closed with nothing more to send.
 static void send_reply(struct session *session)
 {
-	while (!session_is_idle(session)) {
+	while (has_bytes(session)) {
 		size_t in_head =
 			session->sent < session->head_length ? session->sent : session->head_length;
 		size_t in_body = session->sent - in_head;
@@ -101,8 +116,7 @@ static void send_reply(struct session *session)
 		if (count < 0) {
 			if (errno_classify(errno) == ERRNO_TRY_AGAIN)
 				return;
-			session->closing = true;
-			drop_reply(session);
+			give_up(session);
 			return;
 		}
 		session->active_at = clock_now();
@@ -124,29 +138,55 @@ void session_expire(struct session *session, struct thread_stats *stats)
 	session_end(session);
 }
 
+// Writes as much of the list, if there is one, as a piece takes. Returns how long it has become.
+static size_t write_piece(struct list *list, struct server *server, FILE *out)
+{
+	while (list_goes_on(list) && ftell(out) < PIECE_SIZE)
+		list_write(list, server, out);
+	return (size_t)ftell(out);
+}
+
+// Puts the next piece in place: `LENGTH\n` and so many bytes; behind the last one stands `0\n`. A
+// reply that is broken off lacks that.
+static void next_piece(struct session *session, struct server *server)
+{
+	struct list *list = &session->list;
+	size_t length = 0;
+	FILE *out = open_memstream(&session->body, &session->body_length);
+	if (out) {
+		length = write_piece(list, server, out);
+		if (!list_goes_on(list) && length > 0)
+			fputs("0\n", out);
+	}
+	if (!out || fclose(out) != 0 || list->failed)
+		give_up(session);
+	else
+		session->head_length =
+			(size_t)snprintf(session->head, sizeof(session->head), "%zu\n", length);
+}
+
 // Carries out the line at the start of the input and puts the reply in place.
 static void answer(struct session *session, size_t length, const struct command_context *context,
-		   struct thread_stats *stats, size_t pending)
+		   struct thread_stats *stats)
 {
+	struct command_context with_list = *context;
+	with_list.list = &session->list;
 	char *body = NULL;
 	size_t body_length = 0;
 	FILE *out = open_memstream(&body, &body_length);
 	enum status status = STATUS_FAILED;
 	if (out) {
-		status = command_run(context, session->input, length, out);
-		if (fclose(out) != 0)
+		status = command_run(&with_list, session->input, length, out);
+		write_piece(&session->list, context->server, out);
+		if (fclose(out) != 0 || session->list.failed)
 			status = STATUS_FAILED;
 	}
-	session->body = body;
-	session->body_length = body_length;
-	if (pending + body_length > PENDING_LIMIT)
-		status = STATUS_BUSY;
-	if (status == STATUS_FAILED)
+	if (status == STATUS_FAILED) {
+		free(body);
 		session_refuse(session, status, "the server has no memory for the reply\n");
-	else if (status == STATUS_BUSY)
-		session_refuse(session, status, "too many bytes of replies wait to be read\n");
-	else
-		set_head(session, status);
+	} else {
+		set_reply(session, status, body, body_length);
+	}
 	counter_add(stats, COUNTER_control_requests, 1);
 	if (status != STATUS_OK)
 		counter_add(stats, COUNTER_control_errors, 1);
@@ -154,7 +194,7 @@ static void answer(struct session *session, size_t length, const struct command_
 
 // Answers the first complete line of the input, if there is one. Returns whether there was.
 static bool answer_next(struct session *session, const struct command_context *context,
-			struct thread_stats *stats, size_t pending)
+			struct thread_stats *stats)
 {
 	if (!session_has_work(session))
 		return false;
@@ -168,7 +208,7 @@ static bool answer_next(struct session *session, const struct command_context *c
 	}
 	size_t length = newline ? (size_t)(newline - session->input) : session->input_length;
 	size_t used = newline ? length + 1 : length;
-	answer(session, length, context, stats, pending);
+	answer(session, length, context, stats);
 	session->input_length -= used;
 	memmove(session->input, session->input + used, session->input_length);
 	session->line_begun = clock_now();
@@ -196,13 +236,17 @@ static void receive(struct session *session)
 }
 
 void session_step(struct session *session, const struct command_context *context,
-		  struct thread_stats *stats, size_t pending)
+		  struct thread_stats *stats)
 {
 	send_reply(session);
+	if (list_goes_on(&session->list) && !has_bytes(session)) {
+		next_piece(session, context->server);
+		send_reply(session);
+	}
 	if (session_is_idle(session) && !session->closing)
 		receive(session);
 	for (int i = 0; i < REQUESTS_A_STEP && session_is_idle(session) && !session->closing; i++) {
-		if (!answer_next(session, context, stats, pending))
+		if (!answer_next(session, context, stats))
 			break;
 		send_reply(session);
 	}

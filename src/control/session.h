@@ -1,6 +1,6 @@
-// One client of the control socket: its request line so far, and the reply that goes out. Never
-// blocks; one request at a time, the next is looked at when the reply has gone out. The stats
-// thread only.
+// One client of the control socket: its request line so far, and the reply that goes out, a long
+// list in pieces. Never blocks, and keeps one piece at most; one request at a time, the next is
+// looked at when the reply has gone out. The stats thread only.
 #ifndef ECHOD_CONTROL_SESSION_H
 #define ECHOD_CONTROL_SESSION_H
 
@@ -19,11 +19,12 @@ struct session {
 	uint64_t line_begun; // when the line in `input` was begun; clock_now
 	bool input_ended;
 	bool closing;  // to be closed when the reply has gone out
-	char head[32]; // the reply: `STATUS LENGTH\n`, and then the body
+	char head[32]; // of the reply, or of the piece of it that goes out now; then comes the body
 	size_t head_length;
 	char *body; // malloc'd
 	size_t body_length;
-	size_t sent; // bytes of the two that have gone out
+	size_t sent;	  // bytes of the two that have gone out
+	struct list list; // what the next piece is written from
 };
 
 #define SESSION_FREE ((struct session){.fd = -1})
@@ -40,10 +41,10 @@ uint64_t session_deadline(const struct session *session);
 // Closes it, after a word to a client that has not finished its line.
 void session_expire(struct session *session, struct thread_stats *stats);
 
-// Reads, answers, sends, as far as that goes without waiting. `pending` is the sum of the reply
-// bytes that wait in all sessions. Requests and errors are counted in `stats`.
+// Reads, answers, sends, as far as that goes without waiting, and of a list one piece. Requests and
+// errors are counted in `stats`.
 void session_step(struct session *session, const struct command_context *context,
-		  struct thread_stats *stats, size_t pending);
+		  struct thread_stats *stats);
 
 // Puts a reply of one line in place, after which the session closes.
 void session_refuse(struct session *session, enum status status, const char *line);

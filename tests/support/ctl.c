@@ -1,6 +1,7 @@
 // A client of the control protocol. One thread.
 #include "ctl.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "net/address.h"
 #include "peer.h"
 
-#define MAX_BODY (4 << 20)
+#define MAX_BODY ((size_t)256 << 20)
 
 static int try_connect(const char *path)
 {
@@ -46,26 +47,56 @@ void ctl_send(int fd, const char *text)
 	peer_send(fd, text, strlen(text));
 }
 
-int ctl_receive(int fd, char **body)
+static void receive_line(int fd, char *line, size_t size)
 {
-	char line[32];
 	size_t length = 0;
 	do {
-		assert_true(length < sizeof(line) - 1);
+		assert_true(length < size - 1);
 		peer_receive(fd, &line[length], 1);
 	} while (line[length++] != '\n');
 	line[length] = '\0';
-	int status, end = 0;
-	unsigned size;
-	if (sscanf(line, "%3d %u\n%n", &status, &size, &end) != 2 || (size_t)end != length)
-		fail_msg("not a status line: '%s'", line);
-	assert_true(line[3] == ' ' && line[4] >= '0' && line[4] <= '9');
-	assert_true(size > 0 && size <= MAX_BODY);
-	char *text = malloc(size + 1);
+}
+
+// A line with nothing but a number of bytes, or the end of a status line.
+static size_t parse_length(const char *text)
+{
+	unsigned length;
+	int end = 0;
+	if (sscanf(text, "%9u\n%n", &length, &end) != 1 || text[end] || *text < '0' || *text > '9')
+		fail_msg("not a length: '%s'", text);
+	return length;
+}
+
+// Appends so many bytes to `text`, which has `size` already.
+static char *receive_piece(int fd, char *text, size_t size, size_t length)
+{
+	assert_true(size + length <= MAX_BODY);
+	text = realloc(text, size + length + 1);
 	assert_non_null(text);
-	peer_receive(fd, text, size);
-	text[size] = '\0';
-	assert_int_equal(text[size - 1], '\n');
+	peer_receive(fd, text + size, length);
+	text[size + length] = '\0';
+	return text;
+}
+
+int ctl_receive(int fd, char **body)
+{
+	char line[32];
+	receive_line(fd, line, sizeof(line));
+	int status;
+	if (sscanf(line, "%3d ", &status) != 1 || line[3] != ' ')
+		fail_msg("not a status line: '%s'", line);
+	bool in_pieces = strcmp(&line[4], "*\n") == 0;
+	char *text = NULL;
+	size_t size = 0;
+	do {
+		if (in_pieces)
+			receive_line(fd, line, sizeof(line));
+		size_t length = parse_length(in_pieces ? line : &line[4]);
+		in_pieces = in_pieces && length > 0;
+		text = receive_piece(fd, text, size, length);
+		size += length;
+	} while (in_pieces);
+	assert_true(size > 0 && text[size - 1] == '\n');
 	assert_int_equal(strlen(text), size);
 	if (body)
 		*body = text;

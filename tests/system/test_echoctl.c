@@ -1,9 +1,11 @@
 // Scenario: echoctl, from the outside: what it prints where, and with which status it ends.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cmdline.h"
+#include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
@@ -128,12 +130,36 @@ static void test_watch(void **state)
 	assert_int_equal(process_count_lines(process_errors(watch, NULL)), 1);
 }
 
+// As many as the limit of descriptors leaves room for; the list of a crowd comes in pieces.
+static void test_list_of_a_crowd(void **state)
+{
+	(void)state;
+	char listen[128];
+	size_t count = crowd_room(20000, 0);
+	snprintf(listen, sizeof(listen), "unix:%s", place_path("echo"));
+	struct daemon *daemon = daemon_start("--listen", listen, NULL);
+	struct crowd crowd = crowd_connect(daemon, listen, count);
+	struct process *process;
+	int status = ECHOCTL(&process, "-c", daemon->control, "connections");
+	assert_int_equal(process_count_lines(output_of(process, status)), 1 + count);
+	status = ECHOCTL(&process, "-c", daemon->control, "connections", "--json");
+	json_t *json = json_loads(output_of(process, status), JSON_REJECT_DUPLICATES, NULL);
+	const json_t *list = json_object_get(json, "connections");
+	assert_int_equal(json_array_size(list), count);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(json_integer_value(json_object_get(json_array_get(list, i), "id")),
+				 i + 1);
+	json_decref(json);
+	crowd_close(&crowd);
+	daemon_stop(daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_answers),	daemon_test(test_refusals),
 		daemon_test(test_nobody_there), daemon_test(test_stop_and_drain),
-		daemon_test(test_watch),
+		daemon_test(test_watch),	daemon_test(test_list_of_a_crowd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,8 @@ static int end(void **state)
 // Runs the command in `line`; the reply's body is freed by the caller.
 static char *run(const char *line, enum status expected)
 {
-	struct command_context context = {&inside.server, &rates, &snapshot};
+	struct list list = {0};
+	struct command_context context = {&inside.server, &rates, &snapshot, &list};
 	char buffer[REQUEST_MAX_LINE + 1];
 	char *body = NULL;
 	size_t length = 0;
@@ -53,6 +54,9 @@ static char *run(const char *line, enum status expected)
 	assert_non_null(out);
 	strcpy(buffer, line);
 	enum status status = command_run(&context, buffer, strlen(line), out);
+	while (list_goes_on(&list))
+		list_write(&list, &inside.server, out);
+	assert_false(list.failed);
 	assert_int_equal(fclose(out), 0);
 	if (status != expected)
 		fail_msg("'%s': %d, not %d: %s", line, (int)status, (int)expected, body);

@@ -142,6 +142,26 @@ static void a_long_reply_is_taken_whole(void **state)
 	client_reply_free(&reply);
 }
 
+static void a_reply_in_pieces_is_taken_whole(void **state)
+{
+	for (size_t piece = 0; piece < 6; piece++) {
+		struct play what = {.reply = "200 *\n3\nab\n1\n010\n345678901\n0\n",
+				    .piece = piece,
+				    .holds_on = true};
+		struct client_reply reply;
+		assert_int_equal(ask(&what, "connections", PATIENCE_NS, &reply, NULL), 0);
+		assert_int_equal(reply.status, 200);
+		assert_int_equal(reply.length, 14);
+		assert_string_equal(reply.body, "ab\n0345678901\n");
+		client_reply_free(&reply);
+	}
+	struct play empty = {.reply = "200 *\n0\n"};
+	struct client_reply reply;
+	assert_int_equal(ask(&empty, "x", PATIENCE_NS, &reply, NULL), 0);
+	assert_string_equal(reply.body, "");
+	client_reply_free(&reply);
+}
+
 // The server's word arrives although it never read the request.
 static void who_is_turned_away_hears_why(void **state)
 {
@@ -184,6 +204,13 @@ static void what_is_no_reply_is_refused(void **state)
 		{"200 33554433\n", "begins with '200 33554433'"}, // a byte too many
 		{"200 99999999999999999999999\n", "begins with '200 99999999999999999999999'"},
 		{"200 5000000000000000000000000000000000\n", "begins with '200 5000000"},
+		{"200 *5\nabcde", "begins with '200 *5'"},
+		{"* 5\nabcde", "begins with '* 5'"},
+		{"200 *\n5", "broke off before its reply was whole"},
+		{"200 *\n5\nabcde", "broke off before its reply was whole"},
+		{"200 *\n5\nabcde\n0\n", "goes on with ''"},
+		{"200 *\n-1\n", "goes on with '-1'"},
+		{"200 *\n33554433\n", "goes on with '33554433'"},
 		{"", "broke off before its reply was whole"},
 		{"200 5", "broke off before its reply was whole"},
 		{"200 5\nabcd", "broke off before its reply was whole"},
@@ -200,7 +227,7 @@ static void what_is_no_reply_is_refused(void **state)
 
 static void a_silent_server_is_waited_for_so_long(void **state)
 {
-	static const char *const replies[] = {"", "200 5", "200 5\nabcd"};
+	static const char *const replies[] = {"", "200 5", "200 5\nabcd", "200 *\n1\nx"};
 	for (size_t i = 0; i < COUNT_OF(replies); i++) {
 		struct play what = {.reply = replies[i], .holds_on = true};
 		struct client_reply reply;
@@ -277,6 +304,7 @@ int main(void)
 		CLIENT(a_reply_is_taken_whole),
 		CLIENT(a_reply_may_be_empty_or_an_error),
 		CLIENT(a_long_reply_is_taken_whole),
+		CLIENT(a_reply_in_pieces_is_taken_whole),
 		CLIENT(who_is_turned_away_hears_why),
 		CLIENT(what_is_no_reply_is_refused),
 		CLIENT(a_silent_server_is_waited_for_so_long),

@@ -53,7 +53,8 @@ static const struct cmdline_option options[] = {
 	 "root, else in /tmp/echod-UID)"},
 	{'w', "watch", "DUR",
 	 "with stats, connections and workers: ask again every DUR until interrupted"},
-	{'t', "timeout", "DUR", "give up on a reply after DUR, or never (default 5s)"},
+	{'t', "timeout", "DUR",
+	 "give up on a reply, or the next piece of a long list, after DUR, or never (default 5s)"},
 	{0, "json", NULL, "with stats, connections and workers: reply in JSON"},
 	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format"},
 };

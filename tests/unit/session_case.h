@@ -1,0 +1,36 @@
+// One client of the control socket, on a socketpair, for its tests. One thread.
+#ifndef ECHOD_UNIT_SESSION_CASE_H
+#define ECHOD_UNIT_SESSION_CASE_H
+
+#include "control/session.h"
+#include "inside.h"
+#include "unit.h"
+
+#define SESSION_MOST_CONNECTIONS ((size_t)4000) // of the server
+#define SESSION_MOST_BYTES ((size_t)96 << 10)	// that a session may keep
+
+extern struct inside session_server;
+extern struct session session;
+extern int session_client; // the other end
+
+// For all tests of a program.
+int session_start_server(void **state);
+int session_end_server(void **state);
+
+// For each test.
+int session_set_up(void **state);
+int session_tear_down(void **state);
+
+// Steps once, as the stats thread does when poll(2) has returned.
+void session_do_step(void);
+
+// Its time is up.
+void session_do_expire(void);
+
+// The client sends; it receives a reply with `status` that holds `text`.
+void session_say(const char *bytes, size_t length);
+void session_expect_reply(int status, const char *text);
+
+uint64_t session_counted(enum counter counter);
+
+#endif
