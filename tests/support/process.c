@@ -52,13 +52,24 @@ static void place_descriptor(int fd, int target)
 		_exit(126);
 }
 
+// As a program starts in a terminal: a shell ignores SIGINT for what runs in its background. All
+// are blocked until then, so that none is lost meanwhile.
+static void reset_signals(void)
+{
+	sigset_t none;
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 // In the child. Only what is safe after fork.
 _Noreturn static void become(const struct process_spec *spec, const int streams[3], pid_t parent)
 {
 	// The child must not outlive the test, however that ends.
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(126);
-	signal(SIGHUP, SIG_DFL); // ignored, as below nohup, it would stay so
+	reset_signals();
 	for (int i = 0; i < 3; i++)
 		place_descriptor(streams[i], i);
 	for (size_t i = 0; spec->environment && spec->environment[i]; i++)
@@ -94,10 +105,14 @@ struct process *process_start(const struct process_spec *spec)
 			  stream_for(spec->out, &process->out, "stdout"),
 			  stream_for(spec->err, &process->err, "stderr")};
 	pid_t parent = getpid();
+	sigset_t all, ours;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &ours);
 	process->pid = fork();
-	assert_true(process->pid >= 0);
 	if (process->pid == 0)
 		become(spec, streams, parent);
+	pthread_sigmask(SIG_SETMASK, &ours, NULL);
+	assert_true(process->pid >= 0);
 	close(null);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	assert_true(process->pidfd >= 0);
