@@ -6,4 +6,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 files=$(find "$PWD"/{src,tools,tests} -name '*.c')
 compiled=$(sed -n 's/^ *"file": "\(.*\)".*/\1/p' "$build/compile_commands.json")
 same "$files" "$compiled" "C files (<) and what is compiled (>) differ:"
-finish "$(wc -l <<<"$files")" "C files"
+finish "$(wc -w <<<"$compiled")" "C files"

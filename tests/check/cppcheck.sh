@@ -20,4 +20,4 @@ count=$(grep -c '"file":' "$build/compile_commands.json" || true)
 cppcheck --project="$build/compile_commands.json" -j "$(nproc)" --quiet --inline-suppr \
 	--enable=warning,performance,portability,style --library=posix \
 	"${suppressed[@]/#/--suppress=}" --error-exitcode=1 || problem "cppcheck is not content"
-finish "$count" "C files"
+finish "${count:-0}" "C files"

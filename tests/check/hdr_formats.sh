@@ -20,6 +20,7 @@ if ! cmp -s "$here/package-lock.json" "$work/package-lock.json"; then
 	fi
 fi
 
-mapfile -t names < <("$build/tests/check/write_hdr_formats" "$work/files")
+written=$("$build/tests/check/write_hdr_formats" "$work/files")
+read -r -d '' -a names <<<"$written" || true
 (cd "$work" && node "$here/check.js" files "${names[@]}") || problem "hdr-histogram-js does not agree"
 finish "${#names[@]}" "distributions"

@@ -10,11 +10,10 @@ for i in "${!layers[@]}"; do
 	[[ -d src/${layers[i]} ]] || problem "there is no src/${layers[i]}"
 done
 
-last=-1
-for folder in $(sed -n '/^set(sources/,/)/p' src/CMakeLists.txt | grep -oE '[a-z]+/' | tr -d / | uniq); do
-	((${rank[$folder]--1} > last)) || problem "src/CMakeLists.txt: $folder is out of order"
-	last=${rank[$folder]-$last}
-done
+# CMake lists those of the library, which all but the program are, in the same order.
+listed=$(sed -n '/^set(library_sources/,/)/p' src/CMakeLists.txt | grep -oE '[a-z]+/' | tr -d / | uniq) || true
+[[ $listed == "$(printf '%s\n' "${layers[@]:0:${#layers[@]}-1}")" ]] ||
+	problem "src/CMakeLists.txt lists other layers than ${layers[*]}, or in another order: ${listed//$'\n'/ }"
 
 # rank_of INCLUDED: the place of what is included in the list of layers; nothing if it has none.
 rank_of() {

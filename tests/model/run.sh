@@ -15,15 +15,19 @@ problem() {
 
 # check MODEL DEFINES: leaves spin's report in `report`; one that says nothing of errors ends it all.
 check() {
-	local safety=(-DSAFETY) search=() defines
+	local safety=(-DSAFETY) search=() defines define
 	read -ra defines <<<"$2"
+	for define in "${defines[@]%%=*}"; do
+		grep -qw "$define" "$models/$1.pml" || problem "$1 knows nothing of $define"
+	done
 	if [[ $2 == *LIVENESS* ]]; then
 		safety=(-DNFAIR=3)
 		search=(-a -f)
 	fi
 	rm -f "$work"/*
 	cd "$work"
-	spin "${defines[@]/#/-D}" -a "$models/$1.pml" >spin.log 2>&1 || true
+	cp "$models/$1.pml" . # spin gives the name to a shell as it is
+	spin "${defines[@]/#/-D}" -a "$1.pml" >spin.log 2>&1 || true
 	[[ -s pan.c ]] || cat spin.log >&2
 	# What spin wrote is not ours to warn of. 1900 MB at most.
 	gcc -O2 -w -DMEMLIM=1900 "${safety[@]}" -o pan pan.c

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The checks notice: each fails when it finds nothing to look at, and in a copy of the sources in which one place is wrong.
+# shellcheck source=tests/check/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
+
+here=$root/tests/check
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# fails CHECK SOURCE BUILD WHY: with its own words, and not because of a script that is broken.
+fails() {
+	if "$here/$1.sh" "$2" "$3" >"$work/log" 2>&1; then
+		problem "check.$1 does not notice: $4"
+	elif grep -qE '(syntax error|unbound variable|command not found)' "$work/log"; then
+		problem "check.$1 breaks over: $4: $(cat "$work/log")"
+	fi
+}
+
+count=0
+mkdir -p "$work"/nothing/{docs,include/echod,src,tests/check,tools} "$work/unbuilt"
+touch "$work"/nothing/{CMakeLists.txt,README.md,src/CMakeLists.txt,docs/counters.md,docs/library.md}
+for script in "$here"/*.sh; do
+	check=$(basename "$script" .sh)
+	[[ ! $check =~ ^(common|checks)$ ]] || continue
+	count=$((count + 1))
+	fails "$check" "$work/nothing" "$work/unbuilt" "nothing is there"
+done
+
+# CHECK FILE SED: one place that is wrong.
+faults=(
+	"format src/base/error.c s/^\treturn/return/"
+	"layers src/CMakeLists.txt s/set(library_sources/set(sources/"
+	"layers src/CMakeLists.txt s,base/clock.c,server/clock.c,"
+	"layers src/base/error.c 1i#include\"pool/pool.h\""
+	"length src/base/error.c 1{:1;s/^/\n/;/\n\{401\}/!b1}"
+	"docs src/stats/counters.def s/^COUNTER(accept/COUNTER(reject/"
+	"docs src/stats/counters.def s/^[A-Z]/_&/"
+	"docs docs/counters.md s/^|/!/"
+	"docs README.md s/--workers/--walkers/"
+	"docs README.md s,](docs/testing.md),](docs/trying.md),"
+	"numbers src/base/error.c \$achar*number=\"%.2f\";"
+	"server tools/install-deps.sh s/^server=(/&help2man=help2man/"
+	"server CMakePresets.json s/\"ECHOD_TESTS\".*,//"
+	"shellcheck tools/run.sh s/^set.-euo.pipefail//"
+	"shellcheck tools/run.sh \$aecho\\\$root"
+	"symbols include/echod/echod.h s/echod_start(/echod_begin(/"
+	"symbols include/echod/echod.h s/visibility/visible/"
+)
+cp -r CMakeLists.txt CMakePresets.json README.md LICENSE .clang-format .clang-tidy docs include src tests tools "$work/nothing"
+for fault in "${faults[@]}"; do
+	count=$((count + 1))
+	read -r check file edit <<<"$fault"
+	cp -p "$work/nothing/$file" "$work/whole"
+	sed -i "$edit" "$work/nothing/$file"
+	! cmp -s "$work/nothing/$file" "$work/whole" || problem "no fault: $fault"
+	fails "$check" "$work/nothing" "$build" "$fault"
+	cp -p "$work/whole" "$work/nothing/$file"
+done
+
+# What goes through a compiler's eyes, in a file of its own.
+echo '#include <stdlib.h>
+int f(int n);
+int f(int n) { char *p = malloc(1); if (n) { return p[5]; } return n / 0; }' >"$work/f.c"
+cp .clang-tidy "$work"
+for check in cppcheck tidy; do
+	count=$((count + 1))
+	echo "[{\"directory\": \"$work\", \"command\": \"cc -c f.c\", \"file\": \"$work/f.c\"}]" >"$work/compile_commands.json"
+	fails "$check" "$root" "$work" "a division by zero"
+done
+finish "$count" "faults"
