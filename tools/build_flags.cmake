@@ -68,6 +68,15 @@ if(ECHOD_HARDEN)
     use_linker_flags(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code)
 endif()
 
+if(ECHOD_STATIC) # what makes a program position-independent makes it static, too, where there is such a thing
+    check_linker_flag(C -static-pie linker_static_pie)
+    if(linker_static_pie)
+        set(CMAKE_C_LINK_OPTIONS_PIE -static-pie)
+    else()
+        set(CMAKE_C_LINK_OPTIONS_PIE -static -no-pie)
+    endif()
+endif()
+
 # Functions that not every C library has: HAVE_NAME is defined where it is.
 set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
 foreach(function "strerrordesc_np string.h" "epoll_pwait2 sys/epoll.h")

@@ -1,28 +1,32 @@
 #!/usr/bin/env bash
-# install-deps.sh [build|test]: installs what building, or building and testing (the default), needs and
-# this machine lacks. With apt-get, through sudo when not root; elsewhere it names what is missing and
-# exits with 3. Prints nothing but to standard error.
+# install-deps.sh [server|build|test]: installs what building the server, building all, or building and testing
+# (the default) needs and this machine lacks. With apt-get, through sudo when not root; elsewhere it names what is
+# missing and exits with 3. Prints nothing but to standard error.
 set -euo pipefail
 
 # PACKAGE=PROBE. The packages are Debian's (12 and later); the probe, a program or a pkg-config module
-# (NAME.pc), says on other systems whether it is there. cmocka is needed as soon as CMake configures.
-build=(
+# (NAME.pc), says on other systems whether it is there. cmocka is needed as soon as CMake configures all.
+server=(
 	build-essential=cc
 	cmake=cmake
-	help2man=help2man
-	libcmocka-dev=cmocka.pc
 	libjansson-dev=jansson.pc
 	libjemalloc-dev=jemalloc.pc
 	ninja-build=ninja
 	pkg-config=pkg-config
+)
+build=(
+	help2man=help2man
+	libcmocka-dev=cmocka.pc
 	zlib1g-dev=zlib.pc
 )
 test=(
+	clang=clang
 	clang-format=clang-format
 	clang-tidy=clang-tidy
 	cppcheck=cppcheck
 	gnuplot-nox=gnuplot
 	groff-base=groff
+	libclang-rt-dev=clang
 	libevent-dev=libevent.pc
 	liburing-dev=liburing.pc
 	libuv1-dev=libuv.pc
@@ -63,10 +67,11 @@ apt() {
 }
 
 case ${1-test} in
-build) wanted=("${build[@]}") ;;
-test) wanted=("${build[@]}" "${test[@]}") ;;
+server) wanted=("${server[@]}") ;;
+build) wanted=("${server[@]}" "${build[@]}") ;;
+test) wanted=("${server[@]}" "${build[@]}" "${test[@]}") ;;
 *)
-	echo "install-deps.sh: unknown list '$1': build or test" >&2
+	echo "install-deps.sh: unknown list '$1': server, build or test" >&2
 	exit 2
 	;;
 esac

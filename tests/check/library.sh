@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs what was built into a folder of its own, then compiles and runs the example of docs/library.md as a user
-# would: as C and C++, with pkg-config against both libraries, and with CMake's find_package.
+# Installs what was built into a folder of its own, whose name has a space, then compiles and runs the example of
+# docs/library.md as a user would: as C and C++, with pkg-config against both libraries, and with CMake's find_package.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cmake --install "$build" --prefix "$work/usr" >/dev/null
-libdir=$(dirname "$(find "$work/usr" -name libechod.so)")
+prefix="$work/a prefix"
+cmake --install "$build" --prefix "$prefix" >/dev/null
+libdir=$(dirname "$(find "$prefix" -name libechod.so)")
 # Relocated: what was configured for another prefix.
-sed -i "s|^prefix=.*|prefix=$work/usr|" "$libdir/pkgconfig/libechod.pc"
+sed -i "s|^prefix=.*|prefix=$prefix|" "$libdir/pkgconfig/libechod.pc"
 export PKG_CONFIG_PATH=$libdir/pkgconfig LD_LIBRARY_PATH=$libdir
 
 awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' docs/library.md >"$work/example.c"
@@ -30,9 +31,13 @@ try() {
 	fi
 }
 
-read -ra flags <<<"$(pkg-config --cflags libechod)"
-read -ra shared <<<"$(pkg-config --libs libechod)"
-read -ra private <<<"$(pkg-config --libs jansson)"
+# flags_of MODULE OPTION: pkg-config quotes for a shell.
+flags_of() {
+	pkg-config "$2" "$1" | xargs -n 1
+}
+mapfile -t flags < <(flags_of libechod --cflags)
+mapfile -t shared < <(flags_of libechod --libs)
+mapfile -t private < <(flags_of jansson --libs)
 static=("-L$libdir" -l:libechod.a "${private[@]}" -pthread)
 strict=(-Wall -Wextra -Wpedantic -Werror)
 
@@ -52,12 +57,12 @@ target_link_libraries(cmake_shared PRIVATE echod::echod)
 add_executable(cmake_static ../example.c)
 target_link_libraries(cmake_static PRIVATE echod::static)
 END
-cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$work/usr" >"$work/cmake.log" 2>&1 ||
+cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 ||
 	problem "CMake does not find the package: $(cat "$work/cmake.log")"
 try cmake_shared cmake --build "$work/cmake/build" --target cmake_shared
 try cmake_static cmake --build "$work/cmake/build" --target cmake_static
 
 for file in sbin/echod bin/echoctl bin/echocat bin/echoload share/man/man8/echod.8 include/echod/echod.h; do
-	[[ -s $work/usr/$file ]] || problem "not installed: $file"
+	[[ -s $prefix/$file ]] || problem "not installed: $file"
 done
 finish "$runs" "builds of the example"

@@ -228,7 +228,8 @@ static void test_no_thread_can_be_created(void **state)
 		snprintf(at, sizeof(at), "FAIL_PTHREAD_AT=%d", k);
 		struct process_spec spec = {
 			.arguments = OPTIONS("--workers", "3", "--listen", path),
-			.environment = OPTIONS("LD_PRELOAD=" FAIL_PTHREAD_LIBRARY,
+			.environment = OPTIONS("LD_PRELOAD=" FAIL_PTHREAD_NAME,
+					       "LD_LIBRARY_PATH=" FAIL_PTHREAD_FOLDER,
 					       "ASAN_OPTIONS=verify_asan_link_order=0", at)};
 		struct daemon *daemon = daemon_spawn(&spec);
 		wait_until(!process_is_running(daemon->process) ||
