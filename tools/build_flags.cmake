@@ -90,6 +90,11 @@ foreach(function "strerrordesc_np string.h" "epoll_pwait2 sys/epoll.h")
     endif()
 endforeach()
 unset(CMAKE_REQUIRED_DEFINITIONS)
+set(stdout_source "#include <stdio.h>\nint main(void) { return (stdout = stderr) == NULL; }")
+check_c_source_compiles("${stdout_source}" HAVE_ASSIGNABLE_STDOUT)
+if(HAVE_ASSIGNABLE_STDOUT)
+    target_compile_definitions(build_flags INTERFACE HAVE_ASSIGNABLE_STDOUT)
+endif()
 
 # Atomics of 64 bits are in a library on some 32-bit machines.
 set(atomic_source "#include <stdatomic.h>\n#include <stdint.h>

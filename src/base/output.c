@@ -170,16 +170,18 @@ static FILE *make_file(struct stream *stream, int (*close)(void *cookie))
 
 void output_take_standard(void)
 {
+	for (size_t i = 0; i < 2; i++)
+		output_open(&standard[i].output, standard[i].output.given);
+#ifdef HAVE_ASSIGNABLE_STDOUT // elsewhere printing waits, until a signal interrupts it
 	FILE **const names[] = {&stdout, &stderr};
 	for (size_t i = 0; i < 2; i++) {
-		struct stream *stream = &standard[i];
-		output_open(&stream->output, stream->output.given);
-		if (!make_file(stream, NULL))
-			continue; // no memory: the C library's own does, too
-		bool in_lines = i == 1 || isatty(stream->output.given);
-		setvbuf(stream->file, NULL, in_lines ? _IOLBF : _IOFBF, BUFSIZ);
-		*names[i] = stream->file;
+		if (!make_file(&standard[i], NULL))
+			continue; // no memory: the C library's own will do
+		bool in_lines = i == 1 || isatty(standard[i].output.given);
+		setvbuf(standard[i].file, NULL, in_lines ? _IOLBF : _IOFBF, BUFSIZ);
+		*names[i] = standard[i].file;
 	}
+#endif
 }
 
 void output_hold(bool hold)
@@ -243,7 +245,9 @@ static int cookie_close(void *cookie)
 
 FILE *output_fopen(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	// A FIFO waits for its reader, unless the program is to end.
+	int now = signals_caught() > 0 ? O_NONBLOCK : 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | now, 0666);
 	struct stream *stream = fd < 0 ? NULL : calloc(1, sizeof(*stream));
 	if (!stream || !make_file(stream, cookie_close)) {
 		int why = errno;

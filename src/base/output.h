@@ -34,15 +34,15 @@ void output_hold(bool hold);
 
 // Whether something printed to `stdout` or `stderr` is still kept: there is no point in printing
 // progress on top of it.
-bool output_is_behind(FILE *stream);
+bool output_is_behind(FILE *file);
 
 // The descriptor below `stdout`, `stderr` or another stream.
-int output_descriptor(FILE *stream);
+int output_descriptor(FILE *file);
 
 // Flushes `stdout` or `stderr` and, unless output_hold says otherwise, waits until all has been
 // written. After an ending signal it gives up when nothing moves for half a second. Returns 0 or
 // the errno of the first write that failed; EINTR: it gave up.
-int output_finish(FILE *stream);
+int output_finish(FILE *file);
 
 // A signal's handler may print this as its last word to standard output.
 void output_last_word(const char *text);

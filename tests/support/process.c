@@ -164,6 +164,21 @@ int process_run_simple(struct process **process, const char *program, ...)
 	return process_run(&(struct process_spec){.arguments = arguments}, process);
 }
 
+int process_is_pending(pid_t pid, int number)
+{
+	char path[64];
+	char line[256];
+	unsigned long long mask = 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	FILE *file = fopen(path, "re");
+	int found = 0;
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "ShdPnd: %llx", &mask) == 1;
+	if (file)
+		fclose(file);
+	return (mask & 1ULL << (number - 1)) != 0;
+}
+
 void process_signal(const struct process *process, int number)
 {
 	assert_int_equal(process->status, -1);

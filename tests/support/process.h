@@ -56,6 +56,9 @@ void process_stop(const struct process *process);
 // Kills it and waits for its end.
 void process_kill(struct process *process);
 
+// Whether the signal is still on its way to the process, which need not be one of ours.
+int process_is_pending(pid_t pid, int number);
+
 pid_t process_pid(const struct process *process);
 
 // What it has written so far to what is captured, `size` (may be NULL) its length; a zero byte

@@ -15,23 +15,6 @@
 		.arguments = (const char *const[]){ECHOLOAD_PROGRAM, "--allow-client-bound", \
 						   __VA_ARGS__, NULL}})
 
-// Whether the signal is still on its way to the process.
-static int is_pending(const struct process *process, int number)
-{
-	char path[64];
-	char line[256];
-	unsigned long long mask = 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", process_pid(process));
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	int found = 0;
-	while (!found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "ShdPnd: %llx", &mask) == 1;
-	fclose(file);
-	assert_true(found);
-	return (mask & 1ULL << (number - 1)) != 0;
-}
-
 static void end_early(struct daemon *daemon, int number, const char *check, int wanted)
 {
 	uint64_t before = stats_counter(daemon, "bytes_received");
@@ -79,7 +62,7 @@ static void test_second_signal_kills(void **state)
 		struct process *process = START(odd_address(server), "-d", "never");
 		wait_until(odd_received(server) > 0); // then there is something to wait for
 		process_signal(process, numbers[i]);
-		wait_until(!is_pending(process, numbers[i]));
+		wait_until(!process_is_pending(process_pid(process), numbers[i]));
 		process_signal(process, numbers[i]);
 		assert_int_equal(process_wait(process), 128 + numbers[i]);
 		assert_string_equal(process_output(process, NULL), "");

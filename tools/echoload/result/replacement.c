@@ -111,26 +111,25 @@ static int replace(const struct replacement *replacement)
 	    snprintf(temporary, sizeof(temporary), "%s.%d.tmp", replacement->path, getpid()) >=
 		    (int)sizeof(temporary))
 		return write_through(replacement);
+	signals_hold(true); // nobody is to find the temporary file
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd >= 0 && exists)
+		(void)fchmod(fd, old.st_mode & 0777);
+	int status = fd >= 0 ? move_in(replacement, fd, temporary) : -1;
+	int why = errno;
+	signals_hold(false);
 	if (fd < 0)
 		return write_through(replacement);
-	if (exists)
-		(void)fchmod(fd, old.st_mode & 0777);
-	return move_in(replacement, fd, temporary);
+	errno = why;
+	return status;
 }
 
 static int put(const struct replacement *replacement)
 {
-	if (is_stdout(replacement->path)) {
-		(void)fwrite(replacement->text, 1, replacement->length, stdout);
-		return fflush(stdout);
-	}
-	signals_hold(true); // nobody is to find the temporary file
-	int status = replace(replacement);
-	int why = errno;
-	signals_hold(false);
-	errno = why;
-	return status;
+	if (!is_stdout(replacement->path))
+		return replace(replacement);
+	(void)fwrite(replacement->text, 1, replacement->length, stdout);
+	return fflush(stdout);
 }
 
 int replacement_close(struct replacement *replacement, bool complete)

@@ -1,0 +1,333 @@
+// Scenario: programs are to end while what they print goes nowhere: into a full pipe or socket, or
+// to a terminal stopped with Ctrl-S. And a program that is process 1.
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "blocked.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "load.h"
+#include "odd_server.h"
+#include "place.h"
+#include "stats.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define ARGUMENTS 10
+#define KILLED (-1) // in place of a status: by the signal
+
+static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
+
+// What takes the place of these in a row's arguments.
+#define ADDRESS "@address"
+#define CONTROL "@control"
+#define SILENT "@silent" // of a server that does not answer
+#define RESULT "@result" // the file of an earlier run
+#define OUTPUT "@output" // a file of the row's own
+
+#define LOAD_100 ECHOLOAD_PROGRAM, ADDRESS, "-n", "100"
+
+static const struct row {
+	const char *arguments[ARGUMENTS];
+	int on_errors; // standard error is blocked, not standard output
+	int status;
+	size_t stays_connected; // how many connections it has then
+} rows[] = {
+	{.arguments = {ECHOCAT_PROGRAM, ADDRESS, "-c", "3"}, .status = EXIT_UNREACHABLE},
+	{.arguments = {ECHOCAT_PROGRAM, ADDRESS, "-c", "0"},
+	 .status = EXIT_UNREACHABLE,
+	 .stays_connected = 1},
+	{.arguments = {ECHOCAT_PROGRAM, ADDRESS, "-m", "text"}, .status = KILLED},
+	{.arguments = {ECHOCAT_PROGRAM, ADDRESS}, .status = KILLED},
+	{.arguments = {ECHOCAT_PROGRAM, "--help"}, .status = KILLED},
+	{.arguments = {ECHOCAT_PROGRAM, "--none"}, .on_errors = 1, .status = KILLED},
+	{.arguments = {ECHOCTL_PROGRAM, "-c", CONTROL, "stats"}, .status = KILLED},
+	{.arguments = {ECHOCTL_PROGRAM, "-c", CONTROL, "stats", "-w", "10ms"}, .status = EXIT_OK},
+	{.arguments = {ECHOCTL_PROGRAM, "-c", "/nowhere", "stats"},
+	 .on_errors = 1,
+	 .status = KILLED},
+	{.arguments = {LOAD_100, "--json", OUTPUT}, .status = EXIT_UNREACHABLE},
+	{.arguments = {LOAD_100, "--json", "-"}, .status = EXIT_UNREACHABLE},
+	{.arguments = {LOAD_100, "--json", OUTPUT, "--expect", "messages==1"},
+	 .on_errors = 1,
+	 .status = EXIT_CHECK_FAILED},
+	{.arguments = {ECHOLOAD_PROGRAM, "merge", RESULT}, .status = KILLED},
+	{.arguments = {ECHOLOAD_PROGRAM, "compare", RESULT, RESULT},
+	 .on_errors = 1,
+	 .status = KILLED},
+	{.arguments = {ECHOLOAD_PROGRAM, "report", "--help"}, .status = KILLED},
+	{.arguments = {ECHOD_PROGRAM, "--help"}, .status = KILLED},
+	{.arguments = {ECHOD_PROGRAM, "--none"}, .on_errors = 1, .status = KILLED},
+};
+#define ROWS COUNT_OF(rows)
+
+// A row that is carried out.
+struct play {
+	const struct row *row;
+	struct blocked blocked;
+	struct process *process;
+	const char *output; // NULL: it has none
+	int number;	    // of the signal
+};
+
+static const char *put_in(const char *argument, const struct daemon *daemon, const char *result,
+			  const char *output)
+{
+	if (strcmp(argument, ADDRESS) == 0)
+		return daemon->address[0];
+	if (strcmp(argument, CONTROL) == 0)
+		return daemon->control;
+	if (strcmp(argument, RESULT) == 0)
+		return result;
+	return strcmp(argument, OUTPUT) == 0 ? output : argument;
+}
+
+static void begin(struct play *play, const struct daemon *daemon, const char *result, size_t index)
+{
+	const char *arguments[ARGUMENTS + 1] = {NULL};
+	char name[32];
+	snprintf(name, sizeof(name), "output-%zu", index);
+	const char *output = strdup(place_path(name));
+	for (size_t i = 0; i < ARGUMENTS && play->row->arguments[i]; i++) {
+		arguments[i] = put_in(play->row->arguments[i], daemon, result, output);
+		if (arguments[i] == output)
+			play->output = output;
+	}
+	int input = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC); // for echocat, more than enough
+	struct process_spec spec = {.arguments = arguments, .in = input};
+	*(play->row->on_errors ? &spec.err : &spec.out) = play->blocked.writer;
+	play->process = process_start(&spec);
+	close(input);
+}
+
+// Whether its main thread waits in a call that may be for its output.
+static int is_waiting(const struct process *process)
+{
+	char path[64];
+	long number = -1;
+	snprintf(path, sizeof(path), "/proc/%d/syscall", process_pid(process));
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	int found = fscanf(file, "%ld", &number); // "running" otherwise
+	fclose(file);
+	return found == 1 && (number == SYS_poll || number == SYS_ppoll || number == SYS_write);
+}
+
+// Whether `count` connections are open, each with an echo that has been sent.
+static int are_echoed(const struct daemon *daemon, size_t count)
+{
+	char *body;
+	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
+	json_t *reply = json_loads(body, 0, NULL);
+	const json_t *list = json_object_get(reply, "connections");
+	size_t echoed = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *sent = json_object_get(json_array_get(list, i), "bytes_sent");
+		echoed += json_integer_value(sent) > 0;
+	}
+	size_t open = json_array_size(list);
+	json_decref(reply);
+	free(body);
+	return open == count && echoed == count;
+}
+
+// Whether it has done what takes its time, and prints: before that a signal has another effect.
+static int is_printing(const struct play *play)
+{
+	return (!play->output || place_exists(play->output)) && is_waiting(play->process);
+}
+
+static void expect_end(struct play *play)
+{
+	int status = process_wait(play->process);
+	int wanted = play->row->status == KILLED ? 128 + play->number : play->row->status;
+	if (status != wanted)
+		fail_msg("%s %s …, a %s, signal %d: status %d, not %d", play->row->arguments[0],
+			 play->row->arguments[1], blocked_names[play->blocked.kind], play->number,
+			 status, wanted);
+	if (play->output) {
+		json_t *result = load_result_of_file(play->output);
+		assert_int_equal(load_count(result, "messages"), 100);
+		json_decref(result);
+	}
+	blocked_close(&play->blocked);
+}
+
+// All at once, as each may take half a second after its signal.
+static void test_tools_end(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	const char *result = place_path("result");
+	struct process *first;
+	LOAD(&first, daemon->address[0], "-n", "100", "--json", result);
+	static struct play plays[ROWS * BLOCKED_KINDS];
+	size_t open = 0;
+	for (size_t i = 0; i < COUNT_OF(plays); i++) {
+		struct play *play = &plays[i];
+		*play = (struct play){.row = &rows[i % ROWS], .number = ending[i % 5]};
+		blocked_open(&play->blocked, i / ROWS);
+		begin(play, daemon, result, i);
+		open += play->row->stays_connected;
+	}
+	for (size_t i = 0; i < COUNT_OF(plays); i++)
+		wait_until(is_printing(&plays[i]));
+	wait_until(are_echoed(daemon, open));
+	for (size_t i = 0; i < COUNT_OF(plays); i++)
+		process_signal(plays[i].process, plays[i].number);
+	for (size_t i = 0; i < COUNT_OF(plays); i++)
+		expect_end(&plays[i]);
+	daemon_stop(daemon);
+}
+
+static void end_by_signal(const struct daemon *daemon, int number)
+{
+	process_signal(daemon->process, number);
+}
+
+static void end_by_request(const struct daemon *daemon, int number)
+{
+	(void)number;
+	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
+}
+
+static void test_server_ends(void **state)
+{
+	(void)state;
+	static const struct {
+		void (*end)(const struct daemon *daemon, int number);
+		int number;
+	} ends[] = {{end_by_signal, SIGTERM},
+		    {end_by_signal, SIGINT},
+		    {end_by_signal, SIGHUP},
+		    {end_by_request, 0}};
+	for (size_t i = 0; i < COUNT_OF(ends) * BLOCKED_KINDS; i++) {
+		struct blocked blocked;
+		blocked_open(&blocked, i % BLOCKED_KINDS);
+		struct daemon *daemon = daemon_spawn(
+			&(struct process_spec){.arguments = (const char *const[]){NULL},
+					       .out = blocked.writer,
+					       .err = blocked.writer});
+		wait_until(ctl_is_live(daemon->control));
+		ends[i / BLOCKED_KINDS].end(daemon, ends[i / BLOCKED_KINDS].number);
+		assert_int_equal(process_wait(daemon->process), EXIT_OK);
+		assert_false(place_exists(daemon->control));
+		blocked_close(&blocked);
+	}
+}
+
+// It says why, and nobody listens.
+static void test_server_that_cannot_start_ends(void **state)
+{
+	(void)state;
+	struct blocked blocked;
+	blocked_open(&blocked, BLOCKED_PIPE);
+	const char *const arguments[] = {"--listen", "203.0.113.1:1", NULL};
+	struct daemon *daemon =
+		daemon_spawn(&(struct process_spec){.arguments = arguments, .err = blocked.writer});
+	assert_int_equal(process_wait(daemon->process), EXIT_UNREACHABLE);
+	blocked_close(&blocked);
+}
+
+#define UNABLE 99 // no namespace of processes here
+
+static int told[2]; // a pipe: the number of the first process, as we see it
+
+// Goes on as process 1 of a namespace, whose status the parent takes over.
+static void become_first(void)
+{
+	int status;
+	if (unshare(CLONE_NEWPID | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0)
+		_exit(UNABLE);
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return;
+	}
+	if (child < 0 || write(told[1], &child, sizeof(child)) != sizeof(child) ||
+	    waitpid(child, &status, 0) != child)
+		_exit(UNABLE);
+	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static const struct first {
+	const char *arguments[ARGUMENTS];
+	int signals; // that it takes to end it
+	int status;
+	const char *last; // among what it prints at its end
+} firsts[] = {
+	{{ECHOCAT_PROGRAM, ADDRESS, "-c", "0", "-i", "10ms"}, 1, EXIT_OK, " 0 mismatches\n"},
+	{{ECHOCAT_PROGRAM, ADDRESS}, 1, KILLED, ""},
+	{{ECHOCTL_PROGRAM, "-c", CONTROL, "stats", "-w", "1h"}, 1, EXIT_OK, ""},
+	{{ECHOLOAD_PROGRAM, ADDRESS, "-d", "never", "--allow-client-bound"}, 1, EXIT_OK, "verdict"},
+	{{ECHOLOAD_PROGRAM, SILENT, "-d", "never"}, 2, KILLED, ""},
+};
+
+static int is_busy(const struct first *first, struct daemon *daemon,
+		   const struct odd_server *silent, struct process *process)
+{
+	if (first->signals > 1)
+		return odd_received(silent) > 0;
+	return *process_output(process, NULL) || stats_counter(daemon, "bytes_received") > 100000;
+}
+
+static void end_first(const struct first *first, int number)
+{
+	int input[2];
+	pid_t pid;
+	const char *arguments[ARGUMENTS + 1] = {NULL};
+	struct daemon *daemon = daemon_start(NULL);
+	struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	assert_true(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
+	assert_int_equal(write(input[1], "hello\n", 6), 6);
+	for (size_t i = 0; i < ARGUMENTS && first->arguments[i]; i++)
+		arguments[i] = strcmp(first->arguments[i], SILENT) == 0
+				       ? odd_address(silent)
+				       : put_in(first->arguments[i], daemon, NULL, NULL);
+	struct process *process = process_start(&(struct process_spec){
+		.arguments = arguments, .in = input[0], .prepare = become_first});
+	close(told[1]);
+	if (read(told[0], &pid, sizeof(pid)) == sizeof(pid)) {
+		wait_until(is_busy(first, daemon, silent, process));
+		for (int i = 0; i < first->signals; i++) {
+			assert_int_equal(kill(pid, number), 0);
+			wait_until(!process_is_pending(pid, number));
+		}
+		int status = process_wait(process);
+		assert_int_equal(status, first->status == KILLED ? 128 + number : first->status);
+		assert_non_null(strstr(process_output(process, NULL), first->last));
+	} else {
+		assert_int_equal(process_wait(process), UNABLE);
+		print_message("no namespace of processes here: process 1 is left out\n");
+	}
+	close(told[0]);
+	close(input[0]);
+	close(input[1]);
+	daemon_stop(daemon);
+}
+
+static void test_process_1_ends(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(firsts); i++)
+		end_first(&firsts[i], ending[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_tools_end),
+		daemon_test(test_server_ends),
+		daemon_test(test_server_that_cannot_start_ends),
+		odd_test(test_process_1_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+// Scenario: what programs write survives: a file that may grow no further, names that are not
+// UTF-8, and a standard output that nobody reads while a run lasts.
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "blocked.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "load.h"
+#include "place.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define ARGUMENTS 12
+#define LIMIT 200 // bytes that a file may have: less than any result, more than a message
+
+// What takes the place of these in a row's arguments.
+#define ADDRESS "@address"
+#define CONTROL "@control"
+#define RESULT "@result" // the file of an earlier run
+#define OUTPUT "@output"
+
+static const char *put_in(const char *argument, const struct daemon *daemon, const char *result,
+			  const char *output)
+{
+	if (strcmp(argument, ADDRESS) == 0)
+		return daemon->address[0];
+	if (strcmp(argument, CONTROL) == 0)
+		return daemon->control;
+	if (strcmp(argument, RESULT) == 0)
+		return result;
+	return strcmp(argument, OUTPUT) == 0 ? output : argument;
+}
+
+static const struct {
+	const char *arguments[ARGUMENTS];
+	int keeps_old; // the output is replaced as a whole or not at all
+} limited[] = {
+	{{ECHOLOAD_PROGRAM, ADDRESS, "-n", "100", "--json", OUTPUT}, 1},
+	{{ECHOLOAD_PROGRAM, ADDRESS, "-n", "100", "--hgrm", OUTPUT}, 1},
+	{{ECHOLOAD_PROGRAM, ADDRESS, "-n", "100", "--hlog", OUTPUT}, 0},
+	{{ECHOLOAD_PROGRAM, ADDRESS, "-d", "2200ms", "--csv", OUTPUT}, 0},
+	{{ECHOLOAD_PROGRAM, "merge", "-o", OUTPUT, RESULT}, 1},
+	{{ECHOLOAD_PROGRAM, "merge", RESULT}, 0},
+	{{ECHOLOAD_PROGRAM, "--help"}, 0},
+	{{ECHOCTL_PROGRAM, "-c", CONTROL, "stats"}, 0},
+	{{ECHOCTL_PROGRAM, "-c", CONTROL, "stats", "-w", "10ms"}, 0},
+	{{ECHOCAT_PROGRAM, ADDRESS}, 0},
+	{{ECHOCAT_PROGRAM, ADDRESS, "-c", "0"}, 0},
+	{{ECHOD_PROGRAM, "--help"}, 0},
+};
+
+static size_t count_temporaries(const char *path)
+{
+	char folder[256];
+	size_t count = 0;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+	DIR *directory = opendir(folder);
+	assert_non_null(directory);
+	for (const struct dirent *entry; (entry = readdir(directory));)
+		count += strstr(entry->d_name, ".tmp") != NULL;
+	closedir(directory);
+	return count;
+}
+
+static void test_file_that_may_not_grow(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	char *result = strdup(place_path("result"));
+	struct process *process;
+	LOAD(&process, daemon->address[0], "-n", "100", "--json", result);
+	for (size_t i = 0; i < COUNT_OF(limited); i++) {
+		const char *arguments[ARGUMENTS + 1] = {NULL};
+		char *output = strdup(place_file("output", "old", 3));
+		int to_output = 0;
+		for (size_t j = 0; j < ARGUMENTS && limited[i].arguments[j]; j++) {
+			arguments[j] = put_in(limited[i].arguments[j], daemon, result, output);
+			to_output |= arguments[j] == output;
+		}
+		int out = open(to_output ? "/dev/null" : output, O_WRONLY | O_CLOEXEC);
+		int in = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC);
+		int status = process_run(&(struct process_spec){.arguments = arguments,
+								.in = in,
+								.out = out,
+								.fsize = {LIMIT, LIMIT}},
+					 &process);
+		close(in);
+		close(out);
+		load_expect_status(process, status, EXIT_UNREACHABLE);
+		assert_non_null(strstr(process_errors(process, NULL), ": File too large\n"));
+		assert_int_equal(count_temporaries(output), 0);
+		char *left = place_read(output);
+		assert_int_equal(strcmp(left, "old") == 0, limited[i].keeps_old);
+		free(left);
+		free(output);
+	}
+	free(result);
+	daemon_stop(daemon);
+}
+
+#define ODD_NAME "caf\xe9 \xc3\xa9\t\"\\"  // neither UTF-8 nor printable
+#define ODD_TEXT "caf\\xE9 \xc3\xa9\t\"\\" // as it stands in JSON
+
+// The names of sockets come from outside, and stand in what the server and echoload write.
+static void test_names_that_are_not_utf_8(void **state)
+{
+	(void)state;
+	char listen[128];
+	snprintf(listen, sizeof(listen), "unix:%s", place_path("s" ODD_NAME));
+	char *control = strdup(place_path("c" ODD_NAME));
+	struct daemon *daemon = daemon_start("--listen", listen, "--control", control, NULL);
+	char *result = strdup(place_path("result" ODD_NAME));
+	struct process *process;
+	int status = LOAD(&process, "--allow-client-bound", listen, "-n", "100", "--control",
+			  control, "--json", result);
+	load_expect_status(process, status, EXIT_OK);
+	json_t *json = load_result_of_file(result);
+	const char *target =
+		json_string_value(json_array_get(load_member(json, "configuration.targets"), 0));
+	const char *used = json_string_value(load_member(json, "configuration.control"));
+	assert_non_null(target);
+	assert_non_null(strstr(target, "/s" ODD_TEXT));
+	assert_non_null(used);
+	assert_non_null(strstr(used, "/c" ODD_TEXT));
+	json_decref(json);
+
+	struct process *client = process_start(&(struct process_spec){
+		.arguments = (const char *const[]){ECHOCAT_PROGRAM, listen, "-c", "0", NULL}});
+	wait_until(strstr(process_output(client, NULL), "seq=1"));
+	char *body;
+	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
+	json = json_loads(body, 0, NULL);
+	const json_t *first = json_array_get(json_object_get(json, "connections"), 0);
+	const char *local = json_string_value(json_object_get(first, "local"));
+	assert_non_null(local);
+	assert_non_null(strstr(local, "/s" ODD_TEXT));
+	json_decref(json);
+	free(body);
+	process_kill(client);
+	free(result);
+	free(control);
+	daemon_stop(daemon);
+}
+
+static size_t count_rows(const char *path)
+{
+	if (!place_exists(path))
+		return 0;
+	char *text = place_read(path);
+	size_t lines = process_count_lines(text);
+	free(text);
+	return lines;
+}
+
+struct stalled {
+	struct blocked blocked;
+	struct process *process;
+	char *csv, *result;
+};
+
+static void stall(struct stalled *stalled, const struct daemon *daemon, enum blocked_kind kind)
+{
+	char name[2][24];
+	snprintf(name[0], sizeof(name[0]), "%s.csv", blocked_names[kind]);
+	snprintf(name[1], sizeof(name[1]), "%s.json", blocked_names[kind]);
+	*stalled = (struct stalled){.csv = strdup(place_path(name[0])),
+				    .result = strdup(place_path(name[1]))};
+	blocked_open(&stalled->blocked, kind);
+	const char *const arguments[] = {ECHOLOAD_PROGRAM,
+					 daemon->address[0],
+					 "--allow-client-bound",
+					 "-i",
+					 "1s",
+					 "-d",
+					 "2s",
+					 "--rate",
+					 "100",
+					 "--csv",
+					 stalled->csv,
+					 "--json",
+					 stalled->result,
+					 NULL};
+	stalled->process = process_start(
+		&(struct process_spec){.arguments = arguments, .out = stalled->blocked.writer});
+}
+
+// The rows and the result are complete while nothing that is printed has gone anywhere.
+static void expect_results(struct stalled *stalled)
+{
+	static char text[1 << 16];
+	size_t length = 0;
+	wait_until(place_exists(stalled->result));
+	json_t *json = load_result_of_file(stalled->result);
+	assert_int_equal(json_array_size(load_member(json, "intervals")), 2);
+	assert_int_equal(count_rows(stalled->csv), 3);
+	assert_true(process_is_running(stalled->process));
+	blocked_release(&stalled->blocked);
+	while (process_is_running(stalled->process))
+		length = blocked_read(&stalled->blocked, text, length, sizeof(text));
+	length = blocked_read(&stalled->blocked, text, length, sizeof(text));
+	assert_int_equal(process_wait(stalled->process), EXIT_OK);
+	assert_non_null(strstr(text, "verdict"));
+	json_decref(json);
+	free(stalled->csv);
+	free(stalled->result);
+	blocked_close(&stalled->blocked);
+}
+
+static void test_runs_beside_a_stalled_output(void **state)
+{
+	(void)state;
+	struct stalled stalled[BLOCKED_KINDS];
+	struct daemon *daemon = daemon_start(NULL);
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
+		stall(&stalled[kind], daemon, kind);
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
+		expect_results(&stalled[kind]);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_file_that_may_not_grow),
+		daemon_test(test_names_that_are_not_utf_8),
+		daemon_test(test_runs_beside_a_stalled_output),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+// Streams that hold nobody up: base/output, in children of the test.
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/output.h"
+#include "base/signals.h"
+#include "blocked.h"
+#include "place.h"
+
+#define MUCH ((size_t)1 << 20) // more than printing keeps without waiting
+
+static int clean(void **state)
+{
+	place_remove();
+	return 0;
+}
+
+// Runs `body` in a child whose standard output is `fd`.
+static pid_t start(int (*body)(void), int fd)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		dup2(fd, STDOUT_FILENO);
+		signals_open();
+		output_take_standard();
+		_exit(body());
+	}
+	return child;
+}
+
+// Returns its exit status, 128 + the signal's number if one ended it.
+static int end(pid_t child)
+{
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void print_much(void)
+{
+	for (size_t i = 0; i < MUCH / 16; i++)
+		printf("%15zu\n", i);
+}
+
+static int print_and_finish(void)
+{
+	print_much();
+	return output_finish(stdout);
+}
+
+static int print_while_held(void)
+{
+	output_hold(true);
+	print_much();
+	return output_is_behind(stdout) ? output_finish(stdout) : 1;
+}
+
+static int print_after_a_signal(void)
+{
+	signals_heed(1);
+	raise(SIGTERM);
+	return print_and_finish();
+}
+
+static void what_is_printed_arrives_in_order_and_whole(void **state)
+{
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
+		static char text[2 * MUCH];
+		struct blocked blocked;
+		blocked_open(&blocked, kind);
+		pid_t child = start(print_and_finish, blocked.writer);
+		blocked_release(&blocked);
+		size_t length = 0;
+		int status = -1;
+		while (waitpid(child, &status, WNOHANG) == 0)
+			length = blocked_read(&blocked, text, length, sizeof(text));
+		length = blocked_read(&blocked, text, length, sizeof(text));
+		assert_int_equal(status, 0);
+		const char *at = text;
+		for (size_t i = 0; i < MUCH / 16; i++) {
+			char *end_of_number;
+			assert_int_equal(strtoul(at, &end_of_number, 10), i);
+			at = end_of_number;
+		}
+		assert_int_equal(strspn(at, "\r\n"), strlen(at));
+		blocked_close(&blocked);
+	}
+}
+
+static void nothing_waits_while_it_is_held(void **state)
+{
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
+		struct blocked blocked;
+		blocked_open(&blocked, kind);
+		assert_int_equal(end(start(print_while_held, blocked.writer)), 0);
+		blocked_close(&blocked);
+	}
+}
+
+static void after_a_signal_nothing_waits_for_long(void **state)
+{
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
+		struct blocked blocked;
+		blocked_open(&blocked, kind);
+		assert_int_equal(end(start(print_after_a_signal, blocked.writer)), EINTR);
+		blocked_close(&blocked);
+	}
+}
+
+static void the_reason_of_a_failure_is_kept(void **state)
+{
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	int unwritable = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(end(start(print_and_finish, ends[1])), EPIPE);
+	assert_int_equal(end(start(print_and_finish, full)), ENOSPC);
+	assert_int_equal(end(start(print_and_finish, unwritable)), EBADF);
+	close(ends[1]);
+	close(full);
+	close(unwritable);
+}
+
+static void a_file_of_its_own_is_appended_to(void **state)
+{
+	const char *path = place_file("file", "before\n", 7);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(end(start(print_and_finish, fd)), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 7 + MUCH);
+	close(fd);
+}
+
+// Writing to a FIFO that nobody reads never waits, closing it does.
+static int print_to_a_fifo(void)
+{
+	FILE *file = output_fopen(place_path("fifo"));
+	signals_heed(1);
+	for (size_t i = 0; i < MUCH / 16 && file; i++)
+		fprintf(file, "%15zu\n", i);
+	raise(SIGTERM);
+	return file && !ferror(file) && fclose(file) != 0 ? errno : 0;
+}
+
+static void a_fifo_that_is_not_read_is_given_up(void **state)
+{
+	const char *path = place_path("fifo");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(end(start(print_to_a_fifo, STDOUT_FILENO)), EINTR);
+	close(reader);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_printed_arrives_in_order_and_whole),
+		cmocka_unit_test(nothing_waits_while_it_is_held),
+		cmocka_unit_test(after_a_signal_nothing_waits_for_long),
+		cmocka_unit_test(the_reason_of_a_failure_is_kept),
+		cmocka_unit_test_teardown(a_file_of_its_own_is_appended_to, clean),
+		cmocka_unit_test_teardown(a_fifo_that_is_not_read_is_given_up, clean),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

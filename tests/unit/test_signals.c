@@ -1,0 +1,144 @@
+// What signals do in our programs: base/signals, in children of the test.
+#include "unit.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/signals.h"
+
+// Runs `body` in a child. Returns its exit status, 128 + the signal's number if one ended it.
+static int in_child(void (*body)(int number), int number)
+{
+	int status;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		prctl(PR_SET_DUMPABLE, 0); // SIGQUIT and SIGXCPU leave no core
+		body(number);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
+
+static void raise_it(int number)
+{
+	signals_open();
+	raise(number);
+}
+
+static void raise_it_blocked_and_ignored(int number)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	signal(number, SIG_IGN);
+	raise_it(number);
+}
+
+static void ending_signals_end(void **state)
+{
+	for (size_t i = 0; i < COUNT_OF(ending); i++) {
+		assert_int_equal(in_child(raise_it, ending[i]), 128 + ending[i]);
+		// As below nohup, or in a background job of a script.
+		assert_int_equal(in_child(raise_it_blocked_and_ignored, ending[i]),
+				 ending[i] == SIGHUP ? 0 : 128 + ending[i]);
+	}
+}
+
+static void others_do_nothing(void **state)
+{
+	static const int numbers[] = {SIGPIPE,	 SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM,
+				      SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT};
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		assert_int_equal(in_child(raise_it, numbers[i]), 0);
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		assert_int_equal(in_child(raise_it, number), 0);
+}
+
+static bool is_readable(int fd)
+{
+	return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
+}
+
+static void heed_two(int number)
+{
+	signals_open();
+	signals_heed(2);
+	for (int i = 1; i <= 2; i++) {
+		bool before = is_readable(signals_fd());
+		raise(number);
+		if (before || signals_caught() != i || !is_readable(signals_fd()))
+			_exit(1);
+		signals_clear();
+	}
+	if (is_readable(signals_fd()))
+		_exit(2);
+	raise(number);
+}
+
+static void those_that_are_heeded_are_counted_and_one_more_ends(void **state)
+{
+	for (size_t i = 0; i < COUNT_OF(ending); i++)
+		assert_int_equal(in_child(heed_two, ending[i]), 128 + ending[i]);
+}
+
+static void say_farewell(void)
+{
+	(void)!write(STDOUT_FILENO, "\n", 1);
+}
+
+static void watch(int number)
+{
+	signals_open();
+	signals_end_well(say_farewell);
+	raise(number);
+	_exit(1);
+}
+
+static void a_farewell_is_a_good_end(void **state)
+{
+	for (size_t i = 0; i < COUNT_OF(ending); i++)
+		assert_int_equal(in_child(watch, ending[i]), 0);
+}
+
+static int reached; // the child writes here once it has got so far
+
+static void hold_back(int number)
+{
+	signals_open();
+	signals_hold(true);
+	raise(number);
+	(void)!write(reached, "", 1);
+	signals_hold(false);
+	_exit(1);
+}
+
+static void what_is_held_back_comes_later(void **state)
+{
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	reached = ends[1];
+	assert_int_equal(in_child(hold_back, SIGTERM), 128 + SIGTERM);
+	assert_true(is_readable(ends[0]));
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ending_signals_end),
+		cmocka_unit_test(others_do_nothing),
+		cmocka_unit_test(those_that_are_heeded_are_counted_and_one_more_ends),
+		cmocka_unit_test(a_farewell_is_a_good_end),
+		cmocka_unit_test(what_is_held_back_comes_later),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
