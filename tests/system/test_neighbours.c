@@ -1,0 +1,198 @@
+// Scenario: real proxies between our clients and the server. They come from Debian's packages
+// (tools/install-deps.sh); one that is missing fails the test.
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "daemon.h"
+#include "load.h"
+#include "peer.h"
+#include "place.h"
+#include "stats.h"
+
+#define WORDS 8
+#define FILE_NAME "FILE"
+#define HAPROXY_WORDS                                             \
+	{                                                         \
+		"/usr/sbin/haproxy", "-db", "-q", "-f", FILE_NAME \
+	}
+#define HAPROXY                                                                                 \
+	"defaults\n mode tcp\n timeout connect 20s\n timeout client 60s\n timeout server 60s\n" \
+	"listen echo\n bind 127.0.0.1:<\n server echo 127.0.0.1:>"
+
+// How one is started as it is installed: in the foreground, with a file of its own. In its words
+// and its file `<` stands for the port that it listens on, and `>` for that of the server.
+struct proxy {
+	const char *words[WORDS]; // FILE_NAME stands for that of its file
+	const char *file;
+	bool passes_half_close;
+};
+
+static const struct proxy nginx = {
+	.words = {"/usr/sbin/nginx", "-p", "/tmp", "-e", "stderr", "-c", FILE_NAME},
+	.file = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
+		"daemon off; master_process off; pid /dev/null; error_log stderr error;\n"
+		"events { }\n"
+		"stream { server { listen 127.0.0.1:<; proxy_pass 127.0.0.1:>; } }\n",
+};
+static const struct proxy rinetd = {
+	.words = {"/usr/sbin/rinetd", "-f", "-c", FILE_NAME},
+	.file = "127.0.0.1 < 127.0.0.1 >\npidlogfile /dev/null\n",
+};
+static const struct proxy redir = {
+	.words = {"/usr/bin/redir", "-n", "127.0.0.1:<", "127.0.0.1:>"},
+};
+static const struct proxy haproxy = {
+	.words = HAPROXY_WORDS,
+	.file = HAPROXY "\n",
+	.passes_half_close = true,
+};
+
+#define LONG_SIZE ((size_t)4 << 20)
+static char long_text[LONG_SIZE];
+
+static unsigned port; // of the proxy
+static char address[32];
+static struct process *started;
+
+static const char *fill_in(const char *pattern, const struct daemon *daemon, char *text,
+			   size_t size)
+{
+	size_t used = 0;
+	for (const char *at = pattern; *at; at++) {
+		assert_true(used + 8 < size);
+		if (*at == '<' || *at == '>')
+			used += (size_t)snprintf(&text[used], size - used, "%u",
+						 *at == '<' ? port : (unsigned)daemon->port);
+		else
+			text[used++] = *at;
+	}
+	text[used] = '\0';
+	return text;
+}
+
+// Starts it before `daemon`, and waits until it takes connections.
+static void start_proxy(const struct proxy *proxy, const struct daemon *daemon)
+{
+	char words[WORDS][32];
+	char file[600];
+	const char *arguments[WORDS + 1] = {NULL};
+	port = peer_free_port();
+	for (size_t i = 0; i < WORDS && proxy->words[i]; i++) {
+		arguments[i] = fill_in(proxy->words[i], daemon, words[i], sizeof(words[i]));
+		if (strcmp(words[i], FILE_NAME) != 0)
+			continue;
+		fill_in(proxy->file, daemon, file, sizeof(file));
+		arguments[i] = place_file("proxy", file, strlen(file));
+	}
+	if (access(arguments[0], X_OK) != 0)
+		fail_msg("there is no %s: tools/install-deps.sh installs it", arguments[0]);
+	started = process_start(&(struct process_spec){.arguments = arguments});
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	int fd;
+	wait_until((fd = peer_try_connect(address, NULL)) >= 0 || !process_is_running(started));
+	if (fd < 0)
+		fail_msg("%s: %s", arguments[0], process_errors(started, NULL));
+	peer_close(fd);
+}
+
+// echocat with these bytes as its input, and another option or NULL. Returns its exit status.
+static int relay(struct process **process, const char *bytes, size_t size, const char *option)
+{
+	const char *const arguments[] = {ECHOCAT_PROGRAM, address, option, NULL};
+	int in = open(place_file("input", bytes, size), O_RDONLY | O_CLOEXEC);
+	assert_true(in >= 0);
+	int status = process_run(&(struct process_spec){.arguments = arguments, .in = in}, process);
+	close(in);
+	return status;
+}
+
+static void expect_echo(const char *bytes, size_t size, const char *option)
+{
+	struct process *process;
+	size_t length;
+	int status = relay(&process, bytes, size, option);
+	load_expect_status(process, status, EXIT_OK);
+	const char *output = process_output(process, &length);
+	assert_int_equal(length, size);
+	assert_memory_equal(output, bytes, size);
+}
+
+// Once in a while a proxy sees the FIN only when the last of the echo has passed.
+static bool half_close_is_explained(void)
+{
+	struct process *process;
+	int status = relay(&process, long_text, LONG_SIZE, "--half-close");
+	if (status == EXIT_OK)
+		return false;
+	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	assert_non_null(strstr(process_errors(process, NULL),
+			       "(a proxy that does not pass a half-close ends both ways"));
+	return true;
+}
+
+static void expect_clean(json_t *result, uint64_t bytes)
+{
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_int_equal(load_count(result, "faults_found"), 0);
+	assert_int_equal(load_count(result, "bytes_verified"), bytes);
+	json_decref(result);
+}
+
+static void play(const struct proxy *proxy)
+{
+	struct daemon *daemon = daemon_start(NULL);
+	start_proxy(proxy, daemon);
+	pattern_fill(1, 0, long_text, LONG_SIZE);
+	expect_echo("hello", 5, NULL);
+	expect_echo(long_text, LONG_SIZE, NULL);
+	if (proxy->passes_half_close)
+		expect_echo(long_text, LONG_SIZE, "--half-close");
+	else
+		wait_until(half_close_is_explained());
+	expect_clean(load_run(EXIT_OK, address, "-c", "8", "-n", "4000"), 4000 * 64);
+	expect_clean(load_run(EXIT_OK, address, "-c", "2", "-m", "stream", "-n", "100"),
+		     100 * 65536);
+	expect_clean(load_run(EXIT_OK, address, "-c", "2", "-m", "churn", "-n", "100"), 100 * 64);
+	stats_assert_laws(daemon);
+	process_kill(started);
+	stats_wait_at_rest(daemon);
+	daemon_stop(daemon);
+}
+
+static void test_nginx(void **state)
+{
+	(void)state;
+	play(&nginx);
+}
+
+static void test_rinetd(void **state)
+{
+	(void)state;
+	play(&rinetd);
+}
+
+static void test_redir(void **state)
+{
+	(void)state;
+	play(&redir);
+}
+
+static void test_haproxy(void **state)
+{
+	(void)state;
+	play(&haproxy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_nginx),
+		daemon_test(test_rinetd),
+		daemon_test(test_redir),
+		daemon_test(test_haproxy),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
