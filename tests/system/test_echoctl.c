@@ -135,18 +135,18 @@ static void test_list_of_a_crowd(void **state)
 {
 	(void)state;
 	char listen[128];
-	size_t count = crowd_room(20000, 0);
+	size_t size = crowd_room(20000, 0);
 	snprintf(listen, sizeof(listen), "unix:%s", place_path("echo"));
 	struct daemon *daemon = daemon_start("--listen", listen, NULL);
-	struct crowd crowd = crowd_connect(daemon, listen, count);
+	struct crowd crowd = crowd_connect(daemon, listen, size);
 	struct process *process;
 	int status = ECHOCTL(&process, "-c", daemon->control, "connections");
-	assert_int_equal(process_count_lines(output_of(process, status)), 1 + count);
+	assert_int_equal(process_count_lines(output_of(process, status)), 1 + size);
 	status = ECHOCTL(&process, "-c", daemon->control, "connections", "--json");
 	json_t *json = json_loads(output_of(process, status), JSON_REJECT_DUPLICATES, NULL);
 	const json_t *list = json_object_get(json, "connections");
-	assert_int_equal(json_array_size(list), count);
-	for (size_t i = 0; i < count; i++)
+	assert_int_equal(json_array_size(list), size);
+	for (size_t i = 0; i < size; i++)
 		assert_int_equal(json_integer_value(json_object_get(json_array_get(list, i), "id")),
 				 i + 1);
 	json_decref(json);
