@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "net/address.h"
+#include "net/connect.h"
 
 #define REQUEST_SIZE 1024		 // with the newline
 #define LINE_SIZE 32			 // `STATUS LENGTH`, generously
@@ -36,34 +36,18 @@ static int fail_late(const struct exchange *exchange)
 			 units_format_duration(exchange->timeout, duration, sizeof(duration)));
 }
 
-static int fail_connect(const struct exchange *exchange, int number)
+static int fail_connect(const struct exchange *exchange, int why)
 {
-	if (number == ENOENT || number == ECONNREFUSED)
+	if (why == CONNECT_LATE)
+		return fail_late(exchange);
+	if (why == ENOENT || why == ECONNREFUSED)
 		return error_set(exchange->error, ERROR_SYSTEM,
 				 "no server answers at %s: %s (is echod running? --control PATH "
 				 "names another socket)",
-				 exchange->path, error_text(number));
+				 exchange->path, connect_reason(why));
 	return error_set(exchange->error, ERROR_SYSTEM, "cannot connect to the server at %s: %s%s",
-			 exchange->path, error_text(number),
-			 number == EACCES ? " (its own user and root may)" : "");
-}
-
-// A non-blocking connect to a Unix-domain socket whose backlog is full fails at once and there is
-// nothing to poll for; a blocking one waits for its place, and SO_SNDTIMEO bounds that.
-static int connect_socket(const struct exchange *exchange, const struct endpoint *server)
-{
-	for (;;) {
-		uint64_t now = clock_now();
-		if (now >= exchange->deadline)
-			return fail_late(exchange);
-		struct timeval left = clock_timeval(
-			exchange->deadline == CLOCK_NEVER ? CLOCK_NEVER : exchange->deadline - now);
-		if (setsockopt(exchange->fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left)) == 0 &&
-		    connect(exchange->fd, &server->as.any, server->length) == 0)
-			return 0;
-		if (errno != EAGAIN && errno != EINTR)
-			return fail_connect(exchange, errno);
-	}
+			 exchange->path, connect_reason(why),
+			 why == EACCES ? " (its own user and root may)" : "");
 }
 
 static int wait_for(const struct exchange *exchange, short events)
@@ -210,19 +194,18 @@ int client_ask(const char *path, const char *request, uint64_t timeout, struct c
 	if (strlen(request) >= REQUEST_SIZE)
 		return error_set(error, ERROR_USAGE, "the request is longer than %d bytes",
 				 REQUEST_SIZE - 1);
+	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = -1};
 	struct exchange exchange = {
-		.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
 		.path = path,
 		.timeout = timeout,
 		.deadline = clock_deadline(timeout),
 		.error = error,
 	};
+	int why;
+	exchange.fd = connect_one(&server, &terms, &why);
 	if (exchange.fd < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot make a socket: %s",
-				 error_text(errno));
-	int result = connect_socket(&exchange, &server);
-	if (result == 0)
-		result = send_request(&exchange, request);
+		return fail_connect(&exchange, why);
+	int result = send_request(&exchange, request);
 	if (result == 0)
 		result = receive_reply(&exchange, reply);
 	close(exchange.fd);

@@ -198,8 +198,8 @@ int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *
 
 static int fail_look_up(const char *host, int status, struct error *error)
 {
-	const char *zone = strchr(host, '%');
-	if (zone && if_nametoindex(zone + 1) == 0)
+	const char *zone = host + strcspn(host, "%");
+	if (*zone && if_nametoindex(zone + 1) == 0)
 		return error_set(error, ERROR_SYSTEM, "'%.100s': there is no interface '%.40s'",
 				 host, zone + 1);
 	return error_set(error, ERROR_SYSTEM, "cannot find host '%.100s': %s", host,

@@ -229,6 +229,17 @@ static int fail(const struct race *race, struct error *error)
 	return error_set(error, ERROR_SYSTEM, "cannot connect to %s", reasons);
 }
 
+// Returns the winner's descriptor, or -1.
+static int take_winner(struct race *race, const struct attempt *winner)
+{
+	if (!winner)
+		return -1;
+	int fd = winner->fd;
+	race->attempts[winner - race->attempts].fd = -1;
+	stop_all(race, 0);
+	return fd;
+}
+
 static int connect_until(const struct endpoint *endpoints, size_t count, uint64_t deadline,
 			 const struct connect_terms *terms, struct endpoint *reached,
 			 struct error *error)
@@ -238,11 +249,8 @@ static int connect_until(const struct endpoint *endpoints, size_t count, uint64_
 	const struct attempt *winner = run(&race, deadline);
 	if (!winner)
 		return fail(&race, error);
-	int fd = winner->fd;
 	*reached = *winner->endpoint;
-	race.attempts[winner - race.attempts].fd = -1;
-	stop_all(&race, 0);
-	return fd;
+	return take_winner(&race, winner);
 }
 
 int connect_first(const struct endpoint *endpoints, size_t count, const struct connect_terms *terms,
@@ -250,6 +258,15 @@ int connect_first(const struct endpoint *endpoints, size_t count, const struct c
 {
 	uint64_t deadline = clock_deadline(terms->timeout);
 	return connect_until(endpoints, count, deadline, terms, reached, error);
+}
+
+int connect_one(const struct endpoint *endpoint, const struct connect_terms *terms, int *why)
+{
+	struct race race = {.terms = terms};
+	line_up(&race, endpoint, 1);
+	const struct attempt *winner = run(&race, clock_deadline(terms->timeout));
+	*why = race.attempts[0].why;
+	return take_winner(&race, winner);
 }
 
 int connect_to(const struct address *address, const struct connect_terms *terms,

@@ -48,6 +48,9 @@ struct connect_terms {
 int connect_first(const struct endpoint *endpoints, size_t count, const struct connect_terms *terms,
 		  struct endpoint *reached, struct error *error);
 
+// The same to one endpoint, with the reason for a failure in `why`.
+int connect_one(const struct endpoint *endpoint, const struct connect_terms *terms, int *why);
+
 // The same to what is behind `address`; to look it up is part of the time.
 int connect_to(const struct address *address, const struct connect_terms *terms,
 	       struct endpoint *reached, struct error *error);

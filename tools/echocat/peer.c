@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "net/connect.h"
 #include "net/errno_class.h"
 
@@ -12,7 +13,7 @@ int peer_connect(struct peer *peer, const struct address *address, uint64_t time
 		 struct error *error)
 {
 	struct endpoint reached;
-	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = -1};
+	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = signals_fd()};
 	*peer = (struct peer){.fd = connect_to(address, &terms, &reached, error)};
 	if (peer->fd < 0)
 		return -1;

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "net/connect.h"
 #include "net/resolve.h"
 
@@ -39,7 +40,8 @@ static int find(const struct load_config *config, const struct address *address,
 		struct endpoint *target, struct error *error)
 {
 	struct endpoint found[CONNECT_ADDRESSES];
-	int count = resolve_within(address, found, CONNECT_ADDRESSES, config->timeout, -1, error);
+	int count = resolve_within(address, found, CONNECT_ADDRESSES, config->timeout, signals_fd(),
+				   error);
 	if (count < 0)
 		return -1;
 	size_t kept = keep_reachable(config, found, (size_t)count);
@@ -48,7 +50,7 @@ static int find(const struct load_config *config, const struct address *address,
 		const struct connect_terms terms = {
 			.source = config->source_count ? config->sources : NULL,
 			.timeout = config->timeout,
-			.interrupt_fd = -1,
+			.interrupt_fd = signals_fd(),
 		};
 		int fd = connect_first(found, kept, &terms, target, error);
 		if (fd < 0)
