@@ -159,7 +159,7 @@ start_loads() {
 	load ping-threads "$v4" "$v6" "$local" --connections 64 --threads 2
 	load stream "$v4" --mode stream --connections 4
 	load stream-unix "$local" --mode stream --connections 2
-	load churn "$v4" --mode churn --connections 16 --visit 3 --source 127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5
+	load churn "$v4" --mode churn --linger rst --connections 16 --visit 3 --source 127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5
 	load churn-unix "$local" --mode churn --connections 4
 	load half-close "$v4" --mode half-close --connections 8 --visit 256k
 	load half-close-v6 "$v6" --mode half-close --connections 4

@@ -61,6 +61,31 @@ static void test_more_sources_help(void **state)
 	daemon_stop(daemon);
 }
 
+// After a FIN the port is kept for a while, after a reset it is not.
+static void test_visits_use_up_ports(void **state)
+{
+	(void)state;
+	static const char address[] = "127.0.0.1:7774";
+	struct daemon *daemon = daemon_start("--listen", address, NULL);
+	struct process *process;
+	int status = LOAD(&process, address, "-m", "churn", "-d", "500ms", "--json", "-",
+			  "--allow-client-bound");
+	load_expect_status(process, status, EXIT_OK);
+	json_t *result = load_result(process);
+	assert_true(load_errors(result, "out_of_ports") > 0);
+	assert_int_equal(load_count(result, "messages"), PORTS);
+	assert_non_null(strstr(process_errors(process, NULL), "(FIN at the end)"));
+	assert_non_null(strstr(process_errors(process, NULL), "--linger rst"));
+	json_decref(result);
+	result = load_run(EXIT_OK, address, "-m", "churn", "-n", "50", "--linger", "rst",
+			  "--source", "127.0.0.5");
+	assert_int_equal(load_errors(result, NULL), 0);
+	json_decref(result);
+	stats_wait_at_rest(daemon);
+	assert_int_equal(stats_counter(daemon, "connections_closed_peer"), PORTS);
+	daemon_stop(daemon);
+}
+
 // Not one connection comes about, as all ports are taken.
 static void test_no_port_at_all(void **state)
 {
@@ -84,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_ports_run_out),
 		daemon_test(test_more_sources_help),
+		daemon_test(test_visits_use_up_ports),
 		daemon_test(test_no_port_at_all),
 	};
 	return cmocka_run_group_tests(tests, enter_own_network, NULL);

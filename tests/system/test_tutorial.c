@@ -10,6 +10,7 @@
 
 #include "base/cmdline.h"
 #include "daemon.h"
+#include "load.h"
 #include "peer.h"
 #include "place.h"
 #include "stats.h"
@@ -192,6 +193,33 @@ static void test_echocat_against_socketserver(void **state)
 	process_kill(server);
 }
 
+// Its visits end in order, so that the server has nothing to complain of, unless that is asked for.
+static void test_echoload_against_socketserver(void **state)
+{
+	(void)state;
+	static const char *const endings[] = {"fin", "rst"};
+	for (size_t i = 0; i < 2; i++) {
+		uint16_t port = peer_free_port();
+		char target[24];
+		snprintf(target, sizeof(target), "127.0.0.1:%u", port);
+		struct process *server =
+			start_python(write_program("server.py", threading_server, port), port);
+		json_t *result = load_run(EXIT_OK, target, "-m", "churn", "-c", "4", "-n", "100",
+					  "--linger", endings[i]);
+		assert_int_equal(load_errors(result, NULL), 0);
+		assert_string_equal(json_string_value(load_member(result, "configuration.linger")),
+				    endings[i]);
+		json_decref(result);
+		if (i == 0) {
+			process_kill(server);
+			assert_string_equal(process_errors(server, NULL), "");
+		} else {
+			process_expect_error_text(server, "ConnectionResetError");
+			process_kill(server);
+		}
+	}
+}
+
 static void test_echocat_against_echod(void **state)
 {
 	(void)state;
@@ -242,6 +270,7 @@ int main(void)
 		daemon_test(test_unmodified_tutorial_client),
 		daemon_test(test_tutorial_server),
 		daemon_test(test_echocat_against_socketserver),
+		daemon_test(test_echoload_against_socketserver),
 		daemon_test(test_echocat_against_echod),
 		daemon_test(test_socat),
 		daemon_test(test_echocat_finds_nobody),

@@ -232,6 +232,14 @@ static void contradictions_are_refused(void **state)
 	refuses("--mode half-close -s 64", "--size: not together with --mode half-close, only "
 					   "with ping, stream, churn and idle");
 	refuses("--mode half-close --pipeline 2", "--pipeline: not together");
+	refuses("--linger rst", "--linger: not together with --mode ping, only with churn");
+	refuses("--mode churn --linger 0", "--linger: '0' is neither 'fin' nor 'rst'");
+	takes("--mode churn");
+	assert_false(attempt.config.resets);
+	takes("--mode churn --linger rst");
+	assert_true(attempt.config.resets);
+	takes("--mode churn --linger rst --linger fin");
+	assert_false(attempt.config.resets);
 	refuses("--visit 5", "--visit: not together with --mode ping, only with churn and "
 			     "half-close");
 	refuses("--mode churn --visit 64k", "--visit: '64k' is not a whole number");

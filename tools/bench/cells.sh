@@ -30,6 +30,7 @@ cell_load() {
 		load_options=(--connections "$first")
 		;;
 	stream) load_options=(--mode stream --connections "$first") ;;
+	churn) load_options=(--mode churn --linger rst --connections "$first" --size "${second:-64}") ;;
 	*) load_options=(--mode "$mode" --connections "$first" --size "${second:-64}") ;;
 	esac
 	connections=$((first + beside))

@@ -45,6 +45,8 @@ struct load_config {
 	uint64_t visit; // messages in a visit (MODE_CHURN), bytes in one, which are one message
 			// (MODE_HALF_CLOSE)
 
+	bool resets; // MODE_CHURN: a visit ends with a reset of ours, not with FIN both ways
+
 	double rate; // messages a second in all (open loop), 0: closed loop
 	enum arrival arrival;
 

@@ -30,8 +30,10 @@ static const struct meaning meanings[LOAD_ERRORS] = {
 	[LOAD_EARLY_CLOSE] = {"early_close", "has the server a limit on idle connections?"},
 	[LOAD_SHORT] = {"short", "is this an echo server, and does it echo all before it closes?"},
 	[LOAD_MISMATCH] = {"mismatch", "the faults say which bytes were wrong"},
-	[LOAD_OUT_OF_PORTS] = {"out_of_ports",
-			       "connect from more addresses of this machine: --source ADDR,ADDR"},
+	[LOAD_OUT_OF_PORTS] =
+		{"out_of_ports",
+		 "connect from more addresses of this machine: --source ADDR,ADDR; in "
+		 "mode churn --linger rst frees a port at once"},
 	[LOAD_OUT_OF_DESCRIPTORS] =
 		{"out_of_descriptors",
 		 "raise the hard limit: sudo prlimit --pid $$ --nofile=1048576"},

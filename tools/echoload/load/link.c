@@ -133,6 +133,12 @@ static void begin_messages(struct loop *loop, struct link *link, uint64_t now)
 		flush(loop, link);
 }
 
+// Whether all the messages of a visit of MODE_CHURN have been answered.
+static bool is_visit_done(const struct loop *loop, const struct link *link)
+{
+	return loop->config->mode == MODE_CHURN && link->left == 0 && link->waiting == 0;
+}
+
 // A visit has ended as it should.
 static void finish_visit(struct loop *loop, struct link *link, uint64_t now)
 {
@@ -191,6 +197,9 @@ static void take_end(struct loop *loop, struct link *link, uint64_t now)
 		messages_answered(loop, link, now);
 		finish_visit(loop, link, now);
 		return;
+	} else if (is_visit_done(loop, link)) {
+		finish_visit(loop, link, now);
+		return;
 	}
 	close_link(loop, link, now + LINK_RETRY);
 }
@@ -225,10 +234,12 @@ static void receive(struct loop *loop, struct link *link)
 		}
 		if (!take_bytes(loop, link, (size_t)count, now))
 			return;
-		if (loop->config->mode == MODE_CHURN && link->left == 0 && link->waiting == 0 &&
-		    link->state == LINK_OPEN) {
-			finish_visit(loop, link, now);
-			return;
+		if (link->state == LINK_OPEN && is_visit_done(loop, link)) {
+			if (loop->config->resets) {
+				finish_visit(loop, link, now);
+				return;
+			}
+			end_sending(link);
 		}
 		begin_messages(loop, link, now);
 		if (link->state == LINK_CLOSED || ((size_t)count < LOOP_BUFFER && !link->hung_up))
@@ -279,7 +290,7 @@ static int open_socket(const struct load_config *config, uint32_t id)
 		source = &config->sources[id / config->target_count % config->source_count];
 	int fd = connect_begin(target, source);
 	const struct linger reset = {.l_onoff = 1};
-	if (fd >= 0 && config->mode == MODE_CHURN)
+	if (fd >= 0 && config->resets)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	return fd;
 }

@@ -66,7 +66,11 @@ static void describe_loop(const struct load_config *config, char *text, size_t s
 		snprintf(text, size, ", open loop at %s/s (%s)", rate,
 			 config->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
 	else
-		snprintf(text, size, ", closed loop, pipeline %u", config->pipeline);
+		snprintf(text, size, "%s, closed loop, pipeline %u",
+			 config->mode != MODE_CHURN ? ""
+			 : config->resets	    ? " (reset at the end)"
+						    : " (FIN at the end)",
+			 config->pipeline);
 }
 
 static void describe_sizes(const struct sizes *sizes, char *text, size_t size)

@@ -71,6 +71,9 @@ int describe_config(json_t *object, const struct load_config *config)
 		     set(object, "cpus", describe_cpus(config)) |
 		     set(object, "sizes", describe_sizes(&config->sizes)) |
 		     set(object, "visit", json_integer((json_int_t)config->visit)) |
+		     set(object, "linger",
+			 config->mode == MODE_CHURN ? json_string(config->resets ? "rst" : "fin")
+						    : json_null()) |
 		     set(object, "rate", open ? json_finite(config->rate) : json_null()) |
 		     set(object, "arrival",
 			 !open				      ? json_null()

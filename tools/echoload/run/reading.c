@@ -97,6 +97,15 @@ static int take_visit(struct reading *reading, const char *value, struct error *
 	return 0;
 }
 
+static int take_linger(struct reading *reading, const char *value, struct error *error)
+{
+	bool reset = strcmp(value, "rst") == 0;
+	if (!reset && strcmp(value, "fin") != 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is neither 'fin' nor 'rst'", value);
+	reading->config->resets = reset;
+	return 0;
+}
+
 static int take_warmup(struct reading *reading, const char *value, struct error *error)
 {
 	return units_parse_duration(value, &reading->config->warmup, error);

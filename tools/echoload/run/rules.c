@@ -20,6 +20,7 @@ static const struct mode_rule mode_rules[] = {
 	{"search", MODE(PING)},
 	{"pipeline", MODE(PING) | MODE(STREAM) | MODE(CHURN)},
 	{"size", MODE(PING) | MODE(STREAM) | MODE(CHURN) | MODE(IDLE)},
+	{"linger", MODE(CHURN)},
 	{"visit", MODE(CHURN) | MODE(HALF_CLOSE)},
 };
 
