@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "control/client.h"
-#include "echoload/common/proc_file.h"
+#include "echoload/common/cpu_time.h"
 #include "echoload/common/random.h"
 #include "probe.h"
 #include "processes.h"
@@ -98,7 +98,7 @@ static uint64_t throttled(const struct far_end *far_end)
 {
 	uint64_t most = 0;
 	for (size_t i = 0; i < far_end->server.count; i++) {
-		uint64_t time = proc_file_throttled(far_end->server.pid[i]);
+		uint64_t time = cpu_time_throttled(far_end->server.pid[i]);
 		most = time > most ? time : most;
 	}
 	return most;

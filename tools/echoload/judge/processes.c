@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "echoload/common/proc_file.h"
+#include "base/proc_file.h"
 #include "listening.h"
 
 static void add_process(struct processes *processes, int pid)

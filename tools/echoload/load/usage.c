@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "echoload/common/proc_file.h"
+#include "base/proc_file.h"
+#include "echoload/common/cpu_time.h"
 
 static uint64_t to_ns(const struct timeval *time)
 {
@@ -38,8 +39,8 @@ struct usage_thread usage_of_thread(uint64_t worked)
 
 struct usage_machine usage_of_machine(void)
 {
-	struct usage_machine usage = {.throttled = proc_file_throttled(0)};
-	proc_file_cpu_time(&usage.wanted, &usage.stolen);
+	struct usage_machine usage = {.throttled = cpu_time_throttled(0)};
+	cpu_time_of_machine(&usage.wanted, &usage.stolen);
 	return usage;
 }
 

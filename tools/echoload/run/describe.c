@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/proc_file.h"
 #include "base/units.h"
-#include "echoload/common/proc_file.h"
 #include "net/connect.h"
 #include "run.h"
 

@@ -1,0 +1,17 @@
+// Small files of the kernel's, in /proc and /sys, and where a process's CPU limits stand. Any
+// thread.
+#ifndef ECHOD_BASE_PROC_FILE_H
+#define ECHOD_BASE_PROC_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Reads the file, as much as fits, as a string. Returns whether there was something in it.
+bool proc_file_read(const char *path, char *text, size_t size);
+
+// Calls `look` with the folder of each cgroup that can limit the CPU time of process `pid` (0: this
+// one): its own and those above it, of cgroups(7) version 2, version 1, or both. In a container the
+// root may be its own group. Some of the folders may not exist.
+void proc_file_cpu_cgroups(int pid, void (*look)(const char *folder, void *context), void *context);
+
+#endif
