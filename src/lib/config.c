@@ -179,7 +179,7 @@ void config_report(struct echod_error *to, const struct error *error)
 // client.
 static unsigned default_workers(void)
 {
-	unsigned cpus = cpus_usable();
+	unsigned cpus = cpus_usable(pthread_self());
 	if (cpus < LEAST_DEFAULT_WORKERS)
 		return LEAST_DEFAULT_WORKERS;
 	return cpus < CONFIG_MAX_WORKERS ? cpus : CONFIG_MAX_WORKERS;

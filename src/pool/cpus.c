@@ -1,56 +1,47 @@
-// How many CPUs this process may use. Start-up.
+// How many CPUs there are to use.
 #include "pool/cpus.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#include "base/proc_file.h"
 
-static unsigned affinity(void)
+static unsigned affinity(pthread_t thread)
 {
 	cpu_set_t
 		set; // 1024 CPUs; on a larger machine the call fails, and the number online will do
-	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+	if (pthread_getaffinity_np(thread, sizeof(set), &set) != 0)
 		return cpus_online();
 	return (unsigned)CPU_COUNT(&set);
 }
 
-// This process's cgroup in the unified hierarchy: the line `0::/path` of /proc/self/cgroup. Empty:
-// none.
-static void find_cgroup(char *path, size_t size)
+static bool read_in(const char *folder, const char *name, char *text, size_t size)
 {
-	char line[512];
-	path[0] = '\0';
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	if (!file)
-		return;
-	while (fgets(line, sizeof(line), file)) {
-		if (strncmp(line, "0::", 3) != 0)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(path, size, "%s", line + 3);
-	}
-	fclose(file);
+	char path[PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return proc_file_read(path, text, size);
 }
 
-// CPUs' worth of time that the cgroup at `path` may use, rounded up; 0: no limit. cpu.max holds a
-// quota or `max`, and the period, in microseconds (cgroups(7), the kernel's cgroup-v2).
-static unsigned quota_of(const char *path)
+// Lowers `*usable` to the quota of the cgroup at `folder`, if it has one. In version 2, cpu.max
+// holds the quota or `max`, and the period, in microseconds; in version 1 each is a file, and -1 is
+// no quota.
+static void apply_quota(const char *folder, void *usable)
 {
-	char name[640];
-	unsigned long long quota;
-	unsigned long long period;
-	snprintf(name, sizeof(name), CGROUP_ROOT "%s/cpu.max", path);
-	FILE *file = fopen(name, "re");
-	if (!file)
-		return 0;
-	int fields = fscanf(file, "%llu %llu", &quota, &period);
-	fclose(file);
-	if (fields != 2 || period == 0)
-		return 0;
-	return (unsigned)((quota + period - 1) / period);
+	unsigned *cpus = usable;
+	char text[64], more[32];
+	long long quota = 0, period = 0;
+	if (read_in(folder, "cpu.max", text, sizeof(text))) {
+		if (sscanf(text, "%lld %lld", &quota, &period) != 2)
+			return;
+	} else if (!read_in(folder, "cpu.cfs_quota_us", text, sizeof(text)) ||
+		   !read_in(folder, "cpu.cfs_period_us", more, sizeof(more)) ||
+		   sscanf(text, "%lld", &quota) != 1 || sscanf(more, "%lld", &period) != 1) {
+		return;
+	}
+	if (quota > 0 && period > 0 && (quota - 1) / period + 1 < *cpus)
+		*cpus = (unsigned)((quota - 1) / period + 1);
 }
 
 unsigned cpus_online(void)
@@ -59,20 +50,9 @@ unsigned cpus_online(void)
 	return online > 0 ? (unsigned)online : 1;
 }
 
-unsigned cpus_usable(void)
+unsigned cpus_usable(pthread_t thread)
 {
-	unsigned usable = affinity();
-	char path[512];
-	find_cgroup(path, sizeof(path));
-	// The limits of the groups above hold too, up to the root, which is that of a container.
-	for (;;) {
-		unsigned quota = quota_of(path);
-		if (quota && quota < usable)
-			usable = quota;
-		char *last = strrchr(path, '/');
-		if (!last)
-			break;
-		*last = '\0';
-	}
+	unsigned usable = affinity(thread);
+	proc_file_cpu_cgroups(0, apply_quota, &usable);
 	return usable ? usable : 1;
 }

@@ -1,10 +1,13 @@
-// How many CPUs this process may use. Start-up.
+// How many CPUs this process may use. Any thread.
 #ifndef ECHOD_POOL_CPUS_H
 #define ECHOD_POOL_CPUS_H
 
-// The CPUs of the affinity mask (sched_getaffinity(2)), or fewer if the cgroup v2 quota (cpu.max)
-// comes to less than that many, rounded up; at least 1.
-unsigned cpus_usable(void);
+#include <pthread.h>
+
+// The CPUs of the affinity mask of `thread`, or fewer if a quota of the cgroup (version 1 or 2), or
+// of one above it, comes to less than that many, rounded up; at least 1. As it is now: it reads a
+// few files of the kernel's each time.
+unsigned cpus_usable(pthread_t thread);
 
 // CPUs that are on in this machine, of which others may use those that we may not.
 unsigned cpus_online(void);

@@ -30,6 +30,7 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 		return -1;
 	}
 	watch_init(&lot->watch, idle_limit, stuck_limit);
+	atomic_store(&lot->refused, 0);
 	return 0;
 }
 
@@ -59,18 +60,20 @@ static bool register_events(struct parking_lot *lot, struct work *work, bool wan
 	return true;
 }
 
-enum park_result parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind)
+bool parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind)
 {
-	if (!register_events(lot, work, kind == WATCH_STUCK))
-		return PARK_REFUSED;
+	if (!register_events(lot, work, kind == WATCH_STUCK)) {
+		atomic_fetch_add_explicit(&lot->refused, 1, memory_order_relaxed);
+		kind = WATCH_POLLED;
+	}
 	if (watch_set(&lot->watch, work, kind))
 		parking_lot_kick(lot);
 	int served = WORK_SERVED;
 	if (atomic_compare_exchange_strong(&work->state, &served, WORK_PARKED))
-		return PARK_DONE; // and somebody else's
+		return true; // and somebody else's
 	ensure(served == WORK_NOTIFIED);
 	atomic_store(&work->state, WORK_SERVED);
-	return PARK_EVENT;
+	return false;
 }
 
 void parking_lot_forget(struct parking_lot *lot, struct work *work)

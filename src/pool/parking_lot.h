@@ -18,13 +18,7 @@ struct parking_lot {
 	int epoll;
 	struct waker kick; // in the set: wakes the leader
 	struct watch watch;
-};
-
-enum park_result {
-	PARK_DONE,    // the work is parked, and not the caller's any more
-	PARK_EVENT,   // an event came meanwhile: the work is still the caller's, who must look once
-		      // more
-	PARK_REFUSED, // the kernel has no room for it in the set: it is still the caller's
+	_Atomic uint64_t refused; // times the kernel had no room in the set; a sum, relaxed
 };
 
 int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuck_limit,
@@ -32,8 +26,10 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 void parking_lot_close(struct parking_lot *lot);
 
 // Parks `work`, in state SERVED or NOTIFIED, until there is something to receive (WATCH_IDLE), or
-// also room to send (WATCH_STUCK).
-enum park_result parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind);
+// also room to send (WATCH_STUCK). Where the kernel has no room for it in the set it comes back
+// after a moment, in any case. Returns true when it is parked, and not the caller's any more; false
+// when an event came meanwhile: the caller, whose it is still, must look once more.
+bool parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind);
 
 // The owner of `work` will wait for its socket itself, or close it.
 void parking_lot_forget(struct parking_lot *lot, struct work *work);
@@ -54,6 +50,12 @@ struct unparked parking_lot_poll(struct parking_lot *lot, uint64_t deadline,
 // Waits for events and time-outs until `deadline`, or a kick. The leader.
 struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,
 				 uint64_t (*active_at)(const struct work *work));
+
+// How many times work was parked without a place in the set. Any thread.
+static inline uint64_t parking_lot_refused(const struct parking_lot *lot)
+{
+	return atomic_load_explicit(&lot->refused, memory_order_relaxed);
+}
 
 // Makes the leader return. Any thread.
 void parking_lot_kick(struct parking_lot *lot);

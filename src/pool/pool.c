@@ -28,6 +28,21 @@ static int worker_start(struct worker *worker, struct error *error)
 	return 0;
 }
 
+// One CPU is left to others: to a client on this machine at least, when we may use but one.
+static void use_cpus(struct pool *pool, unsigned cpus)
+{
+	unsigned workers = pool->config.workers;
+	unsigned spare = cpus > 1 ? cpus - 1 : 1;
+	work_queue_set_cpus(&pool->queue, cpus);
+	pool->own_max = workers < spare ? workers : spare;
+	pool->spinners_max = cpus_online() > 1 ? spare : 0;
+}
+
+void pool_follow_cpus(struct pool *pool)
+{
+	use_cpus(pool, cpus_usable(pool->workers[0].thread));
+}
+
 static int prepare(struct pool *pool, struct error *error)
 {
 	const struct pool_config *config = &pool->config;
@@ -39,23 +54,20 @@ static int prepare(struct pool *pool, struct error *error)
 		pool->workers = NULL;
 		return -1;
 	}
-	unsigned cpus = cpus_usable();
 	struct work_queue_config queue = {
 		.capacity = config->capacity,
 		.workers = config->workers,
-		.awake = cpus,
 		// Who never lets go of a connection must not have two.
 		.batch = config->patience == CLOCK_NEVER ? 1 : WORK_QUEUE_BATCH,
 	};
 	work_queue_init(&pool->queue, &queue);
-	pool->own_max = config->workers < cpus ? config->workers : cpus;
-	// One CPU is left to others: to a client on this machine at least, when we may use but one.
-	pool->spinners_max = cpus > 1 ? cpus - 1 : cpus_online() > 1;
+	use_cpus(pool, cpus_usable(pthread_self()));
 	gate_init(&pool->ready);
 	for (unsigned i = 0; i < config->workers; i++) {
 		pool->workers[i].id = i + 1;
 		pool->workers[i].pool = pool;
 		pool->workers[i].stats = &config->stats[i];
+		sem_init(&pool->workers[i].sleeper.woken, 0, 0);
 	}
 	return 0;
 }
@@ -100,8 +112,10 @@ void pool_join(struct pool *pool)
 
 void pool_free(struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->config.workers; i++)
+	for (unsigned i = 0; i < pool->config.workers; i++) {
+		sem_destroy(&pool->workers[i].sleeper.woken);
 		free(pool->workers[i].buffer);
+	}
 	free(pool->workers);
 	gate_destroy(&pool->ready);
 	work_queue_destroy(&pool->queue);

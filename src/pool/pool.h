@@ -36,7 +36,8 @@ struct worker {
 	unsigned id; // from 1
 	struct pool *pool;
 	struct thread_stats *stats;
-	char *buffer;	   // of the pool's buffer_size; the worker's alone
+	char *buffer;		// of the pool's buffer_size; the worker's alone
+	struct sleeper sleeper; // in the queue
 	bool hurried;	   // it has taken more than one connection and must wait for none; its own
 	_Atomic int state; // enum worker_state
 	_Atomic uint64_t since;	  // since when it has served what it serves, or nothing (clock_now)
@@ -96,10 +97,13 @@ struct pool {
 	struct parking_lot lot;
 	struct gate ready; // workers arrive here when they run
 	struct worker *workers;
-	unsigned started;      // how many of them have a thread
-	unsigned spinners_max; // how many may poll at a time
-	unsigned own_max;      // up to so many connections have a worker to themselves
-	int heat;	       // of polling the parking lot; the leader's
+	unsigned started; // how many of them have a thread
+	int heat;	  // of polling the parking lot; the leader's
+
+	// How many workers may poll at a time, and up to how many connections have a worker to
+	// themselves. They follow from the CPUs; read by workers, relaxed order.
+	_Atomic unsigned spinners_max;
+	_Atomic unsigned own_max;
 
 	// Work submitted and not yet closed, and workers that poll. Written by the acceptor and by
 	// workers, read by workers to decide whether to wait for a client; relaxed order, as a
@@ -122,6 +126,9 @@ int pool_start(struct pool *pool, const struct pool_config *config, struct error
 
 // Hands new work over. Any thread but a worker; never blocks for long, never fails.
 void pool_submit(struct pool *pool, struct work *work);
+
+// Finds out how many CPUs the workers may use now, and uses as many. Any thread.
+void pool_follow_cpus(struct pool *pool);
 
 // No more work is submitted, and all that was has been closed: workers end.
 void pool_close(struct pool *pool);

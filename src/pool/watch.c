@@ -8,6 +8,7 @@
 
 #define STEPS 16 // of a limit; each member is looked at every two to three of them
 #define STUCK_STEP_MAX (NS_PER_S / 3)
+#define POLLED_STEP (NS_PER_S / 30) // each is served ten times a second at least
 
 void watch_init(struct watch *watch, uint64_t idle_limit, uint64_t stuck_limit)
 {
@@ -18,6 +19,8 @@ void watch_init(struct watch *watch, uint64_t idle_limit, uint64_t stuck_limit)
 	watch->lists[WATCH_IDLE].step = idle_limit / STEPS + 1;
 	watch->lists[WATCH_STUCK].limit = stuck_limit;
 	watch->lists[WATCH_STUCK].step = stuck_step < STUCK_STEP_MAX ? stuck_step : STUCK_STEP_MAX;
+	watch->lists[WATCH_POLLED].limit = CLOCK_NEVER;
+	watch->lists[WATCH_POLLED].step = POLLED_STEP;
 	pthread_mutex_init(&watch->lock, NULL);
 }
 
@@ -108,11 +111,13 @@ static struct work *expire_list_locked(struct watch *watch, enum watch_kind kind
 				       struct work *expired)
 {
 	struct watch_list *list = &watch->lists[kind];
-	while (list->first && list->first->look_at <= now) {
+	for (int looks = 0; looks < WATCH_LOOKS; looks++) {
 		struct work *work = list->first;
+		if (!work || work->look_at > now)
+			break;
 		bool over = is_over(list, now, active_at(work));
 		unlink_locked(list, work);
-		if ((over || kind == WATCH_STUCK) && unpark(work)) {
+		if ((over || kind != WATCH_IDLE) && unpark(work)) {
 			// It may have been served, and parked again, since it was looked at.
 			work->expired = is_over(list, now, active_at(work));
 			work->watched = WATCH_NONE;

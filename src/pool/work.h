@@ -28,8 +28,9 @@ enum work_state {
 // Which time-out work is under while it is parked.
 enum watch_kind {
 	WATCH_NONE,
-	WATCH_IDLE,  // its peer sends nothing
-	WATCH_STUCK, // its peer reads nothing
+	WATCH_IDLE,   // its peer sends nothing
+	WATCH_STUCK,  // its peer reads nothing
+	WATCH_POLLED, // no event will tell of it
 	WATCH_KINDS,
 };
 

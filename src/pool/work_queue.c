@@ -1,6 +1,8 @@
 // The work queue. The acceptor and the leader push, workers take.
 #include "pool/work_queue.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "base/clock.h"
 
@@ -11,7 +13,6 @@ void work_queue_init(struct work_queue *queue, const struct work_queue_config *c
 	ensure(config->batch >= 1 && config->batch <= WORK_QUEUE_BATCH);
 	*queue = (struct work_queue){.config = *config};
 	pthread_mutex_init(&queue->lock, NULL);
-	pthread_cond_init(&queue->woken, NULL);
 }
 
 static void append_locked(struct work_queue *queue, struct work *first, struct work *last,
@@ -32,7 +33,9 @@ static void append_locked(struct work_queue *queue, struct work *first, struct w
 static unsigned remove_first_locked(struct work_queue *queue, struct work **works)
 {
 	size_t depth = atomic_load(&queue->depth);
-	size_t share = depth / queue->config.workers;
+	unsigned runners = queue->config.workers < queue->config.cpus ? queue->config.workers
+								      : queue->config.cpus;
+	size_t share = depth / runners;
 	unsigned count = share < 1		       ? 1
 			 : share > queue->config.batch ? queue->config.batch
 						       : (unsigned)share;
@@ -52,28 +55,35 @@ static unsigned room_locked(struct work_queue *queue)
 	unsigned at_rest = queue->sleeping + atomic_load(&queue->waiting) +
 			   (atomic_load(&queue->leading) ? 1U : 0U);
 	unsigned awake = queue->config.workers > at_rest ? queue->config.workers - at_rest : 0;
-	return queue->config.awake > awake ? queue->config.awake - awake : 0;
+	return queue->config.cpus > awake ? queue->config.cpus - awake : 0;
 }
 
-// Chooses how many sleepers to wake for `wanted` pieces of work. Those workers that are awake take
-// the rest when they are done. The caller signals so many, with or without the lock.
-static unsigned grant_wakes_locked(struct work_queue *queue, size_t wanted, unsigned room)
+// Takes out the sleepers to be woken for `wanted` pieces of work; returns them, linked by `next`.
+// Those workers that are awake take the rest when they are done.
+static struct sleeper *choose_sleepers_locked(struct work_queue *queue, size_t wanted,
+					      unsigned room)
 {
+	struct sleeper *chosen = NULL;
 	size_t granted = wanted < room ? wanted : room;
 	queue->wakes_withheld += wanted - granted;
-	if (granted > queue->sleeping)
-		granted = queue->sleeping;
-	queue->sleeping -= (unsigned)granted;
-	queue->wakes += (unsigned)granted;
-	return (unsigned)granted;
+	for (; granted > 0 && queue->sleepers; granted--) {
+		struct sleeper *sleeper = queue->sleepers;
+		queue->sleepers = sleeper->next;
+		queue->sleeping--;
+		sleeper->next = chosen;
+		chosen = sleeper;
+	}
+	return chosen;
 }
 
-// A wake-up is a number under the lock, so a signal after it is not lost, and one too many wakes
-// nobody.
-static void signal_wakes(struct work_queue *queue, unsigned count)
+// Without the lock. Each sleeps until its semaphore is posted, so `next` is not its own before.
+static void wake(struct sleeper *chosen)
 {
-	while (count-- > 0)
-		pthread_cond_signal(&queue->woken);
+	while (chosen) {
+		struct sleeper *next = chosen->next;
+		sem_post(&chosen->woken);
+		chosen = next;
+	}
 }
 
 bool work_queue_push(struct work_queue *queue, struct work *work)
@@ -82,25 +92,27 @@ bool work_queue_push(struct work_queue *queue, struct work *work)
 	pthread_mutex_lock(&queue->lock);
 	append_locked(queue, work, work, 1);
 	unsigned room = room_locked(queue);
-	unsigned wakes = grant_wakes_locked(queue, 1, room);
-	bool leader = wakes == 0 && room > 0 && atomic_load(&queue->leading);
+	struct sleeper *chosen = choose_sleepers_locked(queue, 1, room);
+	bool leader = !chosen && room > 0 && atomic_load(&queue->leading);
 	pthread_mutex_unlock(&queue->lock);
-	signal_wakes(queue, wakes);
+	wake(chosen);
 	return leader;
 }
 
-static void sleep_locked(struct work_queue *queue)
+// Gives the lock back meanwhile. A semaphore remembers, so a wake-up before the wait is not lost.
+static void sleep_locked(struct work_queue *queue, struct sleeper *sleeper)
 {
+	sleeper->next = queue->sleepers;
+	queue->sleepers = sleeper;
 	queue->sleeping++;
-	while (queue->wakes == 0 && !queue->closed)
-		pthread_cond_wait(&queue->woken, &queue->lock);
-	if (queue->wakes > 0)
-		queue->wakes--;
-	else
-		queue->sleeping--;
+	pthread_mutex_unlock(&queue->lock);
+	while (sem_wait(&sleeper->woken) != 0)
+		ensure(errno == EINTR);
+	pthread_mutex_lock(&queue->lock);
 }
 
-static enum duty take_locked(struct work_queue *queue, struct work **works, unsigned *count)
+static enum duty take_locked(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
+			     unsigned *count)
 {
 	for (;;) {
 		bool led = atomic_load(&queue->leading);
@@ -119,14 +131,15 @@ static enum duty take_locked(struct work_queue *queue, struct work **works, unsi
 			atomic_store(&queue->leading, true);
 			return DUTY_LEAD;
 		}
-		sleep_locked(queue);
+		sleep_locked(queue, sleeper);
 	}
 }
 
-enum duty work_queue_take(struct work_queue *queue, struct work **works, unsigned *count)
+enum duty work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
+			  unsigned *count)
 {
 	pthread_mutex_lock(&queue->lock);
-	enum duty duty = take_locked(queue, works, count);
+	enum duty duty = take_locked(queue, sleeper, works, count);
 	pthread_mutex_unlock(&queue->lock);
 	return duty;
 }
@@ -142,9 +155,12 @@ void work_queue_led(struct work_queue *queue, struct work *first, struct work *l
 	queue->taken = 0;
 	if (count)
 		append_locked(queue, first, last, count);
-	unsigned wakes = count > 1 ? grant_wakes_locked(queue, count - 1, room_locked(queue)) : 0;
+	// All that is queued counts: the leader may take what was put back before it looked.
+	size_t depth = atomic_load(&queue->depth);
+	struct sleeper *chosen =
+		depth > 1 ? choose_sleepers_locked(queue, depth - 1, room_locked(queue)) : NULL;
 	pthread_mutex_unlock(&queue->lock);
-	signal_wakes(queue, wakes);
+	wake(chosen);
 }
 
 void work_queue_put_back(struct work_queue *queue, struct work *work)
@@ -163,10 +179,10 @@ bool work_queue_wait_begins(struct work_queue *queue)
 		return false;
 	pthread_mutex_lock(&queue->lock);
 	unsigned room = room_locked(queue);
-	unsigned wakes = room && queue->sleeping ? grant_wakes_locked(queue, 1, room) : 0;
-	bool leader = wakes == 0 && room > 0 && queue->head && atomic_load(&queue->leading);
+	struct sleeper *chosen = room ? choose_sleepers_locked(queue, 1, room) : NULL;
+	bool leader = !chosen && room > 0 && queue->head && atomic_load(&queue->leading);
 	pthread_mutex_unlock(&queue->lock);
-	signal_wakes(queue, wakes);
+	wake(chosen);
 	return leader;
 }
 
@@ -175,12 +191,20 @@ void work_queue_wait_ends(struct work_queue *queue)
 	atomic_fetch_sub(&queue->waiting, 1);
 }
 
+void work_queue_set_cpus(struct work_queue *queue, unsigned cpus)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->config.cpus = cpus;
+	pthread_mutex_unlock(&queue->lock);
+}
+
 void work_queue_close(struct work_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	queue->closed = true;
-	pthread_cond_broadcast(&queue->woken);
+	struct sleeper *all = choose_sleepers_locked(queue, queue->sleeping, queue->sleeping);
 	pthread_mutex_unlock(&queue->lock);
+	wake(all);
 }
 
 void work_queue_inspect(struct work_queue *queue, struct work_queue_info *info)
@@ -190,6 +214,7 @@ void work_queue_inspect(struct work_queue *queue, struct work_queue_info *info)
 		.depth = atomic_load(&queue->depth),
 		.depth_max = queue->depth_max,
 		.wakes_withheld = queue->wakes_withheld,
+		.cpus = queue->config.cpus,
 	};
 	pthread_mutex_unlock(&queue->lock);
 }
@@ -197,6 +222,5 @@ void work_queue_inspect(struct work_queue *queue, struct work_queue_info *info)
 void work_queue_destroy(struct work_queue *queue)
 {
 	ensure(!queue->head && atomic_load(&queue->depth) == 0);
-	pthread_cond_destroy(&queue->woken);
 	pthread_mutex_destroy(&queue->lock);
 }

@@ -4,6 +4,7 @@
 #define ECHOD_POOL_WORK_QUEUE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,24 +17,30 @@
 struct work_queue_config {
 	size_t capacity;  // how much can be admitted at all, so that a push cannot fail
 	unsigned workers; // who take
-	unsigned awake;	  // of them, how many are to run at a time: the CPUs
+	unsigned cpus;	  // of them, how many are to run at a time; see work_queue_set_cpus
 	unsigned batch;	  // how much a worker may take at once, 1 to WORK_QUEUE_BATCH
 };
 
-// All but `config` is guarded by `lock`; the atomics are written under it, or by workers that are
-// about to wait for a client, and read by them without it.
+// A worker as the queue knows it. `next` is guarded by the queue's lock while the worker sleeps,
+// and by nobody but the thread that wakes it from then until it has posted `woken`.
+struct sleeper {
+	sem_t woken; // posted once for each time that it is taken out of `sleepers`
+	struct sleeper *next;
+};
+
+// All but `config`, without its `cpus`, is guarded by `lock`; the atomics are written under it, or
+// by workers that are about to wait for a client, and read by them without it.
 struct work_queue {
 	pthread_mutex_t lock;
-	pthread_cond_t woken; // `wakes` has grown, or the queue has been closed
 	struct work_queue_config config;
 	struct work *head;
 	struct work *tail;
 	size_t depth_max;
-	unsigned wakes; // how many have been told, and have not yet
-	bool look;	// the parking lot has not been looked at for long
-	unsigned taken; // batches since it was
+	struct sleeper *sleepers; // the one that fell asleep last first: its caches are warm
+	bool look;		  // the parking lot has not been looked at for long
+	unsigned taken;		  // batches since it was
 	bool closed;
-	uint64_t wakes_withheld; // work pushed without waking anybody, as enough were awake
+	uint64_t wakes_withheld; // times that queued work woke nobody, as enough were awake
 
 	// Work in the queue, workers that wait for a client of their own, and whether a worker is
 	// at the parking lot. A worker adds itself to `waiting` and then looks at the others; who
@@ -44,7 +51,7 @@ struct work_queue {
 	_Atomic unsigned waiting;
 	_Atomic bool leading;
 
-	_Atomic unsigned sleeping; // workers that sleep and have not been told to wake
+	_Atomic unsigned sleeping; // how many are in `sleepers`
 };
 
 void work_queue_init(struct work_queue *queue, const struct work_queue_config *config);
@@ -62,11 +69,13 @@ enum duty {
 	DUTY_END,
 };
 
-// Waits for something to do. With DUTY_SERVE, `*count` pieces of work, the oldest, are in `works`.
-enum duty work_queue_take(struct work_queue *queue, struct work **works, unsigned *count);
+// Waits for something to do; the caller is `sleeper` meanwhile. With DUTY_SERVE, `*count` pieces of
+// work, the oldest, are in `works`.
+enum duty work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
+			  unsigned *count);
 
-// The leader is back, with `count` pieces of work from `first` to `last`. Wakes workers for all but
-// one: the leader goes on to take itself.
+// The leader is back, with `count` pieces of work from `first` to `last`. Wakes workers for all
+// that is queued but one: the leader goes on to take itself.
 void work_queue_led(struct work_queue *queue, struct work *first, struct work *last, size_t count);
 
 // Puts work whose share is used up at the end, without waking anybody: the caller goes on to take
@@ -93,6 +102,9 @@ static inline bool work_queue_needs_leader(const struct work_queue *queue)
 	       atomic_load_explicit(&queue->sleeping, memory_order_relaxed) > 0;
 }
 
+// How many CPUs there are, from now on.
+void work_queue_set_cpus(struct work_queue *queue, unsigned cpus);
+
 // No more pushes; workers end when nothing is left. The leader must be woken.
 void work_queue_close(struct work_queue *queue);
 
@@ -100,6 +112,7 @@ struct work_queue_info {
 	size_t depth;
 	size_t depth_max;
 	uint64_t wakes_withheld;
+	unsigned cpus;
 };
 void work_queue_inspect(struct work_queue *queue, struct work_queue_info *info);
 

@@ -29,7 +29,8 @@ bool worker_may_wait(const struct worker *worker)
 	if (pool->config.patience == CLOCK_NEVER)
 		return true;
 	return pool->config.patience > 0 && !worker->hurried &&
-	       atomic_load_explicit(&pool->members, memory_order_relaxed) <= pool->own_max;
+	       atomic_load_explicit(&pool->members, memory_order_relaxed) <=
+		       atomic_load_explicit(&pool->own_max, memory_order_relaxed);
 }
 
 bool worker_others_wait(const struct worker *worker)
@@ -69,7 +70,7 @@ bool worker_spins(struct worker *worker)
 	if (!work_queue_is_empty(&pool->queue) || work_queue_needs_leader(&pool->queue))
 		return false;
 	if (atomic_fetch_add_explicit(&pool->spinners, 1, memory_order_relaxed) <
-	    pool->spinners_max) {
+	    atomic_load_explicit(&pool->spinners_max, memory_order_relaxed)) {
 		show_state(worker, WORKER_POLLING);
 		return true;
 	}
@@ -104,16 +105,11 @@ static bool park_work(struct worker *worker, struct work *work, enum turn_end en
 	bool stuck = end == TURN_STUCK;
 	pool->config.calls.leave(work, pool->config.context);
 	counter_add(worker->stats, stuck ? COUNTER_parks_writing : COUNTER_parks_reading, 1);
-	enum park_result result =
-		parking_lot_park(&pool->lot, work, stuck ? WATCH_STUCK : WATCH_IDLE);
-	if (result == PARK_DONE)
+	if (parking_lot_park(&pool->lot, work, stuck ? WATCH_STUCK : WATCH_IDLE))
 		return true;
 	counter_add(worker->stats, COUNTER_unparks, 1);
 	counter_add(worker->stats, COUNTER_connections_taken, 1);
-	if (result == PARK_EVENT)
-		return false;
-	close_work(worker, work, CLOSE_error);
-	return true;
+	return false;
 }
 
 // To the back of the queue: it has had its share, and others wait.
@@ -228,7 +224,7 @@ void *worker_run(void *argument)
 	show_work(worker, 0, clock_now());
 	gate_arrive(&worker->pool->ready);
 	for (;;) {
-		switch (work_queue_take(&worker->pool->queue, works, &count)) {
+		switch (work_queue_take(&worker->pool->queue, &worker->sleeper, works, &count)) {
 		case DUTY_SERVE:
 			take_batch(worker, works, count);
 			break;

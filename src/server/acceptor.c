@@ -17,7 +17,8 @@
 
 #define NO_QUOTA SIZE_MAX
 #define ACCEPT_BATCH 64 // connections accepted from one listener before the others have their turn
-#define ACCEPT_FAILURES 16 // of a batch; more would be a busy loop, so a pause follows
+#define CPUS_INTERVAL (2 * NS_PER_S) // how often the CPUs are counted
+#define ACCEPT_FAILURES 16	     // of a batch; more would be a busy loop, so a pause follows
 
 // What can go wrong again and again, each with its own limit on log lines.
 enum complaint {
@@ -29,6 +30,7 @@ enum complaint {
 	COMPLAINT_LIMIT_WAIT,
 	COMPLAINT_LIMIT,
 	COMPLAINT_SOURCE,
+	COMPLAINT_EVENTS,
 	COMPLAINT_COUNT,
 };
 
@@ -42,6 +44,8 @@ struct acceptor {
 	// How many connections each listener may still accept: without end, until the server
 	// drains; then those that the kernel had connected by that time.
 	size_t quota[SERVER_MAX_LISTENERS];
+	uint64_t refused; // parks without an event, of which the log knows
+	uint64_t cpus_at; // when to count the CPUs again
 };
 
 // How each is told to programs: the event, the reason, and the name of the field that its subject
@@ -254,6 +258,27 @@ static void accept_batch(struct acceptor *acceptor, size_t index)
 		listener_close(&server->listeners[index]);
 }
 
+// Sees to what may have changed meanwhile: whether the kernel takes more sockets into the pool's
+// epoll set, and how many CPUs we may use.
+static void look_around(struct acceptor *acceptor)
+{
+	struct pool *pool = &acceptor->server->pool;
+	uint64_t refused = parking_lot_refused(&pool->lot);
+	if (refused != acceptor->refused) {
+		acceptor->refused = refused;
+		complain(acceptor, COMPLAINT_EVENTS,
+			 "the epoll set is full (see fs.epoll.max_user_watches), some connections "
+			 "are served late, accepting pauses",
+			 "");
+		if (acceptor->pause.cause == PAUSE_NONE)
+			pause_begin(&acceptor->pause, PAUSE_RESOURCES);
+	}
+	if (clock_now() < acceptor->cpus_at)
+		return;
+	pool_follow_cpus(pool);
+	acceptor->cpus_at = clock_deadline(CPUS_INTERVAL);
+}
+
 // Sleeps until something is to be done, or `deadline`: a client has come, a pause may end, the
 // server is to drain. Then does it.
 static void accept_round(struct acceptor *acceptor, uint64_t deadline)
@@ -264,6 +289,7 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 	nfds_t count = 0;
 	fds[count++] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
 	pause_review(&acceptor->pause);
+	look_around(acceptor);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		int fd = server->listeners[i].fd;
 		if (fd < 0 || acceptor->pause.cause != PAUSE_NONE)
@@ -272,7 +298,8 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 		fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	}
 	uint64_t pause = pause_deadline(&acceptor->pause);
-	poll_until(fds, count, pause < deadline ? pause : deadline);
+	uint64_t until = pause < acceptor->cpus_at ? pause : acceptor->cpus_at;
+	poll_until(fds, count, until < deadline ? until : deadline);
 	if (fds[0].revents)
 		waker_clear(&server->acceptor_waker);
 	for (nfds_t i = 1; i < count && acceptor->pause.cause == PAUSE_NONE; i++) {

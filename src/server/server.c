@@ -254,6 +254,7 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
 	snapshot->counter[COUNTER_wakes_withheld] = queue.wakes_withheld;
+	snapshot->counter[COUNTER_parks_refused] = parking_lot_refused(&server->pool.lot);
 	snapshot->gauge[GAUGE_pending_bytes] = pending;
 	// A worker adds first, and then raises the maximum.
 	snapshot->gauge[GAUGE_pending_bytes_max] = pending > pending_max ? pending : pending_max;
@@ -262,6 +263,7 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	snapshot->gauge[GAUGE_workers_total] = workers;
 	snapshot->gauge[GAUGE_workers_busy] = busy;
 	snapshot->gauge[GAUGE_workers_idle] = workers - busy;
+	snapshot->gauge[GAUGE_cpus] = queue.cpus;
 	snapshot->gauge[GAUGE_draining] = atomic_load(&server->draining);
 	snapshot->gauge[GAUGE_memory_allocated_bytes] = memory.allocated;
 	snapshot->gauge[GAUGE_memory_resident_bytes] = memory.resident;

@@ -7,12 +7,13 @@
  *
  * Checked: never two owners, never queued twice, never parked while owned; when all is at rest no
  * socket has data or an end of stream that nobody will see, and a time-out that runs is one that the
- * leader waits for. WATCH: there is an idle time-out. Each other #ifdef is a fault that the
+ * leader waits for. WATCH: there is an idle time-out. FULL: the kernel has no room for it
+ * once, and it is looked at after a moment instead. Each other #ifdef is a fault that the
  * checker must find (run.sh).
  */
 #define CONNS 2	   /* one after the other */
 #ifndef MESSAGES
-#define MESSAGES 2 /* of each client; with WATCH, the second client's end of stream alone */
+#define MESSAGES 2 /* of each client; with WATCH or FULL, the second client's end of stream alone */
 #endif
 #define BUFFER 2   /* messages that one recv can take: less is a short read */
 
@@ -36,6 +37,9 @@ bool leading;	/* a worker is at the parking lot */
 bool kick;	/* its waker is readable */
 bool armed;	/* the leader waits for a time-out */
 bool over;	/* time has passed */
+#ifdef FULL
+bool full_once;
+#endif
 
 /* The kernel tells the set after it has changed the socket. */
 inline edge(fd)
@@ -48,7 +52,7 @@ inline edge(fd)
 
 proctype client(byte fd)
 {
-#ifdef WATCH
+#if defined(WATCH) || defined(FULL)
 	byte left = (fd == 0 -> MESSAGES : 0);
 #else
 	byte left = MESSAGES;
@@ -86,10 +90,17 @@ end:		atomic { !used -> used = true; owners++; assert(owners == 1); now = next }
 	od
 }
 
-#ifdef WATCH
+#if defined(WATCH)
 active proctype clock()
 {
 	over = true
+}
+#elif defined(FULL)
+active proctype clock()
+{
+end:	do
+	:: watched && !over -> over = true
+	od
 }
 #endif
 
@@ -103,6 +114,9 @@ inline register_events()
 			in_set[fd] = true;
 			ready[fd] = unread[fd] > 0 || fin[fd]
 		}
+#ifdef FULL
+	:: !registered && !full_once -> full_once = true; refused = true
+#endif
 	:: else
 	fi
 }
@@ -118,10 +132,18 @@ inline put_back()
 inline park()
 {
 	register_events();
+#if defined(WATCH) || defined(FULL)
+	atomic { /* watch_set */
 #ifdef WATCH
-	atomic {
-		to_kick = !watched && !armed; /* watch_set */
+		to_kick = !watched && !armed;
 		watched = true
+#else
+		to_kick = refused && !watched && !armed;
+#ifndef FULL_WATCHES_NOBODY
+		watched = refused;
+#endif
+		refused = false
+#endif
 	};
 #ifndef WATCH_KICKS_NOBODY
 	if
@@ -166,7 +188,7 @@ turn:	last_look = expired;
 	do
 	:: true ->
 		if /* receive_waiting: parking_lot_forget before the recv; it may wait or not */
-		:: registered && !last_look ->
+		:: (registered || watched) && !last_look ->
 			atomic {
 				watched = false; in_set[fd] = false; ready[fd] = false;
 #ifndef FORGET_STAYS_REGISTERED
@@ -293,8 +315,13 @@ inline watch_expire()
 #endif
 				state = QUEUED; owners++; unparked++;
 				assert(owners == 1);
-				watched = false; expired = true
+				watched = false;
+#ifdef FULL
+			:: else
+#else
+				expired = true
 			:: true /* active, or not parked: at the end of the list again */
+#endif
 			fi
 		:: else
 		fi;
@@ -340,7 +367,7 @@ end_lead:
 active [2] proctype worker()
 {
 	byte fd, got, unparked;
-	bool last_look, ended, parked, to_kick, event0, event1, ends0, ends1;
+	bool last_look, ended, parked, to_kick, refused, event0, event1, ends0, ends1;
 	mtype seen = QUEUED;
 
 end:	do

@@ -1,7 +1,7 @@
 /*
  * src/pool/work_queue.c and the loop of src/pool/worker.c: who sleeps, who leads, who is woken.
  * Work is only counted. A step is one access to what others look at without the lock (depth,
- * waiting, leading), or all that the lock hides. The condition variable wakes nobody by chance.
+ * waiting, leading), or all that the lock hides, or one call of a semaphore.
  *
  * Checked: when all is at rest there is no work and no event, or each worker waits for a client;
  * whoever wakes workers leaves no more awake than there are CPUs; all workers end after close. With
@@ -21,51 +21,66 @@
 #define EVENTS 2 /* what clients do in all, so that it comes to rest; not with LIVENESS */
 #endif
 #define BATCHES_A_LOOK 2
+#define RUNNERS (WORKERS < CPUS -> WORKERS : CPUS)
+#define SPARE (CPUS > 1 -> CPUS - 1 : 1)
+#define NOBODY WORKERS
 
 /* struct work_queue */
 bool lock, look, closed, leading;
-byte depth, sleeping, wakes, taken, waiting;
+byte depth, sleeping, taken, waiting;
+byte sleepers = NOBODY;
+
+/* struct sleeper of each worker. `woken` is the semaphore. */
+byte next[WORKERS];
+bool woken[WORKERS];
 
 bool kick;		/* the parking lot's waker is readable */
 byte members;		/* connections */
 byte parked, events;	/* of them in the parking lot: quiet, and with an event nobody has seen */
 byte acted;		/* of EVENTS */
 bool all_over;		/* clients end now */
-bool blocked[WORKERS];	/* in pthread_cond_wait */
 
-/* Where workers really are: in sleep_locked; from work_queue_take to work_queue_led. */
+/* Where workers really are: in sleep_locked, and not chosen to be woken; from work_queue_take to
+ * work_queue_led. */
 byte asleep, at_lot;
 
 #ifdef LIVENESS /* a section is one step, as no order among those who wait for a mutex is known */
 #define LOCK atomic { true
 #define UNLOCK }
-#define RELOCK !blocked[me]
+#define RELOCK true
 #define CLIENT_ACTS true
-#define MAY_WAIT (members <= (WORKERS < CPUS -> WORKERS : CPUS))
+#define MAY_WAIT (members <= (WORKERS < SPARE -> WORKERS : SPARE))
 #else
 #define LOCK atomic { !lock -> lock = true }
 #define UNLOCK lock = false
-#define RELOCK !blocked[me] && !lock -> lock = true
+#define RELOCK !lock -> lock = true
 #define CLIENT_ACTS (acted < EVENTS || all_over) -> acted = (all_over -> acted : acted + 1)
 #define MAY_WAIT true /* as with --patience never */
 #endif
 
-inline signal_one()
+hidden byte sleeper, granted; /* of one step */
+
+inline post(worker)
 {
-	if
-	:: blocked[0] -> blocked[0] = false
-	:: blocked[1] -> blocked[1] = false
-#if WORKERS > 2
-	:: blocked[2] -> blocked[2] = false
-#endif
-	:: else
-	fi
+	assert(!woken[worker]);
+	woken[worker] = true
 }
 
-inline signal_wakes()
+inline wake()
 {
 	do
-	:: granted > 0 -> atomic { signal_one(); granted-- }
+	:: chosen != NOBODY ->
+#ifdef WAKE_READS_NEXT_LATE
+		post(chosen);
+		chosen = next[chosen]
+#else
+		d_step {
+			sleeper = chosen;
+			chosen = next[sleeper];
+			next[sleeper] = NOBODY;
+			post(sleeper)
+		}
+#endif
 	:: else -> break
 	od
 }
@@ -76,20 +91,29 @@ inline room_locked()
 	d_step {
 		room = WORKERS - (sleeping + waiting + leading);
 		room = (CPUS > room -> CPUS - room : 0);
-		assert(room == 0 || WORKERS - (asleep - wakes) - waiting - at_lot + room <= CPUS)
+		assert(room == 0 || WORKERS - asleep - waiting - at_lot + room <= CPUS)
 	}
 }
 
-inline grant_wakes_locked(wanted)
+inline choose_sleepers_locked(wanted)
 {
 	d_step {
 		granted = (wanted < room -> wanted : room);
-		granted = (granted > sleeping -> sleeping : granted);
-#ifndef GRANT_KEEPS_SLEEPING
-		sleeping = sleeping - granted;
+		do
+		:: granted > 0 && sleepers != NOBODY ->
+			granted--;
+			asleep--;
+			sleeper = sleepers;
+			sleepers = next[sleeper];
+#ifndef CHOOSE_KEEPS_SLEEPING
+			sleeping--;
 #endif
-#ifndef GRANT_WITHOUT_TOKEN
-		wakes = wakes + granted
+			next[sleeper] = chosen;
+			chosen = sleeper
+		:: else -> break
+		od;
+#ifdef CHOOSE_AND_FORGET
+		chosen = NOBODY
 #endif
 	}
 }
@@ -105,7 +129,7 @@ again:
 		:: look && depth > 0 && !leading ->
 			leading = true; at_lot++; duty = LOOK
 		:: depth > 0 && !(look && !leading) ->
-			hand = depth / WORKERS;
+			hand = depth / RUNNERS;
 			hand = (hand < 1 -> 1 : hand);
 			depth = depth - hand;
 			taken = (taken < BATCHES_A_LOOK -> taken + 1 : taken);
@@ -118,19 +142,11 @@ again:
 		:: depth == 0 && !closed && !leading ->
 			leading = true; at_lot++; duty = LEAD
 		:: depth == 0 && !closed && leading ->
+			next[me] = sleepers; sleepers = me;
 			sleeping++; asleep++;
-			do
-			:: wakes == 0 && !closed ->
-				blocked[me] = true;
-				lock = false;
-				RELOCK
-			:: else -> break
-			od;
-			if
-			:: wakes > 0 -> wakes--
-			:: else -> sleeping--
-			fi;
-			asleep--;
+			lock = false;
+			woken[me] -> woken[me] = false;
+			RELOCK;
 			goto again
 		fi;
 		UNLOCK
@@ -150,14 +166,14 @@ inline led()
 	depth = depth + count;
 #endif
 	if
-	:: count > 1 -> room_locked(); grant_wakes_locked(count - 1)
+	:: depth > 1 -> room_locked(); choose_sleepers_locked(depth - 1)
 	:: else
 	fi;
 #ifdef LED_CLEARS_LATE
 	leading = false;
 #endif
 	UNLOCK;
-	signal_wakes()
+	wake()
 }
 
 inline put_back()
@@ -193,20 +209,20 @@ inline wait_begins()
 #endif
 	:: else ->
 		LOCK;
-		d_step { granted = 0; to_kick = false };
+		to_kick = false;
 		room_locked();
-		grant_wakes_locked(1);
+		choose_sleepers_locked(1);
 #ifndef WAIT_KICKS_NOBODY
-		to_kick = granted == 0 && room > 0 && leading && depth > 0;
+		to_kick = chosen == NOBODY && room > 0 && leading && depth > 0;
 #endif
 		UNLOCK;
-		signal_wakes();
+		wake();
 		if
 		:: to_kick -> kick = true; to_kick = false
 		:: else
 		fi
 	fi;
-	seen_depth = 0
+	d_step { seen_depth = 0; room = 0 }
 }
 
 /* serve_work: what a turn may end with. Who has more in hand is hurried and does not wait. */
@@ -231,7 +247,7 @@ mtype = { SERVE, LEAD, LOOK, END };
 proctype worker(byte me)
 {
 	mtype duty;
-	byte hand, count, room, granted, seen_depth;
+	byte hand, count, room, seen_depth, chosen = NOBODY;
 	bool kicked, to_kick;
 
 	do
@@ -261,7 +277,7 @@ proctype worker(byte me)
 /* work_queue_push and pool_submit; work_queue_close and pool_close. */
 active proctype acceptor()
 {
-	byte left = PUSHES, room, granted;
+	byte left = PUSHES, room, chosen = NOBODY;
 	bool to_kick;
 
 	do
@@ -275,10 +291,10 @@ active proctype acceptor()
 		depth++;
 		room_locked();
 #endif
-		grant_wakes_locked(1);
-		to_kick = granted == 0 && room > 0 && leading;
+		choose_sleepers_locked(1);
+		to_kick = chosen == NOBODY && room > 0 && leading;
 		UNLOCK;
-		signal_wakes();
+		wake();
 		if
 #ifndef PUSH_KICKS_NOBODY
 		:: to_kick -> kick = true
@@ -290,17 +306,15 @@ active proctype acceptor()
 	od;
 	members == 0;
 	LOCK;
-	d_step {
-		closed = true;
-		blocked[0] = false;
-#ifndef CLOSE_SIGNALS_ONE
-		blocked[1] = false;
-#if WORKERS > 2
-		blocked[2] = false
+	closed = true;
+#ifdef CLOSE_WAKES_ONE
+	room = 1;
+#else
+	room = sleeping;
 #endif
-#endif
-	};
+	choose_sleepers_locked(room);
 	UNLOCK;
+	wake();
 #ifndef CLOSE_WITHOUT_KICK
 	kick = true
 #endif

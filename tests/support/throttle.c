@@ -58,21 +58,33 @@ static void pause_for(uint64_t ns)
 	nanosleep(&span, NULL);
 }
 
-void throttle_pin(pid_t pid, unsigned cpu)
+static void move_threads(pid_t pid, const cpu_set_t *cpus)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
 	DIR *threads = opendir(path);
 	assert_non_null(threads);
-	cpu_set_t cpus;
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
 	struct dirent *entry;
 	while ((entry = readdir(threads))) {
 		if (atoi(entry->d_name) > 0)
-			sched_setaffinity(atoi(entry->d_name), sizeof(cpus), &cpus);
+			sched_setaffinity(atoi(entry->d_name), sizeof(*cpus), cpus);
 	}
 	closedir(threads);
+}
+
+void throttle_pin(pid_t pid, unsigned cpu)
+{
+	cpu_set_t cpus;
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	move_threads(pid, &cpus);
+}
+
+void throttle_unpin(pid_t pid)
+{
+	cpu_set_t cpus;
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	move_threads(pid, &cpus);
 }
 
 struct throttle *throttle_neighbour(unsigned cpu)

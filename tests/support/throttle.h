@@ -9,8 +9,9 @@
 
 struct throttle; // freed by throttle_end
 
-// Has all threads of the process run on that CPU only, for good.
+// Has all threads of the process run on that CPU only; on all that this program may use again.
 void throttle_pin(pid_t pid, unsigned cpu);
+void throttle_unpin(pid_t pid);
 
 // Another program that wants all of that CPU.
 struct throttle *throttle_neighbour(unsigned cpu);

@@ -173,7 +173,7 @@ static void test_workers(void **state)
 	assert_true(process_threads(daemon->process) >= 33 + 3);
 	daemon_stop(daemon);
 	daemon = daemon_start(NULL);
-	unsigned cpus = cpus_usable();
+	unsigned cpus = cpus_usable(pthread_self());
 	assert_int_equal(stats_counter(daemon, "workers_total"), cpus > 4 ? cpus : 4);
 	daemon_stop(daemon);
 }

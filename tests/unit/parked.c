@@ -108,6 +108,6 @@ void expect_bytes(ssize_t expected)
 
 void park(enum watch_kind kind)
 {
-	assert_int_equal(parking_lot_park(&lot, &work, kind), PARK_DONE);
+	assert_true(parking_lot_park(&lot, &work, kind));
 	assert_int_equal(work.state, WORK_PARKED);
 }

@@ -111,7 +111,7 @@ int played_begin(void **state)
 		.pool = {.config = {.workers = 1}, .own_max = 1},
 		.worker = {.id = 1, .pool = &played.pool, .stats = &played.stats, .buffer = buffer},
 	};
-	struct work_queue_config queue = {.capacity = 10, .workers = 1, .awake = 1, .batch = 1};
+	struct work_queue_config queue = {.capacity = 10, .workers = 1, .cpus = 1, .batch = 1};
 	work_queue_init(&played.pool.queue, &queue);
 	play_with_patience(CLOCK_NEVER);
 	if (waker_open(&played.cut.waker, NULL) != 0 ||

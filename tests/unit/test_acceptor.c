@@ -255,42 +255,6 @@ static void at_the_limit_it_waits_for_a_close(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 0);
 }
 
-static void at_the_limit_it_resets_when_told_so(void **state)
-{
-	inside.config.max_connections = 2;
-	inside.config.overload = OVERLOAD_RESET;
-	inside_start(&inside);
-	int first = peer_connect(inside_address(&inside));
-	int second = peer_connect(inside_address(&inside));
-	peer_ping(first);
-	peer_ping(second);
-	for (int i = 0; i < 5; i++)
-		peer_expect_rejected(inside_address(&inside), NULL);
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 5);
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_accepted), 2);
-	peer_close(first);
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 1 &&
-		   admission_count(&inside.server.admission) == 1);
-	first = peer_connect(inside_address(&inside));
-	peer_ping(first);
-	peer_close(first);
-	peer_close(second);
-}
-
-static void one_source_does_not_take_it_all(void **state)
-{
-	inside.config.max_per_source = 1;
-	inside_start(&inside);
-	int first = peer_try_connect(inside_address(&inside), "127.0.0.2");
-	peer_ping(first);
-	peer_expect_rejected(inside_address(&inside), "127.0.0.2");
-	int other = peer_try_connect(inside_address(&inside), "127.0.0.3");
-	peer_ping(other);
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_source), 1);
-	peer_close(first);
-	peer_close(other);
-}
-
 static void a_line_a_second_for_each_kind_of_error(void **state)
 {
 	inside_start(&inside);
@@ -356,8 +320,6 @@ int main(void)
 		ACCEPTOR(a_pause_ends_with_its_time),
 		ACCEPTOR(a_pause_ends_with_a_close),
 		ACCEPTOR(at_the_limit_it_waits_for_a_close),
-		ACCEPTOR(at_the_limit_it_resets_when_told_so),
-		ACCEPTOR(one_source_does_not_take_it_all),
 		ACCEPTOR(a_line_a_second_for_each_kind_of_error),
 		ACCEPTOR(a_drain_takes_in_who_is_in_the_backlog),
 		ACCEPTOR(a_drain_ends_whatever_accept_says),

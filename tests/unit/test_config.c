@@ -53,7 +53,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(server->listen_count, 1);
 	assert_string_equal(server->listen[0].host, "127.0.0.1");
 	assert_int_equal(server->listen[0].port, 65432);
-	unsigned cpus = cpus_usable();
+	unsigned cpus = cpus_usable(pthread_self());
 	assert_int_equal(server->workers, cpus > 4 ? cpus : 4);
 	assert_int_equal(server->max_connections, 0);
 	assert_int_equal(server->max_per_source, 0);

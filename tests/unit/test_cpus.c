@@ -18,17 +18,16 @@ static const struct file *files; // path NULL last; all others do not exist
 static int mask;		 // CPUs in the affinity mask; -1: the call fails
 static long online;
 
-int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+int __wrap_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set);
 FILE *__wrap_fopen(const char *path, const char *mode);
 long __real_sysconf(int name);
 long __wrap_sysconf(int name);
 
-int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+int __wrap_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set)
 {
-	if (mask < 0) {
-		errno = EINVAL; // more CPUs than the set has room for
-		return -1;
-	}
+	assert_true(pthread_equal(thread, pthread_self()));
+	if (mask < 0)
+		return EINVAL; // more CPUs than the set has room for
 	memset(set, 0, size);
 	for (size_t i = 0; i < (size_t)mask; i++)
 		CPU_SET(2 * i + 1, set);
@@ -61,7 +60,7 @@ static int begin(void **state)
 static void expect_usable(unsigned expected, const struct file *there)
 {
 	files = there;
-	assert_int_equal(cpus_usable(), expected);
+	assert_int_equal(cpus_usable(pthread_self()), expected);
 }
 
 static void without_cgroups_it_is_the_affinity_mask(void **state)
@@ -135,18 +134,59 @@ static void the_groups_above_count_too(void **state)
 	expect_usable(1, there);
 }
 
-static void only_the_unified_hierarchy_counts(void **state)
+// Version 1: each controller, or several, in a hierarchy of its own.
+static void expect_with_old_quota(unsigned expected, const char *groups, const char *folder,
+				  const char *quota)
 {
+	char names[2][100];
+	snprintf(names[0], sizeof(names[0]), "/sys/fs/cgroup/%s/cpu.cfs_quota_us", folder);
+	snprintf(names[1], sizeof(names[1]), "/sys/fs/cgroup/%s/cpu.cfs_period_us", folder);
 	const struct file there[] = {
+		{"/proc/self/cgroup", groups}, {names[0], quota}, {names[1], "100000\n"}, {0}};
+	expect_usable(expected, there);
+}
+
+static void a_quota_of_version_1_counts(void **state)
+{
+	static const struct {
+		unsigned expected;
+		const char *groups;
+		const char *folder;
+		const char *quota;
+	} cases[] = {
+		{2, "4:memory:/m\n3:cpu:/a\n", "cpu/a", "200000\n"},
+		{3, "3:cpu,cpuacct:/a\n", "cpu,cpuacct/a", "200001\n"},
+		{3, "3:cpu,cpuacct:/a\n", "cpu/a", "250000\n"}, // a link
+		{1, "3:cpuacct,cpu:/a/b\n", "cpuacct,cpu/a", "50000\n"},
+		{4, "3:cpu:/docker/1234\n", "cpu", "400000\n"}, // a container's root
+		{4, "3:cpu:/\n0::/\n", "cpu", "400000\n"},
+		{8, "3:cpu:/a\n", "cpu/a", "-1\n"},
+		{8, "3:cpu:/a\n", "cpu/a", "\n"},
+		{8, "3:cpu:/a\n", "cpu/a", "900000\n"},
+		{8, "3:cpuset:/a\n2:cpuacct:/a\n1:name=cpu:/a\n", "cpu/a", "100000\n"},
+		{8, "3:cpu\n\n:\n", "cpu", "100000\n"},
+		{8, "", "cpu", "100000\n"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		expect_with_old_quota(cases[i].expected, cases[i].groups, cases[i].folder,
+				      cases[i].quota);
+}
+
+// Version 2 beside version 1, which has the controllers or some of them.
+static void on_a_hybrid_host_the_least_of_both_counts(void **state)
+{
+	struct file there[] = {
 		{"/proc/self/cgroup", "5:cpu,cpuacct:/old\n1:name=systemd:/x\n0::/new\n"},
+		{"/sys/fs/cgroup/x/cpu.max", "100000 100000\n"}, // another hierarchy's
 		{"/sys/fs/cgroup/old/cpu.max", "100000 100000\n"},
-		{"/sys/fs/cgroup/x/cpu.max", "100000 100000\n"},
-		{"/sys/fs/cgroup/new/cpu.max", "500000 100000\n"},
+		{"/sys/fs/cgroup/unified/new/cpu.max", "500000 100000\n"},
+		{"/sys/fs/cgroup/cpu,cpuacct/old/cpu.cfs_quota_us", "600000\n"},
+		{"/sys/fs/cgroup/cpu,cpuacct/old/cpu.cfs_period_us", "100000\n"},
 		{0},
 	};
 	expect_usable(5, there);
-	const struct file old[] = {{"/proc/self/cgroup", "5:cpu,cpuacct:/old\n"}, there[1], {0}};
-	expect_usable(8, old);
+	there[4].text = "150000";
+	expect_usable(2, there);
 }
 
 static void the_root_has_no_quota(void **state)
@@ -178,7 +218,8 @@ int main(void)
 		CPUS(a_quota_beyond_the_mask_changes_nothing),
 		CPUS(what_is_no_quota_is_none),
 		CPUS(the_groups_above_count_too),
-		CPUS(only_the_unified_hierarchy_counts),
+		CPUS(a_quota_of_version_1_counts),
+		CPUS(on_a_hybrid_host_the_least_of_both_counts),
 		CPUS(the_root_has_no_quota),
 		CPUS(the_root_of_a_container_has_one),
 	};

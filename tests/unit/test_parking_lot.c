@@ -62,7 +62,7 @@ static void an_event_before_parking_sends_it_back(void **state)
 	assert_int_equal(work.state, WORK_NOTIFIED);
 	say();
 	expect_nothing(); // one note is enough
-	assert_int_equal(parking_lot_park(&lot, &work, WATCH_IDLE), PARK_EVENT);
+	assert_false(parking_lot_park(&lot, &work, WATCH_IDLE));
 	assert_int_equal(work.state, WORK_SERVED);
 	expect_bytes(2);
 	park(WATCH_IDLE);
@@ -108,7 +108,7 @@ static void an_end_while_it_is_served_is_noted(void **state)
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_nothing();
 	assert_true(work.hung_up);
-	assert_int_equal(parking_lot_park(&lot, &work, WATCH_IDLE), PARK_EVENT);
+	assert_false(parking_lot_park(&lot, &work, WATCH_IDLE));
 }
 
 static void what_is_forgotten_has_no_events(void **state)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "pool/cpus.h"
 #include "pool/pool.h"
 #include "process.h"
 
@@ -34,6 +35,7 @@ static atomic_bool signals_open;
 static unsigned creations_left; // pthread_create fails from then on
 static bool epoll_fails;
 static uint64_t patience;
+static unsigned cpus, online; // that there seem to be; `cpus` 0: as many as there are
 
 // Is quiet at the end of its first turn, but an event has come meanwhile.
 static struct job *eager;
@@ -52,6 +54,21 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 		return EAGAIN;
 	creations_left--;
 	return __real_pthread_create(thread, attributes, run, argument);
+}
+
+unsigned __real_cpus_usable(pthread_t thread);
+unsigned __wrap_cpus_usable(pthread_t thread);
+unsigned __real_cpus_online(void);
+unsigned __wrap_cpus_online(void);
+
+unsigned __wrap_cpus_usable(pthread_t thread)
+{
+	return cpus ? cpus : __real_cpus_usable(thread);
+}
+
+unsigned __wrap_cpus_online(void)
+{
+	return cpus ? online : __real_cpus_online();
 }
 
 int __real_epoll_create1(int flags);
@@ -151,6 +168,7 @@ static int start_impatient(void **state)
 
 static int end(void **state)
 {
+	cpus = 0;
 	pool_free(&pool);
 	stats_close(&stats);
 	return atomic_load(&signals_open) || !threads_become(0) ? -1 : 0;
@@ -323,6 +341,26 @@ static void who_cannot_be_parked_lets_others_go_first(void **state)
 	close(pair[1]);
 }
 
+// A CPU is left to others: to poll on all of them would keep a client on this machine from its own.
+static void it_uses_the_cpus_that_there_are_now(void **state)
+{
+	static const struct {
+		unsigned cpus, online, spinners_max, own_max;
+	} cases[] = {{1, 1, 0, 1}, {1, 2, 1, 1}, {2, 2, 1, 1},
+		     {3, 8, 2, 2}, {4, 4, 3, 3}, {16, 16, 15, WORKERS}};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct work_queue_info queue;
+		cpus = cases[i].cpus;
+		online = cases[i].online;
+		pool_follow_cpus(&pool);
+		work_queue_inspect(&pool.queue, &queue);
+		assert_int_equal(queue.cpus, cases[i].cpus);
+		assert_int_equal(pool.spinners_max, cases[i].spinners_max);
+		assert_int_equal(pool.own_max, cases[i].own_max);
+	}
+	close_and_join();
+}
+
 static void ask_for_a_worker_too_many(void *argument)
 {
 	struct worker_info info;
@@ -345,6 +383,7 @@ int main(void)
 		WITH_POOL(what_was_submitted_is_served_and_closed_once),
 		WITH_POOL(waiting_and_serving_are_timed),
 		WITH_POOL(it_shows_what_each_worker_does),
+		WITH_POOL(it_uses_the_cpus_that_there_are_now),
 		WITH_POOL(there_is_no_further_worker),
 		cmocka_unit_test_setup_teardown(who_cannot_be_parked_lets_others_go_first,
 						start_impatient, end),

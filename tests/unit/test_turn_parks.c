@@ -218,7 +218,8 @@ static void take_other(void)
 {
 	struct work *works[1];
 	unsigned count;
-	assert_int_equal(work_queue_take(&played.pool.queue, works, &count), DUTY_SERVE);
+	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
+			 DUTY_SERVE);
 }
 
 static void when_others_wait_it_has_its_quantum(void **state)

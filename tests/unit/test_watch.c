@@ -12,6 +12,7 @@
 #define STUCK_LIMIT (80 * NS_PER_MS)
 #define SLACK(limit) ((limit)*3 / 16 + 4)
 #define MANY 1000
+#define BOUND 64 // of looks a call
 #define RACES 20000
 
 struct thing {
@@ -67,6 +68,13 @@ static int end(void **state)
 static struct work *look(void)
 {
 	return watch_expire(&watch, now, active_at);
+}
+
+// Nobody comes back.
+static void look_at_all(void)
+{
+	while (watch_deadline(&watch) <= now)
+		assert_null(look());
 }
 
 // Looks whenever it is time to, until something has come back or it is `until`.
@@ -145,7 +153,7 @@ static void a_look_costs_no_more_than_who_is_due(void **state)
 	assert_null(look());
 	assert_int_equal(looks, 0);
 	now = watch_deadline(&watch);
-	assert_null(look());
+	look_at_all();
 	assert_int_equal(looks, MANY / 2 + 1);
 	looks = 0;
 	assert_null(look()); // they have gone to the end
@@ -166,13 +174,45 @@ static void many_wake_the_leader_16_times_a_limit(void **state)
 		now = watch_deadline(&watch);
 		for (size_t i = 0; i < MANY; i++)
 			things[i].active = now;
-		assert_null(look());
+		look_at_all();
 	}
 	assert_true(wakes <= 2 * 16);
 	assert_true(looks <= MANY * 2 * 9); // and each at most so often
 	assert_true(looks >= MANY * 2 * 5);
 	for (size_t i = 0; i < MANY; i++)
 		watch_set(&watch, &things[i].work, WATCH_NONE);
+}
+
+// However many are due at once, those who are active need not wait for all of them.
+static void one_call_looks_at_a_bounded_number(void **state)
+{
+	for (int kind = WATCH_IDLE; kind < WATCH_KINDS; kind++) {
+		size_t back = 0;
+		for (size_t i = 0; i < MANY; i++) {
+			things[i].work.state = WORK_PARKED;
+			watch_set(&watch, &things[i].work, (enum watch_kind)kind);
+		}
+		now += 2 * LIMIT;
+		while (watch_deadline(&watch) <= now) { // the leader comes again at once
+			looks = 0;
+			for (const struct work *work = look(); work; work = work->next)
+				back++;
+			assert_true(looks > 0 && looks <= 2 * BOUND); // two for each
+		}
+		assert_int_equal(back, MANY);
+	}
+}
+
+// No event will tell of it, and its peer may be silent for as long as it likes.
+static void who_is_polled_comes_back_ten_times_a_second(void **state)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		uint64_t before = now += i;
+		watch_set(&watch, &things[i].work, WATCH_POLLED);
+		assert_ptr_equal(wait_for_one(now + NS_PER_S), &things[i].work);
+		assert_true(now - before <= NS_PER_S / 10 && now - before >= NS_PER_S / 20);
+		assert_false(things[i].work.expired);
+	}
 }
 
 static void who_is_stuck_comes_back_at_every_look(void **state)
@@ -346,6 +386,8 @@ int main(void)
 		WATCHED(the_first_to_fall_silent_is_the_first_to_expire),
 		WATCHED(a_look_costs_no_more_than_who_is_due),
 		WATCHED(many_wake_the_leader_16_times_a_limit),
+		WATCHED(one_call_looks_at_a_bounded_number),
+		WATCHED(who_is_polled_comes_back_ten_times_a_second),
 		WATCHED(who_is_stuck_comes_back_at_every_look),
 		WATCHED(who_is_not_parked_does_not_expire),
 		WATCHED(who_is_taken_out_leaves_the_others),

@@ -17,16 +17,16 @@
 #define TAKERS 4
 #define ITEMS 100000
 
-// How many times somebody has gone to sleep; counted with the queue's lock held.
+// How many times somebody has gone to sleep.
 static atomic_uint sleeps;
 
-int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
-int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
+int __real_sem_wait(sem_t *semaphore);
+int __wrap_sem_wait(sem_t *semaphore);
 
-int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
+int __wrap_sem_wait(sem_t *semaphore)
 {
 	atomic_fetch_add(&sleeps, 1);
-	return __real_pthread_cond_wait(condition, lock);
+	return __real_sem_wait(semaphore);
 }
 
 struct item {
@@ -37,12 +37,13 @@ struct item {
 
 static struct work_queue queue;
 static struct item items[ITEMS];
+static struct sleeper sleepers[SLEEPERS];
 
 // A queue whose parking lot is somebody else's: who finds it empty sleeps, as many as there are.
 static const struct work_queue_config config = {
 	.capacity = ITEMS,
 	.workers = SLEEPERS + 1,
-	.awake = SLEEPERS,
+	.cpus = SLEEPERS,
 	.batch = 1,
 };
 
@@ -55,6 +56,8 @@ static int open_queue(void **state)
 		atomic_store(&items[i].seen, 0);
 	}
 	atomic_store(&sleeps, 0);
+	for (unsigned i = 0; i < SLEEPERS; i++)
+		sem_init(&sleepers[i].woken, 0, 0);
 	return 0;
 }
 
@@ -73,15 +76,21 @@ static unsigned number_of(const struct work *work)
 }
 
 // Takes one, or NULL when it is the end.
-static struct work *take(void)
+static struct work *take_as(struct sleeper *sleeper)
 {
 	struct work *works[WORK_QUEUE_BATCH];
 	unsigned count = 0;
-	enum duty duty = work_queue_take(&queue, works, &count);
+	enum duty duty = work_queue_take(&queue, sleeper, works, &count);
 	if (duty == DUTY_END)
 		return NULL;
 	ensure(duty == DUTY_SERVE && count == 1);
 	return works[0];
+}
+
+// One that never sleeps.
+static struct work *take(void)
+{
+	return take_as(NULL);
 }
 
 static void first_in_is_first_out(void **state)
@@ -138,12 +147,13 @@ static void after_close_what_is_left_and_then_nothing(void **state)
 	assert_null(take());
 }
 
+// Takes one as the sleeper `argument`.
 static void *take_once(void *argument)
 {
-	return take();
+	return take_as(argument);
 }
 
-// Until so many have gone to sleep in all, and do sleep: who waits has given the lock back.
+// Until so many have gone to sleep in all.
 static void wait_for_sleeps(unsigned count)
 {
 	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&sleeps) < count;) {
@@ -151,43 +161,59 @@ static void wait_for_sleeps(unsigned count)
 			fail_msg("nobody went to sleep");
 		sched_yield();
 	}
-	pthread_mutex_lock(&queue.lock);
-	pthread_mutex_unlock(&queue.lock);
+}
+
+// One after the other, so that it is known in which order they fell asleep.
+static void start_sleepers(pthread_t *threads)
+{
+	for (unsigned i = 0; i < SLEEPERS; i++) {
+		assert_int_equal(pthread_create(&threads[i], NULL, take_once, &sleepers[i]), 0);
+		wait_for_sleeps(i + 1);
+	}
 }
 
 static void close_wakes_all_sleepers(void **state)
 {
-	pthread_t sleepers[SLEEPERS];
-	for (size_t i = 0; i < SLEEPERS; i++)
-		assert_int_equal(pthread_create(&sleepers[i], NULL, take_once, NULL), 0);
-	wait_for_sleeps(SLEEPERS);
+	pthread_t threads[SLEEPERS];
+	start_sleepers(threads);
 	work_queue_close(&queue);
 	for (size_t i = 0; i < SLEEPERS; i++) {
 		void *taken = &queue;
-		assert_int_equal(pthread_join(sleepers[i], &taken), 0);
+		assert_int_equal(pthread_join(threads[i], &taken), 0);
 		assert_null(taken);
 	}
 }
 
 static void each_push_wakes_one_of_the_sleepers(void **state)
 {
-	pthread_t sleepers[SLEEPERS];
-	for (size_t i = 0; i < SLEEPERS; i++)
-		assert_int_equal(pthread_create(&sleepers[i], NULL, take_once, NULL), 0);
-	wait_for_sleeps(SLEEPERS);
+	pthread_t threads[SLEEPERS];
+	start_sleepers(threads);
 	for (size_t i = 0; i < SLEEPERS; i++)
 		work_queue_push(&queue, &items[i].work);
 	for (size_t i = 0; i < SLEEPERS; i++) {
 		void *taken = NULL;
-		assert_int_equal(pthread_join(sleepers[i], &taken), 0);
+		assert_int_equal(pthread_join(threads[i], &taken), 0);
 		assert_int_equal(atomic_fetch_add(&items[number_of(taken)].seen, 1), 0);
+	}
+}
+
+// So that few workers do what few can do, however many there are.
+static void the_last_to_fall_asleep_is_the_first_to_wake(void **state)
+{
+	pthread_t threads[SLEEPERS];
+	start_sleepers(threads);
+	for (unsigned i = SLEEPERS; i-- > 0;) {
+		void *taken = NULL;
+		work_queue_push(&queue, &items[i].work);
+		assert_int_equal(pthread_join(threads[i], &taken), 0);
+		assert_int_equal(number_of(taken), i);
 	}
 }
 
 static void *take_all(void *argument)
 {
 	struct work *work;
-	while ((work = take()))
+	while ((work = take_as(argument)))
 		atomic_fetch_add(&((struct item *)(void *)work)->seen, 1);
 	return NULL;
 }
@@ -204,7 +230,7 @@ static void wait_until_seen(const struct item *item)
 static void a_push_always_wakes_a_sleeper(void **state)
 {
 	pthread_t taker;
-	assert_int_equal(pthread_create(&taker, NULL, take_all, NULL), 0);
+	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		wait_for_sleeps(i + 1);
 		work_queue_push(&queue, &items[i].work);
@@ -218,7 +244,7 @@ static void a_push_always_wakes_a_sleeper(void **state)
 static void a_push_is_not_missed_on_the_way_to_sleep(void **state)
 {
 	pthread_t taker;
-	assert_int_equal(pthread_create(&taker, NULL, take_all, NULL), 0);
+	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		for (volatile unsigned spin = 0; spin < i % 300; spin++)
 			;
@@ -243,7 +269,7 @@ static void nothing_is_lost_or_doubled_among_many(void **state)
 	pthread_t pushers[PUSHERS];
 	size_t shares[PUSHERS];
 	for (size_t i = 0; i < TAKERS; i++)
-		assert_int_equal(pthread_create(&takers[i], NULL, take_all, NULL), 0);
+		assert_int_equal(pthread_create(&takers[i], NULL, take_all, &sleepers[i]), 0);
 	for (size_t i = 0; i < PUSHERS; i++) {
 		shares[i] = i;
 		assert_int_equal(pthread_create(&pushers[i], NULL, push_share, &shares[i]), 0);
@@ -266,7 +292,7 @@ static void push_after_close(void *argument)
 static void push_beyond_the_capacity(void *argument)
 {
 	struct work_queue small;
-	struct work_queue_config one = {.capacity = 1, .workers = 1, .awake = 1, .batch = 1};
+	struct work_queue_config one = {.capacity = 1, .workers = 1, .cpus = 1, .batch = 1};
 	work_queue_init(&small, &one);
 	work_queue_push(&small, &items[0].work);
 	work_queue_push(&small, &items[1].work);
@@ -294,6 +320,7 @@ int main(void)
 		WITH_QUEUE(after_close_what_is_left_and_then_nothing),
 		WITH_QUEUE(close_wakes_all_sleepers),
 		WITH_QUEUE(each_push_wakes_one_of_the_sleepers),
+		WITH_QUEUE(the_last_to_fall_asleep_is_the_first_to_wake),
 		WITH_QUEUE(a_push_always_wakes_a_sleeper),
 		WITH_QUEUE(a_push_is_not_missed_on_the_way_to_sleep),
 		WITH_QUEUE(nothing_is_lost_or_doubled_among_many),

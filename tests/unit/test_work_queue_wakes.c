@@ -1,35 +1,24 @@
 // Who the work queue wakes, and for what: duties, batches, the leader: pool/work_queue. What
-// workers are at is set as the test wants it, no thread behind it; the last test has threads.
+// workers are at is set as the test wants it, no thread behind it.
 #include "unit.h"
-
-#include <pthread.h>
-#include <sched.h>
 
 #include "base/clock.h"
 #include "pool/work_queue.h"
-#include "process.h"
 
-#define ITEMS 20000
-#define TURNS 5 // of each item: 10^5 in all
-
-struct item {
-	struct work work;
-	unsigned number;
-	atomic_uint turns;
-};
+#define ITEMS 1000
 
 static struct work_queue queue;
-static struct item items[ITEMS];
+static struct work items[ITEMS];
 static struct work *works[WORK_QUEUE_BATCH];
 static unsigned count;
 static unsigned next; // item to push
+static struct sleeper sleepers[8];
+static unsigned asleep; // of them, as the test began
 
-static void begin_with(unsigned workers, unsigned awake, unsigned batch)
+static void begin_with(unsigned workers, unsigned cpus, unsigned batch)
 {
-	struct work_queue_config config = {ITEMS, workers, awake, batch};
+	struct work_queue_config config = {ITEMS, workers, cpus, batch};
 	work_queue_init(&queue, &config);
-	for (unsigned i = 0; i < ITEMS; i++)
-		items[i] = (struct item){.number = i};
 }
 
 static int begin(void **state)
@@ -48,21 +37,26 @@ static int end(void **state)
 // So many workers sleep, wait for a client, lead; the rest is awake.
 static void pretend(unsigned sleeping, unsigned waiting, bool leading)
 {
-	queue.sleeping = sleeping;
-	queue.wakes = 0;
+	queue.sleepers = NULL;
+	for (unsigned i = 0; i < sleeping; i++) {
+		sem_init(&sleepers[i].woken, 0, 0);
+		sleepers[i].next = queue.sleepers;
+		queue.sleepers = &sleepers[i];
+	}
+	queue.sleeping = asleep = sleeping;
 	atomic_store(&queue.waiting, waiting);
 	atomic_store(&queue.leading, leading);
 }
 
 static bool push(void)
 {
-	return work_queue_push(&queue, &items[next++].work);
+	return work_queue_push(&queue, &items[next++]);
 }
 
 static enum duty take(void)
 {
 	count = 0;
-	return work_queue_take(&queue, works, &count);
+	return work_queue_take(&queue, NULL, works, &count);
 }
 
 static void empty(void)
@@ -76,7 +70,14 @@ static void expect_wakes(unsigned wakes, uint64_t withheld)
 {
 	struct work_queue_info info;
 	work_queue_inspect(&queue, &info);
-	assert_int_equal(queue.wakes, wakes);
+	unsigned woken = 0;
+	for (unsigned i = 0; i < asleep; i++) {
+		int posted = 0;
+		sem_getvalue(&sleepers[i].woken, &posted);
+		woken += (unsigned)posted;
+	}
+	assert_int_equal(woken, wakes);
+	assert_int_equal(queue.sleeping, asleep - woken);
 	assert_int_equal(info.wakes_withheld, withheld);
 }
 
@@ -149,9 +150,9 @@ static void who_is_going_to_wait_wakes_another_to_lead(void **state)
 static void led(unsigned first, unsigned many)
 {
 	for (unsigned i = 0; i < many; i++)
-		items[first + i].work.next = i + 1 < many ? &items[first + i + 1].work : NULL;
-	work_queue_led(&queue, many ? &items[first].work : NULL,
-		       many ? &items[first + many - 1].work : NULL, many);
+		items[first + i].next = i + 1 < many ? &items[first + i + 1] : NULL;
+	work_queue_led(&queue, many ? &items[first] : NULL, many ? &items[first + many - 1] : NULL,
+		       many);
 }
 
 static void the_leader_wakes_others_for_all_but_one(void **state)
@@ -168,15 +169,54 @@ static void the_leader_wakes_others_for_all_but_one(void **state)
 		pretend(0, 0, true);
 		for (unsigned k = 0; k < wakes[i][0]; k++) {
 			assert_int_equal(take(), DUTY_SERVE);
-			assert_ptr_equal(works[0], &items[k].work);
+			assert_ptr_equal(works[0], &items[k]);
 			assert_true(works[0]->queued_at >= before);
 		}
 		assert_true(work_queue_is_empty(&queue));
 	}
 	pretend(7, 0, true);
-	queue.config.awake = 2; // the leader, and one more
+	work_queue_set_cpus(&queue, 2); // the leader, and one more
 	led(0, 5);
 	expect_wakes(1, 3);
+	empty();
+}
+
+// What was put back before a look counts, as it is taken first: what the look brought must not wait
+// for it.
+static void the_leader_wakes_others_for_what_was_queued_before(void **state)
+{
+	static const unsigned cases[][3] = {{1, 0, 0}, {1, 1, 1}, {2, 0, 1}, {2, 1, 2}, {0, 1, 0}};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		end(state);
+		begin_with(8, 8, 1);
+		pretend(7, 0, true);
+		for (unsigned k = 0; k < cases[i][0]; k++)
+			work_queue_put_back(&queue, &items[k]);
+		led(cases[i][0], cases[i][1]);
+		expect_wakes(cases[i][2], 0);
+		empty();
+	}
+}
+
+// CPUs come and go.
+static void as_many_are_awake_as_there_are_cpus_now(void **state)
+{
+	pretend(3, 0, true);
+	push();
+	push();
+	push();
+	expect_wakes(2, 1);
+	work_queue_set_cpus(&queue, 4);
+	push();
+	expect_wakes(3, 1);
+	pretend(3, 0, true);
+	work_queue_set_cpus(&queue, 1);
+	push();
+	push();
+	expect_wakes(1, 2);
+	struct work_queue_info info;
+	work_queue_inspect(&queue, &info);
+	assert_int_equal(info.cpus, 1);
 	empty();
 }
 
@@ -191,16 +231,16 @@ static void one_at_a_time_leads(void **state)
 
 static void what_is_put_back_comes_after_a_look(void **state)
 {
-	work_queue_put_back(&queue, &items[0].work);
+	work_queue_put_back(&queue, &items[0]);
 	expect_wakes(0, 0);
 	assert_int_equal(take(), DUTY_LOOK);
 	led(1, 2);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(take(), DUTY_SERVE); // the look was enough
-		assert_ptr_equal(works[0], &items[i].work);
+		assert_ptr_equal(works[0], &items[i]);
 	}
 	atomic_store(&queue.leading, true); // somebody is there
-	work_queue_put_back(&queue, &items[0].work);
+	work_queue_put_back(&queue, &items[0]);
 	assert_int_equal(take(), DUTY_SERVE);
 }
 
@@ -217,30 +257,35 @@ static void however_much_is_queued_somebody_looks(void **state)
 	empty();
 }
 
-static void expect_batch(unsigned workers, unsigned batch, unsigned depth, unsigned expected)
+static void expect_batch(unsigned workers, unsigned cpus, unsigned batch, unsigned depth,
+			 unsigned expected)
 {
-	begin_with(workers, workers, batch);
+	begin_with(workers, cpus, batch);
 	atomic_store(&queue.leading, true);
 	for (next = 0; next < depth;)
 		push();
 	assert_int_equal(take(), DUTY_SERVE);
 	assert_int_equal(count, expected);
 	for (unsigned i = 0; i < count; i++)
-		assert_ptr_equal(works[i], &items[i].work);
+		assert_ptr_equal(works[i], &items[i]);
 	assert_int_equal(queue.depth, depth - expected);
 	empty();
 	work_queue_destroy(&queue);
 }
 
-static void a_batch_is_a_worker_s_share(void **state)
+static void a_batch_is_the_share_of_a_worker_that_can_run(void **state)
 {
 	work_queue_destroy(&queue);
-	expect_batch(2, 64, 1, 1);
-	expect_batch(2, 64, 3, 1);
-	expect_batch(2, 64, 4, 2);
-	expect_batch(1, 64, 5, 5);
-	expect_batch(2, 64, 1000, 64);
-	expect_batch(1, 1, 100, 1);
+	expect_batch(2, 2, 64, 1, 1);
+	expect_batch(2, 2, 64, 3, 1);
+	expect_batch(2, 2, 64, 4, 2);
+	expect_batch(1, 1, 64, 5, 5);
+	expect_batch(1, 8, 64, 5, 5);
+	expect_batch(2, 8, 64, 100, 50);
+	expect_batch(64, 2, 64, 100, 50);
+	expect_batch(1000, 1, 64, 50, 50);
+	expect_batch(2, 2, 64, 1000, 64);
+	expect_batch(1, 1, 1, 100, 1);
 	begin(state);
 }
 
@@ -256,128 +301,6 @@ static void the_end_comes_while_the_leader_is_away(void **state)
 	assert_false(queue.leading);
 }
 
-// A parking lot: what is parked comes back when somebody looks.
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t event;
-	struct work *first;
-	struct work *last;
-	size_t count;
-	bool kicked;
-} lot = {.lock = PTHREAD_MUTEX_INITIALIZER, .event = PTHREAD_COND_INITIALIZER};
-static atomic_uint done;
-
-static void kick(void)
-{
-	pthread_mutex_lock(&lot.lock);
-	lot.kicked = true;
-	pthread_cond_signal(&lot.event);
-	pthread_mutex_unlock(&lot.lock);
-}
-
-static void park(struct work *work)
-{
-	pthread_mutex_lock(&lot.lock);
-	work->next = NULL;
-	if (lot.last)
-		lot.last->next = work;
-	else
-		lot.first = work;
-	lot.last = work;
-	lot.count++;
-	pthread_cond_signal(&lot.event);
-	pthread_mutex_unlock(&lot.lock);
-}
-
-static void lead(bool wait)
-{
-	pthread_mutex_lock(&lot.lock);
-	while (wait && !lot.first && !lot.kicked)
-		pthread_cond_wait(&lot.event, &lot.lock);
-	struct work *first = lot.first, *last = lot.last;
-	size_t many = lot.count;
-	lot.first = lot.last = NULL;
-	lot.count = 0;
-	lot.kicked = false;
-	pthread_mutex_unlock(&lot.lock);
-	work_queue_led(&queue, first, last, many);
-}
-
-static void serve(struct work *work)
-{
-	struct item *item = (struct item *)(void *)work;
-	unsigned turn = atomic_fetch_add(&item->turns, 1) + 1;
-	unsigned choice = (item->number + turn) % 3;
-	if (choice == 0) {
-		if (work_queue_wait_begins(&queue))
-			kick();
-		sched_yield();
-		work_queue_wait_ends(&queue);
-	}
-	if (turn < TURNS && choice == 1) {
-		work_queue_put_back(&queue, work);
-	} else if (turn < TURNS) {
-		park(work);
-	} else if (atomic_fetch_add(&done, 1) + 1 == ITEMS) {
-		work_queue_close(&queue);
-		kick();
-	}
-}
-
-static void *run_worker(void *argument)
-{
-	struct work *own[WORK_QUEUE_BATCH];
-	for (;;) {
-		unsigned many = 0;
-		switch (work_queue_take(&queue, own, &many)) {
-		case DUTY_SERVE:
-			for (unsigned i = 0; i < many; i++)
-				serve(own[i]);
-			break;
-		case DUTY_LEAD:
-			lead(true);
-			break;
-		case DUTY_LOOK:
-			lead(false);
-			break;
-		case DUTY_END:
-			return NULL;
-		}
-	}
-}
-
-static void run_with(unsigned workers, unsigned awake)
-{
-	pthread_t threads[3];
-	work_queue_destroy(&queue);
-	begin_with(workers, awake, 8);
-	atomic_store(&done, 0);
-	for (unsigned i = 0; i < workers; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, run_worker, NULL), 0);
-	for (unsigned i = 0; i < ITEMS; i++) {
-		if (work_queue_push(&queue, &items[i].work))
-			kick();
-	}
-	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&done) < ITEMS;) {
-		if (clock_now() >= deadline)
-			fail_msg("with %u workers, %u awake: %u of %d are done", workers, awake,
-				 atomic_load(&done), ITEMS);
-		sched_yield();
-	}
-	for (unsigned i = 0; i < workers; i++)
-		pthread_join(threads[i], NULL);
-	for (unsigned i = 0; i < ITEMS; i++)
-		assert_int_equal(items[i].turns, TURNS);
-}
-
-static void nothing_is_lost_on_the_way_round(void **state)
-{
-	for (unsigned workers = 1; workers <= 3; workers++) {
-		for (unsigned awake = 1; awake <= workers; awake++)
-			run_with(workers, awake);
-	}
-}
-
 #define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -389,12 +312,13 @@ int main(void)
 		WITH_QUEUE(who_is_going_to_wait_wakes_another_for_what_is_queued),
 		WITH_QUEUE(who_is_going_to_wait_wakes_another_to_lead),
 		WITH_QUEUE(the_leader_wakes_others_for_all_but_one),
+		WITH_QUEUE(the_leader_wakes_others_for_what_was_queued_before),
+		WITH_QUEUE(as_many_are_awake_as_there_are_cpus_now),
 		WITH_QUEUE(one_at_a_time_leads),
 		WITH_QUEUE(what_is_put_back_comes_after_a_look),
 		WITH_QUEUE(however_much_is_queued_somebody_looks),
-		WITH_QUEUE(a_batch_is_a_worker_s_share),
+		WITH_QUEUE(a_batch_is_the_share_of_a_worker_that_can_run),
 		WITH_QUEUE(the_end_comes_while_the_leader_is_away),
-		WITH_QUEUE(nothing_is_lost_on_the_way_round),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,72 @@
+// Scenario: the CPUs that the server may use change while it runs, by its affinity mask or by a
+// quota.
+#include <sched.h>
+#include <stdio.h>
+
+#include "daemon.h"
+#include "peer.h"
+#include "pool/cpus.h"
+#include "stats.h"
+#include "throttle.h"
+
+#define IN_TIME (5 * NS_PER_S)
+
+static unsigned first_cpu(void)
+{
+	cpu_set_t cpus;
+	unsigned cpu = 0;
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	while (!CPU_ISSET(cpu, &cpus))
+		cpu++;
+	return cpu;
+}
+
+static void expect_cpus(struct daemon *daemon, uint64_t expected)
+{
+	uint64_t found, deadline = clock_deadline(IN_TIME);
+	while ((found = stats_counter(daemon, "cpus")) != expected) {
+		if (clock_now() >= deadline)
+			fail_msg("it uses %ju CPUs instead of %ju", (uintmax_t)found,
+				 (uintmax_t)expected);
+		poll(NULL, 0, 20);
+	}
+}
+
+static void test_affinity(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	pid_t pid = process_pid(daemon->process);
+	unsigned all = cpus_usable(pthread_self());
+	expect_cpus(daemon, all);
+	throttle_pin(pid, first_cpu());
+	expect_cpus(daemon, 1);
+	throttle_unpin(pid);
+	expect_cpus(daemon, all);
+	daemon_stop(daemon);
+}
+
+static void test_quota(void **state)
+{
+	(void)state;
+	struct daemon *daemon = daemon_start(NULL);
+	unsigned all = cpus_usable(pthread_self());
+	struct throttle *quota = throttle_quota(process_pid(daemon->process), 0.5);
+	if (quota) {
+		expect_cpus(daemon, 1);
+		throttle_end(quota); // moves it back
+	} else {
+		print_message("no cgroup may be made here: unit/test_cpus.c has their files\n");
+	}
+	expect_cpus(daemon, all);
+	daemon_stop(daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_affinity),
+		daemon_test(test_quota),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

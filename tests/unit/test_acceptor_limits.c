@@ -1,0 +1,124 @@
+// The acceptor at its limits: of connections, of a source, of the kernel's epoll sets:
+// server/acceptor.
+#include "unit.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "inside.h"
+#include "peer.h"
+#include "process.h"
+
+static atomic_int set_fault; // what adding to an epoll set fails with; 0: it does not
+
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+	if (operation == EPOLL_CTL_ADD && atomic_load(&set_fault)) {
+		errno = atomic_load(&set_fault);
+		return -1;
+	}
+	return __real_epoll_ctl(epoll, operation, fd, event);
+}
+
+static struct inside inside;
+
+static int configure(void **state)
+{
+	atomic_store(&set_fault, 0);
+	inside_configure(&inside);
+	return 0;
+}
+
+static int end(void **state)
+{
+	inside_end(&inside);
+	return 0;
+}
+
+// The user's limit on sockets in epoll sets (fs.epoll.max_user_watches), or no memory: a pause and
+// a warning as without descriptors, and who is connected already stays so.
+static void with_a_full_epoll_set_it_pauses_and_serves(void **state)
+{
+	static const int errors[] = {ENOSPC, ENOMEM};
+	int clients[10];
+	inside.config.patience = 0;
+	inside_start(&inside);
+	for (size_t e = 0; e < COUNT_OF(errors); e++) {
+		uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
+		unsigned lines = atomic_load(&inside.lines);
+		atomic_store(&set_fault, errors[e]);
+		for (size_t i = 0; i < COUNT_OF(clients); i++)
+			clients[i] = peer_connect(inside_address(&inside));
+		for (int round = 0; round < 2; round++) {
+			for (size_t i = 0; i < COUNT_OF(clients); i++)
+				peer_ping(clients[i]);
+		}
+		wait_until(inside_counter(&inside, COUNTER_accept_pauses) > pauses);
+		wait_until(atomic_load(&inside.lines) > lines);
+		atomic_store(&set_fault, 0); // from now on they have a place, one after the other
+		for (size_t i = 0; i < COUNT_OF(clients); i++)
+			peer_ping(clients[i]);
+		wait_until(inside_gauge(&inside, GAUGE_connections_parked) == COUNT_OF(clients));
+		uint64_t refused = inside_counter(&inside, COUNTER_parks_refused);
+		for (size_t i = 0; i < COUNT_OF(clients); i++) {
+			peer_ping(clients[i]);
+			peer_half_close(clients[i]);
+			peer_expect_eof(clients[i]);
+		}
+		assert_true(refused > 0);
+		assert_int_equal(inside_counter(&inside, COUNTER_parks_refused), refused);
+		wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) ==
+			   (e + 1) * COUNT_OF(clients));
+	}
+}
+
+static void at_the_limit_it_resets_when_told_so(void **state)
+{
+	inside.config.max_connections = 2;
+	inside.config.overload = OVERLOAD_RESET;
+	inside_start(&inside);
+	int first = peer_connect(inside_address(&inside));
+	int second = peer_connect(inside_address(&inside));
+	peer_ping(first);
+	peer_ping(second);
+	for (int i = 0; i < 5; i++)
+		peer_expect_rejected(inside_address(&inside), NULL);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 5);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_accepted), 2);
+	peer_close(first);
+	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 1 &&
+		   admission_count(&inside.server.admission) == 1);
+	first = peer_connect(inside_address(&inside));
+	peer_ping(first);
+	peer_close(first);
+	peer_close(second);
+}
+
+static void one_source_does_not_take_it_all(void **state)
+{
+	inside.config.max_per_source = 1;
+	inside_start(&inside);
+	int first = peer_try_connect(inside_address(&inside), "127.0.0.2");
+	peer_ping(first);
+	peer_expect_rejected(inside_address(&inside), "127.0.0.2");
+	int other = peer_try_connect(inside_address(&inside), "127.0.0.3");
+	peer_ping(other);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_source), 1);
+	peer_close(first);
+	peer_close(other);
+}
+
+#define ACCEPTOR(test) cmocka_unit_test_setup_teardown(test, configure, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ACCEPTOR(with_a_full_epoll_set_it_pauses_and_serves),
+		ACCEPTOR(at_the_limit_it_resets_when_told_so),
+		ACCEPTOR(one_source_does_not_take_it_all),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+// The work queue among workers that sleep, lead, serve, wait, park and put back, all of them
+// threads: pool/work_queue.
+#include "unit.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "base/clock.h"
+#include "pool/work_queue.h"
+#include "process.h"
+
+#define ITEMS 20000
+#define TURNS 5 // of each item: 10^5 in all
+#define WORKERS 3
+
+struct item {
+	struct work work;
+	unsigned number;
+	atomic_uint turns;
+};
+
+static struct work_queue queue;
+static struct item items[ITEMS];
+
+// A parking lot: what is parked comes back when somebody looks.
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t event;
+	struct work *first;
+	struct work *last;
+	size_t count;
+	bool kicked;
+} lot = {.lock = PTHREAD_MUTEX_INITIALIZER, .event = PTHREAD_COND_INITIALIZER};
+static atomic_uint done;
+
+static void kick(void)
+{
+	pthread_mutex_lock(&lot.lock);
+	lot.kicked = true;
+	pthread_cond_signal(&lot.event);
+	pthread_mutex_unlock(&lot.lock);
+}
+
+static void park(struct work *work)
+{
+	pthread_mutex_lock(&lot.lock);
+	work->next = NULL;
+	if (lot.last)
+		lot.last->next = work;
+	else
+		lot.first = work;
+	lot.last = work;
+	lot.count++;
+	pthread_cond_signal(&lot.event);
+	pthread_mutex_unlock(&lot.lock);
+}
+
+static void lead(bool wait)
+{
+	pthread_mutex_lock(&lot.lock);
+	while (wait && !lot.first && !lot.kicked)
+		pthread_cond_wait(&lot.event, &lot.lock);
+	struct work *first = lot.first, *last = lot.last;
+	size_t many = lot.count;
+	lot.first = lot.last = NULL;
+	lot.count = 0;
+	lot.kicked = false;
+	pthread_mutex_unlock(&lot.lock);
+	work_queue_led(&queue, first, last, many);
+}
+
+static void serve(struct work *work)
+{
+	struct item *item = (struct item *)(void *)work;
+	unsigned turn = atomic_fetch_add(&item->turns, 1) + 1;
+	unsigned choice = (item->number + turn) % 3;
+	if (choice == 0) {
+		if (work_queue_wait_begins(&queue))
+			kick();
+		sched_yield();
+		work_queue_wait_ends(&queue);
+	}
+	if (turn < TURNS && choice == 1) {
+		work_queue_put_back(&queue, work);
+	} else if (turn < TURNS) {
+		park(work);
+	} else if (atomic_fetch_add(&done, 1) + 1 == ITEMS) {
+		work_queue_close(&queue);
+		kick();
+	}
+}
+
+static void *run_worker(void *argument)
+{
+	struct work *own[WORK_QUEUE_BATCH];
+	for (;;) {
+		unsigned many = 0;
+		switch (work_queue_take(&queue, argument, own, &many)) {
+		case DUTY_SERVE:
+			for (unsigned i = 0; i < many; i++)
+				serve(own[i]);
+			break;
+		case DUTY_LEAD:
+			lead(true);
+			break;
+		case DUTY_LOOK:
+			lead(false);
+			break;
+		case DUTY_END:
+			return NULL;
+		}
+	}
+}
+
+static void run_with(unsigned workers, unsigned cpus)
+{
+	pthread_t threads[WORKERS];
+	struct sleeper sleepers[WORKERS];
+	struct work_queue_config config = {ITEMS, workers, cpus, 8};
+	work_queue_init(&queue, &config);
+	for (unsigned i = 0; i < ITEMS; i++)
+		items[i] = (struct item){.number = i};
+	atomic_store(&done, 0);
+	for (unsigned i = 0; i < workers; i++) {
+		sem_init(&sleepers[i].woken, 0, 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &sleepers[i]), 0);
+	}
+	for (unsigned i = 0; i < ITEMS; i++) {
+		if (work_queue_push(&queue, &items[i].work))
+			kick();
+	}
+	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&done) < ITEMS;) {
+		if (clock_now() >= deadline)
+			fail_msg("with %u workers, %u CPUs: %u of %d are done", workers, cpus,
+				 atomic_load(&done), ITEMS);
+		sched_yield();
+	}
+	for (unsigned i = 0; i < workers; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < ITEMS; i++)
+		assert_int_equal(items[i].turns, TURNS);
+	work_queue_destroy(&queue);
+}
+
+static void nothing_is_lost_on_the_way_round(void **state)
+{
+	for (unsigned workers = 1; workers <= WORKERS; workers++) {
+		for (unsigned cpus = 1; cpus <= workers; cpus++)
+			run_with(workers, cpus);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_lost_on_the_way_round),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
