@@ -44,6 +44,7 @@ struct acceptor {
 	// How many connections each listener may still accept: without end, until the server
 	// drains; then those that the kernel had connected by that time.
 	size_t quota[SERVER_MAX_LISTENERS];
+	size_t first;	  // the listener that comes first in the next round
 	uint64_t refused; // parks without an event, of which the log knows
 	uint64_t cpus_at; // when to count the CPUs again
 };
@@ -239,6 +240,7 @@ static void accept_batch(struct acceptor *acceptor, size_t index)
 {
 	struct server *server = acceptor->server;
 	size_t *quota = &acceptor->quota[index];
+	acceptor->first = index + 1; // the room that is left is the others'
 	enum accept_result result = ACCEPT_RETRY;
 	int failures = 0;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
@@ -290,7 +292,8 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 	fds[count++] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
 	pause_review(&acceptor->pause);
 	look_around(acceptor);
-	for (size_t i = 0; i < server->listener_count; i++) {
+	for (size_t k = 0; k < server->listener_count; k++) {
+		size_t i = (acceptor->first + k) % server->listener_count;
 		int fd = server->listeners[i].fd;
 		if (fd < 0 || acceptor->pause.cause != PAUSE_NONE)
 			continue;

@@ -38,6 +38,27 @@ static int end(void **state)
 	return 0;
 }
 
+// A flood on one listener does not keep those who come to another one waiting.
+static void at_the_limit_listeners_take_turns(void **state)
+{
+	int flood[20];
+	inside.config.max_connections = 1;
+	inside_listen(&inside, "127.0.0.1:0");
+	inside_listen(&inside, "127.0.0.1:0");
+	inside_start(&inside);
+	for (size_t i = 0; i < COUNT_OF(flood); i++)
+		flood[i] = peer_connect(inside.server.names[0]);
+	peer_ping(flood[0]);
+	int other = peer_connect(inside.server.names[1]);
+	peer_close(flood[0]);
+	peer_ping(other); // the next
+	peer_close(other);
+	for (size_t i = 1; i < COUNT_OF(flood); i++) {
+		peer_ping(flood[i]);
+		peer_close(flood[i]);
+	}
+}
+
 // The user's limit on sockets in epoll sets (fs.epoll.max_user_watches), or no memory: a pause and
 // a warning as without descriptors, and who is connected already stays so.
 static void with_a_full_epoll_set_it_pauses_and_serves(void **state)
@@ -116,6 +137,7 @@ static void one_source_does_not_take_it_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ACCEPTOR(at_the_limit_listeners_take_turns),
 		ACCEPTOR(with_a_full_epoll_set_it_pauses_and_serves),
 		ACCEPTOR(at_the_limit_it_resets_when_told_so),
 		ACCEPTOR(one_source_does_not_take_it_all),
