@@ -56,7 +56,8 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 	uint64_t id = conn->id;
 	uint64_t received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed);
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
-	bool all_echoed = conn_all_echoed(conn);
+	// What fails on our side must not look like an orderly end.
+	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
 
 	pending_drop(&server->pending, conn);
 	conn_table_remove(&server->conns, conn); // the last touch

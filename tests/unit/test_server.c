@@ -179,18 +179,6 @@ static void without_jemalloc_memory_is_0(void **state)
 	inside_end(&inside);
 }
 
-static void who_says_nothing_is_silent(void **state)
-{
-	inside.config.idle_timeout = 30 * NS_PER_MS;
-	inside_start(&inside);
-	peer_expect_eof(peer_connect(inside_address(&inside)));
-	wait_until(inside_counter(&inside, COUNTER_connections_closed_idle) == 1);
-	int prober = peer_connect(inside_address(&inside));
-	peer_close(prober);
-	wait_until(inside_counter(&inside, COUNTER_connections_silent) == 2);
-	inside_end(&inside);
-}
-
 static void a_drain_lets_connections_finish(void **state)
 {
 	inside_start(&inside);
@@ -375,7 +363,6 @@ int main(void)
 		SERVER(quiet_connections_are_parked),
 		SERVER(urgent_data_hides_nothing),
 		SERVER(without_jemalloc_memory_is_0),
-		SERVER(who_says_nothing_is_silent),
 		SERVER(a_drain_lets_connections_finish),
 		SERVER(a_drain_cuts_at_its_deadline),
 		SERVER(the_last_drain_counts),
