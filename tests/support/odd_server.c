@@ -134,6 +134,8 @@ static int serve(struct odd_loop *loop, int fd)
 	static char bytes[65536];
 	ssize_t size = recv(fd, bytes, sizeof(bytes), 0);
 	if (size <= 0) {
+		if (size == 0 && loop->spec->conduct == ODD_ADDS)
+			send_back(fd, "+", 1);
 		close(fd);
 		return 0;
 	}
@@ -148,6 +150,7 @@ static int serve(struct odd_loop *loop, int fd)
 		close(fd);
 		return 0;
 	case ODD_ECHOES:
+	case ODD_ADDS:
 		send_back(fd, bytes, (size_t)size);
 		return 1;
 	default:

@@ -11,6 +11,7 @@ enum odd_conduct {
 	ODD_SILENT, // accepts and reads, and never answers
 	ODD_RESETS, // resets a connection when something comes
 	ODD_CLOSES, // ends a connection as soon as it is there
+	ODD_ADDS,   // one byte more, once the client has sent its FIN
 	ODD_HALVES, // sends half of what first comes back, then ends the connection
 };
 

@@ -67,6 +67,17 @@ static void test_timeout(void **state)
 	json_decref(result);
 }
 
+// A short connection is watched until the server has ended it.
+static void test_surplus_after_the_last_echo(void **state)
+{
+	(void)state;
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_ADDS});
+	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-m", "churn", "-n", "1");
+	assert_int_equal(load_errors(result, NULL), 1);
+	assert_int_equal(load_errors(result, "mismatch"), 1);
+	json_decref(result);
+}
+
 // A listening socket whose backlog is full, so that connects to it get no answer.
 static int listen_in_vain(char *address, size_t size, int *waiting)
 {
@@ -177,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		odd_test(test_refused),
 		odd_test(test_timeout),
+		odd_test(test_surplus_after_the_last_echo),
 		odd_test(test_connect_timeout),
 		odd_test(test_reset),
 		odd_test(test_early_close),

@@ -102,14 +102,17 @@ static int status_of(const struct session *session)
 }
 
 // Says why nobody could be reached: the first error is that of all.
-static int fail_connect(const struct load_errors *errors)
+static int fail_connect(const struct load_config *config, const struct load_errors *errors)
 {
 	for (size_t i = 0; i < LOAD_ERRORS; i++) {
 		const struct load_error_count *kind = &errors->of[i];
 		if (kind->count == 0)
 			continue;
 		const char *help = load_error_help((enum load_error)i);
-		fprintf(stderr, PROGRAM ": cannot connect: %s%s%s%s%s\n",
+		size_t target = kind->first_connection % config->target_count;
+		char name[ADDRESS_TEXT_SIZE];
+		fprintf(stderr, PROGRAM ": cannot connect to %s: %s%s%s%s%s\n",
+			endpoint_format(&config->targets[target], name),
 			load_error_name((enum load_error)i), kind->first_errno ? ": " : "",
 			kind->first_errno ? connect_reason(kind->first_errno) : "",
 			help ? "; " : "", help ? help : "");
@@ -136,7 +139,8 @@ static int measure(struct session *session, struct error *error)
 	struct run *run = &session->run;
 	if (run_load(run, &session->config, &session->progress, &session->outputs, error) != 0)
 		return cmdline_fail(PROGRAM, error);
-	int status = run->disconnected ? fail_connect(run->facts.errors) : report(session, error);
+	int status = run->disconnected ? fail_connect(&session->config, run->facts.errors)
+				       : report(session, error);
 	run_free(run);
 	return status;
 }
@@ -150,7 +154,7 @@ static int search_and_measure(struct session *session, struct error *error)
 		       error) != 0)
 		return cmdline_fail(PROGRAM, error);
 	if (search->disconnected)
-		return fail_connect(&search->errors);
+		return fail_connect(&session->config, &search->errors);
 	if (search->interrupted) {
 		fprintf(stderr, PROGRAM ": ");
 		search_print_interrupted(search, limit, stderr);
