@@ -141,7 +141,7 @@ static void set_any(const struct address *address, struct endpoint *endpoint)
 	}
 }
 
-static bool is_same(const struct endpoint *one, const struct endpoint *other)
+bool endpoint_is_same(const struct endpoint *one, const struct endpoint *other)
 {
 	return one->length == other->length && memcmp(&one->as, &other->as, one->length) == 0;
 }
@@ -171,7 +171,7 @@ static int take_found(struct addrinfo *found, const char *host, struct endpoint 
 		bool seen = lacks_zone(endpoint);
 		zone_missed = zone_missed || seen;
 		for (size_t i = 0; i < count && !seen; i++)
-			seen = is_same(&endpoints[i], endpoint);
+			seen = endpoint_is_same(&endpoints[i], endpoint);
 		count += !seen;
 	}
 	freeaddrinfo(found);
@@ -300,4 +300,20 @@ union inet_end inet_end_from(const struct endpoint *endpoint)
 		memcpy(&end.v4.sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(end.v4.sin_addr));
 	}
 	return end;
+}
+
+bool inet_end_is_any(const union inet_end *end)
+{
+	if (end->any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&end->v6.sin6_addr);
+	return end->any.sa_family == AF_INET && end->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+bool inet_end_same_address(const union inet_end *one, const union inet_end *other)
+{
+	if (one->any.sa_family != other->any.sa_family)
+		return false;
+	if (one->any.sa_family == AF_INET)
+		return one->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&one->v6.sin6_addr, &other->v6.sin6_addr);
 }

@@ -63,6 +63,8 @@ int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *
 // long.
 int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error);
 
+bool endpoint_is_same(const struct endpoint *one, const struct endpoint *other);
+
 // Whether it is a name in the abstract namespace.
 bool endpoint_is_abstract(const struct endpoint *endpoint);
 
@@ -74,6 +76,12 @@ char *inet_end_format(const union inet_end *end, char *text);
 
 // The IP part of `endpoint`; an IPv4 address mapped into IPv6 becomes IPv4 again.
 union inet_end inet_end_from(const struct endpoint *endpoint);
+
+// Whether it is all addresses of its family: 0.0.0.0, [::].
+bool inet_end_is_any(const union inet_end *end);
+
+// Whether both have the same IP address. The interface of a link-local one is not looked at.
+bool inet_end_same_address(const union inet_end *one, const union inet_end *other);
 
 // The PATH of `unix:PATH`, NULL when `text` is another kind of address.
 const char *address_path_in(const char *text);

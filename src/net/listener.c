@@ -70,7 +70,9 @@ int listener_bind(struct listener *listener, const struct endpoint *endpoint, st
 				 listener->name, error_text(errno));
 	if (endpoint->as.any.sa_family == AF_UNIX || bind_tcp(listener, error) == 0)
 		return 0;
+	int why = errno;
 	listener_close(listener);
+	errno = why;
 	return -1;
 }
 

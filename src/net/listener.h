@@ -20,7 +20,7 @@ struct listener {
 
 // Creates the socket and, for TCP, binds it. TCP_NODELAY and keep-alive are set here: tcp(7)
 // sockets inherit them on accept, which saves system calls a connection. A Unix-domain path is
-// bound on opening.
+// bound on opening. On failure errno says why, too.
 int listener_bind(struct listener *listener, const struct endpoint *endpoint, struct error *error);
 
 // Connections get in from here on.

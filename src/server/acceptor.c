@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "net/errno_class.h"
 #include "net/poll_until.h"
+#include "server/listeners.h"
 #include "server/pause.h"
 #include "server/server.h"
 
@@ -138,12 +139,9 @@ static enum accept_result accept_failed(struct acceptor *acceptor, int number)
 static union inet_end local_end(int fd, const struct endpoint *bound)
 {
 	struct endpoint local = {.length = sizeof(local.as)};
-	bool any = bound->as.any.sa_family == AF_INET
-			   ? bound->as.v4.sin_addr.s_addr == htonl(INADDR_ANY)
-			   : IN6_IS_ADDR_UNSPECIFIED(&bound->as.v6.sin6_addr);
-	if (bound->as.any.sa_family == AF_UNIX || !any ||
-	    getsockname(fd, &local.as.any, &local.length) != 0)
-		return inet_end_from(bound);
+	const union inet_end end = inet_end_from(bound);
+	if (!inet_end_is_any(&end) || getsockname(fd, &local.as.any, &local.length) != 0)
+		return end;
 	return inet_end_from(&local);
 }
 
@@ -336,7 +334,7 @@ static void finish_accepting(struct acceptor *acceptor)
 			break;
 		accept_round(acceptor, deadline);
 	}
-	server_close_listeners(server);
+	listeners_close(server);
 	pause_end(&acceptor->pause);
 }
 

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "server/acceptor.h"
+#include "server/listeners.h"
 #include "server/service.h"
 #include "stats/memory.h"
 
@@ -15,8 +16,6 @@
 // clients, the one that is accepted to be reset, and some for whatever the program itself has open.
 // Listeners come on top.
 #define RESERVED_DESCRIPTORS 40
-
-#define ADDRESSES_PER_NAME 16
 
 // How many connections there may be: what was asked for, or what the descriptor limit leaves room
 // for.
@@ -50,45 +49,6 @@ void server_set_patience(const struct server *server, int fd)
 	struct timeval time = clock_timeval(limit);
 	if (limit != CLOCK_NEVER && limit > 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
-}
-
-static int bind_address(struct server *server, const struct address *address, struct error *error)
-{
-	struct endpoint endpoints[ADDRESSES_PER_NAME];
-	int count = address_resolve(address, endpoints, ADDRESSES_PER_NAME, error);
-	if (count < 0)
-		return -1;
-	for (int i = 0; i < count; i++) {
-		if (server->listener_count == SERVER_MAX_LISTENERS)
-			return error_set(error, ERROR_SYSTEM, "more than %d addresses to listen on",
-					 SERVER_MAX_LISTENERS);
-		struct listener *listener = &server->listeners[server->listener_count];
-		if (listener_bind(listener, &endpoints[i], error) != 0)
-			return -1;
-		server_set_patience(server, listener->fd);
-		size_t index = server->listener_count++;
-		memcpy(server->names[index], listener->name, sizeof(listener->name));
-		union inet_end end = inet_end_from(&listener->endpoint);
-		server->ports[index] = ntohs(end.any.sa_family == AF_INET    ? end.v4.sin_port
-					     : end.any.sa_family == AF_INET6 ? end.v6.sin6_port
-									     : 0);
-	}
-	return 0;
-}
-
-static int bind_all(struct server *server, struct error *error)
-{
-	for (size_t i = 0; i < server->config.listen_count; i++) {
-		if (bind_address(server, &server->config.listen[i], error) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-void server_close_listeners(struct server *server)
-{
-	for (size_t i = 0; i < server->listener_count; i++)
-		listener_close(&server->listeners[i]);
 }
 
 static int open_wakers(struct server *server, struct error *error)
@@ -135,29 +95,14 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->acceptor_waker = server->cut.waker = server->done = WAKER_NONE;
 	if (decide_limit(server, error) != 0)
 		return -1;
-	if (open_wakers(server, error) == 0 && bind_all(server, error) == 0 &&
+	if (open_wakers(server, error) == 0 && listeners_bind(server, error) == 0 &&
 	    reserve(server, error) == 0) {
 		gate_init(&server->acceptor_ready);
 		return 0;
 	}
-	server_close_listeners(server);
+	listeners_close(server);
 	close_wakers(server);
 	return -1;
-}
-
-// Unix-domain sockets first: what can fail here is mostly theirs.
-static int open_listeners(struct server *server, struct error *error)
-{
-	for (int local = 1; local >= 0; local--) {
-		for (size_t i = 0; i < server->listener_count; i++) {
-			struct listener *listener = &server->listeners[i];
-			bool is_local = listener->endpoint.as.any.sa_family == AF_UNIX;
-			if (is_local == (local == 1) &&
-			    listener_open(listener, server->config.backlog, error) != 0)
-				return -1;
-		}
-	}
-	return 0;
 }
 
 int server_start(struct server *server, struct error *error)
@@ -205,7 +150,7 @@ static void release_acceptor(struct server *server)
 
 int server_open(struct server *server, struct error *error)
 {
-	if (open_listeners(server, error) != 0)
+	if (listeners_open(server, error) != 0)
 		return -1;
 	release_acceptor(server);
 	return 0;
@@ -221,7 +166,7 @@ void server_drain(struct server *server, uint64_t timeout)
 void server_join(struct server *server)
 {
 	if (!atomic_load(&server->started)) { // it never came to opening: nobody gets in
-		server_close_listeners(server);
+		listeners_close(server);
 		release_acceptor(server);
 	}
 	int failed = pthread_join(server->acceptor, NULL);
@@ -233,7 +178,7 @@ void server_free(struct server *server)
 {
 	if (server->pool.workers)
 		pool_free(&server->pool);
-	server_close_listeners(server);
+	listeners_close(server);
 	admission_close(&server->admission);
 	conn_table_close(&server->conns);
 	stats_close(&server->stats);

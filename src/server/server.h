@@ -65,10 +65,6 @@ int server_start(struct server *server, struct error *error);
 // Opens the listeners: clients get in. On failure the server is still to be drained and joined.
 int server_open(struct server *server, struct error *error);
 
-// Closes those that are still open. The acceptor, from server_open to its end; else the main
-// thread.
-void server_close_listeners(struct server *server);
-
 // Asks for a drain that ends at the latest in `timeout` ns (0: cut all now). Any thread, any number
 // of times: the last one counts.
 void server_drain(struct server *server, uint64_t timeout);

@@ -29,21 +29,6 @@ static unsigned long find_local(const char *path)
 	return inode;
 }
 
-static bool is_same_address(const union inet_end *one, const union inet_end *other)
-{
-	if (one->any.sa_family != other->any.sa_family)
-		return false;
-	if (one->any.sa_family == AF_INET)
-		return one->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&one->v6.sin6_addr, &other->v6.sin6_addr);
-}
-
-static bool is_everywhere(const union inet_end *end)
-{
-	return end->any.sa_family == AF_INET ? end->v4.sin_addr.s_addr == htonl(INADDR_ANY)
-					     : IN6_IS_ADDR_UNSPECIFIED(&end->v6.sin6_addr);
-}
-
 static bool is_loopback(const union inet_end *end)
 {
 	return end->any.sa_family == AF_INET
@@ -65,7 +50,7 @@ static bool is_ours(const union inet_end *end)
 		if (each->ifa_addr && each->ifa_addr->sa_family == end->any.sa_family) {
 			memcpy(&own, each->ifa_addr,
 			       end->any.sa_family == AF_INET ? sizeof(own.v4) : sizeof(own.v6));
-			found = is_same_address(&own, end);
+			found = inet_end_same_address(&own, end);
 		}
 	}
 	freeifaddrs(all);
@@ -99,9 +84,9 @@ static unsigned suits(const union inet_end *listener, const union inet_end *end)
 {
 	if (listener->v4.sin_port != end->v4.sin_port) // which is at the same place for both
 		return 0;
-	if (is_same_address(listener, end))
+	if (inet_end_same_address(listener, end))
 		return 3;
-	if (!is_everywhere(listener))
+	if (!inet_end_is_any(listener))
 		return 0;
 	if (listener->any.sa_family == end->any.sa_family)
 		return 2;
@@ -140,7 +125,7 @@ unsigned long listening_inode(const struct endpoint *endpoint)
 		return find_local(address_path_in(endpoint_format(endpoint, text)));
 	}
 	union inet_end end = inet_end_from(endpoint);
-	if (is_everywhere(&end)) { // so connect(2) takes it
+	if (inet_end_is_any(&end)) { // so connect(2) takes it
 		if (end.any.sa_family == AF_INET)
 			end.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		else

@@ -1,0 +1,170 @@
+// What a server listens on.
+#include "server/listeners.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ADDRESSES_PER_NAME 16
+#define PORT_ATTEMPTS 64 // to find a port that is free at all addresses of a name
+
+// A name and what is behind it.
+struct name {
+	const struct address *address;
+	struct endpoint endpoints[ADDRESSES_PER_NAME];
+	int absent[ADDRESSES_PER_NAME]; // why this host does not have it: errno; else 0
+	int count;
+};
+
+static bool is_unix(const struct endpoint *endpoint)
+{
+	return endpoint->as.any.sa_family == AF_UNIX;
+}
+
+static in_port_t *port_of(struct endpoint *endpoint)
+{
+	return endpoint->as.any.sa_family == AF_INET ? &endpoint->as.v4.sin_port
+						     : &endpoint->as.v6.sin6_port;
+}
+
+// Whether one of them takes in connections to the other.
+static bool overlap(const struct endpoint *one, const struct endpoint *other)
+{
+	if (is_unix(one) || is_unix(other))
+		return endpoint_is_same(one, other);
+	const union inet_end a = inet_end_from(one);
+	const union inet_end b = inet_end_from(other);
+	if (a.v4.sin_port != b.v4.sin_port || a.v4.sin_port == 0) // at the same place for both
+		return false;
+	if (a.any.sa_family != b.any.sa_family) // [::] takes IPv4 too
+		return inet_end_is_any(a.any.sa_family == AF_INET6 ? &a : &b);
+	if (inet_end_is_any(&a) || inet_end_is_any(&b))
+		return true;
+	return inet_end_same_address(&a, &b) &&
+	       (a.any.sa_family == AF_INET || a.v6.sin6_scope_id == b.v6.sin6_scope_id);
+}
+
+static int check_room(const struct server *server, const struct endpoint *endpoint,
+		      struct error *error)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	if (server->listener_count == SERVER_MAX_LISTENERS)
+		return error_set(error, ERROR_SYSTEM, "more than %d addresses to listen on",
+				 SERVER_MAX_LISTENERS);
+	for (size_t i = 0; i < server->listener_count; i++) {
+		if (overlap(&server->listeners[i].endpoint, endpoint))
+			return error_set(error, ERROR_SYSTEM,
+					 "cannot listen on %s: another --listen address of ours, "
+					 "%s, takes it in already",
+					 endpoint_format(endpoint, text), server->names[i]);
+	}
+	return 0;
+}
+
+// Returns 0, or -1 with `error` and errno, 0 when it is not the kernel that refuses.
+static int bind_one(struct server *server, const struct endpoint *endpoint, struct error *error)
+{
+	if (check_room(server, endpoint, error) != 0) {
+		errno = 0;
+		return -1;
+	}
+	size_t index = server->listener_count;
+	struct listener *listener = &server->listeners[index];
+	if (listener_bind(listener, endpoint, error) != 0)
+		return -1;
+	server_set_patience(server, listener->fd);
+	memcpy(server->names[index], listener->name, sizeof(listener->name));
+	server->ports[index] = is_unix(endpoint) ? 0 : ntohs(*port_of(&listener->endpoint));
+	server->listener_count++;
+	return 0;
+}
+
+static void unbind_from(struct server *server, size_t first)
+{
+	while (server->listener_count > first)
+		listener_close(&server->listeners[--server->listener_count]);
+}
+
+// Binds what the host has of the name, all on one port. Returns 0, or -1 with `error` and errno;
+// nothing is bound then.
+static int bind_there(struct server *server, struct name *name, struct error *error)
+{
+	size_t first = server->listener_count;
+	int why = 0;
+	for (int i = 0; i < name->count; i++) {
+		struct endpoint endpoint = name->endpoints[i];
+		if (server->listener_count > first)
+			*port_of(&endpoint) = htons(server->ports[first]);
+		if (name->absent[i] != 0 || bind_one(server, &endpoint, error) == 0)
+			continue;
+		why = errno;
+		if (why == EADDRNOTAVAIL || why == EAFNOSUPPORT) {
+			name->absent[i] = why;
+			continue;
+		}
+		unbind_from(server, first);
+		errno = why;
+		return -1;
+	}
+	errno = why;
+	return server->listener_count > first ? 0 : -1;
+}
+
+static void warn_absent(const struct server *server, const struct name *name)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	for (int i = 0; i < name->count; i++) {
+		if (name->absent[i] != 0)
+			log_write(server->log, LOG_WARNING,
+				  "'%s' is also %s, which is left out, as it cannot be bound: %s",
+				  name->address->host, endpoint_format(&name->endpoints[i], text),
+				  error_text(name->absent[i]));
+	}
+}
+
+// A port that is free at the first address of a name may be taken at another: the next try gets
+// another port.
+static int bind_name(struct server *server, const struct address *address, struct error *error)
+{
+	struct name name = {.address = address};
+	name.count = address_resolve(address, name.endpoints, ADDRESSES_PER_NAME, error);
+	if (name.count < 0)
+		return -1;
+	int attempts = address->port == 0 && name.count > 1 ? PORT_ATTEMPTS : 1;
+	for (int i = 0; i < attempts; i++) {
+		if (bind_there(server, &name, error) == 0) {
+			warn_absent(server, &name);
+			return 0;
+		}
+		if (errno != EADDRINUSE)
+			return -1;
+	}
+	return -1;
+}
+
+int listeners_bind(struct server *server, struct error *error)
+{
+	for (size_t i = 0; i < server->config.listen_count; i++) {
+		if (bind_name(server, &server->config.listen[i], error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int listeners_open(struct server *server, struct error *error)
+{
+	for (int local = 1; local >= 0; local--) {
+		for (size_t i = 0; i < server->listener_count; i++) {
+			struct listener *listener = &server->listeners[i];
+			if (is_unix(&listener->endpoint) == (local == 1) &&
+			    listener_open(listener, server->config.backlog, error) != 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+void listeners_close(struct server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		listener_close(&server->listeners[i]);
+}

@@ -1,0 +1,222 @@
+// What a server listens on: server/listeners. The name `twin` has an IPv6 and an IPv4 address, and
+// bind(2) fails as a test wants it to; nothing else is made up.
+#include "expect.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "inside.h"
+#include "network.h"
+#include "server/listeners.h"
+
+static struct inside inside;
+static int failures[2][100]; // of bind to ::1 and to 127.0.0.1: errno for each call, 0: goes on
+static size_t calls[2];
+static char last_line[400];
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t length);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length);
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **found);
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+	size_t which = address->sa_family == AF_INET;
+	if (calls[which] < COUNT_OF(failures[which])) {
+		errno = failures[which][calls[which]++];
+		if (errno)
+			return -1;
+	}
+	return __real_bind(fd, address, length);
+}
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+		       struct addrinfo **found)
+{
+	if (strcmp(host, "twin") != 0)
+		return __real_getaddrinfo(host, port, hints, found);
+	int status = __real_getaddrinfo("::1", port, hints, found);
+	return status ? status : __real_getaddrinfo("127.0.0.1", port, hints, &(*found)->ai_next);
+}
+
+static bool keep_line(void *context, enum log_level level, const char *line)
+{
+	(void)context;
+	assert_int_equal(level, LOG_WARNING);
+	snprintf(last_line, sizeof(last_line), "%s", line);
+	return true;
+}
+
+static int prepare(void **state)
+{
+	inside_configure(&inside);
+	inside.log.sink = keep_line;
+	memset(failures, 0, sizeof(failures));
+	memset(calls, 0, sizeof(calls));
+	last_line[0] = '\0';
+	return 0;
+}
+
+// All ports are free there.
+static int enter(void **state)
+{
+	network_enter();
+	return 0;
+}
+
+static int bind_these(const char *const *addresses, struct error *error)
+{
+	for (size_t i = 0; addresses[i]; i++)
+		inside_listen(&inside, addresses[i]);
+	inside.server.config = inside.config;
+	inside.server.log = &inside.log;
+	return listeners_bind(&inside.server, error);
+}
+
+#define BIND(...) bind_these((const char *const[]){__VA_ARGS__, NULL}, &error)
+
+static void a_name_has_one_port_at_all_its_addresses(void **state)
+{
+	struct error error;
+	assert_int_equal(BIND("twin:0"), 0);
+	assert_int_equal(inside.server.listener_count, 2);
+	assert_int_not_equal(inside.server.ports[0], 0);
+	assert_int_equal(inside.server.ports[0], inside.server.ports[1]);
+	assert_int_equal(strncmp(inside.server.names[0], "[::1]:", 6), 0);
+	assert_int_equal(strncmp(inside.server.names[1], "127.0.0.1:", 10), 0);
+	listeners_close(&inside.server);
+}
+
+// Free at the first address, taken at the second.
+static void another_port_is_tried_when_one_is_taken(void **state)
+{
+	struct error error;
+	for (size_t i = 0; i < 5; i++)
+		failures[1][i] = EADDRINUSE;
+	assert_int_equal(BIND("twin:0"), 0);
+	assert_int_equal(calls[0], 6);
+	assert_int_equal(inside.server.listener_count, 2);
+	assert_int_equal(inside.server.ports[0], inside.server.ports[1]);
+	listeners_close(&inside.server);
+}
+
+static void not_for_ever(void **state)
+{
+	struct error error;
+	for (size_t i = 0; i < COUNT_OF(failures[1]); i++)
+		failures[1][i] = EADDRINUSE;
+	size_t descriptors = open_descriptors();
+	assert_int_equal(BIND("twin:0"), -1);
+	assert_non_null(strstr(error.message, "cannot listen on 127.0.0.1:"));
+	assert_non_null(strstr(error.message, "Address already in use"));
+	assert_int_equal(inside.server.listener_count, 0);
+	assert_int_equal(open_descriptors(), descriptors);
+}
+
+static void a_port_that_was_asked_for_is_tried_once(void **state)
+{
+	struct error error;
+	failures[1][0] = EADDRINUSE;
+	assert_int_equal(BIND("twin:20009"), -1);
+	assert_string_equal(error.message,
+			    "cannot listen on 127.0.0.1:20009: Address already in use");
+	assert_int_equal(calls[1], 1);
+}
+
+// IPv6 switched off by sysctl gives the one error, a kernel without it the other (from socket, but
+// it is looked at in the same place).
+static void addresses_that_do_not_exist_are_left_out(void **state)
+{
+	static const int reasons[] = {EADDRNOTAVAIL, EAFNOSUPPORT};
+	for (size_t which = 0; which < 2; which++) {
+		for (size_t i = 0; i < COUNT_OF(reasons); i++) {
+			struct error error;
+			prepare(NULL);
+			failures[which][0] = reasons[i];
+			assert_int_equal(BIND("twin:0"), 0);
+			assert_int_equal(inside.server.listener_count, 1);
+			char expected[200];
+			snprintf(
+				expected, sizeof(expected),
+				"'twin' is also %s:0, which is left out, as it cannot be bound: %s",
+				which ? "127.0.0.1" : "[::1]", strerror(reasons[i]));
+			assert_string_equal(last_line, expected);
+			listeners_close(&inside.server);
+		}
+	}
+}
+
+static void nothing_left_is_an_error(void **state)
+{
+	struct error error;
+	failures[0][0] = failures[1][0] = EADDRNOTAVAIL;
+	assert_int_equal(BIND("twin:20009"), -1);
+	assert_non_null(strstr(error.message, "cannot listen on 127.0.0.1:20009: "));
+	assert_string_equal(last_line, "");
+	failures[1][1] = EADDRNOTAVAIL;
+	inside.config.listen_count = 0;
+	assert_int_equal(BIND("127.0.0.1:20009"), -1);
+	assert_non_null(strstr(error.message, "Cannot assign requested address"));
+	assert_string_equal(last_line, "");
+}
+
+// What we use ourselves is told apart from what others use.
+static void one_address_within_another_is_refused(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"[::]:20009", "0.0.0.0:20009"},
+		{"0.0.0.0:20009", "[::]:20009"},
+		{":20009", ":20009"},
+		{":20009", "127.0.0.1:20009"},
+		{"0.0.0.0:20009", "127.0.0.1:20009"},
+		{"127.0.0.1:20009", "0.0.0.0:20009"},
+		{"127.0.0.1:20009", "127.0.0.1:20009"},
+		{"[::1]:20009", "[::]:20009"},
+		{"twin:20009", "127.0.0.1:20009"},
+		{"[::1]:20009", "twin:20009"},
+		{"unix:@echod-x", "unix:@echod-x"},
+		{"unix:/tmp/x", "unix:/tmp/x"},
+		{"127.0.0.1:20009", "[::ffff:127.0.0.1]:20009"},
+	};
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		struct error error = {0};
+		prepare(NULL);
+		if (BIND(pairs[i][0], pairs[i][1]) == 0)
+			fail_msg("%s and %s", pairs[i][0], pairs[i][1]);
+		assert_non_null(strstr(error.message, ": another --listen address of ours, "));
+		listeners_close(&inside.server);
+	}
+}
+
+static void addresses_apart_get_along(void **state)
+{
+	struct error error;
+	assert_int_equal(BIND("127.0.0.1:20009", "127.0.0.2:20009", "[::1]:20009", "127.0.0.1:0",
+			      "127.0.0.1:0", "0.0.0.0:20010", "unix:@echod-x", "unix:@echod-y"),
+			 0);
+	assert_int_equal(inside.server.listener_count, 8);
+	listeners_close(&inside.server);
+}
+
+#define PREPARED(test) cmocka_unit_test_setup(test, prepare)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PREPARED(a_name_has_one_port_at_all_its_addresses),
+		PREPARED(another_port_is_tried_when_one_is_taken),
+		PREPARED(not_for_ever),
+		PREPARED(a_port_that_was_asked_for_is_tried_once),
+		PREPARED(addresses_that_do_not_exist_are_left_out),
+		PREPARED(nothing_left_is_an_error),
+		PREPARED(one_address_within_another_is_refused),
+		PREPARED(addresses_apart_get_along),
+	};
+	return cmocka_run_group_tests(tests, enter, NULL);
+}
