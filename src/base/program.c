@@ -11,12 +11,13 @@
 
 int program_run(const char *name, int (*run)(int argc, char **argv), int argc, char **argv)
 {
-	streams_hold();
+	struct error error;
+	if (streams_hold(&error) != 0)
+		return cmdline_fail(name, &error);
 	signals_open();
 	output_take_standard();
 	int status = run(argc, argv);
 	int failure = output_finish(stdout);
-	struct error error;
 	if (failure && failure != EPIPE) {
 		error_set(&error, ERROR_SYSTEM, "cannot write to standard output: %s",
 			  error_text(failure));
