@@ -10,8 +10,14 @@
  *     echod_free(server);
  *
  * The library handles no signals, prints nothing and never ends the process (but for an assertion
- * that fails, which is a bug). Its threads block all signals. Several servers may run in one
- * process; they share nothing. Usable from C and C++; Linux only.
+ * that fails, which is a bug). Its threads block all signals except SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL, SIGTRAP, SIGABRT and SIGSYS, so that your crash handler runs. Several servers may run in
+ * one process; they share nothing. Usable from C and C++; Linux only.
+ *
+ * All descriptors are close-on-exec. A child that is forked and does not exec has copies of them,
+ * but none of the threads: it must not call anything here, not even echod_free. Connections and
+ * listeners that the parent closes are shut down first, so peers see their end at once whatever
+ * children hold.
  */
 #ifndef ECHOD_ECHOD_H
 #define ECHOD_ECHOD_H
@@ -57,7 +63,8 @@ ECHOD_API struct echod_config *echod_config_new(void);
 /* Sets `name`, a long option of echod(8) without its dashes ("workers", "listen", "idle-timeout",
  * ...), to `value`, written as on the command line. The first "listen" replaces the default
  * address, each further one adds an address. Returns 0, or -1 with `error` (which may be NULL)
- * filled. */
+ * filled. "max-connections" is by default what half of the limit on open descriptors leaves room
+ * for: the other half is for your program. */
 ECHOD_API int echod_config_set(struct echod_config *config, const char *name, const char *value,
 			       struct echod_error *error);
 

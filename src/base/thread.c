@@ -8,6 +8,10 @@
 
 #define STACK_SIZE (256UL * 1024) // buffers are on the heap; 4096 workers must not reserve 32 GiB
 
+// What a thread does to itself. When it is blocked the kernel ends the process at once, and no
+// handler of the host program sees it.
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
 		 struct error *error)
 {
@@ -19,10 +23,12 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void
 	ensure(!failed);
 
 	// A thread inherits the mask of the one that starts it: there is no moment without it.
-	sigset_t all;
+	sigset_t blocked;
 	sigset_t before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&blocked, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
 	failed = pthread_create(thread, &attributes, run, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);

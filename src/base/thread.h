@@ -6,8 +6,9 @@
 
 #include "base/error.h"
 
-// Starts a thread that blocks all signals and is named `name` (at most 15 bytes,
-// pthread_setname_np(3)), so that top -H shows what the server is made of.
+// Starts a thread that blocks all signals except those of its own faults (SIGSEGV, …) and is named
+// `name` (at most 15 bytes, pthread_setname_np(3)), so that top -H shows what the server is made
+// of.
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
 		 struct error *error);
 

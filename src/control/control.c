@@ -40,9 +40,7 @@ int control_open(struct control *control, const char *path, struct server *serve
 		return error_set(error, ERROR_SYSTEM, "cannot create the control socket: %s",
 				 error_text(errno));
 	}
-	struct error why;
-	if (unix_path_listen(&control->path, control->fd, path, LISTEN_BACKLOG, true, &why) != 0) {
-		error_set(error, why.kind, "control socket: %s", why.message);
+	if (unix_path_listen(&control->path, control->fd, path, LISTEN_BACKLOG, true, error) != 0) {
 		close(control->fd);
 		waker_close(&control->waker);
 		return -1;
@@ -221,6 +219,7 @@ void control_stop(struct control *control)
 void control_close(struct control *control)
 {
 	unix_path_remove(&control->path);
+	shutdown(control->fd, SHUT_RDWR); // a child of the host program may hold it, too
 	close(control->fd);
 	waker_close(&control->waker);
 	gate_destroy(&control->ready);

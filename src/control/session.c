@@ -42,6 +42,7 @@ static void give_up(struct session *session)
 void session_end(struct session *session)
 {
 	drop_reply(session);
+	shutdown(session->fd, SHUT_RDWR); // a child of the host program may hold it, too
 	close(session->fd);
 	*session = SESSION_FREE;
 }

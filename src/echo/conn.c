@@ -23,9 +23,11 @@ const char *conn_local_text(const struct conn_origin *origin, char *text)
 
 void conn_close_fd(int fd, bool all_echoed)
 {
-	if (!all_echoed) {
-		struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	if (all_echoed)
+		shutdown(fd, SHUT_RDWR);
+	else if (connect(fd, &nobody, sizeof(nobody)) != 0) // which resets TCP; or close does
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	}
 	close(fd);
 }

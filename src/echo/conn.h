@@ -72,7 +72,8 @@ static inline bool conn_all_echoed(const struct conn *conn)
 // Closes a connection's descriptor; the one place where that is done. With `all_echoed` the peer
 // sees an orderly end if it has no bytes left unread here; else it sees a reset, as it must not
 // take what it got for all. (AF_UNIX knows no reset on purpose: there the peer sees one only if it
-// sent bytes that nobody read.)
+// sent bytes that nobody read.) The end does not wait for a child of the host program that holds
+// the descriptor since a fork, except for a reset over AF_UNIX.
 void conn_close_fd(int fd, bool all_echoed);
 
 #endif

@@ -194,6 +194,7 @@ struct echod_config *echod_config_new(void)
 		.listen = {{.port = DEFAULT_PORT, .host = "127.0.0.1"}},
 		.listen_count = 1,
 		.workers = default_workers(),
+		.is_guest = true,
 		.source_prefix6 = 64,
 		.overload = OVERLOAD_WAIT,
 		.idle_timeout = CLOCK_NEVER,

@@ -101,7 +101,9 @@ size_t listener_backlog(const struct listener *listener)
 void listener_close(struct listener *listener)
 {
 	unix_path_remove(&listener->path);
-	if (listener->fd >= 0)
+	if (listener->fd >= 0) {
+		shutdown(listener->fd, SHUT_RDWR); // a child of the host program may hold it, too
 		close(listener->fd);
+	}
 	listener->fd = -1;
 }

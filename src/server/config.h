@@ -2,6 +2,7 @@
 #ifndef ECHOD_SERVER_CONFIG_H
 #define ECHOD_SERVER_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ struct server_config {
 	struct address listen[CONFIG_MAX_LISTEN];
 	size_t listen_count;
 	unsigned workers;
-	uint64_t max_connections; // 0: as many as the descriptor limit allows
+	uint64_t max_connections; // 0: as many as the descriptor limit allows,
+	bool is_guest;		  // or half as many: the rest is for the program that we are in
 	uint64_t max_per_source;  // 0: no limit
 	unsigned source_prefix6;  // bits of an IPv6 address that make a source
 	enum overload overload;

@@ -35,6 +35,8 @@ static int decide_limit(struct server *server, struct error *error)
 			(unsigned long long)(wanted ? wanted : 1), (unsigned long long)least,
 			(unsigned long long)descriptors.rlim_cur);
 	uint64_t most = descriptors.rlim_cur - reserved;
+	if (server->config.is_guest)
+		most = most / 2 + most % 2;
 	if (most > CONFIG_MAX_CONNECTIONS)
 		most = CONFIG_MAX_CONNECTIONS;
 	server->config.max_connections = wanted ? wanted : most;

@@ -1,0 +1,194 @@
+// The library as a guest of its host program: that forks, has a handler for crashes, and needs
+// descriptors of its own. lib/echod.
+#include "expect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "echod/echod.h"
+#include "peer.h"
+#include "place.h"
+#include "process.h"
+
+static struct echod_config *config;
+static pid_t child;
+
+static void set(const char *name, const char *value)
+{
+	struct echod_error error;
+	if (echod_config_set(config, name, value, &error) != 0)
+		fail_msg("%s", error.message);
+}
+
+static struct echod *start(void)
+{
+	struct echod_error error;
+	struct echod *server = echod_start(config, &error);
+	if (!server)
+		fail_msg("%s", error.message);
+	return server;
+}
+
+static int prepare(void **state)
+{
+	child = 0;
+	config = echod_config_new();
+	set("listen", "127.0.0.1:0");
+	set("workers", "2");
+	return 0;
+}
+
+static int clean_up(void **state)
+{
+	if (child > 0) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	echod_config_free(config);
+	place_remove();
+	return 0;
+}
+
+// A child that holds copies of all descriptors there are now.
+static void fork_child(void)
+{
+	child = fork();
+	assert_true(child >= 0);
+	while (child == 0)
+		pause();
+}
+
+static void a_child_keeps_no_peer_waiting(void **state)
+{
+	char local[128];
+	snprintf(local, sizeof(local), "unix:%s", place_path("s"));
+	set("listen", local);
+	set("control", place_path("c"));
+	struct echod *server = start();
+	int clients[4], control = ctl_connect(place_path("c"));
+	assert_int_equal(ctl_ask(control, "ping", NULL), 200);
+	for (size_t i = 0; i < 4; i++) {
+		clients[i] = peer_connect(echod_address(server, i / 2));
+		peer_ping(clients[i]);
+	}
+	char address[128];
+	snprintf(address, sizeof(address), "%s", echod_address(server, 0));
+	fork_child();
+	peer_half_close(clients[0]);
+	peer_expect_eof(clients[0]);
+	peer_half_close(clients[2]);
+	peer_expect_eof(clients[2]);
+	echod_free(server); // cuts what is left, all of it echoed
+	peer_expect_eof(clients[1]);
+	peer_expect_eof(clients[3]);
+	peer_expect_eof(control);
+	assert_int_equal(peer_try_connect(address, NULL), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	set("listen", address);
+	echod_free(start()); // the port is free
+}
+
+// Bytes that were not echoed: their connection is reset.
+static void a_child_keeps_no_reset_back(void **state)
+{
+	set("buffer-size", "4k");
+	struct echod *server = start();
+	int client = peer_connect_narrow(echod_address(server, 0), 4096);
+	peer_fill(client, 1, UINT64_C(64) << 20);
+	fork_child();
+	echod_free(server);
+	peer_expect_reset(client);
+}
+
+// The mask of a thread of ours, from /proc.
+static uint64_t blocked_signals(const char *thread)
+{
+	char path[300], line[200];
+	unsigned long long mask = 0;
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", thread);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) && sscanf(line, "SigBlk: %llx", &mask) != 1)
+		;
+	fclose(file);
+	return mask;
+}
+
+static void a_crash_handler_sees_crashes_of_all_threads(void **state)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+	static const int others[] = {SIGTERM, SIGINT,  SIGHUP,	SIGPIPE,
+				     SIGUSR1, SIGCHLD, SIGALRM, SIGWINCH};
+	set("control", place_path("c"));
+	struct echod *server = start();
+	DIR *tasks = opendir("/proc/self/task");
+	assert_non_null(tasks);
+	size_t threads = 0;
+	for (struct dirent *entry; (entry = readdir(tasks));) {
+		if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid())
+			continue;
+		uint64_t blocked = blocked_signals(entry->d_name);
+		if (!(blocked >> (SIGTERM - 1) & 1))
+			continue; // a sanitizer's
+		threads++;
+		for (size_t i = 0; i < COUNT_OF(faults); i++)
+			assert_int_equal(blocked >> (faults[i] - 1) & 1, 0);
+		for (size_t i = 0; i < COUNT_OF(others); i++)
+			assert_int_equal(blocked >> (others[i] - 1) & 1, 1);
+	}
+	closedir(tasks);
+	assert_int_equal(threads, 2 + 2); // acceptor, stats thread, workers
+	echod_free(server);
+}
+
+static int keep_start(void *context, enum echod_log_level level, const char *line)
+{
+	(void)level;
+	if (strncmp(line, "started: ", 9) == 0)
+		snprintf(context, 200, "%s", line);
+	return 1;
+}
+
+static void half_of_the_descriptors_are_left_to_the_host(void **state)
+{
+	static const struct {
+		rlim_t limit;
+		unsigned least, most;
+	} cases[] = {{256, 90, 128}, {1024, 450, 512}, {4096, 2000, 2048}};
+	char line[200];
+	struct rlimit before;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	echod_config_set_log(config, keep_start, line);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct rlimit limit = before;
+		limit.rlim_cur = cases[i].limit;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		echod_free(start());
+		unsigned connections;
+		assert_int_equal(sscanf(line, "started: 2 workers, at most %u", &connections), 1);
+		assert_in_range(connections, cases[i].least, cases[i].most);
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+#define HOST(test) cmocka_unit_test_setup_teardown(test, prepare, clean_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HOST(a_child_keeps_no_peer_waiting),
+		HOST(a_child_keeps_no_reset_back),
+		HOST(a_crash_handler_sees_crashes_of_all_threads),
+		HOST(half_of_the_descriptors_are_left_to_the_host),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
