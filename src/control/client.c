@@ -43,7 +43,7 @@ static int fail_connect(const struct exchange *exchange, int why)
 	if (why == ENOENT || why == ECONNREFUSED)
 		return error_set(exchange->error, ERROR_SYSTEM,
 				 "no server answers at %s: %s (is echod running? --control PATH "
-				 "names another socket)",
+				 "or $ECHOD_CONTROL names another socket)",
 				 exchange->path, connect_reason(why));
 	return error_set(exchange->error, ERROR_SYSTEM, "cannot connect to the server at %s: %s%s",
 			 exchange->path, connect_reason(why),

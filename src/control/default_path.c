@@ -18,10 +18,16 @@ static int check_private(const char *directory, struct error *error)
 				 directory, error_text(errno));
 	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 077) != 0)
 		return error_set(error, ERROR_SYSTEM,
-				 "'%s' is not a private directory of this user (mode 0700); "
-				 "use --control PATH",
+				 "'%s' is not a private directory of this user (mode 0700)",
 				 directory);
 	return 0;
+}
+
+const char *control_path_in_environment(void)
+{
+	// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only, and nobody sets it
+	const char *path = getenv("ECHOD_CONTROL");
+	return path && *path ? path : NULL;
 }
 
 int control_default_path(char *path, size_t size, bool create, struct error *error)

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #ifdef ECHOD_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -15,10 +17,11 @@
 #include "base/output.h"
 #include "base/program.h"
 #include "base/signals.h"
+#include "base/units.h"
 #include "control/default_path.h"
 #include "echod/echod.h"
 #include "echod/logger.h"
-#include "net/address.h"
+#include "lib/config.h"
 #include "net/poll_until.h"
 
 #define PROGRAM "echod"
@@ -55,13 +58,14 @@ static void complain_json(void *context, const char *message)
 								 .message = message});
 }
 
-static int fail(struct program *program, const char *message)
+// Returns the exit status.
+static int fail(struct program *program, enum error_kind kind, const char *message)
 {
 	if (program->logger.format == LOGGER_JSON)
 		complain_json(program, message);
 	else
 		fprintf(stderr, PROGRAM ": %s\n", message);
-	return EXIT_UNREACHABLE;
+	return kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 
 static int take(void *context, const char *name, const char *value, struct error *error)
@@ -105,16 +109,46 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit); // what it comes to is checked against what is wanted
 }
 
-static int set_default_control(struct program *program, struct error *error)
+// Where the control socket is when the command line does not say.
+static int set_control(struct program *program, struct error *error)
 {
-	char path[ADDRESS_PATH_SIZE];
+	struct echod_config *config = program->config;
+	const char *path = control_path_in_environment();
 	struct echod_error why;
 	if (program->control_given)
 		return 0;
-	if (control_default_path(path, sizeof(path), true, error) != 0)
-		return -1;
-	if (echod_config_set(program->config, "control", path, &why) != 0)
-		return error_set(error, ERROR_SYSTEM, "control socket: %s", why.message);
+	if (path && echod_config_set(config, "control", path, &why) != 0)
+		return error_set(error, ERROR_USAGE, "$ECHOD_CONTROL: %s", why.message);
+	if (path)
+		return 0;
+	config->control_by_default = true;
+	control_default_path(config->control_path, sizeof(config->control_path), true,
+			     &config->control_error);
+	return 0;
+}
+
+// Whether the sockets to listen on come from a service manager or a super-server: a server that
+// took no notice would listen elsewhere, and clients would wait for ever.
+static int refuse_activation(struct error *error)
+{
+	// NOLINTBEGIN(concurrency-mt-unsafe): main thread only, and nobody sets them
+	const char *pid = getenv("LISTEN_PID");
+	const char *count = getenv("LISTEN_FDS");
+	// NOLINTEND(concurrency-mt-unsafe)
+	uint64_t number;
+	int listens = 0;
+	socklen_t size = sizeof(listens);
+	if (pid && count && units_parse_count(pid, 1, UINT32_MAX, &number, NULL) == 0 &&
+	    number == (uint64_t)getpid() && strcmp(count, "0") != 0)
+		return error_set(
+			error, ERROR_SYSTEM,
+			"cannot use the sockets of a service manager ($LISTEN_FDS is '%.20s'): "
+			"socket activation is not supported; use --listen",
+			count);
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens)
+		return error_set(error, ERROR_SYSTEM,
+				 "cannot use the listening socket that is standard input: "
+				 "socket activation is not supported; use --listen");
 	return 0;
 }
 
@@ -150,9 +184,11 @@ static void wait_for_end(struct echod *server)
 static int run(struct program *program)
 {
 	struct error error;
-	if (check_allocator(&error) != 0 || set_default_control(program, &error) != 0)
-		return fail(program, error.message);
+	if (check_allocator(&error) != 0 || refuse_activation(&error) != 0 ||
+	    set_control(program, &error) != 0)
+		return fail(program, error.kind, error.message);
 	raise_descriptor_limit();
+	program->config->server.is_guest = false;
 	signals_heed(2);
 	output_hold(true); // whether anybody reads it is not our concern
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
@@ -163,7 +199,7 @@ static int run(struct program *program)
 		wait_for_end(server);
 		echod_free(server);
 	}
-	return server ? EXIT_OK : fail(program, why.message);
+	return server ? EXIT_OK : fail(program, ERROR_SYSTEM, why.message);
 }
 
 static int start(int argc, char **argv)

@@ -19,6 +19,7 @@ struct echod {
 	struct server server;
 	bool has_control;
 	struct control control;
+	struct error control_error; // why there is none, though it is the default
 };
 
 struct echod_snapshot {
@@ -83,13 +84,41 @@ static int run(struct echod *echod, struct error *error)
 	return -1;
 }
 
+static int open_control(struct echod *echod, const struct echod_config *config, struct error *error)
+{
+	const char *path = config->control_path;
+	if (!*path)
+		return 0;
+	for (size_t i = 0; i < config->server.listen_count; i++) {
+		const struct address *address = &config->server.listen[i];
+		if (address->is_unix && strcmp(address->path, path) == 0)
+			return error_set(error, ERROR_SYSTEM,
+					 "'%s' is an address to listen on, too", path);
+	}
+	if (control_open(&echod->control, path, &echod->server, error) != 0)
+		return -1;
+	echod->has_control = true;
+	return 0;
+}
+
+// A control socket that somebody asked for is had, or there is no server.
+static int provide_control(struct echod *echod, const struct echod_config *config,
+			   struct error *error)
+{
+	struct error why = config->control_error;
+	if (why.kind == ERROR_NONE && open_control(echod, config, &why) == 0)
+		return 0;
+	if (!config->control_by_default)
+		return error_set(error, why.kind, "control socket (--control): %s", why.message);
+	echod->control_error = why;
+	return 0;
+}
+
 static int assemble(struct echod *echod, const struct echod_config *config, struct error *error)
 {
 	if (server_build(&echod->server, &config->server, &echod->log, error) != 0)
 		return -1;
-	echod->has_control = config->control_path[0] != '\0';
-	if (echod->has_control &&
-	    control_open(&echod->control, config->control_path, &echod->server, error) != 0) {
+	if (provide_control(echod, config, error) != 0) {
 		server_free(&echod->server);
 		return -1;
 	}
@@ -105,6 +134,13 @@ static void log_started(struct echod *echod)
 {
 	const struct server_config *config = &echod->server.config;
 	const char *control = echod->has_control ? echod->control.path.path : "none";
+	const char *reason = echod->control_error.message;
+	if (echod->control_error.kind != ERROR_NONE)
+		log_write(&echod->log, LOG_WARNING, "no_control",
+			  LOG_FIELDS({"reason", .text = reason}),
+			  "no control socket, so echoctl will not find this server: %s (--control "
+			  "PATH, or $ECHOD_CONTROL, names another place)",
+			  reason);
 	log_write(&echod->log, LOG_INFO, "started",
 		  LOG_FIELDS({"version", .text = ECHOD_VERSION},
 			     {"workers", .number = config->workers},

@@ -113,11 +113,15 @@ static void warn_absent(const struct server *server, const struct name *name)
 {
 	char text[ADDRESS_TEXT_SIZE];
 	for (int i = 0; i < name->count; i++) {
-		if (name->absent[i] != 0)
-			log_write(server->log, LOG_WARNING,
-				  "'%s' is also %s, which is left out, as it cannot be bound: %s",
-				  name->address->host, endpoint_format(&name->endpoints[i], text),
-				  error_text(name->absent[i]));
+		if (name->absent[i] == 0)
+			continue;
+		const char *reason = error_text(name->absent[i]);
+		endpoint_format(&name->endpoints[i], text);
+		log_write(server->log, LOG_WARNING, "left_out",
+			  LOG_FIELDS({"name", .text = name->address->host},
+				     {"address", .text = text}, {"reason", .text = reason}),
+			  "'%s' is also %s, which is left out, as it cannot be bound: %s",
+			  name->address->host, text, reason);
 	}
 }
 

@@ -276,7 +276,7 @@ static void a_live_control_socket_is_said_and_left_alone(void **state)
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
 	struct echod *server = start();
-	expect_no_start("control socket: ");
+	expect_no_start("control socket (--control): ");
 	expect_no_start("a live server is listening there");
 	assert_int_equal(ctl_request(place_path("c"), "ping", NULL), 200);
 	echod_free(server);

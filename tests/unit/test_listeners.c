@@ -45,11 +45,11 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 	return status ? status : __real_getaddrinfo("127.0.0.1", port, hints, &(*found)->ai_next);
 }
 
-static bool keep_line(void *context, enum log_level level, const char *line)
+static bool keep_line(void *context, const struct log_entry *entry)
 {
 	(void)context;
-	assert_int_equal(level, LOG_WARNING);
-	snprintf(last_line, sizeof(last_line), "%s", line);
+	assert_int_equal(entry->level, LOG_WARNING);
+	snprintf(last_line, sizeof(last_line), "%s", entry->message);
 	return true;
 }
 

@@ -49,7 +49,8 @@ struct settings {
 
 static const struct cmdline_option options[] = {
 	{'c', "control", "PATH|@NAME",
-	 "the server's control socket (default echod.sock in $XDG_RUNTIME_DIR, else in /run for "
+	 "the server's control socket (default $ECHOD_CONTROL, else echod.sock in "
+	 "$XDG_RUNTIME_DIR, else in /run for "
 	 "root, else in /tmp/echod-UID)"},
 	{'w', "watch", "DUR",
 	 "with stats, connections and workers: ask again every DUR until interrupted"},
@@ -146,6 +147,14 @@ static int complete(struct settings *settings, struct error *error)
 					 json ? "stats, connections and workers have"
 					      : "stats has");
 		append_word(settings, settings->format);
+	}
+	if (!settings->control) {
+		settings->control = control_path_in_environment();
+		if (settings->control && strcmp(settings->control, "none") == 0)
+			return error_set(
+				error, ERROR_USAGE,
+				"$ECHOD_CONTROL is 'none': --control PATH names the socket "
+				"to ask");
 	}
 	if (settings->control)
 		return 0;

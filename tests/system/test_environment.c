@@ -1,0 +1,352 @@
+// Scenario: the surroundings that a program is started in. Networks without IPv6, nowhere to put
+// the default control socket, sockets of a service manager, no /dev/null.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cmdline.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "network.h"
+#include "peer.h"
+#include "place.h"
+
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		_exit(120);
+	close(fd);
+}
+
+static void enter_network(void)
+{
+	network_enter();
+	network_hosts("::1 twin\n127.0.0.1 twin\n::1 six\n");
+}
+
+// As `sysctl net.ipv6.conf.all.disable_ipv6=1`.
+static void disable_ipv6(void)
+{
+	enter_network();
+	write_file("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+}
+
+// As a kernel without IPv6: there are no such sockets.
+static void forbid_ipv6(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+	enter_network();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		_exit(122);
+}
+
+// A network cannot be reached from outside: what the server says must do.
+static struct process *start_in(void (*prepare)(void), const char *const *options)
+{
+	struct process *process =
+		process_start(&(struct process_spec){.arguments = options, .prepare = prepare});
+	wait_until(strchr(process_output(process, NULL), '\n') || !process_is_running(process));
+	return process;
+}
+
+static void end(struct process *process)
+{
+	process_signal(process, SIGTERM);
+	assert_int_equal(process_wait(process), EXIT_OK);
+}
+
+static void test_a_name_without_ipv6(void **state)
+{
+	(void)state;
+	void (*const without[])(void) = {disable_ipv6, forbid_ipv6};
+	static const char *const reasons[] = {"Cannot assign requested address",
+					      "Address family not supported"};
+	for (size_t i = 0; i < 2; i++) {
+		struct process *process = start_in(
+			without[i], OPTIONS(ECHOD_PROGRAM, "-l", "twin:7101", "-c", "none"));
+		assert_string_equal(process_output(process, NULL), "listening on 127.0.0.1:7101\n");
+		process_expect_error_text(process, "'twin' is also [::1]:7101, which is left out");
+		process_expect_error_text(process, reasons[i]);
+		end(process);
+		// Nothing is left.
+		int status = process_run(
+			&(struct process_spec){
+				.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "six:7101", "-c", "none"),
+				.prepare = without[i]},
+			&process);
+		assert_int_equal(status, EXIT_UNREACHABLE);
+		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
+		assert_non_null(strstr(process_errors(process, NULL), reasons[i]));
+	}
+	// All interfaces are those of IPv4; or [::], which takes it.
+	struct process *process =
+		start_in(forbid_ipv6, OPTIONS(ECHOD_PROGRAM, "-l", ":7101", "-c", "none"));
+	assert_string_equal(process_output(process, NULL), "listening on 0.0.0.0:7101\n");
+	end(process);
+	process = start_in(disable_ipv6, OPTIONS(ECHOD_PROGRAM, "-l", ":7101", "-c", "none"));
+	assert_string_equal(process_output(process, NULL), "listening on [::]:7101\n");
+	end(process);
+}
+
+static void test_one_port_for_a_name(void **state)
+{
+	(void)state;
+	struct process *process = process_start(&(struct process_spec){
+		.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "twin:0", "-c", "none"),
+		.prepare = enter_network});
+	wait_until(process_count_lines(process_output(process, NULL)) == 2);
+	unsigned first, second;
+	assert_int_equal(sscanf(process_output(process, NULL),
+				"listening on [::1]:%u\nlistening on 127.0.0.1:%u\n", &first,
+				&second),
+			 2);
+	assert_int_equal(first, second);
+	end(process);
+}
+
+static void test_addresses_that_overlap(void **state)
+{
+	(void)state;
+	char any[32], four[32];
+	unsigned port = peer_free_port();
+	snprintf(any, sizeof(any), "[::]:%u", port);
+	snprintf(four, sizeof(four), "0.0.0.0:%u", port);
+	daemon_refuses(&(struct process_spec){.arguments = OPTIONS("-l", any, "--listen", four)},
+		       EXIT_UNREACHABLE, TEXTS(any, four, "--listen"));
+	const char *path = place_path("both");
+	char local[160];
+	snprintf(local, sizeof(local), "unix:%s", path);
+	daemon_refuses(
+		&(struct process_spec){.arguments = OPTIONS("--listen", local, "--control", path)},
+		EXIT_UNREACHABLE, TEXTS("--control", path));
+	assert_false(place_exists(path));
+}
+
+// Starts echod with the settings, NULL last, in its environment and no --control. Returns when it
+// listens.
+static struct process *start_with(const char *const *environment, void (*prepare)(void))
+{
+	struct process *process = process_start(
+		&(struct process_spec){.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+				       .environment = environment,
+				       .prepare = prepare});
+	wait_until(strchr(process_output(process, NULL), '\n') || !process_is_running(process));
+	if (!process_is_running(process))
+		fail_msg("%s", process_errors(process, NULL));
+	return process;
+}
+
+// Mounts an empty file system at `path`, for us alone.
+static void cover(const char *path, unsigned long flags)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", path, "tmpfs", flags, NULL) != 0)
+		_exit(121);
+}
+
+static void freeze_run(void)
+{
+	network_enter();
+	cover("/run", MS_RDONLY);
+}
+
+static void test_no_place_for_the_default_control_socket(void **state)
+{
+	(void)state;
+	char missing[160], present[160];
+	snprintf(missing, sizeof(missing), "XDG_RUNTIME_DIR=%s", place_path("missing"));
+	const char *directory = place_path("runtime");
+	assert_int_equal(mkdir(directory, 0700), 0);
+	snprintf(present, sizeof(present), "XDG_RUNTIME_DIR=%s", directory);
+	static const char *const way_out =
+		"(--control PATH, or $ECHOD_CONTROL, names another place)";
+
+	struct process *process = start_with(OPTIONS(missing), NULL);
+	process_expect_error_text(process,
+				  "no control socket, so echoctl will not find this server: "
+				  "cannot listen on '");
+	process_expect_error_text(process, place_path("missing/echod.sock"));
+	process_expect_error_text(process, way_out);
+	process_expect_error_text(process, "control socket none");
+	end(process);
+
+	process = start_with(OPTIONS("XDG_RUNTIME_DIR=/run"), freeze_run);
+	process_expect_error_text(process, "Read-only file system");
+	process_expect_error_text(process, way_out);
+	end(process);
+
+	// A second server of the user: the first keeps the socket.
+	process = start_with(OPTIONS(present), NULL);
+	struct process *second = start_with(OPTIONS(present), NULL);
+	process_expect_error_text(second, "a live server is listening there");
+	process_expect_error_text(second, way_out);
+	end(second);
+	assert_int_equal(ctl_request(place_path("runtime/echod.sock"), "ping", NULL), 200);
+	end(process);
+	assert_false(place_exists(place_path("runtime/echod.sock")));
+}
+
+// Runs echoctl with this setting in its environment.
+static int ask_with(const char *setting, struct process **process)
+{
+	return process_run(&(struct process_spec){.arguments = OPTIONS(ECHOCTL_PROGRAM, "ping"),
+						  .environment = OPTIONS(setting)},
+			   process);
+}
+
+static void test_a_control_socket_from_the_environment(void **state)
+{
+	(void)state;
+	struct process *process, *client;
+	const char *path = place_path("from-environment");
+	char setting[200], empty[200];
+	snprintf(setting, sizeof(setting), "ECHOD_CONTROL=%s", path);
+	process = start_with(OPTIONS(setting), NULL);
+	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	assert_int_equal(ask_with(setting, &client), EXIT_OK);
+	// --control comes first, in both programs.
+	struct daemon *daemon = daemon_spawn(&(struct process_spec){
+		.arguments = OPTIONS("--log-level", "info"), .environment = OPTIONS(setting)});
+	daemon_wait_ready(daemon);
+	daemon_stop(daemon);
+	// Somebody asked for it: without it there is no server.
+	int status = process_run(
+		&(struct process_spec){.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+				       .environment = OPTIONS(setting)},
+		&client);
+	assert_int_equal(status, EXIT_UNREACHABLE);
+	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
+	assert_non_null(strstr(process_errors(client, NULL), "--control"));
+	assert_non_null(strstr(process_errors(client, NULL), path));
+	end(process);
+	assert_int_equal(ask_with(setting, &client), EXIT_UNREACHABLE);
+	assert_non_null(strstr(process_errors(client, NULL), path));
+	assert_non_null(strstr(process_errors(client, NULL), "--control"));
+
+	process = start_with(OPTIONS("ECHOD_CONTROL=none"), NULL);
+	process_expect_error_text(process, "control socket none");
+	end(process);
+	assert_int_equal(ask_with("ECHOD_CONTROL=none", &client), EXIT_USAGE);
+
+	const char *directory = place_path("");
+	snprintf(empty, sizeof(empty), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,
+		 directory);
+	process = start_with(OPTIONS("ECHOD_CONTROL=", empty), NULL);
+	assert_int_equal(ctl_request(place_path("echod.sock"), "ping", NULL), 200);
+	end(process);
+
+	status = process_run(
+		&(struct process_spec){.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+				       .environment = OPTIONS("ECHOD_CONTROL=@")},
+		&client);
+	assert_int_equal(status, EXIT_USAGE);
+	assert_non_null(strstr(process_errors(client, NULL), "$ECHOD_CONTROL: '@'"));
+}
+
+static void claim_sockets(void)
+{
+	char pid[32];
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (setenv("LISTEN_PID", pid, 1) != 0)
+		_exit(124);
+}
+
+static void test_sockets_of_a_service_manager(void **state)
+{
+	(void)state;
+	struct process_spec spec = {.arguments = OPTIONS("--log-level", "info"),
+				    .environment = OPTIONS("LISTEN_FDS=1"),
+				    .prepare = claim_sockets};
+	daemon_refuses(&spec, EXIT_UNREACHABLE, TEXTS("LISTEN_FDS", "--listen"));
+	// As a super-server hands it over.
+	uint16_t port;
+	spec = (struct process_spec){.arguments = OPTIONS("--log-level", "info"),
+				     .in = peer_listen(0, 4, &port)};
+	daemon_refuses(&spec, EXIT_UNREACHABLE, TEXTS("standard input", "--listen"));
+	close(spec.in);
+	// Another's, or none.
+	static const char *const settings[][2] = {{"LISTEN_FDS=1", "LISTEN_PID=1"},
+						  {"LISTEN_FDS=1", "LISTEN_PID="},
+						  {"LISTEN_FDS=1"}};
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct daemon *daemon = daemon_spawn(&(struct process_spec){
+			.arguments = OPTIONS("--log-level", "info"),
+			.environment = OPTIONS(settings[i][0], settings[i][1])});
+		daemon_wait_ready(daemon);
+		daemon_stop(daemon);
+		daemon_teardown(NULL);
+	}
+}
+
+static void empty_dev(void)
+{
+	network_enter();
+	cover("/dev", 0);
+}
+
+static void test_no_null_device(void **state)
+{
+	(void)state;
+	static const char *const programs[][3] = {{ECHOD_PROGRAM, "-c", "none"},
+						  {ECHOCTL_PROGRAM, "ping"},
+						  {ECHOCAT_PROGRAM, "127.0.0.1:9"},
+						  {ECHOLOAD_PROGRAM, "127.0.0.1:9"}};
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		for (int closed = 0; closed < 2; closed++) {
+			struct process *process;
+			struct process_spec spec = {
+				.arguments =
+					OPTIONS(programs[i][0], programs[i][1], programs[i][2]),
+				.prepare = empty_dev};
+			*(closed ? &spec.out : &spec.in) = PROCESS_CLOSED;
+			assert_int_equal(process_run(&spec, &process), EXIT_UNREACHABLE);
+			assert_non_null(strstr(process_errors(process, NULL),
+					       closed ? "descriptor 1 is closed"
+						      : "descriptor 0 is closed"));
+		}
+	}
+	// Nothing is missing: it is not needed.
+	struct process *process =
+		start_in(empty_dev, OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0", "-c", "none"));
+	end(process);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		daemon_test(test_a_name_without_ipv6),
+		daemon_test(test_one_port_for_a_name),
+		daemon_test(test_addresses_that_overlap),
+		daemon_test(test_no_place_for_the_default_control_socket),
+		daemon_test(test_a_control_socket_from_the_environment),
+		daemon_test(test_sockets_of_a_service_manager),
+		daemon_test(test_no_null_device),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
