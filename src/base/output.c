@@ -207,6 +207,15 @@ bool output_is_behind(FILE *file)
 	return stream && kept(stream) > 0;
 }
 
+bool output_drop(FILE *file)
+{
+	struct stream *stream = find(file);
+	bool behind = output_is_behind(file);
+	if (behind)
+		stream->written = stream->length = 0;
+	return behind;
+}
+
 int output_descriptor(FILE *file)
 {
 	const struct stream *stream = find(file);

@@ -36,6 +36,9 @@ void output_hold(bool hold);
 // progress on top of it.
 bool output_is_behind(FILE *file);
 
+// Drops what is kept of `stdout` or `stderr`. Returns whether there was anything.
+bool output_drop(FILE *file);
+
 // The descriptor below `stdout`, `stderr` or another stream.
 int output_descriptor(FILE *file);
 

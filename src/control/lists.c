@@ -154,7 +154,7 @@ static json_t *worker_json(const struct worker_info *info, uint64_t now)
 {
 	json_t *object = json_object();
 	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
-	json_object_set_new(object, "state", json_string(worker_state_name(info->state)));
+	json_object_set_new(object, "state", json_text(worker_state_name(info->state)));
 	json_object_set_new(object, "for_seconds", seconds_json(since(now, info->since)));
 	json_object_set_new(object, "connection",
 			    info->serving ? json_integer((json_int_t)info->serving) : json_null());

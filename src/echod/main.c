@@ -189,12 +189,13 @@ static int run(struct program *program)
 		return fail(program, error.kind, error.message);
 	raise_descriptor_limit();
 	program->config->server.is_guest = false;
-	signals_heed(2);
+	signals_heed(1);   // and the second ends a start that takes too long
 	output_hold(true); // whether anybody reads it is not our concern
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
 	struct echod_error why;
 	struct echod *server = echod_start(program->config, &why);
 	if (server) {
+		signals_heed(2);
 		print_addresses(server);
 		wait_for_end(server);
 		echod_free(server);

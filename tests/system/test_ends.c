@@ -74,8 +74,8 @@ struct play {
 	const struct row *row;
 	struct blocked blocked;
 	struct process *process;
-	const char *output; // NULL: it has none
-	int number;	    // of the signal
+	char *output; // a file's path, NULL: it has none
+	int number;   // of the signal
 };
 
 static const char *put_in(const char *argument, const struct daemon *daemon, const char *result,
@@ -95,12 +95,14 @@ static void begin(struct play *play, const struct daemon *daemon, const char *re
 	const char *arguments[ARGUMENTS + 1] = {NULL};
 	char name[32];
 	snprintf(name, sizeof(name), "output-%zu", index);
-	const char *output = strdup(place_path(name));
+	char *output = strdup(place_path(name));
 	for (size_t i = 0; i < ARGUMENTS && play->row->arguments[i]; i++) {
 		arguments[i] = put_in(play->row->arguments[i], daemon, result, output);
 		if (arguments[i] == output)
 			play->output = output;
 	}
+	if (!play->output)
+		free(output);
 	int input = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC); // for echocat, more than enough
 	struct process_spec spec = {.arguments = arguments, .in = input};
 	*(play->row->on_errors ? &spec.err : &spec.out) = play->blocked.writer;
@@ -157,6 +159,7 @@ static void expect_end(struct play *play)
 		json_t *result = load_result_of_file(play->output);
 		assert_int_equal(load_count(result, "messages"), 100);
 		json_decref(result);
+		free(play->output);
 	}
 	blocked_close(&play->blocked);
 }
@@ -170,20 +173,22 @@ static void test_tools_end(void **state)
 	struct process *first;
 	LOAD(&first, daemon->address[0], "-n", "100", "--json", result);
 	static struct play plays[ROWS * BLOCKED_KINDS];
+	// A sanitizer makes each slow: one kind for each row then.
+	size_t count = sizeof(ECHOD_SANITIZE) > 1 ? ROWS : COUNT_OF(plays);
 	size_t open = 0;
-	for (size_t i = 0; i < COUNT_OF(plays); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct play *play = &plays[i];
 		*play = (struct play){.row = &rows[i % ROWS], .number = ending[i % 5]};
-		blocked_open(&play->blocked, i / ROWS);
+		blocked_open(&play->blocked, (i / ROWS + i) % BLOCKED_KINDS);
 		begin(play, daemon, result, i);
 		open += play->row->stays_connected;
 	}
-	for (size_t i = 0; i < COUNT_OF(plays); i++)
+	for (size_t i = 0; i < count; i++)
 		wait_until(is_printing(&plays[i]));
 	wait_until(are_echoed(daemon, open));
-	for (size_t i = 0; i < COUNT_OF(plays); i++)
+	for (size_t i = 0; i < count; i++)
 		process_signal(plays[i].process, plays[i].number);
-	for (size_t i = 0; i < COUNT_OF(plays); i++)
+	for (size_t i = 0; i < count; i++)
 		expect_end(&plays[i]);
 	daemon_stop(daemon);
 }
@@ -279,13 +284,12 @@ static int is_busy(const struct first *first, struct daemon *daemon,
 	return *process_output(process, NULL) || stats_counter(daemon, "bytes_received") > 100000;
 }
 
-static void end_first(const struct first *first, int number)
+static void end_first(const struct first *first, struct daemon *daemon,
+		      const struct odd_server *silent, int number)
 {
 	int input[2];
 	pid_t pid;
 	const char *arguments[ARGUMENTS + 1] = {NULL};
-	struct daemon *daemon = daemon_start(NULL);
-	struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	assert_true(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
 	assert_int_equal(write(input[1], "hello\n", 6), 6);
 	for (size_t i = 0; i < ARGUMENTS && first->arguments[i]; i++)
@@ -295,30 +299,34 @@ static void end_first(const struct first *first, int number)
 	struct process *process = process_start(&(struct process_spec){
 		.arguments = arguments, .in = input[0], .prepare = become_first});
 	close(told[1]);
+	int wanted = UNABLE;
 	if (read(told[0], &pid, sizeof(pid)) == sizeof(pid)) {
 		wait_until(is_busy(first, daemon, silent, process));
 		for (int i = 0; i < first->signals; i++) {
-			assert_int_equal(kill(pid, number), 0);
+			kill(pid, number);
 			wait_until(!process_is_pending(pid, number));
 		}
-		int status = process_wait(process);
-		assert_int_equal(status, first->status == KILLED ? 128 + number : first->status);
-		assert_non_null(strstr(process_output(process, NULL), first->last));
+		wanted = first->status == KILLED ? 128 + number : first->status;
 	} else {
-		assert_int_equal(process_wait(process), UNABLE);
 		print_message("no namespace of processes here: process 1 is left out\n");
 	}
+	assert_int_equal(process_wait(process), wanted);
+	if (wanted != UNABLE)
+		assert_non_null(strstr(process_output(process, NULL), first->last));
 	close(told[0]);
 	close(input[0]);
 	close(input[1]);
-	daemon_stop(daemon);
 }
 
 static void test_process_1_ends(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(firsts); i++)
-		end_first(&firsts[i], ending[i]);
+	for (size_t i = 0; i < COUNT_OF(firsts); i++) {
+		struct daemon *daemon = daemon_start(NULL);
+		struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+		end_first(&firsts[i], daemon, silent, ending[i]);
+		daemon_stop(daemon);
+	}
 }
 
 int main(void)

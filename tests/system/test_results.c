@@ -223,12 +223,32 @@ static void test_runs_beside_a_stalled_output(void **state)
 	daemon_stop(daemon);
 }
 
+// Neither is a progress line waited for, which a stopped terminal does not take.
+static void test_run_beside_a_stopped_terminal(void **state)
+{
+	(void)state;
+	struct blocked blocked;
+	struct daemon *daemon = daemon_start(NULL);
+	blocked_open(&blocked, BLOCKED_TERMINAL);
+	const char *const arguments[] = {
+		ECHOLOAD_PROGRAM, daemon->address[0], "--allow-client-bound", "-d", "500ms", NULL};
+	struct process *process = process_start(
+		&(struct process_spec){.arguments = arguments,
+				       .environment = (const char *const[]){"TERM=xterm", NULL},
+				       .err = blocked.writer});
+	assert_int_equal(process_wait(process), EXIT_OK);
+	load_expect_report(process_output(process, NULL));
+	blocked_close(&blocked);
+	daemon_stop(daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_file_that_may_not_grow),
 		daemon_test(test_names_that_are_not_utf_8),
 		daemon_test(test_runs_beside_a_stalled_output),
+		daemon_test(test_run_beside_a_stopped_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,8 +133,7 @@ static json_t *describe_server(const struct far_end_view *server)
 	if (server->connect_round_trip > 0)
 		set(object, "connect_round_trip_ns", json_finite(server->connect_round_trip));
 	if (server->connect_failure)
-		set(object, "connect_failure",
-		    json_string(connect_reason(server->connect_failure)));
+		set(object, "connect_failure", json_text(connect_reason(server->connect_failure)));
 	if (server->workers_known) {
 		set(object, "workers_busy", json_finite(server->workers_busy));
 		set(object, "workers_polling", json_finite(server->workers_polling));

@@ -148,9 +148,12 @@ void screen_clear(struct screen *screen)
 {
 	if (!screen->drawn)
 		return;
+	screen->drawn = false;
+	// A terminal that takes nothing is not waited for at the end because of a progress line.
+	if (output_drop(screen->file))
+		return;
 	fputs(CLEAR_LINE, screen->file);
 	fflush(screen->file);
-	screen->drawn = false;
 }
 
 void screen_interval(struct screen *screen, const struct screen_moment *moment)
