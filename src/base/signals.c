@@ -2,6 +2,7 @@
 #include "base/signals.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,7 +70,7 @@ static _Noreturn void end(int number)
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	signal(number, SIG_DFL);
-	raise(number);
+	pthread_kill(pthread_self(), number);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	_exit(128 + number);
 }

@@ -284,35 +284,46 @@ static int is_busy(const struct first *first, struct daemon *daemon,
 	return *process_output(process, NULL) || stats_counter(daemon, "bytes_received") > 100000;
 }
 
-static void end_first(const struct first *first, struct daemon *daemon,
-		      const struct odd_server *silent, int number)
+static struct process *start_first(const struct first *first, struct daemon *daemon,
+				   const struct odd_server *silent, int input)
 {
-	int input[2];
-	pid_t pid;
 	const char *arguments[ARGUMENTS + 1] = {NULL};
-	assert_true(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
-	assert_int_equal(write(input[1], "hello\n", 6), 6);
 	for (size_t i = 0; i < ARGUMENTS && first->arguments[i]; i++)
 		arguments[i] = strcmp(first->arguments[i], SILENT) == 0
 				       ? odd_address(silent)
 				       : put_in(first->arguments[i], daemon, NULL, NULL);
-	struct process *process = process_start(&(struct process_spec){
-		.arguments = arguments, .in = input[0], .prepare = become_first});
+	return process_start(&(struct process_spec){
+		.arguments = arguments, .in = input, .prepare = become_first});
+}
+
+// Returns the status that it ends with.
+static int end_first(const struct first *first, pid_t pid, int number)
+{
+	for (int i = 0; i < first->signals; i++) {
+		kill(pid, number);
+		wait_until(!process_is_pending(pid, number));
+	}
+	return first->status == KILLED ? 128 + number : first->status;
+}
+
+static void play_first(const struct first *first, struct daemon *daemon,
+		       const struct odd_server *silent, int number)
+{
+	int input[2];
+	pid_t pid;
+	assert_true(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
+	assert_int_equal(write(input[1], "hello\n", 6), 6);
+	struct process *process = start_first(first, daemon, silent, input[0]);
 	close(told[1]);
-	int wanted = UNABLE;
 	if (read(told[0], &pid, sizeof(pid)) == sizeof(pid)) {
 		wait_until(is_busy(first, daemon, silent, process));
-		for (int i = 0; i < first->signals; i++) {
-			kill(pid, number);
-			wait_until(!process_is_pending(pid, number));
-		}
-		wanted = first->status == KILLED ? 128 + number : first->status;
+		int wanted = end_first(first, pid, number);
+		assert_int_equal(process_wait(process), wanted);
+		assert_non_null(strstr(process_output(process, NULL), first->last));
 	} else {
+		assert_int_equal(process_wait(process), UNABLE);
 		print_message("no namespace of processes here: process 1 is left out\n");
 	}
-	assert_int_equal(process_wait(process), wanted);
-	if (wanted != UNABLE)
-		assert_non_null(strstr(process_output(process, NULL), first->last));
 	close(told[0]);
 	close(input[0]);
 	close(input[1]);
@@ -324,7 +335,7 @@ static void test_process_1_ends(void **state)
 	for (size_t i = 0; i < COUNT_OF(firsts); i++) {
 		struct daemon *daemon = daemon_start(NULL);
 		struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
-		end_first(&firsts[i], daemon, silent, ending[i]);
+		play_first(&firsts[i], daemon, silent, ending[i]);
 		daemon_stop(daemon);
 	}
 }
