@@ -194,6 +194,18 @@ struct path *path_open(const struct path_spec *spec)
 	return path;
 }
 
+uint64_t path_waited(const struct path *path)
+{
+	char name[48];
+	unsigned long long ran, waited = 0;
+	snprintf(name, sizeof(name), "/proc/%ld/schedstat", (long)path->child);
+	FILE *file = fopen(name, "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%llu %llu", &ran, &waited), 2);
+	fclose(file);
+	return waited;
+}
+
 void path_close(struct path *path)
 {
 	kill(path->child, SIGKILL);

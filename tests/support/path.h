@@ -32,6 +32,9 @@ struct path; // freed by path_close
 struct path *path_open(const struct path_spec *spec);
 void path_close(struct path *path);
 
+// For how long, in ns, the process that carries the packets has wanted a CPU and had none.
+uint64_t path_waited(const struct path *path);
+
 // In which of the two the calling thread is, and what it starts from now on.
 void path_go_far(const struct path *path);
 void path_go_near(const struct path *path);

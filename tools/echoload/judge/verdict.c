@@ -302,8 +302,7 @@ static enum verdict_kind judge(struct verdict *verdict, const struct load_config
 		(void)server_was_needy(verdict, config, evidence); // for those who read on
 		return VERDICT_RATE_LIMITED;
 	}
-	if (path_was_limit(verdict, config, facts, evidence))
-		return VERDICT_NETWORK_BOUND;
+	// Who has to wait for a CPU sees a slow path, and so does a path that is a process here.
 	if (evidence->stolen > STOLEN) {
 		say(verdict,
 		    "the hypervisor gave others %.0f %% of the CPU time wanted here: how much that "
@@ -325,6 +324,8 @@ static enum verdict_kind judge(struct verdict *verdict, const struct load_config
 		    100 * evidence->thread_waiting);
 		return VERDICT_INCONCLUSIVE;
 	}
+	if (path_was_limit(verdict, config, facts, evidence))
+		return VERDICT_NETWORK_BOUND;
 	if (load_of_client(evidence) >= FREE) {
 		say(verdict,
 		    "our busiest thread had work for %.0f %% of the time: neither free nor full",
