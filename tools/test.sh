@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# test.sh [PRESET...]: installs what is missing, then builds and tests the presets: all tests under
-# `release` (what users run), `asan` and `tsan`, and the checks (label `check`) once, under `release`.
-# Exits with 0 only if all went well.
+# test.sh [PRESET...]: installs what is missing, then builds and tests the presets: all tests under `release` (what
+# users run), `clang` (AddressSanitizer and UndefinedBehaviorSanitizer by clang) and `tsan`, and the checks (label
+# `check`) once, under `release`. Exits with 0 only if all went well. CC=COMPILER takes another compiler than cc.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$(nproc)
-seconds_a_test=300
+seconds_a_test=120
+slowest=5 # that are listed for each preset
 presets=("$@")
-((${#presets[@]})) || presets=(release asan tsan)
+((${#presets[@]})) || presets=(release clang tsan)
 for preset in "${presets[@]}"; do
-	if [[ ! $preset =~ ^(dev|release|asan|tsan)$ ]]; then
-		echo "test.sh: unknown preset '$preset': dev, release, asan or tsan" >&2
+	if [[ ! $preset =~ ^(dev|release|asan|clang|tsan)$ ]]; then
+		echo "test.sh: unknown preset '$preset': dev, release, asan, clang or tsan" >&2
 		exit 2
 	fi
 done
@@ -25,13 +26,27 @@ quietly() {
 	fi
 }
 
+# forget_compiler PRESET: what was configured for another compiler than $CC is configured again.
+forget_compiler() {
+	local cache=build/$1/CMakeCache.txt
+	[[ -n ${CC-} && $1 != clang && -f $cache ]] || return 0
+	grep -qE "^CMAKE_C_COMPILER:[A-Z]+=$(command -v "$CC")\$" "$cache" || rm -r "$cache" "build/$1/CMakeFiles"
+}
+
 # run PRESET: leaves what became of it in `outcome`.
 run() {
 	outcome="does not build"
+	forget_compiler "$1"
 	quietly cmake --preset "$1" && quietly cmake --build --preset "$1" -- --quiet || return
 	outcome="tests failed"
 	ctest --preset "$1" --parallel "$jobs" --timeout "$seconds_a_test" --no-tests=error || return
 	outcome="passed"
+}
+
+# list_slowest PRESET: seconds and names, from what ctest keeps of each test's last run.
+list_slowest() {
+	awk '$2 > 0 && NF == 3 { printf "  %6.1f s  %s\n", $3, $1 }' "build/$1/Testing/Temporary/CTestCostData.txt" |
+		sort -rn | head -n "$slowest"
 }
 
 tools/install-deps.sh test
@@ -41,7 +56,7 @@ for preset in "${presets[@]}"; do
 	printf '\n=== %s\n' "$preset"
 	start=$SECONDS
 	run "$preset" || failed=1
-	summary+=("$(printf '%-8s %-15s %4d s' "$preset" "$outcome" $((SECONDS - start)))")
+	summary+=("$(printf '%-8s %-15s %4d s' "$preset" "$outcome" $((SECONDS - start)))" "$(list_slowest "$preset")")
 done
 
 printf '\n=== summary\n'

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every check begins with: `common.sh SOURCE BUILD` leaves the two folders in `root` and `build`.
+# What every check begins with: `common.sh SOURCE BUILD [MORE...]` leaves the two folders in `root` and `build`.
 set -euo pipefail
 
 root=$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# clang-tidy, as .clang-tidy asks for, over every C file that is compiled; among other things a function
-# has at most 60 lines.
+# tidy.sh SOURCE BUILD [PART PARTS]: clang-tidy, as .clang-tidy asks for, over every C file that is compiled, or over
+# one part of so many; among other things a function has at most 60 lines.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -19,10 +19,12 @@ for entry in once.values():
 with open(sys.argv[2] + "/compile_commands.json", "w") as taken:
     json.dump(list(once.values()), taken, indent=1)
 END
-mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' "$database/compile_commands.json" | sort -u)
+part=${3-0} parts=${4-1}
+mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' "$database/compile_commands.json" | sort -u |
+	awk -v part="$part" -v parts="$parts" 'NR % parts == part')
 
 printf '%s\0' "${files[@]}" |
-	xargs -0 -n 1 -P "$(nproc)" clang-tidy -p "$database" --quiet 2>"$database/noise" ||
+	xargs -0 -n 4 clang-tidy -p "$database" --quiet 2>"$database/noise" ||
 	problem "clang-tidy is not content"
 # What it says on standard error is how many warnings it suppressed; if it could not run, that is there too.
 if ((problems)); then

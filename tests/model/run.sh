@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [connection|queue]...: checks the models here with spin, in all their states, and that it
-# finds each fault they can be given. Exits with 1 if a model fails or a fault is not found.
+# run.sh [PART...]: checks the models here with spin, in all their states (the parts connection, watch, queue and
+# liveness), and that it finds each fault they can be given (connection_faults and queue_faults). Exits with 1 if a model fails or a fault is not found.
 set -euo pipefail
 
 models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -60,11 +60,17 @@ fails() {
 	[[ -n $found ]] || problem "$1, $2: the fault is not found"
 }
 
-model_connection() {
-	local fault
+part_connection() {
 	holds connection "MESSAGES=2"
+}
+
+part_watch() {
 	holds connection "WATCH MESSAGES=1"
 	holds connection "FULL MESSAGES=1"
+}
+
+part_connection_faults() {
+	local fault
 	for fault in PARK_BY_STORE PARK_FROM_NOTIFIED EVENT_IGNORED_WHILE_SERVED NOTIFY_BY_STORE \
 		SHORT_READ_IGNORES_HUNG_UP HUNG_UP_AFTER_STATE HUNG_UP_RELAXED FORGET_STAYS_REGISTERED; do
 		fails connection "MESSAGES=2 $fault"
@@ -77,15 +83,21 @@ model_connection() {
 	done
 }
 
-model_queue() {
-	local fault
+part_queue() {
 	holds queue "WORKERS=2 CPUS=1 EVENTS=2"
 	holds queue "WORKERS=2 CPUS=2 EVENTS=1"
 	holds queue "WORKERS=3 CPUS=1 EVENTS=0"
 	holds queue "WORKERS=3 CPUS=2 EVENTS=0"
+}
+
+part_liveness() {
 	holds queue "LIVENESS WORKERS=2 CPUS=1"
 	holds queue "LIVENESS WORKERS=2 CPUS=2"
 	holds queue "LIVENESS WORKERS=2 CPUS=3"
+}
+
+part_queue_faults() {
+	local fault
 	for fault in CHOOSE_KEEPS_SLEEPING CHOOSE_AND_FORGET LED_CLEARS_LATE WAIT_IGNORES_DEPTH \
 		WAIT_IGNORES_LEADING WAIT_LOOKS_FIRST WAIT_KICKS_NOBODY PUSH_LOOKS_FIRST \
 		PUSH_KICKS_NOBODY CLOSE_WITHOUT_KICK; do
@@ -97,15 +109,14 @@ model_queue() {
 	fails queue "LIVENESS WORKERS=2 CPUS=3 POLLS_WITHOUT_END"
 }
 
-(($#)) || set -- connection queue
-for model; do
-	case $model in
-	connection | queue) "model_$model" ;;
-	*)
-		echo "run.sh: no model '$model': connection or queue" >&2
+parts=(connection watch connection_faults queue liveness queue_faults)
+(($#)) || set -- "${parts[@]}"
+for part; do
+	if [[ " ${parts[*]} " != *" $part "* ]]; then
+		echo "run.sh: no part '$part': one of ${parts[*]}" >&2
 		exit 2
-		;;
-	esac
+	fi
+	"part_$part"
 done
 if ((problems)); then
 	echo "$problems problem(s)" >&2

@@ -179,7 +179,7 @@ static void test_tools_end(void **state)
 	for (size_t i = 0; i < count; i++) {
 		struct play *play = &plays[i];
 		*play = (struct play){.row = &rows[i % ROWS], .number = ending[i % 5]};
-		blocked_open(&play->blocked, (i / ROWS + i) % BLOCKED_KINDS);
+		blocked_open(&play->blocked, (enum blocked_kind)((i / ROWS + i) % BLOCKED_KINDS));
 		begin(play, daemon, result, i);
 		open += play->row->stays_connected;
 	}
@@ -216,7 +216,7 @@ static void test_server_ends(void **state)
 		    {end_by_request, 0}};
 	for (size_t i = 0; i < COUNT_OF(ends) * BLOCKED_KINDS; i++) {
 		struct blocked blocked;
-		blocked_open(&blocked, i % BLOCKED_KINDS);
+		blocked_open(&blocked, (enum blocked_kind)(i % BLOCKED_KINDS));
 		struct daemon *daemon = daemon_spawn(
 			&(struct process_spec){.arguments = (const char *const[]){NULL},
 					       .out = blocked.writer,

@@ -91,7 +91,7 @@ static void the_same_files_give_the_same_answer(void **state)
 	assert_memory_equal(&once.confidence, &again.confidence, sizeof(once.confidence));
 }
 
-#define RUNS (sizeof(ECHOD_SANITIZE) > 1 ? 10U : 20U)
+#define RUNS (sizeof(ECHOD_SANITIZE) > 1 ? 6U : 20U)
 #define PAIRS (RUNS * (RUNS - 1) / 2)
 
 // Of pairs that differ by chance alone, about 5 % may have a winner in each measure. The pairs here

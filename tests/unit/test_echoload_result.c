@@ -129,12 +129,12 @@ static void what_other_programs_write_is_read(void **state)
 		"(echo; cat run.json; echo; echo) >other.json",
 		// Whole numbers as fractions and with exponents.
 		"sed -E 's/: ([0-9]+)(,?)$/: \\1.0\\2/' run.json >other.json",
-		"sed -E 's/: ([0-9])([0-9]{3})(,?)$/: \\1.\\2e3\\3/; s/: ([0-9]+)(,?)$/: "
-		"\\1E0\\2/' "
-		"run.json >other.json",
+		("sed -E 's/: ([0-9])([0-9]{3})(,?)$/: \\1.\\2e3\\3/; s/: ([0-9]+)(,?)$/: "
+		 "\\1E0\\2/' "
+		 "run.json >other.json"),
 		// All of them as a double prints: what is above 2^53 would change.
-		"python3 -c 'import json; print(json.dumps(json.load(open(\"run.json\"), "
-		"parse_int=float)))' >other.json",
+		("python3 -c 'import json; print(json.dumps(json.load(open(\"run.json\"), "
+		 "parse_int=float)))' >other.json"),
 	};
 	for (size_t i = 0; i < COUNT_OF(scripts); i++)
 		read_rewritten(scripts[i]);
