@@ -164,7 +164,8 @@ struct echod_snapshot;
 ECHOD_API struct echod_snapshot *echod_snapshot_take(struct echod *server);
 
 /* The value of the counter or gauge `name`, such as "connections_open", in its unit (durations in
- * ns). Returns 0, or -1 when there is none of that name. */
+ * ns). Returns 0, or -1 when there is none of that name, or when its value is unknown:
+ * memory_*_bytes in a program that does not run on jemalloc. */
 ECHOD_API int echod_snapshot_get(const struct echod_snapshot *snapshot, const char *name,
 				 uint64_t *value);
 

@@ -23,6 +23,11 @@ uint64_t clock_now_coarse(void)
 	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+uint64_t clock_wall(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
 uint64_t clock_deadline(uint64_t duration)
 {
 	uint64_t now = clock_now();

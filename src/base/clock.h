@@ -17,6 +17,9 @@
 // CLOCK_MONOTONIC, in nanoseconds.
 uint64_t clock_now(void);
 
+// CLOCK_REALTIME: since 1970, in nanoseconds. It may jump.
+uint64_t clock_wall(void);
+
 // For output.
 static inline double clock_seconds(uint64_t ns)
 {

@@ -59,6 +59,7 @@ static void make_printable(char *line)
 void log_write(struct log *log, enum log_level level, const char *event,
 	       const struct log_field *fields, const char *format, ...)
 {
+	ensure(event);
 	if (!log->sink || !log_wants(log, level))
 		return;
 	char message[512];

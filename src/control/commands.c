@@ -23,7 +23,7 @@ static enum status print_json(json_t *object, FILE *out)
 {
 	if (!object)
 		return STATUS_FAILED;
-	int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(object);
 	fputc('\n', out);
 	return failed ? STATUS_FAILED : STATUS_OK;

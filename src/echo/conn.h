@@ -69,6 +69,12 @@ static inline bool conn_all_echoed(const struct conn *conn)
 	       atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 }
 
+// Whether a reset by its peer cost nothing, as far as can be known: nothing that came in is left
+// unread or unsent, and what went out is acknowledged except for one segment at most, whose
+// acknowledgement the peer may be delaying. Over AF_UNIX a reset says that the peer left bytes
+// unread.
+bool conn_reset_is_harmless(const struct conn *conn);
+
 // Closes a connection's descriptor; the one place where that is done. With `all_echoed` the peer
 // sees an orderly end if it has no bytes left unread here; else it sees a reset, as it must not
 // take what it got for all. (AF_UNIX knows no reset on purpose: there the peer sees one only if it

@@ -259,7 +259,7 @@ int echod_snapshot_get(const struct echod_snapshot *snapshot, const char *name, 
 			continue;
 		*value = i < COUNTER_COUNT ? snapshot->snapshot.counter[i]
 					   : snapshot->snapshot.gauge[i - COUNTER_COUNT];
-		return 0;
+		return *value == STATS_UNKNOWN ? -1 : 0;
 	}
 	return -1;
 }

@@ -63,6 +63,7 @@ static const struct {
 	[COMPLAINT_LIMIT_WAIT] = {"accept_paused", "limit", NULL},
 	[COMPLAINT_LIMIT] = {"rejected", "limit", "peer"},
 	[COMPLAINT_SOURCE] = {"rejected", "source", "peer"},
+	[COMPLAINT_EVENTS] = {"accept_paused", "events", NULL},
 };
 
 static void complain(struct acceptor *acceptor, enum complaint complaint, const char *what,

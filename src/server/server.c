@@ -94,6 +94,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->config = *config;
 	server->log = log;
 	server->started_at = clock_now();
+	server->start_time = clock_wall();
 	server->acceptor_waker = server->cut.waker = server->done = WAKER_NONE;
 	if (decide_limit(server, error) != 0)
 		return -1;
@@ -207,12 +208,13 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	snapshot->gauge[GAUGE_pending_bytes_max] = pending > pending_max ? pending : pending_max;
 	snapshot->gauge[GAUGE_queue_depth] = queue.depth;
 	snapshot->gauge[GAUGE_queue_depth_max] = queue.depth_max;
-	snapshot->gauge[GAUGE_workers_total] = workers;
+	snapshot->gauge[GAUGE_workers] = workers;
 	snapshot->gauge[GAUGE_workers_busy] = busy;
 	snapshot->gauge[GAUGE_workers_idle] = workers - busy;
 	snapshot->gauge[GAUGE_cpus] = queue.cpus;
 	snapshot->gauge[GAUGE_draining] = atomic_load(&server->draining);
 	snapshot->gauge[GAUGE_memory_allocated_bytes] = memory.allocated;
 	snapshot->gauge[GAUGE_memory_resident_bytes] = memory.resident;
+	snapshot->gauge[GAUGE_start_time_seconds] = server->start_time;
 	snapshot->gauge[GAUGE_uptime_seconds] = snapshot->taken - server->started_at;
 }

@@ -27,7 +27,8 @@ struct server {
 	struct server_config config;
 	struct log *log; // the caller's; outlives the server
 	uint64_t started_at;
-	struct stats stats; // the acceptor's, the stats thread's, then one for each worker
+	uint64_t start_time; // clock_wall of the same moment
+	struct stats stats;  // the acceptor's, the stats thread's, then one for each worker
 	struct listener listeners[SERVER_MAX_LISTENERS];     // the acceptor's, once it runs
 	char names[SERVER_MAX_LISTENERS][ADDRESS_TEXT_SIZE]; // of the listeners; these stay
 	uint16_t ports[SERVER_MAX_LISTENERS];

@@ -28,6 +28,17 @@ static void service_leave(struct work *work, void *context)
 	atomic_store_explicit(&conn_of(work)->worker, 0, memory_order_relaxed);
 }
 
+// What is counted: an end by the peer is told apart by what it may have cost.
+static enum close_reason refine(enum close_reason reason, const struct conn *conn,
+				uint64_t received)
+{
+	if (reason != CLOSE_peer && reason != CLOSE_reset)
+		return reason;
+	if (received == 0)
+		return CLOSE_probe;
+	return reason == CLOSE_reset && conn_reset_is_harmless(conn) ? CLOSE_reset_ok : reason;
+}
+
 static void log_closed(struct log *log, uint64_t id, const struct conn_origin *origin,
 		       enum close_reason reason, uint64_t received, uint64_t sent)
 {
@@ -58,6 +69,7 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 	// What fails on our side must not look like an orderly end.
 	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
+	reason = refine(reason, conn, received);
 
 	pending_drop(&server->pending, conn);
 	conn_table_remove(&server->conns, conn); // the last touch

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -20,11 +21,12 @@ static const struct quantile quantiles[] = {
 // The value in the unit it is shown in: whole, or seconds with `places`.
 static void print_value(FILE *out, int width, enum unit unit, uint64_t value, unsigned places)
 {
-	char text[32];
+	char text[32] = "unknown";
 	bool is_time = unit == UNIT_SECONDS;
-	fprintf(out, "%*s", width,
+	if (value != STATS_UNKNOWN)
 		units_format_decimal(value, is_time ? NS_PER_S : 1, is_time ? places : 0, text,
-				     sizeof(text)));
+				     sizeof(text));
+	fprintf(out, "%*s", width, text);
 }
 
 static void text_histogram(FILE *out, const struct metric *metric, const struct histogram_sum *sum)
@@ -78,6 +80,8 @@ void render_text(FILE *out, const struct snapshot *snapshot, const struct rates 
 
 static json_t *json_value(enum unit unit, uint64_t value)
 {
+	if (value == STATS_UNKNOWN)
+		return json_null();
 	return unit == UNIT_SECONDS ? json_real(clock_seconds(value))
 				    : json_integer((json_int_t)value);
 }
@@ -127,17 +131,32 @@ json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
 	return object;
 }
 
-static void prometheus_head(FILE *out, const struct metric *metric, const char *type)
+#define NAME_SIZE 64
+
+// One rule: `echod_`, the name, and behind a counter `_total`. One exception: when a process
+// started has a name of its own with Prometheus.
+static const char *prometheus_name(const struct metric *metric, const char *type,
+				   char name[static NAME_SIZE])
 {
-	fprintf(out, "# HELP echod_%s %s\n# TYPE echod_%s %s\n", metric->name, metric->help,
-		metric->name, type);
+	bool is_start = metric == &gauge_metrics[GAUGE_start_time_seconds];
+	snprintf(name, NAME_SIZE, "%s%s%s", is_start ? "process_" : "echod_", metric->name,
+		 strcmp(type, "counter") == 0 ? "_total" : "");
+	return name;
+}
+
+static void prometheus_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static void prometheus_value(FILE *out, const struct metric *metric, const char *type,
 			     uint64_t value)
 {
-	prometheus_head(out, metric, type);
-	fprintf(out, "echod_%s ", metric->name);
+	char name[NAME_SIZE];
+	if (value == STATS_UNKNOWN)
+		return;
+	prometheus_head(out, prometheus_name(metric, type, name), type, metric->help);
+	fprintf(out, "%s ", name);
 	print_value(out, 0, metric->unit, value, 9);
 	fputc('\n', out);
 }
@@ -147,21 +166,24 @@ static void prometheus_value(FILE *out, const struct metric *metric, const char 
 static void prometheus_histogram(FILE *out, const struct metric *metric,
 				 const struct histogram_sum *sum)
 {
-	prometheus_head(out, metric, "histogram");
+	char name[NAME_SIZE];
+	prometheus_head(out, prometheus_name(metric, "histogram", name), "histogram", metric->help);
 	for (unsigned bits = 10; bits <= 36; bits += 2) {
 		uint64_t limit = UINT64_C(1) << bits;
-		fprintf(out, "echod_%s_bucket{le=\"", metric->name);
+		fprintf(out, "%s_bucket{le=\"", name);
 		print_value(out, 0, UNIT_SECONDS, limit, 9);
 		fprintf(out, "\"} %" PRIu64 "\n", histogram_count_below(sum, limit));
 	}
-	fprintf(out, "echod_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->name, sum->count);
-	fprintf(out, "echod_%s_sum ", metric->name);
+	fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, sum->count);
+	fprintf(out, "%s_sum ", name);
 	print_value(out, 0, UNIT_SECONDS, sum->sum, 9);
-	fprintf(out, "\nechod_%s_count %" PRIu64 "\n", metric->name, sum->count);
+	fprintf(out, "\n%s_count %" PRIu64 "\n", name, sum->count);
 }
 
 void render_prometheus(FILE *out, const struct snapshot *snapshot)
 {
+	prometheus_head(out, "echod_build_info", "gauge", "1, with the version of the server");
+	fprintf(out, "echod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	for (int g = 0; g < GAUGE_COUNT; g++)
 		prometheus_value(out, &gauge_metrics[g], "gauge", snapshot->gauge[g]);
 	for (int c = 0; c < COUNTER_COUNT; c++)

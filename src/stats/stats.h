@@ -67,6 +67,9 @@ struct stats {
 	size_t thread_count;
 };
 
+// A gauge that cannot be told here, which is not 0.
+#define STATS_UNKNOWN UINT64_MAX
+
 struct snapshot {
 	uint64_t taken; // clock_now
 	uint64_t counter[COUNTER_COUNT];

@@ -100,7 +100,7 @@ static uint64_t judge_runs(const char *directory)
 // That every kind of end came about: or the load was none.
 static void judge_ends(const json_t *snapshot)
 {
-	static const char *const ends[] = {"peer", "reset", "idle", "stalled"};
+	static const char *const ends[] = {"peer", "probe", "reset", "reset_ok", "idle", "stalled"};
 	fprintf(report, "  %-22s", "closed because");
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		char name[64];

@@ -227,7 +227,7 @@ static void test_log_level(void **state)
 	size_t before, after;
 	process_errors(daemon->process, &before);
 	peer_close(peer_connect(daemon->address[0]));
-	stats_wait(daemon, "connections_closed_peer", 2);
+	stats_wait(daemon, "connections_closed_probe", 2);
 	process_errors(daemon->process, &after);
 	assert_int_equal(before, after);
 	daemon_stop(daemon);

@@ -169,12 +169,12 @@ static void test_workers(void **state)
 {
 	(void)state;
 	struct daemon *daemon = daemon_start("-w", "33", NULL);
-	assert_int_equal(stats_counter(daemon, "workers_total"), 33);
+	assert_int_equal(stats_counter(daemon, "workers"), 33);
 	assert_true(process_threads(daemon->process) >= 33 + 3);
 	daemon_stop(daemon);
 	daemon = daemon_start(NULL);
 	unsigned cpus = cpus_usable(pthread_self());
-	assert_int_equal(stats_counter(daemon, "workers_total"), cpus > 4 ? cpus : 4);
+	assert_int_equal(stats_counter(daemon, "workers"), cpus > 4 ? cpus : 4);
 	daemon_stop(daemon);
 }
 

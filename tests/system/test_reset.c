@@ -1,6 +1,12 @@
 // Scenario: clients that leave badly. The server lives, counts why, and keeps nothing of theirs.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
 #include "daemon.h"
 #include "peer.h"
+#include "place.h"
 #include "stats.h"
 
 #define ROUNDS 200
@@ -42,8 +48,10 @@ static void test_reset_mid_echo(void **state)
 		peer_receive(fd, back, pattern_number(&numbers, 0, size));
 		peer_reset(fd);
 	}
-	stats_wait(daemon, "connections_closed_reset", ROUNDS);
-	assert_int_equal(stats_counter(daemon, "connections_accepted"), ROUNDS + 1);
+	stats_wait(daemon, "connections_accepted", ROUNDS + 1);
+	stats_wait(daemon, "connections_open", 0);
+	uint64_t harmless = stats_counter(daemon, "connections_closed_reset_ok");
+	assert_int_equal(stats_counter(daemon, "connections_closed_reset") + harmless, ROUNDS);
 	assert_sound(daemon, descriptors);
 }
 
@@ -55,16 +63,76 @@ static void test_connect_and_leave(void **state)
 	for (int i = 0; i < ROUNDS; i++)
 		peer_close(peer_connect(daemon->address[0]));
 	stats_wait(daemon, "connections_silent", ROUNDS);
-	stats_wait(daemon, "connections_closed_peer", ROUNDS + 1);
+	stats_wait(daemon, "connections_closed_probe", ROUNDS);
 	for (int i = 0; i < ROUNDS; i++)
 		peer_reset(peer_connect(daemon->address[0]));
 	stats_wait(daemon, "connections_accepted", 2 * ROUNDS + 1);
-	stats_wait(daemon, "connections_closed_reset", ROUNDS);
+	stats_wait(daemon, "connections_closed_probe", 2 * ROUNDS);
+	assert_int_equal(stats_counter(daemon, "connections_closed_peer"), 1);
 	assert_int_equal(stats_counter(daemon, "connections_silent"), 2 * ROUNDS);
 	assert_sound(daemon, descriptors);
 }
 
-// Closing with unread bytes makes the kernel send a reset.
+static void leave(int fd)
+{
+	peer_close(fd);
+}
+
+static void ask_and_leave(int fd)
+{
+	peer_ping(fd);
+	peer_close(fd);
+}
+
+static void ask_and_reset(int fd)
+{
+	peer_ping(fd);
+	peer_reset(fd);
+}
+
+// As HAProxy's tcp-check: it spares the acknowledgement of what it expects, and resets.
+static void expect_and_reset(int fd)
+{
+	int off = 0;
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+	ask_and_reset(fd);
+}
+
+static void reset_unread(int fd)
+{
+	peer_fill(fd, 1, UINT64_MAX); // until the server can send no more
+	peer_reset(fd);
+}
+
+// What an end may have cost the client is told apart (field case D2).
+static void test_ends_are_told_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		void (*end)(int fd);
+		const char *local, *tcp; // the counter, over AF_UNIX and over TCP
+	} cases[] = {
+		{leave, "probe", "probe"},
+		{peer_reset, "probe", "probe"},
+		{ask_and_leave, "peer", "peer"},
+		{ask_and_reset, "peer", "reset_ok"},
+		{expect_and_reset, "peer", "reset_ok"},
+		{reset_unread, "reset", "reset"},
+	};
+	char local[128], name[64];
+	snprintf(local, sizeof(local), "unix:%s", place_path("echo"));
+	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", local, NULL);
+	for (int i = 0; i < 2 * (int)(sizeof(cases) / sizeof(cases[0])); i++) {
+		snprintf(name, sizeof(name), "connections_closed_%s",
+			 i % 2 ? cases[i / 2].local : cases[i / 2].tcp);
+		uint64_t before = stats_counter(daemon, name);
+		cases[i / 2].end(peer_connect(daemon->address[i % 2]));
+		stats_wait(daemon, name, before + 1);
+	}
+	daemon_stop(daemon);
+}
+
+// Closing with unread bytes makes the kernel send a reset. They have arrived: it lost nothing.
 static void test_close_without_reading(void **state)
 {
 	(void)state;
@@ -77,7 +145,7 @@ static void test_close_without_reading(void **state)
 		wait_until(peer_is_readable(fd));
 		peer_close(fd);
 	}
-	stats_wait(daemon, "connections_closed_reset", ROUNDS);
+	stats_wait(daemon, "connections_closed_reset_ok", ROUNDS);
 	assert_sound(daemon, descriptors);
 }
 
@@ -101,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		daemon_test_each(test_reset_mid_echo),
 		daemon_test_each(test_connect_and_leave),
+		daemon_test_each(test_ends_are_told_apart),
 		daemon_test_each(test_close_without_reading),
 		daemon_test_each(test_leave_a_stuck_server),
 	};

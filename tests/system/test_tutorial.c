@@ -232,7 +232,8 @@ static void test_echocat_against_echod(void **state)
 	struct process *client; // whose standard input is empty
 	assert_int_equal(process_run(&(struct process_spec){.arguments = arguments}, &client), 0);
 	assert_string_equal(process_output(client, NULL), "");
-	stats_wait(daemon, "connections_closed_peer", 3);
+	stats_wait(daemon, "connections_closed_peer", 2);
+	stats_wait(daemon, "connections_closed_probe", 1);
 	daemon_stop(daemon);
 }
 

@@ -152,10 +152,10 @@ static void stats_come_in_three_formats(void **state)
 	assert_non_null(strstr(text, "connections_accepted"));
 	free(text);
 	text = run("stats prometheus", STATUS_OK);
-	assert_non_null(strstr(text, "# TYPE echod_connections_accepted counter\n"));
+	assert_non_null(strstr(text, "# TYPE echod_connections_accepted_total counter\n"));
 	free(text);
 	json_t *object = run_json("stats json");
-	assert_int_equal(json_integer_value(json_object_get(object, "workers_total")), 2);
+	assert_int_equal(json_integer_value(json_object_get(object, "workers")), 2);
 	json_decref(object);
 }
 

@@ -225,12 +225,12 @@ static bool matches(const char *pattern, const char *line)
 static void check_comment(struct exposition *now, const char *line)
 {
 	char name[80], type[16];
-	if (matches("^# HELP echod_[a-z0-9_]+ [^\n]+$", line)) {
+	if (matches("^# HELP (echod|process)_[a-z0-9_]+ [^\n]+$", line)) {
 		assert_int_equal(sscanf(line, "# HELP %79s", now->name), 1);
 		now->helped = true;
 		return;
 	}
-	assert_true(matches("^# TYPE echod_[a-z0-9_]+ (counter|gauge|histogram)$", line));
+	assert_true(matches("^# TYPE (echod|process)_[a-z0-9_]+ (counter|gauge|histogram)$", line));
 	assert_int_equal(sscanf(line, "# TYPE %79s %15s", name, type), 2);
 	assert_true(now->helped);
 	assert_string_equal(name, now->name);
@@ -265,15 +265,19 @@ static void check_histogram_line(struct exposition *now, const char *rest)
 
 static void check_sample(struct exposition *now, const char *line)
 {
-	if (!matches("^echod_[a-z0-9_]+([{]le=\"([0-9.]+|[+]Inf)\"[}])? [0-9]+([.][0-9]+)?$", line))
+	if (!matches("^(echod|process)_[a-z0-9_]+([{](le|version)=\"([0-9.]+|[+]Inf)\"[}])? "
+		     "[0-9]+([.][0-9]+)?$",
+		     line))
 		fail_msg("not a sample: %s", line);
 	size_t length = strlen(now->name);
 	assert_true(now->type[0] &&
 		    strncmp(line, now->name, length) == 0); // HELP and TYPE came first
+	if (strcmp(now->type, "counter") == 0)
+		assert_string_equal(now->name + length - 6, "_total");
 	if (strcmp(now->type, "histogram") == 0)
 		check_histogram_line(now, line + length);
 	else
-		assert_int_equal(line[length], ' ');
+		assert_non_null(strchr(" {", line[length]));
 }
 
 static void prometheus_follows_the_text_format(void **state)
@@ -287,7 +291,8 @@ static void prometheus_follows_the_text_format(void **state)
 		else
 			check_sample(&now, line);
 	}
-	assert_int_equal(now.metrics, (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT);
+	assert_int_equal(now.metrics, // and echod_build_info
+			 (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT + 1);
 	free(text);
 }
 
@@ -296,19 +301,39 @@ static void prometheus_has_every_value(void **state)
 	char *text = rendered(to_prometheus);
 	char name[80];
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-		snprintf(name, sizeof(name), "echod_%s", counter_metrics[c].name);
+		snprintf(name, sizeof(name), "echod_%s_total", counter_metrics[c].name);
 		expect_shown(text, name, counter_metrics[c].unit, 3 + c);
 	}
 	for (unsigned g = 0; g < GAUGE_COUNT; g++) {
-		snprintf(name, sizeof(name), "echod_%s", gauge_metrics[g].name);
+		bool is_start = g == GAUGE_start_time_seconds;
+		snprintf(name, sizeof(name), "%s_%s", is_start ? "process" : "echod",
+			 gauge_metrics[g].name);
 		expect_shown(text, name, gauge_metrics[g].unit, 3 + g);
 	}
+	assert_non_null(strstr(text, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n"));
 	// 1 to 1000 us: below 2^18 ns are 262 of them.
 	assert_non_null(strstr(text, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n"));
 	assert_non_null(strstr(text, "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n"));
 	assert_non_null(strstr(text, "echod_queue_wait_seconds_sum 0.500500000\n"));
 	assert_non_null(strstr(text, "echod_queue_wait_seconds_count 1000\n"));
 	free(text);
+}
+
+// In none of the three it is a number.
+static void what_is_unknown_is_no_number(void **state)
+{
+	uint64_t kept = snapshot.gauge[GAUGE_memory_resident_bytes];
+	snapshot.gauge[GAUGE_memory_resident_bytes] = STATS_UNKNOWN;
+	char *text = rendered(to_text);
+	char *prometheus = rendered(to_prometheus);
+	json_t *object = render_json(&snapshot, &rates);
+	assert_true(matches("\nmemory_resident_bytes +unknown\n", text));
+	assert_true(json_is_null(member(object, "memory_resident_bytes")));
+	assert_null(strstr(prometheus, "memory_resident_bytes"));
+	json_decref(object);
+	free(prometheus);
+	free(text);
+	snapshot.gauge[GAUGE_memory_resident_bytes] = kept;
 }
 
 int main(void)
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test(json_can_be_written_and_read_again),
 		cmocka_unit_test(prometheus_follows_the_text_format),
 		cmocka_unit_test(prometheus_has_every_value),
+		cmocka_unit_test(what_is_unknown_is_no_number),
 	};
 	return cmocka_run_group_tests(tests, fill, empty);
 }

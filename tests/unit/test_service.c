@@ -62,7 +62,8 @@ static void who_says_nothing_is_silent(void **state)
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_idle) == 1);
 	int prober = peer_connect(inside_address(&inside));
 	peer_close(prober);
-	wait_until(inside_counter(&inside, COUNTER_connections_silent) == 2);
+	wait_until(inside_counter(&inside, COUNTER_connections_closed_probe) == 1);
+	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 2);
 }
 
 #define SERVICE(test) cmocka_unit_test_setup_teardown(test, configure, end)
