@@ -36,6 +36,8 @@ faults=(
 	"docs src/stats/counters.def s/^COUNTER(accept/COUNTER(reject/"
 	"docs src/stats/counters.def s/^[A-Z]/_&/"
 	"docs docs/counters.md s/^|/!/"
+	"docs docs/log.md s/^|/!/"
+	"docs src/server/service.c s/\"closed\"/\"ended\"/"
 	"docs README.md s/--workers/--walkers/"
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"
 	"numbers src/base/error.c \$achar*number=\"%.2f\";"

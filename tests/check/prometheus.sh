@@ -9,8 +9,8 @@ command -v promtool >/dev/null || problem "there is no promtool (Debian: prometh
 
 "$build/bin/echod" --listen "unix:$work/echo" --control "$work/control" >"$work/out" 2>&1 &
 server=$!
-for ((i = 0; i < 200; i++)); do
-	grep -q 'listening on' "$work/out" && break
+until grep -qs 'listening on' "$work/out"; do
+	kill -0 "$server" 2>/dev/null || break
 	sleep 0.05
 done
 
