@@ -50,7 +50,7 @@ static const struct proxy haproxy = {
 	.passes_half_close = true,
 };
 
-#define LONG_SIZE ((size_t)4 << 20)
+#define LONG_SIZE ((size_t)1 << 20)
 static char long_text[LONG_SIZE];
 
 static unsigned port; // of the proxy
@@ -152,10 +152,9 @@ static void play(const struct proxy *proxy)
 		expect_echo(long_text, LONG_SIZE, "--half-close");
 	else
 		wait_until(half_close_is_explained());
-	expect_clean(load_run(EXIT_OK, address, "-c", "8", "-n", "4000"), 4000 * 64);
-	expect_clean(load_run(EXIT_OK, address, "-c", "2", "-m", "stream", "-n", "100"),
-		     100 * 65536);
-	expect_clean(load_run(EXIT_OK, address, "-c", "2", "-m", "churn", "-n", "100"), 100 * 64);
+	expect_clean(load_run(EXIT_OK, address, "-c", "8", "-n", "1000"), 1000 * 64);
+	expect_clean(load_run(EXIT_OK, address, "-c", "2", "-m", "stream", "-n", "20"), 20 * 65536);
+	expect_clean(load_run(EXIT_OK, address, "-c", "2", "-m", "churn", "-n", "20"), 20 * 64);
 	stats_assert_laws(daemon);
 	process_kill(started);
 	stats_wait_at_rest(daemon);
