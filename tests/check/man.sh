@@ -18,6 +18,7 @@ for page in echod.8 echoctl.1 echocat.1 echoload.1; do
 	described=$(sed -E 's/\\f[BIRP]//g; s/\\-/-/g' "$build/man/$page" | options) ||
 		problem "$page describes no options"
 	same "$listed" "$described" "$program --help (<) and $page (>) differ:"
+	grep -qx 'Exit status:' <<<"$help" || problem "$program --help does not say what its exit status means"
 	if wide=$(grep -nE '.{80}' <<<"$help"); then
 		problem "$program --help is wider than 79 columns: $wide"
 	fi
