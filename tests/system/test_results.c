@@ -202,7 +202,7 @@ static void expect_results(struct stalled *stalled)
 	blocked_release(&stalled->blocked);
 	while (process_is_running(stalled->process))
 		length = blocked_read(&stalled->blocked, text, length, sizeof(text));
-	length = blocked_read(&stalled->blocked, text, length, sizeof(text));
+	(void)blocked_read(&stalled->blocked, text, length, sizeof(text));
 	assert_int_equal(process_wait(stalled->process), EXIT_OK);
 	assert_non_null(strstr(text, "verdict"));
 	json_decref(json);

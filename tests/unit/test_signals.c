@@ -30,7 +30,7 @@ static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 static void raise_it(int number)
 {
 	signals_open();
-	raise(number);
+	kill(getpid(), number);
 }
 
 static void raise_it_blocked_and_ignored(int number)
@@ -73,14 +73,14 @@ static void heed_two(int number)
 	signals_heed(2);
 	for (int i = 1; i <= 2; i++) {
 		bool before = is_readable(signals_fd());
-		raise(number);
+		kill(getpid(), number);
 		if (before || signals_caught() != i || !is_readable(signals_fd()))
 			_exit(1);
 		signals_clear();
 	}
 	if (is_readable(signals_fd()))
 		_exit(2);
-	raise(number);
+	kill(getpid(), number);
 }
 
 static void those_that_are_heeded_are_counted_and_one_more_ends(void **state)
@@ -98,7 +98,7 @@ static void watch(int number)
 {
 	signals_open();
 	signals_end_well(say_farewell);
-	raise(number);
+	kill(getpid(), number);
 	_exit(1);
 }
 
@@ -114,7 +114,7 @@ static void hold_back(int number)
 {
 	signals_open();
 	signals_hold(true);
-	raise(number);
+	kill(getpid(), number);
 	(void)!write(reached, "", 1);
 	signals_hold(false);
 	_exit(1);
