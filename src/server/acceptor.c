@@ -5,13 +5,13 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "net/errno_class.h"
 #include "net/poll_until.h"
+#include "server/complaints.h"
 #include "server/listeners.h"
 #include "server/pause.h"
 #include "server/server.h"
@@ -21,26 +21,12 @@
 #define CPUS_INTERVAL (2 * NS_PER_S) // how often the CPUs are counted
 #define ACCEPT_FAILURES 16	     // of a batch; more would be a busy loop, so a pause follows
 
-// What can go wrong again and again, each with its own limit on log lines.
-enum complaint {
-	COMPLAINT_ABORTED,
-	COMPLAINT_NETWORK,
-	COMPLAINT_DESCRIPTORS,
-	COMPLAINT_MEMORY,
-	COMPLAINT_OTHER,
-	COMPLAINT_LIMIT_WAIT,
-	COMPLAINT_LIMIT,
-	COMPLAINT_SOURCE,
-	COMPLAINT_EVENTS,
-	COMPLAINT_COUNT,
-};
-
 // The thread's own; on its stack.
 struct acceptor {
 	struct server *server;
 	struct thread_stats *stats;
 	struct pause pause;
-	struct log_limit limits[COMPLAINT_COUNT];
+	struct complaints complaints;
 
 	// How many connections each listener may still accept: without end, until the server
 	// drains; then those that the kernel had connected by that time.
@@ -49,40 +35,6 @@ struct acceptor {
 	uint64_t refused; // parks without an event, of which the log knows
 	uint64_t cpus_at; // when to count the CPUs again
 };
-
-// How each is told to programs: the event, the reason, and the name of the field that its subject
-// is.
-static const struct {
-	const char *event, *reason, *subject;
-} complaints[COMPLAINT_COUNT] = {
-	[COMPLAINT_ABORTED] = {"accept_failed", "aborted", "error"},
-	[COMPLAINT_NETWORK] = {"accept_failed", "network", "error"},
-	[COMPLAINT_DESCRIPTORS] = {"accept_failed", "descriptors", "error"},
-	[COMPLAINT_MEMORY] = {"accept_failed", "memory", "error"},
-	[COMPLAINT_OTHER] = {"accept_failed", "other", "error"},
-	[COMPLAINT_LIMIT_WAIT] = {"accept_paused", "limit", NULL},
-	[COMPLAINT_LIMIT] = {"rejected", "limit", "peer"},
-	[COMPLAINT_SOURCE] = {"rejected", "source", "peer"},
-	[COMPLAINT_EVENTS] = {"accept_paused", "events", NULL},
-};
-
-static void complain(struct acceptor *acceptor, enum complaint complaint, const char *what,
-		     const char *subject)
-{
-	struct log *log = acceptor->server->log;
-	uint64_t suppressed;
-	if (!log_limit_pass(log, &acceptor->limits[complaint], &suppressed))
-		return;
-	char more[64] = "";
-	if (suppressed)
-		snprintf(more, sizeof(more), " (and %llu times more since the last line)",
-			 (unsigned long long)suppressed);
-	log_write(log, LOG_WARNING, complaints[complaint].event,
-		  LOG_FIELDS({"reason", .text = complaints[complaint].reason},
-			     {"suppressed", .number = suppressed},
-			     {complaints[complaint].subject, .text = subject}),
-		  "%s%s%s", what, subject, more);
-}
 
 struct failure {
 	enum counter counter;
@@ -129,7 +81,7 @@ static enum accept_result accept_failed(struct acceptor *acceptor, int number)
 		return ACCEPT_RETRY;
 	struct failure failure = failure_of(number);
 	counter_add(acceptor->stats, failure.counter, 1);
-	complain(acceptor, failure.complaint, failure.text, error_text(number));
+	complain(&acceptor->complaints, failure.complaint, failure.text, error_text(number));
 	if (!failure.pauses)
 		return ACCEPT_RETRY;
 	pause_begin(&acceptor->pause, PAUSE_RESOURCES);
@@ -171,7 +123,7 @@ static void reject(struct acceptor *acceptor, int fd, enum counter counter,
 {
 	counter_add(acceptor->stats, counter, 1);
 	conn_close_fd(fd, false);
-	complain(acceptor, complaint, what, subject);
+	complain(&acceptor->complaints, complaint, what, subject);
 }
 
 static void log_accepted(struct log *log, uint64_t id, const struct conn_origin *origin)
@@ -218,7 +170,7 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 {
 	struct server *server = acceptor->server;
 	if (server->config.overload == OVERLOAD_WAIT && !admission_has_room(&server->admission)) {
-		complain(acceptor, COMPLAINT_LIMIT_WAIT,
+		complain(&acceptor->complaints, COMPLAINT_LIMIT_WAIT,
 			 "at --max-connections, accepting pauses until one closes", "");
 		pause_begin(&acceptor->pause, PAUSE_LIMIT);
 		return ACCEPT_PAUSE;
@@ -267,7 +219,7 @@ static void look_around(struct acceptor *acceptor)
 	uint64_t refused = parking_lot_refused(&pool->lot);
 	if (refused != acceptor->refused) {
 		acceptor->refused = refused;
-		complain(acceptor, COMPLAINT_EVENTS,
+		complain(&acceptor->complaints, COMPLAINT_EVENTS,
 			 "the epoll set is full (see fs.epoll.max_user_watches), some connections "
 			 "are served late, accepting pauses",
 			 "");
@@ -409,6 +361,7 @@ void *acceptor_run(void *argument)
 	struct thread_stats *stats = &server->stats.threads[SERVER_THREAD_ACCEPTOR];
 	struct acceptor acceptor = {
 		.server = server,
+		.complaints = {.log = server->log},
 		.stats = stats,
 		.pause = {.admission = &server->admission, .stats = stats},
 	};

@@ -1,0 +1,38 @@
+// Complaints in the log. The acceptor only.
+#include "server/complaints.h"
+
+#include <stdio.h>
+
+// How each is told to programs: the event, the reason, and the name of the field that its subject
+// is.
+static const struct {
+	const char *event, *reason, *subject;
+} kinds[COMPLAINT_COUNT] = {
+	[COMPLAINT_ABORTED] = {"accept_failed", "aborted", "error"},
+	[COMPLAINT_NETWORK] = {"accept_failed", "network", "error"},
+	[COMPLAINT_DESCRIPTORS] = {"accept_failed", "descriptors", "error"},
+	[COMPLAINT_MEMORY] = {"accept_failed", "memory", "error"},
+	[COMPLAINT_OTHER] = {"accept_failed", "other", "error"},
+	[COMPLAINT_LIMIT_WAIT] = {"accept_paused", "limit", NULL},
+	[COMPLAINT_LIMIT] = {"rejected", "limit", "peer"},
+	[COMPLAINT_SOURCE] = {"rejected", "source", "peer"},
+	[COMPLAINT_EVENTS] = {"accept_paused", "events", NULL},
+};
+
+void complain(struct complaints *complaints, enum complaint complaint, const char *what,
+	      const char *subject)
+{
+	struct log *log = complaints->log;
+	uint64_t suppressed;
+	if (!log_limit_pass(log, &complaints->limits[complaint], &suppressed))
+		return;
+	char more[64] = "";
+	if (suppressed)
+		snprintf(more, sizeof(more), " (and %llu times more since the last line)",
+			 (unsigned long long)suppressed);
+	log_write(log, LOG_WARNING, kinds[complaint].event,
+		  LOG_FIELDS({"reason", .text = kinds[complaint].reason},
+			     {"suppressed", .number = suppressed},
+			     {kinds[complaint].subject, .text = subject}),
+		  "%s%s%s", what, subject, more);
+}

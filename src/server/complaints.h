@@ -1,0 +1,30 @@
+// What the acceptor has to complain of in the log, again and again: at most a line a second of each
+// kind. The acceptor only.
+#ifndef ECHOD_SERVER_COMPLAINTS_H
+#define ECHOD_SERVER_COMPLAINTS_H
+
+#include "base/log.h"
+
+enum complaint {
+	COMPLAINT_ABORTED,
+	COMPLAINT_NETWORK,
+	COMPLAINT_DESCRIPTORS,
+	COMPLAINT_MEMORY,
+	COMPLAINT_OTHER,
+	COMPLAINT_LIMIT_WAIT,
+	COMPLAINT_LIMIT,
+	COMPLAINT_SOURCE,
+	COMPLAINT_EVENTS,
+	COMPLAINT_COUNT,
+};
+
+struct complaints {
+	struct log *log;
+	struct log_limit limits[COMPLAINT_COUNT];
+};
+
+// Logs `what` and, right behind it, its `subject`: an error's text, a peer, or nothing.
+void complain(struct complaints *complaints, enum complaint complaint, const char *what,
+	      const char *subject);
+
+#endif
