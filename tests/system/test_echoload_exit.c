@@ -23,8 +23,7 @@ static void test_nobody_listens(void **state)
 	status = LOAD(&process, local, "--json", "-", "-d", "never");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
 	status = LOAD(&process, address, "--search", "p99<1ms", "-d", "1s");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE,
-			    "cannot connect: refused: Connection refused");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, ": refused: Connection refused");
 }
 
 static void test_no_control_socket(void **state)

@@ -257,8 +257,9 @@ static void expect_no_start(const char *message)
 	if (!strstr(error.message, message))
 		fail_msg("'%s' does not say '%s'", error.message, message);
 	assert_null(strchr(error.message, '\n'));
-	// A live server has one more for as long as it takes to see that we only looked.
-	wait_until(open_descriptors() == before);
+	// A live server has one more for as long as it takes to see that we only looked, or while
+	// it looks at its CPUs; so it may have had one more before.
+	wait_until(open_descriptors() <= before);
 }
 
 static void a_port_in_use_is_said_and_leaves_nothing(void **state)
