@@ -185,13 +185,33 @@ static void test_haproxy(void **state)
 	play(&haproxy);
 }
 
+// Health checks as HAProxy makes them, with and without a word: they end with a reset, and lose
+// nothing by it. Those with a word are the clock for the others, which go as fast.
+static void test_health_checks(void **state)
+{
+	(void)state;
+	static const struct proxy checking = {
+		HAPROXY_WORDS,
+		.file = HAPROXY " check inter 20ms\n"
+				"backend talking\n server echo 127.0.0.1:> check inter 20ms\n"
+				" option tcp-check\n tcp-check send hello\n"
+				" tcp-check expect string hello\n",
+	};
+	struct daemon *daemon = daemon_start(NULL);
+	start_proxy(&checking, daemon);
+	stats_wait_at_least(daemon, "connections_closed_reset_ok", 20);
+	expect_echo("hello", 5, NULL);
+	stats_assert_laws(daemon);
+	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 0);
+	process_kill(started);
+	daemon_stop(daemon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_nginx),
-		daemon_test(test_rinetd),
-		daemon_test(test_redir),
-		daemon_test(test_haproxy),
+		daemon_test(test_nginx),   daemon_test(test_rinetd),	    daemon_test(test_redir),
+		daemon_test(test_haproxy), daemon_test(test_health_checks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
