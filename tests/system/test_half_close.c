@@ -10,11 +10,12 @@ static void test_random_lengths(void **state)
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	uint64_t numbers = 7;
 	for (uint64_t i = 0; i < 100; i++) {
-		struct stream stream = {.fd = peer_connect(daemon->address[0]),
-					.seed = i,
-					.total = pattern_number(&numbers, 1, 2 << (i % 22)),
-					.chunk = pattern_number(&numbers, 1, 65536),
-					.half_close = true};
+		struct stream stream = {
+			.fd = peer_connect(daemon->address[0]),
+			.seed = i,
+			.total = pattern_number(&numbers, 1, UINT64_C(2) << (i % 22)),
+			.chunk = pattern_number(&numbers, 1, 65536),
+			.half_close = true};
 		stream_run(&stream, 1);
 		peer_close(stream.fd);
 	}

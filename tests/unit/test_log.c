@@ -109,7 +109,8 @@ static void an_entry_has_its_event_and_its_fields(void **state)
 		  LOG_FIELDS({"peer", .text = "\xE9"}, {"connection", .number = 7}), "two fields");
 	assert_string_equal(heard.event, "second");
 	assert_int_equal(heard.fields, 2);
-	log_write(&log, LOG_INFO, "third", LOG_FIELDS({"connection", .number = 7}, {NULL}), "one");
+	log_write(&log, LOG_INFO, "third", LOG_FIELDS({"connection", .number = 7}, {.name = NULL}),
+		  "one");
 	assert_int_equal(heard.fields, 1);
 }
 

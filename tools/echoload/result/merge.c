@@ -78,7 +78,8 @@ static struct source source_of(const struct result *result, uint64_t start)
 {
 	return (struct source){
 		.next = result->intervals,
-		.end = result->intervals + result->interval_count,
+		// Without intervals there is no array to count from.
+		.end = result->intervals ? result->intervals + result->interval_count : NULL,
 		.shift = result->run_count ? result_started(result) - start : 0,
 	};
 }
