@@ -97,8 +97,10 @@ static int add_intervals(struct result *sum, struct source *left, struct source 
 		bool second = other && (!one || other->from < one->from + NS_PER_S / 2);
 		if (add_interval(sum, first ? one : NULL, second ? other : NULL, error) != 0)
 			return -1;
-		left->next += first;
-		right->next += second;
+		if (first)
+			left->next++;
+		if (second)
+			right->next++;
 	}
 }
 
