@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+
+#define ECHO_TIME (50 * NS_PER_MS) // between two of a user's there is more
 
 enum effect {
 	END,
@@ -75,9 +80,25 @@ static _Noreturn void end(int number)
 	_exit(128 + number);
 }
 
+// timeout(1) and others that pass a signal on send it to their child and to its group: it comes
+// twice at once, and means one.
+static bool is_echo(int number)
+{
+	static int last;
+	static uint64_t last_at;
+	uint64_t now = clock_now();
+	if (number == last && now - last_at < ECHO_TIME)
+		return true;
+	last = number;
+	last_at = now;
+	return false;
+}
+
 static void take(int number)
 {
 	int before = errno;
+	if (is_echo(number))
+		return;
 	if (caught >= heeded)
 		end(number);
 	caught = caught + 1;

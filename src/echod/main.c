@@ -200,7 +200,10 @@ static int run(struct program *program)
 		wait_for_end(server);
 		echod_free(server);
 	}
-	return server ? EXIT_OK : fail(program, ERROR_SYSTEM, why.message);
+	if (server)
+		return EXIT_OK;
+	return fail(program, why.kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM,
+		    why.message);
 }
 
 static int start(int argc, char **argv)
@@ -222,7 +225,7 @@ static int start(int argc, char **argv)
 			"Exit status:\n"
 			"  0  it was drained or stopped, by a signal or by echoctl, also when\n"
 			"     connections had to be cut\n"
-			"  2  an unknown option, or an invalid value\n"
+			"  2  an unknown option, an invalid value, or two addresses that overlap\n"
 			"  3  it could not start: an address is in use, a host name is unknown, a "
 			"live\n"
 			"     server has the control socket, a limit is too low; nothing is left "

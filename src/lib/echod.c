@@ -89,11 +89,13 @@ static int open_control(struct echod *echod, const struct echod_config *config, 
 	const char *path = config->control_path;
 	if (!*path)
 		return 0;
-	for (size_t i = 0; i < config->server.listen_count; i++) {
-		const struct address *address = &config->server.listen[i];
-		if (address->is_unix && strcmp(address->path, path) == 0)
-			return error_set(error, ERROR_SYSTEM,
-					 "'%s' is an address to listen on, too", path);
+	struct endpoint endpoint;
+	if (endpoint_from_path(path, &endpoint, error) != 0)
+		return -1;
+	for (size_t i = 0; i < echod->server.listener_count; i++) {
+		if (unix_path_is_same(&endpoint, &echod->server.listeners[i].endpoint))
+			return error_set(error, ERROR_USAGE, "'%s' is an address to listen on, too",
+					 path);
 	}
 	if (control_open(&echod->control, path, &echod->server, error) != 0)
 		return -1;

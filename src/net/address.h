@@ -18,7 +18,7 @@
 // abstract namespace, which has no file (unix(7)). A file whose name begins with `@` is ./@NAME.
 #define ADDRESS_PATH_SIZE (sizeof(((struct sockaddr_un *)0)->sun_path) + 1)
 
-// What was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, `unix:PATH` or `unix:@NAME`.
+// What was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `*:PORT`, `unix:PATH` or `unix:@NAME`.
 struct address {
 	bool is_unix;
 	uint16_t port;

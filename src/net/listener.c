@@ -36,8 +36,9 @@ static int set_tcp_options(int fd, const struct endpoint *endpoint)
 	}
 	if (endpoint->as.any.sa_family != AF_INET6)
 		return 0;
-	// [::] takes IPv4 as well; one IPv6 address is just that.
-	int only = !IN6_IS_ADDR_UNSPECIFIED(&endpoint->as.v6.sin6_addr);
+	// [::] takes IPv4 as well, ::ffff:1.2.3.4 is IPv4; one IPv6 address is just that.
+	const struct in6_addr *address = &endpoint->as.v6.sin6_addr;
+	int only = !IN6_IS_ADDR_UNSPECIFIED(address) && !IN6_IS_ADDR_V4MAPPED(address);
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 }
 

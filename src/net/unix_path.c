@@ -22,6 +22,32 @@ struct lock {
 	int fd;
 };
 
+// The name of a file without its directory, which `status` is of; NULL if there is none.
+static const char *look_up(const struct endpoint *endpoint, struct stat *status)
+{
+	const char *path = endpoint->as.local.sun_path;
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char directory[ADDRESS_PATH_SIZE] = ".";
+	if (slash)
+		snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
+	return *path && stat(directory, status) == 0 ? name : NULL;
+}
+
+bool unix_path_is_same(const struct endpoint *one, const struct endpoint *other)
+{
+	struct stat here;
+	struct stat there;
+	if (endpoint_is_same(one, other))
+		return true;
+	if (one->as.any.sa_family != AF_UNIX || other->as.any.sa_family != AF_UNIX)
+		return false;
+	const char *name = look_up(one, &here);
+	const char *other_name = look_up(other, &there);
+	return name && other_name && strcmp(name, other_name) == 0 && here.st_ino == there.st_ino &&
+	       here.st_dev == there.st_dev;
+}
+
 // Returns a descriptor, or LOCK_NONE.
 static int open_lock(const char *path)
 {

@@ -30,6 +30,10 @@ struct unix_path {
 	ino_t inode;
 };
 
+// Whether both are one socket of the file system or of the abstract namespace, however the way to
+// its directory is written.
+bool unix_path_is_same(const struct endpoint *one, const struct endpoint *other);
+
 // Makes `fd` listen on `path` with `backlog`. With `owner_only` the socket file has mode 0600, else
 // what the umask leaves of 0777.
 int unix_path_listen(struct unix_path *claim, int fd, const char *path, int backlog,

@@ -30,7 +30,7 @@ static in_port_t *port_of(struct endpoint *endpoint)
 static bool overlap(const struct endpoint *one, const struct endpoint *other)
 {
 	if (is_unix(one) || is_unix(other))
-		return endpoint_is_same(one, other);
+		return unix_path_is_same(one, other);
 	const union inet_end a = inet_end_from(one);
 	const union inet_end b = inet_end_from(other);
 	if (a.v4.sin_port != b.v4.sin_port || a.v4.sin_port == 0) // at the same place for both
@@ -52,7 +52,7 @@ static int check_room(const struct server *server, const struct endpoint *endpoi
 				 SERVER_MAX_LISTENERS);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		if (overlap(&server->listeners[i].endpoint, endpoint))
-			return error_set(error, ERROR_SYSTEM,
+			return error_set(error, ERROR_USAGE,
 					 "cannot listen on %s: another --listen address of ours, "
 					 "%s, takes it in already",
 					 endpoint_format(endpoint, text), server->names[i]);

@@ -185,6 +185,11 @@ void process_signal(const struct process *process, int number)
 	assert_int_equal(kill(process->pid, number), 0);
 }
 
+void process_signal_pause(void)
+{
+	poll(NULL, 0, 100);
+}
+
 void process_stop(const struct process *process)
 {
 	process_signal(process, SIGSTOP);

@@ -50,6 +50,9 @@ int process_wait(struct process *process);
 int process_is_running(struct process *process);
 void process_signal(const struct process *process, int number);
 
+// Between two signals of one number that are to count as two (base/signals.c).
+void process_signal_pause(void);
+
 // Stops it, and waits until all its threads stand still. It goes on with SIGCONT.
 void process_stop(const struct process *process);
 

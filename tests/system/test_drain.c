@@ -129,6 +129,7 @@ static void second_signal(int first, int second)
 	process_signal(daemon->process, first);
 	stats_wait(daemon, "draining", 1);
 	peer_ping(fd);
+	process_signal_pause();
 	process_signal(daemon->process, second);
 	daemon_expect_end(daemon);
 	peer_expect_closed(fd);

@@ -61,6 +61,7 @@ static void test_second_signal_kills(void **state)
 		wait_until(odd_received(server) > 0); // then there is something to wait for
 		process_signal(process, numbers[i]);
 		wait_until(!process_is_pending(process_pid(process), numbers[i]));
+		process_signal_pause();
 		process_signal(process, numbers[i]);
 		assert_int_equal(process_wait(process), 128 + numbers[i]);
 		assert_string_equal(process_output(process, NULL), "");

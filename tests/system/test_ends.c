@@ -302,6 +302,7 @@ static int end_first(const struct first *first, pid_t pid, int number)
 	for (int i = 0; i < first->signals; i++) {
 		kill(pid, number);
 		wait_until(!process_is_pending(pid, number));
+		process_signal_pause();
 	}
 	return first->status == KILLED ? 128 + number : first->status;
 }

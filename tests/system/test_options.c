@@ -82,6 +82,9 @@ static void test_bad_values(void **state)
 			daemon_teardown(NULL);
 		}
 	}
+	// Found when the server starts.
+	refuses("--listen", "[fe80::1]:7", (const char *const[]){"needs %INTERFACE", NULL});
+	assert_false(place_exists(place_path("ctl")));
 }
 
 static void test_what_is_no_option(void **state)

@@ -182,7 +182,10 @@ static void one_address_within_another_is_refused(void **state)
 		{"[::1]:20009", "twin:20009"},
 		{"unix:@echod-x", "unix:@echod-x"},
 		{"unix:/tmp/x", "unix:/tmp/x"},
+		{"unix:/tmp/x", "unix:/tmp/../tmp/x"},
+		{"unix:x", "unix:./x"},
 		{"127.0.0.1:20009", "[::ffff:127.0.0.1]:20009"},
+		{"[::ffff:127.0.0.1]:20009", "127.0.0.1:20009"},
 	};
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
 		struct error error = {0};
@@ -190,6 +193,7 @@ static void one_address_within_another_is_refused(void **state)
 		if (BIND(pairs[i][0], pairs[i][1]) == 0)
 			fail_msg("%s and %s", pairs[i][0], pairs[i][1]);
 		assert_non_null(strstr(error.message, ": another --listen address of ours, "));
+		assert_int_equal(error.kind, ERROR_USAGE);
 		listeners_close(&inside.server);
 	}
 }
@@ -198,9 +202,10 @@ static void addresses_apart_get_along(void **state)
 {
 	struct error error;
 	assert_int_equal(BIND("127.0.0.1:20009", "127.0.0.2:20009", "[::1]:20009", "127.0.0.1:0",
-			      "127.0.0.1:0", "0.0.0.0:20010", "unix:@echod-x", "unix:@echod-y"),
+			      "127.0.0.1:0", "0.0.0.0:20010", "unix:@echod-x", "unix:@echod-y",
+			      "[::ffff:127.0.0.3]:20009"),
 			 0);
-	assert_int_equal(inside.server.listener_count, 8);
+	assert_int_equal(inside.server.listener_count, 9);
 	listeners_close(&inside.server);
 }
 
