@@ -9,10 +9,10 @@
  *     echod_drain(server, 1000);
  *     echod_free(server);
  *
- * The library handles no signals, prints nothing and never ends the process (but for an assertion
- * that fails, which is a bug). Its threads block all signals except SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL, SIGTRAP, SIGABRT and SIGSYS, so that your crash handler runs. Several servers may run in
- * one process; they share nothing. Usable from C and C++; Linux only.
+ * The library handles no signals, prints nothing and never ends the process (except for an
+ * assertion that fails, which is a bug). Its threads block all signals except SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL, SIGTRAP, SIGABRT and SIGSYS, so that your crash handler runs. Several servers may
+ * run in one process; they share nothing. Usable from C and C++; Linux only.
  *
  * All descriptors are close-on-exec. A child that is forked and does not exec has copies of them,
  * but none of the threads: it must not call anything here, not even echod_free. Connections and
@@ -40,7 +40,7 @@ ECHOD_API const char *echod_version(void);
 
 enum echod_error_kind {
 	ECHOD_ERROR_NONE = 0,
-	ECHOD_ERROR_USAGE = 1, /* a setting that cannot be meant */
+	ECHOD_ERROR_USAGE = 1, /* an invalid setting */
 	ECHOD_ERROR_SYSTEM =
 		2 /* the system refused: port in use, no such host, limit too low, ... */
 };
