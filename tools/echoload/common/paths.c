@@ -75,6 +75,12 @@ const char *paths_output(const char *path)
 	return paths_same(path, "-") ? "-" : path;
 }
 
+bool paths_end_in(const char *path, const char *end)
+{
+	size_t length = strlen(path);
+	return length > strlen(end) && strcmp(path + length - strlen(end), end) == 0;
+}
+
 int paths_check_inputs(const char *output, const char *const *inputs, size_t count,
 		       struct error *error)
 {

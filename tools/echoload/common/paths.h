@@ -17,6 +17,9 @@ const char *paths_output(const char *path);
 // the same folder. Never true of /dev/null, which keeps nothing.
 bool paths_same(const char *left, const char *right);
 
+// Whether the path ends in `end`, with something before it.
+bool paths_end_in(const char *path, const char *end);
+
 // Returns -1 if `output` is one of the files that are read.
 int paths_check_inputs(const char *output, const char *const *inputs, size_t count,
 		       struct error *error);

@@ -25,12 +25,6 @@ struct request {
 	size_t count;
 };
 
-static bool ends_in(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-	return length > strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
-
 // The name of each, then the verdict.
 static void make_labels(struct request *request)
 {
@@ -89,7 +83,7 @@ static int write_output(const struct request *request, const char *picture, stru
 	struct replacement output;
 	int status = replacement_open(&output, request->output);
 	if (status == 0) {
-		if (ends_in(request->output, ".svg"))
+		if (paths_end_in(request->output, ".svg"))
 			fputs(picture, output.file);
 		else
 			write_page(output.file, request, element);
@@ -152,7 +146,7 @@ static int take(void *context, const char *name, const char *value, struct error
 	if (!name)
 		return take_run(request, value, error);
 	ensure(strcmp(name, "output") == 0);
-	if (!ends_in(value, ".svg") && !ends_in(value, ".html"))
+	if (!paths_end_in(value, ".svg") && !paths_end_in(value, ".html"))
 		return error_set(error, ERROR_USAGE, "'%.160s' ends neither in .svg nor in .html",
 				 value);
 	request->output = value;

@@ -6,21 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "echoload/common/paths.h"
+
 #define MOST 64 // bytes of the path
 #define EXTENSION ".json"
-
-static bool ends_in(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-	return length > strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
 
 // Whether these are the last components of the path, or all.
 static bool has_components(const char *path, const char *components)
 {
 	size_t before = strlen(path) - strlen(components);
 	return strcmp(path, components) == 0 ||
-	       (ends_in(path, components) && path[before - 1] == '/');
+	       (paths_end_in(path, components) && path[before - 1] == '/');
 }
 
 static bool is_shared(const char *const *paths, size_t count, const char *path,
@@ -80,7 +76,7 @@ void labels_make(const char *const *paths, size_t count, char (*names)[LABELS_SI
 {
 	bool same_extension = true;
 	for (size_t i = 0; i < count; i++)
-		same_extension = same_extension && ends_in(paths[i], EXTENSION);
+		same_extension = same_extension && paths_end_in(paths[i], EXTENSION);
 	for (size_t i = 0; i < count; i++) {
 		const char *text = find_components(paths, count, paths[i]);
 		make_name(text, strlen(text) - (same_extension ? strlen(EXTENSION) : 0), names[i]);
