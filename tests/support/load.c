@@ -98,6 +98,12 @@ uint64_t load_errors(const json_t *result, const char *name)
 	return total;
 }
 
+void load_expect_beginning(const char *text, const char *beginning)
+{
+	if (strncmp(text, beginning, strlen(beginning)) != 0)
+		fail_msg("does not begin with '%s': %.200s", beginning, text);
+}
+
 void load_expect_report(const char *text)
 {
 	static const char *const labels[] = {"load ",	  "throughput ", "latency ", "errors ",

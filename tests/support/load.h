@@ -44,6 +44,9 @@ double load_number(const json_t *result, const char *path);
 // of the first is there.
 uint64_t load_errors(const json_t *result, const char *name);
 
+// Wants `text`, the data of a run, to begin like this.
+void load_expect_beginning(const char *text, const char *beginning);
+
 // Wants a report for people in `text`, from the first line to the verdict.
 void load_expect_report(const char *text);
 

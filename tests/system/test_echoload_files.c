@@ -1,6 +1,5 @@
 // Scenario: the files that two runs of echoload leave behind, and what its subcommands make of
 // them.
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
-#include "peer.h"
 #include "place.h"
 #include "stats.h"
 
@@ -91,12 +89,6 @@ static int forget_runs(void **state)
 	return daemon_teardown(state);
 }
 
-static void expect_beginning(const char *text, const char *beginning)
-{
-	if (strncmp(text, beginning, strlen(beginning)) != 0)
-		fail_msg("does not begin with '%s': %.200s", beginning, text);
-}
-
 // The last interval may have taken in the one before it, on a machine that stood still.
 static size_t count_intervals(void)
 {
@@ -132,7 +124,7 @@ static void test_csv(void **state)
 {
 	(void)state;
 	char *text = place_read(runs.csv);
-	expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
+	load_expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
 	size_t rows = 0;
 	unsigned long long messages = 0;
 	double seconds = 0;
@@ -167,7 +159,7 @@ static void test_histograms(void **state)
 	free(text);
 
 	text = place_read(runs.hlog);
-	expect_beginning(text, "#[Logged with echoload " ECHOD_VERSION);
+	load_expect_beginning(text, "#[Logged with echoload " ECHOD_VERSION);
 	size_t lines = 0;
 	for (at = text; (at = strchr(at, '\n')); at++)
 		lines += at[1] >= '0' && at[1] <= '9';
@@ -188,7 +180,7 @@ static void test_interval_lines(void **state)
 		rows++;
 	}
 	assert_int_equal(rows, count_intervals());
-	expect_beginning(line, "load ");
+	load_expect_beginning(line, "load ");
 }
 
 static void test_merge(void **state)
@@ -287,7 +279,7 @@ static void test_report(void **state)
 		load_expect_status(process, status, EXIT_OK);
 		assert_string_equal(process_output(process, NULL), "");
 		char *text = place_read(paths[i]);
-		expect_beginning(text, beginnings[i]);
+		load_expect_beginning(text, beginnings[i]);
 		assert_non_null(strstr(text, "<svg"));
 		assert_non_null(strstr(text, "</svg>"));
 		assert_non_null(strstr(text, "slow, "));

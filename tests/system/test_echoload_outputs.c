@@ -28,12 +28,6 @@ static int end(void **state)
 	return daemon_teardown(state);
 }
 
-static void expect_beginning(const char *text, const char *beginning)
-{
-	if (strncmp(text, beginning, strlen(beginning)) != 0)
-		fail_msg("does not begin with '%s': %.200s", beginning, text);
-}
-
 // The kinds of data, and how each begins.
 static const struct {
 	const char *option, *beginning;
@@ -55,7 +49,7 @@ static void test_standard_output(void **state)
 		int status = LOAD(&process, server->address[0], outputs[i].option, names[i], "-n",
 				  "100", "--allow-client-bound");
 		load_expect_status(process, status, EXIT_OK);
-		expect_beginning(process_output(process, NULL), outputs[i].beginning);
+		load_expect_beginning(process_output(process, NULL), outputs[i].beginning);
 		assert_null(strstr(process_output(process, NULL), "verdict   "));
 		load_expect_report(process_errors(process, NULL));
 	}
@@ -79,7 +73,7 @@ static void test_standard_output_is_a_file(void **state)
 		process_run(&(struct process_spec){.arguments = line, .out = fd}, &process);
 		close(fd);
 		char *text = place_read(path);
-		expect_beginning(text, outputs[i].beginning);
+		load_expect_beginning(text, outputs[i].beginning);
 		assert_null(strstr(text, "verdict   "));
 		load_expect_report(process_errors(process, NULL));
 		free(text);
@@ -165,7 +159,7 @@ static void test_fifo(void **state)
 		load_expect_status(process, status, EXIT_OK);
 		char text[64] = "";
 		assert_true(read(fd, text, sizeof(text) - 1) > 0);
-		expect_beginning(text, outputs[i].beginning);
+		load_expect_beginning(text, outputs[i].beginning);
 		close(fd);
 	}
 }

@@ -19,6 +19,7 @@
 #include "odd_server.h"
 #include "place.h"
 #include "stats.h"
+#include "words.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ARGUMENTS 10
@@ -26,14 +27,9 @@
 
 static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 
-// What takes the place of these in a row's arguments.
-#define ADDRESS "@address"
-#define CONTROL "@control"
-#define SILENT "@silent" // of a server that does not answer
-#define RESULT "@result" // the file of an earlier run
-#define OUTPUT "@output" // a file of the row's own
+#define SILENT "@silent" // stands for the address of a server that does not answer
 
-#define LOAD_100 ECHOLOAD_PROGRAM, ADDRESS, "-n", "100"
+#define LOAD_100 ECHOLOAD_PROGRAM, WORD_ADDRESS, "-n", "100"
 
 static const struct row {
 	const char *arguments[ARGUMENTS];
@@ -41,26 +37,27 @@ static const struct row {
 	int status;
 	size_t stays_connected; // how many connections it has then
 } rows[] = {
-	{.arguments = {ECHOCAT_PROGRAM, ADDRESS, "-c", "3"}, .status = EXIT_UNREACHABLE},
-	{.arguments = {ECHOCAT_PROGRAM, ADDRESS, "-c", "0"},
+	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "3"}, .status = EXIT_UNREACHABLE},
+	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0"},
 	 .status = EXIT_UNREACHABLE,
 	 .stays_connected = 1},
-	{.arguments = {ECHOCAT_PROGRAM, ADDRESS, "-m", "text"}, .status = KILLED},
-	{.arguments = {ECHOCAT_PROGRAM, ADDRESS}, .status = KILLED},
+	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS, "-m", "text"}, .status = KILLED},
+	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS}, .status = KILLED},
 	{.arguments = {ECHOCAT_PROGRAM, "--help"}, .status = KILLED},
 	{.arguments = {ECHOCAT_PROGRAM, "--none"}, .on_errors = 1, .status = KILLED},
-	{.arguments = {ECHOCTL_PROGRAM, "-c", CONTROL, "stats"}, .status = KILLED},
-	{.arguments = {ECHOCTL_PROGRAM, "-c", CONTROL, "stats", "-w", "10ms"}, .status = EXIT_OK},
+	{.arguments = {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats"}, .status = KILLED},
+	{.arguments = {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "10ms"},
+	 .status = EXIT_OK},
 	{.arguments = {ECHOCTL_PROGRAM, "-c", "/nowhere", "stats"},
 	 .on_errors = 1,
 	 .status = KILLED},
-	{.arguments = {LOAD_100, "--json", OUTPUT}, .status = EXIT_UNREACHABLE},
+	{.arguments = {LOAD_100, "--json", WORD_OUTPUT}, .status = EXIT_UNREACHABLE},
 	{.arguments = {LOAD_100, "--json", "-"}, .status = EXIT_UNREACHABLE},
-	{.arguments = {LOAD_100, "--json", OUTPUT, "--expect", "messages==1"},
+	{.arguments = {LOAD_100, "--json", WORD_OUTPUT, "--expect", "messages==1"},
 	 .on_errors = 1,
 	 .status = EXIT_CHECK_FAILED},
-	{.arguments = {ECHOLOAD_PROGRAM, "merge", RESULT}, .status = KILLED},
-	{.arguments = {ECHOLOAD_PROGRAM, "compare", RESULT, RESULT},
+	{.arguments = {ECHOLOAD_PROGRAM, "merge", WORD_RESULT}, .status = KILLED},
+	{.arguments = {ECHOLOAD_PROGRAM, "compare", WORD_RESULT, WORD_RESULT},
 	 .on_errors = 1,
 	 .status = KILLED},
 	{.arguments = {ECHOLOAD_PROGRAM, "report", "--help"}, .status = KILLED},
@@ -78,18 +75,6 @@ struct play {
 	int number;   // of the signal
 };
 
-static const char *put_in(const char *argument, const struct daemon *daemon, const char *result,
-			  const char *output)
-{
-	if (strcmp(argument, ADDRESS) == 0)
-		return daemon->address[0];
-	if (strcmp(argument, CONTROL) == 0)
-		return daemon->control;
-	if (strcmp(argument, RESULT) == 0)
-		return result;
-	return strcmp(argument, OUTPUT) == 0 ? output : argument;
-}
-
 static void begin(struct play *play, const struct daemon *daemon, const char *result, size_t index)
 {
 	const char *arguments[ARGUMENTS + 1] = {NULL};
@@ -97,7 +82,7 @@ static void begin(struct play *play, const struct daemon *daemon, const char *re
 	snprintf(name, sizeof(name), "output-%zu", index);
 	char *output = strdup(place_path(name));
 	for (size_t i = 0; i < ARGUMENTS && play->row->arguments[i]; i++) {
-		arguments[i] = put_in(play->row->arguments[i], daemon, result, output);
+		arguments[i] = words_put_in(play->row->arguments[i], daemon, result, output);
 		if (arguments[i] == output)
 			play->output = output;
 	}
@@ -269,10 +254,13 @@ static const struct first {
 	int status;
 	const char *last; // among what it prints at its end
 } firsts[] = {
-	{{ECHOCAT_PROGRAM, ADDRESS, "-c", "0", "-i", "10ms"}, 1, EXIT_OK, " 0 mismatches\n"},
-	{{ECHOCAT_PROGRAM, ADDRESS}, 1, KILLED, ""},
-	{{ECHOCTL_PROGRAM, "-c", CONTROL, "stats", "-w", "1h"}, 1, EXIT_OK, ""},
-	{{ECHOLOAD_PROGRAM, ADDRESS, "-d", "never", "--allow-client-bound"}, 1, EXIT_OK, "verdict"},
+	{{ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0", "-i", "10ms"}, 1, EXIT_OK, " 0 mismatches\n"},
+	{{ECHOCAT_PROGRAM, WORD_ADDRESS}, 1, KILLED, ""},
+	{{ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "1h"}, 1, EXIT_OK, ""},
+	{{ECHOLOAD_PROGRAM, WORD_ADDRESS, "-d", "never", "--allow-client-bound"},
+	 1,
+	 EXIT_OK,
+	 "verdict"},
 	{{ECHOLOAD_PROGRAM, SILENT, "-d", "never"}, 2, KILLED, ""},
 };
 
@@ -291,7 +279,7 @@ static struct process *start_first(const struct first *first, struct daemon *dae
 	for (size_t i = 0; i < ARGUMENTS && first->arguments[i]; i++)
 		arguments[i] = strcmp(first->arguments[i], SILENT) == 0
 				       ? odd_address(silent)
-				       : put_in(first->arguments[i], daemon, NULL, NULL);
+				       : words_put_in(first->arguments[i], daemon, NULL, NULL);
 	return process_start(&(struct process_spec){
 		.arguments = arguments, .in = input, .prepare = become_first});
 }

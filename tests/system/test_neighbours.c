@@ -25,30 +25,38 @@
 // How one is started as it is installed: in the foreground, with a file of its own. In its words
 // and its file `<` stands for the port that it listens on, and `>` for that of the server.
 struct proxy {
+	const char *name;
 	const char *words[WORDS]; // FILE_NAME stands for that of its file
 	const char *file;
 	bool passes_half_close;
 };
 
-static const struct proxy nginx = {
-	.words = {"/usr/sbin/nginx", "-p", "/tmp", "-e", "stderr", "-c", FILE_NAME},
-	.file = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
-		"daemon off; master_process off; pid /dev/null; error_log stderr error;\n"
-		"events { }\n"
-		"stream { server { listen 127.0.0.1:<; proxy_pass 127.0.0.1:>; } }\n",
+static const struct proxy proxies[] = {
+	{
+		.name = "nginx",
+		.words = {"/usr/sbin/nginx", "-p", "/tmp", "-e", "stderr", "-c", FILE_NAME},
+		.file = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
+			"daemon off; master_process off; pid /dev/null; error_log stderr error;\n"
+			"events { }\n"
+			"stream { server { listen 127.0.0.1:<; proxy_pass 127.0.0.1:>; } }\n",
+	},
+	{
+		.name = "rinetd",
+		.words = {"/usr/sbin/rinetd", "-f", "-c", FILE_NAME},
+		.file = "127.0.0.1 < 127.0.0.1 >\npidlogfile /dev/null\n",
+	},
+	{
+		.name = "redir",
+		.words = {"/usr/bin/redir", "-n", "127.0.0.1:<", "127.0.0.1:>"},
+	},
+	{
+		.name = "haproxy",
+		.words = HAPROXY_WORDS,
+		.file = HAPROXY "\n",
+		.passes_half_close = true,
+	},
 };
-static const struct proxy rinetd = {
-	.words = {"/usr/sbin/rinetd", "-f", "-c", FILE_NAME},
-	.file = "127.0.0.1 < 127.0.0.1 >\npidlogfile /dev/null\n",
-};
-static const struct proxy redir = {
-	.words = {"/usr/bin/redir", "-n", "127.0.0.1:<", "127.0.0.1:>"},
-};
-static const struct proxy haproxy = {
-	.words = HAPROXY_WORDS,
-	.file = HAPROXY "\n",
-	.passes_half_close = true,
-};
+#define PROXIES (sizeof(proxies) / sizeof(proxies[0]))
 
 #define LONG_SIZE ((size_t)1 << 20)
 static char long_text[LONG_SIZE];
@@ -141,8 +149,9 @@ static void expect_clean(json_t *result, uint64_t bytes)
 	json_decref(result);
 }
 
-static void play(const struct proxy *proxy)
+static void test_proxy(void **state)
 {
+	const struct proxy *proxy = *state;
 	struct daemon *daemon = daemon_start(NULL);
 	start_proxy(proxy, daemon);
 	pattern_fill(1, 0, long_text, LONG_SIZE);
@@ -161,37 +170,13 @@ static void play(const struct proxy *proxy)
 	daemon_stop(daemon);
 }
 
-static void test_nginx(void **state)
-{
-	(void)state;
-	play(&nginx);
-}
-
-static void test_rinetd(void **state)
-{
-	(void)state;
-	play(&rinetd);
-}
-
-static void test_redir(void **state)
-{
-	(void)state;
-	play(&redir);
-}
-
-static void test_haproxy(void **state)
-{
-	(void)state;
-	play(&haproxy);
-}
-
 // Health checks as HAProxy makes them, with and without a word: they end with a reset, and lose
 // nothing by it. Those with a word are the clock for the others, which go as fast.
 static void test_health_checks(void **state)
 {
 	(void)state;
 	static const struct proxy checking = {
-		HAPROXY_WORDS,
+		.words = HAPROXY_WORDS,
 		.file = HAPROXY " check inter 20ms\n"
 				"backend talking\n server echo 127.0.0.1:> check inter 20ms\n"
 				" option tcp-check\n tcp-check send hello\n"
@@ -209,9 +194,9 @@ static void test_health_checks(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_nginx),   daemon_test(test_rinetd),	    daemon_test(test_redir),
-		daemon_test(test_haproxy), daemon_test(test_health_checks),
-	};
+	struct CMUnitTest tests[PROXIES + 1] = {daemon_test(test_health_checks)};
+	for (size_t i = 0; i < PROXIES; i++)
+		tests[1 + i] = (struct CMUnitTest){proxies[i].name, test_proxy, NULL,
+						   daemon_teardown, (void *)(uintptr_t)&proxies[i]};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,44 +13,27 @@
 #include "daemon.h"
 #include "load.h"
 #include "place.h"
+#include "words.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ARGUMENTS 12
 #define LIMIT 200 // bytes that a file may have: less than any result, more than a message
 
-// What takes the place of these in a row's arguments.
-#define ADDRESS "@address"
-#define CONTROL "@control"
-#define RESULT "@result" // the file of an earlier run
-#define OUTPUT "@output"
-
-static const char *put_in(const char *argument, const struct daemon *daemon, const char *result,
-			  const char *output)
-{
-	if (strcmp(argument, ADDRESS) == 0)
-		return daemon->address[0];
-	if (strcmp(argument, CONTROL) == 0)
-		return daemon->control;
-	if (strcmp(argument, RESULT) == 0)
-		return result;
-	return strcmp(argument, OUTPUT) == 0 ? output : argument;
-}
-
 static const struct {
 	const char *arguments[ARGUMENTS];
 	int keeps_old; // the output is replaced as a whole or not at all
 } limited[] = {
-	{{ECHOLOAD_PROGRAM, ADDRESS, "-n", "100", "--json", OUTPUT}, 1},
-	{{ECHOLOAD_PROGRAM, ADDRESS, "-n", "100", "--hgrm", OUTPUT}, 1},
-	{{ECHOLOAD_PROGRAM, ADDRESS, "-n", "100", "--hlog", OUTPUT}, 0},
-	{{ECHOLOAD_PROGRAM, ADDRESS, "-d", "2200ms", "--csv", OUTPUT}, 0},
-	{{ECHOLOAD_PROGRAM, "merge", "-o", OUTPUT, RESULT}, 1},
-	{{ECHOLOAD_PROGRAM, "merge", RESULT}, 0},
+	{{ECHOLOAD_PROGRAM, WORD_ADDRESS, "-n", "100", "--json", WORD_OUTPUT}, 1},
+	{{ECHOLOAD_PROGRAM, WORD_ADDRESS, "-n", "100", "--hgrm", WORD_OUTPUT}, 1},
+	{{ECHOLOAD_PROGRAM, WORD_ADDRESS, "-n", "100", "--hlog", WORD_OUTPUT}, 0},
+	{{ECHOLOAD_PROGRAM, WORD_ADDRESS, "-d", "2200ms", "--csv", WORD_OUTPUT}, 0},
+	{{ECHOLOAD_PROGRAM, "merge", "-o", WORD_OUTPUT, WORD_RESULT}, 1},
+	{{ECHOLOAD_PROGRAM, "merge", WORD_RESULT}, 0},
 	{{ECHOLOAD_PROGRAM, "--help"}, 0},
-	{{ECHOCTL_PROGRAM, "-c", CONTROL, "stats"}, 0},
-	{{ECHOCTL_PROGRAM, "-c", CONTROL, "stats", "-w", "10ms"}, 0},
-	{{ECHOCAT_PROGRAM, ADDRESS}, 0},
-	{{ECHOCAT_PROGRAM, ADDRESS, "-c", "0"}, 0},
+	{{ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats"}, 0},
+	{{ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "10ms"}, 0},
+	{{ECHOCAT_PROGRAM, WORD_ADDRESS}, 0},
+	{{ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0"}, 0},
 	{{ECHOD_PROGRAM, "--help"}, 0},
 };
 
@@ -79,7 +62,8 @@ static void test_file_that_may_not_grow(void **state)
 		char *output = strdup(place_file("output", "old", 3));
 		int to_output = 0;
 		for (size_t j = 0; j < ARGUMENTS && limited[i].arguments[j]; j++) {
-			arguments[j] = put_in(limited[i].arguments[j], daemon, result, output);
+			arguments[j] =
+				words_put_in(limited[i].arguments[j], daemon, result, output);
 			to_output |= arguments[j] == output;
 		}
 		int out = open(to_output ? "/dev/null" : output, O_WRONLY | O_CLOEXEC);

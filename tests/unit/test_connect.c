@@ -1,14 +1,12 @@
 // The clients' way to a server: net/connect. Against sockets that listen, refuse, or never answer.
-#include "unit.h"
+#include "expect.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,17 +63,6 @@ static struct endpoint peer_at(const char *ip, enum conduct conduct)
 	return endpoint;
 }
 
-static size_t descriptors(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	size_t count = 0;
-	assert_non_null(folder);
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
-}
-
 static void the_first_that_answers_wins(void **state)
 {
 	static const struct {
@@ -97,7 +84,7 @@ static void the_first_that_answers_wins(void **state)
 		const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
 		for (size_t k = 0; k < cases[i].count; k++)
 			peers[k] = peer_at("127.0.0.1", cases[i].peers[k]);
-		size_t before = descriptors();
+		size_t before = open_descriptors();
 		uint64_t start = clock_now();
 		int fd = connect_first(peers, cases[i].count, &terms, &reached, &error);
 		if (fd < 0)
@@ -105,7 +92,7 @@ static void the_first_that_answers_wins(void **state)
 		assert_true(clock_now() - start >= cases[i].least);
 		assert_true(clock_now() - start < TIMEOUT);
 		assert_memory_equal(&reached, &peers[cases[i].winner], sizeof(reached));
-		assert_int_equal(descriptors(), before + 1); // the others are closed
+		assert_int_equal(open_descriptors(), before + 1); // the others are closed
 		close(fd);
 	}
 }
@@ -152,9 +139,9 @@ static void expect_failure(const struct failure *failure)
 		keep(interrupt[1]);
 	const struct connect_terms terms = {.timeout = failure->timeout,
 					    .interrupt_fd = interrupt[0]};
-	size_t before = descriptors();
+	size_t before = open_descriptors();
 	assert_int_equal(connect_first(peers, count, &terms, &reached, &error), -1);
-	assert_int_equal(descriptors(), before);
+	assert_int_equal(open_descriptors(), before);
 	char text[sizeof(error.message)];
 	snprintf(text, sizeof(text), failure->text, ports[0], ports[1], ports[2]);
 	assert_string_equal(error.message, text);

@@ -1,7 +1,6 @@
 // Connects beside the load: tools/echoload/judge/probe, to real sockets.
-#include "unit.h"
+#include "expect.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <time.h>
@@ -33,41 +32,30 @@ static void step_until(unsigned begun)
 	}
 }
 
-static size_t descriptors(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	size_t count = 0;
-	assert_non_null(folder);
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
-}
-
 // Whoever listens need not do anything.
 static void the_path_is_measured(void **state)
 {
 	listeners_here("127.0.0.1");
-	size_t before = descriptors();
+	size_t before = open_descriptors();
 	uint64_t from = clock_now();
 	step_until(3);
 	assert_true(probe_median(&probe) == 0); // two are too few to tell
 	step_until(4);
 	assert_true(probe_median(&probe) > 0);
 	assert_true(probe_median(&probe) < (double)(clock_now() - from));
-	assert_int_equal(descriptors(), before + 1);
+	assert_int_equal(open_descriptors(), before + 1);
 	probe_end(&probe);
-	assert_int_equal(descriptors(), before);
+	assert_int_equal(open_descriptors(), before);
 }
 
 static void where_nobody_listens_nothing_is_known(void **state)
 {
-	size_t before = descriptors();
+	size_t before = open_descriptors();
 	step_until(5);
 	probe_end(&probe);
 	assert_true(probe_median(&probe) == 0);
 	assert_int_equal(probe.failure, ECONNREFUSED);
-	assert_int_equal(descriptors(), before);
+	assert_int_equal(open_descriptors(), before);
 }
 
 static void it_comes_to_an_end(void **state)
