@@ -5,7 +5,7 @@
 
 enum error_kind {
 	ERROR_NONE,
-	ERROR_USAGE,  // an option, address or value that cannot be meant: exit status 2
+	ERROR_USAGE,  // an option, address or value that is invalid: exit status 2
 	ERROR_SYSTEM, // the system refused: exit status 3
 };
 

@@ -16,9 +16,8 @@ struct client_reply {
 
 // Sends `request`, one line without its newline, to the server whose control socket is at `path`
 // and waits for the reply, for `timeout` ns in all, or for each piece of one that comes in pieces
-// (CLOCK_NEVER: for ever). Returns 0 with `reply`
-// filled, whatever its status, or -1: nobody there, no answer in time, or an answer that is not of
-// the protocol.
+// (CLOCK_NEVER: for ever). Returns 0 with `reply` filled, whatever its status, or -1: nobody there,
+// no answer in time, or an answer that is not of the protocol.
 int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
 	       struct error *error);
 

@@ -17,7 +17,7 @@
 
 #define CONTROL_MAX_CLIENTS 16
 
-// The thread's own while it runs, but for `stop`, which the thread that ends it sets before it
+// The thread's own while it runs, except `stop`, which the thread that ends it sets before it
 // wakes it.
 struct control {
 	struct server *server;

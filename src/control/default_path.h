@@ -12,7 +12,8 @@
 // it is missing; a directory there that is not the user's own and private is refused.
 int control_default_path(char *path, size_t size, bool create, struct error *error);
 
-// What stands in $ECHOD_CONTROL, for who gives no --control; NULL when it is unset or empty.
+// What stands in $ECHOD_CONTROL, which replaces a missing --control; NULL when it is unset or
+// empty.
 const char *control_path_in_environment(void);
 
 #endif

@@ -21,7 +21,7 @@ struct cut {
 	struct waker waker; // readable from then on, for who waits to send
 };
 
-// What all turns of a server share. Set once, but for what is behind the pointers.
+// What all turns of a server share. Set once, except what is behind the pointers.
 struct echo {
 	size_t buffer_size;    // of each worker's buffer
 	uint64_t patience;     // how long to wait for a peer to send or to read, ns; CLOCK_NEVER:

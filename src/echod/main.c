@@ -1,6 +1,5 @@
 // echod: the server as a program. The main thread reads the command line, starts the server, and
 // waits for signals and for the server's end.
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +40,7 @@ static const struct cmdline_option options[] = {
 	 "text)"},
 };
 
-// Only looks: main has chosen the format, so that it holds for errors in all options.
+// Only looks: `start` has chosen the format, so that it holds for errors in all options.
 static int take_log_format(const char *value, struct error *error)
 {
 	if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)

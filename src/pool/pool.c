@@ -57,7 +57,7 @@ static int prepare(struct pool *pool, struct error *error)
 	struct work_queue_config queue = {
 		.capacity = config->capacity,
 		.workers = config->workers,
-		// Who never lets go of a connection must not have two.
+		// With --patience never a worker keeps its connection, so it may take only one.
 		.batch = config->patience == CLOCK_NEVER ? 1 : WORK_QUEUE_BATCH,
 	};
 	work_queue_init(&pool->queue, &queue);

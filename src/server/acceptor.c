@@ -271,7 +271,7 @@ static bool is_listening(const struct server *server)
 	return false;
 }
 
-// No more clients from here on, but for those that the kernel has already connected: closing a
+// No more clients from here on, except those that the kernel has already connected: closing a
 // listener would reset them. They are accepted first, as room and the drain's deadline allow.
 static void finish_accepting(struct acceptor *acceptor)
 {

@@ -78,8 +78,8 @@ static bool keys_equal(const struct source_key *left, const struct source_key *r
 	return memcmp(left->word, right->word, sizeof(left->word)) == 0;
 }
 
-// Multilinear hashing (Lemire and Kaser, 2014): who does not know the secret cannot find keys that
-// meet in a bucket more often than chance has it.
+// Multilinear hashing (Lemire and Kaser, 2014): a client that does not know the secret cannot find
+// keys that meet in a bucket more often than chance has it.
 static size_t bucket_of(const struct sources *sources, const struct source_key *key)
 {
 	uint64_t hash = sources->secret[0];

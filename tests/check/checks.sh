@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The checks notice: each fails when it finds nothing to look at, and in a copy of the sources in which one place is wrong.
+# The checks notice: each fails when it finds nothing to look at, and in a copy of the sources with one place that is
+# wrong.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [PART...]: checks the models here with spin, in all their states (the parts connection, watch, queue and
-# liveness), and that it finds each fault they can be given (connection_faults and queue_faults). Exits with 1 if a model fails or a fault is not found.
+# liveness), and that it finds each fault they can be given (connection_faults and queue_faults). Exits with 1 if
+# a model fails or a fault is not found.
 set -euo pipefail
 
 models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

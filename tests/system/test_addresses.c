@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include "base/cmdline.h"
-#include "ctl.h"
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
-#include "stats.h"
 
 #define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -1,10 +1,8 @@
 // Scenario: the CPUs that the server may use change while it runs, by its affinity mask or by a
 // quota.
 #include <sched.h>
-#include <stdio.h>
 
 #include "daemon.h"
-#include "peer.h"
 #include "pool/cpus.h"
 #include "stats.h"
 #include "throttle.h"

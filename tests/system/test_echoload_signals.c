@@ -1,6 +1,5 @@
 // Scenario: echoload is asked to end before its time.
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cmdline.h"

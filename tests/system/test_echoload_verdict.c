@@ -1,8 +1,8 @@
 // Scenario: echoload's verdict, with the server, the generator or the path between them slowed down
 // on purpose: on this machine, and with the server on another host, as far as one can tell.
 // ECHOLOAD_VERDICT_SCENES names the group, such as "server:" (default all); ECHOLOAD_VERDICT_RUNS
-// says how often each (default 1); of 20 runs 19 have to be right, and none
-// may be confidently wrong.
+// says how often each (default 1); of 20 runs 19 have to be right, and none may be confidently
+// wrong.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -75,7 +75,7 @@ static void test_full_pipe(void **state)
 	log_into_full(ends[0], ends[1]);
 }
 
-// As a service manager gives it: a socket cannot be opened anew to be made non-blocking.
+// As a service manager gives it: a socket cannot be opened again to be made non-blocking.
 static void test_full_socket(void **state)
 {
 	(void)state;

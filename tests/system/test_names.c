@@ -2,7 +2,6 @@
 // a network of the test's own, with names of its own.
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include "daemon.h"
 #include "load.h"
 #include "network.h"
-#include "stats.h"
 
 #define PORT "7781"
 #define PORT_NUMBER 7781

@@ -15,7 +15,7 @@ extern struct facts facts;
 extern struct evidence evidence;
 extern struct verdict verdict;
 
-// Makes the case anew: a setup of cmocka's.
+// Makes the case again: a setup of cmocka's.
 int begin(void **state);
 
 // The open loop: 10,000 messages a second were due.

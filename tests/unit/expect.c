@@ -44,7 +44,7 @@ size_t open_descriptors(void)
 	for (const struct dirent *entry; (entry = readdir(directory));)
 		count += entry->d_name[0] != '.';
 	closedir(directory);
-	return count - 1; // but for the one that reads
+	return count - 1; // without the one that reads
 }
 
 static bool is_ours(const char *task)

@@ -60,7 +60,7 @@ static void at_the_limit_listeners_take_turns(void **state)
 }
 
 // The user's limit on sockets in epoll sets (fs.epoll.max_user_watches), or no memory: a pause and
-// a warning as without descriptors, and who is connected already stays so.
+// a warning as without descriptors, and open connections are kept.
 static void with_a_full_epoll_set_it_pauses_and_serves(void **state)
 {
 	static const int errors[] = {ENOSPC, ENOMEM};

@@ -96,6 +96,7 @@ static void parse_refuses_all_else(void **state)
 	}
 }
 
+// The text of the first endpoint that `text` resolves to.
 static const char *resolved(const char *text)
 {
 	static char formatted[ADDRESS_TEXT_SIZE];
@@ -181,7 +182,6 @@ static void clients_give_host_and_port_apart(void **state)
 	assert_string_equal(error.message, "the host is empty");
 }
 
-// The text of the first endpoint that `text` resolves to.
 static void resolve_and_format_are_each_others_inverse(void **state)
 {
 	static const char *const cases[] = {"127.0.0.1:65432",	"[::1]:7000",

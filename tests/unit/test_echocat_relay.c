@@ -268,7 +268,7 @@ static void faults_are_found_wherever_they_are(void **state)
 					      .at = offsets[k],
 					      .half_close = k % 2};
 			assert_int_equal(play(&scene, TIMEOUT), 1);
-			// Up to the fault everything is written, but for what a break takes along.
+			// Up to the fault everything is written, except what a break takes along.
 			assert_true(scene.received - scene.wrong <= scene.length);
 			if (faults[i] != CLOSE && scene.at + 1 < scene.length)
 				assert_in_range(scene.received, scene.at + 1, scene.length);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -17,7 +16,6 @@
 #include "echod/echod.h"
 #include "peer.h"
 #include "place.h"
-#include "process.h"
 
 static struct echod_config *config;
 static pid_t child;

@@ -2,7 +2,6 @@
 // bind(2) fails as a test wants it to; nothing else is made up.
 #include "expect.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>

@@ -213,7 +213,7 @@ static void a_full_socket_drops_lines_and_does_not_block(void **state)
 	int pair[2];
 	struct logger logger;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	stderr_to(pair[1]); // it cannot be opened anew
+	stderr_to(pair[1]); // it cannot be opened again
 	logger_open(&logger, LOGGER_TEXT);
 	int fd = logger.output.fd;
 	unsigned taken = fill(&logger);
@@ -250,7 +250,7 @@ static void without_standard_error_lines_are_dropped(void **state)
 	assert_int_equal(taken, 0);
 }
 
-// A file that others append to as well must not be opened anew: we would write over their lines.
+// A file that others append to as well must not be opened again: we would write over their lines.
 static void a_file_is_written_through_the_descriptor_given(void **state)
 {
 	const char *path = place_path("log");

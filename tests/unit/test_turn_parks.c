@@ -290,7 +290,7 @@ static void what_came_at_the_last_moment_is_served(void **state)
 	expect_end(TURN_QUIET);
 	assert_false(played.conn.work.expired);
 	expect_echo(100, 100);
-	expect_end(TURN_QUIET); // its time has begun anew
+	expect_end(TURN_QUIET); // its time has begun again
 }
 
 static void stick(void)

@@ -12,7 +12,6 @@
 #define STUCK_LIMIT (80 * NS_PER_MS)
 #define SLACK(limit) ((limit)*3 / 16 + 4)
 #define MANY 1000
-#define BOUND 64 // of looks a call
 #define RACES 20000
 
 struct thing {
@@ -197,7 +196,7 @@ static void one_call_looks_at_a_bounded_number(void **state)
 			looks = 0;
 			for (const struct work *work = look(); work; work = work->next)
 				back++;
-			assert_true(looks > 0 && looks <= 2 * BOUND); // two for each
+			assert_true(looks > 0 && looks <= 2 * WATCH_LOOKS); // two for each
 		}
 		assert_int_equal(back, MANY);
 	}

@@ -1,5 +1,5 @@
 // That wrapping works at all, under whatever flags this build has: tests that replace recv and send
-// stand on it. The sizes are such that _FORTIFY_SOURCE sees them.
+// stand on it. The sizes are known to _FORTIFY_SOURCE.
 #include "unit.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """report.py RESULTS DIR: makes DIR/benchmarks.md and the plots in DIR/img from what run.sh has recorded. Of
-benchmarks.md only what is between the two markers is made anew; the rest is written by hand and stays."""
+benchmarks.md only what is between the two markers is made again; the rest is written by hand and stays."""
 
 import collections
 import os

@@ -1,7 +1,6 @@
 // The --message mode: the tutorial's client, and a ping for echo servers. Main thread only.
 #include "messages.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -24,8 +24,7 @@ static const struct cmdline_option table[] = {
 	 "start a round of messages every DUR; without --count until interrupted"},
 	{0, "half-close", NULL,
 	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
-	 "many "
-	 "proxies end both ways at the first FIN"},
+	 "many proxies end both ways at the first FIN"},
 	{'t', "timeout", "DUR",
 	 "longest time to connect, and to wait with nothing coming, or never (default 10s)"},
 };

@@ -8,7 +8,7 @@
 #include "options.h"
 #include "peer.h"
 
-// How many bytes may be under way between input and output; all the memory it takes, but for one
+// How many bytes may be under way between input and output; all the memory it takes, except for one
 // buffer.
 #define RELAY_WINDOW ((size_t)4 << 20)
 

@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -50,8 +49,7 @@ struct settings {
 static const struct cmdline_option options[] = {
 	{'c', "control", "PATH|@NAME",
 	 "the server's control socket (default $ECHOD_CONTROL, else echod.sock in "
-	 "$XDG_RUNTIME_DIR, else in /run for "
-	 "root, else in /tmp/echod-UID)"},
+	 "$XDG_RUNTIME_DIR, else in /run for root, else in /tmp/echod-UID)"},
 	{'w', "watch", "DUR",
 	 "with stats, connections and workers: ask again every DUR until interrupted"},
 	{'t', "timeout", "DUR",

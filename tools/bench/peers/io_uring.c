@@ -14,7 +14,7 @@
 
 #include "common.h"
 
-// A power of two. A receive that finds none left fails and has to be armed anew.
+// A power of two. A receive that finds none left fails and has to be armed again.
 #define BUFFERS 8192
 #define BUFFER_SIZE 32768
 // Each begins a cache line further in its page than the last: not all in one cache set.

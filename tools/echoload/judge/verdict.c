@@ -1,4 +1,4 @@
-// The verdict. Its thresholds were chosen such that between them lies what cannot be told apart.
+// The verdict. Its thresholds were chosen so that between them lies what cannot be told apart.
 #include "verdict.h"
 
 #include <math.h>
@@ -302,7 +302,8 @@ static enum verdict_kind judge(struct verdict *verdict, const struct load_config
 		(void)server_was_needy(verdict, config, evidence); // for those who read on
 		return VERDICT_RATE_LIMITED;
 	}
-	// Who has to wait for a CPU sees a slow path, and so does a path that is a process here.
+	// To a generator that waits for a CPU the path looks slow; a path that is a process waits,
+	// too.
 	if (evidence->stolen > STOLEN) {
 		say(verdict,
 		    "the hypervisor gave others %.0f %% of the CPU time wanted here: how much that "

@@ -50,7 +50,7 @@ static bool end_verify(const struct loop *loop, struct link *link, bool whole)
 	return !loop->config->verify || verify_end(&link->verify, whole);
 }
 
-// Closes the socket. `again`: when to connect anew, CLOCK_NEVER: not at all.
+// Closes the socket. `again`: when to connect again, CLOCK_NEVER: not at all.
 static void close_link(struct loop *loop, struct link *link, uint64_t again)
 {
 	if (link->fd >= 0)
@@ -204,7 +204,7 @@ static void take_end(struct loop *loop, struct link *link, uint64_t now)
 	close_link(loop, link, now + LINK_RETRY);
 }
 
-// Has epoll tell anew what there is to do: more is there than one turn takes.
+// Has epoll tell again what there is to do: more is there than one turn takes.
 static void end_turn(struct loop *loop, struct link *link)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,

@@ -39,7 +39,7 @@ static uint32_t get_32(const unsigned char *at)
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-// LEB128, but for its ninth byte, which has eight bits, of a number in zig-zag form: the sign is
+// LEB128, except for its ninth byte, which has eight bits, of a number in zig-zag form: the sign is
 // its lowest bit.
 static unsigned char *put_number(unsigned char *at, int64_t number)
 {

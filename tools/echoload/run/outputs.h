@@ -38,8 +38,7 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval);
 struct run;
 
 // Writes what is written at the end, each whatever becomes of the others. Returns 0, or -1 when one
-// could not be written.
-// `extra`, or NULL: more evidence, a JSON object whose members are added.
+// could not be written. `extra`, or NULL: more evidence, a JSON object whose members are added.
 int outputs_finish(struct outputs *outputs, const struct load_config *config, const struct run *run,
 		   json_t *extra, struct error *error);
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "reading.h"
 
-// Refuses what cannot be meant together; before anything is filled in that was not given.
+// Refuses what contradicts itself; before anything is filled in that was not given.
 int rules_check(const struct reading *reading, struct error *error);
 
 #endif

@@ -25,7 +25,7 @@
 // The keyed tables of one run; 10 KiB, so that they stay in the nearest cache. Constant once made.
 struct payload {
 	uint64_t key[4];
-	uint64_t table[PAYLOAD_BLOCK_WORDS];	// place in the block -> word, but for its block
+	uint64_t table[PAYLOAD_BLOCK_WORDS];	// place in the block -> word, except its block
 	uint16_t place_of[PAYLOAD_BLOCK_WORDS]; // the upper 10 bits -> place in the block
 };
 
