@@ -73,15 +73,11 @@ static void print_help(const struct cmdline *cmdline)
 		printf("\n%s\n", cmdline->epilogue);
 }
 
-// Prints one line, whatever control characters the message was given with.
-static void print_line(const char *program, const char *message)
+void cmdline_complain(const char *program, const char *message)
 {
 	char line[600];
 	snprintf(line, sizeof(line), "%s", message);
-	for (char *at = line; *at; at++) {
-		if ((unsigned char)*at < 0x20 || *at == 0x7f)
-			*at = '?';
-	}
+	error_make_line(line);
 	fprintf(stderr, "%s: %s\n", program, line);
 }
 
@@ -96,12 +92,12 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct cmdline 
 	if (cmdline->complain)
 		cmdline->complain(cmdline->context, message);
 	else
-		print_line(cmdline->program, message);
+		cmdline_complain(cmdline->program, message);
 }
 
 int cmdline_fail(const char *program, const struct error *error)
 {
-	print_line(program, error->message);
+	cmdline_complain(program, error->message);
 	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 

@@ -48,7 +48,10 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
 // what is wrong is passed over.
 const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, const char *name);
 
-// Prints `PROGRAM: message` to standard error and returns the exit status for the error's kind.
+// Prints `PROGRAM: message` to standard error, as one line (error_make_line).
+void cmdline_complain(const char *program, const char *message);
+
+// The same for an error; returns the exit status for its kind.
 int cmdline_fail(const char *program, const struct error *error);
 
 #endif

@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+void error_make_line(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 int error_set(struct error *error, enum error_kind kind, const char *format, ...)
 {
 	if (!error)
@@ -14,6 +22,7 @@ int error_set(struct error *error, enum error_kind kind, const char *format, ...
 	va_start(arguments, format);
 	vsnprintf(error->message, sizeof(error->message), format, arguments);
 	va_end(arguments);
+	error_make_line(error->message);
 	return -1;
 }
 

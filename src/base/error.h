@@ -15,8 +15,12 @@ struct error {
 };
 
 // Fills `error` (which may be NULL) and returns -1, so that a function can `return error_set(…)`.
+// Names may bring any bytes into the message: it is made a line.
 int error_set(struct error *error, enum error_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+// Makes `text` one line: its control characters become `?`.
+void error_make_line(char *text);
 
 // The text for `number`, an errno value. Thread-safe, the storage is static.
 const char *error_text(int number);

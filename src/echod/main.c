@@ -58,13 +58,12 @@ static void complain_json(void *context, const char *message)
 }
 
 // Returns the exit status.
-static int fail(struct program *program, enum error_kind kind, const char *message)
+static int fail(struct program *program, const struct error *error)
 {
-	if (program->logger.format == LOGGER_JSON)
-		complain_json(program, message);
-	else
-		fprintf(stderr, PROGRAM ": %s\n", message);
-	return kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+	if (program->logger.format != LOGGER_JSON)
+		return cmdline_fail(PROGRAM, error);
+	complain_json(program, error->message);
+	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 
 static int take(void *context, const char *name, const char *value, struct error *error)
@@ -185,7 +184,7 @@ static int run(struct program *program)
 	struct error error;
 	if (check_allocator(&error) != 0 || refuse_activation(&error) != 0 ||
 	    set_control(program, &error) != 0)
-		return fail(program, error.kind, error.message);
+		return fail(program, &error);
 	raise_descriptor_limit();
 	program->config->server.is_guest = false;
 	signals_heed(1);   // and the second ends a start that takes too long
@@ -193,16 +192,16 @@ static int run(struct program *program)
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
 	struct echod_error why;
 	struct echod *server = echod_start(program->config, &why);
-	if (server) {
-		signals_heed(2);
-		print_addresses(server);
-		wait_for_end(server);
-		echod_free(server);
+	if (!server) {
+		error_set(&error, why.kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM, "%s",
+			  why.message);
+		return fail(program, &error);
 	}
-	if (server)
-		return EXIT_OK;
-	return fail(program, why.kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM,
-		    why.message);
+	signals_heed(2);
+	print_addresses(server);
+	wait_for_end(server);
+	echod_free(server);
+	return EXIT_OK;
 }
 
 static int start(int argc, char **argv)

@@ -19,7 +19,7 @@ static void test_nobody_listens(void **state)
 	int status = LOAD(&process, address, "-d", "never", "-c", "20", "-t", "2");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "Connection refused");
 	char local[128];
-	snprintf(local, sizeof(local), "unix:%s", place_path("nobody"));
+	snprintf(local, sizeof(local), "unix:%s", place_path("no\nbody"));
 	status = LOAD(&process, local, "--json", "-", "-d", "never");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
 	status = LOAD(&process, address, "--search", "p99<1ms", "-d", "1s");

@@ -52,6 +52,7 @@ static void test_no_such_place(void **state)
 	refuses(SPEC("--listen", "no-such-host.invalid:7000"), TEXTS("no-such-host.invalid"));
 	refuses(SPEC("--listen", "192.0.2.1:7000"), TEXTS("192.0.2.1:7000"));
 	refuses(SPEC("--listen", "unix:/no/such/place/echo"), TEXTS("/no/such/place/echo"));
+	refuses(SPEC("--listen", "unix:/no/such/pla\nce"), TEXTS("/no/such/pla?ce")); // one line
 	refuses(SPEC("--control", "/no/such/place/ctl"), TEXTS("/no/such/place/ctl"));
 	assert_false(place_exists(place_path("ctl")));
 }

@@ -175,7 +175,7 @@ static int play(struct scene *scene, uint64_t timeout)
 	assert_int_equal(pthread_create(&threads[1], NULL, run_peer, scene), 0);
 	assert_int_equal(pthread_create(&threads[2], NULL, read_output, scene), 0);
 
-	struct peer peer = {.fd = connection[0], .name = "peer"};
+	struct peer peer = {.fd = connection[0], .name = "pe\ner"};
 	const struct options options = {.timeout = timeout, .half_close = scene->half_close};
 	int status = relay_run(&peer, &options, input[0], output[1]);
 	peer_close(&peer);
@@ -249,9 +249,10 @@ static void fin_follows_the_echo_or_comes_before_it(void **state)
 		const char *errors = played_with_errors(&scene, cases[i].timeout, &status);
 		assert_int_equal(status, cases[i].status);
 		assert_int_equal(scene.received, status == 0 ? cases[i].length : 0);
-		if (cases[i].advice)
+		if (cases[i].advice) {
 			assert_non_null(strstr(errors, cases[i].advice));
-		else
+			assert_string_equal(strchr(errors, '\n'), "\n"); // one line
+		} else
 			assert_string_equal(errors, "");
 	}
 }

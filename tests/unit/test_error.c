@@ -26,6 +26,13 @@ static void a_long_message_is_cut_off(void **state)
 	assert_int_equal(strlen(error.message), sizeof(error.message) - 1);
 }
 
+static void a_message_is_one_line(void **state)
+{
+	struct error error;
+	error_set(&error, ERROR_USAGE, "'%s'", "a\nb\t\x1b[2J\x7f \xc3\xa9");
+	assert_string_equal(error.message, "'a?b??[2J? \xc3\xa9'");
+}
+
 static void every_errno_has_a_text(void **state)
 {
 	assert_string_equal(error_text(EADDRINUSE), "Address already in use");
@@ -39,6 +46,7 @@ int main(void)
 		cmocka_unit_test(fills_kind_and_message),
 		cmocka_unit_test(nobody_need_want_it),
 		cmocka_unit_test(a_long_message_is_cut_off),
+		cmocka_unit_test(a_message_is_one_line),
 		cmocka_unit_test(every_errno_has_a_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

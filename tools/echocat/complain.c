@@ -9,12 +9,12 @@
 
 int complain(int status, const char *format, ...)
 {
+	char message[600];
 	va_list arguments;
 	va_start(arguments, format);
-	fputs("echocat: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
+	cmdline_complain("echocat", message);
 	return status;
 }
 

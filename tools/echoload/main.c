@@ -111,12 +111,13 @@ static int fail_connect(const struct load_config *config, const struct load_erro
 		const char *help = load_error_help((enum load_error)i);
 		size_t target = kind->first_connection % config->target_count;
 		char name[ADDRESS_TEXT_SIZE];
-		fprintf(stderr, PROGRAM ": cannot connect to %s: %s%s%s%s%s\n",
-			endpoint_format(&config->targets[target], name),
-			load_error_name((enum load_error)i), kind->first_errno ? ": " : "",
-			kind->first_errno ? connect_reason(kind->first_errno) : "",
-			help ? "; " : "", help ? help : "");
-		break;
+		struct error error;
+		error_set(&error, ERROR_SYSTEM, "cannot connect to %s: %s%s%s%s%s",
+			  endpoint_format(&config->targets[target], name),
+			  load_error_name((enum load_error)i), kind->first_errno ? ": " : "",
+			  kind->first_errno ? connect_reason(kind->first_errno) : "",
+			  help ? "; " : "", help ? help : "");
+		return cmdline_fail(PROGRAM, &error);
 	}
 	return EXIT_UNREACHABLE;
 }
