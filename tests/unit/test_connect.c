@@ -210,9 +210,8 @@ static void a_source_is_where_it_comes_from(void **state)
 
 static struct endpoint local_listener(int *listener)
 {
-	struct endpoint endpoint = {.length = sizeof(endpoint.as.local)};
-	endpoint.as.local.sun_family = AF_UNIX;
-	strcpy(endpoint.as.local.sun_path, place_path("s"));
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_from_path(place_path("s"), &endpoint, NULL), 0);
 	*listener = keep(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	assert_int_equal(bind(*listener, &endpoint.as.any, endpoint.length), 0);
 	assert_int_equal(listen(*listener, 0), 0);

@@ -10,27 +10,18 @@
 
 #include "base/clock.h"
 #include "ctl.h"
-#include "echod/echod.h"
+#include "embedded.h"
 #include "peer.h"
 #include "place.h"
 #include "process.h"
 
 #define PATIENCE_MS ((int)(PATIENCE / NS_PER_MS))
 
-static struct echod_config *config;
-static struct echod_error error;
 static size_t descriptors_before;
-
-static void set(const char *name, const char *value)
-{
-	if (echod_config_set(config, name, value, &error) != 0)
-		fail_msg("%s", error.message);
-}
 
 static int prepare(void **state)
 {
 	config = echod_config_new();
-	error = (struct echod_error){.kind = ECHOD_ERROR_NONE};
 	set("workers", "2");
 	set("max-connections", "50");
 	place_path(".");
@@ -49,15 +40,6 @@ static int nothing_left(void **state)
 }
 
 #define ECHOD(test) cmocka_unit_test_setup_teardown(test, prepare, nothing_left)
-
-static struct echod *start(void)
-{
-	struct echod *server = echod_start(config, &error);
-	if (!server)
-		fail_msg("%s", error.message);
-	assert_int_equal(error.kind, ECHOD_ERROR_NONE); // left alone
-	return server;
-}
 
 static uint64_t counter(struct echod *server, const char *name)
 {
@@ -251,6 +233,7 @@ static void expect_no_start(const char *message)
 {
 	size_t before = open_descriptors();
 	assert_null(echod_start(config, NULL)); // nobody listens
+	struct echod_error error;
 	assert_null(echod_start(config, &error));
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	if (!strstr(error.message, message))

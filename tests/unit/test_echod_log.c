@@ -6,19 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "echod/echod.h"
+#include "embedded.h"
 #include "peer.h"
 #include "place.h"
 #include "process.h"
-
-static struct echod_config *config;
-
-static void set(const char *name, const char *value)
-{
-	struct echod_error error;
-	if (echod_config_set(config, name, value, &error) != 0)
-		fail_msg("%s", error.message);
-}
 
 static int prepare(void **state)
 {
@@ -40,10 +31,7 @@ static int tidy(void **state)
 // dropped.
 static uint64_t live(void)
 {
-	struct echod_error error;
-	struct echod *server = echod_start(config, &error);
-	if (!server)
-		fail_msg("%s", error.message);
+	struct echod *server = start();
 	int client = peer_connect(echod_address(server, 0));
 	peer_ping(client);
 	peer_close(client);

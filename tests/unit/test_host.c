@@ -13,28 +13,11 @@
 #include <unistd.h>
 
 #include "ctl.h"
-#include "echod/echod.h"
+#include "embedded.h"
 #include "peer.h"
 #include "place.h"
 
-static struct echod_config *config;
 static pid_t child;
-
-static void set(const char *name, const char *value)
-{
-	struct echod_error error;
-	if (echod_config_set(config, name, value, &error) != 0)
-		fail_msg("%s", error.message);
-}
-
-static struct echod *start(void)
-{
-	struct echod_error error;
-	struct echod *server = echod_start(config, &error);
-	if (!server)
-		fail_msg("%s", error.message);
-	return server;
-}
 
 static int prepare(void **state)
 {

@@ -1,0 +1,23 @@
+// A server in the process of the test. One thread.
+#include "embedded.h"
+
+#include "unit.h"
+
+struct echod_config *config;
+
+void set(const char *name, const char *value)
+{
+	struct echod_error error;
+	if (echod_config_set(config, name, value, &error) != 0)
+		fail_msg("%s", error.message);
+}
+
+struct echod *start(void)
+{
+	struct echod_error error = {.kind = ECHOD_ERROR_NONE};
+	struct echod *server = echod_start(config, &error);
+	if (!server)
+		fail_msg("%s", error.message);
+	assert_int_equal(error.kind, ECHOD_ERROR_NONE); // left alone
+	return server;
+}

@@ -1,0 +1,16 @@
+// A server in the process of the test, as a program that embeds the library has it. What goes wrong
+// fails the running test. One thread.
+#ifndef ECHOD_UNIT_EMBEDDED_H
+#define ECHOD_UNIT_EMBEDDED_H
+
+#include "echod/echod.h"
+
+// Of the running test, which makes and frees it.
+extern struct echod_config *config;
+
+void set(const char *name, const char *value);
+
+// Starts a server of that configuration, which the caller frees.
+struct echod *start(void);
+
+#endif
