@@ -179,6 +179,15 @@ static void wait_for_end(struct echod *server)
 	}
 }
 
+static int fail_start(struct program *program, const struct echod_error *why)
+{
+	struct error error;
+	error_set(&error, why->kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM, "%s",
+		  why->message);
+	int status = fail(program, &error);
+	return signals_caught() > 0 ? EXIT_OK : status; // it has ended as it was told to
+}
+
 static int run(struct program *program)
 {
 	struct error error;
@@ -187,16 +196,14 @@ static int run(struct program *program)
 		return fail(program, &error);
 	raise_descriptor_limit();
 	program->config->server.is_guest = false;
+	program->config->server.interrupt_fd = signals_fd();
 	signals_heed(1);   // and the second ends a start that takes too long
 	output_hold(true); // whether anybody reads it is not our concern
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
 	struct echod_error why;
 	struct echod *server = echod_start(program->config, &why);
-	if (!server) {
-		error_set(&error, why.kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM, "%s",
-			  why.message);
-		return fail(program, &error);
-	}
+	if (!server)
+		return fail_start(program, &why);
 	signals_heed(2);
 	print_addresses(server);
 	wait_for_end(server);

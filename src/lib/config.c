@@ -193,6 +193,7 @@ struct echod_config *echod_config_new(void)
 	config->server = (struct server_config){
 		.listen = {{.port = DEFAULT_PORT, .host = "127.0.0.1"}},
 		.listen_count = 1,
+		.interrupt_fd = -1,
 		.workers = default_workers(),
 		.is_guest = true,
 		.source_prefix6 = 64,

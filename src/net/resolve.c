@@ -89,7 +89,9 @@ int resolve_within(const struct address *address, struct endpoint *endpoints, si
 		   uint64_t timeout, int interrupt_fd, struct error *error)
 {
 	struct endpoint ip;
-	if (address->is_unix || endpoint_from_ip(address->host, &ip, NULL) == 0)
+	bool for_ever = timeout == CLOCK_NEVER && interrupt_fd < 0;
+	if (for_ever || address->is_unix || !*address->host ||
+	    endpoint_from_ip(address->host, &ip, NULL) == 0)
 		return address_resolve(address, endpoints, capacity, error);
 	struct question *question = pose(address, capacity, error);
 	if (!question)

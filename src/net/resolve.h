@@ -10,8 +10,8 @@
 
 // address_resolve, which may wait for a name server, with a limit: gives up after `timeout` ns
 // (CLOCK_NEVER: never), or when `interrupt_fd` (-1: none) becomes readable. The resolver itself has
-// no limit, so a thread asks it, and is left to itself when it takes too long. Returns how many, or
-// -1.
+// no limit, so where there is one, a thread asks it, and is left to itself when it takes too long.
+// Returns how many, or -1.
 int resolve_within(const struct address *address, struct endpoint *endpoints, size_t capacity,
 		   uint64_t timeout, int interrupt_fd, struct error *error);
 

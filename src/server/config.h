@@ -23,6 +23,7 @@ enum overload {
 struct server_config {
 	struct address listen[CONFIG_MAX_LISTEN];
 	size_t listen_count;
+	int interrupt_fd; // readable: look up no more names, do not start; or -1
 	unsigned workers;
 	uint64_t max_connections; // 0: as many as the descriptor limit allows,
 	bool is_guest;		  // or half as many: the rest is for the program that we are in

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "net/resolve.h"
+
 #define ADDRESSES_PER_NAME 16
 #define PORT_ATTEMPTS 64 // to find a port that is free at all addresses of a name
 
@@ -130,7 +133,8 @@ static void warn_absent(const struct server *server, const struct name *name)
 static int bind_name(struct server *server, const struct address *address, struct error *error)
 {
 	struct name name = {.address = address};
-	name.count = address_resolve(address, name.endpoints, ADDRESSES_PER_NAME, error);
+	name.count = resolve_within(address, name.endpoints, ADDRESSES_PER_NAME, CLOCK_NEVER,
+				    server->config.interrupt_fd, error);
 	if (name.count < 0)
 		return -1;
 	int attempts = address->port == 0 && name.count > 1 ? PORT_ATTEMPTS : 1;

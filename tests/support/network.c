@@ -31,18 +31,33 @@ void network_add_address(const char *address)
 	close(fd);
 }
 
-void network_hosts(const char *hosts)
+// A mount of its own puts `text` in the place of the file at `target`.
+static void cover(const char *target, const char *text)
 {
-	char path[] = "/tmp/hosts-XXXXXX";
+	char path[] = "/tmp/cover-XXXXXX";
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, hosts, strlen(hosts)), strlen(hosts));
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	assert_int_equal(fchmod(fd, 0644), 0);
 	close(fd);
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	assert_int_equal(mount(path, "/etc/hosts", NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(path, target, NULL, MS_BIND, NULL), 0);
 	unlink(path);
+}
+
+void network_hosts(const char *hosts)
+{
+	cover("/etc/hosts", hosts);
+}
+
+void network_mute_resolver(void)
+{
+	struct sockaddr_in end = {.sin_family = AF_INET, .sin_port = htons(53)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0); // it lives as long as the process that is started
+	assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &end.sin_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&end, sizeof(end)), 0);
+	cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:30\n");
 }
 
 void network_enter(void)

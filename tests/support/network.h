@@ -11,6 +11,9 @@ void network_add_address(const char *address);
 // After network_enter: this text is /etc/hosts, for the same.
 void network_hosts(const char *hosts);
 
+// After network_enter, in the process that runs a program: its name server never answers.
+void network_mute_resolver(void);
+
 // Brings up the device of that name; `fd` is any socket of the network.
 void network_bring_up(int fd, const char *device);
 

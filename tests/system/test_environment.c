@@ -2,6 +2,7 @@
 // the default control socket, sockets of a service manager, no /dev/null.
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -337,12 +338,54 @@ static void test_no_null_device(void **state)
 	end(process);
 }
 
+static void enter_silence(void)
+{
+	network_enter();
+	network_mute_resolver();
+}
+
+// Whether a thread of its waits for the name server.
+static bool asks(const struct process *process)
+{
+	char pattern[64];
+	char name[32] = "";
+	glob_t found;
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/comm", (int)process_pid(process));
+	int failed = glob(pattern, 0, NULL, &found);
+	for (size_t i = 0; !failed && strcmp(name, "resolve\n") != 0 && i < found.gl_pathc; i++) {
+		FILE *file = fopen(found.gl_pathv[i], "re");
+		if (file && !fgets(name, sizeof(name), file))
+			name[0] = '\0';
+		if (file)
+			fclose(file);
+	}
+	globfree(&found);
+	return strcmp(name, "resolve\n") == 0;
+}
+
+static void test_an_end_while_a_name_is_looked_up(void **state)
+{
+	(void)state;
+	char local[160];
+	snprintf(local, sizeof(local), "unix:%s", place_path("first"));
+	struct process *process = process_start(&(struct process_spec){
+		.arguments = OPTIONS(ECHOD_PROGRAM, "-l", local, "-l", "slow.example:7101", "-c",
+				     place_path("ctl")),
+		.prepare = enter_silence});
+	wait_until(asks(process));
+	process_signal(process, SIGTERM);
+	assert_int_equal(process_wait(process), EXIT_OK);
+	process_expect_error_text(process, "'slow.example': interrupted");
+	assert_false(place_exists(place_path("first")) || place_exists(place_path("ctl")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_a_name_without_ipv6),
 		daemon_test(test_one_port_for_a_name),
 		daemon_test(test_addresses_that_overlap),
+		daemon_test(test_an_end_while_a_name_is_looked_up),
 		daemon_test(test_no_place_for_the_default_control_socket),
 		daemon_test(test_a_control_socket_from_the_environment),
 		daemon_test(test_sockets_of_a_service_manager),

@@ -20,6 +20,7 @@ void inside_configure(struct inside *inside)
 	memset(inside, 0, sizeof(*inside));
 	inside->config = (struct server_config){
 		.listen = {{.host = "127.0.0.1"}},
+		.interrupt_fd = -1,
 		.workers = 2,
 		.max_connections = 64,
 		.source_prefix6 = 64,
