@@ -1,9 +1,10 @@
 // What signals do in our programs: one table for all of them (signals.c; the manual pages say it
-// for users). Main thread; all other threads block every signal.
+// for users). Main thread; all other threads block them (base/thread.h).
 //
 // An ending signal (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU) ends the program as if there were no
 // handler, also as process 1 of a container, where the kernel has no default actions. A program
-// that has something to finish asks for the first ones to be counted instead.
+// that has something to finish asks for the first ones to be counted instead. The same one within
+// 50 ms is not a second one: timeout(1) sends it to its child and to its group.
 #ifndef ECHOD_BASE_SIGNALS_H
 #define ECHOD_BASE_SIGNALS_H
 
