@@ -1,6 +1,6 @@
-// Streams that hold nobody up. What a descriptor (a full pipe, a terminal stopped with Ctrl-S, a
-// full socket) does not take at once is kept in memory. Waiting for the reader ends with an ending
-// signal (base/signals.h). Main thread, except output_try.
+// Streams that hold nobody up. Bytes that a descriptor (a full pipe, a terminal stopped with
+// Ctrl-S, a full socket) does not take at once are kept in memory. Waiting for the reader ends with
+// an ending signal (base/signals.h). Main thread, except output_try.
 #ifndef ECHOD_BASE_OUTPUT_H
 #define ECHOD_BASE_OUTPUT_H
 

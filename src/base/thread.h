@@ -6,9 +6,8 @@
 
 #include "base/error.h"
 
-// Starts a thread that blocks all signals except those of its own faults (SIGSEGV, …) and is named
-// `name` (at most 15 bytes, pthread_setname_np(3)), so that top -H shows what the server is made
-// of.
+// Starts a thread that blocks all signals except those of its own faults (SIGSEGV, …). It is named
+// `name`, of 15 bytes at most (pthread_setname_np(3)), so that top -H shows the server's parts.
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
 		 struct error *error);
 

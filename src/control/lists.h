@@ -14,7 +14,7 @@ enum list_subject { LIST_CONNECTIONS, LIST_WORKERS };
 struct list {
 	const struct list_kind *kind; // NULL: there is none, or all of it has been written
 	bool json;
-	bool failed; // memory was short: what was written is of no use
+	bool failed; // memory was short: the text is of no use
 	size_t next; // the slot or worker to look at
 	size_t rows; // so far
 };

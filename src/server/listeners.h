@@ -11,7 +11,7 @@
 // failure listeners_close closes what was bound.
 int listeners_bind(struct server *server, struct error *error);
 
-// Lets clients get in. Unix-domain sockets first: what can fail here is mostly theirs.
+// Lets clients get in. Unix-domain sockets first: most failures are theirs.
 int listeners_open(struct server *server, struct error *error);
 
 // Closes those that are still open.

@@ -13,8 +13,8 @@ void render_text(FILE *out, const struct snapshot *snapshot, const struct rates 
 // One object; NULL when memory is short. The caller owns the reference.
 json_t *render_json(const struct snapshot *snapshot, const struct rates *rates);
 
-// The Prometheus text format 0.0.4; docs/counters.md has the rule for the names. What is unknown is
-// left out.
+// The Prometheus text format 0.0.4; docs/counters.md has the rule for the names. A value that is
+// unknown is left out.
 void render_prometheus(FILE *out, const struct snapshot *snapshot);
 
 #endif

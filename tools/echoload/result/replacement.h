@@ -21,8 +21,8 @@ int replacement_check(const char *path);
 // Begins to write to `file`. `path` must live until the close. Returns 0, or -1 with errno.
 int replacement_open(struct replacement *replacement, const char *path);
 
-// Puts the file in its place if it is `complete`. What is no regular file, such as a device or a
-// symbolic link, is written through. Returns 0, or -1 with errno.
+// Puts the file in its place if it is `complete`. A path that is no regular file, such as a device
+// or a symbolic link, is written through. Returns 0, or -1 with errno.
 int replacement_close(struct replacement *replacement, bool complete);
 
 #endif
