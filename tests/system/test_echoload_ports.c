@@ -24,16 +24,23 @@ static int enter_own_network(void **state)
 	return 0;
 }
 
+// A run that wants more ports than there are.
+static json_t *run_out(struct process **process, const char *address, const char *option,
+		       const char *value)
+{
+	int status = LOAD(process, address, option, value, "-d", "500ms", "--json", "-",
+			  "--allow-client-bound");
+	load_expect_status(*process, status, EXIT_OK);
+	return load_result(*process);
+}
+
 static void test_ports_run_out(void **state)
 {
 	(void)state;
 	static const char address[] = "127.0.0.1:7771";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *process;
-	int status = LOAD(&process, address, "-c", "25", "-d", "500ms", "--json", "-",
-			  "--allow-client-bound");
-	load_expect_status(process, status, EXIT_OK);
-	json_t *result = load_result(process);
+	json_t *result = run_out(&process, address, "-c", "25");
 	uint64_t count = load_errors(result, "out_of_ports");
 	assert_int_equal(load_errors(result, NULL), count);
 	assert_true(count >= 25 - PORTS);
@@ -68,10 +75,7 @@ static void test_visits_use_up_ports(void **state)
 	static const char address[] = "127.0.0.1:7774";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *process;
-	int status = LOAD(&process, address, "-m", "churn", "-d", "500ms", "--json", "-",
-			  "--allow-client-bound");
-	load_expect_status(process, status, EXIT_OK);
-	json_t *result = load_result(process);
+	json_t *result = run_out(&process, address, "-m", "churn");
 	assert_true(load_errors(result, "out_of_ports") > 0);
 	assert_int_equal(load_count(result, "messages"), PORTS);
 	assert_non_null(strstr(process_errors(process, NULL), "(FIN at the end)"));
