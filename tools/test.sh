@@ -46,7 +46,7 @@ run() {
 # list_slowest PRESET: seconds and names, from what ctest keeps of each test's last run.
 list_slowest() {
 	awk '$2 > 0 && NF == 3 { printf "  %6.1f s  %s\n", $3, $1 }' "build/$1/Testing/Temporary/CTestCostData.txt" |
-		sort -rn | head -n "$slowest"
+		sort -rn | sed -n "1,${slowest}p"
 }
 
 tools/install-deps.sh test
