@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "net/resolve.h"
 
-#define ADDRESSES_PER_NAME 16
+#define ADDRESSES_PER_NAME (SERVER_MAX_LISTENERS + 1) // with one too many, none is left out
 #define PORT_ATTEMPTS 64 // to find a port that is free at all addresses of a name
 
 // A name and what is behind it.

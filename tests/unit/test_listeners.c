@@ -1,5 +1,5 @@
-// What a server listens on: server/listeners. The name `twin` has an IPv6 and an IPv4 address, and
-// bind(2) fails as a test wants it to; nothing else is made up.
+// What a server listens on: server/listeners. The name `twin` has an IPv6 and an IPv4 address,
+// `crowd` many, and bind(2) fails as a test wants it to; nothing else is made up.
 #include "expect.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 static struct inside inside;
 static int failures[2][100]; // of bind to ::1 and to 127.0.0.1: errno for each call, 0: goes on
 static size_t calls[2];
+static unsigned crowd; // addresses of the name `crowd`
 static char last_line[400];
 
 int __real_bind(int fd, const struct sockaddr *address, socklen_t length);
@@ -38,6 +39,14 @@ int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
 int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
 		       struct addrinfo **found)
 {
+	if (strcmp(host, "crowd") == 0) {
+		for (unsigned i = 1; i <= crowd; i++, found = &(*found)->ai_next) {
+			char text[16];
+			snprintf(text, sizeof(text), "127.0.1.%u", i);
+			assert_int_equal(__real_getaddrinfo(text, port, hints, found), 0);
+		}
+		return 0;
+	}
 	if (strcmp(host, "twin") != 0)
 		return __real_getaddrinfo(host, port, hints, found);
 	int status = __real_getaddrinfo("::1", port, hints, found);
@@ -197,6 +206,20 @@ static void one_address_within_another_is_refused(void **state)
 	}
 }
 
+static void no_address_of_a_name_is_left_out_in_silence(void **state)
+{
+	struct error error;
+	crowd = SERVER_MAX_LISTENERS;
+	assert_int_equal(BIND("crowd:20009"), 0);
+	assert_int_equal(inside.server.listener_count, crowd);
+	listeners_close(&inside.server);
+	prepare(NULL);
+	crowd++;
+	assert_int_equal(BIND("crowd:20009"), -1);
+	assert_non_null(strstr(error.message, "more than 128 addresses"));
+	assert_int_equal(inside.server.listener_count, 0);
+}
+
 static void addresses_apart_get_along(void **state)
 {
 	struct error error;
@@ -220,6 +243,7 @@ int main(void)
 		PREPARED(addresses_that_do_not_exist_are_left_out),
 		PREPARED(nothing_left_is_an_error),
 		PREPARED(one_address_within_another_is_refused),
+		PREPARED(no_address_of_a_name_is_left_out_in_silence),
 		PREPARED(addresses_apart_get_along),
 	};
 	return cmocka_run_group_tests(tests, enter, NULL);
