@@ -312,6 +312,8 @@ static void other_schemas_and_other_files_are_refused(void **state)
 	assert_non_null(strstr(error.message, "is no JSON: line 2"));
 	assert_int_equal(result_read(&back, place_file("a.json", "\xEF\xBB{}", 4), &error), -1);
 	assert_non_null(strstr(error.message, "is no JSON: line 1"));
+	assert_int_equal(result_read(&back, "/", &error), -1);
+	assert_string_equal(error.message, "cannot read '/': Is a directory");
 	assert_int_equal(result_read(&back, place_path("none.json"), &error), -1);
 	assert_non_null(strstr(error.message, "No such file"));
 	assert_int_equal(result_write(&made, "/nonexistent/x.json", &error), -1);

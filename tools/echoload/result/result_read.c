@@ -266,7 +266,9 @@ static json_t *load(const char *path, struct error *error)
 	json_error_t why;
 	skip_mark(file);
 	json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &why);
-	if (!root)
+	if (!root && ferror(file)) // as of a directory
+		error_set(error, ERROR_USAGE, "cannot read '%.200s': %s", path, error_text(errno));
+	else if (!root)
 		error_set(error, ERROR_USAGE, "'%.160s' is no JSON: line %d: %.120s", path,
 			  why.line, why.text);
 	fclose(file);
