@@ -90,7 +90,8 @@ static int stream_for(int wanted, struct capture *capture, const char *name)
 		return wanted;
 	capture->fd = memfd_create(name, MFD_CLOEXEC);
 	assert_true(capture->fd >= 0);
-	// Of a memfd the kernel does not lock the position: two threads would write over each other.
+	// Of a memfd the kernel does not lock the position: two threads would write over each
+	// other.
 	assert_int_equal(fcntl(capture->fd, F_SETFL, O_APPEND), 0);
 	return capture->fd;
 }
