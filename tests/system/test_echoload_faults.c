@@ -258,7 +258,8 @@ static void find_nothing_in_pieces(void **state)
 		name, corrupt_in_each_manner, NULL, teardown, name \
 	}
 
-int main(void)
+// With a name: that test alone.
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		KIND("flipped"),
@@ -271,5 +272,8 @@ int main(void)
 		cmocka_unit_test_teardown(append_after_the_end, teardown),
 		cmocka_unit_test_teardown(find_nothing_in_pieces, teardown),
 	};
+	for (size_t i = 0; argc > 1 && strcmp(tests[i].name, argv[1]) != 0; i++)
+		assert_true(i + 1 < sizeof(tests) / sizeof(tests[0]));
+	cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
