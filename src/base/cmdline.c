@@ -95,10 +95,15 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct cmdline 
 		cmdline_complain(cmdline->program, message);
 }
 
+static int status_of(const struct error *error)
+{
+	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+}
+
 int cmdline_fail(const char *program, const struct error *error)
 {
 	cmdline_complain(program, error->message);
-	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+	return status_of(error);
 }
 
 static int fail_usage(const struct cmdline *cmdline, const char *what, const char *given)
@@ -153,7 +158,7 @@ static int take_value(const struct cmdline *cmdline, const struct cmdline_option
 		complain(cmdline, "--%s: %s", option->name, error.message);
 	else
 		complain(cmdline, "%s", error.message);
-	return error.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+	return status_of(&error);
 }
 
 // What getopt_long could not make sense of.
@@ -186,7 +191,7 @@ static int take_option(const struct cmdline *cmdline, int code, char **argv)
 		return EXIT_OK;
 	}
 	if (strcmp(option->name, "version") == 0) {
-		printf("%s %s\n", cmdline->program, cmdline->version);
+		printf("%s %s\n", cmdline->program, ECHOD_VERSION);
 		return EXIT_OK;
 	}
 	return take_value(cmdline, option, optarg);
@@ -212,6 +217,18 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 			return status;
 	}
 	return -1;
+}
+
+int cmdline_run(const struct cmdline *cmdline, int argc, char **argv)
+{
+	struct error error;
+	int status = cmdline_read(cmdline, argc, argv);
+	if (status == -1)
+		status = cmdline->run(cmdline->context, &error);
+	if (status != -1)
+		return status;
+	complain(cmdline, "%s", error.message);
+	return status_of(&error);
 }
 
 const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, const char *name)

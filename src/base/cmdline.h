@@ -28,13 +28,15 @@ struct cmdline {
 	const char *synopsis; // what follows the program's name in the usage line
 	const char *summary;  // one paragraph, lines of at most 80 columns
 	const char *epilogue; // after the options, NULL: none
-	const char *version;  // what --version prints after the program's name
 	const struct cmdline_option *options;
 	size_t option_count;
 
 	// Takes one option, or, with `name` NULL, one operand. Returns 0, or -1 with `error` saying
 	// what is wrong with the value. `value` lives as long as argv.
 	int (*take)(void *context, const char *name, const char *value, struct error *error);
+	// Does what the program is for, once all has been taken: for cmdline_run. Returns the
+	// status to exit with; or -1 with `error`, which is printed.
+	int (*run)(void *context, struct error *error);
 	// Prints a line that says what is wrong. NULL: it is `PROGRAM: message` on standard error.
 	void (*complain)(void *context, const char *message);
 	void *context;
@@ -43,6 +45,10 @@ struct cmdline {
 // Reads the command line. Returns -1 when the program should go on, else the status to exit with:
 // --help and --version have been printed, or one line has been, saying what is wrong.
 int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
+
+// The whole of a program or of a subcommand: reads the command line, runs it, says what went wrong.
+// Returns the status to exit with.
+int cmdline_run(const struct cmdline *cmdline, int argc, char **argv);
 
 // The value that the long option `name` was last given, or NULL. Looks only: nothing is taken, and
 // what is wrong is passed over.

@@ -57,15 +57,6 @@ static void complain_json(void *context, const char *message)
 								 .message = message});
 }
 
-// Returns the exit status.
-static int fail(struct program *program, const struct error *error)
-{
-	if (program->logger.format != LOGGER_JSON)
-		return cmdline_fail(PROGRAM, error);
-	complain_json(program, error->message);
-	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
-}
-
 static int take(void *context, const char *name, const char *value, struct error *error)
 {
 	struct program *program = context;
@@ -179,21 +170,12 @@ static void wait_for_end(struct echod *server)
 	}
 }
 
-static int fail_start(struct program *program, const struct echod_error *why)
+static int run(void *context, struct error *error)
 {
-	struct error error;
-	error_set(&error, why->kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM, "%s",
-		  why->message);
-	int status = fail(program, &error);
-	return signals_caught() > 0 ? EXIT_OK : status; // it has ended as it was told to
-}
-
-static int run(struct program *program)
-{
-	struct error error;
-	if (check_allocator(&error) != 0 || refuse_activation(&error) != 0 ||
-	    set_control(program, &error) != 0)
-		return fail(program, &error);
+	struct program *program = context;
+	if (check_allocator(error) != 0 || refuse_activation(error) != 0 ||
+	    set_control(program, error) != 0)
+		return -1;
 	raise_descriptor_limit();
 	program->config->server.is_guest = false;
 	program->config->server.interrupt_fd = signals_fd();
@@ -203,7 +185,8 @@ static int run(struct program *program)
 	struct echod_error why;
 	struct echod *server = echod_start(program->config, &why);
 	if (!server)
-		return fail_start(program, &why);
+		return error_set(error, why.kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM,
+				 "%s", why.message);
 	signals_heed(2);
 	print_addresses(server);
 	wait_for_end(server);
@@ -236,19 +219,19 @@ static int start(int argc, char **argv)
 			"     server has the control socket, a limit is too low; nothing is left "
 			"behind\n"
 			"     then. Or --help could not be printed",
-		.version = ECHOD_VERSION,
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 		.take = take,
+		.run = run,
 		.context = &program,
 	};
 	const char *format = cmdline_value(&cmdline, argc, argv, "log-format");
 	bool json = format && strcmp(format, "json") == 0;
 	logger_open(&program.logger, json ? LOGGER_JSON : LOGGER_TEXT);
 	cmdline.complain = json ? complain_json : NULL;
-	int status = cmdline_read(&cmdline, argc, argv);
-	if (status == -1)
-		status = run(&program);
+	int status = cmdline_run(&cmdline, argc, argv);
+	if (status == EXIT_UNREACHABLE && signals_caught() > 0)
+		status = EXIT_OK; // it has ended as it was told to, if before it listened
 	logger_close(&program.logger);
 	echod_config_free(program.config);
 	return status;

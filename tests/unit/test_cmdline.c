@@ -90,7 +90,6 @@ static const struct cmdline description = {
 	.synopsis = "[OPTION]... [OPERAND]...",
 	.summary = "Does something.",
 	.epilogue = "It ends here.",
-	.version = "1.2.3",
 	.options = options,
 	.option_count = COUNT_OF(options),
 	.take = take,
@@ -219,7 +218,7 @@ static void version_is_one_line(void **state)
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
 		struct run run = RUN("-q", spellings[i], "--nonsense");
 		assert_int_equal(run.status, EXIT_OK);
-		assert_string_equal(run.out, "prog 1.2.3\n");
+		assert_string_equal(run.out, "prog " ECHOD_VERSION "\n");
 		assert_string_equal(run.err, "");
 	}
 }
@@ -277,6 +276,41 @@ static void failures_end_with_their_kinds_status(void **state)
 				     "prog: cannot listen on :7: Bad luck\n");
 }
 
+static int end_with(void *context, struct error *error)
+{
+	struct run *run = context;
+	if (strcmp(run->taken, " four") == 0)
+		return EXIT_INCONCLUSIVE;
+	return error_set(error, ERROR_SYSTEM, "no luck with%s", run->taken);
+}
+
+static int run_it(struct run *run)
+{
+	struct cmdline cmdline = description;
+	cmdline.context = run;
+	cmdline.run = end_with;
+	return cmdline_run(&cmdline, 2, (char *[]){"prog", arguments[0], NULL});
+}
+
+static void a_run_ends_with_its_status_or_its_error(void **state)
+{
+	static const struct {
+		char *operand, *line;
+		int status;
+	} cases[] = {
+		{"four", "", EXIT_INCONCLUSIVE},
+		{"five", "prog: no luck with five\n", EXIT_UNREACHABLE},
+		{"surplus", "prog: 'surplus' is one too many\n", EXIT_USAGE},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct run run = {0};
+		arguments = &cases[i].operand;
+		catch_output(&run, run_it);
+		assert_string_equal(run.err, cases[i].line);
+		assert_int_equal(run.status, cases[i].status);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +324,7 @@ int main(void)
 		cmocka_unit_test(version_is_one_line),
 		cmocka_unit_test(help_fits_80_columns),
 		cmocka_unit_test(failures_end_with_their_kinds_status),
+		cmocka_unit_test(a_run_ends_with_its_status_or_its_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,7 +162,6 @@ int options_read(struct options *options, int argc, char **argv)
 		.synopsis = "[OPTION]... [HOST [PORT]]",
 		.summary = summary,
 		.epilogue = epilogue,
-		.version = ECHOD_VERSION,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,

@@ -202,8 +202,11 @@ static void wait_until(uint64_t deadline)
 }
 
 // Asks once, or, when there is an interval, until a signal ends it.
-static int run(const struct settings *settings)
+static int run(void *context, struct error *error)
 {
+	struct settings *settings = context;
+	if (complete(settings, error) != 0)
+		return -1;
 	bool redraw = settings->interval && screen_available();
 	if (settings->interval) // Ctrl-C is how watching ends well
 		signals_end_well(redraw ? end_redraw : end_watch);
@@ -256,19 +259,13 @@ static int start(int argc, char **argv)
 		.summary = "Ask a running echod how it is, or tell it what to do, over its control "
 			   "socket.",
 		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
-		.version = ECHOD_VERSION,
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 		.take = take,
+		.run = run,
 		.context = &settings,
 	};
-	int status = cmdline_read(&cmdline, argc, argv);
-	if (status != -1)
-		return status;
-	struct error error;
-	if (complete(&settings, &error) != 0)
-		return cmdline_fail(PROGRAM, &error);
-	return run(&settings);
+	return cmdline_run(&cmdline, argc, argv);
 }
 
 int main(int argc, char **argv)

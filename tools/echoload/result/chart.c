@@ -33,9 +33,8 @@ static void make_labels(struct request *request)
 	for (size_t i = 0; i < request->count; i++) {
 		struct chart_run *run = &request->runs[i];
 		const char *verdict = run->result.verdict;
-		char label[sizeof(run->label)]; // gcc takes the verdict for a part of run->label
-		snprintf(label, sizeof(label), "%s%s%s", names[i], *verdict ? ", " : "", verdict);
-		memcpy(run->label, label, sizeof(label));
+		snprintf(run->label, sizeof(run->label), "%.71s%s%.23s", names[i],
+			 *verdict ? ", " : "", verdict);
 	}
 }
 
@@ -153,22 +152,18 @@ static int take(void *context, const char *name, const char *value, struct error
 	return 0;
 }
 
-static int finish(struct request *request)
+static int run(void *context, struct error *error)
 {
-	struct error error;
-	int status = -1;
+	struct request *request = context;
 	if (request->count == 0)
-		error_set(&error, ERROR_USAGE, "nothing to draw (see " PROGRAM " --help)");
-	else if (!request->output)
-		error_set(&error, ERROR_USAGE, "where to? -o FILE.svg or -o FILE.html is needed");
-	else
-		status =
-			paths_check_inputs(request->output, request->paths, request->count, &error);
-	if (status == 0) {
-		make_labels(request);
-		status = draw(request, &error);
-	}
-	return status == 0 ? EXIT_OK : cmdline_fail(PROGRAM, &error);
+		return error_set(error, ERROR_USAGE, "nothing to draw (see " PROGRAM " --help)");
+	if (!request->output)
+		return error_set(error, ERROR_USAGE,
+				 "where to? -o FILE.svg or -o FILE.html is needed");
+	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)
+		return -1;
+	make_labels(request);
+	return draw(request, error);
 }
 
 int chart_main(int argc, char **argv)
@@ -179,15 +174,13 @@ int chart_main(int argc, char **argv)
 		.synopsis = "-o FILE RUN.json...",
 		.summary = summary,
 		.epilogue = epilogue,
-		.version = ECHOD_VERSION,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,
+		.run = run,
 		.context = &request,
 	};
-	int status = cmdline_read(&cmdline, argc, argv);
-	if (status == -1)
-		status = finish(&request);
+	int status = cmdline_run(&cmdline, argc, argv);
 	for (size_t i = 0; i < request.count; i++)
 		result_free(&request.runs[i].result);
 	return status;

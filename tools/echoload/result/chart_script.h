@@ -11,7 +11,7 @@
 // One line of each chart.
 struct chart_run {
 	struct result result;
-	char label[96]; // nothing in it means anything to gnuplot or HTML
+	char label[100]; // nothing in it means anything to gnuplot or HTML
 };
 
 // Whether a run has something to draw.

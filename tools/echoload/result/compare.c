@@ -295,24 +295,22 @@ static int take(void *context, const char *name, const char *value, struct error
 	return result_read(&request->results[request->count++], value, error);
 }
 
-static int run(const struct request *request)
+static int run(void *context, struct error *error)
 {
+	const struct request *request = context;
 	struct comparison comparison;
-	struct error error;
 	const struct result *results = request->results;
-	if (request->count < 2) {
-		error_set(&error, ERROR_USAGE,
-			  "two results are needed (see echoload compare --help)");
-		return cmdline_fail("echoload compare", &error);
-	}
-	if (paths_check_inputs("-", request->paths, 2, &error) != 0)
-		return cmdline_fail("echoload compare", &error);
-	if (compare_check(&results[0], &results[1], &error) != 0) {
-		cmdline_fail("echoload compare", &error);
+	if (request->count < 2)
+		return error_set(error, ERROR_USAGE,
+				 "two results are needed (see echoload compare --help)");
+	if (paths_check_inputs("-", request->paths, 2, error) != 0)
+		return -1;
+	if (compare_check(&results[0], &results[1], error) != 0) {
+		cmdline_fail("echoload compare", error);
 		return EXIT_INCONCLUSIVE;
 	}
-	if (compare_results(&comparison, &results[0], &results[1], &error) != 0)
-		return cmdline_fail("echoload compare", &error);
+	if (compare_results(&comparison, &results[0], &results[1], error) != 0)
+		return -1;
 	return print_comparison(&comparison, request->paths, results);
 }
 
@@ -324,13 +322,11 @@ int compare_main(int argc, char **argv)
 		.synopsis = "A.json B.json",
 		.summary = summary,
 		.epilogue = epilogue,
-		.version = ECHOD_VERSION,
 		.take = take,
+		.run = run,
 		.context = &request,
 	};
-	int status = cmdline_read(&cmdline, argc, argv);
-	if (status == -1)
-		status = run(&request);
+	int status = cmdline_run(&cmdline, argc, argv);
 	result_free(&request.results[0]);
 	result_free(&request.results[1]);
 	return status;

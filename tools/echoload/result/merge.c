@@ -267,15 +267,15 @@ static int take(void *context, const char *name, const char *value, struct error
 	return 0;
 }
 
-static int finish(const struct request *request)
+static int run(void *context, struct error *error)
 {
-	struct error error;
+	const struct request *request = context;
 	if (request->sum.run_count == 0)
-		error_set(&error, ERROR_USAGE, "nothing to merge (see echoload merge --help)");
-	else if (paths_check_inputs(request->output, request->paths, request->count, &error) == 0 &&
-		 result_write(&request->sum, request->output, &error) == 0)
-		return EXIT_OK;
-	return cmdline_fail("echoload merge", &error);
+		return error_set(error, ERROR_USAGE,
+				 "nothing to merge (see echoload merge --help)");
+	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)
+		return -1;
+	return result_write(&request->sum, request->output, error);
 }
 
 int merge_main(int argc, char **argv)
@@ -289,18 +289,16 @@ int merge_main(int argc, char **argv)
 		.synopsis = "[options] RUN.json...",
 		.summary = summary,
 		.epilogue = epilogue,
-		.version = ECHOD_VERSION,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,
+		.run = run,
 		.context = &request,
 	};
 	struct error error;
 	int status;
 	if (request.paths && result_init(&request.sum) == 0) {
-		status = cmdline_read(&cmdline, argc, argv);
-		if (status == -1)
-			status = finish(&request);
+		status = cmdline_run(&cmdline, argc, argv);
 	} else {
 		fail_memory(&error);
 		status = cmdline_fail(cmdline.program, &error);

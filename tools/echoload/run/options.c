@@ -150,7 +150,6 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 		.synopsis = synopsis,
 		.summary = summary,
 		.epilogue = epilogue,
-		.version = ECHOD_VERSION,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = reading_take,
