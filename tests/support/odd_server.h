@@ -13,14 +13,24 @@ enum odd_conduct {
 	ODD_CLOSES, // ends a connection as soon as it is there
 	ODD_ADDS,   // one byte more, once the client has sent its FIN
 	ODD_HALVES, // sends half of what first comes back, then ends the connection
+	// Those below answer messages of ODD_MESSAGE bytes, in order on each connection; `arg` is:
+	ODD_RATE,	 // how many a second it serves, in one queue for all connections
+	ODD_DELAYS,	 // seconds until each is answered, any number at once
+	ODD_SLOW,	 // the share of them that takes ODD_SLOWNESS
+	ODD_SLOW_RESETS, // the share that takes ODD_SLOWNESS and ends in a reset
+	ODD_LOSES,	 // of so many, one is never answered
+	ODD_REPEATS,	 // seconds until each is answered once more
+	ODD_LEAVES,	 // messages on a connection, after which it is closed
 };
+#define ODD_MESSAGE 64
+#define ODD_SLOWNESS (100 * NS_PER_MS)
 
 struct odd_spec {
 	enum odd_conduct conduct;
+	double arg;
 	// Stands still for `stop_for` ns at each whole multiple of `stop_every` of clock_now;
 	// 0: never.
 	uint64_t stop_every, stop_for;
-	uint64_t pace; // ns that each message takes it, one after the other
 };
 
 // A time in which it served nobody, planned or not, of more than ODD_STANDSTILL.

@@ -93,7 +93,7 @@ static void test_highest_rate(void **state)
 	struct odd_server *server;
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
 	do {
-		server = odd_start(&(struct odd_spec){.pace = NS_PER_S / 2000});
+		server = odd_start(&(struct odd_spec){.conduct = ODD_RATE, .arg = 2000});
 		held = search_once(server, &process, &disturbed);
 		right = held >= 1000 && held <= 2400;
 		if (!right && !disturbed)
