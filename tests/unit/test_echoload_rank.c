@@ -1,0 +1,107 @@
+// Tests by rank: tools/echoload/common/rank.
+#include "unit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "echoload/common/random.h"
+#include "echoload/common/rank.h"
+
+#define SERIES 400
+#define LONGEST 200
+
+static struct random dice = {.state = 9};
+
+static double normal(void)
+{
+	return sqrt(random_exponential(&dice, 2)) * cos(2 * M_PI * random_share(&dice));
+}
+
+// The probabilities of tables, and of a pencil where values are equal.
+static void the_test_of_two_samples_is_exact(void **state)
+{
+	static const struct {
+		double left[6], right[6];
+		size_t left_count, right_count;
+		double p;
+	} cases[] = {
+		{{1}, {2}, 1, 1, 1},
+		{{1, 2, 3}, {4, 5, 6}, 3, 3, 2.0 / 20},
+		{{1, 2, 3, 4}, {5, 6, 7, 8}, 4, 4, 2.0 / 70},
+		{{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}, 5, 5, 2.0 / 252},
+		{{1, 2, 3, 4, 6}, {5, 7, 8, 9, 10}, 5, 5, 4.0 / 252},
+		{{9, 2, 3, 4, 6}, {5, 7, 8, 1, 10}, 5, 5, 138.0 / 252},
+		{{1, 2, 3, 4, 5, 6}, {7, 8}, 6, 2, 2.0 / 28},
+		{{1, 1, 2}, {2, 3, 3}, 3, 3, 4.0 / 20}, // 2 of 20 have a sum as low
+		{{7, 7, 7}, {7, 7, 7}, 3, 3, 1},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const double *a = cases[i].left, *b = cases[i].right;
+		size_t a_count = cases[i].left_count, b_count = cases[i].right_count;
+		double p = rank_test(a, a_count, b, b_count);
+		if (fabs(p - cases[i].p) > 1e-12)
+			fail_msg("case %zu: %.6f, not %.6f", i, p, cases[i].p);
+		p = rank_test(b, b_count, a, a_count);
+		assert_true(fabs(p - cases[i].p) < 1e-12);
+	}
+}
+
+static void the_largest_samples_fit(void **state)
+{
+	double left[RANK_MOST], right[RANK_MOST];
+	for (size_t i = 0; i < RANK_MOST; i++) {
+		left[i] = (double)i;
+		right[i] = (double)(i + RANK_MOST);
+	}
+	double p = rank_test(left, RANK_MOST, right, RANK_MOST);
+	assert_true(p > 0 && p < 1e-17);
+	memcpy(right, left, sizeof(right));
+	assert_true(rank_test(left, RANK_MOST, right, RANK_MOST) == 1);
+}
+
+// A latency of 1 ms with noise, which climbs by so much in all.
+static unsigned count_rises(size_t count, double climb)
+{
+	unsigned rises = 0;
+	for (unsigned s = 0; s < SERIES; s++) {
+		double values[LONGEST];
+		for (size_t i = 0; i < count; i++)
+			values[i] = 1e6 + 1e5 * normal() + climb * (double)i / (double)(count - 1);
+		double rise = rank_rise(values, count);
+		assert_true(rise >= 0);
+		rises += rise > 0;
+		if (climb >= 1e6 && fabs(rise - climb) > 0.4 * climb)
+			fail_msg("%zu values: rises by %.0f, not by %.0f", count, rise, climb);
+	}
+	return rises;
+}
+
+static void a_climb_is_told_from_chance(void **state)
+{
+	static const size_t counts[] = {8, 10, 20, 60, LONGEST};
+	for (size_t i = 0; i < COUNT_OF(counts); i++) {
+		assert_in_range(count_rises(counts[i], 0), 0, SERIES / 40);
+		assert_int_equal(count_rises(counts[i], -1e6), 0);
+		assert_int_equal(count_rises(counts[i], 1e6), SERIES);
+	}
+}
+
+static void too_few_values_do_not_rise(void **state)
+{
+	static const double values[] = {1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6};
+	assert_true(rank_rise(values, 0) == 0);
+	assert_true(rank_rise(values, 5) == 0);
+	assert_true(rank_rise(values, 6) == 5);
+	assert_true(rank_rise(values + 5, 7) == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_test_of_two_samples_is_exact),
+		cmocka_unit_test(the_largest_samples_fit),
+		cmocka_unit_test(a_climb_is_told_from_chance),
+		cmocka_unit_test(too_few_values_do_not_rise),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,110 @@
+// Tests by rank. Main thread.
+#include "rank.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define FEWEST 6    // values of a series
+#define PIECES 48   // that a longer series is cut into
+#define CHANCE 0.01 // of a series that rises for no reason
+#define SUMS (2 * RANK_MOST * (2 * RANK_MOST + 1))
+
+static int compare_doubles(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+	return (a > b) - (a < b);
+}
+
+// Twice the rank of `value` among those in order; equal ones share the mean of theirs.
+static unsigned double_rank(const double *ordered, size_t count, double value)
+{
+	unsigned below = 0, equal = 0;
+	for (size_t i = 0; i < count; i++) {
+		below += ordered[i] < value;
+		equal += ordered[i] == value;
+	}
+	return 2 * below + equal + 1;
+}
+
+double rank_test(const double *left, size_t left_count, const double *right, size_t right_count)
+{
+	// ways[k][s]: the probability that k values drawn from all have ranks that add up to s / 2.
+	static double ways[RANK_MOST + 1][SUMS];
+	double all[2 * RANK_MOST];
+	size_t count = left_count + right_count;
+	ensure(left_count > 0 && left_count <= RANK_MOST && right_count > 0 &&
+	       right_count <= RANK_MOST);
+	memcpy(all, left, left_count * sizeof(*all));
+	memcpy(all + left_count, right, right_count * sizeof(*all));
+	memset(ways, 0, sizeof(ways));
+	ways[0][0] = 1;
+	unsigned seen = 0, most = 0;
+	for (size_t i = 0; i < count; i++) {
+		unsigned rank = double_rank(all, count, all[i]);
+		most += rank;
+		seen += i < left_count ? rank : 0;
+		for (size_t k = i < left_count ? i + 1 : left_count; k > 0; k--) {
+			for (unsigned s = most; s >= rank; s--)
+				ways[k][s] += ways[k - 1][s - rank];
+		}
+	}
+	double total = 0, low = 0, high = 0;
+	for (unsigned s = 0; s <= most; s++) {
+		total += ways[left_count][s];
+		low += s <= seen ? ways[left_count][s] : 0;
+		high += s >= seen ? ways[left_count][s] : 0;
+	}
+	return fmin(1, 2 * fmin(low, high) / total);
+}
+
+// How probable it is that chance alone makes `rises` more pairs rise than fall.
+static double chance_of(double rises, const double *values, size_t count)
+{
+	double n = (double)count;
+	double variance = n * (n - 1) * (2 * n + 5);
+	for (size_t i = 0; i < count; i++) {
+		double equal = 0; // in each run of equal ones, of t: t values add t * (t - 1) ...
+		for (size_t j = 0; j < count; j++)
+			equal += values[j] == values[i];
+		variance -= (equal - 1) * (2 * equal + 5);
+	}
+	return rises > 1 && variance > 0 ? 0.5 * erfc((rises - 1) / sqrt(variance / 9)) : 1;
+}
+
+static double rise_of(const double *values, size_t count)
+{
+	double slopes[PIECES * (PIECES - 1) / 2];
+	size_t pairs = 0;
+	double rises = 0;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = i + 1; j < count; j++) {
+			double by = values[j] - values[i];
+			rises += (by > 0) - (by < 0);
+			slopes[pairs++] = by / (double)(j - i);
+		}
+	}
+	qsort(slopes, pairs, sizeof(*slopes), compare_doubles);
+	double slope = (slopes[(pairs - 1) / 2] + slopes[pairs / 2]) / 2;
+	if (slope <= 0 || chance_of(rises, values, count) >= CHANCE)
+		return 0;
+	return slope * (double)(count - 1);
+}
+
+double rank_rise(const double *values, size_t count)
+{
+	if (count < FEWEST)
+		return 0;
+	if (count <= PIECES)
+		return rise_of(values, count);
+	double means[PIECES];
+	for (size_t i = 0; i < PIECES; i++) {
+		size_t from = i * count / PIECES, to = (i + 1) * count / PIECES;
+		means[i] = 0;
+		for (size_t j = from; j < to; j++)
+			means[i] += values[j] / (double)(to - from);
+	}
+	return rise_of(means, PIECES);
+}
