@@ -207,7 +207,7 @@ static void end_connection(struct odd_loop *loop, int fd, enum action how)
 }
 
 // Does what is due.
-static void answer(struct odd_loop *loop)
+static void send_answers(struct odd_loop *loop)
 {
 	uint64_t now = clock_now();
 	if (loop->answers == 0 || loop->next > now)
@@ -311,7 +311,7 @@ void odd_run(const struct odd_spec *spec, struct odd_record *record, int listene
 		wait_for_events(loop);
 		stop_if_planned(loop);
 		look_at_clock(loop);
-		answer(loop);
+		send_answers(loop);
 		int count = epoll_wait(loop->events, events, MOST_EVENTS, 0);
 		for (int i = 0; i < count; i++) {
 			if (events[i].data.fd == loop->listener)

@@ -21,6 +21,7 @@ struct odd_server {
 	struct odd_server *next;
 	pid_t pid;
 	char address[32];
+	uint16_t port;
 	struct odd_record *record;
 };
 
@@ -36,15 +37,17 @@ struct odd_server *odd_start(const struct odd_spec *spec)
 		mmap(NULL, sizeof(*server->record), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	assert_true(server->record != MAP_FAILED);
 	close(memory);
-	uint16_t port;
-	int listener = peer_listen(SOCK_CLOEXEC, BACKLOG, &port);
-	snprintf(server->address, sizeof(server->address), "127.0.0.1:%u", (unsigned)port);
+	const char *at = spec->at ? spec->at : "127.0.0.1";
+	int listener = peer_listen_at(at, SOCK_CLOEXEC, BACKLOG, &server->port);
+	snprintf(server->address, sizeof(server->address), "%s:%u", at, (unsigned)server->port);
 	pid_t parent = getpid();
 	server->pid = fork();
 	assert_true(server->pid >= 0);
 	if (server->pid == 0) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 			_exit(1);
+		if (spec->conduct >= ODD_LOCKS)
+			odd_run_threads(spec, server->record, listener);
 		odd_run(spec, server->record, listener);
 	}
 	close(listener);
@@ -56,6 +59,16 @@ struct odd_server *odd_start(const struct odd_spec *spec)
 const char *odd_address(const struct odd_server *server)
 {
 	return server->address;
+}
+
+uint16_t odd_port(const struct odd_server *server)
+{
+	return server->port;
+}
+
+pid_t odd_pid(const struct odd_server *server)
+{
+	return server->pid;
 }
 
 uint64_t odd_accepted(const struct odd_server *server)

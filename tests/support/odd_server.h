@@ -1,10 +1,11 @@
 // Echo servers of the tests' own that do something odd in a way that is known: each a child process
-// with one loop, on a free port of 127.0.0.1. One thread.
+// on a free port. One thread.
 #ifndef ECHOD_TESTS_ODD_SERVER_H
 #define ECHOD_TESTS_ODD_SERVER_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum odd_conduct {
 	ODD_ECHOES, // as it should
@@ -21,6 +22,10 @@ enum odd_conduct {
 	ODD_LOSES,	 // of so many, one is never answered
 	ODD_REPEATS,	 // seconds until each is answered once more
 	ODD_LEAVES,	 // messages on a connection, after which it is closed
+	// These have a thread for each connection; ODD_FORKS has a process for each:
+	ODD_LOCKS, // seconds that each message holds a lock of all, asleep
+	ODD_WORKS, // seconds of CPU time that each message takes
+	ODD_FORKS, // the same
 };
 #define ODD_MESSAGE 64
 #define ODD_SLOWNESS (100 * NS_PER_MS)
@@ -28,6 +33,7 @@ enum odd_conduct {
 struct odd_spec {
 	enum odd_conduct conduct;
 	double arg;
+	const char *at; // the IPv4 address that it listens on; NULL: 127.0.0.1
 	// Stands still for `stop_for` ns at each whole multiple of `stop_every` of clock_now;
 	// 0: never.
 	uint64_t stop_every, stop_for;
@@ -43,6 +49,8 @@ struct odd_server;
 
 struct odd_server *odd_start(const struct odd_spec *spec);
 const char *odd_address(const struct odd_server *server);
+uint16_t odd_port(const struct odd_server *server);
+pid_t odd_pid(const struct odd_server *server);
 
 // How many connections it has accepted.
 uint64_t odd_accepted(const struct odd_server *server);

@@ -265,8 +265,14 @@ uint16_t peer_free_port(void)
 
 int peer_listen(int flags, int backlog, uint16_t *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	return peer_listen_at("127.0.0.1", flags, backlog, port);
+}
+
+int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
+	assert_int_equal(inet_pton(AF_INET, at, &address.sin_addr), 1);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);

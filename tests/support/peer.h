@@ -61,6 +61,7 @@ uint16_t peer_free_port(void);
 // Listens on a free port of 127.0.0.1, left in `port`; `flags` are those of socket(2) besides its
 // type. The caller closes it.
 int peer_listen(int flags, int backlog, uint16_t *port);
+int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port); // at that address
 
 // Whether somebody listens on that IPv4 port, looked up without connecting.
 bool peer_port_listens(uint16_t port);
