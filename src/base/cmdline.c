@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/units.h"
 
 #define LINE_WIDTH 79
 #define HELP_COLUMN 29
@@ -148,11 +149,77 @@ static const struct cmdline_option *find_option(const struct cmdline *cmdline, i
 	return NULL;
 }
 
+static int parse_choice(const char *words, const char *value, uint64_t *place, struct error *error)
+{
+	size_t length = strlen(value);
+	*place = 0;
+	for (const char *word = words; word; word = strchr(word, '|'), *place += 1) {
+		word += *word == '|';
+		if (strncmp(word, value, length) == 0 && strchr("|", word[length]))
+			return 0;
+	}
+	return error_set(error, ERROR_USAGE, "'%.64s' is not one of %s", value, words);
+}
+
+static int parse(const struct cmdline_option *option, const char *value, uint64_t *number,
+		 struct error *error)
+{
+	switch (option->kind) {
+	case CMDLINE_COUNT:
+		return units_parse_count(value, option->least, option->most, number, error);
+	case CMDLINE_DURATION:
+		return units_parse_duration(value, number, error);
+	case CMDLINE_TIMEOUT:
+		if (units_parse_timeout(value, number, error) != 0)
+			return -1;
+		return *number ? 0
+			       : error_set(error, ERROR_USAGE, "'%.64s' is not longer than 0",
+					   value);
+	case CMDLINE_CHOICE:
+		return parse_choice(option->argument, value, number, error);
+	default:
+		*number = option->least;
+		return 0;
+	}
+}
+
+static int fill_field(const struct cmdline_option *option, void *field, const char *value,
+		      struct error *error)
+{
+	uint64_t number;
+	if (option->kind == CMDLINE_TEXT) {
+		*(const char **)field = value;
+		return 0;
+	}
+	if (parse(option, value, &number, error) != 0)
+		return -1;
+	if (option->size == sizeof(uint64_t))
+		*(uint64_t *)field = number;
+	else if (option->size == sizeof(uint32_t))
+		*(uint32_t *)field = (uint32_t)number;
+	else
+		*(bool *)field = number;
+	return 0;
+}
+
+// `option` is NULL for an operand.
+static int take(const struct cmdline *cmdline, const struct cmdline_option *option,
+		const char *value, struct error *error)
+{
+	if (option && option->kind != CMDLINE_TAKEN)
+		return fill_field(option, (char *)cmdline->context + option->offset, value, error);
+	if (option && option->take)
+		return option->take(cmdline->context, value, error);
+	return cmdline->take(cmdline->context, option ? option->name : NULL, value, error);
+}
+
 static int take_value(const struct cmdline *cmdline, const struct cmdline_option *option,
 		      const char *value)
 {
 	struct error error = {0};
-	if (cmdline->take(cmdline->context, option ? option->name : NULL, value, &error) == 0)
+	if (option && cmdline->given)
+		*cmdline->given |= UINT64_C(1) << (option - cmdline->options);
+	if (take(cmdline, option, value, &error) == 0)
 		return -1;
 	if (option)
 		complain(cmdline, "--%s: %s", option->name, error.message);
@@ -202,6 +269,8 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 	char shorts[2 * MAX_OPTIONS + 2];
 	struct option longs[MAX_OPTIONS + 1];
 	begin_getopt(cmdline, shorts, longs);
+	if (cmdline->given)
+		*cmdline->given = 0;
 	for (;;) {
 		// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only
 		int code = getopt_long(argc, argv, shorts, longs, NULL);
@@ -246,4 +315,25 @@ const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, 
 		if (option && strcmp(option->name, name) == 0)
 			value = optarg;
 	}
+}
+
+static const struct cmdline_option *option_named(const struct cmdline *cmdline, const char *name)
+{
+	size_t i = 0;
+	while (strcmp(cmdline->options[i].name, name) != 0) {
+		i++;
+		ensure(i < cmdline->option_count);
+	}
+	return &cmdline->options[i];
+}
+
+void cmdline_set(const struct cmdline *cmdline, const char *name, const char *value)
+{
+	struct error error;
+	ensure(take(cmdline, option_named(cmdline, name), value, &error) == 0);
+}
+
+bool cmdline_has(const struct cmdline *cmdline, const char *name)
+{
+	return *cmdline->given >> (option_named(cmdline, name) - cmdline->options) & 1;
 }

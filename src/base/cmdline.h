@@ -3,7 +3,9 @@
 #ifndef ECHOD_BASE_CMDLINE_H
 #define ECHOD_BASE_CMDLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -16,12 +18,30 @@ enum exit_status {
 	EXIT_INCONCLUSIVE = 4, // the measurement does not count
 };
 
+// What an option's value is, and where it goes: into the field of the context that the option
+// names.
+enum cmdline_kind {
+	CMDLINE_TAKEN,	  // the option's function takes it, or that of the command line
+	CMDLINE_SWITCH,	  // the field becomes `least`; takes no argument
+	CMDLINE_TEXT,	  // itself, as it stands in argv
+	CMDLINE_COUNT,	  // a whole number from `least` to `most`
+	CMDLINE_DURATION, // ns
+	CMDLINE_TIMEOUT,  // the same, more than 0, or CLOCK_NEVER
+	CMDLINE_CHOICE, // the place of the word in `argument`, words with a | between them; from 0
+};
+
 struct cmdline_option {
 	char letter;	      // 0: has no short form
 	const char *name;     // without the dashes
 	const char *argument; // what stands for its argument in --help, NULL: takes none
 	const char *help;     // no newline; wrapped to 80 columns
+	enum cmdline_kind kind;
+	size_t offset, size; // of the field: a pointer, or of one of the sizes of integers
+	uint64_t least, most;
+	int (*take)(void *context, const char *value, struct error *error); // NULL: cmdline.take
 };
+#define CMDLINE_FIELD(type, field) \
+	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
 
 struct cmdline {
 	const char *program;
@@ -31,8 +51,8 @@ struct cmdline {
 	const struct cmdline_option *options;
 	size_t option_count;
 
-	// Takes one option, or, with `name` NULL, one operand. Returns 0, or -1 with `error` saying
-	// what is wrong with the value. `value` lives as long as argv.
+	// Takes one option that nothing else takes, or, with `name` NULL, one operand. Returns 0,
+	// or -1 with `error` saying what is wrong with the value. `value` lives as long as argv.
 	int (*take)(void *context, const char *name, const char *value, struct error *error);
 	// Does what the program is for, once all has been taken: for cmdline_run. Returns the
 	// status to exit with; or -1 with `error`, which is printed.
@@ -40,6 +60,7 @@ struct cmdline {
 	// Prints a line that says what is wrong. NULL: it is `PROGRAM: message` on standard error.
 	void (*complain)(void *context, const char *message);
 	void *context;
+	uint64_t *given; // a bit for each option that was; NULL: nobody asks
 };
 
 // Reads the command line. Returns -1 when the program should go on, else the status to exit with:
@@ -53,6 +74,12 @@ int cmdline_run(const struct cmdline *cmdline, int argc, char **argv);
 // The value that the long option `name` was last given, or NULL. Looks only: nothing is taken, and
 // what is wrong is passed over.
 const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, const char *name);
+
+// Has the option take its value as if it stood on the command line. That must not fail.
+void cmdline_set(const struct cmdline *cmdline, const char *name, const char *value);
+
+// Whether the option stood on the command line that was read.
+bool cmdline_has(const struct cmdline *cmdline, const char *name);
 
 // Prints `PROGRAM: message` to standard error, as one line (error_make_line).
 void cmdline_complain(const char *program, const char *message);

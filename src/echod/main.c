@@ -32,7 +32,7 @@ struct program {
 };
 
 static const struct cmdline_option options[] = {
-#define OPTION(letter, name, argument, take, help) {letter, name, argument, help},
+#define OPTION(letter, name, argument, function, help) {letter, name, argument, help, .take = NULL},
 #include "lib/options.def"
 #undef OPTION
 	{0, "log-format", "text|json",

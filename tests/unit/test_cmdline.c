@@ -24,11 +24,13 @@ static const struct cmdline_option options[] = {
 	{'l', "listen", "ADDRESS",
 	 "address to listen on, as often as you like: 127.0.0.1:65432 (default), [::1]:7000, "
 	 ":7000, "
-	 "unix:/path; port 0 is a free one"},
-	{'w', "workers", "N", "number of worker threads (default 4)"},
-	{0, "max-per-source", "CONNECTIONS", "has a head too long for a line with its help"},
-	{0, "max-connections", "N", "connections at a time"},
-	{'q', "quiet", NULL, "say nothing"},
+	 "unix:/path; port 0 is a free one",
+	 .take = NULL},
+	{'w', "workers", "N", "number of worker threads (default 4)", .take = NULL},
+	{0, "max-per-source", "CONNECTIONS", "has a head too long for a line with its help",
+	 .take = NULL},
+	{0, "max-connections", "N", "connections at a time", .take = NULL},
+	{'q', "quiet", NULL, "say nothing", .take = NULL},
 };
 
 static int take(void *context, const char *name, const char *value, struct error *error)
@@ -276,6 +278,103 @@ static void failures_end_with_their_kinds_status(void **state)
 				     "prog: cannot listen on :7: Bad luck\n");
 }
 
+// One field for each kind of value.
+struct fields {
+	bool loud;
+	const char *text;
+	unsigned count;
+	uint64_t most, pause, patience;
+	enum { NEVER, OFTEN, ALWAYS } when;
+	uint64_t given;
+};
+
+static int take_nothing(void *context, const char *name, const char *value, struct error *error)
+{
+	(void)context, (void)name;
+	return error_set(error, ERROR_USAGE, "'%s' is left over", value);
+}
+
+#define FIELD(name) CMDLINE_FIELD(struct fields, name)
+
+static const struct cmdline_option kinds[] = {
+	{0, "quiet", NULL, "", CMDLINE_SWITCH, FIELD(loud), .least = false},
+	{0, "text", "TEXT", "", CMDLINE_TEXT, FIELD(text), .least = 0},
+	{'n', "count", "N", "", CMDLINE_COUNT, FIELD(count), .least = 2, .most = 9},
+	{0, "most", "N", "", CMDLINE_COUNT, FIELD(most), .most = UINT64_MAX},
+	{0, "pause", "DUR", "", CMDLINE_DURATION, FIELD(pause), .least = 0},
+	{0, "patience", "DUR", "", CMDLINE_TIMEOUT, FIELD(patience), .least = 0},
+	{0, "when", "never|often|always", "", CMDLINE_CHOICE, FIELD(when), .least = 0},
+};
+
+static struct fields fields;
+
+static const struct cmdline kinds_description = {
+	.program = "prog",
+	.options = kinds,
+	.option_count = COUNT_OF(kinds),
+	.take = take_nothing,
+	.context = &fields,
+	.given = &fields.given,
+};
+
+static void values_go_into_the_fields_of_the_context(void **state)
+{
+	char *argv[] = {"prog",
+			"--quiet",
+			"--text",
+			"a b",
+			"-n",
+			"9",
+			"--most=18446744073709551615",
+			"--pause=0",
+			"--patience",
+			"never",
+			"--when",
+			"always"};
+	fields = (struct fields){.loud = true};
+	cmdline_set(&kinds_description, "count", "3");
+	cmdline_set(&kinds_description, "when", "often");
+	assert_int_equal(fields.count, 3);
+	assert_int_equal(fields.when, OFTEN);
+	assert_int_equal(cmdline_read(&kinds_description, COUNT_OF(argv), argv), -1);
+	assert_false(fields.loud);
+	assert_string_equal(fields.text, "a b");
+	assert_int_equal(fields.count, 9);
+	assert_true(fields.most == UINT64_MAX);
+	assert_int_equal(fields.pause, 0);
+	assert_true(fields.patience == UINT64_MAX);
+	assert_int_equal(fields.when, ALWAYS);
+	assert_true(cmdline_has(&kinds_description, "when"));
+	assert_int_equal(cmdline_read(&kinds_description, 2, argv), -1);
+	assert_true(cmdline_has(&kinds_description, "quiet"));
+	assert_false(cmdline_has(&kinds_description, "when"));
+}
+
+static int read_wrong(struct run *run)
+{
+	(void)run;
+	return cmdline_read(&kinds_description, 2, (char *[]){"prog", arguments[0], NULL});
+}
+
+static void what_a_kind_does_not_allow_is_refused(void **state)
+{
+	static char *const cases[][2] = {
+		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
+		{"--pause=x", "prog: --pause: 'x' is not a duration"},
+		{"--patience=0", "prog: --patience: '0' is not longer than 0\n"},
+		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},
+		{"--when=often|always", "prog: --when: 'often|always' is not one of"},
+		{"--when=", "prog: --when: '' is not one of"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct run run = {0};
+		arguments = &cases[i][0];
+		catch_output(&run, read_wrong);
+		assert_int_equal(run.status, EXIT_USAGE);
+		assert_memory_equal(run.err, cases[i][1], strlen(cases[i][1]));
+	}
+}
+
 static int end_with(void *context, struct error *error)
 {
 	struct run *run = context;
@@ -324,6 +423,8 @@ int main(void)
 		cmocka_unit_test(version_is_one_line),
 		cmocka_unit_test(help_fits_80_columns),
 		cmocka_unit_test(failures_end_with_their_kinds_status),
+		cmocka_unit_test(values_go_into_the_fields_of_the_context),
+		cmocka_unit_test(what_a_kind_does_not_allow_is_refused),
 		cmocka_unit_test(a_run_ends_with_its_status_or_its_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

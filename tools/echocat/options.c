@@ -4,30 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/cmdline.h"
-#include "base/units.h"
 
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "65432"
 #define DEFAULT_MESSAGE "Hello, world"
 #define MAX_COUNT UINT64_C(1000000000000)
-
-static const struct cmdline_option table[] = {
-	{'m', "message", "TEXT",
-	 "send TEXT instead of standard input and print its echo; may be repeated"},
-	{'c', "count", "N",
-	 "send the messages N times, 0: until interrupted, and print round-trip times; without "
-	 "--message send '" DEFAULT_MESSAGE "'"},
-	{'i', "interval", "DUR",
-	 "start a round of messages every DUR; without --count until interrupted"},
-	{0, "half-close", NULL,
-	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
-	 "many proxies end both ways at the first FIN"},
-	{'t', "timeout", "DUR",
-	 "longest time to connect, and to wait with nothing coming, or never (default 10s)"},
-};
 
 static const char summary[] =
 	"Sends standard input, or messages, to an echo server, writes what comes back\n"
@@ -48,13 +31,15 @@ static const char epilogue[] =
 
 // What has been read so far.
 struct reading {
-	struct options *options;
+	struct options options;
 	const char *host;
 	const char *port;
 };
 
-static int take_operand(struct reading *reading, const char *value, struct error *error)
+static int take_operand(void *context, const char *name, const char *value, struct error *error)
 {
+	struct reading *reading = context;
+	(void)name; // the table says how each option is taken
 	if (!reading->host)
 		reading->host = value;
 	else if (!reading->port)
@@ -65,41 +50,36 @@ static int take_operand(struct reading *reading, const char *value, struct error
 	return 0;
 }
 
-static int take_message(struct options *options, const char *value, struct error *error)
+static int take_message(void *context, const char *value, struct error *error)
 {
+	struct options *options = &((struct reading *)context)->options;
 	if (!*value)
 		return error_set(error, ERROR_USAGE, "'' is empty, and nothing has no echo");
 	options->messages[options->message_count++] = value;
 	return 0;
 }
 
-static int take(void *context, const char *name, const char *value, struct error *error)
-{
-	struct reading *reading = context;
-	struct options *options = reading->options;
-	if (!name)
-		return take_operand(reading, value, error);
-	if (strcmp(name, "message") == 0)
-		return take_message(options, value, error);
-	if (strcmp(name, "timeout") == 0) {
-		if (units_parse_timeout(value, &options->timeout, error) != 0)
-			return -1;
-		return options->timeout
-			       ? 0
-			       : error_set(error, ERROR_USAGE,
-					   "'%.64s' leaves no time; 'never' waits for ever", value);
-	}
-	if (strcmp(name, "half-close") == 0) {
-		options->half_close = true;
-		return 0;
-	}
-	options->ping = true;
-	if (strcmp(name, "count") == 0) {
-		return units_parse_count(value, 0, MAX_COUNT, &options->count, error);
-	}
-	ensure(strcmp(name, "interval") == 0);
-	return units_parse_duration(value, &options->interval, error);
-}
+#define OPTION(field) CMDLINE_FIELD(struct reading, options.field)
+
+static const struct cmdline_option table[] = {
+	{'m', "message", "TEXT",
+	 "send TEXT instead of standard input and print its echo; may be repeated",
+	 .take = take_message},
+	{'c', "count", "N",
+	 "send the messages N times, 0: until interrupted, and print round-trip times; without "
+	 "--message send '" DEFAULT_MESSAGE "'",
+	 CMDLINE_COUNT, OPTION(count), .most = MAX_COUNT},
+	{'i', "interval", "DUR",
+	 "start a round of messages every DUR; without --count until interrupted", CMDLINE_DURATION,
+	 OPTION(interval)},
+	{0, "half-close", NULL,
+	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
+	 "many proxies end both ways at the first FIN",
+	 CMDLINE_SWITCH, OPTION(half_close), .least = true},
+	{'t', "timeout", "DUR",
+	 "longest time to connect, and to wait with nothing coming, or never (default 10s)",
+	 CMDLINE_TIMEOUT, OPTION(timeout)},
+};
 
 // Whether `host` has its port with it, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.
 static bool has_port(const char *host)
@@ -127,7 +107,7 @@ static int set_address(const struct reading *reading, struct address *address, s
 // Puts the host and the port together and fills in what was not given.
 static int complete(struct reading *reading, struct error *error)
 {
-	struct options *options = reading->options;
+	struct options *options = &reading->options;
 	if (set_address(reading, &options->address, error) != 0)
 		return -1;
 	if (options->address.is_unix && reading->port)
@@ -147,16 +127,16 @@ static int complete(struct reading *reading, struct error *error)
 
 int options_read(struct options *options, int argc, char **argv)
 {
-	*options = (struct options){
-		.messages = calloc((size_t)argc + 1, sizeof(*options->messages)),
-		.timeout = 10 * NS_PER_S,
+	struct reading reading = {
+		.options.messages = calloc((size_t)argc + 1, sizeof(*options->messages)),
+		.options.timeout = 10 * NS_PER_S,
 	};
+	uint64_t given;
 	struct error error;
-	if (!options->messages) {
+	if (!reading.options.messages) {
 		error_set(&error, ERROR_SYSTEM, "out of memory");
 		return cmdline_fail("echocat", &error);
 	}
-	struct reading reading = {.options = options};
 	const struct cmdline cmdline = {
 		.program = "echocat",
 		.synopsis = "[OPTION]... [HOST [PORT]]",
@@ -164,12 +144,15 @@ int options_read(struct options *options, int argc, char **argv)
 		.epilogue = epilogue,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = take,
+		.take = take_operand,
 		.context = &reading,
+		.given = &given,
 	};
 	int status = cmdline_read(&cmdline, argc, argv);
+	reading.options.ping = cmdline_has(&cmdline, "count") || cmdline_has(&cmdline, "interval");
 	if (status == -1 && complete(&reading, &error) != 0)
-		return cmdline_fail("echocat", &error);
+		status = cmdline_fail("echocat", &error);
+	*options = reading.options;
 	return status;
 }
 

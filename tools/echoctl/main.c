@@ -46,18 +46,6 @@ struct settings {
 	char path[ADDRESS_PATH_SIZE];
 };
 
-static const struct cmdline_option options[] = {
-	{'c', "control", "PATH|@NAME",
-	 "the server's control socket (default $ECHOD_CONTROL, else echod.sock in "
-	 "$XDG_RUNTIME_DIR, else in /run for root, else in /tmp/echod-UID)"},
-	{'w', "watch", "DUR",
-	 "with stats, connections and workers: ask again every DUR until interrupted"},
-	{'t', "timeout", "DUR",
-	 "give up on a reply, or the next piece of a long list, after DUR, or never (default 5s)"},
-	{0, "json", NULL, "with stats, connections and workers: reply in JSON"},
-	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format"},
-};
-
 static int take_format(struct settings *settings, const char *name, struct error *error)
 {
 	if (settings->format && strcmp(settings->format, name) != 0)
@@ -66,8 +54,9 @@ static int take_format(struct settings *settings, const char *name, struct error
 	return 0;
 }
 
-static int take_interval(struct settings *settings, const char *value, struct error *error)
+static int take_interval(void *context, const char *value, struct error *error)
 {
+	struct settings *settings = context;
 	if (units_parse_duration(value, &settings->interval, error) != 0)
 		return -1;
 	if (settings->interval < SHORTEST_INTERVAL)
@@ -75,14 +64,20 @@ static int take_interval(struct settings *settings, const char *value, struct er
 	return 0;
 }
 
-static int take_timeout(struct settings *settings, const char *value, struct error *error)
-{
-	if (units_parse_timeout(value, &settings->timeout, error) != 0)
-		return -1;
-	if (settings->timeout == 0)
-		return error_set(error, ERROR_USAGE, "0 leaves no time for a reply");
-	return 0;
-}
+static const struct cmdline_option options[] = {
+	{'c', "control", "PATH|@NAME",
+	 "the server's control socket (default $ECHOD_CONTROL, else echod.sock in "
+	 "$XDG_RUNTIME_DIR, else in /run for root, else in /tmp/echod-UID)",
+	 CMDLINE_TEXT, CMDLINE_FIELD(struct settings, control)},
+	{'w', "watch", "DUR",
+	 "with stats, connections and workers: ask again every DUR until interrupted",
+	 .take = take_interval},
+	{'t', "timeout", "DUR",
+	 "give up on a reply, or the next piece of a long list, after DUR, or never (default 5s)",
+	 CMDLINE_TIMEOUT, CMDLINE_FIELD(struct settings, timeout)},
+	{0, "json", NULL, "with stats, connections and workers: reply in JSON", .take = NULL},
+	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format", .take = NULL},
+};
 
 static void append_word(struct settings *settings, const char *word)
 {
@@ -113,16 +108,7 @@ static int take_operand(struct settings *settings, const char *word, struct erro
 static int take(void *context, const char *name, const char *value, struct error *error)
 {
 	struct settings *settings = context;
-	if (!name)
-		return take_operand(settings, value, error);
-	if (strcmp(name, "watch") == 0)
-		return take_interval(settings, value, error);
-	if (strcmp(name, "timeout") == 0)
-		return take_timeout(settings, value, error);
-	if (strcmp(name, "control") != 0)
-		return take_format(settings, name, error);
-	settings->control = value;
-	return 0;
+	return name ? take_format(settings, name, error) : take_operand(settings, value, error);
 }
 
 // What can be seen only when all has been read.

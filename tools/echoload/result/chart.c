@@ -114,7 +114,8 @@ static int draw(const struct request *request, struct error *error)
 static const struct cmdline_option table[] = {
 	{'o', "output", "FILE",
 	 "where the picture goes: FILE.svg, or FILE.html, a page with a table and the picture in "
-	 "it"},
+	 "it",
+	 .take = NULL},
 };
 
 static const char summary[] =

@@ -215,7 +215,7 @@ int merge_add(struct result *sum, const struct result *result, struct error *err
 }
 
 static const struct cmdline_option table[] = {
-	{'o', "output", "FILE", "write the result to FILE, not to standard output"},
+	{'o', "output", "FILE", "write the result to FILE, not to standard output", .take = NULL},
 };
 
 static const char summary[] =
