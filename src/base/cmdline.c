@@ -16,8 +16,8 @@
 #define FIRST_LONG_CODE 0x100 // getopt_long's return value for the option at index 0
 
 static const struct cmdline_option common_options[] = {
-	{'h', "help", NULL, "print this help and exit"},
-	{'V', "version", NULL, "print the version and exit"},
+	{'h', "help", NULL, "print this help and exit", .kind = CMDLINE_TAKEN},
+	{'V', "version", NULL, "print the version and exit", .kind = CMDLINE_TAKEN},
 };
 #define COMMON_COUNT (sizeof(common_options) / sizeof(common_options[0]))
 

@@ -32,12 +32,14 @@ struct program {
 };
 
 static const struct cmdline_option options[] = {
-#define OPTION(letter, name, argument, function, help) {letter, name, argument, help, .take = NULL},
+#define OPTION(letter, name, argument, function, help) \
+	{letter, name, argument, help, .kind = CMDLINE_TAKEN},
 #include "lib/options.def"
 #undef OPTION
 	{0, "log-format", "text|json",
 	 "how log lines are written: for people, or as one JSON object with fields each (default "
-	 "text)"},
+	 "text)",
+	 .kind = CMDLINE_TAKEN},
 };
 
 // Only looks: `start` has chosen the format, so that it holds for errors in all options.

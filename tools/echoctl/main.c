@@ -75,8 +75,10 @@ static const struct cmdline_option options[] = {
 	{'t', "timeout", "DUR",
 	 "give up on a reply, or the next piece of a long list, after DUR, or never (default 5s)",
 	 CMDLINE_TIMEOUT, CMDLINE_FIELD(struct settings, timeout)},
-	{0, "json", NULL, "with stats, connections and workers: reply in JSON", .take = NULL},
-	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format", .take = NULL},
+	{0, "json", NULL, "with stats, connections and workers: reply in JSON",
+	 .kind = CMDLINE_TAKEN},
+	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format",
+	 .kind = CMDLINE_TAKEN},
 };
 
 static void append_word(struct settings *settings, const char *word)

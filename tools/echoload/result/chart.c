@@ -115,7 +115,7 @@ static const struct cmdline_option table[] = {
 	{'o', "output", "FILE",
 	 "where the picture goes: FILE.svg, or FILE.html, a page with a table and the picture in "
 	 "it",
-	 .take = NULL},
+	 .kind = CMDLINE_TAKEN},
 };
 
 static const char summary[] =

@@ -215,7 +215,8 @@ int merge_add(struct result *sum, const struct result *result, struct error *err
 }
 
 static const struct cmdline_option table[] = {
-	{'o', "output", "FILE", "write the result to FILE, not to standard output", .take = NULL},
+	{'o', "output", "FILE", "write the result to FILE, not to standard output",
+	 .kind = CMDLINE_TAKEN},
 };
 
 static const char summary[] =

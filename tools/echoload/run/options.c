@@ -18,7 +18,8 @@
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 
 static const struct cmdline_option table[] = {
-#define OPTION(letter, name, argument, function, help) {letter, name, argument, help, .take = NULL},
+#define OPTION(letter, name, argument, function, help) \
+	{letter, name, argument, help, .kind = CMDLINE_TAKEN},
 #include "options.def"
 };
 
