@@ -153,10 +153,11 @@ static int parse_choice(const char *words, const char *value, uint64_t *place, s
 {
 	size_t length = strlen(value);
 	*place = 0;
-	for (const char *word = words; word; word = strchr(word, '|'), *place += 1) {
-		word += *word == '|';
-		if (strncmp(word, value, length) == 0 && strchr("|", word[length]))
+	for (const char *word = words; *word; *place += 1) {
+		size_t end = strcspn(word, "|");
+		if (end == length && strncmp(word, value, end) == 0)
 			return 0;
+		word += end + (word[end] == '|');
 	}
 	return error_set(error, ERROR_USAGE, "'%.64s' is not one of %s", value, words);
 }
