@@ -1,23 +1,19 @@
 // The command line: base/cmdline, with standard output and standard error caught in files.
 #include "unit.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "base/units.h"
+#include "caught.h"
 
 #define MAX_ARGUMENTS 8
 
 // What one run took, printed and returned.
 struct run {
 	char taken[200]; // ` name=value` of each option, ` value` of each operand
-	char out[4096];
-	char err[1024];
-	int status;
+	struct caught caught;
 };
 
 static const struct cmdline_option options[] = {
@@ -49,44 +45,6 @@ static int take(void *context, const char *name, const char *value, struct error
 	return 0;
 }
 
-static int redirect(int fd, int to)
-{
-	int saved = dup(fd);
-	assert_true(saved >= 0);
-	assert_int_equal(dup2(to, fd), fd);
-	return saved;
-}
-
-static void restore(int fd, int saved)
-{
-	assert_int_equal(dup2(saved, fd), fd);
-	close(saved);
-}
-
-static void read_back(int fd, char *text, size_t size)
-{
-	ssize_t length = pread(fd, text, size - 1, 0);
-	assert_true(length >= 0);
-	text[length] = '\0';
-	close(fd);
-}
-
-// Runs `function` with what it prints caught.
-static void catch_output(struct run *run, int (*function)(struct run *run))
-{
-	int out = memfd_create("out", MFD_CLOEXEC);
-	int err = memfd_create("err", MFD_CLOEXEC);
-	fflush(stdout);
-	int saved_out = redirect(STDOUT_FILENO, out);
-	int saved_err = redirect(STDERR_FILENO, err);
-	run->status = function(run);
-	fflush(stdout);
-	restore(STDOUT_FILENO, saved_out);
-	restore(STDERR_FILENO, saved_err);
-	read_back(out, run->out, sizeof(run->out));
-	read_back(err, run->err, sizeof(run->err));
-}
-
 static const struct cmdline description = {
 	.program = "prog",
 	.synopsis = "[OPTION]... [OPERAND]...",
@@ -99,8 +57,9 @@ static const struct cmdline description = {
 
 static char *const *arguments; // of the command line that read_it reads
 
-static int read_it(struct run *run)
+static int read_it(void *context)
 {
+	struct run *run = context;
 	char *argv[MAX_ARGUMENTS + 2] = {(char[]){"prog"}};
 	int argc = 1;
 	for (; arguments[argc - 1]; argc++) {
@@ -116,7 +75,7 @@ static struct run run_with(char *const *given)
 {
 	struct run run = {0};
 	arguments = given;
-	catch_output(&run, read_it);
+	run.caught = caught_from(read_it, &run);
 	return run;
 }
 
@@ -124,19 +83,19 @@ static struct run run_with(char *const *given)
 
 static void check_taken(struct run run, const char *taken)
 {
-	assert_int_equal(run.status, -1);
+	assert_int_equal(run.caught.status, -1);
 	assert_string_equal(run.taken, taken);
-	assert_string_equal(run.out, "");
-	assert_string_equal(run.err, "");
+	assert_string_equal(run.caught.out, "");
+	assert_string_equal(run.caught.err, "");
 }
 
 static void check_refused(struct run run, int status, const char *line)
 {
-	assert_string_equal(run.err, line);
-	assert_int_equal(run.status, status);
-	assert_string_equal(run.out, "");
-	char *newline = strchr(run.err, '\n');
-	assert_ptr_equal(newline, run.err + strlen(run.err) - 1);
+	assert_string_equal(run.caught.err, line);
+	assert_int_equal(run.caught.status, status);
+	assert_string_equal(run.caught.out, "");
+	char *newline = strchr(run.caught.err, '\n');
+	assert_ptr_equal(newline, run.caught.err + strlen(run.caught.err) - 1);
 }
 
 static void takes_options_in_every_spelling(void **state)
@@ -219,9 +178,9 @@ static void version_is_one_line(void **state)
 	static char *const spellings[] = {"--version", "-V", "--vers"};
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
 		struct run run = RUN("-q", spellings[i], "--nonsense");
-		assert_int_equal(run.status, EXIT_OK);
-		assert_string_equal(run.out, "prog " ECHOD_VERSION "\n");
-		assert_string_equal(run.err, "");
+		assert_int_equal(run.caught.status, EXIT_OK);
+		assert_string_equal(run.caught.out, "prog " ECHOD_VERSION "\n");
+		assert_string_equal(run.caught.err, "");
 	}
 }
 
@@ -248,10 +207,10 @@ static void help_fits_80_columns(void **state)
 	static char *const spellings[] = {"--help", "-h", "--he"};
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
 		struct run run = RUN(spellings[i], "-w", "0");
-		assert_int_equal(run.status, EXIT_OK);
-		assert_string_equal(run.out, help_text);
-		assert_string_equal(run.err, "");
-		for (const char *line = run.out; *line;) {
+		assert_int_equal(run.caught.status, EXIT_OK);
+		assert_string_equal(run.caught.out, help_text);
+		assert_string_equal(run.caught.err, "");
+		for (const char *line = run.caught.out; *line;) {
 			size_t length = strcspn(line, "\n");
 			assert_in_range(length, 0, 79);
 			line += length + 1;
@@ -259,8 +218,9 @@ static void help_fits_80_columns(void **state)
 	}
 }
 
-static int fail_as(struct run *run)
+static int fail_as(void *context)
 {
+	struct run *run = context;
 	struct error error = {.kind = ERROR_SYSTEM, .message = "cannot listen on :7: Bad luck"};
 	int status = cmdline_fail("prog", &error);
 	error.kind = ERROR_USAGE;
@@ -271,108 +231,11 @@ static int fail_as(struct run *run)
 static void failures_end_with_their_kinds_status(void **state)
 {
 	struct run run = {0};
-	catch_output(&run, fail_as);
-	assert_int_equal(run.status, EXIT_UNREACHABLE);
+	run.caught = caught_from(fail_as, &run);
+	assert_int_equal(run.caught.status, EXIT_UNREACHABLE);
 	assert_string_equal(run.taken, "2");
-	assert_string_equal(run.err, "prog: cannot listen on :7: Bad luck\n"
-				     "prog: cannot listen on :7: Bad luck\n");
-}
-
-// One field for each kind of value.
-struct fields {
-	bool loud;
-	const char *text;
-	unsigned count;
-	uint64_t most, pause, patience;
-	enum { NEVER, OFTEN, ALWAYS } when;
-	uint64_t given;
-};
-
-static int take_nothing(void *context, const char *name, const char *value, struct error *error)
-{
-	(void)context, (void)name;
-	return error_set(error, ERROR_USAGE, "'%s' is left over", value);
-}
-
-#define FIELD(name) CMDLINE_FIELD(struct fields, name)
-
-static const struct cmdline_option kinds[] = {
-	{0, "quiet", NULL, "", CMDLINE_SWITCH, FIELD(loud), .least = false},
-	{0, "text", "TEXT", "", CMDLINE_TEXT, FIELD(text), .least = 0},
-	{'n', "count", "N", "", CMDLINE_COUNT, FIELD(count), .least = 2, .most = 9},
-	{0, "most", "N", "", CMDLINE_COUNT, FIELD(most), .most = UINT64_MAX},
-	{0, "pause", "DUR", "", CMDLINE_DURATION, FIELD(pause), .least = 0},
-	{0, "patience", "DUR", "", CMDLINE_TIMEOUT, FIELD(patience), .least = 0},
-	{0, "when", "never|often|always", "", CMDLINE_CHOICE, FIELD(when), .least = 0},
-};
-
-static struct fields fields;
-
-static const struct cmdline kinds_description = {
-	.program = "prog",
-	.options = kinds,
-	.option_count = COUNT_OF(kinds),
-	.take = take_nothing,
-	.context = &fields,
-	.given = &fields.given,
-};
-
-static void values_go_into_the_fields_of_the_context(void **state)
-{
-	char *argv[] = {"prog",
-			"--quiet",
-			"--text",
-			"a b",
-			"-n",
-			"9",
-			"--most=18446744073709551615",
-			"--pause=0",
-			"--patience",
-			"never",
-			"--when",
-			"always"};
-	fields = (struct fields){.loud = true};
-	cmdline_set(&kinds_description, "count", "3");
-	cmdline_set(&kinds_description, "when", "often");
-	assert_int_equal(fields.count, 3);
-	assert_int_equal(fields.when, OFTEN);
-	assert_int_equal(cmdline_read(&kinds_description, COUNT_OF(argv), argv), -1);
-	assert_false(fields.loud);
-	assert_string_equal(fields.text, "a b");
-	assert_int_equal(fields.count, 9);
-	assert_true(fields.most == UINT64_MAX);
-	assert_int_equal(fields.pause, 0);
-	assert_true(fields.patience == UINT64_MAX);
-	assert_int_equal(fields.when, ALWAYS);
-	assert_true(cmdline_has(&kinds_description, "when"));
-	assert_int_equal(cmdline_read(&kinds_description, 2, argv), -1);
-	assert_true(cmdline_has(&kinds_description, "quiet"));
-	assert_false(cmdline_has(&kinds_description, "when"));
-}
-
-static int read_wrong(struct run *run)
-{
-	(void)run;
-	return cmdline_read(&kinds_description, 2, (char *[]){"prog", arguments[0], NULL});
-}
-
-static void what_a_kind_does_not_allow_is_refused(void **state)
-{
-	static char *const cases[][2] = {
-		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
-		{"--pause=x", "prog: --pause: 'x' is not a duration"},
-		{"--patience=0", "prog: --patience: '0' is not longer than 0\n"},
-		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},
-		{"--when=often|always", "prog: --when: 'often|always' is not one of"},
-		{"--when=", "prog: --when: '' is not one of"},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct run run = {0};
-		arguments = &cases[i][0];
-		catch_output(&run, read_wrong);
-		assert_int_equal(run.status, EXIT_USAGE);
-		assert_memory_equal(run.err, cases[i][1], strlen(cases[i][1]));
-	}
+	assert_string_equal(run.caught.err, "prog: cannot listen on :7: Bad luck\n"
+					    "prog: cannot listen on :7: Bad luck\n");
 }
 
 static int end_with(void *context, struct error *error)
@@ -383,8 +246,9 @@ static int end_with(void *context, struct error *error)
 	return error_set(error, ERROR_SYSTEM, "no luck with%s", run->taken);
 }
 
-static int run_it(struct run *run)
+static int run_it(void *context)
 {
+	struct run *run = context;
 	struct cmdline cmdline = description;
 	cmdline.context = run;
 	cmdline.run = end_with;
@@ -404,9 +268,9 @@ static void a_run_ends_with_its_status_or_its_error(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct run run = {0};
 		arguments = &cases[i].operand;
-		catch_output(&run, run_it);
-		assert_string_equal(run.err, cases[i].line);
-		assert_int_equal(run.status, cases[i].status);
+		run.caught = caught_from(run_it, &run);
+		assert_string_equal(run.caught.err, cases[i].line);
+		assert_int_equal(run.caught.status, cases[i].status);
 	}
 }
 
@@ -423,8 +287,6 @@ int main(void)
 		cmocka_unit_test(version_is_one_line),
 		cmocka_unit_test(help_fits_80_columns),
 		cmocka_unit_test(failures_end_with_their_kinds_status),
-		cmocka_unit_test(values_go_into_the_fields_of_the_context),
-		cmocka_unit_test(what_a_kind_does_not_allow_is_refused),
 		cmocka_unit_test(a_run_ends_with_its_status_or_its_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,12 +3,10 @@
 #include "unit.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "caught.h"
 #include "echoload/common/number.h"
 #include "echoload/run/options.h"
 
@@ -19,29 +17,19 @@ struct attempt {
 	char words[1000];
 	struct load_config config;
 	struct wishes wishes;
-	char said[1000]; // on standard error
+	char said[1024]; // on standard error
 	int status;
 };
 
 static struct attempt attempt;
 
-static int catch_errors(int *file)
+static int read_options(void *arguments)
 {
-	*file = memfd_create("err", MFD_CLOEXEC);
-	int saved = dup(STDERR_FILENO);
-	assert_true(*file >= 0 && saved >= 0);
-	assert_int_equal(dup2(*file, STDERR_FILENO), STDERR_FILENO);
-	return saved;
-}
-
-static void read_errors(int file, int saved)
-{
-	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
-	close(saved);
-	ssize_t length = pread(file, attempt.said, sizeof(attempt.said) - 1, 0);
-	assert_true(length >= 0);
-	attempt.said[length] = '\0';
-	close(file);
+	char **argv = arguments;
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	return options_read(&attempt.config, &attempt.wishes, argc, argv);
 }
 
 // Reads the words of `line` behind the program's name; EMPTY is the empty one.
@@ -57,11 +45,9 @@ static int try(const char *line)
 		assert_true(argc < MAX_ARGUMENTS);
 		argv[argc++] = strcmp(word, "EMPTY") == 0 ? word + strlen(word) : word;
 	}
-	int file;
-	int saved = catch_errors(&file);
-	attempt.status = options_read(&attempt.config, &attempt.wishes, argc, argv);
-	read_errors(file, saved);
-	return attempt.status;
+	struct caught caught = caught_from(read_options, argv);
+	strcpy(attempt.said, caught.err);
+	return attempt.status = caught.status;
 }
 
 static void takes(const char *line)

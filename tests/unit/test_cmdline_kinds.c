@@ -1,0 +1,111 @@
+// The kinds of values on a command line: base/cmdline.
+#include "unit.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "caught.h"
+
+// One field for each kind of value.
+struct fields {
+	bool loud;
+	const char *text;
+	unsigned count;
+	uint64_t most, pause, patience;
+	enum { NEVER, OFTEN, ALWAYS } when;
+	uint64_t given;
+};
+
+static int take_nothing(void *context, const char *name, const char *value, struct error *error)
+{
+	(void)context, (void)name;
+	return error_set(error, ERROR_USAGE, "'%s' is left over", value);
+}
+
+#define FIELD(name) CMDLINE_FIELD(struct fields, name)
+
+static const struct cmdline_option options[] = {
+	{0, "quiet", NULL, "", CMDLINE_SWITCH, FIELD(loud), .least = false},
+	{0, "text", "TEXT", "", CMDLINE_TEXT, FIELD(text), .least = 0},
+	{'n', "count", "N", "", CMDLINE_COUNT, FIELD(count), .least = 2, .most = 9},
+	{0, "most", "N", "", CMDLINE_COUNT, FIELD(most), .most = UINT64_MAX},
+	{0, "pause", "DUR", "", CMDLINE_DURATION, FIELD(pause), .least = 0},
+	{0, "patience", "DUR", "", CMDLINE_TIMEOUT, FIELD(patience), .least = 0},
+	{0, "when", "never|often|always", "", CMDLINE_CHOICE, FIELD(when), .least = 0},
+};
+
+static struct fields fields;
+
+static const struct cmdline description = {
+	.program = "prog",
+	.options = options,
+	.option_count = COUNT_OF(options),
+	.take = take_nothing,
+	.context = &fields,
+	.given = &fields.given,
+};
+
+static void values_go_into_the_fields_of_the_context(void **state)
+{
+	char *argv[] = {"prog",
+			"--quiet",
+			"--text",
+			"a b",
+			"-n",
+			"9",
+			"--most=18446744073709551615",
+			"--pause=0",
+			"--patience",
+			"never",
+			"--when",
+			"always"};
+	fields = (struct fields){.loud = true};
+	cmdline_set(&description, "count", "3");
+	cmdline_set(&description, "when", "often");
+	assert_int_equal(fields.count, 3);
+	assert_int_equal(fields.when, OFTEN);
+	assert_int_equal(cmdline_read(&description, COUNT_OF(argv), argv), -1);
+	assert_false(fields.loud);
+	assert_string_equal(fields.text, "a b");
+	assert_int_equal(fields.count, 9);
+	assert_true(fields.most == UINT64_MAX);
+	assert_int_equal(fields.pause, 0);
+	assert_true(fields.patience == UINT64_MAX);
+	assert_int_equal(fields.when, ALWAYS);
+	assert_true(cmdline_has(&description, "when"));
+	assert_int_equal(cmdline_read(&description, 2, argv), -1);
+	assert_true(cmdline_has(&description, "quiet"));
+	assert_false(cmdline_has(&description, "when"));
+}
+
+static int read_one(void *argument)
+{
+	return cmdline_read(&description, 2, (char *[]){"prog", argument, NULL});
+}
+
+static void what_a_kind_does_not_allow_is_refused(void **state)
+{
+	static char *const cases[][2] = {
+		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
+		{"--pause=x", "prog: --pause: 'x' is not a duration"},
+		{"--patience=0", "prog: --patience: '0' is not longer than 0\n"},
+		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},
+		{"--when=often|always", "prog: --when: 'often|always' is not one of"},
+		{"--when=", "prog: --when: '' is not one of"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct caught caught = caught_from(read_one, cases[i][0]);
+		assert_int_equal(caught.status, EXIT_USAGE);
+		assert_memory_equal(caught.err, cases[i][1], strlen(cases[i][1]));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_go_into_the_fields_of_the_context),
+		cmocka_unit_test(what_a_kind_does_not_allow_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
