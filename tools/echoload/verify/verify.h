@@ -1,5 +1,6 @@
 // Verification of what came back on one connection, against what was sent (payload.h): finds each
-// fault, names it and says where it is, and goes on after it. One thread for each struct verify.
+// fault, names it and says where it is, and goes on after it. README.md explains how, with a
+// drawing. One thread for each struct verify.
 //
 // Every fault is located to the byte, in however small pieces the bytes arrive, given 16 right
 // bytes after it (or the end of the stream). What a name needs:
