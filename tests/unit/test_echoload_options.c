@@ -1,4 +1,4 @@
-// The command line of echoload: tools/echoload/run/options with reading, rules, lists and number.
+// The command line of echoload: tools/echoload/run/options with values, checks and number.
 // What is refused is said on standard error, which is caught in a file.
 #include "unit.h"
 

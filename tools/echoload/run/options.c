@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "arguments.h"
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/units.h"
+#include "checks.h"
 #include "echoload/common/number.h"
-#include "reading.h"
-#include "rules.h"
 #include "targets.h"
 
 #define PROGRAM "echoload"
@@ -71,10 +71,10 @@ static const char epilogue[] =
 	"     anything was measured";
 
 // Reads what --visit means in its mode. A visit of half-close is one message.
-static int set_visit(struct reading *reading, struct error *error)
+static int set_visit(struct arguments *arguments, struct error *error)
 {
-	struct load_config *config = reading->config;
-	const char *visit = reading->visit;
+	struct load_config *config = arguments->config;
+	const char *visit = arguments->visit;
 	struct error why;
 	if (config->mode == MODE_CHURN) {
 		if (units_parse_count(visit ? visit : "1", 1, NUMBER_EXACT_MAX, &config->visit,
@@ -113,27 +113,28 @@ static bool is_stdout_taken(const struct wishes *wishes)
 }
 
 // Fills in what was not given and depends on what was.
-static int set_defaults(struct reading *reading, struct error *error)
+static int set_defaults(struct arguments *arguments, struct error *error)
 {
-	struct load_config *config = reading->config;
+	struct load_config *config = arguments->config;
 	bool stream = config->mode == MODE_STREAM;
-	if (reading->target_count == 0 &&
-	    address_parse(DEFAULT_TARGET, &reading->targets[reading->target_count++], error) != 0)
+	if (arguments->target_count == 0 &&
+	    address_parse(DEFAULT_TARGET, &arguments->targets[arguments->target_count++], error) !=
+		    0)
 		return -1;
-	if (!reading_has(reading, "connections"))
-		config->connections = (unsigned)reading->target_count;
-	if (!reading_has(reading, "pipeline"))
+	if (!arguments_has(arguments, "connections"))
+		config->connections = (unsigned)arguments->target_count;
+	if (!arguments_has(arguments, "pipeline"))
 		config->pipeline = stream ? 16 : 1;
-	if (!reading_has(reading, "size") &&
+	if (!arguments_has(arguments, "size") &&
 	    sizes_parse(stream ? "64k" : "64", &config->sizes, error) != 0)
 		return -1;
-	if (!reading_has(reading, "rate") && config->mode == MODE_IDLE)
+	if (!arguments_has(arguments, "rate") && config->mode == MODE_IDLE)
 		config->rate = 10;
-	if (!reading_has(reading, "duration") && config->count)
+	if (!arguments_has(arguments, "duration") && config->count)
 		config->duration = CLOCK_NEVER;
-	if (!reading_has(reading, "run") && draw_run(config, error) != 0)
+	if (!arguments_has(arguments, "run") && draw_run(config, error) != 0)
 		return -1;
-	return set_visit(reading, error);
+	return set_visit(arguments, error);
 }
 
 int options_read(struct load_config *config, struct wishes *wishes, int argc, char **argv)
@@ -145,7 +146,7 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 		.verify = true,
 	};
 	*wishes = (struct wishes){.interval = NS_PER_S};
-	struct reading reading = {.config = config, .wishes = wishes};
+	struct arguments arguments = {.config = config, .wishes = wishes};
 	const struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = synopsis,
@@ -153,15 +154,15 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 		.epilogue = epilogue,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = reading_take,
-		.context = &reading,
+		.take = arguments_take,
+		.context = &arguments,
 	};
 	int status = cmdline_read(&cmdline, argc, argv);
 	struct error error;
 	wishes->data_on_stdout = is_stdout_taken(wishes);
 	if (status == -1 &&
-	    (rules_check(&reading, &error) != 0 || set_defaults(&reading, &error) != 0 ||
-	     targets_find(config, reading.targets, reading.target_count, &error) != 0))
+	    (checks_run(&arguments, &error) != 0 || set_defaults(&arguments, &error) != 0 ||
+	     targets_find(config, arguments.targets, arguments.target_count, &error) != 0))
 		return cmdline_fail(PROGRAM, &error);
 	return status;
 }

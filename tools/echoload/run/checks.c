@@ -1,5 +1,5 @@
 // Which options contradict each other. Main thread only.
-#include "rules.h"
+#include "checks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,12 +49,12 @@ static void list_modes(unsigned modes, char *text, size_t size)
 	}
 }
 
-static int check_mode(const struct reading *reading, struct error *error)
+static int check_mode(const struct arguments *arguments, struct error *error)
 {
-	enum load_mode mode = reading->config->mode;
+	enum load_mode mode = arguments->config->mode;
 	for (size_t i = 0; i < sizeof(mode_rules) / sizeof(mode_rules[0]); i++) {
 		const struct mode_rule *rule = &mode_rules[i];
-		if ((rule->modes & 1U << mode) || !reading_has(reading, rule->option))
+		if ((rule->modes & 1U << mode) || !arguments_has(arguments, rule->option))
 			continue;
 		char modes[64];
 		list_modes(rule->modes, modes, sizeof(modes));
@@ -65,35 +65,35 @@ static int check_mode(const struct reading *reading, struct error *error)
 	return 0;
 }
 
-static int check_pairs(const struct reading *reading, struct error *error)
+static int check_pairs(const struct arguments *arguments, struct error *error)
 {
 	for (size_t i = 0; i < sizeof(pair_rules) / sizeof(pair_rules[0]); i++) {
 		const struct pair_rule *rule = &pair_rules[i];
-		if (reading_has(reading, rule->option) && reading_has(reading, rule->other))
+		if (arguments_has(arguments, rule->option) && arguments_has(arguments, rule->other))
 			return error_set(error, ERROR_USAGE, "--%s: not together with --%s: %s",
 					 rule->option, rule->other, rule->why);
 	}
-	if (reading_has(reading, "search") && reading->config->duration == CLOCK_NEVER)
+	if (arguments_has(arguments, "search") && arguments->config->duration == CLOCK_NEVER)
 		return error_set(
 			error, ERROR_USAGE,
 			"--search: not together with --duration never, as that is the time "
 			"for each of its steps");
-	if (reading_has(reading, "arrival") && reading->config->mode == MODE_PING &&
-	    !reading_has(reading, "rate") && !reading_has(reading, "search"))
+	if (arguments_has(arguments, "arrival") && arguments->config->mode == MODE_PING &&
+	    !arguments_has(arguments, "rate") && !arguments_has(arguments, "search"))
 		return error_set(error, ERROR_USAGE,
 				 "--arrival: needs --rate or --search, as a closed loop has no "
 				 "schedule");
 	return 0;
 }
 
-static int check_numbers(const struct reading *reading, struct error *error)
+static int check_numbers(const struct arguments *arguments, struct error *error)
 {
-	const struct load_config *config = reading->config;
-	if (config->connections && config->connections < reading->target_count)
+	const struct load_config *config = arguments->config;
+	if (config->connections && config->connections < arguments->target_count)
 		return error_set(error, ERROR_USAGE,
 				 "--connections: '%u' is less than the %zu targets",
-				 config->connections, reading->target_count);
-	size_t connections = config->connections ? config->connections : reading->target_count;
+				 config->connections, arguments->target_count);
+	size_t connections = config->connections ? config->connections : arguments->target_count;
 	if (config->threads > (connections ? connections : 1))
 		return error_set(error, ERROR_USAGE,
 				 "--threads: '%u' is more than the connections (--connections %zu)",
@@ -102,21 +102,21 @@ static int check_numbers(const struct reading *reading, struct error *error)
 }
 
 // A check that can never hold is a mistake: what it asks for is not measured in such a run.
-static int check_expects(const struct reading *reading, struct error *error)
+static int check_expects(const struct arguments *arguments, struct error *error)
 {
-	for (size_t i = 0; i < reading->wishes->expect_count; i++) {
-		const struct expect *expect = &reading->wishes->expects[i];
+	for (size_t i = 0; i < arguments->wishes->expect_count; i++) {
+		const struct expect *expect = &arguments->wishes->expects[i];
 		bool open =
 			expect->subject == EXPECT_UNCORRECTED || expect->subject == EXPECT_LATENESS;
 		bool bytes = expect->subject == EXPECT_FAULTS ||
 			     expect->subject == EXPECT_BYTES_VERIFIED;
-		if (open && reading->config->mode != MODE_IDLE && !reading_has(reading, "rate") &&
-		    !reading_has(reading, "search"))
+		if (open && arguments->config->mode != MODE_IDLE &&
+		    !arguments_has(arguments, "rate") && !arguments_has(arguments, "search"))
 			return error_set(
 				error, ERROR_USAGE,
 				"--expect: '%.100s' is measured in the open loop only (--rate)",
 				expect->text);
-		if (bytes && reading_has(reading, "no-verify"))
+		if (bytes && arguments_has(arguments, "no-verify"))
 			return error_set(error, ERROR_USAGE,
 					 "--expect: '%.100s' cannot be told with --no-verify",
 					 expect->text);
@@ -146,10 +146,10 @@ static int check_files(const struct wishes *wishes, struct error *error)
 	return 0;
 }
 
-int rules_check(const struct reading *reading, struct error *error)
+int checks_run(const struct arguments *arguments, struct error *error)
 {
-	if (check_mode(reading, error) != 0 || check_pairs(reading, error) != 0 ||
-	    check_numbers(reading, error) != 0 || check_expects(reading, error) != 0)
+	if (check_mode(arguments, error) != 0 || check_pairs(arguments, error) != 0 ||
+	    check_numbers(arguments, error) != 0 || check_expects(arguments, error) != 0)
 		return -1;
-	return check_files(reading->wishes, error);
+	return check_files(arguments->wishes, error);
 }

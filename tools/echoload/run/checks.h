@@ -1,11 +1,11 @@
 // Which options contradict each other. Main thread only.
-#ifndef ECHOLOAD_RULES_H
-#define ECHOLOAD_RULES_H
+#ifndef ECHOLOAD_CHECKS_H
+#define ECHOLOAD_CHECKS_H
 
+#include "arguments.h"
 #include "base/error.h"
-#include "reading.h"
 
 // Refuses what contradicts itself; before anything is filled in that was not given.
-int rules_check(const struct reading *reading, struct error *error);
+int checks_run(const struct arguments *arguments, struct error *error);
 
 #endif
