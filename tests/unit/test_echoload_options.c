@@ -1,4 +1,4 @@
-// The command line of echoload: tools/echoload/run/options with values, checks and number.
+// The command line of echoload: tools/echoload/run/options with arguments and number.
 // What is refused is said on standard error, which is caught in a file.
 #include "unit.h"
 
@@ -97,7 +97,8 @@ static void defaults_are_a_closed_loop(void **state)
 	assert_true(config->verify);
 	assert_false(config->spin);
 	const struct wishes *wishes = &attempt.wishes;
-	assert_true(!wishes->json && !wishes->hgrm && !wishes->hlog && !wishes->csv);
+	for (size_t i = 0; i < WISH_FILES; i++)
+		assert_null(wishes->files[i]);
 	assert_false(wishes->data_on_stdout || wishes->searching || wishes->allow_client_bound);
 	assert_int_equal(wishes->interval, NS_PER_S);
 	assert_false(wishes->interval_lines);
@@ -139,10 +140,10 @@ static void every_output_can_be_asked_for(void **state)
 	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
 	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
 	const struct wishes *wishes = &attempt.wishes;
-	assert_string_equal(wishes->json, "-");
-	assert_string_equal(wishes->hgrm, "a.hgrm");
-	assert_string_equal(wishes->hlog, "b.hlog");
-	assert_string_equal(wishes->csv, "c.csv");
+	assert_string_equal(wishes->files[WISH_JSON], "-");
+	assert_string_equal(wishes->files[WISH_HGRM], "a.hgrm");
+	assert_string_equal(wishes->files[WISH_HLOG], "b.hlog");
+	assert_string_equal(wishes->files[WISH_CSV], "c.csv");
 	assert_true(wishes->data_on_stdout);
 	assert_int_equal(wishes->interval, 2 * NS_PER_S);
 	assert_true(wishes->interval_lines);
@@ -219,7 +220,7 @@ static void contradictions_are_refused(void **state)
 					   "with ping, stream, churn and idle");
 	refuses("--mode half-close --pipeline 2", "--pipeline: not together");
 	refuses("--linger rst", "--linger: not together with --mode ping, only with churn");
-	refuses("--mode churn --linger 0", "--linger: '0' is neither 'fin' nor 'rst'");
+	refuses("--mode churn --linger 0", "--linger: '0' is not one of fin|rst");
 	takes("--mode churn");
 	assert_false(attempt.config.resets);
 	takes("--mode churn --linger rst");
@@ -264,7 +265,7 @@ static void nonsense_is_refused(void **state)
 		{"--rate 5g", "--rate: '5g'"},
 		{"--rate -5", "--rate: '-5'"},
 		{"--arrival often", "--arrival: 'often'"},
-		{"--mode pong", "--mode: 'pong' is none of ping, stream"},
+		{"--mode pong", "--mode: 'pong' is not one of ping|stream|churn|idle|half-close"},
 		{"-s 0", "--size: '0'"},
 		{"-d 0", "--duration: '0' is not longer than 0"},
 		{"-d 10", "--duration: '10' is not a duration"},

@@ -1,26 +1,24 @@
-// Names of what a run may be. Any thread.
+// What a run may be. Any thread.
 #include "config.h"
 
 #include <string.h>
 
-static const char *const mode_names[LOAD_MODES] = {
-	[MODE_PING] = "ping", [MODE_STREAM] = "stream",		[MODE_CHURN] = "churn",
-	[MODE_IDLE] = "idle", [MODE_HALF_CLOSE] = "half-close",
+const struct load_mode_row load_modes[LOAD_MODES] = {
+#define MODE(identifier, name, options, help) {name, options, help},
+#include "modes.def"
 };
 
-const char *load_mode_name(enum load_mode mode)
-{
-	return mode_names[mode];
-}
+const char load_mode_words[] =
+#define MODE(identifier, name, options, help) "|" name
+#include "modes.def"
+	;
 
-int load_mode_parse(const char *text, enum load_mode *mode, struct error *error)
+bool load_mode_takes(enum load_mode mode, const char *option)
 {
-	for (size_t i = 0; i < LOAD_MODES; i++) {
-		if (strcmp(text, mode_names[i]) == 0) {
-			*mode = (enum load_mode)i;
-			return 0;
-		}
+	size_t length = strlen(option);
+	for (const char *at = load_modes[mode].options; (at = strstr(at, "--")); at += 2) {
+		if (strncmp(at + 2, option, length) == 0 && strchr(" ", at[2 + length]))
+			return true;
 	}
-	return error_set(error, ERROR_USAGE,
-			 "'%.64s' is none of ping, stream, churn, idle and half-close", text);
+	return false;
 }

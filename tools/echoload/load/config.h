@@ -15,15 +15,20 @@
 #define CONFIG_CPUS 256
 
 enum load_mode {
-	MODE_PING,   // send a message, wait for its echo
-	MODE_STREAM, // both directions at once, as fast as it goes
-	MODE_CHURN,  // connect, `visit` messages, close; again
-	MODE_IDLE, // hold the connections, wake some now and then: `rate` messages a second in all
-	MODE_HALF_CLOSE, // send all, FIN, expect all of it, then the peer's FIN; again
+#define MODE(identifier, name, options, help) MODE_##identifier,
+#include "modes.def"
 	LOAD_MODES,
 };
-const char *load_mode_name(enum load_mode mode);
-int load_mode_parse(const char *text, enum load_mode *mode, struct error *error);
+
+// A row of modes.def.
+struct load_mode_row {
+	const char *name, *options, *help;
+};
+extern const struct load_mode_row load_modes[LOAD_MODES];
+extern const char load_mode_words[]; // their names, each with a | before it
+
+// Whether an option that not every mode takes means something in this one.
+bool load_mode_takes(enum load_mode mode, const char *option);
 
 enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
 

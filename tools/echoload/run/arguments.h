@@ -1,30 +1,42 @@
-// The command line of echoload while it is being read: each option by itself. Main thread only.
+// The load that a command line asks for: the options that each command with a load takes, with
+// their checks and defaults. Main thread only.
 #ifndef ECHOLOAD_ARGUMENTS_H
 #define ECHOLOAD_ARGUMENTS_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/cmdline.h"
+#include "echoload/load/config.h"
 
-#include "net/address.h"
-#include "options.h"
+#define DEFAULT_TARGET "127.0.0.1:65432"
 
-#define ARGUMENTS_OPTIONS 48
-
+// The first member of the context of a command line with such options.
 struct arguments {
-	struct load_config *config;
-	struct wishes *wishes;
+	struct load_config config;
 	struct address targets[CONFIG_ENDPOINTS];
 	size_t target_count;
-	const char *visit;		      // its unit depends on the mode
-	const char *given[ARGUMENTS_OPTIONS]; // names of the options that were, each once
-	size_t given_count;
+	const struct cmdline *cmdline;
+	uint64_t given; // what cmdline_has looks at
 };
 
-// Takes one option, or, with `name` NULL, one target, into the struct arguments `context`: what
-// struct cmdline wants for `take`.
-int arguments_take(void *context, const char *name, const char *value, struct error *error);
+// A field of the load, for a row of the table of options.
+#define LOAD_FIELD(field) CMDLINE_FIELD(struct arguments, config.field)
 
-// Whether the option was given.
-bool arguments_has(const struct arguments *arguments, const char *name);
+// What `take` is of the options in load_options.def that are of no kind.
+int arguments_take_rate(void *context, const char *value, struct error *error);
+int arguments_take_size(void *context, const char *value, struct error *error);
+int arguments_take_visit(void *context, const char *value, struct error *error);
+int arguments_take_source(void *context, const char *value, struct error *error);
+int arguments_take_cpu(void *context, const char *value, struct error *error);
+int arguments_take_control(void *context, const char *value, struct error *error);
+
+// Takes a target.
+int arguments_take_target(struct arguments *arguments, const char *value, struct error *error);
+
+// Before cmdline_read: sets the defaults, which depend on the mode.
+void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline, int argc,
+		     char **argv);
+
+// After it: fills in what depends on what was given, refuses options that contradict each other,
+// and looks for the targets (targets.h), so it may wait. Returns 0 or -1.
+int arguments_finish(struct arguments *arguments, struct error *error);
 
 #endif

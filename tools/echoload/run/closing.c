@@ -100,7 +100,7 @@ static void print_load(const struct screen *screen, const struct load_config *co
 	describe_sizes(&config->sizes, sizes, sizeof(sizes));
 	print_field(screen, "", "load",
 		    "%s%s: %u connection%s to %s%s, messages of %s, %u thread%s, run %" PRIu64,
-		    load_mode_name(config->mode), loop, config->connections,
+		    load_modes[config->mode].name, loop, config->connections,
 		    log_plural(config->connections), endpoint_format(&config->targets[0], target),
 		    more, sizes, config->threads, log_plural(config->threads), config->run);
 }
@@ -116,7 +116,7 @@ static void print_throughput(const struct screen *screen, const struct load_conf
 	units_format_duration(facts->lasted, lasted, sizeof(lasted));
 	print_field(screen, BOLD, "throughput", "%s messages/s, %s/s; %" PRIu64 " message%s in %s",
 		    rate, bytes, facts->messages, log_plural(facts->messages), lasted);
-	bool visiting = config->mode == MODE_CHURN || config->mode == MODE_HALF_CLOSE;
+	bool visiting = load_mode_takes(config->mode, "visit");
 	if (!visiting && facts->live < config->connections)
 		print_field(screen, RED, "connections", "only %u of %u were open at the end",
 			    facts->live, config->connections);

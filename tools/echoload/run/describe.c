@@ -64,7 +64,7 @@ int describe_config(json_t *object, const struct load_config *config)
 	int failed = set(object, "version", json_text(ECHOD_VERSION)) |
 		     set(object, "targets", endpoints(config->targets, config->target_count)) |
 		     set(object, "sources", endpoints(config->sources, config->source_count)) |
-		     set(object, "mode", json_text(load_mode_name(config->mode))) |
+		     set(object, "mode", json_text(load_modes[config->mode].name)) |
 		     set(object, "connections", json_integer(config->connections)) |
 		     set(object, "pipeline", json_integer(config->pipeline)) |
 		     set(object, "threads", json_integer(config->threads)) |

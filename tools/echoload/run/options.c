@@ -1,26 +1,20 @@
 // The command line of echoload as a whole. Main thread only.
 #include "options.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "arguments.h"
 #include "base/clock.h"
-#include "base/cmdline.h"
 #include "base/units.h"
-#include "checks.h"
 #include "echoload/common/number.h"
-#include "targets.h"
+#include "echoload/common/paths.h"
 
 #define PROGRAM "echoload"
-#define DEFAULT_TARGET "127.0.0.1:65432"
-#define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 
-static const struct cmdline_option table[] = {
-#define OPTION(letter, name, argument, function, help) \
-	{letter, name, argument, help, .kind = CMDLINE_TAKEN},
-#include "options.def"
+struct reading {
+	struct arguments arguments;
+	struct wishes wishes;
 };
 
 static const char synopsis[] = "[HOST:PORT | unix:PATH | unix:@NAME]... [OPTION]...\n"
@@ -40,18 +34,12 @@ static const char summary[] =
 	"What --json has written can be drawn (report), compared and merged; each of\n"
 	"these has a --help of its own.";
 
-static const char epilogue[] =
+static const char units[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g, powers\n"
 	"of 1024; RATE in k or m, powers of 1000: 50k are 50,000 messages a second.\n"
-	"A CHECK is a name, one of < <= == >= >, and a value in the unit of the name.\n"
-	"\n"
-	"Modes:\n"
-	"  ping        send a message, wait for its echo\n"
-	"  stream      both directions at once, as fast as it goes\n"
-	"  churn       connect, echo --visit messages, close; again\n"
-	"  idle        hold the connections, wake one --rate times a second\n"
-	"  half-close  send --visit bytes and FIN, expect all of them, then FIN; again\n"
-	"\n"
+	"A CHECK is a name, one of < <= == >= >, and a value in the unit of the name.\n";
+
+static const char checks_and_statuses[] =
 	"Checks:\n"
 	"  p50, p99.9, ..., min, mean, max    latency, a DUR\n"
 	"  uncorrected.p99, ...               in the open loop: from the actual sending\n"
@@ -70,99 +58,185 @@ static const char epilogue[] =
 	"     nothing was answered, or a signal ended --search, or a run before\n"
 	"     anything was measured";
 
-// Reads what --visit means in its mode. A visit of half-close is one message.
-static int set_visit(struct arguments *arguments, struct error *error)
+static int take_search(void *context, const char *value, struct error *error)
 {
-	struct load_config *config = arguments->config;
-	const char *visit = arguments->visit;
-	struct error why;
-	if (config->mode == MODE_CHURN) {
-		if (units_parse_count(visit ? visit : "1", 1, NUMBER_EXACT_MAX, &config->visit,
-				      &why) == 0)
-			return 0;
-	} else if (config->mode == MODE_HALF_CLOSE) {
-		visit = visit ? visit : "64k";
-		if (units_parse_size(visit, 1, MOST_BYTES, &config->visit, &why) == 0)
-			return sizes_parse(visit, &config->sizes, error);
-	} else {
-		return 0;
-	}
-	return error_set(error, ERROR_USAGE, "--visit: %s", why.message);
-}
-
-// So that the bytes of two runs that meet on a server are not the same.
-static int draw_run(struct load_config *config, struct error *error)
-{
-	uint32_t run;
-	if (getrandom(&run, sizeof(run), 0) != (ssize_t)sizeof(run))
-		return error_set(error, ERROR_SYSTEM, "cannot draw the number of the run: %s",
-				 error_text(errno));
-	config->run = run;
+	struct wishes *wishes = &((struct reading *)context)->wishes;
+	if (expect_parse(value, &wishes->search, error) != 0)
+		return -1;
+	if (wishes->search.subject != EXPECT_LATENCY || wishes->search.relation > EXPECT_AT_MOST)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not a limit of a latency, such as p99<1ms", value);
+	wishes->searching = true;
 	return 0;
 }
 
-static bool is_stdout(const char *file)
+static int take_expect(void *context, const char *value, struct error *error)
 {
-	return file && strcmp(file, "-") == 0;
+	struct wishes *wishes = &((struct reading *)context)->wishes;
+	if (wishes->expect_count == OPTIONS_EXPECTS)
+		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
+				 OPTIONS_EXPECTS);
+	return expect_parse(value, &wishes->expects[wishes->expect_count++], error);
 }
 
-static bool is_stdout_taken(const struct wishes *wishes)
+static int take_interval(void *context, const char *value, struct error *error)
 {
-	return is_stdout(wishes->json) || is_stdout(wishes->hgrm) || is_stdout(wishes->hlog) ||
-	       is_stdout(wishes->csv);
+	struct wishes *wishes = &((struct reading *)context)->wishes;
+	if (units_parse_duration(value, &wishes->interval, error) != 0)
+		return -1;
+	if (wishes->interval == 0 || wishes->interval % NS_PER_S != 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not one or more whole seconds",
+				 value);
+	wishes->interval_lines = true;
+	return 0;
 }
 
-// Fills in what was not given and depends on what was.
-static int set_defaults(struct arguments *arguments, struct error *error)
+static int take_operand(void *context, const char *name, const char *value, struct error *error)
 {
-	struct load_config *config = arguments->config;
-	bool stream = config->mode == MODE_STREAM;
-	if (arguments->target_count == 0 &&
-	    address_parse(DEFAULT_TARGET, &arguments->targets[arguments->target_count++], error) !=
-		    0)
-		return -1;
-	if (!arguments_has(arguments, "connections"))
-		config->connections = (unsigned)arguments->target_count;
-	if (!arguments_has(arguments, "pipeline"))
-		config->pipeline = stream ? 16 : 1;
-	if (!arguments_has(arguments, "size") &&
-	    sizes_parse(stream ? "64k" : "64", &config->sizes, error) != 0)
-		return -1;
-	if (!arguments_has(arguments, "rate") && config->mode == MODE_IDLE)
-		config->rate = 10;
-	if (!arguments_has(arguments, "duration") && config->count)
-		config->duration = CLOCK_NEVER;
-	if (!arguments_has(arguments, "run") && draw_run(config, error) != 0)
-		return -1;
-	return set_visit(arguments, error);
+	(void)name; // the table says how each option is taken
+	return arguments_take_target(&((struct reading *)context)->arguments, value, error);
+}
+
+#define FILE_OPTION(name, index, help)                                     \
+	{                                                                  \
+		0, name, "FILE", help, CMDLINE_TEXT,                       \
+			CMDLINE_FIELD(struct reading, wishes.files[index]) \
+	}
+
+static const struct cmdline_option table[] = {
+#include "load_options.def"
+	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself was what limited the rate",
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.allow_client_bound), .least = true},
+	{0, "search", "CHECK",
+	 "find the highest rate at which CHECK, of a latency with < or <=, holds",
+	 .take = take_search},
+	{0, "expect", "CHECK", "exit 1 if CHECK does not hold, such as 'p99.9<5ms'; up to 32 times",
+	 .take = take_expect},
+	FILE_OPTION("json", WISH_JSON,
+		    "write the result as JSON; -: to standard output, here and below"),
+	FILE_OPTION("hgrm", WISH_HGRM,
+		    "write the percentiles of the latency as HdrHistogram's .hgrm"),
+	FILE_OPTION("hlog", WISH_HLOG,
+		    "write the histogram of each interval as HdrHistogram's .hlog"),
+	FILE_OPTION("csv", WISH_CSV, "write a row for each interval"),
+	{'i', "interval", "DUR",
+	 "whole seconds that a row of --csv or --hlog covers (default 1s); if given, a line for "
+	 "each is printed too, unless a terminal shows the progress",
+	 .take = take_interval},
+};
+
+static int check_search(const struct reading *reading, struct error *error)
+{
+	const struct cmdline *cmdline = reading->arguments.cmdline;
+	const struct {
+		bool wrong;
+		const char *why;
+	} rules[] = {
+		{cmdline_has(cmdline, "rate"), "--rate: it is what finds the rate"},
+		{cmdline_has(cmdline, "count"), "--count: each of its steps takes --duration"},
+		{reading->arguments.config.duration == CLOCK_NEVER,
+		 "--duration never, as that is the time for each of its steps"},
+	};
+	for (size_t i = 0; reading->wishes.searching && i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (rules[i].wrong)
+			return error_set(error, ERROR_USAGE, "--search: not together with %s",
+					 rules[i].why);
+	}
+	return 0;
+}
+
+// A check that can never hold is a mistake: what it asks for is not measured in such a run.
+static int check_expects(const struct reading *reading, struct error *error)
+{
+	bool is_open = reading->arguments.config.rate > 0 || reading->wishes.searching;
+	for (size_t i = 0; i < reading->wishes.expect_count; i++) {
+		const struct expect *expect = &reading->wishes.expects[i];
+		bool open =
+			expect->subject == EXPECT_UNCORRECTED || expect->subject == EXPECT_LATENESS;
+		bool bytes = expect->subject == EXPECT_FAULTS ||
+			     expect->subject == EXPECT_BYTES_VERIFIED;
+		if (open && !is_open)
+			return error_set(
+				error, ERROR_USAGE,
+				"--expect: '%.100s' is measured in the open loop only (--rate)",
+				expect->text);
+		if (bytes && !reading->arguments.config.verify)
+			return error_set(error, ERROR_USAGE,
+					 "--expect: '%.100s' cannot be told with --no-verify",
+					 expect->text);
+	}
+	return 0;
+}
+
+static int check_files(struct wishes *wishes, struct error *error)
+{
+	static const char *const names[WISH_FILES] = {"json", "hgrm", "hlog", "csv"};
+	for (size_t i = 0; i < WISH_FILES; i++) {
+		const char **file = &wishes->files[i];
+		if (!*file)
+			continue;
+		if (!**file)
+			return error_set(error, ERROR_USAGE, "--%s: '' is no file", names[i]);
+		*file = paths_output(*file);
+		wishes->data_on_stdout |= strcmp(*file, "-") == 0;
+		for (size_t j = 0; j < i; j++) {
+			if (wishes->files[j] && paths_same(*file, wishes->files[j]))
+				return error_set(error, ERROR_USAGE,
+						 "--%s: '%.100s' is written by --%s already",
+						 names[i], *file, names[j]);
+		}
+	}
+	for (size_t i = 0; wishes->data_on_stdout && i < WISH_FILES; i++) {
+		const char *file = wishes->files[i];
+		if (file && strcmp(file, "-") != 0 && paths_same(file, "/dev/stderr"))
+			return error_set(error, ERROR_USAGE,
+					 "--%s: '%.100s' is where the report goes, as standard "
+					 "output is taken",
+					 names[i], file);
+	}
+	return 0;
+}
+
+// What --help says below the options.
+static const char *make_epilogue(char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(
+		text, size,
+		"%s\nModes, and the options that not all of them take, with their defaults:\n",
+		units);
+	for (enum load_mode mode = 0; mode < LOAD_MODES; mode++)
+		used += (size_t)snprintf(text + used, size - used, "  %-10s  %s\n%14s%s\n",
+					 load_modes[mode].name, load_modes[mode].help, "",
+					 load_modes[mode].options);
+	snprintf(text + used, size - used, "\n%s", checks_and_statuses);
+	return text;
 }
 
 int options_read(struct load_config *config, struct wishes *wishes, int argc, char **argv)
 {
-	*config = (struct load_config){
-		.threads = 1,
-		.duration = 10 * NS_PER_S,
-		.timeout = 5 * NS_PER_S,
-		.verify = true,
-	};
-	*wishes = (struct wishes){.interval = NS_PER_S};
-	struct arguments arguments = {.config = config, .wishes = wishes};
+	static struct reading reading;
+	char epilogue[4096];
+	struct error error;
 	const struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = synopsis,
 		.summary = summary,
-		.epilogue = epilogue,
+		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = arguments_take,
-		.context = &arguments,
+		.take = take_operand,
+		.context = &reading,
+		.given = &reading.arguments.given,
 	};
+	reading.wishes = (struct wishes){.interval = NS_PER_S};
+	arguments_begin(&reading.arguments, &cmdline, argc, argv);
 	int status = cmdline_read(&cmdline, argc, argv);
-	struct error error;
-	wishes->data_on_stdout = is_stdout_taken(wishes);
 	if (status == -1 &&
-	    (checks_run(&arguments, &error) != 0 || set_defaults(&arguments, &error) != 0 ||
-	     targets_find(config, arguments.targets, arguments.target_count, &error) != 0))
+	    (check_search(&reading, &error) != 0 || check_expects(&reading, &error) != 0 ||
+	     check_files(&reading.wishes, &error) != 0 ||
+	     arguments_finish(&reading.arguments, &error) != 0))
 		return cmdline_fail(PROGRAM, &error);
+	*config = reading.arguments.config;
+	*wishes = reading.wishes;
 	return status;
 }

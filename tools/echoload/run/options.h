@@ -11,10 +11,12 @@
 
 #define OPTIONS_EXPECTS 32
 
+enum wish_file { WISH_JSON, WISH_HGRM, WISH_HLOG, WISH_CSV, WISH_FILES };
+
 // What is to be told of the run, and when it is to count as failed. The texts are those of argv.
 struct wishes {
-	const char *json, *hgrm, *hlog, *csv; // files, `-`: standard output; NULL: not wanted
-	bool data_on_stdout;		      // one of them goes there, so that the report must not
+	const char *files[WISH_FILES]; // `-`: standard output; NULL: not wanted
+	bool data_on_stdout;	       // one of them goes there, so that the report must not
 	uint64_t interval;   // ns, whole seconds: what a line, a row of csv or of hlog covers
 	bool interval_lines; // where no terminal shows the progress
 	struct expect expects[OPTIONS_EXPECTS];

@@ -21,11 +21,6 @@ static int fail_write(const char *path, int number, struct error *error)
 	return error_set(error, ERROR_SYSTEM, "cannot write '%s': %s", path, error_text(number));
 }
 
-static int check_file(const char *path, struct error *error)
-{
-	return !path || replacement_check(path) == 0 ? 0 : fail_write(path, errno, error);
-}
-
 // Why something could not be written is known only just after it has been tried.
 static void note_failure(struct outputs *outputs, const char *path)
 {
@@ -35,15 +30,17 @@ static void note_failure(struct outputs *outputs, const char *path)
 	}
 }
 
-// Opens one of those that are written as the run goes on.
-static FILE *begin_file(struct outputs *outputs, const char *path)
+// Opens one of those that are written as the run goes on, unless it is open.
+static FILE *begin_file(struct outputs *outputs, enum wish_file which)
 {
-	if (!path)
-		return NULL;
-	FILE *file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
-	if (!file)
-		note_failure(outputs, path);
-	return file;
+	const char *path = outputs->wishes->files[which];
+	FILE **file = &outputs->stream[which];
+	if (path && !*file) {
+		*file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
+		if (!*file)
+			note_failure(outputs, path);
+	}
+	return *file;
 }
 
 static bool is_special(const char *path)
@@ -56,9 +53,11 @@ int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct sc
 		 struct error *error)
 {
 	*outputs = (struct outputs){.wishes = wishes, .screen = screen};
-	if (check_file(wishes->json, error) != 0 || check_file(wishes->hgrm, error) != 0 ||
-	    check_file(wishes->hlog, error) != 0 || check_file(wishes->csv, error) != 0)
-		return -1;
+	for (size_t i = 0; i < WISH_FILES; i++) {
+		const char *path = wishes->files[i];
+		if (path && replacement_check(path) != 0)
+			return fail_write(path, errno, error);
+	}
 	outputs->sum = malloc(sizeof(*outputs->sum));
 	if (result_init(&outputs->result) != 0 || !outputs->sum) {
 		outputs_close(outputs);
@@ -66,10 +65,10 @@ int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct sc
 	}
 	book_reset(outputs->sum);
 	// Nothing in them can be lost, and a FIFO may have to wait for its reader.
-	if (is_special(wishes->csv))
-		outputs->csv = begin_file(outputs, wishes->csv);
-	if (is_special(wishes->hlog))
-		outputs->hlog = begin_file(outputs, wishes->hlog);
+	for (enum wish_file i = WISH_HLOG; i <= WISH_CSV; i++) {
+		if (is_special(wishes->files[i]))
+			begin_file(outputs, i);
+	}
 	if (outputs->failed) {
 		outputs_close(outputs);
 		return fail_write(outputs->failed, outputs->failure, error);
@@ -77,31 +76,26 @@ int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct sc
 	return 0;
 }
 
-static void begin_files(struct outputs *outputs, uint64_t started)
-{
-	if (!outputs->csv)
-		outputs->csv = begin_file(outputs, outputs->wishes->csv);
-	if (outputs->csv)
-		csv_begin(outputs->csv);
-	if (!outputs->hlog)
-		outputs->hlog = begin_file(outputs, outputs->wishes->hlog);
-	if (outputs->hlog)
-		hlog_begin(outputs->hlog, started);
-}
-
 static void write_interval(struct outputs *outputs, const struct result_interval *done,
-			   unsigned live)
+			   const struct interval *interval)
 {
 	const struct hdr *latency = &outputs->sum->latency;
-	if (outputs->csv) {
-		csv_interval(outputs->csv, done, latency, live);
-		if (ferror(outputs->csv))
-			note_failure(outputs, outputs->wishes->csv);
+	bool first = done->from == 0;
+	FILE *csv = first ? begin_file(outputs, WISH_CSV) : outputs->stream[WISH_CSV];
+	FILE *hlog = first ? begin_file(outputs, WISH_HLOG) : outputs->stream[WISH_HLOG];
+	if (csv) {
+		if (first)
+			csv_begin(csv);
+		csv_interval(csv, done, latency, interval->live);
+		if (ferror(csv))
+			note_failure(outputs, outputs->wishes->files[WISH_CSV]);
 	}
-	if (outputs->hlog) {
-		(void)hlog_interval(outputs->hlog, done->from, done->length, latency);
-		if (ferror(outputs->hlog))
-			note_failure(outputs, outputs->wishes->hlog);
+	if (hlog) {
+		if (first)
+			hlog_begin(hlog, interval->started);
+		(void)hlog_interval(hlog, done->from, done->length, latency);
+		if (ferror(hlog))
+			note_failure(outputs, outputs->wishes->files[WISH_HLOG]);
 	}
 }
 
@@ -148,9 +142,7 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 	if (done.length > 0) {
 		// Without memory the result goes without this interval; the sums are complete.
 		(void)result_add_interval(&outputs->result, &done, &sum->latency);
-		if (done.from == 0)
-			begin_files(outputs, interval->started);
-		write_interval(outputs, &done, interval->live);
+		write_interval(outputs, &done, interval);
 		if (outputs->wishes->interval_lines)
 			show_interval(outputs, &done, interval->live);
 	}
@@ -169,17 +161,14 @@ static void fill_errors(struct result *result, const struct load_errors *errors)
 	}
 }
 
-static void close_file(struct outputs *outputs, FILE **file, const char *path)
-{
-	if (*file && (*file == stdout ? fflush(*file) : fclose(*file)) != 0)
-		note_failure(outputs, path);
-	*file = NULL;
-}
-
 static void close_files(struct outputs *outputs)
 {
-	close_file(outputs, &outputs->hlog, outputs->wishes->hlog);
-	close_file(outputs, &outputs->csv, outputs->wishes->csv);
+	for (size_t i = 0; i < WISH_FILES; i++) {
+		FILE *file = outputs->stream[i];
+		if (file && (file == stdout ? fflush(file) : fclose(file)) != 0)
+			note_failure(outputs, outputs->wishes->files[i]);
+		outputs->stream[i] = NULL;
+	}
 }
 
 static int write_hgrm(const char *path, const struct hdr *latency, struct error *error)
@@ -222,18 +211,18 @@ static int write_json(struct outputs *outputs, const struct load_config *config,
 {
 	if (fill_result(&outputs->result, config, run, extra) != 0)
 		return error_set(error, ERROR_SYSTEM, "no memory for the result");
-	return result_write(&outputs->result, outputs->wishes->json, error);
+	return result_write(&outputs->result, outputs->wishes->files[WISH_JSON], error);
 }
 
 int outputs_finish(struct outputs *outputs, const struct load_config *config, const struct run *run,
 		   json_t *extra, struct error *error)
 {
-	const struct wishes *wishes = outputs->wishes;
+	const char *const *files = outputs->wishes->files;
 	int status = 0;
-	if (wishes->json)
+	if (files[WISH_JSON])
 		status = write_json(outputs, config, run, extra, error);
-	if (wishes->hgrm)
-		status |= write_hgrm(wishes->hgrm, run->facts.latency, status ? NULL : error);
+	if (files[WISH_HGRM])
+		status |= write_hgrm(files[WISH_HGRM], run->facts.latency, status ? NULL : error);
 	close_files(outputs);
 	if (outputs->failed)
 		status |= fail_write(outputs->failed, outputs->failure, status ? NULL : error);

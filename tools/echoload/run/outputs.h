@@ -16,10 +16,10 @@
 
 struct outputs {
 	const struct wishes *wishes;
-	struct screen *screen; // where interval lines go
-	FILE *hlog, *csv;      // from the first interval on
-	const char *failed;    // the first of the two that could not be written, NULL: none
-	int failure;	       // its errno
+	struct screen *screen;	  // where interval lines go
+	FILE *stream[WISH_FILES]; // those of --hlog and --csv, from the first interval on
+	const char *failed;	  // the first of the two that could not be written, NULL: none
+	int failure;		  // its errno
 	struct result result;
 
 	// The interval that is being put together, of one or more of the engine's.

@@ -1,0 +1,232 @@
+// The load that a command line asks for. Main thread only.
+#include "arguments.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "echoload/common/number.h"
+#include "targets.h"
+
+#define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
+#define WORD_SIZE 80		       // an IPv6 address with its scope fits
+
+static struct load_config *config_of(void *context)
+{
+	return &((struct arguments *)context)->config;
+}
+
+int arguments_take_rate(void *context, const char *value, struct error *error)
+{
+	double rate;
+	if (number_parse_rate(value, &rate, error) != 0)
+		return -1;
+	if (rate <= 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
+	config_of(context)->rate = rate;
+	return 0;
+}
+
+int arguments_take_size(void *context, const char *value, struct error *error)
+{
+	return sizes_parse(value, &config_of(context)->sizes, error);
+}
+
+// What it means depends on the mode. A visit of half-close is one message.
+int arguments_take_visit(void *context, const char *value, struct error *error)
+{
+	struct load_config *config = config_of(context);
+	if (config->mode != MODE_HALF_CLOSE)
+		return units_parse_count(value, 1, NUMBER_EXACT_MAX, &config->visit, error);
+	if (units_parse_size(value, 1, MOST_BYTES, &config->visit, error) != 0)
+		return -1;
+	return sizes_parse(value, &config->sizes, error);
+}
+
+int arguments_take_control(void *context, const char *value, struct error *error)
+{
+	struct endpoint endpoint;
+	config_of(context)->control = value;
+	return endpoint_from_path(value, &endpoint, error);
+}
+
+// Calls `take` with each of the words between the commas of `text`.
+static int for_each_word(const char *text,
+			 int (*take)(char *word, struct load_config *config, struct error *error),
+			 struct load_config *config, struct error *error)
+{
+	for (const char *at = text;;) {
+		char word[WORD_SIZE];
+		size_t length = strcspn(at, ",");
+		if (length >= sizeof(word))
+			return error_set(error, ERROR_USAGE, "'%.32s...' is too long", at);
+		snprintf(word, sizeof(word), "%.*s", (int)length, at);
+		if (take(word, config, error) != 0)
+			return -1;
+		if (!at[length])
+			return 0;
+		at += length + 1;
+	}
+}
+
+// Takes `2` or `0-3`, which is cut in two for that.
+static int add_cpus(char *word, struct load_config *config, struct error *error)
+{
+	uint64_t first;
+	uint64_t last;
+	char *end = strchr(word, '-');
+	if (end)
+		*end++ = '\0';
+	if (units_parse_count(word, 0, CPU_SETSIZE - 1, &first, error) != 0 ||
+	    units_parse_count(end ? end : word, 0, CPU_SETSIZE - 1, &last, error) != 0)
+		return -1;
+	if (first > last)
+		return error_set(error, ERROR_USAGE, "'%s-%s' ends before it begins", word, end);
+	for (uint64_t cpu = first; cpu <= last; cpu++) {
+		if (config->cpu_count == CONFIG_CPUS)
+			return error_set(error, ERROR_USAGE, "more than %d CPUs", CONFIG_CPUS);
+		config->cpus[config->cpu_count++] = (unsigned)cpu;
+	}
+	return 0;
+}
+
+int arguments_take_cpu(void *context, const char *value, struct error *error)
+{
+	config_of(context)->cpu_count = 0;
+	return for_each_word(value, add_cpus, config_of(context), error);
+}
+
+static int add_source(char *word, struct load_config *config, struct error *error)
+{
+	if (config->source_count == CONFIG_SOURCES)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is one too many: at most %d addresses", word,
+				 CONFIG_SOURCES);
+	return endpoint_from_ip(word, &config->sources[config->source_count++], error);
+}
+
+int arguments_take_source(void *context, const char *value, struct error *error)
+{
+	config_of(context)->source_count = 0;
+	return for_each_word(value, add_source, config_of(context), error);
+}
+
+int arguments_take_target(struct arguments *arguments, const char *value, struct error *error)
+{
+	if (arguments->target_count == CONFIG_ENDPOINTS)
+		return error_set(error, ERROR_USAGE, "'%.100s' is one too many: at most %d targets",
+				 value, CONFIG_ENDPOINTS);
+	struct address *target = &arguments->targets[arguments->target_count++];
+	if (address_parse(value, target, error) != 0)
+		return -1;
+	if (!target->is_unix && (target->port == 0 || !target->host[0]))
+		return error_set(error, ERROR_USAGE, "'%.100s' lacks a host or a port other than 0",
+				 value);
+	return 0;
+}
+
+void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline, int argc,
+		     char **argv)
+{
+	*arguments = (struct arguments){
+		.config = {.pipeline = 1, .threads = 1, .timeout = 5 * NS_PER_S, .verify = true},
+		.cmdline = cmdline,
+	};
+	const char *given = cmdline_value(cmdline, argc, argv, "mode");
+	for (enum load_mode mode = 0; given && mode < LOAD_MODES; mode++) {
+		if (strcmp(given, load_modes[mode].name) == 0)
+			arguments->config.mode = mode;
+	}
+	const char *at = load_modes[arguments->config.mode].options;
+	for (; (at = strstr(at, "--")); at += 2) {
+		char name[16];
+		char value[16];
+		if (sscanf(at, "--%15s %15[^- ]", name, value) == 2)
+			cmdline_set(cmdline, name, value);
+	}
+}
+
+// The modes that take the option, as `ping and idle`; empty: all do.
+static const char *list_modes(const char *option, char *text, size_t size)
+{
+	unsigned left = 0;
+	for (enum load_mode mode = 0; mode < LOAD_MODES; mode++)
+		left += load_mode_takes(mode, option);
+	size_t used = 0;
+	*text = '\0';
+	for (enum load_mode mode = 0; mode < LOAD_MODES; mode++) {
+		if (!load_mode_takes(mode, option))
+			continue;
+		const char *before = used == 0 ? "" : (left == 1 ? " and " : ", ");
+		used += (size_t)snprintf(text + used, size - used, "%s%s", before,
+					 load_modes[mode].name);
+		left--;
+	}
+	return text;
+}
+
+static int check_mode(const struct arguments *arguments, struct error *error)
+{
+	enum load_mode mode = arguments->config.mode;
+	for (size_t i = 0; i < arguments->cmdline->option_count; i++) {
+		const char *name = arguments->cmdline->options[i].name;
+		char modes[64];
+		if (cmdline_has(arguments->cmdline, name) && !load_mode_takes(mode, name) &&
+		    *list_modes(name, modes, sizeof(modes)))
+			return error_set(error, ERROR_USAGE,
+					 "--%s: not together with --mode %s, only with %s", name,
+					 load_modes[mode].name, modes);
+	}
+	return 0;
+}
+
+static int check_numbers(const struct arguments *arguments, struct error *error)
+{
+	const struct load_config *config = &arguments->config;
+	if (config->connections < arguments->target_count)
+		return error_set(error, ERROR_USAGE,
+				 "--connections: '%u' is less than the %zu targets",
+				 config->connections, arguments->target_count);
+	if (config->threads > config->connections)
+		return error_set(error, ERROR_USAGE,
+				 "--threads: '%u' is more than the connections (--connections %u)",
+				 config->threads, config->connections);
+	if (cmdline_has(arguments->cmdline, "arrival") && config->rate == 0 &&
+	    !cmdline_has(arguments->cmdline, "search"))
+		return error_set(error, ERROR_USAGE,
+				 "--arrival: needs --rate or --search, as a closed loop has no "
+				 "schedule");
+	return 0;
+}
+
+// So that the bytes of two runs that meet on a server are not the same.
+static int draw_run(struct load_config *config, struct error *error)
+{
+	uint32_t run;
+	if (getrandom(&run, sizeof(run), 0) != (ssize_t)sizeof(run))
+		return error_set(error, ERROR_SYSTEM, "cannot draw the number of the run: %s",
+				 error_text(errno));
+	config->run = run;
+	return 0;
+}
+
+int arguments_finish(struct arguments *arguments, struct error *error)
+{
+	struct load_config *config = &arguments->config;
+	if (arguments->target_count == 0 &&
+	    arguments_take_target(arguments, DEFAULT_TARGET, error) != 0)
+		return -1;
+	if (config->connections == 0)
+		config->connections = (unsigned)arguments->target_count;
+	if (config->duration == 0)
+		config->duration = config->count ? CLOCK_NEVER : 10 * NS_PER_S;
+	if (!cmdline_has(arguments->cmdline, "run") && draw_run(config, error) != 0)
+		return -1;
+	if (check_mode(arguments, error) != 0 || check_numbers(arguments, error) != 0)
+		return -1;
+	return targets_find(config, arguments->targets, arguments->target_count, error);
+}
