@@ -153,7 +153,7 @@ static int take(void *context, const char *name, const char *value, struct error
 	return 0;
 }
 
-static int run(void *context, struct error *error)
+static int make_report(void *context, struct error *error)
 {
 	struct request *request = context;
 	if (request->count == 0)
@@ -178,7 +178,7 @@ int chart_main(int argc, char **argv)
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,
-		.run = run,
+		.run = make_report,
 		.context = &request,
 	};
 	int status = cmdline_run(&cmdline, argc, argv);
