@@ -42,6 +42,8 @@ struct load_config {
 
 	enum load_mode mode;
 	unsigned connections; // in all
+	unsigned extra;	      // more of them, which only slices load (engine.h)
+	bool by_target;	      // the groups that a slice may load are the targets
 	unsigned pipeline;    // messages on their way on one connection at most
 	unsigned threads;
 	unsigned cpus[CONFIG_CPUS]; // thread i runs on cpus[i % cpu_count]
@@ -56,6 +58,7 @@ struct load_config {
 	enum arrival arrival;
 
 	uint64_t duration; // ns, CLOCK_NEVER: until `count` or interrupted
+	uint64_t interval; // ns, of which a run is recorded piece by piece; 0: a second
 	uint64_t count;	   // messages in all, 0: no limit
 	uint64_t warmup;   // ns, before anything is recorded
 	uint64_t ramp;	   // ns over which the connections are opened
@@ -64,5 +67,12 @@ struct load_config {
 	bool verify;
 	bool spin; // poll without ever blocking
 };
+
+// A connection belongs to a group, a bit of a set of 64: its target, or whether it is an extra one.
+static inline unsigned config_group(const struct load_config *config, uint32_t id)
+{
+	return config->by_target ? (unsigned)(id % config->target_count)
+				 : id >= config->connections;
+}
 
 #endif

@@ -1,4 +1,4 @@
-// The load engine: starts the threads, collects what they count once a second, stops them. Main
+// The load engine: starts the threads, collects what they count, stops them. Main
 // thread.
 #ifndef ECHOLOAD_ENGINE_H
 #define ECHOLOAD_ENGINE_H
@@ -11,7 +11,7 @@
 #include "tally.h"
 #include "usage.h"
 
-// A second of the run, or the rest of one.
+// A piece of the run: `config->interval`, or the rest of it.
 struct interval {
 	uint64_t from, to; // ns since recording began
 	uint64_t started;  // when that was, ns since the epoch
@@ -46,9 +46,27 @@ struct engine_result {
 	struct usage usage;
 };
 
-// Runs the load. Returns 0, or -1 when it could not begin: no memory, no thread.
-int engine_run(const struct load_config *config, const struct engine_calls *calls,
+struct engine;
+
+// Starts the threads; `config` outlives them. Connections beyond `config->connections`, of which
+// there are `config->extra`, are made and loaded by slices only. NULL: no memory, no thread, or a
+// CPU or source address that cannot be used.
+struct engine *engine_open(const struct load_config *config, struct error *error);
+
+// The run proper: ramp, warm-up, recorded time. Its connections are open afterwards, those that
+// live. Returns 0, or -1: no memory.
+int engine_run(struct engine *engine, const struct engine_calls *calls,
 	       struct engine_result *result, struct error *error);
+
+// Loads the connections whose group (config_group) is in the bit set `groups` for `duration` ns,
+// and waits until all that is on its way is answered: for `config->timeout` at most. Those that are
+// not open are connected before the time begins, unless the mode connects for each visit; all
+// others rest, open. `book` gets all that was begun in that time, and what became of it; `lasted`
+// the ns until the last answer. Returns 0, or -1: interrupted, or none could be connected.
+int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
+		 uint64_t *lasted);
+
+void engine_close(struct engine *engine);
 
 void engine_result_free(struct engine_result *result);
 

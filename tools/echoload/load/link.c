@@ -4,89 +4,34 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/assert.h"
-#include "base/clock.h"
+#include "connecting.h"
 #include "loop.h"
 #include "messages.h"
-#include "net/connect.h"
 
-#define TURN 8		    // times that a link receives before others have their turn
-#define PATHS 1000	    // connects of a thread whose round trip is looked at
-#define MOST_CONNECTING 256 // of a thread at a time: a backlog that overflows costs seconds
-
-static void note_error(struct loop *loop, const struct link *link, enum load_error error,
-		       int number)
+#define TURN 8 // times that a link receives before others have their turn
+// Returns 0, or -1: no memory to look into a fault.
+static int check_bytes(const struct loop *loop, struct link *link, size_t size)
 {
-	load_errors_note(&loop_book(loop)->errors, error, number, link->id,
-			 loop->now - loop->schedule->begin);
+	uint64_t before = link->verify.verified;
+	int failed = verify_bytes(&link->verify, loop->in, size);
+	loop_book(loop)->verified += link->verify.verified - before;
+	return failed;
 }
 
-// One connect fewer is under way: the first link that waits for its turn may begin.
-static void end_connecting(struct loop *loop)
+// Nothing more is sent; the end of the connection is awaited.
+static void await_end(struct loop *loop, struct link *link)
 {
-	struct link *next = loop->queue;
-	loop->connecting--;
-	if (!next)
-		return;
-	loop->queue = next->behind;
-	timers_set(&loop->timers, &next->timer, loop->now);
-}
-
-static void wait_for_turn(struct loop *loop, struct link *link)
-{
-	link->behind = NULL;
-	if (loop->queue)
-		loop->queue_end->behind = link;
-	else
-		loop->queue = link;
-	loop->queue_end = link;
-}
-
-// The end of the verification, if there is one. Returns whether there was no fault.
-static bool end_verify(const struct loop *loop, struct link *link, bool whole)
-{
-	return !loop->config->verify || verify_end(&link->verify, whole);
-}
-
-// Closes the socket. `again`: when to connect again, CLOCK_NEVER: not at all.
-static void close_link(struct loop *loop, struct link *link, uint64_t again)
-{
-	if (link->fd >= 0)
-		close(link->fd);
-	if (link->state == LINK_OPEN || link->state == LINK_ENDING) {
-		atomic_fetch_sub_explicit(&loop->tally->live, 1, memory_order_relaxed);
-		loop_book(loop)->verified += link->verify.verified;
-		verify_free(&link->verify);
-	}
-	if (link->state == LINK_CONNECTING)
-		end_connecting(loop);
-	messages_abandon(loop, link, false);
-	link->fd = -1;
-	link->state = LINK_CLOSED;
-	timers_unset(&loop->timers, &link->timer);
-	if (again != CLOCK_NEVER && !loop_is_over(loop))
-		timers_set(&loop->timers, &link->timer, again);
-}
-
-// The connection has failed with `error`, for the reason `number` if that is not 0.
-static void fail(struct loop *loop, struct link *link, enum load_error error, int number)
-{
-	note_error(loop, link, error, number);
-	if (link->state == LINK_OPEN || link->state == LINK_ENDING)
-		(void)end_verify(loop, link, false);
-	else if (!link->failed)
-		atomic_fetch_add_explicit(&loop->tally->failed, 1, memory_order_relaxed);
-	link->failed = true;
-	close_link(loop, link, loop->now + LINK_RETRY);
+	loop->owed += link->state != LINK_ENDING;
+	link->state = LINK_ENDING;
 }
 
 // Ends our side of the stream.
-static void end_sending(struct link *link)
+static void end_sending(struct loop *loop, struct link *link)
 {
 	shutdown(link->fd, SHUT_WR);
-	link->state = LINK_ENDING;
+	await_end(loop, link);
 }
 
 static const char *piece_to_send(struct loop *loop, const struct link *link, uint64_t sent,
@@ -113,7 +58,7 @@ static void flush(struct loop *loop, struct link *link)
 		if (count < 0 && errno != EAGAIN && errno != EINTR) {
 			// What the peer has sent before comes first.
 			link->broken = errno;
-			link->state = LINK_ENDING;
+			await_end(loop, link);
 			return;
 		}
 		// After a part, too, the kernel tells when there is room again.
@@ -121,12 +66,12 @@ static void flush(struct loop *loop, struct link *link)
 			return;
 	}
 	if (loop->config->mode == MODE_HALF_CLOSE && link->state == LINK_OPEN && link->waiting > 0)
-		end_sending(link);
+		end_sending(loop, link);
 }
 
 static void begin_messages(struct loop *loop, struct link *link, uint64_t now)
 {
-	if (link->state != LINK_OPEN)
+	if (link->state != LINK_OPEN || !link->loaded)
 		return;
 	messages_begin(loop, link, now);
 	if (atomic_load_explicit(&link->sent, memory_order_relaxed) < link->goal)
@@ -144,8 +89,8 @@ static void finish_visit(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (loop_counts(loop, now))
 		loop_book(loop)->visits++;
-	(void)end_verify(loop, link, true);
-	close_link(loop, link, loop->now);
+	(void)link_end_verify(loop, link, true);
+	link_close(loop, link, loop->now);
 }
 
 // Deals with `size` bytes that have come into the loop's buffer. Returns whether the link goes on.
@@ -157,16 +102,16 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 	link->received += size;
 	if (!loop->config->verify) {
 		if (link->received > link->goal) {
-			fail(loop, link, LOAD_MISMATCH, 0);
+			link_fail(loop, link, LOAD_MISMATCH, 0);
 			return false;
 		}
-	} else if (verify_bytes(&link->verify, loop->in, size) != 0) {
-		fail(loop, link, LOAD_OUT_OF_MEMORY, errno);
+	} else if (check_bytes(loop, link, size) != 0) {
+		link_fail(loop, link, LOAD_OUT_OF_MEMORY, errno);
 		return false;
 	} else if (link->verify.suspicion || link->verify.faults > 0) {
 		// Nothing is trusted from here on: no new message, and the rest shows what it was.
 		if (link->state == LINK_OPEN)
-			end_sending(link);
+			end_sending(loop, link);
 		timers_unset(&loop->timers, &link->timer);
 		return true;
 	}
@@ -180,19 +125,19 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 static void take_end(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (link->broken) { // send(2) was told first, and took the socket's error with it
-		fail(loop, link, load_error_of(link->broken, false), link->broken);
+		link_fail(loop, link, load_error_of(link->broken, false), link->broken);
 		return;
 	}
 	bool ours = link->state == LINK_ENDING;
 	bool wrong = loop->config->verify && link->verify.faults > 0;
 	uint64_t sent = atomic_load_explicit(&link->sent, memory_order_relaxed);
-	bool right = end_verify(loop, link, true);
+	bool right = link_end_verify(loop, link, true);
 	if (!wrong && link->received < sent)
-		note_error(loop, link, LOAD_SHORT, 0);
+		link_note_error(loop, link, LOAD_SHORT, 0);
 	else if (wrong || !right)
-		note_error(loop, link, LOAD_MISMATCH, 0);
+		link_note_error(loop, link, LOAD_MISMATCH, 0);
 	else if (!ours)
-		note_error(loop, link, LOAD_EARLY_CLOSE, 0);
+		link_note_error(loop, link, LOAD_EARLY_CLOSE, 0);
 	else if (loop->config->mode == MODE_HALF_CLOSE && link->waiting > 0) {
 		messages_answered(loop, link, now);
 		finish_visit(loop, link, now);
@@ -201,7 +146,7 @@ static void take_end(struct loop *loop, struct link *link, uint64_t now)
 		finish_visit(loop, link, now);
 		return;
 	}
-	close_link(loop, link, now + LINK_RETRY);
+	link_close(loop, link, now + LINK_RETRY);
 }
 
 // Has epoll tell again what there is to do: more is there than one turn takes.
@@ -225,7 +170,7 @@ static void receive(struct loop *loop, struct link *link)
 			return;
 		uint64_t now = clock_now();
 		if (count < 0) {
-			fail(loop, link, load_error_of(errno, false), errno);
+			link_fail(loop, link, load_error_of(errno, false), errno);
 			return;
 		}
 		if (count == 0) {
@@ -239,7 +184,7 @@ static void receive(struct loop *loop, struct link *link)
 				finish_visit(loop, link, now);
 				return;
 			}
-			end_sending(link);
+			end_sending(loop, link);
 		}
 		begin_messages(loop, link, now);
 		if (link->state == LINK_CLOSED || ((size_t)count < LOOP_BUFFER && !link->hung_up))
@@ -248,82 +193,10 @@ static void receive(struct loop *loop, struct link *link)
 	end_turn(loop, link);
 }
 
-static void finish_connecting(struct loop *loop, struct link *link, uint64_t now)
-{
-	int number = connect_result(link->fd);
-	if (number != 0) {
-		fail(loop, link, load_error_of(number, true), number);
-		return;
-	}
-	end_connecting(loop);
-	link->state = LINK_OPEN;
-	if (loop->paths < PATHS) {
-		loop->paths++;
-		usage_note_connect(&loop->sockets, link->fd);
-	}
-	atomic_fetch_add_explicit(&loop->tally->live, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&loop->tally->connected, 1, memory_order_relaxed);
-	uint64_t at = atomic_load_explicit(&link->sent, memory_order_relaxed);
-	verify_init(&link->verify, &loop->scope, link->id);
-	link->verify.start = at;
-	link->verify.position = at;
-	link->goal = at;
-	link->received = at;
-	link->first = 0;
-	link->waiting = 0;
-	link->left = loop->config->mode == MODE_CHURN	     ? loop->config->visit
-		     : loop->config->mode == MODE_HALF_CLOSE ? 1
-							     : UINT64_MAX;
-	// Who comes for one message waits for the connection too.
-	link->due_since = loop->config->mode == MODE_CHURN ? link->moved_at : 0;
-	link->free_since = now;
-	begin_messages(loop, link, now);
-}
-
-// Connections go to the targets in turn, and those of a target come from the sources in turn.
-// Returns what connect_begin does.
-static int open_socket(const struct load_config *config, uint32_t id)
-{
-	const struct endpoint *target = &config->targets[id % config->target_count];
-	const struct endpoint *source = NULL;
-	if (config->source_count > 0)
-		source = &config->sources[id / config->target_count % config->source_count];
-	int fd = connect_begin(target, source);
-	const struct linger reset = {.l_onoff = 1};
-	if (fd >= 0 && config->resets)
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	return fd;
-}
-
-static void begin_connecting(struct loop *loop, struct link *link, uint64_t now)
-{
-	if (loop->connecting >= MOST_CONNECTING) {
-		wait_for_turn(loop, link);
-		return;
-	}
-	loop->connecting++;
-	link->broken = 0;
-	link->hung_up = false;
-	link->fd = open_socket(loop->config, link->id);
-	link->state = LINK_CONNECTING;
-	if (link->refused_since == 0)
-		link->moved_at = now;
-	if (link->fd >= 0)
-		link->refused_since = 0;
-	else if (link->refused_since == 0)
-		link->refused_since = now;
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-				    .data.ptr = link};
-	if (link->fd < 0 && errno == EAGAIN && now - link->refused_since < loop->config->timeout)
-		close_link(loop, link, now + NS_PER_MS); // a full backlog of a Unix-domain socket
-	else if (link->fd < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0)
-		fail(loop, link, load_error_of(errno, true), errno);
-}
-
 void link_wake(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (link->state == LINK_CLOSED)
-		begin_connecting(loop, link, now);
+		connecting_begin(loop, link, now);
 	else
 		begin_messages(loop, link, now);
 }
@@ -333,7 +206,9 @@ void link_events(struct loop *loop, struct link *link, uint32_t events, uint64_t
 	if (link->state == LINK_CLOSED)
 		return;
 	if (link->state == LINK_CONNECTING) {
-		finish_connecting(loop, link, now);
+		if (!connecting_finish(loop, link, now))
+			return;
+		begin_messages(loop, link, now);
 		if (link->state != LINK_OPEN)
 			return;
 	}
@@ -350,23 +225,56 @@ void link_check_time(struct loop *loop, struct link *link, uint64_t now)
 	if (limit == CLOCK_NEVER || now < link->moved_at || now - link->moved_at < limit)
 		return;
 	if (link->state == LINK_CONNECTING) {
-		fail(loop, link, LOAD_CONNECT_TIMEOUT, 0);
+		link_fail(loop, link, LOAD_CONNECT_TIMEOUT, 0);
 	} else if (link->state == LINK_ENDING || (link->state == LINK_OPEN && link->waiting > 0)) {
 		// A stream that stops in the middle of a fault still has a fault to be named.
-		note_error(loop, link, LOAD_TIMEOUT, 0);
+		link_note_error(loop, link, LOAD_TIMEOUT, 0);
 		messages_abandon(loop, link, true);
-		(void)end_verify(loop, link, link->verify.suspicion != NULL);
-		close_link(loop, link, now + LINK_RETRY);
+		(void)link_end_verify(loop, link, link->verify.suspicion != NULL);
+		link_close(loop, link, now + LINK_RETRY);
 	}
+}
+
+void link_plan(struct loop *loop, struct link *link)
+{
+	const struct schedule *schedule = loop->schedule;
+	timers_unset(&loop->timers, &link->timer);
+	link->due = 0;
+	link->due_since = 0;
+	link->refused_since = 0;
+	link->tried = false;
+	if (!link->loaded)
+		return;
+	if (loop_prepares(loop)) {
+		if (link->state != LINK_CLOSED)
+			return;
+		loop->untried++;
+		timers_set(&loop->timers, &link->timer, loop->now);
+		return;
+	}
+	double share = (double)link->rank / (double)schedule->links;
+	uint64_t begin = schedule->begin + (uint64_t)(share * (double)schedule->ramp);
+	// Its first message is due whether it is connected by then or not. All are spread evenly.
+	if (loop->config->rate > 0)
+		link->due = (double)begin + random_share(&link->random) * loop->gap;
+	link->free_since = begin;
+	timers_set(&loop->timers, &link->timer, begin);
+}
+
+void link_rest(struct loop *loop, struct link *link)
+{
+	if (link->state == LINK_CONNECTING && loop->now - link->moved_at >= NS_PER_S)
+		link_note_error(loop, link, LOAD_CONNECT_TIMEOUT, 0);
+	if (link->state != LINK_OPEN || link->waiting > 0 || loop_visits(loop))
+		link_give_up(loop, link);
+	messages_abandon_due(loop, link);
+	timers_unset(&loop->timers, &link->timer);
 }
 
 void link_give_up(struct loop *loop, struct link *link)
 {
 	if (link->state == LINK_OPEN || link->state == LINK_ENDING)
-		(void)end_verify(loop, link, link->verify.suspicion != NULL);
-	if (link->state == LINK_CONNECTING && clock_now() - link->moved_at >= NS_PER_S)
-		note_error(loop, link, LOAD_CONNECT_TIMEOUT, 0);
+		(void)link_end_verify(loop, link, link->verify.suspicion != NULL);
 	messages_abandon(loop, link, true);
-	close_link(loop, link, CLOCK_NEVER);
-	messages_abandon_due(loop, link);
+	link_close(loop, link, CLOCK_NEVER);
 }

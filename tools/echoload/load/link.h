@@ -32,8 +32,12 @@ struct message {
 
 // Positions are those of the stream, which goes on over all connections that the link has had.
 struct link {
-	struct timer timer; // to connect; in the open loop, for its next message
-	uint32_t id;	    // the payload's connection
+	_Alignas(64) struct timer timer; // to connect; in the open loop, for its next message
+	struct link *next;		 // of the same thread
+	uint32_t id;			 // the payload's connection
+	unsigned rank;			 // among those loaded in this period
+	bool loaded;			 // it takes part in this period
+	bool tried;			 // to be connected before the time begins
 	int fd;
 	enum link_state state;
 	bool hung_up;	     // the peer's FIN has been announced: read on to the end
@@ -65,7 +69,14 @@ void link_events(struct loop *loop, struct link *link, uint32_t events, uint64_t
 // Ends a link that has been waited for too long. Called now and then for each.
 void link_check_time(struct loop *loop, struct link *link, uint64_t now);
 
-// The run is over: whatever is still on its way is given up.
+// The period begins: sees to it that the link is connected, or begins to send, when it should.
+void link_plan(struct loop *loop, struct link *link);
+
+// The period is over: what is still on its way is given up. A connection that owes us nothing stays
+// open, unless it is for one visit.
+void link_rest(struct loop *loop, struct link *link);
+
+// Ends the connection, whatever is on its way.
 void link_give_up(struct loop *loop, struct link *link);
 
 #endif

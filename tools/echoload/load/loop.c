@@ -15,79 +15,12 @@
 #include "base/clock.h"
 
 #define EVENTS 256
-#define GRACE (2 * NS_PER_S)   // what is on its way when the run ends may still come
-#define TAIL NS_PER_MS	       // between two looks at whether the last messages have come
 #define SOCKETS_LOOKED_AT 1000 // of a thread, for the evidence
-
-static unsigned power_of_two(unsigned at_least)
-{
-	unsigned power = 1;
-	while (power < at_least)
-		power *= 2;
-	return power;
-}
-
-static void init_link(const struct loop *loop, struct link *link, uint32_t id)
-{
-	*link = (struct link){
-		.timer = {.place = TIMER_UNSET},
-		.id = id,
-		.fd = -1,
-		.random = {.state = loop->config->run ^ ((uint64_t)id << 32)},
-	};
-}
-
-static void plan_link(struct loop *loop, struct link *link)
-{
-	const struct load_config *config = loop->config;
-	double share = (double)link->id / (double)config->connections;
-	// Its first message is due whether it is connected by then or not. All are spread evenly.
-	if (config->rate > 0)
-		link->due = (double)loop->schedule->begin + share * (double)config->ramp +
-			    random_share(&link->random) * loop->gap;
-	timers_set(&loop->timers, &link->timer,
-		   loop->schedule->begin + (uint64_t)(share * (double)config->ramp));
-}
-
-static int take_memory(struct loop *loop, unsigned count)
-{
-	loop->ring = power_of_two(loop->config->pipeline);
-	loop->links = calloc(count, sizeof(*loop->links));
-	loop->in = malloc(LOOP_BUFFER);
-	loop->out = calloc(1, LOOP_BUFFER);
-	struct message *messages = calloc((size_t)count * loop->ring, sizeof(*messages));
-	if (!loop->links || !loop->in || !loop->out || !messages ||
-	    timers_init(&loop->timers, count) != 0) {
-		free(messages);
-		return -1;
-	}
-	for (unsigned i = 0; i < count; i++)
-		loop->links[i].messages = messages + (size_t)i * loop->ring;
-	loop->count = count;
-	return 0;
-}
-
-unsigned loop_first(const struct load_config *config, unsigned thread)
-{
-	unsigned share = config->connections / config->threads;
-	unsigned more = config->connections % config->threads;
-	return thread * share + (thread < more ? thread : more);
-}
 
 static uint64_t sent_on(void *context, uint32_t connection)
 {
-	const struct loop *own = context;
-	const struct load_config *config = own->config;
-	unsigned low = 0, high = config->threads - 1;
-	while (low < high) {
-		unsigned middle = (low + high + 1) / 2;
-		if (loop_first(config, middle) <= connection)
-			low = middle;
-		else
-			high = middle - 1;
-	}
-	const struct link *link = &own->loops[low].links[connection - loop_first(config, low)];
-	return atomic_load_explicit(&link->sent, memory_order_relaxed);
+	const struct loop *loop = context;
+	return atomic_load_explicit(&loop->all[connection].sent, memory_order_relaxed);
 }
 
 static void note_fault(void *context, const struct fault *fault)
@@ -100,11 +33,9 @@ static void note_fault(void *context, const struct fault *fault)
 
 int loop_init(struct loop *loop, const struct payload *payload)
 {
-	unsigned first = loop_first(loop->config, loop->index);
-	unsigned count = loop_first(loop->config, loop->index + 1) - first;
 	loop->scope = (struct verify_scope){
 		.payload = payload,
-		.connections = loop->config->connections,
+		.connections = loop->config->connections + loop->config->extra,
 		.sent = sent_on,
 		.report = note_fault,
 		.context = loop,
@@ -112,25 +43,16 @@ int loop_init(struct loop *loop, const struct payload *payload)
 	struct epoll_event nudged = {.events = EPOLLIN};
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epoll < 0 || loop->nudge < 0 ||
-	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge, &nudged) != 0 ||
-	    take_memory(loop, count) != 0)
-		return -1; // loop_free gives back what there is
-	if (loop->config->rate > 0)
-		loop->gap = 1e9 * (double)loop->config->connections / loop->config->rate;
-	for (unsigned i = 0; i < count; i++) {
-		struct message *messages = loop->links[i].messages;
-		init_link(loop, &loop->links[i], first + i);
-		loop->links[i].messages = messages;
-	}
-	return 0;
+	loop->in = malloc(LOOP_BUFFER);
+	loop->out = calloc(1, LOOP_BUFFER);
+	bool failed = loop->epoll < 0 || loop->nudge < 0 || !loop->in || !loop->out ||
+		      epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge, &nudged) != 0 ||
+		      timers_init(&loop->timers, loop->count) != 0;
+	return failed ? -1 : 0; // loop_free gives back what there is
 }
 
 void loop_free(struct loop *loop)
 {
-	if (loop->count > 0)
-		free(loop->links[0].messages);
-	free(loop->links);
 	free(loop->in);
 	free(loop->out);
 	timers_free(&loop->timers);
@@ -138,10 +60,6 @@ void loop_free(struct loop *loop)
 		close(loop->epoll);
 	if (loop->nudge >= 0)
 		close(loop->nudge);
-	loop->epoll = loop->nudge = -1;
-	loop->links = NULL;
-	loop->in = loop->out = NULL;
-	loop->count = 0;
 }
 
 bool loop_is_over(const struct loop *loop)
@@ -205,7 +123,8 @@ static int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 // Waits for events until the next timer. Returns how many.
 static int wait_for_events(struct loop *loop, struct epoll_event *events)
 {
-	uint64_t next = loop->config->spin ? 0 : timers_next(&loop->timers);
+	bool waits = !loop->config->spin && !(loop_prepares(loop) && loop->untried == 0);
+	uint64_t next = waits ? timers_next(&loop->timers) : 0;
 	struct timespec span = {0};
 	if (next != 0 && next != CLOCK_NEVER) {
 		uint64_t now = clock_now();
@@ -233,32 +152,43 @@ static bool is_spent(const struct loop *loop)
 	       atomic_load_explicit(&loop->schedule->left, memory_order_relaxed) == 0;
 }
 
-// Whether nothing is on its way any more.
-static bool is_at_rest(const struct loop *loop)
+// Whether messages that were due before `stop` may still begin.
+static bool may_begin(const struct loop *loop, uint64_t stop)
+{
+	if (loop->config->rate == 0 || is_spent(loop) || loop->now - stop >= loop->schedule->late)
+		return false;
+	for (const struct link *link = loop->links; link; link = link->next) {
+		if (link->loaded && link->state == LINK_OPEN && (uint64_t)link->due < stop)
+			return true;
+	}
+	return false;
+}
+
+// Whether there is nothing more to do in this period. `events`: in the last round.
+static bool is_over(const struct loop *loop, int events)
 {
 	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
-	for (unsigned i = 0; i < loop->count; i++) {
-		const struct link *link = &loop->links[i];
-		if (loop->config->rate > 0 && link->state == LINK_OPEN && !is_spent(loop) &&
-		    (uint64_t)link->due < stop)
-			return false;
-		if (link->state == LINK_ENDING || (link->state == LINK_OPEN && link->waiting > 0))
-			return false;
-	}
-	return true;
+	if (loop->now >= stop)
+		return loop->now - stop >= loop->schedule->grace ||
+		       (loop->owed == 0 && !may_begin(loop, stop));
+	if (loop_prepares(loop))
+		return loop->untried == 0 && events == 0;
+	return is_spent(loop) && loop->owed == 0;
 }
 
 static void look_at_sockets(struct loop *loop, struct usage_tcp *usage)
 {
-	for (unsigned i = 0; i < loop->count && usage->sockets < SOCKETS_LOOKED_AT; i++) {
-		if (loop->links[i].state == LINK_OPEN)
-			usage_add_socket(usage, loop->links[i].fd);
+	for (const struct link *link = loop->links; link; link = link->next) {
+		if (usage->sockets < SOCKETS_LOOKED_AT && link->state == LINK_OPEN)
+			usage_add_socket(usage, link->fd);
 	}
 }
 
 // Takes note of what has been used, when recording begins and when it ends.
 static void take_stock(struct loop *loop, uint64_t stop)
 {
+	if (!loop->schedule->measured)
+		return;
 	if (!loop->recording && loop->now >= loop->schedule->record) {
 		look_at_sockets(loop, &loop->before);
 		loop->recording = true;
@@ -272,16 +202,12 @@ static void take_stock(struct loop *loop, uint64_t stop)
 	}
 }
 
-// Looks at what needs no haste. Returns whether the run is over for this thread.
-static bool look_around(struct loop *loop)
+// Looks at what needs no haste.
+static void look_around(struct loop *loop)
 {
-	for (unsigned i = 0; i < loop->count; i++)
-		link_check_time(loop, &loop->links[i], loop->now);
-	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
-	take_stock(loop, stop);
-	if (loop->now < stop && !is_spent(loop))
-		return false;
-	return is_at_rest(loop) || (loop->now >= stop && loop->now - stop >= GRACE);
+	for (struct link *link = loop->links; link; link = link->next)
+		link_check_time(loop, link, loop->now);
+	take_stock(loop, atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed));
 }
 
 static void deal_with(struct loop *loop, const struct epoll_event *event)
@@ -296,16 +222,9 @@ static void deal_with(struct loop *loop, const struct epoll_event *event)
 static void run_rounds(struct loop *loop)
 {
 	struct epoll_event events[EVENTS];
-	loop->now = clock_now();
-	for (;;) {
-		bool late = is_spent(loop) && loop->now >= loop->look_again;
-		if (late)
-			loop->look_again = loop->now + TAIL;
-		if ((loop->nudged || late) && look_around(loop))
-			return;
-		loop->nudged = false;
+	for (int count = 1; !is_over(loop, count);) {
 		tally_turn(loop->tally);
-		int count = wait_for_events(loop, events);
+		count = wait_for_events(loop, events);
 		uint64_t before = loop->now;
 		loop->now = clock_now();
 		if (loop->worked)
@@ -314,6 +233,9 @@ static void run_rounds(struct loop *loop)
 		for (int i = 0; i < count; i++)
 			deal_with(loop, &events[i]);
 		wake_links(loop);
+		if (loop->nudged)
+			look_around(loop);
+		loop->nudged = false;
 	}
 }
 
@@ -324,28 +246,51 @@ void loop_nudge(const struct loop *loop)
 	(void)written;
 }
 
-// A thread may take its time to begin: the schedule is made when all of them are here.
-static void await_start(struct loop *loop)
+// Rests until the next period. Returns false when there is none.
+static bool await_period(struct loop *loop)
 {
 	struct pollfd nudge = {.fd = loop->nudge, .events = POLLIN};
+	const uint64_t one = 1;
 	uint64_t count;
-	atomic_store(&loop->ready, true);
-	while (poll(&nudge, 1, -1) <= 0)
-		;
-	loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
-	for (unsigned i = 0; i < loop->count; i++)
-		plan_link(loop, &loop->links[i]);
+	atomic_store(&loop->resting, true);
+	ssize_t done = write(loop->schedule->rested, &one, sizeof(one));
+	while (atomic_load(&loop->schedule->period) == loop->period) {
+		poll(&nudge, 1, -1);
+		done = read(loop->nudge, &count, sizeof(count));
+	}
+	(void)done;
+	loop->period++;
+	return !loop->schedule->over;
+}
+
+static void begin_period(struct loop *loop)
+{
+	const struct schedule *schedule = loop->schedule;
+	loop->now = clock_now();
+	loop->untried = 0;
+	loop->nudged = false;
+	loop->queue = NULL;
+	loop->recording = loop->stopped = false;
+	loop->before = loop->sockets = (struct usage_tcp){0};
+	loop->gap = loop->config->rate > 0 ? 1e9 * schedule->links / loop->config->rate : 0;
+	for (struct link *link = loop->links; link; link = link->next)
+		link_plan(loop, link);
 }
 
 void *loop_run(void *argument)
 {
 	struct loop *loop = argument;
 	settle_thread(loop);
-	await_start(loop);
-	run_rounds(loop);
-	take_stock(loop, 0);
-	for (unsigned i = 0; i < loop->count; i++)
-		link_give_up(loop, &loop->links[i]);
-	atomic_store(&loop->finished, true);
+	while (await_period(loop)) {
+		begin_period(loop);
+		run_rounds(loop);
+		take_stock(loop, 0);
+		loop->queue = NULL;
+		loop->now = clock_now();
+		for (struct link *link = loop->links; link; link = link->next)
+			link_rest(loop, link);
+	}
+	for (struct link *link = loop->links; link; link = link->next)
+		link_give_up(loop, link);
 	return NULL;
 }

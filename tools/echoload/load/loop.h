@@ -17,27 +17,39 @@
 
 #define LOOP_BUFFER (256UL << 10)
 
-// When things happen, clock_now. Set before the threads are nudged for the first time; `stop` may
-// come nearer while they run.
+// A period: who sends what, and when (clock_now). It is set while all threads are at rest, but
+// `stop` and `end` may come nearer while they run.
 struct schedule {
-	uint64_t begin;	       // the first connect
-	uint64_t record;       // what is due from here on is counted
-	_Atomic uint64_t stop; // nothing new begins
+	uint64_t groups; // a bit set (config_group): connections of all others rest, and are kept
+	unsigned links;	 // how many are not to rest
+	bool measured;	 // take stock of what the generator itself uses
+	uint64_t begin;	 // the first connect; CLOCK_NEVER: those that are closed are connected, no
+			 // more
+	uint64_t ramp;	 // ns over which the links begin
+	uint64_t record; // from here on it is counted
+	_Atomic uint64_t stop; // nothing new is due
+	_Atomic uint64_t end;  // what comes from here on is not counted
+	uint64_t late;	       // for that long after `stop` what was due before may still begin,
+	uint64_t grace;	       // and for that long what is on its way is waited for
 	_Atomic uint64_t left; // messages that may still begin, if --count is given
+
+	_Atomic unsigned period; // the number of this one, set last
+	bool over;		 // there is no more
+	int rested;		 // an eventfd: a thread is at rest
 };
 
 struct loop {
 	const struct load_config *config;
-	const struct loop *loops; // of all threads, to know what connections of others have sent
+	const struct link *all; // links of all threads, to know what others have sent; [id]
 	struct verify_scope scope;
 	struct schedule *schedule;
 	struct tally *tally;
 	pthread_t thread;
 	unsigned index; // of the thread
 
-	struct link *links;
-	unsigned count;
-	unsigned ring; // messages on their way on a link at most, a power of two
+	struct link *links; // a list: `next`
+	unsigned count;	    // of it
+	unsigned ring;	    // messages on their way on a link at most, a power of two
 	struct timers timers;
 	int epoll;
 	int nudge;	      // an eventfd: the main thread wants something
@@ -46,16 +58,17 @@ struct loop {
 	uint64_t answered_at; // when the last message counted was
 	unsigned connecting;
 	struct link *queue, *queue_end; // links that wait for their turn to connect
-	uint64_t look_again;		// not before, while the last messages are waited for
-	unsigned paths;			// looked at
-	uint64_t worked_for;		// ns in which there was something to do
-	bool nudged, worked;   // the main thread has come; the last round had something to do
-	double gap;	       // open loop: mean time between two messages of a link, ns
-	_Atomic bool ready;    // waits for its first nudge
-	_Atomic bool finished; // all links are at rest after `stop`
+	uint64_t owed;	      // messages on their way, and connections whose end is awaited
+	unsigned untried;     // links still to be connected before the time begins
+	unsigned paths;	      // looked at
+	uint64_t worked_for;  // ns in which there was something to do
+	bool nudged, worked;  // the main thread has come; the last round had something to do
+	double gap;	      // open loop: mean time between two messages of a link, ns
+	unsigned period;      // that it works on, or has worked on
+	_Atomic bool resting; // until the next one
 
 	// Its own usage when recording began and when it stopped, and what the kernel told of its
-	// sockets then; for the main thread once it is `finished`.
+	// sockets then; for the main thread once it is `resting`.
 	bool recording, stopped;
 	struct usage_thread at_record, at_stop;
 	struct usage_tcp before; // of the sockets that were open when recording began
@@ -63,10 +76,7 @@ struct loop {
 	struct usage_tcp sockets;
 };
 
-// The first connection of a thread: they are dealt out evenly, the first threads have one more.
-unsigned loop_first(const struct load_config *config, unsigned thread);
-
-// Takes the memory for the links of the thread `loop->index`. `payload` outlives it. -1: none left.
+// Takes what the thread needs to serve `links`; `payload` outlives it. -1: no memory.
 int loop_init(struct loop *loop, const struct payload *payload);
 void loop_free(struct loop *loop);
 
@@ -84,7 +94,19 @@ bool loop_is_over(const struct loop *loop);
 static inline bool loop_counts(const struct loop *loop, uint64_t moment)
 {
 	return moment >= loop->schedule->record &&
-	       moment < atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	       moment < atomic_load_explicit(&loop->schedule->end, memory_order_relaxed);
+}
+
+// Whether links are only connected, before the time begins.
+static inline bool loop_prepares(const struct loop *loop)
+{
+	return loop->schedule->begin == CLOCK_NEVER;
+}
+
+// Whether connections are made for each visit, and so are never held.
+static inline bool loop_visits(const struct loop *loop)
+{
+	return loop->config->mode == MODE_CHURN || loop->config->mode == MODE_HALF_CLOSE;
 }
 
 // The open book.

@@ -17,6 +17,7 @@ static void begin_message(struct loop *loop, struct link *link, uint64_t due, ui
 	unsigned place = (link->first + link->waiting) & (loop->ring - 1);
 	link->messages[place] = (struct message){.end = link->goal, .due = due, .asked = now};
 	link->waiting++;
+	loop->owed++;
 }
 
 static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
@@ -43,7 +44,8 @@ static void begin_open(struct loop *loop, struct link *link, uint64_t now)
 	while (link->waiting < loop->config->pipeline && (uint64_t)link->due <= now) {
 		uint64_t due = (uint64_t)link->due;
 		// What was due before the end is still sent after it.
-		if (due >= stop || !loop_takes_one(loop))
+		if (due >= stop || (now >= stop && now - stop >= loop->schedule->late) ||
+		    !loop_takes_one(loop))
 			return;
 		if (loop_counts(loop, due)) {
 			// It could not begin before both it was due and there was room for it.
@@ -60,6 +62,8 @@ static void begin_open(struct loop *loop, struct link *link, uint64_t now)
 
 void messages_begin(struct loop *loop, struct link *link, uint64_t now)
 {
+	if (loop_prepares(loop))
+		return;
 	if (loop->config->rate > 0)
 		begin_open(loop, link, now);
 	else if (now < atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed))
@@ -85,6 +89,7 @@ void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 		link->free_since = now;
 	link->first = (link->first + 1) & (loop->ring - 1);
 	link->waiting--;
+	loop->owed--;
 }
 
 static void abandon(struct loop *loop, uint64_t due, bool waited_out)
@@ -99,7 +104,7 @@ static void abandon(struct loop *loop, uint64_t due, bool waited_out)
 
 void messages_abandon(struct loop *loop, struct link *link, bool waited_out)
 {
-	for (; link->waiting > 0; link->waiting--) {
+	for (; link->waiting > 0; link->waiting--, loop->owed--) {
 		abandon(loop, link->messages[link->first].due, waited_out);
 		link->first = (link->first + 1) & (loop->ring - 1);
 	}

@@ -101,7 +101,10 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 	if (!watch.far_end)
 		return -1;
 	const struct engine_calls calls = {take_interval, take_progress, &watch};
-	int status = engine_run(config, &calls, &run->engine, error);
+	struct engine *engine = engine_open(config, error);
+	int status = engine ? engine_run(engine, &calls, &run->engine, error) : -1;
+	if (engine)
+		engine_close(engine);
 	screen_clear(progress);
 	far_end_end(watch.far_end);
 	if (status == 0) {

@@ -1,0 +1,253 @@
+// The load engine against servers in this process, which count what they get: tools/echoload/load.
+#include "expect.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/signals.h"
+#include "echoload/load/engine.h"
+#include "inside.h"
+#include "odd_server.h"
+#include "process.h"
+
+#define SIZE 64
+#define SLICE (30 * NS_PER_MS)
+
+static struct inside inside[2];
+static struct load_config config;
+static struct book book;
+static uint64_t lasted;
+
+static void set_target(size_t index, const char *text)
+{
+	struct address address;
+	struct error error;
+	assert_int_equal(address_parse(text, &address, &error), 0);
+	assert_int_equal(address_resolve(&address, &config.targets[index], 1, &error), 1);
+}
+
+static int begin(void **state)
+{
+	config = (struct load_config){
+		.target_count = 1,
+		.connections = 6,
+		.threads = 2,
+		.pipeline = 1,
+		.timeout = 10 * NS_PER_S,
+		.run = 1,
+		.verify = true,
+	};
+	struct error error;
+	assert_int_equal(sizes_parse("64", &config.sizes, &error), 0);
+	for (size_t i = 0; i < COUNT_OF(inside); i++)
+		inside_configure(&inside[i]);
+	return 0;
+}
+
+static void start_servers(size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		inside_start(&inside[i]);
+		set_target(i, inside_address(&inside[i]));
+	}
+}
+
+static struct engine *open_engine(void)
+{
+	struct error error = {0};
+	struct engine *engine = engine_open(&config, &error);
+	if (!engine)
+		fail_msg("%s", error.message);
+	return engine;
+}
+
+static uint64_t received(size_t server)
+{
+	return inside_counter(&inside[server], COUNTER_bytes_received);
+}
+
+// Lets a slice pass in which all is answered.
+static void pass_well(struct engine *engine, uint64_t groups)
+{
+	assert_int_equal(engine_slice(engine, groups, SLICE, &book, &lasted), 0);
+	assert_true(book.messages > 0);
+	assert_int_equal(book.latency.count, book.messages);
+	assert_int_equal(book.bytes, book.messages * SIZE);
+	assert_int_equal(book.verified, book.bytes);
+	assert_int_equal(book.unanswered, 0);
+	assert_int_equal(book.fault_count, 0);
+	assert_int_equal(load_errors_total(&book.errors), 0);
+	assert_true(lasted > 0);
+	assert_true(book.latency.max <= lasted);
+}
+
+static void only_the_groups_of_a_slice_are_loaded(void **state)
+{
+	static const uint64_t groups[] = {1, 2, 2, 3, 1};
+	config.target_count = 2;
+	config.by_target = true;
+	start_servers(2);
+	struct engine *engine = open_engine();
+	for (size_t i = 0; i < COUNT_OF(groups); i++) {
+		const uint64_t before[] = {received(0), received(1)};
+		pass_well(engine, groups[i]);
+		uint64_t sum = before[0] + before[1] + book.bytes;
+		wait_until(received(0) + received(1) == sum);
+		assert_int_equal(received(0) > before[0], groups[i] & 1);
+		assert_int_equal(received(1) > before[1], groups[i] >> 1);
+	}
+	for (size_t i = 0; i < 2; i++) // those that rest are kept
+		assert_int_equal(inside_counter(&inside[i], COUNTER_connections_accepted), 3);
+	engine_close(engine);
+	inside_end(&inside[0]);
+	inside_end(&inside[1]);
+}
+
+static bool go_on(void *context, const struct progress *progress)
+{
+	return true;
+}
+
+static void take_interval(void *context, const struct interval *interval)
+{
+	*(uint64_t *)context += interval->book->messages;
+}
+
+static void a_run_may_come_before_slices_with_more_connections(void **state)
+{
+	uint64_t messages = 0;
+	const struct engine_calls calls = {take_interval, go_on, &messages};
+	struct engine_result result;
+	struct error error;
+	config.extra = 3;
+	config.duration = 10 * SLICE;
+	config.interval = SLICE;
+	start_servers(1);
+	struct engine *engine = open_engine();
+	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
+	assert_int_equal(result.book->messages, messages);
+	assert_int_equal(result.live, 6);
+	assert_int_equal(result.lasted, config.duration);
+	engine_result_free(&result);
+	static const unsigned accepted[] = {0, 6, 9, 9, 9};
+	for (uint64_t groups = 1; groups <= 3; groups++) {
+		pass_well(engine, groups);
+		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted),
+				 accepted[groups]);
+	}
+	engine_close(engine);
+	inside_end(&inside[0]);
+}
+
+static void expect_slices(void)
+{
+	struct engine *engine = open_engine();
+	for (int slice = 0; slice < 3; slice++) {
+		uint64_t before = received(0);
+		pass_well(engine, 1);
+		wait_until(received(0) == before + book.bytes);
+		assert_int_equal(book.due, config.rate > 0 ? book.messages : 0);
+	}
+	engine_close(engine);
+}
+
+static void slices_hold_in_each_mode(void **state)
+{
+	static const struct load_config modes[] = {
+		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 0},
+		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 2000},
+		{.mode = MODE_STREAM, .pipeline = 8, .visit = 0, .rate = 0},
+		{.mode = MODE_CHURN, .pipeline = 1, .visit = 3, .rate = 0},
+		{.mode = MODE_HALF_CLOSE, .pipeline = 1, .visit = 64, .rate = 0},
+		{.mode = MODE_IDLE, .pipeline = 1, .visit = 0, .rate = 200},
+	};
+	start_servers(1);
+	for (size_t i = 0; i < COUNT_OF(modes); i++) {
+		config.mode = modes[i].mode;
+		config.pipeline = modes[i].pipeline;
+		config.visit = modes[i].visit;
+		config.rate = modes[i].rate;
+		expect_slices();
+	}
+	inside_end(&inside[0]);
+}
+
+// The server ends connections that rest. In a slice they are there again, and nothing is an error.
+static void a_lost_connection_is_there_in_the_next_slice(void **state)
+{
+	inside[0].config.idle_timeout = NS_PER_S / 2;
+	config.extra = 3;
+	start_servers(1);
+	struct engine *engine = open_engine();
+	for (int i = 1; i <= 2; i++) {
+		pass_well(engine, 2);
+		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted), 3 * i);
+		wait_until(inside_counter(&inside[0], COUNTER_connections_closed_idle) ==
+			   (uint64_t)(3 * i));
+	}
+	engine_close(engine);
+	inside_end(&inside[0]);
+}
+
+static void what_is_not_answered_is_counted(void **state)
+{
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	set_target(0, odd_address(server));
+	config.timeout = 100 * NS_PER_MS;
+	config.pipeline = 4;
+	struct engine *engine = open_engine();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(engine_slice(engine, 1, SLICE, &book, &lasted), 0);
+		assert_int_equal(book.unanswered, 24);
+		assert_int_equal(book.latency.count, 24);
+		assert_int_equal(book.messages, 0);
+	}
+	engine_close(engine);
+}
+
+static void nobody_to_connect_to_is_no_slice(void **state)
+{
+	static const enum load_mode modes[] = {MODE_PING, MODE_CHURN};
+	inside_start(&inside[0]);
+	set_target(0, inside_address(&inside[0]));
+	inside_end(&inside[0]);
+	config.visit = 1;
+	for (size_t i = 0; i < COUNT_OF(modes); i++) {
+		config.mode = modes[i];
+		struct engine *engine = open_engine();
+		assert_int_equal(engine_slice(engine, 1, SLICE, &book, &lasted), -1);
+		engine_close(engine);
+	}
+}
+
+static void a_signal_ends_a_slice(void **state)
+{
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	set_target(0, odd_address(server));
+	signals_open();
+	signals_heed(1);
+	struct engine *engine = open_engine();
+	kill(getpid(), SIGTERM);
+	uint64_t from = clock_now();
+	assert_int_equal(engine_slice(engine, 1, 60 * NS_PER_S, &book, &lasted), -1);
+	engine_close(engine);
+	assert_true(clock_now() - from < 20 * NS_PER_S);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(only_the_groups_of_a_slice_are_loaded, begin),
+		cmocka_unit_test_setup(a_run_may_come_before_slices_with_more_connections, begin),
+		cmocka_unit_test_setup(slices_hold_in_each_mode, begin),
+		cmocka_unit_test_setup(a_lost_connection_is_there_in_the_next_slice, begin),
+		cmocka_unit_test_setup_teardown(what_is_not_answered_is_counted, begin,
+						odd_teardown),
+		cmocka_unit_test_setup(nobody_to_connect_to_is_no_slice, begin),
+		cmocka_unit_test_setup_teardown(a_signal_ends_a_slice, begin, odd_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

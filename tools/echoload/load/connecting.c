@@ -1,0 +1,180 @@
+// How connections of the generator begin and end. The threads of the loops.
+#include "connecting.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "loop.h"
+#include "messages.h"
+#include "net/connect.h"
+
+#define PATHS 1000	    // connects of a thread whose round trip is looked at
+#define MOST_CONNECTING 256 // of a thread at a time: a backlog that overflows costs seconds
+
+void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number)
+{
+	if (link->loaded && !loop_prepares(loop))
+		load_errors_note(&loop_book(loop)->errors, error, number, link->id,
+				 loop->now - loop->schedule->begin);
+}
+
+// One connect fewer is under way: the first link that waits for its turn may begin.
+static void end_connecting(struct loop *loop)
+{
+	struct link *next = loop->queue;
+	loop->connecting--;
+	if (!next)
+		return;
+	loop->queue = next->behind;
+	timers_set(&loop->timers, &next->timer, loop->now);
+}
+
+static void wait_for_turn(struct loop *loop, struct link *link)
+{
+	link->behind = NULL;
+	if (loop->queue)
+		loop->queue_end->behind = link;
+	else
+		loop->queue = link;
+	loop->queue_end = link;
+}
+
+bool link_end_verify(const struct loop *loop, struct link *link, bool whole)
+{
+	uint64_t before = link->verify.verified;
+	bool right = !loop->config->verify || verify_end(&link->verify, whole);
+	loop_book(loop)->verified += link->verify.verified - before;
+	return right;
+}
+
+// The link has been connected before the time begins, or could not be.
+static void note_try(struct loop *loop, struct link *link)
+{
+	if (loop_prepares(loop) && !link->tried) {
+		link->tried = true;
+		loop->untried--;
+	}
+}
+
+// Plans when to connect again. Before the time begins, that is tried once.
+static void connect_again(struct loop *loop, struct link *link, uint64_t at, bool was_open)
+{
+	if (at == CLOCK_NEVER || !link->loaded || loop_is_over(loop) ||
+	    (loop_prepares(loop) && link->tried))
+		return;
+	if (loop_prepares(loop) && was_open) {
+		loop->untried++;
+		at = loop->now;
+	}
+	timers_set(&loop->timers, &link->timer, at);
+}
+
+void link_close(struct loop *loop, struct link *link, uint64_t again)
+{
+	bool was_open = link->state == LINK_OPEN || link->state == LINK_ENDING;
+	if (link->fd >= 0)
+		close(link->fd);
+	if (was_open) {
+		atomic_fetch_sub_explicit(&loop->tally->live, 1, memory_order_relaxed);
+		verify_free(&link->verify);
+	}
+	messages_abandon(loop, link, false);
+	loop->owed -= link->state == LINK_ENDING;
+	bool was_connecting = link->state == LINK_CONNECTING;
+	link->fd = -1;
+	link->state = LINK_CLOSED;
+	if (was_connecting)
+		end_connecting(loop);
+	timers_unset(&loop->timers, &link->timer);
+	connect_again(loop, link, again, was_open);
+}
+
+void link_fail(struct loop *loop, struct link *link, enum load_error error, int number)
+{
+	link_note_error(loop, link, error, number);
+	if (link->state == LINK_OPEN || link->state == LINK_ENDING) {
+		(void)link_end_verify(loop, link, false);
+	} else {
+		if (!link->failed)
+			atomic_fetch_add_explicit(&loop->tally->failed, 1, memory_order_relaxed);
+		note_try(loop, link);
+	}
+	link->failed = true;
+	link_close(loop, link, loop->now + LINK_RETRY);
+}
+
+bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
+{
+	int number = connect_result(link->fd);
+	if (number != 0) {
+		link_fail(loop, link, load_error_of(number, true), number);
+		return false;
+	}
+	end_connecting(loop);
+	note_try(loop, link);
+	link->state = LINK_OPEN;
+	if (loop->paths < PATHS) {
+		loop->paths++;
+		usage_note_connect(&loop->sockets, link->fd);
+	}
+	atomic_fetch_add_explicit(&loop->tally->live, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&loop->tally->connected, 1, memory_order_relaxed);
+	uint64_t at = atomic_load_explicit(&link->sent, memory_order_relaxed);
+	verify_init(&link->verify, &loop->scope, link->id);
+	link->verify.start = at;
+	link->verify.position = at;
+	link->goal = at;
+	link->received = at;
+	link->first = 0;
+	link->waiting = 0;
+	link->left = loop->config->mode == MODE_CHURN	     ? loop->config->visit
+		     : loop->config->mode == MODE_HALF_CLOSE ? 1
+							     : UINT64_MAX;
+	// Who comes for one message waits for the connection too.
+	link->due_since = loop->config->mode == MODE_CHURN ? link->moved_at : 0;
+	link->free_since = now;
+	return true;
+}
+
+// Connections go to the targets in turn, and those of a target come from the sources in turn.
+// Returns what connect_begin does.
+static int open_socket(const struct load_config *config, uint32_t id)
+{
+	const struct endpoint *target = &config->targets[id % config->target_count];
+	const struct endpoint *source = NULL;
+	if (config->source_count > 0)
+		source = &config->sources[id / config->target_count % config->source_count];
+	int fd = connect_begin(target, source);
+	const struct linger reset = {.l_onoff = 1};
+	if (fd >= 0 && config->resets)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	return fd;
+}
+
+void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
+{
+	if (loop->connecting >= MOST_CONNECTING) {
+		wait_for_turn(loop, link);
+		return;
+	}
+	loop->connecting++;
+	link->broken = 0;
+	link->hung_up = false;
+	link->fd = open_socket(loop->config, link->id);
+	link->state = LINK_CONNECTING;
+	if (link->refused_since == 0)
+		link->moved_at = now;
+	if (link->fd >= 0)
+		link->refused_since = 0;
+	else if (link->refused_since == 0)
+		link->refused_since = now;
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				    .data.ptr = link};
+	if (link->fd < 0 && errno == EAGAIN && now - link->refused_since < loop->config->timeout)
+		link_close(loop, link, now + NS_PER_MS); // a full backlog of a Unix-domain socket
+	else if (link->fd < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0)
+		link_fail(loop, link, load_error_of(errno, true), errno);
+}
