@@ -34,7 +34,7 @@ static void test_refused(void **state)
 	struct daemon *daemon = daemon_start(NULL);
 	char nobody[32];
 	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", (unsigned)peer_free_port());
-	json_t *result = load_run(EXIT_OK, daemon->address[0], nobody, "-d", "500ms");
+	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], nobody, "-d", "500ms");
 	uint64_t count = expect_only(result, "refused", "on connection 1: Connection refused");
 	assert_in_range(count, 1, 10); // not again and again at once
 	assert_true(load_count(result, "messages") > 0);
@@ -42,8 +42,11 @@ static void test_refused(void **state)
 	json_decref(result);
 
 	struct process *process;
-	int status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--expect",
-			  "errors==0", "--allow-client-bound");
+	int status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--allow-errors",
+			  "--allow-client-bound");
+	load_expect_status(process, status, EXIT_OK);
+	status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--expect", "errors==0",
+		      "--allow-errors", "--allow-client-bound");
 	load_expect_status(process, status, EXIT_CHECK_FAILED);
 	const char *report = process_output(process, NULL);
 	load_expect_report(report);
@@ -95,8 +98,8 @@ static void test_connect_timeout(void **state)
 	char address[32];
 	int waiting;
 	int listener = listen_in_vain(address, sizeof(address), &waiting);
-	json_t *result =
-		load_run(EXIT_OK, daemon->address[0], address, "-d", "1s", "--timeout", "300ms");
+	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], address, "-d", "1s",
+				  "--timeout", "300ms");
 	uint64_t count = expect_only(result, "connect_timeout", "on connection 1");
 	assert_in_range(count, 1, 3);
 	json_decref(result);
@@ -127,8 +130,8 @@ static void test_early_close(void **state)
 {
 	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_CLOSES});
-	json_t *result = load_run(EXIT_OK, odd_address(server), "-c", "4", "-m", "idle", "--rate",
-				  "0.1", "--run", "7", "-d", "1s");
+	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle",
+				  "--rate", "0.1", "--run", "7", "-d", "1s");
 	uint64_t count = expect_only(result, "early_close", "on connection ");
 	assert_true(count >= 4);
 	// At the end there may be connections whose end had not come yet.
@@ -169,7 +172,7 @@ static void test_out_of_descriptors(void **state)
 					  .nofile = {.rlim_cur = 30, .rlim_max = 30}};
 	struct process *process;
 	int status = process_run(&spec, &process);
-	load_expect_status(process, status, EXIT_OK);
+	load_expect_status(process, status, EXIT_CHECK_FAILED);
 	json_t *result = load_result(process);
 	uint64_t count = expect_only(result, "out_of_descriptors", "Too many open files");
 	uint64_t accepted = stats_counter(daemon, "connections_accepted");

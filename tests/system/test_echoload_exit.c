@@ -212,18 +212,51 @@ static void test_nothing_is_answered(void **state)
 	json_decref(result);
 }
 
+// What was sent and not answered fails a run, whatever its errors and faults are; unless it is
+// allowed, or has a limit of its own. A percentile of too few messages is none.
+static void test_lost_messages_fail(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *arguments[6];
+		int status;
+		const char *said;
+	} cases[] = {
+		{{"-d", "500ms", "--expect", "errors==0", "--expect", "faults==0"},
+		 EXIT_CHECK_FAILED,
+		 "expected unanswered==0, measured 4\n"},
+		{{"-d", "500ms"}, EXIT_CHECK_FAILED, "expected unanswered==0, measured 4\n"},
+		{{"-d", "500ms", "--allow-errors"}, EXIT_OK, ""},
+		{{"-d", "500ms", "--expect", "unanswered<5"}, EXIT_OK, ""},
+		{{"-d", "500ms", "--allow-errors", "--expect", "unanswered<4"},
+		 EXIT_CHECK_FAILED,
+		 "expected unanswered<4, measured 4\n"},
+		{{"-n", "40", "--expect", "p99.9<1s"},
+		 EXIT_INCONCLUSIVE,
+		 "expected p99.9<1s, which was not measured: it takes 1000 samples, there are 40"},
+	};
+	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 500});
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *arguments[14] = {
+			ECHOLOAD_PROGRAM,      odd_address(server), "-c", "4", "--timeout", "1m",
+			"--allow-client-bound"};
+		memcpy(&arguments[7], cases[i].arguments, sizeof(cases[i].arguments));
+		struct process *process;
+		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		load_expect_status(process, status, cases[i].status);
+		if (!strstr(process_errors(process, NULL), cases[i].said))
+			fail_msg("case %zu: %s", i, process_errors(process, NULL));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_nobody_listens),
-		daemon_test(test_no_control_socket),
-		daemon_test(test_wrong_usage),
-		daemon_test(test_help),
-		daemon_test(test_checks),
-		daemon_test(test_output_that_cannot_be_written),
-		daemon_test(test_disk_is_full),
-		odd_test(test_nothing_is_answered),
-		daemon_test(test_standard_output_is_full),
+		daemon_test(test_nobody_listens),  daemon_test(test_no_control_socket),
+		daemon_test(test_wrong_usage),	   daemon_test(test_help),
+		daemon_test(test_checks),	   daemon_test(test_output_that_cannot_be_written),
+		daemon_test(test_disk_is_full),	   odd_test(test_nothing_is_answered),
+		odd_test(test_lost_messages_fail), daemon_test(test_standard_output_is_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

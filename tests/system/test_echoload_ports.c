@@ -30,7 +30,7 @@ static json_t *run_out(struct process **process, const char *address, const char
 {
 	int status = LOAD(process, address, option, value, "-d", "500ms", "--json", "-",
 			  "--allow-client-bound");
-	load_expect_status(*process, status, EXIT_OK);
+	load_expect_status(*process, status, EXIT_CHECK_FAILED);
 	return load_result(*process);
 }
 

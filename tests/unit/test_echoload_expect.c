@@ -99,13 +99,14 @@ static void everything_can_be_checked(void **state)
 	holds("max==1ms");
 	holds("uncorrected.p99<8us");
 	holds("uncorrected.max==7us");
-	holds("lateness.p99.99==0");
+	holds("lateness.p99.9==0");
 	holds("rate==50k");
 	holds("rate<0.06m");
 	holds("bytes_per_second==3200000");
 	holds("bytes_per_second<4m");
 	holds("messages==500000");
 	holds("errors==0");
+	holds("unanswered==0");
 	holds("faults==0");
 	holds("bytes_verified>=30m");
 }
@@ -115,8 +116,10 @@ static void a_miss_says_what_was_measured(void **state)
 	load_errors_note(&errors, LOAD_RESET, 0, 1, 0);
 	load_errors_note(&errors, LOAD_SHORT, 0, 1, 0);
 	facts.fault_count = 3;
+	facts.unanswered = 7;
 	hdr_record(&latency, 1500 * NS_PER_MS + 1);
 	misses("errors==0", "expected errors==0, measured 2");
+	misses("unanswered<7", "expected unanswered<7, measured 7");
 	misses("faults<1", "expected faults<1, measured 3");
 	misses("uncorrected.p99<7us", "expected uncorrected.p99<7us, measured 7.000 us");
 	misses("max<1ms", "expected max<1ms, measured 1.500000001 s");
@@ -134,7 +137,7 @@ static void a_miss_by_a_nanosecond_is_seen(void **state)
 	misses("max<=200us", "expected max<=200us, measured 200.001 us");
 	hdr_reset(&latency);
 	hdr_record(&latency, 5000001);
-	misses("p99<=5ms", "expected p99<=5ms, measured 5.000001 ms");
+	misses("p100<=5ms", "expected p100<=5ms, measured 5.000001 ms");
 }
 
 static void what_was_not_measured_never_holds(void **state)
@@ -155,10 +158,39 @@ static void what_was_not_measured_never_holds(void **state)
 	       "expected bytes_verified==0, which was not measured: --no-verify was given");
 }
 
+// A percentile is one only where at least one sample lies beyond it.
+static void a_percentile_takes_its_samples(void **state)
+{
+	static const struct {
+		const char *percentile;
+		unsigned needed;
+	} cases[] = {{"p50", 2},      {"p75", 4},	 {"p99", 100},
+		     {"p99.9", 1000}, {"p99.99", 10000}, {"p100", 1}};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char text[32], line[EXPECT_LINE], why[64];
+		hdr_reset(&latency);
+		for (unsigned count = 1; count < cases[i].needed; count++)
+			hdr_record(&latency, NS_PER_US);
+		snprintf(text, sizeof(text), "%s<1s", cases[i].percentile);
+		snprintf(why, sizeof(why), ": it takes %u samples, there are %u", cases[i].needed,
+			 cases[i].needed - 1);
+		assert_false(check(text, line));
+		assert_true(latency.count == 0 || strstr(line, why));
+		hdr_record(&latency, NS_PER_US);
+		holds(text);
+	}
+}
+
 static void a_run_without_time_has_no_rate(void **state)
 {
+	static const char *const checks[] = {"rate>0", "rate<5", "rate==0", "bytes_per_second<1"};
+	char line[EXPECT_LINE];
 	facts.lasted = 0;
-	misses("rate>0", "expected rate>0, measured 0.000 messages a second");
+	for (size_t i = 0; i < COUNT_OF(checks); i++)
+		assert_false(check(checks[i], line));
+	facts.lasted = 1;
+	facts.messages = 0;
+	misses("rate<5", "expected rate<5, which was not measured: no message came back");
 }
 
 static void nonsense_is_refused(void **state)
@@ -215,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup(a_miss_says_what_was_measured, run_well),
 		cmocka_unit_test_setup(a_miss_by_a_nanosecond_is_seen, run_well),
 		cmocka_unit_test_setup(what_was_not_measured_never_holds, run_well),
+		cmocka_unit_test_setup(a_percentile_takes_its_samples, run_well),
 		cmocka_unit_test_setup(a_run_without_time_has_no_rate, run_well),
 		cmocka_unit_test(nonsense_is_refused),
 	};

@@ -4,6 +4,7 @@
 #ifndef ECHOLOAD_HDR_H
 #define ECHOLOAD_HDR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define HDR_SUB_BITS 10
@@ -58,6 +59,17 @@ uint64_t hdr_highest(unsigned index);
 // The value that `percent` (0 to 100) of the samples do not exceed: the largest that its bucket
 // counts, but never above the exact maximum; 0 without samples.
 uint64_t hdr_percentile(const struct hdr *hdr, double percent);
+
+// How many samples a percentile takes to be one: fewer have none beyond it.
+static inline double hdr_samples_for(double percent)
+{
+	return percent < 100 ? 100 / (100 - percent) * (1 - 1e-9) : 1;
+}
+
+static inline bool hdr_knows(const struct hdr *hdr, double percent)
+{
+	return (double)hdr->count >= hdr_samples_for(percent);
+}
 
 double hdr_mean(const struct hdr *hdr); // exact, ns; 0 without samples
 

@@ -1,6 +1,7 @@
 // Checks of a run for scripts. Main thread.
 #include "expect.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "echoload/common/number.h"
 
 #define MOST_COUNT (UINT64_C(1) << 53) // a double holds it exactly
+#define MISSING 80		       // bytes: why something was not measured
 #define ALLOWED \
 	"a check is NAME, one of < <= == >= >, and VALUE, such as p99.9<5ms, errors==0, rate>50k"
 
@@ -25,10 +27,11 @@ static const struct subject subjects[EXPECT_SUBJECTS] = {
 	[EXPECT_LATENCY] = {"", DURATION, "no message came back"},
 	[EXPECT_UNCORRECTED] = {"uncorrected.", DURATION, "only the open loop (--rate) has it"},
 	[EXPECT_LATENESS] = {"lateness.", DURATION, "only the open loop (--rate) has it"},
-	[EXPECT_RATE] = {"rate", RATE, NULL},
-	[EXPECT_BYTES_PER_SECOND] = {"bytes_per_second", BYTES_A_SECOND, NULL},
+	[EXPECT_RATE] = {"rate", RATE, "no message came back"},
+	[EXPECT_BYTES_PER_SECOND] = {"bytes_per_second", BYTES_A_SECOND, "no time was recorded"},
 	[EXPECT_MESSAGES] = {"messages", COUNT, NULL},
 	[EXPECT_ERRORS] = {"errors", COUNT, NULL},
+	[EXPECT_UNANSWERED] = {"unanswered", COUNT, NULL},
 	[EXPECT_FAULTS] = {"faults", COUNT, "--no-verify was given"},
 	[EXPECT_BYTES_VERIFIED] = {"bytes_verified", BYTES, "--no-verify was given"},
 };
@@ -112,7 +115,7 @@ int expect_parse(const char *text, struct expect *expect, struct error *error)
 		return error_set(error, ERROR_USAGE,
 				 "'%.*s' cannot be checked, only p50 (p99.9, ..., min, mean, max), "
 				 "uncorrected.p50, lateness.p50, rate, bytes_per_second, messages, "
-				 "errors, faults and bytes_verified",
+				 "errors, unanswered, faults and bytes_verified",
 				 (int)(name < 64 ? name : 64), text);
 	struct error why;
 	if (read_value(text + name + relation, expect, &why) != 0)
@@ -132,10 +135,12 @@ static const struct hdr *distribution_of(const struct expect *expect, const stru
 	}
 }
 
-static bool measure_distribution(const struct expect *expect, const struct hdr *hdr, double *value)
+// Returns NULL, or why it was not measured; `text` has room for that.
+static const char *measure_distribution(const struct expect *expect, const struct hdr *hdr,
+					double *value, char text[static MISSING])
 {
 	if (hdr->count == 0)
-		return false;
+		return subjects[expect->subject].missing;
 	switch (expect->statistic) {
 	case EXPECT_MIN:
 		*value = (double)hdr->min;
@@ -148,36 +153,50 @@ static bool measure_distribution(const struct expect *expect, const struct hdr *
 		break;
 	case EXPECT_PERCENTILE:
 		*value = (double)hdr_percentile(hdr, expect->percent);
-		break;
+		if (hdr_knows(hdr, expect->percent))
+			break;
+		snprintf(text, MISSING, "it takes %.0f samples, there are %" PRIu64,
+			 ceil(hdr_samples_for(expect->percent)), hdr->count);
+		return text;
 	}
-	return true;
+	return NULL;
 }
 
-// Finds the value that is to be checked; false if it was not measured.
-static bool measure(const struct expect *expect, const struct facts *facts, double *value)
+// Finds the value that is to be checked. Returns NULL, or why it was not measured.
+static const char *measure(const struct expect *expect, const struct facts *facts, double *value,
+			   char text[static MISSING])
 {
+	bool known = true;
 	switch (expect->subject) {
 	case EXPECT_RATE:
 		*value = facts_rate_of(facts, facts->messages);
-		return true;
+		known = facts->messages > 0 && facts->lasted > 0;
+		break;
 	case EXPECT_BYTES_PER_SECOND:
 		*value = facts_rate_of(facts, facts->bytes);
-		return true;
+		known = facts->lasted > 0;
+		break;
 	case EXPECT_MESSAGES:
 		*value = (double)facts->messages;
-		return true;
+		break;
 	case EXPECT_ERRORS:
 		*value = (double)load_errors_total(facts->errors);
-		return true;
+		break;
+	case EXPECT_UNANSWERED:
+		*value = (double)facts->unanswered;
+		break;
 	case EXPECT_FAULTS:
 		*value = (double)facts->fault_count;
-		return facts->verified;
+		known = facts->verified;
+		break;
 	case EXPECT_BYTES_VERIFIED:
 		*value = (double)facts->bytes_verified;
-		return facts->verified;
+		known = facts->verified;
+		break;
 	default:
-		return measure_distribution(expect, distribution_of(expect, facts), value);
+		return measure_distribution(expect, distribution_of(expect, facts), value, text);
 	}
+	return known ? NULL : subjects[expect->subject].missing;
 }
 
 static bool holds(double value, enum expect_relation relation, double limit)
@@ -239,9 +258,11 @@ bool expect_judge(const struct expect *expect, const struct facts *facts,
 {
 	const struct subject *subject = &subjects[expect->subject];
 	double value = 0;
-	if (!measure(expect, facts, &value)) {
+	char text[MISSING];
+	const char *missing = measure(expect, facts, &value, text);
+	if (missing) {
 		snprintf(line, EXPECT_LINE, "expected %.64s, which was not measured: %s",
-			 expect->text, subject->missing);
+			 expect->text, missing);
 		return false;
 	}
 	if (holds(value, expect->relation, expect->limit))

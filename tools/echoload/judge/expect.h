@@ -19,6 +19,7 @@ enum expect_subject {
 	EXPECT_BYTES_PER_SECOND,
 	EXPECT_MESSAGES,
 	EXPECT_ERRORS,
+	EXPECT_UNANSWERED,
 	EXPECT_FAULTS,
 	EXPECT_BYTES_VERIFIED,
 	EXPECT_SUBJECTS,
@@ -42,7 +43,7 @@ struct expect {
 //   uncorrected one, with `lateness.` of the generator's lateness: a duration
 // - `rate`: messages a second, as number_parse_rate takes it
 // - `bytes_per_second`, `bytes_verified`: a size
-// - `messages`, `errors`, `faults`: a whole number
+// - `messages`, `errors`, `unanswered`, `faults`: a whole number
 // `text` must live as long as `expect`.
 int expect_parse(const char *text, struct expect *expect, struct error *error);
 
@@ -50,7 +51,8 @@ int expect_parse(const char *text, struct expect *expect, struct error *error);
 bool expect_is_of_speed(const struct expect *expect);
 
 // Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
-// what was not measured holds never.
+// a check of what was not measured never holds. That is also a percentile that no sample lies
+// beyond (hdr_samples_for).
 bool expect_judge(const struct expect *expect, const struct facts *facts,
 		  char line[static EXPECT_LINE]);
 

@@ -139,7 +139,7 @@ static void print_percentiles(const struct screen *screen, const char *label, co
 	fprintf(screen->file, "  %-*s", LABEL - 2, label);
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
 		char text[16] = "-"; // too few samples to say it
-		if ((double)hdr->count * (100 - percents[i]) >= 100 || percents[i] == 100)
+		if (hdr_knows(hdr, percents[i]))
 			units_format_duration(hdr_percentile(hdr, percents[i]), text, sizeof(text));
 		fprintf(screen->file, "%10s", text);
 	}

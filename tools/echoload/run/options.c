@@ -46,17 +46,18 @@ static const char checks_and_statuses[] =
 	"  lateness.p99, ...                  in the open loop: of echoload itself\n"
 	"  rate                               messages a second, a RATE\n"
 	"  bytes_per_second, bytes_verified   a SIZE\n"
-	"  messages, errors, faults           a whole number\n"
+	"  messages, errors, unanswered, faults   a whole number\n"
 	"\n"
 	"Exit status:\n"
 	"  0  the load was run and the checks hold\n"
-	"  1  a check does not hold, wrong bytes came back, or --search found no rate\n"
+	"  1  a check does not hold, there were errors or unanswered messages (unless\n"
+	"     --allow-errors), wrong bytes came back, or --search found no rate\n"
 	"  2  wrong usage\n"
 	"  3  no connection, or a file or standard output could not be written\n"
-	"  4  the measurement does not count: echoload itself was what limited the rate,\n"
-	"     the run is INCONCLUSIVE and a check of latency or rate was asked for,\n"
-	"     nothing was answered, or a signal ended --search, or a run before\n"
-	"     anything was measured";
+	"  4  the measurement does not count, whatever its checks say: echoload itself\n"
+	"     was what limited the rate, the run is INCONCLUSIVE and a check of latency\n"
+	"     or rate was asked for, nothing was answered, or a signal ended --search,\n"
+	"     or a run before anything was measured; wrong bytes are 1 all the same";
 
 static int take_search(void *context, const char *value, struct error *error)
 {
@@ -107,6 +108,10 @@ static const struct cmdline_option table[] = {
 #include "load_options.def"
 	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself was what limited the rate",
 	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.allow_client_bound), .least = true},
+	{0, "allow-errors", NULL,
+	 "exit 0 even if there were errors, unanswered messages or wrong bytes, unless an "
+	 "--expect forbids them",
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.allow_errors), .least = true},
 	{0, "search", "CHECK",
 	 "find the highest rate at which CHECK, of a latency with < or <=, holds",
 	 .take = take_search},

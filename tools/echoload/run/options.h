@@ -23,7 +23,7 @@ struct wishes {
 	size_t expect_count;
 	struct expect search; // the limit that the highest rate is sought for
 	bool searching;
-	bool allow_client_bound;
+	bool allow_client_bound, allow_errors;
 };
 
 // Fills both. Looks for the targets (targets.h), so it may wait. Returns -1 when the program
