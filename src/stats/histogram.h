@@ -1,5 +1,5 @@
-// A histogram of durations, log-linear as HdrHistogram is: 32 buckets for each power of two, so
-// that a value is known to 1/32 of itself and the middle of its bucket to 1/64. Constant size.
+// A histogram of durations with 32 buckets for each power of two (base/buckets.h), so that a value
+// is known to 1/32 of itself and the middle of its bucket to 1/64. Constant size.
 // struct histogram: one thread records, any thread may add it up. struct histogram_sum: plain, one
 // thread.
 #ifndef ECHOD_STATS_HISTOGRAM_H
@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buckets.h"
+
 #define HISTOGRAM_SUB_BITS 5
-#define HISTOGRAM_VALUE_BITS \
-	42 // 2^42 ns are 73 minutes; longer ones are counted in the last bucket
-#define HISTOGRAM_BUCKETS ((HISTOGRAM_VALUE_BITS - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS)
+#define HISTOGRAM_BUCKETS BUCKETS_COUNT(HISTOGRAM_SUB_BITS)
 
 // Written by its one thread, read by the one that takes a snapshot. A sample may be seen in one
 // field and not yet in another, so the number of samples is the sum of the buckets and of nothing

@@ -9,7 +9,7 @@
 #include "echoload/common/random.h"
 
 #define SAMPLES 20000
-#define LONGEST ((UINT64_C(1) << HDR_VALUE_BITS) - 1)
+#define LONGEST ((UINT64_C(1) << BUCKETS_VALUE_BITS) - 1)
 
 static struct hdr hdr;
 
@@ -22,7 +22,7 @@ static int clear(void **state)
 // Any magnitude that a latency may have is as likely as any other.
 static uint64_t draw(struct random *random)
 {
-	return (uint64_t)exp2(random_share(random) * HDR_VALUE_BITS);
+	return (uint64_t)exp2(random_share(random) * BUCKETS_VALUE_BITS);
 }
 
 static void the_buckets_hold_each_value_once(void **state)

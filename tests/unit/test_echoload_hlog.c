@@ -51,7 +51,7 @@ static void what_is_encoded_comes_back(void **state)
 			hdr_record(&hdr, (uint64_t)random_exponential(&random, 1e6));
 		check_round_trip();
 	}
-	hdr_record(&hdr, (UINT64_C(1) << HDR_VALUE_BITS) - 1);
+	hdr_record(&hdr, (UINT64_C(1) << BUCKETS_VALUE_BITS) - 1);
 	check_round_trip();
 	for (unsigned i = 0; i < HDR_BUCKETS - 1; i++)
 		hdr_record(&hdr, hdr_lowest(i));

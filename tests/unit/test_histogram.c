@@ -9,7 +9,7 @@
 #include "stats/histogram.h"
 
 #define SAMPLES 20000
-#define LARGEST ((UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1)
+#define LARGEST ((UINT64_C(1) << BUCKETS_VALUE_BITS) - 1)
 
 static struct histogram histogram;
 static struct histogram_sum sum;
@@ -40,7 +40,7 @@ static uint64_t draw_uniform(uint64_t *state)
 
 static uint64_t draw_any_magnitude(uint64_t *state)
 {
-	uint64_t bits = pattern_number(state, 0, HISTOGRAM_VALUE_BITS);
+	uint64_t bits = pattern_number(state, 0, BUCKETS_VALUE_BITS);
 	return pattern_number(state, 0, LARGEST >> bits);
 }
 
@@ -110,7 +110,7 @@ static void percentiles_are_those_of_the_sorted_samples(void **state)
 
 static void a_single_sample_is_known_to_a_64th(void **state)
 {
-	for (unsigned bits = 0; bits < HISTOGRAM_VALUE_BITS; bits++) {
+	for (unsigned bits = 0; bits < BUCKETS_VALUE_BITS; bits++) {
 		for (int near = -1; near <= 1; near++) {
 			uint64_t value = (UINT64_C(1) << bits) + (uint64_t)near;
 			clear(NULL);
@@ -161,12 +161,12 @@ static void counts_below_powers_of_two_are_exact(void **state)
 	uint64_t seed = 2;
 	for (size_t i = 0; i < SAMPLES; i++)
 		values[i] = draw_any_magnitude(&seed);
-	for (unsigned bits = HISTOGRAM_SUB_BITS; bits < HISTOGRAM_VALUE_BITS; bits++) {
+	for (unsigned bits = HISTOGRAM_SUB_BITS; bits < BUCKETS_VALUE_BITS; bits++) {
 		values[bits * 2] = UINT64_C(1) << bits;
 		values[bits * 2 + 1] = (UINT64_C(1) << bits) - 1;
 	}
 	record_all(values, SAMPLES);
-	for (unsigned bits = HISTOGRAM_SUB_BITS; bits <= HISTOGRAM_VALUE_BITS; bits++) {
+	for (unsigned bits = HISTOGRAM_SUB_BITS; bits <= BUCKETS_VALUE_BITS; bits++) {
 		uint64_t limit = UINT64_C(1) << bits;
 		uint64_t below = 0;
 		for (size_t i = 0; i < SAMPLES; i++)

@@ -12,7 +12,7 @@
 #include "echoload/result/hlog.h"
 
 #define STARTED (UINT64_C(1795365243) * NS_PER_S + 250 * NS_PER_MS)
-#define LARGEST ((UINT64_C(1) << HDR_VALUE_BITS) - 1)
+#define LARGEST ((UINT64_C(1) << BUCKETS_VALUE_BITS) - 1)
 
 // Three intervals of one distribution each.
 #define INTERVALS 3
@@ -36,7 +36,7 @@ static uint64_t draw_exponential(struct random *random)
 
 static uint64_t draw_any_magnitude(struct random *random)
 {
-	return (uint64_t)exp2(random_share(random) * HDR_VALUE_BITS);
+	return (uint64_t)exp2(random_share(random) * BUCKETS_VALUE_BITS);
 }
 
 // A stall of 200 ms once in a while.

@@ -1,15 +1,17 @@
-// The histogram of latencies: log-linear as HdrHistogram's with three digits: 1024 buckets for each
-// power of two, so that a value from 100 ns to 1 h is known to less than 0.1 %. Constant size; adds
-// exactly, so that many threads, processes and machines make one result. One thread each.
+// The histogram of latencies, with 1024 buckets for each power of two (base/buckets.h), as
+// HdrHistogram's with three digits: a value from 100 ns to 1 h is known to less than 0.1 %.
+// Constant size; adds exactly, so that many threads, processes and machines make one result. One
+// thread each.
 #ifndef ECHOLOAD_HDR_H
 #define ECHOLOAD_HDR_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buckets.h"
+
 #define HDR_SUB_BITS 10
-#define HDR_VALUE_BITS 42 // 2^42 ns are 73 minutes; longer ones are counted in the last bucket
-#define HDR_BUCKETS ((HDR_VALUE_BITS - HDR_SUB_BITS + 1) << HDR_SUB_BITS)
+#define HDR_BUCKETS BUCKETS_COUNT(HDR_SUB_BITS)
 
 // Ten minutes in which 100,000 messages a second wait for minutes would overflow 64 bits, which
 // have to do where the compiler has no more.
@@ -31,11 +33,17 @@ void hdr_reset(struct hdr *hdr);
 
 static inline unsigned hdr_index(uint64_t ns)
 {
-	if (ns >> HDR_VALUE_BITS)
-		return HDR_BUCKETS - 1;
-	unsigned magnitude = 63U - (unsigned)__builtin_clzll(ns | (1U << HDR_SUB_BITS));
-	unsigned shift = magnitude - HDR_SUB_BITS;
-	return (shift << HDR_SUB_BITS) + (unsigned)(ns >> shift);
+	return buckets_index(HDR_SUB_BITS, ns);
+}
+
+// The smallest and the largest value that a bucket counts; for the last one UINT64_MAX.
+static inline uint64_t hdr_lowest(unsigned index)
+{
+	return buckets_lowest(HDR_SUB_BITS, index);
+}
+static inline uint64_t hdr_highest(unsigned index)
+{
+	return index == HDR_BUCKETS - 1 ? UINT64_MAX : hdr_lowest(index + 1) - 1;
 }
 
 // Records one value, in at most 10 ns.
@@ -51,10 +59,6 @@ static inline void hdr_record(struct hdr *hdr, uint64_t ns)
 }
 
 void hdr_add(struct hdr *sum, const struct hdr *hdr);
-
-// The smallest and the largest value that a bucket counts; for the last one UINT64_MAX.
-uint64_t hdr_lowest(unsigned index);
-uint64_t hdr_highest(unsigned index);
 
 // The value that `percent` (0 to 100) of the samples do not exceed: the largest that its bucket
 // counts, but never above the exact maximum; 0 without samples.

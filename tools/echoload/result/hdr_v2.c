@@ -26,7 +26,7 @@ static const unsigned char inner[INNER_SIZE - 8] = {
 	0x00, 0x00, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, // the largest value, 2^42 - 1
 	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: what a value is multiplied with
 };
-_Static_assert(HDR_VALUE_BITS == 42 && HDR_SUB_BITS == 10, "as in the inner header");
+_Static_assert(BUCKETS_VALUE_BITS == 42 && HDR_SUB_BITS == 10, "as in the inner header");
 
 static void put_32(unsigned char *at, uint32_t value)
 {

@@ -75,7 +75,7 @@ void hgrm_write(FILE *file, const struct hdr *hdr)
 		to_us(standard_deviation(hdr, mean)));
 	fprintf(file, "#[Max     = %12.3f, Total count    = %12" PRIu64 "]\n",
 		to_us((double)hdr->max), hdr->count);
-	fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n", HDR_VALUE_BITS - HDR_SUB_BITS,
-		2 << HDR_SUB_BITS);
+	fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n",
+		BUCKETS_VALUE_BITS - HDR_SUB_BITS, 2 << HDR_SUB_BITS);
 	fprintf(file, "#[Unit    = %12s]\n", "us");
 }
