@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file_id.h"
 
 #define LOCK_PATIENCE (2 * NS_PER_S) // with another server of our user, which is at it too
 #define LOCK_SUFFIX ".echod-lock"
@@ -22,30 +23,15 @@ struct lock {
 	int fd;
 };
 
-// The name of a file without its directory, which `status` is of; NULL if there is none.
-static const char *look_up(const struct endpoint *endpoint, struct stat *status)
-{
-	const char *path = endpoint->as.local.sun_path;
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-	char directory[ADDRESS_PATH_SIZE] = ".";
-	if (slash)
-		snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
-	return *path && stat(directory, status) == 0 ? name : NULL;
-}
-
 bool unix_path_is_same(const struct endpoint *one, const struct endpoint *other)
 {
-	struct stat here;
-	struct stat there;
+	struct file_id here;
+	struct file_id there;
 	if (endpoint_is_same(one, other))
 		return true;
-	if (one->as.any.sa_family != AF_UNIX || other->as.any.sa_family != AF_UNIX)
-		return false;
-	const char *name = look_up(one, &here);
-	const char *other_name = look_up(other, &there);
-	return name && other_name && strcmp(name, other_name) == 0 && here.st_ino == there.st_ino &&
-	       here.st_dev == there.st_dev;
+	return one->as.any.sa_family == AF_UNIX && other->as.any.sa_family == AF_UNIX &&
+	       file_id_find(one->as.local.sun_path, &here) &&
+	       file_id_find(other->as.local.sun_path, &there) && file_id_is_same(&here, &there);
 }
 
 // Returns a descriptor, or LOCK_NONE.
