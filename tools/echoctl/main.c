@@ -10,12 +10,12 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/program.h"
+#include "base/screen.h"
 #include "base/signals.h"
 #include "base/units.h"
 #include "control/client.h"
 #include "control/default_path.h"
 #include "net/address.h"
-#include "screen.h"
 
 #define PROGRAM "echoctl"
 #define SHORTEST_INTERVAL (10 * NS_PER_MS)

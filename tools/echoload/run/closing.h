@@ -7,7 +7,7 @@
 #include "echoload/judge/facts.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/load/config.h"
-#include "screen.h"
+#include "progress.h"
 
 // `interrupted`: the run ended before its time, by a signal.
 void closing_print(struct screen *screen, const struct load_config *config,

@@ -1,6 +1,6 @@
 // A terminal's window that the same text is drawn into again and again: every line over the old
 // one, so that nothing flickers. Main thread only.
-#include "screen.h"
+#include "base/screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // What people see while echoload runs. Main thread only.
-#include "screen.h"
+#include "progress.h"
 
 #include <inttypes.h>
 #include <langinfo.h>

@@ -1,6 +1,6 @@
 // A terminal's window that the same text is drawn into again and again. Main thread only.
-#ifndef ECHOCTL_SCREEN_H
-#define ECHOCTL_SCREEN_H
+#ifndef ECHOD_BASE_SCREEN_H
+#define ECHOD_BASE_SCREEN_H
 
 #include <stdbool.h>
 

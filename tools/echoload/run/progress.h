@@ -1,7 +1,7 @@
 // What people see while echoload runs: on a terminal a line refreshed in place, else a line for
 // each interval. Main thread only.
-#ifndef ECHOLOAD_SCREEN_H
-#define ECHOLOAD_SCREEN_H
+#ifndef ECHOLOAD_PROGRESS_H
+#define ECHOLOAD_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
-// What people see while echoload runs: tools/echoload/run/screen, on a pseudo-terminal and on a
+// What people see while echoload runs: tools/echoload/run/progress, on a pseudo-terminal and on a
 // file.
 #include "unit.h"
 
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/run/screen.h"
+#include "echoload/run/progress.h"
 #include "printed.h"
 
 static const struct screen_moment moment = {
