@@ -1,21 +1,87 @@
-// A terminal's window that the same text is drawn into again and again: every line over the old
-// one, so that nothing flickers. Main thread only.
+// Standard output or standard error as people see it. Main thread only.
 #include "base/screen.h"
 
-#include <stdio.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/output.h"
+
+#define CLEAR_LINE "\r\033[K"
 #define CURSOR_HOME "\033[H"
 #define CLEAR_TO_LINE_END "\033[K"
 #define CLEAR_TO_SCREEN_END "\033[J"
+#define PLAIN "\033[0m"
 
-bool screen_available(void)
+// Whether people here read UTF-8: asked of the locale, without changing that of the process.
+static bool speaks_utf8(void)
 {
-	const char *terminal = getenv("TERM");
-	return isatty(STDOUT_FILENO) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
+	locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+	if (!locale)
+		return false;
+	bool utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
+	freelocale(locale);
+	return utf8;
+}
+
+void screen_open(struct screen *screen, FILE *file)
+{
+	// NOLINTBEGIN(concurrency-mt-unsafe): main thread only, and nobody sets them
+	const char *kind = getenv("TERM");
+	const char *no_colour = getenv("NO_COLOR");
+	// NOLINTEND(concurrency-mt-unsafe)
+	bool terminal =
+		isatty(output_descriptor(file)) && kind && *kind && strcmp(kind, "dumb") != 0;
+	*screen = (struct screen){
+		.file = file,
+		.terminal = terminal,
+		.colour = terminal && !(no_colour && *no_colour),
+		.utf8 = speaks_utf8(),
+	};
+}
+
+static struct winsize window_of(const struct screen *screen)
+{
+	struct winsize window;
+	if (ioctl(output_descriptor(screen->file), TIOCGWINSZ, &window) != 0 || !window.ws_row ||
+	    !window.ws_col)
+		window = (struct winsize){.ws_row = 24, .ws_col = 80};
+	return window;
+}
+
+size_t screen_columns(const struct screen *screen)
+{
+	return window_of(screen).ws_col;
+}
+
+void screen_print(const struct screen *screen, const char *colour, const char *text)
+{
+	bool coloured = screen->colour && *colour;
+	fprintf(screen->file, "%s%s%s", coloured ? colour : "", text, coloured ? PLAIN : "");
+}
+
+bool screen_begin_line(struct screen *screen)
+{
+	if (!screen->terminal || output_is_behind(screen->file))
+		return false;
+	fputs(CLEAR_LINE, screen->file);
+	screen->drawn = true;
+	return true;
+}
+
+void screen_clear(struct screen *screen)
+{
+	if (!screen->drawn)
+		return;
+	screen->drawn = false;
+	// A terminal that takes nothing is not waited for at the end because of a progress line.
+	if (output_drop(screen->file))
+		return;
+	fputs(CLEAR_LINE, screen->file);
+	fflush(screen->file);
 }
 
 // How many bytes of a line of `length` bytes of UTF-8 fit into `columns`.
@@ -30,19 +96,18 @@ static size_t cut_line(const char *line, size_t length, size_t columns)
 	return at;
 }
 
-void screen_draw(const char *text)
+void screen_draw(const struct screen *screen, const char *text)
 {
-	struct winsize window;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0 || !window.ws_row || !window.ws_col)
-		window = (struct winsize){.ws_row = 24, .ws_col = 80};
-	fputs(CURSOR_HOME, stdout);
+	struct winsize window = window_of(screen);
+	fputs(CURSOR_HOME, screen->file);
 	// The last row stays free: the cursor waits there.
 	for (int row = 1; row < window.ws_row && *text; row++) {
 		size_t length = strcspn(text, "\n");
-		// Not after the text: a cursor in the last column would clear what is there.
-		printf(CLEAR_TO_LINE_END "%.*s\n", (int)cut_line(text, length, window.ws_col),
-		       text);
+		// Every line over the old one, so that nothing flickers; and it is not cleared
+		// after the text: a cursor in the last column would clear what is there.
+		fprintf(screen->file, CLEAR_TO_LINE_END "%.*s\n",
+			(int)cut_line(text, length, window.ws_col), text);
 		text += length + (text[length] == '\n');
 	}
-	fputs(CLEAR_TO_SCREEN_END, stdout);
+	fputs(CLEAR_TO_SCREEN_END, screen->file);
 }

@@ -1,5 +1,5 @@
-// What people see while echoload runs: tools/echoload/run/progress, on a pseudo-terminal and on a
-// file.
+// What people see while echoload runs: tools/echoload/run/progress and base/screen, on a
+// pseudo-terminal and on a file.
 #include "unit.h"
 
 #include <string.h>
@@ -148,7 +148,9 @@ static void print_intervals(FILE *file)
 	struct screen screen;
 	screen_open(&screen, file);
 	screen_progress(&screen, &moment);
-	screen_interval(&screen, &moment);
+	struct screen_moment first = moment;
+	first.first = true;
+	screen_interval(&screen, &first);
 	screen_interval(&screen, &idle);
 	screen_clear(&screen);
 }

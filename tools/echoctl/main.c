@@ -162,10 +162,11 @@ static int ask(const struct settings *settings, struct client_reply *reply)
 	return status;
 }
 
-static int show(struct client_reply *reply, bool redraw)
+// Prints the reply, or draws it on `screen`.
+static int show(struct client_reply *reply, const struct screen *screen)
 {
-	if (redraw)
-		screen_draw(reply->body);
+	if (screen)
+		screen_draw(screen, reply->body);
 	else
 		fwrite(reply->body, 1, reply->length, stdout);
 	client_reply_free(reply);
@@ -195,7 +196,9 @@ static int run(void *context, struct error *error)
 	struct settings *settings = context;
 	if (complete(settings, error) != 0)
 		return -1;
-	bool redraw = settings->interval && screen_available();
+	struct screen screen;
+	screen_open(&screen, stdout);
+	bool redraw = settings->interval && screen.terminal;
 	if (settings->interval) // Ctrl-C is how watching ends well
 		signals_end_well(redraw ? end_redraw : end_watch);
 	for (bool first = true;; first = false) {
@@ -206,7 +209,7 @@ static int run(void *context, struct error *error)
 			return status;
 		if (!first && !redraw)
 			putchar('\n');
-		status = show(&reply, redraw);
+		status = show(&reply, redraw ? &screen : NULL);
 		if (status != EXIT_OK || !settings->interval)
 			return status;
 		wait_until(next);

@@ -16,9 +16,6 @@
 #define LABEL 14
 #define FAULTS_SHOWN 10
 #define TEXT_SIZE 600
-#define RED "\033[31m"
-#define BOLD "\033[1m"
-#define PLAIN "\033[0m"
 
 // How many bytes of `text` stand on a line with `room` columns: up to a space, or all of them if
 // there is none.
@@ -43,9 +40,9 @@ __attribute__((format(printf, 4, 5))) static void print_field(const struct scree
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	bool coloured = screen->colour && *colour;
-	fprintf(screen->file, "%s%-*s%s", coloured ? colour : "", LABEL, label,
-		coloured ? PLAIN : "");
+	char padded[LABEL + 1];
+	snprintf(padded, sizeof(padded), "%-*s", LABEL, label);
+	screen_print(screen, colour, padded);
 	const char *at = text;
 	do {
 		size_t length = cut_line(at, WIDTH - LABEL);
@@ -114,11 +111,12 @@ static void print_throughput(const struct screen *screen, const struct load_conf
 	number_format_rate(facts_rate_of(facts, facts->messages), rate, sizeof(rate));
 	units_format_size((uint64_t)facts_rate_of(facts, facts->bytes), bytes, sizeof(bytes));
 	units_format_duration(facts->lasted, lasted, sizeof(lasted));
-	print_field(screen, BOLD, "throughput", "%s messages/s, %s/s; %" PRIu64 " message%s in %s",
-		    rate, bytes, facts->messages, log_plural(facts->messages), lasted);
+	print_field(screen, SCREEN_BOLD, "throughput",
+		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s", rate, bytes,
+		    facts->messages, log_plural(facts->messages), lasted);
 	bool visiting = load_mode_takes(config->mode, "visit");
 	if (!visiting && facts->live < config->connections)
-		print_field(screen, RED, "connections", "only %u of %u were open at the end",
+		print_field(screen, SCREEN_RED, "connections", "only %u of %u were open at the end",
 			    facts->live, config->connections);
 	if (facts->visits > 0)
 		print_field(
@@ -126,7 +124,7 @@ static void print_throughput(const struct screen *screen, const struct load_conf
 			number_format_rate(facts_rate_of(facts, facts->visits), rate, sizeof(rate)),
 			facts->visits);
 	if (facts->unanswered > 0)
-		print_field(screen, RED, "unanswered",
+		print_field(screen, SCREEN_RED, "unanswered",
 			    "%" PRIu64
 			    ": given up at the end or with their connection; in the latency "
 			    "they count with the time until then",
@@ -149,10 +147,10 @@ static void print_percentiles(const struct screen *screen, const char *label, co
 static void print_latency(const struct screen *screen, const struct facts *facts)
 {
 	if (facts->latency->count == 0) {
-		print_field(screen, BOLD, "latency", "not measured: no message came back");
+		print_field(screen, SCREEN_BOLD, "latency", "not measured: no message came back");
 		return;
 	}
-	print_field(screen, BOLD, "latency", "%10s%10s%10s%10s%10s%10s", "p50", "p90", "p99",
+	print_field(screen, SCREEN_BOLD, "latency", "%10s%10s%10s%10s%10s%10s", "p50", "p90", "p99",
 		    "p99.9", "p99.99", "max");
 	bool open = facts->uncorrected->count > 0;
 	print_percentiles(screen, open ? "corrected" : "closed loop", facts->latency);
@@ -171,7 +169,7 @@ static void print_errors(const struct screen *screen, const struct load_errors *
 	if (total == 0)
 		print_field(screen, "", "errors", "none");
 	else
-		print_field(screen, RED, "errors", "%" PRIu64, total);
+		print_field(screen, SCREEN_RED, "errors", "%" PRIu64, total);
 	for (size_t i = 0; i < LOAD_ERRORS; i++) {
 		const struct load_error_count *kind = &errors->of[i];
 		if (kind->count == 0)
@@ -213,7 +211,7 @@ static void print_faults(const struct screen *screen, const struct facts *facts)
 		print_field(screen, "", "faults", "none");
 		return;
 	}
-	print_field(screen, RED, "faults", "%" PRIu64, facts->fault_count);
+	print_field(screen, SCREEN_RED, "faults", "%" PRIu64, facts->fault_count);
 	size_t shown = facts->faults_kept < FAULTS_SHOWN ? facts->faults_kept : FAULTS_SHOWN;
 	for (size_t i = 0; i < shown; i++)
 		print_fault(screen, &facts->faults[i]);
@@ -228,12 +226,12 @@ void closing_print(struct screen *screen, const struct load_config *config,
 	print_load(screen, config);
 	print_throughput(screen, config, facts);
 	if (interrupted)
-		print_field(screen, BOLD, "interrupted", "by a signal, before %s",
+		print_field(screen, SCREEN_BOLD, "interrupted", "by a signal, before %s",
 			    facts->lasted ? "its time" : "anything was recorded");
 	print_latency(screen, facts);
 	print_errors(screen, facts->errors);
 	print_faults(screen, facts);
-	print_field(screen, BOLD, "verdict", "%s", verdict_name(verdict->kind));
+	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_name(verdict->kind));
 	for (size_t i = 0; i < verdict->count; i++)
 		print_field(screen, "", "", "%s", verdict->line[i]);
 	fflush(screen->file);

@@ -104,6 +104,7 @@ static void show_interval(struct outputs *outputs, const struct result_interval 
 {
 	double seconds = clock_seconds(interval->length);
 	const struct screen_moment moment = {
+		.first = interval->from == 0,
 		.elapsed = interval->from + interval->length,
 		.duration = CLOCK_NEVER,
 		.messages = outputs->messages,

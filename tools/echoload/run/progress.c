@@ -2,65 +2,18 @@
 #include "progress.h"
 
 #include <inttypes.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "bars.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/output.h"
 #include "base/units.h"
 #include "echoload/common/number.h"
 
-#define CLEAR_LINE "\r\033[K"
-#define RED "\033[31m"
-#define PLAIN "\033[0m"
 #define LINE_SIZE 200
 #define LEAST_BAR 8
 #define MOST_BAR 50
-
-static bool is_set(const char *name)
-{
-	const char *value = getenv(name);
-	return value && *value;
-}
-
-// Whether people here read UTF-8: asked of the locale, without changing that of the process.
-static bool speaks_utf8(void)
-{
-	locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
-	if (!locale)
-		return false;
-	bool utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
-	freelocale(locale);
-	return utf8;
-}
-
-void screen_open(struct screen *screen, FILE *file)
-{
-	const char *kind = getenv("TERM");
-	bool terminal =
-		isatty(output_descriptor(file)) && kind && *kind && strcmp(kind, "dumb") != 0;
-	*screen = (struct screen){
-		.file = file,
-		.terminal = terminal,
-		.colour = terminal && !is_set("NO_COLOR"),
-		.utf8 = speaks_utf8(),
-	};
-}
-
-static size_t width_of(const struct screen *screen)
-{
-	struct winsize window;
-	if (ioctl(output_descriptor(screen->file), TIOCGWINSZ, &window) != 0 || window.ws_col == 0)
-		return 80;
-	return window.ws_col;
-}
 
 // How much of the run is done, 0 to 1; less than 0: that is not known.
 static double share_done(const struct screen_moment *moment)
@@ -123,13 +76,12 @@ static void format_fields(const struct screen_moment *moment, char line[static L
 
 void screen_progress(struct screen *screen, const struct screen_moment *moment)
 {
-	if (!screen->terminal || output_is_behind(screen->file))
+	if (!screen_begin_line(screen))
 		return;
 	// The last column stays free: a cursor there would be on the next line in some terminals.
-	size_t width = width_of(screen) - 1;
+	size_t width = screen_columns(screen) - 1;
 	char line[LINE_SIZE];
 	format_fields(moment, line, width);
-	fputs(CLEAR_LINE, screen->file);
 	double done = share_done(moment);
 	size_t used = strlen(line) + 2;
 	if (done >= 0 && used + LEAST_BAR <= width) {
@@ -138,21 +90,7 @@ void screen_progress(struct screen *screen, const struct screen_moment *moment)
 		bars_draw(screen->file, done, (unsigned)cells, screen->utf8, true);
 		fputc(']', screen->file);
 	}
-	bool red = screen->colour && moment->errors > 0;
-	fprintf(screen->file, "%s%s%s", red ? RED : "", line, red ? PLAIN : "");
-	screen->drawn = true;
-	fflush(screen->file);
-}
-
-void screen_clear(struct screen *screen)
-{
-	if (!screen->drawn)
-		return;
-	screen->drawn = false;
-	// A terminal that takes nothing is not waited for at the end because of a progress line.
-	if (output_drop(screen->file))
-		return;
-	fputs(CLEAR_LINE, screen->file);
+	screen_print(screen, moment->errors > 0 ? SCREEN_RED : "", line);
 	fflush(screen->file);
 }
 
@@ -160,10 +98,9 @@ void screen_interval(struct screen *screen, const struct screen_moment *moment)
 {
 	if (screen->terminal)
 		return;
-	if (!screen->headed)
+	if (moment->first)
 		fprintf(screen->file, "%9s %11s %10s %13s %10s %10s %8s\n", "time", "connections",
 			"messages/s", "bytes/s", "p50", "p99", "errors");
-	screen->headed = true;
 	char time[24];
 	char rate[16];
 	char bytes[16];

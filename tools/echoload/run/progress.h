@@ -3,21 +3,9 @@
 #ifndef ECHOLOAD_PROGRESS_H
 #define ECHOLOAD_PROGRESS_H
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
-struct screen {
-	FILE *file;
-	bool terminal;
-	bool colour; // it is a terminal, and NO_COLOR is not set
-	bool utf8;   // of the locale
-	bool drawn;  // a progress line stands there
-	bool headed; // the interval lines have their heading
-};
-
-// Looks what `file` is, which must stay open as long as the screen is used.
-void screen_open(struct screen *screen, FILE *file);
+#include "base/screen.h"
 
 // How far a run has come.
 struct screen_moment {
@@ -29,13 +17,11 @@ struct screen_moment {
 	double bytes_per_second;
 	uint64_t p50, p99; // ns, 0: nothing came
 	uint64_t errors;   // until now; of a line of an interval, in it
+	bool first;	   // of the lines of intervals, so that the heading comes before it
 };
 
 // Draws the progress over that of before; nothing unless it is a terminal.
 void screen_progress(struct screen *screen, const struct screen_moment *moment);
-
-// Removes the progress, as something else is to be printed.
-void screen_clear(struct screen *screen);
 
 // Prints the line of an interval; nothing if it is a terminal.
 void screen_interval(struct screen *screen, const struct screen_moment *moment);
