@@ -8,6 +8,9 @@
 
 #include "base/clock.h"
 
+#define BILLION UINT64_C(1000000000)
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 struct unit {
 	const char *suffix;
 	uint64_t factor;
@@ -23,6 +26,12 @@ static const struct unit size_units[] = {
 static const struct unit duration_units[] = {
 	{"us", NS_PER_US},    {"ms", NS_PER_MS},      {"s", NS_PER_S},
 	{"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
+};
+
+static const struct unit rate_units[] = {
+	{"", BILLION},
+	{"k", 1000 * BILLION},
+	{"m", 1000 * 1000 * BILLION},
 };
 
 static bool is_digit(char c)
@@ -100,8 +109,7 @@ int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint
 static void print_exact_size(uint64_t bytes, char *buffer, size_t size)
 {
 	size_t unit = 0;
-	while (unit + 1 < sizeof(size_units) / sizeof(size_units[0]) && bytes &&
-	       bytes % size_units[unit + 1].factor == 0)
+	while (unit + 1 < COUNT_OF(size_units) && bytes && bytes % size_units[unit + 1].factor == 0)
 		unit++;
 	snprintf(buffer, size, "%" PRIu64 "%s", bytes / size_units[unit].factor,
 		 size_units[unit].suffix);
@@ -111,8 +119,8 @@ int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint6
 		     struct error *error)
 {
 	uint64_t value;
-	if (!read_quantity(text, size_units, sizeof(size_units) / sizeof(size_units[0]), &value) ||
-	    value < minimum || value > maximum) {
+	if (!read_quantity(text, size_units, COUNT_OF(size_units), &value) || value < minimum ||
+	    value > maximum) {
 		char low[32];
 		char high[32];
 		print_exact_size(minimum, low, sizeof(low));
@@ -130,8 +138,7 @@ int units_parse_duration(const char *text, uint64_t *ns, struct error *error)
 	uint64_t value = 0;
 	bool plain_zero = strcmp(text, "0") == 0;
 	if (!plain_zero &&
-	    (!read_quantity(text, duration_units,
-			    sizeof(duration_units) / sizeof(duration_units[0]), &value) ||
+	    (!read_quantity(text, duration_units, COUNT_OF(duration_units), &value) ||
 	     value > INT64_MAX))
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is not a duration: a number and one of us, ms, s, m, h",
@@ -152,6 +159,30 @@ int units_parse_timeout(const char *text, uint64_t *ns, struct error *error)
 			 "'%.64s' is not a duration (a number and one of us, ms, s, m, h) "
 			 "nor 'never'",
 			 text);
+}
+
+const char *units_read_number(const char *text, double *value)
+{
+	uint64_t whole;
+	uint64_t billionths;
+	if (!read_digits(&text, &whole) || !read_fraction(&text, &billionths) ||
+	    whole > UNITS_EXACT_MAX)
+		return NULL;
+	*value = (double)whole + (double)billionths / (double)BILLION;
+	return text;
+}
+
+int units_parse_rate(const char *text, double *rate, struct error *error)
+{
+	uint64_t billionths;
+	if (!read_quantity(text, rate_units, COUNT_OF(rate_units), &billionths) ||
+	    billionths > BILLION * BILLION)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not a rate: a number up to 1000m (units k, m: powers "
+				 "of 1000)",
+				 text);
+	*rate = (double)billionths / (double)BILLION;
+	return 0;
 }
 
 // A number of units rounded to a number of decimal places.
@@ -225,4 +256,16 @@ char *units_format_size(uint64_t bytes, char *buffer, size_t size)
 		{" EiB", UINT64_C(1) << 60, 1, 0},
 	};
 	return units_format(bytes, steps, buffer, size);
+}
+
+char *units_format_rate(double rate, char *buffer, size_t size)
+{
+	static const struct units_step steps[] = {
+		{"", 1000, 1, 100},
+		{"", 1000, 0, 1000},
+		{"k", 1000 * 1000, 1, 1000},
+		{"m", 1000 * 1000 * 1000, 2, 0},
+	};
+	uint64_t thousandths = (uint64_t)(rate * 1000 + 0.5);
+	return units_format(thousandths, rate > 0 ? steps : steps + 1, buffer, size);
 }

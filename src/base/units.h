@@ -1,5 +1,6 @@
-// Numbers as people write them: counts, sizes (`k m g`, powers of 1024) and durations (`us ms s m
-// h`); and back again. No locale has a say: the point is a point. Any thread.
+// Numbers as people write them: counts, sizes (`k m g`, powers of 1024), durations (`us ms s m h`)
+// and rates (`k m`, powers of 1000); and back again. No locale has a say: the point is a point. Any
+// thread.
 #ifndef ECHOD_BASE_UNITS_H
 #define ECHOD_BASE_UNITS_H
 
@@ -23,6 +24,16 @@ int units_parse_duration(const char *text, uint64_t *ns, struct error *error);
 // The same, and the word `never`, which gives CLOCK_NEVER.
 int units_parse_timeout(const char *text, uint64_t *ns, struct error *error);
 
+// A rate from 0 to 1000m a second, `k` and `m` being powers of 1000: `200`, `50k`, `1.5m`.
+int units_parse_rate(const char *text, double *rate, struct error *error);
+
+// Up to here a double keeps whole numbers exactly, and so does any reader of JSON.
+#define UNITS_EXACT_MAX (UINT64_C(1) << 53)
+
+// Reads a decimal number such as `12` or `0.5`, with neither sign nor exponent, at most nine
+// places. Returns what follows it in `text`, or NULL, storing nothing.
+const char *units_read_number(const char *text, double *value);
+
 // Writes `value` / `unit` with so many decimal `places`, rounded half up: `1.50`; returns `buffer`.
 // `unit` times 10 to the power of `places` is below 2^63. 32 bytes suffice.
 char *units_format_decimal(uint64_t value, uint64_t unit, unsigned places, char *buffer,
@@ -45,5 +56,8 @@ char *units_format_duration(uint64_t ns, char *buffer, size_t size);
 
 // Writes `bytes` as `64.0 KiB`; returns `buffer`. 16 bytes suffice.
 char *units_format_size(uint64_t bytes, char *buffer, size_t size);
+
+// Writes `rate` as `51.2k`; returns `buffer`. 16 bytes suffice.
+char *units_format_rate(double rate, char *buffer, size_t size);
 
 #endif

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "caught.h"
-#include "echoload/common/number.h"
 #include "echoload/run/options.h"
 
 #define MAX_ARGUMENTS 48
@@ -327,7 +327,7 @@ static void rates_are_powers_of_1000(void **state)
 		     {"1.5M", 1.5e6}, {"0.001k", 1}, {"1000m", 1e9}};
 	for (size_t i = 0; i < COUNT_OF(rates); i++) {
 		double rate;
-		assert_int_equal(number_parse_rate(rates[i].text, &rate, NULL), 0);
+		assert_int_equal(units_parse_rate(rates[i].text, &rate, NULL), 0);
 		assert_true(rate == rates[i].rate);
 	}
 	static const char *const nonsense[] = {
@@ -336,7 +336,7 @@ static void rates_are_powers_of_1000(void **state)
 		"inf",	"nan",	 "+1", "50kk", "1000000000000000000000"};
 	for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
 		double rate = 4711;
-		if (number_parse_rate(nonsense[i], &rate, NULL) == 0)
+		if (units_parse_rate(nonsense[i], &rate, NULL) == 0)
 			fail_msg("'%s' was taken", nonsense[i]);
 		assert_true(rate == 4711);
 	}
@@ -352,7 +352,7 @@ static void rates_are_short(void **state)
 		     {999960, "1.00m"}, {1234567, "1.23m"}, {1e9, "1000.00m"}};
 	for (size_t i = 0; i < COUNT_OF(rates); i++) {
 		char text[16];
-		assert_string_equal(number_format_rate(rates[i].rate, text, sizeof(text)),
+		assert_string_equal(units_format_rate(rates[i].rate, text, sizeof(text)),
 				    rates[i].text);
 	}
 }

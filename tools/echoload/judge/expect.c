@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "echoload/common/number.h"
 
 #define MOST_COUNT (UINT64_C(1) << 53) // a double holds it exactly
 #define MISSING 80		       // bytes: why something was not measured
@@ -57,7 +56,7 @@ static bool read_statistic(const char *name, size_t length, struct expect *expec
 			return true;
 	}
 	expect->statistic = EXPECT_PERCENTILE;
-	return *name == 'p' && number_read(name + 1, &expect->percent) == name + length &&
+	return *name == 'p' && units_read_number(name + 1, &expect->percent) == name + length &&
 	       expect->percent > 0 && expect->percent <= 100;
 }
 
@@ -86,7 +85,7 @@ static int read_value(const char *value, struct expect *expect, struct error *er
 		status = units_parse_duration(value, &whole, error);
 		break;
 	case RATE:
-		return number_parse_rate(value, &expect->limit, error);
+		return units_parse_rate(value, &expect->limit, error);
 	case BYTES:
 	case BYTES_A_SECOND:
 		status = units_parse_size(value, 0, MOST_COUNT, &whole, error);

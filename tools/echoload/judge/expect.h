@@ -41,7 +41,7 @@ struct expect {
 // A name, one of < <= == >= >, and a value in the unit of the name:
 // - `p50`, `p99.9`, …, `min`, `mean`, `max` of the latency, with `uncorrected.` before it of the
 //   uncorrected one, with `lateness.` of the generator's lateness: a duration
-// - `rate`: messages a second, as number_parse_rate takes it
+// - `rate`: messages a second, as units_parse_rate takes it
 // - `bytes_per_second`, `bytes_verified`: a size
 // - `messages`, `errors`, `unanswered`, `faults`: a whole number
 // `text` must live as long as `expect`.

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "echoload/common/number.h"
 
 #define LEAST_SIZE 1
 #define MOST_SIZE (UINT64_C(1) << 30)
@@ -29,7 +28,7 @@ static int parse_range(char *text, struct sizes_part *part, struct error *error)
 
 static int parse_weight(const char *text, double *weight, struct error *error)
 {
-	const char *rest = number_read(text, weight);
+	const char *rest = units_read_number(text, weight);
 	if (!rest || *rest || *weight <= 0)
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is not a weight: a number greater than 0", text);

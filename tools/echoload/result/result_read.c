@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/common/number.h"
+#include "base/units.h"
 #include "hdr_v2.h"
 
 #define SECONDS_MAX 1e9
@@ -127,7 +127,7 @@ static void take_histogram(struct reading *reading, const json_t *histograms, co
 static void take_run(struct reading *reading, struct result *result, const json_t *object)
 {
 	uint64_t started = take_count(reading, object, "started_us");
-	if (started > NUMBER_EXACT_MAX)
+	if (started > UNITS_EXACT_MAX)
 		fail(reading, "'started_us' is no time");
 	struct result_run run = {
 		.number = take_count(reading, object, "run"),
@@ -241,7 +241,7 @@ static json_t *take_whole(json_t *value)
 		json_array_set_new(value, index, take_whole(json_incref(member)));
 	}
 	double number = json_real_value(value);
-	if (!json_is_real(value) || fabs(number) > (double)NUMBER_EXACT_MAX ||
+	if (!json_is_real(value) || fabs(number) > (double)UNITS_EXACT_MAX ||
 	    number != trunc(number))
 		return value;
 	json_decref(value);

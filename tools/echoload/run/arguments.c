@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "echoload/common/number.h"
 #include "targets.h"
 
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
@@ -23,7 +22,7 @@ static struct load_config *config_of(void *context)
 int arguments_take_rate(void *context, const char *value, struct error *error)
 {
 	double rate;
-	if (number_parse_rate(value, &rate, error) != 0)
+	if (units_parse_rate(value, &rate, error) != 0)
 		return -1;
 	if (rate <= 0)
 		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
@@ -41,7 +40,7 @@ int arguments_take_visit(void *context, const char *value, struct error *error)
 {
 	struct load_config *config = config_of(context);
 	if (config->mode != MODE_HALF_CLOSE)
-		return units_parse_count(value, 1, NUMBER_EXACT_MAX, &config->visit, error);
+		return units_parse_count(value, 1, UNITS_EXACT_MAX, &config->visit, error);
 	if (units_parse_size(value, 1, MOST_BYTES, &config->visit, error) != 0)
 		return -1;
 	return sizes_parse(value, &config->sizes, error);

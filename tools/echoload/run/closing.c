@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "echoload/common/number.h"
 
 #define WIDTH 79
 #define LABEL 14
@@ -56,7 +55,7 @@ __attribute__((format(printf, 4, 5))) static void print_field(const struct scree
 static void describe_loop(const struct load_config *config, char *text, size_t size)
 {
 	char rate[16];
-	number_format_rate(config->rate, rate, sizeof(rate));
+	units_format_rate(config->rate, rate, sizeof(rate));
 	if (config->mode == MODE_IDLE)
 		snprintf(text, size, ", %s wakes/s", rate);
 	else if (config->rate > 0)
@@ -108,7 +107,7 @@ static void print_throughput(const struct screen *screen, const struct load_conf
 	char rate[16];
 	char bytes[16];
 	char lasted[16];
-	number_format_rate(facts_rate_of(facts, facts->messages), rate, sizeof(rate));
+	units_format_rate(facts_rate_of(facts, facts->messages), rate, sizeof(rate));
 	units_format_size((uint64_t)facts_rate_of(facts, facts->bytes), bytes, sizeof(bytes));
 	units_format_duration(facts->lasted, lasted, sizeof(lasted));
 	print_field(screen, SCREEN_BOLD, "throughput",
@@ -121,7 +120,7 @@ static void print_throughput(const struct screen *screen, const struct load_conf
 	if (facts->visits > 0)
 		print_field(
 			screen, "", "", "%s visits/s, %" PRIu64 " in all",
-			number_format_rate(facts_rate_of(facts, facts->visits), rate, sizeof(rate)),
+			units_format_rate(facts_rate_of(facts, facts->visits), rate, sizeof(rate)),
 			facts->visits);
 	if (facts->unanswered > 0)
 		print_field(screen, SCREEN_RED, "unanswered",

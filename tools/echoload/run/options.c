@@ -7,7 +7,6 @@
 #include "arguments.h"
 #include "base/clock.h"
 #include "base/units.h"
-#include "echoload/common/number.h"
 #include "echoload/common/paths.h"
 
 #define PROGRAM "echoload"

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "echoload/common/number.h"
 
 #define LINE_SIZE 200
 #define LEAST_BAR 8
@@ -68,7 +67,7 @@ static void format_fields(const struct screen_moment *moment, char line[static L
 	append(line, width, "%13s", text);
 	bool measured = moment->elapsed >= NS_PER_S; // once a second
 	append(line, width, "%6s/s",
-	       measured ? number_format_rate(moment->rate, text, sizeof(text)) : "-");
+	       measured ? units_format_rate(moment->rate, text, sizeof(text)) : "-");
 	append(line, width, "%" PRIu64 " error%s", moment->errors, log_plural(moment->errors));
 	append(line, width, "p50 %8s", format_latency(moment->p50, text, sizeof(text)));
 	append(line, width, "p99 %8s", format_latency(moment->p99, other, sizeof(other)));
@@ -108,7 +107,7 @@ void screen_interval(struct screen *screen, const struct screen_moment *moment)
 	char p99[16];
 	snprintf(time, sizeof(time), "%.0f s", clock_seconds(moment->elapsed));
 	fprintf(screen->file, "%9s %11u %10s %13s %10s %10s %8" PRIu64 "\n", time,
-		moment->connections, number_format_rate(moment->rate, rate, sizeof(rate)),
+		moment->connections, units_format_rate(moment->rate, rate, sizeof(rate)),
 		units_format_size((uint64_t)moment->bytes_per_second, bytes, sizeof(bytes)),
 		format_latency(moment->p50, p50, sizeof(p50)),
 		format_latency(moment->p99, p99, sizeof(p99)), moment->errors);

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json_text.h"
-#include "echoload/common/number.h"
+#include "base/units.h"
 #include "run.h"
 
 #define FIRST 1000.0 // messages a second
@@ -34,7 +34,7 @@ static void print_step(const struct seeker *seeker, const struct run *run, bool 
 	char rate[16];
 	screen_clear(seeker->progress);
 	fprintf(seeker->report->file, "%10s/s  %s%s\n",
-		number_format_rate(seeker->config.rate, rate, sizeof(rate)),
+		units_format_rate(seeker->config.rate, rate, sizeof(rate)),
 		held	? "holds"
 		: *line ? line
 			: "not served",
@@ -190,8 +190,8 @@ double search_share(unsigned runs, unsigned good)
 void search_print(const struct search *search, const struct expect *limit, struct screen *report)
 {
 	char held[16], missed[16];
-	number_format_rate(search->held, held, sizeof(held));
-	number_format_rate(search->missed, missed, sizeof(missed));
+	units_format_rate(search->held, held, sizeof(held));
+	units_format_rate(search->missed, missed, sizeof(missed));
 	if (search->held == 0) {
 		fprintf(report->file,
 			"%s holds at no rate that was tried; not at %s/s either (with less, longer "
@@ -218,12 +218,12 @@ void search_print_interrupted(const struct search *search, const struct expect *
 	char held[16], missed[16];
 	fprintf(file, "the search was interrupted: so far %s held at ", limit->text);
 	if (search->held > 0)
-		fprintf(file, "%s/s", number_format_rate(search->held, held, sizeof(held)));
+		fprintf(file, "%s/s", units_format_rate(search->held, held, sizeof(held)));
 	else
 		fprintf(file, "no rate");
 	if (search->missed > 0)
 		fprintf(file, ", not at %s/s",
-			number_format_rate(search->missed, missed, sizeof(missed)));
+			units_format_rate(search->missed, missed, sizeof(missed)));
 	fprintf(file, "\n");
 }
 
