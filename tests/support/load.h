@@ -44,6 +44,10 @@ double load_number(const json_t *result, const char *path);
 // of the first is there.
 uint64_t load_errors(const json_t *result, const char *name);
 
+// Wants this error and no other, and what the result says of the first to hold `first`. Returns how
+// many there were.
+uint64_t load_expect_only(const json_t *result, const char *name, const char *first);
+
 // Wants `text`, the data of a run, to begin like this.
 void load_expect_beginning(const char *text, const char *beginning);
 

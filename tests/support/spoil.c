@@ -85,9 +85,14 @@ void spoil_plan(struct spoil *spoil, const struct payload *payload, const struct
 	spoil->length = plan_length(spoil, terms->message);
 	spoil->takes = plan_takes(spoil);
 	uint64_t before = spoil->kind == FAULT_REPEATED ? spoil->length + APART : 0;
+	if (spoil->kind == FAULT_TRUNCATED)
+		before = 1;
 	uint64_t message = between(spoil, 0, terms->messages - 1);
 	spoil->at = start + message * terms->message +
 		    plan_place(spoil, before, terms->message - spoil->takes - SPOIL_AFTER);
+	// Between two echoes of a stream of them it would be an end and no fault.
+	if (spoil->kind == FAULT_TRUNCATED && (spoil->at - start) % SPOIL_ECHO == 0)
+		spoil->at++;
 	if (spoil->kind == FAULT_SURPLUS)
 		spoil->at = UINT64_MAX;
 	// What comes again is what came just before, or what came some time before that.

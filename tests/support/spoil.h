@@ -17,6 +17,8 @@
 
 // What kind, and where it may be: within one of the first `messages` of `message` bytes each, so
 // that echoload waits for what comes after it.
+#define SPOIL_ECHO 4096 // of a message, where several are in one piece of `message` bytes
+
 struct spoil_terms {
 	enum fault_kind kind;
 	uint64_t message;

@@ -101,7 +101,7 @@ static void only_the_groups_of_a_slice_are_loaded(void **state)
 	}
 	for (size_t i = 0; i < 2; i++) // those that rest are kept
 		assert_int_equal(inside_counter(&inside[i], COUNTER_connections_accepted), 3);
-	engine_close(engine);
+	engine_close(engine, NULL);
 	inside_end(&inside[0]);
 	inside_end(&inside[1]);
 }
@@ -138,7 +138,7 @@ static void a_run_may_come_before_slices_with_more_connections(void **state)
 		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted),
 				 accepted[groups]);
 	}
-	engine_close(engine);
+	engine_close(engine, NULL);
 	inside_end(&inside[0]);
 }
 
@@ -151,7 +151,7 @@ static void expect_slices(void)
 		wait_until(received(0) == before + book.bytes);
 		assert_int_equal(book.due, config.rate > 0 ? book.messages : 0);
 	}
-	engine_close(engine);
+	engine_close(engine, NULL);
 }
 
 static void slices_hold_in_each_mode(void **state)
@@ -188,7 +188,7 @@ static void a_lost_connection_is_there_in_the_next_slice(void **state)
 		wait_until(inside_counter(&inside[0], COUNTER_connections_closed_idle) ==
 			   (uint64_t)(3 * i));
 	}
-	engine_close(engine);
+	engine_close(engine, NULL);
 	inside_end(&inside[0]);
 }
 
@@ -205,7 +205,7 @@ static void what_is_not_answered_is_counted(void **state)
 		assert_int_equal(book.latency.count, 24);
 		assert_int_equal(book.messages, 0);
 	}
-	engine_close(engine);
+	engine_close(engine, NULL);
 }
 
 static void nobody_to_connect_to_is_no_slice(void **state)
@@ -219,7 +219,7 @@ static void nobody_to_connect_to_is_no_slice(void **state)
 		config.mode = modes[i];
 		struct engine *engine = open_engine();
 		assert_int_equal(engine_slice(engine, 1, SLICE, &book, &lasted), -1);
-		engine_close(engine);
+		engine_close(engine, NULL);
 	}
 }
 
@@ -233,7 +233,7 @@ static void a_signal_ends_a_slice(void **state)
 	kill(getpid(), SIGTERM);
 	uint64_t from = clock_now();
 	assert_int_equal(engine_slice(engine, 1, 60 * NS_PER_S, &book, &lasted), -1);
-	engine_close(engine);
+	engine_close(engine, NULL);
 	assert_true(clock_now() - from < 20 * NS_PER_S);
 }
 

@@ -35,14 +35,14 @@ static void errno_values_have_their_meaning(void **state)
 	} cases[] = {
 		{ECONNREFUSED, true, LOAD_REFUSED},
 		{ENOENT, true, LOAD_REFUSED},
-		{EAGAIN, true, LOAD_REFUSED}, // a Unix-domain socket's backlog
+		{EAGAIN, true, LOAD_CONNECT_TIMEOUT}, // a Unix-domain socket's backlog
 		{ENETUNREACH, true, LOAD_UNREACHABLE},
 		{EHOSTUNREACH, false, LOAD_UNREACHABLE},
 		{ETIMEDOUT, true, LOAD_CONNECT_TIMEOUT},
 		{ETIMEDOUT, false, LOAD_TIMEOUT},
-		{ECONNRESET, false, LOAD_RESET},
-		{ECONNRESET, true, LOAD_RESET},
-		{EPIPE, false, LOAD_RESET},
+		{ECONNRESET, false, LOAD_EARLY_CLOSE},
+		{ECONNRESET, true, LOAD_EARLY_CLOSE},
+		{EPIPE, false, LOAD_EARLY_CLOSE},
 		{CONNECT_TO_ITSELF, true, LOAD_SELF_CONNECT},
 		{EADDRNOTAVAIL, true, LOAD_OUT_OF_PORTS},
 		{EADDRINUSE, true, LOAD_OUT_OF_PORTS},
@@ -62,14 +62,14 @@ static void errno_values_have_their_meaning(void **state)
 static void the_first_of_a_kind_is_kept(void **state)
 {
 	struct load_errors errors = {0};
-	load_errors_note(&errors, LOAD_RESET, ECONNRESET, 17, 100);
-	load_errors_note(&errors, LOAD_RESET, EPIPE, 4, 200);
+	load_errors_note(&errors, LOAD_EARLY_CLOSE, ECONNRESET, 17, 100);
+	load_errors_note(&errors, LOAD_EARLY_CLOSE, EPIPE, 4, 200);
 	load_errors_note(&errors, LOAD_SHORT, 0, 5, 300);
 	assert_int_equal(load_errors_total(&errors), 3);
-	assert_int_equal(errors.of[LOAD_RESET].count, 2);
-	assert_int_equal(errors.of[LOAD_RESET].first_at, 100);
-	assert_int_equal(errors.of[LOAD_RESET].first_connection, 17);
-	assert_int_equal(errors.of[LOAD_RESET].first_errno, ECONNRESET);
+	assert_int_equal(errors.of[LOAD_EARLY_CLOSE].count, 2);
+	assert_int_equal(errors.of[LOAD_EARLY_CLOSE].first_at, 100);
+	assert_int_equal(errors.of[LOAD_EARLY_CLOSE].first_connection, 17);
+	assert_int_equal(errors.of[LOAD_EARLY_CLOSE].first_errno, ECONNRESET);
 	assert_int_equal(errors.of[LOAD_SHORT].first_errno, 0);
 }
 
@@ -77,18 +77,18 @@ static void sums_know_the_earliest(void **state)
 {
 	struct load_errors early = {0};
 	struct load_errors late = {0};
-	load_errors_note(&early, LOAD_RESET, ECONNRESET, 1, 0); // as the run began
-	load_errors_note(&late, LOAD_RESET, EPIPE, 2, 50);
+	load_errors_note(&early, LOAD_EARLY_CLOSE, ECONNRESET, 1, 0); // as the run began
+	load_errors_note(&late, LOAD_EARLY_CLOSE, EPIPE, 2, 50);
 	load_errors_note(&late, LOAD_REFUSED, ECONNREFUSED, 3, 60);
 
 	struct load_errors sum = {0};
 	load_errors_add(&sum, &late);
 	load_errors_add(&sum, &early);
 	assert_int_equal(load_errors_total(&sum), 3);
-	assert_int_equal(sum.of[LOAD_RESET].count, 2);
-	assert_int_equal(sum.of[LOAD_RESET].first_at, 0);
-	assert_int_equal(sum.of[LOAD_RESET].first_connection, 1);
-	assert_int_equal(sum.of[LOAD_RESET].first_errno, ECONNRESET);
+	assert_int_equal(sum.of[LOAD_EARLY_CLOSE].count, 2);
+	assert_int_equal(sum.of[LOAD_EARLY_CLOSE].first_at, 0);
+	assert_int_equal(sum.of[LOAD_EARLY_CLOSE].first_connection, 1);
+	assert_int_equal(sum.of[LOAD_EARLY_CLOSE].first_errno, ECONNRESET);
 	assert_int_equal(sum.of[LOAD_REFUSED].first_at, 60);
 
 	load_errors_add(&early, &late); // the other way round

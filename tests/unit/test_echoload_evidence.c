@@ -54,7 +54,7 @@ static void evidence_is_gathered_in_shares(void **state)
 	const struct far_end_view server = {.workers_known = true, .workers_busy = 0.25};
 	config.rate = 10000;
 	book.due = 101000;
-	load_errors_note(&errors, LOAD_RESET, 0, 0, 0);
+	load_errors_note(&errors, LOAD_EARLY_CLOSE, 0, 0, 0);
 	hdr_record(&lateness, 3 * NS_PER_MS);
 	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
 	assert_true(evidence.thread_busy == 0.6);
@@ -127,7 +127,7 @@ static void no_more_fails_than_there_is(void **state)
 	errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
 	config.timeout = 5 * NS_PER_S;
 	assert_true(failing() == 1);
-	errors = (struct load_errors){.of[LOAD_RESET] = {.count = 100000}};
+	errors = (struct load_errors){.of[LOAD_EARLY_CLOSE] = {.count = 100000}};
 	assert_true(failing() == 1);
 }
 

@@ -113,7 +113,7 @@ static void everything_can_be_checked(void **state)
 
 static void a_miss_says_what_was_measured(void **state)
 {
-	load_errors_note(&errors, LOAD_RESET, 0, 1, 0);
+	load_errors_note(&errors, LOAD_EARLY_CLOSE, 0, 1, 0);
 	load_errors_note(&errors, LOAD_SHORT, 0, 1, 0);
 	facts.fault_count = 3;
 	facts.unanswered = 7;

@@ -38,7 +38,7 @@ static void count(struct book *book, uint64_t number)
 	book->visits += 3;
 	book->due += 5;
 	book->unanswered += 6;
-	load_errors_note(&book->errors, LOAD_RESET, 0, (uint32_t)number, number);
+	load_errors_note(&book->errors, LOAD_EARLY_CLOSE, 0, (uint32_t)number, number);
 	if (book->fault_count < BOOK_FAULTS)
 		book->faults[book->fault_count] = (struct fault){.offset = number};
 	book->fault_count++;
@@ -68,7 +68,7 @@ static uint64_t assert_holds(const struct book *book, uint64_t first)
 	assert_int_equal(load_errors_total(&book->errors), events);
 	assert_int_equal(book->fault_count, events);
 	if (events > 0)
-		assert_int_equal(book->errors.of[LOAD_RESET].first_at, first);
+		assert_int_equal(book->errors.of[LOAD_EARLY_CLOSE].first_at, first);
 	for (uint64_t i = 0; i < events && i < BOOK_FAULTS; i++)
 		assert_int_equal(book->faults[i].offset, first + i);
 	return events;

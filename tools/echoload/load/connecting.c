@@ -16,7 +16,8 @@
 
 void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number)
 {
-	if (link->loaded && !loop_prepares(loop))
+	// Wrong bytes are wrong whenever they come.
+	if ((link->loaded && !loop_prepares(loop)) || error == LOAD_MISMATCH)
 		load_errors_note(&loop_book(loop)->errors, error, number, link->id,
 				 loop->now - loop->schedule->begin);
 }
@@ -81,7 +82,7 @@ void link_close(struct loop *loop, struct link *link, uint64_t again)
 		atomic_fetch_sub_explicit(&loop->tally->live, 1, memory_order_relaxed);
 		verify_free(&link->verify);
 	}
-	messages_abandon(loop, link, false);
+	messages_abandon(loop, link);
 	loop->owed -= link->state == LINK_ENDING;
 	bool was_connecting = link->state == LINK_CONNECTING;
 	link->fd = -1;
@@ -128,6 +129,7 @@ bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
 	link->verify.position = at;
 	link->goal = at;
 	link->received = at;
+	link->answered = at;
 	link->first = 0;
 	link->waiting = 0;
 	link->left = loop->config->mode == MODE_CHURN	     ? loop->config->visit

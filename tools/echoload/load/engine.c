@@ -226,8 +226,8 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 	set_slice(engine, CLOCK_NEVER, duration);
 	if (pass_slice(engine, groups) != 0)
 		return -1;
-	threads_collect(&engine->threads, book); // what happened before the time began
-	book_reset(book);
+	threads_collect(&engine->threads, book);
+	book_reset_but_faults(book); // what happened before the time began
 	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_LINK * engine->threads.links);
 	set_slice(engine, begin, duration);
 	if (pass_slice(engine, groups) != 0)
@@ -258,15 +258,15 @@ struct engine *engine_open(const struct load_config *config, struct error *error
 		return NULL;
 	}
 	if (threads_open(&engine->threads, config, error) != 0) {
-		engine_close(engine);
+		engine_close(engine, NULL);
 		return NULL;
 	}
 	return engine;
 }
 
-void engine_close(struct engine *engine)
+void engine_close(struct engine *engine, struct book *book)
 {
-	threads_close(&engine->threads);
+	threads_close(&engine->threads, book);
 	free(engine);
 }
 

@@ -61,12 +61,15 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 // Loads the connections whose group (config_group) is in the bit set `groups` for `duration` ns,
 // and waits until all that is on its way is answered: for `config->timeout` at most. Those that are
 // not open are connected before the time begins, unless the mode connects for each visit; all
-// others rest, open. `book` gets all that was begun in that time, and what became of it; `lasted`
+// others rest, open. `book` gets all that was begun in that time, and what became of it, and the
+// faults found since the last period; `lasted`
 // the ns until the last answer. Returns 0, or -1: interrupted, or none could be connected.
 int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
 		 uint64_t *lasted);
 
-void engine_close(struct engine *engine);
+// Ends the connections (link_end_all) and the threads. `book` gets the faults that are found by
+// then only, and their errors; NULL: nobody asks.
+void engine_close(struct engine *engine, struct book *book);
 
 void engine_result_free(struct engine_result *result);
 

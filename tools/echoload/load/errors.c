@@ -19,17 +19,18 @@ static const struct meaning meanings[LOAD_ERRORS] = {
 	[LOAD_REFUSED] = {"refused", "is the server running, and does it listen on this address?"},
 	[LOAD_UNREACHABLE] = {"unreachable",
 			      "see which way the packets would go: ip route get ADDRESS"},
-	[LOAD_CONNECT_TIMEOUT] = {"connect_timeout",
-				  "a firewall drops it, or the server's backlog is full: ss -ltn"},
+	[LOAD_CONNECT_TIMEOUT] =
+		{"connect_timeout",
+		 "a firewall drops it, or the server's backlog is full: ss -lnx, ss -lnt"},
 	[LOAD_SELF_CONNECT] =
 		{"self_connect",
 		 "use a port outside of net.ipv4.ip_local_port_range, or start the server"},
 	[LOAD_TIMEOUT] = {"timeout",
 			  "the server stands still or has lost bytes; --timeout waits longer"},
-	[LOAD_RESET] = {"reset", NULL},
-	[LOAD_EARLY_CLOSE] = {"early_close", "has the server a limit on idle connections?"},
+	[LOAD_EARLY_CLOSE] = {"early_close", "has the server a limit on idle connections, or on "
+					     "messages of a connection, or did it end?"},
 	[LOAD_SHORT] = {"short", "is this an echo server, and does it echo all before it closes?"},
-	[LOAD_MISMATCH] = {"mismatch", "the faults say which bytes were wrong"},
+	[LOAD_MISMATCH] = {"mismatch", "the faults say which bytes were wrong, unless --no-verify"},
 	[LOAD_OUT_OF_PORTS] =
 		{"out_of_ports",
 		 "connect from more addresses of this machine: --source ADDR,ADDR; in "
@@ -66,10 +67,10 @@ enum load_error load_error_of(int number, int connecting)
 		break;
 	}
 	switch (errno_classify(number)) {
-	case ERRNO_TRY_AGAIN: // a Unix-domain socket's backlog is full
-		return connecting ? LOAD_REFUSED : LOAD_OTHER;
+	case ERRNO_TRY_AGAIN: // a Unix-domain socket's backlog has been full for --timeout
+		return connecting ? LOAD_CONNECT_TIMEOUT : LOAD_OTHER;
 	case ERRNO_PEER_GONE:
-		return LOAD_RESET;
+		return LOAD_EARLY_CLOSE;
 	case ERRNO_TIMED_OUT:
 		return connecting ? LOAD_CONNECT_TIMEOUT : LOAD_TIMEOUT;
 	case ERRNO_NETWORK:

@@ -10,9 +10,8 @@ enum load_error {
 	LOAD_CONNECT_TIMEOUT, // no answer to connect in time
 	LOAD_SELF_CONNECT,    // connect: to ourselves, nobody else listens
 	LOAD_TIMEOUT,	      // an echo did not come in time
-	LOAD_RESET,	      // the peer reset the connection
-	LOAD_EARLY_CLOSE,     // the peer ended it with nothing owed to us, and more to come
-	LOAD_SHORT,	      // the peer ended it and owed us bytes
+	LOAD_EARLY_CLOSE,     // the peer ended it between two echoes, or with a reset
+	LOAD_SHORT,	      // the peer ended it with FIN within an echo
 	LOAD_MISMATCH,	      // wrong bytes came; the connection is closed
 	LOAD_OUT_OF_PORTS,    // EADDRNOTAVAIL: no local port is left for this target
 	LOAD_OUT_OF_DESCRIPTORS,

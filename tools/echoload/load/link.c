@@ -10,7 +10,9 @@
 #include "loop.h"
 #include "messages.h"
 
-#define TURN 8 // times that a link receives before others have their turn
+#define TURN 8		       // times that a link receives before others have their turn
+#define LAST (250 * NS_PER_MS) // for which connections are heard after the last period
+
 // Returns 0, or -1: no memory to look into a fault.
 static int check_bytes(const struct loop *loop, struct link *link, size_t size)
 {
@@ -18,6 +20,13 @@ static int check_bytes(const struct loop *loop, struct link *link, size_t size)
 	int failed = verify_bytes(&link->verify, loop->in, size);
 	loop_book(loop)->verified += link->verify.verified - before;
 	return failed;
+}
+
+// The end of the verification of a stream that we cut. If it stops in the middle of a fault, that
+// still has to be named. Returns whether there was no fault.
+static bool cut_verify(const struct loop *loop, struct link *link)
+{
+	return link_end_verify(loop, link, link->verify.suspicion != NULL);
 }
 
 // Nothing more is sent; the end of the connection is awaited.
@@ -56,8 +65,8 @@ static void flush(struct loop *loop, struct link *link)
 		sent += count > 0 ? (uint64_t)count : 0;
 		atomic_store_explicit(&link->sent, sent, memory_order_relaxed);
 		if (count < 0 && errno != EAGAIN && errno != EINTR) {
-			// What the peer has sent before comes first.
-			link->broken = errno;
+			// What the peer has sent before comes first. EPIPE: after its FIN.
+			link->broken = errno == EPIPE ? 0 : errno;
 			await_end(loop, link);
 			return;
 		}
@@ -121,30 +130,35 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 	return true;
 }
 
-// The peer has ended the stream.
-static void take_end(struct loop *loop, struct link *link, uint64_t now)
+// The peer has ended the stream: with FIN (`number` is 0) or with an error.
+//
+// A peer that closes sends FIN, or a reset if a message of ours was on its way; so it is chance
+// which of them comes, and whether that message counts as sent. Therefore an end between two echoes
+// is `early_close`, and so is a reset within one: it destroys bytes that were on their way. Only
+// FIN within an echo proves that the peer has not sent the rest: `short`, and bytes `truncated`.
+// After our own FIN, with nothing owed to us, either is a good end.
+static void take_end(struct loop *loop, struct link *link, int number, uint64_t now)
 {
-	if (link->broken) { // send(2) was told first, and took the socket's error with it
-		link_fail(loop, link, load_error_of(link->broken, false), link->broken);
-		return;
-	}
-	bool ours = link->state == LINK_ENDING;
-	bool wrong = loop->config->verify && link->verify.faults > 0;
-	uint64_t sent = atomic_load_explicit(&link->sent, memory_order_relaxed);
-	bool right = link_end_verify(loop, link, true);
-	if (!wrong && link->received < sent)
+	const struct verify *verify = &link->verify;
+	bool wrong = verify->faults > 0;
+	bool within = number == 0 && link->received > link->answered;
+	bool whole = within || (number == 0 && (wrong || verify->suspicion));
+	bool right = link_end_verify(loop, link, whole);
+	enum load_error error = number ? load_error_of(number, false) : LOAD_EARLY_CLOSE;
+	bool ended = error == LOAD_EARLY_CLOSE && link->state == LINK_ENDING;
+	if (!wrong && within && link->received < link->goal) {
 		link_note_error(loop, link, LOAD_SHORT, 0);
-	else if (wrong || !right)
+	} else if (!right) {
 		link_note_error(loop, link, LOAD_MISMATCH, 0);
-	else if (!ours)
-		link_note_error(loop, link, LOAD_EARLY_CLOSE, 0);
-	else if (loop->config->mode == MODE_HALF_CLOSE && link->waiting > 0) {
+	} else if (within && loop->config->mode == MODE_HALF_CLOSE) {
 		messages_answered(loop, link, now);
 		finish_visit(loop, link, now);
 		return;
-	} else if (is_visit_done(loop, link)) {
+	} else if (ended && is_visit_done(loop, link)) {
 		finish_visit(loop, link, now);
 		return;
+	} else if (!ended || link->waiting > 0) {
+		link_note_error(loop, link, error, error == LOAD_EARLY_CLOSE ? 0 : number);
 	}
 	link_close(loop, link, now + LINK_RETRY);
 }
@@ -169,12 +183,8 @@ static void receive(struct loop *loop, struct link *link)
 		if (count < 0 && errno == EAGAIN)
 			return;
 		uint64_t now = clock_now();
-		if (count < 0) {
-			link_fail(loop, link, load_error_of(errno, false), errno);
-			return;
-		}
-		if (count == 0) {
-			take_end(loop, link, now);
+		if (count <= 0) {
+			take_end(loop, link, count < 0 ? errno : link->broken, now);
 			return;
 		}
 		if (!take_bytes(loop, link, (size_t)count, now))
@@ -227,10 +237,8 @@ void link_check_time(struct loop *loop, struct link *link, uint64_t now)
 	if (link->state == LINK_CONNECTING) {
 		link_fail(loop, link, LOAD_CONNECT_TIMEOUT, 0);
 	} else if (link->state == LINK_ENDING || (link->state == LINK_OPEN && link->waiting > 0)) {
-		// A stream that stops in the middle of a fault still has a fault to be named.
-		link_note_error(loop, link, LOAD_TIMEOUT, 0);
-		messages_abandon(loop, link, true);
-		(void)link_end_verify(loop, link, link->verify.suspicion != NULL);
+		bool right = cut_verify(loop, link);
+		link_note_error(loop, link, right ? LOAD_TIMEOUT : LOAD_MISMATCH, 0);
 		link_close(loop, link, now + LINK_RETRY);
 	}
 }
@@ -261,20 +269,55 @@ void link_plan(struct loop *loop, struct link *link)
 	timers_set(&loop->timers, &link->timer, begin);
 }
 
+// Ends the connection, whatever is on its way.
+static void give_up(struct loop *loop, struct link *link)
+{
+	if ((link->state == LINK_OPEN || link->state == LINK_ENDING) && !cut_verify(loop, link))
+		link_note_error(loop, link, LOAD_MISMATCH, 0);
+	link_close(loop, link, CLOCK_NEVER);
+}
+
 void link_rest(struct loop *loop, struct link *link)
 {
 	if (link->state == LINK_CONNECTING && loop->now - link->moved_at >= NS_PER_S)
 		link_note_error(loop, link, LOAD_CONNECT_TIMEOUT, 0);
 	if (link->state != LINK_OPEN || link->waiting > 0 || loop_visits(loop))
-		link_give_up(loop, link);
+		give_up(loop, link);
 	messages_abandon_due(loop, link);
 	timers_unset(&loop->timers, &link->timer);
 }
 
-void link_give_up(struct loop *loop, struct link *link)
+// Hears the connections that are left to their end.
+static void hear_the_last(struct loop *loop)
 {
-	if (link->state == LINK_OPEN || link->state == LINK_ENDING)
-		(void)link_end_verify(loop, link, link->verify.suspicion != NULL);
-	messages_abandon(loop, link, true);
-	link_close(loop, link, CLOCK_NEVER);
+	struct epoll_event events[64];
+	uint64_t until = clock_deadline(LAST);
+	while (atomic_load_explicit(&loop->tally->live, memory_order_relaxed) > 0) {
+		loop->now = clock_now();
+		if (loop->now >= until)
+			return;
+		int ms = (int)((until - loop->now) / NS_PER_MS) + 1;
+		int count = epoll_wait(loop->epoll, events, sizeof(events) / sizeof(events[0]), ms);
+		loop->now = clock_now();
+		for (int i = 0; i < count; i++) {
+			if (events[i].data.ptr)
+				link_events(loop, events[i].data.ptr, events[i].events, loop->now);
+			else
+				loop_hear_nudge(loop);
+		}
+		tally_turn(loop->tally);
+	}
+}
+
+void link_end_all(struct loop *loop)
+{
+	for (struct link *link = loop->links; link; link = link->next) {
+		if (link->state == LINK_OPEN && link->waiting == 0)
+			end_sending(loop, link);
+		else if (link->state != LINK_ENDING)
+			give_up(loop, link);
+	}
+	hear_the_last(loop);
+	for (struct link *link = loop->links; link; link = link->next)
+		give_up(loop, link);
 }

@@ -41,12 +41,13 @@ struct link {
 	int fd;
 	enum link_state state;
 	bool hung_up;	     // the peer's FIN has been announced: read on to the end
-	int broken;	     // why sending failed, errno; 0: it has not
+	int broken;	     // why sending failed, errno; 0: it has not, or after the peer's FIN
 	struct link *behind; // in the queue of those that wait to connect
 	bool failed;	     // it has come to nothing before
 	_Atomic uint64_t sent;
 	uint64_t goal;	   // where the last message begun ends
 	uint64_t received; // bytes that have come, right or wrong
+	uint64_t answered; // where the last message that was answered ends
 	struct verify verify;
 
 	struct message *messages; // a ring of loop->ring
@@ -76,7 +77,10 @@ void link_plan(struct loop *loop, struct link *link);
 // open, unless it is for one visit.
 void link_rest(struct loop *loop, struct link *link);
 
-// Ends the connection, whatever is on its way.
-void link_give_up(struct loop *loop, struct link *link);
+// There is no more period. Connections at rest are ended as a client ends them, with FIN, and heard
+// until the peer's FIN, for 250 ms at most: bytes that come after the last echo are found if they
+// come within that time and before the peer's FIN. (With `resets` a visit ends at once, and nothing
+// that would come after it is seen.)
+void link_end_all(struct loop *loop);
 
 #endif

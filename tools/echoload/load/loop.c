@@ -210,13 +210,18 @@ static void look_around(struct loop *loop)
 	take_stock(loop, atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed));
 }
 
-static void deal_with(struct loop *loop, const struct epoll_event *event)
+void loop_hear_nudge(struct loop *loop)
 {
 	uint64_t count;
+	loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
+}
+
+static void deal_with(struct loop *loop, const struct epoll_event *event)
+{
 	if (event->data.ptr)
 		link_events(loop, event->data.ptr, event->events, loop->now);
 	else
-		loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
+		loop_hear_nudge(loop);
 }
 
 static void run_rounds(struct loop *loop)
@@ -290,7 +295,6 @@ void *loop_run(void *argument)
 		for (struct link *link = loop->links; link; link = link->next)
 			link_rest(loop, link);
 	}
-	for (struct link *link = loop->links; link; link = link->next)
-		link_give_up(loop, link);
+	link_end_all(loop);
 	return NULL;
 }

@@ -85,6 +85,9 @@ void *loop_run(void *argument); // a struct loop
 // Has the thread look around: time-outs, its book, whether the run is over. Any thread.
 void loop_nudge(const struct loop *loop);
 
+// The thread itself: takes the nudge that epoll tells of.
+void loop_hear_nudge(struct loop *loop);
+
 // Whether a new message may begin. Takes one of those that --count allows, which are counted from
 // the moment of recording on.
 bool loop_takes_one(struct loop *loop);

@@ -70,21 +70,27 @@ void messages_begin(struct loop *loop, struct link *link, uint64_t now)
 		begin_closed(loop, link, now);
 }
 
+// What a message took, from when it was due and from when it was sent, if it was.
+static void record(struct loop *loop, uint64_t due, uint64_t asked, uint64_t now)
+{
+	struct book *book = loop_book(loop);
+	hdr_record(&book->latency, waited(due, now));
+	if (loop->config->rate > 0 && asked > 0)
+		hdr_record(&book->uncorrected, waited(asked, now));
+}
+
 void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 {
 	const struct message *message = &link->messages[link->first];
-	struct book *book = loop_book(loop);
-	if (loop_counts(loop, message->due)) {
-		hdr_record(&book->latency, waited(message->due, now));
-		if (loop->config->rate > 0)
-			hdr_record(&book->uncorrected, waited(message->asked, now));
-	}
+	if (loop_counts(loop, message->due))
+		record(loop, message->due, message->asked, now);
 	// Those of --count are the ones that began when recording had begun.
 	bool early = loop->config->count > 0 && message->asked < loop->schedule->record;
 	if (loop_counts(loop, now) && !early) {
-		book->messages++;
+		loop_book(loop)->messages++;
 		loop->answered_at = now;
 	}
+	link->answered = message->end;
 	if (link->waiting == loop->config->pipeline)
 		link->free_since = now;
 	link->first = (link->first + 1) & (loop->ring - 1);
@@ -92,20 +98,19 @@ void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 	loop->owed--;
 }
 
-static void abandon(struct loop *loop, uint64_t due, bool waited_out)
+static void abandon(struct loop *loop, uint64_t due, uint64_t asked)
 {
 	if (!loop_counts(loop, due))
 		return;
-	struct book *book = loop_book(loop);
-	book->unanswered++;
-	if (waited_out)
-		hdr_record(&book->latency, waited(due, clock_now()));
+	loop_book(loop)->unanswered++;
+	record(loop, due, asked, clock_now());
 }
 
-void messages_abandon(struct loop *loop, struct link *link, bool waited_out)
+void messages_abandon(struct loop *loop, struct link *link)
 {
 	for (; link->waiting > 0; link->waiting--, loop->owed--) {
-		abandon(loop, link->messages[link->first].due, waited_out);
+		const struct message *message = &link->messages[link->first];
+		abandon(loop, message->due, message->asked);
 		link->first = (link->first + 1) & (loop->ring - 1);
 	}
 }
@@ -117,7 +122,7 @@ void messages_abandon_due(struct loop *loop, struct link *link)
 	       loop_takes_one(loop)) {
 		uint64_t due = (uint64_t)link->due;
 		loop_book(loop)->due += loop_counts(loop, due);
-		abandon(loop, due, true);
+		abandon(loop, due, 0);
 		link->due += gap(loop, link);
 	}
 }

@@ -3,7 +3,6 @@
 #ifndef ECHOLOAD_MESSAGES_H
 #define ECHOLOAD_MESSAGES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "link.h"
@@ -17,13 +16,11 @@ void messages_begin(struct loop *loop, struct link *link, uint64_t now);
 // The echo of the first one on its way is complete.
 void messages_answered(struct loop *loop, struct link *link, uint64_t now);
 
-// Those on their way will not be answered any more. With `waited_out` each counts with the time for
-// which it has been waited for: to leave it out would make the latency look better than it was.
-// What a broken connection takes with it is only counted: how long that took says nothing.
-void messages_abandon(struct loop *loop, struct link *link, bool waited_out);
+// Those on their way will not be answered any more, however their connection has ended. Each counts
+// with the time until now: to leave it out would make the latency look better than it was.
+void messages_abandon(struct loop *loop, struct link *link);
 
-// At the end of the run, in the open loop: the same as waited out, for those that were due and
-// never begun.
+// At the end of the run, in the open loop: the same for those that were due and never begun.
 void messages_abandon_due(struct loop *loop, struct link *link);
 
 #endif

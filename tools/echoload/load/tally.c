@@ -1,6 +1,7 @@
 // Books of what was counted.
 #include "tally.h"
 
+#include <stddef.h>
 #include <string.h>
 
 void book_reset(struct book *book)
@@ -9,6 +10,16 @@ void book_reset(struct book *book)
 	hdr_reset(&book->latency);
 	hdr_reset(&book->uncorrected);
 	hdr_reset(&book->lateness);
+}
+
+void book_reset_but_faults(struct book *book)
+{
+	const struct load_error_count mismatch = book->errors.of[LOAD_MISMATCH];
+	memset(book, 0, offsetof(struct book, fault_count));
+	hdr_reset(&book->latency);
+	hdr_reset(&book->uncorrected);
+	hdr_reset(&book->lateness);
+	book->errors.of[LOAD_MISMATCH] = mismatch;
 }
 
 void book_add(struct book *sum, const struct book *book)

@@ -214,13 +214,15 @@ int threads_open(struct threads *threads, const struct load_config *config, stru
 	return prepare_loops(threads, error) != 0 || start_threads(threads, error) != 0 ? -1 : 0;
 }
 
-void threads_close(struct threads *threads)
+void threads_close(struct threads *threads, struct book *book)
 {
 	threads->schedule.over = true;
 	atomic_fetch_add(&threads->schedule.period, 1);
 	threads_nudge(threads);
 	for (unsigned i = 0; i < threads->started; i++)
 		pthread_join(threads->loops[i].thread, NULL);
+	if (book)
+		threads_collect(threads, book);
 	for (unsigned i = 0; threads->loops && i < threads->config->threads; i++) {
 		if (threads->loops[i].config)
 			loop_free(&threads->loops[i]);

@@ -25,7 +25,7 @@ struct threads {
 // Starts the threads, which are at rest then. `config` outlives them. Returns 0 or -1; in either
 // case threads_close ends what there is.
 int threads_open(struct threads *threads, const struct load_config *config, struct error *error);
-void threads_close(struct threads *threads); // they are at rest
+void threads_close(struct threads *threads, struct book *book); // engine_close. They are at rest.
 
 // Begins the period that `schedule` says, with the links of `groups` (a bit set, config_group).
 void threads_begin(struct threads *threads, uint64_t groups);

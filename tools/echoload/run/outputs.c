@@ -148,7 +148,6 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 			show_interval(outputs, &done, interval->live);
 	}
 	outputs->from = interval->to;
-	take_faults(&outputs->result, sum);
 	book_reset(sum);
 }
 
@@ -198,6 +197,7 @@ static int fill_result(struct result *result, const struct load_config *config,
 	hdr_add(result->latency, &book->latency);
 	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
 	fill_errors(result, &book->errors);
+	take_faults(result, book);
 	result_set_verdict(result, verdict_name(run->verdict.kind));
 	return describe_evidence(result->evidence, run) == 0 &&
 			       (!extra || json_object_update(result->evidence, extra) == 0) &&

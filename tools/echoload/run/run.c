@@ -104,7 +104,7 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 	struct engine *engine = engine_open(config, error);
 	int status = engine ? engine_run(engine, &calls, &run->engine, error) : -1;
 	if (engine)
-		engine_close(engine);
+		engine_close(engine, run->engine.book);
 	screen_clear(progress);
 	far_end_end(watch.far_end);
 	if (status == 0) {

@@ -1,0 +1,115 @@
+// Scenario: however a connection ends, echoload counts what was sent on it, hears what comes after
+// the last echo, and calls the same end by the same name.
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/cmdline.h"
+#include "load.h"
+#include "odd_server.h"
+
+#define TENTH (100 * NS_PER_MS)
+
+// However a connection ends, its message has taken the time until then.
+static void test_unanswered(void **state)
+{
+	(void)state;
+	static const struct {
+		struct odd_spec spec;
+		const char *timeout, *error; // NULL: none
+		uint64_t least;		     // ns
+		const char *rate[2];
+	} cases[] = {
+		{{.conduct = ODD_SLOW_RESETS, .arg = 1}, "5s", "early_close", TENTH, {NULL}},
+		{{.conduct = ODD_SLOW_RESETS, .arg = 1, .other_end = 1},
+		 "5s",
+		 "early_close",
+		 TENTH,
+		 {NULL}},
+		{{.conduct = ODD_SLOW_RESETS, .arg = 1},
+		 "5s",
+		 "early_close",
+		 TENTH,
+		 {"--rate", "5"}},
+		{{.conduct = ODD_HALVES}, "5s", "short", 0, {NULL}},
+		{{.conduct = ODD_SILENT}, "300ms", "timeout", 3 * TENTH, {NULL}},
+		{{.conduct = ODD_SILENT}, "5s", NULL, NS_PER_S, {NULL}},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct odd_server *server = odd_start(&cases[i].spec);
+		bool wrong = cases[i].spec.conduct == ODD_HALVES;
+		json_t *result = load_run(wrong ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE,
+					  odd_address(server), "-d", "1s", "--timeout",
+					  cases[i].timeout, cases[i].rate[0], cases[i].rate[1]);
+		const uint64_t errors =
+			cases[i].error ? load_expect_only(result, cases[i].error, "") : 0;
+		uint64_t count = load_count(result, "evidence.unanswered");
+		// The last may be given up at the end.
+		assert_in_range(count, errors > 1 ? errors : 1, errors + 1);
+		assert_int_equal(load_count(result, "histogram.latency.count"), count);
+		assert_int_equal(load_count(result, "histogram.uncorrected.count"), count);
+		assert_true(load_count(result, "latency_uncorrected_ns.max") >= cases[i].least);
+		assert_true(load_count(result, "latency_ns.p50") >= cases[i].least);
+		assert_int_equal(load_count(result, "messages"), 0);
+		json_decref(result);
+	}
+}
+
+// Whether FIN comes or a reset, and whether the next message is on its way, is chance.
+static void test_limit_on_messages(void **state)
+{
+	(void)state;
+	static const char *const loads[][4] = {{"--pipeline", "1"},
+					       {"--pipeline", "4", "--no-verify"}};
+	for (int variant = 0; variant < 6; variant++) {
+		struct odd_server *server =
+			odd_start(&(struct odd_spec){.conduct = ODD_LEAVES,
+						     .arg = 3,
+						     .leaves = (enum odd_leaving)(variant / 2),
+						     .other_end = variant % 2});
+		for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+			json_t *result =
+				load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "50", "-d",
+					 "300ms", loads[i][0], loads[i][1], loads[i][2]);
+			assert_true(load_expect_only(result, "early_close", "on connection ") > 50);
+			assert_int_equal(load_count(result, "faults_found"), 0);
+			json_decref(result);
+		}
+	}
+}
+
+// A connection is heard until the server has ended it, or for a moment if it does not.
+static void test_surplus_after_the_last_echo(void **state)
+{
+	(void)state;
+	static const struct odd_spec specs[] = {{.conduct = ODD_ADDS},
+						{.conduct = ODD_REPEATS, .arg = 0.002},
+						{.conduct = ODD_REPEATS, .arg = 0.002, .deaf = 1}};
+	static const char *const loads[][5] = {
+		{"-n", "1"},
+		{"-n", "1", "-m", "churn"},
+		{"-n", "1", "--no-verify"},
+		{"-n", "1", "--rate", "100"},
+	};
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		struct odd_server *server = odd_start(&specs[i]);
+		for (size_t j = 0; j < sizeof(loads) / sizeof(loads[0]); j++) {
+			if (specs[i].deaf && loads[j][2] && strcmp(loads[j][2], "-m") == 0)
+				continue; // waits for its end
+			json_t *result =
+				load_run(EXIT_CHECK_FAILED, odd_address(server), loads[j][0],
+					 loads[j][1], loads[j][2], loads[j][3]);
+			assert_true(load_expect_only(result, "mismatch", "") >= 1);
+			json_decref(result);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		odd_test(test_unanswered),
+		odd_test(test_limit_on_messages),
+		odd_test(test_surplus_after_the_last_echo),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
