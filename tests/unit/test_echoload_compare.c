@@ -1,4 +1,4 @@
-// Two results side by side: tools/echoload/result/compare and bootstrap.
+// Results side by side: tools/echoload/result/compare and same.
 #include "unit.h"
 
 #include <math.h>
@@ -7,293 +7,292 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "echoload/common/random.h"
 #include "echoload/result/compare.h"
 #include "echoload_runs.h"
 #include "place.h"
 
-static struct result left;
-static struct result right;
+#define SIDE COMPARE_RUNS
+#define PAIRS 100
+
+static struct result results[2 * RANK_MOST];
+static struct comparison comparison;
+static uint64_t seed = 1;
 
 static int clean(void **state)
 {
-	result_free(&left);
-	result_free(&right);
+	for (size_t i = 0; i < COUNT_OF(results); i++)
+		result_free(&results[i]);
 	place_remove();
 	return 0;
 }
 
-static const struct made_run steady = {
-	.seed = 1,
+// Seconds that depend on each other: each keeps nine tenths of how far off the last one was.
+static const struct made_run run = {
 	.started = NS_PER_S,
-	.seconds = 30,
+	.seconds = 10,
 	.rate = 100000.0,
 	.swing = 0.02,
-	.memory = 0.5,
+	.memory = 0.9,
 	.median = 50000.0,
-	.samples = 400,
+	.samples = 100,
 };
 
-static void make(struct result *result, const struct made_run *run)
+// Fills both sides; what is made of the right one differs by these factors.
+static void make(size_t left, size_t right, double rate, double median)
 {
-	assert_int_equal(result_init(result), 0);
-	made_run_fill(result, run);
-}
-
-static struct comparison compare_made(const struct made_run *a, const struct made_run *b)
-{
-	struct comparison comparison;
-	struct error error;
-	make(&left, a);
-	make(&right, b);
-	assert_int_equal(compare_check(&left, &right, &error), 0);
-	assert_int_equal(compare_results(&comparison, &left, &right, &error), 0);
-	result_free(&left);
-	result_free(&right);
-	return comparison;
-}
-
-static void a_run_does_not_differ_from_itself(void **state)
-{
-	struct comparison comparison = compare_made(&steady, &steady);
-	for (unsigned m = 0; m < MEASURES; m++) {
-		assert_true(comparison.change[m] == 0.0);
-		assert_int_equal(compare_winner(&comparison, (enum measure)m), -1);
-		assert_true(comparison.confidence[m].low < 0.0);
-		assert_true(comparison.confidence[m].high > 0.0);
+	for (size_t i = 0; i < left + right; i++) {
+		struct made_run made = run;
+		made.seed = seed++;
+		made.rate *= i < left ? 1 : rate;
+		made.median *= i < left ? 1 : median;
+		result_free(&results[i]);
+		assert_int_equal(result_init(&results[i]), 0);
+		made_run_fill(&results[i], &made);
 	}
 }
 
-static void a_clear_difference_has_the_right_winner_and_size(void **state)
+static unsigned compare(size_t left, size_t right)
 {
-	struct made_run faster = steady;
-	faster.seed = 2;
-	faster.rate *= 1.1;
-	faster.median *= 0.8;
-	struct comparison comparison = compare_made(&steady, &faster);
-	static const double truth[MEASURES] = {0.1, -0.2, -0.2};
-	for (unsigned m = 0; m < MEASURES; m++) {
-		assert_int_equal(compare_winner(&comparison, (enum measure)m), 1);
-		assert_true(comparison.confidence[m].low < truth[m]);
-		assert_true(comparison.confidence[m].high > truth[m]);
-		assert_true(fabs(comparison.change[m] - truth[m]) < 0.05);
-	}
-	comparison = compare_made(&faster, &steady);
+	const size_t count[] = {left, right};
+	unsigned winners = 0;
+	compare_results(&comparison, results, count);
 	for (unsigned m = 0; m < MEASURES; m++)
-		assert_int_equal(compare_winner(&comparison, (enum measure)m), 0);
-}
-
-static void the_same_files_give_the_same_answer(void **state)
-{
-	struct made_run other = steady;
-	other.seed = 3;
-	struct comparison once = compare_made(&steady, &other);
-	struct comparison again = compare_made(&steady, &other);
-	assert_memory_equal(&once.confidence, &again.confidence, sizeof(once.confidence));
-}
-
-#define RUNS (sizeof(ECHOD_SANITIZE) > 1 ? 6U : 20U)
-#define PAIRS (RUNS * (RUNS - 1) / 2)
-
-// Of pairs that differ by chance alone, about 5 % may have a winner in each measure. The pairs here
-// share runs, so that it may also be a few more.
-static void count_false_winners(unsigned seconds, double memory)
-{
-	static struct sample samples[RUNS];
-	unsigned winners[MEASURES] = {0};
-	struct error error;
-	for (unsigned r = 0; r < RUNS; r++) {
-		struct made_run run = steady;
-		run.seed = 1000 + r;
-		run.seconds = seconds;
-		run.memory = memory;
-		run.samples = 100;
-		make(&left, &run);
-		assert_int_equal(sample_make(&samples[r], &left, false, &error), 0);
-		result_free(&left);
-	}
-	for (unsigned pair = 0; pair < RUNS * RUNS; pair++) {
-		struct comparison comparison;
-		unsigned a = pair / RUNS;
-		unsigned b = pair % RUNS;
-		if (a >= b)
-			continue;
-		assert_int_equal(
-			bootstrap_compare(&samples[a], &samples[b], comparison.confidence, &error),
-			0);
-		for (unsigned m = 0; m < MEASURES; m++)
-			winners[m] += compare_winner(&comparison, (enum measure)m) >= 0;
-	}
-	for (unsigned r = 0; r < RUNS; r++)
-		sample_free(&samples[r]);
-	for (unsigned m = 0; m < MEASURES; m++) {
-		if (winners[m] > PAIRS / 10)
-			fail_msg("%u s, memory %g: %u of %u have a winner in measure %u", seconds,
-				 memory, winners[m], PAIRS, m);
-	}
+		winners += !comparison.objection[m];
+	return winners;
 }
 
 static void chance_is_seldom_taken_for_a_difference(void **state)
 {
-	count_false_winners(10, 0.0);
-	count_false_winners(60, 0.0);
-	count_false_winners(60, 0.5);
+	unsigned wrong = 0;
+	seed = 1000;
+	for (unsigned pair = 0; pair < PAIRS; pair++) {
+		make(SIDE, SIDE, 1, 1);
+		wrong += compare(SIDE, SIDE) > 0;
+	}
+	if (wrong > 7)
+		fail_msg("%u of %u pairs that do not differ have a winner", wrong, PAIRS);
 }
 
-static void too_little_is_not_compared(void **state)
+static void a_real_difference_is_found(void **state)
 {
-	struct error error;
-	struct made_run brief = steady;
-	brief.seconds = BOOTSTRAP_INTERVALS - 1;
-	make(&left, &steady);
-	make(&right, &brief);
-	assert_int_equal(compare_check(&left, &right, &error), -1);
-	assert_string_equal(error.message, "B has 9 intervals, too few to tell a difference from "
-					   "noise: at least 10 are needed");
-	result_free(&right);
-	brief = steady;
-	brief.rate = 0.0;
-	make(&right, &brief);
-	assert_int_equal(compare_check(&right, &left, &error), -1);
-	assert_string_equal(error.message, "A counted nothing to compare");
+	unsigned found = 0;
+	seed = 5000;
+	for (unsigned pair = 0; pair < PAIRS; pair++) {
+		make(SIDE, SIDE, 1.1, 0.9);
+		found += compare(SIDE, SIDE) == MEASURES;
+		for (unsigned m = 0; m < MEASURES; m++)
+			assert_true(comparison.objection[m] || comparison.right_wins[m]);
+	}
+	if (found < 95)
+		fail_msg("found in %u of %u", found, PAIRS);
+	make(SIDE, SIDE, 0.9, 1.1);
+	assert_int_equal(compare(SIDE, SIDE), MEASURES);
+	for (unsigned m = 0; m < MEASURES; m++)
+		assert_false(comparison.right_wins[m]);
+}
+
+static void the_figures_are_medians_of_the_runs(void **state)
+{
+	static const double rates[] = {1000, 5000, 3000, 2000, 8000, 4000};
+	for (size_t i = 0; i < COUNT_OF(rates); i++) {
+		struct made_run made = run;
+		made.rate = rates[i];
+		made.swing = 0;
+		assert_int_equal(result_init(&results[i]), 0);
+		made_run_fill(&results[i], &made);
+	}
+	assert_int_equal(compare(3, 3), 0);
+	assert_true(comparison.median[0][MEASURE_RATE] == 3000);
+	assert_true(comparison.median[1][MEASURE_RATE] == 4000);
+	assert_int_equal(compare(4, 2), 0);
+	assert_true(comparison.median[0][MEASURE_RATE] == 2500);
+	assert_true(comparison.median[1][MEASURE_RATE] == 6000);
+}
+
+static void few_runs_have_no_winner(void **state)
+{
+	static const size_t counts[][2] = {{1, 1}, {4, 4}, {4, 20}, {20, 4}, {1, 20}};
+	for (size_t i = 0; i < COUNT_OF(counts); i++) {
+		make(counts[i][0], counts[i][1], 3, 0.1);
+		assert_int_equal(compare(counts[i][0], counts[i][1]), 0);
+		assert_non_null(strstr(comparison.objection[MEASURE_P99], "5 runs a side"));
+	}
+	make(5, 5, 3, 0.1);
+	assert_int_equal(compare(5, 5), MEASURES);
+	make(RANK_MOST, RANK_MOST, 3, 0.1);
+	assert_int_equal(compare(RANK_MOST, RANK_MOST), MEASURES);
+}
+
+static void an_offered_rate_has_no_winner(void **state)
+{
+	make(SIDE, SIDE, 2, 0.5);
+	result_set_verdict(&results[SIDE], "RATE-LIMITED");
+	assert_int_equal(compare(SIDE, SIDE), 2);
+	assert_non_null(strstr(comparison.objection[MEASURE_RATE], "RATE-LIMITED"));
 }
 
 static void the_histogram_is_not_trusted_beyond_its_resolution(void **state)
 {
-	// Two neighbouring buckets, and nothing that varies.
-	struct made_run fixed = {.seconds = 20, .rate = 1000.0};
-	struct result *results[] = {&left, &right};
-	for (unsigned r = 0; r < 2; r++) {
-		static struct hdr hdr;
-		make(results[r], &fixed);
-		hdr_reset(&hdr);
-		hdr_record(&hdr, 51200 + 32 * r);
-		for (unsigned i = 0; i < fixed.seconds; i++) {
-			struct result_interval interval = results[r]->intervals[i];
-			assert_int_equal(result_add_interval(results[r], &interval, &hdr), 0);
-			hdr_add(results[r]->latency, &hdr);
-		}
+	for (size_t i = 0; i < 2 * SIDE; i++) { // two neighbouring buckets, and nothing that varies
+		assert_int_equal(result_init(&results[i]), 0);
+		made_run_fill(&results[i], &(struct made_run){.seconds = 1, .rate = 1000});
+		hdr_record(results[i].latency, i < SIDE ? 51200 : 51232);
 	}
-	struct comparison comparison;
+	assert_int_equal(compare(SIDE, SIDE), 0);
+	assert_true(comparison.median[1][MEASURE_P50] > comparison.median[0][MEASURE_P50]);
+	assert_true(comparison.p[MEASURE_P50] < 0.01);
+	assert_non_null(strstr(comparison.objection[MEASURE_P50], "no better than to 0.1 %"));
+}
+
+static void measurements_that_do_not_count_are_refused(void **state)
+{
+	static const struct {
+		const char *verdict, *evidence;
+		unsigned errors, faults;
+		const char *why; // NULL: it counts
+	} cases[] = {
+		{"SERVER-BOUND", "{}", 0, 0, NULL},
+		{"INCONCLUSIVE", "{\"lateness_p99_ns\": 1000, \"interrupted\": false}", 0, 0, NULL},
+		{"CLIENT-BOUND", "{}", 0, 0, "CLIENT-BOUND"},
+		{"RATE-LIMITED", "{\"lateness_p99_ns\": 1e6}", 0, 0, "echoload was late itself"},
+		{"RATE-LIMITED", "{\"runs\": [{}, {\"lateness_p99_ns\": 1e6}]}", 0, 0, "late"},
+		{"SERVER-BOUND", "{\"interrupted\": true}", 0, 0, "interrupted"},
+		{"SERVER-BOUND", "{\"unanswered\": 1}", 0, 0, "1 unanswered message and 0 faults"},
+		{"SERVER-BOUND", "{}", 2, 0, "2 errors, 0 unanswered messages"},
+		{"SERVER-BOUND", "{}", 0, 3, "and 3 faults"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct error error = {0};
+		make(1, 0, 1, 1);
+		result_set_verdict(&results[0], cases[i].verdict);
+		result_add_error(&results[0], "reset", cases[i].errors, "first");
+		results[0].faults_found = cases[i].faults;
+		json_decref(results[0].evidence);
+		results[0].evidence = json_loads(cases[i].evidence, 0, NULL);
+		bool counts = compare_check(&results[0], &error) == 0;
+		if (counts != !cases[i].why || !strstr(error.message, counts ? "" : cases[i].why))
+			fail_msg("case %zu: %d, %s", i, counts, error.message);
+	}
 	struct error error;
-	assert_int_equal(compare_results(&comparison, &left, &right, &error), 0);
-	assert_true(comparison.change[MEASURE_P50] > 0.0);
-	assert_int_equal(compare_winner(&comparison, MEASURE_P50), -1);
+	hdr_reset(results[0].latency);
+	assert_int_equal(compare_check(&results[0], &error), -1);
 }
 
-// Two runs, the second with that verdict, and with these configurations.
-static void made_pair(const char *verdict, const char *a, const char *b)
+// Writes a result with these settings beside those that all have; NULL: no more.
+static char *write_result(const char *name, const char *settings, double rate)
 {
-	make(&left, &steady);
-	make(&right, &steady);
-	result_set_verdict(&right, verdict);
-	json_decref(left.configuration);
-	json_decref(right.configuration);
-	left.configuration = json_loads(a, 0, NULL);
-	right.configuration = json_loads(b, 0, NULL);
-	assert_non_null(left.configuration);
-	assert_non_null(right.configuration);
+	struct error error;
+	struct made_run made = run;
+	made.seed = seed++;
+	made.started = seed * NS_PER_S;
+	made.rate *= rate;
+	result_free(&results[0]);
+	assert_int_equal(result_init(&results[0]), 0);
+	made_run_fill(&results[0], &made);
+	json_t *more = settings ? json_loads(settings, 0, NULL) : json_object();
+	assert_int_equal(json_object_update(results[0].configuration, more), 0);
+	json_decref(more);
+	char *path = strdup(place_path(name));
+	assert_int_equal(result_write(&results[0], path, &error), 0);
+	return path;
 }
 
-static void expect_objections(const char *verdict, const char *a, const char *b, bool rate,
-			      bool latency)
+static int run_main(char **argv, FILE *stream, char said[static 6000])
 {
-	made_pair(verdict, a, b);
-	for (unsigned m = 0; m < MEASURES; m++) {
-		bool objected = compare_objection(&left, &right, (enum measure)m) != NULL;
-		assert_int_equal(objected, m == MEASURE_RATE ? rate : latency);
-		assert_ptr_equal(compare_objection(&left, &right, (enum measure)m),
-				 compare_objection(&right, &left, (enum measure)m));
+	int status = subcommand_run(compare_main, argv, stream, said, 6000);
+	char line[6000];
+	strcpy(line, said);
+	for (char *rest = line, *one; stream == stdout && (one = strsep(&rest, "\n"));)
+		assert_true(strlen(one) < 80);
+	return status;
+}
+
+static void different_loads_are_refused(void **state)
+{
+	static const struct {
+		const char *settings, *named; // NULL: the same load
+	} cases[] = {
+		{"{\"mode\": \"stream\"}", "'mode'"},
+		{"{\"connections\": 51}", "'connections'"},
+		{"{\"rate\": 5}", "'rate'"},
+		{"{\"sizes\": [{\"least\": 1}]}", "'sizes'"},
+		{"{\"pipeline\": 2}", "'pipeline'"},
+		{"{\"verify\": false}", "'verify'"},
+		{"{\"arrival\": \"poisson\"}", "'arrival'"},
+		{"{\"visit\": 7}", "'visit'"},
+		{"{\"duration_seconds\": 3}", "'duration_seconds'"},
+		{"{\"targets\": [\"a\", \"b\"]}", "'targets'"},
+		{"{\"targets\": [\"another\"], \"control\": \"path\", \"cpus\": [7]}", NULL},
+	};
+	char said[6000];
+	char *a = write_result("a.json", "{\"targets\": [\"one\"]}", 1);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char settings[200];
+		const char *more = cases[i].settings;
+		snprintf(settings, sizeof(settings), "%s%s", "{\"targets\": [\"one\"], ", more + 1);
+		char *b = write_result("b.json", strstr(more, "targets") ? more : settings, 1);
+		int status = run_main((char *[]){"compare", a, b, NULL},
+				      cases[i].named ? stderr : stdout, said);
+		assert_int_equal(status, cases[i].named ? 2 : 4);
+		if (cases[i].named && (!strstr(said, "b.json': it is of another load: ") ||
+				       !strstr(said, cases[i].named) ||
+				       strchr(said, '\n') != said + strlen(said) - 1))
+			fail_msg("not refused for %s: %s", cases[i].named, said);
+		free(b);
 	}
-	clean(NULL);
-}
-
-static void what_is_not_the_peers_has_no_winner(void **state)
-{
-	static const char mixed[] = "{\"runs\": [{\"rate\": null}, {\"rate\": 5.0}]}";
-	static const char open[] = "{\"runs\": [{\"rate\": 5.0}, {\"rate\": 6.0}]}";
-	expect_objections("SERVER-BOUND", "{}", "{\"rate\": null}", false, false);
-	expect_objections("INCONCLUSIVE", "{\"rate\": 5}", "{\"rate\": 5.5}", false, false);
-	expect_objections("RATE-LIMITED", "{\"rate\": 5}", "{\"rate\": 5}", true, false);
-	expect_objections("CLIENT-BOUND", "{\"rate\": 5}", "{\"rate\": 5}", true, true);
-	expect_objections("SERVER-BOUND", "{\"rate\": 5}", "{\"rate\": null}", false, true);
-	expect_objections("RATE-LIMITED", "{\"rate\": 5}", "{\"rate\": null}", true, true);
-	expect_objections("SERVER-BOUND", open, "{\"rate\": 5}", false, false);
-	expect_objections("SERVER-BOUND", mixed, "{\"rate\": 5}", false, true);
-}
-
-static int run_main(char *a, char *b, char *said, size_t size)
-{
-	char *argv[] = {"compare", a, b, NULL};
-	return subcommand_run(compare_main, argv, stdout, said, size);
+	assert_int_equal(run_main((char *[]){"compare", a, a, NULL}, stderr, said), 2);
+	assert_non_null(strstr(said, "it holds a run that another one holds too\n"));
+	assert_int_equal(run_main((char *[]){"compare", a, NULL}, stderr, said), 2);
+	assert_non_null(strstr(said, "two results are needed"));
+	free(a);
 }
 
 static void the_command_says_it_in_plain_words(void **state)
 {
-	struct made_run faster = steady;
-	faster.seed = 2;
-	faster.rate *= 1.1;
-	char *a = (char *)made_run_write("a.json", &steady);
-	char *b = (char *)made_run_write("b.json", &faster);
-	char said[4000];
-	assert_int_equal(run_main(a, b, said, sizeof(said)), 0);
-	assert_non_null(strstr(said, "throughput  B is better: that of B is higher by "));
-	assert_non_null(strstr(said, "p50         no winner: the interval contains 0\n"));
-	for (char *rest = said, *line; (line = strsep(&rest, "\n"));)
-		assert_true(strlen(line) < 80);
-	assert_int_equal(run_main(a, a, said, sizeof(said)), 4);
-	assert_null(strstr(said, "better"));
-}
-
-static void the_command_says_why_there_is_no_winner(void **state)
-{
-	struct made_run faster = steady;
-	struct error error;
-	faster.rate *= 2;
-	faster.median *= 0.5;
-	char *a = (char *)made_run_write("a.json", &steady);
-	char *b = (char *)place_path("b.json");
-	char said[4000];
-	static const struct {
-		const char *verdict, *rate, *latency;
-		int status;
-	} cases[] = {
-		{"RATE-LIMITED", "throughput  no winner: that of a RATE-LIMITED run is what",
-		 "p99         B is better", 0},
-		{"CLIENT-BOUND", "throughput  no winner: what was measured is in part echoload",
-		 "p99         no winner: what was measured is in part echoload", 4},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		make(&right, &faster);
-		result_set_verdict(&right, cases[i].verdict);
-		assert_int_equal(result_write(&right, b, &error), 0);
-		result_free(&right);
-		assert_int_equal(run_main(a, b, said, sizeof(said)), cases[i].status);
-		assert_non_null(strstr(said, cases[i].rate));
-		assert_non_null(strstr(said, cases[i].latency));
-		for (char *rest = said, *line; (line = strsep(&rest, "\n"));)
-			assert_true(strlen(line) < 80);
+	char said[6000];
+	char *path[2 * SIDE];
+	char *argv[2 * SIDE + 3] = {"compare"}; // getopt changes its order
+	for (size_t i = 0; i < 2 * SIDE; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%zu.json", i);
+		path[i] = write_result(name, NULL, i < SIDE ? 1 : 1.1);
+		argv[i < SIDE ? i + 1 : i + 2] = path[i];
 	}
-	make(&right, &faster);
-	result_set_verdict(&right, "RATE-LIMITED");
-	json_object_set_new(right.configuration, "rate", json_real(5));
-	assert_int_equal(result_write(&right, b, &error), 0);
-	assert_int_equal(run_main(a, b, said, sizeof(said)), 4);
-	assert_non_null(strstr(said, "p50         no winner: latency counts from"));
+	argv[SIDE + 1] = "--with";
+	assert_int_equal(run_main(argv, stdout, said), 0);
+	assert_non_null(strstr(said, "throughput  B is better: that of B is higher by "));
+	assert_non_null(strstr(said, "p50         no winner: chance may do that\n"));
+	assert_non_null(strstr(said, "\n  lowest "));
+	char *three[] = {"compare", path[0], path[1], path[2], NULL};
+	assert_int_equal(run_main(three, stderr, said), 2);
+	assert_non_null(strstr(said, "several with --with between them"));
+	char *two[] = {"compare", path[0], path[9], NULL};
+	assert_int_equal(run_main(two, stdout, said), 4);
+	assert_non_null(strstr(said, "throughput  no winner: that takes 5 runs a side\n"));
+	struct error error;
+	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written
+	assert_int_equal(result_write(&results[0], path[9], &error), 0);
+	assert_int_equal(run_main(two, stderr, said), 4);
+	assert_non_null(strstr(said, "9.json': it does not count: it was CLIENT-BOUND"));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	for (size_t i = 0; i < 2 * SIDE; i++)
+		free(path[i]);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_run_does_not_differ_from_itself, clean),
-		cmocka_unit_test_teardown(a_clear_difference_has_the_right_winner_and_size, clean),
-		cmocka_unit_test_teardown(the_same_files_give_the_same_answer, clean),
 		cmocka_unit_test_teardown(chance_is_seldom_taken_for_a_difference, clean),
-		cmocka_unit_test_teardown(too_little_is_not_compared, clean),
+		cmocka_unit_test_teardown(a_real_difference_is_found, clean),
+		cmocka_unit_test_teardown(the_figures_are_medians_of_the_runs, clean),
+		cmocka_unit_test_teardown(few_runs_have_no_winner, clean),
+		cmocka_unit_test_teardown(an_offered_rate_has_no_winner, clean),
 		cmocka_unit_test_teardown(the_histogram_is_not_trusted_beyond_its_resolution,
 					  clean),
-		cmocka_unit_test_teardown(what_is_not_the_peers_has_no_winner, clean),
+		cmocka_unit_test_teardown(measurements_that_do_not_count_are_refused, clean),
+		cmocka_unit_test_teardown(different_loads_are_refused, clean),
 		cmocka_unit_test_teardown(the_command_says_it_in_plain_words, clean),
-		cmocka_unit_test_teardown(the_command_says_why_there_is_no_winner, clean),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,62 @@ static void intervals_of_the_same_second_become_one(void **state)
 	assert_int_equal(sum.intervals[5].from, 4 * NS_PER_S + 700 * NS_PER_MS);
 }
 
+// What cannot be added up so that it is right is refused.
+static void results_of_another_kind_are_refused(void **state)
+{
+	static const struct {
+		const char *setting;
+		double value;
+		unsigned length; // of an interval, s
+		const char *why; // NULL: it is added
+	} cases[] = {
+		{"connections", 50, 1, NULL},
+		{"cpus", 7, 1, NULL},
+		{"connections", 51, 1, "it is of another load: 'connections' differs"},
+		{"rate", 100, 1, "it is of another load: 'rate' differs"},
+		{"connections", 50, 5, "its intervals are of 5 s, those of another one of 1 s"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct made_run run = run_of(1, NOON);
+		struct error error = {0};
+		merge(&run);
+		run = run_of(2, NOON);
+		assert_int_equal(result_init(&other), 0);
+		made_run_fill(&other, &run);
+		for (size_t k = 0; k < other.interval_count; k++) {
+			other.intervals[k].from *= cases[i].length;
+			other.intervals[k].length *= cases[i].length;
+		}
+		json_object_set_new(other.configuration, cases[i].setting,
+				    json_integer((json_int_t)cases[i].value));
+		int status = merge_add(&sum, &other, &error);
+		assert_int_equal(status, cases[i].why ? -1 : 0);
+		assert_int_equal(error.kind, cases[i].why ? ERROR_USAGE : 0);
+		if (cases[i].why)
+			assert_string_equal(error.message, cases[i].why);
+		result_free(&other);
+		result_free(&sum);
+		assert_int_equal(result_init(&sum), 0);
+	}
+}
+
+// The rest of an interval is no other kind of interval.
+static void a_run_that_was_interrupted_is_added(void **state)
+{
+	struct made_run run = run_of(1, NOON);
+	merge(&run);
+	run = run_of(2, NOON + 400 * NS_PER_MS);
+	run.seconds = 1;
+	merge(&run);
+	assert_int_equal(sum.interval_count, 5);
+	run = run_of(3, NOON + 3600 * NS_PER_S);
+	run.seconds = 2;
+	merge(&run);
+	assert_int_equal(sum.interval_count, 7);
+	assert_int_equal(sum.intervals[5].from, 3600 * NS_PER_S);
+	assert_int_equal(result_lasted(&sum), 7 * NS_PER_S);
+}
+
 static void the_order_does_not_matter(void **state)
 {
 	struct made_run runs[] = {run_of(1, NOON + 60 * NS_PER_S), run_of(2, NOON),
@@ -243,6 +299,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_sum_is_as_if_it_had_been_one_run, init, clean),
 		cmocka_unit_test_setup_teardown(intervals_of_the_same_second_become_one, init,
 						clean),
+		cmocka_unit_test_setup_teardown(results_of_another_kind_are_refused, init, clean),
+		cmocka_unit_test_setup_teardown(a_run_that_was_interrupted_is_added, init, clean),
 		cmocka_unit_test_setup_teardown(the_order_does_not_matter, init, clean),
 		cmocka_unit_test_setup_teardown(faults_say_whose_they_are, init, clean),
 		cmocka_unit_test_setup_teardown(what_differs_is_listed_once_each, init, clean),

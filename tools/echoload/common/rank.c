@@ -76,7 +76,7 @@ static double chance_of(double rises, const double *values, size_t count)
 
 static double rise_of(const double *values, size_t count)
 {
-	double slopes[PIECES * (PIECES - 1) / 2];
+	double slopes[PIECES * (PIECES - 1) / 2] = {0};
 	size_t pairs = 0;
 	double rises = 0;
 	for (size_t i = 0; i < count; i++) {

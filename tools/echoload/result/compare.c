@@ -1,123 +1,146 @@
-// `echoload compare`: two results side by side. Main thread.
+// `echoload compare`: results side by side. Main thread.
 #include "compare.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
+#include "same.h"
 
 #define LINE_WIDTH 79
+#define CHANCE 0.05 // that in any of the measures chance alone names a winner
+#define LATE_NS 200e3
+#define LATE 0.3	// of the latency's p99: so late is the generator a part of the figures
+#define RESOLUTION 1e-3 // of a percentile: the histogram knows it no better
 
-static int check_length(const struct result *result, char name, struct error *error)
+static int fail(struct error *error, const char *why)
 {
-	if (result->interval_count < BOOTSTRAP_INTERVALS)
-		return error_set(error, ERROR_SYSTEM,
-				 "%c has %zu interval%s, too few to tell a difference from noise: "
-				 "at least %d are needed",
-				 name, result->interval_count, log_plural(result->interval_count),
-				 BOOTSTRAP_INTERVALS);
+	return error_set(error, ERROR_SYSTEM, "it does not count: %s", why);
+}
+
+int compare_check(const struct result *result, struct error *error)
+{
+	double p99 = (double)hdr_percentile(result->latency, 99.0);
+	json_int_t unanswered = 0;
+	const json_t *evidence;
 	if (result->bytes == 0 || result->latency->count == 0)
-		return error_set(error, ERROR_SYSTEM, "%c counted nothing to compare", name);
-	return 0;
+		return fail(error, "nothing was answered");
+	if (strcmp(result->verdict, "CLIENT-BOUND") == 0)
+		return fail(error, "it was CLIENT-BOUND, limited by echoload itself");
+	for (size_t i = 0; (evidence = same_member(result->evidence, i)); i++) {
+		double late = json_number_value(json_object_get(evidence, "lateness_p99_ns"));
+		if (late > LATE_NS && late > LATE * p99)
+			return fail(error, "echoload was late itself, which is in its latency");
+		if (json_is_true(json_object_get(evidence, "interrupted")))
+			return fail(error, "it was interrupted");
+		unanswered += json_integer_value(json_object_get(evidence, "unanswered"));
+	}
+	uint64_t errors = result_error_count(result);
+	if (unanswered == 0 && errors == 0 && result->faults_found == 0)
+		return 0;
+	return error_set(error, ERROR_SYSTEM,
+			 "it does not count: it had %" PRIu64 " error%s, %lld unanswered "
+			 "message%s and %" PRIu64 " fault%s",
+			 errors, log_plural(errors), (long long)unanswered,
+			 log_plural((uint64_t)unanswered), result->faults_found,
+			 log_plural(result->faults_found));
 }
 
-int compare_check(const struct result *left, const struct result *right, struct error *error)
+static int compare_doubles(const void *left, const void *right)
 {
-	int status = check_length(left, 'A', error);
-	return status == 0 ? check_length(right, 'B', error) : status;
+	double a = *(const double *)left, b = *(const double *)right;
+	return (a > b) - (a < b);
 }
 
-static void read_figures(const struct result *result, bool bytes, double *figures)
+static void fill_side(struct comparison *comparison, unsigned side, const struct result *results)
 {
-	figures[MEASURE_RATE] = bytes ? result_byte_rate(result) : result_message_rate(result);
-	figures[MEASURE_P50] = (double)hdr_percentile(result->latency, 50.0);
-	figures[MEASURE_P99] = (double)hdr_percentile(result->latency, 99.0);
+	size_t count = comparison->count[side];
+	double(*figure)[RANK_MOST] = comparison->figure[side];
+	for (size_t i = 0; i < count; i++) {
+		const struct result *result = &results[i];
+		figure[MEASURE_RATE][i] =
+			comparison->bytes ? result_byte_rate(result) : result_message_rate(result);
+		figure[MEASURE_P50][i] = (double)hdr_percentile(result->latency, 50.0);
+		figure[MEASURE_P99][i] = (double)hdr_percentile(result->latency, 99.0);
+	}
+	for (unsigned m = 0; m < MEASURES; m++) {
+		qsort(figure[m], count, sizeof(double), compare_doubles);
+		comparison->median[side][m] =
+			(figure[m][(count - 1) / 2] + figure[m][count / 2]) / 2;
+	}
 }
 
-int compare_results(struct comparison *comparison, const struct result *left,
-		    const struct result *right, struct error *error)
+static double change_of(const struct comparison *comparison, enum measure measure)
 {
-	*comparison = (struct comparison){.bytes = left->messages == 0 || right->messages == 0};
-	read_figures(left, comparison->bytes, comparison->left);
-	read_figures(right, comparison->bytes, comparison->right);
-	for (unsigned m = 0; m < MEASURES; m++)
-		comparison->change[m] = (comparison->right[m] - comparison->left[m]) /
-					fmax(comparison->left[m], 1e-9);
-	struct sample samples[2] = {0};
-	int status = sample_make(&samples[0], left, comparison->bytes, error);
-	if (status == 0)
-		status = sample_make(&samples[1], right, comparison->bytes, error);
-	if (status == 0)
-		status = bootstrap_compare(&samples[0], &samples[1], comparison->confidence, error);
-	sample_free(&samples[0]);
-	sample_free(&samples[1]);
-	return status;
+	double left = comparison->median[0][measure];
+	return (comparison->median[1][measure] - left) / fmax(left, 1e-9);
 }
 
-int compare_winner(const struct comparison *comparison, enum measure measure)
+// Of several measures, one more may be told from chance the fewer are left (Holm).
+static void find_winners(struct comparison *comparison)
 {
-	const struct confidence *confidence = &comparison->confidence[measure];
-	bool more_is_better = measure == MEASURE_RATE;
-	if (confidence->low > 0.0)
-		return more_is_better ? 1 : 0;
-	if (confidence->high < 0.0)
-		return more_is_better ? 0 : 1;
-	return -1;
+	unsigned left = 0;
+	bool done[MEASURES];
+	for (unsigned m = 0; m < MEASURES; m++) {
+		done[m] = comparison->objection[m];
+		left += !done[m];
+	}
+	for (bool chance = false; left > 0; left--) {
+		unsigned least = MEASURES;
+		for (unsigned m = 0; m < MEASURES; m++) {
+			if (!done[m] &&
+			    (least == MEASURES || comparison->p[m] < comparison->p[least]))
+				least = m;
+		}
+		double change = change_of(comparison, least);
+		done[least] = true;
+		chance = chance || comparison->p[least] * left >= CHANCE;
+		comparison->right_wins[least] = least == MEASURE_RATE ? change > 0 : change < 0;
+		if (chance)
+			comparison->objection[least] = "chance may do that";
+		else if (fabs(change) <= RESOLUTION)
+			comparison->objection[least] =
+				"a histogram knows it no better than to 0.1 %";
+	}
 }
 
-static bool is_either(const struct result *left, const struct result *right, const char *verdict)
+void compare_results(struct comparison *comparison, const struct result *results,
+		     const size_t count[2])
 {
-	return strcmp(left->verdict, verdict) == 0 || strcmp(right->verdict, verdict) == 0;
-}
-
-#define OPEN_LOOP 1U
-#define CLOSED_LOOP 2U
-
-static unsigned loop_of(const json_t *configuration)
-{
-	return json_is_number(json_object_get(configuration, "rate")) ? OPEN_LOOP : CLOSED_LOOP;
-}
-
-// Those of the run, or of all that were merged.
-static unsigned loops_of(const struct result *result)
-{
-	const json_t *runs = json_object_get(result->configuration, "runs");
-	unsigned loops = runs ? 0 : loop_of(result->configuration);
-	for (size_t i = 0; i < json_array_size(runs); i++)
-		loops |= loop_of(json_array_get(runs, i));
-	return loops;
-}
-
-const char *compare_objection(const struct result *left, const struct result *right,
-			      enum measure measure)
-{
-	if (is_either(left, right, "CLIENT-BOUND"))
-		return "what was measured is in part echoload itself";
-	if (measure == MEASURE_RATE)
-		return is_either(left, right, "RATE-LIMITED")
-			       ? "that of a RATE-LIMITED run is what was offered"
-			       : NULL;
-	return (loops_of(left) | loops_of(right)) == (OPEN_LOOP | CLOSED_LOOP)
-		       ? "latency counts from another moment in an open loop"
-		       : NULL;
+	*comparison = (struct comparison){.count = {count[0], count[1]}};
+	for (size_t i = 0; i < count[0] + count[1]; i++) {
+		comparison->bytes |= results[i].messages == 0;
+		if (strcmp(results[i].verdict, "RATE-LIMITED") == 0)
+			comparison->objection[MEASURE_RATE] =
+				"that of a RATE-LIMITED run is what was offered";
+	}
+	fill_side(comparison, 0, results);
+	fill_side(comparison, 1, results + count[0]);
+	for (unsigned m = 0; m < MEASURES; m++) {
+		comparison->p[m] = rank_test(comparison->figure[0][m], count[0],
+					     comparison->figure[1][m], count[1]);
+		if (count[0] < COMPARE_RUNS || count[1] < COMPARE_RUNS)
+			comparison->objection[m] = "that takes 5 runs a side";
+	}
+	find_winners(comparison);
 }
 
 // The end of a path that is too long tells more than its beginning.
-static void print_file(char name, const char *path)
+static void print_file(char name, const char *path, const char *verdict)
 {
-	char text[LINE_WIDTH - 2];
+	char text[LINE_WIDTH - 20];
 	size_t length = strlen(path);
 	size_t room = sizeof(text) - 1;
 	bool fits = length <= room;
 	const char *end = fits ? path : path + length - (room - strlen("..."));
-	printf("%c  %s%s\n", name, fits ? "" : "...",
-	       log_escape(end, strlen(end), text, sizeof(text)));
+	printf("%c  %s%s  %s\n", name, fits ? "" : "...",
+	       log_escape(end, strlen(end), text, sizeof(text)), verdict);
 }
 
 static const char *format_figure(const struct comparison *comparison, enum measure measure,
@@ -131,203 +154,164 @@ static const char *format_figure(const struct comparison *comparison, enum measu
 	return text;
 }
 
-// As a percentage without its sign.
-static const char *format_share(double share, const char *sign, char *text, size_t size)
+static void print_figures(const struct comparison *comparison, enum measure measure,
+			  const char *name, const double figure[2])
 {
-	double percent = fabs(share) * 100.0;
-	snprintf(text, size, percent < 99.995 ? "%s%.2f" : "%s%.0f", sign, percent);
-	return text;
-}
-
-static const char *sign_of(double share)
-{
-	return share < 0.0 ? "-" : "+";
+	char a[32], b[32];
+	printf("%-18s %15s %15s", name, format_figure(comparison, measure, figure[0], a, sizeof(a)),
+	       format_figure(comparison, measure, figure[1], b, sizeof(b)));
 }
 
 static void print_row(const struct comparison *comparison, enum measure measure, const char *name)
 {
-	char a[32];
-	char b[32];
-	char change[16];
-	char low[16];
-	char high[16];
-	char interval[48];
-	double share = comparison->change[measure];
-	const struct confidence *confidence = &comparison->confidence[measure];
-	snprintf(interval, sizeof(interval), "%s to %s %%",
-		 format_share(confidence->low, sign_of(confidence->low), low, sizeof(low)),
-		 format_share(confidence->high, sign_of(confidence->high), high, sizeof(high)));
-	printf("%-18s %13s %13s %9s %% %20s\n", name,
-	       format_figure(comparison, measure, comparison->left[measure], a, sizeof(a)),
-	       format_figure(comparison, measure, comparison->right[measure], b, sizeof(b)),
-	       format_share(share, sign_of(share), change, sizeof(change)), interval);
-}
-
-// Returns whether a winner was named. `objection` may be NULL.
-static bool print_verdict(const struct comparison *comparison, enum measure measure,
-			  const char *name, const char *objection)
-{
-	const struct confidence *confidence = &comparison->confidence[measure];
-	int winner = compare_winner(comparison, measure);
-	char least[16];
-	char most[16];
-	if (objection || winner < 0) {
-		printf("%-11s no winner: %s\n", name,
-		       objection ? objection : "the interval contains 0");
-		return false;
-	}
-	bool higher = confidence->low > 0.0;
-	printf("%-11s %c is better: that of B is %s by %s to %s %%\n", name, winner ? 'B' : 'A',
-	       higher ? "higher" : "lower",
-	       format_share(higher ? confidence->low : confidence->high, "", least, sizeof(least)),
-	       format_share(higher ? confidence->high : confidence->low, "", most, sizeof(most)));
-	return true;
-}
-
-// What may be wrong with taking the figures of one run for its peer's.
-static void print_doubts(const struct result *result, char name)
-{
-	if (strcmp(result->verdict, "CLIENT-BOUND") == 0)
-		printf("%c was CLIENT-BOUND: its figures are those of the load generator.\n", name);
-	else if (strcmp(result->verdict, "RATE-LIMITED") == 0)
-		printf("%c was RATE-LIMITED: its throughput is what was offered.\n", name);
-	else if (strcmp(result->verdict, "INCONCLUSIVE") == 0)
-		printf("%c was INCONCLUSIVE: what limited it is not known.\n", name);
-	uint64_t errors = result_error_count(result);
-	if (errors || result->faults_found)
-		printf("%c had %ju error%s and %ju fault%s in its bytes.\n", name,
-		       (uintmax_t)errors, log_plural(errors), (uintmax_t)result->faults_found,
-		       log_plural(result->faults_found));
-}
-
-// Prints `text` as the next of a list, on a new line where there is no room.
-static void print_item(const char *text, int *column)
-{
-	char clean[40];
-	log_escape(text, strlen(text), clean, sizeof(clean));
-	int length = (int)strlen(clean);
-	if (*column == 0)
-		*column = printf("They were configured differently:");
-	else
-		*column += printf(",");
-	if (*column + 1 + length + 1 > LINE_WIDTH)
-		*column = printf("\n ") - 1;
-	*column += printf(" %s", clean);
-}
-
-// The settings that are not the same in both.
-static void print_settings(json_t *left, json_t *right)
-{
-	const char *name;
-	json_t *value;
-	int column = 0;
-	json_t *all = json_copy(right);
-	json_object_update_missing(all, left);
-	json_object_foreach(all, name, value)
-	{
-		if (!json_equal(json_object_get(left, name), json_object_get(right, name)))
-			print_item(name, &column);
-	}
-	if (column)
-		printf(".\n");
-	json_decref(all);
+	const double(*a)[RANK_MOST] = comparison->figure[0],
+	      (*b)[RANK_MOST] = comparison->figure[1];
+	const double median[] = {comparison->median[0][measure], comparison->median[1][measure]};
+	const double least[] = {a[measure][0], b[measure][0]};
+	const double most[] = {a[measure][comparison->count[0] - 1],
+			       b[measure][comparison->count[1] - 1]};
+	print_figures(comparison, measure, name, median);
+	printf(" %+11.2f %% %9.3f\n", 100 * change_of(comparison, measure), comparison->p[measure]);
+	if (comparison->count[0] == 1 && comparison->count[1] == 1)
+		return;
+	print_figures(comparison, measure, "  lowest", least);
+	printf("\n");
+	print_figures(comparison, measure, "  highest", most);
+	printf("\n");
 }
 
 static int print_comparison(const struct comparison *comparison, const char *const *paths,
 			    const struct result *results)
 {
 	static const char *const names[MEASURES] = {"throughput", "p50", "p99"};
-	const char *rate = comparison->bytes ? "bytes a second" : "messages a second";
-	print_file('A', paths[0]);
-	print_file('B', paths[1]);
-	printf("%-18s %13s %13s %11s %20s\n", "", "A", "B", "change", "95 % interval");
-	print_row(comparison, MEASURE_RATE, rate);
-	print_row(comparison, MEASURE_P50, "latency p50");
-	print_row(comparison, MEASURE_P99, "latency p99");
+	const char *const rows[MEASURES] = {comparison->bytes ? "bytes a second"
+							      : "messages a second",
+					    "latency p50", "latency p99"};
+	for (size_t i = 0; i < comparison->count[0] + comparison->count[1]; i++)
+		print_file(i < comparison->count[0] ? 'A' : 'B', paths[i], results[i].verdict);
+	printf("\n%-18s %15s %15s %13s %9s\n", "median of the runs", "A", "B", "change", "p");
+	for (unsigned m = 0; m < MEASURES; m++)
+		print_row(comparison, m, rows[m]);
 	printf("\n");
 	bool winner = false;
-	for (enum measure m = 0; m < MEASURES; m++) {
-		const char *objection = compare_objection(&results[0], &results[1], m);
-		winner |= print_verdict(comparison, m, names[m], objection);
+	for (unsigned m = 0; m < MEASURES; m++) {
+		const char *objection = comparison->objection[m];
+		double change = 100 * change_of(comparison, m);
+		winner |= !objection;
+		if (objection)
+			printf("%-11s no winner: %s\n", names[m], objection);
+		else
+			printf("%-11s %c is better: that of B is %s by %.2f %%\n", names[m],
+			       comparison->right_wins[m] ? 'B' : 'A',
+			       change > 0 ? "higher" : "lower", fabs(change));
 	}
-	printf("\n");
-	print_doubts(&results[0], 'A');
-	print_doubts(&results[1], 'B');
-	print_settings(results[0].configuration, results[1].configuration);
-	printf("The intervals hold what chance does within a run, not from one start of the\n"
-	       "peer to the next: repeat both before you rely on a small difference.\n");
 	return winner ? EXIT_OK : EXIT_INCONCLUSIVE;
 }
 
 static const char summary[] =
-	"Says what has changed from run A to run B: throughput, and latency at p50 and\n"
-	"p99, with the interval that holds the change with 95 % confidence. Where that\n"
-	"interval contains 0 nobody is named the winner, nor where a run was\n"
-	"CLIENT-BOUND, nor in throughput where one was RATE-LIMITED, nor in latency\n"
-	"between an open and a closed loop.";
+	"Says whether throughput, and latency at p50 and p99, differ between the runs of\n"
+	"A and those of B. The unit is the run: the seconds of one run depend on each\n"
+	"other, and so does what a server was at its start. A winner is named only with\n"
+	"5 runs a side or more, and where chance would seldom do that.";
 
 static const char epilogue[] =
-	"A.json and B.json are what --json of echoload or echoload merge has written, of\n"
-	"10 seconds each at least, and better of 60: with less, chance is underrated\n"
-	"where one slow second follows another. The confidence is a bootstrap over\n"
-	"blocks of successive seconds; the same files always give the same answer.\n"
+	"Each file is what --json of echoload or echoload merge has written; a merged one\n"
+	"counts as one run. Best are runs of A and B in turn, the server started again\n"
+	"for each. p is how often chance makes two sides that do not differ, differ so\n"
+	"much (Mann and Whitney, exact); over the three measures together it names a\n"
+	"winner in less than 5 of 100 comparisons (Holm). At most 32 runs a side.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  at least one of the three has a winner\n"
-	"  2  wrong usage, or a file that is no result of this schema\n"
+	"  2  wrong usage, a file that is no result of this schema, a run that is there\n"
+	"     twice, or runs of different loads: mode, connections, sizes, rate, duration\n"
+	"     and so on must be the same\n"
 	"  3  standard output could not be written\n"
-	"  4  no winner, or too little to say anything";
+	"  4  no winner; or a run does not count: it was CLIENT-BOUND or interrupted,\n"
+	"     echoload was late, or there were errors, unanswered messages or faults";
 
 struct request {
-	const char *paths[2];
-	unsigned count;
-	struct result results[2];
+	size_t split; // operands before --with; 0: it is not there
+	bool with;
+	size_t count;
+	const char *paths[2 * RANK_MOST];
+	struct result results[2 * RANK_MOST];
+};
+
+static const struct cmdline_option table[] = {
+	{0, "with", NULL, "the results before it are the runs of A, those after it are those of B",
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct request, with), .least = true},
 };
 
 static int take(void *context, const char *name, const char *value, struct error *error)
 {
 	(void)name;
 	struct request *request = context;
-	if (request->count == 2)
-		return error_set(error, ERROR_USAGE,
-				 "'%.160s' is too much: two results are compared", value);
-	request->paths[request->count] = value;
-	return result_read(&request->results[request->count++], value, error);
+	struct error why = {0};
+	if (request->count == 2 * RANK_MOST)
+		return error_set(error, ERROR_USAGE, "'%.160s' is one too many", value);
+	struct result *result = &request->results[request->count];
+	request->paths[request->count++] = value;
+	if (result_read(result, value, error) != 0)
+		return -1;
+	for (struct result *other = request->results; other < result; other++) {
+		if (same_check(other, result, &why) != 0)
+			return error_set(error, why.kind, "'%.160s': %.200s", value, why.message);
+	}
+	return 0;
 }
 
 static int run(void *context, struct error *error)
 {
 	const struct request *request = context;
-	struct comparison comparison;
-	const struct result *results = request->results;
-	if (request->count < 2)
+	size_t left = request->split ? request->split : 1;
+	size_t count[] = {left, request->count - left};
+	static struct comparison comparison;
+	if (request->count < left + 1 || (!request->split && request->count > 2))
 		return error_set(error, ERROR_USAGE,
-				 "two results are needed (see echoload compare --help)");
-	if (paths_check_inputs("-", request->paths, 2, error) != 0)
+				 "two results are needed, or several with --with between them "
+				 "(see echoload compare --help)");
+	if (count[0] > RANK_MOST || count[1] > RANK_MOST)
+		return error_set(error, ERROR_USAGE, "more than %d runs a side", RANK_MOST);
+	if (paths_check_inputs("-", request->paths, request->count, error) != 0)
 		return -1;
-	if (compare_check(&results[0], &results[1], error) != 0) {
-		cmdline_fail("echoload compare", error);
+	for (size_t i = 0; i < request->count; i++) {
+		char line[400];
+		if (compare_check(&request->results[i], error) == 0)
+			continue;
+		snprintf(line, sizeof(line), "'%.160s': %.200s", request->paths[i], error->message);
+		cmdline_complain("echoload compare", line);
 		return EXIT_INCONCLUSIVE;
 	}
-	if (compare_results(&comparison, &results[0], &results[1], error) != 0)
-		return -1;
-	return print_comparison(&comparison, request->paths, results);
+	compare_results(&comparison, request->results, count);
+	return print_comparison(&comparison, request->paths, request->results);
 }
 
 int compare_main(int argc, char **argv)
 {
-	struct request request = {0};
+	struct request *request = calloc(1, sizeof(*request));
 	const struct cmdline cmdline = {
 		.program = "echoload compare",
-		.synopsis = "A.json B.json",
+		.synopsis = "A.json... --with B.json...\n"
+			    "  or:  echoload compare A.json B.json",
 		.summary = summary,
 		.epilogue = epilogue,
+		.options = table,
+		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,
 		.run = run,
-		.context = &request,
+		.context = request,
 	};
+	if (!request) {
+		cmdline_complain(cmdline.program, "out of memory");
+		return EXIT_UNREACHABLE;
+	}
+	// Operands come in their order, but after the options.
+	for (int i = 1; i < argc && request->split == 0; i++)
+		request->split = strcmp(argv[i], "--with") == 0 ? (size_t)i - 1 : 0;
 	int status = cmdline_run(&cmdline, argc, argv);
-	result_free(&request.results[0]);
-	result_free(&request.results[1]);
+	for (size_t i = 0; i < request->count; i++)
+		result_free(&request->results[i]);
+	free(request);
 	return status;
 }

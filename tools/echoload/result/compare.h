@@ -1,33 +1,39 @@
-// Two results side by side: `echoload compare`. Main thread.
+// Results side by side, the runs of one server against those of another: `echoload compare`. What
+// is compared is a figure of each run, as the seconds of one run depend on each other. Main thread.
 #ifndef ECHOLOAD_COMPARE_H
 #define ECHOLOAD_COMPARE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
-#include "bootstrap.h"
+#include "echoload/common/rank.h"
 #include "result.h"
 
+#define COMPARE_RUNS 5 // a side: with fewer nobody is named the winner
+
+enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURES };
+
 struct comparison {
-	bool bytes;	       // the rate is of bytes: one of them counted no messages
-	double left[MEASURES]; // a second, ns
-	double right[MEASURES];
-	double change[MEASURES]; // (right - left) / left
-	struct confidence confidence[MEASURES];
+	bool bytes;			       // the rate is of bytes: a run counted no messages
+	size_t count[2];		       // runs of each side, at most RANK_MOST
+	double figure[2][MEASURES][RANK_MOST]; // of each run, in order: a second, ns
+	double median[2][MEASURES];
+	double p[MEASURES]; // that chance makes the two sides differ so much
+	// Why no winner in that measure can be named, NULL: 1 if the right side wins, 0 if the
+	// left.
+	const char *objection[MEASURES];
+	bool right_wins[MEASURES];
 };
 
-// Whether there is enough in both to tell a difference from noise: 0, or -1 with `error` saying
-// what is lacking.
-int compare_check(const struct result *left, const struct result *right, struct error *error);
+// Compares `count[0]` results with the `count[1]` that follow them, at least 1 a side. All are of
+// one load (same_check).
+void compare_results(struct comparison *comparison, const struct result *results,
+		     const size_t count[2]);
 
-// For two that have passed compare_check. Returns 0, or -1: no memory, or a histogram that is none.
-int compare_results(struct comparison *comparison, const struct result *left,
-		    const struct result *right, struct error *error);
-
-// The winner in that measure: 0 the left, 1 the right one, -1: the interval contains 0.
-int compare_winner(const struct comparison *comparison, enum measure measure);
-
-// Why no winner in that measure can be named, whatever the figures say; NULL: one can.
-const char *compare_objection(const struct result *left, const struct result *right,
-			      enum measure measure);
+// Returns whether the result counts, or says in `error` why it does not: its figures are in part
+// the generator's, or not all was answered.
+int compare_check(const struct result *result, struct error *error);
 
 // The subcommand; argv[0] is its name. Returns the exit status.
 int compare_main(int argc, char **argv);

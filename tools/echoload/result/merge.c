@@ -10,6 +10,7 @@
 #include "base/cmdline.h"
 #include "echoload/common/paths.h"
 #include "hdr_v2.h"
+#include "same.h"
 
 static int fail_memory(struct error *error)
 {
@@ -84,17 +85,17 @@ static struct source source_of(const struct result *result, uint64_t start)
 	};
 }
 
-// Those that begin less than half a second apart become one.
+// Those that begin less than half of `length` apart become one.
 static int add_intervals(struct result *sum, struct source *left, struct source *right,
-			 struct error *error)
+			 uint64_t length, struct error *error)
 {
 	for (;;) {
 		const struct result_interval *one = peek(left);
 		const struct result_interval *other = peek(right);
 		if (!one && !other)
 			return 0;
-		bool first = one && (!other || one->from < other->from + NS_PER_S / 2);
-		bool second = other && (!one || other->from < one->from + NS_PER_S / 2);
+		bool first = one && (!other || one->from < other->from + length / 2);
+		bool second = other && (!one || other->from < one->from + length / 2);
 		if (add_interval(sum, first ? one : NULL, second ? other : NULL, error) != 0)
 			return -1;
 		if (first)
@@ -104,8 +105,26 @@ static int add_intervals(struct result *sum, struct source *left, struct source 
 	}
 }
 
+// In whole seconds, at least one; ns.
+static uint64_t length_of_intervals(const struct result *result)
+{
+	uint64_t longest = 0;
+	for (size_t i = 0; i < result->interval_count; i++)
+		longest = result->intervals[i].length > longest ? result->intervals[i].length
+								: longest;
+	return longest < NS_PER_S ? NS_PER_S : (longest + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
+}
+
 static int merge_intervals(struct result *sum, const struct result *result, struct error *error)
 {
+	uint64_t length = length_of_intervals(result), other = length_of_intervals(sum);
+	// A result with one interval may have no more than the rest of one.
+	const struct result *brief = length < other ? result : sum;
+	if (length != other && brief->interval_count > 1)
+		return error_set(error, ERROR_USAGE,
+				 "its intervals are of %.0f s, those of another one of %.0f s",
+				 clock_seconds(length), clock_seconds(other));
+	length = length > other ? length : other;
 	uint64_t start = result_started(result);
 	if (sum->run_count && result_started(sum) < start)
 		start = result_started(sum);
@@ -114,22 +133,9 @@ static int merge_intervals(struct result *sum, const struct result *result, stru
 	struct source right = source_of(result, start);
 	sum->intervals = NULL;
 	sum->interval_count = 0;
-	int status = add_intervals(sum, &left, &right, error);
+	int status = add_intervals(sum, &left, &right, length, error);
 	result_free(&old);
 	return status;
-}
-
-// The same run counted twice would be a wrong result that looks right.
-static int check_runs(const struct result *sum, const struct result *result, struct error *error)
-{
-	for (size_t i = 0; i < sum->run_count; i++) {
-		for (size_t j = 0; j < result->run_count; j++) {
-			if (memcmp(&sum->runs[i], &result->runs[j], sizeof(sum->runs[i])) == 0)
-				return error_set(error, ERROR_USAGE,
-						 "it holds a run that another one holds too");
-		}
-	}
-	return 0;
 }
 
 static int merge_counts(struct result *sum, const struct result *result)
@@ -152,39 +158,29 @@ static int merge_counts(struct result *sum, const struct result *result)
 	return status;
 }
 
-// A list of the objects that `object` stands for: itself, or what an earlier merge has listed in
-// it.
-static json_t *objects_of(json_t *object)
+// Appends to `list` what `object` stands for, once for each run where that differs, if it is not
+// there yet.
+static int append_new(json_t *list, const json_t *object)
 {
-	json_t *runs = json_object_get(object, "runs");
-	bool merged = json_object_size(object) == 1 && json_is_array(runs);
-	return merged ? json_copy(runs) : json_pack("[O]", object);
-}
-
-// Appends those of `more` that are not there yet.
-static int append_new(json_t *list, const json_t *more)
-{
-	for (size_t i = 0; i < json_array_size(more); i++) {
-		json_t *object = json_array_get(more, i);
-		bool known = false;
-		for (size_t j = 0; j < json_array_size(list) && !known; j++)
-			known = json_equal(json_array_get(list, j), object);
-		if (!known && json_array_append(list, object) != 0)
+	json_t *member;
+	for (size_t i = 0; (member = same_member(object, i)); i++) {
+		size_t j = 0;
+		while (j < json_array_size(list) && !json_equal(json_array_get(list, j), member))
+			j++;
+		if (j == json_array_size(list) && json_array_append(list, member) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int merge_object(json_t **place, json_t *object, bool first)
+static int merge_object(json_t **place, const json_t *object, bool first)
 {
-	json_t *more = objects_of(object);
-	json_t *list = first ? json_array() : objects_of(*place);
+	json_t *list = json_array();
 	json_t *merged = NULL;
-	if (list && more && append_new(list, more) == 0)
+	if (list && (first || append_new(list, *place) == 0) && append_new(list, object) == 0)
 		merged = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0))
 						    : json_pack("{s:O}", "runs", list);
 	json_decref(list);
-	json_decref(more);
 	if (!merged)
 		return -1;
 	json_decref(*place);
@@ -208,7 +204,8 @@ static int merge_words(struct result *sum, const struct result *result, bool fir
 int merge_add(struct result *sum, const struct result *result, struct error *error)
 {
 	bool first = sum->run_count == 0;
-	if (check_runs(sum, result, error) != 0 || merge_intervals(sum, result, error) != 0)
+	if ((!first && same_check(sum, result, error) != 0) ||
+	    merge_intervals(sum, result, error) != 0)
 		return -1;
 	int status = merge_words(sum, result, first) | merge_counts(sum, result);
 	return status == 0 ? 0 : fail_memory(error);
@@ -221,9 +218,9 @@ static const struct cmdline_option table[] = {
 
 static const char summary[] =
 	"Makes one result of several: those of generators that ran at the same time on\n"
-	"several machines, or of runs one after the other. Histograms and counts add\n"
-	"exactly, so the percentiles are those of all messages together. The rates are\n"
-	"over the time in which at least one of the runs ran.";
+	"several machines, or of runs one after the other, all with the same load.\n"
+	"Histograms and counts add exactly, so the percentiles are those of all messages\n"
+	"together. The rates are over the time in which at least one of the runs ran.";
 
 static const char epilogue[] =
 	"Each RUN.json is what --json of echoload has written, or an earlier merge.\n"
@@ -232,7 +229,8 @@ static const char epilogue[] =
 	"\n"
 	"Exit status:\n"
 	"  0  done\n"
-	"  2  wrong usage, or a file that is no result of this schema\n"
+	"  2  wrong usage, a file that is no result of this schema, a run that is there\n"
+	"     twice, or runs of different loads or of different --interval\n"
 	"  3  the result could not be written";
 
 struct request {

@@ -18,7 +18,7 @@ struct reading {
 
 static const char synopsis[] = "[HOST:PORT | unix:PATH | unix:@NAME]... [OPTION]...\n"
 			       "  or:  echoload report -o FILE RUN.json...\n"
-			       "  or:  echoload compare A.json B.json\n"
+			       "  or:  echoload compare A.json... --with B.json...\n"
 			       "  or:  echoload merge [-o FILE] RUN.json...";
 
 static const char summary[] =
