@@ -18,6 +18,10 @@ static void test_nobody_listens(void **state)
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
 	int status = LOAD(&process, address, "-d", "never", "-c", "20", "-t", "2");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "Connection refused");
+	char both[96];
+	snprintf(both, sizeof(both), "any of 2 targets: first to %s: refused: ", address);
+	status = LOAD(&process, address, address, "-d", "never");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, both);
 	char local[128];
 	snprintf(local, sizeof(local), "unix:%s", place_path("no\nbody"));
 	status = LOAD(&process, local, "--json", "-", "-d", "never");

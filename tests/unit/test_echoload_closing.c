@@ -82,6 +82,11 @@ static int run_badly(void **state)
 	target->length = sizeof(target->as.local);
 	target->as.local.sun_family = AF_UNIX;
 	memset(target->as.local.sun_path, 'x', sizeof(target->as.local.sun_path) - 1);
+	target = &config.targets[1];
+	target->length = sizeof(target->as.v4);
+	target->as.v4 = (struct sockaddr_in){.sin_family = AF_INET,
+					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+					     .sin_port = htons(7001)};
 	printed_environment("xterm", "", "C.UTF-8");
 	return 0;
 }
@@ -128,11 +133,13 @@ static void the_first_ten_faults_are_shown(void **state)
 {
 	printed_by(print);
 	printed_shows("faults        1000012\n");
-	printed_shows("flipped: connection 17, offset 8796093022207, 1 byte, bits 0x84\n");
-	printed_shows("lost: connection 18, offset 8796093022207, 2 bytes\n");
-	printed_shows("crossed: connection 21, offset 8796093022207, 5 bytes of");
-	printed_shows("connection 26,");
-	printed_shows_not("connection 27,");
+	printed_shows("flipped: connection 17 to 127.0.0.1:7001, offset 8796093022207,");
+	printed_shows("byte, bits 0x84\n");
+	printed_shows("lost: connection 18 to");
+	printed_shows("crossed: connection 21 to 127.0.0.1:7001, offset 8796093022207,");
+	printed_shows("bytes of connection 999999 to 127.0.0.1:7001, offset 5\n");
+	printed_shows("connection 26 ");
+	printed_shows_not("connection 27 ");
 	printed_shows("and 1000002 more\n");
 	facts.fault_count = 10;
 	facts.faults_kept = 10;

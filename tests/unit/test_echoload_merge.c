@@ -184,13 +184,14 @@ static void faults_say_whose_they_are(void **state)
 	run = run_of(2, NOON);
 	assert_int_equal(result_init(&other), 0);
 	made_run_fill(&other, &run);
-	assert_int_equal(result_add_fault(&other, 0, &fault), 0);
+	assert_int_equal(result_add_fault(&other, 0, "unix:/x", &fault), 0);
 	other.faults_found += 9; // not kept
-	result_add_error(&other, "reset", 2, "first");
+	result_add_error(&other, "short", 2, "first");
 	assert_int_equal(merge_add(&sum, &other, &error), 0);
 	assert_int_equal(sum.fault_count, 1);
 	assert_int_equal(sum.faults_found, 10);
 	assert_int_equal(sum.faults[0].run, 1);
+	assert_string_equal(sum.faults[0].target, "unix:/x");
 	assert_int_equal(result_error_count(&sum), 2);
 	const char *path = place_path("sum.json");
 	result_free(&other);

@@ -39,9 +39,9 @@ static int make(void **state)
 	made_run_fill(&made, &run);
 	made.runs[0].lasted += 123456789; // which no fraction of a second is a whole number of
 	for (size_t i = 0; i < COUNT_OF(faults); i++)
-		assert_int_equal(result_add_fault(&made, 0, &faults[i]), 0);
+		assert_int_equal(result_add_fault(&made, 0, "127.0.0.1:7001", &faults[i]), 0);
 	result_add_error(&made, "refused", 3, "connection 5 at 0.1 s: \x1b[31mno\n");
-	result_add_error(&made, "reset", 0, NULL);
+	result_add_error(&made, "short", 0, NULL);
 	result_add_error(&made, "timeout", 1, NULL);
 	return 0;
 }
@@ -92,6 +92,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(back.fault_count, 3);
 	assert_int_equal(back.faults_found, 3);
 	assert_int_equal(back.faults[0].fault.bits, 4);
+	assert_string_equal(back.faults[0].target, "127.0.0.1:7001");
 	assert_int_equal(back.faults[1].fault.kind, FAULT_CROSSED);
 	assert_int_equal(back.faults[1].fault.other, 17);
 	assert_int_equal(back.faults[1].fault.other_offset, 9);
@@ -207,7 +208,7 @@ static void faults_beyond_the_limit_are_only_counted(void **state)
 	struct error error;
 	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
 	for (unsigned i = 0; i < 2 * RESULT_FAULTS; i++)
-		assert_int_equal(result_add_fault(&made, 0, &fault), 0);
+		assert_int_equal(result_add_fault(&made, 0, "", &fault), 0);
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
 	assert_int_equal(back.fault_count, RESULT_FAULTS);
 	assert_int_equal(back.faults_found, 2 * RESULT_FAULTS + 3);

@@ -121,25 +121,29 @@ static int status_of(const struct session *session)
 	return hold ? EXIT_OK : EXIT_CHECK_FAILED;
 }
 
-// Says why nobody could be reached: the first error is that of all.
+// Says why nobody could be reached, by what was heard first.
 static int fail_connect(const struct load_config *config, const struct load_errors *errors)
 {
-	for (size_t i = 0; i < LOAD_ERRORS; i++) {
+	enum load_error first = LOAD_OTHER;
+	for (int i = 0; i < LOAD_ERRORS; i++) {
 		const struct load_error_count *kind = &errors->of[i];
-		if (kind->count == 0)
-			continue;
-		const char *help = load_error_help((enum load_error)i);
-		size_t target = kind->first_connection % config->target_count;
-		char name[ADDRESS_TEXT_SIZE];
-		struct error error;
-		error_set(&error, ERROR_SYSTEM, "cannot connect to %s: %s%s%s%s%s",
-			  endpoint_format(&config->targets[target], name),
-			  load_error_name((enum load_error)i), kind->first_errno ? ": " : "",
-			  kind->first_errno ? connect_reason(kind->first_errno) : "",
-			  help ? "; " : "", help ? help : "");
-		return cmdline_fail(PROGRAM, &error);
+		if (kind->count > 0 &&
+		    (errors->of[first].count == 0 || kind->first_at < errors->of[first].first_at))
+			first = (enum load_error)i;
 	}
-	return EXIT_UNREACHABLE;
+	const struct load_error_count *kind = &errors->of[first];
+	const char *help = load_error_help(first);
+	char many[48] = "";
+	if (config->target_count > 1)
+		snprintf(many, sizeof(many), "any of %zu targets: first to ", config->target_count);
+	char name[ADDRESS_TEXT_SIZE];
+	struct error error;
+	error_set(&error, ERROR_SYSTEM, "cannot connect to %s%s: %s%s%s%s%s", many,
+		  endpoint_format(config_target(config, kind->first_connection), name),
+		  load_error_name(first), kind->first_errno ? ": " : "",
+		  kind->first_errno ? connect_reason(kind->first_errno) : "", help ? "; " : "",
+		  help ? help : "");
+	return cmdline_fail(PROGRAM, &error);
 }
 
 static int report(struct session *session, struct error *error)

@@ -1,6 +1,8 @@
 // What a run may be. Any thread.
 #include "config.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct load_mode_row load_modes[LOAD_MODES] = {
@@ -21,4 +23,12 @@ bool load_mode_takes(enum load_mode mode, const char *option)
 			return true;
 	}
 	return false;
+}
+
+char *config_name(const struct load_config *config, uint32_t id, char text[static CONFIG_NAME])
+{
+	char target[ADDRESS_TEXT_SIZE];
+	snprintf(text, CONFIG_NAME, "connection %" PRIu32 " to %s", id,
+		 endpoint_format(config_target(config, id), target));
+	return text;
 }

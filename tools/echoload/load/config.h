@@ -68,6 +68,16 @@ struct load_config {
 	bool spin; // poll without ever blocking
 };
 
+// Connections go to the targets in turn.
+static inline const struct endpoint *config_target(const struct load_config *config, uint32_t id)
+{
+	return &config->targets[id % config->target_count];
+}
+
+// What people are told of a connection: `connection 5 to 127.0.0.1:7001`. Returns `text`.
+#define CONFIG_NAME (ADDRESS_TEXT_SIZE + 32)
+char *config_name(const struct load_config *config, uint32_t id, char text[static CONFIG_NAME]);
+
 // A connection belongs to a group, a bit of a set of 64: its target, or whether it is an extra one.
 static inline unsigned config_group(const struct load_config *config, uint32_t id)
 {

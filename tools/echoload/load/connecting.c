@@ -145,7 +145,7 @@ bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
 // Returns what connect_begin does.
 static int open_socket(const struct load_config *config, uint32_t id)
 {
-	const struct endpoint *target = &config->targets[id % config->target_count];
+	const struct endpoint *target = config_target(config, id);
 	const struct endpoint *source = NULL;
 	if (config->source_count > 0)
 		source = &config->sources[id / config->target_count % config->source_count];

@@ -2,7 +2,6 @@
 #include "errors.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -84,14 +83,17 @@ enum load_error load_error_of(int number, int connecting)
 	}
 }
 
-char *load_error_describe(const struct load_error_count *kind, char text[static LOAD_ERROR_TEXT])
+char *load_error_describe(const struct load_error_count *kind, const struct load_config *config,
+			  char text[static LOAD_ERROR_TEXT])
 {
 	char at[16];
+	char name[CONFIG_NAME];
 	text[0] = '\0';
 	if (kind->count > 0)
-		snprintf(text, LOAD_ERROR_TEXT, "after %s on connection %" PRIu32 "%s%s",
+		snprintf(text, LOAD_ERROR_TEXT, "after %s on %s%s%s",
 			 units_format_duration(kind->first_at, at, sizeof(at)),
-			 kind->first_connection, kind->first_errno ? ": " : "",
+			 config_name(config, kind->first_connection, name),
+			 kind->first_errno ? ": " : "",
 			 kind->first_errno ? connect_reason(kind->first_errno) : "");
 	return text;
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "config.h"
+
 enum load_error {
 	LOAD_REFUSED,	      // connect: nobody listens
 	LOAD_UNREACHABLE,     // connect or later: no route, network down
@@ -39,10 +41,11 @@ struct load_errors {
 	struct load_error_count of[LOAD_ERRORS];
 };
 
-// About the first one, such as `after 1.2 s on connection 7: Connection reset by peer`; empty if
-// there was none. Returns `text`.
-#define LOAD_ERROR_TEXT 128
-char *load_error_describe(const struct load_error_count *kind, char text[static LOAD_ERROR_TEXT]);
+// About the first one, such as `after 1.2 s on connection 7 to 127.0.0.1:7001: Connection refused`;
+// empty if there was none. Returns `text`.
+#define LOAD_ERROR_TEXT (CONFIG_NAME + 80)
+char *load_error_describe(const struct load_error_count *kind, const struct load_config *config,
+			  char text[static LOAD_ERROR_TEXT]);
 
 void load_errors_note(struct load_errors *errors, enum load_error error, int number,
 		      uint32_t connection, uint64_t at);

@@ -146,7 +146,7 @@ static int merge_counts(struct result *sum, const struct result *result)
 		status |= result_add_run(sum, &result->runs[i]);
 	for (size_t i = 0; i < result->fault_count; i++)
 		status |= result_add_fault(sum, runs + result->faults[i].run,
-					   &result->faults[i].fault);
+					   result->faults[i].target, &result->faults[i].fault);
 	sum->faults_found += result->faults_found - result->fault_count;
 	for (size_t i = 0; i < result->error_count; i++) {
 		const struct result_error *error = &result->errors[i];

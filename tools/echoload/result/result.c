@@ -91,19 +91,6 @@ int result_add_interval(struct result *result, const struct result_interval *int
 	return result_take_interval(result, &added);
 }
 
-int result_add_fault(struct result *result, size_t run, const struct fault *fault)
-{
-	result->faults_found++;
-	if (result->fault_count == RESULT_FAULTS)
-		return 0;
-	struct result_fault *faults = grow(result->faults, result->fault_count, sizeof(*faults));
-	if (!faults)
-		return -1;
-	result->faults = faults;
-	faults[result->fault_count++] = (struct result_fault){.run = run, .fault = *fault};
-	return 0;
-}
-
 // Copies what fits, and only what may go to a terminal and into JSON as it is.
 static void copy_text(char *copy, size_t size, const char *text)
 {
@@ -113,6 +100,22 @@ static void copy_text(char *copy, size_t size, const char *text)
 			*copy = *text;
 	}
 	*copy = '\0';
+}
+
+int result_add_fault(struct result *result, size_t run, const char *target,
+		     const struct fault *fault)
+{
+	result->faults_found++;
+	if (result->fault_count == RESULT_FAULTS)
+		return 0;
+	struct result_fault *faults = grow(result->faults, result->fault_count, sizeof(*faults));
+	if (!faults)
+		return -1;
+	result->faults = faults;
+	struct result_fault *added = &faults[result->fault_count++];
+	*added = (struct result_fault){.run = run, .fault = *fault};
+	copy_text(added->target, sizeof(added->target), target);
+	return 0;
 }
 
 void result_set_verdict(struct result *result, const char *verdict)

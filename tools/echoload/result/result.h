@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "echoload/common/hdr.h"
 #include "echoload/verify/verify.h"
+#include "net/address.h"
 
 #define RESULT_SCHEMA 1
 #define RESULT_ERRORS 32   // kinds of errors, by name
@@ -39,11 +40,12 @@ struct result_interval {
 struct result_error {
 	char name[32];
 	uint64_t count;
-	char first[128]; // about the first one, in words; may be empty
+	char first[256]; // about the first one, in words; may be empty
 };
 
 struct result_fault {
-	size_t run; // which of `runs` it befell
+	size_t run;			// which of `runs` it befell
+	char target[ADDRESS_TEXT_SIZE]; // of its connection; empty: not known
 	struct fault fault;
 };
 
@@ -85,7 +87,8 @@ int result_add_interval(struct result *result, const struct result_interval *int
 int result_take_interval(struct result *result, const struct result_interval *interval);
 
 // Adds a fault of the run at index `run`, or only counts it.
-int result_add_fault(struct result *result, size_t run, const struct fault *fault);
+int result_add_fault(struct result *result, size_t run, const char *target,
+		     const struct fault *fault);
 
 // Adds `count` errors of a name; 0 is nothing. Names beyond RESULT_ERRORS are `other`.
 void result_add_error(struct result *result, const char *name, uint64_t count, const char *first);

@@ -85,6 +85,9 @@ static json_t *pack_fault(const struct result *result, size_t index)
 				   "connection", integer(fault->connection), "offset",
 				   integer(fault->offset), "length", integer(fault->length));
 	int status = packed ? 0 : -1;
+	if (*result->faults[index].target)
+		status |= json_object_set_new(packed, "target",
+					      json_text(result->faults[index].target));
 	if (fault->kind == FAULT_FLIPPED)
 		status |= json_object_set_new(packed, "bits", json_integer(fault->bits));
 	if (fault->kind == FAULT_CROSSED) {

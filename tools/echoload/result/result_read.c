@@ -181,7 +181,9 @@ static void take_fault(struct reading *reading, struct result *result, const jso
 		.other_offset =
 			(uint64_t)json_integer_value(json_object_get(object, "other_offset")),
 	};
-	if (!reading->failed && result_add_fault(result, (size_t)run, &fault) != 0)
+	const char *target = json_string_value(json_object_get(object, "target"));
+	if (!reading->failed &&
+	    result_add_fault(result, (size_t)run, target ? target : "", &fault) != 0)
 		fail_memory(reading);
 }
 

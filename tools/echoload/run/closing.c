@@ -162,7 +162,8 @@ static void print_latency(const struct screen *screen, const struct facts *facts
 	fputc('\n', screen->file);
 }
 
-static void print_errors(const struct screen *screen, const struct load_errors *errors)
+static void print_errors(const struct screen *screen, const struct load_config *config,
+			 const struct load_errors *errors)
 {
 	uint64_t total = load_errors_total(errors);
 	if (total == 0)
@@ -176,28 +177,30 @@ static void print_errors(const struct screen *screen, const struct load_errors *
 		char first[LOAD_ERROR_TEXT];
 		print_field(screen, "", "", "%s: %" PRIu64 ", the first %s",
 			    load_error_name((enum load_error)i), kind->count,
-			    load_error_describe(kind, first));
+			    load_error_describe(kind, config, first));
 		const char *help = load_error_help((enum load_error)i);
 		if (help)
 			print_field(screen, "", "", "-> %s", help);
 	}
 }
 
-static void print_fault(const struct screen *screen, const struct fault *fault)
+static void print_fault(const struct screen *screen, const struct load_config *config,
+			const struct fault *fault)
 {
-	char more[64] = "";
+	char name[CONFIG_NAME];
+	char more[CONFIG_NAME + 40] = "";
 	if (fault->kind == FAULT_FLIPPED)
 		snprintf(more, sizeof(more), ", bits 0x%02x", fault->bits);
 	else if (fault->kind == FAULT_CROSSED)
-		snprintf(more, sizeof(more), " of connection %" PRIu32 ", offset %" PRIu64,
-			 fault->other, fault->other_offset);
-	print_field(screen, "", "",
-		    "%s: connection %" PRIu32 ", offset %" PRIu64 ", %" PRIu64 " byte%s%s",
-		    fault_kind_name(fault->kind), fault->connection, fault->offset, fault->length,
-		    log_plural(fault->length), more);
+		snprintf(more, sizeof(more), " of %s, offset %" PRIu64,
+			 config_name(config, fault->other, name), fault->other_offset);
+	print_field(screen, "", "", "%s: %s, offset %" PRIu64 ", %" PRIu64 " byte%s%s",
+		    fault_kind_name(fault->kind), config_name(config, fault->connection, name),
+		    fault->offset, fault->length, log_plural(fault->length), more);
 }
 
-static void print_faults(const struct screen *screen, const struct facts *facts)
+static void print_faults(const struct screen *screen, const struct load_config *config,
+			 const struct facts *facts)
 {
 	if (!facts->verified) {
 		print_field(screen, "", "verified", "nothing (--no-verify)");
@@ -213,7 +216,7 @@ static void print_faults(const struct screen *screen, const struct facts *facts)
 	print_field(screen, SCREEN_RED, "faults", "%" PRIu64, facts->fault_count);
 	size_t shown = facts->faults_kept < FAULTS_SHOWN ? facts->faults_kept : FAULTS_SHOWN;
 	for (size_t i = 0; i < shown; i++)
-		print_fault(screen, &facts->faults[i]);
+		print_fault(screen, config, &facts->faults[i]);
 	if (shown < facts->fault_count)
 		print_field(screen, "", "", "and %" PRIu64 " more", facts->fault_count - shown);
 }
@@ -228,8 +231,8 @@ void closing_print(struct screen *screen, const struct load_config *config,
 		print_field(screen, SCREEN_BOLD, "interrupted", "by a signal, before %s",
 			    facts->lasted ? "its time" : "anything was recorded");
 	print_latency(screen, facts);
-	print_errors(screen, facts->errors);
-	print_faults(screen, facts);
+	print_errors(screen, config, facts->errors);
+	print_faults(screen, config, facts);
 	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_name(verdict->kind));
 	for (size_t i = 0; i < verdict->count; i++)
 		print_field(screen, "", "", "%s", verdict->line[i]);

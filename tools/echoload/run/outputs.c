@@ -118,11 +118,16 @@ static void show_interval(struct outputs *outputs, const struct result_interval 
 	screen_interval(outputs->screen, &moment);
 }
 
-static void take_faults(struct result *result, const struct book *book)
+static void take_faults(struct result *result, const struct load_config *config,
+			const struct book *book)
 {
+	char target[ADDRESS_TEXT_SIZE];
 	uint64_t kept = book->fault_count < BOOK_FAULTS ? book->fault_count : BOOK_FAULTS;
 	for (uint64_t i = 0; i < kept; i++)
-		(void)result_add_fault(result, 0, &book->faults[i]);
+		(void)result_add_fault(
+			result, 0,
+			endpoint_format(config_target(config, book->faults[i].connection), target),
+			&book->faults[i]);
 	result->faults_found += book->fault_count - kept;
 }
 
@@ -151,11 +156,12 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 	book_reset(sum);
 }
 
-static void fill_errors(struct result *result, const struct load_errors *errors)
+static void fill_errors(struct result *result, const struct load_config *config,
+			const struct load_errors *errors)
 {
 	for (size_t i = 0; i < LOAD_ERRORS; i++) {
 		char first[LOAD_ERROR_TEXT];
-		load_error_describe(&errors->of[i], first);
+		load_error_describe(&errors->of[i], config, first);
 		result_add_error(result, load_error_name((enum load_error)i), errors->of[i].count,
 				 first);
 	}
@@ -196,8 +202,8 @@ static int fill_result(struct result *result, const struct load_config *config,
 	result->bytes_verified = book->verified;
 	hdr_add(result->latency, &book->latency);
 	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
-	fill_errors(result, &book->errors);
-	take_faults(result, book);
+	fill_errors(result, config, &book->errors);
+	take_faults(result, config, book);
 	result_set_verdict(result, verdict_name(run->verdict.kind));
 	return describe_evidence(result->evidence, run) == 0 &&
 			       (!extra || json_object_update(result->evidence, extra) == 0) &&
