@@ -24,7 +24,6 @@ test=(
 	clang-format=clang-format
 	clang-tidy=clang-tidy
 	cppcheck=cppcheck
-	gnuplot-nox=gnuplot
 	groff-base=groff
 	haproxy=haproxy
 	libclang-rt-dev=clang

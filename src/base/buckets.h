@@ -23,11 +23,13 @@ static inline unsigned buckets_index(unsigned sub_bits, uint64_t value)
 // The smallest value that a bucket counts, and how many there are; the last one counts all above.
 static inline uint64_t buckets_width(unsigned sub_bits, unsigned index)
 {
-	return index >> sub_bits ? UINT64_C(1) << ((index >> sub_bits) - 1) : 1;
+	unsigned octave = index >> sub_bits;
+	return octave ? UINT64_C(1) << (octave - 1) : 1;
 }
 static inline uint64_t buckets_lowest(unsigned sub_bits, unsigned index)
 {
-	unsigned shift = index >> sub_bits ? (index >> sub_bits) - 1 : 0;
+	unsigned octave = index >> sub_bits;
+	unsigned shift = octave ? octave - 1 : 0;
 	return (uint64_t)(index - (shift << sub_bits)) << shift;
 }
 

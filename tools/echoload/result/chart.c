@@ -3,26 +3,38 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/units.h"
-#include "chart_script.h"
 #include "echoload/common/paths.h"
-#include "gnuplot.h"
 #include "labels.h"
 #include "replacement.h"
+#include "result.h"
+#include "svg.h"
 
 #define PROGRAM "echoload report"
 #define RUNS_MAX 16
+#define NINES_STEP 0.02
+#define NINES_MAX 8.0
+#define DECADES_MANY 5.0
+
+// One line of each chart.
+struct chart_run {
+	struct result result;
+	char label[100]; // nothing in it means anything to SVG or HTML
+};
 
 struct request {
 	const char *output;
 	const char *paths[RUNS_MAX];
 	struct chart_run runs[RUNS_MAX];
 	size_t count;
+	const struct chart_run *drawn[RUNS_MAX]; // those that have something to draw
+	size_t drawn_count;
 };
 
 // The name of each, then the verdict.
@@ -36,6 +48,151 @@ static void make_labels(struct request *request)
 		snprintf(run->label, sizeof(run->label), "%.71s%s%.23s", names[i],
 			 *verdict ? ", " : "", verdict);
 	}
+}
+
+// The x axis counts nines: 1 is 90 %, 2 is 99 %, … up to where there is one sample left.
+static double nines_of(const struct hdr *hdr)
+{
+	return fmin(log10((double)hdr->count), NINES_MAX);
+}
+
+static double log_seconds(uint64_t ns)
+{
+	return log10(fmax(clock_seconds(ns), 1e-9));
+}
+
+// Labels at 1, 2 and 5 of each decade, so that any range has some; at 1 only where there are many
+// decades.
+static void draw_latency_tics(const struct svg_plot *plot)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	static const int steps[] = {1, 2, 5};
+	size_t count = plot->y_high - plot->y_low > DECADES_MANY ? 1 : 3;
+	for (int decade = 0; decade < 13; decade++) {
+		int unit = decade < 9 ? decade / 3 : 3;
+		for (size_t i = 0; i < count; i++) {
+			char label[24];
+			snprintf(label, sizeof(label), "%.0f %s",
+				 steps[i] * pow(10.0, decade - 3 * unit), units[unit]);
+			svg_y_tic(plot, log10(steps[i]) + decade - 9, label);
+		}
+	}
+}
+
+static void draw_percentiles(const struct svg_plot *plot, const struct hdr *hdr)
+{
+	double nines = nines_of(hdr);
+	size_t points = 0;
+	for (; (double)points * NINES_STEP < nines; points++) {
+		double at = (double)points * NINES_STEP;
+		double percent = 100.0 * (1.0 - pow(10.0, -at));
+		svg_point(plot, points, at, log_seconds(hdr_percentile(hdr, percent)));
+	}
+	svg_point(plot, points, nines, log_seconds(hdr->max));
+}
+
+static void draw_latency(const struct request *request, struct svg_plot *plot)
+{
+	plot->x_high = 1.0;
+	plot->y_low = HUGE_VAL;
+	plot->y_high = -HUGE_VAL;
+	for (size_t i = 0; i < request->drawn_count; i++) {
+		const struct hdr *hdr = request->drawn[i]->result.latency;
+		plot->x_high = fmax(plot->x_high, nines_of(hdr));
+		plot->y_low = fmin(plot->y_low, log_seconds(hdr->min) - 0.1);
+		plot->y_high = fmax(plot->y_high, log_seconds(hdr->max) + 0.1);
+	}
+	svg_x_tic(plot, 0, "0");
+	svg_x_tic(plot, log10(2), "50 %");
+	svg_x_tic(plot, 1, "90 %");
+	for (int nines = 2; nines <= (int)NINES_MAX; nines++) {
+		char label[24];
+		snprintf(label, sizeof(label), "%.*f %%", nines - 2, 100 - pow(10, 2 - nines));
+		svg_x_tic(plot, nines, label);
+	}
+	draw_latency_tics(plot);
+	svg_frame(plot, "Latency by percentile", "percentile of the messages", "latency");
+	for (size_t i = 0; i < request->drawn_count; i++) {
+		svg_line_begin(plot, i, request->drawn[i]->label);
+		draw_percentiles(plot, request->drawn[i]->result.latency);
+		svg_line_end(plot);
+	}
+}
+
+// Some four to ten tics from 0 to `high`, at multiples of 1, 2 or 5 of a power of ten.
+static void draw_tics(const struct svg_plot *plot, double high,
+		      void (*tic)(const struct svg_plot *plot, double at, const char *label))
+{
+	static const char suffixes[] = " kMGT";
+	double power = pow(10.0, floor(log10(high / 4)));
+	double step = power * (high / 4 < 2 * power ? 1 : (high / 4 < 5 * power ? 2 : 5));
+	for (int i = 0; i * step <= high; i++) {
+		double value = i * step;
+		size_t thousands = 0;
+		for (; value >= 1000 && suffixes[thousands + 1]; thousands++)
+			value /= 1000;
+		char label[24];
+		int length = snprintf(label, sizeof(label), "%.4g %c", value, suffixes[thousands]);
+		if (thousands == 0)
+			label[length - 2] = '\0';
+		tic(plot, i * step, label);
+	}
+}
+
+static double rate_of(const struct result_interval *interval, bool bytes)
+{
+	return (double)(bytes ? interval->bytes : interval->messages) /
+	       clock_seconds(interval->length);
+}
+
+static void draw_rates(const struct svg_plot *plot, const struct result *result, bool bytes)
+{
+	size_t points = 0;
+	for (size_t i = 0; i < result->interval_count; i++) {
+		const struct result_interval *interval = &result->intervals[i];
+		if (interval->length)
+			svg_point(plot, points++,
+				  clock_seconds(interval->from + interval->length / 2),
+				  rate_of(interval, bytes));
+	}
+}
+
+static void draw_throughput(const struct request *request, struct svg_plot *plot)
+{
+	bool bytes = false; // a run of streams counts no messages: then the bytes of all are drawn
+	for (size_t i = 0; i < request->drawn_count; i++)
+		bytes |= request->drawn[i]->result.messages == 0;
+	plot->y_low = 0;
+	plot->x_high = plot->y_high = 1;
+	for (size_t i = 0; i < request->drawn_count; i++) {
+		const struct result *result = &request->drawn[i]->result;
+		for (size_t k = 0; k < result->interval_count; k++) {
+			const struct result_interval *interval = &result->intervals[k];
+			double end = clock_seconds(interval->from + interval->length);
+			plot->x_high = fmax(plot->x_high, end);
+			if (interval->length)
+				plot->y_high = fmax(plot->y_high, 1.1 * rate_of(interval, bytes));
+		}
+	}
+	draw_tics(plot, plot->x_high, svg_x_tic);
+	draw_tics(plot, plot->y_high, svg_y_tic);
+	svg_frame(plot, "Throughput over time", "seconds",
+		  bytes ? "bytes a second" : "messages a second");
+	for (size_t i = 0; i < request->drawn_count; i++) {
+		svg_line_begin(plot, i, request->drawn[i]->label);
+		draw_rates(plot, &request->drawn[i]->result, bytes);
+		svg_line_end(plot);
+	}
+}
+
+static void draw(const struct request *request, FILE *file)
+{
+	struct svg_plot plot = {.file = file, .lines = request->drawn_count};
+	svg_begin(file, 2, request->drawn_count);
+	draw_latency(request, &plot);
+	plot.place = 1;
+	draw_throughput(request, &plot);
+	svg_end(file);
 }
 
 static void write_row(FILE *file, const struct chart_run *run)
@@ -55,7 +212,7 @@ static void write_row(FILE *file, const struct chart_run *run)
 		result->faults_found);
 }
 
-static void write_page(FILE *file, const struct request *request, const char *svg)
+static void write_page(FILE *file, const struct request *request)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	      "<title>echoload report</title>\n<style>\n"
@@ -70,45 +227,25 @@ static void write_page(FILE *file, const struct request *request, const char *sv
 	      file);
 	for (size_t i = 0; i < request->count; i++)
 		write_row(file, &request->runs[i]);
-	fprintf(file, "</table>\n%s</body>\n</html>\n", svg);
+	fputs("</table>\n", file);
+	draw(request, file);
+	fputs("</body>\n</html>\n", file);
 }
 
-// `picture` is what gnuplot has drawn; in a page it stands without what precedes its element.
-static int write_output(const struct request *request, const char *picture, struct error *error)
+static int write_output(const struct request *request, struct error *error)
 {
-	const char *element = strstr(picture, "<svg");
-	if (!element)
-		return error_set(error, ERROR_SYSTEM, "gnuplot has drawn something else than SVG");
 	struct replacement output;
 	int status = replacement_open(&output, request->output);
 	if (status == 0) {
 		if (paths_end_in(request->output, ".svg"))
-			fputs(picture, output.file);
+			draw(request, output.file);
 		else
-			write_page(output.file, request, element);
+			write_page(output.file, request);
 		status = replacement_close(&output, true);
 	}
 	return status == 0 ? 0
 			   : error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s",
 				       request->output, error_text(errno));
-}
-
-static int draw(const struct request *request, struct error *error)
-{
-	bool something = false;
-	for (size_t i = 0; i < request->count; i++)
-		something = something || chart_run_draws(&request->runs[i]);
-	if (!something)
-		return error_set(error, ERROR_USAGE,
-				 "there is nothing to draw: no message came back in any run");
-	FILE *script = gnuplot_open(error);
-	if (!script)
-		return -1;
-	chart_script_write(script, request->runs, request->count);
-	char *picture = gnuplot_run(script, error);
-	int status = picture ? write_output(request, picture, error) : -1;
-	free(picture);
-	return status;
 }
 
 static const struct cmdline_option table[] = {
@@ -120,7 +257,7 @@ static const struct cmdline_option table[] = {
 
 static const char summary[] =
 	"Draws results: the latency over the percentiles, and the throughput over time,\n"
-	"several runs over each other. The drawing is done by gnuplot.";
+	"several runs over each other.";
 
 static const char epilogue[] =
 	"Each RUN.json, 16 at most, is what --json of echoload or echoload merge has\n"
@@ -129,7 +266,7 @@ static const char epilogue[] =
 	"Exit status:\n"
 	"  0  done\n"
 	"  2  wrong usage, or a file that is no result of this schema\n"
-	"  3  there is no gnuplot, or the output could not be written";
+	"  3  the output could not be written";
 
 static int take_run(struct request *request, const char *path, struct error *error)
 {
@@ -164,7 +301,15 @@ static int make_report(void *context, struct error *error)
 	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)
 		return -1;
 	make_labels(request);
-	return draw(request, error);
+	for (size_t i = 0; i < request->count; i++) {
+		const struct result *result = &request->runs[i].result;
+		if (result->latency->count > 0 && result->interval_count > 0)
+			request->drawn[request->drawn_count++] = &request->runs[i];
+	}
+	if (request->drawn_count == 0)
+		return error_set(error, ERROR_USAGE,
+				 "there is nothing to draw: no message came back in any run");
+	return write_output(request, error);
 }
 
 int chart_main(int argc, char **argv)
