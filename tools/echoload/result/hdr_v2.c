@@ -86,66 +86,39 @@ static unsigned char *put_counts(unsigned char *at, const struct hdr *hdr)
 	return at;
 }
 
-// Deflates behind the outer header. Returns the bytes, or NULL: no memory.
-static unsigned char *deflate_payload(const unsigned char *payload, size_t length, size_t *size)
-{
-	uLongf room = compressBound(length);
-	unsigned char *bytes = malloc(OUTER_SIZE + room);
-	if (!bytes)
-		return NULL;
-	if (compress(bytes + OUTER_SIZE, &room, payload, length) != Z_OK) {
-		free(bytes);
-		return NULL;
-	}
-	put_32(bytes, OUTER_COOKIE);
-	put_32(bytes + 4, (uint32_t)room);
-	*size = OUTER_SIZE + room;
-	return bytes;
-}
-
 char *hdr_v2_encode(const struct hdr *hdr)
 {
 	unsigned char *payload = malloc(PAYLOAD_MAX);
-	if (!payload)
-		return NULL;
-	unsigned char *end = put_counts(payload + INNER_SIZE, hdr);
-	put_32(payload, INNER_COOKIE);
-	put_32(payload + 4, (uint32_t)(end - payload - INNER_SIZE));
-	memcpy(payload + 8, inner, sizeof(inner));
-	size_t size;
-	unsigned char *bytes = deflate_payload(payload, (size_t)(end - payload), &size);
-	char *text = bytes ? base64_encode(bytes, size) : NULL;
+	unsigned char *bytes = malloc(OUTER_SIZE + compressBound(PAYLOAD_MAX));
+	uLongf size = compressBound(PAYLOAD_MAX);
+	char *text = NULL;
+	if (payload && bytes) {
+		unsigned char *end = put_counts(payload + INNER_SIZE, hdr);
+		put_32(payload, INNER_COOKIE);
+		put_32(payload + 4, (uint32_t)(end - payload - INNER_SIZE));
+		memcpy(payload + 8, inner, sizeof(inner));
+		if (compress(bytes + OUTER_SIZE, &size, payload, (uLong)(end - payload)) == Z_OK) {
+			put_32(bytes, OUTER_COOKIE);
+			put_32(bytes + 4, (uint32_t)size);
+			text = base64_encode(bytes, OUTER_SIZE + size);
+		}
+	}
 	free(bytes);
 	free(payload);
 	return text;
 }
 
-// Returns the inner header and the counts, or NULL: no memory (ENOMEM) or not ours (EINVAL).
-static unsigned char *inflate_payload(const char *text, size_t *length)
+// Fills the inner header and the counts. Returns whether the bytes are ours.
+static bool inflate_payload(const unsigned char *bytes, size_t size, unsigned char *payload,
+			    uLongf *length)
 {
-	size_t size;
-	unsigned char *bytes = base64_decode(text, &size);
-	unsigned char *payload = bytes ? malloc(PAYLOAD_MAX) : NULL;
-	int problem = bytes && !payload ? ENOMEM : errno;
-	if (payload) {
-		uLongf room = PAYLOAD_MAX;
-		bool good =
-			size > OUTER_SIZE && get_32(bytes) == OUTER_COOKIE &&
-			get_32(bytes + 4) == size - OUTER_SIZE &&
-			uncompress(payload, &room, bytes + OUTER_SIZE, size - OUTER_SIZE) == Z_OK &&
-			room > INNER_SIZE && get_32(payload) == INNER_COOKIE &&
-			get_32(payload + 4) == room - INNER_SIZE &&
-			memcmp(payload + 8, inner, sizeof(inner)) == 0;
-		*length = room;
-		if (!good) {
-			free(payload);
-			payload = NULL;
-			problem = EINVAL;
-		}
-	}
-	free(bytes);
-	errno = problem;
-	return payload;
+	*length = PAYLOAD_MAX;
+	return size > OUTER_SIZE && get_32(bytes) == OUTER_COOKIE &&
+	       get_32(bytes + 4) == size - OUTER_SIZE &&
+	       uncompress(payload, length, bytes + OUTER_SIZE, size - OUTER_SIZE) == Z_OK &&
+	       *length > INNER_SIZE && get_32(payload) == INNER_COOKIE &&
+	       get_32(payload + 4) == *length - INNER_SIZE &&
+	       memcmp(payload + 8, inner, sizeof(inner)) == 0;
 }
 
 static void add_bucket(struct hdr *hdr, unsigned index, uint64_t count)
@@ -178,15 +151,19 @@ static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned c
 
 int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error)
 {
+	size_t size;
+	uLongf length;
+	int status = 0;
 	hdr_reset(hdr);
-	size_t length = 0;
-	unsigned char *payload = inflate_payload(text, &length);
-	if (!payload && errno == ENOMEM)
-		return error_set(error, ERROR_SYSTEM, "out of memory");
-	int status = payload ? get_counts(hdr, payload + INNER_SIZE, payload + length) : -1;
+	unsigned char *payload = malloc(PAYLOAD_MAX);
+	unsigned char *bytes = payload ? base64_decode(text, &size) : NULL;
+	if (!bytes && errno == ENOMEM)
+		status = error_set(error, ERROR_SYSTEM, "out of memory");
+	else if (!bytes || !inflate_payload(bytes, size, payload, &length) ||
+		 get_counts(hdr, payload + INNER_SIZE, payload + length) != 0)
+		status = error_set(error, ERROR_USAGE, "'%.24s%s' is no histogram of echoload's",
+				   text, strlen(text) > 24 ? "..." : "");
+	free(bytes);
 	free(payload);
-	if (status != 0)
-		error_set(error, ERROR_USAGE, "'%.24s%s' is no histogram of echoload's", text,
-			  strlen(text) > 24 ? "..." : "");
 	return status;
 }

@@ -17,37 +17,26 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-static int check_access(const char *path, int mode)
-{
-	return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
-}
-
-// Whether a file could be made there.
-static int check_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	if (!slash)
-		return check_access(".", W_OK | X_OK);
-	char *folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (!folder)
-		return -1;
-	int status = check_access(folder, W_OK | X_OK);
-	free(folder);
-	return status;
-}
-
 int replacement_check(const char *path)
 {
 	struct stat status;
+	char folder[PATH_MAX];
 	if (is_stdout(path))
 		return 0;
-	if (stat(path, &status) != 0)
-		return errno == ENOENT ? check_folder(path) : -1;
-	if (S_ISDIR(status.st_mode)) {
+	bool exists = stat(path, &status) == 0;
+	if (!exists && errno != ENOENT)
+		return -1;
+	if (exists && S_ISDIR(status.st_mode)) {
 		errno = EISDIR;
 		return -1;
 	}
-	return check_access(path, W_OK);
+	if (exists)
+		return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
+	snprintf(folder, sizeof(folder), "%s", path); // a longer one is not ENOENT
+	char *slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = '\0';
+	return faccessat(AT_FDCWD, slash ? folder : ".", W_OK | X_OK, AT_EACCESS);
 }
 
 int replacement_open(struct replacement *replacement, const char *path)
@@ -57,79 +46,56 @@ int replacement_open(struct replacement *replacement, const char *path)
 	return replacement->file ? 0 : -1;
 }
 
-static int write_all(int fd, const char *text, size_t length)
+// Writes all to the file and closes it.
+static int fill(FILE *file, const struct replacement *replacement)
 {
-	while (length > 0) {
-		ssize_t count = write(fd, text, length);
-		if (count < 0 && errno != EINTR)
-			return -1;
-		if (count > 0) {
-			text += count;
-			length -= (size_t)count;
-		}
-	}
-	return 0;
-}
-
-// Writes to what cannot be replaced: a device, a symbolic link, a file in a folder that nothing can
-// be added to.
-static int write_through(const struct replacement *replacement)
-{
-	FILE *file = output_fopen(replacement->path);
-	if (!file)
-		return -1;
-	(void)fwrite(replacement->text, 1, replacement->length, file);
-	return fclose(file);
-}
-
-// Fills the temporary file `fd` and puts it in its place.
-static int move_in(const struct replacement *replacement, int fd, const char *temporary)
-{
-	int failed = write_all(fd, replacement->text, replacement->length);
+	bool whole = fwrite(replacement->text, 1, replacement->length, file) == replacement->length;
 	int why = errno;
-	if (close(fd) != 0 && !failed) {
-		failed = -1;
-		why = errno;
-	}
-	if (!failed && rename(temporary, replacement->path) != 0) {
-		failed = -1;
-		why = errno;
-	}
-	if (failed)
-		unlink(temporary);
+	if (fclose(file) != 0)
+		return -1;
 	errno = why;
-	return failed;
+	return whole ? 0 : -1;
 }
 
-// Writes a file beside `path`, with the permissions of the one that it is to replace.
+// Fills a file beside the path and puts it in its place. Returns 0 or -1; or 1: it cannot be
+// replaced, as a device, a symbolic link, a file in a folder that nothing can be added to.
 static int replace(const struct replacement *replacement)
 {
+	const char *path = replacement->path;
 	struct stat old;
 	char temporary[PATH_MAX];
-	bool exists = lstat(replacement->path, &old) == 0;
-	if ((exists && !S_ISREG(old.st_mode)) ||
-	    snprintf(temporary, sizeof(temporary), "%s.%d.tmp", replacement->path, getpid()) >=
-		    (int)sizeof(temporary))
-		return write_through(replacement);
-	signals_hold(true); // nobody is to find the temporary file
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd >= 0 && exists)
-		(void)fchmod(fd, old.st_mode & 0777);
-	int status = fd >= 0 ? move_in(replacement, fd, temporary) : -1;
+	bool exists = lstat(path, &old) == 0;
+	int length = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, getpid());
+	if ((exists && !S_ISREG(old.st_mode)) || length >= (int)sizeof(temporary))
+		return 1;
+	FILE *file = fopen(temporary, "wxe");
+	if (!file)
+		return 1;
+	if (exists) // with the permissions of the one that it replaces
+		(void)fchmod(fileno(file), old.st_mode & 0777);
+	if (fill(file, replacement) == 0 && rename(temporary, path) == 0)
+		return 0;
 	int why = errno;
-	signals_hold(false);
-	if (fd < 0)
-		return write_through(replacement);
+	unlink(temporary);
 	errno = why;
-	return status;
+	return -1;
 }
 
 static int put(const struct replacement *replacement)
 {
-	if (!is_stdout(replacement->path))
-		return replace(replacement);
-	(void)fwrite(replacement->text, 1, replacement->length, stdout);
-	return fflush(stdout);
+	if (is_stdout(replacement->path)) {
+		(void)fwrite(replacement->text, 1, replacement->length, stdout);
+		return fflush(stdout);
+	}
+	signals_hold(true); // nobody is to find the temporary file
+	int status = replace(replacement);
+	int why = errno;
+	signals_hold(false);
+	errno = why;
+	if (status <= 0)
+		return status;
+	FILE *file = output_fopen(replacement->path);
+	return file ? fill(file, replacement) : -1;
 }
 
 int replacement_close(struct replacement *replacement, bool complete)
@@ -142,5 +108,5 @@ int replacement_close(struct replacement *replacement, bool complete)
 	int why = errno;
 	free(replacement->text);
 	errno = why;
-	return status == 0 && complete ? 0 : -1;
+	return complete ? status : -1;
 }
