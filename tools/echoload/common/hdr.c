@@ -9,15 +9,28 @@ void hdr_reset(struct hdr *hdr)
 	hdr->min = UINT64_MAX;
 }
 
+void hdr_clear(struct hdr *hdr)
+{
+	if (hdr->count == 0)
+		return;
+	unsigned first = hdr_index(hdr->min), last = hdr_index(hdr->max);
+	memset(&hdr->bucket[first], 0, (last - first + 1) * sizeof(hdr->bucket[0]));
+	hdr->count = hdr->max = 0;
+	hdr->sum = 0;
+	hdr->min = UINT64_MAX;
+}
+
 void hdr_add(struct hdr *sum, const struct hdr *hdr)
 {
+	if (hdr->count == 0)
+		return;
 	sum->count += hdr->count;
 	sum->sum += hdr->sum;
 	if (hdr->min < sum->min)
 		sum->min = hdr->min;
 	if (hdr->max > sum->max)
 		sum->max = hdr->max;
-	for (unsigned i = 0; i < HDR_BUCKETS; i++)
+	for (unsigned i = hdr_index(hdr->min); i <= hdr_index(hdr->max); i++)
 		sum->bucket[i] += hdr->bucket[i];
 }
 

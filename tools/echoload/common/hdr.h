@@ -30,6 +30,7 @@ struct hdr {
 };
 
 void hdr_reset(struct hdr *hdr);
+void hdr_clear(struct hdr *hdr); // the same, sooner, of one that has been reset before
 
 static inline unsigned hdr_index(uint64_t ns)
 {

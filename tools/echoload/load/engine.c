@@ -14,7 +14,7 @@
 #define LATE (5 * NS_PER_MS)
 #define GRACE (2 * NS_PER_S)	   // what is on its way when a run ends may still come
 #define BEGIN_IN (20 * NS_PER_MS)  // for the threads to get ready for a run,
-#define SLICE_IN (200 * NS_PER_US) // for a slice: this,
+#define SLICE_IN (100 * NS_PER_US) // for a slice: this,
 #define SLICE_IN_LINK 100	   // and this for each link
 
 struct engine {

@@ -6,20 +6,18 @@
 
 void book_reset(struct book *book)
 {
-	memset(book, 0, sizeof(*book));
+	memset(&book->messages, 0, offsetof(struct book, faults) - offsetof(struct book, messages));
 	hdr_reset(&book->latency);
 	hdr_reset(&book->uncorrected);
 	hdr_reset(&book->lateness);
 }
 
-void book_reset_but_faults(struct book *book)
+static void clear_book(struct book *book)
 {
-	const struct load_error_count mismatch = book->errors.of[LOAD_MISMATCH];
-	memset(book, 0, offsetof(struct book, fault_count));
-	hdr_reset(&book->latency);
-	hdr_reset(&book->uncorrected);
-	hdr_reset(&book->lateness);
-	book->errors.of[LOAD_MISMATCH] = mismatch;
+	memset(&book->messages, 0, offsetof(struct book, faults) - offsetof(struct book, messages));
+	hdr_clear(&book->latency);
+	hdr_clear(&book->uncorrected);
+	hdr_clear(&book->lateness);
 }
 
 void book_add(struct book *sum, const struct book *book)
@@ -61,7 +59,7 @@ void tally_turn(struct tally *tally)
 void tally_ask(struct tally *tally)
 {
 	unsigned asked = atomic_load_explicit(&tally->asked, memory_order_relaxed);
-	book_reset(&tally->books[(asked + 1) % 2]); // the one that is going to be opened
+	clear_book(&tally->books[(asked + 1) % 2]); // the one that is going to be opened
 	atomic_store_explicit(&tally->asked, asked + 1, memory_order_release);
 }
 
