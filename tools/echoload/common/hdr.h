@@ -47,16 +47,22 @@ static inline uint64_t hdr_highest(unsigned index)
 	return index == HDR_BUCKETS - 1 ? UINT64_MAX : hdr_lowest(index + 1) - 1;
 }
 
-// Records one value, in at most 10 ns.
-static inline void hdr_record(struct hdr *hdr, uint64_t ns)
+// Records a value that has come so many times.
+static inline void hdr_record_many(struct hdr *hdr, uint64_t ns, uint64_t times)
 {
-	hdr->bucket[hdr_index(ns)]++;
-	hdr->count++;
-	hdr->sum += ns;
+	hdr->bucket[hdr_index(ns)] += times;
+	hdr->count += times;
+	hdr->sum += (hdr_sum)ns * times;
 	if (ns < hdr->min)
 		hdr->min = ns;
 	if (ns > hdr->max)
 		hdr->max = ns;
+}
+
+// Records one value, in at most 10 ns.
+static inline void hdr_record(struct hdr *hdr, uint64_t ns)
+{
+	hdr_record_many(hdr, ns, 1);
 }
 
 void hdr_add(struct hdr *sum, const struct hdr *hdr);

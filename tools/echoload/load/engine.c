@@ -159,7 +159,8 @@ static void set_run(struct engine *engine)
 	schedule->begin = clock_deadline(BEGIN_IN);
 	schedule->ramp = config->ramp;
 	schedule->record = schedule->begin + config->ramp + config->warmup;
-	schedule->late = schedule->grace = GRACE;
+	schedule->late = config->duration / 2 < GRACE ? config->duration / 2 : GRACE;
+	schedule->grace = GRACE;
 	engine->epoch = clock_wall() + (schedule->record - clock_now());
 	uint64_t stop = config->duration >= CLOCK_NEVER - schedule->record
 				? CLOCK_NEVER

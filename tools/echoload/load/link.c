@@ -247,7 +247,6 @@ void link_plan(struct loop *loop, struct link *link)
 {
 	const struct schedule *schedule = loop->schedule;
 	timers_unset(&loop->timers, &link->timer);
-	link->due = 0;
 	link->due_since = 0;
 	link->refused_since = 0;
 	link->tried = false;
@@ -262,9 +261,9 @@ void link_plan(struct loop *loop, struct link *link)
 	}
 	double share = (double)link->rank / (double)schedule->links;
 	uint64_t begin = schedule->begin + (uint64_t)(share * (double)schedule->ramp);
-	// Its first message is due whether it is connected by then or not. All are spread evenly.
+	// Its first message is due whether it is connected by then or not.
 	if (loop->config->rate > 0)
-		link->due = (double)begin + random_share(&link->random) * loop->gap;
+		messages_plan(loop, link, begin);
 	link->free_since = begin;
 	timers_set(&loop->timers, &link->timer, begin);
 }
@@ -283,7 +282,8 @@ void link_rest(struct loop *loop, struct link *link)
 		link_note_error(loop, link, LOAD_CONNECT_TIMEOUT, 0);
 	if (link->state != LINK_OPEN || link->waiting > 0 || loop_visits(loop))
 		give_up(loop, link);
-	messages_abandon_due(loop, link);
+	if (!loop_prepares(loop))
+		messages_abandon_due(loop, link);
 	timers_unset(&loop->timers, &link->timer);
 }
 

@@ -54,7 +54,9 @@ struct link {
 	unsigned first, waiting;  // of those on their way
 	uint64_t left;		  // of a visit: messages still to begin
 	uint64_t due_since;	  // when its next message was due, if that has passed; else 0
-	double due;		  // open loop: when the next message is, clock_now
+	uint64_t due;		  // open loop: when the next message is,
+	double after;		  // ns since the period began,
+	double number;		  // and which of all it is, when they are evenly spread
 	uint64_t refused_since;	  // since when it could not begin to connect; 0: it could
 	uint64_t free_since;	  // when it last could have begun a message
 	uint64_t moved_at;	  // when something last came, or was first waited for

@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "messages.h"
 
 #define EVENTS 256
 #define SOCKETS_LOOKED_AT 1000 // of a thread, for the evidence
@@ -67,19 +68,20 @@ bool loop_is_over(const struct loop *loop)
 	return loop->now >= atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
 }
 
-bool loop_takes_one(struct loop *loop)
+uint64_t loop_take(struct loop *loop, uint64_t count)
 {
 	if (loop->config->count == 0 || loop->now < loop->schedule->record)
-		return true;
+		return count;
 	struct schedule *schedule = loop->schedule;
 	uint64_t left = atomic_load_explicit(&schedule->left, memory_order_relaxed);
 	while (left > 0) {
-		if (atomic_compare_exchange_weak_explicit(&schedule->left, &left, left - 1,
+		uint64_t taken = count < left ? count : left;
+		if (atomic_compare_exchange_weak_explicit(&schedule->left, &left, left - taken,
 							  memory_order_relaxed,
 							  memory_order_relaxed))
-			return true;
+			return taken;
 	}
-	return false;
+	return 0;
 }
 
 // Pins the thread, if that was asked for, and makes its timers exact.
@@ -152,13 +154,13 @@ static bool is_spent(const struct loop *loop)
 	       atomic_load_explicit(&loop->schedule->left, memory_order_relaxed) == 0;
 }
 
-// Whether messages that were due before `stop` may still begin.
-static bool may_begin(const struct loop *loop, uint64_t stop)
+// Whether messages that were due before the end may still begin.
+static bool may_begin(const struct loop *loop)
 {
-	if (loop->config->rate == 0 || is_spent(loop) || loop->now - stop >= loop->schedule->late)
+	if (loop->config->rate == 0 || is_spent(loop))
 		return false;
 	for (const struct link *link = loop->links; link; link = link->next) {
-		if (link->loaded && link->state == LINK_OPEN && (uint64_t)link->due < stop)
+		if (link->loaded && link->state == LINK_OPEN && messages_may_begin(loop, link))
 			return true;
 	}
 	return false;
@@ -170,7 +172,7 @@ static bool is_over(const struct loop *loop, int events)
 	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
 	if (loop->now >= stop)
 		return loop->now - stop >= loop->schedule->grace ||
-		       (loop->owed == 0 && !may_begin(loop, stop));
+		       (loop->owed == 0 && !may_begin(loop));
 	if (loop_prepares(loop))
 		return loop->untried == 0 && events == 0;
 	return is_spent(loop) && loop->owed == 0;

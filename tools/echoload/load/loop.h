@@ -29,8 +29,9 @@ struct schedule {
 	uint64_t record; // from here on it is counted
 	_Atomic uint64_t stop; // nothing new is due
 	_Atomic uint64_t end;  // what comes from here on is not counted
-	uint64_t late;	       // for that long after `stop` what was due before may still begin,
-	uint64_t grace;	       // and for that long what is on its way is waited for
+	uint64_t
+		late; // for that long what was due before `stop` may still begin, before and after,
+	uint64_t grace;	       // and for that long after it what is on its way is waited for
 	_Atomic uint64_t left; // messages that may still begin, if --count is given
 
 	_Atomic unsigned period; // the number of this one, set last
@@ -88,9 +89,9 @@ void loop_nudge(const struct loop *loop);
 // The thread itself: takes the nudge that epoll tells of.
 void loop_hear_nudge(struct loop *loop);
 
-// Whether a new message may begin. Takes one of those that --count allows, which are counted from
-// the moment of recording on.
-bool loop_takes_one(struct loop *loop);
+// How many new messages may begin, of `count` that are to. Takes them from those that --count
+// allows, which are counted from the moment of recording on.
+uint64_t loop_take(struct loop *loop, uint64_t count);
 bool loop_is_over(const struct loop *loop);
 
 // Whether what happens, or is due, at that moment is recorded.

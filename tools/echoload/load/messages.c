@@ -1,8 +1,12 @@
 // The messages of a link. The threads of the loops.
 #include "messages.h"
 
+#include <math.h>
+
 #include "base/clock.h"
 #include "loop.h"
+
+#define STEPS 1000 // values for which all those that were due and never begun stand, of a link
 
 static uint64_t waited(uint64_t from, uint64_t to)
 {
@@ -23,41 +27,70 @@ static void begin_message(struct loop *loop, struct link *link, uint64_t due, ui
 static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
 {
 	unsigned most = loop->config->mode == MODE_HALF_CLOSE ? 1 : loop->config->pipeline;
-	while (link->waiting < most && link->left > 0 && loop_takes_one(loop)) {
+	while (link->waiting < most && link->left > 0 && loop_take(loop, 1)) {
 		begin_message(loop, link, link->due_since ? link->due_since : now, now);
 		link->due_since = 0;
 		link->left--;
 	}
 }
 
-static double gap(const struct loop *loop, struct link *link)
+// Plans the next message, after `number` of all and after `after` ns. Message i of all is due at
+// i / rate exactly when they are evenly spread: the connections take turns.
+static void plan(const struct loop *loop, struct link *link)
 {
-	return loop->config->arrival == ARRIVAL_POISSON
-		       ? random_exponential(&link->random, loop->gap)
-		       : loop->gap;
+	const struct load_config *config = loop->config;
+	double ns = config->arrival == ARRIVAL_POISSON ? link->after
+						       : link->number * 1e9 / config->rate;
+	link->after = fmin(ns, 1e18);
+	link->due = loop->schedule->begin + (uint64_t)link->after;
+}
+
+void messages_plan(struct loop *loop, struct link *link, uint64_t begin)
+{
+	double after = (double)(begin - loop->schedule->begin);
+	double links = loop->schedule->links;
+	double missed = after * loop->config->rate / 1e9 - link->rank; // before the link begins
+	link->after = after + random_exponential(&link->random, loop->gap);
+	link->number = link->rank + fmax(ceil(missed / links), 0) * links;
+	plan(loop, link);
+}
+
+static void plan_next(const struct loop *loop, struct link *link)
+{
+	if (loop->config->arrival == ARRIVAL_POISSON)
+		link->after += random_exponential(&link->random, loop->gap);
+	else
+		link->number += loop->schedule->links;
+	plan(loop, link);
+}
+
+bool messages_may_begin(const struct loop *loop, const struct link *link)
+{
+	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	uint64_t late = loop->schedule->late;
+	return link->due < stop &&
+	       (loop->now < stop || (loop->now - stop < late && stop - link->due < late));
 }
 
 static void begin_open(struct loop *loop, struct link *link, uint64_t now)
 {
 	struct book *book = loop_book(loop);
-	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
-	while (link->waiting < loop->config->pipeline && (uint64_t)link->due <= now) {
-		uint64_t due = (uint64_t)link->due;
+	while (link->waiting < loop->config->pipeline && link->due <= now) {
 		// What was due before the end is still sent after it.
-		if (due >= stop || (now >= stop && now - stop >= loop->schedule->late) ||
-		    !loop_takes_one(loop))
+		if (!messages_may_begin(loop, link) || !loop_take(loop, 1))
 			return;
-		if (loop_counts(loop, due)) {
+		if (loop_counts(loop, link->due)) {
 			// It could not begin before both it was due and there was room for it.
-			uint64_t could = due > link->free_since ? due : link->free_since;
+			uint64_t could =
+				link->due > link->free_since ? link->due : link->free_since;
 			hdr_record(&book->lateness, waited(could, now));
 			book->due++;
 		}
-		begin_message(loop, link, due, now);
-		link->due += gap(loop, link);
+		begin_message(loop, link, link->due, now);
+		plan_next(loop, link);
 	}
-	if (link->waiting < loop->config->pipeline && (uint64_t)link->due < stop)
-		timers_set(&loop->timers, &link->timer, (uint64_t)link->due);
+	if (link->waiting < loop->config->pipeline && messages_may_begin(loop, link))
+		timers_set(&loop->timers, &link->timer, link->due);
 }
 
 void messages_begin(struct loop *loop, struct link *link, uint64_t now)
@@ -75,7 +108,7 @@ static void record(struct loop *loop, uint64_t due, uint64_t asked, uint64_t now
 {
 	struct book *book = loop_book(loop);
 	hdr_record(&book->latency, waited(due, now));
-	if (loop->config->rate > 0 && asked > 0)
+	if (loop->config->rate > 0)
 		hdr_record(&book->uncorrected, waited(asked, now));
 }
 
@@ -98,31 +131,44 @@ void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 	loop->owed--;
 }
 
-static void abandon(struct loop *loop, uint64_t due, uint64_t asked)
-{
-	if (!loop_counts(loop, due))
-		return;
-	loop_book(loop)->unanswered++;
-	record(loop, due, asked, clock_now());
-}
-
 void messages_abandon(struct loop *loop, struct link *link)
 {
 	for (; link->waiting > 0; link->waiting--, loop->owed--) {
 		const struct message *message = &link->messages[link->first];
-		abandon(loop, message->due, message->asked);
 		link->first = (link->first + 1) & (loop->ring - 1);
+		if (!loop_counts(loop, message->due))
+			continue;
+		loop_book(loop)->unanswered++;
+		record(loop, message->due, message->asked, loop->now);
 	}
+}
+
+// How many more are due from `from` on, evenly spread, until `to`.
+static uint64_t count_due(const struct loop *loop, double from, double to)
+{
+	return from < to ? (uint64_t)fmax(ceil((to - from) / loop->gap - 1e-6), 1) : 0;
 }
 
 void messages_abandon_due(struct loop *loop, struct link *link)
 {
-	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
-	while (loop->config->rate > 0 && link->due > 0 && (uint64_t)link->due < stop &&
-	       loop_takes_one(loop)) {
-		uint64_t due = (uint64_t)link->due;
-		loop_book(loop)->due += loop_counts(loop, due);
-		abandon(loop, due, 0);
-		link->due += gap(loop, link);
+	const struct schedule *schedule = loop->schedule;
+	uint64_t stop = atomic_load_explicit(&schedule->stop, memory_order_relaxed);
+	if (loop->config->rate == 0 || !link->loaded || link->due >= stop)
+		return;
+	// Where it had waited for too long by then, that was the end.
+	uint64_t until = stop - link->due >= schedule->late ? stop : loop->now;
+	double early =
+		(double)count_due(loop, link->after, (double)(schedule->record - schedule->begin));
+	double first = link->after + early * loop->gap;
+	uint64_t count = loop_take(loop, count_due(loop, first, (double)(stop - schedule->begin)));
+	struct book *book = loop_book(loop);
+	book->due += count;
+	book->unanswered += count;
+	uint64_t steps = count < STEPS ? count : STEPS;
+	for (uint64_t i = 0; i < steps; i++) {
+		uint64_t from = count * i / steps, to = count * (i + 1) / steps;
+		double middle = first + (double)(from + to - 1) / 2 * loop->gap;
+		hdr_record_many(&book->latency, waited(schedule->begin + (uint64_t)middle, until),
+				to - from);
 	}
 }
