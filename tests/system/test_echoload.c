@@ -124,8 +124,8 @@ static void run_mode(const char *mode, size_t first, size_t count)
 {
 	struct daemon *daemon = start_on_all_kinds();
 	const char *targets[4] = {NULL};
-	const char *arguments[32] = {LOAD_FOR_RESULT, "-c", "9", "-t", "3", "-d",
-				     "400ms",	      "-m", mode};
+	const char *arguments[32] = {LOAD_FOR_RESULT, "-c", "9", "-t", "3", "-n",
+				     "200",	      "-m", mode};
 	size_t used = 0;
 	while (arguments[used])
 		used++;

@@ -94,8 +94,9 @@ static void test_early_close(void **state)
 {
 	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_CLOSES});
-	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle",
-				  "--rate", "0.1", "--run", "7", "-d", "1s");
+	json_t *result =
+		load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle", "--rate",
+			 "0.001", "--arrival", "poisson", "--run", "7", "-d", "1s");
 	uint64_t count = load_expect_only(result, "early_close", "on connection ");
 	assert_true(count >= 4);
 	// At the end there may be connections whose end had not come yet.

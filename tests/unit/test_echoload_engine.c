@@ -2,6 +2,7 @@
 #include "expect.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,6 +107,8 @@ static void only_the_groups_of_a_slice_are_loaded(void **state)
 	inside_end(&inside[1]);
 }
 
+static uint64_t recorded;
+
 static bool go_on(void *context, const struct progress *progress)
 {
 	return true;
@@ -113,13 +116,12 @@ static bool go_on(void *context, const struct progress *progress)
 
 static void take_interval(void *context, const struct interval *interval)
 {
-	*(uint64_t *)context += interval->book->messages;
+	recorded += interval->book->messages;
 }
 
 static void a_run_may_come_before_slices_with_more_connections(void **state)
 {
-	uint64_t messages = 0;
-	const struct engine_calls calls = {take_interval, go_on, &messages};
+	const struct engine_calls calls = {take_interval, go_on, NULL};
 	struct engine_result result;
 	struct error error;
 	config.extra = 3;
@@ -128,7 +130,7 @@ static void a_run_may_come_before_slices_with_more_connections(void **state)
 	start_servers(1);
 	struct engine *engine = open_engine();
 	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
-	assert_int_equal(result.book->messages, messages);
+	assert_int_equal(result.book->messages, recorded);
 	assert_int_equal(result.live, 6);
 	assert_int_equal(result.lasted, config.duration);
 	engine_result_free(&result);
@@ -139,6 +141,93 @@ static void a_run_may_come_before_slices_with_more_connections(void **state)
 				 accepted[groups]);
 	}
 	engine_close(engine, NULL);
+	inside_end(&inside[0]);
+}
+
+// Cuts all connections once, when they are there.
+static bool cut_once(void *context, const struct progress *progress)
+{
+	bool *is_cut = context;
+	if (*is_cut || progress->live < config.connections)
+		return true;
+	*is_cut = true;
+	char address[ADDRESS_TEXT_SIZE];
+	snprintf(address, sizeof(address), "%s", inside_address(&inside[0]));
+	inside_end(&inside[0]);
+	inside_configure(&inside[0]);
+	inside_listen(&inside[0], address);
+	inside_start(&inside[0]);
+	return true;
+}
+
+static void what_happens_in_the_warm_up_is_in_no_figure(void **state)
+{
+	for (uint64_t warmup = 0; warmup <= 2; warmup += 2) {
+		bool is_cut = false;
+		const struct engine_calls calls = {take_interval, cut_once, &is_cut};
+		struct engine_result result;
+		struct error error;
+		config.warmup = warmup * NS_PER_S;
+		config.duration = NS_PER_S;
+		inside_configure(&inside[0]);
+		start_servers(1);
+		struct engine *engine = open_engine();
+		assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
+		engine_close(engine, NULL);
+		assert_true(is_cut);
+		assert_int_equal(result.connected, 12);
+		assert_int_equal(load_errors_total(&result.book->errors) == 0, warmup > 0);
+		assert_int_equal(result.book->unanswered == 0, warmup > 0);
+		assert_int_equal(result.book->bytes, result.book->verified);
+		// A thread reads its clock some time after it was to.
+		assert_true(result.usage.thread[0].at < NS_PER_S * 3 / 2);
+		engine_result_free(&result);
+		inside_end(&inside[0]);
+	}
+}
+
+static uint64_t due_of_run(double rate, unsigned connections, unsigned threads)
+{
+	const struct engine_calls calls = {take_interval, go_on, NULL};
+	struct engine_result result;
+	struct error error;
+	config.rate = rate;
+	config.connections = connections;
+	config.threads = threads;
+	struct engine *engine = open_engine();
+	uint64_t from = clock_now();
+	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
+	assert_true(clock_now() - from < 20 * NS_PER_S);
+	engine_close(engine, NULL);
+	assert_int_equal(result.book->due, result.book->latency.count);
+	assert_int_equal(result.book->latency.count,
+			 result.book->uncorrected.count + result.book->unanswered);
+	assert_true(result.book->latency.max < clock_now() - from);
+	uint64_t due = result.book->due;
+	engine_result_free(&result);
+	return due;
+}
+
+// Message i of all is due at i / rate, whoever sends it.
+static void as_many_are_due_as_the_rate_says(void **state)
+{
+	static const struct {
+		double rate;
+		unsigned connections, threads;
+		uint64_t due; // of 300 ms, after 100 ms
+	} runs[] = {
+		{50, 40, 1, 15}, {50, 40, 2, 15},   {30, 6, 2, 9},	    {7, 3, 2, 2},
+		{1, 1, 1, 0},	 {1000, 7, 2, 300}, {1e9, 6, 2, 300000000}, {1e7, 1, 1, 3000000},
+	};
+	config.warmup = 100 * NS_PER_MS;
+	config.duration = 300 * NS_PER_MS;
+	start_servers(1);
+	for (size_t i = 0; i < COUNT_OF(runs); i++)
+		assert_int_equal(due_of_run(runs[i].rate, runs[i].connections, runs[i].threads),
+				 runs[i].due);
+	config.arrival = ARRIVAL_POISSON;
+	uint64_t due = due_of_run(1e9, 6, 2); // those never begun are as many as are expected
+	assert_in_range(due, 299000000, 301000000);
 	inside_end(&inside[0]);
 }
 
@@ -242,6 +331,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(only_the_groups_of_a_slice_are_loaded, begin),
 		cmocka_unit_test_setup(a_run_may_come_before_slices_with_more_connections, begin),
+		cmocka_unit_test_setup(what_happens_in_the_warm_up_is_in_no_figure, begin),
+		cmocka_unit_test_setup(as_many_are_due_as_the_rate_says, begin),
 		cmocka_unit_test_setup(slices_hold_in_each_mode, begin),
 		cmocka_unit_test_setup(a_lost_connection_is_there_in_the_next_slice, begin),
 		cmocka_unit_test_setup_teardown(what_is_not_answered_is_counted, begin,

@@ -164,7 +164,7 @@ static int measure(struct session *session, struct error *error)
 	struct run *run = &session->run;
 	if (run_load(run, &session->config, &session->progress, &session->outputs, error) != 0)
 		return cmdline_fail(PROGRAM, error);
-	int status = run->disconnected ? fail_connect(&session->config, run->facts.errors)
+	int status = run->disconnected ? fail_connect(&session->config, &run->engine.unconnected)
 				       : report(session, error);
 	run_free(run);
 	return status;

@@ -17,9 +17,9 @@
 void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number)
 {
 	// Wrong bytes are wrong whenever they come.
-	if ((link->loaded && !loop_prepares(loop)) || error == LOAD_MISMATCH)
+	if ((link->loaded && loop_counts(loop, loop->now)) || error == LOAD_MISMATCH)
 		load_errors_note(&loop_book(loop)->errors, error, number, link->id,
-				 loop->now - loop->schedule->begin);
+				 loop_prepares(loop) ? 0 : loop->now - loop->schedule->begin);
 }
 
 // One connect fewer is under way: the first link that waits for its turn may begin.
@@ -47,7 +47,8 @@ bool link_end_verify(const struct loop *loop, struct link *link, bool whole)
 {
 	uint64_t before = link->verify.verified;
 	bool right = !loop->config->verify || verify_end(&link->verify, whole);
-	loop_book(loop)->verified += link->verify.verified - before;
+	if (loop_counts(loop, loop->now))
+		loop_book(loop)->verified += link->verify.verified - before;
 	return right;
 }
 
@@ -101,9 +102,11 @@ void link_fail(struct loop *loop, struct link *link, enum load_error error, int 
 	} else {
 		if (!link->failed)
 			atomic_fetch_add_explicit(&loop->tally->failed, 1, memory_order_relaxed);
+		link->failed = true;
+		load_errors_note(&loop->unconnected, error, number, link->id,
+				 loop->now - loop->schedule->begin);
 		note_try(loop, link);
 	}
-	link->failed = true;
 	link_close(loop, link, loop->now + LINK_RETRY);
 }
 
@@ -117,6 +120,8 @@ bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
 	end_connecting(loop);
 	note_try(loop, link);
 	link->state = LINK_OPEN;
+	link->failed = false;
+	link->before = (struct usage_socket){0};
 	if (loop->paths < PATHS) {
 		loop->paths++;
 		usage_note_connect(&loop->sockets, link->fd);

@@ -14,6 +14,7 @@ void connecting_begin(struct loop *loop, struct link *link, uint64_t now);
 // Its socket is writable, or has failed. Returns whether it is connected.
 bool connecting_finish(struct loop *loop, struct link *link, uint64_t now);
 
+// Counts an error of a link that takes part, while recording; and LOAD_MISMATCH always.
 void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number);
 
 // The end of the verification, if there is one. Returns whether there was no fault.

@@ -23,7 +23,9 @@ struct engine {
 	const struct engine_calls *calls;
 	struct book interval; // being collected
 	struct book *sum;
-	uint64_t stalled;
+	struct usage_machine before; // recording
+	struct usage usage;	     // of the recorded time
+	bool recording, stopped;
 	uint64_t epoch; // when recording begins, ns since the epoch
 	uint64_t from;	// where the interval began, ns since recording did
 };
@@ -71,8 +73,21 @@ static void sleep_watchfully(struct engine *engine, uint64_t until)
 		uint64_t step = until - now < STEP ? until : now + STEP;
 		sleep_until(step);
 		now = clock_now();
-		if (now > step + LATE && now > engine->threads.schedule.record)
-			engine->stalled += now - step;
+		if (now > step + LATE && engine->recording && !engine->stopped)
+			engine->usage.stalled += now - step;
+	}
+}
+
+// Takes note of what the machine has used when recording begins, and when it ends.
+static void take_stock(struct engine *engine, uint64_t now, uint64_t stop)
+{
+	if (!engine->recording && now >= engine->threads.schedule.record && now < stop) {
+		engine->before = usage_of_machine();
+		engine->recording = true;
+	}
+	if (engine->recording && !engine->stopped && now >= stop) {
+		engine->usage.machine = usage_since(&engine->before);
+		engine->stopped = true;
 	}
 }
 
@@ -86,6 +101,7 @@ static void watch(struct engine *engine)
 	while (!threads_rest(&engine->threads)) {
 		uint64_t now = clock_now();
 		uint64_t stop = atomic_load(&engine->threads.schedule.stop);
+		take_stock(engine, now, stop);
 		if (now >= next && now < stop) {
 			end_interval(engine, next - record, false);
 			next += length;
@@ -101,9 +117,9 @@ static void watch(struct engine *engine)
 	}
 }
 
-static void sum_usage(const struct engine *engine, struct usage *usage)
+static void sum_usage(struct engine *engine)
 {
-	*usage = (struct usage){0};
+	struct usage *usage = &engine->usage;
 	for (unsigned i = 0; i < engine->threads.started; i++) {
 		const struct loop *loop = &engine->threads.loops[i];
 		if (i < USAGE_THREADS) {
@@ -116,7 +132,7 @@ static void sum_usage(const struct engine *engine, struct usage *usage)
 			};
 			usage->threads = i + 1;
 		}
-		usage_add_sockets(&usage->tcp, &loop->before, &loop->sockets);
+		usage_add_sockets(&usage->tcp, &loop->sockets);
 	}
 }
 
@@ -133,8 +149,7 @@ static uint64_t ended_at(const struct engine *engine, uint64_t stop)
 	return last < stop ? last : stop;
 }
 
-static void finish(struct engine *engine, const struct usage_machine *before,
-		   struct engine_result *result)
+static void finish(struct engine *engine, struct engine_result *result)
 {
 	uint64_t record = engine->threads.schedule.record;
 	uint64_t stop = atomic_load(&engine->threads.schedule.stop);
@@ -146,9 +161,11 @@ static void finish(struct engine *engine, const struct usage_machine *before,
 	result->live = threads_live(&engine->threads);
 	result->connected = threads_connected(&engine->threads);
 	engine->sum = NULL;
-	sum_usage(engine, &result->usage);
-	result->usage.stalled = engine->stalled;
-	result->usage.machine = usage_since(before);
+	for (unsigned i = 0; i < engine->threads.started; i++)
+		load_errors_add(&result->unconnected, &engine->threads.loops[i].unconnected);
+	take_stock(engine, clock_now(), 0);
+	sum_usage(engine);
+	result->usage = engine->usage;
 }
 
 static void set_run(struct engine *engine)
@@ -174,7 +191,9 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 	       struct engine_result *result, struct error *error)
 {
 	engine->calls = calls;
-	engine->stalled = engine->from = 0;
+	engine->from = 0;
+	engine->usage = (struct usage){0};
+	engine->recording = engine->stopped = false;
 	engine->sum = malloc(sizeof(struct book));
 	if (!engine->sum)
 		return error_set(error, ERROR_SYSTEM, "no memory for the result");
@@ -182,9 +201,8 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 	book_reset(&engine->interval);
 	set_run(engine);
 	threads_begin(&engine->threads, engine->config->by_target ? UINT64_MAX : 1);
-	const struct usage_machine before = usage_of_machine();
 	watch(engine);
-	finish(engine, &before, result);
+	finish(engine, result);
 	return 0;
 }
 
@@ -223,12 +241,11 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 		 uint64_t *lasted)
 {
 	unsigned connected = threads_connected(&engine->threads);
+	book_reset(book);
 	*lasted = 0;
 	set_slice(engine, CLOCK_NEVER, duration);
 	if (pass_slice(engine, groups) != 0)
 		return -1;
-	threads_collect(&engine->threads, book);
-	book_reset_but_faults(book); // what happened before the time began
 	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_LINK * engine->threads.links);
 	set_slice(engine, begin, duration);
 	if (pass_slice(engine, groups) != 0)

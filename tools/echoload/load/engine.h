@@ -43,7 +43,8 @@ struct engine_result {
 	uint64_t lasted;    // ns, of recording
 	unsigned live;	    // connections open at its end
 	unsigned connected; // connects that came about, in all
-	struct usage usage;
+	struct load_errors unconnected; // why others did not, in all
+	struct usage usage;		// of the recorded time
 };
 
 struct engine;

@@ -14,11 +14,12 @@
 #define LAST (250 * NS_PER_MS) // for which connections are heard after the last period
 
 // Returns 0, or -1: no memory to look into a fault.
-static int check_bytes(const struct loop *loop, struct link *link, size_t size)
+static int check_bytes(const struct loop *loop, struct link *link, size_t size, uint64_t now)
 {
 	uint64_t before = link->verify.verified;
 	int failed = verify_bytes(&link->verify, loop->in, size);
-	loop_book(loop)->verified += link->verify.verified - before;
+	if (loop_counts(loop, now))
+		loop_book(loop)->verified += link->verify.verified - before;
 	return failed;
 }
 
@@ -114,7 +115,7 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 			link_fail(loop, link, LOAD_MISMATCH, 0);
 			return false;
 		}
-	} else if (check_bytes(loop, link, size) != 0) {
+	} else if (check_bytes(loop, link, size, now) != 0) {
 		link_fail(loop, link, LOAD_OUT_OF_MEMORY, errno);
 		return false;
 	} else if (link->verify.suspicion || link->verify.faults > 0) {
@@ -253,7 +254,7 @@ void link_plan(struct loop *loop, struct link *link)
 	if (!link->loaded)
 		return;
 	if (loop_prepares(loop)) {
-		if (link->state != LINK_CLOSED)
+		if (link->state != LINK_CLOSED || link->failed)
 			return;
 		loop->untried++;
 		timers_set(&loop->timers, &link->timer, loop->now);
@@ -276,10 +277,22 @@ static void give_up(struct loop *loop, struct link *link)
 	link_close(loop, link, CLOCK_NEVER);
 }
 
+// Whether it was still being connected at the `last` moment of the period, and for too long.
+static bool is_hung(const struct loop *loop, const struct link *link, uint64_t last)
+{
+	if (link->state != LINK_CONNECTING || !loop_counts(loop, last))
+		return false;
+	return (!loop->schedule->measured && link->failed) ||
+	       (last > link->moved_at && last - link->moved_at >= NS_PER_S);
+}
+
 void link_rest(struct loop *loop, struct link *link)
 {
-	if (link->state == LINK_CONNECTING && loop->now - link->moved_at >= NS_PER_S)
-		link_note_error(loop, link, LOAD_CONNECT_TIMEOUT, 0);
+	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	uint64_t last = stop <= loop->now ? stop - 1 : loop->now;
+	if (is_hung(loop, link, last))
+		load_errors_note(&loop_book(loop)->errors, LOAD_CONNECT_TIMEOUT, 0, link->id,
+				 last - loop->schedule->begin);
 	if (link->state != LINK_OPEN || link->waiting > 0 || loop_visits(loop))
 		give_up(loop, link);
 	if (!loop_prepares(loop))

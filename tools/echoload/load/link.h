@@ -11,6 +11,7 @@
 #include "echoload/common/random.h"
 #include "echoload/verify/verify.h"
 #include "timers.h"
+#include "usage.h"
 
 #define LINK_RETRY (100 * NS_PER_MS) // after a connection that went wrong
 
@@ -43,7 +44,7 @@ struct link {
 	bool hung_up;	     // the peer's FIN has been announced: read on to the end
 	int broken;	     // why sending failed, errno; 0: it has not, or after the peer's FIN
 	struct link *behind; // in the queue of those that wait to connect
-	bool failed;	     // it has come to nothing before
+	bool failed;	     // it could not be connected last time
 	_Atomic uint64_t sent;
 	uint64_t goal;	   // where the last message begun ends
 	uint64_t received; // bytes that have come, right or wrong
@@ -61,6 +62,7 @@ struct link {
 	uint64_t free_since;	  // when it last could have begun a message
 	uint64_t moved_at;	  // when something last came, or was first waited for
 	struct random random;
+	struct usage_socket before; // what its socket had counted when recording began
 };
 
 // Sees to a link whose timer has come: connects it, or begins the messages that are due.

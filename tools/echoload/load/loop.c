@@ -178,11 +178,16 @@ static bool is_over(const struct loop *loop, int events)
 	return is_spent(loop) && loop->owed == 0;
 }
 
-static void look_at_sockets(struct loop *loop, struct usage_tcp *usage)
+// Looks at what the kernel has counted of the first sockets, `before` recording or after it.
+static void look_at_sockets(struct loop *loop, bool before)
 {
-	for (const struct link *link = loop->links; link; link = link->next) {
-		if (usage->sockets < SOCKETS_LOOKED_AT && link->state == LINK_OPEN)
-			usage_add_socket(usage, link->fd);
+	unsigned looked = 0;
+	for (struct link *link = loop->links; link && looked < SOCKETS_LOOKED_AT; looked++) {
+		if (link->state == LINK_OPEN && before)
+			link->before = usage_of_socket(link->fd, NULL);
+		else if (link->state == LINK_OPEN)
+			usage_add_socket(&loop->sockets, link->fd, &link->before);
+		link = link->next;
 	}
 }
 
@@ -191,17 +196,19 @@ static void take_stock(struct loop *loop, uint64_t stop)
 {
 	if (!loop->schedule->measured)
 		return;
-	if (!loop->recording && loop->now >= loop->schedule->record) {
-		look_at_sockets(loop, &loop->before);
+	if (!loop->recording && loop->now >= loop->schedule->record && loop->now < stop) {
+		look_at_sockets(loop, true);
 		loop->recording = true;
 		loop->at_record = usage_of_thread(loop->worked_for);
 	}
-	if (!loop->stopped && loop->now >= stop) {
-		loop->stopped = true;
-		loop->at_stop = usage_of_thread(loop->worked_for);
-		loop->live_at_stop = atomic_load_explicit(&loop->tally->live, memory_order_relaxed);
-		look_at_sockets(loop, &loop->sockets);
-	}
+	if (loop->stopped || loop->now < stop)
+		return;
+	loop->stopped = true;
+	loop->live_at_stop = atomic_load_explicit(&loop->tally->live, memory_order_relaxed);
+	if (!loop->recording)
+		return;
+	loop->at_stop = usage_of_thread(loop->worked_for);
+	look_at_sockets(loop, false);
 }
 
 // Looks at what needs no haste.
@@ -278,7 +285,8 @@ static void begin_period(struct loop *loop)
 	loop->nudged = false;
 	loop->queue = NULL;
 	loop->recording = loop->stopped = false;
-	loop->before = loop->sockets = (struct usage_tcp){0};
+	loop->sockets = (struct usage_tcp){0};
+	loop->at_record = loop->at_stop = (struct usage_thread){0};
 	loop->gap = loop->config->rate > 0 ? 1e9 * schedule->links / loop->config->rate : 0;
 	for (struct link *link = loop->links; link; link = link->next)
 		link_plan(loop, link);

@@ -68,11 +68,12 @@ struct loop {
 	unsigned period;      // that it works on, or has worked on
 	_Atomic bool resting; // until the next one
 
+	struct load_errors unconnected; // of all connects, recorded or not
+
 	// Its own usage when recording began and when it stopped, and what the kernel told of its
 	// sockets then; for the main thread once it is `resting`.
 	bool recording, stopped;
 	struct usage_thread at_record, at_stop;
-	struct usage_tcp before; // of the sockets that were open when recording began
 	unsigned live_at_stop;
 	struct usage_tcp sockets;
 };

@@ -50,7 +50,5 @@ const struct book *tally_take(struct tally *tally);
 
 void book_add(struct book *sum, const struct book *book);
 void book_reset(struct book *book);
-// The same, except for faults and the errors of them: wrong bytes are wrong whenever they come.
-void book_reset_but_faults(struct book *book);
 
 #endif

@@ -74,36 +74,45 @@ void usage_note_connect(struct usage_tcp *usage, int fd)
 	note_round_trip(usage, info.tcpi_min_rtt);
 }
 
-void usage_add_socket(struct usage_tcp *usage, int fd)
+struct usage_socket usage_of_socket(int fd, uint32_t *round_trip)
 {
 	struct tcp_info info;
 	socklen_t size = sizeof(info);
 	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+		memset(&info, 0, sizeof(info));
+	if (round_trip)
+		*round_trip = info.tcpi_rtt;
+	return (struct usage_socket){info.tcpi_total_retrans, info.tcpi_dsack_dups,
+				     info.tcpi_rwnd_limited, info.tcpi_busy_time};
+}
+
+void usage_add_socket(struct usage_tcp *usage, int fd, const struct usage_socket *before)
+{
 	int unread = 0, unsent = 0;
+	uint32_t round_trip;
+	const struct usage_socket now = usage_of_socket(fd, &round_trip);
 	ioctl(fd, SIOCINQ, &unread);
 	ioctl(fd, SIOCOUTQ, &unsent);
 	usage->unread += (uint64_t)unread;
 	usage->unsent += (uint64_t)unsent;
 	usage->sockets++;
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-		return;
-	usage->retransmits += info.tcpi_total_retrans;
-	usage->needless += info.tcpi_dsack_dups;
-	usage->round_trips += info.tcpi_rtt;
-	usage->limited_window += info.tcpi_rwnd_limited;
-	usage->busy += info.tcpi_busy_time;
+	usage->round_trips += round_trip;
+	usage->retransmits += now.retransmits - before->retransmits;
+	usage->needless += now.needless - before->needless;
+	usage->limited_window += now.limited_window - before->limited_window;
+	usage->busy += now.busy - before->busy;
 }
 
-void usage_add_sockets(struct usage_tcp *usage, const struct usage_tcp *before,
-		       const struct usage_tcp *now)
+void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage)
 {
-	usage->sockets += now->sockets;
-	usage->retransmits += rise(before->retransmits, now->retransmits);
-	usage->needless += rise(before->needless, now->needless);
-	note_round_trip(usage, now->least_round_trip);
-	usage->round_trips += now->round_trips;
-	usage->unread += now->unread;
-	usage->unsent += now->unsent;
-	usage->limited_window += now->limited_window;
-	usage->busy += now->busy;
+	sum->sockets += usage->sockets;
+	sum->retransmits += usage->retransmits;
+	sum->needless += usage->needless;
+	note_round_trip(sum, usage->least_round_trip);
+	sum->round_trips += usage->round_trips;
+	sum->unread += usage->unread;
+	sum->unsent += usage->unsent;
+	sum->limited_window += usage->limited_window;
+	sum->busy += usage->busy;
 }

@@ -20,6 +20,11 @@ struct usage_machine {
 	uint64_t stolen;    // and of that given to others by the hypervisor
 };
 
+// Counters of one TCP socket.
+struct usage_socket {
+	uint64_t retransmits, needless, limited_window, busy; // as in struct usage_tcp
+};
+
 // TCP, of all connections at the end of the run, or as many as were looked at.
 struct usage_tcp {
 	unsigned sockets;
@@ -51,11 +56,13 @@ struct usage_machine usage_since(const struct usage_machine *before);
 // as no program was asked.
 void usage_note_connect(struct usage_tcp *usage, int fd);
 
-// Adds what the kernel tells of a connected socket.
-void usage_add_socket(struct usage_tcp *usage, int fd);
+// What the kernel has counted of a connected TCP socket so far; zeros of another. The smoothed
+// round trip, in us, goes to `round_trip`, which may be NULL.
+struct usage_socket usage_of_socket(int fd, uint32_t *round_trip);
 
-// Adds those of a thread: `now`, and `before` when recording began.
-void usage_add_sockets(struct usage_tcp *usage, const struct usage_tcp *before,
-		       const struct usage_tcp *now);
+// Adds what the kernel tells of a connected socket, and has counted since `before`.
+void usage_add_socket(struct usage_tcp *usage, int fd, const struct usage_socket *before);
+
+void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage);
 
 #endif

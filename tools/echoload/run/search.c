@@ -54,7 +54,7 @@ static enum outcome run_once(struct seeker *seeker, double rate)
 	search->disconnected = run.disconnected;
 	enum outcome outcome = STOPPED;
 	if (run.disconnected)
-		search->errors = *run.facts.errors;
+		search->errors = run.engine.unconnected;
 	if (!run.interrupted && !run.disconnected) {
 		// Late answers show in the latency, which is limited.
 		bool served = run.facts.unanswered == 0 ||
