@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/result/csv.h"
+#include "echoload/result/formats.h"
 
 static const char heading[] = "seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,"
 			      "p99_9_ns,max_ns,errors,connections\n";

@@ -9,7 +9,7 @@
 
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
-#include "echoload/result/hgrm.h"
+#include "echoload/result/formats.h"
 
 static struct hdr hdr;
 

@@ -1,4 +1,4 @@
-// The interval log and the encoding in it: tools/echoload/result/hlog, hdr_v2 and base64.
+// The interval log and the encoding in it: tools/echoload/result/formats and hdr_v2.
 // tests/check/hdr_formats.sh has them read by HdrHistogram.
 #include "unit.h"
 
@@ -9,9 +9,8 @@
 
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
-#include "echoload/result/base64.h"
+#include "echoload/result/formats.h"
 #include "echoload/result/hdr_v2.h"
-#include "echoload/result/hlog.h"
 
 static struct hdr hdr;
 static struct hdr back;

@@ -1,5 +1,4 @@
-// Which files are the same, and how they are told apart: tools/echoload/common/paths and
-// result/labels.
+// Which files are the same, and how they are told apart: tools/echoload/common/paths.
 #include "unit.h"
 
 #include <fcntl.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include "echoload/common/paths.h"
-#include "echoload/result/labels.h"
 #include "place.h"
 
 static int make_files(void **state)
@@ -137,8 +135,8 @@ static void labels_are_short_and_differ(void **state)
 		size_t count = 1;
 		while (count < 3 && cases[i].paths[count])
 			count++;
-		char names[3][LABELS_SIZE];
-		labels_make(cases[i].paths, count, names);
+		char names[3][PATHS_LABEL];
+		paths_label(cases[i].paths, count, names);
 		for (size_t j = 0; j < count; j++)
 			assert_string_equal(names[j], cases[i].names[j]);
 	}
@@ -151,8 +149,8 @@ static void long_labels_differ_too(void **state)
 		memset(paths[i], 'x', sizeof(paths[i]));
 		snprintf(&paths[i][150], 50, "%zu.json", i);
 	}
-	char names[2][LABELS_SIZE];
-	labels_make((const char *const[]){paths[0], paths[1]}, 2, names);
+	char names[2][PATHS_LABEL];
+	paths_label((const char *const[]){paths[0], paths[1]}, 2, names);
 	assert_string_equal(&names[0][64], " #1");
 	assert_string_equal(&names[1][64], " #2");
 }

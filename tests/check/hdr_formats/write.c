@@ -8,8 +8,7 @@
 #include "base/clock.h"
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
-#include "echoload/result/hgrm.h"
-#include "echoload/result/hlog.h"
+#include "echoload/result/formats.h"
 
 #define STARTED (UINT64_C(1795365243) * NS_PER_S + 250 * NS_PER_MS)
 #define LARGEST ((UINT64_C(1) << BUCKETS_VALUE_BITS) - 1)

@@ -1,6 +1,8 @@
 // The files of a command line. Main thread.
 #include "paths.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -8,6 +10,8 @@
 #include "base/file_id.h"
 
 #define NULL_DEVICE makedev(1, 3)
+#define LABEL_MOST 64 // bytes of the path
+#define EXTENSION ".json"
 
 // Returns false if it cannot be looked at, or keeps nothing.
 static bool identify(const char *path, struct file_id *id)
@@ -49,4 +53,77 @@ int paths_check_inputs(const char *output, const char *const *inputs, size_t cou
 					 inputs[i]);
 	}
 	return 0;
+}
+
+// Whether these are the last components of the path, or all.
+static bool has_components(const char *path, const char *components)
+{
+	size_t before = strlen(path) - strlen(components);
+	return strcmp(path, components) == 0 ||
+	       (paths_end_in(path, components) && path[before - 1] == '/');
+}
+
+static bool is_shared(const char *const *paths, size_t count, const char *path,
+		      const char *components)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(paths[i], path) != 0 && has_components(paths[i], components))
+			return true;
+	}
+	return false;
+}
+
+// The fewest components at the end of `path` with which no other path ends; else all of it.
+static const char *find_components(const char *const *paths, size_t count, const char *path)
+{
+	const char *at = path + strlen(path);
+	do {
+		at -= at > path;
+		while (at > path && at[-1] != '/')
+			at--;
+	} while (at > path && is_shared(paths, count, path, at));
+	return at;
+}
+
+static bool is_harmless(char byte)
+{
+	return isascii(byte) && (isalnum(byte) || strchr(" ,._+:=()-/", byte));
+}
+
+static void make_name(const char *text, size_t length, char *name)
+{
+	snprintf(name, PATHS_LABEL, "%.*s", (int)(length < LABEL_MOST ? length : LABEL_MOST), text);
+	for (char *at = name; *at; at++) {
+		if (!is_harmless(*at))
+			*at = '?';
+	}
+}
+
+// A name with a number equals none without: `#` is not harmless.
+static void number_equals(size_t count, char (*names)[PATHS_LABEL])
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(names[i]);
+		bool first = true;
+		for (size_t j = i + 1; j < count; j++) {
+			if (strcmp(names[j], names[i]) != 0)
+				continue;
+			snprintf(names[j] + length, PATHS_LABEL - length, " #%zu", j + 1);
+			first = false;
+		}
+		if (!first)
+			snprintf(names[i] + length, PATHS_LABEL - length, " #%zu", i + 1);
+	}
+}
+
+void paths_label(const char *const *paths, size_t count, char (*names)[PATHS_LABEL])
+{
+	bool same_extension = true;
+	for (size_t i = 0; i < count; i++)
+		same_extension = same_extension && paths_end_in(paths[i], EXTENSION);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = find_components(paths, count, paths[i]);
+		make_name(text, strlen(text) - (same_extension ? strlen(EXTENSION) : 0), names[i]);
+	}
+	number_equals(count, names);
 }

@@ -1,5 +1,5 @@
-// The files of a command line: which of them are the same one, however they are written. Main
-// thread.
+// The files of a command line: which of them are the same one, however they are written,
+// and how to call them. Main thread.
 #ifndef ECHOLOAD_PATHS_H
 #define ECHOLOAD_PATHS_H
 
@@ -23,5 +23,13 @@ bool paths_end_in(const char *path, const char *end);
 // Returns -1 if `output` is one of the files that are read.
 int paths_check_inputs(const char *output, const char *const *inputs, size_t count,
 		       struct error *error);
+
+#define PATHS_LABEL 72 // bytes of a label with its NUL
+
+// Fills `names` with a label for each path, which tells its file from the others: the end of the
+// path, of as many folders as it takes, without `.json` where all have it. Bytes that may mean
+// something to SVG or HTML become `?`. Where labels are the same nevertheless, such as those of one
+// path given twice, `#N` follows: the place in the list, from 1.
+void paths_label(const char *const *paths, size_t count, char (*names)[PATHS_LABEL]);
 
 #endif

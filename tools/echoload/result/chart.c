@@ -11,7 +11,6 @@
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
-#include "labels.h"
 #include "replacement.h"
 #include "result.h"
 #include "svg.h"
@@ -40,8 +39,8 @@ struct request {
 // The name of each, then the verdict.
 static void make_labels(struct request *request)
 {
-	char names[RUNS_MAX][LABELS_SIZE];
-	labels_make(request->paths, request->count, names);
+	char names[RUNS_MAX][PATHS_LABEL];
+	paths_label(request->paths, request->count, names);
 	for (size_t i = 0; i < request->count; i++) {
 		struct chart_run *run = &request->runs[i];
 		const char *verdict = run->result.verdict;

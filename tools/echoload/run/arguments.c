@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "base/units.h"
-#include "targets.h"
+#include "net/connect.h"
+#include "net/resolve.h"
 
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 #define WORD_SIZE 80		       // an IPv6 address with its scope fits
@@ -213,6 +216,62 @@ static int draw_run(struct load_config *config, struct error *error)
 	return 0;
 }
 
+// Whether all sources can reach the target.
+static int check_sources(const struct load_config *config, const struct endpoint *target,
+			 struct error *error)
+{
+	for (size_t i = 0; i < config->source_count; i++) {
+		const struct endpoint *source = &config->sources[i];
+		char from[ADDRESS_TEXT_SIZE];
+		char to[ADDRESS_TEXT_SIZE];
+		if (source->as.any.sa_family != target->as.any.sa_family)
+			return error_set(error, ERROR_USAGE,
+					 "--source: %s cannot reach %s: another address family",
+					 endpoint_format(source, from),
+					 endpoint_format(target, to));
+	}
+	return 0;
+}
+
+// Puts those that the first source can reach in front. Returns how many: all without a source.
+static size_t keep_reachable(const struct load_config *config, struct endpoint *found, size_t count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (config->source_count == 0 ||
+		    found[i].as.any.sa_family == config->sources[0].as.any.sa_family)
+			found[kept++] = found[i];
+	}
+	return kept;
+}
+
+// Finds one address for the target, so that all connections of a run go the same way: of several
+// behind a name, and of the sources' family, it is the one that answers first. To find it takes one
+// connection, which is closed before the run.
+static int find_target(const struct load_config *config, const struct address *address,
+		       struct endpoint *target, struct error *error)
+{
+	struct endpoint found[CONNECT_ADDRESSES];
+	int count = resolve_within(address, found, CONNECT_ADDRESSES, config->timeout, signals_fd(),
+				   error);
+	if (count < 0)
+		return -1;
+	size_t kept = keep_reachable(config, found, (size_t)count);
+	*target = found[0]; // without a choice it is the load that finds out
+	if (kept > 1) {
+		const struct connect_terms terms = {
+			.source = config->source_count ? config->sources : NULL,
+			.timeout = config->timeout,
+			.interrupt_fd = signals_fd(),
+		};
+		int fd = connect_first(found, kept, &terms, target, error);
+		if (fd < 0)
+			return -1;
+		close(fd);
+	}
+	return check_sources(config, target, error);
+}
+
 int arguments_finish(struct arguments *arguments, struct error *error)
 {
 	struct load_config *config = &arguments->config;
@@ -227,5 +286,10 @@ int arguments_finish(struct arguments *arguments, struct error *error)
 		return -1;
 	if (check_mode(arguments, error) != 0 || check_numbers(arguments, error) != 0)
 		return -1;
-	return targets_find(config, arguments->targets, arguments->target_count, error);
+	for (size_t i = 0; i < arguments->target_count; i++) {
+		if (find_target(config, &arguments->targets[i], &config->targets[i], error) != 0)
+			return -1;
+	}
+	config->target_count = arguments->target_count;
+	return 0;
 }

@@ -36,7 +36,8 @@ void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline,
 		     char **argv);
 
 // After it: fills in what depends on what was given, refuses options that contradict each other,
-// and looks for the targets (targets.h), so it may wait. Returns 0 or -1.
+// and looks for the targets, for config.timeout at most each. Returns 0; or -1: also when a name is
+// unknown, none of its addresses answers, or a source cannot reach it.
 int arguments_finish(struct arguments *arguments, struct error *error);
 
 #endif

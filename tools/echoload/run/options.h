@@ -26,7 +26,7 @@ struct wishes {
 	bool allow_client_bound, allow_errors;
 };
 
-// Fills both. Looks for the targets (targets.h), so it may wait. Returns -1 when the program
+// Fills both. Looks for the targets, so it may wait. Returns -1 when the program
 // should go on, else the status to exit with; then all has been said.
 int options_read(struct load_config *config, struct wishes *wishes, int argc, char **argv);
 

@@ -10,9 +10,7 @@
 #include "base/clock.h"
 #include "base/output.h"
 #include "describe.h"
-#include "echoload/result/csv.h"
-#include "echoload/result/hgrm.h"
-#include "echoload/result/hlog.h"
+#include "echoload/result/formats.h"
 #include "echoload/result/replacement.h"
 #include "run.h"
 

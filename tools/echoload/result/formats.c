@@ -1,12 +1,72 @@
-// HdrHistogram's percentile distribution as text. Any thread.
-#include "hgrm.h"
+// What --csv, --hlog and --hgrm write. One thread for each file.
+#include "formats.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "hdr_v2.h"
 
 #define TICKS_A_HALVING 5
+
+void csv_begin(FILE *file)
+{
+	fputs("seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,p99_9_ns,max_ns,"
+	      "errors,connections\n",
+	      file);
+	fflush(file);
+}
+
+static void write_latencies(FILE *file, const struct hdr *latency)
+{
+	static const double percents[] = {50.0, 90.0, 99.0, 99.9, 100.0};
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+		fputc(',', file);
+		if (latency->count)
+			fprintf(file, "%" PRIu64, hdr_percentile(latency, percents[i]));
+	}
+}
+
+void csv_interval(FILE *file, const struct result_interval *interval, const struct hdr *latency,
+		  unsigned connections)
+{
+	double length = clock_seconds(interval->length);
+	fprintf(file, "%.3f,%" PRIu64 ",%.1f,%" PRIu64, clock_seconds(interval->from) + length,
+		interval->messages, interval->length ? (double)interval->messages / length : 0.0,
+		interval->bytes);
+	write_latencies(file, latency);
+	fprintf(file, ",%" PRIu64 ",%u\n", interval->errors, connections);
+	fflush(file);
+}
+
+void hlog_begin(FILE *file, uint64_t started)
+{
+	time_t second = (time_t)(started / NS_PER_S);
+	struct tm utc;
+	char date[64];
+	gmtime_r(&second, &utc);
+	strftime(date, sizeof(date), "%a %b %d %T UTC %Y", &utc);
+	fprintf(file, "#[Logged with echoload %s, values in nanoseconds]\n", ECHOD_VERSION);
+	fprintf(file, "#[Histogram log format version 1.3]\n");
+	fprintf(file, "#[StartTime: %.3f (seconds since epoch), %s]\n", clock_seconds(started),
+		date);
+	fprintf(file, "#[BaseTime: %.3f (seconds since epoch)]\n", clock_seconds(started));
+	fprintf(file, "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\","
+		      "\"Interval_Compressed_Histogram\"\n");
+}
+
+int hlog_interval(FILE *file, uint64_t from, uint64_t length, const struct hdr *hdr)
+{
+	char *text = hdr_v2_encode(hdr);
+	if (!text)
+		return -1;
+	fprintf(file, "%.3f,%.3f,%.3f,%s\n", clock_seconds(from), clock_seconds(length),
+		(double)hdr->max / (double)NS_PER_MS, text);
+	free(text);
+	return 0;
+}
 
 static double to_us(double ns)
 {
