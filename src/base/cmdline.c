@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/screen.h"
 #include "base/units.h"
 
-#define LINE_WIDTH 79
 #define HELP_COLUMN 29
 #define MAX_OPTIONS 48
 #define FIRST_LONG_CODE 0x100 // getopt_long's return value for the option at index 0
@@ -27,27 +27,6 @@ static const struct cmdline_option *option_at(const struct cmdline *cmdline, siz
 					     : &common_options[index - cmdline->option_count];
 }
 
-// Prints `text` from column `column` on, wrapped at spaces, each further line indented to
-// HELP_COLUMN.
-static void print_wrapped(const char *text, int column)
-{
-	while (*text) {
-		size_t room = (size_t)(LINE_WIDTH - HELP_COLUMN);
-		size_t length = strlen(text);
-		if (length > room) {
-			length = room;
-			while (length > 0 && text[length] != ' ')
-				length--;
-			ensure(length > 0);
-		}
-		printf("%*s%.*s\n", HELP_COLUMN - column, "", (int)length, text);
-		column = 0;
-		text += length;
-		while (*text == ' ')
-			text++;
-	}
-}
-
 static void print_option(const struct cmdline_option *option)
 {
 	char head[80];
@@ -61,7 +40,7 @@ static void print_option(const struct cmdline_option *option)
 	} else {
 		fputs(head, stdout);
 	}
-	print_wrapped(option->help, width);
+	screen_wrap(stdout, option->help, (size_t)width, HELP_COLUMN);
 }
 
 static void print_help(const struct cmdline *cmdline)

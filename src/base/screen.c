@@ -84,6 +84,50 @@ void screen_clear(struct screen *screen)
 	fflush(screen->file);
 }
 
+// The left eighths of a cell.
+static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+
+void screen_bar(const struct screen *screen, double share, unsigned cells, bool fill)
+{
+	unsigned parts = screen->utf8 ? 8 : 1;
+	unsigned left = (unsigned)(share * cells * parts + 0.5);
+	if (left == 0 && share > 0)
+		left = 1;
+	unsigned drawn = 0;
+	for (; left > 0; drawn++) {
+		unsigned part = left < parts ? left : parts;
+		fputs(screen->utf8 ? eighths[part] : "#", screen->file);
+		left -= part;
+	}
+	if (fill)
+		fprintf(screen->file, "%*s", (int)(cells - drawn), "");
+}
+
+// How many bytes of `text` stand on a line with `room` columns: up to a space, or all of them if
+// there is none.
+static size_t fit_line(const char *text, size_t room)
+{
+	size_t length = strlen(text);
+	if (length <= room)
+		return length;
+	size_t at = room;
+	while (at > 0 && text[at] != ' ')
+		at--;
+	return at ? at : room;
+}
+
+void screen_wrap(FILE *file, const char *text, size_t column, size_t indent)
+{
+	do {
+		size_t length = fit_line(text, SCREEN_WRAP - indent);
+		fprintf(file, "%*s%.*s\n", (int)(indent - column), "", (int)length, text);
+		column = 0;
+		text += length;
+		while (*text == ' ')
+			text++;
+	} while (*text);
+}
+
 // How many bytes of a line of `length` bytes of UTF-8 fit into `columns`.
 static size_t cut_line(const char *line, size_t length, size_t columns)
 {

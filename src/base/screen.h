@@ -27,6 +27,15 @@ size_t screen_columns(const struct screen *screen);
 // Prints `text`, in `colour` where there are colours and if that is not empty.
 void screen_print(const struct screen *screen, const char *colour, const char *text);
 
+// Prints `text` in lines of at most SCREEN_WRAP columns, which begin at `indent`; in the first one
+// `column` columns, not more than that, are filled already.
+#define SCREEN_WRAP 79
+void screen_wrap(FILE *file, const char *text, size_t column, size_t indent);
+
+// Prints a bar: `share` (0 to 1) of `cells` columns, in block characters where UTF-8 is read, else
+// #; what is more than 0 is seen. With `fill` spaces make it `cells` columns.
+void screen_bar(const struct screen *screen, double share, unsigned cells, bool fill);
+
 // Begins to draw a line over the one before. Returns false, and there is nothing to do, unless it
 // is a terminal that takes what is printed.
 bool screen_begin_line(struct screen *screen);

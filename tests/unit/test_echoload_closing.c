@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/run/bars.h"
 #include "echoload/run/closing.h"
 #include "printed.h"
 
@@ -212,12 +211,12 @@ static void a_terminal_gets_colour(void **state)
 
 static void draw_blocks(FILE *file)
 {
-	bars_histogram(file, &latency, true);
+	closing_histogram(&(struct screen){.file = file, .utf8 = true}, &latency);
 }
 
 static void draw_hashes(FILE *file)
 {
-	bars_histogram(file, &latency, false);
+	closing_histogram(&(struct screen){.file = file}, &latency);
 }
 
 // How many bars the histogram has; `percent`: of the samples, in all.

@@ -85,21 +85,16 @@ static const char *find_components(const char *const *paths, size_t count, const
 	return at;
 }
 
-static bool is_harmless(char byte)
-{
-	return isascii(byte) && (isalnum(byte) || strchr(" ,._+:=()-/", byte));
-}
-
 static void make_name(const char *text, size_t length, char *name)
 {
 	snprintf(name, PATHS_LABEL, "%.*s", (int)(length < LABEL_MOST ? length : LABEL_MOST), text);
 	for (char *at = name; *at; at++) {
-		if (!is_harmless(*at))
+		if (!isascii(*at) || !isprint(*at) || *at == '#')
 			*at = '?';
 	}
 }
 
-// A name with a number equals none without: `#` is not harmless.
+// A name with a number equals none without, as those have no `#` of their own.
 static void number_equals(size_t count, char (*names)[PATHS_LABEL])
 {
 	for (size_t i = 0; i < count; i++) {

@@ -27,9 +27,9 @@ int paths_check_inputs(const char *output, const char *const *inputs, size_t cou
 #define PATHS_LABEL 72 // bytes of a label with its NUL
 
 // Fills `names` with a label for each path, which tells its file from the others: the end of the
-// path, of as many folders as it takes, without `.json` where all have it. Bytes that may mean
-// something to SVG or HTML become `?`. Where labels are the same nevertheless, such as those of one
-// path given twice, `#N` follows: the place in the list, from 1.
+// path, of as many folders as it takes, without `.json` where all have it. Bytes that
+// are not printable ASCII become `?`, and so does `#`. Where labels are the same nevertheless, such
+// as those of one path given twice, `#N` follows: the place in the list, from 1.
 void paths_label(const char *const *paths, size_t count, char (*names)[PATHS_LABEL]);
 
 #endif

@@ -24,7 +24,7 @@
 // One line of each chart.
 struct chart_run {
 	struct result result;
-	char label[100]; // nothing in it means anything to SVG or HTML
+	char label[100];
 };
 
 struct request {
@@ -199,8 +199,9 @@ static void write_row(FILE *file, const struct chart_run *run)
 	const struct result *result = &run->result;
 	static const double percents[] = {50.0, 99.0, 99.9, 100.0};
 	char text[16];
-	fprintf(file, "<tr><th>%s</th><td>%.0f</td><td>%s</td>", run->label,
-		result_message_rate(result),
+	fputs("<tr><th>", file);
+	svg_text(file, run->label);
+	fprintf(file, "</th><td>%.0f</td><td>%s</td>", result_message_rate(result),
 		units_format_size((uint64_t)result_byte_rate(result), text, sizeof(text)));
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
 		fprintf(file, "<td>%s</td>",

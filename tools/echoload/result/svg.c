@@ -52,10 +52,26 @@ void svg_end(FILE *file)
 	fputs("</svg>\n", file);
 }
 
+void svg_text(FILE *file, const char *text)
+{
+	for (; *text; text++) {
+		const char *name = *text == '<'	  ? "&lt;"
+				   : *text == '>' ? "&gt;"
+				   : *text == '&' ? "&amp;"
+				   : *text == '"' ? "&quot;"
+						  : NULL;
+		if (name)
+			fputs(name, file);
+		else
+			fputc(*text, file);
+	}
+}
+
 static void write_text(FILE *file, double x, double y, const char *anchor, const char *text)
 {
-	fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", x, y, anchor,
-		text);
+	fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
+	svg_text(file, text);
+	fputs("</text>\n", file);
 }
 
 void svg_frame(const struct svg_plot *plot, const char *title, const char *x_label,

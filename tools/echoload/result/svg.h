@@ -1,5 +1,4 @@
-// Charts of lines as SVG, one below the other. Labels hold nothing that means something to SVG. One
-// thread for each file.
+// Charts of lines as SVG, one below the other. One thread for each file.
 #ifndef ECHOLOAD_SVG_H
 #define ECHOLOAD_SVG_H
 
@@ -12,6 +11,9 @@ struct svg_plot {
 	size_t lines; // room for so many in the legend of each chart
 	double x_low, x_high, y_low, y_high;
 };
+
+// Writes text into SVG or HTML, whatever is in it.
+void svg_text(FILE *file, const char *text);
 
 // Begins and ends a picture of so many charts, with room for so many lines in each.
 void svg_begin(FILE *file, size_t charts, size_t lines);

@@ -2,32 +2,22 @@
 #include "closing.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "bars.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
 
-#define WIDTH 79
 #define LABEL 14
+#define BARS 10
+#define LEAST_STEP 1.1 // a smaller factor would not be seen in the numbers
+#define BAR_LABEL 13
+#define CELLS 54
 #define FAULTS_SHOWN 10
 #define TEXT_SIZE 600
-
-// How many bytes of `text` stand on a line with `room` columns: up to a space, or all of them if
-// there is none.
-static size_t cut_line(const char *text, size_t room)
-{
-	size_t length = strlen(text);
-	if (length <= room)
-		return length;
-	size_t at = room;
-	while (at > 0 && text[at] != ' ')
-		at--;
-	return at ? at : room;
-}
 
 // Prints a label, in `colour` if that is not empty, and beside it the text, wrapped.
 __attribute__((format(printf, 4, 5))) static void print_field(const struct screen *screen,
@@ -42,14 +32,7 @@ __attribute__((format(printf, 4, 5))) static void print_field(const struct scree
 	char padded[LABEL + 1];
 	snprintf(padded, sizeof(padded), "%-*s", LABEL, label);
 	screen_print(screen, colour, padded);
-	const char *at = text;
-	do {
-		size_t length = cut_line(at, WIDTH - LABEL);
-		fprintf(screen->file, "%*s%.*s\n", at == text ? 0 : LABEL, "", (int)length, at);
-		at += length;
-		while (*at == ' ')
-			at++;
-	} while (*at);
+	screen_wrap(screen->file, text, LABEL, LABEL);
 }
 
 static void describe_loop(const struct load_config *config, char *text, size_t size)
@@ -143,6 +126,57 @@ static void print_percentiles(const struct screen *screen, const char *label, co
 	fputc('\n', screen->file);
 }
 
+// A line of the histogram: the samples up to `to` that are not in a line before it.
+struct bar {
+	uint64_t to; // ns
+	uint64_t count;
+};
+
+// Cuts the samples into bars; returns how many.
+static size_t cut_bars(const struct hdr *hdr, struct bar bars[static BARS + 1])
+{
+	double low = hdr->min > 0 ? (double)hdr->min : 1;
+	double high = (double)hdr_percentile(hdr, 99.9);
+	double span = high > low ? log(high / low) : 0;
+	double room = floor(span / log(LEAST_STEP));
+	size_t steps = room < 1 ? 1 : (room < BARS ? (size_t)room : BARS);
+	uint64_t before = 0;
+	for (size_t i = 0; i < steps; i++) {
+		double share = (double)(i + 1) / (double)steps;
+		bars[i].to = i + 1 == steps ? (uint64_t)high : (uint64_t)(low * exp(span * share));
+		uint64_t count = hdr_count_to(hdr, bars[i].to);
+		bars[i].count = count - before;
+		before = count;
+	}
+	if (before == hdr->count)
+		return steps;
+	bars[steps] = (struct bar){.to = hdr->max, .count = hdr->count - before};
+	return steps + 1;
+}
+
+void closing_histogram(const struct screen *screen, const struct hdr *hdr)
+{
+	if (hdr->count == 0)
+		return;
+	struct bar bars[BARS + 1];
+	size_t count = cut_bars(hdr, bars);
+	uint64_t most = 0;
+	for (size_t i = 0; i < count; i++)
+		most = bars[i].count > most ? bars[i].count : most;
+	fprintf(screen->file, "%*s\n", BAR_LABEL, "up to");
+	for (size_t i = 0; i < count; i++) {
+		char to[16];
+		fprintf(screen->file, "%*s ", BAR_LABEL,
+			units_format_duration(bars[i].to, to, sizeof(to)));
+		screen_bar(screen, (double)bars[i].count / (double)most, CELLS, false);
+		double percent = 100 * (double)bars[i].count / (double)hdr->count;
+		if (percent > 0 && percent < 0.05)
+			fputs(" <0.1 %\n", screen->file);
+		else
+			fprintf(screen->file, " %.1f %%\n", percent);
+	}
+}
+
 static void print_latency(const struct screen *screen, const struct facts *facts)
 {
 	if (facts->latency->count == 0) {
@@ -158,7 +192,7 @@ static void print_latency(const struct screen *screen, const struct facts *facts
 	if (facts->lateness->count > 0)
 		print_percentiles(screen, "lateness", facts->lateness);
 	fputc('\n', screen->file);
-	bars_histogram(screen->file, facts->latency, screen->utf8);
+	closing_histogram(screen, facts->latency);
 	fputc('\n', screen->file);
 }
 

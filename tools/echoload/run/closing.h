@@ -13,4 +13,8 @@
 void closing_print(struct screen *screen, const struct load_config *config,
 		   const struct facts *facts, const struct verdict *verdict, bool interrupted);
 
+// A small histogram of at most 12 lines of 79 columns: how many samples were up to which duration,
+// each step the same factor wider up to p99.9, then all the rest.
+void closing_histogram(const struct screen *screen, const struct hdr *hdr);
+
 #endif

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "bars.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -86,7 +85,7 @@ void screen_progress(struct screen *screen, const struct screen_moment *moment)
 	if (done >= 0 && used + LEAST_BAR <= width) {
 		size_t cells = width - used < MOST_BAR ? width - used : MOST_BAR;
 		fputc('[', screen->file);
-		bars_draw(screen->file, done, (unsigned)cells, screen->utf8, true);
+		screen_bar(screen, done, (unsigned)cells, true);
 		fputc(']', screen->file);
 	}
 	screen_print(screen, moment->errors > 0 ? SCREEN_RED : "", line);
