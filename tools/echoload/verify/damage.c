@@ -2,8 +2,6 @@
 // struct verify.
 #include "damage.h"
 
-#include "base/assert.h"
-
 #define NEAR 256       // bytes of noise searched for runs of right ones, at either end
 #define FLIPPED_BITS 8 // so many may differ in however short a range
 
@@ -33,41 +31,23 @@ bool damage_is_flipped(const struct damage *damage)
 	return damage->count <= FLIPPED_BITS || damage->count < 2 * (damage->end - damage->first);
 }
 
-struct runs {
-	size_t first; // where the first begins; all that was searched if there is none
-	size_t end;   // behind the last; 0 if there is none
-};
-
-static struct runs find_runs(const struct verify *verify, uint64_t position, const uint8_t *bytes,
-			     size_t length)
+size_t damage_near(const struct verify *verify, uint64_t position, const uint8_t *noise,
+		   size_t length, bool before)
 {
-	struct runs runs = {.first = length};
 	uint8_t right[NEAR];
-	ensure(length <= sizeof(right));
-	payload_fill(verify->scope->payload, verify->connection, position, right, length);
-	size_t run = 0;
-	for (size_t i = 0; i < length; i++) {
-		run = bytes[i] == right[i] ? run + 1 : 0;
-		if (run == DAMAGE_RUN && runs.end == 0)
-			runs.first = i + 1 - DAMAGE_RUN;
-		if (run >= DAMAGE_RUN)
-			runs.end = i + 1;
-	}
-	return runs;
-}
-
-size_t damage_before(const struct verify *verify, uint64_t position, const uint8_t *noise,
-		     size_t length)
-{
 	size_t near = length < NEAR ? length : NEAR;
-	return find_runs(verify, position, noise, near).end;
-}
-
-size_t damage_after(const struct verify *verify, uint64_t position, const uint8_t *noise,
-		    size_t length)
-{
-	size_t near = length < NEAR ? length : NEAR;
-	if (near > position)
+	if (before && near > position)
 		near = (size_t)position;
-	return near - find_runs(verify, position - near, noise + length - near, near).first;
+	const uint8_t *bytes = before ? noise + length - near : noise;
+	payload_fill(verify->scope->payload, verify->connection,
+		     before ? position - near : position, right, near);
+	size_t first = near, end = 0, run = 0; // of the runs of right bytes
+	for (size_t i = 0; i < near; i++) {
+		run = bytes[i] == right[i] ? run + 1 : 0;
+		if (run == DAMAGE_RUN && end == 0)
+			first = i + 1 - DAMAGE_RUN;
+		if (run >= DAMAGE_RUN)
+			end = i + 1;
+	}
+	return before ? near - first : end;
 }

@@ -26,12 +26,9 @@ struct damage damage_of(const struct verify *verify, uint64_t offset, const uint
 bool damage_is_flipped(const struct damage *damage);
 
 // Noise stands between two stretches of streams. How much of it, from its beginning, is damage to
-// the own stream that was left before it, at `position`: up to the last run of right bytes.
-size_t damage_before(const struct verify *verify, uint64_t position, const uint8_t *noise,
-		     size_t length);
-
-// How much of it, to its end, is damage to the own stream that follows it, from `position` on.
-size_t damage_after(const struct verify *verify, uint64_t position, const uint8_t *noise,
-		    size_t length);
+// the own stream that was left before it, at `position`: up to the last run of right bytes. With
+// `before`: how much of it, to its end, is damage to the own stream that follows it at `position`.
+size_t damage_near(const struct verify *verify, uint64_t position, const uint8_t *noise,
+		   size_t length, bool before);
 
 #endif

@@ -284,7 +284,8 @@ void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
 	if (suspicion->pieces == 0 && length > 0) {
 		uint64_t anchor = suspicion_anchor(verify);
 		bool in_place = own && lock->position == anchor + length;
-		size_t before = in_place ? length : damage_before(verify, anchor, noise, length);
+		size_t before =
+			in_place ? length : damage_near(verify, anchor, noise, length, false);
 		take_damage(verify, noise, before);
 		noise += before;
 		length -= before;
@@ -294,7 +295,7 @@ void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
 		push_crossed(verify, lock);
 		return;
 	}
-	size_t after = damage_after(verify, lock->position, noise, length);
+	size_t after = damage_near(verify, lock->position, noise, length, true);
 	push_noise(verify, length - after);
 	arrive(verify, lock->position - after);
 	take_damage(verify, noise + length - after, after);

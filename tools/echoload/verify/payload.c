@@ -1,5 +1,5 @@
 // Self-locating bytes: the keyed tables, writing, comparing and reading them backwards. Any thread.
-// Compiled with -O3 -funroll-loops: only then do the two loops over words keep up with memory.
+// Compiled with -O3 -funroll-loops: only then does the loop over words keep up with memory.
 #include "payload.h"
 
 #include <endian.h>
@@ -14,7 +14,7 @@
 #define HALF_MASK ((UINT64_C(1) << HALF_BITS) - 1)
 #define BLOCK_BITS 30 // of the number of a block; the connection's number stands above
 #define ROUNDS 4
-#define CHUNK 128 // words compared between two looks at the result
+#define PIECE 2048 // bytes made at a time, to copy or to compare
 
 static void shuffle(uint16_t *places, struct random *random)
 {
@@ -85,107 +85,51 @@ static void fill_words(uint8_t *to, const uint64_t *table, uint64_t mix, size_t 
 	}
 }
 
-// What differs in `words` words, or'ed.
-static uint64_t words_differ(const uint8_t *bytes, const uint64_t *table, uint64_t mix,
-			     size_t words)
-{
-	uint64_t differ = 0;
-	for (size_t i = 0; i < words; i++) {
-		uint64_t word;
-		memcpy(&word, bytes + i * PAYLOAD_WORD, PAYLOAD_WORD);
-		differ |= le64toh(word) ^ table[i] ^ mix;
-	}
-	return differ;
-}
-
-static size_t match_words(const uint8_t *bytes, const uint64_t *table, uint64_t mix, size_t words)
-{
-	size_t done = 0;
-	while (done < words) {
-		size_t some = words - done < CHUNK ? words - done : CHUNK;
-		if (words_differ(bytes + done * PAYLOAD_WORD, table + done, mix, some))
-			break;
-		done += some;
-	}
-	for (; done < words; done++) {
-		uint64_t differ = words_differ(bytes + done * PAYLOAD_WORD, table + done, mix, 1);
-		if (differ)
-			return done * PAYLOAD_WORD + (size_t)__builtin_ctzll(differ) / 8;
-	}
-	return words * PAYLOAD_WORD;
-}
-
-// How a range is cut: first what is left of a word that it begins within, then whole words to the
-// end of the block at most, then what it takes of a word that it ends within.
-struct cut {
-	const uint64_t *table; // of the first word
-	uint64_t mix;
-	size_t words;  // whole ones; 0: only a part of one word comes next
-	size_t skip;   // else: its bytes before the range
-	size_t length; // of all this, bytes
-};
-
-static struct cut next_cut(const struct payload *payload, uint32_t connection, uint64_t position,
-			   size_t length)
+// The bytes from `position` on, at most PIECE of them and no more than the block has. Returns how
+// many; they stand at `piece` + `*skip`, as `piece` has the whole words that they are part of.
+static size_t fill_piece(const struct payload *payload, uint32_t connection, uint64_t position,
+			 size_t length, uint8_t piece[static PIECE], size_t *skip)
 {
 	size_t in_block = (size_t)(position % PAYLOAD_BLOCK);
-	struct cut cut = {.table = payload->table + in_block / PAYLOAD_WORD,
-			  .mix = block_mix(payload, connection, position),
-			  .skip = in_block % PAYLOAD_WORD};
-	if (cut.skip || length < PAYLOAD_WORD) {
-		size_t left = PAYLOAD_WORD - cut.skip;
-		cut.length = length < left ? length : left;
-		return cut;
-	}
-	size_t in_range = length / PAYLOAD_WORD;
-	size_t to_end = PAYLOAD_BLOCK_WORDS - in_block / PAYLOAD_WORD;
-	cut.words = in_range < to_end ? in_range : to_end;
-	cut.length = cut.words * PAYLOAD_WORD;
-	return cut;
+	*skip = in_block % PAYLOAD_WORD;
+	size_t most =
+		PAYLOAD_BLOCK - in_block < PIECE - *skip ? PAYLOAD_BLOCK - in_block : PIECE - *skip;
+	if (length > most)
+		length = most;
+	fill_words(piece, payload->table + in_block / PAYLOAD_WORD,
+		   block_mix(payload, connection, position),
+		   (*skip + length + PAYLOAD_WORD - 1) / PAYLOAD_WORD);
+	return length;
 }
 
 void payload_fill(const struct payload *payload, uint32_t connection, uint64_t position,
 		  void *bytes, size_t length)
 {
-	uint8_t *to = bytes;
-	while (length > 0) {
-		struct cut cut = next_cut(payload, connection, position, length);
-		if (cut.words) {
-			fill_words(to, cut.table, cut.mix, cut.words);
-		} else {
-			uint8_t word[PAYLOAD_WORD];
-			fill_words(word, cut.table, cut.mix, 1);
-			memcpy(to, word + cut.skip, cut.length);
-		}
-		to += cut.length;
-		position += cut.length;
-		length -= cut.length;
+	uint8_t piece[PIECE];
+	size_t skip;
+	for (size_t done = 0, some; done < length; done += some) {
+		some = fill_piece(payload, connection, position + done, length - done, piece,
+				  &skip);
+		memcpy((uint8_t *)bytes + done, piece + skip, some);
 	}
 }
 
 size_t payload_match(const struct payload *payload, uint32_t connection, uint64_t position,
 		     const void *bytes, size_t length)
 {
-	const uint8_t *from = bytes;
-	size_t matched = 0;
-	while (matched < length) {
-		struct cut cut =
-			next_cut(payload, connection, position + matched, length - matched);
-		size_t right = 0;
-		if (cut.words) {
-			right = match_words(from + matched, cut.table, cut.mix, cut.words);
-		} else {
-			uint8_t word[PAYLOAD_WORD];
-			fill_words(word, cut.table, cut.mix, 1);
-			while (right < cut.length &&
-			       from[matched + right] == word[cut.skip + right])
-				right++;
-		}
-		matched += right;
-		if (right < cut.length)
-			break;
+	uint8_t piece[PIECE];
+	size_t skip;
+	for (size_t done = 0, some; done < length; done += some) {
+		const uint8_t *next = (const uint8_t *)bytes + done;
+		some = fill_piece(payload, connection, position + done, length - done, piece,
+				  &skip);
+		if (memcmp(next, piece + skip, some) == 0)
+			continue;
+		while (*next == piece[skip])
+			next++, skip++;
+		return (size_t)(next - (const uint8_t *)bytes);
 	}
-	return matched;
+	return length;
 }
 
 struct payload_place payload_locate(const struct payload *payload, const void *word)
