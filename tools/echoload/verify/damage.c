@@ -1,6 +1,6 @@
 // Comparing noise with the bytes of the own stream that may have been there. One thread for each
 // struct verify.
-#include "damage.h"
+#include "suspicion.h"
 
 #define NEAR 256       // bytes of noise searched for runs of right ones, at either end
 #define FLIPPED_BITS 8 // so many may differ in however short a range

@@ -1,11 +1,9 @@
 // Naming faults. Where a boundary between two segments lies is often open by a byte or two, where
 // neighbours happen to be equal: it is settled so that the fewest faults remain, then leftmost. One
 // thread for each struct verify.
-#include "explain.h"
+#include "suspicion.h"
 
 #include <string.h>
-
-#include "damage.h"
 
 #define LATEST (UINT64_C(1) << 20) // bytes after which a missing range is lost
 

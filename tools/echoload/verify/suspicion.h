@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "missing.h"
 #include "verify.h"
 
 // Bytes in a row that make a lock. A whole word says where it comes from, and random bytes say so
@@ -20,6 +19,22 @@
 #define SUSPICION_LOCK 16
 #define SUSPICION_BYTES ((size_t)1 << 20)
 #define SUSPICION_PIECES 8
+
+// The ranges of the own stream that have not come though what follows them has: each is lost, or
+// late.
+#define MISSING_RANGES 64
+
+struct missing_range {
+	uint64_t from;
+	uint64_t to;
+	uint64_t slack; // by so many bytes it could as well begin and end later
+};
+
+struct missing {
+	unsigned count;
+	struct missing_range
+		range[MISSING_RANGES + 2]; // by place; room for one to add or to cut in two
+};
 
 // What came between two segments of the own stream.
 struct piece {
@@ -83,5 +98,65 @@ uint64_t suspicion_slack(const struct verify *verify, uint32_t connection, uint6
 // How many of the `limit` bytes before `end` are those of the stream before `position`.
 size_t suspicion_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
 			    const uint8_t *end, size_t limit);
+
+// Adds a range that lies behind all others. There may then be one too many: missing_drop.
+void missing_add(struct missing *missing, uint64_t from, uint64_t to, uint64_t slack);
+
+// Late bytes begin at `start`, or by up to `slack` bytes before it. When that can be the beginning
+// of a missing range, settles where that begins, stores it and returns true.
+bool missing_align(struct missing *missing, uint64_t *start, uint64_t slack);
+
+// Takes out of the ranges what [from, to) begins with: the part up to the value returned was
+// missing, if `late` is set, or was not.
+uint64_t missing_take(struct missing *missing, uint64_t from, uint64_t to, bool *late);
+
+// Removes the first range when it must be given up: it lies before `horizon`, or there are too
+// many.
+bool missing_drop(struct missing *missing, uint64_t horizon, struct missing_range *dropped);
+
+// damage.c
+
+// So many right bytes in a row are no chance, at a place where they are expected.
+#define DAMAGE_RUN 4
+
+struct damage {
+	size_t first;	// byte that differs
+	size_t end;	// behind the last; 0: none does
+	uint64_t count; // of bits that differ
+	uint8_t bits;	// these, or'ed over the bytes
+};
+
+// Against the connection's own stream from `offset` on.
+struct damage damage_of(const struct verify *verify, uint64_t offset, const uint8_t *bytes,
+			size_t length);
+
+// Few enough bits differ to say that these were other bytes once.
+bool damage_is_flipped(const struct damage *damage);
+
+// Noise stands between two stretches of streams. How much of it, from its beginning, is damage to
+// the own stream that was left before it, at `position`: up to the last run of right bytes. With
+// `before`: how much of it, to its end, is damage to the own stream that follows it at `position`.
+size_t damage_near(const struct verify *verify, uint64_t position, const uint8_t *noise,
+		   size_t length, bool before);
+
+// explain.c
+
+// What was followed has been left, `length` bytes of noise came, and then what `lock` says, which
+// is followed from now on.
+void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
+		  const struct lock *lock);
+
+// `length` bytes of noise that can be kept no longer.
+void explain_noise(struct verify *verify, const uint8_t *noise, size_t length);
+
+// The side stretch has reached the front of the stream, which is followed from now on.
+void explain_joined(struct verify *verify);
+
+// Reports the missing ranges that have become too old or too many.
+void explain_lost(struct verify *verify);
+
+// The stream has ended after `length` bytes of noise. Reports all that is left; `whole`: also what
+// of the bytes sent is missing at the end. The one function that takes a verify without suspicion.
+void explain_end(struct verify *verify, const uint8_t *noise, size_t length, bool whole);
 
 #endif

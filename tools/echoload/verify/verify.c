@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "explain.h"
+#include "suspicion.h"
 
 #define STEP 256 // bytes looked into at once, so that few are kept when all is soon well again
 #define CONTEXT (SUSPICION_LOCK + PAYLOAD_WORD) // bytes in which a lock may have begun
