@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define LATEST (UINT64_C(1) << 20) // bytes after which a missing range is lost
+#define PIECE 256		   // bytes compared at a time
+#define FLIPPED_BITS 8		   // so many may differ in however short a range
+#define RUN 4 // so many right bytes are no chance, at a place where they are expected
 
 static void report(struct verify *verify, struct fault fault)
 {
@@ -14,19 +17,19 @@ static void report(struct verify *verify, struct fault fault)
 	verify->scope->report(verify->scope->context, &fault);
 }
 
-static void report_lost(struct verify *verify, const struct missing_range *range)
+// Reports the missing ranges that lie before `horizon`, or are too many.
+static void report_lost(struct verify *verify, uint64_t horizon)
 {
-	report(verify, (struct fault){.kind = FAULT_LOST,
-				      .offset = range->from,
-				      .length = range->to - range->from});
+	struct missing_range range;
+	while (missing_drop(&verify->suspicion->missing, horizon, &range))
+		report(verify, (struct fault){.kind = FAULT_LOST,
+					      .offset = range.from,
+					      .length = range.to - range.from});
 }
 
 void explain_lost(struct verify *verify)
 {
-	uint64_t horizon = verify->position > LATEST ? verify->position - LATEST : 0;
-	struct missing_range range;
-	while (missing_drop(&verify->suspicion->missing, horizon, &range))
-		report_lost(verify, &range);
+	report_lost(verify, verify->position > LATEST ? verify->position - LATEST : 0);
 }
 
 // Ends the side stretch at `to`: what was missing of it is late, all else came again.
@@ -69,18 +72,40 @@ static void advance(struct verify *verify, uint64_t length)
 	}
 }
 
+// How bytes that came in the place of the own stream's from `offset` on differ from them; length 0:
+// they do not. When few enough bits differ these were other bytes once.
+static struct fault damage_of(const struct verify *verify, uint64_t offset, const uint8_t *bytes,
+			      size_t length)
+{
+	uint8_t right[PIECE];
+	size_t first = 0, end = 0, count = 0;
+	uint8_t bits = 0;
+	for (size_t i = 0; i < length; i++) {
+		if (i % PIECE == 0)
+			payload_fill(verify->scope->payload, verify->connection, offset + i, right,
+				     length - i < PIECE ? length - i : PIECE);
+		uint8_t differ = bytes[i] ^ right[i % PIECE];
+		if (!differ)
+			continue;
+		if (end == 0)
+			first = i;
+		end = i + 1;
+		count += (unsigned)__builtin_popcount(differ);
+		bits |= differ;
+	}
+	bool flipped = count <= FLIPPED_BITS || count < 2 * (end - first);
+	return (struct fault){.kind = flipped ? FAULT_FLIPPED : FAULT_FOREIGN,
+			      .offset = offset + first,
+			      .length = end - first,
+			      .bits = flipped ? bits : 0};
+}
+
 // `length` bytes came in the place of as many of the own stream.
 static void take_damage(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	uint64_t offset = suspicion_anchor(verify);
-	struct damage damage = damage_of(verify, offset, bytes, length);
-	if (damage.end) {
-		bool flipped = damage_is_flipped(&damage);
-		report(verify, (struct fault){.kind = flipped ? FAULT_FLIPPED : FAULT_FOREIGN,
-					      .offset = offset + damage.first,
-					      .length = damage.end - damage.first,
-					      .bits = flipped ? damage.bits : 0});
-	}
+	struct fault damage = damage_of(verify, suspicion_anchor(verify), bytes, length);
+	if (damage.length > 0)
+		report(verify, damage);
 	advance(verify, length);
 }
 
@@ -141,13 +166,11 @@ static void push_noise(struct verify *verify, uint64_t length)
 
 static void push_crossed(struct verify *verify, const struct lock *lock)
 {
-	struct piece piece = {
-		.crossed = true,
-		.other = lock->connection,
-		.other_offset = lock->position,
-		.slack = suspicion_slack(verify, lock->connection, lock->position),
-	};
-	push(verify, &piece);
+	uint64_t slack = suspicion_slack(verify, lock->connection, lock->position);
+	push(verify, &(struct piece){.crossed = true,
+				     .other = lock->connection,
+				     .other_offset = lock->position,
+				     .slack = slack});
 	verify->suspicion->crossed = true;
 }
 
@@ -232,7 +255,7 @@ static void settle_added(struct verify *verify, uint64_t position, uint64_t back
 	int64_t ahead = (int64_t)(position - verify->position);
 	uint64_t slack = first->crossed ? first->slack : 0;
 	// The first bytes of noise may happen to be those that were expected.
-	if (!first->crossed && ahead < 0 && ahead > -DAMAGE_RUN)
+	if (!first->crossed && ahead < 0 && ahead > -RUN)
 		slack = (uint64_t)-ahead;
 	if (fixed || suspicion->flushed)
 		slack = 0;
@@ -277,35 +300,23 @@ static void arrive(struct verify *verify, uint64_t position)
 void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
 		  const struct lock *lock)
 {
-	struct suspicion *suspicion = verify->suspicion;
 	bool own = lock->connection == verify->connection;
-	if (suspicion->pieces == 0 && length > 0) {
-		uint64_t anchor = suspicion_anchor(verify);
-		bool in_place = own && lock->position == anchor + length;
-		size_t before =
-			in_place ? length : damage_near(verify, anchor, noise, length, false);
-		take_damage(verify, noise, before);
-		noise += before;
-		length -= before;
-	}
-	if (!own) {
+	if (own && verify->suspicion->pieces == 0 &&
+	    lock->position == suspicion_anchor(verify) + length)
+		take_damage(verify, noise, length);
+	else
 		push_noise(verify, length);
+	if (own)
+		arrive(verify, lock->position);
+	else
 		push_crossed(verify, lock);
-		return;
-	}
-	size_t after = damage_near(verify, lock->position, noise, length, true);
-	push_noise(verify, length - after);
-	arrive(verify, lock->position - after);
-	take_damage(verify, noise + length - after, after);
 }
 
 void explain_noise(struct verify *verify, const uint8_t *noise, size_t length)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	struct damage damage = {.count = UINT64_MAX};
-	if (suspicion->pieces == 0)
-		damage = damage_of(verify, suspicion_anchor(verify), noise, length);
-	if (damage_is_flipped(&damage))
+	uint64_t anchor = suspicion_anchor(verify);
+	if (verify->suspicion->pieces == 0 &&
+	    damage_of(verify, anchor, noise, length).kind == FAULT_FLIPPED)
 		take_damage(verify, noise, length);
 	else
 		push_noise(verify, length);
@@ -320,7 +331,7 @@ static bool ends_as_sent(const struct verify *verify, const uint8_t *noise, size
 	bool in_place = verify->suspicion->pieces == 0 && front + length == sent;
 	*tail = suspicion_match_back(verify->scope->payload, verify->connection, sent,
 				     noise + length, length);
-	return in_place || *tail == length || *tail >= DAMAGE_RUN ||
+	return in_place || *tail == length || *tail >= RUN ||
 	       (front < sent && *tail >= sent - front);
 }
 
@@ -365,26 +376,18 @@ static void end_pieces(struct verify *verify, uint64_t sent, bool whole)
 	verify->position += length < missing ? length : missing;
 }
 
-static void end_suspicion(struct verify *verify, const uint8_t *noise, size_t length, uint64_t sent,
-			  bool whole)
-{
-	struct suspicion *suspicion = verify->suspicion;
-	if (length > 0)
-		end_noise(verify, noise, length, sent, whole);
-	if (suspicion->pieces)
-		end_pieces(verify, sent, whole);
-	if (suspicion->side)
-		finish_side(verify, suspicion->next);
-	struct missing_range range;
-	while (missing_drop(&suspicion->missing, UINT64_MAX, &range))
-		report_lost(verify, &range);
-}
-
 void explain_end(struct verify *verify, const uint8_t *noise, size_t length, bool whole)
 {
+	struct suspicion *suspicion = verify->suspicion;
 	uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
-	if (verify->suspicion)
-		end_suspicion(verify, noise, length, sent, whole);
+	if (length > 0)
+		end_noise(verify, noise, length, sent, whole);
+	if (suspicion && suspicion->pieces)
+		end_pieces(verify, sent, whole);
+	if (suspicion && suspicion->side)
+		finish_side(verify, suspicion->next);
+	if (suspicion)
+		report_lost(verify, UINT64_MAX);
 	if (whole && verify->position < sent)
 		report(verify, (struct fault){.kind = FAULT_TRUNCATED,
 					      .offset = verify->position,
