@@ -218,7 +218,7 @@ static void assert_clean(struct random *random, size_t size, uint64_t count)
 		payload_fill(&heard.payload, connection, verify.position, bytes, whole);
 		for (size_t at = 0; at < whole; at += size)
 			assert_int_equal(verify_bytes(&verify, bytes + at, size), 0);
-		assert_null(verify.suspicion);
+		assert_null(verify.resync);
 		assert_true(verify.verified == (done + whole / size) * size);
 	}
 	assert_true(verify_end(&verify, false));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "echoload/common/random.h"
-#include "echoload/verify/suspicion.h"
+#include "echoload/verify/resync.h"
 #include "echoload_heard.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -60,8 +60,8 @@ static int end(void **state)
 static void give(const uint8_t *bytes, size_t length)
 {
 	assert_int_equal(verify_bytes(&verify, bytes, length), 0);
-	if (verify.suspicion)
-		assert_true(verify.suspicion->capacity <= MIB);
+	if (verify.resync)
+		assert_true(verify.resync->capacity <= MIB);
 }
 
 // Bytes [from, to) of a connection come, with `flip` in the first of each eight.
@@ -120,7 +120,7 @@ static void lost_bytes_are_named_before_the_end(void **state)
 	assert_int_equal(heard.count, 0);
 	come(0, 2000 + MIB - 1, 2000 + MIB + 16, 0);
 	assert_int_equal(heard.count, 1);
-	assert_null(verify.suspicion);
+	assert_null(verify.resync);
 	come(0, 2000 + MIB + 16, SENT, 0);
 	assert_faults(&(struct fault){FAULT_LOST, .offset = 1000, .length = 1000}, 1);
 }
@@ -208,7 +208,7 @@ static void a_bit_of_every_word_is_flipped(void **state)
 static void a_stream_that_is_all_anothers(void **state)
 {
 	come(2, 100, 100 + 5 * MIB, 0);
-	assert_true(verify.suspicion->capacity <= 4096);
+	assert_true(verify.resync->capacity <= 4096);
 	come(2, 100 + 5 * MIB, SENT, 0);
 	const struct fault expected[] = {
 		{FAULT_CROSSED, .length = SENT - 100, .other = 2, .other_offset = 100},

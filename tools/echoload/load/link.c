@@ -27,7 +27,7 @@ static int check_bytes(const struct loop *loop, struct link *link, size_t size, 
 // still has to be named. Returns whether there was no fault.
 static bool cut_verify(const struct loop *loop, struct link *link)
 {
-	return link_end_verify(loop, link, link->verify.suspicion != NULL);
+	return link_end_verify(loop, link, link->verify.resync != NULL);
 }
 
 // Nothing more is sent; the end of the connection is awaited.
@@ -118,7 +118,7 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 	} else if (check_bytes(loop, link, size, now) != 0) {
 		link_fail(loop, link, LOAD_OUT_OF_MEMORY, errno);
 		return false;
-	} else if (link->verify.suspicion || link->verify.faults > 0) {
+	} else if (link->verify.resync || link->verify.faults > 0) {
 		// Nothing is trusted from here on: no new message, and the rest shows what it was.
 		if (link->state == LINK_OPEN)
 			end_sending(loop, link);
@@ -143,7 +143,7 @@ static void take_end(struct loop *loop, struct link *link, int number, uint64_t 
 	const struct verify *verify = &link->verify;
 	bool wrong = verify->faults > 0;
 	bool within = number == 0 && link->received > link->answered;
-	bool whole = within || (number == 0 && (wrong || verify->suspicion));
+	bool whole = within || (number == 0 && (wrong || verify->resync));
 	bool right = link_end_verify(loop, link, whole);
 	enum load_error error = number ? load_error_of(number, false) : LOAD_EARLY_CLOSE;
 	bool ended = error == LOAD_EARLY_CLOSE && link->state == LINK_ENDING;

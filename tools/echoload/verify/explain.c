@@ -1,7 +1,7 @@
 // Naming faults. Where a boundary between two segments lies is often open by a byte or two, where
 // neighbours happen to be equal: it is settled so that the fewest faults remain, then leftmost. One
 // thread for each struct verify.
-#include "suspicion.h"
+#include "resync.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@ static void report(struct verify *verify, struct fault fault)
 static void report_lost(struct verify *verify, uint64_t horizon)
 {
 	struct missing_range range;
-	while (missing_drop(&verify->suspicion->missing, horizon, &range))
+	while (missing_drop(&verify->resync->missing, horizon, &range))
 		report(verify, (struct fault){.kind = FAULT_LOST,
 					      .offset = range.from,
 					      .length = range.to - range.from});
@@ -35,11 +35,11 @@ void explain_lost(struct verify *verify)
 // Ends the side stretch at `to`: what was missing of it is late, all else came again.
 static void finish_side(struct verify *verify, uint64_t to)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	suspicion->side = false;
-	for (uint64_t from = suspicion->start; from < to;) {
+	struct resync *resync = verify->resync;
+	resync->side = false;
+	for (uint64_t from = resync->start; from < to;) {
 		bool late;
-		uint64_t end = missing_take(&suspicion->missing, from, to, &late);
+		uint64_t end = missing_take(&resync->missing, from, to, &late);
 		report(verify, (struct fault){.kind = late ? FAULT_REORDERED : FAULT_REPEATED,
 					      .offset = from,
 					      .length = end - from});
@@ -52,20 +52,20 @@ static void finish_side(struct verify *verify, uint64_t to)
 
 void explain_joined(struct verify *verify)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	suspicion->start -= suspicion->slack;
-	finish_side(verify, verify->position - suspicion->slack);
+	struct resync *resync = verify->resync;
+	resync->start -= resync->slack;
+	finish_side(verify, verify->position - resync->slack);
 }
 
 // The own stream goes on `length` bytes after where it was left.
 static void advance(struct verify *verify, uint64_t length)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	uint64_t end = suspicion_anchor(verify) + length;
-	if (!suspicion->side) {
+	struct resync *resync = verify->resync;
+	uint64_t end = resync_anchor(verify) + length;
+	if (!resync->side) {
 		verify->position = end;
 	} else if (end < verify->position) {
-		suspicion->next = end;
+		resync->next = end;
 	} else {
 		explain_joined(verify);
 		verify->position = end;
@@ -103,7 +103,7 @@ static struct fault damage_of(const struct verify *verify, uint64_t offset, cons
 // `length` bytes came in the place of as many of the own stream.
 static void take_damage(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	struct fault damage = damage_of(verify, suspicion_anchor(verify), bytes, length);
+	struct fault damage = damage_of(verify, resync_anchor(verify), bytes, length);
 	if (damage.length > 0)
 		report(verify, damage);
 	advance(verify, length);
@@ -126,59 +126,57 @@ static void report_piece(struct verify *verify, const struct piece *piece, uint6
 // Reports what came since the own stream was left: in its place, or in addition to it.
 static void report_pieces(struct verify *verify, bool in_place)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	uint64_t offset = suspicion_anchor(verify) + (in_place ? suspicion->flushed : 0);
-	for (unsigned i = 0; i < suspicion->pieces; i++) {
-		report_piece(verify, &suspicion->piece[i], offset);
+	struct resync *resync = verify->resync;
+	uint64_t offset = resync_anchor(verify) + (in_place ? resync->flushed : 0);
+	for (unsigned i = 0; i < resync->pieces; i++) {
+		report_piece(verify, &resync->piece[i], offset);
 		if (in_place)
-			offset += suspicion->piece[i].length;
+			offset += resync->piece[i].length;
 	}
-	suspicion->pieces = 0;
-	suspicion->flushed = 0;
+	resync->pieces = 0;
+	resync->flushed = 0;
 }
 
 // Adds a piece. When there are too many the first is reported, as if it had come in place.
 static void push(struct verify *verify, const struct piece *piece)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	if (suspicion->pieces == SUSPICION_PIECES) {
-		report_piece(verify, &suspicion->piece[0],
-			     suspicion_anchor(verify) + suspicion->flushed);
-		suspicion->flushed += suspicion->piece[0].length;
-		suspicion->pieces--;
-		memmove(&suspicion->piece[0], &suspicion->piece[1],
-			suspicion->pieces * sizeof(*piece));
+	struct resync *resync = verify->resync;
+	if (resync->pieces == RESYNC_PIECES) {
+		report_piece(verify, &resync->piece[0], resync_anchor(verify) + resync->flushed);
+		resync->flushed += resync->piece[0].length;
+		resync->pieces--;
+		memmove(&resync->piece[0], &resync->piece[1], resync->pieces * sizeof(*piece));
 	}
-	suspicion->piece[suspicion->pieces++] = *piece;
+	resync->piece[resync->pieces++] = *piece;
 }
 
 static void push_noise(struct verify *verify, uint64_t length)
 {
-	struct suspicion *suspicion = verify->suspicion;
+	struct resync *resync = verify->resync;
 	if (length == 0)
 		return;
-	unsigned pieces = suspicion->pieces;
-	if (pieces && !suspicion->piece[pieces - 1].crossed)
-		suspicion->piece[pieces - 1].length += length;
+	unsigned pieces = resync->pieces;
+	if (pieces && !resync->piece[pieces - 1].crossed)
+		resync->piece[pieces - 1].length += length;
 	else
 		push(verify, &(struct piece){.length = length});
 }
 
 static void push_crossed(struct verify *verify, const struct lock *lock)
 {
-	uint64_t slack = suspicion_slack(verify, lock->connection, lock->position);
+	uint64_t slack = resync_slack(verify, lock->connection, lock->position);
 	push(verify, &(struct piece){.crossed = true,
 				     .other = lock->connection,
 				     .other_offset = lock->position,
 				     .slack = slack});
-	verify->suspicion->crossed = true;
+	verify->resync->crossed = true;
 }
 
-static uint64_t pieces_length(const struct suspicion *suspicion)
+static uint64_t pieces_length(const struct resync *resync)
 {
-	uint64_t length = suspicion->flushed;
-	for (unsigned i = 0; i < suspicion->pieces; i++)
-		length += suspicion->piece[i].length;
+	uint64_t length = resync->flushed;
+	for (unsigned i = 0; i < resync->pieces; i++)
+		length += resync->piece[i].length;
 	return length;
 }
 
@@ -197,13 +195,13 @@ static bool closes(int64_t ahead, uint64_t slack, uint64_t back, int64_t *earlie
 // From a side stretch to `position`. Returns whether that is the front.
 static bool return_to_front(struct verify *verify, uint64_t position, uint64_t back)
 {
-	struct suspicion *suspicion = verify->suspicion;
+	struct resync *resync = verify->resync;
 	int64_t ahead = (int64_t)(position - verify->position);
 	int64_t earlier;
-	if (!closes(ahead, suspicion->slack, back, &earlier))
+	if (!closes(ahead, resync->slack, back, &earlier))
 		return false;
-	suspicion->start -= (uint64_t)earlier;
-	finish_side(verify, suspicion->next - (uint64_t)(earlier + ahead));
+	resync->start -= (uint64_t)earlier;
+	finish_side(verify, resync->next - (uint64_t)(earlier + ahead));
 	verify->position = position;
 	verify->verified += (uint64_t)ahead;
 	return true;
@@ -212,9 +210,9 @@ static bool return_to_front(struct verify *verify, uint64_t position, uint64_t b
 // The own stream goes on at `position`, and up to `back` bytes before that are as those before.
 static void jump(struct verify *verify, uint64_t position, uint64_t back)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	bool from_side = suspicion->side;
-	if (position == suspicion_anchor(verify) ||
+	struct resync *resync = verify->resync;
+	bool from_side = resync->side;
+	if (position == resync_anchor(verify) ||
 	    (from_side && return_to_front(verify, position, back)))
 		return;
 
@@ -224,40 +222,40 @@ static void jump(struct verify *verify, uint64_t position, uint64_t back)
 	if (forward)
 		begin -= back;
 	else
-		settled = missing_align(&suspicion->missing, &begin, back);
+		settled = missing_align(&resync->missing, &begin, back);
 
 	uint64_t earlier = position - begin;
 	uint64_t front = verify->position;
 	if (from_side)
-		finish_side(verify, suspicion->next - earlier);
+		finish_side(verify, resync->next - earlier);
 	else
 		front -= earlier;
 	if (forward) {
-		missing_add(&suspicion->missing, front, begin, from_side ? 0 : earlier);
+		missing_add(&resync->missing, front, begin, from_side ? 0 : earlier);
 		verify->position = position;
 		explain_lost(verify);
 		return;
 	}
 	verify->verified -= verify->position - front;
 	verify->position = front;
-	suspicion->side = true;
-	suspicion->start = begin;
-	suspicion->next = position;
-	suspicion->slack = settled || from_side ? 0 : back;
+	resync->side = true;
+	resync->start = begin;
+	resync->next = position;
+	resync->slack = settled || from_side ? 0 : back;
 }
 
 // The own stream goes on at `position`, after pieces that did not come in its place.
 static void settle_added(struct verify *verify, uint64_t position, uint64_t back, bool fixed)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	struct piece *first = &suspicion->piece[0];
-	struct piece *last = &suspicion->piece[suspicion->pieces - 1];
+	struct resync *resync = verify->resync;
+	struct piece *first = &resync->piece[0];
+	struct piece *last = &resync->piece[resync->pieces - 1];
 	int64_t ahead = (int64_t)(position - verify->position);
 	uint64_t slack = first->crossed ? first->slack : 0;
 	// The first bytes of noise may happen to be those that were expected.
 	if (!first->crossed && ahead < 0 && ahead > -RUN)
 		slack = (uint64_t)-ahead;
-	if (fixed || suspicion->flushed)
+	if (fixed || resync->flushed)
 		slack = 0;
 	int64_t earlier;
 	if (!closes(ahead, slack, back, &earlier)) {
@@ -277,19 +275,19 @@ static void settle_added(struct verify *verify, uint64_t position, uint64_t back
 // The own stream goes on at `position`, after something else or not.
 static void arrive(struct verify *verify, uint64_t position)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	uint64_t back = suspicion_slack(verify, verify->connection, position);
-	suspicion->crossed = false;
-	if (suspicion->pieces == 0) {
+	struct resync *resync = verify->resync;
+	uint64_t back = resync_slack(verify, verify->connection, position);
+	resync->crossed = false;
+	if (resync->pieces == 0) {
 		jump(verify, position, back);
 		return;
 	}
-	uint64_t length = pieces_length(suspicion);
-	bool side = suspicion->side;
-	if (side && position != suspicion->next + length)
-		finish_side(verify, suspicion->next);
-	if (position == suspicion_anchor(verify) + length) {
-		suspicion->piece[suspicion->pieces - 1].length -= back;
+	uint64_t length = pieces_length(resync);
+	bool side = resync->side;
+	if (side && position != resync->next + length)
+		finish_side(verify, resync->next);
+	if (position == resync_anchor(verify) + length) {
+		resync->piece[resync->pieces - 1].length -= back;
 		report_pieces(verify, true);
 		advance(verify, length);
 	} else {
@@ -301,8 +299,7 @@ void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
 		  const struct lock *lock)
 {
 	bool own = lock->connection == verify->connection;
-	if (own && verify->suspicion->pieces == 0 &&
-	    lock->position == suspicion_anchor(verify) + length)
+	if (own && verify->resync->pieces == 0 && lock->position == resync_anchor(verify) + length)
 		take_damage(verify, noise, length);
 	else
 		push_noise(verify, length);
@@ -314,8 +311,8 @@ void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
 
 void explain_noise(struct verify *verify, const uint8_t *noise, size_t length)
 {
-	uint64_t anchor = suspicion_anchor(verify);
-	if (verify->suspicion->pieces == 0 &&
+	uint64_t anchor = resync_anchor(verify);
+	if (verify->resync->pieces == 0 &&
 	    damage_of(verify, anchor, noise, length).kind == FAULT_FLIPPED)
 		take_damage(verify, noise, length);
 	else
@@ -328,9 +325,9 @@ static bool ends_as_sent(const struct verify *verify, const uint8_t *noise, size
 			 uint64_t sent, size_t *tail)
 {
 	uint64_t front = verify->position;
-	bool in_place = verify->suspicion->pieces == 0 && front + length == sent;
-	*tail = suspicion_match_back(verify->scope->payload, verify->connection, sent,
-				     noise + length, length);
+	bool in_place = verify->resync->pieces == 0 && front + length == sent;
+	*tail = resync_match_back(verify->scope->payload, verify->connection, sent, noise + length,
+				  length);
 	return in_place || *tail == length || *tail >= RUN ||
 	       (front < sent && *tail >= sent - front);
 }
@@ -339,7 +336,7 @@ static bool ends_as_sent(const struct verify *verify, const uint8_t *noise, size
 static void end_noise(struct verify *verify, const uint8_t *noise, size_t length, uint64_t sent,
 		      bool whole)
 {
-	struct suspicion *suspicion = verify->suspicion;
+	struct resync *resync = verify->resync;
 	size_t tail;
 	if (whole && ends_as_sent(verify, noise, length, sent, &tail)) {
 		struct lock lock = {.connection = verify->connection, .position = sent - tail};
@@ -349,9 +346,9 @@ static void end_noise(struct verify *verify, const uint8_t *noise, size_t length
 		verify->verified += verify->position - front;
 		return;
 	}
-	if (suspicion->pieces == 0) {
-		if (suspicion->side)
-			finish_side(verify, suspicion->next);
+	if (resync->pieces == 0) {
+		if (resync->side)
+			finish_side(verify, resync->next);
 		uint64_t missing = sent > verify->position ? sent - verify->position : 0;
 		size_t in_place = length < missing ? length : (size_t)missing;
 		take_damage(verify, noise, in_place);
@@ -363,14 +360,14 @@ static void end_noise(struct verify *verify, const uint8_t *noise, size_t length
 // The pieces that the stream ends with: in place, as far as there is a place.
 static void end_pieces(struct verify *verify, uint64_t sent, bool whole)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	uint64_t length = pieces_length(suspicion);
-	if (whole && suspicion_anchor(verify) + length == sent) {
+	struct resync *resync = verify->resync;
+	uint64_t length = pieces_length(resync);
+	if (whole && resync_anchor(verify) + length == sent) {
 		arrive(verify, sent);
 		return;
 	}
-	if (suspicion->side)
-		finish_side(verify, suspicion->next);
+	if (resync->side)
+		finish_side(verify, resync->next);
 	report_pieces(verify, true);
 	uint64_t missing = sent > verify->position ? sent - verify->position : 0;
 	verify->position += length < missing ? length : missing;
@@ -378,15 +375,15 @@ static void end_pieces(struct verify *verify, uint64_t sent, bool whole)
 
 void explain_end(struct verify *verify, const uint8_t *noise, size_t length, bool whole)
 {
-	struct suspicion *suspicion = verify->suspicion;
+	struct resync *resync = verify->resync;
 	uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
 	if (length > 0)
 		end_noise(verify, noise, length, sent, whole);
-	if (suspicion && suspicion->pieces)
+	if (resync && resync->pieces)
 		end_pieces(verify, sent, whole);
-	if (suspicion && suspicion->side)
-		finish_side(verify, suspicion->next);
-	if (suspicion)
+	if (resync && resync->side)
+		finish_side(verify, resync->next);
+	if (resync)
 		report_lost(verify, UINT64_MAX);
 	if (whole && verify->position < sent)
 		report(verify, (struct fault){.kind = FAULT_TRUNCATED,

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "suspicion.h"
+#include "resync.h"
 
 #define STEP 256 // bytes looked into at once, so that few are kept when all is soon well again
-#define CONTEXT (SUSPICION_LOCK + PAYLOAD_WORD) // bytes in which a lock may have begun
+#define CONTEXT (RESYNC_LOCK + PAYLOAD_WORD) // bytes in which a lock may have begun
 
 const char *fault_kind_name(enum fault_kind kind)
 {
@@ -44,8 +44,8 @@ static size_t follow_front(struct verify *verify, const uint8_t *bytes, size_t l
 
 static size_t follow_crossed(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	struct piece *piece = &suspicion->piece[suspicion->pieces - 1];
+	struct resync *resync = verify->resync;
+	struct piece *piece = &resync->piece[resync->pieces - 1];
 	size_t right = payload_match(verify->scope->payload, piece->other,
 				     piece->other_offset + piece->length, bytes, length);
 	piece->length += right;
@@ -55,14 +55,14 @@ static size_t follow_crossed(struct verify *verify, const uint8_t *bytes, size_t
 // Up to the front at most.
 static size_t follow_side(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	uint64_t behind = verify->position - suspicion->next;
+	struct resync *resync = verify->resync;
+	uint64_t behind = verify->position - resync->next;
 	if (length > behind)
 		length = (size_t)behind;
-	size_t right = payload_match(verify->scope->payload, verify->connection, suspicion->next,
+	size_t right = payload_match(verify->scope->payload, verify->connection, resync->next,
 				     bytes, length);
-	suspicion->next += right;
-	if (suspicion->next == verify->position)
+	resync->next += right;
+	if (resync->next == verify->position)
 		explain_joined(verify);
 	return right;
 }
@@ -70,16 +70,16 @@ static size_t follow_side(struct verify *verify, const uint8_t *bytes, size_t le
 // Returns how many bytes are those of the segment that is followed.
 static size_t follow(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	const struct suspicion *suspicion = verify->suspicion;
-	if (!suspicion)
+	const struct resync *resync = verify->resync;
+	if (!resync)
 		return follow_front(verify, bytes, length);
 	size_t right = 0;
-	if (suspicion->crossed) {
+	if (resync->crossed) {
 		right = follow_crossed(verify, bytes, length);
 	} else {
-		if (suspicion->side)
+		if (resync->side)
 			right = follow_side(verify, bytes, length);
-		if (!suspicion->side)
+		if (!resync->side)
 			right += follow_front(verify, bytes + right, length - right);
 	}
 	explain_lost(verify);
@@ -89,34 +89,33 @@ static size_t follow(struct verify *verify, const uint8_t *bytes, size_t length)
 // Looks into the bytes that are kept, as far as can be said what they are.
 static void look(struct verify *verify)
 {
-	struct suspicion *suspicion = verify->suspicion;
+	struct resync *resync = verify->resync;
 	struct lock lock;
-	while (suspicion->searching && suspicion_lock(verify, &lock)) {
-		explain_lock(verify, suspicion->bytes + suspicion->head, lock.at - suspicion->head,
-			     &lock);
-		suspicion->head = lock.at + follow(verify, suspicion->bytes + lock.at,
-						   suspicion->count - lock.at);
-		suspicion->scanned = suspicion->head;
-		suspicion->searching = suspicion->head < suspicion->count;
+	while (resync->searching && resync_lock(verify, &lock)) {
+		explain_lock(verify, resync->bytes + resync->head, lock.at - resync->head, &lock);
+		resync->head =
+			lock.at + follow(verify, resync->bytes + lock.at, resync->count - lock.at);
+		resync->scanned = resync->head;
+		resync->searching = resync->head < resync->count;
 	}
 }
 
-static bool all_is_well(const struct suspicion *suspicion)
+static bool all_is_well(const struct resync *resync)
 {
-	return !suspicion->searching && !suspicion->side && suspicion->pieces == 0 &&
-	       suspicion->missing.count == 0;
+	return !resync->searching && !resync->side && resync->pieces == 0 &&
+	       resync->missing.count == 0;
 }
 
 // The next byte is wrong.
 static int begin_search(struct verify *verify)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	if (!suspicion)
-		suspicion = verify->suspicion = calloc(1, sizeof(*suspicion));
-	if (!suspicion)
+	struct resync *resync = verify->resync;
+	if (!resync)
+		resync = verify->resync = calloc(1, sizeof(*resync));
+	if (!resync)
 		return -1;
-	suspicion->searching = true;
-	suspicion->head = suspicion->scanned = suspicion->count = 0;
+	resync->searching = true;
+	resync->head = resync->scanned = resync->count = 0;
 	return 0;
 }
 
@@ -124,18 +123,18 @@ static int begin_search(struct verify *verify)
 // them become noise. Returns how many bytes it has taken, or 0 when there is no memory.
 static size_t suspect(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	struct suspicion *suspicion = verify->suspicion;
-	size_t room = suspicion_room(suspicion);
+	struct resync *resync = verify->resync;
+	size_t room = resync_room(resync);
 	size_t step = length < STEP ? length : STEP;
 	if (step > room)
 		step = room;
-	if (suspicion_append(suspicion, bytes, step) != 0)
+	if (resync_append(resync, bytes, step) != 0)
 		return 0;
 	look(verify);
-	if (suspicion_room(suspicion) == 0) {
-		size_t noise = SUSPICION_BYTES - CONTEXT;
-		explain_noise(verify, suspicion->bytes + suspicion->head, noise);
-		suspicion->head += noise;
+	if (resync_room(resync) == 0) {
+		size_t noise = RESYNC_BYTES - CONTEXT;
+		explain_noise(verify, resync->bytes + resync->head, noise);
+		resync->head += noise;
 	}
 	return step;
 }
@@ -146,7 +145,7 @@ int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 	const uint8_t *end = next + length;
 	while (next < end) {
 		size_t left = (size_t)(end - next);
-		if (verify->suspicion && verify->suspicion->searching) {
+		if (verify->resync && verify->resync->searching) {
 			size_t step = suspect(verify, next, left);
 			if (step == 0)
 				return -1;
@@ -156,7 +155,7 @@ int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 			if (next < end && begin_search(verify) != 0)
 				return -1;
 		}
-		if (verify->suspicion && all_is_well(verify->suspicion))
+		if (verify->resync && all_is_well(verify->resync))
 			verify_free(verify);
 	}
 	return 0;
@@ -164,17 +163,17 @@ int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 
 bool verify_end(struct verify *verify, bool whole)
 {
-	const struct suspicion *suspicion = verify->suspicion;
-	bool noise = suspicion && suspicion->searching;
-	explain_end(verify, noise ? suspicion->bytes + suspicion->head : NULL,
-		    noise ? suspicion->count - suspicion->head : 0, whole);
+	const struct resync *resync = verify->resync;
+	bool noise = resync && resync->searching;
+	explain_end(verify, noise ? resync->bytes + resync->head : NULL,
+		    noise ? resync->count - resync->head : 0, whole);
 	return verify->faults == 0;
 }
 
 void verify_free(struct verify *verify)
 {
-	if (verify->suspicion)
-		free(verify->suspicion->bytes);
-	free(verify->suspicion);
-	verify->suspicion = NULL;
+	if (verify->resync)
+		free(verify->resync->bytes);
+	free(verify->resync);
+	verify->resync = NULL;
 }

@@ -69,16 +69,16 @@ struct verify_scope {
 	void *context;
 };
 
-struct suspicion; // what has come since a fault began, kept until it can be named
+struct resync; // what has come since a fault began, kept until it can be named
 
 struct verify {
 	const struct verify_scope *scope;
 	uint32_t connection;
-	uint64_t start;		     // of the stream, the first byte that comes on this connection
-	uint64_t position;	     // the byte of the stream that comes next, when all is well
-	uint64_t verified;	     // bytes that were right
-	uint64_t faults;	     // reported
-	struct suspicion *suspicion; // NULL while all is well
+	uint64_t start;	       // of the stream, the first byte that comes on this connection
+	uint64_t position;     // the byte of the stream that comes next, when all is well
+	uint64_t verified;     // bytes that were right
+	uint64_t faults;       // reported
+	struct resync *resync; // NULL while all is well
 };
 
 void verify_init(struct verify *verify, const struct verify_scope *scope, uint32_t connection);

@@ -1,6 +1,6 @@
 // Keeping the bytes that are not understood, searching them for a lock, and keeping account of what
 // is missing. One thread for each struct verify.
-#include "suspicion.h"
+#include "resync.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,48 +9,48 @@
 
 #define FIRST_CAPACITY 4096
 
-uint64_t suspicion_anchor(const struct verify *verify)
+uint64_t resync_anchor(const struct verify *verify)
 {
-	const struct suspicion *suspicion = verify->suspicion;
-	return suspicion->side ? suspicion->next : verify->position;
+	const struct resync *resync = verify->resync;
+	return resync->side ? resync->next : verify->position;
 }
 
-size_t suspicion_room(const struct suspicion *suspicion)
+size_t resync_room(const struct resync *resync)
 {
-	return SUSPICION_BYTES - (suspicion->count - suspicion->head);
+	return RESYNC_BYTES - (resync->count - resync->head);
 }
 
-static int grow(struct suspicion *suspicion, size_t needed)
+static int grow(struct resync *resync, size_t needed)
 {
-	size_t capacity = suspicion->capacity ? suspicion->capacity : FIRST_CAPACITY;
+	size_t capacity = resync->capacity ? resync->capacity : FIRST_CAPACITY;
 	while (capacity < needed)
 		capacity *= 2;
-	uint8_t *bytes = realloc(suspicion->bytes, capacity);
+	uint8_t *bytes = realloc(resync->bytes, capacity);
 	if (!bytes)
 		return -1;
-	suspicion->bytes = bytes;
-	suspicion->capacity = capacity;
+	resync->bytes = bytes;
+	resync->capacity = capacity;
 	return 0;
 }
 
-int suspicion_append(struct suspicion *suspicion, const void *bytes, size_t length)
+int resync_append(struct resync *resync, const void *bytes, size_t length)
 {
-	if (suspicion->count + length > suspicion->capacity) {
-		size_t kept = suspicion->count - suspicion->head;
-		if (kept + length > suspicion->capacity && grow(suspicion, kept + length) != 0)
+	if (resync->count + length > resync->capacity) {
+		size_t kept = resync->count - resync->head;
+		if (kept + length > resync->capacity && grow(resync, kept + length) != 0)
 			return -1;
-		memmove(suspicion->bytes, suspicion->bytes + suspicion->head, kept);
-		suspicion->scanned -= suspicion->head;
-		suspicion->count = kept;
-		suspicion->head = 0;
+		memmove(resync->bytes, resync->bytes + resync->head, kept);
+		resync->scanned -= resync->head;
+		resync->count = kept;
+		resync->head = 0;
 	}
-	memcpy(suspicion->bytes + suspicion->count, bytes, length);
-	suspicion->count += length;
+	memcpy(resync->bytes + resync->count, bytes, length);
+	resync->count += length;
 	return 0;
 }
 
-size_t suspicion_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
-			    const uint8_t *end, size_t limit)
+size_t resync_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
+			 const uint8_t *end, size_t limit)
 {
 	size_t matched = 0;
 	while (matched < limit && matched < position &&
@@ -67,26 +67,26 @@ static uint64_t reach_back(const struct verify *verify, uint32_t connection, uin
 	return own ? position - verify->start : position;
 }
 
-uint64_t suspicion_slack(const struct verify *verify, uint32_t connection, uint64_t position)
+uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t position)
 {
-	const struct suspicion *suspicion = verify->suspicion;
+	const struct resync *resync = verify->resync;
 	const struct payload *payload = verify->scope->payload;
 	uint32_t left = verify->connection;
-	uint64_t end = suspicion_anchor(verify);
-	if (suspicion->pieces) {
-		const struct piece *last = &suspicion->piece[suspicion->pieces - 1];
+	uint64_t end = resync_anchor(verify);
+	if (resync->pieces) {
+		const struct piece *last = &resync->piece[resync->pieces - 1];
 		if (!last->crossed)
 			return 0;
 		left = last->other;
 		end = last->other_offset + last->length;
 	}
-	uint8_t before[SUSPICION_LOCK - 1];
+	uint8_t before[RESYNC_LOCK - 1];
 	uint64_t reach = reach_back(verify, left, end);
 	size_t size = reach < sizeof(before) ? (size_t)reach : sizeof(before);
 	payload_fill(payload, left, end - size, before, size);
 	reach = reach_back(verify, connection, position);
-	return suspicion_match_back(payload, connection, position, before + size,
-				    reach < size ? (size_t)reach : size);
+	return resync_match_back(payload, connection, position, before + size,
+				 reach < size ? (size_t)reach : size);
 }
 
 static bool believable(const struct verify_scope *scope, struct payload_place place)
@@ -95,31 +95,30 @@ static bool believable(const struct verify_scope *scope, struct payload_place pl
 	       place.position + PAYLOAD_WORD <= scope->sent(scope->context, place.connection);
 }
 
-bool suspicion_lock(struct verify *verify, struct lock *lock)
+bool resync_lock(struct verify *verify, struct lock *lock)
 {
-	struct suspicion *suspicion = verify->suspicion;
+	struct resync *resync = verify->resync;
 	const struct payload *payload = verify->scope->payload;
-	for (; suspicion->scanned + PAYLOAD_WORD <= suspicion->count; suspicion->scanned++) {
-		size_t noise = suspicion->scanned - suspicion->head;
-		const uint8_t *word = suspicion->bytes + suspicion->scanned;
+	for (; resync->scanned + PAYLOAD_WORD <= resync->count; resync->scanned++) {
+		size_t noise = resync->scanned - resync->head;
+		const uint8_t *word = resync->bytes + resync->scanned;
 		struct payload_place place = payload_locate(payload, word);
 		if (!believable(verify->scope, place))
 			continue;
-		size_t length = suspicion->count - suspicion->scanned;
-		if (length > SUSPICION_LOCK)
-			length = SUSPICION_LOCK;
+		size_t length = resync->count - resync->scanned;
+		if (length > RESYNC_LOCK)
+			length = RESYNC_LOCK;
 		size_t right =
 			payload_match(payload, place.connection, place.position, word, length);
 		uint64_t reach = reach_back(verify, place.connection, place.position);
-		size_t back = suspicion_match_back(payload, place.connection, place.position, word,
-						   reach < noise ? (size_t)reach : noise);
+		size_t back = resync_match_back(payload, place.connection, place.position, word,
+						reach < noise ? (size_t)reach : noise);
 		lock->connection = place.connection;
 		lock->position = place.position - back;
-		lock->at = suspicion->scanned - back;
+		lock->at = resync->scanned - back;
 		uint64_t before =
-			back == noise ? suspicion_slack(verify, place.connection, lock->position)
-				      : 0;
-		if (before + back + right >= SUSPICION_LOCK)
+			back == noise ? resync_slack(verify, place.connection, lock->position) : 0;
+		if (before + back + right >= RESYNC_LOCK)
 			return true;
 		if (right == length) // it may yet become one
 			return false;

@@ -4,8 +4,8 @@
 // Received bytes are cut into segments: own stream, another connection's stream, and noise. The
 // verifier follows one segment until a byte differs; from there it searches for a lock, where
 // enough bytes in a row come from one place of this run. What is before the lock is noise.
-#ifndef ECHOLOAD_SUSPICION_H
-#define ECHOLOAD_SUSPICION_H
+#ifndef ECHOLOAD_RESYNC_H
+#define ECHOLOAD_RESYNC_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,9 +16,9 @@
 // Bytes in a row that make a lock. A whole word says where it comes from, and random bytes say so
 // of a place that was sent with odds of 2^-64 for each word of this run; the other bytes must agree
 // with it, which random ones do with odds of another 2^-64.
-#define SUSPICION_LOCK 16
-#define SUSPICION_BYTES ((size_t)1 << 20)
-#define SUSPICION_PIECES 8
+#define RESYNC_LOCK 16
+#define RESYNC_BYTES ((size_t)1 << 20)
+#define RESYNC_PIECES 8
 
 // The ranges of the own stream that have not come though what follows them has: each is lost, or
 // late.
@@ -45,7 +45,7 @@ struct piece {
 	uint64_t slack; // by so many bytes a crossed one could as well begin earlier
 };
 
-struct suspicion {
+struct resync {
 	// The own stream: usually its front (verify.position). `side`: a stretch behind the front,
 	// which comes late or again.
 	bool side;
@@ -56,7 +56,7 @@ struct suspicion {
 	// What came since. `crossed`: the last piece is being followed.
 	bool crossed;
 	unsigned pieces;
-	struct piece piece[SUSPICION_PIECES];
+	struct piece piece[RESYNC_PIECES];
 	uint64_t flushed; // bytes of pieces before these, which have been reported
 
 	struct missing missing;
@@ -79,25 +79,25 @@ struct lock {
 };
 
 // The own stream's place where it was left.
-uint64_t suspicion_anchor(const struct verify *verify);
+uint64_t resync_anchor(const struct verify *verify);
 
 // How many more bytes may be kept.
-size_t suspicion_room(const struct suspicion *suspicion);
+size_t resync_room(const struct resync *resync);
 
 // Keeps `length` more bytes. Returns 0, or -1 when there is no memory.
-int suspicion_append(struct suspicion *suspicion, const void *bytes, size_t length);
+int resync_append(struct resync *resync, const void *bytes, size_t length);
 
 // Searches for a lock in what has not been searched. The answer depends on the bytes only, not on
 // how many of them came at once.
-bool suspicion_lock(struct verify *verify, struct lock *lock);
+bool resync_lock(struct verify *verify, struct lock *lock);
 
 // How many bytes of the segment that is left could as well belong to one that begins with
 // `position` of `connection` right after it.
-uint64_t suspicion_slack(const struct verify *verify, uint32_t connection, uint64_t position);
+uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t position);
 
 // How many of the `limit` bytes before `end` are those of the stream before `position`.
-size_t suspicion_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
-			    const uint8_t *end, size_t limit);
+size_t resync_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
+			 const uint8_t *end, size_t limit);
 
 // Adds a range that lies behind all others. There may then be one too many: missing_drop.
 void missing_add(struct missing *missing, uint64_t from, uint64_t to, uint64_t slack);
@@ -131,7 +131,7 @@ void explain_joined(struct verify *verify);
 void explain_lost(struct verify *verify);
 
 // The stream has ended after `length` bytes of noise. Reports all that is left; `whole`: also what
-// of the bytes sent is missing at the end. The one function that takes a verify without suspicion.
+// of the bytes sent is missing at the end. The one function that takes a verify without resync.
 void explain_end(struct verify *verify, const uint8_t *noise, size_t length, bool whole);
 
 #endif
