@@ -29,7 +29,15 @@ static in_port_t *port_of(struct endpoint *endpoint)
 						     : &endpoint->as.v6.sin6_port;
 }
 
-// Whether one of them takes in connections to the other.
+// Whether a socket at `one` takes in all connections to `other`, at the same port.
+static bool takes_in(const union inet_end *one, const union inet_end *other)
+{
+	if (inet_end_is_any(one)) // [::] takes IPv4 too
+		return one->any.sa_family == AF_INET6 || other->any.sa_family == AF_INET;
+	return inet_end_same_address(one, other) &&
+	       (one->any.sa_family == AF_INET || one->v6.sin6_scope_id == other->v6.sin6_scope_id);
+}
+
 static bool overlap(const struct endpoint *one, const struct endpoint *other)
 {
 	if (is_unix(one) || is_unix(other))
@@ -38,12 +46,7 @@ static bool overlap(const struct endpoint *one, const struct endpoint *other)
 	const union inet_end b = inet_end_from(other);
 	if (a.v4.sin_port != b.v4.sin_port || a.v4.sin_port == 0) // at the same place for both
 		return false;
-	if (a.any.sa_family != b.any.sa_family) // [::] takes IPv4 too
-		return inet_end_is_any(a.any.sa_family == AF_INET6 ? &a : &b);
-	if (inet_end_is_any(&a) || inet_end_is_any(&b))
-		return true;
-	return inet_end_same_address(&a, &b) &&
-	       (a.any.sa_family == AF_INET || a.v6.sin6_scope_id == b.v6.sin6_scope_id);
+	return takes_in(&a, &b) || takes_in(&b, &a);
 }
 
 static int check_room(const struct server *server, const struct endpoint *endpoint,
@@ -87,28 +90,64 @@ static void unbind_from(struct server *server, size_t first)
 		listener_close(&server->listeners[--server->listener_count]);
 }
 
+// In which order the addresses of a name are bound: those that take in others come first.
+enum { ALL_OF_BOTH, ALL_OF_IPV4, THIS_ONE, RANKS };
+
+static int rank(const struct endpoint *endpoint)
+{
+	const union inet_end end = inet_end_from(endpoint);
+	if (!inet_end_is_any(&end))
+		return THIS_ONE;
+	return end.any.sa_family == AF_INET6 ? ALL_OF_BOTH : ALL_OF_IPV4;
+}
+
+// Whether a listener from `first` on, all on one port, takes in connections to `endpoint`.
+static bool is_bound(const struct server *server, size_t first, const struct endpoint *endpoint)
+{
+	const union inet_end end = inet_end_from(endpoint);
+	for (size_t i = first; i < server->listener_count; i++) {
+		const union inet_end bound = inet_end_from(&server->listeners[i].endpoint);
+		if (takes_in(&bound, &end))
+			return true;
+	}
+	return false;
+}
+
+// Binds one address of a name whose listeners begin at `first`. One that this host does not have,
+// or where nobody can listen, is noted as absent. Returns 0, or -1 with `error` and errno.
+static int bind_or_note(struct server *server, struct name *name, int i, size_t first,
+			struct error *error)
+{
+	struct endpoint endpoint = name->endpoints[i];
+	if (is_bound(server, first, &endpoint))
+		return 0;
+	if (server->listener_count > first)
+		*port_of(&endpoint) = htons(server->ports[first]);
+	if (name->absent[i] == 0 && bind_one(server, &endpoint, error) != 0) {
+		if (errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT && errno != EINVAL)
+			return -1;
+		name->absent[i] = errno;
+	}
+	return 0;
+}
+
 // Binds what the host has of the name, all on one port. Returns 0, or -1 with `error` and errno;
 // nothing is bound then.
 static int bind_there(struct server *server, struct name *name, struct error *error)
 {
 	size_t first = server->listener_count;
-	int why = 0;
-	for (int i = 0; i < name->count; i++) {
-		struct endpoint endpoint = name->endpoints[i];
-		if (server->listener_count > first)
-			*port_of(&endpoint) = htons(server->ports[first]);
-		if (name->absent[i] != 0 || bind_one(server, &endpoint, error) == 0)
-			continue;
-		why = errno;
-		if (why == EADDRNOTAVAIL || why == EAFNOSUPPORT) {
-			name->absent[i] = why;
-			continue;
+	for (int turn = 0; turn < RANKS; turn++) {
+		for (int i = 0; i < name->count; i++) {
+			if (rank(&name->endpoints[i]) != turn ||
+			    bind_or_note(server, name, i, first, error) == 0)
+				continue;
+			int why = errno;
+			unbind_from(server, first);
+			errno = why;
+			return -1;
 		}
-		unbind_from(server, first);
-		errno = why;
-		return -1;
 	}
-	errno = why;
+	errno = 0;
 	return server->listener_count > first ? 0 : -1;
 }
 

@@ -6,8 +6,9 @@
 #include "server/server.h"
 
 // Resolves the names and binds all addresses. Of a name with several, those that this host does not
-// have are left out with a warning, and with port 0 all share one free port. An address that one of
-// ours takes in already is refused, as the kernel would tell the two apart by their order. On
+// have, or where nobody can listen, are left out with a warning, those that another one of the name
+// takes in without a word, and with port 0 all share one free port. An address that one of another
+// name's takes in already is refused, as the kernel would tell the two apart by their order. On
 // failure listeners_close closes what was bound.
 int listeners_bind(struct server *server, struct error *error);
 

@@ -1,5 +1,5 @@
-// What a server listens on: server/listeners. The name `twin` has an IPv6 and an IPv4 address,
-// `crowd` many, and bind(2) fails as a test wants it to; nothing else is made up.
+// What a server listens on: server/listeners. Some names have the addresses of a table, `crowd` has
+// many, and bind(2) fails as a test wants it to; nothing else is made up.
 #include "expect.h"
 
 #include <errno.h>
@@ -17,6 +17,16 @@ static int failures[2][100]; // of bind to ::1 and to 127.0.0.1: errno for each 
 static size_t calls[2];
 static unsigned crowd; // addresses of the name `crowd`
 static char last_line[400];
+
+static const struct {
+	const char *name;
+	const char *addresses[4];
+} hosts[] = {
+	{"twin", {"::1", "127.0.0.1"}},
+	{"everywhere", {"127.0.0.1", "0.0.0.0", "::1", "::"}},
+	{"mapped", {"::ffff:127.0.0.1", "127.0.0.1"}},
+	{"group", {"ff02::1", "127.0.0.1"}},
+};
 
 int __real_bind(int fd, const struct sockaddr *address, socklen_t length);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length);
@@ -47,10 +57,15 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 		}
 		return 0;
 	}
-	if (strcmp(host, "twin") != 0)
-		return __real_getaddrinfo(host, port, hints, found);
-	int status = __real_getaddrinfo("::1", port, hints, found);
-	return status ? status : __real_getaddrinfo("127.0.0.1", port, hints, &(*found)->ai_next);
+	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+		if (strcmp(host, hosts[i].name) != 0)
+			continue;
+		for (size_t j = 0; j < 4 && hosts[i].addresses[j]; j++, found = &(*found)->ai_next)
+			assert_int_equal(
+				__real_getaddrinfo(hosts[i].addresses[j], port, hints, found), 0);
+		return 0;
+	}
+	return __real_getaddrinfo(host, port, hints, found);
 }
 
 static bool keep_line(void *context, const struct log_entry *entry)
@@ -174,6 +189,41 @@ static void nothing_left_is_an_error(void **state)
 	assert_string_equal(last_line, "");
 }
 
+static void an_address_that_another_of_the_name_takes_in_is_left_out(void **state)
+{
+	struct error error;
+	assert_int_equal(BIND("everywhere:20009"), 0);
+	assert_int_equal(inside.server.listener_count, 1);
+	assert_string_equal(inside.server.names[0], "[::]:20009");
+	listeners_close(&inside.server);
+
+	prepare(NULL);
+	assert_int_equal(BIND("mapped:0"), 0);
+	assert_int_equal(inside.server.listener_count, 1);
+	assert_string_equal(last_line, "");
+	listeners_close(&inside.server);
+}
+
+// [::] is bound first, and here the kernel has no IPv6.
+static void what_it_takes_in_is_bound_where_it_cannot_be(void **state)
+{
+	struct error error;
+	failures[0][0] = failures[0][1] = EAFNOSUPPORT;
+	assert_int_equal(BIND("everywhere:0"), 0);
+	assert_int_equal(inside.server.listener_count, 1);
+	assert_int_equal(strncmp(inside.server.names[0], "0.0.0.0:", 8), 0);
+	listeners_close(&inside.server);
+}
+
+static void an_address_where_nobody_can_listen_is_left_out(void **state)
+{
+	struct error error;
+	assert_int_equal(BIND("group:0"), 0);
+	assert_int_equal(inside.server.listener_count, 1);
+	assert_non_null(strstr(last_line, "[ff02::1]:0, which is left out"));
+	listeners_close(&inside.server);
+}
+
 // What we use ourselves is told apart from what others use.
 static void one_address_within_another_is_refused(void **state)
 {
@@ -242,6 +292,9 @@ int main(void)
 		PREPARED(a_port_that_was_asked_for_is_tried_once),
 		PREPARED(addresses_that_do_not_exist_are_left_out),
 		PREPARED(nothing_left_is_an_error),
+		PREPARED(an_address_that_another_of_the_name_takes_in_is_left_out),
+		PREPARED(what_it_takes_in_is_bound_where_it_cannot_be),
+		PREPARED(an_address_where_nobody_can_listen_is_left_out),
 		PREPARED(one_address_within_another_is_refused),
 		PREPARED(no_address_of_a_name_is_left_out_in_silence),
 		PREPARED(addresses_apart_get_along),
