@@ -52,7 +52,8 @@ static int take_control(struct echod_config *config, const char *value, struct e
 	struct endpoint endpoint;
 	if (endpoint_from_path(value, &endpoint, error) != 0)
 		return -1;
-	strcpy(config->control_path, value);
+	const char *path = address_path_in(value);
+	strcpy(config->control_path, path ? path : value);
 	return 0;
 }
 

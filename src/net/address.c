@@ -22,6 +22,8 @@ const char *address_path_in(const char *text)
 // and its length says where it ends.
 int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error)
 {
+	if (address_path_in(path))
+		path = address_path_in(path);
 	bool abstract = path[0] == '@';
 	const char *name = path + abstract;
 	size_t length = strlen(name);

@@ -59,8 +59,8 @@ int address_resolve(const struct address *address, struct endpoint *endpoints, s
 // The IP address `text`, `fe80::1%eth0` if it is link-local, with port 0. Asks nobody.
 int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *error);
 
-// The address of the Unix-domain socket that is written `path`. Returns 0, or -1: empty or too
-// long.
+// The address of the Unix-domain socket that is written `path`, with or without `unix:` before it.
+// Returns 0, or -1: empty or too long.
 int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error);
 
 bool endpoint_is_same(const struct endpoint *one, const struct endpoint *other);

@@ -26,9 +26,11 @@ static void run_client(const char *text, const char *const *arguments)
 static void test_abstract_sockets(void **state)
 {
 	(void)state;
-	char address[64], control[64];
+	char address[64], control_as_address[64];
+	const char *control = control_as_address + strlen("unix:");
 	snprintf(address, sizeof(address), "unix:@echod-test-%d", (int)getpid());
-	snprintf(control, sizeof(control), "@echod-test-%d-ctl", (int)getpid());
+	snprintf(control_as_address, sizeof(control_as_address), "unix:@echod-test-%d-ctl",
+		 (int)getpid());
 	struct daemon *daemon = daemon_start("--listen", address, "--control", control, NULL);
 	assert_string_equal(daemon->address[0], address);
 	assert_false(place_exists(address + 5));
@@ -39,13 +41,14 @@ static void test_abstract_sockets(void **state)
 	run_client("faults", OPTIONS(ECHOLOAD_PROGRAM, address, "-n", "10", "-c", "2", "--control",
 				     control, "--allow-client-bound"));
 	run_client("pong", OPTIONS(ECHOCTL_PROGRAM, "-c", control, "ping"));
+	run_client("pong", OPTIONS(ECHOCTL_PROGRAM, "-c", control_as_address, "ping"));
 	daemon_refuses(SPEC("--listen", address), EXIT_UNREACHABLE,
 		       TEXTS(address + 5, "a live server has this name"));
 	daemon_refuses(SPEC("--control", control), EXIT_UNREACHABLE,
 		       TEXTS("control socket", control, "a live server has this name"));
 	// Nothing is left of a server that was killed.
 	process_kill(daemon->process);
-	daemon_stop(daemon_start("--listen", address, "--control", control, NULL));
+	daemon_stop(daemon_start("--listen", address, "--control", control_as_address, NULL));
 }
 
 int main(void)

@@ -132,6 +132,11 @@ static void the_control_socket_is_a_path_or_none(void **state)
 	set("control", "@name");
 	assert_string_equal(config->control_path, "@name");
 	expect_refused("control", "@", "'@' names no socket: ");
+	set("control", "unix:@name");
+	assert_string_equal(config->control_path, "@name");
+	set("control", "unix:/run/x.sock");
+	assert_string_equal(config->control_path, "/run/x.sock");
+	expect_refused("control", "unix:", "'' names no socket: ");
 }
 
 static void numbers_of_connections_have_their_limits(void **state)
