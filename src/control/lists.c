@@ -73,8 +73,10 @@ static void connection_text(const struct conn_info *info, uint64_t now, FILE *ou
 		snprintf(state, sizeof(state), "work-%u", info->worker);
 	else
 		snprintf(state, sizeof(state), "%s", state_name(info));
+	snprintf(local, sizeof(local), "%s", conn_local_text(&info->origin, peer));
+	error_make_line(local); // a path may have any byte
 	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %5s %5s %5s %5s\n", info->id,
-		conn_peer_text(&info->origin, peer), conn_local_text(&info->origin, local), state,
+		conn_peer_text(&info->origin, peer), local, state,
 		brief_time(since(now, info->origin.accepted_at), times[0], sizeof(times[0])),
 		brief_time(since(now, info->active_at), times[1], sizeof(times[1])),
 		brief_size(info->bytes_received, sizes[0], sizeof(sizes[0])),

@@ -146,8 +146,12 @@ static int refuse_activation(struct error *error)
 static void print_addresses(const struct echod *server)
 {
 	const char *address;
-	for (size_t i = 0; (address = echod_address(server, i)); i++)
-		printf("listening on %s\n", address);
+	for (size_t i = 0; (address = echod_address(server, i)); i++) {
+		char line[200];
+		snprintf(line, sizeof(line), "listening on %s", address);
+		error_make_line(line);
+		puts(line);
+	}
 	fflush(stdout);
 }
 

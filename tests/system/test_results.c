@@ -131,6 +131,27 @@ static void test_names_that_are_not_utf_8(void **state)
 	daemon_stop(daemon);
 }
 
+// In text, where a line is one fact, a name does not break it.
+static void test_names_that_are_no_line(void **state)
+{
+	(void)state;
+	char listen[128];
+	snprintf(listen, sizeof(listen), "unix:%s", place_path("a\nb"));
+	struct daemon *daemon = daemon_start("--listen", listen, NULL);
+	assert_non_null(strstr(daemon->address[0], "/a?b"));
+	struct process *client = process_start(&(struct process_spec){
+		.arguments = (const char *const[]){ECHOCAT_PROGRAM, listen, "-c", "0", NULL}});
+	wait_until(strstr(process_output(client, NULL), "seq=1"));
+	assert_non_null(strstr(process_output(client, NULL), "/a?b: seq=1"));
+	char *body;
+	assert_int_equal(ctl_request(daemon->control, "connections", &body), 200);
+	assert_int_equal(process_count_lines(body), 2);
+	assert_non_null(strstr(body, "/a?b "));
+	free(body);
+	process_kill(client);
+	daemon_stop(daemon);
+}
+
 static size_t count_rows(const char *path)
 {
 	if (!place_exists(path))
@@ -231,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		daemon_test(test_file_that_may_not_grow),
 		daemon_test(test_names_that_are_not_utf_8),
+		daemon_test(test_names_that_are_no_line),
 		daemon_test(test_runs_beside_a_stalled_output),
 		daemon_test(test_run_beside_a_stopped_terminal),
 	};

@@ -17,7 +17,7 @@ int peer_connect(struct peer *peer, const struct address *address, uint64_t time
 	*peer = (struct peer){.fd = connect_to(address, &terms, &reached, error)};
 	if (peer->fd < 0)
 		return -1;
-	endpoint_format(&reached, peer->name);
+	error_make_line(endpoint_format(&reached, peer->name));
 	return 0;
 }
 
