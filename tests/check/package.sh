@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and installs as a packager elsewhere does: from the sources alone into folders whose names have spaces, without
 # presets and tests, static, and with a compiler that knows none of the flags that are optional and no integer of 128
-# bits. The programs need no shared library and work.
+# bits. The programs need no shared library and work. A build that is told nothing is optimized.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -41,6 +41,9 @@ step cmake --build "$work/its build" --target test
 step env -C "$work/its build" ctest
 DESTDIR=$work/image step cmake --install "$work/its build"
 ! grep -e -Werror "$work/its build/compile_commands.json" >"$work/log" || problem "-Werror without being asked for"
+
+step cmake -G Ninja -S "$work/its source" -B "$work/plain" -DECHOD_TESTS=OFF -DECHOD_MAN=OFF
+grep -q -e ' -O2 ' "$work/plain/compile_commands.json" || problem "no optimization where no build type was given"
 
 place="$work/image/opt/an echod"
 for page in man8/echod.8 man1/{echoctl,echocat,echoload}.1; do
