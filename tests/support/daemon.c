@@ -166,3 +166,16 @@ int daemon_teardown(void **state)
 	place_remove();
 	return 0;
 }
+
+void daemon_choose(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
+{
+	static char pattern[80];
+	size_t chosen = 0;
+	if (argc < 2)
+		return;
+	for (size_t i = 0; i < count; i++)
+		chosen += strncmp(tests[i].name, argv[1], strlen(argv[1])) == 0;
+	assert_int_not_equal(chosen, 0);
+	snprintf(pattern, sizeof(pattern), "%s*", argv[1]);
+	cmocka_set_test_filter(pattern);
+}

@@ -65,4 +65,8 @@ int daemon_setup(void **state);
 		daemon_test_with(function, "--patience", "5ms"), \
 		daemon_test_with(function, "--patience", "0")
 
+// For a program whose tests take long: with an argument it runs those whose names begin with it, of
+// which there must be one.
+void daemon_choose(int argc, char **argv, const struct CMUnitTest *tests, size_t count);
+
 #endif

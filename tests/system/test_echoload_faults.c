@@ -258,7 +258,6 @@ static void find_nothing_in_pieces(void **state)
 		name, corrupt_in_each_manner, NULL, teardown, name \
 	}
 
-// With a name: that test alone.
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,8 +271,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(append_after_the_end, teardown),
 		cmocka_unit_test_teardown(find_nothing_in_pieces, teardown),
 	};
-	for (size_t i = 0; argc > 1 && strcmp(tests[i].name, argv[1]) != 0; i++)
-		assert_true(i + 1 < sizeof(tests) / sizeof(tests[0]));
-	cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
+	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

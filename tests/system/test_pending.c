@@ -52,13 +52,13 @@ static void nothing_is_lost(const char *limit, uint64_t bytes)
 	daemon_stop(daemon);
 }
 
-static void test_no_room(void **state)
+static void test_room_for_none(void **state)
 {
 	(void)state;
 	nothing_is_lost("0", 0);
 }
 
-static void test_little_room(void **state)
+static void test_room_for_few(void **state)
 {
 	(void)state;
 	nothing_is_lost("64k", 64 << 10);
@@ -113,27 +113,28 @@ static void stuck_are_cut_and_slow_are_not(const char *workers)
 	daemon_stop(daemon);
 }
 
-static void test_stuck_are_cut(void **state)
+static void test_stuck_with_few_workers(void **state)
 {
 	(void)state;
 	stuck_are_cut_and_slow_are_not("2");
 }
 
-static void test_stuck_are_cut_with_a_worker_each(void **state)
+static void test_stuck_with_a_worker_each(void **state)
 {
 	(void)state;
 	stuck_are_cut_and_slow_are_not("64");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_no_room),
-		daemon_test_each(test_little_room),
-		daemon_test_with(test_stuck_are_cut_with_a_worker_each, "--patience", "never"),
-		daemon_test_with(test_stuck_are_cut_with_a_worker_each, "--patience", "5ms"),
-		daemon_test_with(test_stuck_are_cut, "--patience", "5ms"),
-		daemon_test_with(test_stuck_are_cut, "--patience", "0"),
+		daemon_test_each(test_room_for_none),
+		daemon_test_each(test_room_for_few),
+		daemon_test_with(test_stuck_with_a_worker_each, "--patience", "never"),
+		daemon_test_with(test_stuck_with_a_worker_each, "--patience", "5ms"),
+		daemon_test_with(test_stuck_with_few_workers, "--patience", "5ms"),
+		daemon_test_with(test_stuck_with_few_workers, "--patience", "0"),
 	};
+	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,12 +89,13 @@ static void test_very_slow_reader_is_not_cut(void **state)
 	daemon_stop(daemon);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		daemon_test_each(test_clients_that_never_read_are_cut),
 		daemon_test_each(test_slow_reader_is_not_cut),
 		daemon_test_each(test_very_slow_reader_is_not_cut),
 	};
+	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
