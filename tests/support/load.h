@@ -14,7 +14,7 @@
 #define LOAD(process, ...) process_run_simple(process, ECHOLOAD_PROGRAM, __VA_ARGS__, NULL)
 
 // How the arguments of a process_spec begin that are to bring forth a result.
-#define LOAD_FOR_RESULT ECHOLOAD_PROGRAM, "--allow-client-bound", "--json", "-"
+#define LOAD_FOR_RESULT ECHOLOAD_PROGRAM, "--allow-client-bound", "--no-experiment", "--json", "-"
 
 // Runs echoload with these arguments, wants that exit status, and returns the result, which the
 // caller gives back with json_decref.

@@ -57,8 +57,9 @@ static void expect_rising(const json_t *result, const char *name)
 
 static void expect_verdict(const json_t *result)
 {
-	static const char *const verdicts[] = {"SERVER-BOUND", "CLIENT-BOUND", "RATE-LIMITED",
-					       "NETWORK-BOUND", "INCONCLUSIVE"};
+	static const char *const verdicts[] = {"RATE-LIMITED",	    "OVERLOADED",   "CLIENT-BOUND",
+					       "CONCURRENCY-BOUND", "SERVER-BOUND", "NETWORK-BOUND",
+					       "SATURATED",	    "INCONCLUSIVE"};
 	const char *verdict = json_string_value(load_member(result, "verdict"));
 	bool known = false;
 	for (size_t i = 0; verdict && i < sizeof(verdicts) / sizeof(verdicts[0]); i++)

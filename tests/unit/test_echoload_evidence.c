@@ -1,17 +1,20 @@
 // The evidence for the verdict: tools/echoload/judge/evidence, what it makes of usage and counts.
 #include "unit.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "echoload/common/random.h"
 #include "echoload/judge/evidence.h"
 
 // A run of 10 s, 10,000 messages a second.
-static struct hdr lateness;
+static struct hdr lateness, latency;
 static struct load_config config;
 static struct facts facts;
 static struct evidence evidence;
+static struct series series; // empty
 
 static struct load_errors errors;
 
@@ -20,7 +23,9 @@ static int begin(void **state)
 	hdr_reset(&lateness);
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
 	errors = (struct load_errors){0};
+	hdr_reset(&latency);
 	facts = (struct facts){.errors = &errors,
+			       .latency = &latency,
 			       .lateness = &lateness,
 			       .lasted = 10 * NS_PER_S,
 			       .messages = 100000};
@@ -29,8 +34,7 @@ static int begin(void **state)
 
 static void evidence_is_gathered_in_shares(void **state)
 {
-	static struct book book;
-	const struct usage usage = {
+	struct usage usage = {
 		.threads = 2,
 		.thread = {{.at = 10 * NS_PER_S,
 			    .worked = 25 * NS_PER_S / 10,
@@ -41,7 +45,12 @@ static void evidence_is_gathered_in_shares(void **state)
 			    .system = 4 * NS_PER_S,
 			    .waited = NS_PER_S}},
 		.stalled = NS_PER_S / 4,
-		.machine = {.throttled = NS_PER_S / 2, .wanted = 20 * NS_PER_S, .stolen = NS_PER_S},
+		.machine = {.throttled = NS_PER_S / 2,
+			    .wanted = 20 * NS_PER_S,
+			    .stolen = NS_PER_S,
+			    .idle = 5 * NS_PER_S,
+			    .cpus = 2,
+			    .waits_known = true},
 		.tcp = {.sockets = 10,
 			.retransmits = 57,
 			.needless = 7,
@@ -51,12 +60,11 @@ static void evidence_is_gathered_in_shares(void **state)
 			.limited_window = 30,
 			.busy = 40},
 	};
-	const struct far_end_view server = {.workers_known = true, .workers_busy = 0.25};
 	config.rate = 10000;
-	book.due = 101000;
+	facts.due = 101000;
 	load_errors_note(&errors, LOAD_EARLY_CLOSE, 0, 0, 0);
 	hdr_record(&lateness, 3 * NS_PER_MS);
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.thread_busy == 0.6);
 	assert_true(evidence.thread_waiting == 0.1);
 	assert_true(evidence.kernel == 0.7);
@@ -72,35 +80,38 @@ static void evidence_is_gathered_in_shares(void **state)
 	assert_true(evidence.least_round_trip == 150e3);
 	assert_true(evidence.smooth_round_trip == 250e3);
 	assert_true(evidence.unread == 64);
-	assert_true(evidence.server.workers_known && evidence.server.workers_busy == 0.25);
+	assert_true(evidence.idle == 0.25); // of two CPUs
+	assert_true(evidence.own == 0.5);   // 10 s of 20
+	// The system does not tell how long a thread waits, or what its CPUs do.
+	usage.machine = (struct usage_machine){.waits_known = false};
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	assert_true(isnan(evidence.thread_waiting) && isnan(evidence.idle));
+	usage.machine.waits_known = true;
 	// A closed loop offers no rate. A thread that polls is on a CPU all the time.
 	config.rate = 0;
 	config.spin = true;
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.offered == 0);
 	assert_true(evidence.thread_busy == 0.25 && evidence.thread_waiting == 0);
 }
 
 static double failing(void)
 {
-	static const struct book book;
 	static const struct usage usage;
-	static const struct far_end_view server;
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	return evidence.failing;
 }
 
 static void nobody_is_busier_than_all_the_time(void **state)
 {
-	static const struct book book;
-	static const struct far_end_view server;
-	struct usage usage = {.threads = 1,
+	struct usage usage = {.machine.waits_known = true,
+			      .threads = 1,
 			      .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.thread_busy == 1 && evidence.thread_waiting == 0);
 	usage.thread[0].system = 23;
 	usage.thread[0].waited = 99;
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.thread_busy == 0.75 && evidence.thread_waiting == 0.25);
 }
 
@@ -133,10 +144,8 @@ static void no_more_fails_than_there_is(void **state)
 
 static double stolen(uint64_t wanted, uint64_t given)
 {
-	static const struct book book;
-	static const struct far_end_view server;
 	const struct usage usage = {.machine = {.wanted = wanted, .stolen = given}};
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	return evidence.stolen;
 }
 
@@ -151,32 +160,69 @@ static void what_is_stolen_counts_if_it_was_needed(void **state)
 
 static void what_was_sent_again_needlessly_was_not_lost(void **state)
 {
-	static const struct book book;
-	static const struct far_end_view server;
 	struct usage usage = {.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.retransmitting == 0);
 	usage.tcp.needless = 11; // of some that were sent before
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.retransmitting == 0);
 	usage.tcp.retransmits = 1000; // at a time
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
+	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.retransmitting == 1);
 }
 
-static void evidence_of_nothing_is_nothing(void **state)
+// A run of 10 s in 40 intervals. A server that is too slow by a share makes latency rise by that
+// share of the time.
+static void latency_rises_or_does_not(void **state)
 {
-	static const struct book book;
+	static const struct {
+		double from, to, wobble; // ms; the last up or down, at random
+		bool late;		 // it steps in the midst
+		bool rises, steadily;
+	} cases[] = {
+		{1, 1, 0.2, false, false, false},  {1, 100, 0.2, false, true, true},
+		{1, 12, 0.2, false, true, true},   {1, 4, 0.2, false, false, false},
+		{1, 100, 0.2, true, true, false},  {100, 1, 0.2, false, false, false},
+		{1, 12, 100, false, false, false},
+	};
 	static const struct usage usage;
-	static const struct far_end_view server;
-	facts.lasted = 0;
-	facts.messages = 0;
+	double value[40];
+	struct random random = {.state = 9};
+	const struct series latencies = {.value = value, .count = COUNT_OF(value)};
 	config.rate = 10000;
-	config.spin = true;
-	memset(&evidence, 0xff, sizeof(evidence));
-	evidence_gather(&evidence, &config, &facts, &book, &usage, &server);
-	static const struct evidence none;
-	assert_memory_equal(&evidence, &none, sizeof(none));
+	facts.due = facts.messages;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		for (size_t k = 0; k < COUNT_OF(value); k++) {
+			double at = cases[i].late ? k >= 20 : (double)k / 39;
+			value[k] = 1e6 * (cases[i].from + at * (cases[i].to - cases[i].from) +
+					  cases[i].wobble * (2 * random_share(&random) - 1));
+		}
+		evidence_gather(&evidence, &config, &facts, &usage, &latencies);
+		assert_int_equal(evidence.intervals, COUNT_OF(value));
+		if ((evidence.rise > 0) != cases[i].rises ||
+		    evidence.steadily != cases[i].steadily || evidence.sustained == cases[i].rises)
+			fail_msg("case %zu: by %.0f ns, %d, %d", i, evidence.rise,
+				 evidence.steadily, evidence.sustained);
+	}
+}
+
+// What is on its way at the end is no backlog.
+static void what_was_due_is_answered_or_not(void **state)
+{
+	static const struct usage usage;
+	config.rate = 10000;
+	facts.due = 100000;
+	hdr_record(&latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
+	static const struct {
+		uint64_t messages, unanswered;
+		bool sustained;
+	} cases[] = {{100000, 0, true}, {97000, 0, true}, {96900, 0, false}, {99999, 1, false}};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		facts.messages = cases[i].messages;
+		facts.unanswered = cases[i].unanswered;
+		evidence_gather(&evidence, &config, &facts, &usage, &series);
+		assert_int_equal(evidence.sustained, cases[i].sustained);
+	}
 }
 
 int main(void)
@@ -188,7 +234,8 @@ int main(void)
 		cmocka_unit_test_setup(no_more_fails_than_there_is, begin),
 		cmocka_unit_test_setup(what_is_stolen_counts_if_it_was_needed, begin),
 		cmocka_unit_test_setup(what_was_sent_again_needlessly_was_not_lost, begin),
-		cmocka_unit_test_setup(evidence_of_nothing_is_nothing, begin),
+		cmocka_unit_test_setup(latency_rises_or_does_not, begin),
+		cmocka_unit_test_setup(what_was_due_is_answered_or_not, begin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,376 +1,347 @@
-// What limited a run: tools/echoload/judge/verdict, from evidence made by hand.
+// What limited a run: tools/echoload/judge/verdict and experiment, from evidence made by hand.
 #include "unit.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload_case.h"
+#include "echoload/judge/verdict.h"
 
-static void every_verdict_has_its_name(void **state)
+static struct hdr latency, uncorrected, lateness;
+static struct load_config config;
+static struct load_errors errors;
+static struct facts facts;
+static struct evidence evidence;
+
+// A closed loop of 10 s in which the generator waited most of the time, and to which more
+// connections brought no more. Nothing is known of the server.
+static int begin(void **state)
 {
-	assert_string_equal(verdict_name(VERDICT_SERVER_BOUND), "SERVER-BOUND");
-	assert_string_equal(verdict_name(VERDICT_CLIENT_BOUND), "CLIENT-BOUND");
-	assert_string_equal(verdict_name(VERDICT_RATE_LIMITED), "RATE-LIMITED");
-	assert_string_equal(verdict_name(VERDICT_NETWORK_BOUND), "NETWORK-BOUND");
-	assert_string_equal(verdict_name(VERDICT_INCONCLUSIVE), "INCONCLUSIVE");
+	struct hdr *const all[] = {&latency, &uncorrected, &lateness};
+	for (size_t i = 0; i < COUNT_OF(all); i++) {
+		hdr_reset(all[i]);
+		hdr_record(all[i], i < 2 ? NS_PER_MS : NS_PER_US);
+	}
+	config = (struct load_config){
+		.mode = MODE_PING, .connections = 10, .extra = 5, .pipeline = 1, .threads = 2};
+	errors = (struct load_errors){0};
+	facts = (struct facts){
+		.latency = &latency,
+		.uncorrected = &uncorrected,
+		.lateness = &lateness,
+		.lasted = 10 * NS_PER_S,
+		.messages = 100000,
+		.bytes = 6400000,
+		.errors = &errors,
+	};
+	evidence = (struct evidence){
+		.thread_busy = 0.4,
+		.idle = 0.5,
+		.served = 10000,
+		.least_round_trip = 20e3,
+		.server = {.load = {.cpu = NAN, .wanted = NAN, .busy = NAN, .waiting = NAN},
+			   .stopped = NAN,
+			   .throttled = NAN,
+			   .workers_busy = NAN,
+			   .queue_wait_mean = NAN},
+		.experiment = {.outcome = EXPERIMENT_NO_MORE,
+			       .connections = 10,
+			       .extra = 5,
+			       .pairs = 8,
+			       .rate = 640000,
+			       .load = 0.4,
+			       .load_more = 0.4,
+			       .server_at_rest = NAN,
+			       .least_round_trip = 20e3,
+			       .round_trip = 30e3},
+	};
+	return 0;
 }
 
-static void a_run_without_echoes_tells_nothing(void **state)
+// All that is known of a server with nothing to do.
+static void see_idle_server(void)
 {
-	hdr_reset(&latency);
-	facts.messages = 0;
-	facts.bytes = 0;
-	evidence.thread_busy = 1;
-	evidence.server.stopped = 1;
-	reaches(VERDICT_INCONCLUSIVE, "nothing came back");
+	evidence.server =
+		(struct server_view){.load = {.cpu = 0.1, .wanted = 0.1, .busy = 0.1, .waiting = 0},
+				     .workers_busy = 0.1};
+	evidence.experiment.server_at_rest = 0;
 }
 
-static void a_short_run_tells_nothing(void **state)
+// An open loop in which latency rose.
+static void overload(void)
+{
+	config.rate = evidence.offered = 11000;
+	evidence.intervals = 40;
+	evidence.rise = 1e9;
+	evidence.steadily = true;
+}
+
+// Asserts the verdict, and that one of its lines begins with `reason`: the first if it is
+// INCONCLUSIVE, and else one of the first two.
+static void reaches(enum verdict_kind kind, const char *reason)
+{
+	struct verdict verdict;
+	verdict_reach(&verdict, &config, &facts, &evidence);
+	bool said = strncmp(verdict.line[0], reason, strlen(reason)) == 0 ||
+		    (kind != VERDICT_INCONCLUSIVE &&
+		     strncmp(verdict.line[1], reason, strlen(reason)) == 0);
+	if (verdict.kind != kind || !said)
+		fail_msg("%s, %s, %s; not %s, %s", verdict_name(verdict.kind), verdict.line[0],
+			 verdict.line[1], verdict_name(kind), reason);
+	assert_int_equal(verdict.needs_experiment, evidence.experiment.outcome == EXPERIMENT_NONE &&
+							   !evidence.experiment.why &&
+							   strstr(reason, "no experiment") != NULL);
+}
+
+static void what_tells_nothing(void **state)
 {
 	facts.lasted = NS_PER_S - 1;
 	reaches(VERDICT_INCONCLUSIVE, "too short to tell");
-	evidence.thread_busy = 1;
-	evidence.throttled = 1;
-	evidence.server.stopped = 1;
-	reaches(VERDICT_INCONCLUSIVE, "too short to tell");
-}
-
-static void a_full_thread_is_client_bound(void **state)
-{
-	evidence.thread_busy = 0.96;
-	reaches(VERDICT_CLIENT_BOUND, "our busiest thread had work for 96 %");
-	// It has what it needs of a CPU, or another has it: in both cases the generator is late.
-	evidence.thread_busy = 0.5;
-	evidence.thread_waiting = 0.46;
-	reaches(VERDICT_CLIENT_BOUND,
-		"our busiest thread had work for 96 % of the time, a CPU for 50 %");
-	// Not even a server that is full itself helps, nor a long path, nor a rate that was served.
-	evidence.server.stopped = 1;
-	evidence.least_round_trip = 900e3;
-	reaches(VERDICT_CLIENT_BOUND, "our busiest thread");
-	offer(10000);
-	reaches(VERDICT_CLIENT_BOUND, "our busiest thread");
-}
-
-static void a_quota_that_is_used_up_is_client_bound(void **state)
-{
-	evidence.throttled = 0.019;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	evidence.throttled = 0.03;
-	reaches(VERDICT_CLIENT_BOUND, "our CPU quota kept us from running for 3 %");
-	offer(10000);
-	reaches(VERDICT_CLIENT_BOUND, "our CPU quota");
-}
-
-static void who_is_late_himself_is_client_bound(void **state)
-{
-	offer(10000);
-	evidence.lateness_p99 = 5e6;
-	reaches(VERDICT_RATE_LIMITED, "10000 messages");
-	evidence.thread_waiting = 0.11;
-	reaches(VERDICT_CLIENT_BOUND,
-		"we were late ourselves, p99 5.0 ms: others had our CPU for 11 %");
-	evidence.lateness_p99 = 0.9e6;
-	reaches(VERDICT_RATE_LIMITED, "10000 messages");
-}
-
-static void a_rate_that_was_served_was_the_limit(void **state)
-{
-	facts.unanswered = 1;
-	offer(9901);
-	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due, 9901 served");
-	offer(9899);
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	// However far away the server is.
-	evidence.least_round_trip = 900e3;
-	offer(10000);
-	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
-	// A closed loop offers no rate.
-	config.rate = 0;
-	evidence.offered = 0;
-	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 900.0 us, an echo 1.0 ms");
-}
-
-static void what_is_still_on_its_way_is_no_backlog(void **state)
-{
-	offer(9500);
-	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due, 9500 served");
-	hdr_record(&latency, 190 * NS_PER_MS); // less than 2 % of the run
-	reaches(VERDICT_RATE_LIMITED, "10000 messages");
-	hdr_record(&latency, 210 * NS_PER_MS);
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-}
-
-static void a_long_path_is_network_bound(void **state)
-{
-	hdr_reset(&latency);
-	hdr_record(&latency, 10 * NS_PER_MS);
-	evidence.least_round_trip = 4.9e6;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	evidence.least_round_trip = 6e6;
-	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 6.0 ms, an echo 10.");
-	// What is no longer than waking a thread says nothing of a path.
-	hdr_reset(&latency);
-	hdr_record(&latency, 500 * NS_PER_US);
-	evidence.least_round_trip = 490e3;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	// But it is not the server's either.
-	evidence.server.connect_round_trip = 490e3;
-	reaches(VERDICT_INCONCLUSIVE, "we waited, but for the path as much as for the server");
-}
-
-// Connects beside the load wait in the queues that the load fills, and no program answers them.
-static void queues_are_of_the_path(void **state)
-{
-	evidence.server.connect_round_trip = 800e3;
-	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 800.0 us, an echo 1.0 ms");
-	evidence.server.connect_round_trip = 400e3;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-}
-
-static void one_message_at_a_time_tells_nothing_of_the_server(void **state)
-{
-	config.connections = 1;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it"); // 1 ms is long enough
-	hdr_reset(&latency);
-	hdr_record(&latency, 100 * NS_PER_US);
-	reaches(VERDICT_INCONCLUSIVE, "we waited, but for the path as much as for the server");
-	config.pipeline = 2;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-}
-
-static void a_server_that_stands_still_is_no_path(void **state)
-{
-	hdr_reset(&latency);
-	for (int i = 0; i < 20; i++)
-		hdr_record(&latency, 1100 * NS_PER_US);
-	hdr_record(&latency, 80 * NS_PER_MS);
-	evidence.least_round_trip = 1e6;
-	evidence.server = (struct far_end_view){.process_known = true, .throttled = 0.8};
-	reaches(VERDICT_SERVER_BOUND, "its CPU quota kept the server from");
-}
-
-static void to_connect_takes_a_round_trip_too(void **state)
-{
-	config.mode = MODE_CHURN;
-	config.visit = 1;
-	hdr_reset(&latency);
-	hdr_record(&latency, 100300 * NS_PER_US);
-	evidence.least_round_trip = 50e6;
-	reaches(VERDICT_NETWORK_BOUND, "a round trip on the path takes 100.0 ms, an echo 100.");
-}
-
-static void an_unknown_path_is_inconclusive(void **state)
-{
-	evidence.server.connect_round_trip = 0;
-	reaches(VERDICT_INCONCLUSIVE, "we waited for it, but how long the path is");
-	config.targets[0].as.any.sa_family = AF_UNIX; // there is none
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-}
-
-static void who_runs_out_of_ports_is_client_bound(void **state)
-{
-	load_errors_note(&errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
-	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
-}
-
-static void a_stream_fills_the_path_or_the_window(void **state)
-{
-	config.mode = MODE_STREAM;
-	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was seen to be full");
-	evidence.window_limited = 0.6;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	evidence.window_limited = 0.4;
-	evidence.smooth_round_trip = 800e3; // it may have waited for the server to read
-	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was seen to be full");
-	hdr_record(&latency, 100 * NS_PER_S);
-	evidence.server.connect_round_trip = 12e6;
-	reaches(VERDICT_NETWORK_BOUND,
-		"the path was full: connects beside the stream took 12.0 ms, else 20.0 us");
-	evidence.window_limited = 0.6;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	// A path that is long is not full.
-	evidence.window_limited = 0;
-	evidence.least_round_trip = 8e6;
-	evidence.server.connect_round_trip = 20e6;
-	reaches(VERDICT_INCONCLUSIVE, "neither its window nor the path was seen to be full");
-}
-
-static void a_machine_without_cpus_tells_nothing(void **state)
-{
-	evidence.stolen = 0.19;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	evidence.stolen = 0.3;
-	reaches(VERDICT_INCONCLUSIVE,
-		"the hypervisor gave others 30 % of the CPU time wanted here");
-	evidence.server.stopped = 0.5; // if it was stopped, or waited for a CPU
-	reaches(VERDICT_INCONCLUSIVE, "the hypervisor");
-	evidence.thread_waiting = 0.5; // that would have been so in any case
-	reaches(VERDICT_CLIENT_BOUND, "others had our CPU for 50 %");
-	evidence.thread_waiting = 0;
-	offer(10000);
-	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
-}
-
-static void a_path_that_loses_is_network_bound(void **state)
-{
-	evidence.retransmitting = 0.19;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	evidence.retransmitting = 0.5;
-	reaches(VERDICT_NETWORK_BOUND, "segments lost on the path and sent again cost some 50 %");
-}
-
-static void between_free_and_full_nothing_is_known(void **state)
-{
-	static const double shares[] = {0.86, 0.9, 0.94};
-	for (size_t i = 0; i < COUNT_OF(shares); i++) {
-		evidence.thread_busy = shares[i];
-		reaches(VERDICT_INCONCLUSIVE, "our busiest thread had work for");
-	}
-	evidence.thread_busy = 0.4;
-	evidence.thread_waiting = 0.09;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
-	evidence.thread_waiting = 0.2; // what would have been without these is not known
-	reaches(VERDICT_INCONCLUSIVE, "others had our CPU for 20 %");
-}
-
-static bool tells(const char *what)
-{
-	for (size_t i = 0; i < verdict.count; i++) {
-		if (strstr(verdict.line[i], what))
-			return true;
-	}
-	return false;
-}
-
-static void every_verdict_tells_what_else_was_seen(void **state)
-{
-	static const double busy[] = {0.4, 0.9, 1};
-	see_idle_server();
-	evidence.server.queue_wait_mean = 1500;
-	evidence.unread = 640;
-	for (size_t i = 0; i < COUNT_OF(busy); i++) {
-		evidence.thread_busy = busy[i];
-		verdict_reach(&verdict, &config, &facts, &evidence);
-		assert_true(tells("% of a CPU at most, 80 % of it in the kernel"));
-		assert_true(tells("the server: 5 % of the CPUs it may use"));
-		assert_true(tells("its workers: 5 % seen serving, connections waited 1.5 us"));
-		assert_true(tells(
-			"640 bytes lay unread in each of our sockets at the end, on the average"));
-	}
-	evidence.server = (struct far_end_view){0};
-	evidence.unread = 0;
-	verdict_reach(&verdict, &config, &facts, &evidence);
-	assert_false(tells("the server:") || tells("workers") || tells("unread"));
-}
-
-static void our_own_lateness_is_told(void **state)
-{
-	offer(10000);
-	hdr_record(&lateness, 2 * NS_PER_MS);
-	evidence.lateness_p99 = 2e6;
-	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
-	assert_true(tells("we were late ourselves, p99 2.0 ms: that is part of the latency"));
-	evidence.lateness_p99 = 0.9e6;
-	reaches(VERDICT_RATE_LIMITED, "10000 messages a second were due");
-	assert_false(tells("we were late ourselves"));
-}
-
-static void what_fails_all_the_time_is_inconclusive(void **state)
-{
-	evidence.failing = 0.19;
-	reaches(VERDICT_SERVER_BOUND, "we waited for it");
+	begin(state);
+	facts.messages = facts.bytes = 0;
+	reaches(VERDICT_INCONCLUSIVE, "nothing came back");
+	begin(state);
 	evidence.failing = 0.3;
 	reaches(VERDICT_INCONCLUSIVE, "connections that failed and were tried again took 30 %");
 }
 
-static void what_fails_says_more_than_all_else(void **state)
+// Measured directly: no experiment says otherwise.
+static void a_generator_that_is_held_up(void **state)
 {
-	static const struct evidence others[] = {
-		{.failing = 0.3, .thread_busy = 1},
-		{.failing = 0.3, .thread_waiting = 0.24},
-		{.failing = 0.3, .thread_waiting = 0.5},
-		{.failing = 0.3, .stalled = 0.15},
-		{.failing = 0.3, .stalled = 0.5},
-		{.failing = 0.3, .throttled = 0.5},
-		{.failing = 0.3, .retransmitting = 0.5},
-		{.failing = 0.3, .server.stopped = 0.5},
-		{.failing = 0.3, .offered = 100, .served = 100},
+	static const struct {
+		struct evidence evidence;
+		const char *reason;
+	} cases[] = {
+		{{.throttled = 0.03}, "our CPU quota kept us from running for 3 %"},
+		{{.thread_busy = 0.96}, "our busiest thread had work for 96 % of the time"},
+		{{.thread_busy = 0.5, .thread_waiting = 0.46},
+		 "our busiest thread had work for 96 % of the time, a CPU for 50 %"},
+		{{.thread_waiting = 0.3}, "others had our CPU for 30 %"},
+		{{.stalled = 0.3}, "for 30 % of the time we were stopped"},
+		{{.thread_busy = 0.5, .thread_waiting = 0.15, .own = 0.5},
+		 "our CPUs were never idle: we had 50 % of them"},
+		{{.lateness_p99 = 5e6, .thread_waiting = 0.11, .idle = 0.5}, "we were late"},
+		{{.lateness_p99 = 5e6, .thread_waiting = NAN, .idle = 0.5}, "we were late"},
 	};
-	for (size_t i = 0; i < COUNT_OF(others); i++) {
-		evidence = others[i];
-		reaches(VERDICT_INCONCLUSIVE, "connections that failed and were tried again");
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		evidence = cases[i].evidence;
+		reaches(VERDICT_CLIENT_BOUND, cases[i].reason);
 	}
-	// Unless it is ourselves for whom there was no more.
-	load_errors_note(&errors, LOAD_OUT_OF_DESCRIPTORS, 0, 1, 0);
-	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_desc");
+	begin(state);
+	load_errors_note(&errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
+	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
 }
 
-static void assert_no_line_is_cut(void)
+static void a_generator_that_may_have_been_held_up(void **state)
 {
-	for (size_t i = 0; i < verdict.count; i++)
-		assert_true(strlen(verdict.line[i]) < VERDICT_LINE - 1);
+	evidence.thread_waiting = NAN;
+	reaches(VERDICT_INCONCLUSIVE, "how long we waited for a CPU could not be seen");
+	begin(state);
+	evidence.thread_waiting = 0.12;
+	reaches(VERDICT_INCONCLUSIVE, "others had our CPU for 12 %");
+	evidence.experiment.outcome = EXPERIMENT_MORE; // then it did not matter
+	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10");
+	begin(state);
+	evidence.stolen = 0.3;
+	reaches(VERDICT_INCONCLUSIVE, "the hypervisor gave others 30 %");
+	begin(state);
+	evidence.stalled = 0.12;
+	reaches(VERDICT_INCONCLUSIVE, "for 12 % of the time we were stopped");
 }
 
-static void no_line_is_cut_or_left_out(void **state)
+static void what_the_experiment_shows(void **state)
+{
+	reaches(VERDICT_SATURATED, "what is on the other side is full");
+	evidence.experiment.outcome = EXPERIMENT_MORE;
+	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10: rate +0.0 %");
+	evidence.experiment.lighter = true;
+	reaches(VERDICT_INCONCLUSIVE, "more connections bring more, but with fewer messages");
+	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
+	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more could not be told");
+	evidence.experiment.outcome = EXPERIMENT_NONE;
+	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more is not known: no "
+				      "experiment");
+	evidence.experiment.why = "--no-experiment";
+	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more is not known: --no");
+}
+
+// An experiment in which the generator had no time, or that was made with something else.
+static void what_the_experiment_does_not_show(void **state)
+{
+	evidence.experiment.load_more = 0.9;
+	reaches(VERDICT_INCONCLUSIVE, "we had work for 90 % of the experiment");
+	evidence.experiment.load_more = NAN;
+	reaches(VERDICT_INCONCLUSIVE, "we had work for");
+	begin(state);
+	evidence.experiment.load = 0.9;
+	reaches(VERDICT_SATURATED, "15 connections");
+	evidence.experiment.outcome = EXPERIMENT_MORE;
+	reaches(VERDICT_INCONCLUSIVE, "we had work for 90 % of the experiment");
+	config.spin = true; // always on a CPU
+	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections");
+	begin(state);
+	evidence.experiment.rate *= 2;
+	reaches(VERDICT_INCONCLUSIVE, "the experiment had another rate than the run");
+}
+
+// Each of these alone shows that the server had no more to give; a little less does not.
+static void a_server_that_is_full(void **state)
+{
+	static const struct {
+		struct server_view enough, less;
+		const char *reason;
+	} cases[] = {
+		{{.stopped = 0.2}, {.stopped = 0.04}, "the server's process was stopped for 20 %"},
+		{{.throttled = 0.2}, {.throttled = 0.04}, "its CPU quota kept the server from"},
+		{{.load = {.busy = 0.96}}, {.load = {.busy = 0.94}}, "the server's busiest thread"},
+		{{.load = {.busy = 0.5, .waiting = 0.46}},
+		 {.load = {.busy = 0.5, .waiting = 0.44}},
+		 "the server's busiest thread had work for 96 % of the time, a CPU for 50 %"},
+		{{.load = {.cpu = 0.5, .wanted = 1.2}},
+		 {.load = {.cpu = 0.5, .wanted = 0.94}},
+		 "the server wanted 120 % of the CPUs it may use, and had 50 %"},
+		{{.workers_busy = 0.96}, {.workers_busy = 0.94}, "the server's workers were busy"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		begin(state);
+		evidence.experiment.server_at_rest = 0;
+		evidence.server = cases[i].enough;
+		reaches(VERDICT_SERVER_BOUND, cases[i].reason);
+		evidence.server = cases[i].less;
+		reaches(VERDICT_SATURATED, "what is on the other side is full");
+	}
+	// Where pauses of the server make the experiment unclear, they are what was measured.
+	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
+	evidence.server = (struct server_view){.stopped = 0.3};
+	reaches(VERDICT_SERVER_BOUND, "the server's process was stopped for 30 %");
+}
+
+static void a_server_that_polls(void **state)
 {
 	see_idle_server();
-	evidence.unread = 1e9;
-	evidence.server = (struct far_end_view){
-		.process_known = true,
-		.cpu = 1,
-		.thread_busy = 1,
-		.thread_waiting = 1,
-		.stopped = 1,
-		.throttled = 100,
-		.workers_known = true,
-		.workers_busy = 1,
-		.silent = 1,
-		.queue_wait_mean = 999e9,
-	};
-	reaches(VERDICT_SERVER_BOUND, "the server's process was stopped");
-	assert_true(verdict.count < VERDICT_LINES);
-	assert_true(tells("bytes lay unread in each of our sockets at the end, on the average"));
-	assert_no_line_is_cut();
-	evidence.server = (struct far_end_view){0};
-	evidence.stolen = 1;
-	reaches(VERDICT_INCONCLUSIVE, "the hypervisor gave others 100 %");
-	assert_no_line_is_cut();
-	evidence.stolen = 0;
-	evidence.stalled = 0.24;
-	reaches(VERDICT_INCONCLUSIVE, "for 24 % of the time we were stopped, or the machine was: "
-				      "how much that mattered is not known");
-	assert_no_line_is_cut();
+	evidence.server.load = (struct processes_load){.cpu = 1, .wanted = 1, .busy = 1};
+	reaches(VERDICT_SERVER_BOUND, "the server's busiest thread");
+	evidence.experiment.server_at_rest = 1;
+	reaches(VERDICT_SATURATED, "what is on the other side is full");
 }
+
+static void a_server_with_time_proves_nothing(void **state)
+{
+	see_idle_server();
+	reaches(VERDICT_SATURATED, "what is on the other side is full");
+}
+
+static void a_path_that_is_full(void **state)
+{
+	hdr_reset(&latency);
+	hdr_record(&latency, 50 * NS_PER_MS);
+	evidence.experiment.round_trip = 20e6; // less than half of the latency
+	reaches(VERDICT_SATURATED, "what is on the other side");
+	evidence.experiment.round_trip = 40e6;
+	reaches(VERDICT_NETWORK_BOUND, "the path is full: connects beside the load took 40.0 ms");
+	evidence.experiment.least_round_trip = evidence.least_round_trip = 39e6; // long, not full
+	reaches(VERDICT_SATURATED, "what is on the other side");
+	// A stream waits in our own socket, too. A receiver that does not read is not the path.
+	evidence.experiment.least_round_trip = evidence.least_round_trip = 1e6;
+	evidence.experiment.round_trip = 20e6;
+	config.mode = MODE_STREAM;
+	reaches(VERDICT_NETWORK_BOUND, "the path is full");
+	evidence.window_limited = 0.6;
+	reaches(VERDICT_SATURATED, "what is on the other side");
+	begin(state);
+	evidence.retransmitting = 0.25;
+	reaches(VERDICT_NETWORK_BOUND, "segments lost on the path and sent again cost some 25 %");
+	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
+	reaches(VERDICT_INCONCLUSIVE, "whether more connections");
+	evidence.retransmitting = 0.4;
+	reaches(VERDICT_NETWORK_BOUND, "segments lost on the path and sent again cost some 40 %");
+	// Both full.
+	evidence.experiment.outcome = EXPERIMENT_NO_MORE;
+	evidence.server.stopped = 0.1;
+	reaches(VERDICT_SATURATED, "15 connections");
+}
+
+static void an_open_loop(void **state)
+{
+	overload();
+	reaches(VERDICT_OVERLOADED,
+		"11000 messages a second were due, 10000 answered; latency rose");
+	evidence.steadily = false;
+	reaches(VERDICT_INCONCLUSIVE, "latency rose, but not steadily");
+	evidence.rise = 0;
+	reaches(VERDICT_INCONCLUSIVE, "messages were not answered in time");
+	evidence.sustained = true;
+	reaches(VERDICT_RATE_LIMITED, "11000 messages a second were due");
+	evidence.thread_waiting = NAN; // that all were answered has been seen
+	reaches(VERDICT_RATE_LIMITED, "11000 messages a second were due");
+	evidence.thread_waiting = 0;
+	evidence.intervals = 7;
+	reaches(VERDICT_INCONCLUSIVE, "too short to tell whether latency rises");
+}
+
+// Messages that wait for a connection of ours may not wait for the server.
+static void an_open_loop_with_few_connections(void **state)
+{
+	overload();
+	hdr_record(&latency, NS_PER_S);
+	reaches(VERDICT_OVERLOADED, "15 connections instead of 10");
+	evidence.experiment.outcome = EXPERIMENT_MORE;
+	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10");
+	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
+	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more could not be told");
+	evidence.experiment.outcome = EXPERIMENT_NONE;
+	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more is not known: no "
+				      "experiment");
+}
+
+// Pairs of rates, and of medians of the latency: 10 connections and 15.
+static void pairs_are_judged(void **state)
+{
+	static const struct {
+		double gains[5], typical[5];
+		enum experiment_outcome outcome;
+	} cases[] = {
+		{{0.40, 0.41, 0.39, 0.42, 0.38}, {0}, EXPERIMENT_MORE},
+		{{0.01, -0.01, 0.02, 0, 0.01}, {0.4, 0.4, 0.4, 0.4, 0.4}, EXPERIMENT_NO_MORE},
+		{{-0.3, -0.4, -0.3, -0.4, -0.3}, {0}, EXPERIMENT_NO_MORE}, // they bring less
+		{{0.09, 0.10, 0.11, 0.10, 0.09}, {0.4, 0.4, 0.4, 0.4, 0.4}, EXPERIMENT_UNCLEAR},
+		{{0.9, -0.4, 0.9, -0.4, 0.9}, {0.4, 0.4, 0.4, 0.4, 0.4}, EXPERIMENT_UNCLEAR},
+		// The server pauses, and else its latency grows with the connections.
+		{{0.5, -0.5, 0.4, -0.5, 0.1}, {0.01, 0, 0.02, 0, 0.01}, EXPERIMENT_NO_MORE},
+		{{0.5, -0.5, 0.4, -0.5, 0.1}, {NAN, NAN, NAN, NAN, NAN}, EXPERIMENT_UNCLEAR},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct experiment experiment = {.connections = 10, .extra = 5, .pairs = 5};
+		experiment_judge(&experiment, cases[i].gains, cases[i].typical);
+		if (experiment.outcome != cases[i].outcome)
+			fail_msg("case %zu: %d", i, (int)experiment.outcome);
+	}
+	// Student's quantiles: of 4 values with a deviation of 1, 5.841 / 2 each way.
+	struct experiment experiment = {.connections = 10, .extra = 5, .pairs = 4};
+	const double gains[] = {0.75, -0.75, 0.75, -0.75};
+	experiment_judge(&experiment, gains, gains);
+	assert_true(log1p(experiment.high) > 0.96 * 0.866 * 5.841 / 2);
+	assert_true(log1p(experiment.high) < 1.01 * 0.866 * 5.841 / 2);
+}
+
+#define TEST(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(every_verdict_has_its_name, begin),
-		cmocka_unit_test_setup(a_run_without_echoes_tells_nothing, begin),
-		cmocka_unit_test_setup(a_short_run_tells_nothing, begin),
-		cmocka_unit_test_setup(a_full_thread_is_client_bound, begin),
-		cmocka_unit_test_setup(a_quota_that_is_used_up_is_client_bound, begin),
-		cmocka_unit_test_setup(who_is_late_himself_is_client_bound, begin),
-		cmocka_unit_test_setup(a_rate_that_was_served_was_the_limit, begin),
-		cmocka_unit_test_setup(what_is_still_on_its_way_is_no_backlog, begin),
-		cmocka_unit_test_setup(a_long_path_is_network_bound, begin),
-		cmocka_unit_test_setup(a_server_that_stands_still_is_no_path, begin),
-		cmocka_unit_test_setup(to_connect_takes_a_round_trip_too, begin),
-		cmocka_unit_test_setup(an_unknown_path_is_inconclusive, begin),
-		cmocka_unit_test_setup(who_runs_out_of_ports_is_client_bound, begin),
-		cmocka_unit_test_setup(queues_are_of_the_path, begin),
-		cmocka_unit_test_setup(one_message_at_a_time_tells_nothing_of_the_server, begin),
-		cmocka_unit_test_setup(a_stream_fills_the_path_or_the_window, begin),
-		cmocka_unit_test_setup(a_machine_without_cpus_tells_nothing, begin),
-		cmocka_unit_test_setup(a_path_that_loses_is_network_bound, begin),
-		cmocka_unit_test_setup(between_free_and_full_nothing_is_known, begin),
-		cmocka_unit_test_setup(every_verdict_tells_what_else_was_seen, begin),
-		cmocka_unit_test_setup(our_own_lateness_is_told, begin),
-		cmocka_unit_test_setup(what_fails_all_the_time_is_inconclusive, begin),
-		cmocka_unit_test_setup(what_fails_says_more_than_all_else, begin),
-		cmocka_unit_test_setup(no_line_is_cut_or_left_out, begin),
+		TEST(what_tells_nothing),
+		TEST(a_generator_that_is_held_up),
+		TEST(a_generator_that_may_have_been_held_up),
+		TEST(what_the_experiment_shows),
+		TEST(what_the_experiment_does_not_show),
+		TEST(a_server_that_is_full),
+		TEST(a_server_that_polls),
+		TEST(a_server_with_time_proves_nothing),
+		TEST(a_path_that_is_full),
+		TEST(an_open_loop),
+		TEST(an_open_loop_with_few_connections),
+		TEST(pairs_are_judged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,4 +12,8 @@ uint64_t cpu_time_throttled(int pid);
 // that its hypervisor gave to others (`steal` of proc(5)). Zeros where the system does not tell.
 void cpu_time_of_machine(uint64_t *wanted, uint64_t *stolen);
 
+// ns for which the CPUs that this program may use were idle, together, since the machine was
+// started, and how many they are. 0 where the system does not tell.
+uint64_t cpu_time_idle(unsigned *cpus);
+
 #endif

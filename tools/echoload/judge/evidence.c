@@ -1,12 +1,15 @@
-// What a run has measured, turned into evidence. Main thread.
+// What a run has measured, turned into evidence.
 #include "evidence.h"
 
 #include <math.h>
 
 #include "base/clock.h"
+#include "echoload/common/rank.h"
 #include "echoload/load/link.h"
 
-#define RTO_MIN 0.2 // seconds, what a lost segment costs at most times (tcp(7))
+#define RTO_MIN 0.2   // seconds, what a lost segment costs at most times (tcp(7))
+#define RISE 0.0005   // of the run's time: a server that is so much too slow makes latency rise so
+#define UNTIMELY 0.01 // of what was due: so much may be on its way at the end
 
 static double share(double part, double whole)
 {
@@ -16,7 +19,7 @@ static double share(double part, double whole)
 // The thread of the generator that had the most to do.
 static void gather_threads(struct evidence *evidence, const struct usage *usage, bool spin)
 {
-	double all = 0, kernel = 0;
+	double all = 0, kernel = 0, most = -1;
 	for (unsigned i = 0; i < usage->threads; i++) {
 		const struct usage_thread *thread = &usage->thread[i];
 		double ran = (double)(thread->user + thread->system);
@@ -24,14 +27,17 @@ static void gather_threads(struct evidence *evidence, const struct usage *usage,
 		// The kernel's clocks and ours do not agree to the last digit.
 		double busy = fmin(share(spin ? (double)thread->worked : ran, whole), 1);
 		double waiting = fmin(share((double)thread->waited, whole), 1 - busy);
-		if (busy + waiting > evidence->thread_busy + evidence->thread_waiting) {
+		if (busy + waiting > most) {
+			most = busy + waiting;
 			evidence->thread_busy = busy;
-			evidence->thread_waiting = waiting;
+			evidence->thread_waiting = usage->machine.waits_known ? waiting : NAN;
 		}
 		all += ran;
 		kernel += (double)thread->system;
 	}
 	evidence->kernel = share(kernel, all);
+	evidence->own =
+		usage->threads ? all / (double)usage->thread[0].at / usage->machine.cpus : 0;
 }
 
 // ns, of all connections together: what they waited for in vain, and until they were tried again.
@@ -45,30 +51,55 @@ static double time_failed(const struct load_errors *errors, uint64_t timeout)
 	return time;
 }
 
+// ns by which the latency rises in the intervals from `from` on; 0: not enough to matter.
+static double rise(const struct series *latency, size_t from, uint64_t lasted)
+{
+	size_t count = latency->count - from;
+	double by = rank_rise(latency->value + from, count);
+	return by * (double)latency->count > RISE * (double)lasted * (double)count ? by : 0;
+}
+
+static void gather_rate(struct evidence *evidence, const struct facts *facts,
+			const struct series *latency)
+{
+	double due = (double)facts->due, behind = due - (double)facts->messages;
+	double usual = evidence->offered * (double)hdr_percentile(facts->latency, 99) / NS_PER_S;
+	evidence->intervals = (unsigned)latency->count;
+	evidence->rise = rise(latency, 0, facts->lasted);
+	evidence->steadily =
+		evidence->rise > 0 && rise(latency, latency->count / 2, facts->lasted) > 0;
+	evidence->sustained = evidence->rise <= 0 && facts->unanswered == 0 &&
+			      behind <= fmax(UNTIMELY * due, usual) + 1;
+}
+
 void evidence_gather(struct evidence *evidence, const struct load_config *config,
-		     const struct facts *facts, const struct book *book, const struct usage *usage,
-		     const struct far_end_view *server)
+		     const struct facts *facts, const struct usage *usage,
+		     const struct series *latency)
 {
 	double lasted = (double)facts->lasted;
 	double sockets = (double)usage->tcp.sockets;
 	double resent = fmax((double)usage->tcp.retransmits - (double)usage->tcp.needless, 0);
-	*evidence = (struct evidence){
-		.served = facts_rate_of(facts, facts->messages),
-		.offered = config->rate > 0 ? facts_rate_of(facts, book->due) : 0,
-		.stalled = share((double)usage->stalled, lasted),
-		.throttled = share((double)usage->machine.throttled, lasted),
-		.failing = fmin(share(time_failed(facts->errors, config->timeout),
-				      lasted * config->connections),
-				1),
-		.lateness_p99 = (double)hdr_percentile(facts->lateness, 99),
-		.window_limited = share((double)usage->tcp.limited_window, (double)usage->tcp.busy),
-		.stolen = fmin(share((double)usage->machine.stolen, lasted),
-			       share((double)usage->machine.stolen, (double)usage->machine.wanted)),
-		.retransmitting = fmin(share(resent * RTO_MIN * 1e9, lasted * sockets), 1),
-		.least_round_trip = (double)usage->tcp.least_round_trip * 1e3,
-		.smooth_round_trip = share((double)usage->tcp.round_trips * 1e3, sockets),
-		.unread = share((double)usage->tcp.unread, sockets),
-		.server = *server,
-	};
+	evidence->served = facts_rate_of(facts, facts->messages);
+	evidence->offered = config->rate > 0 ? facts_rate_of(facts, facts->due) : 0;
+	evidence->stalled = share((double)usage->stalled, lasted);
+	evidence->throttled = share((double)usage->machine.throttled, lasted);
+	evidence->idle = usage->machine.cpus
+				 ? (double)usage->machine.idle / lasted / usage->machine.cpus
+				 : NAN;
+	evidence->failing = fmin(
+		share(time_failed(facts->errors, config->timeout), lasted * config->connections),
+		1);
+	evidence->lateness_p99 = (double)hdr_percentile(facts->lateness, 99);
+	evidence->window_limited =
+		share((double)usage->tcp.limited_window, (double)usage->tcp.busy);
+	evidence->stolen =
+		fmin(share((double)usage->machine.stolen, lasted),
+		     share((double)usage->machine.stolen, (double)usage->machine.wanted));
+	evidence->retransmitting = fmin(share(resent * RTO_MIN * 1e9, lasted * sockets), 1);
+	evidence->least_round_trip = (double)usage->tcp.least_round_trip * 1e3;
+	evidence->smooth_round_trip = share((double)usage->tcp.round_trips * 1e3, sockets);
+	evidence->unread = share((double)usage->tcp.unread, sockets);
 	gather_threads(evidence, usage, config->spin);
+	if (config->rate > 0)
+		gather_rate(evidence, facts, latency);
 }

@@ -3,23 +3,24 @@
 #define ECHOLOAD_EVIDENCE_H
 
 #include "echoload/load/config.h"
-#include "echoload/load/tally.h"
 #include "echoload/load/usage.h"
+#include "experiment.h"
 #include "facts.h"
-#include "far_end.h"
+#include "server_probe.h"
 
-// Shares are of the time of recording, 0 to 1.
+// Shares are of the time of recording, 0 to 1. NAN: not known.
 struct evidence {
 	double thread_busy;    // of the busiest thread of the generator: on a CPU; with --spin:
 			       // that it had something to do
 	double thread_waiting; // of the same: it waited for a CPU that others had
 	double kernel;	       // of all the generator's CPU time: in the kernel
 	double failing;	       // of the connections' time: spent after errors
-	double stalled;	       // nobody let the generator run: stopped, or the whole machine was
+	double stalled;	       // the generator was not woken: stopped, or the whole machine was
 	double throttled;      // the generator's CPU quota was used up
 	double stolen; // CPU time that this machine wanted and its hypervisor gave to others:
 		       // of what was wanted, or of the run if that is less
-	double offered, served;	  // messages a second, open loop: due; answered within the time
+	double idle;		  // of the CPUs that we may use: not used by anybody
+	double own;		  // of the same: used by us
 	double lateness_p99;	  // ns, open loop: of the generator
 	double window_limited;	  // of the time there was something to send: the peer's window was
 				  // full
@@ -28,11 +29,27 @@ struct evidence {
 	double least_round_trip;  // ns, what TCP has measured at least: the path alone
 	double smooth_round_trip; // ns, what TCP measures lately, the mean
 	double unread;		  // bytes that lay unread in our sockets, each, at the end
-	struct far_end_view server;
+
+	// Open loop.
+	double offered, served; // messages a second: due; answered within the time
+	unsigned intervals;	// in which the latency is known
+	double rise;		// ns by which it rose over the run; 0: not more than by chance
+	bool steadily;		// in the second half of the run, too
+	bool sustained; // what fell due within the time was served, and latency did not rise
+
+	struct server_view server;
+	struct experiment experiment;
 };
 
+// The mean latency of each interval of the run, ns.
+struct series {
+	double *value; // of malloc, NULL: none
+	size_t count;
+};
+
+// Fills all except `server` and `experiment`.
 void evidence_gather(struct evidence *evidence, const struct load_config *config,
-		     const struct facts *facts, const struct book *book, const struct usage *usage,
-		     const struct far_end_view *server);
+		     const struct facts *facts, const struct usage *usage,
+		     const struct series *latency);
 
 #endif

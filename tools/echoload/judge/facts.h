@@ -19,6 +19,7 @@ struct facts {
 	const struct hdr *lateness;
 	uint64_t lasted; // ns of recording
 	uint64_t messages;
+	uint64_t due;	     // open loop: that fell due
 	unsigned live;	     // connections open at the end
 	uint64_t unanswered; // given up; in `latency` with the time until then
 	uint64_t visits;     // that ended as they should (churn, half-close)

@@ -39,8 +39,13 @@ struct usage_thread usage_of_thread(uint64_t worked)
 
 struct usage_machine usage_of_machine(void)
 {
-	struct usage_machine usage = {.throttled = cpu_time_throttled(0)};
+	char text[128];
+	struct usage_machine usage = {
+		.throttled = cpu_time_throttled(0),
+		.waits_known = proc_file_read("/proc/thread-self/schedstat", text, sizeof(text)),
+	};
 	cpu_time_of_machine(&usage.wanted, &usage.stolen);
+	usage.idle = cpu_time_idle(&usage.cpus);
 	return usage;
 }
 
@@ -55,7 +60,10 @@ struct usage_machine usage_since(const struct usage_machine *before)
 	const struct usage_machine now = usage_of_machine();
 	return (struct usage_machine){.throttled = rise(before->throttled, now.throttled),
 				      .wanted = rise(before->wanted, now.wanted),
-				      .stolen = rise(before->stolen, now.stolen)};
+				      .stolen = rise(before->stolen, now.stolen),
+				      .idle = rise(before->idle, now.idle),
+				      .cpus = now.cpus,
+				      .waits_known = now.waits_known};
 }
 
 static void note_round_trip(struct usage_tcp *usage, uint64_t least)

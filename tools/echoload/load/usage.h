@@ -2,6 +2,7 @@
 #ifndef ECHOLOAD_USAGE_H
 #define ECHOLOAD_USAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define USAGE_THREADS 256
@@ -18,6 +19,9 @@ struct usage_machine {
 	uint64_t throttled; // the cgroup's CPU quota kept us from running
 	uint64_t wanted;    // of all CPUs by everybody,
 	uint64_t stolen;    // and of that given to others by the hypervisor
+	uint64_t idle;	    // the CPUs that we may use, together; 0: not known
+	unsigned cpus;	    // so many
+	bool waits_known;   // whether the system tells how long a thread waits for a CPU
 };
 
 // Counters of one TCP socket.

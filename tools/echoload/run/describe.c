@@ -120,26 +120,43 @@ int describe_machine(json_t *object)
 	       set(object, "memory_bytes", json_integer(memory));
 }
 
-static json_t *describe_server(const struct far_end_view *server)
+static json_t *describe_server(const struct server_view *server)
 {
 	json_t *object = json_object();
-	if (server->process_known) {
-		set(object, "cpu", json_finite(server->cpu));
-		set(object, "thread_busy", json_finite(server->thread_busy));
-		set(object, "thread_waiting", json_finite(server->thread_waiting));
-		set(object, "stopped", json_finite(server->stopped));
-		set(object, "throttled", json_finite(server->throttled));
-	}
-	if (server->connect_round_trip > 0)
-		set(object, "connect_round_trip_ns", json_finite(server->connect_round_trip));
-	if (server->connect_failure)
-		set(object, "connect_failure", json_text(connect_reason(server->connect_failure)));
-	if (server->workers_known) {
-		set(object, "workers_busy", json_finite(server->workers_busy));
-		set(object, "workers_polling", json_finite(server->workers_polling));
-		set(object, "queue_wait_mean_ns", json_finite(server->queue_wait_mean));
-		set(object, "silent", json_finite(server->silent));
-	}
+	set(object, "cpu", json_finite(server->load.cpu));
+	set(object, "cpu_wanted", json_finite(server->load.wanted));
+	set(object, "thread_busy", json_finite(server->load.busy));
+	set(object, "thread_waiting", json_finite(server->load.waiting));
+	set(object, "stopped", json_finite(server->stopped));
+	set(object, "throttled", json_finite(server->throttled));
+	set(object, "workers_busy", json_finite(server->workers_busy));
+	set(object, "queue_wait_mean_ns", json_finite(server->queue_wait_mean));
+	return object;
+}
+
+static json_t *describe_experiment(const struct experiment *experiment)
+{
+	static const char *const outcomes[] = {"none", "unclear", "more", "no_more"};
+	json_t *object = json_object();
+	set(object, "outcome", json_string(outcomes[experiment->outcome]));
+	if (experiment->why)
+		set(object, "why", json_text(experiment->why));
+	if (experiment->pairs == 0)
+		return object;
+	set(object, "connections", json_integer(experiment->connections));
+	set(object, "added", json_integer(experiment->extra));
+	set(object, "pairs", json_integer(experiment->pairs));
+	set(object, "slice_seconds", seconds(experiment->slice));
+	set(object, "bytes_per_second", json_finite(experiment->rate));
+	set(object, "gain", json_finite(experiment->gain));
+	set(object, "gain_low", json_finite(experiment->low));
+	set(object, "gain_high", json_finite(experiment->high));
+	set(object, "gain_by_latency", json_finite(experiment->typical));
+	set(object, "thread_load", json_finite(experiment->load));
+	set(object, "thread_load_added", json_finite(experiment->load_more));
+	set(object, "server_at_rest", json_finite(experiment->server_at_rest));
+	set(object, "least_round_trip_ns", json_finite(experiment->least_round_trip));
+	set(object, "round_trip_ns", json_finite(experiment->round_trip));
 	return object;
 }
 
@@ -184,6 +201,8 @@ int describe_evidence(json_t *object, const struct run *run)
 	       set(object, "least_round_trip_ns", json_finite(evidence->least_round_trip)) |
 	       set(object, "smooth_round_trip_ns", json_finite(evidence->smooth_round_trip)) |
 	       set(object, "unread_bytes", json_finite(evidence->unread)) |
+	       set(object, "latency_rise_ns", json_finite(evidence->rise)) |
+	       set(object, "experiment", describe_experiment(&evidence->experiment)) |
 	       set(object, "unsent_bytes", json_integer((json_int_t)usage->tcp.unsent)) |
 	       set(object, "server", describe_server(&evidence->server));
 }

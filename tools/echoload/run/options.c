@@ -10,6 +10,7 @@
 #include "echoload/common/paths.h"
 
 #define PROGRAM "echoload"
+#define SHORT (8 * NS_PER_S)
 
 struct reading {
 	struct arguments arguments;
@@ -105,6 +106,11 @@ static int take_operand(void *context, const char *name, const char *value, stru
 
 static const struct cmdline_option table[] = {
 #include "load_options.def"
+	{0, "no-experiment", NULL,
+	 "do not try half as many connections again for a moment at the end, to see whether more "
+	 "bring more (a fifth of the duration, at most 5 s): most closed loops are INCONCLUSIVE "
+	 "then",
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.no_experiment), .least = true},
 	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself was what limited the rate",
 	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.allow_client_bound), .least = true},
 	{0, "allow-errors", NULL,
@@ -242,5 +248,8 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 		return cmdline_fail(PROGRAM, &error);
 	*config = reading.arguments.config;
 	*wishes = reading.wishes;
+	if (!wishes->no_experiment)
+		config->extra = config->connections / 2 + config->connections % 2;
+	config->interval = config->duration < SHORT ? NS_PER_S / 10 : NS_PER_S / 4;
 	return status;
 }

@@ -23,7 +23,7 @@ struct wishes {
 	size_t expect_count;
 	struct expect search; // the limit that the highest rate is sought for
 	bool searching;
-	bool allow_client_bound, allow_errors;
+	bool allow_client_bound, allow_errors, no_experiment;
 };
 
 // Fills both. Looks for the targets, so it may wait. Returns -1 when the program

@@ -1,23 +1,50 @@
 // One run of the load. Main thread.
 #include "run.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/signals.h"
-#include "echoload/judge/far_end.h"
+#include "echoload/judge/server_probe.h"
 
 #define PATIENCE (5 * NS_PER_S)
+#define SETTLED (300 * NS_PER_MS) // then the server is looked at, even if some are not connected
+// The experiment takes a fifth of the run's time, within these bounds; less if it soon tells. If it
+// does not tell then, it goes on for as long as the run took, within the same bounds.
+#define EXPERIMENT_LEAST (2 * NS_PER_S)
+#define EXPERIMENT_MOST (5 * NS_PER_S)
+#define SLICES 16 // in that fifth
+#define SLICE_MOST (250 * NS_PER_MS)
 
 // What is known of the run while it lasts.
 struct watch {
 	const struct load_config *config;
 	struct screen *progress;
 	struct outputs *outputs;
-	struct far_end *far_end;
+	struct server_probe *server;
+	struct series latency; // means of the intervals
+	struct load_config experiment;
 	struct screen_moment moment;
 	unsigned connected; // so far
 	uint64_t alive_at;  // when there was a connection
 	bool interrupted, disconnected;
 };
+
+// Without memory the series goes without this value.
+static void add_latency(struct series *series, const struct hdr *latency)
+{
+	size_t count = series->count;
+	if (latency->count == 0)
+		return;
+	if ((count & (count - 1)) == 0) { // doubles at each power of two
+		double *more = realloc(series->value, (count ? 2 * count : 1) * sizeof(*more));
+		if (!more)
+			return;
+		series->value = more;
+	}
+	series->value[series->count++] = hdr_mean(latency);
+}
 
 static void take_interval(void *context, const struct interval *interval)
 {
@@ -31,6 +58,7 @@ static void take_interval(void *context, const struct interval *interval)
 	moment->p50 = hdr_percentile(&book->latency, 50);
 	moment->p99 = hdr_percentile(&book->latency, 99);
 	moment->errors += load_errors_total(&book->errors);
+	add_latency(&watch->latency, &book->latency);
 	if (watch->outputs && !watch->disconnected)
 		outputs_interval(watch->outputs, interval);
 }
@@ -55,10 +83,11 @@ static bool take_progress(void *context, const struct progress *progress)
 	watch->moment.elapsed = progress->elapsed;
 	watch->moment.connections = progress->live;
 	screen_progress(watch->progress, &watch->moment);
-	if (progress->elapsed > 0)
-		far_end_begin(watch->far_end);
+	if (progress->elapsed > 0 &&
+	    (progress->live >= config->connections || progress->elapsed > SETTLED))
+		server_probe_begin(watch->server);
 	if (progress->elapsed >= config->duration)
-		far_end_end(watch->far_end);
+		server_probe_end(watch->server);
 	bool dead = server_is_dead(watch, progress);
 	watch->interrupted = signals_caught() > 0;
 	watch->disconnected = progress->connected == 0 && progress->failed == config->connections;
@@ -74,6 +103,7 @@ static struct facts facts_of(const struct load_config *config, const struct engi
 		.lateness = &book->lateness,
 		.lasted = result->lasted,
 		.messages = book->messages,
+		.due = book->due,
 		.live = result->live,
 		.unanswered = book->unanswered,
 		.visits = book->visits,
@@ -87,6 +117,58 @@ static struct facts facts_of(const struct load_config *config, const struct engi
 	};
 }
 
+static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+// Makes the experiment that the verdict asks for. After an open loop it is one of a closed loop
+// with as many connections, as there messages wait for a connection all the time. Where those on
+// their way would take too long to come back, there are fewer of them.
+static void experiment(struct run *run, struct watch *watch, struct engine **engine)
+{
+	struct load_config *config = &watch->experiment;
+	struct experiment *experiment = &run->evidence.experiment;
+	uint64_t slice = within(run->facts.lasted / 5, EXPERIMENT_LEAST, EXPERIMENT_MOST) / SLICES;
+	uint64_t time = within(run->facts.lasted, EXPERIMENT_LEAST, EXPERIMENT_MOST);
+	slice = within(slice, 0, SLICE_MOST);
+	*config = *watch->config;
+	config->rate = 0;
+	config->mode = config->mode == MODE_IDLE ? MODE_PING : config->mode;
+	double on_their_way =
+		(double)config->connections * config->pipeline * (double)config->sizes.most;
+	double in_a_slice = (double)run->facts.bytes / (double)run->facts.lasted * (double)slice;
+	if (on_their_way > in_a_slice)
+		config->pipeline = (unsigned)fmax(config->pipeline * in_a_slice / on_their_way, 1);
+	bool lighter = config->pipeline < watch->config->pipeline;
+	if (lighter || watch->config->rate > 0) {
+		engine_close(*engine, run->engine.book);
+		*engine = engine_open(config, NULL);
+	}
+	experiment->why = config->extra == 0 ? "--no-experiment" : "there was no memory for one";
+	if (*engine && config->extra > 0)
+		experiment_make(experiment, *engine, config, server_probe_processes(watch->server),
+				slice, time, run->engine.book);
+	experiment->lighter = lighter;
+}
+
+static void judge(struct run *run, struct watch *watch, struct engine **engine)
+{
+	const struct load_config *config = watch->config;
+	run->interrupted = watch->interrupted;
+	run->disconnected = watch->disconnected;
+	run->facts = facts_of(config, &run->engine);
+	run->evidence.server = server_probe_view(watch->server, run->facts.bytes);
+	if (run->interrupted)
+		run->evidence.experiment.why = "the run was interrupted";
+	evidence_gather(&run->evidence, config, &run->facts, &run->engine.usage, &watch->latency);
+	verdict_reach(&run->verdict, config, &run->facts, &run->evidence);
+	if (!run->verdict.needs_experiment)
+		return;
+	experiment(run, watch, engine);
+	verdict_reach(&run->verdict, config, &run->facts, &run->evidence);
+}
+
 int run_load(struct run *run, const struct load_config *config, struct screen *progress,
 	     struct outputs *outputs, struct error *error)
 {
@@ -95,28 +177,24 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 		.config = config,
 		.progress = progress,
 		.outputs = outputs,
-		.far_end = far_end_open(config, error),
+		.server = server_probe_open(config, error),
 		.moment = {.duration = config->duration, .count = config->count},
 	};
-	if (!watch.far_end)
+	if (!watch.server)
 		return -1;
 	const struct engine_calls calls = {take_interval, take_progress, &watch};
 	struct engine *engine = engine_open(config, error);
 	int status = engine ? engine_run(engine, &calls, &run->engine, error) : -1;
+	screen_clear(progress);
+	server_probe_end(watch.server);
+	if (status == 0)
+		judge(run, &watch, &engine);
 	if (engine)
 		engine_close(engine, run->engine.book);
-	screen_clear(progress);
-	far_end_end(watch.far_end);
-	if (status == 0) {
-		const struct far_end_view view = far_end_view(watch.far_end);
+	if (status == 0) // with the faults that were found since
 		run->facts = facts_of(config, &run->engine);
-		evidence_gather(&run->evidence, config, &run->facts, run->engine.book,
-				&run->engine.usage, &view);
-		verdict_reach(&run->verdict, config, &run->facts, &run->evidence);
-		run->interrupted = watch.interrupted;
-		run->disconnected = watch.disconnected;
-	}
-	far_end_free(watch.far_end);
+	free(watch.latency.value);
+	server_probe_free(watch.server);
 	return status;
 }
 

@@ -47,6 +47,7 @@ static enum outcome run_once(struct seeker *seeker, double rate)
 	struct run run;
 	char line[EXPECT_LINE] = "";
 	seeker->config.rate = rate;
+	seeker->config.extra = 0; // no experiment
 	if (run_load(&run, &seeker->config, seeker->progress, NULL, seeker->error) != 0)
 		return FAILED;
 	struct search *search = seeker->search;
@@ -56,10 +57,7 @@ static enum outcome run_once(struct seeker *seeker, double rate)
 	if (run.disconnected)
 		search->errors = run.engine.unconnected;
 	if (!run.interrupted && !run.disconnected) {
-		// Late answers show in the latency, which is limited.
-		bool served = run.facts.unanswered == 0 ||
-			      run.evidence.served >= VERDICT_SERVED * run.evidence.offered;
-		bool held = expect_judge(seeker->limit, &run.facts, line) && served;
+		bool held = expect_judge(seeker->limit, &run.facts, line) && run.evidence.sustained;
 		print_step(seeker, &run, held, line);
 		outcome = held ? HELD : MISSED;
 		seeker->client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;

@@ -1,0 +1,210 @@
+// What is seen of the server: tools/echoload/judge/server_process and server_probe, with real
+// sockets and processes.
+#include "unit.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "echoload/common/cpu_time.h"
+#include "echoload/judge/server_probe.h"
+#include "listeners.h"
+
+// Connects there, and finds those that serve it. The connection is open afterwards.
+static int find(const char *address, struct processes *processes)
+{
+	const struct endpoint endpoint = listeners_at(address);
+	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	int failed = connect(fd, &endpoint.as.any, endpoint.length);
+	*processes = (struct processes){0};
+	bool known = processes_find(processes, &endpoint, false);
+	assert_int_equal(known, processes->count > 0);
+	if (!failed)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+// The one process that answers there; 0: none is known.
+static int answering(const char *address)
+{
+	struct processes processes;
+	int fd = find(address, &processes);
+	if (fd >= 0)
+		close(fd);
+	assert_in_range(processes.count, 0, 1);
+	return processes.count > 0 ? processes.pid[0] : 0;
+}
+
+static void where_none_listens_none_is_known(void **state)
+{
+	assert_int_equal(answering("127.0.0.1"), 0);
+	assert_int_equal(answering("::1"), 0);
+	assert_int_equal(answering("/nobody/listens/here"), 0);
+}
+
+static void each_address_has_its_own(void **state)
+{
+	pid_t exact = listeners_child("127.0.0.9");
+	pid_t any = listeners_child("0.0.0.0");
+	listeners_here("::");
+	assert_int_equal(answering("127.0.0.9"), exact);
+	assert_int_equal(answering("127.0.0.8"), any);
+	assert_int_equal(answering("0.0.0.0"), any); // as connect(2) takes it
+	assert_int_equal(answering("::1"), getpid());
+	assert_int_equal(answering("::ffff:127.0.0.9"), exact);
+}
+
+static void another_machine_s_is_not_ours(void **state)
+{
+	listeners_here("::");
+	struct processes processes = {0};
+	const struct endpoint endpoint = listeners_at("192.0.2.1"); // kept for examples: nobody's
+	assert_false(processes_find(&processes, &endpoint, false));
+	assert_false(processes_find(&processes, &endpoint, true));
+}
+
+static void a_path_has_its_own(void **state)
+{
+	char folder[] = "/tmp/echod-unit-XXXXXX", path[64], other[64];
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a socket", folder);
+	snprintf(other, sizeof(other), "%s/a", folder);
+	pid_t child = listeners_child(other); // before there is something to inherit
+	listeners_here(path);
+	int here = answering(path), there = answering(other);
+	unlink(path);
+	unlink(other);
+	rmdir(folder);
+	assert_int_equal(here, getpid());
+	assert_int_equal(there, child);
+}
+
+// Several that share the port, or of which one has been given the connection.
+static void all_that_may_serve_are_found(void **state)
+{
+	pid_t first = listeners_child("127.0.0.1"), second = listeners_child("127.0.0.1");
+	struct processes processes;
+	int fd = find("127.0.0.1", &processes);
+	assert_int_equal(processes.count, 2);
+	const struct processes both = {.pid = {second, first}, .count = 2};
+	assert_true(processes_same(&processes, &both));
+	const struct processes one = {.pid = {first}, .count = 1};
+	assert_false(processes_same(&processes, &one));
+	close(fd);
+}
+
+static void what_is_stopped_is_seen(void **state)
+{
+	pid_t child = listeners_child("127.0.0.1");
+	const struct processes processes = {.pid = {getpid(), child}, .count = 2};
+	assert_false(processes_stopped(&processes));
+	listeners_stop(child);
+	assert_true(processes_stopped(&processes));
+}
+
+static void work_is_measured(void **state)
+{
+	static struct processes_usage before, after;
+	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
+	struct processes_load load;
+	uint64_t wanted, stolen, wanted_before;
+	unsigned cpus;
+	cpu_time_of_machine(&wanted_before, &stolen);
+	processes_measure(&ourselves, &before);
+	uint64_t until = clock_deadline(20 * NS_PER_S);
+	do {
+		assert_true(clock_now() < until);
+		processes_measure(&ourselves, &after);
+		cpu_time_of_machine(&wanted, &stolen);
+	} while (after.ran - before.ran < 50 * NS_PER_MS ||
+		 wanted - wanted_before < 50 * NS_PER_MS);
+	load = processes_load(&before, &after);
+	// Working all along, this thread runs or waits for a CPU.
+	assert_true(load.busy > 0 && load.busy + load.waiting > 0.8);
+	assert_true(load.wanted >= load.cpu && load.cpu > 0);
+	(void)cpu_time_idle(&cpus);
+	assert_int_equal(cpus, CPU_COUNT(&after.cpus));
+	before.count = 0;
+	assert_true(isnan(processes_load(&before, &after).busy));
+}
+
+// Of threads that come and go, or are too many, nothing is said.
+static void loads_are_those_of_the_busiest_thread(void **state)
+{
+	static struct processes_usage before, after;
+	before = (struct processes_usage){
+		.at = 1000, .ran = 10, .thread = {{1, 5, 0}, {2, 5, 10}}, .count = 2};
+	after = (struct processes_usage){.at = 2000,
+					 .ran = 1010,
+					 .thread = {{1, 305, 100}, {3, 5000, 0}, {2, 405, 310}},
+					 .count = 3};
+	CPU_SET(0, &after.cpus);
+	CPU_SET(1, &after.cpus);
+	struct processes_load load = processes_load(&before, &after);
+	assert_true(load.cpu == 0.5 && load.busy == 0.4 && load.waiting == 0.3);
+	assert_true(load.wanted == 0.7);
+	after.count = PROCESSES_THREADS;
+	load = processes_load(&before, &after);
+	assert_true(load.cpu == 0.5 && isnan(load.busy) && isnan(load.wanted));
+}
+
+// Looks while there is a connection to each target, until a look has seen it stopped.
+static struct server_view look(const struct load_config *config)
+{
+	for (uint64_t until = clock_deadline(20 * NS_PER_S);;) {
+		struct server_probe *probe = server_probe_open(config, NULL);
+		assert_non_null(probe);
+		server_probe_begin(probe);
+		const struct timespec pause = {.tv_nsec = (long)(20 * NS_PER_MS)};
+		nanosleep(&pause, NULL);
+		server_probe_end(probe);
+		const struct server_view view = server_probe_view(probe, 0);
+		server_probe_free(probe);
+		if (!(view.stopped <= 0) || clock_now() >= until)
+			return view;
+	}
+}
+
+static void of_several_targets_all_are_looked_at_or_none(void **state)
+{
+	struct processes processes;
+	listeners_here("127.0.0.1");
+	listeners_stop(listeners_child("127.0.0.2"));
+	int fds[] = {find("127.0.0.1", &processes), find("127.0.0.2", &processes)};
+	struct load_config config = {
+		.mode = MODE_PING,
+		.connections = 2,
+		.targets = {listeners_at("127.0.0.1"), listeners_at("127.0.0.2")},
+		.target_count = 2};
+	const struct server_view both = look(&config);
+	assert_true(both.stopped > 0 && !both.changed && !both.other);
+	assert_true(isnan(both.workers_busy)); // no control socket
+	config.targets[1] = listeners_at("192.0.2.1");
+	const struct server_view view = look(&config);
+	assert_true(isnan(view.stopped) && isnan(view.load.cpu) && isnan(view.throttled));
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LISTENERS_TEST(where_none_listens_none_is_known),
+		LISTENERS_TEST(each_address_has_its_own),
+		LISTENERS_TEST(another_machine_s_is_not_ours),
+		LISTENERS_TEST(a_path_has_its_own),
+		LISTENERS_TEST(all_that_may_serve_are_found),
+		LISTENERS_TEST(what_is_stopped_is_seen),
+		LISTENERS_TEST(work_is_measured),
+		LISTENERS_TEST(loads_are_those_of_the_busiest_thread),
+		LISTENERS_TEST(of_several_targets_all_are_looked_at_or_none),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,48 @@
+// The experiment after the recorded time of a closed loop: short slices of load with as many
+// connections as the run had take turns with slices with half as many again. So it is seen whether
+// more connections bring more, or what is on the other side is full. Main thread.
+#ifndef ECHOLOAD_EXPERIMENT_H
+#define ECHOLOAD_EXPERIMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "echoload/load/engine.h"
+#include "server_process.h"
+
+enum experiment_outcome {
+	EXPERIMENT_NONE,    // it was not made, or it failed: `why` says why
+	EXPERIMENT_UNCLEAR, // the noise is too large
+	EXPERIMENT_MORE,    // more connections bring more
+	EXPERIMENT_NO_MORE, // they do not
+};
+
+// NAN: not known.
+struct experiment {
+	enum experiment_outcome outcome;
+	const char *why;
+	unsigned connections, extra;
+	unsigned pairs;
+	uint64_t slice;		 // ns
+	double rate;		 // the mean without the added connections, bytes a second
+	double gain, low, high;	 // relative, and its interval of 99 %
+	double typical;		 // the same that the medians of the latency would make
+	bool lighter;		 // it had fewer messages on their way than the run
+	double load, load_more;	 // of our busiest thread without and with them: share of the time
+	double server_at_rest;	 // the server's busiest thread without any load: on a CPU
+	double least_round_trip; // ns, of connects beside the load: the least,
+	double round_trip;	 // and the upper quartile while there was load
+};
+
+// Makes the experiment with the connections of `engine`, opened with `config`, in slices of `slice`
+// ns, until it tells or for `time` ns. `server`: the server's processes, if they are known. `found`
+// gets the faults.
+void experiment_make(struct experiment *experiment, struct engine *engine,
+		     const struct load_config *config, const struct processes *server,
+		     uint64_t slice, uint64_t time, struct book *found);
+
+// Judges `experiment->pairs` pairs of slices, at least 4. Of each: the logarithm of the ratio of
+// their rates, and of the ratio that the medians of the latency would make of it.
+void experiment_judge(struct experiment *experiment, const double *gains, const double *typical);
+
+#endif

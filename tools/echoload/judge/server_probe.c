@@ -1,0 +1,216 @@
+// What can be seen of the server.
+#include "server_probe.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "control/client.h"
+#include "echoload/common/cpu_time.h"
+#include "echoload/common/random.h"
+
+#define PAUSE (40 * NS_PER_MS)	   // between two looks, the mean
+#define PATIENCE (100 * NS_PER_MS) // for an answer of the control socket
+#define PATIENCE_FIRST (5 * NS_PER_S)
+
+// Of an echod's counters.
+struct counters {
+	bool known;
+	double sent, wait_seconds, wait_count;
+};
+
+struct server_probe {
+	const struct load_config *config;
+	pthread_t thread;
+	bool begun, ended; // of the main thread
+	_Atomic bool stop;
+
+	// The thread's, until server_probe_end.
+	struct processes processes;
+	bool changed;
+	struct processes_usage usage_before, usage_after;
+	struct counters before, after;
+	uint64_t throttled;
+	uint64_t looks, stopped, answers;
+	double busy; // sum over the answers
+};
+
+// The JSON object that the control socket answers, NULL: none in time.
+static json_t *ask(const struct server_probe *probe, const char *request, uint64_t timeout,
+		   struct error *error)
+{
+	struct client_reply reply;
+	const char *control = probe->config->control;
+	if (!control || client_ask(control, request, timeout, &reply, error) != 0)
+		return NULL;
+	json_t *json = reply.status == 200 ? json_loads(reply.body, 0, NULL) : NULL;
+	if (!json)
+		error_set(error, ERROR_SYSTEM, "what answers at %s is no echod of a kind we know",
+			  control);
+	client_reply_free(&reply);
+	return json;
+}
+
+static struct counters ask_counters(const struct server_probe *probe)
+{
+	json_t *stats = ask(probe, "stats json", PATIENCE, NULL);
+	const json_t *wait = json_object_get(stats, "queue_wait_seconds");
+	const struct counters counters = {
+		.known = stats != NULL,
+		.sent = json_number_value(json_object_get(stats, "bytes_sent")),
+		.wait_seconds = json_number_value(json_object_get(wait, "sum")),
+		.wait_count = json_number_value(json_object_get(wait, "count")),
+	};
+	json_decref(stats);
+	return counters;
+}
+
+static void look_at_workers(struct server_probe *probe)
+{
+	json_t *reply = ask(probe, "workers json", PATIENCE, NULL), *each;
+	json_t *list = json_object_get(reply, "workers");
+	size_t index, serving = 0;
+	json_array_foreach(list, index, each)
+	{
+		const char *state = json_string_value(json_object_get(each, "state"));
+		serving += state && strcmp(state, "serving") == 0;
+	}
+	if (json_array_size(list) > 0) {
+		probe->answers++;
+		probe->busy += (double)serving / (double)json_array_size(list);
+	}
+	json_decref(reply);
+}
+
+// Finds the processes that answer at all targets. None if some are not known.
+static void find_processes(const struct server_probe *probe, struct processes *processes)
+{
+	const struct load_config *config = probe->config;
+	bool visits = config->mode == MODE_CHURN || config->mode == MODE_HALF_CLOSE;
+	*processes = (struct processes){0};
+	for (size_t i = 0; i < config->target_count; i++) {
+		if (!processes_find(processes, &config->targets[i], visits))
+			return;
+	}
+}
+
+static uint64_t throttled(const struct processes *processes)
+{
+	uint64_t most = 0;
+	for (size_t i = 0; i < processes->count; i++) {
+		uint64_t time = cpu_time_throttled(processes->pid[i]);
+		most = time > most ? time : most;
+	}
+	return most;
+}
+
+static void *watch(void *argument)
+{
+	struct server_probe *probe = argument;
+	struct random random = {.state = clock_now()};
+	find_processes(probe, &probe->processes);
+	probe->before = ask_counters(probe);
+	probe->throttled = throttled(&probe->processes);
+	processes_measure(&probe->processes, &probe->usage_before);
+	do {
+		probe->looks++;
+		probe->stopped += processes_stopped(&probe->processes);
+		look_at_workers(probe);
+		// Not in step with anything.
+		const struct timespec pause = {.tv_nsec =
+						       (long)(random_share(&random) * 2 * PAUSE)};
+		nanosleep(&pause, NULL);
+	} while (!atomic_load(&probe->stop));
+	processes_measure(&probe->processes, &probe->usage_after);
+	probe->throttled = throttled(&probe->processes) - probe->throttled;
+	probe->after = ask_counters(probe);
+	return NULL;
+}
+
+struct server_probe *server_probe_open(const struct load_config *config, struct error *error)
+{
+	struct server_probe *probe = calloc(1, sizeof(*probe));
+	if (!probe) {
+		error_set(error, ERROR_SYSTEM, "no memory");
+		return NULL;
+	}
+	probe->config = config;
+	json_t *reply = ask(probe, "workers json", PATIENCE_FIRST, error);
+	json_decref(reply);
+	if (reply || !config->control)
+		return probe;
+	free(probe);
+	return NULL;
+}
+
+void server_probe_free(struct server_probe *probe)
+{
+	free(probe);
+}
+
+void server_probe_begin(struct server_probe *probe)
+{
+	if (!probe->begun)
+		probe->begun =
+			thread_start(&probe->thread, "echoload/watch", watch, probe, NULL) == 0;
+}
+
+void server_probe_end(struct server_probe *probe)
+{
+	if (!probe->begun || probe->ended)
+		return;
+	atomic_store(&probe->stop, true);
+	pthread_join(probe->thread, NULL);
+	probe->ended = true;
+	struct processes now;
+	find_processes(probe, &now);
+	probe->changed = probe->processes.count > 0 && !processes_same(&probe->processes, &now);
+}
+
+const struct processes *server_probe_processes(const struct server_probe *probe)
+{
+	return &probe->processes;
+}
+
+// What echod's workers did, unless it is another echod.
+static void view_workers(const struct server_probe *probe, struct server_view *view, uint64_t bytes)
+{
+	const struct counters *before = &probe->before, *after = &probe->after;
+	if (!before->known || !after->known || probe->answers == 0)
+		return;
+	double waits = after->wait_count - before->wait_count;
+	view->other = (after->sent - before->sent) * (double)probe->config->target_count <
+		      (double)bytes / 2;
+	if (view->other)
+		return;
+	view->workers_busy = probe->busy / (double)probe->answers;
+	view->queue_wait_mean =
+		waits > 0 ? 1e9 * (after->wait_seconds - before->wait_seconds) / waits : 0;
+}
+
+struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes)
+{
+	struct server_view view = {
+		.load = {.cpu = NAN, .wanted = NAN, .busy = NAN, .waiting = NAN},
+		.stopped = NAN,
+		.throttled = NAN,
+		.workers_busy = NAN,
+		.queue_wait_mean = NAN,
+		.changed = probe->changed,
+	};
+	if (!probe->ended)
+		return view;
+	view_workers(probe, &view, bytes);
+	uint64_t lasted = probe->usage_after.at - probe->usage_before.at;
+	if (probe->processes.count == 0 || probe->changed || lasted == 0)
+		return view;
+	view.load = processes_load(&probe->usage_before, &probe->usage_after);
+	view.stopped = (double)probe->stopped / (double)probe->looks;
+	view.throttled = (double)probe->throttled / (double)lasted;
+	return view;
+}

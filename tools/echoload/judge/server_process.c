@@ -1,0 +1,286 @@
+// The processes of this machine that serve our connections.
+#include "server_process.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/proc_file.h"
+
+#define ACCEPTS 0x10000	 // of the flags in /proc/net/unix
+#define ESTABLISHED 0x01 // of the states in /proc/net/tcp
+#define LISTENING 0x0a
+#define WORD 8	     // hexadecimal digits of 32 bits of an address there
+#define SOCKETS 1024 // that are looked for at most, a sample
+
+enum use { CONNECTED, LISTENS, LISTENS_TO_ALL, USES };
+
+// Sockets of the server, by inode.
+struct sockets {
+	struct {
+		unsigned long inode;
+		enum use use;
+	} of[SOCKETS];
+	size_t count, used[USES];
+};
+
+static void add_socket(struct sockets *sockets, enum use use, unsigned long inode)
+{
+	sockets->used[use]++;
+	if (inode && sockets->count < SOCKETS) { // without one it has not been accepted yet
+		sockets->of[sockets->count].use = use;
+		sockets->of[sockets->count++].inode = inode;
+	}
+}
+
+static void find_local(struct sockets *sockets, const char *path)
+{
+	char line[512], name[256];
+	FILE *file = fopen("/proc/net/unix", "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		unsigned flags;
+		unsigned long inode;
+		if (sscanf(line, "%*s %*x %*x %x %*x %*x %lu %255[^\n]", &flags, &inode, name) ==
+			    3 &&
+		    strcmp(name, path) == 0)
+			add_socket(sockets, flags & ACCEPTS ? LISTENS : CONNECTED, inode);
+	}
+	if (file)
+		fclose(file);
+}
+
+// An address as the table has it: 32 bits at a time, each as this machine would read them.
+static union inet_end read_address(const char *digits, unsigned port)
+{
+	struct endpoint end = {.as.v6 = {.sin6_family = AF_INET6}};
+	uint32_t word[4] = {0};
+	size_t count = strlen(digits) / WORD;
+	for (size_t i = 0; i < count; i++)
+		sscanf(digits + i * WORD, "%8" SCNx32, &word[i]);
+	if (count == 1) {
+		end.as.any.sa_family = AF_INET;
+		end.as.v4.sin_addr.s_addr = word[0];
+	} else {
+		memcpy(&end.as.v6.sin6_addr, word, sizeof(word));
+	}
+	end.as.v4.sin_port = htons((uint16_t)port); // which is at the same place for both
+	return inet_end_from(&end);
+}
+
+// `any`: a socket that listens to all addresses of this table takes connections to `end`.
+static void find_inet(struct sockets *sockets, const char *table, const union inet_end *end,
+		      bool any)
+{
+	char line[512];
+	FILE *file = fopen(table, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		char address[4 * WORD + 1];
+		unsigned port, state;
+		unsigned long inode;
+		if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", address,
+			   &port, &state, &inode) != 4)
+			continue;
+		const union inet_end local = read_address(address, port);
+		if (local.v4.sin_port != end->v4.sin_port)
+			continue;
+		bool same = inet_end_same_address(&local, end);
+		if (state == LISTENING && (same || (any && inet_end_is_any(&local))))
+			add_socket(sockets, same ? LISTENS : LISTENS_TO_ALL, inode);
+		else if (state == ESTABLISHED && same)
+			add_socket(sockets, CONNECTED, inode);
+	}
+	if (file)
+		fclose(file);
+}
+
+static void find_sockets(struct sockets *sockets, const struct endpoint *target)
+{
+	*sockets = (struct sockets){.count = 0};
+	if (target->as.any.sa_family == AF_UNIX) {
+		char text[ADDRESS_TEXT_SIZE]; // the table shows a name as we do
+		find_local(sockets, address_path_in(endpoint_format(target, text)));
+		return;
+	}
+	union inet_end end = inet_end_from(target);
+	if (inet_end_is_any(&end) && end.any.sa_family == AF_INET) // so connect(2) takes it
+		end.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else if (inet_end_is_any(&end))
+		end.v6.sin6_addr = in6addr_loopback;
+	bool six = end.any.sa_family == AF_INET6;
+	find_inet(sockets, "/proc/net/tcp", &end, !six);
+	find_inet(sockets, "/proc/net/tcp6", &end, six || sockets->used[LISTENS_TO_ALL] == 0);
+}
+
+// Counts those that the process has open. The kernel prefers sockets that listen at the very
+// address to those that listen to all.
+static void count_held(const char *pid, const struct sockets *sockets, size_t *held)
+{
+	char folder[300], target[40];
+	snprintf(folder, sizeof(folder), "/proc/%s/fd", pid);
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+	while (directory && (entry = readdir(directory))) {
+		unsigned long inode;
+		ssize_t length =
+			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+		target[length > 0 ? length : 0] = '\0';
+		if (sscanf(target, "socket:[%lu]", &inode) != 1)
+			continue;
+		for (size_t i = 0; i < sockets->count; i++)
+			held[sockets->of[i].use] += sockets->of[i].inode == inode;
+	}
+	if (sockets->used[LISTENS] > 0)
+		held[LISTENS_TO_ALL] = 0;
+	if (directory)
+		closedir(directory);
+}
+
+static bool has_process(const struct processes *processes, int pid)
+{
+	for (size_t i = 0; i < processes->count; i++) {
+		if (processes->pid[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+bool processes_find(struct processes *processes, const struct endpoint *target, bool visits)
+{
+	struct sockets sockets;
+	size_t connected = 0, listening = 0, looked_for = 0;
+	find_sockets(&sockets, target);
+	for (size_t i = 0; i < sockets.count; i++)
+		looked_for += sockets.of[i].use == CONNECTED;
+	DIR *directory = opendir("/proc");
+	struct dirent *entry;
+	bool fit = true;
+	while (directory && fit && (entry = readdir(directory))) {
+		int pid = atoi(entry->d_name);
+		size_t held[USES] = {0};
+		if (pid > 0)
+			count_held(entry->d_name, &sockets, held);
+		connected += held[CONNECTED];
+		listening += held[LISTENS] + held[LISTENS_TO_ALL];
+		if (held[CONNECTED] + held[LISTENS] + held[LISTENS_TO_ALL] == 0 ||
+		    has_process(processes, pid))
+			continue;
+		fit = processes->count < PROCESSES;
+		if (fit)
+			processes->pid[processes->count++] = pid;
+	}
+	if (directory)
+		closedir(directory);
+	// Without a connection the address may be another machine's. Some may have been closed
+	// since.
+	bool here = sockets.used[CONNECTED] + (visits ? sockets.used[LISTENS] : 0) > 0;
+	bool known = fit && here &&
+		     (visits || looked_for == 0 ? listening > 0 : 2 * connected >= looked_for);
+	if (!known)
+		processes->count = 0;
+	return known;
+}
+
+bool processes_same(const struct processes *one, const struct processes *other)
+{
+	for (size_t i = 0; i < one->count; i++) {
+		if (!has_process(other, one->pid[i]))
+			return false;
+	}
+	return one->count == other->count;
+}
+
+// The fields of /proc/PID/stat after the name, which may contain blanks. NULL: it has gone.
+static const char *read_stat(int pid, char *text, size_t size)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	const char *rest = proc_file_read(path, text, size) ? strrchr(text, ')') : NULL;
+	return rest && rest[1] ? rest + 2 : NULL;
+}
+
+bool processes_stopped(const struct processes *processes)
+{
+	char text[1024];
+	for (size_t i = 0; i < processes->count; i++) {
+		const char *state = read_stat(processes->pid[i], text, sizeof(text));
+		if (state && (*state == 'T' || *state == 't'))
+			return true;
+	}
+	return false;
+}
+
+static void measure_threads(int pid, struct processes_usage *usage)
+{
+	char path[300], text[128];
+	cpu_set_t cpus;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	while (directory && (entry = readdir(directory)) && usage->count < PROCESSES_THREADS) {
+		struct processes_thread *thread = &usage->thread[usage->count];
+		thread->tid = atoi(entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, thread->tid);
+		if (thread->tid <= 0 || !proc_file_read(path, text, sizeof(text)) ||
+		    sscanf(text, "%" SCNu64 " %" SCNu64, &thread->ran, &thread->waited) != 2)
+			continue;
+		usage->count++;
+		if (sched_getaffinity(thread->tid, sizeof(cpus), &cpus) == 0)
+			CPU_OR(&usage->cpus, &usage->cpus, &cpus);
+	}
+	if (directory)
+		closedir(directory);
+}
+
+void processes_measure(const struct processes *processes, struct processes_usage *usage)
+{
+	*usage = (struct processes_usage){.at = clock_now()};
+	uint64_t tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	for (size_t i = 0; i < processes->count; i++) {
+		char text[1024];
+		uint64_t of[4]; // user, system; the same of children that were waited for
+		const char *rest = read_stat(processes->pid[i], text, sizeof(text));
+		if (rest && sscanf(rest,
+				   "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
+				   " %" SCNu64 " %" SCNu64 " %" SCNu64,
+				   &of[0], &of[1], &of[2], &of[3]) == 4)
+			usage->ran += (of[0] + of[1] + of[2] + of[3]) * tick;
+		measure_threads(processes->pid[i], usage);
+	}
+}
+
+struct processes_load processes_load(const struct processes_usage *before,
+				     const struct processes_usage *after)
+{
+	double lasted = (double)(after->at - before->at), cpus = CPU_COUNT(&after->cpus);
+	struct processes_load load = {.cpu = NAN, .wanted = NAN, .busy = NAN, .waiting = NAN};
+	if (after->count == 0 || before->count == 0 || lasted <= 0)
+		return load;
+	load.cpu = (double)(after->ran - before->ran) / lasted / cpus;
+	if (after->count == PROCESSES_THREADS)
+		return load; // there are more
+	load.busy = load.waiting = 0;
+	double waited = 0;
+	for (size_t i = 0; i < after->count; i++) {
+		const struct processes_thread *now = &after->thread[i];
+		size_t k = 0;
+		while (k < before->count && before->thread[k].tid != now->tid)
+			k++;
+		if (k == before->count) // it did not live all the time
+			continue;
+		double busy = (double)(now->ran - before->thread[k].ran) / lasted;
+		double waiting = (double)(now->waited - before->thread[k].waited) / lasted;
+		waited += waiting;
+		if (busy + waiting > load.busy + load.waiting) {
+			load.busy = busy;
+			load.waiting = waiting;
+		}
+	}
+	load.wanted = load.cpu + waited / cpus;
+	return load;
+}

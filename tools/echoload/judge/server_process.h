@@ -1,0 +1,57 @@
+// The processes of this machine that serve our connections, and the CPU time they use, as /proc
+// shows them (proc(5)). Of processes that /proc does not show nothing is known. Any thread.
+#ifndef ECHOLOAD_SERVER_PROCESS_H
+#define ECHOLOAD_SERVER_PROCESS_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/address.h"
+
+#define PROCESSES 64
+#define PROCESSES_THREADS 1024
+
+struct processes {
+	int pid[PROCESSES];
+	size_t count; // 0: not known
+};
+
+// Adds those that have connections to `target`, and those that listen there: several where a server
+// forks or shares its port. Only of our network namespace. With `visits` connections are too short
+// to be found. Returns whether all are known; if not, `processes` has none.
+bool processes_find(struct processes *processes, const struct endpoint *target, bool visits);
+
+bool processes_same(const struct processes *one, const struct processes *other);
+
+// Whether one of them has been stopped (SIGSTOP).
+bool processes_stopped(const struct processes *processes);
+
+// ns since each began.
+struct processes_thread {
+	int tid;
+	uint64_t ran, waited; // on a CPU; for one
+};
+
+struct processes_usage {
+	uint64_t at;	// clock_now
+	uint64_t ran;	// all threads, also those that have ended, and children that have
+	cpu_set_t cpus; // on which they may run
+	struct processes_thread thread[PROCESSES_THREADS];
+	size_t count;
+};
+
+void processes_measure(const struct processes *processes, struct processes_usage *usage);
+
+// Shares of the time between two measurements, 0 to 1; NAN: not known.
+struct processes_load {
+	double cpu;	      // of the CPUs that they may use
+	double wanted;	      // of the same: used, or waited for; more than 1 if several waited
+	double busy, waiting; // of the thread that had the most to do: on a CPU, and for one
+};
+
+struct processes_load processes_load(const struct processes_usage *before,
+				     const struct processes_usage *after);
+
+#endif
