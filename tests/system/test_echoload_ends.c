@@ -60,13 +60,14 @@ static void test_limit_on_messages(void **state)
 	(void)state;
 	static const char *const loads[][4] = {{"--pipeline", "1"},
 					       {"--pipeline", "4", "--no-verify"}};
-	for (int variant = 0; variant < 6; variant++) {
+	for (unsigned variant = 0; variant < 6; variant++) {
 		struct odd_server *server =
 			odd_start(&(struct odd_spec){.conduct = ODD_LEAVES,
 						     .arg = 3,
 						     .leaves = (enum odd_leaving)(variant / 2),
 						     .other_end = variant % 2});
-		for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+		// What a reset does is the same for both.
+		for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]) - variant % 2; i++) {
 			json_t *result =
 				load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "50", "-d",
 					 "300ms", loads[i][0], loads[i][1], loads[i][2]);

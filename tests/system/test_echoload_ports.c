@@ -108,13 +108,26 @@ static void test_no_port_at_all(void **state)
 	daemon_stop(daemon);
 }
 
+// Without an address there is none to connect from, however many ports there are. The last test: it
+// takes the network's IPv6 away.
+static void test_no_address(void **state)
+{
+	(void)state;
+	FILE *file = fopen("/proc/sys/net/ipv6/conf/all/disable_ipv6", "we");
+	assert_non_null(file);
+	fputs("1", file);
+	assert_int_equal(fclose(file), 0);
+	struct process *process;
+	int status = LOAD(&process, "[::1]:7779", "-n", "1");
+	load_expect_refusal(process, status, EXIT_UNREACHABLE, "unreachable: Cannot assign");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_ports_run_out),
-		daemon_test(test_more_sources_help),
-		daemon_test(test_visits_use_up_ports),
-		daemon_test(test_no_port_at_all),
+		daemon_test(test_ports_run_out),       daemon_test(test_more_sources_help),
+		daemon_test(test_visits_use_up_ports), daemon_test(test_no_port_at_all),
+		daemon_test(test_no_address),
 	};
 	return cmocka_run_group_tests(tests, enter_own_network, NULL);
 }

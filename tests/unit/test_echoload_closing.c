@@ -81,6 +81,7 @@ static int run_badly(void **state)
 	target->length = sizeof(target->as.local);
 	target->as.local.sun_family = AF_UNIX;
 	memset(target->as.local.sun_path, 'x', sizeof(target->as.local.sun_path) - 1);
+	target->as.local.sun_path[3] = '\n';
 	target = &config.targets[1];
 	target->length = sizeof(target->as.v4);
 	target->as.v4 = (struct sockaddr_in){.sin_family = AF_INET,
@@ -135,6 +136,7 @@ static void the_first_ten_faults_are_shown(void **state)
 	printed_shows("flipped: connection 17 to 127.0.0.1:7001, offset 8796093022207,");
 	printed_shows("byte, bits 0x84\n");
 	printed_shows("lost: connection 18 to");
+	printed_shows("unix:xxx?xxx");
 	printed_shows("crossed: connection 21 to 127.0.0.1:7001, offset 8796093022207,");
 	printed_shows("bytes of connection 999999 to 127.0.0.1:7001, offset 5\n");
 	printed_shows("connection 26 ");

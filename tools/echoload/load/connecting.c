@@ -161,6 +161,22 @@ static int open_socket(const struct load_config *config, uint32_t id)
 	return fd;
 }
 
+// Why a connect could not begin. EADDRNOTAVAIL means that no port is left, or that we have no
+// address of the target's family at all; UDP, which has ports of its own, tells which.
+static enum load_error why_not(const struct endpoint *target, int number)
+{
+	enum load_error error = load_error_of(number, true);
+	if (error != LOAD_OUT_OF_PORTS)
+		return error;
+	int fd = socket(target->as.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error;
+	if (connect(fd, &target->as.any, target->length) != 0 && errno == EADDRNOTAVAIL)
+		error = LOAD_UNREACHABLE;
+	close(fd);
+	return error;
+}
+
 void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (loop->connecting >= MOST_CONNECTING) {
@@ -180,8 +196,11 @@ void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
 		link->refused_since = now;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				    .data.ptr = link};
-	if (link->fd < 0 && errno == EAGAIN && now - link->refused_since < loop->config->timeout)
+	bool failed = link->fd < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0;
+	int number = failed ? errno : 0;
+	if (link->fd < 0 && number == EAGAIN && now - link->refused_since < loop->config->timeout)
 		link_close(loop, link, now + NS_PER_MS); // a full backlog of a Unix-domain socket
-	else if (link->fd < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0)
-		link_fail(loop, link, load_error_of(errno, true), errno);
+	else if (failed)
+		link_fail(loop, link, why_not(config_target(loop->config, link->id), number),
+			  number);
 }

@@ -29,6 +29,7 @@ __attribute__((format(printf, 4, 5))) static void print_field(const struct scree
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	error_make_line(text); // a path may hold anything
 	char padded[LABEL + 1];
 	snprintf(padded, sizeof(padded), "%-*s", LABEL, label);
 	screen_print(screen, colour, padded);
