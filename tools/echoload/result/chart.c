@@ -44,8 +44,10 @@ static void make_labels(struct request *request)
 	for (size_t i = 0; i < request->count; i++) {
 		struct chart_run *run = &request->runs[i];
 		const char *verdict = run->result.verdict;
-		snprintf(run->label, sizeof(run->label), "%.71s%s%.23s", names[i],
-			 *verdict ? ", " : "", verdict);
+		char label[sizeof(run->label)]; // gcc takes the verdict for a part of run->label
+		snprintf(label, sizeof(label), "%.71s%s%.23s", names[i], *verdict ? ", " : "",
+			 verdict);
+		memcpy(run->label, label, sizeof(label));
 	}
 }
 
