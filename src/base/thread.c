@@ -1,6 +1,7 @@
 // Starting threads, and waiting until they have reported in.
 #include "base/thread.h"
 
+#include <link.h>
 #include <signal.h>
 #include <string.h>
 
@@ -12,6 +13,25 @@
 // handler of the host program sees it.
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 
+static int add_thread_locals(struct dl_phdr_info *module, size_t size, void *total)
+{
+	(void)size;
+	for (size_t i = 0; i < module->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &module->dlpi_phdr[i];
+		if (segment->p_type == PT_TLS)
+			*(size_t *)total += segment->p_memsz + segment->p_align;
+	}
+	return 0;
+}
+
+// glibc takes thread-local variables from the stack, and a host program may have many.
+static size_t stack_size(void)
+{
+	size_t total = STACK_SIZE;
+	dl_iterate_phdr(add_thread_locals, &total);
+	return total;
+}
+
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
 		 struct error *error)
 {
@@ -19,7 +39,7 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void
 	pthread_attr_t attributes;
 	int failed = pthread_attr_init(&attributes);
 	ensure(!failed);
-	failed = pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	failed = pthread_attr_setstacksize(&attributes, stack_size());
 	ensure(!failed);
 
 	// A thread inherits the mask of the one that starts it: there is no moment without it.

@@ -1,5 +1,5 @@
-// The library as a guest of its host program: that forks, has a handler for crashes, and needs
-// descriptors of its own. lib/echod.
+// The library as a guest of its host program: that forks, has a handler for crashes, has much that
+// is thread-local, and needs descriptors of its own. lib/echod.
 #include "expect.h"
 
 #include <dirent.h>
@@ -18,6 +18,7 @@
 #include "place.h"
 
 static pid_t child;
+static _Thread_local volatile char thread_local_bytes[512 << 10]; // which every thread has
 
 static int prepare(void **state)
 {
@@ -139,6 +140,14 @@ static int keep_start(void *context, enum echod_log_level level, const char *lin
 	return 1;
 }
 
+static void threads_have_room_beside_what_is_thread_local(void **state)
+{
+	(void)state;
+	struct echod *server = start();
+	thread_local_bytes[0] = 1; // else there would be none
+	echod_free(server);
+}
+
 static void half_of_the_descriptors_are_left_to_the_host(void **state)
 {
 	static const struct {
@@ -169,6 +178,7 @@ int main(void)
 		HOST(a_child_keeps_no_peer_waiting),
 		HOST(a_child_keeps_no_reset_back),
 		HOST(a_crash_handler_sees_crashes_of_all_threads),
+		HOST(threads_have_room_beside_what_is_thread_local),
 		HOST(half_of_the_descriptors_are_left_to_the_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
