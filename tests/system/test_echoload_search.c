@@ -1,4 +1,4 @@
-// Scenario: the search for the highest rate, against a server that can do 2,000 messages a second.
+// Scenario: the search for the highest rate, against servers whose highest rate is known.
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +8,11 @@
 #include "load.h"
 #include "odd_server.h"
 
-#define LIMIT (50 * NS_PER_MS)
+#define WITHIN 0.02 // of the server's rate
+// The server cannot make up for a longer time in which others have its CPU.
+#define STALL (5 * NS_PER_MS)
 // For a search that they do not disturb. Under a sanitizer, where times mean little, one is enough.
-#define PATIENCE_WITH_OTHERS ((sizeof(ECHOD_SANITIZE) > 1 ? 10 : 90) * NS_PER_S)
+#define PATIENCE_WITH_OTHERS ((sizeof(ECHOD_SANITIZE) > 1 ? 1 : 10) * NS_PER_S)
 
 // Waits for its end as long as it shows that it goes on.
 static int wait_while_it_goes_on(struct process *process)
@@ -23,112 +25,121 @@ static int wait_while_it_goes_on(struct process *process)
 	return process_wait(process);
 }
 
-// Whether the server was kept from running for longer than the limit allows: then a rate may have
-// been missed that it can do.
-static bool stood_still(const struct odd_server *server)
+// Whether others had the server's CPU, or the generator's, for so long that it matters.
+static bool was_disturbed(const struct odd_server *server, struct process *process)
 {
 	size_t count;
-	bool still = false;
 	const struct odd_span *spans = odd_spans(server, &count);
-	for (size_t i = 0; i < count; i++)
-		still = still || spans[i].to - spans[i].from > LIMIT / 2;
-	return still;
+	for (size_t i = 0; i < count; i++) {
+		if (spans[i].to - spans[i].from > STALL)
+			return true;
+	}
+	return strstr(process_errors(process, NULL), "client-bound") != NULL;
 }
 
-static void expect_confidence(struct process *process, double held)
+static struct process *start_search(const struct odd_server *server, const char *limit,
+				    const char *timeout)
 {
+	const char *const arguments[] = {
+		LOAD_FOR_RESULT, odd_address(server), "-c",    "100", "-d", "700ms", "--search",
+		limit,		 "--timeout",	      timeout, NULL};
+	return process_start(&(struct process_spec){.arguments = arguments});
+}
+
+static void expect_report(struct process *process, const char *limit, double held)
+{
+	char line[64];
 	const char *said = process_errors(process, NULL);
-	assert_non_null(strstr(said, "p99<50ms holds up to "));
-	assert_non_null(strstr(said, " runs: with 95 % confidence it does in at least "));
-	load_expect_report(strstr(said, "\nload ") + 1);
 	json_t *result = load_result(process);
-	assert_true(load_number(result, "evidence.search.held") == held);
 	assert_true(load_number(result, "configuration.rate") == held);
 	double missed = load_number(result, "evidence.search.missed");
-	assert_true(missed > held && missed < 1.1 * held);
-	assert_int_equal(load_count(result, "evidence.search.runs"), 5);
-	assert_in_range(load_count(result, "evidence.search.good"), 4, 5);
-	double share = load_number(result, "evidence.search.share");
-	assert_true(share > 0.3 && share < 0.6); // of 4 or 5 of 5, by Clopper and Pearson
+	assert_true(missed > held && missed < 1.05 * held);
+	assert_in_range(load_count(result, "evidence.search.runs"), 3, 30);
+	snprintf(line, sizeof(line), "\n%s holds up to %.0f/s, not at %.0f/s", limit, held, missed);
+	assert_non_null(strstr(said, line));
+	load_expect_report(strstr(said, "\nload ") + 1);
 	json_decref(result);
 }
 
-// Whether it was the generator that was kept from running, as its last run says.
-static bool was_late(const json_t *result)
+static void find_rate(double rate, const char *limit)
 {
-	return load_number(result, "evidence.lateness_p99_ns") > (double)LIMIT / 2 ||
-	       load_number(result, "evidence.stolen") > 0.1;
-}
-
-// Returns the rate that was found, 0: none.
-static double search_once(const struct odd_server *server, struct process **process,
-			  bool *disturbed)
-{
-	const char *const arguments[] = {LOAD_FOR_RESULT,
-					 odd_address(server),
-					 "-c",
-					 "8",
-					 "--search",
-					 "p99<50ms",
-					 "-d",
-					 "600ms",
-					 NULL};
-	*process = process_start(&(struct process_spec){.arguments = arguments});
-	int status = wait_while_it_goes_on(*process);
-	if (status != EXIT_CHECK_FAILED)
-		load_expect_status(*process, status, EXIT_OK);
-	json_t *result = load_result(*process);
-	double held = load_number(result, "evidence.search.held");
-	*disturbed = held < 1000 && (stood_still(server) || was_late(result));
-	json_decref(result);
-	return held;
-}
-
-static void test_highest_rate(void **state)
-{
-	(void)state;
-	double held = 0;
-	bool right = false, disturbed = false;
-	struct process *process;
-	struct odd_server *server;
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
+	bool right, disturbed;
 	do {
-		server = odd_start(&(struct odd_spec){.conduct = ODD_RATE, .arg = 2000});
-		held = search_once(server, &process, &disturbed);
-		right = held >= 1000 && held <= 2400;
+		struct odd_server *server =
+			odd_start(&(struct odd_spec){.conduct = ODD_RATE, .arg = rate});
+		struct process *process = start_search(server, limit, "5s");
+		int status = wait_while_it_goes_on(process);
+		json_t *result = load_result(process);
+		double held = load_number(result, "evidence.search.held");
+		json_decref(result);
+		right = held >= (1 - WITHIN) * rate && held <= (1 + WITHIN) * rate;
+		disturbed = was_disturbed(server, process);
 		if (!right && !disturbed)
-			fail_msg("found %.0f messages a second", held);
-	} while (disturbed && clock_now() < until);
-	if (right)
-		expect_confidence(process, held);
+			fail_msg("found %.0f: %s", held, process_errors(process, NULL));
+		if (right && !disturbed)
+			load_expect_status(process, status, EXIT_OK);
+		if (right)
+			expect_report(process, limit, held);
+	} while (!right && clock_now() < until);
 }
 
-static void test_no_rate_holds(void **state)
+// A queue that grows for a second does not miss a limit of half a second, and yet it grows.
+static void test_loose_1000(void **state)
 {
 	(void)state;
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_ECHOES});
-	const char *const arguments[] = {
-		LOAD_FOR_RESULT, odd_address(server), "--search",	  "p99<1us", "-d",
-		"200ms",	 "--expect",	      "messages>1000000", NULL};
-	struct process *process = process_start(&(struct process_spec){.arguments = arguments});
-	int status = process_wait(process);
-	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	find_rate(1000, "p99<500ms");
+}
+
+static void test_loose_5000(void **state)
+{
+	(void)state;
+	find_rate(5000, "p99<500ms");
+}
+
+static void test_tight_1000(void **state)
+{
+	(void)state;
+	find_rate(1000, "p99<20ms");
+}
+
+static void test_tight_5000(void **state)
+{
+	(void)state;
+	find_rate(5000, "p99<20ms");
+}
+
+static void expect_none(const struct odd_spec *spec, const char *limit, const char *why)
+{
+	struct process *process = start_search(odd_start(spec), limit, "300ms");
+	int status = wait_while_it_goes_on(process);
 	const char *said = process_errors(process, NULL);
-	assert_non_null(strstr(said, "p99<1us holds at no rate that was tried; not at 5.0k/s"));
-	assert_non_null(strstr(said, "\nechoload: expected messages>1000000, measured "));
+	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	if (!strstr(said, why) || !strstr(said, " holds at no rate that was tried, not at "))
+		fail_msg("not '%s': %s", why, said);
 	load_expect_report(strstr(said, "\nload ") + 1);
 	json_t *result = load_result(process);
 	assert_true(load_number(result, "evidence.search.held") == 0);
-	assert_true(load_number(result, "evidence.search.missed") == 5000);
-	assert_true(load_number(result, "configuration.rate") == 5000);
+	double missed = load_number(result, "evidence.search.missed");
+	assert_true(missed > 0 && missed == load_number(result, "configuration.rate"));
 	json_decref(result);
 }
 
-int main(void)
+static void test_none_holds(void **state)
+{
+	(void)state;
+	expect_none(&(struct odd_spec){.conduct = ODD_ECHOES}, "p99<1us",
+		    "expected p99<1us, measured ");
+	expect_none(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50}, "p99<10s",
+		    "messages were lost");
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		odd_test(test_highest_rate),
-		odd_test(test_no_rate_holds),
+		odd_test(test_loose_1000), odd_test(test_loose_5000), odd_test(test_tight_1000),
+		odd_test(test_tight_5000), odd_test(test_none_holds),
 	};
+	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,8 +65,9 @@ static bool is_checked(const struct wishes *wishes, enum expect_subject subject)
 }
 
 // Those that were asked for, and those of every run that nothing else was said about.
-static bool checks_hold(const struct wishes *wishes, const struct facts *facts)
+static bool checks_hold(const struct wishes *wishes, const struct run *run)
 {
+	const struct facts *facts = &run->facts;
 	static const struct expect always[] = {
 		{.text = "errors==0", .subject = EXPECT_ERRORS, .relation = EXPECT_EQUAL},
 		{.text = "unanswered==0", .subject = EXPECT_UNANSWERED, .relation = EXPECT_EQUAL},
@@ -76,7 +77,11 @@ static bool checks_hold(const struct wishes *wishes, const struct facts *facts)
 		hold &= check_holds(&wishes->expects[i], facts);
 	for (size_t i = 0; !wishes->allow_errors && i < sizeof(always) / sizeof(always[0]); i++)
 		hold &= is_checked(wishes, always[i].subject) || check_holds(&always[i], facts);
-	return hold;
+	char line[EXPECT_LINE];
+	if (!wishes->searching || search_holds(run, &wishes->search, line))
+		return hold;
+	fprintf(stderr, PROGRAM ": %s\n", line);
+	return false;
 }
 
 static bool bytes_were_wrong(const struct facts *facts)
@@ -99,7 +104,7 @@ static bool measurement_counts(const struct session *session)
 	const struct run *run = &session->run;
 	bool nothing = run->facts.messages == 0 &&
 		       (run->facts.unanswered > 0 || run->engine.connected == 0);
-	if (run->verdict.kind == VERDICT_CLIENT_BOUND)
+	if (run->verdict.kind == VERDICT_CLIENT_BOUND || session->search.client_bound)
 		return session->wishes.allow_client_bound;
 	if (run->verdict.kind == VERDICT_INCONCLUSIVE && speed_is_checked(&session->wishes))
 		return false;
@@ -113,7 +118,7 @@ static int status_of(const struct session *session)
 	bool early = run->interrupted && run->facts.latency->count == 0;
 	if (early)
 		fprintf(stderr, PROGRAM ": interrupted before anything was measured\n");
-	bool hold = early || checks_hold(&session->wishes, &run->facts);
+	bool hold = early || checks_hold(&session->wishes, run);
 	if (bytes_were_wrong(&run->facts) && !session->wishes.allow_errors)
 		return EXIT_CHECK_FAILED;
 	if (early || !measurement_counts(session))
@@ -182,17 +187,14 @@ static int search_and_measure(struct session *session, struct error *error)
 		return fail_connect(&session->config, &search->errors);
 	if (search->interrupted) {
 		fprintf(stderr, PROGRAM ": ");
-		search_print_interrupted(search, limit, stderr);
+		search_print(search, limit, stderr);
 		return EXIT_INCONCLUSIVE;
 	}
-	search_print(search, limit, &session->report);
+	search_print(search, limit, session->report.file);
+	fprintf(session->report.file, "\n");
 	session->config.rate = search->held > 0 ? search->held : search->missed;
 	int status = measure(session, error);
-	if (status != EXIT_OK && status != EXIT_INCONCLUSIVE)
-		return status;
-	if (search->client_bound && !session->wishes.allow_client_bound)
-		return EXIT_INCONCLUSIVE;
-	return search->held > 0 ? status : EXIT_CHECK_FAILED;
+	return status == EXIT_OK && search->held == 0 ? EXIT_CHECK_FAILED : status;
 }
 
 static int load(int argc, char **argv)

@@ -12,28 +12,27 @@
 #include "progress.h"
 
 struct search {
-	double held;	     // messages a second: the highest at which the limit held; 0: none
-	double missed;	     // the lowest at which it did not; 0: none
-	unsigned runs, good; // fresh ones at `held`, and in how many of them the limit held
-	double share;	   // of all runs at `held` it holds in at least so many, 0 to 1: with 95 %
-			   // confidence (Clopper and Pearson, 1934)
+	double held;	   // messages a second: the highest at which the limit held; 0: none
+	double missed;	   // the lowest at which it did not; 0: none
+	unsigned runs;	   // in all
 	bool client_bound; // beyond `held` it was the generator that could do no more
 	bool interrupted, disconnected;
 	struct load_errors errors; // of the run in which nobody could be reached
 };
 
 // Runs the load at one rate after another, each time for the duration that `config` says, and
-// prints a line for each to `report`. Returns 0, or -1: a run could not begin.
+// prints a line for each to `report`. A rate holds if the limit does, if the server sustains it
+// (evidence.h), and if nothing is lost. Returns 0, or -1: a run could not begin.
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
 	       struct screen *progress, struct screen *report, struct error *error);
 
+// Whether the run holds the limit. If not, `line` says why.
+struct run;
+bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE]);
+
 // What was found: for people, also if the search was interrupted; and for the result (NULL: no
 // memory).
-void search_print(const struct search *search, const struct expect *limit, struct screen *report);
-void search_print_interrupted(const struct search *search, const struct expect *limit, FILE *file);
+void search_print(const struct search *search, const struct expect *limit, FILE *file);
 json_t *search_describe(const struct search *search, const struct expect *limit);
-
-// The lower bound of `share` for so many good runs.
-double search_share(unsigned runs, unsigned good);
 
 #endif
