@@ -10,7 +10,7 @@
 #define FEWEST 6    // values of a series
 #define PIECES 48   // that a longer series is cut into
 #define CHANCE 0.01 // of a series that rises for no reason
-#define SUMS (2 * RANK_MOST * (2 * RANK_MOST + 1))
+#define SUMS (2 * RANK_MOST * (2 * RANK_MOST + 1) + 1)
 
 static int compare_doubles(const void *left, const void *right)
 {
