@@ -59,6 +59,7 @@ struct load_config {
 
 	uint64_t duration; // ns, CLOCK_NEVER: until `count` or interrupted
 	uint64_t interval; // ns, of which a run is recorded piece by piece; 0: a second
+	uint64_t settle;   // ns of load before a slice, which are not recorded
 	uint64_t count;	   // messages in all, 0: no limit
 	uint64_t warmup;   // ns, before anything is recorded
 	uint64_t ramp;	   // ns over which the connections are opened

@@ -212,12 +212,15 @@ static void set_slice(struct engine *engine, uint64_t begin, uint64_t duration)
 	const struct load_config *config = engine->config;
 	struct schedule *schedule = &engine->threads.schedule;
 	schedule->measured = false;
-	schedule->begin = schedule->record = begin;
+	schedule->begin = begin;
 	schedule->ramp = 0;
 	schedule->late = duration < GRACE ? duration : GRACE;
 	schedule->grace = config->timeout == CLOCK_NEVER ? GRACE : config->timeout;
-	atomic_store(&schedule->stop, begin == CLOCK_NEVER ? CLOCK_NEVER : begin + duration);
-	atomic_store(&schedule->end, CLOCK_NEVER);
+	uint64_t record = begin == CLOCK_NEVER ? CLOCK_NEVER : begin + config->settle;
+	schedule->record = record;
+	uint64_t stop = begin == CLOCK_NEVER ? CLOCK_NEVER : record + duration;
+	atomic_store(&schedule->stop, stop);
+	atomic_store(&schedule->end, config->settle > 0 ? stop : CLOCK_NEVER);
 	atomic_store(&schedule->left, UINT64_MAX);
 }
 
@@ -260,6 +263,8 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 		if (last > begin && last - begin > *lasted)
 			*lasted = last - begin;
 	}
+	if (engine->config->settle > 0)
+		*lasted = duration;
 	return any ? 0 : -1;
 }
 

@@ -59,12 +59,13 @@ struct engine *engine_open(const struct load_config *config, struct error *error
 int engine_run(struct engine *engine, const struct engine_calls *calls,
 	       struct engine_result *result, struct error *error);
 
-// Loads the connections whose group (config_group) is in the bit set `groups` for `duration` ns,
-// and waits until all that is on its way is answered: for `config->timeout` at most. Those that are
-// not open are connected before the time begins, unless the mode connects for each visit; all
-// others rest, open. `book` gets all that was begun in that time, and what became of it, and the
-// faults found since the last period; `lasted`
-// the ns until the last answer. Returns 0, or -1: interrupted, or none could be connected.
+// Loads the connections whose group (config_group) is in the bit set `groups` for `config->settle`
+// and then for `duration` ns, and waits until all that is on its way is answered: for
+// `config->timeout` at most. Those that are not open are connected before the time begins, unless
+// the mode connects for each visit; all others rest, open. `book` gets what came in `duration`; if
+// `settle` is 0, all that was begun in that time, and what became of it; and the faults found since
+// the last period. `lasted` gets `duration`; if `settle` is 0, the ns until the last answer.
+// Returns 0, or -1: interrupted, or none could be connected.
 int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
 		 uint64_t *lasted);
 

@@ -130,3 +130,24 @@ uint64_t load_errors_total(const struct load_errors *errors)
 		total += errors->of[i].count;
 	return total;
 }
+
+enum load_error load_errors_first(const struct load_errors *errors)
+{
+	size_t first = LOAD_ERRORS;
+	for (size_t i = 0; i < LOAD_ERRORS; i++) {
+		if (errors->of[i].count > 0 &&
+		    (first == LOAD_ERRORS || errors->of[i].first_at < errors->of[first].first_at))
+			first = i;
+	}
+	return (enum load_error)first;
+}
+
+char *load_error_explain(enum load_error error, const struct load_errors *errors,
+			 char text[static LOAD_ERROR_LINE])
+{
+	const char *help = load_error_help(error);
+	int number = errors->of[error].first_errno;
+	snprintf(text, LOAD_ERROR_LINE, "%s%s%s%s%s", load_error_name(error), number ? ": " : "",
+		 number ? connect_reason(number) : "", help ? "; " : "", help ? help : "");
+	return text;
+}

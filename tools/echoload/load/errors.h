@@ -47,6 +47,14 @@ struct load_errors {
 char *load_error_describe(const struct load_error_count *kind, const struct load_config *config,
 			  char text[static LOAD_ERROR_TEXT]);
 
+// The kind of the first one; LOAD_ERRORS: there was none.
+enum load_error load_errors_first(const struct load_errors *errors);
+// What it is, why, and what helps: `refused: Connection refused; is the server running`. Returns
+// `text`.
+#define LOAD_ERROR_LINE 200
+char *load_error_explain(enum load_error error, const struct load_errors *errors,
+			 char text[static LOAD_ERROR_LINE]);
+
 void load_errors_note(struct load_errors *errors, enum load_error error, int number,
 		      uint32_t connection, uint64_t at);
 void load_errors_add(struct load_errors *sum, const struct load_errors *errors);

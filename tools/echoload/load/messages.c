@@ -123,6 +123,7 @@ void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 		loop_book(loop)->messages++;
 		loop->answered_at = now;
 	}
+	loop_book(loop)->answered++;
 	link->answered = message->end;
 	if (link->waiting == loop->config->pipeline)
 		link->free_since = now;

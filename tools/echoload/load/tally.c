@@ -26,6 +26,7 @@ void book_add(struct book *sum, const struct book *book)
 	hdr_add(&sum->uncorrected, &book->uncorrected);
 	hdr_add(&sum->lateness, &book->lateness);
 	sum->messages += book->messages;
+	sum->answered += book->answered;
 	sum->bytes += book->bytes;
 	sum->verified += book->verified;
 	sum->visits += book->visits;

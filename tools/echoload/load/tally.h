@@ -18,6 +18,7 @@ struct book {
 	struct hdr uncorrected; // open loop: from when it was sent
 	struct hdr lateness;	// open loop: how late the generator itself was
 	uint64_t messages;	// echoed in full within the window
+	uint64_t answered;	// the same, whenever it was
 	uint64_t bytes;		// received
 	uint64_t verified;
 	uint64_t visits;     // connections ended as they should (churn, half-close)

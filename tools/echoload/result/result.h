@@ -110,4 +110,7 @@ double result_byte_rate(const struct result *result);
 int result_write(const struct result *result, const char *path, struct error *error);
 int result_read(struct result *result, const char *path, struct error *error);
 
+// Writes any JSON the same way, and drops the reference to it. NULL: there was no memory for it.
+int result_write_json(json_t *json, const char *path, struct error *error);
+
 #endif

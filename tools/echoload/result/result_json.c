@@ -141,10 +141,9 @@ static json_t *pack(const struct result *result)
 		pack_histogram(result->uncorrected));
 }
 
-int result_write(const struct result *result, const char *path, struct error *error)
+int result_write_json(json_t *json, const char *path, struct error *error)
 {
 	struct replacement output;
-	json_t *json = pack(result);
 	if (!json)
 		return error_set(error, ERROR_SYSTEM, "out of memory");
 	int status = replacement_open(&output, path);
@@ -160,4 +159,9 @@ int result_write(const struct result *result, const char *path, struct error *er
 	return error_set(error, ERROR_SYSTEM, "cannot write %s%.200s%s: %s", standard ? "to " : "'",
 			 standard ? "standard output" : path, standard ? "" : "'",
 			 error_text(errno));
+}
+
+int result_write(const struct result *result, const char *path, struct error *error)
+{
+	return result_write_json(pack(result), path, error);
 }
