@@ -7,6 +7,7 @@
 #include "base/output.h"
 #include "base/program.h"
 #include "base/signals.h"
+#include "echoload/ab/ab.h"
 #include "echoload/result/chart.h"
 #include "echoload/result/compare.h"
 #include "echoload/result/merge.h"
@@ -15,7 +16,6 @@
 #include "echoload/run/outputs.h"
 #include "echoload/run/run.h"
 #include "echoload/run/search.h"
-#include "net/connect.h"
 
 #define PROGRAM "echoload"
 
@@ -33,6 +33,7 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } subcommands[] = {
+	{"ab", ab_main},
 	{"merge", merge_main},
 	{"compare", compare_main},
 	{"report", chart_main},
@@ -129,25 +130,18 @@ static int status_of(const struct session *session)
 // Says why nobody could be reached, by what was heard first.
 static int fail_connect(const struct load_config *config, const struct load_errors *errors)
 {
-	enum load_error first = LOAD_OTHER;
-	for (int i = 0; i < LOAD_ERRORS; i++) {
-		const struct load_error_count *kind = &errors->of[i];
-		if (kind->count > 0 &&
-		    (errors->of[first].count == 0 || kind->first_at < errors->of[first].first_at))
-			first = (enum load_error)i;
-	}
-	const struct load_error_count *kind = &errors->of[first];
-	const char *help = load_error_help(first);
+	enum load_error first = load_errors_first(errors);
 	char many[48] = "";
+	char name[ADDRESS_TEXT_SIZE];
+	char why[LOAD_ERROR_LINE];
+	struct error error;
+	if (first == LOAD_ERRORS)
+		return EXIT_UNREACHABLE;
 	if (config->target_count > 1)
 		snprintf(many, sizeof(many), "any of %zu targets: first to ", config->target_count);
-	char name[ADDRESS_TEXT_SIZE];
-	struct error error;
-	error_set(&error, ERROR_SYSTEM, "cannot connect to %s%s: %s%s%s%s%s", many,
-		  endpoint_format(config_target(config, kind->first_connection), name),
-		  load_error_name(first), kind->first_errno ? ": " : "",
-		  kind->first_errno ? connect_reason(kind->first_errno) : "", help ? "; " : "",
-		  help ? help : "");
+	error_set(&error, ERROR_SYSTEM, "cannot connect to %s%s: %s", many,
+		  endpoint_format(config_target(config, errors->of[first].first_connection), name),
+		  load_error_explain(first, errors, why));
 	return cmdline_fail(PROGRAM, &error);
 }
 

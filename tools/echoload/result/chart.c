@@ -11,6 +11,7 @@
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
+#include "ratio_chart.h"
 #include "replacement.h"
 #include "result.h"
 #include "svg.h"
@@ -34,6 +35,7 @@ struct request {
 	size_t count;
 	const struct chart_run *drawn[RUNS_MAX]; // those that have something to draw
 	size_t drawn_count;
+	json_t *comparison; // of `echoload ab`, in place of runs
 };
 
 // The name of each, then the verdict.
@@ -189,6 +191,10 @@ static void draw_throughput(const struct request *request, struct svg_plot *plot
 static void draw(const struct request *request, FILE *file)
 {
 	struct svg_plot plot = {.file = file, .lines = request->drawn_count};
+	if (request->comparison) {
+		ratio_chart_draw(file, request->comparison);
+		return;
+	}
 	svg_begin(file, 2, request->drawn_count);
 	draw_latency(request, &plot);
 	plot.place = 1;
@@ -214,6 +220,16 @@ static void write_row(FILE *file, const struct chart_run *run)
 		result->faults_found);
 }
 
+static void write_rows(FILE *file, const struct request *request)
+{
+	fputs("<tr><th>run</th><th>messages/s</th><th>bytes/s</th><th>p50</th><th>p99</"
+	      "th><th>p99.9</th>"
+	      "<th>max</th><th>errors</th><th>faults</th></tr>\n",
+	      file);
+	for (size_t i = 0; i < request->count; i++)
+		write_row(file, &request->runs[i]);
+}
+
 static void write_page(FILE *file, const struct request *request)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -222,13 +238,12 @@ static void write_page(FILE *file, const struct request *request)
 	      "table { border-collapse: collapse; }\n"
 	      "th, td { padding: 0.3em 0.8em; text-align: right; border-bottom: 1px solid #ccc; }\n"
 	      "th:first-child { text-align: left; }\nsvg { width: 100%; height: auto; }\n"
-	      "</style>\n</head>\n<body>\n<h1>echoload report</h1>\n<table>\n"
-	      "<tr><th>run</th><th>messages/s</th><th>bytes/s</th><th>p50</th><th>p99</"
-	      "th><th>p99.9</th>"
-	      "<th>max</th><th>errors</th><th>faults</th></tr>\n",
+	      "</style>\n</head>\n<body>\n<h1>echoload report</h1>\n<table>\n",
 	      file);
-	for (size_t i = 0; i < request->count; i++)
-		write_row(file, &request->runs[i]);
+	if (request->comparison)
+		ratio_chart_write_rows(file, request->comparison);
+	else
+		write_rows(file, request);
 	fputs("</table>\n", file);
 	draw(request, file);
 	fputs("</body>\n</html>\n", file);
@@ -259,11 +274,11 @@ static const struct cmdline_option table[] = {
 
 static const char summary[] =
 	"Draws results: the latency over the percentiles, and the throughput over time,\n"
-	"several runs over each other.";
+	"several runs over each other; or the ratios that echoload ab has measured.";
 
 static const char epilogue[] =
 	"Each RUN.json, 16 at most, is what --json of echoload or echoload merge has\n"
-	"written.\n"
+	"written; or it is the only one, of echoload ab.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  done\n"
@@ -275,7 +290,16 @@ static int take_run(struct request *request, const char *path, struct error *err
 	if (request->count == RUNS_MAX)
 		return error_set(error, ERROR_USAGE, "'%.160s' is too much: at most %d runs", path,
 				 RUNS_MAX);
+	json_t *comparison = ratio_chart_read(path);
+	if (request->comparison || (comparison && request->count > 0)) {
+		json_decref(comparison);
+		return error_set(error, ERROR_USAGE,
+				 "'%.160s' is too much: a comparison is drawn by itself", path);
+	}
+	request->comparison = comparison;
 	request->paths[request->count] = path;
+	if (comparison)
+		return 0;
 	return result_read(&request->runs[request->count++].result, path, error);
 }
 
@@ -295,13 +319,16 @@ static int take(void *context, const char *name, const char *value, struct error
 static int make_report(void *context, struct error *error)
 {
 	struct request *request = context;
-	if (request->count == 0)
+	if (request->count == 0 && !request->comparison)
 		return error_set(error, ERROR_USAGE, "nothing to draw (see " PROGRAM " --help)");
 	if (!request->output)
 		return error_set(error, ERROR_USAGE,
 				 "where to? -o FILE.svg or -o FILE.html is needed");
-	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)
+	size_t paths = request->comparison ? 1 : request->count;
+	if (paths_check_inputs(request->output, request->paths, paths, error) != 0)
 		return -1;
+	if (request->comparison)
+		return write_output(request, error);
 	make_labels(request);
 	for (size_t i = 0; i < request->count; i++) {
 		const struct result *result = &request->runs[i].result;
@@ -331,5 +358,6 @@ int chart_main(int argc, char **argv)
 	int status = cmdline_run(&cmdline, argc, argv);
 	for (size_t i = 0; i < request.count; i++)
 		result_free(&request.runs[i].result);
+	json_decref(request.comparison);
 	return status;
 }

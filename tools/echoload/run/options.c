@@ -18,6 +18,7 @@ struct reading {
 };
 
 static const char synopsis[] = "[HOST:PORT | unix:PATH | unix:@NAME]... [OPTION]...\n"
+			       "  or:  echoload ab [NAME=]TARGET [NAME=]TARGET... [OPTION]...\n"
 			       "  or:  echoload report -o FILE RUN.json...\n"
 			       "  or:  echoload compare A.json... --with B.json...\n"
 			       "  or:  echoload merge [-o FILE] RUN.json...";
@@ -31,8 +32,8 @@ static const char summary[] =
 	"closed loop). With it messages are due at their time, whether the server is\n"
 	"ready or not (the open loop), and latency counts from then.\n"
 	"\n"
-	"What --json has written can be drawn (report), compared and merged; each of\n"
-	"these has a --help of its own.";
+	"ab says which of several servers is faster. What --json has written can be\n"
+	"drawn (report), compared and merged. Each of these has a --help of its own.";
 
 static const char units[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g, powers\n"

@@ -1,0 +1,239 @@
+// `echoload ab`: which of several servers is faster.
+#include "ab.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "base/output.h"
+#include "base/signals.h"
+#include "base/units.h"
+#include "echoload/common/paths.h"
+#include "echoload/result/replacement.h"
+#include "echoload/run/arguments.h"
+#include "report.h"
+
+#define PROGRAM "echoload ab"
+#define CHECKS 32
+#define NAMES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+#define FEW 8 // messages on their way that leave a thread of the generator idle
+#define UNTIL_AT_MOST (2 * 60 * NS_PER_S)
+
+struct request {
+	struct arguments arguments;
+	struct rounds rounds;
+	char name[CONFIG_ENDPOINTS][REPORT_NAME];
+	const char *names[CONFIG_ENDPOINTS];
+	const char *json;
+	const char *expects[CHECKS];
+	struct check checks[CHECKS];
+	size_t check_count;
+};
+
+static int take_target(void *context, const char *option, const char *value, struct error *error)
+{
+	struct request *request = context;
+	(void)option; // the table says how each option is taken
+	size_t index = request->arguments.target_count;
+	size_t length = strspn(value, NAMES);
+	bool named = value[length] == '=';
+	if (named && (length == 0 || length >= REPORT_NAME))
+		return error_set(error, ERROR_USAGE, "'%.64s': a name has 1 to %d characters",
+				 value, REPORT_NAME - 1);
+	if (arguments_take_target(&request->arguments, named ? value + length + 1 : value, error))
+		return -1;
+	char *name = request->name[index];
+	snprintf(name, REPORT_NAME, "%c", (char)('a' + index));
+	if (named)
+		snprintf(name, REPORT_NAME, "%.*s", (int)length, value);
+	request->names[index] = name;
+	for (size_t i = 0; i < index; i++) {
+		if (strcmp(request->names[i], name) == 0)
+			return error_set(error, ERROR_USAGE, "'%.100s': '%s' is the name of two",
+					 value, name);
+	}
+	return 0;
+}
+
+static int take_until(void *context, const char *value, struct error *error)
+{
+	double percent;
+	const char *end = units_read_number(value, &percent);
+	if (!end || strcmp(end, "%") != 0 || percent <= 0 || percent > 100)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not a percentage above 0, such as 1%%", value);
+	((struct request *)context)->rounds.until = percent / 100;
+	return 0;
+}
+
+// The name that it is about may come later.
+static int take_expect(void *context, const char *value, struct error *error)
+{
+	struct request *request = context;
+	if (request->check_count == CHECKS)
+		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
+				 CHECKS);
+	request->expects[request->check_count++] = value;
+	return 0;
+}
+
+static int take_slice(void *context, const char *value, struct error *error)
+{
+	uint64_t *slice = &((struct request *)context)->rounds.slice;
+	if (units_parse_duration(value, slice, error) != 0)
+		return -1;
+	if (*slice < NS_PER_MS || *slice > 60 * NS_PER_S)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not from 1ms to 1m", value);
+	return 0;
+}
+
+static const struct cmdline_option table[] = {
+	{'c', "connections", "N", "connections to each target, 1 to 50000 (default 1)",
+	 CMDLINE_COUNT, LOAD_FIELD(connections), .least = 1, .most = 50000},
+	{'d', "duration", "DUR", "how long to measure in all, or never: until Ctrl-C (default 10s)",
+	 CMDLINE_TIMEOUT, LOAD_FIELD(duration), .least = 0},
+	{0, "rounds", "N", "measure N rounds", CMDLINE_COUNT,
+	 CMDLINE_FIELD(struct request, rounds.most), .least = 1, .most = 1000000},
+	{0, "until", "PERCENT",
+	 "measure until the interval of each rate is narrower than PERCENT, such as 1%; for "
+	 "--duration (default then 2m) at most",
+	 .take = take_until},
+	{0, "slice", "DUR",
+	 "load a target for DUR at a time, 1ms to 1m (default: for 8 messages on each connection, "
+	 "but 5ms to 100ms)",
+	 .take = take_slice},
+	{0, "warmup", "DUR", "first load each target for DUR (default 100ms)", CMDLINE_DURATION,
+	 LOAD_FIELD(warmup), .least = 0},
+#define LOAD_IN_SLICES
+#include "echoload/run/load_options.def"
+	{0, "expect", "CHECK", "exit 1 if CHECK fails, such as 'b.rate>=0.98'; up to 32 times",
+	 .take = take_expect},
+	{0, "json", "FILE", "write the result as JSON; -: to standard output", CMDLINE_TEXT,
+	 CMDLINE_FIELD(struct request, json)},
+};
+
+static const char summary[] =
+	"Says which of several servers is faster. All hold their connections; one at a\n"
+	"time is loaded for some milliseconds, in random order. Each round gives ratios\n"
+	"to the first target, which takes part twice: its ratio to itself must be 1.\n"
+	"Targets without a NAME are a, b, c...";
+
+static const char epilogue[] =
+	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g; RATE, of\n"
+	"one target, in k or m. A CHECK is NAME.rate, .total, .p50, .p99 or .cpu, one of\n"
+	"< <= >= >, and a ratio. It holds if all of the interval does; it fails if none\n"
+	"of it does.\n"
+	"\n"
+	"Exit status:\n"
+	"  0  it was measured, and the checks hold\n"
+	"  1  a check fails, or wrong bytes came back\n"
+	"  2  wrong usage\n"
+	"  3  a target could not be reached, or a file or standard output not written\n"
+	"  4  a target did not answer all, a check cannot be told, or there were too few\n"
+	"     rounds to say anything";
+
+static int refuse(const struct request *request, struct error *error)
+{
+	const struct arguments *arguments = &request->arguments;
+	const char *why = NULL;
+	if (arguments->target_count < 2)
+		why = "at least two targets are needed (see " PROGRAM " --help)";
+	else if (arguments->config.mode == MODE_IDLE)
+		why = "--mode idle: too little happens in it to compare";
+	else if (request->rounds.most &&
+		 (cmdline_has(arguments->cmdline, "duration") || request->rounds.until > 0))
+		why = "--rounds: not together with --duration or --until";
+	else if (request->json && !*request->json)
+		why = "--json: '' is no file";
+	return why ? error_set(error, ERROR_USAGE, "%s", why) : 0;
+}
+
+static int complete(struct request *request, struct error *error)
+{
+	struct load_config *config = &request->arguments.config;
+	size_t targets = request->arguments.target_count;
+	if (refuse(request, error) != 0)
+		return -1;
+	unsigned connections = config->connections ? config->connections : 1;
+	// A thread that blocks lets its CPU rest between two messages; where a server is woken then
+	// differs by more than the servers do.
+	if (config->rate == 0 && !load_mode_takes(config->mode, "visit") &&
+	    connections * config->pipeline <= FEW * config->threads)
+		config->spin |= sysconf(_SC_NPROCESSORS_ONLN) > (long)config->threads;
+	config->by_target = true;
+	config->connections = connections * (unsigned)targets;
+	if (config->duration == 0 && (request->rounds.until > 0 || request->rounds.most > 0))
+		config->duration = request->rounds.most ? CLOCK_NEVER : UNTIL_AT_MOST;
+	for (size_t i = 0; i < request->check_count; i++) {
+		if (check_parse(&request->checks[i], request->expects[i], request->names, targets,
+				error) != 0)
+			return -1;
+	}
+	if (request->json && replacement_check(request->json = paths_output(request->json)) != 0)
+		return error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s", request->json,
+				 error_text(errno));
+	request->rounds.config = config;
+	request->rounds.names = request->names;
+	return arguments_finish(&request->arguments, error);
+}
+
+static int conclude(const struct request *request, struct error *error)
+{
+	const struct rounds *rounds = &request->rounds;
+	bool taken = request->json && strcmp(request->json, "-") == 0;
+	if (isnan(rounds->contenders[1].ratio[MEASURE_RATE].low)) {
+		fprintf(stderr, PROGRAM ": %ju round%s, too few to say anything: 6 are needed\n",
+			(uintmax_t)rounds->done, rounds->done == 1 ? "" : "s");
+		return EXIT_INCONCLUSIVE;
+	}
+	if (request->json && report_write(rounds, request->json, error) != 0)
+		return cmdline_fail(PROGRAM, error);
+	report_print(rounds, taken ? stderr : stdout);
+	int worst = EXIT_OK;
+	for (size_t i = 0; i < request->check_count; i++) {
+		int status = check_judge(&request->checks[i], rounds, PROGRAM);
+		if (status == EXIT_CHECK_FAILED || worst == EXIT_OK)
+			worst = status;
+	}
+	return worst;
+}
+
+static int run(void *context, struct error *error)
+{
+	struct request *request = context;
+	if (complete(request, error) != 0)
+		return -1;
+	signals_heed(1); // it ends the measurement
+	output_hold(true);
+	int status = rounds_run(&request->rounds, error);
+	output_hold(false);
+	if (status == EXIT_OK)
+		status = conclude(request, error);
+	else
+		cmdline_complain(PROGRAM, error->message);
+	rounds_free(&request->rounds);
+	return status;
+}
+
+int ab_main(int argc, char **argv)
+{
+	static struct request request;
+	const struct cmdline cmdline = {
+		.program = PROGRAM,
+		.synopsis = "[NAME=]TARGET [NAME=]TARGET... [OPTION]...",
+		.summary = summary,
+		.epilogue = epilogue,
+		.options = table,
+		.option_count = sizeof(table) / sizeof(table[0]),
+		.take = take_target,
+		.run = run,
+		.context = &request,
+		.given = &request.arguments.given,
+	};
+	arguments_begin(&request.arguments, &cmdline, argc, argv);
+	return cmdline_run(&cmdline, argc, argv);
+}

@@ -1,0 +1,349 @@
+// The measurement of `echoload ab`.
+#include "rounds.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/cmdline.h"
+#include "base/signals.h"
+#include "echoload/common/random.h"
+
+#define WARMUP (100 * NS_PER_MS) // of each target, if none is asked for
+#define LEAST (5 * NS_PER_MS)	 // a slice, if none is asked for: this,
+#define MOST (100 * NS_PER_MS)	 // but at most this,
+#define TURNS 3.0		 // and so many messages on each connection,
+#define MESSAGES 100.0		 // and so many in all
+#define SETTLE NS_PER_MS	 // goes before a slice, unrecorded: this,
+#define SETTLE_TURNS 1.5	 // and so many messages on each connection
+#define PATIENCE (60 * NS_PER_S) // for a message that a slice begins
+#define LOOK_EVERY 32		 // rounds, whether all is known well enough
+#define TICKS (100 * NS_PER_MS)	 // /proc counts in some
+
+const char *const measure_names[MEASURES] = {
+	[MEASURE_RATE] = "rate", [MEASURE_TOTAL] = "total", [MEASURE_P50] = "p50",
+	[MEASURE_P99] = "p99",	 [MEASURE_CPU] = "cpu",
+};
+
+// What a ratio is made of, at least; latency is of so many messages.
+static const struct {
+	uint64_t messages, lasted;
+	double percent;
+} pieces[MEASURES] = {
+	[MEASURE_TOTAL] = {.lasted = 250 * NS_PER_MS},
+	[MEASURE_P50] = {.messages = 100, .percent = 50},
+	[MEASURE_P99] = {.messages = 1000, .percent = 99},
+};
+
+static void reset(struct sums *sums)
+{
+	sums->messages = sums->lasted = sums->answered = sums->cpu = 0;
+	hdr_reset(&sums->latency);
+}
+
+static void add(struct sums *sum, const struct sums *sums, const struct hdr *latency)
+{
+	sum->messages += sums->messages;
+	sum->lasted += sums->lasted;
+	sum->answered += sums->answered;
+	sum->cpu += sums->cpu;
+	if (latency)
+		hdr_add(&sum->latency, latency);
+}
+
+double rounds_value(const struct sums *sums, enum measure measure)
+{
+	if (sums->messages == 0 || (measure == MEASURE_CPU && sums->cpu == 0))
+		return NAN;
+	if (measure == MEASURE_CPU)
+		return (double)sums->cpu / (double)sums->answered;
+	if (pieces[measure].percent > 0)
+		return (double)hdr_percentile(&sums->latency, pieces[measure].percent);
+	return (double)sums->messages * (double)NS_PER_S / (double)sums->lasted;
+}
+
+static uint64_t read_clock(clockid_t clock)
+{
+	struct timespec time;
+	if (clock_gettime(clock, &time) != 0)
+		return 0;
+	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+// ns that all processes have used; 0: not known, or one has ended.
+static uint64_t read_server(const struct server *server)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < server->processes.count; i++) {
+		uint64_t time = read_clock(server->clock[i]);
+		if (time == 0)
+			return 0;
+		sum += time;
+	}
+	return sum;
+}
+
+static bool find(const struct rounds *rounds, size_t target, struct processes *processes)
+{
+	*processes = (struct processes){.count = 0};
+	return processes_find(processes, &rounds->config->targets[target],
+			      load_mode_takes(rounds->config->mode, "visit"));
+}
+
+static void find_server(const struct rounds *rounds, size_t target)
+{
+	struct server *server = &rounds->servers[target];
+	bool known = find(rounds, target, &server->processes);
+	for (size_t i = 0; i < server->processes.count && known; i++)
+		known = clock_getcpuclockid(server->processes.pid[i], &server->clock[i]) == 0;
+	processes_measure(&server->processes, &server->used);
+	server->first = known ? read_server(server) : 0;
+}
+
+// Whether the clocks have seen all: no process has come or gone, and no child has worked for them.
+static bool has_seen_all(const struct rounds *rounds, size_t target)
+{
+	const struct server *server = &rounds->servers[target];
+	struct processes now;
+	struct processes_usage used;
+	if (server->first == 0 || !find(rounds, target, &now) ||
+	    !processes_same(&now, &server->processes))
+		return false;
+	processes_measure(&now, &used);
+	uint64_t seen = read_server(server) - server->first;
+	return used.ran - server->used.ran < seen + seen / 10 + TICKS;
+}
+
+// The first fault other than that the stream ended: that is one of the errors. NULL: none.
+static const struct fault *first_fault(const struct book *book)
+{
+	for (size_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
+		if (book->faults[i].kind != FAULT_TRUNCATED)
+			return &book->faults[i];
+	}
+	return NULL;
+}
+
+// Says what went wrong in the last slice, maybe at a target that rested. Returns the status to exit
+// with.
+static int fail(const struct rounds *rounds, size_t target, struct error *error)
+{
+	const struct book *book = rounds->book;
+	const struct fault *fault = first_fault(book);
+	enum load_error kind = load_errors_first(&book->errors);
+	char address[ADDRESS_TEXT_SIZE];
+	char what[LOAD_ERROR_LINE] = "nothing was answered";
+	if (fault)
+		snprintf(what, sizeof(what), "wrong bytes came back: %s, %ju from byte %ju on",
+			 fault_kind_name(fault->kind), (uintmax_t)fault->length,
+			 (uintmax_t)fault->offset);
+	else if (kind < LOAD_ERRORS)
+		load_error_explain(kind, &book->errors, what);
+	if (fault || kind < LOAD_ERRORS)
+		target = (fault ? fault->connection : book->errors.of[kind].first_connection) %
+			 rounds->config->target_count;
+	endpoint_format(&rounds->config->targets[target], address);
+	error_set(error, ERROR_SYSTEM, "%s (%s): %s", rounds->names[target], address, what);
+	if (fault || kind == LOAD_MISMATCH)
+		return EXIT_CHECK_FAILED;
+	bool reached = rounds->contenders[target].all.messages > 0;
+	return !reached && kind <= LOAD_SELF_CONNECT ? EXIT_UNREACHABLE : EXIT_INCONCLUSIVE;
+}
+
+// Loads a target for a slice. Returns EXIT_OK, or a status with `error`.
+static int load(struct rounds *rounds, size_t target, uint64_t slice, struct sums *sums,
+		struct error *error)
+{
+	struct book *book = rounds->book;
+	uint64_t give_up = clock_deadline(PATIENCE);
+	do { // again if the machine is so busy that nothing began in so short a time
+		uint64_t server = read_server(&rounds->servers[target]);
+		uint64_t began = clock_now(), own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+		int status = engine_slice(rounds->engine, UINT64_C(1) << target, slice, book,
+					  &sums->lasted);
+		rounds->worked += read_clock(CLOCK_PROCESS_CPUTIME_ID) - own;
+		rounds->slices += clock_now() - began;
+		uint64_t after = read_server(&rounds->servers[target]);
+		sums->cpu = after > server ? after - server : 0;
+		rounds->interrupted = signals_caught() > 0;
+		bool failed = status != 0 || load_errors_total(&book->errors) > 0 ||
+			      clock_now() > give_up;
+		if (first_fault(book) || (failed && !rounds->interrupted))
+			return fail(rounds, target, error);
+	} while (book->messages == 0 && !rounds->interrupted);
+	sums->messages = book->messages;
+	sums->answered = book->answered;
+	return EXIT_OK;
+}
+
+// Adds a ratio, if it is known. Returns whether there was memory for it.
+static bool append(struct contender *contender, enum measure measure, double ratio)
+{
+	size_t count = contender->ratio_count[measure];
+	if (isnan(ratio))
+		return true;
+	double *ratios = realloc(contender->ratios[measure], (count + 1) * sizeof(*ratios));
+	if (!ratios)
+		return false;
+	ratios[count] = ratio;
+	contender->ratios[measure] = ratios;
+	contender->ratio_count[measure]++;
+	return true;
+}
+
+// Adds ratios if all have counted enough for one. Both parts of the first target together are what
+// the others are compared with.
+static bool add_ratios(struct rounds *rounds, enum measure measure)
+{
+	struct contender *all = rounds->contenders;
+	for (size_t i = 0; i < rounds->count; i++) {
+		if (all[i].since[measure].messages < pieces[measure].messages ||
+		    all[i].since[measure].lasted < pieces[measure].lasted)
+			return true;
+	}
+	struct sums *first = &all[0].since[measure];
+	struct contender *second = &all[rounds->count - 1];
+	double base = rounds_value(first, measure);
+	bool enough =
+		append(second, measure, rounds_value(&second->since[measure], measure) / base);
+	add(first, &second->since[measure], &second->since[measure].latency);
+	base = rounds_value(first, measure);
+	for (size_t i = 1; i + 1 < rounds->count; i++)
+		enough &= append(&all[i], measure,
+				 rounds_value(&all[i].since[measure], measure) / base);
+	for (size_t i = 0; i < rounds->count; i++)
+		reset(&all[i].since[measure]);
+	return enough;
+}
+
+static int run_round(struct rounds *rounds, struct error *error)
+{
+	static struct sums sums;
+	size_t order[CONFIG_ENDPOINTS + 1] = {0};
+	for (size_t i = 0; i < rounds->count; i++) {
+		size_t place = (size_t)(random_next(&rounds->random) % (i + 1));
+		order[i] = order[place];
+		order[place] = i;
+	}
+	for (size_t i = 0; i < rounds->count; i++) {
+		struct contender *contender = &rounds->contenders[order[i]];
+		size_t target = order[i] % rounds->config->target_count;
+		int status = load(rounds, target, rounds->slice, &sums, error);
+		if (status != EXIT_OK || rounds->interrupted)
+			return status;
+		add(&rounds->contenders[target].all, &sums, &rounds->book->latency);
+		for (enum measure k = 0; k < MEASURES; k++)
+			add(&contender->since[k], &sums,
+			    pieces[k].percent > 0 ? &rounds->book->latency : NULL);
+	}
+	rounds->done++;
+	bool enough = true;
+	for (enum measure measure = 0; measure < MEASURES; measure++)
+		enough &= add_ratios(rounds, measure);
+	if (enough)
+		return EXIT_OK;
+	error_set(error, ERROR_SYSTEM, "no memory for %ju rounds", (uintmax_t)rounds->done);
+	return EXIT_UNREACHABLE;
+}
+
+// Connects all, and finds out how long a slice is to be, and which processes answer.
+static int begin(struct rounds *rounds, struct error *error)
+{
+	struct load_config *config = rounds->config;
+	uint64_t warmup = config->warmup ? config->warmup : WARMUP;
+	double connections = (double)config->connections / (double)config->target_count;
+	double gap = 0; // ns between two messages of the slowest
+	static struct sums sums;
+	for (size_t i = 0; i < config->target_count; i++) {
+		int status = load(rounds, i, warmup, &sums, error);
+		if (status != EXIT_OK || rounds->interrupted)
+			return status;
+		find_server(rounds, i);
+		gap = fmax(gap, (double)sums.lasted / (double)sums.messages);
+	}
+	double slice = fmax((double)LEAST, gap * fmax(TURNS * connections, MESSAGES));
+	if (rounds->slice == 0)
+		rounds->slice = (uint64_t)fmin(slice, (double)MOST);
+	// In a shorter one messages do not flow evenly: then all that is begun in it counts.
+	if ((double)rounds->slice >= floor(slice))
+		config->settle = (uint64_t)fmax((double)SETTLE, gap * SETTLE_TURNS * connections);
+	return EXIT_OK;
+}
+
+// Finds the medians. Without all of the CPU time those of CPU are not known.
+static void conclude(struct rounds *rounds)
+{
+	for (size_t i = 0; i < rounds->count; i++) {
+		struct contender *contender = &rounds->contenders[i];
+		if (!has_seen_all(rounds, i % rounds->config->target_count)) {
+			contender->all.cpu = 0;
+			contender->ratio_count[MEASURE_CPU] = 0;
+		}
+		if (rounds->contenders[0].all.cpu == 0)
+			contender->ratio_count[MEASURE_CPU] = 0;
+		for (enum measure k = 0; k < MEASURES; k++)
+			contender->ratio[k] =
+				median_of(contender->ratios[k], contender->ratio_count[k]);
+	}
+}
+
+// Whether the intervals of all rates are narrow enough.
+static bool is_known(const struct rounds *rounds)
+{
+	if (rounds->until == 0 || rounds->done == 0 || rounds->done % LOOK_EVERY)
+		return false;
+	for (size_t i = 1; i < rounds->count; i++) {
+		const struct contender *contender = &rounds->contenders[i];
+		const struct median median = median_of(contender->ratios[MEASURE_RATE],
+						       contender->ratio_count[MEASURE_RATE]);
+		if (!(median.high - median.low < rounds->until))
+			return false;
+	}
+	return true;
+}
+
+static int run_rounds(struct rounds *rounds, struct error *error)
+{
+	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
+	int status = begin(rounds, error);
+	while (status == EXIT_OK && !rounds->interrupted && !is_known(rounds) &&
+	       (rounds->most == 0 || rounds->done < rounds->most) && clock_now() < deadline)
+		status = run_round(rounds, error);
+	rounds->lasted = clock_now() - began;
+	conclude(rounds);
+	book_reset(rounds->book);
+	engine_close(rounds->engine, rounds->book);
+	return status == EXIT_OK && first_fault(rounds->book) ? fail(rounds, 0, error) : status;
+}
+
+int rounds_run(struct rounds *rounds, struct error *error)
+{
+	rounds->count = rounds->config->target_count + 1;
+	rounds->random.state = rounds->config->run;
+	rounds->book = malloc(sizeof(*rounds->book));
+	rounds->servers = calloc(rounds->count, sizeof(*rounds->servers));
+	rounds->contenders = calloc(rounds->count, sizeof(*rounds->contenders));
+	if (!rounds->book || !rounds->servers || !rounds->contenders) {
+		error_set(error, ERROR_SYSTEM, "no memory for %zu targets", rounds->count);
+		return EXIT_UNREACHABLE;
+	}
+	for (size_t i = 0; i < rounds->count; i++) {
+		reset(&rounds->contenders[i].all);
+		for (enum measure k = 0; k < MEASURES; k++)
+			reset(&rounds->contenders[i].since[k]);
+	}
+	rounds->engine = engine_open(rounds->config, error);
+	if (!rounds->engine)
+		return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+	return run_rounds(rounds, error);
+}
+
+void rounds_free(struct rounds *rounds)
+{
+	for (size_t i = 0; rounds->contenders && i < rounds->count * MEASURES; i++)
+		free(rounds->contenders[i / MEASURES].ratios[i % MEASURES]);
+	free(rounds->contenders);
+	free(rounds->servers);
+	free(rounds->book);
+}

@@ -1,0 +1,134 @@
+// Pictures of what `echoload ab` has written.
+#include "ratio_chart.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "svg.h"
+
+static const struct {
+	const char *name, *title, *value;
+	double unit; // of the value in the table
+} measures[] = {
+	{"rate", "Messages a second", "messages_per_second", 1},
+	{"p50", "Latency, p50", "p50_ns", 1e3},
+	{"p99", "Latency, p99", "p99_ns", 1e3},
+	{"cpu", "CPU time of the server for a message", "cpu_ns", 1e3},
+};
+#define MEASURES (sizeof(measures) / sizeof(measures[0]))
+
+json_t *ratio_chart_read(const char *path)
+{
+	json_t *json = json_load_file(path, 0, NULL);
+	if (json_is_integer(json_object_get(json, "ab_schema")) &&
+	    json_array_size(json_object_get(json, "targets")) > 0)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+static double number_of(const json_t *object, const char *member)
+{
+	const json_t *number = json_object_get(object, member);
+	return json_is_number(number) ? json_number_value(number) : NAN;
+}
+
+// The target at `index`, and its name, in which nothing means anything to SVG. NULL: there is none.
+static const json_t *target_of(const json_t *comparison, size_t index, char name[static 32])
+{
+	const json_t *target = json_array_get(json_object_get(comparison, "targets"), index);
+	const char *text = json_string_value(json_object_get(target, "name"));
+	snprintf(name, 32, "%.20s%s", text ? text : "", index == 0 ? ", itself" : "");
+	for (char *at = name; (at = strpbrk(at, "<>&'\"")); at++)
+		*at = '?';
+	return target;
+}
+
+// Some four to ten tics at multiples of 1, 2 or 5 of a power of ten.
+static void draw_tics(const struct svg_plot *plot)
+{
+	double least = (plot->x_high - plot->x_low) / 10;
+	double power = pow(10, floor(log10(least)));
+	double step = power * (least <= 2 * power ? 2 : (least <= 5 * power ? 5 : 10));
+	for (double at = ceil(plot->x_low / step); at * step <= plot->x_high; at++) {
+		char label[24];
+		snprintf(label, sizeof(label), "%.6g", at * step);
+		svg_x_tic(plot, at * step, label);
+	}
+}
+
+// Draws a line for each target whose ratio is known.
+static void draw_measure(struct svg_plot *plot, const json_t *comparison, size_t measure)
+{
+	char name[32], label[96];
+	const json_t *target;
+	plot->x_low = plot->x_high = 1;
+	plot->y_low = -(double)plot->lines;
+	plot->y_high = 1;
+	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
+		const json_t *ratio =
+			json_object_get(json_object_get(target, "ratio"), measures[measure].name);
+		plot->x_low = fmin(plot->x_low, number_of(ratio, "low"));
+		plot->x_high = fmax(plot->x_high, number_of(ratio, "high"));
+	}
+	double margin = fmax(0.1 * (plot->x_high - plot->x_low), 0.005);
+	plot->x_low -= margin;
+	plot->x_high += margin;
+	draw_tics(plot);
+	svg_x_tic(plot, 1, "");
+	for (size_t i = 0; target_of(comparison, i, name); i++) {
+		name[10] = '\0'; // as much as there is room for
+		svg_y_tic(plot, -(double)i, i == 0 ? "itself" : name);
+	}
+	svg_frame(plot, measures[measure].title,
+		  "ratio to the first target, with its 95 % interval", "");
+	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
+		const json_t *ratio =
+			json_object_get(json_object_get(target, "ratio"), measures[measure].name);
+		double median = number_of(ratio, "median"), low = number_of(ratio, "low"),
+		       high = number_of(ratio, "high");
+		bool known = !isnan(low) && !isnan(high) && !isnan(median);
+		snprintf(label, sizeof(label),
+			 known ? "%s: %.4f, between %.4f and %.4f" : "%s: not known", name, median,
+			 low, high);
+		svg_line_begin(plot, i, label);
+		if (known) {
+			svg_point(plot, 0, low, -(double)i);
+			svg_point(plot, 1, high, -(double)i);
+		}
+		svg_line_end(plot);
+		if (known) {
+			svg_line_begin(plot, i, "");
+			svg_point(plot, 0, median, 0.2 - (double)i);
+			svg_point(plot, 1, median, -0.2 - (double)i);
+			svg_line_end(plot);
+		}
+	}
+}
+
+void ratio_chart_draw(FILE *file, const json_t *comparison)
+{
+	struct svg_plot plot = {.file = file};
+	plot.lines = json_array_size(json_object_get(comparison, "targets"));
+	svg_begin(file, MEASURES, plot.lines);
+	for (; plot.place < MEASURES; plot.place++)
+		draw_measure(&plot, comparison, plot.place);
+	svg_end(file);
+}
+
+void ratio_chart_write_rows(FILE *file, const json_t *comparison)
+{
+	char name[32];
+	const json_t *target;
+	fputs("<tr><th>target</th><th>messages/s</th><th>p50, us</th><th>p99, us</th>"
+	      "<th>CPU a message, us</th></tr>\n",
+	      file);
+	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
+		fprintf(file, "<tr><th>%.*s</th>", (int)strcspn(name, ","), name);
+		for (size_t k = 0; k < MEASURES; k++)
+			fprintf(file, "<td>%.*f</td>", k == 0 ? 0 : 1,
+				number_of(target, measures[k].value) / measures[k].unit);
+		fputs("</tr>\n", file);
+	}
+}

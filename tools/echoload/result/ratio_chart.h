@@ -1,0 +1,17 @@
+// Pictures of what `echoload ab` has written: ratios with their intervals. Main thread.
+#ifndef ECHOLOAD_RATIO_CHART_H
+#define ECHOLOAD_RATIO_CHART_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+// The file's contents if it is a comparison; NULL: it is something else.
+json_t *ratio_chart_read(const char *path);
+
+// Draws it as SVG.
+void ratio_chart_draw(FILE *file, const json_t *comparison);
+
+// Writes the rows of a table in HTML, the heading first.
+void ratio_chart_write_rows(FILE *file, const json_t *comparison);
+
+#endif
