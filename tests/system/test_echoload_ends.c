@@ -65,7 +65,7 @@ static void test_limit_on_messages(void **state)
 			odd_start(&(struct odd_spec){.conduct = ODD_LEAVES,
 						     .arg = 3,
 						     .leaves = (enum odd_leaving)(variant / 2),
-						     .other_end = variant % 2});
+						     .other_end = (int)(variant % 2)});
 		// What a reset does is the same for both.
 		for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]) - variant % 2; i++) {
 			json_t *result =
