@@ -56,13 +56,13 @@ static bool check_holds(const struct expect *expect, const struct facts *facts)
 	return false;
 }
 
-static bool is_checked(const struct wishes *wishes, enum expect_subject subject)
+// The subjects that --expect names, as bits.
+static unsigned checked_subjects(const struct wishes *wishes)
 {
-	for (size_t i = 0; i < wishes->expect_count; i++) {
-		if (wishes->expects[i].subject == subject)
-			return true;
-	}
-	return false;
+	unsigned subjects = 0;
+	for (size_t i = 0; i < wishes->expect_count; i++)
+		subjects |= 1U << wishes->expects[i].subject;
+	return subjects;
 }
 
 // Those that were asked for, and those of every run that nothing else was said about.
@@ -77,7 +77,8 @@ static bool checks_hold(const struct wishes *wishes, const struct run *run)
 	for (size_t i = 0; i < wishes->expect_count; i++)
 		hold &= check_holds(&wishes->expects[i], facts);
 	for (size_t i = 0; !wishes->allow_errors && i < sizeof(always) / sizeof(always[0]); i++)
-		hold &= is_checked(wishes, always[i].subject) || check_holds(&always[i], facts);
+		hold &= (checked_subjects(wishes) & 1U << always[i].subject) ||
+			check_holds(&always[i], facts);
 	char line[EXPECT_LINE];
 	if (!wishes->searching || search_holds(run, &wishes->search, line))
 		return hold;
@@ -90,15 +91,6 @@ static bool bytes_were_wrong(const struct facts *facts)
 	return facts->fault_count > 0 || facts->errors->of[LOAD_MISMATCH].count > 0;
 }
 
-static bool speed_is_checked(const struct wishes *wishes)
-{
-	for (size_t i = 0; i < wishes->expect_count; i++) {
-		if (expect_is_of_speed(&wishes->expects[i]))
-			return true;
-	}
-	return false;
-}
-
 // Whether the measurement tells anything about what is on the other side.
 static bool measurement_counts(const struct session *session)
 {
@@ -107,7 +99,8 @@ static bool measurement_counts(const struct session *session)
 		       (run->facts.unanswered > 0 || run->engine.connected == 0);
 	if (run->verdict.kind == VERDICT_CLIENT_BOUND || session->search.client_bound)
 		return session->wishes.allow_client_bound;
-	if (run->verdict.kind == VERDICT_INCONCLUSIVE && speed_is_checked(&session->wishes))
+	if (run->verdict.kind == VERDICT_INCONCLUSIVE &&
+	    (checked_subjects(&session->wishes) & EXPECT_OF_SPEED))
 		return false;
 	return !nothing;
 }

@@ -122,18 +122,6 @@ int expect_parse(const char *text, struct expect *expect, struct error *error)
 	return 0;
 }
 
-static const struct hdr *distribution_of(const struct expect *expect, const struct facts *facts)
-{
-	switch (expect->subject) {
-	case EXPECT_LATENCY:
-		return facts->latency;
-	case EXPECT_UNCORRECTED:
-		return facts->uncorrected;
-	default:
-		return facts->lateness;
-	}
-}
-
 // Returns NULL, or why it was not measured; `text` has room for that.
 static const char *measure_distribution(const struct expect *expect, const struct hdr *hdr,
 					double *value, char text[static MISSING])
@@ -165,54 +153,36 @@ static const char *measure_distribution(const struct expect *expect, const struc
 static const char *measure(const struct expect *expect, const struct facts *facts, double *value,
 			   char text[static MISSING])
 {
-	bool known = true;
-	switch (expect->subject) {
-	case EXPECT_RATE:
-		*value = facts_rate_of(facts, facts->messages);
-		known = facts->messages > 0 && facts->lasted > 0;
-		break;
-	case EXPECT_BYTES_PER_SECOND:
-		*value = facts_rate_of(facts, facts->bytes);
-		known = facts->lasted > 0;
-		break;
-	case EXPECT_MESSAGES:
-		*value = (double)facts->messages;
-		break;
-	case EXPECT_ERRORS:
-		*value = (double)load_errors_total(facts->errors);
-		break;
-	case EXPECT_UNANSWERED:
-		*value = (double)facts->unanswered;
-		break;
-	case EXPECT_FAULTS:
-		*value = (double)facts->fault_count;
-		known = facts->verified;
-		break;
-	case EXPECT_BYTES_VERIFIED:
-		*value = (double)facts->bytes_verified;
-		known = facts->verified;
-		break;
-	default:
-		return measure_distribution(expect, distribution_of(expect, facts), value, text);
-	}
-	return known ? NULL : subjects[expect->subject].missing;
+	const struct hdr *const distributions[] = {
+		[EXPECT_LATENCY] = facts->latency,
+		[EXPECT_UNCORRECTED] = facts->uncorrected,
+		[EXPECT_LATENESS] = facts->lateness,
+	};
+	bool timed = facts->lasted > 0;
+	const struct {
+		double value;
+		bool known;
+	} plain[EXPECT_SUBJECTS] = {
+		[EXPECT_RATE] = {facts_rate_of(facts, facts->messages),
+				 timed && facts->messages > 0},
+		[EXPECT_BYTES_PER_SECOND] = {facts_rate_of(facts, facts->bytes), timed},
+		[EXPECT_MESSAGES] = {(double)facts->messages, true},
+		[EXPECT_ERRORS] = {(double)load_errors_total(facts->errors), true},
+		[EXPECT_UNANSWERED] = {(double)facts->unanswered, true},
+		[EXPECT_FAULTS] = {(double)facts->fault_count, facts->verified},
+		[EXPECT_BYTES_VERIFIED] = {(double)facts->bytes_verified, facts->verified},
+	};
+	if (expect->subject <= EXPECT_LATENESS)
+		return measure_distribution(expect, distributions[expect->subject], value, text);
+	*value = plain[expect->subject].value;
+	return plain[expect->subject].known ? NULL : subjects[expect->subject].missing;
 }
 
 static bool holds(double value, enum expect_relation relation, double limit)
 {
-	switch (relation) {
-	case EXPECT_LESS:
-		return value < limit;
-	case EXPECT_AT_MOST:
-		return value <= limit;
-	case EXPECT_EQUAL:
-		return value == limit;
-	case EXPECT_AT_LEAST:
-		return value >= limit;
-	case EXPECT_MORE:
-		return value > limit;
-	}
-	return false;
+	if (value == limit)
+		return relation >= EXPECT_AT_MOST && relation <= EXPECT_AT_LEAST;
+	return value < limit ? relation <= EXPECT_AT_MOST : relation >= EXPECT_AT_LEAST;
 }
 
 // To the nanosecond, as what missed a limit may have missed it by that.
@@ -228,28 +198,14 @@ static void print_duration(double ns, char *text, size_t size)
 
 static void print_value(double value, enum unit unit, char *text, size_t size)
 {
-	switch (unit) {
-	case DURATION:
+	static const char *const words[] = {[RATE] = " messages a second",
+					    [BYTES] = " bytes",
+					    [BYTES_A_SECOND] = " bytes a second",
+					    [COUNT] = ""};
+	if (unit == DURATION)
 		print_duration(value, text, size);
-		break;
-	case RATE:
-		snprintf(text, size, "%.3f messages a second", value);
-		break;
-	case BYTES:
-		snprintf(text, size, "%.0f bytes", value);
-		break;
-	case BYTES_A_SECOND:
-		snprintf(text, size, "%.0f bytes a second", value);
-		break;
-	case COUNT:
-		snprintf(text, size, "%.0f", value);
-		break;
-	}
-}
-
-bool expect_is_of_speed(const struct expect *expect)
-{
-	return expect->subject <= EXPECT_BYTES_PER_SECOND;
+	else
+		snprintf(text, size, "%.*f%s", unit == RATE ? 3 : 0, value, words[unit]);
 }
 
 bool expect_judge(const struct expect *expect, const struct facts *facts,

@@ -12,7 +12,7 @@
 #define EXPECT_LINE 200 // bytes that the line of any miss fits into
 
 enum expect_subject {
-	EXPECT_LATENCY, // up to EXPECT_BYTES_PER_SECOND: of how fast it was
+	EXPECT_LATENCY,
 	EXPECT_UNCORRECTED,
 	EXPECT_LATENESS,
 	EXPECT_RATE,
@@ -24,6 +24,8 @@ enum expect_subject {
 	EXPECT_BYTES_VERIFIED,
 	EXPECT_SUBJECTS,
 };
+// Of the subjects, as bits: those of how fast things were, not of what came.
+#define EXPECT_OF_SPEED ((1U << EXPECT_MESSAGES) - 1)
 
 enum expect_statistic { EXPECT_PERCENTILE, EXPECT_MIN, EXPECT_MEAN, EXPECT_MAX };
 
@@ -46,9 +48,6 @@ struct expect {
 // - `messages`, `errors`, `unanswered`, `faults`: a whole number
 // `text` must live as long as `expect`.
 int expect_parse(const char *text, struct expect *expect, struct error *error);
-
-// Whether it is of a latency or a rate: of how fast things were, not of what came.
-bool expect_is_of_speed(const struct expect *expect);
 
 // Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
 // a check of what was not measured never holds. That is also a percentile that no sample lies
