@@ -17,92 +17,63 @@ static int fail_memory(struct error *error)
 	return error_set(error, ERROR_SYSTEM, "out of memory");
 }
 
-// Two histograms as text become one. Returns what result_take_interval wants, or NULL: no memory or
-// no histogram; then `error` says which.
-static char *add_texts(const char *left, const char *right, struct result_interval *interval,
-		       struct error *error)
+// Adds `more` to an interval of the sum.
+static int add_interval(struct result_interval *interval, const struct result_interval *more,
+			struct error *error)
 {
-	struct hdr *sum = malloc(2 * sizeof(*sum));
-	char *text = NULL;
-	if (!sum) {
-		fail_memory(error);
-		return NULL;
+	struct hdr *hdr = malloc(2 * sizeof(*hdr));
+	if (!hdr)
+		return fail_memory(error);
+	int status = hdr_v2_decode(&hdr[0], interval->latency, error) |
+		     hdr_v2_decode(&hdr[1], more->latency, error);
+	if (status == 0) {
+		hdr_add(&hdr[0], &hdr[1]);
+		char *text = hdr_v2_encode(&hdr[0]);
+		free(interval->latency);
+		*interval = (struct result_interval){
+			.from = interval->from,
+			.length = interval->length > more->length ? interval->length : more->length,
+			.messages = interval->messages + more->messages,
+			.bytes = interval->bytes + more->bytes,
+			.errors = interval->errors + more->errors,
+			.p50 = hdr_percentile(&hdr[0], 50.0),
+			.p99 = hdr_percentile(&hdr[0], 99.0),
+			.latency = text,
+		};
+		status = text ? 0 : fail_memory(error);
 	}
-	if (hdr_v2_decode(&sum[0], left, error) == 0 && hdr_v2_decode(&sum[1], right, error) == 0) {
-		hdr_add(&sum[0], &sum[1]);
-		interval->p50 = hdr_percentile(&sum[0], 50.0);
-		interval->p99 = hdr_percentile(&sum[0], 99.0);
-		text = hdr_v2_encode(&sum[0]);
-		if (!text)
-			fail_memory(error);
-	}
-	free(sum);
-	return text;
+	free(hdr);
+	return status;
 }
 
-// Adds to `sum` the interval that `left` and `right`, either of which may be NULL, make together.
-static int add_interval(struct result *sum, const struct result_interval *left,
-			const struct result_interval *right, struct error *error)
+static int compare_starts(const void *left, const void *right)
 {
-	struct result_interval interval = left ? *left : *right;
-	if (left && right) {
-		interval.length = left->length > right->length ? left->length : right->length;
-		interval.messages += right->messages;
-		interval.bytes += right->bytes;
-		interval.errors += right->errors;
-	}
-	char *latency = left && right ? add_texts(left->latency, right->latency, &interval, error)
-				      : strdup(interval.latency);
-	if (!latency)
-		return left && right ? -1 : fail_memory(error);
-	interval.latency = latency;
-	return result_take_interval(sum, &interval) == 0 ? 0 : fail_memory(error);
-}
-
-// The intervals of a result on their way into the sum, with their times from a common start.
-struct source {
-	const struct result_interval *next, *end;
-	uint64_t shift;
-	struct result_interval shifted;
-};
-
-static const struct result_interval *peek(struct source *source)
-{
-	if (source->next == source->end)
-		return NULL;
-	source->shifted = *source->next;
-	source->shifted.from += source->shift;
-	return &source->shifted;
-}
-
-static struct source source_of(const struct result *result, uint64_t start)
-{
-	return (struct source){
-		.next = result->intervals,
-		// Without intervals there is no array to count from.
-		.end = result->intervals ? result->intervals + result->interval_count : NULL,
-		.shift = result->run_count ? result_started(result) - start : 0,
-	};
+	const struct result_interval *a = left, *b = right;
+	return (a->from > b->from) - (a->from < b->from);
 }
 
 // Those that begin less than half of `length` apart become one.
-static int add_intervals(struct result *sum, struct source *left, struct source *right,
+static int add_intervals(struct result *sum, const struct result *result, uint64_t shift,
 			 uint64_t length, struct error *error)
 {
-	for (;;) {
-		const struct result_interval *one = peek(left);
-		const struct result_interval *other = peek(right);
-		if (!one && !other)
-			return 0;
-		bool first = one && (!other || one->from < other->from + length / 2);
-		bool second = other && (!one || other->from < one->from + length / 2);
-		if (add_interval(sum, first ? one : NULL, second ? other : NULL, error) != 0)
-			return -1;
-		if (first)
-			left->next++;
-		if (second)
-			right->next++;
+	size_t place = 0, count = sum->interval_count;
+	for (size_t i = 0; i < result->interval_count; i++) {
+		struct result_interval more = result->intervals[i];
+		more.from += shift;
+		while (place < count && sum->intervals[place].from + length / 2 <= more.from)
+			place++;
+		if (place < count && sum->intervals[place].from < more.from + length / 2) {
+			if (add_interval(&sum->intervals[place], &more, error) != 0)
+				return -1;
+			continue;
+		}
+		more.latency = strdup(more.latency);
+		if (result_take_interval(sum, &more) != 0)
+			return fail_memory(error);
 	}
+	if (sum->interval_count > 0)
+		qsort(sum->intervals, sum->interval_count, sizeof(*sum->intervals), compare_starts);
+	return 0;
 }
 
 // In whole seconds, at least one; ns.
@@ -125,17 +96,12 @@ static int merge_intervals(struct result *sum, const struct result *result, stru
 				 "its intervals are of %.0f s, those of another one of %.0f s",
 				 clock_seconds(length), clock_seconds(other));
 	length = length > other ? length : other;
-	uint64_t start = result_started(result);
-	if (sum->run_count && result_started(sum) < start)
-		start = result_started(sum);
-	struct result old = {.intervals = sum->intervals, .interval_count = sum->interval_count};
-	struct source left = source_of(sum, start);
-	struct source right = source_of(result, start);
-	sum->intervals = NULL;
-	sum->interval_count = 0;
-	int status = add_intervals(sum, &left, &right, length, error);
-	result_free(&old);
-	return status;
+	uint64_t start = result_started(result), before = start;
+	if (sum->run_count)
+		before = result_started(sum);
+	for (size_t i = 0; start < before && i < sum->interval_count; i++)
+		sum->intervals[i].from += before - start;
+	return add_intervals(sum, result, start > before ? start - before : 0, length, error);
 }
 
 static int merge_counts(struct result *sum, const struct result *result)
