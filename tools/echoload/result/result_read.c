@@ -44,20 +44,24 @@ static void fail_memory(struct reading *reading)
 	reading->failed = true;
 }
 
-static json_t *take(struct reading *reading, const json_t *object, const char *key, json_type type,
-		    const char *type_name)
+static json_t *take(struct reading *reading, const json_t *object, const char *key, json_type type)
 {
+	static const char *const wrong[] = {
+		[JSON_OBJECT] = "not an object",
+		[JSON_ARRAY] = "not a list",
+		[JSON_STRING] = "not a string",
+		[JSON_INTEGER] = "not a whole number",
+	};
 	json_t *value = json_object_get(object, key);
 	if (value && json_typeof(value) == type)
 		return value;
-	fail(reading, "'%s' is %s", key, value ? type_name : "missing");
+	fail(reading, "'%s' is %s", key, value ? wrong[type] : "missing");
 	return NULL;
 }
 
 static uint64_t take_count(struct reading *reading, const json_t *object, const char *key)
 {
-	json_int_t value =
-		json_integer_value(take(reading, object, key, JSON_INTEGER, "not a whole number"));
+	json_int_t value = json_integer_value(take(reading, object, key, JSON_INTEGER));
 	if (value < 0)
 		fail(reading, "'%s' is negative", key);
 	return value < 0 ? 0 : (uint64_t)value;
@@ -76,45 +80,29 @@ static uint64_t take_time(struct reading *reading, const json_t *object, const c
 
 static const char *take_text(struct reading *reading, const json_t *object, const char *key)
 {
-	const char *text =
-		json_string_value(take(reading, object, key, JSON_STRING, "not a string"));
+	const char *text = json_string_value(take(reading, object, key, JSON_STRING));
 	return text ? text : "";
 }
 
-// Replaces the empty object that `place` holds.
-static void take_object(struct reading *reading, const json_t *object, const char *key,
-			json_t **place)
+static void take_object(struct reading *reading, const json_t *object, const char *key, json_t *to)
 {
-	json_t *value = take(reading, object, key, JSON_OBJECT, "not an object");
-	if (!value)
-		return;
-	json_decref(*place);
-	*place = json_incref(value);
-}
-
-static void take_hdr(struct reading *reading, const json_t *object, const char *key,
-		     struct hdr *hdr)
-{
-	const char *text = take_text(reading, object, key);
-	struct error error;
-	if (reading->failed)
-		return;
-	if (hdr_v2_decode(hdr, text, &error) == 0)
-		return;
-	if (error.kind == ERROR_SYSTEM)
-		fail_memory(reading);
-	else
-		fail(reading, "'%s': %s", key, error.message);
+	json_object_update(to, take(reading, object, key, JSON_OBJECT));
 }
 
 static void take_histogram(struct reading *reading, const json_t *histograms, const char *key,
 			   struct hdr *hdr)
 {
-	const json_t *object = take(reading, histograms, key, JSON_OBJECT, "not an object");
-	take_hdr(reading, object, "hdr_v2", hdr);
+	const json_t *object = take(reading, histograms, key, JSON_OBJECT);
+	const char *text = take_text(reading, object, "hdr_v2");
 	uint64_t count = take_count(reading, object, "count");
 	uint64_t min = take_count(reading, object, "min");
 	uint64_t max = take_count(reading, object, "max");
+	struct error error;
+	if (!reading->failed && hdr_v2_decode(hdr, text, &error) != 0) {
+		if (error.kind == ERROR_SYSTEM)
+			fail_memory(reading);
+		fail(reading, "'%s': %s", key, error.message);
+	}
 	if (count != hdr->count || hdr_index(max) != hdr_index(hdr->max) ||
 	    (count && hdr_index(min) != hdr_index(hdr->min)))
 		fail(reading, "'%s' contradicts itself", key);
@@ -191,14 +179,14 @@ static void take_list(struct reading *reading, struct result *result, const json
 		      const char *key,
 		      void (*take_one)(struct reading *, struct result *, const json_t *))
 {
-	const json_t *list = take(reading, root, key, JSON_ARRAY, "not a list");
+	const json_t *list = take(reading, root, key, JSON_ARRAY);
 	for (size_t i = 0; i < json_array_size(list) && !reading->failed; i++)
 		take_one(reading, result, json_array_get(list, i));
 }
 
 static void take_errors(struct reading *reading, struct result *result, const json_t *root)
 {
-	json_t *errors = take(reading, root, "errors", JSON_OBJECT, "not an object");
+	json_t *errors = take(reading, root, "errors", JSON_OBJECT);
 	const json_t *firsts = json_object_get(root, "first_errors");
 	const char *name;
 	json_t *value;
@@ -218,10 +206,10 @@ static void take_all(struct reading *reading, struct result *result, const json_
 	result->bytes_verified = take_count(reading, root, "bytes_verified");
 	take_errors(reading, result, root);
 	result_set_verdict(result, take_text(reading, root, "verdict"));
-	take_object(reading, root, "evidence", &result->evidence);
-	take_object(reading, root, "configuration", &result->configuration);
-	take_object(reading, root, "machine", &result->machine);
-	const json_t *histogram = take(reading, root, "histogram", JSON_OBJECT, "not an object");
+	take_object(reading, root, "evidence", result->evidence);
+	take_object(reading, root, "configuration", result->configuration);
+	take_object(reading, root, "machine", result->machine);
+	const json_t *histogram = take(reading, root, "histogram", JSON_OBJECT);
 	take_histogram(reading, histogram, "latency", result->latency);
 	take_histogram(reading, histogram, "uncorrected", result->uncorrected);
 }
@@ -284,7 +272,7 @@ int result_read(struct result *result, const char *path, struct error *error)
 	json_t *root = load(path, error);
 	if (!root)
 		return -1;
-	const json_t *schema = take(&reading, root, "schema", JSON_INTEGER, "not a whole number");
+	const json_t *schema = take(&reading, root, "schema", JSON_INTEGER);
 	json_int_t number = json_integer_value(schema);
 	if (!reading.failed && number != RESULT_SCHEMA) {
 		reading.failed = true;
