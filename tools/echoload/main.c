@@ -11,9 +11,9 @@
 #include "echoload/result/chart.h"
 #include "echoload/result/compare.h"
 #include "echoload/result/merge.h"
-#include "echoload/run/closing.h"
 #include "echoload/run/options.h"
 #include "echoload/run/outputs.h"
+#include "echoload/run/report.h"
 #include "echoload/run/run.h"
 #include "echoload/run/search.h"
 
@@ -42,8 +42,8 @@ static const struct {
 static void print_report(struct session *session)
 {
 	const struct run *run = &session->run;
-	closing_print(&session->report, &session->config, &run->facts, &run->verdict,
-		      run->interrupted);
+	report_print(&session->report, &session->config, &run->facts, &run->verdict,
+		     run->interrupted);
 }
 
 // Prints a line if the check does not hold.

@@ -1,5 +1,5 @@
 // The report at the end of a run, for people. Main thread only.
-#include "closing.h"
+#include "report.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -155,7 +155,7 @@ static size_t cut_bars(const struct hdr *hdr, struct bar bars[static BARS + 1])
 	return steps + 1;
 }
 
-void closing_histogram(const struct screen *screen, const struct hdr *hdr)
+void report_histogram(const struct screen *screen, const struct hdr *hdr)
 {
 	if (hdr->count == 0)
 		return;
@@ -193,7 +193,7 @@ static void print_latency(const struct screen *screen, const struct facts *facts
 	if (facts->lateness->count > 0)
 		print_percentiles(screen, "lateness", facts->lateness);
 	fputc('\n', screen->file);
-	closing_histogram(screen, facts->latency);
+	report_histogram(screen, facts->latency);
 	fputc('\n', screen->file);
 }
 
@@ -256,8 +256,8 @@ static void print_faults(const struct screen *screen, const struct load_config *
 		print_field(screen, "", "", "and %" PRIu64 " more", facts->fault_count - shown);
 }
 
-void closing_print(struct screen *screen, const struct load_config *config,
-		   const struct facts *facts, const struct verdict *verdict, bool interrupted)
+void report_print(struct screen *screen, const struct load_config *config,
+		  const struct facts *facts, const struct verdict *verdict, bool interrupted)
 {
 	screen_clear(screen);
 	print_load(screen, config);

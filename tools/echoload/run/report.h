@@ -1,6 +1,6 @@
 // The report at the end of a run, for people: at most 80 columns. Main thread only.
-#ifndef ECHOLOAD_CLOSING_H
-#define ECHOLOAD_CLOSING_H
+#ifndef ECHOLOAD_REPORT_H
+#define ECHOLOAD_REPORT_H
 
 #include <stdbool.h>
 
@@ -10,11 +10,11 @@
 #include "progress.h"
 
 // `interrupted`: the run ended before its time, by a signal.
-void closing_print(struct screen *screen, const struct load_config *config,
-		   const struct facts *facts, const struct verdict *verdict, bool interrupted);
+void report_print(struct screen *screen, const struct load_config *config,
+		  const struct facts *facts, const struct verdict *verdict, bool interrupted);
 
 // A small histogram of at most 12 lines of 79 columns: how many samples were up to which duration,
 // each step the same factor wider up to p99.9, then all the rest.
-void closing_histogram(const struct screen *screen, const struct hdr *hdr);
+void report_histogram(const struct screen *screen, const struct hdr *hdr);
 
 #endif

@@ -1,4 +1,4 @@
-// The report at the end of a run, and its histogram: tools/echoload/run/closing and bars.
+// The report at the end of a run, and its histogram: tools/echoload/run/report and bars.
 #include "unit.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/run/closing.h"
+#include "echoload/run/report.h"
 #include "printed.h"
 
 #define FAULTS 12
@@ -104,7 +104,7 @@ static void print(FILE *file)
 	};
 	struct screen screen;
 	screen_open(&screen, file);
-	closing_print(&screen, &config, &facts, &verdict, interrupted);
+	report_print(&screen, &config, &facts, &verdict, interrupted);
 }
 
 static void a_bad_run_fits_80_columns(void **state)
@@ -213,12 +213,12 @@ static void a_terminal_gets_colour(void **state)
 
 static void draw_blocks(FILE *file)
 {
-	closing_histogram(&(struct screen){.file = file, .utf8 = true}, &latency);
+	report_histogram(&(struct screen){.file = file, .utf8 = true}, &latency);
 }
 
 static void draw_hashes(FILE *file)
 {
-	closing_histogram(&(struct screen){.file = file}, &latency);
+	report_histogram(&(struct screen){.file = file}, &latency);
 }
 
 // How many bars the histogram has; `percent`: of the samples, in all.
