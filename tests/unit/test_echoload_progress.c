@@ -1,14 +1,14 @@
-// What people see while echoload runs: tools/echoload/run/progress and base/screen, on a
+// What people see while echoload runs: tools/echoload/run/report and base/screen, on a
 // pseudo-terminal and on a file.
 #include "unit.h"
 
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/run/progress.h"
+#include "echoload/run/report.h"
 #include "printed.h"
 
-static const struct screen_moment moment = {
+static const struct report_line moment = {
 	.elapsed = 4 * NS_PER_S,
 	.duration = 10 * NS_PER_S,
 	.messages = 205000,
@@ -56,11 +56,11 @@ static void progress_fits_any_width(void **state)
 	for (unsigned short columns = 1; columns <= 200; columns++) {
 		struct terminal terminal;
 		struct screen screen;
-		struct screen_moment now = moment;
+		struct report_line now = moment;
 		now.errors = columns % 2 ? 1234567 : 0;
 		terminal_open(&terminal, columns);
 		screen_open(&screen, terminal.file);
-		screen_progress(&screen, &now);
+		report_progress(&screen, &now);
 		const char *text = printed_on(&terminal);
 		assert_true(strncmp(text, "\r\033[K", 4) == 0);
 		assert_null(strchr(text, '\n'));
@@ -76,14 +76,14 @@ static void progress_tells_how_it_goes(void **state)
 	printed_environment("xterm", "", "C");
 	terminal_open(&terminal, 80);
 	screen_open(&screen, terminal.file);
-	screen_progress(&screen, &moment);
+	report_progress(&screen, &moment);
 	assert_string_equal(printed_on(&terminal),
 			    "\r\033[K[######        ]     6.0 s left   51.2k/s  0 errors  "
 			    "p50  22.1 us  p99  55.3 us");
 
-	struct screen_moment bad = moment;
+	struct report_line bad = moment;
 	bad.errors = 1;
-	screen_progress(&screen, &bad);
+	report_progress(&screen, &bad);
 	printed_on(&terminal);
 	printed_shows("\033[31m");
 	printed_shows("1 error ");
@@ -114,10 +114,10 @@ static void the_end_that_is_nearer_counts(void **state)
 	terminal_open(&terminal, 80);
 	screen_open(&screen, terminal.file);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct screen_moment now = moment;
+		struct report_line now = moment;
 		now.duration = cases[i].duration;
 		now.count = cases[i].count;
-		screen_progress(&screen, &now);
+		report_progress(&screen, &now);
 		printed_on(&terminal);
 		printed_shows(cases[i].shown);
 	}
@@ -131,12 +131,12 @@ static void what_is_not_known_yet_is_not_shown(void **state)
 	printed_environment("xterm", "", "C");
 	terminal_open(&terminal, 80);
 	screen_open(&screen, terminal.file);
-	struct screen_moment now = {.duration = 10 * NS_PER_S};
-	screen_progress(&screen, &now);
+	struct report_line now = {.duration = 10 * NS_PER_S};
+	report_progress(&screen, &now);
 	printed_on(&terminal);
 	printed_shows("   warming up       -/s  0 errors  p50        -  p99        -");
 	now.elapsed = NS_PER_S / 2;
-	screen_progress(&screen, &now);
+	report_progress(&screen, &now);
 	printed_on(&terminal);
 	printed_shows("     9.5 s left       -/s  0 errors  p50        -");
 	terminal_close(&terminal);
@@ -144,14 +144,14 @@ static void what_is_not_known_yet_is_not_shown(void **state)
 
 static void print_intervals(FILE *file)
 {
-	struct screen_moment idle = {.elapsed = 5 * NS_PER_S, .duration = CLOCK_NEVER};
+	struct report_line idle = {.elapsed = 5 * NS_PER_S, .duration = CLOCK_NEVER};
 	struct screen screen;
 	screen_open(&screen, file);
-	screen_progress(&screen, &moment);
-	struct screen_moment first = moment;
+	report_progress(&screen, &moment);
+	struct report_line first = moment;
 	first.first = true;
-	screen_interval(&screen, &first);
-	screen_interval(&screen, &idle);
+	report_interval(&screen, &first);
+	report_interval(&screen, &idle);
 	screen_clear(&screen);
 }
 
@@ -172,7 +172,7 @@ static void a_terminal_gets_no_interval_lines(void **state)
 	printed_environment("xterm", "", "C.UTF-8");
 	terminal_open(&terminal, 80);
 	screen_open(&screen, terminal.file);
-	screen_interval(&screen, &moment);
+	report_interval(&screen, &moment);
 	assert_string_equal(printed_on(&terminal), "");
 	terminal_close(&terminal);
 }

@@ -101,7 +101,7 @@ static void show_interval(struct outputs *outputs, const struct result_interval 
 			  unsigned live)
 {
 	double seconds = clock_seconds(interval->length);
-	const struct screen_moment moment = {
+	const struct report_line state = {
 		.first = interval->from == 0,
 		.elapsed = interval->from + interval->length,
 		.duration = CLOCK_NEVER,
@@ -113,7 +113,7 @@ static void show_interval(struct outputs *outputs, const struct result_interval 
 		.p99 = hdr_percentile(&outputs->sum->latency, 99),
 		.errors = interval->errors,
 	};
-	screen_interval(outputs->screen, &moment);
+	report_interval(outputs->screen, &state);
 }
 
 static void take_faults(struct result *result, const struct load_config *config,

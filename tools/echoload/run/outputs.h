@@ -12,7 +12,7 @@
 #include "echoload/load/engine.h"
 #include "echoload/result/result.h"
 #include "options.h"
-#include "progress.h"
+#include "report.h"
 
 struct outputs {
 	const struct wishes *wishes;

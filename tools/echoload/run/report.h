@@ -1,14 +1,36 @@
-// The report at the end of a run, for people: at most 80 columns. Main thread only.
+// What people see of a run: on a terminal a line refreshed in place, else a line for each interval;
+// and the report at its end. Main thread only.
 #ifndef ECHOLOAD_REPORT_H
 #define ECHOLOAD_REPORT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/screen.h"
 #include "echoload/judge/facts.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/load/config.h"
-#include "progress.h"
 
+// How far a run has come.
+struct report_line {
+	uint64_t elapsed;	  // ns of recording
+	uint64_t duration;	  // ns in all, CLOCK_NEVER: not known
+	uint64_t messages, count; // until now and in all, 0: not known
+	unsigned connections;	  // open
+	double rate;		  // messages a second; this and what follows but `errors` lately
+	double bytes_per_second;
+	uint64_t p50, p99; // ns, 0: nothing came
+	uint64_t errors;   // until now; of a line of an interval, in it
+	bool first;	   // of the lines of intervals, so that the heading comes before it
+};
+
+// Draws the progress over that of before; nothing unless it is a terminal.
+void report_progress(struct screen *screen, const struct report_line *state);
+
+// Prints the line of an interval; nothing if it is a terminal.
+void report_interval(struct screen *screen, const struct report_line *state);
+
+// Prints the report at the end of a run, at most 80 columns wide.
 // `interrupted`: the run ended before its time, by a signal.
 void report_print(struct screen *screen, const struct load_config *config,
 		  const struct facts *facts, const struct verdict *verdict, bool interrupted);

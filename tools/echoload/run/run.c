@@ -25,7 +25,7 @@ struct watch {
 	struct server_probe *server;
 	struct series latency; // means of the intervals
 	struct load_config experiment;
-	struct screen_moment moment;
+	struct report_line state;
 	unsigned connected; // so far
 	uint64_t alive_at;  // when there was a connection
 	bool interrupted, disconnected;
@@ -50,14 +50,14 @@ static void take_interval(void *context, const struct interval *interval)
 {
 	struct watch *watch = context;
 	const struct book *book = interval->book;
-	struct screen_moment *moment = &watch->moment;
+	struct report_line *state = &watch->state;
 	double seconds = clock_seconds(interval->to - interval->from);
-	moment->messages += book->messages;
-	moment->rate = seconds > 0 ? (double)book->messages / seconds : 0;
-	moment->bytes_per_second = seconds > 0 ? (double)book->bytes / seconds : 0;
-	moment->p50 = hdr_percentile(&book->latency, 50);
-	moment->p99 = hdr_percentile(&book->latency, 99);
-	moment->errors += load_errors_total(&book->errors);
+	state->messages += book->messages;
+	state->rate = seconds > 0 ? (double)book->messages / seconds : 0;
+	state->bytes_per_second = seconds > 0 ? (double)book->bytes / seconds : 0;
+	state->p50 = hdr_percentile(&book->latency, 50);
+	state->p99 = hdr_percentile(&book->latency, 99);
+	state->errors += load_errors_total(&book->errors);
 	add_latency(&watch->latency, &book->latency);
 	if (watch->outputs && !watch->disconnected)
 		outputs_interval(watch->outputs, interval);
@@ -80,9 +80,9 @@ static bool take_progress(void *context, const struct progress *progress)
 {
 	struct watch *watch = context;
 	const struct load_config *config = watch->config;
-	watch->moment.elapsed = progress->elapsed;
-	watch->moment.connections = progress->live;
-	screen_progress(watch->progress, &watch->moment);
+	watch->state.elapsed = progress->elapsed;
+	watch->state.connections = progress->live;
+	report_progress(watch->progress, &watch->state);
 	if (progress->elapsed > 0 &&
 	    (progress->live >= config->connections || progress->elapsed > SETTLED))
 		server_probe_begin(watch->server);
@@ -178,7 +178,7 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 		.progress = progress,
 		.outputs = outputs,
 		.server = server_probe_open(config, error),
-		.moment = {.duration = config->duration, .count = config->count},
+		.state = {.duration = config->duration, .count = config->count},
 	};
 	if (!watch.server)
 		return -1;

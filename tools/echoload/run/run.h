@@ -11,7 +11,7 @@
 #include "echoload/load/config.h"
 #include "echoload/load/engine.h"
 #include "outputs.h"
-#include "progress.h"
+#include "report.h"
 
 struct run {
 	struct engine_result engine;

@@ -9,7 +9,7 @@
 #include "echoload/judge/expect.h"
 #include "echoload/load/config.h"
 #include "echoload/load/errors.h"
-#include "progress.h"
+#include "report.h"
 
 struct search {
 	double held;	   // messages a second: the highest at which the limit held; 0: none
