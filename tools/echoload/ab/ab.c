@@ -190,9 +190,9 @@ static int conclude(const struct request *request, struct error *error)
 			(uintmax_t)rounds->done, rounds->done == 1 ? "" : "s");
 		return EXIT_INCONCLUSIVE;
 	}
-	if (request->json && report_write(rounds, request->json, error) != 0)
+	if (request->json && rounds_write(rounds, request->json, error) != 0)
 		return cmdline_fail(PROGRAM, error);
-	report_print(rounds, taken ? stderr : stdout);
+	rounds_print(rounds, taken ? stderr : stdout);
 	int worst = EXIT_OK;
 	for (size_t i = 0; i < request->check_count; i++) {
 		int status = check_judge(&request->checks[i], rounds, PROGRAM);

@@ -90,7 +90,7 @@ static bool is_busy(const struct rounds *rounds)
 	       (double)rounds->worked > BUSY * (double)rounds->slices * rounds->config->threads;
 }
 
-void report_print(const struct rounds *rounds, FILE *file)
+void rounds_print(const struct rounds *rounds, FILE *file)
 {
 	char slice[16], lasted[16];
 	const struct load_config *config = rounds->config;
@@ -151,7 +151,7 @@ static json_t *pack_target(const struct rounds *rounds, size_t index)
 			 pack_ratios(&rounds->contenders[index ? index : rounds->count - 1]));
 }
 
-int report_write(const struct rounds *rounds, const char *path, struct error *error)
+int rounds_write(const struct rounds *rounds, const char *path, struct error *error)
 {
 	json_t *targets = json_array(), *configuration = json_object(), *machine = json_object();
 	int failed = describe_config(configuration, rounds->config) | describe_machine(machine);

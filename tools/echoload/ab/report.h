@@ -9,10 +9,10 @@
 #define REPORT_NAME 17 // bytes of a target's name
 
 // For people.
-void report_print(const struct rounds *rounds, FILE *file);
+void rounds_print(const struct rounds *rounds, FILE *file);
 
 // As JSON; `path` may be `-`, standard output. Returns 0 or -1.
-int report_write(const struct rounds *rounds, const char *path, struct error *error);
+int rounds_write(const struct rounds *rounds, const char *path, struct error *error);
 
 struct check {
 	const char *text; // as it was written
