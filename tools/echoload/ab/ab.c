@@ -81,16 +81,6 @@ static int take_expect(void *context, const char *value, struct error *error)
 	return 0;
 }
 
-static int take_slice(void *context, const char *value, struct error *error)
-{
-	uint64_t *slice = &((struct request *)context)->rounds.slice;
-	if (units_parse_duration(value, slice, error) != 0)
-		return -1;
-	if (*slice < NS_PER_MS || *slice > 60 * NS_PER_S)
-		return error_set(error, ERROR_USAGE, "'%.64s' is not from 1ms to 1m", value);
-	return 0;
-}
-
 static const struct cmdline_option table[] = {
 	{'c', "connections", "N", "connections to each target, 1 to 50000 (default 1)",
 	 CMDLINE_COUNT, LOAD_FIELD(connections), .least = 1, .most = 50000},
@@ -103,9 +93,9 @@ static const struct cmdline_option table[] = {
 	 "--duration (default then 2m) at most",
 	 .take = take_until},
 	{0, "slice", "DUR",
-	 "load a target for DUR at a time, 1ms to 1m (default: for 8 messages on each connection, "
+	 "load a target for DUR at a time, 1ms to 1m (default: for 3 messages on each connection, "
 	 "but 5ms to 100ms)",
-	 .take = take_slice},
+	 CMDLINE_DURATION, CMDLINE_FIELD(struct request, rounds.slice)},
 	{0, "warmup", "DUR", "first load each target for DUR (default 100ms)", CMDLINE_DURATION,
 	 LOAD_FIELD(warmup), .least = 0},
 #define LOAD_IN_SLICES
@@ -118,9 +108,9 @@ static const struct cmdline_option table[] = {
 
 static const char summary[] =
 	"Says which of several servers is faster. All hold their connections; one at a\n"
-	"time is loaded for some milliseconds, in random order. Each round gives ratios\n"
-	"to the first target, which takes part twice: its ratio to itself must be 1.\n"
-	"Targets without a NAME are a, b, c...";
+	"time is loaded for some milliseconds. In a round each has two turns, in random\n"
+	"order, which give ratios to the first target; its ratio to itself, from turn to\n"
+	"turn, must be 1. Targets without a NAME are a, b, c...";
 
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g; RATE, of\n"
@@ -147,6 +137,9 @@ static int refuse(const struct request *request, struct error *error)
 	else if (request->rounds.most &&
 		 (cmdline_has(arguments->cmdline, "duration") || request->rounds.until > 0))
 		why = "--rounds: not together with --duration or --until";
+	else if (cmdline_has(arguments->cmdline, "slice") &&
+		 (request->rounds.slice < NS_PER_MS || request->rounds.slice > 60 * NS_PER_S))
+		why = "--slice: from 1ms to 1m";
 	else if (request->json && !*request->json)
 		why = "--json: '' is no file";
 	return why ? error_set(error, ERROR_USAGE, "%s", why) : 0;

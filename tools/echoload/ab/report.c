@@ -119,36 +119,27 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 		fprintf(file, "A signal ended it before its time.\n");
 }
 
-static json_t *pack_ratios(const struct contender *contender)
+static json_t *pack_target(const struct rounds *rounds, size_t index)
 {
+	const struct contender *contender = &rounds->contenders[index ? index : rounds->count - 1];
+	const struct sums *all = &rounds->contenders[index].all;
+	char address[ADDRESS_TEXT_SIZE];
 	json_t *ratios = json_object();
-	int failed = 0;
+	endpoint_format(&rounds->config->targets[index], address);
 	for (enum measure k = 0; k < MEASURES; k++) {
 		const struct median *ratio = &contender->ratio[k];
-		failed |= json_object_set_new(
+		json_object_set_new(
 			ratios, measure_names[k],
 			json_pack("{s:o, s:o, s:o, s:I}", "median", json_finite(ratio->value),
 				  "low", json_finite(ratio->low), "high", json_finite(ratio->high),
 				  "values", (json_int_t)contender->ratio_count[k]));
 	}
-	if (!failed)
-		return ratios;
-	json_decref(ratios);
-	return NULL;
-}
-
-static json_t *pack_target(const struct rounds *rounds, size_t index)
-{
-	const struct sums *all = &rounds->contenders[index].all;
-	char address[ADDRESS_TEXT_SIZE];
-	endpoint_format(&rounds->config->targets[index], address);
 	return json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name", rounds->names[index],
 			 "address", json_text(address), "messages", (json_int_t)all->messages,
 			 "messages_per_second", json_finite(rounds_value(all, MEASURE_TOTAL)),
 			 "p50_ns", json_finite(rounds_value(all, MEASURE_P50)), "p99_ns",
 			 json_finite(rounds_value(all, MEASURE_P99)), "cpu_ns",
-			 json_finite(rounds_value(all, MEASURE_CPU)), "ratio",
-			 pack_ratios(&rounds->contenders[index ? index : rounds->count - 1]));
+			 json_finite(rounds_value(all, MEASURE_CPU)), "ratio", ratios);
 }
 
 int rounds_write(const struct rounds *rounds, const char *path, struct error *error)

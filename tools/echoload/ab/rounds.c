@@ -71,12 +71,15 @@ static uint64_t read_clock(clockid_t clock)
 	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
 }
 
-// ns that all processes have used; 0: not known, or one has ended.
-static uint64_t read_server(const struct server *server)
+// ns that all processes of a server have used; 0: not known.
+static uint64_t read_server(const struct processes *processes)
 {
 	uint64_t sum = 0;
-	for (size_t i = 0; i < server->processes.count; i++) {
-		uint64_t time = read_clock(server->clock[i]);
+	for (size_t i = 0; i < processes->count; i++) {
+		clockid_t clock;
+		uint64_t time = 0;
+		if (clock_getcpuclockid(processes->pid[i], &clock) == 0)
+			time = read_clock(clock);
 		if (time == 0)
 			return 0;
 		sum += time;
@@ -84,35 +87,24 @@ static uint64_t read_server(const struct server *server)
 	return sum;
 }
 
-static bool find(const struct rounds *rounds, size_t target, struct processes *processes)
+static void find_server(const struct rounds *rounds, size_t target, struct server *server)
 {
-	*processes = (struct processes){.count = 0};
-	return processes_find(processes, &rounds->config->targets[target],
-			      load_mode_takes(rounds->config->mode, "visit"));
-}
-
-static void find_server(const struct rounds *rounds, size_t target)
-{
-	struct server *server = &rounds->servers[target];
-	bool known = find(rounds, target, &server->processes);
-	for (size_t i = 0; i < server->processes.count && known; i++)
-		known = clock_getcpuclockid(server->processes.pid[i], &server->clock[i]) == 0;
+	server->processes.count = 0;
+	processes_find(&server->processes, &rounds->config->targets[target],
+		       load_mode_takes(rounds->config->mode, "visit"));
 	processes_measure(&server->processes, &server->used);
-	server->first = known ? read_server(server) : 0;
+	server->clocks = read_server(&server->processes);
 }
 
 // Whether the clocks have seen all: no process has come or gone, and no child has worked for them.
 static bool has_seen_all(const struct rounds *rounds, size_t target)
 {
-	const struct server *server = &rounds->servers[target];
-	struct processes now;
-	struct processes_usage used;
-	if (server->first == 0 || !find(rounds, target, &now) ||
-	    !processes_same(&now, &server->processes))
-		return false;
-	processes_measure(&now, &used);
-	uint64_t seen = read_server(server) - server->first;
-	return used.ran - server->used.ran < seen + seen / 10 + TICKS;
+	const struct server *before = &rounds->servers[target];
+	struct server now;
+	find_server(rounds, target, &now);
+	uint64_t seen = now.clocks - before->clocks;
+	return before->clocks > 0 && processes_same(&now.processes, &before->processes) &&
+	       now.used.ran - before->used.ran < seen + seen / 10 + TICKS;
 }
 
 // The first fault other than that the stream ended: that is one of the errors. NULL: none.
@@ -158,13 +150,13 @@ static int load(struct rounds *rounds, size_t target, uint64_t slice, struct sum
 	struct book *book = rounds->book;
 	uint64_t give_up = clock_deadline(PATIENCE);
 	do { // again if the machine is so busy that nothing began in so short a time
-		uint64_t server = read_server(&rounds->servers[target]);
+		uint64_t server = read_server(&rounds->servers[target].processes);
 		uint64_t began = clock_now(), own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
 		int status = engine_slice(rounds->engine, UINT64_C(1) << target, slice, book,
 					  &sums->lasted);
 		rounds->worked += read_clock(CLOCK_PROCESS_CPUTIME_ID) - own;
 		rounds->slices += clock_now() - began;
-		uint64_t after = read_server(&rounds->servers[target]);
+		uint64_t after = read_server(&rounds->servers[target].processes);
 		sums->cpu = after > server ? after - server : 0;
 		rounds->interrupted = signals_caught() > 0;
 		bool failed = status != 0 || load_errors_total(&book->errors) > 0 ||
@@ -217,34 +209,47 @@ static bool add_ratios(struct rounds *rounds, enum measure measure)
 	return enough;
 }
 
-static int run_round(struct rounds *rounds, struct error *error)
+// Loads each target for a slice, in random order. What the first one then counts is that of
+// contender `first`.
+static int run_half(struct rounds *rounds, size_t first, struct error *error)
 {
 	static struct sums sums;
-	size_t order[CONFIG_ENDPOINTS + 1] = {0};
-	for (size_t i = 0; i < rounds->count; i++) {
+	size_t order[CONFIG_ENDPOINTS] = {0};
+	for (size_t i = 0; i < rounds->config->target_count; i++) {
 		size_t place = (size_t)(random_next(&rounds->random) % (i + 1));
 		order[i] = order[place];
 		order[place] = i;
 	}
-	for (size_t i = 0; i < rounds->count; i++) {
-		struct contender *contender = &rounds->contenders[order[i]];
-		size_t target = order[i] % rounds->config->target_count;
+	for (size_t i = 0; i < rounds->config->target_count; i++) {
+		size_t target = order[i];
 		int status = load(rounds, target, rounds->slice, &sums, error);
 		if (status != EXIT_OK || rounds->interrupted)
 			return status;
+		struct contender *contender = &rounds->contenders[target == 0 ? first : target];
 		add(&rounds->contenders[target].all, &sums, &rounds->book->latency);
 		for (enum measure k = 0; k < MEASURES; k++)
 			add(&contender->since[k], &sums,
 			    pieces[k].percent > 0 ? &rounds->book->latency : NULL);
 	}
+	return EXIT_OK;
+}
+
+static int run_round(struct rounds *rounds, struct error *error)
+{
+	int status = run_half(rounds, 0, error);
+	if (status == EXIT_OK && !rounds->interrupted)
+		status = run_half(rounds, rounds->count - 1, error);
+	if (status != EXIT_OK || rounds->interrupted)
+		return status;
 	rounds->done++;
-	bool enough = true;
-	for (enum measure measure = 0; measure < MEASURES; measure++)
-		enough &= add_ratios(rounds, measure);
-	if (enough)
-		return EXIT_OK;
-	error_set(error, ERROR_SYSTEM, "no memory for %ju rounds", (uintmax_t)rounds->done);
-	return EXIT_UNREACHABLE;
+	for (enum measure measure = 0; measure < MEASURES; measure++) {
+		if (!add_ratios(rounds, measure)) {
+			error_set(error, ERROR_SYSTEM, "no memory for %ju rounds",
+				  (uintmax_t)rounds->done);
+			return EXIT_UNREACHABLE;
+		}
+	}
+	return EXIT_OK;
 }
 
 // Connects all, and finds out how long a slice is to be, and which processes answer.
@@ -259,7 +264,7 @@ static int begin(struct rounds *rounds, struct error *error)
 		int status = load(rounds, i, warmup, &sums, error);
 		if (status != EXIT_OK || rounds->interrupted)
 			return status;
-		find_server(rounds, i);
+		find_server(rounds, i, &rounds->servers[i]);
 		gap = fmax(gap, (double)sums.lasted / (double)sums.messages);
 	}
 	double slice = fmax((double)LEAST, gap * fmax(TURNS * connections, MESSAGES));

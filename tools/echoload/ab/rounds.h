@@ -1,7 +1,8 @@
 // The measurement of `echoload ab`. All targets hold their connections, and one at a time is loaded
-// for a slice of some milliseconds; in a round each has one, in random order, and the first target
-// has two. What disturbs the machine for longer disturbs all alike, so that each round gives ratios
-// to the first target. Main thread.
+// for a slice of some milliseconds. In a round each has two, one in each half, in random order.
+// What disturbs the machine for longer disturbs all alike, so that each round gives ratios to the
+// first target, also of its second half to its first. A target that had more slices than another
+// would find more of its connections in the caches. Main thread.
 #ifndef ECHOLOAD_AB_ROUNDS_H
 #define ECHOLOAD_AB_ROUNDS_H
 
@@ -29,12 +30,11 @@ struct contender {
 	struct sums since[MEASURES]; // the last ratio
 };
 
-// The processes of a target, and their clocks.
+// What is known of the server at a target.
 struct server {
-	struct processes processes; // none: not known
-	clockid_t clock[PROCESSES];
-	uint64_t first; // what they showed at the beginning; 0: not known
-	struct processes_usage used;
+	struct processes processes;  // none: not known
+	uint64_t clocks;	     // ns of CPU that they had used; 0: not known
+	struct processes_usage used; // then
 };
 
 struct rounds {

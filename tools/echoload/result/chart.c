@@ -240,9 +240,7 @@ static void write_page(FILE *file, const struct request *request)
 	      "th:first-child { text-align: left; }\nsvg { width: 100%; height: auto; }\n"
 	      "</style>\n</head>\n<body>\n<h1>echoload report</h1>\n<table>\n",
 	      file);
-	if (request->comparison)
-		ratio_chart_write_rows(file, request->comparison);
-	else
+	if (!request->comparison)
 		write_rows(file, request);
 	fputs("</table>\n", file);
 	draw(request, file);

@@ -8,13 +8,12 @@
 #include "svg.h"
 
 static const struct {
-	const char *name, *title, *value;
-	double unit; // of the value in the table
+	const char *name, *title;
 } measures[] = {
-	{"rate", "Messages a second", "messages_per_second", 1},
-	{"p50", "Latency, p50", "p50_ns", 1e3},
-	{"p99", "Latency, p99", "p99_ns", 1e3},
-	{"cpu", "CPU time of the server for a message", "cpu_ns", 1e3},
+	{"rate", "Messages a second"},
+	{"p50", "Latency, p50"},
+	{"p99", "Latency, p99"},
+	{"cpu", "CPU time of the server for a message"},
 };
 #define MEASURES (sizeof(measures) / sizeof(measures[0]))
 
@@ -45,6 +44,11 @@ static const json_t *target_of(const json_t *comparison, size_t index, char name
 	return target;
 }
 
+static const json_t *ratio_of(const json_t *target, size_t measure)
+{
+	return json_object_get(json_object_get(target, "ratio"), measures[measure].name);
+}
+
 // Some four to ten tics at multiples of 1, 2 or 5 of a power of ten.
 static void draw_tics(const struct svg_plot *plot)
 {
@@ -58,53 +62,49 @@ static void draw_tics(const struct svg_plot *plot)
 	}
 }
 
-// Draws a line for each target whose ratio is known.
+static void draw_ratio(const struct svg_plot *plot, const json_t *ratio, size_t index,
+		       const char *name)
+{
+	char label[96];
+	double y = -(double)index, median = number_of(ratio, "median"),
+	       low = number_of(ratio, "low"), high = number_of(ratio, "high");
+	bool known = !isnan(low) && !isnan(high) && !isnan(median);
+	snprintf(label, sizeof(label), known ? "%s: %.4f, between %.4f and %.4f" : "%s: not known",
+		 name, median, low, high);
+	svg_line_begin(plot, index, label);
+	if (known) {
+		svg_point(plot, 0, low, y);
+		svg_point(plot, 1, high, y);
+		svg_line_end(plot);
+		svg_line_begin(plot, index, "");
+		svg_point(plot, 0, median, y + 0.2);
+		svg_point(plot, 1, median, y - 0.2);
+	}
+	svg_line_end(plot);
+}
+
 static void draw_measure(struct svg_plot *plot, const json_t *comparison, size_t measure)
 {
-	char name[32], label[96];
+	char name[32];
 	const json_t *target;
 	plot->x_low = plot->x_high = 1;
 	plot->y_low = -(double)plot->lines;
 	plot->y_high = 1;
 	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
-		const json_t *ratio =
-			json_object_get(json_object_get(target, "ratio"), measures[measure].name);
+		const json_t *ratio = ratio_of(target, measure);
 		plot->x_low = fmin(plot->x_low, number_of(ratio, "low"));
 		plot->x_high = fmax(plot->x_high, number_of(ratio, "high"));
+		name[10] = '\0'; // as much as there is room for
+		svg_y_tic(plot, -(double)i, i == 0 ? "itself" : name);
 	}
 	double margin = fmax(0.1 * (plot->x_high - plot->x_low), 0.005);
 	plot->x_low -= margin;
 	plot->x_high += margin;
 	draw_tics(plot);
-	svg_x_tic(plot, 1, "");
-	for (size_t i = 0; target_of(comparison, i, name); i++) {
-		name[10] = '\0'; // as much as there is room for
-		svg_y_tic(plot, -(double)i, i == 0 ? "itself" : name);
-	}
 	svg_frame(plot, measures[measure].title,
 		  "ratio to the first target, with its 95 % interval", "");
-	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
-		const json_t *ratio =
-			json_object_get(json_object_get(target, "ratio"), measures[measure].name);
-		double median = number_of(ratio, "median"), low = number_of(ratio, "low"),
-		       high = number_of(ratio, "high");
-		bool known = !isnan(low) && !isnan(high) && !isnan(median);
-		snprintf(label, sizeof(label),
-			 known ? "%s: %.4f, between %.4f and %.4f" : "%s: not known", name, median,
-			 low, high);
-		svg_line_begin(plot, i, label);
-		if (known) {
-			svg_point(plot, 0, low, -(double)i);
-			svg_point(plot, 1, high, -(double)i);
-		}
-		svg_line_end(plot);
-		if (known) {
-			svg_line_begin(plot, i, "");
-			svg_point(plot, 0, median, 0.2 - (double)i);
-			svg_point(plot, 1, median, -0.2 - (double)i);
-			svg_line_end(plot);
-		}
-	}
+	for (size_t i = 0; (target = target_of(comparison, i, name)); i++)
+		draw_ratio(plot, ratio_of(target, measure), i, name);
 }
 
 void ratio_chart_draw(FILE *file, const json_t *comparison)
@@ -115,20 +115,4 @@ void ratio_chart_draw(FILE *file, const json_t *comparison)
 	for (; plot.place < MEASURES; plot.place++)
 		draw_measure(&plot, comparison, plot.place);
 	svg_end(file);
-}
-
-void ratio_chart_write_rows(FILE *file, const json_t *comparison)
-{
-	char name[32];
-	const json_t *target;
-	fputs("<tr><th>target</th><th>messages/s</th><th>p50, us</th><th>p99, us</th>"
-	      "<th>CPU a message, us</th></tr>\n",
-	      file);
-	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
-		fprintf(file, "<tr><th>%.*s</th>", (int)strcspn(name, ","), name);
-		for (size_t k = 0; k < MEASURES; k++)
-			fprintf(file, "<td>%.*f</td>", k == 0 ? 0 : 1,
-				number_of(target, measures[k].value) / measures[k].unit);
-		fputs("</tr>\n", file);
-	}
 }

@@ -11,7 +11,4 @@ json_t *ratio_chart_read(const char *path);
 // Draws it as SVG.
 void ratio_chart_draw(FILE *file, const json_t *comparison);
 
-// Writes the rows of a table in HTML, the heading first.
-void ratio_chart_write_rows(FILE *file, const json_t *comparison);
-
 #endif
