@@ -20,6 +20,24 @@ same() {
 		problem "$3"$'\n'"$(grep '^[<>]' <<<"$difference")"
 }
 
+# compiled_once FOLDER [PART PARTS]: a compile_commands.json in FOLDER that has each C file once, however many programs
+# it is compiled for, or one part of so many of them. The names of the files are in `c_files`.
+compiled_once() {
+	# shellcheck disable=SC2034 # for the checks
+	mapfile -t c_files < <(python3 - "$build" "$1" "${2-0}" "${3-1}" <<'END'
+import json, sys
+
+build, folder, part, parts = sys.argv[1:]
+with open(build + "/compile_commands.json") as given:
+    once = {entry["file"]: entry for entry in json.load(given)}
+taken = [once[name] for name in sorted(once)[int(part) :: int(parts)]]
+with open(folder + "/compile_commands.json", "w") as file:
+    json.dump(taken, file, indent=1)
+print("\n".join(entry["file"] for entry in taken))
+END
+	)
+}
+
 # finish COUNT WHAT: ends the check. One that looked at nothing has failed.
 finish() {
 	(($1 > 0)) || problem "found no $2 to look at"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# cppcheck over every C file that is compiled.
+# cppcheck.sh SOURCE BUILD [PART PARTS]: cppcheck over every C file that is compiled, or over one part of so many.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -16,8 +16,10 @@ suppressed=(
 	varFuncNullUB variableScope
 )
 
-count=$(grep -c '"file":' "$build/compile_commands.json" || true)
-cppcheck --project="$build/compile_commands.json" -j "$(nproc)" --quiet --inline-suppr \
+database=$(mktemp -d)
+trap 'rm -rf "$database"' EXIT
+compiled_once "$database" "${@:3}"
+cppcheck --project="$database/compile_commands.json" --quiet --inline-suppr \
 	--enable=warning,performance,portability,style --library=posix \
 	"${suppressed[@]/#/--suppress=}" --error-exitcode=1 || problem "cppcheck is not content"
-finish "${count:-0}" "C files"
+finish "${#c_files[@]}" "C files"
