@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The checks notice: each fails when it finds nothing to look at, and in a copy of the sources with one place that is
-# wrong.
+# checks.sh SOURCE BUILD [PART PARTS]: the checks notice, all of it or one part of so many. Each fails when it finds
+# nothing to look at, and in a copy of the sources with one place that is wrong.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -8,8 +8,14 @@ here=$root/tests/check
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+part=${3-0} parts=${4-1}
+given=0 count=0
+
 # fails CHECK SOURCE BUILD WHY: with its own words, and not because of a script that is broken.
 fails() {
+	given=$((given + 1))
+	((given % parts == part)) || return 0
+	count=$((count + 1))
 	if "$here/$1.sh" "$2" "$3" >"$work/log" 2>&1; then
 		problem "check.$1 does not notice: $4"
 	elif grep -qE '(syntax error|unbound variable|command not found)' "$work/log"; then
@@ -17,13 +23,11 @@ fails() {
 	fi
 }
 
-count=0
 mkdir -p "$work"/nothing/{docs,include/echod,src,tests/check,tools} "$work/unbuilt"
 touch "$work"/nothing/{CMakeLists.txt,README.md,src/CMakeLists.txt,docs/counters.md,docs/library.md}
 for script in "$here"/*.sh; do
 	check=$(basename "$script" .sh)
 	[[ ! $check =~ ^(common|checks)$ ]] || continue
-	count=$((count + 1))
 	fails "$check" "$work/nothing" "$work/unbuilt" "nothing is there"
 done
 
@@ -51,7 +55,6 @@ faults=(
 )
 cp -r CMakeLists.txt CMakePresets.json README.md LICENSE .clang-format .clang-tidy docs include src tests tools "$work/nothing"
 for fault in "${faults[@]}"; do
-	count=$((count + 1))
 	read -r check file edit <<<"$fault"
 	cp -p "$work/nothing/$file" "$work/whole"
 	sed -i "$edit" "$work/nothing/$file"
@@ -66,7 +69,6 @@ int f(int n);
 int f(int n) { char *p = malloc(1); if (n) { return p[5]; } return n / 0; }' >"$work/f.c"
 cp .clang-tidy "$work"
 for check in cppcheck tidy; do
-	count=$((count + 1))
 	echo "[{\"directory\": \"$work\", \"command\": \"cc -c f.c\", \"file\": \"$work/f.c\"}]" >"$work/compile_commands.json"
 	fails "$check" "$root" "$work" "a division by zero"
 done
