@@ -62,6 +62,15 @@ static const char threading_server[] =
 	"with socketserver.ThreadingTCPServer(('127.0.0.1', 65432), Echo) as server:\n"
 	"    server.serve_forever()\n";
 
+// Says something of its own, less than a message, and waits.
+static const char greeting_server[] = "import socket\n"
+				      "with socket.create_server(('127.0.0.1', 65432)) as server:\n"
+				      "    while True:\n"
+				      "        client = server.accept()[0]\n"
+				      "        client.sendall(b'220 hi')\n"
+				      "        client.recv(65536)\n"
+				      "        client.recv(65536)\n";
+
 // Writes the program down, with `port` in the place of the tutorial's.
 static const char *write_program(const char *name, const char *text, uint16_t port)
 {
@@ -220,6 +229,25 @@ static void test_echoload_against_socketserver(void **state)
 	}
 }
 
+// What came back is no part of an echo, and is not told as one.
+static void test_echocat_against_a_server_of_something_else(void **state)
+{
+	(void)state;
+	uint16_t port = peer_free_port();
+	char number[8];
+	snprintf(number, sizeof(number), "%u", port);
+	struct process *server =
+		start_python(write_program("server.py", greeting_server, port), port);
+	struct process *client;
+	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-c", "1", "-t", "200ms",
+					"127.0.0.1", number, NULL);
+	assert_int_equal(status, EXIT_CHECK_FAILED);
+	assert_non_null(strstr(process_errors(client, NULL), "the echo differs at offset 0: "));
+	assert_non_null(strstr(process_errors(client, NULL), "6 of 12 bytes came back"));
+	assert_non_null(strstr(process_output(client, NULL), ", 1 mismatches\n"));
+	process_kill(server);
+}
+
 static void test_echocat_against_echod(void **state)
 {
 	(void)state;
@@ -272,6 +300,7 @@ int main(void)
 		daemon_test(test_tutorial_server),
 		daemon_test(test_echocat_against_socketserver),
 		daemon_test(test_echoload_against_socketserver),
+		daemon_test(test_echocat_against_a_server_of_something_else),
 		daemon_test(test_echocat_against_echod),
 		daemon_test(test_socat),
 		daemon_test(test_echocat_finds_nobody),

@@ -47,14 +47,10 @@ static void print_ping(const struct conversation *talk, const struct exchange *e
 	       units_format_duration(exchange->duration, duration, sizeof(duration)));
 }
 
-// Compares the echo with the message. A surplus byte ends the conversation, because from there on
-// it would be out of step; after a wrong one it goes on.
-static int check_echo(struct conversation *talk, const struct exchange *exchange)
+// Says where what came back first differs from the message: at `same`.
+static void report_difference(struct conversation *talk, const struct exchange *exchange,
+			      size_t same)
 {
-	size_t same = difference_find(exchange->message, exchange->reply, exchange->length);
-	bool surplus = exchange->received > exchange->length;
-	if (same == exchange->length && !surplus)
-		return GO_ON;
 	talk->trips.mismatches++;
 	struct difference difference = {
 		.offset = same,
@@ -65,12 +61,25 @@ static int check_echo(struct conversation *talk, const struct exchange *exchange
 	char text[DIFFERENCE_TEXT_SIZE];
 	complain(EXIT_CHECK_FAILED, "%s: message %" PRIu64 ": %s", talk->peer->name,
 		 talk->trips.sent, difference_format(&difference, text));
+}
+
+// Compares the echo with the message. A surplus byte ends the conversation, because from there on
+// it would be out of step; after a wrong one it goes on.
+static int check_echo(struct conversation *talk, const struct exchange *exchange)
+{
+	size_t same = difference_find(exchange->message, exchange->reply, exchange->length);
+	bool surplus = exchange->received > exchange->length;
+	if (same < exchange->length || surplus)
+		report_difference(talk, exchange, same);
 	return surplus ? EXIT_CHECK_FAILED : GO_ON;
 }
 
-static int fail_short(const struct conversation *talk, const struct exchange *exchange,
-		      const char *why)
+// What came back may be something else than the beginning of the echo.
+static int fail_short(struct conversation *talk, const struct exchange *exchange, const char *why)
 {
+	size_t same = difference_find(exchange->message, exchange->reply, exchange->received);
+	if (same < exchange->received)
+		report_difference(talk, exchange, same);
 	return complain(EXIT_CHECK_FAILED,
 			"%s: message %" PRIu64 ": %s: %zu of %zu bytes came back", talk->peer->name,
 			talk->trips.sent, why, exchange->received, exchange->length);
