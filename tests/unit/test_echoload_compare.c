@@ -271,6 +271,15 @@ static void the_command_says_it_in_plain_words(void **state)
 	assert_int_equal(run_main(two, stdout, said), 4);
 	assert_non_null(strstr(said, "throughput  no winner: that takes 5 runs a side\n"));
 	struct error error;
+	struct result_run another = results[0].runs[0];
+	another.started++;
+	assert_int_equal(result_add_run(&results[0], &another), 0);
+	assert_int_equal(result_write(&results[0], path[8], &error), 0);
+	two[2] = path[8];
+	assert_int_equal(run_main(two, stderr, said), 2);
+	assert_non_null(strstr(said, "8.json' holds 2 runs, and another file 1\n"));
+	two[2] = path[9];
+	results[0].run_count = 1;
 	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written
 	assert_int_equal(result_write(&results[0], path[9], &error), 0);
 	assert_int_equal(run_main(two, stderr, said), 4);

@@ -216,10 +216,11 @@ static const char summary[] =
 
 static const char epilogue[] =
 	"Each file is what --json of echoload or echoload merge has written; a merged one\n"
-	"counts as one run. Best are runs of A and B in turn, the server started again\n"
-	"for each. p is how often chance makes two sides that do not differ, differ so\n"
-	"much (Mann and Whitney, exact); over the three measures together it names a\n"
-	"winner in less than 5 of 100 comparisons (Holm). At most 32 runs a side.\n"
+	"counts as one run, beside others of as many. Best are runs of A and B in turn,\n"
+	"the server started again for each. p is how often chance makes two sides that do\n"
+	"not differ, differ so much (Mann and Whitney, exact); over the three measures\n"
+	"together it names a winner in less than 5 of 100 comparisons (Holm). At most 32\n"
+	"runs a side.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  at least one of the three has a winner\n"
@@ -255,6 +256,11 @@ static int take(void *context, const char *name, const char *value, struct error
 	if (result_read(result, value, error) != 0)
 		return -1;
 	for (struct result *other = request->results; other < result; other++) {
+		if (other->run_count != result->run_count)
+			return error_set(error, ERROR_USAGE,
+					 "'%.160s' holds %zu run%s, and another file %zu", value,
+					 result->run_count, log_plural(result->run_count),
+					 other->run_count);
 		if (same_check(other, result, &why) != 0)
 			return error_set(error, why.kind, "'%.160s': %.200s", value, why.message);
 	}
