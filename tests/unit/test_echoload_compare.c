@@ -1,4 +1,4 @@
-// Results side by side: tools/echoload/result/compare and same.
+// Results side by side: tools/echoload/result/compare.
 #include "unit.h"
 
 #include <math.h>

@@ -39,13 +39,6 @@ static const struct {
 	{"report", chart_main},
 };
 
-static void print_report(struct session *session)
-{
-	const struct run *run = &session->run;
-	report_print(&session->report, &session->config, &run->facts, &run->verdict,
-		     run->interrupted);
-}
-
 // Prints a line if the check does not hold.
 static bool check_holds(const struct expect *expect, const struct facts *facts)
 {
@@ -146,7 +139,8 @@ static int report(struct session *session, struct error *error)
 	int failed =
 		outputs_finish(&session->outputs, &session->config, &session->run, search, error);
 	json_decref(search);
-	print_report(session);
+	report_print(&session->report, &session->config, &session->run.facts, &session->run.verdict,
+		     session->run.interrupted);
 	return failed ? cmdline_fail(PROGRAM, error) : status_of(session);
 }
 

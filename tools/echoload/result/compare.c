@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
-#include "same.h"
+#include "merge.h"
 
 #define LINE_WIDTH 79
 #define CHANCE 0.05 // that in any of the measures chance alone names a winner
@@ -33,7 +33,7 @@ int compare_check(const struct result *result, struct error *error)
 		return fail(error, "nothing was answered");
 	if (strcmp(result->verdict, "CLIENT-BOUND") == 0)
 		return fail(error, "it was CLIENT-BOUND, limited by echoload itself");
-	for (size_t i = 0; (evidence = same_member(result->evidence, i)); i++) {
+	for (size_t i = 0; (evidence = merge_member(result->evidence, i)); i++) {
 		double late = json_number_value(json_object_get(evidence, "lateness_p99_ns"));
 		if (late > LATE_NS && late > LATE * p99)
 			return fail(error, "echoload was late itself, which is in its latency");
@@ -261,7 +261,7 @@ static int take(void *context, const char *name, const char *value, struct error
 					 "'%.160s' holds %zu run%s, and another file %zu", value,
 					 result->run_count, log_plural(result->run_count),
 					 other->run_count);
-		if (same_check(other, result, &why) != 0)
+		if (merge_check(other, result, &why) != 0)
 			return error_set(error, why.kind, "'%.160s': %.200s", value, why.message);
 	}
 	return 0;

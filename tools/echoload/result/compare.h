@@ -27,7 +27,7 @@ struct comparison {
 };
 
 // Compares `count[0]` results with the `count[1]` that follow them, at least 1 a side. All are of
-// one load (same_check).
+// one load (merge_check).
 void compare_results(struct comparison *comparison, const struct result *results,
 		     const size_t count[2]);
 

@@ -10,7 +10,55 @@
 #include "base/cmdline.h"
 #include "echoload/common/paths.h"
 #include "hdr_v2.h"
-#include "same.h"
+
+// Members of the configuration that make the load. Those of the generator are among them, as its
+// own time is in every latency.
+static const char *const load[] = {
+	"mode",	   "connections", "pipeline",	      "sizes",		"visit",
+	"linger",  "rate",	  "arrival",	      "verify",		"count",
+	"threads", "spin",	  "duration_seconds", "warmup_seconds", "ramp_seconds",
+};
+
+json_t *merge_member(const json_t *object, size_t index)
+{
+	json_t *runs = json_object_get(object, "runs");
+	if (json_object_size(object) == 1 && json_is_array(runs))
+		return json_array_get(runs, index);
+	return index == 0 ? (json_t *)object : NULL;
+}
+
+// The first thing in which two configurations differ, NULL: there is none.
+static const char *difference(const json_t *left, const json_t *right)
+{
+	for (size_t i = 0; i < sizeof(load) / sizeof(load[0]); i++) {
+		json_t *a = json_object_get(left, load[i]), *b = json_object_get(right, load[i]);
+		if (a != b && !json_equal(a, b))
+			return load[i];
+	}
+	size_t targets = json_array_size(json_object_get(left, "targets"));
+	return targets == json_array_size(json_object_get(right, "targets")) ? NULL : "targets";
+}
+
+int merge_check(const struct result *left, const struct result *right, struct error *error)
+{
+	for (size_t i = 0; i < left->run_count; i++) {
+		for (size_t j = 0; j < right->run_count; j++) {
+			if (memcmp(&left->runs[i], &right->runs[j], sizeof(*left->runs)) == 0)
+				return error_set(error, ERROR_USAGE,
+						 "it holds a run that another one holds too");
+		}
+	}
+	const json_t *one, *other;
+	for (size_t i = 0; (one = merge_member(left->configuration, i)); i++) {
+		for (size_t j = 0; (other = merge_member(right->configuration, j)); j++) {
+			const char *name = difference(one, other);
+			if (name)
+				return error_set(error, ERROR_USAGE,
+						 "it is of another load: '%s' differs", name);
+		}
+	}
+	return 0;
+}
 
 static int fail_memory(struct error *error)
 {
@@ -129,7 +177,7 @@ static int merge_counts(struct result *sum, const struct result *result)
 static int append_new(json_t *list, const json_t *object)
 {
 	json_t *member;
-	for (size_t i = 0; (member = same_member(object, i)); i++) {
+	for (size_t i = 0; (member = merge_member(object, i)); i++) {
 		size_t j = 0;
 		while (j < json_array_size(list) && !json_equal(json_array_get(list, j), member))
 			j++;
@@ -170,7 +218,7 @@ static int merge_words(struct result *sum, const struct result *result, bool fir
 int merge_add(struct result *sum, const struct result *result, struct error *error)
 {
 	bool first = sum->run_count == 0;
-	if ((!first && same_check(sum, result, error) != 0) ||
+	if ((!first && merge_check(sum, result, error) != 0) ||
 	    merge_intervals(sum, result, error) != 0)
 		return -1;
 	int status = merge_words(sum, result, first) | merge_counts(sum, result);
