@@ -1,9 +1,11 @@
 // Plays the scenes of echoload's verdict. One thread.
 #include "scene.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -33,6 +35,7 @@ struct stage {
 	const struct scene *scene;
 	struct path *path;
 	struct daemon *daemon; // NULL: it is odd
+	struct daemon *stranger;
 	pid_t server;
 	uint16_t port; // where echoload connects
 	struct throttle *throttle[4];
@@ -78,6 +81,8 @@ static void start_server(struct stage *stage)
 	}
 	if (stage->path)
 		path_go_near(stage->path);
+	if (scene->stranger)
+		stage->stranger = daemon_start("--control", place_path("stranger"), NULL);
 	throttle_pin(stage->server, SERVER_CPU);
 }
 
@@ -109,6 +114,22 @@ static void start_proxy(struct stage *stage)
 	stage->port = throttle_port(stage->throttle[stage->throttles - 1]);
 }
 
+// In the child: a file system with nothing in it covers /proc.
+static void hide_proc(void)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/proc", "tmpfs", 0, NULL) != 0)
+		_exit(126);
+}
+
+static const char *control_of(const struct stage *stage)
+{
+	if (stage->stranger)
+		return stage->stranger->control;
+	bool told = stage->daemon && !stage->scene->blind && !stage->path;
+	return told ? stage->daemon->control : NULL;
+}
+
 static struct process *start_load(const struct stage *stage)
 {
 	const struct scene *scene = stage->scene;
@@ -121,11 +142,13 @@ static struct process *start_load(const struct stage *stage)
 	size_t count = 9;
 	for (size_t i = 0; i < SCENE_OPTIONS && scene->options[i]; i++)
 		arguments[count++] = scene->options[i];
-	if (stage->daemon && !scene->blind && !stage->path) {
+	const char *control = control_of(stage);
+	if (control) {
 		arguments[count++] = "--control";
-		arguments[count++] = stage->daemon->control;
+		arguments[count++] = control;
 	}
-	return process_start(&(struct process_spec){.arguments = arguments});
+	return process_start(&(struct process_spec){.arguments = arguments,
+						    .prepare = scene->no_proc ? hide_proc : NULL});
 }
 
 // Ends all that is left. What has been used is then in RUSAGE_CHILDREN.
@@ -137,6 +160,8 @@ static void clear(struct stage *stage)
 		path_close(stage->path);
 	if (stage->proxy)
 		process_kill(stage->proxy);
+	if (stage->stranger)
+		process_kill(stage->stranger->process);
 	if (stage->daemon)
 		process_kill(stage->daemon->process);
 	odd_teardown(NULL);
@@ -210,7 +235,8 @@ static char *dump(const json_t *result, const char *verdict, double others)
 bool scene_is_possible(const struct scene *scene)
 {
 	return (!scene->path || path_is_possible()) &&
-	       (scene->proxy != HAPROXY || access(HAPROXY_PROGRAM, X_OK) == 0);
+	       (scene->proxy != HAPROXY || access(HAPROXY_PROGRAM, X_OK) == 0) &&
+	       (!scene->no_proc || geteuid() == 0);
 }
 
 struct scene_call scene_play(const struct scene *scene)

@@ -31,6 +31,8 @@ struct scene {
 	struct scene_slow server, client; // each has a CPU of its own,
 	bool together;			  // or both have one
 	bool blind;			  // the server's control socket is not told
+	bool stranger;			  // that of another echod is told
+	bool no_proc;			  // echoload has no /proc
 	enum scene_proxy proxy;		  // it is one, to go through
 	const struct path_spec *path;	  // the server is at the far end of it, and blind
 };
