@@ -115,7 +115,6 @@ static void work_is_measured(void **state)
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
 	struct processes_load load;
 	uint64_t wanted, stolen, wanted_before;
-	unsigned cpus;
 	cpu_time_of_machine(&wanted_before, &stolen);
 	processes_measure(&ourselves, &before);
 	uint64_t until = clock_deadline(20 * NS_PER_S);
@@ -129,8 +128,7 @@ static void work_is_measured(void **state)
 	// Working all along, this thread runs or waits for a CPU.
 	assert_true(load.busy > 0 && load.busy + load.waiting > 0.8);
 	assert_true(load.wanted >= load.cpu && load.cpu > 0);
-	(void)cpu_time_idle(&cpus);
-	assert_int_equal(cpus, CPU_COUNT(&after.cpus));
+	assert_true(load.idle >= 0 && load.idle <= 1);
 	before.count = 0;
 	assert_true(isnan(processes_load(&before, &after).busy));
 }
@@ -162,7 +160,7 @@ static struct server_view look(const struct load_config *config)
 		struct server_probe *probe = server_probe_open(config, NULL);
 		assert_non_null(probe);
 		server_probe_begin(probe);
-		const struct timespec pause = {.tv_nsec = (long)(20 * NS_PER_MS)};
+		const struct timespec pause = {.tv_nsec = (long)(80 * NS_PER_MS)};
 		nanosleep(&pause, NULL);
 		server_probe_end(probe);
 		const struct server_view view = server_probe_view(probe, 0);

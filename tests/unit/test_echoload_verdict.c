@@ -40,7 +40,7 @@ static int begin(void **state)
 		.idle = 0.5,
 		.served = 10000,
 		.least_round_trip = 20e3,
-		.server = {.load = {.cpu = NAN, .wanted = NAN, .busy = NAN, .waiting = NAN},
+		.server = {.load = PROCESSES_LOAD_UNKNOWN,
 			   .stopped = NAN,
 			   .throttled = NAN,
 			   .workers_busy = NAN,
@@ -201,6 +201,9 @@ static void a_server_that_is_full(void **state)
 		{{.load = {.cpu = 0.5, .wanted = 1.2}},
 		 {.load = {.cpu = 0.5, .wanted = 0.94}},
 		 "the server wanted 120 % of the CPUs it may use, and had 50 %"},
+		{{.load = {.cpu = 0.5, .wanted = 1.2}},
+		 {.load = {.cpu = 0.5, .wanted = 1.2, .idle = 0.1}}, // they wait for each other
+		 "the server wanted 120 % of the CPUs it may use, and had 50 %"},
 		{{.workers_busy = 0.96}, {.workers_busy = 0.94}, "the server's workers were busy"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -215,6 +218,9 @@ static void a_server_that_is_full(void **state)
 	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
 	evidence.server = (struct server_view){.stopped = 0.3};
 	reaches(VERDICT_SERVER_BOUND, "the server's process was stopped for 30 %");
+	evidence.experiment.server_at_rest = 0;
+	evidence.server = (struct server_view){.load = {.cpu = 0.5, .wanted = 1.2}};
+	reaches(VERDICT_SERVER_BOUND, "the server wanted 120 %");
 }
 
 static void a_server_that_polls(void **state)
@@ -253,6 +259,7 @@ static void a_path_that_is_full(void **state)
 	evidence.retransmitting = 0.25;
 	reaches(VERDICT_NETWORK_BOUND, "segments lost on the path and sent again cost some 25 %");
 	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
+	evidence.experiment.gain = 0.1;
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections");
 	evidence.retransmitting = 0.4;
 	reaches(VERDICT_NETWORK_BOUND, "segments lost on the path and sent again cost some 40 %");

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,23 +51,18 @@ void cpu_time_of_machine(uint64_t *wanted, uint64_t *stolen)
 	*wanted = *stolen + (of[USER] + of[NICE] + of[SYSTEM] + of[IRQ] + of[SOFTIRQ]) * tick;
 }
 
-uint64_t cpu_time_idle(unsigned *cpus)
+uint64_t cpu_time_idle(const cpu_set_t *cpus)
 {
 	char line[256];
-	cpu_set_t ours;
 	uint64_t ticks = 0;
-	*cpus = 0;
 	FILE *file = fopen("/proc/stat", "re");
-	while (file && sched_getaffinity(0, sizeof(ours), &ours) == 0 &&
-	       fgets(line, sizeof(line), file)) {
+	while (file && fgets(line, sizeof(line), file)) {
 		unsigned cpu;
 		uint64_t idle, waits; // the latter for a disk
-		if (sscanf(line, "cpu%u %*u %*u %*u %" SCNu64 " %" SCNu64, &cpu, &idle, &waits) !=
-			    3 ||
-		    !CPU_ISSET(cpu, &ours))
-			continue;
-		ticks += idle + waits;
-		++*cpus;
+		if (sscanf(line, "cpu%u %*u %*u %*u %" SCNu64 " %" SCNu64, &cpu, &idle, &waits) ==
+			    3 &&
+		    CPU_ISSET(cpu, cpus))
+			ticks += idle + waits;
 	}
 	if (file)
 		fclose(file);

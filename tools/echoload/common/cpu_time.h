@@ -2,6 +2,7 @@
 #ifndef ECHOLOAD_CPU_TIME_H
 #define ECHOLOAD_CPU_TIME_H
 
+#include <sched.h>
 #include <stdint.h>
 
 // ns that a CPU quota has kept the process (0: this one) from running: of its cgroup and those
@@ -12,8 +13,7 @@ uint64_t cpu_time_throttled(int pid);
 // that its hypervisor gave to others (`steal` of proc(5)). Zeros where the system does not tell.
 void cpu_time_of_machine(uint64_t *wanted, uint64_t *stolen);
 
-// ns for which the CPUs that this program may use were idle, together, since the machine was
-// started, and how many they are. 0 where the system does not tell.
-uint64_t cpu_time_idle(unsigned *cpus);
+// ns for which these CPUs were idle, together, since the machine was started. 0: not known.
+uint64_t cpu_time_idle(const cpu_set_t *cpus);
 
 #endif

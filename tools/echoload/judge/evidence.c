@@ -83,7 +83,7 @@ void evidence_gather(struct evidence *evidence, const struct load_config *config
 	evidence->offered = config->rate > 0 ? facts_rate_of(facts, facts->due) : 0;
 	evidence->stalled = share((double)usage->stalled, lasted);
 	evidence->throttled = share((double)usage->machine.throttled, lasted);
-	evidence->idle = usage->machine.cpus
+	evidence->idle = usage->machine.idle
 				 ? (double)usage->machine.idle / lasted / usage->machine.cpus
 				 : NAN;
 	evidence->failing = fmin(

@@ -16,6 +16,7 @@
 
 #define PAIRS_MOST 64
 #define PAIRS_FEWEST 4
+#define LIKELY 0.5 // the same, of a rate that is noisy
 #define REST (100 * NS_PER_MS)
 #define IN_PROPORTION 0.2      // of the connections' growth: a gain of less is none
 #define PROBES 256	       // round trips that are kept
@@ -108,8 +109,9 @@ static double load(struct laboratory *laboratory, bool more)
 	processes_measure(&ourselves, after);
 	experiment->why = NULL;
 	if (load_errors_total(&book->errors) + book->unanswered + book->fault_count > 0)
-		experiment->why = more ? "connections that were added were refused or not served"
-				       : "messages were lost in the experiment";
+		experiment->why =
+			more ? "messages were lost, or connections refused, when some were added"
+			     : "messages were lost in the experiment";
 	else if (failed || lasted == 0 || book->bytes == 0)
 		experiment->why = "the experiment was broken off";
 	if (experiment->why) {
@@ -158,8 +160,8 @@ void experiment_judge(struct experiment *experiment, const double *gains, const 
 		experiment->outcome = EXPERIMENT_MORE;
 	// A server that pauses makes the rate noisy, but not the median of the latency. That rises
 	// in proportion to the connections where they bring no more.
-	else if (experiment->high < enough ||
-		 (experiment->gain < enough && expm1(median.mean + median.half) < enough))
+	else if (experiment->high < enough || (experiment->gain < LIKELY / IN_PROPORTION * enough &&
+					       expm1(median.mean + median.half) < enough))
 		experiment->outcome = EXPERIMENT_NO_MORE;
 }
 

@@ -14,7 +14,8 @@
 #include "echoload/common/cpu_time.h"
 #include "echoload/common/random.h"
 
-#define PAUSE (40 * NS_PER_MS)	   // between two looks, the mean
+#define PAUSE (40 * NS_PER_MS) // between two looks, the mean
+#define TRIES 20
 #define PATIENCE (100 * NS_PER_MS) // for an answer of the control socket
 #define PATIENCE_FIRST (5 * NS_PER_S)
 
@@ -99,6 +100,21 @@ static void find_processes(const struct server_probe *probe, struct processes *p
 	}
 }
 
+// The same, once a server that forks has accepted all connections.
+static void find_all(struct server_probe *probe)
+{
+	struct processes now;
+	find_processes(probe, &now);
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		probe->processes = now;
+		nanosleep(&(struct timespec){.tv_nsec = (long)PAUSE}, NULL);
+		find_processes(probe, &now);
+		if (processes_same(&probe->processes, &now))
+			return;
+	}
+	probe->processes.count = 0;
+}
+
 static uint64_t throttled(const struct processes *processes)
 {
 	uint64_t most = 0;
@@ -113,7 +129,7 @@ static void *watch(void *argument)
 {
 	struct server_probe *probe = argument;
 	struct random random = {.state = clock_now()};
-	find_processes(probe, &probe->processes);
+	find_all(probe);
 	probe->before = ask_counters(probe);
 	probe->throttled = throttled(&probe->processes);
 	processes_measure(&probe->processes, &probe->usage_before);
@@ -169,7 +185,8 @@ void server_probe_end(struct server_probe *probe)
 	probe->ended = true;
 	struct processes now;
 	find_processes(probe, &now);
-	probe->changed = probe->processes.count > 0 && !processes_same(&probe->processes, &now);
+	// Visits may all have ended by now.
+	probe->changed = now.count > 0 && !processes_same(&probe->processes, &now);
 }
 
 const struct processes *server_probe_processes(const struct server_probe *probe)
@@ -196,7 +213,7 @@ static void view_workers(const struct server_probe *probe, struct server_view *v
 struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes)
 {
 	struct server_view view = {
-		.load = {.cpu = NAN, .wanted = NAN, .busy = NAN, .waiting = NAN},
+		.load = PROCESSES_LOAD_UNKNOWN,
 		.stopped = NAN,
 		.throttled = NAN,
 		.workers_busy = NAN,

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/proc_file.h"
+#include "echoload/common/cpu_time.h"
 
 #define ACCEPTS 0x10000	 // of the flags in /proc/net/unix
 #define ESTABLISHED 0x01 // of the states in /proc/net/tcp
@@ -252,16 +253,20 @@ void processes_measure(const struct processes *processes, struct processes_usage
 			usage->ran += (of[0] + of[1] + of[2] + of[3]) * tick;
 		measure_threads(processes->pid[i], usage);
 	}
+	usage->idle = cpu_time_idle(&usage->cpus);
 }
 
 struct processes_load processes_load(const struct processes_usage *before,
 				     const struct processes_usage *after)
 {
 	double lasted = (double)(after->at - before->at), cpus = CPU_COUNT(&after->cpus);
-	struct processes_load load = {.cpu = NAN, .wanted = NAN, .busy = NAN, .waiting = NAN};
+	struct processes_load load = PROCESSES_LOAD_UNKNOWN;
 	if (after->count == 0 || before->count == 0 || lasted <= 0)
 		return load;
 	load.cpu = (double)(after->ran - before->ran) / lasted / cpus;
+	if (after->idle > 0) // the kernel's clocks and ours do not agree
+		load.idle = fmin(
+			fmax((double)after->idle - (double)before->idle, 0) / lasted / cpus, 1);
 	if (after->count == PROCESSES_THREADS)
 		return load; // there are more
 	load.busy = load.waiting = 0;

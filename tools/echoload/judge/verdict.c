@@ -194,7 +194,7 @@ static bool server_is_full(const struct trial *trial)
 	const struct server_view *server = &trial->evidence->server;
 	const struct processes_load *load = &server->load;
 	double rest = trial->evidence->experiment.server_at_rest;
-	bool works = rest < POLLS;
+	bool works = !(rest >= POLLS);
 	double busiest = works ? load->busy + load->waiting : NAN;
 	bool full = SAY_IF(trial, server->stopped, NEEDY,
 			   "the server's process was stopped for %.0f %% of the time",
@@ -206,7 +206,7 @@ static bool server_is_full(const struct trial *trial)
 		       "the server's busiest thread had work for %.0f %% of the time, a CPU for "
 		       "%.0f %%",
 		       100 * busiest, 100 * load->busy) ||
-		SAY_IF(trial, works ? load->wanted : NAN, FULL,
+		SAY_IF(trial, works && load->idle < IDLE ? load->wanted : NAN, FULL,
 		       "the server wanted %.0f %% of the CPUs it may use, and had %.0f %%",
 		       100 * load->wanted, 100 * load->cpu);
 	full |= SAY_IF(trial, server->workers_busy, FULL,
@@ -219,7 +219,10 @@ static bool server_is_full(const struct trial *trial)
 static bool server_was_held(const struct trial *trial)
 {
 	const struct server_view *server = &trial->evidence->server;
-	return server->stopped >= STARVED || server->throttled >= STARVED;
+	const struct processes_load *load = &server->load;
+	bool waited = load->idle < IDLE && load->wanted >= FULL;
+	return server->stopped >= STARVED || server->throttled >= STARVED ||
+	       (waited && load->wanted - load->cpu >= STARVED);
 }
 
 // Whether TCP shows that the path is full, or loses. Says how.
@@ -247,9 +250,11 @@ static bool path_is_full(const struct trial *trial)
 static enum verdict_kind judge_closed(const struct trial *trial)
 {
 	struct verdict *verdict = trial->verdict;
-	bool loses = trial->evidence->retransmitting >= LOSING;
+	// What was measured directly needs no experiment.
+	if (server_was_held(trial) && !client_is_suspect(trial) && server_is_full(trial))
+		return VERDICT_SERVER_BOUND;
 	enum experiment_outcome outcome = consult(trial);
-	if (outcome == EXPERIMENT_MORE) // whoever else had our CPU
+	if (outcome == EXPERIMENT_MORE) // whatever else had our CPU
 		return VERDICT_CONCURRENCY_BOUND;
 	if (verdict->needs_experiment)
 		return VERDICT_INCONCLUSIVE;
@@ -257,10 +262,11 @@ static enum verdict_kind judge_closed(const struct trial *trial)
 	verdict->count = 0;
 	if (client_is_suspect(trial))
 		return VERDICT_INCONCLUSIVE;
-	// What was measured directly needs no experiment.
-	if (outcome != EXPERIMENT_NO_MORE && server_was_held(trial) && server_is_full(trial))
-		return VERDICT_SERVER_BOUND;
-	if (outcome != EXPERIMENT_NO_MORE && loses && path_is_full(trial))
+	// So is a path that loses much, or whose queue most of the latency is spent in.
+	const struct experiment *experiment = &trial->evidence->experiment;
+	bool queued = experiment->outcome == EXPERIMENT_UNCLEAR && experiment->gain <= 0;
+	if (outcome != EXPERIMENT_NO_MORE &&
+	    (queued || trial->evidence->retransmitting >= LOSING) && path_is_full(trial))
 		return VERDICT_NETWORK_BOUND;
 	verdict->count = said;
 	if (outcome != EXPERIMENT_NO_MORE)

@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,12 +41,16 @@ struct usage_thread usage_of_thread(uint64_t worked)
 struct usage_machine usage_of_machine(void)
 {
 	char text[128];
+	cpu_set_t ours;
 	struct usage_machine usage = {
 		.throttled = cpu_time_throttled(0),
 		.waits_known = proc_file_read("/proc/thread-self/schedstat", text, sizeof(text)),
 	};
 	cpu_time_of_machine(&usage.wanted, &usage.stolen);
-	usage.idle = cpu_time_idle(&usage.cpus);
+	if (sched_getaffinity(0, sizeof(ours), &ours) == 0) {
+		usage.idle = cpu_time_idle(&ours);
+		usage.cpus = (unsigned)CPU_COUNT(&ours);
+	}
 	return usage;
 }
 

@@ -19,7 +19,7 @@ struct usage_machine {
 	uint64_t throttled; // the cgroup's CPU quota kept us from running
 	uint64_t wanted;    // of all CPUs by everybody,
 	uint64_t stolen;    // and of that given to others by the hypervisor
-	uint64_t idle;	    // the CPUs that we may use, together; 0: not known
+	uint64_t idle;	    // for which the CPUs that we may use were, together; 0: not known
 	unsigned cpus;	    // so many
 	bool waits_known;   // whether the system tells how long a thread waits for a CPU
 };

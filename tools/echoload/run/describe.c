@@ -125,6 +125,7 @@ static json_t *describe_server(const struct server_view *server)
 	json_t *object = json_object();
 	set(object, "cpu", json_finite(server->load.cpu));
 	set(object, "cpu_wanted", json_finite(server->load.wanted));
+	set(object, "cpu_idle", json_finite(server->load.idle));
 	set(object, "thread_busy", json_finite(server->load.busy));
 	set(object, "thread_waiting", json_finite(server->load.waiting));
 	set(object, "stopped", json_finite(server->stopped));
