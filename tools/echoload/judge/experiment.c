@@ -213,7 +213,8 @@ static void experiment_run(struct laboratory *laboratory, uint64_t time)
 	qsort(laboratory->round_trip, laboratory->probes, sizeof(laboratory->round_trip[0]),
 	      compare_times);
 	// The path's queues are not full when a slice begins: the upper quartile.
-	experiment->round_trip = (double)laboratory->round_trip[laboratory->probes * 3 / 4] * 1e3;
+	size_t quartile = laboratory->probes * 3 / 4;
+	experiment->round_trip = (double)laboratory->round_trip[quartile] * 1e3;
 	experiment->least_round_trip = (double)laboratory->least * 1e3;
 }
 
