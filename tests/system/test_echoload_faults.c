@@ -58,7 +58,9 @@ static struct process *start_load(const char *const *options, const char *const 
 	snprintf(target, sizeof(target), "127.0.0.1:%u", corrupter_port(corrupter));
 	snprintf(run, sizeof(run), "%" PRIu64, seed());
 	const char *arguments[32] = {LOAD_FOR_RESULT, target, "--run", run};
-	size_t count = 7;
+	size_t count = 0;
+	while (arguments[count])
+		count++;
 	for (; *options; options++)
 		arguments[count++] = *options;
 	for (; *more; more++)

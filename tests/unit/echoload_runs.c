@@ -32,7 +32,8 @@ static void add_second(struct result *result, const struct made_run *run, unsign
 		.messages = messages,
 		.bytes = messages * MESSAGE,
 	};
-	assert_int_equal(result_add_interval(result, &interval, &hdr), 0);
+	json_array_append_new(result_get(result, "intervals"),
+			      result_pack_interval(&interval, &hdr));
 	hdr_add(result->latency, &hdr);
 	hdr_add(result->uncorrected, &hdr);
 }
@@ -42,22 +43,24 @@ void made_run_fill(struct result *result, const struct made_run *run)
 	struct random random = {.state = run->seed};
 	struct result_run sum = {.started = run->started, .lasted = run->seconds * NS_PER_S};
 	double off = 0.0;
-	size_t first = result->interval_count;
+	json_t *intervals = result_get(result, "intervals");
+	size_t first = json_array_size(intervals);
 	for (unsigned i = 0; i < run->seconds; i++) {
 		double fresh = sqrt(1.0 - run->memory * run->memory) * draw_normal(&random);
 		off = i ? run->memory * off + fresh : draw_normal(&random);
 		add_second(result, run, i, run->rate * (1.0 + run->swing * off), &random);
 	}
-	for (size_t i = first; i < result->interval_count; i++) {
-		sum.messages += result->intervals[i].messages;
-		sum.bytes += result->intervals[i].bytes;
+	for (size_t i = first; i < json_array_size(intervals); i++) {
+		sum.messages += result_count(json_array_get(intervals, i), "messages");
+		sum.bytes += result_count(json_array_get(intervals, i), "bytes");
 	}
 	assert_int_equal(result_add_run(result, &sum), 0);
-	result->bytes_verified += sum.bytes;
+	result_set_count(result->json, "bytes_verified",
+			 result_count(result->json, "bytes_verified") + sum.bytes);
 	result_set_verdict(result, "SERVER-BOUND");
-	json_object_set_new(result->configuration, "connections", json_integer(50));
-	json_object_set_new(result->machine, "cpus", json_integer(2));
-	json_object_set_new(result->evidence, "generator_cpu", json_real(0.25));
+	json_object_set_new(result_get(result, "configuration"), "connections", json_integer(50));
+	json_object_set_new(result_get(result, "machine"), "cpus", json_integer(2));
+	json_object_set_new(result_get(result, "evidence"), "generator_cpu", json_real(0.25));
 }
 
 const char *made_run_write(const char *name, const struct made_run *run)

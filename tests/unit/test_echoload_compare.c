@@ -167,9 +167,9 @@ static void measurements_that_do_not_count_are_refused(void **state)
 		make(1, 0, 1, 1);
 		result_set_verdict(&results[0], cases[i].verdict);
 		result_add_error(&results[0], "reset", cases[i].errors, "first");
-		results[0].faults_found = cases[i].faults;
-		json_decref(results[0].evidence);
-		results[0].evidence = json_loads(cases[i].evidence, 0, NULL);
+		result_set_count(results[0].json, "faults_found", cases[i].faults);
+		json_object_set_new(results[0].json, "evidence",
+				    json_loads(cases[i].evidence, 0, NULL));
 		bool counts = compare_check(&results[0], &error) == 0;
 		if (counts != !cases[i].why || !strstr(error.message, counts ? "" : cases[i].why))
 			fail_msg("case %zu: %d, %s", i, counts, error.message);
@@ -191,7 +191,7 @@ static char *write_result(const char *name, const char *settings, double rate)
 	assert_int_equal(result_init(&results[0]), 0);
 	made_run_fill(&results[0], &made);
 	json_t *more = settings ? json_loads(settings, 0, NULL) : json_object();
-	assert_int_equal(json_object_update(results[0].configuration, more), 0);
+	assert_int_equal(json_object_update(result_get(&results[0], "configuration"), more), 0);
 	json_decref(more);
 	char *path = strdup(place_path(name));
 	assert_int_equal(result_write(&results[0], path, &error), 0);
@@ -271,15 +271,16 @@ static void the_command_says_it_in_plain_words(void **state)
 	assert_int_equal(run_main(two, stdout, said), 4);
 	assert_non_null(strstr(said, "throughput  no winner: that takes 5 runs a side\n"));
 	struct error error;
-	struct result_run another = results[0].runs[0];
-	another.started++;
-	assert_int_equal(result_add_run(&results[0], &another), 0);
+	json_t *runs = result_get(&results[0], "runs");
+	json_t *another = json_copy(json_array_get(runs, 0));
+	assert_int_equal(result_set_count(another, "started_us", 1), 0);
+	assert_int_equal(json_array_append_new(runs, another), 0);
 	assert_int_equal(result_write(&results[0], path[8], &error), 0);
 	two[2] = path[8];
 	assert_int_equal(run_main(two, stderr, said), 2);
 	assert_non_null(strstr(said, "8.json' holds 2 runs, and another file 1\n"));
 	two[2] = path[9];
-	results[0].run_count = 1;
+	json_array_remove(runs, 1);
 	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written
 	assert_int_equal(result_write(&results[0], path[9], &error), 0);
 	assert_int_equal(run_main(two, stderr, said), 4);

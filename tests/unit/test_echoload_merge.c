@@ -30,6 +30,29 @@ static int clean(void **state)
 	return 0;
 }
 
+static size_t size_of(const struct result *result, const char *list)
+{
+	return json_array_size(result_get(result, list));
+}
+
+static uint64_t count_in(const struct result *result, const char *list, size_t index,
+			 const char *name)
+{
+	return result_count(json_array_get(result_get(result, list), index), name);
+}
+
+static uint64_t begin_of(const struct result *result, size_t interval)
+{
+	return result_time(json_array_get(result_get(result, "intervals"), interval), "time");
+}
+
+static const char *latency_of(const struct result *result, size_t interval)
+{
+	json_t *text = json_object_get(json_array_get(result_get(result, "intervals"), interval),
+				       "hdr_v2");
+	return json_string_value(text);
+}
+
 static struct made_run run_of(uint64_t seed, uint64_t started)
 {
 	return (struct made_run){
@@ -63,10 +86,11 @@ static void the_sum_is_as_if_it_had_been_one_run(void **state)
 	}
 	assert_memory_equal(sum.latency, whole.latency, sizeof(*sum.latency));
 	assert_memory_equal(sum.uncorrected, whole.uncorrected, sizeof(*sum.uncorrected));
-	assert_int_equal(sum.messages, whole.messages);
-	assert_int_equal(sum.bytes, whole.bytes);
-	assert_int_equal(sum.bytes_verified, whole.bytes_verified);
-	assert_int_equal(sum.run_count, 4);
+	assert_int_equal(result_total(&sum, "messages"), result_total(&whole, "messages"));
+	assert_int_equal(result_total(&sum, "bytes"), result_total(&whole, "bytes"));
+	assert_int_equal(result_count(sum.json, "bytes_verified"),
+			 result_count(whole.json, "bytes_verified"));
+	assert_int_equal(size_of(&sum, "runs"), 4);
 	assert_int_equal(result_lasted(&sum), 5 * NS_PER_S + 3 * NS_PER_MS);
 	result_free(&whole);
 }
@@ -75,24 +99,24 @@ static void intervals_of_the_same_second_become_one(void **state)
 {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
-	uint64_t first = sum.intervals[1].messages;
+	uint64_t first = count_in(&sum, "intervals", 1, "messages");
 	run = run_of(2, NOON + 700 * NS_PER_MS); // its first second is the other's second one
 	merge(&run);
 	uint64_t messages = 0;
 	static struct hdr hdr;
 	struct error error;
-	assert_int_equal(sum.interval_count, 6);
+	assert_int_equal(size_of(&sum, "intervals"), 6);
 	for (size_t i = 0; i < 6; i++) {
-		messages += sum.intervals[i].messages;
-		assert_int_equal(hdr_v2_decode(&hdr, sum.intervals[i].latency, &error), 0);
+		messages += count_in(&sum, "intervals", i, "messages");
+		assert_int_equal(hdr_v2_decode(&hdr, latency_of(&sum, i), &error), 0);
 		assert_int_equal(hdr.count, i == 0 || i == 5 ? 500 : 1000);
-		assert_int_equal(hdr_index(sum.intervals[i].p99),
+		assert_int_equal(hdr_index(count_in(&sum, "intervals", i, "p99")),
 				 hdr_index(hdr_percentile(&hdr, 99.0)));
 	}
-	assert_int_equal(messages, sum.messages);
-	assert_true(sum.intervals[1].messages > first + 500);
-	assert_int_equal(sum.intervals[0].from, 0);
-	assert_int_equal(sum.intervals[5].from, 4 * NS_PER_S + 700 * NS_PER_MS);
+	assert_int_equal(messages, result_total(&sum, "messages"));
+	assert_true(count_in(&sum, "intervals", 1, "messages") > first + 500);
+	assert_int_equal(begin_of(&sum, 0), 0);
+	assert_int_equal(begin_of(&sum, 5), 4 * NS_PER_S + 700 * NS_PER_MS);
 }
 
 // What cannot be added up so that it is right is refused.
@@ -117,11 +141,13 @@ static void results_of_another_kind_are_refused(void **state)
 		run = run_of(2, NOON);
 		assert_int_equal(result_init(&other), 0);
 		made_run_fill(&other, &run);
-		for (size_t k = 0; k < other.interval_count; k++) {
-			other.intervals[k].from *= cases[i].length;
-			other.intervals[k].length *= cases[i].length;
+		for (size_t k = 0; k < size_of(&other, "intervals"); k++) {
+			json_t *one = json_array_get(result_get(&other, "intervals"), k);
+			json_object_set_new(one, "time",
+					    json_integer((json_int_t)k * cases[i].length));
+			json_object_set_new(one, "seconds", json_integer(cases[i].length));
 		}
-		json_object_set_new(other.configuration, cases[i].setting,
+		json_object_set_new(result_get(&other, "configuration"), cases[i].setting,
 				    json_integer((json_int_t)cases[i].value));
 		int status = merge_add(&sum, &other, &error);
 		assert_int_equal(status, cases[i].why ? -1 : 0);
@@ -142,12 +168,12 @@ static void a_run_that_was_interrupted_is_added(void **state)
 	run = run_of(2, NOON + 400 * NS_PER_MS);
 	run.seconds = 1;
 	merge(&run);
-	assert_int_equal(sum.interval_count, 5);
+	assert_int_equal(size_of(&sum, "intervals"), 5);
 	run = run_of(3, NOON + 3600 * NS_PER_S);
 	run.seconds = 2;
 	merge(&run);
-	assert_int_equal(sum.interval_count, 7);
-	assert_int_equal(sum.intervals[5].from, 3600 * NS_PER_S);
+	assert_int_equal(size_of(&sum, "intervals"), 7);
+	assert_int_equal(begin_of(&sum, 5), 3600 * NS_PER_S);
 	assert_int_equal(result_lasted(&sum), 7 * NS_PER_S);
 }
 
@@ -163,12 +189,13 @@ static void the_order_does_not_matter(void **state)
 	for (int i = 2; i >= 0; i--)
 		merge(&runs[i]);
 	assert_memory_equal(sum.latency, reverse.latency, sizeof(*sum.latency));
-	assert_int_equal(sum.interval_count, 12);
-	assert_int_equal(sum.interval_count, reverse.interval_count);
-	for (size_t i = 0; i < sum.interval_count; i++) {
-		assert_int_equal(sum.intervals[i].from, reverse.intervals[i].from);
-		assert_int_equal(sum.intervals[i].messages, reverse.intervals[i].messages);
-		assert_string_equal(sum.intervals[i].latency, reverse.intervals[i].latency);
+	assert_int_equal(size_of(&sum, "intervals"), 12);
+	assert_int_equal(size_of(&sum, "intervals"), size_of(&reverse, "intervals"));
+	for (size_t i = 0; i < size_of(&sum, "intervals"); i++) {
+		assert_int_equal(begin_of(&sum, i), begin_of(&reverse, i));
+		assert_int_equal(count_in(&sum, "intervals", i, "messages"),
+				 count_in(&reverse, "intervals", i, "messages"));
+		assert_string_equal(latency_of(&sum, i), latency_of(&reverse, i));
 	}
 	assert_int_equal(result_lasted(&sum), 12 * NS_PER_S);
 	assert_int_equal(result_lasted(&reverse), 12 * NS_PER_S);
@@ -184,20 +211,22 @@ static void faults_say_whose_they_are(void **state)
 	run = run_of(2, NOON);
 	assert_int_equal(result_init(&other), 0);
 	made_run_fill(&other, &run);
-	assert_int_equal(result_add_fault(&other, 0, "unix:/x", &fault), 0);
-	other.faults_found += 9; // not kept
+	assert_int_equal(result_add_fault(&other, "unix:/x", &fault), 0);
+	result_set_count(other.json, "faults_found", 10); // more than are kept
 	result_add_error(&other, "short", 2, "first");
 	assert_int_equal(merge_add(&sum, &other, &error), 0);
-	assert_int_equal(sum.fault_count, 1);
-	assert_int_equal(sum.faults_found, 10);
-	assert_int_equal(sum.faults[0].run, 1);
-	assert_string_equal(sum.faults[0].target, "unix:/x");
-	assert_int_equal(result_error_count(&sum), 2);
+	assert_int_equal(size_of(&sum, "faults"), 1);
+	assert_int_equal(result_count(sum.json, "faults_found"), 10);
+	assert_int_equal(count_in(&sum, "faults", 0, "run"), 1);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(result_get(&sum, "faults"), 0), "target")),
+			    "unix:/x");
+	assert_int_equal(result_errors(&sum), 2);
 	const char *path = place_path("sum.json");
 	result_free(&other);
 	assert_int_equal(result_write(&sum, path, &error), 0);
 	assert_int_equal(result_read(&other, path, &error), 0);
-	assert_int_equal(other.faults[0].run, 1);
+	assert_int_equal(count_in(&other, "faults", 0, "run"), 1);
 }
 
 static void what_differs_is_listed_once_each(void **state)
@@ -206,23 +235,25 @@ static void what_differs_is_listed_once_each(void **state)
 	merge(&run);
 	run = run_of(2, NOON);
 	merge(&run);
-	assert_int_equal(json_integer_value(json_object_get(sum.machine, "cpus")), 2);
-	assert_string_equal(sum.verdict, "SERVER-BOUND");
+	assert_int_equal(json_integer_value(json_object_get(result_get(&sum, "machine"), "cpus")),
+			 2);
+	assert_string_equal(result_verdict(&sum), "SERVER-BOUND");
 	for (int i = 0; i < 3; i++) {
 		struct error error;
-		run = run_of(3, NOON + (uint64_t)i);
+		run = run_of(3, NOON + (uint64_t)i * NS_PER_US);
 		assert_int_equal(result_init(&other), 0);
 		made_run_fill(&other, &run);
-		json_object_set_new(other.machine, "cpus", json_integer(i < 2 ? 4 : 8));
+		json_object_set_new(result_get(&other, "machine"), "cpus",
+				    json_integer(i < 2 ? 4 : 8));
 		result_set_verdict(&other, "NETWORK-BOUND");
 		assert_int_equal(merge_add(&sum, &other, &error), 0);
 		result_free(&other);
 	}
-	json_t *machines = json_object_get(sum.machine, "runs");
+	json_t *machines = json_object_get(result_get(&sum, "machine"), "runs");
 	assert_int_equal(json_array_size(machines), 3);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(machines, 1), "cpus")),
 			 4);
-	assert_string_equal(sum.verdict, "INCONCLUSIVE");
+	assert_string_equal(result_verdict(&sum), "INCONCLUSIVE");
 }
 
 static void add_with_verdict(const char *verdict)
@@ -248,7 +279,7 @@ static void one_client_that_was_full_makes_all_so(void **state)
 	for (size_t i = 0; i < COUNT_OF(orders); i++) {
 		for (size_t k = 0; k < 3; k++)
 			add_with_verdict(orders[i][k]);
-		assert_string_equal(sum.verdict, "CLIENT-BOUND");
+		assert_string_equal(result_verdict(&sum), "CLIENT-BOUND");
 		result_free(&sum);
 		assert_int_equal(result_init(&sum), 0);
 	}
@@ -274,8 +305,8 @@ static void the_command_merges_files(void **state)
 	merge(&runs[1]);
 	assert_int_equal(result_read(&other, all, &error), 0);
 	assert_memory_equal(sum.latency, other.latency, sizeof(*sum.latency));
-	assert_int_equal(sum.messages, other.messages);
-	assert_int_equal(sum.interval_count, other.interval_count);
+	assert_int_equal(result_total(&sum, "messages"), result_total(&other, "messages"));
+	assert_int_equal(size_of(&sum, "intervals"), size_of(&other, "intervals"));
 	// What was merged merges on, but never twice.
 	assert_int_equal(run_main((char *[]){"merge", all, b, NULL}, said, sizeof(said)), 2);
 	assert_non_null(strstr(said, "b.json': it holds a run that another one holds too\n"));

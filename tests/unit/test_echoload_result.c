@@ -1,6 +1,7 @@
-// The result of a run, written and read: tools/echoload/result, result_json and result_read.
+// The result of a run, written and read: tools/echoload/result/result and result_read.
 #include "unit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +38,10 @@ static int make(void **state)
 	};
 	assert_int_equal(result_init(&made), 0);
 	made_run_fill(&made, &run);
-	made.runs[0].lasted += 123456789; // which no fraction of a second is a whole number of
+	json_object_set_new(json_array_get(result_get(&made, "runs"), 0), "seconds",
+			    json_real(5.123456789)); // which no double is
 	for (size_t i = 0; i < COUNT_OF(faults); i++)
-		assert_int_equal(result_add_fault(&made, 0, "127.0.0.1:7001", &faults[i]), 0);
+		assert_int_equal(result_add_fault(&made, "127.0.0.1:7001", &faults[i]), 0);
 	result_add_error(&made, "refused", 3, "connection 5 at 0.1 s: \x1b[31mno\n");
 	result_add_error(&made, "short", 0, NULL);
 	result_add_error(&made, "timeout", 1, NULL);
@@ -70,37 +72,52 @@ static const char *write_result(void)
 	return path;
 }
 
+// Numbers are equal where 5 is 5.0. NOLINTNEXTLINE(misc-no-recursion)
+static void expect_whole(const json_t *one, const json_t *other)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+	if (json_is_number(one)) {
+		double number = json_number_value(one); // of a real, 15 digits are written
+		double least = json_is_real(one) ? fabs(number) * 1e-14 : 0;
+		assert_true(fabs(number - json_number_value(other)) <= least);
+		return;
+	}
+	assert_int_equal(json_typeof(one), json_typeof(other));
+	assert_int_equal(json_object_size(one), json_object_size(other));
+	assert_int_equal(json_array_size(one), json_array_size(other));
+	if (json_is_string(one))
+		assert_string_equal(json_string_value(one), json_string_value(other));
+	json_object_foreach((json_t *)one, key, member)
+	{
+		expect_whole(member, json_object_get(other, key));
+	}
+	json_array_foreach(one, i, member)
+	{
+		expect_whole(member, json_array_get(other, i));
+	}
+}
+
 static void what_is_written_is_read(void **state)
 {
 	struct error error;
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
-	assert_int_equal(back.run_count, 1);
-	assert_memory_equal(back.runs, made.runs, sizeof(made.runs[0]));
-	assert_int_equal(back.messages, made.messages);
-	assert_int_equal(back.bytes, made.bytes);
-	assert_int_equal(back.bytes_verified, made.bytes_verified);
+	assert_int_equal(result_lasted(&back), 5123456789);
 	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
 	assert_memory_equal(back.uncorrected, made.uncorrected, sizeof(*made.uncorrected));
-	assert_int_equal(back.interval_count, 5);
-	for (size_t i = 0; i < 5; i++) {
-		struct result_interval one = made.intervals[i];
-		struct result_interval other = back.intervals[i];
-		assert_string_equal(one.latency, other.latency);
-		one.latency = other.latency = NULL;
-		assert_memory_equal(&one, &other, sizeof(one));
-	}
-	assert_int_equal(back.fault_count, 3);
-	assert_int_equal(back.faults_found, 3);
-	assert_int_equal(back.faults[0].fault.bits, 4);
-	assert_string_equal(back.faults[0].target, "127.0.0.1:7001");
-	assert_int_equal(back.faults[1].fault.kind, FAULT_CROSSED);
-	assert_int_equal(back.faults[1].fault.other, 17);
-	assert_int_equal(back.faults[1].fault.other_offset, 9);
-	assert_int_equal(back.faults[1].fault.offset, UINT64_C(1) << 40);
-	assert_string_equal(back.verdict, "SERVER-BOUND");
-	assert_true(json_equal(back.configuration, made.configuration));
-	assert_true(json_equal(back.machine, made.machine));
-	assert_true(json_equal(back.evidence, made.evidence));
+	assert_int_equal(json_array_size(result_get(&back, "intervals")), 5);
+	assert_int_equal(json_array_size(result_get(&back, "faults")), 3);
+	expect_whole(back.json, made.json);
+	json_t *crossed = json_array_get(result_get(&back, "faults"), 1);
+	assert_string_equal(json_string_value(json_object_get(crossed, "kind")),
+			    fault_kind_name(FAULT_CROSSED));
+	assert_string_equal(json_string_value(json_object_get(crossed, "target")),
+			    "127.0.0.1:7001");
+	assert_int_equal(result_count(crossed, "other"), 17);
+	assert_int_equal(result_count(crossed, "other_offset"), 9);
+	assert_int_equal(result_count(crossed, "offset"), UINT64_C(1) << 40);
+	assert_string_equal(result_verdict(&back), "SERVER-BOUND");
 }
 
 // Writes the result as another program might, and wants the same to be read.
@@ -113,11 +130,8 @@ static void read_rewritten(const char *script)
 	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
 	if (result_read(&back, place_path("other.json"), &error) != 0)
 		fail_msg("%s: %s", script, error.message);
-	assert_memory_equal(back.runs, made.runs, sizeof(made.runs[0]));
 	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
-	assert_int_equal(back.faults[1].fault.offset, UINT64_C(1) << 40);
-	assert_int_equal(back.faults[1].fault.other, 17);
-	assert_true(json_equal(back.configuration, made.configuration));
+	expect_whole(back.json, made.json);
 	result_free(&back);
 }
 
@@ -177,8 +191,9 @@ static void the_keys_are_those_that_are_documented(void **state)
 	assert_int_equal(json_object_size(latency), COUNT_OF(latency_keys));
 	assert_int_equal(json_integer_value(json_object_get(latency, "p99_9")),
 			 hdr_percentile(made.latency, 99.9));
+	double messages = (double)result_total(&made, "messages");
 	double rate = json_real_value(json_object_get(root, "messages_per_second"));
-	assert_true(rate > (double)made.messages / 5.2 && rate < (double)made.messages / 5.1);
+	assert_true(rate > messages / 5.2 && rate < messages / 5.1);
 	json_decref(root);
 }
 
@@ -191,16 +206,18 @@ static void errors_are_counted_by_name_and_harmless_to_print(void **state)
 	assert_int_equal(json_integer_value(json_object_get(errors, "refused")), 3);
 	json_decref(root);
 	assert_int_equal(result_read(&back, place_path("run.json"), &error), 0);
-	assert_int_equal(result_error_count(&back), 4);
-	assert_string_equal(back.errors[0].first, "connection 5 at 0.1 s: ?[31mno?");
+	assert_int_equal(result_errors(&back), 4);
+	FILE *file = fopen(place_path("run.json"), "re");
+	assert_non_null(file);
+	for (int c; (c = getc(file)) != EOF;)
+		assert_true(c == '\n' || (c >= 0x20 && c <= 0x7e));
+	fclose(file);
 	for (unsigned i = 0; i < 100; i++) {
 		char name[8];
 		snprintf(name, sizeof(name), "e%u", i);
 		result_add_error(&back, name, 1, "here");
 	}
-	assert_int_equal(back.error_count, RESULT_ERRORS);
-	assert_string_equal(back.errors[RESULT_ERRORS - 1].name, "other");
-	assert_int_equal(result_error_count(&back), 104);
+	assert_int_equal(result_errors(&back), 104);
 }
 
 static void faults_beyond_the_limit_are_only_counted(void **state)
@@ -208,10 +225,10 @@ static void faults_beyond_the_limit_are_only_counted(void **state)
 	struct error error;
 	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
 	for (unsigned i = 0; i < 2 * RESULT_FAULTS; i++)
-		assert_int_equal(result_add_fault(&made, 0, "", &fault), 0);
+		assert_int_equal(result_add_fault(&made, "", &fault), 0);
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
-	assert_int_equal(back.fault_count, RESULT_FAULTS);
-	assert_int_equal(back.faults_found, 2 * RESULT_FAULTS + 3);
+	assert_int_equal(json_array_size(result_get(&back, "faults")), RESULT_FAULTS);
+	assert_int_equal(result_count(back.json, "faults_found"), 2 * RESULT_FAULTS + 3);
 }
 
 static void time_counts_once_where_runs_overlap(void **state)
@@ -222,7 +239,7 @@ static void time_counts_once_where_runs_overlap(void **state)
 	result_free(&made);
 	assert_int_equal(result_init(&made), 0);
 	assert_int_equal(result_lasted(&made), 0);
-	assert_true(result_message_rate(&made) == 0.0);
+	assert_true(result_rate(&made, "messages") == 0.0);
 	for (size_t i = 0; i < COUNT_OF(runs); i++) {
 		const struct result_run one = {.started = runs[i].from * NS_PER_S,
 					       .lasted = (runs[i].to - runs[i].from) * NS_PER_S,
@@ -231,7 +248,7 @@ static void time_counts_once_where_runs_overlap(void **state)
 	}
 	assert_int_equal(result_lasted(&made), 18 * NS_PER_S);
 	assert_int_equal(result_started(&made), 5 * NS_PER_S);
-	assert_true(result_message_rate(&made) == 20.0);
+	assert_true(result_rate(&made, "messages") == 20.0);
 }
 
 // Writes `root` and expects it to be refused with one line that holds `what`.

@@ -13,7 +13,7 @@
 #include "base/signals.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
-#include "echoload/result/replacement.h"
+#include "echoload/result/atomic_file.h"
 #include "echoload/run/arguments.h"
 #include "report.h"
 
@@ -166,9 +166,9 @@ static int complete(struct request *request, struct error *error)
 				error) != 0)
 			return -1;
 	}
-	if (request->json && replacement_check(request->json = paths_output(request->json)) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s", request->json,
-				 error_text(errno));
+	if (request->json &&
+	    atomic_file_check(request->json = paths_output(request->json), error) != 0)
+		return -1;
 	request->rounds.config = config;
 	request->rounds.names = request->names;
 	return arguments_finish(&request->arguments, error);

@@ -1,18 +1,17 @@
 // `echoload report`: pictures of results, as SVG or in a page of HTML. Main thread.
 #include "chart.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
+#include "atomic_file.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
 #include "ratio_chart.h"
-#include "replacement.h"
 #include "result.h"
 #include "svg.h"
 
@@ -45,7 +44,7 @@ static void make_labels(struct request *request)
 	paths_label(request->paths, request->count, names);
 	for (size_t i = 0; i < request->count; i++) {
 		struct chart_run *run = &request->runs[i];
-		const char *verdict = run->result.verdict;
+		const char *verdict = result_verdict(&run->result);
 		char label[sizeof(run->label)]; // gcc takes the verdict for a part of run->label
 		snprintf(label, sizeof(label), "%.71s%s%.23s", names[i], *verdict ? ", " : "",
 			 verdict);
@@ -142,20 +141,26 @@ static void draw_tics(const struct svg_plot *plot, double high,
 	}
 }
 
-static double rate_of(const struct result_interval *interval, bool bytes)
+static double seconds_of(const json_t *interval, const char *name)
 {
-	return (double)(bytes ? interval->bytes : interval->messages) /
-	       clock_seconds(interval->length);
+	return json_number_value(json_object_get(interval, name));
+}
+
+static double rate_of(const json_t *interval, bool bytes)
+{
+	return (double)result_count(interval, bytes ? "bytes" : "messages") /
+	       seconds_of(interval, "seconds");
 }
 
 static void draw_rates(const struct svg_plot *plot, const struct result *result, bool bytes)
 {
-	size_t points = 0;
-	for (size_t i = 0; i < result->interval_count; i++) {
-		const struct result_interval *interval = &result->intervals[i];
-		if (interval->length)
-			svg_point(plot, points++,
-				  clock_seconds(interval->from + interval->length / 2),
+	size_t points = 0, i;
+	json_t *interval;
+	json_array_foreach(result_get(result, "intervals"), i, interval)
+	{
+		double seconds = seconds_of(interval, "seconds");
+		if (seconds > 0)
+			svg_point(plot, points++, seconds_of(interval, "time") + seconds / 2,
 				  rate_of(interval, bytes));
 	}
 }
@@ -164,16 +169,17 @@ static void draw_throughput(const struct request *request, struct svg_plot *plot
 {
 	bool bytes = false; // a run of streams counts no messages: then the bytes of all are drawn
 	for (size_t i = 0; i < request->drawn_count; i++)
-		bytes |= request->drawn[i]->result.messages == 0;
+		bytes |= result_total(&request->drawn[i]->result, "messages") == 0;
 	plot->y_low = 0;
 	plot->x_high = plot->y_high = 1;
 	for (size_t i = 0; i < request->drawn_count; i++) {
-		const struct result *result = &request->drawn[i]->result;
-		for (size_t k = 0; k < result->interval_count; k++) {
-			const struct result_interval *interval = &result->intervals[k];
-			double end = clock_seconds(interval->from + interval->length);
-			plot->x_high = fmax(plot->x_high, end);
-			if (interval->length)
+		size_t k;
+		json_t *interval;
+		json_array_foreach(result_get(&request->drawn[i]->result, "intervals"), k, interval)
+		{
+			double seconds = seconds_of(interval, "seconds");
+			plot->x_high = fmax(plot->x_high, seconds_of(interval, "time") + seconds);
+			if (seconds > 0)
 				plot->y_high = fmax(plot->y_high, 1.1 * rate_of(interval, bytes));
 		}
 	}
@@ -188,7 +194,7 @@ static void draw_throughput(const struct request *request, struct svg_plot *plot
 	}
 }
 
-static void draw(const struct request *request, FILE *file)
+static void draw(FILE *file, const struct request *request)
 {
 	struct svg_plot plot = {.file = file, .lines = request->drawn_count};
 	if (request->comparison) {
@@ -209,15 +215,15 @@ static void write_row(FILE *file, const struct chart_run *run)
 	char text[16];
 	fputs("<tr><th>", file);
 	svg_text(file, run->label);
-	fprintf(file, "</th><td>%.0f</td><td>%s</td>", result_message_rate(result),
-		units_format_size((uint64_t)result_byte_rate(result), text, sizeof(text)));
+	fprintf(file, "</th><td>%.0f</td><td>%s</td>", result_rate(result, "messages"),
+		units_format_size((uint64_t)result_rate(result, "bytes"), text, sizeof(text)));
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
 		fprintf(file, "<td>%s</td>",
 			units_format_duration(hdr_percentile(result->latency, percents[i]), text,
 					      sizeof(text)));
 	}
-	fprintf(file, "<td>%" PRIu64 "</td><td>%" PRIu64 "</td></tr>\n", result_error_count(result),
-		result->faults_found);
+	fprintf(file, "<td>%" PRIu64 "</td><td>%" PRIu64 "</td></tr>\n", result_errors(result),
+		result_count(result->json, "faults_found"));
 }
 
 static void write_rows(FILE *file, const struct request *request)
@@ -243,24 +249,18 @@ static void write_page(FILE *file, const struct request *request)
 	if (!request->comparison)
 		write_rows(file, request);
 	fputs("</table>\n", file);
-	draw(request, file);
+	draw(file, request);
 	fputs("</body>\n</html>\n", file);
 }
 
-static int write_output(const struct request *request, struct error *error)
+static int fill(FILE *file, const void *context)
 {
-	struct replacement output;
-	int status = replacement_open(&output, request->output);
-	if (status == 0) {
-		if (paths_end_in(request->output, ".svg"))
-			draw(request, output.file);
-		else
-			write_page(output.file, request);
-		status = replacement_close(&output, true);
-	}
-	return status == 0 ? 0
-			   : error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s",
-				       request->output, error_text(errno));
+	const struct request *request = context;
+	if (paths_end_in(request->output, ".svg"))
+		draw(file, request);
+	else
+		write_page(file, request);
+	return 0;
 }
 
 static const struct cmdline_option table[] = {
@@ -325,18 +325,17 @@ static int make_report(void *context, struct error *error)
 	size_t paths = request->comparison ? 1 : request->count;
 	if (paths_check_inputs(request->output, request->paths, paths, error) != 0)
 		return -1;
-	if (request->comparison)
-		return write_output(request, error);
 	make_labels(request);
 	for (size_t i = 0; i < request->count; i++) {
 		const struct result *result = &request->runs[i].result;
-		if (result->latency->count > 0 && result->interval_count > 0)
+		if (result->latency->count > 0 &&
+		    json_array_size(result_get(result, "intervals")) > 0)
 			request->drawn[request->drawn_count++] = &request->runs[i];
 	}
-	if (request->drawn_count == 0)
+	if (request->drawn_count == 0 && !request->comparison)
 		return error_set(error, ERROR_USAGE,
 				 "there is nothing to draw: no message came back in any run");
-	return write_output(request, error);
+	return atomic_file_write(request->output, fill, request, error);
 }
 
 int chart_main(int argc, char **argv)

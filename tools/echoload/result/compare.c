@@ -29,11 +29,11 @@ int compare_check(const struct result *result, struct error *error)
 	double p99 = (double)hdr_percentile(result->latency, 99.0);
 	json_int_t unanswered = 0;
 	const json_t *evidence;
-	if (result->bytes == 0 || result->latency->count == 0)
+	if (result_total(result, "bytes") == 0 || result->latency->count == 0)
 		return fail(error, "nothing was answered");
-	if (strcmp(result->verdict, "CLIENT-BOUND") == 0)
+	if (strcmp(result_verdict(result), "CLIENT-BOUND") == 0)
 		return fail(error, "it was CLIENT-BOUND, limited by echoload itself");
-	for (size_t i = 0; (evidence = merge_member(result->evidence, i)); i++) {
+	for (size_t i = 0; (evidence = merge_member(result_get(result, "evidence"), i)); i++) {
 		double late = json_number_value(json_object_get(evidence, "lateness_p99_ns"));
 		if (late > LATE_NS && late > LATE * p99)
 			return fail(error, "echoload was late itself, which is in its latency");
@@ -41,15 +41,15 @@ int compare_check(const struct result *result, struct error *error)
 			return fail(error, "it was interrupted");
 		unanswered += json_integer_value(json_object_get(evidence, "unanswered"));
 	}
-	uint64_t errors = result_error_count(result);
-	if (unanswered == 0 && errors == 0 && result->faults_found == 0)
+	uint64_t errors = result_errors(result),
+		 faults = result_count(result->json, "faults_found");
+	if (unanswered == 0 && errors == 0 && faults == 0)
 		return 0;
 	return error_set(error, ERROR_SYSTEM,
 			 "it does not count: it had %" PRIu64 " error%s, %lld unanswered "
 			 "message%s and %" PRIu64 " fault%s",
 			 errors, log_plural(errors), (long long)unanswered,
-			 log_plural((uint64_t)unanswered), result->faults_found,
-			 log_plural(result->faults_found));
+			 log_plural((uint64_t)unanswered), faults, log_plural(faults));
 }
 
 static int compare_doubles(const void *left, const void *right)
@@ -65,7 +65,7 @@ static void fill_side(struct comparison *comparison, unsigned side, const struct
 	for (size_t i = 0; i < count; i++) {
 		const struct result *result = &results[i];
 		figure[MEASURE_RATE][i] =
-			comparison->bytes ? result_byte_rate(result) : result_message_rate(result);
+			result_rate(result, comparison->bytes ? "bytes" : "messages");
 		figure[MEASURE_P50][i] = (double)hdr_percentile(result->latency, 50.0);
 		figure[MEASURE_P99][i] = (double)hdr_percentile(result->latency, 99.0);
 	}
@@ -115,8 +115,8 @@ void compare_results(struct comparison *comparison, const struct result *results
 {
 	*comparison = (struct comparison){.count = {count[0], count[1]}};
 	for (size_t i = 0; i < count[0] + count[1]; i++) {
-		comparison->bytes |= results[i].messages == 0;
-		if (strcmp(results[i].verdict, "RATE-LIMITED") == 0)
+		comparison->bytes |= result_total(&results[i], "messages") == 0;
+		if (strcmp(result_verdict(&results[i]), "RATE-LIMITED") == 0)
 			comparison->objection[MEASURE_RATE] =
 				"that of a RATE-LIMITED run is what was offered";
 	}
@@ -188,7 +188,8 @@ static int print_comparison(const struct comparison *comparison, const char *con
 							      : "messages a second",
 					    "latency p50", "latency p99"};
 	for (size_t i = 0; i < comparison->count[0] + comparison->count[1]; i++)
-		print_file(i < comparison->count[0] ? 'A' : 'B', paths[i], results[i].verdict);
+		print_file(i < comparison->count[0] ? 'A' : 'B', paths[i],
+			   result_verdict(&results[i]));
 	printf("\n%-18s %15s %15s %13s %9s\n", "median of the runs", "A", "B", "change", "p");
 	for (unsigned m = 0; m < MEASURES; m++)
 		print_row(comparison, m, rows[m]);
@@ -256,11 +257,12 @@ static int take(void *context, const char *name, const char *value, struct error
 	if (result_read(result, value, error) != 0)
 		return -1;
 	for (struct result *other = request->results; other < result; other++) {
-		if (other->run_count != result->run_count)
+		size_t runs = json_array_size(result_get(result, "runs"));
+		size_t before = json_array_size(result_get(other, "runs"));
+		if (before != runs)
 			return error_set(error, ERROR_USAGE,
 					 "'%.160s' holds %zu run%s, and another file %zu", value,
-					 result->run_count, log_plural(result->run_count),
-					 other->run_count);
+					 runs, log_plural(runs), before);
 		if (merge_check(other, result, &why) != 0)
 			return error_set(error, why.kind, "'%.160s': %.200s", value, why.message);
 	}

@@ -41,16 +41,17 @@ static const char *difference(const json_t *left, const json_t *right)
 
 int merge_check(const struct result *left, const struct result *right, struct error *error)
 {
-	for (size_t i = 0; i < left->run_count; i++) {
-		for (size_t j = 0; j < right->run_count; j++) {
-			if (memcmp(&left->runs[i], &right->runs[j], sizeof(*left->runs)) == 0)
+	const json_t *one, *other;
+	for (size_t i = 0; (one = json_array_get(result_get(left, "runs"), i)); i++) {
+		for (size_t j = 0; (other = json_array_get(result_get(right, "runs"), j)); j++) {
+			if (json_equal(one, other))
 				return error_set(error, ERROR_USAGE,
 						 "it holds a run that another one holds too");
 		}
 	}
-	const json_t *one, *other;
-	for (size_t i = 0; (one = merge_member(left->configuration, i)); i++) {
-		for (size_t j = 0; (other = merge_member(right->configuration, j)); j++) {
+	for (size_t i = 0; (one = merge_member(result_get(left, "configuration"), i)); i++) {
+		for (size_t j = 0; (other = merge_member(result_get(right, "configuration"), j));
+		     j++) {
 			const char *name = difference(one, other);
 			if (name)
 				return error_set(error, ERROR_USAGE,
@@ -60,113 +61,146 @@ int merge_check(const struct result *left, const struct result *right, struct er
 	return 0;
 }
 
+static size_t run_count(const struct result *result)
+{
+	return json_array_size(result_get(result, "runs"));
+}
+
 static int fail_memory(struct error *error)
 {
 	return error_set(error, ERROR_SYSTEM, "out of memory");
 }
 
-// Adds `more` to an interval of the sum.
-static int add_interval(struct result_interval *interval, const struct result_interval *more,
-			struct error *error)
+static const char *text_of(const json_t *interval)
+{
+	return json_string_value(json_object_get(interval, "hdr_v2"));
+}
+
+// What two intervals are together; NULL: see `error`.
+static json_t *add_intervals(const json_t *there, const json_t *more, struct error *error)
 {
 	struct hdr *hdr = malloc(2 * sizeof(*hdr));
-	if (!hdr)
-		return fail_memory(error);
-	int status = hdr_v2_decode(&hdr[0], interval->latency, error) |
-		     hdr_v2_decode(&hdr[1], more->latency, error);
+	json_t *sum = NULL;
+	uint64_t length = result_time(there, "seconds"), longer = result_time(more, "seconds");
+	struct result_interval interval = {
+		.from = result_time(there, "time"),
+		.length = length > longer ? length : longer,
+		.messages = result_count(there, "messages") + result_count(more, "messages"),
+		.bytes = result_count(there, "bytes") + result_count(more, "bytes"),
+		.errors = result_count(there, "errors") + result_count(more, "errors"),
+	};
+	int status = hdr ? hdr_v2_decode(&hdr[0], text_of(there), error) |
+				     hdr_v2_decode(&hdr[1], text_of(more), error)
+			 : fail_memory(error);
 	if (status == 0) {
 		hdr_add(&hdr[0], &hdr[1]);
-		char *text = hdr_v2_encode(&hdr[0]);
-		free(interval->latency);
-		*interval = (struct result_interval){
-			.from = interval->from,
-			.length = interval->length > more->length ? interval->length : more->length,
-			.messages = interval->messages + more->messages,
-			.bytes = interval->bytes + more->bytes,
-			.errors = interval->errors + more->errors,
-			.p50 = hdr_percentile(&hdr[0], 50.0),
-			.p99 = hdr_percentile(&hdr[0], 99.0),
-			.latency = text,
-		};
-		status = text ? 0 : fail_memory(error);
+		sum = result_pack_interval(&interval, &hdr[0]);
+		if (!sum)
+			fail_memory(error);
 	}
 	free(hdr);
-	return status;
+	return sum;
 }
 
-static int compare_starts(const void *left, const void *right)
+static int move_interval(json_t *interval, uint64_t by)
 {
-	const struct result_interval *a = left, *b = right;
-	return (a->from > b->from) - (a->from < b->from);
+	uint64_t time = result_time(interval, "time") + by;
+	return json_object_set_new(interval, "time", json_real(clock_seconds(time)));
 }
 
-// Those that begin less than half of `length` apart become one.
-static int add_intervals(struct result *sum, const struct result *result, uint64_t shift,
-			 uint64_t length, struct error *error)
+// Puts them where they belong in time. Those that begin less than half of `length` apart become
+// one.
+static int put_intervals(json_t *sum, const json_t *list, uint64_t later, uint64_t length,
+			 struct error *error)
 {
-	size_t place = 0, count = sum->interval_count;
-	for (size_t i = 0; i < result->interval_count; i++) {
-		struct result_interval more = result->intervals[i];
-		more.from += shift;
-		while (place < count && sum->intervals[place].from + length / 2 <= more.from)
+	size_t place = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *more = json_copy(json_array_get(list, i));
+		int status = move_interval(more, later);
+		uint64_t from = result_time(more, "time");
+		const json_t *there;
+		while ((there = json_array_get(sum, place)) &&
+		       result_time(there, "time") + length / 2 <= from)
 			place++;
-		if (place < count && sum->intervals[place].from < more.from + length / 2) {
-			if (add_interval(&sum->intervals[place], &more, error) != 0)
-				return -1;
+		if (!there || result_time(there, "time") >= from + length / 2) {
+			if ((status | json_array_insert_new(sum, place++, more)) != 0)
+				return fail_memory(error);
 			continue;
 		}
-		more.latency = strdup(more.latency);
-		if (result_take_interval(sum, &more) != 0)
-			return fail_memory(error);
+		json_t *both = add_intervals(there, more, error);
+		json_decref(more);
+		if (!both)
+			return -1;
+		json_array_set_new(sum, place, both);
 	}
-	if (sum->interval_count > 0)
-		qsort(sum->intervals, sum->interval_count, sizeof(*sum->intervals), compare_starts);
 	return 0;
 }
 
 // In whole seconds, at least one; ns.
-static uint64_t length_of_intervals(const struct result *result)
+static uint64_t length_of_intervals(const json_t *list)
 {
 	uint64_t longest = 0;
-	for (size_t i = 0; i < result->interval_count; i++)
-		longest = result->intervals[i].length > longest ? result->intervals[i].length
-								: longest;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		uint64_t length = result_time(json_array_get(list, i), "seconds");
+		longest = length > longest ? length : longest;
+	}
 	return longest < NS_PER_S ? NS_PER_S : (longest + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
 }
 
 static int merge_intervals(struct result *sum, const struct result *result, struct error *error)
 {
-	uint64_t length = length_of_intervals(result), other = length_of_intervals(sum);
+	json_t *intervals = result_get(sum, "intervals"), *more = result_get(result, "intervals");
+	uint64_t length = length_of_intervals(more), other = length_of_intervals(intervals);
 	// A result with one interval may have no more than the rest of one.
-	const struct result *brief = length < other ? result : sum;
-	if (length != other && brief->interval_count > 1)
+	if (length != other && json_array_size(length < other ? more : intervals) > 1)
 		return error_set(error, ERROR_USAGE,
 				 "its intervals are of %.0f s, those of another one of %.0f s",
 				 clock_seconds(length), clock_seconds(other));
 	length = length > other ? length : other;
 	uint64_t start = result_started(result), before = start;
-	if (sum->run_count)
+	if (run_count(sum))
 		before = result_started(sum);
-	for (size_t i = 0; start < before && i < sum->interval_count; i++)
-		sum->intervals[i].from += before - start;
-	return add_intervals(sum, result, start > before ? start - before : 0, length, error);
+	for (size_t i = 0; start < before && i < json_array_size(intervals); i++) {
+		if (move_interval(json_array_get(intervals, i), before - start) != 0)
+			return fail_memory(error);
+	}
+	return put_intervals(intervals, more, start > before ? start - before : 0, length, error);
+}
+
+static int merge_faults(struct result *sum, const struct result *result, size_t runs)
+{
+	json_t *faults = result_get(sum, "faults"), *fault;
+	size_t i;
+	int status = 0;
+	json_array_foreach(result_get(result, "faults"), i, fault)
+	{
+		json_t *added = json_copy(fault);
+		if (json_array_size(faults) == RESULT_FAULTS)
+			json_decref(added);
+		else
+			status |=
+				result_set_count(added, "run", runs + result_count(fault, "run")) |
+				json_array_append_new(faults, added);
+	}
+	return status;
 }
 
 static int merge_counts(struct result *sum, const struct result *result)
 {
-	int status = 0;
-	size_t runs = sum->run_count;
-	for (size_t i = 0; i < result->run_count; i++)
-		status |= result_add_run(sum, &result->runs[i]);
-	for (size_t i = 0; i < result->fault_count; i++)
-		status |= result_add_fault(sum, runs + result->faults[i].run,
-					   result->faults[i].target, &result->faults[i].fault);
-	sum->faults_found += result->faults_found - result->fault_count;
-	for (size_t i = 0; i < result->error_count; i++) {
-		const struct result_error *error = &result->errors[i];
-		result_add_error(sum, error->name, error->count, error->first);
+	static const char *const counts[] = {"faults_found", "bytes_verified"};
+	json_t *firsts = result_get(result, "first_errors"), *count;
+	const char *name;
+	int status = merge_faults(sum, result, run_count(sum)) |
+		     json_array_extend(result_get(sum, "runs"), result_get(result, "runs"));
+	json_object_foreach(result_get(result, "errors"), name, count)
+	{
+		status |= result_add_error(sum, name, (uint64_t)json_integer_value(count),
+					   json_string_value(json_object_get(firsts, name)));
 	}
-	sum->bytes_verified += result->bytes_verified;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		status |= result_set_count(sum->json, counts[i],
+					   result_count(sum->json, counts[i]) +
+						   result_count(result->json, counts[i]));
 	hdr_add(sum->latency, result->latency);
 	hdr_add(sum->uncorrected, result->uncorrected);
 	return status;
@@ -187,37 +221,34 @@ static int append_new(json_t *list, const json_t *object)
 	return 0;
 }
 
-static int merge_object(json_t **place, const json_t *object, bool first)
+// Adds what `result` says under a name.
+static int merge_object(struct result *sum, const struct result *result, const char *name,
+			bool first)
 {
-	json_t *list = json_array();
-	json_t *merged = NULL;
-	if (list && (first || append_new(list, *place) == 0) && append_new(list, object) == 0)
+	json_t *list = json_array(), *merged = NULL;
+	if ((first || append_new(list, result_get(sum, name)) == 0) &&
+	    append_new(list, result_get(result, name)) == 0)
 		merged = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0))
 						    : json_pack("{s:O}", "runs", list);
 	json_decref(list);
-	if (!merged)
-		return -1;
-	json_decref(*place);
-	*place = merged;
-	return 0;
+	return json_object_set_new(sum->json, name, merged);
 }
 
 static int merge_words(struct result *sum, const struct result *result, bool first)
 {
-	static const char client[] =
-		"CLIENT-BOUND"; // what is in the figures of one is in those of all
-	if (first || strcmp(result->verdict, client) == 0)
-		result_set_verdict(sum, result->verdict);
-	else if (strcmp(sum->verdict, client) != 0 && strcmp(sum->verdict, result->verdict) != 0)
-		result_set_verdict(sum, "INCONCLUSIVE");
-	return merge_object(&sum->evidence, result->evidence, first) |
-	       merge_object(&sum->configuration, result->configuration, first) |
-	       merge_object(&sum->machine, result->machine, first);
+	// What is in the figures of one is in those of all.
+	static const char client[] = "CLIENT-BOUND";
+	const char *verdict = result_verdict(result);
+	if (!first && strcmp(verdict, client) != 0 && strcmp(result_verdict(sum), verdict) != 0)
+		verdict = strcmp(result_verdict(sum), client) == 0 ? client : "INCONCLUSIVE";
+	return result_set_verdict(sum, verdict) | merge_object(sum, result, "evidence", first) |
+	       merge_object(sum, result, "configuration", first) |
+	       merge_object(sum, result, "machine", first);
 }
 
 int merge_add(struct result *sum, const struct result *result, struct error *error)
 {
-	bool first = sum->run_count == 0;
+	bool first = run_count(sum) == 0;
 	if ((!first && merge_check(sum, result, error) != 0) ||
 	    merge_intervals(sum, result, error) != 0)
 		return -1;
@@ -282,8 +313,8 @@ static int take(void *context, const char *name, const char *value, struct error
 
 static int run(void *context, struct error *error)
 {
-	const struct request *request = context;
-	if (request->sum.run_count == 0)
+	struct request *request = context;
+	if (run_count(&request->sum) == 0)
 		return error_set(error, ERROR_USAGE,
 				 "nothing to merge (see echoload merge --help)");
 	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)

@@ -1,215 +1,257 @@
-// The result of a run: filling it. One thread each.
+// The result of a run: filling and writing it. One thread each.
 #include "result.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "atomic_file.h"
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "hdr_v2.h"
 
-static struct hdr *new_hdr(void)
+// Functions that make JSON return NULL when there is no memory, and take a NULL from those below
+// them: json_pack, json_array_append_new and json_object_set_new do.
+
+static json_int_t integer(uint64_t count)
 {
-	struct hdr *hdr = malloc(sizeof(*hdr));
-	if (hdr)
-		hdr_reset(hdr);
-	return hdr;
+	return (json_int_t)count;
 }
 
 int result_init(struct result *result)
 {
 	*result = (struct result){
-		.latency = new_hdr(),
-		.uncorrected = new_hdr(),
-		.evidence = json_object(),
-		.configuration = json_object(),
-		.machine = json_object(),
+		.json = json_pack(
+			"{s:i, s:i, s:f, s:i, s:f, s:f, s:{}, s:{}, s:i, s:[], s:i, s:{}, s:{}, "
+			"s:s, s:{}, s:{}, s:{}, s:[], s:[], s:{}}",
+			"schema", RESULT_SCHEMA, "messages", 0, "messages_per_second", 0.0, "bytes",
+			0, "bytes_per_second", 0.0, "seconds", 0.0, "latency_ns",
+			"latency_uncorrected_ns", "bytes_verified", 0, "faults", "faults_found", 0,
+			"errors", "first_errors", "verdict", "", "evidence", "configuration",
+			"machine", "runs", "intervals", "histogram"),
+		.latency = malloc(sizeof(*result->latency)),
+		.uncorrected = malloc(sizeof(*result->uncorrected)),
 	};
-	return result->latency && result->uncorrected && result->evidence &&
-			       result->configuration && result->machine
-		       ? 0
-		       : -1;
+	if (!result->json || !result->latency || !result->uncorrected)
+		return -1;
+	hdr_reset(result->latency);
+	hdr_reset(result->uncorrected);
+	return 0;
 }
 
 void result_free(struct result *result)
 {
-	for (size_t i = 0; i < result->interval_count; i++)
-		free(result->intervals[i].latency);
-	free(result->intervals);
-	free(result->runs);
-	free(result->faults);
+	json_decref(result->json);
 	free(result->latency);
 	free(result->uncorrected);
-	json_decref(result->evidence);
-	json_decref(result->configuration);
-	json_decref(result->machine);
 	*result = (struct result){0};
 }
 
-// Makes room for one more of `count` elements of `size` bytes. Returns the array, or NULL.
-static void *grow(void *array, size_t count, size_t size)
+json_t *result_get(const struct result *result, const char *name)
 {
-	// Doubles at each power of two.
-	if (count & (count - 1))
-		return array;
-	return reallocarray(array, count ? 2 * count : 1, size);
+	return json_object_get(result->json, name);
+}
+
+uint64_t result_count(const json_t *object, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
+uint64_t result_time(const json_t *object, const char *name)
+{
+	return (uint64_t)llround(json_number_value(json_object_get(object, name)) * 1e9);
+}
+
+int result_set_count(json_t *object, const char *name, uint64_t count)
+{
+	return json_object_set_new(object, name, json_integer(integer(count)));
 }
 
 int result_add_run(struct result *result, const struct result_run *run)
 {
-	struct result_run *runs = grow(result->runs, result->run_count, sizeof(*runs));
-	if (!runs)
-		return -1;
-	result->runs = runs;
-	runs[result->run_count++] = *run;
-	result->messages += run->messages;
-	result->bytes += run->bytes;
-	return 0;
+	return json_array_append_new(
+		result_get(result, "runs"),
+		json_pack("{s:I, s:I, s:f, s:I, s:I}", "run", integer(run->number), "started_us",
+			  integer(run->started / NS_PER_US), "seconds", clock_seconds(run->lasted),
+			  "messages", integer(run->messages), "bytes", integer(run->bytes)));
 }
 
-int result_take_interval(struct result *result, const struct result_interval *interval)
+json_t *result_pack_interval(const struct result_interval *interval, const struct hdr *latency)
 {
-	if (!interval->latency)
-		return -1;
-	struct result_interval *intervals =
-		grow(result->intervals, result->interval_count, sizeof(*intervals));
-	if (!intervals) {
-		free(interval->latency);
-		return -1;
-	}
-	result->intervals = intervals;
-	intervals[result->interval_count++] = *interval;
-	return 0;
+	char *text = hdr_v2_encode(latency);
+	json_t *json = json_pack(
+		"{s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "time", clock_seconds(interval->from),
+		"seconds", clock_seconds(interval->length), "messages", integer(interval->messages),
+		"bytes", integer(interval->bytes), "p50", integer(hdr_percentile(latency, 50)),
+		"p99", integer(hdr_percentile(latency, 99)), "errors", integer(interval->errors),
+		"hdr_v2", text ? json_text(text) : NULL);
+	free(text);
+	return json;
 }
 
-int result_add_interval(struct result *result, const struct result_interval *interval,
-			const struct hdr *latency)
+int result_add_fault(struct result *result, const char *target, const struct fault *fault)
 {
-	struct result_interval added = *interval;
-	added.p50 = hdr_percentile(latency, 50.0);
-	added.p99 = hdr_percentile(latency, 99.0);
-	added.latency = hdr_v2_encode(latency);
-	return result_take_interval(result, &added);
+	json_t *faults = result_get(result, "faults");
+	int status = result_set_count(result->json, "faults_found",
+				      result_count(result->json, "faults_found") + 1);
+	if (json_array_size(faults) == RESULT_FAULTS)
+		return status;
+	json_t *added = json_pack("{s:s, s:I, s:I, s:I, s:o}", "kind", fault_kind_name(fault->kind),
+				  "connection", integer(fault->connection), "offset",
+				  integer(fault->offset), "length", integer(fault->length),
+				  "target", json_text(target));
+	if (fault->kind == FAULT_FLIPPED)
+		status |= result_set_count(added, "bits", fault->bits);
+	if (fault->kind == FAULT_CROSSED)
+		status |= result_set_count(added, "other", fault->other) |
+			  result_set_count(added, "other_offset", fault->other_offset);
+	return status | json_array_append_new(faults, added);
 }
 
-// Copies what fits, and only what may go to a terminal and into JSON as it is.
-static void copy_text(char *copy, size_t size, const char *text)
+int result_add_error(struct result *result, const char *name, uint64_t count, const char *first)
 {
-	for (; *text && size > 1; text++, copy++, size--) {
-		*copy = '?';
-		if (*text >= 0x20 && *text <= 0x7e)
-			*copy = *text;
-	}
-	*copy = '\0';
-}
-
-int result_add_fault(struct result *result, size_t run, const char *target,
-		     const struct fault *fault)
-{
-	result->faults_found++;
-	if (result->fault_count == RESULT_FAULTS)
-		return 0;
-	struct result_fault *faults = grow(result->faults, result->fault_count, sizeof(*faults));
-	if (!faults)
-		return -1;
-	result->faults = faults;
-	struct result_fault *added = &faults[result->fault_count++];
-	*added = (struct result_fault){.run = run, .fault = *fault};
-	copy_text(added->target, sizeof(added->target), target);
-	return 0;
-}
-
-void result_set_verdict(struct result *result, const char *verdict)
-{
-	copy_text(result->verdict, sizeof(result->verdict), verdict);
-}
-
-static struct result_error *find_error(struct result *result, const char *name)
-{
-	for (size_t i = 0; i < result->error_count; i++) {
-		if (strcmp(result->errors[i].name, name) == 0)
-			return &result->errors[i];
-	}
-	return NULL;
-}
-
-void result_add_error(struct result *result, const char *name, uint64_t count, const char *first)
-{
+	json_t *errors = result_get(result, "errors"), *firsts = result_get(result, "first_errors");
 	if (count == 0)
-		return;
-	struct result_error *found = find_error(result, name);
-	if (!found && result->error_count >= RESULT_ERRORS - 1) {
-		name = "other";
-		found = find_error(result, name);
-	}
-	if (!found) {
-		found = &result->errors[result->error_count++];
-		*found = (struct result_error){0};
-		copy_text(found->name, sizeof(found->name), name);
-	}
-	if (!*found->first && first)
-		copy_text(found->first, sizeof(found->first), first);
-	found->count += count;
+		return 0;
+	int status = result_set_count(errors, name, result_count(errors, name) + count);
+	if (!json_object_get(firsts, name))
+		status |= json_object_set_new(firsts, name, json_text(first ? first : ""));
+	return status;
 }
 
-uint64_t result_error_count(const struct result *result)
+int result_set_verdict(struct result *result, const char *verdict)
 {
-	uint64_t count = 0;
-	for (size_t i = 0; i < result->error_count; i++)
-		count += result->errors[i].count;
-	return count;
+	return json_object_set_new(result->json, "verdict", json_text(verdict));
+}
+
+const char *result_verdict(const struct result *result)
+{
+	return json_string_value(result_get(result, "verdict"));
+}
+
+uint64_t result_total(const struct result *result, const char *name)
+{
+	uint64_t sum = 0;
+	size_t i;
+	json_t *run;
+	json_array_foreach(result_get(result, "runs"), i, run)
+	{
+		sum += result_count(run, name);
+	}
+	return sum;
+}
+
+uint64_t result_errors(const struct result *result)
+{
+	uint64_t sum = 0;
+	const char *name;
+	json_t *count;
+	json_object_foreach(result_get(result, "errors"), name, count)
+	{
+		sum += (uint64_t)json_integer_value(count);
+	}
+	return sum;
+}
+
+static uint64_t start_of(const json_t *run)
+{
+	return result_count(run, "started_us") * NS_PER_US;
+}
+
+static uint64_t end_of(const json_t *run)
+{
+	return start_of(run) + result_time(run, "seconds");
+}
+
+// Of the runs that go on after `moment` the one that began first, NULL: none does.
+static const json_t *next_run(const struct result *result, uint64_t moment)
+{
+	const json_t *next = NULL;
+	size_t i;
+	json_t *run;
+	json_array_foreach(result_get(result, "runs"), i, run)
+	{
+		if (end_of(run) > moment && (!next || start_of(run) < start_of(next)))
+			next = run;
+	}
+	return next;
 }
 
 uint64_t result_started(const struct result *result)
 {
-	uint64_t started = UINT64_MAX;
-	for (size_t i = 0; i < result->run_count; i++) {
-		if (result->runs[i].started < started)
-			started = result->runs[i].started;
-	}
-	return result->run_count ? started : 0;
-}
-
-static uint64_t end_of(const struct result_run *run)
-{
-	return run->started + run->lasted;
-}
-
-// Of the runs that go on after `moment` the one that began first, NULL: none does.
-static const struct result_run *next_run(const struct result *result, uint64_t moment)
-{
-	const struct result_run *next = NULL;
-	for (size_t i = 0; i < result->run_count; i++) {
-		const struct result_run *run = &result->runs[i];
-		if (end_of(run) > moment && (!next || run->started < next->started))
-			next = run;
-	}
-	return next;
+	const json_t *first = next_run(result, 0);
+	return first ? start_of(first) : 0;
 }
 
 uint64_t result_lasted(const struct result *result)
 {
 	uint64_t lasted = 0;
 	uint64_t counted = 0; // up to this moment
-	const struct result_run *run;
+	const json_t *run;
 	while ((run = next_run(result, counted))) {
-		lasted += end_of(run) - (run->started > counted ? run->started : counted);
+		lasted += end_of(run) - (start_of(run) > counted ? start_of(run) : counted);
 		counted = end_of(run);
 	}
 	return lasted;
 }
 
-static double a_second(const struct result *result, uint64_t count)
+double result_rate(const struct result *result, const char *name)
 {
 	uint64_t lasted = result_lasted(result);
-	return lasted ? (double)count / clock_seconds(lasted) : 0.0;
+	return lasted ? (double)result_total(result, name) / clock_seconds(lasted) : 0.0;
 }
 
-double result_message_rate(const struct result *result)
+static json_t *pack_latency(const struct hdr *hdr)
 {
-	return a_second(result, result->messages);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "p50",
+		integer(hdr_percentile(hdr, 50.0)), "p90", integer(hdr_percentile(hdr, 90.0)),
+		"p99", integer(hdr_percentile(hdr, 99.0)), "p99_9",
+		integer(hdr_percentile(hdr, 99.9)), "p99_99", integer(hdr_percentile(hdr, 99.99)),
+		"min", integer(hdr->count ? hdr->min : 0), "mean", hdr_mean(hdr), "max",
+		integer(hdr->max));
 }
 
-double result_byte_rate(const struct result *result)
+// All of a histogram. The sum is in two parts, as it may take more than 64 bits.
+static json_t *pack_histogram(const struct hdr *hdr)
 {
-	return a_second(result, result->bytes);
+	char *text = hdr_v2_encode(hdr);
+	json_t *histogram = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:o}", "count", integer(hdr->count), "sum_s",
+		integer((uint64_t)(hdr->sum / NS_PER_S)), "sum_ns",
+		integer((uint64_t)(hdr->sum % NS_PER_S)), "min", integer(hdr->count ? hdr->min : 0),
+		"max", integer(hdr->max), "hdr_v2", text ? json_text(text) : NULL);
+	free(text);
+	return histogram;
+}
+
+int result_write(struct result *result, const char *path, struct error *error)
+{
+	json_t *summary = json_pack(
+		"{s:I, s:f, s:I, s:f, s:f, s:o, s:o, s:{s:o, s:o}}", "messages",
+		integer(result_total(result, "messages")), "messages_per_second",
+		result_rate(result, "messages"), "bytes", integer(result_total(result, "bytes")),
+		"bytes_per_second", result_rate(result, "bytes"), "seconds",
+		clock_seconds(result_lasted(result)), "latency_ns", pack_latency(result->latency),
+		"latency_uncorrected_ns", pack_latency(result->uncorrected), "histogram", "latency",
+		pack_histogram(result->latency), "uncorrected",
+		pack_histogram(result->uncorrected));
+	bool complete = json_object_update(result->json, summary) == 0;
+	json_decref(summary);
+	return result_write_json(complete ? json_incref(result->json) : NULL, path, error);
+}
+
+static int fill(FILE *file, const void *json)
+{
+	// Integers are written exactly; 15 digits are what a double gives back unchanged.
+	size_t format = JSON_INDENT(2) | JSON_REAL_PRECISION(15);
+	return json_dumpf(json, file, format) == 0 && fputc('\n', file) == '\n' ? 0 : -1;
+}
+
+int result_write_json(json_t *json, const char *path, struct error *error)
+{
+	if (!json)
+		return error_set(error, ERROR_SYSTEM, "out of memory");
+	int status = atomic_file_write(path, fill, json, error);
+	json_decref(json);
+	return status;
 }

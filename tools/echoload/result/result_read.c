@@ -1,5 +1,5 @@
-// The result of a run as JSON: reading it. A file is what a user gives: nothing in it is believed
-// before it has been looked at. One thread each.
+// Reading a result. A file is what a user gives: nothing in it is believed before it has been
+// looked at. One thread each.
 #include "result.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #define SECONDS_MAX 1e9
 
-// The first thing that is wrong ends the reading; what is taken after it is 0, NULL or empty.
+// The first thing that is wrong ends the reading; what is looked at after it may be NULL.
 struct reading {
 	const char *path;
 	struct error *error;
@@ -37,13 +37,6 @@ __attribute__((format(printf, 2, 3))) static void fail(struct reading *reading, 
 		  reading->path, what);
 }
 
-static void fail_memory(struct reading *reading)
-{
-	if (!reading->failed)
-		error_set(reading->error, ERROR_SYSTEM, "out of memory");
-	reading->failed = true;
-}
-
 static json_t *take(struct reading *reading, const json_t *object, const char *key, json_type type)
 {
 	static const char *const wrong[] = {
@@ -53,163 +46,120 @@ static json_t *take(struct reading *reading, const json_t *object, const char *k
 		[JSON_INTEGER] = "not a whole number",
 	};
 	json_t *value = json_object_get(object, key);
-	if (value && json_typeof(value) == type)
-		return value;
-	fail(reading, "'%s' is %s", key, value ? wrong[type] : "missing");
-	return NULL;
-}
-
-static uint64_t take_count(struct reading *reading, const json_t *object, const char *key)
-{
-	json_int_t value = json_integer_value(take(reading, object, key, JSON_INTEGER));
-	if (value < 0)
+	if (!value || json_typeof(value) != type)
+		fail(reading, "'%s' is %s", key, value ? wrong[type] : "missing");
+	else if (json_integer_value(value) < 0)
 		fail(reading, "'%s' is negative", key);
-	return value < 0 ? 0 : (uint64_t)value;
+	return reading->failed ? NULL : value;
 }
 
-// Seconds, as nanoseconds.
-static uint64_t take_time(struct reading *reading, const json_t *object, const char *key)
+// Looks at the members of an object that are of one type; `keys` ends with NULL.
+static void check(struct reading *reading, const json_t *object, json_type type,
+		  const char *const *keys)
+{
+	for (; *keys; keys++)
+		take(reading, object, *keys, type);
+}
+
+static void check_time(struct reading *reading, const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
 	double seconds = json_number_value(value);
-	if (json_is_number(value) && seconds >= 0.0 && seconds <= SECONDS_MAX)
-		return (uint64_t)llround(seconds * (double)NS_PER_S);
-	fail(reading, "'%s' is not a time in seconds", key);
-	return 0;
-}
-
-static const char *take_text(struct reading *reading, const json_t *object, const char *key)
-{
-	const char *text = json_string_value(take(reading, object, key, JSON_STRING));
-	return text ? text : "";
-}
-
-static void take_object(struct reading *reading, const json_t *object, const char *key, json_t *to)
-{
-	json_object_update(to, take(reading, object, key, JSON_OBJECT));
+	if (!json_is_number(value) || seconds < 0.0 || seconds > SECONDS_MAX)
+		fail(reading, "'%s' is not a time in seconds", key);
 }
 
 static void take_histogram(struct reading *reading, const json_t *histograms, const char *key,
 			   struct hdr *hdr)
 {
+	static const char *const counts[] = {"count", "min", "max", "sum_s", "sum_ns", NULL};
 	const json_t *object = take(reading, histograms, key, JSON_OBJECT);
-	const char *text = take_text(reading, object, "hdr_v2");
-	uint64_t count = take_count(reading, object, "count");
-	uint64_t min = take_count(reading, object, "min");
-	uint64_t max = take_count(reading, object, "max");
+	const char *text = json_string_value(take(reading, object, "hdr_v2", JSON_STRING));
 	struct error error;
-	if (!reading->failed && hdr_v2_decode(hdr, text, &error) != 0) {
-		if (error.kind == ERROR_SYSTEM)
-			fail_memory(reading);
+	check(reading, object, JSON_INTEGER, counts);
+	if (reading->failed)
+		return;
+	uint64_t count = result_count(object, "count");
+	uint64_t min = result_count(object, "min"), max = result_count(object, "max");
+	if (hdr_v2_decode(hdr, text, &error) != 0)
 		fail(reading, "'%s': %s", key, error.message);
-	}
 	if (count != hdr->count || hdr_index(max) != hdr_index(hdr->max) ||
 	    (count && hdr_index(min) != hdr_index(hdr->min)))
 		fail(reading, "'%s' contradicts itself", key);
-	hdr->sum = (hdr_sum)take_count(reading, object, "sum_s") * NS_PER_S;
-	hdr->sum += take_count(reading, object, "sum_ns");
+	hdr->sum = (hdr_sum)result_count(object, "sum_s") * NS_PER_S;
+	hdr->sum += result_count(object, "sum_ns");
 	hdr->max = max;
 	hdr->min = count ? min : UINT64_MAX;
 }
 
-static void take_run(struct reading *reading, struct result *result, const json_t *object)
+static void check_run(struct reading *reading, const json_t *run)
 {
-	uint64_t started = take_count(reading, object, "started_us");
-	if (started > UNITS_EXACT_MAX)
+	static const char *const counts[] = {"run", "started_us", "messages", "bytes", NULL};
+	check(reading, run, JSON_INTEGER, counts);
+	check_time(reading, run, "seconds");
+	if (result_count(run, "started_us") > UNITS_EXACT_MAX)
 		fail(reading, "'started_us' is no time");
-	struct result_run run = {
-		.number = take_count(reading, object, "run"),
-		.started = started * NS_PER_US,
-		.lasted = take_time(reading, object, "seconds"),
-		.messages = take_count(reading, object, "messages"),
-		.bytes = take_count(reading, object, "bytes"),
-	};
-	if (!reading->failed && result_add_run(result, &run) != 0)
-		fail_memory(reading);
 }
 
-static void take_interval(struct reading *reading, struct result *result, const json_t *object)
+static void check_interval(struct reading *reading, const json_t *interval)
 {
-	struct result_interval interval = {
-		.from = take_time(reading, object, "time"),
-		.length = take_time(reading, object, "seconds"),
-		.messages = take_count(reading, object, "messages"),
-		.bytes = take_count(reading, object, "bytes"),
-		.errors = take_count(reading, object, "errors"),
-		.p50 = take_count(reading, object, "p50"),
-		.p99 = take_count(reading, object, "p99"),
-	};
-	const char *text = take_text(reading, object, "hdr_v2");
-	if (reading->failed)
-		return;
-	interval.latency = strdup(text);
-	if (result_take_interval(result, &interval) != 0)
-		fail_memory(reading);
+	static const char *const counts[] = {"messages", "bytes", "errors", "p50", "p99", NULL};
+	check(reading, interval, JSON_INTEGER, counts);
+	check_time(reading, interval, "time");
+	check_time(reading, interval, "seconds");
+	take(reading, interval, "hdr_v2", JSON_STRING);
 }
 
-static void take_fault(struct reading *reading, struct result *result, const json_t *object)
+static void check_fault(struct reading *reading, const json_t *fault)
 {
-	const char *name = take_text(reading, object, "kind");
-	unsigned kind = 0;
-	while (kind < FAULT_KINDS && strcmp(fault_kind_name((enum fault_kind)kind), name) != 0)
+	static const char *const counts[] = {"connection", "offset", "length", NULL};
+	const char *name = json_string_value(take(reading, fault, "kind", JSON_STRING));
+	enum fault_kind kind = 0;
+	check(reading, fault, JSON_INTEGER, counts);
+	while (name && kind < FAULT_KINDS && strcmp(fault_kind_name(kind), name) != 0)
 		kind++;
-	uint64_t connection = take_count(reading, object, "connection");
-	uint64_t run = (uint64_t)json_integer_value(json_object_get(object, "run"));
 	if (kind == FAULT_KINDS)
 		fail(reading, "'%.32s' is no kind of fault", name);
-	else if (connection > UINT32_MAX || run >= result->run_count)
-		fail(reading, "a fault is of a connection or run that cannot be");
-	struct fault fault = {
-		.kind = (enum fault_kind)kind,
-		.connection = (uint32_t)connection,
-		.offset = take_count(reading, object, "offset"),
-		.length = take_count(reading, object, "length"),
-		.bits = (uint8_t)json_integer_value(json_object_get(object, "bits")),
-		.other = (uint32_t)json_integer_value(json_object_get(object, "other")),
-		.other_offset =
-			(uint64_t)json_integer_value(json_object_get(object, "other_offset")),
-	};
-	const char *target = json_string_value(json_object_get(object, "target"));
-	if (!reading->failed &&
-	    result_add_fault(result, (size_t)run, target ? target : "", &fault) != 0)
-		fail_memory(reading);
 }
 
-static void take_list(struct reading *reading, struct result *result, const json_t *root,
-		      const char *key,
-		      void (*take_one)(struct reading *, struct result *, const json_t *))
+// Looks at each member of a list.
+static const json_t *check_list(struct reading *reading, const json_t *root, const char *key,
+				void (*check_one)(struct reading *, const json_t *))
 {
 	const json_t *list = take(reading, root, key, JSON_ARRAY);
 	for (size_t i = 0; i < json_array_size(list) && !reading->failed; i++)
-		take_one(reading, result, json_array_get(list, i));
+		check_one(reading, json_array_get(list, i));
+	return list;
 }
 
-static void take_errors(struct reading *reading, struct result *result, const json_t *root)
+static void check_all(struct reading *reading, struct result *result)
 {
-	json_t *errors = take(reading, root, "errors", JSON_OBJECT);
-	const json_t *firsts = json_object_get(root, "first_errors");
+	static const char *const counts[] = {"faults_found", "bytes_verified", NULL};
+	static const char *const objects[] = {"errors",	 "evidence",  "configuration",
+					      "machine", "histogram", NULL};
+	const json_t *root = result->json, *histogram = json_object_get(root, "histogram");
 	const char *name;
-	json_t *value;
-	json_object_foreach(errors, name, value)
+	json_t *member;
+	size_t i;
+	const json_t *runs = check_list(reading, root, "runs", check_run);
+	check_list(reading, root, "intervals", check_interval);
+	json_t *faults = (json_t *)check_list(reading, root, "faults", check_fault);
+	json_array_foreach(faults, i, member)
 	{
-		const char *first = json_string_value(json_object_get(firsts, name));
-		result_add_error(result, name, take_count(reading, errors, name), first);
+		if (result_count(member, "connection") > UINT32_MAX ||
+		    result_count(member, "run") >= json_array_size(runs))
+			fail(reading, "a fault is of a connection or run that cannot be");
 	}
-}
-
-static void take_all(struct reading *reading, struct result *result, const json_t *root)
-{
-	take_list(reading, result, root, "runs", take_run);
-	take_list(reading, result, root, "intervals", take_interval);
-	take_list(reading, result, root, "faults", take_fault);
-	result->faults_found = take_count(reading, root, "faults_found");
-	result->bytes_verified = take_count(reading, root, "bytes_verified");
-	take_errors(reading, result, root);
-	result_set_verdict(result, take_text(reading, root, "verdict"));
-	take_object(reading, root, "evidence", result->evidence);
-	take_object(reading, root, "configuration", result->configuration);
-	take_object(reading, root, "machine", result->machine);
-	const json_t *histogram = take(reading, root, "histogram", JSON_OBJECT);
+	check(reading, root, JSON_INTEGER, counts);
+	check(reading, root, JSON_OBJECT, objects);
+	json_t *errors = result_get(result, "errors");
+	json_object_foreach(errors, name, member)
+	{
+		take(reading, errors, name, JSON_INTEGER);
+	}
+	name = json_string_value(take(reading, root, "verdict", JSON_STRING));
+	if (name && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(name))
+		fail(reading, "'verdict' is none");
 	take_histogram(reading, histogram, "latency", result->latency);
 	take_histogram(reading, histogram, "uncorrected", result->uncorrected);
 }
@@ -272,18 +222,20 @@ int result_read(struct result *result, const char *path, struct error *error)
 	json_t *root = load(path, error);
 	if (!root)
 		return -1;
-	const json_t *schema = take(&reading, root, "schema", JSON_INTEGER);
-	json_int_t number = json_integer_value(schema);
-	if (!reading.failed && number != RESULT_SCHEMA) {
+	json_int_t schema = json_integer_value(take(&reading, root, "schema", JSON_INTEGER));
+	if (!reading.failed && schema != RESULT_SCHEMA) {
 		reading.failed = true;
 		error_set(error, ERROR_USAGE,
 			  "'%.160s' has schema %lld, and this echoload reads schema %d only", path,
-			  (long long)number, RESULT_SCHEMA);
+			  (long long)schema, RESULT_SCHEMA);
 	}
-	if (!reading.failed && result_init(result) != 0)
-		fail_memory(&reading);
+	if (!reading.failed && result_init(result) != 0) {
+		reading.failed = true;
+		error_set(error, ERROR_SYSTEM, "out of memory");
+	}
+	json_decref(result->json);
+	result->json = root;
 	if (!reading.failed)
-		take_all(&reading, result, root);
-	json_decref(root);
+		check_all(&reading, result);
 	return reading.failed ? -1 : 0;
 }

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/output.h"
 #include "describe.h"
+#include "echoload/result/atomic_file.h"
 #include "echoload/result/formats.h"
-#include "echoload/result/replacement.h"
 #include "run.h"
 
 static int fail_write(const char *path, int number, struct error *error)
@@ -53,8 +53,8 @@ int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct sc
 	*outputs = (struct outputs){.wishes = wishes, .screen = screen};
 	for (size_t i = 0; i < WISH_FILES; i++) {
 		const char *path = wishes->files[i];
-		if (path && replacement_check(path) != 0)
-			return fail_write(path, errno, error);
+		if (path && atomic_file_check(path, error) != 0)
+			return -1;
 	}
 	outputs->sum = malloc(sizeof(*outputs->sum));
 	if (result_init(&outputs->result) != 0 || !outputs->sum) {
@@ -120,13 +120,12 @@ static void take_faults(struct result *result, const struct load_config *config,
 			const struct book *book)
 {
 	char target[ADDRESS_TEXT_SIZE];
-	uint64_t kept = book->fault_count < BOOK_FAULTS ? book->fault_count : BOOK_FAULTS;
-	for (uint64_t i = 0; i < kept; i++)
-		(void)result_add_fault(
-			result, 0,
-			endpoint_format(config_target(config, book->faults[i].connection), target),
-			&book->faults[i]);
-	result->faults_found += book->fault_count - kept;
+	for (uint64_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
+		endpoint_format(config_target(config, book->faults[i].connection), target);
+		error_make_line(target);
+		(void)result_add_fault(result, target, &book->faults[i]);
+	}
+	(void)result_set_count(result->json, "faults_found", book->fault_count);
 }
 
 void outputs_interval(struct outputs *outputs, const struct interval *interval)
@@ -145,7 +144,8 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 	outputs->messages += done.messages;
 	if (done.length > 0) {
 		// Without memory the result goes without this interval; the sums are complete.
-		(void)result_add_interval(&outputs->result, &done, &sum->latency);
+		(void)json_array_append_new(result_get(&outputs->result, "intervals"),
+					    result_pack_interval(&done, &sum->latency));
 		write_interval(outputs, &done, interval);
 		if (outputs->wishes->interval_lines)
 			show_interval(outputs, &done, interval->live);
@@ -160,8 +160,9 @@ static void fill_errors(struct result *result, const struct load_config *config,
 	for (size_t i = 0; i < LOAD_ERRORS; i++) {
 		char first[LOAD_ERROR_TEXT];
 		load_error_describe(&errors->of[i], config, first);
-		result_add_error(result, load_error_name((enum load_error)i), errors->of[i].count,
-				 first);
+		error_make_line(first);
+		(void)result_add_error(result, load_error_name((enum load_error)i),
+				       errors->of[i].count, first);
 	}
 }
 
@@ -175,13 +176,10 @@ static void close_files(struct outputs *outputs)
 	}
 }
 
-static int write_hgrm(const char *path, const struct hdr *latency, struct error *error)
+static int fill_hgrm(FILE *file, const void *latency)
 {
-	struct replacement output;
-	if (replacement_open(&output, path) != 0)
-		return fail_write(path, errno, error);
-	hgrm_write(output.file, latency);
-	return replacement_close(&output, true) == 0 ? 0 : fail_write(path, errno, error);
+	hgrm_write(file, latency);
+	return 0;
 }
 
 static int fill_result(struct result *result, const struct load_config *config,
@@ -195,20 +193,17 @@ static int fill_result(struct result *result, const struct load_config *config,
 		.messages = book->messages,
 		.bytes = book->bytes,
 	};
-	if (result_add_run(result, &one) != 0)
-		return -1;
-	result->bytes_verified = book->verified;
 	hdr_add(result->latency, &book->latency);
 	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
 	fill_errors(result, config, &book->errors);
 	take_faults(result, config, book);
-	result_set_verdict(result, verdict_name(run->verdict.kind));
-	return describe_evidence(result->evidence, run) == 0 &&
-			       (!extra || json_object_update(result->evidence, extra) == 0) &&
-			       describe_config(result->configuration, config) == 0 &&
-			       describe_machine(result->machine) == 0
-		       ? 0
-		       : -1;
+	return result_add_run(result, &one) |
+	       result_set_count(result->json, "bytes_verified", book->verified) |
+	       result_set_verdict(result, verdict_name(run->verdict.kind)) |
+	       describe_evidence(result_get(result, "evidence"), run) |
+	       (extra ? json_object_update(result_get(result, "evidence"), extra) : 0) |
+	       describe_config(result_get(result, "configuration"), config) |
+	       describe_machine(result_get(result, "machine"));
 }
 
 static int write_json(struct outputs *outputs, const struct load_config *config,
@@ -227,7 +222,8 @@ int outputs_finish(struct outputs *outputs, const struct load_config *config, co
 	if (files[WISH_JSON])
 		status = write_json(outputs, config, run, extra, error);
 	if (files[WISH_HGRM])
-		status |= write_hgrm(files[WISH_HGRM], run->facts.latency, status ? NULL : error);
+		status |= atomic_file_write(files[WISH_HGRM], fill_hgrm, run->facts.latency,
+					    status ? NULL : error);
 	close_files(outputs);
 	if (outputs->failed)
 		status |= fail_write(outputs->failed, outputs->failure, status ? NULL : error);

@@ -1,14 +1,15 @@
-// Files that are written as a whole: tools/echoload/result/replacement.
+// Files that are written as a whole: tools/echoload/result/atomic_file.
 #include "unit.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "echoload/result/replacement.h"
+#include "echoload/result/atomic_file.h"
 #include "place.h"
 
 static int clean(void **state)
@@ -42,29 +43,37 @@ static void expect_text(const char *path, const char *wanted)
 	assert_string_equal(text, wanted);
 }
 
+struct filling {
+	const char *path;
+	bool complete;
+};
+
+// While it is written to memory the old file stays.
+static int fill(FILE *file, const void *context)
+{
+	const struct filling *filling = context;
+	fputs("new", file);
+	fflush(file);
+	if (place_exists(filling->path) && strstr(filling->path, "/file"))
+		expect_text(filling->path, "old");
+	return filling->complete ? 0 : -1;
+}
+
 static int replace(const char *path, bool complete)
 {
-	struct replacement replacement;
-	assert_int_equal(replacement_check(path), 0);
-	if (replacement_open(&replacement, path) != 0)
-		return -1;
-	fputs("new", replacement.file);
-	return replacement_close(&replacement, complete);
+	const struct filling filling = {path, complete};
+	struct error error;
+	assert_int_equal(atomic_file_check(path, &error), 0);
+	return atomic_file_write(path, fill, &filling, &error);
 }
 
 static void the_old_file_stays_until_the_new_one_is_complete(void **state)
 {
 	(void)state;
 	struct stat status;
-	struct replacement replacement;
 	const char *path = place_file("file", "old", 3);
 	assert_int_equal(chmod(path, 0604), 0);
-	assert_int_equal(replacement_check(path), 0);
-	assert_int_equal(replacement_open(&replacement, path), 0);
-	fputs("new", replacement.file);
-	fflush(replacement.file);
-	expect_text(path, "old");
-	assert_int_equal(replacement_close(&replacement, true), 0);
+	assert_int_equal(replace(path, true), 0);
 	expect_text(path, "new");
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0604);
@@ -102,14 +111,17 @@ static void what_is_no_regular_file_is_written_through(void **state)
 
 static void expect_refusal(const char *path, int number)
 {
-	assert_int_equal(replacement_check(path), -1);
-	assert_int_equal(errno, number);
+	struct error error;
+	assert_int_equal(atomic_file_check(path, &error), -1);
+	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_non_null(strstr(error.message, strerror(number)));
 }
 
 static void what_cannot_be_written_is_known_before(void **state)
 {
 	(void)state;
 	char path[300];
+	struct error error;
 	const char *file = place_file("file", "old", 3);
 	const char *folder = place_path("folder");
 	assert_int_equal(mkdir(folder, 0700), 0);
@@ -121,9 +133,9 @@ static void what_cannot_be_written_is_known_before(void **state)
 	snprintf(path, sizeof(path), "%s/below", file);
 	expect_refusal(path, ENOTDIR);
 	snprintf(path, sizeof(path), "%s/file", folder);
-	assert_int_equal(replacement_check(path), 0);
-	assert_int_equal(replacement_check("-"), 0);
-	assert_int_equal(replacement_check("a file that is not there"), 0);
+	assert_int_equal(atomic_file_check(path, &error), 0);
+	assert_int_equal(atomic_file_check("-", &error), 0);
+	assert_int_equal(atomic_file_check("a file that is not there", &error), 0);
 	assert_false(place_exists(path));
 	if (geteuid() == 0)
 		return; // who may write everything
