@@ -36,6 +36,12 @@ uint64_t clock_deadline(uint64_t duration);
 // has passed, -1 when it never comes.
 int clock_poll_timeout(uint64_t deadline);
 
+static inline struct timespec clock_timespec(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
+				 .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
 // `duration` as SO_RCVTIMEO takes it: microseconds rounded up, {0, 0} (no time-out) for
 // CLOCK_NEVER.
 struct timeval clock_timeval(uint64_t duration);

@@ -80,7 +80,7 @@ void link_close(struct loop *loop, struct link *link, uint64_t again)
 	if (link->fd >= 0)
 		close(link->fd);
 	if (was_open) {
-		atomic_fetch_sub_explicit(&loop->tally->live, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&loop->tally.live, 1, memory_order_relaxed);
 		verify_free(&link->verify);
 	}
 	messages_abandon(loop, link);
@@ -101,7 +101,7 @@ void link_fail(struct loop *loop, struct link *link, enum load_error error, int 
 		(void)link_end_verify(loop, link, false);
 	} else {
 		if (!link->failed)
-			atomic_fetch_add_explicit(&loop->tally->failed, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&loop->tally.failed, 1, memory_order_relaxed);
 		link->failed = true;
 		load_errors_note(&loop->unconnected, error, number, link->id,
 				 loop->now - loop->schedule->begin);
@@ -126,8 +126,8 @@ bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
 		loop->paths++;
 		usage_note_connect(&loop->sockets, link->fd);
 	}
-	atomic_fetch_add_explicit(&loop->tally->live, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&loop->tally->connected, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&loop->tally.live, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&loop->tally.connected, 1, memory_order_relaxed);
 	uint64_t at = atomic_load_explicit(&link->sent, memory_order_relaxed);
 	verify_init(&link->verify, &loop->scope, link->id);
 	link->verify.start = at;

@@ -39,29 +39,13 @@ static void end_interval(struct engine *engine, uint64_t now, bool last)
 		.started = engine->epoch,
 		.to = now,
 		.book = &engine->interval,
-		.live = threads_live(&engine->threads),
+		.live = threads_progress(&engine->threads).live,
 		.last = last,
 	};
 	engine->calls->interval(engine->calls->context, &interval);
 	book_add(engine->sum, &engine->interval);
 	book_reset(&engine->interval);
 	engine->from = now;
-}
-
-static struct progress progress_of(const struct engine *engine, uint64_t now)
-{
-	uint64_t record = engine->threads.schedule.record;
-	return (struct progress){.elapsed = now > record ? now - record : 0,
-				 .live = threads_live(&engine->threads),
-				 .connected = threads_connected(&engine->threads),
-				 .failed = threads_failed(&engine->threads)};
-}
-
-static void sleep_until(uint64_t moment)
-{
-	const struct timespec at = {.tv_sec = (time_t)(moment / NS_PER_S),
-				    .tv_nsec = (long)(moment % NS_PER_S)};
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL); // a signal may cut it short
 }
 
 // Sleeps in small steps. The time for which a step took longer than it should have, nobody let us
@@ -71,7 +55,8 @@ static void sleep_watchfully(struct engine *engine, uint64_t until)
 	uint64_t now = clock_now();
 	while (now < until) {
 		uint64_t step = until - now < STEP ? until : now + STEP;
-		sleep_until(step);
+		const struct timespec at = clock_timespec(step);
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL); // or to a signal
 		now = clock_now();
 		if (now > step + LATE && engine->recording && !engine->stopped)
 			engine->usage.stalled += now - step;
@@ -107,7 +92,8 @@ static void watch(struct engine *engine)
 			next += length;
 		}
 		threads_nudge(&engine->threads); // before anything that may take its time
-		const struct progress progress = progress_of(engine, now);
+		struct progress progress = threads_progress(&engine->threads);
+		progress.elapsed = now > record ? now - record : 0;
 		if (!calls->idle(calls->context, &progress))
 			threads_stop_at(&engine->threads, now);
 		uint64_t soon = now + IDLE;
@@ -141,11 +127,7 @@ static uint64_t ended_at(const struct engine *engine, uint64_t stop)
 {
 	if (engine->config->count == 0 || atomic_load(&engine->threads.schedule.left) > 0)
 		return stop;
-	uint64_t last = 0;
-	for (unsigned i = 0; i < engine->threads.started; i++)
-		last = engine->threads.loops[i].answered_at > last
-			       ? engine->threads.loops[i].answered_at
-			       : last;
+	uint64_t last = threads_answered_at(&engine->threads);
 	return last < stop ? last : stop;
 }
 
@@ -156,11 +138,12 @@ static void finish(struct engine *engine, struct engine_result *result)
 	uint64_t ended = ended_at(engine, stop);
 	uint64_t lasted = ended > record ? ended - record : 0;
 	end_interval(engine, lasted > engine->from ? lasted : engine->from, true);
-	*result = (struct engine_result){
-		.book = engine->sum, .started = engine->epoch, .lasted = lasted};
-	result->live = threads_live(&engine->threads);
-	result->connected = threads_connected(&engine->threads);
-	engine->sum = NULL;
+	const struct progress progress = threads_progress(&engine->threads);
+	*result = (struct engine_result){.book = engine->sum,
+					 .started = engine->epoch,
+					 .lasted = lasted,
+					 .live = progress.live,
+					 .connected = progress.connected};
 	for (unsigned i = 0; i < engine->threads.started; i++)
 		load_errors_add(&result->unconnected, &engine->threads.loops[i].unconnected);
 	take_stock(engine, clock_now(), 0);
@@ -243,9 +226,8 @@ static int pass_slice(struct engine *engine, uint64_t groups)
 int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
 		 uint64_t *lasted)
 {
-	unsigned connected = threads_connected(&engine->threads);
+	unsigned connected = threads_progress(&engine->threads).connected;
 	book_reset(book);
-	*lasted = 0;
 	set_slice(engine, CLOCK_NEVER, duration);
 	if (pass_slice(engine, groups) != 0)
 		return -1;
@@ -254,15 +236,12 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 	if (pass_slice(engine, groups) != 0)
 		return -1;
 	threads_collect(&engine->threads, book);
-	bool any = threads_connected(&engine->threads) > connected;
+	bool any = threads_progress(&engine->threads).connected > connected;
 	for (uint32_t id = 0; id < engine->threads.links && !any; id++)
 		any = engine->threads.link[id].loaded &&
 		      engine->threads.link[id].state == LINK_OPEN;
-	for (unsigned i = 0; i < engine->threads.started; i++) {
-		uint64_t last = engine->threads.loops[i].answered_at;
-		if (last > begin && last - begin > *lasted)
-			*lasted = last - begin;
-	}
+	uint64_t last = threads_answered_at(&engine->threads);
+	*lasted = last > begin ? last - begin : 0;
 	if (engine->config->settle > 0)
 		*lasted = duration;
 	return any ? 0 : -1;
@@ -276,15 +255,12 @@ struct engine *engine_open(const struct load_config *config, struct error *error
 		return NULL;
 	}
 	engine->config = config;
-	if (resources_check(config, error) != 0) {
-		free(engine);
-		return NULL;
-	}
-	if (threads_open(&engine->threads, config, error) != 0) {
-		engine_close(engine, NULL);
-		return NULL;
-	}
-	return engine;
+	engine->threads.schedule.rested = -1;
+	if (resources_check(config, error) == 0 &&
+	    threads_open(&engine->threads, config, error) == 0)
+		return engine;
+	engine_close(engine, NULL);
+	return NULL;
 }
 
 void engine_close(struct engine *engine, struct book *book)

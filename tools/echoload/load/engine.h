@@ -20,14 +20,6 @@ struct interval {
 	bool last;
 };
 
-// How far a run has come.
-struct progress {
-	uint64_t elapsed;   // ns of recording
-	unsigned live;	    // connections open
-	unsigned connected; // connects so far
-	unsigned failed;    // connections that could not be made at least once
-};
-
 struct engine_calls {
 	// Called once for each interval from the moment on at which recording began.
 	void (*interval)(void *context, const struct interval *interval);

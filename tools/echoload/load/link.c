@@ -10,15 +10,14 @@
 #include "loop.h"
 #include "messages.h"
 
-#define TURN 8		       // times that a link receives before others have their turn
-#define LAST (250 * NS_PER_MS) // for which connections are heard after the last period
+#define TURN 8 // times that a link receives before others have their turn
 
 // Returns 0, or -1: no memory to look into a fault.
-static int check_bytes(const struct loop *loop, struct link *link, size_t size, uint64_t now)
+static int check_bytes(const struct loop *loop, struct link *link, size_t size, bool counts)
 {
 	uint64_t before = link->verify.verified;
 	int failed = verify_bytes(&link->verify, loop->in, size);
-	if (loop_counts(loop, now))
+	if (counts)
 		loop_book(loop)->verified += link->verify.verified - before;
 	return failed;
 }
@@ -106,7 +105,8 @@ static void finish_visit(struct loop *loop, struct link *link, uint64_t now)
 // Deals with `size` bytes that have come into the loop's buffer. Returns whether the link goes on.
 static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64_t now)
 {
-	if (loop_counts(loop, now))
+	bool counts = loop_counts(loop, now);
+	if (counts)
 		loop_book(loop)->bytes += size;
 	link->moved_at = now;
 	link->received += size;
@@ -115,7 +115,7 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 			link_fail(loop, link, LOAD_MISMATCH, 0);
 			return false;
 		}
-	} else if (check_bytes(loop, link, size, now) != 0) {
+	} else if (check_bytes(loop, link, size, counts) != 0) {
 		link_fail(loop, link, LOAD_OUT_OF_MEMORY, errno);
 		return false;
 	} else if (link->verify.resync || link->verify.faults > 0) {
@@ -269,8 +269,7 @@ void link_plan(struct loop *loop, struct link *link)
 	timers_set(&loop->timers, &link->timer, begin);
 }
 
-// Ends the connection, whatever is on its way.
-static void give_up(struct loop *loop, struct link *link)
+void link_give_up(struct loop *loop, struct link *link)
 {
 	if ((link->state == LINK_OPEN || link->state == LINK_ENDING) && !cut_verify(loop, link))
 		link_note_error(loop, link, LOAD_MISMATCH, 0);
@@ -294,43 +293,16 @@ void link_rest(struct loop *loop, struct link *link)
 		load_errors_note(&loop_book(loop)->errors, LOAD_CONNECT_TIMEOUT, 0, link->id,
 				 last - loop->schedule->begin);
 	if (link->state != LINK_OPEN || link->waiting > 0 || loop_visits(loop))
-		give_up(loop, link);
+		link_give_up(loop, link);
 	if (!loop_prepares(loop))
 		messages_abandon_due(loop, link);
 	timers_unset(&loop->timers, &link->timer);
 }
 
-// Hears the connections that are left to their end.
-static void hear_the_last(struct loop *loop)
+void link_end(struct loop *loop, struct link *link)
 {
-	struct epoll_event events[64];
-	uint64_t until = clock_deadline(LAST);
-	while (atomic_load_explicit(&loop->tally->live, memory_order_relaxed) > 0) {
-		loop->now = clock_now();
-		if (loop->now >= until)
-			return;
-		int ms = (int)((until - loop->now) / NS_PER_MS) + 1;
-		int count = epoll_wait(loop->epoll, events, sizeof(events) / sizeof(events[0]), ms);
-		loop->now = clock_now();
-		for (int i = 0; i < count; i++) {
-			if (events[i].data.ptr)
-				link_events(loop, events[i].data.ptr, events[i].events, loop->now);
-			else
-				loop_hear_nudge(loop);
-		}
-		tally_turn(loop->tally);
-	}
-}
-
-void link_end_all(struct loop *loop)
-{
-	for (struct link *link = loop->links; link; link = link->next) {
-		if (link->state == LINK_OPEN && link->waiting == 0)
-			end_sending(loop, link);
-		else if (link->state != LINK_ENDING)
-			give_up(loop, link);
-	}
-	hear_the_last(loop);
-	for (struct link *link = loop->links; link; link = link->next)
-		give_up(loop, link);
+	if (link->state == LINK_OPEN && link->waiting == 0)
+		end_sending(loop, link);
+	else if (link->state != LINK_ENDING)
+		link_give_up(loop, link);
 }

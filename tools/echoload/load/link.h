@@ -81,10 +81,10 @@ void link_plan(struct loop *loop, struct link *link);
 // open, unless it is for one visit.
 void link_rest(struct loop *loop, struct link *link);
 
-// There is no more period. Connections at rest are ended as a client ends them, with FIN, and heard
-// until the peer's FIN, for 250 ms at most: bytes that come after the last echo are found if they
-// come within that time and before the peer's FIN. (With `resets` a visit ends at once, and nothing
-// that would come after it is seen.)
-void link_end_all(struct loop *loop);
+// There is no more period: sends FIN on a connection at rest, and gives up any other.
+void link_end(struct loop *loop, struct link *link);
+
+// Ends the connection, whatever is on its way.
+void link_give_up(struct loop *loop, struct link *link);
 
 #endif

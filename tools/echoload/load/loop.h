@@ -1,5 +1,4 @@
-// A thread of the generator: its connections, their timers and one epoll set. Nothing is allocated
-// while it runs, but to look into a fault.
+// The state of a thread of the generator: its connections, their timers and one epoll set.
 #ifndef ECHOLOAD_LOOP_H
 #define ECHOLOAD_LOOP_H
 
@@ -44,7 +43,7 @@ struct loop {
 	const struct link *all; // links of all threads, to know what others have sent; [id]
 	struct verify_scope scope;
 	struct schedule *schedule;
-	struct tally *tally;
+	struct tally tally;
 	pthread_t thread;
 	unsigned index; // of the thread
 
@@ -65,6 +64,7 @@ struct loop {
 	uint64_t worked_for;  // ns in which there was something to do
 	bool nudged, worked;  // the main thread has come; the last round had something to do
 	double gap;	      // open loop: mean time between two messages of a link, ns
+	uint64_t last;	      // when the last connection is given up, after the last period
 	unsigned period;      // that it works on, or has worked on
 	_Atomic bool resting; // until the next one
 
@@ -78,22 +78,12 @@ struct loop {
 	struct usage_tcp sockets;
 };
 
-// Takes what the thread needs to serve `links`; `payload` outlives it. -1: no memory.
-int loop_init(struct loop *loop, const struct payload *payload);
-void loop_free(struct loop *loop);
-
-void *loop_run(void *argument); // a struct loop
-
-// Has the thread look around: time-outs, its book, whether the run is over. Any thread.
-void loop_nudge(const struct loop *loop);
-
-// The thread itself: takes the nudge that epoll tells of.
-void loop_hear_nudge(struct loop *loop);
-
-// How many new messages may begin, of `count` that are to. Takes them from those that --count
-// allows, which are counted from the moment of recording on.
-uint64_t loop_take(struct loop *loop, uint64_t count);
-bool loop_is_over(const struct loop *loop);
+// Whether the period is over, but for what is on its way.
+static inline bool loop_is_over(const struct loop *loop)
+{
+	return loop->schedule->over ||
+	       loop->now >= atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+}
 
 // Whether what happens, or is due, at that moment is recorded.
 static inline bool loop_counts(const struct loop *loop, uint64_t moment)
@@ -117,7 +107,7 @@ static inline bool loop_visits(const struct loop *loop)
 // The open book.
 static inline struct book *loop_book(const struct loop *loop)
 {
-	return loop->tally->open;
+	return loop->tally.open;
 }
 
 #endif

@@ -13,6 +13,24 @@ static uint64_t waited(uint64_t from, uint64_t to)
 	return to > from ? to - from : 0;
 }
 
+// How many of `count` new messages may begin. Takes them from those that --count allows, which are
+// counted from the moment of recording on.
+static uint64_t take(struct loop *loop, uint64_t count)
+{
+	if (loop->config->count == 0 || loop->now < loop->schedule->record)
+		return count;
+	struct schedule *schedule = loop->schedule;
+	uint64_t left = atomic_load_explicit(&schedule->left, memory_order_relaxed);
+	while (left > 0) {
+		uint64_t taken = count < left ? count : left;
+		if (atomic_compare_exchange_weak_explicit(&schedule->left, &left, left - taken,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			return taken;
+	}
+	return 0;
+}
+
 static void begin_message(struct loop *loop, struct link *link, uint64_t due, uint64_t now)
 {
 	if (link->waiting == 0)
@@ -27,7 +45,7 @@ static void begin_message(struct loop *loop, struct link *link, uint64_t due, ui
 static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
 {
 	unsigned most = loop->config->mode == MODE_HALF_CLOSE ? 1 : loop->config->pipeline;
-	while (link->waiting < most && link->left > 0 && loop_take(loop, 1)) {
+	while (link->waiting < most && link->left > 0 && take(loop, 1)) {
 		begin_message(loop, link, link->due_since ? link->due_since : now, now);
 		link->due_since = 0;
 		link->left--;
@@ -77,7 +95,7 @@ static void begin_open(struct loop *loop, struct link *link, uint64_t now)
 	struct book *book = loop_book(loop);
 	while (link->waiting < loop->config->pipeline && link->due <= now) {
 		// What was due before the end is still sent after it.
-		if (!messages_may_begin(loop, link) || !loop_take(loop, 1))
+		if (!messages_may_begin(loop, link) || !take(loop, 1))
 			return;
 		if (loop_counts(loop, link->due)) {
 			// It could not begin before both it was due and there was room for it.
@@ -147,7 +165,8 @@ void messages_abandon(struct loop *loop, struct link *link)
 // How many more are due from `from` on, evenly spread, until `to`.
 static uint64_t count_due(const struct loop *loop, double from, double to)
 {
-	return from < to ? (uint64_t)fmax(ceil((to - from) / loop->gap - 1e-6), 1) : 0;
+	double count = fmax(ceil((to - from) / loop->gap - 1e-6), 1);
+	return from < to ? (uint64_t)fmin(count, 1e18) : 0;
 }
 
 void messages_abandon_due(struct loop *loop, struct link *link)
@@ -161,7 +180,7 @@ void messages_abandon_due(struct loop *loop, struct link *link)
 	double early =
 		(double)count_due(loop, link->after, (double)(schedule->record - schedule->begin));
 	double first = link->after + early * loop->gap;
-	uint64_t count = loop_take(loop, count_due(loop, first, (double)(stop - schedule->begin)));
+	uint64_t count = take(loop, count_due(loop, first, (double)(stop - schedule->begin)));
 	struct book *book = loop_book(loop);
 	book->due += count;
 	book->unanswered += count;

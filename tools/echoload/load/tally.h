@@ -39,6 +39,14 @@ struct tally {
 	_Atomic unsigned failed;    // links that could not be connected at least once
 };
 
+// How far a run has come.
+struct progress {
+	uint64_t elapsed;   // ns of recording
+	unsigned live;	    // connections open
+	unsigned connected; // connects so far
+	unsigned failed;    // connections that could not be made at least once
+};
+
 void tally_init(struct tally *tally);
 
 // The thread: closes the open book if that was asked for.

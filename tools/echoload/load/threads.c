@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "base/thread.h"
+#include "rounds.h"
 
 static unsigned power_of_two(unsigned at_least)
 {
@@ -27,16 +28,13 @@ static int take_memory(struct threads *threads, unsigned ring, struct error *err
 	const struct load_config *config = threads->config;
 	threads->links = config->connections + config->extra;
 	size_t size = threads->links * sizeof(struct link);
-	threads->payload = malloc(sizeof(*threads->payload));
 	threads->link = aligned_alloc(_Alignof(struct link), size);
 	threads->messages = calloc((size_t)threads->links * ring, sizeof(struct message));
 	threads->loops = calloc(config->threads, sizeof(*threads->loops));
-	threads->tallies = calloc(config->threads, sizeof(*threads->tallies));
-	if (!threads->payload || !threads->link || !threads->messages || !threads->loops ||
-	    !threads->tallies)
+	if (!threads->link || !threads->messages || !threads->loops)
 		return error_set(error, ERROR_SYSTEM, "no memory for %u connections in %u threads",
 				 threads->links, config->threads);
-	payload_init(threads->payload, config->run);
+	payload_init(&threads->payload, config->run);
 	return 0;
 }
 
@@ -60,6 +58,51 @@ static void deal_links(struct threads *threads, unsigned ring)
 	}
 }
 
+static uint64_t sent_on(void *context, uint32_t connection)
+{
+	const struct loop *loop = context;
+	return atomic_load_explicit(&loop->all[connection].sent, memory_order_relaxed);
+}
+
+static void note_fault(void *context, const struct fault *fault)
+{
+	struct book *book = loop_book(context);
+	if (book->fault_count < BOOK_FAULTS)
+		book->faults[book->fault_count] = *fault;
+	book->fault_count++;
+}
+
+static int init_loop(struct loop *loop, const struct payload *payload)
+{
+	loop->scope = (struct verify_scope){
+		.payload = payload,
+		.connections = loop->config->connections + loop->config->extra,
+		.sent = sent_on,
+		.report = note_fault,
+		.context = loop,
+	};
+	struct epoll_event nudged = {.events = EPOLLIN};
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	loop->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->in = malloc(LOOP_BUFFER);
+	loop->out = calloc(1, LOOP_BUFFER);
+	bool failed = loop->epoll < 0 || loop->nudge < 0 || !loop->in || !loop->out ||
+		      epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge, &nudged) != 0 ||
+		      timers_init(&loop->timers, loop->count) != 0;
+	return failed ? -1 : 0; // free_loop gives back what there is
+}
+
+static void free_loop(struct loop *loop)
+{
+	free(loop->in);
+	free(loop->out);
+	timers_free(&loop->timers);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+	if (loop->nudge >= 0)
+		close(loop->nudge);
+}
+
 static int prepare_loops(struct threads *threads, struct error *error)
 {
 	const struct load_config *config = threads->config;
@@ -67,31 +110,34 @@ static int prepare_loops(struct threads *threads, struct error *error)
 	if (take_memory(threads, ring, error) != 0)
 		return -1;
 	for (unsigned i = 0; i < config->threads; i++) {
-		tally_init(&threads->tallies[i]);
-		threads->loops[i] = (struct loop){
-			.config = config,
-			.all = threads->link,
-			.ring = ring,
-			.schedule = &threads->schedule,
-			.tally = &threads->tallies[i],
-			.index = i,
-			.epoll = -1,
-			.nudge = -1,
-		};
+		struct loop *loop = &threads->loops[i];
+		tally_init(&loop->tally);
+		loop->config = config;
+		loop->all = threads->link;
+		loop->ring = ring;
+		loop->schedule = &threads->schedule;
+		loop->index = i;
+		loop->epoll = loop->nudge = -1;
 	}
 	deal_links(threads, ring);
 	for (unsigned i = 0; i < config->threads; i++) {
-		if (loop_init(&threads->loops[i], threads->payload) != 0)
+		if (init_loop(&threads->loops[i], &threads->payload) != 0)
 			return error_set(error, ERROR_SYSTEM, "no memory for %u connections",
 					 threads->links);
 	}
 	return 0;
 }
 
+static void nudge(const struct loop *loop)
+{
+	const uint64_t one = 1;
+	(void)!write(loop->nudge, &one, sizeof(one)); // full: it is nudged already
+}
+
 void threads_nudge(const struct threads *threads)
 {
 	for (unsigned i = 0; i < threads->started; i++)
-		loop_nudge(&threads->loops[i]);
+		nudge(&threads->loops[i]);
 }
 
 bool threads_rest(const struct threads *threads)
@@ -108,9 +154,7 @@ void threads_await(const struct threads *threads, uint64_t moment)
 	struct pollfd ready[] = {{.fd = threads->schedule.rested, .events = POLLIN},
 				 {.fd = signals_fd(), .events = POLLIN}};
 	uint64_t now = clock_now();
-	uint64_t left = moment > now ? moment - now : 0;
-	const struct timespec span = {.tv_sec = (time_t)(left / NS_PER_S),
-				      .tv_nsec = (long)(left % NS_PER_S)};
+	const struct timespec span = clock_timespec(moment > now ? moment - now : 0);
 	uint64_t count;
 	if (ppoll(ready, 2, &span, NULL) > 0 && (ready[0].revents & POLLIN))
 		(void)!read(threads->schedule.rested, &count, sizeof(count));
@@ -144,7 +188,7 @@ static int start_threads(struct threads *threads, struct error *error)
 		struct loop *loop = &threads->loops[threads->started];
 		char name[16];
 		snprintf(name, sizeof(name), "echoload/%u", threads->started % 1000000);
-		if (thread_start(&loop->thread, name, loop_run, loop, error) != 0)
+		if (thread_start(&loop->thread, name, rounds_run, loop, error) != 0)
 			return -1;
 	}
 	while (!threads_rest(threads))
@@ -155,14 +199,14 @@ static int start_threads(struct threads *threads, struct error *error)
 void threads_collect(struct threads *threads, struct book *sum)
 {
 	for (unsigned i = 0; i < threads->started; i++) {
-		tally_ask(&threads->tallies[i]);
-		loop_nudge(&threads->loops[i]);
+		tally_ask(&threads->loops[i].tally);
+		nudge(&threads->loops[i]);
 	}
 	for (unsigned i = 0; i < threads->started; i++) {
 		const struct book *book;
-		while (!(book = tally_take(&threads->tallies[i]))) {
+		while (!(book = tally_take(&threads->loops[i].tally))) {
 			if (atomic_load(&threads->loops[i].resting))
-				tally_turn(&threads->tallies[i]); // on its behalf
+				tally_turn(&threads->loops[i].tally); // on its behalf
 			else
 				threads_await(threads, clock_now() + NS_PER_MS);
 		}
@@ -170,31 +214,28 @@ void threads_collect(struct threads *threads, struct book *sum)
 	}
 }
 
-unsigned threads_live(const struct threads *threads)
+struct progress threads_progress(const struct threads *threads)
 {
-	unsigned live = 0;
-	for (unsigned i = 0; i < threads->started; i++)
-		live += threads->loops[i].resting ? threads->loops[i].live_at_stop
-						  : atomic_load_explicit(&threads->tallies[i].live,
-									 memory_order_relaxed);
-	return live;
+	struct progress progress = {0};
+	for (unsigned i = 0; i < threads->started; i++) {
+		const struct loop *loop = &threads->loops[i];
+		const struct tally *tally = &loop->tally;
+		progress.live += atomic_load(&loop->resting) ? loop->live_at_stop
+							     : atomic_load(&tally->live);
+		progress.connected += atomic_load(&tally->connected);
+		progress.failed += atomic_load(&tally->failed);
+	}
+	return progress;
 }
 
-unsigned threads_connected(const struct threads *threads)
+uint64_t threads_answered_at(const struct threads *threads)
 {
-	unsigned connected = 0;
-	for (unsigned i = 0; i < threads->started; i++)
-		connected +=
-			atomic_load_explicit(&threads->tallies[i].connected, memory_order_relaxed);
-	return connected;
-}
-
-unsigned threads_failed(const struct threads *threads)
-{
-	unsigned failed = 0;
-	for (unsigned i = 0; i < threads->started; i++)
-		failed += atomic_load_explicit(&threads->tallies[i].failed, memory_order_relaxed);
-	return failed;
+	uint64_t last = 0;
+	for (unsigned i = 0; i < threads->started; i++) {
+		uint64_t at = threads->loops[i].answered_at;
+		last = at > last ? at : last;
+	}
+	return last;
 }
 
 void threads_stop_at(struct threads *threads, uint64_t moment)
@@ -225,13 +266,11 @@ void threads_close(struct threads *threads, struct book *book)
 		threads_collect(threads, book);
 	for (unsigned i = 0; threads->loops && i < threads->config->threads; i++) {
 		if (threads->loops[i].config)
-			loop_free(&threads->loops[i]);
+			free_loop(&threads->loops[i]);
 	}
 	if (threads->schedule.rested >= 0)
 		close(threads->schedule.rested);
 	free(threads->loops);
-	free(threads->tallies);
-	free(threads->payload);
 	free(threads->link);
 	free(threads->messages);
 }

@@ -12,13 +12,12 @@
 
 struct threads {
 	const struct load_config *config;
-	struct payload *payload;
+	struct payload payload;
 	struct schedule schedule; // of the period; to be changed while all are at rest
 	unsigned links;
 	struct link *link;	  // of `links`
 	struct message *messages; // theirs
 	struct loop *loops;
-	struct tally *tallies;
 	unsigned started;
 };
 
@@ -44,9 +43,9 @@ void threads_await(const struct threads *threads, uint64_t moment);
 // Adds what they have counted since the last call to `sum`. Waits for a round of each loop at most.
 void threads_collect(struct threads *threads, struct book *sum);
 
-// Connections: open now, or when recording ended; made so far; links that could not be connected.
-unsigned threads_live(const struct threads *threads);
-unsigned threads_connected(const struct threads *threads);
-unsigned threads_failed(const struct threads *threads);
+// How far they are, without `elapsed`. `live`: now, or of those at rest when recording ended.
+struct progress threads_progress(const struct threads *threads);
+
+uint64_t threads_answered_at(const struct threads *threads); // when the last message counted was
 
 #endif

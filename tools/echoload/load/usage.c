@@ -77,40 +77,46 @@ static void note_round_trip(struct usage_tcp *usage, uint64_t least)
 		usage->least_round_trip = least;
 }
 
-void usage_note_connect(struct usage_tcp *usage, int fd)
+// Zeros of another socket than one of TCP.
+static struct tcp_info tcp_info_of(int fd)
 {
-	struct tcp_info info;
+	struct tcp_info info = {0};
 	socklen_t size = sizeof(info);
-	memset(&info, 0, sizeof(info));
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_min_rtt == ~0U)
-		return;
-	note_round_trip(usage, info.tcpi_min_rtt);
-}
-
-struct usage_socket usage_of_socket(int fd, uint32_t *round_trip)
-{
-	struct tcp_info info;
-	socklen_t size = sizeof(info);
-	memset(&info, 0, sizeof(info));
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
 		memset(&info, 0, sizeof(info));
-	if (round_trip)
-		*round_trip = info.tcpi_rtt;
-	return (struct usage_socket){info.tcpi_total_retrans, info.tcpi_dsack_dups,
-				     info.tcpi_rwnd_limited, info.tcpi_busy_time};
+	return info;
+}
+
+void usage_note_connect(struct usage_tcp *usage, int fd)
+{
+	const struct tcp_info info = tcp_info_of(fd);
+	if (info.tcpi_min_rtt != ~0U)
+		note_round_trip(usage, info.tcpi_min_rtt);
+}
+
+static struct usage_socket counters_of(const struct tcp_info *info)
+{
+	return (struct usage_socket){info->tcpi_total_retrans, info->tcpi_dsack_dups,
+				     info->tcpi_rwnd_limited, info->tcpi_busy_time};
+}
+
+struct usage_socket usage_of_socket(int fd)
+{
+	const struct tcp_info info = tcp_info_of(fd);
+	return counters_of(&info);
 }
 
 void usage_add_socket(struct usage_tcp *usage, int fd, const struct usage_socket *before)
 {
 	int unread = 0, unsent = 0;
-	uint32_t round_trip;
-	const struct usage_socket now = usage_of_socket(fd, &round_trip);
+	const struct tcp_info info = tcp_info_of(fd);
+	const struct usage_socket now = counters_of(&info);
 	ioctl(fd, SIOCINQ, &unread);
 	ioctl(fd, SIOCOUTQ, &unsent);
 	usage->unread += (uint64_t)unread;
 	usage->unsent += (uint64_t)unsent;
 	usage->sockets++;
-	usage->round_trips += round_trip;
+	usage->round_trips += info.tcpi_rtt;
 	usage->retransmits += now.retransmits - before->retransmits;
 	usage->needless += now.needless - before->needless;
 	usage->limited_window += now.limited_window - before->limited_window;

@@ -60,9 +60,8 @@ struct usage_machine usage_since(const struct usage_machine *before);
 // as no program was asked.
 void usage_note_connect(struct usage_tcp *usage, int fd);
 
-// What the kernel has counted of a connected TCP socket so far; zeros of another. The smoothed
-// round trip, in us, goes to `round_trip`, which may be NULL.
-struct usage_socket usage_of_socket(int fd, uint32_t *round_trip);
+// What the kernel has counted of a connected TCP socket so far; zeros of another.
+struct usage_socket usage_of_socket(int fd);
 
 // Adds what the kernel tells of a connected socket, and has counted since `before`.
 void usage_add_socket(struct usage_tcp *usage, int fd, const struct usage_socket *before);

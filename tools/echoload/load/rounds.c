@@ -1,88 +1,22 @@
 // The generator's threads.
-#include "loop.h"
+#include "rounds.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "link.h"
+#include "loop.h"
 #include "messages.h"
 
 #define EVENTS 256
+#define LAST (250 * NS_PER_MS) // for which connections are heard after the last period
 #define SOCKETS_LOOKED_AT 1000 // of a thread, for the evidence
-
-static uint64_t sent_on(void *context, uint32_t connection)
-{
-	const struct loop *loop = context;
-	return atomic_load_explicit(&loop->all[connection].sent, memory_order_relaxed);
-}
-
-static void note_fault(void *context, const struct fault *fault)
-{
-	struct book *book = loop_book(context);
-	if (book->fault_count < BOOK_FAULTS)
-		book->faults[book->fault_count] = *fault;
-	book->fault_count++;
-}
-
-int loop_init(struct loop *loop, const struct payload *payload)
-{
-	loop->scope = (struct verify_scope){
-		.payload = payload,
-		.connections = loop->config->connections + loop->config->extra,
-		.sent = sent_on,
-		.report = note_fault,
-		.context = loop,
-	};
-	struct epoll_event nudged = {.events = EPOLLIN};
-	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	loop->in = malloc(LOOP_BUFFER);
-	loop->out = calloc(1, LOOP_BUFFER);
-	bool failed = loop->epoll < 0 || loop->nudge < 0 || !loop->in || !loop->out ||
-		      epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge, &nudged) != 0 ||
-		      timers_init(&loop->timers, loop->count) != 0;
-	return failed ? -1 : 0; // loop_free gives back what there is
-}
-
-void loop_free(struct loop *loop)
-{
-	free(loop->in);
-	free(loop->out);
-	timers_free(&loop->timers);
-	if (loop->epoll >= 0)
-		close(loop->epoll);
-	if (loop->nudge >= 0)
-		close(loop->nudge);
-}
-
-bool loop_is_over(const struct loop *loop)
-{
-	return loop->now >= atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
-}
-
-uint64_t loop_take(struct loop *loop, uint64_t count)
-{
-	if (loop->config->count == 0 || loop->now < loop->schedule->record)
-		return count;
-	struct schedule *schedule = loop->schedule;
-	uint64_t left = atomic_load_explicit(&schedule->left, memory_order_relaxed);
-	while (left > 0) {
-		uint64_t taken = count < left ? count : left;
-		if (atomic_compare_exchange_weak_explicit(&schedule->left, &left, left - taken,
-							  memory_order_relaxed,
-							  memory_order_relaxed))
-			return taken;
-	}
-	return 0;
-}
 
 // Pins the thread, if that was asked for, and makes its timers exact.
 static void settle_thread(const struct loop *loop)
@@ -97,19 +31,6 @@ static void settle_thread(const struct loop *loop)
 	int failed =
 		sched_setaffinity(0, sizeof(cpus), &cpus); // options.c has asked whether it may
 	ensure(!failed);
-}
-
-static struct timespec timespan(uint64_t ns)
-{
-	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
-				 .tv_nsec = (long)(ns % NS_PER_S)};
-}
-
-// The same where the kernel is older than 5.11 (or is valgrind's): to the millisecond, not late.
-static int wait_coarsely(struct loop *loop, struct epoll_event *events, const struct timespec *span)
-{
-	int ms = span ? (int)(span->tv_sec * 1000 + span->tv_nsec / (long)NS_PER_MS) : -1;
-	return epoll_wait(loop->epoll, events, EVENTS, ms);
 }
 
 #ifndef HAVE_EPOLL_PWAIT2 // musl, glibc before 2.35
@@ -127,15 +48,19 @@ static int wait_for_events(struct loop *loop, struct epoll_event *events)
 {
 	bool waits = !loop->config->spin && !(loop_prepares(loop) && loop->untried == 0);
 	uint64_t next = waits ? timers_next(&loop->timers) : 0;
+	if (loop->schedule->over)
+		next = loop->last;
 	struct timespec span = {0};
 	if (next != 0 && next != CLOCK_NEVER) {
 		uint64_t now = clock_now();
-		span = timespan(next > now ? next - now : 0);
+		span = clock_timespec(next > now ? next - now : 0);
 	}
 	const struct timespec *limit = next == CLOCK_NEVER ? NULL : &span;
 	int count = epoll_pwait2(loop->epoll, events, EVENTS, limit, NULL);
+	// A kernel older than 5.11, or valgrind's: to the millisecond, not late.
+	int ms = limit ? (int)(span.tv_sec * 1000 + span.tv_nsec / (long)NS_PER_MS) : -1;
 	if (count < 0 && errno == ENOSYS)
-		count = wait_coarsely(loop, events, limit);
+		count = epoll_wait(loop->epoll, events, EVENTS, ms);
 	ensure(count >= 0 || errno == EINTR);
 	return count > 0 ? count : 0;
 }
@@ -170,6 +95,9 @@ static bool may_begin(const struct loop *loop)
 static bool is_over(const struct loop *loop, int events)
 {
 	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	if (loop->schedule->over)
+		return loop->now >= loop->last ||
+		       atomic_load_explicit(&loop->tally.live, memory_order_relaxed) == 0;
 	if (loop->now >= stop)
 		return loop->now - stop >= loop->schedule->grace ||
 		       (loop->owed == 0 && !may_begin(loop));
@@ -184,7 +112,7 @@ static void look_at_sockets(struct loop *loop, bool before)
 	unsigned looked = 0;
 	for (struct link *link = loop->links; link && looked < SOCKETS_LOOKED_AT; looked++) {
 		if (link->state == LINK_OPEN && before)
-			link->before = usage_of_socket(link->fd, NULL);
+			link->before = usage_of_socket(link->fd);
 		else if (link->state == LINK_OPEN)
 			usage_add_socket(&loop->sockets, link->fd, &link->before);
 		link = link->next;
@@ -204,7 +132,7 @@ static void take_stock(struct loop *loop, uint64_t stop)
 	if (loop->stopped || loop->now < stop)
 		return;
 	loop->stopped = true;
-	loop->live_at_stop = atomic_load_explicit(&loop->tally->live, memory_order_relaxed);
+	loop->live_at_stop = atomic_load_explicit(&loop->tally.live, memory_order_relaxed);
 	if (!loop->recording)
 		return;
 	loop->at_stop = usage_of_thread(loop->worked_for);
@@ -219,25 +147,20 @@ static void look_around(struct loop *loop)
 	take_stock(loop, atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed));
 }
 
-void loop_hear_nudge(struct loop *loop)
-{
-	uint64_t count;
-	loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
-}
-
 static void deal_with(struct loop *loop, const struct epoll_event *event)
 {
+	uint64_t count;
 	if (event->data.ptr)
 		link_events(loop, event->data.ptr, event->events, loop->now);
 	else
-		loop_hear_nudge(loop);
+		loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
 }
 
 static void run_rounds(struct loop *loop)
 {
 	struct epoll_event events[EVENTS];
 	for (int count = 1; !is_over(loop, count);) {
-		tally_turn(loop->tally);
+		tally_turn(&loop->tally);
 		count = wait_for_events(loop, events);
 		uint64_t before = loop->now;
 		loop->now = clock_now();
@@ -251,13 +174,6 @@ static void run_rounds(struct loop *loop)
 			look_around(loop);
 		loop->nudged = false;
 	}
-}
-
-void loop_nudge(const struct loop *loop)
-{
-	const uint64_t one = 1;
-	ssize_t written = write(loop->nudge, &one, sizeof(one)); // full: it is nudged already
-	(void)written;
 }
 
 // Rests until the next period. Returns false when there is none.
@@ -292,7 +208,22 @@ static void begin_period(struct loop *loop)
 		link_plan(loop, link);
 }
 
-void *loop_run(void *argument)
+// There is no more period. Connections at rest are ended as a client ends them, with FIN, and heard
+// until the peer's FIN, for 250 ms at most: bytes that come after the last echo are found if they
+// come within that time and before the peer's FIN. (With `resets` a visit ends at once, and nothing
+// that would come after it is seen.)
+static void end_all(struct loop *loop)
+{
+	loop->now = clock_now();
+	loop->last = loop->now + LAST;
+	for (struct link *link = loop->links; link; link = link->next)
+		link_end(loop, link);
+	run_rounds(loop);
+	for (struct link *link = loop->links; link; link = link->next)
+		link_give_up(loop, link);
+}
+
+void *rounds_run(void *argument)
 {
 	struct loop *loop = argument;
 	settle_thread(loop);
@@ -305,6 +236,6 @@ void *loop_run(void *argument)
 		for (struct link *link = loop->links; link; link = link->next)
 			link_rest(loop, link);
 	}
-	link_end_all(loop);
+	end_all(loop);
 	return NULL;
 }
