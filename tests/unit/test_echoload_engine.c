@@ -75,14 +75,15 @@ static void pass_well(struct engine *engine, uint64_t groups)
 {
 	assert_int_equal(engine_slice(engine, groups, SLICE, &book, &lasted), 0);
 	assert_true(book.messages > 0);
-	assert_int_equal(book.latency.count, book.messages);
+	assert_int_equal(book.latency.count, book.messages + book.unanswered);
 	assert_int_equal(book.bytes, book.messages * SIZE);
 	assert_int_equal(book.verified, book.bytes);
-	assert_int_equal(book.unanswered, 0);
+	if (config.rate == 0) // else this thread may have slept beyond the end
+		assert_int_equal(book.unanswered, 0);
 	assert_int_equal(book.fault_count, 0);
 	assert_int_equal(load_errors_total(&book.errors), 0);
 	assert_true(lasted > 0);
-	assert_true(book.latency.max <= lasted);
+	assert_true(book.unanswered > 0 || book.latency.max <= lasted);
 }
 
 static void only_the_groups_of_a_slice_are_loaded(void **state)
@@ -238,7 +239,7 @@ static void expect_slices(void)
 		uint64_t before = received(0);
 		pass_well(engine, 1);
 		wait_until(received(0) == before + book.bytes);
-		assert_int_equal(book.due, config.rate > 0 ? book.messages : 0);
+		assert_int_equal(book.due, config.rate > 0 ? book.latency.count : 0);
 	}
 	engine_close(engine, NULL);
 }

@@ -12,10 +12,11 @@
 #define IDLE (100 * NS_PER_MS)
 #define STEP (10 * NS_PER_MS)
 #define LATE (5 * NS_PER_MS)
-#define GRACE (2 * NS_PER_S)	   // what is on its way when a run ends may still come
-#define BEGIN_IN (20 * NS_PER_MS)  // for the threads to get ready for a run,
-#define SLICE_IN (100 * NS_PER_US) // for a slice: this,
-#define SLICE_IN_LINK 100	   // and this for each link
+#define GRACE (2 * NS_PER_S)	     // what is on its way when a run ends may still come
+#define BEGIN_IN (20 * NS_PER_MS)    // for the threads to get ready for a run,
+#define SLICE_IN (100 * NS_PER_US)   // for a slice: this,
+#define SLICE_LATE (100 * NS_PER_MS) // beside its length: what is due in it may begin after it
+#define SLICE_IN_LINK 100	     // and this for each link
 
 struct engine {
 	const struct load_config *config;
@@ -197,7 +198,7 @@ static void set_slice(struct engine *engine, uint64_t begin, uint64_t duration)
 	schedule->measured = false;
 	schedule->begin = begin;
 	schedule->ramp = 0;
-	schedule->late = duration < GRACE ? duration : GRACE;
+	schedule->late = duration + SLICE_LATE < GRACE ? duration + SLICE_LATE : GRACE;
 	schedule->grace = config->timeout == CLOCK_NEVER ? GRACE : config->timeout;
 	uint64_t record = begin == CLOCK_NEVER ? CLOCK_NEVER : begin + config->settle;
 	schedule->record = record;

@@ -1,6 +1,7 @@
 // The threads of the generator. Main thread.
 #include "threads.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,8 +123,8 @@ static int prepare_loops(struct threads *threads, struct error *error)
 	deal_links(threads, ring);
 	for (unsigned i = 0; i < config->threads; i++) {
 		if (init_loop(&threads->loops[i], &threads->payload) != 0)
-			return error_set(error, ERROR_SYSTEM, "no memory for %u connections",
-					 threads->links);
+			return error_set(error, ERROR_SYSTEM, "cannot make the thread %u: %s", i,
+					 error_text(errno));
 	}
 	return 0;
 }
