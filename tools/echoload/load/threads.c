@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "base/thread.h"
-#include "rounds.h"
+#include "generator.h"
 
 static unsigned power_of_two(unsigned at_least)
 {
@@ -189,7 +189,7 @@ static int start_threads(struct threads *threads, struct error *error)
 		struct loop *loop = &threads->loops[threads->started];
 		char name[16];
 		snprintf(name, sizeof(name), "echoload/%u", threads->started % 1000000);
-		if (thread_start(&loop->thread, name, rounds_run, loop, error) != 0)
+		if (thread_start(&loop->thread, name, generator_run, loop, error) != 0)
 			return -1;
 	}
 	while (!threads_rest(threads))

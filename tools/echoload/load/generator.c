@@ -1,5 +1,5 @@
 // The generator's threads.
-#include "rounds.h"
+#include "generator.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -223,7 +223,7 @@ static void end_all(struct loop *loop)
 		link_give_up(loop, link);
 }
 
-void *rounds_run(void *argument)
+void *generator_run(void *argument)
 {
 	struct loop *loop = argument;
 	settle_thread(loop);
