@@ -59,8 +59,10 @@ static void sleep_watchfully(struct engine *engine, uint64_t until)
 		const struct timespec at = clock_timespec(step);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL); // or to a signal
 		now = clock_now();
-		if (now > step + LATE && engine->recording && !engine->stopped)
-			engine->usage.stalled += now - step;
+		uint64_t stop = atomic_load(&engine->threads.schedule.stop);
+		uint64_t end = now < stop ? now : stop;
+		if (end > step + LATE && engine->recording)
+			engine->usage.stalled += end - step;
 	}
 }
 
