@@ -1,4 +1,4 @@
-// The interval log and the encoding in it: tools/echoload/result/formats and hdr_v2.
+// The interval log and the encoding in it: tools/echoload/result/formats.
 // tests/check/hdr_formats.sh has them read by HdrHistogram.
 #include "unit.h"
 
@@ -10,7 +10,6 @@
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
 #include "echoload/result/formats.h"
-#include "echoload/result/hdr_v2.h"
 
 static struct hdr hdr;
 static struct hdr back;
@@ -167,11 +166,12 @@ static void a_log_has_its_head_and_a_line_for_each_interval(void **state)
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
-	hlog_begin(file, UINT64_C(1441812279474000000));
 	hdr_record(&hdr, 2769000);
-	assert_int_equal(hlog_interval(file, 0, 1000000000, &hdr), 0);
+	hlog_interval(file, UINT64_C(1441812279474000000),
+		      &(struct result_interval){.length = 1000000000}, &hdr);
 	hdr_record(&hdr, 5000000);
-	assert_int_equal(hlog_interval(file, 1000000000, 250000000, &hdr), 0);
+	hlog_interval(file, 0, &(struct result_interval){.from = 1000000000, .length = 250000000},
+		      &hdr);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(strncmp(text, head, strlen(head)), 0);
 	char *second = strstr(text, "\n1.000,0.250,5.000,");

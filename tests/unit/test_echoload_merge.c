@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/result/hdr_v2.h"
+#include "echoload/result/formats.h"
 #include "echoload/result/merge.h"
 #include "echoload_runs.h"
 #include "place.h"

@@ -14,7 +14,6 @@ static const struct report_line moment = {
 	.messages = 205000,
 	.connections = 50,
 	.rate = 51234.5,
-	.bytes_per_second = 51234.5 * 64,
 	.p50 = 22100,
 	.p99 = 55300,
 };
@@ -142,16 +141,22 @@ static void what_is_not_known_yet_is_not_shown(void **state)
 	terminal_close(&terminal);
 }
 
+static struct hdr latency;
+
 static void print_intervals(FILE *file)
 {
-	struct report_line idle = {.elapsed = 5 * NS_PER_S, .duration = CLOCK_NEVER};
+	const struct result_interval busy = {
+		.length = 4 * NS_PER_S, .messages = 204938, .bytes = UINT64_C(204938) * 64};
+	const struct result_interval idle = {.from = 4 * NS_PER_S, .length = NS_PER_S};
 	struct screen screen;
 	screen_open(&screen, file);
 	report_progress(&screen, &moment);
-	struct report_line first = moment;
-	first.first = true;
-	report_interval(&screen, &first);
-	report_interval(&screen, &idle);
+	hdr_reset(&latency);
+	hdr_record_many(&latency, 22100, 98);
+	hdr_record_many(&latency, 55300, 2);
+	report_interval(&screen, &busy, &latency, 50);
+	hdr_reset(&latency);
+	report_interval(&screen, &idle, &latency, 0);
 	screen_clear(&screen);
 }
 
@@ -172,7 +177,7 @@ static void a_terminal_gets_no_interval_lines(void **state)
 	printed_environment("xterm", "", "C.UTF-8");
 	terminal_open(&terminal, 80);
 	screen_open(&screen, terminal.file);
-	report_interval(&screen, &moment);
+	report_interval(&screen, &(struct result_interval){.length = NS_PER_S}, &latency, 50);
 	assert_string_equal(printed_on(&terminal), "");
 	terminal_close(&terminal);
 }

@@ -104,14 +104,13 @@ static void write_all(const char *folder, const struct distribution *distributio
 	FILE *log = create(folder, distribution->name, "hlog");
 	FILE *facts = create(folder, distribution->name, "json");
 	hdr_reset(&all);
-	hlog_begin(log, STARTED);
 	fprintf(facts, "{\"intervals\": [");
 	for (unsigned i = 0; i < INTERVALS; i++) {
 		hdr_reset(&interval);
 		for (unsigned s = 0; s < distribution->samples; s++)
 			hdr_record(&interval, distribution->draw(&random));
-		if (hlog_interval(log, i * NS_PER_S, NS_PER_S, &interval) != 0)
-			exit(1);
+		const struct result_interval second = {.from = i * NS_PER_S, .length = NS_PER_S};
+		hlog_interval(log, STARTED, &second, &interval);
 		fprintf(facts, "%s", i ? ", " : "");
 		describe(facts, &interval);
 		hdr_add(&all, &interval);

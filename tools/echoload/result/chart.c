@@ -6,12 +6,10 @@
 #include <string.h>
 
 #include "atomic_file.h"
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
-#include "ratio_chart.h"
 #include "result.h"
 #include "svg.h"
 
@@ -121,26 +119,6 @@ static void draw_latency(const struct request *request, struct svg_plot *plot)
 	}
 }
 
-// Some four to ten tics from 0 to `high`, at multiples of 1, 2 or 5 of a power of ten.
-static void draw_tics(const struct svg_plot *plot, double high,
-		      void (*tic)(const struct svg_plot *plot, double at, const char *label))
-{
-	static const char suffixes[] = " kMGT";
-	double power = pow(10.0, floor(log10(high / 4)));
-	double step = power * (high / 4 < 2 * power ? 1 : (high / 4 < 5 * power ? 2 : 5));
-	for (int i = 0; i * step <= high; i++) {
-		double value = i * step;
-		size_t thousands = 0;
-		for (; value >= 1000 && suffixes[thousands + 1]; thousands++)
-			value /= 1000;
-		char label[24];
-		int length = snprintf(label, sizeof(label), "%.4g %c", value, suffixes[thousands]);
-		if (thousands == 0)
-			label[length - 2] = '\0';
-		tic(plot, i * step, label);
-	}
-}
-
 static double seconds_of(const json_t *interval, const char *name)
 {
 	return json_number_value(json_object_get(interval, name));
@@ -183,8 +161,8 @@ static void draw_throughput(const struct request *request, struct svg_plot *plot
 				plot->y_high = fmax(plot->y_high, 1.1 * rate_of(interval, bytes));
 		}
 	}
-	draw_tics(plot, plot->x_high, svg_x_tic);
-	draw_tics(plot, plot->y_high, svg_y_tic);
+	svg_tics(plot, plot->x_low, plot->x_high, svg_x_tic);
+	svg_tics(plot, plot->y_low, plot->y_high, svg_y_tic);
 	svg_frame(plot, "Throughput over time", "seconds",
 		  bytes ? "bytes a second" : "messages a second");
 	for (size_t i = 0; i < request->drawn_count; i++) {
@@ -267,7 +245,7 @@ static const struct cmdline_option table[] = {
 	{'o', "output", "FILE",
 	 "where the picture goes: FILE.svg, or FILE.html, a page with a table and the picture in "
 	 "it",
-	 .kind = CMDLINE_TAKEN},
+	 CMDLINE_TEXT, CMDLINE_FIELD(struct request, output)},
 };
 
 static const char summary[] =
@@ -303,15 +281,8 @@ static int take_run(struct request *request, const char *path, struct error *err
 
 static int take(void *context, const char *name, const char *value, struct error *error)
 {
-	struct request *request = context;
-	if (!name)
-		return take_run(request, value, error);
-	ensure(strcmp(name, "output") == 0);
-	if (!paths_end_in(value, ".svg") && !paths_end_in(value, ".html"))
-		return error_set(error, ERROR_USAGE, "'%.160s' ends neither in .svg nor in .html",
-				 value);
-	request->output = value;
-	return 0;
+	(void)name;
+	return take_run(context, value, error);
 }
 
 static int make_report(void *context, struct error *error)
@@ -322,6 +293,10 @@ static int make_report(void *context, struct error *error)
 	if (!request->output)
 		return error_set(error, ERROR_USAGE,
 				 "where to? -o FILE.svg or -o FILE.html is needed");
+	if (!paths_end_in(request->output, ".svg") && !paths_end_in(request->output, ".html"))
+		return error_set(error, ERROR_USAGE,
+				 "--output: '%.160s' ends neither in .svg nor in .html",
+				 request->output);
 	size_t paths = request->comparison ? 1 : request->count;
 	if (paths_check_inputs(request->output, request->paths, paths, error) != 0)
 		return -1;

@@ -2,7 +2,18 @@
 #ifndef ECHOLOAD_CHART_H
 #define ECHOLOAD_CHART_H
 
+#include <jansson.h>
+#include <stdio.h>
+
 // The subcommand; argv[0] is its name. Returns the exit status.
 int chart_main(int argc, char **argv);
+
+// Pictures of what `echoload ab` has written, ratios with their intervals (ratio_chart.c).
+
+// The file's contents if it is a comparison; NULL: it is something else.
+json_t *ratio_chart_read(const char *path);
+
+// Draws it as SVG.
+void ratio_chart_draw(FILE *file, const json_t *comparison);
 
 #endif

@@ -1,22 +1,216 @@
-// What --csv, --hlog and --hgrm write. One thread for each file.
+// Histograms and intervals as text. One thread for each file.
 #include "formats.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <zlib.h>
 
 #include "base/clock.h"
-#include "hdr_v2.h"
 
 #define TICKS_A_HALVING 5
 
-void csv_begin(FILE *file)
+// Both headers are big-endian. The outer one: cookie, length of the deflated bytes that follow. The
+// inner one, deflated with the counts: cookie, length of the counts, and what `inner` says.
+#define OUTER_COOKIE UINT32_C(0x1c849314)
+#define OUTER_SIZE 8
+#define INNER_COOKIE UINT32_C(0x1c849313)
+#define INNER_SIZE 40
+#define COUNT_SIZE 9 // bytes that a count takes at most
+#define PAYLOAD_MAX (INNER_SIZE + HDR_BUCKETS * COUNT_SIZE)
+
+// What follows the length in the inner header, the same for each of our histograms.
+static const unsigned char inner[INNER_SIZE - 8] = {
+	0,    0,    0,	  0,				// no offset of the first bucket
+	0,    0,    0,	  3,				// digits
+	0,    0,    0,	  0,	0,    0,    0,	  1,	// the least value told from 0
+	0x00, 0x00, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, // the largest value, 2^42 - 1
+	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: what a value is multiplied with
+};
+_Static_assert(BUCKETS_VALUE_BITS == 42 && HDR_SUB_BITS == 10, "as in the inner header");
+
+// Of base64, and what fills its last group.
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+
+char *base64_encode(const unsigned char *bytes, size_t length)
 {
-	fputs("seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,p99_9_ns,max_ns,"
-	      "errors,connections\n",
-	      file);
-	fflush(file);
+	char *text = malloc((length + 2) / 3 * 4 + 1);
+	char *at = text;
+	for (size_t i = 0; i < length && text; i += 3) {
+		size_t left = length - i;
+		uint32_t group = 0;
+		for (size_t k = 0; k < 3; k++)
+			group = group << 8 | (k < left ? bytes[i + k] : 0);
+		for (size_t k = 0; k < 4; k++)
+			*at++ = digits[k <= left ? group >> (18 - 6 * k) & 63 : 64];
+	}
+	if (text)
+		*at = '\0';
+	return text;
+}
+
+unsigned char *base64_decode(const char *text, size_t *length)
+{
+	size_t size = strlen(text);
+	size_t count = strcspn(text, "=");
+	if (size == 0 || size % 4 != 0 || size - count > 2 || strspn(text, digits) != size ||
+	    strspn(text + count, "=") != size - count) {
+		errno = EINVAL;
+		return NULL;
+	}
+	unsigned char *bytes = malloc(size / 4 * 3);
+	uint32_t bits = 0;
+	*length = 0;
+	for (size_t i = 0; i < count && bytes; i++) {
+		bits = bits << 6 | (uint32_t)(strchr(digits, text[i]) - digits);
+		if (i % 4 != 0) // the first digit of a group alone is no byte
+			bytes[(*length)++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
+	}
+	return bytes;
+}
+
+static void put_32(unsigned char *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+static uint32_t get_32(const unsigned char *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+// LEB128, except for its ninth byte, which has eight bits, of a number in zig-zag form: the sign is
+// its lowest bit.
+static unsigned char *put_number(unsigned char *at, int64_t number)
+{
+	uint64_t rest = (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
+	for (int i = 1; i < COUNT_SIZE && rest >= 0x80; i++) {
+		*at++ = (unsigned char)(rest | 0x80);
+		rest >>= 7;
+	}
+	*at++ = (unsigned char)rest;
+	return at;
+}
+
+// Returns what follows the number, or NULL where it does not end before `end`.
+static const unsigned char *get_number(const unsigned char *at, const unsigned char *end,
+				       int64_t *number)
+{
+	uint64_t value = 0;
+	for (int i = 0; i < COUNT_SIZE; i++) {
+		if (at == end)
+			return NULL;
+		uint64_t byte = *at++;
+		bool last = i == COUNT_SIZE - 1 || byte < 0x80;
+		value |= (last ? byte : byte & 0x7f) << 7 * i;
+		if (last)
+			break;
+	}
+	*number = (int64_t)(value >> 1 ^ (value & 1 ? UINT64_MAX : 0));
+	return at;
+}
+
+// The counts up to the last that is not 0; several zeros are their number, negative.
+static unsigned char *put_counts(unsigned char *at, const struct hdr *hdr)
+{
+	unsigned end = HDR_BUCKETS;
+	while (end > 1 && hdr->bucket[end - 1] == 0)
+		end--;
+	for (unsigned i = 0; i < end;) {
+		unsigned zeros = 0;
+		while (i + zeros < end && hdr->bucket[i + zeros] == 0)
+			zeros++;
+		at = put_number(at, zeros > 1 ? -(int64_t)zeros : (int64_t)hdr->bucket[i]);
+		i += zeros > 1 ? zeros : 1;
+	}
+	return at;
+}
+
+char *hdr_v2_encode(const struct hdr *hdr)
+{
+	unsigned char *payload = malloc(PAYLOAD_MAX);
+	unsigned char *bytes = malloc(OUTER_SIZE + compressBound(PAYLOAD_MAX));
+	uLongf size = compressBound(PAYLOAD_MAX);
+	char *text = NULL;
+	if (payload && bytes) {
+		unsigned char *end = put_counts(payload + INNER_SIZE, hdr);
+		put_32(payload, INNER_COOKIE);
+		put_32(payload + 4, (uint32_t)(end - payload - INNER_SIZE));
+		memcpy(payload + 8, inner, sizeof(inner));
+		if (compress(bytes + OUTER_SIZE, &size, payload, (uLong)(end - payload)) == Z_OK) {
+			put_32(bytes, OUTER_COOKIE);
+			put_32(bytes + 4, (uint32_t)size);
+			text = base64_encode(bytes, OUTER_SIZE + size);
+		}
+	}
+	free(bytes);
+	free(payload);
+	return text;
+}
+
+// Fills the inner header and the counts. Returns whether the bytes are ours.
+static bool inflate_payload(const unsigned char *bytes, size_t size, unsigned char *payload,
+			    uLongf *length)
+{
+	*length = PAYLOAD_MAX;
+	return size > OUTER_SIZE && get_32(bytes) == OUTER_COOKIE &&
+	       get_32(bytes + 4) == size - OUTER_SIZE &&
+	       uncompress(payload, length, bytes + OUTER_SIZE, size - OUTER_SIZE) == Z_OK &&
+	       *length > INNER_SIZE && get_32(payload) == INNER_COOKIE &&
+	       get_32(payload + 4) == *length - INNER_SIZE &&
+	       memcmp(payload + 8, inner, sizeof(inner)) == 0;
+}
+
+static void add_bucket(struct hdr *hdr, unsigned index, uint64_t count)
+{
+	uint64_t lowest = hdr_lowest(index);
+	uint64_t highest = index == HDR_BUCKETS - 1 ? lowest : hdr_highest(index);
+	hdr->bucket[index] = count;
+	hdr->count += count;
+	hdr->sum += (hdr_sum)count * ((lowest + highest) / 2);
+	if (hdr->min > lowest)
+		hdr->min = lowest;
+	hdr->max = highest;
+}
+
+// Returns -1 when the bytes are not the counts of a histogram.
+static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned char *end)
+{
+	unsigned index = 0;
+	while (at < end) {
+		int64_t number = 0;
+		at = get_number(at, end, &number);
+		if (!at || index >= HDR_BUCKETS || number < -(int64_t)(HDR_BUCKETS - index))
+			return -1;
+		if (number > 0)
+			add_bucket(hdr, index, (uint64_t)number);
+		index += number < 0 ? (unsigned)-number : 1;
+	}
+	return 0;
+}
+
+int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error)
+{
+	size_t size;
+	uLongf length;
+	int status = 0;
+	hdr_reset(hdr);
+	unsigned char *payload = malloc(PAYLOAD_MAX);
+	unsigned char *bytes = payload ? base64_decode(text, &size) : NULL;
+	if (!bytes && errno == ENOMEM)
+		status = error_set(error, ERROR_SYSTEM, "out of memory");
+	else if (!bytes || !inflate_payload(bytes, size, payload, &length) ||
+		 get_counts(hdr, payload + INNER_SIZE, payload + length) != 0)
+		status = error_set(error, ERROR_USAGE, "'%.24s%s' is no histogram of echoload's",
+				   text, strlen(text) > 24 ? "..." : "");
+	free(bytes);
+	free(payload);
+	return status;
 }
 
 static void write_latencies(FILE *file, const struct hdr *latency)
@@ -33,6 +227,10 @@ void csv_interval(FILE *file, const struct result_interval *interval, const stru
 		  unsigned connections)
 {
 	double length = clock_seconds(interval->length);
+	if (interval->from == 0)
+		fputs("seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,p99_9_ns,"
+		      "max_ns,errors,connections\n",
+		      file);
 	fprintf(file, "%.3f,%" PRIu64 ",%.1f,%" PRIu64, clock_seconds(interval->from) + length,
 		interval->messages, interval->length ? (double)interval->messages / length : 0.0,
 		interval->bytes);
@@ -41,7 +239,7 @@ void csv_interval(FILE *file, const struct result_interval *interval, const stru
 	fflush(file);
 }
 
-void hlog_begin(FILE *file, uint64_t started)
+static void begin_hlog(FILE *file, uint64_t started)
 {
 	time_t second = (time_t)(started / NS_PER_S);
 	struct tm utc;
@@ -57,15 +255,17 @@ void hlog_begin(FILE *file, uint64_t started)
 		      "\"Interval_Compressed_Histogram\"\n");
 }
 
-int hlog_interval(FILE *file, uint64_t from, uint64_t length, const struct hdr *hdr)
+void hlog_interval(FILE *file, uint64_t started, const struct result_interval *interval,
+		   const struct hdr *latency)
 {
-	char *text = hdr_v2_encode(hdr);
-	if (!text)
-		return -1;
-	fprintf(file, "%.3f,%.3f,%.3f,%s\n", clock_seconds(from), clock_seconds(length),
-		(double)hdr->max / (double)NS_PER_MS, text);
+	char *text = hdr_v2_encode(latency);
+	if (interval->from == 0)
+		begin_hlog(file, started);
+	if (text)
+		fprintf(file, "%.3f,%.3f,%.3f,%s\n", clock_seconds(interval->from),
+			clock_seconds(interval->length), (double)latency->max / (double)NS_PER_MS,
+			text);
 	free(text);
-	return 0;
 }
 
 static double to_us(double ns)

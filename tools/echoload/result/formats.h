@@ -1,31 +1,46 @@
-// What --csv, --hlog and --hgrm write: comma-separated values, HdrHistogram's interval log
-// (`.hlog`, V2) and its percentile distribution as text (`.hgrm`), as its log processors and
-// plotters read them. Whether all could be written, ferror(file) says. One thread for each file.
+// Histograms and intervals as text. A histogram is HdrHistogram's V2 compressed encoding in base64;
+// then there is what --csv, --hlog and --hgrm write: comma-separated values, HdrHistogram's
+// interval log (V2) and its percentile distribution, as its log processors and plotters read them.
+// Whether all could be written, ferror(file) says. One thread for each file.
 #ifndef ECHOLOAD_FORMATS_H
 #define ECHOLOAD_FORMATS_H
 
+#include <stddef.h>
 #include <stdio.h>
 
+#include "base/error.h"
 #include "echoload/common/hdr.h"
 #include "result.h"
 
-// Writes the line that names the columns.
-void csv_begin(FILE *file);
+// Its buckets are ours (one nanosecond, three digits), so nothing is lost but the exact sum,
+// minimum and maximum. Returns the text, one line without its end, which the caller frees; NULL: no
+// memory. Takes less than a millisecond.
+char *hdr_v2_encode(const struct hdr *hdr);
 
-// Writes the line of an interval that has just ended, and flushes it, so that a reader sees it at
-// once. `latency` is what the interval recorded (of `interval`, neither the percentiles nor the
-// text are looked at), `connections` how many are open at its end. The columns of an interval in
-// which nothing came back have no latencies: they are empty, not 0.
+// The reverse, for what hdr_v2_encode has written: fills all of `hdr`, the sum, minimum and maximum
+// as well as the buckets tell them. Returns 0 or -1.
+int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error);
+
+// Bytes as text (RFC 4648, with padding). Returns the text, which the caller frees; NULL: no
+// memory.
+char *base64_encode(const unsigned char *bytes, size_t length);
+
+// Returns the bytes, which the caller frees; NULL: `text` is not in base64 (EINVAL), or no memory
+// (ENOMEM), in errno.
+unsigned char *base64_decode(const char *text, size_t *length);
+
+// Each writes the line of an interval that has just ended, before the first one (which is `from` 0)
+// the head of the file. `latency` is what the interval recorded.
+
+// Flushes it, so that a reader sees it at once. `connections`: how many are open at its end. Where
+// nothing came back the columns of latencies are empty, not 0.
 void csv_interval(FILE *file, const struct result_interval *interval, const struct hdr *latency,
 		  unsigned connections);
 
-// Writes the header lines of a log that began `started` ns after the epoch. Its histograms are in
-// nanoseconds, its column of maxima is in milliseconds, as that format wants it.
-void hlog_begin(FILE *file, uint64_t started);
-
-// Writes the line of an interval: when it began, ns since `started`, and how long it was, ns.
-// Returns 0, or -1: no memory.
-int hlog_interval(FILE *file, uint64_t from, uint64_t length, const struct hdr *hdr);
+// The log began `started` ns after the epoch. Its histograms are in nanoseconds, its column of
+// maxima is in milliseconds, as that format wants it. Without memory there is no line.
+void hlog_interval(FILE *file, uint64_t started, const struct result_interval *interval,
+		   const struct hdr *latency);
 
 // Writes five lines for each halving of the distance to 100 %, as HdrHistogram has it. Values in
 // microseconds, which with the three decimals of the format are exact to the nanosecond; the last

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "echoload/common/paths.h"
-#include "hdr_v2.h"
+#include "formats.h"
 
 // Members of the configuration that make the load. Those of the generator are among them, as its
 // own time is in every latency.
@@ -256,9 +255,16 @@ int merge_add(struct result *sum, const struct result *result, struct error *err
 	return status == 0 ? 0 : fail_memory(error);
 }
 
+struct request {
+	const char *output;
+	const char **paths; // of the results that were read; as many as there are arguments at most
+	size_t count;
+	struct result sum;
+};
+
 static const struct cmdline_option table[] = {
-	{'o', "output", "FILE", "write the result to FILE, not to standard output",
-	 .kind = CMDLINE_TAKEN},
+	{'o', "output", "FILE", "write the result to FILE, not to standard output", CMDLINE_TEXT,
+	 CMDLINE_FIELD(struct request, output)},
 };
 
 static const char summary[] =
@@ -278,13 +284,6 @@ static const char epilogue[] =
 	"     twice, or runs of different loads or of different --interval\n"
 	"  3  the result could not be written";
 
-struct request {
-	const char *output;
-	const char **paths; // of the results that were read; as many as there are arguments at most
-	size_t count;
-	struct result sum;
-};
-
 static int take_file(struct result *sum, const char *path, struct error *error)
 {
 	struct result result;
@@ -301,14 +300,10 @@ static int take_file(struct result *sum, const char *path, struct error *error)
 
 static int take(void *context, const char *name, const char *value, struct error *error)
 {
+	(void)name;
 	struct request *request = context;
-	if (!name) {
-		request->paths[request->count++] = value;
-		return take_file(&request->sum, value, error);
-	}
-	ensure(strcmp(name, "output") == 0);
-	request->output = paths_output(value);
-	return 0;
+	request->paths[request->count++] = value;
+	return take_file(&request->sum, value, error);
 }
 
 static int run(void *context, struct error *error)
@@ -317,6 +312,7 @@ static int run(void *context, struct error *error)
 	if (run_count(&request->sum) == 0)
 		return error_set(error, ERROR_USAGE,
 				 "nothing to merge (see echoload merge --help)");
+	request->output = paths_output(request->output);
 	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)
 		return -1;
 	return result_write(&request->sum, request->output, error);

@@ -1,5 +1,5 @@
 // Pictures of what `echoload ab` has written.
-#include "ratio_chart.h"
+#include "chart.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -49,19 +49,6 @@ static const json_t *ratio_of(const json_t *target, size_t measure)
 	return json_object_get(json_object_get(target, "ratio"), measures[measure].name);
 }
 
-// Some four to ten tics at multiples of 1, 2 or 5 of a power of ten.
-static void draw_tics(const struct svg_plot *plot)
-{
-	double least = (plot->x_high - plot->x_low) / 10;
-	double power = pow(10, floor(log10(least)));
-	double step = power * (least <= 2 * power ? 2 : (least <= 5 * power ? 5 : 10));
-	for (double at = ceil(plot->x_low / step); at * step <= plot->x_high; at++) {
-		char label[24];
-		snprintf(label, sizeof(label), "%.6g", at * step);
-		svg_x_tic(plot, at * step, label);
-	}
-}
-
 static void draw_ratio(const struct svg_plot *plot, const json_t *ratio, size_t index,
 		       const char *name)
 {
@@ -100,7 +87,7 @@ static void draw_measure(struct svg_plot *plot, const json_t *comparison, size_t
 	double margin = fmax(0.1 * (plot->x_high - plot->x_low), 0.005);
 	plot->x_low -= margin;
 	plot->x_high += margin;
-	draw_tics(plot);
+	svg_tics(plot, plot->x_low, plot->x_high, svg_x_tic);
 	svg_frame(plot, measures[measure].title,
 		  "ratio to the first target, with its 95 % interval", "");
 	for (size_t i = 0; (target = target_of(comparison, i, name)); i++)

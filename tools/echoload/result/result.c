@@ -7,7 +7,7 @@
 #include "atomic_file.h"
 #include "base/clock.h"
 #include "base/json_text.h"
-#include "hdr_v2.h"
+#include "formats.h"
 
 // Functions that make JSON return NULL when there is no memory, and take a NULL from those below
 // them: json_pack, json_array_append_new and json_object_set_new do.

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "hdr_v2.h"
+#include "formats.h"
 
 #define SECONDS_MAX 1e9
 

@@ -1,6 +1,8 @@
 // Charts of lines as SVG. One thread for each file.
 #include "svg.h"
 
+#include <math.h>
+
 // Of a chart, in pixels.
 #define WIDTH 900
 #define LEFT 90
@@ -113,6 +115,23 @@ void svg_y_tic(const struct svg_plot *plot, double at, const char *label)
 	double y = y_of(plot, at);
 	write_grid(plot->file, LEFT, y, RIGHT, y);
 	write_text(plot->file, LEFT - 8, y + 5, "end", label);
+}
+
+void svg_tics(const struct svg_plot *plot, double low, double high,
+	      void (*tic)(const struct svg_plot *plot, double at, const char *label))
+{
+	static const char *const suffixes[] = {"", " k", " M", " G", " T"};
+	double least = (high - low) / 4, power = pow(10.0, floor(log10(least)));
+	double step = power * (least < 2 * power ? 1 : (least < 5 * power ? 2 : 5));
+	for (double i = ceil(low / step); i * step <= high; i++) {
+		double value = i * step;
+		size_t thousands = 0;
+		for (; value >= 1000 && thousands < 4; thousands++)
+			value /= 1000;
+		char label[24];
+		snprintf(label, sizeof(label), "%.6g%s", value, suffixes[thousands]);
+		tic(plot, i * step, label);
+	}
 }
 
 void svg_line_begin(const struct svg_plot *plot, size_t index, const char *label)

@@ -27,6 +27,10 @@ void svg_frame(const struct svg_plot *plot, const char *title, const char *x_lab
 void svg_x_tic(const struct svg_plot *plot, double at, const char *label);
 void svg_y_tic(const struct svg_plot *plot, double at, const char *label);
 
+// Draws some four to ten such lines, at multiples of 1, 2 or 5 of a power of ten.
+void svg_tics(const struct svg_plot *plot, double low, double high,
+	      void (*tic)(const struct svg_plot *plot, double at, const char *label));
+
 // Draws the line at `index` through the points between begin and end, which count from 0, and names
 // it in the legend. A point alone is a dot.
 void svg_line_begin(const struct svg_plot *plot, size_t index, const char *label);

@@ -139,42 +139,35 @@ static const struct cmdline_option table[] = {
 static int check_search(const struct reading *reading, struct error *error)
 {
 	const struct cmdline *cmdline = reading->arguments.cmdline;
-	const struct {
-		bool wrong;
-		const char *why;
-	} rules[] = {
-		{cmdline_has(cmdline, "rate"), "--rate: it is what finds the rate"},
-		{cmdline_has(cmdline, "count"), "--count: each of its steps takes --duration"},
-		{reading->arguments.config.duration == CLOCK_NEVER,
-		 "--duration never, as that is the time for each of its steps"},
-	};
-	for (size_t i = 0; reading->wishes.searching && i < sizeof(rules) / sizeof(rules[0]); i++) {
-		if (rules[i].wrong)
-			return error_set(error, ERROR_USAGE, "--search: not together with %s",
-					 rules[i].why);
-	}
-	return 0;
+	const char *why = NULL;
+	if (cmdline_has(cmdline, "rate"))
+		why = "--rate: it is what finds the rate";
+	else if (cmdline_has(cmdline, "count"))
+		why = "--count: each of its steps takes --duration";
+	else if (reading->arguments.config.duration == CLOCK_NEVER)
+		why = "--duration never, as that is the time for each of its steps";
+	if (!reading->wishes.searching || !why)
+		return 0;
+	return error_set(error, ERROR_USAGE, "--search: not together with %s", why);
 }
 
 // A check that can never hold is a mistake: what it asks for is not measured in such a run.
 static int check_expects(const struct reading *reading, struct error *error)
 {
-	bool is_open = reading->arguments.config.rate > 0 || reading->wishes.searching;
+	const struct load_config *config = &reading->arguments.config;
 	for (size_t i = 0; i < reading->wishes.expect_count; i++) {
 		const struct expect *expect = &reading->wishes.expects[i];
-		bool open =
-			expect->subject == EXPECT_UNCORRECTED || expect->subject == EXPECT_LATENESS;
-		bool bytes = expect->subject == EXPECT_FAULTS ||
-			     expect->subject == EXPECT_BYTES_VERIFIED;
-		if (open && !is_open)
-			return error_set(
-				error, ERROR_USAGE,
-				"--expect: '%.100s' is measured in the open loop only (--rate)",
-				expect->text);
-		if (bytes && !reading->arguments.config.verify)
-			return error_set(error, ERROR_USAGE,
-					 "--expect: '%.100s' cannot be told with --no-verify",
-					 expect->text);
+		enum expect_subject subject = expect->subject;
+		bool open = subject == EXPECT_UNCORRECTED || subject == EXPECT_LATENESS;
+		bool bytes = subject == EXPECT_FAULTS || subject == EXPECT_BYTES_VERIFIED;
+		const char *why = NULL;
+		if (open && config->rate == 0 && !reading->wishes.searching)
+			why = "is measured in the open loop only (--rate)";
+		else if (bytes && !config->verify)
+			why = "cannot be told with --no-verify";
+		if (why)
+			return error_set(error, ERROR_USAGE, "--expect: '%.100s' %s", expect->text,
+					 why);
 	}
 	return 0;
 }

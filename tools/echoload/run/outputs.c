@@ -2,30 +2,22 @@
 #include "outputs.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/output.h"
 #include "describe.h"
 #include "echoload/result/atomic_file.h"
 #include "echoload/result/formats.h"
 #include "run.h"
 
-static int fail_write(const char *path, int number, struct error *error)
-{
-	return error_set(error, ERROR_SYSTEM, "cannot write '%s': %s", path, error_text(number));
-}
-
 // Why something could not be written is known only just after it has been tried.
 static void note_failure(struct outputs *outputs, const char *path)
 {
-	if (!outputs->failed) {
-		outputs->failed = path;
-		outputs->failure = errno;
-	}
+	if (outputs->failure.kind == ERROR_NONE)
+		error_set(&outputs->failure, ERROR_SYSTEM, "cannot write '%.200s': %s", path,
+			  error_text(errno));
 }
 
 // Opens one of those that are written as the run goes on, unless it is open.
@@ -67,11 +59,11 @@ int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct sc
 		if (is_special(wishes->files[i]))
 			begin_file(outputs, i);
 	}
-	if (outputs->failed) {
-		outputs_close(outputs);
-		return fail_write(outputs->failed, outputs->failure, error);
-	}
-	return 0;
+	if (outputs->failure.kind == ERROR_NONE)
+		return 0;
+	outputs_close(outputs);
+	*error = outputs->failure;
+	return -1;
 }
 
 static void write_interval(struct outputs *outputs, const struct result_interval *done,
@@ -79,41 +71,17 @@ static void write_interval(struct outputs *outputs, const struct result_interval
 {
 	const struct hdr *latency = &outputs->sum->latency;
 	bool first = done->from == 0;
-	FILE *csv = first ? begin_file(outputs, WISH_CSV) : outputs->stream[WISH_CSV];
-	FILE *hlog = first ? begin_file(outputs, WISH_HLOG) : outputs->stream[WISH_HLOG];
-	if (csv) {
-		if (first)
-			csv_begin(csv);
-		csv_interval(csv, done, latency, interval->live);
-		if (ferror(csv))
-			note_failure(outputs, outputs->wishes->files[WISH_CSV]);
+	for (enum wish_file i = WISH_HLOG; i <= WISH_CSV; i++) {
+		FILE *file = first ? begin_file(outputs, i) : outputs->stream[i];
+		if (!file)
+			continue;
+		if (i == WISH_CSV)
+			csv_interval(file, done, latency, interval->live);
+		else
+			hlog_interval(file, interval->started, done, latency);
+		if (ferror(file))
+			note_failure(outputs, outputs->wishes->files[i]);
 	}
-	if (hlog) {
-		if (first)
-			hlog_begin(hlog, interval->started);
-		(void)hlog_interval(hlog, done->from, done->length, latency);
-		if (ferror(hlog))
-			note_failure(outputs, outputs->wishes->files[WISH_HLOG]);
-	}
-}
-
-static void show_interval(struct outputs *outputs, const struct result_interval *interval,
-			  unsigned live)
-{
-	double seconds = clock_seconds(interval->length);
-	const struct report_line state = {
-		.first = interval->from == 0,
-		.elapsed = interval->from + interval->length,
-		.duration = CLOCK_NEVER,
-		.messages = outputs->messages,
-		.connections = live,
-		.rate = seconds > 0 ? (double)interval->messages / seconds : 0,
-		.bytes_per_second = seconds > 0 ? (double)interval->bytes / seconds : 0,
-		.p50 = hdr_percentile(&outputs->sum->latency, 50),
-		.p99 = hdr_percentile(&outputs->sum->latency, 99),
-		.errors = interval->errors,
-	};
-	report_interval(outputs->screen, &state);
 }
 
 static void take_faults(struct result *result, const struct load_config *config,
@@ -141,14 +109,13 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 		.bytes = sum->bytes,
 		.errors = load_errors_total(&sum->errors),
 	};
-	outputs->messages += done.messages;
 	if (done.length > 0) {
 		// Without memory the result goes without this interval; the sums are complete.
 		(void)json_array_append_new(result_get(&outputs->result, "intervals"),
 					    result_pack_interval(&done, &sum->latency));
 		write_interval(outputs, &done, interval);
 		if (outputs->wishes->interval_lines)
-			show_interval(outputs, &done, interval->live);
+			report_interval(outputs->screen, &done, &sum->latency, interval->live);
 	}
 	outputs->from = interval->to;
 	book_reset(sum);
@@ -225,8 +192,10 @@ int outputs_finish(struct outputs *outputs, const struct load_config *config, co
 		status |= atomic_file_write(files[WISH_HGRM], fill_hgrm, run->facts.latency,
 					    status ? NULL : error);
 	close_files(outputs);
-	if (outputs->failed)
-		status |= fail_write(outputs->failed, outputs->failure, status ? NULL : error);
+	if (status == 0 && outputs->failure.kind != ERROR_NONE) {
+		*error = outputs->failure;
+		status = -1;
+	}
 	return status;
 }
 

@@ -18,14 +18,12 @@ struct outputs {
 	const struct wishes *wishes;
 	struct screen *screen;	  // where interval lines go
 	FILE *stream[WISH_FILES]; // those of --hlog and --csv, from the first interval on
-	const char *failed;	  // the first of the two that could not be written, NULL: none
-	int failure;		  // its errno
+	struct error failure;	  // of the first of the two that could not be written
 	struct result result;
 
 	// The interval that is being put together, of one or more of the engine's.
 	struct book *sum;
 	uint64_t from;
-	uint64_t messages; // until now
 };
 
 // Looks at the files, so that one which cannot be written is known before the load begins. They are

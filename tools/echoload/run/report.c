@@ -101,24 +101,23 @@ void report_progress(struct screen *screen, const struct report_line *state)
 	fflush(screen->file);
 }
 
-void report_interval(struct screen *screen, const struct report_line *state)
+void report_interval(struct screen *screen, const struct result_interval *interval,
+		     const struct hdr *latency, unsigned connections)
 {
+	char time[24], rate[16], bytes[16], p50[16], p99[16];
+	double seconds = clock_seconds(interval->length);
 	if (screen->terminal)
 		return;
-	if (state->first)
+	if (interval->from == 0)
 		fprintf(screen->file, "%9s %11s %10s %13s %10s %10s %8s\n", "time", "connections",
 			"messages/s", "bytes/s", "p50", "p99", "errors");
-	char time[24];
-	char rate[16];
-	char bytes[16];
-	char p50[16];
-	char p99[16];
-	snprintf(time, sizeof(time), "%.0f s", clock_seconds(state->elapsed));
-	fprintf(screen->file, "%9s %11u %10s %13s %10s %10s %8" PRIu64 "\n", time,
-		state->connections, units_format_rate(state->rate, rate, sizeof(rate)),
-		units_format_size((uint64_t)state->bytes_per_second, bytes, sizeof(bytes)),
-		format_latency(state->p50, p50, sizeof(p50)),
-		format_latency(state->p99, p99, sizeof(p99)), state->errors);
+	snprintf(time, sizeof(time), "%.0f s", clock_seconds(interval->from) + seconds);
+	fprintf(screen->file, "%9s %11u %10s %13s %10s %10s %8" PRIu64 "\n", time, connections,
+		units_format_rate((double)interval->messages / seconds, rate, sizeof(rate)),
+		units_format_size((uint64_t)((double)interval->bytes / seconds), bytes,
+				  sizeof(bytes)),
+		format_latency(hdr_percentile(latency, 50), p50, sizeof(p50)),
+		format_latency(hdr_percentile(latency, 99), p99, sizeof(p99)), interval->errors);
 	fflush(screen->file);
 }
 

@@ -10,6 +10,7 @@
 #include "echoload/judge/facts.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/load/config.h"
+#include "echoload/result/result.h"
 
 // How far a run has come.
 struct report_line {
@@ -18,17 +19,16 @@ struct report_line {
 	uint64_t messages, count; // until now and in all, 0: not known
 	unsigned connections;	  // open
 	double rate;		  // messages a second; this and what follows but `errors` lately
-	double bytes_per_second;
-	uint64_t p50, p99; // ns, 0: nothing came
-	uint64_t errors;   // until now; of a line of an interval, in it
-	bool first;	   // of the lines of intervals, so that the heading comes before it
+	uint64_t p50, p99;	  // ns, 0: nothing came
+	uint64_t errors;	  // until now
 };
 
 // Draws the progress over that of before; nothing unless it is a terminal.
 void report_progress(struct screen *screen, const struct report_line *state);
 
-// Prints the line of an interval; nothing if it is a terminal.
-void report_interval(struct screen *screen, const struct report_line *state);
+// Prints the line of an interval, before the first one the heading; nothing if it is a terminal.
+void report_interval(struct screen *screen, const struct result_interval *interval,
+		     const struct hdr *latency, unsigned connections);
 
 // Prints the report at the end of a run, at most 80 columns wide.
 // `interrupted`: the run ended before its time, by a signal.

@@ -54,7 +54,6 @@ static void take_interval(void *context, const struct interval *interval)
 	double seconds = clock_seconds(interval->to - interval->from);
 	state->messages += book->messages;
 	state->rate = seconds > 0 ? (double)book->messages / seconds : 0;
-	state->bytes_per_second = seconds > 0 ? (double)book->bytes / seconds : 0;
 	state->p50 = hdr_percentile(&book->latency, 50);
 	state->p99 = hdr_percentile(&book->latency, 99);
 	state->errors += load_errors_total(&book->errors);
