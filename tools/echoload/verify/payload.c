@@ -16,6 +16,13 @@
 #define ROUNDS 4
 #define PIECE 2048 // bytes made at a time, to copy or to compare
 
+// Hardening sets all variables to zero, which would take longer than a short message does.
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#else
+#define UNINITIALIZED
+#endif
+
 static void shuffle(uint16_t *places, struct random *random)
 {
 	for (unsigned i = 0; i < PAYLOAD_BLOCK_WORDS; i++)
@@ -105,7 +112,7 @@ static size_t fill_piece(const struct payload *payload, uint32_t connection, uin
 void payload_fill(const struct payload *payload, uint32_t connection, uint64_t position,
 		  void *bytes, size_t length)
 {
-	uint8_t piece[PIECE];
+	UNINITIALIZED uint8_t piece[PIECE];
 	size_t skip;
 	for (size_t done = 0, some; done < length; done += some) {
 		some = fill_piece(payload, connection, position + done, length - done, piece,
@@ -117,7 +124,7 @@ void payload_fill(const struct payload *payload, uint32_t connection, uint64_t p
 size_t payload_match(const struct payload *payload, uint32_t connection, uint64_t position,
 		     const void *bytes, size_t length)
 {
-	uint8_t piece[PIECE];
+	UNINITIALIZED uint8_t piece[PIECE];
 	size_t skip;
 	for (size_t done = 0, some; done < length; done += some) {
 		const uint8_t *next = (const uint8_t *)bytes + done;
