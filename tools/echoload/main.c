@@ -133,9 +133,7 @@ static int fail_connect(const struct load_config *config, const struct load_erro
 
 static int report(struct session *session, struct error *error)
 {
-	json_t *search = session->wishes.searching
-				 ? search_describe(&session->search, &session->wishes.search)
-				 : NULL;
+	json_t *search = session->wishes.searching ? search_describe(&session->search) : NULL;
 	int failed =
 		outputs_finish(&session->outputs, &session->config, &session->run, search, error);
 	json_decref(search);
@@ -160,18 +158,17 @@ static int measure(struct session *session, struct error *error)
 static int search_and_measure(struct session *session, struct error *error)
 {
 	struct search *search = &session->search;
-	const struct expect *limit = &session->wishes.search;
-	if (search_run(search, &session->config, limit, &session->progress, &session->report,
-		       error) != 0)
+	if (search_run(search, &session->config, &session->wishes.search, &session->progress,
+		       &session->report, error) != 0)
 		return cmdline_fail(PROGRAM, error);
 	if (search->disconnected)
 		return fail_connect(&session->config, &search->errors);
 	if (search->interrupted) {
 		fprintf(stderr, PROGRAM ": ");
-		search_print(search, limit, stderr);
+		search_print(search, stderr);
 		return EXIT_INCONCLUSIVE;
 	}
-	search_print(search, limit, session->report.file);
+	search_print(search, session->report.file);
 	fprintf(session->report.file, "\n");
 	session->config.rate = search->held > 0 ? search->held : search->missed;
 	int status = measure(session, error);

@@ -18,6 +18,12 @@ static int compare_doubles(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+double rank_median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare_doubles);
+	return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
 // Twice the rank of `value` among those in order; equal ones share the mean of theirs.
 static unsigned double_rank(const double *ordered, size_t count, double value)
 {
@@ -86,8 +92,7 @@ static double rise_of(const double *values, size_t count)
 			slopes[pairs++] = by / (double)(j - i);
 		}
 	}
-	qsort(slopes, pairs, sizeof(*slopes), compare_doubles);
-	double slope = (slopes[(pairs - 1) / 2] + slopes[pairs / 2]) / 2;
+	double slope = rank_median(slopes, pairs);
 	if (slope <= 0 || chance_of(rises, values, count) >= CHANCE)
 		return 0;
 	return slope * (double)(count - 1);

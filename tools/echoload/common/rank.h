@@ -11,6 +11,9 @@
 // of which was measured independently of the others.
 double rank_test(const double *left, size_t left_count, const double *right, size_t right_count);
 
+// Puts the values, at least one, in order, and returns their median.
+double rank_median(double *values, size_t count);
+
 // By how much a series rises from its first value to its last: the slope of Theil and Sen. Returns
 // 0 if chance would make it rise as steadily once in a hundred series (Mann and Kendall), or if
 // there are fewer than 6 values.

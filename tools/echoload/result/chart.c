@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include "atomic_file.h"
 #include "base/clock.h"
@@ -43,10 +42,8 @@ static void make_labels(struct request *request)
 	for (size_t i = 0; i < request->count; i++) {
 		struct chart_run *run = &request->runs[i];
 		const char *verdict = result_verdict(&run->result);
-		char label[sizeof(run->label)]; // gcc takes the verdict for a part of run->label
-		snprintf(label, sizeof(label), "%.71s%s%.23s", names[i], *verdict ? ", " : "",
-			 verdict);
-		memcpy(run->label, label, sizeof(label));
+		snprintf(run->label, sizeof(run->label), "%.71s%s%.23s", names[i],
+			 *verdict ? ", " : "", verdict);
 	}
 }
 

@@ -52,12 +52,6 @@ int compare_check(const struct result *result, struct error *error)
 			 log_plural((uint64_t)unanswered), faults, log_plural(faults));
 }
 
-static int compare_doubles(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-	return (a > b) - (a < b);
-}
-
 static void fill_side(struct comparison *comparison, unsigned side, const struct result *results)
 {
 	size_t count = comparison->count[side];
@@ -69,11 +63,8 @@ static void fill_side(struct comparison *comparison, unsigned side, const struct
 		figure[MEASURE_P50][i] = (double)hdr_percentile(result->latency, 50.0);
 		figure[MEASURE_P99][i] = (double)hdr_percentile(result->latency, 99.0);
 	}
-	for (unsigned m = 0; m < MEASURES; m++) {
-		qsort(figure[m], count, sizeof(double), compare_doubles);
-		comparison->median[side][m] =
-			(figure[m][(count - 1) / 2] + figure[m][count / 2]) / 2;
-	}
+	for (unsigned m = 0; m < MEASURES; m++)
+		comparison->median[side][m] = rank_median(figure[m], count);
 }
 
 static double change_of(const struct comparison *comparison, enum measure measure)
@@ -155,28 +146,25 @@ static const char *format_figure(const struct comparison *comparison, enum measu
 }
 
 static void print_figures(const struct comparison *comparison, enum measure measure,
-			  const char *name, const double figure[2])
+			  const char *name, double left, double right)
 {
 	char a[32], b[32];
-	printf("%-18s %15s %15s", name, format_figure(comparison, measure, figure[0], a, sizeof(a)),
-	       format_figure(comparison, measure, figure[1], b, sizeof(b)));
+	printf("%-18s %15s %15s", name, format_figure(comparison, measure, left, a, sizeof(a)),
+	       format_figure(comparison, measure, right, b, sizeof(b)));
 }
 
 static void print_row(const struct comparison *comparison, enum measure measure, const char *name)
 {
-	const double(*a)[RANK_MOST] = comparison->figure[0],
-	      (*b)[RANK_MOST] = comparison->figure[1];
-	const double median[] = {comparison->median[0][measure], comparison->median[1][measure]};
-	const double least[] = {a[measure][0], b[measure][0]};
-	const double most[] = {a[measure][comparison->count[0] - 1],
-			       b[measure][comparison->count[1] - 1]};
-	print_figures(comparison, measure, name, median);
+	const double *a = comparison->figure[0][measure], *b = comparison->figure[1][measure];
+	const size_t *count = comparison->count;
+	print_figures(comparison, measure, name, comparison->median[0][measure],
+		      comparison->median[1][measure]);
 	printf(" %+11.2f %% %9.3f\n", 100 * change_of(comparison, measure), comparison->p[measure]);
-	if (comparison->count[0] == 1 && comparison->count[1] == 1)
+	if (count[0] == 1 && count[1] == 1)
 		return;
-	print_figures(comparison, measure, "  lowest", least);
+	print_figures(comparison, measure, "  lowest", a[0], b[0]);
 	printf("\n");
-	print_figures(comparison, measure, "  highest", most);
+	print_figures(comparison, measure, "  highest", a[count[0] - 1], b[count[1] - 1]);
 	printf("\n");
 }
 

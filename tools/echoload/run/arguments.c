@@ -216,38 +216,20 @@ static int draw_run(struct load_config *config, struct error *error)
 	return 0;
 }
 
-// Whether all sources can reach the target.
-static int check_sources(const struct load_config *config, const struct endpoint *target,
-			 struct error *error)
+// A source that cannot reach the target, NULL: all can.
+static const struct endpoint *cut_off(const struct load_config *config,
+				      const struct endpoint *target)
 {
 	for (size_t i = 0; i < config->source_count; i++) {
-		const struct endpoint *source = &config->sources[i];
-		char from[ADDRESS_TEXT_SIZE];
-		char to[ADDRESS_TEXT_SIZE];
-		if (source->as.any.sa_family != target->as.any.sa_family)
-			return error_set(error, ERROR_USAGE,
-					 "--source: %s cannot reach %s: another address family",
-					 endpoint_format(source, from),
-					 endpoint_format(target, to));
+		if (config->sources[i].as.any.sa_family != target->as.any.sa_family)
+			return &config->sources[i];
 	}
-	return 0;
-}
-
-// Puts those that the first source can reach in front. Returns how many: all without a source.
-static size_t keep_reachable(const struct load_config *config, struct endpoint *found, size_t count)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (config->source_count == 0 ||
-		    found[i].as.any.sa_family == config->sources[0].as.any.sa_family)
-			found[kept++] = found[i];
-	}
-	return kept;
+	return NULL;
 }
 
 // Finds one address for the target, so that all connections of a run go the same way: of several
-// behind a name, and of the sources' family, it is the one that answers first. To find it takes one
-// connection, which is closed before the run.
+// behind a name, and which all sources can reach, it is the one that answers first. To find it
+// takes one connection, which is closed before the run.
 static int find_target(const struct load_config *config, const struct address *address,
 		       struct endpoint *target, struct error *error)
 {
@@ -256,7 +238,17 @@ static int find_target(const struct load_config *config, const struct address *a
 				   error);
 	if (count < 0)
 		return -1;
-	size_t kept = keep_reachable(config, found, (size_t)count);
+	size_t kept = 0;
+	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
+	for (int i = 0; i < count; i++) {
+		if (!cut_off(config, &found[i]))
+			found[kept++] = found[i];
+	}
+	if (kept == 0)
+		return error_set(error, ERROR_USAGE,
+				 "--source: %s cannot reach %s: another address family",
+				 endpoint_format(cut_off(config, &found[0]), from),
+				 endpoint_format(&found[0], to));
 	*target = found[0]; // without a choice it is the load that finds out
 	if (kept > 1) {
 		const struct connect_terms terms = {
@@ -269,7 +261,7 @@ static int find_target(const struct load_config *config, const struct address *a
 			return -1;
 		close(fd);
 	}
-	return check_sources(config, target, error);
+	return 0;
 }
 
 int arguments_finish(struct arguments *arguments, struct error *error)

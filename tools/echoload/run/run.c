@@ -34,16 +34,13 @@ struct watch {
 // Without memory the series goes without this value.
 static void add_latency(struct series *series, const struct hdr *latency)
 {
-	size_t count = series->count;
 	if (latency->count == 0)
 		return;
-	if ((count & (count - 1)) == 0) { // doubles at each power of two
-		double *more = realloc(series->value, (count ? 2 * count : 1) * sizeof(*more));
-		if (!more)
-			return;
-		series->value = more;
-	}
-	series->value[series->count++] = hdr_mean(latency);
+	double *more = realloc(series->value, (series->count + 1) * sizeof(*more));
+	if (!more)
+		return;
+	series->value = more;
+	more[series->count++] = hdr_mean(latency);
 }
 
 static void take_interval(void *context, const struct interval *interval)

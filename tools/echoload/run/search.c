@@ -18,16 +18,6 @@
 
 enum outcome { HELD, MISSED, STOPPED, FAILED };
 
-struct seeker {
-	struct search *search;
-	struct load_config config;
-	const struct expect *limit;
-	struct screen *progress, *report;
-	struct error *error;
-	bool client_bound; // the last run was
-	double capacity;   // messages a second that the server seems to sustain; 0: no guess yet
-};
-
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE])
 {
 	const struct facts *facts = &run->facts;
@@ -42,20 +32,19 @@ bool search_holds(const struct run *run, const struct expect *limit, char line[s
 
 // Of the messages answered at a moment t, each has waited for the share of t by which more are due
 // than are served.
-static void note_capacity(struct seeker *seeker, const struct evidence *evidence, uint64_t lasted)
+static void note_capacity(struct search *search, const struct evidence *evidence, uint64_t lasted)
 {
 	double count = evidence->intervals;
 	if (evidence->rise > 0 && count > 1)
-		seeker->capacity = evidence->offered *
+		search->capacity = evidence->offered *
 				   (1 - evidence->rise / (double)lasted * count / (count - 1));
 }
 
-static enum outcome run_once(struct seeker *seeker, double *rate)
+static enum outcome run_once(struct search *search, double *rate)
 {
 	struct run run;
-	struct search *search = seeker->search;
-	seeker->config.rate = *rate;
-	if (run_load(&run, &seeker->config, seeker->progress, NULL, seeker->error) != 0)
+	search->config.rate = *rate;
+	if (run_load(&run, &search->config, search->progress, NULL, search->error) != 0)
 		return FAILED;
 	enum outcome outcome = STOPPED;
 	search->runs++;
@@ -65,14 +54,14 @@ static enum outcome run_once(struct seeker *seeker, double *rate)
 		search->errors = run.engine.unconnected;
 	if (!run.interrupted && !run.disconnected) {
 		char line[EXPECT_LINE];
-		outcome = search_holds(&run, seeker->limit, line) ? HELD : MISSED;
-		seeker->client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;
-		screen_clear(seeker->progress);
-		fprintf(seeker->report->file, "%10.0f/s  %s%s\n", *rate,
+		outcome = search_holds(&run, search->limit, line) ? HELD : MISSED;
+		search->last_client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;
+		screen_clear(search->progress);
+		fprintf(search->report->file, "%10.0f/s  %s%s\n", *rate,
 			outcome == HELD ? "holds" : line,
-			seeker->client_bound ? " (client-bound)" : "");
-		fflush(seeker->report->file);
-		note_capacity(seeker, &run.evidence, run.facts.lasted);
+			search->last_client_bound ? " (client-bound)" : "");
+		fflush(search->report->file);
+		note_capacity(search, &run.evidence, run.facts.lasted);
 		// By chance, fewer may have been due.
 		*rate = fmin(*rate, run.evidence.offered);
 	}
@@ -82,36 +71,34 @@ static enum outcome run_once(struct seeker *seeker, double *rate)
 
 // Runs at a rate. One run that misses may have been disturbed: two decide. *rate becomes what was
 // due, if it held.
-static enum outcome try_rate(struct seeker *seeker, double *rate)
+static enum outcome try_rate(struct search *search, double *rate)
 {
-	struct search *search = seeker->search;
 	double due = *rate;
-	enum outcome outcome = run_once(seeker, &due);
+	enum outcome outcome = run_once(search, &due);
 	if (outcome == MISSED) {
 		due = *rate;
-		outcome = run_once(seeker, &due);
+		outcome = run_once(search, &due);
 	}
 	if (outcome == HELD)
 		*rate = due;
 	if (outcome == MISSED && (search->missed == 0 || *rate < search->missed)) {
 		search->missed = *rate;
-		search->client_bound = seeker->client_bound;
+		search->client_bound = search->last_client_bound;
 	}
 	return outcome;
 }
 
 // The rate to try next, between the highest that held and the lowest that did not: just below and
 // just above what the server seems to sustain, if there is such a guess. 0: none.
-static double next_rate(const struct seeker *seeker, double least)
+static double next_rate(const struct search *search, double least)
 {
 	static const double guesses[] = {0.99, 1.01};
-	const struct search *search = seeker->search;
 	if (search->missed == 0)
 		return STEP * search->held <= MOST ? STEP * search->held : 0;
 	if (search->held > 0 ? search->missed <= NEAR * search->held : search->missed <= least)
 		return 0;
 	for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
-		double guess = guesses[i] * seeker->capacity;
+		double guess = guesses[i] * search->capacity;
 		if (guess > fmax(APART * search->held, least) && APART * guess < search->missed)
 			return guess;
 	}
@@ -120,12 +107,11 @@ static double next_rate(const struct seeker *seeker, double least)
 }
 
 // What held may have been lucky: it has to hold again, or a lower rate has.
-static enum outcome confirm(struct seeker *seeker)
+static enum outcome confirm(struct search *search)
 {
-	struct search *search = seeker->search;
 	enum outcome outcome = MISSED;
 	while (outcome == MISSED && search->runs < RUNS + CONFIRMING) {
-		outcome = try_rate(seeker, &search->held);
+		outcome = try_rate(search, &search->held);
 		if (outcome == MISSED)
 			search->held /= RETREAT;
 	}
@@ -137,49 +123,48 @@ static enum outcome confirm(struct seeker *seeker)
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
 	       struct screen *progress, struct screen *report, struct error *error)
 {
-	*search = (struct search){0};
-	struct seeker seeker = {
-		.search = search,
+	*search = (struct search){
 		.config = *config,
 		.limit = limit,
 		.progress = progress,
 		.report = report,
 		.error = error,
 	};
-	seeker.config.extra = 0; // no experiment
+	search->config.extra = 0; // no experiment
 	double samples =
 		limit->statistic == EXPECT_PERCENTILE ? hdr_samples_for(limit->percent) : 1;
 	double least = fmax(1.05 * samples / clock_seconds(config->duration), 1);
 	double rate = fmax(FIRST, least);
 	enum outcome outcome = HELD;
 	while (outcome <= MISSED && rate > 0 && search->runs < RUNS) {
-		outcome = try_rate(&seeker, &rate);
+		outcome = try_rate(search, &rate);
 		if (outcome == HELD)
 			search->held = fmax(search->held, rate);
-		rate = next_rate(&seeker, least);
+		rate = next_rate(search, least);
 	}
 	if (outcome <= MISSED && search->held > 0)
-		outcome = confirm(&seeker);
+		outcome = confirm(search);
 	return outcome == FAILED ? -1 : 0;
 }
 
-void search_print(const struct search *search, const struct expect *limit, FILE *file)
+void search_print(const struct search *search, FILE *file)
 {
 	if (search->interrupted)
 		fprintf(file, "the search was interrupted: so far ");
 	if (search->held > 0)
-		fprintf(file, "%s holds up to %.0f/s", limit->text, search->held);
+		fprintf(file, "%s holds up to %.0f/s", search->limit->text, search->held);
 	else
-		fprintf(file, "%s holds at no rate that was tried", limit->text);
+		fprintf(file, "%s holds at no rate that was tried", search->limit->text);
 	if (search->missed > 0)
 		fprintf(file, ", not at %.0f/s%s", search->missed,
 			search->client_bound ? ", where echoload itself was the limit" : "");
 	fprintf(file, "\n");
 }
 
-json_t *search_describe(const struct search *search, const struct expect *limit)
+json_t *search_describe(const struct search *search)
 {
-	return json_pack("{s:{s:o, s:f, s:f, s:i, s:b}}", "search", "limit", json_text(limit->text),
-			 "held", search->held, "missed", search->missed, "runs", (int)search->runs,
-			 "client_bound", (int)search->client_bound);
+	return json_pack("{s:{s:o, s:f, s:f, s:i, s:b}}", "search", "limit",
+			 json_text(search->limit->text), "held", search->held, "missed",
+			 search->missed, "runs", (int)search->runs, "client_bound",
+			 (int)search->client_bound);
 }

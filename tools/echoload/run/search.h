@@ -18,6 +18,14 @@ struct search {
 	bool client_bound; // beyond `held` it was the generator that could do no more
 	bool interrupted, disconnected;
 	struct load_errors errors; // of the run in which nobody could be reached
+
+	// Of the search itself.
+	struct load_config config;
+	const struct expect *limit;
+	struct screen *progress, *report;
+	struct error *error;
+	bool last_client_bound; // the last run was
+	double capacity; // messages a second that the server seems to sustain; 0: no guess yet
 };
 
 // Runs the load at one rate after another, each time for the duration that `config` says, and
@@ -32,7 +40,7 @@ bool search_holds(const struct run *run, const struct expect *limit, char line[s
 
 // What was found: for people, also if the search was interrupted; and for the result (NULL: no
 // memory).
-void search_print(const struct search *search, const struct expect *limit, FILE *file);
-json_t *search_describe(const struct search *search, const struct expect *limit);
+void search_print(const struct search *search, FILE *file);
+json_t *search_describe(const struct search *search);
 
 #endif
