@@ -13,6 +13,8 @@
 #include "echoload/run/describe.h"
 
 #define SCHEMA 1
+#define OTHERS 0.1 // CPUs
+#define TWINS 0.01
 #define BUSY 0.9 // of the generator's threads, which then are a limit themselves
 
 static const char *format_time(double ns, char *text, size_t size)
@@ -94,11 +96,14 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 {
 	char slice[16], lasted[16];
 	const struct load_config *config = rounds->config;
-	bool stalls = false;
+	bool stalls = false, small = false;
 	print_targets(rounds, file);
 	print_ratios(rounds, file);
-	for (size_t i = 1; i < config->target_count; i++)
+	for (size_t i = 1; i < config->target_count; i++) {
+		const struct median *rate = &rounds->contenders[i].ratio[MEASURE_RATE];
 		stalls |= has_stalls(&rounds->contenders[i]);
+		small |= median_differs(rate, 1) && fabs(rate->value - 1) < TWINS;
+	}
 	fprintf(file, "\n%ju rounds in %s, slices of %s, %zu connection%s each%s.\n",
 		(uintmax_t)rounds->done,
 		units_format_duration(rounds->lasted, lasted, sizeof(lasted)),
@@ -112,9 +117,15 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 	if (stalls)
 		fprintf(file,
 			"In total there is another difference: one of them stalls at times.\n");
+	if (small)
+		fprintf(file, "Less than 1 %% is also what two starts of one program differ by.\n");
 	if (is_busy(rounds))
 		fprintf(file, "echoload itself was busy all the time: a difference in rate may be "
 			      "larger.\n");
+	if (rounds->others > OTHERS)
+		fprintf(file,
+			"Others used %.1f CPUs, which may have disturbed one more than another.\n",
+			rounds->others);
 	if (rounds->interrupted)
 		fprintf(file, "A signal ended it before its time.\n");
 }
@@ -149,10 +160,11 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 	for (size_t i = 0; i < rounds->config->target_count; i++)
 		failed |= json_array_append_new(targets, pack_target(rounds, i));
 	json_t *json =
-		json_pack("{s:i, s:f, s:I, s:I, s:b, s:b, s:o, s:o, s:o}", "ab_schema", SCHEMA,
+		json_pack("{s:i, s:f, s:I, s:I, s:b, s:b, s:f, s:o, s:o, s:o}", "ab_schema", SCHEMA,
 			  "seconds", clock_seconds(rounds->lasted), "rounds",
 			  (json_int_t)rounds->done, "slice_ns", (json_int_t)rounds->slice,
 			  "interrupted", rounds->interrupted, "generator_busy", is_busy(rounds),
+			  "other_cpus", rounds->others,
 			  "targets", targets, "configuration", configuration, "machine", machine);
 	if (failed)
 		json_decref(json);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/signals.h"
+#include "echoload/common/cpu_time.h"
 #include "echoload/common/random.h"
 
 #define WARMUP (100 * NS_PER_MS) // of each target, if none is asked for
@@ -308,14 +309,29 @@ static bool is_known(const struct rounds *rounds)
 	return true;
 }
 
+// ns of CPU that neither the generator nor a server that is known has used since the machine was
+// started.
+static double read_others(const struct rounds *rounds)
+{
+	uint64_t wanted, stolen;
+	cpu_time_of_machine(&wanted, &stolen);
+	double others = (double)wanted - (double)read_clock(CLOCK_PROCESS_CPUTIME_ID);
+	for (size_t i = 0; i < rounds->config->target_count; i++)
+		others -= (double)read_server(&rounds->servers[i].processes);
+	return others;
+}
+
 static int run_rounds(struct rounds *rounds, struct error *error)
 {
 	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	int status = begin(rounds, error);
+	double others = read_others(rounds);
+	uint64_t from = clock_now();
 	while (status == EXIT_OK && !rounds->interrupted && !is_known(rounds) &&
 	       (rounds->most == 0 || rounds->done < rounds->most) && clock_now() < deadline)
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
+	rounds->others = (read_others(rounds) - others) / (double)(clock_now() - from + 1);
 	conclude(rounds);
 	book_reset(rounds->book);
 	engine_close(rounds->engine, rounds->book);

@@ -53,6 +53,7 @@ struct rounds {
 	uint64_t done;		 // rounds
 	uint64_t lasted;	 // ns, all of them
 	uint64_t slices, worked; // ns: in slices, and of the generator on a CPU
+	double others; // CPUs that were in use by others, and by servers that are not known
 	bool interrupted;
 };
 
