@@ -89,8 +89,8 @@ static const struct cmdline_option table[] = {
 	{0, "rounds", "N", "measure N rounds", CMDLINE_COUNT,
 	 CMDLINE_FIELD(struct request, rounds.most), .least = 1, .most = 1000000},
 	{0, "until", "PERCENT",
-	 "measure until the interval of each rate is narrower than PERCENT, such as 1%; for "
-	 "--duration (default then 2m) at most",
+	 "measure until the rounds tell each rate within PERCENT, such as 1%; for --duration "
+	 "(default then 2m) at most",
 	 .take = take_until},
 	{0, "slice", "DUR",
 	 "load a target for DUR at a time, 1ms to 1m (default: for 3 messages on each connection, "
@@ -114,9 +114,8 @@ static const char summary[] =
 
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g; RATE, of\n"
-	"one target, in k or m. A CHECK is NAME.rate, .total, .p50, .p99 or .cpu, one of\n"
-	"< <= >= >, and a ratio. It holds if all of the interval does; it fails if none\n"
-	"of it does.\n"
+	"one target, in k or m. A CHECK is NAME.rate, .p50, .p99 or .cpu, one of < <= >=\n"
+	">, and a ratio. It holds if all of the interval does; it fails if none of it does.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  it was measured, and the checks hold\n"
@@ -208,7 +207,6 @@ static int run(void *context, struct error *error)
 		status = conclude(request, error);
 	else
 		cmdline_complain(PROGRAM, error->message);
-	rounds_free(&request->rounds);
 	return status;
 }
 

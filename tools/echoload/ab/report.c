@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cmdline.h"
@@ -13,9 +14,47 @@
 #include "echoload/run/describe.h"
 
 #define SCHEMA 1
-#define OTHERS 0.1 // CPUs
-#define TWINS 0.01
-#define BUSY 0.9 // of the generator's threads, which then are a limit themselves
+#define OTHERS_SHARE 0.125 // of the machine's CPUs,
+#define OTHERS_MOST 0.5	   // and so many CPUs, are the most that others may use
+#define BUSY 0.9	   // of the generator's threads, which then are a limit themselves
+
+enum conclusion { UNKNOWN, DISTURBED, LIMITED, SAME, LESS, MORE };
+static const char *const conclusions[] = {
+	[UNKNOWN] = "not known",  [DISTURBED] = "disturbed", [LIMITED] = "echoload is the limit",
+	[SAME] = "no difference", [LESS] = "less",	     [MORE] = "more",
+};
+
+static bool is_disturbed(const struct rounds *rounds)
+{
+	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	return !(rounds->others <= fmin(OTHERS_SHARE * cpus, OTHERS_MOST));
+}
+
+static bool is_busy(const struct rounds *rounds, size_t index)
+{
+	const struct sums *all = &rounds->contenders[index].all;
+	return !rounds->config->spin &&
+	       (double)all->worked > BUSY * (double)all->took * rounds->config->threads;
+}
+
+// Whether more than is seen may differ: the generator was the limit at both.
+static bool is_limited(const struct rounds *rounds, size_t index, enum measure measure)
+{
+	return measure != MEASURE_CPU && is_busy(rounds, 0) &&
+	       is_busy(rounds, index % rounds->config->target_count);
+}
+
+static enum conclusion conclude(const struct rounds *rounds, size_t index, enum measure measure)
+{
+	const struct median *ratio = &rounds->contenders[index].ratio[measure];
+	if (isnan(ratio->low))
+		return UNKNOWN;
+	if (is_disturbed(rounds))
+		return DISTURBED;
+	if (median_differs(ratio, 1))
+		return ratio->value < 1 ? LESS : MORE;
+	return is_limited(rounds, index, measure) ? LIMITED : SAME;
+}
 
 static const char *format_time(double ns, char *text, size_t size)
 {
@@ -35,104 +74,61 @@ static void print_targets(const struct rounds *rounds, FILE *file)
 		char address[ADDRESS_TEXT_SIZE], p50[16], p99[16], cpu[16];
 		endpoint_format(&rounds->config->targets[i], address);
 		fprintf(file, "%-16s %12.0f %10s %10s %10s  %.16s\n", rounds->names[i],
-			rounds_value(all, MEASURE_TOTAL),
+			rounds_value(all, MEASURE_RATE),
 			format_time(rounds_value(all, MEASURE_P50), p50, sizeof(p50)),
 			format_time(rounds_value(all, MEASURE_P99), p99, sizeof(p99)),
 			format_time(rounds_value(all, MEASURE_CPU), cpu, sizeof(cpu)), address);
 	}
 }
 
-static void print_ratio(const struct median *ratio, const char *name, const char *what, FILE *file)
+static void print_ratio(const struct rounds *rounds, size_t index, enum measure measure, FILE *file)
 {
-	double percent = fabs(ratio->value - 1) * 100;
+	const struct median *ratio = &rounds->contenders[index].ratio[measure];
+	enum conclusion conclusion = conclude(rounds, index, measure);
+	const char *name = index < rounds->config->target_count ? rounds->names[index] : "itself";
 	int places = ratio->value < 0.1 ? 5 : 3;
-	fprintf(file, "%-16s %-6s ", name, what);
-	if (isnan(ratio->low)) {
-		fprintf(file, "%9s %26s\n", "-", "not known");
-		return;
-	}
-	fprintf(file, "%9.*f %10.*f to %-9.*f ", places, ratio->value, places, ratio->low, places,
-		ratio->high);
-	if (median_differs(ratio, 1))
-		fprintf(file, "%.2g %% %s\n", percent, ratio->value < 1 ? "less" : "more");
+	fprintf(file, "%-16s %-6s ", measure == 0 ? name : "", measure_names[measure]);
+	if (conclusion == UNKNOWN)
+		fprintf(file, "%9s %23s", "-", "");
 	else
-		fprintf(file, "no difference\n");
-}
-
-// Whether what most slices show is not all: it stalls now and then, or the first target does.
-static bool has_stalls(const struct contender *contender)
-{
-	const struct median *total = &contender->ratio[MEASURE_TOTAL];
-	return median_differs(total, 1) &&
-	       median_differs(total, contender->ratio[MEASURE_RATE].value);
-}
-
-static void print_ratios(const struct rounds *rounds, FILE *file)
-{
-	char first[64];
-	snprintf(first, sizeof(first), "ratio to %s", rounds->names[0]);
-	fprintf(file, "\n%-23s %9s %15s\n", first, "median", "95 % interval");
-	for (size_t i = rounds->count - 1, left = rounds->count - 1; left > 0; left--) {
-		const struct contender *contender = &rounds->contenders[i];
-		const char *name = i + 1 == rounds->count ? "itself" : rounds->names[i];
-		for (enum measure measure = 0; measure < MEASURES; measure++) {
-			if (measure != MEASURE_TOTAL || has_stalls(contender)) {
-				print_ratio(&contender->ratio[measure], name,
-					    measure_names[measure], file);
-				name = "";
-			}
-		}
-		i = i + 1 == rounds->count ? 1 : i + 1;
-	}
-}
-
-static bool is_busy(const struct rounds *rounds)
-{
-	return !rounds->config->spin &&
-	       (double)rounds->worked > BUSY * (double)rounds->slices * rounds->config->threads;
+		fprintf(file, "%9.*f %10.*f to %-9.*f", places, ratio->value, places, ratio->low,
+			places, ratio->high);
+	if (conclusion > SAME)
+		fprintf(file, " %.2g %%", fabs(ratio->value - 1) * 100);
+	fprintf(file, " %s\n", conclusions[conclusion]);
 }
 
 void rounds_print(const struct rounds *rounds, FILE *file)
 {
 	char slice[16], lasted[16];
-	const struct load_config *config = rounds->config;
-	bool stalls = false, small = false;
+	size_t targets = rounds->config->target_count;
+	size_t each = rounds->config->connections / targets;
 	print_targets(rounds, file);
-	print_ratios(rounds, file);
-	for (size_t i = 1; i < config->target_count; i++) {
-		const struct median *rate = &rounds->contenders[i].ratio[MEASURE_RATE];
-		stalls |= has_stalls(&rounds->contenders[i]);
-		small |= median_differs(rate, 1) && fabs(rate->value - 1) < TWINS;
+	fprintf(file, "\nratio to %-14s %9s %15s\n", rounds->names[0], "median", "95 % interval");
+	for (size_t i = 0; i < targets; i++) {
+		for (enum measure k = 0; k < MEASURES; k++)
+			print_ratio(rounds, i ? i : targets, k, file);
 	}
-	fprintf(file, "\n%ju rounds in %s, slices of %s, %zu connection%s each%s.\n",
+	fprintf(file, "\n%ju rounds in %s, slices of %s, %zu connection%s each%s%s.\n",
 		(uintmax_t)rounds->done,
 		units_format_duration(rounds->lasted, lasted, sizeof(lasted)),
-		units_format_duration(rounds->slice, slice, sizeof(slice)),
-		config->connections / config->target_count,
-		config->connections > config->target_count ? "s" : "",
-		config->spin ? ", polling" : "");
-	if (median_differs(&rounds->contenders[rounds->count - 1].ratio[MEASURE_RATE], 1))
-		fprintf(file, "%s differs from itself: so small a difference means nothing.\n",
-			rounds->names[0]);
-	if (stalls)
+		units_format_duration(rounds->slice, slice, sizeof(slice)), each,
+		each > 1 ? "s" : "", rounds->config->spin ? ", polling" : "",
+		rounds->interrupted ? ", until a signal" : "");
+	if (isnan(rounds->others))
+		fprintf(file, "How much others used the machine is not known: so nothing can be "
+			      "told.\n");
+	else if (is_disturbed(rounds))
 		fprintf(file,
-			"In total there is another difference: one of them stalls at times.\n");
-	if (small)
-		fprintf(file, "Less than 1 %% is also what two starts of one program differ by.\n");
-	if (is_busy(rounds))
-		fprintf(file, "echoload itself was busy all the time: a difference in rate may be "
-			      "larger.\n");
-	if (rounds->others > OTHERS)
-		fprintf(file,
-			"Others used %.1f CPUs, which may have disturbed one more than another.\n",
+			"Processes other than echoload and its servers used %.1f CPUs: so nothing "
+			"can be told.\n",
 			rounds->others);
-	if (rounds->interrupted)
-		fprintf(file, "A signal ended it before its time.\n");
 }
 
 static json_t *pack_target(const struct rounds *rounds, size_t index)
 {
-	const struct contender *contender = &rounds->contenders[index ? index : rounds->count - 1];
+	size_t part = index ? index : rounds->count - 1;
+	const struct contender *contender = &rounds->contenders[part];
 	const struct sums *all = &rounds->contenders[index].all;
 	char address[ADDRESS_TEXT_SIZE];
 	json_t *ratios = json_object();
@@ -141,13 +137,15 @@ static json_t *pack_target(const struct rounds *rounds, size_t index)
 		const struct median *ratio = &contender->ratio[k];
 		json_object_set_new(
 			ratios, measure_names[k],
-			json_pack("{s:o, s:o, s:o, s:I}", "median", json_finite(ratio->value),
+			json_pack("{s:o, s:o, s:o, s:I, s:s}", "median", json_finite(ratio->value),
 				  "low", json_finite(ratio->low), "high", json_finite(ratio->high),
-				  "values", (json_int_t)contender->ratio_count[k]));
+				  "values", (json_int_t)contender->ratio_count[k], "conclusion",
+				  conclusions[conclude(rounds, part, k)]));
 	}
-	return json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "name", rounds->names[index],
-			 "address", json_text(address), "messages", (json_int_t)all->messages,
-			 "messages_per_second", json_finite(rounds_value(all, MEASURE_TOTAL)),
+	return json_pack("{s:s, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
+			 rounds->names[index], "address", json_text(address), "generator_busy",
+			 is_busy(rounds, index), "messages", (json_int_t)all->messages,
+			 "messages_per_second", json_finite(rounds_value(all, MEASURE_RATE)),
 			 "p50_ns", json_finite(rounds_value(all, MEASURE_P50)), "p99_ns",
 			 json_finite(rounds_value(all, MEASURE_P99)), "cpu_ns",
 			 json_finite(rounds_value(all, MEASURE_CPU)), "ratio", ratios);
@@ -159,13 +157,12 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 	int failed = describe_config(configuration, rounds->config) | describe_machine(machine);
 	for (size_t i = 0; i < rounds->config->target_count; i++)
 		failed |= json_array_append_new(targets, pack_target(rounds, i));
-	json_t *json =
-		json_pack("{s:i, s:f, s:I, s:I, s:b, s:b, s:f, s:o, s:o, s:o}", "ab_schema", SCHEMA,
-			  "seconds", clock_seconds(rounds->lasted), "rounds",
-			  (json_int_t)rounds->done, "slice_ns", (json_int_t)rounds->slice,
-			  "interrupted", rounds->interrupted, "generator_busy", is_busy(rounds),
-			  "other_cpus", rounds->others,
-			  "targets", targets, "configuration", configuration, "machine", machine);
+	json_t *json = json_pack(
+		"{s:i, s:f, s:I, s:I, s:b, s:o, s:b, s:o, s:o, s:o}", "ab_schema", SCHEMA,
+		"seconds", clock_seconds(rounds->lasted), "rounds", (json_int_t)rounds->done,
+		"slice_ns", (json_int_t)rounds->slice, "interrupted", rounds->interrupted,
+		"other_cpus", json_finite(rounds->others), "disturbed", is_disturbed(rounds),
+		"targets", targets, "configuration", configuration, "machine", machine);
 	if (failed)
 		json_decref(json);
 	return result_write_json(failed ? NULL : json, path, error);
@@ -212,15 +209,21 @@ int check_judge(const struct check *check, const struct rounds *rounds, const ch
 	double sign = check->at_least ? 1 : -1;
 	double low = sign * (ratio->low - check->limit);
 	double high = sign * (ratio->high - check->limit);
-	if (low >= 0 && high >= 0)
-		return EXIT_OK;
 	bool failed = low < 0 && high < 0;
+	const char *doubt = "";
+	if (is_disturbed(rounds))
+		doubt = conclusions[DISTURBED];
+	else if (!failed && is_limited(rounds, check->target, check->measure))
+		doubt = conclusions[LIMITED];
+	else if (low >= 0 && high >= 0)
+		return EXIT_OK;
 	if (isnan(ratio->low))
 		fprintf(stderr, "%s: expected %.64s, which was not measured\n", program,
 			check->text);
 	else
-		fprintf(stderr, "%s: expected %.64s, %smeasured %.4f, between %.4f and %.4f\n",
-			program, check->text, failed ? "" : "which cannot be told: ", ratio->value,
-			ratio->low, ratio->high);
-	return failed ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
+		fprintf(stderr, "%s: expected %.64s, %smeasured %.4f, between %.4f and %.4f%s%s\n",
+			program, check->text,
+			failed && !*doubt ? "" : "which cannot be told: ", ratio->value, ratio->low,
+			ratio->high, *doubt ? "; " : "", doubt);
+	return failed && !*doubt ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
 }

@@ -21,18 +21,21 @@
 #define PATIENCE (60 * NS_PER_S) // for a message that a slice begins
 #define LOOK_EVERY 32		 // rounds, whether all is known well enough
 #define TICKS (100 * NS_PER_MS)	 // /proc counts in some
+#define REST (300 * NS_PER_MS)	 // shows what others use if a server cannot be seen
+#define TWINS 0.01		 // what two starts of one program differ by
 
 const char *const measure_names[MEASURES] = {
-	[MEASURE_RATE] = "rate", [MEASURE_TOTAL] = "total", [MEASURE_P50] = "p50",
-	[MEASURE_P99] = "p99",	 [MEASURE_CPU] = "cpu",
+	[MEASURE_RATE] = "rate",
+	[MEASURE_P50] = "p50",
+	[MEASURE_P99] = "p99",
+	[MEASURE_CPU] = "cpu",
 };
 
-// What a ratio is made of, at least; latency is of so many messages.
+// A ratio of latency is made of so many messages at least.
 static const struct {
-	uint64_t messages, lasted;
+	uint64_t messages;
 	double percent;
 } pieces[MEASURES] = {
-	[MEASURE_TOTAL] = {.lasted = 250 * NS_PER_MS},
 	[MEASURE_P50] = {.messages = 100, .percent = 50},
 	[MEASURE_P99] = {.messages = 1000, .percent = 99},
 };
@@ -40,6 +43,7 @@ static const struct {
 static void reset(struct sums *sums)
 {
 	sums->messages = sums->lasted = sums->answered = sums->cpu = 0;
+	sums->took = sums->worked = 0;
 	hdr_reset(&sums->latency);
 }
 
@@ -49,6 +53,8 @@ static void add(struct sums *sum, const struct sums *sums, const struct hdr *lat
 	sum->lasted += sums->lasted;
 	sum->answered += sums->answered;
 	sum->cpu += sums->cpu;
+	sum->took += sums->took;
+	sum->worked += sums->worked;
 	if (latency)
 		hdr_add(&sum->latency, latency);
 }
@@ -122,7 +128,7 @@ static const struct fault *first_fault(const struct book *book)
 // with.
 static int fail(const struct rounds *rounds, size_t target, struct error *error)
 {
-	const struct book *book = rounds->book;
+	const struct book *book = &rounds->book;
 	const struct fault *fault = first_fault(book);
 	enum load_error kind = load_errors_first(&book->errors);
 	char address[ADDRESS_TEXT_SIZE];
@@ -148,15 +154,15 @@ static int fail(const struct rounds *rounds, size_t target, struct error *error)
 static int load(struct rounds *rounds, size_t target, uint64_t slice, struct sums *sums,
 		struct error *error)
 {
-	struct book *book = rounds->book;
+	struct book *book = &rounds->book;
 	uint64_t give_up = clock_deadline(PATIENCE);
 	do { // again if the machine is so busy that nothing began in so short a time
 		uint64_t server = read_server(&rounds->servers[target].processes);
 		uint64_t began = clock_now(), own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
 		int status = engine_slice(rounds->engine, UINT64_C(1) << target, slice, book,
 					  &sums->lasted);
-		rounds->worked += read_clock(CLOCK_PROCESS_CPUTIME_ID) - own;
-		rounds->slices += clock_now() - began;
+		sums->worked = read_clock(CLOCK_PROCESS_CPUTIME_ID) - own;
+		sums->took = clock_now() - began;
 		uint64_t after = read_server(&rounds->servers[target].processes);
 		sums->cpu = after > server ? after - server : 0;
 		rounds->interrupted = signals_caught() > 0;
@@ -170,44 +176,37 @@ static int load(struct rounds *rounds, size_t target, uint64_t slice, struct sum
 	return EXIT_OK;
 }
 
-// Adds a ratio, if it is known. Returns whether there was memory for it.
-static bool append(struct contender *contender, enum measure measure, double ratio)
+// Adds what the ratio of a contender's part to `base` is, if it is known.
+static void append(struct contender *contender, enum measure measure, double base)
 {
+	double ratio = rounds_value(&contender->since[measure], measure) / base;
 	size_t count = contender->ratio_count[measure];
 	if (isnan(ratio))
-		return true;
+		return;
 	double *ratios = realloc(contender->ratios[measure], (count + 1) * sizeof(*ratios));
 	if (!ratios)
-		return false;
+		return; // without memory it is one value less
 	ratios[count] = ratio;
 	contender->ratios[measure] = ratios;
 	contender->ratio_count[measure]++;
-	return true;
 }
 
 // Adds ratios if all have counted enough for one. Both parts of the first target together are what
 // the others are compared with.
-static bool add_ratios(struct rounds *rounds, enum measure measure)
+static void add_ratios(struct rounds *rounds, enum measure measure)
 {
-	struct contender *all = rounds->contenders;
+	struct contender *all = rounds->contenders, *second = &all[rounds->count - 1];
 	for (size_t i = 0; i < rounds->count; i++) {
-		if (all[i].since[measure].messages < pieces[measure].messages ||
-		    all[i].since[measure].lasted < pieces[measure].lasted)
-			return true;
+		if (all[i].since[measure].messages < pieces[measure].messages)
+			return;
 	}
 	struct sums *first = &all[0].since[measure];
-	struct contender *second = &all[rounds->count - 1];
-	double base = rounds_value(first, measure);
-	bool enough =
-		append(second, measure, rounds_value(&second->since[measure], measure) / base);
+	append(second, measure, rounds_value(first, measure));
 	add(first, &second->since[measure], &second->since[measure].latency);
-	base = rounds_value(first, measure);
 	for (size_t i = 1; i + 1 < rounds->count; i++)
-		enough &= append(&all[i], measure,
-				 rounds_value(&all[i].since[measure], measure) / base);
+		append(&all[i], measure, rounds_value(first, measure));
 	for (size_t i = 0; i < rounds->count; i++)
 		reset(&all[i].since[measure]);
-	return enough;
 }
 
 // Loads each target for a slice, in random order. What the first one then counts is that of
@@ -227,10 +226,10 @@ static int run_half(struct rounds *rounds, size_t first, struct error *error)
 		if (status != EXIT_OK || rounds->interrupted)
 			return status;
 		struct contender *contender = &rounds->contenders[target == 0 ? first : target];
-		add(&rounds->contenders[target].all, &sums, &rounds->book->latency);
+		add(&rounds->contenders[target].all, &sums, &rounds->book.latency);
 		for (enum measure k = 0; k < MEASURES; k++)
 			add(&contender->since[k], &sums,
-			    pieces[k].percent > 0 ? &rounds->book->latency : NULL);
+			    pieces[k].percent > 0 ? &rounds->book.latency : NULL);
 	}
 	return EXIT_OK;
 }
@@ -243,13 +242,8 @@ static int run_round(struct rounds *rounds, struct error *error)
 	if (status != EXIT_OK || rounds->interrupted)
 		return status;
 	rounds->done++;
-	for (enum measure measure = 0; measure < MEASURES; measure++) {
-		if (!add_ratios(rounds, measure)) {
-			error_set(error, ERROR_SYSTEM, "no memory for %ju rounds",
-				  (uintmax_t)rounds->done);
-			return EXIT_UNREACHABLE;
-		}
-	}
+	for (enum measure measure = 0; measure < MEASURES; measure++)
+		add_ratios(rounds, measure);
 	return EXIT_OK;
 }
 
@@ -277,10 +271,22 @@ static int begin(struct rounds *rounds, struct error *error)
 	return EXIT_OK;
 }
 
+// Makes an interval wider by what says nothing of the programs: that their starts differ, and that
+// the first target differs from itself.
+static void widen(struct median *ratio, const struct median *itself)
+{
+	double doubt = ratio->value * TWINS;
+	if (median_differs(itself, 1))
+		doubt = hypot(doubt, ratio->value * (itself->value - 1));
+	ratio->low = fmax(0, ratio->value - hypot(ratio->value - ratio->low, doubt));
+	ratio->high = ratio->value + hypot(ratio->high - ratio->value, doubt);
+}
+
 // Finds the medians. Without all of the CPU time those of CPU are not known.
 static void conclude(struct rounds *rounds)
 {
-	for (size_t i = 0; i < rounds->count; i++) {
+	const struct median *itself = rounds->contenders[rounds->count - 1].ratio;
+	for (size_t i = rounds->count; i-- > 0;) {
 		struct contender *contender = &rounds->contenders[i];
 		if (!has_seen_all(rounds, i % rounds->config->target_count)) {
 			contender->all.cpu = 0;
@@ -288,9 +294,12 @@ static void conclude(struct rounds *rounds)
 		}
 		if (rounds->contenders[0].all.cpu == 0)
 			contender->ratio_count[MEASURE_CPU] = 0;
-		for (enum measure k = 0; k < MEASURES; k++)
+		for (enum measure k = 0; k < MEASURES; k++) {
 			contender->ratio[k] =
 				median_of(contender->ratios[k], contender->ratio_count[k]);
+			if (i + 1 < rounds->count && !isnan(contender->ratio[k].low))
+				widen(&contender->ratio[k], &itself[k]);
+		}
 	}
 }
 
@@ -309,46 +318,57 @@ static bool is_known(const struct rounds *rounds)
 	return true;
 }
 
-// ns of CPU that neither the generator nor a server that is known has used since the machine was
-// started.
-static double read_others(const struct rounds *rounds)
+// ns of CPU that neither the generator nor these servers have used since the machine was started.
+static double read_others(const struct processes *servers)
 {
+	static struct processes_usage usage;
 	uint64_t wanted, stolen;
 	cpu_time_of_machine(&wanted, &stolen);
-	double others = (double)wanted - (double)read_clock(CLOCK_PROCESS_CPUTIME_ID);
-	for (size_t i = 0; i < rounds->config->target_count; i++)
-		others -= (double)read_server(&rounds->servers[i].processes);
-	return others;
+	processes_measure(servers, &usage);
+	return wanted == 0 ? NAN
+			   : (double)wanted - (double)read_clock(CLOCK_PROCESS_CPUTIME_ID) -
+				     (double)usage.ran;
+}
+
+// CPUs that others use while nothing is loaded.
+static double others_at_rest(void)
+{
+	const struct processes none = {.count = 0};
+	const struct timespec rest = {.tv_nsec = REST};
+	double before = read_others(&none);
+	uint64_t from = clock_now();
+	nanosleep(&rest, NULL);
+	return (read_others(&none) - before) / (double)(clock_now() - from + 1);
 }
 
 static int run_rounds(struct rounds *rounds, struct error *error)
 {
+	struct processes servers = {.count = 0};
 	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	int status = begin(rounds, error);
-	double others = read_others(rounds);
+	bool known = true;
+	for (size_t i = 0; i < rounds->config->target_count && known; i++)
+		known = processes_find(&servers, &rounds->config->targets[i],
+				       load_mode_takes(rounds->config->mode, "visit"));
+	double rest = known ? 0 : others_at_rest();
+	double others = read_others(&servers);
 	uint64_t from = clock_now();
 	while (status == EXIT_OK && !rounds->interrupted && !is_known(rounds) &&
 	       (rounds->most == 0 || rounds->done < rounds->most) && clock_now() < deadline)
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
-	rounds->others = (read_others(rounds) - others) / (double)(clock_now() - from + 1);
+	rounds->others = known ? (read_others(&servers) - others) / (double)(clock_now() - from + 1)
+			       : fmax(rest, others_at_rest());
 	conclude(rounds);
-	book_reset(rounds->book);
-	engine_close(rounds->engine, rounds->book);
-	return status == EXIT_OK && first_fault(rounds->book) ? fail(rounds, 0, error) : status;
+	book_reset(&rounds->book);
+	engine_close(rounds->engine, &rounds->book);
+	return status == EXIT_OK && first_fault(&rounds->book) ? fail(rounds, 0, error) : status;
 }
 
 int rounds_run(struct rounds *rounds, struct error *error)
 {
 	rounds->count = rounds->config->target_count + 1;
 	rounds->random.state = rounds->config->run;
-	rounds->book = malloc(sizeof(*rounds->book));
-	rounds->servers = calloc(rounds->count, sizeof(*rounds->servers));
-	rounds->contenders = calloc(rounds->count, sizeof(*rounds->contenders));
-	if (!rounds->book || !rounds->servers || !rounds->contenders) {
-		error_set(error, ERROR_SYSTEM, "no memory for %zu targets", rounds->count);
-		return EXIT_UNREACHABLE;
-	}
 	for (size_t i = 0; i < rounds->count; i++) {
 		reset(&rounds->contenders[i].all);
 		for (enum measure k = 0; k < MEASURES; k++)
@@ -358,13 +378,4 @@ int rounds_run(struct rounds *rounds, struct error *error)
 	if (!rounds->engine)
 		return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 	return run_rounds(rounds, error);
-}
-
-void rounds_free(struct rounds *rounds)
-{
-	for (size_t i = 0; rounds->contenders && i < rounds->count * MEASURES; i++)
-		free(rounds->contenders[i / MEASURES].ratios[i % MEASURES]);
-	free(rounds->contenders);
-	free(rounds->servers);
-	free(rounds->book);
 }

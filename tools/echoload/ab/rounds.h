@@ -10,21 +10,22 @@
 #include "echoload/load/engine.h"
 #include "median.h"
 
-// RATE is that of each slice, TOTAL of a quarter of a second: that of a server that stalls now and
-// then is less.
-enum measure { MEASURE_RATE, MEASURE_TOTAL, MEASURE_P50, MEASURE_P99, MEASURE_CPU, MEASURES };
+enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURE_CPU, MEASURES };
 extern const char *const measure_names[MEASURES];
 
 struct sums {
 	uint64_t messages, lasted; // recorded
 	uint64_t answered, cpu; // recorded or not, and the ns of CPU that the server used for them
+	uint64_t took, worked;	// ns, and those that the generator was on a CPU
 	struct hdr latency;
 };
 
 // A target, or the second part of the first one.
 struct contender {
-	struct median ratio[MEASURES]; // to the first target; of its second part, to its first part
-	double *ratios[MEASURES];      // in the order of time
+	// To the first target; of its second part, to its first part. The interval of another
+	// target's is that of two servers of which only the programs are compared.
+	struct median ratio[MEASURES];
+	double *ratios[MEASURES]; // in the order of time
 	size_t ratio_count[MEASURES];
 	struct sums all;
 	struct sums since[MEASURES]; // the last ratio
@@ -45,15 +46,14 @@ struct rounds {
 	double until; // an end when the intervals of all rates are narrower than this; 0: none
 
 	struct engine *engine;
-	struct book *book;	      // of the last slice
-	struct contender *contenders; // one for each target, then the second part of the first
-	struct server *servers;
-	size_t count; // of contenders
+	struct book book;				   // of the last slice
+	struct contender contenders[CONFIG_ENDPOINTS + 1]; // the targets, and the second part
+	size_t count;					   // of the first
+	struct server servers[CONFIG_ENDPOINTS];
 	struct random random;
-	uint64_t done;		 // rounds
-	uint64_t lasted;	 // ns, all of them
-	uint64_t slices, worked; // ns: in slices, and of the generator on a CPU
-	double others; // CPUs that were in use by others, and by servers that are not known
+	uint64_t done;	 // rounds
+	uint64_t lasted; // ns, all of them
+	double others;	 // CPUs that others used; NAN: not known
 	bool interrupted;
 };
 
@@ -61,7 +61,6 @@ struct rounds {
 // `error`, the status to exit with: a target could not be reached, did not answer, or sent wrong
 // bytes.
 int rounds_run(struct rounds *rounds, struct error *error);
-void rounds_free(struct rounds *rounds);
 
 // Of all slices together: messages a second, ns, ns of CPU a message; NAN: not known.
 double rounds_value(const struct sums *sums, enum measure measure);
