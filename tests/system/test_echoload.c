@@ -253,7 +253,6 @@ static void test_control_socket(void **state)
 				  daemon->address[0]);
 	expect_whole_result(result);
 	assert_true(load_number(result, "evidence.server.workers_busy") <= 1);
-	load_number(result, "evidence.server.queue_wait_mean_ns");
 	assert_true(load_number(result, "evidence.server.cpu") > 0);
 	json_decref(result);
 	expect_clean_ends(daemon);

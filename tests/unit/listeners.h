@@ -20,9 +20,13 @@ int listeners_teardown(void **state);
 // The address with the test's port; a path is one of a Unix-domain socket.
 struct endpoint listeners_at(const char *address);
 
-// Listens there: in this process, or in a child that does nothing else. Several may share a port.
+// Listens there: in this process, or in a child that accepts all connections and does nothing else.
+// Several may share a port.
 void listeners_here(const char *address);
 pid_t listeners_child(const char *address);
+
+// Accepts what waits for this process.
+void listeners_accept(void);
 
 // Stops the child, and waits until it stands still.
 void listeners_stop(pid_t child);

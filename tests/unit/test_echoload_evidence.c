@@ -55,8 +55,6 @@ static void evidence_is_gathered_in_shares(void **state)
 			.retransmits = 57,
 			.needless = 7,
 			.least_round_trip = 150,
-			.round_trips = 2500,
-			.unread = 640,
 			.limited_window = 30,
 			.busy = 40},
 	};
@@ -67,7 +65,6 @@ static void evidence_is_gathered_in_shares(void **state)
 	evidence_gather(&evidence, &config, &facts, &usage, &series);
 	assert_true(evidence.thread_busy == 0.6);
 	assert_true(evidence.thread_waiting == 0.1);
-	assert_true(evidence.kernel == 0.7);
 	assert_true(evidence.stalled == 0.025);
 	assert_true(evidence.throttled == 0.05);
 	assert_true(evidence.stolen == 0.05);	// of what was wanted, on more than one CPU
@@ -78,8 +75,6 @@ static void evidence_is_gathered_in_shares(void **state)
 	assert_true(evidence.window_limited == 0.75);
 	assert_true(evidence.retransmitting == 0.1); // 50 times 200 ms, of 10 times 10 s
 	assert_true(evidence.least_round_trip == 150e3);
-	assert_true(evidence.smooth_round_trip == 250e3);
-	assert_true(evidence.unread == 64);
 	assert_true(evidence.idle == 0.25); // of two CPUs
 	assert_true(evidence.own == 0.5);   // 10 s of 20
 	// The system does not tell how long a thread waits, or what its CPUs do.

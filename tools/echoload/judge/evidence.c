@@ -19,7 +19,7 @@ static double share(double part, double whole)
 // The thread of the generator that had the most to do.
 static void gather_threads(struct evidence *evidence, const struct usage *usage, bool spin)
 {
-	double all = 0, kernel = 0, most = -1;
+	double all = 0, most = -1;
 	for (unsigned i = 0; i < usage->threads; i++) {
 		const struct usage_thread *thread = &usage->thread[i];
 		double ran = (double)(thread->user + thread->system);
@@ -33,9 +33,7 @@ static void gather_threads(struct evidence *evidence, const struct usage *usage,
 			evidence->thread_waiting = usage->machine.waits_known ? waiting : NAN;
 		}
 		all += ran;
-		kernel += (double)thread->system;
 	}
-	evidence->kernel = share(kernel, all);
 	evidence->own =
 		usage->threads ? all / (double)usage->thread[0].at / usage->machine.cpus : 0;
 }
@@ -97,8 +95,6 @@ void evidence_gather(struct evidence *evidence, const struct load_config *config
 		     share((double)usage->machine.stolen, (double)usage->machine.wanted));
 	evidence->retransmitting = fmin(share(resent * RTO_MIN * 1e9, lasted * sockets), 1);
 	evidence->least_round_trip = (double)usage->tcp.least_round_trip * 1e3;
-	evidence->smooth_round_trip = share((double)usage->tcp.round_trips * 1e3, sockets);
-	evidence->unread = share((double)usage->tcp.unread, sockets);
 	gather_threads(evidence, usage, config->spin);
 	if (config->rate > 0)
 		gather_rate(evidence, facts, latency);

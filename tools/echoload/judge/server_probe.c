@@ -19,12 +19,6 @@
 #define PATIENCE (100 * NS_PER_MS) // for an answer of the control socket
 #define PATIENCE_FIRST (5 * NS_PER_S)
 
-// Of an echod's counters.
-struct counters {
-	bool known;
-	double sent, wait_seconds, wait_count;
-};
-
 struct server_probe {
 	const struct load_config *config;
 	pthread_t thread;
@@ -35,7 +29,7 @@ struct server_probe {
 	struct processes processes;
 	bool changed;
 	struct processes_usage usage_before, usage_after;
-	struct counters before, after;
+	double sent_before, sent_after; // bytes, of echod; NAN: not known
 	uint64_t throttled;
 	uint64_t looks, stopped, answers;
 	double busy; // sum over the answers
@@ -57,18 +51,12 @@ static json_t *ask(const struct server_probe *probe, const char *request, uint64
 	return json;
 }
 
-static struct counters ask_counters(const struct server_probe *probe)
+static double ask_bytes_sent(const struct server_probe *probe)
 {
 	json_t *stats = ask(probe, "stats json", PATIENCE, NULL);
-	const json_t *wait = json_object_get(stats, "queue_wait_seconds");
-	const struct counters counters = {
-		.known = stats != NULL,
-		.sent = json_number_value(json_object_get(stats, "bytes_sent")),
-		.wait_seconds = json_number_value(json_object_get(wait, "sum")),
-		.wait_count = json_number_value(json_object_get(wait, "count")),
-	};
+	double sent = stats ? json_number_value(json_object_get(stats, "bytes_sent")) : NAN;
 	json_decref(stats);
-	return counters;
+	return sent;
 }
 
 static void look_at_workers(struct server_probe *probe)
@@ -130,7 +118,7 @@ static void *watch(void *argument)
 	struct server_probe *probe = argument;
 	struct random random = {.state = clock_now()};
 	find_all(probe);
-	probe->before = ask_counters(probe);
+	probe->sent_before = ask_bytes_sent(probe);
 	probe->throttled = throttled(&probe->processes);
 	processes_measure(&probe->processes, &probe->usage_before);
 	do {
@@ -138,13 +126,12 @@ static void *watch(void *argument)
 		probe->stopped += processes_stopped(&probe->processes);
 		look_at_workers(probe);
 		// Not in step with anything.
-		const struct timespec pause = {.tv_nsec =
-						       (long)(random_share(&random) * 2 * PAUSE)};
-		nanosleep(&pause, NULL);
+		double pause = random_share(&random) * 2 * PAUSE;
+		nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 	} while (!atomic_load(&probe->stop));
 	processes_measure(&probe->processes, &probe->usage_after);
 	probe->throttled = throttled(&probe->processes) - probe->throttled;
-	probe->after = ask_counters(probe);
+	probe->sent_after = ask_bytes_sent(probe);
 	return NULL;
 }
 
@@ -171,9 +158,8 @@ void server_probe_free(struct server_probe *probe)
 
 void server_probe_begin(struct server_probe *probe)
 {
-	if (!probe->begun)
-		probe->begun =
-			thread_start(&probe->thread, "echoload/watch", watch, probe, NULL) == 0;
+	probe->begun = probe->begun ||
+		       thread_start(&probe->thread, "echoload/watch", watch, probe, NULL) == 0;
 }
 
 void server_probe_end(struct server_probe *probe)
@@ -194,22 +180,6 @@ const struct processes *server_probe_processes(const struct server_probe *probe)
 	return &probe->processes;
 }
 
-// What echod's workers did, unless it is another echod.
-static void view_workers(const struct server_probe *probe, struct server_view *view, uint64_t bytes)
-{
-	const struct counters *before = &probe->before, *after = &probe->after;
-	if (!before->known || !after->known || probe->answers == 0)
-		return;
-	double waits = after->wait_count - before->wait_count;
-	view->other = (after->sent - before->sent) * (double)probe->config->target_count <
-		      (double)bytes / 2;
-	if (view->other)
-		return;
-	view->workers_busy = probe->busy / (double)probe->answers;
-	view->queue_wait_mean =
-		waits > 0 ? 1e9 * (after->wait_seconds - before->wait_seconds) / waits : 0;
-}
-
 struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes)
 {
 	struct server_view view = {
@@ -217,12 +187,15 @@ struct server_view server_probe_view(const struct server_probe *probe, uint64_t 
 		.stopped = NAN,
 		.throttled = NAN,
 		.workers_busy = NAN,
-		.queue_wait_mean = NAN,
 		.changed = probe->changed,
 	};
 	if (!probe->ended)
 		return view;
-	view_workers(probe, &view, bytes);
+	double sent =
+		(probe->sent_after - probe->sent_before) * (double)probe->config->target_count;
+	view.other = sent < (double)bytes / 2;
+	if (sent >= (double)bytes / 2 && probe->answers > 0)
+		view.workers_busy = probe->busy / (double)probe->answers;
 	uint64_t lasted = probe->usage_after.at - probe->usage_before.at;
 	if (probe->processes.count == 0 || probe->changed || lasted == 0)
 		return view;

@@ -11,12 +11,11 @@
 // Shares of the time, 0 to 1. NAN: not known.
 struct server_view {
 	struct processes_load load;
-	double stopped;		// by a signal
-	double throttled;	// by its CPU quota
-	double workers_busy;	// share of echod's workers that served a connection, the mean
-	double queue_wait_mean; // ns that a connection waited for a worker; 0: none did
-	bool other;		// the control socket's echod did not send what we received
-	bool changed;		// processes came or went
+	double stopped;	     // by a signal
+	double throttled;    // by its CPU quota
+	double workers_busy; // share of echod's workers that served a connection, the mean
+	bool other;	     // the control socket's echod did not send what we received
+	bool changed;	     // processes came or went
 };
 
 struct server_probe;

@@ -20,24 +20,18 @@
 #define WORD 8	     // hexadecimal digits of 32 bits of an address there
 #define SOCKETS 1024 // that are looked for at most, a sample
 
-enum use { CONNECTED, LISTENS, LISTENS_TO_ALL, USES };
-
-// Sockets of the server, by inode.
+// Sockets of the server: its connections, or with `visits` those that listen.
 struct sockets {
-	struct {
-		unsigned long inode;
-		enum use use;
-	} of[SOCKETS];
-	size_t count, used[USES];
+	bool visits;
+	unsigned long inode[SOCKETS];
+	size_t count;
+	bool here; // one has the very address, which else may be another machine's
 };
 
-static void add_socket(struct sockets *sockets, enum use use, unsigned long inode)
+static void add_socket(struct sockets *sockets, bool listens, unsigned long inode)
 {
-	sockets->used[use]++;
-	if (inode && sockets->count < SOCKETS) { // without one it has not been accepted yet
-		sockets->of[sockets->count].use = use;
-		sockets->of[sockets->count++].inode = inode;
-	}
+	if (inode && listens == sockets->visits && sockets->count < SOCKETS)
+		sockets->inode[sockets->count++] = inode;
 }
 
 static void find_local(struct sockets *sockets, const char *path)
@@ -50,7 +44,7 @@ static void find_local(struct sockets *sockets, const char *path)
 		if (sscanf(line, "%*s %*x %*x %x %*x %*x %lu %255[^\n]", &flags, &inode, name) ==
 			    3 &&
 		    strcmp(name, path) == 0)
-			add_socket(sockets, flags & ACCEPTS ? LISTENS : CONNECTED, inode);
+			add_socket(sockets, flags & ACCEPTS, inode);
 	}
 	if (file)
 		fclose(file);
@@ -74,9 +68,7 @@ static union inet_end read_address(const char *digits, unsigned port)
 	return inet_end_from(&end);
 }
 
-// `any`: a socket that listens to all addresses of this table takes connections to `end`.
-static void find_inet(struct sockets *sockets, const char *table, const union inet_end *end,
-		      bool any)
+static void find_inet(struct sockets *sockets, const char *table, const union inet_end *end)
 {
 	char line[512];
 	FILE *file = fopen(table, "re");
@@ -88,13 +80,12 @@ static void find_inet(struct sockets *sockets, const char *table, const union in
 			   &port, &state, &inode) != 4)
 			continue;
 		const union inet_end local = read_address(address, port);
-		if (local.v4.sin_port != end->v4.sin_port)
+		bool listens = state == LISTENING, same = inet_end_same_address(&local, end);
+		if (local.v4.sin_port != end->v4.sin_port || (!listens && state != ESTABLISHED))
 			continue;
-		bool same = inet_end_same_address(&local, end);
-		if (state == LISTENING && (same || (any && inet_end_is_any(&local))))
-			add_socket(sockets, same ? LISTENS : LISTENS_TO_ALL, inode);
-		else if (state == ESTABLISHED && same)
-			add_socket(sockets, CONNECTED, inode);
+		sockets->here |= same;
+		if (same || (listens && inet_end_is_any(&local)))
+			add_socket(sockets, listens, inode);
 	}
 	if (file)
 		fclose(file);
@@ -102,8 +93,8 @@ static void find_inet(struct sockets *sockets, const char *table, const union in
 
 static void find_sockets(struct sockets *sockets, const struct endpoint *target)
 {
-	*sockets = (struct sockets){.count = 0};
 	if (target->as.any.sa_family == AF_UNIX) {
+		sockets->here = true;
 		char text[ADDRESS_TEXT_SIZE]; // the table shows a name as we do
 		find_local(sockets, address_path_in(endpoint_format(target, text)));
 		return;
@@ -113,19 +104,17 @@ static void find_sockets(struct sockets *sockets, const struct endpoint *target)
 		end.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (inet_end_is_any(&end))
 		end.v6.sin6_addr = in6addr_loopback;
-	bool six = end.any.sa_family == AF_INET6;
-	find_inet(sockets, "/proc/net/tcp", &end, !six);
-	find_inet(sockets, "/proc/net/tcp6", &end, six || sockets->used[LISTENS_TO_ALL] == 0);
+	find_inet(sockets, "/proc/net/tcp", &end);
+	find_inet(sockets, "/proc/net/tcp6", &end);
 }
 
-// Counts those that the process has open. The kernel prefers sockets that listen at the very
-// address to those that listen to all.
-static void count_held(const char *pid, const struct sockets *sockets, size_t *held)
+static size_t count_held(const char *pid, const struct sockets *sockets)
 {
 	char folder[300], target[40];
 	snprintf(folder, sizeof(folder), "/proc/%s/fd", pid);
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
+	size_t held = 0;
 	while (directory && (entry = readdir(directory))) {
 		unsigned long inode;
 		ssize_t length =
@@ -134,12 +123,11 @@ static void count_held(const char *pid, const struct sockets *sockets, size_t *h
 		if (sscanf(target, "socket:[%lu]", &inode) != 1)
 			continue;
 		for (size_t i = 0; i < sockets->count; i++)
-			held[sockets->of[i].use] += sockets->of[i].inode == inode;
+			held += sockets->inode[i] == inode;
 	}
-	if (sockets->used[LISTENS] > 0)
-		held[LISTENS_TO_ALL] = 0;
 	if (directory)
 		closedir(directory);
+	return held;
 }
 
 static bool has_process(const struct processes *processes, int pid)
@@ -153,23 +141,17 @@ static bool has_process(const struct processes *processes, int pid)
 
 bool processes_find(struct processes *processes, const struct endpoint *target, bool visits)
 {
-	struct sockets sockets;
-	size_t connected = 0, listening = 0, looked_for = 0;
+	struct sockets sockets = {.visits = visits};
+	size_t all = 0;
 	find_sockets(&sockets, target);
-	for (size_t i = 0; i < sockets.count; i++)
-		looked_for += sockets.of[i].use == CONNECTED;
 	DIR *directory = opendir("/proc");
 	struct dirent *entry;
 	bool fit = true;
 	while (directory && fit && (entry = readdir(directory))) {
 		int pid = atoi(entry->d_name);
-		size_t held[USES] = {0};
-		if (pid > 0)
-			count_held(entry->d_name, &sockets, held);
-		connected += held[CONNECTED];
-		listening += held[LISTENS] + held[LISTENS_TO_ALL];
-		if (held[CONNECTED] + held[LISTENS] + held[LISTENS_TO_ALL] == 0 ||
-		    has_process(processes, pid))
+		size_t held = pid > 0 ? count_held(entry->d_name, &sockets) : 0;
+		all += held;
+		if (held == 0 || has_process(processes, pid))
 			continue;
 		fit = processes->count < PROCESSES;
 		if (fit)
@@ -177,14 +159,10 @@ bool processes_find(struct processes *processes, const struct endpoint *target, 
 	}
 	if (directory)
 		closedir(directory);
-	// Without a connection the address may be another machine's. Some may have been closed
-	// since.
-	bool here = sockets.used[CONNECTED] + (visits ? sockets.used[LISTENS] : 0) > 0;
-	bool known = fit && here &&
-		     (visits || looked_for == 0 ? listening > 0 : 2 * connected >= looked_for);
-	if (!known)
+	// Some may have been closed since.
+	if (!fit || !sockets.here || 2 * all < sockets.count)
 		processes->count = 0;
-	return known;
+	return processes->count > 0;
 }
 
 bool processes_same(const struct processes *one, const struct processes *other)

@@ -19,9 +19,9 @@ struct processes {
 	size_t count; // 0: not known
 };
 
-// Adds those that have connections to `target`, and those that listen there: several where a server
-// forks or shares its port. Only of our network namespace. With `visits` connections are too short
-// to be found. Returns whether all are known; if not, `processes` has none.
+// Adds those that have connections to `target`: several where a server forks or shares its port.
+// Only of our network namespace. With `visits`, where connections are too short for that: those
+// that listen there. Returns whether all are known; if not, `processes` has none.
 bool processes_find(struct processes *processes, const struct endpoint *target, bool visits);
 
 bool processes_same(const struct processes *one, const struct processes *other);

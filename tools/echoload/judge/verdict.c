@@ -59,8 +59,10 @@ __attribute__((format(printf, 2, 3))) static void say(const struct trial *trial,
 	va_end(arguments);
 }
 
-// Says `format` if the share is known and at least `least`. Returns whether it is.
-#define SAY_IF(trial, value, least, ...) ((value) >= (least) && (say(trial, __VA_ARGS__), true))
+// Says `text` if the share, whose per cent it has, is known and at least `least`. Returns whether
+// it is.
+#define SHOWS(trial, share, least, text) \
+	((share) >= (least) && (say(trial, text, 100 * (share)), true))
 
 struct text {
 	char of[16];
@@ -77,72 +79,59 @@ static bool has_run_out(const struct trial *trial)
 {
 	static const enum load_error shortages[] = {LOAD_OUT_OF_PORTS, LOAD_OUT_OF_DESCRIPTORS,
 						    LOAD_OUT_OF_MEMORY};
-	for (size_t i = 0; i < sizeof(shortages) / sizeof(shortages[0]); i++) {
-		if (SAY_IF(trial, trial->facts->errors->of[shortages[i]].count, 1,
-			   "we ran out of what this machine gives us: %s",
-			   load_error_name(shortages[i])))
-			return true;
-	}
-	return false;
+	size_t i = 0;
+	while (i < 3 && trial->facts->errors->of[shortages[i]].count == 0)
+		i++;
+	if (i < 3)
+		say(trial, "we ran out of what this machine gives us: %s",
+		    load_error_name(shortages[i]));
+	return i < 3;
 }
 
-// Whether our lateness is so large a part of the latency that it is worth a word.
-static bool were_late(const struct trial *trial)
+// Whether our lateness is so large a part of the latency that it is worth a word. Says that.
+static bool were_late(const struct trial *trial, const char *more)
 {
 	double own = trial->evidence->lateness_p99;
-	return own > LATE && own > OWN * (double)hdr_percentile(trial->facts->latency, 99);
+	bool late = own > LATE && own > OWN * (double)hdr_percentile(trial->facts->latency, 99);
+	if (late)
+		say(trial, "we were late ourselves, p99 %s%s", duration(own).of, more);
+	return late;
 }
 
 // Whether the generator itself was held up. Says by what.
 static bool client_was_limit(const struct trial *trial)
 {
 	const struct evidence *evidence = trial->evidence;
-	double busy = evidence->thread_busy, waiting = evidence->thread_waiting;
-	double load = busy + (isnan(waiting) ? 0 : waiting);
-	return SAY_IF(trial, evidence->throttled, QUOTA,
-		      "our CPU quota kept us from running for %.0f %% of the time",
-		      100 * evidence->throttled) ||
-	       SAY_IF(trial, load, FULL,
-		      "our busiest thread had work for %.0f %% of the time, a CPU for %.0f %%",
-		      100 * load, 100 * busy) ||
-	       (waiting >= HELD_UP && evidence->idle < IDLE &&
-		SAY_IF(trial, evidence->own, MUCH,
-		       "our CPUs were never idle: we had %.0f %% of them, and waited for %.0f %% "
-		       "of the time",
-		       100 * evidence->own, 100 * waiting)) ||
-	       SAY_IF(trial, waiting, STARVED, "others had our CPU for %.0f %% of the time",
-		      100 * waiting) ||
-	       SAY_IF(trial, evidence->stalled, STARVED,
-		      "for %.0f %% of the time we were stopped, or the machine was",
-		      100 * evidence->stalled) ||
-	       (were_late(trial) && !(waiting < HELD_UP) &&
-		SAY_IF(trial, evidence->lateness_p99, LATE, "we were late ourselves, p99 %s",
-		       duration(evidence->lateness_p99).of));
-}
-
-static bool client_is_unseen(const struct trial *trial)
-{
-	bool unseen = isnan(trial->evidence->thread_waiting);
-	if (unseen)
-		say(trial, "how long we waited for a CPU could not be seen (/proc)");
-	return unseen;
+	double waiting = evidence->thread_waiting;
+	double load = evidence->thread_busy + (isnan(waiting) ? 0 : waiting);
+	bool used_up = waiting >= HELD_UP && evidence->idle < IDLE;
+	return SHOWS(trial, evidence->throttled, QUOTA,
+		     "our CPU quota kept us from running for %.0f %% of the time") ||
+	       SHOWS(trial, load, FULL, "our busiest thread had work for %.0f %% of the time") ||
+	       SHOWS(trial, used_up ? evidence->own : 0, MUCH,
+		     "our CPUs were never idle, we waited for one, and had %.0f %% of them") ||
+	       SHOWS(trial, waiting, STARVED, "others had our CPU for %.0f %% of the time") ||
+	       SHOWS(trial, evidence->stalled, STARVED,
+		     "for %.0f %% of the time we were stopped, or the machine was") ||
+	       (!(waiting < HELD_UP) && were_late(trial, ""));
 }
 
 // Whether it is not known how much the generator itself was held up. Says by what it may have been.
 static bool client_is_suspect(const struct trial *trial)
 {
 	const struct evidence *evidence = trial->evidence;
-	return SAY_IF(trial, evidence->stolen, STOLEN,
-		      "the hypervisor gave others %.0f %% of the CPU time wanted here",
-		      100 * evidence->stolen) ||
-	       SAY_IF(trial, evidence->stalled, HELD_UP,
-		      "for %.0f %% of the time we were stopped, or the machine was: how much that "
-		      "mattered is not known",
-		      100 * evidence->stalled) ||
-	       SAY_IF(trial, evidence->thread_waiting, HELD_UP,
-		      "others had our CPU for %.0f %% of the time: how much that mattered is not "
-		      "known",
-		      100 * evidence->thread_waiting);
+	if (isnan(evidence->thread_waiting)) {
+		say(trial, "how long we waited for a CPU could not be seen (/proc)");
+		return true;
+	}
+	return SHOWS(trial, evidence->stolen, STOLEN,
+		     "the hypervisor gave others %.0f %% of the CPU time wanted here") ||
+	       SHOWS(trial, evidence->stalled, HELD_UP,
+		     "for %.0f %% of the time we were stopped, or the machine was: how much that "
+		     "mattered is not known") ||
+	       SHOWS(trial, evidence->thread_waiting, HELD_UP,
+		     "others had our CPU for %.0f %% of the time: how much that mattered is not "
+		     "known");
 }
 
 // How busy our threads were in the experiment, with the added connections or without.
@@ -188,41 +177,26 @@ static enum experiment_outcome consult(const struct trial *trial)
 	return holds ? outcome : EXPERIMENT_UNCLEAR;
 }
 
-// Whether the server could do no more, as far as can be seen. Says by what.
-static bool server_is_full(const struct trial *trial)
+// Whether the server could do no more, as far as can be seen. Says by what. `held`: whether it was
+// kept from running for so long that this alone was the limit.
+static bool server_is_full(const struct trial *trial, bool held)
 {
 	const struct server_view *server = &trial->evidence->server;
 	const struct processes_load *load = &server->load;
-	double rest = trial->evidence->experiment.server_at_rest;
-	bool works = !(rest >= POLLS);
-	double busiest = works ? load->busy + load->waiting : NAN;
-	bool full = SAY_IF(trial, server->stopped, NEEDY,
-			   "the server's process was stopped for %.0f %% of the time",
-			   100 * server->stopped);
-	full |= SAY_IF(trial, server->throttled, NEEDY,
-		       "its CPU quota kept the server from running for %.0f %% of the time",
-		       100 * server->throttled);
-	full |= SAY_IF(trial, busiest, FULL,
-		       "the server's busiest thread had work for %.0f %% of the time, a CPU for "
-		       "%.0f %%",
-		       100 * busiest, 100 * load->busy) ||
-		SAY_IF(trial, works && load->idle < IDLE ? load->wanted : NAN, FULL,
-		       "the server wanted %.0f %% of the CPUs it may use, and had %.0f %%",
-		       100 * load->wanted, 100 * load->cpu);
-	full |= SAY_IF(trial, server->workers_busy, FULL,
-		       "the server's workers were busy for %.0f %% of the time",
-		       100 * server->workers_busy);
+	double least = held ? STARVED : NEEDY, waited = load->wanted - load->cpu;
+	bool works = !(trial->evidence->experiment.server_at_rest >= POLLS);
+	bool used_up = works && load->idle < IDLE && (!held || waited >= STARVED);
+	bool full = SHOWS(trial, server->stopped, least,
+			  "the server's process was stopped for %.0f %% of the time");
+	full |= SHOWS(trial, server->throttled, least,
+		      "its CPU quota kept the server from running for %.0f %% of the time");
+	full |= SHOWS(trial, works && !held ? load->busy + load->waiting : NAN, FULL,
+		      "the server's busiest thread had work for %.0f %% of the time") ||
+		SHOWS(trial, used_up ? load->wanted : NAN, FULL,
+		      "the server wanted %.0f %% of its CPUs, which were never idle");
+	full |= SHOWS(trial, held ? NAN : server->workers_busy, FULL,
+		      "the server's workers were busy for %.0f %% of the time");
 	return full;
-}
-
-// Whether the server was kept from running for so long that this alone was the limit.
-static bool server_was_held(const struct trial *trial)
-{
-	const struct server_view *server = &trial->evidence->server;
-	const struct processes_load *load = &server->load;
-	bool waited = load->idle < IDLE && load->wanted >= FULL;
-	return server->stopped >= STARVED || server->throttled >= STARVED ||
-	       (waited && load->wanted - load->cpu >= STARVED);
 }
 
 // Whether TCP shows that the path is full, or loses. Says how.
@@ -242,17 +216,17 @@ static bool path_is_full(const struct trial *trial)
 		    duration(full).of, duration(least).of);
 		return true;
 	}
-	return SAY_IF(trial, evidence->retransmitting, RESENDING,
-		      "segments lost on the path and sent again cost some %.0f %% of the time",
-		      100 * evidence->retransmitting);
+	return SHOWS(trial, evidence->retransmitting, RESENDING,
+		     "segments lost on the path and sent again cost some %.0f %% of the time");
 }
 
 static enum verdict_kind judge_closed(const struct trial *trial)
 {
-	struct verdict *verdict = trial->verdict;
 	// What was measured directly needs no experiment.
-	if (server_was_held(trial) && !client_is_suspect(trial) && server_is_full(trial))
+	struct verdict *verdict = trial->verdict;
+	if (!client_is_suspect(trial) && server_is_full(trial, true))
 		return VERDICT_SERVER_BOUND;
+	verdict->count = 0;
 	enum experiment_outcome outcome = consult(trial);
 	if (outcome == EXPERIMENT_MORE) // whatever else had our CPU
 		return VERDICT_CONCURRENCY_BOUND;
@@ -271,7 +245,7 @@ static enum verdict_kind judge_closed(const struct trial *trial)
 	verdict->count = said;
 	if (outcome != EXPERIMENT_NO_MORE)
 		return VERDICT_INCONCLUSIVE;
-	bool server = server_is_full(trial), path = path_is_full(trial);
+	bool server = server_is_full(trial, false), path = path_is_full(trial);
 	if (server != path)
 		return server ? VERDICT_SERVER_BOUND : VERDICT_NETWORK_BOUND;
 	say(trial, "what is on the other side is full; whether server or path is not known");
@@ -281,12 +255,10 @@ static enum verdict_kind judge_closed(const struct trial *trial)
 static void say_rate(const struct trial *trial)
 {
 	const struct evidence *evidence = trial->evidence;
-	if (evidence->rise > 0)
-		say(trial, "%.0f messages a second were due, %.0f answered; latency rose by %s",
-		    evidence->offered, evidence->served, duration(evidence->rise).of);
-	else
-		say(trial, "%.0f messages a second were due, %.0f answered; latency did not rise",
-		    evidence->offered, evidence->served);
+	bool rose = evidence->rise > 0;
+	say(trial, "%.0f messages a second were due, %.0f answered; latency %s%s",
+	    evidence->offered, evidence->served, rose ? "rose by " : "did not rise",
+	    rose ? duration(evidence->rise).of : "");
 }
 
 static enum verdict_kind judge_open(const struct trial *trial)
@@ -296,17 +268,13 @@ static enum verdict_kind judge_open(const struct trial *trial)
 		say_rate(trial);
 		return VERDICT_RATE_LIMITED;
 	}
-	if (client_is_unseen(trial) || client_is_suspect(trial))
+	if (client_is_suspect(trial))
 		return VERDICT_INCONCLUSIVE;
 	if (!evidence->steadily) {
-		if (evidence->rise > 0)
-			say(trial,
-			    "latency rose, but not steadily: whether it goes on is not known");
-		else if (evidence->sustained)
-			say(trial, "too short to tell whether latency rises");
-		else
-			say(trial,
-			    "messages were not answered in time, though latency did not rise");
+		say(trial, "%s",
+		    evidence->rise > 0	  ? "latency rose, but not steadily: it may go on or not"
+		    : evidence->sustained ? "too short to tell whether latency rises"
+					  : "messages were not answered in time");
 		say_rate(trial);
 		return VERDICT_INCONCLUSIVE;
 	}
@@ -334,15 +302,12 @@ static enum verdict_kind judge(const struct trial *trial)
 	if (has_run_out(trial))
 		return VERDICT_CLIENT_BOUND;
 	// What was measured tells nothing of a time in which there was nothing to talk to.
-	if (SAY_IF(trial, trial->evidence->failing, FAILING,
-		   "connections that failed and were tried again took %.0f %% of the time",
-		   100 * trial->evidence->failing))
+	if (SHOWS(trial, trial->evidence->failing, FAILING,
+		  "connections that failed and were tried again took %.0f %% of the time"))
 		return VERDICT_INCONCLUSIVE;
 	if (client_was_limit(trial))
 		return VERDICT_CLIENT_BOUND;
-	if (trial->config->rate > 0)
-		return judge_open(trial);
-	return client_is_unseen(trial) ? VERDICT_INCONCLUSIVE : judge_closed(trial);
+	return trial->config->rate > 0 ? judge_open(trial) : judge_closed(trial);
 }
 
 // What else was seen, for those who read on.
@@ -350,25 +315,17 @@ static void say_more(const struct trial *trial)
 {
 	const struct evidence *evidence = trial->evidence;
 	const struct server_view *server = &evidence->server;
-	if (trial->verdict->kind != VERDICT_CLIENT_BOUND && were_late(trial))
-		say(trial, "we were late ourselves, p99 %s: that is part of the latency",
-		    duration(evidence->lateness_p99).of);
-	say(trial, "our threads: %.0f %% of a CPU at most, %.0f %% of it in the kernel",
-	    100 * evidence->thread_busy, 100 * evidence->kernel);
+	if (trial->verdict->kind != VERDICT_CLIENT_BOUND)
+		(void)were_late(trial, ": that is part of the latency");
+	(void)SHOWS(trial, evidence->thread_busy, 0, "our threads: %.0f %% of a CPU at most");
 	if (server->other)
 		say(trial, "--control is ignored: that echod did not send what we received");
 	if (server->changed)
 		say(trial, "the server's processes come and go: its CPU time is not known");
-	(void)SAY_IF(trial, server->load.cpu, 0, "the server: %.0f %% of the CPUs it may use%s",
-		     100 * server->load.cpu,
-		     evidence->experiment.server_at_rest >= POLLS ? ", also without load" : "");
-	(void)SAY_IF(trial, server->workers_busy, 0,
-		     "its workers: %.0f %% seen serving, connections waited %s for one on the "
-		     "average",
-		     100 * server->workers_busy, duration(server->queue_wait_mean).of);
-	(void)SAY_IF(trial, evidence->unread, 1,
-		     "%.0f bytes lay unread in each of our sockets at the end, on the average",
-		     evidence->unread);
+	if (evidence->experiment.server_at_rest >= POLLS)
+		say(trial, "the server is on a CPU without load, too");
+	(void)SHOWS(trial, server->load.cpu, 0, "the server: %.0f %% of the CPUs it may use");
+	(void)SHOWS(trial, server->workers_busy, 0, "its workers: %.0f %% seen serving");
 }
 
 void verdict_reach(struct verdict *verdict, const struct load_config *config,

@@ -131,7 +131,6 @@ static json_t *describe_server(const struct server_view *server)
 	set(object, "stopped", json_finite(server->stopped));
 	set(object, "throttled", json_finite(server->throttled));
 	set(object, "workers_busy", json_finite(server->workers_busy));
-	set(object, "queue_wait_mean_ns", json_finite(server->queue_wait_mean));
 	return object;
 }
 
@@ -188,7 +187,6 @@ int describe_evidence(json_t *object, const struct run *run)
 	       set(object, "threads", describe_threads(usage)) |
 	       set(object, "thread_busy", json_finite(evidence->thread_busy)) |
 	       set(object, "thread_waiting", json_finite(evidence->thread_waiting)) |
-	       set(object, "kernel", json_finite(evidence->kernel)) |
 	       set(object, "failing", json_finite(evidence->failing)) |
 	       set(object, "stalled", json_finite(evidence->stalled)) |
 	       set(object, "throttled", json_finite(evidence->throttled)) |
@@ -200,8 +198,7 @@ int describe_evidence(json_t *object, const struct run *run)
 	       set(object, "window_limited", json_finite(evidence->window_limited)) |
 	       set(object, "retransmits", json_integer((json_int_t)usage->tcp.retransmits)) |
 	       set(object, "least_round_trip_ns", json_finite(evidence->least_round_trip)) |
-	       set(object, "smooth_round_trip_ns", json_finite(evidence->smooth_round_trip)) |
-	       set(object, "unread_bytes", json_finite(evidence->unread)) |
+	       set(object, "unread_bytes", json_integer((json_int_t)usage->tcp.unread)) |
 	       set(object, "latency_rise_ns", json_finite(evidence->rise)) |
 	       set(object, "experiment", describe_experiment(&evidence->experiment)) |
 	       set(object, "unsent_bytes", json_integer((json_int_t)usage->tcp.unsent)) |
