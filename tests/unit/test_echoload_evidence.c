@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "echoload/common/random.h"
-#include "echoload/judge/evidence.h"
+#include "echoload/judge/verdict.h"
 
 // A run of 10 s, 10,000 messages a second.
 static struct hdr lateness, latency;

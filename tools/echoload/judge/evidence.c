@@ -1,5 +1,5 @@
 // What a run has measured, turned into evidence.
-#include "evidence.h"
+#include "verdict.h"
 
 #include <math.h>
 
@@ -7,9 +7,10 @@
 #include "echoload/common/rank.h"
 #include "echoload/load/link.h"
 
-#define RTO_MIN 0.2   // seconds, what a lost segment costs at most times (tcp(7))
-#define RISE 0.0005   // of the run's time: a server that is so much too slow makes latency rise so
-#define UNTIMELY 0.01 // of what was due: so much may be on its way at the end
+#define RTO_MIN 0.2    // seconds, what a lost segment costs at most times (tcp(7))
+#define RISE 0.0005    // of the run's time: a server that is so much too slow makes latency rise so
+#define LEAST_RISE 5e6 // ns; longer than threads wait for a CPU
+#define UNTIMELY 0.01  // of what was due: so much may be on its way at the end
 
 static double share(double part, double whole)
 {
@@ -54,7 +55,8 @@ static double rise(const struct series *latency, size_t from, uint64_t lasted)
 {
 	size_t count = latency->count - from;
 	double by = rank_rise(latency->value + from, count);
-	return by * (double)latency->count > RISE * (double)lasted * (double)count ? by : 0;
+	double least = fmax(RISE * (double)lasted, LEAST_RISE);
+	return by * (double)latency->count > least * (double)count ? by : 0;
 }
 
 static void gather_rate(struct evidence *evidence, const struct facts *facts,

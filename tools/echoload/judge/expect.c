@@ -10,7 +10,6 @@
 #include "base/units.h"
 
 #define MOST_COUNT (UINT64_C(1) << 53) // a double holds it exactly
-#define MISSING 80		       // bytes: why something was not measured
 #define ALLOWED \
 	"a check is NAME, one of < <= == >= >, and VALUE, such as p99.9<5ms, errors==0, rate>50k"
 
@@ -103,13 +102,11 @@ int expect_parse(const char *text, struct expect *expect, struct error *error)
 	size_t name = strcspn(text, "<=>");
 	size_t relation = strspn(text + name, "<=>");
 	*expect = (struct expect){.text = text};
-	size_t i = 0;
-	while (i < sizeof(relations) / sizeof(relations[0]) &&
-	       !is_word(text + name, relation, relations[i]))
-		i++;
-	if (i == sizeof(relations) / sizeof(relations[0]))
+	while (expect->relation <= EXPECT_MORE &&
+	       !is_word(text + name, relation, relations[expect->relation]))
+		expect->relation++;
+	if (expect->relation > EXPECT_MORE)
 		return error_set(error, ERROR_USAGE, "'%.64s' is no check: " ALLOWED, text);
-	expect->relation = (enum expect_relation)i;
 	if (!read_name(text, name, expect))
 		return error_set(error, ERROR_USAGE,
 				 "'%.*s' cannot be checked, only p50 (p99.9, ..., min, mean, max), "
@@ -122,60 +119,50 @@ int expect_parse(const char *text, struct expect *expect, struct error *error)
 	return 0;
 }
 
-// Returns NULL, or why it was not measured; `text` has room for that.
-static const char *measure_distribution(const struct expect *expect, const struct hdr *hdr,
-					double *value, char text[static MISSING])
+static const struct hdr *distribution(const struct expect *expect, const struct facts *facts)
 {
-	if (hdr->count == 0)
-		return subjects[expect->subject].missing;
-	switch (expect->statistic) {
-	case EXPECT_MIN:
-		*value = (double)hdr->min;
-		break;
-	case EXPECT_MEAN:
-		*value = hdr_mean(hdr);
-		break;
-	case EXPECT_MAX:
-		*value = (double)hdr->max;
-		break;
-	case EXPECT_PERCENTILE:
-		*value = (double)hdr_percentile(hdr, expect->percent);
-		if (hdr_knows(hdr, expect->percent))
-			break;
-		snprintf(text, MISSING, "it takes %.0f samples, there are %" PRIu64,
-			 ceil(hdr_samples_for(expect->percent)), hdr->count);
-		return text;
-	}
-	return NULL;
-}
-
-// Finds the value that is to be checked. Returns NULL, or why it was not measured.
-static const char *measure(const struct expect *expect, const struct facts *facts, double *value,
-			   char text[static MISSING])
-{
-	const struct hdr *const distributions[] = {
+	const struct hdr *const of[EXPECT_SUBJECTS] = {
 		[EXPECT_LATENCY] = facts->latency,
 		[EXPECT_UNCORRECTED] = facts->uncorrected,
 		[EXPECT_LATENESS] = facts->lateness,
 	};
+	return of[expect->subject];
+}
+
+// NAN: it was not measured.
+static double measure_distribution(const struct expect *expect, const struct hdr *hdr)
+{
+	if (hdr->count == 0)
+		return NAN;
+	switch (expect->statistic) {
+	case EXPECT_MIN:
+		return (double)hdr->min;
+	case EXPECT_MEAN:
+		return hdr_mean(hdr);
+	case EXPECT_MAX:
+		return (double)hdr->max;
+	case EXPECT_PERCENTILE:
+		break;
+	}
+	return hdr_knows(hdr, expect->percent) ? (double)hdr_percentile(hdr, expect->percent) : NAN;
+}
+
+// The same.
+static double measure(const struct expect *expect, const struct facts *facts)
+{
 	bool timed = facts->lasted > 0;
-	const struct {
-		double value;
-		bool known;
-	} plain[EXPECT_SUBJECTS] = {
-		[EXPECT_RATE] = {facts_rate_of(facts, facts->messages),
-				 timed && facts->messages > 0},
-		[EXPECT_BYTES_PER_SECOND] = {facts_rate_of(facts, facts->bytes), timed},
-		[EXPECT_MESSAGES] = {(double)facts->messages, true},
-		[EXPECT_ERRORS] = {(double)load_errors_total(facts->errors), true},
-		[EXPECT_UNANSWERED] = {(double)facts->unanswered, true},
-		[EXPECT_FAULTS] = {(double)facts->fault_count, facts->verified},
-		[EXPECT_BYTES_VERIFIED] = {(double)facts->bytes_verified, facts->verified},
+	const double plain[EXPECT_SUBJECTS] = {
+		[EXPECT_RATE] =
+			timed && facts->messages > 0 ? facts_rate_of(facts, facts->messages) : NAN,
+		[EXPECT_BYTES_PER_SECOND] = timed ? facts_rate_of(facts, facts->bytes) : NAN,
+		[EXPECT_MESSAGES] = (double)facts->messages,
+		[EXPECT_ERRORS] = (double)load_errors_total(facts->errors),
+		[EXPECT_UNANSWERED] = (double)facts->unanswered,
+		[EXPECT_FAULTS] = facts->verified ? (double)facts->fault_count : NAN,
+		[EXPECT_BYTES_VERIFIED] = facts->verified ? (double)facts->bytes_verified : NAN,
 	};
-	if (expect->subject <= EXPECT_LATENESS)
-		return measure_distribution(expect, distributions[expect->subject], value, text);
-	*value = plain[expect->subject].value;
-	return plain[expect->subject].known ? NULL : subjects[expect->subject].missing;
+	const struct hdr *hdr = distribution(expect, facts);
+	return hdr ? measure_distribution(expect, hdr) : plain[expect->subject];
 }
 
 static bool holds(double value, enum expect_relation relation, double limit)
@@ -185,25 +172,20 @@ static bool holds(double value, enum expect_relation relation, double limit)
 	return value < limit ? relation <= EXPECT_AT_MOST : relation >= EXPECT_AT_LEAST;
 }
 
-// To the nanosecond, as what missed a limit may have missed it by that.
-static void print_duration(double ns, char *text, size_t size)
+// A duration to the nanosecond, as what missed a limit may have missed it by that.
+static void print_value(double value, enum unit unit, char *text, size_t size)
 {
 	static const struct units_step steps[] = {
 		{" us", NS_PER_US, 3, 1000},
 		{" ms", NS_PER_MS, 6, 1000},
 		{" s", NS_PER_S, 9, 0},
 	};
-	units_format((uint64_t)llround(ns), steps, text, size);
-}
-
-static void print_value(double value, enum unit unit, char *text, size_t size)
-{
 	static const char *const words[] = {[RATE] = " messages a second",
 					    [BYTES] = " bytes",
 					    [BYTES_A_SECOND] = " bytes a second",
 					    [COUNT] = ""};
 	if (unit == DURATION)
-		print_duration(value, text, size);
+		units_format((uint64_t)llround(value), steps, text, size);
 	else
 		snprintf(text, size, "%.*f%s", unit == RATE ? 3 : 0, value, words[unit]);
 }
@@ -212,18 +194,19 @@ bool expect_judge(const struct expect *expect, const struct facts *facts,
 		  char line[static EXPECT_LINE])
 {
 	const struct subject *subject = &subjects[expect->subject];
-	double value = 0;
-	char text[MISSING];
-	const char *missing = measure(expect, facts, &value, text);
-	if (missing) {
-		snprintf(line, EXPECT_LINE, "expected %.64s, which was not measured: %s",
-			 expect->text, missing);
-		return false;
-	}
-	if (holds(value, expect->relation, expect->limit))
+	const struct hdr *hdr = distribution(expect, facts);
+	double value = measure(expect, facts);
+	char text[80];
+	if (!isnan(value) && holds(value, expect->relation, expect->limit))
 		return true;
-	char measured[64];
-	print_value(value, subject->unit, measured, sizeof(measured));
-	snprintf(line, EXPECT_LINE, "expected %.64s, measured %s", expect->text, measured);
+	if (!isnan(value))
+		print_value(value, subject->unit, text, sizeof(text));
+	else if (hdr && hdr->count > 0)
+		snprintf(text, sizeof(text), "it takes %.0f samples, there are %" PRIu64,
+			 ceil(hdr_samples_for(expect->percent)), hdr->count);
+	else
+		snprintf(text, sizeof(text), "%s", subject->missing);
+	snprintf(line, EXPECT_LINE, "expected %.64s, %s%s", expect->text,
+		 isnan(value) ? "which was not measured: " : "measured ", text);
 	return false;
 }

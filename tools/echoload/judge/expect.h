@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "facts.h"
+#include "verdict.h"
 
 #define EXPECT_LINE 200 // bytes that the line of any miss fits into
 

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,8 +28,8 @@ struct laboratory {
 	struct experiment *experiment;
 	struct engine *engine;
 	const struct load_config *config;
-	struct book *book;  // of a slice
 	struct book *found; // gets the faults
+	struct book book;   // of a slice
 	struct processes_usage before, after;
 	double rate[2], load[2]; // sums
 	double median[2];	 // of the last slices' latency, ns
@@ -74,10 +73,8 @@ static void *run_probes(void *argument)
 
 static int compare_times(const void *one, const void *other)
 {
-	uint64_t a, b;
-	memcpy(&a, one, sizeof(a));
-	memcpy(&b, other, sizeof(b));
-	return (a > b) - (a < b);
+	const uint64_t *a = one, *b = other;
+	return (*a > *b) - (*a < *b);
 }
 
 // Wrong bytes are wrong whenever they come. `book` is left with nothing else.
@@ -98,7 +95,7 @@ static double load(struct laboratory *laboratory, bool more)
 	struct experiment *experiment = laboratory->experiment;
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
 	struct processes_usage *before = &laboratory->before, *after = &laboratory->after;
-	struct book *book = laboratory->book;
+	struct book *book = &laboratory->book;
 	uint64_t lasted = 0;
 	book_reset(book);
 	processes_measure(&ourselves, before);
@@ -232,22 +229,18 @@ void experiment_make(struct experiment *experiment, struct engine *engine,
 		.why = "there was no memory for one",
 	};
 	struct laboratory *laboratory = calloc(1, sizeof(*laboratory));
-	struct book *book = malloc(sizeof(*book));
-	if (laboratory && book) {
-		laboratory->experiment = experiment;
-		laboratory->engine = engine;
-		laboratory->config = config;
-		laboratory->book = book;
-		laboratory->found = found;
-		experiment->why = NULL;
-		experiment_run(laboratory, time);
-		// A server that polls is on a CPU without any load.
-		processes_measure(server, &laboratory->before);
-		nanosleep(&(struct timespec){.tv_nsec = (long)REST}, NULL);
-		processes_measure(server, &laboratory->after);
-		experiment->server_at_rest =
-			processes_load(&laboratory->before, &laboratory->after).busy;
-	}
-	free(book);
+	if (!laboratory)
+		return;
+	experiment->why = NULL;
+	laboratory->experiment = experiment;
+	laboratory->engine = engine;
+	laboratory->config = config;
+	laboratory->found = found;
+	experiment_run(laboratory, time);
+	// A server that polls is on a CPU without any load.
+	processes_measure(server, &laboratory->before);
+	nanosleep(&(struct timespec){.tv_nsec = (long)REST}, NULL);
+	processes_measure(server, &laboratory->after);
+	experiment->server_at_rest = processes_load(&laboratory->before, &laboratory->after).busy;
 	free(laboratory);
 }

@@ -5,10 +5,84 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "echoload/common/hdr.h"
 #include "echoload/load/config.h"
-#include "evidence.h"
-#include "facts.h"
+#include "echoload/load/errors.h"
+#include "echoload/load/usage.h"
+#include "echoload/verify/verify.h"
+#include "experiment.h"
+#include "server_probe.h"
+
+// What a run has shown.
+struct facts {
+	// None of these is NULL. What was not measured has no samples: the last two in the closed
+	// loop.
+	const struct hdr *latency;
+	const struct hdr *uncorrected;
+	const struct hdr *lateness;
+	uint64_t lasted; // ns of recording
+	uint64_t messages;
+	uint64_t due;	     // open loop: that fell due
+	unsigned live;	     // connections open at the end
+	uint64_t unanswered; // given up; in `latency` with the time until then
+	uint64_t visits;     // that ended as they should (churn, half-close)
+	uint64_t bytes;	     // that came back
+	uint64_t bytes_verified;
+	bool verified; // false: --no-verify, so there are neither faults nor bytes verified
+	const struct load_errors *errors;
+	const struct fault *faults; // the first ones,
+	size_t faults_kept;	    // so many,
+	uint64_t fault_count;	    // of so many
+};
+
+// A second; 0 if it took no time.
+static inline double facts_rate_of(const struct facts *facts, uint64_t count)
+{
+	return facts->lasted ? 1e9 * (double)count / (double)facts->lasted : 0;
+}
+
+// Shares are of the time of recording, 0 to 1. NAN: not known.
+struct evidence {
+	double thread_busy;    // of the busiest thread of the generator: on a CPU; with --spin:
+			       // that it had something to do
+	double thread_waiting; // of the same: it waited for a CPU that others had
+	double failing;	       // of the connections' time: spent after errors
+	double stalled;	       // the generator was not woken: stopped, or the whole machine was
+	double throttled;      // the generator's CPU quota was used up
+	double stolen; // CPU time that this machine wanted and its hypervisor gave to others:
+		       // of what was wanted, or of the run if that is less
+	double idle;		 // of the CPUs that we may use: not used by anybody
+	double own;		 // of the same: used by us
+	double lateness_p99;	 // ns, open loop: of the generator
+	double window_limited;	 // of the time there was something to send: the peer's window was
+				 // full
+	double retransmitting;	 // of the connections' time, if each segment that had to be sent
+				 // again costs 200 ms
+	double least_round_trip; // ns, what TCP has measured at least: the path alone
+
+	// Open loop.
+	double offered, served; // messages a second: due; answered within the time
+	unsigned intervals;	// in which the latency is known
+	double rise;		// ns by which it rose over the run; 0: not more than by chance
+	bool steadily;		// in the second half of the run, too
+	bool sustained; // what fell due within the time was served, and latency did not rise
+
+	struct server_view server;
+	struct experiment experiment;
+};
+
+// The mean latency of each interval of the run, ns.
+struct series {
+	double *value; // of malloc, NULL: none
+	size_t count;
+};
+
+// Fills all except `server` and `experiment`.
+void evidence_gather(struct evidence *evidence, const struct load_config *config,
+		     const struct facts *facts, const struct usage *usage,
+		     const struct series *latency);
 
 #define VERDICT_LINES 12
 #define VERDICT_LINE 120

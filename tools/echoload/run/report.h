@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "base/screen.h"
-#include "echoload/judge/facts.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/load/config.h"
 #include "echoload/result/result.h"

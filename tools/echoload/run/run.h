@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "echoload/judge/facts.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/load/config.h"
 #include "echoload/load/engine.h"

@@ -30,7 +30,7 @@ struct search {
 
 // Runs the load at one rate after another, each time for the duration that `config` says, and
 // prints a line for each to `report`. A rate holds if the limit does, if the server sustains it
-// (evidence.h), and if nothing is lost. Returns 0, or -1: a run could not begin.
+// (verdict.h), and if nothing is lost. Returns 0, or -1: a run could not begin.
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
 	       struct screen *progress, struct screen *report, struct error *error);
 
