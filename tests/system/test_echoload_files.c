@@ -13,7 +13,7 @@
 #include "place.h"
 #include "stats.h"
 
-#define SECONDS 11 // more than compare needs
+#define SECONDS 11
 #define SECONDS_TEXT "11s"
 
 // The two runs, which all tests of this program look at: made once, at the same time.
@@ -59,7 +59,7 @@ static int make_runs(void **state)
 				    "-c",
 				    "2",
 				    "--rate",
-				    "600",
+				    "300",
 				    "-d",
 				    SECONDS_TEXT,
 				    "--json",
@@ -241,29 +241,17 @@ static void test_names_of_runs(void **state)
 	free(text);
 }
 
-// What was offered is nobody's merit. On a machine that is busy otherwise it may be that neither
-// run was known to be limited by it; then it can be told which is faster.
-static void compare_rates(const char *a, const char *b, const char *winner)
-{
-	struct process *process;
-	int status = LOAD(&process, "compare", a, b);
-	const char *text = process_output(process, NULL);
-	bool one = strstr(text, "is better");
-	load_expect_status(process, status, one ? EXIT_OK : EXIT_INCONCLUSIVE);
-	bool limited = strstr(text, " was RATE-LIMITED") || strstr(text, " was CLIENT-BOUND");
-	assert_non_null(strstr(text, limited ? "throughput  no winner: " : winner));
-	assert_non_null(strstr(text, "configured differently: rate"));
-}
-
+// One run a side names no winner, and a run is not compared with itself.
 static void test_compare(void **state)
 {
 	(void)state;
 	struct process *process;
-	compare_rates(runs.json[0], runs.json[1], "throughput  B is better");
-	compare_rates(runs.json[1], runs.json[0], "throughput  A is better");
-	int status = LOAD(&process, "compare", runs.json[0], runs.json[0]);
+	int status = LOAD(&process, "compare", runs.json[0], runs.json[1]);
 	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	assert_non_null(strstr(process_output(process, NULL), "throughput  no winner"));
 	assert_non_null(strstr(process_output(process, NULL), "p99         no winner"));
+	status = LOAD(&process, "compare", runs.json[0], runs.json[0]);
+	load_expect_refusal(process, status, EXIT_USAGE, "a run that another one holds too");
 	status = LOAD(&process, "compare", runs.json[0], place_path("missing.json"));
 	load_expect_refusal(process, status, EXIT_USAGE, "missing.json");
 }
