@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "echoload/common/cpu_time.h"
 #include "echoload/judge/server_probe.h"
+#include "echoload/load/usage.h"
 #include "listeners.h"
 
 // Connects there, and finds those that serve it. The connection is open afterwards.
@@ -124,16 +124,15 @@ static void work_is_measured(void **state)
 	static struct processes_usage before, after;
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
 	struct processes_load load;
-	uint64_t wanted, stolen, wanted_before;
-	cpu_time_of_machine(&wanted_before, &stolen);
+	struct usage_machine wanted, wanted_before = usage_of_machine();
 	processes_measure(&ourselves, &before);
 	uint64_t until = clock_deadline(20 * NS_PER_S);
 	do {
 		assert_true(clock_now() < until);
 		processes_measure(&ourselves, &after);
-		cpu_time_of_machine(&wanted, &stolen);
+		wanted = usage_of_machine();
 	} while (after.ran - before.ran < 50 * NS_PER_MS ||
-		 wanted - wanted_before < 50 * NS_PER_MS);
+		 wanted.wanted - wanted_before.wanted < 50 * NS_PER_MS);
 	load = processes_load(&before, &after);
 	// Working all along, this thread runs or waits for a CPU.
 	assert_true(load.busy > 0 && load.busy + load.waiting > 0.8);

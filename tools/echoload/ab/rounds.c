@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/signals.h"
-#include "echoload/common/cpu_time.h"
 #include "echoload/common/random.h"
+#include "echoload/load/usage.h"
 
 #define WARMUP (100 * NS_PER_MS) // of each target, if none is asked for
 #define LEAST (5 * NS_PER_MS)	 // a slice, if none is asked for: this,
@@ -322,8 +322,7 @@ static bool is_known(const struct rounds *rounds)
 static double read_others(const struct processes *servers)
 {
 	static struct processes_usage usage;
-	uint64_t wanted, stolen;
-	cpu_time_of_machine(&wanted, &stolen);
+	uint64_t wanted = usage_of_machine().wanted;
 	processes_measure(servers, &usage);
 	return wanted == 0 ? NAN
 			   : (double)wanted - (double)read_clock(CLOCK_PROCESS_CPUTIME_ID) -

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "control/client.h"
-#include "echoload/common/cpu_time.h"
 #include "echoload/common/random.h"
+#include "echoload/load/usage.h"
 
 #define PAUSE (40 * NS_PER_MS) // between two looks, the mean
 #define TRIES 20
@@ -107,7 +107,7 @@ static uint64_t throttled(const struct processes *processes)
 {
 	uint64_t most = 0;
 	for (size_t i = 0; i < processes->count; i++) {
-		uint64_t time = cpu_time_throttled(processes->pid[i]);
+		uint64_t time = usage_throttled(processes->pid[i]);
 		most = time > most ? time : most;
 	}
 	return most;

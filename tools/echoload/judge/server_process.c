@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/proc_file.h"
-#include "echoload/common/cpu_time.h"
+#include "echoload/load/usage.h"
 
 #define ACCEPTS 0x10000	 // of the flags in /proc/net/unix
 #define ESTABLISHED 0x01 // of the states in /proc/net/tcp
@@ -231,7 +231,7 @@ void processes_measure(const struct processes *processes, struct processes_usage
 			usage->ran += (of[0] + of[1] + of[2] + of[3]) * tick;
 		measure_threads(processes->pid[i], usage);
 	}
-	usage->idle = cpu_time_idle(&usage->cpus);
+	usage->idle = usage_idle(&usage->cpus);
 }
 
 struct processes_load processes_load(const struct processes_usage *before,

@@ -1,11 +1,14 @@
 // The generator's own usage, from /proc, the cgroup and TCP_INFO.
 #include "usage.h"
 
+#include <inttypes.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -14,7 +17,6 @@
 
 #include "base/clock.h"
 #include "base/proc_file.h"
-#include "echoload/common/cpu_time.h"
 
 static uint64_t to_ns(const struct timeval *time)
 {
@@ -38,17 +40,77 @@ struct usage_thread usage_of_thread(uint64_t worked)
 	return usage;
 }
 
+// Raises `*most` to the time of the cgroup whose folder this is.
+static void note_throttled(const char *folder, void *most)
+{
+	char path[PATH_MAX + 16], text[1024];
+	uint64_t *known = most, time = 0;
+	snprintf(path, sizeof(path), "%s/cpu.stat", folder);
+	if (!proc_file_read(path, text, sizeof(text)))
+		return;
+	const char *found = strstr(text, "throttled_usec ");
+	if (found && sscanf(found, "throttled_usec %" SCNu64, &time) == 1)
+		time *= NS_PER_US;
+	else if ((found = strstr(text, "throttled_time ")))
+		sscanf(found, "throttled_time %" SCNu64, &time);
+	if (time > *known)
+		*known = time;
+}
+
+uint64_t usage_throttled(int pid)
+{
+	uint64_t most = 0;
+	proc_file_cpu_cgroups(pid, note_throttled, &most);
+	return most;
+}
+
+// ns of all CPUs since the machine was started: what was wanted, and how much of that its
+// hypervisor gave to others (`steal` of proc(5)). Zeros where the system does not tell.
+static void cpu_time_of_machine(uint64_t *wanted, uint64_t *stolen)
+{
+	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, KINDS };
+	uint64_t of[KINDS] = {0};
+	char text[256];
+	*wanted = *stolen = 0;
+	if (!proc_file_read("/proc/stat", text, sizeof(text)) || strncmp(text, "cpu ", 4) != 0)
+		return;
+	char *at = text + 4;
+	for (size_t i = 0; i < KINDS; i++)
+		of[i] = strtoull(at, &at, 10);
+	uint64_t tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	*stolen = of[STEAL] * tick;
+	*wanted = *stolen + (of[USER] + of[NICE] + of[SYSTEM] + of[IRQ] + of[SOFTIRQ]) * tick;
+}
+
+uint64_t usage_idle(const cpu_set_t *cpus)
+{
+	char line[256];
+	uint64_t ticks = 0;
+	FILE *file = fopen("/proc/stat", "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		unsigned cpu;
+		uint64_t idle, waits; // the latter for a disk
+		if (sscanf(line, "cpu%u %*u %*u %*u %" SCNu64 " %" SCNu64, &cpu, &idle, &waits) ==
+			    3 &&
+		    CPU_ISSET(cpu, cpus))
+			ticks += idle + waits;
+	}
+	if (file)
+		fclose(file);
+	return ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
 struct usage_machine usage_of_machine(void)
 {
 	char text[128];
 	cpu_set_t ours;
 	struct usage_machine usage = {
-		.throttled = cpu_time_throttled(0),
+		.throttled = usage_throttled(0),
 		.waits_known = proc_file_read("/proc/thread-self/schedstat", text, sizeof(text)),
 	};
 	cpu_time_of_machine(&usage.wanted, &usage.stolen);
 	if (sched_getaffinity(0, sizeof(ours), &ours) == 0) {
-		usage.idle = cpu_time_idle(&ours);
+		usage.idle = usage_idle(&ours);
 		usage.cpus = (unsigned)CPU_COUNT(&ours);
 	}
 	return usage;

@@ -2,6 +2,7 @@
 #ifndef ECHOLOAD_USAGE_H
 #define ECHOLOAD_USAGE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +53,13 @@ struct usage {
 
 // Of the calling thread; zeros where the system does not tell.
 struct usage_thread usage_of_thread(uint64_t worked);
+
+// ns that a CPU quota has kept the process (0: this one) from running: of its cgroup and those
+// above it, the most (cpu.stat of cgroups(7), version 1 and 2). 0 where there is none.
+uint64_t usage_throttled(int pid);
+
+// ns for which these CPUs were idle, together, since the machine was started. 0: not known.
+uint64_t usage_idle(const cpu_set_t *cpus);
 
 struct usage_machine usage_of_machine(void);
 struct usage_machine usage_since(const struct usage_machine *before);
