@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "echoload/load/sizes.h"
+#include "echoload/load/config.h"
 
 #define DRAWS 200000
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "echoload/common/rank.h"
-#include "echoload/load/link.h"
+#include "echoload/load/loop.h"
 
 #define RTO_MIN 0.2    // seconds, what a lost segment costs at most times (tcp(7))
 #define RISE 0.0005    // of the run's time: a server that is so much too slow makes latency rise so

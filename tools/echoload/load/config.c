@@ -5,6 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/units.h"
+
+#define LEAST_SIZE 1
+#define MOST_SIZE (UINT64_C(1) << 30)
+#define PART_TEXT 80
+
 const struct load_mode_row load_modes[LOAD_MODES] = {
 #define MODE(identifier, name, options, help) {name, options, help},
 #include "modes.def"
@@ -31,4 +37,101 @@ char *config_name(const struct load_config *config, uint32_t id, char text[stati
 	snprintf(text, CONFIG_NAME, "connection %" PRIu32 " to %s", id,
 		 endpoint_format(config_target(config, id), target));
 	return text;
+}
+
+// Reads `SIZE` or `LEAST..MOST`, which is cut in two for that.
+static int parse_range(char *text, struct sizes_part *part, struct error *error)
+{
+	char *high = strstr(text, "..");
+	if (high) {
+		*high = '\0';
+		high += 2;
+	}
+	if (units_parse_size(text, LEAST_SIZE, MOST_SIZE, &part->least, error) != 0 ||
+	    units_parse_size(high ? high : text, LEAST_SIZE, MOST_SIZE, &part->most, error) != 0)
+		return -1;
+	if (part->least > part->most)
+		return error_set(error, ERROR_USAGE, "'%.32s..%.32s' ends before it begins", text,
+				 high);
+	return 0;
+}
+
+static int parse_weight(const char *text, double *weight, struct error *error)
+{
+	const char *rest = units_read_number(text, weight);
+	if (!rest || *rest || *weight <= 0)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not a weight: a number greater than 0", text);
+	return 0;
+}
+
+// Reads one part; its `below` becomes its weight.
+static int parse_part(const char *text, size_t length, struct sizes_part *part, struct error *error)
+{
+	char copy[PART_TEXT];
+	if (length >= sizeof(copy))
+		return error_set(error, ERROR_USAGE, "'%.*s...' is too long for a size", 32, text);
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	char *weight = strchr(copy, ':');
+	part->below = 1;
+	if (weight) {
+		*weight++ = '\0';
+		if (parse_weight(weight, &part->below, error) != 0)
+			return -1;
+	}
+	return parse_range(copy, part, error);
+}
+
+// From weights to shares.
+static void complete(struct sizes *sizes)
+{
+	double total = 0;
+	for (size_t i = 0; i < sizes->count; i++)
+		total += sizes->parts[i].below;
+	double below = 0;
+	for (size_t i = 0; i < sizes->count; i++) {
+		struct sizes_part *part = &sizes->parts[i];
+		double share = part->below / total;
+		sizes->mean += share * ((double)part->least + (double)part->most) / 2;
+		sizes->most = part->most > sizes->most ? part->most : sizes->most;
+		below += share;
+		part->below = below;
+	}
+	sizes->parts[sizes->count - 1].below = 1; // whatever was lost to rounding
+}
+
+int sizes_parse(const char *text, struct sizes *sizes, struct error *error)
+{
+	struct sizes parsed = {0};
+	for (const char *at = text;;) {
+		size_t length = strcspn(at, ",");
+		if (parsed.count == SIZES_PARTS)
+			return error_set(error, ERROR_USAGE, "'%.64s' has more than %d parts", text,
+					 SIZES_PARTS);
+		if (parse_part(at, length, &parsed.parts[parsed.count++], error) != 0)
+			return -1;
+		if (!at[length])
+			break;
+		at += length + 1;
+	}
+	complete(&parsed);
+	*sizes = parsed;
+	return 0;
+}
+
+uint64_t sizes_draw(const struct sizes *sizes, struct random *random)
+{
+	const struct sizes_part *part = sizes->parts;
+	if (sizes->count > 1) {
+		double share = random_share(random);
+		while (share >= part->below)
+			part++;
+	}
+	uint64_t span = part->most - part->least + 1;
+	if (span == 1)
+		return part->least;
+	// The upper half of a product of 128 bits, as a span has less than 32.
+	uint64_t drawn = random_next(random);
+	return part->least + (((drawn >> 32) * span + ((drawn & UINT32_MAX) * span >> 32)) >> 32);
 }

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+#include "echoload/common/random.h"
 #include "net/address.h"
-#include "sizes.h"
 
 #define CONFIG_ENDPOINTS 16
 #define CONFIG_SOURCES 256
@@ -29,6 +30,21 @@ extern const char load_mode_words[]; // their names, each with a | before it
 
 // Whether an option that not every mode takes means something in this one.
 bool load_mode_takes(enum load_mode mode, const char *option);
+
+// Sizes of messages: one, a range, or a list with weights.
+#define SIZES_PARTS 16
+
+struct sizes_part {
+	uint64_t least, most; // bytes; every size between is as likely as any other
+	double below;	      // of all draws, the share that falls into this part or one before it
+};
+
+struct sizes {
+	struct sizes_part parts[SIZES_PARTS];
+	size_t count;
+	uint64_t most; // of all
+	double mean;   // expected
+};
 
 enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
 
@@ -85,5 +101,11 @@ static inline unsigned config_group(const struct load_config *config, uint32_t i
 	return config->by_target ? (unsigned)(id % config->target_count)
 				 : id >= config->connections;
 }
+
+// `64`, `64..1k`, `64:9,16k:1`, `1..100:3,64k`: sizes as units_parse_size takes them, at least 1
+// byte and at most 1 GiB; a weight is a positive number, 1 if left out.
+int sizes_parse(const char *text, struct sizes *sizes, struct error *error);
+
+uint64_t sizes_draw(const struct sizes *sizes, struct random *random);
 
 #endif

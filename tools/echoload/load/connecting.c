@@ -1,5 +1,5 @@
 // How connections of the generator begin and end. The threads of the loops.
-#include "connecting.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "loop.h"
-#include "messages.h"
 #include "net/connect.h"
 
 #define PATHS 1000	    // connects of a thread whose round trip is looked at
@@ -121,7 +119,7 @@ bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
 	note_try(loop, link);
 	link->state = LINK_OPEN;
 	link->failed = false;
-	link->before = (struct usage_socket){0};
+	link->before = (struct usage_tcp){0};
 	if (loop->paths < PATHS) {
 		loop->paths++;
 		usage_note_connect(&loop->sockets, link->fd);

@@ -1,5 +1,5 @@
 // The generator's threads.
-#include "generator.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,9 +10,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "link.h"
-#include "loop.h"
-#include "messages.h"
 
 #define EVENTS 256
 #define LAST (250 * NS_PER_MS) // for which connections are heard after the last period
@@ -94,7 +91,7 @@ static bool may_begin(const struct loop *loop)
 // Whether there is nothing more to do in this period. `events`: in the last round.
 static bool is_over(const struct loop *loop, int events)
 {
-	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	uint64_t stop = loop_stop(loop);
 	if (loop->schedule->over)
 		return loop->now >= loop->last ||
 		       atomic_load_explicit(&loop->tally.live, memory_order_relaxed) == 0;
@@ -111,10 +108,13 @@ static void look_at_sockets(struct loop *loop, bool before)
 {
 	unsigned looked = 0;
 	for (struct link *link = loop->links; link && looked < SOCKETS_LOOKED_AT; looked++) {
-		if (link->state == LINK_OPEN && before)
-			link->before = usage_of_socket(link->fd);
+		struct usage_tcp usage = {0};
+		if (link->state == LINK_OPEN)
+			usage = usage_of_socket(link->fd);
+		if (before)
+			link->before = usage;
 		else if (link->state == LINK_OPEN)
-			usage_add_socket(&loop->sockets, link->fd, &link->before);
+			usage_add_sockets(&loop->sockets, &usage, &link->before);
 		link = link->next;
 	}
 }
@@ -127,7 +127,7 @@ static void take_stock(struct loop *loop, uint64_t stop)
 	if (!loop->recording && loop->now >= loop->schedule->record && loop->now < stop) {
 		look_at_sockets(loop, true);
 		loop->recording = true;
-		loop->at_record = usage_of_thread(loop->worked_for);
+		loop->used = usage_of_thread(loop->worked_for, &(struct usage_thread){0});
 	}
 	if (loop->stopped || loop->now < stop)
 		return;
@@ -135,25 +135,18 @@ static void take_stock(struct loop *loop, uint64_t stop)
 	loop->live_at_stop = atomic_load_explicit(&loop->tally.live, memory_order_relaxed);
 	if (!loop->recording)
 		return;
-	loop->at_stop = usage_of_thread(loop->worked_for);
+	loop->used = usage_of_thread(loop->worked_for, &loop->used);
 	look_at_sockets(loop, false);
-}
-
-// Looks at what needs no haste.
-static void look_around(struct loop *loop)
-{
-	for (struct link *link = loop->links; link; link = link->next)
-		link_check_time(loop, link, loop->now);
-	take_stock(loop, atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed));
 }
 
 static void deal_with(struct loop *loop, const struct epoll_event *event)
 {
-	uint64_t count;
-	if (event->data.ptr)
+	if (event->data.ptr) {
 		link_events(loop, event->data.ptr, event->events, loop->now);
-	else
-		loop->nudged = read(loop->nudge, &count, sizeof(count)) > 0;
+	} else {
+		waker_clear(&loop->nudge);
+		loop->nudged = true;
+	}
 }
 
 static void run_rounds(struct loop *loop)
@@ -170,25 +163,25 @@ static void run_rounds(struct loop *loop)
 		for (int i = 0; i < count; i++)
 			deal_with(loop, &events[i]);
 		wake_links(loop);
-		if (loop->nudged)
-			look_around(loop);
+		if (!loop->nudged)
+			continue;
 		loop->nudged = false;
+		for (struct link *link = loop->links; link; link = link->next)
+			link_check_time(loop, link, loop->now);
+		take_stock(loop, loop_stop(loop));
 	}
 }
 
 // Rests until the next period. Returns false when there is none.
 static bool await_period(struct loop *loop)
 {
-	struct pollfd nudge = {.fd = loop->nudge, .events = POLLIN};
-	const uint64_t one = 1;
-	uint64_t count;
+	struct pollfd nudge = {.fd = loop->nudge.fd, .events = POLLIN};
 	atomic_store(&loop->resting, true);
-	ssize_t done = write(loop->schedule->rested, &one, sizeof(one));
+	waker_wake(&loop->schedule->rested);
 	while (atomic_load(&loop->schedule->period) == loop->period) {
 		poll(&nudge, 1, -1);
-		done = read(loop->nudge, &count, sizeof(count));
+		waker_clear(&loop->nudge);
 	}
-	(void)done;
 	loop->period++;
 	return !loop->schedule->over;
 }
@@ -202,7 +195,7 @@ static void begin_period(struct loop *loop)
 	loop->queue = NULL;
 	loop->recording = loop->stopped = false;
 	loop->sockets = (struct usage_tcp){0};
-	loop->at_record = loop->at_stop = (struct usage_thread){0};
+	loop->used = (struct usage_thread){0};
 	loop->gap = loop->config->rate > 0 ? 1e9 * schedule->links / loop->config->rate : 0;
 	for (struct link *link = loop->links; link; link = link->next)
 		link_plan(loop, link);

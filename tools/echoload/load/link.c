@@ -1,14 +1,11 @@
 // Connections of the generator. The threads of the loops.
-#include "link.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
-#include "connecting.h"
-#include "loop.h"
-#include "messages.h"
 
 #define TURN 8 // times that a link receives before others have their turn
 
@@ -287,7 +284,7 @@ static bool is_hung(const struct loop *loop, const struct link *link, uint64_t l
 
 void link_rest(struct loop *loop, struct link *link)
 {
-	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	uint64_t stop = loop_stop(loop);
 	uint64_t last = stop <= loop->now ? stop - 1 : loop->now;
 	if (is_hung(loop, link, last))
 		load_errors_note(&loop_book(loop)->errors, LOAD_CONNECT_TIMEOUT, 0, link->id,

@@ -1,4 +1,6 @@
-// The state of a thread of the generator: its connections, their timers and one epoll set.
+// What a thread of the generator has and does: its connections, each from connect to its end, again
+// and again; their messages; their timers and one epoll set. Only `sent` of a link is read by other
+// threads, and what is said to be for the main thread.
 #ifndef ECHOLOAD_LOOP_H
 #define ECHOLOAD_LOOP_H
 
@@ -7,19 +9,71 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+#include "base/error.h"
 #include "config.h"
+#include "echoload/common/random.h"
 #include "echoload/verify/verify.h"
-#include "link.h"
+#include "net/waker.h"
 #include "tally.h"
 #include "timers.h"
 #include "usage.h"
+
+#define LINK_RETRY (100 * NS_PER_MS) // after a connection that went wrong
+
+enum link_state {
+	LINK_CLOSED,	 // its timer says when to connect
+	LINK_CONNECTING, // until the socket is writable
+	LINK_OPEN,
+	LINK_ENDING, // nothing more is sent; what is owed to us may still come, then the peer's FIN
+};
+
+// A message on its way.
+struct message {
+	uint64_t end;	// where it ends in the stream
+	uint64_t due;	// when it was to be sent: in a closed loop, when it was
+	uint64_t asked; // when it was
+};
+
+// Positions are those of the stream, which goes on over all connections that the link has had.
+struct link {
+	_Alignas(64) struct timer timer; // to connect; in the open loop, for its next message
+	struct link *next;		 // of the same thread
+	uint32_t id;			 // the payload's connection
+	unsigned rank;			 // among those loaded in this period
+	bool loaded;			 // it takes part in this period
+	bool tried;			 // to be connected before the time begins
+	int fd;
+	enum link_state state;
+	bool hung_up;	     // the peer's FIN has been announced: read on to the end
+	int broken;	     // why sending failed, errno; 0: it has not, or after the peer's FIN
+	struct link *behind; // in the queue of those that wait to connect
+	bool failed;	     // it could not be connected last time
+	_Atomic uint64_t sent;
+	uint64_t goal;	   // where the last message begun ends
+	uint64_t received; // bytes that have come, right or wrong
+	uint64_t answered; // where the last message that was answered ends
+	struct verify verify;
+
+	struct message *messages; // a ring of loop->ring
+	unsigned first, waiting;  // of those on their way
+	uint64_t left;		  // of a visit: messages still to begin
+	uint64_t due_since;	  // when its next message was due, if that has passed; else 0
+	uint64_t due;		  // open loop: when the next message is,
+	double after;		  // ns since the period began,
+	double number;		  // and which of all it is, when they are evenly spread
+	uint64_t refused_since;	  // since when it could not begin to connect; 0: it could
+	uint64_t free_since;	  // when it last could have begun a message
+	uint64_t moved_at;	  // when something last came, or was first waited for
+	struct random random;
+	struct usage_tcp before; // what its socket had counted when recording began
+};
 
 #define LOOP_BUFFER (256UL << 10)
 
 // A period: who sends what, and when (clock_now). It is set while all threads are at rest, but
 // `stop` and `end` may come nearer while they run.
 struct schedule {
-	uint64_t groups; // a bit set (config_group): connections of all others rest, and are kept
 	unsigned links;	 // how many are not to rest
 	bool measured;	 // take stock of what the generator itself uses
 	uint64_t begin;	 // the first connect; CLOCK_NEVER: those that are closed are connected, no
@@ -35,7 +89,7 @@ struct schedule {
 
 	_Atomic unsigned period; // the number of this one, set last
 	bool over;		 // there is no more
-	int rested;		 // an eventfd: a thread is at rest
+	struct waker rested;	 // a thread is at rest
 };
 
 struct loop {
@@ -52,7 +106,7 @@ struct loop {
 	unsigned ring;	    // messages on their way on a link at most, a power of two
 	struct timers timers;
 	int epoll;
-	int nudge;	      // an eventfd: the main thread wants something
+	struct waker nudge;   // the main thread wants something
 	char *in, *out;	      // LOOP_BUFFER bytes each
 	uint64_t now;	      // when the round began
 	uint64_t answered_at; // when the last message counted was
@@ -70,19 +124,24 @@ struct loop {
 
 	struct load_errors unconnected; // of all connects, recorded or not
 
-	// Its own usage when recording began and when it stopped, and what the kernel told of its
-	// sockets then; for the main thread once it is `resting`.
+	// Its own usage while recording, and what the kernel told of its sockets at the end; for
+	// the main thread once it is `resting`.
 	bool recording, stopped;
-	struct usage_thread at_record, at_stop;
+	struct usage_thread used;
 	unsigned live_at_stop;
 	struct usage_tcp sockets;
 };
 
-// Whether the period is over, but for what is on its way.
+// When nothing new is due any more.
+static inline uint64_t loop_stop(const struct loop *loop)
+{
+	return atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+}
+
+// Whether the period is over, except for what is on its way.
 static inline bool loop_is_over(const struct loop *loop)
 {
-	return loop->schedule->over ||
-	       loop->now >= atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	return loop->schedule->over || loop->now >= loop_stop(loop);
 }
 
 // Whether what happens, or is due, at that moment is recorded.
@@ -109,5 +168,114 @@ static inline struct book *loop_book(const struct loop *loop)
 {
 	return loop->tally.open;
 }
+
+// The engine (engine.h): the threads and what they share. Main thread.
+struct engine {
+	const struct load_config *config;
+	struct payload payload;
+	struct schedule schedule; // of the period; to be changed while all are at rest
+	unsigned links;
+	struct link *link;	  // of `links`
+	struct message *messages; // theirs
+	struct loop *loops;
+	unsigned started;
+	struct book interval; // of a run, being collected
+};
+
+// threads.c, for the main thread.
+
+// Begins the period that `schedule` says, with the links of `groups` (a bit set, config_group).
+void threads_begin(struct engine *engine, uint64_t groups);
+
+// Has each look around.
+void threads_nudge(const struct engine *engine);
+
+// Ends the period at `moment`, if it would end later.
+void threads_stop_at(struct engine *engine, uint64_t moment);
+
+bool threads_rest(const struct engine *engine); // whether all do
+
+// Waits until `moment`, or until a thread comes to rest, or for an ending signal (base/signals.h).
+void threads_await(const struct engine *engine, uint64_t moment);
+
+// Adds what they have counted since the last call to `sum`. Waits for a round of each loop at most.
+void threads_collect(struct engine *engine, struct book *sum);
+
+// How far they are, without `elapsed`. `live`: now, or of those at rest when recording ended.
+struct progress threads_progress(const struct engine *engine);
+
+uint64_t threads_answered_at(const struct engine *engine); // when the last message counted was
+
+// generator.c: rounds of waiting for events and dealing with them, period by period. Nothing is
+// allocated meanwhile, except to look into a fault.
+
+void *generator_run(void *argument); // a struct loop, until its schedule is over
+
+// link.c: what happens to a connection.
+
+// Sees to a link whose timer has come: connects it, or begins the messages that are due.
+void link_wake(struct loop *loop, struct link *link, uint64_t now);
+
+// Deals with the events that epoll tells.
+void link_events(struct loop *loop, struct link *link, uint32_t events, uint64_t now);
+
+// Ends a link that has been waited for too long. Called now and then for each.
+void link_check_time(struct loop *loop, struct link *link, uint64_t now);
+
+// The period begins: sees to it that the link is connected, or begins to send, when it should.
+void link_plan(struct loop *loop, struct link *link);
+
+// The period is over: what is still on its way is given up. A connection that owes us nothing stays
+// open, unless it is for one visit.
+void link_rest(struct loop *loop, struct link *link);
+
+// There is no more period: sends FIN on a connection at rest, and gives up any other.
+void link_end(struct loop *loop, struct link *link);
+
+// Ends the connection, whatever is on its way.
+void link_give_up(struct loop *loop, struct link *link);
+
+// connecting.c: how connections begin and end.
+
+// Begins to connect a closed link, or has it wait until fewer do.
+void connecting_begin(struct loop *loop, struct link *link, uint64_t now);
+
+// Its socket is writable, or has failed. Returns whether it is connected.
+bool connecting_finish(struct loop *loop, struct link *link, uint64_t now);
+
+// Counts an error of a link that takes part, while recording; and LOAD_MISMATCH always.
+void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number);
+
+// The end of the verification, if there is one. Returns whether there was no fault.
+bool link_end_verify(const struct loop *loop, struct link *link, bool whole);
+
+// Closes the socket, and plans to connect at `again`; CLOCK_NEVER: not.
+void link_close(struct loop *loop, struct link *link, uint64_t again);
+
+// The connection has failed with `error`, for the reason `number` if that is not 0.
+void link_fail(struct loop *loop, struct link *link, enum load_error error, int number);
+
+// messages.c: when each message is due, begun and answered, and what is recorded of it.
+
+// Begins those that may begin now, `goal` grows: in a closed loop as many as may be on their way,
+// in the open loop those that are due, and then sets the timer for the next.
+void messages_begin(struct loop *loop, struct link *link, uint64_t now);
+
+// The echo of the first one on its way is complete.
+void messages_answered(struct loop *loop, struct link *link, uint64_t now);
+
+// The period begins, for this link at `begin`: plans its first message of the open loop.
+void messages_plan(struct loop *loop, struct link *link, uint64_t begin);
+
+// Whether messages of the open loop that were due before the end of the period may still begin.
+bool messages_may_begin(const struct loop *loop, const struct link *link);
+
+// Those on their way will not be answered any more, however their connection has ended. Each counts
+// with the time until now: to leave it out would make the latency look better than it was.
+void messages_abandon(struct loop *loop, struct link *link);
+
+// At the end of a period of the open loop: the same for those that were due and never begun, in
+// constant time however many they are.
+void messages_abandon_due(struct loop *loop, struct link *link);
 
 #endif

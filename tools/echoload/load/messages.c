@@ -1,10 +1,9 @@
 // The messages of a link. The threads of the loops.
-#include "messages.h"
+#include "loop.h"
 
 #include <math.h>
 
 #include "base/clock.h"
-#include "loop.h"
 
 #define STEPS 1000 // values for which all those that were due and never begun stand, of a link
 
@@ -84,7 +83,7 @@ static void plan_next(const struct loop *loop, struct link *link)
 
 bool messages_may_begin(const struct loop *loop, const struct link *link)
 {
-	uint64_t stop = atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	uint64_t stop = loop_stop(loop);
 	uint64_t late = loop->schedule->late;
 	return link->due < stop &&
 	       (loop->now < stop || (loop->now - stop < late && stop - link->due < late));
@@ -117,7 +116,7 @@ void messages_begin(struct loop *loop, struct link *link, uint64_t now)
 		return;
 	if (loop->config->rate > 0)
 		begin_open(loop, link, now);
-	else if (now < atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed))
+	else if (now < loop_stop(loop))
 		begin_closed(loop, link, now);
 }
 
@@ -172,7 +171,7 @@ static uint64_t count_due(const struct loop *loop, double from, double to)
 void messages_abandon_due(struct loop *loop, struct link *link)
 {
 	const struct schedule *schedule = loop->schedule;
-	uint64_t stop = atomic_load_explicit(&schedule->stop, memory_order_relaxed);
+	uint64_t stop = loop_stop(loop);
 	if (loop->config->rate == 0 || !link->loaded || link->due >= stop)
 		return;
 	// Where it had waited for too long by then, that was the end.

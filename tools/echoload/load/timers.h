@@ -2,8 +2,10 @@
 #ifndef ECHOLOAD_TIMERS_H
 #define ECHOLOAD_TIMERS_H
 
-#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
 
 #define TIMER_UNSET SIZE_MAX
 
@@ -17,17 +19,74 @@ struct timers {
 	size_t count;
 };
 
-int timers_init(struct timers *timers, size_t capacity); // -1: no memory
-void timers_free(struct timers *timers);
+static inline int timers_init(struct timers *timers, size_t capacity) // -1: no memory
+{
+	*timers = (struct timers){.heap = calloc(capacity, sizeof(struct timer *))};
+	return timers->heap ? 0 : -1;
+}
+
+static inline void timers_free(struct timers *timers)
+{
+	free(timers->heap);
+}
+
+static inline void timers_put(struct timers *timers, size_t place, struct timer *timer)
+{
+	timers->heap[place] = timer;
+	timer->place = place;
+}
+
+// Moves `timer` from `place` up to where it belongs, then down.
+static inline void timers_settle(struct timers *timers, size_t place, struct timer *timer)
+{
+	struct timer **heap = timers->heap;
+	for (; place > 0 && heap[(place - 1) / 2]->at > timer->at; place = (place - 1) / 2)
+		timers_put(timers, place, heap[(place - 1) / 2]);
+	for (;;) {
+		size_t child = 2 * place + 1;
+		child += child + 1 < timers->count && heap[child + 1]->at < heap[child]->at;
+		if (child >= timers->count || heap[child]->at >= timer->at)
+			break;
+		timers_put(timers, place, heap[child]);
+		place = child;
+	}
+	timers_put(timers, place, timer);
+}
 
 // Sets `timer` to `at`, whether it was set or not.
-void timers_set(struct timers *timers, struct timer *timer, uint64_t at);
-void timers_unset(struct timers *timers, struct timer *timer);
+static inline void timers_set(struct timers *timers, struct timer *timer, uint64_t at)
+{
+	timer->at = at;
+	if (timer->place == TIMER_UNSET)
+		timer->place = timers->count++;
+	timers_settle(timers, timer->place, timer);
+}
+
+static inline void timers_unset(struct timers *timers, struct timer *timer)
+{
+	if (timer->place == TIMER_UNSET)
+		return;
+	size_t place = timer->place;
+	struct timer *last = timers->heap[--timers->count];
+	timer->place = TIMER_UNSET;
+	if (last != timer)
+		timers_settle(timers, place, last);
+}
 
 // When the first is due; CLOCK_NEVER if none is set.
-uint64_t timers_next(const struct timers *timers);
+static inline uint64_t timers_next(const struct timers *timers)
+{
+	return timers->count ? timers->heap[0]->at : CLOCK_NEVER;
+}
 
 // Unsets the first if it is due by `now`, and returns it, else NULL.
-struct timer *timers_take(struct timers *timers, uint64_t now);
+static inline struct timer *timers_take(struct timers *timers, uint64_t now)
+{
+	struct timer *first = timers->count ? timers->heap[0] : NULL;
+	if (!first || first->at > now)
+		return NULL;
+	timers_unset(timers, first);
+	return first;
+}
 
 #endif

@@ -23,21 +23,19 @@ static uint64_t to_ns(const struct timeval *time)
 	return (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_usec * NS_PER_US;
 }
 
-struct usage_thread usage_of_thread(uint64_t worked)
+struct usage_thread usage_of_thread(uint64_t worked, const struct usage_thread *before)
 {
 	struct rusage own;
+	char text[128];
+	unsigned long long ran, waited = 0;
 	getrusage(RUSAGE_THREAD, &own);
-	struct usage_thread usage = {.at = clock_now(),
-				     .worked = worked,
-				     .user = to_ns(&own.ru_utime),
-				     .system = to_ns(&own.ru_stime)};
-	char path[64], text[128];
-	unsigned long long ran, waited;
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/schedstat", (long)gettid());
-	if (proc_file_read(path, text, sizeof(text)) &&
-	    sscanf(text, "%llu %llu", &ran, &waited) == 2)
-		usage.waited = waited;
-	return usage;
+	if (proc_file_read("/proc/thread-self/schedstat", text, sizeof(text)))
+		(void)sscanf(text, "%llu %llu", &ran, &waited);
+	return (struct usage_thread){.at = clock_now() - before->at,
+				     .worked = worked - before->worked,
+				     .user = to_ns(&own.ru_utime) - before->user,
+				     .system = to_ns(&own.ru_stime) - before->system,
+				     .waited = waited - before->waited};
 }
 
 // Raises `*most` to the time of the cgroup whose folder this is.
@@ -116,7 +114,7 @@ struct usage_machine usage_of_machine(void)
 	return usage;
 }
 
-// What was counted before may be of sockets that have been closed since.
+// What the kernel counts may fall, as of CPUs that are taken away.
 static uint64_t rise(uint64_t before, uint64_t now)
 {
 	return now > before ? now - before : 0;
@@ -124,13 +122,12 @@ static uint64_t rise(uint64_t before, uint64_t now)
 
 struct usage_machine usage_since(const struct usage_machine *before)
 {
-	const struct usage_machine now = usage_of_machine();
-	return (struct usage_machine){.throttled = rise(before->throttled, now.throttled),
-				      .wanted = rise(before->wanted, now.wanted),
-				      .stolen = rise(before->stolen, now.stolen),
-				      .idle = rise(before->idle, now.idle),
-				      .cpus = now.cpus,
-				      .waits_known = now.waits_known};
+	struct usage_machine now = usage_of_machine();
+	now.throttled = rise(before->throttled, now.throttled);
+	now.wanted = rise(before->wanted, now.wanted);
+	now.stolen = rise(before->stolen, now.stolen);
+	now.idle = rise(before->idle, now.idle);
+	return now;
 }
 
 static void note_round_trip(struct usage_tcp *usage, uint64_t least)
@@ -139,7 +136,6 @@ static void note_round_trip(struct usage_tcp *usage, uint64_t least)
 		usage->least_round_trip = least;
 }
 
-// Zeros of another socket than one of TCP.
 static struct tcp_info tcp_info_of(int fd)
 {
 	struct tcp_info info = {0};
@@ -156,44 +152,32 @@ void usage_note_connect(struct usage_tcp *usage, int fd)
 		note_round_trip(usage, info.tcpi_min_rtt);
 }
 
-static struct usage_socket counters_of(const struct tcp_info *info)
-{
-	return (struct usage_socket){info->tcpi_total_retrans, info->tcpi_dsack_dups,
-				     info->tcpi_rwnd_limited, info->tcpi_busy_time};
-}
-
-struct usage_socket usage_of_socket(int fd)
-{
-	const struct tcp_info info = tcp_info_of(fd);
-	return counters_of(&info);
-}
-
-void usage_add_socket(struct usage_tcp *usage, int fd, const struct usage_socket *before)
+struct usage_tcp usage_of_socket(int fd)
 {
 	int unread = 0, unsent = 0;
 	const struct tcp_info info = tcp_info_of(fd);
-	const struct usage_socket now = counters_of(&info);
 	ioctl(fd, SIOCINQ, &unread);
 	ioctl(fd, SIOCOUTQ, &unsent);
-	usage->unread += (uint64_t)unread;
-	usage->unsent += (uint64_t)unsent;
-	usage->sockets++;
-	usage->round_trips += info.tcpi_rtt;
-	usage->retransmits += now.retransmits - before->retransmits;
-	usage->needless += now.needless - before->needless;
-	usage->limited_window += now.limited_window - before->limited_window;
-	usage->busy += now.busy - before->busy;
+	return (struct usage_tcp){.sockets = 1,
+				  .retransmits = info.tcpi_total_retrans,
+				  .needless = info.tcpi_dsack_dups,
+				  .round_trips = info.tcpi_rtt,
+				  .unread = (uint64_t)unread,
+				  .unsent = (uint64_t)unsent,
+				  .limited_window = info.tcpi_rwnd_limited,
+				  .busy = info.tcpi_busy_time};
 }
 
-void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage)
+void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage,
+		       const struct usage_tcp *before)
 {
 	sum->sockets += usage->sockets;
-	sum->retransmits += usage->retransmits;
-	sum->needless += usage->needless;
+	sum->retransmits += usage->retransmits - before->retransmits;
+	sum->needless += usage->needless - before->needless;
 	note_round_trip(sum, usage->least_round_trip);
 	sum->round_trips += usage->round_trips;
 	sum->unread += usage->unread;
 	sum->unsent += usage->unsent;
-	sum->limited_window += usage->limited_window;
-	sum->busy += usage->busy;
+	sum->limited_window += usage->limited_window - before->limited_window;
+	sum->busy += usage->busy - before->busy;
 }

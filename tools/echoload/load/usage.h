@@ -25,11 +25,6 @@ struct usage_machine {
 	bool waits_known;   // whether the system tells how long a thread waits for a CPU
 };
 
-// Counters of one TCP socket.
-struct usage_socket {
-	uint64_t retransmits, needless, limited_window, busy; // as in struct usage_tcp
-};
-
 // TCP, of all connections at the end of the run, or as many as were looked at.
 struct usage_tcp {
 	unsigned sockets;
@@ -51,8 +46,8 @@ struct usage {
 	struct usage_tcp tcp;
 };
 
-// Of the calling thread; zeros where the system does not tell.
-struct usage_thread usage_of_thread(uint64_t worked);
+// Of the calling thread since `before`; zeros where the system does not tell.
+struct usage_thread usage_of_thread(uint64_t worked, const struct usage_thread *before);
 
 // ns that a CPU quota has kept the process (0: this one) from running: of its cgroup and those
 // above it, the most (cpu.stat of cgroups(7), version 1 and 2). 0 where there is none.
@@ -68,12 +63,11 @@ struct usage_machine usage_since(const struct usage_machine *before);
 // as no program was asked.
 void usage_note_connect(struct usage_tcp *usage, int fd);
 
-// What the kernel has counted of a connected TCP socket so far; zeros of another.
-struct usage_socket usage_of_socket(int fd);
+// What the kernel tells of a connected socket; zeros of another than one of TCP.
+struct usage_tcp usage_of_socket(int fd);
 
-// Adds what the kernel tells of a connected socket, and has counted since `before`.
-void usage_add_socket(struct usage_tcp *usage, int fd, const struct usage_socket *before);
-
-void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage);
+// Adds what has been counted since `before`.
+void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage,
+		       const struct usage_tcp *before);
 
 #endif
