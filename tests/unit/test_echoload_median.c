@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "echoload/ab/median.h"
+#include "echoload/ab/rounds.h"
 #include "echoload/common/random.h"
 
 #define MOST 1000

@@ -15,7 +15,7 @@
 #include "echoload/common/paths.h"
 #include "echoload/result/atomic_file.h"
 #include "echoload/run/arguments.h"
-#include "report.h"
+#include "rounds.h"
 
 #define PROGRAM "echoload ab"
 #define CHECKS 32

@@ -1,20 +1,14 @@
 // The median of a series of measurements, and how well it is known.
-#include "median.h"
+#include "rounds.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "echoload/common/rank.h"
+
 #define CONFIDENCE 0.95
 #define GROUPS 16 // of successive values
-
-static int compare(const void *one, const void *other)
-{
-	double a, b;
-	memcpy(&a, one, sizeof(a));
-	memcpy(&b, other, sizeof(b));
-	return (a > b) - (a < b);
-}
 
 // How many of `count` values are left out of the interval at each end; -1: there are too few for
 // any. Each value is below the median with a probability of 1/2, so the number of those that are is
@@ -60,8 +54,7 @@ struct median median_of(const double *values, size_t count)
 	if (!sorted)
 		return median;
 	memcpy(sorted, values, count * sizeof(*sorted));
-	qsort(sorted, count, sizeof(*sorted), compare);
-	median.value = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+	median.value = rank_median(sorted, count);
 	double half = (double)count / 2;
 	long outside = values_outside(count);
 	if (outside >= 0) {

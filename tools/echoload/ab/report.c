@@ -1,5 +1,5 @@
 // What `echoload ab` says of a comparison, and checks of it.
-#include "report.h"
+#include "rounds.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -168,29 +168,22 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 	return result_write_json(failed ? NULL : json, path, error);
 }
 
-// Which of the words the `length` bytes at `text` are; `count`: none.
-static size_t find_word(const char *text, size_t length, const char *const *words, size_t count)
-{
-	size_t i = 0;
-	while (i < count && (strlen(words[i]) != length || memcmp(words[i], text, length) != 0))
-		i++;
-	return i;
-}
-
 int check_parse(struct check *check, const char *text, const char *const *names, size_t count,
 		struct error *error)
 {
-	size_t name = strcspn(text, ".<=>");
-	size_t subject = strcspn(text, "<=>");
-	size_t dot = subject > name ? 1 : 0;
-	const char *relation = text + subject;
-	const char *limit = *relation ? relation + 1 + (relation[1] == '=') : relation;
-	*check = (struct check){.text = text, .at_least = *relation == '>'};
-	const char *end = units_read_number(limit, &check->limit);
-	check->target = find_word(text, name, names, count);
-	check->measure = (enum measure)find_word(text + name + dot, subject - name - dot,
-						 measure_names, MEASURES);
-	if (*relation == '=' || !end || *end || check->limit <= 0 || check->measure == MEASURES)
+	char name[64] = "", measure[8] = "", relation[3] = "";
+	int at = 0;
+	*check = (struct check){.text = text};
+	bool read =
+		sscanf(text, "%63[^.<=>].%7[a-z0-9]%2[<=>]%n", name, measure, relation, &at) == 3;
+	const char *end = units_read_number(text + at, &check->limit);
+	while (check->measure < MEASURES && strcmp(measure, measure_names[check->measure]) != 0)
+		check->measure++;
+	while (check->target < count && strcmp(name, names[check->target]) != 0)
+		check->target++;
+	check->at_least = relation[0] == '>';
+	if (!read || !end || *end || check->limit <= 0 || check->measure == MEASURES ||
+	    relation[0] == '=' || (relation[1] && relation[1] != '='))
 		return error_set(
 			error, ERROR_USAGE,
 			"--expect: '%.64s' is no check: NAME.rate, .p50, .p99 or .cpu, one "
@@ -198,8 +191,8 @@ int check_parse(struct check *check, const char *text, const char *const *names,
 			text);
 	if (check->target % count == 0)
 		return error_set(error, ERROR_USAGE,
-				 "--expect: '%.64s': '%.*s' is no target other than the first",
-				 text, (int)name, text);
+				 "--expect: '%.64s': '%s' is no target other than the first", text,
+				 name);
 	return 0;
 }
 

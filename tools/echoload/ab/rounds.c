@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/cmdline.h"
@@ -42,8 +43,7 @@ static const struct {
 
 static void reset(struct sums *sums)
 {
-	sums->messages = sums->lasted = sums->answered = sums->cpu = 0;
-	sums->took = sums->worked = 0;
+	memset(sums, 0, sizeof(*sums));
 	hdr_reset(&sums->latency);
 }
 
@@ -94,12 +94,20 @@ static uint64_t read_server(const struct processes *processes)
 	return sum;
 }
 
+// The same, with the threads and children that have ended, as /proc counts.
+static uint64_t read_ran(const struct processes *processes)
+{
+	static struct processes_usage usage;
+	processes_measure(processes, &usage);
+	return usage.ran;
+}
+
 static void find_server(const struct rounds *rounds, size_t target, struct server *server)
 {
 	server->processes.count = 0;
 	processes_find(&server->processes, &rounds->config->targets[target],
 		       load_mode_takes(rounds->config->mode, "visit"));
-	processes_measure(&server->processes, &server->used);
+	server->ran = read_ran(&server->processes);
 	server->clocks = read_server(&server->processes);
 }
 
@@ -111,7 +119,7 @@ static bool has_seen_all(const struct rounds *rounds, size_t target)
 	find_server(rounds, target, &now);
 	uint64_t seen = now.clocks - before->clocks;
 	return before->clocks > 0 && processes_same(&now.processes, &before->processes) &&
-	       now.used.ran - before->used.ran < seen + seen / 10 + TICKS;
+	       now.ran - before->ran < seen + seen / 10 + TICKS;
 }
 
 // The first fault other than that the stream ended: that is one of the errors. NULL: none.
@@ -286,13 +294,13 @@ static void widen(struct median *ratio, const struct median *itself)
 static void conclude(struct rounds *rounds)
 {
 	const struct median *itself = rounds->contenders[rounds->count - 1].ratio;
+	bool first_seen = has_seen_all(rounds, 0);
 	for (size_t i = rounds->count; i-- > 0;) {
 		struct contender *contender = &rounds->contenders[i];
-		if (!has_seen_all(rounds, i % rounds->config->target_count)) {
+		bool seen = i == 0 || i + 1 == rounds->count ? first_seen : has_seen_all(rounds, i);
+		if (!seen)
 			contender->all.cpu = 0;
-			contender->ratio_count[MEASURE_CPU] = 0;
-		}
-		if (rounds->contenders[0].all.cpu == 0)
+		if (!seen || !first_seen)
 			contender->ratio_count[MEASURE_CPU] = 0;
 		for (enum measure k = 0; k < MEASURES; k++) {
 			contender->ratio[k] =
@@ -321,12 +329,9 @@ static bool is_known(const struct rounds *rounds)
 // ns of CPU that neither the generator nor these servers have used since the machine was started.
 static double read_others(const struct processes *servers)
 {
-	static struct processes_usage usage;
 	uint64_t wanted = usage_of_machine().wanted;
-	processes_measure(servers, &usage);
-	return wanted == 0 ? NAN
-			   : (double)wanted - (double)read_clock(CLOCK_PROCESS_CPUTIME_ID) -
-				     (double)usage.ran;
+	double known = (double)read_clock(CLOCK_PROCESS_CPUTIME_ID) + (double)read_ran(servers);
+	return wanted > 0 ? (double)wanted - known : NAN;
 }
 
 // CPUs that others use while nothing is loaded.

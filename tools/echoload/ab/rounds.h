@@ -1,15 +1,31 @@
-// The measurement of `echoload ab`. All targets hold their connections, and one at a time is loaded
-// for a slice of some milliseconds. In a round each has two, one in each half, in random order.
-// What disturbs the machine for longer disturbs all alike, so that each round gives ratios to the
-// first target, also of its second half to its first. A target that had more slices than another
-// would find more of its connections in the caches. Main thread.
+// The parts of `echoload ab`. Main thread.
 #ifndef ECHOLOAD_AB_ROUNDS_H
 #define ECHOLOAD_AB_ROUNDS_H
 
+#include <stdio.h>
+
 #include "echoload/judge/server_process.h"
 #include "echoload/load/engine.h"
-#include "median.h"
 
+// The interval holds the median of what was sampled with a confidence of at least 95 %. It lies
+// between two of the values (order statistics), so nothing is assumed of how they are distributed.
+// It is wider where successive values resemble each other: then they say less.
+struct median {
+	double value;	  // NAN: there are no values
+	double low, high; // NAN: too few values, fewer than six
+};
+
+// Of the values, in the order of time.
+struct median median_of(const double *values, size_t count);
+
+// Whether the interval is known and does not contain `value`.
+bool median_differs(const struct median *median, double value);
+
+// All targets hold their connections, and one at a time is loaded for a slice of some milliseconds.
+// In a round each has two, one in each half, in random order. What disturbs the machine for longer
+// disturbs all alike, so that each round gives ratios to the first target, also of its second half
+// to its first. A target that had more slices than another would find more of its connections in
+// the caches.
 enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURE_CPU, MEASURES };
 extern const char *const measure_names[MEASURES];
 
@@ -33,9 +49,9 @@ struct contender {
 
 // What is known of the server at a target.
 struct server {
-	struct processes processes;  // none: not known
-	uint64_t clocks;	     // ns of CPU that they had used; 0: not known
-	struct processes_usage used; // then
+	struct processes processes; // none: not known
+	uint64_t clocks;	    // ns of CPU that they had used; 0: not known
+	uint64_t ran;		    // the same, with threads and children that had ended
 };
 
 struct rounds {
@@ -64,5 +80,29 @@ int rounds_run(struct rounds *rounds, struct error *error);
 
 // Of all slices together: messages a second, ns, ns of CPU a message; NAN: not known.
 double rounds_value(const struct sums *sums, enum measure measure);
+
+#define REPORT_NAME 17 // bytes of a target's name
+
+// For people.
+void rounds_print(const struct rounds *rounds, FILE *file);
+
+// As JSON; `path` may be `-`, standard output. Returns 0 or -1.
+int rounds_write(const struct rounds *rounds, const char *path, struct error *error);
+
+struct check {
+	const char *text; // as it was written
+	size_t target;
+	enum measure measure;
+	bool at_least; // else at most
+	double limit;  // a ratio to the first target
+};
+
+// `text` must live as long as `check`, which is of one of the `count` names.
+int check_parse(struct check *check, const char *text, const char *const *names, size_t count,
+		struct error *error);
+
+// Returns EXIT_OK if the whole interval keeps to the limit, EXIT_CHECK_FAILED if all of it misses
+// it, else EXIT_INCONCLUSIVE; and prints a line unless it holds.
+int check_judge(const struct check *check, const struct rounds *rounds, const char *program);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "svg.h"
 
@@ -27,37 +26,39 @@ json_t *ratio_chart_read(const char *path)
 	return NULL;
 }
 
+static const json_t *ratio_of(const json_t *target, const char *measure)
+{
+	return json_object_get(json_object_get(target, "ratio"), measure);
+}
+
 static double number_of(const json_t *object, const char *member)
 {
 	const json_t *number = json_object_get(object, member);
 	return json_is_number(number) ? json_number_value(number) : NAN;
 }
 
-// The target at `index`, and its name, in which nothing means anything to SVG. NULL: there is none.
+// The target at `index`, and its name. NULL: there is none.
 static const json_t *target_of(const json_t *comparison, size_t index, char name[static 32])
 {
 	const json_t *target = json_array_get(json_object_get(comparison, "targets"), index);
 	const char *text = json_string_value(json_object_get(target, "name"));
 	snprintf(name, 32, "%.20s%s", text ? text : "", index == 0 ? ", itself" : "");
-	for (char *at = name; (at = strpbrk(at, "<>&'\"")); at++)
-		*at = '?';
 	return target;
-}
-
-static const json_t *ratio_of(const json_t *target, size_t measure)
-{
-	return json_object_get(json_object_get(target, "ratio"), measures[measure].name);
 }
 
 static void draw_ratio(const struct svg_plot *plot, const json_t *ratio, size_t index,
 		       const char *name)
 {
-	char label[96];
+	char label[128];
 	double y = -(double)index, median = number_of(ratio, "median"),
 	       low = number_of(ratio, "low"), high = number_of(ratio, "high");
 	bool known = !isnan(low) && !isnan(high) && !isnan(median);
-	snprintf(label, sizeof(label), known ? "%s: %.4f, between %.4f and %.4f" : "%s: not known",
-		 name, median, low, high);
+	const char *said = json_string_value(json_object_get(ratio, "conclusion"));
+	if (known)
+		snprintf(label, sizeof(label), "%s: %.4f, between %.4f and %.4f: %.30s", name,
+			 median, low, high, said ? said : "");
+	else
+		snprintf(label, sizeof(label), "%s: not known", name);
 	svg_line_begin(plot, index, label);
 	if (known) {
 		svg_point(plot, 0, low, y);
@@ -78,7 +79,7 @@ static void draw_measure(struct svg_plot *plot, const json_t *comparison, size_t
 	plot->y_low = -(double)plot->lines;
 	plot->y_high = 1;
 	for (size_t i = 0; (target = target_of(comparison, i, name)); i++) {
-		const json_t *ratio = ratio_of(target, measure);
+		const json_t *ratio = ratio_of(target, measures[measure].name);
 		plot->x_low = fmin(plot->x_low, number_of(ratio, "low"));
 		plot->x_high = fmax(plot->x_high, number_of(ratio, "high"));
 		name[10] = '\0'; // as much as there is room for
@@ -91,7 +92,7 @@ static void draw_measure(struct svg_plot *plot, const json_t *comparison, size_t
 	svg_frame(plot, measures[measure].title,
 		  "ratio to the first target, with its 95 % interval", "");
 	for (size_t i = 0; (target = target_of(comparison, i, name)); i++)
-		draw_ratio(plot, ratio_of(target, measure), i, name);
+		draw_ratio(plot, ratio_of(target, measures[measure].name), i, name);
 }
 
 void ratio_chart_draw(FILE *file, const json_t *comparison)
