@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "echoload/judge/server_probe.h"
+#include "echoload/judge/server.h"
 #include "echoload/load/usage.h"
 #include "listeners.h"
 

@@ -43,7 +43,8 @@ static int begin(void **state)
 		.server = {.load = PROCESSES_LOAD_UNKNOWN,
 			   .stopped = NAN,
 			   .throttled = NAN,
-			   .workers_busy = NAN},
+			   .workers_busy = NAN,
+			   .at_rest = NAN},
 		.experiment = {.outcome = EXPERIMENT_NO_MORE,
 			       .connections = 10,
 			       .extra = 5,
@@ -51,7 +52,6 @@ static int begin(void **state)
 			       .rate = 640000,
 			       .load = 0.4,
 			       .load_more = 0.4,
-			       .server_at_rest = NAN,
 			       .least_round_trip = 20e3,
 			       .round_trip = 30e3},
 	};
@@ -64,7 +64,6 @@ static void see_idle_server(void)
 	evidence.server =
 		(struct server_view){.load = {.cpu = 0.1, .wanted = 0.1, .busy = 0.1, .waiting = 0},
 				     .workers_busy = 0.1};
-	evidence.experiment.server_at_rest = 0;
 }
 
 // An open loop in which latency rose.
@@ -207,7 +206,6 @@ static void a_server_that_is_full(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		begin(state);
-		evidence.experiment.server_at_rest = 0;
 		evidence.server = cases[i].enough;
 		reaches(VERDICT_SERVER_BOUND, cases[i].reason);
 		evidence.server = cases[i].less;
@@ -217,7 +215,6 @@ static void a_server_that_is_full(void **state)
 	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
 	evidence.server = (struct server_view){.stopped = 0.3};
 	reaches(VERDICT_SERVER_BOUND, "the server's process was stopped for 30 %");
-	evidence.experiment.server_at_rest = 0;
 	evidence.server = (struct server_view){.load = {.cpu = 0.5, .wanted = 1.2}};
 	reaches(VERDICT_SERVER_BOUND, "the server wanted 120 %");
 }
@@ -227,7 +224,7 @@ static void a_server_that_polls(void **state)
 	see_idle_server();
 	evidence.server.load = (struct processes_load){.cpu = 1, .wanted = 1, .busy = 1};
 	reaches(VERDICT_SERVER_BOUND, "the server's busiest thread");
-	evidence.experiment.server_at_rest = 1;
+	evidence.server.at_rest = 1;
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 }
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "echoload/judge/server_process.h"
+#include "echoload/judge/server.h"
 #include "echoload/load/engine.h"
 
 // The interval holds the median of what was sampled with a confidence of at least 95 %. It lies

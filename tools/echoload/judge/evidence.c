@@ -54,7 +54,7 @@ static double time_failed(const struct load_errors *errors, uint64_t timeout)
 static double rise(const struct series *latency, size_t from, uint64_t lasted)
 {
 	size_t count = latency->count - from;
-	double by = rank_rise(latency->value + from, count);
+	double by = count > 0 ? rank_rise(latency->value + from, count) : 0;
 	double least = fmax(RISE * (double)lasted, LEAST_RISE);
 	return by * (double)latency->count > least * (double)count ? by : 0;
 }

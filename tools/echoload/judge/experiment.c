@@ -12,11 +12,11 @@
 #include "base/thread.h"
 #include "echoload/common/random.h"
 #include "net/connect.h"
+#include "server.h"
 
 #define PAIRS_MOST 64
 #define PAIRS_FEWEST 4
-#define LIKELY 0.5 // the same, of a rate that is noisy
-#define REST (100 * NS_PER_MS)
+#define LIKELY 0.5	       // the same, of a rate that is noisy
 #define IN_PROPORTION 0.2      // of the connections' growth: a gain of less is none
 #define PROBES 256	       // round trips that are kept
 #define PROBES_FEWEST 3	       // that tell something
@@ -191,7 +191,8 @@ static void make_pairs(struct laboratory *laboratory, uint64_t time)
 		experiment->why = "the experiment took too long";
 }
 
-static void experiment_run(struct laboratory *laboratory, uint64_t time)
+// With connects beside the load, if there is a path.
+static void run_experiment(struct laboratory *laboratory, uint64_t time)
 {
 	const struct load_config *config = laboratory->config;
 	struct experiment *experiment = laboratory->experiment;
@@ -202,9 +203,6 @@ static void experiment_run(struct laboratory *laboratory, uint64_t time)
 	atomic_store(&laboratory->stop, true);
 	if (probed)
 		pthread_join(thread, NULL);
-	experiment->rate = laboratory->rate[0] / experiment->pairs;
-	experiment->load = laboratory->load[0] / experiment->pairs;
-	experiment->load_more = laboratory->load[1] / experiment->pairs;
 	if (laboratory->probes < PROBES_FEWEST)
 		return;
 	qsort(laboratory->round_trip, laboratory->probes, sizeof(laboratory->round_trip[0]),
@@ -216,18 +214,15 @@ static void experiment_run(struct laboratory *laboratory, uint64_t time)
 }
 
 void experiment_make(struct experiment *experiment, struct engine *engine,
-		     const struct load_config *config, const struct processes *server,
-		     uint64_t slice, uint64_t time, struct book *found)
+		     const struct load_config *config, uint64_t slice, uint64_t time,
+		     struct book *found)
 {
-	*experiment = (struct experiment){
-		.connections = config->connections,
-		.extra = config->extra,
-		.slice = slice,
-		.server_at_rest = NAN,
-		.least_round_trip = NAN,
-		.round_trip = NAN,
-		.why = "there was no memory for one",
-	};
+	*experiment = (struct experiment){.why = "there was no memory for one",
+					  .connections = config->connections,
+					  .extra = config->extra,
+					  .slice = slice,
+					  .least_round_trip = NAN,
+					  .round_trip = NAN};
 	struct laboratory *laboratory = calloc(1, sizeof(*laboratory));
 	if (!laboratory)
 		return;
@@ -236,11 +231,9 @@ void experiment_make(struct experiment *experiment, struct engine *engine,
 	laboratory->engine = engine;
 	laboratory->config = config;
 	laboratory->found = found;
-	experiment_run(laboratory, time);
-	// A server that polls is on a CPU without any load.
-	processes_measure(server, &laboratory->before);
-	nanosleep(&(struct timespec){.tv_nsec = (long)REST}, NULL);
-	processes_measure(server, &laboratory->after);
-	experiment->server_at_rest = processes_load(&laboratory->before, &laboratory->after).busy;
+	run_experiment(laboratory, time);
+	experiment->rate = laboratory->rate[0] / experiment->pairs;
+	experiment->load = laboratory->load[0] / experiment->pairs;
+	experiment->load_more = laboratory->load[1] / experiment->pairs;
 	free(laboratory);
 }

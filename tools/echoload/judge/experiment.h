@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "echoload/load/engine.h"
-#include "server_process.h"
 
 enum experiment_outcome {
 	EXPERIMENT_NONE,    // it was not made, or it failed: `why` says why
@@ -29,17 +28,15 @@ struct experiment {
 	double typical;		 // the same that the medians of the latency would make
 	bool lighter;		 // it had fewer messages on their way than the run
 	double load, load_more;	 // of our busiest thread without and with them: share of the time
-	double server_at_rest;	 // the server's busiest thread without any load: on a CPU
 	double least_round_trip; // ns, of connects beside the load: the least,
 	double round_trip;	 // and the upper quartile while there was load
 };
 
 // Makes the experiment with the connections of `engine`, opened with `config`, in slices of `slice`
-// ns, until it tells or for `time` ns. `server`: the server's processes, if they are known. `found`
-// gets the faults.
+// ns, until it tells or for `time` ns. `found` gets the faults.
 void experiment_make(struct experiment *experiment, struct engine *engine,
-		     const struct load_config *config, const struct processes *server,
-		     uint64_t slice, uint64_t time, struct book *found);
+		     const struct load_config *config, uint64_t slice, uint64_t time,
+		     struct book *found);
 
 // Judges `experiment->pairs` pairs of slices, at least 4. Of each: the logarithm of the ratio of
 // their rates, and of the ratio that the medians of the latency would make of it.

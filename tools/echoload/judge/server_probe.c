@@ -1,5 +1,5 @@
 // What can be seen of the server.
-#include "server_probe.h"
+#include "server.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -15,6 +15,7 @@
 #include "echoload/load/usage.h"
 
 #define PAUSE (40 * NS_PER_MS) // between two looks, the mean
+#define REST (100 * NS_PER_MS)
 #define TRIES 20
 #define PATIENCE (100 * NS_PER_MS) // for an answer of the control socket
 #define PATIENCE_FIRST (5 * NS_PER_S)
@@ -175,9 +176,12 @@ void server_probe_end(struct server_probe *probe)
 	probe->changed = now.count > 0 && !processes_same(&probe->processes, &now);
 }
 
-const struct processes *server_probe_processes(const struct server_probe *probe)
+double server_probe_at_rest(struct server_probe *probe)
 {
-	return &probe->processes;
+	processes_measure(&probe->processes, &probe->usage_before);
+	nanosleep(&(struct timespec){.tv_nsec = (long)REST}, NULL);
+	processes_measure(&probe->processes, &probe->usage_after);
+	return processes_load(&probe->usage_before, &probe->usage_after).busy;
 }
 
 struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes)
@@ -187,6 +191,7 @@ struct server_view server_probe_view(const struct server_probe *probe, uint64_t 
 		.stopped = NAN,
 		.throttled = NAN,
 		.workers_busy = NAN,
+		.at_rest = NAN,
 		.changed = probe->changed,
 	};
 	if (!probe->ended)

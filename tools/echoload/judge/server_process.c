@@ -1,5 +1,5 @@
 // The processes of this machine that serve our connections.
-#include "server_process.h"
+#include "server.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>

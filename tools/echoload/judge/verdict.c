@@ -184,7 +184,7 @@ static bool server_is_full(const struct trial *trial, bool held)
 	const struct server_view *server = &trial->evidence->server;
 	const struct processes_load *load = &server->load;
 	double least = held ? STARVED : NEEDY, waited = load->wanted - load->cpu;
-	bool works = !(trial->evidence->experiment.server_at_rest >= POLLS);
+	bool works = !(server->at_rest >= POLLS);
 	bool used_up = works && load->idle < IDLE && (!held || waited >= STARVED);
 	bool full = SHOWS(trial, server->stopped, least,
 			  "the server's process was stopped for %.0f %% of the time");
@@ -322,7 +322,7 @@ static void say_more(const struct trial *trial)
 		say(trial, "--control is ignored: that echod did not send what we received");
 	if (server->changed)
 		say(trial, "the server's processes come and go: its CPU time is not known");
-	if (evidence->experiment.server_at_rest >= POLLS)
+	if (server->at_rest >= POLLS)
 		say(trial, "the server is on a CPU without load, too");
 	(void)SHOWS(trial, server->load.cpu, 0, "the server: %.0f %% of the CPUs it may use");
 	(void)SHOWS(trial, server->workers_busy, 0, "its workers: %.0f %% seen serving");

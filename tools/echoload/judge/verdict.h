@@ -13,7 +13,7 @@
 #include "echoload/load/usage.h"
 #include "echoload/verify/verify.h"
 #include "experiment.h"
-#include "server_probe.h"
+#include "server.h"
 
 // What a run has shown.
 struct facts {

@@ -131,6 +131,7 @@ static json_t *describe_server(const struct server_view *server)
 	set(object, "stopped", json_finite(server->stopped));
 	set(object, "throttled", json_finite(server->throttled));
 	set(object, "workers_busy", json_finite(server->workers_busy));
+	set(object, "thread_busy_at_rest", json_finite(server->at_rest));
 	return object;
 }
 
@@ -154,7 +155,6 @@ static json_t *describe_experiment(const struct experiment *experiment)
 	set(object, "gain_by_latency", json_finite(experiment->typical));
 	set(object, "thread_load", json_finite(experiment->load));
 	set(object, "thread_load_added", json_finite(experiment->load_more));
-	set(object, "server_at_rest", json_finite(experiment->server_at_rest));
 	set(object, "least_round_trip_ns", json_finite(experiment->least_round_trip));
 	set(object, "round_trip_ns", json_finite(experiment->round_trip));
 	return object;

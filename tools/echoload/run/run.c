@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
-#include "echoload/judge/server_probe.h"
+#include "echoload/judge/server.h"
 
 #define PATIENCE (5 * NS_PER_S)
 #define SETTLED (300 * NS_PER_MS) // then the server is looked at, even if some are not connected
@@ -142,9 +142,10 @@ static void experiment(struct run *run, struct watch *watch, struct engine **eng
 		*engine = engine_open(config, NULL);
 	}
 	experiment->why = config->extra == 0 ? "--no-experiment" : "there was no memory for one";
-	if (*engine && config->extra > 0)
-		experiment_make(experiment, *engine, config, server_probe_processes(watch->server),
-				slice, time, run->engine.book);
+	if (*engine && config->extra > 0) {
+		experiment_make(experiment, *engine, config, slice, time, run->engine.book);
+		run->evidence.server.at_rest = server_probe_at_rest(watch->server);
+	}
 	experiment->lighter = lighter;
 }
 

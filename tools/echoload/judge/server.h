@@ -1,7 +1,8 @@
-// The processes of this machine that serve our connections, and the CPU time they use, as /proc
-// shows them (proc(5)). Of processes that /proc does not show nothing is known. Any thread.
-#ifndef ECHOLOAD_SERVER_PROCESS_H
-#define ECHOLOAD_SERVER_PROCESS_H
+// The server: the processes of this machine that serve our connections, and the CPU time they use,
+// as /proc shows them (proc(5)); any thread. Of processes that /proc does not show nothing is
+// known.
+#ifndef ECHOLOAD_SERVER_H
+#define ECHOLOAD_SERVER_H
 
 #include <math.h>
 #include <sched.h>
@@ -9,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+#include "echoload/load/config.h"
 #include "net/address.h"
 
 #define PROCESSES 64
@@ -58,5 +61,37 @@ struct processes_load {
 
 struct processes_load processes_load(const struct processes_usage *before,
 				     const struct processes_usage *after);
+
+// What can be seen of the server while a run lasts: of its processes, if they run on this machine
+// and /proc shows them; of its workers, if it is an echod whose control socket is given. A thread
+// of its own looks, as an answer may take its time. Main thread.
+struct server_probe;
+
+// Shares of the time, 0 to 1. NAN: not known.
+struct server_view {
+	struct processes_load load;
+	double stopped;	     // by a signal
+	double throttled;    // by its CPU quota
+	double workers_busy; // share of echod's workers that served a connection, the mean
+	double at_rest;	     // of the busiest thread: on a CPU without any load
+	bool other;	     // the control socket's echod did not send what we received
+	bool changed;	     // processes came or went
+};
+
+// Asks the control socket, if one is given, whether it is an echod's. NULL: it is not, or there is
+// no memory.
+struct server_probe *server_probe_open(const struct load_config *config, struct error *error);
+void server_probe_free(struct server_probe *probe);
+
+// Begins to look, when all are connected, and ends; each once.
+void server_probe_begin(struct server_probe *probe);
+void server_probe_end(struct server_probe *probe);
+
+// For a moment in which there is no load: the share of it that the server's busiest thread was on a
+// CPU. A server that polls is.
+double server_probe_at_rest(struct server_probe *probe);
+
+// What was seen between the two, in which we received `bytes`.
+struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes);
 
 #endif
