@@ -16,8 +16,8 @@
 
 #define PAIRS_MOST 64
 #define PAIRS_FEWEST 4
-#define LIKELY 0.5	       // the same, of a rate that is noisy
 #define IN_PROPORTION 0.2      // of the connections' growth: a gain of less is none
+#define LIKELY 0.5	       // the same, where the rate is noisy and the latency tells more
 #define PROBES 256	       // round trips that are kept
 #define PROBES_FEWEST 3	       // that tell something
 #define PAUSE (20 * NS_PER_MS) // between two of them
@@ -145,7 +145,8 @@ static struct interval99 interval_of(const double *values, unsigned count)
 
 void experiment_judge(struct experiment *experiment, const double *gains, const double *typical)
 {
-	double enough = IN_PROPORTION * experiment->extra / experiment->connections;
+	double grown = (double)experiment->extra / experiment->connections;
+	double enough = IN_PROPORTION * grown;
 	const struct interval99 rate = interval_of(gains, experiment->pairs);
 	const struct interval99 median = interval_of(typical, experiment->pairs);
 	experiment->gain = expm1(rate.mean);
@@ -157,8 +158,8 @@ void experiment_judge(struct experiment *experiment, const double *gains, const 
 		experiment->outcome = EXPERIMENT_MORE;
 	// A server that pauses makes the rate noisy, but not the median of the latency. That rises
 	// in proportion to the connections where they bring no more.
-	else if (experiment->high < enough || (experiment->gain < LIKELY / IN_PROPORTION * enough &&
-					       expm1(median.mean + median.half) < enough))
+	else if (experiment->high < enough ||
+		 (experiment->gain < LIKELY * grown && expm1(median.mean + median.half) < enough))
 		experiment->outcome = EXPERIMENT_NO_MORE;
 }
 

@@ -80,11 +80,11 @@ static void find_inet(struct sockets *sockets, const char *table, const union in
 			   &port, &state, &inode) != 4)
 			continue;
 		const union inet_end local = read_address(address, port);
-		bool listens = state == LISTENING, same = inet_end_same_address(&local, end);
-		if (local.v4.sin_port != end->v4.sin_port || (!listens && state != ESTABLISHED))
+		if (local.v4.sin_port != end->v4.sin_port)
 			continue;
+		bool listens = state == LISTENING, same = inet_end_same_address(&local, end);
 		sockets->here |= same;
-		if (same || (listens && inet_end_is_any(&local)))
+		if (listens ? same || inet_end_is_any(&local) : same && state == ESTABLISHED)
 			add_socket(sockets, listens, inode);
 	}
 	if (file)
