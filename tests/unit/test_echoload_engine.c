@@ -70,16 +70,20 @@ static uint64_t received(size_t server)
 	return inside_counter(&inside[server], COUNTER_bytes_received);
 }
 
-// Lets a slice pass in which all is answered.
+// Lets a slice pass in which something was answered. On a busy machine a thread of
+// the generator may sleep for all of a short one; then nothing is sent.
 static void pass_well(struct engine *engine, uint64_t groups)
 {
-	assert_int_equal(engine_slice(engine, groups, SLICE, &book, &lasted), 0);
-	assert_true(book.messages > 0);
+	uint64_t deadline = clock_deadline(20 * NS_PER_S);
+	do {
+		assert_true(clock_now() < deadline);
+		assert_int_equal(engine_slice(engine, groups, SLICE, &book, &lasted), 0);
+		if (config.rate == 0) // else this thread may have slept beyond the end
+			assert_int_equal(book.unanswered, 0);
+	} while (book.messages == 0);
 	assert_int_equal(book.latency.count, book.messages + book.unanswered);
 	assert_int_equal(book.bytes, book.messages * SIZE);
 	assert_int_equal(book.verified, book.bytes);
-	if (config.rate == 0) // else this thread may have slept beyond the end
-		assert_int_equal(book.unanswered, 0);
 	assert_int_equal(book.fault_count, 0);
 	assert_int_equal(load_errors_total(&book.errors), 0);
 	assert_true(lasted > 0);
