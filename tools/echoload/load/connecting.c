@@ -16,7 +16,7 @@ void link_note_error(struct loop *loop, const struct link *link, enum load_error
 {
 	// Wrong bytes are wrong whenever they come.
 	if ((link->loaded && loop_counts(loop, loop->now)) || error == LOAD_MISMATCH)
-		load_errors_note(&loop_book(loop)->errors, error, number, link->id,
+		load_errors_note(&loop->tally.open->errors, error, number, link->id,
 				 loop_prepares(loop) ? 0 : loop->now - loop->schedule->begin);
 }
 
@@ -46,7 +46,7 @@ bool link_end_verify(const struct loop *loop, struct link *link, bool whole)
 	uint64_t before = link->verify.verified;
 	bool right = !loop->config->verify || verify_end(&link->verify, whole);
 	if (loop_counts(loop, loop->now))
-		loop_book(loop)->verified += link->verify.verified - before;
+		loop->tally.open->verified += link->verify.verified - before;
 	return right;
 }
 
@@ -62,8 +62,8 @@ static void note_try(struct loop *loop, struct link *link)
 // Plans when to connect again. Before the time begins, that is tried once.
 static void connect_again(struct loop *loop, struct link *link, uint64_t at, bool was_open)
 {
-	if (at == CLOCK_NEVER || !link->loaded || loop_is_over(loop) ||
-	    (loop_prepares(loop) && link->tried))
+	bool over = loop->schedule->over || loop->now >= loop_stop(loop);
+	if (at == CLOCK_NEVER || !link->loaded || over || (loop_prepares(loop) && link->tried))
 		return;
 	if (loop_prepares(loop) && was_open) {
 		loop->untried++;
@@ -175,6 +175,13 @@ static enum load_error why_not(const struct endpoint *target, int number)
 	return error;
 }
 
+int connecting_listen(const struct loop *loop, struct link *link, int operation)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				    .data.ptr = link};
+	return epoll_ctl(loop->epoll, operation, link->fd, &event);
+}
+
 void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (loop->connecting >= MOST_CONNECTING) {
@@ -192,9 +199,7 @@ void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
 		link->refused_since = 0;
 	else if (link->refused_since == 0)
 		link->refused_since = now;
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-				    .data.ptr = link};
-	bool failed = link->fd < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, link->fd, &event) != 0;
+	bool failed = link->fd < 0 || connecting_listen(loop, link, EPOLL_CTL_ADD) != 0;
 	int number = failed ? errno : 0;
 	if (link->fd < 0 && number == EAGAIN && now - link->refused_since < loop->config->timeout)
 		link_close(loop, link, now + NS_PER_MS); // a full backlog of a Unix-domain socket

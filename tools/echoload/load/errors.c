@@ -9,36 +9,11 @@
 #include "net/connect.h"
 #include "net/errno_class.h"
 
-struct meaning {
-	const char *name;
-	const char *help;
-};
-
-static const struct meaning meanings[LOAD_ERRORS] = {
-	[LOAD_REFUSED] = {"refused", "is the server running, and does it listen on this address?"},
-	[LOAD_UNREACHABLE] = {"unreachable",
-			      "see which way the packets would go: ip route get ADDRESS"},
-	[LOAD_CONNECT_TIMEOUT] =
-		{"connect_timeout",
-		 "a firewall drops it, or the server's backlog is full: ss -lnx, ss -lnt"},
-	[LOAD_SELF_CONNECT] =
-		{"self_connect",
-		 "use a port outside of net.ipv4.ip_local_port_range, or start the server"},
-	[LOAD_TIMEOUT] = {"timeout",
-			  "the server stands still or has lost bytes; --timeout waits longer"},
-	[LOAD_EARLY_CLOSE] = {"early_close", "has the server a limit on idle connections, or on "
-					     "messages of a connection, or did it end?"},
-	[LOAD_SHORT] = {"short", "is this an echo server, and does it echo all before it closes?"},
-	[LOAD_MISMATCH] = {"mismatch", "the faults say which bytes were wrong, unless --no-verify"},
-	[LOAD_OUT_OF_PORTS] =
-		{"out_of_ports",
-		 "connect from more addresses of this machine: --source ADDR,ADDR; in "
-		 "mode churn --linger rst frees a port at once"},
-	[LOAD_OUT_OF_DESCRIPTORS] =
-		{"out_of_descriptors",
-		 "raise the hard limit: sudo prlimit --pid $$ --nofile=1048576"},
-	[LOAD_OUT_OF_MEMORY] = {"out_of_memory", "fewer --connections, or less --pipeline"},
-	[LOAD_OTHER] = {"other", NULL},
+static const struct {
+	const char *name, *help;
+} meanings[LOAD_ERRORS] = {
+#define ERROR(identifier, name, help) {name, help},
+#include "errors.def"
 };
 
 const char *load_error_name(enum load_error error)

@@ -7,18 +7,8 @@
 #include "config.h"
 
 enum load_error {
-	LOAD_REFUSED,	      // connect: nobody listens
-	LOAD_UNREACHABLE,     // connect or later: no route, network down
-	LOAD_CONNECT_TIMEOUT, // no answer to connect in time
-	LOAD_SELF_CONNECT,    // connect: to ourselves, nobody else listens
-	LOAD_TIMEOUT,	      // an echo did not come in time
-	LOAD_EARLY_CLOSE,     // the peer ended it between two echoes, or with a reset
-	LOAD_SHORT,	      // the peer ended it with FIN within an echo
-	LOAD_MISMATCH,	      // wrong bytes came; the connection is closed
-	LOAD_OUT_OF_PORTS,    // EADDRNOTAVAIL: no local port is left for this target
-	LOAD_OUT_OF_DESCRIPTORS,
-	LOAD_OUT_OF_MEMORY,
-	LOAD_OTHER,
+#define ERROR(identifier, name, help) LOAD_##identifier,
+#include "errors.def"
 	LOAD_ERRORS,
 };
 

@@ -30,16 +30,6 @@ static void settle_thread(const struct loop *loop)
 	ensure(!failed);
 }
 
-#ifndef HAVE_EPOLL_PWAIT2 // musl, glibc before 2.35
-static int epoll_pwait2(int epoll, struct epoll_event *events, int count,
-			const struct timespec *span, const sigset_t *mask)
-{
-	(void)epoll, (void)events, (void)count, (void)span, (void)mask;
-	errno = ENOSYS;
-	return -1;
-}
-#endif
-
 // Waits for events until the next timer. Returns how many.
 static int wait_for_events(struct loop *loop, struct epoll_event *events)
 {
@@ -53,20 +43,17 @@ static int wait_for_events(struct loop *loop, struct epoll_event *events)
 		span = clock_timespec(next > now ? next - now : 0);
 	}
 	const struct timespec *limit = next == CLOCK_NEVER ? NULL : &span;
-	int count = epoll_pwait2(loop->epoll, events, EVENTS, limit, NULL);
+	int count = -1;
+	errno = ENOSYS;
+#ifdef HAVE_EPOLL_PWAIT2 // not with musl, nor glibc before 2.35
+	count = epoll_pwait2(loop->epoll, events, EVENTS, limit, NULL);
+#endif
 	// A kernel older than 5.11, or valgrind's: to the millisecond, not late.
 	int ms = limit ? (int)(span.tv_sec * 1000 + span.tv_nsec / (long)NS_PER_MS) : -1;
 	if (count < 0 && errno == ENOSYS)
 		count = epoll_wait(loop->epoll, events, EVENTS, ms);
 	ensure(count >= 0 || errno == EINTR);
 	return count > 0 ? count : 0;
-}
-
-static void wake_links(struct loop *loop)
-{
-	struct timer *timer;
-	while ((timer = timers_take(&loop->timers, loop->now)))
-		link_wake(loop, (struct link *)timer, clock_now()); // its first member
 }
 
 // No message may begin any more: --count has been reached.
@@ -162,7 +149,9 @@ static void run_rounds(struct loop *loop)
 		loop->worked = count > 0 || timers_next(&loop->timers) <= loop->now;
 		for (int i = 0; i < count; i++)
 			deal_with(loop, &events[i]);
-		wake_links(loop);
+		struct timer *timer;
+		while ((timer = timers_take(&loop->timers, loop->now)))
+			link_wake(loop, (struct link *)timer, clock_now()); // its first member
 		if (!loop->nudged)
 			continue;
 		loop->nudged = false;

@@ -15,7 +15,7 @@ static int check_bytes(const struct loop *loop, struct link *link, size_t size, 
 	uint64_t before = link->verify.verified;
 	int failed = verify_bytes(&link->verify, loop->in, size);
 	if (counts)
-		loop_book(loop)->verified += link->verify.verified - before;
+		loop->tally.open->verified += link->verify.verified - before;
 	return failed;
 }
 
@@ -40,14 +40,6 @@ static void end_sending(struct loop *loop, struct link *link)
 	await_end(loop, link);
 }
 
-static const char *piece_to_send(struct loop *loop, const struct link *link, uint64_t sent,
-				 size_t size)
-{
-	if (loop->config->verify)
-		payload_fill(loop->scope.payload, link->id, sent, loop->out, size);
-	return loop->out;
-}
-
 // Sends what has been begun, as far as there is room.
 static void flush(struct loop *loop, struct link *link)
 {
@@ -55,10 +47,11 @@ static void flush(struct loop *loop, struct link *link)
 	while (sent < link->goal) {
 		uint64_t left = link->goal - sent;
 		size_t size = left < LOOP_BUFFER ? (size_t)left : LOOP_BUFFER;
-		const char *bytes = piece_to_send(loop, link, sent, size);
+		if (loop->config->verify)
+			payload_fill(loop->scope.payload, link->id, sent, loop->out, size);
 		// Before they can come back.
 		atomic_store_explicit(&link->sent, sent + size, memory_order_relaxed);
-		ssize_t count = send(link->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t count = send(link->fd, loop->out, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		sent += count > 0 ? (uint64_t)count : 0;
 		atomic_store_explicit(&link->sent, sent, memory_order_relaxed);
 		if (count < 0 && errno != EAGAIN && errno != EINTR) {
@@ -94,7 +87,7 @@ static bool is_visit_done(const struct loop *loop, const struct link *link)
 static void finish_visit(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (loop_counts(loop, now))
-		loop_book(loop)->visits++;
+		loop->tally.open->visits++;
 	(void)link_end_verify(loop, link, true);
 	link_close(loop, link, loop->now);
 }
@@ -104,7 +97,7 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 {
 	bool counts = loop_counts(loop, now);
 	if (counts)
-		loop_book(loop)->bytes += size;
+		loop->tally.open->bytes += size;
 	link->moved_at = now;
 	link->received += size;
 	if (!loop->config->verify) {
@@ -161,15 +154,6 @@ static void take_end(struct loop *loop, struct link *link, int number, uint64_t 
 	link_close(loop, link, now + LINK_RETRY);
 }
 
-// Has epoll tell again what there is to do: more is there than one turn takes.
-static void end_turn(struct loop *loop, struct link *link)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-				    .data.ptr = link};
-	int failed = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, link->fd, &event);
-	ensure(!failed);
-}
-
 // Receives what there is, or as much as one turn takes: a peer that is faster than we are would
 // keep the thread from its other links.
 static void receive(struct loop *loop, struct link *link)
@@ -198,7 +182,9 @@ static void receive(struct loop *loop, struct link *link)
 		if (link->state == LINK_CLOSED || ((size_t)count < LOOP_BUFFER && !link->hung_up))
 			return;
 	}
-	end_turn(loop, link);
+	// More is there than one turn takes: epoll is to tell that again.
+	int failed = connecting_listen(loop, link, EPOLL_CTL_MOD);
+	ensure(!failed);
 }
 
 void link_wake(struct loop *loop, struct link *link, uint64_t now)
@@ -287,9 +273,10 @@ void link_rest(struct loop *loop, struct link *link)
 	uint64_t stop = loop_stop(loop);
 	uint64_t last = stop <= loop->now ? stop - 1 : loop->now;
 	if (is_hung(loop, link, last))
-		load_errors_note(&loop_book(loop)->errors, LOAD_CONNECT_TIMEOUT, 0, link->id,
+		load_errors_note(&loop->tally.open->errors, LOAD_CONNECT_TIMEOUT, 0, link->id,
 				 last - loop->schedule->begin);
-	if (link->state != LINK_OPEN || link->waiting > 0 || loop_visits(loop))
+	bool visits = loop->config->mode == MODE_CHURN || loop->config->mode == MODE_HALF_CLOSE;
+	if (link->state != LINK_OPEN || link->waiting > 0 || visits)
 		link_give_up(loop, link);
 	if (!loop_prepares(loop))
 		messages_abandon_due(loop, link);

@@ -138,12 +138,6 @@ static inline uint64_t loop_stop(const struct loop *loop)
 	return atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
 }
 
-// Whether the period is over, except for what is on its way.
-static inline bool loop_is_over(const struct loop *loop)
-{
-	return loop->schedule->over || loop->now >= loop_stop(loop);
-}
-
 // Whether what happens, or is due, at that moment is recorded.
 static inline bool loop_counts(const struct loop *loop, uint64_t moment)
 {
@@ -155,18 +149,6 @@ static inline bool loop_counts(const struct loop *loop, uint64_t moment)
 static inline bool loop_prepares(const struct loop *loop)
 {
 	return loop->schedule->begin == CLOCK_NEVER;
-}
-
-// Whether connections are made for each visit, and so are never held.
-static inline bool loop_visits(const struct loop *loop)
-{
-	return loop->config->mode == MODE_CHURN || loop->config->mode == MODE_HALF_CLOSE;
-}
-
-// The open book.
-static inline struct book *loop_book(const struct loop *loop)
-{
-	return loop->tally.open;
 }
 
 // The engine (engine.h): the threads and what they share. Main thread.
@@ -242,6 +224,9 @@ void connecting_begin(struct loop *loop, struct link *link, uint64_t now);
 
 // Its socket is writable, or has failed. Returns whether it is connected.
 bool connecting_finish(struct loop *loop, struct link *link, uint64_t now);
+
+// Has epoll tell what happens to it. Returns what epoll_ctl does.
+int connecting_listen(const struct loop *loop, struct link *link, int operation);
 
 // Counts an error of a link that takes part, while recording; and LOAD_MISMATCH always.
 void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number);

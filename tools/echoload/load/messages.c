@@ -51,34 +51,26 @@ static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
 	}
 }
 
-// Plans the next message, after `number` of all and after `after` ns. Message i of all is due at
-// i / rate exactly when they are evenly spread: the connections take turns.
-static void plan(const struct loop *loop, struct link *link)
+// Plans the message after that which is `number` of all and due after `after` ns. Message i of all
+// is due at i / rate exactly when they are evenly spread: the connections take turns.
+static void plan_next(const struct loop *loop, struct link *link)
 {
 	const struct load_config *config = loop->config;
-	double ns = config->arrival == ARRIVAL_POISSON ? link->after
-						       : link->number * 1e9 / config->rate;
+	link->number += loop->schedule->links;
+	double ns = config->arrival == ARRIVAL_POISSON
+			    ? link->after + random_exponential(&link->random, loop->gap)
+			    : link->number * 1e9 / config->rate;
 	link->after = fmin(ns, 1e18);
 	link->due = loop->schedule->begin + (uint64_t)link->after;
 }
 
 void messages_plan(struct loop *loop, struct link *link, uint64_t begin)
 {
-	double after = (double)(begin - loop->schedule->begin);
 	double links = loop->schedule->links;
-	double missed = after * loop->config->rate / 1e9 - link->rank; // before the link begins
-	link->after = after + random_exponential(&link->random, loop->gap);
-	link->number = link->rank + fmax(ceil(missed / links), 0) * links;
-	plan(loop, link);
-}
-
-static void plan_next(const struct loop *loop, struct link *link)
-{
-	if (loop->config->arrival == ARRIVAL_POISSON)
-		link->after += random_exponential(&link->random, loop->gap);
-	else
-		link->number += loop->schedule->links;
-	plan(loop, link);
+	link->after = (double)(begin - loop->schedule->begin);
+	double missed = link->after * loop->config->rate / 1e9 - link->rank; // before it begins
+	link->number = link->rank + (fmax(ceil(missed / links), 0) - 1) * links;
+	plan_next(loop, link);
 }
 
 bool messages_may_begin(const struct loop *loop, const struct link *link)
@@ -91,7 +83,7 @@ bool messages_may_begin(const struct loop *loop, const struct link *link)
 
 static void begin_open(struct loop *loop, struct link *link, uint64_t now)
 {
-	struct book *book = loop_book(loop);
+	struct book *book = loop->tally.open;
 	while (link->waiting < loop->config->pipeline && link->due <= now) {
 		// What was due before the end is still sent after it.
 		if (!messages_may_begin(loop, link) || !take(loop, 1))
@@ -123,7 +115,7 @@ void messages_begin(struct loop *loop, struct link *link, uint64_t now)
 // What a message took, from when it was due and from when it was sent, if it was.
 static void record(struct loop *loop, uint64_t due, uint64_t asked, uint64_t now)
 {
-	struct book *book = loop_book(loop);
+	struct book *book = loop->tally.open;
 	hdr_record(&book->latency, waited(due, now));
 	if (loop->config->rate > 0)
 		hdr_record(&book->uncorrected, waited(asked, now));
@@ -137,10 +129,10 @@ void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 	// Those of --count are the ones that began when recording had begun.
 	bool early = loop->config->count > 0 && message->asked < loop->schedule->record;
 	if (loop_counts(loop, now) && !early) {
-		loop_book(loop)->messages++;
+		loop->tally.open->messages++;
 		loop->answered_at = now;
 	}
-	loop_book(loop)->answered++;
+	loop->tally.open->answered++;
 	link->answered = message->end;
 	if (link->waiting == loop->config->pipeline)
 		link->free_since = now;
@@ -156,7 +148,7 @@ void messages_abandon(struct loop *loop, struct link *link)
 		link->first = (link->first + 1) & (loop->ring - 1);
 		if (!loop_counts(loop, message->due))
 			continue;
-		loop_book(loop)->unanswered++;
+		loop->tally.open->unanswered++;
 		record(loop, message->due, message->asked, loop->now);
 	}
 }
@@ -180,7 +172,7 @@ void messages_abandon_due(struct loop *loop, struct link *link)
 		(double)count_due(loop, link->after, (double)(schedule->record - schedule->begin));
 	double first = link->after + early * loop->gap;
 	uint64_t count = take(loop, count_due(loop, first, (double)(stop - schedule->begin)));
-	struct book *book = loop_book(loop);
+	struct book *book = loop->tally.open;
 	book->due += count;
 	book->unanswered += count;
 	uint64_t steps = count < STEPS ? count : STEPS;

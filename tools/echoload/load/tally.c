@@ -4,20 +4,17 @@
 #include <stddef.h>
 #include <string.h>
 
-void book_reset(struct book *book)
+static void empty(struct book *book, void (*empty_hdr)(struct hdr *))
 {
 	memset(&book->messages, 0, offsetof(struct book, faults) - offsetof(struct book, messages));
-	hdr_reset(&book->latency);
-	hdr_reset(&book->uncorrected);
-	hdr_reset(&book->lateness);
+	empty_hdr(&book->latency);
+	empty_hdr(&book->uncorrected);
+	empty_hdr(&book->lateness);
 }
 
-static void clear_book(struct book *book)
+void book_reset(struct book *book)
 {
-	memset(&book->messages, 0, offsetof(struct book, faults) - offsetof(struct book, messages));
-	hdr_clear(&book->latency);
-	hdr_clear(&book->uncorrected);
-	hdr_clear(&book->lateness);
+	empty(book, hdr_reset);
 }
 
 void book_add(struct book *sum, const struct book *book)
@@ -60,7 +57,7 @@ void tally_turn(struct tally *tally)
 void tally_ask(struct tally *tally)
 {
 	unsigned asked = atomic_load_explicit(&tally->asked, memory_order_relaxed);
-	clear_book(&tally->books[(asked + 1) % 2]); // the one that is going to be opened
+	empty(&tally->books[(asked + 1) % 2], hdr_clear); // the one that is going to be opened
 	atomic_store_explicit(&tally->asked, asked + 1, memory_order_release);
 }
 

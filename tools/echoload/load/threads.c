@@ -122,7 +122,8 @@ static uint64_t sent_on(void *context, uint32_t connection)
 
 static void note_fault(void *context, const struct fault *fault)
 {
-	struct book *book = loop_book(context);
+	const struct loop *loop = context;
+	struct book *book = loop->tally.open;
 	if (book->fault_count < BOOK_FAULTS)
 		book->faults[book->fault_count] = *fault;
 	book->fault_count++;
