@@ -15,7 +15,8 @@
 
 #define SCHEMA 1
 #define OTHERS_SHARE 0.125 // of the machine's CPUs,
-#define OTHERS_MOST 0.5	   // and so many CPUs, are the most that others may use
+#define OTHERS_MOST 0.5	   // and so many CPUs, are the most that others may use,
+#define OTHERS_APART 0.05  // or so many where they may hit one server more than another
 #define BUSY 0.9	   // of the generator's threads, which then are a limit themselves
 
 enum conclusion { UNKNOWN, DISTURBED, LIMITED, SAME, LESS, MORE };
@@ -27,7 +28,8 @@ static const char *const conclusions[] = {
 static bool is_disturbed(const struct rounds *rounds)
 {
 	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
-	return !(rounds->others <= fmin(OTHERS_SHARE * cpus, OTHERS_MOST));
+	double most = rounds->apart ? OTHERS_APART : fmin(OTHERS_SHARE * cpus, OTHERS_MOST);
+	return !(rounds->others <= most);
 }
 
 static bool is_busy(const struct rounds *rounds, size_t index)
@@ -120,9 +122,9 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 			      "told.\n");
 	else if (is_disturbed(rounds))
 		fprintf(file,
-			"Processes other than echoload and its servers used %.1f CPUs: so nothing "
-			"can be told.\n",
-			rounds->others);
+			"Processes other than echoload and its servers used %.2f CPUs%s: so "
+			"nothing can be told.\n",
+			rounds->others, rounds->apart ? ", and these may not run on the same" : "");
 }
 
 static json_t *pack_target(const struct rounds *rounds, size_t index)

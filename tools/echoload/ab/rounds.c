@@ -334,6 +334,20 @@ static double read_others(const struct processes *servers)
 	return wanted > 0 ? (double)wanted - known : NAN;
 }
 
+// Whether one may run on CPUs that the first may not run on, or the other way round.
+static bool are_apart(const struct rounds *rounds)
+{
+	static struct processes_usage first, usage;
+	bool apart = false;
+	processes_measure(&rounds->servers[0].processes, &first);
+	for (size_t i = 1; i < rounds->config->target_count; i++) {
+		processes_measure(&rounds->servers[i].processes, &usage);
+		apart |= CPU_COUNT(&first.cpus) > 0 && CPU_COUNT(&usage.cpus) > 0 &&
+			 !CPU_EQUAL(&first.cpus, &usage.cpus);
+	}
+	return apart;
+}
+
 // CPUs that others use while nothing is loaded.
 static double others_at_rest(void)
 {
@@ -361,6 +375,7 @@ static int run_rounds(struct rounds *rounds, struct error *error)
 	       (rounds->most == 0 || rounds->done < rounds->most) && clock_now() < deadline)
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
+	rounds->apart = are_apart(rounds);
 	rounds->others = known ? (read_others(&servers) - others) / (double)(clock_now() - from + 1)
 			       : fmax(rest, others_at_rest());
 	conclude(rounds);

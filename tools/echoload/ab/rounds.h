@@ -70,6 +70,7 @@ struct rounds {
 	uint64_t done;	 // rounds
 	uint64_t lasted; // ns, all of them
 	double others;	 // CPUs that others used; NAN: not known
+	bool apart;	 // the servers may not run on the same CPUs
 	bool interrupted;
 };
 
