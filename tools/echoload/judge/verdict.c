@@ -11,7 +11,7 @@
 // Shares of the time.
 #define FULL 0.95     // a thread or CPU that had work for that long had no more to give
 #define FREE 0.85     // one that had less had time
-#define IDLE 0.03     // CPUs that were idle for less had no more to give
+#define IDLE 0.05     // CPUs that were idle for less had no more to give
 #define MUCH 0.33     // of our CPUs, used by us: we are one of those who used them up
 #define STARVED 0.25  // without a CPU that was wanted: that limits us
 #define HELD_UP 0.10  // the same: too much to blame others

@@ -187,6 +187,8 @@ int describe_evidence(json_t *object, const struct run *run)
 	       set(object, "threads", describe_threads(usage)) |
 	       set(object, "thread_busy", json_finite(evidence->thread_busy)) |
 	       set(object, "thread_waiting", json_finite(evidence->thread_waiting)) |
+	       set(object, "cpus_idle", json_finite(evidence->idle)) |
+	       set(object, "cpus_own", json_finite(evidence->own)) |
 	       set(object, "failing", json_finite(evidence->failing)) |
 	       set(object, "stalled", json_finite(evidence->stalled)) |
 	       set(object, "throttled", json_finite(evidence->throttled)) |
