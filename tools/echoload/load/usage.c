@@ -126,7 +126,8 @@ struct usage_machine usage_since(const struct usage_machine *before)
 	now.throttled = rise(before->throttled, now.throttled);
 	now.wanted = rise(before->wanted, now.wanted);
 	now.stolen = rise(before->stolen, now.stolen);
-	now.idle = rise(before->idle, now.idle);
+	// Never idle is not unknown.
+	now.idle = now.idle > before->idle ? now.idle - before->idle : now.idle > 0;
 	return now;
 }
 
