@@ -62,51 +62,47 @@ uint64_t usage_throttled(int pid)
 	return most;
 }
 
-// ns of all CPUs since the machine was started: what was wanted, and how much of that its
-// hypervisor gave to others (`steal` of proc(5)). Zeros where the system does not tell.
-static void cpu_time_of_machine(uint64_t *wanted, uint64_t *stolen)
+enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, CPU_TIMES };
+
+// Times of CPUs in ns since the machine was started (proc(5)): of these together; NULL: of all.
+// Zeros where the system does not tell.
+static void read_cpu_times(const cpu_set_t *cpus, uint64_t of[static CPU_TIMES])
 {
-	enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, KINDS };
-	uint64_t of[KINDS] = {0};
-	char text[256];
-	*wanted = *stolen = 0;
-	if (!proc_file_read("/proc/stat", text, sizeof(text)) || strncmp(text, "cpu ", 4) != 0)
-		return;
-	char *at = text + 4;
-	for (size_t i = 0; i < KINDS; i++)
-		of[i] = strtoull(at, &at, 10);
+	char line[256];
 	uint64_t tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
-	*stolen = of[STEAL] * tick;
-	*wanted = *stolen + (of[USER] + of[NICE] + of[SYSTEM] + of[IRQ] + of[SOFTIRQ]) * tick;
+	FILE *file = fopen("/proc/stat", "re");
+	while (file && fgets(line, sizeof(line), file) && strncmp(line, "cpu", 3) == 0) {
+		char *at = line + 3;
+		bool is_sum = *at == ' ';
+		unsigned long cpu = is_sum ? 0 : strtoul(at, &at, 10);
+		if (cpus ? is_sum || !CPU_ISSET(cpu, cpus) : !is_sum)
+			continue;
+		for (size_t i = 0; i < CPU_TIMES; i++)
+			of[i] += strtoull(at, &at, 10) * tick;
+	}
+	if (file)
+		fclose(file);
 }
 
 uint64_t usage_idle(const cpu_set_t *cpus)
 {
-	char line[256];
-	uint64_t ticks = 0;
-	FILE *file = fopen("/proc/stat", "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		unsigned cpu;
-		uint64_t idle, waits; // the latter for a disk
-		if (sscanf(line, "cpu%u %*u %*u %*u %" SCNu64 " %" SCNu64, &cpu, &idle, &waits) ==
-			    3 &&
-		    CPU_ISSET(cpu, cpus))
-			ticks += idle + waits;
-	}
-	if (file)
-		fclose(file);
-	return ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	uint64_t of[CPU_TIMES] = {0};
+	read_cpu_times(cpus, of);
+	return of[IDLE] + of[IOWAIT]; // the latter: waits for a disk
 }
 
 struct usage_machine usage_of_machine(void)
 {
 	char text[128];
 	cpu_set_t ours;
+	uint64_t of[CPU_TIMES] = {0};
 	struct usage_machine usage = {
 		.throttled = usage_throttled(0),
 		.waits_known = proc_file_read("/proc/thread-self/schedstat", text, sizeof(text)),
 	};
-	cpu_time_of_machine(&usage.wanted, &usage.stolen);
+	read_cpu_times(NULL, of);
+	usage.stolen = of[STEAL];
+	usage.wanted = of[STEAL] + of[USER] + of[NICE] + of[SYSTEM] + of[IRQ] + of[SOFTIRQ];
 	if (sched_getaffinity(0, sizeof(ours), &ours) == 0) {
 		usage.idle = usage_idle(&ours);
 		usage.cpus = (unsigned)CPU_COUNT(&ours);
