@@ -56,15 +56,6 @@ static int parse_range(char *text, struct sizes_part *part, struct error *error)
 	return 0;
 }
 
-static int parse_weight(const char *text, double *weight, struct error *error)
-{
-	const char *rest = units_read_number(text, weight);
-	if (!rest || *rest || *weight <= 0)
-		return error_set(error, ERROR_USAGE,
-				 "'%.64s' is not a weight: a number greater than 0", text);
-	return 0;
-}
-
 // Reads one part; its `below` becomes its weight.
 static int parse_part(const char *text, size_t length, struct sizes_part *part, struct error *error)
 {
@@ -77,8 +68,11 @@ static int parse_part(const char *text, size_t length, struct sizes_part *part, 
 	part->below = 1;
 	if (weight) {
 		*weight++ = '\0';
-		if (parse_weight(weight, &part->below, error) != 0)
-			return -1;
+		const char *rest = units_read_number(weight, &part->below);
+		if (!rest || *rest || part->below <= 0)
+			return error_set(error, ERROR_USAGE,
+					 "'%.64s' is not a weight: a number greater than 0",
+					 weight);
 	}
 	return parse_range(copy, part, error);
 }
@@ -95,8 +89,7 @@ static void complete(struct sizes *sizes)
 		double share = part->below / total;
 		sizes->mean += share * ((double)part->least + (double)part->most) / 2;
 		sizes->most = part->most > sizes->most ? part->most : sizes->most;
-		below += share;
-		part->below = below;
+		part->below = below += share;
 	}
 	sizes->parts[sizes->count - 1].below = 1; // whatever was lost to rounding
 }

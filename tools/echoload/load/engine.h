@@ -1,5 +1,4 @@
-// The load engine: starts the threads, collects what they count, stops them. Main
-// thread.
+// The load engine: starts the threads, collects what they count, stops them. Main thread.
 #ifndef ECHOLOAD_ENGINE_H
 #define ECHOLOAD_ENGINE_H
 

@@ -76,15 +76,13 @@ struct link {
 struct schedule {
 	unsigned links;	 // how many are not to rest
 	bool measured;	 // take stock of what the generator itself uses
-	uint64_t begin;	 // the first connect; CLOCK_NEVER: those that are closed are connected, no
-			 // more
+	uint64_t begin;	 // the first connect; CLOCK_NEVER: only connects those that are closed
 	uint64_t ramp;	 // ns over which the links begin
 	uint64_t record; // from here on it is counted
 	_Atomic uint64_t stop; // nothing new is due
 	_Atomic uint64_t end;  // what comes from here on is not counted
-	uint64_t
-		late; // for that long what was due before `stop` may still begin, before and after,
-	uint64_t grace;	       // and for that long after it what is on its way is waited for
+	uint64_t late;	       // ns around `stop` in which what was due before it may still begin
+	uint64_t grace;	       // ns after it for which what is on its way is waited for
 	_Atomic uint64_t left; // messages that may still begin, if --count is given
 
 	_Atomic unsigned period; // the number of this one, set last
@@ -169,11 +167,9 @@ struct engine {
 // Begins the period that `schedule` says, with the links of `groups` (a bit set, config_group).
 void threads_begin(struct engine *engine, uint64_t groups);
 
-// Has each look around.
-void threads_nudge(const struct engine *engine);
+void threads_nudge(const struct engine *engine); // has each look around
 
-// Ends the period at `moment`, if it would end later.
-void threads_stop_at(struct engine *engine, uint64_t moment);
+void threads_stop_at(struct engine *engine, uint64_t moment); // if it would end later
 
 bool threads_rest(const struct engine *engine); // whether all do
 
@@ -198,7 +194,6 @@ void *generator_run(void *argument); // a struct loop, until its schedule is ove
 // Sees to a link whose timer has come: connects it, or begins the messages that are due.
 void link_wake(struct loop *loop, struct link *link, uint64_t now);
 
-// Deals with the events that epoll tells.
 void link_events(struct loop *loop, struct link *link, uint32_t events, uint64_t now);
 
 // Ends a link that has been waited for too long. Called now and then for each.
@@ -214,8 +209,7 @@ void link_rest(struct loop *loop, struct link *link);
 // There is no more period: sends FIN on a connection at rest, and gives up any other.
 void link_end(struct loop *loop, struct link *link);
 
-// Ends the connection, whatever is on its way.
-void link_give_up(struct loop *loop, struct link *link);
+void link_give_up(struct loop *loop, struct link *link); // whatever is on its way
 
 // connecting.c: how connections begin and end.
 
