@@ -39,7 +39,8 @@ static bool is_busy(const struct rounds *rounds, size_t index)
 	       (double)all->worked > BUSY * (double)all->took * rounds->config->threads;
 }
 
-// Whether more than is seen may differ: the generator was the limit at both.
+// Whether the generator was the limit at both: then more is not seen, or how well its work is
+// bunched.
 static bool is_limited(const struct rounds *rounds, size_t index, enum measure measure)
 {
 	return measure != MEASURE_CPU && is_busy(rounds, 0) &&
@@ -53,9 +54,11 @@ static enum conclusion conclude(const struct rounds *rounds, size_t index, enum 
 		return UNKNOWN;
 	if (is_disturbed(rounds))
 		return DISTURBED;
-	if (median_differs(ratio, 1))
-		return ratio->value < 1 ? LESS : MORE;
-	return is_limited(rounds, index, measure) ? LIMITED : SAME;
+	if (is_limited(rounds, index, measure))
+		return LIMITED;
+	if (!median_differs(ratio, 1))
+		return SAME;
+	return ratio->value < 1 ? LESS : MORE;
 }
 
 static const char *format_time(double ns, char *text, size_t size)
@@ -208,7 +211,7 @@ int check_judge(const struct check *check, const struct rounds *rounds, const ch
 	const char *doubt = "";
 	if (is_disturbed(rounds))
 		doubt = conclusions[DISTURBED];
-	else if (!failed && is_limited(rounds, check->target, check->measure))
+	else if (is_limited(rounds, check->target, check->measure))
 		doubt = conclusions[LIMITED];
 	else if (low >= 0 && high >= 0)
 		return EXIT_OK;
