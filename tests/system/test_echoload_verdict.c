@@ -116,7 +116,7 @@ static const struct scene scenes[] = {
 	{"proxy/pacer_blind", SATURATED, NULL, {"-c", "10"}, .proxy = PACER, .blind = true},
 	{"proxy/token", SATURATED, NULL, {"-c", "10"}, .odd = &rate_1000, .proxy = HAPROXY},
 	{"proxy/lock", SATURATED, NULL, {"-c", "10"}, .odd = &locks, .proxy = HAPROXY},
-	{"path/narrow", NETWORK, SATURATED, {"-c", "10", "-s", "16k"}, .path = &narrow_there},
+	{"path/narrow", NETWORK, SATURATED, {"-c", "10", "-s", "8k"}, .path = &narrow_there},
 	{"path/slim", NETWORK, SATURATED, {"-c", "200"}, .path = &slim_back},
 	{"path/lossy", NETWORK " " CONCURRENCY, NULL, {"-c", "10"}, .path = &lossy_path},
 	{"path/stream_there",
@@ -147,7 +147,7 @@ static bool wants_another(const struct tally *tally)
 	if (tally->of[SCENE_WRONG] > 0 || tally->right == calls)
 		return false;
 	return tally->played < calls ||
-	       (tally->played < 2 * calls && clock_now() - began < REPEAT_UNTIL);
+	       (tally->played < 4 * calls && clock_now() - began < REPEAT_UNTIL);
 }
 
 static void expect_right(const struct tally *tally)
