@@ -17,7 +17,7 @@
 #include "stats.h"
 
 #define MANY 20			     // calls: their shares mean something
-#define REPEAT_UNTIL (12 * NS_PER_S) // after the start, with fewer calls
+#define REPEAT_UNTIL (20 * NS_PER_S) // after a scene's start, with fewer calls
 #define MOST_DISTURBED 2	     // times as many calls as wanted, with many
 
 // Servers. Sizes are of the default message.
@@ -132,7 +132,7 @@ static const struct scene scenes[] = {
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
 static size_t calls = 1; // of each scene
-static uint64_t began;	 // clock_now
+static uint64_t began;	 // of the scene, clock_now
 
 struct tally {
 	size_t of[SCENE_OUTCOMES];
@@ -167,6 +167,7 @@ static void test_scene(void **state)
 	static const char *const outcomes[] = {"right", "weak", "inconclusive", "excused", "WRONG"};
 	const struct scene *scene = *state;
 	struct tally tally = {0};
+	began = clock_now();
 	while (wants_another(&tally)) {
 		struct scene_call call = scene_play(scene);
 		bool right = call.outcome == SCENE_RIGHT;
@@ -234,7 +235,6 @@ int main(int argc, char **argv)
 		{"killed/stream", test_killed, NULL, daemon_teardown, stream},
 		{"killed/churn", test_killed, NULL, daemon_teardown, churn},
 	};
-	began = clock_now();
 	if (argc > 2 && strcmp(argv[1], "--calls") == 0) {
 		calls = strtoul(argv[2], NULL, 10);
 		argc -= 2, argv += 2;
