@@ -82,7 +82,7 @@ static void keep_faults(struct book *found, struct book *book)
 {
 	const struct load_error_count mismatch = book->errors.of[LOAD_MISMATCH];
 	uint64_t count = book->fault_count;
-	book_reset(book); // but for the list of faults
+	book_reset(book); // except the list of faults
 	book->errors.of[LOAD_MISMATCH] = mismatch;
 	book->fault_count = count;
 	book_add(found, book);

@@ -178,7 +178,7 @@ static enum experiment_outcome consult(const struct trial *trial)
 }
 
 // Whether the server could do no more, as far as can be seen. Says by what. `held`: whether it was
-// kept from running for so long that this alone was the limit.
+// kept from running so much that this alone was the limit.
 static bool server_is_full(const struct trial *trial, bool held)
 {
 	const struct server_view *server = &trial->evidence->server;
