@@ -37,8 +37,7 @@ static const struct cmdline_option options[] = {
 #include "lib/options.def"
 #undef OPTION
 	{0, "log-format", "text|json",
-	 "how log lines are written: for people, or as one JSON object with fields each (default "
-	 "text)",
+	 "log lines for people, or one JSON object with fields for each (default text)",
 	 .kind = CMDLINE_TAKEN},
 };
 

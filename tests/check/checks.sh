@@ -43,7 +43,7 @@ faults=(
 	"docs docs/counters.md s/^|/!/"
 	"docs docs/log.md s/^|/!/"
 	"docs src/server/service.c s/\"closed\"/\"ended\"/"
-	"docs README.md s/--workers/--walkers/"
+	"docs docs/options.md s/--workers/--walkers/"
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"
 	"numbers src/base/error.c \$achar*number=\"%.2f\";"
 	"server tools/install-deps.sh s/^server=(/&help2man=help2man/"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The documents say what the programs do: the counters, the log's events, echod's options, and links that lead somewhere.
+# The documents say what the programs do: the counters, the log's events, echod's options, and links
+# that lead somewhere.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -16,13 +17,8 @@ described=$(sed -nE "s/^\\| *\`([a-z0-9_]*)\` *\\|.*/\\1/p" docs/counters.md) ||
 [[ -n $declared ]] || problem "src/stats/counters.def declares no counter"
 same "$declared" "$described" "src/stats/counters.def (<) and the tables in docs/counters.md (>) differ:"
 
-# An option's row in README.md begins with | `-w, --workers N` |; --help and --version need none.
-option='--[a-z][a-z-]*'
-listed=$("$build/bin/echod" --help | sed -nE "s/^  (-., |    )($option).*/\\2/p") || true
-described=$(sed -nE "s/^\\| *\`[^|]*($option)[^|]*\|.*/\\1/p" README.md) || true
-[[ -n $listed ]] || problem "echod --help lists no options"
-same "$listed" "$described"$'\n--help\n--version' \
-	"echod --help (<) and the table of options in README.md (>) differ:"
+tools/options.sh --check "$build/bin/echod" ||
+	problem "docs/options.md (<) and echod --help (>) differ: run tools/options.sh $build/bin/echod"
 
 # An event's row in docs/log.md begins with | `its_name` |.
 logged=$(
