@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""report.py RESULTS DIR: makes DIR/benchmarks.md and the plots in DIR/img from what run.sh has recorded. Of
-benchmarks.md only what is between the two markers is made again; the rest is written by hand and stays."""
+"""report.py RESULTS DIR: makes DIR/report.md and the plots in DIR/img from what run.sh has recorded."""
 
 import collections
 import os
@@ -11,9 +10,6 @@ import sys
 from results import LIMITED, Results, compare
 from targets import against_best, rows
 
-BEGIN = "<!-- made by tools/bench/run.sh: begin -->"
-END = "<!-- made by tools/bench/run.sh: end -->"
-SKELETON = f"# Benchmarks\n\n{BEGIN}\n{END}\n\n## Analysis\n"
 TITLES = {
     "ping": "Ping-pong, messages of {} bytes",
     "stream": "Bulk streaming",
@@ -209,19 +205,10 @@ def main():
         print("usage: report.py RESULTS DIR", file=sys.stderr)
         sys.exit(2)
     results = Results(sys.argv[1])
-    path = os.path.join(sys.argv[2], "benchmarks.md")
     os.makedirs(sys.argv[2], exist_ok=True)
-    text = SKELETON
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as page:
-            text = page.read()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        sys.exit(f"report.py: {path} lacks the lines '{BEGIN}' and '{END}'")
     plots(results, os.path.join(sys.argv[2], "img"))
-    with open(path, "w", encoding="utf-8") as page:
-        page.write(f"{before}{BEGIN}\n{generated(results)}\n{END}{after}")
+    with open(os.path.join(sys.argv[2], "report.md"), "w", encoding="utf-8") as page:
+        page.write(f"# Benchmark\n\n{generated(results)}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [OPTION...]: benchmarks echod against its peers, in interleaved rounds, and writes docs/benchmarks.md with plots
-# in docs/img. See --help.
+# run.sh [OPTION...]: benchmarks echod against its peers, in interleaved rounds, and writes a report
+# with plots. See --help.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,7 +18,7 @@ seconds=2
 warm_up=500 # ms
 server_cpu=0
 load_cpu=1
-output=
+output=$root/build/release/bench
 echod=$root/build/release/bin/echod
 echod_options=()
 wanted_cells=()
@@ -49,13 +49,12 @@ Options:
       --also NAME=COMMAND one more server; %p in COMMAND stands for the port
       --no-build          neither install nor build anything
       --append            keep the results of the last run, add to them
-  -o, --output DIR        where benchmarks.md and img/ go (default docs, or
-                          build/release/bench when cells, peers or rounds are fewer)
+  -o, --output DIR        where report.md and img/ go (default build/release/bench)
       --list              print the names of all cells and servers
   -h, --help              print this help and exit
 
 The raw results are in build/release/bench/results.jsonl; tools/bench/report.py
-makes the report from them. What is written by hand in benchmarks.md stays.
+makes the report from them.
 END
 }
 
@@ -246,10 +245,6 @@ run_all() {
 }
 
 read_options "$@"
-if [[ ! $output ]]; then
-	output=$root/docs
-	((${#wanted_cells[@]} + ${#wanted_servers[@]} == 0 && rounds >= 5)) || output=$root/build/release/bench
-fi
 select_cells
 check_servers
 bench=$root/build/release/bench
@@ -271,4 +266,4 @@ describe
 select_servers
 run_all
 python3 "$here/report.py" "$results" "$output"
-echo "$output/benchmarks.md"
+echo "$output/report.md"
