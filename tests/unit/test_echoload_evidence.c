@@ -10,26 +10,25 @@
 #include "echoload/judge/verdict.h"
 
 // A run of 10 s, 10,000 messages a second.
-static struct hdr lateness, latency;
 static struct load_config config;
-static struct facts facts;
+static struct book book;
+static struct engine_result result;
 static struct evidence evidence;
 static struct series series; // empty
 
-static struct load_errors errors;
-
 static int begin(void **state)
 {
-	hdr_reset(&lateness);
+	book_reset(&book);
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
-	errors = (struct load_errors){0};
-	hdr_reset(&latency);
-	facts = (struct facts){.errors = &errors,
-			       .latency = &latency,
-			       .lateness = &lateness,
-			       .lasted = 10 * NS_PER_S,
-			       .messages = 100000};
+	book.messages = 100000;
+	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
 	return 0;
+}
+
+static void gather(const struct usage *usage, const struct series *latencies)
+{
+	result.usage = *usage;
+	evidence_gather(&evidence, &result, latencies);
 }
 
 static void evidence_is_gathered_in_shares(void **state)
@@ -59,10 +58,10 @@ static void evidence_is_gathered_in_shares(void **state)
 			.busy = 40},
 	};
 	config.rate = 10000;
-	facts.due = 101000;
-	load_errors_note(&errors, LOAD_EARLY_CLOSE, 0, 0, 0);
-	hdr_record(&lateness, 3 * NS_PER_MS);
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	book.due = 101000;
+	load_errors_note(&book.errors, LOAD_EARLY_CLOSE, 0, 0, 0);
+	hdr_record(&book.lateness, 3 * NS_PER_MS);
+	gather(&usage, &series);
 	assert_true(evidence.thread_busy == 0.6);
 	assert_true(evidence.thread_waiting == 0.1);
 	assert_true(evidence.stalled == 0.025);
@@ -79,13 +78,13 @@ static void evidence_is_gathered_in_shares(void **state)
 	assert_true(evidence.own == 0.5);   // 10 s of 20
 	// The system does not tell how long a thread waits, or what its CPUs do.
 	usage.machine = (struct usage_machine){.waits_known = false};
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(isnan(evidence.thread_waiting) && isnan(evidence.idle));
 	usage.machine.waits_known = true;
 	// A closed loop offers no rate. A thread that polls is on a CPU all the time.
 	config.rate = 0;
 	config.spin = true;
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(evidence.offered == 0);
 	assert_true(evidence.thread_busy == 0.25 && evidence.thread_waiting == 0);
 }
@@ -93,7 +92,7 @@ static void evidence_is_gathered_in_shares(void **state)
 static double failing(void)
 {
 	static const struct usage usage;
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	return evidence.failing;
 }
 
@@ -102,11 +101,11 @@ static void nobody_is_busier_than_all_the_time(void **state)
 	struct usage usage = {.machine.waits_known = true,
 			      .threads = 1,
 			      .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(evidence.thread_busy == 1 && evidence.thread_waiting == 0);
 	usage.thread[0].system = 23;
 	usage.thread[0].waited = 99;
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(evidence.thread_busy == 0.75 && evidence.thread_waiting == 0.25);
 }
 
@@ -116,31 +115,31 @@ static void what_was_waited_for_in_vain_has_failed(void **state)
 	static const enum load_error kinds[] = {LOAD_TIMEOUT, LOAD_CONNECT_TIMEOUT};
 	config.connections = 4;
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		errors = (struct load_errors){0};
-		errors.of[kinds[i]].count = 18;
+		book.errors = (struct load_errors){0};
+		book.errors.of[kinds[i]].count = 18;
 		config.timeout = NS_PER_S;
 		assert_true(failing() == 0.495);
 		config.timeout = CLOCK_NEVER; // the kernel has given up
 		assert_true(failing() == 0.045);
 	}
-	errors = (struct load_errors){.of[LOAD_REFUSED] = {.count = 18}};
+	book.errors = (struct load_errors){.of[LOAD_REFUSED] = {.count = 18}};
 	config.timeout = NS_PER_S;
 	assert_true(failing() == 0.045);
 }
 
 static void no_more_fails_than_there_is(void **state)
 {
-	errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
+	book.errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
 	config.timeout = 5 * NS_PER_S;
 	assert_true(failing() == 1);
-	errors = (struct load_errors){.of[LOAD_EARLY_CLOSE] = {.count = 100000}};
+	book.errors = (struct load_errors){.of[LOAD_EARLY_CLOSE] = {.count = 100000}};
 	assert_true(failing() == 1);
 }
 
 static double stolen(uint64_t wanted, uint64_t given)
 {
 	const struct usage usage = {.machine = {.wanted = wanted, .stolen = given}};
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	return evidence.stolen;
 }
 
@@ -156,13 +155,13 @@ static void what_is_stolen_counts_if_it_was_needed(void **state)
 static void what_was_sent_again_needlessly_was_not_lost(void **state)
 {
 	struct usage usage = {.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(evidence.retransmitting == 0);
 	usage.tcp.needless = 11; // of some that were sent before
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(evidence.retransmitting == 0);
 	usage.tcp.retransmits = 1000; // at a time
-	evidence_gather(&evidence, &config, &facts, &usage, &series);
+	gather(&usage, &series);
 	assert_true(evidence.retransmitting == 1);
 }
 
@@ -185,14 +184,14 @@ static void latency_rises_or_does_not(void **state)
 	struct random random = {.state = 9};
 	const struct series latencies = {.value = value, .count = COUNT_OF(value)};
 	config.rate = 10000;
-	facts.due = facts.messages;
+	book.due = book.messages;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		for (size_t k = 0; k < COUNT_OF(value); k++) {
 			double at = cases[i].late ? k >= 20 : (double)k / 39;
 			value[k] = 1e6 * (cases[i].from + at * (cases[i].to - cases[i].from) +
 					  cases[i].wobble * (2 * random_share(&random) - 1));
 		}
-		evidence_gather(&evidence, &config, &facts, &usage, &latencies);
+		gather(&usage, &latencies);
 		assert_int_equal(evidence.intervals, COUNT_OF(value));
 		if ((evidence.rise > 0) != cases[i].rises ||
 		    evidence.steadily != cases[i].steadily || evidence.sustained == cases[i].rises)
@@ -206,16 +205,16 @@ static void what_was_due_is_answered_or_not(void **state)
 {
 	static const struct usage usage;
 	config.rate = 10000;
-	facts.due = 100000;
-	hdr_record(&latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
+	book.due = 100000;
+	hdr_record(&book.latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
 	static const struct {
 		uint64_t messages, unanswered;
 		bool sustained;
 	} cases[] = {{100000, 0, true}, {97000, 0, true}, {96900, 0, false}, {99999, 1, false}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		facts.messages = cases[i].messages;
-		facts.unanswered = cases[i].unanswered;
-		evidence_gather(&evidence, &config, &facts, &usage, &series);
+		book.messages = cases[i].messages;
+		book.unanswered = cases[i].unanswered;
+		gather(&usage, &series);
 		assert_int_equal(evidence.sustained, cases[i].sustained);
 	}
 }

@@ -8,36 +8,25 @@
 #include "base/clock.h"
 #include "echoload/judge/expect.h"
 
-static struct hdr latency;
-static struct hdr uncorrected;
-static struct hdr lateness;
-static struct load_errors errors;
-static struct facts facts;
+static struct load_config config;
+static struct book book;
+static struct engine_result result;
 
 // A run of 10 s in an open loop: latencies of 1 to 1000 us, uncorrected ones of 7 us, the generator
 // never late; 500,000 messages of 64 bytes.
 static int run_well(void **state)
 {
-	hdr_reset(&latency);
-	hdr_reset(&uncorrected);
-	hdr_reset(&lateness);
+	book_reset(&book);
 	for (uint64_t us = 1; us <= 1000; us++) {
-		hdr_record(&latency, us * NS_PER_US);
-		hdr_record(&uncorrected, 7 * NS_PER_US);
-		hdr_record(&lateness, 0);
+		hdr_record(&book.latency, us * NS_PER_US);
+		hdr_record(&book.uncorrected, 7 * NS_PER_US);
+		hdr_record(&book.lateness, 0);
 	}
-	memset(&errors, 0, sizeof(errors));
-	facts = (struct facts){
-		.latency = &latency,
-		.uncorrected = &uncorrected,
-		.lateness = &lateness,
-		.lasted = 10 * NS_PER_S,
-		.messages = 500000,
-		.bytes = 32000000,
-		.bytes_verified = 32000000,
-		.verified = true,
-		.errors = &errors,
-	};
+	book.messages = 500000;
+	book.bytes = 32000000;
+	book.verified = 32000000;
+	config.verify = true;
+	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
 	return 0;
 }
 
@@ -48,7 +37,7 @@ static bool check(const char *text, char line[static EXPECT_LINE])
 	if (expect_parse(text, &expect, &error) != 0)
 		fail_msg("%s", error.message);
 	line[0] = '\0';
-	return expect_judge(&expect, &facts, line);
+	return expect_judge(&expect, &result, line);
 }
 
 static void holds(const char *text)
@@ -81,7 +70,7 @@ static void every_relation_knows_its_limit(void **state)
 		for (size_t j = 0; j < COUNT_OF(expected); j++) {
 			char text[32];
 			char line[EXPECT_LINE];
-			facts.messages = 499990 + 10 * j;
+			book.messages = 499990 + 10 * j;
 			snprintf(text, sizeof(text), "rate%s50k", cases[i].relation);
 			assert_int_equal(check(text, line), expected[j]);
 		}
@@ -113,11 +102,11 @@ static void everything_can_be_checked(void **state)
 
 static void a_miss_says_what_was_measured(void **state)
 {
-	load_errors_note(&errors, LOAD_EARLY_CLOSE, 0, 1, 0);
-	load_errors_note(&errors, LOAD_SHORT, 0, 1, 0);
-	facts.fault_count = 3;
-	facts.unanswered = 7;
-	hdr_record(&latency, 1500 * NS_PER_MS + 1);
+	load_errors_note(&book.errors, LOAD_EARLY_CLOSE, 0, 1, 0);
+	load_errors_note(&book.errors, LOAD_SHORT, 0, 1, 0);
+	book.fault_count = 3;
+	book.unanswered = 7;
+	hdr_record(&book.latency, 1500 * NS_PER_MS + 1);
 	misses("errors==0", "expected errors==0, measured 2");
 	misses("unanswered<7", "expected unanswered<7, measured 7");
 	misses("faults<1", "expected faults<1, measured 3");
@@ -132,21 +121,21 @@ static void a_miss_says_what_was_measured(void **state)
 
 static void a_miss_by_a_nanosecond_is_seen(void **state)
 {
-	hdr_reset(&latency);
-	hdr_record(&latency, 200001);
+	hdr_reset(&book.latency);
+	hdr_record(&book.latency, 200001);
 	misses("max<=200us", "expected max<=200us, measured 200.001 us");
-	hdr_reset(&latency);
-	hdr_record(&latency, 5000001);
+	hdr_reset(&book.latency);
+	hdr_record(&book.latency, 5000001);
 	misses("p100<=5ms", "expected p100<=5ms, measured 5.000001 ms");
 }
 
 static void what_was_not_measured_never_holds(void **state)
 {
-	hdr_reset(&latency);
-	hdr_reset(&uncorrected);
-	hdr_reset(&lateness);
-	facts.verified = false;
-	facts.bytes_verified = 0;
+	hdr_reset(&book.latency);
+	hdr_reset(&book.uncorrected);
+	hdr_reset(&book.lateness);
+	config.verify = false;
+	book.verified = 0;
 	misses("p99<5ms", "expected p99<5ms, which was not measured: no message came back");
 	misses("max>=0", "expected max>=0, which was not measured: no message came back");
 	misses("uncorrected.p50<1s", "expected uncorrected.p50<1s, which was not measured: only "
@@ -168,15 +157,15 @@ static void a_percentile_takes_its_samples(void **state)
 		     {"p99.9", 1000}, {"p99.99", 10000}, {"p100", 1}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char text[32], line[EXPECT_LINE], why[64];
-		hdr_reset(&latency);
+		hdr_reset(&book.latency);
 		for (unsigned count = 1; count < cases[i].needed; count++)
-			hdr_record(&latency, NS_PER_US);
+			hdr_record(&book.latency, NS_PER_US);
 		snprintf(text, sizeof(text), "%s<1s", cases[i].percentile);
 		snprintf(why, sizeof(why), ": it takes %u samples, there are %u", cases[i].needed,
 			 cases[i].needed - 1);
 		assert_false(check(text, line));
-		assert_true(latency.count == 0 || strstr(line, why));
-		hdr_record(&latency, NS_PER_US);
+		assert_true(book.latency.count == 0 || strstr(line, why));
+		hdr_record(&book.latency, NS_PER_US);
 		holds(text);
 	}
 }
@@ -185,11 +174,11 @@ static void a_run_without_time_has_no_rate(void **state)
 {
 	static const char *const checks[] = {"rate>0", "rate<5", "rate==0", "bytes_per_second<1"};
 	char line[EXPECT_LINE];
-	facts.lasted = 0;
+	result.lasted = 0;
 	for (size_t i = 0; i < COUNT_OF(checks); i++)
 		assert_false(check(checks[i], line));
-	facts.lasted = 1;
-	facts.messages = 0;
+	result.lasted = 1;
+	book.messages = 0;
 	misses("rate<5", "expected rate<5, which was not measured: no message came back");
 }
 

@@ -8,44 +8,36 @@
 
 #include "base/clock.h"
 #include "echoload/run/report.h"
+#include "echoload/run/run.h"
 #include "printed.h"
 
 #define FAULTS 12
 
-static struct hdr latency;
-static struct hdr uncorrected;
-static struct hdr lateness;
-static const struct hdr nothing = {.min = UINT64_MAX};
-static struct load_errors errors;
-static struct fault faults[FAULTS];
 static struct load_config config;
-static struct facts facts;
+static struct book book;
+static struct run run;
 
 // An open loop of 10 s in which a fifth of the messages waits for up to 200 ms.
 static void measure(void)
 {
-	hdr_reset(&latency);
-	hdr_reset(&uncorrected);
-	hdr_reset(&lateness);
+	book_reset(&book);
 	for (uint64_t i = 1; i <= 100000; i++) {
-		hdr_record(&latency, i % 5 ? 20000 + i : i * 2000);
-		hdr_record(&uncorrected, 20000 + i);
-		hdr_record(&lateness, i % 100);
+		hdr_record(&book.latency, i % 5 ? 20000 + i : i * 2000);
+		hdr_record(&book.uncorrected, 20000 + i);
+		hdr_record(&book.lateness, i % 100);
 	}
-	facts = (struct facts){
-		.latency = &latency,
-		.uncorrected = &uncorrected,
-		.lateness = &lateness,
-		.lasted = 10 * NS_PER_S,
-		.messages = 100000,
-		.visits = 5000,
-		.bytes = 6400000,
-		.bytes_verified = 6400000,
-		.verified = true,
-		.errors = &errors,
-		.faults = faults,
-		.faults_kept = FAULTS,
-		.fault_count = 1000012,
+	book.messages = 100000;
+	book.visits = 5000;
+	book.bytes = 6400000;
+	book.verified = 6400000;
+	book.fault_count = 1000012;
+	run = (struct run){
+		.result = {.config = &config, .book = &book, .lasted = 10 * NS_PER_S},
+		.verdict = {.kind = VERDICT_SERVER_BOUND,
+			    .line = {"the busiest thread of the generator used 41 % of a CPU, and "
+				     "was never late by more than 99 ns",
+				     "workers busy 99 %"},
+			    .count = 2},
 	};
 }
 
@@ -53,11 +45,11 @@ static void measure(void)
 static int run_badly(void **state)
 {
 	measure();
-	memset(&errors, 0, sizeof(errors));
 	for (int i = 0; i < LOAD_ERRORS; i++)
-		load_errors_note(&errors, (enum load_error)i, EMFILE, 999999, 1234 * NS_PER_MS);
+		load_errors_note(&book.errors, (enum load_error)i, EMFILE, 999999,
+				 1234 * NS_PER_MS);
 	for (size_t i = 0; i < FAULTS; i++)
-		faults[i] = (struct fault){
+		book.faults[i] = (struct fault){
 			.kind = (enum fault_kind)(i % FAULT_KINDS),
 			.connection = 17 + (uint32_t)i,
 			.offset = (UINT64_C(1) << 43) - 1,
@@ -91,20 +83,11 @@ static int run_badly(void **state)
 	return 0;
 }
 
-static bool interrupted;
-
 static void print(FILE *file)
 {
-	static const struct verdict verdict = {
-		.kind = VERDICT_SERVER_BOUND,
-		.line = {"the busiest thread of the generator used 41 % of a CPU, and was never "
-			 "late by more than 99 ns",
-			 "workers busy 99 %"},
-		.count = 2,
-	};
 	struct screen screen;
 	screen_open(&screen, file);
-	report_print(&screen, &config, &facts, &verdict, interrupted);
+	report_print(&screen, &run);
 }
 
 static void a_bad_run_fits_80_columns(void **state)
@@ -142,20 +125,18 @@ static void the_first_ten_faults_are_shown(void **state)
 	printed_shows("connection 26 ");
 	printed_shows_not("connection 27 ");
 	printed_shows("and 1000002 more\n");
-	facts.fault_count = 10;
-	facts.faults_kept = 10;
+	book.fault_count = 10;
 	printed_by(print);
 	printed_shows_not("and 0 more");
 }
 
 static void a_good_run_is_short(void **state)
 {
-	memset(&errors, 0, sizeof(errors));
-	facts.fault_count = 0;
-	facts.faults_kept = 0;
-	facts.uncorrected = &nothing;
-	facts.lateness = &nothing;
-	facts.visits = 0;
+	book.errors = (struct load_errors){0};
+	book.fault_count = 0;
+	hdr_reset(&book.uncorrected);
+	hdr_reset(&book.lateness);
+	book.visits = 0;
 	config.rate = 0;
 	printed_by(print);
 	printed_shows("closed loop, pipeline 65536");
@@ -170,11 +151,11 @@ static void a_good_run_is_short(void **state)
 
 static void nothing_is_made_up(void **state)
 {
-	facts.latency = &nothing;
-	facts.verified = false;
-	facts.lasted = 0;
-	facts.messages = 0;
-	facts.bytes = 0;
+	hdr_reset(&book.latency);
+	config.verify = false;
+	run.result.lasted = 0;
+	book.messages = 0;
+	book.bytes = 0;
 	printed_by(print);
 	printed_shows("0 messages/s, 0 B/s; 0 messages in 0 ns");
 	printed_shows("latency       not measured: no message came back\n");
@@ -186,13 +167,12 @@ static void an_early_end_is_said(void **state)
 {
 	printed_by(print);
 	printed_shows_not("interrupted");
-	interrupted = true;
+	run.interrupted = true;
 	printed_by(print);
 	printed_shows("interrupted   by a signal, before its time\n");
-	facts.lasted = 0;
+	run.result.lasted = 0;
 	printed_by(print);
 	printed_shows("interrupted   by a signal, before anything was recorded\n");
-	interrupted = false;
 }
 
 static void a_terminal_gets_colour(void **state)
@@ -213,12 +193,12 @@ static void a_terminal_gets_colour(void **state)
 
 static void draw_blocks(FILE *file)
 {
-	report_histogram(&(struct screen){.file = file, .utf8 = true}, &latency);
+	report_histogram(&(struct screen){.file = file, .utf8 = true}, &book.latency);
 }
 
 static void draw_hashes(FILE *file)
 {
-	report_histogram(&(struct screen){.file = file}, &latency);
+	report_histogram(&(struct screen){.file = file}, &book.latency);
 }
 
 // How many bars the histogram has; `percent`: of the samples, in all.
@@ -255,15 +235,15 @@ static void the_histogram_has_all_samples(void **state)
 static void a_histogram_of_few_values_is_small(void **state)
 {
 	double percent;
-	hdr_reset(&latency);
+	hdr_reset(&book.latency);
 	assert_int_equal(histogram(draw_blocks, &percent), 0);
-	hdr_record(&latency, 0);
+	hdr_record(&book.latency, 0);
 	assert_int_equal(histogram(draw_blocks, &percent), 1);
 	assert_true(percent == 100);
-	hdr_reset(&latency);
+	hdr_reset(&book.latency);
 	for (uint64_t i = 0; i < 100000; i++)
-		hdr_record(&latency, 22000 + i % 100);
-	hdr_record(&latency, 5 * NS_PER_S);
+		hdr_record(&book.latency, 22000 + i % 100);
+	hdr_record(&book.latency, 5 * NS_PER_S);
 	assert_int_equal(histogram(draw_hashes, &percent), 2);
 	printed_shows("22.1 us ####");
 	printed_shows("5.0 s # <0.1 %");

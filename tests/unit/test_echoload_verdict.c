@@ -8,33 +8,24 @@
 #include "base/clock.h"
 #include "echoload/judge/verdict.h"
 
-static struct hdr latency, uncorrected, lateness;
 static struct load_config config;
-static struct load_errors errors;
-static struct facts facts;
+static struct book book;
+static struct engine_result result;
 static struct evidence evidence;
 
 // A closed loop of 10 s in which the generator waited most of the time, and to which more
 // connections brought no more. Nothing is known of the server.
 static int begin(void **state)
 {
-	struct hdr *const all[] = {&latency, &uncorrected, &lateness};
-	for (size_t i = 0; i < COUNT_OF(all); i++) {
-		hdr_reset(all[i]);
-		hdr_record(all[i], i < 2 ? NS_PER_MS : NS_PER_US);
-	}
+	book_reset(&book);
+	hdr_record(&book.latency, NS_PER_MS);
+	hdr_record(&book.uncorrected, NS_PER_MS);
+	hdr_record(&book.lateness, NS_PER_US);
+	book.messages = 100000;
+	book.bytes = 6400000;
 	config = (struct load_config){
 		.mode = MODE_PING, .connections = 10, .extra = 5, .pipeline = 1, .threads = 2};
-	errors = (struct load_errors){0};
-	facts = (struct facts){
-		.latency = &latency,
-		.uncorrected = &uncorrected,
-		.lateness = &lateness,
-		.lasted = 10 * NS_PER_S,
-		.messages = 100000,
-		.bytes = 6400000,
-		.errors = &errors,
-	};
+	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
 	evidence = (struct evidence){
 		.thread_busy = 0.4,
 		.idle = 0.5,
@@ -80,7 +71,7 @@ static void overload(void)
 static void reaches(enum verdict_kind kind, const char *reason)
 {
 	struct verdict verdict;
-	verdict_reach(&verdict, &config, &facts, &evidence);
+	verdict_reach(&verdict, &result, &evidence);
 	bool said = strncmp(verdict.line[0], reason, strlen(reason)) == 0 ||
 		    (kind != VERDICT_INCONCLUSIVE &&
 		     strncmp(verdict.line[1], reason, strlen(reason)) == 0);
@@ -94,10 +85,10 @@ static void reaches(enum verdict_kind kind, const char *reason)
 
 static void what_tells_nothing(void **state)
 {
-	facts.lasted = NS_PER_S - 1;
+	result.lasted = NS_PER_S - 1;
 	reaches(VERDICT_INCONCLUSIVE, "too short to tell");
 	begin(state);
-	facts.messages = facts.bytes = 0;
+	book.messages = book.bytes = 0;
 	reaches(VERDICT_INCONCLUSIVE, "nothing came back");
 	begin(state);
 	evidence.failing = 0.3;
@@ -127,7 +118,7 @@ static void a_generator_that_is_held_up(void **state)
 		reaches(VERDICT_CLIENT_BOUND, cases[i].reason);
 	}
 	begin(state);
-	load_errors_note(&errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
+	load_errors_note(&book.errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
 	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
 }
 
@@ -236,8 +227,8 @@ static void a_server_with_time_proves_nothing(void **state)
 
 static void a_path_that_is_full(void **state)
 {
-	hdr_reset(&latency);
-	hdr_record(&latency, 50 * NS_PER_MS);
+	hdr_reset(&book.latency);
+	hdr_record(&book.latency, 50 * NS_PER_MS);
 	evidence.experiment.round_trip = 20e6; // less than half of the latency
 	reaches(VERDICT_SATURATED, "what is on the other side");
 	evidence.experiment.round_trip = 40e6;
@@ -287,7 +278,7 @@ static void an_open_loop(void **state)
 static void an_open_loop_with_few_connections(void **state)
 {
 	overload();
-	hdr_record(&latency, NS_PER_S);
+	hdr_record(&book.latency, NS_PER_S);
 	reaches(VERDICT_OVERLOADED, "15 connections instead of 10");
 	evidence.experiment.outcome = EXPERIMENT_MORE;
 	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10");

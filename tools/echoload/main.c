@@ -40,10 +40,10 @@ static const struct {
 };
 
 // Prints a line if the check does not hold.
-static bool check_holds(const struct expect *expect, const struct facts *facts)
+static bool check_holds(const struct expect *expect, const struct engine_result *result)
 {
 	char line[EXPECT_LINE];
-	if (expect_judge(expect, facts, line))
+	if (expect_judge(expect, result, line))
 		return true;
 	fprintf(stderr, PROGRAM ": %s\n", line);
 	return false;
@@ -61,17 +61,16 @@ static unsigned checked_subjects(const struct wishes *wishes)
 // Those that were asked for, and those of every run that nothing else was said about.
 static bool checks_hold(const struct wishes *wishes, const struct run *run)
 {
-	const struct facts *facts = &run->facts;
 	static const struct expect always[] = {
 		{.text = "errors==0", .subject = EXPECT_ERRORS, .relation = EXPECT_EQUAL},
 		{.text = "unanswered==0", .subject = EXPECT_UNANSWERED, .relation = EXPECT_EQUAL},
 	};
 	bool hold = true;
 	for (size_t i = 0; i < wishes->expect_count; i++)
-		hold &= check_holds(&wishes->expects[i], facts);
+		hold &= check_holds(&wishes->expects[i], &run->result);
 	for (size_t i = 0; !wishes->allow_errors && i < sizeof(always) / sizeof(always[0]); i++)
 		hold &= (checked_subjects(wishes) & 1U << always[i].subject) ||
-			check_holds(&always[i], facts);
+			check_holds(&always[i], &run->result);
 	char line[EXPECT_LINE];
 	if (!wishes->searching || search_holds(run, &wishes->search, line))
 		return hold;
@@ -79,17 +78,17 @@ static bool checks_hold(const struct wishes *wishes, const struct run *run)
 	return false;
 }
 
-static bool bytes_were_wrong(const struct facts *facts)
+static bool bytes_were_wrong(const struct book *book)
 {
-	return facts->fault_count > 0 || facts->errors->of[LOAD_MISMATCH].count > 0;
+	return book->fault_count > 0 || book->errors.of[LOAD_MISMATCH].count > 0;
 }
 
 // Whether the measurement tells anything about what is on the other side.
 static bool measurement_counts(const struct session *session)
 {
 	const struct run *run = &session->run;
-	bool nothing = run->facts.messages == 0 &&
-		       (run->facts.unanswered > 0 || run->engine.connected == 0);
+	const struct book *book = run->result.book;
+	bool nothing = book->messages == 0 && (book->unanswered > 0 || run->result.connected == 0);
 	if (run->verdict.kind == VERDICT_CLIENT_BOUND || session->search.client_bound)
 		return session->wishes.allow_client_bound;
 	if (run->verdict.kind == VERDICT_INCONCLUSIVE &&
@@ -102,33 +101,15 @@ static bool measurement_counts(const struct session *session)
 static int status_of(const struct session *session)
 {
 	const struct run *run = &session->run;
-	bool early = run->interrupted && run->facts.latency->count == 0;
+	bool early = run->interrupted && run->result.book->latency.count == 0;
 	if (early)
 		fprintf(stderr, PROGRAM ": interrupted before anything was measured\n");
 	bool hold = early || checks_hold(&session->wishes, run);
-	if (bytes_were_wrong(&run->facts) && !session->wishes.allow_errors)
+	if (bytes_were_wrong(run->result.book) && !session->wishes.allow_errors)
 		return EXIT_CHECK_FAILED;
 	if (early || !measurement_counts(session))
 		return EXIT_INCONCLUSIVE;
 	return hold ? EXIT_OK : EXIT_CHECK_FAILED;
-}
-
-// Says why nobody could be reached, by what was heard first.
-static int fail_connect(const struct load_config *config, const struct load_errors *errors)
-{
-	enum load_error first = load_errors_first(errors);
-	char many[48] = "";
-	char name[ADDRESS_TEXT_SIZE];
-	char why[LOAD_ERROR_LINE];
-	struct error error;
-	if (first == LOAD_ERRORS)
-		return EXIT_UNREACHABLE;
-	if (config->target_count > 1)
-		snprintf(many, sizeof(many), "any of %zu targets: first to ", config->target_count);
-	error_set(&error, ERROR_SYSTEM, "cannot connect to %s%s: %s", many,
-		  endpoint_format(config_target(config, errors->of[first].first_connection), name),
-		  load_error_explain(first, errors, why));
-	return cmdline_fail(PROGRAM, &error);
 }
 
 static int report(struct session *session, struct error *error)
@@ -137,8 +118,7 @@ static int report(struct session *session, struct error *error)
 	int failed =
 		outputs_finish(&session->outputs, &session->config, &session->run, search, error);
 	json_decref(search);
-	report_print(&session->report, &session->config, &session->run.facts, &session->run.verdict,
-		     session->run.interrupted);
+	report_print(&session->report, &session->run);
 	return failed ? cmdline_fail(PROGRAM, error) : status_of(session);
 }
 
@@ -148,8 +128,7 @@ static int measure(struct session *session, struct error *error)
 	struct run *run = &session->run;
 	if (run_load(run, &session->config, &session->progress, &session->outputs, error) != 0)
 		return cmdline_fail(PROGRAM, error);
-	int status = run->disconnected ? fail_connect(&session->config, &run->engine.unconnected)
-				       : report(session, error);
+	int status = report(session, error);
 	run_free(run);
 	return status;
 }
@@ -161,8 +140,6 @@ static int search_and_measure(struct session *session, struct error *error)
 	if (search_run(search, &session->config, &session->wishes.search, &session->progress,
 		       &session->report, error) != 0)
 		return cmdline_fail(PROGRAM, error);
-	if (search->disconnected)
-		return fail_connect(&session->config, &search->errors);
 	if (search->interrupted) {
 		fprintf(stderr, PROGRAM ": ");
 		search_print(search, stderr);

@@ -59,37 +59,40 @@ static double rise(const struct series *latency, size_t from, uint64_t lasted)
 	return by * (double)latency->count > least * (double)count ? by : 0;
 }
 
-static void gather_rate(struct evidence *evidence, const struct facts *facts,
+static void gather_rate(struct evidence *evidence, const struct engine_result *result,
 			const struct series *latency)
 {
-	double due = (double)facts->due, behind = due - (double)facts->messages;
-	double usual = evidence->offered * (double)hdr_percentile(facts->latency, 99) / NS_PER_S;
+	const struct book *book = result->book;
+	double due = (double)book->due, behind = due - (double)book->messages;
+	double usual = evidence->offered * (double)hdr_percentile(&book->latency, 99) / NS_PER_S;
 	evidence->intervals = (unsigned)latency->count;
-	evidence->rise = rise(latency, 0, facts->lasted);
+	evidence->rise = rise(latency, 0, result->lasted);
 	evidence->steadily =
-		evidence->rise > 0 && rise(latency, latency->count / 2, facts->lasted) > 0;
-	evidence->sustained = evidence->rise <= 0 && facts->unanswered == 0 &&
+		evidence->rise > 0 && rise(latency, latency->count / 2, result->lasted) > 0;
+	evidence->sustained = evidence->rise <= 0 && book->unanswered == 0 &&
 			      behind <= fmax(UNTIMELY * due, usual) + 1;
 }
 
-void evidence_gather(struct evidence *evidence, const struct load_config *config,
-		     const struct facts *facts, const struct usage *usage,
+void evidence_gather(struct evidence *evidence, const struct engine_result *result,
 		     const struct series *latency)
 {
-	double lasted = (double)facts->lasted;
+	const struct load_config *config = result->config;
+	const struct book *book = result->book;
+	const struct usage *usage = &result->usage;
+	double lasted = (double)result->lasted;
 	double sockets = (double)usage->tcp.sockets;
 	double resent = fmax((double)usage->tcp.retransmits - (double)usage->tcp.needless, 0);
-	evidence->served = facts_rate_of(facts, facts->messages);
-	evidence->offered = config->rate > 0 ? facts_rate_of(facts, facts->due) : 0;
+	evidence->served = engine_rate(result, book->messages);
+	evidence->offered = config->rate > 0 ? engine_rate(result, book->due) : 0;
 	evidence->stalled = share((double)usage->stalled, lasted);
 	evidence->throttled = share((double)usage->machine.throttled, lasted);
 	evidence->idle = usage->machine.idle
 				 ? (double)usage->machine.idle / lasted / usage->machine.cpus
 				 : NAN;
 	evidence->failing = fmin(
-		share(time_failed(facts->errors, config->timeout), lasted * config->connections),
+		share(time_failed(&book->errors, config->timeout), lasted * config->connections),
 		1);
-	evidence->lateness_p99 = (double)hdr_percentile(facts->lateness, 99);
+	evidence->lateness_p99 = (double)hdr_percentile(&book->lateness, 99);
 	evidence->window_limited =
 		share((double)usage->tcp.limited_window, (double)usage->tcp.busy);
 	evidence->stolen =
@@ -99,5 +102,5 @@ void evidence_gather(struct evidence *evidence, const struct load_config *config
 	evidence->least_round_trip = (double)usage->tcp.least_round_trip * 1e3;
 	gather_threads(evidence, usage, config->spin);
 	if (config->rate > 0)
-		gather_rate(evidence, facts, latency);
+		gather_rate(evidence, result, latency);
 }

@@ -119,12 +119,12 @@ int expect_parse(const char *text, struct expect *expect, struct error *error)
 	return 0;
 }
 
-static const struct hdr *distribution(const struct expect *expect, const struct facts *facts)
+static const struct hdr *distribution(const struct expect *expect, const struct book *book)
 {
 	const struct hdr *const of[EXPECT_SUBJECTS] = {
-		[EXPECT_LATENCY] = facts->latency,
-		[EXPECT_UNCORRECTED] = facts->uncorrected,
-		[EXPECT_LATENESS] = facts->lateness,
+		[EXPECT_LATENCY] = &book->latency,
+		[EXPECT_UNCORRECTED] = &book->uncorrected,
+		[EXPECT_LATENESS] = &book->lateness,
 	};
 	return of[expect->subject];
 }
@@ -148,20 +148,22 @@ static double measure_distribution(const struct expect *expect, const struct hdr
 }
 
 // The same.
-static double measure(const struct expect *expect, const struct facts *facts)
+static double measure(const struct expect *expect, const struct engine_result *result)
 {
-	bool timed = facts->lasted > 0;
+	const struct book *book = result->book;
+	bool verified = result->config->verify;
+	bool timed = result->lasted > 0;
 	const double plain[EXPECT_SUBJECTS] = {
 		[EXPECT_RATE] =
-			timed && facts->messages > 0 ? facts_rate_of(facts, facts->messages) : NAN,
-		[EXPECT_BYTES_PER_SECOND] = timed ? facts_rate_of(facts, facts->bytes) : NAN,
-		[EXPECT_MESSAGES] = (double)facts->messages,
-		[EXPECT_ERRORS] = (double)load_errors_total(facts->errors),
-		[EXPECT_UNANSWERED] = (double)facts->unanswered,
-		[EXPECT_FAULTS] = facts->verified ? (double)facts->fault_count : NAN,
-		[EXPECT_BYTES_VERIFIED] = facts->verified ? (double)facts->bytes_verified : NAN,
+			timed && book->messages > 0 ? engine_rate(result, book->messages) : NAN,
+		[EXPECT_BYTES_PER_SECOND] = timed ? engine_rate(result, book->bytes) : NAN,
+		[EXPECT_MESSAGES] = (double)book->messages,
+		[EXPECT_ERRORS] = (double)load_errors_total(&book->errors),
+		[EXPECT_UNANSWERED] = (double)book->unanswered,
+		[EXPECT_FAULTS] = verified ? (double)book->fault_count : NAN,
+		[EXPECT_BYTES_VERIFIED] = verified ? (double)book->verified : NAN,
 	};
-	const struct hdr *hdr = distribution(expect, facts);
+	const struct hdr *hdr = distribution(expect, book);
 	return hdr ? measure_distribution(expect, hdr) : plain[expect->subject];
 }
 
@@ -190,12 +192,12 @@ static void print_value(double value, enum unit unit, char *text, size_t size)
 		snprintf(text, size, "%.*f%s", unit == RATE ? 3 : 0, value, words[unit]);
 }
 
-bool expect_judge(const struct expect *expect, const struct facts *facts,
+bool expect_judge(const struct expect *expect, const struct engine_result *result,
 		  char line[static EXPECT_LINE])
 {
 	const struct subject *subject = &subjects[expect->subject];
-	const struct hdr *hdr = distribution(expect, facts);
-	double value = measure(expect, facts);
+	const struct hdr *hdr = distribution(expect, result->book);
+	double value = measure(expect, result);
 	char text[80];
 	if (!isnan(value) && holds(value, expect->relation, expect->limit))
 		return true;

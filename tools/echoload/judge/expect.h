@@ -52,7 +52,7 @@ int expect_parse(const char *text, struct expect *expect, struct error *error);
 // Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
 // a check of what was not measured never holds. That is also a percentile that no sample lies
 // beyond (hdr_samples_for).
-bool expect_judge(const struct expect *expect, const struct facts *facts,
+bool expect_judge(const struct expect *expect, const struct engine_result *result,
 		  char line[static EXPECT_LINE]);
 
 #endif

@@ -34,7 +34,7 @@
 struct trial {
 	struct verdict *verdict;
 	const struct load_config *config;
-	const struct facts *facts;
+	const struct engine_result *result;
 	const struct evidence *evidence;
 };
 
@@ -80,7 +80,7 @@ static bool has_run_out(const struct trial *trial)
 	static const enum load_error shortages[] = {LOAD_OUT_OF_PORTS, LOAD_OUT_OF_DESCRIPTORS,
 						    LOAD_OUT_OF_MEMORY};
 	size_t i = 0;
-	while (i < 3 && trial->facts->errors->of[shortages[i]].count == 0)
+	while (i < 3 && trial->result->book->errors.of[shortages[i]].count == 0)
 		i++;
 	if (i < 3)
 		say(trial, "we ran out of what this machine gives us: %s",
@@ -92,7 +92,8 @@ static bool has_run_out(const struct trial *trial)
 static bool were_late(const struct trial *trial, const char *more)
 {
 	double own = trial->evidence->lateness_p99;
-	bool late = own > LATE && own > OWN * (double)hdr_percentile(trial->facts->latency, 99);
+	bool late =
+		own > LATE && own > OWN * (double)hdr_percentile(&trial->result->book->latency, 99);
 	if (late)
 		say(trial, "we were late ourselves, p99 %s%s", duration(own).of, more);
 	return late;
@@ -156,7 +157,7 @@ static enum experiment_outcome consult(const struct trial *trial)
 	}
 	// In doubt it is the generator that limits both.
 	double load = load_in_experiment(trial, outcome == EXPERIMENT_NO_MORE);
-	double rate = facts_rate_of(trial->facts, trial->facts->bytes);
+	double rate = engine_rate(trial->result, trial->result->book->bytes);
 	bool holds = false;
 	if (outcome == EXPERIMENT_UNCLEAR)
 		say(trial, "whether more connections bring more could not be told from noise");
@@ -210,7 +211,7 @@ static bool path_is_full(const struct trial *trial)
 	if (evidence->least_round_trip > 0)
 		least = fmin(least, evidence->least_round_trip);
 	double full = evidence->experiment.round_trip, queue = full - least;
-	double waited = hdr_mean(trial->facts->latency) - least;
+	double waited = hdr_mean(&trial->result->book->latency) - least;
 	if (queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)) {
 		say(trial, "the path is full: connects beside the load took %s, else %s",
 		    duration(full).of, duration(least).of);
@@ -280,7 +281,8 @@ static enum verdict_kind judge_open(const struct trial *trial)
 	}
 	// In a server that is full messages wait when they have been sent, too.
 	enum experiment_outcome outcome = EXPERIMENT_NO_MORE;
-	if (hdr_mean(trial->facts->latency) > 2 * hdr_mean(trial->facts->uncorrected))
+	if (hdr_mean(&trial->result->book->latency) >
+	    2 * hdr_mean(&trial->result->book->uncorrected))
 		outcome = consult(trial);
 	say_rate(trial);
 	return outcome == EXPERIMENT_MORE      ? VERDICT_CONCURRENCY_BOUND
@@ -290,12 +292,12 @@ static enum verdict_kind judge_open(const struct trial *trial)
 
 static enum verdict_kind judge(const struct trial *trial)
 {
-	const struct facts *facts = trial->facts;
-	if (facts->messages == 0 && facts->bytes == 0) {
+	const struct book *book = trial->result->book;
+	if (book->messages == 0 && book->bytes == 0) {
 		say(trial, "nothing came back");
 		return VERDICT_INCONCLUSIVE;
 	}
-	if (facts->lasted < NS_PER_S) {
+	if (trial->result->lasted < NS_PER_S) {
 		say(trial, "too short to tell: less than a second was recorded");
 		return VERDICT_INCONCLUSIVE;
 	}
@@ -328,10 +330,10 @@ static void say_more(const struct trial *trial)
 	(void)SHOWS(trial, server->workers_busy, 0, "its workers: %.0f %% seen serving");
 }
 
-void verdict_reach(struct verdict *verdict, const struct load_config *config,
-		   const struct facts *facts, const struct evidence *evidence)
+void verdict_reach(struct verdict *verdict, const struct engine_result *result,
+		   const struct evidence *evidence)
 {
-	const struct trial trial = {verdict, config, facts, evidence};
+	const struct trial trial = {verdict, result->config, result, evidence};
 	*verdict = (struct verdict){0};
 	verdict->kind = judge(&trial);
 	say_more(&trial);

@@ -7,41 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "echoload/common/hdr.h"
-#include "echoload/load/config.h"
-#include "echoload/load/errors.h"
-#include "echoload/load/usage.h"
-#include "echoload/verify/verify.h"
+#include "echoload/load/engine.h"
 #include "experiment.h"
 #include "server.h"
-
-// What a run has shown.
-struct facts {
-	// None of these is NULL. What was not measured has no samples: the last two in the closed
-	// loop.
-	const struct hdr *latency;
-	const struct hdr *uncorrected;
-	const struct hdr *lateness;
-	uint64_t lasted; // ns of recording
-	uint64_t messages;
-	uint64_t due;	     // open loop: that fell due
-	unsigned live;	     // connections open at the end
-	uint64_t unanswered; // given up; in `latency` with the time until then
-	uint64_t visits;     // that ended as they should (churn, half-close)
-	uint64_t bytes;	     // that came back
-	uint64_t bytes_verified;
-	bool verified; // false: --no-verify, so there are neither faults nor bytes verified
-	const struct load_errors *errors;
-	const struct fault *faults; // the first ones,
-	size_t faults_kept;	    // so many,
-	uint64_t fault_count;	    // of so many
-};
-
-// A second; 0 if it took no time.
-static inline double facts_rate_of(const struct facts *facts, uint64_t count)
-{
-	return facts->lasted ? 1e9 * (double)count / (double)facts->lasted : 0;
-}
 
 // Shares are of the time of recording, 0 to 1. NAN: not known.
 struct evidence {
@@ -80,8 +48,7 @@ struct series {
 };
 
 // Fills all except `server` and `experiment`.
-void evidence_gather(struct evidence *evidence, const struct load_config *config,
-		     const struct facts *facts, const struct usage *usage,
+void evidence_gather(struct evidence *evidence, const struct engine_result *result,
 		     const struct series *latency);
 
 #define VERDICT_LINES 12
@@ -107,7 +74,7 @@ struct verdict {
 	size_t count;
 };
 
-void verdict_reach(struct verdict *verdict, const struct load_config *config,
-		   const struct facts *facts, const struct evidence *evidence);
+void verdict_reach(struct verdict *verdict, const struct engine_result *result,
+		   const struct evidence *evidence);
 
 #endif

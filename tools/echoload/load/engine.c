@@ -151,7 +151,10 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 	       struct engine_result *result, struct error *error)
 {
 	struct watch watch = {.engine = engine, .calls = calls, .result = result};
-	*result = (struct engine_result){.book = malloc(sizeof(struct book))};
+	*result = (struct engine_result){
+		.config = engine->config,
+		.book = malloc(sizeof(struct book)),
+	};
 	if (!result->book)
 		return error_set(error, ERROR_SYSTEM, "no memory for the result");
 	book_reset(result->book);

@@ -29,6 +29,7 @@ struct engine_calls {
 
 // What a run has come to.
 struct engine_result {
+	const struct load_config *config;
 	struct book *book;  // of all threads and intervals; the caller's, until engine_result_free
 	uint64_t started;   // when recording began, ns since the epoch
 	uint64_t lasted;    // ns, of recording
@@ -37,6 +38,12 @@ struct engine_result {
 	struct load_errors unconnected; // why others did not, in all
 	struct usage usage;		// of the recorded time
 };
+
+// How much of a count came in a second of it; 0 if it took no time.
+static inline double engine_rate(const struct engine_result *result, uint64_t count)
+{
+	return result->lasted ? 1e9 * (double)count / (double)result->lasted : 0;
+}
 
 struct engine;
 

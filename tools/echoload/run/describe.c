@@ -177,11 +177,11 @@ static json_t *describe_threads(const struct usage *usage)
 int describe_evidence(json_t *object, const struct run *run)
 {
 	const struct evidence *evidence = &run->evidence;
-	const struct usage *usage = &run->engine.usage;
+	const struct usage *usage = &run->result.usage;
 	json_t *reasons = json_array();
 	for (size_t i = 0; i < run->verdict.count; i++)
 		json_array_append_new(reasons, json_text(run->verdict.line[i]));
-	const struct book *book = run->engine.book;
+	const struct book *book = run->result.book;
 	return set(object, "reasons", reasons) |
 	       set(object, "interrupted", json_boolean(run->interrupted)) |
 	       set(object, "threads", describe_threads(usage)) |
@@ -194,7 +194,7 @@ int describe_evidence(json_t *object, const struct run *run)
 	       set(object, "throttled", json_finite(evidence->throttled)) |
 	       set(object, "stolen", json_finite(evidence->stolen)) |
 	       set(object, "offered_per_second", json_finite(evidence->offered)) |
-	       set(object, "connections_open", json_integer(run->facts.live)) |
+	       set(object, "connections_open", json_integer(run->result.live)) |
 	       set(object, "unanswered", json_integer((json_int_t)book->unanswered)) |
 	       set(object, "lateness_p99_ns", json_finite(evidence->lateness_p99)) |
 	       set(object, "window_limited", json_finite(evidence->window_limited)) |

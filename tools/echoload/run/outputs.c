@@ -152,11 +152,11 @@ static int fill_hgrm(FILE *file, const void *latency)
 static int fill_result(struct result *result, const struct load_config *config,
 		       const struct run *run, json_t *extra)
 {
-	const struct book *book = run->engine.book;
+	const struct book *book = run->result.book;
 	const struct result_run one = {
 		.number = config->run,
-		.started = run->engine.started,
-		.lasted = run->engine.lasted,
+		.started = run->result.started,
+		.lasted = run->result.lasted,
 		.messages = book->messages,
 		.bytes = book->bytes,
 	};
@@ -189,7 +189,7 @@ int outputs_finish(struct outputs *outputs, const struct load_config *config, co
 	if (files[WISH_JSON])
 		status = write_json(outputs, config, run, extra, error);
 	if (files[WISH_HGRM])
-		status |= atomic_file_write(files[WISH_HGRM], fill_hgrm, run->facts.latency,
+		status |= atomic_file_write(files[WISH_HGRM], fill_hgrm, &run->result.book->latency,
 					    status ? NULL : error);
 	close_files(outputs);
 	if (status == 0 && outputs->failure.kind != ERROR_NONE) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "run.h"
 
 #define LINE_SIZE 200
 #define LEAST_BAR 8
@@ -187,33 +188,34 @@ static void print_load(const struct screen *screen, const struct load_config *co
 		    more, sizes, config->threads, log_plural(config->threads), config->run);
 }
 
-static void print_throughput(const struct screen *screen, const struct load_config *config,
-			     const struct facts *facts)
+static void print_throughput(const struct screen *screen, const struct engine_result *result)
 {
+	const struct load_config *config = result->config;
+	const struct book *book = result->book;
 	char rate[16];
 	char bytes[16];
 	char lasted[16];
-	units_format_rate(facts_rate_of(facts, facts->messages), rate, sizeof(rate));
-	units_format_size((uint64_t)facts_rate_of(facts, facts->bytes), bytes, sizeof(bytes));
-	units_format_duration(facts->lasted, lasted, sizeof(lasted));
+	units_format_rate(engine_rate(result, book->messages), rate, sizeof(rate));
+	units_format_size((uint64_t)engine_rate(result, book->bytes), bytes, sizeof(bytes));
+	units_format_duration(result->lasted, lasted, sizeof(lasted));
 	print_field(screen, SCREEN_BOLD, "throughput",
-		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s", rate, bytes,
-		    facts->messages, log_plural(facts->messages), lasted);
+		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s", rate, bytes, book->messages,
+		    log_plural(book->messages), lasted);
 	bool visiting = load_mode_takes(config->mode, "visit");
-	if (!visiting && facts->live < config->connections)
+	if (!visiting && result->live < config->connections)
 		print_field(screen, SCREEN_RED, "connections", "only %u of %u were open at the end",
-			    facts->live, config->connections);
-	if (facts->visits > 0)
+			    result->live, config->connections);
+	if (book->visits > 0)
 		print_field(
 			screen, "", "", "%s visits/s, %" PRIu64 " in all",
-			units_format_rate(facts_rate_of(facts, facts->visits), rate, sizeof(rate)),
-			facts->visits);
-	if (facts->unanswered > 0)
+			units_format_rate(engine_rate(result, book->visits), rate, sizeof(rate)),
+			book->visits);
+	if (book->unanswered > 0)
 		print_field(screen, SCREEN_RED, "unanswered",
 			    "%" PRIu64
 			    ": given up at the end or with their connection; in the latency "
 			    "they count with the time until then",
-			    facts->unanswered);
+			    book->unanswered);
 }
 
 static void print_percentiles(const struct screen *screen, const char *label, const struct hdr *hdr)
@@ -280,22 +282,22 @@ void report_histogram(const struct screen *screen, const struct hdr *hdr)
 	}
 }
 
-static void print_latency(const struct screen *screen, const struct facts *facts)
+static void print_latency(const struct screen *screen, const struct book *book)
 {
-	if (facts->latency->count == 0) {
+	if (book->latency.count == 0) {
 		print_field(screen, SCREEN_BOLD, "latency", "not measured: no message came back");
 		return;
 	}
 	print_field(screen, SCREEN_BOLD, "latency", "%10s%10s%10s%10s%10s%10s", "p50", "p90", "p99",
 		    "p99.9", "p99.99", "max");
-	bool open = facts->uncorrected->count > 0;
-	print_percentiles(screen, open ? "corrected" : "closed loop", facts->latency);
+	bool open = book->uncorrected.count > 0;
+	print_percentiles(screen, open ? "corrected" : "closed loop", &book->latency);
 	if (open)
-		print_percentiles(screen, "uncorrected", facts->uncorrected);
-	if (facts->lateness->count > 0)
-		print_percentiles(screen, "lateness", facts->lateness);
+		print_percentiles(screen, "uncorrected", &book->uncorrected);
+	if (book->lateness.count > 0)
+		print_percentiles(screen, "lateness", &book->lateness);
 	fputc('\n', screen->file);
-	report_histogram(screen, facts->latency);
+	report_histogram(screen, &book->latency);
 	fputc('\n', screen->file);
 }
 
@@ -337,41 +339,41 @@ static void print_fault(const struct screen *screen, const struct load_config *c
 }
 
 static void print_faults(const struct screen *screen, const struct load_config *config,
-			 const struct facts *facts)
+			 const struct book *book)
 {
-	if (!facts->verified) {
+	char bytes[16];
+	if (!config->verify) {
 		print_field(screen, "", "verified", "nothing (--no-verify)");
 		return;
 	}
-	char bytes[16];
-	units_format_size(facts->bytes_verified, bytes, sizeof(bytes));
-	print_field(screen, "", "verified", "%s, byte for byte", bytes);
-	if (facts->fault_count == 0) {
+	print_field(screen, "", "verified", "%s, byte for byte",
+		    units_format_size(book->verified, bytes, sizeof(bytes)));
+	if (book->fault_count == 0) {
 		print_field(screen, "", "faults", "none");
 		return;
 	}
-	print_field(screen, SCREEN_RED, "faults", "%" PRIu64, facts->fault_count);
-	size_t shown = facts->faults_kept < FAULTS_SHOWN ? facts->faults_kept : FAULTS_SHOWN;
-	for (size_t i = 0; i < shown; i++)
-		print_fault(screen, config, &facts->faults[i]);
-	if (shown < facts->fault_count)
-		print_field(screen, "", "", "and %" PRIu64 " more", facts->fault_count - shown);
+	print_field(screen, SCREEN_RED, "faults", "%" PRIu64, book->fault_count);
+	for (uint64_t i = 0; i < book->fault_count && i < FAULTS_SHOWN; i++)
+		print_fault(screen, config, &book->faults[i]);
+	if (book->fault_count > FAULTS_SHOWN)
+		print_field(screen, "", "", "and %" PRIu64 " more",
+			    book->fault_count - FAULTS_SHOWN);
 }
 
-void report_print(struct screen *screen, const struct load_config *config,
-		  const struct facts *facts, const struct verdict *verdict, bool interrupted)
+void report_print(struct screen *screen, const struct run *run)
 {
+	const struct engine_result *result = &run->result;
 	screen_clear(screen);
-	print_load(screen, config);
-	print_throughput(screen, config, facts);
-	if (interrupted)
+	print_load(screen, result->config);
+	print_throughput(screen, result);
+	if (run->interrupted)
 		print_field(screen, SCREEN_BOLD, "interrupted", "by a signal, before %s",
-			    facts->lasted ? "its time" : "anything was recorded");
-	print_latency(screen, facts);
-	print_errors(screen, config, facts->errors);
-	print_faults(screen, config, facts);
-	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_name(verdict->kind));
-	for (size_t i = 0; i < verdict->count; i++)
-		print_field(screen, "", "", "%s", verdict->line[i]);
+			    result->lasted ? "its time" : "anything was recorded");
+	print_latency(screen, result->book);
+	print_errors(screen, result->config, &result->book->errors);
+	print_faults(screen, result->config, result->book);
+	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_name(run->verdict.kind));
+	for (size_t i = 0; i < run->verdict.count; i++)
+		print_field(screen, "", "", "%s", run->verdict.line[i]);
 	fflush(screen->file);
 }

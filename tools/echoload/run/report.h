@@ -7,8 +7,6 @@
 #include <stdint.h>
 
 #include "base/screen.h"
-#include "echoload/judge/verdict.h"
-#include "echoload/load/config.h"
 #include "echoload/result/result.h"
 
 // How far a run has come.
@@ -30,9 +28,8 @@ void report_interval(struct screen *screen, const struct result_interval *interv
 		     const struct hdr *latency, unsigned connections);
 
 // Prints the report at the end of a run, at most 80 columns wide.
-// `interrupted`: the run ended before its time, by a signal.
-void report_print(struct screen *screen, const struct load_config *config,
-		  const struct facts *facts, const struct verdict *verdict, bool interrupted);
+struct run;
+void report_print(struct screen *screen, const struct run *run);
 
 // A small histogram of at most 12 lines of 79 columns: how many samples were up to which duration,
 // each step the same factor wider up to p99.9, then all the rest.

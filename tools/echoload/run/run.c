@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -90,29 +91,6 @@ static bool take_progress(void *context, const struct progress *progress)
 	return !watch->interrupted && !watch->disconnected && !dead;
 }
 
-static struct facts facts_of(const struct load_config *config, const struct engine_result *result)
-{
-	const struct book *book = result->book;
-	return (struct facts){
-		.latency = &book->latency,
-		.uncorrected = &book->uncorrected,
-		.lateness = &book->lateness,
-		.lasted = result->lasted,
-		.messages = book->messages,
-		.due = book->due,
-		.live = result->live,
-		.unanswered = book->unanswered,
-		.visits = book->visits,
-		.bytes = book->bytes,
-		.bytes_verified = book->verified,
-		.verified = config->verify,
-		.errors = &book->errors,
-		.faults = book->faults,
-		.faults_kept = book->fault_count < BOOK_FAULTS ? book->fault_count : BOOK_FAULTS,
-		.fault_count = book->fault_count,
-	};
-}
-
 static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 {
 	return value < least ? least : value > most ? most : value;
@@ -125,25 +103,26 @@ static void experiment(struct run *run, struct watch *watch, struct engine **eng
 {
 	struct load_config *config = &watch->experiment;
 	struct experiment *experiment = &run->evidence.experiment;
-	uint64_t slice = within(run->facts.lasted / 5, EXPERIMENT_LEAST, EXPERIMENT_MOST) / SLICES;
-	uint64_t time = within(run->facts.lasted, EXPERIMENT_LEAST, EXPERIMENT_MOST);
+	uint64_t slice = within(run->result.lasted / 5, EXPERIMENT_LEAST, EXPERIMENT_MOST) / SLICES;
+	uint64_t time = within(run->result.lasted, EXPERIMENT_LEAST, EXPERIMENT_MOST);
 	slice = within(slice, 0, SLICE_MOST);
 	*config = *watch->config;
 	config->rate = 0;
 	config->mode = config->mode == MODE_IDLE ? MODE_PING : config->mode;
 	double on_their_way =
 		(double)config->connections * config->pipeline * (double)config->sizes.most;
-	double in_a_slice = (double)run->facts.bytes / (double)run->facts.lasted * (double)slice;
+	double in_a_slice =
+		(double)run->result.book->bytes / (double)run->result.lasted * (double)slice;
 	if (on_their_way > in_a_slice)
 		config->pipeline = (unsigned)fmax(config->pipeline * in_a_slice / on_their_way, 1);
 	bool lighter = config->pipeline < watch->config->pipeline;
 	if (lighter || watch->config->rate > 0) {
-		engine_close(*engine, run->engine.book);
+		engine_close(*engine, run->result.book);
 		*engine = engine_open(config, NULL);
 	}
 	experiment->why = config->extra == 0 ? "--no-experiment" : "there was no memory for one";
 	if (*engine && config->extra > 0) {
-		experiment_make(experiment, *engine, config, slice, time, run->engine.book);
+		experiment_make(experiment, *engine, config, slice, time, run->result.book);
 		run->evidence.server.at_rest = server_probe_at_rest(watch->server);
 	}
 	experiment->lighter = lighter;
@@ -151,19 +130,29 @@ static void experiment(struct run *run, struct watch *watch, struct engine **eng
 
 static void judge(struct run *run, struct watch *watch, struct engine **engine)
 {
-	const struct load_config *config = watch->config;
-	run->interrupted = watch->interrupted;
-	run->disconnected = watch->disconnected;
-	run->facts = facts_of(config, &run->engine);
-	run->evidence.server = server_probe_view(watch->server, run->facts.bytes);
+	run->evidence.server = server_probe_view(watch->server, run->result.book->bytes);
 	if (run->interrupted)
 		run->evidence.experiment.why = "the run was interrupted";
-	evidence_gather(&run->evidence, config, &run->facts, &run->engine.usage, &watch->latency);
-	verdict_reach(&run->verdict, config, &run->facts, &run->evidence);
+	evidence_gather(&run->evidence, &run->result, &watch->latency);
+	verdict_reach(&run->verdict, &run->result, &run->evidence);
 	if (!run->verdict.needs_experiment)
 		return;
 	experiment(run, watch, engine);
-	verdict_reach(&run->verdict, config, &run->facts, &run->evidence);
+	verdict_reach(&run->verdict, &run->result, &run->evidence);
+}
+
+// Says why nobody could be reached, by what was heard first.
+static int fail_connect(const struct engine_result *result, struct error *error)
+{
+	const struct load_config *config = result->config;
+	enum load_error first = load_errors_first(&result->unconnected);
+	uint32_t connection = result->unconnected.of[first].first_connection;
+	char many[48] = "", name[ADDRESS_TEXT_SIZE], why[LOAD_ERROR_LINE];
+	if (config->target_count > 1)
+		snprintf(many, sizeof(many), "any of %zu targets: first to ", config->target_count);
+	return error_set(error, ERROR_SYSTEM, "cannot connect to %s%s: %s", many,
+			 endpoint_format(config_target(config, connection), name),
+			 load_error_explain(first, &result->unconnected, why));
 }
 
 int run_load(struct run *run, const struct load_config *config, struct screen *progress,
@@ -181,15 +170,18 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 		return -1;
 	const struct engine_calls calls = {take_interval, take_progress, &watch};
 	struct engine *engine = engine_open(config, error);
-	int status = engine ? engine_run(engine, &calls, &run->engine, error) : -1;
+	int status = engine ? engine_run(engine, &calls, &run->result, error) : -1;
 	screen_clear(progress);
 	server_probe_end(watch.server);
+	run->interrupted = watch.interrupted;
+	if (status == 0 && watch.disconnected)
+		status = fail_connect(&run->result, error);
 	if (status == 0)
 		judge(run, &watch, &engine);
 	if (engine)
-		engine_close(engine, run->engine.book);
-	if (status == 0) // with the faults that were found since
-		run->facts = facts_of(config, &run->engine);
+		engine_close(engine, run->result.book);
+	if (status != 0)
+		run_free(run);
 	free(watch.latency.value);
 	server_probe_free(watch.server);
 	return status;
@@ -197,5 +189,5 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 
 void run_free(struct run *run)
 {
-	engine_result_free(&run->engine);
+	engine_result_free(&run->result);
 }

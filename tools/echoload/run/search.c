@@ -20,11 +20,11 @@ enum outcome { HELD, MISSED, STOPPED, FAILED };
 
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE])
 {
-	const struct facts *facts = &run->facts;
-	if (!expect_judge(limit, facts, line))
+	const struct book *book = run->result.book;
+	if (!expect_judge(limit, &run->result, line))
 		return false;
-	bool lost = facts->unanswered > 0 || facts->fault_count > 0 ||
-		    load_errors_total(facts->errors) > 0;
+	bool lost = book->unanswered > 0 || book->fault_count > 0 ||
+		    load_errors_total(&book->errors) > 0;
 	snprintf(line, EXPECT_LINE, "%s",
 		 lost ? "messages were lost, see errors and faults" : "the rate was not sustained");
 	return !lost && run->evidence.sustained;
@@ -49,10 +49,7 @@ static enum outcome run_once(struct search *search, double *rate)
 	enum outcome outcome = STOPPED;
 	search->runs++;
 	search->interrupted = run.interrupted;
-	search->disconnected = run.disconnected;
-	if (run.disconnected)
-		search->errors = run.engine.unconnected;
-	if (!run.interrupted && !run.disconnected) {
+	if (!run.interrupted) {
 		char line[EXPECT_LINE];
 		outcome = search_holds(&run, search->limit, line) ? HELD : MISSED;
 		search->last_client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;
@@ -61,7 +58,7 @@ static enum outcome run_once(struct search *search, double *rate)
 			outcome == HELD ? "holds" : line,
 			search->last_client_bound ? " (client-bound)" : "");
 		fflush(search->report->file);
-		note_capacity(search, &run.evidence, run.facts.lasted);
+		note_capacity(search, &run.evidence, run.result.lasted);
 		// By chance, fewer may have been due.
 		*rate = fmin(*rate, run.evidence.offered);
 	}

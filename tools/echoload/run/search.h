@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "echoload/judge/expect.h"
 #include "echoload/load/config.h"
-#include "echoload/load/errors.h"
 #include "report.h"
 
 struct search {
@@ -16,8 +15,7 @@ struct search {
 	double missed;	   // the lowest at which it did not; 0: none
 	unsigned runs;	   // in all
 	bool client_bound; // beyond `held` it was the generator that could do no more
-	bool interrupted, disconnected;
-	struct load_errors errors; // of the run in which nobody could be reached
+	bool interrupted;
 
 	// Of the search itself.
 	struct load_config config;
