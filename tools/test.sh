@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# test.sh [PRESET...]: installs what is missing, then builds and tests the presets: all tests under `release` (what
-# users run), `clang` (AddressSanitizer and UndefinedBehaviorSanitizer by clang) and `tsan`, and the checks (label
-# `check`) once, under `release`. Exits with 0 only if all went well. CC=COMPILER takes another compiler than cc.
+# test.sh [--no-install] [PRESET...]: installs what is missing, then builds and tests the presets:
+# all tests under `release` (what users run), `clang` (AddressSanitizer and
+# UndefinedBehaviorSanitizer by clang) and `tsan`, and the checks (label `check`) once, under
+# `release`. Exits with 0 only if all went well. CC=COMPILER takes another compiler than cc.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$(nproc)
 seconds_a_test=120
 slowest=5 # that are listed for each preset
+install=true
+if [[ ${1-} == --no-install ]]; then
+	install=false
+	shift
+fi
 presets=("$@")
 ((${#presets[@]})) || presets=(release clang tsan)
 for preset in "${presets[@]}"; do
@@ -49,7 +55,7 @@ list_slowest() {
 		sort -rn | sed -n "1,${slowest}p"
 }
 
-tools/install-deps.sh test
+! $install || tools/install-deps.sh test
 failed=0
 summary=()
 for preset in "${presets[@]}"; do
