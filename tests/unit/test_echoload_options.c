@@ -1,4 +1,4 @@
-// The command line of echoload: tools/echoload/run/options with arguments and number.
+// The command line of echoload: tools/echoload/run/options with arguments.
 // What is refused is said on standard error, which is caught in a file.
 #include "unit.h"
 
@@ -15,8 +15,7 @@
 // One command line, and what came of it.
 struct attempt {
 	char words[1000];
-	struct load_config config;
-	struct wishes wishes;
+	struct options options;
 	char said[1024]; // on standard error
 	int status;
 };
@@ -29,7 +28,7 @@ static int read_options(void *arguments)
 	int argc = 0;
 	while (argv[argc])
 		argc++;
-	return options_read(&attempt.config, &attempt.wishes, argc, argv);
+	return options_read(&attempt.options, argc, argv);
 }
 
 // Reads the words of `line` behind the program's name; EMPTY is the empty one.
@@ -70,14 +69,14 @@ static void refuses(const char *line, const char *what)
 static const char *target(size_t index)
 {
 	static char text[ADDRESS_TEXT_SIZE];
-	assert_true(index < attempt.config.target_count);
-	return endpoint_format(&attempt.config.targets[index], text);
+	assert_true(index < attempt.options.load.config.target_count);
+	return endpoint_format(&attempt.options.load.config.targets[index], text);
 }
 
 static void defaults_are_a_closed_loop(void **state)
 {
 	takes("");
-	const struct load_config *config = &attempt.config;
+	const struct load_config *config = &attempt.options.load.config;
 	assert_int_equal(config->target_count, 1);
 	assert_string_equal(target(0), "127.0.0.1:65432");
 	assert_int_equal(config->mode, MODE_PING);
@@ -96,13 +95,18 @@ static void defaults_are_a_closed_loop(void **state)
 	assert_int_equal(config->timeout, 5 * NS_PER_S);
 	assert_true(config->verify);
 	assert_false(config->spin);
-	const struct wishes *wishes = &attempt.wishes;
-	for (size_t i = 0; i < WISH_FILES; i++)
-		assert_null(wishes->files[i]);
-	assert_false(wishes->data_on_stdout || wishes->searching || wishes->allow_client_bound);
-	assert_int_equal(wishes->interval, NS_PER_S);
-	assert_false(wishes->interval_lines);
-	assert_int_equal(wishes->expect_count, 0);
+	const struct options *options = &attempt.options;
+	for (size_t i = 0; i < OUTPUT_FILES; i++)
+		assert_null(options->files[i]);
+	assert_false(options->data_on_stdout || options->search.text ||
+		     options->allow_client_bound);
+	assert_int_equal(options->interval, NS_PER_S);
+	assert_false(options->interval_lines);
+	assert_int_equal(options->expect_count, 2);
+	assert_string_equal(options->expects[0].text, "errors==0");
+	assert_string_equal(options->expects[1].text, "unanswered==0");
+	takes("--allow-errors");
+	assert_int_equal(options->expect_count, 0);
 }
 
 static void every_load_can_be_asked_for(void **state)
@@ -110,7 +114,7 @@ static void every_load_can_be_asked_for(void **state)
 	takes("127.0.0.1:7 [::1]:8 unix:/run/e -c 1000 --pipeline 8 --rate 50k --arrival poisson "
 	      "--mode ping -s 64:9,16k -d 1m -n 5000 --warmup 2s --ramp 500ms -t 4 --cpu 0,2-3 "
 	      "--timeout never --run 4711 --no-verify --spin --control /run/echod.sock");
-	const struct load_config *config = &attempt.config;
+	const struct load_config *config = &attempt.options.load.config;
 	assert_int_equal(config->target_count, 3);
 	assert_string_equal(target(1), "[::1]:8");
 	assert_string_equal(target(2), "unix:/run/e");
@@ -139,96 +143,98 @@ static void every_output_can_be_asked_for(void **state)
 {
 	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
 	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
-	const struct wishes *wishes = &attempt.wishes;
-	assert_string_equal(wishes->files[WISH_JSON], "-");
-	assert_string_equal(wishes->files[WISH_HGRM], "a.hgrm");
-	assert_string_equal(wishes->files[WISH_HLOG], "b.hlog");
-	assert_string_equal(wishes->files[WISH_CSV], "c.csv");
-	assert_true(wishes->data_on_stdout);
-	assert_int_equal(wishes->interval, 2 * NS_PER_S);
-	assert_true(wishes->interval_lines);
-	assert_int_equal(wishes->expect_count, 2);
-	assert_string_equal(wishes->expects[0].text, "p99<5ms");
-	assert_string_equal(wishes->expects[1].text, "errors==0");
-	assert_true(wishes->allow_client_bound);
-	assert_true(wishes->searching);
-	assert_true(wishes->search.percent == 99.9);
+	const struct options *options = &attempt.options;
+	assert_string_equal(options->files[OUTPUT_JSON], "-");
+	assert_string_equal(options->files[OUTPUT_HGRM], "a.hgrm");
+	assert_string_equal(options->files[OUTPUT_HLOG], "b.hlog");
+	assert_string_equal(options->files[OUTPUT_CSV], "c.csv");
+	assert_true(options->data_on_stdout);
+	assert_int_equal(options->interval, 2 * NS_PER_S);
+	assert_true(options->interval_lines);
+	assert_int_equal(options->expect_count, 3);
+	assert_string_equal(options->expects[0].text, "p99<5ms");
+	assert_string_equal(options->expects[1].text, "errors==0");
+	assert_string_equal(options->expects[2].text, "unanswered==0");
+	assert_true(options->allow_client_bound);
+	assert_string_equal(options->search.text, "p99.9<=1ms");
+	assert_true(options->search.percent == 99.9);
 	takes("--json - --json file");
-	assert_false(attempt.wishes.data_on_stdout);
+	assert_false(attempt.options.data_on_stdout);
 }
 
 static void sources_are_of_the_targets_family(void **state)
 {
 	takes("--source 127.0.0.2,127.0.0.3 127.0.0.1:7");
-	assert_int_equal(attempt.config.source_count, 2);
-	assert_int_equal(attempt.config.sources[1].as.v4.sin_addr.s_addr, htonl(0x7f000003));
-	assert_int_equal(attempt.config.sources[1].as.v4.sin_port, 0);
+	assert_int_equal(attempt.options.load.config.source_count, 2);
+	assert_int_equal(attempt.options.load.config.sources[1].as.v4.sin_addr.s_addr,
+			 htonl(0x7f000003));
+	assert_int_equal(attempt.options.load.config.sources[1].as.v4.sin_port, 0);
 	takes("--source ::1 [::1]:7");
-	assert_int_equal(attempt.config.sources[0].as.any.sa_family, AF_INET6);
+	assert_int_equal(attempt.options.load.config.sources[0].as.any.sa_family, AF_INET6);
 	refuses("--source ::1 127.0.0.1:7", "[::1]:0 cannot reach 127.0.0.1:7");
+	refuses("--source ::1,127.0.0.2", "'127.0.0.2' is of another address family than");
 	refuses("--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e");
 }
 
 static void each_mode_has_its_defaults(void **state)
 {
 	takes("--mode stream");
-	assert_int_equal(attempt.config.sizes.most, 65536);
-	assert_int_equal(attempt.config.pipeline, 16);
+	assert_int_equal(attempt.options.load.config.sizes.most, 65536);
+	assert_int_equal(attempt.options.load.config.pipeline, 16);
 	takes("--mode churn");
-	assert_int_equal(attempt.config.visit, 1);
+	assert_int_equal(attempt.options.load.config.visit, 1);
 	takes("--mode churn --visit 20 --pipeline 2");
-	assert_int_equal(attempt.config.visit, 20);
+	assert_int_equal(attempt.options.load.config.visit, 20);
 	takes("--mode idle -c 1000");
-	assert_true(attempt.config.rate == 10);
+	assert_true(attempt.options.load.config.rate == 10);
 	takes("--mode idle --rate 0.5");
-	assert_true(attempt.config.rate == 0.5);
+	assert_true(attempt.options.load.config.rate == 0.5);
 	takes("--mode half-close");
-	assert_int_equal(attempt.config.visit, 65536);
+	assert_int_equal(attempt.options.load.config.visit, 65536);
 	takes("--visit 1.5m --mode half-close");
-	assert_int_equal(attempt.config.visit, 3 << 19);
-	assert_int_equal(attempt.config.sizes.most, 3 << 19); // a visit is one message
+	assert_int_equal(attempt.options.load.config.visit, 3 << 19);
+	assert_int_equal(attempt.options.load.config.sizes.most, 3 << 19); // a visit is one message
 	takes("-n 10");
-	assert_true(attempt.config.duration == CLOCK_NEVER);
+	assert_true(attempt.options.load.config.duration == CLOCK_NEVER);
 	takes("-n 10 -d 1s");
-	assert_int_equal(attempt.config.duration, NS_PER_S);
+	assert_int_equal(attempt.options.load.config.duration, NS_PER_S);
 	takes("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 -t 3");
-	assert_int_equal(attempt.config.connections, 3);
+	assert_int_equal(attempt.options.load.config.connections, 3);
 }
 
 static void runs_differ_unless_told(void **state)
 {
 	takes("");
-	uint64_t run = attempt.config.run;
+	uint64_t run = attempt.options.load.config.run;
 	takes("");
 	// Four times the same number of 32 bits: no.
-	for (int i = 0; i < 2 && attempt.config.run == run; i++)
+	for (int i = 0; i < 2 && attempt.options.load.config.run == run; i++)
 		takes("");
-	assert_true(attempt.config.run != run);
+	assert_true(attempt.options.load.config.run != run);
 	takes("--run 9007199254740992"); // as all readers of JSON have it
-	assert_true(attempt.config.run == UINT64_C(1) << 53);
+	assert_true(attempt.options.load.config.run == UINT64_C(1) << 53);
 	refuses("--run 9007199254740993", "'9007199254740993' is not a whole number from 0 to");
 }
 
 static void contradictions_are_refused(void **state)
 {
 	refuses("--rate 5k --mode stream", "--rate: not together with --mode stream, only with "
-					   "ping and idle");
+					   "ping, idle");
 	refuses("--rate 5k --mode churn", "--rate: not together with --mode churn");
 	refuses("--search p99<1ms --mode idle", "--search: not together with --mode idle, only "
 						"with ping");
 	refuses("--mode half-close -s 64", "--size: not together with --mode half-close, only "
-					   "with ping, stream, churn and idle");
+					   "with ping, stream, churn, idle");
 	refuses("--mode half-close --pipeline 2", "--pipeline: not together");
 	refuses("--linger rst", "--linger: not together with --mode ping, only with churn");
 	refuses("--mode churn --linger 0", "--linger: '0' is not one of fin|rst");
 	takes("--mode churn");
-	assert_false(attempt.config.resets);
+	assert_false(attempt.options.load.config.resets);
 	takes("--mode churn --linger rst");
-	assert_true(attempt.config.resets);
+	assert_true(attempt.options.load.config.resets);
 	takes("--mode churn --linger rst --linger fin");
-	assert_false(attempt.config.resets);
-	refuses("--visit 5", "--visit: not together with --mode ping, only with churn and "
-			     "half-close");
+	assert_false(attempt.options.load.config.resets);
+	refuses("--visit 5", "--visit: not together with --mode ping, only with churn, half-close");
 	refuses("--mode churn --visit 64k", "--visit: '64k' is not a whole number");
 	refuses("--mode half-close --visit 2g", "--visit: '2g' is not a size from 1 to 1g");
 	refuses("--arrival poisson", "--arrival: needs --rate or --search");

@@ -11,7 +11,7 @@
 #include "base/json_text.h"
 #include "base/units.h"
 #include "echoload/result/result.h"
-#include "echoload/run/describe.h"
+#include "echoload/run/outputs.h"
 
 #define SCHEMA 1
 #define OTHERS_SHARE 0.125 // of the machine's CPUs,
@@ -158,8 +158,8 @@ static json_t *pack_target(const struct rounds *rounds, size_t index)
 
 int rounds_write(const struct rounds *rounds, const char *path, struct error *error)
 {
-	json_t *targets = json_array(), *configuration = json_object(), *machine = json_object();
-	int failed = describe_config(configuration, rounds->config) | describe_machine(machine);
+	json_t *targets = json_array();
+	int failed = 0;
 	for (size_t i = 0; i < rounds->config->target_count; i++)
 		failed |= json_array_append_new(targets, pack_target(rounds, i));
 	json_t *json = json_pack(
@@ -167,7 +167,8 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 		"seconds", clock_seconds(rounds->lasted), "rounds", (json_int_t)rounds->done,
 		"slice_ns", (json_int_t)rounds->slice, "interrupted", rounds->interrupted,
 		"other_cpus", json_finite(rounds->others), "disturbed", is_disturbed(rounds),
-		"targets", targets, "configuration", configuration, "machine", machine);
+		"targets", targets, "configuration", outputs_configuration(rounds->config),
+		"machine", outputs_machine());
 	if (failed)
 		json_decref(json);
 	return result_write_json(failed ? NULL : json, path, error);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -15,7 +16,6 @@
 #include "net/resolve.h"
 
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
-#define WORD_SIZE 80		       // an IPv6 address with its scope fits
 
 static struct load_config *config_of(void *context)
 {
@@ -61,18 +61,12 @@ static int for_each_word(const char *text,
 			 int (*take)(char *word, struct load_config *config, struct error *error),
 			 struct load_config *config, struct error *error)
 {
-	for (const char *at = text;;) {
-		char word[WORD_SIZE];
-		size_t length = strcspn(at, ",");
-		if (length >= sizeof(word))
-			return error_set(error, ERROR_USAGE, "'%.32s...' is too long", at);
-		snprintf(word, sizeof(word), "%.*s", (int)length, at);
-		if (take(word, config, error) != 0)
-			return -1;
-		if (!at[length])
-			return 0;
-		at += length + 1;
-	}
+	char *copy = strdup(text), *rest = copy;
+	int status = copy ? 0 : error_set(error, ERROR_SYSTEM, "no memory for a list");
+	while (status == 0 && rest)
+		status = take(strsep(&rest, ","), config, error);
+	free(copy);
+	return status;
 }
 
 // Takes `2` or `0-3`, which is cut in two for that.
@@ -108,7 +102,13 @@ static int add_source(char *word, struct load_config *config, struct error *erro
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is one too many: at most %d addresses", word,
 				 CONFIG_SOURCES);
-	return endpoint_from_ip(word, &config->sources[config->source_count++], error);
+	struct endpoint *source = &config->sources[config->source_count++];
+	if (endpoint_from_ip(word, source, error) != 0)
+		return -1;
+	if (source->as.any.sa_family != config->sources[0].as.any.sa_family)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is of another address family than those before it", word);
+	return 0;
 }
 
 int arguments_take_source(void *context, const char *value, struct error *error)
@@ -152,38 +152,23 @@ void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline,
 	}
 }
 
-// The modes that take the option, as `ping and idle`; empty: all do.
-static const char *list_modes(const char *option, char *text, size_t size)
+// Refuses an option that only other modes take.
+static int check_mode(const struct arguments *arguments, const char *option, struct error *error)
 {
-	unsigned left = 0;
-	for (enum load_mode mode = 0; mode < LOAD_MODES; mode++)
-		left += load_mode_takes(mode, option);
+	enum load_mode given = arguments->config.mode;
+	char modes[64] = "";
 	size_t used = 0;
-	*text = '\0';
+	if (!cmdline_has(arguments->cmdline, option) || load_mode_takes(given, option))
+		return 0;
 	for (enum load_mode mode = 0; mode < LOAD_MODES; mode++) {
-		if (!load_mode_takes(mode, option))
-			continue;
-		const char *before = used == 0 ? "" : (left == 1 ? " and " : ", ");
-		used += (size_t)snprintf(text + used, size - used, "%s%s", before,
-					 load_modes[mode].name);
-		left--;
+		if (load_mode_takes(mode, option))
+			used += (size_t)snprintf(modes + used, sizeof(modes) - used, "%s%s",
+						 used ? ", " : "", load_modes[mode].name);
 	}
-	return text;
-}
-
-static int check_mode(const struct arguments *arguments, struct error *error)
-{
-	enum load_mode mode = arguments->config.mode;
-	for (size_t i = 0; i < arguments->cmdline->option_count; i++) {
-		const char *name = arguments->cmdline->options[i].name;
-		char modes[64];
-		if (cmdline_has(arguments->cmdline, name) && !load_mode_takes(mode, name) &&
-		    *list_modes(name, modes, sizeof(modes)))
-			return error_set(error, ERROR_USAGE,
-					 "--%s: not together with --mode %s, only with %s", name,
-					 load_modes[mode].name, modes);
-	}
-	return 0;
+	return used == 0 ? 0
+			 : error_set(error, ERROR_USAGE,
+				     "--%s: not together with --mode %s, only with %s", option,
+				     load_modes[given].name, modes);
 }
 
 static int check_numbers(const struct arguments *arguments, struct error *error)
@@ -205,35 +190,14 @@ static int check_numbers(const struct arguments *arguments, struct error *error)
 	return 0;
 }
 
-// So that the bytes of two runs that meet on a server are not the same.
-static int draw_run(struct load_config *config, struct error *error)
-{
-	uint32_t run;
-	if (getrandom(&run, sizeof(run), 0) != (ssize_t)sizeof(run))
-		return error_set(error, ERROR_SYSTEM, "cannot draw the number of the run: %s",
-				 error_text(errno));
-	config->run = run;
-	return 0;
-}
-
-// A source that cannot reach the target, NULL: all can.
-static const struct endpoint *cut_off(const struct load_config *config,
-				      const struct endpoint *target)
-{
-	for (size_t i = 0; i < config->source_count; i++) {
-		if (config->sources[i].as.any.sa_family != target->as.any.sa_family)
-			return &config->sources[i];
-	}
-	return NULL;
-}
-
 // Finds one address for the target, so that all connections of a run go the same way: of several
-// behind a name, and which all sources can reach, it is the one that answers first. To find it
+// behind a name, and which the sources can reach, it is the one that answers first. To find it
 // takes one connection, which is closed before the run.
 static int find_target(const struct load_config *config, const struct address *address,
 		       struct endpoint *target, struct error *error)
 {
 	struct endpoint found[CONNECT_ADDRESSES];
+	const struct endpoint *source = config->source_count ? config->sources : NULL;
 	int count = resolve_within(address, found, CONNECT_ADDRESSES, config->timeout, signals_fd(),
 				   error);
 	if (count < 0)
@@ -241,32 +205,26 @@ static int find_target(const struct load_config *config, const struct address *a
 	size_t kept = 0;
 	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
 	for (int i = 0; i < count; i++) {
-		if (!cut_off(config, &found[i]))
+		if (!source || source->as.any.sa_family == found[i].as.any.sa_family)
 			found[kept++] = found[i];
 	}
 	if (kept == 0)
 		return error_set(error, ERROR_USAGE,
 				 "--source: %s cannot reach %s: another address family",
-				 endpoint_format(cut_off(config, &found[0]), from),
-				 endpoint_format(&found[0], to));
+				 endpoint_format(source, from), endpoint_format(&found[0], to));
 	*target = found[0]; // without a choice it is the load that finds out
-	if (kept > 1) {
-		const struct connect_terms terms = {
-			.source = config->source_count ? config->sources : NULL,
-			.timeout = config->timeout,
-			.interrupt_fd = signals_fd(),
-		};
-		int fd = connect_first(found, kept, &terms, target, error);
-		if (fd < 0)
-			return -1;
-		close(fd);
-	}
-	return 0;
+	if (kept == 1)
+		return 0;
+	const struct connect_terms terms = {source, config->timeout, signals_fd()};
+	int fd = connect_first(found, kept, &terms, target, error);
+	return fd < 0 ? -1 : close(fd);
 }
 
 int arguments_finish(struct arguments *arguments, struct error *error)
 {
 	struct load_config *config = &arguments->config;
+	const struct cmdline *cmdline = arguments->cmdline;
+	uint32_t run; // so that the bytes of two runs that meet on a server are not the same
 	if (arguments->target_count == 0 &&
 	    arguments_take_target(arguments, DEFAULT_TARGET, error) != 0)
 		return -1;
@@ -274,14 +232,21 @@ int arguments_finish(struct arguments *arguments, struct error *error)
 		config->connections = (unsigned)arguments->target_count;
 	if (config->duration == 0)
 		config->duration = config->count ? CLOCK_NEVER : 10 * NS_PER_S;
-	if (!cmdline_has(arguments->cmdline, "run") && draw_run(config, error) != 0)
+	if (getrandom(&run, sizeof(run), 0) != (ssize_t)sizeof(run))
+		return error_set(error, ERROR_SYSTEM, "cannot draw the number of the run: %s",
+				 error_text(errno));
+	if (!cmdline_has(cmdline, "run"))
+		config->run = run;
+	for (size_t i = 0; i < cmdline->option_count; i++) {
+		if (check_mode(arguments, cmdline->options[i].name, error) != 0)
+			return -1;
+	}
+	if (check_numbers(arguments, error) != 0)
 		return -1;
-	if (check_mode(arguments, error) != 0 || check_numbers(arguments, error) != 0)
-		return -1;
-	for (size_t i = 0; i < arguments->target_count; i++) {
+	config->target_count = arguments->target_count;
+	for (size_t i = 0; i < config->target_count; i++) {
 		if (find_target(config, &arguments->targets[i], &config->targets[i], error) != 0)
 			return -1;
 	}
-	config->target_count = arguments->target_count;
 	return 0;
 }

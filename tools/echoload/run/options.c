@@ -4,18 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arguments.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
 
 #define PROGRAM "echoload"
 #define SHORT (8 * NS_PER_S)
-
-struct reading {
-	struct arguments arguments;
-	struct wishes wishes;
-};
 
 static const char synopsis[] = "[HOST:PORT | unix:PATH | unix:@NAME]... [OPTION]...\n"
 			       "  or:  echoload ab [NAME=]TARGET [NAME=]TARGET... [OPTION]...\n"
@@ -62,47 +56,45 @@ static const char checks_and_statuses[] =
 
 static int take_search(void *context, const char *value, struct error *error)
 {
-	struct wishes *wishes = &((struct reading *)context)->wishes;
-	if (expect_parse(value, &wishes->search, error) != 0)
+	struct options *options = context;
+	if (expect_parse(value, &options->search, error) != 0)
 		return -1;
-	if (wishes->search.subject != EXPECT_LATENCY || wishes->search.relation > EXPECT_AT_MOST)
+	if (options->search.subject != EXPECT_LATENCY || options->search.relation > EXPECT_AT_MOST)
 		return error_set(error, ERROR_USAGE,
 				 "'%.64s' is not a limit of a latency, such as p99<1ms", value);
-	wishes->searching = true;
 	return 0;
 }
 
 static int take_expect(void *context, const char *value, struct error *error)
 {
-	struct wishes *wishes = &((struct reading *)context)->wishes;
-	if (wishes->expect_count == OPTIONS_EXPECTS)
+	struct options *options = context;
+	if (options->expect_count == OPTIONS_EXPECTS)
 		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
 				 OPTIONS_EXPECTS);
-	return expect_parse(value, &wishes->expects[wishes->expect_count++], error);
+	return expect_parse(value, &options->expects[options->expect_count++], error);
 }
 
 static int take_interval(void *context, const char *value, struct error *error)
 {
-	struct wishes *wishes = &((struct reading *)context)->wishes;
-	if (units_parse_duration(value, &wishes->interval, error) != 0)
+	struct options *options = context;
+	if (units_parse_duration(value, &options->interval, error) != 0)
 		return -1;
-	if (wishes->interval == 0 || wishes->interval % NS_PER_S != 0)
+	if (options->interval == 0 || options->interval % NS_PER_S != 0)
 		return error_set(error, ERROR_USAGE, "'%.64s' is not one or more whole seconds",
 				 value);
-	wishes->interval_lines = true;
+	options->interval_lines = true;
 	return 0;
 }
 
 static int take_operand(void *context, const char *name, const char *value, struct error *error)
 {
 	(void)name; // the table says how each option is taken
-	return arguments_take_target(&((struct reading *)context)->arguments, value, error);
+	return arguments_take_target(&((struct options *)context)->load, value, error);
 }
 
-#define FILE_OPTION(name, index, help)                                     \
-	{                                                                  \
-		0, name, "FILE", help, CMDLINE_TEXT,                       \
-			CMDLINE_FIELD(struct reading, wishes.files[index]) \
+#define FILE_OPTION(name, index, help)                                                           \
+	{                                                                                        \
+		0, name, "FILE", help, CMDLINE_TEXT, CMDLINE_FIELD(struct options, files[index]) \
 	}
 
 static const struct cmdline_option table[] = {
@@ -111,92 +103,105 @@ static const struct cmdline_option table[] = {
 	 "do not try half as many connections again for a moment at the end, to see whether more "
 	 "bring more (a fifth of the duration, at most 5 s): most closed loops are INCONCLUSIVE "
 	 "then",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.no_experiment), .least = true},
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct options, no_experiment), .least = true},
 	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself was what limited the rate",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.allow_client_bound), .least = true},
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct options, allow_client_bound), .least = true},
 	{0, "allow-errors", NULL,
 	 "exit 0 even if there were errors, unanswered messages or wrong bytes, unless an "
 	 "--expect forbids them",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct reading, wishes.allow_errors), .least = true},
+	 CMDLINE_SWITCH, CMDLINE_FIELD(struct options, allow_errors), .least = true},
 	{0, "search", "CHECK",
 	 "find the highest rate at which CHECK, of a latency with < or <=, holds",
 	 .take = take_search},
 	{0, "expect", "CHECK", "exit 1 if CHECK does not hold, such as 'p99.9<5ms'; up to 32 times",
 	 .take = take_expect},
-	FILE_OPTION("json", WISH_JSON,
+	FILE_OPTION("json", OUTPUT_JSON,
 		    "write the result as JSON; -: to standard output, here and below"),
-	FILE_OPTION("hgrm", WISH_HGRM,
+	FILE_OPTION("hgrm", OUTPUT_HGRM,
 		    "write the percentiles of the latency as HdrHistogram's .hgrm"),
-	FILE_OPTION("hlog", WISH_HLOG,
+	FILE_OPTION("hlog", OUTPUT_HLOG,
 		    "write the histogram of each interval as HdrHistogram's .hlog"),
-	FILE_OPTION("csv", WISH_CSV, "write a row for each interval"),
+	FILE_OPTION("csv", OUTPUT_CSV, "write a row for each interval"),
 	{'i', "interval", "DUR",
 	 "whole seconds that a row of --csv or --hlog covers (default 1s); if given, a line for "
 	 "each is printed too, unless a terminal shows the progress",
 	 .take = take_interval},
 };
 
-static int check_search(const struct reading *reading, struct error *error)
+// A check that can never hold is a mistake: what it asks for is not measured in such a run.
+static const char *never_measured(const struct options *options, const struct expect *expect)
 {
-	const struct cmdline *cmdline = reading->arguments.cmdline;
+	const struct load_config *config = &options->load.config;
+	enum expect_subject subject = expect->subject;
+	if (config->rate == 0 && !options->search.text &&
+	    (subject == EXPECT_UNCORRECTED || subject == EXPECT_LATENESS))
+		return "is measured in the open loop only (--rate)";
+	if (!config->verify && (subject == EXPECT_FAULTS || subject == EXPECT_BYTES_VERIFIED))
+		return "cannot be told with --no-verify";
+	return NULL;
+}
+
+static int check_expects(const struct options *options, struct error *error)
+{
+	const struct cmdline *cmdline = options->load.cmdline;
 	const char *why = NULL;
 	if (cmdline_has(cmdline, "rate"))
 		why = "--rate: it is what finds the rate";
 	else if (cmdline_has(cmdline, "count"))
 		why = "--count: each of its steps takes --duration";
-	else if (reading->arguments.config.duration == CLOCK_NEVER)
+	else if (options->load.config.duration == CLOCK_NEVER)
 		why = "--duration never, as that is the time for each of its steps";
-	if (!reading->wishes.searching || !why)
-		return 0;
-	return error_set(error, ERROR_USAGE, "--search: not together with %s", why);
-}
-
-// A check that can never hold is a mistake: what it asks for is not measured in such a run.
-static int check_expects(const struct reading *reading, struct error *error)
-{
-	const struct load_config *config = &reading->arguments.config;
-	for (size_t i = 0; i < reading->wishes.expect_count; i++) {
-		const struct expect *expect = &reading->wishes.expects[i];
-		enum expect_subject subject = expect->subject;
-		bool open = subject == EXPECT_UNCORRECTED || subject == EXPECT_LATENESS;
-		bool bytes = subject == EXPECT_FAULTS || subject == EXPECT_BYTES_VERIFIED;
-		const char *why = NULL;
-		if (open && config->rate == 0 && !reading->wishes.searching)
-			why = "is measured in the open loop only (--rate)";
-		else if (bytes && !config->verify)
-			why = "cannot be told with --no-verify";
+	if (options->search.text && why)
+		return error_set(error, ERROR_USAGE, "--search: not together with %s", why);
+	for (size_t i = 0; i < options->expect_count; i++) {
+		why = never_measured(options, &options->expects[i]);
 		if (why)
-			return error_set(error, ERROR_USAGE, "--expect: '%.100s' %s", expect->text,
-					 why);
+			return error_set(error, ERROR_USAGE, "--expect: '%.100s' %s",
+					 options->expects[i].text, why);
 	}
 	return 0;
 }
 
-static int check_files(struct wishes *wishes, struct error *error)
+// Adds the checks of every run of which nothing else was said.
+static void expect_no_errors(struct options *options)
 {
-	static const char *const names[WISH_FILES] = {"json", "hgrm", "hlog", "csv"};
-	for (size_t i = 0; i < WISH_FILES; i++) {
-		const char **file = &wishes->files[i];
-		if (!*file)
+	static const char *const always[] = {"errors==0", "unanswered==0"};
+	size_t given = options->expect_count;
+	for (size_t i = 0; i < 2 && !options->allow_errors; i++) {
+		struct expect *added = &options->expects[options->expect_count];
+		(void)expect_parse(always[i], added, NULL);
+		bool named = false;
+		for (size_t j = 0; j < given; j++)
+			named |= options->expects[j].subject == added->subject;
+		options->expect_count += !named;
+	}
+}
+
+static int check_files(struct options *options, struct error *error)
+{
+	static const char *const names[OUTPUT_FILES] = {"json", "hgrm", "hlog", "csv"};
+	const char **files = options->files;
+	for (size_t i = 0; i < OUTPUT_FILES; i++) {
+		files[i] = files[i] ? paths_output(files[i]) : NULL;
+		options->data_on_stdout |= files[i] && strcmp(files[i], "-") == 0;
+	}
+	for (size_t i = 0; i < OUTPUT_FILES; i++) {
+		if (!files[i])
 			continue;
-		if (!**file)
+		if (!*files[i])
 			return error_set(error, ERROR_USAGE, "--%s: '' is no file", names[i]);
-		*file = paths_output(*file);
-		wishes->data_on_stdout |= strcmp(*file, "-") == 0;
 		for (size_t j = 0; j < i; j++) {
-			if (wishes->files[j] && paths_same(*file, wishes->files[j]))
+			if (files[j] && paths_same(files[i], files[j]))
 				return error_set(error, ERROR_USAGE,
 						 "--%s: '%.100s' is written by --%s already",
-						 names[i], *file, names[j]);
+						 names[i], files[i], names[j]);
 		}
-	}
-	for (size_t i = 0; wishes->data_on_stdout && i < WISH_FILES; i++) {
-		const char *file = wishes->files[i];
-		if (file && strcmp(file, "-") != 0 && paths_same(file, "/dev/stderr"))
+		if (options->data_on_stdout && strcmp(files[i], "-") != 0 &&
+		    paths_same(files[i], "/dev/stderr"))
 			return error_set(error, ERROR_USAGE,
 					 "--%s: '%.100s' is where the report goes, as standard "
 					 "output is taken",
-					 names[i], file);
+					 names[i], files[i]);
 	}
 	return 0;
 }
@@ -216,9 +221,9 @@ static const char *make_epilogue(char *text, size_t size)
 	return text;
 }
 
-int options_read(struct load_config *config, struct wishes *wishes, int argc, char **argv)
+int options_read(struct options *options, int argc, char **argv)
 {
-	static struct reading reading;
+	struct load_config *config = &options->load.config;
 	char epilogue[4096];
 	struct error error;
 	const struct cmdline cmdline = {
@@ -229,21 +234,20 @@ int options_read(struct load_config *config, struct wishes *wishes, int argc, ch
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take_operand,
-		.context = &reading,
-		.given = &reading.arguments.given,
+		.context = options,
+		.given = &options->load.given,
 	};
-	reading.wishes = (struct wishes){.interval = NS_PER_S};
-	arguments_begin(&reading.arguments, &cmdline, argc, argv);
+	*options = (struct options){.interval = NS_PER_S};
+	arguments_begin(&options->load, &cmdline, argc, argv);
 	int status = cmdline_read(&cmdline, argc, argv);
-	if (status == -1 &&
-	    (check_search(&reading, &error) != 0 || check_expects(&reading, &error) != 0 ||
-	     check_files(&reading.wishes, &error) != 0 ||
-	     arguments_finish(&reading.arguments, &error) != 0))
+	if (status != -1)
+		return status;
+	if (check_expects(options, &error) != 0 || check_files(options, &error) != 0 ||
+	    arguments_finish(&options->load, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
-	*config = reading.arguments.config;
-	*wishes = reading.wishes;
-	if (!wishes->no_experiment)
+	expect_no_errors(options);
+	if (!options->no_experiment)
 		config->extra = config->connections / 2 + config->connections % 2;
 	config->interval = config->duration < SHORT ? NS_PER_S / 10 : NS_PER_S / 4;
-	return status;
+	return -1;
 }

@@ -2,12 +2,15 @@
 #include "outputs.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/json_text.h"
 #include "base/output.h"
-#include "describe.h"
+#include "base/proc_file.h"
 #include "echoload/result/atomic_file.h"
 #include "echoload/result/formats.h"
 #include "run.h"
@@ -21,16 +24,15 @@ static void note_failure(struct outputs *outputs, const char *path)
 }
 
 // Opens one of those that are written as the run goes on, unless it is open.
-static FILE *begin_file(struct outputs *outputs, enum wish_file which)
+static void begin_file(struct outputs *outputs, enum output_file which)
 {
-	const char *path = outputs->wishes->files[which];
+	const char *path = outputs->options->files[which];
 	FILE **file = &outputs->stream[which];
-	if (path && !*file) {
-		*file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
-		if (!*file)
-			note_failure(outputs, path);
-	}
-	return *file;
+	if (!path || *file)
+		return;
+	*file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
+	if (!*file)
+		note_failure(outputs, path);
 }
 
 static bool is_special(const char *path)
@@ -39,24 +41,24 @@ static bool is_special(const char *path)
 	return path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct screen *screen,
+int outputs_open(struct outputs *outputs, const struct options *options, struct screen *screen,
 		 struct error *error)
 {
-	*outputs = (struct outputs){.wishes = wishes, .screen = screen};
-	for (size_t i = 0; i < WISH_FILES; i++) {
-		const char *path = wishes->files[i];
+	outputs->options = options;
+	outputs->screen = screen;
+	hdr_reset(&outputs->latency);
+	for (size_t i = 0; i < OUTPUT_FILES; i++) {
+		const char *path = options->files[i];
 		if (path && atomic_file_check(path, error) != 0)
 			return -1;
 	}
-	outputs->sum = malloc(sizeof(*outputs->sum));
-	if (result_init(&outputs->result) != 0 || !outputs->sum) {
+	if (result_init(&outputs->result) != 0) {
 		outputs_close(outputs);
 		return error_set(error, ERROR_SYSTEM, "no memory for the result");
 	}
-	book_reset(outputs->sum);
 	// Nothing in them can be lost, and a FIFO may have to wait for its reader.
-	for (enum wish_file i = WISH_HLOG; i <= WISH_CSV; i++) {
-		if (is_special(wishes->files[i]))
+	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
+		if (is_special(options->files[i]))
 			begin_file(outputs, i);
 	}
 	if (outputs->failure.kind == ERROR_NONE)
@@ -66,79 +68,254 @@ int outputs_open(struct outputs *outputs, const struct wishes *wishes, struct sc
 	return -1;
 }
 
-static void write_interval(struct outputs *outputs, const struct result_interval *done,
-			   const struct interval *interval)
+static void write_interval(struct outputs *outputs, const struct interval *last)
 {
-	const struct hdr *latency = &outputs->sum->latency;
-	bool first = done->from == 0;
-	for (enum wish_file i = WISH_HLOG; i <= WISH_CSV; i++) {
-		FILE *file = first ? begin_file(outputs, i) : outputs->stream[i];
+	const struct result_interval *interval = &outputs->interval;
+	// Without memory the result goes without this interval; the sums are complete.
+	(void)json_array_append_new(result_get(&outputs->result, "intervals"),
+				    result_pack_interval(interval, &outputs->latency));
+	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
+		if (interval->from == 0)
+			begin_file(outputs, i);
+		FILE *file = outputs->stream[i];
 		if (!file)
 			continue;
-		if (i == WISH_CSV)
-			csv_interval(file, done, latency, interval->live);
+		if (i == OUTPUT_CSV)
+			csv_interval(file, interval, &outputs->latency, last->live);
 		else
-			hlog_interval(file, interval->started, done, latency);
+			hlog_interval(file, last->started, interval, &outputs->latency);
 		if (ferror(file))
-			note_failure(outputs, outputs->wishes->files[i]);
+			note_failure(outputs, outputs->options->files[i]);
 	}
+	if (outputs->options->interval_lines)
+		report_interval(outputs->screen, interval, &outputs->latency, last->live);
 }
 
-static void take_faults(struct result *result, const struct load_config *config,
+void outputs_interval(struct outputs *outputs, const struct interval *interval)
+{
+	struct result_interval *sum = &outputs->interval;
+	hdr_add(&outputs->latency, &interval->book->latency);
+	sum->length = interval->to - sum->from;
+	sum->messages += interval->book->messages;
+	sum->bytes += interval->book->bytes;
+	sum->errors += load_errors_total(&interval->book->errors);
+	if (!interval->last && sum->length < outputs->options->interval)
+		return;
+	if (sum->length > 0)
+		write_interval(outputs, interval);
+	*sum = (struct result_interval){.from = interval->to};
+	hdr_clear(&outputs->latency);
+}
+
+// Functions that make JSON return NULL when there is no memory, and take a NULL from those below
+// them: json_pack, json_array_append_new and json_object_set_new do.
+
+static json_t *seconds(uint64_t ns)
+{
+	return ns == CLOCK_NEVER ? json_null() : json_finite(clock_seconds(ns));
+}
+
+static json_t *endpoints(const struct endpoint *list, size_t count)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < count; i++) {
+		char text[ADDRESS_TEXT_SIZE];
+		json_array_append_new(array, json_text(endpoint_format(&list[i], text)));
+	}
+	return array;
+}
+
+static json_t *sizes(const struct sizes *sizes)
+{
+	json_t *array = json_array();
+	double below = 0;
+	for (size_t i = 0; i < sizes->count; i++) {
+		const struct sizes_part *part = &sizes->parts[i];
+		json_array_append_new(array,
+				      json_pack("{s:I, s:I, s:f}", "least", (json_int_t)part->least,
+						"most", (json_int_t)part->most, "share",
+						part->below - below));
+		below = part->below;
+	}
+	return array;
+}
+
+json_t *outputs_configuration(const struct load_config *config)
+{
+	bool open = config->rate > 0, churn = config->mode == MODE_CHURN;
+	bool poisson = config->arrival == ARRIVAL_POISSON;
+	json_t *cpus = json_array();
+	for (size_t i = 0; i < config->cpu_count; i++)
+		json_array_append_new(cpus, json_integer(config->cpus[i]));
+	return json_pack(
+		"{s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:I, s:s?, s:o, s:s?, s:o, s:I, "
+		"s:o, s:o, s:o, s:o, s:b, s:b}",
+		"version", ECHOD_VERSION, "targets",
+		endpoints(config->targets, config->target_count), "sources",
+		endpoints(config->sources, config->source_count), "mode",
+		load_modes[config->mode].name, "connections", (json_int_t)config->connections,
+		"pipeline", (json_int_t)config->pipeline, "threads", (json_int_t)config->threads,
+		"cpus", cpus, "sizes", sizes(&config->sizes), "visit", (json_int_t)config->visit,
+		"linger", churn ? (config->resets ? "rst" : "fin") : NULL, "rate",
+		open ? json_finite(config->rate) : json_null(), "arrival",
+		open ? (poisson ? "poisson" : "constant") : NULL, "duration_seconds",
+		seconds(config->duration), "count", (json_int_t)config->count, "warmup_seconds",
+		seconds(config->warmup), "ramp_seconds", seconds(config->ramp), "timeout_seconds",
+		seconds(config->timeout), "control",
+		config->control ? json_text(config->control) : json_null(), "verify",
+		config->verify, "spin", config->spin);
+}
+
+// Some machines do not tell.
+static json_t *cpu_model(void)
+{
+	char text[4096];
+	bool read = proc_file_read("/proc/cpuinfo", text, sizeof(text));
+	char *found = read ? strstr(text, "model name") : NULL;
+	char *name = found ? strchr(found, ':') : NULL;
+	if (!name)
+		return json_text("unknown");
+	name += 1 + strspn(name + 1, " \t");
+	name[strcspn(name, "\n")] = '\0';
+	return json_text(name);
+}
+
+json_t *outputs_machine(void)
+{
+	struct utsname name;
+	json_int_t memory = (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	if (uname(&name) != 0)
+		return NULL;
+	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:I, s:I}", "host", json_text(name.nodename),
+			 "system", name.sysname, "kernel", name.release, "architecture",
+			 name.machine, "cpu", cpu_model(), "cpus",
+			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_bytes", memory);
+}
+
+static json_t *describe_server(const struct server_view *server)
+{
+	const struct processes_load *load = &server->load;
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "cpu", json_finite(load->cpu),
+		"cpu_wanted", json_finite(load->wanted), "cpu_idle", json_finite(load->idle),
+		"thread_busy", json_finite(load->busy), "thread_waiting",
+		json_finite(load->waiting), "stopped", json_finite(server->stopped), "throttled",
+		json_finite(server->throttled), "workers_busy", json_finite(server->workers_busy),
+		"thread_busy_at_rest", json_finite(server->at_rest));
+}
+
+static json_t *describe_experiment(const struct experiment *experiment)
+{
+	static const char *const outcomes[] = {"none", "unclear", "more", "no_more"};
+	json_t *object = json_pack("{s:s, s:o*}", "outcome", outcomes[experiment->outcome], "why",
+				   experiment->why ? json_text(experiment->why) : NULL);
+	if (experiment->pairs == 0)
+		return object;
+	json_t *more = json_pack(
+		"{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "connections",
+		(json_int_t)experiment->connections, "added", (json_int_t)experiment->extra,
+		"pairs", (json_int_t)experiment->pairs, "slice_seconds", seconds(experiment->slice),
+		"bytes_per_second", json_finite(experiment->rate), "gain",
+		json_finite(experiment->gain), "gain_low", json_finite(experiment->low),
+		"gain_high", json_finite(experiment->high), "gain_by_latency",
+		json_finite(experiment->typical), "thread_load", json_finite(experiment->load),
+		"thread_load_added", json_finite(experiment->load_more), "least_round_trip_ns",
+		json_finite(experiment->least_round_trip), "round_trip_ns",
+		json_finite(experiment->round_trip));
+	json_object_update(object, more);
+	json_decref(more);
+	return object;
+}
+
+static json_t *describe_threads(const struct usage *usage)
+{
+	json_t *array = json_array();
+	for (unsigned i = 0; i < usage->threads; i++) {
+		const struct usage_thread *thread = &usage->thread[i];
+		double whole = thread->at ? (double)thread->at : 1;
+		json_array_append_new(array, json_pack("{s:f, s:f, s:f}", "user",
+						       (double)thread->user / whole, "system",
+						       (double)thread->system / whole, "waiting",
+						       (double)thread->waited / whole));
+	}
+	return array;
+}
+
+static json_t *describe_evidence(const struct run *run)
+{
+	const struct evidence *evidence = &run->evidence;
+	const struct usage *usage = &run->result.usage;
+	json_t *reasons = json_array();
+	for (size_t i = 0; i < run->verdict.count; i++)
+		json_array_append_new(reasons, json_text(run->verdict.line[i]));
+	return json_pack(
+		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, "
+		"s:I, s:o, s:I, s:o, s:o, s:I, s:o}",
+		"reasons", reasons, "interrupted", run->interrupted, "threads",
+		describe_threads(usage), "thread_busy", json_finite(evidence->thread_busy),
+		"thread_waiting", json_finite(evidence->thread_waiting), "cpus_idle",
+		json_finite(evidence->idle), "cpus_own", json_finite(evidence->own), "failing",
+		json_finite(evidence->failing), "stalled", json_finite(evidence->stalled),
+		"throttled", json_finite(evidence->throttled), "stolen",
+		json_finite(evidence->stolen), "offered_per_second", json_finite(evidence->offered),
+		"connections_open", (json_int_t)run->result.live, "unanswered",
+		(json_int_t)run->result.book->unanswered, "lateness_p99_ns",
+		json_finite(evidence->lateness_p99), "window_limited",
+		json_finite(evidence->window_limited), "retransmits",
+		(json_int_t)usage->tcp.retransmits, "least_round_trip_ns",
+		json_finite(evidence->least_round_trip), "unread_bytes",
+		(json_int_t)usage->tcp.unread, "latency_rise_ns", json_finite(evidence->rise),
+		"experiment", describe_experiment(&evidence->experiment), "unsent_bytes",
+		(json_int_t)usage->tcp.unsent, "server", describe_server(&evidence->server));
+}
+
+static void fill_errors(struct result *result, const struct load_config *config,
 			const struct book *book)
 {
-	char target[ADDRESS_TEXT_SIZE];
+	char first[LOAD_ERROR_TEXT], target[ADDRESS_TEXT_SIZE];
+	for (enum load_error i = 0; i < LOAD_ERRORS; i++) {
+		const struct load_error_count *kind = &book->errors.of[i];
+		error_make_line(load_error_describe(kind, config, first));
+		(void)result_add_error(result, load_error_name(i), kind->count, first);
+	}
 	for (uint64_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
 		endpoint_format(config_target(config, book->faults[i].connection), target);
 		error_make_line(target);
 		(void)result_add_fault(result, target, &book->faults[i]);
 	}
-	(void)result_set_count(result->json, "faults_found", book->fault_count);
 }
 
-void outputs_interval(struct outputs *outputs, const struct interval *interval)
+static int fill_result(struct result *result, const struct run *run, json_t *extra)
 {
-	struct book *sum = outputs->sum;
-	book_add(sum, interval->book);
-	if (!interval->last && interval->to - outputs->from < outputs->wishes->interval)
-		return;
-	const struct result_interval done = {
-		.from = outputs->from,
-		.length = interval->to - outputs->from,
-		.messages = sum->messages,
-		.bytes = sum->bytes,
-		.errors = load_errors_total(&sum->errors),
+	const struct load_config *config = run->result.config;
+	const struct book *book = run->result.book;
+	const struct result_run one = {
+		.number = config->run,
+		.started = run->result.started,
+		.lasted = run->result.lasted,
+		.messages = book->messages,
+		.bytes = book->bytes,
 	};
-	if (done.length > 0) {
-		// Without memory the result goes without this interval; the sums are complete.
-		(void)json_array_append_new(result_get(&outputs->result, "intervals"),
-					    result_pack_interval(&done, &sum->latency));
-		write_interval(outputs, &done, interval);
-		if (outputs->wishes->interval_lines)
-			report_interval(outputs->screen, &done, &sum->latency, interval->live);
-	}
-	outputs->from = interval->to;
-	book_reset(sum);
-}
-
-static void fill_errors(struct result *result, const struct load_config *config,
-			const struct load_errors *errors)
-{
-	for (size_t i = 0; i < LOAD_ERRORS; i++) {
-		char first[LOAD_ERROR_TEXT];
-		load_error_describe(&errors->of[i], config, first);
-		error_make_line(first);
-		(void)result_add_error(result, load_error_name((enum load_error)i),
-				       errors->of[i].count, first);
-	}
+	json_t *evidence = describe_evidence(run), *json = result->json;
+	hdr_add(result->latency, &book->latency);
+	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
+	fill_errors(result, config, book);
+	return result_add_run(result, &one) |
+	       result_set_count(json, "faults_found", book->fault_count) |
+	       result_set_count(json, "bytes_verified", book->verified) |
+	       result_set_verdict(result, verdict_name(run->verdict.kind)) |
+	       (extra ? json_object_update(evidence, extra) : 0) |
+	       json_object_set_new(json, "evidence", evidence) |
+	       json_object_set_new(json, "configuration", outputs_configuration(config)) |
+	       json_object_set_new(json, "machine", outputs_machine());
 }
 
 static void close_files(struct outputs *outputs)
 {
-	for (size_t i = 0; i < WISH_FILES; i++) {
+	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
 		FILE *file = outputs->stream[i];
 		if (file && (file == stdout ? fflush(file) : fclose(file)) != 0)
-			note_failure(outputs, outputs->wishes->files[i]);
+			note_failure(outputs, outputs->options->files[i]);
 		outputs->stream[i] = NULL;
 	}
 }
@@ -149,48 +326,18 @@ static int fill_hgrm(FILE *file, const void *latency)
 	return 0;
 }
 
-static int fill_result(struct result *result, const struct load_config *config,
-		       const struct run *run, json_t *extra)
+int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra,
+		   struct error *error)
 {
-	const struct book *book = run->result.book;
-	const struct result_run one = {
-		.number = config->run,
-		.started = run->result.started,
-		.lasted = run->result.lasted,
-		.messages = book->messages,
-		.bytes = book->bytes,
-	};
-	hdr_add(result->latency, &book->latency);
-	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
-	fill_errors(result, config, &book->errors);
-	take_faults(result, config, book);
-	return result_add_run(result, &one) |
-	       result_set_count(result->json, "bytes_verified", book->verified) |
-	       result_set_verdict(result, verdict_name(run->verdict.kind)) |
-	       describe_evidence(result_get(result, "evidence"), run) |
-	       (extra ? json_object_update(result_get(result, "evidence"), extra) : 0) |
-	       describe_config(result_get(result, "configuration"), config) |
-	       describe_machine(result_get(result, "machine"));
-}
-
-static int write_json(struct outputs *outputs, const struct load_config *config,
-		      const struct run *run, json_t *extra, struct error *error)
-{
-	if (fill_result(&outputs->result, config, run, extra) != 0)
-		return error_set(error, ERROR_SYSTEM, "no memory for the result");
-	return result_write(&outputs->result, outputs->wishes->files[WISH_JSON], error);
-}
-
-int outputs_finish(struct outputs *outputs, const struct load_config *config, const struct run *run,
-		   json_t *extra, struct error *error)
-{
-	const char *const *files = outputs->wishes->files;
+	const char *const *files = outputs->options->files;
 	int status = 0;
-	if (files[WISH_JSON])
-		status = write_json(outputs, config, run, extra, error);
-	if (files[WISH_HGRM])
-		status |= atomic_file_write(files[WISH_HGRM], fill_hgrm, &run->result.book->latency,
-					    status ? NULL : error);
+	if (files[OUTPUT_JSON])
+		status = fill_result(&outputs->result, run, extra) == 0
+				 ? result_write(&outputs->result, files[OUTPUT_JSON], error)
+				 : error_set(error, ERROR_SYSTEM, "no memory for the result");
+	if (files[OUTPUT_HGRM])
+		status |= atomic_file_write(files[OUTPUT_HGRM], fill_hgrm,
+					    &run->result.book->latency, status ? NULL : error);
 	close_files(outputs);
 	if (status == 0 && outputs->failure.kind != ERROR_NONE) {
 		*error = outputs->failure;
@@ -202,6 +349,5 @@ int outputs_finish(struct outputs *outputs, const struct load_config *config, co
 void outputs_close(struct outputs *outputs)
 {
 	result_free(&outputs->result);
-	free(outputs->sum);
 	close_files(outputs);
 }
