@@ -12,7 +12,6 @@ static const struct report_line moment = {
 	.elapsed = 4 * NS_PER_S,
 	.duration = 10 * NS_PER_S,
 	.messages = 205000,
-	.connections = 50,
 	.rate = 51234.5,
 	.p50 = 22100,
 	.p99 = 55300,

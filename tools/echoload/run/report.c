@@ -1,4 +1,3 @@
-// What people see of a run. Main thread only.
 #include "report.h"
 
 #include <inttypes.h>
@@ -23,6 +22,37 @@
 #define FAULTS_SHOWN 10
 #define TEXT_SIZE 600
 
+// A value as people read it.
+struct text {
+	char of[40];
+};
+
+static struct text rate_text(double rate)
+{
+	struct text text;
+	units_format_rate(rate, text.of, sizeof(text.of));
+	return text;
+}
+
+static struct text size_text(double bytes)
+{
+	struct text text;
+	units_format_size((uint64_t)bytes, text.of, sizeof(text.of));
+	return text;
+}
+
+static struct text duration_text(uint64_t ns)
+{
+	struct text text;
+	units_format_duration(ns, text.of, sizeof(text.of));
+	return text;
+}
+
+static struct text latency_text(uint64_t ns)
+{
+	return ns ? duration_text(ns) : (struct text){"-"};
+}
+
 // How much of the run is done, 0 to 1; less than 0: that is not known.
 static double share_done(const struct report_line *state)
 {
@@ -34,52 +64,15 @@ static double share_done(const struct report_line *state)
 	return done > 1 ? 1 : done;
 }
 
-static void format_time_left(const struct report_line *state, char *text, size_t size)
+static struct text time_left(const struct report_line *state)
 {
-	double done = share_done(state);
-	double elapsed = clock_seconds(state->elapsed);
-	if (state->elapsed == 0)
-		snprintf(text, size, "warming up");
-	else if (done <= 0)
-		snprintf(text, size, "%.1f s so far", elapsed);
-	else
-		snprintf(text, size, "%.1f s left", elapsed * (1 - done) / done);
-}
-
-// Appends a field to the line if it fits into `width` columns, with two spaces before it.
-__attribute__((format(printf, 3, 4))) static void append(char line[static LINE_SIZE], size_t width,
-							 const char *format, ...)
-{
-	char field[64];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(field, sizeof(field), format, arguments);
-	va_end(arguments);
-	size_t used = strlen(line);
-	if (used + 2 + strlen(field) <= width && used + 2 + strlen(field) < LINE_SIZE)
-		snprintf(line + used, LINE_SIZE - used, "  %s", field);
-}
-
-static const char *format_latency(uint64_t ns, char *text, size_t size)
-{
-	return ns ? units_format_duration(ns, text, size) : "-";
-}
-
-// The fields in the order in which they matter, as those that do not fit are left out.
-static void format_fields(const struct report_line *state, char line[static LINE_SIZE],
-			  size_t width)
-{
-	char text[40];
-	char other[24];
-	line[0] = '\0';
-	format_time_left(state, text, sizeof(text));
-	append(line, width, "%13s", text);
-	bool measured = state->elapsed >= NS_PER_S; // once a second
-	append(line, width, "%6s/s",
-	       measured ? units_format_rate(state->rate, text, sizeof(text)) : "-");
-	append(line, width, "%" PRIu64 " error%s", state->errors, log_plural(state->errors));
-	append(line, width, "p50 %8s", format_latency(state->p50, text, sizeof(text)));
-	append(line, width, "p99 %8s", format_latency(state->p99, other, sizeof(other)));
+	struct text text = {"warming up"};
+	double done = share_done(state), elapsed = clock_seconds(state->elapsed);
+	if (state->elapsed > 0)
+		snprintf(text.of, sizeof(text.of), "%.1f s %s",
+			 done > 0 ? elapsed * (1 - done) / done : elapsed,
+			 done > 0 ? "left" : "so far");
+	return text;
 }
 
 void report_progress(struct screen *screen, const struct report_line *state)
@@ -87,11 +80,20 @@ void report_progress(struct screen *screen, const struct report_line *state)
 	if (!screen_begin_line(screen))
 		return;
 	// The last column stays free: a cursor there would be on the next line in some terminals.
-	size_t width = screen_columns(screen) - 1;
-	char line[LINE_SIZE];
-	format_fields(state, line, width);
+	size_t width = screen_columns(screen) - 1, used = 0;
+	char all[LINE_SIZE], line[LINE_SIZE] = "", *rest = all, *field;
+	bool measured = state->elapsed >= NS_PER_S; // once a second
+	// In the order in which they matter, as those that do not fit are left out.
+	snprintf(all, sizeof(all), "%13s|%6s/s|%" PRIu64 " error%s|p50 %8s|p99 %8s",
+		 time_left(state).of, measured ? rate_text(state->rate).of : "-", state->errors,
+		 log_plural(state->errors), latency_text(state->p50).of,
+		 latency_text(state->p99).of);
+	while ((field = strsep(&rest, "|"))) {
+		if (used + 2 + strlen(field) <= width)
+			used += (size_t)snprintf(line + used, sizeof(line) - used, "  %s", field);
+	}
 	double done = share_done(state);
-	size_t used = strlen(line) + 2;
+	used += 2;
 	if (done >= 0 && used + LEAST_BAR <= width) {
 		size_t cells = width - used < MOST_BAR ? width - used : MOST_BAR;
 		fputc('[', screen->file);
@@ -105,20 +107,18 @@ void report_progress(struct screen *screen, const struct report_line *state)
 void report_interval(struct screen *screen, const struct result_interval *interval,
 		     const struct hdr *latency, unsigned connections)
 {
-	char time[24], rate[16], bytes[16], p50[16], p99[16];
 	double seconds = clock_seconds(interval->length);
 	if (screen->terminal)
 		return;
 	if (interval->from == 0)
 		fprintf(screen->file, "%9s %11s %10s %13s %10s %10s %8s\n", "time", "connections",
 			"messages/s", "bytes/s", "p50", "p99", "errors");
-	snprintf(time, sizeof(time), "%.0f s", clock_seconds(interval->from) + seconds);
-	fprintf(screen->file, "%9s %11u %10s %13s %10s %10s %8" PRIu64 "\n", time, connections,
-		units_format_rate((double)interval->messages / seconds, rate, sizeof(rate)),
-		units_format_size((uint64_t)((double)interval->bytes / seconds), bytes,
-				  sizeof(bytes)),
-		format_latency(hdr_percentile(latency, 50), p50, sizeof(p50)),
-		format_latency(hdr_percentile(latency, 99), p99, sizeof(p99)), interval->errors);
+	fprintf(screen->file, "%7.0f s %11u %10s %13s %10s %10s %8" PRIu64 "\n",
+		clock_seconds(interval->from) + seconds, connections,
+		rate_text((double)interval->messages / seconds).of,
+		size_text((double)interval->bytes / seconds).of,
+		latency_text(hdr_percentile(latency, 50)).of,
+		latency_text(hdr_percentile(latency, 99)).of, interval->errors);
 	fflush(screen->file);
 }
 
@@ -139,77 +139,50 @@ __attribute__((format(printf, 4, 5))) static void print_field(const struct scree
 	screen_wrap(screen->file, text, LABEL, LABEL);
 }
 
-static void describe_loop(const struct load_config *config, char *text, size_t size)
+static void print_load(const struct screen *screen, const struct load_config *config)
 {
-	char rate[16];
-	units_format_rate(config->rate, rate, sizeof(rate));
+	char loop[80] = "", target[ADDRESS_TEXT_SIZE], more[32] = "";
+	const struct sizes *sizes = &config->sizes;
+	uint64_t least = sizes->most;
+	for (size_t i = 0; i < sizes->count; i++)
+		least = sizes->parts[i].least < least ? sizes->parts[i].least : least;
 	if (config->mode == MODE_IDLE)
-		snprintf(text, size, ", %s wakes/s", rate);
+		snprintf(loop, sizeof(loop), ", %s wakes/s", rate_text(config->rate).of);
 	else if (config->rate > 0)
-		snprintf(text, size, ", open loop at %s/s (%s)", rate,
+		snprintf(loop, sizeof(loop), ", open loop at %s/s (%s)", rate_text(config->rate).of,
 			 config->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
 	else
-		snprintf(text, size, "%s, closed loop, pipeline %u",
+		snprintf(loop, sizeof(loop), "%s, closed loop, pipeline %u",
 			 config->mode != MODE_CHURN ? ""
 			 : config->resets	    ? " (reset at the end)"
 						    : " (FIN at the end)",
 			 config->pipeline);
-}
-
-static void describe_sizes(const struct sizes *sizes, char *text, size_t size)
-{
-	uint64_t least = sizes->most;
-	for (size_t i = 0; i < sizes->count; i++)
-		least = sizes->parts[i].least < least ? sizes->parts[i].least : least;
-	char low[16];
-	char high[16];
-	units_format_size(least, low, sizeof(low));
-	units_format_size(sizes->most, high, sizeof(high));
-	if (least == sizes->most)
-		snprintf(text, size, "%s", high);
-	else
-		snprintf(text, size, "%s to %s", low, high);
-}
-
-static void print_load(const struct screen *screen, const struct load_config *config)
-{
-	char target[ADDRESS_TEXT_SIZE];
-	char more[32] = "";
-	char loop[64];
-	char sizes[40];
 	if (config->target_count > 1)
 		snprintf(more, sizeof(more), " and %zu more", config->target_count - 1);
-	describe_loop(config, loop, sizeof(loop));
-	describe_sizes(&config->sizes, sizes, sizeof(sizes));
 	print_field(screen, "", "load",
-		    "%s%s: %u connection%s to %s%s, messages of %s, %u thread%s, run %" PRIu64,
+		    "%s%s: %u connection%s to %s%s, messages of %s%s%s, %u thread%s, run %" PRIu64,
 		    load_modes[config->mode].name, loop, config->connections,
 		    log_plural(config->connections), endpoint_format(&config->targets[0], target),
-		    more, sizes, config->threads, log_plural(config->threads), config->run);
+		    more, least < sizes->most ? size_text((double)least).of : "",
+		    least < sizes->most ? " to " : "", size_text((double)sizes->most).of,
+		    config->threads, log_plural(config->threads), config->run);
 }
 
 static void print_throughput(const struct screen *screen, const struct engine_result *result)
 {
 	const struct load_config *config = result->config;
 	const struct book *book = result->book;
-	char rate[16];
-	char bytes[16];
-	char lasted[16];
-	units_format_rate(engine_rate(result, book->messages), rate, sizeof(rate));
-	units_format_size((uint64_t)engine_rate(result, book->bytes), bytes, sizeof(bytes));
-	units_format_duration(result->lasted, lasted, sizeof(lasted));
 	print_field(screen, SCREEN_BOLD, "throughput",
-		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s", rate, bytes, book->messages,
-		    log_plural(book->messages), lasted);
-	bool visiting = load_mode_takes(config->mode, "visit");
-	if (!visiting && result->live < config->connections)
+		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s",
+		    rate_text(engine_rate(result, book->messages)).of,
+		    size_text(engine_rate(result, book->bytes)).of, book->messages,
+		    log_plural(book->messages), duration_text(result->lasted).of);
+	if (!load_mode_takes(config->mode, "visit") && result->live < config->connections)
 		print_field(screen, SCREEN_RED, "connections", "only %u of %u were open at the end",
 			    result->live, config->connections);
 	if (book->visits > 0)
-		print_field(
-			screen, "", "", "%s visits/s, %" PRIu64 " in all",
-			units_format_rate(engine_rate(result, book->visits), rate, sizeof(rate)),
-			book->visits);
+		print_field(screen, "", "", "%s visits/s, %" PRIu64 " in all",
+			    rate_text(engine_rate(result, book->visits)).of, book->visits);
 	if (book->unanswered > 0)
 		print_field(screen, SCREEN_RED, "unanswered",
 			    "%" PRIu64
@@ -223,58 +196,34 @@ static void print_percentiles(const struct screen *screen, const char *label, co
 	static const double percents[] = {50, 90, 99, 99.9, 99.99, 100};
 	fprintf(screen->file, "  %-*s", LABEL - 2, label);
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
-		char text[16] = "-"; // too few samples to say it
-		if (hdr_knows(hdr, percents[i]))
-			units_format_duration(hdr_percentile(hdr, percents[i]), text, sizeof(text));
-		fprintf(screen->file, "%10s", text);
+		bool known = hdr_knows(hdr, percents[i]); // else there are too few samples
+		fprintf(screen->file, "%10s",
+			known ? duration_text(hdr_percentile(hdr, percents[i])).of : "-");
 	}
 	fputc('\n', screen->file);
-}
-
-// A line of the histogram: the samples up to `to` that are not in a line before it.
-struct bar {
-	uint64_t to; // ns
-	uint64_t count;
-};
-
-// Cuts the samples into bars; returns how many.
-static size_t cut_bars(const struct hdr *hdr, struct bar bars[static BARS + 1])
-{
-	double low = hdr->min > 0 ? (double)hdr->min : 1;
-	double high = (double)hdr_percentile(hdr, 99.9);
-	double span = high > low ? log(high / low) : 0;
-	double room = floor(span / log(LEAST_STEP));
-	size_t steps = room < 1 ? 1 : (room < BARS ? (size_t)room : BARS);
-	uint64_t before = 0;
-	for (size_t i = 0; i < steps; i++) {
-		double share = (double)(i + 1) / (double)steps;
-		bars[i].to = i + 1 == steps ? (uint64_t)high : (uint64_t)(low * exp(span * share));
-		uint64_t count = hdr_count_to(hdr, bars[i].to);
-		bars[i].count = count - before;
-		before = count;
-	}
-	if (before == hdr->count)
-		return steps;
-	bars[steps] = (struct bar){.to = hdr->max, .count = hdr->count - before};
-	return steps + 1;
 }
 
 void report_histogram(const struct screen *screen, const struct hdr *hdr)
 {
 	if (hdr->count == 0)
 		return;
-	struct bar bars[BARS + 1];
-	size_t count = cut_bars(hdr, bars);
-	uint64_t most = 0;
-	for (size_t i = 0; i < count; i++)
-		most = bars[i].count > most ? bars[i].count : most;
+	double low = fmax((double)hdr->min, 1), high = (double)hdr_percentile(hdr, 99.9);
+	double span = high > low ? log(high / low) : 0;
+	size_t steps = (size_t)fmax(fmin(floor(span / log(LEAST_STEP)), BARS), 1);
+	uint64_t to[BARS + 1], count[BARS + 1], before = 0, most = 0;
+	for (size_t i = 0; i <= steps; i++) {
+		double end = low * exp(span * (double)(i + 1) / (double)steps);
+		to[i] = i + 1 < steps ? (uint64_t)end : i < steps ? (uint64_t)high : hdr->max;
+		count[i] = hdr_count_to(hdr, to[i]) - before;
+		before += count[i];
+		most = count[i] > most ? count[i] : most;
+	}
+	size_t lines = count[steps] > 0 ? steps + 1 : steps;
 	fprintf(screen->file, "%*s\n", BAR_LABEL, "up to");
-	for (size_t i = 0; i < count; i++) {
-		char to[16];
-		fprintf(screen->file, "%*s ", BAR_LABEL,
-			units_format_duration(bars[i].to, to, sizeof(to)));
-		screen_bar(screen, (double)bars[i].count / (double)most, CELLS, false);
-		double percent = 100 * (double)bars[i].count / (double)hdr->count;
+	for (size_t i = 0; i < lines; i++) {
+		double percent = 100 * (double)count[i] / (double)hdr->count;
+		fprintf(screen->file, "%*s ", BAR_LABEL, duration_text(to[i]).of);
+		screen_bar(screen, (double)count[i] / (double)most, CELLS, false);
 		if (percent > 0 && percent < 0.05)
 			fputs(" <0.1 %\n", screen->file);
 		else
@@ -341,13 +290,12 @@ static void print_fault(const struct screen *screen, const struct load_config *c
 static void print_faults(const struct screen *screen, const struct load_config *config,
 			 const struct book *book)
 {
-	char bytes[16];
 	if (!config->verify) {
 		print_field(screen, "", "verified", "nothing (--no-verify)");
 		return;
 	}
 	print_field(screen, "", "verified", "%s, byte for byte",
-		    units_format_size(book->verified, bytes, sizeof(bytes)));
+		    size_text((double)book->verified).of);
 	if (book->fault_count == 0) {
 		print_field(screen, "", "faults", "none");
 		return;

@@ -3,7 +3,6 @@
 #ifndef ECHOLOAD_REPORT_H
 #define ECHOLOAD_REPORT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/screen.h"
@@ -14,7 +13,6 @@ struct report_line {
 	uint64_t elapsed;	  // ns of recording
 	uint64_t duration;	  // ns in all, CLOCK_NEVER: not known
 	uint64_t messages, count; // until now and in all, 0: not known
-	unsigned connections;	  // open
 	double rate;		  // messages a second; this and what follows but `errors` lately
 	uint64_t p50, p99;	  // ns, 0: nothing came
 	uint64_t errors;	  // until now

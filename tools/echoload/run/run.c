@@ -78,7 +78,6 @@ static bool take_progress(void *context, const struct progress *progress)
 	struct watch *watch = context;
 	const struct load_config *config = watch->config;
 	watch->state.elapsed = progress->elapsed;
-	watch->state.connections = progress->live;
 	report_progress(watch->progress, &watch->state);
 	if (progress->elapsed > 0 &&
 	    (progress->live >= config->connections || progress->elapsed > SETTLED))
