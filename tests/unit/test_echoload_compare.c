@@ -278,7 +278,7 @@ static void the_command_says_it_in_plain_words(void **state)
 	assert_int_equal(result_write(&results[0], path[8], &error), 0);
 	two[2] = path[8];
 	assert_int_equal(run_main(two, stderr, said), 2);
-	assert_non_null(strstr(said, "8.json' holds 2 runs, and another file 1\n"));
+	assert_non_null(strstr(said, "8.json': it holds 2 runs, and another one 1\n"));
 	two[2] = path[9];
 	json_array_remove(runs, 1);
 	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written

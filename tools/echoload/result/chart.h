@@ -8,12 +8,10 @@
 // The subcommand; argv[0] is its name. Returns the exit status.
 int chart_main(int argc, char **argv);
 
-// Pictures of what `echoload ab` has written, ratios with their intervals (ratio_chart.c).
-
-// The file's contents if it is a comparison; NULL: it is something else.
+// The file's contents if `echoload ab` has written it; NULL: it is something else.
 json_t *ratio_chart_read(const char *path);
 
-// Draws it as SVG.
+// Draws it as SVG: the ratios with their intervals.
 void ratio_chart_draw(FILE *file, const json_t *comparison);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
+#include "inputs.h"
 #include "merge.h"
 
 #define LINE_WIDTH 79
@@ -221,11 +222,11 @@ static const char epilogue[] =
 	"     echoload was late, or there were errors, unanswered messages or faults";
 
 struct request {
+	struct inputs inputs;
 	size_t split; // operands before --with; 0: it is not there
 	bool with;
-	size_t count;
-	const char *paths[2 * RANK_MOST];
 	struct result results[2 * RANK_MOST];
+	struct comparison comparison;
 };
 
 static const struct cmdline_option table[] = {
@@ -233,59 +234,60 @@ static const struct cmdline_option table[] = {
 	 CMDLINE_SWITCH, CMDLINE_FIELD(struct request, with), .least = true},
 };
 
-static int take(void *context, const char *name, const char *value, struct error *error)
+// Reads a result, which must be of the same load as those before.
+static int read_result(struct request *request, size_t index, struct error *error)
 {
-	(void)name;
-	struct request *request = context;
-	struct error why = {0};
-	if (request->count == 2 * RANK_MOST)
-		return error_set(error, ERROR_USAGE, "'%.160s' is one too many", value);
-	struct result *result = &request->results[request->count];
-	request->paths[request->count++] = value;
-	if (result_read(result, value, error) != 0)
+	struct result *result = &request->results[index];
+	struct error why;
+	if (result_read(result, request->inputs.paths[index], error) != 0)
 		return -1;
-	for (struct result *other = request->results; other < result; other++) {
+	for (const struct result *other = request->results; other < result; other++) {
 		size_t runs = json_array_size(result_get(result, "runs"));
 		size_t before = json_array_size(result_get(other, "runs"));
+		int status = merge_check(other, result, &why);
 		if (before != runs)
-			return error_set(error, ERROR_USAGE,
-					 "'%.160s' holds %zu run%s, and another file %zu", value,
-					 runs, log_plural(runs), before);
-		if (merge_check(other, result, &why) != 0)
-			return error_set(error, why.kind, "'%.160s': %.200s", value, why.message);
+			status = error_set(&why, ERROR_USAGE,
+					   "it holds %zu run%s, and another one %zu", runs,
+					   log_plural(runs), before);
+		if (status != 0)
+			return inputs_fail(&request->inputs, index, &why, error);
 	}
 	return 0;
 }
 
 static int run(void *context, struct error *error)
 {
-	const struct request *request = context;
+	struct request *request = context;
+	const struct inputs *inputs = &request->inputs;
 	size_t left = request->split ? request->split : 1;
-	size_t count[] = {left, request->count - left};
-	static struct comparison comparison;
-	if (request->count < left + 1 || (!request->split && request->count > 2))
+	size_t count[] = {left, inputs->count - left};
+	if (inputs->count < left + 1 || (!request->split && inputs->count > 2))
 		return error_set(error, ERROR_USAGE,
 				 "two results are needed, or several with --with between them "
 				 "(see echoload compare --help)");
 	if (count[0] > RANK_MOST || count[1] > RANK_MOST)
 		return error_set(error, ERROR_USAGE, "more than %d runs a side", RANK_MOST);
-	if (paths_check_inputs("-", request->paths, request->count, error) != 0)
+	if (paths_check_inputs("-", inputs->paths, inputs->count, error) != 0)
 		return -1;
-	for (size_t i = 0; i < request->count; i++) {
-		char line[400];
-		if (compare_check(&request->results[i], error) == 0)
+	for (size_t i = 0; i < inputs->count; i++) {
+		if (read_result(request, i, error) != 0)
+			return -1;
+	}
+	for (size_t i = 0; i < inputs->count; i++) {
+		struct error why;
+		if (compare_check(&request->results[i], &why) == 0)
 			continue;
-		snprintf(line, sizeof(line), "'%.160s': %.200s", request->paths[i], error->message);
-		cmdline_complain("echoload compare", line);
+		inputs_fail(inputs, i, &why, error);
+		cmdline_complain("echoload compare", error->message);
 		return EXIT_INCONCLUSIVE;
 	}
-	compare_results(&comparison, request->results, count);
-	return print_comparison(&comparison, request->paths, request->results);
+	compare_results(&request->comparison, request->results, count);
+	return print_comparison(&request->comparison, inputs->paths, request->results);
 }
 
 int compare_main(int argc, char **argv)
 {
-	struct request *request = calloc(1, sizeof(*request));
+	static struct request request;
 	const struct cmdline cmdline = {
 		.program = "echoload compare",
 		.synopsis = "A.json... --with B.json...\n"
@@ -294,20 +296,16 @@ int compare_main(int argc, char **argv)
 		.epilogue = epilogue,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = take,
+		.take = inputs_take,
 		.run = run,
-		.context = request,
+		.context = &request,
 	};
-	if (!request) {
-		cmdline_complain(cmdline.program, "out of memory");
-		return EXIT_UNREACHABLE;
-	}
+	request = (struct request){.inputs.paths = (const char **)argv + argc};
 	// Operands come in their order, but after the options.
-	for (int i = 1; i < argc && request->split == 0; i++)
-		request->split = strcmp(argv[i], "--with") == 0 ? (size_t)i - 1 : 0;
+	for (int i = 1; i < argc && request.split == 0; i++)
+		request.split = strcmp(argv[i], "--with") == 0 ? (size_t)i - 1 : 0;
 	int status = cmdline_run(&cmdline, argc, argv);
-	for (size_t i = 0; i < request->count; i++)
-		result_free(&request->results[i]);
-	free(request);
+	for (size_t i = 0; i < 2 * RANK_MOST; i++)
+		result_free(&request.results[i]);
 	return status;
 }

@@ -9,6 +9,7 @@
 #include "base/cmdline.h"
 #include "echoload/common/paths.h"
 #include "formats.h"
+#include "inputs.h"
 
 // Members of the configuration that make the load. Those of the generator are among them, as its
 // own time is in every latency.
@@ -255,16 +256,9 @@ int merge_add(struct result *sum, const struct result *result, struct error *err
 	return status == 0 ? 0 : fail_memory(error);
 }
 
-struct request {
-	const char *output;
-	const char **paths; // of the results that were read; as many as there are arguments at most
-	size_t count;
-	struct result sum;
-};
-
 static const struct cmdline_option table[] = {
 	{'o', "output", "FILE", "write the result to FILE, not to standard output", CMDLINE_TEXT,
-	 CMDLINE_FIELD(struct request, output)},
+	 CMDLINE_FIELD(struct inputs, output)},
 };
 
 static const char summary[] =
@@ -284,46 +278,40 @@ static const char epilogue[] =
 	"     twice, or runs of different loads or of different --interval\n"
 	"  3  the result could not be written";
 
-static int take_file(struct result *sum, const char *path, struct error *error)
+static int add_file(struct result *sum, const struct inputs *inputs, size_t index,
+		    struct error *error)
 {
 	struct result result;
 	struct error why;
-	int status = result_read(&result, path, error);
-	if (status == 0) {
-		status = merge_add(sum, &result, &why);
-		if (status != 0)
-			error_set(error, why.kind, "'%.160s': %.200s", path, why.message);
-	}
+	int status = result_read(&result, inputs->paths[index], error);
+	if (status == 0 && merge_add(sum, &result, &why) != 0)
+		status = inputs_fail(inputs, index, &why, error);
 	result_free(&result);
 	return status;
 }
 
-static int take(void *context, const char *name, const char *value, struct error *error)
-{
-	(void)name;
-	struct request *request = context;
-	request->paths[request->count++] = value;
-	return take_file(&request->sum, value, error);
-}
-
 static int run(void *context, struct error *error)
 {
-	struct request *request = context;
-	if (run_count(&request->sum) == 0)
+	struct inputs *inputs = context;
+	struct result sum;
+	if (inputs->count == 0)
 		return error_set(error, ERROR_USAGE,
 				 "nothing to merge (see echoload merge --help)");
-	request->output = paths_output(request->output);
-	if (paths_check_inputs(request->output, request->paths, request->count, error) != 0)
+	inputs->output = paths_output(inputs->output);
+	if (paths_check_inputs(inputs->output, inputs->paths, inputs->count, error) != 0)
 		return -1;
-	return result_write(&request->sum, request->output, error);
+	int status = result_init(&sum) == 0 ? 0 : fail_memory(error);
+	for (size_t i = 0; i < inputs->count && status == 0; i++)
+		status = add_file(&sum, inputs, i, error);
+	if (status == 0)
+		status = result_write(&sum, inputs->output, error);
+	result_free(&sum);
+	return status;
 }
 
 int merge_main(int argc, char **argv)
 {
-	struct request request = {
-		.output = "-",
-		.paths = calloc((size_t)argc, sizeof(*request.paths)),
-	};
+	struct inputs inputs = {.output = "-", .paths = (const char **)argv + argc};
 	const struct cmdline cmdline = {
 		.program = "echoload merge",
 		.synopsis = "[options] RUN.json...",
@@ -331,19 +319,9 @@ int merge_main(int argc, char **argv)
 		.epilogue = epilogue,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = take,
+		.take = inputs_take,
 		.run = run,
-		.context = &request,
+		.context = &inputs,
 	};
-	struct error error;
-	int status;
-	if (request.paths && result_init(&request.sum) == 0) {
-		status = cmdline_run(&cmdline, argc, argv);
-	} else {
-		fail_memory(&error);
-		status = cmdline_fail(cmdline.program, &error);
-	}
-	result_free(&request.sum);
-	free(request.paths);
-	return status;
+	return cmdline_run(&cmdline, argc, argv);
 }

@@ -2,7 +2,6 @@
 #include "chart.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 #include "svg.h"
 
@@ -26,81 +25,64 @@ json_t *ratio_chart_read(const char *path)
 	return NULL;
 }
 
+static const char *text_of(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+	return text ? text : "";
+}
+
 static double number_of(const json_t *object, const char *member)
 {
 	const json_t *number = json_object_get(object, member);
 	return json_is_number(number) ? json_number_value(number) : NAN;
 }
 
-struct ratio {
-	char name[32], said[32];
-	double median, low, high; // NAN: not known
-};
-
-static struct ratio read_ratio(const json_t *comparison, size_t index, const char *measure)
+static void draw_names(const struct svg *svg, const void *targets)
 {
-	const json_t *target = json_array_get(json_object_get(comparison, "targets"), index);
-	const json_t *json = json_object_get(json_object_get(target, "ratio"), measure);
-	const char *name = json_string_value(json_object_get(target, "name"));
-	const char *said = json_string_value(json_object_get(json, "conclusion"));
-	struct ratio ratio = {.median = number_of(json, "median"),
-			      .low = number_of(json, "low"),
-			      .high = number_of(json, "high")};
-	snprintf(ratio.name, sizeof(ratio.name), "%.20s%s", name ? name : "",
-		 index == 0 ? ", itself" : "");
-	snprintf(ratio.said, sizeof(ratio.said), "%s", said ? said : "");
-	return ratio;
+	for (size_t i = 0; i < json_array_size(targets); i++) {
+		char name[11]; // as much as there is room for
+		snprintf(name, sizeof(name), "%s", text_of(json_array_get(targets, i), "name"));
+		svg_tic(svg, SVG_Y, -(double)i, i == 0 ? "itself" : name);
+	}
 }
 
-static void draw_ratio(const struct svg_plot *plot, const struct ratio *ratio, size_t index)
+static void draw_ratio(struct svg *svg, const void *targets, size_t index)
 {
+	const json_t *target = json_array_get(targets, index);
+	const json_t *ratio =
+		json_object_get(json_object_get(target, "ratio"), measures[svg->place].name);
+	double median = number_of(ratio, "median"), low = number_of(ratio, "low"),
+	       high = number_of(ratio, "high");
+	double y = -(double)index, margin = fmax(0.1 * (high - low), 0.005);
+	bool known = !isnan(low + median + high);
 	char label[128];
-	double y = -(double)index;
-	bool known = !isnan(ratio->low + ratio->median + ratio->high);
-	snprintf(label, sizeof(label), known ? "%s: %s, %.4f, between %.4f and %.4f" : "%s: %s",
-		 ratio->name, ratio->said, ratio->median, ratio->low, ratio->high);
-	svg_line_begin(plot, index, label);
-	if (known) {
-		svg_point(plot, 0, ratio->low, y);
-		svg_point(plot, 1, ratio->high, y);
-		svg_line_end(plot);
-		svg_line_begin(plot, index, "");
-		svg_point(plot, 0, ratio->median, y + 0.2);
-		svg_point(plot, 1, ratio->median, y - 0.2);
-	}
-	svg_line_end(plot);
-}
-
-static void draw_measure(struct svg_plot *plot, const json_t *comparison, size_t measure)
-{
-	plot->x_low = plot->x_high = 1;
-	plot->y_low = -(double)plot->lines;
-	plot->y_high = 1;
-	for (size_t i = 0; i < plot->lines; i++) {
-		struct ratio ratio = read_ratio(comparison, i, measures[measure].name);
-		plot->x_low = fmin(plot->x_low, ratio.low);
-		plot->x_high = fmax(plot->x_high, ratio.high);
-		ratio.name[10] = '\0'; // as much as there is room for
-		svg_y_tic(plot, -(double)i, i == 0 ? "itself" : ratio.name);
-	}
-	double margin = fmax(0.1 * (plot->x_high - plot->x_low), 0.005);
-	plot->x_low -= margin;
-	plot->x_high += margin;
-	svg_tics(plot, plot->x_low, plot->x_high, svg_x_tic);
-	svg_frame(plot, measures[measure].title,
-		  "ratio to the first target, with its 95 % interval", "");
-	for (size_t i = 0; i < plot->lines; i++) {
-		struct ratio ratio = read_ratio(comparison, i, measures[measure].name);
-		draw_ratio(plot, &ratio, i);
-	}
+	snprintf(label, sizeof(label),
+		 known ? "%.20s%s: %.31s, %.4f, between %.4f and %.4f" : "%.20s%s: %.31s",
+		 text_of(target, "name"), index == 0 ? ", itself" : "",
+		 text_of(ratio, "conclusion"), median, low, high);
+	svg_line(svg, index, label);
+	svg_reach(svg, 1 - margin, 1);
+	svg_reach(svg, 1 + margin, y - 1);
+	if (!known)
+		return;
+	svg_reach(svg, low - margin, y);
+	svg_reach(svg, high + margin, y);
+	svg_point(svg, true, low, y);
+	svg_point(svg, false, high, y);
+	svg_point(svg, true, median, y + 0.2);
+	svg_point(svg, false, median, y - 0.2);
 }
 
 void ratio_chart_draw(FILE *file, const json_t *comparison)
 {
-	struct svg_plot plot = {.file = file};
-	plot.lines = json_array_size(json_object_get(comparison, "targets"));
-	svg_begin(file, MEASURES, plot.lines);
-	for (; plot.place < MEASURES; plot.place++)
-		draw_measure(&plot, comparison, plot.place);
-	svg_end(file);
+	const json_t *targets = json_object_get(comparison, "targets");
+	struct svg_chart charts[MEASURES];
+	for (size_t i = 0; i < MEASURES; i++)
+		charts[i] = (struct svg_chart){
+			.title = measures[i].title,
+			.label = {"ratio to the first target, with its 95 % interval", ""},
+			.tics = {NULL, draw_names},
+			.line = draw_ratio,
+		};
+	svg_draw(file, charts, MEASURES, json_array_size(targets), targets);
 }

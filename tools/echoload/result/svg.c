@@ -1,4 +1,4 @@
-// Charts of lines as SVG. One thread for each file.
+// Charts of lines as SVG.
 #include "svg.h"
 
 #include <math.h>
@@ -16,43 +16,6 @@
 static const char *const colours[] = {"#000000", "#d55e00", "#56b4e9", "#e69f00",
 				      "#009e73", "#f0e442", "#0072b2", "#cc79a7"};
 #define COLOURS (sizeof(colours) / sizeof(colours[0]))
-
-static size_t chart_height(size_t lines)
-{
-	return ABOVE + HEIGHT + BELOW + LEGEND_ROW * lines;
-}
-
-static double top_of(const struct svg_plot *plot)
-{
-	return (double)(plot->place * chart_height(plot->lines)) + ABOVE;
-}
-
-static double x_of(const struct svg_plot *plot, double x)
-{
-	return LEFT + (RIGHT - LEFT) * (x - plot->x_low) / (plot->x_high - plot->x_low);
-}
-
-static double y_of(const struct svg_plot *plot, double y)
-{
-	double share = (y - plot->y_low) / (plot->y_high - plot->y_low);
-	return top_of(plot) + HEIGHT * (1 - share);
-}
-
-void svg_begin(FILE *file, size_t charts, size_t lines)
-{
-	size_t height = charts * chart_height(lines);
-	fprintf(file,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\" "
-		"viewBox=\"0 0 %d %zu\" font-family=\"sans-serif\" font-size=\"14\" "
-		"stroke-linecap=\"round\" stroke-linejoin=\"round\">\n"
-		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
-		WIDTH, height, WIDTH, height);
-}
-
-void svg_end(FILE *file)
-{
-	fputs("</svg>\n", file);
-}
 
 void svg_text(FILE *file, const char *text)
 {
@@ -76,51 +39,33 @@ static void write_text(FILE *file, double x, double y, const char *anchor, const
 	fputs("</text>\n", file);
 }
 
-void svg_frame(const struct svg_plot *plot, const char *title, const char *x_label,
-	       const char *y_label)
+static double place_of(const struct svg *svg, enum svg_axis axis, double at)
 {
-	double top = top_of(plot);
-	double middle = (LEFT + RIGHT) / 2.0;
-	fprintf(plot->file,
-		"<rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" "
-		"stroke=\"black\"/>\n",
-		LEFT, top, RIGHT - LEFT, HEIGHT);
-	write_text(plot->file, middle, top - 12, "middle", title);
-	write_text(plot->file, middle, top + HEIGHT + 42, "middle", x_label);
-	fprintf(plot->file,
-		"<text transform=\"translate(20 %.1f) rotate(-90)\" text-anchor=\"middle\">%s"
-		"</text>\n",
-		top + HEIGHT / 2.0, y_label);
+	double share = (at - svg->low[axis]) / (svg->high[axis] - svg->low[axis]);
+	return axis == SVG_X ? LEFT + (RIGHT - LEFT) * share : svg->top + HEIGHT * (1 - share);
 }
 
-static void write_grid(FILE *file, double x1, double y1, double x2, double y2)
+void svg_tic(const struct svg *svg, enum svg_axis axis, double at, const char *label)
 {
-	fprintf(file, "<path d=\"M%.1f %.1fL%.1f %.1f\" stroke=\"#ddd\"/>\n", x1, y1, x2, y2);
-}
-
-void svg_x_tic(const struct svg_plot *plot, double at, const char *label)
-{
-	if (at < plot->x_low || at > plot->x_high)
+	if (at < svg->low[axis] || at > svg->high[axis])
 		return;
-	double x = x_of(plot, at);
-	double bottom = top_of(plot) + HEIGHT;
-	write_grid(plot->file, x, bottom - HEIGHT, x, bottom);
-	write_text(plot->file, x, bottom + 20, "middle", label);
+	double place = place_of(svg, axis, at), bottom = svg->top + HEIGHT;
+	if (axis == SVG_X) {
+		fprintf(svg->file, "<path d=\"M%.1f %.1fV%.1f\" stroke=\"#ddd\"/>\n", place,
+			svg->top, bottom);
+		write_text(svg->file, place, bottom + 20, "middle", label);
+	} else {
+		fprintf(svg->file, "<path d=\"M%d %.1fH%d\" stroke=\"#ddd\"/>\n", LEFT, place,
+			RIGHT);
+		write_text(svg->file, LEFT - 8, place + 5, "end", label);
+	}
 }
 
-void svg_y_tic(const struct svg_plot *plot, double at, const char *label)
-{
-	if (at < plot->y_low || at > plot->y_high)
-		return;
-	double y = y_of(plot, at);
-	write_grid(plot->file, LEFT, y, RIGHT, y);
-	write_text(plot->file, LEFT - 8, y + 5, "end", label);
-}
-
-void svg_tics(const struct svg_plot *plot, double low, double high,
-	      void (*tic)(const struct svg_plot *plot, double at, const char *label))
+// Some four to ten.
+static void draw_tics(const struct svg *svg, enum svg_axis axis)
 {
 	static const char *const suffixes[] = {"", " k", " M", " G", " T"};
+	double low = svg->low[axis], high = svg->high[axis];
 	double least = (high - low) / 4, power = pow(10.0, floor(log10(least)));
 	double step = power * (least < 2 * power ? 1 : (least < 5 * power ? 2 : 5));
 	for (double i = ceil(low / step); i * step <= high; i++) {
@@ -130,29 +75,95 @@ void svg_tics(const struct svg_plot *plot, double low, double high,
 			value /= 1000;
 		char label[24];
 		snprintf(label, sizeof(label), "%.6g%s", value, suffixes[thousands]);
-		tic(plot, i * step, label);
+		svg_tic(svg, axis, i * step, label);
 	}
 }
 
-void svg_line_begin(const struct svg_plot *plot, size_t index, const char *label)
+static void draw_frame(const struct svg *svg, const struct svg_chart *chart)
 {
-	double y = top_of(plot) + HEIGHT + BELOW + LEGEND_ROW * (double)index;
-	write_text(plot->file, LEFT + 50, y + 5, "start", label);
+	double middle = (LEFT + RIGHT) / 2.0;
+	fprintf(svg->file,
+		"<rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"none\" "
+		"stroke=\"black\"/>\n",
+		LEFT, svg->top, RIGHT - LEFT, HEIGHT);
+	write_text(svg->file, middle, svg->top - 12, "middle", chart->title);
+	write_text(svg->file, middle, svg->top + HEIGHT + 42, "middle", chart->label[SVG_X]);
+	fprintf(svg->file,
+		"<text transform=\"translate(20 %.1f) rotate(-90)\" text-anchor=\"middle\">%s"
+		"</text>\n",
+		svg->top + HEIGHT / 2.0, chart->label[SVG_Y]);
+}
+
+void svg_line(const struct svg *svg, size_t index, const char *label)
+{
+	double y = svg->top + HEIGHT + BELOW + LEGEND_ROW * (double)index;
+	if (!svg->drawing)
+		return;
+	write_text(svg->file, LEFT + 50, y + 5, "start", label);
 	// The sample in the legend is the beginning of the line. After the eight colours dashes
 	// follow.
-	fprintf(plot->file,
+	fprintf(svg->file,
 		"<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" "
 		"d=\"M%d %.1fh40",
 		colours[index % COLOURS], index < COLOURS ? "none" : "6 4", LEFT, y);
 }
 
-void svg_point(const struct svg_plot *plot, size_t index, double x, double y)
+void svg_reach(struct svg *svg, double x, double y)
 {
-	const char *verb = index ? "L" : "M";
-	fprintf(plot->file, "%s%.1f %.1f%s", verb, x_of(plot, x), y_of(plot, y), index ? "" : "h0");
+	const double at[] = {x, y};
+	for (enum svg_axis axis = SVG_X; axis <= SVG_Y; axis++) {
+		svg->low[axis] = fmin(svg->low[axis], at[axis]);
+		svg->high[axis] = fmax(svg->high[axis], at[axis]);
+	}
 }
 
-void svg_line_end(const struct svg_plot *plot)
+void svg_point(struct svg *svg, bool first, double x, double y)
 {
-	fputs("\"/>\n", plot->file);
+	if (svg->drawing)
+		fprintf(svg->file, first ? "M%.1f %.1fh0" : "L%.1f %.1f", place_of(svg, SVG_X, x),
+			place_of(svg, SVG_Y, y));
+	else
+		svg_reach(svg, x, y);
+}
+
+static void draw_chart(struct svg *svg, const struct svg_chart *chart, size_t lines,
+		       const void *context)
+{
+	for (size_t i = 0; i < lines; i++)
+		chart->line(svg, context, i);
+	svg->drawing = true;
+	for (enum svg_axis axis = SVG_X; axis <= SVG_Y; axis++) {
+		if (chart->tics[axis])
+			chart->tics[axis](svg, context);
+		else
+			draw_tics(svg, axis);
+	}
+	draw_frame(svg, chart);
+	for (size_t i = 0; i < lines; i++) {
+		chart->line(svg, context, i);
+		fputs("\"/>\n", svg->file);
+	}
+}
+
+void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t lines,
+	      const void *context)
+{
+	size_t height = ABOVE + HEIGHT + BELOW + LEGEND_ROW * lines;
+	fprintf(file,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\" "
+		"viewBox=\"0 0 %d %zu\" font-family=\"sans-serif\" font-size=\"14\" "
+		"stroke-linecap=\"round\" stroke-linejoin=\"round\">\n"
+		"<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
+		WIDTH, count * height, WIDTH, count * height);
+	for (size_t i = 0; i < count; i++) {
+		struct svg svg = {
+			.file = file,
+			.place = i,
+			.top = (double)(i * height + ABOVE),
+			.low = {HUGE_VAL, HUGE_VAL},
+			.high = {-HUGE_VAL, -HUGE_VAL},
+		};
+		draw_chart(&svg, &charts[i], lines, context);
+	}
+	fputs("</svg>\n", file);
 }

@@ -2,39 +2,51 @@
 #ifndef ECHOLOAD_SVG_H
 #define ECHOLOAD_SVG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-struct svg_plot {
+enum svg_axis { SVG_X, SVG_Y };
+
+// A chart that is being drawn.
+struct svg {
 	FILE *file;
 	size_t place; // among the charts of the picture, from 0
-	size_t lines; // room for so many in the legend of each chart
-	double x_low, x_high, y_low, y_high;
+	bool drawing; // false: its axes are being measured, and nothing is drawn
+	double top;
+	double low[2], high[2]; // of each axis
+};
+
+// What is in a chart. Its functions have the `context` of svg_draw.
+struct svg_chart {
+	const char *title;
+	const char *label[2]; // of each axis
+	// Draws what svg_tic draws on an axis; NULL: multiples of 1, 2 or 5 of a power of ten.
+	void (*tics[2])(const struct svg *svg, const void *context);
+	// Draws a line: svg_line, then its points. Called twice for each line, in order: before
+	// anything is drawn, for the axes, and again. Both axes must reach from one value to
+	// another.
+	void (*line)(struct svg *svg, const void *context, size_t index);
 };
 
 // Writes text into SVG or HTML, whatever is in it.
 void svg_text(FILE *file, const char *text);
 
-// Begins and ends a picture of so many charts, with room for so many lines in each.
-void svg_begin(FILE *file, size_t charts, size_t lines);
-void svg_end(FILE *file);
+// Draws a picture of so many charts, each of so many lines.
+void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t lines,
+	      const void *context);
 
-// Draws the frame of a chart and what is written at it.
-void svg_frame(const struct svg_plot *plot, const char *title, const char *x_label,
-	       const char *y_label);
+// Draws a line of the grid, with a label at the axis, at `at` if the axis reaches so far.
+void svg_tic(const struct svg *svg, enum svg_axis axis, double at, const char *label);
 
-// Draws a line of the grid, with a label at the axis, at `at` if that is within the frame.
-void svg_x_tic(const struct svg_plot *plot, double at, const char *label);
-void svg_y_tic(const struct svg_plot *plot, double at, const char *label);
+// Begins the line at `index`, and names it in the legend.
+void svg_line(const struct svg *svg, size_t index, const char *label);
 
-// Draws some four to ten such lines, at multiples of 1, 2 or 5 of a power of ten.
-void svg_tics(const struct svg_plot *plot, double low, double high,
-	      void (*tic)(const struct svg_plot *plot, double at, const char *label));
+// Has the axes reach to a place; svg_point does that, too.
+void svg_reach(struct svg *svg, double x, double y);
 
-// Draws the line at `index` through the points between begin and end, which count from 0, and names
-// it in the legend. A point alone is a dot.
-void svg_line_begin(const struct svg_plot *plot, size_t index, const char *label);
-void svg_point(const struct svg_plot *plot, size_t index, double x, double y);
-void svg_line_end(const struct svg_plot *plot);
+// Goes on to the next point of the line, or, if that is its `first`, begins there, even if there
+// were others. A point alone is a dot.
+void svg_point(struct svg *svg, bool first, double x, double y);
 
 #endif
