@@ -17,25 +17,41 @@ static json_int_t integer(uint64_t count)
 	return (json_int_t)count;
 }
 
+// All of a histogram. The sum is in two parts, as it may take more than 64 bits.
+static json_t *pack_histogram(const struct hdr *hdr)
+{
+	char *text = hdr_v2_encode(hdr);
+	json_t *histogram = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:o}", "count", integer(hdr->count), "sum_s",
+		integer((uint64_t)(hdr->sum / NS_PER_S)), "sum_ns",
+		integer((uint64_t)(hdr->sum % NS_PER_S)), "min", integer(hdr->count ? hdr->min : 0),
+		"max", integer(hdr->max), "hdr_v2", text ? json_text(text) : NULL);
+	free(text);
+	return histogram;
+}
+
+static json_t *pack_histograms(const struct result *result)
+{
+	return json_pack("{s:o, s:o}", "latency", pack_histogram(result->latency), "uncorrected",
+			 pack_histogram(result->uncorrected));
+}
+
 int result_init(struct result *result)
 {
 	*result = (struct result){
-		.json = json_pack(
-			"{s:i, s:i, s:f, s:i, s:f, s:f, s:{}, s:{}, s:i, s:[], s:i, s:{}, s:{}, "
-			"s:s, s:{}, s:{}, s:{}, s:[], s:[], s:{}}",
-			"schema", RESULT_SCHEMA, "messages", 0, "messages_per_second", 0.0, "bytes",
-			0, "bytes_per_second", 0.0, "seconds", 0.0, "latency_ns",
-			"latency_uncorrected_ns", "bytes_verified", 0, "faults", "faults_found", 0,
-			"errors", "first_errors", "verdict", "", "evidence", "configuration",
-			"machine", "runs", "intervals", "histogram"),
 		.latency = malloc(sizeof(*result->latency)),
 		.uncorrected = malloc(sizeof(*result->uncorrected)),
 	};
-	if (!result->json || !result->latency || !result->uncorrected)
+	if (!result->latency || !result->uncorrected)
 		return -1;
 	hdr_reset(result->latency);
 	hdr_reset(result->uncorrected);
-	return 0;
+	result->json = json_pack(
+		"{s:i, s:i, s:[], s:i, s:{}, s:{}, s:s, s:{}, s:{}, s:{}, s:[], s:[], s:o}",
+		"schema", RESULT_SCHEMA, "bytes_verified", 0, "faults", "faults_found", 0, "errors",
+		"first_errors", "verdict", "", "evidence", "configuration", "machine", "runs",
+		"intervals", "histogram", pack_histograms(result));
+	return result->json ? 0 : -1;
 }
 
 void result_free(struct result *result)
@@ -211,33 +227,20 @@ static json_t *pack_latency(const struct hdr *hdr)
 		integer(hdr->max));
 }
 
-// All of a histogram. The sum is in two parts, as it may take more than 64 bits.
-static json_t *pack_histogram(const struct hdr *hdr)
-{
-	char *text = hdr_v2_encode(hdr);
-	json_t *histogram = json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:o}", "count", integer(hdr->count), "sum_s",
-		integer((uint64_t)(hdr->sum / NS_PER_S)), "sum_ns",
-		integer((uint64_t)(hdr->sum % NS_PER_S)), "min", integer(hdr->count ? hdr->min : 0),
-		"max", integer(hdr->max), "hdr_v2", text ? json_text(text) : NULL);
-	free(text);
-	return histogram;
-}
-
 int result_write(struct result *result, const char *path, struct error *error)
 {
-	json_t *summary = json_pack(
-		"{s:I, s:f, s:I, s:f, s:f, s:o, s:o, s:{s:o, s:o}}", "messages",
+	json_t *json = json_pack(
+		"{s:i, s:I, s:f, s:I, s:f, s:f, s:o, s:o}", "schema", RESULT_SCHEMA, "messages",
 		integer(result_total(result, "messages")), "messages_per_second",
 		result_rate(result, "messages"), "bytes", integer(result_total(result, "bytes")),
 		"bytes_per_second", result_rate(result, "bytes"), "seconds",
 		clock_seconds(result_lasted(result)), "latency_ns", pack_latency(result->latency),
-		"latency_uncorrected_ns", pack_latency(result->uncorrected), "histogram", "latency",
-		pack_histogram(result->latency), "uncorrected",
-		pack_histogram(result->uncorrected));
-	bool complete = json_object_update(result->json, summary) == 0;
-	json_decref(summary);
-	return result_write_json(complete ? json_incref(result->json) : NULL, path, error);
+		"latency_uncorrected_ns", pack_latency(result->uncorrected));
+	int status = json_object_set_new(result->json, "histogram", pack_histograms(result)) |
+		     json_object_update_missing(json, result->json);
+	json_decref(result->json);
+	result->json = json;
+	return result_write_json(status == 0 ? json_incref(json) : NULL, path, error);
 }
 
 static int fill(FILE *file, const void *json)

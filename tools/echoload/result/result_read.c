@@ -1,11 +1,9 @@
 // Reading a result. A file is what a user gives: nothing in it is believed before it has been
-// looked at. One thread each.
+// looked at.
 #include "result.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,153 +13,87 @@
 
 #define SECONDS_MAX 1e9
 
-// The first thing that is wrong ends the reading; what is looked at after it may be NULL.
-struct reading {
-	const char *path;
-	struct error *error;
-	bool failed;
-};
-
-__attribute__((format(printf, 2, 3))) static void fail(struct reading *reading, const char *format,
-						       ...)
-{
-	if (reading->failed)
-		return;
-	reading->failed = true;
-	char what[200];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	error_set(reading->error, ERROR_USAGE, "'%.160s' is no result of echoload: %s",
-		  reading->path, what);
-}
-
-static json_t *take(struct reading *reading, const json_t *object, const char *key, json_type type)
+// Whether `value`, which is called `name`, is of the type of `example`, a number not being
+// negative; so must be each member that the example has, and each element of a list. Below -1 means
+// that `why` says what is wrong. JSON nests no deeper than the example.
+// NOLINTNEXTLINE(misc-no-recursion)
+static int check(const char *name, const json_t *value, const json_t *example, struct error *why)
 {
 	static const char *const wrong[] = {
-		[JSON_OBJECT] = "not an object",
-		[JSON_ARRAY] = "not a list",
-		[JSON_STRING] = "not a string",
-		[JSON_INTEGER] = "not a whole number",
+		[JSON_OBJECT] = "not an object",       [JSON_ARRAY] = "not a list",
+		[JSON_STRING] = "not a string",	       [JSON_INTEGER] = "not a whole number",
+		[JSON_REAL] = "not a time in seconds",
 	};
-	json_t *value = json_object_get(object, key);
-	if (!value || json_typeof(value) != type)
-		fail(reading, "'%s' is %s", key, value ? wrong[type] : "missing");
-	else if (json_integer_value(value) < 0)
-		fail(reading, "'%s' is negative", key);
-	return reading->failed ? NULL : value;
+	json_type type = json_typeof(example);
+	double number = json_number_value(value);
+	const char *key;
+	const json_t *member;
+	size_t i;
+	bool right = type == JSON_REAL
+			     ? json_is_number(value) && number >= 0 && number <= SECONDS_MAX
+			     : value && json_typeof(value) == type;
+	if (!right)
+		return error_set(why, ERROR_USAGE, "'%s' is %s", name,
+				 value ? wrong[type] : "missing");
+	if (json_integer_value(value) < 0 || number > (double)UNITS_EXACT_MAX)
+		return error_set(why, ERROR_USAGE, "'%s' is negative or too large", name);
+	json_object_foreach((json_t *)example, key, member)
+	{
+		if (check(key, json_object_get(value, key), member, why) != 0)
+			return -1;
+	}
+	json_array_foreach(value, i, member)
+	{
+		if (check(name, member, json_array_get(example, 0), why) != 0)
+			return -1;
+	}
+	return 0;
 }
 
-// Looks at the members of an object that are of one type; `keys` ends with NULL.
-static void check(struct reading *reading, const json_t *object, json_type type,
-		  const char *const *keys)
+static int take_histogram(const json_t *histograms, const char *name, struct hdr *hdr,
+			  struct error *why)
 {
-	for (; *keys; keys++)
-		take(reading, object, *keys, type);
-}
-
-static void check_time(struct reading *reading, const json_t *object, const char *key)
-{
-	const json_t *value = json_object_get(object, key);
-	double seconds = json_number_value(value);
-	if (!json_is_number(value) || seconds < 0.0 || seconds > SECONDS_MAX)
-		fail(reading, "'%s' is not a time in seconds", key);
-}
-
-static void take_histogram(struct reading *reading, const json_t *histograms, const char *key,
-			   struct hdr *hdr)
-{
-	static const char *const counts[] = {"count", "min", "max", "sum_s", "sum_ns", NULL};
-	const json_t *object = take(reading, histograms, key, JSON_OBJECT);
-	const char *text = json_string_value(take(reading, object, "hdr_v2", JSON_STRING));
-	struct error error;
-	check(reading, object, JSON_INTEGER, counts);
-	if (reading->failed)
-		return;
+	const json_t *object = json_object_get(histograms, name);
 	uint64_t count = result_count(object, "count");
 	uint64_t min = result_count(object, "min"), max = result_count(object, "max");
-	if (hdr_v2_decode(hdr, text, &error) != 0)
-		fail(reading, "'%s': %s", key, error.message);
+	struct error error;
+	if (hdr_v2_decode(hdr, json_string_value(json_object_get(object, "hdr_v2")), &error) != 0)
+		return error_set(why, ERROR_USAGE, "'%s': %s", name, error.message);
 	if (count != hdr->count || hdr_index(max) != hdr_index(hdr->max) ||
 	    (count && hdr_index(min) != hdr_index(hdr->min)))
-		fail(reading, "'%s' contradicts itself", key);
+		return error_set(why, ERROR_USAGE, "'%s' contradicts itself", name);
 	hdr->sum = (hdr_sum)result_count(object, "sum_s") * NS_PER_S;
 	hdr->sum += result_count(object, "sum_ns");
 	hdr->max = max;
 	hdr->min = count ? min : UINT64_MAX;
+	return 0;
 }
 
-static void check_run(struct reading *reading, const json_t *run)
+static int check_all(struct result *result, const json_t *example, struct error *why)
 {
-	static const char *const counts[] = {"run", "started_us", "messages", "bytes", NULL};
-	check(reading, run, JSON_INTEGER, counts);
-	check_time(reading, run, "seconds");
-	if (result_count(run, "started_us") > UNITS_EXACT_MAX)
-		fail(reading, "'started_us' is no time");
-}
-
-static void check_interval(struct reading *reading, const json_t *interval)
-{
-	static const char *const counts[] = {"messages", "bytes", "errors", "p50", "p99", NULL};
-	check(reading, interval, JSON_INTEGER, counts);
-	check_time(reading, interval, "time");
-	check_time(reading, interval, "seconds");
-	take(reading, interval, "hdr_v2", JSON_STRING);
-}
-
-static void check_fault(struct reading *reading, const json_t *fault)
-{
-	static const char *const counts[] = {"connection", "offset", "length", NULL};
-	const char *name = json_string_value(take(reading, fault, "kind", JSON_STRING));
-	enum fault_kind kind = 0;
-	check(reading, fault, JSON_INTEGER, counts);
-	while (name && kind < FAULT_KINDS && strcmp(fault_kind_name(kind), name) != 0)
-		kind++;
-	if (kind == FAULT_KINDS)
-		fail(reading, "'%.32s' is no kind of fault", name);
-}
-
-// Looks at each member of a list.
-static const json_t *check_list(struct reading *reading, const json_t *root, const char *key,
-				void (*check_one)(struct reading *, const json_t *))
-{
-	const json_t *list = take(reading, root, key, JSON_ARRAY);
-	for (size_t i = 0; i < json_array_size(list) && !reading->failed; i++)
-		check_one(reading, json_array_get(list, i));
-	return list;
-}
-
-static void check_all(struct reading *reading, struct result *result)
-{
-	static const char *const counts[] = {"faults_found", "bytes_verified", NULL};
-	static const char *const objects[] = {"errors",	 "evidence",  "configuration",
-					      "machine", "histogram", NULL};
-	const json_t *root = result->json, *histogram = json_object_get(root, "histogram");
+	const json_t *histogram = result_get(result, "histogram");
+	size_t runs = json_array_size(result_get(result, "runs")), i;
+	const json_t *member, *count = json_object_get(example, "faults_found");
 	const char *name;
-	json_t *member;
-	size_t i;
-	const json_t *runs = check_list(reading, root, "runs", check_run);
-	check_list(reading, root, "intervals", check_interval);
-	json_t *faults = (json_t *)check_list(reading, root, "faults", check_fault);
-	json_array_foreach(faults, i, member)
+	if (check("schema", result_get(result, "schema"), json_object_get(example, "schema"),
+		  why) != 0 ||
+	    check("it", result->json, example, why) != 0)
+		return -1;
+	json_object_foreach(result_get(result, "errors"), name, member)
 	{
-		if (result_count(member, "connection") > UINT32_MAX ||
-		    result_count(member, "run") >= json_array_size(runs))
-			fail(reading, "a fault is of a connection or run that cannot be");
+		if (check(name, member, count, why) != 0)
+			return -1;
 	}
-	check(reading, root, JSON_INTEGER, counts);
-	check(reading, root, JSON_OBJECT, objects);
-	json_t *errors = result_get(result, "errors");
-	json_object_foreach(errors, name, member)
+	json_array_foreach(result_get(result, "faults"), i, member)
 	{
-		take(reading, errors, name, JSON_INTEGER);
+		if (result_count(member, "run") >= runs)
+			return error_set(why, ERROR_USAGE, "a fault is of a run that cannot be");
 	}
-	name = json_string_value(take(reading, root, "verdict", JSON_STRING));
-	if (name && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(name))
-		fail(reading, "'verdict' is none");
-	take_histogram(reading, histogram, "latency", result->latency);
-	take_histogram(reading, histogram, "uncorrected", result->uncorrected);
+	name = result_verdict(result);
+	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(name))
+		return error_set(why, ERROR_USAGE, "'verdict' is none");
+	return take_histogram(histogram, "latency", result->latency, why) |
+	       take_histogram(histogram, "uncorrected", result->uncorrected, why);
 }
 
 // JSON has one kind of number: 19200, 19200.0 and 1.92e4 are the same, and become the first.
@@ -215,27 +147,41 @@ static json_t *load(const char *path, struct error *error)
 	return root ? take_whole(root) : NULL;
 }
 
+// A result with one member in each list.
+static int make_example(struct result *result)
+{
+	const struct result_interval interval = {0};
+	return result_init(result) != 0 || result_add_run(result, &(struct result_run){0}) != 0 ||
+			       result_add_fault(result, "", &(struct fault){.kind = FAULT_LOST}) !=
+				       0 ||
+			       json_array_append_new(
+				       result_get(result, "intervals"),
+				       result_pack_interval(&interval, result->latency)) != 0
+		       ? -1
+		       : 0;
+}
+
 int result_read(struct result *result, const char *path, struct error *error)
 {
-	struct reading reading = {.path = path, .error = error};
+	struct error why;
 	*result = (struct result){0};
 	json_t *root = load(path, error);
 	if (!root)
 		return -1;
-	json_int_t schema = json_integer_value(take(&reading, root, "schema", JSON_INTEGER));
-	if (!reading.failed && schema != RESULT_SCHEMA) {
-		reading.failed = true;
-		error_set(error, ERROR_USAGE,
-			  "'%.160s' has schema %lld, and this echoload reads schema %d only", path,
-			  (long long)schema, RESULT_SCHEMA);
-	}
-	if (!reading.failed && result_init(result) != 0) {
-		reading.failed = true;
-		error_set(error, ERROR_SYSTEM, "out of memory");
-	}
-	json_decref(result->json);
+	int status = make_example(result);
+	json_t *example = result->json;
 	result->json = root;
-	if (!reading.failed)
-		check_all(&reading, result);
-	return reading.failed ? -1 : 0;
+	json_int_t schema = json_integer_value(result_get(result, "schema"));
+	if (status != 0)
+		error_set(error, ERROR_SYSTEM, "out of memory");
+	else if (schema != 0 && schema != RESULT_SCHEMA)
+		status = error_set(error, ERROR_USAGE,
+				   "'%.160s' has schema %lld, and this echoload reads schema %d "
+				   "only",
+				   path, (long long)schema, RESULT_SCHEMA);
+	else if (check_all(result, example, &why) != 0)
+		status = error_set(error, ERROR_USAGE, "'%.160s' is no result of echoload: %.200s",
+				   path, why.message);
+	json_decref(example);
+	return status;
 }
