@@ -71,7 +71,7 @@ static void test_wrong_usage(void **state)
 		{{"nowhere"}, "nowhere"},
 		{{"127.0.0.1:99999"}, "99999"},
 		{{"merge"}, "merge"},
-		{{"compare", "one"}, "one"},
+		{{"compare", "one"}, "two results are needed"},
 		{{"report"}, "report"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

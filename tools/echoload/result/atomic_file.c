@@ -1,7 +1,6 @@
 #include "atomic_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,100 +16,83 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-// With the reason from errno.
-static int fail(const char *path, struct error *error)
+// What writes a file.
+struct filling {
+	int (*fill)(FILE *file, const void *context);
+	const void *context;
+};
+
+static int fail(const char *path, int why, struct error *error)
 {
 	if (is_stdout(path))
 		return error_set(error, ERROR_SYSTEM, "cannot write to standard output: %s",
-				 error_text(errno));
-	return error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s", path, error_text(errno));
+				 error_text(why));
+	return error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s", path, error_text(why));
 }
 
 int atomic_file_check(const char *path, struct error *error)
 {
 	struct stat status;
-	char folder[PATH_MAX];
 	if (is_stdout(path))
 		return 0;
-	bool exists = stat(path, &status) == 0;
-	if (!exists && errno != ENOENT)
-		return fail(path, error);
-	if (exists && S_ISDIR(status.st_mode)) {
-		errno = EISDIR;
-		return fail(path, error);
+	int why = eaccess(path, W_OK) == 0 ? 0 : errno;
+	if (why == 0 && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		why = EISDIR;
+	if (why == ENOENT) { // it would be made: in that folder
+		const char *slash = strrchr(path, '/');
+		char folder[PATH_MAX];
+		snprintf(folder, sizeof(folder), "%.*s.", slash ? (int)(slash + 1 - path) : 0,
+			 path);
+		why = eaccess(folder, W_OK | X_OK) == 0 ? 0 : errno;
 	}
-	snprintf(folder, sizeof(folder), "%s", path); // a longer one is not ENOENT
-	char *slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = '\0';
-	bool writable =
-		exists ? faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0
-		       : faccessat(AT_FDCWD, slash ? folder : ".", W_OK | X_OK, AT_EACCESS) == 0;
-	return writable ? 0 : fail(path, error);
+	return why ? fail(path, why, error) : 0;
 }
 
-// Writes all to the file and closes it.
-static int put(FILE *file, const char *text, size_t length)
+// Fills the file and closes it. Returns 0 or an errno value, as those below do.
+static int put(FILE *file, const struct filling *filling)
 {
-	bool whole = fwrite(text, 1, length, file) == length;
-	int why = errno;
-	if (fclose(file) != 0)
-		return -1;
-	errno = why;
-	return whole ? 0 : -1;
+	int why = filling->fill(file, filling->context) == 0 ? 0 : ENOMEM;
+	if (ferror(file))
+		why = EIO; // unless closing it tells more
+	return (file == stdout ? fflush(file) : fclose(file)) == 0 ? why : errno;
 }
 
-// Fills a file beside the path and puts it in its place. Returns 0 or -1; or 1: it cannot be
-// replaced, as a device, a symbolic link, a file in a folder that nothing can be added to.
-static int replace(const char *path, const char *text, size_t length)
+// Fills a file beside the path and puts it in its place. Returns -1 if that cannot be, as with a
+// device, a symbolic link, a file in a folder that nothing can be added to.
+static int replace(const char *path, const struct filling *filling)
 {
 	struct stat old;
 	char temporary[PATH_MAX];
 	bool exists = lstat(path, &old) == 0;
-	int name_length = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, getpid());
-	if ((exists && !S_ISREG(old.st_mode)) || name_length >= (int)sizeof(temporary))
-		return 1;
+	int length = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, getpid());
+	if ((exists && !S_ISREG(old.st_mode)) || length >= (int)sizeof(temporary))
+		return -1;
 	FILE *file = fopen(temporary, "wxe");
 	if (!file)
-		return 1;
+		return -1;
 	if (exists) // with the permissions of the one that it replaces
 		(void)fchmod(fileno(file), old.st_mode & 0777);
-	if (put(file, text, length) == 0 && rename(temporary, path) == 0)
-		return 0;
-	int why = errno;
-	unlink(temporary);
-	errno = why;
-	return -1;
-}
-
-static int write_text(const char *path, const char *text, size_t length)
-{
-	if (is_stdout(path)) {
-		(void)fwrite(text, 1, length, stdout);
-		return fflush(stdout);
-	}
-	signals_hold(true); // nobody is to find the temporary file
-	int status = replace(path, text, length);
-	int why = errno;
-	signals_hold(false);
-	errno = why;
-	if (status <= 0)
-		return status;
-	FILE *file = output_fopen(path);
-	return file ? put(file, text, length) : -1;
+	int why = put(file, filling);
+	if (why == 0 && rename(temporary, path) != 0)
+		why = errno;
+	if (why)
+		unlink(temporary);
+	return why;
 }
 
 int atomic_file_write(const char *path, int (*fill)(FILE *file, const void *context),
 		      const void *context, struct error *error)
 {
-	char *text = NULL;
-	size_t length = 0;
-	FILE *file = open_memstream(&text, &length);
-	bool complete = file && fill(file, context) == 0;
-	if (file && fclose(file) != 0)
-		complete = false;
-	errno = ENOMEM; // nothing else fails in memory
-	int status = complete && write_text(path, text, length) == 0 ? 0 : fail(path, error);
-	free(text);
-	return status;
+	const struct filling filling = {fill, context};
+	int why = -1;
+	if (!is_stdout(path)) {
+		signals_hold(true); // nobody is to find the temporary file
+		why = replace(path, &filling);
+		signals_hold(false);
+	}
+	if (why < 0) {
+		FILE *file = is_stdout(path) ? stdout : output_fopen(path);
+		why = file ? put(file, &filling) : errno;
+	}
+	return why ? fail(path, why, error) : 0;
 }

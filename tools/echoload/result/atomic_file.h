@@ -1,5 +1,5 @@
-// Files that are written at the end and as a whole, from memory: until all of the new one is there,
-// the old one stays, and whatever fails leaves nothing behind. Main thread.
+// Files that are written at the end and as a whole: until all of the new one is there, the old one
+// stays, and whatever fails leaves nothing behind. Main thread.
 #ifndef ECHOLOAD_ATOMIC_FILE_H
 #define ECHOLOAD_ATOMIC_FILE_H
 
@@ -11,9 +11,8 @@
 // is standard output, here and below.
 int atomic_file_check(const char *path, struct error *error);
 
-// Has `fill` write into memory, and puts that in its place if it returns 0; otherwise there was no
-// memory. A path that is no regular file, such as a device or a symbolic link, is written through.
-// Returns 0 or -1.
+// Has `fill` write the file; it returns 0, or another value: there was no memory. A path that is no
+// regular file, such as a device or a symbolic link, is written through. Returns 0 or -1.
 int atomic_file_write(const char *path, int (*fill)(FILE *file, const void *context),
 		      const void *context, struct error *error);
 

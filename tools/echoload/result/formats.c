@@ -1,6 +1,6 @@
-// Histograms and intervals as text. One thread for each file.
 #include "formats.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -17,20 +17,20 @@
 // Both headers are big-endian. The outer one: cookie, length of the deflated bytes that follow. The
 // inner one, deflated with the counts: cookie, length of the counts, and what `inner` says.
 #define OUTER_COOKIE UINT32_C(0x1c849314)
-#define OUTER_SIZE 8
 #define INNER_COOKIE UINT32_C(0x1c849313)
-#define INNER_SIZE 40
+#define HEADER 8     // bytes of the cookie and the length
 #define COUNT_SIZE 9 // bytes that a count takes at most
-#define PAYLOAD_MAX (INNER_SIZE + HDR_BUCKETS * COUNT_SIZE)
 
 // What follows the length in the inner header, the same for each of our histograms.
-static const unsigned char inner[INNER_SIZE - 8] = {
+static const unsigned char inner[] = {
 	0,    0,    0,	  0,				// no offset of the first bucket
 	0,    0,    0,	  3,				// digits
 	0,    0,    0,	  0,	0,    0,    0,	  1,	// the least value told from 0
 	0x00, 0x00, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, // the largest value, 2^42 - 1
 	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: what a value is multiplied with
 };
+#define INNER_SIZE (HEADER + sizeof(inner))
+#define PAYLOAD_MAX (INNER_SIZE + HDR_BUCKETS * COUNT_SIZE)
 _Static_assert(BUCKETS_VALUE_BITS == 42 && HDR_SUB_BITS == 10, "as in the inner header");
 
 // Of base64, and what fills its last group.
@@ -73,15 +73,17 @@ unsigned char *base64_decode(const char *text, size_t *length)
 	return bytes;
 }
 
-static void put_32(unsigned char *at, uint32_t value)
+static void put_header(unsigned char *at, uint32_t cookie, size_t length)
 {
-	for (int i = 0; i < 4; i++)
-		at[i] = (unsigned char)(value >> (24 - 8 * i));
+	const uint32_t header[] = {htobe32(cookie), htobe32((uint32_t)length)};
+	memcpy(at, header, HEADER);
 }
 
-static uint32_t get_32(const unsigned char *at)
+static bool has_header(const unsigned char *at, uint32_t cookie, size_t length)
 {
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+	unsigned char header[HEADER];
+	put_header(header, cookie, length);
+	return memcmp(at, header, HEADER) == 0;
 }
 
 // LEB128, except for its ninth byte, which has eight bits, of a number in zig-zag form: the sign is
@@ -134,18 +136,16 @@ static unsigned char *put_counts(unsigned char *at, const struct hdr *hdr)
 char *hdr_v2_encode(const struct hdr *hdr)
 {
 	unsigned char *payload = malloc(PAYLOAD_MAX);
-	unsigned char *bytes = malloc(OUTER_SIZE + compressBound(PAYLOAD_MAX));
+	unsigned char *bytes = malloc(HEADER + compressBound(PAYLOAD_MAX));
 	uLongf size = compressBound(PAYLOAD_MAX);
 	char *text = NULL;
 	if (payload && bytes) {
-		unsigned char *end = put_counts(payload + INNER_SIZE, hdr);
-		put_32(payload, INNER_COOKIE);
-		put_32(payload + 4, (uint32_t)(end - payload - INNER_SIZE));
-		memcpy(payload + 8, inner, sizeof(inner));
-		if (compress(bytes + OUTER_SIZE, &size, payload, (uLong)(end - payload)) == Z_OK) {
-			put_32(bytes, OUTER_COOKIE);
-			put_32(bytes + 4, (uint32_t)size);
-			text = base64_encode(bytes, OUTER_SIZE + size);
+		size_t length = (size_t)(put_counts(payload + INNER_SIZE, hdr) - payload);
+		put_header(payload, INNER_COOKIE, length - INNER_SIZE);
+		memcpy(payload + HEADER, inner, sizeof(inner));
+		if (compress(bytes + HEADER, &size, payload, length) == Z_OK) {
+			put_header(bytes, OUTER_COOKIE, size);
+			text = base64_encode(bytes, HEADER + size);
 		}
 	}
 	free(bytes);
@@ -153,29 +153,10 @@ char *hdr_v2_encode(const struct hdr *hdr)
 	return text;
 }
 
-// Fills the inner header and the counts. Returns whether the bytes are ours.
-static bool inflate_payload(const unsigned char *bytes, size_t size, unsigned char *payload,
-			    uLongf *length)
+static double middle_of(unsigned index)
 {
-	*length = PAYLOAD_MAX;
-	return size > OUTER_SIZE && get_32(bytes) == OUTER_COOKIE &&
-	       get_32(bytes + 4) == size - OUTER_SIZE &&
-	       uncompress(payload, length, bytes + OUTER_SIZE, size - OUTER_SIZE) == Z_OK &&
-	       *length > INNER_SIZE && get_32(payload) == INNER_COOKIE &&
-	       get_32(payload + 4) == *length - INNER_SIZE &&
-	       memcmp(payload + 8, inner, sizeof(inner)) == 0;
-}
-
-static void add_bucket(struct hdr *hdr, unsigned index, uint64_t count)
-{
-	uint64_t lowest = hdr_lowest(index);
-	uint64_t highest = index == HDR_BUCKETS - 1 ? lowest : hdr_highest(index);
-	hdr->bucket[index] = count;
-	hdr->count += count;
-	hdr->sum += (hdr_sum)count * ((lowest + highest) / 2);
-	if (hdr->min > lowest)
-		hdr->min = lowest;
-	hdr->max = highest;
+	double width = (double)buckets_width(HDR_SUB_BITS, index);
+	return (double)hdr_lowest(index) + (width - 1) / 2;
 }
 
 // Returns -1 when the bytes are not the counts of a histogram.
@@ -188,7 +169,7 @@ static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned c
 		if (!at || index >= HDR_BUCKETS || number < -(int64_t)(HDR_BUCKETS - index))
 			return -1;
 		if (number > 0)
-			add_bucket(hdr, index, (uint64_t)number);
+			hdr_record_many(hdr, (uint64_t)middle_of(index), (uint64_t)number);
 		index += number < 0 ? (unsigned)-number : 1;
 	}
 	return 0;
@@ -197,14 +178,17 @@ static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned c
 int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error)
 {
 	size_t size;
-	uLongf length;
+	uLongf length = PAYLOAD_MAX;
 	int status = 0;
 	hdr_reset(hdr);
 	unsigned char *payload = malloc(PAYLOAD_MAX);
 	unsigned char *bytes = payload ? base64_decode(text, &size) : NULL;
 	if (!bytes && errno == ENOMEM)
 		status = error_set(error, ERROR_SYSTEM, "out of memory");
-	else if (!bytes || !inflate_payload(bytes, size, payload, &length) ||
+	else if (!bytes || size <= HEADER || !has_header(bytes, OUTER_COOKIE, size - HEADER) ||
+		 uncompress(payload, &length, bytes + HEADER, size - HEADER) != Z_OK ||
+		 length <= INNER_SIZE || !has_header(payload, INNER_COOKIE, length - INNER_SIZE) ||
+		 memcmp(payload + HEADER, inner, sizeof(inner)) != 0 ||
 		 get_counts(hdr, payload + INNER_SIZE, payload + length) != 0)
 		status = error_set(error, ERROR_USAGE, "'%.24s%s' is no histogram of echoload's",
 				   text, strlen(text) > 24 ? "..." : "");
@@ -244,15 +228,15 @@ static void begin_hlog(FILE *file, uint64_t started)
 	time_t second = (time_t)(started / NS_PER_S);
 	struct tm utc;
 	char date[64];
-	gmtime_r(&second, &utc);
-	strftime(date, sizeof(date), "%a %b %d %T UTC %Y", &utc);
-	fprintf(file, "#[Logged with echoload %s, values in nanoseconds]\n", ECHOD_VERSION);
-	fprintf(file, "#[Histogram log format version 1.3]\n");
-	fprintf(file, "#[StartTime: %.3f (seconds since epoch), %s]\n", clock_seconds(started),
-		date);
-	fprintf(file, "#[BaseTime: %.3f (seconds since epoch)]\n", clock_seconds(started));
-	fprintf(file, "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\","
-		      "\"Interval_Compressed_Histogram\"\n");
+	strftime(date, sizeof(date), "%a %b %d %T UTC %Y", gmtime_r(&second, &utc));
+	fprintf(file,
+		"#[Logged with echoload %s, values in nanoseconds]\n"
+		"#[Histogram log format version 1.3]\n"
+		"#[StartTime: %.3f (seconds since epoch), %s]\n"
+		"#[BaseTime: %.3f (seconds since epoch)]\n"
+		"\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\","
+		"\"Interval_Compressed_Histogram\"\n",
+		ECHOD_VERSION, clock_seconds(started), date, clock_seconds(started));
 }
 
 void hlog_interval(FILE *file, uint64_t started, const struct result_interval *interval,
@@ -315,11 +299,8 @@ static void write_lines(FILE *file, const struct hdr *hdr)
 static double standard_deviation(const struct hdr *hdr, double mean)
 {
 	double sum = 0.0;
-	for (unsigned i = 0; i < HDR_BUCKETS && hdr->count; i++) {
-		if (hdr->bucket[i] == 0)
-			continue;
-		double highest = i == HDR_BUCKETS - 1 ? (double)hdr->max : (double)hdr_highest(i);
-		double off = ((double)hdr_lowest(i) + highest) / 2.0 - mean;
+	for (unsigned i = 0; i < HDR_BUCKETS; i++) {
+		double off = middle_of(i) - mean;
 		sum += off * off * (double)hdr->bucket[i];
 	}
 	return hdr->count ? sqrt(sum / (double)hdr->count) : 0.0;
