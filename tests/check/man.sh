@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The manual page of a program has the options of its --help and no other, and is sound; --help fits 80
-# columns.
+# The manual page of a program has the options of its --help and no other, and is sound; --help fits
+# 80 columns.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-# The options that begin a line of standard input, such as `-w, --workers`.
+# The options that begin a line of standard input, such as `-w, --workers`, indented by at most six
+# columns: what stands further right is about an option.
 options() {
-	grep -oE '^ *(-[A-Za-z0-9], )?--[a-z][a-z-]*' | tr -d ' ' | sort -u
+	grep -oE '^ {0,6}(-[A-Za-z0-9], )?--[a-z][a-z-]*' | tr -d ' ' | sort -u
 }
 
 count=0
@@ -15,7 +16,8 @@ for page in echod.8 echoctl.1 echocat.1 echoload.1; do
 	program=${page%.*}
 	help=$("$build/bin/$program" --help)
 	listed=$(options <<<"$help") || problem "$program --help lists no options"
-	described=$(sed -E 's/\\f[BIRP]//g; s/\\-/-/g' "$build/man/$page" | options) ||
+	# help2man has an option in the line after .TP.
+	described=$(sed -nE '/^[.]TP/ { n; s/\\f[BIRP]//g; s/\\-/-/g; p }' "$build/man/$page" | options) ||
 		problem "$page describes no options"
 	same "$listed" "$described" "$program --help (<) and $page (>) differ:"
 	grep -qx 'Exit status:' <<<"$help" || problem "$program --help does not say what its exit status means"
