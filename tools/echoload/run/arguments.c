@@ -1,4 +1,3 @@
-// The load that a command line asks for. Main thread only.
 #include "arguments.h"
 
 #include <errno.h>
@@ -191,33 +190,31 @@ static int check_numbers(const struct arguments *arguments, struct error *error)
 }
 
 // Finds one address for the target, so that all connections of a run go the same way: of several
-// behind a name, and which the sources can reach, it is the one that answers first. To find it
-// takes one connection, which is closed before the run.
+// behind a name it is the one that answers first. To find it takes one connection, which is closed
+// before the run.
 static int find_target(const struct load_config *config, const struct address *address,
 		       struct endpoint *target, struct error *error)
 {
 	struct endpoint found[CONNECT_ADDRESSES];
 	const struct endpoint *source = config->source_count ? config->sources : NULL;
-	int count = resolve_within(address, found, CONNECT_ADDRESSES, config->timeout, signals_fd(),
-				   error);
+	const struct connect_terms terms = {source, config->timeout, signals_fd()};
+	int count = resolve_within(address, found, CONNECT_ADDRESSES, terms.timeout,
+				   terms.interrupt_fd, error);
 	if (count < 0)
 		return -1;
-	size_t kept = 0;
-	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
-	for (int i = 0; i < count; i++) {
-		if (!source || source->as.any.sa_family == found[i].as.any.sa_family)
-			found[kept++] = found[i];
+	*target = found[0]; // without a choice it is the load that finds out
+	if (count > 1) {
+		int fd = connect_first(found, (size_t)count, &terms, target, error);
+		if (fd < 0)
+			return -1;
+		close(fd);
 	}
-	if (kept == 0)
+	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
+	if (source && source->as.any.sa_family != target->as.any.sa_family)
 		return error_set(error, ERROR_USAGE,
 				 "--source: %s cannot reach %s: another address family",
-				 endpoint_format(source, from), endpoint_format(&found[0], to));
-	*target = found[0]; // without a choice it is the load that finds out
-	if (kept == 1)
-		return 0;
-	const struct connect_terms terms = {source, config->timeout, signals_fd()};
-	int fd = connect_first(found, kept, &terms, target, error);
-	return fd < 0 ? -1 : close(fd);
+				 endpoint_format(source, from), endpoint_format(target, to));
+	return 0;
 }
 
 int arguments_finish(struct arguments *arguments, struct error *error)

@@ -1,4 +1,3 @@
-// The command line of echoload as a whole. Main thread only.
 #include "options.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
-// The files that a run leaves behind. Main thread.
 #include "outputs.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -192,16 +192,26 @@ json_t *outputs_machine(void)
 			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_bytes", memory);
 }
 
+// Adds doubles, each after its name, to what json_pack has made; NULL ends them. Those that are not
+// known become null.
+__attribute__((sentinel)) static json_t *add_numbers(json_t *object, ...)
+{
+	va_list pairs;
+	va_start(pairs, object);
+	for (const char *name; (name = va_arg(pairs, const char *));)
+		json_object_set_new(object, name, json_finite(va_arg(pairs, double)));
+	va_end(pairs);
+	return object;
+}
+
 static json_t *describe_server(const struct server_view *server)
 {
 	const struct processes_load *load = &server->load;
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "cpu", json_finite(load->cpu),
-		"cpu_wanted", json_finite(load->wanted), "cpu_idle", json_finite(load->idle),
-		"thread_busy", json_finite(load->busy), "thread_waiting",
-		json_finite(load->waiting), "stopped", json_finite(server->stopped), "throttled",
-		json_finite(server->throttled), "workers_busy", json_finite(server->workers_busy),
-		"thread_busy_at_rest", json_finite(server->at_rest));
+	return add_numbers(json_object(), "cpu", load->cpu, "cpu_wanted", load->wanted, "cpu_idle",
+			   load->idle, "thread_busy", load->busy, "thread_waiting", load->waiting,
+			   "stopped", server->stopped, "throttled", server->throttled,
+			   "workers_busy", server->workers_busy, "thread_busy_at_rest",
+			   server->at_rest, NULL);
 }
 
 static json_t *describe_experiment(const struct experiment *experiment)
@@ -211,20 +221,14 @@ static json_t *describe_experiment(const struct experiment *experiment)
 				   experiment->why ? json_text(experiment->why) : NULL);
 	if (experiment->pairs == 0)
 		return object;
-	json_t *more = json_pack(
-		"{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "connections",
-		(json_int_t)experiment->connections, "added", (json_int_t)experiment->extra,
-		"pairs", (json_int_t)experiment->pairs, "slice_seconds", seconds(experiment->slice),
-		"bytes_per_second", json_finite(experiment->rate), "gain",
-		json_finite(experiment->gain), "gain_low", json_finite(experiment->low),
-		"gain_high", json_finite(experiment->high), "gain_by_latency",
-		json_finite(experiment->typical), "thread_load", json_finite(experiment->load),
-		"thread_load_added", json_finite(experiment->load_more), "least_round_trip_ns",
-		json_finite(experiment->least_round_trip), "round_trip_ns",
-		json_finite(experiment->round_trip));
-	json_object_update(object, more);
-	json_decref(more);
-	return object;
+	return add_numbers(
+		object, "connections", (double)experiment->connections, "added",
+		(double)experiment->extra, "pairs", (double)experiment->pairs, "slice_seconds",
+		clock_seconds(experiment->slice), "bytes_per_second", experiment->rate, "gain",
+		experiment->gain, "gain_low", experiment->low, "gain_high", experiment->high,
+		"gain_by_latency", experiment->typical, "thread_load", experiment->load,
+		"thread_load_added", experiment->load_more, "least_round_trip_ns",
+		experiment->least_round_trip, "round_trip_ns", experiment->round_trip, NULL);
 }
 
 static json_t *describe_threads(const struct usage *usage)
@@ -248,25 +252,23 @@ static json_t *describe_evidence(const struct run *run)
 	json_t *reasons = json_array();
 	for (size_t i = 0; i < run->verdict.count; i++)
 		json_array_append_new(reasons, json_text(run->verdict.line[i]));
-	return json_pack(
-		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, "
-		"s:I, s:o, s:I, s:o, s:o, s:I, s:o}",
-		"reasons", reasons, "interrupted", run->interrupted, "threads",
-		describe_threads(usage), "thread_busy", json_finite(evidence->thread_busy),
-		"thread_waiting", json_finite(evidence->thread_waiting), "cpus_idle",
-		json_finite(evidence->idle), "cpus_own", json_finite(evidence->own), "failing",
-		json_finite(evidence->failing), "stalled", json_finite(evidence->stalled),
-		"throttled", json_finite(evidence->throttled), "stolen",
-		json_finite(evidence->stolen), "offered_per_second", json_finite(evidence->offered),
+	json_t *object = json_pack(
+		"{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "reasons", reasons,
+		"interrupted", run->interrupted, "threads", describe_threads(usage),
 		"connections_open", (json_int_t)run->result.live, "unanswered",
-		(json_int_t)run->result.book->unanswered, "lateness_p99_ns",
-		json_finite(evidence->lateness_p99), "window_limited",
-		json_finite(evidence->window_limited), "retransmits",
-		(json_int_t)usage->tcp.retransmits, "least_round_trip_ns",
-		json_finite(evidence->least_round_trip), "unread_bytes",
-		(json_int_t)usage->tcp.unread, "latency_rise_ns", json_finite(evidence->rise),
-		"experiment", describe_experiment(&evidence->experiment), "unsent_bytes",
-		(json_int_t)usage->tcp.unsent, "server", describe_server(&evidence->server));
+		(json_int_t)run->result.book->unanswered, "retransmits",
+		(json_int_t)usage->tcp.retransmits, "unread_bytes", (json_int_t)usage->tcp.unread,
+		"unsent_bytes", (json_int_t)usage->tcp.unsent, "experiment",
+		describe_experiment(&evidence->experiment), "server",
+		describe_server(&evidence->server));
+	return add_numbers(object, "thread_busy", evidence->thread_busy, "thread_waiting",
+			   evidence->thread_waiting, "cpus_idle", evidence->idle, "cpus_own",
+			   evidence->own, "failing", evidence->failing, "stalled",
+			   evidence->stalled, "throttled", evidence->throttled, "stolen",
+			   evidence->stolen, "offered_per_second", evidence->offered,
+			   "lateness_p99_ns", evidence->lateness_p99, "window_limited",
+			   evidence->window_limited, "least_round_trip_ns",
+			   evidence->least_round_trip, "latency_rise_ns", evidence->rise, NULL);
 }
 
 static void fill_errors(struct result *result, const struct load_config *config,

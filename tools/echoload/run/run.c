@@ -1,4 +1,3 @@
-// One run of the load. Main thread.
 #include "run.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-// The highest rate that holds a limit. Main thread.
 #include "search.h"
 
 #include <math.h>
@@ -16,7 +15,7 @@
 #define RUNS 20	      // at most, until the highest rate is known
 #define CONFIRMING 10 // more, at most
 
-enum outcome { HELD, MISSED, STOPPED, FAILED };
+enum outcome { MISSED, HELD, ENDED }; // the last: a signal came, or the run could not begin
 
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE])
 {
@@ -40,27 +39,26 @@ static void note_capacity(struct search *search, const struct evidence *evidence
 				   (1 - evidence->rise / (double)lasted * count / (count - 1));
 }
 
-static enum outcome run_once(struct search *search, double *rate)
+// Runs at search->config.rate. `offered` gets what was due, which may by chance be less.
+static enum outcome run_once(struct search *search, double *offered, bool *client_bound,
+			     struct error *error)
 {
 	struct run run;
-	search->config.rate = *rate;
-	if (run_load(&run, &search->config, search->progress, NULL, search->error) != 0)
-		return FAILED;
-	enum outcome outcome = STOPPED;
+	char line[EXPECT_LINE];
+	enum outcome outcome = ENDED;
+	if (run_load(&run, &search->config, search->progress, NULL, error) != 0)
+		return outcome;
 	search->runs++;
 	search->interrupted = run.interrupted;
 	if (!run.interrupted) {
-		char line[EXPECT_LINE];
 		outcome = search_holds(&run, search->limit, line) ? HELD : MISSED;
-		search->last_client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;
-		screen_clear(search->progress);
-		fprintf(search->report->file, "%10.0f/s  %s%s\n", *rate,
-			outcome == HELD ? "holds" : line,
-			search->last_client_bound ? " (client-bound)" : "");
-		fflush(search->report->file);
+		*offered = run.evidence.offered;
+		*client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;
 		note_capacity(search, &run.evidence, run.result.lasted);
-		// By chance, fewer may have been due.
-		*rate = fmin(*rate, run.evidence.offered);
+		screen_clear(search->progress);
+		fprintf(search->report->file, "%10.0f/s  %s%s\n", search->config.rate,
+			outcome == HELD ? "holds" : line, *client_bound ? " (client-bound)" : "");
+		fflush(search->report->file);
 	}
 	run_free(&run);
 	return outcome;
@@ -68,19 +66,19 @@ static enum outcome run_once(struct search *search, double *rate)
 
 // Runs at a rate. One run that misses may have been disturbed: two decide. *rate becomes what was
 // due, if it held.
-static enum outcome try_rate(struct search *search, double *rate)
+static enum outcome try_rate(struct search *search, double *rate, struct error *error)
 {
-	double due = *rate;
-	enum outcome outcome = run_once(search, &due);
-	if (outcome == MISSED) {
-		due = *rate;
-		outcome = run_once(search, &due);
-	}
+	enum outcome outcome = MISSED;
+	double offered = *rate;
+	bool client_bound = false;
+	search->config.rate = *rate;
+	for (unsigned tries = 0; tries < 2 && outcome == MISSED; tries++)
+		outcome = run_once(search, &offered, &client_bound, error);
 	if (outcome == HELD)
-		*rate = due;
+		*rate = fmin(*rate, offered);
 	if (outcome == MISSED && (search->missed == 0 || *rate < search->missed)) {
 		search->missed = *rate;
-		search->client_bound = search->last_client_bound;
+		search->client_bound = client_bound;
 	}
 	return outcome;
 }
@@ -104,11 +102,11 @@ static double next_rate(const struct search *search, double least)
 }
 
 // What held may have been lucky: it has to hold again, or a lower rate has.
-static enum outcome confirm(struct search *search)
+static enum outcome confirm(struct search *search, struct error *error)
 {
 	enum outcome outcome = MISSED;
 	while (outcome == MISSED && search->runs < RUNS + CONFIRMING) {
-		outcome = try_rate(search, &search->held);
+		outcome = try_rate(search, &search->held, error);
 		if (outcome == MISSED)
 			search->held /= RETREAT;
 	}
@@ -121,27 +119,22 @@ int search_run(struct search *search, const struct load_config *config, const st
 	       struct screen *progress, struct screen *report, struct error *error)
 {
 	*search = (struct search){
-		.config = *config,
-		.limit = limit,
-		.progress = progress,
-		.report = report,
-		.error = error,
-	};
+		.config = *config, .limit = limit, .progress = progress, .report = report};
 	search->config.extra = 0; // no experiment
 	double samples =
 		limit->statistic == EXPECT_PERCENTILE ? hdr_samples_for(limit->percent) : 1;
 	double least = fmax(1.05 * samples / clock_seconds(config->duration), 1);
-	double rate = fmax(FIRST, least);
 	enum outcome outcome = HELD;
-	while (outcome <= MISSED && rate > 0 && search->runs < RUNS) {
-		outcome = try_rate(search, &rate);
+	double rate = fmax(FIRST, least);
+	while (outcome != ENDED && rate > 0 && search->runs < RUNS) {
+		outcome = try_rate(search, &rate, error);
 		if (outcome == HELD)
 			search->held = fmax(search->held, rate);
 		rate = next_rate(search, least);
 	}
-	if (outcome <= MISSED && search->held > 0)
-		outcome = confirm(search);
-	return outcome == FAILED ? -1 : 0;
+	if (outcome != ENDED && search->held > 0)
+		outcome = confirm(search, error);
+	return outcome == ENDED && !search->interrupted ? -1 : 0;
 }
 
 void search_print(const struct search *search, FILE *file)

@@ -21,8 +21,6 @@ struct search {
 	struct load_config config;
 	const struct expect *limit;
 	struct screen *progress, *report;
-	struct error *error;
-	bool last_client_bound; // the last run was
 	double capacity; // messages a second that the server seems to sustain; 0: no guess yet
 };
 
