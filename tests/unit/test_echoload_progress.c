@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/run/report.h"
+#include "echoload/run/run.h"
 #include "printed.h"
 
 static const struct report_line moment = {

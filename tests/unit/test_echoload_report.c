@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/run/report.h"
 #include "echoload/run/run.h"
 #include "printed.h"
 

@@ -11,18 +11,12 @@
 #include "echoload/result/chart.h"
 #include "echoload/result/compare.h"
 #include "echoload/result/merge.h"
-#include "echoload/run/options.h"
-#include "echoload/run/outputs.h"
-#include "echoload/run/report.h"
-#include "echoload/run/run.h"
 #include "echoload/run/search.h"
 
 #define PROGRAM "echoload"
 
 struct session {
 	struct options options;
-	struct screen progress; // standard error
-	struct screen report;	// standard output, unless data goes there
 	struct outputs outputs;
 	struct search search;
 	struct run run;
@@ -95,13 +89,13 @@ static int status_of(const struct session *session)
 static int measure(struct session *session, struct error *error)
 {
 	struct run *run = &session->run;
-	if (run_load(run, &session->options.load.config, &session->progress, &session->outputs,
-		     error) != 0)
+	session->outputs.recording = true;
+	if (run_load(run, &session->options.load.config, &session->outputs, error) != 0)
 		return cmdline_fail(PROGRAM, error);
 	json_t *search = session->options.search.text ? search_describe(&session->search) : NULL;
 	int failed = outputs_finish(&session->outputs, run, search, error);
 	json_decref(search);
-	report_print(&session->report, run);
+	report_print(&session->outputs.report, run);
 	int status = failed ? cmdline_fail(PROGRAM, error) : status_of(session);
 	run_free(run);
 	return status;
@@ -112,16 +106,16 @@ static int search_and_measure(struct session *session, struct error *error)
 {
 	struct search *search = &session->search;
 	struct load_config *config = &session->options.load.config;
-	if (search_run(search, config, &session->options.search, &session->progress,
-		       &session->report, error) != 0)
+	FILE *file = session->outputs.report.file;
+	if (search_run(search, config, &session->options.search, &session->outputs, error) != 0)
 		return cmdline_fail(PROGRAM, error);
 	if (search->interrupted) {
 		fprintf(stderr, PROGRAM ": ");
 		search_print(search, stderr);
 		return EXIT_INCONCLUSIVE;
 	}
-	search_print(search, session->report.file);
-	fprintf(session->report.file, "\n");
+	search_print(search, file);
+	fprintf(file, "\n");
 	config->rate = search->held > 0 ? search->held : search->missed;
 	int status = measure(session, error);
 	return status == EXIT_OK && search->held == 0 ? EXIT_CHECK_FAILED : status;
@@ -135,10 +129,8 @@ static int load(int argc, char **argv)
 	int status = options_read(options, argc, argv);
 	if (status != -1)
 		return status;
-	screen_open(&session.progress, stderr);
-	screen_open(&session.report, options->data_on_stdout ? stderr : stdout);
 	signals_heed(1); // it ends the run that is under way, or the next one
-	if (outputs_open(&session.outputs, options, &session.report, &error) != 0)
+	if (outputs_open(&session.outputs, options, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	output_hold(true); // measuring does not wait for printing, and results come first
 	status = options->search.text ? search_and_measure(&session, &error)

@@ -11,7 +11,7 @@
 #include "base/json_text.h"
 #include "base/units.h"
 #include "echoload/result/result.h"
-#include "echoload/run/outputs.h"
+#include "echoload/run/run.h"
 
 #define SCHEMA 1
 #define OTHERS_SHARE 0.125 // of the machine's CPUs,

@@ -1,4 +1,4 @@
-#include "outputs.h"
+#include "run.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -13,7 +13,6 @@
 #include "base/proc_file.h"
 #include "echoload/result/atomic_file.h"
 #include "echoload/result/formats.h"
-#include "run.h"
 
 // Why something could not be written is known only just after it has been tried.
 static void note_failure(struct outputs *outputs, const char *path)
@@ -41,11 +40,11 @@ static bool is_special(const char *path)
 	return path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-int outputs_open(struct outputs *outputs, const struct options *options, struct screen *screen,
-		 struct error *error)
+int outputs_open(struct outputs *outputs, const struct options *options, struct error *error)
 {
 	outputs->options = options;
-	outputs->screen = screen;
+	screen_open(&outputs->progress, stderr);
+	screen_open(&outputs->report, options->data_on_stdout ? stderr : stdout);
 	hdr_reset(&outputs->latency);
 	for (size_t i = 0; i < OUTPUT_FILES; i++) {
 		const char *path = options->files[i];
@@ -88,7 +87,7 @@ static void write_interval(struct outputs *outputs, const struct interval *last)
 			note_failure(outputs, outputs->options->files[i]);
 	}
 	if (outputs->options->interval_lines)
-		report_interval(outputs->screen, interval, &outputs->latency, last->live);
+		report_interval(&outputs->report, interval, &outputs->latency, last->live);
 }
 
 void outputs_interval(struct outputs *outputs, const struct interval *interval)

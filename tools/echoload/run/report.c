@@ -1,4 +1,4 @@
-#include "report.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "run.h"
 
 #define LINE_SIZE 200
 #define LEAST_BAR 8

@@ -20,7 +20,6 @@
 // What is known of the run while it lasts.
 struct watch {
 	const struct load_config *config;
-	struct screen *progress;
 	struct outputs *outputs;
 	struct server_probe *server;
 	struct series latency; // means of the intervals
@@ -55,7 +54,7 @@ static void take_interval(void *context, const struct interval *interval)
 	state->p99 = hdr_percentile(&book->latency, 99);
 	state->errors += load_errors_total(&book->errors);
 	add_latency(&watch->latency, &book->latency);
-	if (watch->outputs && !watch->disconnected)
+	if (watch->outputs->recording && !watch->disconnected)
 		outputs_interval(watch->outputs, interval);
 }
 
@@ -77,7 +76,7 @@ static bool take_progress(void *context, const struct progress *progress)
 	struct watch *watch = context;
 	const struct load_config *config = watch->config;
 	watch->state.elapsed = progress->elapsed;
-	report_progress(watch->progress, &watch->state);
+	report_progress(&watch->outputs->progress, &watch->state);
 	if (progress->elapsed > 0 &&
 	    (progress->live >= config->connections || progress->elapsed > SETTLED))
 		server_probe_begin(watch->server);
@@ -153,13 +152,12 @@ static int fail_connect(const struct engine_result *result, struct error *error)
 			 load_error_explain(first, &result->unconnected, why));
 }
 
-int run_load(struct run *run, const struct load_config *config, struct screen *progress,
-	     struct outputs *outputs, struct error *error)
+int run_load(struct run *run, const struct load_config *config, struct outputs *outputs,
+	     struct error *error)
 {
 	*run = (struct run){0};
 	struct watch watch = {
 		.config = config,
-		.progress = progress,
 		.outputs = outputs,
 		.server = server_probe_open(config, error),
 		.state = {.duration = config->duration, .count = config->count},
@@ -169,7 +167,7 @@ int run_load(struct run *run, const struct load_config *config, struct screen *p
 	const struct engine_calls calls = {take_interval, take_progress, &watch};
 	struct engine *engine = engine_open(config, error);
 	int status = engine ? engine_run(engine, &calls, &run->result, error) : -1;
-	screen_clear(progress);
+	screen_clear(&outputs->progress);
 	server_probe_end(watch.server);
 	run->interrupted = watch.interrupted;
 	if (status == 0 && watch.disconnected)

@@ -1,13 +1,18 @@
-// One run of the load, from the first connect to what there is to say about it. Main thread.
+// One run of the load: from the first connect to what there is to say about it, what people see of
+// it, and the files that it leaves behind. Main thread.
 #ifndef ECHOLOAD_RUN_H
 #define ECHOLOAD_RUN_H
 
+#include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
+#include "base/screen.h"
 #include "echoload/judge/verdict.h"
-#include "outputs.h"
-#include "report.h"
+#include "echoload/result/result.h"
+#include "options.h"
 
 struct run {
 	struct engine_result result;
@@ -16,12 +21,65 @@ struct run {
 	bool interrupted; // by a signal
 };
 
-// Runs the load, until an ending signal at most (base/signals.h). `progress` shows how far it is;
-// each interval goes to `outputs`, which may be NULL. Returns 0; or -1: it could not begin, or not
-// one connection came about. Then there is nothing to free.
-int run_load(struct run *run, const struct load_config *config, struct screen *progress,
-	     struct outputs *outputs, struct error *error);
+// Where it goes: a terminal, a line for each interval, --json, --hgrm, --hlog, --csv.
+struct outputs {
+	const struct options *options;
+	struct screen progress;	    // standard error
+	struct screen report;	    // standard output, unless data goes there
+	bool recording;		    // the run is the one that is wanted: its intervals are kept
+	FILE *stream[OUTPUT_FILES]; // those of --hlog and --csv, from the first interval on
+	struct error failure;	    // of the first of the two that could not be written
+	struct result result;
 
+	// The interval that is being put together, of one or more of the engine's.
+	struct result_interval interval;
+	struct hdr latency;
+};
+
+// Runs the load, until an ending signal at most (base/signals.h). Returns 0; or -1: it could not
+// begin, or not one connection came about. Then there is nothing to free.
+int run_load(struct run *run, const struct load_config *config, struct outputs *outputs,
+	     struct error *error);
 void run_free(struct run *run);
+
+// Looks at the files, so that one which cannot be written is known before the load begins. They are
+// left as they are until there is something to write.
+int outputs_open(struct outputs *outputs, const struct options *options, struct error *error);
+
+void outputs_interval(struct outputs *outputs, const struct interval *interval);
+
+// Writes what is written at the end, each whatever becomes of the others. Returns 0, or -1 when one
+// could not be written. `extra`, or NULL: more evidence, a JSON object whose members are added.
+int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra,
+		   struct error *error);
+void outputs_close(struct outputs *outputs);
+
+// The load as it took effect, and this machine, for a result. NULL: no memory.
+json_t *outputs_configuration(const struct load_config *config);
+json_t *outputs_machine(void);
+
+// How far a run has come.
+struct report_line {
+	uint64_t elapsed;	  // ns of recording
+	uint64_t duration;	  // ns in all, CLOCK_NEVER: not known
+	uint64_t messages, count; // until now and in all, 0: not known
+	double rate;		  // messages a second; this and what follows but `errors` lately
+	uint64_t p50, p99;	  // ns, 0: nothing came
+	uint64_t errors;	  // until now
+};
+
+// Draws the progress over that of before; nothing unless it is a terminal.
+void report_progress(struct screen *screen, const struct report_line *state);
+
+// Prints the line of an interval, before the first one the heading; nothing if it is a terminal.
+void report_interval(struct screen *screen, const struct result_interval *interval,
+		     const struct hdr *latency, unsigned connections);
+
+// Prints the report at the end of a run, at most 80 columns wide.
+void report_print(struct screen *screen, const struct run *run);
+
+// A small histogram of at most 12 lines of 79 columns: how many samples were up to which duration,
+// each step the same factor wider up to p99.9, then all the rest.
+void report_histogram(const struct screen *screen, const struct hdr *hdr);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/json_text.h"
-#include "run.h"
 
 #define FIRST 1000.0  // messages a second
 #define STEP 4.0      // from one rate to the next, until one does not hold
@@ -46,7 +45,7 @@ static enum outcome run_once(struct search *search, double *offered, bool *clien
 	struct run run;
 	char line[EXPECT_LINE];
 	enum outcome outcome = ENDED;
-	if (run_load(&run, &search->config, search->progress, NULL, error) != 0)
+	if (run_load(&run, &search->config, search->outputs, error) != 0)
 		return outcome;
 	search->runs++;
 	search->interrupted = run.interrupted;
@@ -55,10 +54,9 @@ static enum outcome run_once(struct search *search, double *offered, bool *clien
 		*offered = run.evidence.offered;
 		*client_bound = run.verdict.kind == VERDICT_CLIENT_BOUND;
 		note_capacity(search, &run.evidence, run.result.lasted);
-		screen_clear(search->progress);
-		fprintf(search->report->file, "%10.0f/s  %s%s\n", search->config.rate,
+		fprintf(search->outputs->report.file, "%10.0f/s  %s%s\n", search->config.rate,
 			outcome == HELD ? "holds" : line, *client_bound ? " (client-bound)" : "");
-		fflush(search->report->file);
+		fflush(search->outputs->report.file);
 	}
 	run_free(&run);
 	return outcome;
@@ -116,10 +114,9 @@ static enum outcome confirm(struct search *search, struct error *error)
 }
 
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
-	       struct screen *progress, struct screen *report, struct error *error)
+	       struct outputs *outputs, struct error *error)
 {
-	*search = (struct search){
-		.config = *config, .limit = limit, .progress = progress, .report = report};
+	*search = (struct search){.config = *config, .limit = limit, .outputs = outputs};
 	search->config.extra = 0; // no experiment
 	double samples =
 		limit->statistic == EXPECT_PERCENTILE ? hdr_samples_for(limit->percent) : 1;

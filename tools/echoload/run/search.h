@@ -2,13 +2,7 @@
 #ifndef ECHOLOAD_SEARCH_H
 #define ECHOLOAD_SEARCH_H
 
-#include <jansson.h>
-#include <stdbool.h>
-
-#include "base/error.h"
-#include "echoload/judge/expect.h"
-#include "echoload/load/config.h"
-#include "report.h"
+#include "run.h"
 
 struct search {
 	double held;	   // messages a second: the highest at which the limit held; 0: none
@@ -20,18 +14,17 @@ struct search {
 	// Of the search itself.
 	struct load_config config;
 	const struct expect *limit;
-	struct screen *progress, *report;
+	struct outputs *outputs;
 	double capacity; // messages a second that the server seems to sustain; 0: no guess yet
 };
 
 // Runs the load at one rate after another, each time for the duration that `config` says, and
-// prints a line for each to `report`. A rate holds if the limit does, if the server sustains it
+// prints a line for each to its report. A rate holds if the limit does, if the server sustains it
 // (verdict.h), and if nothing is lost. Returns 0, or -1: a run could not begin.
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
-	       struct screen *progress, struct screen *report, struct error *error);
+	       struct outputs *outputs, struct error *error);
 
 // Whether the run holds the limit. If not, `line` says why.
-struct run;
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE]);
 
 // What was found: for people, also if the search was interrupted; and for the result (NULL: no
