@@ -60,4 +60,9 @@ char *units_format_size(uint64_t bytes, char *buffer, size_t size);
 // Writes `rate` as `51.2k`; returns `buffer`. 16 bytes suffice.
 char *units_format_rate(double rate, char *buffer, size_t size);
 
+// The same as text that lasts as long as the block around it does.
+#define UNITS_DURATION(ns) units_format_duration(ns, (char[16]){""}, 16)
+#define UNITS_SIZE(bytes) units_format_size((uint64_t)(bytes), (char[16]){""}, 16)
+#define UNITS_RATE(rate) units_format_rate(rate, (char[16]){""}, 16)
+
 #endif

@@ -37,14 +37,15 @@ struct request {
 static int take_target(void *context, const char *option, const char *value, struct error *error)
 {
 	struct request *request = context;
-	(void)option; // the table says how each option is taken
+	if (option)
+		return arguments_take(&request->arguments, option, value, error);
 	size_t index = request->arguments.target_count;
 	size_t length = strspn(value, NAMES);
 	bool named = value[length] == '=';
 	if (named && (length == 0 || length >= REPORT_NAME))
 		return error_set(error, ERROR_USAGE, "'%.64s': a name has 1 to %d characters",
 				 value, REPORT_NAME - 1);
-	if (arguments_take_target(&request->arguments, named ? value + length + 1 : value, error))
+	if (arguments_take(&request->arguments, NULL, named ? value + length + 1 : value, error))
 		return -1;
 	char *name = request->name[index];
 	snprintf(name, REPORT_NAME, "%c", (char)('a' + index));

@@ -16,43 +16,25 @@
 
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 
-static struct load_config *config_of(void *context)
-{
-	return &((struct arguments *)context)->config;
-}
-
-int arguments_take_rate(void *context, const char *value, struct error *error)
+static int take_rate(const char *value, struct load_config *config, struct error *error)
 {
 	double rate;
 	if (units_parse_rate(value, &rate, error) != 0)
 		return -1;
 	if (rate <= 0)
 		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
-	config_of(context)->rate = rate;
+	config->rate = rate;
 	return 0;
 }
 
-int arguments_take_size(void *context, const char *value, struct error *error)
-{
-	return sizes_parse(value, &config_of(context)->sizes, error);
-}
-
 // What it means depends on the mode. A visit of half-close is one message.
-int arguments_take_visit(void *context, const char *value, struct error *error)
+static int take_visit(const char *value, struct load_config *config, struct error *error)
 {
-	struct load_config *config = config_of(context);
 	if (config->mode != MODE_HALF_CLOSE)
 		return units_parse_count(value, 1, UNITS_EXACT_MAX, &config->visit, error);
 	if (units_parse_size(value, 1, MOST_BYTES, &config->visit, error) != 0)
 		return -1;
 	return sizes_parse(value, &config->sizes, error);
-}
-
-int arguments_take_control(void *context, const char *value, struct error *error)
-{
-	struct endpoint endpoint;
-	config_of(context)->control = value;
-	return endpoint_from_path(value, &endpoint, error);
 }
 
 // Calls `take` with each of the words between the commas of `text`.
@@ -89,12 +71,6 @@ static int add_cpus(char *word, struct load_config *config, struct error *error)
 	return 0;
 }
 
-int arguments_take_cpu(void *context, const char *value, struct error *error)
-{
-	config_of(context)->cpu_count = 0;
-	return for_each_word(value, add_cpus, config_of(context), error);
-}
-
 static int add_source(char *word, struct load_config *config, struct error *error)
 {
 	if (config->source_count == CONFIG_SOURCES)
@@ -110,13 +86,7 @@ static int add_source(char *word, struct load_config *config, struct error *erro
 	return 0;
 }
 
-int arguments_take_source(void *context, const char *value, struct error *error)
-{
-	config_of(context)->source_count = 0;
-	return for_each_word(value, add_source, config_of(context), error);
-}
-
-int arguments_take_target(struct arguments *arguments, const char *value, struct error *error)
+static int take_target(struct arguments *arguments, const char *value, struct error *error)
 {
 	if (arguments->target_count == CONFIG_ENDPOINTS)
 		return error_set(error, ERROR_USAGE, "'%.100s' is one too many: at most %d targets",
@@ -128,6 +98,31 @@ int arguments_take_target(struct arguments *arguments, const char *value, struct
 		return error_set(error, ERROR_USAGE, "'%.100s' lacks a host or a port other than 0",
 				 value);
 	return 0;
+}
+
+int arguments_take(struct arguments *arguments, const char *option, const char *value,
+		   struct error *error)
+{
+	struct load_config *config = &arguments->config;
+	struct endpoint endpoint;
+	if (!option)
+		return take_target(arguments, value, error);
+	if (strcmp(option, "rate") == 0)
+		return take_rate(value, config, error);
+	if (strcmp(option, "size") == 0)
+		return sizes_parse(value, &config->sizes, error);
+	if (strcmp(option, "visit") == 0)
+		return take_visit(value, config, error);
+	if (strcmp(option, "cpu") == 0) {
+		config->cpu_count = 0;
+		return for_each_word(value, add_cpus, config, error);
+	}
+	if (strcmp(option, "source") == 0) {
+		config->source_count = 0;
+		return for_each_word(value, add_source, config, error);
+	}
+	config->control = value;
+	return endpoint_from_path(value, &endpoint, error);
 }
 
 void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline, int argc,
@@ -222,8 +217,7 @@ int arguments_finish(struct arguments *arguments, struct error *error)
 	struct load_config *config = &arguments->config;
 	const struct cmdline *cmdline = arguments->cmdline;
 	uint32_t run; // so that the bytes of two runs that meet on a server are not the same
-	if (arguments->target_count == 0 &&
-	    arguments_take_target(arguments, DEFAULT_TARGET, error) != 0)
+	if (arguments->target_count == 0 && take_target(arguments, DEFAULT_TARGET, error) != 0)
 		return -1;
 	if (config->connections == 0)
 		config->connections = (unsigned)arguments->target_count;

@@ -20,16 +20,9 @@ struct arguments {
 // A field of the load, for a row of the table of options.
 #define LOAD_FIELD(field) CMDLINE_FIELD(struct arguments, config.field)
 
-// What `take` is of the options in load_options.def that are of no kind.
-int arguments_take_rate(void *context, const char *value, struct error *error);
-int arguments_take_size(void *context, const char *value, struct error *error);
-int arguments_take_visit(void *context, const char *value, struct error *error);
-int arguments_take_source(void *context, const char *value, struct error *error);
-int arguments_take_cpu(void *context, const char *value, struct error *error);
-int arguments_take_control(void *context, const char *value, struct error *error);
-
-// Takes a target.
-int arguments_take_target(struct arguments *arguments, const char *value, struct error *error);
+// Takes one of the options in load_options.def that are of no kind; with `option` NULL a target.
+int arguments_take(struct arguments *arguments, const char *option, const char *value,
+		   struct error *error);
 
 // Before cmdline_read: sets the defaults, which depend on the mode.
 void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline, int argc,

@@ -85,10 +85,9 @@ static int take_interval(void *context, const char *value, struct error *error)
 	return 0;
 }
 
-static int take_operand(void *context, const char *name, const char *value, struct error *error)
+static int take(void *context, const char *name, const char *value, struct error *error)
 {
-	(void)name; // the table says how each option is taken
-	return arguments_take_target(&((struct options *)context)->load, value, error);
+	return arguments_take(&((struct options *)context)->load, name, value, error);
 }
 
 #define FILE_OPTION(name, index, help)                                                           \
@@ -232,7 +231,7 @@ int options_read(struct options *options, int argc, char **argv)
 		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = take_operand,
+		.take = take,
 		.context = options,
 		.given = &options->load.given,
 	};

@@ -20,37 +20,7 @@
 #define CELLS 54
 #define FAULTS_SHOWN 10
 #define TEXT_SIZE 600
-
-// A value as people read it.
-struct text {
-	char of[40];
-};
-
-static struct text rate_text(double rate)
-{
-	struct text text;
-	units_format_rate(rate, text.of, sizeof(text.of));
-	return text;
-}
-
-static struct text size_text(double bytes)
-{
-	struct text text;
-	units_format_size((uint64_t)bytes, text.of, sizeof(text.of));
-	return text;
-}
-
-static struct text duration_text(uint64_t ns)
-{
-	struct text text;
-	units_format_duration(ns, text.of, sizeof(text.of));
-	return text;
-}
-
-static struct text latency_text(uint64_t ns)
-{
-	return ns ? duration_text(ns) : (struct text){"-"};
-}
+#define LATENCY(ns) ((ns) ? UNITS_DURATION(ns) : "-")
 
 // How much of the run is done, 0 to 1; less than 0: that is not known.
 static double share_done(const struct report_line *state)
@@ -63,14 +33,13 @@ static double share_done(const struct report_line *state)
 	return done > 1 ? 1 : done;
 }
 
-static struct text time_left(const struct report_line *state)
+static const char *time_left(const struct report_line *state, char text[static 32])
 {
-	struct text text = {"warming up"};
 	double done = share_done(state), elapsed = clock_seconds(state->elapsed);
-	if (state->elapsed > 0)
-		snprintf(text.of, sizeof(text.of), "%.1f s %s",
-			 done > 0 ? elapsed * (1 - done) / done : elapsed,
-			 done > 0 ? "left" : "so far");
+	if (state->elapsed == 0)
+		return "warming up";
+	snprintf(text, 32, "%.1f s %s", done > 0 ? elapsed * (1 - done) / done : elapsed,
+		 done > 0 ? "left" : "so far");
 	return text;
 }
 
@@ -84,9 +53,9 @@ void report_progress(struct screen *screen, const struct report_line *state)
 	bool measured = state->elapsed >= NS_PER_S; // once a second
 	// In the order in which they matter, as those that do not fit are left out.
 	snprintf(all, sizeof(all), "%13s|%6s/s|%" PRIu64 " error%s|p50 %8s|p99 %8s",
-		 time_left(state).of, measured ? rate_text(state->rate).of : "-", state->errors,
-		 log_plural(state->errors), latency_text(state->p50).of,
-		 latency_text(state->p99).of);
+		 time_left(state, (char[32]){""}), measured ? UNITS_RATE(state->rate) : "-",
+		 state->errors, log_plural(state->errors), LATENCY(state->p50),
+		 LATENCY(state->p99));
 	while ((field = strsep(&rest, "|"))) {
 		if (used + 2 + strlen(field) <= width)
 			used += (size_t)snprintf(line + used, sizeof(line) - used, "  %s", field);
@@ -114,10 +83,9 @@ void report_interval(struct screen *screen, const struct result_interval *interv
 			"messages/s", "bytes/s", "p50", "p99", "errors");
 	fprintf(screen->file, "%7.0f s %11u %10s %13s %10s %10s %8" PRIu64 "\n",
 		clock_seconds(interval->from) + seconds, connections,
-		rate_text((double)interval->messages / seconds).of,
-		size_text((double)interval->bytes / seconds).of,
-		latency_text(hdr_percentile(latency, 50)).of,
-		latency_text(hdr_percentile(latency, 99)).of, interval->errors);
+		UNITS_RATE((double)interval->messages / seconds),
+		UNITS_SIZE((double)interval->bytes / seconds), LATENCY(hdr_percentile(latency, 50)),
+		LATENCY(hdr_percentile(latency, 99)), interval->errors);
 	fflush(screen->file);
 }
 
@@ -146,9 +114,9 @@ static void print_load(const struct screen *screen, const struct load_config *co
 	for (size_t i = 0; i < sizes->count; i++)
 		least = sizes->parts[i].least < least ? sizes->parts[i].least : least;
 	if (config->mode == MODE_IDLE)
-		snprintf(loop, sizeof(loop), ", %s wakes/s", rate_text(config->rate).of);
+		snprintf(loop, sizeof(loop), ", %s wakes/s", UNITS_RATE(config->rate));
 	else if (config->rate > 0)
-		snprintf(loop, sizeof(loop), ", open loop at %s/s (%s)", rate_text(config->rate).of,
+		snprintf(loop, sizeof(loop), ", open loop at %s/s (%s)", UNITS_RATE(config->rate),
 			 config->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
 	else
 		snprintf(loop, sizeof(loop), "%s, closed loop, pipeline %u",
@@ -162,9 +130,9 @@ static void print_load(const struct screen *screen, const struct load_config *co
 		    "%s%s: %u connection%s to %s%s, messages of %s%s%s, %u thread%s, run %" PRIu64,
 		    load_modes[config->mode].name, loop, config->connections,
 		    log_plural(config->connections), endpoint_format(&config->targets[0], target),
-		    more, least < sizes->most ? size_text((double)least).of : "",
-		    least < sizes->most ? " to " : "", size_text((double)sizes->most).of,
-		    config->threads, log_plural(config->threads), config->run);
+		    more, least < sizes->most ? UNITS_SIZE(least) : "",
+		    least < sizes->most ? " to " : "", UNITS_SIZE(sizes->most), config->threads,
+		    log_plural(config->threads), config->run);
 }
 
 static void print_throughput(const struct screen *screen, const struct engine_result *result)
@@ -173,15 +141,15 @@ static void print_throughput(const struct screen *screen, const struct engine_re
 	const struct book *book = result->book;
 	print_field(screen, SCREEN_BOLD, "throughput",
 		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s",
-		    rate_text(engine_rate(result, book->messages)).of,
-		    size_text(engine_rate(result, book->bytes)).of, book->messages,
-		    log_plural(book->messages), duration_text(result->lasted).of);
+		    UNITS_RATE(engine_rate(result, book->messages)),
+		    UNITS_SIZE(engine_rate(result, book->bytes)), book->messages,
+		    log_plural(book->messages), UNITS_DURATION(result->lasted));
 	if (!load_mode_takes(config->mode, "visit") && result->live < config->connections)
 		print_field(screen, SCREEN_RED, "connections", "only %u of %u were open at the end",
 			    result->live, config->connections);
 	if (book->visits > 0)
 		print_field(screen, "", "", "%s visits/s, %" PRIu64 " in all",
-			    rate_text(engine_rate(result, book->visits)).of, book->visits);
+			    UNITS_RATE(engine_rate(result, book->visits)), book->visits);
 	if (book->unanswered > 0)
 		print_field(screen, SCREEN_RED, "unanswered",
 			    "%" PRIu64
@@ -197,7 +165,7 @@ static void print_percentiles(const struct screen *screen, const char *label, co
 	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
 		bool known = hdr_knows(hdr, percents[i]); // else there are too few samples
 		fprintf(screen->file, "%10s",
-			known ? duration_text(hdr_percentile(hdr, percents[i])).of : "-");
+			known ? UNITS_DURATION(hdr_percentile(hdr, percents[i])) : "-");
 	}
 	fputc('\n', screen->file);
 }
@@ -221,7 +189,7 @@ void report_histogram(const struct screen *screen, const struct hdr *hdr)
 	fprintf(screen->file, "%*s\n", BAR_LABEL, "up to");
 	for (size_t i = 0; i < lines; i++) {
 		double percent = 100 * (double)count[i] / (double)hdr->count;
-		fprintf(screen->file, "%*s ", BAR_LABEL, duration_text(to[i]).of);
+		fprintf(screen->file, "%*s ", BAR_LABEL, UNITS_DURATION(to[i]));
 		screen_bar(screen, (double)count[i] / (double)most, CELLS, false);
 		if (percent > 0 && percent < 0.05)
 			fputs(" <0.1 %\n", screen->file);
@@ -293,8 +261,7 @@ static void print_faults(const struct screen *screen, const struct load_config *
 		print_field(screen, "", "verified", "nothing (--no-verify)");
 		return;
 	}
-	print_field(screen, "", "verified", "%s, byte for byte",
-		    size_text((double)book->verified).of);
+	print_field(screen, "", "verified", "%s, byte for byte", UNITS_SIZE(book->verified));
 	if (book->fault_count == 0) {
 		print_field(screen, "", "faults", "none");
 		return;
