@@ -18,31 +18,15 @@
 // with it, which random ones do with odds of another 2^-64.
 #define RESYNC_LOCK 16
 #define RESYNC_BYTES ((size_t)1 << 20)
-#define RESYNC_PIECES 8
+#define RESYNC_PIECES 64
 
-// The ranges of the own stream that have not come though what follows them has: each is lost, or
-// late.
-#define MISSING_RANGES 64
+#define RESYNC_MISSING 64
+#define RESYNC_LATEST (UINT64_C(1) << 20) // bytes after which a missing range is lost
 
+// A range of the own stream that has not come though what follows it has: it is lost, or late.
 struct missing_range {
-	uint64_t from;
-	uint64_t to;
+	uint64_t from, to;
 	uint64_t slack; // by so many bytes it could as well begin and end later
-};
-
-struct missing {
-	unsigned count;
-	struct missing_range
-		range[MISSING_RANGES + 2]; // by place; room for one to add or to cut in two
-};
-
-// What came between two segments of the own stream.
-struct piece {
-	bool crossed; // else noise
-	uint32_t other;
-	uint64_t other_offset;
-	uint64_t length;
-	uint64_t slack; // by so many bytes a crossed one could as well begin earlier
 };
 
 struct resync {
@@ -51,24 +35,25 @@ struct resync {
 	bool side;
 	uint64_t start; // of that stretch
 	uint64_t next;	// its next byte
-	uint64_t slack; // by so many bytes it could as well begin earlier
 
-	// What came since. `crossed`: the last piece is being followed.
+	// What came since, FAULT_CROSSED or FAULT_FOREIGN, without a place. `crossed`: the last
+	// piece is being followed.
 	bool crossed;
 	unsigned pieces;
-	struct piece piece[RESYNC_PIECES];
-	uint64_t flushed; // bytes of pieces before these, which have been reported
+	struct fault piece[RESYNC_PIECES];
+	uint64_t slack; // by so many bytes that stretch, or the first piece, could begin earlier
 
-	struct missing missing;
+	// By place; there is room for one to add, and to cut in two.
+	struct missing_range missing[RESYNC_MISSING + 2];
+	unsigned missing_count;
 
 	// While searching, bytes[head] is the first wrong one; before `scanned` no lock begins.
 	// While following, nothing is kept from one call to the next.
 	bool searching;
-	uint8_t *bytes;
 	size_t head;
 	size_t scanned;
 	size_t count;
-	size_t capacity;
+	uint8_t bytes[]; // RESYNC_BYTES
 };
 
 // Where the bytes from bytes[at] on come from, all the way back to the noise before them.
@@ -81,57 +66,32 @@ struct lock {
 // The own stream's place where it was left.
 uint64_t resync_anchor(const struct verify *verify);
 
-// How many more bytes may be kept.
-size_t resync_room(const struct resync *resync);
-
-// Keeps `length` more bytes. Returns 0, or -1 when there is no memory.
-int resync_append(struct resync *resync, const void *bytes, size_t length);
-
-// Searches for a lock in what has not been searched. The answer depends on the bytes only, not on
-// how many of them came at once.
-bool resync_lock(struct verify *verify, struct lock *lock);
-
 // How many bytes of the segment that is left could as well belong to one that begins with
 // `position` of `connection` right after it.
 uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t position);
 
 // How many of the `limit` bytes before `end` are those of the stream before `position`.
-size_t resync_match_back(const struct payload *payload, uint32_t connection, uint64_t position,
+size_t resync_match_back(const struct verify *verify, uint32_t connection, uint64_t position,
 			 const uint8_t *end, size_t limit);
-
-// Adds a range that lies behind all others. There may then be one too many: missing_drop.
-void missing_add(struct missing *missing, uint64_t from, uint64_t to, uint64_t slack);
-
-// Late bytes begin at `start`, or by up to `slack` bytes before it. When that can be the beginning
-// of a missing range, settles where that begins, stores it and returns true.
-bool missing_align(struct missing *missing, uint64_t *start, uint64_t slack);
-
-// Takes out of the ranges what [from, to) begins with: the part up to the value returned was
-// missing, if `late` is set, or was not.
-uint64_t missing_take(struct missing *missing, uint64_t from, uint64_t to, bool *late);
-
-// Removes the first range when it must be given up: it lies before `horizon`, or there are too
-// many.
-bool missing_drop(struct missing *missing, uint64_t horizon, struct missing_range *dropped);
 
 // explain.c
 
-// What was followed has been left, `length` bytes of noise came, and then what `lock` says, which
-// is followed from now on.
-void explain_lock(struct verify *verify, const uint8_t *noise, size_t length,
-		  const struct lock *lock);
+// What was followed has been left, the bytes up to the lock are noise, and then comes what it says,
+// which is followed from now on.
+void explain_lock(struct verify *verify, const struct lock *lock);
 
 // `length` bytes of noise that can be kept no longer.
-void explain_noise(struct verify *verify, const uint8_t *noise, size_t length);
+void explain_noise(struct verify *verify, size_t length);
 
-// The side stretch has reached the front of the stream, which is followed from now on.
-void explain_joined(struct verify *verify);
+// The own stream goes on `length` bytes after where it was left. If a side stretch reaches the
+// front by that, the front is followed from now on.
+void explain_advance(struct verify *verify, uint64_t length);
 
-// Reports the missing ranges that have become too old or too many.
-void explain_lost(struct verify *verify);
+// Reports the missing ranges that lie more than `latest` bytes before the front, or are too many.
+void explain_lost(struct verify *verify, uint64_t latest);
 
-// The stream has ended after `length` bytes of noise. Reports all that is left; `whole`: also what
-// of the bytes sent is missing at the end. The one function that takes a verify without resync.
-void explain_end(struct verify *verify, const uint8_t *noise, size_t length, bool whole);
+// The stream has ended. Reports all that is left; `whole`: also what of the bytes sent is missing
+// at the end. The one function that takes a verify without resync.
+void explain_end(struct verify *verify, bool whole);
 
 #endif

@@ -1,8 +1,9 @@
-// Verification of one connection's bytes: following the stream, and what to do where it is left.
-// The naming is in explain.c. One thread for each struct verify.
+// Verification of one connection's bytes: following the stream, and searching where it is left. The
+// naming is in explain.c. One thread for each struct verify.
 #include "verify.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "resync.h"
@@ -27,63 +28,123 @@ void verify_init(struct verify *verify, const struct verify_scope *scope, uint32
 	*verify = (struct verify){.scope = scope, .connection = connection};
 }
 
-// Up to what was sent at most: a byte after that is wrong even if it is the one to be sent next.
+uint64_t resync_anchor(const struct verify *verify)
+{
+	const struct resync *resync = verify->resync;
+	return resync->side ? resync->next : verify->position;
+}
+
+// Returns how many bytes are right: up to what was sent at most, as a byte after that is wrong even
+// if it is the one to be sent next.
 static size_t follow_front(struct verify *verify, const uint8_t *bytes, size_t length)
 {
 	const struct verify_scope *scope = verify->scope;
 	uint64_t sent = scope->sent(scope->context, verify->connection);
 	uint64_t under_way = sent > verify->position ? sent - verify->position : 0;
-	if (length > under_way)
-		length = (size_t)under_way;
-	size_t right =
-		payload_match(scope->payload, verify->connection, verify->position, bytes, length);
+	size_t right = payload_match(scope->payload, verify->connection, verify->position, bytes,
+				     length < under_way ? length : (size_t)under_way);
 	verify->position += right;
 	verify->verified += right;
 	return right;
 }
 
-static size_t follow_crossed(struct verify *verify, const uint8_t *bytes, size_t length)
-{
-	struct resync *resync = verify->resync;
-	struct piece *piece = &resync->piece[resync->pieces - 1];
-	size_t right = payload_match(verify->scope->payload, piece->other,
-				     piece->other_offset + piece->length, bytes, length);
-	piece->length += right;
-	return right;
-}
-
-// Up to the front at most.
-static size_t follow_side(struct verify *verify, const uint8_t *bytes, size_t length)
-{
-	struct resync *resync = verify->resync;
-	uint64_t behind = verify->position - resync->next;
-	if (length > behind)
-		length = (size_t)behind;
-	size_t right = payload_match(verify->scope->payload, verify->connection, resync->next,
-				     bytes, length);
-	resync->next += right;
-	if (resync->next == verify->position)
-		explain_joined(verify);
-	return right;
-}
-
-// Returns how many bytes are those of the segment that is followed.
+// The same of whatever segment is followed.
 static size_t follow(struct verify *verify, const uint8_t *bytes, size_t length)
 {
-	const struct resync *resync = verify->resync;
-	if (!resync)
-		return follow_front(verify, bytes, length);
+	struct resync *resync = verify->resync;
+	const struct payload *payload = verify->scope->payload;
 	size_t right = 0;
 	if (resync->crossed) {
-		right = follow_crossed(verify, bytes, length);
-	} else {
-		if (resync->side)
-			right = follow_side(verify, bytes, length);
-		if (!resync->side)
-			right += follow_front(verify, bytes + right, length - right);
+		struct fault *piece = &resync->piece[resync->pieces - 1];
+		right = payload_match(payload, piece->other, piece->other_offset + piece->length,
+				      bytes, length);
+		piece->length += right;
+		return right;
 	}
-	explain_lost(verify);
+	if (resync->side) {
+		uint64_t behind = verify->position - resync->next;
+		right = payload_match(payload, verify->connection, resync->next, bytes,
+				      length < behind ? length : (size_t)behind);
+		explain_advance(verify, right);
+	}
+	if (!resync->side)
+		right += follow_front(verify, bytes + right, length - right);
+	explain_lost(verify, RESYNC_LATEST);
 	return right;
+}
+
+// The first byte before `position` that may have come: of the own stream, on this connection.
+static uint64_t first_before(const struct verify *verify, uint32_t connection, uint64_t position)
+{
+	bool own = connection == verify->connection && position >= verify->start;
+	return own ? verify->start : 0;
+}
+
+size_t resync_match_back(const struct verify *verify, uint32_t connection, uint64_t position,
+			 const uint8_t *end, size_t limit)
+{
+	const struct payload *payload = verify->scope->payload;
+	uint64_t at = position, first = first_before(verify, connection, position);
+	while (position - at < limit && at > first &&
+	       payload_match(payload, connection, at - 1, end - (position - at) - 1, 1) == 1)
+		at--;
+	return (size_t)(position - at);
+}
+
+uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t position)
+{
+	const struct resync *resync = verify->resync;
+	uint32_t left = verify->connection;
+	uint64_t end = resync_anchor(verify);
+	if (resync->pieces) {
+		const struct fault *last = &resync->piece[resync->pieces - 1];
+		if (last->kind != FAULT_CROSSED)
+			return 0;
+		left = last->other;
+		end = last->other_offset + last->length;
+	}
+	uint8_t before[RESYNC_LOCK - 1];
+	uint64_t reach = end - first_before(verify, left, end);
+	size_t size = reach < sizeof(before) ? (size_t)reach : sizeof(before);
+	payload_fill(verify->scope->payload, left, end - size, before, size);
+	return resync_match_back(verify, connection, position, before + size, size);
+}
+
+static bool believable(const struct verify_scope *scope, struct payload_place place)
+{
+	return place.connection < scope->connections &&
+	       place.position + PAYLOAD_WORD <= scope->sent(scope->context, place.connection);
+}
+
+// Searches for a lock in what has not been searched. The answer depends on the bytes only, not on
+// how many of them came at once.
+static bool find_lock(struct verify *verify, struct lock *lock)
+{
+	struct resync *resync = verify->resync;
+	const struct payload *payload = verify->scope->payload;
+	for (; resync->scanned + PAYLOAD_WORD <= resync->count; resync->scanned++) {
+		size_t noise = resync->scanned - resync->head;
+		const uint8_t *word = resync->bytes + resync->scanned;
+		struct payload_place place = payload_locate(payload, word);
+		if (!believable(verify->scope, place))
+			continue;
+		size_t kept = resync->count - resync->scanned;
+		size_t length = kept < RESYNC_LOCK ? kept : RESYNC_LOCK;
+		size_t right =
+			payload_match(payload, place.connection, place.position, word, length);
+		size_t back =
+			resync_match_back(verify, place.connection, place.position, word, noise);
+		lock->connection = place.connection;
+		lock->position = place.position - back;
+		lock->at = resync->scanned - back;
+		uint64_t before =
+			back == noise ? resync_slack(verify, place.connection, lock->position) : 0;
+		if (before + back + right >= RESYNC_LOCK)
+			return true;
+		if (right == length) // it may yet become one
+			return false;
+	}
+	return false;
 }
 
 // Looks into the bytes that are kept, as far as can be said what they are.
@@ -91,8 +152,8 @@ static void look(struct verify *verify)
 {
 	struct resync *resync = verify->resync;
 	struct lock lock;
-	while (resync->searching && resync_lock(verify, &lock)) {
-		explain_lock(verify, resync->bytes + resync->head, lock.at - resync->head, &lock);
+	while (resync->searching && find_lock(verify, &lock)) {
+		explain_lock(verify, &lock);
 		resync->head =
 			lock.at + follow(verify, resync->bytes + lock.at, resync->count - lock.at);
 		resync->scanned = resync->head;
@@ -103,37 +164,45 @@ static void look(struct verify *verify)
 static bool all_is_well(const struct resync *resync)
 {
 	return !resync->searching && !resync->side && resync->pieces == 0 &&
-	       resync->missing.count == 0;
+	       resync->missing_count == 0;
 }
 
 // The next byte is wrong.
 static int begin_search(struct verify *verify)
 {
 	struct resync *resync = verify->resync;
-	if (!resync)
-		resync = verify->resync = calloc(1, sizeof(*resync));
-	if (!resync)
-		return -1;
+	if (!resync) {
+		resync = verify->resync = malloc(sizeof(*resync) + RESYNC_BYTES);
+		if (!resync)
+			return -1;
+		*resync = (struct resync){0};
+	}
 	resync->searching = true;
 	resync->head = resync->scanned = resync->count = 0;
 	return 0;
 }
 
 // Keeps some of the bytes and looks into them. When as many are kept as may be, all but the last of
-// them become noise. Returns how many bytes it has taken, or 0 when there is no memory.
-static size_t suspect(struct verify *verify, const uint8_t *bytes, size_t length)
+// them become noise. Returns how many bytes it has taken.
+static size_t search(struct verify *verify, const uint8_t *bytes, size_t length)
 {
 	struct resync *resync = verify->resync;
-	size_t room = resync_room(resync);
+	size_t kept = resync->count - resync->head;
 	size_t step = length < STEP ? length : STEP;
-	if (step > room)
-		step = room;
-	if (resync_append(resync, bytes, step) != 0)
-		return 0;
+	if (step > RESYNC_BYTES - kept)
+		step = RESYNC_BYTES - kept;
+	if (resync->count + step > RESYNC_BYTES) {
+		memmove(resync->bytes, resync->bytes + resync->head, kept);
+		resync->scanned -= resync->head;
+		resync->count = kept;
+		resync->head = 0;
+	}
+	memcpy(resync->bytes + resync->count, bytes, step);
+	resync->count += step;
 	look(verify);
-	if (resync_room(resync) == 0) {
+	if (resync->count - resync->head == RESYNC_BYTES) {
 		size_t noise = RESYNC_BYTES - CONTEXT;
-		explain_noise(verify, resync->bytes + resync->head, noise);
+		explain_noise(verify, noise);
 		resync->head += noise;
 	}
 	return step;
@@ -146,12 +215,10 @@ int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 	while (next < end) {
 		size_t left = (size_t)(end - next);
 		if (verify->resync && verify->resync->searching) {
-			size_t step = suspect(verify, next, left);
-			if (step == 0)
-				return -1;
-			next += step;
+			next += search(verify, next, left);
 		} else {
-			next += follow(verify, next, left);
+			next += verify->resync ? follow(verify, next, left)
+					       : follow_front(verify, next, left);
 			if (next < end && begin_search(verify) != 0)
 				return -1;
 		}
@@ -163,17 +230,12 @@ int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 
 bool verify_end(struct verify *verify, bool whole)
 {
-	const struct resync *resync = verify->resync;
-	bool noise = resync && resync->searching;
-	explain_end(verify, noise ? resync->bytes + resync->head : NULL,
-		    noise ? resync->count - resync->head : 0, whole);
+	explain_end(verify, whole);
 	return verify->faults == 0;
 }
 
 void verify_free(struct verify *verify)
 {
-	if (verify->resync)
-		free(verify->resync->bytes);
 	free(verify->resync);
 	verify->resync = NULL;
 }
