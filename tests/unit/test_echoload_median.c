@@ -1,10 +1,10 @@
-// Medians and their intervals: tools/echoload/ab/median.
+// Medians and their intervals: tools/echoload/common/rank.
 #include "unit.h"
 
 #include <math.h>
 
-#include "echoload/ab/rounds.h"
 #include "echoload/common/random.h"
+#include "echoload/common/rank.h"
 
 #define MOST 1000
 
@@ -32,8 +32,8 @@ static void the_interval_is_that_of_the_sign_test(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		double values[MOST] = {0};
 		mix(values, cases[i].count);
-		struct median median = median_of(values, cases[i].count);
-		assert_true(median.value == cases[i].median);
+		struct rank_interval median = rank_interval(values, cases[i].count, RANK_95);
+		assert_true(median.median == cases[i].median);
 		assert_true(median.low <= cases[i].low && median.low >= cases[i].low * 0.7);
 		if (cases[i].count < 32) { // below, nothing is known of how they follow each other
 			assert_true(median.low == cases[i].low);
@@ -45,20 +45,20 @@ static void the_interval_is_that_of_the_sign_test(void **state)
 static void few_values_have_no_interval(void **state)
 {
 	const double values[] = {5, 1, 3, 2, 4};
-	struct median none = median_of(values, 0);
-	assert_true(isnan(none.value) && isnan(none.low));
-	struct median few = median_of(values, 5);
-	assert_true(few.value == 3 && isnan(few.low) && isnan(few.high));
-	assert_false(median_differs(&few, 100));
+	struct rank_interval none = rank_interval(values, 0, RANK_95);
+	assert_true(isnan(none.median) && isnan(none.low));
+	struct rank_interval few = rank_interval(values, 5, RANK_95);
+	assert_true(few.median == 3 && isnan(few.low) && isnan(few.high));
+	assert_false(rank_differs(&few, 100));
 }
 
 static void the_interval_says_what_differs(void **state)
 {
-	const struct median median = {.value = 0.97, .low = 0.96, .high = 0.99};
-	assert_true(median_differs(&median, 1));
-	assert_true(median_differs(&median, 0.95));
-	assert_false(median_differs(&median, 0.98));
-	assert_false(median_differs(&median, 0.99));
+	const struct rank_interval median = {.median = 0.97, .low = 0.96, .high = 0.99};
+	assert_true(rank_differs(&median, 1));
+	assert_true(rank_differs(&median, 0.95));
+	assert_false(rank_differs(&median, 0.98));
+	assert_false(rank_differs(&median, 0.99));
 }
 
 // Each of many series is of values around 1; `run` successive ones are the same.
@@ -74,8 +74,8 @@ static unsigned count_misses(size_t run)
 				value = 1 + tan(3.1 * (random_share(&random) - 0.5));
 			values[i] = value;
 		}
-		struct median median = median_of(values, 400);
-		misses += median_differs(&median, 1);
+		struct rank_interval median = rank_interval(values, 400, RANK_95);
+		misses += rank_differs(&median, 1);
 	}
 	return misses;
 }

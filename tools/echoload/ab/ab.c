@@ -26,10 +26,7 @@
 struct request {
 	struct arguments arguments;
 	struct rounds rounds;
-	char name[CONFIG_ENDPOINTS][REPORT_NAME];
-	const char *names[CONFIG_ENDPOINTS];
 	const char *json;
-	const char *expects[CHECKS];
 	struct check checks[CHECKS];
 	size_t check_count;
 };
@@ -42,18 +39,19 @@ static int take_target(void *context, const char *option, const char *value, str
 	size_t index = request->arguments.target_count;
 	size_t length = strspn(value, NAMES);
 	bool named = value[length] == '=';
-	if (named && (length == 0 || length >= REPORT_NAME))
+	if (named && (length == 0 || length >= AB_NAME))
 		return error_set(error, ERROR_USAGE, "'%.64s': a name has 1 to %d characters",
-				 value, REPORT_NAME - 1);
+				 value, AB_NAME - 1);
 	if (arguments_take(&request->arguments, NULL, named ? value + length + 1 : value, error))
 		return -1;
-	char *name = request->name[index];
-	snprintf(name, REPORT_NAME, "%c", (char)('a' + index));
+	struct target *targets = request->rounds.targets;
+	char *name = targets[index].name;
 	if (named)
-		snprintf(name, REPORT_NAME, "%.*s", (int)length, value);
-	request->names[index] = name;
+		snprintf(name, AB_NAME, "%.*s", (int)length, value);
+	else
+		snprintf(name, AB_NAME, "%c", (char)('a' + index));
 	for (size_t i = 0; i < index; i++) {
-		if (strcmp(request->names[i], name) == 0)
+		if (strcmp(targets[i].name, name) == 0)
 			return error_set(error, ERROR_USAGE, "'%.100s': '%s' is the name of two",
 					 value, name);
 	}
@@ -78,7 +76,7 @@ static int take_expect(void *context, const char *value, struct error *error)
 	if (request->check_count == CHECKS)
 		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
 				 CHECKS);
-	request->expects[request->check_count++] = value;
+	request->checks[request->check_count++].text = value;
 	return 0;
 }
 
@@ -149,6 +147,7 @@ static int complete(struct request *request, struct error *error)
 {
 	struct load_config *config = &request->arguments.config;
 	size_t targets = request->arguments.target_count;
+	request->rounds.config = config;
 	if (refuse(request, error) != 0)
 		return -1;
 	unsigned connections = config->connections ? config->connections : 1;
@@ -162,15 +161,12 @@ static int complete(struct request *request, struct error *error)
 	if (config->duration == 0 && (request->rounds.until > 0 || request->rounds.most > 0))
 		config->duration = request->rounds.most ? CLOCK_NEVER : UNTIL_AT_MOST;
 	for (size_t i = 0; i < request->check_count; i++) {
-		if (check_parse(&request->checks[i], request->expects[i], request->names, targets,
-				error) != 0)
+		if (check_parse(&request->checks[i], &request->rounds, error) != 0)
 			return -1;
 	}
 	if (request->json &&
 	    atomic_file_check(request->json = paths_output(request->json), error) != 0)
 		return -1;
-	request->rounds.config = config;
-	request->rounds.names = request->names;
 	return arguments_finish(&request->arguments, error);
 }
 
@@ -178,13 +174,13 @@ static int conclude(const struct request *request, struct error *error)
 {
 	const struct rounds *rounds = &request->rounds;
 	bool taken = request->json && strcmp(request->json, "-") == 0;
-	if (isnan(rounds->contenders[1].ratio[MEASURE_RATE].low)) {
-		fprintf(stderr, PROGRAM ": %ju round%s, too few to say anything: 6 are needed\n",
-			(uintmax_t)rounds->done, rounds->done == 1 ? "" : "s");
+	if (isnan(rounds->targets[1].ratios[MEASURE_RATE].median.low)) {
+		fprintf(stderr, PROGRAM ": %ju rounds are too few to say anything: 6 are needed\n",
+			(uintmax_t)rounds->done);
 		return EXIT_INCONCLUSIVE;
 	}
 	if (request->json && rounds_write(rounds, request->json, error) != 0)
-		return cmdline_fail(PROGRAM, error);
+		return -1;
 	rounds_print(rounds, taken ? stderr : stdout);
 	int worst = EXIT_OK;
 	for (size_t i = 0; i < request->check_count; i++) {
@@ -205,9 +201,8 @@ static int run(void *context, struct error *error)
 	int status = rounds_run(&request->rounds, error);
 	output_hold(false);
 	if (status == EXIT_OK)
-		status = conclude(request, error);
-	else
-		cmdline_complain(PROGRAM, error->message);
+		return conclude(request, error);
+	cmdline_complain(PROGRAM, error->message);
 	return status;
 }
 

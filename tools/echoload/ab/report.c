@@ -19,12 +19,6 @@
 #define OTHERS_APART 0.05  // or so many where they may hit one server more than another
 #define BUSY 0.9	   // of the generator's threads, which then are a limit themselves
 
-enum conclusion { UNKNOWN, DISTURBED, LIMITED, SAME, LESS, MORE };
-static const char *const conclusions[] = {
-	[UNKNOWN] = "not known",  [DISTURBED] = "disturbed", [LIMITED] = "echoload is the limit",
-	[SAME] = "no difference", [LESS] = "less",	     [MORE] = "more",
-};
-
 static bool is_disturbed(const struct rounds *rounds)
 {
 	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
@@ -32,87 +26,83 @@ static bool is_disturbed(const struct rounds *rounds)
 	return !(rounds->others <= most);
 }
 
-static bool is_busy(const struct rounds *rounds, size_t index)
+static bool is_busy(const struct rounds *rounds, size_t target)
 {
-	const struct sums *all = &rounds->contenders[index].all;
+	const struct sums *all = &rounds->targets[target].all;
 	return !rounds->config->spin &&
 	       (double)all->worked > BUSY * (double)all->took * rounds->config->threads;
 }
 
-// Whether the generator was the limit at both: then more is not seen, or how well its work is
-// bunched.
-static bool is_limited(const struct rounds *rounds, size_t index, enum measure measure)
+// Why nothing can be told by a ratio; NULL: it can.
+static const char *find_doubt(const struct rounds *rounds, size_t target, enum measure measure)
 {
-	return measure != MEASURE_CPU && is_busy(rounds, 0) &&
-	       is_busy(rounds, index % rounds->config->target_count);
-}
-
-static enum conclusion conclude(const struct rounds *rounds, size_t index, enum measure measure)
-{
-	const struct median *ratio = &rounds->contenders[index].ratio[measure];
-	if (isnan(ratio->low))
-		return UNKNOWN;
+	if (isnan(rounds->targets[target].ratios[measure].median.low))
+		return "not known";
 	if (is_disturbed(rounds))
-		return DISTURBED;
-	if (is_limited(rounds, index, measure))
-		return LIMITED;
-	if (!median_differs(ratio, 1))
-		return SAME;
-	return ratio->value < 1 ? LESS : MORE;
+		return "disturbed";
+	// When the generator is the limit at both, more is not seen, or how well its work is
+	// bunched.
+	if (measure != MEASURE_CPU && is_busy(rounds, 0) && is_busy(rounds, target))
+		return "echoload is the limit";
+	return NULL;
 }
 
-static const char *format_time(double ns, char *text, size_t size)
+static const char *conclude(const struct rounds *rounds, size_t target, enum measure measure)
 {
-	if (isnan(ns))
-		snprintf(text, size, "-");
-	else
-		units_format_duration((uint64_t)llround(ns), text, size);
-	return text;
+	const struct rank_interval *ratio = &rounds->targets[target].ratios[measure].median;
+	const char *doubt = find_doubt(rounds, target, measure);
+	if (doubt || !rank_differs(ratio, 1))
+		return doubt ? doubt : "no difference";
+	return ratio->median < 1 ? "less" : "more";
 }
 
-static void print_targets(const struct rounds *rounds, FILE *file)
+static void print_value(const struct sums *all, enum measure measure, FILE *file)
 {
-	fprintf(file, "%-16s %12s %10s %10s %10s  address\n", "", "messages/s", "p50", "p99",
-		"cpu/message");
-	for (size_t i = 0; i < rounds->config->target_count; i++) {
-		const struct sums *all = &rounds->contenders[i].all;
-		char address[ADDRESS_TEXT_SIZE], p50[16], p99[16], cpu[16];
-		endpoint_format(&rounds->config->targets[i], address);
-		fprintf(file, "%-16s %12.0f %10s %10s %10s  %.16s\n", rounds->names[i],
-			rounds_value(all, MEASURE_RATE),
-			format_time(rounds_value(all, MEASURE_P50), p50, sizeof(p50)),
-			format_time(rounds_value(all, MEASURE_P99), p99, sizeof(p99)),
-			format_time(rounds_value(all, MEASURE_CPU), cpu, sizeof(cpu)), address);
-	}
+	double value = rounds_value(all, measure);
+	char text[24] = "-";
+	if (measure == MEASURE_RATE)
+		snprintf(text, sizeof(text), "%.0f", value);
+	else if (!isnan(value))
+		units_format_duration((uint64_t)llround(value), text, sizeof(text));
+	fprintf(file, " %11s", text);
 }
 
-static void print_ratio(const struct rounds *rounds, size_t index, enum measure measure, FILE *file)
+static void print_ratio(const struct rounds *rounds, size_t target, enum measure measure,
+			FILE *file)
 {
-	const struct median *ratio = &rounds->contenders[index].ratio[measure];
-	enum conclusion conclusion = conclude(rounds, index, measure);
-	const char *name = index < rounds->config->target_count ? rounds->names[index] : "itself";
-	int places = ratio->value < 0.1 ? 5 : 3;
-	fprintf(file, "%-16s %-6s ", measure == 0 ? name : "", measure_names[measure]);
-	if (conclusion == UNKNOWN)
+	const struct rank_interval *ratio = &rounds->targets[target].ratios[measure].median;
+	const char *name = target > 0 ? rounds->targets[target].name : "itself";
+	int places = ratio->median < 0.1 ? 5 : 3;
+	fprintf(file, "%-16s %-6s ", measure == 0 ? name : "", measures[measure].name);
+	if (isnan(ratio->low))
 		fprintf(file, "%9s %23s", "-", "");
 	else
-		fprintf(file, "%9.*f %10.*f to %-9.*f", places, ratio->value, places, ratio->low,
+		fprintf(file, "%9.*f %10.*f to %-9.*f", places, ratio->median, places, ratio->low,
 			places, ratio->high);
-	if (conclusion > SAME)
-		fprintf(file, " %.2g %%", fabs(ratio->value - 1) * 100);
-	fprintf(file, " %s\n", conclusions[conclusion]);
+	if (!find_doubt(rounds, target, measure) && rank_differs(ratio, 1))
+		fprintf(file, " %.2g %%", fabs(ratio->median - 1) * 100);
+	fprintf(file, " %s\n", conclude(rounds, target, measure));
 }
 
 void rounds_print(const struct rounds *rounds, FILE *file)
 {
-	char slice[16], lasted[16];
+	char slice[16], lasted[16], address[ADDRESS_TEXT_SIZE];
 	size_t targets = rounds->config->target_count;
 	size_t each = rounds->config->connections / targets;
-	print_targets(rounds, file);
-	fprintf(file, "\nratio to %-14s %9s %15s\n", rounds->names[0], "median", "95 % interval");
+	fprintf(file, "%-16s %11s %11s %11s %11s  address\n", "", "messages/s", "p50", "p99",
+		"cpu/message");
+	for (size_t i = 0; i < targets; i++) {
+		fprintf(file, "%-16s", rounds->targets[i].name);
+		for (enum measure k = 0; k < MEASURES; k++)
+			print_value(&rounds->targets[i].all, k, file);
+		endpoint_format(&rounds->config->targets[i], address);
+		fprintf(file, "  %.16s\n", address);
+	}
+	fprintf(file, "\nratio to %-14s %9s %15s\n", rounds->targets[0].name, "median",
+		"95 % interval");
 	for (size_t i = 0; i < targets; i++) {
 		for (enum measure k = 0; k < MEASURES; k++)
-			print_ratio(rounds, i ? i : targets, k, file);
+			print_ratio(rounds, i, k, file);
 	}
 	fprintf(file, "\n%ju rounds in %s, slices of %s, %zu connection%s each%s%s.\n",
 		(uintmax_t)rounds->done,
@@ -120,10 +110,7 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 		units_format_duration(rounds->slice, slice, sizeof(slice)), each,
 		each > 1 ? "s" : "", rounds->config->spin ? ", polling" : "",
 		rounds->interrupted ? ", until a signal" : "");
-	if (isnan(rounds->others))
-		fprintf(file, "How much others used the machine is not known: so nothing can be "
-			      "told.\n");
-	else if (is_disturbed(rounds))
+	if (is_disturbed(rounds))
 		fprintf(file,
 			"Processes other than echoload and its servers used %.2f CPUs%s: so "
 			"nothing can be told.\n",
@@ -132,28 +119,26 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 
 static json_t *pack_target(const struct rounds *rounds, size_t index)
 {
-	size_t part = index ? index : rounds->count - 1;
-	const struct contender *contender = &rounds->contenders[part];
-	const struct sums *all = &rounds->contenders[index].all;
+	const struct target *target = &rounds->targets[index];
 	char address[ADDRESS_TEXT_SIZE];
-	json_t *ratios = json_object();
 	endpoint_format(&rounds->config->targets[index], address);
+	json_t *ratios = json_object();
+	json_t *json = json_pack("{s:s, s:o, s:b, s:I}", "name", target->name, "address",
+				 json_text(address), "generator_busy", is_busy(rounds, index),
+				 "messages", (json_int_t)target->all.messages);
 	for (enum measure k = 0; k < MEASURES; k++) {
-		const struct median *ratio = &contender->ratio[k];
+		const struct rank_interval *ratio = &target->ratios[k].median;
+		json_object_set_new(json, measures[k].member,
+				    json_finite(rounds_value(&target->all, k)));
 		json_object_set_new(
-			ratios, measure_names[k],
-			json_pack("{s:o, s:o, s:o, s:I, s:s}", "median", json_finite(ratio->value),
+			ratios, measures[k].name,
+			json_pack("{s:o, s:o, s:o, s:I, s:s}", "median", json_finite(ratio->median),
 				  "low", json_finite(ratio->low), "high", json_finite(ratio->high),
-				  "values", (json_int_t)contender->ratio_count[k], "conclusion",
-				  conclusions[conclude(rounds, part, k)]));
+				  "values", (json_int_t)target->ratios[k].count, "conclusion",
+				  conclude(rounds, index, k)));
 	}
-	return json_pack("{s:s, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
-			 rounds->names[index], "address", json_text(address), "generator_busy",
-			 is_busy(rounds, index), "messages", (json_int_t)all->messages,
-			 "messages_per_second", json_finite(rounds_value(all, MEASURE_RATE)),
-			 "p50_ns", json_finite(rounds_value(all, MEASURE_P50)), "p99_ns",
-			 json_finite(rounds_value(all, MEASURE_P99)), "cpu_ns",
-			 json_finite(rounds_value(all, MEASURE_CPU)), "ratio", ratios);
+	json_object_set_new(json, "ratio", ratios);
+	return json;
 }
 
 int rounds_write(const struct rounds *rounds, const char *path, struct error *error)
@@ -174,19 +159,15 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 	return result_write_json(failed ? NULL : json, path, error);
 }
 
-int check_parse(struct check *check, const char *text, const char *const *names, size_t count,
-		struct error *error)
+int check_parse(struct check *check, const struct rounds *rounds, struct error *error)
 {
 	char name[64] = "", measure[8] = "", relation[3] = "";
 	int at = 0;
-	*check = (struct check){.text = text};
-	bool read =
-		sscanf(text, "%63[^.<=>].%7[a-z0-9]%2[<=>]%n", name, measure, relation, &at) == 3;
-	const char *end = units_read_number(text + at, &check->limit);
-	while (check->measure < MEASURES && strcmp(measure, measure_names[check->measure]) != 0)
+	bool read = sscanf(check->text, "%63[^.<=>].%7[a-z0-9]%2[<=>]%n", name, measure, relation,
+			   &at) == 3;
+	const char *end = units_read_number(check->text + at, &check->limit);
+	while (check->measure < MEASURES && strcmp(measure, measures[check->measure].name) != 0)
 		check->measure++;
-	while (check->target < count && strcmp(name, names[check->target]) != 0)
-		check->target++;
 	check->at_least = relation[0] == '>';
 	if (!read || !end || *end || check->limit <= 0 || check->measure == MEASURES ||
 	    relation[0] == '=' || (relation[1] && relation[1] != '='))
@@ -194,35 +175,33 @@ int check_parse(struct check *check, const char *text, const char *const *names,
 			error, ERROR_USAGE,
 			"--expect: '%.64s' is no check: NAME.rate, .p50, .p99 or .cpu, one "
 			"of < <= >= >, and a ratio, such as b.rate>=0.98",
-			text);
-	if (check->target % count == 0)
-		return error_set(error, ERROR_USAGE,
-				 "--expect: '%.64s': '%s' is no target other than the first", text,
-				 name);
-	return 0;
+			check->text);
+	for (check->target = 1; check->target < CONFIG_ENDPOINTS; check->target++) {
+		if (strcmp(name, rounds->targets[check->target].name) == 0)
+			return 0;
+	}
+	return error_set(error, ERROR_USAGE,
+			 "--expect: '%.64s': '%s' is no target other than the first", check->text,
+			 name);
 }
 
 int check_judge(const struct check *check, const struct rounds *rounds, const char *program)
 {
-	const struct median *ratio = &rounds->contenders[check->target].ratio[check->measure];
+	const struct rank_interval *ratio =
+		&rounds->targets[check->target].ratios[check->measure].median;
+	const char *doubt = find_doubt(rounds, check->target, check->measure);
 	double sign = check->at_least ? 1 : -1;
-	double low = sign * (ratio->low - check->limit);
-	double high = sign * (ratio->high - check->limit);
-	bool failed = low < 0 && high < 0;
-	const char *doubt = "";
-	if (is_disturbed(rounds))
-		doubt = conclusions[DISTURBED];
-	else if (is_limited(rounds, check->target, check->measure))
-		doubt = conclusions[LIMITED];
-	else if (low >= 0 && high >= 0)
+	bool low = sign * (ratio->low - check->limit) >= 0;
+	bool high = sign * (ratio->high - check->limit) >= 0;
+	if (!doubt && low && high)
 		return EXIT_OK;
+	bool failed = !doubt && !low && !high;
 	if (isnan(ratio->low))
 		fprintf(stderr, "%s: expected %.64s, which was not measured\n", program,
 			check->text);
 	else
 		fprintf(stderr, "%s: expected %.64s, %smeasured %.4f, between %.4f and %.4f%s%s\n",
-			program, check->text,
-			failed && !*doubt ? "" : "which cannot be told: ", ratio->value, ratio->low,
-			ratio->high, *doubt ? "; " : "", doubt);
-	return failed && !*doubt ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
+			program, check->text, failed ? "" : "which cannot be told: ", ratio->median,
+			ratio->low, ratio->high, doubt ? "; " : "", doubt ? doubt : "");
+	return failed ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
 }

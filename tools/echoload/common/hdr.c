@@ -24,10 +24,10 @@ void hdr_add(struct hdr *sum, const struct hdr *hdr)
 {
 	if (hdr->count == 0)
 		return;
+	if (sum->count == 0 || hdr->min < sum->min)
+		sum->min = hdr->min;
 	sum->count += hdr->count;
 	sum->sum += hdr->sum;
-	if (hdr->min < sum->min)
-		sum->min = hdr->min;
 	if (hdr->max > sum->max)
 		sum->max = hdr->max;
 	for (unsigned i = hdr_index(hdr->min); i <= hdr_index(hdr->max); i++)

@@ -65,6 +65,7 @@ static inline void hdr_record(struct hdr *hdr, uint64_t ns)
 	hdr_record_many(hdr, ns, 1);
 }
 
+// To one that has been reset, or is all zeros.
 void hdr_add(struct hdr *sum, const struct hdr *hdr);
 
 // The value that `percent` (0 to 100) of the samples do not exceed: the largest that its bucket

@@ -10,6 +10,7 @@
 #define FEWEST 6    // values of a series
 #define PIECES 48   // that a longer series is cut into
 #define CHANCE 0.01 // of a series that rises for no reason
+#define GROUPS 16   // of successive values
 #define SUMS (2 * RANK_MOST * (2 * RANK_MOST + 1) + 1)
 
 static int compare_doubles(const void *left, const void *right)
@@ -22,6 +23,49 @@ double rank_median(double *values, size_t count)
 {
 	qsort(values, count, sizeof(*values), compare_doubles);
 	return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+// How much wider the interval is than that of independent values, at least 1: how much more than
+// theirs the number of values above `median` varies from group to group.
+static double widening(const double *values, size_t count, double median)
+{
+	size_t size = count / GROUPS;
+	double sum = 0, squares = 0;
+	for (size_t group = 0; group < GROUPS; group++) {
+		double above = 0;
+		for (size_t i = group * size; i < (group + 1) * size; i++)
+			above += values[i] > median ? 1 : (values[i] < median ? 0 : 0.5);
+		sum += above;
+		squares += above * above;
+	}
+	double variance = (squares - sum * sum / GROUPS) / (GROUPS - 1);
+	return size > 1 ? fmax(1, sqrt(variance / ((double)size / 4))) : 1;
+}
+
+struct rank_interval rank_interval(const double *values, size_t count, double confidence)
+{
+	struct rank_interval interval = {.median = NAN, .low = NAN, .high = NAN};
+	double *sorted = count > 0 ? malloc(count * sizeof(*sorted)) : NULL;
+	if (!sorted)
+		return interval;
+	memcpy(sorted, values, count * sizeof(*sorted));
+	interval.median = rank_median(sorted, count);
+	// Each value is below the median with a probability of 1/2, so the number of those that are
+	// is binomial, with a standard deviation of half the root of `count`.
+	double half = (double)count / 2, reach = confidence * sqrt((double)count) / 2 + 0.5;
+	if (reach <= half) {
+		double outside = half - reach * widening(values, count, interval.median);
+		size_t left_out = outside > 0 ? (size_t)outside : 0;
+		interval.low = sorted[left_out];
+		interval.high = sorted[count - 1 - left_out];
+	}
+	free(sorted);
+	return interval;
+}
+
+bool rank_differs(const struct rank_interval *interval, double value)
+{
+	return interval->low > value || interval->high < value;
 }
 
 // Twice the rank of `value` among those in order; equal ones share the mean of theirs.

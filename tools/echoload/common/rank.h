@@ -2,6 +2,7 @@
 #ifndef ECHOLOAD_RANK_H
 #define ECHOLOAD_RANK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define RANK_MOST 32 // values a side of rank_test
@@ -13,6 +14,22 @@ double rank_test(const double *left, size_t left_count, const double *right, siz
 
 // Puts the values, at least one, in order, and returns their median.
 double rank_median(double *values, size_t count);
+
+// The interval holds the median of what was sampled. It lies between two of the values (order
+// statistics), so nothing is assumed of how they are distributed. It is wider where successive
+// values resemble each other: then they say less.
+struct rank_interval {
+	double median;	  // NAN: there are no values
+	double low, high; // NAN: too few values, fewer than 6 for 95 %, than 9 for 99 %
+};
+
+// Of values in the order of time, with a confidence of at least 95 or 99 %.
+struct rank_interval rank_interval(const double *values, size_t count, double confidence);
+#define RANK_95 1.96 // standard deviations of a normal distribution
+#define RANK_99 2.5758
+
+// Whether the interval is known and does not contain `value`.
+bool rank_differs(const struct rank_interval *interval, double value);
 
 // By how much a series rises from its first value to its last: the slope of Theil and Sen. Returns
 // 0 if chance would make it rise as steadily once in a hundred series (Mann and Kendall), or if
