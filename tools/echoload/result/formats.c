@@ -104,17 +104,15 @@ static const unsigned char *get_number(const unsigned char *at, const unsigned c
 				       int64_t *number)
 {
 	uint64_t value = 0;
-	for (int i = 0; i < COUNT_SIZE; i++) {
-		if (at == end)
-			return NULL;
+	for (int i = 1; at < end; i++) {
 		uint64_t byte = *at++;
-		bool last = i == COUNT_SIZE - 1 || byte < 0x80;
-		value |= (last ? byte : byte & 0x7f) << 7 * i;
+		bool last = byte < 0x80 || i == COUNT_SIZE;
+		value |= (last ? byte : byte & 0x7f) << 7 * (i - 1);
+		*number = (int64_t)(value >> 1 ^ (value & 1 ? UINT64_MAX : 0));
 		if (last)
-			break;
+			return at;
 	}
-	*number = (int64_t)(value >> 1 ^ (value & 1 ? UINT64_MAX : 0));
-	return at;
+	return NULL;
 }
 
 // The counts up to the last that is not 0; several zeros are their number, negative.
@@ -175,12 +173,11 @@ static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned c
 	return 0;
 }
 
-int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error)
+int hdr_v2_add(struct hdr *hdr, const char *text, struct error *error)
 {
 	size_t size;
 	uLongf length = PAYLOAD_MAX;
 	int status = 0;
-	hdr_reset(hdr);
 	unsigned char *payload = malloc(PAYLOAD_MAX);
 	unsigned char *bytes = payload ? base64_decode(text, &size) : NULL;
 	if (!bytes && errno == ENOMEM)

@@ -17,9 +17,9 @@
 // memory. Takes less than a millisecond.
 char *hdr_v2_encode(const struct hdr *hdr);
 
-// The reverse, for what hdr_v2_encode has written: fills all of `hdr`, the sum, minimum and maximum
-// as well as the buckets tell them. Returns 0 or -1.
-int hdr_v2_decode(struct hdr *hdr, const char *text, struct error *error);
+// Adds what hdr_v2_encode has written to `hdr`, the sum, minimum and maximum as well as the buckets
+// tell them. Returns 0, or -1: `hdr` is of no use then.
+int hdr_v2_add(struct hdr *hdr, const char *text, struct error *error);
 
 // Bytes as text (RFC 4648, with padding). Returns the text, which the caller frees; NULL: no
 // memory.

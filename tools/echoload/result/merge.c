@@ -39,99 +39,80 @@ static const char *difference(const json_t *left, const json_t *right)
 	return targets == json_array_size(json_object_get(right, "targets")) ? NULL : "targets";
 }
 
+static bool has(const json_t *list, const json_t *value)
+{
+	size_t i = 0;
+	while (i < json_array_size(list) && !json_equal(json_array_get(list, i), value))
+		i++;
+	return i < json_array_size(list);
+}
+
 int merge_check(const struct result *left, const struct result *right, struct error *error)
 {
-	const json_t *one, *other;
-	for (size_t i = 0; (one = json_array_get(result_get(left, "runs"), i)); i++) {
-		for (size_t j = 0; (other = json_array_get(result_get(right, "runs"), j)); j++) {
-			if (json_equal(one, other))
-				return error_set(error, ERROR_USAGE,
-						 "it holds a run that another one holds too");
-		}
+	size_t i;
+	const json_t *run;
+	json_array_foreach(result_get(right, "runs"), i, run)
+	{
+		if (has(result_get(left, "runs"), run))
+			return error_set(error, ERROR_USAGE,
+					 "it holds a run that another one holds too");
 	}
-	for (size_t i = 0; (one = merge_member(result_get(left, "configuration"), i)); i++) {
-		for (size_t j = 0; (other = merge_member(result_get(right, "configuration"), j));
-		     j++) {
-			const char *name = difference(one, other);
-			if (name)
-				return error_set(error, ERROR_USAGE,
-						 "it is of another load: '%s' differs", name);
-		}
-	}
-	return 0;
+	// The runs of each were loaded alike.
+	const char *name = difference(merge_member(result_get(left, "configuration"), 0),
+				      merge_member(result_get(right, "configuration"), 0));
+	return name ? error_set(error, ERROR_USAGE, "it is of another load: '%s' differs", name)
+		    : 0;
 }
 
-static size_t run_count(const struct result *result)
+// What two intervals are together; NULL: it could not be made, see `error` if that was not memory.
+static json_t *add_intervals(const json_t *one, const json_t *other, struct error *error)
 {
-	return json_array_size(result_get(result, "runs"));
-}
-
-static int fail_memory(struct error *error)
-{
-	return error_set(error, ERROR_SYSTEM, "out of memory");
-}
-
-static const char *text_of(const json_t *interval)
-{
-	return json_string_value(json_object_get(interval, "hdr_v2"));
-}
-
-// What two intervals are together; NULL: see `error`.
-static json_t *add_intervals(const json_t *there, const json_t *more, struct error *error)
-{
-	struct hdr *hdr = malloc(2 * sizeof(*hdr));
-	json_t *sum = NULL;
-	uint64_t length = result_time(there, "seconds"), longer = result_time(more, "seconds");
-	struct result_interval interval = {
-		.from = result_time(there, "time"),
+	uint64_t length = result_time(one, "seconds"), longer = result_time(other, "seconds");
+	const struct result_interval interval = {
+		.from = result_time(one, "time"),
 		.length = length > longer ? length : longer,
-		.messages = result_count(there, "messages") + result_count(more, "messages"),
-		.bytes = result_count(there, "bytes") + result_count(more, "bytes"),
-		.errors = result_count(there, "errors") + result_count(more, "errors"),
+		.messages = result_count(one, "messages") + result_count(other, "messages"),
+		.bytes = result_count(one, "bytes") + result_count(other, "bytes"),
+		.errors = result_count(one, "errors") + result_count(other, "errors"),
 	};
-	int status = hdr ? hdr_v2_decode(&hdr[0], text_of(there), error) |
-				     hdr_v2_decode(&hdr[1], text_of(more), error)
-			 : fail_memory(error);
-	if (status == 0) {
-		hdr_add(&hdr[0], &hdr[1]);
-		sum = result_pack_interval(&interval, &hdr[0]);
-		if (!sum)
-			fail_memory(error);
+	json_t *sum = NULL;
+	struct hdr *hdr = malloc(sizeof(*hdr));
+	if (hdr) {
+		hdr_reset(hdr);
+		if (hdr_v2_add(hdr, json_string_value(json_object_get(one, "hdr_v2")), error) ==
+			    0 &&
+		    hdr_v2_add(hdr, json_string_value(json_object_get(other, "hdr_v2")), error) ==
+			    0)
+			sum = result_pack_interval(&interval, hdr);
 	}
 	free(hdr);
 	return sum;
 }
 
-static int move_interval(json_t *interval, uint64_t by)
-{
-	uint64_t time = result_time(interval, "time") + by;
-	return json_object_set_new(interval, "time", json_real(clock_seconds(time)));
-}
-
-// Puts them where they belong in time. Those that begin less than half of `length` apart become
-// one.
+// Puts intervals, which are `later` by so much, among those of `sum`. Those that begin less than
+// half of `length` apart become one.
 static int put_intervals(json_t *sum, const json_t *list, uint64_t later, uint64_t length,
 			 struct error *error)
 {
-	size_t place = 0;
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		json_t *more = json_copy(json_array_get(list, i));
-		int status = move_interval(more, later);
-		uint64_t from = result_time(more, "time");
-		const json_t *there;
+	size_t place = 0, i;
+	const json_t *one, *there;
+	json_array_foreach(list, i, one)
+	{
+		uint64_t from = result_time(one, "time") + later;
+		int status;
 		while ((there = json_array_get(sum, place)) &&
 		       result_time(there, "time") + length / 2 <= from)
 			place++;
-		if (!there || result_time(there, "time") >= from + length / 2) {
-			if ((status | json_array_insert_new(sum, place++, more)) != 0)
-				return fail_memory(error);
-			continue;
+		if (there && result_time(there, "time") < from + length / 2) {
+			status = json_array_set_new(sum, place, add_intervals(there, one, error));
+		} else {
+			json_t *moved = json_copy((json_t *)one);
+			status =
+				json_object_set_new(moved, "time", json_real(clock_seconds(from))) |
+				json_array_insert_new(sum, place++, moved);
 		}
-		json_t *both = add_intervals(there, more, error);
-		json_decref(more);
-		if (!both)
+		if (status != 0)
 			return -1;
-		json_array_set_new(sum, place, both);
 	}
 	return 0;
 }
@@ -139,59 +120,46 @@ static int put_intervals(json_t *sum, const json_t *list, uint64_t later, uint64
 // In whole seconds, at least one; ns.
 static uint64_t length_of_intervals(const json_t *list)
 {
-	uint64_t longest = 0;
+	uint64_t longest = NS_PER_S;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		uint64_t length = result_time(json_array_get(list, i), "seconds");
 		longest = length > longest ? length : longest;
 	}
-	return longest < NS_PER_S ? NS_PER_S : (longest + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
+	return (longest + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
 }
 
-static int merge_intervals(struct result *sum, const struct result *result, struct error *error)
+static int merge_intervals(struct result *sum, const struct result *result, bool first,
+			   struct error *error)
 {
-	json_t *intervals = result_get(sum, "intervals"), *more = result_get(result, "intervals");
-	uint64_t length = length_of_intervals(more), other = length_of_intervals(intervals);
+	const json_t *list = result_get(sum, "intervals"), *more = result_get(result, "intervals");
+	uint64_t length = length_of_intervals(more), other = length_of_intervals(list);
+	uint64_t start = result_started(result), before = first ? start : result_started(sum);
+	uint64_t least = start < before ? start : before;
 	// A result with one interval may have no more than the rest of one.
-	if (length != other && json_array_size(length < other ? more : intervals) > 1)
+	if (length != other && json_array_size(length < other ? more : list) > 1)
 		return error_set(error, ERROR_USAGE,
 				 "its intervals are of %.0f s, those of another one of %.0f s",
 				 clock_seconds(length), clock_seconds(other));
 	length = length > other ? length : other;
-	uint64_t start = result_started(result), before = start;
-	if (run_count(sum))
-		before = result_started(sum);
-	for (size_t i = 0; start < before && i < json_array_size(intervals); i++) {
-		if (move_interval(json_array_get(intervals, i), before - start) != 0)
-			return fail_memory(error);
-	}
-	return put_intervals(intervals, more, start > before ? start - before : 0, length, error);
+	json_t *merged = json_array();
+	int status = put_intervals(merged, list, before - least, length, error) |
+		     put_intervals(merged, more, start - least, length, error);
+	return status | json_object_set_new(sum->json, "intervals", merged);
 }
 
-static int merge_faults(struct result *sum, const struct result *result, size_t runs)
-{
-	json_t *faults = result_get(sum, "faults"), *fault;
-	size_t i;
-	int status = 0;
-	json_array_foreach(result_get(result, "faults"), i, fault)
-	{
-		json_t *added = json_copy(fault);
-		if (json_array_size(faults) == RESULT_FAULTS)
-			json_decref(added);
-		else
-			status |=
-				result_set_count(added, "run", runs + result_count(fault, "run")) |
-				json_array_append_new(faults, added);
-	}
-	return status;
-}
-
-static int merge_counts(struct result *sum, const struct result *result)
+static int merge_counts(struct result *sum, const struct result *result, size_t runs)
 {
 	static const char *const counts[] = {"faults_found", "bytes_verified"};
-	json_t *firsts = result_get(result, "first_errors"), *count;
+	const json_t *firsts = result_get(result, "first_errors"), *count;
+	json_t *faults = result_get(sum, "faults"), *more = result_get(result, "faults");
 	const char *name;
-	int status = merge_faults(sum, result, run_count(sum)) |
-		     json_array_extend(result_get(sum, "runs"), result_get(result, "runs"));
+	int status = json_array_extend(result_get(sum, "runs"), result_get(result, "runs"));
+	for (size_t i = 0; i < json_array_size(more) && json_array_size(faults) < RESULT_FAULTS;
+	     i++) {
+		json_t *fault = json_copy(json_array_get(more, i));
+		status |= result_set_count(fault, "run", runs + result_count(fault, "run")) |
+			  json_array_append_new(faults, fault);
+	}
 	json_object_foreach(result_get(result, "errors"), name, count)
 	{
 		status |= result_add_error(sum, name, (uint64_t)json_integer_value(count),
@@ -210,28 +178,24 @@ static int merge_counts(struct result *sum, const struct result *result)
 // there yet.
 static int append_new(json_t *list, const json_t *object)
 {
+	int status = 0;
 	json_t *member;
-	for (size_t i = 0; (member = merge_member(object, i)); i++) {
-		size_t j = 0;
-		while (j < json_array_size(list) && !json_equal(json_array_get(list, j), member))
-			j++;
-		if (j == json_array_size(list) && json_array_append(list, member) != 0)
-			return -1;
-	}
-	return 0;
+	for (size_t i = 0; (member = merge_member(object, i)); i++)
+		status |= has(list, member) ? 0 : json_array_append(list, member);
+	return status;
 }
 
 // Adds what `result` says under a name.
 static int merge_object(struct result *sum, const struct result *result, const char *name,
 			bool first)
 {
-	json_t *list = json_array(), *merged = NULL;
-	if ((first || append_new(list, result_get(sum, name)) == 0) &&
-	    append_new(list, result_get(result, name)) == 0)
-		merged = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0))
+	json_t *list = json_array();
+	int status = (first ? 0 : append_new(list, result_get(sum, name))) |
+		     append_new(list, result_get(result, name));
+	json_t *merged = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0))
 						    : json_pack("{s:O}", "runs", list);
 	json_decref(list);
-	return json_object_set_new(sum->json, name, merged);
+	return status | json_object_set_new(sum->json, name, merged);
 }
 
 static int merge_words(struct result *sum, const struct result *result, bool first)
@@ -248,12 +212,15 @@ static int merge_words(struct result *sum, const struct result *result, bool fir
 
 int merge_add(struct result *sum, const struct result *result, struct error *error)
 {
-	bool first = run_count(sum) == 0;
-	if ((!first && merge_check(sum, result, error) != 0) ||
-	    merge_intervals(sum, result, error) != 0)
-		return -1;
-	int status = merge_words(sum, result, first) | merge_counts(sum, result);
-	return status == 0 ? 0 : fail_memory(error);
+	struct error why = {ERROR_SYSTEM, "out of memory"}; // if nobody knows better
+	size_t runs = json_array_size(result_get(sum, "runs"));
+	bool first = runs == 0;
+	if ((first || merge_check(sum, result, &why) == 0) &&
+	    merge_intervals(sum, result, first, &why) == 0 &&
+	    (merge_words(sum, result, first) | merge_counts(sum, result, runs)) == 0)
+		return 0;
+	*error = why;
+	return -1;
 }
 
 static const struct cmdline_option table[] = {
@@ -300,7 +267,9 @@ static int run(void *context, struct error *error)
 	inputs->output = paths_output(inputs->output);
 	if (paths_check_inputs(inputs->output, inputs->paths, inputs->count, error) != 0)
 		return -1;
-	int status = result_init(&sum) == 0 ? 0 : fail_memory(error);
+	int status = result_init(&sum);
+	if (status != 0)
+		error_set(error, ERROR_SYSTEM, "out of memory");
 	for (size_t i = 0; i < inputs->count && status == 0; i++)
 		status = add_file(&sum, inputs, i, error);
 	if (status == 0)

@@ -57,7 +57,7 @@ static int take_histogram(const json_t *histograms, const char *name, struct hdr
 	uint64_t count = result_count(object, "count");
 	uint64_t min = result_count(object, "min"), max = result_count(object, "max");
 	struct error error;
-	if (hdr_v2_decode(hdr, json_string_value(json_object_get(object, "hdr_v2")), &error) != 0)
+	if (hdr_v2_add(hdr, json_string_value(json_object_get(object, "hdr_v2")), &error) != 0)
 		return error_set(why, ERROR_USAGE, "'%s': %s", name, error.message);
 	if (count != hdr->count || hdr_index(max) != hdr_index(hdr->max) ||
 	    (count && hdr_index(min) != hdr_index(hdr->min)))
