@@ -103,12 +103,13 @@ static void what_is_read_is_not_written(void **state)
 	static const char *const taken[] = {"a", "hard", "./z"};
 	struct error error;
 	for (size_t i = 0; i < COUNT_OF(taken); i++) {
-		assert_int_equal(paths_check_inputs(taken[i], inputs, 2, &error), -1);
+		assert_int_equal(inputs_check(&(struct inputs){taken[i], inputs, 2}, &error), -1);
 		assert_int_equal(error.kind, ERROR_USAGE);
 		assert_non_null(strstr(error.message, inputs[i < 2]));
 	}
-	assert_int_equal(paths_check_inputs("new", inputs, 2, NULL), 0);
-	assert_int_equal(paths_check_inputs("fifo", (const char *const[]){"fifo"}, 1, NULL), 0);
+	assert_int_equal(inputs_check(&(struct inputs){"new", inputs, 2}, NULL), 0);
+	const char *const fifo[] = {"fifo"};
+	assert_int_equal(inputs_check(&(struct inputs){"fifo", fifo, 1}, NULL), 0);
 }
 
 static void labels_are_short_and_differ(void **state)

@@ -293,13 +293,13 @@ static void what_cannot_be_is_refused(void **state)
 		int value;
 		const char *what;
 	} wrong[] = {
-		{"runs", "messages", -1, "'messages' is negative"},
-		{"runs", "started_us", -1, "negative"},
+		{"runs", "messages", -1, "'messages' is not a whole number from 0"},
+		{"runs", "started_us", -1, "from 0 to 2^53"},
 		{"runs", "seconds", -1, "not a time"},
 		{"intervals", "time", -1, "not a time"},
 		{"faults", "kind", 0, "not a string"},
 		{"faults", "run", 1, "cannot be"},
-		{"faults", "connection", -1, "negative"},
+		{"faults", "connection", -1, "from 0 to 2^53"},
 	};
 	json_t *whole = load(write_result());
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {

@@ -41,16 +41,32 @@ bool paths_end_in(const char *path, const char *end)
 	return length > strlen(end) && strcmp(path + length - strlen(end), end) == 0;
 }
 
-int paths_check_inputs(const char *output, const char *const *inputs, size_t count,
-		       struct error *error)
+int inputs_take(void *context, const char *name, const char *value, struct error *error)
+{
+	(void)name;
+	(void)value;
+	(void)error;
+	struct inputs *inputs = context;
+	inputs->paths--;
+	inputs->count++;
+	return 0;
+}
+
+int inputs_fail(const struct inputs *inputs, size_t index, const struct error *why,
+		struct error *error)
+{
+	return error_set(error, why->kind, "'%.160s': %.200s", inputs->paths[index], why->message);
+}
+
+int inputs_check(const struct inputs *inputs, struct error *error)
 {
 	struct stat input;
-	for (size_t i = 0; i < count; i++) {
-		if (stat(inputs[i], &input) == 0 && S_ISREG(input.st_mode) &&
-		    paths_same(output, inputs[i]))
+	for (size_t i = 0; i < inputs->count; i++) {
+		if (stat(inputs->paths[i], &input) == 0 && S_ISREG(input.st_mode) &&
+		    paths_same(inputs->output, inputs->paths[i]))
 			return error_set(error, ERROR_USAGE,
 					 "'%.160s' is read, so that it cannot be the output, too",
-					 inputs[i]);
+					 inputs->paths[i]);
 	}
 	return 0;
 }

@@ -20,9 +20,23 @@ bool paths_same(const char *left, const char *right);
 // Whether the path ends in `end`, with something before it.
 bool paths_end_in(const char *path, const char *end);
 
-// Returns -1 if `output` is one of the files that are read.
-int paths_check_inputs(const char *output, const char *const *inputs, size_t count,
-		       struct error *error);
+// The files that `echoload merge`, `compare` and `report` read, which are their operands.
+struct inputs {
+	const char *output;	  // --output, or `-`
+	const char *const *paths; // before the command line is read: the end of argv
+	size_t count;
+};
+
+// Takes an operand, as cmdline.take with a struct inputs at the beginning of the context:
+// getopt_long has put all of them at the end of argv.
+int inputs_take(void *context, const char *name, const char *value, struct error *error);
+
+// Returns -1 if the output is one of the files that are read.
+int inputs_check(const struct inputs *inputs, struct error *error);
+
+// Says which of them `why` is about. Returns -1.
+int inputs_fail(const struct inputs *inputs, size_t index, const struct error *why,
+		struct error *error);
 
 #define PATHS_LABEL 72 // bytes of a label with its NUL
 

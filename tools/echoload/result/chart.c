@@ -9,7 +9,6 @@
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
-#include "inputs.h"
 #include "result.h"
 #include "svg.h"
 
@@ -17,6 +16,7 @@
 #define RUNS_MAX 16
 #define NINES_STEP 0.02
 #define NINES_MAX 8.0
+#define DECADES 13 // of ns
 #define DECADES_MANY 5.0
 
 struct request {
@@ -32,16 +32,15 @@ static double log_seconds(uint64_t ns)
 	return log10(fmax(clock_seconds(ns), 1e-9));
 }
 
-// The x axis counts nines: 1 is 90 %, 2 is 99 %, …
+// The x axis counts nines.
 static void draw_percents(const struct svg *svg, const void *context)
 {
 	(void)context;
 	svg_tic(svg, SVG_X, 0, "0");
 	svg_tic(svg, SVG_X, log10(2), "50 %");
-	svg_tic(svg, SVG_X, 1, "90 %");
-	for (int nines = 2; nines <= (int)NINES_MAX; nines++) {
+	for (int nines = 1; nines <= (int)NINES_MAX; nines++) {
 		char label[24];
-		snprintf(label, sizeof(label), "%.*f %%", nines - 2, 100 - pow(10, 2 - nines));
+		snprintf(label, sizeof(label), "%.10g %%", 100 - pow(10, 2 - nines));
 		svg_tic(svg, SVG_X, nines, label);
 	}
 }
@@ -52,15 +51,13 @@ static void draw_durations(const struct svg *svg, const void *context)
 	(void)context;
 	static const char *const units[] = {"ns", "us", "ms", "s"};
 	static const int steps[] = {1, 2, 5};
-	size_t count = svg->high[SVG_Y] - svg->low[SVG_Y] > DECADES_MANY ? 1 : 3;
-	for (int decade = 0; decade < 13; decade++) {
-		int unit = decade < 9 ? decade / 3 : 3;
-		for (size_t i = 0; i < count; i++) {
-			char label[24];
-			snprintf(label, sizeof(label), "%.0f %s",
-				 steps[i] * pow(10.0, decade - 3 * unit), units[unit]);
-			svg_tic(svg, SVG_Y, log10(steps[i]) + decade - 9, label);
-		}
+	int every = svg->high[SVG_Y] - svg->low[SVG_Y] > DECADES_MANY ? 3 : 1;
+	for (int i = 0; i < DECADES * 3; i += every) {
+		int unit = i < 27 ? i / 9 : 3;
+		double ns = steps[i % 3] * pow(10, i / 3);
+		char label[24];
+		snprintf(label, sizeof(label), "%.0f %s", ns / pow(1000, unit), units[unit]);
+		svg_tic(svg, SVG_Y, log10(ns) - 9, label);
 	}
 }
 
@@ -119,6 +116,78 @@ static void draw_results(FILE *file, const struct request *request)
 	svg_draw(file, charts, 2, request->inputs.count, request);
 }
 
+static const struct {
+	const char *name, *title;
+} measures[] = {
+	{"rate", "Messages a second"},
+	{"p50", "Latency, p50"},
+	{"p99", "Latency, p99"},
+	{"cpu", "CPU time of the server for a message"},
+};
+#define MEASURES (sizeof(measures) / sizeof(measures[0]))
+
+static const char *text_of(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+	return text ? text : "";
+}
+
+static double number_of(const json_t *object, const char *member)
+{
+	const json_t *number = json_object_get(object, member);
+	return json_is_number(number) ? json_number_value(number) : NAN;
+}
+
+static void draw_names(const struct svg *svg, const void *targets)
+{
+	for (size_t i = 0; i < json_array_size(targets); i++) {
+		char name[11]; // as much as there is room for
+		snprintf(name, sizeof(name), "%s", text_of(json_array_get(targets, i), "name"));
+		svg_tic(svg, SVG_Y, -(double)i, i == 0 ? "itself" : name);
+	}
+}
+
+static void draw_ratio(struct svg *svg, const void *targets, size_t index)
+{
+	const json_t *target = json_array_get(targets, index);
+	const json_t *ratio =
+		json_object_get(json_object_get(target, "ratio"), measures[svg->place].name);
+	double median = number_of(ratio, "median"), low = number_of(ratio, "low"),
+	       high = number_of(ratio, "high");
+	double y = -(double)index, margin = fmax(0.1 * (high - low), 0.005);
+	bool known = !isnan(low + median + high);
+	char label[128];
+	snprintf(label, sizeof(label),
+		 known ? "%.20s%s: %.31s, %.4f, between %.4f and %.4f" : "%.20s%s: %.31s",
+		 text_of(target, "name"), index == 0 ? ", itself" : "",
+		 text_of(ratio, "conclusion"), median, low, high);
+	svg_line(svg, index, label);
+	svg_reach(svg, 1 - margin, 1);
+	svg_reach(svg, 1 + margin, y - 1);
+	if (!known)
+		return;
+	svg_reach(svg, low - margin, y);
+	svg_reach(svg, high + margin, y);
+	svg_point(svg, true, low, y);
+	svg_point(svg, false, high, y);
+	svg_point(svg, true, median, y + 0.2);
+	svg_point(svg, false, median, y - 0.2);
+}
+
+static void draw_comparison(FILE *file, const json_t *comparison)
+{
+	const json_t *targets = json_object_get(comparison, "targets");
+	struct svg_chart charts[MEASURES];
+	for (size_t i = 0; i < MEASURES; i++)
+		charts[i] = (struct svg_chart){
+			.title = measures[i].title,
+			.label = {"ratio to the first target, with its 95 % interval", ""},
+			.tics = {NULL, draw_names},
+			.line = draw_ratio,
+		};
+	svg_draw(file, charts, MEASURES, json_array_size(targets), targets);
+}
+
 static void write_row(FILE *file, const char *label, const struct result *result)
 {
 	static const double percents[] = {50.0, 99.0, 99.9, 100.0};
@@ -164,7 +233,7 @@ static int fill(FILE *file, const void *context)
 	if (page && !request->comparison)
 		write_table(file, request);
 	if (request->comparison)
-		ratio_chart_draw(file, request->comparison);
+		draw_comparison(file, request->comparison);
 	else
 		draw_results(file, request);
 	if (page)
@@ -191,6 +260,16 @@ static const char epilogue[] =
 	"  0  done\n"
 	"  2  wrong usage, or a file that is no result of this schema\n"
 	"  3  the output could not be written";
+
+static json_t *read_comparison(const char *path)
+{
+	json_t *json = json_load_file(path, 0, NULL);
+	if (json_is_integer(json_object_get(json, "ab_schema")) &&
+	    json_array_size(json_object_get(json, "targets")) > 0)
+		return json;
+	json_decref(json);
+	return NULL;
+}
 
 // Reads results and names each: its file, then the verdict.
 static int read_results(struct request *request, struct error *error)
@@ -232,10 +311,10 @@ static int run(void *context, struct error *error)
 		return error_set(error, ERROR_USAGE,
 				 "--output: '%.160s' ends neither in .svg nor in .html",
 				 inputs->output);
-	if (paths_check_inputs(inputs->output, inputs->paths, inputs->count, error) != 0)
+	if (inputs_check(inputs, error) != 0)
 		return -1;
 	if (inputs->count == 1)
-		request->comparison = ratio_chart_read(inputs->paths[0]);
+		request->comparison = read_comparison(inputs->paths[0]);
 	if (!request->comparison && read_results(request, error) != 0)
 		return -1;
 	return atomic_file_write(inputs->output, fill, request, error);

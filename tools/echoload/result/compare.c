@@ -11,46 +11,42 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
-#include "inputs.h"
 #include "merge.h"
 
-#define LINE_WIDTH 79
-#define CHANCE 0.05 // that in any of the measures chance alone names a winner
+#define LABEL_WIDTH 58 // of a line of 79
+#define CHANCE 0.05    // that in any of the measures chance alone names a winner
 #define LATE_NS 200e3
 #define LATE 0.3	// of the latency's p99: so late is the generator a part of the figures
 #define RESOLUTION 1e-3 // of a percentile: the histogram knows it no better
 
-static int fail(struct error *error, const char *why)
-{
-	return error_set(error, ERROR_SYSTEM, "it does not count: %s", why);
-}
-
 int compare_check(const struct result *result, struct error *error)
 {
 	double p99 = (double)hdr_percentile(result->latency, 99.0);
-	json_int_t unanswered = 0;
+	uint64_t unanswered = 0, errors = result_errors(result),
+		 faults = result_count(result->json, "faults_found");
+	const char *why = NULL;
 	const json_t *evidence;
-	if (result_total(result, "bytes") == 0 || result->latency->count == 0)
-		return fail(error, "nothing was answered");
-	if (strcmp(result_verdict(result), "CLIENT-BOUND") == 0)
-		return fail(error, "it was CLIENT-BOUND, limited by echoload itself");
 	for (size_t i = 0; (evidence = merge_member(result_get(result, "evidence"), i)); i++) {
 		double late = json_number_value(json_object_get(evidence, "lateness_p99_ns"));
 		if (late > LATE_NS && late > LATE * p99)
-			return fail(error, "echoload was late itself, which is in its latency");
+			why = "echoload was late itself, which is in its latency";
 		if (json_is_true(json_object_get(evidence, "interrupted")))
-			return fail(error, "it was interrupted");
-		unanswered += json_integer_value(json_object_get(evidence, "unanswered"));
+			why = "it was interrupted";
+		unanswered += result_count(evidence, "unanswered");
 	}
-	uint64_t errors = result_errors(result),
-		 faults = result_count(result->json, "faults_found");
+	if (strcmp(result_verdict(result), "CLIENT-BOUND") == 0)
+		why = "it was CLIENT-BOUND, limited by echoload itself";
+	if (result_total(result, "bytes") == 0 || result->latency->count == 0)
+		why = "nothing was answered";
+	if (why)
+		return error_set(error, ERROR_SYSTEM, "it does not count: %s", why);
 	if (unanswered == 0 && errors == 0 && faults == 0)
 		return 0;
 	return error_set(error, ERROR_SYSTEM,
-			 "it does not count: it had %" PRIu64 " error%s, %lld unanswered "
-			 "message%s and %" PRIu64 " fault%s",
-			 errors, log_plural(errors), (long long)unanswered,
-			 log_plural((uint64_t)unanswered), faults, log_plural(faults));
+			 "it does not count: it had %" PRIu64 " error%s, %" PRIu64
+			 " unanswered message%s and %" PRIu64 " fault%s",
+			 errors, log_plural(errors), unanswered, log_plural(unanswered), faults,
+			 log_plural(faults));
 }
 
 static void fill_side(struct comparison *comparison, unsigned side, const struct result *results)
@@ -77,28 +73,19 @@ static double change_of(const struct comparison *comparison, enum measure measur
 // Of several measures, one more may be told from chance the fewer are left (Holm).
 static void find_winners(struct comparison *comparison)
 {
-	unsigned left = 0;
-	bool done[MEASURES];
+	double p[MEASURES]; // NAN, which compares with nothing, where there is an objection already
+	for (unsigned m = 0; m < MEASURES; m++)
+		p[m] = comparison->objection[m] ? NAN : comparison->p[m];
 	for (unsigned m = 0; m < MEASURES; m++) {
-		done[m] = comparison->objection[m];
-		left += !done[m];
-	}
-	for (bool chance = false; left > 0; left--) {
-		unsigned least = MEASURES;
-		for (unsigned m = 0; m < MEASURES; m++) {
-			if (!done[m] &&
-			    (least == MEASURES || comparison->p[m] < comparison->p[least]))
-				least = m;
+		double change = change_of(comparison, m);
+		comparison->right_wins[m] = m == MEASURE_RATE ? change > 0 : change < 0;
+		if (!comparison->objection[m] && fabs(change) <= RESOLUTION)
+			comparison->objection[m] = "a histogram knows it no better than to 0.1 %";
+		for (unsigned other = 0; other < MEASURES; other++) {
+			int left = (p[0] >= p[other]) + (p[1] >= p[other]) + (p[2] >= p[other]);
+			if (p[other] <= p[m] && p[other] * left >= CHANCE)
+				comparison->objection[m] = "chance may do that";
 		}
-		double change = change_of(comparison, least);
-		done[least] = true;
-		chance = chance || comparison->p[least] * left >= CHANCE;
-		comparison->right_wins[least] = least == MEASURE_RATE ? change > 0 : change < 0;
-		if (chance)
-			comparison->objection[least] = "chance may do that";
-		else if (fabs(change) <= RESOLUTION)
-			comparison->objection[least] =
-				"a histogram knows it no better than to 0.1 %";
 	}
 }
 
@@ -123,18 +110,6 @@ void compare_results(struct comparison *comparison, const struct result *results
 	find_winners(comparison);
 }
 
-// The end of a path that is too long tells more than its beginning.
-static void print_file(char name, const char *path, const char *verdict)
-{
-	char text[LINE_WIDTH - 20];
-	size_t length = strlen(path);
-	size_t room = sizeof(text) - 1;
-	bool fits = length <= room;
-	const char *end = fits ? path : path + length - (room - strlen("..."));
-	printf("%c  %s%s  %s\n", name, fits ? "" : "...",
-	       log_escape(end, strlen(end), text, sizeof(text)), verdict);
-}
-
 static const char *format_figure(const struct comparison *comparison, enum measure measure,
 				 double figure, char *text, size_t size)
 {
@@ -146,26 +121,25 @@ static const char *format_figure(const struct comparison *comparison, enum measu
 	return text;
 }
 
-static void print_figures(const struct comparison *comparison, enum measure measure,
-			  const char *name, double left, double right)
+static void print_row(const struct comparison *comparison, enum measure measure, const char *name,
+		      double left, double right)
 {
 	char a[32], b[32];
 	printf("%-18s %15s %15s", name, format_figure(comparison, measure, left, a, sizeof(a)),
 	       format_figure(comparison, measure, right, b, sizeof(b)));
 }
 
-static void print_row(const struct comparison *comparison, enum measure measure, const char *name)
+static void print_measure(const struct comparison *comparison, enum measure m, const char *name)
 {
-	const double *a = comparison->figure[0][measure], *b = comparison->figure[1][measure];
-	const size_t *count = comparison->count;
-	print_figures(comparison, measure, name, comparison->median[0][measure],
-		      comparison->median[1][measure]);
-	printf(" %+11.2f %% %9.3f\n", 100 * change_of(comparison, measure), comparison->p[measure]);
-	if (count[0] == 1 && count[1] == 1)
+	const double *a = comparison->figure[0][m], *b = comparison->figure[1][m];
+	size_t last_a = comparison->count[0] - 1, last_b = comparison->count[1] - 1;
+	print_row(comparison, m, name, comparison->median[0][m], comparison->median[1][m]);
+	printf(" %+11.2f %% %9.3f\n", 100 * change_of(comparison, m), comparison->p[m]);
+	if (last_a + last_b == 0)
 		return;
-	print_figures(comparison, measure, "  lowest", a[0], b[0]);
+	print_row(comparison, m, "  lowest", a[0], b[0]);
 	printf("\n");
-	print_figures(comparison, measure, "  highest", a[count[0] - 1], b[count[1] - 1]);
+	print_row(comparison, m, "  highest", a[last_a], b[last_b]);
 	printf("\n");
 }
 
@@ -176,26 +150,29 @@ static int print_comparison(const struct comparison *comparison, const char *con
 	const char *const rows[MEASURES] = {comparison->bytes ? "bytes a second"
 							      : "messages a second",
 					    "latency p50", "latency p99"};
-	for (size_t i = 0; i < comparison->count[0] + comparison->count[1]; i++)
-		print_file(i < comparison->count[0] ? 'A' : 'B', paths[i],
-			   result_verdict(&results[i]));
+	char labels[2 * RANK_MOST][PATHS_LABEL];
+	int status = EXIT_INCONCLUSIVE;
+	size_t count = comparison->count[0] + comparison->count[1];
+	paths_label(paths, count, labels);
+	for (size_t i = 0; i < count; i++)
+		printf("%c  %.*s  %s\n", i < comparison->count[0] ? 'A' : 'B', LABEL_WIDTH,
+		       labels[i], result_verdict(&results[i]));
 	printf("\n%-18s %15s %15s %13s %9s\n", "median of the runs", "A", "B", "change", "p");
 	for (unsigned m = 0; m < MEASURES; m++)
-		print_row(comparison, m, rows[m]);
+		print_measure(comparison, m, rows[m]);
 	printf("\n");
-	bool winner = false;
 	for (unsigned m = 0; m < MEASURES; m++) {
-		const char *objection = comparison->objection[m];
 		double change = 100 * change_of(comparison, m);
-		winner |= !objection;
-		if (objection)
-			printf("%-11s no winner: %s\n", names[m], objection);
-		else
-			printf("%-11s %c is better: that of B is %s by %.2f %%\n", names[m],
-			       comparison->right_wins[m] ? 'B' : 'A',
-			       change > 0 ? "higher" : "lower", fabs(change));
+		if (comparison->objection[m]) {
+			printf("%-11s no winner: %s\n", names[m], comparison->objection[m]);
+			continue;
+		}
+		printf("%-11s %c is better: that of B is %s by %.2f %%\n", names[m],
+		       comparison->right_wins[m] ? 'B' : 'A', change > 0 ? "higher" : "lower",
+		       fabs(change));
+		status = EXIT_OK;
 	}
-	return winner ? EXIT_OK : EXIT_INCONCLUSIVE;
+	return status;
 }
 
 static const char summary[] =
@@ -267,7 +244,7 @@ static int run(void *context, struct error *error)
 				 "(see echoload compare --help)");
 	if (count[0] > RANK_MOST || count[1] > RANK_MOST)
 		return error_set(error, ERROR_USAGE, "more than %d runs a side", RANK_MOST);
-	if (paths_check_inputs("-", inputs->paths, inputs->count, error) != 0)
+	if (inputs_check(inputs, error) != 0)
 		return -1;
 	for (size_t i = 0; i < inputs->count; i++) {
 		if (read_result(request, i, error) != 0)
@@ -300,7 +277,7 @@ int compare_main(int argc, char **argv)
 		.run = run,
 		.context = &request,
 	};
-	request = (struct request){.inputs.paths = (const char **)argv + argc};
+	request = (struct request){.inputs = {"-", (const char **)argv + argc, 0}};
 	// Operands come in their order, but after the options.
 	for (int i = 1; i < argc && request.split == 0; i++)
 		request.split = strcmp(argv[i], "--with") == 0 ? (size_t)i - 1 : 0;

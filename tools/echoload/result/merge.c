@@ -9,7 +9,6 @@
 #include "base/cmdline.h"
 #include "echoload/common/paths.h"
 #include "formats.h"
-#include "inputs.h"
 
 // Members of the configuration that make the load. Those of the generator are among them, as its
 // own time is in every latency.
@@ -162,7 +161,7 @@ static int merge_counts(struct result *sum, const struct result *result, size_t 
 	}
 	json_object_foreach(result_get(result, "errors"), name, count)
 	{
-		status |= result_add_error(sum, name, (uint64_t)json_integer_value(count),
+		status |= result_add_error(sum, name, (uint64_t)json_number_value(count),
 					   json_string_value(json_object_get(firsts, name)));
 	}
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -265,7 +264,7 @@ static int run(void *context, struct error *error)
 		return error_set(error, ERROR_USAGE,
 				 "nothing to merge (see echoload merge --help)");
 	inputs->output = paths_output(inputs->output);
-	if (paths_check_inputs(inputs->output, inputs->paths, inputs->count, error) != 0)
+	if (inputs_check(inputs, error) != 0)
 		return -1;
 	int status = result_init(&sum);
 	if (status != 0)

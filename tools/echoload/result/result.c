@@ -69,7 +69,7 @@ json_t *result_get(const struct result *result, const char *name)
 
 uint64_t result_count(const json_t *object, const char *name)
 {
-	return (uint64_t)json_integer_value(json_object_get(object, name));
+	return (uint64_t)json_number_value(json_object_get(object, name));
 }
 
 uint64_t result_time(const json_t *object, const char *name)
@@ -163,7 +163,7 @@ uint64_t result_errors(const struct result *result)
 	json_t *count;
 	json_object_foreach(result_get(result, "errors"), name, count)
 	{
-		sum += (uint64_t)json_integer_value(count);
+		sum += (uint64_t)json_number_value(count);
 	}
 	return sum;
 }
