@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "atomic_file.h"
 #include "base/clock.h"
@@ -22,7 +23,7 @@
 struct request {
 	struct inputs inputs;
 	struct result results[RUNS_MAX];
-	char labels[RUNS_MAX][100];
+	char labels[RUNS_MAX][SVG_LABEL];
 	json_t *comparison; // of `echoload ab`, in place of results
 	const char *rate;   // that is drawn over time: that of "messages", or of "bytes"
 };
@@ -62,12 +63,12 @@ static void draw_durations(const struct svg *svg, const void *context)
 }
 
 // Up to where there is one sample left.
-static void draw_latency(struct svg *svg, const void *context, size_t index)
+static void draw_latency(struct svg *svg, const void *context, size_t index, char *label)
 {
 	const struct request *request = context;
 	const struct hdr *hdr = request->results[index].latency;
 	double nines = fmin(log10((double)hdr->count), NINES_MAX);
-	svg_line(svg, index, request->labels[index]);
+	strcpy(label, request->labels[index]);
 	if (hdr->count == 0)
 		return;
 	svg_reach(svg, 1, log_seconds(hdr->min) - 0.1);
@@ -79,13 +80,13 @@ static void draw_latency(struct svg *svg, const void *context, size_t index)
 	svg_point(svg, nines == 0, nines, log_seconds(hdr->max));
 }
 
-static void draw_throughput(struct svg *svg, const void *context, size_t index)
+static void draw_throughput(struct svg *svg, const void *context, size_t index, char *label)
 {
 	const struct request *request = context;
 	bool first = true;
 	size_t i;
 	const json_t *interval;
-	svg_line(svg, index, request->labels[index]);
+	strcpy(label, request->labels[index]);
 	svg_reach(svg, 0, 0);
 	svg_reach(svg, 1, 1);
 	json_array_foreach(result_get(&request->results[index], "intervals"), i, interval)
@@ -147,7 +148,7 @@ static void draw_names(const struct svg *svg, const void *targets)
 	}
 }
 
-static void draw_ratio(struct svg *svg, const void *targets, size_t index)
+static void draw_ratio(struct svg *svg, const void *targets, size_t index, char *label)
 {
 	const json_t *target = json_array_get(targets, index);
 	const json_t *ratio =
@@ -156,12 +157,10 @@ static void draw_ratio(struct svg *svg, const void *targets, size_t index)
 	       high = number_of(ratio, "high");
 	double y = -(double)index, margin = fmax(0.1 * (high - low), 0.005);
 	bool known = !isnan(low + median + high);
-	char label[128];
-	snprintf(label, sizeof(label),
+	snprintf(label, SVG_LABEL,
 		 known ? "%.20s%s: %.31s, %.4f, between %.4f and %.4f" : "%.20s%s: %.31s",
 		 text_of(target, "name"), index == 0 ? ", itself" : "",
 		 text_of(ratio, "conclusion"), median, low, high);
-	svg_line(svg, index, label);
 	svg_reach(svg, 1 - margin, 1);
 	svg_reach(svg, 1 + margin, y - 1);
 	if (!known)

@@ -115,20 +115,22 @@ static const unsigned char *get_number(const unsigned char *at, const unsigned c
 	return NULL;
 }
 
-// The counts up to the last that is not 0; several zeros are their number, negative.
+// The counts up to the last that is not 0, or that of the first bucket; several zeros are their
+// number, negative.
 static unsigned char *put_counts(unsigned char *at, const struct hdr *hdr)
 {
-	unsigned end = HDR_BUCKETS;
-	while (end > 1 && hdr->bucket[end - 1] == 0)
-		end--;
-	for (unsigned i = 0; i < end;) {
-		unsigned zeros = 0;
-		while (i + zeros < end && hdr->bucket[i + zeros] == 0)
+	unsigned zeros = 0;
+	for (unsigned i = 0; i < HDR_BUCKETS; i++) {
+		if (hdr->bucket[i] == 0) {
 			zeros++;
-		at = put_number(at, zeros > 1 ? -(int64_t)zeros : (int64_t)hdr->bucket[i]);
-		i += zeros > 1 ? zeros : 1;
+			continue;
+		}
+		if (zeros)
+			at = put_number(at, zeros > 1 ? -(int64_t)zeros : 0);
+		at = put_number(at, (int64_t)hdr->bucket[i]);
+		zeros = 0;
 	}
-	return at;
+	return hdr->count ? at : put_number(at, 0);
 }
 
 char *hdr_v2_encode(const struct hdr *hdr)

@@ -38,12 +38,10 @@ static json_t *pack_histograms(const struct result *result)
 
 int result_init(struct result *result)
 {
-	*result = (struct result){
-		.latency = malloc(sizeof(*result->latency)),
-		.uncorrected = malloc(sizeof(*result->uncorrected)),
-	};
-	if (!result->latency || !result->uncorrected)
+	*result = (struct result){.latency = malloc(2 * sizeof(*result->latency))};
+	if (!result->latency)
 		return -1;
+	result->uncorrected = result->latency + 1;
 	hdr_reset(result->latency);
 	hdr_reset(result->uncorrected);
 	result->json = json_pack(
@@ -58,7 +56,6 @@ void result_free(struct result *result)
 {
 	json_decref(result->json);
 	free(result->latency);
-	free(result->uncorrected);
 	*result = (struct result){0};
 }
 
@@ -107,19 +104,18 @@ json_t *result_pack_interval(const struct result_interval *interval, const struc
 int result_add_fault(struct result *result, const char *target, const struct fault *fault)
 {
 	json_t *faults = result_get(result, "faults");
+	bool flipped = fault->kind == FAULT_FLIPPED, crossed = fault->kind == FAULT_CROSSED;
 	int status = result_set_count(result->json, "faults_found",
 				      result_count(result->json, "faults_found") + 1);
 	if (json_array_size(faults) == RESULT_FAULTS)
 		return status;
-	json_t *added = json_pack("{s:s, s:I, s:I, s:I, s:o}", "kind", fault_kind_name(fault->kind),
-				  "connection", integer(fault->connection), "offset",
-				  integer(fault->offset), "length", integer(fault->length),
-				  "target", json_text(target));
-	if (fault->kind == FAULT_FLIPPED)
-		status |= result_set_count(added, "bits", fault->bits);
-	if (fault->kind == FAULT_CROSSED)
-		status |= result_set_count(added, "other", fault->other) |
-			  result_set_count(added, "other_offset", fault->other_offset);
+	json_t *added = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o*, s:o*, s:o*}", "kind",
+				  fault_kind_name(fault->kind), "connection",
+				  integer(fault->connection), "offset", integer(fault->offset),
+				  "length", integer(fault->length), "target", json_text(target),
+				  "bits", flipped ? json_integer(fault->bits) : NULL, "other",
+				  crossed ? json_integer(fault->other) : NULL, "other_offset",
+				  crossed ? json_integer(integer(fault->other_offset)) : NULL);
 	return status | json_array_append_new(faults, added);
 }
 
@@ -146,25 +142,19 @@ const char *result_verdict(const struct result *result)
 
 uint64_t result_total(const struct result *result, const char *name)
 {
+	const json_t *runs = result_get(result, "runs");
 	uint64_t sum = 0;
-	size_t i;
-	json_t *run;
-	json_array_foreach(result_get(result, "runs"), i, run)
-	{
-		sum += result_count(run, name);
-	}
+	for (size_t i = 0; i < json_array_size(runs); i++)
+		sum += result_count(json_array_get(runs, i), name);
 	return sum;
 }
 
 uint64_t result_errors(const struct result *result)
 {
+	json_t *errors = result_get(result, "errors");
 	uint64_t sum = 0;
-	const char *name;
-	json_t *count;
-	json_object_foreach(result_get(result, "errors"), name, count)
-	{
-		sum += (uint64_t)json_number_value(count);
-	}
+	for (void *at = json_object_iter(errors); at; at = json_object_iter_next(errors, at))
+		sum += result_count(errors, json_object_iter_key(at));
 	return sum;
 }
 

@@ -94,20 +94,6 @@ static void draw_frame(const struct svg *svg, const struct svg_chart *chart)
 		svg->top + HEIGHT / 2.0, chart->label[SVG_Y]);
 }
 
-void svg_line(const struct svg *svg, size_t index, const char *label)
-{
-	double y = svg->top + HEIGHT + BELOW + LEGEND_ROW * (double)index;
-	if (!svg->drawing)
-		return;
-	write_text(svg->file, LEFT + 50, y + 5, "start", label);
-	// The sample in the legend is the beginning of the line. After the eight colours dashes
-	// follow.
-	fprintf(svg->file,
-		"<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" "
-		"d=\"M%d %.1fh40",
-		colours[index % COLOURS], index < COLOURS ? "none" : "6 4", LEFT, y);
-}
-
 void svg_reach(struct svg *svg, double x, double y)
 {
 	const double at[] = {x, y};
@@ -126,11 +112,28 @@ void svg_point(struct svg *svg, bool first, double x, double y)
 		svg_reach(svg, x, y);
 }
 
+// With its sample in the legend, which is the beginning of the line. After the eight colours dashes
+// follow.
+static void draw_line(struct svg *svg, const struct svg_chart *chart, size_t index,
+		      const void *context)
+{
+	char label[SVG_LABEL];
+	double y = svg->top + HEIGHT + BELOW + LEGEND_ROW * (double)index;
+	fprintf(svg->file,
+		"<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" "
+		"d=\"M%d %.1fh40",
+		colours[index % COLOURS], index < COLOURS ? "none" : "6 4", LEFT, y);
+	chart->line(svg, context, index, label);
+	fputs("\"/>\n", svg->file);
+	write_text(svg->file, LEFT + 50, y + 5, "start", label);
+}
+
 static void draw_chart(struct svg *svg, const struct svg_chart *chart, size_t lines,
 		       const void *context)
 {
+	char label[SVG_LABEL];
 	for (size_t i = 0; i < lines; i++)
-		chart->line(svg, context, i);
+		chart->line(svg, context, i, label);
 	svg->drawing = true;
 	for (enum svg_axis axis = SVG_X; axis <= SVG_Y; axis++) {
 		if (chart->tics[axis])
@@ -139,10 +142,8 @@ static void draw_chart(struct svg *svg, const struct svg_chart *chart, size_t li
 			draw_tics(svg, axis);
 	}
 	draw_frame(svg, chart);
-	for (size_t i = 0; i < lines; i++) {
-		chart->line(svg, context, i);
-		fputs("\"/>\n", svg->file);
-	}
+	for (size_t i = 0; i < lines; i++)
+		draw_line(svg, chart, i, context);
 }
 
 void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t lines,

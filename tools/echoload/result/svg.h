@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#define SVG_LABEL 128 // bytes of the label of a line
+
 enum svg_axis { SVG_X, SVG_Y };
 
 // A chart that is being drawn.
@@ -23,10 +25,9 @@ struct svg_chart {
 	const char *label[2]; // of each axis
 	// Draws what svg_tic draws on an axis; NULL: multiples of 1, 2 or 5 of a power of ten.
 	void (*tics[2])(const struct svg *svg, const void *context);
-	// Draws a line: svg_line, then its points. Called twice for each line, in order: before
-	// anything is drawn, for the axes, and again. Both axes must reach from one value to
-	// another.
-	void (*line)(struct svg *svg, const void *context, size_t index);
+	// Names a line, and draws its points. Called twice for each line, in order: before anything
+	// is drawn, for the axes, and again. Both axes must reach from one value to another.
+	void (*line)(struct svg *svg, const void *context, size_t index, char *label);
 };
 
 // Writes text into SVG or HTML, whatever is in it.
@@ -38,9 +39,6 @@ void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t l
 
 // Draws a line of the grid, with a label at the axis, at `at` if the axis reaches so far.
 void svg_tic(const struct svg *svg, enum svg_axis axis, double at, const char *label);
-
-// Begins the line at `index`, and names it in the legend.
-void svg_line(const struct svg *svg, size_t index, const char *label);
 
 // Has the axes reach to a place; svg_point does that, too.
 void svg_reach(struct svg *svg, double x, double y);
