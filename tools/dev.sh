@@ -4,8 +4,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C.UTF-8 # columns are characters
-preset=${PRESET:-release}
-out=build/$preset
+preset=${PRESET:-release} out=build/${PRESET:-release}
 
 usage() {
 	cat <<END
