@@ -141,6 +141,17 @@ static int parse_choice(const char *words, const char *value, uint64_t *place, s
 	return error_set(error, ERROR_USAGE, "'%.64s' is not one of %s", value, words);
 }
 
+static int parse_rate(const char *value, double *rate, struct error *error)
+{
+	double parsed;
+	if (units_parse_rate(value, &parsed, error) != 0)
+		return -1;
+	if (parsed <= 0)
+		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
+	*rate = parsed;
+	return 0;
+}
+
 static int parse(const struct cmdline_option *option, const char *value, uint64_t *number,
 		 struct error *error)
 {
@@ -171,6 +182,8 @@ static int fill_field(const struct cmdline_option *option, void *field, const ch
 		*(const char **)field = value;
 		return 0;
 	}
+	if (option->kind == CMDLINE_RATE)
+		return parse_rate(value, field, error);
 	if (parse(option, value, &number, error) != 0)
 		return -1;
 	if (option->size == sizeof(uint64_t))

@@ -25,6 +25,7 @@ enum cmdline_kind {
 	CMDLINE_SWITCH,	  // the field becomes `least`; takes no argument
 	CMDLINE_TEXT,	  // itself, as it stands in argv
 	CMDLINE_COUNT,	  // a whole number from `least` to `most`
+	CMDLINE_RATE,	  // a second, more than 0; the field is a double
 	CMDLINE_DURATION, // ns
 	CMDLINE_TIMEOUT,  // the same, more than 0, or CLOCK_NEVER
 	CMDLINE_CHOICE, // the place of the word in `argument`, words with a | between them; from 0

@@ -13,6 +13,7 @@ struct fields {
 	const char *text;
 	unsigned count;
 	uint64_t most, pause, patience;
+	double rate;
 	enum { NEVER, OFTEN, ALWAYS } when;
 	uint64_t given;
 };
@@ -30,6 +31,7 @@ static const struct cmdline_option options[] = {
 	{0, "text", "TEXT", "", CMDLINE_TEXT, FIELD(text), .least = 0},
 	{'n', "count", "N", "", CMDLINE_COUNT, FIELD(count), .least = 2, .most = 9},
 	{0, "most", "N", "", CMDLINE_COUNT, FIELD(most), .most = UINT64_MAX},
+	{0, "rate", "RATE", "", CMDLINE_RATE, FIELD(rate), .least = 0},
 	{0, "pause", "DUR", "", CMDLINE_DURATION, FIELD(pause), .least = 0},
 	{0, "patience", "DUR", "", CMDLINE_TIMEOUT, FIELD(patience), .least = 0},
 	{0, "when", "never|often|always", "", CMDLINE_CHOICE, FIELD(when), .least = 0},
@@ -55,6 +57,7 @@ static void values_go_into_the_fields_of_the_context(void **state)
 			"-n",
 			"9",
 			"--most=18446744073709551615",
+			"--rate=2.5k",
 			"--pause=0",
 			"--patience",
 			"never",
@@ -70,6 +73,7 @@ static void values_go_into_the_fields_of_the_context(void **state)
 	assert_string_equal(fields.text, "a b");
 	assert_int_equal(fields.count, 9);
 	assert_true(fields.most == UINT64_MAX);
+	assert_true(fields.rate == 2500);
 	assert_int_equal(fields.pause, 0);
 	assert_true(fields.patience == UINT64_MAX);
 	assert_int_equal(fields.when, ALWAYS);
@@ -88,6 +92,7 @@ static void what_a_kind_does_not_allow_is_refused(void **state)
 {
 	static char *const cases[][2] = {
 		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
+		{"--rate=0", "prog: --rate: '0' is not more than 0\n"},
 		{"--pause=x", "prog: --pause: 'x' is not a duration"},
 		{"--patience=0", "prog: --patience: '0' is not longer than 0\n"},
 		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},

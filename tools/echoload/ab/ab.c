@@ -14,7 +14,7 @@
 #include "base/units.h"
 #include "echoload/common/paths.h"
 #include "echoload/result/atomic_file.h"
-#include "echoload/run/arguments.h"
+#include "echoload/run/options.h"
 #include "rounds.h"
 
 #define PROGRAM "echoload ab"

@@ -12,7 +12,7 @@
 #define PART_TEXT 80
 
 const struct load_mode_row load_modes[LOAD_MODES] = {
-#define MODE(identifier, name, options, help) {name, options, help},
+#define MODE(identifier, name, options, help) {name, options},
 #include "modes.def"
 };
 

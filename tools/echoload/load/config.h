@@ -23,7 +23,7 @@ enum load_mode {
 
 // A row of modes.def.
 struct load_mode_row {
-	const char *name, *options, *help;
+	const char *name, *options;
 };
 extern const struct load_mode_row load_modes[LOAD_MODES];
 extern const char load_mode_words[]; // their names, each with a | before it

@@ -1,4 +1,4 @@
-#include "arguments.h"
+#include "options.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -15,17 +15,6 @@
 #include "net/resolve.h"
 
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
-
-static int take_rate(const char *value, struct load_config *config, struct error *error)
-{
-	double rate;
-	if (units_parse_rate(value, &rate, error) != 0)
-		return -1;
-	if (rate <= 0)
-		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
-	config->rate = rate;
-	return 0;
-}
 
 // What it means depends on the mode. A visit of half-close is one message.
 static int take_visit(const char *value, struct load_config *config, struct error *error)
@@ -107,8 +96,6 @@ int arguments_take(struct arguments *arguments, const char *option, const char *
 	struct endpoint endpoint;
 	if (!option)
 		return take_target(arguments, value, error);
-	if (strcmp(option, "rate") == 0)
-		return take_rate(value, config, error);
 	if (strcmp(option, "size") == 0)
 		return sizes_parse(value, &config->sizes, error);
 	if (strcmp(option, "visit") == 0)

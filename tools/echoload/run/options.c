@@ -28,12 +28,17 @@ static const char summary[] =
 	"ab says which of several servers is faster. What --json has written can be\n"
 	"drawn (report), compared and merged. Each of these has a --help of its own.";
 
-static const char units[] =
+static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g, powers\n"
 	"of 1024; RATE in k or m, powers of 1000: 50k are 50,000 messages a second.\n"
-	"A CHECK is a name, one of < <= == >= >, and a value in the unit of the name.\n";
-
-static const char checks_and_statuses[] =
+	"A CHECK is a name, one of < <= == >= >, and a value in the unit of the name.\n"
+	"\n"
+	"Modes, and the options that not all of them take, with their defaults:\n"
+#define MODE(identifier, name, options, help) \
+	"  " name ": " help "\n"              \
+	"      " options "\n"
+#include "echoload/load/modes.def"
+	"\n"
 	"Checks:\n"
 	"  p50, p99.9, ..., min, mean, max    latency, a DUR\n"
 	"  uncorrected.p99, ...               in the open loop: from the actual sending\n"
@@ -204,31 +209,15 @@ static int check_files(struct options *options, struct error *error)
 	return 0;
 }
 
-// What --help says below the options.
-static const char *make_epilogue(char *text, size_t size)
-{
-	size_t used = (size_t)snprintf(
-		text, size,
-		"%s\nModes, and the options that not all of them take, with their defaults:\n",
-		units);
-	for (enum load_mode mode = 0; mode < LOAD_MODES; mode++)
-		used += (size_t)snprintf(text + used, size - used, "  %-10s  %s\n%14s%s\n",
-					 load_modes[mode].name, load_modes[mode].help, "",
-					 load_modes[mode].options);
-	snprintf(text + used, size - used, "\n%s", checks_and_statuses);
-	return text;
-}
-
 int options_read(struct options *options, int argc, char **argv)
 {
 	struct load_config *config = &options->load.config;
-	char epilogue[4096];
 	struct error error;
 	const struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = synopsis,
 		.summary = summary,
-		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
+		.epilogue = epilogue,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,
