@@ -36,7 +36,7 @@ static const char epilogue[] =
 	"Modes, and the options that not all of them take, with their defaults:\n"
 #define MODE(identifier, name, options, help) \
 	"  " name ": " help "\n"              \
-	"      " options "\n"
+	"              " options "\n"
 #include "echoload/load/modes.def"
 	"\n"
 	"Checks:\n"

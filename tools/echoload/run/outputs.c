@@ -83,8 +83,6 @@ static void write_interval(struct outputs *outputs, const struct interval *last)
 			csv_interval(file, interval, &outputs->latency, last->live);
 		else
 			hlog_interval(file, last->started, interval, &outputs->latency);
-		if (ferror(file))
-			note_failure(outputs, outputs->options->files[i]);
 	}
 	if (outputs->options->interval_lines)
 		report_interval(&outputs->report, interval, &outputs->latency, last->live);
