@@ -6,7 +6,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-jobs=$(nproc)
+jobs=$((2 * $(nproc))) # as many tests wait
 seconds_a_test=120
 slowest=5 # that are listed for each preset
 install=true

@@ -69,8 +69,8 @@ static void test_limit_on_messages(void **state)
 		// What a reset does is the same for both.
 		for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]) - variant % 2; i++) {
 			json_t *result =
-				load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "50", "-d",
-					 "300ms", loads[i][0], loads[i][1], loads[i][2]);
+				load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "50", "-n",
+					 "1000", loads[i][0], loads[i][1], loads[i][2]);
 			assert_true(load_expect_only(result, "early_close", "on connection ") > 50);
 			assert_int_equal(load_count(result, "faults_found"), 0);
 			json_decref(result);

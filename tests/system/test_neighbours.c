@@ -20,6 +20,7 @@
 	}
 #define HAPROXY                                                                                 \
 	"defaults\n mode tcp\n timeout connect 20s\n timeout client 60s\n timeout server 60s\n" \
+	" timeout check 20s\n"                                                                  \
 	"listen echo\n bind 127.0.0.1:<\n server echo 127.0.0.1:>"
 
 // How one is started as it is installed: in the foreground, with a file of its own. In its words
