@@ -27,7 +27,7 @@ struct request {
 	struct arguments arguments;
 	struct rounds rounds;
 	const char *json;
-	struct check checks[CHECKS];
+	const char *checks[CHECKS];
 	size_t check_count;
 };
 
@@ -76,7 +76,7 @@ static int take_expect(void *context, const char *value, struct error *error)
 	if (request->check_count == CHECKS)
 		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
 				 CHECKS);
-	request->checks[request->check_count++].text = value;
+	request->checks[request->check_count++] = value;
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int complete(struct request *request, struct error *error)
 	if (config->duration == 0 && (request->rounds.until > 0 || request->rounds.most > 0))
 		config->duration = request->rounds.most ? CLOCK_NEVER : UNTIL_AT_MOST;
 	for (size_t i = 0; i < request->check_count; i++) {
-		if (check_parse(&request->checks[i], &request->rounds, error) != 0)
+		if (check_judge(request->checks[i], &request->rounds, error) == EXIT_USAGE)
 			return -1;
 	}
 	if (request->json &&
@@ -184,7 +184,9 @@ static int conclude(const struct request *request, struct error *error)
 	rounds_print(rounds, taken ? stderr : stdout);
 	int worst = EXIT_OK;
 	for (size_t i = 0; i < request->check_count; i++) {
-		int status = check_judge(&request->checks[i], rounds, PROGRAM);
+		int status = check_judge(request->checks[i], rounds, error);
+		if (status != EXIT_OK)
+			cmdline_complain(PROGRAM, error->message);
 		if (status == EXIT_CHECK_FAILED || worst == EXIT_OK)
 			worst = status;
 	}

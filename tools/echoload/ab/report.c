@@ -59,12 +59,10 @@ static const char *conclude(const struct rounds *rounds, size_t target, enum mea
 static void print_value(const struct sums *all, enum measure measure, FILE *file)
 {
 	double value = rounds_value(all, measure);
-	char text[24] = "-";
 	if (measure == MEASURE_RATE)
-		snprintf(text, sizeof(text), "%.0f", value);
-	else if (!isnan(value))
-		units_format_duration((uint64_t)llround(value), text, sizeof(text));
-	fprintf(file, " %11s", text);
+		fprintf(file, " %12.0f", value);
+	else
+		fprintf(file, " %10s", isnan(value) ? "-" : UNITS_DURATION((uint64_t)value));
 }
 
 static void print_ratio(const struct rounds *rounds, size_t target, enum measure measure,
@@ -86,10 +84,10 @@ static void print_ratio(const struct rounds *rounds, size_t target, enum measure
 
 void rounds_print(const struct rounds *rounds, FILE *file)
 {
-	char slice[16], lasted[16], address[ADDRESS_TEXT_SIZE];
+	char address[ADDRESS_TEXT_SIZE];
 	size_t targets = rounds->config->target_count;
 	size_t each = rounds->config->connections / targets;
-	fprintf(file, "%-16s %11s %11s %11s %11s  address\n", "", "messages/s", "p50", "p99",
+	fprintf(file, "%-16s %12s %10s %10s %10s  address\n", "", "messages/s", "p50", "p99",
 		"cpu/message");
 	for (size_t i = 0; i < targets; i++) {
 		fprintf(file, "%-16s", rounds->targets[i].name);
@@ -105,16 +103,18 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 			print_ratio(rounds, i, k, file);
 	}
 	fprintf(file, "\n%ju rounds in %s, slices of %s, %zu connection%s each%s%s.\n",
-		(uintmax_t)rounds->done,
-		units_format_duration(rounds->lasted, lasted, sizeof(lasted)),
-		units_format_duration(rounds->slice, slice, sizeof(slice)), each,
-		each > 1 ? "s" : "", rounds->config->spin ? ", polling" : "",
+		(uintmax_t)rounds->done, UNITS_DURATION(rounds->lasted),
+		UNITS_DURATION(rounds->slice), each, each > 1 ? "s" : "",
+		rounds->config->spin ? ", polling" : "",
 		rounds->interrupted ? ", until a signal" : "");
+	char used[32] = "an unknown number of";
+	if (!isnan(rounds->others))
+		snprintf(used, sizeof(used), "%.2f", rounds->others);
 	if (is_disturbed(rounds))
 		fprintf(file,
-			"Processes other than echoload and its servers used %.2f CPUs%s: so "
-			"nothing can be told.\n",
-			rounds->others, rounds->apart ? ", and these may not run on the same" : "");
+			"Processes other than echoload and its servers used %s CPUs%s: so nothing "
+			"can be told.\n",
+			used, rounds->apart ? ", and these may not run on the same" : "");
 }
 
 static json_t *pack_target(const struct rounds *rounds, size_t index)
@@ -159,49 +159,51 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 	return result_write_json(failed ? NULL : json, path, error);
 }
 
-int check_parse(struct check *check, const struct rounds *rounds, struct error *error)
+// `limit`: at least this; negative: at most so much.
+static int judge(const char *check, const struct rounds *rounds, size_t target,
+		 enum measure measure, double limit, struct error *error)
 {
-	char name[64] = "", measure[8] = "", relation[3] = "";
-	int at = 0;
-	bool read = sscanf(check->text, "%63[^.<=>].%7[a-z0-9]%2[<=>]%n", name, measure, relation,
-			   &at) == 3;
-	const char *end = units_read_number(check->text + at, &check->limit);
-	while (check->measure < MEASURES && strcmp(measure, measures[check->measure].name) != 0)
-		check->measure++;
-	check->at_least = relation[0] == '>';
-	if (!read || !end || *end || check->limit <= 0 || check->measure == MEASURES ||
-	    relation[0] == '=' || (relation[1] && relation[1] != '='))
-		return error_set(
-			error, ERROR_USAGE,
-			"--expect: '%.64s' is no check: NAME.rate, .p50, .p99 or .cpu, one "
-			"of < <= >= >, and a ratio, such as b.rate>=0.98",
-			check->text);
-	for (check->target = 1; check->target < CONFIG_ENDPOINTS; check->target++) {
-		if (strcmp(name, rounds->targets[check->target].name) == 0)
-			return 0;
-	}
-	return error_set(error, ERROR_USAGE,
-			 "--expect: '%.64s': '%s' is no target other than the first", check->text,
-			 name);
-}
-
-int check_judge(const struct check *check, const struct rounds *rounds, const char *program)
-{
-	const struct rank_interval *ratio =
-		&rounds->targets[check->target].ratios[check->measure].median;
-	const char *doubt = find_doubt(rounds, check->target, check->measure);
-	double sign = check->at_least ? 1 : -1;
-	bool low = sign * (ratio->low - check->limit) >= 0;
-	bool high = sign * (ratio->high - check->limit) >= 0;
+	const struct rank_interval *ratio = &rounds->targets[target].ratios[measure].median;
+	const char *doubt = find_doubt(rounds, target, measure);
+	bool low = limit > 0 ? ratio->low >= limit : ratio->low <= -limit;
+	bool high = limit > 0 ? ratio->high >= limit : ratio->high <= -limit;
 	if (!doubt && low && high)
 		return EXIT_OK;
 	bool failed = !doubt && !low && !high;
 	if (isnan(ratio->low))
-		fprintf(stderr, "%s: expected %.64s, which was not measured\n", program,
-			check->text);
+		error_set(error, ERROR_SYSTEM, "expected %.64s, which was not measured", check);
 	else
-		fprintf(stderr, "%s: expected %.64s, %smeasured %.4f, between %.4f and %.4f%s%s\n",
-			program, check->text, failed ? "" : "which cannot be told: ", ratio->median,
-			ratio->low, ratio->high, doubt ? "; " : "", doubt ? doubt : "");
+		error_set(error, ERROR_SYSTEM,
+			  "expected %.64s, %smeasured %.4f, between %.4f and %.4f%s%s", check,
+			  failed ? "" : "which cannot be told: ", ratio->median, ratio->low,
+			  ratio->high, doubt ? "; " : "", doubt ? doubt : "");
 	return failed ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
+}
+
+int check_judge(const char *check, const struct rounds *rounds, struct error *error)
+{
+	char name[64] = "", measure[8] = "", relation[3] = "";
+	int at = 0;
+	double limit;
+	size_t target = 1;
+	enum measure k = MEASURE_RATE;
+	bool read =
+		sscanf(check, "%63[^.<=>].%7[a-z0-9]%2[<=>]%n", name, measure, relation, &at) == 3;
+	const char *end = units_read_number(check + at, &limit);
+	while (k < MEASURES && strcmp(measure, measures[k].name) != 0)
+		k++;
+	while (target < CONFIG_ENDPOINTS && strcmp(name, rounds->targets[target].name) != 0)
+		target++;
+	if (!read || !end || *end || limit <= 0 || k == MEASURES || relation[0] == '=' ||
+	    (relation[1] && relation[1] != '='))
+		error_set(error, ERROR_USAGE,
+			  "--expect: '%.64s' is no check: NAME.rate, .p50, .p99 or .cpu, one of < "
+			  "<= >= >, and a ratio, such as b.rate>=0.98",
+			  check);
+	else if (target == CONFIG_ENDPOINTS)
+		error_set(error, ERROR_USAGE,
+			  "--expect: '%.64s': '%s' is no target other than the first", check, name);
+	else
+		return judge(check, rounds, target, k, relation[0] == '>' ? limit : -limit, error);
+	return EXIT_USAGE;
 }

@@ -77,29 +77,32 @@ static uint64_t read_clocks(const struct processes *processes)
 	return sum;
 }
 
-// What the processes behind the targets from `first` to before `end` have used.
-static struct server find_server(const struct load_config *config, size_t first, size_t end)
+static void measure(struct server *server)
 {
 	static struct processes_usage usage;
-	struct server server = {.clocks = 0};
+	uint64_t wanted = usage_of_machine().wanted, own = read_clocks(&ourselves);
+	processes_measure(&server->processes, &usage);
+	server->cpus = usage.cpus;
+	server->ran = usage.ran;
+	server->clocks = read_clocks(&server->processes);
+	server->at = usage.at;
+	server->others = wanted > 0 ? (double)wanted - (double)own - (double)usage.ran : NAN;
+}
+
+// The processes behind the targets from `first` to before `end`.
+static struct server find_server(const struct load_config *config, size_t first, size_t end)
+{
+	struct server server = {.at = 0};
 	bool visits = load_mode_takes(config->mode, "visit"), known = true;
 	for (size_t i = first; i < end && known; i++)
 		known = processes_find(&server.processes, &config->targets[i], visits);
-	processes_measure(&server.processes, &usage);
-	server.cpus = usage.cpus;
-	server.ran = usage.ran;
-	server.clocks = read_clocks(&server.processes);
+	measure(&server);
 	return server;
 }
 
-// The first fault other than that the stream ended: that is one of the errors. NULL: none.
-static const struct fault *first_fault(const struct book *book)
+static bool is_wrong(const struct rounds *rounds)
 {
-	for (size_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
-		if (book->faults[i].kind != FAULT_TRUNCATED)
-			return &book->faults[i];
-	}
-	return NULL;
+	return rounds->book.errors.of[LOAD_MISMATCH].count > 0;
 }
 
 // Says what went wrong in the last slice, maybe at a target that rested. Returns the status to exit
@@ -107,22 +110,20 @@ static const struct fault *first_fault(const struct book *book)
 static int fail(const struct rounds *rounds, size_t target, struct error *error)
 {
 	const struct book *book = &rounds->book;
-	const struct fault *fault = first_fault(book);
-	enum load_error kind = load_errors_first(&book->errors);
-	char address[ADDRESS_TEXT_SIZE];
-	char what[LOAD_ERROR_LINE] = "nothing was answered";
-	if (fault)
+	const struct fault *fault = &book->faults[0];
+	enum load_error kind = is_wrong(rounds) ? LOAD_MISMATCH : load_errors_first(&book->errors);
+	char address[ADDRESS_TEXT_SIZE], what[LOAD_ERROR_LINE] = "nothing was answered";
+	if (kind < LOAD_ERRORS) {
+		load_error_explain(kind, &book->errors, what);
+		target = book->errors.of[kind].first_connection % rounds->config->target_count;
+	}
+	if (is_wrong(rounds) && book->fault_count > 0)
 		snprintf(what, sizeof(what), "wrong bytes came back: %s, %ju from byte %ju on",
 			 fault_kind_name(fault->kind), (uintmax_t)fault->length,
 			 (uintmax_t)fault->offset);
-	else if (kind < LOAD_ERRORS)
-		load_error_explain(kind, &book->errors, what);
-	if (fault || kind < LOAD_ERRORS)
-		target = (fault ? fault->connection : book->errors.of[kind].first_connection) %
-			 rounds->config->target_count;
 	endpoint_format(&rounds->config->targets[target], address);
 	error_set(error, ERROR_SYSTEM, "%s (%s): %s", rounds->targets[target].name, address, what);
-	if (fault || kind == LOAD_MISMATCH)
+	if (is_wrong(rounds))
 		return EXIT_CHECK_FAILED;
 	bool reached = rounds->targets[target].all.messages > 0;
 	return !reached && kind <= LOAD_SELF_CONNECT ? EXIT_UNREACHABLE : EXIT_INCONCLUSIVE;
@@ -145,11 +146,10 @@ static int load(struct rounds *rounds, size_t target, uint64_t length, struct er
 	last->answered = book->answered;
 	hdr_clear(&last->latency);
 	hdr_add(&last->latency, &book->latency);
-	if (signals_caught() > 0 && !first_fault(book))
+	if (signals_caught() > 0 && !is_wrong(rounds))
 		return INTERRUPTED;
-	if (failed || first_fault(book) || load_errors_total(&book->errors) > 0)
-		return fail(rounds, target, error);
-	return EXIT_OK;
+	failed |= load_errors_total(&book->errors) > 0;
+	return failed ? fail(rounds, target, error) : EXIT_OK;
 }
 
 // Adds the ratio of two values, if it is known.
@@ -188,31 +188,25 @@ static void add_ratios(struct rounds *rounds, enum measure measure)
 	}
 }
 
-static void put_in_random_order(struct random *random, size_t *order, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t place = (size_t)(random_next(random) % (i + 1));
-		order[i] = order[place];
-		order[place] = i;
-	}
-}
-
 // Loads each target twice, in random order.
 static int run_round(struct rounds *rounds, struct error *error)
 {
-	size_t order[CONFIG_ENDPOINTS] = {0}, count = rounds->config->target_count;
+	size_t order[2 * CONFIG_ENDPOINTS] = {0}, count = rounds->config->target_count;
 	for (size_t i = 0; i < 2 * count; i++) {
-		if (i % count == 0)
-			put_in_random_order(&rounds->random, order, count);
-		size_t index = order[i % count];
-		struct target *target = &rounds->targets[index];
-		int status = load(rounds, index, rounds->slice, error);
+		size_t half = i / count * count;
+		size_t place = half + (size_t)(random_next(&rounds->random) % (i - half + 1));
+		order[i] = order[place];
+		order[place] = i - half;
+	}
+	for (size_t i = 0; i < 2 * count; i++) {
+		struct target *target = &rounds->targets[order[i]];
+		int status = load(rounds, order[i], rounds->slice, error);
 		if (status != EXIT_OK)
 			return status;
 		add(&target->all, &rounds->last);
 		for (enum measure k = 0; k < MEASURES; k++)
-			add(index == 0 && i >= count ? &rounds->second[k]
-						     : &target->ratios[k].since,
+			add(order[i] == 0 && i >= count ? &rounds->second[k]
+							: &target->ratios[k].since,
 			    &rounds->last);
 	}
 	rounds->done++;
@@ -305,16 +299,6 @@ static bool is_known(const struct rounds *rounds)
 	return known;
 }
 
-// ns of CPU that neither the generator nor these servers have used since the machine was started.
-static double read_others(const struct processes *servers)
-{
-	static struct processes_usage usage;
-	uint64_t wanted = usage_of_machine().wanted;
-	processes_measure(servers, &usage);
-	uint64_t known = read_clocks(&ourselves) + usage.ran;
-	return wanted > 0 ? (double)wanted - (double)known : NAN;
-}
-
 int rounds_run(struct rounds *rounds, struct error *error)
 {
 	rounds->engine = engine_open(rounds->config, error);
@@ -323,24 +307,23 @@ int rounds_run(struct rounds *rounds, struct error *error)
 	rounds->random.state = rounds->config->run;
 	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	int status = begin(rounds, error);
-	const struct server all = find_server(rounds->config, 0, rounds->config->target_count);
-	double others = read_others(&all.processes);
-	uint64_t from = clock_now();
+	struct server before = find_server(rounds->config, 0, rounds->config->target_count);
 	while (status == EXIT_OK && !is_known(rounds) && clock_now() < deadline &&
 	       (rounds->most == 0 || rounds->done < rounds->most))
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
-	if (all.processes.count == 0) { // what they use cannot be told from what others do
-		const struct timespec rest = {.tv_nsec = REST};
-		others = read_others(&all.processes);
-		from = clock_now();
-		nanosleep(&rest, NULL);
+	if (before.processes.count == 0) { // what they use cannot be told from what others do
+		measure(&before);
+		nanosleep(&(struct timespec){.tv_nsec = REST}, NULL);
 	}
-	rounds->others = (read_others(&all.processes) - others) / (double)(clock_now() - from + 1);
+	struct server after = before;
+	measure(&after);
+	rounds->others = (after.others - before.others) / (double)(after.at - before.at + 1);
 	conclude(rounds);
+	book_reset(&rounds->book);
 	engine_close(rounds->engine, &rounds->book);
 	rounds->interrupted = status == INTERRUPTED;
-	if (rounds->interrupted)
-		status = EXIT_OK;
-	return status == EXIT_OK && first_fault(&rounds->book) ? fail(rounds, 0, error) : status;
+	if (status == EXIT_OK || status == INTERRUPTED)
+		status = is_wrong(rounds) ? fail(rounds, 0, error) : EXIT_OK;
+	return status;
 }

@@ -39,12 +39,14 @@ struct ratios {
 				     // are compared
 };
 
-// What is known of the server at a target.
+// What was known of the servers at some targets, at some time.
 struct server {
 	struct processes processes; // none: not known
 	cpu_set_t cpus;		    // on which they may run
 	uint64_t clocks;	    // ns of CPU that they had used; 0: not known
 	uint64_t ran;		    // the same, with threads and children that had ended
+	uint64_t at;		    // clock_now
+	double others; // ns of CPU that others than they and the generator had; NAN: not known
 };
 
 #define AB_NAME 17 // bytes of a target's name
@@ -89,19 +91,9 @@ void rounds_print(const struct rounds *rounds, FILE *file);
 // As JSON; `path` may be `-`, standard output. Returns 0 or -1.
 int rounds_write(const struct rounds *rounds, const char *path, struct error *error);
 
-struct check {
-	const char *text; // as it was written
-	size_t target;
-	enum measure measure;
-	bool at_least; // else at most
-	double limit;  // a ratio to the first target
-};
-
-// Understands the text of a check of these targets.
-int check_parse(struct check *check, const struct rounds *rounds, struct error *error);
-
-// Returns EXIT_OK if the whole interval keeps to the limit, EXIT_CHECK_FAILED if all of it misses
-// it, else EXIT_INCONCLUSIVE; and prints a line unless it holds.
-int check_judge(const struct check *check, const struct rounds *rounds, const char *program);
+// Judges a check such as `b.rate>=0.98`. Returns EXIT_OK if the whole interval keeps to the limit,
+// EXIT_CHECK_FAILED if all of it misses it, else EXIT_INCONCLUSIVE, with an `error` that says what
+// was measured; or EXIT_USAGE: it is no check of these targets, also before anything is measured.
+int check_judge(const char *check, const struct rounds *rounds, struct error *error);
 
 #endif
