@@ -5,7 +5,7 @@
 #include "echoload/verify/verify.h"
 
 #define HEARD_CONNECTIONS 3
-#define HEARD_FAULTS 16 // kept; more are counted
+#define HEARD_FAULTS 80 // kept; more are counted
 
 struct heard {
 	struct payload payload;

@@ -205,7 +205,7 @@ static void a_stream_that_is_all_anothers(void **state)
 // More pieces of others' than are kept: in place they are exact all the same.
 static void many_pieces_of_others(void **state)
 {
-	struct fault expected[12];
+	struct fault expected[RESYNC_PIECES + 4];
 	come(0, 0, 1000, 0);
 	for (unsigned i = 0; i < COUNT_OF(expected); i++) {
 		expected[i] = (struct fault){FAULT_CROSSED, .offset = 1000 + 100 * i, .length = 100,

@@ -1,7 +1,6 @@
 // `echoload ab`: which of several servers is faster.
 #include "ab.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
