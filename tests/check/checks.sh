@@ -45,6 +45,7 @@ faults=(
 	"docs src/server/service.c s/\"closed\"/\"ended\"/"
 	"docs docs/options.md s/--workers/--walkers/"
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"
+	"docs docs/testing.md s/unit\.units/unit.union/"
 	"numbers src/base/error.c \$achar*number=\"%.2f\";"
 	"server tools/install-deps.sh s/^server=(/&help2man=help2man/"
 	"server CMakePresets.json s/\"ECHOD_TESTS\".*,//"

@@ -29,6 +29,14 @@ described=$(sed -nE "s/^\\| *\`([a-z_]+)\` *\\|.*/\\1/p" docs/log.md) || true
 [[ -n $logged ]] || problem "src logs no event"
 same "$logged" "$described" "the events in src (<) and the table in docs/log.md (>) differ:"
 
+# docs/testing.md names tests as ctest does: unit.turn is tests/unit/test_turn.c, check.docs
+# tests/check/docs.sh.
+while read -r name; do
+	file=tests/${name/./\/test_}.c
+	[[ $name != check.* ]] || file=tests/${name/./\/}.sh
+	[[ -e $file ]] || problem "docs/testing.md: there is no $file"
+done < <(grep -oE '\b(unit|system|check)\.[a-z0-9_]+\b' docs/testing.md)
+
 links=0
 while IFS=: read -r file target; do
 	links=$((links + 1))
