@@ -46,6 +46,7 @@ faults=(
 	"docs docs/options.md s/--workers/--walkers/"
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"
 	"docs docs/testing.md s/unit\.units/unit.union/"
+	"docs docs/log.md 1{:1;s/$/x/;/.\{101\}/!b1}"
 	"numbers src/base/error.c \$achar*number=\"%.2f\";"
 	"server tools/install-deps.sh s/^server=(/&help2man=help2man/"
 	"server CMakePresets.json s/\"ECHOD_TESTS\".*,//"

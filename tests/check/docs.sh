@@ -37,6 +37,10 @@ while read -r name; do
 	[[ -e $file ]] || problem "docs/testing.md: there is no $file"
 done < <(grep -oE '\b(unit|system|check)\.[a-z0-9_]+\b' docs/testing.md)
 
+if wide=$(grep -nHE '.{101}' README.md docs/*.md docs/man/*.h2m); then
+	problem "beyond 100 columns: $wide"
+fi
+
 links=0
 while IFS=: read -r file target; do
 	links=$((links + 1))

@@ -15,7 +15,7 @@
 static const char summary[] =
 	"Sends standard input, or messages, to an echo server, writes what comes back\n"
 	"to standard output, and checks that the two are equal. HOST is a name, an\n"
-	"address, unix:PATH or unix:@NAME; HOST:PORT in one word will do. The default "
+	"address, unix:PATH or unix:@NAME; HOST:PORT may be one word. The default "
 	"is\n" DEFAULT_HOST " " DEFAULT_PORT ".";
 
 static const char epilogue[] =
@@ -27,7 +27,7 @@ static const char epilogue[] =
 	"  2  wrong usage\n"
 	"  3  no connection, or standard input could not be read or standard output not\n"
 	"     written\n"
-	"  4  nothing can be said: a signal came before the first echo";
+	"  4  not known: a signal came before the first echo";
 
 // What has been read so far.
 struct reading {

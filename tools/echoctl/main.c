@@ -247,8 +247,7 @@ static int start(int argc, char **argv)
 	struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = "[OPTION]... COMMAND [ARGUMENT]...",
-		.summary = "Ask a running echod how it is, or tell it what to do, over its control "
-			   "socket.",
+		.summary = "Query and control a running echod over its control socket.",
 		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
