@@ -196,19 +196,10 @@ int hdr_v2_add(struct hdr *hdr, const char *text, struct error *error)
 	return status;
 }
 
-static void write_latencies(FILE *file, const struct hdr *latency)
-{
-	static const double percents[] = {50.0, 90.0, 99.0, 99.9, 100.0};
-	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
-		fputc(',', file);
-		if (latency->count)
-			fprintf(file, "%" PRIu64, hdr_percentile(latency, percents[i]));
-	}
-}
-
 void csv_interval(FILE *file, const struct result_interval *interval, const struct hdr *latency,
 		  unsigned connections)
 {
+	static const double percents[] = {50.0, 90.0, 99.0, 99.9, 100.0};
 	double length = clock_seconds(interval->length);
 	if (interval->from == 0)
 		fputs("seconds,messages,messages_per_second,bytes,p50_ns,p90_ns,p99_ns,p99_9_ns,"
@@ -217,7 +208,9 @@ void csv_interval(FILE *file, const struct result_interval *interval, const stru
 	fprintf(file, "%.3f,%" PRIu64 ",%.1f,%" PRIu64, clock_seconds(interval->from) + length,
 		interval->messages, interval->length ? (double)interval->messages / length : 0.0,
 		interval->bytes);
-	write_latencies(file, latency);
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
+		fprintf(file, latency->count ? ",%" PRIu64 : ",",
+			hdr_percentile(latency, percents[i]));
 	fprintf(file, ",%" PRIu64 ",%u\n", interval->errors, connections);
 	fflush(file);
 }
@@ -294,28 +287,20 @@ static void write_lines(FILE *file, const struct hdr *hdr)
 		fprintf(file, "%12.3f %2.12f %10" PRIu64 "\n", value, 1.0, seen);
 }
 
-// Of the buckets' middles about the exact mean.
-static double standard_deviation(const struct hdr *hdr, double mean)
-{
-	double sum = 0.0;
-	for (unsigned i = 0; i < HDR_BUCKETS; i++) {
-		double off = middle_of(i) - mean;
-		sum += off * off * (double)hdr->bucket[i];
-	}
-	return hdr->count ? sqrt(sum / (double)hdr->count) : 0.0;
-}
-
 void hgrm_write(FILE *file, const struct hdr *hdr)
 {
-	double mean = hdr_mean(hdr);
+	double mean = hdr_mean(hdr), squares = 0.0; // of the buckets' middles about the mean
+	for (unsigned i = 0; i < HDR_BUCKETS; i++)
+		squares += pow(middle_of(i) - mean, 2) * (double)hdr->bucket[i];
 	fprintf(file, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount",
 		"1/(1-Percentile)");
 	write_lines(file, hdr);
-	fprintf(file, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", to_us(mean),
-		to_us(standard_deviation(hdr, mean)));
-	fprintf(file, "#[Max     = %12.3f, Total count    = %12" PRIu64 "]\n",
-		to_us((double)hdr->max), hdr->count);
-	fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n",
-		BUCKETS_VALUE_BITS - HDR_SUB_BITS, 2 << HDR_SUB_BITS);
-	fprintf(file, "#[Unit    = %12s]\n", "us");
+	fprintf(file,
+		"#[Mean    = %12.3f, StdDeviation   = %12.3f]\n"
+		"#[Max     = %12.3f, Total count    = %12" PRIu64 "]\n"
+		"#[Buckets = %12d, SubBuckets     = %12d]\n"
+		"#[Unit    = %12s]\n",
+		to_us(mean), to_us(hdr->count ? sqrt(squares / (double)hdr->count) : 0),
+		to_us((double)hdr->max), hdr->count, BUCKETS_VALUE_BITS - HDR_SUB_BITS,
+		2 << HDR_SUB_BITS, "us");
 }

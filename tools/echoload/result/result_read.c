@@ -129,14 +129,13 @@ static json_t *load(const char *path, struct error *error)
 static int make_example(struct result *result)
 {
 	const struct result_interval interval = {0};
-	return result_init(result) != 0 || result_add_run(result, &(struct result_run){0}) != 0 ||
-			       result_add_fault(result, "", &(struct fault){.kind = FAULT_LOST}) !=
-				       0 ||
-			       json_array_append_new(
-				       result_get(result, "intervals"),
-				       result_pack_interval(&interval, result->latency)) != 0
-		       ? -1
-		       : 0;
+	const struct fault fault = {.kind = FAULT_LOST};
+	if (result_init(result) != 0)
+		return -1;
+	return result_add_run(result, &(struct result_run){0}) |
+	       result_add_fault(result, "", &fault) |
+	       json_array_append_new(result_get(result, "intervals"),
+				     result_pack_interval(&interval, result->latency));
 }
 
 int result_read(struct result *result, const char *path, struct error *error)
@@ -149,14 +148,13 @@ int result_read(struct result *result, const char *path, struct error *error)
 	int status = make_example(result);
 	json_t *example = result->json;
 	result->json = root;
-	json_int_t schema = json_integer_value(result_get(result, "schema"));
+	const json_t *schema = result_get(result, "schema");
 	if (status != 0)
 		error_set(error, ERROR_SYSTEM, "out of memory");
-	else if (schema != 0 && schema != RESULT_SCHEMA)
+	else if (json_is_number(schema) && json_number_value(schema) != RESULT_SCHEMA)
 		status = error_set(error, ERROR_USAGE,
-				   "'%.160s' has schema %lld, and this echoload reads schema %d "
-				   "only",
-				   path, (long long)schema, RESULT_SCHEMA);
+				   "'%.160s' has schema %g, and this echoload reads schema %d only",
+				   path, json_number_value(schema), RESULT_SCHEMA);
 	else if (check_all(result, example, &why) != 0)
 		status = error_set(error, ERROR_USAGE, "'%.160s' is no result of echoload: %.200s",
 				   path, why.message);
