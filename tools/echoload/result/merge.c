@@ -74,16 +74,15 @@ static json_t *add_intervals(const json_t *one, const json_t *other, struct erro
 		.bytes = result_count(one, "bytes") + result_count(other, "bytes"),
 		.errors = result_count(one, "errors") + result_count(other, "errors"),
 	};
-	json_t *sum = NULL;
+	const char *left = json_string_value(json_object_get(one, "hdr_v2"));
+	const char *right = json_string_value(json_object_get(other, "hdr_v2"));
 	struct hdr *hdr = malloc(sizeof(*hdr));
-	if (hdr) {
-		hdr_reset(hdr);
-		if (hdr_v2_add(hdr, json_string_value(json_object_get(one, "hdr_v2")), error) ==
-			    0 &&
-		    hdr_v2_add(hdr, json_string_value(json_object_get(other, "hdr_v2")), error) ==
-			    0)
-			sum = result_pack_interval(&interval, hdr);
-	}
+	if (!hdr)
+		return NULL;
+	hdr_reset(hdr);
+	json_t *sum = NULL;
+	if (hdr_v2_add(hdr, left, error) == 0 && hdr_v2_add(hdr, right, error) == 0)
+		sum = result_pack_interval(&interval, hdr);
 	free(hdr);
 	return sum;
 }
@@ -127,12 +126,11 @@ static uint64_t length_of_intervals(const json_t *list)
 	return (longest + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
 }
 
-static int merge_intervals(struct result *sum, const struct result *result, bool first,
-			   struct error *error)
+static int merge_intervals(struct result *sum, const struct result *result, struct error *error)
 {
 	const json_t *list = result_get(sum, "intervals"), *more = result_get(result, "intervals");
 	uint64_t length = length_of_intervals(more), other = length_of_intervals(list);
-	uint64_t start = result_started(result), before = first ? start : result_started(sum);
+	uint64_t start = result_started(result), before = result_started(sum);
 	uint64_t least = start < before ? start : before;
 	// A result with one interval may have no more than the rest of one.
 	if (length != other && json_array_size(length < other ? more : list) > 1)
@@ -146,11 +144,12 @@ static int merge_intervals(struct result *sum, const struct result *result, bool
 	return status | json_object_set_new(sum->json, "intervals", merged);
 }
 
-static int merge_counts(struct result *sum, const struct result *result, size_t runs)
+static int merge_counts(struct result *sum, const struct result *result)
 {
 	static const char *const counts[] = {"faults_found", "bytes_verified"};
 	const json_t *firsts = result_get(result, "first_errors"), *count;
 	json_t *faults = result_get(sum, "faults"), *more = result_get(result, "faults");
+	size_t runs = json_array_size(result_get(sum, "runs"));
 	const char *name;
 	int status = json_array_extend(result_get(sum, "runs"), result_get(result, "runs"));
 	for (size_t i = 0; i < json_array_size(more) && json_array_size(faults) < RESULT_FAULTS;
@@ -185,11 +184,10 @@ static int append_new(json_t *list, const json_t *object)
 }
 
 // Adds what `result` says under a name.
-static int merge_object(struct result *sum, const struct result *result, const char *name,
-			bool first)
+static int merge_object(struct result *sum, const struct result *result, const char *name)
 {
 	json_t *list = json_array();
-	int status = (first ? 0 : append_new(list, result_get(sum, name))) |
+	int status = append_new(list, result_get(sum, name)) |
 		     append_new(list, result_get(result, name));
 	json_t *merged = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0))
 						    : json_pack("{s:O}", "runs", list);
@@ -197,26 +195,22 @@ static int merge_object(struct result *sum, const struct result *result, const c
 	return status | json_object_set_new(sum->json, name, merged);
 }
 
-static int merge_words(struct result *sum, const struct result *result, bool first)
+static int merge_words(struct result *sum, const struct result *result)
 {
 	// What is in the figures of one is in those of all.
 	static const char client[] = "CLIENT-BOUND";
-	const char *verdict = result_verdict(result);
-	if (!first && strcmp(verdict, client) != 0 && strcmp(result_verdict(sum), verdict) != 0)
-		verdict = strcmp(result_verdict(sum), client) == 0 ? client : "INCONCLUSIVE";
-	return result_set_verdict(sum, verdict) | merge_object(sum, result, "evidence", first) |
-	       merge_object(sum, result, "configuration", first) |
-	       merge_object(sum, result, "machine", first);
+	const char *verdict = result_verdict(result), *before = result_verdict(sum);
+	if (strcmp(verdict, client) != 0 && strcmp(verdict, before) != 0)
+		verdict = strcmp(before, client) == 0 ? client : "INCONCLUSIVE";
+	return result_set_verdict(sum, verdict) | merge_object(sum, result, "evidence") |
+	       merge_object(sum, result, "configuration") | merge_object(sum, result, "machine");
 }
 
 int merge_add(struct result *sum, const struct result *result, struct error *error)
 {
 	struct error why = {ERROR_SYSTEM, "out of memory"}; // if nobody knows better
-	size_t runs = json_array_size(result_get(sum, "runs"));
-	bool first = runs == 0;
-	if ((first || merge_check(sum, result, &why) == 0) &&
-	    merge_intervals(sum, result, first, &why) == 0 &&
-	    (merge_words(sum, result, first) | merge_counts(sum, result, runs)) == 0)
+	if (merge_check(sum, result, &why) == 0 && merge_intervals(sum, result, &why) == 0 &&
+	    (merge_words(sum, result) | merge_counts(sum, result)) == 0)
 		return 0;
 	*error = why;
 	return -1;
@@ -266,10 +260,8 @@ static int run(void *context, struct error *error)
 	inputs->output = paths_output(inputs->output);
 	if (inputs_check(inputs, error) != 0)
 		return -1;
-	int status = result_init(&sum);
-	if (status != 0)
-		error_set(error, ERROR_SYSTEM, "out of memory");
-	for (size_t i = 0; i < inputs->count && status == 0; i++)
+	int status = result_read(&sum, inputs->paths[0], error);
+	for (size_t i = 1; i < inputs->count && status == 0; i++)
 		status = add_file(&sum, inputs, i, error);
 	if (status == 0)
 		status = result_write(&sum, inputs->output, error);

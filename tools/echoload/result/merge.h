@@ -13,10 +13,10 @@ int merge_check(const struct result *left, const struct result *right, struct er
 // differs: its configuration, machine or evidence. NULL: there are no more.
 json_t *merge_member(const json_t *object, size_t index);
 
-// Adds `result` to `sum`, which result_init or earlier calls have filled. Counts and histograms add
-// exactly; the intervals of runs that ran at the same time add up second by second. What differs of
-// configuration, machine and evidence is listed. Returns 0, or -1: merge_check fails, intervals
-// differ, or no memory; `sum` is of no use then.
+// Adds `result` to `sum`. Both have a run. Counts and histograms add exactly; the intervals of runs
+// that ran at the same time add up second by second. What differs of configuration, machine and
+// evidence is listed. Returns 0, or -1: merge_check fails, intervals differ, or no memory; `sum` is
+// of no use then.
 int merge_add(struct result *sum, const struct result *result, struct error *error);
 
 // The subcommand; argv[0] is its name. Returns the exit status.

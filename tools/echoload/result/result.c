@@ -109,13 +109,13 @@ int result_add_fault(struct result *result, const char *target, const struct fau
 				      result_count(result->json, "faults_found") + 1);
 	if (json_array_size(faults) == RESULT_FAULTS)
 		return status;
-	json_t *added = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o*, s:o*, s:o*}", "kind",
-				  fault_kind_name(fault->kind), "connection",
-				  integer(fault->connection), "offset", integer(fault->offset),
-				  "length", integer(fault->length), "target", json_text(target),
-				  "bits", flipped ? json_integer(fault->bits) : NULL, "other",
-				  crossed ? json_integer(fault->other) : NULL, "other_offset",
-				  crossed ? json_integer(integer(fault->other_offset)) : NULL);
+	json_t *added = json_pack(
+		"{s:s, s:I, s:I, s:I, s:o, s:i, s:o*, s:o*, s:o*}", "kind",
+		fault_kind_name(fault->kind), "connection", integer(fault->connection), "offset",
+		integer(fault->offset), "length", integer(fault->length), "target",
+		json_text(target), "run", 0, "bits", flipped ? json_integer(fault->bits) : NULL,
+		"other", crossed ? json_integer(fault->other) : NULL, "other_offset",
+		crossed ? json_integer(integer(fault->other_offset)) : NULL);
 	return status | json_array_append_new(faults, added);
 }
 
