@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "atomic_file.h"
-#include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/units.h"
 #include "echoload/common/paths.h"
@@ -28,12 +27,12 @@ struct request {
 	const char *rate;   // that is drawn over time: that of "messages", or of "bytes"
 };
 
-static double log_seconds(uint64_t ns)
+static double log_ns(uint64_t ns)
 {
-	return log10(fmax(clock_seconds(ns), 1e-9));
+	return log10(fmax((double)ns, 1));
 }
 
-// The x axis counts nines.
+// The x axis counts nines, the y axis is the logarithm of nanoseconds.
 static void draw_percents(const struct svg *svg, const void *context)
 {
 	(void)context;
@@ -58,7 +57,7 @@ static void draw_durations(const struct svg *svg, const void *context)
 		double ns = steps[i % 3] * pow(10, i / 3);
 		char label[24];
 		snprintf(label, sizeof(label), "%.0f %s", ns / pow(1000, unit), units[unit]);
-		svg_tic(svg, SVG_Y, log10(ns) - 9, label);
+		svg_tic(svg, SVG_Y, log10(ns), label);
 	}
 }
 
@@ -71,13 +70,13 @@ static void draw_latency(struct svg *svg, const void *context, size_t index, cha
 	strcpy(label, request->labels[index]);
 	if (hdr->count == 0)
 		return;
-	svg_reach(svg, 1, log_seconds(hdr->min) - 0.1);
-	svg_reach(svg, nines, log_seconds(hdr->max) + 0.1);
+	svg_reach(svg, 1, log_ns(hdr->min) - 0.1);
+	svg_reach(svg, nines, log_ns(hdr->max) + 0.1);
 	for (unsigned i = 0; i * NINES_STEP < nines; i++) {
 		double percent = 100.0 * (1.0 - pow(10.0, -(i * NINES_STEP)));
-		svg_point(svg, i == 0, i * NINES_STEP, log_seconds(hdr_percentile(hdr, percent)));
+		svg_point(svg, i == 0, i * NINES_STEP, log_ns(hdr_percentile(hdr, percent)));
 	}
-	svg_point(svg, nines == 0, nines, log_seconds(hdr->max));
+	svg_point(svg, nines == 0, nines, log_ns(hdr->max));
 }
 
 static void draw_throughput(struct svg *svg, const void *context, size_t index, char *label)
@@ -104,16 +103,15 @@ static void draw_throughput(struct svg *svg, const void *context, size_t index, 
 
 static void draw_results(FILE *file, const struct request *request)
 {
+	char rate[32];
 	const struct svg_chart charts[] = {
 		{"Latency by percentile",
 		 {"percentile of the messages", "latency"},
 		 {draw_percents, draw_durations},
 		 draw_latency},
-		{.title = "Throughput over time",
-		 .label = {"seconds",
-			   *request->rate == 'b' ? "bytes a second" : "messages a second"},
-		 .line = draw_throughput},
+		{"Throughput over time", {"seconds", rate}, {NULL, NULL}, draw_throughput},
 	};
+	snprintf(rate, sizeof(rate), "%s a second", request->rate);
 	svg_draw(file, charts, 2, request->inputs.count, request);
 }
 
@@ -190,16 +188,13 @@ static void draw_comparison(FILE *file, const json_t *comparison)
 static void write_row(FILE *file, const char *label, const struct result *result)
 {
 	static const double percents[] = {50.0, 99.0, 99.9, 100.0};
-	char text[16];
 	fputs("<tr><th>", file);
 	svg_text(file, label);
 	fprintf(file, "</th><td>%.0f</td><td>%s</td>", result_rate(result, "messages"),
-		units_format_size((uint64_t)result_rate(result, "bytes"), text, sizeof(text)));
-	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+		UNITS_SIZE(result_rate(result, "bytes")));
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
 		fprintf(file, "<td>%s</td>",
-			units_format_duration(hdr_percentile(result->latency, percents[i]), text,
-					      sizeof(text)));
-	}
+			UNITS_DURATION(hdr_percentile(result->latency, percents[i])));
 	fprintf(file, "<td>%" PRIu64 "</td><td>%" PRIu64 "</td></tr>\n", result_errors(result),
 		result_count(result->json, "faults_found"));
 }

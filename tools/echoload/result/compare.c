@@ -110,23 +110,22 @@ void compare_results(struct comparison *comparison, const struct result *results
 	find_winners(comparison);
 }
 
-static const char *format_figure(const struct comparison *comparison, enum measure measure,
-				 double figure, char *text, size_t size)
+static void print_figure(const struct comparison *comparison, enum measure m, double figure)
 {
-	if (measure != MEASURE_RATE)
-		return units_format_duration((uint64_t)figure, text, size);
-	if (comparison->bytes)
-		return units_format_size((uint64_t)figure, text, size);
-	snprintf(text, size, "%.0f", figure);
-	return text;
+	if (m != MEASURE_RATE)
+		printf(" %15s", UNITS_DURATION((uint64_t)figure));
+	else if (comparison->bytes)
+		printf(" %15s", UNITS_SIZE(figure));
+	else
+		printf(" %15.0f", figure);
 }
 
-static void print_row(const struct comparison *comparison, enum measure measure, const char *name,
+static void print_row(const struct comparison *comparison, enum measure m, const char *name,
 		      double left, double right)
 {
-	char a[32], b[32];
-	printf("%-18s %15s %15s", name, format_figure(comparison, measure, left, a, sizeof(a)),
-	       format_figure(comparison, measure, right, b, sizeof(b)));
+	printf("%-18s", name);
+	print_figure(comparison, m, left);
+	print_figure(comparison, m, right);
 }
 
 static void print_measure(const struct comparison *comparison, enum measure m, const char *name)

@@ -147,7 +147,8 @@ static int merge_intervals(struct result *sum, const struct result *result, stru
 static int merge_counts(struct result *sum, const struct result *result)
 {
 	static const char *const counts[] = {"faults_found", "bytes_verified"};
-	const json_t *firsts = result_get(result, "first_errors"), *count;
+	json_t *errors = result_get(result, "errors"), *count;
+	const json_t *firsts = result_get(result, "first_errors");
 	json_t *faults = result_get(sum, "faults"), *more = result_get(result, "faults");
 	size_t runs = json_array_size(result_get(sum, "runs"));
 	const char *name;
@@ -158,9 +159,9 @@ static int merge_counts(struct result *sum, const struct result *result)
 		status |= result_set_count(fault, "run", runs + result_count(fault, "run")) |
 			  json_array_append_new(faults, fault);
 	}
-	json_object_foreach(result_get(result, "errors"), name, count)
+	json_object_foreach(errors, name, count)
 	{
-		status |= result_add_error(sum, name, (uint64_t)json_number_value(count),
+		status |= result_add_error(sum, name, result_count(errors, name),
 					   json_string_value(json_object_get(firsts, name)));
 	}
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)

@@ -66,7 +66,8 @@ json_t *result_get(const struct result *result, const char *name)
 
 uint64_t result_count(const json_t *object, const char *name)
 {
-	return (uint64_t)json_number_value(json_object_get(object, name));
+	double number = json_number_value(json_object_get(object, name));
+	return number > 0 && number < 0x1p64 ? (uint64_t)number : 0;
 }
 
 uint64_t result_time(const json_t *object, const char *name)

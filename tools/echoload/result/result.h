@@ -61,7 +61,7 @@ const char *result_verdict(const struct result *result);
 // A list or an object of the result.
 json_t *result_get(const struct result *result, const char *name);
 
-// Members of a run, an interval or the like: a count, 0 if it is missing; a time, in ns.
+// Members of a run, an interval or the like: a count, 0 if it is none; a time, in ns.
 uint64_t result_count(const json_t *object, const char *name);
 uint64_t result_time(const json_t *object, const char *name);
 int result_set_count(json_t *object, const char *name, uint64_t count);

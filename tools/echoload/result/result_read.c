@@ -81,6 +81,8 @@ static int check_all(struct result *result, const json_t *example, struct error 
 		  why) != 0 ||
 	    check("it", result->json, example, why) != 0)
 		return -1;
+	if (runs == 0)
+		return error_set(why, ERROR_USAGE, "'runs' is empty");
 	json_object_foreach(result_get(result, "errors"), name, member)
 	{
 		if (check(name, member, count, why) != 0)
