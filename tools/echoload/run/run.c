@@ -58,11 +58,12 @@ static void take_interval(void *context, const struct interval *interval)
 		outputs_interval(watch->outputs, interval);
 }
 
-// Whether a run without an end of its own waits for a server that does not come, or come back.
+// Whether a run without an end of its own waits for a server that does not come back.
 static bool server_is_dead(struct watch *watch, const struct progress *progress)
 {
 	uint64_t now = clock_now();
-	if (progress->live > 0 || progress->connected != watch->connected)
+	if (progress->live > 0 || progress->connected != watch->connected ||
+	    progress->connected == 0)
 		watch->alive_at = now;
 	watch->connected = progress->connected;
 	uint64_t patience =
@@ -159,7 +160,6 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 		.config = config,
 		.outputs = outputs,
 		.server = server_probe_open(config, error),
-		.alive_at = clock_now(),
 		.state = {.duration = config->duration, .count = config->count},
 	};
 	if (!watch.server)
