@@ -22,16 +22,18 @@ static void note_failure(struct outputs *outputs, const char *path)
 			  error_text(errno));
 }
 
-// Opens one of those that are written as the run goes on, unless it is open.
-static void begin_file(struct outputs *outputs, enum output_file which)
+// One of those that are written as the run goes on; it is opened unless it is open. NULL: it is not
+// wanted, or cannot be opened.
+static FILE *stream_of(struct outputs *outputs, enum output_file which)
 {
 	const char *path = outputs->options->files[which];
 	FILE **file = &outputs->stream[which];
-	if (!path || *file)
-		return;
-	*file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
-	if (!*file)
-		note_failure(outputs, path);
+	if (path && !*file) {
+		*file = strcmp(path, "-") == 0 ? stdout : output_fopen(path);
+		if (!*file)
+			note_failure(outputs, path);
+	}
+	return *file;
 }
 
 static bool is_special(const char *path)
@@ -51,20 +53,15 @@ int outputs_open(struct outputs *outputs, const struct options *options, struct 
 		if (path && atomic_file_check(path, error) != 0)
 			return -1;
 	}
-	if (result_init(&outputs->result) != 0) {
-		outputs_close(outputs);
+	if (result_init(&outputs->result) != 0)
 		return error_set(error, ERROR_SYSTEM, "no memory for the result");
-	}
 	// Nothing in them can be lost, and a FIFO may have to wait for its reader.
 	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
 		if (is_special(options->files[i]))
-			begin_file(outputs, i);
+			(void)stream_of(outputs, i);
 	}
-	if (outputs->failure.kind == ERROR_NONE)
-		return 0;
-	outputs_close(outputs);
 	*error = outputs->failure;
-	return -1;
+	return error->kind == ERROR_NONE ? 0 : -1;
 }
 
 static void write_interval(struct outputs *outputs, const struct interval *last)
@@ -74,14 +71,10 @@ static void write_interval(struct outputs *outputs, const struct interval *last)
 	(void)json_array_append_new(result_get(&outputs->result, "intervals"),
 				    result_pack_interval(interval, &outputs->latency));
 	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
-		if (interval->from == 0)
-			begin_file(outputs, i);
-		FILE *file = outputs->stream[i];
-		if (!file)
-			continue;
-		if (i == OUTPUT_CSV)
+		FILE *file = stream_of(outputs, i);
+		if (file && i == OUTPUT_CSV)
 			csv_interval(file, interval, &outputs->latency, last->live);
-		else
+		else if (file)
 			hlog_interval(file, last->started, interval, &outputs->latency);
 	}
 	if (outputs->options->interval_lines)
@@ -101,7 +94,7 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 	if (sum->length > 0)
 		write_interval(outputs, interval);
 	*sum = (struct result_interval){.from = interval->to};
-	hdr_clear(&outputs->latency);
+	hdr_reset(&outputs->latency);
 }
 
 // Functions that make JSON return NULL when there is no memory, and take a NULL from those below
@@ -166,14 +159,11 @@ json_t *outputs_configuration(const struct load_config *config)
 // Some machines do not tell.
 static json_t *cpu_model(void)
 {
-	char text[4096];
+	char text[4096], name[128] = "unknown";
 	bool read = proc_file_read("/proc/cpuinfo", text, sizeof(text));
-	char *found = read ? strstr(text, "model name") : NULL;
-	char *name = found ? strchr(found, ':') : NULL;
-	if (!name)
-		return json_text("unknown");
-	name += 1 + strspn(name + 1, " \t");
-	name[strcspn(name, "\n")] = '\0';
+	const char *found = read ? strstr(text, "model name") : NULL;
+	if (found)
+		(void)sscanf(found, "model name : %127[^\n]", name);
 	return json_text(name);
 }
 
