@@ -42,6 +42,7 @@ faults=(
 	"docs src/stats/counters.def s/^[A-Z]/_&/"
 	"docs docs/counters.md s/^|/!/"
 	"docs docs/log.md s/^|/!/"
+	"docs src/control/commands.def s/^COMMAND(ping/COMMAND(pong/"
 	"docs src/server/service.c s/\"closed\"/\"ended\"/"
 	"docs docs/options.md s/--workers/--walkers/"
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"

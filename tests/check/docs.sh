@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The documents say what the programs do: the counters, the log's events, echod's options, and links
-# that lead somewhere.
+# The documents say what the programs do: counters, options, commands, events of the log, names of
+# tests; their links lead somewhere, and their lines fit 100 columns.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -19,6 +19,13 @@ same "$declared" "$described" "src/stats/counters.def (<) and the tables in docs
 
 tools/options.sh --check "$build/bin/echod" ||
 	problem "docs/options.md (<) and echod --help (>) differ: run tools/options.sh $build/bin/echod"
+
+# A command's row in docs/control-protocol.md begins with | `its_name ARGUMENT` |.
+declared=$(sed -nE 's/^COMMAND\(([a-z]+),.*/\1/p' src/control/commands.def) || true
+described=$(sed -nE "/^## Commands/,/^## JSON/s/^\\| *\`([a-z]+)[^|]*\|.*/\\1/p" docs/control-protocol.md) || true
+[[ -n $declared ]] || problem "src/control/commands.def declares no command"
+same "$declared" "$described" \
+	"src/control/commands.def (<) and the table in docs/control-protocol.md (>) differ:"
 
 # An event's row in docs/log.md begins with | `its_name` |.
 logged=$(
