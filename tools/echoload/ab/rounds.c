@@ -77,7 +77,7 @@ static uint64_t read_clocks(const struct processes *processes)
 	return sum;
 }
 
-static void measure(struct server *server)
+static void measure_server(struct server *server)
 {
 	static struct processes_usage usage;
 	uint64_t wanted = usage_of_machine().wanted, own = read_clocks(&ourselves);
@@ -96,7 +96,7 @@ static struct server find_server(const struct load_config *config, size_t first,
 	bool visits = load_mode_takes(config->mode, "visit"), known = true;
 	for (size_t i = first; i < end && known; i++)
 		known = processes_find(&server.processes, &config->targets[i], visits);
-	measure(&server);
+	measure_server(&server);
 	return server;
 }
 
@@ -313,11 +313,11 @@ int rounds_run(struct rounds *rounds, struct error *error)
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
 	if (before.processes.count == 0) { // what they use cannot be told from what others do
-		measure(&before);
+		measure_server(&before);
 		nanosleep(&(struct timespec){.tv_nsec = REST}, NULL);
 	}
 	struct server after = before;
-	measure(&after);
+	measure_server(&after);
 	rounds->others = (after.others - before.others) / (double)(after.at - before.at + 1);
 	conclude(rounds);
 	book_reset(&rounds->book);

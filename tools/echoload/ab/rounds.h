@@ -32,14 +32,14 @@ struct sums {
 
 // A measure's ratios of a target to the first one; of that, of its second half to its first.
 struct ratios {
-	struct sums since; // the last ratio
+	struct sums since; // the last ratio; of the first target, only its first halves
 	double *values;	   // in the order of time
 	size_t count;
-	struct rank_interval median; // of another target: of two servers of which only the programs
-				     // are compared
+	// Of another target: wide enough for two servers of which only the programs are compared.
+	struct rank_interval median;
 };
 
-// What was known of the servers at some targets, at some time.
+// What the processes behind a target, or behind all, had used at some time.
 struct server {
 	struct processes processes; // none: not known
 	cpu_set_t cpus;		    // on which they may run
@@ -69,7 +69,7 @@ struct rounds {
 	struct book book; // of the last slice, with the faults
 	struct sums last; // the same, as it is counted
 	struct target targets[CONFIG_ENDPOINTS];
-	struct sums second[MEASURES]; // halves of the first target, since the last ratio
+	struct sums second[MEASURES]; // the other halves of the first target, since the last ratio
 	uint64_t done;		      // rounds
 	uint64_t lasted;	      // ns, all of them
 	double others;		      // CPUs that others used; NAN: not known
