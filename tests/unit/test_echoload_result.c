@@ -314,6 +314,8 @@ static void what_cannot_be_is_refused(void **state)
 	refuse(whole, "contradicts itself");
 	json_object_set_new(histogram, "hdr_v2", json_string("HISTORY"));
 	refuse(whole, "is no histogram");
+	json_array_clear(json_object_get(whole, "runs"));
+	refuse(whole, "'runs' is empty");
 	json_decref(whole);
 }
 
@@ -322,6 +324,8 @@ static void other_schemas_and_other_files_are_refused(void **state)
 	struct error error;
 	json_t *root = json_pack("{s:i}", "schema", 2);
 	refuse(root, "has schema 2, and this echoload reads schema 1 only");
+	json_object_set_new(root, "schema", json_integer(0));
+	refuse(root, "has schema 0");
 	json_decref(root);
 	root = json_pack("[i]", 1);
 	refuse(root, "'schema' is missing");

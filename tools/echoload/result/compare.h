@@ -19,10 +19,8 @@ struct comparison {
 	size_t count[2];		       // runs of each side, at most RANK_MOST
 	double figure[2][MEASURES][RANK_MOST]; // of each run, in order: a second, ns
 	double median[2][MEASURES];
-	double p[MEASURES]; // that chance makes the two sides differ so much
-	// Why no winner in that measure can be named, NULL: 1 if the right side wins, 0 if the
-	// left.
-	const char *objection[MEASURES];
+	double p[MEASURES];		 // that chance makes the two sides differ so much
+	const char *objection[MEASURES]; // why no winner can be named; NULL: there is one
 	bool right_wins[MEASURES];
 };
 
