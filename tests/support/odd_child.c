@@ -151,6 +151,10 @@ static void take_message(struct odd_loop *loop, int fd)
 		loop->free += (uint64_t)((double)NS_PER_S / spec->arg);
 		add_answer(loop, fd, SEND, loop->free);
 		break;
+	case ODD_BATCHES:
+		odd_work(spec->arg / 4);
+		add_answer(loop, fd, SEND, now);
+		break;
 	case ODD_DELAYS:
 		add_answer(loop, fd, SEND, now + later);
 		break;
@@ -322,6 +326,8 @@ void odd_run(const struct odd_spec *spec, struct odd_record *record, int listene
 		look_at_clock(loop);
 		send_answers(loop);
 		int count = epoll_wait(loop->events, events, MOST_EVENTS, 0);
+		if (count > 0 && spec->conduct == ODD_BATCHES)
+			odd_work(spec->arg);
 		for (int i = 0; i < count; i++) {
 			if (events[i].data.fd == loop->listener)
 				accept_one(loop);

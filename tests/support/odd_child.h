@@ -19,6 +19,9 @@ struct odd_record {
 // Serves those who connect to `listener` until it is killed.
 _Noreturn void odd_run(const struct odd_spec *spec, struct odd_record *record, int listener);
 
+// Uses so much CPU time of this thread.
+void odd_work(double seconds);
+
 // The same for ODD_LOCKS and what follows it.
 _Noreturn void odd_run_threads(const struct odd_spec *spec, struct odd_record *record,
 			       int listener);

@@ -22,6 +22,7 @@ enum odd_conduct {
 	ODD_LOSES,	 // of so many, one is never answered
 	ODD_REPEATS,	 // seconds until each is answered once more
 	ODD_LEAVES,	 // messages on a connection, after which it is closed (`leaves`)
+	ODD_BATCHES,	 // seconds of CPU time for all that have come, and for each a quarter
 	// These have a thread for each connection; ODD_FORKS has a process for each:
 	ODD_LOCKS, // seconds that each message holds a lock of all, asleep
 	ODD_WORKS, // seconds of CPU time that each message takes

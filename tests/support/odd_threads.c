@@ -34,17 +34,21 @@ static uint64_t own_time(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+void odd_work(double seconds)
+{
+	for (uint64_t until = own_time() + (uint64_t)(seconds * 1e9); own_time() < until;)
+		;
+}
+
 static void take_time(const struct odd_spec *spec)
 {
-	uint64_t ns = (uint64_t)(spec->arg * (double)NS_PER_S);
-	if (spec->conduct == ODD_LOCKS) {
-		pthread_mutex_lock(&lock);
-		sleep_for(ns);
-		pthread_mutex_unlock(&lock);
+	if (spec->conduct != ODD_LOCKS) {
+		odd_work(spec->arg);
 		return;
 	}
-	for (uint64_t until = own_time() + ns; own_time() < until;)
-		;
+	pthread_mutex_lock(&lock);
+	sleep_for((uint64_t)(spec->arg * (double)NS_PER_S));
+	pthread_mutex_unlock(&lock);
 }
 
 static void *serve(void *context)

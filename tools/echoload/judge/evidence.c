@@ -20,7 +20,7 @@ static double share(double part, double whole)
 // The thread of the generator that had the most to do.
 static void gather_threads(struct evidence *evidence, const struct usage *usage, bool spin)
 {
-	double all = 0, most = -1;
+	double most = -1;
 	for (unsigned i = 0; i < usage->threads; i++) {
 		const struct usage_thread *thread = &usage->thread[i];
 		double ran = (double)(thread->user + thread->system);
@@ -33,10 +33,7 @@ static void gather_threads(struct evidence *evidence, const struct usage *usage,
 			evidence->thread_busy = busy;
 			evidence->thread_waiting = usage->machine.waits_known ? waiting : NAN;
 		}
-		all += ran;
 	}
-	evidence->own =
-		usage->threads ? all / (double)usage->thread[0].at / usage->machine.cpus : 0;
 }
 
 // ns, of all connections together: what they waited for in vain, and until they were tried again.
@@ -82,13 +79,9 @@ void evidence_gather(struct evidence *evidence, const struct engine_result *resu
 	double lasted = (double)result->lasted;
 	double sockets = (double)usage->tcp.sockets;
 	double resent = fmax((double)usage->tcp.retransmits - (double)usage->tcp.needless, 0);
-	evidence->served = engine_rate(result, book->messages);
 	evidence->offered = config->rate > 0 ? engine_rate(result, book->due) : 0;
 	evidence->stalled = share((double)usage->stalled, lasted);
 	evidence->throttled = share((double)usage->machine.throttled, lasted);
-	evidence->idle = usage->machine.idle
-				 ? (double)usage->machine.idle / lasted / usage->machine.cpus
-				 : NAN;
 	evidence->failing = fmin(
 		share(time_failed(&book->errors, config->timeout), lasted * config->connections),
 		1);

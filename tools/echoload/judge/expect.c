@@ -13,30 +13,31 @@
 #define ALLOWED \
 	"a check is NAME, one of < <= == >= >, and VALUE, such as p99.9<5ms, errors==0, rate>50k"
 
-enum unit { DURATION, RATE, BYTES, BYTES_A_SECOND, COUNT };
+enum unit { DURATION, RATE, BYTES_A_SECOND, BYTES, COUNT };
 
-struct subject {
+static const struct subject {
 	const char *name; // of a distribution: what may stand before the statistic
 	enum unit unit;
+	size_t at;	     // in a book: a struct hdr or a uint64_t
 	const char *missing; // why it may not have been measured
-};
-
-static const struct subject subjects[EXPECT_SUBJECTS] = {
-	[EXPECT_LATENCY] = {"", DURATION, "no message came back"},
-	[EXPECT_UNCORRECTED] = {"uncorrected.", DURATION, "only the open loop (--rate) has it"},
-	[EXPECT_LATENESS] = {"lateness.", DURATION, "only the open loop (--rate) has it"},
-	[EXPECT_RATE] = {"rate", RATE, "no message came back"},
-	[EXPECT_BYTES_PER_SECOND] = {"bytes_per_second", BYTES_A_SECOND, "no time was recorded"},
-	[EXPECT_MESSAGES] = {"messages", COUNT, NULL},
-	[EXPECT_ERRORS] = {"errors", COUNT, NULL},
-	[EXPECT_UNANSWERED] = {"unanswered", COUNT, NULL},
-	[EXPECT_FAULTS] = {"faults", COUNT, "--no-verify was given"},
-	[EXPECT_BYTES_VERIFIED] = {"bytes_verified", BYTES, "--no-verify was given"},
-};
-
-static const char *const relations[] = {
-	[EXPECT_LESS] = "<",	  [EXPECT_AT_MOST] = "<=", [EXPECT_EQUAL] = "==",
-	[EXPECT_AT_LEAST] = ">=", [EXPECT_MORE] = ">",
+} subjects[EXPECT_SUBJECTS] = {
+#define SUBJECT(name, unit, member, missing)                       \
+	{                                                          \
+		name, unit, offsetof(struct book, member), missing \
+	}
+#define OPEN "only the open loop (--rate) has it"
+#define CAME "no message came back"
+#define UNVERIFIED "--no-verify was given"
+	[EXPECT_LATENCY] = SUBJECT("", DURATION, latency, CAME),
+	[EXPECT_UNCORRECTED] = SUBJECT("uncorrected.", DURATION, uncorrected, OPEN),
+	[EXPECT_LATENESS] = SUBJECT("lateness.", DURATION, lateness, OPEN),
+	[EXPECT_RATE] = SUBJECT("rate", RATE, messages, CAME),
+	[EXPECT_BYTES_PER_SECOND] = SUBJECT("bytes_per_second", BYTES_A_SECOND, bytes, CAME),
+	[EXPECT_MESSAGES] = SUBJECT("messages", COUNT, messages, NULL),
+	[EXPECT_ERRORS] = SUBJECT("errors", COUNT, errors, NULL), // the sum of all
+	[EXPECT_UNANSWERED] = SUBJECT("unanswered", COUNT, unanswered, NULL),
+	[EXPECT_FAULTS] = SUBJECT("faults", COUNT, fault_count, UNVERIFIED),
+	[EXPECT_BYTES_VERIFIED] = SUBJECT("bytes_verified", BYTES, verified, UNVERIFIED),
 };
 
 static bool is_word(const char *text, size_t length, const char *word)
@@ -44,19 +45,33 @@ static bool is_word(const char *text, size_t length, const char *word)
 	return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-// Reads the statistic that the `length` bytes at `name` are.
-static bool read_statistic(const char *name, size_t length, struct expect *expect)
+size_t expect_split(const char *text, enum expect_relation *relation, const char **value)
 {
-	static const char *const names[] = {
-		[EXPECT_MIN] = "min", [EXPECT_MEAN] = "mean", [EXPECT_MAX] = "max"};
-	for (size_t i = EXPECT_MIN; i <= EXPECT_MAX; i++) {
-		expect->statistic = (enum expect_statistic)i;
-		if (is_word(name, length, names[i]))
+	static const char *const relations[] = {"<", "<=", "==", ">=", ">"};
+	size_t name = strcspn(text, "<=>"), length = strspn(text + name, "<=>");
+	*value = text + name + length;
+	for (size_t i = EXPECT_LESS; i <= EXPECT_MORE; i++) {
+		*relation = (enum expect_relation)i;
+		if (is_word(text + name, length, relations[i]))
+			return name;
+	}
+	return 0;
+}
+
+// Reads the statistic that the `length` bytes at `name` are.
+static bool read_statistic(const char *name, size_t length, double *percent)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} others[] = {{"min", 0}, {"mean", EXPECT_MEAN}, {"max", 100}};
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		*percent = others[i].percent;
+		if (is_word(name, length, others[i].name))
 			return true;
 	}
-	expect->statistic = EXPECT_PERCENTILE;
-	return *name == 'p' && units_read_number(name + 1, &expect->percent) == name + length &&
-	       expect->percent > 0 && expect->percent <= 100;
+	return *name == 'p' && units_read_number(name + 1, percent) == name + length &&
+	       *percent > 0 && *percent <= 100;
 }
 
 static bool read_name(const char *name, size_t length, struct expect *expect)
@@ -65,11 +80,11 @@ static bool read_name(const char *name, size_t length, struct expect *expect)
 		const struct subject *subject = &subjects[i];
 		size_t prefix = strlen(subject->name);
 		expect->subject = (enum expect_subject)i;
-		if (subject->unit != DURATION && is_word(name, length, subject->name))
-			return true;
-		if (subject->unit == DURATION && length > prefix &&
-		    memcmp(name, subject->name, prefix) == 0 &&
-		    read_statistic(name + prefix, length - prefix, expect))
+		if (subject->unit != DURATION
+			    ? is_word(name, length, subject->name)
+			    : length > prefix && memcmp(name, subject->name, prefix) == 0 &&
+				      read_statistic(name + prefix, length - prefix,
+						     &expect->percent))
 			return true;
 	}
 	return false;
@@ -77,35 +92,23 @@ static bool read_name(const char *name, size_t length, struct expect *expect)
 
 static int read_value(const char *value, struct expect *expect, struct error *error)
 {
+	enum unit unit = subjects[expect->subject].unit;
 	uint64_t whole = 0;
-	int status = 0;
-	switch (subjects[expect->subject].unit) {
-	case DURATION:
-		status = units_parse_duration(value, &whole, error);
-		break;
-	case RATE:
+	if (unit == RATE)
 		return units_parse_rate(value, &expect->limit, error);
-	case BYTES:
-	case BYTES_A_SECOND:
-		status = units_parse_size(value, 0, MOST_COUNT, &whole, error);
-		break;
-	case COUNT:
-		status = units_parse_count(value, 0, MOST_COUNT, &whole, error);
-		break;
-	}
+	int status = unit == DURATION ? units_parse_duration(value, &whole, error)
+		     : unit == COUNT  ? units_parse_count(value, 0, MOST_COUNT, &whole, error)
+				      : units_parse_size(value, 0, MOST_COUNT, &whole, error);
 	expect->limit = (double)whole;
 	return status;
 }
 
 int expect_parse(const char *text, struct expect *expect, struct error *error)
 {
-	size_t name = strcspn(text, "<=>");
-	size_t relation = strspn(text + name, "<=>");
+	const char *value;
 	*expect = (struct expect){.text = text};
-	while (expect->relation <= EXPECT_MORE &&
-	       !is_word(text + name, relation, relations[expect->relation]))
-		expect->relation++;
-	if (expect->relation > EXPECT_MORE)
+	size_t name = expect_split(text, &expect->relation, &value);
+	if (name == 0)
 		return error_set(error, ERROR_USAGE, "'%.64s' is no check: " ALLOWED, text);
 	if (!read_name(text, name, expect))
 		return error_set(error, ERROR_USAGE,
@@ -114,60 +117,32 @@ int expect_parse(const char *text, struct expect *expect, struct error *error)
 				 "errors, unanswered, faults and bytes_verified",
 				 (int)(name < 64 ? name : 64), text);
 	struct error why;
-	if (read_value(text + name + relation, expect, &why) != 0)
+	if (read_value(value, expect, &why) != 0)
 		return error_set(error, ERROR_USAGE, "'%.64s': %s", text, why.message);
 	return 0;
 }
 
-static const struct hdr *distribution(const struct expect *expect, const struct book *book)
-{
-	const struct hdr *const of[EXPECT_SUBJECTS] = {
-		[EXPECT_LATENCY] = &book->latency,
-		[EXPECT_UNCORRECTED] = &book->uncorrected,
-		[EXPECT_LATENESS] = &book->lateness,
-	};
-	return of[expect->subject];
-}
-
 // NAN: it was not measured.
-static double measure_distribution(const struct expect *expect, const struct hdr *hdr)
-{
-	if (hdr->count == 0)
-		return NAN;
-	switch (expect->statistic) {
-	case EXPECT_MIN:
-		return (double)hdr->min;
-	case EXPECT_MEAN:
-		return hdr_mean(hdr);
-	case EXPECT_MAX:
-		return (double)hdr->max;
-	case EXPECT_PERCENTILE:
-		break;
-	}
-	return hdr_knows(hdr, expect->percent) ? (double)hdr_percentile(hdr, expect->percent) : NAN;
-}
-
-// The same.
 static double measure(const struct expect *expect, const struct engine_result *result)
 {
-	const struct book *book = result->book;
-	bool verified = result->config->verify;
-	bool timed = result->lasted > 0;
-	const double plain[EXPECT_SUBJECTS] = {
-		[EXPECT_RATE] =
-			timed && book->messages > 0 ? engine_rate(result, book->messages) : NAN,
-		[EXPECT_BYTES_PER_SECOND] = timed ? engine_rate(result, book->bytes) : NAN,
-		[EXPECT_MESSAGES] = (double)book->messages,
-		[EXPECT_ERRORS] = (double)load_errors_total(&book->errors),
-		[EXPECT_UNANSWERED] = (double)book->unanswered,
-		[EXPECT_FAULTS] = verified ? (double)book->fault_count : NAN,
-		[EXPECT_BYTES_VERIFIED] = verified ? (double)book->verified : NAN,
-	};
-	const struct hdr *hdr = distribution(expect, book);
-	return hdr ? measure_distribution(expect, hdr) : plain[expect->subject];
+	const struct subject *subject = &subjects[expect->subject];
+	const void *at = (const char *)result->book + subject->at;
+	if (subject->unit == DURATION) {
+		const struct hdr *hdr = at;
+		if (!hdr_knows(hdr, expect->percent))
+			return NAN;
+		return expect->percent == EXPECT_MEAN ? hdr_mean(hdr)
+		       : expect->percent == 0	      ? (double)hdr->min
+					      : (double)hdr_percentile(hdr, expect->percent);
+	}
+	bool is_errors = expect->subject == EXPECT_ERRORS;
+	uint64_t count = is_errors ? load_errors_total(at) : *(const uint64_t *)at;
+	if (subject->unit <= BYTES_A_SECOND)
+		return count > 0 && result->lasted > 0 ? engine_rate(result, count) : NAN;
+	return expect->subject < EXPECT_FAULTS || result->config->verify ? (double)count : NAN;
 }
 
-static bool holds(double value, enum expect_relation relation, double limit)
+bool expect_holds(double value, enum expect_relation relation, double limit)
 {
 	if (value == limit)
 		return relation >= EXPECT_AT_MOST && relation <= EXPECT_AT_LEAST;
@@ -196,14 +171,14 @@ bool expect_judge(const struct expect *expect, const struct engine_result *resul
 		  char line[static EXPECT_LINE])
 {
 	const struct subject *subject = &subjects[expect->subject];
-	const struct hdr *hdr = distribution(expect, result->book);
+	const struct hdr *hdr = (const void *)((const char *)result->book + subject->at);
 	double value = measure(expect, result);
 	char text[80];
-	if (!isnan(value) && holds(value, expect->relation, expect->limit))
+	if (!isnan(value) && expect_holds(value, expect->relation, expect->limit))
 		return true;
 	if (!isnan(value))
 		print_value(value, subject->unit, text, sizeof(text));
-	else if (hdr && hdr->count > 0)
+	else if (subject->unit == DURATION && hdr->count > 0)
 		snprintf(text, sizeof(text), "it takes %.0f samples, there are %" PRIu64,
 			 ceil(hdr_samples_for(expect->percent)), hdr->count);
 	else

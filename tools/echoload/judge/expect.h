@@ -4,10 +4,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/error.h"
-#include "verdict.h"
+#include "echoload/load/engine.h"
 
 #define EXPECT_LINE 200 // bytes that the line of any miss fits into
 
@@ -27,15 +26,14 @@ enum expect_subject {
 // Of the subjects, as bits: those of how fast things were, not of what came.
 #define EXPECT_OF_SPEED ((1U << EXPECT_MESSAGES) - 1)
 
-enum expect_statistic { EXPECT_PERCENTILE, EXPECT_MIN, EXPECT_MEAN, EXPECT_MAX };
-
 enum expect_relation { EXPECT_LESS, EXPECT_AT_MOST, EXPECT_EQUAL, EXPECT_AT_LEAST, EXPECT_MORE };
+
+#define EXPECT_MEAN (-1.0)
 
 struct expect {
 	const char *text; // as it was written
 	enum expect_subject subject;
-	enum expect_statistic statistic; // of the first three subjects
-	double percent;			 // of EXPECT_PERCENTILE
+	double percent; // of the first three subjects; 0: the minimum; or EXPECT_MEAN
 	enum expect_relation relation;
 	double limit; // in ns, messages or bytes (a second)
 };
@@ -54,5 +52,9 @@ int expect_parse(const char *text, struct expect *expect, struct error *error);
 // beyond (hdr_samples_for).
 bool expect_judge(const struct expect *expect, const struct engine_result *result,
 		  char line[static EXPECT_LINE]);
+
+// For checks of other subjects. Returns the length of the name, or 0: `text` is no check.
+size_t expect_split(const char *text, enum expect_relation *relation, const char **value);
+bool expect_holds(double value, enum expect_relation relation, double limit);
 
 #endif

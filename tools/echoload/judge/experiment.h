@@ -12,7 +12,10 @@
 enum experiment_outcome {
 	EXPERIMENT_NONE,    // it was not made, or it failed: `why` says why
 	EXPERIMENT_UNCLEAR, // the noise is too large
-	EXPERIMENT_MORE,    // more connections bring more
+	// More connections bring some more: each message may cost a full server less, or it gets a
+	// larger share of a CPU or a path that others use, too.
+	EXPERIMENT_PARTLY,
+	EXPERIMENT_MORE,    // they bring more, at least half in proportion
 	EXPERIMENT_NO_MORE, // they do not
 };
 
@@ -22,14 +25,14 @@ struct experiment {
 	const char *why;
 	unsigned connections, extra;
 	unsigned pairs;
-	uint64_t slice;		 // ns
-	double rate;		 // the mean without the added connections, bytes a second
-	double gain, low, high;	 // relative, and its interval of 99 %
-	double typical;		 // the same that the medians of the latency would make
-	bool lighter;		 // it had fewer messages on their way than the run
-	double load, load_more;	 // of our busiest thread without and with them: share of the time
-	double least_round_trip; // ns, of connects beside the load: the least,
-	double round_trip;	 // and the upper quartile while there was load
+	uint64_t slice;		// ns
+	double rate;		// the mean without the added connections, bytes a second
+	double gain, low, high; // relative, the median and its interval of 99 %
+	bool lighter;		// it had fewer messages on their way than the run
+	double load;		// of our busiest thread with the added ones: share of the time
+	// ns, of connects beside the load: the least, and the upper quartile, as the path's queues
+	// are not full when a slice begins.
+	double least_round_trip, round_trip;
 };
 
 // Makes the experiment with the connections of `engine`, opened with `config`, in slices of `slice`
@@ -38,8 +41,7 @@ void experiment_make(struct experiment *experiment, struct engine *engine,
 		     const struct load_config *config, uint64_t slice, uint64_t time,
 		     struct book *found);
 
-// Judges `experiment->pairs` pairs of slices, at least 4. Of each: the logarithm of the ratio of
-// their rates, and of the ratio that the medians of the latency would make of it.
-void experiment_judge(struct experiment *experiment, const double *gains, const double *typical);
+// Judges `experiment->pairs` pairs of slices by the gain of each.
+void experiment_judge(struct experiment *experiment, const double *gains);
 
 #endif

@@ -39,10 +39,10 @@ struct processes_thread {
 };
 
 struct processes_usage {
-	uint64_t at;	// clock_now
-	uint64_t ran;	// all threads, also those that have ended, and children that have
-	cpu_set_t cpus; // on which they may run,
-	uint64_t idle;	// and for how long those were idle, together
+	uint64_t at;	    // clock_now
+	uint64_t ran;	    // all threads, also those that have ended, and children that have
+	uint64_t throttled; // a CPU quota kept one of the processes from running, the most
+	cpu_set_t cpus;	    // on which they may run
 	struct processes_thread thread[PROCESSES_THREADS];
 	size_t count;
 };
@@ -52,12 +52,11 @@ void processes_measure(const struct processes *processes, struct processes_usage
 // Shares of the time between two measurements, 0 to 1; NAN: not known.
 struct processes_load {
 	double cpu;	      // of the CPUs that they may use
-	double wanted;	      // of the same: used, or waited for; more than 1 if several waited
-	double idle;	      // of the same: not used by anybody
+	double throttled;     // by a CPU quota
 	double busy, waiting; // of the thread that had the most to do: on a CPU, and for one
 };
 
-#define PROCESSES_LOAD_UNKNOWN ((struct processes_load){NAN, NAN, NAN, NAN, NAN})
+#define PROCESSES_LOAD_UNKNOWN ((struct processes_load){NAN, NAN, NAN, NAN})
 
 struct processes_load processes_load(const struct processes_usage *before,
 				     const struct processes_usage *after);
@@ -71,12 +70,14 @@ struct server_probe;
 struct server_view {
 	struct processes_load load;
 	double stopped;	     // by a signal
-	double throttled;    // by its CPU quota
 	double workers_busy; // share of echod's workers that served a connection, the mean
 	double at_rest;	     // of the busiest thread: on a CPU without any load
 	bool other;	     // the control socket's echod did not send what we received
 	bool changed;	     // processes came or went
 };
+
+#define SERVER_VIEW_UNKNOWN \
+	((struct server_view){PROCESSES_LOAD_UNKNOWN, NAN, NAN, NAN, false, false})
 
 // Asks the control socket, if one is given, whether it is an echod's. NULL: it is not, or there is
 // no memory.

@@ -12,12 +12,11 @@
 #include "base/thread.h"
 #include "control/client.h"
 #include "echoload/common/random.h"
-#include "echoload/load/usage.h"
 
 #define PAUSE (40 * NS_PER_MS) // between two looks, the mean
 #define REST (100 * NS_PER_MS)
 #define TRIES 20
-#define PATIENCE (100 * NS_PER_MS) // for an answer of the control socket
+#define PATIENCE (500 * NS_PER_MS) // for an answer of the control socket
 #define PATIENCE_FIRST (5 * NS_PER_S)
 
 struct server_probe {
@@ -28,12 +27,9 @@ struct server_probe {
 
 	// The thread's, until server_probe_end.
 	struct processes processes;
-	bool changed;
-	struct processes_usage usage_before, usage_after;
-	double sent_before, sent_after; // bytes, of echod; NAN: not known
-	uint64_t throttled;
-	uint64_t looks, stopped, answers;
-	double busy; // sum over the answers
+	struct processes_usage before, after;
+	struct server_view view;
+	double sent; // bytes, by the echod of the control socket; NAN: not known
 };
 
 // The JSON object that the control socket answers, NULL: none in time.
@@ -60,21 +56,20 @@ static double ask_bytes_sent(const struct server_probe *probe)
 	return sent;
 }
 
-static void look_at_workers(struct server_probe *probe)
+// The share of echod's workers that serve a connection; NAN: not known.
+static double ask_workers_busy(const struct server_probe *probe)
 {
 	json_t *reply = ask(probe, "workers json", PATIENCE, NULL), *each;
 	json_t *list = json_object_get(reply, "workers");
+	double count = (double)json_array_size(list);
 	size_t index, serving = 0;
 	json_array_foreach(list, index, each)
 	{
 		const char *state = json_string_value(json_object_get(each, "state"));
 		serving += state && strcmp(state, "serving") == 0;
 	}
-	if (json_array_size(list) > 0) {
-		probe->answers++;
-		probe->busy += (double)serving / (double)json_array_size(list);
-	}
 	json_decref(reply);
+	return count > 0 ? (double)serving / count : NAN;
 }
 
 // Finds the processes that answer at all targets. None if some are not known.
@@ -104,35 +99,35 @@ static void find_all(struct server_probe *probe)
 	probe->processes.count = 0;
 }
 
-static uint64_t throttled(const struct processes *processes)
-{
-	uint64_t most = 0;
-	for (size_t i = 0; i < processes->count; i++) {
-		uint64_t time = usage_throttled(processes->pid[i]);
-		most = time > most ? time : most;
-	}
-	return most;
-}
-
 static void *watch(void *argument)
 {
 	struct server_probe *probe = argument;
+	struct server_view *view = &probe->view;
 	struct random random = {.state = clock_now()};
 	find_all(probe);
-	probe->sent_before = ask_bytes_sent(probe);
-	probe->throttled = throttled(&probe->processes);
-	processes_measure(&probe->processes, &probe->usage_before);
+	double looks = 0, stopped = 0, answers = 0, busy = 0, sent = ask_bytes_sent(probe);
+	processes_measure(&probe->processes, &probe->before);
 	do {
-		probe->looks++;
-		probe->stopped += processes_stopped(&probe->processes);
-		look_at_workers(probe);
+		double share = ask_workers_busy(probe);
+		answers += !isnan(share);
+		busy += isnan(share) ? 0 : share;
+		looks++;
+		stopped += processes_stopped(&probe->processes);
 		// Not in step with anything.
 		double pause = random_share(&random) * 2 * PAUSE;
 		nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 	} while (!atomic_load(&probe->stop));
-	processes_measure(&probe->processes, &probe->usage_after);
-	probe->throttled = throttled(&probe->processes) - probe->throttled;
-	probe->sent_after = ask_bytes_sent(probe);
+	processes_measure(&probe->processes, &probe->after);
+	probe->sent = ask_bytes_sent(probe) - sent;
+	view->workers_busy = busy / answers; // NAN without answers
+	struct processes now;
+	find_processes(probe, &now);
+	// Visits may all have ended by now.
+	view->changed = now.count > 0 && !processes_same(&probe->processes, &now);
+	if (probe->processes.count == 0 || view->changed)
+		return NULL;
+	view->load = processes_load(&probe->before, &probe->after);
+	view->stopped = stopped / looks;
 	return NULL;
 }
 
@@ -144,6 +139,8 @@ struct server_probe *server_probe_open(const struct load_config *config, struct 
 		return NULL;
 	}
 	probe->config = config;
+	probe->view = SERVER_VIEW_UNKNOWN;
+	probe->sent = NAN;
 	json_t *reply = ask(probe, "workers json", PATIENCE_FIRST, error);
 	json_decref(reply);
 	if (reply || !config->control)
@@ -170,42 +167,22 @@ void server_probe_end(struct server_probe *probe)
 	atomic_store(&probe->stop, true);
 	pthread_join(probe->thread, NULL);
 	probe->ended = true;
-	struct processes now;
-	find_processes(probe, &now);
-	// Visits may all have ended by now.
-	probe->changed = now.count > 0 && !processes_same(&probe->processes, &now);
 }
 
 double server_probe_at_rest(struct server_probe *probe)
 {
-	processes_measure(&probe->processes, &probe->usage_before);
+	processes_measure(&probe->processes, &probe->before);
 	nanosleep(&(struct timespec){.tv_nsec = (long)REST}, NULL);
-	processes_measure(&probe->processes, &probe->usage_after);
-	return processes_load(&probe->usage_before, &probe->usage_after).busy;
+	processes_measure(&probe->processes, &probe->after);
+	return processes_load(&probe->before, &probe->after).busy;
 }
 
 struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes)
 {
-	struct server_view view = {
-		.load = PROCESSES_LOAD_UNKNOWN,
-		.stopped = NAN,
-		.throttled = NAN,
-		.workers_busy = NAN,
-		.at_rest = NAN,
-		.changed = probe->changed,
-	};
-	if (!probe->ended)
-		return view;
-	double sent =
-		(probe->sent_after - probe->sent_before) * (double)probe->config->target_count;
+	struct server_view view = probe->view;
+	double sent = probe->sent * (double)probe->config->target_count;
 	view.other = sent < (double)bytes / 2;
-	if (sent >= (double)bytes / 2 && probe->answers > 0)
-		view.workers_busy = probe->busy / (double)probe->answers;
-	uint64_t lasted = probe->usage_after.at - probe->usage_before.at;
-	if (probe->processes.count == 0 || probe->changed || lasted == 0)
-		return view;
-	view.load = processes_load(&probe->usage_before, &probe->usage_after);
-	view.stopped = (double)probe->stopped / (double)probe->looks;
-	view.throttled = (double)probe->throttled / (double)lasted;
+	if (!(sent >= (double)bytes / 2))
+		view.workers_busy = NAN;
 	return view;
 }

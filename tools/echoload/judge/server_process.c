@@ -2,7 +2,7 @@
 #include "server.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,6 @@
 #define ACCEPTS 0x10000	 // of the flags in /proc/net/unix
 #define ESTABLISHED 0x01 // of the states in /proc/net/tcp
 #define LISTENING 0x0a
-#define WORD 8	     // hexadecimal digits of 32 bits of an address there
 #define SOCKETS 1024 // that are looked for at most, a sample
 
 // Sockets of the server: its connections, or with `visits` those that listen.
@@ -50,41 +49,33 @@ static void find_local(struct sockets *sockets, const char *path)
 		fclose(file);
 }
 
-// An address as the table has it: 32 bits at a time, each as this machine would read them.
-static union inet_end read_address(const char *digits, unsigned port)
+// Adds the sockets of a table that has IPv4 or IPv6 addresses.
+static void find_inet(struct sockets *sockets, sa_family_t family, const union inet_end *end)
 {
-	struct endpoint end = {.as.v6 = {.sin6_family = AF_INET6}};
-	uint32_t word[4] = {0};
-	size_t count = strlen(digits) / WORD;
-	for (size_t i = 0; i < count; i++)
-		sscanf(digits + i * WORD, "%8" SCNx32, &word[i]);
-	if (count == 1) {
-		end.as.any.sa_family = AF_INET;
-		end.as.v4.sin_addr.s_addr = word[0];
-	} else {
-		memcpy(&end.as.v6.sin6_addr, word, sizeof(word));
-	}
-	end.as.v4.sin_port = htons((uint16_t)port); // which is at the same place for both
-	return inet_end_from(&end);
-}
-
-static void find_inet(struct sockets *sockets, const char *table, const union inet_end *end)
-{
+	bool is_v4 = family == AF_INET;
 	char line[512];
-	FILE *file = fopen(table, "re");
+	FILE *file = fopen(is_v4 ? "/proc/net/tcp" : "/proc/net/tcp6", "re");
 	while (file && fgets(line, sizeof(line), file)) {
-		char address[4 * WORD + 1];
+		uint32_t word[4] = {0}; // of the address, each as this machine would read it
 		unsigned port, state;
 		unsigned long inode;
-		if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*s %*s %lu", address,
-			   &port, &state, &inode) != 4)
+		int at = 0;
+		if (is_v4)
+			sscanf(line, "%*u: %8" SCNx32 "%n", &word[0], &at);
+		else
+			sscanf(line, "%*u: %8" SCNx32 "%8" SCNx32 "%8" SCNx32 "%8" SCNx32 "%n",
+			       &word[0], &word[1], &word[2], &word[3], &at);
+		if (sscanf(line + at, ":%x %*s %x %*s %*s %*s %*s %*s %lu", &port, &state,
+			   &inode) != 3 ||
+		    htons((uint16_t)port) != end->v4.sin_port)
 			continue;
-		const union inet_end local = read_address(address, port);
-		if (local.v4.sin_port != end->v4.sin_port)
-			continue;
-		bool listens = state == LISTENING, same = inet_end_same_address(&local, end);
+		struct endpoint local = {.as.any.sa_family = family};
+		memcpy(is_v4 ? (void *)&local.as.v4.sin_addr : &local.as.v6.sin6_addr, word,
+		       is_v4 ? sizeof(word[0]) : sizeof(word));
+		const union inet_end own = inet_end_from(&local);
+		bool listens = state == LISTENING, same = inet_end_same_address(&own, end);
 		sockets->here |= same;
-		if (listens ? same || inet_end_is_any(&local) : same && state == ESTABLISHED)
+		if (listens ? same || inet_end_is_any(&own) : same && state == ESTABLISHED)
 			add_socket(sockets, listens, inode);
 	}
 	if (file)
@@ -104,30 +95,8 @@ static void find_sockets(struct sockets *sockets, const struct endpoint *target)
 		end.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (inet_end_is_any(&end))
 		end.v6.sin6_addr = in6addr_loopback;
-	find_inet(sockets, "/proc/net/tcp", &end);
-	find_inet(sockets, "/proc/net/tcp6", &end);
-}
-
-static size_t count_held(const char *pid, const struct sockets *sockets)
-{
-	char folder[300], target[40];
-	snprintf(folder, sizeof(folder), "/proc/%s/fd", pid);
-	DIR *directory = opendir(folder);
-	struct dirent *entry;
-	size_t held = 0;
-	while (directory && (entry = readdir(directory))) {
-		unsigned long inode;
-		ssize_t length =
-			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
-		target[length > 0 ? length : 0] = '\0';
-		if (sscanf(target, "socket:[%lu]", &inode) != 1)
-			continue;
-		for (size_t i = 0; i < sockets->count; i++)
-			held += sockets->inode[i] == inode;
-	}
-	if (directory)
-		closedir(directory);
-	return held;
+	find_inet(sockets, AF_INET, &end);
+	find_inet(sockets, AF_INET6, &end);
 }
 
 static bool has_process(const struct processes *processes, int pid)
@@ -139,17 +108,32 @@ static bool has_process(const struct processes *processes, int pid)
 	return false;
 }
 
+// How many of the sockets the descriptor is whose link in /proc this is.
+static size_t count_held(const struct sockets *sockets, const char *link)
+{
+	char target[40];
+	unsigned long inode;
+	ssize_t length = readlink(link, target, sizeof(target) - 1);
+	target[length > 0 ? length : 0] = '\0';
+	if (sscanf(target, "socket:[%lu]", &inode) != 1)
+		return 0;
+	size_t held = 0;
+	for (size_t i = 0; i < sockets->count; i++)
+		held += sockets->inode[i] == inode;
+	return held;
+}
+
 bool processes_find(struct processes *processes, const struct endpoint *target, bool visits)
 {
 	struct sockets sockets = {.visits = visits};
 	size_t all = 0;
+	glob_t links = {0};
 	find_sockets(&sockets, target);
-	DIR *directory = opendir("/proc");
-	struct dirent *entry;
+	glob("/proc/[0-9]*/fd/*", GLOB_NOSORT, NULL, &links);
 	bool fit = true;
-	while (directory && fit && (entry = readdir(directory))) {
-		int pid = atoi(entry->d_name);
-		size_t held = pid > 0 ? count_held(entry->d_name, &sockets) : 0;
+	for (size_t i = 0; i < links.gl_pathc && fit; i++) {
+		int pid = atoi(links.gl_pathv[i] + strlen("/proc/"));
+		size_t held = count_held(&sockets, links.gl_pathv[i]);
 		all += held;
 		if (held == 0 || has_process(processes, pid))
 			continue;
@@ -157,8 +141,7 @@ bool processes_find(struct processes *processes, const struct endpoint *target, 
 		if (fit)
 			processes->pid[processes->count++] = pid;
 	}
-	if (directory)
-		closedir(directory);
+	globfree(&links);
 	// Some may have been closed since.
 	if (!fit || !sockets.here || 2 * all < sockets.count)
 		processes->count = 0;
@@ -196,24 +179,22 @@ bool processes_stopped(const struct processes *processes)
 
 static void measure_threads(int pid, struct processes_usage *usage)
 {
-	char path[300], text[128];
+	char pattern[64], text[128];
 	cpu_set_t cpus;
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	DIR *directory = opendir(path);
-	struct dirent *entry;
-	while (directory && (entry = readdir(directory)) && usage->count < PROCESSES_THREADS) {
+	glob_t files = {0};
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/schedstat", pid);
+	glob(pattern, GLOB_NOSORT, NULL, &files);
+	for (size_t i = 0; i < files.gl_pathc && usage->count < PROCESSES_THREADS; i++) {
 		struct processes_thread *thread = &usage->thread[usage->count];
-		thread->tid = atoi(entry->d_name);
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, thread->tid);
-		if (thread->tid <= 0 || !proc_file_read(path, text, sizeof(text)) ||
+		if (sscanf(files.gl_pathv[i], "/proc/%*d/task/%d", &thread->tid) != 1 ||
+		    !proc_file_read(files.gl_pathv[i], text, sizeof(text)) ||
 		    sscanf(text, "%" SCNu64 " %" SCNu64, &thread->ran, &thread->waited) != 2)
 			continue;
 		usage->count++;
 		if (sched_getaffinity(thread->tid, sizeof(cpus), &cpus) == 0)
 			CPU_OR(&usage->cpus, &usage->cpus, &cpus);
 	}
-	if (directory)
-		closedir(directory);
+	globfree(&files);
 }
 
 void processes_measure(const struct processes *processes, struct processes_usage *usage)
@@ -230,8 +211,9 @@ void processes_measure(const struct processes *processes, struct processes_usage
 				   &of[0], &of[1], &of[2], &of[3]) == 4)
 			usage->ran += (of[0] + of[1] + of[2] + of[3]) * tick;
 		measure_threads(processes->pid[i], usage);
+		uint64_t throttled = usage_throttled(processes->pid[i]);
+		usage->throttled = throttled > usage->throttled ? throttled : usage->throttled;
 	}
-	usage->idle = usage_idle(&usage->cpus);
 }
 
 struct processes_load processes_load(const struct processes_usage *before,
@@ -242,13 +224,10 @@ struct processes_load processes_load(const struct processes_usage *before,
 	if (after->count == 0 || before->count == 0 || lasted <= 0)
 		return load;
 	load.cpu = (double)(after->ran - before->ran) / lasted / cpus;
-	if (after->idle > 0) // the kernel's clocks and ours do not agree
-		load.idle = fmin(
-			fmax((double)after->idle - (double)before->idle, 0) / lasted / cpus, 1);
+	load.throttled = (double)(after->throttled - before->throttled) / lasted;
 	if (after->count == PROCESSES_THREADS)
 		return load; // there are more
 	load.busy = load.waiting = 0;
-	double waited = 0;
 	for (size_t i = 0; i < after->count; i++) {
 		const struct processes_thread *now = &after->thread[i];
 		size_t k = 0;
@@ -258,12 +237,10 @@ struct processes_load processes_load(const struct processes_usage *before,
 			continue;
 		double busy = (double)(now->ran - before->thread[k].ran) / lasted;
 		double waiting = (double)(now->waited - before->thread[k].waited) / lasted;
-		waited += waiting;
 		if (busy + waiting > load.busy + load.waiting) {
 			load.busy = busy;
 			load.waiting = waiting;
 		}
 	}
-	load.wanted = load.cpu + waited / cpus;
 	return load;
 }

@@ -11,29 +11,27 @@
 // Shares of the time.
 #define FULL 0.95     // a thread or CPU that had work for that long had no more to give
 #define FREE 0.85     // one that had less had time
-#define IDLE 0.05     // CPUs that were idle for less had no more to give
-#define MUCH 0.33     // of our CPUs, used by us: we are one of those who used them up
-#define STARVED 0.25  // without a CPU that was wanted: that limits us
-#define HELD_UP 0.10  // the same: too much to blame others
+#define STARVED 0.25  // without a CPU that was wanted, or stopped: that was the limit
+#define HELD_UP 0.10  // the same, of us: too much to blame others
+#define NEEDY 0.05    // the same, of a server that is full
 #define STOLEN 0.2    // of the CPU time that this machine wanted: too much to blame anybody
 #define QUOTA 0.02    // held up by a quota: it limits us
-#define FAILING 0.2   // of the connections' time, after errors: too much to blame anybody
-#define NEEDY 0.05    // the server was stopped, or held up by its quota
+#define FAILING 0.2   // after errors: too much to blame anybody
 #define POLLS 0.5     // the server was on a CPU without load: its CPU time says nothing
-#define WINDOW 0.5    // of the sending time, of a stream: the peer does not read
-#define RESENDING 0.2 // of the connections' time, lost by sending again
+#define WINDOW 0.5    // of the sending time: the peer does not read
+#define RESENDING 0.2 // waiting for segments to be sent again: the path is full
 #define LOSING 0.33   // the same: no more needs to be known
-#define QUEUED 0.5    // of the latency, spent in the path's queues
+#define NEVER INFINITY
+#define QUEUED 0.5 // of the latency, spent in the path's queues
 
-#define QUEUE 5e6      // ns: longer than threads and packets wait for a CPU
-#define INTERVALS 8    // fewer do not tell whether latency rises
-#define LATE 1e6       // ns
-#define OWN 0.3	       // of the latency: so much of it is our own lateness, and worth a word
+#define QUEUE 5e6   // ns: longer than threads and packets wait for a CPU
+#define INTERVALS 8 // fewer do not tell whether latency rises
+#define LATE 1e6    // ns: our lateness matters, if it is this part of the latency, too
+#define OWN 0.3
 #define OTHER_RATE 1.5 // times the rate of the run: the experiment was made with something else
 
 struct trial {
 	struct verdict *verdict;
-	const struct load_config *config;
 	const struct engine_result *result;
 	const struct evidence *evidence;
 };
@@ -59,10 +57,30 @@ __attribute__((format(printf, 2, 3))) static void say(const struct trial *trial,
 	va_end(arguments);
 }
 
-// Says `text` if the share, whose per cent it has, is known and at least `least`. Returns whether
-// it is.
-#define SHOWS(trial, share, least, text) \
-	((share) >= (least) && (say(trial, text, 100 * (share)), true))
+// Whether the share of the time is known and at least `least`. Says what took it.
+static bool shows(const struct trial *trial, double share, double least, const char *what)
+{
+	if (!(share >= least))
+		return false;
+	say(trial, "%s for %.0f %% of the time", what, 100 * share);
+	return true;
+}
+
+// A share of the time that proves something from one of two values on: `alone`, or when more is
+// known.
+struct rule {
+	double share, alone, least;
+	const char *what;
+};
+
+static bool any_shows(const struct trial *trial, const struct rule *rules, size_t count, bool alone)
+{
+	bool any = false;
+	for (size_t i = 0; i < count; i++)
+		any |= shows(trial, rules[i].share, alone ? rules[i].alone : rules[i].least,
+			     rules[i].what);
+	return any;
+}
 
 struct text {
 	char of[16];
@@ -77,71 +95,39 @@ static struct text duration(double ns)
 
 static bool has_run_out(const struct trial *trial)
 {
-	static const enum load_error shortages[] = {LOAD_OUT_OF_PORTS, LOAD_OUT_OF_DESCRIPTORS,
-						    LOAD_OUT_OF_MEMORY};
-	size_t i = 0;
-	while (i < 3 && trial->result->book->errors.of[shortages[i]].count == 0)
-		i++;
-	if (i < 3)
-		say(trial, "we ran out of what this machine gives us: %s",
-		    load_error_name(shortages[i]));
-	return i < 3;
+	enum load_error kind = LOAD_OUT_OF_PORTS;
+	while (kind <= LOAD_OUT_OF_MEMORY && trial->result->book->errors.of[kind].count == 0)
+		kind++;
+	if (kind > LOAD_OUT_OF_MEMORY)
+		return false;
+	say(trial, "we ran out of what this machine gives us: %s", load_error_name(kind));
+	return true;
 }
 
-// Whether our lateness is so large a part of the latency that it is worth a word. Says that.
-static bool were_late(const struct trial *trial, const char *more)
-{
-	double own = trial->evidence->lateness_p99;
-	bool late =
-		own > LATE && own > OWN * (double)hdr_percentile(&trial->result->book->latency, 99);
-	if (late)
-		say(trial, "we were late ourselves, p99 %s%s", duration(own).of, more);
-	return late;
-}
-
-// Whether the generator itself was held up. Says by what.
-static bool client_was_limit(const struct trial *trial)
+// Whether the generator itself was held up, so much that `alone` this was the limit, or that nobody
+// else can be blamed. Says by what.
+static bool client_was_held_up(const struct trial *trial, bool alone)
 {
 	const struct evidence *evidence = trial->evidence;
-	double waiting = evidence->thread_waiting;
+	double waiting = evidence->thread_waiting, late = evidence->lateness_p99;
 	double load = evidence->thread_busy + (isnan(waiting) ? 0 : waiting);
-	bool used_up = waiting >= HELD_UP && evidence->idle < IDLE;
-	return SHOWS(trial, evidence->throttled, QUOTA,
-		     "our CPU quota kept us from running for %.0f %% of the time") ||
-	       SHOWS(trial, load, FULL, "our busiest thread had work for %.0f %% of the time") ||
-	       SHOWS(trial, used_up ? evidence->own : 0, MUCH,
-		     "our CPUs were never idle, we waited for one, and had %.0f %% of them") ||
-	       SHOWS(trial, waiting, STARVED, "others had our CPU for %.0f %% of the time") ||
-	       SHOWS(trial, evidence->stalled, STARVED,
-		     "for %.0f %% of the time we were stopped, or the machine was") ||
-	       (!(waiting < HELD_UP) && were_late(trial, ""));
-}
-
-// Whether it is not known how much the generator itself was held up. Says by what it may have been.
-static bool client_is_suspect(const struct trial *trial)
-{
-	const struct evidence *evidence = trial->evidence;
-	if (isnan(evidence->thread_waiting)) {
+	const struct rule rules[] = {
+		{evidence->throttled, QUOTA, QUOTA, "our CPU quota kept us from running"},
+		{load, FULL, FULL, "our busiest thread had work"},
+		{waiting, STARVED, HELD_UP, "others had our CPU"},
+		{evidence->stalled, STARVED, HELD_UP, "we were stopped, or the machine was,"},
+		{evidence->stolen, NEVER, STOLEN, "the hypervisor let others run"},
+	};
+	bool held_up = any_shows(trial, rules, sizeof(rules) / sizeof(rules[0]), alone);
+	if (!alone && isnan(waiting)) {
 		say(trial, "how long we waited for a CPU could not be seen (/proc)");
 		return true;
 	}
-	return SHOWS(trial, evidence->stolen, STOLEN,
-		     "the hypervisor gave others %.0f %% of the CPU time wanted here") ||
-	       SHOWS(trial, evidence->stalled, HELD_UP,
-		     "for %.0f %% of the time we were stopped, or the machine was: how much that "
-		     "mattered is not known") ||
-	       SHOWS(trial, evidence->thread_waiting, HELD_UP,
-		     "others had our CPU for %.0f %% of the time: how much that mattered is not "
-		     "known");
-}
-
-// How busy our threads were in the experiment, with the added connections or without.
-static double load_in_experiment(const struct trial *trial, bool more)
-{
-	const struct experiment *experiment = &trial->evidence->experiment;
-	if (trial->config->spin) // always on a CPU
-		return trial->evidence->thread_busy * (more ? 1 + experiment->gain : 1);
-	return more ? experiment->load_more : experiment->load;
+	if (!alone || held_up || waiting < HELD_UP || late <= LATE ||
+	    late <= OWN * (double)hdr_percentile(&trial->result->book->latency, 99))
+		return held_up;
+	say(trial, "we were late ourselves, p99 %s", duration(late).of);
+	return true;
 }
 
 // The outcome of the experiment, if it holds. If not, says why.
@@ -155,96 +141,87 @@ static enum experiment_outcome consult(const struct trial *trial)
 		    experiment->why ? experiment->why : "no experiment was made");
 		return outcome;
 	}
-	// In doubt it is the generator that limits both.
-	double load = load_in_experiment(trial, outcome == EXPERIMENT_NO_MORE);
-	double rate = engine_rate(trial->result, trial->result->book->bytes);
-	bool holds = false;
+	bool open = trial->result->config->rate > 0;
+	double load = trial->result->config->spin ? trial->evidence->thread_busy : experiment->load;
+	double changed = experiment->rate / engine_rate(trial->result, trial->result->book->bytes);
+	const char *doubt = NULL;
 	if (outcome == EXPERIMENT_UNCLEAR)
-		say(trial, "whether more connections bring more could not be told from noise");
-	else if (experiment->lighter && outcome == EXPERIMENT_MORE)
-		say(trial, "more connections bring more, but with fewer messages on their way");
-	else if (!(load < FREE))
-		say(trial, "we had work for %.0f %% of the experiment: too busy to blame others",
-		    100 * load);
-	else if (trial->config->rate == 0 &&
-		 !(fabs(log(experiment->rate / rate)) < log(OTHER_RATE)))
-		say(trial, "the experiment had another rate than the run: something has changed");
-	else
-		holds = true;
+		doubt = "whether more connections bring more could not be told from noise";
+	else if (outcome == EXPERIMENT_PARTLY)
+		doubt = "more connections bring more, but far less than in proportion";
+	else if (outcome == EXPERIMENT_MORE && experiment->lighter)
+		doubt = "more connections bring more, but with fewer messages on their way";
+	else if (outcome == EXPERIMENT_NO_MORE && !(load < FREE))
+		doubt = "we were too busy in the experiment to blame others";
+	else if (!open && !(fabs(log(changed)) < log(OTHER_RATE)))
+		doubt = "the experiment had another rate than the run: something has changed";
+	if (doubt)
+		say(trial, "%s", doubt);
 	say(trial, "%u connections instead of %u: rate %+.1f %% (%+.1f to %+.1f, %u pairs of %s)",
 	    experiment->connections + experiment->extra, experiment->connections,
 	    100 * experiment->gain, 100 * experiment->low, 100 * experiment->high,
 	    experiment->pairs, duration((double)experiment->slice).of);
-	return holds ? outcome : EXPERIMENT_UNCLEAR;
+	return doubt ? EXPERIMENT_UNCLEAR : outcome;
 }
 
-// Whether the server could do no more, as far as can be seen. Says by what. `held`: whether it was
-// kept from running so much that this alone was the limit.
-static bool server_is_full(const struct trial *trial, bool held)
+// Whether the server could do no more, as far as can be seen; `alone`: it was kept from running so
+// much that this was the limit. Says by what.
+static bool server_is_full(const struct trial *trial, bool alone)
 {
 	const struct server_view *server = &trial->evidence->server;
 	const struct processes_load *load = &server->load;
-	double least = held ? STARVED : NEEDY, waited = load->wanted - load->cpu;
 	bool works = !(server->at_rest >= POLLS);
-	bool used_up = works && load->idle < IDLE && (!held || waited >= STARVED);
-	bool full = SHOWS(trial, server->stopped, least,
-			  "the server's process was stopped for %.0f %% of the time");
-	full |= SHOWS(trial, server->throttled, least,
-		      "its CPU quota kept the server from running for %.0f %% of the time");
-	full |= SHOWS(trial, works && !held ? load->busy + load->waiting : NAN, FULL,
-		      "the server's busiest thread had work for %.0f %% of the time") ||
-		SHOWS(trial, used_up ? load->wanted : NAN, FULL,
-		      "the server wanted %.0f %% of its CPUs, which were never idle");
-	full |= SHOWS(trial, held ? NAN : server->workers_busy, FULL,
-		      "the server's workers were busy for %.0f %% of the time");
-	return full;
+	double work = works ? load->busy + load->waiting : NAN;
+	const struct rule rules[] = {
+		{server->stopped, STARVED, NEEDY, "the server's process was stopped"},
+		{load->throttled, STARVED, NEEDY, "its CPU quota kept the server from running"},
+		{work, load->waiting >= STARVED ? FULL : NEVER, FULL,
+		 "the server's busiest thread had work"},
+		{works ? load->cpu : NAN, NEVER, FULL, "the server was on its CPUs"},
+		{server->workers_busy, NEVER, FULL, "the server's workers were busy"},
+	};
+	return any_shows(trial, rules, sizeof(rules) / sizeof(rules[0]), alone);
+}
+
+// Whether the path loses so much. A receiver that is behind drops, too: what its window has no room
+// for, or connects.
+static bool path_loses(const struct trial *trial, double least)
+{
+	bool drops = load_mode_takes(trial->result->config->mode, "visit") ||
+		     trial->evidence->window_limited >= WINDOW;
+	return !drops && shows(trial, trial->evidence->retransmitting, least,
+			       "connections waited for segments that the path had lost");
 }
 
 // Whether TCP shows that the path is full, or loses. Says how.
 static bool path_is_full(const struct trial *trial)
 {
 	const struct evidence *evidence = trial->evidence;
-	bool stream = trial->config->mode == MODE_STREAM;
-	if (stream && evidence->window_limited >= WINDOW) // a receiver that is behind drops, too
-		return false;
+	bool stream = trial->result->config->mode == MODE_STREAM;
 	double least = evidence->experiment.least_round_trip;
 	if (evidence->least_round_trip > 0)
 		least = fmin(least, evidence->least_round_trip);
 	double full = evidence->experiment.round_trip, queue = full - least;
 	double waited = hdr_mean(&trial->result->book->latency) - least;
-	if (queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)) {
-		say(trial, "the path is full: connects beside the load took %s, else %s",
-		    duration(full).of, duration(least).of);
-		return true;
-	}
-	return SHOWS(trial, evidence->retransmitting, RESENDING,
-		     "segments lost on the path and sent again cost some %.0f %% of the time");
+	if (!(queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)))
+		return path_loses(trial, RESENDING);
+	say(trial, "the path is full: connects beside the load took %s, else %s", duration(full).of,
+	    duration(least).of);
+	return true;
 }
 
 static enum verdict_kind judge_closed(const struct trial *trial)
 {
 	// What was measured directly needs no experiment.
-	struct verdict *verdict = trial->verdict;
-	if (!client_is_suspect(trial) && server_is_full(trial, true))
+	bool suspect = client_was_held_up(trial, false);
+	if (!suspect && server_is_full(trial, true))
 		return VERDICT_SERVER_BOUND;
-	verdict->count = 0;
+	if (!suspect && path_loses(trial, LOSING))
+		return VERDICT_NETWORK_BOUND;
 	enum experiment_outcome outcome = consult(trial);
 	if (outcome == EXPERIMENT_MORE) // whatever else had our CPU
 		return VERDICT_CONCURRENCY_BOUND;
-	if (verdict->needs_experiment)
-		return VERDICT_INCONCLUSIVE;
-	size_t said = verdict->count;
-	verdict->count = 0;
-	if (client_is_suspect(trial))
-		return VERDICT_INCONCLUSIVE;
-	// So is a path that loses much, or whose queue most of the latency is spent in.
-	const struct experiment *experiment = &trial->evidence->experiment;
-	bool queued = experiment->outcome == EXPERIMENT_UNCLEAR && experiment->gain <= 0;
-	if (outcome != EXPERIMENT_NO_MORE &&
-	    (queued || trial->evidence->retransmitting >= LOSING) && path_is_full(trial))
-		return VERDICT_NETWORK_BOUND;
-	verdict->count = said;
-	if (outcome != EXPERIMENT_NO_MORE)
+	if (suspect || outcome != EXPERIMENT_NO_MORE)
 		return VERDICT_INCONCLUSIVE;
 	bool server = server_is_full(trial, false), path = path_is_full(trial);
 	if (server != path)
@@ -258,8 +235,8 @@ static void say_rate(const struct trial *trial)
 	const struct evidence *evidence = trial->evidence;
 	bool rose = evidence->rise > 0;
 	say(trial, "%.0f messages a second were due, %.0f answered; latency %s%s",
-	    evidence->offered, evidence->served, rose ? "rose by " : "did not rise",
-	    rose ? duration(evidence->rise).of : "");
+	    evidence->offered, engine_rate(trial->result, trial->result->book->messages),
+	    rose ? "rose by " : "did not rise", rose ? duration(evidence->rise).of : "");
 }
 
 static enum verdict_kind judge_open(const struct trial *trial)
@@ -269,7 +246,7 @@ static enum verdict_kind judge_open(const struct trial *trial)
 		say_rate(trial);
 		return VERDICT_RATE_LIMITED;
 	}
-	if (client_is_suspect(trial))
+	if (client_was_held_up(trial, false))
 		return VERDICT_INCONCLUSIVE;
 	if (!evidence->steadily) {
 		say(trial, "%s",
@@ -304,12 +281,12 @@ static enum verdict_kind judge(const struct trial *trial)
 	if (has_run_out(trial))
 		return VERDICT_CLIENT_BOUND;
 	// What was measured tells nothing of a time in which there was nothing to talk to.
-	if (SHOWS(trial, trial->evidence->failing, FAILING,
-		  "connections that failed and were tried again took %.0f %% of the time"))
+	if (shows(trial, trial->evidence->failing, FAILING,
+		  "there were connections that failed and were tried again"))
 		return VERDICT_INCONCLUSIVE;
-	if (client_was_limit(trial))
+	if (client_was_held_up(trial, true))
 		return VERDICT_CLIENT_BOUND;
-	return trial->config->rate > 0 ? judge_open(trial) : judge_closed(trial);
+	return trial->result->config->rate > 0 ? judge_open(trial) : judge_closed(trial);
 }
 
 // What else was seen, for those who read on.
@@ -317,23 +294,23 @@ static void say_more(const struct trial *trial)
 {
 	const struct evidence *evidence = trial->evidence;
 	const struct server_view *server = &evidence->server;
-	if (trial->verdict->kind != VERDICT_CLIENT_BOUND)
-		(void)were_late(trial, ": that is part of the latency");
-	(void)SHOWS(trial, evidence->thread_busy, 0, "our threads: %.0f %% of a CPU at most");
 	if (server->other)
 		say(trial, "--control is ignored: that echod did not send what we received");
 	if (server->changed)
 		say(trial, "the server's processes come and go: its CPU time is not known");
 	if (server->at_rest >= POLLS)
 		say(trial, "the server is on a CPU without load, too");
-	(void)SHOWS(trial, server->load.cpu, 0, "the server: %.0f %% of the CPUs it may use");
-	(void)SHOWS(trial, server->workers_busy, 0, "its workers: %.0f %% seen serving");
+	say(trial, "our threads: %.0f %% of a CPU at most", 100 * evidence->thread_busy);
+	if (server->load.cpu >= 0)
+		say(trial, "the server: %.0f %% of the CPUs it may use", 100 * server->load.cpu);
+	if (server->workers_busy >= 0)
+		say(trial, "its workers: %.0f %% seen serving", 100 * server->workers_busy);
 }
 
 void verdict_reach(struct verdict *verdict, const struct engine_result *result,
 		   const struct evidence *evidence)
 {
-	const struct trial trial = {verdict, result->config, result, evidence};
+	const struct trial trial = {verdict, result, evidence};
 	*verdict = (struct verdict){0};
 	verdict->kind = judge(&trial);
 	say_more(&trial);

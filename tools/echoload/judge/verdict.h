@@ -21,8 +21,6 @@ struct evidence {
 	double throttled;      // the generator's CPU quota was used up
 	double stolen; // CPU time that this machine wanted and its hypervisor gave to others:
 		       // of what was wanted, or of the run if that is less
-	double idle;		 // of the CPUs that we may use: not used by anybody
-	double own;		 // of the same: used by us
 	double lateness_p99;	 // ns, open loop: of the generator
 	double window_limited;	 // of the time there was something to send: the peer's window was
 				 // full
@@ -31,11 +29,11 @@ struct evidence {
 	double least_round_trip; // ns, what TCP has measured at least: the path alone
 
 	// Open loop.
-	double offered, served; // messages a second: due; answered within the time
-	unsigned intervals;	// in which the latency is known
-	double rise;		// ns by which it rose over the run; 0: not more than by chance
-	bool steadily;		// in the second half of the run, too
-	bool sustained; // what fell due within the time was served, and latency did not rise
+	double offered;	    // messages a second that were due
+	unsigned intervals; // in which the latency is known
+	double rise;	    // ns by which it rose over the run; 0: not more than by chance
+	bool steadily;	    // in the second half of the run, too
+	bool sustained;	    // what fell due within the time was served, and latency did not rise
 
 	struct server_view server;
 	struct experiment experiment;
@@ -58,7 +56,7 @@ enum verdict_kind {
 	VERDICT_RATE_LIMITED,	   // open loop: the rate was sustained
 	VERDICT_OVERLOADED,	   // open loop: it was not, and not for want of connections
 	VERDICT_CLIENT_BOUND,	   // the generator itself was the limit
-	VERDICT_CONCURRENCY_BOUND, // more connections bring more
+	VERDICT_CONCURRENCY_BOUND, // more connections bring more, at least half in proportion
 	VERDICT_SERVER_BOUND,	   // they do not, and the server is full
 	VERDICT_NETWORK_BOUND,	   // they do not, and the path is full
 	VERDICT_SATURATED,	   // they do not, and which of the two is full is not known

@@ -194,28 +194,26 @@ __attribute__((sentinel)) static json_t *add_numbers(json_t *object, ...)
 static json_t *describe_server(const struct server_view *server)
 {
 	const struct processes_load *load = &server->load;
-	return add_numbers(json_object(), "cpu", load->cpu, "cpu_wanted", load->wanted, "cpu_idle",
-			   load->idle, "thread_busy", load->busy, "thread_waiting", load->waiting,
-			   "stopped", server->stopped, "throttled", server->throttled,
-			   "workers_busy", server->workers_busy, "thread_busy_at_rest",
-			   server->at_rest, NULL);
+	return add_numbers(json_object(), "cpu", load->cpu, "thread_busy", load->busy,
+			   "thread_waiting", load->waiting, "stopped", server->stopped, "throttled",
+			   load->throttled, "workers_busy", server->workers_busy,
+			   "thread_busy_at_rest", server->at_rest, NULL);
 }
 
 static json_t *describe_experiment(const struct experiment *experiment)
 {
-	static const char *const outcomes[] = {"none", "unclear", "more", "no_more"};
+	static const char *const outcomes[] = {"none", "unclear", "partly", "more", "no_more"};
 	json_t *object = json_pack("{s:s, s:o*}", "outcome", outcomes[experiment->outcome], "why",
 				   experiment->why ? json_text(experiment->why) : NULL);
 	if (experiment->pairs == 0)
 		return object;
-	return add_numbers(
-		object, "connections", (double)experiment->connections, "added",
-		(double)experiment->extra, "pairs", (double)experiment->pairs, "slice_seconds",
-		clock_seconds(experiment->slice), "bytes_per_second", experiment->rate, "gain",
-		experiment->gain, "gain_low", experiment->low, "gain_high", experiment->high,
-		"gain_by_latency", experiment->typical, "thread_load", experiment->load,
-		"thread_load_added", experiment->load_more, "least_round_trip_ns",
-		experiment->least_round_trip, "round_trip_ns", experiment->round_trip, NULL);
+	return add_numbers(object, "connections", (double)experiment->connections, "added",
+			   (double)experiment->extra, "pairs", (double)experiment->pairs,
+			   "slice_seconds", clock_seconds(experiment->slice), "bytes_per_second",
+			   experiment->rate, "gain", experiment->gain, "gain_low", experiment->low,
+			   "gain_high", experiment->high, "thread_load", experiment->load,
+			   "least_round_trip_ns", experiment->least_round_trip, "round_trip_ns",
+			   experiment->round_trip, NULL);
 }
 
 static json_t *describe_threads(const struct usage *usage)
@@ -249,8 +247,7 @@ static json_t *describe_evidence(const struct run *run)
 		describe_experiment(&evidence->experiment), "server",
 		describe_server(&evidence->server));
 	return add_numbers(object, "thread_busy", evidence->thread_busy, "thread_waiting",
-			   evidence->thread_waiting, "cpus_idle", evidence->idle, "cpus_own",
-			   evidence->own, "failing", evidence->failing, "stalled",
+			   evidence->thread_waiting, "failing", evidence->failing, "stalled",
 			   evidence->stalled, "throttled", evidence->throttled, "stolen",
 			   evidence->stolen, "offered_per_second", evidence->offered,
 			   "lateness_p99_ns", evidence->lateness_p99, "window_limited",

@@ -14,7 +14,7 @@
 // does not tell then, it goes on for as long as the run took, within the same bounds.
 #define EXPERIMENT_LEAST (2 * NS_PER_S)
 #define EXPERIMENT_MOST (5 * NS_PER_S)
-#define SLICES 16 // in that fifth
+#define SLICES 20 // in that fifth
 #define SLICE_MOST (250 * NS_PER_MS)
 
 // What is known of the run while it lasts.

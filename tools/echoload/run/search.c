@@ -118,8 +118,7 @@ int search_run(struct search *search, const struct load_config *config, const st
 {
 	*search = (struct search){.config = *config, .limit = limit, .outputs = outputs};
 	search->config.extra = 0; // no experiment
-	double samples =
-		limit->statistic == EXPECT_PERCENTILE ? hdr_samples_for(limit->percent) : 1;
+	double samples = hdr_samples_for(limit->percent);
 	double least = fmax(1.05 * samples / clock_seconds(config->duration), 1);
 	enum outcome outcome = HELD;
 	double rate = fmax(FIRST, least);
