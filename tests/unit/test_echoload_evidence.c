@@ -47,6 +47,8 @@ static void evidence_is_gathered_in_shares(void **state)
 		.machine = {.throttled = NS_PER_S / 2,
 			    .wanted = 20 * NS_PER_S,
 			    .stolen = NS_PER_S,
+			    .idle = 5 * NS_PER_S,
+			    .cpus = 2,
 			    .waits_known = true},
 		.tcp = {.sockets = 10,
 			.retransmits = 57,
@@ -71,10 +73,11 @@ static void evidence_is_gathered_in_shares(void **state)
 	assert_true(evidence.window_limited == 0.75);
 	assert_true(evidence.retransmitting == 0.1); // 50 times 200 ms, of 10 times 10 s
 	assert_true(evidence.least_round_trip == 150e3);
-	// The system does not tell how long a thread waits.
+	assert_true(evidence.idle == 0.25); // of two CPUs
+	// The system does not tell how long a thread waits, or what its CPUs do.
 	usage.machine = (struct usage_machine){.waits_known = false};
 	gather(&usage, &series);
-	assert_true(isnan(evidence.thread_waiting));
+	assert_true(isnan(evidence.thread_waiting) && isnan(evidence.idle));
 	usage.machine.waits_known = true;
 	// A closed loop offers no rate. A thread that polls is on a CPU all the time.
 	config.rate = 0;

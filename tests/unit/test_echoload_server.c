@@ -136,7 +136,8 @@ static void work_is_measured(void **state)
 	load = processes_load(&before, &after);
 	// Working all along, this thread runs or waits for a CPU.
 	assert_true(load.busy > 0 && load.busy + load.waiting > 0.8);
-	assert_true(load.cpu > 0 && load.throttled >= 0);
+	assert_true(load.wanted >= load.cpu && load.cpu > 0 && load.throttled >= 0);
+	assert_true(load.idle >= 0 && load.idle <= 1);
 	before.count = 0;
 	assert_true(isnan(processes_load(&before, &after).busy));
 }
@@ -157,9 +158,10 @@ static void loads_are_those_of_the_busiest_thread(void **state)
 	struct processes_load load = processes_load(&before, &after);
 	assert_true(load.cpu == 0.5 && load.throttled == 0.1 && load.busy == 0.4 &&
 		    load.waiting == 0.3);
+	assert_true(load.wanted == 0.7);
 	after.count = PROCESSES_THREADS;
 	load = processes_load(&before, &after);
-	assert_true(load.cpu == 0.5 && isnan(load.busy));
+	assert_true(load.cpu == 0.5 && isnan(load.busy) && isnan(load.wanted));
 }
 
 // Looks while there is a connection to each target, until a look has seen it stopped.

@@ -28,6 +28,7 @@ static int begin(void **state)
 	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
 	evidence = (struct evidence){
 		.thread_busy = 0.4,
+		.idle = 0.5,
 		.least_round_trip = 20e3,
 		.server = {.load = PROCESSES_LOAD_UNKNOWN,
 			   .stopped = NAN,
@@ -104,8 +105,9 @@ static void a_generator_that_is_held_up(void **state)
 		 "our busiest thread had work for 96 % of the time"},
 		{{.thread_waiting = 0.3}, "others had our CPU for 30 %"},
 		{{.stalled = 0.3}, "we were stopped, or the machine was, for 30 %"},
-		{{.lateness_p99 = 5e6, .thread_waiting = 0.11}, "we were late"},
-		{{.lateness_p99 = 5e6, .thread_waiting = NAN}, "we were late"},
+		{{.thread_busy = 0.5, .thread_waiting = 0.15}, "our CPUs were never idle"},
+		{{.lateness_p99 = 5e6, .thread_waiting = 0.11, .idle = 0.5}, "we were late"},
+		{{.lateness_p99 = 5e6, .thread_waiting = NAN, .idle = 0.5}, "we were late"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		evidence = cases[i].evidence;
@@ -183,9 +185,12 @@ static void a_server_that_is_full(void **state)
 		{{.load = {.busy = 0.5, .waiting = 0.46}},
 		 {.load = {.busy = 0.5, .waiting = 0.44}},
 		 "the server's busiest thread had work for 96 % of the time"},
-		{{.load = {.cpu = 0.96, .busy = 0.1}},
-		 {.load = {.cpu = 0.94, .busy = 0.1}},
-		 "the server was on its CPUs for 96 % of the time"},
+		{{.load = {.cpu = 0.5, .wanted = 1.2}},
+		 {.load = {.cpu = 0.5, .wanted = 0.94}},
+		 "the server wanted its CPUs, which were never idle, for 120 %"},
+		{{.load = {.cpu = 0.5, .wanted = 1.2}},
+		 {.load = {.cpu = 0.5, .wanted = 1.2, .idle = 0.1}}, // they wait for each other
+		 "the server wanted its CPUs, which were never idle, for 120 %"},
 		{{.workers_busy = 0.96}, {.workers_busy = 0.94}, "the server's workers were busy"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -199,9 +204,10 @@ static void a_server_that_is_full(void **state)
 	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
 	evidence.server = (struct server_view){.stopped = 0.3};
 	reaches(VERDICT_SERVER_BOUND, "the server's process was stopped for 30 %");
-	evidence.server = (struct server_view){.load = {.busy = 0.6, .waiting = 0.4}};
-	reaches(VERDICT_SERVER_BOUND, "the server's busiest thread had work for 100 %");
-	evidence.server.load = (struct processes_load){.busy = 0.8, .waiting = 0.2};
+	evidence.server = (struct server_view){.load = {.cpu = 0.5, .wanted = 1.2}};
+	reaches(VERDICT_SERVER_BOUND, "the server wanted its CPUs");
+	evidence.server.load.wanted = 0.98;
+	evidence.server.load.cpu = 0.8;
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections");
 }
 

@@ -82,6 +82,9 @@ void evidence_gather(struct evidence *evidence, const struct engine_result *resu
 	evidence->offered = config->rate > 0 ? engine_rate(result, book->due) : 0;
 	evidence->stalled = share((double)usage->stalled, lasted);
 	evidence->throttled = share((double)usage->machine.throttled, lasted);
+	evidence->idle = usage->machine.idle
+				 ? (double)usage->machine.idle / lasted / usage->machine.cpus
+				 : NAN;
 	evidence->failing = fmin(
 		share(time_failed(&book->errors, config->timeout), lasted * config->connections),
 		1);

@@ -42,7 +42,8 @@ struct processes_usage {
 	uint64_t at;	    // clock_now
 	uint64_t ran;	    // all threads, also those that have ended, and children that have
 	uint64_t throttled; // a CPU quota kept one of the processes from running, the most
-	cpu_set_t cpus;	    // on which they may run
+	cpu_set_t cpus;	    // on which they may run,
+	uint64_t idle;	    // and for how long those were idle, together
 	struct processes_thread thread[PROCESSES_THREADS];
 	size_t count;
 };
@@ -52,11 +53,13 @@ void processes_measure(const struct processes *processes, struct processes_usage
 // Shares of the time between two measurements, 0 to 1; NAN: not known.
 struct processes_load {
 	double cpu;	      // of the CPUs that they may use
+	double wanted;	      // of the same: used, or waited for; more than 1 if several waited
+	double idle;	      // of the same: not used by anybody
 	double throttled;     // by a CPU quota
 	double busy, waiting; // of the thread that had the most to do: on a CPU, and for one
 };
 
-#define PROCESSES_LOAD_UNKNOWN ((struct processes_load){NAN, NAN, NAN, NAN})
+#define PROCESSES_LOAD_UNKNOWN ((struct processes_load){NAN, NAN, NAN, NAN, NAN, NAN})
 
 struct processes_load processes_load(const struct processes_usage *before,
 				     const struct processes_usage *after);

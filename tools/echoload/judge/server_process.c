@@ -214,6 +214,7 @@ void processes_measure(const struct processes *processes, struct processes_usage
 		uint64_t throttled = usage_throttled(processes->pid[i]);
 		usage->throttled = throttled > usage->throttled ? throttled : usage->throttled;
 	}
+	usage->idle = usage_idle(&usage->cpus);
 }
 
 struct processes_load processes_load(const struct processes_usage *before,
@@ -224,10 +225,14 @@ struct processes_load processes_load(const struct processes_usage *before,
 	if (after->count == 0 || before->count == 0 || lasted <= 0)
 		return load;
 	load.cpu = (double)(after->ran - before->ran) / lasted / cpus;
+	if (after->idle > 0) // the kernel's clocks and ours do not agree
+		load.idle = fmin(
+			fmax((double)after->idle - (double)before->idle, 0) / lasted / cpus, 1);
 	load.throttled = (double)(after->throttled - before->throttled) / lasted;
 	if (after->count == PROCESSES_THREADS)
 		return load; // there are more
 	load.busy = load.waiting = 0;
+	double waited = 0;
 	for (size_t i = 0; i < after->count; i++) {
 		const struct processes_thread *now = &after->thread[i];
 		size_t k = 0;
@@ -237,10 +242,12 @@ struct processes_load processes_load(const struct processes_usage *before,
 			continue;
 		double busy = (double)(now->ran - before->thread[k].ran) / lasted;
 		double waiting = (double)(now->waited - before->thread[k].waited) / lasted;
+		waited += waiting;
 		if (busy + waiting > load.busy + load.waiting) {
 			load.busy = busy;
 			load.waiting = waiting;
 		}
 	}
+	load.wanted = load.cpu + waited / cpus;
 	return load;
 }

@@ -11,6 +11,8 @@
 // Shares of the time.
 #define FULL 0.95     // a thread or CPU that had work for that long had no more to give
 #define FREE 0.85     // one that had less had time
+#define IDLE 0.05     // CPUs that were idle for less had no more to give
+#define MUCH 0.33     // on a CPU: we are one of those who used them up
 #define STARVED 0.25  // without a CPU that was wanted, or stopped: that was the limit
 #define HELD_UP 0.10  // the same, of us: too much to blame others
 #define NEEDY 0.05    // the same, of a server that is full
@@ -82,17 +84,6 @@ static bool any_shows(const struct trial *trial, const struct rule *rules, size_
 	return any;
 }
 
-struct text {
-	char of[16];
-};
-
-static struct text duration(double ns)
-{
-	struct text text = {""};
-	units_format_duration((uint64_t)fmax(ns, 0), text.of, sizeof(text.of));
-	return text;
-}
-
 static bool has_run_out(const struct trial *trial)
 {
 	enum load_error kind = LOAD_OUT_OF_PORTS;
@@ -111,9 +102,12 @@ static bool client_was_held_up(const struct trial *trial, bool alone)
 	const struct evidence *evidence = trial->evidence;
 	double waiting = evidence->thread_waiting, late = evidence->lateness_p99;
 	double load = evidence->thread_busy + (isnan(waiting) ? 0 : waiting);
+	bool used_up = waiting >= HELD_UP && evidence->idle < IDLE;
 	const struct rule rules[] = {
 		{evidence->throttled, QUOTA, QUOTA, "our CPU quota kept us from running"},
 		{load, FULL, FULL, "our busiest thread had work"},
+		{used_up ? evidence->thread_busy : NAN, MUCH, NEVER,
+		 "our CPUs were never idle, we waited for one, and had it"},
 		{waiting, STARVED, HELD_UP, "others had our CPU"},
 		{evidence->stalled, STARVED, HELD_UP, "we were stopped, or the machine was,"},
 		{evidence->stolen, NEVER, STOLEN, "the hypervisor let others run"},
@@ -126,7 +120,7 @@ static bool client_was_held_up(const struct trial *trial, bool alone)
 	if (!alone || held_up || waiting < HELD_UP || late <= LATE ||
 	    late <= OWN * (double)hdr_percentile(&trial->result->book->latency, 99))
 		return held_up;
-	say(trial, "we were late ourselves, p99 %s", duration(late).of);
+	say(trial, "we were late ourselves, p99 %s", UNITS_DURATION((uint64_t)late));
 	return true;
 }
 
@@ -160,7 +154,7 @@ static enum experiment_outcome consult(const struct trial *trial)
 	say(trial, "%u connections instead of %u: rate %+.1f %% (%+.1f to %+.1f, %u pairs of %s)",
 	    experiment->connections + experiment->extra, experiment->connections,
 	    100 * experiment->gain, 100 * experiment->low, 100 * experiment->high,
-	    experiment->pairs, duration((double)experiment->slice).of);
+	    experiment->pairs, UNITS_DURATION(experiment->slice));
 	return doubt ? EXPERIMENT_UNCLEAR : outcome;
 }
 
@@ -170,14 +164,14 @@ static bool server_is_full(const struct trial *trial, bool alone)
 {
 	const struct server_view *server = &trial->evidence->server;
 	const struct processes_load *load = &server->load;
-	bool works = !(server->at_rest >= POLLS);
-	double work = works ? load->busy + load->waiting : NAN;
+	bool works = !(server->at_rest >= POLLS), used_up = works && load->idle < IDLE;
 	const struct rule rules[] = {
 		{server->stopped, STARVED, NEEDY, "the server's process was stopped"},
 		{load->throttled, STARVED, NEEDY, "its CPU quota kept the server from running"},
-		{work, load->waiting >= STARVED ? FULL : NEVER, FULL,
+		{works ? load->busy + load->waiting : NAN, NEVER, FULL,
 		 "the server's busiest thread had work"},
-		{works ? load->cpu : NAN, NEVER, FULL, "the server was on its CPUs"},
+		{used_up ? load->wanted : NAN, load->wanted - load->cpu >= STARVED ? FULL : NEVER,
+		 FULL, "the server wanted its CPUs, which were never idle,"},
 		{server->workers_busy, NEVER, FULL, "the server's workers were busy"},
 	};
 	return any_shows(trial, rules, sizeof(rules) / sizeof(rules[0]), alone);
@@ -205,8 +199,8 @@ static bool path_is_full(const struct trial *trial)
 	double waited = hdr_mean(&trial->result->book->latency) - least;
 	if (!(queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)))
 		return path_loses(trial, RESENDING);
-	say(trial, "the path is full: connects beside the load took %s, else %s", duration(full).of,
-	    duration(least).of);
+	say(trial, "the path is full: connects beside the load took %s, else %s",
+	    UNITS_DURATION((uint64_t)full), UNITS_DURATION((uint64_t)least));
 	return true;
 }
 
@@ -236,7 +230,8 @@ static void say_rate(const struct trial *trial)
 	bool rose = evidence->rise > 0;
 	say(trial, "%.0f messages a second were due, %.0f answered; latency %s%s",
 	    evidence->offered, engine_rate(trial->result, trial->result->book->messages),
-	    rose ? "rose by " : "did not rise", rose ? duration(evidence->rise).of : "");
+	    rose ? "rose by " : "did not rise",
+	    rose ? UNITS_DURATION((uint64_t)evidence->rise) : "");
 }
 
 static enum verdict_kind judge_open(const struct trial *trial)

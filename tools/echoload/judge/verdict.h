@@ -21,6 +21,7 @@ struct evidence {
 	double throttled;      // the generator's CPU quota was used up
 	double stolen; // CPU time that this machine wanted and its hypervisor gave to others:
 		       // of what was wanted, or of the run if that is less
+	double idle;		 // of the CPUs that we may use: not used by anybody
 	double lateness_p99;	 // ns, open loop: of the generator
 	double window_limited;	 // of the time there was something to send: the peer's window was
 				 // full

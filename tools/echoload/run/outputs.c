@@ -194,10 +194,10 @@ __attribute__((sentinel)) static json_t *add_numbers(json_t *object, ...)
 static json_t *describe_server(const struct server_view *server)
 {
 	const struct processes_load *load = &server->load;
-	return add_numbers(json_object(), "cpu", load->cpu, "thread_busy", load->busy,
-			   "thread_waiting", load->waiting, "stopped", server->stopped, "throttled",
-			   load->throttled, "workers_busy", server->workers_busy,
-			   "thread_busy_at_rest", server->at_rest, NULL);
+	return add_numbers(json_object(), "cpu", load->cpu, "cpu_wanted", load->wanted, "cpu_idle",
+			   load->idle, "thread_busy", load->busy, "thread_waiting", load->waiting,
+			   "stopped", server->stopped, "throttled", load->throttled, "workers_busy",
+			   server->workers_busy, "thread_busy_at_rest", server->at_rest, NULL);
 }
 
 static json_t *describe_experiment(const struct experiment *experiment)
@@ -247,11 +247,11 @@ static json_t *describe_evidence(const struct run *run)
 		describe_experiment(&evidence->experiment), "server",
 		describe_server(&evidence->server));
 	return add_numbers(object, "thread_busy", evidence->thread_busy, "thread_waiting",
-			   evidence->thread_waiting, "failing", evidence->failing, "stalled",
-			   evidence->stalled, "throttled", evidence->throttled, "stolen",
-			   evidence->stolen, "offered_per_second", evidence->offered,
-			   "lateness_p99_ns", evidence->lateness_p99, "window_limited",
-			   evidence->window_limited, "least_round_trip_ns",
+			   evidence->thread_waiting, "cpus_idle", evidence->idle, "failing",
+			   evidence->failing, "stalled", evidence->stalled, "throttled",
+			   evidence->throttled, "stolen", evidence->stolen, "offered_per_second",
+			   evidence->offered, "lateness_p99_ns", evidence->lateness_p99,
+			   "window_limited", evidence->window_limited, "least_round_trip_ns",
 			   evidence->least_round_trip, "latency_rise_ns", evidence->rise, NULL);
 }
 
