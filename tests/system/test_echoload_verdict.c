@@ -130,7 +130,7 @@ static const struct scene scenes[] = {
 	 .path = &narrow_there},
 	{"path/stream_back", NETWORK, SATURATED, {"-c", "2", "-m", "stream"}, .path = &narrow_back},
 	{"far/token", SATURATED, NULL, {"-c", "38"}, .odd = &rate_1000, .path = &far_path},
-	{"far/stops", CONCURRENCY, NULL, {"-c", "10"}, .server = {STOPS, 0.1}, .path = &short_path},
+	{"far/stops", CONCURRENCY, NULL, {"-c", "10"}, .server = {STOPS, 0.3}, .path = &short_path},
 	// With more to do the server gets a larger share of its CPU.
 	{"far/neighbour",
 	 "INCONCLUSIVE " SATURATED,

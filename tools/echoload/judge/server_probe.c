@@ -108,11 +108,12 @@ static void *watch(void *argument)
 	double looks = 0, stopped = 0, answers = 0, busy = 0, sent = ask_bytes_sent(probe);
 	processes_measure(&probe->processes, &probe->before);
 	do {
+		// First, as one that is stopped answers once it no longer is.
+		stopped += processes_stopped(&probe->processes);
+		looks++;
 		double share = ask_workers_busy(probe);
 		answers += !isnan(share);
 		busy += isnan(share) ? 0 : share;
-		looks++;
-		stopped += processes_stopped(&probe->processes);
 		// Not in step with anything.
 		double pause = random_share(&random) * 2 * PAUSE;
 		nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
