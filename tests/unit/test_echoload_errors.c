@@ -1,11 +1,11 @@
-// Errors of a run: tools/echoload/load/errors.
+// Errors of a run: tools/echoload/load/counters.
 #include "unit.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "echoload/load/errors.h"
+#include "echoload/load/counters.h"
 #include "net/connect.h"
 
 static void every_error_has_a_name_of_its_own(void **state)

@@ -67,10 +67,8 @@ static void counts_of_any_size_come_back(void **state)
 	for (unsigned bits = 0; bits < 62; bits++) {
 		uint64_t count = UINT64_C(1) << bits;
 		hdr_reset(&hdr);
-		for (unsigned i = 0; i < 3; i++) {
-			hdr.bucket[100 + i] = count + i - 1;
-			hdr.count += count + i - 1;
-		}
+		for (unsigned i = 0; i < 3; i++)
+			hdr_record_many(&hdr, hdr_lowest(100 + i), count + i - 1);
 		char *text = hdr_v2_encode(&hdr);
 		struct error error;
 		assert_int_equal(decode(text, &error), 0);

@@ -1,6 +1,6 @@
-// The books that a thread counts in and the main thread takes from it: tools/echoload/load/tally. A
-// writer counts as fast as it can while books are asked for. What it counts has numbers, so that
-// what is lost or counted twice shows in the sums.
+// The books that a thread counts in and the main thread takes from it:
+// tools/echoload/load/counters. A writer counts as fast as it can while books are asked for. What
+// it counts has numbers, so that what is lost or counted twice shows in the sums.
 #include "unit.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "echoload/load/tally.h"
+#include "echoload/load/counters.h"
 
 #define BOOKS 100
 #define VALUES 1000

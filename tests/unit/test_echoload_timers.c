@@ -24,12 +24,13 @@ static int begin(void **state)
 		timer[i] = (struct timer){.place = TIMER_UNSET};
 		set[i] = false;
 	}
-	return timers_init(&timers, TIMERS);
+	timers = (struct timers){.heap = calloc(TIMERS, sizeof(struct timer *))};
+	return timers.heap ? 0 : -1;
 }
 
 static int end(void **state)
 {
-	timers_free(&timers);
+	free(timers.heap);
 	return 0;
 }
 

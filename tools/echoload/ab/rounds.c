@@ -35,7 +35,7 @@ const struct measure_row measures[MEASURES] = {
 static void empty(struct sums *sums)
 {
 	memset(sums, 0, offsetof(struct sums, latency));
-	hdr_clear(&sums->latency);
+	hdr_reset(&sums->latency);
 }
 
 static void add(struct sums *sum, const struct sums *sums)
@@ -144,7 +144,7 @@ static int load(struct rounds *rounds, size_t target, uint64_t length, struct er
 	last->cpu = after > cpu ? after - cpu : 0;
 	last->messages = book->messages;
 	last->answered = book->answered;
-	hdr_clear(&last->latency);
+	hdr_reset(&last->latency);
 	hdr_add(&last->latency, &book->latency);
 	if (signals_caught() > 0 && !is_wrong(rounds))
 		return INTERRUPTED;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buckets.h"
 
@@ -29,9 +30,6 @@ struct hdr {
 	uint64_t bucket[HDR_BUCKETS];
 };
 
-void hdr_reset(struct hdr *hdr);
-void hdr_clear(struct hdr *hdr); // the same, sooner, of one that has been reset before
-
 static inline unsigned hdr_index(uint64_t ns)
 {
 	return buckets_index(HDR_SUB_BITS, ns);
@@ -45,6 +43,18 @@ static inline uint64_t hdr_lowest(unsigned index)
 static inline uint64_t hdr_highest(unsigned index)
 {
 	return index == HDR_BUCKETS - 1 ? UINT64_MAX : hdr_lowest(index + 1) - 1;
+}
+
+// Empties one that is all zeros, or has been in use.
+static inline void hdr_reset(struct hdr *hdr)
+{
+	if (hdr->count > 0) {
+		unsigned first = hdr_index(hdr->min), last = hdr_index(hdr->max);
+		memset(&hdr->bucket[first], 0, (last - first + 1) * sizeof(hdr->bucket[0]));
+	}
+	hdr->count = hdr->max = 0;
+	hdr->sum = 0;
+	hdr->min = UINT64_MAX;
 }
 
 // Records a value that has come so many times.
@@ -66,11 +76,29 @@ static inline void hdr_record(struct hdr *hdr, uint64_t ns)
 }
 
 // To one that has been reset, or is all zeros.
-void hdr_add(struct hdr *sum, const struct hdr *hdr);
+static inline void hdr_add(struct hdr *sum, const struct hdr *hdr)
+{
+	if (hdr->count == 0)
+		return;
+	if (sum->count == 0 || hdr->min < sum->min)
+		sum->min = hdr->min;
+	sum->count += hdr->count;
+	sum->sum += hdr->sum;
+	if (hdr->max > sum->max)
+		sum->max = hdr->max;
+	for (unsigned i = hdr_index(hdr->min); i <= hdr_index(hdr->max); i++)
+		sum->bucket[i] += hdr->bucket[i];
+}
 
 // The value that `percent` (0 to 100) of the samples do not exceed: the largest that its bucket
 // counts, but never above the exact maximum; 0 without samples.
-uint64_t hdr_percentile(const struct hdr *hdr, double percent);
+static inline uint64_t hdr_percentile(const struct hdr *hdr, double percent)
+{
+	if (hdr->count == 0)
+		return 0;
+	uint64_t highest = hdr_highest(buckets_percentile(hdr->bucket, hdr->count, percent));
+	return highest < hdr->max ? highest : hdr->max;
+}
 
 // How many samples a percentile takes to be one: fewer have none beyond it.
 static inline double hdr_samples_for(double percent)
@@ -83,9 +111,16 @@ static inline bool hdr_knows(const struct hdr *hdr, double percent)
 	return (double)hdr->count >= hdr_samples_for(percent);
 }
 
-double hdr_mean(const struct hdr *hdr); // exact, ns; 0 without samples
+// Exact, ns; 0 without samples.
+static inline double hdr_mean(const struct hdr *hdr)
+{
+	return hdr->count ? (double)hdr->sum / (double)hdr->count : 0.0;
+}
 
 // How many samples are at most `ns`, to the bucket.
-uint64_t hdr_count_to(const struct hdr *hdr, uint64_t ns);
+static inline uint64_t hdr_count_to(const struct hdr *hdr, uint64_t ns)
+{
+	return buckets_sum(hdr->bucket, hdr_index(ns) + 1);
+}
 
 #endif

@@ -71,19 +71,16 @@ int inputs_check(const struct inputs *inputs, struct error *error)
 	return 0;
 }
 
-// Whether these are the last components of the path, or all.
-static bool has_components(const char *path, const char *components)
-{
-	size_t before = strlen(path) - strlen(components);
-	return strcmp(path, components) == 0 ||
-	       (paths_end_in(path, components) && path[before - 1] == '/');
-}
-
+// Whether another path ends in these components, or is no more than that.
 static bool is_shared(const char *const *paths, size_t count, const char *path,
 		      const char *components)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(paths[i], path) != 0 && has_components(paths[i], components))
+		const char *other = paths[i];
+		size_t before = strlen(other) - strlen(components);
+		if (strcmp(other, path) != 0 &&
+		    (strcmp(other, components) == 0 ||
+		     (paths_end_in(other, components) && other[before - 1] == '/')))
 			return true;
 	}
 	return false;

@@ -9,7 +9,7 @@
 
 #define LEAST_SIZE 1
 #define MOST_SIZE (UINT64_C(1) << 30)
-#define PART_TEXT 80
+#define SIZES_TEXT 1024
 
 const struct load_mode_row load_modes[LOAD_MODES] = {
 #define MODE(identifier, name, options, help) {name, options},
@@ -39,42 +39,28 @@ char *config_name(const struct load_config *config, uint32_t id, char text[stati
 	return text;
 }
 
-// Reads `SIZE` or `LEAST..MOST`, which is cut in two for that.
-static int parse_range(char *text, struct sizes_part *part, struct error *error)
+// Reads `SIZE` or `LEAST..MOST`, with `:WEIGHT` or without, and cuts the text up for that. `below`
+// becomes the weight.
+static int parse_part(char *text, struct sizes_part *part, struct error *error)
 {
-	char *high = strstr(text, "..");
-	if (high) {
-		*high = '\0';
-		high += 2;
-	}
+	char *weight = text;
+	strsep(&weight, ":");
+	part->below = 1;
+	const char *rest = weight ? units_read_number(weight, &part->below) : "";
+	if (!rest || *rest || part->below <= 0)
+		return error_set(error, ERROR_USAGE,
+				 "'%.64s' is not a weight: a number greater than 0", weight);
+	char *dots = strstr(text, "..");
+	char *high = dots ? dots + 2 : text;
+	if (dots)
+		*dots = '\0';
 	if (units_parse_size(text, LEAST_SIZE, MOST_SIZE, &part->least, error) != 0 ||
-	    units_parse_size(high ? high : text, LEAST_SIZE, MOST_SIZE, &part->most, error) != 0)
+	    units_parse_size(high, LEAST_SIZE, MOST_SIZE, &part->most, error) != 0)
 		return -1;
 	if (part->least > part->most)
 		return error_set(error, ERROR_USAGE, "'%.32s..%.32s' ends before it begins", text,
 				 high);
 	return 0;
-}
-
-// Reads one part; its `below` becomes its weight.
-static int parse_part(const char *text, size_t length, struct sizes_part *part, struct error *error)
-{
-	char copy[PART_TEXT];
-	if (length >= sizeof(copy))
-		return error_set(error, ERROR_USAGE, "'%.*s...' is too long for a size", 32, text);
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	char *weight = strchr(copy, ':');
-	part->below = 1;
-	if (weight) {
-		*weight++ = '\0';
-		const char *rest = units_read_number(weight, &part->below);
-		if (!rest || *rest || part->below <= 0)
-			return error_set(error, ERROR_USAGE,
-					 "'%.64s' is not a weight: a number greater than 0",
-					 weight);
-	}
-	return parse_range(copy, part, error);
 }
 
 // From weights to shares.
@@ -97,16 +83,15 @@ static void complete(struct sizes *sizes)
 int sizes_parse(const char *text, struct sizes *sizes, struct error *error)
 {
 	struct sizes parsed = {0};
-	for (const char *at = text;;) {
-		size_t length = strcspn(at, ",");
+	char copy[SIZES_TEXT], *rest = copy;
+	if (snprintf(copy, sizeof(copy), "%s", text) >= SIZES_TEXT)
+		return error_set(error, ERROR_USAGE, "'%.64s...' is too long", text);
+	while (rest) {
 		if (parsed.count == SIZES_PARTS)
 			return error_set(error, ERROR_USAGE, "'%.64s' has more than %d parts", text,
 					 SIZES_PARTS);
-		if (parse_part(at, length, &parsed.parts[parsed.count++], error) != 0)
+		if (parse_part(strsep(&rest, ","), &parsed.parts[parsed.count++], error) != 0)
 			return -1;
-		if (!at[length])
-			break;
-		at += length + 1;
 	}
 	complete(&parsed);
 	*sizes = parsed;
@@ -122,9 +107,6 @@ uint64_t sizes_draw(const struct sizes *sizes, struct random *random)
 			part++;
 	}
 	uint64_t span = part->most - part->least + 1;
-	if (span == 1)
-		return part->least;
-	// The upper half of a product of 128 bits, as a span has less than 32.
-	uint64_t drawn = random_next(random);
-	return part->least + (((drawn >> 32) * span + ((drawn & UINT32_MAX) * span >> 32)) >> 32);
+	return span == 1 ? part->least
+			 : part->least + (uint64_t)(random_share(random) * (double)span);
 }

@@ -17,7 +17,7 @@ void link_note_error(struct loop *loop, const struct link *link, enum load_error
 	// Wrong bytes are wrong whenever they come.
 	if ((link->loaded && loop_counts(loop, loop->now)) || error == LOAD_MISMATCH)
 		load_errors_note(&loop->tally.open->errors, error, number, link->id,
-				 loop_prepares(loop) ? 0 : loop->now - loop->schedule->begin);
+				 loop->now - loop->period->begin);
 }
 
 // One connect fewer is under way: the first link that waits for its turn may begin.
@@ -31,45 +31,11 @@ static void end_connecting(struct loop *loop)
 	timers_set(&loop->timers, &next->timer, loop->now);
 }
 
-static void wait_for_turn(struct loop *loop, struct link *link)
-{
-	link->behind = NULL;
-	if (loop->queue)
-		loop->queue_end->behind = link;
-	else
-		loop->queue = link;
-	loop->queue_end = link;
-}
-
 bool link_end_verify(const struct loop *loop, struct link *link, bool whole)
 {
-	uint64_t before = link->verify.verified;
 	bool right = !loop->config->verify || verify_end(&link->verify, whole);
-	if (loop_counts(loop, loop->now))
-		loop->tally.open->verified += link->verify.verified - before;
+	link_count_verified(loop, link, loop_counts(loop, loop->now));
 	return right;
-}
-
-// The link has been connected before the time begins, or could not be.
-static void note_try(struct loop *loop, struct link *link)
-{
-	if (loop_prepares(loop) && !link->tried) {
-		link->tried = true;
-		loop->untried--;
-	}
-}
-
-// Plans when to connect again. Before the time begins, that is tried once.
-static void connect_again(struct loop *loop, struct link *link, uint64_t at, bool was_open)
-{
-	bool over = loop->schedule->over || loop->now >= loop_stop(loop);
-	if (at == CLOCK_NEVER || !link->loaded || over || (loop_prepares(loop) && link->tried))
-		return;
-	if (loop_prepares(loop) && was_open) {
-		loop->untried++;
-		at = loop->now;
-	}
-	timers_set(&loop->timers, &link->timer, at);
 }
 
 void link_close(struct loop *loop, struct link *link, uint64_t again)
@@ -89,7 +55,10 @@ void link_close(struct loop *loop, struct link *link, uint64_t again)
 	if (was_connecting)
 		end_connecting(loop);
 	timers_unset(&loop->timers, &link->timer);
-	connect_again(loop, link, again, was_open);
+	// Before a slice that is tried once.
+	bool enough = loop->period->kind == PERIOD_CONNECT && link->failed;
+	if (again != CLOCK_NEVER && link->loaded && !enough && loop->now < loop_stop(loop))
+		timers_set(&loop->timers, &link->timer, again);
 }
 
 void link_fail(struct loop *loop, struct link *link, enum load_error error, int number)
@@ -102,8 +71,7 @@ void link_fail(struct loop *loop, struct link *link, enum load_error error, int 
 			atomic_fetch_add_explicit(&loop->tally.failed, 1, memory_order_relaxed);
 		link->failed = true;
 		load_errors_note(&loop->unconnected, error, number, link->id,
-				 loop->now - loop->schedule->begin);
-		note_try(loop, link);
+				 loop->now - loop->period->begin);
 	}
 	link_close(loop, link, loop->now + LINK_RETRY);
 }
@@ -116,16 +84,12 @@ bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
 		return false;
 	}
 	end_connecting(loop);
-	note_try(loop, link);
 	link->state = LINK_OPEN;
 	link->failed = false;
 	link->before = (struct usage_tcp){0};
-	if (loop->paths < PATHS) {
-		loop->paths++;
-		usage_note_connect(&loop->sockets, link->fd);
-	}
 	atomic_fetch_add_explicit(&loop->tally.live, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&loop->tally.connected, 1, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&loop->tally.connected, 1, memory_order_relaxed) < PATHS)
+		usage_note_connect(&loop->sockets, link->fd);
 	uint64_t at = atomic_load_explicit(&link->sent, memory_order_relaxed);
 	verify_init(&link->verify, &loop->scope, link->id);
 	link->verify.start = at;
@@ -185,7 +149,9 @@ int connecting_listen(const struct loop *loop, struct link *link, int operation)
 void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
 {
 	if (loop->connecting >= MOST_CONNECTING) {
-		wait_for_turn(loop, link);
+		link->behind = NULL;
+		*(loop->queue ? &loop->queue_end->behind : &loop->queue) = link;
+		loop->queue_end = link;
 		return;
 	}
 	loop->connecting++;
@@ -193,15 +159,12 @@ void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
 	link->hung_up = false;
 	link->fd = open_socket(loop->config, link->id);
 	link->state = LINK_CONNECTING;
-	if (link->refused_since == 0)
+	if (!link->refused)
 		link->moved_at = now;
-	if (link->fd >= 0)
-		link->refused_since = 0;
-	else if (link->refused_since == 0)
-		link->refused_since = now;
+	link->refused = link->fd < 0;
 	bool failed = link->fd < 0 || connecting_listen(loop, link, EPOLL_CTL_ADD) != 0;
 	int number = failed ? errno : 0;
-	if (link->fd < 0 && number == EAGAIN && now - link->refused_since < loop->config->timeout)
+	if (link->fd < 0 && number == EAGAIN && now - link->moved_at < loop->config->timeout)
 		link_close(loop, link, now + NS_PER_MS); // a full backlog of a Unix-domain socket
 	else if (failed)
 		link_fail(loop, link, why_not(config_target(loop->config, link->id), number),

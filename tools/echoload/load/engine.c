@@ -1,8 +1,8 @@
-// The run proper, and slices. Main thread.
+// The periods that the threads work through: runs, and slices.
 #include "engine.h"
 
+#include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/signals.h"
@@ -12,19 +12,14 @@
 #define STEP (10 * NS_PER_MS)
 #define LATE (5 * NS_PER_MS)
 #define GRACE (2 * NS_PER_S)	     // what is on its way when a run ends may still come
+#define LAST (250 * NS_PER_MS)	     // for which connections are heard after their end
 #define BEGIN_IN (20 * NS_PER_MS)    // for the threads to get ready for a run,
 #define SLICE_IN (100 * NS_PER_US)   // for a slice: this,
 #define SLICE_IN_LINK 100	     // and this for each link
 #define SLICE_LATE (100 * NS_PER_MS) // beside its length: what is due in it may begin after it
 
-static uint64_t earlier(uint64_t one, uint64_t other)
-{
-	return one < other ? one : other;
-}
-
 // A run, as the main thread sees it.
 struct watch {
-	struct engine *engine;
 	const struct engine_calls *calls;
 	struct engine_result *result;
 	struct usage_machine before; // recording
@@ -32,17 +27,115 @@ struct watch {
 	uint64_t from; // where the interval began, ns since recording did
 };
 
-// Ends the interval, `now` ns after recording began.
-static void end_interval(struct watch *watch, uint64_t now, bool last)
+static uint64_t earlier(uint64_t one, uint64_t other)
 {
-	struct book *book = &watch->engine->interval;
-	threads_collect(watch->engine, book);
+	return one < other ? one : other;
+}
+
+struct engine *engine_open(const struct load_config *config, struct error *error)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	if (!engine) {
+		error_set(error, ERROR_SYSTEM, "no memory for the load");
+		return NULL;
+	}
+	engine->config = config;
+	engine->links = config->connections + config->extra;
+	engine->rested = WAKER_NONE;
+	if (threads_start(engine, error) == 0)
+		return engine;
+	engine_close(engine, NULL);
+	return NULL;
+}
+
+static void nudge(const struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->started; i++)
+		waker_wake(&engine->loops[i].nudge);
+}
+
+static bool all_rest(const struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->started; i++) {
+		if (!atomic_load(&engine->loops[i].resting))
+			return false;
+	}
+	return true;
+}
+
+// Waits until `moment`, or until a thread comes to rest, or for a signal; in small steps. The time
+// for which a step of a run took longer than it should have, nobody let us run: we were stopped,
+// out of a quota, or the whole machine was.
+static void wait_until(const struct engine *engine, uint64_t moment, struct watch *watch)
+{
+	struct pollfd rested = {.fd = engine->rested.fd, .events = POLLIN};
+	int ready = 0;
+	for (uint64_t now = clock_now(); ready == 0 && now < moment;) {
+		uint64_t step = earlier(now + STEP, moment);
+		const struct timespec span = clock_timespec(step - now);
+		ready = ppoll(&rested, 1, &span, NULL);
+		now = clock_now();
+		uint64_t end = earlier(now, atomic_load(&engine->period.stop));
+		if (watch && watch->recording && end > step + LATE)
+			watch->result->usage.stalled += end - step;
+	}
+	if (ready > 0)
+		waker_clear(&engine->rested);
+}
+
+// Adds what the threads have counted since the last call to `sum`. Waits for a round of each.
+static void collect(const struct engine *engine, struct book *sum)
+{
+	for (unsigned i = 0; i < engine->started; i++)
+		tally_ask(&engine->loops[i].tally);
+	nudge(engine);
+	for (unsigned i = 0; i < engine->started; i++) {
+		struct loop *loop = &engine->loops[i];
+		const struct book *book;
+		while (!(book = tally_take(&loop->tally))) {
+			if (atomic_load(&loop->resting))
+				tally_turn(&loop->tally); // on its behalf
+			else
+				wait_until(engine, clock_now() + NS_PER_MS, NULL);
+		}
+		book_add(sum, book);
+	}
+}
+
+// How far they are, without `elapsed`. `live`: now, or of those at rest when recording ended.
+static struct progress progress_of(const struct engine *engine)
+{
+	struct progress progress = {0};
+	for (unsigned i = 0; i < engine->started; i++) {
+		const struct loop *loop = &engine->loops[i];
+		const struct tally *tally = &loop->tally;
+		progress.live += atomic_load(&loop->resting) ? loop->live_at_stop
+							     : atomic_load(&tally->live);
+		progress.connected += atomic_load(&tally->connected);
+		progress.failed += atomic_load(&tally->failed);
+	}
+	return progress;
+}
+
+static void stop_at(struct engine *engine, uint64_t moment)
+{
+	struct period *period = &engine->period;
+	atomic_store(&period->stop, earlier(moment, atomic_load(&period->stop)));
+	atomic_store(&period->end, earlier(moment, atomic_load(&period->end)));
+	nudge(engine);
+}
+
+// Ends the interval, `now` ns after recording began.
+static void end_interval(struct engine *engine, struct watch *watch, uint64_t now, bool last)
+{
+	struct book *book = &engine->interval;
+	collect(engine, book);
 	const struct interval interval = {
 		.from = watch->from,
 		.started = watch->result->started,
 		.to = now,
 		.book = book,
-		.live = threads_progress(watch->engine).live,
+		.live = progress_of(engine).live,
 		.last = last,
 	};
 	watch->calls->interval(watch->calls->context, &interval);
@@ -51,25 +144,10 @@ static void end_interval(struct watch *watch, uint64_t now, bool last)
 	watch->from = now;
 }
 
-// Sleeps in small steps. The time for which a step took longer than it should have, nobody let us
-// run: we were stopped, out of a quota, or the whole machine was.
-static void sleep_watchfully(struct watch *watch, uint64_t until)
-{
-	for (uint64_t now = clock_now(); now < until;) {
-		uint64_t step = earlier(now + STEP, until);
-		const struct timespec at = clock_timespec(step);
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL); // or to a signal
-		now = clock_now();
-		uint64_t end = earlier(now, atomic_load(&watch->engine->schedule.stop));
-		if (end > step + LATE && watch->recording)
-			watch->result->usage.stalled += end - step;
-	}
-}
-
 // Takes note of what the machine has used when recording begins, and when it ends.
-static void take_stock(struct watch *watch, uint64_t now, uint64_t stop)
+static void take_stock(struct watch *watch, uint64_t now, uint64_t record, uint64_t stop)
 {
-	if (!watch->recording && now >= watch->engine->schedule.record && now < stop) {
+	if (!watch->recording && now >= record && now < stop) {
 		watch->before = usage_of_machine();
 		watch->recording = true;
 	}
@@ -79,47 +157,63 @@ static void take_stock(struct watch *watch, uint64_t now, uint64_t stop)
 	}
 }
 
-// Watches over the run until its end, interval by interval.
-static void watch_run(struct watch *watch)
+// Watches over the run. Returns when to look again, at the latest.
+static uint64_t look(struct engine *engine, struct watch *watch, uint64_t now)
 {
-	struct engine *engine = watch->engine;
 	const struct engine_calls *calls = watch->calls;
-	uint64_t record = engine->schedule.record;
+	uint64_t record = engine->period.record, stop = atomic_load(&engine->period.stop);
 	uint64_t length = engine->config->interval ? engine->config->interval : NS_PER_S;
-	uint64_t next = record + length;
-	while (!threads_rest(engine)) {
-		uint64_t now = clock_now();
-		uint64_t stop = atomic_load(&engine->schedule.stop);
-		take_stock(watch, now, stop);
-		if (now >= next && now < stop) {
-			end_interval(watch, next - record, false);
-			next += length;
-		}
-		threads_nudge(engine); // before anything that may take its time
-		struct progress progress = threads_progress(engine);
-		progress.elapsed = now > record ? now - record : 0;
-		if (!calls->idle(calls->context, &progress))
-			threads_stop_at(engine, now);
-		uint64_t until = now + IDLE;
-		const uint64_t moments[] = {record, stop, next};
-		for (unsigned i = 0; i < 3; i++)
-			until = moments[i] > now ? earlier(until, moments[i]) : until;
-		sleep_watchfully(watch, until);
+	uint64_t next = record + watch->from + length;
+	take_stock(watch, now, record, stop);
+	if (now >= next && now < stop) {
+		end_interval(engine, watch, next - record, false);
+		next += length;
+	}
+	struct progress progress = progress_of(engine);
+	progress.elapsed = now > record ? now - record : 0;
+	if (!calls->idle(calls->context, &progress))
+		stop_at(engine, now);
+	return now < record ? record : now < stop ? next : CLOCK_NEVER;
+}
+
+// Lets a period pass, with the links of `groups` (a bit set, config_group). `watch`: of a run.
+static void pass(struct engine *engine, uint64_t groups, struct watch *watch)
+{
+	struct period *period = &engine->period;
+	for (uint32_t id = 0; id < engine->links; id++) {
+		struct link *link = &engine->link[id];
+		link->loaded = groups >> config_group(engine->config, id) & 1;
+		link->rank = period->links;
+		period->links += link->loaded;
+	}
+	for (unsigned i = 0; i < engine->started; i++)
+		atomic_store(&engine->loops[i].resting, false);
+	while (!all_rest(engine)) {
+		nudge(engine); // before anything that may take its time
+		uint64_t now = clock_now(), until = now + IDLE;
+		if (watch)
+			until = earlier(until, look(engine, watch, now));
+		else if (period->kind != PERIOD_END && signals_caught() > 0)
+			stop_at(engine, 0);
+		uint64_t stop = atomic_load(&period->stop);
+		wait_until(engine, now < stop ? earlier(until, stop) : until, watch);
 	}
 }
 
-static void finish(struct watch *watch)
+static void finish(struct engine *engine, struct watch *watch)
 {
-	struct engine *engine = watch->engine;
 	struct engine_result *result = watch->result;
-	uint64_t record = engine->schedule.record;
-	uint64_t ended = atomic_load(&engine->schedule.stop);
-	if (engine->config->count > 0 && atomic_load(&engine->schedule.left) == 0)
-		ended = earlier(ended, threads_answered_at(engine)); // with the last of --count
+	uint64_t record = engine->period.record;
+	uint64_t ended = atomic_load(&engine->period.stop);
+	collect(engine, &engine->interval);
+	uint64_t last = engine->interval.last ? engine->interval.last : result->book->last;
+	if (atomic_load(&engine->period.left) == 0) // with the last of --count
+		ended = earlier(ended, last);
 	result->lasted = ended > record ? ended - record : 0;
-	end_interval(watch, result->lasted > watch->from ? result->lasted : watch->from, true);
-	take_stock(watch, clock_now(), 0);
-	const struct progress progress = threads_progress(engine);
+	end_interval(engine, watch, result->lasted > watch->from ? result->lasted : watch->from,
+		     true);
+	take_stock(watch, clock_now(), record, 0);
+	const struct progress progress = progress_of(engine);
 	result->live = progress.live;
 	result->connected = progress.connected;
 	result->usage.threads = engine->started;
@@ -131,93 +225,85 @@ static void finish(struct watch *watch)
 	}
 }
 
-static void set_run(struct schedule *schedule, const struct load_config *config)
-{
-	schedule->measured = true;
-	schedule->begin = clock_deadline(BEGIN_IN);
-	schedule->ramp = config->ramp;
-	schedule->record = schedule->begin + config->ramp + config->warmup;
-	schedule->late = earlier(config->duration / 2, GRACE);
-	schedule->grace = GRACE;
-	uint64_t stop = config->duration >= CLOCK_NEVER - schedule->record
-				? CLOCK_NEVER
-				: schedule->record + config->duration;
-	atomic_store(&schedule->stop, stop);
-	atomic_store(&schedule->end, stop);
-	atomic_store(&schedule->left, config->count);
-}
-
 int engine_run(struct engine *engine, const struct engine_calls *calls,
 	       struct engine_result *result, struct error *error)
 {
-	struct watch watch = {.engine = engine, .calls = calls, .result = result};
-	*result = (struct engine_result){
-		.config = engine->config,
-		.book = malloc(sizeof(struct book)),
-	};
+	const struct load_config *config = engine->config;
+	struct watch watch = {.calls = calls, .result = result};
+	uint64_t begin = clock_deadline(BEGIN_IN);
+	uint64_t record = begin + config->ramp + config->warmup;
+	uint64_t stop =
+		config->duration >= CLOCK_NEVER - record ? CLOCK_NEVER : record + config->duration;
+	*result = (struct engine_result){.config = config, .book = calloc(1, sizeof(struct book))};
 	if (!result->book)
 		return error_set(error, ERROR_SYSTEM, "no memory for the result");
 	book_reset(result->book);
 	book_reset(&engine->interval);
-	set_run(&engine->schedule, engine->config);
-	result->started = clock_wall() + (engine->schedule.record - clock_now());
-	threads_begin(engine, engine->config->by_target ? UINT64_MAX : 1);
-	watch_run(&watch);
-	finish(&watch);
+	engine->period = (struct period){
+		.kind = PERIOD_RUN,
+		.begin = begin,
+		.ramp = config->ramp,
+		.record = record,
+		.stop = stop,
+		.end = stop,
+		.late = earlier(config->duration / 2, GRACE),
+		.grace = GRACE,
+		.left = config->count ? config->count : UINT64_MAX,
+	};
+	result->started = clock_wall() + (record - clock_now());
+	pass(engine, config->by_target ? UINT64_MAX : 1, &watch);
+	finish(engine, &watch);
 	return 0;
-}
-
-// Sets a period of a slice; at CLOCK_NEVER, the one before it, in which closed links are connected.
-static void set_slice(struct schedule *schedule, const struct load_config *config, uint64_t begin,
-		      uint64_t duration)
-{
-	schedule->measured = false;
-	schedule->begin = begin;
-	schedule->ramp = 0;
-	schedule->late = earlier(duration + SLICE_LATE, GRACE);
-	schedule->grace = config->timeout == CLOCK_NEVER ? GRACE : config->timeout;
-	schedule->record = begin == CLOCK_NEVER ? CLOCK_NEVER : begin + config->settle;
-	uint64_t stop = begin == CLOCK_NEVER ? CLOCK_NEVER : schedule->record + duration;
-	atomic_store(&schedule->stop, stop);
-	atomic_store(&schedule->end, config->settle > 0 ? stop : CLOCK_NEVER);
-	atomic_store(&schedule->left, UINT64_MAX);
-}
-
-// Lets a period of a slice pass. Returns 0, or -1: a signal has ended it.
-static int pass_slice(struct engine *engine, uint64_t groups, uint64_t begin, uint64_t duration)
-{
-	set_slice(&engine->schedule, engine->config, begin, duration);
-	uint64_t stop = atomic_load(&engine->schedule.stop);
-	threads_begin(engine, groups);
-	while (!threads_rest(engine)) {
-		uint64_t now = clock_now();
-		if (signals_caught() > 0)
-			threads_stop_at(engine, 0);
-		threads_await(engine, now < stop ? earlier(now + IDLE, stop) : now + STEP);
-		threads_nudge(engine);
-	}
-	return signals_caught() > 0 ? -1 : 0;
 }
 
 int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
 		 uint64_t *lasted)
 {
-	unsigned connected = threads_progress(engine).connected;
+	const struct load_config *config = engine->config;
 	book_reset(book);
-	if (pass_slice(engine, groups, CLOCK_NEVER, duration) != 0)
-		return -1;
+	engine->period = (struct period){
+		.kind = PERIOD_CONNECT,
+		.begin = clock_now(),
+		.record = CLOCK_NEVER,
+		.stop = CLOCK_NEVER,
+	};
+	pass(engine, groups, NULL);
 	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_LINK * engine->links);
-	if (pass_slice(engine, groups, begin, duration) != 0)
+	uint64_t record = begin + config->settle;
+	engine->period = (struct period){
+		.kind = PERIOD_SLICE,
+		.begin = begin,
+		.record = record,
+		.stop = record + duration,
+		.end = config->settle > 0 ? record + duration : CLOCK_NEVER,
+		.late = earlier(duration + SLICE_LATE, GRACE),
+		.grace = config->timeout == CLOCK_NEVER ? GRACE : config->timeout,
+		.left = UINT64_MAX,
+	};
+	pass(engine, groups, NULL);
+	if (signals_caught() > 0)
 		return -1;
-	threads_collect(engine, book);
-	uint64_t last = threads_answered_at(engine);
-	*lasted = last > begin ? last - begin : 0;
-	if (engine->config->settle > 0)
-		*lasted = duration;
-	bool any = threads_progress(engine).connected > connected;
+	collect(engine, book);
+	*lasted = config->settle > 0 ? duration : book->last > begin ? book->last - begin : 0;
+	bool any = false;
 	for (uint32_t id = 0; id < engine->links && !any; id++)
-		any = engine->link[id].loaded && engine->link[id].state == LINK_OPEN;
+		any = engine->link[id].loaded && !engine->link[id].failed;
 	return any ? 0 : -1;
+}
+
+void engine_close(struct engine *engine, struct book *book)
+{
+	engine->period.kind = PERIOD_END;
+	engine->period.links = 0;
+	atomic_store(&engine->period.stop, clock_now() + LAST);
+	atomic_store(&engine->period.end, 0);
+	atomic_store(&engine->period.left, 0);
+	engine->period.grace = 0;
+	if (engine->started > 0)
+		pass(engine, 0, NULL);
+	if (book)
+		collect(engine, book);
+	threads_free(engine);
 }
 
 void engine_result_free(struct engine_result *result)

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "config.h"
-#include "tally.h"
+#include "counters.h"
 #include "usage.h"
 
 // A piece of the run: `config->interval`, or the rest of it.
@@ -17,6 +17,14 @@ struct interval {
 	const struct book *book;
 	unsigned live; // connections open at its end
 	bool last;
+};
+
+// How far a run has come.
+struct progress {
+	uint64_t elapsed;   // ns of recording
+	unsigned live;	    // connections open
+	unsigned connected; // connects so far
+	unsigned failed;    // connections that could not be made at least once
 };
 
 struct engine_calls {

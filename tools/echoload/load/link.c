@@ -9,16 +9,6 @@
 
 #define TURN 8 // times that a link receives before others have their turn
 
-// Returns 0, or -1: no memory to look into a fault.
-static int check_bytes(const struct loop *loop, struct link *link, size_t size, bool counts)
-{
-	uint64_t before = link->verify.verified;
-	int failed = verify_bytes(&link->verify, loop->in, size);
-	if (counts)
-		loop->tally.open->verified += link->verify.verified - before;
-	return failed;
-}
-
 // The end of the verification of a stream that we cut. If it stops in the middle of a fault, that
 // still has to be named. Returns whether there was no fault.
 static bool cut_verify(const struct loop *loop, struct link *link)
@@ -33,7 +23,6 @@ static void await_end(struct loop *loop, struct link *link)
 	link->state = LINK_ENDING;
 }
 
-// Ends our side of the stream.
 static void end_sending(struct loop *loop, struct link *link)
 {
 	shutdown(link->fd, SHUT_WR);
@@ -100,15 +89,16 @@ static bool take_bytes(struct loop *loop, struct link *link, size_t size, uint64
 		loop->tally.open->bytes += size;
 	link->moved_at = now;
 	link->received += size;
-	if (!loop->config->verify) {
-		if (link->received > link->goal) {
-			link_fail(loop, link, LOAD_MISMATCH, 0);
-			return false;
-		}
-	} else if (check_bytes(loop, link, size, counts) != 0) {
+	if (!loop->config->verify && link->received > link->goal) {
+		link_fail(loop, link, LOAD_MISMATCH, 0);
+		return false;
+	}
+	if (loop->config->verify && verify_bytes(&link->verify, loop->in, size) != 0) {
 		link_fail(loop, link, LOAD_OUT_OF_MEMORY, errno);
 		return false;
-	} else if (link->verify.resync || link->verify.faults > 0) {
+	}
+	link_count_verified(loop, link, counts);
+	if (link->verify.resync || link->verify.faults > 0) {
 		// Nothing is trusted from here on: no new message, and the rest shows what it was.
 		if (link->state == LINK_OPEN)
 			end_sending(loop, link);
@@ -227,24 +217,30 @@ void link_check_time(struct loop *loop, struct link *link, uint64_t now)
 	}
 }
 
+static void give_up(struct loop *loop, struct link *link)
+{
+	if ((link->state == LINK_OPEN || link->state == LINK_ENDING) && !cut_verify(loop, link))
+		link_note_error(loop, link, LOAD_MISMATCH, 0);
+	link_close(loop, link, CLOCK_NEVER);
+}
+
 void link_plan(struct loop *loop, struct link *link)
 {
-	const struct schedule *schedule = loop->schedule;
+	const struct period *period = loop->period;
 	timers_unset(&loop->timers, &link->timer);
 	link->due_since = 0;
-	link->refused_since = 0;
-	link->tried = false;
+	link->refused = false;
+	if (period->kind == PERIOD_END && link->state == LINK_OPEN)
+		end_sending(loop, link);
 	if (!link->loaded)
 		return;
-	if (loop_prepares(loop)) {
-		if (link->state != LINK_CLOSED || link->failed)
-			return;
-		loop->untried++;
-		timers_set(&loop->timers, &link->timer, loop->now);
+	if (period->kind == PERIOD_CONNECT) {
+		if (link->state == LINK_CLOSED && !link->failed)
+			timers_set(&loop->timers, &link->timer, loop->now);
 		return;
 	}
-	double share = (double)link->rank / (double)schedule->links;
-	uint64_t begin = schedule->begin + (uint64_t)(share * (double)schedule->ramp);
+	double share = (double)link->rank / (double)period->links;
+	uint64_t begin = period->begin + (uint64_t)(share * (double)period->ramp);
 	// Its first message is due whether it is connected by then or not.
 	if (loop->config->rate > 0)
 		messages_plan(loop, link, begin);
@@ -252,19 +248,12 @@ void link_plan(struct loop *loop, struct link *link)
 	timers_set(&loop->timers, &link->timer, begin);
 }
 
-void link_give_up(struct loop *loop, struct link *link)
-{
-	if ((link->state == LINK_OPEN || link->state == LINK_ENDING) && !cut_verify(loop, link))
-		link_note_error(loop, link, LOAD_MISMATCH, 0);
-	link_close(loop, link, CLOCK_NEVER);
-}
-
 // Whether it was still being connected at the `last` moment of the period, and for too long.
 static bool is_hung(const struct loop *loop, const struct link *link, uint64_t last)
 {
 	if (link->state != LINK_CONNECTING || !loop_counts(loop, last))
 		return false;
-	return (!loop->schedule->measured && link->failed) ||
+	return (loop->period->kind == PERIOD_SLICE && link->failed) ||
 	       (last > link->moved_at && last - link->moved_at >= NS_PER_S);
 }
 
@@ -274,19 +263,10 @@ void link_rest(struct loop *loop, struct link *link)
 	uint64_t last = stop <= loop->now ? stop - 1 : loop->now;
 	if (is_hung(loop, link, last))
 		load_errors_note(&loop->tally.open->errors, LOAD_CONNECT_TIMEOUT, 0, link->id,
-				 last - loop->schedule->begin);
+				 last - loop->period->begin);
 	bool visits = loop->config->mode == MODE_CHURN || loop->config->mode == MODE_HALF_CLOSE;
 	if (link->state != LINK_OPEN || link->waiting > 0 || visits)
-		link_give_up(loop, link);
-	if (!loop_prepares(loop))
-		messages_abandon_due(loop, link);
+		give_up(loop, link);
+	messages_abandon_due(loop, link);
 	timers_unset(&loop->timers, &link->timer);
-}
-
-void link_end(struct loop *loop, struct link *link)
-{
-	if (link->state == LINK_OPEN && link->waiting == 0)
-		end_sending(loop, link);
-	else if (link->state != LINK_ENDING)
-		link_give_up(loop, link);
 }

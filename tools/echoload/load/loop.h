@@ -12,10 +12,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "config.h"
+#include "counters.h"
 #include "echoload/common/random.h"
 #include "echoload/verify/verify.h"
 #include "net/waker.h"
-#include "tally.h"
 #include "timers.h"
 #include "usage.h"
 
@@ -42,13 +42,12 @@ struct link {
 	uint32_t id;			 // the payload's connection
 	unsigned rank;			 // among those loaded in this period
 	bool loaded;			 // it takes part in this period
-	bool tried;			 // to be connected before the time begins
 	int fd;
 	enum link_state state;
-	bool hung_up;	     // the peer's FIN has been announced: read on to the end
-	int broken;	     // why sending failed, errno; 0: it has not, or after the peer's FIN
-	struct link *behind; // in the queue of those that wait to connect
-	bool failed;	     // it could not be connected last time
+	bool hung_up;	      // the peer's FIN has been announced: read on to the end
+	int broken;	      // why sending failed, errno; 0: it has not, or after the peer's FIN
+	struct link *behind;  // in the queue of those that wait to connect
+	bool refused, failed; // last time it could not even begin to connect, or not be connected
 	_Atomic uint64_t sent;
 	uint64_t goal;	   // where the last message begun ends
 	uint64_t received; // bytes that have come, right or wrong
@@ -62,7 +61,6 @@ struct link {
 	uint64_t due;		  // open loop: when the next message is,
 	double after;		  // ns since the period began,
 	double number;		  // and which of all it is, when they are evenly spread
-	uint64_t refused_since;	  // since when it could not begin to connect; 0: it could
 	uint64_t free_since;	  // when it last could have begun a message
 	uint64_t moved_at;	  // when something last came, or was first waited for
 	struct random random;
@@ -73,52 +71,50 @@ struct link {
 
 // A period: who sends what, and when (clock_now). It is set while all threads are at rest, but
 // `stop` and `end` may come nearer while they run.
-struct schedule {
-	unsigned links;	 // how many are not to rest
-	bool measured;	 // take stock of what the generator itself uses
-	uint64_t begin;	 // the first connect; CLOCK_NEVER: only connects those that are closed
-	uint64_t ramp;	 // ns over which the links begin
-	uint64_t record; // from here on it is counted
+enum period_kind {
+	PERIOD_CONNECT, // closed connections are connected, no message begins
+	PERIOD_SLICE,
+	PERIOD_RUN, // takes stock of what the generator itself uses
+	PERIOD_END, // the connections are ended as a client ends them
+};
+
+struct period {
+	enum period_kind kind;
+	unsigned links;	       // how many are not to rest
+	uint64_t begin;	       // the first connect
+	uint64_t ramp;	       // ns over which the links begin
+	uint64_t record;       // from here on it is counted
 	_Atomic uint64_t stop; // nothing new is due
 	_Atomic uint64_t end;  // what comes from here on is not counted
 	uint64_t late;	       // ns around `stop` in which what was due before it may still begin
 	uint64_t grace;	       // ns after it for which what is on its way is waited for
-	_Atomic uint64_t left; // messages that may still begin, if --count is given
-
-	_Atomic unsigned period; // the number of this one, set last
-	bool over;		 // there is no more
-	struct waker rested;	 // a thread is at rest
+	_Atomic uint64_t left; // messages that may still begin; UINT64_MAX: no limit
 };
 
 struct loop {
 	const struct load_config *config;
 	const struct link *all; // links of all threads, to know what others have sent; [id]
 	struct verify_scope scope;
-	struct schedule *schedule;
+	struct period *period;
+	const struct waker *rested; // the main thread is told that this one rests
 	struct tally tally;
 	pthread_t thread;
-	unsigned index; // of the thread
 
 	struct link *links; // a list: `next`
 	unsigned count;	    // of it
 	unsigned ring;	    // messages on their way on a link at most, a power of two
 	struct timers timers;
 	int epoll;
-	struct waker nudge;   // the main thread wants something
-	char *in, *out;	      // LOOP_BUFFER bytes each
-	uint64_t now;	      // when the round began
-	uint64_t answered_at; // when the last message counted was
+	struct waker nudge; // the main thread wants something
+	char *in, *out;	    // LOOP_BUFFER bytes each
+	uint64_t now;	    // when the round began
 	unsigned connecting;
 	struct link *queue, *queue_end; // links that wait for their turn to connect
 	uint64_t owed;	      // messages on their way, and connections whose end is awaited
-	unsigned untried;     // links still to be connected before the time begins
-	unsigned paths;	      // looked at
 	uint64_t worked_for;  // ns in which there was something to do
-	bool nudged, worked;  // the main thread has come; the last round had something to do
+	bool worked;	      // the last round had something to do
 	double gap;	      // open loop: mean time between two messages of a link, ns
-	uint64_t last;	      // when the last connection is given up, after the last period
-	unsigned period;      // that it works on, or has worked on
-	_Atomic bool resting; // until the next one
+	_Atomic bool resting; // between periods
 
 	struct load_errors unconnected; // of all connects, recorded or not
 
@@ -133,61 +129,40 @@ struct loop {
 // When nothing new is due any more.
 static inline uint64_t loop_stop(const struct loop *loop)
 {
-	return atomic_load_explicit(&loop->schedule->stop, memory_order_relaxed);
+	return atomic_load_explicit(&loop->period->stop, memory_order_relaxed);
 }
 
 // Whether what happens, or is due, at that moment is recorded.
 static inline bool loop_counts(const struct loop *loop, uint64_t moment)
 {
-	return moment >= loop->schedule->record &&
-	       moment < atomic_load_explicit(&loop->schedule->end, memory_order_relaxed);
-}
-
-// Whether links are only connected, before the time begins.
-static inline bool loop_prepares(const struct loop *loop)
-{
-	return loop->schedule->begin == CLOCK_NEVER;
+	return moment >= loop->period->record &&
+	       moment < atomic_load_explicit(&loop->period->end, memory_order_relaxed);
 }
 
 // The engine (engine.h): the threads and what they share. Main thread.
 struct engine {
 	const struct load_config *config;
 	struct payload payload;
-	struct schedule schedule; // of the period; to be changed while all are at rest
+	struct period period;
+	struct waker rested; // a thread has come to rest
 	unsigned links;
 	struct link *link;	  // of `links`
 	struct message *messages; // theirs
 	struct loop *loops;
+	char *buffers; // theirs
 	unsigned started;
 	struct book interval; // of a run, being collected
 };
 
 // threads.c, for the main thread.
 
-// Begins the period that `schedule` says, with the links of `groups` (a bit set, config_group).
-void threads_begin(struct engine *engine, uint64_t groups);
-
-void threads_nudge(const struct engine *engine); // has each look around
-
-void threads_stop_at(struct engine *engine, uint64_t moment); // if it would end later
-
-bool threads_rest(const struct engine *engine); // whether all do
-
-// Waits until `moment`, or until a thread comes to rest, or for an ending signal (base/signals.h).
-void threads_await(const struct engine *engine, uint64_t moment);
-
-// Adds what they have counted since the last call to `sum`. Waits for a round of each loop at most.
-void threads_collect(struct engine *engine, struct book *sum);
-
-// How far they are, without `elapsed`. `live`: now, or of those at rest when recording ended.
-struct progress threads_progress(const struct engine *engine);
-
-uint64_t threads_answered_at(const struct engine *engine); // when the last message counted was
+int threads_start(struct engine *engine, struct error *error); // returns 0 or -1
+void threads_free(struct engine *engine); // all of it, once the threads have ended
 
 // generator.c: rounds of waiting for events and dealing with them, period by period. Nothing is
 // allocated meanwhile, except to look into a fault.
 
-void *generator_run(void *argument); // a struct loop, until its schedule is over
+void *generator_run(void *argument); // a struct loop, until PERIOD_END is over
 
 // link.c: what happens to a connection.
 
@@ -199,17 +174,12 @@ void link_events(struct loop *loop, struct link *link, uint32_t events, uint64_t
 // Ends a link that has been waited for too long. Called now and then for each.
 void link_check_time(struct loop *loop, struct link *link, uint64_t now);
 
-// The period begins: sees to it that the link is connected, or begins to send, when it should.
+// A period begins: sees to it that the link is connected, or begins to send, when it should.
 void link_plan(struct loop *loop, struct link *link);
 
 // The period is over: what is still on its way is given up. A connection that owes us nothing stays
 // open, unless it is for one visit.
 void link_rest(struct loop *loop, struct link *link);
-
-// There is no more period: sends FIN on a connection at rest, and gives up any other.
-void link_end(struct loop *loop, struct link *link);
-
-void link_give_up(struct loop *loop, struct link *link); // whatever is on its way
 
 // connecting.c: how connections begin and end.
 
@@ -224,6 +194,13 @@ int connecting_listen(const struct loop *loop, struct link *link, int operation)
 
 // Counts an error of a link that takes part, while recording; and LOAD_MISMATCH always.
 void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number);
+
+// What has been verified of its stream since the last call is counted, or not.
+static inline void link_count_verified(const struct loop *loop, struct link *link, bool counts)
+{
+	loop->tally.open->verified += counts ? link->verify.verified : 0;
+	link->verify.verified = 0;
+}
 
 // The end of the verification, if there is one. Returns whether there was no fault.
 bool link_end_verify(const struct loop *loop, struct link *link, bool whole);

@@ -16,13 +16,13 @@ static uint64_t waited(uint64_t from, uint64_t to)
 // counted from the moment of recording on.
 static uint64_t take(struct loop *loop, uint64_t count)
 {
-	if (loop->config->count == 0 || loop->now < loop->schedule->record)
+	if (loop->config->count == 0 || loop->now < loop->period->record)
 		return count;
-	struct schedule *schedule = loop->schedule;
-	uint64_t left = atomic_load_explicit(&schedule->left, memory_order_relaxed);
+	struct period *period = loop->period;
+	uint64_t left = atomic_load_explicit(&period->left, memory_order_relaxed);
 	while (left > 0) {
 		uint64_t taken = count < left ? count : left;
-		if (atomic_compare_exchange_weak_explicit(&schedule->left, &left, left - taken,
+		if (atomic_compare_exchange_weak_explicit(&period->left, &left, left - taken,
 							  memory_order_relaxed,
 							  memory_order_relaxed))
 			return taken;
@@ -43,8 +43,7 @@ static void begin_message(struct loop *loop, struct link *link, uint64_t due, ui
 
 static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
 {
-	unsigned most = loop->config->mode == MODE_HALF_CLOSE ? 1 : loop->config->pipeline;
-	while (link->waiting < most && link->left > 0 && take(loop, 1)) {
+	while (link->waiting < loop->config->pipeline && link->left > 0 && take(loop, 1)) {
 		begin_message(loop, link, link->due_since ? link->due_since : now, now);
 		link->due_since = 0;
 		link->left--;
@@ -56,18 +55,18 @@ static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
 static void plan_next(const struct loop *loop, struct link *link)
 {
 	const struct load_config *config = loop->config;
-	link->number += loop->schedule->links;
+	link->number += loop->period->links;
 	double ns = config->arrival == ARRIVAL_POISSON
 			    ? link->after + random_exponential(&link->random, loop->gap)
 			    : link->number * 1e9 / config->rate;
 	link->after = fmin(ns, 1e18);
-	link->due = loop->schedule->begin + (uint64_t)link->after;
+	link->due = loop->period->begin + (uint64_t)link->after;
 }
 
 void messages_plan(struct loop *loop, struct link *link, uint64_t begin)
 {
-	double links = loop->schedule->links;
-	link->after = (double)(begin - loop->schedule->begin);
+	double links = loop->period->links;
+	link->after = (double)(begin - loop->period->begin);
 	double missed = link->after * loop->config->rate / 1e9 - link->rank; // before it begins
 	link->number = link->rank + (fmax(ceil(missed / links), 0) - 1) * links;
 	plan_next(loop, link);
@@ -76,7 +75,7 @@ void messages_plan(struct loop *loop, struct link *link, uint64_t begin)
 bool messages_may_begin(const struct loop *loop, const struct link *link)
 {
 	uint64_t stop = loop_stop(loop);
-	uint64_t late = loop->schedule->late;
+	uint64_t late = loop->period->late;
 	return link->due < stop &&
 	       (loop->now < stop || (loop->now - stop < late && stop - link->due < late));
 }
@@ -104,7 +103,7 @@ static void begin_open(struct loop *loop, struct link *link, uint64_t now)
 
 void messages_begin(struct loop *loop, struct link *link, uint64_t now)
 {
-	if (loop_prepares(loop))
+	if (loop->period->kind == PERIOD_CONNECT)
 		return;
 	if (loop->config->rate > 0)
 		begin_open(loop, link, now);
@@ -127,10 +126,10 @@ void messages_answered(struct loop *loop, struct link *link, uint64_t now)
 	if (loop_counts(loop, message->due))
 		record(loop, message->due, message->asked, now);
 	// Those of --count are the ones that began when recording had begun.
-	bool early = loop->config->count > 0 && message->asked < loop->schedule->record;
+	bool early = loop->config->count > 0 && message->asked < loop->period->record;
 	if (loop_counts(loop, now) && !early) {
 		loop->tally.open->messages++;
-		loop->answered_at = now;
+		loop->tally.open->last = now;
 	}
 	loop->tally.open->answered++;
 	link->answered = message->end;
@@ -162,16 +161,17 @@ static uint64_t count_due(const struct loop *loop, double from, double to)
 
 void messages_abandon_due(struct loop *loop, struct link *link)
 {
-	const struct schedule *schedule = loop->schedule;
+	const struct period *period = loop->period;
 	uint64_t stop = loop_stop(loop);
-	if (loop->config->rate == 0 || !link->loaded || link->due >= stop)
+	if (loop->config->rate == 0 || !link->loaded || link->due >= stop ||
+	    period->kind == PERIOD_CONNECT)
 		return;
 	// Where it had waited for too long by then, that was the end.
-	uint64_t until = stop - link->due >= schedule->late ? stop : loop->now;
+	uint64_t until = stop - link->due >= period->late ? stop : loop->now;
 	double early =
-		(double)count_due(loop, link->after, (double)(schedule->record - schedule->begin));
+		(double)count_due(loop, link->after, (double)(period->record - period->begin));
 	double first = link->after + early * loop->gap;
-	uint64_t count = take(loop, count_due(loop, first, (double)(stop - schedule->begin)));
+	uint64_t count = take(loop, count_due(loop, first, (double)(stop - period->begin)));
 	struct book *book = loop->tally.open;
 	book->due += count;
 	book->unanswered += count;
@@ -179,7 +179,7 @@ void messages_abandon_due(struct loop *loop, struct link *link)
 	for (uint64_t i = 0; i < steps; i++) {
 		uint64_t from = count * i / steps, to = count * (i + 1) / steps;
 		double middle = first + (double)(from + to - 1) / 2 * loop->gap;
-		hdr_record_many(&book->latency, waited(schedule->begin + (uint64_t)middle, until),
+		hdr_record_many(&book->latency, waited(period->begin + (uint64_t)middle, until),
 				to - from);
 	}
 }

@@ -2,8 +2,8 @@
 #ifndef ECHOLOAD_TIMERS_H
 #define ECHOLOAD_TIMERS_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 
@@ -15,20 +15,9 @@ struct timer {
 };
 
 struct timers {
-	struct timer **heap;
+	struct timer **heap; // with room for all that may be set
 	size_t count;
 };
-
-static inline int timers_init(struct timers *timers, size_t capacity) // -1: no memory
-{
-	*timers = (struct timers){.heap = calloc(capacity, sizeof(struct timer *))};
-	return timers->heap ? 0 : -1;
-}
-
-static inline void timers_free(struct timers *timers)
-{
-	free(timers->heap);
-}
 
 static inline void timers_put(struct timers *timers, size_t place, struct timer *timer)
 {

@@ -158,7 +158,6 @@ struct usage_tcp usage_of_socket(int fd)
 	return (struct usage_tcp){.sockets = 1,
 				  .retransmits = info.tcpi_total_retrans,
 				  .needless = info.tcpi_dsack_dups,
-				  .round_trips = info.tcpi_rtt,
 				  .unread = (uint64_t)unread,
 				  .unsent = (uint64_t)unsent,
 				  .limited_window = info.tcpi_rwnd_limited,
@@ -172,7 +171,6 @@ void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage,
 	sum->retransmits += usage->retransmits - before->retransmits;
 	sum->needless += usage->needless - before->needless;
 	note_round_trip(sum, usage->least_round_trip);
-	sum->round_trips += usage->round_trips;
 	sum->unread += usage->unread;
 	sum->unsent += usage->unsent;
 	sum->limited_window += usage->limited_window - before->limited_window;

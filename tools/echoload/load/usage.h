@@ -31,7 +31,6 @@ struct usage_tcp {
 	uint64_t retransmits;	   // segments, while recording
 	uint64_t needless;	   // of these: the peer had them already (DSACK, RFC 3708)
 	uint64_t least_round_trip; // us, of the connects; 0: not known
-	uint64_t round_trips;	   // us, smoothed, the sum over all
 	uint64_t unread;	   // bytes that have come and not been read
 	uint64_t unsent;	   // bytes that the peer has not acknowledged
 	uint64_t limited_window;   // us in which the peer's window held us up (tcp_info)

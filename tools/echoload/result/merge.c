@@ -76,7 +76,7 @@ static json_t *add_intervals(const json_t *one, const json_t *other, struct erro
 	};
 	const char *left = json_string_value(json_object_get(one, "hdr_v2"));
 	const char *right = json_string_value(json_object_get(other, "hdr_v2"));
-	struct hdr *hdr = malloc(sizeof(*hdr));
+	struct hdr *hdr = calloc(1, sizeof(*hdr));
 	if (!hdr)
 		return NULL;
 	hdr_reset(hdr);

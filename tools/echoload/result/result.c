@@ -38,7 +38,7 @@ static json_t *pack_histograms(const struct result *result)
 
 int result_init(struct result *result)
 {
-	*result = (struct result){.latency = malloc(2 * sizeof(*result->latency))};
+	*result = (struct result){.latency = calloc(2, sizeof(*result->latency))};
 	if (!result->latency)
 		return -1;
 	result->uncorrected = result->latency + 1;

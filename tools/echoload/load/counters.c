@@ -1,5 +1,5 @@
-// Errors of a run, each with a name, counted. One thread each.
-#include "errors.h"
+// What is counted.
+#include "counters.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ const char *load_error_help(enum load_error error)
 	return meanings[error].help;
 }
 
-enum load_error load_error_of(int number, int connecting)
+enum load_error load_error_of(int number, bool connecting)
 {
 	switch (number) {
 	case ECONNREFUSED:
@@ -37,8 +37,6 @@ enum load_error load_error_of(int number, int connecting)
 	case EADDRNOTAVAIL:
 	case EADDRINUSE:
 		return LOAD_OUT_OF_PORTS;
-	default:
-		break;
 	}
 	switch (errno_classify(number)) {
 	case ERRNO_TRY_AGAIN: // a Unix-domain socket's backlog has been full for --timeout
@@ -61,15 +59,14 @@ enum load_error load_error_of(int number, int connecting)
 char *load_error_describe(const struct load_error_count *kind, const struct load_config *config,
 			  char text[static LOAD_ERROR_TEXT])
 {
-	char at[16];
-	char name[CONFIG_NAME];
+	char at[16], name[CONFIG_NAME];
+	int number = kind->first_errno;
 	text[0] = '\0';
 	if (kind->count > 0)
 		snprintf(text, LOAD_ERROR_TEXT, "after %s on %s%s%s",
 			 units_format_duration(kind->first_at, at, sizeof(at)),
-			 config_name(config, kind->first_connection, name),
-			 kind->first_errno ? ": " : "",
-			 kind->first_errno ? connect_reason(kind->first_errno) : "");
+			 config_name(config, kind->first_connection, name), number ? ": " : "",
+			 number ? connect_reason(number) : "");
 	return text;
 }
 
@@ -125,4 +122,25 @@ char *load_error_explain(enum load_error error, const struct load_errors *errors
 	snprintf(text, LOAD_ERROR_LINE, "%s%s%s%s%s", load_error_name(error), number ? ": " : "",
 		 number ? connect_reason(number) : "", help ? "; " : "", help ? help : "");
 	return text;
+}
+
+void book_add(struct book *sum, const struct book *book)
+{
+	hdr_add(&sum->latency, &book->latency);
+	hdr_add(&sum->uncorrected, &book->uncorrected);
+	hdr_add(&sum->lateness, &book->lateness);
+	sum->messages += book->messages;
+	sum->answered += book->answered;
+	sum->last = book->last > sum->last ? book->last : sum->last;
+	sum->bytes += book->bytes;
+	sum->verified += book->verified;
+	sum->visits += book->visits;
+	sum->due += book->due;
+	sum->unanswered += book->unanswered;
+	load_errors_add(&sum->errors, &book->errors);
+	for (uint64_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
+		if (sum->fault_count + i < BOOK_FAULTS)
+			sum->faults[sum->fault_count + i] = book->faults[i];
+	}
+	sum->fault_count += book->fault_count;
 }

@@ -1,0 +1,137 @@
+// What is counted: errors of a run, each with a name, and all else in a book. One thread each;
+// added up at the end.
+#ifndef ECHOLOAD_COUNTERS_H
+#define ECHOLOAD_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "config.h"
+#include "echoload/common/hdr.h"
+#include "echoload/verify/verify.h"
+
+enum load_error {
+#define ERROR(identifier, name, help) LOAD_##identifier,
+#include "errors.def"
+	LOAD_ERRORS,
+};
+
+const char *load_error_name(enum load_error error); // `refused`, `connect_timeout`, …
+const char *load_error_help(enum load_error error); // what helps against it, one line, or NULL
+
+// The error that `number` means, an errno value or an enum connect_failure; `connecting`: of
+// connect.
+enum load_error load_error_of(int number, bool connecting);
+
+// One kind.
+struct load_error_count {
+	uint64_t count;
+	uint64_t first_at; // ns since the run began
+	uint32_t first_connection;
+	int first_errno; // or an enum connect_failure; 0: none
+};
+
+struct load_errors {
+	struct load_error_count of[LOAD_ERRORS];
+};
+
+// About the first one, such as `after 1.2 s on connection 7 to 127.0.0.1:7001: Connection refused`;
+// empty if there was none. Returns `text`.
+#define LOAD_ERROR_TEXT (CONFIG_NAME + 80)
+char *load_error_describe(const struct load_error_count *kind, const struct load_config *config,
+			  char text[static LOAD_ERROR_TEXT]);
+
+// The kind of the first one; LOAD_ERRORS: there was none.
+enum load_error load_errors_first(const struct load_errors *errors);
+// What it is, why, and what helps: `refused: Connection refused; is the server running`. Returns
+// `text`.
+#define LOAD_ERROR_LINE 200
+char *load_error_explain(enum load_error error, const struct load_errors *errors,
+			 char text[static LOAD_ERROR_LINE]);
+
+void load_errors_note(struct load_errors *errors, enum load_error error, int number,
+		      uint32_t connection, uint64_t at);
+void load_errors_add(struct load_errors *sum, const struct load_errors *errors);
+uint64_t load_errors_total(const struct load_errors *errors);
+
+#define BOOK_FAULTS 4096 // kept of each thread and interval; more are counted
+
+struct book {
+	struct hdr latency;	// from when the message was due (open loop) or sent, to its echo
+	struct hdr uncorrected; // open loop: from when it was sent
+	struct hdr lateness;	// open loop: how late the generator itself was
+	uint64_t messages;	// echoed in full within the window
+	uint64_t answered;	// the same, whenever it was
+	uint64_t last;		// when the last of `messages` was answered, clock_now
+	uint64_t bytes;		// received
+	uint64_t verified;
+	uint64_t visits;     // connections ended as they should (churn, half-close)
+	uint64_t due;	     // messages that became due (open loop)
+	uint64_t unanswered; // messages given up; in `latency` with the time until then
+	struct load_errors errors;
+	uint64_t fault_count;
+	struct fault faults[BOOK_FAULTS];
+};
+
+// Empties one that is all zeros, or has been in use.
+static inline void book_reset(struct book *book)
+{
+	memset(&book->messages, 0, offsetof(struct book, faults) - offsetof(struct book, messages));
+	hdr_reset(&book->latency);
+	hdr_reset(&book->uncorrected);
+	hdr_reset(&book->lateness);
+}
+
+void book_add(struct book *sum, const struct book *book);
+
+// What one thread of the generator counts. It writes to a book of its own; when the main thread
+// asks, it opens the other one and leaves the first to the main thread, which adds it up. So
+// nothing is counted twice, nothing is locked and nothing is lost.
+struct tally {
+	struct book books[2];
+	struct book *open;	    // the thread's; it changes only while `asked`
+	_Atomic bool asked;	    // by the main thread: the thread is to open the other one
+	_Atomic unsigned live;	    // connections that are open
+	_Atomic unsigned connected; // connects so far
+	_Atomic unsigned failed;    // links that could not be connected at least once
+};
+
+static inline struct book *tally_other(struct tally *tally)
+{
+	return &tally->books[tally->open == tally->books];
+}
+
+// The thread: closes the open book if that was asked for.
+static inline void tally_turn(struct tally *tally)
+{
+	if (!atomic_load_explicit(&tally->asked, memory_order_acquire))
+		return;
+	tally->open = tally_other(tally);
+	atomic_store_explicit(&tally->asked, false, memory_order_release);
+}
+
+// The main thread: asks for the open book, for an empty one.
+static inline void tally_ask(struct tally *tally)
+{
+	book_reset(tally_other(tally));
+	atomic_store_explicit(&tally->asked, true, memory_order_release);
+}
+
+// Then, once it is closed: takes it, until the next tally_ask. NULL: it is not closed yet.
+static inline const struct book *tally_take(struct tally *tally)
+{
+	return atomic_load_explicit(&tally->asked, memory_order_acquire) ? NULL
+									 : tally_other(tally);
+}
+
+static inline void tally_init(struct tally *tally)
+{
+	memset(tally, 0, sizeof(*tally));
+	tally->open = &tally->books[0];
+	book_reset(tally->open);
+}
+
+#endif
