@@ -32,22 +32,6 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 	return one < other ? one : other;
 }
 
-struct engine *engine_open(const struct load_config *config, struct error *error)
-{
-	struct engine *engine = calloc(1, sizeof(*engine));
-	if (!engine) {
-		error_set(error, ERROR_SYSTEM, "no memory for the load");
-		return NULL;
-	}
-	engine->config = config;
-	engine->links = config->connections + config->extra;
-	engine->rested = WAKER_NONE;
-	if (threads_start(engine, error) == 0)
-		return engine;
-	engine_close(engine, NULL);
-	return NULL;
-}
-
 static void nudge(const struct engine *engine)
 {
 	for (unsigned i = 0; i < engine->started; i++)

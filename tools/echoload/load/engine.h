@@ -75,8 +75,11 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
 		 uint64_t *lasted);
 
-// Ends the connections (link_end_all) and the threads. `book` gets the faults that are found by
-// then only, and their errors; NULL: nobody asks.
+// Ends the connections as a client ends them, with FIN, and the threads. The connections are heard
+// until the peer's FIN, for 250 ms at most: bytes that come after the last echo are found if they
+// come within that time and before the peer's FIN. (With `resets` a visit ends at once, and nothing
+// that would come after it is seen.) `book` gets the faults that are found by then only, and their
+// errors; NULL: nobody asks.
 void engine_close(struct engine *engine, struct book *book);
 
 void engine_result_free(struct engine_result *result);

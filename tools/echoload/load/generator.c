@@ -36,10 +36,10 @@ static int wait_for_events(struct loop *loop, struct epoll_event *events)
 #ifdef HAVE_EPOLL_PWAIT2 // not with musl, nor glibc before 2.35
 	count = epoll_pwait2(loop->epoll, events, EVENTS, limit, NULL);
 #endif
-	// A kernel older than 5.11, or valgrind's: to the millisecond, not late.
-	int ms = limit ? (int)(span.tv_sec * 1000 + span.tv_nsec / (long)NS_PER_MS) : -1;
-	if (count < 0 && errno == ENOSYS)
-		count = epoll_wait(loop->epoll, events, EVENTS, ms);
+	if (count < 0 && errno == ENOSYS) { // before 5.11, valgrind: to the millisecond, not late
+		int ms = (int)(span.tv_sec * 1000 + span.tv_nsec / (long)NS_PER_MS);
+		count = epoll_wait(loop->epoll, events, EVENTS, limit ? ms : -1);
+	}
 	ensure(count >= 0 || errno == EINTR);
 	return count > 0 ? count : 0;
 }

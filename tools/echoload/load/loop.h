@@ -154,10 +154,7 @@ struct engine {
 	struct book interval; // of a run, being collected
 };
 
-// threads.c, for the main thread.
-
-int threads_start(struct engine *engine, struct error *error); // returns 0 or -1
-void threads_free(struct engine *engine); // all of it, once the threads have ended
+void threads_free(struct engine *engine); // all of it, once the threads end. Main thread.
 
 // generator.c: rounds of waiting for events and dealing with them, period by period. Nothing is
 // allocated meanwhile, except to look into a fault.

@@ -10,20 +10,16 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "engine.h"
 #include "loop.h"
 
-#define SPARE_DESCRIPTORS 64 // for all but connections and threads
-
-// Asks for as many descriptors as the connections need; those that are refused are errors of the
-// run.
-static void raise_limit(const struct load_config *config)
+// Asks for as many descriptors as there may be. Those that are refused are errors of the run.
+static void raise_limit(void)
 {
 	struct rlimit limit;
-	rlim_t needed = (rlim_t)config->connections + config->extra + 2 * (rlim_t)config->threads +
-			SPARE_DESCRIPTORS;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
-	limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -148,12 +144,12 @@ static int start_thread(struct engine *engine, struct error *error)
 		      : 0;
 }
 
-int threads_start(struct engine *engine, struct error *error)
+static int start(struct engine *engine, struct error *error)
 {
 	unsigned ring = 1;
 	while (ring < engine->config->pipeline)
 		ring *= 2;
-	raise_limit(engine->config);
+	raise_limit();
 	if (check_sources(engine->config, error) != 0 || waker_open(&engine->rested, error) != 0 ||
 	    take_memory(engine, ring, error) != 0)
 		return -1;
@@ -164,6 +160,22 @@ int threads_start(struct engine *engine, struct error *error)
 			return -1;
 	}
 	return 0;
+}
+
+struct engine *engine_open(const struct load_config *config, struct error *error)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	if (!engine) {
+		error_set(error, ERROR_SYSTEM, "no memory for the load");
+		return NULL;
+	}
+	engine->config = config;
+	engine->links = config->connections + config->extra;
+	engine->rested = WAKER_NONE;
+	if (start(engine, error) == 0)
+		return engine;
+	engine_close(engine, NULL);
+	return NULL;
 }
 
 void threads_free(struct engine *engine)
