@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "echoload/common/rank.h"
-#include "echoload/load/loop.h"
+#include "echoload/load/generator.h"
 
 #define RTO_MIN 0.2    // seconds, what a lost segment costs at most times (tcp(7))
 #define RISE 0.0005    // of the run's time: a server that is so much too slow makes latency rise so
@@ -39,7 +39,7 @@ static void gather_threads(struct evidence *evidence, const struct usage *usage,
 // ns, of all connections together: what they waited for in vain, and until they were tried again.
 static double time_failed(const struct load_errors *errors, uint64_t timeout)
 {
-	double time = (double)load_errors_total(errors) * (double)LINK_RETRY;
+	double time = (double)load_errors_total(errors) * (double)CONNECTION_RETRY;
 	if (timeout != CLOCK_NEVER)
 		time += (double)(errors->of[LOAD_TIMEOUT].count +
 				 errors->of[LOAD_CONNECT_TIMEOUT].count) *

@@ -1,5 +1,5 @@
-// How connections of the generator begin and end. The threads of the loops.
-#include "loop.h"
+// How connections of the generator begin and end. The generator's threads.
+#include "generator.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -12,99 +12,101 @@
 #define PATHS 1000	    // connects of a thread whose round trip is looked at
 #define MOST_CONNECTING 256 // of a thread at a time: a backlog that overflows costs seconds
 
-void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number)
+void connection_note_error(struct thread *thread, const struct connection *conn,
+			   enum load_error error, int number)
 {
 	// Wrong bytes are wrong whenever they come.
-	if ((link->loaded && loop_counts(loop, loop->now)) || error == LOAD_MISMATCH)
-		load_errors_note(&loop->tally.open->errors, error, number, link->id,
-				 loop->now - loop->period->begin);
+	if ((conn->loaded && thread_counts(thread, thread->now)) || error == LOAD_MISMATCH)
+		load_errors_note(&thread->tally.open->errors, error, number, conn->id,
+				 thread->now - thread->period->begin);
 }
 
-// One connect fewer is under way: the first link that waits for its turn may begin.
-static void end_connecting(struct loop *loop)
+// One connect fewer is under way: the first connection that waits for its turn may begin.
+static void end_connecting(struct thread *thread)
 {
-	struct link *next = loop->queue;
-	loop->connecting--;
+	struct connection *next = thread->queue;
+	thread->connecting--;
 	if (!next)
 		return;
-	loop->queue = next->behind;
-	timers_set(&loop->timers, &next->timer, loop->now);
+	thread->queue = next->behind;
+	timers_set(&thread->timers, &next->timer, thread->now);
 }
 
-bool link_end_verify(const struct loop *loop, struct link *link, bool whole)
+bool connection_end_verify(const struct thread *thread, struct connection *conn, bool whole)
 {
-	bool right = !loop->config->verify || verify_end(&link->verify, whole);
-	link_count_verified(loop, link, loop_counts(loop, loop->now));
+	bool right = !thread->config->verify || verify_end(&conn->verify, whole);
+	connection_count_verified(thread, conn, thread_counts(thread, thread->now));
 	return right;
 }
 
-void link_close(struct loop *loop, struct link *link, uint64_t again)
+void connection_close(struct thread *thread, struct connection *conn, uint64_t again)
 {
-	bool was_open = link->state == LINK_OPEN || link->state == LINK_ENDING;
-	if (link->fd >= 0)
-		close(link->fd);
+	bool was_open = conn->state == CONNECTION_OPEN || conn->state == CONNECTION_ENDING;
+	if (conn->fd >= 0)
+		close(conn->fd);
 	if (was_open) {
-		atomic_fetch_sub_explicit(&loop->tally.live, 1, memory_order_relaxed);
-		verify_free(&link->verify);
+		atomic_fetch_sub_explicit(&thread->tally.live, 1, memory_order_relaxed);
+		verify_free(&conn->verify);
 	}
-	messages_abandon(loop, link);
-	loop->owed -= link->state == LINK_ENDING;
-	bool was_connecting = link->state == LINK_CONNECTING;
-	link->fd = -1;
-	link->state = LINK_CLOSED;
+	messages_abandon(thread, conn);
+	thread->owed -= conn->state == CONNECTION_ENDING;
+	bool was_connecting = conn->state == CONNECTION_CONNECTING;
+	conn->fd = -1;
+	conn->state = CONNECTION_CLOSED;
 	if (was_connecting)
-		end_connecting(loop);
-	timers_unset(&loop->timers, &link->timer);
+		end_connecting(thread);
+	timers_unset(&thread->timers, &conn->timer);
 	// Before a slice that is tried once.
-	bool enough = loop->period->kind == PERIOD_CONNECT && link->failed;
-	if (again != CLOCK_NEVER && link->loaded && !enough && loop->now < loop_stop(loop))
-		timers_set(&loop->timers, &link->timer, again);
+	bool enough = thread->period->kind == PERIOD_CONNECT && conn->failed;
+	if (again != CLOCK_NEVER && conn->loaded && !enough && thread->now < thread_stop(thread))
+		timers_set(&thread->timers, &conn->timer, again);
 }
 
-void link_fail(struct loop *loop, struct link *link, enum load_error error, int number)
+void connection_fail(struct thread *thread, struct connection *conn, enum load_error error,
+		     int number)
 {
-	link_note_error(loop, link, error, number);
-	if (link->state == LINK_OPEN || link->state == LINK_ENDING) {
-		(void)link_end_verify(loop, link, false);
+	connection_note_error(thread, conn, error, number);
+	if (conn->state == CONNECTION_OPEN || conn->state == CONNECTION_ENDING) {
+		(void)connection_end_verify(thread, conn, false);
 	} else {
-		if (!link->failed)
-			atomic_fetch_add_explicit(&loop->tally.failed, 1, memory_order_relaxed);
-		link->failed = true;
-		load_errors_note(&loop->unconnected, error, number, link->id,
-				 loop->now - loop->period->begin);
+		if (!conn->failed)
+			atomic_fetch_add_explicit(&thread->tally.failed, 1, memory_order_relaxed);
+		conn->failed = true;
+		load_errors_note(&thread->unconnected, error, number, conn->id,
+				 thread->now - thread->period->begin);
 	}
-	link_close(loop, link, loop->now + LINK_RETRY);
+	connection_close(thread, conn, thread->now + CONNECTION_RETRY);
 }
 
-bool connecting_finish(struct loop *loop, struct link *link, uint64_t now)
+bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	int number = connect_result(link->fd);
+	int number = connect_result(conn->fd);
 	if (number != 0) {
-		link_fail(loop, link, load_error_of(number, true), number);
+		connection_fail(thread, conn, load_error_of(number, true), number);
 		return false;
 	}
-	end_connecting(loop);
-	link->state = LINK_OPEN;
-	link->failed = false;
-	link->before = (struct usage_tcp){0};
-	atomic_fetch_add_explicit(&loop->tally.live, 1, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&loop->tally.connected, 1, memory_order_relaxed) < PATHS)
-		usage_note_connect(&loop->sockets, link->fd);
-	uint64_t at = atomic_load_explicit(&link->sent, memory_order_relaxed);
-	verify_init(&link->verify, &loop->scope, link->id);
-	link->verify.start = at;
-	link->verify.position = at;
-	link->goal = at;
-	link->received = at;
-	link->answered = at;
-	link->first = 0;
-	link->waiting = 0;
-	link->left = loop->config->mode == MODE_CHURN	     ? loop->config->visit
-		     : loop->config->mode == MODE_HALF_CLOSE ? 1
-							     : UINT64_MAX;
+	end_connecting(thread);
+	conn->state = CONNECTION_OPEN;
+	conn->failed = false;
+	conn->before = (struct usage_tcp){0};
+	atomic_fetch_add_explicit(&thread->tally.live, 1, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&thread->tally.connected, 1, memory_order_relaxed) < PATHS)
+		usage_note_connect(&thread->sockets, conn->fd);
+	uint64_t at = atomic_load_explicit(&conn->sent, memory_order_relaxed);
+	verify_init(&conn->verify, &thread->scope, conn->id);
+	conn->verify.start = at;
+	conn->verify.position = at;
+	conn->goal = at;
+	conn->received = at;
+	conn->answered = at;
+	conn->first = 0;
+	conn->waiting = 0;
+	conn->left = thread->config->mode == MODE_CHURN	       ? thread->config->visit
+		     : thread->config->mode == MODE_HALF_CLOSE ? 1
+							       : UINT64_MAX;
 	// Who comes for one message waits for the connection too.
-	link->due_since = loop->config->mode == MODE_CHURN ? link->moved_at : 0;
-	link->free_since = now;
+	conn->due_since = thread->config->mode == MODE_CHURN ? conn->moved_at : 0;
+	conn->free_since = now;
 	return true;
 }
 
@@ -139,34 +141,35 @@ static enum load_error why_not(const struct endpoint *target, int number)
 	return error;
 }
 
-int connecting_listen(const struct loop *loop, struct link *link, int operation)
+int connecting_listen(const struct thread *thread, struct connection *conn, int operation)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-				    .data.ptr = link};
-	return epoll_ctl(loop->epoll, operation, link->fd, &event);
+				    .data.ptr = conn};
+	return epoll_ctl(thread->epoll, operation, conn->fd, &event);
 }
 
-void connecting_begin(struct loop *loop, struct link *link, uint64_t now)
+void connecting_begin(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	if (loop->connecting >= MOST_CONNECTING) {
-		link->behind = NULL;
-		*(loop->queue ? &loop->queue_end->behind : &loop->queue) = link;
-		loop->queue_end = link;
+	if (thread->connecting >= MOST_CONNECTING) {
+		conn->behind = NULL;
+		*(thread->queue ? &thread->queue_end->behind : &thread->queue) = conn;
+		thread->queue_end = conn;
 		return;
 	}
-	loop->connecting++;
-	link->broken = 0;
-	link->hung_up = false;
-	link->fd = open_socket(loop->config, link->id);
-	link->state = LINK_CONNECTING;
-	if (!link->refused)
-		link->moved_at = now;
-	link->refused = link->fd < 0;
-	bool failed = link->fd < 0 || connecting_listen(loop, link, EPOLL_CTL_ADD) != 0;
+	thread->connecting++;
+	conn->broken = 0;
+	conn->hung_up = false;
+	conn->fd = open_socket(thread->config, conn->id);
+	conn->state = CONNECTION_CONNECTING;
+	if (!conn->refused)
+		conn->moved_at = now;
+	conn->refused = conn->fd < 0;
+	bool failed = conn->fd < 0 || connecting_listen(thread, conn, EPOLL_CTL_ADD) != 0;
 	int number = failed ? errno : 0;
-	if (link->fd < 0 && number == EAGAIN && now - link->moved_at < loop->config->timeout)
-		link_close(loop, link, now + NS_PER_MS); // a full backlog of a Unix-domain socket
+	if (conn->fd < 0 && number == EAGAIN && now - conn->moved_at < thread->config->timeout)
+		connection_close(thread, conn,
+				 now + NS_PER_MS); // a full backlog of a Unix-domain socket
 	else if (failed)
-		link_fail(loop, link, why_not(config_target(loop->config, link->id), number),
-			  number);
+		connection_fail(thread, conn,
+				why_not(config_target(thread->config, conn->id), number), number);
 }

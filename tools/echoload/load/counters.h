@@ -96,7 +96,7 @@ struct tally {
 	_Atomic bool asked;	    // by the main thread: the thread is to open the other one
 	_Atomic unsigned live;	    // connections that are open
 	_Atomic unsigned connected; // connects so far
-	_Atomic unsigned failed;    // links that could not be connected at least once
+	_Atomic unsigned failed;    // connections that could not be connected at least once
 };
 
 static inline struct book *tally_other(struct tally *tally)

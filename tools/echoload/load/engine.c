@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
-#include "loop.h"
+#include "generator.h"
 
 #define IDLE (100 * NS_PER_MS)
 #define STEP (10 * NS_PER_MS)
@@ -15,11 +15,11 @@
 #define LAST (250 * NS_PER_MS)	     // for which connections are heard after their end
 #define BEGIN_IN (20 * NS_PER_MS)    // for the threads to get ready for a run,
 #define SLICE_IN (100 * NS_PER_US)   // for a slice: this,
-#define SLICE_IN_LINK 100	     // and this for each link
+#define SLICE_IN_CONNECTION 100	     // and this for each connection
 #define SLICE_LATE (100 * NS_PER_MS) // beside its length: what is due in it may begin after it
 
 // A run, as the main thread sees it.
-struct watch {
+struct monitor {
 	const struct engine_calls *calls;
 	struct engine_result *result;
 	struct usage_machine before; // recording
@@ -32,16 +32,16 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 	return one < other ? one : other;
 }
 
-static void nudge(const struct engine *engine)
+static void wake(const struct engine *engine)
 {
 	for (unsigned i = 0; i < engine->started; i++)
-		waker_wake(&engine->loops[i].nudge);
+		waker_wake(&engine->threads[i].waker);
 }
 
 static bool all_rest(const struct engine *engine)
 {
 	for (unsigned i = 0; i < engine->started; i++) {
-		if (!atomic_load(&engine->loops[i].resting))
+		if (!atomic_load(&engine->threads[i].resting))
 			return false;
 	}
 	return true;
@@ -50,7 +50,7 @@ static bool all_rest(const struct engine *engine)
 // Waits until `moment`, or until a thread comes to rest, or for a signal; in small steps. The time
 // for which a step of a run took longer than it should have, nobody let us run: we were stopped,
 // out of a quota, or the whole machine was.
-static void wait_until(const struct engine *engine, uint64_t moment, struct watch *watch)
+static void wait_until(const struct engine *engine, uint64_t moment, struct monitor *monitor)
 {
 	struct pollfd rested = {.fd = engine->rested.fd, .events = POLLIN};
 	int ready = 0;
@@ -60,8 +60,8 @@ static void wait_until(const struct engine *engine, uint64_t moment, struct watc
 		ready = ppoll(&rested, 1, &span, NULL);
 		now = clock_now();
 		uint64_t end = earlier(now, atomic_load(&engine->period.stop));
-		if (watch && watch->recording && end > step + LATE)
-			watch->result->usage.stalled += end - step;
+		if (monitor && monitor->recording && end > step + LATE)
+			monitor->result->usage.stalled += end - step;
 	}
 	if (ready > 0)
 		waker_clear(&engine->rested);
@@ -71,14 +71,14 @@ static void wait_until(const struct engine *engine, uint64_t moment, struct watc
 static void collect(const struct engine *engine, struct book *sum)
 {
 	for (unsigned i = 0; i < engine->started; i++)
-		tally_ask(&engine->loops[i].tally);
-	nudge(engine);
+		tally_ask(&engine->threads[i].tally);
+	wake(engine);
 	for (unsigned i = 0; i < engine->started; i++) {
-		struct loop *loop = &engine->loops[i];
+		struct thread *thread = &engine->threads[i];
 		const struct book *book;
-		while (!(book = tally_take(&loop->tally))) {
-			if (atomic_load(&loop->resting))
-				tally_turn(&loop->tally); // on its behalf
+		while (!(book = tally_take(&thread->tally))) {
+			if (atomic_load(&thread->resting))
+				tally_turn(&thread->tally); // on its behalf
 			else
 				wait_until(engine, clock_now() + NS_PER_MS, NULL);
 		}
@@ -91,10 +91,10 @@ static struct progress progress_of(const struct engine *engine)
 {
 	struct progress progress = {0};
 	for (unsigned i = 0; i < engine->started; i++) {
-		const struct loop *loop = &engine->loops[i];
-		const struct tally *tally = &loop->tally;
-		progress.live += atomic_load(&loop->resting) ? loop->live_at_stop
-							     : atomic_load(&tally->live);
+		const struct thread *thread = &engine->threads[i];
+		const struct tally *tally = &thread->tally;
+		progress.live += atomic_load(&thread->resting) ? thread->live_at_stop
+							       : atomic_load(&tally->live);
 		progress.connected += atomic_load(&tally->connected);
 		progress.failed += atomic_load(&tally->failed);
 	}
@@ -106,51 +106,51 @@ static void stop_at(struct engine *engine, uint64_t moment)
 	struct period *period = &engine->period;
 	atomic_store(&period->stop, earlier(moment, atomic_load(&period->stop)));
 	atomic_store(&period->end, earlier(moment, atomic_load(&period->end)));
-	nudge(engine);
+	wake(engine);
 }
 
 // Ends the interval, `now` ns after recording began.
-static void end_interval(struct engine *engine, struct watch *watch, uint64_t now, bool last)
+static void end_interval(struct engine *engine, struct monitor *monitor, uint64_t now, bool last)
 {
 	struct book *book = &engine->interval;
 	collect(engine, book);
 	const struct interval interval = {
-		.from = watch->from,
-		.started = watch->result->started,
+		.from = monitor->from,
+		.started = monitor->result->started,
 		.to = now,
 		.book = book,
 		.live = progress_of(engine).live,
 		.last = last,
 	};
-	watch->calls->interval(watch->calls->context, &interval);
-	book_add(watch->result->book, book);
+	monitor->calls->interval(monitor->calls->context, &interval);
+	book_add(monitor->result->book, book);
 	book_reset(book);
-	watch->from = now;
+	monitor->from = now;
 }
 
 // Takes note of what the machine has used when recording begins, and when it ends.
-static void take_stock(struct watch *watch, uint64_t now, uint64_t record, uint64_t stop)
+static void take_stock(struct monitor *monitor, uint64_t now, uint64_t record, uint64_t stop)
 {
-	if (!watch->recording && now >= record && now < stop) {
-		watch->before = usage_of_machine();
-		watch->recording = true;
+	if (!monitor->recording && now >= record && now < stop) {
+		monitor->before = usage_of_machine();
+		monitor->recording = true;
 	}
-	if (watch->recording && !watch->stopped && now >= stop) {
-		watch->result->usage.machine = usage_since(&watch->before);
-		watch->stopped = true;
+	if (monitor->recording && !monitor->stopped && now >= stop) {
+		monitor->result->usage.machine = usage_since(&monitor->before);
+		monitor->stopped = true;
 	}
 }
 
 // Watches over the run. Returns when to look again, at the latest.
-static uint64_t look(struct engine *engine, struct watch *watch, uint64_t now)
+static uint64_t check(struct engine *engine, struct monitor *monitor, uint64_t now)
 {
-	const struct engine_calls *calls = watch->calls;
+	const struct engine_calls *calls = monitor->calls;
 	uint64_t record = engine->period.record, stop = atomic_load(&engine->period.stop);
 	uint64_t length = engine->config->interval ? engine->config->interval : NS_PER_S;
-	uint64_t next = record + watch->from + length;
-	take_stock(watch, now, record, stop);
+	uint64_t next = record + monitor->from + length;
+	take_stock(monitor, now, record, stop);
 	if (now >= next && now < stop) {
-		end_interval(engine, watch, next - record, false);
+		end_interval(engine, monitor, next - record, false);
 		next += length;
 	}
 	struct progress progress = progress_of(engine);
@@ -160,33 +160,34 @@ static uint64_t look(struct engine *engine, struct watch *watch, uint64_t now)
 	return now < record ? record : now < stop ? next : CLOCK_NEVER;
 }
 
-// Lets a period pass, with the links of `groups` (a bit set, config_group). `watch`: of a run.
-static void pass(struct engine *engine, uint64_t groups, struct watch *watch)
+// Lets a period pass, with the connections of `groups` (a bit set, config_group). `monitor`: of a
+// run.
+static void pass(struct engine *engine, uint64_t groups, struct monitor *monitor)
 {
 	struct period *period = &engine->period;
-	for (uint32_t id = 0; id < engine->links; id++) {
-		struct link *link = &engine->link[id];
-		link->loaded = groups >> config_group(engine->config, id) & 1;
-		link->rank = period->links;
-		period->links += link->loaded;
+	for (uint32_t id = 0; id < engine->connections; id++) {
+		struct connection *conn = &engine->conn[id];
+		conn->loaded = groups >> config_group(engine->config, id) & 1;
+		conn->rank = period->connections;
+		period->connections += conn->loaded;
 	}
 	for (unsigned i = 0; i < engine->started; i++)
-		atomic_store(&engine->loops[i].resting, false);
+		atomic_store(&engine->threads[i].resting, false);
 	while (!all_rest(engine)) {
-		nudge(engine); // before anything that may take its time
+		wake(engine); // before anything that may take its time
 		uint64_t now = clock_now(), until = now + IDLE;
-		if (watch)
-			until = earlier(until, look(engine, watch, now));
+		if (monitor)
+			until = earlier(until, check(engine, monitor, now));
 		else if (period->kind != PERIOD_END && signals_caught() > 0)
 			stop_at(engine, 0);
 		uint64_t stop = atomic_load(&period->stop);
-		wait_until(engine, now < stop ? earlier(until, stop) : until, watch);
+		wait_until(engine, now < stop ? earlier(until, stop) : until, monitor);
 	}
 }
 
-static void finish(struct engine *engine, struct watch *watch)
+static void finish(struct engine *engine, struct monitor *monitor)
 {
-	struct engine_result *result = watch->result;
+	struct engine_result *result = monitor->result;
 	uint64_t record = engine->period.record;
 	uint64_t ended = atomic_load(&engine->period.stop);
 	collect(engine, &engine->interval);
@@ -194,18 +195,18 @@ static void finish(struct engine *engine, struct watch *watch)
 	if (atomic_load(&engine->period.left) == 0) // with the last of --count
 		ended = earlier(ended, last);
 	result->lasted = ended > record ? ended - record : 0;
-	end_interval(engine, watch, result->lasted > watch->from ? result->lasted : watch->from,
-		     true);
-	take_stock(watch, clock_now(), record, 0);
+	end_interval(engine, monitor,
+		     result->lasted > monitor->from ? result->lasted : monitor->from, true);
+	take_stock(monitor, clock_now(), record, 0);
 	const struct progress progress = progress_of(engine);
 	result->live = progress.live;
 	result->connected = progress.connected;
 	result->usage.threads = engine->started;
 	for (unsigned i = 0; i < engine->started; i++) {
-		const struct loop *loop = &engine->loops[i];
-		load_errors_add(&result->unconnected, &loop->unconnected);
-		result->usage.thread[i] = loop->used;
-		usage_add_sockets(&result->usage.tcp, &loop->sockets, &(struct usage_tcp){0});
+		const struct thread *thread = &engine->threads[i];
+		load_errors_add(&result->unconnected, &thread->unconnected);
+		result->usage.thread[i] = thread->used;
+		usage_add_sockets(&result->usage.tcp, &thread->sockets, &(struct usage_tcp){0});
 	}
 }
 
@@ -213,7 +214,7 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 	       struct engine_result *result, struct error *error)
 {
 	const struct load_config *config = engine->config;
-	struct watch watch = {.calls = calls, .result = result};
+	struct monitor monitor = {.calls = calls, .result = result};
 	uint64_t begin = clock_deadline(BEGIN_IN);
 	uint64_t record = begin + config->ramp + config->warmup;
 	uint64_t stop =
@@ -235,8 +236,8 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 		.left = config->count ? config->count : UINT64_MAX,
 	};
 	result->started = clock_wall() + (record - clock_now());
-	pass(engine, config->by_target ? UINT64_MAX : 1, &watch);
-	finish(engine, &watch);
+	pass(engine, config->by_target ? UINT64_MAX : 1, &monitor);
+	finish(engine, &monitor);
 	return 0;
 }
 
@@ -252,7 +253,7 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 		.stop = CLOCK_NEVER,
 	};
 	pass(engine, groups, NULL);
-	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_LINK * engine->links);
+	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_CONNECTION * engine->connections);
 	uint64_t record = begin + config->settle;
 	engine->period = (struct period){
 		.kind = PERIOD_SLICE,
@@ -270,15 +271,15 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 	collect(engine, book);
 	*lasted = config->settle > 0 ? duration : book->last > begin ? book->last - begin : 0;
 	bool any = false;
-	for (uint32_t id = 0; id < engine->links && !any; id++)
-		any = engine->link[id].loaded && !engine->link[id].failed;
+	for (uint32_t id = 0; id < engine->connections && !any; id++)
+		any = engine->conn[id].loaded && !engine->conn[id].failed;
 	return any ? 0 : -1;
 }
 
 void engine_close(struct engine *engine, struct book *book)
 {
 	engine->period.kind = PERIOD_END;
-	engine->period.links = 0;
+	engine->period.connections = 0;
 	atomic_store(&engine->period.stop, clock_now() + LAST);
 	atomic_store(&engine->period.end, 0);
 	atomic_store(&engine->period.left, 0);

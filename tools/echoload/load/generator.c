@@ -1,5 +1,5 @@
 // The generator's threads.
-#include "loop.h"
+#include "generator.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,18 +13,18 @@
 #define EVENTS 256
 #define SOCKETS_LOOKED_AT 1000 // of a thread, for the evidence
 
-// Whether, before a slice, each link is open or could not be connected.
-static bool is_connected(const struct loop *loop)
+// Whether, before a slice, each connection is open or could not be connected.
+static bool is_connected(const struct thread *thread)
 {
-	return loop->connecting == 0 && loop->timers.count == 0;
+	return thread->connecting == 0 && thread->timers.count == 0;
 }
 
 // Waits for events until the next timer. Returns how many.
-static int wait_for_events(struct loop *loop, struct epoll_event *events)
+static int wait_for_events(struct thread *thread, struct epoll_event *events)
 {
-	bool polls =
-		loop->config->spin || (loop->period->kind == PERIOD_CONNECT && is_connected(loop));
-	uint64_t next = polls ? 0 : timers_next(&loop->timers);
+	bool polls = thread->config->spin ||
+		     (thread->period->kind == PERIOD_CONNECT && is_connected(thread));
+	uint64_t next = polls ? 0 : timers_next(&thread->timers);
 	struct timespec span = {0};
 	if (next != 0 && next != CLOCK_NEVER) {
 		uint64_t now = clock_now();
@@ -34,147 +34,152 @@ static int wait_for_events(struct loop *loop, struct epoll_event *events)
 	int count = -1;
 	errno = ENOSYS;
 #ifdef HAVE_EPOLL_PWAIT2 // not with musl, nor glibc before 2.35
-	count = epoll_pwait2(loop->epoll, events, EVENTS, limit, NULL);
+	count = epoll_pwait2(thread->epoll, events, EVENTS, limit, NULL);
 #endif
 	if (count < 0 && errno == ENOSYS) { // before 5.11, valgrind: to the millisecond, not late
 		int ms = (int)(span.tv_sec * 1000 + span.tv_nsec / (long)NS_PER_MS);
-		count = epoll_wait(loop->epoll, events, EVENTS, limit ? ms : -1);
+		count = epoll_wait(thread->epoll, events, EVENTS, limit ? ms : -1);
 	}
 	ensure(count >= 0 || errno == EINTR);
 	return count > 0 ? count : 0;
 }
 
 // No message may begin any more: --count has been reached, or it is not a time for messages.
-static bool is_spent(const struct loop *loop)
+static bool is_spent(const struct thread *thread)
 {
-	return atomic_load_explicit(&loop->period->left, memory_order_relaxed) == 0;
+	return atomic_load_explicit(&thread->period->left, memory_order_relaxed) == 0;
 }
 
 // Whether messages that were due before the end may still begin.
-static bool may_begin(const struct loop *loop)
+static bool may_begin(const struct thread *thread)
 {
-	if (loop->config->rate == 0 || is_spent(loop))
+	if (thread->config->rate == 0 || is_spent(thread))
 		return false;
-	for (const struct link *link = loop->links; link; link = link->next) {
-		if (link->loaded && link->state == LINK_OPEN && messages_may_begin(loop, link))
+	for (const struct connection *conn = thread->connections; conn; conn = conn->next) {
+		if (conn->loaded && conn->state == CONNECTION_OPEN &&
+		    messages_may_begin(thread, conn))
 			return true;
 	}
 	return false;
 }
 
 // Whether there is nothing more to do in this period. `events`: in the last round.
-static bool is_over(const struct loop *loop, int events)
+static bool is_over(const struct thread *thread, int events)
 {
-	uint64_t stop = loop_stop(loop);
-	if (loop->now >= stop)
-		return loop->now - stop >= loop->period->grace ||
-		       (loop->owed == 0 && !may_begin(loop));
-	if (loop->period->kind == PERIOD_CONNECT)
-		return is_connected(loop) && events == 0;
-	return is_spent(loop) && loop->owed == 0;
+	uint64_t stop = thread_stop(thread);
+	if (thread->now >= stop)
+		return thread->now - stop >= thread->period->grace ||
+		       (thread->owed == 0 && !may_begin(thread));
+	if (thread->period->kind == PERIOD_CONNECT)
+		return is_connected(thread) && events == 0;
+	return is_spent(thread) && thread->owed == 0;
 }
 
 // Looks at what the kernel has counted of the first sockets, `before` recording or after it.
-static void look_at_sockets(struct loop *loop, bool before)
+static void look_at_sockets(struct thread *thread, bool before)
 {
 	unsigned looked = 0;
-	for (struct link *link = loop->links; link && looked < SOCKETS_LOOKED_AT; looked++) {
+	for (struct connection *conn = thread->connections; conn && looked < SOCKETS_LOOKED_AT;
+	     looked++) {
 		struct usage_tcp usage = {0};
-		if (link->state == LINK_OPEN)
-			usage = usage_of_socket(link->fd);
+		if (conn->state == CONNECTION_OPEN)
+			usage = usage_of_socket(conn->fd);
 		if (before)
-			link->before = usage;
-		else if (link->state == LINK_OPEN)
-			usage_add_sockets(&loop->sockets, &usage, &link->before);
-		link = link->next;
+			conn->before = usage;
+		else if (conn->state == CONNECTION_OPEN)
+			usage_add_sockets(&thread->sockets, &usage, &conn->before);
+		conn = conn->next;
 	}
 }
 
 // Takes note of what has been used, when recording begins and when it ends.
-static void take_stock(struct loop *loop, uint64_t stop)
+static void take_stock(struct thread *thread, uint64_t stop)
 {
-	bool ended = loop->now >= stop, begun = loop->now >= loop->period->record;
-	if (loop->period->kind != PERIOD_RUN || loop->stopped ||
-	    (!ended && (loop->recording || !begun)))
+	bool ended = thread->now >= stop, begun = thread->now >= thread->period->record;
+	if (thread->period->kind != PERIOD_RUN || thread->stopped ||
+	    (!ended && (thread->recording || !begun)))
 		return;
-	loop->stopped = ended;
+	thread->stopped = ended;
 	if (ended)
-		loop->live_at_stop = atomic_load_explicit(&loop->tally.live, memory_order_relaxed);
-	if (ended && !loop->recording)
+		thread->live_at_stop =
+			atomic_load_explicit(&thread->tally.live, memory_order_relaxed);
+	if (ended && !thread->recording)
 		return;
-	loop->used = usage_of_thread(loop->worked_for, &loop->used);
-	look_at_sockets(loop, !ended);
-	loop->recording = true;
+	thread->used = usage_of_thread(thread->worked_for, &thread->used);
+	look_at_sockets(thread, !ended);
+	thread->recording = true;
 }
 
-static void run_rounds(struct loop *loop)
+static void run_rounds(struct thread *thread)
 {
 	struct epoll_event events[EVENTS];
-	for (int count = 1; !is_over(loop, count);) {
-		tally_turn(&loop->tally);
-		count = wait_for_events(loop, events);
-		uint64_t before = loop->now;
-		loop->now = clock_now();
-		if (loop->worked)
-			loop->worked_for += loop->now - before;
-		loop->worked = count > 0 || timers_next(&loop->timers) <= loop->now;
-		bool nudged = false;
+	for (int count = 1; !is_over(thread, count);) {
+		tally_turn(&thread->tally);
+		count = wait_for_events(thread, events);
+		uint64_t before = thread->now;
+		thread->now = clock_now();
+		if (thread->worked)
+			thread->worked_for += thread->now - before;
+		thread->worked = count > 0 || timers_next(&thread->timers) <= thread->now;
+		bool woken = false;
 		for (int i = 0; i < count; i++) {
 			if (events[i].data.ptr)
-				link_events(loop, events[i].data.ptr, events[i].events, loop->now);
+				connection_events(thread, events[i].data.ptr, events[i].events,
+						  thread->now);
 			else
-				nudged = true;
+				woken = true;
 		}
 		struct timer *timer;
-		while ((timer = timers_take(&loop->timers, loop->now)))
-			link_wake(loop, (struct link *)timer, clock_now()); // its first member
-		if (!nudged)
+		while ((timer = timers_take(&thread->timers, thread->now)))
+			connection_wake(thread, (struct connection *)timer,
+					clock_now()); // its first member
+		if (!woken)
 			continue;
-		waker_clear(&loop->nudge);
-		for (struct link *link = loop->links; link; link = link->next)
-			link_check_time(loop, link, loop->now);
-		take_stock(loop, loop_stop(loop));
+		waker_clear(&thread->waker);
+		for (struct connection *conn = thread->connections; conn; conn = conn->next)
+			connection_check_time(thread, conn, thread->now);
+		take_stock(thread, thread_stop(thread));
 	}
 }
 
-static void await_period(struct loop *loop)
+static void await_period(struct thread *thread)
 {
-	struct pollfd nudge = {.fd = loop->nudge.fd, .events = POLLIN};
-	while (atomic_load(&loop->resting)) {
-		poll(&nudge, 1, -1);
-		waker_clear(&loop->nudge);
+	struct pollfd woken = {.fd = thread->waker.fd, .events = POLLIN};
+	while (atomic_load(&thread->resting)) {
+		poll(&woken, 1, -1);
+		waker_clear(&thread->waker);
 	}
 }
 
-static void pass_period(struct loop *loop)
+static void pass_period(struct thread *thread)
 {
-	double rate = loop->config->rate;
-	loop->now = clock_now();
-	loop->recording = loop->stopped = false;
-	loop->sockets = (struct usage_tcp){0};
-	loop->used = (struct usage_thread){0};
-	loop->gap = rate > 0 ? 1e9 * loop->period->links / rate : 0;
-	for (struct link *link = loop->links; link; link = link->next)
-		link_plan(loop, link);
-	run_rounds(loop);
-	take_stock(loop, 0);
-	loop->queue = NULL;
-	loop->now = clock_now();
-	for (struct link *link = loop->links; link; link = link->next)
-		link_rest(loop, link);
+	double rate = thread->config->rate;
+	thread->now = clock_now();
+	thread->recording = thread->stopped = false;
+	thread->sockets = (struct usage_tcp){0};
+	thread->used = (struct usage_thread){0};
+	thread->gap = rate > 0 ? 1e9 * thread->period->connections / rate : 0;
+	for (struct connection *conn = thread->connections; conn; conn = conn->next)
+		connection_plan(thread, conn);
+	run_rounds(thread);
+	take_stock(thread, 0);
+	thread->queue = NULL;
+	thread->now = clock_now();
+	for (struct connection *conn = thread->connections; conn; conn = conn->next)
+		connection_rest(thread, conn);
 }
 
 void *generator_run(void *argument)
 {
-	struct loop *loop = argument;
+	struct thread *thread = argument;
 	enum period_kind kind;
 	prctl(PR_SET_TIMERSLACK, 1UL); // makes its timers exact
 	do {
-		await_period(loop);
-		kind = loop->period->kind;
-		pass_period(loop);
-		atomic_store(&loop->resting, true);
-		waker_wake(loop->rested);
+		await_period(thread);
+		kind = thread->period->kind;
+		pass_period(thread);
+		atomic_store(&thread->resting, true);
+		waker_wake(thread->rested);
 	} while (kind != PERIOD_END);
 	return NULL;
 }

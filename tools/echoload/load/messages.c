@@ -1,11 +1,12 @@
-// The messages of a link. The threads of the loops.
-#include "loop.h"
+// The messages of a connection. The generator's threads.
+#include "generator.h"
 
 #include <math.h>
 
 #include "base/clock.h"
 
-#define STEPS 1000 // values for which all those that were due and never begun stand, of a link
+#define STEPS \
+	1000 // values for which all those that were due and never begun stand, of a connection
 
 static uint64_t waited(uint64_t from, uint64_t to)
 {
@@ -14,11 +15,11 @@ static uint64_t waited(uint64_t from, uint64_t to)
 
 // How many of `count` new messages may begin. Takes them from those that --count allows, which are
 // counted from the moment of recording on.
-static uint64_t take(struct loop *loop, uint64_t count)
+static uint64_t take(struct thread *thread, uint64_t count)
 {
-	if (loop->config->count == 0 || loop->now < loop->period->record)
+	if (thread->config->count == 0 || thread->now < thread->period->record)
 		return count;
-	struct period *period = loop->period;
+	struct period *period = thread->period;
 	uint64_t left = atomic_load_explicit(&period->left, memory_order_relaxed);
 	while (left > 0) {
 		uint64_t taken = count < left ? count : left;
@@ -30,155 +31,156 @@ static uint64_t take(struct loop *loop, uint64_t count)
 	return 0;
 }
 
-static void begin_message(struct loop *loop, struct link *link, uint64_t due, uint64_t now)
+static void begin_message(struct thread *thread, struct connection *conn, uint64_t due,
+			  uint64_t now)
 {
-	if (link->waiting == 0)
-		link->moved_at = now;
-	link->goal += sizes_draw(&loop->config->sizes, &link->random);
-	unsigned place = (link->first + link->waiting) & (loop->ring - 1);
-	link->messages[place] = (struct message){.end = link->goal, .due = due, .asked = now};
-	link->waiting++;
-	loop->owed++;
+	if (conn->waiting == 0)
+		conn->moved_at = now;
+	conn->goal += sizes_draw(&thread->config->sizes, &conn->random);
+	unsigned place = (conn->first + conn->waiting) & (thread->ring - 1);
+	conn->messages[place] = (struct message){.end = conn->goal, .due = due, .asked = now};
+	conn->waiting++;
+	thread->owed++;
 }
 
-static void begin_closed(struct loop *loop, struct link *link, uint64_t now)
+static void begin_closed(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	while (link->waiting < loop->config->pipeline && link->left > 0 && take(loop, 1)) {
-		begin_message(loop, link, link->due_since ? link->due_since : now, now);
-		link->due_since = 0;
-		link->left--;
+	while (conn->waiting < thread->config->pipeline && conn->left > 0 && take(thread, 1)) {
+		begin_message(thread, conn, conn->due_since ? conn->due_since : now, now);
+		conn->due_since = 0;
+		conn->left--;
 	}
 }
 
 // Plans the message after that which is `number` of all and due after `after` ns. Message i of all
 // is due at i / rate exactly when they are evenly spread: the connections take turns.
-static void plan_next(const struct loop *loop, struct link *link)
+static void plan_next(const struct thread *thread, struct connection *conn)
 {
-	const struct load_config *config = loop->config;
-	link->number += loop->period->links;
+	const struct load_config *config = thread->config;
+	conn->number += thread->period->connections;
 	double ns = config->arrival == ARRIVAL_POISSON
-			    ? link->after + random_exponential(&link->random, loop->gap)
-			    : link->number * 1e9 / config->rate;
-	link->after = fmin(ns, 1e18);
-	link->due = loop->period->begin + (uint64_t)link->after;
+			    ? conn->after + random_exponential(&conn->random, thread->gap)
+			    : conn->number * 1e9 / config->rate;
+	conn->after = fmin(ns, 1e18);
+	conn->due = thread->period->begin + (uint64_t)conn->after;
 }
 
-void messages_plan(struct loop *loop, struct link *link, uint64_t begin)
+void messages_plan(struct thread *thread, struct connection *conn, uint64_t begin)
 {
-	double links = loop->period->links;
-	link->after = (double)(begin - loop->period->begin);
-	double missed = link->after * loop->config->rate / 1e9 - link->rank; // before it begins
-	link->number = link->rank + (fmax(ceil(missed / links), 0) - 1) * links;
-	plan_next(loop, link);
+	double connections = thread->period->connections;
+	conn->after = (double)(begin - thread->period->begin);
+	double missed = conn->after * thread->config->rate / 1e9 - conn->rank; // before it begins
+	conn->number = conn->rank + (fmax(ceil(missed / connections), 0) - 1) * connections;
+	plan_next(thread, conn);
 }
 
-bool messages_may_begin(const struct loop *loop, const struct link *link)
+bool messages_may_begin(const struct thread *thread, const struct connection *conn)
 {
-	uint64_t stop = loop_stop(loop);
-	uint64_t late = loop->period->late;
-	return link->due < stop &&
-	       (loop->now < stop || (loop->now - stop < late && stop - link->due < late));
+	uint64_t stop = thread_stop(thread);
+	uint64_t late = thread->period->late;
+	return conn->due < stop &&
+	       (thread->now < stop || (thread->now - stop < late && stop - conn->due < late));
 }
 
-static void begin_open(struct loop *loop, struct link *link, uint64_t now)
+static void begin_open(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	struct book *book = loop->tally.open;
-	while (link->waiting < loop->config->pipeline && link->due <= now) {
+	struct book *book = thread->tally.open;
+	while (conn->waiting < thread->config->pipeline && conn->due <= now) {
 		// What was due before the end is still sent after it.
-		if (!messages_may_begin(loop, link) || !take(loop, 1))
+		if (!messages_may_begin(thread, conn) || !take(thread, 1))
 			return;
-		if (loop_counts(loop, link->due)) {
+		if (thread_counts(thread, conn->due)) {
 			// It could not begin before both it was due and there was room for it.
 			uint64_t could =
-				link->due > link->free_since ? link->due : link->free_since;
+				conn->due > conn->free_since ? conn->due : conn->free_since;
 			hdr_record(&book->lateness, waited(could, now));
 			book->due++;
 		}
-		begin_message(loop, link, link->due, now);
-		plan_next(loop, link);
+		begin_message(thread, conn, conn->due, now);
+		plan_next(thread, conn);
 	}
-	if (link->waiting < loop->config->pipeline && messages_may_begin(loop, link))
-		timers_set(&loop->timers, &link->timer, link->due);
+	if (conn->waiting < thread->config->pipeline && messages_may_begin(thread, conn))
+		timers_set(&thread->timers, &conn->timer, conn->due);
 }
 
-void messages_begin(struct loop *loop, struct link *link, uint64_t now)
+void messages_begin(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	if (loop->period->kind == PERIOD_CONNECT)
+	if (thread->period->kind == PERIOD_CONNECT)
 		return;
-	if (loop->config->rate > 0)
-		begin_open(loop, link, now);
-	else if (now < loop_stop(loop))
-		begin_closed(loop, link, now);
+	if (thread->config->rate > 0)
+		begin_open(thread, conn, now);
+	else if (now < thread_stop(thread))
+		begin_closed(thread, conn, now);
 }
 
 // What a message took, from when it was due and from when it was sent, if it was.
-static void record(struct loop *loop, uint64_t due, uint64_t asked, uint64_t now)
+static void record(struct thread *thread, uint64_t due, uint64_t asked, uint64_t now)
 {
-	struct book *book = loop->tally.open;
+	struct book *book = thread->tally.open;
 	hdr_record(&book->latency, waited(due, now));
-	if (loop->config->rate > 0)
+	if (thread->config->rate > 0)
 		hdr_record(&book->uncorrected, waited(asked, now));
 }
 
-void messages_answered(struct loop *loop, struct link *link, uint64_t now)
+void messages_answered(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	const struct message *message = &link->messages[link->first];
-	if (loop_counts(loop, message->due))
-		record(loop, message->due, message->asked, now);
+	const struct message *message = &conn->messages[conn->first];
+	if (thread_counts(thread, message->due))
+		record(thread, message->due, message->asked, now);
 	// Those of --count are the ones that began when recording had begun.
-	bool early = loop->config->count > 0 && message->asked < loop->period->record;
-	if (loop_counts(loop, now) && !early) {
-		loop->tally.open->messages++;
-		loop->tally.open->last = now;
+	bool early = thread->config->count > 0 && message->asked < thread->period->record;
+	if (thread_counts(thread, now) && !early) {
+		thread->tally.open->messages++;
+		thread->tally.open->last = now;
 	}
-	loop->tally.open->answered++;
-	link->answered = message->end;
-	if (link->waiting == loop->config->pipeline)
-		link->free_since = now;
-	link->first = (link->first + 1) & (loop->ring - 1);
-	link->waiting--;
-	loop->owed--;
+	thread->tally.open->answered++;
+	conn->answered = message->end;
+	if (conn->waiting == thread->config->pipeline)
+		conn->free_since = now;
+	conn->first = (conn->first + 1) & (thread->ring - 1);
+	conn->waiting--;
+	thread->owed--;
 }
 
-void messages_abandon(struct loop *loop, struct link *link)
+void messages_abandon(struct thread *thread, struct connection *conn)
 {
-	for (; link->waiting > 0; link->waiting--, loop->owed--) {
-		const struct message *message = &link->messages[link->first];
-		link->first = (link->first + 1) & (loop->ring - 1);
-		if (!loop_counts(loop, message->due))
+	for (; conn->waiting > 0; conn->waiting--, thread->owed--) {
+		const struct message *message = &conn->messages[conn->first];
+		conn->first = (conn->first + 1) & (thread->ring - 1);
+		if (!thread_counts(thread, message->due))
 			continue;
-		loop->tally.open->unanswered++;
-		record(loop, message->due, message->asked, loop->now);
+		thread->tally.open->unanswered++;
+		record(thread, message->due, message->asked, thread->now);
 	}
 }
 
 // How many more are due from `from` on, evenly spread, until `to`.
-static uint64_t count_due(const struct loop *loop, double from, double to)
+static uint64_t count_due(const struct thread *thread, double from, double to)
 {
-	double count = fmax(ceil((to - from) / loop->gap - 1e-6), 1);
+	double count = fmax(ceil((to - from) / thread->gap - 1e-6), 1);
 	return from < to ? (uint64_t)fmin(count, 1e18) : 0;
 }
 
-void messages_abandon_due(struct loop *loop, struct link *link)
+void messages_abandon_due(struct thread *thread, struct connection *conn)
 {
-	const struct period *period = loop->period;
-	uint64_t stop = loop_stop(loop);
-	if (loop->config->rate == 0 || !link->loaded || link->due >= stop ||
+	const struct period *period = thread->period;
+	uint64_t stop = thread_stop(thread);
+	if (thread->config->rate == 0 || !conn->loaded || conn->due >= stop ||
 	    period->kind == PERIOD_CONNECT)
 		return;
 	// Where it had waited for too long by then, that was the end.
-	uint64_t until = stop - link->due >= period->late ? stop : loop->now;
+	uint64_t until = stop - conn->due >= period->late ? stop : thread->now;
 	double early =
-		(double)count_due(loop, link->after, (double)(period->record - period->begin));
-	double first = link->after + early * loop->gap;
-	uint64_t count = take(loop, count_due(loop, first, (double)(stop - period->begin)));
-	struct book *book = loop->tally.open;
+		(double)count_due(thread, conn->after, (double)(period->record - period->begin));
+	double first = conn->after + early * thread->gap;
+	uint64_t count = take(thread, count_due(thread, first, (double)(stop - period->begin)));
+	struct book *book = thread->tally.open;
 	book->due += count;
 	book->unanswered += count;
 	uint64_t steps = count < STEPS ? count : STEPS;
 	for (uint64_t i = 0; i < steps; i++) {
 		uint64_t from = count * i / steps, to = count * (i + 1) / steps;
-		double middle = first + (double)(from + to - 1) / 2 * loop->gap;
+		double middle = first + (double)(from + to - 1) / 2 * thread->gap;
 		hdr_record_many(&book->latency, waited(period->begin + (uint64_t)middle, until),
 				to - from);
 	}

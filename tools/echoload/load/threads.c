@@ -11,7 +11,7 @@
 
 #include "base/thread.h"
 #include "engine.h"
-#include "loop.h"
+#include "generator.h"
 
 // Asks for as many descriptors as there may be. Those that are refused are errors of the run.
 static void raise_limit(void)
@@ -44,71 +44,72 @@ static int check_sources(const struct load_config *config, struct error *error)
 
 static uint64_t sent_on(void *context, uint32_t connection)
 {
-	const struct loop *loop = context;
-	return atomic_load_explicit(&loop->all[connection].sent, memory_order_relaxed);
+	const struct thread *thread = context;
+	return atomic_load_explicit(&thread->all[connection].sent, memory_order_relaxed);
 }
 
 static void note_fault(void *context, const struct fault *fault)
 {
-	struct loop *loop = context;
-	struct book *book = loop->tally.open;
+	struct thread *thread = context;
+	struct book *book = thread->tally.open;
 	if (book->fault_count < BOOK_FAULTS)
 		book->faults[book->fault_count] = *fault;
 	book->fault_count++;
 }
 
-// Takes the memory. Each link has a ring of `ring` messages.
+// Takes the memory. Each connection has a ring of `ring` messages.
 static int take_memory(struct engine *engine, unsigned ring, struct error *error)
 {
 	const struct load_config *config = engine->config;
-	engine->link = aligned_alloc(_Alignof(struct link), engine->links * sizeof(struct link));
-	engine->messages = calloc((size_t)engine->links * ring, sizeof(struct message));
-	engine->loops = calloc(config->threads, sizeof(*engine->loops));
-	engine->buffers = calloc(config->threads, 2 * LOOP_BUFFER);
-	for (unsigned i = 0; engine->loops && i < config->threads; i++) {
-		struct loop *loop = &engine->loops[i];
-		tally_init(&loop->tally);
-		loop->config = config;
-		loop->all = engine->link;
-		loop->period = &engine->period;
-		loop->rested = &engine->rested;
-		loop->in = engine->buffers + 2 * i * LOOP_BUFFER;
-		loop->out = loop->in + LOOP_BUFFER;
-		loop->ring = ring;
-		loop->resting = true;
-		loop->nudge = WAKER_NONE;
-		loop->epoll = -1;
-		loop->scope = (struct verify_scope){
+	engine->conn = aligned_alloc(_Alignof(struct connection),
+				     engine->connections * sizeof(struct connection));
+	engine->messages = calloc((size_t)engine->connections * ring, sizeof(struct message));
+	engine->threads = calloc(config->threads, sizeof(*engine->threads));
+	engine->buffers = calloc(config->threads, 2 * THREAD_BUFFER);
+	for (unsigned i = 0; engine->threads && i < config->threads; i++) {
+		struct thread *thread = &engine->threads[i];
+		tally_init(&thread->tally);
+		thread->config = config;
+		thread->all = engine->conn;
+		thread->period = &engine->period;
+		thread->rested = &engine->rested;
+		thread->in = engine->buffers + 2 * i * THREAD_BUFFER;
+		thread->out = thread->in + THREAD_BUFFER;
+		thread->ring = ring;
+		thread->resting = true;
+		thread->waker = WAKER_NONE;
+		thread->epoll = -1;
+		thread->scope = (struct verify_scope){
 			.payload = &engine->payload,
-			.connections = engine->links,
+			.connections = engine->connections,
 			.sent = sent_on,
 			.report = note_fault,
-			.context = loop,
+			.context = thread,
 		};
 	}
-	if (!engine->link || !engine->messages || !engine->loops || !engine->buffers)
+	if (!engine->conn || !engine->messages || !engine->threads || !engine->buffers)
 		return error_set(error, ERROR_SYSTEM, "no memory for %u connections in %u threads",
-				 engine->links, config->threads);
+				 engine->connections, config->threads);
 	return 0;
 }
 
-// Deals the links out to the threads, so that each has an even share of each group.
-static void deal_links(struct engine *engine, unsigned ring)
+// Deals the connections out to the threads, so that each has an even share of each group.
+static void deal_connections(struct engine *engine, unsigned ring)
 {
 	const struct load_config *config = engine->config;
 	size_t groups = config->by_target ? config->target_count : 1;
-	for (uint32_t id = engine->links; id-- > 0;) {
-		struct loop *loop = &engine->loops[id / groups % config->threads];
-		engine->link[id] = (struct link){
+	for (uint32_t id = engine->connections; id-- > 0;) {
+		struct thread *thread = &engine->threads[id / groups % config->threads];
+		engine->conn[id] = (struct connection){
 			.timer = {.place = TIMER_UNSET},
-			.next = loop->links,
+			.next = thread->connections,
 			.id = id,
 			.fd = -1,
 			.random = {.state = config->run ^ ((uint64_t)id << 32)},
 			.messages = engine->messages + (size_t)id * ring,
 		};
-		loop->links = &engine->link[id];
-		loop->count++;
+		thread->connections = &engine->conn[id];
+		thread->count++;
 	}
 }
 
@@ -117,19 +118,19 @@ static int start_thread(struct engine *engine, struct error *error)
 {
 	const struct load_config *config = engine->config;
 	unsigned index = engine->started;
-	struct loop *loop = &engine->loops[index];
-	struct epoll_event nudged = {.events = EPOLLIN};
+	struct thread *thread = &engine->threads[index];
+	struct epoll_event woken = {.events = EPOLLIN};
 	char name[16];
 	snprintf(name, sizeof(name), "echoload/%u", index % 1000000);
-	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->timers.heap = calloc(loop->count, sizeof(struct timer *));
-	if (waker_open(&loop->nudge, error) != 0)
+	thread->epoll = epoll_create1(EPOLL_CLOEXEC);
+	thread->timers.heap = calloc(thread->count, sizeof(struct timer *));
+	if (waker_open(&thread->waker, error) != 0)
 		return -1;
-	if (!loop->timers.heap ||
-	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge.fd, &nudged) != 0)
+	if (!thread->timers.heap ||
+	    epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->waker.fd, &woken) != 0)
 		return error_set(error, ERROR_SYSTEM, "cannot make the thread %u: %s", index,
 				 error_text(errno));
-	if (thread_start(&loop->thread, name, generator_run, loop, error) != 0)
+	if (thread_start(&thread->handle, name, generator_run, thread, error) != 0)
 		return -1;
 	engine->started++;
 	if (config->cpu_count == 0)
@@ -138,7 +139,7 @@ static int start_thread(struct engine *engine, struct error *error)
 	cpu_set_t cpus;
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
-	int number = pthread_setaffinity_np(loop->thread, sizeof(cpus), &cpus);
+	int number = pthread_setaffinity_np(thread->handle, sizeof(cpus), &cpus);
 	return number ? error_set(error, ERROR_USAGE, "--cpu: CPU %u cannot be used: %s", cpu,
 				  error_text(number))
 		      : 0;
@@ -154,7 +155,7 @@ static int start(struct engine *engine, struct error *error)
 	    take_memory(engine, ring, error) != 0)
 		return -1;
 	payload_init(&engine->payload, engine->config->run);
-	deal_links(engine, ring);
+	deal_connections(engine, ring);
 	while (engine->started < engine->config->threads) {
 		if (start_thread(engine, error) != 0)
 			return -1;
@@ -170,7 +171,7 @@ struct engine *engine_open(const struct load_config *config, struct error *error
 		return NULL;
 	}
 	engine->config = config;
-	engine->links = config->connections + config->extra;
+	engine->connections = config->connections + config->extra;
 	engine->rested = WAKER_NONE;
 	if (start(engine, error) == 0)
 		return engine;
@@ -181,16 +182,16 @@ struct engine *engine_open(const struct load_config *config, struct error *error
 void threads_free(struct engine *engine)
 {
 	for (unsigned i = 0; i < engine->started; i++)
-		pthread_join(engine->loops[i].thread, NULL);
-	for (unsigned i = 0; engine->loops && i < engine->config->threads; i++) {
-		waker_close(&engine->loops[i].nudge);
-		if (engine->loops[i].epoll >= 0)
-			close(engine->loops[i].epoll);
-		free(engine->loops[i].timers.heap);
+		pthread_join(engine->threads[i].handle, NULL);
+	for (unsigned i = 0; engine->threads && i < engine->config->threads; i++) {
+		waker_close(&engine->threads[i].waker);
+		if (engine->threads[i].epoll >= 0)
+			close(engine->threads[i].epoll);
+		free(engine->threads[i].timers.heap);
 	}
 	waker_close(&engine->rested);
-	free(engine->loops);
-	free(engine->link);
+	free(engine->threads);
+	free(engine->conn);
 	free(engine->messages);
 	free(engine->buffers);
 	free(engine);

@@ -1,4 +1,5 @@
-// A binary heap of moments at which links are to be seen to. One thread; memory is taken once.
+// A binary heap of moments at which connections are to be seen to. One thread; memory is taken
+// once.
 #ifndef ECHOLOAD_TIMERS_H
 #define ECHOLOAD_TIMERS_H
 

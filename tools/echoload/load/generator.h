@@ -1,8 +1,8 @@
 // What a thread of the generator has and does: its connections, each from connect to its end, again
-// and again; their messages; their timers and one epoll set. Only `sent` of a link is read by other
-// threads, and what is said to be for the main thread.
-#ifndef ECHOLOAD_LOOP_H
-#define ECHOLOAD_LOOP_H
+// and again; their messages; their timers and one epoll set. Only `sent` of a connection is read by
+// other threads, and what is said to be for the main thread.
+#ifndef ECHOLOAD_GENERATOR_H
+#define ECHOLOAD_GENERATOR_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,13 +19,13 @@
 #include "timers.h"
 #include "usage.h"
 
-#define LINK_RETRY (100 * NS_PER_MS) // after a connection that went wrong
+#define CONNECTION_RETRY (100 * NS_PER_MS) // after a connection that went wrong
 
-enum link_state {
-	LINK_CLOSED,	 // its timer says when to connect
-	LINK_CONNECTING, // until the socket is writable
-	LINK_OPEN,
-	LINK_ENDING, // nothing more is sent; what is owed to us may still come, then the peer's FIN
+enum connection_state {
+	CONNECTION_CLOSED,     // its timer says when to connect
+	CONNECTION_CONNECTING, // until the socket is writable
+	CONNECTION_OPEN,
+	CONNECTION_ENDING, // nothing more is sent; what is owed to us may come, then a FIN
 };
 
 // A message on its way.
@@ -35,18 +35,18 @@ struct message {
 	uint64_t asked; // when it was
 };
 
-// Positions are those of the stream, which goes on over all connections that the link has had.
-struct link {
+// Positions are those of the stream, which goes on when it is connected again.
+struct connection {
 	_Alignas(64) struct timer timer; // to connect; in the open loop, for its next message
-	struct link *next;		 // of the same thread
+	struct connection *next;	 // of the same thread
 	uint32_t id;			 // the payload's connection
 	unsigned rank;			 // among those loaded in this period
 	bool loaded;			 // it takes part in this period
 	int fd;
-	enum link_state state;
-	bool hung_up;	      // the peer's FIN has been announced: read on to the end
-	int broken;	      // why sending failed, errno; 0: it has not, or after the peer's FIN
-	struct link *behind;  // in the queue of those that wait to connect
+	enum connection_state state;
+	bool hung_up; // the peer's FIN has been announced: read on to the end
+	int broken;   // why sending failed, errno; 0: it has not, or after the peer's FIN
+	struct connection *behind; // in the queue of those that wait to connect
 	bool refused, failed; // last time it could not even begin to connect, or not be connected
 	_Atomic uint64_t sent;
 	uint64_t goal;	   // where the last message begun ends
@@ -54,7 +54,7 @@ struct link {
 	uint64_t answered; // where the last message that was answered ends
 	struct verify verify;
 
-	struct message *messages; // a ring of loop->ring
+	struct message *messages; // a ring of thread->ring
 	unsigned first, waiting;  // of those on their way
 	uint64_t left;		  // of a visit: messages still to begin
 	uint64_t due_since;	  // when its next message was due, if that has passed; else 0
@@ -67,7 +67,7 @@ struct link {
 	struct usage_tcp before; // what its socket had counted when recording began
 };
 
-#define LOOP_BUFFER (256UL << 10)
+#define THREAD_BUFFER (256UL << 10)
 
 // A period: who sends what, and when (clock_now). It is set while all threads are at rest, but
 // `stop` and `end` may come nearer while they run.
@@ -80,9 +80,9 @@ enum period_kind {
 
 struct period {
 	enum period_kind kind;
-	unsigned links;	       // how many are not to rest
+	unsigned connections;  // how many are not to rest
 	uint64_t begin;	       // the first connect
-	uint64_t ramp;	       // ns over which the links begin
+	uint64_t ramp;	       // ns over which the connections begin
 	uint64_t record;       // from here on it is counted
 	_Atomic uint64_t stop; // nothing new is due
 	_Atomic uint64_t end;  // what comes from here on is not counted
@@ -91,34 +91,34 @@ struct period {
 	_Atomic uint64_t left; // messages that may still begin; UINT64_MAX: no limit
 };
 
-struct loop {
+struct thread {
 	const struct load_config *config;
-	const struct link *all; // links of all threads, to know what others have sent; [id]
+	const struct connection *all; // of all threads, to know what others have sent; [id]
 	struct verify_scope scope;
 	struct period *period;
-	const struct waker *rested; // the main thread is told that this one rests
+	const struct waker *rested; // tells the main thread that this one rests
 	struct tally tally;
-	pthread_t thread;
+	pthread_t handle;
 
-	struct link *links; // a list: `next`
-	unsigned count;	    // of it
-	unsigned ring;	    // messages on their way on a link at most, a power of two
+	struct connection *connections; // a list: `next`
+	unsigned count;			// of it
+	unsigned ring; // messages on their way on a connection at most, a power of two
 	struct timers timers;
 	int epoll;
-	struct waker nudge; // the main thread wants something
-	char *in, *out;	    // LOOP_BUFFER bytes each
+	struct waker waker; // the main thread wants something
+	char *in, *out;	    // THREAD_BUFFER bytes each
 	uint64_t now;	    // when the round began
 	unsigned connecting;
-	struct link *queue, *queue_end; // links that wait for their turn to connect
+	struct connection *queue, *queue_end; // connections that wait for their turn to connect
 	uint64_t owed;	      // messages on their way, and connections whose end is awaited
 	uint64_t worked_for;  // ns in which there was something to do
 	bool worked;	      // the last round had something to do
-	double gap;	      // open loop: mean time between two messages of a link, ns
+	double gap;	      // open loop: mean time between two messages of a connection, ns
 	_Atomic bool resting; // between periods
 
 	struct load_errors unconnected; // of all connects, recorded or not
 
-	// Its own usage while recording, and what the kernel told of its sockets at the end; for
+	// Its own usage while recording, and what the kernel says of its sockets at the end; for
 	// the main thread once it is `resting`.
 	bool recording, stopped;
 	struct usage_thread used;
@@ -127,16 +127,16 @@ struct loop {
 };
 
 // When nothing new is due any more.
-static inline uint64_t loop_stop(const struct loop *loop)
+static inline uint64_t thread_stop(const struct thread *thread)
 {
-	return atomic_load_explicit(&loop->period->stop, memory_order_relaxed);
+	return atomic_load_explicit(&thread->period->stop, memory_order_relaxed);
 }
 
 // Whether what happens, or is due, at that moment is recorded.
-static inline bool loop_counts(const struct loop *loop, uint64_t moment)
+static inline bool thread_counts(const struct thread *thread, uint64_t moment)
 {
-	return moment >= loop->period->record &&
-	       moment < atomic_load_explicit(&loop->period->end, memory_order_relaxed);
+	return moment >= thread->period->record &&
+	       moment < atomic_load_explicit(&thread->period->end, memory_order_relaxed);
 }
 
 // The engine (engine.h): the threads and what they share. Main thread.
@@ -145,10 +145,10 @@ struct engine {
 	struct payload payload;
 	struct period period;
 	struct waker rested; // a thread has come to rest
-	unsigned links;
-	struct link *link;	  // of `links`
+	unsigned connections;
+	struct connection *conn;  // of `connections`
 	struct message *messages; // theirs
-	struct loop *loops;
+	struct thread *threads;
 	char *buffers; // theirs
 	unsigned started;
 	struct book interval; // of a run, being collected
@@ -159,76 +159,80 @@ void threads_free(struct engine *engine); // all of it, once the threads end. Ma
 // generator.c: rounds of waiting for events and dealing with them, period by period. Nothing is
 // allocated meanwhile, except to look into a fault.
 
-void *generator_run(void *argument); // a struct loop, until PERIOD_END is over
+void *generator_run(void *argument); // a struct thread, until PERIOD_END is over
 
-// link.c: what happens to a connection.
+// connection.c: what happens to a connection.
 
-// Sees to a link whose timer has come: connects it, or begins the messages that are due.
-void link_wake(struct loop *loop, struct link *link, uint64_t now);
+// Sees to a connection whose timer has come: connects it, or begins the messages that are due.
+void connection_wake(struct thread *thread, struct connection *conn, uint64_t now);
 
-void link_events(struct loop *loop, struct link *link, uint32_t events, uint64_t now);
+void connection_events(struct thread *thread, struct connection *conn, uint32_t events,
+		       uint64_t now);
 
-// Ends a link that has been waited for too long. Called now and then for each.
-void link_check_time(struct loop *loop, struct link *link, uint64_t now);
+// Ends a connection that has been waited for too long. Called now and then for each.
+void connection_check_time(struct thread *thread, struct connection *conn, uint64_t now);
 
-// A period begins: sees to it that the link is connected, or begins to send, when it should.
-void link_plan(struct loop *loop, struct link *link);
+// A period begins: sees to it that the connection is connected, or begins to send, when it should.
+void connection_plan(struct thread *thread, struct connection *conn);
 
 // The period is over: what is still on its way is given up. A connection that owes us nothing stays
 // open, unless it is for one visit.
-void link_rest(struct loop *loop, struct link *link);
+void connection_rest(struct thread *thread, struct connection *conn);
 
 // connecting.c: how connections begin and end.
 
-// Begins to connect a closed link, or has it wait until fewer do.
-void connecting_begin(struct loop *loop, struct link *link, uint64_t now);
+// Begins to connect a closed connection, or has it wait until fewer do.
+void connecting_begin(struct thread *thread, struct connection *conn, uint64_t now);
 
 // Its socket is writable, or has failed. Returns whether it is connected.
-bool connecting_finish(struct loop *loop, struct link *link, uint64_t now);
+bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t now);
 
 // Has epoll tell what happens to it. Returns what epoll_ctl does.
-int connecting_listen(const struct loop *loop, struct link *link, int operation);
+int connecting_listen(const struct thread *thread, struct connection *conn, int operation);
 
-// Counts an error of a link that takes part, while recording; and LOAD_MISMATCH always.
-void link_note_error(struct loop *loop, const struct link *link, enum load_error error, int number);
+// Counts an error of a connection that takes part, while recording; and LOAD_MISMATCH always.
+void connection_note_error(struct thread *thread, const struct connection *conn,
+			   enum load_error error, int number);
 
 // What has been verified of its stream since the last call is counted, or not.
-static inline void link_count_verified(const struct loop *loop, struct link *link, bool counts)
+static inline void connection_count_verified(const struct thread *thread, struct connection *conn,
+					     bool counts)
 {
-	loop->tally.open->verified += counts ? link->verify.verified : 0;
-	link->verify.verified = 0;
+	thread->tally.open->verified += counts ? conn->verify.verified : 0;
+	conn->verify.verified = 0;
 }
 
 // The end of the verification, if there is one. Returns whether there was no fault.
-bool link_end_verify(const struct loop *loop, struct link *link, bool whole);
+bool connection_end_verify(const struct thread *thread, struct connection *conn, bool whole);
 
 // Closes the socket, and plans to connect at `again`; CLOCK_NEVER: not.
-void link_close(struct loop *loop, struct link *link, uint64_t again);
+void connection_close(struct thread *thread, struct connection *conn, uint64_t again);
 
 // The connection has failed with `error`, for the reason `number` if that is not 0.
-void link_fail(struct loop *loop, struct link *link, enum load_error error, int number);
+void connection_fail(struct thread *thread, struct connection *conn, enum load_error error,
+		     int number);
 
 // messages.c: when each message is due, begun and answered, and what is recorded of it.
 
 // Begins those that may begin now, `goal` grows: in a closed loop as many as may be on their way,
 // in the open loop those that are due, and then sets the timer for the next.
-void messages_begin(struct loop *loop, struct link *link, uint64_t now);
+void messages_begin(struct thread *thread, struct connection *conn, uint64_t now);
 
 // The echo of the first one on its way is complete.
-void messages_answered(struct loop *loop, struct link *link, uint64_t now);
+void messages_answered(struct thread *thread, struct connection *conn, uint64_t now);
 
-// The period begins, for this link at `begin`: plans its first message of the open loop.
-void messages_plan(struct loop *loop, struct link *link, uint64_t begin);
+// The period begins, for this connection at `begin`: plans its first message of the open loop.
+void messages_plan(struct thread *thread, struct connection *conn, uint64_t begin);
 
 // Whether messages of the open loop that were due before the end of the period may still begin.
-bool messages_may_begin(const struct loop *loop, const struct link *link);
+bool messages_may_begin(const struct thread *thread, const struct connection *conn);
 
 // Those on their way will not be answered any more, however their connection has ended. Each counts
 // with the time until now: to leave it out would make the latency look better than it was.
-void messages_abandon(struct loop *loop, struct link *link);
+void messages_abandon(struct thread *thread, struct connection *conn);
 
 // At the end of a period of the open loop: the same for those that were due and never begun, in
 // constant time however many they are.
-void messages_abandon_due(struct loop *loop, struct link *link);
+void messages_abandon_due(struct thread *thread, struct connection *conn);
 
 #endif
