@@ -218,7 +218,7 @@ static void test_nothing_is_answered(void **state)
 
 // What was sent and not answered fails a run, whatever its errors and faults are; unless it is
 // allowed, or has a limit of its own. A percentile of too few messages is none.
-static void test_lost_messages_fail(void **state)
+static void lost_messages_fail(void **state)
 {
 	(void)state;
 	static const struct {
@@ -253,14 +253,15 @@ static void test_lost_messages_fail(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		daemon_test(test_nobody_listens),  daemon_test(test_no_control_socket),
-		daemon_test(test_wrong_usage),	   daemon_test(test_help),
-		daemon_test(test_checks),	   daemon_test(test_output_that_cannot_be_written),
-		daemon_test(test_disk_is_full),	   odd_test(test_nothing_is_answered),
-		odd_test(test_lost_messages_fail), daemon_test(test_standard_output_is_full),
+		daemon_test(test_nobody_listens), daemon_test(test_no_control_socket),
+		daemon_test(test_wrong_usage),	  daemon_test(test_help),
+		daemon_test(test_checks),	  daemon_test(test_output_that_cannot_be_written),
+		daemon_test(test_disk_is_full),	  odd_test(test_nothing_is_answered),
+		odd_test(lost_messages_fail),	  daemon_test(test_standard_output_is_full),
 	};
+	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
