@@ -15,7 +15,9 @@ int conn_table_open(struct conn_table *table, size_t capacity, struct error *err
 	// Zeroed by the system: pages are not touched before their first use.
 	table->slots = calloc(capacity, sizeof(struct conn_slot));
 	if (!table->slots)
-		return error_set(error, ERROR_SYSTEM, "no memory for %zu connections", capacity);
+		return error_set(error, ERROR_SYSTEM,
+				 "no memory for %zu connections; try fewer --max-connections",
+				 capacity);
 	pthread_mutex_init(&table->lock, NULL);
 	return 0;
 }

@@ -1,9 +1,11 @@
 // echod: the server as a program. The main thread reads the command line, starts the server, and
 // waits for signals and for the server's end.
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@
 #include "net/poll_until.h"
 
 #define PROGRAM "echod"
+#define ROOM (32UL << 20)
 
 struct program {
 	struct echod_config *config;
@@ -87,6 +90,20 @@ static int check_allocator(struct error *error)
 #else
 	(void)error;
 #endif
+	return 0;
+}
+
+// Whether the limits RLIMIT_AS and RLIMIT_DATA leave room for a small server. Without it jemalloc
+// crashes instead of returning NULL, at the start or in a thread, so this comes before the first
+// malloc.
+static int check_room(struct error *error)
+{
+	void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room == MAP_FAILED)
+		return error_set(error, ERROR_SYSTEM,
+				 "cannot map another %lu MiB: %s (see ulimit -v, ulimit -d)",
+				 ROOM >> 20, error_text(errno));
+	munmap(room, ROOM);
 	return 0;
 }
 
@@ -244,5 +261,8 @@ static int start(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	struct error error;
+	if (check_room(&error) != 0)
+		return cmdline_fail(PROGRAM, &error);
 	return program_run(PROGRAM, start, argc, argv);
 }

@@ -254,6 +254,45 @@ static void test_no_thread_can_be_created(void **state)
 	assert_true(k > 5);
 }
 
+static int room_limit;
+static rlim_t room;
+
+static void limit_room(void)
+{
+	const struct rlimit limit = {.rlim_cur = room, .rlim_max = room};
+	if (setrlimit(room_limit, &limit) != 0)
+		_exit(120);
+}
+
+// It starts, or says why not; also where jemalloc would crash.
+static void test_little_room(void **state)
+{
+	(void)state;
+	if (sizeof(ECHOD_SANITIZE) > 1)
+		return; // they need terabytes of it
+	unsigned refused = 0, started = 0;
+	for (rlim_t step = 0; step < 2 * 60; step++) {
+		room_limit = step % 2 ? RLIMIT_AS : RLIMIT_DATA;
+		room = (4 + step / 2) << 20;
+		struct process *process = process_start(&(struct process_spec){
+			.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0", "-c", "none"),
+			.prepare = limit_room});
+		wait_until(!process_is_running(process) ||
+			   strstr(process_output(process, NULL), "listening on"));
+		if (process_is_running(process)) {
+			started++;
+			process_signal(process, SIGTERM);
+			assert_int_equal(process_wait(process), EXIT_OK);
+			continue;
+		}
+		int status = process_wait(process);
+		assert_true(status == EXIT_UNREACHABLE || status == 127); // 127: from the loader
+		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
+		refused += status == EXIT_UNREACHABLE;
+	}
+	assert_true(refused > 0 && started > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +307,7 @@ int main(void)
 		daemon_test(test_limit_too_low),
 		daemon_test(test_soft_limit_is_raised),
 		daemon_test(test_no_thread_can_be_created),
+		daemon_test(test_little_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
