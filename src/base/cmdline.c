@@ -1,6 +1,7 @@
 // The command line of a program, from one table. Main thread only.
 #include "base/cmdline.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/output.h"
 #include "base/screen.h"
 #include "base/units.h"
 
@@ -116,6 +118,14 @@ static void begin_getopt(const struct cmdline *cmdline, char *shorts, struct opt
 	}
 	longs[count] = (struct option){0};
 	*shorts = '\0';
+}
+
+int cmdline_finish(const struct cmdline *cmdline)
+{
+	int failure = output_finish(stdout);
+	if (failure && failure != EPIPE)
+		complain(cmdline, "cannot write to standard output: %s", error_text(failure));
+	return failure ? EXIT_UNREACHABLE : EXIT_OK;
 }
 
 static const struct cmdline_option *find_option(const struct cmdline *cmdline, int code)
@@ -248,11 +258,11 @@ static int take_option(const struct cmdline *cmdline, int code, char **argv)
 	ensure(option);
 	if (strcmp(option->name, "help") == 0) {
 		print_help(cmdline);
-		return EXIT_OK;
+		return cmdline_finish(cmdline);
 	}
 	if (strcmp(option->name, "version") == 0) {
 		printf("%s %s\n", cmdline->program, ECHOD_VERSION);
-		return EXIT_OK;
+		return cmdline_finish(cmdline);
 	}
 	return take_value(cmdline, option, optarg);
 }

@@ -88,4 +88,8 @@ void cmdline_complain(const char *program, const char *message);
 // The same for an error; returns the exit status for its kind.
 int cmdline_fail(const char *program, const struct error *error);
 
+// Waits until what was printed to standard output has been written (output_finish), and complains
+// if that failed, except when its reader has gone. Returns EXIT_OK or EXIT_UNREACHABLE.
+int cmdline_finish(const struct cmdline *cmdline);
+
 #endif

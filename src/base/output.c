@@ -229,7 +229,11 @@ int output_finish(FILE *file)
 		return fflush(file) == 0 && !ferror(file) ? 0 : errno;
 	(void)fflush(file);
 	settle(stream, stream->held ? SIZE_MAX : 0);
-	return stream->held ? 0 : stream->failure;
+	if (stream->held)
+		return 0;
+	int failure = stream->failure;
+	stream->failure = 0;
+	return failure;
 }
 
 void output_last_word(const char *text)

@@ -44,7 +44,7 @@ int output_descriptor(FILE *file);
 
 // Flushes `stdout` or `stderr` and, unless output_hold says otherwise, waits until all has been
 // written. After an ending signal it gives up when nothing moves for half a second. Returns 0 or
-// the errno of the first write that failed; EINTR: it gave up.
+// the errno of the first write that failed since the last call; EINTR: it gave up.
 int output_finish(FILE *file);
 
 // A signal's handler may print this as its last word to standard output.

@@ -1,9 +1,6 @@
 // How each of our programs begins and ends.
 #include "base/program.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "base/cmdline.h"
 #include "base/output.h"
 #include "base/signals.h"
@@ -17,12 +14,8 @@ int program_run(const char *name, int (*run)(int argc, char **argv), int argc, c
 	signals_open();
 	output_take_standard();
 	int status = run(argc, argv);
-	int failure = output_finish(stdout);
-	if (failure && failure != EPIPE) {
-		error_set(&error, ERROR_SYSTEM, "cannot write to standard output: %s",
-			  error_text(failure));
-		cmdline_fail(name, &error);
-	}
+	if (cmdline_finish(&(struct cmdline){.program = name}) != EXIT_OK)
+		status = EXIT_UNREACHABLE;
 	(void)output_finish(stderr);
-	return failure ? EXIT_UNREACHABLE : status;
+	return status;
 }

@@ -250,24 +250,32 @@ static void test_json_errors(void **state)
 	static const struct {
 		const char *arguments[6];
 		int status;
+		bool full; // standard output is a full disk
 	} cases[] = {
-		{{"--listen", "nonsense", "--log-format", "json"}, 2},
-		{{"--workers=0", "--log-format=json"}, 2},
-		{{"--log-f", "json", "--no-such-option"}, 2},
-		{{"--log-format", "json", "--listen"}, 2},
-		{{"--log-format", "json", "operand \x01\xff\"\\"}, 2},
-		{{"--log-format", "json", "--listen", "unix:/nowhere/\xe9\""}, 3},
-		{{"--log-format", "json", "--control", "/nowhere/c"}, 3},
+		{{"--listen", "nonsense", "--log-format", "json"}, 2, false},
+		{{"--workers=0", "--log-format=json"}, 2, false},
+		{{"--log-f", "json", "--no-such-option"}, 2, false},
+		{{"--log-format", "json", "--listen"}, 2, false},
+		{{"--log-format", "json", "operand \x01\xff\"\\"}, 2, false},
+		{{"--log-format", "json", "--listen", "unix:/nowhere/\xe9\""}, 3, false},
+		{{"--log-format", "json", "--control", "/nowhere/c"}, 3, false},
+		{{"--log-format", "json", "--help"}, 3, true},
+		{{"--log-format", "json", "--version"}, 3, true},
 	};
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	assert_true(full >= 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *arguments[8] = {ECHOD_PROGRAM};
 		struct process *process;
 		memcpy(arguments + 1, cases[i].arguments, sizeof(cases[i].arguments));
-		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		int status = process_run(&(struct process_spec){.arguments = arguments,
+								.out = cases[i].full ? full : 0},
+					 &process);
 		assert_int_equal(status, cases[i].status);
 		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 		expect_json_lines(process_errors(process, NULL), NULL);
 	}
+	close(full);
 }
 
 // Its life is told: start, drain, stop; connections only at debug level.

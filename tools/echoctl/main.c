@@ -170,7 +170,7 @@ static int show(struct client_reply *reply, const struct screen *screen)
 	else
 		fwrite(reply->body, 1, reply->length, stdout);
 	client_reply_free(reply);
-	return output_finish(stdout) == 0 ? EXIT_OK : EXIT_UNREACHABLE;
+	return cmdline_finish(&(struct cmdline){.program = PROGRAM});
 }
 
 // There is nothing to save: each reply has been written.
