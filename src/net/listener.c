@@ -42,9 +42,27 @@ static int set_tcp_options(int fd, const struct endpoint *endpoint)
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 }
 
+// Whether the address stands for many hosts: bind(2) takes some of these, and no client can
+// connect.
+static bool is_for_many(const struct endpoint *endpoint)
+{
+	const union inet_end end = inet_end_from(endpoint);
+	if (end.any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_MULTICAST(&end.v6.sin6_addr);
+	in_addr_t address = ntohl(end.v4.sin_addr.s_addr);
+	return IN_MULTICAST(address) || address == INADDR_BROADCAST;
+}
+
 static int bind_tcp(struct listener *listener, struct error *error)
 {
 	struct endpoint *endpoint = &listener->endpoint;
+	if (is_for_many(endpoint)) {
+		error_set(error, ERROR_SYSTEM,
+			  "cannot listen on %s: TCP has no multicast or broadcast addresses",
+			  listener->name);
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
 	if (set_tcp_options(listener->fd, endpoint) != 0)
 		return error_set(error, ERROR_SYSTEM, "cannot set up the socket for %s: %s",
 				 listener->name, error_text(errno));

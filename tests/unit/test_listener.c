@@ -192,6 +192,22 @@ static void an_address_not_ours_is_refused(void **state)
 	assert_int_equal(listener.fd, -1);
 }
 
+// The kernel binds some of them, and no client arrives.
+static void an_address_of_many_hosts_is_refused(void **state)
+{
+	static const char *const texts[] = {"224.0.0.1:0", "239.255.255.255:0", "255.255.255.255:0",
+					    "[ff02::1]:0", "[::ffff:224.0.0.1]:0"};
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		struct endpoint endpoint = endpoint_of(texts[i]);
+		struct listener listener;
+		struct error error;
+		assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
+		assert_int_equal(errno, EADDRNOTAVAIL);
+		assert_non_null(strstr(error.message, ": TCP has no multicast or broadcast"));
+		assert_int_equal(listener.fd, -1);
+	}
+}
+
 static void all_interfaces_take_ipv4_and_ipv6(void **state)
 {
 	struct listener listener = open_on(":0");
@@ -296,6 +312,7 @@ int main(void)
 		cmocka_unit_test(of_two_that_bound_the_port_one_opens),
 		cmocka_unit_test(a_port_is_free_again_at_once),
 		cmocka_unit_test(an_address_not_ours_is_refused),
+		cmocka_unit_test(an_address_of_many_hosts_is_refused),
 		cmocka_unit_test(all_interfaces_take_ipv4_and_ipv6),
 		cmocka_unit_test(one_ipv6_address_is_only_that),
 		cmocka_unit_test(without_descriptors_it_says_so),
