@@ -13,7 +13,7 @@
 
 #include "pool/work.h"
 
-#define WATCH_LOOKS 64
+#define WATCH_LOOKS 16
 
 struct watch_list {
 	uint64_t limit; // ns, or CLOCK_NEVER
