@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
+#define SMALL_BATCH 4
 #define BATCHES_A_LOOK 64 // taken between two looks at the parking lot, however much is queued
 
 void work_queue_init(struct work_queue *queue, const struct work_queue_config *config)
@@ -36,6 +37,10 @@ static unsigned remove_first_locked(struct work_queue *queue, struct work **work
 	unsigned runners = queue->config.workers < queue->config.cpus ? queue->config.workers
 								      : queue->config.cpus;
 	size_t share = depth / runners;
+	// With other workers beside it, it leaves them half of a large share: what it has taken
+	// waits whenever it is kept from its CPU.
+	if (runners > 1 && share > SMALL_BATCH)
+		share = share / 2 > SMALL_BATCH ? share / 2 : SMALL_BATCH;
 	unsigned count = share < 1		       ? 1
 			 : share > queue->config.batch ? queue->config.batch
 						       : (unsigned)share;

@@ -281,8 +281,11 @@ static void a_batch_is_the_share_of_a_worker_that_can_run(void **state)
 	expect_batch(2, 2, 64, 4, 2);
 	expect_batch(1, 1, 64, 5, 5);
 	expect_batch(1, 8, 64, 5, 5);
-	expect_batch(2, 8, 64, 100, 50);
-	expect_batch(64, 2, 64, 100, 50);
+	expect_batch(2, 2, 64, 9, 4);
+	expect_batch(2, 2, 64, 19, 4);
+	expect_batch(2, 2, 64, 20, 5);
+	expect_batch(2, 8, 64, 100, 25);
+	expect_batch(64, 2, 64, 100, 25);
 	expect_batch(1000, 1, 64, 50, 50);
 	expect_batch(2, 2, 64, 1000, 64);
 	expect_batch(1, 1, 1, 100, 1);
