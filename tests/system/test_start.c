@@ -254,13 +254,13 @@ static void test_no_thread_can_be_created(void **state)
 	assert_true(k > 5);
 }
 
-static int room_limit;
+static bool data_is_limited;
 static rlim_t room;
 
 static void limit_room(void)
 {
 	const struct rlimit limit = {.rlim_cur = room, .rlim_max = room};
-	if (setrlimit(room_limit, &limit) != 0)
+	if (setrlimit(data_is_limited ? RLIMIT_DATA : RLIMIT_AS, &limit) != 0)
 		_exit(120);
 }
 
@@ -272,7 +272,7 @@ static void test_little_room(void **state)
 		return; // they need terabytes of it
 	unsigned refused = 0, started = 0;
 	for (rlim_t step = 0; step < 2 * 60; step++) {
-		room_limit = step % 2 ? RLIMIT_AS : RLIMIT_DATA;
+		data_is_limited = step % 2 == 0;
 		room = (4 + step / 2) << 20;
 		struct process *process = process_start(&(struct process_spec){
 			.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0", "-c", "none"),
