@@ -291,6 +291,9 @@ static void an_open_loop_with_few_connections(void **state)
 	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10");
 	evidence.experiment.outcome = EXPERIMENT_UNCLEAR;
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more could not be told");
+	evidence.server.load.throttled = 0.8;
+	reaches(VERDICT_OVERLOADED, "its CPU quota kept the server from running for 80 %");
+	evidence.server.load.throttled = NAN;
 	evidence.experiment.outcome = EXPERIMENT_NONE;
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections bring more is not known: no "
 				      "experiment");

@@ -251,10 +251,12 @@ static enum verdict_kind judge_open(const struct trial *trial)
 		say_rate(trial);
 		return VERDICT_INCONCLUSIVE;
 	}
-	// In a server that is full messages wait when they have been sent, too.
+	// In a server that is full messages wait when they have been sent, too; and one that was
+	// kept from running for long needs no experiment.
 	enum experiment_outcome outcome = EXPERIMENT_NO_MORE;
 	if (hdr_mean(&trial->result->book->latency) >
-	    2 * hdr_mean(&trial->result->book->uncorrected))
+		    2 * hdr_mean(&trial->result->book->uncorrected) &&
+	    !server_is_full(trial, true))
 		outcome = consult(trial);
 	say_rate(trial);
 	return outcome == EXPERIMENT_MORE      ? VERDICT_CONCURRENCY_BOUND
