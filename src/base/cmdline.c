@@ -77,12 +77,12 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct cmdline 
 		cmdline_complain(cmdline->program, message);
 }
 
-static int status_of(const struct error *error)
+static int status_of(const struct echod_error *error)
 {
-	return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+	return error->kind == ECHOD_ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 }
 
-int cmdline_fail(const char *program, const struct error *error)
+int cmdline_fail(const char *program, const struct echod_error *error)
 {
 	cmdline_complain(program, error->message);
 	return status_of(error);
@@ -138,7 +138,8 @@ static const struct cmdline_option *find_option(const struct cmdline *cmdline, i
 	return NULL;
 }
 
-static int parse_choice(const char *words, const char *value, uint64_t *place, struct error *error)
+static int parse_choice(const char *words, const char *value, uint64_t *place,
+			struct echod_error *error)
 {
 	size_t length = strlen(value);
 	*place = 0;
@@ -148,22 +149,22 @@ static int parse_choice(const char *words, const char *value, uint64_t *place, s
 			return 0;
 		word += end + (word[end] == '|');
 	}
-	return error_set(error, ERROR_USAGE, "'%.64s' is not one of %s", value, words);
+	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not one of %s", value, words);
 }
 
-static int parse_rate(const char *value, double *rate, struct error *error)
+static int parse_rate(const char *value, double *rate, struct echod_error *error)
 {
 	double parsed;
 	if (units_parse_rate(value, &parsed, error) != 0)
 		return -1;
 	if (parsed <= 0)
-		return error_set(error, ERROR_USAGE, "'%.64s' is not more than 0", value);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not more than 0", value);
 	*rate = parsed;
 	return 0;
 }
 
 static int parse(const struct cmdline_option *option, const char *value, uint64_t *number,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	switch (option->kind) {
 	case CMDLINE_COUNT:
@@ -174,7 +175,7 @@ static int parse(const struct cmdline_option *option, const char *value, uint64_
 		if (units_parse_timeout(value, number, error) != 0)
 			return -1;
 		return *number ? 0
-			       : error_set(error, ERROR_USAGE, "'%.64s' is not longer than 0",
+			       : error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not longer than 0",
 					   value);
 	case CMDLINE_CHOICE:
 		return parse_choice(option->argument, value, number, error);
@@ -185,7 +186,7 @@ static int parse(const struct cmdline_option *option, const char *value, uint64_
 }
 
 static int fill_field(const struct cmdline_option *option, void *field, const char *value,
-		      struct error *error)
+		      struct echod_error *error)
 {
 	uint64_t number;
 	if (option->kind == CMDLINE_TEXT) {
@@ -207,7 +208,7 @@ static int fill_field(const struct cmdline_option *option, void *field, const ch
 
 // `option` is NULL for an operand.
 static int take(const struct cmdline *cmdline, const struct cmdline_option *option,
-		const char *value, struct error *error)
+		const char *value, struct echod_error *error)
 {
 	if (option && option->kind != CMDLINE_TAKEN)
 		return fill_field(option, (char *)cmdline->context + option->offset, value, error);
@@ -219,7 +220,7 @@ static int take(const struct cmdline *cmdline, const struct cmdline_option *opti
 static int take_value(const struct cmdline *cmdline, const struct cmdline_option *option,
 		      const char *value)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	if (option && cmdline->given)
 		*cmdline->given |= UINT64_C(1) << (option - cmdline->options);
 	if (take(cmdline, option, value, &error) == 0)
@@ -293,7 +294,7 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 
 int cmdline_run(const struct cmdline *cmdline, int argc, char **argv)
 {
-	struct error error;
+	struct echod_error error;
 	int status = cmdline_read(cmdline, argc, argv);
 	if (status == -1)
 		status = cmdline->run(cmdline->context, &error);
@@ -332,7 +333,7 @@ static const struct cmdline_option *option_named(const struct cmdline *cmdline, 
 
 void cmdline_set(const struct cmdline *cmdline, const char *name, const char *value)
 {
-	struct error error;
+	struct echod_error error;
 	ensure(take(cmdline, option_named(cmdline, name), value, &error) == 0);
 }
 

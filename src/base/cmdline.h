@@ -39,7 +39,8 @@ struct cmdline_option {
 	enum cmdline_kind kind;
 	size_t offset, size; // of the field: a pointer, or of one of the sizes of integers
 	uint64_t least, most;
-	int (*take)(void *context, const char *value, struct error *error); // NULL: cmdline.take
+	int (*take)(void *context, const char *value,
+		    struct echod_error *error); // NULL: cmdline.take
 };
 #define CMDLINE_FIELD(type, field) \
 	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
@@ -54,10 +55,10 @@ struct cmdline {
 
 	// Takes one option that nothing else takes, or, with `name` NULL, one operand. Returns 0,
 	// or -1 with `error` saying what is wrong with the value. `value` lives as long as argv.
-	int (*take)(void *context, const char *name, const char *value, struct error *error);
+	int (*take)(void *context, const char *name, const char *value, struct echod_error *error);
 	// Does what the program is for, once all has been taken: for cmdline_run. Returns the
 	// status to exit with; or -1 with `error`, which is printed.
-	int (*run)(void *context, struct error *error);
+	int (*run)(void *context, struct echod_error *error);
 	// Prints a line that says what is wrong. NULL: it is `PROGRAM: message` on standard error.
 	void (*complain)(void *context, const char *message);
 	void *context;
@@ -86,7 +87,7 @@ bool cmdline_has(const struct cmdline *cmdline, const char *name);
 void cmdline_complain(const char *program, const char *message);
 
 // The same for an error; returns the exit status for its kind.
-int cmdline_fail(const char *program, const struct error *error);
+int cmdline_fail(const char *program, const struct echod_error *error);
 
 // Waits until what was printed to standard output has been written (output_finish), and complains
 // if that failed, except when its reader has gone. Returns EXIT_OK or EXIT_UNREACHABLE.

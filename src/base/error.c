@@ -13,7 +13,7 @@ void error_make_line(char *text)
 	}
 }
 
-int error_set(struct error *error, enum error_kind kind, const char *format, ...)
+int error_set(struct echod_error *error, enum echod_error_kind kind, const char *format, ...)
 {
 	if (!error)
 		return -1;

@@ -8,23 +8,25 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-static const char *const level_names[LOG_LEVELS] = {"error", "warning", "info", "debug"};
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
-const char *log_level_name(enum log_level level)
+_Static_assert(sizeof(level_names) / sizeof(level_names[0]) == LOG_LEVELS, "one has no name");
+
+const char *log_level_name(enum echod_log_level level)
 {
 	ensure((int)level >= 0 && level < LOG_LEVELS);
 	return level_names[level];
 }
 
-int log_level_parse(const char *text, enum log_level *level, struct error *error)
+int log_level_parse(const char *text, enum echod_log_level *level, struct echod_error *error)
 {
 	for (int i = 0; i < LOG_LEVELS; i++) {
 		if (strcmp(text, level_names[i]) == 0) {
-			*level = (enum log_level)i;
+			*level = (enum echod_log_level)i;
 			return 0;
 		}
 	}
-	return error_set(error, ERROR_USAGE,
+	return error_set(error, ECHOD_ERROR_USAGE,
 			 "'%.64s' is not a log level: error, warning, info or debug", text);
 }
 
@@ -56,8 +58,8 @@ static void make_printable(char *line)
 	}
 }
 
-void log_write(struct log *log, enum log_level level, const char *event,
-	       const struct log_field *fields, const char *format, ...)
+void log_write(struct log *log, enum echod_log_level level, const char *event,
+	       const struct echod_log_field *fields, const char *format, ...)
 {
 	ensure(event);
 	if (!log->sink || !log_wants(log, level))
@@ -68,7 +70,7 @@ void log_write(struct log *log, enum log_level level, const char *event,
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
 	make_printable(message);
-	struct log_entry entry = {
+	struct echod_log_entry entry = {
 		.level = level, .event = event, .message = message, .fields = fields};
 	while (fields && fields[entry.field_count].name)
 		entry.field_count++;

@@ -9,54 +9,29 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "echod/echod.h"
 
-enum log_level {
-	LOG_ERROR,
-	LOG_WARNING,
-	LOG_INFO,
-	LOG_DEBUG,
-	LOG_LEVELS,
-};
-
-// One thing that an event says, for programs: a text of any bytes or, with `text` NULL, a number.
-struct log_field {
-	const char *name; // NULL: the end of a list
-	const char *text;
-	uint64_t number;
-};
+#define LOG_LEVELS (ECHOD_LOG_DEBUG + 1)
 
 // A list of fields, each as {"peer", .text = peer} or {"workers", .number = 4}.
-#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {.name = NULL}})
+#define LOG_FIELDS(...) ((const struct echod_log_field[]){__VA_ARGS__, {.name = NULL}})
 #define LOG_MAX_FIELDS 8
-
-// One line of the log.
-struct log_entry {
-	enum log_level level;
-	const char *event;   // what happened, in a word that stays the same: `closed`
-	const char *message; // the same for people: printable ASCII, no newline
-	const struct log_field *fields;
-	size_t field_count;
-};
-
-// Takes a line. Called from any thread, must not wait for anybody. Returns false when it had to
-// drop the line.
-typedef bool log_sink(void *context, const struct log_entry *entry);
 
 struct log {
 	_Atomic int level; // written by the stats thread (`log LEVEL`), read by all; no data hangs
 			   // on it
-	log_sink *sink;	   // NULL: nobody listens
+	echod_log_entry_function *sink; // NULL: nobody listens
 	void *context;
 	_Atomic uint64_t dropped; // lines that the sink or a limit dropped
 };
 
 // Formats and passes on a line when `level` is wanted. `fields`: LOG_FIELDS, LOG_MAX_FIELDS of them
 // at most, or NULL. Bytes of the message outside printable ASCII become `?`.
-void log_write(struct log *log, enum log_level level, const char *event,
-	       const struct log_field *fields, const char *format, ...)
+void log_write(struct log *log, enum echod_log_level level, const char *event,
+	       const struct echod_log_field *fields, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
-static inline bool log_wants(const struct log *log, enum log_level level)
+static inline bool log_wants(const struct log *log, enum echod_log_level level)
 {
 	return (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
@@ -77,8 +52,8 @@ static inline const char *log_plural(uint64_t count)
 	return count == 1 ? "" : "s";
 }
 
-const char *log_level_name(enum log_level level);
-int log_level_parse(const char *text, enum log_level *level, struct error *error);
+const char *log_level_name(enum echod_log_level level);
+int log_level_parse(const char *text, enum echod_log_level *level, struct echod_error *error);
 
 // Copies `text` (`length` bytes) into `buffer` as printable ASCII, \xNN for all else and for the
 // backslash, cut off where `buffer` ends. Returns `buffer`.

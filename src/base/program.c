@@ -8,7 +8,7 @@
 
 int program_run(const char *name, int (*run)(int argc, char **argv), int argc, char **argv)
 {
-	struct error error;
+	struct echod_error error;
 	if (streams_hold(&error) != 0)
 		return cmdline_fail(name, &error);
 	signals_open();

@@ -33,7 +33,7 @@ static size_t stack_size(void)
 }
 
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	ensure(strlen(name) <= 15);
 	pthread_attr_t attributes;
@@ -53,7 +53,7 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (failed)
-		return error_set(error, ERROR_SYSTEM, "cannot create thread %s: %s", name,
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create thread %s: %s", name,
 				 error_text(failed));
 	pthread_setname_np(*thread, name); // at worst it keeps the program's name
 	return 0;

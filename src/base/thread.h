@@ -9,7 +9,7 @@
 // Starts a thread that blocks all signals except those of its own faults (SIGSEGV, …). It is named
 // `name`, of 15 bytes at most (pthread_setname_np(3)), so that top -H shows the server's parts.
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
-		 struct error *error);
+		 struct echod_error *error);
 
 // Counts threads that are ready. All members are guarded by `lock`.
 struct gate {

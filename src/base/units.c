@@ -93,12 +93,12 @@ static bool read_quantity(const char *text, const struct unit *units, size_t cou
 }
 
 int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *count,
-		      struct error *error)
+		      struct echod_error *error)
 {
 	const char *at = text;
 	uint64_t value;
 	if (!read_digits(&at, &value) || *at || value < minimum || value > maximum)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a whole number from %" PRIu64 " to %" PRIu64, text,
 				 minimum, maximum);
 	*count = value;
@@ -116,7 +116,7 @@ static void print_exact_size(uint64_t bytes, char *buffer, size_t size)
 }
 
 int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *bytes,
-		     struct error *error)
+		     struct echod_error *error)
 {
 	uint64_t value;
 	if (!read_quantity(text, size_units, COUNT_OF(size_units), &value) || value < minimum ||
@@ -125,7 +125,7 @@ int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint6
 		char high[32];
 		print_exact_size(minimum, low, sizeof(low));
 		print_exact_size(maximum, high, sizeof(high));
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a size from %s to %s (units k, m, g)", text, low,
 				 high);
 	}
@@ -133,21 +133,21 @@ int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint6
 	return 0;
 }
 
-int units_parse_duration(const char *text, uint64_t *ns, struct error *error)
+int units_parse_duration(const char *text, uint64_t *ns, struct echod_error *error)
 {
 	uint64_t value = 0;
 	bool plain_zero = strcmp(text, "0") == 0;
 	if (!plain_zero &&
 	    (!read_quantity(text, duration_units, COUNT_OF(duration_units), &value) ||
 	     value > INT64_MAX))
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a duration: a number and one of us, ms, s, m, h",
 				 text);
 	*ns = value;
 	return 0;
 }
 
-int units_parse_timeout(const char *text, uint64_t *ns, struct error *error)
+int units_parse_timeout(const char *text, uint64_t *ns, struct echod_error *error)
 {
 	if (strcmp(text, "never") == 0) {
 		*ns = CLOCK_NEVER;
@@ -155,7 +155,7 @@ int units_parse_timeout(const char *text, uint64_t *ns, struct error *error)
 	}
 	if (units_parse_duration(text, ns, error) == 0)
 		return 0;
-	return error_set(error, ERROR_USAGE,
+	return error_set(error, ECHOD_ERROR_USAGE,
 			 "'%.64s' is not a duration (a number and one of us, ms, s, m, h) "
 			 "nor 'never'",
 			 text);
@@ -172,12 +172,12 @@ const char *units_read_number(const char *text, double *value)
 	return text;
 }
 
-int units_parse_rate(const char *text, double *rate, struct error *error)
+int units_parse_rate(const char *text, double *rate, struct echod_error *error)
 {
 	uint64_t billionths;
 	if (!read_quantity(text, rate_units, COUNT_OF(rate_units), &billionths) ||
 	    billionths > BILLION * BILLION)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a rate: a number up to 1000m (units k, m: powers "
 				 "of 1000)",
 				 text);

@@ -12,20 +12,20 @@
 // A whole decimal number from `minimum` to `maximum`. Returns 0; or -1 with a message that names
 // the value and what is allowed, and then nothing is stored. The same holds for the others below.
 int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *count,
-		      struct error *error);
+		      struct echod_error *error);
 
 // A size in bytes: `4096`, `64k`, `1.5m`, `2g`.
 int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *bytes,
-		     struct error *error);
+		     struct echod_error *error);
 
 // A duration in nanoseconds: `250us`, `5ms`, `1.5s`, `10m`, `2h`, or `0`.
-int units_parse_duration(const char *text, uint64_t *ns, struct error *error);
+int units_parse_duration(const char *text, uint64_t *ns, struct echod_error *error);
 
 // The same, and the word `never`, which gives CLOCK_NEVER.
-int units_parse_timeout(const char *text, uint64_t *ns, struct error *error);
+int units_parse_timeout(const char *text, uint64_t *ns, struct echod_error *error);
 
 // A rate from 0 to 1000m a second, `k` and `m` being powers of 1000: `200`, `50k`, `1.5m`.
-int units_parse_rate(const char *text, double *rate, struct error *error);
+int units_parse_rate(const char *text, double *rate, struct echod_error *error);
 
 // Up to here a double keeps whole numbers exactly, and so does any reader of JSON.
 #define UNITS_EXACT_MAX (UINT64_C(1) << 53)

@@ -25,13 +25,13 @@ struct exchange {
 	const char *path;
 	uint64_t timeout;
 	uint64_t deadline;
-	struct error *error;
+	struct echod_error *error;
 };
 
 static int fail_late(const struct exchange *exchange)
 {
 	char duration[16];
-	return error_set(exchange->error, ERROR_SYSTEM,
+	return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
 			 "the server at %s does not answer within %s", exchange->path,
 			 units_format_duration(exchange->timeout, duration, sizeof(duration)));
 }
@@ -41,13 +41,13 @@ static int fail_connect(const struct exchange *exchange, int why)
 	if (why == CONNECT_LATE)
 		return fail_late(exchange);
 	if (why == ENOENT || why == ECONNREFUSED)
-		return error_set(exchange->error, ERROR_SYSTEM,
+		return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
 				 "no server answers at %s: %s (is echod running? --control PATH "
 				 "or $ECHOD_CONTROL names another socket)",
 				 exchange->path, connect_reason(why));
-	return error_set(exchange->error, ERROR_SYSTEM, "cannot connect to the server at %s: %s%s",
-			 exchange->path, connect_reason(why),
-			 why == EACCES ? " (its own user and root may)" : "");
+	return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
+			 "cannot connect to the server at %s: %s%s", exchange->path,
+			 connect_reason(why), why == EACCES ? " (its own user and root may)" : "");
 }
 
 static int wait_for(const struct exchange *exchange, short events)
@@ -72,8 +72,9 @@ static int send_request(const struct exchange *exchange, const char *request)
 		} else if (errno == EPIPE || errno == ECONNRESET) {
 			return 0; // a server that turns us away has said why before it closed
 		} else if (errno != EAGAIN && errno != EINTR) {
-			return error_set(exchange->error, ERROR_SYSTEM, "cannot send to %s: %s",
-					 exchange->path, error_text(errno));
+			return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
+					 "cannot send to %s: %s", exchange->path,
+					 error_text(errno));
 		} else if (wait_for(exchange, POLLOUT) != 0) {
 			return -1;
 		}
@@ -90,7 +91,7 @@ static int receive(const struct exchange *exchange, char *buffer, size_t length)
 			length -= (size_t)got;
 		} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 			return error_set(
-				exchange->error, ERROR_SYSTEM,
+				exchange->error, ECHOD_ERROR_SYSTEM,
 				"the server at %s broke off before its reply was whole%s%s",
 				exchange->path, got == 0 ? "" : ": ",
 				got == 0 ? "" : error_text(errno));
@@ -104,7 +105,7 @@ static int receive(const struct exchange *exchange, char *buffer, size_t length)
 static int fail_line(const struct exchange *exchange, const char *where, const char *line)
 {
 	char printable[4 * LINE_SIZE + 1];
-	return error_set(exchange->error, ERROR_SYSTEM,
+	return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
 			 "what answers at %s is no echod: its reply %s with '%s'", exchange->path,
 			 where, log_escape(line, strlen(line), printable, sizeof(printable)));
 }
@@ -132,7 +133,7 @@ static int receive_body(const struct exchange *exchange, struct client_reply *re
 		*room = needed < 2 * *room ? 2 * *room : needed;
 		char *body = needed <= BODY_LIMIT ? realloc(reply->body, *room) : NULL;
 		if (!body)
-			return error_set(exchange->error, ERROR_SYSTEM,
+			return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
 					 "no memory for a reply of %zu bytes or more", needed - 1);
 		reply->body = body;
 	}
@@ -185,14 +186,14 @@ static int receive_reply(struct exchange *exchange, struct client_reply *reply)
 }
 
 int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
-	       struct error *error)
+	       struct echod_error *error)
 {
 	*reply = (struct client_reply){0};
 	struct endpoint server;
 	if (endpoint_from_path(path, &server, error) != 0)
 		return -1;
 	if (strlen(request) >= REQUEST_SIZE)
-		return error_set(error, ERROR_USAGE, "the request is longer than %d bytes",
+		return error_set(error, ECHOD_ERROR_USAGE, "the request is longer than %d bytes",
 				 REQUEST_SIZE - 1);
 	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = -1};
 	struct exchange exchange = {

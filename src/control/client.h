@@ -19,7 +19,7 @@ struct client_reply {
 // (CLOCK_NEVER: for ever). Returns 0 with `reply` filled, whatever its status, or -1: nobody there,
 // no answer in time, or an answer that is not of the protocol.
 int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
-	       struct error *error);
+	       struct echod_error *error);
 
 void client_reply_free(struct client_reply *reply);
 

@@ -108,7 +108,7 @@ static enum status run_workers(const struct command_context *context, const stru
 static enum status run_log(const struct command_context *context, const struct request *request,
 			   FILE *out)
 {
-	enum log_level level;
+	enum echod_log_level level;
 	if (request->count < 2 || log_level_parse(request->words[1], &level, NULL) != 0)
 		return bad_argument(request, "error, warning, info, debug", out);
 	atomic_store_explicit(&context->server->log->level, (int)level, memory_order_relaxed);

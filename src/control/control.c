@@ -25,7 +25,7 @@ struct poll_set {
 };
 
 int control_open(struct control *control, const char *path, struct server *server,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	memset(control, 0, sizeof(*control));
 	control->server = server;
@@ -37,7 +37,7 @@ int control_open(struct control *control, const char *path, struct server *serve
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0) {
 		waker_close(&control->waker);
-		return error_set(error, ERROR_SYSTEM, "cannot create the control socket: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create the control socket: %s",
 				 error_text(errno));
 	}
 	if (unix_path_listen(&control->path, control->fd, path, LISTEN_BACKLOG, true, error) != 0) {
@@ -200,7 +200,7 @@ static void *control_run(void *argument)
 	return NULL;
 }
 
-int control_start(struct control *control, struct error *error)
+int control_start(struct control *control, struct echod_error *error)
 {
 	if (thread_start(&control->thread, "echod/stats", control_run, control, error) != 0)
 		return -1;

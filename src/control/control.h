@@ -37,10 +37,10 @@ struct control {
 
 // Makes the control socket of `server` at `path`, which nobody live may have. Nothing answers yet.
 int control_open(struct control *control, const char *path, struct server *server,
-		 struct error *error);
+		 struct echod_error *error);
 
 // Starts the stats thread; when it returns, it has reported in. The server's threads must run.
-int control_start(struct control *control, struct error *error);
+int control_start(struct control *control, struct echod_error *error);
 
 // Ends the thread.
 void control_stop(struct control *control);

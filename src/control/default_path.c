@@ -10,14 +10,14 @@
 #define SOCKET_NAME "echod.sock"
 
 // Nobody else may have put this directory there, or could put a socket of theirs into it.
-static int check_private(const char *directory, struct error *error)
+static int check_private(const char *directory, struct echod_error *error)
 {
 	struct stat status;
 	if (lstat(directory, &status) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot use the directory '%s': %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot use the directory '%s': %s",
 				 directory, error_text(errno));
 	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 077) != 0)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "'%s' is not a private directory of this user (mode 0700)",
 				 directory);
 	return 0;
@@ -30,7 +30,7 @@ const char *control_path_in_environment(void)
 	return path && *path ? path : NULL;
 }
 
-int control_default_path(char *path, size_t size, bool create, struct error *error)
+int control_default_path(char *path, size_t size, bool create, struct echod_error *error)
 {
 	// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only, and nobody sets it
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -43,15 +43,16 @@ int control_default_path(char *path, size_t size, bool create, struct error *err
 		char directory[64];
 		snprintf(directory, sizeof(directory), "/tmp/echod-%u", (unsigned)geteuid());
 		if (create && mkdir(directory, 0700) != 0 && errno != EEXIST)
-			return error_set(error, ERROR_SYSTEM, "cannot make the directory '%s': %s",
-					 directory, error_text(errno));
+			return error_set(error, ECHOD_ERROR_SYSTEM,
+					 "cannot make the directory '%s': %s", directory,
+					 error_text(errno));
 		if ((create || access(directory, F_OK) == 0) &&
 		    check_private(directory, error) != 0)
 			return -1;
 		length = snprintf(path, size, "%s/" SOCKET_NAME, directory);
 	}
 	if ((size_t)length >= size)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "the path of the control socket is too long: %s", path);
 	return 0;
 }

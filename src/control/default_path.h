@@ -10,7 +10,7 @@
 // `$XDG_RUNTIME_DIR/echod.sock`; without that variable `/run/echod.sock` for root, and for others
 // `/tmp/echod-UID/echod.sock` in a directory of mode 0700. With `create` that directory is made if
 // it is missing; a directory there that is not the user's own and private is refused.
-int control_default_path(char *path, size_t size, bool create, struct error *error);
+int control_default_path(char *path, size_t size, bool create, struct echod_error *error);
 
 // What stands in $ECHOD_CONTROL, which replaces a missing --control; NULL when it is unset or
 // empty.

@@ -9,13 +9,13 @@
 
 #define SHUT_CHUNK 256 // connections shut down while the lock is held once
 
-int conn_table_open(struct conn_table *table, size_t capacity, struct error *error)
+int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error)
 {
 	*table = (struct conn_table){.capacity = capacity};
 	// Zeroed by the system: pages are not touched before their first use.
 	table->slots = calloc(capacity, sizeof(struct conn_slot));
 	if (!table->slots)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "no memory for %zu connections; try fewer --max-connections",
 				 capacity);
 	pthread_mutex_init(&table->lock, NULL);

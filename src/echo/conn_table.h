@@ -40,7 +40,7 @@ struct conn_info {
 	uint64_t bytes_sent;
 };
 
-int conn_table_open(struct conn_table *table, size_t capacity, struct error *error);
+int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error);
 
 // It must be empty.
 void conn_table_close(struct conn_table *table);

@@ -65,7 +65,7 @@ static size_t format_json(const struct echod_log_entry *entry, const char *time,
 int logger_write(void *context, const struct echod_log_entry *entry)
 {
 	const struct logger *logger = context;
-	const char *level = log_level_name((enum log_level)entry->level);
+	const char *level = log_level_name(entry->level);
 	char time[40];
 	char line[LINE_SIZE];
 	format_time(time, sizeof(time));

@@ -45,11 +45,11 @@ static const struct cmdline_option options[] = {
 };
 
 // Only looks: `start` has chosen the format, so that it holds for errors in all options.
-static int take_log_format(const char *value, struct error *error)
+static int take_log_format(const char *value, struct echod_error *error)
 {
 	if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)
 		return 0;
-	return error_set(error, ERROR_USAGE, "'%.64s' is neither 'text' nor 'json'", value);
+	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is neither 'text' nor 'json'", value);
 }
 
 // With --log-format json all of standard error is, an error before the start, too.
@@ -61,32 +61,30 @@ static void complain_json(void *context, const char *message)
 								 .message = message});
 }
 
-static int take(void *context, const char *name, const char *value, struct error *error)
+static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	struct program *program = context;
 	if (!name)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not allowed: there are only options (see --help)",
 				 value);
 	if (strcmp(name, "log-format") == 0)
 		return take_log_format(value, error);
 	if (strcmp(name, "control") == 0)
 		program->control_given = true;
-	struct echod_error why;
-	if (echod_config_set(program->config, name, value, &why) == 0)
-		return 0;
-	return error_set(error, ERROR_USAGE, "%s", why.message);
+	return echod_config_set(program->config, name, value, error);
 }
 
 // Referring to it also makes sure that the allocator is linked: --as-needed drops a library that
 // nobody refers to.
-static int check_allocator(struct error *error)
+static int check_allocator(struct echod_error *error)
 {
 #ifdef ECHOD_JEMALLOC
 	const char *version = NULL;
 	size_t size = sizeof(version);
 	if (mallctl("version", &version, &size, NULL, 0) != 0)
-		return error_set(error, ERROR_SYSTEM, "jemalloc is linked and does not answer");
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "jemalloc is linked and does not answer");
 #else
 	(void)error;
 #endif
@@ -96,11 +94,11 @@ static int check_allocator(struct error *error)
 // Whether the limits RLIMIT_AS and RLIMIT_DATA leave room for a small server. Without it jemalloc
 // crashes instead of returning NULL, at the start or in a thread, so this comes before the first
 // malloc.
-static int check_room(struct error *error)
+static int check_room(struct echod_error *error)
 {
 	void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (room == MAP_FAILED)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot map another %lu MiB: %s (see ulimit -v, ulimit -d)",
 				 ROOM >> 20, error_text(errno));
 	munmap(room, ROOM);
@@ -117,7 +115,7 @@ static void raise_descriptor_limit(void)
 }
 
 // Where the control socket is when the command line does not say.
-static int set_control(struct program *program, struct error *error)
+static int set_control(struct program *program, struct echod_error *error)
 {
 	struct echod_config *config = program->config;
 	const char *path = control_path_in_environment();
@@ -125,7 +123,7 @@ static int set_control(struct program *program, struct error *error)
 	if (program->control_given)
 		return 0;
 	if (path && echod_config_set(config, "control", path, &why) != 0)
-		return error_set(error, ERROR_USAGE, "$ECHOD_CONTROL: %s", why.message);
+		return error_set(error, ECHOD_ERROR_USAGE, "$ECHOD_CONTROL: %s", why.message);
 	if (path)
 		return 0;
 	config->control_by_default = true;
@@ -136,7 +134,7 @@ static int set_control(struct program *program, struct error *error)
 
 // Whether the sockets to listen on come from a service manager or a super-server: a server that
 // took no notice would listen elsewhere, and clients would wait for ever.
-static int refuse_activation(struct error *error)
+static int refuse_activation(struct echod_error *error)
 {
 	// NOLINTBEGIN(concurrency-mt-unsafe): main thread only, and nobody sets them
 	const char *pid = getenv("LISTEN_PID");
@@ -148,12 +146,12 @@ static int refuse_activation(struct error *error)
 	if (pid && count && units_parse_count(pid, 1, UINT32_MAX, &number, NULL) == 0 &&
 	    number == (uint64_t)getpid() && strcmp(count, "0") != 0)
 		return error_set(
-			error, ERROR_SYSTEM,
+			error, ECHOD_ERROR_SYSTEM,
 			"cannot use the sockets of a service manager ($LISTEN_FDS is '%.20s'): "
 			"socket activation is not supported; use --listen",
 			count);
 	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot use the listening socket that is standard input: "
 				 "socket activation is not supported; use --listen");
 	return 0;
@@ -192,7 +190,7 @@ static void wait_for_end(struct echod *server)
 	}
 }
 
-static int run(void *context, struct error *error)
+static int run(void *context, struct echod_error *error)
 {
 	struct program *program = context;
 	if (check_allocator(error) != 0 || refuse_activation(error) != 0 ||
@@ -204,11 +202,9 @@ static int run(void *context, struct error *error)
 	signals_heed(1);   // and the second ends a start that takes too long
 	output_hold(true); // whether anybody reads it is not our concern
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
-	struct echod_error why;
-	struct echod *server = echod_start(program->config, &why);
+	struct echod *server = echod_start(program->config, error);
 	if (!server)
-		return error_set(error, why.kind == ECHOD_ERROR_USAGE ? ERROR_USAGE : ERROR_SYSTEM,
-				 "%s", why.message);
+		return -1;
 	signals_heed(2);
 	print_addresses(server);
 	wait_for_end(server);
@@ -261,7 +257,7 @@ static int start(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct error error;
+	struct echod_error error;
 	if (check_room(&error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	return program_run(PROGRAM, start, argc, argv);

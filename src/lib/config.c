@@ -1,7 +1,6 @@
 // The configuration behind echod_config_*. One thread at a time.
 #include "lib/config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +13,10 @@
 
 struct setting {
 	const char *name;
-	int (*take)(struct echod_config *config, const char *value, struct error *error);
+	int (*take)(struct echod_config *config, const char *value, struct echod_error *error);
 };
 
-static int take_listen(struct echod_config *config, const char *value, struct error *error)
+static int take_listen(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	struct server_config *server = &config->server;
 	struct address address;
@@ -27,14 +26,14 @@ static int take_listen(struct echod_config *config, const char *value, struct er
 		server->listen_count = 0;
 	config->listen_given = true;
 	if (server->listen_count == CONFIG_MAX_LISTEN)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.100s' is one too many: at most %d addresses", value,
 				 CONFIG_MAX_LISTEN);
 	server->listen[server->listen_count++] = address;
 	return 0;
 }
 
-static int take_workers(struct echod_config *config, const char *value, struct error *error)
+static int take_workers(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	uint64_t count;
 	if (units_parse_count(value, 1, CONFIG_MAX_WORKERS, &count, error) != 0)
@@ -43,7 +42,7 @@ static int take_workers(struct echod_config *config, const char *value, struct e
 	return 0;
 }
 
-static int take_control(struct echod_config *config, const char *value, struct error *error)
+static int take_control(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	if (strcmp(value, "none") == 0) {
 		config->control_path[0] = '\0';
@@ -57,19 +56,22 @@ static int take_control(struct echod_config *config, const char *value, struct e
 	return 0;
 }
 
-static int take_max_connections(struct echod_config *config, const char *value, struct error *error)
+static int take_max_connections(struct echod_config *config, const char *value,
+				struct echod_error *error)
 {
 	return units_parse_count(value, 1, CONFIG_MAX_CONNECTIONS, &config->server.max_connections,
 				 error);
 }
 
-static int take_max_per_source(struct echod_config *config, const char *value, struct error *error)
+static int take_max_per_source(struct echod_config *config, const char *value,
+			       struct echod_error *error)
 {
 	return units_parse_count(value, 0, CONFIG_MAX_CONNECTIONS, &config->server.max_per_source,
 				 error);
 }
 
-static int take_source_prefix6(struct echod_config *config, const char *value, struct error *error)
+static int take_source_prefix6(struct echod_config *config, const char *value,
+			       struct echod_error *error)
 {
 	uint64_t bits;
 	if (units_parse_count(value, 1, 128, &bits, error) != 0)
@@ -78,68 +80,72 @@ static int take_source_prefix6(struct echod_config *config, const char *value, s
 	return 0;
 }
 
-static int take_overload(struct echod_config *config, const char *value, struct error *error)
+static int take_overload(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	if (strcmp(value, "wait") == 0)
 		config->server.overload = OVERLOAD_WAIT;
 	else if (strcmp(value, "reset") == 0)
 		config->server.overload = OVERLOAD_RESET;
 	else
-		return error_set(error, ERROR_USAGE, "'%.64s' is neither 'wait' nor 'reset'",
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is neither 'wait' nor 'reset'",
 				 value);
 	return 0;
 }
 
 // A time after which a connection ends; 0 would end each at once.
-static int take_limit(const char *value, uint64_t *limit, struct error *error)
+static int take_limit(const char *value, uint64_t *limit, struct echod_error *error)
 {
 	uint64_t ns;
 	if (units_parse_timeout(value, &ns, error) != 0)
 		return -1;
 	if (ns == 0)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not longer than 0; 'never' means no limit", value);
 	*limit = ns;
 	return 0;
 }
 
-static int take_idle_timeout(struct echod_config *config, const char *value, struct error *error)
+static int take_idle_timeout(struct echod_config *config, const char *value,
+			     struct echod_error *error)
 {
 	return take_limit(value, &config->server.idle_timeout, error);
 }
 
-static int take_send_timeout(struct echod_config *config, const char *value, struct error *error)
+static int take_send_timeout(struct echod_config *config, const char *value,
+			     struct echod_error *error)
 {
 	return take_limit(value, &config->server.send_timeout, error);
 }
 
-static int take_patience(struct echod_config *config, const char *value, struct error *error)
+static int take_patience(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	return units_parse_timeout(value, &config->server.patience, error);
 }
 
-static int take_spin(struct echod_config *config, const char *value, struct error *error)
+static int take_spin(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	uint64_t ns;
 	if (units_parse_duration(value, &ns, error) != 0)
 		return -1;
 	if (ns > CONFIG_MAX_SPIN)
-		return error_set(error, ERROR_USAGE, "'%.64s' is longer than 1ms", value);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is longer than 1ms", value);
 	config->server.spin = ns;
 	return 0;
 }
 
-static int take_pending_limit(struct echod_config *config, const char *value, struct error *error)
+static int take_pending_limit(struct echod_config *config, const char *value,
+			      struct echod_error *error)
 {
 	return units_parse_size(value, 0, CONFIG_MAX_PENDING, &config->server.pending_limit, error);
 }
 
-static int take_drain_timeout(struct echod_config *config, const char *value, struct error *error)
+static int take_drain_timeout(struct echod_config *config, const char *value,
+			      struct echod_error *error)
 {
 	return units_parse_timeout(value, &config->server.drain_timeout, error);
 }
 
-static int take_backlog(struct echod_config *config, const char *value, struct error *error)
+static int take_backlog(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	uint64_t count;
 	if (units_parse_count(value, 1, UINT16_MAX, &count, error) != 0)
@@ -148,7 +154,8 @@ static int take_backlog(struct echod_config *config, const char *value, struct e
 	return 0;
 }
 
-static int take_buffer_size(struct echod_config *config, const char *value, struct error *error)
+static int take_buffer_size(struct echod_config *config, const char *value,
+			    struct echod_error *error)
 {
 	uint64_t bytes;
 	if (units_parse_size(value, 1, CONFIG_MAX_BUFFER, &bytes, error) != 0)
@@ -157,7 +164,7 @@ static int take_buffer_size(struct echod_config *config, const char *value, stru
 	return 0;
 }
 
-static int take_log_level(struct echod_config *config, const char *value, struct error *error)
+static int take_log_level(struct echod_config *config, const char *value, struct echod_error *error)
 {
 	return log_level_parse(value, &config->log_level, error);
 }
@@ -167,14 +174,6 @@ static const struct setting settings[] = {
 #include "lib/options.def"
 #undef OPTION
 };
-
-void config_report(struct echod_error *to, const struct error *error)
-{
-	if (!to)
-		return;
-	to->kind = error->kind == ERROR_USAGE ? ECHOD_ERROR_USAGE : ECHOD_ERROR_SYSTEM;
-	snprintf(to->message, sizeof(to->message), "%s", error->message);
-}
 
 // No more workers are awake than there are CPUs; a few more stand in for those that wait for a
 // client.
@@ -208,26 +207,18 @@ struct echod_config *echod_config_new(void)
 		.backlog = 4096,
 		.buffer_size = 64UL * 1024,
 	};
-	config->log_level = LOG_INFO;
+	config->log_level = ECHOD_LOG_INFO;
 	return config;
 }
 
 int echod_config_set(struct echod_config *config, const char *name, const char *value,
 		     struct echod_error *error)
 {
-	struct error why = {0};
-	int result = -1;
-	bool found = false;
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !found; i++) {
-		found = strcmp(settings[i].name, name) == 0;
-		if (found)
-			result = settings[i].take(config, value, &why);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		if (strcmp(settings[i].name, name) == 0)
+			return settings[i].take(config, value, error);
 	}
-	if (!found)
-		error_set(&why, ERROR_USAGE, "there is no setting '%.64s'", name);
-	if (result != 0)
-		config_report(error, &why);
-	return result;
+	return error_set(error, ECHOD_ERROR_USAGE, "there is no setting '%.64s'", name);
 }
 
 void echod_config_set_log(struct echod_config *config, echod_log_function *function, void *context)

@@ -14,14 +14,11 @@ struct echod_config {
 	bool listen_given;		      // the default address has been replaced
 	char control_path[ADDRESS_PATH_SIZE]; // empty: none
 	bool control_by_default; // nobody asked for it: without it the server starts all the same
-	struct error control_error; // why there is no path by default
-	enum log_level log_level;
+	struct echod_error control_error; // why there is no path by default
+	enum echod_log_level log_level;
 	echod_log_function *log_function; // one of the two, or none
 	echod_log_entry_function *log_entry_function;
 	void *log_context;
 };
-
-// Copies `error` to the library's user, who may not want it.
-void config_report(struct echod_error *to, const struct error *error);
 
 #endif

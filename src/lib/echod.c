@@ -13,13 +13,12 @@
 
 struct echod {
 	struct log log;
-	echod_log_function *log_function; // as in the configuration
-	echod_log_entry_function *log_entry_function;
+	echod_log_function *log_function; // for pass_line, as in the configuration
 	void *log_context;
 	struct server server;
 	bool has_control;
 	struct control control;
-	struct error control_error; // why there is none, though it is the default
+	struct echod_error control_error; // why there is none, though it is the default
 };
 
 struct echod_snapshot {
@@ -31,45 +30,23 @@ const char *echod_version(void)
 	return ECHOD_VERSION;
 }
 
-static bool pass_line(void *context, const struct log_entry *entry)
+static int pass_line(void *context, const struct echod_log_entry *entry)
 {
 	const struct echod *echod = context;
-	return echod->log_function(echod->log_context, (enum echod_log_level)entry->level,
-				   entry->message) != 0;
-}
-
-static bool pass_entry(void *context, const struct log_entry *entry)
-{
-	const struct echod *echod = context;
-	struct echod_log_field fields[LOG_MAX_FIELDS];
-	for (size_t i = 0; i < entry->field_count; i++) {
-		const struct log_field *field = &entry->fields[i];
-		fields[i] = (struct echod_log_field){field->name, field->text, field->number};
-	}
-	struct echod_log_entry passed = {
-		.level = (enum echod_log_level)entry->level,
-		.event = entry->event,
-		.message = entry->message,
-		.fields = fields,
-		.field_count = entry->field_count,
-	};
-	return echod->log_entry_function(echod->log_context, &passed) != 0;
+	return echod->log_function(echod->log_context, entry->level, entry->message);
 }
 
 static void set_up_log(struct echod *echod, const struct echod_config *config)
 {
 	echod->log_function = config->log_function;
-	echod->log_entry_function = config->log_entry_function;
 	echod->log_context = config->log_context;
-	echod->log.sink = config->log_entry_function ? pass_entry
-			  : config->log_function     ? pass_line
-						     : NULL;
-	echod->log.context = echod;
+	echod->log.sink = config->log_function ? pass_line : config->log_entry_function;
+	echod->log.context = config->log_function ? echod : config->log_context;
 	atomic_init(&echod->log.level, (int)config->log_level);
 }
 
 // Threads first, then the listeners: who connects finds everybody ready.
-static int run(struct echod *echod, struct error *error)
+static int run(struct echod *echod, struct echod_error *error)
 {
 	if (server_start(&echod->server, error) != 0)
 		return -1;
@@ -84,7 +61,8 @@ static int run(struct echod *echod, struct error *error)
 	return -1;
 }
 
-static int open_control(struct echod *echod, const struct echod_config *config, struct error *error)
+static int open_control(struct echod *echod, const struct echod_config *config,
+			struct echod_error *error)
 {
 	const char *path = config->control_path;
 	if (!*path)
@@ -94,8 +72,8 @@ static int open_control(struct echod *echod, const struct echod_config *config, 
 		return -1;
 	for (size_t i = 0; i < echod->server.listener_count; i++) {
 		if (unix_path_is_same(&endpoint, &echod->server.listeners[i].endpoint))
-			return error_set(error, ERROR_USAGE, "'%s' is an address to listen on, too",
-					 path);
+			return error_set(error, ECHOD_ERROR_USAGE,
+					 "'%s' is an address to listen on, too", path);
 	}
 	if (control_open(&echod->control, path, &echod->server, error) != 0)
 		return -1;
@@ -105,10 +83,10 @@ static int open_control(struct echod *echod, const struct echod_config *config, 
 
 // A control socket that somebody asked for is had, or there is no server.
 static int provide_control(struct echod *echod, const struct echod_config *config,
-			   struct error *error)
+			   struct echod_error *error)
 {
-	struct error why = config->control_error;
-	if (why.kind == ERROR_NONE && open_control(echod, config, &why) == 0)
+	struct echod_error why = config->control_error;
+	if (why.kind == ECHOD_ERROR_NONE && open_control(echod, config, &why) == 0)
 		return 0;
 	if (!config->control_by_default)
 		return error_set(error, why.kind, "control socket (--control): %s", why.message);
@@ -116,7 +94,8 @@ static int provide_control(struct echod *echod, const struct echod_config *confi
 	return 0;
 }
 
-static int assemble(struct echod *echod, const struct echod_config *config, struct error *error)
+static int assemble(struct echod *echod, const struct echod_config *config,
+		    struct echod_error *error)
 {
 	if (server_build(&echod->server, &config->server, &echod->log, error) != 0)
 		return -1;
@@ -137,13 +116,13 @@ static void log_started(struct echod *echod)
 	const struct server_config *config = &echod->server.config;
 	const char *control = echod->has_control ? echod->control.path.path : "none";
 	const char *reason = echod->control_error.message;
-	if (echod->control_error.kind != ERROR_NONE)
-		log_write(&echod->log, LOG_WARNING, "no_control",
+	if (echod->control_error.kind != ECHOD_ERROR_NONE)
+		log_write(&echod->log, ECHOD_LOG_WARNING, "no_control",
 			  LOG_FIELDS({"reason", .text = reason}),
 			  "no control socket, so echoctl will not find this server: %s (--control "
 			  "PATH, or $ECHOD_CONTROL, names another place)",
 			  reason);
-	log_write(&echod->log, LOG_INFO, "started",
+	log_write(&echod->log, ECHOD_LOG_INFO, "started",
 		  LOG_FIELDS({"version", .text = ECHOD_VERSION},
 			     {"workers", .number = config->workers},
 			     {"max_connections", .number = config->max_connections},
@@ -154,18 +133,17 @@ static void log_started(struct echod *echod)
 		  control);
 	for (size_t i = 0; i < echod->server.listener_count; i++) {
 		const char *address = echod->server.names[i];
-		log_write(&echod->log, LOG_INFO, "listening",
+		log_write(&echod->log, ECHOD_LOG_INFO, "listening",
 			  LOG_FIELDS({"address", .text = address}), "listening on %s", address);
 	}
 }
 
 struct echod *echod_start(const struct echod_config *config, struct echod_error *error)
 {
-	struct error why = {0};
+	struct echod_error why = {0}; // as `error` stays untouched when the server starts
 	struct echod *echod = calloc(1, sizeof(*echod));
 	if (!echod) {
-		error_set(&why, ERROR_SYSTEM, "no memory for a server");
-		config_report(error, &why);
+		error_set(error, ECHOD_ERROR_SYSTEM, "no memory for a server");
 		return NULL;
 	}
 	set_up_log(echod, config);
@@ -173,7 +151,8 @@ struct echod *echod_start(const struct echod_config *config, struct echod_error 
 		log_started(echod);
 		return echod;
 	}
-	config_report(error, &why);
+	if (error)
+		*error = why;
 	free(echod);
 	return NULL;
 }

@@ -20,7 +20,7 @@ const char *address_path_in(const char *text)
 
 // A path ends in a zero byte that counts; a name in the abstract namespace begins with one instead,
 // and its length says where it ends.
-int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error)
+int endpoint_from_path(const char *path, struct endpoint *endpoint, struct echod_error *error)
 {
 	if (address_path_in(path))
 		path = address_path_in(path);
@@ -28,11 +28,11 @@ int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error
 	const char *name = path + abstract;
 	size_t length = strlen(name);
 	if (length == 0)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%s' names no socket: write its PATH, or @NAME if it has no file",
 				 path);
 	if (length > LONGEST_PATH)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "the %s '%.40s...' has %zu bytes, a socket's at most %zu",
 				 abstract ? "name" : "path", path, length, LONGEST_PATH);
 	*endpoint = (struct endpoint){
@@ -42,12 +42,12 @@ int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error
 	return 0;
 }
 
-static int parse_unix(const char *path, struct address *address, struct error *error)
+static int parse_unix(const char *path, struct address *address, struct echod_error *error)
 {
 	struct endpoint endpoint;
-	struct error why;
+	struct echod_error why;
 	if (endpoint_from_path(path, &endpoint, &why) != 0)
-		return error_set(error, ERROR_USAGE, "'unix:%.40s': %s; " ALLOWED, path,
+		return error_set(error, ECHOD_ERROR_USAGE, "'unix:%.40s': %s; " ALLOWED, path,
 				 why.message);
 	address->is_unix = true;
 	strcpy(address->path, path);
@@ -56,20 +56,22 @@ static int parse_unix(const char *path, struct address *address, struct error *e
 
 // `whole` is what the user wrote.
 static int parse_port(const char *text, uint64_t minimum, const char *whole,
-		      struct address *address, struct error *error)
+		      struct address *address, struct echod_error *error)
 {
 	uint64_t port;
-	struct error why;
+	struct echod_error why;
 	if (units_parse_count(text, minimum, UINT16_MAX, &port, &why) != 0)
-		return error_set(error, ERROR_USAGE, "'%.100s': port %s", whole, why.message);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.100s': port %s", whole, why.message);
 	address->port = (uint16_t)port;
 	return 0;
 }
 
-static int copy_host(const char *host, size_t length, struct address *address, struct error *error)
+static int copy_host(const char *host, size_t length, struct address *address,
+		     struct echod_error *error)
 {
 	if (length >= sizeof(address->host))
-		return error_set(error, ERROR_USAGE, "the host name '%.40s...' is too long", host);
+		return error_set(error, ECHOD_ERROR_USAGE, "the host name '%.40s...' is too long",
+				 host);
 	if (length == 1 && *host == '*') // to getaddrinfo it is the loopback address
 		length = 0;
 	memcpy(address->host, host, length);
@@ -77,7 +79,7 @@ static int copy_host(const char *host, size_t length, struct address *address, s
 	return 0;
 }
 
-int address_parse(const char *text, struct address *address, struct error *error)
+int address_parse(const char *text, struct address *address, struct echod_error *error)
 {
 	*address = (struct address){0};
 	const char *path = address_path_in(text);
@@ -95,19 +97,20 @@ int address_parse(const char *text, struct address *address, struct error *error
 		else
 			colon = host_end + 1;
 	} else if (colon && memchr(text, ':', (size_t)(colon - text))) {
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.100s' is ambiguous: write an IPv6 address as [ADDRESS]:PORT",
 				 text);
 	}
 	if (!colon)
-		return error_set(error, ERROR_USAGE, "'%.100s' is not an address; " ALLOWED, text);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.100s' is not an address; " ALLOWED,
+				 text);
 	if (copy_host(host, (size_t)(host_end - host), address, error) != 0)
 		return -1;
 	return parse_port(colon + 1, 0, text, address, error);
 }
 
 int address_from_host(const char *host, const char *port, struct address *address,
-		      struct error *error)
+		      struct echod_error *error)
 {
 	*address = (struct address){0};
 	const char *path = address_path_in(host);
@@ -119,7 +122,7 @@ int address_from_host(const char *host, const char *port, struct address *addres
 		length -= 2;
 	}
 	if (length == 0)
-		return error_set(error, ERROR_USAGE, "the host is empty");
+		return error_set(error, ECHOD_ERROR_USAGE, "the host is empty");
 	if (copy_host(host, length, address, error) != 0)
 		return -1;
 	return parse_port(port, 1, host, address, error);
@@ -162,7 +165,7 @@ static bool lacks_zone(const struct endpoint *endpoint)
 // Takes the usable ones of what getaddrinfo found for `host`, each once, and frees the list.
 // Returns how many, or -1: none.
 static int take_found(struct addrinfo *found, const char *host, struct endpoint *endpoints,
-		      size_t capacity, struct error *error)
+		      size_t capacity, struct echod_error *error)
 {
 	size_t count = 0;
 	bool zone_missed = false;
@@ -182,36 +185,36 @@ static int take_found(struct addrinfo *found, const char *host, struct endpoint 
 	if (count > 0)
 		return (int)count;
 	if (zone_missed)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.100s': a link-local address needs %%INTERFACE: "
 				 "[fe80::1%%eth0]:PORT",
 				 host);
-	return error_set(error, ERROR_SYSTEM, "host '%.100s' has no address", host);
+	return error_set(error, ECHOD_ERROR_SYSTEM, "host '%.100s' has no address", host);
 }
 
-int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *error)
+int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct echod_error *error)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
 	struct addrinfo *found = NULL;
 	// The empty word would be any address.
 	if (!*text || getaddrinfo(text, NULL, &hints, &found) != 0)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not an IP address, such as 127.0.0.2 or ::1", text);
 	return take_found(found, text, endpoint, 1, error) == 1 ? 0 : -1;
 }
 
-static int fail_look_up(const char *host, int status, struct error *error)
+static int fail_look_up(const char *host, int status, struct echod_error *error)
 {
 	const char *zone = host + strcspn(host, "%");
 	if (*zone && if_nametoindex(zone + 1) == 0)
-		return error_set(error, ERROR_SYSTEM, "'%.100s': there is no interface '%.40s'",
-				 host, zone + 1);
-	return error_set(error, ERROR_SYSTEM, "cannot find host '%.100s': %s", host,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "'%.100s': there is no interface '%.40s'", host, zone + 1);
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot find host '%.100s': %s", host,
 			 status == EAI_SYSTEM ? error_text(errno) : gai_strerror(status));
 }
 
 int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
-		    struct error *error)
+		    struct echod_error *error)
 {
 	if (address->is_unix)
 		return endpoint_from_path(address->path, &endpoints[0], error) == 0 ? 1 : -1;

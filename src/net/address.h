@@ -44,24 +44,24 @@ union inet_end {
 	struct sockaddr_in6 v6;
 };
 
-int address_parse(const char *text, struct address *address, struct error *error);
+int address_parse(const char *text, struct address *address, struct echod_error *error);
 
 // The same from a host and a port apart, as clients take them; port 0 is refused.
 int address_from_host(const char *host, const char *port, struct address *address,
-		      struct error *error);
+		      struct echod_error *error);
 
 // All socket addresses behind `address`, at most `capacity`. Asks the resolver, so it may block. An
 // empty host gives [::] alone, which takes IPv4 too, or 0.0.0.0 on a host without IPv6. A
 // link-local address without its zone is none. Returns how many, or -1.
 int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
-		    struct error *error);
+		    struct echod_error *error);
 
 // The IP address `text`, `fe80::1%eth0` if it is link-local, with port 0. Asks nobody.
-int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct error *error);
+int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct echod_error *error);
 
 // The address of the Unix-domain socket that is written `path`, with or without `unix:` before it.
 // Returns 0, or -1: empty or too long.
-int endpoint_from_path(const char *path, struct endpoint *endpoint, struct error *error);
+int endpoint_from_path(const char *path, struct endpoint *endpoint, struct echod_error *error);
 
 bool endpoint_is_same(const struct endpoint *one, const struct endpoint *other);
 

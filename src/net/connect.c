@@ -210,7 +210,7 @@ static const struct attempt *run(struct race *race, uint64_t deadline)
 	return NULL;
 }
 
-static int fail(const struct race *race, struct error *error)
+static int fail(const struct race *race, struct echod_error *error)
 {
 	char reasons[sizeof(error->message)] = "";
 	size_t used = 0;
@@ -226,7 +226,7 @@ static int fail(const struct race *race, struct error *error)
 			endpoint_format(attempt->endpoint, name),
 			attempt->why == CONNECT_LATE ? late : connect_reason(attempt->why));
 	}
-	return error_set(error, ERROR_SYSTEM, "cannot connect to %s", reasons);
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot connect to %s", reasons);
 }
 
 // Returns the winner's descriptor, or -1.
@@ -242,7 +242,7 @@ static int take_winner(struct race *race, const struct attempt *winner)
 
 static int connect_until(const struct endpoint *endpoints, size_t count, uint64_t deadline,
 			 const struct connect_terms *terms, struct endpoint *reached,
-			 struct error *error)
+			 struct echod_error *error)
 {
 	struct race race = {.terms = terms};
 	line_up(&race, endpoints, count);
@@ -254,7 +254,7 @@ static int connect_until(const struct endpoint *endpoints, size_t count, uint64_
 }
 
 int connect_first(const struct endpoint *endpoints, size_t count, const struct connect_terms *terms,
-		  struct endpoint *reached, struct error *error)
+		  struct endpoint *reached, struct echod_error *error)
 {
 	uint64_t deadline = clock_deadline(terms->timeout);
 	return connect_until(endpoints, count, deadline, terms, reached, error);
@@ -270,7 +270,7 @@ int connect_one(const struct endpoint *endpoint, const struct connect_terms *ter
 }
 
 int connect_to(const struct address *address, const struct connect_terms *terms,
-	       struct endpoint *reached, struct error *error)
+	       struct endpoint *reached, struct echod_error *error)
 {
 	uint64_t deadline = clock_deadline(terms->timeout);
 	struct endpoint endpoints[CONNECT_ADDRESSES];

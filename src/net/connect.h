@@ -46,13 +46,13 @@ struct connect_terms {
 // more than CONNECT_ADDRESSES the first are tried. Returns the descriptor, non-blocking and the
 // caller's, with the winner in `reached`; or -1 with the reason for each in `error`.
 int connect_first(const struct endpoint *endpoints, size_t count, const struct connect_terms *terms,
-		  struct endpoint *reached, struct error *error);
+		  struct endpoint *reached, struct echod_error *error);
 
 // The same to one endpoint, with the reason for a failure in `why`.
 int connect_one(const struct endpoint *endpoint, const struct connect_terms *terms, int *why);
 
 // The same to what is behind `address`; to look it up is part of the time.
 int connect_to(const struct address *address, const struct connect_terms *terms,
-	       struct endpoint *reached, struct error *error);
+	       struct endpoint *reached, struct echod_error *error);
 
 #endif

@@ -53,31 +53,32 @@ static bool is_for_many(const struct endpoint *endpoint)
 	return IN_MULTICAST(address) || address == INADDR_BROADCAST;
 }
 
-static int bind_tcp(struct listener *listener, struct error *error)
+static int bind_tcp(struct listener *listener, struct echod_error *error)
 {
 	struct endpoint *endpoint = &listener->endpoint;
 	if (is_for_many(endpoint)) {
-		error_set(error, ERROR_SYSTEM,
+		error_set(error, ECHOD_ERROR_SYSTEM,
 			  "cannot listen on %s: TCP has no multicast or broadcast addresses",
 			  listener->name);
 		errno = EADDRNOTAVAIL;
 		return -1;
 	}
 	if (set_tcp_options(listener->fd, endpoint) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot set up the socket for %s: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set up the socket for %s: %s",
 				 listener->name, error_text(errno));
 	if (bind(listener->fd, &endpoint->as.any, endpoint->length) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: %s", listener->name,
-				 error_text(errno));
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot listen on %s: %s",
+				 listener->name, error_text(errno));
 	endpoint->length = sizeof(endpoint->as);
 	if (getsockname(listener->fd, &endpoint->as.any, &endpoint->length) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot read the address of %s: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot read the address of %s: %s",
 				 listener->name, error_text(errno));
 	endpoint_format(endpoint, listener->name);
 	return 0;
 }
 
-int listener_bind(struct listener *listener, const struct endpoint *endpoint, struct error *error)
+int listener_bind(struct listener *listener, const struct endpoint *endpoint,
+		  struct echod_error *error)
 {
 	*listener = LISTENER_NONE;
 	listener->endpoint = *endpoint;
@@ -85,7 +86,7 @@ int listener_bind(struct listener *listener, const struct endpoint *endpoint, st
 	listener->fd =
 		socket(endpoint->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot create a socket for %s: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create a socket for %s: %s",
 				 listener->name, error_text(errno));
 	if (endpoint->as.any.sa_family == AF_UNIX || bind_tcp(listener, error) == 0)
 		return 0;
@@ -95,14 +96,14 @@ int listener_bind(struct listener *listener, const struct endpoint *endpoint, st
 	return -1;
 }
 
-int listener_open(struct listener *listener, int backlog, struct error *error)
+int listener_open(struct listener *listener, int backlog, struct echod_error *error)
 {
 	if (listener->endpoint.as.any.sa_family == AF_UNIX)
 		return unix_path_listen(&listener->path, listener->fd,
 					address_path_in(listener->name), backlog, false, error);
 	if (listen(listener->fd, backlog) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: %s", listener->name,
-				 error_text(errno));
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot listen on %s: %s",
+				 listener->name, error_text(errno));
 	return 0;
 }
 

@@ -21,10 +21,11 @@ struct listener {
 // Creates the socket and, for TCP, binds it. TCP_NODELAY and keep-alive are set here: tcp(7)
 // sockets inherit them on accept, which saves system calls a connection. A Unix-domain path is
 // bound on opening. On failure errno says why, too.
-int listener_bind(struct listener *listener, const struct endpoint *endpoint, struct error *error);
+int listener_bind(struct listener *listener, const struct endpoint *endpoint,
+		  struct echod_error *error);
 
 // Connections get in from here on.
-int listener_open(struct listener *listener, int backlog, struct error *error);
+int listener_open(struct listener *listener, int backlog, struct echod_error *error);
 
 // How many connections the kernel has made and nobody has accepted. For a Unix-domain socket, which
 // cannot be asked, SIZE_MAX - 1: accept until there are none.

@@ -19,7 +19,7 @@ struct question {
 	struct endpoint *endpoints;
 	size_t capacity;
 	int count;
-	struct error error;
+	struct echod_error error;
 };
 
 static void leave(struct question *question)
@@ -41,12 +41,13 @@ static void *ask(void *argument)
 	return NULL;
 }
 
-static struct question *pose(const struct address *address, size_t capacity, struct error *error)
+static struct question *pose(const struct address *address, size_t capacity,
+			     struct echod_error *error)
 {
 	struct question *question = calloc(1, sizeof(*question));
 	struct endpoint *endpoints = calloc(capacity, sizeof(*endpoints));
 	if (!question || !endpoints) {
-		error_set(error, ERROR_SYSTEM, "no memory");
+		error_set(error, ECHOD_ERROR_SYSTEM, "no memory");
 	} else if (waker_open(&question->answered, error) == 0) {
 		pthread_t thread;
 		question->address = *address;
@@ -65,7 +66,7 @@ static struct question *pose(const struct address *address, size_t capacity, str
 }
 
 static int await(const struct question *question, uint64_t timeout, int interrupt_fd,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	uint64_t deadline = clock_deadline(timeout);
 	const char *host = question->address.host;
@@ -76,17 +77,17 @@ static int await(const struct question *question, uint64_t timeout, int interrup
 	while (poll_until(ready, 2, deadline) == 0) {
 		char limit[16];
 		if (clock_now() >= deadline)
-			return error_set(error, ERROR_SYSTEM,
+			return error_set(error, ECHOD_ERROR_SYSTEM,
 					 "cannot find host '%.100s': no answer within %s", host,
 					 units_format_duration(timeout, limit, sizeof(limit)));
 	}
 	if (ready[0].revents)
 		return 0;
-	return error_set(error, ERROR_SYSTEM, "cannot find host '%.100s': interrupted", host);
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot find host '%.100s': interrupted", host);
 }
 
 int resolve_within(const struct address *address, struct endpoint *endpoints, size_t capacity,
-		   uint64_t timeout, int interrupt_fd, struct error *error)
+		   uint64_t timeout, int interrupt_fd, struct echod_error *error)
 {
 	struct endpoint ip;
 	bool for_ever = timeout == CLOCK_NEVER && interrupt_fd < 0;

@@ -13,6 +13,6 @@
 // no limit, so where there is one, a thread asks it, and is left to itself when it takes too long.
 // Returns how many, or -1.
 int resolve_within(const struct address *address, struct endpoint *endpoints, size_t capacity,
-		   uint64_t timeout, int interrupt_fd, struct error *error);
+		   uint64_t timeout, int interrupt_fd, struct echod_error *error);
 
 #endif

@@ -103,32 +103,32 @@ static int is_live(const struct endpoint *endpoint)
 }
 
 // Makes `path` free to bind: nothing there, or a stale socket, which is removed.
-static int clear_stale(const char *path, const struct endpoint *endpoint, struct error *error)
+static int clear_stale(const char *path, const struct endpoint *endpoint, struct echod_error *error)
 {
 	struct stat status;
 	if (lstat(path, &status) != 0)
 		return 0; // or bind says why not
 	if (!S_ISSOCK(status.st_mode))
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot listen on '%s': it exists and is not a socket", path);
 	int live = is_live(endpoint);
 	if (live > 0)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot listen on '%s': a live server is listening there", path);
 	if (live < 0 || unlink(path) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot replace the socket '%s': %s", path,
-				 error_text(errno));
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot replace the socket '%s': %s",
+				 path, error_text(errno));
 	return 0;
 }
 
-static int fail_listen(const char *path, int number, struct error *error)
+static int fail_listen(const char *path, int number, struct echod_error *error)
 {
-	return error_set(error, ERROR_SYSTEM, "cannot listen on '%s': %s", path,
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot listen on '%s': %s", path,
 			 number == EADDRINUSE ? "a live server has this name" : error_text(number));
 }
 
 static int bind_file(struct unix_path *claim, int fd, const struct endpoint *endpoint, int backlog,
-		     struct error *error)
+		     struct echod_error *error)
 {
 	const char *path = claim->path;
 	if (clear_stale(path, endpoint, error) != 0)
@@ -148,7 +148,7 @@ static int bind_file(struct unix_path *claim, int fd, const struct endpoint *end
 }
 
 int unix_path_listen(struct unix_path *claim, int fd, const char *path, int backlog,
-		     bool owner_only, struct error *error)
+		     bool owner_only, struct echod_error *error)
 {
 	*claim = (struct unix_path){0};
 	struct endpoint endpoint;
@@ -163,11 +163,11 @@ int unix_path_listen(struct unix_path *claim, int fd, const char *path, int back
 	// unix(7) leaves it out, but bind takes the mode of the socket's own inode, less the umask,
 	// so the file never exists with a wider one. The umask itself belongs to the whole process.
 	if (owner_only && fchmod(fd, 0600) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot set the mode of '%s': %s", path,
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set the mode of '%s': %s", path,
 				 error_text(errno));
 	struct lock lock = take_lock(path);
 	if (lock.fd == LOCK_BUSY)
-		return error_set(error, ERROR_SYSTEM,
+		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot listen on '%s': another server has held '%s' for 2 s",
 				 path, lock.path);
 	int result = bind_file(claim, fd, &endpoint, backlog, error);

@@ -37,7 +37,7 @@ bool unix_path_is_same(const struct endpoint *one, const struct endpoint *other)
 // Makes `fd` listen on `path` with `backlog`. With `owner_only` the socket file has mode 0600, else
 // what the umask leaves of 0777.
 int unix_path_listen(struct unix_path *claim, int fd, const char *path, int backlog,
-		     bool owner_only, struct error *error);
+		     bool owner_only, struct echod_error *error);
 
 // Removes the socket file if it is still the one we made. Does nothing when nothing was claimed.
 // Before the socket is closed.

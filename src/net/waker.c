@@ -8,11 +8,11 @@
 
 #include "base/assert.h"
 
-int waker_open(struct waker *waker, struct error *error)
+int waker_open(struct waker *waker, struct echod_error *error)
 {
 	waker->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (waker->fd < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot create an eventfd: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create an eventfd: %s",
 				 error_text(errno));
 	return 0;
 }

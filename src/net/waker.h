@@ -11,7 +11,7 @@ struct waker {
 
 #define WAKER_NONE ((struct waker){.fd = -1})
 
-int waker_open(struct waker *waker, struct error *error);
+int waker_open(struct waker *waker, struct echod_error *error);
 void waker_wake(const struct waker *waker);
 void waker_clear(const struct waker *waker);
 void waker_close(struct waker *waker);

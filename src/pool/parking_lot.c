@@ -12,11 +12,11 @@
 #define ENDED (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 
 int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuck_limit,
-		     struct error *error)
+		     struct echod_error *error)
 {
 	lot->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (lot->epoll < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot create an epoll set: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create an epoll set: %s",
 				 error_text(errno));
 	if (waker_open(&lot->kick, error) != 0) {
 		close(lot->epoll);
@@ -24,7 +24,8 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 	}
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 	if (epoll_ctl(lot->epoll, EPOLL_CTL_ADD, lot->kick.fd, &event) != 0) {
-		error_set(error, ERROR_SYSTEM, "cannot use the epoll set: %s", error_text(errno));
+		error_set(error, ECHOD_ERROR_SYSTEM, "cannot use the epoll set: %s",
+			  error_text(errno));
 		waker_close(&lot->kick);
 		close(lot->epoll);
 		return -1;

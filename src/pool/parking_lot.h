@@ -22,7 +22,7 @@ struct parking_lot {
 };
 
 int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuck_limit,
-		     struct error *error);
+		     struct echod_error *error);
 void parking_lot_close(struct parking_lot *lot);
 
 // Parks `work`, in state SERVED or NOTIFIED, until there is something to receive (WATCH_IDLE), or

@@ -11,20 +11,21 @@
 
 #define PAGE_SIZE 4096U
 
-static int worker_start(struct worker *worker, struct error *error)
+static int worker_start(struct worker *worker, struct echod_error *error)
 {
 	const struct pool_config *config = &worker->pool->config;
 	size_t pages = (config->buffer_size + PAGE_SIZE - 1) / PAGE_SIZE;
 	worker->buffer = aligned_alloc(PAGE_SIZE, pages * PAGE_SIZE);
 	if (!worker->buffer)
-		return error_set(error, ERROR_SYSTEM, "no memory for the buffer of worker %u",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the buffer of worker %u",
 				 worker->id);
 	char name[16];
 	snprintf(name, sizeof(name), "echod/work-%u", worker->id % 10000);
-	struct error why;
+	struct echod_error why;
 	if (thread_start(&worker->thread, name, worker_run, worker, &why) != 0)
-		return error_set(error, ERROR_SYSTEM, "worker %u of %u: %s; try fewer --workers",
-				 worker->id, config->workers, why.message);
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "worker %u of %u: %s; try fewer --workers", worker->id,
+				 config->workers, why.message);
 	return 0;
 }
 
@@ -43,12 +44,13 @@ void pool_follow_cpus(struct pool *pool)
 	use_cpus(pool, cpus_usable(pool->workers[0].thread));
 }
 
-static int prepare(struct pool *pool, struct error *error)
+static int prepare(struct pool *pool, struct echod_error *error)
 {
 	const struct pool_config *config = &pool->config;
 	pool->workers = calloc(config->workers, sizeof(struct worker));
 	if (!pool->workers)
-		return error_set(error, ERROR_SYSTEM, "no memory for %u workers", config->workers);
+		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for %u workers",
+				 config->workers);
 	if (parking_lot_open(&pool->lot, config->idle_timeout, config->send_timeout, error) != 0) {
 		free(pool->workers);
 		pool->workers = NULL;
@@ -72,7 +74,7 @@ static int prepare(struct pool *pool, struct error *error)
 	return 0;
 }
 
-int pool_start(struct pool *pool, const struct pool_config *config, struct error *error)
+int pool_start(struct pool *pool, const struct pool_config *config, struct echod_error *error)
 {
 	*pool = (struct pool){.config = *config};
 	if (prepare(pool, error) != 0)

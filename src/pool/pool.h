@@ -122,7 +122,7 @@ struct worker_info {
 };
 
 // Starts the workers; when it returns, all of them have reported in. On failure nothing is left.
-int pool_start(struct pool *pool, const struct pool_config *config, struct error *error);
+int pool_start(struct pool *pool, const struct pool_config *config, struct echod_error *error);
 
 // Hands new work over. Any thread but a worker; never blocks for long, never fails.
 void pool_submit(struct pool *pool, struct work *work);

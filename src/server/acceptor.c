@@ -130,10 +130,10 @@ static void log_accepted(struct log *log, uint64_t id, const struct conn_origin 
 {
 	char peer[ADDRESS_TEXT_SIZE];
 	char local[ADDRESS_TEXT_SIZE];
-	if (!log_wants(log, LOG_DEBUG))
+	if (!log_wants(log, ECHOD_LOG_DEBUG))
 		return;
 	conn_peer_text(origin, peer);
-	log_write(log, LOG_DEBUG, "accepted",
+	log_write(log, ECHOD_LOG_DEBUG, "accepted",
 		  LOG_FIELDS({"connection", .number = id}, {"peer", .text = peer},
 			     {"local", .text = conn_local_text(origin, local)},
 			     {"listener", .text = origin->local_name}),
@@ -318,7 +318,8 @@ static uint64_t cut_connections(struct server *server)
 	uint64_t left = admission_count(&server->admission);
 	if (left == 0)
 		return 0;
-	log_write(server->log, LOG_WARNING, "cutting", LOG_FIELDS({"connections", .number = left}),
+	log_write(server->log, ECHOD_LOG_WARNING, "cutting",
+		  LOG_FIELDS({"connections", .number = left}),
 		  "time is up: cutting %llu connection%s", (unsigned long long)left,
 		  log_plural(left));
 	atomic_store_explicit(&server->cut.now, true, memory_order_release);
@@ -337,7 +338,7 @@ static void drain(struct acceptor *acceptor)
 	if (deadline != CLOCK_NEVER)
 		deadline = deadline > now ? deadline - now : 0;
 	uint64_t open = admission_count(&server->admission);
-	log_write(server->log, LOG_INFO, "draining",
+	log_write(server->log, ECHOD_LOG_INFO, "draining",
 		  LOG_FIELDS({"connections", .number = open},
 			     {deadline == CLOCK_NEVER ? NULL : "time_left_ms",
 			      .number = deadline / NS_PER_MS}),
@@ -348,7 +349,7 @@ static void drain(struct acceptor *acceptor)
 	uint64_t cut = cut_connections(server);
 	uint64_t accepted = atomic_load_explicit(
 		&acceptor->stats->counter[COUNTER_connections_accepted], memory_order_relaxed);
-	log_write(server->log, LOG_INFO, "stopped",
+	log_write(server->log, ECHOD_LOG_INFO, "stopped",
 		  LOG_FIELDS({"connections_accepted", .number = accepted},
 			     {"connections_cut", .number = cut}),
 		  "stopped: %llu connection%s accepted, %llu cut", (unsigned long long)accepted,

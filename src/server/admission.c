@@ -4,7 +4,7 @@
 #include "base/assert.h"
 
 int admission_open(struct admission *admission, uint64_t limit, uint64_t per_source,
-		   unsigned prefix6, const struct waker *waker, struct error *error)
+		   unsigned prefix6, const struct waker *waker, struct echod_error *error)
 {
 	*admission = (struct admission){.limit = limit, .waker = waker};
 	return sources_open(&admission->sources, per_source, prefix6, (size_t)limit, error);

@@ -25,7 +25,7 @@ struct admission {
 // `per_source` and `prefix6` as in sources_open. `waker` is woken for each connection that leaves
 // while the admission is watched.
 int admission_open(struct admission *admission, uint64_t limit, uint64_t per_source,
-		   unsigned prefix6, const struct waker *waker, struct error *error);
+		   unsigned prefix6, const struct waker *waker, struct echod_error *error);
 void admission_close(struct admission *admission);
 
 // The acceptor only.

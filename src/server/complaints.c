@@ -30,7 +30,7 @@ void complain(struct complaints *complaints, enum complaint complaint, const cha
 	if (suppressed)
 		snprintf(more, sizeof(more), " (and %llu times more since the last line)",
 			 (unsigned long long)suppressed);
-	log_write(log, LOG_WARNING, kinds[complaint].event,
+	log_write(log, ECHOD_LOG_WARNING, kinds[complaint].event,
 		  LOG_FIELDS({"reason", .text = kinds[complaint].reason},
 			     {"suppressed", .number = suppressed},
 			     {kinds[complaint].subject, .text = subject}),

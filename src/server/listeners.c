@@ -50,15 +50,15 @@ static bool overlap(const struct endpoint *one, const struct endpoint *other)
 }
 
 static int check_room(const struct server *server, const struct endpoint *endpoint,
-		      struct error *error)
+		      struct echod_error *error)
 {
 	char text[ADDRESS_TEXT_SIZE];
 	if (server->listener_count == SERVER_MAX_LISTENERS)
-		return error_set(error, ERROR_SYSTEM, "more than %d addresses to listen on",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "more than %d addresses to listen on",
 				 SERVER_MAX_LISTENERS);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		if (overlap(&server->listeners[i].endpoint, endpoint))
-			return error_set(error, ERROR_USAGE,
+			return error_set(error, ECHOD_ERROR_USAGE,
 					 "cannot listen on %s: another --listen address of ours, "
 					 "%s, takes it in already",
 					 endpoint_format(endpoint, text), server->names[i]);
@@ -67,7 +67,8 @@ static int check_room(const struct server *server, const struct endpoint *endpoi
 }
 
 // Returns 0, or -1 with `error` and errno, 0 when it is not the kernel that refuses.
-static int bind_one(struct server *server, const struct endpoint *endpoint, struct error *error)
+static int bind_one(struct server *server, const struct endpoint *endpoint,
+		    struct echod_error *error)
 {
 	if (check_room(server, endpoint, error) != 0) {
 		errno = 0;
@@ -116,7 +117,7 @@ static bool is_bound(const struct server *server, size_t first, const struct end
 // Binds one address of a name whose listeners begin at `first`. One that this host does not have,
 // or where nobody can listen, is noted as absent. Returns 0, or -1 with `error` and errno.
 static int bind_or_note(struct server *server, struct name *name, int i, size_t first,
-			struct error *error)
+			struct echod_error *error)
 {
 	struct endpoint endpoint = name->endpoints[i];
 	if (is_bound(server, first, &endpoint))
@@ -133,7 +134,7 @@ static int bind_or_note(struct server *server, struct name *name, int i, size_t 
 
 // Binds what the host has of the name, all on one port. Returns 0, or -1 with `error` and errno;
 // nothing is bound then.
-static int bind_there(struct server *server, struct name *name, struct error *error)
+static int bind_there(struct server *server, struct name *name, struct echod_error *error)
 {
 	size_t first = server->listener_count;
 	for (int turn = 0; turn < RANKS; turn++) {
@@ -159,7 +160,7 @@ static void warn_absent(const struct server *server, const struct name *name)
 			continue;
 		const char *reason = error_text(name->absent[i]);
 		endpoint_format(&name->endpoints[i], text);
-		log_write(server->log, LOG_WARNING, "left_out",
+		log_write(server->log, ECHOD_LOG_WARNING, "left_out",
 			  LOG_FIELDS({"name", .text = name->address->host},
 				     {"address", .text = text}, {"reason", .text = reason}),
 			  "'%s' is also %s, which is left out, as it cannot be bound: %s",
@@ -169,7 +170,8 @@ static void warn_absent(const struct server *server, const struct name *name)
 
 // A port that is free at the first address of a name may be taken at another: the next try gets
 // another port.
-static int bind_name(struct server *server, const struct address *address, struct error *error)
+static int bind_name(struct server *server, const struct address *address,
+		     struct echod_error *error)
 {
 	struct name name = {.address = address};
 	name.count = resolve_within(address, name.endpoints, ADDRESSES_PER_NAME, CLOCK_NEVER,
@@ -188,7 +190,7 @@ static int bind_name(struct server *server, const struct address *address, struc
 	return -1;
 }
 
-int listeners_bind(struct server *server, struct error *error)
+int listeners_bind(struct server *server, struct echod_error *error)
 {
 	for (size_t i = 0; i < server->config.listen_count; i++) {
 		if (bind_name(server, &server->config.listen[i], error) != 0)
@@ -197,7 +199,7 @@ int listeners_bind(struct server *server, struct error *error)
 	return 0;
 }
 
-int listeners_open(struct server *server, struct error *error)
+int listeners_open(struct server *server, struct echod_error *error)
 {
 	for (int local = 1; local >= 0; local--) {
 		for (size_t i = 0; i < server->listener_count; i++) {

@@ -10,10 +10,10 @@
 // takes in without a word, and with port 0 all share one free port. An address that one of another
 // name's takes in already is refused, as the kernel would tell the two apart by their order. On
 // failure listeners_close closes what was bound.
-int listeners_bind(struct server *server, struct error *error);
+int listeners_bind(struct server *server, struct echod_error *error);
 
 // Lets clients get in. Unix-domain sockets first: most failures are theirs.
-int listeners_open(struct server *server, struct error *error);
+int listeners_open(struct server *server, struct echod_error *error);
 
 // Closes those that are still open.
 void listeners_close(struct server *server);

@@ -19,7 +19,7 @@
 
 // How many connections there may be: what was asked for, or what the descriptor limit leaves room
 // for.
-static int decide_limit(struct server *server, struct error *error)
+static int decide_limit(struct server *server, struct echod_error *error)
 {
 	struct rlimit descriptors;
 	int failed = getrlimit(RLIMIT_NOFILE, &descriptors);
@@ -29,7 +29,7 @@ static int decide_limit(struct server *server, struct error *error)
 	uint64_t least = (wanted ? wanted : 1) + reserved;
 	if (descriptors.rlim_cur < least)
 		return error_set(
-			error, ERROR_SYSTEM,
+			error, ECHOD_ERROR_SYSTEM,
 			"the limit of open descriptors is too low: %llu connections take %llu, "
 			"allowed are %llu (see ulimit -n)",
 			(unsigned long long)(wanted ? wanted : 1), (unsigned long long)least,
@@ -53,7 +53,7 @@ void server_set_patience(const struct server *server, int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
 }
 
-static int open_wakers(struct server *server, struct error *error)
+static int open_wakers(struct server *server, struct echod_error *error)
 {
 	if (waker_open(&server->acceptor_waker, error) != 0 ||
 	    waker_open(&server->cut.waker, error) != 0 || waker_open(&server->done, error) != 0)
@@ -69,7 +69,7 @@ static void close_wakers(struct server *server)
 }
 
 // Reserves what the connections need.
-static int reserve(struct server *server, struct error *error)
+static int reserve(struct server *server, struct echod_error *error)
 {
 	uint64_t limit = server->config.max_connections;
 	if (stats_open(&server->stats, SERVER_FIXED_THREADS + server->config.workers, error) != 0)
@@ -88,7 +88,7 @@ static int reserve(struct server *server, struct error *error)
 }
 
 int server_build(struct server *server, const struct server_config *config, struct log *log,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	memset(server, 0, sizeof(*server));
 	server->config = *config;
@@ -108,7 +108,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 	return -1;
 }
 
-int server_start(struct server *server, struct error *error)
+int server_start(struct server *server, struct echod_error *error)
 {
 	const struct server_config *config = &server->config;
 	server->echo = (struct echo){
@@ -151,7 +151,7 @@ static void release_acceptor(struct server *server)
 	waker_wake(&server->acceptor_waker);
 }
 
-int server_open(struct server *server, struct error *error)
+int server_open(struct server *server, struct echod_error *error)
 {
 	if (listeners_open(server, error) != 0)
 		return -1;

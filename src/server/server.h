@@ -57,14 +57,14 @@ enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_FIXED_THREADS };
 // Reserves memory, checks the descriptor limit, resolves the addresses and binds them. Starts
 // nothing. On failure nothing is left. `server` is too large for a stack.
 int server_build(struct server *server, const struct server_config *config, struct log *log,
-		 struct error *error);
+		 struct echod_error *error);
 
 // Starts the acceptor and the workers; when it returns, all have reported in. Nobody gets in yet.
 // On failure no thread is left, and server_free is still to be called.
-int server_start(struct server *server, struct error *error);
+int server_start(struct server *server, struct echod_error *error);
 
 // Opens the listeners: clients get in. On failure the server is still to be drained and joined.
-int server_open(struct server *server, struct error *error);
+int server_open(struct server *server, struct echod_error *error);
 
 // Asks for a drain that ends at the latest in `timeout` ns (0: cut all now). Any thread, any number
 // of times: the last one counts.

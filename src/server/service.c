@@ -44,9 +44,9 @@ static void log_closed(struct log *log, uint64_t id, const struct conn_origin *o
 {
 	char peer[ADDRESS_TEXT_SIZE];
 	char local[ADDRESS_TEXT_SIZE];
-	if (!log_wants(log, LOG_DEBUG))
+	if (!log_wants(log, ECHOD_LOG_DEBUG))
 		return;
-	log_write(log, LOG_DEBUG, "closed",
+	log_write(log, ECHOD_LOG_DEBUG, "closed",
 		  LOG_FIELDS({"connection", .number = id},
 			     {"peer", .text = conn_peer_text(origin, peer)},
 			     {"local", .text = conn_local_text(origin, local)},

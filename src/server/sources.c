@@ -10,11 +10,11 @@
 #include "base/assert.h"
 
 int sources_open(struct sources *sources, uint64_t limit, unsigned prefix6, size_t capacity,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	*sources = (struct sources){.limit = limit, .prefix6 = prefix6, .bucket_count = 1};
 	if (limit > 0 && getrandom(sources->secret, sizeof(sources->secret), 0) < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot draw random numbers: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot draw random numbers: %s",
 				 error_text(errno));
 	pthread_mutex_init(&sources->lock, NULL);
 	if (limit == 0)
@@ -25,7 +25,7 @@ int sources_open(struct sources *sources, uint64_t limit, unsigned prefix6, size
 	sources->buckets = calloc(sources->bucket_count, sizeof(struct source *));
 	if (!sources->entries || !sources->buckets) {
 		sources_close(sources);
-		return error_set(error, ERROR_SYSTEM, "no memory for %zu sources", capacity);
+		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for %zu sources", capacity);
 	}
 	for (size_t i = 0; i < capacity; i++) {
 		sources->entries[i].next = sources->free;

@@ -42,7 +42,7 @@ struct sources {
 // addresses with the same first `prefix6` bits, 1 to 128, are one source; link-local ones, which
 // share them all, count singly.
 int sources_open(struct sources *sources, uint64_t limit, unsigned prefix6, size_t capacity,
-		 struct error *error);
+		 struct echod_error *error);
 void sources_close(struct sources *sources);
 
 // Counts a connection; false when its source has as many as it may, and then it is not counted.

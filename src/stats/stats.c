@@ -44,13 +44,13 @@ const char *close_reason_name(enum close_reason reason)
 	return reason_names[reason];
 }
 
-int stats_open(struct stats *stats, size_t thread_count, struct error *error)
+int stats_open(struct stats *stats, size_t thread_count, struct echod_error *error)
 {
 	size_t size = thread_count * sizeof(struct thread_stats);
 	stats->threads = aligned_alloc(alignof(struct thread_stats), size);
 	if (!stats->threads)
-		return error_set(error, ERROR_SYSTEM, "no memory for the counters of %zu threads",
-				 thread_count);
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "no memory for the counters of %zu threads", thread_count);
 	memset(stats->threads, 0, size);
 	stats->thread_count = thread_count;
 	return 0;

@@ -77,7 +77,7 @@ struct snapshot {
 	struct histogram_sum histogram[HISTOGRAM_COUNT];
 };
 
-int stats_open(struct stats *stats, size_t thread_count, struct error *error);
+int stats_open(struct stats *stats, size_t thread_count, struct echod_error *error);
 void stats_close(struct stats *stats);
 
 // Adds up all threads' counters into `snapshot`, and derives the gauges that follow from them:

@@ -18,7 +18,7 @@ listed=$(sed -n '/^set(library_sources/,/)/p' src/CMakeLists.txt | grep -oE '[a-
 # rank_of INCLUDED: the place of what is included in the list of layers; nothing if it has none.
 rank_of() {
 	if [[ -f include/$1 && ! -f src/$1 ]]; then
-		echo "${rank[lib]}" # the public header: what the library provides
+		echo 0 # the public header: all layers use its errors and log levels
 	else
 		echo "${rank[${1%%/*}]-}"
 	fi

@@ -66,7 +66,7 @@ void made_run_fill(struct result *result, const struct made_run *run)
 const char *made_run_write(const char *name, const struct made_run *run)
 {
 	struct result result;
-	struct error error;
+	struct echod_error error;
 	const char *path = place_path(name);
 	assert_int_equal(result_init(&result), 0);
 	made_run_fill(&result, run);

@@ -7,12 +7,12 @@
 #include "base/clock.h"
 #include "unit.h"
 
-static bool count_line(void *context, const struct log_entry *entry)
+static int count_line(void *context, const struct echod_log_entry *entry)
 {
 	struct inside *inside = context;
 	(void)entry;
 	atomic_fetch_add(&inside->lines, 1);
-	return true;
+	return 1;
 }
 
 void inside_configure(struct inside *inside)
@@ -33,7 +33,7 @@ void inside_configure(struct inside *inside)
 		.backlog = 128,
 		.buffer_size = 65536,
 	};
-	inside->log = (struct log){.level = LOG_INFO, .sink = count_line, .context = inside};
+	inside->log = (struct log){.level = ECHOD_LOG_INFO, .sink = count_line, .context = inside};
 }
 
 void inside_listen(struct inside *inside, const char *address)
@@ -46,7 +46,7 @@ void inside_start(struct inside *inside)
 {
 	if (inside->config.listen_count == 0)
 		inside->config.listen_count = 1;
-	struct error error = {0};
+	struct echod_error error = {0};
 	if (server_build(&inside->server, &inside->config, &inside->log, &error) != 0 ||
 	    server_start(&inside->server, &error) != 0 || server_open(&inside->server, &error) != 0)
 		fail_msg("%s", error.message);

@@ -75,7 +75,7 @@ bool is_there(const char *path)
 int claim(struct unix_path *claim, const char *path)
 {
 	int fd = new_socket(SOCK_STREAM);
-	struct error error;
+	struct echod_error error;
 	if (unix_path_listen(claim, fd, path, 16, true, &error) != 0)
 		fail_msg("%s", error.message);
 	return fd;

@@ -88,9 +88,9 @@ static void parse_refuses_all_else(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct address address;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(address_parse(cases[i].text, &address, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		if (strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
 			fail_msg("%s: %s", cases[i].text, error.message);
 	}
@@ -102,7 +102,7 @@ static const char *resolved(const char *text)
 	static char formatted[ADDRESS_TEXT_SIZE];
 	struct address address;
 	struct endpoint endpoints[8];
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(address_parse(text, &address, &error), 0);
 	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), &error);
 	if (count < 1)
@@ -119,13 +119,13 @@ static void check_longest(const char *head, const char *kind)
 	size_t start = strlen(text);
 	memset(text + start, 'p', LONGEST_PATH);
 	struct address address;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(address_parse(text, &address, NULL), 0);
 	assert_string_equal(address.path, text + 5);
 	assert_string_equal(resolved(text), text);
 	text[start + LONGEST_PATH] = 'p';
 	assert_int_equal(address_parse(text, &address, &error), -1);
-	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	assert_non_null(strstr(error.message, kind));
 	assert_non_null(strstr(error.message, "...' has 108 bytes, a socket's at most 107"));
 }
@@ -141,7 +141,7 @@ static void a_host_has_room_for_255_bytes(void **state)
 	char text[300];
 	memset(text, 'h', 256);
 	struct address address;
-	struct error error;
+	struct echod_error error;
 	strcpy(text + 255, ":7");
 	assert_int_equal(address_parse(text, &address, NULL), 0);
 	assert_int_equal(strlen(address.host), 255);
@@ -171,13 +171,13 @@ static void clients_give_host_and_port_apart(void **state)
 	static const char *const bad_ports[] = {"0", "65536", "", "http", "-1", "7 "};
 	for (size_t i = 0; i < COUNT_OF(bad_ports); i++) {
 		struct address address;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(address_from_host("x", bad_ports[i], &address, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_non_null(strstr(error.message, "is not a whole number from 1 to 65535"));
 	}
 	struct address address;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(address_from_host("", "7", &address, &error), -1);
 	assert_string_equal(error.message, "the host is empty");
 }
@@ -215,10 +215,10 @@ static void resolve_names_the_host_it_cannot_find(void **state)
 {
 	struct address address;
 	struct endpoint endpoint;
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(address_parse("no..such..host:7", &address, NULL), 0);
 	assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_non_null(strstr(error.message, "cannot find host 'no..such..host': "));
 }
 
@@ -226,19 +226,20 @@ static void a_link_local_address_needs_its_interface(void **state)
 {
 	static const struct {
 		const char *text;
-		enum error_kind kind;
+		enum echod_error_kind kind;
 		const char *message;
 	} cases[] = {
-		{"[fe80::1]:7", ERROR_USAGE,
+		{"[fe80::1]:7", ECHOD_ERROR_USAGE,
 		 "'fe80::1': a link-local address needs %INTERFACE: [fe80::1%eth0]:PORT"},
-		{"[febf::1]:7", ERROR_USAGE, "'febf::1': a link-local address needs %INTERFACE"},
-		{"[fe80::1%no-such]:7", ERROR_SYSTEM,
+		{"[febf::1]:7", ECHOD_ERROR_USAGE,
+		 "'febf::1': a link-local address needs %INTERFACE"},
+		{"[fe80::1%no-such]:7", ECHOD_ERROR_SYSTEM,
 		 "'fe80::1%no-such': there is no interface 'no-such'"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct address address;
 		struct endpoint endpoint;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(address_parse(cases[i].text, &address, NULL), 0);
 		assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
 		assert_int_equal(error.kind, cases[i].kind);
@@ -246,7 +247,7 @@ static void a_link_local_address_needs_its_interface(void **state)
 			fail_msg("%s", error.message);
 	}
 	struct endpoint endpoint;
-	struct error error;
+	struct echod_error error;
 	assert_string_equal(resolved("[fe80::1%lo]:7"), "[fe80::1%lo]:7");
 	assert_int_equal(endpoint_from_ip("fe80::1%lo", &endpoint, &error), 0);
 	assert_int_equal(endpoint.as.v6.sin6_scope_id, 1);

@@ -29,7 +29,7 @@ static const struct cmdline_option options[] = {
 	{'q', "quiet", NULL, "say nothing", .kind = CMDLINE_TAKEN},
 };
 
-static int take(void *context, const char *name, const char *value, struct error *error)
+static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	struct run *run = context;
 	size_t used = strlen(run->taken);
@@ -39,9 +39,9 @@ static int take(void *context, const char *name, const char *value, struct error
 	if (name && strcmp(name, "workers") == 0)
 		return units_parse_count(value, 1, 4096, &count, error);
 	if (value && strcmp(value, "taken:1") == 0)
-		return error_set(error, ERROR_SYSTEM, "cannot listen on %s: in use", value);
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot listen on %s: in use", value);
 	if (!name && strcmp(value, "surplus") == 0)
-		return error_set(error, ERROR_USAGE, "'%s' is one too many", value);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%s' is one too many", value);
 	return 0;
 }
 
@@ -221,9 +221,10 @@ static void help_fits_80_columns(void **state)
 static int fail_as(void *context)
 {
 	struct run *run = context;
-	struct error error = {.kind = ERROR_SYSTEM, .message = "cannot listen on :7: Bad luck"};
+	struct echod_error error = {.kind = ECHOD_ERROR_SYSTEM,
+				    .message = "cannot listen on :7: Bad luck"};
 	int status = cmdline_fail("prog", &error);
-	error.kind = ERROR_USAGE;
+	error.kind = ECHOD_ERROR_USAGE;
 	snprintf(run->taken, sizeof(run->taken), "%d", cmdline_fail("prog", &error));
 	return status;
 }
@@ -238,12 +239,12 @@ static void failures_end_with_their_kinds_status(void **state)
 					    "prog: cannot listen on :7: Bad luck\n");
 }
 
-static int end_with(void *context, struct error *error)
+static int end_with(void *context, struct echod_error *error)
 {
 	struct run *run = context;
 	if (strcmp(run->taken, " four") == 0)
 		return EXIT_INCONCLUSIVE;
-	return error_set(error, ERROR_SYSTEM, "no luck with%s", run->taken);
+	return error_set(error, ECHOD_ERROR_SYSTEM, "no luck with%s", run->taken);
 }
 
 static int run_it(void *context)

@@ -18,10 +18,11 @@ struct fields {
 	uint64_t given;
 };
 
-static int take_nothing(void *context, const char *name, const char *value, struct error *error)
+static int take_nothing(void *context, const char *name, const char *value,
+			struct echod_error *error)
 {
 	(void)context, (void)name;
-	return error_set(error, ERROR_USAGE, "'%s' is left over", value);
+	return error_set(error, ECHOD_ERROR_USAGE, "'%s' is left over", value);
 }
 
 #define FIELD(name) CMDLINE_FIELD(struct fields, name)

@@ -68,7 +68,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(server->backlog, 4096);
 	assert_int_equal(server->buffer_size, 65536);
 	assert_string_equal(config->control_path, "");
-	assert_int_equal(config->log_level, LOG_INFO);
+	assert_int_equal(config->log_level, ECHOD_LOG_INFO);
 	assert_null(config->log_function);
 }
 

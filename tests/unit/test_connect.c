@@ -80,7 +80,7 @@ static void the_first_that_answers_wins(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct endpoint peers[3], reached;
-		struct error error;
+		struct echod_error error;
 		const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
 		for (size_t k = 0; k < cases[i].count; k++)
 			peers[k] = peer_at("127.0.0.1", cases[i].peers[k]);
@@ -123,7 +123,7 @@ struct failure {
 static void expect_failure(const struct failure *failure)
 {
 	struct endpoint peers[3] = {0}, reached;
-	struct error error;
+	struct echod_error error;
 	unsigned ports[3] = {0};
 	int interrupt[2];
 	size_t count = 0;
@@ -145,7 +145,7 @@ static void expect_failure(const struct failure *failure)
 	char text[sizeof(error.message)];
 	snprintf(text, sizeof(text), failure->text, ports[0], ports[1], ports[2]);
 	assert_string_equal(error.message, text);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 }
 
 static void failures_name_each_address_and_reason(void **state)
@@ -182,7 +182,7 @@ static void a_connection_to_itself_is_none(void **state)
 	static const char *const ips[] = {"127.0.0.1", "::1"};
 	for (size_t i = 0; i < COUNT_OF(ips); i++) {
 		struct endpoint own = peer_at(ips[i], REFUSES), reached;
-		struct error error;
+		struct echod_error error;
 		close(sockets[--socket_count]); // its port is free
 		struct connect_terms terms = {
 			.timeout = TIMEOUT, .interrupt_fd = -1, .source = &own};
@@ -229,7 +229,7 @@ static void *accept_all(void *argument)
 static void a_full_backlog_is_waited_for(void **state)
 {
 	int listener;
-	struct error error;
+	struct echod_error error;
 	struct endpoint endpoint = local_listener(&listener), reached;
 	struct connect_terms terms = {.timeout = SHORT, .interrupt_fd = -1};
 	keep(connect_first(&endpoint, 1, &terms, &reached, NULL));

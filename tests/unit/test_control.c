@@ -75,7 +75,7 @@ static int prepare(void **state)
 static int start(void **state)
 {
 	prepare(state);
-	struct error error;
+	struct echod_error error;
 	if (control_open(&control, path, &inside.server, &error) != 0 ||
 	    control_start(&control, &error) != 0)
 		fail_msg("%s", error.message);
@@ -292,9 +292,9 @@ static void clients_are_closed_when_it_stops(void **state)
 static void a_live_socket_is_not_taken(void **state)
 {
 	static struct control other;
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(control_open(&other, path, &inside.server, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_int_equal(strncmp(error.message, "cannot listen on '", 18), 0);
 	assert_non_null(strstr(error.message, "a live server is listening there"));
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
@@ -302,7 +302,7 @@ static void a_live_socket_is_not_taken(void **state)
 
 static void what_was_only_opened_can_be_closed(void **state)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(control_open(&control, path, &inside.server, &error), 0);
 	control_close(&control);
 	assert_int_equal(control_open(&control, "/nonexistent/c", &inside.server, &error), -1);

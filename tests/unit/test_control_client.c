@@ -86,7 +86,7 @@ static void *run_server(void *argument)
 
 // Asks the played server; the reply is the caller's.
 static int ask(struct play *what, const char *request, uint64_t timeout, struct client_reply *reply,
-	       struct error *error)
+	       struct echod_error *error)
 {
 	play = what;
 	assert_int_equal(pthread_create(&thread, NULL, run_server, NULL), 0);
@@ -168,7 +168,7 @@ static void who_is_turned_away_hears_why(void **state)
 	for (int i = 0; i < 50; i++) {
 		struct play what = {.reply = "503 5\nfull\n", .deaf = true};
 		struct client_reply reply;
-		struct error error;
+		struct echod_error error;
 		if (ask(&what, "ping", PATIENCE_NS, &reply, &error) != 0)
 			fail_msg("%s", error.message);
 		assert_int_equal(reply.status, 503);
@@ -176,10 +176,10 @@ static void who_is_turned_away_hears_why(void **state)
 	}
 }
 
-static void expect_failure(int result, const struct error *error, const char *text)
+static void expect_failure(int result, const struct echod_error *error, const char *text)
 {
 	assert_int_equal(result, -1);
-	assert_int_equal(error->kind, ERROR_SYSTEM);
+	assert_int_equal(error->kind, ECHOD_ERROR_SYSTEM);
 	if (!strstr(error->message, text))
 		fail_msg("'%s' does not say '%s'", error->message, text);
 	assert_non_null(strstr(error->message, path));
@@ -218,7 +218,7 @@ static void what_is_no_reply_is_refused(void **state)
 	for (size_t i = 0; i < COUNT_OF(examples); i++) {
 		struct play what = {.reply = examples[i].reply};
 		struct client_reply reply;
-		struct error error = {0};
+		struct echod_error error = {0};
 		expect_failure(ask(&what, "ping", PATIENCE_NS, &reply, &error), &error,
 			       examples[i].message);
 		assert_null(reply.body);
@@ -231,7 +231,7 @@ static void a_silent_server_is_waited_for_so_long(void **state)
 	for (size_t i = 0; i < COUNT_OF(replies); i++) {
 		struct play what = {.reply = replies[i], .holds_on = true};
 		struct client_reply reply;
-		struct error error = {0};
+		struct echod_error error = {0};
 		uint64_t before = clock_now();
 		expect_failure(ask(&what, "ping", SHORT, &reply, &error), &error,
 			       "does not answer within 100.0 ms");
@@ -248,7 +248,7 @@ static void a_full_backlog_is_waited_for_so_long(void **state)
 	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(first, (struct sockaddr *)&address, sizeof(address)), 0);
 	struct client_reply reply;
-	struct error error = {0};
+	struct echod_error error = {0};
 	uint64_t before = clock_now();
 	expect_failure(client_ask(path, "ping", SHORT, &reply, &error), &error,
 		       "does not answer within 100.0 ms");
@@ -259,7 +259,7 @@ static void a_full_backlog_is_waited_for_so_long(void **state)
 static void nobody_there_is_said_plainly(void **state)
 {
 	struct client_reply reply;
-	struct error error = {0};
+	struct echod_error error = {0};
 	close(listener); // the file stays
 	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
 		       "no server answers at ");
@@ -275,19 +275,19 @@ static void nobody_there_is_said_plainly(void **state)
 static void what_cannot_be_asked_is_a_matter_of_usage(void **state)
 {
 	struct client_reply reply;
-	struct error error = {0};
+	struct echod_error error = {0};
 	char text[1100];
 	assert_int_equal(client_ask("", "ping", PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	assert_non_null(strstr(error.message, "'' names no socket: "));
 	memset(text, 'p', 108);
 	text[108] = '\0';
 	assert_int_equal(client_ask(text, "ping", PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	memset(text, 'x', 1024);
 	text[1024] = '\0';
 	assert_int_equal(client_ask(path, text, PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	assert_string_equal(error.message, "the request is longer than 1023 bytes");
 	text[1023] = '\0'; // with its newline just as long as allowed
 	struct play what = {.reply = "200 3\nok\n"};

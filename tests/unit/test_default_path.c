@@ -75,7 +75,7 @@ static int clean_up(void **state)
 static void check_path(bool create, const char *expected)
 {
 	char path[108];
-	struct error error;
+	struct echod_error error;
 	if (control_default_path(path, sizeof(path), create, &error) != 0)
 		fail_msg("%s", error.message);
 	assert_string_equal(path, expected);
@@ -84,9 +84,9 @@ static void check_path(bool create, const char *expected)
 static void check_refused(bool create, const char *message)
 {
 	char path[108];
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(control_default_path(path, sizeof(path), create, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_non_null(strstr(error.message, message));
 }
 

@@ -57,7 +57,7 @@ static void connects_to_a_listener_without_delay(void **state)
 	struct address address;
 	struct sockaddr_in name;
 	struct peer peer;
-	struct error error = {0};
+	struct echod_error error = {0};
 	int listener = bind_free_port(&address, &name);
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(peer_connect(&peer, &address, TIMEOUT, &error), 0);
@@ -77,11 +77,11 @@ static void refusal_names_address_and_reason(void **state)
 	struct address address;
 	struct sockaddr_in name;
 	struct peer peer;
-	struct error error = {0};
+	struct echod_error error = {0};
 	int bound = bind_free_port(
 		&address, &name); // bound and not listening: refuses, and nobody else takes it
 	assert_int_equal(peer_connect(&peer, &address, CLOCK_NEVER, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	char text[80];
 	snprintf(text, sizeof(text), "cannot connect to 127.0.0.1:%u: Connection refused",
 		 address.port);

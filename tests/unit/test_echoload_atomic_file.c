@@ -62,7 +62,7 @@ static int fill(FILE *file, const void *context)
 static int replace(const char *path, bool complete)
 {
 	const struct filling filling = {path, complete};
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(atomic_file_check(path, &error), 0);
 	return atomic_file_write(path, fill, &filling, &error);
 }
@@ -111,9 +111,9 @@ static void what_is_no_regular_file_is_written_through(void **state)
 
 static void expect_refusal(const char *path, int number)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(atomic_file_check(path, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_non_null(strstr(error.message, strerror(number)));
 }
 
@@ -121,7 +121,7 @@ static void what_cannot_be_written_is_known_before(void **state)
 {
 	(void)state;
 	char path[300];
-	struct error error;
+	struct echod_error error;
 	const char *file = place_file("file", "old", 3);
 	const char *folder = place_path("folder");
 	assert_int_equal(mkdir(folder, 0700), 0);

@@ -80,7 +80,7 @@ static char *make_stream(const char *name)
 				     .median = 1e4,
 				     .samples = 10};
 	struct result result;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(result_init(&result), 0);
 	made_run_fill(&result, &run);
 	result_set_count(json_array_get(result_get(&result, "runs"), 0), "messages", 0);

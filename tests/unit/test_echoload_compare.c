@@ -164,7 +164,7 @@ static void measurements_that_do_not_count_are_refused(void **state)
 		{"SERVER-BOUND", "{}", 0, 3, "and 3 faults"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct error error = {0};
+		struct echod_error error = {0};
 		make(1, 0, 1, 1);
 		result_set_verdict(&results[0], cases[i].verdict);
 		result_add_error(&results[0], "reset", cases[i].errors, "first");
@@ -175,7 +175,7 @@ static void measurements_that_do_not_count_are_refused(void **state)
 		if (counts != !cases[i].why || !strstr(error.message, counts ? "" : cases[i].why))
 			fail_msg("case %zu: %d, %s", i, counts, error.message);
 	}
-	struct error error;
+	struct echod_error error;
 	hdr_reset(results[0].latency);
 	assert_int_equal(compare_check(&results[0], &error), -1);
 }
@@ -183,7 +183,7 @@ static void measurements_that_do_not_count_are_refused(void **state)
 // Writes a result with these settings beside those that all have; NULL: no more.
 static char *write_result(const char *name, const char *settings, double rate)
 {
-	struct error error;
+	struct echod_error error;
 	struct made_run made = run;
 	made.seed = seed++;
 	made.started = seed * NS_PER_S;
@@ -271,7 +271,7 @@ static void the_command_says_it_in_plain_words(void **state)
 	char *two[] = {"compare", path[0], path[9], NULL};
 	assert_int_equal(run_main(two, stdout, said), 4);
 	assert_non_null(strstr(said, "throughput  no winner: that takes 5 runs a side\n"));
-	struct error error;
+	struct echod_error error;
 	json_t *runs = result_get(&results[0], "runs");
 	json_t *another = json_copy(json_array_get(runs, 0));
 	assert_int_equal(result_set_count(another, "started_us", 1), 0);

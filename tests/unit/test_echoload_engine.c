@@ -25,7 +25,7 @@ static uint64_t lasted;
 static void set_target(size_t index, const char *text)
 {
 	struct address address;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(address_parse(text, &address, &error), 0);
 	assert_int_equal(address_resolve(&address, &config.targets[index], 1, &error), 1);
 }
@@ -41,7 +41,7 @@ static int begin(void **state)
 		.run = 1,
 		.verify = true,
 	};
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(sizes_parse("64", &config.sizes, &error), 0);
 	for (size_t i = 0; i < COUNT_OF(inside); i++)
 		inside_configure(&inside[i]);
@@ -58,7 +58,7 @@ static void start_servers(size_t count)
 
 static struct engine *open_engine(void)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	struct engine *engine = engine_open(&config, &error);
 	if (!engine)
 		fail_msg("%s", error.message);
@@ -128,7 +128,7 @@ static void a_run_may_come_before_slices_with_more_connections(void **state)
 {
 	const struct engine_calls calls = {take_interval, go_on, NULL};
 	struct engine_result result;
-	struct error error;
+	struct echod_error error;
 	config.extra = 3;
 	config.duration = 10 * SLICE;
 	config.interval = SLICE;
@@ -171,7 +171,7 @@ static void what_happens_in_the_warm_up_is_in_no_figure(void **state)
 		bool is_cut = false;
 		const struct engine_calls calls = {take_interval, cut_once, &is_cut};
 		struct engine_result result;
-		struct error error;
+		struct echod_error error;
 		config.warmup = warmup * NS_PER_S;
 		config.duration = NS_PER_S;
 		inside_configure(&inside[0]);
@@ -195,7 +195,7 @@ static uint64_t due_of_run(double rate, unsigned connections, unsigned threads)
 {
 	const struct engine_calls calls = {take_interval, go_on, NULL};
 	struct engine_result result;
-	struct error error;
+	struct echod_error error;
 	config.rate = rate;
 	config.connections = connections;
 	config.threads = threads;

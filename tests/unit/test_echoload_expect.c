@@ -33,7 +33,7 @@ static int run_well(void **state)
 static bool check(const char *text, char line[static EXPECT_LINE])
 {
 	struct expect expect;
-	struct error error;
+	struct echod_error error;
 	if (expect_parse(text, &expect, &error) != 0)
 		fail_msg("%s", error.message);
 	line[0] = '\0';
@@ -219,10 +219,10 @@ static void nonsense_is_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct expect expect;
-		struct error error = {0};
+		struct echod_error error = {0};
 		if (expect_parse(texts[i], &expect, &error) == 0)
 			fail_msg("'%s' was taken", texts[i]);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_null(strchr(error.message, '\n'));
 		assert_true(strlen(error.message) > 0);
 	}

@@ -20,7 +20,7 @@ static int clear(void **state)
 	return 0;
 }
 
-static int decode(const char *text, struct error *error)
+static int decode(const char *text, struct echod_error *error)
 {
 	hdr_reset(&back);
 	return hdr_v2_add(&back, text, error);
@@ -28,7 +28,7 @@ static int decode(const char *text, struct error *error)
 
 static void check_round_trip(void)
 {
-	struct error error;
+	struct echod_error error;
 	char *text = hdr_v2_encode(&hdr);
 	assert_non_null(text);
 	assert_int_equal(decode(text, &error), 0);
@@ -70,7 +70,7 @@ static void counts_of_any_size_come_back(void **state)
 		for (unsigned i = 0; i < 3; i++)
 			hdr_record_many(&hdr, hdr_lowest(100 + i), count + i - 1);
 		char *text = hdr_v2_encode(&hdr);
-		struct error error;
+		struct echod_error error;
 		assert_int_equal(decode(text, &error), 0);
 		assert_memory_equal(back.bucket, hdr.bucket, sizeof(hdr.bucket));
 		free(text);
@@ -79,9 +79,9 @@ static void counts_of_any_size_come_back(void **state)
 
 static void refuse(const char *text)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(decode(text, &error), -1);
-	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 }
 
 static void what_is_no_histogram_is_refused(void **state)
@@ -104,7 +104,7 @@ static void what_is_no_histogram_is_refused(void **state)
 static void damaged_text_does_no_harm(void **state)
 {
 	struct random random = {.state = 3};
-	struct error error;
+	struct echod_error error;
 	for (unsigned i = 0; i < 1000; i++)
 		hdr_record(&hdr, (uint64_t)random_exponential(&random, 1e5));
 	char *text = hdr_v2_encode(&hdr);
@@ -182,7 +182,7 @@ static void a_log_has_its_head_and_a_line_for_each_interval(void **state)
 	assert_non_null(second);
 	char *histogram = strrchr(second, ',') + 1;
 	*strchr(histogram, '\n') = '\0';
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(decode(histogram, &error), 0);
 	assert_memory_equal(back.bucket, hdr.bucket, sizeof(hdr.bucket));
 	free(text);

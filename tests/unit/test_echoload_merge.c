@@ -67,7 +67,7 @@ static struct made_run run_of(uint64_t seed, uint64_t started)
 }
 
 // The first result becomes the sum.
-static int add(struct error *error)
+static int add(struct echod_error *error)
 {
 	if (size_of(&sum, "runs") > 0)
 		return merge_add(&sum, &other, error);
@@ -78,7 +78,7 @@ static int add(struct error *error)
 
 static void merge(const struct made_run *run)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(result_init(&other), 0);
 	made_run_fill(&other, run);
 	assert_int_equal(add(&error), 0);
@@ -114,7 +114,7 @@ static void intervals_of_the_same_second_become_one(void **state)
 	merge(&run);
 	uint64_t messages = 0;
 	static struct hdr hdr;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(size_of(&sum, "intervals"), 6);
 	for (size_t i = 0; i < 6; i++) {
 		messages += count_in(&sum, "intervals", i, "messages");
@@ -147,7 +147,7 @@ static void results_of_another_kind_are_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct made_run run = run_of(1, NOON);
-		struct error error = {0};
+		struct echod_error error = {0};
 		merge(&run);
 		run = run_of(2, NOON);
 		assert_int_equal(result_init(&other), 0);
@@ -162,7 +162,7 @@ static void results_of_another_kind_are_refused(void **state)
 				    json_integer((json_int_t)cases[i].value));
 		int status = merge_add(&sum, &other, &error);
 		assert_int_equal(status, cases[i].why ? -1 : 0);
-		assert_int_equal(error.kind, cases[i].why ? ERROR_USAGE : 0);
+		assert_int_equal(error.kind, cases[i].why ? ECHOD_ERROR_USAGE : 0);
 		if (cases[i].why)
 			assert_string_equal(error.message, cases[i].why);
 		result_free(&other);
@@ -215,7 +215,7 @@ static void the_order_does_not_matter(void **state)
 
 static void faults_say_whose_they_are(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .connection = 3, .length = 8};
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
@@ -250,7 +250,7 @@ static void what_differs_is_listed_once_each(void **state)
 			 2);
 	assert_string_equal(result_verdict(&sum), "SERVER-BOUND");
 	for (int i = 0; i < 3; i++) {
-		struct error error;
+		struct echod_error error;
 		run = run_of(3, NOON + (uint64_t)i * NS_PER_US);
 		assert_int_equal(result_init(&other), 0);
 		made_run_fill(&other, &run);
@@ -271,7 +271,7 @@ static void add_with_verdict(const char *verdict)
 {
 	static uint64_t seed = 100; // none comes twice
 	const struct made_run run = run_of(seed++, NOON);
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(result_init(&other), 0);
 	made_run_fill(&other, &run);
 	result_set_verdict(&other, verdict);
@@ -308,7 +308,7 @@ static void the_command_merges_files(void **state)
 	char *b = (char *)made_run_write("b.json", &runs[1]);
 	char *all = (char *)place_path("all.json");
 	char said[600];
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(run_main((char *[]){"merge", a, b, "-o", all, NULL}, said, sizeof(said)),
 			 0);
 	assert_string_equal(said, "");

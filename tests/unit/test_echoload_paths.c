@@ -101,10 +101,10 @@ static void what_is_read_is_not_written(void **state)
 {
 	static const char *const inputs[] = {"z", "sub/soft"};
 	static const char *const taken[] = {"a", "hard", "./z"};
-	struct error error;
+	struct echod_error error;
 	for (size_t i = 0; i < COUNT_OF(taken); i++) {
 		assert_int_equal(inputs_check(&(struct inputs){taken[i], inputs, 2}, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_non_null(strstr(error.message, inputs[i < 2]));
 	}
 	assert_int_equal(inputs_check(&(struct inputs){"new", inputs, 2}, NULL), 0);

@@ -66,7 +66,7 @@ static json_t *load(const char *path)
 
 static const char *write_result(void)
 {
-	struct error error;
+	struct echod_error error;
 	const char *path = place_path("run.json");
 	assert_int_equal(result_write(&made, path, &error), 0);
 	return path;
@@ -101,7 +101,7 @@ static void expect_whole(const json_t *one, const json_t *other)
 
 static void what_is_written_is_read(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
 	assert_int_equal(result_lasted(&back), 5123456789);
 	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
@@ -124,7 +124,7 @@ static void what_is_written_is_read(void **state)
 static void read_rewritten(const char *script)
 {
 	char command[600];
-	struct error error;
+	struct echod_error error;
 	const char *path = write_result();
 	snprintf(command, sizeof(command), "cd $(dirname %s) && %s", path, script);
 	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
@@ -199,7 +199,7 @@ static void the_keys_are_those_that_are_documented(void **state)
 
 static void errors_are_counted_by_name_and_harmless_to_print(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	json_t *root = load(write_result());
 	json_t *errors = json_object_get(root, "errors");
 	assert_int_equal(json_object_size(errors), 2);
@@ -222,7 +222,7 @@ static void errors_are_counted_by_name_and_harmless_to_print(void **state)
 
 static void faults_beyond_the_limit_are_only_counted(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
 	for (unsigned i = 0; i < 2 * RESULT_FAULTS; i++)
 		assert_int_equal(result_add_fault(&made, "", &fault), 0);
@@ -254,14 +254,14 @@ static void time_counts_once_where_runs_overlap(void **state)
 // Writes `root` and expects it to be refused with one line that holds `what`.
 static void refuse(const json_t *root, const char *what)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	const char *path = place_path("wrong.json");
 	assert_int_equal(json_dump_file(root, path, 0), 0);
 	int status = result_read(&back, path, &error);
 	result_free(&back);
 	if (status == 0)
 		fail_msg("'%s' was not refused", what);
-	assert_int_equal(error.kind, ERROR_USAGE);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	if (!strstr(error.message, what))
 		fail_msg("'%s' is not in: %s", what, error.message);
 	assert_null(strchr(error.message, '\n'));
@@ -321,7 +321,7 @@ static void what_cannot_be_is_refused(void **state)
 
 static void other_schemas_and_other_files_are_refused(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	json_t *root = json_pack("{s:i}", "schema", 2);
 	refuse(root, "has schema 2, and this echoload reads schema 1 only");
 	json_object_set_new(root, "schema", json_integer(0));

@@ -15,7 +15,7 @@ static void assert_near(double value, double wanted, double tolerance)
 static struct sizes parsed(const char *text)
 {
 	struct sizes sizes;
-	struct error error;
+	struct echod_error error;
 	if (sizes_parse(text, &sizes, &error) != 0)
 		fail_msg("%s: %s", text, error.message);
 	return sizes;
@@ -120,10 +120,10 @@ static void nonsense_is_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct sizes sizes = {.most = 1234};
-		struct error error = {0};
+		struct echod_error error = {0};
 		if (sizes_parse(texts[i], &sizes, &error) == 0)
 			fail_msg("'%s' was taken", texts[i]);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_true(strlen(error.message) > 0);
 		assert_int_equal(sizes.most, 1234);
 	}

@@ -8,28 +8,28 @@
 
 static void fills_kind_and_message(void **state)
 {
-	struct error error = {0};
-	assert_int_equal(error_set(&error, ERROR_SYSTEM, "cannot open '%s': %d", "x", 5), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	struct echod_error error = {0};
+	assert_int_equal(error_set(&error, ECHOD_ERROR_SYSTEM, "cannot open '%s': %d", "x", 5), -1);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_string_equal(error.message, "cannot open 'x': 5");
 }
 
 static void nobody_need_want_it(void **state)
 {
-	assert_int_equal(error_set(NULL, ERROR_USAGE, "%d", 1), -1);
+	assert_int_equal(error_set(NULL, ECHOD_ERROR_USAGE, "%d", 1), -1);
 }
 
 static void a_long_message_is_cut_off(void **state)
 {
-	struct error error;
-	error_set(&error, ERROR_USAGE, "%01000d", 7);
+	struct echod_error error;
+	error_set(&error, ECHOD_ERROR_USAGE, "%01000d", 7);
 	assert_int_equal(strlen(error.message), sizeof(error.message) - 1);
 }
 
 static void a_message_is_one_line(void **state)
 {
-	struct error error;
-	error_set(&error, ERROR_USAGE, "'%s'", "a\nb\t\x1b[2J\x7f \xc3\xa9");
+	struct echod_error error;
+	error_set(&error, ECHOD_ERROR_USAGE, "'%s'", "a\nb\t\x1b[2J\x7f \xc3\xa9");
 	assert_string_equal(error.message, "'a?b??[2J? \xc3\xa9'");
 }
 

@@ -29,7 +29,7 @@ static struct listener bound_to(const char *text)
 {
 	struct endpoint endpoint = endpoint_of(text);
 	struct listener listener;
-	struct error error;
+	struct echod_error error;
 	if (listener_bind(&listener, &endpoint, &error) != 0)
 		fail_msg("%s", error.message);
 	return listener;
@@ -38,7 +38,7 @@ static struct listener bound_to(const char *text)
 static struct listener open_on(const char *text)
 {
 	struct listener listener = bound_to(text);
-	struct error error;
+	struct echod_error error;
 	if (listener_open(&listener, 16, &error) != 0)
 		fail_msg("%s", error.message);
 	return listener;
@@ -139,9 +139,9 @@ static void a_port_in_use_is_refused(void **state)
 {
 	struct listener first = open_on("127.0.0.1:0");
 	struct listener second;
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(listener_bind(&second, &first.endpoint, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	char expected[200];
 	snprintf(expected, sizeof(expected), "cannot listen on %s: Address already in use",
 		 first.name);
@@ -155,10 +155,10 @@ static void of_two_that_bound_the_port_one_opens(void **state)
 {
 	struct listener first = bound_to("127.0.0.1:0");
 	struct listener second = bound_to(first.name);
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(listener_open(&first, 16, NULL), 0);
 	assert_int_equal(listener_open(&second, 16, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_non_null(strstr(error.message, ": Address already in use"));
 	listener_close(&second);
 	listener_close(&first);
@@ -184,9 +184,9 @@ static void an_address_not_ours_is_refused(void **state)
 {
 	struct endpoint endpoint = endpoint_of("192.0.2.1:0");
 	struct listener listener;
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_string_equal(error.message,
 			    "cannot listen on 192.0.2.1:0: Cannot assign requested address");
 	assert_int_equal(listener.fd, -1);
@@ -200,7 +200,7 @@ static void an_address_of_many_hosts_is_refused(void **state)
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct endpoint endpoint = endpoint_of(texts[i]);
 		struct listener listener;
-		struct error error;
+		struct echod_error error;
 		assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
 		assert_int_equal(errno, EADDRNOTAVAIL);
 		assert_non_null(strstr(error.message, ": TCP has no multicast or broadcast"));
@@ -251,7 +251,7 @@ static void without_descriptors_it_says_so(void **state)
 	struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	struct listener listener;
-	struct error error = {0};
+	struct echod_error error = {0};
 	int result = listener_bind(&listener, &endpoint, &error);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(result, -1);

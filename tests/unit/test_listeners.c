@@ -68,12 +68,12 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 	return __real_getaddrinfo(host, port, hints, found);
 }
 
-static bool keep_line(void *context, const struct log_entry *entry)
+static int keep_line(void *context, const struct echod_log_entry *entry)
 {
 	(void)context;
-	assert_int_equal(entry->level, LOG_WARNING);
+	assert_int_equal(entry->level, ECHOD_LOG_WARNING);
 	snprintf(last_line, sizeof(last_line), "%s", entry->message);
-	return true;
+	return 1;
 }
 
 static int prepare(void **state)
@@ -93,7 +93,7 @@ static int enter(void **state)
 	return 0;
 }
 
-static int bind_these(const char *const *addresses, struct error *error)
+static int bind_these(const char *const *addresses, struct echod_error *error)
 {
 	for (size_t i = 0; addresses[i]; i++)
 		inside_listen(&inside, addresses[i]);
@@ -106,7 +106,7 @@ static int bind_these(const char *const *addresses, struct error *error)
 
 static void a_name_has_one_port_at_all_its_addresses(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(BIND("twin:0"), 0);
 	assert_int_equal(inside.server.listener_count, 2);
 	assert_int_not_equal(inside.server.ports[0], 0);
@@ -119,7 +119,7 @@ static void a_name_has_one_port_at_all_its_addresses(void **state)
 // Free at the first address, taken at the second.
 static void another_port_is_tried_when_one_is_taken(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	for (size_t i = 0; i < 5; i++)
 		failures[1][i] = EADDRINUSE;
 	assert_int_equal(BIND("twin:0"), 0);
@@ -131,7 +131,7 @@ static void another_port_is_tried_when_one_is_taken(void **state)
 
 static void not_for_ever(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	for (size_t i = 0; i < COUNT_OF(failures[1]); i++)
 		failures[1][i] = EADDRINUSE;
 	size_t descriptors = open_descriptors();
@@ -144,7 +144,7 @@ static void not_for_ever(void **state)
 
 static void a_port_that_was_asked_for_is_tried_once(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	failures[1][0] = EADDRINUSE;
 	assert_int_equal(BIND("twin:20009"), -1);
 	assert_string_equal(error.message,
@@ -159,7 +159,7 @@ static void addresses_that_do_not_exist_are_left_out(void **state)
 	static const int reasons[] = {EADDRNOTAVAIL, EAFNOSUPPORT};
 	for (size_t which = 0; which < 2; which++) {
 		for (size_t i = 0; i < COUNT_OF(reasons); i++) {
-			struct error error;
+			struct echod_error error;
 			prepare(NULL);
 			failures[which][0] = reasons[i];
 			assert_int_equal(BIND("twin:0"), 0);
@@ -177,7 +177,7 @@ static void addresses_that_do_not_exist_are_left_out(void **state)
 
 static void nothing_left_is_an_error(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	failures[0][0] = failures[1][0] = EADDRNOTAVAIL;
 	assert_int_equal(BIND("twin:20009"), -1);
 	assert_non_null(strstr(error.message, "cannot listen on 127.0.0.1:20009: "));
@@ -191,7 +191,7 @@ static void nothing_left_is_an_error(void **state)
 
 static void an_address_that_another_of_the_name_takes_in_is_left_out(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(BIND("everywhere:20009"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
 	assert_string_equal(inside.server.names[0], "[::]:20009");
@@ -207,7 +207,7 @@ static void an_address_that_another_of_the_name_takes_in_is_left_out(void **stat
 // [::] is bound first, and here the kernel has no IPv6.
 static void what_it_takes_in_is_bound_where_it_cannot_be(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	failures[0][0] = failures[0][1] = EAFNOSUPPORT;
 	assert_int_equal(BIND("everywhere:0"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
@@ -217,7 +217,7 @@ static void what_it_takes_in_is_bound_where_it_cannot_be(void **state)
 
 static void an_address_where_nobody_can_listen_is_left_out(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(BIND("group:0"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
 	assert_non_null(strstr(last_line, "[ff02::1]:0, which is left out"));
@@ -246,19 +246,19 @@ static void one_address_within_another_is_refused(void **state)
 		{"[::ffff:127.0.0.1]:20009", "127.0.0.1:20009"},
 	};
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
-		struct error error = {0};
+		struct echod_error error = {0};
 		prepare(NULL);
 		if (BIND(pairs[i][0], pairs[i][1]) == 0)
 			fail_msg("%s and %s", pairs[i][0], pairs[i][1]);
 		assert_non_null(strstr(error.message, ": another --listen address of ours, "));
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		listeners_close(&inside.server);
 	}
 }
 
 static void no_address_of_a_name_is_left_out_in_silence(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	crowd = SERVER_MAX_LISTENERS;
 	assert_int_equal(BIND("crowd:20009"), 0);
 	assert_int_equal(inside.server.listener_count, crowd);
@@ -272,7 +272,7 @@ static void no_address_of_a_name_is_left_out_in_silence(void **state)
 
 static void addresses_apart_get_along(void **state)
 {
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(BIND("127.0.0.1:20009", "127.0.0.2:20009", "[::1]:20009", "127.0.0.1:0",
 			      "127.0.0.1:0", "0.0.0.0:20010", "unix:@echod-x", "unix:@echod-y",
 			      "[::ffff:127.0.0.3]:20009"),

@@ -22,14 +22,14 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 
 struct heard {
 	int lines;
-	enum log_level level;
+	enum echod_log_level level;
 	char event[32];
 	char last[1024];
 	size_t fields;
 	bool full; // the sink drops what it gets
 };
 
-static bool hear(void *context, const struct log_entry *entry)
+static int hear(void *context, const struct echod_log_entry *entry)
 {
 	struct heard *heard = context;
 	heard->lines++;
@@ -47,12 +47,13 @@ static uint64_t dropped(struct log *log)
 
 static void passes_what_the_level_wants(void **state)
 {
-	for (int wanted = LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
+	for (int wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
 		struct heard heard = {0};
 		struct log log = {.level = wanted, .sink = hear, .context = &heard};
-		for (int level = LOG_ERROR; level < LOG_LEVELS; level++) {
-			assert_int_equal(log_wants(&log, (enum log_level)level), level <= wanted);
-			log_write(&log, (enum log_level)level, "tried", NULL, "at %d", level);
+		for (int level = ECHOD_LOG_ERROR; level < LOG_LEVELS; level++) {
+			assert_int_equal(log_wants(&log, (enum echod_log_level)level),
+					 level <= wanted);
+			log_write(&log, (enum echod_log_level)level, "tried", NULL, "at %d", level);
 		}
 		assert_int_equal(heard.lines, wanted + 1);
 		assert_int_equal(heard.level, wanted);
@@ -63,71 +64,71 @@ static void passes_what_the_level_wants(void **state)
 static void the_level_may_change(void **state)
 {
 	struct heard heard = {0};
-	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_DEBUG, "tried", NULL, "unwanted");
-	atomic_store(&log.level, LOG_DEBUG);
-	log_write(&log, LOG_DEBUG, "tried", NULL, "wanted");
+	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "unwanted");
+	atomic_store(&log.level, ECHOD_LOG_DEBUG);
+	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "wanted");
 	assert_int_equal(heard.lines, 1);
 	assert_string_equal(heard.last, "wanted");
 }
 
 static void without_a_sink_nothing_happens(void **state)
 {
-	struct log log = {.level = LOG_DEBUG};
-	log_write(&log, LOG_ERROR, "tried", NULL, "nobody hears this");
+	struct log log = {.level = ECHOD_LOG_DEBUG};
+	log_write(&log, ECHOD_LOG_ERROR, "tried", NULL, "nobody hears this");
 	assert_int_equal(dropped(&log), 0);
 }
 
 static void what_the_sink_drops_is_counted(void **state)
 {
 	struct heard heard = {.full = true};
-	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_INFO, "tried", NULL, "one");
-	log_write(&log, LOG_INFO, "tried", NULL, "two");
-	log_write(&log, LOG_DEBUG, "tried", NULL, "not wanted, so not dropped");
+	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "one");
+	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "two");
+	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "not wanted, so not dropped");
 	assert_int_equal(dropped(&log), 2);
 }
 
 static void a_line_is_printable_ascii(void **state)
 {
 	struct heard heard = {0};
-	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_INFO, "tried", NULL, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
+	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
 	assert_string_equal(heard.last, "a?b?c?[1m??? \\x0A ~");
-	log_write(&log, LOG_INFO, "tried", NULL, "%02000d", 1);
+	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "%02000d", 1);
 	assert_in_range(strlen(heard.last), 500, 600);
 }
 
 static void an_entry_has_its_event_and_its_fields(void **state)
 {
 	struct heard heard = {0};
-	struct log log = {.level = LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, LOG_INFO, "first", NULL, "no fields");
+	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
+	log_write(&log, ECHOD_LOG_INFO, "first", NULL, "no fields");
 	assert_string_equal(heard.event, "first");
 	assert_int_equal(heard.fields, 0);
-	log_write(&log, LOG_INFO, "second",
+	log_write(&log, ECHOD_LOG_INFO, "second",
 		  LOG_FIELDS({"peer", .text = "\xE9"}, {"connection", .number = 7}), "two fields");
 	assert_string_equal(heard.event, "second");
 	assert_int_equal(heard.fields, 2);
-	log_write(&log, LOG_INFO, "third", LOG_FIELDS({"connection", .number = 7}, {.name = NULL}),
-		  "one");
+	log_write(&log, ECHOD_LOG_INFO, "third",
+		  LOG_FIELDS({"connection", .number = 7}, {.name = NULL}), "one");
 	assert_int_equal(heard.fields, 1);
 }
 
 static void level_names_go_both_ways(void **state)
 {
-	for (int i = LOG_ERROR; i < LOG_LEVELS; i++) {
-		enum log_level level;
-		const char *name = log_level_name((enum log_level)i);
+	for (int i = ECHOD_LOG_ERROR; i < LOG_LEVELS; i++) {
+		enum echod_log_level level;
+		const char *name = log_level_name((enum echod_log_level)i);
 		assert_int_equal(log_level_parse(name, &level, NULL), 0);
 		assert_int_equal(level, i);
 	}
 	static const char *const bad[] = {"", "Info", "warn", "trace", "info ", "0"};
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		enum log_level level;
-		struct error error = {0};
+		enum echod_log_level level;
+		struct echod_error error = {0};
 		assert_int_equal(log_level_parse(bad[i], &level, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_non_null(strstr(error.message, "error, warning, info or debug"));
 	}
 }

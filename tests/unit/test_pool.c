@@ -129,7 +129,7 @@ static void job_close(struct work *work, enum close_reason reason, struct worker
 	atomic_fetch_add(&job->closed, 1);
 }
 
-static int try_start(unsigned workers, struct error *error)
+static int try_start(unsigned workers, struct echod_error *error)
 {
 	memset(jobs, 0, sizeof(jobs));
 	atomic_store(&ordered, 0);
@@ -295,9 +295,9 @@ static void a_thread_that_cannot_be_created_leaves_nothing(void **state)
 {
 	for (unsigned k = 0; k < WORKERS; k++) {
 		creations_left = k;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(try_start(WORKERS, &error), -1);
-		assert_int_equal(error.kind, ERROR_SYSTEM);
+		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 		char expected[200];
 		snprintf(expected, sizeof(expected),
 			 "worker %u of %d: cannot create thread echod/work-%u: "
@@ -311,7 +311,7 @@ static void a_thread_that_cannot_be_created_leaves_nothing(void **state)
 
 static void without_a_descriptor_it_does_not_start(void **state)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	epoll_fails = true;
 	assert_int_equal(try_start(WORKERS, &error), -1);
 	epoll_fails = false;

@@ -35,7 +35,7 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 }
 
 static int look_up(uint64_t timeout, int interrupt_fd, struct endpoint *endpoint,
-		   struct error *error)
+		   struct echod_error *error)
 {
 	const struct address address = {.host = "name.test", .port = 7};
 	return resolve_within(&address, endpoint, 1, timeout, interrupt_fd, error);
@@ -44,7 +44,7 @@ static int look_up(uint64_t timeout, int interrupt_fd, struct endpoint *endpoint
 static void an_answer_is_taken(void **state)
 {
 	struct endpoint endpoint;
-	struct error error;
+	struct echod_error error;
 	char text[ADDRESS_TEXT_SIZE];
 	sem_post(&answer);
 	assert_int_equal(look_up(TIMEOUT, -1, &endpoint, &error), 1);
@@ -69,7 +69,7 @@ static void answer_late(void)
 static void no_answer_is_not_waited_for(void **state)
 {
 	struct endpoint endpoint;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(look_up(SHORT, -1, &endpoint, &error), -1);
 	assert_string_equal(error.message,
 			    "cannot find host 'name.test': no answer within 20.0 ms");
@@ -79,7 +79,7 @@ static void no_answer_is_not_waited_for(void **state)
 static void an_interrupt_ends_it(void **state)
 {
 	struct endpoint endpoint;
-	struct error error;
+	struct echod_error error;
 	int interrupt[2];
 	assert_int_equal(pipe2(interrupt, O_CLOEXEC), 0);
 	close(interrupt[1]);

@@ -257,11 +257,11 @@ static void who_is_stuck_is_cut_with_a_reset(void **state)
 
 static void expect_build_fails(const char *message)
 {
-	struct error error = {0};
+	struct echod_error error = {0};
 	if (inside.config.listen_count == 0)
 		inside.config.listen_count = 1;
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	if (!strstr(error.message, message))
 		fail_msg("'%s' does not say '%s'", error.message, message);
 }
@@ -304,7 +304,7 @@ static void connections_are_held_against_the_descriptor_limit(void **state)
 	inside.config.max_connections = 64;
 	expect_build_fails("64 connections take 105, allowed are 100 (see ulimit -n)");
 	inside.config.max_connections = 0; // as many as there is room for
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
 	assert_int_equal(inside.server.config.max_connections, 59);
 	server_free(&inside.server);
@@ -317,12 +317,12 @@ static void a_thread_that_cannot_be_created_stops_the_start(void **state)
 {
 	for (unsigned k = 0; k <= inside.config.workers; k++) {
 		inside.config.listen_count = 1;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error),
 				 0);
 		creations_left = k;
 		assert_int_equal(server_start(&inside.server, &error), -1);
-		assert_int_equal(error.kind, ERROR_SYSTEM);
+		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 		assert_non_null(
 			strstr(error.message, k < 2 ? "cannot create thread echod/work-"
 						    : "cannot create thread echod/accept: "));
@@ -337,7 +337,7 @@ static void a_listener_that_cannot_be_opened_stops_the_start(void **state)
 	place_file("s", "a file", 6);
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, unix_address("s"));
-	struct error error = {0};
+	struct echod_error error = {0};
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
 	assert_int_equal(server_start(&inside.server, &error), 0);
 	assert_int_equal(server_open(&inside.server, &error), -1);

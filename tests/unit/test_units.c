@@ -48,10 +48,10 @@ static void count_refuses_all_else(void **state)
 {
 	for (size_t i = 0; i < COUNT_OF(bad_counts); i++) {
 		uint64_t count;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(units_parse_count(bad_counts[i], 0, UINT64_MAX, &count, &error),
 				 -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_non_null(strstr(error.message, bad_counts[i]));
 	}
 }
@@ -60,7 +60,7 @@ static void count_names_its_bounds(void **state)
 {
 	static const char *const outside[] = {"0", "4097", "4294967297"};
 	uint64_t count;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(units_parse_count("1", 1, 4096, &count, &error), 0);
 	assert_int_equal(units_parse_count("4096", 1, 4096, &count, &error), 0);
 	for (size_t i = 0; i < COUNT_OF(outside); i++)
@@ -96,16 +96,16 @@ static void size_refuses_all_else(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		uint64_t bytes;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(units_parse_size(cases[i], 0, UINT64_MAX, &bytes, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	}
 }
 
 static void size_names_its_bounds_in_units(void **state)
 {
 	uint64_t bytes;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(units_parse_size("255", 256, 16 << 20, &bytes, &error), -1);
 	assert_string_equal(error.message, "'255' is not a size from 256 to 16m (units k, m, g)");
 	assert_int_equal(units_parse_size("3g", 65536, UINT64_C(2) << 30, &bytes, &error), -1);
@@ -161,18 +161,18 @@ static void duration_refuses_all_else(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		uint64_t ns;
-		struct error error = {0};
+		struct echod_error error = {0};
 		assert_int_equal(units_parse_duration(cases[i], &ns, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_int_equal(units_parse_timeout(cases[i], &ns, &error), -1);
-		assert_int_equal(error.kind, ERROR_USAGE);
+		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	}
 }
 
 static void only_a_timeout_may_be_never(void **state)
 {
 	uint64_t ns = 0;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(units_parse_timeout("never", &ns, NULL), 0);
 	assert_int_equal(ns, CLOCK_NEVER);
 	assert_int_equal(units_parse_duration("never", &ns, &error), -1);
@@ -190,7 +190,7 @@ static void long_garbage_is_quoted_in_part(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	uint64_t value;
-	struct error error;
+	struct echod_error error;
 	assert_int_equal(units_parse_size(text, 0, UINT64_MAX, &value, &error), -1);
 	assert_int_equal(units_parse_timeout(text, &value, &error), -1);
 	assert_in_range(strlen(error.message), 64, 160);

@@ -27,10 +27,10 @@ static void check_refused(const char *message)
 {
 	struct stat before = status_of("s");
 	struct unix_path path;
-	struct error error = {0};
+	struct echod_error error = {0};
 	int fd = new_socket(SOCK_STREAM);
 	assert_int_equal(unix_path_listen(&path, fd, "s", 16, true, &error), -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_string_equal(error.message, message);
 	assert_false(path.claimed);
 	unix_path_remove(&path);
@@ -189,7 +189,7 @@ static void a_successors_socket_is_not_removed(void **state)
 static void a_missing_directory_is_named(void **state)
 {
 	struct unix_path path;
-	struct error error;
+	struct echod_error error;
 	int fd = new_socket(SOCK_STREAM);
 	assert_int_equal(unix_path_listen(&path, fd, "none/s", 16, true, &error), -1);
 	assert_string_equal(error.message, "cannot listen on 'none/s': No such file or directory");
@@ -266,7 +266,7 @@ static void a_name_has_no_file(void **state)
 		int client = new_socket(SOCK_STREAM);
 		assert_int_equal(connect(client, &endpoint.as.any, endpoint.length), 0);
 		struct unix_path second;
-		struct error error;
+		struct echod_error error;
 		int rival = new_socket(SOCK_STREAM);
 		assert_int_equal(unix_path_listen(&second, rival, name, 16, true, &error), -1);
 		assert_non_null(strstr(error.message, "': a live server has this name"));

@@ -88,13 +88,13 @@ static void a_lock_that_stays_is_not_waited_for_for_ever(void **state)
 	int lock = open(LOCK, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	struct unix_path path;
-	struct error error;
+	struct echod_error error;
 	int fd = new_socket(SOCK_STREAM);
 	hurry = true;
 	int result = unix_path_listen(&path, fd, "s", 16, true, &error);
 	hurry = false;
 	assert_int_equal(result, -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_non_null(strstr(error.message, "another server has held 's.echod-lock' for 2 s"));
 	assert_false(is_there("s"));
 	close(fd);

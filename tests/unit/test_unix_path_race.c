@@ -31,7 +31,7 @@ struct claimer {
 	int fd;
 	int result;
 	struct unix_path path;
-	struct error error;
+	struct echod_error error;
 };
 
 static void *claim_at_the_start(void *argument)
@@ -88,7 +88,7 @@ static pid_t start_process(const int start[2], const int report[2], const int fi
 	close(finish[1]);
 	char byte;
 	struct unix_path path;
-	struct error error;
+	struct echod_error error;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || read(start[0], &byte, 1) != 0)
 		_exit(1);

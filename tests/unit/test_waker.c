@@ -88,11 +88,11 @@ static void without_descriptors_it_says_so(void **state)
 	struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	struct waker waker;
-	struct error error = {0};
+	struct echod_error error = {0};
 	int result = waker_open(&waker, &error);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(result, -1);
-	assert_int_equal(error.kind, ERROR_SYSTEM);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_string_equal(error.message, "cannot create an eventfd: Too many open files");
 }
 

@@ -12,7 +12,7 @@
 static int run(const struct options *options)
 {
 	struct peer peer;
-	struct error error;
+	struct echod_error error;
 	if (peer_connect(&peer, &options->address, options->timeout, &error) != 0)
 		return cmdline_fail("echocat", &error);
 	int status = options->message_count

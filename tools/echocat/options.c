@@ -36,7 +36,8 @@ struct reading {
 	const char *port;
 };
 
-static int take_operand(void *context, const char *name, const char *value, struct error *error)
+static int take_operand(void *context, const char *name, const char *value,
+			struct echod_error *error)
 {
 	struct reading *reading = context;
 	(void)name; // the table says how each option is taken
@@ -45,16 +46,16 @@ static int take_operand(void *context, const char *name, const char *value, stru
 	else if (!reading->port)
 		reading->port = value;
 	else
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is too much: allowed are HOST and PORT", value);
 	return 0;
 }
 
-static int take_message(void *context, const char *value, struct error *error)
+static int take_message(void *context, const char *value, struct echod_error *error)
 {
 	struct options *options = &((struct reading *)context)->options;
 	if (!*value)
-		return error_set(error, ERROR_USAGE, "'' is empty, and nothing has no echo");
+		return error_set(error, ECHOD_ERROR_USAGE, "'' is empty, and nothing has no echo");
 	options->messages[options->message_count++] = value;
 	return 0;
 }
@@ -90,7 +91,8 @@ static bool has_port(const char *host)
 	return host[0] == '[' ? colon[-1] == ']' : strchr(host, ':') == colon;
 }
 
-static int set_address(const struct reading *reading, struct address *address, struct error *error)
+static int set_address(const struct reading *reading, struct address *address,
+		       struct echod_error *error)
 {
 	const char *host = reading->host ? reading->host : DEFAULT_HOST;
 	if (reading->port || !has_port(host))
@@ -99,23 +101,23 @@ static int set_address(const struct reading *reading, struct address *address, s
 	if (address_parse(host, address, error) != 0)
 		return -1;
 	if (address->port == 0 || !address->host[0])
-		return error_set(error, ERROR_USAGE, "'%.100s' lacks a host or a port other than 0",
-				 host);
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.100s' lacks a host or a port other than 0", host);
 	return 0;
 }
 
 // Puts the host and the port together and fills in what was not given.
-static int complete(struct reading *reading, struct error *error)
+static int complete(struct reading *reading, struct echod_error *error)
 {
 	struct options *options = &reading->options;
 	if (set_address(reading, &options->address, error) != 0)
 		return -1;
 	if (options->address.is_unix && reading->port)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is a port, but a Unix-domain socket has none",
 				 reading->port);
 	if (options->half_close && (options->ping || options->message_count))
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--half-close is for standard input: it excludes --message, "
 				 "--count and --interval");
 	if (options->ping && options->message_count == 0)
@@ -132,9 +134,9 @@ int options_read(struct options *options, int argc, char **argv)
 		.options.timeout = 10 * NS_PER_S,
 	};
 	uint64_t given;
-	struct error error;
+	struct echod_error error;
 	if (!reading.options.messages) {
-		error_set(&error, ERROR_SYSTEM, "out of memory");
+		error_set(&error, ECHOD_ERROR_SYSTEM, "out of memory");
 		return cmdline_fail("echocat", &error);
 	}
 	const struct cmdline cmdline = {

@@ -10,7 +10,7 @@
 #include "net/errno_class.h"
 
 int peer_connect(struct peer *peer, const struct address *address, uint64_t timeout,
-		 struct error *error)
+		 struct echod_error *error)
 {
 	struct endpoint reached;
 	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = signals_fd()};

@@ -20,7 +20,7 @@ struct peer {
 // Connects to the address that answers first of those behind `address`, within `timeout` ns in all
 // (CLOCK_NEVER: as long as the kernel tries). The caller ends it with peer_close.
 int peer_connect(struct peer *peer, const struct address *address, uint64_t timeout,
-		 struct error *error);
+		 struct echod_error *error);
 
 void peer_close(struct peer *peer);
 

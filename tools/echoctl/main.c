@@ -46,21 +46,23 @@ struct settings {
 	char path[ADDRESS_PATH_SIZE];
 };
 
-static int take_format(struct settings *settings, const char *name, struct error *error)
+static int take_format(struct settings *settings, const char *name, struct echod_error *error)
 {
 	if (settings->format && strcmp(settings->format, name) != 0)
-		return error_set(error, ERROR_USAGE, "not together with --%s", settings->format);
+		return error_set(error, ECHOD_ERROR_USAGE, "not together with --%s",
+				 settings->format);
 	settings->format = name;
 	return 0;
 }
 
-static int take_interval(void *context, const char *value, struct error *error)
+static int take_interval(void *context, const char *value, struct echod_error *error)
 {
 	struct settings *settings = context;
 	if (units_parse_duration(value, &settings->interval, error) != 0)
 		return -1;
 	if (settings->interval < SHORTEST_INTERVAL)
-		return error_set(error, ERROR_USAGE, "'%s' is too short: 10ms is the least", value);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%s' is too short: 10ms is the least",
+				 value);
 	return 0;
 }
 
@@ -89,11 +91,11 @@ static void append_word(struct settings *settings, const char *word)
 }
 
 // The first operand is the command.
-static int take_operand(struct settings *settings, const char *word, struct error *error)
+static int take_operand(struct settings *settings, const char *word, struct echod_error *error)
 {
 	if (!*word || strpbrk(word, " \t\r\n")) {
 		char shown[200];
-		return error_set(error, ERROR_USAGE, "an argument is one word, not '%s'",
+		return error_set(error, ECHOD_ERROR_USAGE, "an argument is one word, not '%s'",
 				 log_escape(word, strlen(word), shown, sizeof(shown)));
 	}
 	for (size_t i = 0; i < COMMAND_COUNT && !settings->command; i++) {
@@ -101,44 +103,44 @@ static int take_operand(struct settings *settings, const char *word, struct erro
 			settings->command = &commands[i];
 	}
 	if (!settings->command)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "unknown command '%.100s' (" PROGRAM " --help lists them)", word);
 	append_word(settings, word);
 	return 0;
 }
 
-static int take(void *context, const char *name, const char *value, struct error *error)
+static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	struct settings *settings = context;
 	return name ? take_format(settings, name, error) : take_operand(settings, value, error);
 }
 
 // What can be seen only when all has been read.
-static int complete(struct settings *settings, struct error *error)
+static int complete(struct settings *settings, struct echod_error *error)
 {
 	const struct command *command = settings->command;
 	if (!command)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "no command given (" PROGRAM " --help lists them)");
 	if (settings->interval && command->formats == TEXT)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--watch: '%s' cannot be watched, only stats, connections and "
 				 "workers",
 				 command->name);
 	if (settings->format) {
 		bool json = strcmp(settings->format, "json") == 0;
 		if (command->formats < (json ? TEXT_JSON : TEXT_JSON_PROMETHEUS))
-			return error_set(error, ERROR_USAGE, "--%s: '%s' has no such form, only %s",
-					 settings->format, command->name,
-					 json ? "stats, connections and workers have"
-					      : "stats has");
+			return error_set(
+				error, ECHOD_ERROR_USAGE, "--%s: '%s' has no such form, only %s",
+				settings->format, command->name,
+				json ? "stats, connections and workers have" : "stats has");
 		append_word(settings, settings->format);
 	}
 	if (!settings->control) {
 		settings->control = control_path_in_environment();
 		if (settings->control && strcmp(settings->control, "none") == 0)
 			return error_set(
-				error, ERROR_USAGE,
+				error, ECHOD_ERROR_USAGE,
 				"$ECHOD_CONTROL is 'none': --control PATH names the socket "
 				"to ask");
 	}
@@ -151,7 +153,7 @@ static int complete(struct settings *settings, struct error *error)
 // Returns EXIT_OK with a reply to be freed, or the status to exit with after a line that says why.
 static int ask(const struct settings *settings, struct client_reply *reply)
 {
-	struct error error;
+	struct echod_error error;
 	if (client_ask(settings->control, settings->request, settings->timeout, reply, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	if (reply->status == 200)
@@ -191,7 +193,7 @@ static void wait_until(uint64_t deadline)
 }
 
 // Asks once, or, when there is an interval, until a signal ends it.
-static int run(void *context, struct error *error)
+static int run(void *context, struct echod_error *error)
 {
 	struct settings *settings = context;
 	if (complete(settings, error) != 0)

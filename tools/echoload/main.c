@@ -86,7 +86,7 @@ static int status_of(const struct session *session)
 }
 
 // Runs the load once, at the rate of the options, and reports.
-static int measure(struct session *session, struct error *error)
+static int measure(struct session *session, struct echod_error *error)
 {
 	struct run *run = &session->run;
 	session->outputs.recording = true;
@@ -102,7 +102,7 @@ static int measure(struct session *session, struct error *error)
 }
 
 // Looks for the rate, then measures at it; if there is none, at the lowest that was tried.
-static int search_and_measure(struct session *session, struct error *error)
+static int search_and_measure(struct session *session, struct echod_error *error)
 {
 	struct search *search = &session->search;
 	struct load_config *config = &session->options.load.config;
@@ -125,7 +125,7 @@ static int load(int argc, char **argv)
 {
 	static struct session session;
 	struct options *options = &session.options;
-	struct error error;
+	struct echod_error error;
 	int status = options_read(options, argc, argv);
 	if (status != -1)
 		return status;

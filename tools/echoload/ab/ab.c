@@ -30,7 +30,8 @@ struct request {
 	size_t check_count;
 };
 
-static int take_target(void *context, const char *option, const char *value, struct error *error)
+static int take_target(void *context, const char *option, const char *value,
+		       struct echod_error *error)
 {
 	struct request *request = context;
 	if (option)
@@ -39,7 +40,7 @@ static int take_target(void *context, const char *option, const char *value, str
 	size_t length = strspn(value, NAMES);
 	bool named = value[length] == '=';
 	if (named && (length == 0 || length >= AB_NAME))
-		return error_set(error, ERROR_USAGE, "'%.64s': a name has 1 to %d characters",
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s': a name has 1 to %d characters",
 				 value, AB_NAME - 1);
 	if (arguments_take(&request->arguments, NULL, named ? value + length + 1 : value, error))
 		return -1;
@@ -51,30 +52,30 @@ static int take_target(void *context, const char *option, const char *value, str
 		snprintf(name, AB_NAME, "%c", (char)('a' + index));
 	for (size_t i = 0; i < index; i++) {
 		if (strcmp(targets[i].name, name) == 0)
-			return error_set(error, ERROR_USAGE, "'%.100s': '%s' is the name of two",
-					 value, name);
+			return error_set(error, ECHOD_ERROR_USAGE,
+					 "'%.100s': '%s' is the name of two", value, name);
 	}
 	return 0;
 }
 
-static int take_until(void *context, const char *value, struct error *error)
+static int take_until(void *context, const char *value, struct echod_error *error)
 {
 	double percent;
 	const char *end = units_read_number(value, &percent);
 	if (!end || strcmp(end, "%") != 0 || percent <= 0 || percent > 100)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a percentage above 0, such as 1%%", value);
 	((struct request *)context)->rounds.until = percent / 100;
 	return 0;
 }
 
 // The name that it is about may come later.
-static int take_expect(void *context, const char *value, struct error *error)
+static int take_expect(void *context, const char *value, struct echod_error *error)
 {
 	struct request *request = context;
 	if (request->check_count == CHECKS)
-		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
-				 CHECKS);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is one too many: at most %d",
+				 value, CHECKS);
 	request->checks[request->check_count++] = value;
 	return 0;
 }
@@ -123,7 +124,7 @@ static const char epilogue[] =
 	"  4  a target did not answer all, a check cannot be told, or there were too few\n"
 	"     rounds to say anything";
 
-static int refuse(const struct request *request, struct error *error)
+static int refuse(const struct request *request, struct echod_error *error)
 {
 	const struct arguments *arguments = &request->arguments;
 	const char *why = NULL;
@@ -139,10 +140,10 @@ static int refuse(const struct request *request, struct error *error)
 		why = "--slice: from 1ms to 1m";
 	else if (request->json && !*request->json)
 		why = "--json: '' is no file";
-	return why ? error_set(error, ERROR_USAGE, "%s", why) : 0;
+	return why ? error_set(error, ECHOD_ERROR_USAGE, "%s", why) : 0;
 }
 
-static int complete(struct request *request, struct error *error)
+static int complete(struct request *request, struct echod_error *error)
 {
 	struct load_config *config = &request->arguments.config;
 	size_t targets = request->arguments.target_count;
@@ -169,7 +170,7 @@ static int complete(struct request *request, struct error *error)
 	return arguments_finish(&request->arguments, error);
 }
 
-static int conclude(const struct request *request, struct error *error)
+static int conclude(const struct request *request, struct echod_error *error)
 {
 	const struct rounds *rounds = &request->rounds;
 	bool taken = request->json && strcmp(request->json, "-") == 0;
@@ -192,7 +193,7 @@ static int conclude(const struct request *request, struct error *error)
 	return worst;
 }
 
-static int run(void *context, struct error *error)
+static int run(void *context, struct echod_error *error)
 {
 	struct request *request = context;
 	if (complete(request, error) != 0)

@@ -141,7 +141,7 @@ static json_t *pack_target(const struct rounds *rounds, size_t index)
 	return json;
 }
 
-int rounds_write(const struct rounds *rounds, const char *path, struct error *error)
+int rounds_write(const struct rounds *rounds, const char *path, struct echod_error *error)
 {
 	json_t *targets = json_array();
 	int failed = 0;
@@ -161,7 +161,7 @@ int rounds_write(const struct rounds *rounds, const char *path, struct error *er
 
 // `limit`: at least this; negative: at most so much.
 static int judge(const char *check, const struct rounds *rounds, size_t target,
-		 enum measure measure, double limit, struct error *error)
+		 enum measure measure, double limit, struct echod_error *error)
 {
 	const struct rank_interval *ratio = &rounds->targets[target].ratios[measure].median;
 	const char *doubt = find_doubt(rounds, target, measure);
@@ -171,16 +171,17 @@ static int judge(const char *check, const struct rounds *rounds, size_t target,
 		return EXIT_OK;
 	bool failed = !doubt && !low && !high;
 	if (isnan(ratio->low))
-		error_set(error, ERROR_SYSTEM, "expected %.64s, which was not measured", check);
+		error_set(error, ECHOD_ERROR_SYSTEM, "expected %.64s, which was not measured",
+			  check);
 	else
-		error_set(error, ERROR_SYSTEM,
+		error_set(error, ECHOD_ERROR_SYSTEM,
 			  "expected %.64s, %smeasured %.4f, between %.4f and %.4f%s%s", check,
 			  failed ? "" : "which cannot be told: ", ratio->median, ratio->low,
 			  ratio->high, doubt ? "; " : "", doubt ? doubt : "");
 	return failed ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
 }
 
-int check_judge(const char *check, const struct rounds *rounds, struct error *error)
+int check_judge(const char *check, const struct rounds *rounds, struct echod_error *error)
 {
 	char name[64] = "", measure[8] = "", relation[3] = "";
 	int at = 0;
@@ -196,12 +197,12 @@ int check_judge(const char *check, const struct rounds *rounds, struct error *er
 		target++;
 	if (!read || !end || *end || limit <= 0 || k == MEASURES || relation[0] == '=' ||
 	    (relation[1] && relation[1] != '='))
-		error_set(error, ERROR_USAGE,
+		error_set(error, ECHOD_ERROR_USAGE,
 			  "--expect: '%.64s' is no check: NAME.rate, .p50, .p99 or .cpu, one of < "
 			  "<= >= >, and a ratio, such as b.rate>=0.98",
 			  check);
 	else if (target == CONFIG_ENDPOINTS)
-		error_set(error, ERROR_USAGE,
+		error_set(error, ECHOD_ERROR_USAGE,
 			  "--expect: '%.64s': '%s' is no target other than the first", check, name);
 	else
 		return judge(check, rounds, target, k, relation[0] == '>' ? limit : -limit, error);

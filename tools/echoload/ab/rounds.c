@@ -107,7 +107,7 @@ static bool is_wrong(const struct rounds *rounds)
 
 // Says what went wrong in the last slice, maybe at a target that rested. Returns the status to exit
 // with.
-static int fail(const struct rounds *rounds, size_t target, struct error *error)
+static int fail(const struct rounds *rounds, size_t target, struct echod_error *error)
 {
 	const struct book *book = &rounds->book;
 	const struct fault *fault = &book->faults[0];
@@ -122,7 +122,8 @@ static int fail(const struct rounds *rounds, size_t target, struct error *error)
 			 fault_kind_name(fault->kind), (uintmax_t)fault->length,
 			 (uintmax_t)fault->offset);
 	endpoint_format(&rounds->config->targets[target], address);
-	error_set(error, ERROR_SYSTEM, "%s (%s): %s", rounds->targets[target].name, address, what);
+	error_set(error, ECHOD_ERROR_SYSTEM, "%s (%s): %s", rounds->targets[target].name, address,
+		  what);
 	if (is_wrong(rounds))
 		return EXIT_CHECK_FAILED;
 	bool reached = rounds->targets[target].all.messages > 0;
@@ -130,7 +131,7 @@ static int fail(const struct rounds *rounds, size_t target, struct error *error)
 }
 
 // Loads a target for a slice. Returns EXIT_OK, INTERRUPTED, or a status with `error`.
-static int load(struct rounds *rounds, size_t target, uint64_t length, struct error *error)
+static int load(struct rounds *rounds, size_t target, uint64_t length, struct echod_error *error)
 {
 	const struct processes *server = &rounds->targets[target].server.processes;
 	struct book *book = &rounds->book;
@@ -189,7 +190,7 @@ static void add_ratios(struct rounds *rounds, enum measure measure)
 }
 
 // Loads each target twice, in random order.
-static int run_round(struct rounds *rounds, struct error *error)
+static int run_round(struct rounds *rounds, struct echod_error *error)
 {
 	size_t order[2 * CONFIG_ENDPOINTS] = {0}, count = rounds->config->target_count;
 	for (size_t i = 0; i < 2 * count; i++) {
@@ -216,7 +217,7 @@ static int run_round(struct rounds *rounds, struct error *error)
 }
 
 // Connects all, and finds out how long a slice is to be, and which processes answer.
-static int begin(struct rounds *rounds, struct error *error)
+static int begin(struct rounds *rounds, struct echod_error *error)
 {
 	struct load_config *config = rounds->config;
 	uint64_t warmup = config->warmup ? config->warmup : WARMUP;
@@ -299,11 +300,11 @@ static bool is_known(const struct rounds *rounds)
 	return known;
 }
 
-int rounds_run(struct rounds *rounds, struct error *error)
+int rounds_run(struct rounds *rounds, struct echod_error *error)
 {
 	rounds->engine = engine_open(rounds->config, error);
 	if (!rounds->engine)
-		return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
+		return error->kind == ECHOD_ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 	rounds->random.state = rounds->config->run;
 	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	int status = begin(rounds, error);

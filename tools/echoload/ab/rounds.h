@@ -80,7 +80,7 @@ struct rounds {
 // Measures for `config->duration` at most. Returns EXIT_OK, also when a signal ended it; or, with
 // `error`, the status to exit with: a target could not be reached, did not answer, or sent wrong
 // bytes.
-int rounds_run(struct rounds *rounds, struct error *error);
+int rounds_run(struct rounds *rounds, struct echod_error *error);
 
 // Messages a second, ns, ns of CPU a message; NAN: not known.
 double rounds_value(const struct sums *sums, enum measure measure);
@@ -89,11 +89,11 @@ double rounds_value(const struct sums *sums, enum measure measure);
 void rounds_print(const struct rounds *rounds, FILE *file);
 
 // As JSON; `path` may be `-`, standard output. Returns 0 or -1.
-int rounds_write(const struct rounds *rounds, const char *path, struct error *error);
+int rounds_write(const struct rounds *rounds, const char *path, struct echod_error *error);
 
 // Judges a check such as `b.rate>=0.98`. Returns EXIT_OK if the whole interval keeps to the limit,
 // EXIT_CHECK_FAILED if all of it misses it, else EXIT_INCONCLUSIVE, with an `error` that says what
 // was measured; or EXIT_USAGE: it is no check of these targets, also before anything is measured.
-int check_judge(const char *check, const struct rounds *rounds, struct error *error);
+int check_judge(const char *check, const struct rounds *rounds, struct echod_error *error);
 
 #endif

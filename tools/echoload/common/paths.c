@@ -41,7 +41,7 @@ bool paths_end_in(const char *path, const char *end)
 	return length > strlen(end) && strcmp(path + length - strlen(end), end) == 0;
 }
 
-int inputs_take(void *context, const char *name, const char *value, struct error *error)
+int inputs_take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	(void)name;
 	(void)value;
@@ -52,19 +52,19 @@ int inputs_take(void *context, const char *name, const char *value, struct error
 	return 0;
 }
 
-int inputs_fail(const struct inputs *inputs, size_t index, const struct error *why,
-		struct error *error)
+int inputs_fail(const struct inputs *inputs, size_t index, const struct echod_error *why,
+		struct echod_error *error)
 {
 	return error_set(error, why->kind, "'%.160s': %.200s", inputs->paths[index], why->message);
 }
 
-int inputs_check(const struct inputs *inputs, struct error *error)
+int inputs_check(const struct inputs *inputs, struct echod_error *error)
 {
 	struct stat input;
 	for (size_t i = 0; i < inputs->count; i++) {
 		if (stat(inputs->paths[i], &input) == 0 && S_ISREG(input.st_mode) &&
 		    paths_same(inputs->output, inputs->paths[i]))
-			return error_set(error, ERROR_USAGE,
+			return error_set(error, ECHOD_ERROR_USAGE,
 					 "'%.160s' is read, so that it cannot be the output, too",
 					 inputs->paths[i]);
 	}

@@ -29,14 +29,14 @@ struct inputs {
 
 // Takes an operand, as cmdline.take with a struct inputs at the beginning of the context:
 // getopt_long has put all of them at the end of argv.
-int inputs_take(void *context, const char *name, const char *value, struct error *error);
+int inputs_take(void *context, const char *name, const char *value, struct echod_error *error);
 
 // Returns -1 if the output is one of the files that are read.
-int inputs_check(const struct inputs *inputs, struct error *error);
+int inputs_check(const struct inputs *inputs, struct echod_error *error);
 
 // Says which of them `why` is about. Returns -1.
-int inputs_fail(const struct inputs *inputs, size_t index, const struct error *why,
-		struct error *error);
+int inputs_fail(const struct inputs *inputs, size_t index, const struct echod_error *why,
+		struct echod_error *error);
 
 #define PATHS_LABEL 72 // bytes of a label with its NUL
 

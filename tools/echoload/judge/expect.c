@@ -90,7 +90,7 @@ static bool read_name(const char *name, size_t length, struct expect *expect)
 	return false;
 }
 
-static int read_value(const char *value, struct expect *expect, struct error *error)
+static int read_value(const char *value, struct expect *expect, struct echod_error *error)
 {
 	enum unit unit = subjects[expect->subject].unit;
 	uint64_t whole = 0;
@@ -103,22 +103,22 @@ static int read_value(const char *value, struct expect *expect, struct error *er
 	return status;
 }
 
-int expect_parse(const char *text, struct expect *expect, struct error *error)
+int expect_parse(const char *text, struct expect *expect, struct echod_error *error)
 {
 	const char *value;
 	*expect = (struct expect){.text = text};
 	size_t name = expect_split(text, &expect->relation, &value);
 	if (name == 0)
-		return error_set(error, ERROR_USAGE, "'%.64s' is no check: " ALLOWED, text);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is no check: " ALLOWED, text);
 	if (!read_name(text, name, expect))
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.*s' cannot be checked, only p50 (p99.9, ..., min, mean, max), "
 				 "uncorrected.p50, lateness.p50, rate, bytes_per_second, messages, "
 				 "errors, unanswered, faults and bytes_verified",
 				 (int)(name < 64 ? name : 64), text);
-	struct error why;
+	struct echod_error why;
 	if (read_value(value, expect, &why) != 0)
-		return error_set(error, ERROR_USAGE, "'%.64s': %s", text, why.message);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s': %s", text, why.message);
 	return 0;
 }
 

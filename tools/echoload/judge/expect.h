@@ -45,7 +45,7 @@ struct expect {
 // - `bytes_per_second`, `bytes_verified`: a size
 // - `messages`, `errors`, `unanswered`, `faults`: a whole number
 // `text` must live as long as `expect`.
-int expect_parse(const char *text, struct expect *expect, struct error *error);
+int expect_parse(const char *text, struct expect *expect, struct echod_error *error);
 
 // Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
 // a check of what was not measured never holds. That is also a percentile that no sample lies

@@ -84,7 +84,7 @@ struct server_view {
 
 // Asks the control socket, if one is given, whether it is an echod's. NULL: it is not, or there is
 // no memory.
-struct server_probe *server_probe_open(const struct load_config *config, struct error *error);
+struct server_probe *server_probe_open(const struct load_config *config, struct echod_error *error);
 void server_probe_free(struct server_probe *probe);
 
 // Begins to look, when all are connected, and ends; each once.

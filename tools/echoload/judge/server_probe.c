@@ -34,7 +34,7 @@ struct server_probe {
 
 // The JSON object that the control socket answers, NULL: none in time.
 static json_t *ask(const struct server_probe *probe, const char *request, uint64_t timeout,
-		   struct error *error)
+		   struct echod_error *error)
 {
 	struct client_reply reply;
 	const char *control = probe->config->control;
@@ -42,8 +42,8 @@ static json_t *ask(const struct server_probe *probe, const char *request, uint64
 		return NULL;
 	json_t *json = reply.status == 200 ? json_loads(reply.body, 0, NULL) : NULL;
 	if (!json)
-		error_set(error, ERROR_SYSTEM, "what answers at %s is no echod of a kind we know",
-			  control);
+		error_set(error, ECHOD_ERROR_SYSTEM,
+			  "what answers at %s is no echod of a kind we know", control);
 	client_reply_free(&reply);
 	return json;
 }
@@ -132,11 +132,11 @@ static void *watch(void *argument)
 	return NULL;
 }
 
-struct server_probe *server_probe_open(const struct load_config *config, struct error *error)
+struct server_probe *server_probe_open(const struct load_config *config, struct echod_error *error)
 {
 	struct server_probe *probe = calloc(1, sizeof(*probe));
 	if (!probe) {
-		error_set(error, ERROR_SYSTEM, "no memory");
+		error_set(error, ECHOD_ERROR_SYSTEM, "no memory");
 		return NULL;
 	}
 	probe->config = config;

@@ -41,14 +41,14 @@ char *config_name(const struct load_config *config, uint32_t id, char text[stati
 
 // Reads `SIZE` or `LEAST..MOST`, with `:WEIGHT` or without, and cuts the text up for that. `below`
 // becomes the weight.
-static int parse_part(char *text, struct sizes_part *part, struct error *error)
+static int parse_part(char *text, struct sizes_part *part, struct echod_error *error)
 {
 	char *weight = text;
 	strsep(&weight, ":");
 	part->below = 1;
 	const char *rest = weight ? units_read_number(weight, &part->below) : "";
 	if (!rest || *rest || part->below <= 0)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a weight: a number greater than 0", weight);
 	char *dots = strstr(text, "..");
 	char *high = dots ? dots + 2 : text;
@@ -58,8 +58,8 @@ static int parse_part(char *text, struct sizes_part *part, struct error *error)
 	    units_parse_size(high, LEAST_SIZE, MOST_SIZE, &part->most, error) != 0)
 		return -1;
 	if (part->least > part->most)
-		return error_set(error, ERROR_USAGE, "'%.32s..%.32s' ends before it begins", text,
-				 high);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.32s..%.32s' ends before it begins",
+				 text, high);
 	return 0;
 }
 
@@ -80,16 +80,16 @@ static void complete(struct sizes *sizes)
 	sizes->parts[sizes->count - 1].below = 1; // whatever was lost to rounding
 }
 
-int sizes_parse(const char *text, struct sizes *sizes, struct error *error)
+int sizes_parse(const char *text, struct sizes *sizes, struct echod_error *error)
 {
 	struct sizes parsed = {0};
 	char copy[SIZES_TEXT], *rest = copy;
 	if (snprintf(copy, sizeof(copy), "%s", text) >= SIZES_TEXT)
-		return error_set(error, ERROR_USAGE, "'%.64s...' is too long", text);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s...' is too long", text);
 	while (rest) {
 		if (parsed.count == SIZES_PARTS)
-			return error_set(error, ERROR_USAGE, "'%.64s' has more than %d parts", text,
-					 SIZES_PARTS);
+			return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' has more than %d parts",
+					 text, SIZES_PARTS);
 		if (parse_part(strsep(&rest, ","), &parsed.parts[parsed.count++], error) != 0)
 			return -1;
 	}

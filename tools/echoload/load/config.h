@@ -104,7 +104,7 @@ static inline unsigned config_group(const struct load_config *config, uint32_t i
 
 // `64`, `64..1k`, `64:9,16k:1`, `1..100:3,64k`: sizes as units_parse_size takes them, at least 1
 // byte and at most 1 GiB; a weight is a positive number, 1 if left out.
-int sizes_parse(const char *text, struct sizes *sizes, struct error *error);
+int sizes_parse(const char *text, struct sizes *sizes, struct echod_error *error);
 
 uint64_t sizes_draw(const struct sizes *sizes, struct random *random);
 

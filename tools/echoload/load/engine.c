@@ -211,7 +211,7 @@ static void finish(struct engine *engine, struct monitor *monitor)
 }
 
 int engine_run(struct engine *engine, const struct engine_calls *calls,
-	       struct engine_result *result, struct error *error)
+	       struct engine_result *result, struct echod_error *error)
 {
 	const struct load_config *config = engine->config;
 	struct monitor monitor = {.calls = calls, .result = result};
@@ -221,7 +221,7 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 		config->duration >= CLOCK_NEVER - record ? CLOCK_NEVER : record + config->duration;
 	*result = (struct engine_result){.config = config, .book = calloc(1, sizeof(struct book))};
 	if (!result->book)
-		return error_set(error, ERROR_SYSTEM, "no memory for the result");
+		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	book_reset(result->book);
 	book_reset(&engine->interval);
 	engine->period = (struct period){

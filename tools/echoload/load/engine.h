@@ -58,12 +58,12 @@ struct engine;
 // Starts the threads; `config` outlives them. Connections beyond `config->connections`, of which
 // there are `config->extra`, are made and loaded by slices only. NULL: no memory, no thread, or a
 // CPU or source address that cannot be used.
-struct engine *engine_open(const struct load_config *config, struct error *error);
+struct engine *engine_open(const struct load_config *config, struct echod_error *error);
 
 // The run proper: ramp, warm-up, recorded time. Its connections are open afterwards, those that
 // live. Returns 0, or -1: no memory.
 int engine_run(struct engine *engine, const struct engine_calls *calls,
-	       struct engine_result *result, struct error *error);
+	       struct engine_result *result, struct echod_error *error);
 
 // Loads the connections whose group (config_group) is in the bit set `groups` for `config->settle`
 // and then for `duration` ns, and waits until all that is on its way is answered: for

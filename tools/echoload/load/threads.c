@@ -24,7 +24,7 @@ static void raise_limit(void)
 }
 
 // Whether each source is an address of ours.
-static int check_sources(const struct load_config *config, struct error *error)
+static int check_sources(const struct load_config *config, struct echod_error *error)
 {
 	for (size_t i = 0; i < config->source_count; i++) {
 		const struct endpoint *source = &config->sources[i];
@@ -35,9 +35,9 @@ static int check_sources(const struct load_config *config, struct error *error)
 			close(fd);
 		endpoint_format(source, text);
 		if (number)
-			return error_set(error, ERROR_USAGE, "--source: '%.*s' cannot be used: %s",
-					 (int)(strlen(text) - strlen(":0")), text,
-					 error_text(number));
+			return error_set(
+				error, ECHOD_ERROR_USAGE, "--source: '%.*s' cannot be used: %s",
+				(int)(strlen(text) - strlen(":0")), text, error_text(number));
 	}
 	return 0;
 }
@@ -58,7 +58,7 @@ static void note_fault(void *context, const struct fault *fault)
 }
 
 // Takes the memory. Each connection has a ring of `ring` messages.
-static int take_memory(struct engine *engine, unsigned ring, struct error *error)
+static int take_memory(struct engine *engine, unsigned ring, struct echod_error *error)
 {
 	const struct load_config *config = engine->config;
 	engine->conn = aligned_alloc(_Alignof(struct connection),
@@ -88,8 +88,9 @@ static int take_memory(struct engine *engine, unsigned ring, struct error *error
 		};
 	}
 	if (!engine->conn || !engine->messages || !engine->threads || !engine->buffers)
-		return error_set(error, ERROR_SYSTEM, "no memory for %u connections in %u threads",
-				 engine->connections, config->threads);
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "no memory for %u connections in %u threads", engine->connections,
+				 config->threads);
 	return 0;
 }
 
@@ -114,7 +115,7 @@ static void deal_connections(struct engine *engine, unsigned ring)
 }
 
 // Starts the next thread, on the CPU that is meant for it.
-static int start_thread(struct engine *engine, struct error *error)
+static int start_thread(struct engine *engine, struct echod_error *error)
 {
 	const struct load_config *config = engine->config;
 	unsigned index = engine->started;
@@ -128,7 +129,7 @@ static int start_thread(struct engine *engine, struct error *error)
 		return -1;
 	if (!thread->timers.heap ||
 	    epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->waker.fd, &woken) != 0)
-		return error_set(error, ERROR_SYSTEM, "cannot make the thread %u: %s", index,
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot make the thread %u: %s", index,
 				 error_text(errno));
 	if (thread_start(&thread->handle, name, generator_run, thread, error) != 0)
 		return -1;
@@ -140,12 +141,12 @@ static int start_thread(struct engine *engine, struct error *error)
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
 	int number = pthread_setaffinity_np(thread->handle, sizeof(cpus), &cpus);
-	return number ? error_set(error, ERROR_USAGE, "--cpu: CPU %u cannot be used: %s", cpu,
+	return number ? error_set(error, ECHOD_ERROR_USAGE, "--cpu: CPU %u cannot be used: %s", cpu,
 				  error_text(number))
 		      : 0;
 }
 
-static int start(struct engine *engine, struct error *error)
+static int start(struct engine *engine, struct echod_error *error)
 {
 	unsigned ring = 1;
 	while (ring < engine->config->pipeline)
@@ -163,11 +164,11 @@ static int start(struct engine *engine, struct error *error)
 	return 0;
 }
 
-struct engine *engine_open(const struct load_config *config, struct error *error)
+struct engine *engine_open(const struct load_config *config, struct echod_error *error)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 	if (!engine) {
-		error_set(error, ERROR_SYSTEM, "no memory for the load");
+		error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the load");
 		return NULL;
 	}
 	engine->config = config;

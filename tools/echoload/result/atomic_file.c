@@ -22,15 +22,16 @@ struct filling {
 	const void *context;
 };
 
-static int fail(const char *path, int why, struct error *error)
+static int fail(const char *path, int why, struct echod_error *error)
 {
 	if (is_stdout(path))
-		return error_set(error, ERROR_SYSTEM, "cannot write to standard output: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot write to standard output: %s",
 				 error_text(why));
-	return error_set(error, ERROR_SYSTEM, "cannot write '%.200s': %s", path, error_text(why));
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot write '%.200s': %s", path,
+			 error_text(why));
 }
 
-int atomic_file_check(const char *path, struct error *error)
+int atomic_file_check(const char *path, struct echod_error *error)
 {
 	struct stat status;
 	if (is_stdout(path))
@@ -81,7 +82,7 @@ static int replace(const char *path, const struct filling *filling)
 }
 
 int atomic_file_write(const char *path, int (*fill)(FILE *file, const void *context),
-		      const void *context, struct error *error)
+		      const void *context, struct echod_error *error)
 {
 	const struct filling filling = {fill, context};
 	int why = -1;

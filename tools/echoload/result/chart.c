@@ -266,13 +266,13 @@ static json_t *read_comparison(const char *path)
 }
 
 // Reads results and names each: its file, then the verdict.
-static int read_results(struct request *request, struct error *error)
+static int read_results(struct request *request, struct echod_error *error)
 {
 	const struct inputs *inputs = &request->inputs;
 	char names[RUNS_MAX][PATHS_LABEL];
 	uint64_t answered = 0;
 	if (inputs->count > RUNS_MAX)
-		return error_set(error, ERROR_USAGE, "more than %d runs", RUNS_MAX);
+		return error_set(error, ECHOD_ERROR_USAGE, "more than %d runs", RUNS_MAX);
 	paths_label(inputs->paths, inputs->count, names);
 	request->rate = "messages";
 	for (size_t i = 0; i < inputs->count; i++) {
@@ -288,21 +288,22 @@ static int read_results(struct request *request, struct error *error)
 			request->rate = "bytes";
 	}
 	return answered ? 0
-			: error_set(error, ERROR_USAGE,
+			: error_set(error, ECHOD_ERROR_USAGE,
 				    "there is nothing to draw: no message came back in any run");
 }
 
-static int run(void *context, struct error *error)
+static int run(void *context, struct echod_error *error)
 {
 	struct request *request = context;
 	const struct inputs *inputs = &request->inputs;
 	if (inputs->count == 0)
-		return error_set(error, ERROR_USAGE, "nothing to draw (see " PROGRAM " --help)");
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "nothing to draw (see " PROGRAM " --help)");
 	if (!inputs->output)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "where to? -o FILE.svg or -o FILE.html is needed");
 	if (!paths_end_in(inputs->output, ".svg") && !paths_end_in(inputs->output, ".html"))
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--output: '%.160s' ends neither in .svg nor in .html",
 				 inputs->output);
 	if (inputs_check(inputs, error) != 0)

@@ -19,7 +19,7 @@
 #define LATE 0.3	// of the latency's p99: so late is the generator a part of the figures
 #define RESOLUTION 1e-3 // of a percentile: the histogram knows it no better
 
-int compare_check(const struct result *result, struct error *error)
+int compare_check(const struct result *result, struct echod_error *error)
 {
 	double p99 = (double)hdr_percentile(result->latency, 99.0);
 	uint64_t unanswered = 0, errors = result_errors(result),
@@ -39,10 +39,10 @@ int compare_check(const struct result *result, struct error *error)
 	if (result_total(result, "bytes") == 0 || result->latency->count == 0)
 		why = "nothing was answered";
 	if (why)
-		return error_set(error, ERROR_SYSTEM, "it does not count: %s", why);
+		return error_set(error, ECHOD_ERROR_SYSTEM, "it does not count: %s", why);
 	if (unanswered == 0 && errors == 0 && faults == 0)
 		return 0;
-	return error_set(error, ERROR_SYSTEM,
+	return error_set(error, ECHOD_ERROR_SYSTEM,
 			 "it does not count: it had %" PRIu64 " error%s, %" PRIu64
 			 " unanswered message%s and %" PRIu64 " fault%s",
 			 errors, log_plural(errors), unanswered, log_plural(unanswered), faults,
@@ -211,10 +211,10 @@ static const struct cmdline_option table[] = {
 };
 
 // Reads a result, which must be of the same load as those before.
-static int read_result(struct request *request, size_t index, struct error *error)
+static int read_result(struct request *request, size_t index, struct echod_error *error)
 {
 	struct result *result = &request->results[index];
-	struct error why;
+	struct echod_error why;
 	if (result_read(result, request->inputs.paths[index], error) != 0)
 		return -1;
 	for (const struct result *other = request->results; other < result; other++) {
@@ -222,7 +222,7 @@ static int read_result(struct request *request, size_t index, struct error *erro
 		size_t before = json_array_size(result_get(other, "runs"));
 		int status = merge_check(other, result, &why);
 		if (before != runs)
-			status = error_set(&why, ERROR_USAGE,
+			status = error_set(&why, ECHOD_ERROR_USAGE,
 					   "it holds %zu run%s, and another one %zu", runs,
 					   log_plural(runs), before);
 		if (status != 0)
@@ -231,18 +231,18 @@ static int read_result(struct request *request, size_t index, struct error *erro
 	return 0;
 }
 
-static int run(void *context, struct error *error)
+static int run(void *context, struct echod_error *error)
 {
 	struct request *request = context;
 	const struct inputs *inputs = &request->inputs;
 	size_t left = request->split ? request->split : 1;
 	size_t count[] = {left, inputs->count - left};
 	if (inputs->count < left + 1 || (!request->split && inputs->count > 2))
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "two results are needed, or several with --with between them "
 				 "(see echoload compare --help)");
 	if (count[0] > RANK_MOST || count[1] > RANK_MOST)
-		return error_set(error, ERROR_USAGE, "more than %d runs a side", RANK_MOST);
+		return error_set(error, ECHOD_ERROR_USAGE, "more than %d runs a side", RANK_MOST);
 	if (inputs_check(inputs, error) != 0)
 		return -1;
 	for (size_t i = 0; i < inputs->count; i++) {
@@ -250,7 +250,7 @@ static int run(void *context, struct error *error)
 			return -1;
 	}
 	for (size_t i = 0; i < inputs->count; i++) {
-		struct error why;
+		struct echod_error why;
 		if (compare_check(&request->results[i], &why) == 0)
 			continue;
 		inputs_fail(inputs, i, &why, error);

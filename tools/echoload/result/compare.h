@@ -31,7 +31,7 @@ void compare_results(struct comparison *comparison, const struct result *results
 
 // Returns whether the result counts, or says in `error` why it does not: its figures are in part
 // the generator's, or not all was answered.
-int compare_check(const struct result *result, struct error *error);
+int compare_check(const struct result *result, struct echod_error *error);
 
 // The subcommand; argv[0] is its name. Returns the exit status.
 int compare_main(int argc, char **argv);

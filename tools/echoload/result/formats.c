@@ -175,7 +175,7 @@ static int get_counts(struct hdr *hdr, const unsigned char *at, const unsigned c
 	return 0;
 }
 
-int hdr_v2_add(struct hdr *hdr, const char *text, struct error *error)
+int hdr_v2_add(struct hdr *hdr, const char *text, struct echod_error *error)
 {
 	size_t size;
 	uLongf length = PAYLOAD_MAX;
@@ -183,14 +183,15 @@ int hdr_v2_add(struct hdr *hdr, const char *text, struct error *error)
 	unsigned char *payload = malloc(PAYLOAD_MAX);
 	unsigned char *bytes = payload ? base64_decode(text, &size) : NULL;
 	if (!bytes && errno == ENOMEM)
-		status = error_set(error, ERROR_SYSTEM, "out of memory");
+		status = error_set(error, ECHOD_ERROR_SYSTEM, "out of memory");
 	else if (!bytes || size <= HEADER || !has_header(bytes, OUTER_COOKIE, size - HEADER) ||
 		 uncompress(payload, &length, bytes + HEADER, size - HEADER) != Z_OK ||
 		 length <= INNER_SIZE || !has_header(payload, INNER_COOKIE, length - INNER_SIZE) ||
 		 memcmp(payload + HEADER, inner, sizeof(inner)) != 0 ||
 		 get_counts(hdr, payload + INNER_SIZE, payload + length) != 0)
-		status = error_set(error, ERROR_USAGE, "'%.24s%s' is no histogram of echoload's",
-				   text, strlen(text) > 24 ? "..." : "");
+		status = error_set(error, ECHOD_ERROR_USAGE,
+				   "'%.24s%s' is no histogram of echoload's", text,
+				   strlen(text) > 24 ? "..." : "");
 	free(bytes);
 	free(payload);
 	return status;

@@ -19,7 +19,7 @@ char *hdr_v2_encode(const struct hdr *hdr);
 
 // Adds what hdr_v2_encode has written to `hdr`, the sum, minimum and maximum as well as the buckets
 // tell them. Returns 0, or -1: `hdr` is of no use then.
-int hdr_v2_add(struct hdr *hdr, const char *text, struct error *error);
+int hdr_v2_add(struct hdr *hdr, const char *text, struct echod_error *error);
 
 // Bytes as text (RFC 4648, with padding). Returns the text, which the caller frees; NULL: no
 // memory.

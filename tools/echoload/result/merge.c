@@ -46,25 +46,26 @@ static bool has(const json_t *list, const json_t *value)
 	return i < json_array_size(list);
 }
 
-int merge_check(const struct result *left, const struct result *right, struct error *error)
+int merge_check(const struct result *left, const struct result *right, struct echod_error *error)
 {
 	size_t i;
 	const json_t *run;
 	json_array_foreach(result_get(right, "runs"), i, run)
 	{
 		if (has(result_get(left, "runs"), run))
-			return error_set(error, ERROR_USAGE,
+			return error_set(error, ECHOD_ERROR_USAGE,
 					 "it holds a run that another one holds too");
 	}
 	// The runs of each were loaded alike.
 	const char *name = difference(merge_member(result_get(left, "configuration"), 0),
 				      merge_member(result_get(right, "configuration"), 0));
-	return name ? error_set(error, ERROR_USAGE, "it is of another load: '%s' differs", name)
+	return name ? error_set(error, ECHOD_ERROR_USAGE, "it is of another load: '%s' differs",
+				name)
 		    : 0;
 }
 
 // What two intervals are together; NULL: it could not be made, see `error` if that was not memory.
-static json_t *add_intervals(const json_t *one, const json_t *other, struct error *error)
+static json_t *add_intervals(const json_t *one, const json_t *other, struct echod_error *error)
 {
 	uint64_t length = result_time(one, "seconds"), longer = result_time(other, "seconds");
 	const struct result_interval interval = {
@@ -90,7 +91,7 @@ static json_t *add_intervals(const json_t *one, const json_t *other, struct erro
 // Puts intervals, which are `later` by so much, among those of `sum`. Those that begin less than
 // half of `length` apart become one.
 static int put_intervals(json_t *sum, const json_t *list, uint64_t later, uint64_t length,
-			 struct error *error)
+			 struct echod_error *error)
 {
 	size_t place = 0, i;
 	const json_t *one, *there;
@@ -126,7 +127,8 @@ static uint64_t length_of_intervals(const json_t *list)
 	return (longest + NS_PER_S / 2) / NS_PER_S * NS_PER_S;
 }
 
-static int merge_intervals(struct result *sum, const struct result *result, struct error *error)
+static int merge_intervals(struct result *sum, const struct result *result,
+			   struct echod_error *error)
 {
 	const json_t *list = result_get(sum, "intervals"), *more = result_get(result, "intervals");
 	uint64_t length = length_of_intervals(more), other = length_of_intervals(list);
@@ -134,7 +136,7 @@ static int merge_intervals(struct result *sum, const struct result *result, stru
 	uint64_t least = start < before ? start : before;
 	// A result with one interval may have no more than the rest of one.
 	if (length != other && json_array_size(length < other ? more : list) > 1)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "its intervals are of %.0f s, those of another one of %.0f s",
 				 clock_seconds(length), clock_seconds(other));
 	length = length > other ? length : other;
@@ -207,9 +209,9 @@ static int merge_words(struct result *sum, const struct result *result)
 	       merge_object(sum, result, "configuration") | merge_object(sum, result, "machine");
 }
 
-int merge_add(struct result *sum, const struct result *result, struct error *error)
+int merge_add(struct result *sum, const struct result *result, struct echod_error *error)
 {
-	struct error why = {ERROR_SYSTEM, "out of memory"}; // if nobody knows better
+	struct echod_error why = {ECHOD_ERROR_SYSTEM, "out of memory"}; // if nobody knows better
 	if (merge_check(sum, result, &why) == 0 && merge_intervals(sum, result, &why) == 0 &&
 	    (merge_words(sum, result) | merge_counts(sum, result)) == 0)
 		return 0;
@@ -240,10 +242,10 @@ static const char epilogue[] =
 	"  3  the result could not be written";
 
 static int add_file(struct result *sum, const struct inputs *inputs, size_t index,
-		    struct error *error)
+		    struct echod_error *error)
 {
 	struct result result;
-	struct error why;
+	struct echod_error why;
 	int status = result_read(&result, inputs->paths[index], error);
 	if (status == 0 && merge_add(sum, &result, &why) != 0)
 		status = inputs_fail(inputs, index, &why, error);
@@ -251,12 +253,12 @@ static int add_file(struct result *sum, const struct inputs *inputs, size_t inde
 	return status;
 }
 
-static int run(void *context, struct error *error)
+static int run(void *context, struct echod_error *error)
 {
 	struct inputs *inputs = context;
 	struct result sum;
 	if (inputs->count == 0)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "nothing to merge (see echoload merge --help)");
 	inputs->output = paths_output(inputs->output);
 	if (inputs_check(inputs, error) != 0)

@@ -218,7 +218,7 @@ static json_t *pack_latency(const struct hdr *hdr)
 		integer(hdr->max));
 }
 
-int result_write(struct result *result, const char *path, struct error *error)
+int result_write(struct result *result, const char *path, struct echod_error *error)
 {
 	json_t *json = json_pack(
 		"{s:i, s:I, s:f, s:I, s:f, s:f, s:o, s:o}", "schema", RESULT_SCHEMA, "messages",
@@ -241,10 +241,10 @@ static int fill(FILE *file, const void *json)
 	return json_dumpf(json, file, format) == 0 && fputc('\n', file) == '\n' ? 0 : -1;
 }
 
-int result_write_json(json_t *json, const char *path, struct error *error)
+int result_write_json(json_t *json, const char *path, struct echod_error *error)
 {
 	if (!json)
-		return error_set(error, ERROR_SYSTEM, "out of memory");
+		return error_set(error, ECHOD_ERROR_SYSTEM, "out of memory");
 	int status = atomic_file_write(path, fill, json, error);
 	json_decref(json);
 	return status;

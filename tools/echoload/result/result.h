@@ -80,10 +80,10 @@ double result_rate(const struct result *result, const char *name);
 
 // Writes and reads it as JSON. `path` may be `-`, standard output. result_read inits `result`, and
 // refuses what is not of this schema.
-int result_write(struct result *result, const char *path, struct error *error);
-int result_read(struct result *result, const char *path, struct error *error);
+int result_write(struct result *result, const char *path, struct echod_error *error);
+int result_read(struct result *result, const char *path, struct echod_error *error);
 
 // Writes any JSON the same way, and drops the reference to it. NULL: there was no memory for it.
-int result_write_json(json_t *json, const char *path, struct error *error);
+int result_write_json(json_t *json, const char *path, struct echod_error *error);
 
 #endif

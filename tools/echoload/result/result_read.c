@@ -17,7 +17,8 @@
 // negative; so must be each member that the example has, and each element of a list. JSON has one
 // kind of number: 19200, 19200.0 and 1.92e4 are the same. Below -1 means that `why` says what is
 // wrong. NOLINTNEXTLINE(misc-no-recursion): as deep as the example
-static int check(const char *name, const json_t *value, const json_t *example, struct error *why)
+static int check(const char *name, const json_t *value, const json_t *example,
+		 struct echod_error *why)
 {
 	static const char *const wrong[] = {
 		[JSON_OBJECT] = "not an object",
@@ -37,7 +38,7 @@ static int check(const char *name, const json_t *value, const json_t *example, s
 		right = number >= 0 && number <= most &&
 			(type == JSON_REAL || number == trunc(number));
 	if (!right)
-		return error_set(why, ERROR_USAGE, "'%s' is %s", name,
+		return error_set(why, ECHOD_ERROR_USAGE, "'%s' is %s", name,
 				 value ? wrong[type] : "missing");
 	json_object_foreach((json_t *)example, key, member)
 	{
@@ -53,17 +54,17 @@ static int check(const char *name, const json_t *value, const json_t *example, s
 }
 
 static int take_histogram(const json_t *histograms, const char *name, struct hdr *hdr,
-			  struct error *why)
+			  struct echod_error *why)
 {
 	const json_t *object = json_object_get(histograms, name);
 	uint64_t count = result_count(object, "count");
 	uint64_t min = result_count(object, "min"), max = result_count(object, "max");
-	struct error error;
+	struct echod_error error;
 	if (hdr_v2_add(hdr, json_string_value(json_object_get(object, "hdr_v2")), &error) != 0)
-		return error_set(why, ERROR_USAGE, "'%s': %s", name, error.message);
+		return error_set(why, ECHOD_ERROR_USAGE, "'%s': %s", name, error.message);
 	if (count != hdr->count || hdr_index(max) != hdr_index(hdr->max) ||
 	    (count && hdr_index(min) != hdr_index(hdr->min)))
-		return error_set(why, ERROR_USAGE, "'%s' contradicts itself", name);
+		return error_set(why, ECHOD_ERROR_USAGE, "'%s' contradicts itself", name);
 	hdr->sum = (hdr_sum)result_count(object, "sum_s") * NS_PER_S;
 	hdr->sum += result_count(object, "sum_ns");
 	hdr->max = max;
@@ -71,7 +72,7 @@ static int take_histogram(const json_t *histograms, const char *name, struct hdr
 	return 0;
 }
 
-static int check_all(struct result *result, const json_t *example, struct error *why)
+static int check_all(struct result *result, const json_t *example, struct echod_error *why)
 {
 	const json_t *histogram = result_get(result, "histogram");
 	size_t runs = json_array_size(result_get(result, "runs")), i;
@@ -82,7 +83,7 @@ static int check_all(struct result *result, const json_t *example, struct error 
 	    check("it", result->json, example, why) != 0)
 		return -1;
 	if (runs == 0)
-		return error_set(why, ERROR_USAGE, "'runs' is empty");
+		return error_set(why, ECHOD_ERROR_USAGE, "'runs' is empty");
 	json_object_foreach(result_get(result, "errors"), name, member)
 	{
 		if (check(name, member, count, why) != 0)
@@ -91,11 +92,12 @@ static int check_all(struct result *result, const json_t *example, struct error 
 	json_array_foreach(result_get(result, "faults"), i, member)
 	{
 		if (result_count(member, "run") >= runs)
-			return error_set(why, ERROR_USAGE, "a fault is of a run that cannot be");
+			return error_set(why, ECHOD_ERROR_USAGE,
+					 "a fault is of a run that cannot be");
 	}
 	name = result_verdict(result);
 	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(name))
-		return error_set(why, ERROR_USAGE, "'verdict' is none");
+		return error_set(why, ECHOD_ERROR_USAGE, "'verdict' is none");
 	return take_histogram(histogram, "latency", result->latency, why) |
 	       take_histogram(histogram, "uncorrected", result->uncorrected, why);
 }
@@ -108,20 +110,22 @@ static void skip_mark(FILE *file)
 		ungetc(first, file);
 }
 
-static json_t *load(const char *path, struct error *error)
+static json_t *load(const char *path, struct echod_error *error)
 {
 	FILE *file = fopen(path, "re");
 	if (!file) {
-		error_set(error, ERROR_USAGE, "cannot read '%.200s': %s", path, error_text(errno));
+		error_set(error, ECHOD_ERROR_USAGE, "cannot read '%.200s': %s", path,
+			  error_text(errno));
 		return NULL;
 	}
 	json_error_t why;
 	skip_mark(file);
 	json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &why);
 	if (!root && ferror(file)) // as of a directory
-		error_set(error, ERROR_USAGE, "cannot read '%.200s': %s", path, error_text(errno));
+		error_set(error, ECHOD_ERROR_USAGE, "cannot read '%.200s': %s", path,
+			  error_text(errno));
 	else if (!root)
-		error_set(error, ERROR_USAGE, "'%.160s' is no JSON: line %d: %.120s", path,
+		error_set(error, ECHOD_ERROR_USAGE, "'%.160s' is no JSON: line %d: %.120s", path,
 			  why.line, why.text);
 	fclose(file);
 	return root;
@@ -140,9 +144,9 @@ static int make_example(struct result *result)
 				     result_pack_interval(&interval, result->latency));
 }
 
-int result_read(struct result *result, const char *path, struct error *error)
+int result_read(struct result *result, const char *path, struct echod_error *error)
 {
-	struct error why;
+	struct echod_error why;
 	*result = (struct result){0};
 	json_t *root = load(path, error);
 	if (!root)
@@ -152,14 +156,14 @@ int result_read(struct result *result, const char *path, struct error *error)
 	result->json = root;
 	const json_t *schema = result_get(result, "schema");
 	if (status != 0)
-		error_set(error, ERROR_SYSTEM, "out of memory");
+		error_set(error, ECHOD_ERROR_SYSTEM, "out of memory");
 	else if (json_is_number(schema) && json_number_value(schema) != RESULT_SCHEMA)
-		status = error_set(error, ERROR_USAGE,
+		status = error_set(error, ECHOD_ERROR_USAGE,
 				   "'%.160s' has schema %g, and this echoload reads schema %d only",
 				   path, json_number_value(schema), RESULT_SCHEMA);
 	else if (check_all(result, example, &why) != 0)
-		status = error_set(error, ERROR_USAGE, "'%.160s' is no result of echoload: %.200s",
-				   path, why.message);
+		status = error_set(error, ECHOD_ERROR_USAGE,
+				   "'%.160s' is no result of echoload: %.200s", path, why.message);
 	json_decref(example);
 	return status;
 }

@@ -17,7 +17,7 @@
 #define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
 
 // What it means depends on the mode. A visit of half-close is one message.
-static int take_visit(const char *value, struct load_config *config, struct error *error)
+static int take_visit(const char *value, struct load_config *config, struct echod_error *error)
 {
 	if (config->mode != MODE_HALF_CLOSE)
 		return units_parse_count(value, 1, UNITS_EXACT_MAX, &config->visit, error);
@@ -28,11 +28,12 @@ static int take_visit(const char *value, struct load_config *config, struct erro
 
 // Calls `take` with each of the words between the commas of `text`.
 static int for_each_word(const char *text,
-			 int (*take)(char *word, struct load_config *config, struct error *error),
-			 struct load_config *config, struct error *error)
+			 int (*take)(char *word, struct load_config *config,
+				     struct echod_error *error),
+			 struct load_config *config, struct echod_error *error)
 {
 	char *copy = strdup(text), *rest = copy;
-	int status = copy ? 0 : error_set(error, ERROR_SYSTEM, "no memory for a list");
+	int status = copy ? 0 : error_set(error, ECHOD_ERROR_SYSTEM, "no memory for a list");
 	while (status == 0 && rest)
 		status = take(strsep(&rest, ","), config, error);
 	free(copy);
@@ -40,7 +41,7 @@ static int for_each_word(const char *text,
 }
 
 // Takes `2` or `0-3`, which is cut in two for that.
-static int add_cpus(char *word, struct load_config *config, struct error *error)
+static int add_cpus(char *word, struct load_config *config, struct echod_error *error)
 {
 	uint64_t first;
 	uint64_t last;
@@ -51,46 +52,49 @@ static int add_cpus(char *word, struct load_config *config, struct error *error)
 	    units_parse_count(end ? end : word, 0, CPU_SETSIZE - 1, &last, error) != 0)
 		return -1;
 	if (first > last)
-		return error_set(error, ERROR_USAGE, "'%s-%s' ends before it begins", word, end);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%s-%s' ends before it begins", word,
+				 end);
 	for (uint64_t cpu = first; cpu <= last; cpu++) {
 		if (config->cpu_count == CONFIG_CPUS)
-			return error_set(error, ERROR_USAGE, "more than %d CPUs", CONFIG_CPUS);
+			return error_set(error, ECHOD_ERROR_USAGE, "more than %d CPUs",
+					 CONFIG_CPUS);
 		config->cpus[config->cpu_count++] = (unsigned)cpu;
 	}
 	return 0;
 }
 
-static int add_source(char *word, struct load_config *config, struct error *error)
+static int add_source(char *word, struct load_config *config, struct echod_error *error)
 {
 	if (config->source_count == CONFIG_SOURCES)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is one too many: at most %d addresses", word,
 				 CONFIG_SOURCES);
 	struct endpoint *source = &config->sources[config->source_count++];
 	if (endpoint_from_ip(word, source, error) != 0)
 		return -1;
 	if (source->as.any.sa_family != config->sources[0].as.any.sa_family)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is of another address family than those before it", word);
 	return 0;
 }
 
-static int take_target(struct arguments *arguments, const char *value, struct error *error)
+static int take_target(struct arguments *arguments, const char *value, struct echod_error *error)
 {
 	if (arguments->target_count == CONFIG_ENDPOINTS)
-		return error_set(error, ERROR_USAGE, "'%.100s' is one too many: at most %d targets",
-				 value, CONFIG_ENDPOINTS);
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.100s' is one too many: at most %d targets", value,
+				 CONFIG_ENDPOINTS);
 	struct address *target = &arguments->targets[arguments->target_count++];
 	if (address_parse(value, target, error) != 0)
 		return -1;
 	if (!target->is_unix && (target->port == 0 || !target->host[0]))
-		return error_set(error, ERROR_USAGE, "'%.100s' lacks a host or a port other than 0",
-				 value);
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.100s' lacks a host or a port other than 0", value);
 	return 0;
 }
 
 int arguments_take(struct arguments *arguments, const char *option, const char *value,
-		   struct error *error)
+		   struct echod_error *error)
 {
 	struct load_config *config = &arguments->config;
 	struct endpoint endpoint;
@@ -134,7 +138,8 @@ void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline,
 }
 
 // Refuses an option that only other modes take.
-static int check_mode(const struct arguments *arguments, const char *option, struct error *error)
+static int check_mode(const struct arguments *arguments, const char *option,
+		      struct echod_error *error)
 {
 	enum load_mode given = arguments->config.mode;
 	char modes[64] = "";
@@ -147,25 +152,25 @@ static int check_mode(const struct arguments *arguments, const char *option, str
 						 used ? ", " : "", load_modes[mode].name);
 	}
 	return used == 0 ? 0
-			 : error_set(error, ERROR_USAGE,
+			 : error_set(error, ECHOD_ERROR_USAGE,
 				     "--%s: not together with --mode %s, only with %s", option,
 				     load_modes[given].name, modes);
 }
 
-static int check_numbers(const struct arguments *arguments, struct error *error)
+static int check_numbers(const struct arguments *arguments, struct echod_error *error)
 {
 	const struct load_config *config = &arguments->config;
 	if (config->connections < arguments->target_count)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--connections: '%u' is less than the %zu targets",
 				 config->connections, arguments->target_count);
 	if (config->threads > config->connections)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--threads: '%u' is more than the connections (--connections %u)",
 				 config->threads, config->connections);
 	if (cmdline_has(arguments->cmdline, "arrival") && config->rate == 0 &&
 	    !cmdline_has(arguments->cmdline, "search"))
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--arrival: needs --rate or --search, as a closed loop has no "
 				 "schedule");
 	return 0;
@@ -175,7 +180,7 @@ static int check_numbers(const struct arguments *arguments, struct error *error)
 // behind a name it is the one that answers first. To find it takes one connection, which is closed
 // before the run.
 static int find_target(const struct load_config *config, const struct address *address,
-		       struct endpoint *target, struct error *error)
+		       struct endpoint *target, struct echod_error *error)
 {
 	struct endpoint found[CONNECT_ADDRESSES];
 	const struct endpoint *source = config->source_count ? config->sources : NULL;
@@ -193,13 +198,13 @@ static int find_target(const struct load_config *config, const struct address *a
 	}
 	char from[ADDRESS_TEXT_SIZE], to[ADDRESS_TEXT_SIZE];
 	if (source && source->as.any.sa_family != target->as.any.sa_family)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--source: %s cannot reach %s: another address family",
 				 endpoint_format(source, from), endpoint_format(target, to));
 	return 0;
 }
 
-int arguments_finish(struct arguments *arguments, struct error *error)
+int arguments_finish(struct arguments *arguments, struct echod_error *error)
 {
 	struct load_config *config = &arguments->config;
 	const struct cmdline *cmdline = arguments->cmdline;
@@ -211,7 +216,7 @@ int arguments_finish(struct arguments *arguments, struct error *error)
 	if (config->duration == 0)
 		config->duration = config->count ? CLOCK_NEVER : 10 * NS_PER_S;
 	if (getrandom(&run, sizeof(run), 0) != (ssize_t)sizeof(run))
-		return error_set(error, ERROR_SYSTEM, "cannot draw the number of the run: %s",
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot draw the number of the run: %s",
 				 error_text(errno));
 	if (!cmdline_has(cmdline, "run"))
 		config->run = run;

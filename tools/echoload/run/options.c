@@ -58,39 +58,39 @@ static const char epilogue[] =
 	"     or rate was asked for, nothing was answered, or a signal ended --search,\n"
 	"     or a run before anything was measured; wrong bytes are 1 all the same";
 
-static int take_search(void *context, const char *value, struct error *error)
+static int take_search(void *context, const char *value, struct echod_error *error)
 {
 	struct options *options = context;
 	if (expect_parse(value, &options->search, error) != 0)
 		return -1;
 	if (options->search.subject != EXPECT_LATENCY || options->search.relation > EXPECT_AT_MOST)
-		return error_set(error, ERROR_USAGE,
+		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a limit of a latency, such as p99<1ms", value);
 	return 0;
 }
 
-static int take_expect(void *context, const char *value, struct error *error)
+static int take_expect(void *context, const char *value, struct echod_error *error)
 {
 	struct options *options = context;
 	if (options->expect_count == OPTIONS_EXPECTS)
-		return error_set(error, ERROR_USAGE, "'%.64s' is one too many: at most %d", value,
-				 OPTIONS_EXPECTS);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is one too many: at most %d",
+				 value, OPTIONS_EXPECTS);
 	return expect_parse(value, &options->expects[options->expect_count++], error);
 }
 
-static int take_interval(void *context, const char *value, struct error *error)
+static int take_interval(void *context, const char *value, struct echod_error *error)
 {
 	struct options *options = context;
 	if (units_parse_duration(value, &options->interval, error) != 0)
 		return -1;
 	if (options->interval == 0 || options->interval % NS_PER_S != 0)
-		return error_set(error, ERROR_USAGE, "'%.64s' is not one or more whole seconds",
-				 value);
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.64s' is not one or more whole seconds", value);
 	options->interval_lines = true;
 	return 0;
 }
 
-static int take(void *context, const char *name, const char *value, struct error *error)
+static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	return arguments_take(&((struct options *)context)->load, name, value, error);
 }
@@ -144,7 +144,7 @@ static const char *never_measured(const struct options *options, const struct ex
 	return NULL;
 }
 
-static int check_expects(const struct options *options, struct error *error)
+static int check_expects(const struct options *options, struct echod_error *error)
 {
 	const struct cmdline *cmdline = options->load.cmdline;
 	const char *why = NULL;
@@ -155,11 +155,11 @@ static int check_expects(const struct options *options, struct error *error)
 	else if (options->load.config.duration == CLOCK_NEVER)
 		why = "--duration never, as that is the time for each of its steps";
 	if (options->search.text && why)
-		return error_set(error, ERROR_USAGE, "--search: not together with %s", why);
+		return error_set(error, ECHOD_ERROR_USAGE, "--search: not together with %s", why);
 	for (size_t i = 0; i < options->expect_count; i++) {
 		why = never_measured(options, &options->expects[i]);
 		if (why)
-			return error_set(error, ERROR_USAGE, "--expect: '%.100s' %s",
+			return error_set(error, ECHOD_ERROR_USAGE, "--expect: '%.100s' %s",
 					 options->expects[i].text, why);
 	}
 	return 0;
@@ -180,7 +180,7 @@ static void expect_no_errors(struct options *options)
 	}
 }
 
-static int check_files(struct options *options, struct error *error)
+static int check_files(struct options *options, struct echod_error *error)
 {
 	static const char *const names[OUTPUT_FILES] = {"json", "hgrm", "hlog", "csv"};
 	const char **files = options->files;
@@ -192,16 +192,16 @@ static int check_files(struct options *options, struct error *error)
 		if (!files[i])
 			continue;
 		if (!*files[i])
-			return error_set(error, ERROR_USAGE, "--%s: '' is no file", names[i]);
+			return error_set(error, ECHOD_ERROR_USAGE, "--%s: '' is no file", names[i]);
 		for (size_t j = 0; j < i; j++) {
 			if (files[j] && paths_same(files[i], files[j]))
-				return error_set(error, ERROR_USAGE,
+				return error_set(error, ECHOD_ERROR_USAGE,
 						 "--%s: '%.100s' is written by --%s already",
 						 names[i], files[i], names[j]);
 		}
 		if (options->data_on_stdout && strcmp(files[i], "-") != 0 &&
 		    paths_same(files[i], "/dev/stderr"))
-			return error_set(error, ERROR_USAGE,
+			return error_set(error, ECHOD_ERROR_USAGE,
 					 "--%s: '%.100s' is where the report goes, as standard "
 					 "output is taken",
 					 names[i], files[i]);
@@ -212,7 +212,7 @@ static int check_files(struct options *options, struct error *error)
 int options_read(struct options *options, int argc, char **argv)
 {
 	struct load_config *config = &options->load.config;
-	struct error error;
+	struct echod_error error;
 	const struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = synopsis,

@@ -24,7 +24,7 @@ struct arguments {
 
 // Takes one of the options in load_options.def that are of no kind; with `option` NULL a target.
 int arguments_take(struct arguments *arguments, const char *option, const char *value,
-		   struct error *error);
+		   struct echod_error *error);
 
 // Before cmdline_read: sets the defaults, which depend on the mode.
 void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline, int argc,
@@ -33,7 +33,7 @@ void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline,
 // After it: fills in what depends on what was given, refuses options that contradict each other,
 // and looks for the targets, for config.timeout at most each. Returns 0; or -1: also when a name is
 // unknown, none of its addresses answers, or a source cannot reach it.
-int arguments_finish(struct arguments *arguments, struct error *error);
+int arguments_finish(struct arguments *arguments, struct echod_error *error);
 
 #define OPTIONS_EXPECTS 32
 

@@ -17,8 +17,8 @@
 // Why something could not be written is known only just after it has been tried.
 static void note_failure(struct outputs *outputs, const char *path)
 {
-	if (outputs->failure.kind == ERROR_NONE)
-		error_set(&outputs->failure, ERROR_SYSTEM, "cannot write '%.200s': %s", path,
+	if (outputs->failure.kind == ECHOD_ERROR_NONE)
+		error_set(&outputs->failure, ECHOD_ERROR_SYSTEM, "cannot write '%.200s': %s", path,
 			  error_text(errno));
 }
 
@@ -42,7 +42,7 @@ static bool is_special(const char *path)
 	return path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-int outputs_open(struct outputs *outputs, const struct options *options, struct error *error)
+int outputs_open(struct outputs *outputs, const struct options *options, struct echod_error *error)
 {
 	outputs->options = options;
 	screen_open(&outputs->progress, stderr);
@@ -54,14 +54,14 @@ int outputs_open(struct outputs *outputs, const struct options *options, struct 
 			return -1;
 	}
 	if (result_init(&outputs->result) != 0)
-		return error_set(error, ERROR_SYSTEM, "no memory for the result");
+		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	// Nothing in them can be lost, and a FIFO may have to wait for its reader.
 	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
 		if (is_special(options->files[i]))
 			(void)stream_of(outputs, i);
 	}
 	*error = outputs->failure;
-	return error->kind == ERROR_NONE ? 0 : -1;
+	return error->kind == ECHOD_ERROR_NONE ? 0 : -1;
 }
 
 static void write_interval(struct outputs *outputs, const struct interval *last)
@@ -313,19 +313,19 @@ static int fill_hgrm(FILE *file, const void *latency)
 }
 
 int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra,
-		   struct error *error)
+		   struct echod_error *error)
 {
 	const char *const *files = outputs->options->files;
 	int status = 0;
 	if (files[OUTPUT_JSON])
 		status = fill_result(&outputs->result, run, extra) == 0
 				 ? result_write(&outputs->result, files[OUTPUT_JSON], error)
-				 : error_set(error, ERROR_SYSTEM, "no memory for the result");
+				 : error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	if (files[OUTPUT_HGRM])
 		status |= atomic_file_write(files[OUTPUT_HGRM], fill_hgrm,
 					    &run->result.book->latency, status ? NULL : error);
 	close_files(outputs);
-	if (status == 0 && outputs->failure.kind != ERROR_NONE) {
+	if (status == 0 && outputs->failure.kind != ECHOD_ERROR_NONE) {
 		*error = outputs->failure;
 		status = -1;
 	}

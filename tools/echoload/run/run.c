@@ -139,7 +139,7 @@ static void judge(struct run *run, struct watch *watch, struct engine **engine)
 }
 
 // Says why nobody could be reached, by what was heard first.
-static int fail_connect(const struct engine_result *result, struct error *error)
+static int fail_connect(const struct engine_result *result, struct echod_error *error)
 {
 	const struct load_config *config = result->config;
 	enum load_error first = load_errors_first(&result->unconnected);
@@ -147,13 +147,13 @@ static int fail_connect(const struct engine_result *result, struct error *error)
 	char many[48] = "", name[ADDRESS_TEXT_SIZE], why[LOAD_ERROR_LINE];
 	if (config->target_count > 1)
 		snprintf(many, sizeof(many), "any of %zu targets: first to ", config->target_count);
-	return error_set(error, ERROR_SYSTEM, "cannot connect to %s%s: %s", many,
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot connect to %s%s: %s", many,
 			 endpoint_format(config_target(config, connection), name),
 			 load_error_explain(first, &result->unconnected, why));
 }
 
 int run_load(struct run *run, const struct load_config *config, struct outputs *outputs,
-	     struct error *error)
+	     struct echod_error *error)
 {
 	*run = (struct run){0};
 	struct watch watch = {

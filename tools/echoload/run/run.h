@@ -28,7 +28,7 @@ struct outputs {
 	struct screen report;	    // standard output, unless data goes there
 	bool recording;		    // the run is the one that is wanted: its intervals are kept
 	FILE *stream[OUTPUT_FILES]; // those of --hlog and --csv, from the first interval on
-	struct error failure;	    // of the first of the two that could not be written
+	struct echod_error failure; // of the first of the two that could not be written
 	struct result result;
 
 	// The interval that is being put together, of one or more of the engine's.
@@ -39,19 +39,19 @@ struct outputs {
 // Runs the load, until an ending signal at most (base/signals.h). Returns 0; or -1: it could not
 // begin, or not one connection came about. Then there is nothing to free.
 int run_load(struct run *run, const struct load_config *config, struct outputs *outputs,
-	     struct error *error);
+	     struct echod_error *error);
 void run_free(struct run *run);
 
 // Looks at the files, so that one which cannot be written is known before the load begins. They are
 // left as they are until there is something to write.
-int outputs_open(struct outputs *outputs, const struct options *options, struct error *error);
+int outputs_open(struct outputs *outputs, const struct options *options, struct echod_error *error);
 
 void outputs_interval(struct outputs *outputs, const struct interval *interval);
 
 // Writes what is written at the end, each whatever becomes of the others. Returns 0, or -1 when one
 // could not be written. `extra`, or NULL: more evidence, a JSON object whose members are added.
 int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra,
-		   struct error *error);
+		   struct echod_error *error);
 void outputs_close(struct outputs *outputs);
 
 // The load as it took effect, and this machine, for a result. NULL: no memory.

@@ -40,7 +40,7 @@ static void note_capacity(struct search *search, const struct evidence *evidence
 
 // Runs at search->config.rate. `offered` gets what was due, which may by chance be less.
 static enum outcome run_once(struct search *search, double *offered, bool *client_bound,
-			     struct error *error)
+			     struct echod_error *error)
 {
 	struct run run;
 	char line[EXPECT_LINE];
@@ -64,7 +64,7 @@ static enum outcome run_once(struct search *search, double *offered, bool *clien
 
 // Runs at a rate. One run that misses may have been disturbed: two decide. *rate becomes what was
 // due, if it held.
-static enum outcome try_rate(struct search *search, double *rate, struct error *error)
+static enum outcome try_rate(struct search *search, double *rate, struct echod_error *error)
 {
 	enum outcome outcome = MISSED;
 	double offered = *rate;
@@ -100,7 +100,7 @@ static double next_rate(const struct search *search, double least)
 }
 
 // What held may have been lucky: it has to hold again, or a lower rate has.
-static enum outcome confirm(struct search *search, struct error *error)
+static enum outcome confirm(struct search *search, struct echod_error *error)
 {
 	enum outcome outcome = MISSED;
 	while (outcome == MISSED && search->runs < RUNS + CONFIRMING) {
@@ -114,7 +114,7 @@ static enum outcome confirm(struct search *search, struct error *error)
 }
 
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
-	       struct outputs *outputs, struct error *error)
+	       struct outputs *outputs, struct echod_error *error)
 {
 	*search = (struct search){.config = *config, .limit = limit, .outputs = outputs};
 	search->config.extra = 0; // no experiment

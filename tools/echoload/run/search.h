@@ -22,7 +22,7 @@ struct search {
 // prints a line for each to its report. A rate holds if the limit does, if the server sustains it
 // (verdict.h), and if nothing is lost. Returns 0, or -1: a run could not begin.
 int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
-	       struct outputs *outputs, struct error *error);
+	       struct outputs *outputs, struct echod_error *error);
 
 // Whether the run holds the limit. If not, `line` says why.
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE]);
