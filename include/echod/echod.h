@@ -41,8 +41,7 @@ ECHOD_API const char *echod_version(void);
 enum echod_error_kind {
 	ECHOD_ERROR_NONE = 0,
 	ECHOD_ERROR_USAGE = 1, /* an invalid setting */
-	ECHOD_ERROR_SYSTEM =
-		2 /* the system refused: port in use, no such host, limit too low, ... */
+	ECHOD_ERROR_SYSTEM = 2 /* the system refused: port in use, limit too low, ... */
 };
 
 /* Why a call failed. The caller owns it; a call that succeeds leaves it alone. */
@@ -51,8 +50,7 @@ struct echod_error {
 	char message[400]; /* one line, no newline: what failed, on what, and why */
 };
 
-/* ---- Configuration. One thread at a time. ------------------------------------------------------
- */
+/* ---- Configuration. One thread at a time. ---- */
 
 struct echod_config;
 
@@ -111,8 +109,7 @@ ECHOD_API void echod_config_set_log_entries(struct echod_config *config,
 /* Frees it; running servers do not need it any more. NULL is allowed. */
 ECHOD_API void echod_config_free(struct echod_config *config);
 
-/* ---- A server. ----------------------------------------------------------------------------------
- */
+/* ---- A server. ---- */
 
 struct echod;
 
@@ -129,8 +126,7 @@ ECHOD_API const char *echod_address(const struct echod *server, size_t index);
 /* The TCP port of that address in host byte order; 0 for a Unix-domain socket and past the last. */
 ECHOD_API uint16_t echod_port(const struct echod *server, size_t index);
 
-/* The path of its control socket (echoctl(1) speaks to it), or NULL when it has none. Any thread.
- */
+/* The path of its control socket, for echoctl(1), or NULL when it has none. Any thread. */
 ECHOD_API const char *echod_control_path(const struct echod *server);
 
 /* Begins to drain: no new connections; those open, and those waiting in the kernel's backlog at
@@ -138,7 +134,7 @@ ECHOD_API const char *echod_control_path(const struct echod *server);
  * rest are shut down. Returns at once. A second call moves the deadline. Any thread. */
 ECHOD_API void echod_drain(struct echod *server, int timeout_ms);
 
-/* Cuts all connections now. The same as echod_drain(server, 0). Any thread. */
+/* Aborts all connections now. The same as echod_drain(server, 0). Any thread. */
 ECHOD_API void echod_stop(struct echod *server);
 
 /* Waits at most `timeout_ms` milliseconds (-1: for ever) until a drain or stop, from here or over
@@ -154,8 +150,7 @@ ECHOD_API int echod_fd(const struct echod *server);
  * be under way or follow. NULL is allowed. */
 ECHOD_API void echod_free(struct echod *server);
 
-/* ---- Counters. They are listed in docs/counters.md.
- * ---------------------------------------------- */
+/* ---- Counters. They are listed in docs/counters.md. ---- */
 
 struct echod_snapshot;
 

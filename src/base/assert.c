@@ -1,4 +1,3 @@
-// Assertions that stay on in release builds. Any thread.
 #include "base/assert.h"
 
 #include <stdio.h>

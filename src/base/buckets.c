@@ -1,4 +1,3 @@
-// The buckets of a histogram of durations: reading them. Any thread.
 #include "base/buckets.h"
 
 #include <float.h>

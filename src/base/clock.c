@@ -1,4 +1,3 @@
-// Time. Any thread.
 #include "base/clock.h"
 
 #include <limits.h>

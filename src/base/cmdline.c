@@ -1,4 +1,3 @@
-// The command line of a program, from one table. Main thread only.
 #include "base/cmdline.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// An error on its way up. Any thread.
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,3 @@
-// Which file a path leads to. Any thread.
 #include "base/file_id.h"
 
 #include <string.h>

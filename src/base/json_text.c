@@ -1,4 +1,3 @@
-// Values from outside as JSON. Any thread.
 #include "base/json_text.h"
 
 #include <math.h>

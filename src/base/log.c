@@ -1,4 +1,3 @@
-// The log. Any thread.
 #include "base/log.h"
 
 #include <stdarg.h>

@@ -1,4 +1,3 @@
-// Streams that hold nobody up.
 #include "base/output.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// Small files of the kernel's, and the cgroups of a process.
 #include "base/proc_file.h"
 
 #include <limits.h>

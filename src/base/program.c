@@ -1,4 +1,3 @@
-// How each of our programs begins and ends.
 #include "base/program.h"
 
 #include "base/cmdline.h"

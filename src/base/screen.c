@@ -1,4 +1,3 @@
-// Standard output or standard error as people see it. Main thread only.
 #include "base/screen.h"
 
 #include <langinfo.h>

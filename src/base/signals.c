@@ -1,4 +1,3 @@
-// What signals do in our programs. The handler runs in the main thread.
 #include "base/signals.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// The standard streams. Main thread, first thing.
 #include "base/streams.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// Starting threads, and waiting until they have reported in.
 #include "base/thread.h"
 
 #include <link.h>

@@ -1,4 +1,3 @@
-// Numbers as people write them. Any thread.
 #include "base/units.h"
 
 #include <inttypes.h>

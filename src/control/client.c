@@ -1,4 +1,3 @@
-// A client of the control socket. Any thread; blocks for as long as it is told at most.
 #include "control/client.h"
 
 #include <errno.h>

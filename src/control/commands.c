@@ -1,4 +1,3 @@
-// The commands of the control protocol. The stats thread only.
 #include "control/commands.h"
 
 #include <jansson.h>

@@ -1,4 +1,3 @@
-// The control socket and the stats thread that serves it.
 #include "control/control.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// Where the control socket is when nobody says otherwise. Main thread.
 #include "control/default_path.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// The lists of connections and of workers. The stats thread only.
 #include "control/lists.h"
 
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-// A request of the control protocol. Any thread.
 #include "control/request.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-// One client of the control socket. The stats thread only.
 #include "control/session.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// Where echod's log goes. Any thread.
 #include "echod/logger.h"
 
 #include <stdio.h>

@@ -1,4 +1,3 @@
-// The configuration behind echod_config_*. One thread at a time.
 #include "lib/config.h"
 
 #include <stdlib.h>

@@ -1,4 +1,3 @@
-// Addresses. Any thread; only address_resolve may block.
 #include "net/address.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// Connecting. Any thread.
 #include "net/connect.h"
 
 #include <errno.h>

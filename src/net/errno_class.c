@@ -1,4 +1,3 @@
-// The one classifier of what recv, send and accept can fail with. Any thread.
 #include "net/errno_class.h"
 
 #include <errno.h>

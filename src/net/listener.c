@@ -1,4 +1,3 @@
-// A listening socket. One thread at a time: start-up, then the acceptor.
 #include "net/listener.h"
 
 #include <errno.h>

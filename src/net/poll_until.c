@@ -1,4 +1,3 @@
-// poll(2) with an absolute deadline. Any thread.
 #include "net/poll_until.h"
 
 #include <errno.h>

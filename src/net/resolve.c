@@ -1,4 +1,3 @@
-// Looking up an address within a time. Any thread.
 #include "net/resolve.h"
 
 #include <stdatomic.h>

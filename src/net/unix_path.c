@@ -1,4 +1,3 @@
-// The path of a Unix-domain socket that a server listens on. May block for a moment.
 #include "net/unix_path.h"
 
 #include <errno.h>

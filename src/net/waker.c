@@ -1,4 +1,3 @@
-// Wakes a thread that waits in poll(2).
 #include "net/waker.h"
 
 #include <errno.h>

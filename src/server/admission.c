@@ -1,4 +1,3 @@
-// How many connections are open. The acceptor lets in, workers let out.
 #include "server/admission.h"
 
 #include "base/assert.h"

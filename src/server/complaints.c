@@ -1,4 +1,3 @@
-// Complaints in the log. The acceptor only.
 #include "server/complaints.h"
 
 #include <stdio.h>

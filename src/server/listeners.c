@@ -1,4 +1,3 @@
-// What a server listens on.
 #include "server/listeners.h"
 
 #include <errno.h>

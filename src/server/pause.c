@@ -1,4 +1,3 @@
-// A pause of the acceptor. The acceptor only.
 #include "server/pause.h"
 
 #include "base/clock.h"

@@ -1,4 +1,3 @@
-// A server's life: build, start, drain, join, free.
 #include "server/server.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// The echo service. Worker threads.
 #include "server/service.h"
 
 #include "echo/turn.h"

@@ -1,4 +1,3 @@
-// How many connections each source has open. The acceptor enters, workers leave.
 #include "server/sources.h"
 
 #include <arpa/inet.h>

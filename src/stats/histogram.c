@@ -1,4 +1,3 @@
-// A histogram of durations.
 #include "stats/histogram.h"
 
 #include "base/assert.h"

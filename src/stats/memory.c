@@ -1,4 +1,3 @@
-// What the allocator says of itself. Any thread.
 #include "stats/memory.h"
 
 #include <stddef.h>

@@ -1,4 +1,3 @@
-// Rates of the counters. The stats thread only.
 #include "stats/rates.h"
 
 #include <string.h>

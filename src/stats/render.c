@@ -1,4 +1,3 @@
-// A snapshot as text, JSON and Prometheus exposition. Any thread.
 #include "stats/render.h"
 
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-// The counters and their snapshot.
 #include "stats/stats.h"
 
 #include <stdlib.h>

@@ -1,4 +1,3 @@
-// What echocat has to say on standard error. Main thread only.
 #include "complain.h"
 
 #include <errno.h>

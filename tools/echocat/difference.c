@@ -1,4 +1,3 @@
-// Where what came back first differs from what was sent. Any thread.
 #include "difference.h"
 
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-// One message out and its echo back. Main thread only.
 #include "exchange.h"
 
 #include <poll.h>

@@ -1,4 +1,3 @@
-// The --message mode: the tutorial's client, and a ping for echo servers. Main thread only.
 #include "messages.h"
 
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-// The command line of echocat. Main thread only.
 #include "options.h"
 
 #include <stdlib.h>

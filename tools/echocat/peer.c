@@ -1,4 +1,3 @@
-// The connection to the echo server. Main thread only.
 #include "peer.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// Round-trip times and their summary. Main thread only.
 #include "round_trips.h"
 
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-// The bytes under way between standard input and standard output. Main thread only.
 #include "window.h"
 
 #include <string.h>

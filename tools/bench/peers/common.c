@@ -1,4 +1,3 @@
-// What the peers written in C share. Main thread, or any thread on its own data.
 #include "common.h"
 
 #include <errno.h>
