@@ -16,21 +16,21 @@
 #define MAX_OPTIONS 48
 #define FIRST_LONG_CODE 0x100 // getopt_long's return value for the option at index 0
 
-static const struct cmdline_option common_options[] = {
-	{'h', "help", NULL, "print this help and exit", .kind = CMDLINE_TAKEN},
-	{'V', "version", NULL, "print the version and exit", .kind = CMDLINE_TAKEN},
+static const struct setting common_options[] = {
+	{'h', "help", NULL, "print this help and exit", .take = NULL},
+	{'V', "version", NULL, "print the version and exit", .take = NULL},
 };
 #define COMMON_COUNT (sizeof(common_options) / sizeof(common_options[0]))
 
-static const struct cmdline_option *option_at(const struct cmdline *cmdline, size_t index)
+static const struct setting *option_at(const struct cmdline *cmdline, size_t index)
 {
 	return index < cmdline->option_count ? &cmdline->options[index]
 					     : &common_options[index - cmdline->option_count];
 }
 
-static void print_option(const struct cmdline_option *option)
+static void print_option(const struct setting *option)
 {
-	char head[80];
+	char head[80], help[1000];
 	int width = snprintf(head, sizeof(head), "  %c%c%s --%s%s%s", option->letter ? '-' : ' ',
 			     option->letter ? option->letter : ' ', option->letter ? "," : " ",
 			     option->name, option->argument ? " " : "",
@@ -41,7 +41,7 @@ static void print_option(const struct cmdline_option *option)
 	} else {
 		fputs(head, stdout);
 	}
-	screen_wrap(stdout, option->help, (size_t)width, HELP_COLUMN);
+	screen_wrap(stdout, setting_help(option, help, sizeof(help)), (size_t)width, HELP_COLUMN);
 }
 
 static void print_help(const struct cmdline *cmdline)
@@ -103,7 +103,7 @@ static void begin_getopt(const struct cmdline *cmdline, char *shorts, struct opt
 	optind = 0; // glibc: start again
 	*shorts++ = ':';
 	for (size_t i = 0; i < count; i++) {
-		const struct cmdline_option *option = option_at(cmdline, i);
+		const struct setting *option = option_at(cmdline, i);
 		longs[i] = (struct option){
 			.name = option->name,
 			.has_arg = option->argument ? required_argument : no_argument,
@@ -127,96 +127,26 @@ int cmdline_finish(const struct cmdline *cmdline)
 	return failure ? EXIT_UNREACHABLE : EXIT_OK;
 }
 
-static const struct cmdline_option *find_option(const struct cmdline *cmdline, int code)
+static const struct setting *find_option(const struct cmdline *cmdline, int code)
 {
 	for (size_t i = 0; i < cmdline->option_count + COMMON_COUNT; i++) {
-		const struct cmdline_option *option = option_at(cmdline, i);
+		const struct setting *option = option_at(cmdline, i);
 		if (code == FIRST_LONG_CODE + (int)i || (option->letter && code == option->letter))
 			return option;
 	}
 	return NULL;
 }
 
-static int parse_choice(const char *words, const char *value, uint64_t *place,
-			struct echod_error *error)
-{
-	size_t length = strlen(value);
-	*place = 0;
-	for (const char *word = words; *word; *place += 1) {
-		size_t end = strcspn(word, "|");
-		if (end == length && strncmp(word, value, end) == 0)
-			return 0;
-		word += end + (word[end] == '|');
-	}
-	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not one of %s", value, words);
-}
-
-static int parse_rate(const char *value, double *rate, struct echod_error *error)
-{
-	double parsed;
-	if (units_parse_rate(value, &parsed, error) != 0)
-		return -1;
-	if (parsed <= 0)
-		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not more than 0", value);
-	*rate = parsed;
-	return 0;
-}
-
-static int parse(const struct cmdline_option *option, const char *value, uint64_t *number,
-		 struct echod_error *error)
-{
-	switch (option->kind) {
-	case CMDLINE_COUNT:
-		return units_parse_count(value, option->least, option->most, number, error);
-	case CMDLINE_DURATION:
-		return units_parse_duration(value, number, error);
-	case CMDLINE_TIMEOUT:
-		if (units_parse_timeout(value, number, error) != 0)
-			return -1;
-		return *number ? 0
-			       : error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not longer than 0",
-					   value);
-	case CMDLINE_CHOICE:
-		return parse_choice(option->argument, value, number, error);
-	default:
-		*number = option->least;
-		return 0;
-	}
-}
-
-static int fill_field(const struct cmdline_option *option, void *field, const char *value,
-		      struct echod_error *error)
-{
-	uint64_t number;
-	if (option->kind == CMDLINE_TEXT) {
-		*(const char **)field = value;
-		return 0;
-	}
-	if (option->kind == CMDLINE_RATE)
-		return parse_rate(value, field, error);
-	if (parse(option, value, &number, error) != 0)
-		return -1;
-	if (option->size == sizeof(uint64_t))
-		*(uint64_t *)field = number;
-	else if (option->size == sizeof(uint32_t))
-		*(uint32_t *)field = (uint32_t)number;
-	else
-		*(bool *)field = number;
-	return 0;
-}
-
 // `option` is NULL for an operand.
-static int take(const struct cmdline *cmdline, const struct cmdline_option *option,
-		const char *value, struct echod_error *error)
+static int take(const struct cmdline *cmdline, const struct setting *option, const char *value,
+		struct echod_error *error)
 {
-	if (option && option->kind != CMDLINE_TAKEN)
-		return fill_field(option, (char *)cmdline->context + option->offset, value, error);
-	if (option && option->take)
-		return option->take(cmdline->context, value, error);
+	if (option && (option->size || option->take))
+		return setting_take(option, cmdline->context, value, error);
 	return cmdline->take(cmdline->context, option ? option->name : NULL, value, error);
 }
 
-static int take_value(const struct cmdline *cmdline, const struct cmdline_option *option,
+static int take_value(const struct cmdline *cmdline, const struct setting *option,
 		      const char *value)
 {
 	struct echod_error error = {0};
@@ -234,7 +164,7 @@ static int take_value(const struct cmdline *cmdline, const struct cmdline_option
 // What getopt_long could not make sense of.
 static int refuse(const struct cmdline *cmdline, int code, char **argv)
 {
-	const struct cmdline_option *option = find_option(cmdline, optopt);
+	const struct setting *option = find_option(cmdline, optopt);
 	char given[64];
 	if (code == ':' || (option && optopt >= FIRST_LONG_CODE)) {
 		snprintf(given, sizeof(given), "--%s", option->name);
@@ -254,7 +184,7 @@ static int take_option(const struct cmdline *cmdline, int code, char **argv)
 {
 	if (code == '?' || code == ':')
 		return refuse(cmdline, code, argv);
-	const struct cmdline_option *option = find_option(cmdline, code);
+	const struct setting *option = find_option(cmdline, code);
 	ensure(option);
 	if (strcmp(option->name, "help") == 0) {
 		print_help(cmdline);
@@ -267,6 +197,15 @@ static int take_option(const struct cmdline *cmdline, int code, char **argv)
 	return take_value(cmdline, option, optarg);
 }
 
+static void take_presets(const struct cmdline *cmdline)
+{
+	for (size_t i = 0; i < cmdline->option_count; i++) {
+		const struct setting *option = &cmdline->options[i];
+		if (option->preset && option->size)
+			ensure(setting_take(option, cmdline->context, option->preset, NULL) == 0);
+	}
+}
+
 int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 {
 	char shorts[2 * MAX_OPTIONS + 2];
@@ -274,6 +213,7 @@ int cmdline_read(const struct cmdline *cmdline, int argc, char **argv)
 	begin_getopt(cmdline, shorts, longs);
 	if (cmdline->given)
 		*cmdline->given = 0;
+	take_presets(cmdline);
 	for (;;) {
 		// NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only
 		int code = getopt_long(argc, argv, shorts, longs, NULL);
@@ -314,20 +254,17 @@ const char *cmdline_value(const struct cmdline *cmdline, int argc, char **argv, 
 		int code = getopt_long(argc, argv, shorts, longs, NULL);
 		if (code == -1)
 			return value;
-		const struct cmdline_option *option = find_option(cmdline, code);
+		const struct setting *option = find_option(cmdline, code);
 		if (option && strcmp(option->name, name) == 0)
 			value = optarg;
 	}
 }
 
-static const struct cmdline_option *option_named(const struct cmdline *cmdline, const char *name)
+static const struct setting *option_named(const struct cmdline *cmdline, const char *name)
 {
-	size_t i = 0;
-	while (strcmp(cmdline->options[i].name, name) != 0) {
-		i++;
-		ensure(i < cmdline->option_count);
-	}
-	return &cmdline->options[i];
+	const struct setting *option = setting_find(cmdline->options, cmdline->option_count, name);
+	ensure(option);
+	return option;
 }
 
 void cmdline_set(const struct cmdline *cmdline, const char *name, const char *value)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/setting.h"
 
 // The project's exit statuses, the same in every program.
 enum exit_status {
@@ -18,43 +19,17 @@ enum exit_status {
 	EXIT_INCONCLUSIVE = 4, // the measurement does not count
 };
 
-// What an option's value is, and where it goes: into the field of the context that the option
-// names.
-enum cmdline_kind {
-	CMDLINE_TAKEN,	  // the option's function takes it, or that of the command line
-	CMDLINE_SWITCH,	  // the field becomes `least`; takes no argument
-	CMDLINE_TEXT,	  // itself, as it stands in argv
-	CMDLINE_COUNT,	  // a whole number from `least` to `most`
-	CMDLINE_RATE,	  // a second, more than 0; the field is a double
-	CMDLINE_DURATION, // ns
-	CMDLINE_TIMEOUT,  // the same, more than 0, or CLOCK_NEVER
-	CMDLINE_CHOICE, // the place of the word in `argument`, words with a | between them; from 0
-};
-
-struct cmdline_option {
-	char letter;	      // 0: has no short form
-	const char *name;     // without the dashes
-	const char *argument; // what stands for its argument in --help, NULL: takes none
-	const char *help;     // no newline; wrapped to 80 columns
-	enum cmdline_kind kind;
-	size_t offset, size; // of the field: a pointer, or of one of the sizes of integers
-	uint64_t least, most;
-	int (*take)(void *context, const char *value,
-		    struct echod_error *error); // NULL: cmdline.take
-};
-#define CMDLINE_FIELD(type, field) \
-	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
-
 struct cmdline {
 	const char *program;
-	const char *synopsis; // what follows the program's name in the usage line
-	const char *summary;  // one paragraph, lines of at most 80 columns
-	const char *epilogue; // after the options, NULL: none
-	const struct cmdline_option *options;
+	const char *synopsis;	       // what follows the program's name in the usage line
+	const char *summary;	       // one paragraph, lines of at most 80 columns
+	const char *epilogue;	       // after the options, NULL: none
+	const struct setting *options; // the help of each is wrapped to 80 columns
 	size_t option_count;
 
-	// Takes one option that nothing else takes, or, with `name` NULL, one operand. Returns 0,
-	// or -1 with `error` saying what is wrong with the value. `value` lives as long as argv.
+	// Takes one option that has neither a field nor a function, or, with `name` NULL, one
+	// operand. Returns 0, or -1 with `error` saying what is wrong with the value. `value` lives
+	// as long as argv.
 	int (*take)(void *context, const char *name, const char *value, struct echod_error *error);
 	// Does what the program is for, once all has been taken: for cmdline_run. Returns the
 	// status to exit with; or -1 with `error`, which is printed.
@@ -65,7 +40,8 @@ struct cmdline {
 	uint64_t *given; // a bit for each option that was; NULL: nobody asks
 };
 
-// Reads the command line. Returns -1 when the program should go on, else the status to exit with:
+// Fills the fields of `context` with the defaults, then reads the command line. Returns -1 when the
+// program should go on, else the status to exit with:
 // --help and --version have been printed, or one line has been, saying what is wrong.
 int cmdline_read(const struct cmdline *cmdline, int argc, char **argv);
 

@@ -104,14 +104,26 @@ int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint
 	return 0;
 }
 
-// The size as an option would take it: the largest unit that leaves a whole number.
-static void print_exact_size(uint64_t bytes, char *buffer, size_t size)
+// In the largest of `units` that leaves a whole number.
+static char *print_exact(uint64_t value, const struct unit *units, size_t count, char *buffer,
+			 size_t size)
 {
-	size_t unit = 0;
-	while (unit + 1 < COUNT_OF(size_units) && bytes && bytes % size_units[unit + 1].factor == 0)
-		unit++;
-	snprintf(buffer, size, "%" PRIu64 "%s", bytes / size_units[unit].factor,
-		 size_units[unit].suffix);
+	size_t i = 0;
+	while (i + 1 < count && value % units[i + 1].factor == 0)
+		i++;
+	snprintf(buffer, size, "%" PRIu64 "%s", value / units[i].factor,
+		 value ? units[i].suffix : "");
+	return buffer;
+}
+
+char *units_exact_size(uint64_t bytes, char *buffer, size_t size)
+{
+	return print_exact(bytes, size_units, COUNT_OF(size_units), buffer, size);
+}
+
+char *units_exact_duration(uint64_t ns, char *buffer, size_t size)
+{
+	return print_exact(ns, duration_units, COUNT_OF(duration_units), buffer, size);
 }
 
 int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *bytes,
@@ -122,11 +134,10 @@ int units_parse_size(const char *text, uint64_t minimum, uint64_t maximum, uint6
 	    value > maximum) {
 		char low[32];
 		char high[32];
-		print_exact_size(minimum, low, sizeof(low));
-		print_exact_size(maximum, high, sizeof(high));
 		return error_set(error, ECHOD_ERROR_USAGE,
-				 "'%.64s' is not a size from %s to %s (units k, m, g)", text, low,
-				 high);
+				 "'%.64s' is not a size from %s to %s (units k, m, g)", text,
+				 units_exact_size(minimum, low, sizeof(low)),
+				 units_exact_size(maximum, high, sizeof(high)));
 	}
 	*bytes = value;
 	return 0;

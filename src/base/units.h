@@ -27,6 +27,11 @@ int units_parse_timeout(const char *text, uint64_t *ns, struct echod_error *erro
 // A rate from 0 to 1000m a second, `k` and `m` being powers of 1000: `200`, `50k`, `1.5m`.
 int units_parse_rate(const char *text, double *rate, struct echod_error *error);
 
+// Writes the size, or the duration in whole microseconds, as the functions above take it: `64k`,
+// `50us`. Returns `buffer`; 32 bytes suffice.
+char *units_exact_size(uint64_t bytes, char *buffer, size_t size);
+char *units_exact_duration(uint64_t ns, char *buffer, size_t size);
+
 // Up to here a double keeps whole numbers exactly, and so does any reader of JSON.
 #define UNITS_EXACT_MAX (UINT64_C(1) << 53)
 

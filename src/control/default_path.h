@@ -7,6 +7,11 @@
 
 #include "base/error.h"
 
+// Where it is, for --help.
+#define CONTROL_DEFAULT_TEXT                                                                   \
+	"$ECHOD_CONTROL, else echod.sock in $XDG_RUNTIME_DIR, else in /run for root, else in " \
+	"/tmp/echod-UID"
+
 // `$XDG_RUNTIME_DIR/echod.sock`; without that variable `/run/echod.sock` for root, and for others
 // `/tmp/echod-UID/echod.sock` in a directory of mode 0700. With `create` that directory is made if
 // it is missing; a directory there that is not the user's own and private is refused.

@@ -32,25 +32,18 @@ struct program {
 	struct echod_config *config;
 	bool control_given;
 	struct logger logger;
+	enum logger_format log_format; // so far; `logger` has the one of the whole command line
 };
 
-static const struct cmdline_option options[] = {
-#define OPTION(letter, name, argument, function, help) \
-	{letter, name, argument, help, .kind = CMDLINE_TAKEN},
+static const struct setting options[] = {
+#define OPTION(letter, name, word, kind, place, low, high, preset_, help) \
+	{letter, name, word, help, SETTING_##kind, .least = low, .most = high, .preset = preset_},
 #include "lib/options.def"
 #undef OPTION
 	{0, "log-format", "text|json",
-	 "log lines for people, or one JSON object with fields for each (default text)",
-	 .kind = CMDLINE_TAKEN},
+	 "log lines for people, or one JSON object with fields for each", SETTING_CHOICE,
+	 SETTING_FIELD(struct program, log_format), .preset = "text"},
 };
-
-// Only looks: `start` has chosen the format, so that it holds for errors in all options.
-static int take_log_format(const char *value, struct echod_error *error)
-{
-	if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0)
-		return 0;
-	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is neither 'text' nor 'json'", value);
-}
 
 // With --log-format json all of standard error is, an error before the start, too.
 static void complain_json(void *context, const char *message)
@@ -68,8 +61,6 @@ static int take(void *context, const char *name, const char *value, struct echod
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not allowed: there are only options (see --help)",
 				 value);
-	if (strcmp(name, "log-format") == 0)
-		return take_log_format(value, error);
 	if (strcmp(name, "control") == 0)
 		program->control_given = true;
 	return echod_config_set(program->config, name, value, error);

@@ -12,6 +12,10 @@
 
 #include "base/error.h"
 
+// Where our server listens and our clients connect unless told otherwise.
+#define ADDRESS_DEFAULT_HOST "127.0.0.1"
+#define ADDRESS_DEFAULT_PORT "65432"
+
 #define ADDRESS_TEXT_SIZE 120 // any address as text: `unix:@` and 107 bytes of name at most
 
 // Room for the path of a Unix-domain socket as it is written: PATH, or @NAME for one in the

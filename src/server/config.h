@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "net/address.h"
 
 #define CONFIG_MAX_LISTEN 64
 #define CONFIG_MAX_WORKERS 4096
+#define CONFIG_LEAST_DEFAULT_WORKERS 4
 #define CONFIG_MAX_CONNECTIONS (UINT64_C(1) << 20)
-#define CONFIG_MAX_SPIN UINT64_C(1000000) // ns
+#define CONFIG_MAX_SPIN NS_PER_MS
 #define CONFIG_MAX_PENDING (UINT64_C(1) << 40)
 #define CONFIG_MAX_BUFFER (UINT64_C(16) << 20)
 

@@ -16,17 +16,17 @@ struct run {
 	struct caught caught;
 };
 
-static const struct cmdline_option options[] = {
+static const struct setting options[] = {
 	{'l', "listen", "ADDRESS",
 	 "address to listen on, as often as you like: 127.0.0.1:65432 (default), [::1]:7000, "
 	 ":7000, "
 	 "unix:/path; port 0 is a free one",
-	 .kind = CMDLINE_TAKEN},
-	{'w', "workers", "N", "number of worker threads (default 4)", .kind = CMDLINE_TAKEN},
+	 .take = NULL},
+	{'w', "workers", "N", "number of worker threads (default 4)", .take = NULL},
 	{0, "max-per-source", "CONNECTIONS", "has a head too long for a line with its help",
-	 .kind = CMDLINE_TAKEN},
-	{0, "max-connections", "N", "connections at a time", .kind = CMDLINE_TAKEN},
-	{'q', "quiet", NULL, "say nothing", .kind = CMDLINE_TAKEN},
+	 .take = NULL},
+	{0, "max-connections", "N", "connections at a time", .take = NULL},
+	{'q', "quiet", NULL, "say nothing", .take = NULL},
 };
 
 static int take(void *context, const char *name, const char *value, struct echod_error *error)

@@ -25,17 +25,17 @@ static int take_nothing(void *context, const char *name, const char *value,
 	return error_set(error, ECHOD_ERROR_USAGE, "'%s' is left over", value);
 }
 
-#define FIELD(name) CMDLINE_FIELD(struct fields, name)
+#define FIELD(name) SETTING_FIELD(struct fields, name)
 
-static const struct cmdline_option options[] = {
-	{0, "quiet", NULL, "", CMDLINE_SWITCH, FIELD(loud), .least = false},
-	{0, "text", "TEXT", "", CMDLINE_TEXT, FIELD(text), .least = 0},
-	{'n', "count", "N", "", CMDLINE_COUNT, FIELD(count), .least = 2, .most = 9},
-	{0, "most", "N", "", CMDLINE_COUNT, FIELD(most), .most = UINT64_MAX},
-	{0, "rate", "RATE", "", CMDLINE_RATE, FIELD(rate), .least = 0},
-	{0, "pause", "DUR", "", CMDLINE_DURATION, FIELD(pause), .least = 0},
-	{0, "patience", "DUR", "", CMDLINE_TIMEOUT, FIELD(patience), .least = 0},
-	{0, "when", "never|often|always", "", CMDLINE_CHOICE, FIELD(when), .least = 0},
+static const struct setting options[] = {
+	{0, "quiet", NULL, "", SETTING_SWITCH, FIELD(loud), .least = false},
+	{0, "text", "TEXT", "", SETTING_TEXT, FIELD(text), .least = 0},
+	{'n', "count", "N", "", SETTING_COUNT, FIELD(count), .least = 2, .most = 9},
+	{0, "most", "N", "", SETTING_COUNT, FIELD(most), .most = UINT64_MAX},
+	{0, "rate", "RATE", "", SETTING_RATE, FIELD(rate), .least = 0},
+	{0, "pause", "DUR", "", SETTING_DURATION, FIELD(pause), .least = 0},
+	{0, "patience", "DUR", "", SETTING_TIMEOUT, FIELD(patience), .least = 0},
+	{0, "when", "never|often|always", "", SETTING_CHOICE, FIELD(when), .least = 0},
 };
 
 static struct fields fields;
@@ -95,7 +95,7 @@ static void what_a_kind_does_not_allow_is_refused(void **state)
 		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
 		{"--rate=0", "prog: --rate: '0' is not more than 0\n"},
 		{"--pause=x", "prog: --pause: 'x' is not a duration"},
-		{"--patience=0", "prog: --patience: '0' is not longer than 0\n"},
+		{"--patience=0", "prog: --patience: '0' is not longer than 0; 'never' means no limit\n"},
 		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},
 		{"--when=often|always", "prog: --when: 'often|always' is not one of"},
 		{"--when=", "prog: --when: '' is not one of"},

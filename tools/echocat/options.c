@@ -3,19 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/cmdline.h"
+#include "base/units.h"
 
-#define DEFAULT_HOST "127.0.0.1"
-#define DEFAULT_PORT "65432"
 #define DEFAULT_MESSAGE "Hello, world"
-#define MAX_COUNT UINT64_C(1000000000000)
 
 static const char summary[] =
 	"Sends standard input, or messages, to an echo server, writes what comes back\n"
 	"to standard output, and checks that the two are equal. HOST is a name, an\n"
 	"address, unix:PATH or unix:@NAME; HOST:PORT may be one word. The default "
-	"is\n" DEFAULT_HOST " " DEFAULT_PORT ".";
+	"is\n" ADDRESS_DEFAULT_HOST " " ADDRESS_DEFAULT_PORT ".";
 
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. Offsets count from 0.\n"
@@ -59,26 +56,26 @@ static int take_message(void *context, const char *value, struct echod_error *er
 	return 0;
 }
 
-#define OPTION(field) CMDLINE_FIELD(struct reading, options.field)
+#define OPTION(field) SETTING_FIELD(struct reading, options.field)
 
-static const struct cmdline_option table[] = {
+static const struct setting table[] = {
 	{'m', "message", "TEXT",
 	 "send TEXT instead of standard input and print its echo; may be repeated",
 	 .take = take_message},
 	{'c', "count", "N",
 	 "send the messages N times, 0: until interrupted, and print round-trip times; without "
 	 "--message send '" DEFAULT_MESSAGE "'",
-	 CMDLINE_COUNT, OPTION(count), .most = MAX_COUNT},
+	 SETTING_COUNT, OPTION(count), .most = UNITS_EXACT_MAX},
 	{'i', "interval", "DUR",
-	 "start a round of messages every DUR; without --count until interrupted", CMDLINE_DURATION,
+	 "start a round of messages every DUR; without --count until interrupted", SETTING_DURATION,
 	 OPTION(interval)},
 	{0, "half-close", NULL,
 	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
 	 "many proxies end both ways at the first FIN",
-	 CMDLINE_SWITCH, OPTION(half_close), .least = true},
+	 SETTING_SWITCH, OPTION(half_close), .least = true},
 	{'t', "timeout", "DUR",
-	 "longest time to connect, and to wait with nothing coming, or never (default 10s)",
-	 CMDLINE_TIMEOUT, OPTION(timeout)},
+	 "longest time to connect, and to wait with nothing coming, or never", SETTING_TIMEOUT,
+	 OPTION(timeout), .preset = "10s"},
 };
 
 // Whether `host` has its port with it, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.
@@ -93,9 +90,9 @@ static bool has_port(const char *host)
 static int set_address(const struct reading *reading, struct address *address,
 		       struct echod_error *error)
 {
-	const char *host = reading->host ? reading->host : DEFAULT_HOST;
+	const char *host = reading->host ? reading->host : ADDRESS_DEFAULT_HOST;
 	if (reading->port || !has_port(host))
-		return address_from_host(host, reading->port ? reading->port : DEFAULT_PORT,
+		return address_from_host(host, reading->port ? reading->port : ADDRESS_DEFAULT_PORT,
 					 address, error);
 	if (address_parse(host, address, error) != 0)
 		return -1;
@@ -130,7 +127,6 @@ int options_read(struct options *options, int argc, char **argv)
 {
 	struct reading reading = {
 		.options.messages = calloc((size_t)argc + 1, sizeof(*options->messages)),
-		.options.timeout = 10 * NS_PER_S,
 	};
 	uint64_t given;
 	struct echod_error error;

@@ -36,7 +36,7 @@ static const struct command commands[] = {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-struct settings {
+struct options {
 	const char *control; // NULL: the default path
 	uint64_t timeout;
 	uint64_t interval;  // between two replies when watching, 0: ask once
@@ -46,115 +46,112 @@ struct settings {
 	char path[ADDRESS_PATH_SIZE];
 };
 
-static int take_format(struct settings *settings, const char *name, struct echod_error *error)
+static int take_format(struct options *options, const char *name, struct echod_error *error)
 {
-	if (settings->format && strcmp(settings->format, name) != 0)
+	if (options->format && strcmp(options->format, name) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "not together with --%s",
-				 settings->format);
-	settings->format = name;
+				 options->format);
+	options->format = name;
 	return 0;
 }
 
 static int take_interval(void *context, const char *value, struct echod_error *error)
 {
-	struct settings *settings = context;
-	if (units_parse_duration(value, &settings->interval, error) != 0)
+	struct options *options = context;
+	if (units_parse_duration(value, &options->interval, error) != 0)
 		return -1;
-	if (settings->interval < SHORTEST_INTERVAL)
+	if (options->interval < SHORTEST_INTERVAL)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%s' is too short: 10ms is the least",
 				 value);
 	return 0;
 }
 
-static const struct cmdline_option options[] = {
+static const struct setting table[] = {
 	{'c', "control", "PATH|@NAME",
-	 "the server's control socket (default $ECHOD_CONTROL, else echod.sock in "
-	 "$XDG_RUNTIME_DIR, else in /run for root, else in /tmp/echod-UID)",
-	 CMDLINE_TEXT, CMDLINE_FIELD(struct settings, control)},
+	 "the server's control socket (default " CONTROL_DEFAULT_TEXT ")", SETTING_TEXT,
+	 SETTING_FIELD(struct options, control)},
 	{'w', "watch", "DUR",
 	 "with stats, connections and workers: ask again every DUR until interrupted",
 	 .take = take_interval},
 	{'t', "timeout", "DUR",
-	 "give up on a reply, or the next piece of a long list, after DUR, or never (default 5s)",
-	 CMDLINE_TIMEOUT, CMDLINE_FIELD(struct settings, timeout)},
-	{0, "json", NULL, "with stats, connections and workers: reply in JSON",
-	 .kind = CMDLINE_TAKEN},
-	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format",
-	 .kind = CMDLINE_TAKEN},
+	 "give up on a reply, or the next piece of a long list, after DUR, or never",
+	 SETTING_TIMEOUT, SETTING_FIELD(struct options, timeout), .preset = "5s"},
+	{0, "json", NULL, "with stats, connections and workers: reply in JSON", .take = NULL},
+	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format", .take = NULL},
 };
 
-static void append_word(struct settings *settings, const char *word)
+static void append_word(struct options *options, const char *word)
 {
-	size_t used = strlen(settings->request);
-	snprintf(&settings->request[used], sizeof(settings->request) - used, "%s%s",
-		 used ? " " : "", word);
+	size_t used = strlen(options->request);
+	snprintf(&options->request[used], sizeof(options->request) - used, "%s%s", used ? " " : "",
+		 word);
 }
 
 // The first operand is the command.
-static int take_operand(struct settings *settings, const char *word, struct echod_error *error)
+static int take_operand(struct options *options, const char *word, struct echod_error *error)
 {
 	if (!*word || strpbrk(word, " \t\r\n")) {
 		char shown[200];
 		return error_set(error, ECHOD_ERROR_USAGE, "an argument is one word, not '%s'",
 				 log_escape(word, strlen(word), shown, sizeof(shown)));
 	}
-	for (size_t i = 0; i < COMMAND_COUNT && !settings->command; i++) {
+	for (size_t i = 0; i < COMMAND_COUNT && !options->command; i++) {
 		if (strcmp(word, commands[i].name) == 0)
-			settings->command = &commands[i];
+			options->command = &commands[i];
 	}
-	if (!settings->command)
+	if (!options->command)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "unknown command '%.100s' (" PROGRAM " --help lists them)", word);
-	append_word(settings, word);
+	append_word(options, word);
 	return 0;
 }
 
 static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
-	struct settings *settings = context;
-	return name ? take_format(settings, name, error) : take_operand(settings, value, error);
+	struct options *options = context;
+	return name ? take_format(options, name, error) : take_operand(options, value, error);
 }
 
 // What can be seen only when all has been read.
-static int complete(struct settings *settings, struct echod_error *error)
+static int complete(struct options *options, struct echod_error *error)
 {
-	const struct command *command = settings->command;
+	const struct command *command = options->command;
 	if (!command)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "no command given (" PROGRAM " --help lists them)");
-	if (settings->interval && command->formats == TEXT)
+	if (options->interval && command->formats == TEXT)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--watch: '%s' cannot be watched, only stats, connections and "
 				 "workers",
 				 command->name);
-	if (settings->format) {
-		bool json = strcmp(settings->format, "json") == 0;
+	if (options->format) {
+		bool json = strcmp(options->format, "json") == 0;
 		if (command->formats < (json ? TEXT_JSON : TEXT_JSON_PROMETHEUS))
 			return error_set(
 				error, ECHOD_ERROR_USAGE, "--%s: '%s' has no such form, only %s",
-				settings->format, command->name,
+				options->format, command->name,
 				json ? "stats, connections and workers have" : "stats has");
-		append_word(settings, settings->format);
+		append_word(options, options->format);
 	}
-	if (!settings->control) {
-		settings->control = control_path_in_environment();
-		if (settings->control && strcmp(settings->control, "none") == 0)
+	if (!options->control) {
+		options->control = control_path_in_environment();
+		if (options->control && strcmp(options->control, "none") == 0)
 			return error_set(
 				error, ECHOD_ERROR_USAGE,
 				"$ECHOD_CONTROL is 'none': --control PATH names the socket "
 				"to ask");
 	}
-	if (settings->control)
+	if (options->control)
 		return 0;
-	settings->control = settings->path;
-	return control_default_path(settings->path, sizeof(settings->path), false, error);
+	options->control = options->path;
+	return control_default_path(options->path, sizeof(options->path), false, error);
 }
 
 // Returns EXIT_OK with a reply to be freed, or the status to exit with after a line that says why.
-static int ask(const struct settings *settings, struct client_reply *reply)
+static int ask(const struct options *options, struct client_reply *reply)
 {
 	struct echod_error error;
-	if (client_ask(settings->control, settings->request, settings->timeout, reply, &error) != 0)
+	if (client_ask(options->control, options->request, options->timeout, reply, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
 	if (reply->status == 200)
 		return EXIT_OK;
@@ -195,24 +192,24 @@ static void wait_until(uint64_t deadline)
 // Asks once, or, when there is an interval, until a signal ends it.
 static int run(void *context, struct echod_error *error)
 {
-	struct settings *settings = context;
-	if (complete(settings, error) != 0)
+	struct options *options = context;
+	if (complete(options, error) != 0)
 		return -1;
 	struct screen screen;
 	screen_open(&screen, stdout);
-	bool redraw = settings->interval && screen.terminal;
-	if (settings->interval) // Ctrl-C is how watching ends well
+	bool redraw = options->interval && screen.terminal;
+	if (options->interval) // Ctrl-C is how watching ends well
 		signals_end_well(redraw ? end_redraw : end_watch);
 	for (bool first = true;; first = false) {
-		uint64_t next = clock_deadline(settings->interval);
+		uint64_t next = clock_deadline(options->interval);
 		struct client_reply reply;
-		int status = ask(settings, &reply);
+		int status = ask(options, &reply);
 		if (status != EXIT_OK)
 			return status;
 		if (!first && !redraw)
 			putchar('\n');
 		status = show(&reply, redraw ? &screen : NULL);
-		if (status != EXIT_OK || !settings->interval)
+		if (status != EXIT_OK || !options->interval)
 			return status;
 		wait_until(next);
 	}
@@ -245,17 +242,17 @@ static const char *make_epilogue(char *text, size_t size)
 static int start(int argc, char **argv)
 {
 	char epilogue[2048];
-	struct settings settings = {.timeout = 5 * NS_PER_S};
+	struct options options = {0};
 	struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = "[OPTION]... COMMAND [ARGUMENT]...",
 		.summary = "Query and control a running echod over its control socket.",
 		.epilogue = make_epilogue(epilogue, sizeof(epilogue)),
-		.options = options,
-		.option_count = sizeof(options) / sizeof(options[0]),
+		.options = table,
+		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take,
 		.run = run,
-		.context = &settings,
+		.context = &options,
 	};
 	return cmdline_run(&cmdline, argc, argv);
 }

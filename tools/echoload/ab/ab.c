@@ -80,13 +80,13 @@ static int take_expect(void *context, const char *value, struct echod_error *err
 	return 0;
 }
 
-static const struct cmdline_option table[] = {
-	{'c', "connections", "N", "connections to each target, 1 to 50000 (default 1)",
-	 CMDLINE_COUNT, LOAD_FIELD(connections), .least = 1, .most = 50000},
+static const struct setting table[] = {
+	{'c', "connections", "N", "connections to each target", SETTING_COUNT,
+	 LOAD_FIELD(connections), .least = 1, .most = 50000, .preset = "1"},
 	{'d', "duration", "DUR", "how long to measure in all, or never: until Ctrl-C (default 10s)",
-	 CMDLINE_TIMEOUT, LOAD_FIELD(duration), .least = 0},
-	{0, "rounds", "N", "measure N rounds", CMDLINE_COUNT,
-	 CMDLINE_FIELD(struct request, rounds.most), .least = 1, .most = 1000000},
+	 SETTING_TIMEOUT, LOAD_FIELD(duration), .least = 0},
+	{0, "rounds", "N", "measure N rounds", SETTING_COUNT,
+	 SETTING_FIELD(struct request, rounds.most), .least = 1, .most = 1000000},
 	{0, "until", "PERCENT",
 	 "measure until the rounds tell each rate within PERCENT, such as 1%; for --duration "
 	 "(default then 2m) at most",
@@ -94,15 +94,15 @@ static const struct cmdline_option table[] = {
 	{0, "slice", "DUR",
 	 "load a target for DUR at a time, 1ms to 1m (default: for 3 messages on each connection, "
 	 "but 5ms to 100ms)",
-	 CMDLINE_DURATION, CMDLINE_FIELD(struct request, rounds.slice)},
-	{0, "warmup", "DUR", "first load each target for DUR (default 100ms)", CMDLINE_DURATION,
+	 SETTING_DURATION, SETTING_FIELD(struct request, rounds.slice)},
+	{0, "warmup", "DUR", "first load each target for DUR (default 100ms)", SETTING_DURATION,
 	 LOAD_FIELD(warmup), .least = 0},
 #define LOAD_IN_SLICES
 #include "echoload/run/load_options.def"
 	{0, "expect", "CHECK", "exit 1 if CHECK fails, such as 'b.rate>=0.98'; up to 32 times",
 	 .take = take_expect},
-	{0, "json", "FILE", "write the result as JSON; -: to standard output", CMDLINE_TEXT,
-	 CMDLINE_FIELD(struct request, json)},
+	{0, "json", "FILE", "write the result as JSON; -: to standard output", SETTING_TEXT,
+	 SETTING_FIELD(struct request, json)},
 };
 
 static const char summary[] =

@@ -235,11 +235,11 @@ static int fill(FILE *file, const void *context)
 	return 0;
 }
 
-static const struct cmdline_option table[] = {
+static const struct setting table[] = {
 	{'o', "output", "FILE",
 	 "where the picture goes: FILE.svg, or FILE.html, a page with a table and the picture in "
 	 "it",
-	 CMDLINE_TEXT, CMDLINE_FIELD(struct inputs, output)},
+	 SETTING_TEXT, SETTING_FIELD(struct inputs, output)},
 };
 
 static const char summary[] =

@@ -205,9 +205,9 @@ struct request {
 	struct comparison comparison;
 };
 
-static const struct cmdline_option table[] = {
+static const struct setting table[] = {
 	{0, "with", NULL, "the results before it are the runs of A, those after it are those of B",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct request, with), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct request, with), .least = true},
 };
 
 // Reads a result, which must be of the same load as those before.

@@ -219,9 +219,9 @@ int merge_add(struct result *sum, const struct result *result, struct echod_erro
 	return -1;
 }
 
-static const struct cmdline_option table[] = {
-	{'o', "output", "FILE", "write the result to FILE, not to standard output", CMDLINE_TEXT,
-	 CMDLINE_FIELD(struct inputs, output)},
+static const struct setting table[] = {
+	{'o', "output", "FILE", "write the result to FILE, not to standard output", SETTING_TEXT,
+	 SETTING_FIELD(struct inputs, output)},
 };
 
 static const char summary[] =

@@ -120,7 +120,7 @@ void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline,
 		     char **argv)
 {
 	*arguments = (struct arguments){
-		.config = {.pipeline = 1, .threads = 1, .timeout = 5 * NS_PER_S, .verify = true},
+		.config = {.pipeline = 1, .verify = true},
 		.cmdline = cmdline,
 	};
 	const char *given = cmdline_value(cmdline, argc, argv, "mode");

@@ -97,22 +97,22 @@ static int take(void *context, const char *name, const char *value, struct echod
 
 #define FILE_OPTION(name, index, help)                                                           \
 	{                                                                                        \
-		0, name, "FILE", help, CMDLINE_TEXT, CMDLINE_FIELD(struct options, files[index]) \
+		0, name, "FILE", help, SETTING_TEXT, SETTING_FIELD(struct options, files[index]) \
 	}
 
-static const struct cmdline_option table[] = {
+static const struct setting table[] = {
 #include "load_options.def"
 	{0, "no-experiment", NULL,
 	 "do not try half as many connections again for a moment at the end, to see whether more "
 	 "bring more (a fifth of the duration, at most 5 s): most closed loops are INCONCLUSIVE "
 	 "then",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct options, no_experiment), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct options, no_experiment), .least = true},
 	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself was what limited the rate",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct options, allow_client_bound), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct options, allow_client_bound), .least = true},
 	{0, "allow-errors", NULL,
 	 "exit 0 even if there were errors, unanswered messages or wrong bytes, unless an "
 	 "--expect forbids them",
-	 CMDLINE_SWITCH, CMDLINE_FIELD(struct options, allow_errors), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct options, allow_errors), .least = true},
 	{0, "search", "CHECK",
 	 "find the highest rate at which CHECK, of a latency with < or <=, holds",
 	 .take = take_search},

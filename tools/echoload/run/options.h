@@ -7,7 +7,7 @@
 #include "echoload/judge/expect.h"
 #include "echoload/load/config.h"
 
-#define DEFAULT_TARGET "127.0.0.1:65432"
+#define DEFAULT_TARGET ADDRESS_DEFAULT_HOST ":" ADDRESS_DEFAULT_PORT
 
 // The load that a command line asks for: the options of load_options.def, with their checks and
 // defaults. The first member of the context of such a command line.
@@ -20,7 +20,7 @@ struct arguments {
 };
 
 // A field of the load, for a row of the table of options.
-#define LOAD_FIELD(field) CMDLINE_FIELD(struct arguments, config.field)
+#define LOAD_FIELD(field) SETTING_FIELD(struct arguments, config.field)
 
 // Takes one of the options in load_options.def that are of no kind; with `option` NULL a target.
 int arguments_take(struct arguments *arguments, const char *option, const char *value,

@@ -1,0 +1,56 @@
+// A value that people give by name: a setting of a server, an option of a program. One row says
+// what it may be, what it is by default, and where it goes; the parser, --help, the manual pages
+// and docs/options.md follow from the row. Any thread.
+#ifndef ECHOD_BASE_SETTING_H
+#define ECHOD_BASE_SETTING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum setting_kind {
+	SETTING_TEXT,		 // itself, as it was given
+	SETTING_SWITCH,		 // takes no value: the field becomes `least`
+	SETTING_COUNT,		 // a whole number from `least` to `most`
+	SETTING_SIZE,		 // bytes, from `least` to `most`
+	SETTING_RATE,		 // a second, more than 0; the field is a double
+	SETTING_DURATION,	 // ns, up to `most` unless that is 0
+	SETTING_TIMEOUT,	 // ns, more than 0, or CLOCK_NEVER
+	SETTING_TIMEOUT_OR_ZERO, // ns, or CLOCK_NEVER
+	SETTING_CHOICE, // the place of the word in `argument`, words with a | between them; from 0
+};
+
+struct setting {
+	char letter;	      // of the short option; 0: there is none
+	const char *name;     // of the long option, without the dashes
+	const char *argument; // what stands for the value in --help, NULL: takes none
+	const char *help;     // no newline; setting_help adds the limits and the default
+	enum setting_kind kind;
+	size_t offset, size;  // of the field, a pointer or an integer; size 0: there is none
+	uint64_t least, most; // --help tells them if `most` is below UNITS_EXACT_MAX
+	const char *preset;   // the default, as it would be given; NULL: none, or `help` tells it
+
+	// Takes the value when there is no field; NULL: whoever has the row does.
+	int (*take)(void *context, const char *value, struct echod_error *error);
+};
+#define SETTING_FIELD(type, field) \
+	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
+
+// A macro's number as text, for help.
+#define SETTING_TEXT_OF(macro) SETTING_TEXT_OF_NUMBER(macro)
+#define SETTING_TEXT_OF_NUMBER(number) #number
+
+// Has the setting take `value`: into its field of `context`, or by its function. Returns 0, or -1
+// with what is wrong with the value; then nothing has changed. One of the two must be there.
+int setting_take(const struct setting *setting, void *context, const char *value,
+		 struct echod_error *error);
+
+// The setting called `name` of `count` settings, or NULL.
+const struct setting *setting_find(const struct setting *settings, size_t count, const char *name);
+
+// Writes `help` with the limits and the default, such as `worker threads (1 to 64; default 4)`.
+// Returns `text`.
+char *setting_help(const struct setting *setting, char *text, size_t size);
+
+#endif
