@@ -1,5 +1,6 @@
-# build_flags: what every part of the project is compiled and linked with. Features of the compiler, the linker and
-# the C library are asked for: one that is missing, or that draws a warning, is left out.
+# build_flags: what every part of the project is compiled and linked with. Features of the compiler,
+# the linker and the C library are asked for: one that is missing, or that draws a warning, is left
+# out.
 include(CheckCCompilerFlag)
 include(CheckCSourceCompiles)
 include(CheckLinkerFlag)
@@ -26,7 +27,8 @@ if(ECHOD_SANITIZE)
     target_link_options(build_flags INTERFACE -fsanitize=${ECHOD_SANITIZE})
 endif()
 
-# use_compiler_flags(FLAG...) and use_linker_flags(FLAG...): those that are known, without a warning.
+# use_compiler_flags(FLAG...) and use_linker_flags(FLAG...): those that are known, without a
+# warning.
 function(use_compiler_flags)
     set(CMAKE_REQUIRED_FLAGS -Werror)
     foreach(flag IN LISTS ARGN)
@@ -68,7 +70,8 @@ if(ECHOD_HARDEN)
     use_linker_flags(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code)
 endif()
 
-if(ECHOD_STATIC) # what makes a program position-independent makes it static, too, where there is such a thing
+# What makes a program position-independent makes it static, too, where there is such a thing.
+if(ECHOD_STATIC)
     check_linker_flag(C -static-pie linker_static_pie)
     if(linker_static_pie)
         set(CMAKE_C_LINK_OPTIONS_PIE -static-pie)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# install-deps.sh [server|build|test]: installs what building the server, building all, or building and testing
-# (the default) needs and this machine lacks. With apt-get, through sudo when not root; elsewhere it names what is
-# missing and exits with 3. Prints nothing but to standard error.
+# install-deps.sh [server|build|test]: installs what building the server, building all, or building
+# and testing (the default) needs and this machine lacks. With apt-get, through sudo when not root;
+# elsewhere it names what is missing and exits with 3. Prints nothing but to standard error.
 set -euo pipefail
 
-# PACKAGE=PROBE. The packages are Debian's (12 and later); the probe, a program or a pkg-config module
-# (NAME.pc), says on other systems whether it is there. cmocka is needed as soon as CMake configures all.
+# PACKAGE=PROBE. The packages are Debian's (12 and later); the probe, a program or a pkg-config
+# module (NAME.pc), says on other systems whether it is there. cmocka is needed as soon as CMake
+# configures all.
 server=(
 	build-essential=cc
 	cmake=cmake
@@ -48,7 +49,8 @@ have_apt() {
 	command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
 }
 
-# is_there PACKAGE PROBE. npm is a package of Debian's, but a part of nodejs where that is its makers' own.
+# is_there PACKAGE PROBE. npm is a package of Debian's, but a part of nodejs where that is its
+# makers' own.
 is_there() {
 	if have_apt && [[ $1 != npm ]]; then
 		[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]

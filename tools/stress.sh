@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# stress.sh [OPTION...]: every mode of echoload at once against one echod, with faulty clients among them. See --help.
+# stress.sh [OPTION...]: every mode of echoload at once against one echod, with faulty clients among
+# them. See --help.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

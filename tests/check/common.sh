@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What every check begins with: `common.sh SOURCE BUILD [MORE...]` leaves the two folders in `root` and `build`.
+# What every check begins with: `common.sh SOURCE BUILD [MORE...]` leaves the two folders in `root`
+# and `build`.
 set -euo pipefail
 
 root=$1
@@ -13,15 +14,17 @@ problem() {
 	problems=$((problems + 1))
 }
 
-# same LIST LIST MESSAGE: the lists, one a line, hold the same; where not, the message and what differs.
+# same LIST LIST MESSAGE: the lists, one a line, hold the same; where not, the message and what
+# differs.
 same() {
 	local difference
 	difference=$(diff <(sort -u <<<"$1") <(sort -u <<<"$2")) ||
 		problem "$3"$'\n'"$(grep '^[<>]' <<<"$difference")"
 }
 
-# compiled_once FOLDER [PART PARTS]: a compile_commands.json in FOLDER that has each C file once, however many programs
-# it is compiled for, or one part of so many of them. The names of the files are in `c_files`.
+# compiled_once FOLDER [PART PARTS]: a compile_commands.json in FOLDER that has each C file once,
+# however many programs it is compiled for, or one part of so many of them. The names of the files
+# are in `c_files`.
 compiled_once() {
 	# shellcheck disable=SC2034 # for the checks
 	mapfile -t c_files < <(python3 - "$build" "$1" "${2-0}" "${3-1}" <<'END'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# cppcheck.sh SOURCE BUILD [PART PARTS]: cppcheck over every C file that is compiled, or over one part of so many.
+# cppcheck.sh SOURCE BUILD [PART PARTS]: cppcheck over every C file that is compiled, or over one
+# part of so many.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

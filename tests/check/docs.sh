@@ -4,18 +4,22 @@
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-# A counter's row in docs/counters.md begins with | `its_name` |.
+# A counter's row in docs/counters.md is | `its_name` | unit | help |.
 declared=$(
 	{
-		for kind in COUNTER GAUGE HISTOGRAM; do
-			echo "#define $kind(name, ...) @name"
-		done
+		echo '#define COUNTER(name, unit, help) @ name unit help'
+		echo '#define GAUGE(name, unit, help) @ name unit help'
+		echo '#define HISTOGRAM(name, help) @ name SECONDS help'
 		cat src/stats/counters.def
-	} | cc -E -P - | sed -n 's/^ *@ *\([a-z0-9_]*\)$/\1/p'
+	} | cc -E -P - | sed -nE 's/^ *@ ([a-z0-9_]+) ([A-Z]+) "(.*)"$/\1 \L\2\E \3/p' | sed -E 's/^([a-z0-9_]+) count /\1 /'
 )
-described=$(sed -nE "s/^\\| *\`([a-z0-9_]*)\` *\\|.*/\\1/p" docs/counters.md) || true
+described=$(
+	sed -nE "s/^\\| *\`([a-z0-9_]+)\` *\\| *([a-z]*) *\\| *(.*[^ ]) *\\|$/\\1 \\2 \\3/p" docs/counters.md |
+		tr -s ' ' | tr -d '\`'
+) || true
 [[ -n $declared ]] || problem "src/stats/counters.def declares no counter"
-same "$declared" "$described" "src/stats/counters.def (<) and the tables in docs/counters.md (>) differ:"
+same "$declared" "$described" \
+	"src/stats/counters.def (<) and the tables in docs/counters.md (>) differ:"
 
 tools/options.sh --check "$build/bin/echod" ||
 	problem "docs/options.md (<) and echod --help (>) differ: run tools/options.sh $build/bin/echod"

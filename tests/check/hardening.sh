@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the release preset builds is hardened, and echod runs on jemalloc, which the linker drops when
-# nothing of it is used by name.
+# What the release preset builds is hardened, and echod runs on jemalloc, which the linker drops
+# when nothing of it is used by name.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What echoload writes in the formats of HdrHistogram (.hlog, .hgrm) is read by the public npm package
-# hdr-histogram-js, which finds the same counts and percentiles. The package is of the version that
-# hdr_formats/package-lock.json names and lands in the build folder.
+# What echoload writes in the formats of HdrHistogram (.hlog, .hgrm) is read by the public npm
+# package hdr-histogram-js, which finds the same counts and percentiles. The package is of the
+# version that hdr_formats/package-lock.json names and lands in the build folder.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what was built into a folder of its own, whose name has a space, then compiles and runs the example of
-# docs/library.md as a user would: as C and C++, with pkg-config against both libraries, and with CMake's find_package.
+# Installs what was built into a folder of its own, whose name has a space, then compiles and runs
+# the example of docs/library.md as a user would: as C and C++, with pkg-config against both
+# libraries, and with CMake's find_package.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

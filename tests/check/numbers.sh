@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Numbers do not depend on the locale: the library, whose host may set one, neither prints nor reads a
-# floating-point number with the C library, and no program sets a locale.
+# Numbers do not depend on the locale: the library, whose host may set one, neither prints nor reads
+# a floating-point number with the C library, and no program sets a locale.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds and installs as a packager elsewhere does: from the sources alone into folders whose names have spaces, without
-# presets and tests, static, and with a compiler that knows none of the flags that are optional and no integer of 128
-# bits. The programs need no shared library and work. A build that is told nothing is optimized.
+# Builds and installs as a packager elsewhere does: from the sources alone into folders whose names
+# have spaces, without presets and tests, static, and with a compiler that knows none of the flags
+# that are optional and no integer of 128 bits. The programs need no shared library and work. A
+# build that is told nothing is optimized.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
@@ -26,7 +27,8 @@ exec $(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt") -U__SIZE
 END
 chmod +x "$work/cc"
 
-# step COMMAND...: fails the check at once if it fails, or warns of something else than static name resolution.
+# step COMMAND...: fails the check at once if it fails, or warns of something else than static name
+# resolution.
 step() {
 	if ! "$@" >"$work/log" 2>&1 || grep -i warning "$work/log" | grep -v "Using 'getaddrinfo' in statically linked"; then
 		problem "$*: $(tail -n 20 "$work/log")"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# tools/run.sh installs what the server needs, no more, and the preset that it builds is content with that.
+# tools/run.sh installs what the server needs, no more, and the preset that it builds is content
+# with that.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The library, shared and static, defines what include/echod/echod.h declares and nothing else that a
-# program could see.
+# The library, shared and static, defines what include/echod/echod.h declares and nothing else that
+# a program could see.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh [PART...]: checks the models here with spin, in all their states (the parts connection, watch, queue,
-# queue_three and liveness), and that it finds each fault they can be given (the parts whose names end in
-# _faults). Exits with 1 if a model fails or a fault is not found.
+# run.sh [PART...]: checks the models here with spin, in all their states (the parts connection,
+# watch, queue, queue_three and liveness), and that it finds each fault they can be given (the parts
+# whose names end in _faults). Exits with 1 if a model fails or a fault is not found.
 set -euo pipefail
 
 models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,7 +14,8 @@ problem() {
 	problems=$((problems + 1))
 }
 
-# check OPTIMISATION MODEL DEFINES: leaves spin's report in `report`; one that says nothing of errors ends it all.
+# check OPTIMISATION MODEL DEFINES: leaves spin's report in `report`; one that says nothing of
+# errors ends it all.
 check() {
 	local optimisation=$1
 	shift

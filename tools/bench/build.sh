@@ -37,7 +37,8 @@ build_go() {
 		logged go build -o "$out/go" .) || absent go "go build failed, see ${log#"$root/"}"
 }
 
-# With the crates that Debian packages, and nothing from the network. Built from a copy: cargo writes beside its sources.
+# With the crates that Debian packages, and nothing from the network. Built from a copy: cargo
+# writes beside its sources.
 build_rust() {
 	local registry=/usr/share/cargo/registry
 	command -v cargo >/dev/null || { absent rust "there is no cargo here" && return; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# callgrind.sh [SERVER...]: instructions and system calls a message, with one connection and crowded (150), for echod and
-# the yardstick (or these servers), on CPU 0 with the load on CPU 1. Neither depends on the machine's mood. Needs valgrind
-# and strace, and what build.sh has built; writes tables to standard output.
+# callgrind.sh [SERVER...]: instructions and system calls a message, with one connection and crowded
+# (150), for echod and the yardstick (or these servers), on CPU 0 with the load on CPU 1. Neither
+# depends on the machine's mood. Needs valgrind and strace, and what build.sh has built; writes
+# tables to standard output.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -33,7 +34,8 @@ trap 'stop_server; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# measure SECONDS CONNECTIONS SERVER TOOL...: runs the server under the tool. Leaves in `messages` how many it echoed.
+# measure SECONDS CONNECTIONS SERVER TOOL...: runs the server under the tool. Leaves in `messages`
+# how many it echoed.
 measure() {
 	local seconds=$1 connections=$2 server=$3
 	shift 3

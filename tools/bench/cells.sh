@@ -9,9 +9,10 @@ for connections in 1 2 10 50 150 500 1000 5000 10000; do
 done
 cells+=(ping-50-16384 stream-1 stream-8 churn-16 mixed-50 ping-100-64 parked-100-18000)
 
-# cell_load NAME: sets `load_options`, of the echoload that is measured, and `connections`, how many the server will have in
-# all; `beside`, how many of them another echoload has, which is started before, and `beside_options`. A single ping-pong
-# connection is the round trip too: echoload waits in the kernel, as a client in recv(2) does.
+# cell_load NAME: sets `load_options`, of the echoload that is measured, and `connections`, how many
+# the server will have in all; `beside`, how many of them another echoload has, which is started
+# before, and `beside_options`. A single ping-pong connection is the round trip too: echoload waits
+# in the kernel, as a client in recv(2) does.
 cell_load() {
 	local mode first second
 	IFS=- read -r mode first second <<<"$1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# generator.sh [OPTION...]: what echoload costs. In interleaved rounds against the epoll yardstick, the server on one CPU
-# and the generator on another: echoload with and without verification, and bare.c, a loop that only counts, twice in each
-# round. See --help.
+# generator.sh [OPTION...]: what echoload costs. In interleaved rounds against the epoll yardstick,
+# the server on one CPU and the generator on another: echoload with and without verification, and
+# bare.c, a loop that only counts, twice in each round. See --help.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,14 +1,16 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # what is set is for run.sh, which sources this and sets the rest
+# shellcheck shell=bash disable=SC2034,SC2154 # run.sh sources this and uses what it sets
 # One run: echoload against a server, for run.sh, and what the server uses meanwhile.
 
 load_pids=()
 
-# start_load FILE OPTION...: starts echoload. Its result goes to FILE, what it complains of to load.err.
+# start_load FILE OPTION...: starts echoload. Its result goes to FILE, what it complains of to
+# load.err.
 start_load() {
 	local file=$1
 	shift
-	# A connection that gets no echo for 2 s is not served, and closed: an error that the report names. --foreground:
-	# SIGTERM is to come once, for the second ends echoload without a result.
+	# A connection that gets no echo for 2 s is not served, and closed: an error that the report
+	# names. --foreground: SIGTERM is to come once, for the second ends echoload without a
+	# result.
 	(
 		ulimit -n "$(ulimit -Hn)"
 		exec timeout --foreground -k 5 $((seconds + 60)) taskset -c "$load_cpu" "$echoload" "127.0.0.1:$port" "$@" \
@@ -27,7 +29,8 @@ stop_loads() {
 	load_pids=()
 }
 
-# wait_for_connections PID COUNT: waits up to 30 s until an echoload, PID as in `load_pids`, has so many sockets.
+# wait_for_connections PID COUNT: waits up to 30 s until an echoload, PID as in `load_pids`, has so
+# many sockets.
 wait_for_connections() {
 	local deadline=$((SECONDS + 30)) child=none sockets=()
 	until ((${#sockets[@]} >= $2)); do
@@ -42,8 +45,9 @@ wait_ms() {
 	sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
-# look_at_server: leaves in `pids` the server's processes (socat and ncat have one for each connection), in `ticks` the
-# CPU time they have used, and in `at` when that was, in µs. Starts no process: that would show in the latency.
+# look_at_server: leaves in `pids` the server's processes (socat and ncat have one for each
+# connection), in `ticks` the CPU time they have used, and in `at` when that was, in µs. Starts no
+# process: that would show in the latency.
 look_at_server() {
 	local pid line
 	at=${EPOCHREALTIME/[.,]/}
@@ -53,11 +57,13 @@ look_at_server() {
 	for pid in "${pids[@]}"; do
 		read -r line <"/proc/$pid/stat" || continue
 		read -ra line <<<"${line##*) }"
-		ticks=$((ticks + line[11] + line[12] + line[13] + line[14])) # utime stime cutime cstime
+		# utime stime cutime cstime
+		ticks=$((ticks + line[11] + line[12] + line[13] + line[14]))
 	done
 }
 
-# memory_of_server: leaves in `kib` what `pids` have resident; of several the sum of their proportional shares.
+# memory_of_server: leaves in `kib` what `pids` have resident; of several the sum of their
+# proportional shares.
 memory_of_server() {
 	if ((${#pids[@]} == 1)); then
 		read -r _ kib _ <"/proc/$server_pid/statm"
@@ -67,8 +73,8 @@ memory_of_server() {
 	fi
 }
 
-# watch_server MS: looks at the server twice while echoload measures, which it begins MS from now. Leaves in `usage` what
-# the server used: how much of a CPU, and how much memory near the end.
+# watch_server MS: looks at the server twice while echoload measures, which it begins MS from now.
+# Leaves in `usage` what the server used: how much of a CPU, and how much memory near the end.
 watch_server() {
 	local pids ticks at kib busy before since
 	wait_ms $(($1 + 100))
@@ -81,8 +87,9 @@ watch_server() {
 	usage=$(printf '"server_busy": %d.%03d, "server_kib": %d' $((busy / 1000)) $((busy % 1000)) "$kib")
 }
 
-# measure: has the load of a cell (cell_load) against the server; the results are in load.json and beside.json. Leaves in
-# `usage` what the server used. Returns echoload's status, or 99 if the server does not work.
+# measure: has the load of a cell (cell_load) against the server; the results are in load.json and
+# beside.json. Leaves in `usage` what the server used. Returns echoload's status, or 99 if the
+# server does not work.
 measure() {
 	local ramp=0 status=0
 	# A crowd takes a while until everybody is connected.

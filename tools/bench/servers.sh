@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2034 # what is set is for who sources it
-# The servers that are compared, for run.sh, callgrind.sh and generator.sh: `server_names`, and how each is started.
+# The servers that are compared, for run.sh, callgrind.sh and generator.sh: `server_names`, and how
+# each is started.
 
 server_names=(echod epoll epoll_reuseport thread_per_conn io_uring libevent libuv go rust node python socat ncat pingpair)
 
-# server_command NAME PORT: sets `command`. Needs `bench`, the folder of the programs, `here`, `echod` and
-# `echod_options`.
+# server_command NAME PORT: sets `command`. Needs `bench`, the folder of the programs, `here`,
+# `echod` and `echod_options`.
 server_command() {
 	case $1 in
 	echod)
@@ -18,8 +19,9 @@ server_command() {
 	esac
 }
 
-# server_most NAME: sets `most`, the connections beyond which a server is not tried: a process for each (socat, ncat) or
-# a Python thread for each is not made for them, and a polling pair has one client.
+# server_most NAME: sets `most`, the connections beyond which a server is not tried: a process for
+# each (socat, ncat) or a Python thread for each is not made for them, and a polling pair has one
+# client.
 server_most() {
 	case $1 in
 	socat | ncat) most=150 ;;
@@ -29,7 +31,8 @@ server_most() {
 	esac
 }
 
-# wait_for_server PID PORT: waits up to 10 s until the server, PID, takes a connection. Fails if it does not.
+# wait_for_server PID PORT: waits up to 10 s until the server, PID, takes a connection. Fails if it
+# does not.
 wait_for_server() {
 	local deadline=$((SECONDS + 10))
 	until (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; do

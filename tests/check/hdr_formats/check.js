@@ -1,5 +1,5 @@
-// check.js FOLDER NAME...: reads each NAME.hlog with hdr-histogram-js and compares what it finds with
-// NAME.json, and the text that it makes of the sum with NAME.hgrm.
+// check.js FOLDER NAME...: reads each NAME.hlog with hdr-histogram-js and compares what it finds
+// with NAME.json, and the text that it makes of the sum with NAME.hgrm.
 "use strict";
 
 const assert = require("assert");

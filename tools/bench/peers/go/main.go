@@ -1,5 +1,5 @@
-// Go's net package: a goroutine for each connection. TCP_NODELAY is Go's default; it raises the limit of descriptors
-// itself and listens with the kernel's largest backlog. `peer PORT`
+// Go's net package: a goroutine for each connection. TCP_NODELAY is Go's default; it raises the
+// limit of descriptors itself and listens with the kernel's largest backlog. `peer PORT`
 package main
 
 import (

@@ -1,5 +1,5 @@
-// tokio: a task for each connection. On one CPU the single-threaded runtime, which is the faster there; else one thread
-// for each CPU it may use. `peer PORT`
+// tokio: a task for each connection. On one CPU the single-threaded runtime, which is the faster
+// there; else one thread for each CPU it may use. `peer PORT`
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
