@@ -1,14 +1,34 @@
 #include "base/program.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/cmdline.h"
 #include "base/output.h"
 #include "base/signals.h"
-#include "base/streams.h"
+
+// Holds the descriptors 0, 1 and 2 that the program was started without: else a socket would get
+// such a number, and a peer would read what was meant for standard error. What stands there instead
+// fails as a closed one does. Returns 0, or -1 when one is missing and /dev/null cannot be opened.
+static int hold_streams(struct echod_error *error)
+{
+	static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY}; // the way each is not used
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		// The lowest free number is given out, and those below are taken by now.
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			return error_set(error, ECHOD_ERROR_SYSTEM,
+					 "descriptor %d is closed, and /dev/null cannot take its "
+					 "place: %s",
+					 fd, error_text(errno));
+	}
+	return 0;
+}
 
 int program_run(const char *name, int (*run)(int argc, char **argv), int argc, char **argv)
 {
 	struct echod_error error;
-	if (streams_hold(&error) != 0)
+	if (hold_streams(&error) != 0)
 		return cmdline_fail(name, &error);
 	signals_open();
 	output_take_standard();

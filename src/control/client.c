@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "control/protocol.h"
 #include "net/connect.h"
 
-#define REQUEST_SIZE 1024		 // with the newline
 #define LINE_SIZE 32			 // `STATUS LENGTH`, generously
 #define PIECE_LIMIT (UINT64_C(32) << 20) // bytes that follow a line
 #define BODY_LIMIT (UINT64_C(1) << 30)	 // of all pieces
@@ -61,7 +61,7 @@ static int wait_for(const struct exchange *exchange, short events)
 
 static int send_request(const struct exchange *exchange, const char *request)
 {
-	char line[REQUEST_SIZE + 1];
+	char line[PROTOCOL_MAX_LINE + 1];
 	size_t left = (size_t)snprintf(line, sizeof(line), "%s\n", request);
 	for (const char *at = line; left > 0;) {
 		ssize_t sent = send(exchange->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -191,9 +191,9 @@ int client_ask(const char *path, const char *request, uint64_t timeout, struct c
 	struct endpoint server;
 	if (endpoint_from_path(path, &server, error) != 0)
 		return -1;
-	if (strlen(request) >= REQUEST_SIZE)
+	if (strlen(request) >= PROTOCOL_MAX_LINE)
 		return error_set(error, ECHOD_ERROR_USAGE, "the request is longer than %d bytes",
-				 REQUEST_SIZE - 1);
+				 PROTOCOL_MAX_LINE - 1);
 	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = -1};
 	struct exchange exchange = {
 		.path = path,

@@ -4,14 +4,11 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "control/request.h"
 #include "stats/render.h"
-
-enum formats { TEXT, TEXT_JSON, TEXT_JSON_PROMETHEUS };
 
 struct command {
 	const char *name;
-	enum formats formats;
+	enum command_formats formats;
 	const char *argument;
 	const char *help;
 	enum status (*run)(const struct command_context *context, const struct request *request,
@@ -191,6 +188,23 @@ static enum status run_help(const struct command_context *context, const struct 
 		return unknown_command(request->words[1], out);
 	print_command(command, out);
 	return STATUS_OK;
+}
+
+enum request_result request_parse(char *line, size_t length, struct request *request)
+{
+	*request = (struct request){0};
+	if (length > 0 && line[length - 1] == '\r')
+		length--;
+	if (memchr(line, '\0', length))
+		return REQUEST_NOT_TEXT;
+	line[length] = '\0';
+	char *rest = NULL;
+	for (char *word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+		if (request->count == REQUEST_MAX_WORDS)
+			return REQUEST_TOO_MANY_WORDS;
+		request->words[request->count++] = word;
+	}
+	return request->count ? REQUEST_OK : REQUEST_EMPTY;
 }
 
 enum status command_run(const struct command_context *context, char *line, size_t length, FILE *out)

@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "net/poll_until.h"
+#include "net/waker.h"
 
 #define SAMPLE_INTERVAL NS_PER_S
 #define ACCEPT_PAUSE (100 * NS_PER_MS)

@@ -59,7 +59,7 @@ bool session_is_idle(const struct session *session)
 bool session_has_work(const struct session *session)
 {
 	bool complete = memchr(session->input, '\n', session->input_length) ||
-			session->input_length == REQUEST_MAX_LINE ||
+			session->input_length == PROTOCOL_MAX_LINE ||
 			(session->input_ended && session->input_length > 0);
 	return session_is_idle(session) && complete;
 }
@@ -199,7 +199,7 @@ static bool answer_next(struct session *session, const struct command_context *c
 	if (!session_has_work(session))
 		return false;
 	char *newline = memchr(session->input, '\n', session->input_length);
-	if (!newline && session->input_length == REQUEST_MAX_LINE) {
+	if (!newline && session->input_length == PROTOCOL_MAX_LINE) {
 		counter_add(stats, COUNTER_control_requests, 1);
 		counter_add(stats, COUNTER_control_errors, 1);
 		session_refuse(session, STATUS_TOO_LONG, "a request line has 1024 bytes at most\n");
@@ -218,7 +218,7 @@ static bool answer_next(struct session *session, const struct command_context *c
 // Reads what is there into the room that is left.
 static void receive(struct session *session)
 {
-	size_t room = REQUEST_MAX_LINE - session->input_length;
+	size_t room = PROTOCOL_MAX_LINE - session->input_length;
 	if (session->input_ended || room == 0)
 		return;
 	ssize_t count =

@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 #include "control/commands.h"
-#include "control/request.h"
+#include "control/protocol.h"
 
 struct session {
 	int fd;		    // -1: this slot is free
 	uint64_t active_at; // when it last said something or took a byte; clock_now
-	char input[REQUEST_MAX_LINE + 1];
+	char input[PROTOCOL_MAX_LINE + 1];
 	size_t input_length;
 	uint64_t line_begun; // when the line in `input` was begun; clock_now
 	bool input_ended;

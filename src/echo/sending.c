@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "net/errno_class.h"
-#include "net/poll_until.h"
+#include "net/waker.h"
 
 // How long to wait before sending again when the kernel is out of buffers.
 #define MEMORY_PAUSE (10 * NS_PER_MS)

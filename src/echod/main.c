@@ -23,7 +23,7 @@
 #include "echod/echod.h"
 #include "echod/logger.h"
 #include "lib/config.h"
-#include "net/poll_until.h"
+#include "net/waker.h"
 
 #define PROGRAM "echod"
 #define ROOM (32UL << 20)

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "echod/echod.h"
 #include "net/address.h"
-#include "server/config.h"
+#include "server/server.h"
 
 struct echod_config {
 	struct server_config server;

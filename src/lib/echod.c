@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "control/control.h"
 #include "lib/config.h"
-#include "net/poll_until.h"
+#include "net/waker.h"
 #include "server/server.h"
 
 struct echod {

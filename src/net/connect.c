@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "net/poll_until.h"
 #include "net/resolve.h"
+#include "net/waker.h"
 
 #define ATTEMPT_DELAY (250 * NS_PER_MS) // RFC 8305, section 5
 #define FULL_PAUSE (5 * NS_PER_MS)	// between two looks at a full backlog

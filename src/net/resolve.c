@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "base/units.h"
-#include "net/poll_until.h"
 #include "net/waker.h"
 
 // A question to the resolver. The caller and the thread that asks have it; the last one frees it.

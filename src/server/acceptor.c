@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "net/errno_class.h"
-#include "net/poll_until.h"
+#include "net/waker.h"
 #include "server/complaints.h"
 #include "server/listeners.h"
 #include "server/pause.h"

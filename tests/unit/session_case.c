@@ -56,7 +56,7 @@ void session_do_step(void)
 	session_step(&session, &context, &stats);
 	assert_true(session.body_length < SESSION_MOST_BYTES);
 	if (session.fd >= 0)
-		assert_true(session.input_length <= REQUEST_MAX_LINE);
+		assert_true(session.input_length <= PROTOCOL_MAX_LINE);
 }
 
 void session_say(const char *bytes, size_t length)

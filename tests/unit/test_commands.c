@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "control/commands.h"
-#include "control/request.h"
 #include "inside.h"
 #include "peer.h"
 #include "place.h"
@@ -47,7 +46,7 @@ static char *run(const char *line, enum status expected)
 {
 	struct list list = {0};
 	struct command_context context = {&inside.server, &rates, &snapshot, &list};
-	char buffer[REQUEST_MAX_LINE + 1];
+	char buffer[PROTOCOL_MAX_LINE + 1];
 	char *body = NULL;
 	size_t length = 0;
 	FILE *out = open_memstream(&body, &length);
@@ -140,7 +139,7 @@ static void what_cannot_be_understood_is_named(void **state)
 
 static void a_long_word_is_answered_too(void **state)
 {
-	char line[REQUEST_MAX_LINE];
+	char line[PROTOCOL_MAX_LINE];
 	memset(line, '\\', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
 	expect_bad(line, "unknown command '\\x5C");

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/request.h"
+#include "control/commands.h"
 #include "peer.h"
 
 #define RANDOM_LINES 100000
@@ -77,7 +77,7 @@ static void any_bytes_are_survived(void **state)
 	static const char likely[] = "  \t\r\0abz\n\xff";
 	uint64_t seed = 5;
 	for (int i = 0; i < RANDOM_LINES; i++) {
-		size_t most = i % 100 ? 20 : REQUEST_MAX_LINE;
+		size_t most = i % 100 ? 20 : PROTOCOL_MAX_LINE;
 		size_t length = (size_t)pattern_number(&seed, 0, most);
 		char *line = malloc(length + 1);
 		for (size_t at = 0; at < length; at++) {

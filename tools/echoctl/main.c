@@ -15,17 +15,16 @@
 #include "base/units.h"
 #include "control/client.h"
 #include "control/default_path.h"
+#include "control/protocol.h"
 #include "net/address.h"
 
 #define PROGRAM "echoctl"
 #define SHORTEST_INTERVAL (10 * NS_PER_MS)
 
-enum formats { TEXT, TEXT_JSON, TEXT_JSON_PROMETHEUS };
-
 // What a command's argument may be is left to the server.
 struct command {
 	const char *name;
-	enum formats formats; // more than TEXT: it tells how things are, and may be watched
+	enum command_formats formats; // more than TEXT: it tells how things are, and may be watched
 	const char *argument;
 	const char *help;
 };
@@ -153,10 +152,10 @@ static int ask(const struct options *options, struct client_reply *reply)
 	struct echod_error error;
 	if (client_ask(options->control, options->request, options->timeout, reply, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
-	if (reply->status == 200)
+	if (reply->status == STATUS_OK)
 		return EXIT_OK;
 	fprintf(stderr, PROGRAM ": %.*s\n", (int)strcspn(reply->body, "\n"), reply->body);
-	int status = reply->status == 400 ? EXIT_USAGE : EXIT_UNREACHABLE;
+	int status = reply->status == STATUS_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
 	client_reply_free(reply);
 	return status;
 }

@@ -1,0 +1,21 @@
+// The control protocol, as far as the server and its clients share it: docs/control-protocol.md.
+#ifndef ECHOD_CONTROL_PROTOCOL_H
+#define ECHOD_CONTROL_PROTOCOL_H
+
+#define PROTOCOL_MAX_LINE 1024 // bytes of a request, with its newline
+
+// As in HTTP.
+enum status {
+	STATUS_OK = 200,
+	STATUS_BAD_REQUEST = 400,
+	STATUS_FORBIDDEN = 403,
+	STATUS_TIMED_OUT = 408,
+	STATUS_TOO_LONG = 413,
+	STATUS_FAILED = 500,
+	STATUS_BUSY = 503,
+};
+
+// The formats that a command can answer in: each has those before it, too.
+enum command_formats { TEXT, TEXT_JSON, TEXT_JSON_PROMETHEUS };
+
+#endif
