@@ -6,7 +6,8 @@
 
 #include "base/assert.h"
 
-#define STACK_SIZE (256UL * 1024) // buffers are on the heap; 4096 workers must not reserve 32 GiB
+#define THREAD_STACK_SIZE \
+	(256UL * 1024) // buffers are on the heap; 4096 workers must not reserve 32 GiB
 
 // What a thread does to itself. When it is blocked the kernel ends the process at once, and no
 // handler of the host program sees it.
@@ -26,7 +27,7 @@ static int add_thread_locals(struct dl_phdr_info *module, size_t size, void *tot
 // glibc takes thread-local variables from the stack, and a host program may have many.
 static size_t stack_size(void)
 {
-	size_t total = STACK_SIZE;
+	size_t total = THREAD_STACK_SIZE;
 	dl_iterate_phdr(add_thread_locals, &total);
 	return total;
 }

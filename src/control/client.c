@@ -14,12 +14,12 @@
 #include "control/protocol.h"
 #include "net/connect.h"
 
-#define LINE_SIZE 32			 // `STATUS LENGTH`, generously
+#define STATUS_LINE_SIZE 32		 // `STATUS LENGTH`, generously
 #define PIECE_LIMIT (UINT64_C(32) << 20) // bytes that follow a line
 #define BODY_LIMIT (UINT64_C(1) << 30)	 // of all pieces
 
 // One request on its way.
-struct exchange {
+struct ask {
 	int fd;
 	const char *path;
 	uint64_t timeout;
@@ -27,94 +27,92 @@ struct exchange {
 	struct echod_error *error;
 };
 
-static int fail_late(const struct exchange *exchange)
+static int fail_late(const struct ask *ask)
 {
 	char duration[16];
-	return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
-			 "the server at %s does not answer within %s", exchange->path,
-			 units_format_duration(exchange->timeout, duration, sizeof(duration)));
+	return error_set(ask->error, ECHOD_ERROR_SYSTEM,
+			 "the server at %s does not answer within %s", ask->path,
+			 units_format_duration(ask->timeout, duration, sizeof(duration)));
 }
 
-static int fail_connect(const struct exchange *exchange, int why)
+static int fail_connect(const struct ask *ask, int why)
 {
 	if (why == CONNECT_LATE)
-		return fail_late(exchange);
+		return fail_late(ask);
 	if (why == ENOENT || why == ECONNREFUSED)
-		return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
+		return error_set(ask->error, ECHOD_ERROR_SYSTEM,
 				 "no server answers at %s: %s (is echod running? --control PATH "
 				 "or $ECHOD_CONTROL names another socket)",
-				 exchange->path, connect_reason(why));
-	return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
-			 "cannot connect to the server at %s: %s%s", exchange->path,
-			 connect_reason(why), why == EACCES ? " (its own user and root may)" : "");
+				 ask->path, connect_reason(why));
+	return error_set(ask->error, ECHOD_ERROR_SYSTEM, "cannot connect to the server at %s: %s%s",
+			 ask->path, connect_reason(why),
+			 why == EACCES ? " (its own user and root may)" : "");
 }
 
-static int wait_for(const struct exchange *exchange, short events)
+static int wait_for(const struct ask *ask, short events)
 {
-	struct pollfd pollfd = {.fd = exchange->fd, .events = events};
-	while (poll(&pollfd, 1, clock_poll_timeout(exchange->deadline)) <= 0) {
-		if (clock_now() >= exchange->deadline)
-			return fail_late(exchange);
+	struct pollfd pollfd = {.fd = ask->fd, .events = events};
+	while (poll(&pollfd, 1, clock_poll_timeout(ask->deadline)) <= 0) {
+		if (clock_now() >= ask->deadline)
+			return fail_late(ask);
 	}
 	return 0;
 }
 
-static int send_request(const struct exchange *exchange, const char *request)
+static int send_request(const struct ask *ask, const char *request)
 {
 	char line[PROTOCOL_MAX_LINE + 1];
 	size_t left = (size_t)snprintf(line, sizeof(line), "%s\n", request);
 	for (const char *at = line; left > 0;) {
-		ssize_t sent = send(exchange->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = send(ask->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent > 0) {
 			at += sent;
 			left -= (size_t)sent;
 		} else if (errno == EPIPE || errno == ECONNRESET) {
 			return 0; // a server that turns us away has said why before it closed
 		} else if (errno != EAGAIN && errno != EINTR) {
-			return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
-					 "cannot send to %s: %s", exchange->path,
-					 error_text(errno));
-		} else if (wait_for(exchange, POLLOUT) != 0) {
+			return error_set(ask->error, ECHOD_ERROR_SYSTEM, "cannot send to %s: %s",
+					 ask->path, error_text(errno));
+		} else if (wait_for(ask, POLLOUT) != 0) {
 			return -1;
 		}
 	}
 	return 0;
 }
 
-static int receive(const struct exchange *exchange, char *buffer, size_t length)
+static int receive(const struct ask *ask, char *buffer, size_t length)
 {
 	while (length > 0) {
-		ssize_t got = recv(exchange->fd, buffer, length, MSG_DONTWAIT);
+		ssize_t got = recv(ask->fd, buffer, length, MSG_DONTWAIT);
 		if (got > 0) {
 			buffer += got;
 			length -= (size_t)got;
 		} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
 			return error_set(
-				exchange->error, ECHOD_ERROR_SYSTEM,
+				ask->error, ECHOD_ERROR_SYSTEM,
 				"the server at %s broke off before its reply was whole%s%s",
-				exchange->path, got == 0 ? "" : ": ",
-				got == 0 ? "" : error_text(errno));
-		} else if (wait_for(exchange, POLLIN) != 0) {
+				ask->path, got == 0 ? "" : ": ", got == 0 ? "" : error_text(errno));
+		} else if (wait_for(ask, POLLIN) != 0) {
 			return -1;
 		}
 	}
 	return 0;
 }
 
-static int fail_line(const struct exchange *exchange, const char *where, const char *line)
+static int fail_line(const struct ask *ask, const char *where, const char *line)
 {
-	char printable[4 * LINE_SIZE + 1];
-	return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
-			 "what answers at %s is no echod: its reply %s with '%s'", exchange->path,
-			 where, log_escape(line, strlen(line), printable, sizeof(printable)));
+	char printable[4 * STATUS_LINE_SIZE + 1];
+	return error_set(ask->error, ECHOD_ERROR_SYSTEM,
+			 "what answers at %s is no echod: its reply %s with '%s'", ask->path, where,
+			 log_escape(line, strlen(line), printable, sizeof(printable)));
 }
 
 // Byte by byte, so that nothing of what follows is taken along. A line that is too long is cut.
-static int receive_line(const struct exchange *exchange, char line[LINE_SIZE + 1])
+static int receive_line(const struct ask *ask, char line[STATUS_LINE_SIZE + 1])
 {
 	size_t length = 0;
-	for (; length < LINE_SIZE; length++) {
-		if (receive(exchange, &line[length], 1) != 0)
+	for (; length < STATUS_LINE_SIZE; length++) {
+		if (receive(ask, &line[length], 1) != 0)
 			return -1;
 		if (line[length] == '\n')
 			break;
@@ -124,7 +122,7 @@ static int receive_line(const struct exchange *exchange, char line[LINE_SIZE + 1
 }
 
 // Appends `length` bytes to the body, which has room for `*room` and grows if need be.
-static int receive_body(const struct exchange *exchange, struct client_reply *reply, size_t length,
+static int receive_body(const struct ask *ask, struct client_reply *reply, size_t length,
 			size_t *room)
 {
 	size_t needed = reply->length + length + 1;
@@ -132,11 +130,11 @@ static int receive_body(const struct exchange *exchange, struct client_reply *re
 		*room = needed < 2 * *room ? 2 * *room : needed;
 		char *body = needed <= BODY_LIMIT ? realloc(reply->body, *room) : NULL;
 		if (!body)
-			return error_set(exchange->error, ECHOD_ERROR_SYSTEM,
+			return error_set(ask->error, ECHOD_ERROR_SYSTEM,
 					 "no memory for a reply of %zu bytes or more", needed - 1);
 		reply->body = body;
 	}
-	if (receive(exchange, reply->body + reply->length, length) != 0)
+	if (receive(ask, reply->body + reply->length, length) != 0)
 		return -1;
 	reply->length += length;
 	reply->body[reply->length] = '\0';
@@ -144,41 +142,41 @@ static int receive_body(const struct exchange *exchange, struct client_reply *re
 }
 
 // Each has the time of a reply, so that a long list is not given up while it comes.
-static int receive_pieces(struct exchange *exchange, struct client_reply *reply)
+static int receive_pieces(struct ask *ask, struct client_reply *reply)
 {
-	char line[LINE_SIZE + 1];
+	char line[STATUS_LINE_SIZE + 1];
 	uint64_t length = 1;
 	size_t room = 0;
 	while (length > 0) {
-		exchange->deadline = clock_deadline(exchange->timeout);
-		if (receive_line(exchange, line) != 0)
+		ask->deadline = clock_deadline(ask->timeout);
+		if (receive_line(ask, line) != 0)
 			return -1;
 		if (units_parse_count(line, 0, PIECE_LIMIT, &length, NULL) != 0)
-			return fail_line(exchange, "goes on", line);
-		if (receive_body(exchange, reply, (size_t)length, &room) != 0)
+			return fail_line(ask, "goes on", line);
+		if (receive_body(ask, reply, (size_t)length, &room) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int receive_reply(struct exchange *exchange, struct client_reply *reply)
+static int receive_reply(struct ask *ask, struct client_reply *reply)
 {
-	char line[LINE_SIZE + 1] = "";
+	char line[STATUS_LINE_SIZE + 1] = "";
 	char digits[4] = "";
 	uint64_t status;
 	uint64_t length = 0;
 	size_t room = 0;
-	if (receive_line(exchange, line) != 0)
+	if (receive_line(ask, line) != 0)
 		return -1;
 	if (strlen(line) > 4 && line[3] == ' ')
 		memcpy(digits, line, 3);
 	bool in_pieces = strcmp(&line[4], "*") == 0;
 	if (units_parse_count(digits, 100, 999, &status, NULL) != 0 ||
 	    (!in_pieces && units_parse_count(&line[4], 0, PIECE_LIMIT, &length, NULL) != 0))
-		return fail_line(exchange, "begins", line);
+		return fail_line(ask, "begins", line);
 	reply->status = (int)status;
-	int result = in_pieces ? receive_pieces(exchange, reply)
-			       : receive_body(exchange, reply, (size_t)length, &room);
+	int result = in_pieces ? receive_pieces(ask, reply)
+			       : receive_body(ask, reply, (size_t)length, &room);
 	if (result != 0)
 		client_reply_free(reply);
 	return result;
@@ -195,20 +193,20 @@ int client_ask(const char *path, const char *request, uint64_t timeout, struct c
 		return error_set(error, ECHOD_ERROR_USAGE, "the request is longer than %d bytes",
 				 PROTOCOL_MAX_LINE - 1);
 	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = -1};
-	struct exchange exchange = {
+	struct ask ask = {
 		.path = path,
 		.timeout = timeout,
 		.deadline = clock_deadline(timeout),
 		.error = error,
 	};
 	int why;
-	exchange.fd = connect_one(&server, &terms, &why);
-	if (exchange.fd < 0)
-		return fail_connect(&exchange, why);
-	int result = send_request(&exchange, request);
+	ask.fd = connect_one(&server, &terms, &why);
+	if (ask.fd < 0)
+		return fail_connect(&ask, why);
+	int result = send_request(&ask, request);
 	if (result == 0)
-		result = receive_reply(&exchange, reply);
-	close(exchange.fd);
+		result = receive_reply(&ask, reply);
+	close(ask.fd);
 	return result;
 }
 

@@ -11,7 +11,7 @@
 
 #define SAMPLE_INTERVAL NS_PER_S
 #define ACCEPT_PAUSE (100 * NS_PER_MS)
-#define ACCEPT_BATCH 8 // new clients before those who are in have their turn
+#define CLIENTS_A_ROUND 8 // new clients before those who are in have their turn
 #define LISTEN_BACKLOG 64
 
 // What is polled for: the waker, the listener unless it has a pause, and then the sessions there
@@ -179,7 +179,7 @@ static void serve_round(struct control *control)
 	serve_sessions(control, &set);
 	if (!set.listener || !set.listener->revents)
 		return;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
+	for (int i = 0; i < CLIENTS_A_ROUND; i++) {
 		if (!accept_client(control))
 			break;
 	}

@@ -13,8 +13,8 @@
 #define SILENCE_LIMIT (60 * NS_PER_S)
 #define LINE_LIMIT (5 * NS_PER_S)
 #define READ_LIMIT (5 * NS_PER_S)
-#define PIECE_SIZE (64L << 10) // bytes of a list after which its piece is full
-#define REQUESTS_A_STEP 16     // answered before other clients have their turn
+#define LIST_PIECE_SIZE (64L << 10) // bytes of a list after which its piece is full
+#define REQUESTS_A_STEP 16	    // answered before other clients have their turn
 
 void session_begin(struct session *session, int fd)
 {
@@ -141,7 +141,7 @@ void session_expire(struct session *session, struct thread_stats *stats)
 // Writes as much of the list, if there is one, as a piece takes. Returns how long it has become.
 static size_t write_piece(struct list *list, struct server *server, FILE *out)
 {
-	while (list_goes_on(list) && ftell(out) < PIECE_SIZE)
+	while (list_goes_on(list) && ftell(out) < LIST_PIECE_SIZE)
 		list_write(list, server, out);
 	return (size_t)ftell(out);
 }

@@ -30,17 +30,18 @@ static void format_time(char *text, size_t size)
 }
 
 // What a pipe takes as a whole (PIPE_BUF).
-#define LINE_SIZE 4096
+#define LOG_LINE_SIZE 4096
 
 static size_t format_text(const struct echod_log_entry *entry, const char *time, const char *level,
-			  char line[static LINE_SIZE])
+			  char line[static LOG_LINE_SIZE])
 {
-	return (size_t)snprintf(line, LINE_SIZE, "%s %-7s %.2000s\n", time, level, entry->message);
+	return (size_t)snprintf(line, LOG_LINE_SIZE, "%s %-7s %.2000s\n", time, level,
+				entry->message);
 }
 
 // Returns 0 when there is no memory, or no room: part of an object would be none.
 static size_t format_json(const struct echod_log_entry *entry, const char *time, const char *level,
-			  char line[static LINE_SIZE])
+			  char line[static LOG_LINE_SIZE])
 {
 	json_t *object = json_object();
 	json_object_set_new(object, "time", json_text(time));
@@ -53,9 +54,10 @@ static size_t format_json(const struct echod_log_entry *entry, const char *time,
 				    field->text ? json_text(field->text)
 						: json_integer((json_int_t)field->number));
 	}
-	size_t length = json_dumpb(object, line, LINE_SIZE - 1, JSON_COMPACT | JSON_ENSURE_ASCII);
+	size_t length =
+		json_dumpb(object, line, LOG_LINE_SIZE - 1, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(object);
-	if (length == 0 || length > LINE_SIZE - 1)
+	if (length == 0 || length > LOG_LINE_SIZE - 1)
 		return 0;
 	line[length] = '\n';
 	return length + 1;
@@ -66,7 +68,7 @@ int logger_write(void *context, const struct echod_log_entry *entry)
 	const struct logger *logger = context;
 	const char *level = log_level_name(entry->level);
 	char time[40];
-	char line[LINE_SIZE];
+	char line[LOG_LINE_SIZE];
 	format_time(time, sizeof(time));
 	size_t length = logger->format == LOGGER_JSON ? format_json(entry, time, level, line)
 						      : format_text(entry, time, level, line);

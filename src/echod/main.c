@@ -26,7 +26,7 @@
 #include "net/waker.h"
 
 #define PROGRAM "echod"
-#define ROOM (32UL << 20)
+#define LEAST_MEMORY (32UL << 20)
 
 struct program {
 	struct echod_config *config;
@@ -87,12 +87,13 @@ static int check_allocator(struct echod_error *error)
 // malloc.
 static int check_room(struct echod_error *error)
 {
-	void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *room = mmap(NULL, LEAST_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 	if (room == MAP_FAILED)
 		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot map another %lu MiB: %s (see ulimit -v, ulimit -d)",
-				 ROOM >> 20, error_text(errno));
-	munmap(room, ROOM);
+				 LEAST_MEMORY >> 20, error_text(errno));
+	munmap(room, LEAST_MEMORY);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 
 #include "base/units.h"
 
-#define ALLOWED "allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, unix:@NAME"
+#define ALLOWED_ADDRESSES "allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, unix:@NAME"
 #define LONGEST_PATH (ADDRESS_PATH_SIZE - 2) // of a file or a name, without its `@`
 
 const char *address_path_in(const char *text)
@@ -46,8 +46,8 @@ static int parse_unix(const char *path, struct address *address, struct echod_er
 	struct endpoint endpoint;
 	struct echod_error why;
 	if (endpoint_from_path(path, &endpoint, &why) != 0)
-		return error_set(error, ECHOD_ERROR_USAGE, "'unix:%.40s': %s; " ALLOWED, path,
-				 why.message);
+		return error_set(error, ECHOD_ERROR_USAGE, "'unix:%.40s': %s; " ALLOWED_ADDRESSES,
+				 path, why.message);
 	address->is_unix = true;
 	strcpy(address->path, path);
 	return 0;
@@ -101,8 +101,8 @@ int address_parse(const char *text, struct address *address, struct echod_error 
 				 text);
 	}
 	if (!colon)
-		return error_set(error, ECHOD_ERROR_USAGE, "'%.100s' is not an address; " ALLOWED,
-				 text);
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.100s' is not an address; " ALLOWED_ADDRESSES, text);
 	if (copy_host(host, (size_t)(host_end - host), address, error) != 0)
 		return -1;
 	return parse_port(colon + 1, 0, text, address, error);

@@ -17,7 +17,7 @@
 #define LOCK_NONE (-1) // in place of a descriptor: it cannot be made, or another's file is there
 #define LOCK_BUSY (-2)
 
-struct lock {
+struct path_lock {
 	char path[ADDRESS_PATH_SIZE + sizeof(LOCK_SUFFIX)];
 	int fd;
 };
@@ -56,9 +56,9 @@ static bool is_at(int fd, const char *path)
 	       ours.st_dev == theirs.st_dev;
 }
 
-static struct lock take_lock(const char *path)
+static struct path_lock take_lock(const char *path)
 {
-	struct lock lock;
+	struct path_lock lock;
 	snprintf(lock.path, sizeof(lock.path), "%s" LOCK_SUFFIX, path);
 	uint64_t deadline = clock_deadline(LOCK_PATIENCE);
 	for (;;) {
@@ -77,7 +77,7 @@ static struct lock take_lock(const char *path)
 	}
 }
 
-static void release_lock(const struct lock *lock)
+static void release_lock(const struct path_lock *lock)
 {
 	if (lock->fd == LOCK_NONE)
 		return;
@@ -164,7 +164,7 @@ int unix_path_listen(struct unix_path *claim, int fd, const char *path, int back
 	if (owner_only && fchmod(fd, 0600) != 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set the mode of '%s': %s", path,
 				 error_text(errno));
-	struct lock lock = take_lock(path);
+	struct path_lock lock = take_lock(path);
 	if (lock.fd == LOCK_BUSY)
 		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot listen on '%s': another server has held '%s' for 2 s",

@@ -213,7 +213,7 @@ static void accept_batch(struct acceptor *acceptor, size_t index)
 
 // Sees to what may have changed meanwhile: whether the kernel takes more sockets into the pool's
 // epoll set, and how many CPUs we may use.
-static void look_around(struct acceptor *acceptor)
+static void review_resources(struct acceptor *acceptor)
 {
 	struct pool *pool = &acceptor->server->pool;
 	uint64_t refused = parking_lot_refused(&pool->lot);
@@ -242,7 +242,7 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 	nfds_t count = 0;
 	fds[count++] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
 	pause_review(&acceptor->pause);
-	look_around(acceptor);
+	review_resources(acceptor);
 	for (size_t k = 0; k < server->listener_count; k++) {
 		size_t i = (acceptor->first + k) % server->listener_count;
 		int fd = server->listeners[i].fd;
@@ -302,7 +302,7 @@ static void sleep_until(const struct server *server, uint64_t deadline)
 // has passed, which may move meanwhile.
 static void wait_for_connections(struct server *server, bool all)
 {
-	admission_watch(&server->admission, true);
+	admission_notify(&server->admission, true);
 	for (;;) {
 		uint64_t deadline = all ? CLOCK_NEVER : atomic_load(&server->drain_deadline);
 		if (admission_count(&server->admission) == 0 || clock_now() >= deadline)

@@ -34,9 +34,9 @@ bool admission_enter(struct admission *admission, const struct conn_origin *orig
 	return true;
 }
 
-void admission_watch(struct admission *admission, bool watched)
+void admission_notify(struct admission *admission, bool notifies)
 {
-	atomic_store(&admission->watched, watched);
+	atomic_store(&admission->notifies, notifies);
 }
 
 void admission_leave(struct admission *admission, const struct conn_origin *origin)
@@ -44,6 +44,6 @@ void admission_leave(struct admission *admission, const struct conn_origin *orig
 	sources_leave(&admission->sources, origin);
 	uint64_t before = atomic_fetch_sub(&admission->open, 1);
 	ensure(before > 0);
-	if (atomic_load(&admission->watched))
+	if (atomic_load(&admission->notifies))
 		waker_wake(admission->waker);
 }

@@ -15,15 +15,15 @@ struct admission {
 	struct sources sources;
 	const struct waker *waker; // the acceptor's
 
-	// The acceptor adds, workers subtract. With `watched`, which the acceptor sets before it
-	// looks at `open` and goes to sleep: either it sees the subtraction or the worker sees the
-	// mark and wakes it. That takes sequential consistency, the default order.
+	// The acceptor adds, workers subtract. The acceptor sets `notifies` before it looks at
+	// `open` and goes to sleep: so it sees the subtraction, or the worker sees `notifies` and
+	// wakes it. That takes sequential consistency, the default order.
 	_Atomic uint64_t open;
-	_Atomic bool watched;
+	_Atomic bool notifies;
 };
 
 // `per_source` and `prefix6` as in sources_open. `waker` is woken for each connection that leaves
-// while the admission is watched.
+// after admission_notify.
 int admission_open(struct admission *admission, uint64_t limit, uint64_t per_source,
 		   unsigned prefix6, const struct waker *waker, struct echod_error *error);
 void admission_close(struct admission *admission);
@@ -32,7 +32,7 @@ void admission_close(struct admission *admission);
 bool admission_has_room(struct admission *admission);
 bool admission_enter(struct admission *admission,
 		     const struct conn_origin *origin); // false: its source is full
-void admission_watch(struct admission *admission, bool watched);
+void admission_notify(struct admission *admission, bool notifies);
 
 // Any thread.
 uint64_t admission_count(const struct admission *admission);

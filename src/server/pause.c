@@ -13,7 +13,7 @@ void pause_begin(struct pause *pause, enum pause_cause cause)
 	pause->open = admission_count(pause->admission);
 	pause->accounted_for = now;
 	counter_add(pause->stats, COUNTER_accept_pauses, 1);
-	admission_watch(pause->admission, true);
+	admission_notify(pause->admission, true);
 }
 
 static bool is_over(const struct pause *pause)
@@ -46,7 +46,7 @@ void pause_end(struct pause *pause)
 		return;
 	account(pause);
 	pause->cause = PAUSE_NONE;
-	admission_watch(pause->admission, false);
+	admission_notify(pause->admission, false);
 }
 
 uint64_t pause_deadline(const struct pause *pause)

@@ -18,7 +18,8 @@ static const struct quantile quantiles[] = {
 #define QUANTILE_COUNT (sizeof(quantiles) / sizeof(quantiles[0]))
 
 // The value in the unit it is shown in: whole, or seconds with `places`.
-static void print_value(FILE *out, int width, enum unit unit, uint64_t value, unsigned places)
+static void print_value(FILE *out, int width, enum metric_unit unit, uint64_t value,
+			unsigned places)
 {
 	char text[32] = "unknown";
 	bool is_time = unit == UNIT_SECONDS;
@@ -77,7 +78,7 @@ void render_text(FILE *out, const struct snapshot *snapshot, const struct rates 
 		text_histogram(out, &histogram_metrics[h], &snapshot->histogram[h]);
 }
 
-static json_t *json_value(enum unit unit, uint64_t value)
+static json_t *json_value(enum metric_unit unit, uint64_t value)
 {
 	if (value == STATS_UNKNOWN)
 		return json_null();

@@ -44,11 +44,11 @@ enum close_reason {
 	CLOSE_REASON_COUNT,
 };
 
-enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_SECONDS };
+enum metric_unit { UNIT_COUNT, UNIT_BYTES, UNIT_SECONDS };
 
 struct metric {
 	const char *name;
-	enum unit unit;
+	enum metric_unit unit;
 	const char *help;
 };
 

@@ -81,12 +81,12 @@ static void who_leaves_wakes_a_watcher_and_nobody_else(void **state)
 	admission_enter(&admission, &here);
 	admission_leave(&admission, &here);
 	assert_false(woken());
-	admission_watch(&admission, true);
+	admission_notify(&admission, true);
 	assert_false(woken());
 	admission_leave(&admission, &here);
 	assert_true(woken());
 	waker_clear(&waker);
-	admission_watch(&admission, false);
+	admission_notify(&admission, false);
 	admission_leave(&admission, &here);
 	assert_false(woken());
 }
@@ -115,13 +115,13 @@ static void who_goes_to_sleep_misses_nobody(void **state)
 		atomic_store(&round_begun, number);
 		for (volatile unsigned spin = 0; spin < number % 100; spin++)
 			;
-		admission_watch(&admission, true);
+		admission_notify(&admission, true);
 		while (admission_count(&admission) > 0) {
 			if (poll(&fd, 1, (int)(PATIENCE / NS_PER_MS)) != 1)
 				fail_msg("round %ju: asleep for ever", (uintmax_t)number);
 			waker_clear(&waker);
 		}
-		admission_watch(&admission, false);
+		admission_notify(&admission, false);
 	}
 	pthread_join(worker, NULL);
 }

@@ -25,22 +25,15 @@ static const char epilogue[] =
 	"     written\n"
 	"  4  not known: a signal came before the first echo";
 
-// What has been read so far.
-struct reading {
-	struct options options;
-	const char *host;
-	const char *port;
-};
-
 static int take_operand(void *context, const char *name, const char *value,
 			struct echod_error *error)
 {
-	struct reading *reading = context;
+	struct options *options = context;
 	(void)name; // the table says how each option is taken
-	if (!reading->host)
-		reading->host = value;
-	else if (!reading->port)
-		reading->port = value;
+	if (!options->host)
+		options->host = value;
+	else if (!options->port)
+		options->port = value;
 	else
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is too much: allowed are HOST and PORT", value);
@@ -49,14 +42,14 @@ static int take_operand(void *context, const char *name, const char *value,
 
 static int take_message(void *context, const char *value, struct echod_error *error)
 {
-	struct options *options = &((struct reading *)context)->options;
+	struct options *options = context;
 	if (!*value)
 		return error_set(error, ECHOD_ERROR_USAGE, "'' is empty, and nothing has no echo");
 	options->messages[options->message_count++] = value;
 	return 0;
 }
 
-#define OPTION(field) SETTING_FIELD(struct reading, options.field)
+#define FIELD(name) SETTING_FIELD(struct options, name)
 
 static const struct setting table[] = {
 	{'m', "message", "TEXT",
@@ -65,17 +58,17 @@ static const struct setting table[] = {
 	{'c', "count", "N",
 	 "send the messages N times, 0: until interrupted, and print round-trip times; without "
 	 "--message send '" DEFAULT_MESSAGE "'",
-	 SETTING_COUNT, OPTION(count), .most = UNITS_EXACT_MAX},
+	 SETTING_COUNT, FIELD(count), .most = UNITS_EXACT_MAX},
 	{'i', "interval", "DUR",
 	 "start a round of messages every DUR; without --count until interrupted", SETTING_DURATION,
-	 OPTION(interval)},
+	 FIELD(interval)},
 	{0, "half-close", NULL,
 	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
 	 "many proxies end both ways at the first FIN",
-	 SETTING_SWITCH, OPTION(half_close), .least = true},
+	 SETTING_SWITCH, FIELD(half_close), .least = true},
 	{'t', "timeout", "DUR",
 	 "longest time to connect, and to wait with nothing coming, or never", SETTING_TIMEOUT,
-	 OPTION(timeout), .preset = "10s"},
+	 FIELD(timeout), .preset = "10s"},
 };
 
 // Whether `host` has its port with it, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.
@@ -87,12 +80,12 @@ static bool has_port(const char *host)
 	return host[0] == '[' ? colon[-1] == ']' : strchr(host, ':') == colon;
 }
 
-static int set_address(const struct reading *reading, struct address *address,
-		       struct echod_error *error)
+static int set_address(struct options *options, struct echod_error *error)
 {
-	const char *host = reading->host ? reading->host : ADDRESS_DEFAULT_HOST;
-	if (reading->port || !has_port(host))
-		return address_from_host(host, reading->port ? reading->port : ADDRESS_DEFAULT_PORT,
+	struct address *address = &options->address;
+	const char *host = options->host ? options->host : ADDRESS_DEFAULT_HOST;
+	if (options->port || !has_port(host))
+		return address_from_host(host, options->port ? options->port : ADDRESS_DEFAULT_PORT,
 					 address, error);
 	if (address_parse(host, address, error) != 0)
 		return -1;
@@ -103,15 +96,14 @@ static int set_address(const struct reading *reading, struct address *address,
 }
 
 // Puts the host and the port together and fills in what was not given.
-static int complete(struct reading *reading, struct echod_error *error)
+static int complete(struct options *options, struct echod_error *error)
 {
-	struct options *options = &reading->options;
-	if (set_address(reading, &options->address, error) != 0)
+	if (set_address(options, error) != 0)
 		return -1;
-	if (options->address.is_unix && reading->port)
+	if (options->address.is_unix && options->port)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is a port, but a Unix-domain socket has none",
-				 reading->port);
+				 options->port);
 	if (options->half_close && (options->ping || options->message_count))
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "--half-close is for standard input: it excludes --message, "
@@ -125,12 +117,12 @@ static int complete(struct reading *reading, struct echod_error *error)
 
 int options_read(struct options *options, int argc, char **argv)
 {
-	struct reading reading = {
-		.options.messages = calloc((size_t)argc + 1, sizeof(*options->messages)),
+	*options = (struct options){
+		.messages = calloc((size_t)argc + 1, sizeof(*options->messages)),
 	};
 	uint64_t given;
 	struct echod_error error;
-	if (!reading.options.messages) {
+	if (!options->messages) {
 		error_set(&error, ECHOD_ERROR_SYSTEM, "out of memory");
 		return cmdline_fail("echocat", &error);
 	}
@@ -142,14 +134,13 @@ int options_read(struct options *options, int argc, char **argv)
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take_operand,
-		.context = &reading,
+		.context = options,
 		.given = &given,
 	};
 	int status = cmdline_read(&cmdline, argc, argv);
-	reading.options.ping = cmdline_has(&cmdline, "count") || cmdline_has(&cmdline, "interval");
-	if (status == -1 && complete(&reading, &error) != 0)
+	options->ping = cmdline_has(&cmdline, "count") || cmdline_has(&cmdline, "interval");
+	if (status == -1 && complete(options, &error) != 0)
 		status = cmdline_fail("echocat", &error);
-	*options = reading.options;
 	return status;
 }
 

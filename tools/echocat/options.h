@@ -9,6 +9,7 @@
 #include "net/address.h"
 
 struct options {
+	const char *host, *port; // as they were given; NULL: the default, or part of `host`
 	struct address address;
 	const char **messages; // into argv
 	size_t message_count;  // 0: standard input is sent

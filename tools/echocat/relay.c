@@ -15,8 +15,8 @@
 #include "complain.h"
 #include "window.h"
 
-#define RUNNING (-1)		       // in place of an exit status
-#define PIECE_SIZE ((size_t)256 << 10) // of one read or recv
+#define RUNNING (-1)		      // in place of an exit status
+#define READ_SIZE ((size_t)256 << 10) // of one read or recv
 
 enum { INPUT, OUTPUT, PEER, DESCRIPTORS };
 
@@ -35,7 +35,7 @@ struct relay {
 };
 
 static unsigned char ring[RELAY_WINDOW];
-static unsigned char incoming[PIECE_SIZE];
+static unsigned char incoming[READ_SIZE];
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -64,7 +64,7 @@ static void lose_output(struct relay *relay, int number)
 static void read_input(struct relay *relay)
 {
 	struct span room = window_room(&relay->window);
-	ssize_t count = read(relay->input, room.bytes, smaller(room.length, PIECE_SIZE));
+	ssize_t count = read(relay->input, room.bytes, smaller(room.length, READ_SIZE));
 	if (count > 0)
 		relay->window.read += (uint64_t)count;
 	else if (count == 0)
