@@ -161,7 +161,7 @@ static void print_addresses(const struct echod *server)
 	fflush(stdout);
 }
 
-// The first ending signal drains, the second cuts the drain short.
+// The first ending signal drains, the second ends the drain.
 static void wait_for_end(struct echod *server)
 {
 	struct pollfd fds[] = {
@@ -222,7 +222,7 @@ static int start(int argc, char **argv)
 			"\n"
 			"Exit status:\n"
 			"  0  it was drained or stopped, by a signal or by echoctl, also when\n"
-			"     connections had to be cut\n"
+			"     connections had to be aborted\n"
 			"  2  an unknown option, an invalid value, or two addresses that overlap\n"
 			"  3  it could not start: an address is in use, a host name is unknown, a "
 			"live\n"

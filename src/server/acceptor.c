@@ -313,14 +313,14 @@ static void wait_for_connections(struct server *server, bool all)
 
 // Ends all connections that are left, and waits until their workers have closed them. Returns how
 // many there were.
-static uint64_t cut_connections(struct server *server)
+static uint64_t abort_connections(struct server *server)
 {
 	uint64_t left = admission_count(&server->admission);
 	if (left == 0)
 		return 0;
-	log_write(server->log, ECHOD_LOG_WARNING, "cutting",
+	log_write(server->log, ECHOD_LOG_WARNING, "aborting",
 		  LOG_FIELDS({"connections", .number = left}),
-		  "time is up: cutting %llu connection%s", (unsigned long long)left,
+		  "time is up: aborting %llu connection%s", (unsigned long long)left,
 		  log_plural(left));
 	atomic_store_explicit(&server->cut.now, true, memory_order_release);
 	waker_wake(&server->cut.waker);
@@ -346,14 +346,14 @@ static void drain(struct acceptor *acceptor)
 		  log_plural(open), units_format_duration(deadline, left, sizeof(left)));
 	finish_accepting(acceptor);
 	wait_for_connections(server, false);
-	uint64_t cut = cut_connections(server);
+	uint64_t aborted = abort_connections(server);
 	uint64_t accepted = atomic_load_explicit(
 		&acceptor->stats->counter[COUNTER_connections_accepted], memory_order_relaxed);
 	log_write(server->log, ECHOD_LOG_INFO, "stopped",
 		  LOG_FIELDS({"connections_accepted", .number = accepted},
-			     {"connections_cut", .number = cut}),
-		  "stopped: %llu connection%s accepted, %llu cut", (unsigned long long)accepted,
-		  log_plural(accepted), (unsigned long long)cut);
+			     {"connections_aborted", .number = aborted}),
+		  "stopped: %llu connection%s accepted, %llu aborted", (unsigned long long)accepted,
+		  log_plural(accepted), (unsigned long long)aborted);
 }
 
 void *acceptor_run(void *argument)

@@ -209,7 +209,7 @@ static const struct {
 	{"accepted", {"peer", "local", "listener"}, {"connection"}},
 	{"closed", {"peer", "local", "reason"}, {"connection", "bytes_received", "bytes_sent"}},
 	{"draining", {NULL}, {"connections", "time_left_ms"}},
-	{"stopped", {NULL}, {"connections_accepted", "connections_cut"}},
+	{"stopped", {NULL}, {"connections_accepted", "connections_aborted"}},
 };
 #define EVENTS (sizeof(events) / sizeof(events[0]))
 

@@ -81,7 +81,7 @@ static void the_log_tells_of_its_life(void **state)
 		"3 connection 1 from 127.0.0.1:",
 		"3 connection 1 closed (peer): 64 bytes received, 64 sent\n",
 		"2 draining: ",
-		"2 stopped: 1 connection accepted, 0 cut\n",
+		"2 stopped: 1 connection accepted, 0 aborted\n",
 	};
 	expect_parts(&lines, parts, COUNT_OF(parts));
 }
@@ -127,7 +127,7 @@ static void the_log_has_fields(void **state)
 		closed,
 		"draining connections=",
 		" time_left_ms=",
-		"stopped connections_accepted=1 connections_cut=0\n",
+		"stopped connections_accepted=1 connections_aborted=0\n",
 	};
 	expect_parts(&lines, parts, COUNT_OF(parts));
 }
