@@ -107,7 +107,8 @@ static int fail_line(const struct ask *ask, const char *where, const char *line)
 			 log_escape(line, strlen(line), printable, sizeof(printable)));
 }
 
-// Byte by byte, so that nothing of what follows is taken along. Of a line that is too long the rest stays.
+// Byte by byte, so that nothing of what follows is taken along. Of a line that is too long the rest
+// stays.
 static int receive_line(const struct ask *ask, char line[STATUS_LINE_SIZE + 1])
 {
 	size_t length = 0;

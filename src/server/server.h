@@ -101,8 +101,8 @@ int server_start(struct server *server, struct echod_error *error);
 // Opens the listeners: clients get in. On failure the server is still to be drained and joined.
 int server_open(struct server *server, struct echod_error *error);
 
-// Asks for a drain that ends at the latest in `timeout` ns (0: abort all now). Any thread, any number
-// of times: the last one counts.
+// Asks for a drain that ends at the latest in `timeout` ns (0: abort all now). Any thread, any
+// number of times: the last one counts.
 void server_drain(struct server *server, uint64_t timeout);
 
 // After server_drain: waits for the acceptor and the workers to end. The server can still be looked

@@ -57,7 +57,7 @@ static uint64_t counted(enum counter counter)
 static void assert_paused(bool paused)
 {
 	assert_int_equal(acceptor_pause.cause != PAUSE_NONE, paused);
-	assert_int_equal(atomic_load(&admission.watched), paused); // who leaves wakes us
+	assert_int_equal(atomic_load(&admission.notifies), paused); // who leaves wakes us
 }
 
 static void expect_paused(bool paused)

@@ -76,7 +76,7 @@ static const char *line_of(const char *text, const char *name)
 	return NULL;
 }
 
-static void expect_shown(const char *text, const char *name, enum unit unit, unsigned value)
+static void expect_shown(const char *text, const char *name, enum metric_unit unit, unsigned value)
 {
 	const char *line = line_of(text, name);
 	if (!line)
