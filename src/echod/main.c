@@ -37,7 +37,8 @@ struct program {
 
 static const struct setting options[] = {
 #define OPTION(letter, name, word, kind, place, low, high, preset_, help) \
-	{letter, name, word, help, SETTING_##kind, .least = low, .most = high, .preset = preset_},
+	{letter,	 name,		 word,		 help,            \
+	 SETTING_##kind, .least = (low), .most = (high), .preset = (preset_)},
 #include "lib/options.def"
 #undef OPTION
 	{0, "log-format", "text|json",

@@ -44,9 +44,10 @@ static int take_control(void *context, const char *value, struct echod_error *er
 static const struct setting settings[] = {
 #define FIELD(name) SETTING_FIELD(struct echod_config, name)
 #define TAKE(function) .take = function
-#define OPTION(letter, name, word, kind, place, low, high, preset_, help)                       \
-	{letter,	   name, word, help, SETTING_##kind, place, .least = low, .most = high, \
-	 .preset = preset_},
+#define OPTION(letter, name, word, kind, place, low, high, preset_, help) \
+	{letter,	 name,		 word,                            \
+	 help,		 SETTING_##kind, place,                           \
+	 .least = (low), .most = (high), .preset = (preset_)},
 #include "lib/options.def"
 #undef OPTION
 };
