@@ -88,8 +88,9 @@ static int check_allocator(struct echod_error *error)
 // malloc.
 static int check_room(struct echod_error *error)
 {
-	void *room = mmap(NULL, LEAST_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	// cppcheck-suppress invalidFunctionArg ; -1: no file
+	void *room = mmap(NULL, LEAST_MEMORY, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (room == MAP_FAILED)
 		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot map another %lu MiB: %s (see ulimit -v, ulimit -d)",

@@ -68,8 +68,8 @@ static void print_value(const struct sums *all, enum measure measure, FILE *file
 static void print_ratio(const struct rounds *rounds, size_t target, enum measure measure,
 			FILE *file)
 {
+	const char *const name = target == 0 ? "itself" : rounds->targets[target].name;
 	const struct rank_interval *ratio = &rounds->targets[target].ratios[measure].median;
-	const char *name = target > 0 ? rounds->targets[target].name : "itself";
 	int places = ratio->median < 0.1 ? 5 : 3;
 	fprintf(file, "%-16s %-6s ", measure == 0 ? name : "", measures[measure].name);
 	if (isnan(ratio->low))

@@ -53,8 +53,8 @@ static void draw_durations(const struct svg *svg, const void *context)
 	static const int steps[] = {1, 2, 5};
 	int every = svg->high[SVG_Y] - svg->low[SVG_Y] > DECADES_MANY ? 3 : 1;
 	for (int i = 0; i < DECADES * 3; i += every) {
-		int unit = i < 27 ? i / 9 : 3;
-		double ns = steps[i % 3] * pow(10, i / 3);
+		int decade = i / 3, unit = decade < 9 ? decade / 3 : 3;
+		double ns = steps[i % 3] * pow(10, decade);
 		char label[24];
 		snprintf(label, sizeof(label), "%.0f %s", ns / pow(1000, unit), units[unit]);
 		svg_tic(svg, SVG_Y, log10(ns), label);
@@ -66,10 +66,10 @@ static void draw_latency(struct svg *svg, const void *context, size_t index, cha
 {
 	const struct request *request = context;
 	const struct hdr *hdr = request->results[index].latency;
-	double nines = fmin(log10((double)hdr->count), NINES_MAX);
 	strcpy(label, request->labels[index]);
 	if (hdr->count == 0)
 		return;
+	double nines = fmin(log10((double)hdr->count), NINES_MAX);
 	svg_reach(svg, 1, log_ns(hdr->min) - 0.1);
 	svg_reach(svg, nines, log_ns(hdr->max) + 0.1);
 	for (unsigned i = 0; i * NINES_STEP < nines; i++) {

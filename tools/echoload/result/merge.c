@@ -49,10 +49,10 @@ static bool has(const json_t *list, const json_t *value)
 int merge_check(const struct result *left, const struct result *right, struct echod_error *error)
 {
 	size_t i;
-	const json_t *run;
-	json_array_foreach(result_get(right, "runs"), i, run)
+	const json_t *added;
+	json_array_foreach(result_get(right, "runs"), i, added)
 	{
-		if (has(result_get(left, "runs"), run))
+		if (has(result_get(left, "runs"), added))
 			return error_set(error, ECHOD_ERROR_USAGE,
 					 "it holds a run that another one holds too");
 	}
@@ -65,24 +65,24 @@ int merge_check(const struct result *left, const struct result *right, struct ec
 }
 
 // What two intervals are together; NULL: it could not be made, see `error` if that was not memory.
-static json_t *add_intervals(const json_t *one, const json_t *other, struct echod_error *error)
+static json_t *add_intervals(const json_t *left, const json_t *right, struct echod_error *error)
 {
-	uint64_t length = result_time(one, "seconds"), longer = result_time(other, "seconds");
+	uint64_t length = result_time(left, "seconds"), longer = result_time(right, "seconds");
 	const struct result_interval interval = {
-		.from = result_time(one, "time"),
+		.from = result_time(left, "time"),
 		.length = length > longer ? length : longer,
-		.messages = result_count(one, "messages") + result_count(other, "messages"),
-		.bytes = result_count(one, "bytes") + result_count(other, "bytes"),
-		.errors = result_count(one, "errors") + result_count(other, "errors"),
+		.messages = result_count(left, "messages") + result_count(right, "messages"),
+		.bytes = result_count(left, "bytes") + result_count(right, "bytes"),
+		.errors = result_count(left, "errors") + result_count(right, "errors"),
 	};
-	const char *left = json_string_value(json_object_get(one, "hdr_v2"));
-	const char *right = json_string_value(json_object_get(other, "hdr_v2"));
+	const char *first = json_string_value(json_object_get(left, "hdr_v2"));
+	const char *second = json_string_value(json_object_get(right, "hdr_v2"));
 	struct hdr *hdr = calloc(1, sizeof(*hdr));
 	if (!hdr)
 		return NULL;
 	hdr_reset(hdr);
 	json_t *sum = NULL;
-	if (hdr_v2_add(hdr, left, error) == 0 && hdr_v2_add(hdr, right, error) == 0)
+	if (hdr_v2_add(hdr, first, error) == 0 && hdr_v2_add(hdr, second, error) == 0)
 		sum = result_pack_interval(&interval, hdr);
 	free(hdr);
 	return sum;
