@@ -274,8 +274,13 @@ size_t process_descriptors(const struct process *process)
 	DIR *directory = opendir(path);
 	assert_non_null(directory);
 	size_t count = 0;
-	for (struct dirent *entry; (entry = readdir(directory));)
-		count += entry->d_name[0] != '.';
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		char target[64] = "";
+		ssize_t length =
+			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+		count += length > 0 && strncmp(target, "/proc/", 6) != 0 &&
+			 strncmp(target, "/sys/", 5) != 0;
+	}
 	closedir(directory);
 	return count;
 }

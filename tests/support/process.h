@@ -75,7 +75,8 @@ void process_expect_error_text(struct process *process, const char *text);
 // How many lines `text` has; the last must be ended by a newline.
 size_t process_count_lines(const char *text);
 
-// From /proc: open descriptors, threads, resident memory in bytes, CPU time used so far in ns.
+// From /proc: open descriptors, threads, resident memory in bytes, CPU time used so far in ns. The
+// kernel's files, which the server reads now and then, do not count as descriptors.
 size_t process_descriptors(const struct process *process);
 size_t process_threads(const struct process *process);
 size_t process_resident(const struct process *process);

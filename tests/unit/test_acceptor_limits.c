@@ -50,6 +50,7 @@ static void at_the_limit_listeners_take_turns(void **state)
 		flood[i] = peer_connect(inside.server.names[0]);
 	peer_ping(flood[0]);
 	int other = peer_connect(inside.server.names[1]);
+	wait_until(listener_backlog(&inside.server.listeners[1]) == 1); // a moment later
 	peer_close(flood[0]);
 	peer_ping(other); // the next
 	peer_close(other);
