@@ -25,8 +25,7 @@ int log_level_parse(const char *text, enum echod_log_level *level, struct echod_
 			return 0;
 		}
 	}
-	return error_set(error, ECHOD_ERROR_USAGE,
-			 "'%.64s' is not a log level: error, warning, info or debug", text);
+	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not one of " LOG_LEVEL_NAMES, text);
 }
 
 char *log_escape(const char *text, size_t length, char *buffer, size_t size)

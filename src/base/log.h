@@ -12,6 +12,7 @@
 #include "echod/echod.h"
 
 #define LOG_LEVELS (ECHOD_LOG_DEBUG + 1)
+#define LOG_LEVEL_NAMES "error|warning|info|debug"
 
 // A list of fields, each as {"peer", .text = peer} or {"workers", .number = 4}.
 #define LOG_FIELDS(...) ((const struct echod_log_field[]){__VA_ARGS__, {.name = NULL}})

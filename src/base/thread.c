@@ -6,8 +6,8 @@
 
 #include "base/assert.h"
 
-#define THREAD_STACK_SIZE \
-	(256UL * 1024) // buffers are on the heap; 4096 workers must not reserve 32 GiB
+// Buffers are on the heap, and 4096 workers must not reserve 32 GiB.
+#define THREAD_STACK_SIZE (256UL * 1024)
 
 // What a thread does to itself. When it is blocked the kernel ends the process at once, and no
 // handler of the host program sees it.

@@ -106,7 +106,7 @@ static enum status run_log(const struct command_context *context, const struct r
 {
 	enum echod_log_level level;
 	if (request->count < 2 || log_level_parse(request->words[1], &level, NULL) != 0)
-		return bad_argument(request, "error, warning, info, debug", out);
+		return bad_argument(request, LOG_LEVEL_NAMES, out);
 	atomic_store_explicit(&context->server->log->level, (int)level, memory_order_relaxed);
 	fprintf(out, "log level is %s\n", log_level_name(level));
 	return STATUS_OK;

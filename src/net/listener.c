@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 // A peer that vanished without a word is noticed after 60 + 4 * 15 seconds of silence.
-#define KEEPALIVE_IDLE 60
-#define KEEPALIVE_INTERVAL 15
+#define KEEPALIVE_IDLE_S 60
+#define KEEPALIVE_INTERVAL_S 15
 #define KEEPALIVE_PROBES 4
 
 struct socket_option {
@@ -20,8 +20,8 @@ static const struct socket_option tcp_options[] = {
 	{SOL_SOCKET, SO_REUSEADDR, 1},
 	{IPPROTO_TCP, TCP_NODELAY, 1},
 	{SOL_SOCKET, SO_KEEPALIVE, 1},
-	{IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE},
-	{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL},
+	{IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+	{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
 	{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
 };
 

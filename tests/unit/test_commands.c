@@ -129,8 +129,8 @@ static void what_cannot_be_understood_is_named(void **state)
 	expect_bad("stats xml", "stats: 'xml' is not allowed; allowed: json, prometheus");
 	expect_bad("connections prometheus", "'prometheus' is not allowed; allowed: json");
 	expect_bad("workers x", "workers: 'x' is not allowed; allowed: json");
-	expect_bad("log", "log: an argument is missing; allowed: error, warning, info, debug");
-	expect_bad("log loud", "log: 'loud' is not allowed; allowed: error, warning, info, debug");
+	expect_bad("log", "log: an argument is missing; allowed: " LOG_LEVEL_NAMES);
+	expect_bad("log loud", "log: 'loud' is not allowed; allowed: " LOG_LEVEL_NAMES);
 	expect_bad("drain soon", "drain: 'soon' is not allowed");
 	expect_bad("drain 5", "drain: '5' is not allowed");
 	expect_bad("drain -1s", "drain: '-1s' is not allowed");

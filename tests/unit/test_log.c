@@ -129,7 +129,7 @@ static void level_names_go_both_ways(void **state)
 		struct echod_error error = {0};
 		assert_int_equal(log_level_parse(bad[i], &level, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_non_null(strstr(error.message, "error, warning, info or debug"));
+		assert_non_null(strstr(error.message, LOG_LEVEL_NAMES));
 	}
 }
 

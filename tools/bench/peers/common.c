@@ -68,40 +68,41 @@ static ssize_t send_some(int fd, const char *bytes, size_t size)
 	}
 }
 
-enum tail_result tail_send(struct tail *tail, int fd, const char *bytes, size_t size)
+enum unsent_result unsent_send(struct unsent *unsent, int fd, const char *bytes, size_t size)
 {
 	ssize_t sent = send_some(fd, bytes, size);
 	if (sent < 0)
-		return TAIL_FAILED;
+		return UNSENT_FAILED;
 	if ((size_t)sent == size)
-		return TAIL_EMPTY;
-	tail->start = 0;
-	tail->end = size - (size_t)sent;
-	tail->bytes = malloc(tail->end);
-	if (!tail->bytes)
-		return TAIL_FAILED;
-	memcpy(tail->bytes, bytes + sent, tail->end);
-	return TAIL_PENDING;
+		return UNSENT_EMPTY;
+	unsent->start = 0;
+	unsent->end = size - (size_t)sent;
+	unsent->bytes = malloc(unsent->end);
+	if (!unsent->bytes)
+		return UNSENT_FAILED;
+	memcpy(unsent->bytes, bytes + sent, unsent->end);
+	return UNSENT_REST;
 }
 
-enum tail_result tail_flush(struct tail *tail, int fd)
+enum unsent_result unsent_flush(struct unsent *unsent, int fd)
 {
-	while (tail->start < tail->end) {
-		ssize_t sent = send_some(fd, tail->bytes + tail->start, tail->end - tail->start);
+	while (unsent->start < unsent->end) {
+		ssize_t sent =
+			send_some(fd, unsent->bytes + unsent->start, unsent->end - unsent->start);
 		if (sent < 0)
-			return TAIL_FAILED;
+			return UNSENT_FAILED;
 		if (sent == 0)
-			return TAIL_PENDING;
-		tail->start += (size_t)sent;
+			return UNSENT_REST;
+		unsent->start += (size_t)sent;
 	}
-	tail_free(tail);
-	return TAIL_EMPTY;
+	unsent_free(unsent);
+	return UNSENT_EMPTY;
 }
 
-void tail_free(struct tail *tail)
+void unsent_free(struct unsent *unsent)
 {
-	free(tail->bytes);
-	*tail = (struct tail){0};
+	free(unsent->bytes);
+	*unsent = (struct unsent){0};
 }
 
 ssize_t peer_recv(int fd, char *buffer, size_t size, int flags)

@@ -1,4 +1,4 @@
-// What the peers written in C share: the listening socket and the tail of an echo that the client
+// What the peers written in C share: the listening socket, and the rest of an echo that the client
 // has not taken yet. Main thread, or any thread on its own data.
 #ifndef BENCH_PEERS_COMMON_H
 #define BENCH_PEERS_COMMON_H
@@ -19,26 +19,26 @@ unsigned short peer_start(int argc, char **argv);
 int peer_listen(unsigned short port, bool nonblocking, bool reuse_port);
 
 // What could not be sent yet. Owned by its connection; all zero when there is nothing.
-struct tail {
+struct unsent {
 	char *bytes;
 	size_t start;
 	size_t end;
 };
 
-enum tail_result {
-	TAIL_EMPTY,   // all is sent
-	TAIL_PENDING, // wait until the socket can be written, and do not read before
-	TAIL_FAILED,  // the peer is gone
+enum unsent_result {
+	UNSENT_EMPTY,  // all is sent
+	UNSENT_REST,   // wait until the socket can be written, and do not read before
+	UNSENT_FAILED, // the peer is gone
 };
 
-// Sends `size` bytes on a non-blocking socket and keeps what it does not take in `tail`, which must
-// be empty.
-enum tail_result tail_send(struct tail *tail, int fd, const char *bytes, size_t size);
+// Sends `size` bytes on a non-blocking socket and keeps what it does not take in `unsent`, which
+// must be empty.
+enum unsent_result unsent_send(struct unsent *unsent, int fd, const char *bytes, size_t size);
 
-// Sends what is left in `tail`, and frees it once it is empty.
-enum tail_result tail_flush(struct tail *tail, int fd);
+// Sends what is left in `unsent`, and frees it once it is empty.
+enum unsent_result unsent_flush(struct unsent *unsent, int fd);
 
-void tail_free(struct tail *tail);
+void unsent_free(struct unsent *unsent);
 
 // recv(2) that goes on after EINTR.
 ssize_t peer_recv(int fd, char *buffer, size_t size, int flags);

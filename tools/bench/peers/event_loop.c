@@ -19,10 +19,10 @@
 
 struct conn {
 	int fd;
-	struct tail tail;
+	struct unsent unsent;
 };
 
-static void watch(int epoll, int operation, struct conn *conn, uint32_t events)
+static void set_events(int epoll, int operation, struct conn *conn, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = conn};
 	if (epoll_ctl(epoll, operation, conn->fd, &event) != 0)
@@ -32,7 +32,7 @@ static void watch(int epoll, int operation, struct conn *conn, uint32_t events)
 static void conn_end(struct conn *conn)
 {
 	close(conn->fd);
-	tail_free(&conn->tail);
+	unsent_free(&conn->unsent);
 	free(conn);
 }
 
@@ -48,7 +48,7 @@ static void accept_some(int epoll, int listener)
 		if (!conn)
 			peer_fail("calloc");
 		conn->fd = fd;
-		watch(epoll, EPOLL_CTL_ADD, conn, READING);
+		set_events(epoll, EPOLL_CTL_ADD, conn, READING);
 	}
 	// NOLINTEND(clang-analyzer-unix.Malloc)
 }
@@ -64,14 +64,14 @@ static bool echo_once(int epoll, struct conn *conn, bool ending)
 			conn_end(conn);
 		return false;
 	}
-	switch (tail_send(&conn->tail, conn->fd, buffer, (size_t)received)) {
-	case TAIL_FAILED:
+	switch (unsent_send(&conn->unsent, conn->fd, buffer, (size_t)received)) {
+	case UNSENT_FAILED:
 		conn_end(conn);
 		return false;
-	case TAIL_PENDING:
-		watch(epoll, EPOLL_CTL_MOD, conn, WRITING);
+	case UNSENT_REST:
+		set_events(epoll, EPOLL_CTL_MOD, conn, WRITING);
 		return false;
-	case TAIL_EMPTY:
+	case UNSENT_EMPTY:
 		break;
 	}
 	return received == sizeof(buffer) || ending;
@@ -86,19 +86,19 @@ static void echo(int epoll, struct conn *conn, uint32_t events)
 		if (!echo_once(epoll, conn, ending))
 			return;
 	}
-	watch(epoll, EPOLL_CTL_MOD, conn, READING);
+	set_events(epoll, EPOLL_CTL_MOD, conn, READING);
 }
 
 static void flush(int epoll, struct conn *conn)
 {
-	switch (tail_flush(&conn->tail, conn->fd)) {
-	case TAIL_FAILED:
+	switch (unsent_flush(&conn->unsent, conn->fd)) {
+	case UNSENT_FAILED:
 		conn_end(conn);
 		return;
-	case TAIL_PENDING:
+	case UNSENT_REST:
 		return;
-	case TAIL_EMPTY:
-		watch(epoll, EPOLL_CTL_MOD, conn, READING);
+	case UNSENT_EMPTY:
+		set_events(epoll, EPOLL_CTL_MOD, conn, READING);
 	}
 }
 
@@ -115,7 +115,7 @@ void event_loop_run(int listener)
 			struct conn *conn = events[i].data.ptr;
 			if (!conn)
 				accept_some(epoll, listener);
-			else if (conn->tail.bytes)
+			else if (conn->unsent.bytes)
 				flush(epoll, conn);
 			else
 				echo(epoll, conn, events[i].events);

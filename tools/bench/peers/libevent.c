@@ -12,7 +12,7 @@
 struct conn {
 	int fd;
 	struct event *event;
-	struct tail tail;
+	struct unsent unsent;
 };
 
 static struct event_base *base;
@@ -21,13 +21,13 @@ static void conn_end(struct conn *conn)
 {
 	event_free(conn->event);
 	close(conn->fd);
-	tail_free(&conn->tail);
+	unsent_free(&conn->unsent);
 	free(conn);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *context);
 
-static void watch(struct conn *conn, short what)
+static void set_events(struct conn *conn, short what)
 {
 	if (conn->event)
 		event_free(conn->event);
@@ -42,13 +42,13 @@ static void echo(struct conn *conn)
 	ssize_t received = peer_recv(conn->fd, buffer, sizeof(buffer), 0);
 	if (received < 0 && errno == EAGAIN)
 		return;
-	enum tail_result result =
-		received > 0 ? tail_send(&conn->tail, conn->fd, buffer, (size_t)received)
-			     : TAIL_FAILED;
-	if (result == TAIL_FAILED)
+	enum unsent_result result =
+		received > 0 ? unsent_send(&conn->unsent, conn->fd, buffer, (size_t)received)
+			     : UNSENT_FAILED;
+	if (result == UNSENT_FAILED)
 		conn_end(conn);
-	else if (result == TAIL_PENDING)
-		watch(conn, EV_WRITE);
+	else if (result == UNSENT_REST)
+		set_events(conn, EV_WRITE);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *context)
@@ -58,11 +58,11 @@ static void on_event(evutil_socket_t fd, short what, void *context)
 		echo(conn);
 		return;
 	}
-	enum tail_result result = tail_flush(&conn->tail, fd);
-	if (result == TAIL_FAILED)
+	enum unsent_result result = unsent_flush(&conn->unsent, fd);
+	if (result == UNSENT_FAILED)
 		conn_end(conn);
-	else if (result == TAIL_EMPTY)
-		watch(conn, EV_READ);
+	else if (result == UNSENT_EMPTY)
+		set_events(conn, EV_READ);
 }
 
 static void on_accept(evutil_socket_t listener, short what, void *context)
@@ -76,7 +76,7 @@ static void on_accept(evutil_socket_t listener, short what, void *context)
 	if (!conn)
 		peer_fail("calloc");
 	conn->fd = fd;
-	watch(conn, EV_READ);
+	set_events(conn, EV_READ);
 }
 
 int main(int argc, char **argv)

@@ -9,7 +9,7 @@
 struct conn {
 	uv_tcp_t stream; // first: what callbacks get is the connection
 	uv_write_t write;
-	char *tail;
+	char *unsent;
 };
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
@@ -25,7 +25,7 @@ static void on_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 static void on_close(uv_handle_t *handle)
 {
 	struct conn *conn = (struct conn *)handle;
-	free(conn->tail);
+	free(conn->unsent);
 	free(conn);
 }
 
@@ -38,19 +38,19 @@ static void conn_end(struct conn *conn)
 static void on_written(uv_write_t *write, int status)
 {
 	struct conn *conn = (struct conn *)write->handle;
-	free(conn->tail);
-	conn->tail = NULL;
+	free(conn->unsent);
+	conn->unsent = NULL;
 	if (status != 0 || uv_read_start((uv_stream_t *)&conn->stream, on_buffer, on_read) != 0)
 		conn_end(conn);
 }
 
-static void keep_tail(struct conn *conn, const char *bytes, size_t size)
+static void keep_unsent(struct conn *conn, const char *bytes, size_t size)
 {
-	conn->tail = malloc(size);
-	if (!conn->tail)
+	conn->unsent = malloc(size);
+	if (!conn->unsent)
 		peer_fail("malloc");
-	memcpy(conn->tail, bytes, size);
-	uv_buf_t rest = uv_buf_init(conn->tail, (unsigned)size);
+	memcpy(conn->unsent, bytes, size);
+	uv_buf_t rest = uv_buf_init(conn->unsent, (unsigned)size);
 	uv_read_stop((uv_stream_t *)&conn->stream);
 	if (uv_write(&conn->write, (uv_stream_t *)&conn->stream, &rest, 1, on_written) != 0)
 		conn_end(conn);
@@ -73,7 +73,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 	}
 	size_t taken = sent < 0 ? 0 : (size_t)sent;
 	if (taken < (size_t)size)
-		keep_tail(conn, buffer->base + taken, (size_t)size - taken);
+		keep_unsent(conn, buffer->base + taken, (size_t)size - taken);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
