@@ -37,6 +37,7 @@ faults=(
 	"layers src/CMakeLists.txt s/set(library_sources/set(sources/"
 	"layers src/CMakeLists.txt s,base/clock.c,server/clock.c,"
 	"layers src/base/error.c 1i#include\"pool/pool.h\""
+	"layers tools/echoload/load/engine.c 1i#include\"echoload/run/run.h\""
 	"length src/base/error.c 1{:1;s/^/\n/;/\n\{401\}/!b1}"
 	"docs src/stats/counters.def s/^COUNTER(accept/COUNTER(reject/"
 	"docs src/stats/counters.def s/^[A-Z]/_&/"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# A folder of src includes only from itself and from those before it in this list.
+# A folder of src, or of echoload, includes only from itself and from those before it in these lists.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 layers=(base net stats pool echo server control lib echod)
-declare -A rank
-for i in "${!layers[@]}"; do
-	rank[${layers[i]}]=$i
-	[[ -d src/${layers[i]} ]] || problem "there is no src/${layers[i]}"
+echoload=(common verify load judge result run ab main.c)
+declare -A rank=()
+for layer in "${layers[@]}" "${echoload[@]/#/echoload/}"; do
+	rank[$layer]=${#rank[@]}
+	[[ -e src/$layer || -e tools/$layer ]] || problem "there is no $layer in src or tools"
 done
 
 # CMake lists those of the library, which all but the program are, in the same order.
@@ -15,30 +16,33 @@ listed=$(sed -n '/^set(library_sources/,/)/p' src/CMakeLists.txt | grep -oE '[a-
 [[ $listed == "$(printf '%s\n' "${layers[@]:0:${#layers[@]}-1}")" ]] ||
 	problem "src/CMakeLists.txt lists other layers than ${layers[*]}, or in another order: ${listed//$'\n'/ }"
 
-# rank_of INCLUDED: the place of what is included in the list of layers; nothing if it has none.
-rank_of() {
-	if [[ -f include/$1 && ! -f src/$1 ]]; then
-		echo 0 # the public header: all layers use its errors and log levels
+# layer_of PATH: of a file, from src or from tools.
+layer_of() {
+	if [[ $1 == echoload/* ]]; then
+		cut -d/ -f1,2 <<<"$1"
+	elif [[ -f include/$1 && ! -f src/$1 ]]; then
+		echo "${layers[0]}" # the public header: all layers use its errors and log levels
 	else
-		echo "${rank[${1%%/*}]-}"
+		echo "${1%%/*}"
 	fi
 }
 
 count=0
 while IFS=: read -r file line directive; do
 	count=$((count + 1))
-	folder=${file#src/}
-	folder=${folder%%/*}
 	included=${directive#*[\"<]}
 	included=${included%[\">]*}
-	own=${rank[$folder]-}
-	other=$(rank_of "$included")
+	if [[ $file == tools/* && $included != */* ]]; then
+		included=${file#tools/} # of the same folder
+	fi
+	own=${rank[$(layer_of "${file#*/}")]-}
+	other=${rank[$(layer_of "$included")]-}
 	if [[ -z $own ]]; then
-		problem "$file:$line: the folder '$folder' is no layer"
+		problem "$file:$line: the folder is no layer"
 	elif [[ $included != */* || -z $other ]]; then
 		problem "$file:$line: \"$included\" is not written from src, or is in no layer"
 	elif ((other > own)); then
-		problem "$file:$line: $folder must not use \"$included\""
+		problem "$file:$line: must not use \"$included\""
 	fi
-done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*("|<echod/)' src)
+done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*("|<echod/)' src tools/echoload)
 finish "$count" "includes"

@@ -12,4 +12,8 @@ shared=$(nm -D --defined-only "$build/lib/libechod.so" | awk '$2 != "A" { sub(/@
 static=$(nm -g --defined-only "$build/lib/libechod.a" | awk 'NF == 3 { print $3 }')
 same "$declared" "$shared" "include/echod/echod.h (<) and libechod.so (>) differ:"
 same "$declared" "$static" "include/echod/echod.h (<) and libechod.a (>) differ:"
+for archive in "$build"/lib/*.a; do
+	twice=$(nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }' | sort | uniq -d)
+	[[ -z $twice ]] || problem "defined twice in $archive: ${twice//$'\n'/ }"
+done
 finish "$(wc -w <<<"$declared")" "functions"
