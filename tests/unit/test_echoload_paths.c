@@ -121,16 +121,14 @@ static void labels_are_short_and_differ(void **state)
 		{{"a/run.json"}, {"run"}},
 		{{"x/one.json", "x/two.json"}, {"one", "two"}},
 		{{"before/run.json", "after/run.json"}, {"before/run", "after/run"}},
-		{{"a/x/run.json", "b/x/run.json", "c/fast.json"}, {"a/x/run", "b/x/run", "fast"}},
+		{{"d/a/x/run.json", "d/b/x/run.json", "d/c/fast.json"},
+		 {"a/x/run", "b/x/run", "c/fast"}},
 		{{"run.json", "./run.json"}, {"run", "./run"}},
 		{{"/run.json", "run.json"}, {"/run", "run"}},
 		{{"prerun.json", "run.json"}, {"prerun", "run"}},
 		{{"run.json", "run"}, {"run.json", "run"}},
-		{{"run.json", "run.json"}, {"run #1", "run #2"}},
-		{{"d/run.json", "e/run.json", "d/run.json"}, {"d/run #1", "e/run", "d/run #3"}},
-		{{"\xc3\xa9.json", "\xc3\xa8.json"}, {"?? #1", "?? #2"}},
-		{{"a<b.json", "a>b.json", "a?b.json"}, {"a<b", "a>b", "a?b"}},
-		{{"a #2.json", "b/a.json", "b/a.json"}, {"a ?2", "a #2", "a #3"}},
+		{{"d/run.json", "d/run.json"}, {"run", "run"}},
+		{{"a<b.json", "a>b.json", "a\n\xc3.json"}, {"a<b", "a>b", "a??"}},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		size_t count = 1;
@@ -143,7 +141,7 @@ static void labels_are_short_and_differ(void **state)
 	}
 }
 
-static void long_labels_differ_too(void **state)
+static void of_a_long_label_the_end_is_kept(void **state)
 {
 	char paths[2][200];
 	for (size_t i = 0; i < 2; i++) {
@@ -152,8 +150,8 @@ static void long_labels_differ_too(void **state)
 	}
 	char names[2][PATHS_LABEL];
 	paths_label((const char *const[]){paths[0], paths[1]}, 2, names);
-	assert_string_equal(&names[0][64], " #1");
-	assert_string_equal(&names[1][64], " #2");
+	assert_string_equal(&names[0][PATHS_LABEL - 3], "x0");
+	assert_string_equal(&names[1][PATHS_LABEL - 3], "x1");
 }
 
 #define FILES(test) cmocka_unit_test_setup_teardown(test, make_files, remove_files)
@@ -165,7 +163,7 @@ int main(void)
 		FILES(standard_output_has_many_names),
 		FILES(what_is_read_is_not_written),
 		cmocka_unit_test(labels_are_short_and_differ),
-		cmocka_unit_test(long_labels_differ_too),
+		cmocka_unit_test(of_a_long_label_the_end_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

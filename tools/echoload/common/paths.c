@@ -1,4 +1,3 @@
-// The files of a command line. Main thread.
 #include "paths.h"
 
 #include <ctype.h>
@@ -10,7 +9,6 @@
 #include "base/file_id.h"
 
 #define NULL_DEVICE makedev(1, 3)
-#define LABEL_MOST 64 // bytes of the path
 #define EXTENSION ".json"
 
 // Returns false if it cannot be looked at, or keeps nothing.
@@ -71,67 +69,35 @@ int inputs_check(const struct inputs *inputs, struct echod_error *error)
 	return 0;
 }
 
-// Whether another path ends in these components, or is no more than that.
-static bool is_shared(const char *const *paths, size_t count, const char *path,
-		      const char *components)
+// The length of the folders that all paths begin with.
+static size_t shared_folders(const char *const *paths, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		const char *other = paths[i];
-		size_t before = strlen(other) - strlen(components);
-		if (strcmp(other, path) != 0 &&
-		    (strcmp(other, components) == 0 ||
-		     (paths_end_in(other, components) && other[before - 1] == '/')))
-			return true;
-	}
-	return false;
-}
-
-// The fewest components at the end of `path` with which no other path ends; else all of it.
-static const char *find_components(const char *const *paths, size_t count, const char *path)
-{
-	const char *at = path + strlen(path);
-	do {
-		at -= at > path;
-		while (at > path && at[-1] != '/')
-			at--;
-	} while (at > path && is_shared(paths, count, path, at));
-	return at;
-}
-
-static void make_name(const char *text, size_t length, char *name)
-{
-	snprintf(name, PATHS_LABEL, "%.*s", (int)(length < LABEL_MOST ? length : LABEL_MOST), text);
-	for (char *at = name; *at; at++) {
-		if (!isascii(*at) || !isprint(*at) || *at == '#')
-			*at = '?';
-	}
-}
-
-// A name with a number equals none without, as those have no `#` of their own.
-static void number_equals(size_t count, char (*names)[PATHS_LABEL])
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(names[i]);
-		bool first = true;
-		for (size_t j = i + 1; j < count; j++) {
-			if (strcmp(names[j], names[i]) != 0)
-				continue;
-			snprintf(names[j] + length, PATHS_LABEL - length, " #%zu", j + 1);
-			first = false;
+	size_t shared = 0;
+	for (size_t at = 0; paths[0][at]; at++) {
+		for (size_t i = 1; i < count; i++) {
+			if (paths[i][at] != paths[0][at])
+				return shared;
 		}
-		if (!first)
-			snprintf(names[i] + length, PATHS_LABEL - length, " #%zu", i + 1);
+		if (paths[0][at] == '/')
+			shared = at + 1;
 	}
+	return shared;
 }
 
 void paths_label(const char *const *paths, size_t count, char (*names)[PATHS_LABEL])
 {
+	size_t shared = shared_folders(paths, count);
 	bool same_extension = true;
 	for (size_t i = 0; i < count; i++)
 		same_extension = same_extension && paths_end_in(paths[i], EXTENSION);
 	for (size_t i = 0; i < count; i++) {
-		const char *text = find_components(paths, count, paths[i]);
-		make_name(text, strlen(text) - (same_extension ? strlen(EXTENSION) : 0), names[i]);
+		const char *text = paths[i] + shared;
+		size_t length = strlen(text) - (same_extension ? strlen(EXTENSION) : 0);
+		size_t cut = length < PATHS_LABEL ? 0 : length - (PATHS_LABEL - 1);
+		snprintf(names[i], PATHS_LABEL, "%.*s", (int)(length - cut), text + cut);
+		for (char *at = names[i]; *at; at++) {
+			if (!isascii(*at) || !isprint(*at))
+				*at = '?';
+		}
 	}
-	number_equals(count, names);
 }

@@ -38,12 +38,11 @@ int inputs_check(const struct inputs *inputs, struct echod_error *error);
 int inputs_fail(const struct inputs *inputs, size_t index, const struct echod_error *why,
 		struct echod_error *error);
 
-#define PATHS_LABEL 72 // bytes of a label with its NUL
+#define PATHS_LABEL 59 // bytes of a label with its NUL
 
-// Fills `names` with a label for each path, which tells its file from the others: the end of the
-// path, of as many folders as it takes, without `.json` where all have it. Bytes that
-// are not printable ASCII become `?`, and so does `#`. Where labels are the same nevertheless, such
-// as those of one path given twice, `#N` follows: the place in the list, from 1.
+// Fills `names` with a label for each path: without the folders that all have in common, and
+// without `.json` where all have it; of a long one its end. Bytes that are not printable ASCII
+// become `?`.
 void paths_label(const char *const *paths, size_t count, char (*names)[PATHS_LABEL]);
 
 #endif
