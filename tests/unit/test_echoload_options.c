@@ -243,10 +243,11 @@ static void contradictions_are_refused(void **state)
 	takes("--search p99<1ms --arrival poisson");
 	refuses("--search p99<1ms --rate 5k", "--search: not together with --rate");
 	refuses("--expect lateness.p99<1ms",
-		"--expect: 'lateness.p99<1ms' is measured in the open");
+		"--expect: 'lateness.p99<1ms' is not measured: only the open loop");
 	takes("--expect uncorrected.p99<1ms --rate 5");
 	takes("--expect uncorrected.p99<1ms --mode idle");
-	refuses("--no-verify --expect faults==0", "--expect: 'faults==0' cannot be told with");
+	refuses("--no-verify --expect faults==0",
+		"--expect: 'faults==0' is not measured: --no-verify");
 	takes("--no-verify --expect errors==0");
 	refuses("--search p99<1ms -n 5", "--search: not together with --count");
 	refuses("--search p99<1ms -d never", "--search: not together with --duration never");

@@ -1,4 +1,3 @@
-// Checks of a run for scripts. Main thread.
 #include "expect.h"
 
 #include <inttypes.h>
@@ -45,7 +44,8 @@ static bool is_word(const char *text, size_t length, const char *word)
 	return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-size_t expect_split(const char *text, enum expect_relation *relation, const char **value)
+// Returns the length of the name, or 0: `text` is no check.
+static size_t split(const char *text, enum expect_relation *relation, const char **value)
 {
 	static const char *const relations[] = {"<", "<=", "==", ">=", ">"};
 	size_t name = strcspn(text, "<=>"), length = strspn(text + name, "<=>");
@@ -61,15 +61,11 @@ size_t expect_split(const char *text, enum expect_relation *relation, const char
 // Reads the statistic that the `length` bytes at `name` are.
 static bool read_statistic(const char *name, size_t length, double *percent)
 {
-	static const struct {
-		const char *name;
-		double percent;
-	} others[] = {{"min", 0}, {"mean", EXPECT_MEAN}, {"max", 100}};
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		*percent = others[i].percent;
-		if (is_word(name, length, others[i].name))
-			return true;
-	}
+	*percent = is_word(name, length, "mean")  ? EXPECT_MEAN
+		   : is_word(name, length, "max") ? 100
+						  : 0;
+	if (*percent != 0 || is_word(name, length, "min"))
+		return true;
 	return *name == 'p' && units_read_number(name + 1, percent) == name + length &&
 	       *percent > 0 && *percent <= 100;
 }
@@ -107,7 +103,7 @@ int expect_parse(const char *text, struct expect *expect, struct echod_error *er
 {
 	const char *value;
 	*expect = (struct expect){.text = text};
-	size_t name = expect_split(text, &expect->relation, &value);
+	size_t name = split(text, &expect->relation, &value);
 	if (name == 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is no check: " ALLOWED, text);
 	if (!read_name(text, name, expect))
@@ -120,6 +116,15 @@ int expect_parse(const char *text, struct expect *expect, struct echod_error *er
 	if (read_value(value, expect, &why) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s': %s", text, why.message);
 	return 0;
+}
+
+const char *expect_never(const struct expect *expect, bool open, bool verify)
+{
+	enum expect_subject subject = expect->subject;
+	bool needs_open = subject == EXPECT_UNCORRECTED || subject == EXPECT_LATENESS;
+	bool needs_verify = subject == EXPECT_FAULTS || subject == EXPECT_BYTES_VERIFIED;
+	return (needs_open && !open) || (needs_verify && !verify) ? subjects[subject].missing
+								  : NULL;
 }
 
 // NAN: it was not measured.
@@ -142,7 +147,7 @@ static double measure(const struct expect *expect, const struct engine_result *r
 	return expect->subject < EXPECT_FAULTS || result->config->verify ? (double)count : NAN;
 }
 
-bool expect_holds(double value, enum expect_relation relation, double limit)
+static bool holds(double value, enum expect_relation relation, double limit)
 {
 	if (value == limit)
 		return relation >= EXPECT_AT_MOST && relation <= EXPECT_AT_LEAST;
@@ -174,7 +179,7 @@ bool expect_judge(const struct expect *expect, const struct engine_result *resul
 	const struct hdr *hdr = (const void *)((const char *)result->book + subject->at);
 	double value = measure(expect, result);
 	char text[80];
-	if (!isnan(value) && expect_holds(value, expect->relation, expect->limit))
+	if (!isnan(value) && holds(value, expect->relation, expect->limit))
 		return true;
 	if (!isnan(value))
 		print_value(value, subject->unit, text, sizeof(text));

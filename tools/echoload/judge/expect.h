@@ -53,8 +53,8 @@ int expect_parse(const char *text, struct expect *expect, struct echod_error *er
 bool expect_judge(const struct expect *expect, const struct engine_result *result,
 		  char line[static EXPECT_LINE]);
 
-// For checks of other subjects. Returns the length of the name, or 0: `text` is no check.
-size_t expect_split(const char *text, enum expect_relation *relation, const char **value);
-bool expect_holds(double value, enum expect_relation relation, double limit);
+// Why it can never hold, as what it is about is not measured: in a closed loop, or unless bytes are
+// verified. NULL: it may hold.
+const char *expect_never(const struct expect *expect, bool open, bool verify);
 
 #endif

@@ -131,35 +131,25 @@ static const struct setting table[] = {
 	 .take = take_interval},
 };
 
-// A check that can never hold is a mistake: what it asks for is not measured in such a run.
-static const char *never_measured(const struct options *options, const struct expect *expect)
-{
-	const struct load_config *config = &options->load.config;
-	enum expect_subject subject = expect->subject;
-	if (config->rate == 0 && !options->search.text &&
-	    (subject == EXPECT_UNCORRECTED || subject == EXPECT_LATENESS))
-		return "is measured in the open loop only (--rate)";
-	if (!config->verify && (subject == EXPECT_FAULTS || subject == EXPECT_BYTES_VERIFIED))
-		return "cannot be told with --no-verify";
-	return NULL;
-}
-
 static int check_expects(const struct options *options, struct echod_error *error)
 {
+	const struct load_config *config = &options->load.config;
 	const struct cmdline *cmdline = options->load.cmdline;
 	const char *why = NULL;
 	if (cmdline_has(cmdline, "rate"))
 		why = "--rate: it is what finds the rate";
 	else if (cmdline_has(cmdline, "count"))
 		why = "--count: each of its steps takes --duration";
-	else if (options->load.config.duration == CLOCK_NEVER)
+	else if (config->duration == CLOCK_NEVER)
 		why = "--duration never, as that is the time for each of its steps";
 	if (options->search.text && why)
 		return error_set(error, ECHOD_ERROR_USAGE, "--search: not together with %s", why);
+	bool open = config->rate > 0 || options->search.text;
 	for (size_t i = 0; i < options->expect_count; i++) {
-		why = never_measured(options, &options->expects[i]);
+		why = expect_never(&options->expects[i], open, config->verify);
 		if (why)
-			return error_set(error, ECHOD_ERROR_USAGE, "--expect: '%.100s' %s",
+			return error_set(error, ECHOD_ERROR_USAGE,
+					 "--expect: '%.100s' is not measured: %s",
 					 options->expects[i].text, why);
 	}
 	return 0;
