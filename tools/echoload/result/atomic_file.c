@@ -16,12 +16,6 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-// What writes a file.
-struct filling {
-	int (*fill)(FILE *file, const void *context);
-	const void *context;
-};
-
 static int fail(const char *path, int why, struct echod_error *error)
 {
 	if (is_stdout(path))
@@ -50,9 +44,9 @@ int atomic_file_check(const char *path, struct echod_error *error)
 }
 
 // Fills the file and closes it. Returns 0 or an errno value, as those below do.
-static int put(FILE *file, const struct filling *filling)
+static int put(FILE *file, atomic_file_fill *fill, const void *context)
 {
-	int why = filling->fill(file, filling->context) == 0 ? 0 : ENOMEM;
+	int why = fill(file, context) == 0 ? 0 : ENOMEM;
 	if (ferror(file))
 		why = EIO; // unless closing it tells more
 	return (file == stdout ? fflush(file) : fclose(file)) == 0 ? why : errno;
@@ -60,7 +54,7 @@ static int put(FILE *file, const struct filling *filling)
 
 // Fills a file beside the path and puts it in its place. Returns -1 if that cannot be, as with a
 // device, a symbolic link, a file in a folder that nothing can be added to.
-static int replace(const char *path, const struct filling *filling)
+static int replace(const char *path, atomic_file_fill *fill, const void *context)
 {
 	struct stat old;
 	char temporary[PATH_MAX];
@@ -73,7 +67,7 @@ static int replace(const char *path, const struct filling *filling)
 		return -1;
 	if (exists) // with the permissions of the one that it replaces
 		(void)fchmod(fileno(file), old.st_mode & 0777);
-	int why = put(file, filling);
+	int why = put(file, fill, context);
 	if (why == 0 && rename(temporary, path) != 0)
 		why = errno;
 	if (why)
@@ -81,19 +75,18 @@ static int replace(const char *path, const struct filling *filling)
 	return why;
 }
 
-int atomic_file_write(const char *path, int (*fill)(FILE *file, const void *context),
-		      const void *context, struct echod_error *error)
+int atomic_file_write(const char *path, atomic_file_fill *fill, const void *context,
+		      struct echod_error *error)
 {
-	const struct filling filling = {fill, context};
 	int why = -1;
 	if (!is_stdout(path)) {
 		signals_hold(true); // nobody is to find the temporary file
-		why = replace(path, &filling);
+		why = replace(path, fill, context);
 		signals_hold(false);
 	}
 	if (why < 0) {
 		FILE *file = is_stdout(path) ? stdout : output_fopen(path);
-		why = file ? put(file, &filling) : errno;
+		why = file ? put(file, fill, context) : errno;
 	}
 	return why ? fail(path, why, error) : 0;
 }

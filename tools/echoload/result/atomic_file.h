@@ -11,9 +11,12 @@
 // is standard output, here and below.
 int atomic_file_check(const char *path, struct echod_error *error);
 
-// Has `fill` write the file; it returns 0, or another value: there was no memory. A path that is no
-// regular file, such as a device or a symbolic link, is written through. Returns 0 or -1.
-int atomic_file_write(const char *path, int (*fill)(FILE *file, const void *context),
-		      const void *context, struct echod_error *error);
+// Writes what is in a file. Returns 0, or another value: there was no memory.
+typedef int atomic_file_fill(FILE *file, const void *context);
+
+// Has `fill` write the file. A path that is no regular file, such as a device or a symbolic link,
+// is written through. Returns 0 or -1.
+int atomic_file_write(const char *path, atomic_file_fill *fill, const void *context,
+		      struct echod_error *error);
 
 #endif
