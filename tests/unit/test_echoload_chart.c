@@ -70,38 +70,6 @@ static void several_runs_lie_over_each_other(void **state)
 	free(text);
 }
 
-// A run of streams, which counts bytes only.
-static char *make_stream(const char *name)
-{
-	const struct made_run run = {.seed = 3,
-				     .started = NS_PER_S,
-				     .seconds = 5,
-				     .rate = 1e6,
-				     .median = 1e4,
-				     .samples = 10};
-	struct result result;
-	struct echod_error error;
-	assert_int_equal(result_init(&result), 0);
-	made_run_fill(&result, &run);
-	result_set_count(json_array_get(result_get(&result, "runs"), 0), "messages", 0);
-	const char *path = place_path(name);
-	assert_int_equal(result_write(&result, path, &error), 0);
-	result_free(&result);
-	return (char *)path;
-}
-
-static void where_a_run_counts_no_messages_the_bytes_of_all_are_drawn(void **state)
-{
-	char *svg = (char *)place_path("out.svg");
-	char *argv[] = {"report", "-o", svg, make_file("ping.json", 1), make_stream("stream.json"),
-			NULL};
-	assert_int_equal(run_main(argv), 0);
-	char *text = place_read(svg);
-	assert_int_equal(count_of(text, ">bytes a second<"), 1);
-	assert_int_equal(count_of(text, ">messages a second<"), 0);
-	free(text);
-}
-
 static void a_page_has_the_figures_and_the_picture(void **state)
 {
 	char *html = (char *)place_path("out.html");
@@ -155,8 +123,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(several_runs_lie_over_each_other, clean),
-		cmocka_unit_test_teardown(where_a_run_counts_no_messages_the_bytes_of_all_are_drawn,
-					  clean),
 		cmocka_unit_test_teardown(a_page_has_the_figures_and_the_picture, clean),
 		cmocka_unit_test_teardown(a_hostile_name_is_only_a_name, clean),
 		cmocka_unit_test_teardown(what_is_missing_is_said_in_one_line, clean),

@@ -58,7 +58,7 @@ static unsigned compare(size_t left, size_t right)
 	const size_t count[] = {left, right};
 	unsigned winners = 0;
 	compare_results(&comparison, results, count);
-	for (unsigned m = 0; m < MEASURES; m++)
+	for (unsigned m = 0; m < COMPARED; m++)
 		winners += !comparison.objection[m];
 	return winners;
 }
@@ -81,15 +81,15 @@ static void a_real_difference_is_found(void **state)
 	seed = 5000;
 	for (unsigned pair = 0; pair < PAIRS; pair++) {
 		make(SIDE, SIDE, 1.1, 0.9);
-		found += compare(SIDE, SIDE) == MEASURES;
-		for (unsigned m = 0; m < MEASURES; m++)
+		found += compare(SIDE, SIDE) == COMPARED;
+		for (unsigned m = 0; m < COMPARED; m++)
 			assert_true(comparison.objection[m] || comparison.right_wins[m]);
 	}
 	if (100 * found < 95 * PAIRS)
 		fail_msg("found in %u of %u", found, PAIRS);
 	make(SIDE, SIDE, 0.9, 1.1);
-	assert_int_equal(compare(SIDE, SIDE), MEASURES);
-	for (unsigned m = 0; m < MEASURES; m++)
+	assert_int_equal(compare(SIDE, SIDE), COMPARED);
+	for (unsigned m = 0; m < COMPARED; m++)
 		assert_false(comparison.right_wins[m]);
 }
 
@@ -120,9 +120,9 @@ static void few_runs_have_no_winner(void **state)
 		assert_non_null(strstr(comparison.objection[MEASURE_P99], "5 runs a side"));
 	}
 	make(5, 5, 3, 0.1);
-	assert_int_equal(compare(5, 5), MEASURES);
+	assert_int_equal(compare(5, 5), COMPARED);
 	make(RANK_MOST, RANK_MOST, 3, 0.1);
-	assert_int_equal(compare(RANK_MOST, RANK_MOST), MEASURES);
+	assert_int_equal(compare(RANK_MOST, RANK_MOST), COMPARED);
 }
 
 static void an_offered_rate_has_no_winner(void **state)

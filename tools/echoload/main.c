@@ -7,7 +7,7 @@
 #include "base/output.h"
 #include "base/program.h"
 #include "base/signals.h"
-#include "echoload/ab/ab.h"
+#include "echoload/ab/rounds.h"
 #include "echoload/result/chart.h"
 #include "echoload/result/compare.h"
 #include "echoload/result/merge.h"
@@ -97,7 +97,7 @@ static int measure(struct session *session, struct echod_error *error)
 	json_decref(search);
 	report_print(&session->outputs.report, run);
 	int status = failed ? cmdline_fail(PROGRAM, error) : status_of(session);
-	run_free(run);
+	engine_result_free(&run->result);
 	return status;
 }
 

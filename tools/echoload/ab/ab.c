@@ -1,5 +1,5 @@
-// `echoload ab`: which of several servers is faster.
-#include "ab.h"
+// The command line of `echoload ab`.
+#include "rounds.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +14,6 @@
 #include "echoload/common/paths.h"
 #include "echoload/result/atomic_file.h"
 #include "echoload/run/options.h"
-#include "rounds.h"
 
 #define PROGRAM "echoload ab"
 #define CHECKS 32

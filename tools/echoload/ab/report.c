@@ -10,7 +10,6 @@
 #include "base/cmdline.h"
 #include "base/json_text.h"
 #include "base/units.h"
-#include "echoload/result/result.h"
 #include "echoload/run/run.h"
 
 #define SCHEMA 1

@@ -25,13 +25,6 @@
 #define TWINS 0.01		 // what two starts of one program differ by
 #define INTERRUPTED (-1)	 // in the place of an exit status: by a signal
 
-const struct measure_row measures[MEASURES] = {
-	[MEASURE_RATE] = {"rate", "messages_per_second", 0, 1},
-	[MEASURE_P50] = {"p50", "p50_ns", 50, 100},
-	[MEASURE_P99] = {"p99", "p99_ns", 99, 1000},
-	[MEASURE_CPU] = {"cpu", "cpu_ns", 0, 1},
-};
-
 static void empty(struct sums *sums)
 {
 	memset(sums, 0, offsetof(struct sums, latency));

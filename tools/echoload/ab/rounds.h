@@ -1,4 +1,4 @@
-// The parts of `echoload ab`. Main thread.
+// `echoload ab`: which of several servers is faster. Main thread.
 //
 // All targets hold their connections, and one at a time is loaded for a slice of some milliseconds.
 // In a round each has two, one in each half, in random order. What disturbs the machine for longer
@@ -13,14 +13,10 @@
 #include "echoload/common/rank.h"
 #include "echoload/judge/server.h"
 #include "echoload/load/engine.h"
+#include "echoload/result/result.h"
 
-enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURE_CPU, MEASURES };
-struct measure_row {
-	const char *name, *member; // of its ratio, in the text and the JSON; of itself, in the JSON
-	double percent;		   // of the latency; 0: it is no percentile
-	uint64_t messages;	   // of each target that make a ratio, at least
-};
-extern const struct measure_row measures[MEASURES];
+// The subcommand; argv[0] is its name. Returns the exit status.
+int ab_main(int argc, char **argv);
 
 // What a target did in a slice, or in some.
 struct sums {

@@ -1,4 +1,3 @@
-// `echoload report`: pictures of results, as SVG or in a page of HTML. Main thread.
 #include "chart.h"
 
 #include <inttypes.h>
@@ -24,7 +23,6 @@ struct request {
 	struct result results[RUNS_MAX];
 	char labels[RUNS_MAX][SVG_LABEL];
 	json_t *comparison; // of `echoload ab`, in place of results
-	const char *rate;   // that is drawn over time: that of "messages", or of "bytes"
 };
 
 static double log_ns(uint64_t ns)
@@ -33,9 +31,8 @@ static double log_ns(uint64_t ns)
 }
 
 // The x axis counts nines, the y axis is the logarithm of nanoseconds.
-static void draw_percents(const struct svg *svg, const void *context)
+static void draw_percents(const struct svg *svg)
 {
-	(void)context;
 	svg_tic(svg, SVG_X, 0, "0");
 	svg_tic(svg, SVG_X, log10(2), "50 %");
 	for (int nines = 1; nines <= (int)NINES_MAX; nines++) {
@@ -46,9 +43,8 @@ static void draw_percents(const struct svg *svg, const void *context)
 }
 
 // At 1, 2 and 5 of each decade, so that any range has some; at 1 only where there are many decades.
-static void draw_durations(const struct svg *svg, const void *context)
+static void draw_durations(const struct svg *svg)
 {
-	(void)context;
 	static const char *const units[] = {"ns", "us", "ms", "s"};
 	static const int steps[] = {1, 2, 5};
 	int every = svg->high[SVG_Y] - svg->low[SVG_Y] > DECADES_MANY ? 3 : 1;
@@ -62,9 +58,9 @@ static void draw_durations(const struct svg *svg, const void *context)
 }
 
 // Up to where there is one sample left.
-static void draw_latency(struct svg *svg, const void *context, size_t index, char *label)
+static void draw_latency(struct svg *svg, size_t index, char *label)
 {
-	const struct request *request = context;
+	const struct request *request = svg->context;
 	const struct hdr *hdr = request->results[index].latency;
 	strcpy(label, request->labels[index]);
 	if (hdr->count == 0)
@@ -79,9 +75,9 @@ static void draw_latency(struct svg *svg, const void *context, size_t index, cha
 	svg_point(svg, nines == 0, nines, log_ns(hdr->max));
 }
 
-static void draw_throughput(struct svg *svg, const void *context, size_t index, char *label)
+static void draw_throughput(struct svg *svg, size_t index, char *label)
 {
-	const struct request *request = context;
+	const struct request *request = svg->context;
 	bool first = true;
 	size_t i;
 	const json_t *interval;
@@ -92,7 +88,7 @@ static void draw_throughput(struct svg *svg, const void *context, size_t index, 
 	{
 		double from = json_number_value(json_object_get(interval, "time"));
 		double length = json_number_value(json_object_get(interval, "seconds"));
-		double rate = (double)result_count(interval, request->rate) / length;
+		double rate = (double)result_count(interval, "messages") / length;
 		if (length <= 0)
 			continue;
 		svg_reach(svg, from + length, 1.1 * rate);
@@ -103,66 +99,50 @@ static void draw_throughput(struct svg *svg, const void *context, size_t index, 
 
 static void draw_results(FILE *file, const struct request *request)
 {
-	char rate[32];
 	const struct svg_chart charts[] = {
 		{"Latency by percentile",
 		 {"percentile of the messages", "latency"},
 		 {draw_percents, draw_durations},
 		 draw_latency},
-		{"Throughput over time", {"seconds", rate}, {NULL, NULL}, draw_throughput},
+		{"Throughput over time",
+		 {"seconds", "messages a second"},
+		 {NULL, NULL},
+		 draw_throughput},
 	};
-	snprintf(rate, sizeof(rate), "%s a second", request->rate);
 	svg_draw(file, charts, 2, request->inputs.count, request);
 }
 
-static const struct {
-	const char *name, *title;
-} measures[] = {
-	{"rate", "Messages a second"},
-	{"p50", "Latency, p50"},
-	{"p99", "Latency, p99"},
-	{"cpu", "CPU time of the server for a message"},
-};
-#define MEASURES (sizeof(measures) / sizeof(measures[0]))
-
-static const char *text_of(const json_t *object, const char *member)
+static void draw_names(const struct svg *svg)
 {
-	const char *text = json_string_value(json_object_get(object, member));
-	return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *member)
-{
-	const json_t *number = json_object_get(object, member);
-	return json_is_number(number) ? json_number_value(number) : NAN;
-}
-
-static void draw_names(const struct svg *svg, const void *targets)
-{
+	const json_t *targets = svg->context;
 	for (size_t i = 0; i < json_array_size(targets); i++) {
+		const char *given = i == 0 ? "itself" : "";
 		char name[11]; // as much as there is room for
-		snprintf(name, sizeof(name), "%s", text_of(json_array_get(targets, i), "name"));
-		svg_tic(svg, SVG_Y, -(double)i, i == 0 ? "itself" : name);
+		if (i > 0)
+			json_unpack(json_array_get(targets, i), "{s:s}", "name", &given);
+		snprintf(name, sizeof(name), "%s", given);
+		svg_tic(svg, SVG_Y, -(double)i, name);
 	}
 }
 
-static void draw_ratio(struct svg *svg, const void *targets, size_t index, char *label)
+static void draw_ratio(struct svg *svg, size_t index, char *label)
 {
-	const json_t *target = json_array_get(targets, index);
-	const json_t *ratio =
-		json_object_get(json_object_get(target, "ratio"), measures[svg->place].name);
-	double median = number_of(ratio, "median"), low = number_of(ratio, "low"),
-	       high = number_of(ratio, "high");
-	double y = -(double)index, margin = fmax(0.1 * (high - low), 0.005);
-	bool known = !isnan(low + median + high);
-	snprintf(label, SVG_LABEL,
-		 known ? "%.20s%s: %.31s, %.4f, between %.4f and %.4f" : "%.20s%s: %.31s",
-		 text_of(target, "name"), index == 0 ? ", itself" : "",
-		 text_of(ratio, "conclusion"), median, low, high);
+	const char *name = "", *conclusion = "", *measure = measures[svg->place].name;
+	double median, low, high, y = -(double)index;
+	json_t *target = json_array_get(svg->context, index);
+	json_unpack(target, "{s:s, s:{s:{s:s}}}", "name", &name, "ratio", measure, "conclusion",
+		    &conclusion);
+	bool known = json_unpack(target, "{s:{s:{s:F, s:F, s:F}}}", "ratio", measure, "median",
+				 &median, "low", &low, "high", &high) == 0; // else they are null
+	int length = snprintf(label, SVG_LABEL, "%.20s%s: %.31s", name,
+			      index == 0 ? ", itself" : "", conclusion);
+	double margin = known ? fmax(0.1 * (high - low), 0.005) : 0.005;
 	svg_reach(svg, 1 - margin, 1);
 	svg_reach(svg, 1 + margin, y - 1);
 	if (!known)
 		return;
+	snprintf(label + length, SVG_LABEL - (size_t)length, ", %.4f, between %.4f and %.4f",
+		 median, low, high);
 	svg_reach(svg, low - margin, y);
 	svg_reach(svg, high + margin, y);
 	svg_point(svg, true, low, y);
@@ -274,18 +254,14 @@ static int read_results(struct request *request, struct echod_error *error)
 	if (inputs->count > RUNS_MAX)
 		return error_set(error, ECHOD_ERROR_USAGE, "more than %d runs", RUNS_MAX);
 	paths_label(inputs->paths, inputs->count, names);
-	request->rate = "messages";
 	for (size_t i = 0; i < inputs->count; i++) {
 		struct result *result = &request->results[i];
 		if (result_read(result, inputs->paths[i], error) != 0)
 			return -1;
 		const char *verdict = result_verdict(result);
-		snprintf(request->labels[i], sizeof(request->labels[i]), "%.71s%s%.23s", names[i],
+		snprintf(request->labels[i], sizeof(request->labels[i]), "%.58s%s%.23s", names[i],
 			 *verdict ? ", " : "", verdict);
 		answered += result->latency->count;
-		// A run of streams counts no messages: then the bytes of all are drawn.
-		if (result->latency->count > 0 && result_total(result, "messages") == 0)
-			request->rate = "bytes";
 	}
 	return answered ? 0
 			: error_set(error, ECHOD_ERROR_USAGE,

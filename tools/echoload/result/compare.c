@@ -1,10 +1,8 @@
-// `echoload compare`: results side by side. Main thread.
 #include "compare.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cmdline.h"
@@ -13,8 +11,7 @@
 #include "echoload/common/paths.h"
 #include "merge.h"
 
-#define LABEL_WIDTH 58 // of a line of 79
-#define CHANCE 0.05    // that in any of the measures chance alone names a winner
+#define CHANCE 0.05 // that in any of the measures chance alone names a winner
 #define LATE_NS 200e3
 #define LATE 0.3	// of the latency's p99: so late is the generator a part of the figures
 #define RESOLUTION 1e-3 // of a percentile: the histogram knows it no better
@@ -55,12 +52,11 @@ static void fill_side(struct comparison *comparison, unsigned side, const struct
 	double(*figure)[RANK_MOST] = comparison->figure[side];
 	for (size_t i = 0; i < count; i++) {
 		const struct result *result = &results[i];
-		figure[MEASURE_RATE][i] =
-			result_rate(result, comparison->bytes ? "bytes" : "messages");
-		figure[MEASURE_P50][i] = (double)hdr_percentile(result->latency, 50.0);
-		figure[MEASURE_P99][i] = (double)hdr_percentile(result->latency, 99.0);
+		figure[MEASURE_RATE][i] = result_rate(result, "messages");
+		for (unsigned m = MEASURE_P50; m < COMPARED; m++)
+			figure[m][i] = (double)hdr_percentile(result->latency, measures[m].percent);
 	}
-	for (unsigned m = 0; m < MEASURES; m++)
+	for (unsigned m = 0; m < COMPARED; m++)
 		comparison->median[side][m] = rank_median(figure[m], count);
 }
 
@@ -73,15 +69,15 @@ static double change_of(const struct comparison *comparison, enum measure measur
 // Of several measures, one more may be told from chance the fewer are left (Holm).
 static void find_winners(struct comparison *comparison)
 {
-	double p[MEASURES]; // NAN, which compares with nothing, where there is an objection already
-	for (unsigned m = 0; m < MEASURES; m++)
+	double p[COMPARED]; // NAN, which compares with nothing, where there is an objection already
+	for (unsigned m = 0; m < COMPARED; m++)
 		p[m] = comparison->objection[m] ? NAN : comparison->p[m];
-	for (unsigned m = 0; m < MEASURES; m++) {
+	for (unsigned m = 0; m < COMPARED; m++) {
 		double change = change_of(comparison, m);
 		comparison->right_wins[m] = m == MEASURE_RATE ? change > 0 : change < 0;
 		if (!comparison->objection[m] && fabs(change) <= RESOLUTION)
 			comparison->objection[m] = "a histogram knows it no better than to 0.1 %";
-		for (unsigned other = 0; other < MEASURES; other++) {
+		for (unsigned other = 0; other < COMPARED; other++) {
 			int left = (p[0] >= p[other]) + (p[1] >= p[other]) + (p[2] >= p[other]);
 			if (p[other] <= p[m] && p[other] * left >= CHANCE)
 				comparison->objection[m] = "chance may do that";
@@ -94,14 +90,13 @@ void compare_results(struct comparison *comparison, const struct result *results
 {
 	*comparison = (struct comparison){.count = {count[0], count[1]}};
 	for (size_t i = 0; i < count[0] + count[1]; i++) {
-		comparison->bytes |= result_total(&results[i], "messages") == 0;
 		if (strcmp(result_verdict(&results[i]), "RATE-LIMITED") == 0)
 			comparison->objection[MEASURE_RATE] =
 				"that of a RATE-LIMITED run is what was offered";
 	}
 	fill_side(comparison, 0, results);
 	fill_side(comparison, 1, results + count[0]);
-	for (unsigned m = 0; m < MEASURES; m++) {
+	for (unsigned m = 0; m < COMPARED; m++) {
 		comparison->p[m] = rank_test(comparison->figure[0][m], count[0],
 					     comparison->figure[1][m], count[1]);
 		if (count[0] < COMPARE_RUNS || count[1] < COMPARE_RUNS)
@@ -110,57 +105,47 @@ void compare_results(struct comparison *comparison, const struct result *results
 	find_winners(comparison);
 }
 
-static void print_figure(const struct comparison *comparison, enum measure m, double figure)
+static void print_row(enum measure m, const char *name, double left, double right)
 {
-	if (m != MEASURE_RATE)
-		printf(" %15s", UNITS_DURATION((uint64_t)figure));
-	else if (comparison->bytes)
-		printf(" %15s", UNITS_SIZE(figure));
+	if (m == MEASURE_RATE)
+		printf("%-18s %15.0f %15.0f", name, left, right);
 	else
-		printf(" %15.0f", figure);
-}
-
-static void print_row(const struct comparison *comparison, enum measure m, const char *name,
-		      double left, double right)
-{
-	printf("%-18s", name);
-	print_figure(comparison, m, left);
-	print_figure(comparison, m, right);
+		printf("%-18s %15s %15s", name, UNITS_DURATION((uint64_t)left),
+		       UNITS_DURATION((uint64_t)right));
 }
 
 static void print_measure(const struct comparison *comparison, enum measure m, const char *name)
 {
 	const double *a = comparison->figure[0][m], *b = comparison->figure[1][m];
 	size_t last_a = comparison->count[0] - 1, last_b = comparison->count[1] - 1;
-	print_row(comparison, m, name, comparison->median[0][m], comparison->median[1][m]);
+	print_row(m, name, comparison->median[0][m], comparison->median[1][m]);
 	printf(" %+11.2f %% %9.3f\n", 100 * change_of(comparison, m), comparison->p[m]);
 	if (last_a + last_b == 0)
 		return;
-	print_row(comparison, m, "  lowest", a[0], b[0]);
+	print_row(m, "  lowest", a[0], b[0]);
 	printf("\n");
-	print_row(comparison, m, "  highest", a[last_a], b[last_b]);
+	print_row(m, "  highest", a[last_a], b[last_b]);
 	printf("\n");
 }
 
 static int print_comparison(const struct comparison *comparison, const char *const *paths,
 			    const struct result *results)
 {
-	static const char *const names[MEASURES] = {"throughput", "p50", "p99"};
-	const char *const rows[MEASURES] = {comparison->bytes ? "bytes a second"
-							      : "messages a second",
-					    "latency p50", "latency p99"};
+	static const char *const names[COMPARED] = {"throughput", "p50", "p99"};
+	static const char *const rows[COMPARED] = {"messages a second", "latency p50",
+						   "latency p99"};
 	char labels[2 * RANK_MOST][PATHS_LABEL];
 	int status = EXIT_INCONCLUSIVE;
 	size_t count = comparison->count[0] + comparison->count[1];
 	paths_label(paths, count, labels);
 	for (size_t i = 0; i < count; i++)
-		printf("%c  %.*s  %s\n", i < comparison->count[0] ? 'A' : 'B', LABEL_WIDTH,
-		       labels[i], result_verdict(&results[i]));
+		printf("%c  %s  %s\n", i < comparison->count[0] ? 'A' : 'B', labels[i],
+		       result_verdict(&results[i]));
 	printf("\n%-18s %15s %15s %13s %9s\n", "median of the runs", "A", "B", "change", "p");
-	for (unsigned m = 0; m < MEASURES; m++)
+	for (unsigned m = 0; m < COMPARED; m++)
 		print_measure(comparison, m, rows[m]);
 	printf("\n");
-	for (unsigned m = 0; m < MEASURES; m++) {
+	for (unsigned m = 0; m < COMPARED; m++) {
 		double change = 100 * change_of(comparison, m);
 		if (comparison->objection[m]) {
 			printf("%-11s no winner: %s\n", names[m], comparison->objection[m]);

@@ -12,16 +12,15 @@
 
 #define COMPARE_RUNS 5 // a side: with fewer nobody is named the winner
 
-enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURES };
+#define COMPARED MEASURE_CPU // the measures before it, which every result has
 
 struct comparison {
-	bool bytes;			       // the rate is of bytes: a run counted no messages
 	size_t count[2];		       // runs of each side, at most RANK_MOST
-	double figure[2][MEASURES][RANK_MOST]; // of each run, in order: a second, ns
-	double median[2][MEASURES];
-	double p[MEASURES];		 // that chance makes the two sides differ so much
-	const char *objection[MEASURES]; // why no winner can be named; NULL: there is one
-	bool right_wins[MEASURES];
+	double figure[2][COMPARED][RANK_MOST]; // of each run, in order: a second, ns
+	double median[2][COMPARED];
+	double p[COMPARED];		 // that chance makes the two sides differ so much
+	const char *objection[COMPARED]; // why no winner can be named; NULL: there is one
+	bool right_wins[COMPARED];
 };
 
 // Compares `count[0]` results with the `count[1]` that follow them, at least 1 a side. All are of

@@ -9,6 +9,13 @@
 #include "base/json_text.h"
 #include "formats.h"
 
+const struct measure_row measures[MEASURES] = {
+	[MEASURE_RATE] = {"rate", "messages_per_second", "Messages a second", 0, 1},
+	[MEASURE_P50] = {"p50", "p50_ns", "Latency, p50", 50, 100},
+	[MEASURE_P99] = {"p99", "p99_ns", "Latency, p99", 99, 1000},
+	[MEASURE_CPU] = {"cpu", "cpu_ns", "CPU time of the server for a message", 0, 1},
+};
+
 // Functions that make JSON return NULL when there is no memory, and take a NULL from those below
 // them: json_pack, json_array_append_new and json_object_set_new do.
 

@@ -40,6 +40,17 @@ struct result_interval {
 	uint64_t errors;
 };
 
+// What servers are compared by.
+enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURE_CPU, MEASURES };
+struct measure_row {
+	const char *name;   // in checks, and of its ratio in the JSON of `ab`
+	const char *member; // of its value in that JSON
+	const char *title;  // of its picture
+	double percent;	    // of the latency; 0: it is no percentile
+	uint64_t messages;  // of each server that make a ratio, at least
+};
+extern const struct measure_row measures[MEASURES];
+
 // An empty result. All below return 0, or -1: no memory (result_read: or what `error` says).
 int result_init(struct result *result);
 void result_free(struct result *result); // also after an init or a read that failed

@@ -1,4 +1,3 @@
-// Charts of lines as SVG.
 #include "svg.h"
 
 #include <math.h>
@@ -114,8 +113,7 @@ void svg_point(struct svg *svg, bool first, double x, double y)
 
 // With its sample in the legend, which is the beginning of the line. After the eight colours dashes
 // follow.
-static void draw_line(struct svg *svg, const struct svg_chart *chart, size_t index,
-		      const void *context)
+static void draw_line(struct svg *svg, const struct svg_chart *chart, size_t index)
 {
 	char label[SVG_LABEL];
 	double y = svg->top + HEIGHT + BELOW + LEGEND_ROW * (double)index;
@@ -123,27 +121,26 @@ static void draw_line(struct svg *svg, const struct svg_chart *chart, size_t ind
 		"<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-dasharray=\"%s\" "
 		"d=\"M%d %.1fh40",
 		colours[index % COLOURS], index < COLOURS ? "none" : "6 4", LEFT, y);
-	chart->line(svg, context, index, label);
+	chart->line(svg, index, label);
 	fputs("\"/>\n", svg->file);
 	write_text(svg->file, LEFT + 50, y + 5, "start", label);
 }
 
-static void draw_chart(struct svg *svg, const struct svg_chart *chart, size_t lines,
-		       const void *context)
+static void draw_chart(struct svg *svg, const struct svg_chart *chart, size_t lines)
 {
 	char label[SVG_LABEL];
 	for (size_t i = 0; i < lines; i++)
-		chart->line(svg, context, i, label);
+		chart->line(svg, i, label);
 	svg->drawing = true;
 	for (enum svg_axis axis = SVG_X; axis <= SVG_Y; axis++) {
 		if (chart->tics[axis])
-			chart->tics[axis](svg, context);
+			chart->tics[axis](svg);
 		else
 			draw_tics(svg, axis);
 	}
 	draw_frame(svg, chart);
 	for (size_t i = 0; i < lines; i++)
-		draw_line(svg, chart, i, context);
+		draw_line(svg, chart, i);
 }
 
 void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t lines,
@@ -159,12 +156,13 @@ void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t l
 	for (size_t i = 0; i < count; i++) {
 		struct svg svg = {
 			.file = file,
+			.context = context,
 			.place = i,
 			.top = (double)(i * height + ABOVE),
 			.low = {HUGE_VAL, HUGE_VAL},
 			.high = {-HUGE_VAL, -HUGE_VAL},
 		};
-		draw_chart(&svg, &charts[i], lines, context);
+		draw_chart(&svg, &charts[i], lines);
 	}
 	fputs("</svg>\n", file);
 }

@@ -13,21 +13,22 @@ enum svg_axis { SVG_X, SVG_Y };
 // A chart that is being drawn.
 struct svg {
 	FILE *file;
-	size_t place; // among the charts of the picture, from 0
-	bool drawing; // false: its axes are being measured, and nothing is drawn
+	const void *context; // of svg_draw
+	size_t place;	     // among the charts of the picture, from 0
+	bool drawing;	     // false: its axes are being measured, and nothing is drawn
 	double top;
 	double low[2], high[2]; // of each axis
 };
 
-// What is in a chart. Its functions have the `context` of svg_draw.
+// What is in a chart.
 struct svg_chart {
 	const char *title;
 	const char *label[2]; // of each axis
 	// Draws what svg_tic draws on an axis; NULL: multiples of 1, 2 or 5 of a power of ten.
-	void (*tics[2])(const struct svg *svg, const void *context);
+	void (*tics[2])(const struct svg *svg);
 	// Names a line, and draws its points. Called twice for each line, in order: before anything
 	// is drawn, for the axes, and again. Both axes must reach from one value to another.
-	void (*line)(struct svg *svg, const void *context, size_t index, char *label);
+	void (*line)(struct svg *svg, size_t index, char *label);
 };
 
 // Writes text into SVG or HTML, whatever is in it.

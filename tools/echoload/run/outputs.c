@@ -97,9 +97,6 @@ void outputs_interval(struct outputs *outputs, const struct interval *interval)
 	hdr_reset(&outputs->latency);
 }
 
-// Functions that make JSON return NULL when there is no memory, and take a NULL from those below
-// them: json_pack, json_array_append_new and json_object_set_new do.
-
 static json_t *seconds(uint64_t ns)
 {
 	return ns == CLOCK_NEVER ? json_null() : json_finite(clock_seconds(ns));

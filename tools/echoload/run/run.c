@@ -15,7 +15,6 @@
 #define EXPERIMENT_LEAST (2 * NS_PER_S)
 #define EXPERIMENT_MOST (5 * NS_PER_S)
 #define SLICES 23 // in that fifth: not in step with the period of a CPU quota, 100 ms
-#define SLICE_MOST (250 * NS_PER_MS)
 
 // What is known of the run while it lasts.
 struct watch {
@@ -102,10 +101,8 @@ static void experiment(struct run *run, struct watch *watch, struct engine **eng
 	struct experiment *experiment = &run->evidence.experiment;
 	uint64_t slice = within(run->result.lasted / 5, EXPERIMENT_LEAST, EXPERIMENT_MOST) / SLICES;
 	uint64_t time = within(2 * run->result.lasted, EXPERIMENT_LEAST, EXPERIMENT_MOST);
-	slice = within(slice, 0, SLICE_MOST);
 	*config = *watch->config;
 	config->rate = 0;
-	config->mode = config->mode == MODE_IDLE ? MODE_PING : config->mode;
 	double on_their_way =
 		(double)config->connections * config->pipeline * (double)config->sizes.most;
 	double in_a_slice =
@@ -177,13 +174,8 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 	if (engine)
 		engine_close(engine, run->result.book);
 	if (status != 0)
-		run_free(run);
+		engine_result_free(&run->result);
 	free(watch.latency.value);
 	server_probe_free(watch.server);
 	return status;
-}
-
-void run_free(struct run *run)
-{
-	engine_result_free(&run->result);
 }

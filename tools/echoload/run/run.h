@@ -40,7 +40,6 @@ struct outputs {
 // begin, or not one connection came about. Then there is nothing to free.
 int run_load(struct run *run, const struct load_config *config, struct outputs *outputs,
 	     struct echod_error *error);
-void run_free(struct run *run);
 
 // Looks at the files, so that one which cannot be written is known before the load begins. They are
 // left as they are until there is something to write.

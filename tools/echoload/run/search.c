@@ -58,7 +58,7 @@ static enum outcome run_once(struct search *search, double *offered, bool *clien
 			outcome == HELD ? "holds" : line, *client_bound ? " (client-bound)" : "");
 		fflush(search->outputs->report.file);
 	}
-	run_free(&run);
+	engine_result_free(&run.result);
 	return outcome;
 }
 
