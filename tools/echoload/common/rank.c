@@ -1,4 +1,3 @@
-// Tests by rank. Main thread.
 #include "rank.h"
 
 #include <math.h>

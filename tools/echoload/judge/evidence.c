@@ -1,4 +1,3 @@
-// What a run has measured, turned into evidence.
 #include "verdict.h"
 
 #include <math.h>

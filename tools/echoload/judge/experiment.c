@@ -1,4 +1,3 @@
-// Whether more connections bring more.
 #include "experiment.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-// What can be seen of the server.
 #include "server.h"
 
 #include <jansson.h>

@@ -1,4 +1,3 @@
-// The processes of this machine that serve our connections.
 #include "server.h"
 
 #include <arpa/inet.h>

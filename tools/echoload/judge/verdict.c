@@ -1,4 +1,3 @@
-// What limited a run.
 #include "verdict.h"
 
 #include <math.h>

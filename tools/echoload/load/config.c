@@ -1,4 +1,3 @@
-// What a run may be. Any thread.
 #include "config.h"
 
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-// What is counted.
 #include "counters.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// The generator's threads.
 #include "generator.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-// The generator's own usage, from /proc, the cgroup and TCP_INFO.
 #include "usage.h"
 
 #include <inttypes.h>

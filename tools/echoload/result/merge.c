@@ -1,4 +1,3 @@
-// `echoload merge`: several results become one. Main thread.
 #include "merge.h"
 
 #include <stdbool.h>
