@@ -103,7 +103,7 @@ static void a_bad_run_fits_80_columns(void **state)
 	for (int i = 0; i < LOAD_ERRORS; i++) {
 		char name[64];
 		snprintf(name, sizeof(name), "%s: 1, the first after 1.2 s",
-			 load_error_name((enum load_error)i));
+			 load_error_rows[i].name);
 		printed_shows(name);
 	}
 	printed_shows("-> raise the hard limit: sudo prlimit --pid $$ --nofile");

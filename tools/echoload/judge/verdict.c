@@ -90,7 +90,7 @@ static bool has_run_out(const struct trial *trial)
 		kind++;
 	if (kind > LOAD_OUT_OF_MEMORY)
 		return false;
-	say(trial, "we ran out of what this machine gives us: %s", load_error_name(kind));
+	say(trial, "we ran out of what this machine gives us: %s", load_error_rows[kind].name);
 	return true;
 }
 

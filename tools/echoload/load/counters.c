@@ -8,22 +8,10 @@
 #include "net/connect.h"
 #include "net/errno_class.h"
 
-static const struct {
-	const char *name, *help;
-} meanings[LOAD_ERRORS] = {
+const struct load_error_row load_error_rows[LOAD_ERRORS] = {
 #define ERROR(identifier, name, help) {name, help},
 #include "errors.def"
 };
-
-const char *load_error_name(enum load_error error)
-{
-	return meanings[error].name;
-}
-
-const char *load_error_help(enum load_error error)
-{
-	return meanings[error].help;
-}
 
 enum load_error load_error_of(int number, bool connecting)
 {
@@ -116,10 +104,11 @@ enum load_error load_errors_first(const struct load_errors *errors)
 char *load_error_explain(enum load_error error, const struct load_errors *errors,
 			 char text[static LOAD_ERROR_LINE])
 {
-	const char *help = load_error_help(error);
+	const struct load_error_row *row = &load_error_rows[error];
 	int number = errors->of[error].first_errno;
-	snprintf(text, LOAD_ERROR_LINE, "%s%s%s%s%s", load_error_name(error), number ? ": " : "",
-		 number ? connect_reason(number) : "", help ? "; " : "", help ? help : "");
+	snprintf(text, LOAD_ERROR_LINE, "%s%s%s%s%s", row->name, number ? ": " : "",
+		 number ? connect_reason(number) : "", row->help ? "; " : "",
+		 row->help ? row->help : "");
 	return text;
 }
 

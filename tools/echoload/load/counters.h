@@ -19,8 +19,11 @@ enum load_error {
 	LOAD_ERRORS,
 };
 
-const char *load_error_name(enum load_error error); // `refused`, `connect_timeout`, …
-const char *load_error_help(enum load_error error); // what helps against it, one line, or NULL
+// A row of errors.def.
+struct load_error_row {
+	const char *name, *help;
+};
+extern const struct load_error_row load_error_rows[LOAD_ERRORS];
 
 // The error that `number` means, an errno value or an enum connect_failure; `connecting`: of
 // connect.

@@ -259,7 +259,7 @@ static void fill_errors(struct result *result, const struct load_config *config,
 	for (enum load_error i = 0; i < LOAD_ERRORS; i++) {
 		const struct load_error_count *kind = &book->errors.of[i];
 		error_make_line(load_error_describe(kind, config, first));
-		(void)result_add_error(result, load_error_name(i), kind->count, first);
+		(void)result_add_error(result, load_error_rows[i].name, kind->count, first);
 	}
 	for (uint64_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
 		endpoint_format(config_target(config, book->faults[i].connection), target);

@@ -231,11 +231,10 @@ static void print_errors(const struct screen *screen, const struct load_config *
 			continue;
 		char first[LOAD_ERROR_TEXT];
 		print_field(screen, "", "", "%s: %" PRIu64 ", the first %s",
-			    load_error_name((enum load_error)i), kind->count,
+			    load_error_rows[i].name, kind->count,
 			    load_error_describe(kind, config, first));
-		const char *help = load_error_help((enum load_error)i);
-		if (help)
-			print_field(screen, "", "", "-> %s", help);
+		if (load_error_rows[i].help)
+			print_field(screen, "", "", "-> %s", load_error_rows[i].help);
 	}
 }
 
