@@ -11,7 +11,7 @@
 #include "echoload/result/chart.h"
 #include "echoload/result/compare.h"
 #include "echoload/result/merge.h"
-#include "echoload/run/search.h"
+#include "echoload/run/run.h"
 
 #define PROGRAM "echoload"
 
@@ -107,7 +107,7 @@ static int search_and_measure(struct session *session, struct echod_error *error
 	struct search *search = &session->search;
 	struct load_config *config = &session->options.load.config;
 	FILE *file = session->outputs.report.file;
-	if (search_run(search, config, &session->options.search, &session->outputs, error) != 0)
+	if (search_run(search, &session->outputs, error) != 0)
 		return cmdline_fail(PROGRAM, error);
 	if (search->interrupted) {
 		fprintf(stderr, PROGRAM ": ");

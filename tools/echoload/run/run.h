@@ -1,5 +1,6 @@
 // One run of the load: from the first connect to what there is to say about it, what people see of
-// it, and the files that it leaves behind. Main thread.
+// it, and the files that it leaves behind; and the search for the highest rate that holds a limit,
+// which is many runs. Main thread.
 #ifndef ECHOLOAD_RUN_H
 #define ECHOLOAD_RUN_H
 
@@ -80,5 +81,33 @@ void report_print(struct screen *screen, const struct run *run);
 // A small histogram of at most 12 lines of 79 columns: how many samples were up to which duration,
 // each step the same factor wider up to p99.9, then all the rest.
 void report_histogram(const struct screen *screen, const struct hdr *hdr);
+
+// `--search`.
+struct search {
+	double held;	   // messages a second: the highest at which the limit held; 0: none
+	double missed;	   // the lowest at which it did not; 0: none
+	unsigned runs;	   // in all
+	bool client_bound; // beyond `held` it was the generator that could do no more
+	bool interrupted;
+
+	// Of the search itself.
+	struct load_config config;
+	const struct expect *limit;
+	struct outputs *outputs;
+	double capacity; // messages a second that the server seems to sustain; 0: no guess yet
+};
+
+// Runs the load of `outputs->options` at one rate after another, each time for its duration, and
+// prints a line for each to the report. A rate holds if the limit does, if the server sustains it
+// (verdict.h), and if nothing is lost. Returns 0, or -1: a run could not begin.
+int search_run(struct search *search, struct outputs *outputs, struct echod_error *error);
+
+// Whether the run holds the limit. If not, `line` says why.
+bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE]);
+
+// What was found: for people, also if the search was interrupted; and for the result (NULL: no
+// memory).
+void search_print(const struct search *search, FILE *file);
+json_t *search_describe(const struct search *search);
 
 #endif

@@ -1,4 +1,4 @@
-#include "search.h"
+#include "run.h"
 
 #include <math.h>
 
@@ -113,13 +113,14 @@ static enum outcome confirm(struct search *search, struct echod_error *error)
 	return outcome;
 }
 
-int search_run(struct search *search, const struct load_config *config, const struct expect *limit,
-	       struct outputs *outputs, struct echod_error *error)
+int search_run(struct search *search, struct outputs *outputs, struct echod_error *error)
 {
-	*search = (struct search){.config = *config, .limit = limit, .outputs = outputs};
+	const struct options *options = outputs->options;
+	*search = (struct search){
+		.config = options->load.config, .limit = &options->search, .outputs = outputs};
 	search->config.extra = 0; // no experiment
-	double samples = hdr_samples_for(limit->percent);
-	double least = fmax(1.05 * samples / clock_seconds(config->duration), 1);
+	double samples = hdr_samples_for(options->search.percent);
+	double least = fmax(1.05 * samples / clock_seconds(search->config.duration), 1);
 	enum outcome outcome = HELD;
 	double rate = fmax(FIRST, least);
 	while (outcome != ENDED && rate > 0 && search->runs < RUNS) {
