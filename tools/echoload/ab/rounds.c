@@ -72,20 +72,17 @@ static uint64_t read_clocks(const struct processes *processes)
 
 static void measure_server(struct server *server)
 {
-	static struct processes_usage usage;
 	uint64_t wanted = usage_of_machine().wanted, own = read_clocks(&ourselves);
-	processes_measure(&server->processes, &usage);
-	server->cpus = usage.cpus;
-	server->ran = usage.ran;
+	processes_measure(&server->processes, &server->usage);
 	server->clocks = read_clocks(&server->processes);
-	server->at = usage.at;
-	server->others = wanted > 0 ? (double)wanted - (double)own - (double)usage.ran : NAN;
+	server->others =
+		wanted > 0 ? (double)wanted - (double)own - (double)server->usage.ran : NAN;
 }
 
 // The processes behind the targets from `first` to before `end`.
 static struct server find_server(const struct load_config *config, size_t first, size_t end)
 {
-	struct server server = {.at = 0};
+	struct server server = {.clocks = 0};
 	bool visits = load_mode_takes(config->mode, "visit"), known = true;
 	for (size_t i = first; i < end && known; i++)
 		known = processes_find(&server.processes, &config->targets[i], visits);
@@ -226,9 +223,9 @@ static int begin(struct rounds *rounds, struct echod_error *error)
 		*server = find_server(config, i, i + 1);
 		// Whether one may run on CPUs that the first may not run on, or the other way
 		// round.
-		const cpu_set_t *first = &rounds->targets[0].server.cpus;
-		rounds->apart |= CPU_COUNT(first) > 0 && CPU_COUNT(&server->cpus) > 0 &&
-				 !CPU_EQUAL(first, &server->cpus);
+		const cpu_set_t *first = &rounds->targets[0].server.usage.cpus;
+		rounds->apart |= CPU_COUNT(first) > 0 && CPU_COUNT(&server->usage.cpus) > 0 &&
+				 !CPU_EQUAL(first, &server->usage.cpus);
 		gap = fmax(gap, (double)rounds->last.lasted / (double)rounds->last.messages);
 	}
 	double slice = fmax((double)LEAST, gap * fmax(TURNS * connections, MESSAGES));
@@ -247,7 +244,7 @@ static bool has_seen_all(const struct rounds *rounds, size_t target)
 	const struct server now = find_server(rounds->config, target, target + 1);
 	uint64_t seen = now.clocks - before->clocks;
 	return before->clocks > 0 && processes_same(&now.processes, &before->processes) &&
-	       now.ran - before->ran < seen + seen / 10 + TICKS;
+	       now.usage.ran - before->usage.ran < seen + seen / 10 + TICKS;
 }
 
 // Makes an interval wider by what says nothing of the programs: that their starts differ, and that
@@ -312,7 +309,8 @@ int rounds_run(struct rounds *rounds, struct echod_error *error)
 	}
 	struct server after = before;
 	measure_server(&after);
-	rounds->others = (after.others - before.others) / (double)(after.at - before.at + 1);
+	rounds->others =
+		(after.others - before.others) / (double)(after.usage.at - before.usage.at + 1);
 	conclude(rounds);
 	book_reset(&rounds->book);
 	engine_close(rounds->engine, &rounds->book);

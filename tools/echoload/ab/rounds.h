@@ -38,11 +38,9 @@ struct ratios {
 // What the processes behind a target, or behind all, had used at some time.
 struct server {
 	struct processes processes; // none: not known
-	cpu_set_t cpus;		    // on which they may run
-	uint64_t clocks;	    // ns of CPU that they had used; 0: not known
-	uint64_t ran;		    // the same, with threads and children that had ended
-	uint64_t at;		    // clock_now
-	double others; // ns of CPU that others than they and the generator had; NAN: not known
+	struct processes_usage usage;
+	uint64_t clocks; // ns of CPU that they had used, by their own clocks; 0: not known
+	double others;	 // ns of CPU that others than they and the generator had; NAN: not known
 };
 
 #define AB_NAME 17 // bytes of a target's name
