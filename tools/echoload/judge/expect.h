@@ -3,7 +3,6 @@
 #define ECHOLOAD_EXPECT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/error.h"
 #include "echoload/load/engine.h"

@@ -3,10 +3,7 @@
 
 #include <math.h>
 
-#include "base/clock.h"
-
-#define STEPS \
-	1000 // values for which all those that were due and never begun stand, of a connection
+#define STEPS 1000 // values that stand for all those of a connection that were due and never begun
 
 static uint64_t waited(uint64_t from, uint64_t to)
 {

@@ -12,7 +12,6 @@
 #ifndef ECHOLOAD_PAYLOAD_H
 #define ECHOLOAD_PAYLOAD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
