@@ -73,7 +73,7 @@ static void describe(char *text, size_t size, const struct fault *fault)
 	snprintf(text, size,
 		 "%s connection %" PRIu32 " offset %" PRIu64 " length %" PRIu64
 		 " bits %#x other %" PRIu32 " at %" PRIu64,
-		 fault_kind_name(fault->kind), fault->connection, fault->offset, fault->length,
+		 fault_kind_names[fault->kind], fault->connection, fault->offset, fault->length,
 		 fault->bits, fault->other, fault->other_offset);
 }
 
@@ -93,7 +93,7 @@ static int by_place(const void *left, const void *right)
 static enum fault_kind kind_of(const char *name)
 {
 	enum fault_kind kind = FAULT_FLIPPED;
-	while (kind < FAULT_KINDS && strcmp(name, fault_kind_name(kind)) != 0)
+	while (kind < FAULT_KINDS && strcmp(name, fault_kind_names[kind]) != 0)
 		kind++;
 	if (kind == FAULT_KINDS)
 		fail_msg("there is no fault '%s'", name);
@@ -189,7 +189,7 @@ static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct ma
 	     poll(NULL, 0, 2))
 		if (clock_now() >= until)
 			fail_msg("%u of %u faults %s in mode %s, ECHOD_TEST_SEED=%" PRIu64,
-				 corrupter_settled(corrupter), count, fault_kind_name(kind),
+				 corrupter_settled(corrupter), count, fault_kind_names[kind],
 				 manner->options[1], seed());
 	process_signal(process, SIGINT);
 	load_expect_status(process, process_wait(process), 1);

@@ -50,7 +50,7 @@ static void print_faults(const char *title, const struct fault *faults, unsigned
 	for (unsigned i = 0; i < count && i < HEARD_FAULTS; i++)
 		print_error("%s: %s, connection %u, offset %lu, length %lu, bits %02x, other %u at "
 			    "%lu\n",
-			    title, fault_kind_name(faults[i].kind), faults[i].connection,
+			    title, fault_kind_names[faults[i].kind], faults[i].connection,
 			    faults[i].offset, faults[i].length, faults[i].bits, faults[i].other,
 			    faults[i].other_offset);
 }

@@ -111,7 +111,7 @@ static void what_is_written_is_read(void **state)
 	expect_whole(back.json, made.json);
 	json_t *crossed = json_array_get(result_get(&back, "faults"), 1);
 	assert_string_equal(json_string_value(json_object_get(crossed, "kind")),
-			    fault_kind_name(FAULT_CROSSED));
+			    fault_kind_names[FAULT_CROSSED]);
 	assert_string_equal(json_string_value(json_object_get(crossed, "target")),
 			    "127.0.0.1:7001");
 	assert_int_equal(result_count(crossed, "other"), 17);

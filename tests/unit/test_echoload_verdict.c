@@ -72,8 +72,8 @@ static void reaches(enum verdict_kind kind, const char *reason)
 		    (kind != VERDICT_INCONCLUSIVE &&
 		     strncmp(verdict.line[1], reason, strlen(reason)) == 0);
 	if (verdict.kind != kind || !said)
-		fail_msg("%s, %s, %s; not %s, %s", verdict_name(verdict.kind), verdict.line[0],
-			 verdict.line[1], verdict_name(kind), reason);
+		fail_msg("%s, %s, %s; not %s, %s", verdict_names[verdict.kind], verdict.line[0],
+			 verdict.line[1], verdict_names[kind], reason);
 	assert_int_equal(verdict.needs_experiment, evidence.experiment.outcome == EXPERIMENT_NONE &&
 							   !evidence.experiment.why &&
 							   strstr(reason, "no experiment") != NULL);

@@ -109,7 +109,7 @@ static int fail(const struct rounds *rounds, size_t target, struct echod_error *
 	}
 	if (is_wrong(rounds) && book->fault_count > 0)
 		snprintf(what, sizeof(what), "wrong bytes came back: %s, %ju from byte %ju on",
-			 fault_kind_name(fault->kind), (uintmax_t)fault->length,
+			 fault_kind_names[fault->kind], (uintmax_t)fault->length,
 			 (uintmax_t)fault->offset);
 	endpoint_format(&rounds->config->targets[target], address);
 	error_set(error, ECHOD_ERROR_SYSTEM, "%s (%s): %s", rounds->targets[target].name, address,

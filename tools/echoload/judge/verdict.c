@@ -37,14 +37,10 @@ struct trial {
 	const struct evidence *evidence;
 };
 
-const char *verdict_name(enum verdict_kind kind)
-{
-	static const char *const names[VERDICT_KINDS] = {
-		"RATE-LIMITED", "OVERLOADED",	 "CLIENT-BOUND", "CONCURRENCY-BOUND",
-		"SERVER-BOUND", "NETWORK-BOUND", "SATURATED",	 "INCONCLUSIVE",
-	};
-	return names[kind];
-}
+const char *const verdict_names[VERDICT_KINDS] = {
+	"RATE-LIMITED", "OVERLOADED",	 "CLIENT-BOUND", "CONCURRENCY-BOUND",
+	"SERVER-BOUND", "NETWORK-BOUND", "SATURATED",	 "INCONCLUSIVE",
+};
 
 __attribute__((format(printf, 2, 3))) static void say(const struct trial *trial, const char *format,
 						      ...)

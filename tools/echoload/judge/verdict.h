@@ -63,7 +63,7 @@ enum verdict_kind {
 	VERDICT_INCONCLUSIVE,
 	VERDICT_KINDS,
 };
-const char *verdict_name(enum verdict_kind kind); // `SERVER-BOUND`, …
+extern const char *const verdict_names[VERDICT_KINDS]; // `SERVER-BOUND`, …
 
 struct verdict {
 	enum verdict_kind kind;

@@ -119,7 +119,7 @@ int result_add_fault(struct result *result, const char *target, const struct fau
 		return status;
 	json_t *added = json_pack(
 		"{s:s, s:I, s:I, s:I, s:o, s:i, s:o*, s:o*, s:o*}", "kind",
-		fault_kind_name(fault->kind), "connection", integer(fault->connection), "offset",
+		fault_kind_names[fault->kind], "connection", integer(fault->connection), "offset",
 		integer(fault->offset), "length", integer(fault->length), "target",
 		json_text(target), "run", 0, "bits", flipped ? json_integer(fault->bits) : NULL,
 		"other", crossed ? json_integer(fault->other) : NULL, "other_offset",

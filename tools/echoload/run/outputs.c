@@ -286,7 +286,7 @@ static int fill_result(struct result *result, const struct run *run, json_t *ext
 	return result_add_run(result, &one) |
 	       result_set_count(json, "faults_found", book->fault_count) |
 	       result_set_count(json, "bytes_verified", book->verified) |
-	       result_set_verdict(result, verdict_name(run->verdict.kind)) |
+	       result_set_verdict(result, verdict_names[run->verdict.kind]) |
 	       (extra ? json_object_update(evidence, extra) : 0) |
 	       json_object_set_new(json, "evidence", evidence) |
 	       json_object_set_new(json, "configuration", outputs_configuration(config)) |

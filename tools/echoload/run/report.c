@@ -249,7 +249,7 @@ static void print_fault(const struct screen *screen, const struct load_config *c
 		snprintf(more, sizeof(more), " of %s, offset %" PRIu64,
 			 config_name(config, fault->other, name), fault->other_offset);
 	print_field(screen, "", "", "%s: %s, offset %" PRIu64 ", %" PRIu64 " byte%s%s",
-		    fault_kind_name(fault->kind), config_name(config, fault->connection, name),
+		    fault_kind_names[fault->kind], config_name(config, fault->connection, name),
 		    fault->offset, fault->length, log_plural(fault->length), more);
 }
 
@@ -285,7 +285,7 @@ void report_print(struct screen *screen, const struct run *run)
 	print_latency(screen, result->book);
 	print_errors(screen, result->config, &result->book->errors);
 	print_faults(screen, result->config, result->book);
-	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_name(run->verdict.kind));
+	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_names[run->verdict.kind]);
 	for (size_t i = 0; i < run->verdict.count; i++)
 		print_field(screen, "", "", "%s", run->verdict.line[i]);
 	fflush(screen->file);

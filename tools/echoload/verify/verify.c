@@ -5,23 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "resync.h"
 
 #define STEP 256 // bytes looked into at once, so that few are kept when all is soon well again
 #define CONTEXT (RESYNC_LOCK + PAYLOAD_WORD) // bytes in which a lock may have begun
 
-const char *fault_kind_name(enum fault_kind kind)
-{
-	static const char *const names[FAULT_KINDS] = {
-		[FAULT_FLIPPED] = "flipped",	 [FAULT_LOST] = "lost",
-		[FAULT_REPEATED] = "repeated",	 [FAULT_REORDERED] = "reordered",
-		[FAULT_CROSSED] = "crossed",	 [FAULT_FOREIGN] = "foreign",
-		[FAULT_TRUNCATED] = "truncated", [FAULT_SURPLUS] = "surplus",
-	};
-	ensure(kind < FAULT_KINDS);
-	return names[kind];
-}
+const char *const fault_kind_names[FAULT_KINDS] = {
+	[FAULT_FLIPPED] = "flipped",	 [FAULT_LOST] = "lost",	      [FAULT_REPEATED] = "repeated",
+	[FAULT_REORDERED] = "reordered", [FAULT_CROSSED] = "crossed", [FAULT_FOREIGN] = "foreign",
+	[FAULT_TRUNCATED] = "truncated", [FAULT_SURPLUS] = "surplus",
+};
 
 void verify_init(struct verify *verify, const struct verify_scope *scope, uint32_t connection)
 {

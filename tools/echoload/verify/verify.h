@@ -44,7 +44,7 @@ enum fault_kind {
 	FAULT_SURPLUS,	 // bytes after the end of what was sent
 	FAULT_KINDS,
 };
-const char *fault_kind_name(enum fault_kind kind); // `flipped`, `lost`, …
+extern const char *const fault_kind_names[FAULT_KINDS]; // `flipped`, `lost`, …
 
 struct fault {
 	enum fault_kind kind;
