@@ -328,7 +328,7 @@ static void other_schemas_and_other_files_are_refused(void **state)
 	refuse(root, "has schema 0");
 	json_decref(root);
 	root = json_pack("[i]", 1);
-	refuse(root, "'schema' is missing");
+	refuse(root, "'it' is not an object");
 	json_decref(root);
 	assert_int_equal(result_read(&back, place_file("a.json", "{\n\"a\" 1}", 8), &error), -1);
 	assert_non_null(strstr(error.message, "is no JSON: line 2"));
