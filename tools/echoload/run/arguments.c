@@ -93,9 +93,9 @@ static int take_target(struct arguments *arguments, const char *value, struct ec
 	return 0;
 }
 
-int arguments_take(struct arguments *arguments, const char *option, const char *value,
-		   struct echod_error *error)
+int arguments_take(void *context, const char *option, const char *value, struct echod_error *error)
 {
+	struct arguments *arguments = context;
 	struct load_config *config = &arguments->config;
 	struct endpoint endpoint;
 	if (!option)

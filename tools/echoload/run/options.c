@@ -90,11 +90,6 @@ static int take_interval(void *context, const char *value, struct echod_error *e
 	return 0;
 }
 
-static int take(void *context, const char *name, const char *value, struct echod_error *error)
-{
-	return arguments_take(&((struct options *)context)->load, name, value, error);
-}
-
 #define FILE_OPTION(name, index, help)                                                           \
 	{                                                                                        \
 		0, name, "FILE", help, SETTING_TEXT, SETTING_FIELD(struct options, files[index]) \
@@ -210,7 +205,7 @@ int options_read(struct options *options, int argc, char **argv)
 		.epilogue = epilogue,
 		.options = table,
 		.option_count = sizeof(table) / sizeof(table[0]),
-		.take = take,
+		.take = arguments_take,
 		.context = options,
 		.given = &options->load.given,
 	};

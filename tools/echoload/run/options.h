@@ -22,9 +22,9 @@ struct arguments {
 // A field of the load, for a row of the table of options.
 #define LOAD_FIELD(field) SETTING_FIELD(struct arguments, config.field)
 
-// Takes one of the options in load_options.def that are of no kind; with `option` NULL a target.
-int arguments_take(struct arguments *arguments, const char *option, const char *value,
-		   struct echod_error *error);
+// As cmdline.take: takes one of the options in load_options.def that are of no kind; with `option`
+// NULL a target.
+int arguments_take(void *context, const char *option, const char *value, struct echod_error *error);
 
 // Before cmdline_read: sets the defaults, which depend on the mode.
 void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline, int argc,
