@@ -288,8 +288,9 @@ static void write_lines(FILE *file, const struct hdr *hdr)
 		fprintf(file, "%12.3f %2.12f %10" PRIu64 "\n", value, 1.0, seen);
 }
 
-void hgrm_write(FILE *file, const struct hdr *hdr)
+int hgrm_write(FILE *file, const void *context)
 {
+	const struct hdr *hdr = context;
 	double mean = hdr_mean(hdr), squares = 0.0; // of the buckets' middles about the mean
 	for (unsigned i = 0; i < HDR_BUCKETS; i++)
 		squares += pow(middle_of(i) - mean, 2) * (double)hdr->bucket[i];
@@ -304,4 +305,5 @@ void hgrm_write(FILE *file, const struct hdr *hdr)
 		to_us(mean), to_us(hdr->count ? sqrt(squares / (double)hdr->count) : 0),
 		to_us((double)hdr->max), hdr->count, BUCKETS_VALUE_BITS - HDR_SUB_BITS,
 		2 << HDR_SUB_BITS, "us");
+	return 0;
 }

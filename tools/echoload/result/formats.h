@@ -42,9 +42,9 @@ void csv_interval(FILE *file, const struct result_interval *interval, const stru
 void hlog_interval(FILE *file, uint64_t started, const struct result_interval *interval,
 		   const struct hdr *latency);
 
-// Writes five lines for each halving of the distance to 100 %, as HdrHistogram has it. Values in
-// microseconds, which with the three decimals of the format are exact to the nanosecond; the last
-// line says the unit.
-void hgrm_write(FILE *file, const struct hdr *hdr);
+// As atomic_file_write wants it, `context` being a struct hdr: writes five lines for each halving
+// of the distance to 100 %, as HdrHistogram has it. Values in microseconds, which with the three
+// decimals of the format are exact to the nanosecond; the last line says the unit. Returns 0.
+int hgrm_write(FILE *file, const void *context);
 
 #endif

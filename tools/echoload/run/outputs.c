@@ -303,12 +303,6 @@ static void close_files(struct outputs *outputs)
 	}
 }
 
-static int fill_hgrm(FILE *file, const void *latency)
-{
-	hgrm_write(file, latency);
-	return 0;
-}
-
 int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra,
 		   struct echod_error *error)
 {
@@ -319,7 +313,7 @@ int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra
 				 ? result_write(&outputs->result, files[OUTPUT_JSON], error)
 				 : error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	if (files[OUTPUT_HGRM])
-		status |= atomic_file_write(files[OUTPUT_HGRM], fill_hgrm,
+		status |= atomic_file_write(files[OUTPUT_HGRM], hgrm_write,
 					    &run->result.book->latency, status ? NULL : error);
 	close_files(outputs);
 	if (status == 0 && outputs->failure.kind != ECHOD_ERROR_NONE) {
