@@ -36,7 +36,7 @@ static uint64_t deliver(const struct corrupt *corrupt, struct random *random, si
 	uint64_t *sent = &heard.sent[corrupt->connection];
 	struct verify verify;
 	heard.count = 0;
-	verify_init(&verify, &heard.scope, corrupt->connection);
+	verify = (struct verify){.scope = &heard.scope, .connection = corrupt->connection};
 	for (size_t done = 0, step; done < corrupt->count; done += step) {
 		step = 1 + random_next(random) % most;
 		if (step > corrupt->count - done)
@@ -212,7 +212,7 @@ static void assert_clean(struct random *random, size_t size, uint64_t count)
 	struct verify verify;
 	heard.count = 0;
 	heard_set_sent(&heard, PAYLOAD_STREAM);
-	verify_init(&verify, &heard.scope, connection);
+	verify = (struct verify){.scope = &heard.scope, .connection = connection};
 	verify.position = random_next(random) % (PAYLOAD_STREAM / 2);
 	for (uint64_t done = 0; done < count; done += whole / size) {
 		payload_fill(&heard.payload, connection, verify.position, bytes, whole);

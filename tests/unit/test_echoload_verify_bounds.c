@@ -33,7 +33,7 @@ void *__wrap_malloc(size_t size)
 static int begin(void **state)
 {
 	heard_init(&heard, SENT);
-	verify_init(&verify, &heard.scope, 0);
+	verify = (struct verify){.scope = &heard.scope, .connection = 0};
 	return 0;
 }
 

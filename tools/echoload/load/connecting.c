@@ -93,9 +93,8 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 	if (atomic_fetch_add_explicit(&thread->tally.connected, 1, memory_order_relaxed) < PATHS)
 		usage_note_connect(&thread->sockets, conn->fd);
 	uint64_t at = atomic_load_explicit(&conn->sent, memory_order_relaxed);
-	verify_init(&conn->verify, &thread->scope, conn->id);
-	conn->verify.start = at;
-	conn->verify.position = at;
+	conn->verify = (struct verify){
+		.scope = &thread->scope, .connection = conn->id, .start = at, .position = at};
 	conn->goal = at;
 	conn->received = at;
 	conn->answered = at;

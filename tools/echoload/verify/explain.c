@@ -1,6 +1,5 @@
 // Naming faults. Where a boundary between two segments lies is often open by a byte or two, where
-// neighbours happen to be equal: it is settled so that the fewest faults remain, then leftmost. One
-// thread for each struct verify.
+// neighbours happen to be equal: it is settled so that the fewest faults remain, then leftmost.
 #include "resync.h"
 
 #include <string.h>
@@ -383,7 +382,7 @@ static void end_pieces(struct verify *verify, uint64_t sent, bool whole)
 	verify->position += length < missing ? length : missing;
 }
 
-void explain_end(struct verify *verify, bool whole)
+bool verify_end(struct verify *verify, bool whole)
 {
 	struct resync *resync = verify->resync;
 	uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
@@ -397,4 +396,5 @@ void explain_end(struct verify *verify, bool whole)
 	}
 	if (whole && verify->position < sent)
 		report_range(verify, FAULT_TRUNCATED, verify->position, sent);
+	return verify->faults == 0;
 }

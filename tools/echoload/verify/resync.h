@@ -74,7 +74,7 @@ uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t
 size_t resync_match_back(const struct verify *verify, uint32_t connection, uint64_t position,
 			 const uint8_t *end, size_t limit);
 
-// explain.c
+// explain.c, which also has verify_end.
 
 // What was followed has been left, the bytes up to the lock are noise, and then comes what it says,
 // which is followed from now on.
@@ -89,9 +89,5 @@ void explain_advance(struct verify *verify, uint64_t length);
 
 // Reports the missing ranges that lie more than `latest` bytes before the front, or are too many.
 void explain_lost(struct verify *verify, uint64_t latest);
-
-// The stream has ended. Reports all that is left; `whole`: also what of the bytes sent is missing
-// at the end. The one function that takes a verify without resync.
-void explain_end(struct verify *verify, bool whole);
 
 #endif

@@ -16,11 +16,6 @@ const char *const fault_kind_names[FAULT_KINDS] = {
 	[FAULT_TRUNCATED] = "truncated", [FAULT_SURPLUS] = "surplus",
 };
 
-void verify_init(struct verify *verify, const struct verify_scope *scope, uint32_t connection)
-{
-	*verify = (struct verify){.scope = scope, .connection = connection};
-}
-
 uint64_t resync_anchor(const struct verify *verify)
 {
 	const struct resync *resync = verify->resync;
@@ -219,12 +214,6 @@ int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 			verify_free(verify);
 	}
 	return 0;
-}
-
-bool verify_end(struct verify *verify, bool whole)
-{
-	explain_end(verify, whole);
-	return verify->faults == 0;
 }
 
 void verify_free(struct verify *verify)

@@ -71,6 +71,7 @@ struct verify_scope {
 
 struct resync; // what has come since a fault began, kept until it can be named
 
+// Begins with the first four, of which `position` is `start`, and zeros.
 struct verify {
 	const struct verify_scope *scope;
 	uint32_t connection;
@@ -80,8 +81,6 @@ struct verify {
 	uint64_t faults;       // reported
 	struct resync *resync; // NULL while all is well
 };
-
-void verify_init(struct verify *verify, const struct verify_scope *scope, uint32_t connection);
 
 // Takes the next bytes. While all is well this is payload_match and no more. Returns 0, or -1 when
 // there is no memory to look into a fault (`errno`).
