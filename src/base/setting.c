@@ -11,12 +11,15 @@
 static int parse_duration(const struct setting *setting, const char *value, uint64_t *ns,
 			  struct echod_error *error)
 {
-	char most[32];
+	char limit[32];
 	if (units_parse_duration(value, ns, error) != 0)
 		return -1;
+	if (*ns < setting->least)
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is shorter than %s", value,
+				 units_exact_duration(setting->least, limit, sizeof(limit)));
 	if (setting->most && *ns > setting->most)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is longer than %s", value,
-				 units_exact_duration(setting->most, most, sizeof(most)));
+				 units_exact_duration(setting->most, limit, sizeof(limit)));
 	return 0;
 }
 
@@ -121,21 +124,29 @@ static char *format_limit(enum setting_kind kind, uint64_t limit, char *text, si
 	return text;
 }
 
-char *setting_help(const struct setting *setting, char *text, size_t size)
+// Leaves `text` empty when there are no limits to speak of.
+static char *format_limits(const struct setting *setting, char *text, size_t size)
 {
 	enum setting_kind kind = setting->kind;
-	bool limited =
-		(kind == SETTING_COUNT || kind == SETTING_SIZE || kind == SETTING_DURATION) &&
-		setting->most > 0 && setting->most < UNITS_EXACT_MAX;
-	char least[32], most[32], limits[80] = "";
-	if (limited) {
-		format_limit(kind, setting->most, most, sizeof(most));
-		snprintf(limits, sizeof(limits), "%s to %s",
-			 format_limit(kind, setting->least, least, sizeof(least)), most);
-	}
-	bool both = limited && setting->preset;
-	snprintf(text, size, limited || setting->preset ? "%s (%s%s%s%s)" : "%s", setting->help,
-		 limits, both ? "; " : "", setting->preset ? "default " : "",
+	bool is_number = kind == SETTING_COUNT || kind == SETTING_SIZE || kind == SETTING_DURATION;
+	char least[32], most[32];
+	format_limit(kind, setting->least, least, sizeof(least));
+	format_limit(kind, setting->most, most, sizeof(most));
+	text[0] = '\0';
+	if (is_number && setting->most > 0 && setting->most < UNITS_EXACT_MAX)
+		snprintf(text, size, "%s to %s", least, most);
+	else if (is_number && setting->least > 1)
+		snprintf(text, size, "at least %s", least);
+	return text;
+}
+
+char *setting_help(const struct setting *setting, char *text, size_t size)
+{
+	char limits[80];
+	format_limits(setting, limits, sizeof(limits));
+	bool has_more = *limits || setting->preset;
+	snprintf(text, size, has_more ? "%s (%s%s%s%s)" : "%s", setting->help, limits,
+		 *limits && setting->preset ? "; " : "", setting->preset ? "default " : "",
 		 setting->preset ? setting->preset : "");
 	ensure(strlen(text) < size - 1);
 	return text;

@@ -15,7 +15,7 @@ enum setting_kind {
 	SETTING_COUNT,		 // a whole number from `least` to `most`
 	SETTING_SIZE,		 // bytes, from `least` to `most`
 	SETTING_RATE,		 // a second, more than 0; the field is a double
-	SETTING_DURATION,	 // ns, up to `most` unless that is 0
+	SETTING_DURATION,	 // ns, from `least`, up to `most` unless that is 0
 	SETTING_TIMEOUT,	 // ns, more than 0, or CLOCK_NEVER
 	SETTING_TIMEOUT_OR_ZERO, // ns, or CLOCK_NEVER
 	SETTING_CHOICE, // the place of the word in `argument`, words with a | between them; from 0
@@ -36,10 +36,6 @@ struct setting {
 };
 #define SETTING_FIELD(type, field) \
 	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
-
-// A macro's number as text, for help.
-#define SETTING_TEXT_OF(macro) SETTING_TEXT_OF_NUMBER(macro)
-#define SETTING_TEXT_OF_NUMBER(number) #number
 
 // Has the setting take `value`: into its field of `context`, or by its function. Returns 0, or -1
 // with what is wrong with the value; then nothing has changed. One of the two must be there.

@@ -32,6 +32,10 @@ int units_parse_rate(const char *text, double *rate, struct echod_error *error);
 char *units_exact_size(uint64_t bytes, char *buffer, size_t size);
 char *units_exact_duration(uint64_t ns, char *buffer, size_t size);
 
+// The number that a macro stands for, as text.
+#define UNITS_TEXT(macro) UNITS_TEXT_OF_NUMBER(macro)
+#define UNITS_TEXT_OF_NUMBER(number) #number
+
 // Up to here a double keeps whole numbers exactly, and so does any reader of JSON.
 #define UNITS_EXACT_MAX (UINT64_C(1) << 53)
 

@@ -11,7 +11,7 @@
 
 #define SAMPLE_INTERVAL NS_PER_S
 #define ACCEPT_PAUSE (100 * NS_PER_MS)
-#define CLIENTS_A_ROUND 8 // new clients before those who are in have their turn
+#define CLIENTS_A_ROUND 8 // new clients before the others have their turn
 #define LISTEN_BACKLOG 64
 
 // What is polled for: the waker, the listener unless it has a pause, and then the sessions there

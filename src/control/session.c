@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "net/errno_class.h"
 
 #define SILENCE_LIMIT (60 * NS_PER_S)
@@ -202,7 +203,9 @@ static bool answer_next(struct session *session, const struct command_context *c
 	if (!newline && session->input_length == PROTOCOL_MAX_LINE) {
 		counter_add(stats, COUNTER_control_requests, 1);
 		counter_add(stats, COUNTER_control_errors, 1);
-		session_refuse(session, STATUS_TOO_LONG, "a request line has 1024 bytes at most\n");
+		session_refuse(
+			session, STATUS_TOO_LONG,
+			"a request line has " UNITS_TEXT(PROTOCOL_MAX_LINE) " bytes at most\n");
 		session->input_length = 0;
 		return true;
 	}

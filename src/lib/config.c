@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/setting.h"
+#include "base/units.h"
 #include "control/default_path.h"
 #include "pool/cpus.h"
 

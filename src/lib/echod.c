@@ -45,7 +45,7 @@ static void set_up_log(struct echod *echod, const struct echod_config *config)
 	atomic_init(&echod->log.level, (int)config->log_level);
 }
 
-// Threads first, then the listeners: who connects finds everybody ready.
+// Threads first, then the listeners: a client that connects finds all of them ready.
 static int run(struct echod *echod, struct echod_error *error)
 {
 	if (server_start(&echod->server, error) != 0)

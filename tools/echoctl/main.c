@@ -12,7 +12,6 @@
 #include "base/program.h"
 #include "base/screen.h"
 #include "base/signals.h"
-#include "base/units.h"
 #include "control/client.h"
 #include "control/default_path.h"
 #include "control/protocol.h"
@@ -54,24 +53,13 @@ static int take_format(struct options *options, const char *name, struct echod_e
 	return 0;
 }
 
-static int take_interval(void *context, const char *value, struct echod_error *error)
-{
-	struct options *options = context;
-	if (units_parse_duration(value, &options->interval, error) != 0)
-		return -1;
-	if (options->interval < SHORTEST_INTERVAL)
-		return error_set(error, ECHOD_ERROR_USAGE, "'%s' is too short: 10ms is the least",
-				 value);
-	return 0;
-}
-
 static const struct setting table[] = {
 	{'c', "control", "PATH|@NAME",
 	 "the server's control socket (default " CONTROL_DEFAULT_TEXT ")", SETTING_TEXT,
 	 SETTING_FIELD(struct options, control)},
 	{'w', "watch", "DUR",
 	 "with stats, connections and workers: ask again every DUR until interrupted",
-	 .take = take_interval},
+	 SETTING_DURATION, SETTING_FIELD(struct options, interval), .least = SHORTEST_INTERVAL},
 	{'t', "timeout", "DUR",
 	 "give up on a reply, or the next piece of a long list, after DUR, or never",
 	 SETTING_TIMEOUT, SETTING_FIELD(struct options, timeout), .preset = "5s"},
