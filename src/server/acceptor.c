@@ -1,6 +1,3 @@
-// The acceptor. It decides capacity before it accepts, never waits for a client and never spins: at
-// the limit and when the system runs out of something it pauses. It alone arms and disarms the
-// listeners. After the last accept it sees the drain through.
 #include "server/acceptor.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A folder of src, or of echoload, includes only from itself and from those before it in these lists.
+# A folder of src, or of echoload, includes only from itself and from those before it in these
+# lists.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

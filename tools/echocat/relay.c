@@ -1,5 +1,3 @@
-// Standard input to the peer, what comes back to standard output: one poll(2) loop. Main thread
-// only.
 #include "relay.h"
 
 #include <errno.h>
