@@ -1,5 +1,5 @@
-// Assertions that stay on in release builds: for what cannot happen. What can happen is handled.
-// Any thread.
+// Assertions that stay on in release builds, for conditions that cannot occur. Errors that can
+// occur are handled instead. Any thread.
 #ifndef ECHOD_BASE_ASSERT_H
 #define ECHOD_BASE_ASSERT_H
 

@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 
-// The number, counted from 1, of the sample that is the percentile. That a double does not
-// hold 99.9 exactly must not make it one more.
+// The rank, from 1, of the sample that is the percentile. A double does not hold 99.9 exactly,
+// which must not raise the rank by one.
 static uint64_t rank_of(uint64_t count, double percent)
 {
 	double exact = percent / 100.0 * (double)count * (1.0 - 4.0 * DBL_EPSILON);

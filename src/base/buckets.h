@@ -1,7 +1,7 @@
-// The buckets of a histogram of durations, log-linear as HdrHistogram has them: 2^sub_bits buckets
-// for each power of two, so that a value is known to 1 part in 2^sub_bits. Values below that have a
-// bucket each. The containers are the server's (stats/histogram.h), which one thread fills and
-// others read, and that of echoload (echoload/common/hdr.h). Any thread.
+// The buckets of a histogram of durations, log-linear as in HdrHistogram. Each power of two has
+// 2^sub_bits buckets, so a value is known to 1 part in 2^sub_bits. Smaller values have a bucket
+// each. Two containers use them: stats/histogram.h of the server, which one thread fills and others
+// read, and echoload/common/hdr.h. Any thread.
 #ifndef ECHOD_BASE_BUCKETS_H
 #define ECHOD_BASE_BUCKETS_H
 
@@ -20,7 +20,7 @@ static inline unsigned buckets_index(unsigned sub_bits, uint64_t value)
 	return (shift << sub_bits) + (unsigned)(value >> shift);
 }
 
-// The smallest value that a bucket counts, and how many there are; the last one counts all above.
+// How many values a bucket counts, and the smallest of them. The last bucket counts all above, too.
 static inline uint64_t buckets_width(unsigned sub_bits, unsigned index)
 {
 	unsigned octave = index >> sub_bits;
@@ -33,8 +33,8 @@ static inline uint64_t buckets_lowest(unsigned sub_bits, unsigned index)
 	return (uint64_t)(index - (shift << sub_bits)) << shift;
 }
 
-// The bucket of the sample that `percent` (0 to 100) of the `count` samples, at least one, in all
-// buckets do not exceed: the lowest sample of those that are that many or more.
+// The bucket of the percentile `percent` (0 to 100): the lowest sample that at least `percent` of
+// all samples do not exceed. `count`, at least 1, is the number of samples in all buckets.
 unsigned buckets_percentile(const uint64_t *bucket, uint64_t count, double percent);
 
 // How many samples are in the buckets before the one at `end`.

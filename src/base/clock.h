@@ -11,7 +11,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
 
-// A duration or a deadline that never comes.
+// A duration without end, or a deadline that never comes.
 #define CLOCK_NEVER UINT64_MAX
 
 // CLOCK_MONOTONIC, in nanoseconds.
@@ -20,7 +20,7 @@ uint64_t clock_now(void);
 // CLOCK_REALTIME: since 1970, in nanoseconds. It may jump.
 uint64_t clock_wall(void);
 
-// For output.
+// In seconds, for output.
 static inline double clock_seconds(uint64_t ns)
 {
 	return (double)ns / (double)NS_PER_S;
@@ -29,11 +29,11 @@ static inline double clock_seconds(uint64_t ns)
 // CLOCK_MONOTONIC_COARSE: cheaper, up to one kernel tick (at most 10 ms) behind clock_now().
 uint64_t clock_now_coarse(void);
 
-// The moment `duration` ns from now; CLOCK_NEVER if that is never.
+// The moment `duration` ns from now; CLOCK_NEVER stays CLOCK_NEVER.
 uint64_t clock_deadline(uint64_t duration);
 
-// What is left until `deadline`, as the time-out poll(2) takes: milliseconds rounded up, 0 when it
-// has passed, -1 when it never comes.
+// The time left until `deadline` as a time-out of poll(2): milliseconds rounded up, 0 when it has
+// passed, -1 for CLOCK_NEVER.
 int clock_poll_timeout(uint64_t deadline);
 
 static inline struct timespec clock_timespec(uint64_t ns)

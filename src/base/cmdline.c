@@ -93,8 +93,8 @@ static int fail_usage(const struct cmdline *cmdline, const char *what, const cha
 	return EXIT_USAGE;
 }
 
-// Builds what getopt_long wants from the table, `shorts` as ":l:w:" and the long options, and has
-// it begin at the first argument.
+// Builds the arguments of getopt_long from the table, `shorts` such as ":l:w:" and the long
+// options. Resets it to the first argument.
 static void begin_getopt(const struct cmdline *cmdline, char *shorts, struct option *longs)
 {
 	size_t count = cmdline->option_count + COMMON_COUNT;
@@ -161,7 +161,7 @@ static int take_value(const struct cmdline *cmdline, const struct setting *optio
 	return status_of(&error);
 }
 
-// What getopt_long could not make sense of.
+// Reports an argument that getopt_long has refused.
 static int refuse(const struct cmdline *cmdline, int code, char **argv)
 {
 	const struct setting *option = find_option(cmdline, optopt);

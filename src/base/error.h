@@ -7,7 +7,7 @@
 #include "echod/echod.h"
 
 // Fills `error` (which may be NULL) and returns -1, so that a function can `return error_set(…)`.
-// Names may bring any bytes into the message: it is made a line.
+// Names in the message may hold any bytes, so error_make_line is applied to it.
 int error_set(struct echod_error *error, enum echod_error_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -1,4 +1,5 @@
-// Which file a path leads to, however it is written. Any thread; looks at the file system.
+// The identity of the file that a path leads to, however the path is written. Any thread; reads the
+// file system.
 #ifndef ECHOD_BASE_FILE_ID_H
 #define ECHOD_BASE_FILE_ID_H
 
@@ -7,12 +8,12 @@
 #include <sys/stat.h>
 
 struct file_id {
-	struct stat status;	 // of the file; of its folder if it is yet to be made
-	char name[NAME_MAX + 1]; // in that folder; empty: the file is there
+	struct stat status;	 // of the file; of its folder if the file does not exist
+	char name[NAME_MAX + 1]; // in that folder; empty: the file exists
 };
 
-// Looks at the file at the end of `path`. If there is none it is the one that would be made:
-// symbolic links are followed. Returns whether it could.
+// Finds the file at `path` and follows symbolic links. If there is no file, finds the place where
+// it would be created. Returns whether it succeeded.
 bool file_id_find(const char *path, struct file_id *id);
 
 // Whether the two are one file.

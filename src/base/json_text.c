@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How many bytes the character of UTF-8 at `at` has, which a zero byte may cut off; 0: it is none.
-// RFC 3629 gives the ranges of the second byte, which exclude overlong forms and surrogates.
+// How many bytes the UTF-8 character at `at` has; 0: it is none. A zero byte may cut it off. RFC
+// 3629 gives the ranges of the second byte, which exclude overlong forms and surrogates.
 static size_t character_length(const unsigned char *at)
 {
 	unsigned char least = *at == 0xe0 ? 0xa0 : *at == 0xf0 ? 0x90 : 0x80;

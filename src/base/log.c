@@ -9,7 +9,7 @@
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
-_Static_assert(sizeof(level_names) / sizeof(level_names[0]) == LOG_LEVELS, "one has no name");
+_Static_assert(sizeof(level_names) / sizeof(level_names[0]) == LOG_LEVELS, "a level has no name");
 
 const char *log_level_name(enum echod_log_level level)
 {
@@ -46,8 +46,8 @@ char *log_escape(const char *text, size_t length, char *buffer, size_t size)
 	return buffer;
 }
 
-// Our own messages hold no backslash of their own, but may quote text that log_escape has been
-// through, so a backslash stays as it is here.
+// Our own messages contain no backslash, but they may quote the output of log_escape. So a
+// backslash stays as it is here.
 static void make_printable(char *line)
 {
 	for (; *line; line++) {

@@ -16,7 +16,7 @@
 #define KEPT_MOST ((size_t)64 << 10) // before printing waits: as much as a pipe holds
 #define GRACE_MS 500		     // after an ending signal, for a reader that is only slow
 
-// What is printed and not yet written.
+// Bytes that are printed and not yet written.
 struct stream {
 	struct output output;
 	FILE *file;
@@ -31,8 +31,9 @@ static struct stream standard[] = {
 	{.output.given = STDERR_FILENO},
 };
 
-// O_NONBLOCK on the descriptor that was given would change it for all that share it; opened again,
-// the file has flags of its own. One that may not be written to must not become one that may.
+// O_NONBLOCK on the given descriptor would change it for all processes that share it. If the file
+// is opened again, the new descriptor has its own flags. A descriptor that is not writable must
+// stay so.
 static int open_again(int fd, mode_t mode)
 {
 	char path[32];
@@ -90,7 +91,7 @@ static void fail(struct stream *stream, int number)
 	stream->written = stream->length = stream->size = 0;
 }
 
-// Writes of what is kept as much as goes without waiting.
+// Writes as many of the kept bytes as possible without waiting.
 static void push(struct stream *stream)
 {
 	while (kept(stream) > 0) {
@@ -175,7 +176,7 @@ void output_take_standard(void)
 	FILE **const names[] = {&stdout, &stderr};
 	for (size_t i = 0; i < 2; i++) {
 		if (!make_file(&standard[i], NULL))
-			continue; // no memory: the C library's own will do
+			continue; // no memory: keep the C library's own
 		bool in_lines = i == 1 || isatty(standard[i].output.given);
 		setvbuf(standard[i].file, NULL, in_lines ? _IOLBF : _IOFBF, BUFSIZ);
 		*names[i] = standard[i].file;
@@ -257,7 +258,7 @@ static int cookie_close(void *cookie)
 
 FILE *output_fopen(const char *path)
 {
-	// A FIFO waits for its reader, unless the program is to end.
+	// Opening a FIFO waits for its reader, unless the program is ending.
 	int now = signals_caught() > 0 ? O_NONBLOCK : 0;
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | now, 0666);
 	struct stream *stream = fd < 0 ? NULL : calloc(1, sizeof(*stream));

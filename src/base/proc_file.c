@@ -14,7 +14,7 @@ bool proc_file_read(const char *path, char *text, size_t size)
 	return length > 0;
 }
 
-// From `group` up to the root of the hierarchy that is mounted at /sys/fs/cgroup + `mount`.
+// Walks from `group` up to the root of the hierarchy that is mounted at /sys/fs/cgroup + `mount`.
 static void climb(const char *mount, const char *group,
 		  void (*look)(const char *folder, void *context), void *context)
 {

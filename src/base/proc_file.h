@@ -1,4 +1,4 @@
-// Small files of the kernel's, in /proc and /sys, and where a process's CPU limits stand. Any
+// Reads small files of the kernel in /proc and /sys, and finds the CPU limits of a process. Any
 // thread.
 #ifndef ECHOD_BASE_PROC_FILE_H
 #define ECHOD_BASE_PROC_FILE_H
@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Reads the file, as much as fits, as a string. Returns whether there was something in it.
+// Reads the file, as much as fits, as a string. Returns whether it held any text.
 bool proc_file_read(const char *path, char *text, size_t size);
 
 // Calls `look` with the folder of each cgroup that can limit the CPU time of process `pid` (0: this

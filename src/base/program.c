@@ -8,14 +8,14 @@
 #include "base/output.h"
 #include "base/signals.h"
 
-// Holds the descriptors 0, 1 and 2 that the program was started without: else a socket would get
-// such a number, and a peer would read what was meant for standard error. What stands there instead
-// fails as a closed one does. Returns 0, or -1 when one is missing and /dev/null cannot be opened.
+// Fills those of the descriptors 0, 1 and 2 that are closed. Otherwise a socket could get such a
+// number, and its peer would read standard error. The replacement fails as a closed descriptor
+// does. Returns 0, or -1 when one is closed and /dev/null cannot be opened.
 static int hold_streams(struct echod_error *error)
 {
 	static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY}; // the way each is not used
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		// The lowest free number is given out, and those below are taken by now.
+		// open(2) gives out the lowest free number, and all below are taken by now.
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
 			return error_set(error, ECHOD_ERROR_SYSTEM,
 					 "descriptor %d is closed, and /dev/null cannot take its "

@@ -15,7 +15,7 @@
 #define CLEAR_TO_SCREEN_END "\033[J"
 #define PLAIN "\033[0m"
 
-// Whether people here read UTF-8: asked of the locale, without changing that of the process.
+// Whether the locale uses UTF-8. The locale of the process does not change.
 static bool speaks_utf8(void)
 {
 	locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
@@ -76,7 +76,7 @@ void screen_clear(struct screen *screen)
 	if (!screen->drawn)
 		return;
 	screen->drawn = false;
-	// A terminal that takes nothing is not waited for at the end because of a progress line.
+	// If the terminal takes no output, a progress line is not worth a wait at the end.
 	if (output_drop(screen->file))
 		return;
 	fputs(CLEAR_LINE, screen->file);
@@ -102,8 +102,7 @@ void screen_bar(const struct screen *screen, double share, unsigned cells, bool 
 		fprintf(screen->file, "%*s", (int)(cells - drawn), "");
 }
 
-// How many bytes of `text` stand on a line with `room` columns: up to a space, or all of them if
-// there is none.
+// How many bytes of `text` fit on a line of `room` columns: up to a space, or all if there is none.
 static size_t fit_line(const char *text, size_t room)
 {
 	size_t length = strlen(text);
@@ -146,8 +145,9 @@ void screen_draw(const struct screen *screen, const char *text)
 	// The last row stays free: the cursor waits there.
 	for (int row = 1; row < window.ws_row && *text; row++) {
 		size_t length = strcspn(text, "\n");
-		// Every line over the old one, so that nothing flickers; and it is not cleared
-		// after the text: a cursor in the last column would clear what is there.
+		// Each line is drawn over the old one, so that nothing flickers. It is cleared
+		// before its text: afterwards a cursor in the last column would clear the character
+		// there.
 		fprintf(screen->file, CLEAR_TO_LINE_END "%.*s\n",
 			(int)cut_line(text, length, window.ws_col), text);
 		text += length + (text[length] == '\n');

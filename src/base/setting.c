@@ -58,7 +58,7 @@ static int parse_rate(const char *value, double *rate, struct echod_error *error
 	return 0;
 }
 
-// All that is a whole number in the end.
+// Parses the kinds whose field is a whole number.
 static int parse(const struct setting *setting, const char *value, uint64_t *number,
 		 struct echod_error *error)
 {

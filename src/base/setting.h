@@ -1,6 +1,6 @@
-// A value that people give by name: a setting of a server, an option of a program. One row says
-// what it may be, what it is by default, and where it goes; the parser, --help, the manual pages
-// and docs/options.md follow from the row. Any thread.
+// A value that people give by name: a setting of a server, an option of a program. One row states
+// its valid values, its default and its destination. The parser, --help, the manual pages and
+// docs/options.md are derived from the row. Any thread.
 #ifndef ECHOD_BASE_SETTING_H
 #define ECHOD_BASE_SETTING_H
 
@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 enum setting_kind {
-	SETTING_TEXT,		 // itself, as it was given
+	SETTING_TEXT,		 // the value as it was given
 	SETTING_SWITCH,		 // takes no value: the field becomes `least`
 	SETTING_COUNT,		 // a whole number from `least` to `most`
 	SETTING_SIZE,		 // bytes, from `least` to `most`
@@ -18,27 +18,27 @@ enum setting_kind {
 	SETTING_DURATION,	 // ns, from `least`, up to `most` unless that is 0
 	SETTING_TIMEOUT,	 // ns, more than 0, or CLOCK_NEVER
 	SETTING_TIMEOUT_OR_ZERO, // ns, or CLOCK_NEVER
-	SETTING_CHOICE, // the place of the word in `argument`, words with a | between them; from 0
+	SETTING_CHOICE,		 // the index, from 0, of the word in `argument`, a list such as a|b
 };
 
 struct setting {
 	char letter;	      // of the short option; 0: there is none
 	const char *name;     // of the long option, without the dashes
-	const char *argument; // what stands for the value in --help, NULL: takes none
+	const char *argument; // the value's name in --help; NULL: takes no value
 	const char *help;     // no newline; setting_help adds the limits and the default
 	enum setting_kind kind;
 	size_t offset, size;  // of the field, a pointer or an integer; size 0: there is none
-	uint64_t least, most; // --help tells them if `most` is below UNITS_EXACT_MAX
-	const char *preset;   // the default, as it would be given; NULL: none, or `help` tells it
+	uint64_t least, most; // --help shows them if `most` is below UNITS_EXACT_MAX
+	const char *preset;   // the default as a user writes it; NULL: none, or it is in `help`
 
-	// Takes the value when there is no field; NULL: whoever has the row does.
+	// Takes the value when there is no field. NULL: the code that owns the row takes it.
 	int (*take)(void *context, const char *value, struct echod_error *error);
 };
 #define SETTING_FIELD(type, field) \
 	.offset = offsetof(type, field), .size = sizeof(((type *)NULL)->field)
 
-// Has the setting take `value`: into its field of `context`, or by its function. Returns 0, or -1
-// with what is wrong with the value; then nothing has changed. One of the two must be there.
+// Stores `value` in the setting's field of `context`, or passes it to the setting's function; one
+// of the two must exist. Returns 0, or -1 with `error`; then nothing has changed.
 int setting_take(const struct setting *setting, void *context, const char *value,
 		 struct echod_error *error);
 

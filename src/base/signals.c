@@ -12,16 +12,16 @@
 
 #include "base/clock.h"
 
-#define ECHO_TIME (50 * NS_PER_MS) // between two of a user's there is more
+#define ECHO_TIME (50 * NS_PER_MS) // a user takes longer to send a second one
 
 enum effect {
 	END,
-	END_UNLESS_IGNORED, // by whatever started the program
+	END_UNLESS_IGNORED, // when the program starts
 	IGNORE,
 	DEFAULT,
 };
 
-// A signal that is not here, nor a real-time signal, has the kernel's default: a crash, a stop.
+// A signal that is neither here nor a real-time signal has the kernel's default: a crash, a stop.
 static const struct {
 	int number;
 	enum effect effect;
@@ -31,8 +31,8 @@ static const struct {
 	{SIGQUIT, END},
 	{SIGXCPU, END},		      // the soft limit: there is time left to save results
 	{SIGHUP, END_UNLESS_IGNORED}, // nohup
-	{SIGPIPE, IGNORE},	      // a reader that has left
-	{SIGXFSZ, IGNORE}, // and a file that has grown to its limit are errors of a write
+	{SIGPIPE, IGNORE},	      // the write fails when the reader has left
+	{SIGXFSZ, IGNORE},	      // and when a file has grown to its limit
 	{SIGUSR1, IGNORE},
 	{SIGUSR2, IGNORE},
 	{SIGALRM, IGNORE},
@@ -79,8 +79,8 @@ static _Noreturn void end(int number)
 	_exit(128 + number);
 }
 
-// timeout(1) and others that pass a signal on send it to their child and to its group: it comes
-// twice at once, and means one.
+// timeout(1) and similar programs pass a signal on to their child and to its group. So it comes
+// twice at once and counts once.
 static bool is_echo(int number)
 {
 	static int last;

@@ -9,8 +9,8 @@
 // Buffers are on the heap, and 4096 workers must not reserve 32 GiB.
 #define THREAD_STACK_SIZE (256UL * 1024)
 
-// What a thread does to itself. When it is blocked the kernel ends the process at once, and no
-// handler of the host program sees it.
+// Signals that a thread's own fault raises. If one is blocked, the kernel ends the process at once,
+// and no handler of the host program sees it.
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 
 static int add_thread_locals(struct dl_phdr_info *module, size_t size, void *total)
@@ -42,7 +42,7 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void
 	failed = pthread_attr_setstacksize(&attributes, stack_size());
 	ensure(!failed);
 
-	// A thread inherits the mask of the one that starts it: there is no moment without it.
+	// A thread inherits the mask of its creator, so it never runs without it.
 	sigset_t blocked;
 	sigset_t before;
 	sigfillset(&blocked);

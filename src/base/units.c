@@ -104,7 +104,7 @@ int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint
 	return 0;
 }
 
-// In the largest of `units` that leaves a whole number.
+// Prints `value` in the largest of `units` that leaves a whole number.
 static char *print_exact(uint64_t value, const struct unit *units, size_t count, char *buffer,
 			 size_t size)
 {
@@ -227,7 +227,7 @@ char *units_format_decimal(uint64_t value, uint64_t unit, unsigned places, char 
 	return print_decimal(round_to(value, unit, places), "", buffer, size);
 }
 
-// Rounding comes first: 999,950 ns would be `1000.0 us`, and are `1.0 ms`.
+// It rounds before it chooses the step: 999,950 ns are `1.0 ms`, not `1000.0 us`.
 char *units_format(uint64_t value, const struct units_step *step, char *buffer, size_t size)
 {
 	struct decimal decimal = round_to(value, step->unit, step->places);

@@ -1,6 +1,6 @@
-// Numbers as people write them: counts, sizes (`k m g`, powers of 1024), durations (`us ms s m h`)
-// and rates (`k m`, powers of 1000); and back again. No locale has a say: the point is a point. Any
-// thread.
+// Parses and formats numbers as people write them: counts, sizes (`k m g`, powers of 1024),
+// durations (`us ms s m h`) and rates (`k m`, powers of 1000). The decimal point is a point in
+// every locale. Any thread.
 #ifndef ECHOD_BASE_UNITS_H
 #define ECHOD_BASE_UNITS_H
 
@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 
-// A whole decimal number from `minimum` to `maximum`. Returns 0; or -1 with a message that names
-// the value and what is allowed, and then nothing is stored. The same holds for the others below.
+// A whole decimal number from `minimum` to `maximum`. Returns 0, or -1 with a message that names
+// the value and the valid ones; then nothing is stored. The same holds for the functions below.
 int units_parse_count(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *count,
 		      struct echod_error *error);
 
@@ -36,20 +36,20 @@ char *units_exact_duration(uint64_t ns, char *buffer, size_t size);
 #define UNITS_TEXT(macro) UNITS_TEXT_OF_NUMBER(macro)
 #define UNITS_TEXT_OF_NUMBER(number) #number
 
-// Up to here a double keeps whole numbers exactly, and so does any reader of JSON.
+// Up to this value a double, and so any reader of JSON, holds whole numbers exactly.
 #define UNITS_EXACT_MAX (UINT64_C(1) << 53)
 
-// Reads a decimal number such as `12` or `0.5`, with neither sign nor exponent, at most nine
-// places. Returns what follows it in `text`, or NULL, storing nothing.
+// Reads a decimal number such as `12` or `0.5`, without sign or exponent and with at most nine
+// places. Returns the rest of `text`. Returns NULL, and stores nothing, if there is no such number.
 const char *units_read_number(const char *text, double *value);
 
-// Writes `value` / `unit` with so many decimal `places`, rounded half up: `1.50`; returns `buffer`.
-// `unit` times 10 to the power of `places` is below 2^63. 32 bytes suffice.
+// Writes `value` / `unit` with `places` decimal places, rounded half up, such as `1.50`; returns
+// `buffer`. `unit` times 10 to the power of `places` must be below 2^63. 32 bytes suffice.
 char *units_format_decimal(uint64_t value, uint64_t unit, unsigned places, char *buffer,
 			   size_t size);
 
-// One step of a scale: `value` / `unit` with `places` and the suffix, if that, rounded, is less
-// than `below`; else the next step. The last one has `below` 0.
+// One step of a scale: `value` / `unit` with `places` decimal places and the suffix. It fits if the
+// rounded number is less than `below`. The last step has `below` 0 and always fits.
 struct units_step {
 	const char *suffix;
 	uint64_t unit;
@@ -57,7 +57,7 @@ struct units_step {
 	uint64_t below;
 };
 
-// Writes `value` by the first of `steps` that takes it; returns `buffer`.
+// Writes `value` by the first of `steps` that fits; returns `buffer`.
 char *units_format(uint64_t value, const struct units_step *steps, char *buffer, size_t size);
 
 // Writes `ns` in the unit that reads best, such as `12.3 ms`; returns `buffer`. 16 bytes suffice.
@@ -69,7 +69,7 @@ char *units_format_size(uint64_t bytes, char *buffer, size_t size);
 // Writes `rate` as `51.2k`; returns `buffer`. 16 bytes suffice.
 char *units_format_rate(double rate, char *buffer, size_t size);
 
-// The same as text that lasts as long as the block around it does.
+// The same as text that lives as long as the enclosing block.
 #define UNITS_DURATION(ns) units_format_duration(ns, (char[16]){""}, 16)
 #define UNITS_SIZE(bytes) units_format_size((uint64_t)(bytes), (char[16]){""}, 16)
 #define UNITS_RATE(rate) units_format_rate(rate, (char[16]){""}, 16)
