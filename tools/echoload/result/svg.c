@@ -67,7 +67,7 @@ static void draw_tics(const struct svg *svg, enum svg_axis axis)
 	double low = svg->low[axis], high = svg->high[axis];
 	double least = (high - low) / 4, power = pow(10.0, floor(log10(least)));
 	double step = power * (least < 2 * power ? 1 : (least < 5 * power ? 2 : 5));
-	for (double i = ceil(low / step); i * step <= high; i++) {
+	for (double i = ceil(low / step) + 0.0; i * step <= high; i++) { // no -0
 		double value = i * step;
 		size_t thousands = 0;
 		for (; value >= 1000 && thousands < 4; thousands++)
