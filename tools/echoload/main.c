@@ -13,9 +13,7 @@
 #include "echoload/result/merge.h"
 #include "echoload/run/run.h"
 
-#define PROGRAM "echoload"
-
-struct session {
+struct load_command {
 	struct options options;
 	struct outputs outputs;
 	struct search search;
@@ -36,7 +34,7 @@ static const struct {
 static bool complain_unless(bool holds, const char *line)
 {
 	if (!holds)
-		cmdline_complain(PROGRAM, line);
+		cmdline_complain(ECHOLOAD, line);
 	return holds;
 }
 
@@ -53,15 +51,15 @@ static bool checks_hold(const struct options *options, const struct run *run)
 }
 
 // Whether the measurement tells anything about what is on the other side.
-static bool measurement_counts(const struct session *session)
+static bool measurement_counts(const struct load_command *command)
 {
-	const struct options *options = &session->options;
-	const struct run *run = &session->run;
+	const struct options *options = &command->options;
+	const struct run *run = &command->run;
 	const struct book *book = run->result.book;
 	bool speed_matters = false;
 	for (size_t i = 0; i < options->expect_count; i++)
 		speed_matters |= (EXPECT_OF_SPEED >> options->expects[i].subject & 1) != 0;
-	if (run->verdict.kind == VERDICT_CLIENT_BOUND || session->search.client_bound)
+	if (run->verdict.kind == VERDICT_CLIENT_BOUND || command->search.client_bound)
 		return options->allow_client_bound;
 	if (run->verdict.kind == VERDICT_INCONCLUSIVE && speed_matters)
 		return false;
@@ -69,73 +67,73 @@ static bool measurement_counts(const struct session *session)
 }
 
 // Wrong bytes are wrong at any speed. All else fails only in a measurement that counts.
-static int status_of(const struct session *session)
+static int status_of(const struct load_command *command)
 {
-	const struct run *run = &session->run;
+	const struct run *run = &command->run;
 	const struct book *book = run->result.book;
 	bool wrong = book->fault_count > 0 || book->errors.of[LOAD_MISMATCH].count > 0;
 	bool early = run->interrupted && book->latency.count == 0;
 	if (early)
-		cmdline_complain(PROGRAM, "interrupted before anything was measured");
-	bool hold = early || checks_hold(&session->options, run);
-	if (wrong && !session->options.allow_errors)
+		cmdline_complain(ECHOLOAD, "interrupted before anything was measured");
+	bool hold = early || checks_hold(&command->options, run);
+	if (wrong && !command->options.allow_errors)
 		return EXIT_CHECK_FAILED;
-	if (early || !measurement_counts(session))
+	if (early || !measurement_counts(command))
 		return EXIT_INCONCLUSIVE;
 	return hold ? EXIT_OK : EXIT_CHECK_FAILED;
 }
 
 // Runs the load once, at the rate of the options, and reports.
-static int measure(struct session *session, struct echod_error *error)
+static int measure(struct load_command *command, struct echod_error *error)
 {
-	struct run *run = &session->run;
-	session->outputs.recording = true;
-	if (run_load(run, &session->options.load.config, &session->outputs, error) != 0)
-		return cmdline_fail(PROGRAM, error);
-	json_t *search = session->options.search.text ? search_describe(&session->search) : NULL;
-	int failed = outputs_finish(&session->outputs, run, search, error);
+	struct run *run = &command->run;
+	command->outputs.recording = true;
+	if (run_load(run, &command->options.load.config, &command->outputs, error) != 0)
+		return cmdline_fail(ECHOLOAD, error);
+	json_t *search = command->options.search.text ? search_describe(&command->search) : NULL;
+	int failed = outputs_finish(&command->outputs, run, search, error);
 	json_decref(search);
-	report_print(&session->outputs.report, run);
-	int status = failed ? cmdline_fail(PROGRAM, error) : status_of(session);
+	report_print(&command->outputs.report, run);
+	int status = failed ? cmdline_fail(ECHOLOAD, error) : status_of(command);
 	engine_result_free(&run->result);
 	return status;
 }
 
 // Looks for the rate, then measures at it; if there is none, at the lowest that was tried.
-static int search_and_measure(struct session *session, struct echod_error *error)
+static int search_and_measure(struct load_command *command, struct echod_error *error)
 {
-	struct search *search = &session->search;
-	struct load_config *config = &session->options.load.config;
-	FILE *file = session->outputs.report.file;
-	if (search_run(search, &session->outputs, error) != 0)
-		return cmdline_fail(PROGRAM, error);
+	struct search *search = &command->search;
+	struct load_config *config = &command->options.load.config;
+	FILE *file = command->outputs.report.file;
+	if (search_run(search, &command->outputs, error) != 0)
+		return cmdline_fail(ECHOLOAD, error);
 	if (search->interrupted) {
-		fprintf(stderr, PROGRAM ": ");
+		fprintf(stderr, ECHOLOAD ": ");
 		search_print(search, stderr);
 		return EXIT_INCONCLUSIVE;
 	}
 	search_print(search, file);
 	fprintf(file, "\n");
 	config->rate = search->held > 0 ? search->held : search->missed;
-	int status = measure(session, error);
+	int status = measure(command, error);
 	return status == EXIT_OK && search->held == 0 ? EXIT_CHECK_FAILED : status;
 }
 
 static int load(int argc, char **argv)
 {
-	static struct session session;
-	struct options *options = &session.options;
+	static struct load_command command;
+	struct options *options = &command.options;
 	struct echod_error error;
 	int status = options_read(options, argc, argv);
 	if (status != -1)
 		return status;
 	signals_heed(1); // it ends the run that is under way, or the next one
-	if (outputs_open(&session.outputs, options, &error) != 0)
-		return cmdline_fail(PROGRAM, &error);
+	if (outputs_open(&command.outputs, options, &error) != 0)
+		return cmdline_fail(ECHOLOAD, &error);
 	output_hold(true); // measuring does not wait for printing, and results come first
-	status = options->search.text ? search_and_measure(&session, &error)
-				      : measure(&session, &error);
-	outputs_close(&session.outputs);
+	status = options->search.text ? search_and_measure(&command, &error)
+				      : measure(&command, &error);
+	outputs_close(&command.outputs);
 	output_hold(false);
 	return status;
 }
@@ -151,5 +149,5 @@ static int start(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	return program_run(PROGRAM, start, argc, argv);
+	return program_run(ECHOLOAD, start, argc, argv);
 }

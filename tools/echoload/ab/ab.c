@@ -21,7 +21,7 @@
 #define FEW 8 // messages on their way that leave a thread of the generator idle
 #define UNTIL_AT_MOST (2 * 60 * NS_PER_S)
 
-struct request {
+struct ab_command {
 	struct arguments arguments;
 	struct rounds rounds;
 	const char *json;
@@ -32,18 +32,18 @@ struct request {
 static int take_target(void *context, const char *option, const char *value,
 		       struct echod_error *error)
 {
-	struct request *request = context;
+	struct ab_command *command = context;
 	if (option)
-		return arguments_take(&request->arguments, option, value, error);
-	size_t index = request->arguments.target_count;
+		return arguments_take(&command->arguments, option, value, error);
+	size_t index = command->arguments.target_count;
 	size_t length = strspn(value, NAMES);
 	bool named = value[length] == '=';
 	if (named && (length == 0 || length >= AB_NAME))
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s': a name has 1 to %d characters",
 				 value, AB_NAME - 1);
-	if (arguments_take(&request->arguments, NULL, named ? value + length + 1 : value, error))
+	if (arguments_take(&command->arguments, NULL, named ? value + length + 1 : value, error))
 		return -1;
-	struct target *targets = request->rounds.targets;
+	struct target *targets = command->rounds.targets;
 	char *name = targets[index].name;
 	if (named)
 		snprintf(name, AB_NAME, "%.*s", (int)length, value);
@@ -64,18 +64,18 @@ static int take_until(void *context, const char *value, struct echod_error *erro
 	if (!end || strcmp(end, "%") != 0 || percent <= 0 || percent > 100)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not a percentage above 0, such as 1%%", value);
-	((struct request *)context)->rounds.until = percent / 100;
+	((struct ab_command *)context)->rounds.until = percent / 100;
 	return 0;
 }
 
 // The name that it is about may come later.
 static int take_expect(void *context, const char *value, struct echod_error *error)
 {
-	struct request *request = context;
-	if (request->check_count == CHECKS)
+	struct ab_command *command = context;
+	if (command->check_count == CHECKS)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is one too many: at most %d",
 				 value, CHECKS);
-	request->checks[request->check_count++] = value;
+	command->checks[command->check_count++] = value;
 	return 0;
 }
 
@@ -85,7 +85,7 @@ static const struct setting table[] = {
 	{'d', "duration", "DUR", "how long to measure in all, or never: until Ctrl-C (default 10s)",
 	 SETTING_TIMEOUT, LOAD_FIELD(duration), .least = 0},
 	{0, "rounds", "N", "measure N rounds", SETTING_COUNT,
-	 SETTING_FIELD(struct request, rounds.most), .least = 1, .most = 1000000},
+	 SETTING_FIELD(struct ab_command, rounds.most), .least = 1, .most = 1000000},
 	{0, "until", "PERCENT",
 	 "measure until the rounds tell each rate within PERCENT, such as 1%; for --duration "
 	 "(default then 2m) at most",
@@ -93,7 +93,7 @@ static const struct setting table[] = {
 	{0, "slice", "DUR",
 	 "load a target for DUR at a time, 1ms to 1m (default: for 3 messages on each connection, "
 	 "but 5ms to 100ms)",
-	 SETTING_DURATION, SETTING_FIELD(struct request, rounds.slice)},
+	 SETTING_DURATION, SETTING_FIELD(struct ab_command, rounds.slice)},
 	{0, "warmup", "DUR", "first load each target for DUR (default 100ms)", SETTING_DURATION,
 	 LOAD_FIELD(warmup), .least = 0},
 #define LOAD_IN_SLICES
@@ -101,7 +101,7 @@ static const struct setting table[] = {
 	{0, "expect", "CHECK", "exit 1 if CHECK fails, such as 'b.rate>=0.98'; up to 32 times",
 	 .take = take_expect},
 	{0, "json", "FILE", "write the result as JSON; -: to standard output", SETTING_TEXT,
-	 SETTING_FIELD(struct request, json)},
+	 SETTING_FIELD(struct ab_command, json)},
 };
 
 static const char summary[] =
@@ -123,31 +123,31 @@ static const char epilogue[] =
 	"  4  a target did not answer all, a check cannot be told, or there were too few\n"
 	"     rounds to say anything";
 
-static int refuse(const struct request *request, struct echod_error *error)
+static int refuse(const struct ab_command *command, struct echod_error *error)
 {
-	const struct arguments *arguments = &request->arguments;
+	const struct arguments *arguments = &command->arguments;
 	const char *why = NULL;
 	if (arguments->target_count < 2)
 		why = "at least two targets are needed (see " PROGRAM " --help)";
 	else if (arguments->config.mode == MODE_IDLE)
 		why = "--mode idle: too little happens in it to compare";
-	else if (request->rounds.most &&
-		 (cmdline_has(arguments->cmdline, "duration") || request->rounds.until > 0))
+	else if (command->rounds.most &&
+		 (cmdline_has(arguments->cmdline, "duration") || command->rounds.until > 0))
 		why = "--rounds: not together with --duration or --until";
 	else if (cmdline_has(arguments->cmdline, "slice") &&
-		 (request->rounds.slice < NS_PER_MS || request->rounds.slice > 60 * NS_PER_S))
+		 (command->rounds.slice < NS_PER_MS || command->rounds.slice > 60 * NS_PER_S))
 		why = "--slice: from 1ms to 1m";
-	else if (request->json && !*request->json)
+	else if (command->json && !*command->json)
 		why = "--json: '' is no file";
 	return why ? error_set(error, ECHOD_ERROR_USAGE, "%s", why) : 0;
 }
 
-static int complete(struct request *request, struct echod_error *error)
+static int complete(struct ab_command *command, struct echod_error *error)
 {
-	struct load_config *config = &request->arguments.config;
-	size_t targets = request->arguments.target_count;
-	request->rounds.config = config;
-	if (refuse(request, error) != 0)
+	struct load_config *config = &command->arguments.config;
+	size_t targets = command->arguments.target_count;
+	command->rounds.config = config;
+	if (refuse(command, error) != 0)
 		return -1;
 	unsigned connections = config->connections ? config->connections : 1;
 	// A thread that blocks lets its CPU rest between two messages; where a server is woken then
@@ -157,33 +157,33 @@ static int complete(struct request *request, struct echod_error *error)
 		config->spin |= sysconf(_SC_NPROCESSORS_ONLN) > (long)config->threads;
 	config->by_target = true;
 	config->connections = connections * (unsigned)targets;
-	if (config->duration == 0 && (request->rounds.until > 0 || request->rounds.most > 0))
-		config->duration = request->rounds.most ? CLOCK_NEVER : UNTIL_AT_MOST;
-	for (size_t i = 0; i < request->check_count; i++) {
-		if (check_judge(request->checks[i], &request->rounds, error) == EXIT_USAGE)
+	if (config->duration == 0 && (command->rounds.until > 0 || command->rounds.most > 0))
+		config->duration = command->rounds.most ? CLOCK_NEVER : UNTIL_AT_MOST;
+	for (size_t i = 0; i < command->check_count; i++) {
+		if (check_judge(command->checks[i], &command->rounds, error) == EXIT_USAGE)
 			return -1;
 	}
-	if (request->json &&
-	    atomic_file_check(request->json = paths_output(request->json), error) != 0)
+	if (command->json &&
+	    atomic_file_check(command->json = paths_output(command->json), error) != 0)
 		return -1;
-	return arguments_finish(&request->arguments, error);
+	return arguments_finish(&command->arguments, error);
 }
 
-static int conclude(const struct request *request, struct echod_error *error)
+static int conclude(const struct ab_command *command, struct echod_error *error)
 {
-	const struct rounds *rounds = &request->rounds;
-	bool taken = request->json && strcmp(request->json, "-") == 0;
+	const struct rounds *rounds = &command->rounds;
+	bool taken = command->json && strcmp(command->json, "-") == 0;
 	if (isnan(rounds->targets[1].ratios[MEASURE_RATE].median.low)) {
 		fprintf(stderr, PROGRAM ": %ju rounds are too few to say anything: 6 are needed\n",
 			(uintmax_t)rounds->done);
 		return EXIT_INCONCLUSIVE;
 	}
-	if (request->json && rounds_write(rounds, request->json, error) != 0)
+	if (command->json && rounds_write(rounds, command->json, error) != 0)
 		return -1;
 	rounds_print(rounds, taken ? stderr : stdout);
 	int worst = EXIT_OK;
-	for (size_t i = 0; i < request->check_count; i++) {
-		int status = check_judge(request->checks[i], rounds, error);
+	for (size_t i = 0; i < command->check_count; i++) {
+		int status = check_judge(command->checks[i], rounds, error);
 		if (status != EXIT_OK)
 			cmdline_complain(PROGRAM, error->message);
 		if (status == EXIT_CHECK_FAILED || worst == EXIT_OK)
@@ -194,22 +194,22 @@ static int conclude(const struct request *request, struct echod_error *error)
 
 static int run(void *context, struct echod_error *error)
 {
-	struct request *request = context;
-	if (complete(request, error) != 0)
+	struct ab_command *command = context;
+	if (complete(command, error) != 0)
 		return -1;
 	signals_heed(1); // it ends the measurement
 	output_hold(true);
-	int status = rounds_run(&request->rounds, error);
+	int status = rounds_run(&command->rounds, error);
 	output_hold(false);
 	if (status == EXIT_OK)
-		return conclude(request, error);
+		return conclude(command, error);
 	cmdline_complain(PROGRAM, error->message);
 	return status;
 }
 
 int ab_main(int argc, char **argv)
 {
-	static struct request request;
+	static struct ab_command command;
 	const struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = "[NAME=]TARGET [NAME=]TARGET... [OPTION]...",
@@ -219,9 +219,9 @@ int ab_main(int argc, char **argv)
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = take_target,
 		.run = run,
-		.context = &request,
-		.given = &request.arguments.given,
+		.context = &command,
+		.given = &command.arguments.given,
 	};
-	arguments_begin(&request.arguments, &cmdline, argc, argv);
+	arguments_begin(&command.arguments, &cmdline, argc, argv);
 	return cmdline_run(&cmdline, argc, argv);
 }

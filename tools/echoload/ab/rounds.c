@@ -12,18 +12,18 @@
 #include "echoload/common/random.h"
 #include "echoload/load/usage.h"
 
-#define WARMUP (100 * NS_PER_MS) // of each target, if none is asked for
-#define LEAST (5 * NS_PER_MS)	 // a slice, if none is asked for: this,
-#define MOST (100 * NS_PER_MS)	 // but at most this,
-#define TURNS 3.0		 // and so many messages on each connection,
-#define MESSAGES 100.0		 // and so many in all
-#define SETTLE NS_PER_MS	 // goes before a slice, unrecorded: this,
-#define SETTLE_TURNS 1.5	 // and so many messages on each connection
-#define LOOK_EVERY 32		 // rounds, whether all is known well enough
-#define TICKS (100 * NS_PER_MS)	 // /proc counts in some
-#define REST (300 * NS_PER_MS)	 // shows what others use if a server cannot be seen
-#define TWINS 0.01		 // what two starts of one program differ by
-#define INTERRUPTED (-1)	 // in the place of an exit status: by a signal
+#define WARMUP_TIME (100 * NS_PER_MS) // of each target, if none is asked for
+#define SLICE_LEAST (5 * NS_PER_MS)   // a slice, if none is asked for: this,
+#define SLICE_MOST (100 * NS_PER_MS)  // but at most this,
+#define SLICE_TURNS 3.0		      // and so many messages on each connection,
+#define SLICE_MESSAGES 100.0	      // and so many in all
+#define SETTLE NS_PER_MS	      // goes before a slice, unrecorded: this,
+#define SETTLE_TURNS 1.5	      // and so many messages on each connection
+#define LOOK_EVERY 32		      // rounds, whether all is known well enough
+#define TICKS (100 * NS_PER_MS)	      // /proc counts in some
+#define REST_TIME (300 * NS_PER_MS)   // shows what others use if a server cannot be seen
+#define TWINS 0.01		      // what two starts of one program differ by
+#define INTERRUPTED (-1)	      // in the place of an exit status: by a signal
 
 static void empty(struct sums *sums)
 {
@@ -70,7 +70,7 @@ static uint64_t read_clocks(const struct processes *processes)
 	return sum;
 }
 
-static void measure_server(struct server *server)
+static void measure_server(struct server_usage *server)
 {
 	uint64_t wanted = usage_of_machine().wanted, own = read_clocks(&ourselves);
 	processes_measure(&server->processes, &server->usage);
@@ -80,9 +80,9 @@ static void measure_server(struct server *server)
 }
 
 // The processes behind the targets from `first` to before `end`.
-static struct server find_server(const struct load_config *config, size_t first, size_t end)
+static struct server_usage find_server(const struct load_config *config, size_t first, size_t end)
 {
-	struct server server = {.clocks = 0};
+	struct server_usage server = {.clocks = 0};
 	bool visits = load_mode_takes(config->mode, "visit"), known = true;
 	for (size_t i = first; i < end && known; i++)
 		known = processes_find(&server.processes, &config->targets[i], visits);
@@ -184,7 +184,7 @@ static int run_round(struct rounds *rounds, struct echod_error *error)
 {
 	size_t order[2 * CONFIG_ENDPOINTS] = {0}, count = rounds->config->target_count;
 	for (size_t i = 0; i < 2 * count; i++) {
-		size_t half = i / count * count;
+		size_t half = i < count ? 0 : count;
 		size_t place = half + (size_t)(random_next(&rounds->random) % (i - half + 1));
 		order[i] = order[place];
 		order[place] = i - half;
@@ -210,11 +210,11 @@ static int run_round(struct rounds *rounds, struct echod_error *error)
 static int begin(struct rounds *rounds, struct echod_error *error)
 {
 	struct load_config *config = rounds->config;
-	uint64_t warmup = config->warmup ? config->warmup : WARMUP;
+	uint64_t warmup = config->warmup ? config->warmup : WARMUP_TIME;
 	double connections = (double)config->connections / (double)config->target_count;
 	double gap = 0; // ns between two messages of the slowest
 	for (size_t i = 0; i < config->target_count; i++) {
-		struct server *server = &rounds->targets[i].server;
+		struct server_usage *server = &rounds->targets[i].server;
 		int status = load(rounds, i, warmup, error);
 		if (status == EXIT_OK && rounds->last.messages == 0)
 			status = fail(rounds, i, error);
@@ -228,9 +228,10 @@ static int begin(struct rounds *rounds, struct echod_error *error)
 				 !CPU_EQUAL(first, &server->usage.cpus);
 		gap = fmax(gap, (double)rounds->last.lasted / (double)rounds->last.messages);
 	}
-	double slice = fmax((double)LEAST, gap * fmax(TURNS * connections, MESSAGES));
+	double slice =
+		fmax((double)SLICE_LEAST, gap * fmax(SLICE_TURNS * connections, SLICE_MESSAGES));
 	if (rounds->slice == 0)
-		rounds->slice = (uint64_t)fmin(slice, (double)MOST);
+		rounds->slice = (uint64_t)fmin(slice, (double)SLICE_MOST);
 	// In a shorter one messages do not flow evenly: then all that is begun in it counts.
 	if ((double)rounds->slice >= floor(slice))
 		config->settle = (uint64_t)fmax((double)SETTLE, gap * SETTLE_TURNS * connections);
@@ -240,8 +241,8 @@ static int begin(struct rounds *rounds, struct echod_error *error)
 // Whether the clocks have seen all: no process has come or gone, and no child has worked for them.
 static bool has_seen_all(const struct rounds *rounds, size_t target)
 {
-	const struct server *before = &rounds->targets[target].server;
-	const struct server now = find_server(rounds->config, target, target + 1);
+	const struct server_usage *before = &rounds->targets[target].server;
+	const struct server_usage now = find_server(rounds->config, target, target + 1);
 	uint64_t seen = now.clocks - before->clocks;
 	return before->clocks > 0 && processes_same(&now.processes, &before->processes) &&
 	       now.usage.ran - before->usage.ran < seen + seen / 10 + TICKS;
@@ -298,16 +299,16 @@ int rounds_run(struct rounds *rounds, struct echod_error *error)
 	rounds->random.state = rounds->config->run;
 	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	int status = begin(rounds, error);
-	struct server before = find_server(rounds->config, 0, rounds->config->target_count);
+	struct server_usage before = find_server(rounds->config, 0, rounds->config->target_count);
 	while (status == EXIT_OK && !is_known(rounds) && clock_now() < deadline &&
 	       (rounds->most == 0 || rounds->done < rounds->most))
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
 	if (before.processes.count == 0) { // what they use cannot be told from what others do
 		measure_server(&before);
-		nanosleep(&(struct timespec){.tv_nsec = REST}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = REST_TIME}, NULL);
 	}
-	struct server after = before;
+	struct server_usage after = before;
 	measure_server(&after);
 	rounds->others =
 		(after.others - before.others) / (double)(after.usage.at - before.usage.at + 1);

@@ -36,7 +36,7 @@ struct ratios {
 };
 
 // What the processes behind a target, or behind all, had used at some time.
-struct server {
+struct server_usage {
 	struct processes processes; // none: not known
 	struct processes_usage usage;
 	uint64_t clocks; // ns of CPU that they had used, by their own clocks; 0: not known
@@ -47,7 +47,7 @@ struct server {
 
 struct target {
 	char name[AB_NAME];
-	struct server server;
+	struct server_usage server;
 	struct sums all;
 	struct ratios ratios[MEASURES];
 };

@@ -6,10 +6,10 @@
 
 #include "base/assert.h"
 
-#define FEWEST 6    // values of a series
-#define PIECES 48   // that a longer series is cut into
-#define CHANCE 0.01 // of a series that rises for no reason
-#define GROUPS 16   // of successive values
+#define FEWEST 6	    // values of a series
+#define PIECES 48	    // that a longer series is cut into
+#define RISE_BY_CHANCE 0.01 // of a series that rises for no reason
+#define GROUPS 16	    // of successive values
 #define SUMS (2 * RANK_MOST * (2 * RANK_MOST + 1) + 1)
 
 static int compare_doubles(const void *left, const void *right)
@@ -136,7 +136,7 @@ static double rise_of(const double *values, size_t count)
 		}
 	}
 	double slope = rank_median(slopes, pairs);
-	if (slope <= 0 || chance_of(rises, values, count) >= CHANCE)
+	if (slope <= 0 || chance_of(rises, values, count) >= RISE_BY_CHANCE)
 		return 0;
 	return slope * (double)(count - 1);
 }

@@ -8,15 +8,14 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-#define MOST_COUNT (UINT64_C(1) << 53) // a double holds it exactly
 #define ALLOWED \
 	"a check is NAME, one of < <= == >= >, and VALUE, such as p99.9<5ms, errors==0, rate>50k"
 
-enum unit { DURATION, RATE, BYTES_A_SECOND, BYTES, COUNT };
+enum expect_unit { DURATION, RATE, BYTES_A_SECOND, BYTES, COUNT };
 
 static const struct subject {
 	const char *name; // of a distribution: what may stand before the statistic
-	enum unit unit;
+	enum expect_unit unit;
 	size_t at;	     // in a book: a struct hdr or a uint64_t
 	const char *missing; // why it may not have been measured
 } subjects[EXPECT_SUBJECTS] = {
@@ -88,13 +87,13 @@ static bool read_name(const char *name, size_t length, struct expect *expect)
 
 static int read_value(const char *value, struct expect *expect, struct echod_error *error)
 {
-	enum unit unit = subjects[expect->subject].unit;
+	enum expect_unit unit = subjects[expect->subject].unit;
 	uint64_t whole = 0;
 	if (unit == RATE)
 		return units_parse_rate(value, &expect->limit, error);
 	int status = unit == DURATION ? units_parse_duration(value, &whole, error)
-		     : unit == COUNT  ? units_parse_count(value, 0, MOST_COUNT, &whole, error)
-				      : units_parse_size(value, 0, MOST_COUNT, &whole, error);
+		     : unit == COUNT  ? units_parse_count(value, 0, UNITS_EXACT_MAX, &whole, error)
+				      : units_parse_size(value, 0, UNITS_EXACT_MAX, &whole, error);
 	expect->limit = (double)whole;
 	return status;
 }
@@ -155,7 +154,7 @@ static bool holds(double value, enum expect_relation relation, double limit)
 }
 
 // A duration to the nanosecond, as what missed a limit may have missed it by that.
-static void print_value(double value, enum unit unit, char *text, size_t size)
+static void print_value(double value, enum expect_unit unit, char *text, size_t size)
 {
 	static const struct units_step steps[] = {
 		{" us", NS_PER_US, 3, 1000},

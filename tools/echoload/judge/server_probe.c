@@ -12,11 +12,11 @@
 #include "control/client.h"
 #include "echoload/common/random.h"
 
-#define PAUSE (40 * NS_PER_MS) // between two looks, the mean
-#define REST (100 * NS_PER_MS)
-#define TRIES 20
-#define PATIENCE (500 * NS_PER_MS) // for an answer of the control socket
-#define PATIENCE_FIRST (5 * NS_PER_S)
+#define LOOK_PAUSE (40 * NS_PER_MS) // between two looks, the mean
+#define AT_REST_TIME (100 * NS_PER_MS)
+#define FIND_TRIES 20
+#define ANSWER_TIME (500 * NS_PER_MS) // for an answer of the control socket
+#define FIRST_ANSWER_TIME (5 * NS_PER_S)
 
 struct server_probe {
 	const struct load_config *config;
@@ -49,7 +49,7 @@ static json_t *ask(const struct server_probe *probe, const char *request, uint64
 
 static double ask_bytes_sent(const struct server_probe *probe)
 {
-	json_t *stats = ask(probe, "stats json", PATIENCE, NULL);
+	json_t *stats = ask(probe, "stats json", ANSWER_TIME, NULL);
 	double sent = stats ? json_number_value(json_object_get(stats, "bytes_sent")) : NAN;
 	json_decref(stats);
 	return sent;
@@ -58,7 +58,7 @@ static double ask_bytes_sent(const struct server_probe *probe)
 // The share of echod's workers that serve a connection; NAN: not known.
 static double ask_workers_busy(const struct server_probe *probe)
 {
-	json_t *reply = ask(probe, "workers json", PATIENCE, NULL), *each;
+	json_t *reply = ask(probe, "workers json", ANSWER_TIME, NULL), *each;
 	json_t *list = json_object_get(reply, "workers");
 	double count = (double)json_array_size(list);
 	size_t index, serving = 0;
@@ -88,9 +88,9 @@ static void find_all(struct server_probe *probe)
 {
 	struct processes now;
 	find_processes(probe, &now);
-	for (unsigned tries = 0; tries < TRIES; tries++) {
+	for (unsigned tries = 0; tries < FIND_TRIES; tries++) {
 		probe->processes = now;
-		nanosleep(&(struct timespec){.tv_nsec = (long)PAUSE}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = (long)LOOK_PAUSE}, NULL);
 		find_processes(probe, &now);
 		if (processes_same(&probe->processes, &now))
 			return;
@@ -114,7 +114,7 @@ static void *watch(void *argument)
 		answers += !isnan(share);
 		busy += isnan(share) ? 0 : share;
 		// Not in step with anything.
-		double pause = random_share(&random) * 2 * PAUSE;
+		double pause = random_share(&random) * 2 * LOOK_PAUSE;
 		nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 	} while (!atomic_load(&probe->stop));
 	processes_measure(&probe->processes, &probe->after);
@@ -141,7 +141,7 @@ struct server_probe *server_probe_open(const struct load_config *config, struct 
 	probe->config = config;
 	probe->view = SERVER_VIEW_UNKNOWN;
 	probe->sent = NAN;
-	json_t *reply = ask(probe, "workers json", PATIENCE_FIRST, error);
+	json_t *reply = ask(probe, "workers json", FIRST_ANSWER_TIME, error);
 	json_decref(reply);
 	if (reply || !config->control)
 		return probe;
@@ -172,7 +172,7 @@ void server_probe_end(struct server_probe *probe)
 double server_probe_at_rest(struct server_probe *probe)
 {
 	processes_measure(&probe->processes, &probe->before);
-	nanosleep(&(struct timespec){.tv_nsec = (long)REST}, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = (long)AT_REST_TIME}, NULL);
 	processes_measure(&probe->processes, &probe->after);
 	return processes_load(&probe->before, &probe->after).busy;
 }

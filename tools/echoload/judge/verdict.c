@@ -8,27 +8,27 @@
 #include "base/units.h"
 
 // Shares of the time.
-#define FULL 0.95     // a thread or CPU that had work for that long had no more to give
-#define FREE 0.85     // one that had less had time
-#define IDLE 0.05     // CPUs that were idle for less had no more to give
-#define MUCH 0.33     // on a CPU: we are one of those who used them up
-#define STARVED 0.25  // without a CPU that was wanted, or stopped: that was the limit
-#define HELD_UP 0.10  // the same, of us: too much to blame others
-#define NEEDY 0.05    // the same, of a server that is full
-#define STOLEN 0.2    // of the CPU time that this machine wanted: too much to blame anybody
-#define QUOTA 0.02    // held up by a quota: it limits us
-#define FAILING 0.2   // after errors: too much to blame anybody
-#define POLLS 0.5     // the server was on a CPU without load: its CPU time says nothing
-#define WINDOW 0.5    // of the sending time: the peer does not read
-#define RESENDING 0.2 // waiting for segments to be sent again: the path is full
-#define LOSING 0.33   // the same: no more needs to be known
+#define FULL 0.95	// a thread or CPU that had work for that long had no more to give
+#define FREE 0.85	// one that had less had time
+#define NEVER_IDLE 0.05 // CPUs that were idle for less had no more to give
+#define MUCH 0.33	// on a CPU: we are one of those who used them up
+#define STARVED 0.25	// without a CPU that was wanted, or stopped: that was the limit
+#define HELD_UP 0.10	// the same, of us: too much to blame others
+#define NEEDY 0.05	// the same, of a server that is full
+#define STOLEN 0.2	// of the CPU time that this machine wanted: too much to blame anybody
+#define QUOTA 0.02	// held up by a quota: it limits us
+#define FAILING 0.2	// after errors: too much to blame anybody
+#define POLLS 0.5	// the server was on a CPU without load: its CPU time says nothing
+#define WINDOW 0.5	// of the sending time: the peer does not read
+#define RESENDING 0.2	// waiting for segments to be sent again: the path is full
+#define LOSING 0.33	// the same: no more needs to be known
 #define NEVER INFINITY
 #define QUEUED 0.5 // of the latency, spent in the path's queues
 
-#define QUEUE 5e6   // ns: longer than threads and packets wait for a CPU
-#define INTERVALS 8 // fewer do not tell whether latency rises
-#define LATE 1e6    // ns: our lateness matters, if it is this part of the latency, too
-#define OWN 0.3
+#define QUEUE 5e6	   // ns: longer than threads and packets wait for a CPU
+#define INTERVALS 8	   // fewer do not tell whether latency rises
+#define LATE_OURSELVES 1e6 // ns: our lateness matters, if it is this part of the latency, too
+#define OWN_PART 0.3
 #define OTHER_RATE 1.5 // times the rate of the run: the experiment was made with something else
 
 struct trial {
@@ -97,7 +97,7 @@ static bool client_was_held_up(const struct trial *trial, bool alone)
 	const struct evidence *evidence = trial->evidence;
 	double waiting = evidence->thread_waiting, late = evidence->lateness_p99;
 	double load = evidence->thread_busy + (isnan(waiting) ? 0 : waiting);
-	bool used_up = waiting >= HELD_UP && evidence->idle < IDLE;
+	bool used_up = waiting >= HELD_UP && evidence->idle < NEVER_IDLE;
 	const struct rule rules[] = {
 		{evidence->throttled, QUOTA, QUOTA, "our CPU quota kept us from running"},
 		{load, FULL, FULL, "our busiest thread had work"},
@@ -112,8 +112,8 @@ static bool client_was_held_up(const struct trial *trial, bool alone)
 		say(trial, "how long we waited for a CPU could not be seen (/proc)");
 		return true;
 	}
-	if (!alone || held_up || waiting < HELD_UP || late <= LATE ||
-	    late <= OWN * (double)hdr_percentile(&trial->result->book->latency, 99))
+	if (!alone || held_up || waiting < HELD_UP || late <= LATE_OURSELVES ||
+	    late <= OWN_PART * (double)hdr_percentile(&trial->result->book->latency, 99))
 		return held_up;
 	say(trial, "we were late ourselves, p99 %s", UNITS_DURATION((uint64_t)late));
 	return true;
@@ -159,7 +159,7 @@ static bool server_is_full(const struct trial *trial, bool alone)
 {
 	const struct server_view *server = &trial->evidence->server;
 	const struct processes_load *load = &server->load;
-	bool works = !(server->at_rest >= POLLS), used_up = works && load->idle < IDLE;
+	bool works = !(server->at_rest >= POLLS), used_up = works && load->idle < NEVER_IDLE;
 	const struct rule rules[] = {
 		{server->stopped, STARVED, NEEDY, "the server's process was stopped"},
 		{load->throttled, STARVED, NEEDY, "its CPU quota kept the server from running"},

@@ -8,11 +8,11 @@
 #include "base/signals.h"
 #include "generator.h"
 
-#define IDLE (100 * NS_PER_MS)
-#define STEP (10 * NS_PER_MS)
-#define LATE (5 * NS_PER_MS)
+#define IDLE_CALL (100 * NS_PER_MS)
+#define WAIT_STEP (10 * NS_PER_MS)
+#define WAKE_LATE (5 * NS_PER_MS)
 #define GRACE (2 * NS_PER_S)	     // what is on its way when a run ends may still come
-#define LAST (250 * NS_PER_MS)	     // for which connections are heard after their end
+#define END_HEARD (250 * NS_PER_MS)  // for which connections are heard after their end
 #define BEGIN_IN (20 * NS_PER_MS)    // for the threads to get ready for a run,
 #define SLICE_IN (100 * NS_PER_US)   // for a slice: this,
 #define SLICE_IN_CONNECTION 100	     // and this for each connection
@@ -55,12 +55,12 @@ static void wait_until(const struct engine *engine, uint64_t moment, struct moni
 	struct pollfd rested = {.fd = engine->rested.fd, .events = POLLIN};
 	int ready = 0;
 	for (uint64_t now = clock_now(); ready == 0 && now < moment;) {
-		uint64_t step = earlier(now + STEP, moment);
+		uint64_t step = earlier(now + WAIT_STEP, moment);
 		const struct timespec span = clock_timespec(step - now);
 		ready = ppoll(&rested, 1, &span, NULL);
 		now = clock_now();
 		uint64_t end = earlier(now, atomic_load(&engine->period.stop));
-		if (monitor && monitor->recording && end > step + LATE)
+		if (monitor && monitor->recording && end > step + WAKE_LATE)
 			monitor->result->usage.stalled += end - step;
 	}
 	if (ready > 0)
@@ -175,7 +175,7 @@ static void pass(struct engine *engine, uint64_t groups, struct monitor *monitor
 		atomic_store(&engine->threads[i].resting, false);
 	while (!all_rest(engine)) {
 		wake(engine); // before anything that may take its time
-		uint64_t now = clock_now(), until = now + IDLE;
+		uint64_t now = clock_now(), until = now + IDLE_CALL;
 		if (monitor)
 			until = earlier(until, check(engine, monitor, now));
 		else if (period->kind != PERIOD_END && signals_caught() > 0)
@@ -280,7 +280,7 @@ void engine_close(struct engine *engine, struct book *book)
 {
 	engine->period.kind = PERIOD_END;
 	engine->period.connections = 0;
-	atomic_store(&engine->period.stop, clock_now() + LAST);
+	atomic_store(&engine->period.stop, clock_now() + END_HEARD);
 	atomic_store(&engine->period.end, 0);
 	atomic_store(&engine->period.left, 0);
 	engine->period.grace = 0;

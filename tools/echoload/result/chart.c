@@ -18,7 +18,7 @@
 #define DECADES 13 // of ns
 #define DECADES_MANY 5.0
 
-struct request {
+struct report_command {
 	struct inputs inputs;
 	struct result results[RUNS_MAX];
 	char labels[RUNS_MAX][SVG_LABEL];
@@ -60,9 +60,9 @@ static void draw_durations(const struct svg *svg)
 // Up to where there is one sample left.
 static void draw_latency(struct svg *svg, size_t index, char *label)
 {
-	const struct request *request = svg->context;
-	const struct hdr *hdr = request->results[index].latency;
-	strcpy(label, request->labels[index]);
+	const struct report_command *command = svg->context;
+	const struct hdr *hdr = command->results[index].latency;
+	strcpy(label, command->labels[index]);
 	if (hdr->count == 0)
 		return;
 	double nines = fmin(log10((double)hdr->count), NINES_MAX);
@@ -77,14 +77,14 @@ static void draw_latency(struct svg *svg, size_t index, char *label)
 
 static void draw_throughput(struct svg *svg, size_t index, char *label)
 {
-	const struct request *request = svg->context;
+	const struct report_command *command = svg->context;
 	bool first = true;
 	size_t i;
 	const json_t *interval;
-	strcpy(label, request->labels[index]);
+	strcpy(label, command->labels[index]);
 	svg_reach(svg, 0, 0);
 	svg_reach(svg, 1, 1);
-	json_array_foreach(result_get(&request->results[index], "intervals"), i, interval)
+	json_array_foreach(result_get(&command->results[index], "intervals"), i, interval)
 	{
 		double from = json_number_value(json_object_get(interval, "time"));
 		double length = json_number_value(json_object_get(interval, "seconds"));
@@ -97,7 +97,7 @@ static void draw_throughput(struct svg *svg, size_t index, char *label)
 	}
 }
 
-static void draw_results(FILE *file, const struct request *request)
+static void draw_results(FILE *file, const struct report_command *command)
 {
 	const struct svg_chart charts[] = {
 		{"Latency by percentile",
@@ -109,7 +109,7 @@ static void draw_results(FILE *file, const struct request *request)
 		 {NULL, NULL},
 		 draw_throughput},
 	};
-	svg_draw(file, charts, 2, request->inputs.count, request);
+	svg_draw(file, charts, 2, command->inputs.count, command);
 }
 
 static void draw_names(const struct svg *svg)
@@ -179,20 +179,20 @@ static void write_row(FILE *file, const char *label, const struct result *result
 		result_count(result->json, "faults_found"));
 }
 
-static void write_table(FILE *file, const struct request *request)
+static void write_table(FILE *file, const struct report_command *command)
 {
 	fputs("<table>\n<tr><th>run</th><th>messages/s</th><th>bytes/s</th><th>p50</th>"
 	      "<th>p99</th><th>p99.9</th><th>max</th><th>errors</th><th>faults</th></tr>\n",
 	      file);
-	for (size_t i = 0; i < request->inputs.count; i++)
-		write_row(file, request->labels[i], &request->results[i]);
+	for (size_t i = 0; i < command->inputs.count; i++)
+		write_row(file, command->labels[i], &command->results[i]);
 	fputs("</table>\n", file);
 }
 
 static int fill(FILE *file, const void *context)
 {
-	const struct request *request = context;
-	bool page = paths_end_in(request->inputs.output, ".html");
+	const struct report_command *command = context;
+	bool page = paths_end_in(command->inputs.output, ".html");
 	if (page)
 		fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		      "<title>echoload report</title>\n<style>\n"
@@ -204,12 +204,12 @@ static int fill(FILE *file, const void *context)
 		      "svg { width: 100%; height: auto; }\n"
 		      "</style>\n</head>\n<body>\n<h1>echoload report</h1>\n",
 		      file);
-	if (page && !request->comparison)
-		write_table(file, request);
-	if (request->comparison)
-		draw_comparison(file, request->comparison);
+	if (page && !command->comparison)
+		write_table(file, command);
+	if (command->comparison)
+		draw_comparison(file, command->comparison);
 	else
-		draw_results(file, request);
+		draw_results(file, command);
 	if (page)
 		fputs("</body>\n</html>\n", file);
 	return 0;
@@ -246,20 +246,20 @@ static json_t *read_comparison(const char *path)
 }
 
 // Reads results and names each: its file, then the verdict.
-static int read_results(struct request *request, struct echod_error *error)
+static int read_results(struct report_command *command, struct echod_error *error)
 {
-	const struct inputs *inputs = &request->inputs;
+	const struct inputs *inputs = &command->inputs;
 	char names[RUNS_MAX][PATHS_LABEL];
 	uint64_t answered = 0;
 	if (inputs->count > RUNS_MAX)
 		return error_set(error, ECHOD_ERROR_USAGE, "more than %d runs", RUNS_MAX);
 	paths_label(inputs->paths, inputs->count, names);
 	for (size_t i = 0; i < inputs->count; i++) {
-		struct result *result = &request->results[i];
+		struct result *result = &command->results[i];
 		if (result_read(result, inputs->paths[i], error) != 0)
 			return -1;
 		const char *verdict = result_verdict(result);
-		snprintf(request->labels[i], sizeof(request->labels[i]), "%.58s%s%.23s", names[i],
+		snprintf(command->labels[i], sizeof(command->labels[i]), "%.58s%s%.23s", names[i],
 			 *verdict ? ", " : "", verdict);
 		answered += result->latency->count;
 	}
@@ -270,8 +270,8 @@ static int read_results(struct request *request, struct echod_error *error)
 
 static int run(void *context, struct echod_error *error)
 {
-	struct request *request = context;
-	const struct inputs *inputs = &request->inputs;
+	struct report_command *command = context;
+	const struct inputs *inputs = &command->inputs;
 	if (inputs->count == 0)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "nothing to draw (see " PROGRAM " --help)");
@@ -285,15 +285,15 @@ static int run(void *context, struct echod_error *error)
 	if (inputs_check(inputs, error) != 0)
 		return -1;
 	if (inputs->count == 1)
-		request->comparison = read_comparison(inputs->paths[0]);
-	if (!request->comparison && read_results(request, error) != 0)
+		command->comparison = read_comparison(inputs->paths[0]);
+	if (!command->comparison && read_results(command, error) != 0)
 		return -1;
-	return atomic_file_write(inputs->output, fill, request, error);
+	return atomic_file_write(inputs->output, fill, command, error);
 }
 
 int chart_main(int argc, char **argv)
 {
-	struct request request = {.inputs.paths = (const char **)argv + argc};
+	struct report_command command = {.inputs.paths = (const char **)argv + argc};
 	const struct cmdline cmdline = {
 		.program = PROGRAM,
 		.synopsis = "-o FILE RUN.json...",
@@ -303,11 +303,11 @@ int chart_main(int argc, char **argv)
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = inputs_take,
 		.run = run,
-		.context = &request,
+		.context = &command,
 	};
 	int status = cmdline_run(&cmdline, argc, argv);
 	for (size_t i = 0; i < RUNS_MAX; i++)
-		result_free(&request.results[i]);
-	json_decref(request.comparison);
+		result_free(&command.results[i]);
+	json_decref(command.comparison);
 	return status;
 }

@@ -11,10 +11,10 @@
 #include "echoload/common/paths.h"
 #include "merge.h"
 
-#define CHANCE 0.05 // that in any of the measures chance alone names a winner
-#define LATE_NS 200e3
-#define LATE 0.3	// of the latency's p99: so late is the generator a part of the figures
-#define RESOLUTION 1e-3 // of a percentile: the histogram knows it no better
+#define WINNER_BY_CHANCE 0.05 // that in any of the measures chance alone names a winner
+#define LATENESS_NS 200e3
+#define LATENESS_PART 0.3 // of the latency's p99: so late is the generator a part of the figures
+#define RESOLUTION 1e-3	  // of a percentile: the histogram knows it no better
 
 int compare_check(const struct result *result, struct echod_error *error)
 {
@@ -25,7 +25,7 @@ int compare_check(const struct result *result, struct echod_error *error)
 	const json_t *evidence;
 	for (size_t i = 0; (evidence = merge_member(result_get(result, "evidence"), i)); i++) {
 		double late = json_number_value(json_object_get(evidence, "lateness_p99_ns"));
-		if (late > LATE_NS && late > LATE * p99)
+		if (late > LATENESS_NS && late > LATENESS_PART * p99)
 			why = "echoload was late itself, which is in its latency";
 		if (json_is_true(json_object_get(evidence, "interrupted")))
 			why = "it was interrupted";
@@ -79,7 +79,7 @@ static void find_winners(struct comparison *comparison)
 			comparison->objection[m] = "a histogram knows it no better than to 0.1 %";
 		for (unsigned other = 0; other < COMPARED; other++) {
 			int left = (p[0] >= p[other]) + (p[1] >= p[other]) + (p[2] >= p[other]);
-			if (p[other] <= p[m] && p[other] * left >= CHANCE)
+			if (p[other] <= p[m] && p[other] * left >= WINNER_BY_CHANCE)
 				comparison->objection[m] = "chance may do that";
 		}
 	}
@@ -182,7 +182,7 @@ static const char epilogue[] =
 	"  4  no winner; or a run does not count: it was CLIENT-BOUND or interrupted,\n"
 	"     echoload was late, or there were errors, unanswered messages or faults";
 
-struct request {
+struct compare_command {
 	struct inputs inputs;
 	size_t split; // operands before --with; 0: it is not there
 	bool with;
@@ -192,17 +192,17 @@ struct request {
 
 static const struct setting table[] = {
 	{0, "with", NULL, "the results before it are the runs of A, those after it are those of B",
-	 SETTING_SWITCH, SETTING_FIELD(struct request, with), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct compare_command, with), .least = true},
 };
 
 // Reads a result, which must be of the same load as those before.
-static int read_result(struct request *request, size_t index, struct echod_error *error)
+static int read_result(struct compare_command *command, size_t index, struct echod_error *error)
 {
-	struct result *result = &request->results[index];
+	struct result *result = &command->results[index];
 	struct echod_error why;
-	if (result_read(result, request->inputs.paths[index], error) != 0)
+	if (result_read(result, command->inputs.paths[index], error) != 0)
 		return -1;
-	for (const struct result *other = request->results; other < result; other++) {
+	for (const struct result *other = command->results; other < result; other++) {
 		size_t runs = json_array_size(result_get(result, "runs"));
 		size_t before = json_array_size(result_get(other, "runs"));
 		int status = merge_check(other, result, &why);
@@ -211,18 +211,18 @@ static int read_result(struct request *request, size_t index, struct echod_error
 					   "it holds %zu run%s, and another one %zu", runs,
 					   log_plural(runs), before);
 		if (status != 0)
-			return inputs_fail(&request->inputs, index, &why, error);
+			return inputs_fail(&command->inputs, index, &why, error);
 	}
 	return 0;
 }
 
 static int run(void *context, struct echod_error *error)
 {
-	struct request *request = context;
-	const struct inputs *inputs = &request->inputs;
-	size_t left = request->split ? request->split : 1;
+	struct compare_command *command = context;
+	const struct inputs *inputs = &command->inputs;
+	size_t left = command->split ? command->split : 1;
 	size_t count[] = {left, inputs->count - left};
-	if (inputs->count < left + 1 || (!request->split && inputs->count > 2))
+	if (inputs->count < left + 1 || (!command->split && inputs->count > 2))
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "two results are needed, or several with --with between them "
 				 "(see echoload compare --help)");
@@ -231,24 +231,24 @@ static int run(void *context, struct echod_error *error)
 	if (inputs_check(inputs, error) != 0)
 		return -1;
 	for (size_t i = 0; i < inputs->count; i++) {
-		if (read_result(request, i, error) != 0)
+		if (read_result(command, i, error) != 0)
 			return -1;
 	}
 	for (size_t i = 0; i < inputs->count; i++) {
 		struct echod_error why;
-		if (compare_check(&request->results[i], &why) == 0)
+		if (compare_check(&command->results[i], &why) == 0)
 			continue;
 		inputs_fail(inputs, i, &why, error);
 		cmdline_complain("echoload compare", error->message);
 		return EXIT_INCONCLUSIVE;
 	}
-	compare_results(&request->comparison, request->results, count);
-	return print_comparison(&request->comparison, inputs->paths, request->results);
+	compare_results(&command->comparison, command->results, count);
+	return print_comparison(&command->comparison, inputs->paths, command->results);
 }
 
 int compare_main(int argc, char **argv)
 {
-	static struct request request;
+	static struct compare_command command;
 	const struct cmdline cmdline = {
 		.program = "echoload compare",
 		.synopsis = "A.json... --with B.json...\n"
@@ -259,14 +259,14 @@ int compare_main(int argc, char **argv)
 		.option_count = sizeof(table) / sizeof(table[0]),
 		.take = inputs_take,
 		.run = run,
-		.context = &request,
+		.context = &command,
 	};
-	request = (struct request){.inputs = {"-", (const char **)argv + argc, 0}};
+	command = (struct compare_command){.inputs = {"-", (const char **)argv + argc, 0}};
 	// Operands come in their order, but after the options.
-	for (int i = 1; i < argc && request.split == 0; i++)
-		request.split = strcmp(argv[i], "--with") == 0 ? (size_t)i - 1 : 0;
+	for (int i = 1; i < argc && command.split == 0; i++)
+		command.split = strcmp(argv[i], "--with") == 0 ? (size_t)i - 1 : 0;
 	int status = cmdline_run(&cmdline, argc, argv);
 	for (size_t i = 0; i < 2 * RANK_MOST; i++)
-		result_free(&request.results[i]);
+		result_free(&command.results[i]);
 	return status;
 }

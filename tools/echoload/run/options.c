@@ -7,8 +7,7 @@
 #include "base/units.h"
 #include "echoload/common/paths.h"
 
-#define PROGRAM "echoload"
-#define SHORT (8 * NS_PER_S)
+#define SHORT_RUN (8 * NS_PER_S)
 
 static const char synopsis[] = "[HOST:PORT | unix:PATH | unix:@NAME]... [OPTION]...\n"
 			       "  or:  echoload ab [NAME=]TARGET [NAME=]TARGET... [OPTION]...\n"
@@ -199,7 +198,7 @@ int options_read(struct options *options, int argc, char **argv)
 	struct load_config *config = &options->load.config;
 	struct echod_error error;
 	const struct cmdline cmdline = {
-		.program = PROGRAM,
+		.program = ECHOLOAD,
 		.synopsis = synopsis,
 		.summary = summary,
 		.epilogue = epilogue,
@@ -216,10 +215,10 @@ int options_read(struct options *options, int argc, char **argv)
 		return status;
 	if (check_expects(options, &error) != 0 || check_files(options, &error) != 0 ||
 	    arguments_finish(&options->load, &error) != 0)
-		return cmdline_fail(PROGRAM, &error);
+		return cmdline_fail(ECHOLOAD, &error);
 	expect_no_errors(options);
 	if (!options->no_experiment)
 		config->extra = config->connections / 2 + config->connections % 2;
-	config->interval = config->duration < SHORT ? NS_PER_S / 10 : NS_PER_S / 4;
+	config->interval = config->duration < SHORT_RUN ? NS_PER_S / 10 : NS_PER_S / 4;
 	return -1;
 }

@@ -7,6 +7,7 @@
 #include "echoload/judge/expect.h"
 #include "echoload/load/config.h"
 
+#define ECHOLOAD "echoload" // the name of the program
 #define DEFAULT_TARGET ADDRESS_DEFAULT_HOST ":" ADDRESS_DEFAULT_PORT
 
 // The load that a command line asks for: the options of load_options.def, with their checks and

@@ -8,7 +8,7 @@
 #include "base/signals.h"
 #include "echoload/judge/server.h"
 
-#define PATIENCE (5 * NS_PER_S)
+#define DEAD_AFTER (5 * NS_PER_S)
 #define SETTLED (300 * NS_PER_MS) // then the server is looked at, even if some are not connected
 // The experiment takes a fifth of the run's time, within these bounds; less if it soon tells. If it
 // does not tell then, it goes on for twice as long as the run took, within the same bounds.
@@ -17,7 +17,7 @@
 #define SLICES 23 // in that fifth: not in step with the period of a CPU quota, 100 ms
 
 // What is known of the run while it lasts.
-struct watch {
+struct run_monitor {
 	const struct load_config *config;
 	struct outputs *outputs;
 	struct server_probe *server;
@@ -43,48 +43,48 @@ static void add_latency(struct series *series, const struct hdr *latency)
 
 static void take_interval(void *context, const struct interval *interval)
 {
-	struct watch *watch = context;
+	struct run_monitor *monitor = context;
 	const struct book *book = interval->book;
-	struct report_line *state = &watch->state;
+	struct report_line *state = &monitor->state;
 	double seconds = clock_seconds(interval->to - interval->from);
 	state->messages += book->messages;
 	state->rate = seconds > 0 ? (double)book->messages / seconds : 0;
 	state->p50 = hdr_percentile(&book->latency, 50);
 	state->p99 = hdr_percentile(&book->latency, 99);
 	state->errors += load_errors_total(&book->errors);
-	add_latency(&watch->latency, &book->latency);
-	if (watch->outputs->recording && !watch->disconnected)
-		outputs_interval(watch->outputs, interval);
+	add_latency(&monitor->latency, &book->latency);
+	if (monitor->outputs->recording && !monitor->disconnected)
+		outputs_interval(monitor->outputs, interval);
 }
 
 // Whether a run without an end of its own waits for a server that does not come back.
-static bool server_is_dead(struct watch *watch, const struct progress *progress)
+static bool server_is_dead(struct run_monitor *monitor, const struct progress *progress)
 {
 	uint64_t now = clock_now();
-	if (progress->live > 0 || progress->connected != watch->connected ||
+	if (progress->live > 0 || progress->connected != monitor->connected ||
 	    progress->connected == 0)
-		watch->alive_at = now;
-	watch->connected = progress->connected;
-	uint64_t patience =
-		watch->config->timeout == CLOCK_NEVER ? PATIENCE : watch->config->timeout;
-	return watch->config->duration == CLOCK_NEVER && now - watch->alive_at > patience;
+		monitor->alive_at = now;
+	monitor->connected = progress->connected;
+	uint64_t limit =
+		monitor->config->timeout == CLOCK_NEVER ? DEAD_AFTER : monitor->config->timeout;
+	return monitor->config->duration == CLOCK_NEVER && now - monitor->alive_at > limit;
 }
 
 static bool take_progress(void *context, const struct progress *progress)
 {
-	struct watch *watch = context;
-	const struct load_config *config = watch->config;
-	watch->state.elapsed = progress->elapsed;
-	report_progress(&watch->outputs->progress, &watch->state);
+	struct run_monitor *monitor = context;
+	const struct load_config *config = monitor->config;
+	monitor->state.elapsed = progress->elapsed;
+	report_progress(&monitor->outputs->progress, &monitor->state);
 	if (progress->elapsed > 0 &&
 	    (progress->live >= config->connections || progress->elapsed > SETTLED))
-		server_probe_begin(watch->server);
+		server_probe_begin(monitor->server);
 	if (progress->elapsed >= config->duration)
-		server_probe_end(watch->server);
-	bool dead = server_is_dead(watch, progress);
-	watch->interrupted = signals_caught() > 0;
-	watch->disconnected = progress->connected == 0 && progress->failed == config->connections;
-	return !watch->interrupted && !watch->disconnected && !dead;
+		server_probe_end(monitor->server);
+	bool dead = server_is_dead(monitor, progress);
+	monitor->interrupted = signals_caught() > 0;
+	monitor->disconnected = progress->connected == 0 && progress->failed == config->connections;
+	return !monitor->interrupted && !monitor->disconnected && !dead;
 }
 
 static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
@@ -95,13 +95,13 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 // Makes the experiment that the verdict asks for. After an open loop it is one of a closed loop
 // with as many connections, as there messages wait for a connection all the time. Where those on
 // their way would take too long to come back, there are fewer of them.
-static void experiment(struct run *run, struct watch *watch, struct engine **engine)
+static void experiment(struct run *run, struct run_monitor *monitor, struct engine **engine)
 {
-	struct load_config *config = &watch->experiment;
+	struct load_config *config = &monitor->experiment;
 	struct experiment *experiment = &run->evidence.experiment;
 	uint64_t slice = within(run->result.lasted / 5, EXPERIMENT_LEAST, EXPERIMENT_MOST) / SLICES;
 	uint64_t time = within(2 * run->result.lasted, EXPERIMENT_LEAST, EXPERIMENT_MOST);
-	*config = *watch->config;
+	*config = *monitor->config;
 	config->rate = 0;
 	double on_their_way =
 		(double)config->connections * config->pipeline * (double)config->sizes.most;
@@ -109,29 +109,29 @@ static void experiment(struct run *run, struct watch *watch, struct engine **eng
 		(double)run->result.book->bytes / (double)run->result.lasted * (double)slice;
 	if (on_their_way > in_a_slice)
 		config->pipeline = (unsigned)fmax(config->pipeline * in_a_slice / on_their_way, 1);
-	bool lighter = config->pipeline < watch->config->pipeline;
-	if (lighter || watch->config->rate > 0) {
+	bool lighter = config->pipeline < monitor->config->pipeline;
+	if (lighter || monitor->config->rate > 0) {
 		engine_close(*engine, run->result.book);
 		*engine = engine_open(config, NULL);
 	}
 	experiment->why = config->extra == 0 ? "--no-experiment" : "there was no memory for one";
 	if (*engine && config->extra > 0) {
 		experiment_make(experiment, *engine, config, slice, time, run->result.book);
-		run->evidence.server.at_rest = server_probe_at_rest(watch->server);
+		run->evidence.server.at_rest = server_probe_at_rest(monitor->server);
 	}
 	experiment->lighter = lighter;
 }
 
-static void judge(struct run *run, struct watch *watch, struct engine **engine)
+static void judge(struct run *run, struct run_monitor *monitor, struct engine **engine)
 {
-	run->evidence.server = server_probe_view(watch->server, run->result.book->bytes);
+	run->evidence.server = server_probe_view(monitor->server, run->result.book->bytes);
 	if (run->interrupted)
 		run->evidence.experiment.why = "the run was interrupted";
-	evidence_gather(&run->evidence, &run->result, &watch->latency);
+	evidence_gather(&run->evidence, &run->result, &monitor->latency);
 	verdict_reach(&run->verdict, &run->result, &run->evidence);
 	if (!run->verdict.needs_experiment)
 		return;
-	experiment(run, watch, engine);
+	experiment(run, monitor, engine);
 	verdict_reach(&run->verdict, &run->result, &run->evidence);
 }
 
@@ -153,29 +153,29 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 	     struct echod_error *error)
 {
 	*run = (struct run){0};
-	struct watch watch = {
+	struct run_monitor monitor = {
 		.config = config,
 		.outputs = outputs,
 		.server = server_probe_open(config, error),
 		.state = {.duration = config->duration, .count = config->count},
 	};
-	if (!watch.server)
+	if (!monitor.server)
 		return -1;
-	const struct engine_calls calls = {take_interval, take_progress, &watch};
+	const struct engine_calls calls = {take_interval, take_progress, &monitor};
 	struct engine *engine = engine_open(config, error);
 	int status = engine ? engine_run(engine, &calls, &run->result, error) : -1;
 	screen_clear(&outputs->progress);
-	server_probe_end(watch.server);
-	run->interrupted = watch.interrupted;
-	if (status == 0 && watch.disconnected)
+	server_probe_end(monitor.server);
+	run->interrupted = monitor.interrupted;
+	if (status == 0 && monitor.disconnected)
 		status = fail_connect(&run->result, error);
 	if (status == 0)
-		judge(run, &watch, &engine);
+		judge(run, &monitor, &engine);
 	if (engine)
 		engine_close(engine, run->result.book);
 	if (status != 0)
 		engine_result_free(&run->result);
-	free(watch.latency.value);
-	server_probe_free(watch.server);
+	free(monitor.latency.value);
+	server_probe_free(monitor.server);
 	return status;
 }

@@ -5,14 +5,14 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 
-#define FIRST 1000.0  // messages a second
-#define STEP 4.0      // from one rate to the next, until one does not hold
-#define MOST 1e9      // of --rate
-#define NEAR 1.02     // the highest rate that held and the lowest that did not, apart
-#define APART 1.005   // rates that are worth a run of their own
-#define RETREAT 1.01  // when a rate that held does not hold again
-#define RUNS 20	      // at most, until the highest rate is known
-#define CONFIRMING 10 // more, at most
+#define RATE_FIRST 1000.0 // messages a second
+#define RATE_STEP 4.0	  // from one rate to the next, until one does not hold
+#define RATE_MOST 1e9	  // of --rate
+#define NEAR 1.02	  // the highest rate that held and the lowest that did not, apart
+#define APART 1.005	  // rates that are worth a run of their own
+#define RETREAT 1.01	  // when a rate that held does not hold again
+#define RUNS 20		  // at most, until the highest rate is known
+#define CONFIRMING 10	  // more, at most
 
 enum outcome { MISSED, HELD, ENDED }; // the last: a signal came, or the run could not begin
 
@@ -87,7 +87,7 @@ static double next_rate(const struct search *search, double least)
 {
 	static const double guesses[] = {0.99, 1.01};
 	if (search->missed == 0)
-		return STEP * search->held <= MOST ? STEP * search->held : 0;
+		return RATE_STEP * search->held <= RATE_MOST ? RATE_STEP * search->held : 0;
 	if (search->held > 0 ? search->missed <= NEAR * search->held : search->missed <= least)
 		return 0;
 	for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
@@ -96,7 +96,7 @@ static double next_rate(const struct search *search, double least)
 			return guess;
 	}
 	return search->held > 0 ? sqrt(search->held * search->missed)
-				: fmax(search->missed / STEP, least);
+				: fmax(search->missed / RATE_STEP, least);
 }
 
 // What held may have been lucky: it has to hold again, or a lower rate has.
@@ -122,7 +122,7 @@ int search_run(struct search *search, struct outputs *outputs, struct echod_erro
 	double samples = hdr_samples_for(options->search.percent);
 	double least = fmax(1.05 * samples / clock_seconds(search->config.duration), 1);
 	enum outcome outcome = HELD;
-	double rate = fmax(FIRST, least);
+	double rate = fmax(RATE_FIRST, least);
 	while (outcome != ENDED && rate > 0 && search->runs < RUNS) {
 		outcome = try_rate(search, &rate, error);
 		if (outcome == HELD)

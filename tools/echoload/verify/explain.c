@@ -6,9 +6,9 @@
 
 #include "base/assert.h"
 
-#define PIECE 256      // bytes compared at a time
-#define FLIPPED_BITS 8 // so many may differ in however short a range
-#define RUN 4	       // so many right bytes are no chance, at a place where they are expected
+#define COMPARED_BYTES 256 // bytes compared at a time
+#define FLIPPED_BITS 8	   // so many may differ in however short a range
+#define RUN 4		   // so many right bytes are no chance, at a place where they are expected
 
 static void report(struct verify *verify, struct fault fault)
 {
@@ -123,14 +123,14 @@ static struct fault damage_of(const struct verify *verify, size_t length)
 {
 	const uint8_t *bytes = verify->resync->bytes + verify->resync->head;
 	uint64_t offset = resync_anchor(verify);
-	uint8_t right[PIECE];
+	uint8_t right[COMPARED_BYTES];
 	size_t first = 0, end = 0, count = 0;
 	uint8_t bits = 0;
 	for (size_t i = 0; i < length; i++) {
-		if (i % PIECE == 0)
+		if (i % COMPARED_BYTES == 0)
 			payload_fill(verify->scope->payload, verify->connection, offset + i, right,
-				     length - i < PIECE ? length - i : PIECE);
-		uint8_t differ = bytes[i] ^ right[i % PIECE];
+				     length - i < COMPARED_BYTES ? length - i : COMPARED_BYTES);
+		uint8_t differ = bytes[i] ^ right[i % COMPARED_BYTES];
 		if (!differ)
 			continue;
 		if (end == 0)

@@ -14,7 +14,7 @@
 #define HALF_MASK ((UINT64_C(1) << HALF_BITS) - 1)
 #define BLOCK_BITS 30 // of the number of a block; the connection's number stands above
 #define ROUNDS 4
-#define PIECE 2048 // bytes made at a time, to copy or to compare
+#define MADE_BYTES 2048 // bytes made at a time, to copy or to compare
 
 // Hardening sets all variables to zero, which would take longer than a short message does.
 #if __has_attribute(uninitialized)
@@ -92,15 +92,15 @@ static void fill_words(uint8_t *to, const uint64_t *table, uint64_t mix, size_t 
 	}
 }
 
-// The bytes from `position` on, at most PIECE of them and no more than the block has. Returns how
-// many; they stand at `piece` + `*skip`, as `piece` has the whole words that they are part of.
+// The bytes from `position` on, at most MADE_BYTES of them and no more than the block has. Returns
+// how many; they stand at `piece` + `*skip`, as `piece` has the whole words that they are part of.
 static size_t fill_piece(const struct payload *payload, uint32_t connection, uint64_t position,
-			 size_t length, uint8_t piece[static PIECE], size_t *skip)
+			 size_t length, uint8_t piece[static MADE_BYTES], size_t *skip)
 {
 	size_t in_block = (size_t)(position % PAYLOAD_BLOCK);
 	*skip = in_block % PAYLOAD_WORD;
-	size_t most =
-		PAYLOAD_BLOCK - in_block < PIECE - *skip ? PAYLOAD_BLOCK - in_block : PIECE - *skip;
+	size_t most = PAYLOAD_BLOCK - in_block < MADE_BYTES - *skip ? PAYLOAD_BLOCK - in_block
+								    : MADE_BYTES - *skip;
 	if (length > most)
 		length = most;
 	fill_words(piece, payload->table + in_block / PAYLOAD_WORD,
@@ -112,7 +112,7 @@ static size_t fill_piece(const struct payload *payload, uint32_t connection, uin
 void payload_fill(const struct payload *payload, uint32_t connection, uint64_t position,
 		  void *bytes, size_t length)
 {
-	UNINITIALIZED uint8_t piece[PIECE];
+	UNINITIALIZED uint8_t piece[MADE_BYTES];
 	size_t skip;
 	for (size_t done = 0, some; done < length; done += some) {
 		some = fill_piece(payload, connection, position + done, length - done, piece,
@@ -124,7 +124,7 @@ void payload_fill(const struct payload *payload, uint32_t connection, uint64_t p
 size_t payload_match(const struct payload *payload, uint32_t connection, uint64_t position,
 		     const void *bytes, size_t length)
 {
-	UNINITIALIZED uint8_t piece[PIECE];
+	UNINITIALIZED uint8_t piece[MADE_BYTES];
 	size_t skip;
 	for (size_t done = 0, some; done < length; done += some) {
 		const uint8_t *next = (const uint8_t *)bytes + done;

@@ -7,7 +7,8 @@
 
 #include "resync.h"
 
-#define STEP 256 // bytes looked into at once, so that few are kept when all is soon well again
+#define SEARCH_STEP \
+	256 // bytes looked into at once, so that few are kept when all is soon well again
 #define CONTEXT (RESYNC_LOCK + PAYLOAD_WORD) // bytes in which a lock may have begun
 
 const char *const fault_kind_names[FAULT_KINDS] = {
@@ -176,7 +177,7 @@ static size_t search(struct verify *verify, const uint8_t *bytes, size_t length)
 {
 	struct resync *resync = verify->resync;
 	size_t kept = resync->count - resync->head;
-	size_t step = length < STEP ? length : STEP;
+	size_t step = length < SEARCH_STEP ? length : SEARCH_STEP;
 	if (step > RESYNC_BYTES - kept)
 		step = RESYNC_BYTES - kept;
 	if (resync->count + step > RESYNC_BYTES) {
