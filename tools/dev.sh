@@ -33,11 +33,11 @@ build() {
 	cmake --build --preset "$preset" -- --quiet "$@"
 }
 
-# one NAME: builds only the test's program if it has one of its own.
+# one NAME: builds only the test's program if there is one.
 one() {
 	local name=${1#*.} target
 	configured
-	target=$(ninja -C "$out" -t targets all | sed -nE "s,^(tests/[a-z]+/(test|system)_$name): .*,\1,p")
+	target=$(ninja -C "$out" -t targets all | sed -nE "s,^((unit|system)[.]$name): phony,\1,p")
 	# shellcheck disable=SC2086 # none, one or two
 	build $target
 	ctest --preset "$preset" --timeout 120 --no-tests=error -R "(^|[.])$1(_[0-9]+)?\$"
@@ -62,7 +62,7 @@ size() {
 	row "lines of src/pool and src/echo" "$(lines src/pool src/echo)" 1900
 	row "lines of tools/echoload (.c, .h, .def)" "$(lines 'tools/echoload/*.'{c,h,def})"
 	row "lines of tests (.c, .h)" "$(lines 'tests/*.'{c,h})" 27000
-	row "test programs" "$(git ls-files 'tests/unit/test_*.c' 'tests/system/test_*.c' | wc -l)" 70
+	row "test programs" "$(cat tests/{unit,system}/CMakeLists.txt | grep -cE '^ *(unit|system)_tests\(')" 70
 	row "lines of README.md" "$(lines README.md)" 150
 	row "lines of documents, README and man pages" "$(lines README.md 'docs/*.md' 'docs/*.h2m')" 2600
 	row "  of those, beyond 100 columns" "$(cat README.md docs/*.md docs/man/* | grep -cE '.{101}')" 0

@@ -22,16 +22,16 @@ for preset in release asan tsan; do
 done
 
 echo "=== 64 clients, 100 MiB each, 4 workers"
-time ECHOD_TEST_BYTES=$((100 << 20)) timeout 1800 build/release/tests/system/system_bulk
+time ECHOD_TEST_BYTES=$((100 << 20)) timeout 1800 build/release/tests/system/system_all bulk
 
 echo "=== 10,000 silent clients and 1,000 that never read, 4 workers"
-time ECHOD_TEST_SILENT=10000 ECHOD_TEST_STUCK=1000 timeout 1800 build/release/tests/system/system_starvation
+time ECHOD_TEST_SILENT=10000 ECHOD_TEST_STUCK=1000 timeout 1800 build/release/tests/system/system_all starvation
 
 echo "=== 18,000 parked connections for 10 s: no CPU"
-time ECHOD_TEST_CROWD=18000 ECHOD_TEST_SPAN_MS=10000 timeout 1800 build/release/tests/system/system_parking
+time ECHOD_TEST_CROWD=18000 ECHOD_TEST_SPAN_MS=10000 timeout 1800 build/release/tests/system/system_all parking
 
 echo "=== five million messages through 1, 2 and 3 workers"
-time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_wakeups
+time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_all wakeups
 
 echo "=== five minutes of everything at once"
 timeout 600 tools/stress.sh --build build/release --seconds 300
@@ -48,7 +48,7 @@ timeout 1800 build/release/bin/echoload "unix:$sockets/echo" --mode stream --con
 	--allow-client-bound --expect 'bytes_verified>=97g' --expect 'faults==0' --expect 'errors==0'
 
 echo "=== echoload's verdict, 100 calls of each scene"
-time timeout 36000 build/release/tests/system/system_echoload_verdict --calls 100
+time ECHOD_TEST_CALLS=100 timeout 36000 build/release/tests/system/system_verdict echoload_verdict
 
 for preset in release asan tsan; do
 	echo "=== $preset, $rounds rounds"

@@ -1,9 +1,9 @@
 // Faulty clients of the control socket. Together they leave some of its 16 places to those who ask
 // properly, as those must always be answered. One thread.
-#include "check.h"
 #include "ctl.h"
 #include "fault.h"
 #include "peer.h"
+#include "test.h"
 
 // Sends what is left of its share of random bytes. Returns false once the server has closed.
 static bool go_on_garbage(struct fault_client *client)

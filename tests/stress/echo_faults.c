@@ -1,12 +1,10 @@
 // Faulty clients of the echo. One thread.
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#include "check.h"
 #include "fault.h"
 #include "peer.h"
 #include "process.h"
+#include "test.h"
 
 #define PIECE 16384
 

@@ -1,20 +1,15 @@
 // stress_faulty SECONDS SEED CONTROL ADDRESS...: faulty clients of every kind at once, for so long,
 // of the server at the addresses and at its control socket. A process a kind, one thread each; the
 // first waits for them. Each prints how many clients it has been.
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "check.h"
 #include "ctl.h"
 #include "fault.h"
 #include "peer.h"
 #include "process.h"
+#include "test.h"
 
 #define MAX_FAULTS 32
 #define MAX_CLIENTS 64

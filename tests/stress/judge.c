@@ -6,10 +6,6 @@
 #include <glob.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "daemon.h"
@@ -44,9 +40,7 @@ static struct daemon *start(const char *const *options)
 		&(struct process_spec){.arguments = options, .environment = environment});
 	daemon_wait_ready(daemon);
 	for (size_t i = 0; i < daemon->address_count; i++) {
-		int fd = peer_connect(daemon->address[i]);
-		peer_ping(fd);
-		peer_close(fd);
+		peer_visit(daemon->address[i]);
 	}
 	stats_wait_at_rest(daemon);
 	return daemon;
@@ -102,7 +96,7 @@ static void judge_ends(const json_t *snapshot)
 {
 	static const char *const ends[] = {"peer", "probe", "reset", "reset_ok", "idle", "stalled"};
 	fprintf(report, "  %-22s", "closed because");
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
 		char name[64];
 		snprintf(name, sizeof(name), "connections_closed_%s", ends[i]);
 		uint64_t count = stats_get(snapshot, name);
@@ -169,6 +163,13 @@ static void announce(const struct daemon *daemon)
 	fflush(report);
 }
 
+static int end(void **state)
+{
+	(void)state;
+	test_clean_up();
+	return 0;
+}
+
 static void test_all_of_it(void **state)
 {
 	char *const *arguments = *state;
@@ -199,8 +200,8 @@ int main(int argc, char **argv)
 	report = fdopen(dup(STDOUT_FILENO), "w");
 	if (!report || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		return 1;
-	const struct CMUnitTest tests[] = {cmocka_unit_test_prestate_setup_teardown(
-		test_all_of_it, NULL, daemon_teardown, &argv[1])};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_prestate_setup_teardown(test_all_of_it, NULL, end, &argv[1])};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fclose(report);
 	return failed ? 1 : 0;

@@ -5,9 +5,8 @@
 #include <pty.h>
 #include <sys/socket.h>
 #include <termios.h>
-#include <unistd.h>
 
-#include "check.h"
+#include "test.h"
 
 #define FILLING '\0' // no program prints it
 

@@ -1,7 +1,6 @@
 // Many clients of the server under test at once. One thread.
 #include "crowd.h"
 
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "peer.h"

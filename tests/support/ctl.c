@@ -1,16 +1,11 @@
 // A client of the control protocol. One thread.
 #include "ctl.h"
 
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "check.h"
 #include "net/address.h"
 #include "peer.h"
+#include "test.h"
 
 #define MAX_BODY ((size_t)256 << 20)
 

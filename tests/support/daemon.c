@@ -2,10 +2,6 @@
 #include "daemon.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "place.h"
@@ -15,7 +11,6 @@
 
 static struct daemon *daemons[MAX_DAEMONS];
 static size_t daemon_count;
-static const char *const *common_option; // of daemon_test_with: its name and value; NULL: none
 
 static const char *option_value(const char *const *options, const char *name)
 {
@@ -25,18 +20,33 @@ static const char *option_value(const char *const *options, const char *name)
 	return NULL;
 }
 
+// The option that the test is run with, if any: "--patience 5ms".
+static bool common_option(const char **name, const char **value)
+{
+	static char words[64];
+	snprintf(words, sizeof(words), "%s", test_with() ? test_with() : "");
+	char *space = strchr(words, ' ');
+	if (strncmp(words, "--", 2) != 0 || !space)
+		return false;
+	*space = '\0';
+	*name = words;
+	*value = space + 1;
+	return true;
+}
+
 // The whole command line: program, options, and what the options leave open.
 static void build_arguments(const char **arguments, const char *const *options, const char *control)
 {
+	const char *name, *value;
 	size_t count = 0;
 	arguments[count++] = ECHOD_PROGRAM;
 	for (size_t i = 0; options[i]; i++) {
 		assert_true(count < DAEMON_OPTIONS - 7);
 		arguments[count++] = options[i];
 	}
-	if (common_option && !option_value(options, common_option[0])) {
-		arguments[count++] = common_option[0];
-		arguments[count++] = common_option[1];
+	if (common_option(&name, &value) && !option_value(options, name)) {
+		arguments[count++] = name;
+		arguments[count++] = value;
 	}
 	if (!option_value(options, "--listen")) {
 		arguments[count++] = "--listen";
@@ -103,7 +113,7 @@ void daemon_wait_ready(struct daemon *daemon)
 
 struct daemon *daemon_start_with(const char *const *options)
 {
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){.arguments = options});
+	struct daemon *daemon = daemon_spawn(PROCESS(.arguments = options));
 	daemon_wait_ready(daemon);
 	return daemon;
 }
@@ -118,8 +128,7 @@ const char *daemon_refuses(const struct process_spec *spec, int status, const ch
 	if (process_count_lines(line) != 1 || strncmp(line, "echod: ", 7) != 0)
 		fail_msg("not one line of echod's: %s", line);
 	for (size_t i = 0; texts && texts[i]; i++)
-		if (!strstr(line, texts[i]))
-			fail_msg("no '%s' in: %s", texts[i], line);
+		assert_contains(line, texts[i]);
 	assert_string_equal(process_output(daemon->process, NULL), "");
 	return line;
 }
@@ -146,36 +155,13 @@ void daemon_stop(struct daemon *daemon)
 	daemon_expect_end(daemon);
 }
 
-int daemon_setup(void **state)
+static void forget_daemons(void)
 {
-	common_option = *state;
-	return 0;
-}
-
-int daemon_teardown(void **state)
-{
-	if (state) // else the test goes on
-		common_option = NULL;
-	process_end_all();
 	while (daemon_count > 0) {
 		struct daemon *daemon = daemons[--daemon_count];
 		if (daemon->control_fd >= 0)
 			close(daemon->control_fd);
 		free(daemon);
 	}
-	place_remove();
-	return 0;
 }
-
-void daemon_choose(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
-{
-	static char pattern[80];
-	size_t chosen = 0;
-	if (argc < 2)
-		return;
-	for (size_t i = 0; i < count; i++)
-		chosen += strncmp(tests[i].name, argv[1], strlen(argv[1])) == 0;
-	assert_int_not_equal(chosen, 0);
-	snprintf(pattern, sizeof(pattern), "%s*", argv[1]);
-	cmocka_set_test_filter(pattern);
-}
+CLEANUP(forget_daemons, 1)

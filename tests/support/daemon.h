@@ -1,5 +1,6 @@
-// The server under test: started on free ports and a control socket of its own, its addresses read
-// from its standard output, stopped and judged. One thread.
+// The server under test: started on free ports and a control socket of its own, its addresses
+// read from its standard output, stopped and judged, at the latest killed when the test ends. One
+// thread.
 #ifndef ECHOD_TESTS_DAEMON_H
 #define ECHOD_TESTS_DAEMON_H
 
@@ -7,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "check.h"
 #include "process.h"
+#include "test.h"
 
 #define DAEMON_ADDRESSES 8
 #define DAEMON_OPTIONS 64
@@ -43,30 +44,21 @@ void daemon_stop(struct daemon *daemon);
 // Waits for the end: status 0, the control socket gone, no line of a sanitizer.
 void daemon_expect_end(struct daemon *daemon);
 
-// Kills what still runs, removes the test's directory: every test's teardown.
-int daemon_teardown(void **state);
+// DAEMON_TEST(name, ("--workers", "1"), …) { … }: a TEST of `daemon`, which is started with
+// these options, (NULL) for none, and stopped at the end.
+#define DAEMON_TEST(...) DAEMON_TEST_(__VA_ARGS__, )
+#define DAEMON_TEST_(title, options, ...)                                       \
+	static void title##_of(struct daemon *daemon);                          \
+	TEST_(title, __VA_ARGS__)                                               \
+	{                                                                       \
+		struct daemon *under_test = daemon_start_with(STRINGS options); \
+		title##_of(under_test);                                         \
+		daemon_stop(under_test);                                        \
+	}                                                                       \
+	static void title##_of(struct daemon *daemon)
 
-#define daemon_test(function) cmocka_unit_test_teardown(function, daemon_teardown)
-
-// The same with `option` and `value` for every server that is started without that option.
-int daemon_setup(void **state);
-#define daemon_test_with(function, option, value)                                        \
-	{                                                                                \
-#function " " option " " value, function, daemon_setup, daemon_teardown, \
-			(const char *[])                                                 \
-		{                                                                        \
-			option, value                                                    \
-		}                                                                        \
-	}
-
-// The test once for each way in which the pool can deal with a quiet client.
-#define daemon_test_each(function)                               \
-	daemon_test_with(function, "--patience", "never"),       \
-		daemon_test_with(function, "--patience", "5ms"), \
-		daemon_test_with(function, "--patience", "0")
-
-// For a program whose tests take long: with an argument it runs those whose names begin with it, of
-// which there must be one.
-void daemon_choose(int argc, char **argv, const struct CMUnitTest *tests, size_t count);
+// For `.with` of a test: once for each way in which the pool can deal with a quiet client. A value
+// that begins with -- is given to every server that is started without that option.
+#define EACH_PATIENCE "--patience never", "--patience 5ms", "--patience 0"
 
 #endif

@@ -1,9 +1,6 @@
 // echoload as a child of the test. One thread.
 #include "load.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 void load_expect_status(struct process *process, int status, int wanted)
 {
 	if (status != wanted)
@@ -16,15 +13,29 @@ void load_expect_refusal(struct process *process, int status, int wanted, const 
 	load_expect_status(process, status, wanted);
 	if (process_count_lines(line) != 1 || strncmp(line, "echoload", 8) != 0)
 		fail_msg("not one line of echoload's: %s", line);
-	if (!strstr(line, text))
-		fail_msg("no '%s' in: %s", text, line);
+	assert_contains(line, text);
 	assert_string_equal(process_output(process, NULL), "");
 }
+
+static json_t **results; // of the test
+static size_t result_count;
+
+static void forget_results(void)
+{
+	while (result_count > 0)
+		json_decref(results[--result_count]);
+	free(results);
+	results = NULL;
+}
+CLEANUP(forget_results, 1)
 
 static json_t *checked(json_t *result, const json_error_t *error, const char *text)
 {
 	if (!result)
 		fail_msg("not JSON: %s in %s", error->text, text);
+	results = realloc(results, (result_count + 1) * sizeof(json_t *));
+	assert_non_null(results);
+	results[result_count++] = result;
 	assert_int_equal(load_count(result, "schema"), 1);
 	return result;
 }
@@ -108,7 +119,7 @@ void load_expect_report(const char *text)
 {
 	static const char *const labels[] = {"load ",	  "throughput ", "latency ", "errors ",
 					     "verified ", "faults ",	 "verdict "};
-	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(labels); i++) {
 		const char *found = strstr(text, labels[i]);
 		if (!found || (found > text && found[-1] != '\n'))
 			fail_msg("no line of %sin the report: %s", labels[i], text);

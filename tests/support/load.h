@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "check.h"
 #include "process.h"
+#include "test.h"
 
 // Runs echoload with these arguments. Returns its exit status.
 #define LOAD(process, ...) process_run_simple(process, ECHOLOAD_PROGRAM, __VA_ARGS__, NULL)
@@ -16,13 +16,10 @@
 // How the arguments of a process_spec begin that are to bring forth a result.
 #define LOAD_FOR_RESULT ECHOLOAD_PROGRAM, "--allow-client-bound", "--no-experiment", "--json", "-"
 
-// Runs echoload with these arguments, wants that exit status, and returns the result, which the
-// caller gives back with json_decref.
-#define load_run(status, ...)                                                                    \
-	load_run_with(                                                                           \
-		&(struct process_spec){                                                          \
-			.arguments = (const char *const[]){LOAD_FOR_RESULT, __VA_ARGS__, NULL}}, \
-		status)
+// Runs echoload with these arguments, wants that exit status, and returns the result. As with the
+// other functions that return one, it is there until the test ends.
+#define load_run(status, ...) \
+	load_run_with(PROCESS(.arguments = STRINGS(LOAD_FOR_RESULT, __VA_ARGS__)), status)
 json_t *load_run_with(const struct process_spec *spec, int wanted);
 
 // Wants that exit status of a run that has ended, and shows its errors if it was another one.

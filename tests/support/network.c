@@ -5,15 +5,12 @@
 #include <linux/ipv6.h>
 #include <net/if.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "check.h"
+#include "test.h"
 
 void network_bring_up(int fd, const char *device)
 {

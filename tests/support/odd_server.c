@@ -2,18 +2,14 @@
 #include "odd_server.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "check.h"
-#include "daemon.h"
 #include "odd_child.h"
 #include "peer.h"
+#include "test.h"
 
 #define BACKLOG 1024
 
@@ -88,18 +84,18 @@ const struct odd_span *odd_spans(const struct odd_server *server, size_t *count)
 	return server->record->spans;
 }
 
-int odd_teardown(void **state)
+static void end_servers(void)
 {
-	int status = 0;
+	bool sound = true;
 	while (servers) {
 		struct odd_server *server = servers;
 		servers = server->next;
 		// It runs until here, or something is wrong with it.
-		if (waitpid(server->pid, NULL, WNOHANG) != 0 || kill(server->pid, SIGKILL) != 0 ||
-		    waitpid(server->pid, NULL, 0) < 0)
-			status = -1;
+		sound &= waitpid(server->pid, NULL, WNOHANG) == 0 &&
+			 kill(server->pid, SIGKILL) == 0 && waitpid(server->pid, NULL, 0) > 0;
 		munmap(server->record, sizeof(*server->record));
 		free(server);
 	}
-	return daemon_teardown(state) | status;
+	assert_true(sound);
 }
+CLEANUP(end_servers, 0)

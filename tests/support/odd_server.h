@@ -1,5 +1,5 @@
 // Echo servers of the tests' own that do something odd in a way that is known: each a child process
-// on a free port. One thread.
+// on a free port until the end of the test. One thread.
 #ifndef ECHOD_TESTS_ODD_SERVER_H
 #define ECHOD_TESTS_ODD_SERVER_H
 
@@ -69,12 +69,7 @@ uint64_t odd_accepted(const struct odd_server *server);
 // How many bytes it has received.
 uint64_t odd_received(const struct odd_server *server);
 
-// When it has stood still since it was started, in order. Valid until odd_teardown.
+// When it has stood still since it was started, in order. Valid until the end of the test.
 const struct odd_span *odd_spans(const struct odd_server *server, size_t *count);
-
-// Ends all servers, and does what daemon_teardown does.
-int odd_teardown(void **state);
-
-#define odd_test(function) cmocka_unit_test_teardown(function, odd_teardown)
 
 #endif

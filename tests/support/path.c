@@ -3,29 +3,23 @@
 #include "path.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "check.h"
 #include "echoload/common/random.h"
 #include "network.h"
+#include "test.h"
 
 #define PACKET 1500  // bytes, the device's MTU
 #define PACKETS 8192 // on their way in a direction; a power of two

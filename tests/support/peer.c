@@ -2,19 +2,14 @@
 #include "peer.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-#include "check.h"
 #include "net/address.h"
 #include "process.h"
+#include "test.h"
 
 union socket_address {
 	struct sockaddr any;
@@ -166,6 +161,18 @@ void peer_ping(int fd)
 	peer_send(fd, there, sizeof(there));
 	peer_receive(fd, back, sizeof(back));
 	assert_memory_equal(there, back, sizeof(back));
+}
+
+int peer_connect_served(const char *address)
+{
+	int fd = peer_connect(address);
+	peer_ping(fd);
+	return fd;
+}
+
+void peer_visit(const char *address)
+{
+	peer_close(peer_connect_served(address));
 }
 
 bool peer_is_readable(int fd)

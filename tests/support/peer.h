@@ -34,6 +34,10 @@ uint64_t peer_fill(int fd, uint64_t seed, uint64_t most);
 // One message there and back.
 void peer_ping(int fd);
 
+// Connects and pings; and closes it.
+int peer_connect_served(const char *address);
+void peer_visit(const char *address);
+
 // Asserts that nothing has arrived, and no end either.
 void peer_expect_quiet(int fd);
 

@@ -2,13 +2,9 @@
 #include "place.h"
 
 #include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "check.h"
+#include "test.h"
 
 #define MAX_PATHS 64
 
@@ -16,7 +12,7 @@ static char directory[32];
 static char *paths[MAX_PATHS];
 static size_t path_count;
 
-const char *place_path(const char *name)
+static const char *place(const char *scheme, const char *name)
 {
 	if (!directory[0]) {
 		strcpy(directory, "/tmp/echod.XXXXXX");
@@ -24,9 +20,19 @@ const char *place_path(const char *name)
 	}
 	assert_true(path_count < MAX_PATHS);
 	char *path = NULL;
-	assert_true(asprintf(&path, "%s/%s", directory, name) > 0);
+	assert_true(asprintf(&path, "%s%s/%s", scheme, directory, name) > 0);
 	paths[path_count++] = path;
 	return path;
+}
+
+const char *place_path(const char *name)
+{
+	return place("", name);
+}
+
+const char *place_address(const char *name)
+{
+	return place("unix:", name);
 }
 
 const char *place_file(const char *name, const void *bytes, size_t size)
@@ -63,7 +69,8 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 	return remove(path);
 }
 
-void place_remove(void)
+// Last, as nothing that runs writes into it then.
+static void remove_place(void)
 {
 	if (!directory[0])
 		return;
@@ -72,3 +79,4 @@ void place_remove(void)
 	while (path_count > 0)
 		free(paths[--path_count]);
 }
+CLEANUP(remove_place, 2)

@@ -1,13 +1,16 @@
-// A private directory of the running test, with a short path so that sockets fit into it. One
-// thread.
+// A private directory of the running test, with a short path so that sockets fit into it; removed
+// with all in it when the test ends. One thread.
 #ifndef ECHOD_TESTS_PLACE_H
 #define ECHOD_TESTS_PLACE_H
 
 #include <stddef.h>
 
 // The path of `name` in the directory, which is made when first asked for. Valid until
-// place_remove.
+// the end of the test.
 const char *place_path(const char *name);
+
+// The same as the address of a Unix-domain socket, unix:PATH.
+const char *place_address(const char *name);
 
 // Writes a file there and returns its path.
 const char *place_file(const char *name, const void *bytes, size_t size);
@@ -17,8 +20,5 @@ char *place_read(const char *path);
 
 // Whether `path` exists, whatever it is; a symbolic link is not followed.
 int place_exists(const char *path);
-
-// Removes the directory and all in it.
-void place_remove(void);
 
 #endif

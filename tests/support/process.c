@@ -2,21 +2,16 @@
 #include "process.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "check.h"
+#include "test.h"
 
 #define MAX_ARGUMENTS 32
 
@@ -164,7 +159,7 @@ int process_run_simple(struct process **process, const char *program, ...)
 	for (size_t i = 1; (arguments[i] = va_arg(list, const char *)); i++)
 		assert_true(i + 1 < MAX_ARGUMENTS);
 	va_end(list);
-	return process_run(&(struct process_spec){.arguments = arguments}, process);
+	return process_run(PROCESS(.arguments = arguments), process);
 }
 
 int process_is_pending(pid_t pid, int number)
@@ -345,7 +340,8 @@ static void end_left_over(struct process *process)
 		process->err.fd >= 0 ? process_errors(process, NULL) : "(not captured)\n");
 }
 
-void process_end_all(void)
+// Kills and forgets every process; shows the errors of those that still ran.
+static void end_all(void)
 {
 	while (processes) {
 		struct process *process = processes;
@@ -358,3 +354,4 @@ void process_end_all(void)
 		free(process);
 	}
 }
+CLEANUP(end_all, 0)

@@ -1,6 +1,6 @@
 // Programs as children of the test: started with arguments, environment and limits, their output
-// captured, ended at the latest by the teardown. What goes wrong here fails the running test. One
-// thread.
+// captured, ended at the latest when the test ends. What goes wrong here fails the running test.
+// One thread.
 #ifndef ECHOD_TESTS_PROCESS_H
 #define ECHOD_TESTS_PROCESS_H
 
@@ -32,9 +32,15 @@ struct process_spec {
 	void (*prepare)(void); // called in the child before exec; _exit there means failure
 };
 
+#define PROCESS(...) (&(struct process_spec){__VA_ARGS__})
+
+// `arguments` and `environment`, from their words.
+#define STRINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 struct process;
 
 struct process *process_start(const struct process_spec *spec);
+#define process_start_simple(...) process_start(PROCESS(.arguments = STRINGS(__VA_ARGS__)))
 
 // Starts the program and waits for its end. Returns its exit status, 128 + the signal's number if
 // one ended it.
@@ -81,9 +87,5 @@ size_t process_descriptors(const struct process *process);
 size_t process_threads(const struct process *process);
 size_t process_resident(const struct process *process);
 uint64_t process_cpu_time(const struct process *process);
-
-// Kills and forgets every process started since the last call; shows the errors of those that still
-// ran.
-void process_end_all(void);
 
 #endif

@@ -2,14 +2,10 @@
 #include "scene.h"
 
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -93,7 +89,7 @@ static void start_haproxy(struct stage *stage)
 	snprintf(text, sizeof(text), HAPROXY_FILE, (unsigned)port, (unsigned)stage->port);
 	const char *file = place_file("haproxy", text, strlen(text));
 	const char *arguments[] = {HAPROXY_PROGRAM, "-db", "-q", "-f", file, NULL};
-	stage->proxy = process_start(&(struct process_spec){.arguments = arguments});
+	stage->proxy = process_start(PROCESS(.arguments = arguments));
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)port);
 	int fd;
 	wait_until((fd = peer_try_connect(address, NULL)) >= 0 ||
@@ -147,8 +143,8 @@ static struct process *start_load(const struct stage *stage)
 		arguments[count++] = "--control";
 		arguments[count++] = control;
 	}
-	return process_start(&(struct process_spec){.arguments = arguments,
-						    .prepare = scene->no_proc ? hide_proc : NULL});
+	return process_start(
+		PROCESS(.arguments = arguments, .prepare = scene->no_proc ? hide_proc : NULL));
 }
 
 // Ends all that is left. What has been used is then in RUSAGE_CHILDREN.
@@ -164,7 +160,7 @@ static void clear(struct stage *stage)
 		process_kill(stage->stranger->process);
 	if (stage->daemon)
 		process_kill(stage->daemon->process);
-	odd_teardown(NULL);
+	test_clean_up();
 	while (wait(NULL) > 0) // what an odd server has forked has been killed with it
 		;
 }
@@ -263,6 +259,5 @@ struct scene_call scene_play(const struct scene *scene)
 		.outcome = judge(scene, verdict, others > DISTURBED),
 		.said = dump(result, verdict, others),
 	};
-	json_decref(result);
 	return call;
 }

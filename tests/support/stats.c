@@ -1,11 +1,6 @@
 // The server's counters as oracle. One thread.
 #include "stats.h"
 
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "ctl.h"
 
 // No test of ours moves as much; a counter that went below zero does.
@@ -16,7 +11,7 @@ static const char *const close_reasons[] = {
 	"connections_closed_reset_ok", "connections_closed_timeout", "connections_closed_idle",
 	"connections_closed_stalled",  "connections_closed_drain",   "connections_closed_error",
 };
-#define CLOSE_REASONS (sizeof(close_reasons) / sizeof(close_reasons[0]))
+#define CLOSE_REASONS (COUNT_OF(close_reasons))
 
 // The connection kept for this may have been closed by the server: silent for long, or others came.
 static void renew_connection(struct daemon *daemon)

@@ -1,13 +1,9 @@
 // Clients of the server under test: streams of known random bytes. One thread.
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "check.h"
 #include "peer.h"
 #include "process.h"
+#include "test.h"
 
 #define PIECE 65536
 #define FILL_TRIES 50 // 2 ms apart, without a byte going

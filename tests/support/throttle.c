@@ -2,24 +2,19 @@
 #include "throttle.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "check.h"
 #include "peer.h"
+#include "test.h"
 
 #define PERIOD (50 * NS_PER_MS) // of stop and go
 #define QUOTA_PERIOD_US 50000L
@@ -141,7 +136,7 @@ static bool set_quota(const char *folder, double share)
 static bool make_cgroup(struct throttle *throttle, double share)
 {
 	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"};
-	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(mounts); i++) {
 		snprintf(throttle->cgroup, sizeof(throttle->cgroup), "%s/echod-test-%ld", mounts[i],
 			 (long)throttle->target);
 		if (mkdir(throttle->cgroup, 0755) != 0)

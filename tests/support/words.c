@@ -1,8 +1,6 @@
 // Words of a command line. One thread.
 #include "words.h"
 
-#include <string.h>
-
 const char *words_put_in(const char *word, const struct daemon *daemon, const char *result,
 			 const char *output)
 {

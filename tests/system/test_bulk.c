@@ -1,8 +1,6 @@
 // Scenario: 64 clients through 4 workers, one after another in the queue or in turns, every byte
 // equal and the counters agree. ECHOD_TEST_BYTES says how many bytes each sends (100 MiB in
 // tools/soak.sh).
-#include <stdlib.h>
-
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
@@ -45,9 +43,8 @@ static void run_all(struct daemon *daemon, struct stream *streams, uint64_t byte
 	json_decref(snapshot);
 }
 
-static void test_one_after_another(void **state)
+TEST(one_after_another)
 {
-	(void)state;
 	uint64_t bytes = bytes_each();
 	struct daemon *daemon = daemon_start("--workers", "4", "--patience", "never", NULL);
 	size_t descriptors = process_descriptors(daemon->process);
@@ -62,9 +59,8 @@ static void test_one_after_another(void **state)
 	daemon_stop(daemon);
 }
 
-static void test_in_turns(void **state)
+TEST(in_turns, .with = {"", "--patience 0"})
 {
-	(void)state;
 	uint64_t bytes = bytes_each();
 	struct daemon *daemon = daemon_start("--workers", "4", NULL);
 	size_t descriptors = process_descriptors(daemon->process);
@@ -76,14 +72,4 @@ static void test_in_turns(void **state)
 	assert_true(stats_counter(daemon, "unparks") >= CLIENTS);
 	assert_int_equal(process_descriptors(daemon->process), descriptors);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_one_after_another),
-		daemon_test(test_in_turns),
-		daemon_test_with(test_in_turns, "--patience", "0"),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

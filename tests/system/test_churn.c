@@ -1,7 +1,5 @@
 // Scenario: ten thousand connections made and closed. Memory, descriptors and threads at the end
 // are what they were after the first thousand.
-#include <stdio.h>
-
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
@@ -45,10 +43,8 @@ static struct footprint take_footprint(struct daemon *daemon)
 	};
 }
 
-static void test_footprint(void **state)
+DAEMON_TEST(footprint, ("--workers", "4"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "4", NULL);
 	make_connections(daemon, 0, WARM_UP);
 	struct footprint early = take_footprint(daemon);
 	make_connections(daemon, WARM_UP, CONNECTIONS);
@@ -59,13 +55,4 @@ static void test_footprint(void **state)
 		assert_int_equal(late.allocated, early.allocated);
 		assert_true(late.resident <= early.resident + (256 << 10));
 	}
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_footprint),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

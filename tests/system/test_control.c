@@ -1,8 +1,5 @@
 // Scenario: the control protocol as docs/control-protocol.md promises it, spoken by hand.
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "daemon.h"
@@ -15,7 +12,7 @@ static const char *const commands[] = {"help",	      "ping",
 				       "connections", "connections json",
 				       "workers",     "workers json",
 				       "log info"};
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define COMMANDS (COUNT_OF(commands))
 
 // Asks on a connection of its own and wants 200. The caller frees the body.
 static char *ask(struct daemon *daemon, const char *line)
@@ -43,10 +40,8 @@ static void expect_text(struct daemon *daemon, const char *line, const char *tex
 	free(body);
 }
 
-static void test_every_command(void **state)
+DAEMON_TEST(every_command, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	for (size_t i = 0; i < COMMANDS; i++)
 		free(ask(daemon, commands[i]));
 	char *body = ask(daemon, "ping");
@@ -57,7 +52,7 @@ static void test_every_command(void **state)
 	free(body);
 	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
 					    "workers", "log",  "drain",	  "stop"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		expect_text(daemon, "help", names[i]);
 		char line[32];
 		snprintf(line, sizeof(line), "help %s", names[i]);
@@ -68,13 +63,10 @@ static void test_every_command(void **state)
 	expect_text(daemon, "stats prometheus", "# TYPE ");
 	assert_true(stats_counter(daemon, "control_requests") >= COMMANDS);
 	assert_int_equal(stats_counter(daemon, "control_errors"), 0);
-	daemon_stop(daemon);
 }
 
-static void test_ways_to_write_a_request(void **state)
+DAEMON_TEST(ways_to_write_a_request, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	static const char *const lines[] = {"stats json\n", "stats   json\n", "stats json\r\n",
 					    "  stats json  \n"};
 	int fd = ctl_connect(daemon->control);
@@ -92,13 +84,10 @@ static void test_ways_to_write_a_request(void **state)
 	}
 	assert_int_equal(ctl_receive(fd, NULL), 200);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
-static void test_pipelining(void **state)
+DAEMON_TEST(pipelining, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = ctl_connect(daemon->control);
 	for (int i = 0; i < 100; i++) {
 		ctl_send(fd, "ping\nno-such\n");
@@ -113,13 +102,10 @@ static void test_pipelining(void **state)
 	}
 	peer_expect_quiet(fd);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
-static void test_half_close(void **state)
+DAEMON_TEST(half_close, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = ctl_connect(daemon->control);
 	ctl_send(fd, "stats\nstats json\nping");
 	peer_half_close(fd);
@@ -130,13 +116,10 @@ static void test_half_close(void **state)
 	assert_string_equal(body, "pong\n");
 	free(body);
 	peer_expect_eof(fd);
-	daemon_stop(daemon);
 }
 
-static void test_connections(void **state)
+DAEMON_TEST(connections, ("--workers", "2", "--patience", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never", NULL);
 	int fds[3];
 	for (size_t i = 0; i < 3; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -177,15 +160,11 @@ static void test_connections(void **state)
 	reply = ask_json(daemon, "connections json");
 	assert_int_equal(json_array_size(json_object_get(reply, "connections")), 0);
 	json_decref(reply);
-	daemon_stop(daemon);
 }
 
-static void test_workers(void **state)
+DAEMON_TEST(workers, ("--workers", "3", "--patience", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "3", "--patience", "never", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
 		   stats_count_in_state(daemon, "workers", "leading") == 1 &&
 		   stats_count_in_state(daemon, "workers", "waiting") == 1);
@@ -210,13 +189,10 @@ static void test_workers(void **state)
 		stats_get(each, "served");
 	assert_int_equal(served, 1);
 	json_decref(reply);
-	daemon_stop(daemon);
 }
 
-static void test_log_level(void **state)
+DAEMON_TEST(log_level, ("--log-level", "error"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--log-level", "error", NULL);
 	assert_string_equal(process_errors(daemon->process, NULL), "");
 	free(ask(daemon, "log debug"));
 	peer_close(peer_connect(daemon->address[0]));
@@ -230,13 +206,10 @@ static void test_log_level(void **state)
 	stats_wait(daemon, "connections_closed_probe", 2);
 	process_errors(daemon->process, &after);
 	assert_int_equal(before, after);
-	daemon_stop(daemon);
 }
 
-static void test_rates(void **state)
+DAEMON_TEST(rates, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = peer_connect(daemon->address[0]);
 	double rate = 0;
 	// Rates come from samples once a second: keep talking until one shows it.
@@ -251,12 +224,10 @@ static void test_rates(void **state)
 		poll(NULL, 0, 20);
 	}
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
-static void test_mode(void **state)
+TEST(mode)
 {
-	(void)state;
 	mode_t before = umask(0);
 	struct daemon *daemon = daemon_start(NULL);
 	umask(before);
@@ -264,16 +235,4 @@ static void test_mode(void **state)
 	assert_int_equal(lstat(daemon->control, &status), 0);
 	assert_int_equal(status.st_mode, S_IFSOCK | 0600);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_every_command), daemon_test(test_ways_to_write_a_request),
-		daemon_test(test_pipelining),	 daemon_test(test_half_close),
-		daemon_test(test_connections),	 daemon_test(test_workers),
-		daemon_test(test_log_level),	 daemon_test(test_rates),
-		daemon_test(test_mode),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,9 @@
 // Scenario: control clients that are wrong, slow, silent, flooding, too many, strangers or gone.
 // None disturbs another, nor the echo.
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "daemon.h"
@@ -20,20 +15,16 @@
 static void assert_undisturbed(struct daemon *daemon)
 {
 	assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_visit(daemon->address[0]);
 }
 
-static void test_what_is_no_command(void **state)
+DAEMON_TEST(what_is_no_command, (NULL))
 {
-	(void)state;
 	static const char *const lines[] = {
 		"",    " ",	   "no-such",	  "STATS",	 "stats xml",	 "ping pong",
 		"log", "log loud", "help nobody", "workers xml", "\x01\xff\x7f", "%n%n%s"};
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = ctl_connect(daemon->control);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		char *body;
 		assert_int_equal(ctl_ask(fd, lines[i], &body), 400);
 		for (const char *at = body; *at; at++)
@@ -42,15 +33,12 @@ static void test_what_is_no_command(void **state)
 	}
 	assert_int_equal(ctl_ask(fd, "ping", NULL), 200);
 	peer_close(fd);
-	stats_wait_at_least(daemon, "control_errors", sizeof(lines) / sizeof(lines[0]));
+	stats_wait_at_least(daemon, "control_errors", COUNT_OF(lines));
 	assert_undisturbed(daemon);
-	daemon_stop(daemon);
 }
 
-static void test_length_of_a_line(void **state)
+DAEMON_TEST(length_of_a_line, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	char line[2049];
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "ping ", 5);
@@ -66,13 +54,10 @@ static void test_length_of_a_line(void **state)
 	assert_int_equal(ctl_receive(fd, NULL), 413);
 	peer_expect_closed(fd);
 	assert_undisturbed(daemon);
-	daemon_stop(daemon);
 }
 
-static void test_garbage(void **state)
+DAEMON_TEST(garbage, ("--log-level", "debug"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		char bytes[20000];
 		pattern_fill(seed, 0, bytes, sizeof(bytes));
@@ -90,13 +75,10 @@ static void test_garbage(void **state)
 	const char *log = process_errors(daemon->process, &size);
 	for (size_t i = 0; i < size; i++)
 		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
-	daemon_stop(daemon);
 }
 
-static void test_line_that_is_never_finished(void **state)
+DAEMON_TEST(line_that_is_never_finished, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = ctl_connect(daemon->control);
 	uint64_t begin = clock_now();
 	ctl_send(fd, "sta");
@@ -104,13 +86,10 @@ static void test_line_that_is_never_finished(void **state)
 	assert_int_equal(ctl_receive(fd, NULL), 408);
 	assert_true(clock_now() - begin >= 4900 * NS_PER_MS);
 	peer_expect_closed(fd);
-	daemon_stop(daemon);
 }
 
-static void test_silent_clients_make_room(void **state)
+DAEMON_TEST(silent_clients_make_room, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	size_t before = process_descriptors(daemon->process);
 	int fds[100];
 	for (size_t i = 0; i < 100; i++) {
@@ -121,15 +100,12 @@ static void test_silent_clients_make_room(void **state)
 	assert_undisturbed(daemon);
 	for (size_t i = 0; i < 100; i++)
 		peer_close(fds[i]);
-	daemon_stop(daemon);
 }
 
 // Who has asked is not silent, even if the question has not been looked at yet: it does not make
 // room for one that comes later.
-static void test_who_has_asked_is_answered(void **state)
+DAEMON_TEST(who_has_asked_is_answered, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fds[CLIENTS + 1];
 	for (size_t i = 0; i < CLIENTS; i++) {
 		fds[i] = ctl_connect(daemon->control);
@@ -148,7 +124,6 @@ static void test_who_has_asked_is_answered(void **state)
 	assert_true(status == 503 || status == 200);
 	peer_close(fds[CLIENTS]);
 	assert_undisturbed(daemon);
-	daemon_stop(daemon);
 }
 
 // Asks for much, and reads none of it.
@@ -164,10 +139,8 @@ static int start_flood(struct daemon *daemon)
 	return fd;
 }
 
-static void test_client_that_never_reads(void **state)
+DAEMON_TEST(client_that_never_reads, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fds[4];
 	for (size_t i = 0; i < 4; i++)
 		fds[i] = start_flood(daemon);
@@ -186,13 +159,10 @@ static void test_client_that_never_reads(void **state)
 		assert_int_equal(poll(&gone, 1, (int)(PATIENCE / NS_PER_MS)), 1);
 		peer_close(fds[i]);
 	}
-	daemon_stop(daemon);
 }
 
-static void test_vanished_clients(void **state)
+DAEMON_TEST(vanished_clients, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	size_t before = process_descriptors(daemon->process);
 	for (int i = 0; i < 200; i++) {
 		int fd = ctl_connect(daemon->control);
@@ -202,14 +172,11 @@ static void test_vanished_clients(void **state)
 	}
 	wait_until(process_descriptors(daemon->process) <= before);
 	assert_undisturbed(daemon);
-	daemon_stop(daemon);
 }
 
 // Descriptors sent along with the bytes do not stay in the server.
-static void test_descriptors_sent_along(void **state)
+DAEMON_TEST(descriptors_sent_along, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = ctl_connect(daemon->control);
 	assert_int_equal(ctl_ask(fd, "ping", NULL), 200);
 	size_t before = process_descriptors(daemon->process);
@@ -232,7 +199,6 @@ static void test_descriptors_sent_along(void **state)
 	}
 	assert_int_equal(process_descriptors(daemon->process), before);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
 // In a child: as a user who is neither the server's nor root, with the socket's mode in the way or
@@ -258,10 +224,8 @@ static int ask_as_stranger(const char *path)
 }
 
 // Only root can become somebody else; for others the mode, which test_control looks at, has to do.
-static void test_stranger(void **state)
+DAEMON_TEST(stranger, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	if (geteuid() == 0) {
 		char directory[108];
 		snprintf(directory, sizeof(directory), "%s", daemon->control);
@@ -272,22 +236,4 @@ static void test_stranger(void **state)
 		assert_int_equal(ask_as_stranger(daemon->control), 3);
 	}
 	assert_undisturbed(daemon);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_what_is_no_command),
-		daemon_test(test_length_of_a_line),
-		daemon_test(test_garbage),
-		daemon_test(test_line_that_is_never_finished),
-		daemon_test(test_silent_clients_make_room),
-		daemon_test(test_who_has_asked_is_answered),
-		daemon_test(test_client_that_never_reads),
-		daemon_test(test_vanished_clients),
-		daemon_test(test_descriptors_sent_along),
-		daemon_test(test_stranger),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

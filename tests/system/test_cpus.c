@@ -30,10 +30,8 @@ static void expect_cpus(struct daemon *daemon, uint64_t expected)
 	}
 }
 
-static void test_affinity(void **state)
+DAEMON_TEST(affinity, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	pid_t pid = process_pid(daemon->process);
 	unsigned all = cpus_usable(pthread_self());
 	expect_cpus(daemon, all);
@@ -41,13 +39,10 @@ static void test_affinity(void **state)
 	expect_cpus(daemon, 1);
 	throttle_unpin(pid);
 	expect_cpus(daemon, all);
-	daemon_stop(daemon);
 }
 
-static void test_quota(void **state)
+DAEMON_TEST(quota, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	unsigned all = cpus_usable(pthread_self());
 	struct throttle *quota = throttle_quota(process_pid(daemon->process), 0.5);
 	if (quota) {
@@ -57,14 +52,4 @@ static void test_quota(void **state)
 		print_message("no cgroup may be made here: unit/test_cpus.c has their files\n");
 	}
 	expect_cpus(daemon, all);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_affinity),
-		daemon_test(test_quota),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

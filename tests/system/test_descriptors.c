@@ -1,6 +1,5 @@
 // Scenario: descriptors used up while the server runs, and freed again (finding F3). It waits
 // without using the processor, says so, and goes on by itself.
-#include <stdio.h>
 #include <sys/resource.h>
 
 #include "daemon.h"
@@ -53,10 +52,8 @@ static void assert_calm(struct daemon *daemon)
 			 (uintmax_t)(wall / NS_PER_MS));
 }
 
-static void test_used_up_and_freed(void **state)
+DAEMON_TEST(used_up_and_freed, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	stats_wait(daemon, "connections_open", 0);
 	size_t descriptors = process_descriptors(daemon->process);
 	leave_descriptors(daemon, SPARE);
@@ -80,14 +77,11 @@ static void test_used_up_and_freed(void **state)
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	assert_true(stats_counter(daemon, "accept_errors_descriptors") <= 200);
 	assert_int_equal(process_descriptors(daemon->process), descriptors);
-	daemon_stop(daemon);
 }
 
 // Other causes than a close of ours free descriptors as well: a timer looks again.
-static void test_limit_is_raised(void **state)
+DAEMON_TEST(limit_is_raised, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	leave_descriptors(daemon, 0);
 	int fd = peer_connect(daemon->address[0]);
 	peer_send(fd, "x", 1);
@@ -102,30 +96,23 @@ static void test_limit_is_raised(void **state)
 	assert_true(stats_number(snapshot, "accept_paused_seconds") > 0);
 	json_decref(snapshot);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
 // accept(2) says EMFILE even when nobody waits.
-static void test_nobody_waits(void **state)
+DAEMON_TEST(nobody_waits, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	leave_descriptors(daemon, 0);
 	assert_calm(daemon);
 	peer_ping(fd);
 	peer_close(fd);
 	stats_wait(daemon, "connections_open", 0);
 	assert_calm(daemon);
-	daemon_stop(daemon);
 }
 
 // A server that has nothing to do does nothing.
-static void test_idle_server_is_calm(void **state)
+DAEMON_TEST(idle_server_is_calm, ("--workers", "64", "--patience", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "64", "--patience", "never", NULL);
 	int fds[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++)
 		fds[i] = peer_connect(daemon->address[0]);
@@ -136,16 +123,4 @@ static void test_idle_server_is_calm(void **state)
 	assert_true(cpu * 20 <= SPAN);
 	for (size_t i = 0; i < CLIENTS; i++)
 		peer_close(fds[i]);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_used_up_and_freed),
-		daemon_test(test_limit_is_raised),
-		daemon_test(test_nobody_waits),
-		daemon_test(test_idle_server_is_calm),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

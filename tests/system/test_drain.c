@@ -1,9 +1,6 @@
 // Scenario: the server is told to end, by signals. No new connections; those open may finish; then
 // the rest is cut; and the status is 0 in every case.
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ctl.h"
 #include "daemon.h"
@@ -52,15 +49,13 @@ static void drain_with_clients_that_finish(int number)
 	daemon_expect_end(daemon);
 }
 
-static void test_sigterm_lets_clients_finish(void **state)
+TEST(sigterm_lets_clients_finish)
 {
-	(void)state;
 	drain_with_clients_that_finish(SIGTERM);
 }
 
-static void test_sigint_lets_clients_finish(void **state)
+TEST(sigint_lets_clients_finish)
 {
-	(void)state;
 	// As a test has it that a shell runs in its background.
 	void (*ours)(int) = signal(SIGINT, SIG_IGN);
 	drain_with_clients_that_finish(SIGINT);
@@ -68,18 +63,15 @@ static void test_sigint_lets_clients_finish(void **state)
 }
 
 // The terminal of a server in its foreground is closed.
-static void test_hang_up_lets_clients_finish(void **state)
+TEST(hang_up_lets_clients_finish)
 {
-	(void)state;
 	drain_with_clients_that_finish(SIGHUP);
 }
 
-static void test_no_deadline(void **state)
+TEST(no_deadline, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "never", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, SIGTERM);
 	stats_wait(daemon, "draining", 1);
 	process_expect_error_text(daemon->process, "drain");
@@ -90,22 +82,19 @@ static void test_no_deadline(void **state)
 	daemon_expect_end(daemon);
 }
 
-static void test_nobody_there(void **state)
+TEST(nobody_there)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	daemon_stop(daemon);
 }
 
 // Finding F6: a worker that waits in recv, one that waits in send, and a client in the queue.
-static void test_deadline_cuts_the_rest(void **state)
+TEST(deadline_cuts_the_rest)
 {
-	(void)state;
 	struct daemon *daemon =
 		daemon_start("--workers", "2", "--patience", "never", "--drain-timeout", "300ms",
 			     "--send-timeout", "never", NULL);
-	int silent = peer_connect(daemon->address[0]);
-	peer_ping(silent);
+	int silent = peer_connect_served(daemon->address[0]);
 	int stuck = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_serving", 2);
 	peer_fill(stuck, 1, UINT64_MAX);
@@ -124,8 +113,7 @@ static void test_deadline_cuts_the_rest(void **state)
 static void second_signal(int first, int second)
 {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, first);
 	stats_wait(daemon, "draining", 1);
 	peer_ping(fd);
@@ -135,9 +123,8 @@ static void second_signal(int first, int second)
 	peer_expect_closed(fd);
 }
 
-static void test_second_signal_cuts_short(void **state)
+TEST(second_signal_cuts_short, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	second_signal(SIGTERM, SIGTERM);
 	second_signal(SIGINT, SIGINT);
 	second_signal(SIGTERM, SIGINT);
@@ -152,17 +139,16 @@ static void ignore_hang_up(void)
 }
 
 // Those that tell a server nothing: all that would end it by default, and SIGHUP below nohup.
-static void test_other_signals_do_nothing(void **state)
+TEST(other_signals_do_nothing)
 {
-	(void)state;
 	static const int numbers[] = {SIGHUP,	SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
 				      SIGPROF,	SIGIO,	 SIGPWR,  SIGPIPE, SIGXFSZ,
 				      SIGWINCH, SIGURG,	 SIGCHLD, SIGCONT, SIGSTKFLT};
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = (const char *const[]){NULL}, .prepare = ignore_hang_up});
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS(NULL), .prepare = ignore_hang_up));
 	daemon_wait_ready(daemon);
 	int fd = peer_connect(daemon->address[0]);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
 		process_signal(daemon->process, numbers[i]);
 		peer_ping(fd);
 	}
@@ -176,11 +162,9 @@ static void test_other_signals_do_nothing(void **state)
 
 // Finding F7: who is in the backlog when the signal comes has been promised a connection by the
 // kernel.
-static void test_backlog_is_served(void **state)
+TEST(backlog_is_served, .with = {EACH_PATIENCE})
 {
-	(void)state;
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	const char *path = place_address("echo");
 	struct daemon *daemon =
 		daemon_start("--workers", "3", "--listen", "127.0.0.1:0", "--listen", path, NULL);
 	process_stop(daemon->process);
@@ -204,9 +188,8 @@ static void test_backlog_is_served(void **state)
 }
 
 // While it waits for room under its limit, the backlog is still a promise.
-static void test_backlog_is_served_at_the_limit(void **state)
+TEST(backlog_is_served_at_the_limit, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", "--max-connections", "2", NULL);
 	struct stream streams[6];
 	for (size_t i = 0; i < 6; i++) {
@@ -227,13 +210,12 @@ static void test_backlog_is_served_at_the_limit(void **state)
 }
 
 // A signal at any moment of the start: it ends, by it or in order, and leaves nothing.
-static void test_signal_during_start(void **state)
+TEST(signal_during_start)
 {
-	(void)state;
 	const char *const options[] = {"--workers", "8", NULL};
 	uint64_t numbers = 99;
 	for (int i = 0; i < 60; i++) {
-		struct daemon *daemon = daemon_spawn(&(struct process_spec){.arguments = options});
+		struct daemon *daemon = daemon_spawn(PROCESS(.arguments = options));
 		uint64_t moment = clock_deadline(pattern_number(&numbers, 0, 15) * NS_PER_MS / 2);
 		while (clock_now() < moment)
 			poll(NULL, 0, 0);
@@ -241,24 +223,6 @@ static void test_signal_during_start(void **state)
 		int status = process_wait(daemon->process);
 		assert_true(status == 0 || status == 128 + (i % 2 ? SIGTERM : SIGINT));
 		assert_false(place_exists(daemon->control));
-		daemon_teardown(NULL);
+		test_clean_up();
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_sigterm_lets_clients_finish),
-		daemon_test(test_sigint_lets_clients_finish),
-		daemon_test(test_hang_up_lets_clients_finish),
-		daemon_test_each(test_no_deadline),
-		daemon_test(test_nobody_there),
-		daemon_test(test_deadline_cuts_the_rest),
-		daemon_test_each(test_second_signal_cuts_short),
-		daemon_test(test_other_signals_do_nothing),
-		daemon_test_each(test_backlog_is_served),
-		daemon_test_each(test_backlog_is_served_at_the_limit),
-		daemon_test(test_signal_during_start),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,15 @@
 // Scenario: the server is told to end over its control socket, which goes on answering meanwhile.
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 
-static void test_drain_with_a_deadline(void **state)
+TEST(drain_with_a_deadline, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	uint64_t begin = clock_now();
 	assert_int_equal(ctl_request(daemon->control, "drain 300ms", NULL), 200);
 	daemon_expect_end(daemon);
@@ -23,24 +18,20 @@ static void test_drain_with_a_deadline(void **state)
 	peer_expect_closed(fd);
 }
 
-static void test_drain_with_the_option_s_deadline(void **state)
+TEST(drain_with_the_option_s_deadline)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "300ms", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
 	daemon_expect_end(daemon);
 	peer_expect_closed(fd);
 }
 
-static void test_stop(void **state)
+TEST(stop)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
 					     "--drain-timeout", "1h", NULL);
-	int served = peer_connect(daemon->address[0]);
-	peer_ping(served);
+	int served = peer_connect_served(daemon->address[0]);
 	int queued = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_queued", 1);
 	char *body;
@@ -52,30 +43,27 @@ static void test_stop(void **state)
 }
 
 // With nobody connected the end comes at once, but not before the answer.
-static void test_answer_comes_before_the_end(void **state)
+TEST(answer_comes_before_the_end)
 {
-	(void)state;
 	for (int i = 0; i < 20; i++) {
 		struct daemon *daemon = daemon_start("--workers", "1", NULL);
 		const char *request = i % 2 ? "stop" : "drain";
 		assert_int_equal(ctl_request(daemon->control, request, NULL), 200);
 		daemon_expect_end(daemon);
-		daemon_teardown(NULL);
+		test_clean_up();
 	}
 }
 
-static void test_answers_during_drain(void **state)
+TEST(answers_during_drain)
 {
-	(void)state;
 	static const char *const questions[] = {
 		"ping", "version", "stats", "stats json", "connections json", "workers", "help"};
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	assert_int_equal(stats_counter(daemon, "draining"), 0);
 	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
 	stats_wait(daemon, "draining", 1);
-	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(questions); i++)
 		assert_int_equal(ctl_request(daemon->control, questions[i], NULL), 200);
 	peer_ping(fd);
 	assert_int_equal(stats_counter(daemon, "connections_open"), 1);
@@ -84,12 +72,10 @@ static void test_answers_during_drain(void **state)
 }
 
 // A later drain moves the deadline; a signal after it is the second one; and the other way round.
-static void test_deadline_moves(void **state)
+TEST(deadline_moves, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, SIGTERM);
 	stats_wait(daemon, "draining", 1);
 	assert_int_equal(ctl_request(daemon->control, "drain 200ms", NULL), 200);
@@ -97,8 +83,7 @@ static void test_deadline_moves(void **state)
 	peer_expect_closed(fd);
 
 	daemon = daemon_start("--drain-timeout", "1h", NULL);
-	fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, SIGTERM);
 	stats_wait(daemon, "draining", 1);
 	assert_int_equal(ctl_request(daemon->control, "stop", NULL), 200);
@@ -106,25 +91,19 @@ static void test_deadline_moves(void **state)
 	peer_expect_closed(fd);
 }
 
-static void test_bad_duration_changes_nothing(void **state)
+DAEMON_TEST(bad_duration_changes_nothing, (NULL))
 {
-	(void)state;
 	static const char *const requests[] = {"drain soon",  "drain -1s", "drain 5",
 					       "drain 1s 2s", "stop now",  "drain 1e9h"};
-	struct daemon *daemon = daemon_start(NULL);
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(requests); i++)
 		assert_int_equal(ctl_request(daemon->control, requests[i], NULL), 400);
 	assert_int_equal(stats_counter(daemon, "draining"), 0);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
-	peer_close(fd);
-	daemon_stop(daemon);
+	peer_visit(daemon->address[0]);
 }
 
 // Open control clients do not hold the end up.
-static void test_control_clients_do_not_delay(void **state)
+TEST(control_clients_do_not_delay)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int begun = ctl_connect(daemon->control);
 	ctl_send(begun, "sta");
@@ -134,19 +113,4 @@ static void test_control_clients_do_not_delay(void **state)
 	assert_true(clock_now() - begin < 4 * NS_PER_S || sizeof(ECHOD_SANITIZE) > 1);
 	peer_close(begun);
 	peer_close(silent);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_drain_with_a_deadline),
-		daemon_test(test_drain_with_the_option_s_deadline),
-		daemon_test(test_stop),
-		daemon_test(test_answer_comes_before_the_end),
-		daemon_test(test_answers_during_drain),
-		daemon_test_each(test_deadline_moves),
-		daemon_test(test_bad_duration_changes_nothing),
-		daemon_test(test_control_clients_do_not_delay),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,50 +1,39 @@
 // Scenario: what goes in comes out. All sizes, all kinds of address, all bytes.
-#include <stdlib.h>
-#include <string.h>
-
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
 #include "stats.h"
 
-static void test_sizes(void **state)
+DAEMON_TEST(sizes, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"})
 {
-	(void)state;
 	static const uint64_t sizes[] = {1,	 2,	 3,	  7,	   64,	    1000,  1024,
 					 4095,	 4096,	 4097,	  65535,   65536,   65537, 131072,
 					 262144, 999983, 1 << 20, 8 << 20, 64 << 20};
-	struct daemon *daemon = daemon_start(NULL);
 	uint64_t total = 0;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
 		int fd = peer_connect(daemon->address[0]);
 		peer_echo(fd, i + 1, sizes[i]);
 		peer_close(fd);
 		total += sizes[i];
 	}
-	stats_wait(daemon, "connections_closed_peer", sizeof(sizes) / sizeof(sizes[0]));
+	stats_wait(daemon, "connections_closed_peer", COUNT_OF(sizes));
 	assert_int_equal(stats_counter(daemon, "bytes_received"), total);
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), total);
 	assert_int_equal(stats_counter(daemon, "connections_silent"), 0);
-	daemon_stop(daemon);
 }
 
-static void test_random_sizes_on_one_connection(void **state)
+DAEMON_TEST(random_sizes_on_one_connection, ("--workers", "1"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	uint64_t numbers = 42;
 	for (uint64_t i = 0; i < 200; i++)
 		peer_echo(fd, i, pattern_number(&numbers, 1, 200000));
 	peer_close(fd);
 	stats_wait(daemon, "connections_closed_peer", 1);
-	daemon_stop(daemon);
 }
 
-static void test_dribble(void **state)
+DAEMON_TEST(dribble, (NULL), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = peer_connect(daemon->address[0]);
 	stream_run(&(struct stream){.fd = fd, .seed = 5, .total = 3000, .chunk = 1}, 1);
 	for (int i = 0; i < 256; i++) {
@@ -56,30 +45,24 @@ static void test_dribble(void **state)
 	// Each of those bytes was waited for, so each was a message of its own.
 	assert_true(stats_counter(daemon, "messages") > 256);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
-static void test_many_small_messages(void **state)
+DAEMON_TEST(many_small_messages, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	int fd = peer_connect(daemon->address[0]);
 	for (int i = 0; i < 5000; i++)
 		peer_ping(fd);
 	assert_int_equal(stats_counter(daemon, "messages"), 5000);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
-static void test_bytes_that_could_mean_something(void **state)
+DAEMON_TEST(bytes_that_could_mean_something, ("--log-level", "debug"), .with = {EACH_PATIENCE})
 {
-	(void)state;
 	static const char *const texts[] = {"%n%n%s%p\n", "\r\n.\r\n", "stats json\nstop\n",
 					    "\x1b[2J\x07", "GET / HTTP/1.0\r\n\r\n"};
-	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	char back[1 << 16];
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		peer_send(fd, texts[i], strlen(texts[i]));
 		peer_receive(fd, back, strlen(texts[i]));
 		assert_memory_equal(back, texts[i], strlen(texts[i]));
@@ -93,14 +76,11 @@ static void test_bytes_that_could_mean_something(void **state)
 		assert_memory_equal(back, all, sizeof(all));
 	}
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
-static void test_every_kind_of_address(void **state)
+TEST(every_kind_of_address, .with = {EACH_PATIENCE})
 {
-	(void)state;
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	const char *path = place_address("echo");
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0",
 					     "--listen", path, "--listen", "127.0.0.2:0", NULL);
 	assert_int_equal(daemon->address_count, 4);
@@ -115,12 +95,10 @@ static void test_every_kind_of_address(void **state)
 	daemon_stop(daemon);
 }
 
-static void test_all_interfaces_in_both_families(void **state)
+DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--listen", ":0", NULL);
 	static const char *const hosts[] = {"127.0.0.1", "[::1]", "127.0.0.9"};
-	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
 		char address[64];
 		snprintf(address, sizeof(address), "%s:%u", hosts[i], daemon->port);
 		int fd = peer_connect(address);
@@ -128,28 +106,23 @@ static void test_all_interfaces_in_both_families(void **state)
 		peer_close(fd);
 	}
 	stats_wait(daemon, "connections_closed_peer", 3);
-	daemon_stop(daemon);
 }
 
-static void test_host_name(void **state)
+TEST(host_name)
 {
-	(void)state;
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = (const char *const[]){"--listen", "localhost:0", NULL}});
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS("--listen", "localhost:0")));
 	// How many addresses that name has is the host's business: wait for the first line.
 	wait_until(strchr(process_output(daemon->process, NULL), '\n'));
 	char address[128];
 	assert_int_equal(
 		sscanf(process_output(daemon->process, NULL), "listening on %127s", address), 1);
-	int fd = peer_connect(address);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_visit(address);
 	daemon_stop(daemon);
 }
 
-static void test_small_buffers(void **state)
+TEST(small_buffers, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	static const char *const sizes[] = {"1", "7", "100"};
 	for (size_t i = 0; i < 3; i++) {
 		struct daemon *daemon = daemon_start("--buffer-size", sizes[i], NULL);
@@ -163,22 +136,4 @@ static void test_small_buffers(void **state)
 		assert_true(stats_counter(daemon, "messages") >= 20001 / most);
 		daemon_stop(daemon);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_sizes),
-		daemon_test_with(test_sizes, "--spin", "1ms"),
-		daemon_test_each(test_random_sizes_on_one_connection),
-		daemon_test_each(test_dribble),
-		daemon_test_each(test_many_small_messages),
-		daemon_test_with(test_many_small_messages, "--spin", "1ms"),
-		daemon_test_each(test_bytes_that_could_mean_something),
-		daemon_test_each(test_every_kind_of_address),
-		daemon_test(test_all_interfaces_in_both_families),
-		daemon_test(test_host_name),
-		daemon_test_each(test_small_buffers),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,4 @@
 // Scenario: echoctl, from the outside: what it prints where, and with which status it ends.
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/cmdline.h"
 #include "crowd.h"
 #include "daemon.h"
@@ -31,19 +26,17 @@ static void expect_complaint(struct process *process, int status, int wanted)
 	assert_string_equal(process_output(process, NULL), "");
 }
 
-static void test_answers(void **state)
+DAEMON_TEST(answers, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	struct process *process;
 	int status = ECHOCTL(&process, "--control", daemon->control, "ping");
 	assert_string_equal(output_of(process, status), "pong\n");
 	status = ECHOCTL(&process, "-c", daemon->control, "version");
 	assert_string_equal(output_of(process, status), "echod " ECHOD_VERSION "\n");
 	status = ECHOCTL(&process, "--control", daemon->control, "stats");
-	assert_non_null(strstr(output_of(process, status), "connections_accepted"));
+	assert_contains(output_of(process, status), "connections_accepted");
 	status = ECHOCTL(&process, "--control", daemon->control, "stats", "--prometheus");
-	assert_non_null(strstr(output_of(process, status), "# TYPE "));
+	assert_contains(output_of(process, status), "# TYPE ");
 	static const char *const json_commands[] = {"stats", "connections", "workers"};
 	for (size_t i = 0; i < 3; i++) {
 		status =
@@ -52,13 +45,10 @@ static void test_answers(void **state)
 		assert_int_equal(json_integer_value(json_object_get(json, "schema")), 1);
 		json_decref(json);
 	}
-	daemon_stop(daemon);
 }
 
-static void test_refusals(void **state)
+DAEMON_TEST(refusals, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	struct process *process;
 	int status = ECHOCTL(&process, "--control", daemon->control, "no-such");
 	expect_complaint(process, status, EXIT_USAGE);
@@ -68,17 +58,15 @@ static void test_refusals(void **state)
 	expect_complaint(process, status, EXIT_USAGE);
 	status = ECHOCTL(&process, "--control", daemon->control, "stats", "--watch", "soon");
 	expect_complaint(process, status, EXIT_USAGE);
-	daemon_stop(daemon);
 }
 
-static void test_nobody_there(void **state)
+TEST(nobody_there)
 {
-	(void)state;
 	struct process *process;
 	const char *path = place_path("nobody");
 	int status = ECHOCTL(&process, "--control", path, "ping");
 	expect_complaint(process, status, EXIT_UNREACHABLE);
-	assert_non_null(strstr(process_errors(process, NULL), path));
+	assert_contains(process_errors(process, NULL), path);
 
 	struct daemon *daemon = daemon_start(NULL);
 	process_kill(daemon->process);
@@ -89,12 +77,10 @@ static void test_nobody_there(void **state)
 	expect_complaint(process, status, EXIT_UNREACHABLE);
 }
 
-static void test_stop_and_drain(void **state)
+TEST(stop_and_drain)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	struct process *process;
 	int status = ECHOCTL(&process, "--control", daemon->control, "drain", "1h");
 	output_of(process, status);
@@ -115,13 +101,11 @@ static size_t count(const char *text, const char *word)
 	return found;
 }
 
-static void test_watch(void **state)
+TEST(watch)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start(NULL);
-	const char *const arguments[] = {
-		ECHOCTL_PROGRAM, "--control", daemon->control, "stats", "--watch", "50ms", NULL};
-	struct process *watch = process_start(&(struct process_spec){.arguments = arguments});
+	struct process *watch = process_start_simple(ECHOCTL_PROGRAM, "--control", daemon->control,
+						     "stats", "--watch", "50ms");
 	wait_until(count(process_output(watch, NULL), "connections_accepted") >= 5);
 	assert_null(strchr(process_output(watch, NULL), '\x1b')); // no terminal, no screen control
 	// The server ends, and with it the watch, which says so.
@@ -131,9 +115,8 @@ static void test_watch(void **state)
 }
 
 // As many as the limit of descriptors leaves room for; the list of a crowd comes in pieces.
-static void test_list_of_a_crowd(void **state)
+TEST(list_of_a_crowd)
 {
-	(void)state;
 	char listen[128];
 	size_t size = crowd_room(sizeof(ECHOD_SANITIZE) > 1 ? 3000 : 20000, 0);
 	snprintf(listen, sizeof(listen), "unix:%s", place_path("echo"));
@@ -152,14 +135,4 @@ static void test_list_of_a_crowd(void **state)
 	json_decref(json);
 	crowd_close(&crowd);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_answers),	daemon_test(test_refusals),
-		daemon_test(test_nobody_there), daemon_test(test_stop_and_drain),
-		daemon_test(test_watch),	daemon_test(test_list_of_a_crowd),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,5 @@
 // Scenario: echoload against echod, in every mode and over every kind of address. What its result
 // says is what the server has counted.
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
@@ -17,8 +12,7 @@
 
 static struct daemon *start_on_all_kinds(void)
 {
-	char local[128];
-	snprintf(local, sizeof(local), "unix:%s", place_path("echo"));
+	const char *local = place_address("echo");
 	return daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", local,
 			    NULL);
 }
@@ -33,7 +27,7 @@ static void expect_clean_ends(struct daemon *daemon)
 	};
 	stats_wait_at_rest(daemon);
 	json_t *snapshot = stats_take(daemon);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(others); i++)
 		assert_int_equal(stats_get(snapshot, others[i]), 0);
 	assert_int_equal(stats_get(snapshot, "bytes_sent"), stats_get(snapshot, "bytes_received"));
 	json_decref(snapshot);
@@ -44,7 +38,7 @@ static void expect_rising(const json_t *result, const char *name)
 	static const char *const members[] = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max"};
 	char path[64];
 	uint64_t before = 1;
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
 		snprintf(path, sizeof(path), "%s.%s", name, members[i]);
 		uint64_t value = load_count(result, path);
 		assert_true(value >= before);
@@ -62,7 +56,7 @@ static void expect_verdict(const json_t *result)
 					       "SATURATED",	    "INCONCLUSIVE"};
 	const char *verdict = json_string_value(load_member(result, "verdict"));
 	bool known = false;
-	for (size_t i = 0; verdict && i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+	for (size_t i = 0; verdict && i < COUNT_OF(verdicts); i++)
 		known = known || strcmp(verdict, verdicts[i]) == 0;
 	assert_true(known);
 	assert_true(json_array_size(load_member(result, "evidence.reasons")) > 0);
@@ -136,44 +130,39 @@ static void run_mode(const char *mode, size_t first, size_t count)
 	}
 	for (size_t i = 0; i < count; i++)
 		arguments[used++] = targets[i] = daemon->address[first + i];
-	json_t *result = load_run_with(&(struct process_spec){.arguments = arguments}, EXIT_OK);
+	json_t *result = load_run_with(PROCESS(.arguments = arguments), EXIT_OK);
 	expect_whole_result(result);
 	expect_configuration(result, mode, targets);
 	stats_wait(daemon, "bytes_received", load_count(result, "bytes_verified"));
 	expect_clean_ends(daemon);
 	expect_connections(result, mode, stats_counter(daemon, "connections_accepted"));
-	json_decref(result);
 	daemon_stop(daemon);
 }
 
 static void run_all_modes(size_t first, size_t count)
 {
 	static const char *const modes[] = {"ping", "stream", "churn", "idle", "half-close"};
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(modes); i++)
 		run_mode(modes[i], first, count);
 }
 
-static void test_ipv4(void **state)
+TEST(ipv4)
 {
-	(void)state;
 	run_all_modes(0, 1);
 }
 
-static void test_ipv6(void **state)
+TEST(ipv6)
 {
-	(void)state;
 	run_all_modes(1, 1);
 }
 
-static void test_unix(void **state)
+TEST(unix_domain)
 {
-	(void)state;
 	run_all_modes(2, 1);
 }
 
-static void test_several_targets(void **state)
+TEST(several_targets)
 {
-	(void)state;
 	run_all_modes(0, 3);
 }
 
@@ -188,7 +177,7 @@ static void expect_count(const char *size, const char *const *options)
 		count++;
 	for (size_t i = 0; options[i]; i++)
 		arguments[count++] = options[i];
-	json_t *result = load_run_with(&(struct process_spec){.arguments = arguments}, EXIT_OK);
+	json_t *result = load_run_with(PROCESS(.arguments = arguments), EXIT_OK);
 	expect_whole_result(result);
 	uint64_t bytes = load_count(result, "bytes");
 	if (size)
@@ -202,13 +191,11 @@ static void expect_count(const char *size, const char *const *options)
 	assert_true(json_is_null(load_member(result, "configuration.duration_seconds")));
 	expect_clean_ends(daemon);
 	assert_int_equal(stats_counter(daemon, "bytes_received"), bytes);
-	json_decref(result);
 	daemon_stop(daemon);
 }
 
-static void test_count_is_exact(void **state)
+TEST(count_is_exact)
 {
-	(void)state;
 	static const struct {
 		const char *size; // of a message; NULL: they differ
 		const char *options[8];
@@ -224,15 +211,13 @@ static void test_count_is_exact(void **state)
 		{"64", {"--rate", "2k", "--arrival", "poisson", "--pipeline", "4"}},
 		{"64", {"--spin"}},
 	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		expect_count(cases[i].size, cases[i].options);
 }
 
 // Without verification nothing is called verified, and as much is sent.
-static void test_without_verification(void **state)
+DAEMON_TEST(without_verification, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	json_t *result =
 		load_run(EXIT_OK, "--no-verify", "-n", COUNT_TEXT, "-c", "4", daemon->address[0]);
 	assert_int_equal(load_count(result, "bytes_verified"), 0);
@@ -240,32 +225,15 @@ static void test_without_verification(void **state)
 	assert_int_equal(load_count(result, "messages"), COUNT);
 	expect_clean_ends(daemon);
 	assert_int_equal(stats_counter(daemon, "bytes_received"), load_count(result, "bytes"));
-	json_decref(result);
-	daemon_stop(daemon);
 }
 
 // The control socket of the server makes its workers part of the evidence.
-static void test_control_socket(void **state)
+DAEMON_TEST(control_socket, ("--workers", "2"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	json_t *result = load_run(EXIT_OK, "--control", daemon->control, "-d", "1s", "-c", "4",
 				  daemon->address[0]);
 	expect_whole_result(result);
 	assert_true(load_number(result, "evidence.server.workers_busy") <= 1);
 	assert_true(load_number(result, "evidence.server.cpu") > 0);
-	json_decref(result);
 	expect_clean_ends(daemon);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_ipv4),		  daemon_test(test_ipv6),
-		daemon_test(test_unix),		  daemon_test(test_several_targets),
-		daemon_test(test_count_is_exact), daemon_test(test_without_verification),
-		daemon_test(test_control_socket),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

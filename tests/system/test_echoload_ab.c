@@ -1,9 +1,5 @@
 // Scenario: `echoload ab` compares servers, and names the one that cannot be compared.
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -13,7 +9,6 @@
 #include "place.h"
 #include "throttle.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ROUNDS "10"
 
 static const char *const measures[] = {"rate", "p50", "p99", "cpu"};
@@ -47,13 +42,13 @@ static json_t *compare(int status, const char *first, const char *second,
 		checks |= strcmp(options[i], "--expect") == 0;
 	}
 	struct process *process;
-	int ended = process_run(&(struct process_spec){.arguments = arguments}, &process);
+	int ended = process_run(PROCESS(.arguments = arguments), &process);
 	json_t *result = json_loads(process_output(process, NULL), 0, NULL);
 	if (!result)
 		fail_msg("no result, but %d: %s", ended, process_errors(process, NULL));
 	bool disturbed = json_is_true(load_member(result, "disturbed"));
 	load_expect_status(process, ended, disturbed && checks ? EXIT_INCONCLUSIVE : status);
-	assert_non_null(strstr(process_errors(process, NULL), "ratio to a"));
+	assert_contains(process_errors(process, NULL), "ratio to a");
 	for (size_t i = 0; i < 2; i++) {
 		const json_t *target = json_array_get(load_member(result, "targets"), i);
 		assert_true(load_number(target, "messages") > 0);
@@ -80,11 +75,8 @@ static const char *const loads[][7] = {
 };
 
 // Two addresses in every kind of load.
-static void test_two_servers(void **state)
+DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"))
 {
-	(void)state;
-	struct daemon *daemon =
-		daemon_start("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", NULL);
 	char named[160];
 	snprintf(named, sizeof(named), "new=%s", daemon->address[1]);
 	for (size_t i = 0; i < COUNT_OF(loads); i++) {
@@ -98,28 +90,23 @@ static void test_two_servers(void **state)
 		assert_true(load_number(second_ratio(result, "cpu"), "low") > 0);
 		json_decref(result);
 	}
-	daemon_stop(daemon);
 }
 
 // It ends before its time, when the rounds tell enough.
-static void test_until(void **state)
+DAEMON_TEST(until, ("--listen", "127.0.0.1:0"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", NULL);
 	json_t *result =
 		compare(EXIT_OK, daemon->address[0], daemon->address[0],
 			(const char *[]){"--until", "90%", "-d", "1h", "--slice", "2ms", NULL});
 	assert_true(load_count(result, "rounds") > 0);
 	assert_int_equal(load_count(result, "rounds") % 32, 0);
 	json_decref(result);
-	daemon_stop(daemon);
 }
 
 // Nothing is told of the CPU time of servers that fork for each connection, which are short: all of
 // it cannot be seen.
-static void test_forking(void **state)
+TEST(forking)
 {
-	(void)state;
 	const struct odd_spec forks = {.conduct = ODD_FORKS};
 	struct odd_server *one = odd_start(&forks), *other = odd_start(&forks);
 	json_t *result = compare(EXIT_OK, odd_address(one), odd_address(other),
@@ -133,9 +120,8 @@ static void test_forking(void **state)
 }
 
 // One that works for twice as long on a message is found, in rate and in CPU time.
-static void test_difference(void **state)
+TEST(difference)
 {
-	(void)state;
 	struct odd_server *fast =
 		odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.0005});
 	struct odd_server *slow = odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.001});
@@ -157,10 +143,8 @@ static void test_difference(void **state)
 }
 
 // With a neighbour on each CPU nothing is told, however it looks.
-static void test_disturbed(void **state)
+DAEMON_TEST(disturbed, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	struct throttle *first = throttle_neighbour(0);
 	struct throttle *last = throttle_neighbour((unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	json_t *result =
@@ -171,7 +155,6 @@ static void test_disturbed(void **state)
 	json_decref(result);
 	throttle_end(first);
 	throttle_end(last);
-	daemon_stop(daemon);
 }
 
 static const struct {
@@ -189,9 +172,8 @@ static const struct {
 };
 
 // Whatever is wrong with a server, it is named, and no ratio is printed.
-static void test_one_is_no_echo_server(void **state)
+TEST(one_is_no_echo_server)
 {
-	(void)state;
 	struct daemon *good = daemon_start(NULL);
 	for (size_t i = 0; i < COUNT_OF(culprits); i++) {
 		struct odd_server *odd = odd_start(
@@ -212,40 +194,35 @@ static void test_one_is_no_echo_server(void **state)
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
 	int status = LOAD(&process, "ab", good->address[0], address);
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "Connection refused");
-	assert_non_null(strstr(process_errors(process, NULL), "b ("));
+	assert_contains(process_errors(process, NULL), "b (");
 	daemon_stop(good);
 }
 
 // What there is at Ctrl-C is printed, and can be drawn.
-static void test_interrupted(void **state)
+DAEMON_TEST(interrupted, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	char *result = strdup(place_path("result"));
-	struct process *process = process_start(&(struct process_spec){
-		.arguments = (const char *const[]){ECHOLOAD_PROGRAM, "ab", daemon->address[0],
-						   daemon->address[0], "-d", "never", "--slice",
-						   "1ms", "--json", result, NULL}});
+	struct process *process =
+		process_start_simple(ECHOLOAD_PROGRAM, "ab", daemon->address[0], daemon->address[0],
+				     "-d", "never", "--slice", "1ms", "--json", result);
 	uint64_t used = process_cpu_time(process);
 	wait_until(process_cpu_time(process) > used + NS_PER_S);
 	process_signal(process, SIGINT);
 	load_expect_status(process, process_wait(process), EXIT_OK);
-	assert_non_null(strstr(process_output(process, NULL), "until a signal"));
+	assert_contains(process_output(process, NULL), "until a signal");
 	char *picture = strdup(place_path("picture.html"));
 	int status = LOAD(&process, "report", "-o", picture, result);
 	load_expect_status(process, status, EXIT_OK);
 	char *page = place_read(picture);
-	assert_non_null(strstr(page, "<svg"));
-	assert_non_null(strstr(page, "a, itself"));
+	assert_contains(page, "<svg");
+	assert_contains(page, "a, itself");
 	free(page);
 	free(picture);
 	free(result);
-	daemon_stop(daemon);
 }
 
-static void test_wrong_usage(void **state)
+TEST(wrong_usage)
 {
-	(void)state;
 	static const struct {
 		const char *arguments[6];
 		const char *named;
@@ -269,19 +246,7 @@ static void test_wrong_usage(void **state)
 		const char *arguments[9] = {ECHOLOAD_PROGRAM, "ab"};
 		memcpy(&arguments[2], cases[i].arguments, sizeof(cases[i].arguments));
 		struct process *process;
-		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		int status = process_run(PROCESS(.arguments = arguments), &process);
 		load_expect_refusal(process, status, EXIT_USAGE, cases[i].named);
 	}
-}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_two_servers), odd_test(test_one_is_no_echo_server),
-		daemon_test(test_until),       odd_test(test_forking),
-		odd_test(test_difference),     daemon_test(test_disturbed),
-		daemon_test(test_interrupted), daemon_test(test_wrong_usage),
-	};
-	daemon_choose(argc, argv, tests, COUNT_OF(tests));
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

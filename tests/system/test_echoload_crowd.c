@@ -1,6 +1,4 @@
 // Scenario: thousands of connections from two addresses of one process.
-#include <stdio.h>
-
 #include "base/cmdline.h"
 #include "crowd.h"
 #include "daemon.h"
@@ -10,9 +8,8 @@
 // A sanitizer makes so many wake-ups a second too many.
 #define CROWD (sizeof(ECHOD_SANITIZE) > 1 ? 1000 : 5000)
 
-static void test_thousands(void **state)
+TEST(thousands)
 {
-	(void)state;
 	size_t crowd = crowd_room(CROWD, 0);
 	struct daemon *daemon = daemon_start(NULL);
 	char connections[24];
@@ -38,14 +35,5 @@ static void test_thousands(void **state)
 	assert_true(stats_get(snapshot, "bytes_received") >= load_count(result, "bytes"));
 	assert_int_equal(stats_get(snapshot, "bytes_sent"), stats_get(snapshot, "bytes_received"));
 	json_decref(snapshot);
-	json_decref(result);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_thousands),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,5 @@
 // Scenario: however a connection ends, echoload counts what was sent on it, hears what comes after
 // the last echo, and calls the same end by the same name.
-#include <stdbool.h>
-#include <string.h>
-
 #include "base/cmdline.h"
 #include "load.h"
 #include "odd_server.h"
@@ -10,9 +7,8 @@
 #define TENTH (100 * NS_PER_MS)
 
 // However a connection ends, its message has taken the time until then.
-static void test_unanswered(void **state)
+TEST(unanswered)
 {
-	(void)state;
 	static const struct {
 		struct odd_spec spec;
 		const char *timeout, *error; // NULL: none
@@ -34,7 +30,7 @@ static void test_unanswered(void **state)
 		{{.conduct = ODD_SILENT}, "300ms", "timeout", 3 * TENTH, {NULL}},
 		{{.conduct = ODD_SILENT}, "5s", NULL, NS_PER_S, {NULL}},
 	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct odd_server *server = odd_start(&cases[i].spec);
 		bool wrong = cases[i].spec.conduct == ODD_HALVES;
 		json_t *result = load_run(wrong ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE,
@@ -50,14 +46,12 @@ static void test_unanswered(void **state)
 		assert_true(load_count(result, "latency_uncorrected_ns.max") >= cases[i].least);
 		assert_true(load_count(result, "latency_ns.p50") >= cases[i].least);
 		assert_int_equal(load_count(result, "messages"), 0);
-		json_decref(result);
 	}
 }
 
 // Whether FIN comes or a reset, and whether the next message is on its way, is chance.
-static void test_limit_on_messages(void **state)
+TEST(limit_on_messages)
 {
-	(void)state;
 	static const char *const loads[][4] = {{"--pipeline", "1"},
 					       {"--pipeline", "4", "--no-verify"}};
 	for (unsigned variant = 0; variant < 6; variant++) {
@@ -67,21 +61,19 @@ static void test_limit_on_messages(void **state)
 						     .leaves = (enum odd_leaving)(variant / 2),
 						     .other_end = (int)(variant % 2)});
 		// What a reset does is the same for both.
-		for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]) - variant % 2; i++) {
+		for (size_t i = 0; i < COUNT_OF(loads) - variant % 2; i++) {
 			json_t *result =
 				load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "50", "-n",
 					 "1000", loads[i][0], loads[i][1], loads[i][2]);
 			assert_true(load_expect_only(result, "early_close", "on connection ") > 50);
 			assert_int_equal(load_count(result, "faults_found"), 0);
-			json_decref(result);
 		}
 	}
 }
 
 // A connection is heard until the server has ended it, or for a moment if it does not.
-static void test_surplus_after_the_last_echo(void **state)
+TEST(surplus_after_the_last_echo)
 {
-	(void)state;
 	static const struct odd_spec specs[] = {{.conduct = ODD_ADDS},
 						{.conduct = ODD_REPEATS, .arg = 0.002},
 						{.conduct = ODD_REPEATS, .arg = 0.002, .deaf = 1}};
@@ -91,26 +83,15 @@ static void test_surplus_after_the_last_echo(void **state)
 		{"-n", "1", "--no-verify"},
 		{"-n", "1", "--rate", "100"},
 	};
-	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(specs); i++) {
 		struct odd_server *server = odd_start(&specs[i]);
-		for (size_t j = 0; j < sizeof(loads) / sizeof(loads[0]); j++) {
+		for (size_t j = 0; j < COUNT_OF(loads); j++) {
 			if (specs[i].deaf && loads[j][2] && strcmp(loads[j][2], "-m") == 0)
 				continue; // waits for its end
 			json_t *result =
 				load_run(EXIT_CHECK_FAILED, odd_address(server), loads[j][0],
 					 loads[j][1], loads[j][2], loads[j][3]);
 			assert_true(load_expect_only(result, "mismatch", "") >= 1);
-			json_decref(result);
 		}
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		odd_test(test_unanswered),
-		odd_test(test_limit_on_messages),
-		odd_test(test_surplus_after_the_last_echo),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

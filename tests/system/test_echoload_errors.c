@@ -1,10 +1,6 @@
 // Scenario: each error that echoload knows by name, how often it befell and what is told of the
 // first.
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -14,10 +10,8 @@
 #include "stats.h"
 
 // One of two targets is there: the run goes on, and what befalls the other connection is told.
-static void test_refused(void **state)
+DAEMON_TEST(refused, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	char nobody[32];
 	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", (unsigned)peer_free_port());
 	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], nobody, "-d", "500ms");
@@ -27,7 +21,6 @@ static void test_refused(void **state)
 	assert_in_range(count, 1, 10); // not again and again at once
 	assert_true(load_count(result, "messages") > 0);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 1);
-	json_decref(result);
 
 	struct process *process;
 	int status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--allow-errors",
@@ -38,14 +31,12 @@ static void test_refused(void **state)
 	load_expect_status(process, status, EXIT_CHECK_FAILED);
 	const char *report = process_output(process, NULL);
 	load_expect_report(report);
-	assert_non_null(strstr(report, "refused: "));
-	assert_non_null(strstr(report, "-> is the server running"));
-	daemon_stop(daemon);
+	assert_contains(report, "refused: ");
+	assert_contains(report, "-> is the server running");
 }
 
-static void test_timeout(void **state)
+TEST(timeout)
 {
-	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-c", "3", "-d", "1s",
 				  "--timeout", "300ms");
@@ -55,7 +46,6 @@ static void test_timeout(void **state)
 	// Given up they still count, with the time for which they were waited for.
 	assert_true(load_count(result, "evidence.unanswered") >= 3);
 	assert_true(load_count(result, "latency_ns.max") >= 300 * NS_PER_MS);
-	json_decref(result);
 }
 
 // A listening socket whose backlog is full, so that connects to it get no answer.
@@ -68,9 +58,8 @@ static int listen_in_vain(char *address, size_t size, int *waiting)
 	return fd;
 }
 
-static void test_connect_timeout(void **state)
+TEST(connect_timeout)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start(NULL);
 	char address[32];
 	int waiting;
@@ -79,7 +68,6 @@ static void test_connect_timeout(void **state)
 				  "--timeout", "300ms");
 	uint64_t count = load_expect_only(result, "connect_timeout", address);
 	assert_in_range(count, 1, 3);
-	json_decref(result);
 	daemon_stop(daemon);
 
 	struct process *process;
@@ -90,9 +78,8 @@ static void test_connect_timeout(void **state)
 }
 
 // The connections end while nothing is owed: no message is due yet.
-static void test_early_close(void **state)
+TEST(early_close)
 {
-	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_CLOSES});
 	json_t *result =
 		load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle", "--rate",
@@ -101,12 +88,10 @@ static void test_early_close(void **state)
 	assert_true(count >= 4);
 	// At the end there may be connections whose end had not come yet.
 	assert_in_range(odd_accepted(server), count, count + 4);
-	json_decref(result);
 }
 
-static void test_short(void **state)
+TEST(short)
 {
-	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_HALVES});
 	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "2", "-d", "500ms",
 				  "-s", "100");
@@ -126,13 +111,10 @@ static void test_short(void **state)
 		assert_int_equal(load_count(fault, "offset") % 100, 50);
 		assert_int_equal(load_count(fault, "length"), 50);
 	}
-	json_decref(result);
 }
 
-static void test_out_of_descriptors(void **state)
+DAEMON_TEST(out_of_descriptors, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	const char *const arguments[] = {LOAD_FOR_RESULT,    "-c", "50", "-d", "500ms",
 					 daemon->address[0], NULL};
 	const struct process_spec spec = {.arguments = arguments,
@@ -147,26 +129,13 @@ static void test_out_of_descriptors(void **state)
 	assert_true(count >= 50 - accepted);
 	assert_true(load_count(result, "messages") > 0);
 	const char *report = process_errors(process, NULL);
-	assert_non_null(strstr(report, "-> raise the hard limit: sudo prlimit"));
-	json_decref(result);
+	assert_contains(report, "-> raise the hard limit: sudo prlimit");
 	stats_wait_at_rest(daemon);
 	// What echoload itself lacked counts for nothing, whatever the checks say.
 	const char *const checked[] = {
 		ECHOLOAD_PROGRAM,   "-c", "50", "-d", "1200ms", "--expect", "messages<1",
 		daemon->address[0], NULL};
-	status = process_run(&(struct process_spec){.arguments = checked, .nofile = spec.nofile},
-			     &process);
+	status = process_run(PROCESS(.arguments = checked, .nofile = spec.nofile), &process);
 	load_expect_status(process, status, EXIT_INCONCLUSIVE);
-	assert_non_null(strstr(process_output(process, NULL), "CLIENT-BOUND"));
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		odd_test(test_refused),		odd_test(test_timeout),
-		odd_test(test_connect_timeout), odd_test(test_early_close),
-		odd_test(test_short),		odd_test(test_out_of_descriptors),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	assert_contains(process_output(process, NULL), "CLIENT-BOUND");
 }

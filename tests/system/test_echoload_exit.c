@@ -1,7 +1,4 @@
 // Scenario: with which status echoload ends, and what it says where.
-#include <stdio.h>
-#include <string.h>
-
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
@@ -10,9 +7,8 @@
 #include "place.h"
 #include "stats.h"
 
-static void test_nobody_listens(void **state)
+TEST(nobody_listens)
 {
-	(void)state;
 	char address[32];
 	struct process *process;
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
@@ -22,29 +18,24 @@ static void test_nobody_listens(void **state)
 	snprintf(both, sizeof(both), "any of 2 targets: first to %s: refused: ", address);
 	status = LOAD(&process, address, address, "-d", "never");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, both);
-	char local[128];
-	snprintf(local, sizeof(local), "unix:%s", place_path("no\nbody"));
+	const char *local = place_address("no\nbody");
 	status = LOAD(&process, local, "--json", "-", "-d", "never");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
 	status = LOAD(&process, address, "--search", "p99<1ms", "-d", "1s");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, ": refused: Connection refused");
 }
 
-static void test_no_control_socket(void **state)
+DAEMON_TEST(no_control_socket, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	struct process *process;
 	const char *path = place_path("no-control");
 	int status = LOAD(&process, daemon->address[0], "--control", path, "-n", "1");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
-	daemon_stop(daemon);
 }
 
-static void test_wrong_usage(void **state)
+TEST(wrong_usage)
 {
-	(void)state;
 	static const struct {
 		const char *arguments[6];
 		const char *named;
@@ -74,25 +65,24 @@ static void test_wrong_usage(void **state)
 		{{"compare", "one"}, "two results are needed"},
 		{{"report"}, "report"},
 	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		const char *arguments[8] = {ECHOLOAD_PROGRAM};
 		memcpy(&arguments[1], cases[i].arguments, sizeof(cases[i].arguments));
 		struct process *process;
-		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		int status = process_run(PROCESS(.arguments = arguments), &process);
 		load_expect_refusal(process, status, EXIT_USAGE, cases[i].named);
 	}
 }
 
 // Help is data: on standard output, and nothing is wrong.
-static void test_help(void **state)
+TEST(help)
 {
-	(void)state;
 	static const char *const subcommands[] = {"--help", "merge", "compare", "report"};
-	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
 		struct process *process;
 		int status = LOAD(&process, subcommands[i], "--help");
 		load_expect_status(process, status, EXIT_OK);
-		assert_non_null(strstr(process_output(process, NULL), "Exit status"));
+		assert_contains(process_output(process, NULL), "Exit status");
 		assert_string_equal(process_errors(process, NULL), "");
 	}
 	struct process *process;
@@ -101,10 +91,8 @@ static void test_help(void **state)
 	assert_string_equal(process_output(process, NULL), "echoload " ECHOD_VERSION "\n");
 }
 
-static void test_checks(void **state)
+DAEMON_TEST(checks, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	struct process *process;
 	int status = LOAD(&process, daemon->address[0], "-n", "500", "--allow-client-bound",
 			  "--expect", "errors==0", "--expect", "messages==500", "--expect",
@@ -127,20 +115,17 @@ static void test_checks(void **state)
 	load_expect_report(process_output(process, NULL));
 	const char *lines = process_errors(process, NULL);
 	assert_int_equal(process_count_lines(lines), 2);
-	assert_non_null(strstr(lines, "echoload: expected messages>500, measured 500\n"));
-	assert_non_null(strstr(lines, "echoload: expected p50<1us, measured "));
-	daemon_stop(daemon);
+	assert_contains(lines, "echoload: expected messages>500, measured 500\n");
+	assert_contains(lines, "echoload: expected p50<1us, measured ");
 }
 
 // Known before the load begins, not after an hour of it.
-static void test_output_that_cannot_be_written(void **state)
+DAEMON_TEST(output_that_cannot_be_written, (NULL))
 {
-	(void)state;
 	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
-	struct daemon *daemon = daemon_start(NULL);
 	char path[160];
 	snprintf(path, sizeof(path), "%s/file", place_path("no-such-folder"));
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(options); i++) {
 		struct process *process;
 		int status = LOAD(&process, daemon->address[0], options[i], path, "-d", "never");
 		load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
@@ -148,14 +133,11 @@ static void test_output_that_cannot_be_written(void **state)
 		load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
 	}
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
-	daemon_stop(daemon);
 }
 
 // Each program, in each way in which it prints.
-static void test_standard_output_is_full(void **state)
+DAEMON_TEST(standard_output_is_full, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	const char *const server = daemon->address[0];
 	const char *const lines[][8] = {
 		{ECHOD_PROGRAM, "--help"},
@@ -176,51 +158,44 @@ static void test_standard_output_is_full(void **state)
 	};
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		struct process *process;
 		const struct process_spec spec = {.arguments = lines[i], .out = fileno(full)};
 		int status = process_run(&spec, &process);
 		if (status != EXIT_UNREACHABLE)
 			fail_msg("%s %s: %d", lines[i][0], lines[i][1], status);
-		assert_non_null(strstr(process_errors(process, NULL), "No space left on device"));
+		assert_contains(process_errors(process, NULL), "No space left on device");
 	}
 	fclose(full);
-	daemon_stop(daemon);
 }
 
-static void test_disk_is_full(void **state)
+DAEMON_TEST(disk_is_full, (NULL))
 {
-	(void)state;
 	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
-	struct daemon *daemon = daemon_start(NULL);
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(options); i++) {
 		struct process *process;
 		int status = LOAD(&process, daemon->address[0], options[i], "/dev/full", "-n", "9");
 		load_expect_status(process, status, EXIT_UNREACHABLE);
 		const char *line = process_errors(process, NULL);
 		assert_int_equal(process_count_lines(line), 1);
-		assert_non_null(strstr(line, "'/dev/full': No space left on device"));
+		assert_contains(line, "'/dev/full': No space left on device");
 	}
-	daemon_stop(daemon);
 }
 
 // The figures are of nothing: that is no success.
-static void test_nothing_is_answered(void **state)
+TEST(nothing_is_answered)
 {
-	(void)state;
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "1s");
 	assert_int_equal(load_count(result, "messages"), 0);
 	assert_int_equal(load_count(result, "evidence.unanswered"), 1);
 	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");
-	json_decref(result);
 }
 
 // What was sent and not answered fails a run, whatever its errors and faults are; unless it is
 // allowed, or has a limit of its own. A percentile of too few messages is none.
-static void lost_messages_fail(void **state)
+TEST(lost_messages_fail)
 {
-	(void)state;
 	static const struct {
 		const char *arguments[6];
 		int status;
@@ -240,28 +215,15 @@ static void lost_messages_fail(void **state)
 		 "expected p99.9<1s, which was not measured: it takes 1000 samples, there are 40"},
 	};
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50});
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		const char *arguments[14] = {
 			ECHOLOAD_PROGRAM,      odd_address(server), "-c", "4", "--timeout", "1m",
 			"--allow-client-bound"};
 		memcpy(&arguments[7], cases[i].arguments, sizeof(cases[i].arguments));
 		struct process *process;
-		int status = process_run(&(struct process_spec){.arguments = arguments}, &process);
+		int status = process_run(PROCESS(.arguments = arguments), &process);
 		load_expect_status(process, status, cases[i].status);
 		if (!strstr(process_errors(process, NULL), cases[i].said))
 			fail_msg("case %zu: %s", i, process_errors(process, NULL));
 	}
-}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_nobody_listens), daemon_test(test_no_control_socket),
-		daemon_test(test_wrong_usage),	  daemon_test(test_help),
-		daemon_test(test_checks),	  daemon_test(test_output_that_cannot_be_written),
-		daemon_test(test_disk_is_full),	  odd_test(test_nothing_is_answered),
-		odd_test(lost_messages_fail),	  daemon_test(test_standard_output_is_full),
-	};
-	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,6 @@
 // what a failure has printed; the order in which connections come about is not in its power.
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "corrupter.h"
 #include "crowd.h"
@@ -40,12 +37,13 @@ static const struct manner manners[] = {
 
 static struct corrupter *corrupter;
 
-static int teardown(void **state)
+static void teardown(void)
 {
 	corrupter_free(corrupter);
 	corrupter = NULL;
-	return daemon_teardown(state);
 }
+
+FIXTURE(NULL, teardown);
 
 static uint64_t seed(void)
 {
@@ -65,7 +63,7 @@ static struct process *start_load(const char *const *options, const char *const 
 		arguments[count++] = *options;
 	for (; *more; more++)
 		arguments[count++] = *more;
-	return process_start(&(struct process_spec){.arguments = arguments});
+	return process_start(PROCESS(.arguments = arguments));
 }
 
 static void describe(char *text, size_t size, const struct fault *fault)
@@ -199,34 +197,30 @@ static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct ma
 	struct fault made[FAULTS];
 	memcpy(made, faults, count * sizeof(*made));
 	compare(result, manner->options[1], made, count);
-	json_decref(result);
 	corrupter_free(corrupter);
 	corrupter = NULL;
 }
 
-static void corrupt_in_each_manner(void **state)
+TEST(corrupt_in_each_manner,
+     .with = {"flipped", "lost", "repeated", "reordered", "crossed", "foreign", "truncated"})
 {
-	enum fault_kind kind = kind_of(*state);
+	enum fault_kind kind = kind_of(test_with());
 	struct daemon *daemon = daemon_start(NULL);
-	for (size_t i = 0; i < sizeof(manners) / sizeof(manners[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(manners); i++)
 		corrupt(daemon, kind, &manners[i]);
 	daemon_stop(daemon);
 }
 
 // Only a client that has said that it sends no more can tell that there is too much.
-static void append_after_the_end(void **state)
+DAEMON_TEST(append_after_the_end, (NULL))
 {
-	(void)state;
 	static const struct manner manner = {
 		{"--mode", "half-close", "--visit", "16k"}, FAULTS, 16 << 10, 1};
-	struct daemon *daemon = daemon_start(NULL);
 	corrupt(daemon, FAULT_SURPLUS, &manner);
-	daemon_stop(daemon);
 }
 
-static void find_nothing_in_pieces(void **state)
+DAEMON_TEST(find_nothing_in_pieces, (NULL))
 {
-	(void)state;
 	static const char *const loads[][10] = {
 		{"--mode", "ping", "--size", "1,2..100,64k"},
 		{"--mode", "ping", "--size", "1..64k", "--pipeline", "8", "--threads", "2"},
@@ -238,8 +232,7 @@ static void find_nothing_in_pieces(void **state)
 	};
 	static const char *const more[] = {"--connections", "120",   "--count", PIECED,
 					   "--timeout",	    "never", NULL};
-	struct daemon *daemon = daemon_start(NULL);
-	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(loads); i++) {
 		corrupter = corrupter_start(&(struct corrupter_plan){.seed = seed()}, daemon->port);
 		struct process *process = start_load(loads[i], more);
 		load_expect_status(process, process_wait(process), 0);
@@ -248,31 +241,12 @@ static void find_nothing_in_pieces(void **state)
 		compare(result, loads[i][1], &none, 0);
 		assert_int_equal(load_count(result, "messages"), atoi(PIECED));
 		assert_int_equal(load_count(result, "bytes_verified"), load_count(result, "bytes"));
-		json_decref(result);
 		corrupter_free(corrupter);
 		corrupter = NULL;
 	}
-	daemon_stop(daemon);
 }
 
 #define KIND(name)                                                 \
 	{                                                          \
 		name, corrupt_in_each_manner, NULL, teardown, name \
 	}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		KIND("flipped"),
-		KIND("lost"),
-		KIND("repeated"),
-		KIND("reordered"),
-		KIND("crossed"),
-		KIND("foreign"),
-		KIND("truncated"),
-		cmocka_unit_test_teardown(append_after_the_end, teardown),
-		cmocka_unit_test_teardown(find_nothing_in_pieces, teardown),
-	};
-	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -1,11 +1,6 @@
 // Scenario: the files that two runs of echoload leave behind, and what its subcommands make of
 // them.
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -16,7 +11,7 @@
 #define SECONDS 11
 #define SECONDS_TEXT "11s"
 
-// The two runs, which all tests of this program look at: made once, at the same time.
+// The two runs, which all tests of this file look at: made once, at the same time.
 static struct {
 	struct daemon *daemon;
 	const char *json[2], *csv, *hgrm, *hlog;
@@ -24,49 +19,21 @@ static struct {
 	char *printed; // interval lines and report of the first
 } runs;
 
-static int make_runs(void **state)
+static void make_runs(void)
 {
-	(void)state;
 	runs.json[0] = place_path("slow.json");
 	runs.json[1] = place_path("fast.json");
 	runs.csv = place_path("slow.csv");
 	runs.hgrm = place_path("slow.hgrm");
 	runs.hlog = place_path("slow.hlog");
 	struct daemon *daemon = runs.daemon = daemon_start(NULL);
-	const char *const slow[] = {ECHOLOAD_PROGRAM,
-				    "--allow-client-bound",
-				    daemon->address[0],
-				    "-c",
-				    "2",
-				    "--rate",
-				    "300",
-				    "-d",
-				    SECONDS_TEXT,
-				    "-i",
-				    "1s",
-				    "--json",
-				    runs.json[0],
-				    "--csv",
-				    runs.csv,
-				    "--hgrm",
-				    runs.hgrm,
-				    "--hlog",
-				    runs.hlog,
-				    NULL};
-	const char *const fast[] = {ECHOLOAD_PROGRAM,
-				    "--allow-client-bound",
-				    daemon->address[0],
-				    "-c",
-				    "2",
-				    "--rate",
-				    "300",
-				    "-d",
-				    SECONDS_TEXT,
-				    "--json",
-				    runs.json[1],
-				    NULL};
-	struct process *first = process_start(&(struct process_spec){.arguments = slow});
-	struct process *second = process_start(&(struct process_spec){.arguments = fast});
+	struct process *first = process_start_simple(
+		ECHOLOAD_PROGRAM, "--allow-client-bound", daemon->address[0], "-c", "2", "--rate",
+		"300", "-d", SECONDS_TEXT, "-i", "1s", "--json", runs.json[0], "--csv", runs.csv,
+		"--hgrm", runs.hgrm, "--hlog", runs.hlog);
+	struct process *second = process_start_simple(
+		ECHOLOAD_PROGRAM, "--allow-client-bound", daemon->address[0], "-c", "2", "--rate",
+		"300", "-d", SECONDS_TEXT, "--json", runs.json[1]);
 	int status = process_wait(first);
 	load_expect_status(first, status, EXIT_OK);
 	status = process_wait(second);
@@ -77,17 +44,15 @@ static int make_runs(void **state)
 	runs.printed = strdup(process_output(first, NULL));
 	for (size_t i = 0; i < 2; i++)
 		runs.result[i] = load_result_of_file(runs.json[i]);
-	return 0;
 }
 
-static int forget_runs(void **state)
+static void forget_runs(void)
 {
 	daemon_stop(runs.daemon);
 	free(runs.printed);
-	for (size_t i = 0; i < 2; i++)
-		json_decref(runs.result[i]);
-	return daemon_teardown(state);
 }
+
+FIXTURE_ONCE(make_runs, forget_runs);
 
 // The last interval may have taken in the one before it, on a machine that stood still.
 static size_t count_intervals(void)
@@ -97,9 +62,8 @@ static size_t count_intervals(void)
 	return count;
 }
 
-static void test_json(void **state)
+TEST(json)
 {
-	(void)state;
 	load_expect_report(strstr(runs.printed, "load "));
 	for (size_t i = 0; i < 2; i++) {
 		const json_t *result = runs.result[i];
@@ -120,9 +84,8 @@ static void test_json(void **state)
 	}
 }
 
-static void test_csv(void **state)
+TEST(csv)
 {
-	(void)state;
 	char *text = place_read(runs.csv);
 	load_expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
 	size_t rows = 0;
@@ -147,9 +110,8 @@ static void test_csv(void **state)
 	free(text);
 }
 
-static void test_histograms(void **state)
+TEST(histograms)
 {
-	(void)state;
 	char *text = place_read(runs.hgrm);
 	const char *at = strstr(text, "Total count");
 	unsigned long long count;
@@ -167,11 +129,10 @@ static void test_histograms(void **state)
 	free(text);
 }
 
-static void test_interval_lines(void **state)
+TEST(interval_lines)
 {
-	(void)state;
 	const char *line = runs.printed;
-	assert_non_null(strstr(line, "messages/s"));
+	assert_contains(line, "messages/s");
 	size_t rows = 0;
 	line = strchr(line, '\n') + 1; // the heading
 	for (unsigned second, connections; sscanf(line, " %u s %u ", &second, &connections) == 2;
@@ -183,9 +144,8 @@ static void test_interval_lines(void **state)
 	load_expect_beginning(line, "load ");
 }
 
-static void test_merge(void **state)
+TEST(merge)
 {
-	(void)state;
 	static const char *const sums[] = {"messages", "bytes", "bytes_verified",
 					   "histogram.latency.count",
 					   "histogram.uncorrected.count"};
@@ -193,7 +153,7 @@ static void test_merge(void **state)
 	int status = LOAD(&process, "merge", runs.json[0], runs.json[1]);
 	load_expect_status(process, status, EXIT_OK);
 	json_t *merged = load_result(process);
-	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(sums); i++)
 		assert_int_equal(load_count(merged, sums[i]),
 				 load_count(runs.result[0], sums[i]) +
 					 load_count(runs.result[1], sums[i]));
@@ -203,13 +163,12 @@ static void test_merge(void **state)
 	assert_int_equal(load_count(merged, "latency_ns.max"),
 			 longest[0] > longest[1] ? longest[0] : longest[1]);
 	assert_int_equal(json_array_size(load_member(merged, "runs")), 2);
-	json_decref(merged);
 
 	const char *path = place_path("merged.json");
 	status = LOAD(&process, "merge", "-o", path, runs.json[0], runs.json[1]);
 	load_expect_status(process, status, EXIT_OK);
 	assert_string_equal(process_output(process, NULL), "");
-	json_decref(load_result_of_file(path));
+	load_result_of_file(path);
 	status = LOAD(&process, "merge", runs.json[0], path);
 	load_expect_refusal(process, status, EXIT_USAGE, "a run that another one holds too");
 	status = LOAD(&process, "merge", runs.csv);
@@ -217,9 +176,8 @@ static void test_merge(void **state)
 }
 
 // Two runs of the same name, in folders of which they come.
-static void test_names_of_runs(void **state)
+TEST(names_of_runs)
 {
-	(void)state;
 	static const char *const folders[] = {"before", "after"};
 	char paths[2][128];
 	for (size_t i = 0; i < 2; i++) {
@@ -233,7 +191,7 @@ static void test_names_of_runs(void **state)
 	load_expect_status(process, status, EXIT_OK);
 	char *text = place_read(page);
 	static const char *const labels[] = {">before/run, ", ">after/run, "};
-	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(labels); i++) {
 		const char *at = text;
 		for (int times = 0; times < 3; times++, at++) // the table and two legends
 			assert_non_null(at = strstr(at, labels[i]));
@@ -243,16 +201,15 @@ static void test_names_of_runs(void **state)
 
 // One run a side names no winner, nor does one that was disturbed by others on the machine; and a
 // run is not compared with itself.
-static void test_compare(void **state)
+TEST(compare)
 {
-	(void)state;
 	struct process *process;
 	int status = LOAD(&process, "compare", runs.json[0], runs.json[1]);
 	load_expect_status(process, status, EXIT_INCONCLUSIVE);
 	const char *text = process_output(process, NULL);
 	if (!strstr(process_errors(process, NULL), ".json': it does not count: ")) {
-		assert_non_null(strstr(text, "throughput  no winner"));
-		assert_non_null(strstr(text, "p99         no winner"));
+		assert_contains(text, "throughput  no winner");
+		assert_contains(text, "p99         no winner");
 	}
 	status = LOAD(&process, "compare", runs.json[0], runs.json[0]);
 	load_expect_refusal(process, status, EXIT_USAGE, "a run that another one holds too");
@@ -260,9 +217,8 @@ static void test_compare(void **state)
 	load_expect_refusal(process, status, EXIT_USAGE, "missing.json");
 }
 
-static void test_report(void **state)
+TEST(report)
 {
-	(void)state;
 	const char *const paths[] = {place_path("out.svg"), place_path("out.html")};
 	static const char *const beginnings[] = {"<svg ", "<!DOCTYPE html>"};
 	for (size_t i = 0; i < 2; i++) {
@@ -272,24 +228,13 @@ static void test_report(void **state)
 		assert_string_equal(process_output(process, NULL), "");
 		char *text = place_read(paths[i]);
 		load_expect_beginning(text, beginnings[i]);
-		assert_non_null(strstr(text, "<svg"));
-		assert_non_null(strstr(text, "</svg>"));
-		assert_non_null(strstr(text, "slow, "));
-		assert_non_null(strstr(text, "fast, "));
+		assert_contains(text, "<svg");
+		assert_contains(text, "</svg>");
+		assert_contains(text, "slow, ");
+		assert_contains(text, "fast, ");
 		free(text);
 	}
 	struct process *process;
 	int status = LOAD(&process, "report", runs.json[0], "-o", "/no-such-folder/out.svg");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "/no-such-folder/out.svg");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_json),	   cmocka_unit_test(test_csv),
-		cmocka_unit_test(test_histograms), cmocka_unit_test(test_interval_lines),
-		cmocka_unit_test(test_merge),	   cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_report),	   cmocka_unit_test(test_names_of_runs),
-	};
-	return cmocka_run_group_tests(tests, make_runs, forget_runs);
 }

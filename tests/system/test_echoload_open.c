@@ -1,8 +1,5 @@
 // Scenario: the open loop against a server that stands still for 200 ms of each second. The latency
 // that echoload reports is what a client has whose messages are due at constant times.
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/cmdline.h"
@@ -104,7 +101,6 @@ static struct outcome run_once(const struct odd_server *server)
 			  load_number(result, "evidence.server.thread_waiting"),
 		.stolen = load_number(result, "evidence.stolen"),
 	};
-	json_decref(result);
 	print_message("analytic %.2f ms, reported %.2f ms, uncorrected %.2f ms, late %.2f ms, "
 		      "waited %.4f, stolen %.3f\n",
 		      outcome.analytic / 1e6, outcome.p99 / 1e6, outcome.uncorrected / 1e6,
@@ -112,9 +108,8 @@ static struct outcome run_once(const struct odd_server *server)
 	return outcome;
 }
 
-static void test_latency_counts_from_when_it_was_due(void **state)
+TEST(latency_counts_from_when_it_was_due)
 {
-	(void)state;
 	struct outcome outcome;
 	bool right;
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
@@ -131,12 +126,4 @@ static void test_latency_counts_from_when_it_was_due(void **state)
 	if (!right && !is_disturbed(&outcome))
 		fail_msg("p99 %.2f ms, uncorrected %.2f ms, where %.2f ms follow from the stops",
 			 outcome.p99 / 1e6, outcome.uncorrected / 1e6, outcome.analytic / 1e6);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		odd_test(test_latency_counts_from_when_it_was_due),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,7 @@
 // Scenario: where the files of echoload go: standard output by any name, other files, FIFOs; and
 // what they must not destroy.
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -15,18 +11,17 @@
 
 static struct daemon *server; // of all tests
 
-static int start(void **state)
+static void start(void)
 {
-	(void)state;
 	server = daemon_start(NULL);
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	daemon_stop(server);
-	return daemon_teardown(state);
 }
+
+FIXTURE_ONCE(start, end);
 
 // The kinds of data, and how each begins.
 static const struct {
@@ -37,12 +32,11 @@ static const struct {
 	{"--hlog", "#[Logged with echoload "},
 	{"--csv", "seconds,messages,"},
 };
-#define OUTPUTS (sizeof(outputs) / sizeof(outputs[0]))
+#define OUTPUTS (COUNT_OF(outputs))
 
 // One kind of data may go to standard output; what people read is on standard error then.
-static void test_standard_output(void **state)
+TEST(standard_output)
 {
-	(void)state;
 	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
@@ -56,9 +50,8 @@ static void test_standard_output(void **state)
 }
 
 // What a shell has opened as standard output, and what was made beside it, is known by its name.
-static void test_standard_output_is_a_file(void **state)
+TEST(standard_output_is_a_file)
 {
-	(void)state;
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
 		const char *path = place_file("standard", "", 0);
@@ -70,7 +63,7 @@ static void test_standard_output_is_a_file(void **state)
 					    "-n",
 					    "100",
 					    NULL};
-		process_run(&(struct process_spec){.arguments = line, .out = fd}, &process);
+		process_run(PROCESS(.arguments = line, .out = fd), &process);
 		close(fd);
 		char *text = place_read(path);
 		load_expect_beginning(text, outputs[i].beginning);
@@ -89,9 +82,8 @@ static const char *make_run(const char *name)
 }
 
 // What is read must not be written.
-static void test_output_is_an_input(void **state)
+TEST(output_is_an_input)
 {
-	(void)state;
 	struct process *process;
 	const char *const runs[] = {make_run("a.json"), make_run("b.json")};
 	char *before = place_read(runs[0]);
@@ -118,9 +110,8 @@ static void test_output_is_an_input(void **state)
 }
 
 // A run that cannot begin destroys nothing, and leaves nothing.
-static void test_refused_run(void **state)
+TEST(refused_run)
 {
-	(void)state;
 	char address[32];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
 	for (size_t i = 0; i < OUTPUTS; i++) {
@@ -145,9 +136,8 @@ static void test_refused_run(void **state)
 }
 
 // They are read while they are written.
-static void test_fifo(void **state)
+TEST(fifo)
 {
-	(void)state;
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
 	for (size_t i = 0; i < OUTPUTS; i++) {
@@ -162,16 +152,4 @@ static void test_fifo(void **state)
 		load_expect_beginning(text, outputs[i].beginning);
 		close(fd);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_standard_output),
-		cmocka_unit_test(test_standard_output_is_a_file),
-		cmocka_unit_test(test_output_is_an_input),
-		cmocka_unit_test(test_refused_run),
-		cmocka_unit_test(test_fifo),
-	};
-	return cmocka_run_group_tests(tests, start, end);
 }

@@ -1,9 +1,6 @@
 // Scenario: more connections than there are local ports. In a network of the test's own, whose
 // range of ports is narrow. Each test has its own port of the server: a local port that was used
 // towards another one is not free at once.
-#include <stdio.h>
-#include <string.h>
-
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
@@ -12,17 +9,17 @@
 
 #define PORTS 10
 
-// For all tests of this program, and the processes that they start.
-static int enter_own_network(void **state)
+// For all tests of this file, and the processes that they start.
+static void enter_own_network(void)
 {
-	(void)state;
 	network_enter();
 	FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
 	assert_non_null(range);
 	fprintf(range, "40000 %d\n", 40000 + PORTS - 1);
 	assert_int_equal(fclose(range), 0);
-	return 0;
 }
+
+FIXTURE_ONCE(enter_own_network, NULL);
 
 // A run that wants more ports than there are.
 static json_t *run_out(struct process **process, const char *address, const char *option,
@@ -34,9 +31,8 @@ static json_t *run_out(struct process **process, const char *address, const char
 	return load_result(*process);
 }
 
-static void test_ports_run_out(void **state)
+TEST(ports_run_out)
 {
-	(void)state;
 	static const char address[] = "127.0.0.1:7771";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *process;
@@ -45,60 +41,52 @@ static void test_ports_run_out(void **state)
 	assert_int_equal(load_errors(result, NULL), count);
 	assert_true(count >= 25 - PORTS);
 	const char *first = json_string_value(load_member(result, "first_errors.out_of_ports"));
-	assert_non_null(strstr(first, "Cannot assign requested address"));
+	assert_contains(first, "Cannot assign requested address");
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), PORTS);
-	assert_non_null(strstr(process_errors(process, NULL), "-> connect from more addresses"));
-	json_decref(result);
+	assert_contains(process_errors(process, NULL), "-> connect from more addresses");
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
 }
 
 // What echoload says helps does.
-static void test_more_sources_help(void **state)
+TEST(more_sources_help)
 {
-	(void)state;
 	static const char address[] = "127.0.0.1:7772";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	json_t *result = load_run(EXIT_OK, address, "-c", "30", "-d", "500ms", "--source",
 				  "127.0.0.2,127.0.0.3,127.0.0.4");
 	assert_int_equal(load_errors(result, NULL), 0);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 30);
-	json_decref(result);
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
 }
 
 // After a FIN the port is kept for a while, after a reset it is not.
-static void test_visits_use_up_ports(void **state)
+TEST(visits_use_up_ports)
 {
-	(void)state;
 	static const char address[] = "127.0.0.1:7774";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *process;
 	json_t *result = run_out(&process, address, "-m", "churn");
 	assert_true(load_errors(result, "out_of_ports") > 0);
 	assert_int_equal(load_count(result, "messages"), PORTS);
-	assert_non_null(strstr(process_errors(process, NULL), "(FIN at the end)"));
-	assert_non_null(strstr(process_errors(process, NULL), "--linger rst"));
-	json_decref(result);
+	assert_contains(process_errors(process, NULL), "(FIN at the end)");
+	assert_contains(process_errors(process, NULL), "--linger rst");
 	result = load_run(EXIT_OK, address, "-m", "churn", "-n", "50", "--linger", "rst",
 			  "--source", "127.0.0.5");
 	assert_int_equal(load_errors(result, NULL), 0);
-	json_decref(result);
 	stats_wait_at_rest(daemon);
 	assert_int_equal(stats_counter(daemon, "connections_closed_peer"), PORTS);
 	daemon_stop(daemon);
 }
 
 // Not one connection comes about, as all ports are taken.
-static void test_no_port_at_all(void **state)
+TEST(no_port_at_all)
 {
-	(void)state;
 	static const char address[] = "127.0.0.1:7773";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
-	const char *const arguments[] = {ECHOLOAD_PROGRAM, address, "-c", "10", "-d",
-					 "never",	   NULL};
-	struct process *first = process_start(&(struct process_spec){.arguments = arguments});
+	struct process *first =
+		process_start_simple(ECHOLOAD_PROGRAM, address, "-c", "10", "-d", "never");
 	stats_wait(daemon, "connections_open", PORTS);
 	struct process *process;
 	int status = LOAD(&process, address, "-d", "never");
@@ -110,9 +98,8 @@ static void test_no_port_at_all(void **state)
 
 // Without an address there is none to connect from, however many ports there are. The last test: it
 // takes the network's IPv6 away.
-static void test_no_address(void **state)
+TEST(no_address)
 {
-	(void)state;
 	FILE *file = fopen("/proc/sys/net/ipv6/conf/all/disable_ipv6", "we");
 	assert_non_null(file);
 	fputs("1", file);
@@ -120,14 +107,4 @@ static void test_no_address(void **state)
 	struct process *process;
 	int status = LOAD(&process, "[::1]:7779", "-n", "1");
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, "unreachable: Cannot assign");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_ports_run_out),       daemon_test(test_more_sources_help),
-		daemon_test(test_visits_use_up_ports), daemon_test(test_no_port_at_all),
-		daemon_test(test_no_address),
-	};
-	return cmocka_run_group_tests(tests, enter_own_network, NULL);
 }

@@ -1,8 +1,4 @@
 // Scenario: the search for the highest rate, against servers whose highest rate is known.
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
@@ -40,10 +36,8 @@ static bool was_disturbed(const struct odd_server *server, struct process *proce
 static struct process *start_search(const struct odd_server *server, const char *limit,
 				    const char *timeout)
 {
-	const char *const arguments[] = {
-		LOAD_FOR_RESULT, odd_address(server), "-c",    "100", "-d", "700ms", "--search",
-		limit,		 "--timeout",	      timeout, NULL};
-	return process_start(&(struct process_spec){.arguments = arguments});
+	return process_start_simple(LOAD_FOR_RESULT, odd_address(server), "-c", "100", "-d",
+				    "700ms", "--search", limit, "--timeout", timeout);
 }
 
 static void expect_report(struct process *process, const char *limit, double held)
@@ -56,9 +50,8 @@ static void expect_report(struct process *process, const char *limit, double hel
 	assert_true(missed > held && missed < 1.05 * held);
 	assert_in_range(load_count(result, "evidence.search.runs"), 3, 30);
 	snprintf(line, sizeof(line), "\n%s holds up to %.0f/s, not at %.0f/s", limit, held, missed);
-	assert_non_null(strstr(said, line));
+	assert_contains(said, line);
 	load_expect_report(strstr(said, "\nload ") + 1);
-	json_decref(result);
 }
 
 static void find_rate(double rate, const char *limit)
@@ -72,7 +65,6 @@ static void find_rate(double rate, const char *limit)
 		int status = wait_while_it_goes_on(process);
 		json_t *result = load_result(process);
 		double held = load_number(result, "evidence.search.held");
-		json_decref(result);
 		right = held >= (1 - WITHIN) * rate && held <= (1 + WITHIN) * rate;
 		disturbed = was_disturbed(server, process);
 		if (!right && !disturbed)
@@ -85,27 +77,23 @@ static void find_rate(double rate, const char *limit)
 }
 
 // A queue that grows for a second does not miss a limit of half a second, and yet it grows.
-static void test_loose_1000(void **state)
+TEST(loose_1000)
 {
-	(void)state;
 	find_rate(1000, "p99<500ms");
 }
 
-static void test_loose_5000(void **state)
+TEST(loose_5000)
 {
-	(void)state;
 	find_rate(5000, "p99<500ms");
 }
 
-static void test_tight_1000(void **state)
+TEST(tight_1000)
 {
-	(void)state;
 	find_rate(1000, "p99<20ms");
 }
 
-static void test_tight_5000(void **state)
+TEST(tight_5000)
 {
-	(void)state;
 	find_rate(5000, "p99<20ms");
 }
 
@@ -122,24 +110,12 @@ static void expect_none(const struct odd_spec *spec, const char *limit, const ch
 	assert_true(load_number(result, "evidence.search.held") == 0);
 	double missed = load_number(result, "evidence.search.missed");
 	assert_true(missed > 0 && missed == load_number(result, "configuration.rate"));
-	json_decref(result);
 }
 
-static void test_none_holds(void **state)
+TEST(none_holds)
 {
-	(void)state;
 	expect_none(&(struct odd_spec){.conduct = ODD_ECHOES}, "p99<1us",
 		    "expected p99<1us, measured ");
 	expect_none(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50}, "p99<10s",
 		    "messages were lost");
-}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		odd_test(test_loose_1000), odd_test(test_loose_5000), odd_test(test_tight_1000),
-		odd_test(test_tight_5000), odd_test(test_none_holds),
-	};
-	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 // Scenario: echoload is asked to end before its time.
 #include <signal.h>
-#include <string.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -9,10 +8,7 @@
 #include "place.h"
 #include "stats.h"
 
-#define START(...)                                                                           \
-	process_start(&(struct process_spec){                                                \
-		.arguments = (const char *const[]){ECHOLOAD_PROGRAM, "--allow-client-bound", \
-						   __VA_ARGS__, NULL}})
+#define START(...) process_start_simple(ECHOLOAD_PROGRAM, "--allow-client-bound", __VA_ARGS__)
 
 static void end_early(struct daemon *daemon, int number, const char *check, int wanted)
 {
@@ -29,7 +25,7 @@ static void end_early(struct daemon *daemon, int number, const char *check, int 
 	assert_true(load_number(result, "seconds") > 0);
 	assert_int_equal(load_errors(result, NULL), 0);
 	assert_true(json_is_true(load_member(result, "evidence.interrupted")));
-	assert_non_null(strstr(process_errors(process, NULL), "\ninterrupted   by a signal"));
+	assert_contains(process_errors(process, NULL), "\ninterrupted   by a signal");
 	assert_true(json_is_null(load_member(result, "configuration.duration_seconds")));
 	stats_wait_at_rest(daemon);
 	uint64_t verified = load_count(result, "bytes_verified");
@@ -37,27 +33,22 @@ static void end_early(struct daemon *daemon, int number, const char *check, int 
 	// A message of each connection may have been on its way.
 	assert_in_range(stats_counter(daemon, "bytes_received") - before, verified,
 			verified + UINT64_C(4) * 64);
-	json_decref(result);
 }
 
-static void test_first_signal_ends_the_run(void **state)
+DAEMON_TEST(first_signal_ends_the_run, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	end_early(daemon, SIGINT, "errors==0", EXIT_OK);
 	end_early(daemon, SIGTERM, "errors==0", EXIT_OK);
 	end_early(daemon, SIGHUP, "errors==0", EXIT_OK);
 	end_early(daemon, SIGINT, "messages==0", EXIT_CHECK_FAILED);
 	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 0);
-	daemon_stop(daemon);
 }
 
 // What is on its way is waited for after the first signal; who cannot wait says so again.
-static void test_second_signal_kills(void **state)
+TEST(second_signal_kills)
 {
-	(void)state;
 	static const int numbers[] = {SIGINT, SIGTERM};
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
 		struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 		struct process *process = START(odd_address(server), "-d", "never");
 		wait_until(odd_received(server) > 0); // then there is something to wait for
@@ -70,10 +61,8 @@ static void test_second_signal_kills(void **state)
 	}
 }
 
-static void test_interrupted_in_the_warm_up(void **state)
+DAEMON_TEST(interrupted_in_the_warm_up, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	const char *path = place_path("early.json");
 	struct process *process =
 		START(daemon->address[0], "--warmup", "1h", "--json", path, "--expect", "p99<1us");
@@ -83,20 +72,16 @@ static void test_interrupted_in_the_warm_up(void **state)
 	load_expect_status(process, status, EXIT_INCONCLUSIVE);
 	assert_string_equal(process_errors(process, NULL),
 			    "echoload: interrupted before anything was measured\n");
-	assert_non_null(strstr(process_output(process, NULL), "before anything was recorded\n"));
+	assert_contains(process_output(process, NULL), "before anything was recorded\n");
 	json_t *result = load_result_of_file(path);
 	assert_int_equal(load_count(result, "messages"), 0);
 	assert_true(json_is_true(load_member(result, "evidence.interrupted")));
-	json_decref(result);
-	daemon_stop(daemon);
 }
 
-static void test_search_is_interrupted(void **state)
+DAEMON_TEST(search_is_interrupted, (NULL))
 {
-	(void)state;
 	static const char said[] =
 		"echoload: the search was interrupted: so far p99<1h holds up to ";
-	struct daemon *daemon = daemon_start(NULL);
 	const char *path = place_path("no.json");
 	struct process *process =
 		START(daemon->address[0], "--search", "p99<1h", "-d", "200ms", "--json", path);
@@ -117,16 +102,4 @@ static void test_search_is_interrupted(void **state)
 	int status = process_wait(process);
 	load_expect_refusal(process, status, EXIT_INCONCLUSIVE,
 			    "p99<1h holds at no rate that was tried\n");
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_first_signal_ends_the_run),
-		odd_test(test_second_signal_kills),
-		daemon_test(test_interrupted_in_the_warm_up),
-		daemon_test(test_search_is_interrupted),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,21 +1,18 @@
 // Scenario: echoload's verdict where the limit is known, as each scene puts it there.
-// `system_echoload_verdict [--calls N] [SCENE...]` plays the scenes whose names begin like this
-// (default: all), N calls of each (default: 1), and prints a tally of each. A confident untruth
-// fails. At least 19 of 20 calls have to be right, without those that others disturbed and that say
-// so. With fewer than 20 calls each must be right in the end: some are repeated, once if others
-// disturbed them.
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+// `system_verdict echoload_verdict [SCENE...]` plays the scenes whose names begin like this
+// (default: all), as often each as ECHOD_TEST_CALLS says (default: once), and prints a tally of
+// each. A confident untruth fails. At least 19 of 20 calls have to be right, without those that
+// others disturbed and that say so. With fewer than 20 calls each must be right in the end: some
+// are repeated, once if others disturbed them.
 #include "base/clock.h"
 #include "base/cmdline.h"
-#include "check.h"
+#include "crowd.h"
 #include "daemon.h"
 #include "load.h"
 #include "place.h"
 #include "scene.h"
 #include "stats.h"
+#include "test.h"
 
 #define MANY 20			     // calls: their shares mean something
 #define REPEAT_UNTIL (20 * NS_PER_S) // after a scene's start, with fewer calls
@@ -141,10 +138,9 @@ static const struct scene scenes[] = {
 	 .path = &short_path},
 	{"far/works", SATURATED, NULL, {"-c", "40"}, .odd = &works, .path = &short_path},
 };
-#define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
-static size_t calls = 1; // of each scene
-static uint64_t began;	 // of the scene, clock_now
+static size_t calls;   // of each scene
+static uint64_t began; // of the scene, clock_now
 
 struct tally {
 	size_t of[SCENE_OUTCOMES];
@@ -174,11 +170,15 @@ static void expect_right(const struct tally *tally)
 		assert_true(tally->right >= calls || counted == tally->right);
 }
 
-static void test_scene(void **state)
+TEST_ROWS(verdict_is_right, const struct scene *scene, scenes)
 {
 	static const char *const outcomes[] = {"right", "weak", "inconclusive", "excused", "WRONG"};
-	const struct scene *scene = *state;
 	struct tally tally = {0};
+	if (!scene_is_possible(scene)) {
+		printf("%s needs what is not here: /dev/net/tun or haproxy\n", scene->name);
+		skip();
+	}
+	calls = crowd_number("ECHOD_TEST_CALLS", 1);
 	began = clock_now();
 	while (wants_another(&tally)) {
 		struct scene_call call = scene_play(scene);
@@ -190,7 +190,7 @@ static void test_scene(void **state)
 		if (!right)
 			printf("%s: %s: %s\n", scene->name, outcomes[call.outcome], call.said);
 		free(call.said);
-		daemon_teardown(NULL);
+		test_clean_up();
 	}
 	printf("%-22s %3zu calls:", scene->name, tally.played);
 	for (size_t i = 0; i < SCENE_OUTCOMES; i++)
@@ -202,23 +202,13 @@ static void test_scene(void **state)
 
 // The server dies in the midst of the run. However busy it was until then, what came after tells
 // nothing.
-static void test_killed(void **state)
+TEST(verdict_is_open, .with = {"killed/stream", "killed/churn"})
 {
-	const char *mode = *state;
+	const char *mode = strchr(test_with(), '/') + 1;
 	struct daemon *daemon = daemon_start(NULL);
 	const char *file = place_path("run.json");
-	const char *arguments[] = {ECHOLOAD_PROGRAM,
-				   daemon->address[0],
-				   "-m",
-				   mode,
-				   "-c",
-				   "10",
-				   "-d",
-				   "2s",
-				   "--json",
-				   file,
-				   NULL};
-	struct process *load = process_start(&(struct process_spec){.arguments = arguments});
+	struct process *load = process_start_simple(ECHOLOAD_PROGRAM, daemon->address[0], "-m",
+						    mode, "-c", "10", "-d", "2s", "--json", file);
 	stats_wait_at_least(daemon, "bytes_sent", 10000);
 	process_kill(daemon->process);
 	int status = process_wait(load); // what was on its way may be missing, which is a fault
@@ -227,44 +217,6 @@ static void test_killed(void **state)
 	json_t *result = load_result_of_file(file);
 	const json_t *reasons = load_member(result, "evidence.reasons");
 	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");
-	assert_non_null(strstr(json_string_value(json_array_get(reasons, 0)),
-			       "connections that failed and were tried again"));
-	json_decref(result);
-}
-
-static bool is_wanted(const char *name, int argc, char **argv)
-{
-	bool all = argc == 0;
-	for (int i = 0; i < argc && !all; i++)
-		all = strncmp(name, argv[i], strlen(argv[i])) == 0;
-	return all;
-}
-
-int main(int argc, char **argv)
-{
-	static char stream[] = "stream", churn[] = "churn";
-	struct CMUnitTest tests[SCENES + 2] = {
-		{"killed/stream", test_killed, NULL, daemon_teardown, stream},
-		{"killed/churn", test_killed, NULL, daemon_teardown, churn},
-	};
-	if (argc > 2 && strcmp(argv[1], "--calls") == 0) {
-		calls = strtoul(argv[2], NULL, 10);
-		argc -= 2, argv += 2;
-	}
-	for (size_t i = 0; i < SCENES; i++)
-		tests[2 + i] = (struct CMUnitTest){scenes[i].name, test_scene, NULL,
-						   daemon_teardown, (void *)(uintptr_t)&scenes[i]};
-	size_t named = 0, count = 0;
-	for (size_t i = 0; i < SCENES + 2; i++) {
-		if (!is_wanted(tests[i].name, argc - 1, argv + 1))
-			continue;
-		named++;
-		if (i < 2 || scene_is_possible(&scenes[i - 2]))
-			tests[count++] = tests[i];
-	}
-	if (named > count)
-		printf("%zu scenes need what is not here: /dev/net/tun or haproxy\n",
-		       named - count);
-	return named == 0 || calls == 0 ||
-	       _cmocka_run_group_tests("verdict", tests, count, NULL, NULL);
+	assert_contains(json_string_value(json_array_get(reasons, 0)),
+			"connections that failed and were tried again");
 }

@@ -3,13 +3,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "blocked.h"
@@ -21,7 +17,6 @@
 #include "stats.h"
 #include "words.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ARGUMENTS 10
 #define KILLED (-1) // in place of a status: by the signal
 
@@ -143,17 +138,14 @@ static void expect_end(struct play *play)
 	if (play->output) {
 		json_t *result = load_result_of_file(play->output);
 		assert_int_equal(load_count(result, "messages"), 100);
-		json_decref(result);
 		free(play->output);
 	}
 	blocked_close(&play->blocked);
 }
 
 // All at once, as each may take half a second after its signal.
-static void test_tools_end(void **state)
+DAEMON_TEST(tools_end, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	const char *result = place_path("result");
 	struct process *first;
 	LOAD(&first, daemon->address[0], "-n", "100", "--json", result);
@@ -175,7 +167,6 @@ static void test_tools_end(void **state)
 		process_signal(plays[i].process, plays[i].number);
 	for (size_t i = 0; i < count; i++)
 		expect_end(&plays[i]);
-	daemon_stop(daemon);
 }
 
 static void end_by_signal(const struct daemon *daemon, int number)
@@ -189,9 +180,8 @@ static void end_by_request(const struct daemon *daemon, int number)
 	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
 }
 
-static void test_server_ends(void **state)
+TEST(server_ends)
 {
-	(void)state;
 	static const struct {
 		void (*end)(const struct daemon *daemon, int number);
 		int number;
@@ -202,10 +192,9 @@ static void test_server_ends(void **state)
 	for (size_t i = 0; i < COUNT_OF(ends) * BLOCKED_KINDS; i++) {
 		struct blocked blocked;
 		blocked_open(&blocked, (enum blocked_kind)(i % BLOCKED_KINDS));
-		struct daemon *daemon = daemon_spawn(
-			&(struct process_spec){.arguments = (const char *const[]){NULL},
-					       .out = blocked.writer,
-					       .err = blocked.writer});
+		struct daemon *daemon =
+			daemon_spawn(PROCESS(.arguments = STRINGS(NULL), .out = blocked.writer,
+					     .err = blocked.writer));
 		wait_until(ctl_is_live(daemon->control));
 		ends[i / BLOCKED_KINDS].end(daemon, ends[i / BLOCKED_KINDS].number);
 		assert_int_equal(process_wait(daemon->process), EXIT_OK);
@@ -215,14 +204,13 @@ static void test_server_ends(void **state)
 }
 
 // It says why, and nobody listens.
-static void test_server_that_cannot_start_ends(void **state)
+TEST(server_that_cannot_start_ends)
 {
-	(void)state;
 	struct blocked blocked;
 	blocked_open(&blocked, BLOCKED_PIPE);
 	const char *const arguments[] = {"--listen", "203.0.113.1:1", NULL};
 	struct daemon *daemon =
-		daemon_spawn(&(struct process_spec){.arguments = arguments, .err = blocked.writer});
+		daemon_spawn(PROCESS(.arguments = arguments, .err = blocked.writer));
 	assert_int_equal(process_wait(daemon->process), EXIT_UNREACHABLE);
 	blocked_close(&blocked);
 }
@@ -280,8 +268,7 @@ static struct process *start_first(const struct first *first, struct daemon *dae
 		arguments[i] = strcmp(first->arguments[i], SILENT) == 0
 				       ? odd_address(silent)
 				       : words_put_in(first->arguments[i], daemon, NULL, NULL);
-	return process_start(&(struct process_spec){
-		.arguments = arguments, .in = input, .prepare = become_first});
+	return process_start(PROCESS(.arguments = arguments, .in = input, .prepare = become_first));
 }
 
 // Returns the status that it ends with.
@@ -308,7 +295,7 @@ static void play_first(const struct first *first, struct daemon *daemon,
 		wait_until(is_busy(first, daemon, silent, process));
 		int wanted = end_first(first, pid, number);
 		assert_int_equal(process_wait(process), wanted);
-		assert_non_null(strstr(process_output(process, NULL), first->last));
+		assert_contains(process_output(process, NULL), first->last);
 	} else {
 		assert_int_equal(process_wait(process), UNABLE);
 		print_message("no namespace of processes here: process 1 is left out\n");
@@ -318,24 +305,12 @@ static void play_first(const struct first *first, struct daemon *daemon,
 	close(input[1]);
 }
 
-static void test_process_1_ends(void **state)
+TEST(process_1_ends)
 {
-	(void)state;
 	for (size_t i = 0; i < COUNT_OF(firsts); i++) {
 		struct daemon *daemon = daemon_start(NULL);
 		struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 		play_first(&firsts[i], daemon, silent, ending[i]);
 		daemon_stop(daemon);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_tools_end),
-		daemon_test(test_server_ends),
-		daemon_test(test_server_that_cannot_start_ends),
-		odd_test(test_process_1_ends),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,22 +1,16 @@
 // Scenario: the surroundings that a program is started in. Networks without IPv6, nowhere to put
 // the default control socket, sockets of a service manager, no /dev/null.
-#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "ctl.h"
@@ -24,9 +18,6 @@
 #include "network.h"
 #include "peer.h"
 #include "place.h"
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void write_file(const char *path, const char *text)
 {
@@ -60,7 +51,7 @@ static void forbid_ipv6(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+	struct sock_fprog program = {.len = COUNT_OF(filter), .filter = filter};
 	enter_network();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
@@ -70,8 +61,7 @@ static void forbid_ipv6(void)
 // A network cannot be reached from outside: what the server says must do.
 static struct process *start_in(void (*prepare)(void), const char *const *options)
 {
-	struct process *process =
-		process_start(&(struct process_spec){.arguments = options, .prepare = prepare});
+	struct process *process = process_start(PROCESS(.arguments = options, .prepare = prepare));
 	wait_until(strchr(process_output(process, NULL), '\n') || !process_is_running(process));
 	return process;
 }
@@ -82,45 +72,42 @@ static void end(struct process *process)
 	assert_int_equal(process_wait(process), EXIT_OK);
 }
 
-static void test_a_name_without_ipv6(void **state)
+TEST(a_name_without_ipv6)
 {
-	(void)state;
 	void (*const without[])(void) = {disable_ipv6, forbid_ipv6};
 	static const char *const reasons[] = {"Cannot assign requested address",
 					      "Address family not supported"};
 	for (size_t i = 0; i < 2; i++) {
 		struct process *process = start_in(
-			without[i], OPTIONS(ECHOD_PROGRAM, "-l", "twin:7101", "-c", "none"));
+			without[i], STRINGS(ECHOD_PROGRAM, "-l", "twin:7101", "-c", "none"));
 		assert_string_equal(process_output(process, NULL), "listening on 127.0.0.1:7101\n");
 		process_expect_error_text(process, "'twin' is also [::1]:7101, which is left out");
 		process_expect_error_text(process, reasons[i]);
 		end(process);
 		// Nothing is left.
 		int status = process_run(
-			&(struct process_spec){
-				.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "six:7101", "-c", "none"),
-				.prepare = without[i]},
+			PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "six:7101", "-c", "none"),
+				.prepare = without[i]),
 			&process);
 		assert_int_equal(status, EXIT_UNREACHABLE);
 		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
-		assert_non_null(strstr(process_errors(process, NULL), reasons[i]));
+		assert_contains(process_errors(process, NULL), reasons[i]);
 	}
 	// All interfaces are those of IPv4; or [::], which takes it.
 	struct process *process =
-		start_in(forbid_ipv6, OPTIONS(ECHOD_PROGRAM, "-l", ":7101", "-c", "none"));
+		start_in(forbid_ipv6, STRINGS(ECHOD_PROGRAM, "-l", ":7101", "-c", "none"));
 	assert_string_equal(process_output(process, NULL), "listening on 0.0.0.0:7101\n");
 	end(process);
-	process = start_in(disable_ipv6, OPTIONS(ECHOD_PROGRAM, "-l", ":7101", "-c", "none"));
+	process = start_in(disable_ipv6, STRINGS(ECHOD_PROGRAM, "-l", ":7101", "-c", "none"));
 	assert_string_equal(process_output(process, NULL), "listening on [::]:7101\n");
 	end(process);
 }
 
-static void test_one_port_for_a_name(void **state)
+TEST(one_port_for_a_name)
 {
-	(void)state;
-	struct process *process = process_start(&(struct process_spec){
-		.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "twin:0", "-c", "none"),
-		.prepare = enter_network});
+	struct process *process = process_start(
+		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "twin:0", "-c", "none"),
+			.prepare = enter_network));
 	wait_until(process_count_lines(process_output(process, NULL)) == 2);
 	unsigned first, second;
 	assert_int_equal(sscanf(process_output(process, NULL),
@@ -131,21 +118,19 @@ static void test_one_port_for_a_name(void **state)
 	end(process);
 }
 
-static void test_addresses_that_overlap(void **state)
+TEST(addresses_that_overlap)
 {
-	(void)state;
 	char any[32], four[32];
 	unsigned port = peer_free_port();
 	snprintf(any, sizeof(any), "[::]:%u", port);
 	snprintf(four, sizeof(four), "0.0.0.0:%u", port);
-	daemon_refuses(&(struct process_spec){.arguments = OPTIONS("-l", any, "--listen", four)},
-		       EXIT_USAGE, TEXTS(any, four, "--listen"));
+	daemon_refuses(PROCESS(.arguments = STRINGS("-l", any, "--listen", four)), EXIT_USAGE,
+		       STRINGS(any, four, "--listen"));
 	const char *path = place_path("both");
 	char local[160];
 	snprintf(local, sizeof(local), "unix:/.%s", path); // the same, written otherwise
-	daemon_refuses(
-		&(struct process_spec){.arguments = OPTIONS("--listen", local, "--control", path)},
-		EXIT_USAGE, TEXTS("--control", path));
+	daemon_refuses(PROCESS(.arguments = STRINGS("--listen", local, "--control", path)),
+		       EXIT_USAGE, STRINGS("--control", path));
 	assert_false(place_exists(path));
 }
 
@@ -153,10 +138,9 @@ static void test_addresses_that_overlap(void **state)
 // listens.
 static struct process *start_with(const char *const *environment, void (*prepare)(void))
 {
-	struct process *process = process_start(
-		&(struct process_spec){.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
-				       .environment = environment,
-				       .prepare = prepare});
+	struct process *process =
+		process_start(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+				      .environment = environment, .prepare = prepare));
 	wait_until(strchr(process_output(process, NULL), '\n') || !process_is_running(process));
 	if (!process_is_running(process))
 		fail_msg("%s", process_errors(process, NULL));
@@ -177,9 +161,8 @@ static void freeze_run(void)
 	cover("/run", MS_RDONLY);
 }
 
-static void test_no_place_for_the_default_control_socket(void **state)
+TEST(no_place_for_the_default_control_socket)
 {
-	(void)state;
 	char missing[160], present[160];
 	snprintf(missing, sizeof(missing), "XDG_RUNTIME_DIR=%s", place_path("missing"));
 	const char *directory = place_path("runtime");
@@ -188,7 +171,7 @@ static void test_no_place_for_the_default_control_socket(void **state)
 	static const char *const way_out =
 		"(--control PATH, or $ECHOD_CONTROL, names another place)";
 
-	struct process *process = start_with(OPTIONS(missing), NULL);
+	struct process *process = start_with(STRINGS(missing), NULL);
 	process_expect_error_text(process,
 				  "no control socket, so echoctl will not find this server: "
 				  "cannot listen on '");
@@ -197,14 +180,14 @@ static void test_no_place_for_the_default_control_socket(void **state)
 	process_expect_error_text(process, "control socket none");
 	end(process);
 
-	process = start_with(OPTIONS("XDG_RUNTIME_DIR=/run"), freeze_run);
+	process = start_with(STRINGS("XDG_RUNTIME_DIR=/run"), freeze_run);
 	process_expect_error_text(process, "Read-only file system");
 	process_expect_error_text(process, way_out);
 	end(process);
 
 	// A second server of the user: the first keeps the socket.
-	process = start_with(OPTIONS(present), NULL);
-	struct process *second = start_with(OPTIONS(present), NULL);
+	process = start_with(STRINGS(present), NULL);
+	struct process *second = start_with(STRINGS(present), NULL);
 	process_expect_error_text(second, "a live server is listening there");
 	process_expect_error_text(second, way_out);
 	end(second);
@@ -216,41 +199,39 @@ static void test_no_place_for_the_default_control_socket(void **state)
 // Runs echoctl with this setting in its environment.
 static int ask_with(const char *setting, struct process **process)
 {
-	return process_run(&(struct process_spec){.arguments = OPTIONS(ECHOCTL_PROGRAM, "ping"),
-						  .environment = OPTIONS(setting)},
+	return process_run(PROCESS(.arguments = STRINGS(ECHOCTL_PROGRAM, "ping"),
+				   .environment = STRINGS(setting)),
 			   process);
 }
 
-static void test_a_control_socket_from_the_environment(void **state)
+TEST(a_control_socket_from_the_environment)
 {
-	(void)state;
 	struct process *process, *client;
 	const char *path = place_path("from-environment");
 	char setting[200], empty[200];
 	snprintf(setting, sizeof(setting), "ECHOD_CONTROL=%s", path);
-	process = start_with(OPTIONS(setting), NULL);
+	process = start_with(STRINGS(setting), NULL);
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 	assert_int_equal(ask_with(setting, &client), EXIT_OK);
 	// --control comes first, in both programs.
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = OPTIONS("--log-level", "info"), .environment = OPTIONS(setting)});
+	struct daemon *daemon = daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "info"),
+						     .environment = STRINGS(setting)));
 	daemon_wait_ready(daemon);
 	daemon_stop(daemon);
 	// Somebody asked for it: without it there is no server.
-	int status = process_run(
-		&(struct process_spec){.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
-				       .environment = OPTIONS(setting)},
-		&client);
+	int status = process_run(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+					 .environment = STRINGS(setting)),
+				 &client);
 	assert_int_equal(status, EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
-	assert_non_null(strstr(process_errors(client, NULL), "--control"));
-	assert_non_null(strstr(process_errors(client, NULL), path));
+	assert_contains(process_errors(client, NULL), "--control");
+	assert_contains(process_errors(client, NULL), path);
 	end(process);
 	assert_int_equal(ask_with(setting, &client), EXIT_UNREACHABLE);
-	assert_non_null(strstr(process_errors(client, NULL), path));
-	assert_non_null(strstr(process_errors(client, NULL), "--control"));
+	assert_contains(process_errors(client, NULL), path);
+	assert_contains(process_errors(client, NULL), "--control");
 
-	process = start_with(OPTIONS("ECHOD_CONTROL=none"), NULL);
+	process = start_with(STRINGS("ECHOD_CONTROL=none"), NULL);
 	process_expect_error_text(process, "control socket none");
 	end(process);
 	assert_int_equal(ask_with("ECHOD_CONTROL=none", &client), EXIT_USAGE);
@@ -258,16 +239,15 @@ static void test_a_control_socket_from_the_environment(void **state)
 	const char *directory = place_path("");
 	snprintf(empty, sizeof(empty), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,
 		 directory);
-	process = start_with(OPTIONS("ECHOD_CONTROL=", empty), NULL);
+	process = start_with(STRINGS("ECHOD_CONTROL=", empty), NULL);
 	assert_int_equal(ctl_request(place_path("echod.sock"), "ping", NULL), 200);
 	end(process);
 
-	status = process_run(
-		&(struct process_spec){.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
-				       .environment = OPTIONS("ECHOD_CONTROL=@")},
-		&client);
+	status = process_run(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+				     .environment = STRINGS("ECHOD_CONTROL=@")),
+			     &client);
 	assert_int_equal(status, EXIT_USAGE);
-	assert_non_null(strstr(process_errors(client, NULL), "$ECHOD_CONTROL: '@'"));
+	assert_contains(process_errors(client, NULL), "$ECHOD_CONTROL: '@'");
 }
 
 static void claim_sockets(void)
@@ -278,30 +258,29 @@ static void claim_sockets(void)
 		_exit(124);
 }
 
-static void test_sockets_of_a_service_manager(void **state)
+TEST(sockets_of_a_service_manager)
 {
-	(void)state;
-	struct process_spec spec = {.arguments = OPTIONS("--log-level", "info"),
-				    .environment = OPTIONS("LISTEN_FDS=1"),
+	struct process_spec spec = {.arguments = STRINGS("--log-level", "info"),
+				    .environment = STRINGS("LISTEN_FDS=1"),
 				    .prepare = claim_sockets};
-	daemon_refuses(&spec, EXIT_UNREACHABLE, TEXTS("LISTEN_FDS", "--listen"));
+	daemon_refuses(&spec, EXIT_UNREACHABLE, STRINGS("LISTEN_FDS", "--listen"));
 	// As a super-server hands it over.
 	uint16_t port;
-	spec = (struct process_spec){.arguments = OPTIONS("--log-level", "info"),
+	spec = (struct process_spec){.arguments = STRINGS("--log-level", "info"),
 				     .in = peer_listen(0, 4, &port)};
-	daemon_refuses(&spec, EXIT_UNREACHABLE, TEXTS("standard input", "--listen"));
+	daemon_refuses(&spec, EXIT_UNREACHABLE, STRINGS("standard input", "--listen"));
 	close(spec.in);
 	// Another's, or none.
 	static const char *const settings[][2] = {{"LISTEN_FDS=1", "LISTEN_PID=1"},
 						  {"LISTEN_FDS=1", "LISTEN_PID="},
 						  {"LISTEN_FDS=1"}};
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		struct daemon *daemon = daemon_spawn(&(struct process_spec){
-			.arguments = OPTIONS("--log-level", "info"),
-			.environment = OPTIONS(settings[i][0], settings[i][1])});
+	for (size_t i = 0; i < COUNT_OF(settings); i++) {
+		struct daemon *daemon = daemon_spawn(
+			PROCESS(.arguments = STRINGS("--log-level", "info"),
+				.environment = STRINGS(settings[i][0], settings[i][1])));
 		daemon_wait_ready(daemon);
 		daemon_stop(daemon);
-		daemon_teardown(NULL);
+		test_clean_up();
 	}
 }
 
@@ -311,30 +290,29 @@ static void empty_dev(void)
 	cover("/dev", 0);
 }
 
-static void test_no_null_device(void **state)
+TEST(no_null_device)
 {
-	(void)state;
 	static const char *const programs[][3] = {{ECHOD_PROGRAM, "-c", "none"},
 						  {ECHOCTL_PROGRAM, "ping"},
 						  {ECHOCAT_PROGRAM, "127.0.0.1:9"},
 						  {ECHOLOAD_PROGRAM, "127.0.0.1:9"}};
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(programs); i++) {
 		for (int closed = 0; closed < 2; closed++) {
 			struct process *process;
 			struct process_spec spec = {
 				.arguments =
-					OPTIONS(programs[i][0], programs[i][1], programs[i][2]),
+					STRINGS(programs[i][0], programs[i][1], programs[i][2]),
 				.prepare = empty_dev};
 			*(closed ? &spec.out : &spec.in) = PROCESS_CLOSED;
 			assert_int_equal(process_run(&spec, &process), EXIT_UNREACHABLE);
-			assert_non_null(strstr(process_errors(process, NULL),
-					       closed ? "descriptor 1 is closed"
-						      : "descriptor 0 is closed"));
+			assert_contains(process_errors(process, NULL),
+					closed ? "descriptor 1 is closed"
+					       : "descriptor 0 is closed");
 		}
 	}
 	// Nothing is missing: it is not needed.
 	struct process *process =
-		start_in(empty_dev, OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0", "-c", "none"));
+		start_in(empty_dev, STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0", "-c", "none"));
 	end(process);
 }
 
@@ -363,33 +341,16 @@ static bool asks(const struct process *process)
 	return strcmp(name, "resolve\n") == 0;
 }
 
-static void test_an_end_while_a_name_is_looked_up(void **state)
+TEST(an_end_while_a_name_is_looked_up)
 {
-	(void)state;
-	char local[160];
-	snprintf(local, sizeof(local), "unix:%s", place_path("first"));
-	struct process *process = process_start(&(struct process_spec){
-		.arguments = OPTIONS(ECHOD_PROGRAM, "-l", local, "-l", "slow.example:7101", "-c",
-				     place_path("ctl")),
-		.prepare = enter_silence});
+	const char *local = place_address("first");
+	struct process *process = process_start(
+		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", local, "-l", "slow.example:7101",
+					     "-c", place_path("ctl")),
+			.prepare = enter_silence));
 	wait_until(asks(process));
 	process_signal(process, SIGTERM);
 	assert_int_equal(process_wait(process), EXIT_OK);
 	process_expect_error_text(process, "'slow.example': interrupted");
 	assert_false(place_exists(place_path("first")) || place_exists(place_path("ctl")));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_a_name_without_ipv6),
-		daemon_test(test_one_port_for_a_name),
-		daemon_test(test_addresses_that_overlap),
-		daemon_test(test_an_end_while_a_name_is_looked_up),
-		daemon_test(test_no_place_for_the_default_control_socket),
-		daemon_test(test_a_control_socket_from_the_environment),
-		daemon_test(test_sockets_of_a_service_manager),
-		daemon_test(test_no_null_device),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,8 @@
 #include "peer.h"
 #include "stats.h"
 
-static void test_random_lengths(void **state)
+DAEMON_TEST(random_lengths, ("--workers", "2"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	uint64_t numbers = 7;
 	for (uint64_t i = 0; i < 100; i++) {
 		struct stream stream = {
@@ -20,15 +18,12 @@ static void test_random_lengths(void **state)
 		peer_close(stream.fd);
 	}
 	stats_wait(daemon, "connections_closed_peer", 100);
-	daemon_stop(daemon);
 }
 
 // Fills every buffer on the way there and back before it reads the first byte.
-static void test_server_cannot_send_yet(void **state)
+DAEMON_TEST(server_cannot_send_yet, ("--workers", "1"), .with = {EACH_PATIENCE})
 {
-	(void)state;
 	static const uint64_t total = 8 << 20;
-	struct daemon *daemon = daemon_start("--workers", "1", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	uint64_t sent = peer_fill(fd, 3, total);
 	stream_run(
@@ -38,13 +33,10 @@ static void test_server_cannot_send_yet(void **state)
 	peer_close(fd);
 	stats_wait(daemon, "connections_closed_peer", 1);
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), total);
-	daemon_stop(daemon);
 }
 
-static void test_several_at_once(void **state)
+DAEMON_TEST(several_at_once, ("--workers", "3"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "3", NULL);
 	struct stream streams[20];
 	for (size_t i = 0; i < 20; i++)
 		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),
@@ -57,15 +49,4 @@ static void test_several_at_once(void **state)
 	stats_wait(daemon, "connections_closed_peer", 19);
 	stats_wait(daemon, "connections_closed_probe", 1);
 	assert_int_equal(stats_counter(daemon, "connections_silent"), 1);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_random_lengths),
-		daemon_test_each(test_server_cannot_send_yet),
-		daemon_test_each(test_several_at_once),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

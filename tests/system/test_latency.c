@@ -39,32 +39,17 @@ static void expect_short(struct daemon *daemon, size_t size)
 	peer_close(fd);
 }
 
-static void test_round_trips(void **state)
+DAEMON_TEST(round_trips, ("--workers", "2"))
 {
-	(void)state;
 	static const size_t sizes[] = {1, 1000, 32768, 65536, 100000, 131072};
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(sizes); i++)
 		expect_short(daemon, sizes[i]);
-	daemon_stop(daemon);
 }
 
 // With a buffer smaller than the message the server sends it in pieces: the case that Nagle's
 // algorithm hurts.
-static void test_round_trips_in_pieces(void **state)
+DAEMON_TEST(round_trips_in_pieces, ("--buffer-size", "16k"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--buffer-size", "16k", NULL);
 	expect_short(daemon, 32768);
 	expect_short(daemon, 65536);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_round_trips),
-		daemon_test(test_round_trips_in_pieces),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

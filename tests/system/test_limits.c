@@ -1,7 +1,4 @@
 // Scenario: the limits on connections, in both overload policies, and the one for a single source.
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "daemon.h"
@@ -13,10 +10,8 @@
 
 static void fill(struct daemon *daemon, int fds[LIMIT])
 {
-	for (size_t i = 0; i < LIMIT; i++) {
-		fds[i] = peer_connect(daemon->address[0]);
-		peer_ping(fds[i]);
-	}
+	for (size_t i = 0; i < LIMIT; i++)
+		fds[i] = peer_connect_served(daemon->address[0]);
 }
 
 static void close_all(const int *fds, size_t count)
@@ -48,10 +43,8 @@ static int expect_room(struct daemon *daemon, const char *source, const char *co
 	return fd;
 }
 
-static void test_wait(void **state)
+DAEMON_TEST(wait, ("--max-connections", "4", "--overload", "wait"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--max-connections", "4", "--overload", "wait", NULL);
 	int fds[LIMIT];
 	fill(daemon, fds);
 	int later = peer_connect(daemon->address[0]);
@@ -77,13 +70,10 @@ static void test_wait(void **state)
 	assert_true(stats_number(snapshot, "accept_paused_seconds") > 0);
 	json_decref(snapshot);
 	close_all((int[]){fds[2], fds[3], later, last}, 4);
-	daemon_stop(daemon);
 }
 
-static void test_waiting_is_the_default(void **state)
+DAEMON_TEST(waiting_is_the_default, ("--max-connections", "4"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--max-connections", "4", NULL);
 	int fds[LIMIT];
 	fill(daemon, fds);
 	int later = peer_connect(daemon->address[0]);
@@ -94,14 +84,11 @@ static void test_waiting_is_the_default(void **state)
 	char back;
 	peer_receive(later, &back, 1);
 	close_all((int[]){fds[0], fds[1], fds[3], later}, 4);
-	daemon_stop(daemon);
 }
 
 // A close lets the next one in at once, not when a timer looks.
-static void test_room_is_noticed(void **state)
+DAEMON_TEST(room_is_noticed, ("--max-connections", "1"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--max-connections", "1", NULL);
 	int fds[11];
 	for (size_t i = 0; i < 11; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -116,13 +103,10 @@ static void test_room_is_noticed(void **state)
 		peer_close(fds[i]);
 	}
 	assert_true(clock_now() - begin < 5 * NS_PER_S || sizeof(ECHOD_SANITIZE) > 1);
-	daemon_stop(daemon);
 }
 
-static void test_reset(void **state)
+DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--max-connections", "4", "--overload", "reset", NULL);
 	int fds[LIMIT];
 	fill(daemon, fds);
 	for (uint64_t i = 1; i <= 3; i++) {
@@ -138,15 +122,12 @@ static void test_reset(void **state)
 	assert_int_equal(stats_counter(daemon, "accept_pauses"), 0);
 	peer_close(next);
 	close_all(&fds[1], LIMIT - 1);
-	daemon_stop(daemon);
 }
 
 // The limit counts what is queued too, and what is parked.
-static void test_fewer_workers_than_connections(void **state)
+DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "never",
+					     "--max-connections", "3", "--overload", "reset"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
-					     "--max-connections", "3", "--overload", "reset", NULL);
 	int fds[3];
 	for (size_t i = 0; i < 3; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -159,14 +140,12 @@ static void test_fewer_workers_than_connections(void **state)
 		peer_close(fds[i]);
 	}
 	stats_wait(daemon, "connections_closed_peer", 3);
-	daemon_stop(daemon);
 }
 
-static void test_parked_connections_count(void **state)
+DAEMON_TEST(parked_connections_count,
+	    ("--workers", "1", "--max-connections", "3", "--overload", "reset"),
+	    .with = {"--patience 5ms", "--patience 0"})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--max-connections", "3",
-					     "--overload", "reset", NULL);
 	int fds[3];
 	for (size_t i = 0; i < 3; i++)
 		fds[i] = peer_connect(daemon->address[0]);
@@ -178,7 +157,6 @@ static void test_parked_connections_count(void **state)
 	close_all(fds, 3);
 	stats_wait(daemon, "connections_closed_peer", 3);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }
 
 static int connect_from(struct daemon *daemon, const char *source)
@@ -188,10 +166,8 @@ static int connect_from(struct daemon *daemon, const char *source)
 	return fd;
 }
 
-static void test_one_source(void **state)
+DAEMON_TEST(one_source, ("--max-per-source", "2"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--max-per-source", "2", NULL);
 	int greedy[2];
 	for (size_t i = 0; i < 2; i++) {
 		greedy[i] = connect_from(daemon, "127.0.0.2");
@@ -210,35 +186,28 @@ static void test_one_source(void **state)
 	stats_wait(daemon, "connections_open", 2);
 	greedy[1] = expect_room(daemon, "127.0.0.2", "connections_rejected_source", 3);
 	close_all((int[]){greedy[0], greedy[1], other}, 3);
-	daemon_stop(daemon);
 }
 
 // An IPv4 client of an IPv6 socket is the same source as of an IPv4 socket.
-static void test_one_source_in_both_families(void **state)
+DAEMON_TEST(one_source_in_both_families,
+	    ("--max-per-source", "1", "--listen", "127.0.0.1:0", "--listen", ":0"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "127.0.0.1:0",
-					     "--listen", ":0", NULL);
 	char mapped[64], six[64];
 	unsigned port = (unsigned)strtoul(strrchr(daemon->address[1], ':') + 1, NULL, 10);
 	snprintf(mapped, sizeof(mapped), "127.0.0.1:%u", port);
 	snprintf(six, sizeof(six), "[::1]:%u", port);
-	int first = peer_connect(daemon->address[0]);
-	peer_ping(first);
+	int first = peer_connect_served(daemon->address[0]);
 	peer_expect_rejected(mapped, NULL);
 	stats_wait(daemon, "connections_rejected_source", 1);
-	int other = peer_connect(six);
-	peer_ping(other);
+	int other = peer_connect_served(six);
 	peer_expect_rejected(six, NULL);
 	stats_wait(daemon, "connections_rejected_source", 2);
 	close_all((int[]){first, other}, 2);
-	daemon_stop(daemon);
 }
 
 // A host may have all addresses of its network of 64 bits.
-static void test_one_network(void **state)
+TEST(one_network)
 {
-	(void)state;
 	static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"};
 	network_enter();
 	for (size_t i = 0; i < 3; i++)
@@ -254,21 +223,4 @@ static void test_one_network(void **state)
 	peer_ping(other);
 	close_all((int[]){first, other}, 2);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_wait),
-		daemon_test(test_waiting_is_the_default),
-		daemon_test(test_room_is_noticed),
-		daemon_test_each(test_reset),
-		daemon_test(test_fewer_workers_than_connections),
-		daemon_test_with(test_parked_connections_count, "--patience", "5ms"),
-		daemon_test_with(test_parked_connections_count, "--patience", "0"),
-		daemon_test(test_one_source),
-		daemon_test(test_one_source_in_both_families),
-		daemon_test(test_one_network), // the last: it leaves the network of the others
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,13 @@
 // Scenario: the program is what it is meant to be. jemalloc is linked and in use (finding F2:
 // `--as-needed` drops it without a word), and the threads carry the names that `top -H` shows.
 #include <dirent.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 
-static void test_jemalloc(void **state)
+TEST(jemalloc)
 {
-	(void)state;
 	struct process *readelf;
 	assert_int_equal(process_run_simple(&readelf, "readelf", "-dW", ECHOD_PROGRAM, NULL), 0);
 	bool linked = strstr(process_output(readelf, NULL), "Shared library: [libjemalloc.so");
@@ -48,22 +45,10 @@ static size_t count_threads(struct daemon *daemon, const char *prefix)
 	return count;
 }
 
-static void test_thread_names(void **state)
+DAEMON_TEST(thread_names, ("--workers", "5"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "5", NULL);
 	assert_int_equal(count_threads(daemon, "echod/accept\n"), 1);
 	assert_int_equal(count_threads(daemon, "echod/work-"), 5);
 	assert_int_equal(count_threads(daemon, "echod/work-3\n"), 1);
 	assert_int_equal(count_threads(daemon, "echod/stats\n"), 1);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_jemalloc),
-		daemon_test(test_thread_names),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,11 +2,8 @@
 // all. The server echoes on (finding F8). And what it says is always plain text, a line at a time.
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "daemon.h"
@@ -14,13 +11,10 @@
 #include "place.h"
 #include "stats.h"
 
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 static void use(struct daemon *daemon, int connections)
 {
 	for (int i = 0; i < connections; i++) {
-		int fd = peer_connect(daemon->address[0]);
-		peer_ping(fd);
+		int fd = peer_connect_served(daemon->address[0]);
 		if (i % 2)
 			peer_reset(fd);
 		else
@@ -29,14 +23,13 @@ static void use(struct daemon *daemon, int connections)
 	stats_wait(daemon, "connections_open", 0);
 }
 
-static void test_closed_pipe(void **state)
+TEST(closed_pipe)
 {
-	(void)state;
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	close(ends[0]);
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = OPTIONS("--log-level", "debug"), .err = ends[1]});
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"), .err = ends[1]));
 	close(ends[1]);
 	daemon_wait_ready(daemon);
 	use(daemon, 50);
@@ -47,8 +40,9 @@ static void test_closed_pipe(void **state)
 // Logs to `write_end` more than fits until somebody reads.
 static void log_into_full(int read_end, int write_end)
 {
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = OPTIONS("--log-level", "debug", "--workers", "2"), .err = write_end});
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug", "--workers", "2"),
+				     .err = write_end));
 	close(write_end);
 	daemon_wait_ready(daemon);
 	use(daemon, 500);
@@ -66,9 +60,8 @@ static void log_into_full(int read_end, int write_end)
 	close(read_end);
 }
 
-static void test_full_pipe(void **state)
+TEST(full_pipe)
 {
-	(void)state;
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 4096);
@@ -76,21 +69,19 @@ static void test_full_pipe(void **state)
 }
 
 // As a service manager gives it: a socket cannot be opened again to be made non-blocking.
-static void test_full_socket(void **state)
+TEST(full_socket)
 {
-	(void)state;
 	int ends[2], small = 4096;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	log_into_full(ends[0], ends[1]);
 }
 
-static void test_file_at_its_limit(void **state)
+TEST(file_at_its_limit)
 {
-	(void)state;
 	struct daemon *daemon =
-		daemon_spawn(&(struct process_spec){.arguments = OPTIONS("--log-level", "debug"),
-						    .fsize = {.rlim_cur = 4096, .rlim_max = 4096}});
+		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"),
+				     .fsize = {.rlim_cur = 4096, .rlim_max = 4096}));
 	daemon_wait_ready(daemon);
 	use(daemon, 200);
 	stats_wait_at_least(daemon, "log_lines_dropped", 1);
@@ -99,20 +90,16 @@ static void test_file_at_its_limit(void **state)
 }
 
 // Not a byte may be written: of the log, and of the addresses on standard output.
-static void test_no_byte_may_be_written(void **state)
+TEST(no_byte_may_be_written)
 {
-	(void)state;
 	static const char full[1 << 20];
 	int log = memfd_create("full", MFD_CLOEXEC);
 	assert_true(log >= 0);
 	assert_int_equal(write(log, full, sizeof(full)), sizeof(full));
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = OPTIONS("--listen", path),
-		.out = log,
-		.err = log,
-		.fsize = {.rlim_cur = sizeof(full), .rlim_max = sizeof(full)}});
+	const char *path = place_address("echo");
+	struct daemon *daemon = daemon_spawn(
+		PROCESS(.arguments = STRINGS("--listen", path), .out = log, .err = log,
+			.fsize = {.rlim_cur = sizeof(full), .rlim_max = sizeof(full)}));
 	wait_until(ctl_is_live(daemon->control) && ctl_is_live(path + 5));
 	strcpy(daemon->address[0], path);
 	use(daemon, 10);
@@ -121,13 +108,12 @@ static void test_no_byte_may_be_written(void **state)
 	close(log);
 }
 
-static void test_full_disk(void **state)
+TEST(full_disk)
 {
-	(void)state;
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	assert_true(full >= 0);
-	struct daemon *daemon = daemon_spawn(
-		&(struct process_spec){.arguments = OPTIONS("--log-level", "debug"), .err = full});
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"), .err = full));
 	close(full);
 	daemon_wait_ready(daemon);
 	use(daemon, 50);
@@ -135,16 +121,12 @@ static void test_full_disk(void **state)
 }
 
 // A socket must not get the number of a standard stream: it would receive the log.
-static void test_started_without_standard_streams(void **state)
+TEST(started_without_standard_streams)
 {
-	(void)state;
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = OPTIONS("--log-level", "debug", "--listen", path),
-		.in = PROCESS_CLOSED,
-		.out = PROCESS_CLOSED,
-		.err = PROCESS_CLOSED});
+	const char *path = place_address("echo");
+	struct daemon *daemon = daemon_spawn(
+		PROCESS(.arguments = STRINGS("--log-level", "debug", "--listen", path),
+			.in = PROCESS_CLOSED, .out = PROCESS_CLOSED, .err = PROCESS_CLOSED));
 	wait_until(ctl_is_live(path + 5) && ctl_is_live(daemon->control) &&
 		   ctl_request(daemon->control, "ping", NULL) == 200);
 	strcpy(daemon->address[0], path);
@@ -172,9 +154,8 @@ static void cause_log_lines(struct daemon *daemon)
 	daemon_stop(daemon);
 }
 
-static void test_text_lines(void **state)
+TEST(text_lines)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
 	cause_log_lines(daemon);
 	size_t size;
@@ -193,7 +174,7 @@ static void expect_json_lines(const char *line, void (*look)(const json_t *entry
 		json_t *json = json_loadb(line, (size_t)(end - line), JSON_REJECT_DUPLICATES, NULL);
 		if (!json)
 			fail_msg("not JSON: %.*s", (int)(end - line), line);
-		for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(strings); i++)
 			assert_true(json_is_string(json_object_get(json, strings[i])));
 		if (look)
 			look(json);
@@ -211,7 +192,7 @@ static const struct {
 	{"draining", {NULL}, {"connections", "time_left_ms"}},
 	{"stopped", {NULL}, {"connections_accepted", "connections_aborted"}},
 };
-#define EVENTS (sizeof(events) / sizeof(events[0]))
+#define EVENTS (COUNT_OF(events))
 
 static unsigned seen[EVENTS];
 
@@ -233,9 +214,8 @@ static void look_for_fields(const json_t *entry)
 	fail_msg("an event that is not in the list: %s", event);
 }
 
-static void test_json_lines(void **state)
+TEST(json_lines)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json", NULL);
 	cause_log_lines(daemon);
 	expect_json_lines(process_errors(daemon->process, NULL), look_for_fields);
@@ -244,9 +224,8 @@ static void test_json_lines(void **state)
 }
 
 // What ends it before it is a server is JSON, too, wherever the format stands.
-static void test_json_errors(void **state)
+TEST(json_errors)
 {
-	(void)state;
 	static const struct {
 		const char *arguments[6];
 		int status;
@@ -264,13 +243,12 @@ static void test_json_errors(void **state)
 	};
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	assert_true(full >= 0);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		const char *arguments[8] = {ECHOD_PROGRAM};
 		struct process *process;
 		memcpy(arguments + 1, cases[i].arguments, sizeof(cases[i].arguments));
-		int status = process_run(&(struct process_spec){.arguments = arguments,
-								.out = cases[i].full ? full : 0},
-					 &process);
+		int status = process_run(
+			PROCESS(.arguments = arguments, .out = cases[i].full ? full : 0), &process);
 		assert_int_equal(status, cases[i].status);
 		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 		expect_json_lines(process_errors(process, NULL), NULL);
@@ -279,9 +257,8 @@ static void test_json_errors(void **state)
 }
 
 // Its life is told: start, drain, stop; connections only at debug level.
-static void test_what_is_said_at_info(void **state)
+TEST(what_is_said_at_info)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start(NULL);
 	use(daemon, 20);
 	assert_null(strstr(process_errors(daemon->process, NULL), "127.0.0.1:5"));
@@ -290,22 +267,4 @@ static void test_what_is_said_at_info(void **state)
 	daemon_stop(daemon);
 	process_expect_error_text(daemon->process, "drain");
 	assert_true(process_count_lines(process_errors(daemon->process, NULL)) > lines);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_closed_pipe),
-		daemon_test(test_full_pipe),
-		daemon_test(test_full_socket),
-		daemon_test(test_file_at_its_limit),
-		daemon_test(test_no_byte_may_be_written),
-		daemon_test(test_full_disk),
-		daemon_test(test_started_without_standard_streams),
-		daemon_test(test_text_lines),
-		daemon_test(test_json_lines),
-		daemon_test(test_json_errors),
-		daemon_test(test_what_is_said_at_info),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

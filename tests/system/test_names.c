@@ -2,9 +2,7 @@
 // a network of the test's own, with names of its own.
 #include <netinet/in.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -15,14 +13,14 @@
 #define PORT_NUMBER 7781
 #define BOTH "both.test:7781"
 
-// For all tests of this program, and the processes that they start.
-static int enter_own_network(void **state)
+// For all tests of this file, and the processes that they start.
+static void enter_own_network(void)
 {
-	(void)state;
 	network_enter();
 	network_hosts("::1 both.test six.test\n127.0.0.1 both.test four.test\n");
-	return 0;
 }
+
+FIXTURE_ONCE(enter_own_network, NULL);
 
 static void expect_echo(const char *name)
 {
@@ -33,9 +31,8 @@ static void expect_echo(const char *name)
 	assert_int_equal(status, EXIT_OK);
 }
 
-static void test_each_address_is_tried(void **state)
+TEST(each_address_is_tried)
 {
-	(void)state;
 	static const char *const addresses[] = {"[::1]:" PORT, "127.0.0.1:" PORT};
 	for (size_t i = 0; i < 2; i++) {
 		struct daemon *daemon = daemon_start("--listen", addresses[i], NULL);
@@ -44,7 +41,6 @@ static void test_each_address_is_tried(void **state)
 		assert_int_equal(load_errors(result, NULL), 0);
 		const json_t *targets = load_member(result, "configuration.targets");
 		assert_string_equal(json_string_value(json_array_get(targets, 0)), addresses[i]);
-		json_decref(result);
 		daemon_stop(daemon);
 	}
 }
@@ -67,16 +63,14 @@ static int open_black_hole(int *fillers)
 	return fd;
 }
 
-static void test_an_address_that_does_not_answer_is_left(void **state)
+TEST(an_address_that_does_not_answer_is_left)
 {
-	(void)state;
 	int fillers[2];
 	int black_hole = open_black_hole(fillers);
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:" PORT, NULL);
 	expect_echo("both.test");
 	json_t *result = load_run(EXIT_OK, BOTH, "--timeout", "10s", "-n", "9");
 	assert_int_equal(load_errors(result, NULL), 0);
-	json_decref(result);
 	struct process *client;
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-t", "100ms", "-m", "x",
 					"six.test", PORT, NULL);
@@ -89,26 +83,15 @@ static void test_an_address_that_does_not_answer_is_left(void **state)
 	close(black_hole);
 }
 
-static void test_all_addresses_are_named(void **state)
+TEST(all_addresses_are_named)
 {
-	(void)state;
 	static const char text[] =
 		"cannot connect to [::1]:" PORT ": Connection refused, nor to 127.0.0.1:" PORT
 		": Connection refused\n";
 	struct process *process;
 	assert_int_equal(LOAD(&process, BOTH, "-d", "1s"), EXIT_UNREACHABLE);
-	assert_non_null(strstr(process_errors(process, NULL), text));
+	assert_contains(process_errors(process, NULL), text);
 	int status = process_run_simple(&process, ECHOCAT_PROGRAM, "both.test", PORT, NULL);
 	assert_int_equal(status, EXIT_UNREACHABLE);
-	assert_non_null(strstr(process_errors(process, NULL), text));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_each_address_is_tried),
-		daemon_test(test_an_address_that_does_not_answer_is_left),
-		daemon_test(test_all_addresses_are_named),
-	};
-	return cmocka_run_group_tests(tests, enter_own_network, NULL);
+	assert_contains(process_errors(process, NULL), text);
 }

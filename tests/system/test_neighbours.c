@@ -1,9 +1,6 @@
 // Scenario: real proxies between our clients and the server. They come from Debian's packages
 // (tools/install-deps.sh); one that is missing fails the test.
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -57,7 +54,6 @@ static const struct proxy proxies[] = {
 		.passes_half_close = true,
 	},
 };
-#define PROXIES (sizeof(proxies) / sizeof(proxies[0]))
 
 #define LONG_SIZE ((size_t)1 << 20)
 static char long_text[LONG_SIZE];
@@ -98,7 +94,7 @@ static void start_proxy(const struct proxy *proxy, const struct daemon *daemon)
 	}
 	if (access(arguments[0], X_OK) != 0)
 		fail_msg("there is no %s: tools/install-deps.sh installs it", arguments[0]);
-	started = process_start(&(struct process_spec){.arguments = arguments});
+	started = process_start(PROCESS(.arguments = arguments));
 	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
 	int fd;
 	wait_until((fd = peer_try_connect(address, NULL)) >= 0 || !process_is_running(started));
@@ -113,7 +109,7 @@ static int relay(struct process **process, const char *bytes, size_t size, const
 	const char *const arguments[] = {ECHOCAT_PROGRAM, address, option, NULL};
 	int in = open(place_file("input", bytes, size), O_RDONLY | O_CLOEXEC);
 	assert_true(in >= 0);
-	int status = process_run(&(struct process_spec){.arguments = arguments, .in = in}, process);
+	int status = process_run(PROCESS(.arguments = arguments, .in = in), process);
 	close(in);
 	return status;
 }
@@ -137,8 +133,8 @@ static bool half_close_is_explained(void)
 	if (status == EXIT_OK)
 		return false;
 	load_expect_status(process, status, EXIT_CHECK_FAILED);
-	assert_non_null(strstr(process_errors(process, NULL),
-			       "(a proxy that does not pass a half-close ends both ways"));
+	assert_contains(process_errors(process, NULL),
+			"(a proxy that does not pass a half-close ends both ways");
 	return true;
 }
 
@@ -147,12 +143,10 @@ static void expect_clean(json_t *result, uint64_t bytes)
 	assert_int_equal(load_errors(result, NULL), 0);
 	assert_int_equal(load_count(result, "faults_found"), 0);
 	assert_int_equal(load_count(result, "bytes_verified"), bytes);
-	json_decref(result);
 }
 
-static void test_proxy(void **state)
+TEST_ROWS(proxy, const struct proxy *proxy, proxies)
 {
-	const struct proxy *proxy = *state;
 	struct daemon *daemon = daemon_start(NULL);
 	start_proxy(proxy, daemon);
 	pattern_fill(1, 0, long_text, LONG_SIZE);
@@ -173,9 +167,8 @@ static void test_proxy(void **state)
 
 // Health checks as HAProxy makes them, with and without a word: they end with a reset, and lose
 // nothing by it. Those with a word are the clock for the others, which go as fast.
-static void test_health_checks(void **state)
+DAEMON_TEST(health_checks, (NULL))
 {
-	(void)state;
 	static const struct proxy checking = {
 		.words = HAPROXY_WORDS,
 		.file = HAPROXY " check inter 20ms\n"
@@ -183,21 +176,10 @@ static void test_health_checks(void **state)
 				" option tcp-check\n tcp-check send hello\n"
 				" tcp-check expect string hello\n",
 	};
-	struct daemon *daemon = daemon_start(NULL);
 	start_proxy(&checking, daemon);
 	stats_wait_at_least(daemon, "connections_closed_reset_ok", 20);
 	expect_echo("hello", 5, NULL);
 	stats_assert_laws(daemon);
 	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 0);
 	process_kill(started);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	struct CMUnitTest tests[PROXIES + 1] = {daemon_test(test_health_checks)};
-	for (size_t i = 0; i < PROXIES; i++)
-		tests[1 + i] = (struct CMUnitTest){proxies[i].name, test_proxy, NULL,
-						   daemon_teardown, (void *)(uintptr_t)&proxies[i]};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 // Scenario: the command line. Every option with every kind of bad value: status 2, one line that
 // names what was given and what is allowed, nothing on standard output. And what good values do.
 #include <signal.h>
-#include <string.h>
 
 #include "base/cmdline.h"
 #include "ctl.h"
@@ -57,9 +56,7 @@ static const struct bad_option {
 
 static void refuses(const char *option, const char *value, const char *const *texts)
 {
-	daemon_refuses(
-		&(struct process_spec){.arguments = (const char *const[]){option, value, NULL}},
-		EXIT_USAGE, texts);
+	daemon_refuses(PROCESS(.arguments = STRINGS(option, value)), EXIT_USAGE, texts);
 }
 
 // What of a bad value the line must name: the port, if that is what is wrong.
@@ -68,10 +65,9 @@ static const char *named_part(const struct bad_option *bad, const char *value)
 	return bad->allowed == ports ? strrchr(value, ':') + 1 : value;
 }
 
-static void test_bad_values(void **state)
+TEST(bad_values)
 {
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad_options) / sizeof(bad_options[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(bad_options); i++) {
 		const struct bad_option *bad = &bad_options[i];
 		for (size_t j = 0; bad->values[j]; j++) {
 			char given[32];
@@ -79,22 +75,21 @@ static void test_bad_values(void **state)
 			const char *const texts[] = {bad->option, given, bad->allowed, NULL};
 			refuses(bad->option, bad->values[j], texts);
 			assert_false(place_exists(place_path("ctl")));
-			daemon_teardown(NULL);
+			test_clean_up();
 		}
 	}
 	// Found when the server starts.
-	refuses("--listen", "[fe80::1]:7", (const char *const[]){"needs %INTERFACE", NULL});
+	refuses("--listen", "[fe80::1]:7", STRINGS("needs %INTERFACE"));
 	assert_false(place_exists(place_path("ctl")));
 }
 
-static void test_what_is_no_option(void **state)
+TEST(what_is_no_option)
 {
-	(void)state;
 	static const char *const words[][2] = {
 		{"--no-such", NULL}, {"-x", NULL},  {"operand", NULL},
 		{"--", "operand"},   {"-w", NULL},  {"--listen", NULL},
 		{"--worker=", NULL}, {"-wx", NULL}, {"--help=yes", NULL}};
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
 		struct process *process;
 		int status = process_run_simple(&process, ECHOD_PROGRAM, "--control", "none",
 						words[i][0], words[i][1], NULL);
@@ -106,9 +101,8 @@ static void test_what_is_no_option(void **state)
 	}
 }
 
-static void test_help_and_version(void **state)
+TEST(help_and_version)
 {
-	(void)state;
 	static const char *const words[] = {"--help", "-h", "--version", "-V"};
 	static const char version[] = "echod " ECHOD_VERSION;
 	for (size_t i = 0; i < 4; i++) {
@@ -121,31 +115,27 @@ static void test_help_and_version(void **state)
 			assert_int_equal(process_count_lines(text), 1);
 			continue;
 		}
-		for (size_t j = 0; j < sizeof(bad_options) / sizeof(bad_options[0]); j++)
-			assert_non_null(strstr(text, bad_options[j].option));
+		for (size_t j = 0; j < COUNT_OF(bad_options); j++)
+			assert_contains(text, bad_options[j].option);
 	}
 }
 
 // A full disk under --help is an error, not a success.
-static void test_help_into_a_full_device(void **state)
+TEST(help_into_a_full_device)
 {
-	(void)state;
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
 	struct process *process;
 	int status = process_run(
-		&(struct process_spec){.arguments =
-					       (const char *const[]){ECHOD_PROGRAM, "--help", NULL},
-				       .out = fileno(full)},
+		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--help"), .out = fileno(full)),
 		&process);
 	fclose(full);
 	assert_int_equal(status, EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 }
 
-static void test_edges_of_what_is_allowed(void **state)
+TEST(edges_of_what_is_allowed)
 {
-	(void)state;
 	static const char *const lines[][3] = {
 		{"--workers", "1"},	    {"-w", "300"},
 		{"--max-connections", "1"}, {"--max-per-source", "1"},
@@ -157,20 +147,17 @@ static void test_edges_of_what_is_allowed(void **state)
 		{"--log-level", "debug"},   {"--log-format", "json"},
 		{"--buffer-size", "1.5k"},  {"--idle-timeout", "0.5h"},
 	};
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		struct daemon *daemon = daemon_start(lines[i][0], lines[i][1], NULL);
-		int fd = peer_connect(daemon->address[0]);
-		peer_ping(fd);
-		peer_close(fd);
+		peer_visit(daemon->address[0]);
 		stats_wait(daemon, "connections_closed_peer", 1);
 		daemon_stop(daemon);
-		daemon_teardown(NULL);
+		test_clean_up();
 	}
 }
 
-static void test_workers(void **state)
+TEST(workers)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("-w", "33", NULL);
 	assert_int_equal(stats_counter(daemon, "workers"), 33);
 	assert_true(process_threads(daemon->process) >= 33 + 3);
@@ -181,47 +168,26 @@ static void test_workers(void **state)
 	daemon_stop(daemon);
 }
 
-static void test_no_control_socket(void **state)
+DAEMON_TEST(no_control_socket, ("--control", "none"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--control", "none", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_visit(daemon->address[0]);
 	assert_false(place_exists("none"));
-	daemon_stop(daemon);
 }
 
 // The default paths, in a directory of ours in the place of the user's.
-static void test_default_control_path(void **state)
+TEST(default_control_path)
 {
-	(void)state;
 	char runtime[128], path[160];
 	const char *directory = place_path("");
 	snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,
 		 directory);
 	snprintf(path, sizeof(path), "%sechod.sock", directory);
-	struct process *process = process_start(&(struct process_spec){
-		.arguments = (const char *const[]){ECHOD_PROGRAM, "--listen", "127.0.0.1:0", NULL},
-		.environment = (const char *const[]){runtime, NULL}});
+	struct process *process = process_start(
+		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--listen", "127.0.0.1:0"),
+			.environment = STRINGS(runtime)));
 	wait_until(strchr(process_output(process, NULL), '\n'));
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 	process_signal(process, SIGTERM);
 	assert_int_equal(process_wait(process), 0);
 	assert_false(place_exists(path));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_bad_values),
-		daemon_test(test_what_is_no_option),
-		daemon_test(test_help_and_version),
-		daemon_test(test_help_into_a_full_device),
-		daemon_test(test_edges_of_what_is_allowed),
-		daemon_test(test_workers),
-		daemon_test(test_no_control_socket),
-		daemon_test(test_default_control_path),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

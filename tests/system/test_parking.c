@@ -2,9 +2,6 @@
 // they are closed, and what the workers do meanwhile.
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "crowd.h"
 #include "ctl.h"
@@ -16,10 +13,8 @@
 #define IDLERS 1000
 #define SLOWER (sizeof(ECHOD_SANITIZE) > 1)
 
-static void test_states_are_shown(void **state)
+DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--patience 0"})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 5);
 	wait_until(stats_count_in_state(daemon, "connections", "parked") == 5);
 	wait_until(stats_count_in_state(daemon, "workers", "leading") == 1 &&
@@ -35,23 +30,18 @@ static void test_states_are_shown(void **state)
 	json_decref(snapshot);
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }
 
 // With patience to spare, a worker waits for its client.
-static void test_patient_worker_is_shown(void **state)
+DAEMON_TEST(patient_worker_is_shown, ("--workers", "3", "--patience", "1h"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "3", "--patience", "1h", NULL);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
+	int fd = peer_connect_served(daemon->address[0]);
 	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
 		   stats_count_in_state(daemon, "workers", "leading") == 1);
 	assert_int_equal(stats_count_in_state(daemon, "connections", "serving"), 1);
 	assert_int_equal(stats_counter(daemon, "connections_parked"), 0);
 	peer_close(fd);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }
 
 // Asks seldom, as answering costs the server the very CPU time that is measured.
@@ -64,9 +54,8 @@ static void wait_for_closed(struct daemon *daemon, size_t count)
 	}
 }
 
-static void test_idle_time_out(void **state)
+TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"})
 {
-	(void)state;
 	const uint64_t limit = 5 * NS_PER_S;
 	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "5s", NULL);
 	size_t count = crowd_room(IDLERS, 0);
@@ -97,10 +86,8 @@ static size_t wanted_crowd(void)
 	return room;
 }
 
-static void test_parked_connections_cost_nothing(void **state)
+DAEMON_TEST(parked_connections_cost_nothing, ("--workers", "4", "--idle-timeout", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "4", "--idle-timeout", "never", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], wanted_crowd());
 	crowd_ping(&crowd, 1);
 	stats_wait(daemon, "connections_parked", crowd.count);
@@ -108,7 +95,6 @@ static void test_parked_connections_cost_nothing(void **state)
 	crowd_ping(&crowd, 2);
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }
 
 static void expect_all_cut(struct daemon *daemon, struct crowd *crowd)
@@ -119,9 +105,8 @@ static void expect_all_cut(struct daemon *daemon, struct crowd *crowd)
 	crowd_close(crowd);
 }
 
-static void test_drain_cuts_parked_connections(void **state)
+TEST(drain_cuts_parked_connections)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
@@ -129,9 +114,8 @@ static void test_drain_cuts_parked_connections(void **state)
 	expect_all_cut(daemon, &crowd);
 }
 
-static void test_stop_cuts_parked_connections(void **state)
+TEST(stop_cuts_parked_connections)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
@@ -154,13 +138,10 @@ static void use_one_cpu(void)
 		_exit(125);
 }
 
-static void test_one_cpu(void **state)
+TEST(one_cpu)
 {
-	(void)state;
-	struct daemon *daemon = daemon_spawn(&(struct process_spec){
-		.arguments = (const char *const[]){"--workers", "4", NULL},
-		.prepare = use_one_cpu,
-	});
+	struct daemon *daemon = daemon_spawn(
+		PROCESS(.arguments = STRINGS("--workers", "4"), .prepare = use_one_cpu, ));
 	daemon_wait_ready(daemon);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 50);
 	for (uint64_t round = 0; round < 200; round++)
@@ -189,33 +170,13 @@ static void expect_spinning(const char *workers, size_t clients)
 	daemon_stop(daemon);
 }
 
-static void test_worker_spins(void **state)
+TEST(worker_spins)
 {
-	(void)state;
 	expect_spinning("4", 1);
 }
 
 // More clients than have a worker to themselves.
-static void test_leader_spins(void **state)
+TEST(leader_spins)
 {
-	(void)state;
 	expect_spinning("1", 3);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_with(test_states_are_shown, "--patience", "5ms"),
-		daemon_test_with(test_states_are_shown, "--patience", "0"),
-		daemon_test(test_patient_worker_is_shown),
-		daemon_test_with(test_idle_time_out, "--patience", "5ms"),
-		daemon_test_with(test_idle_time_out, "--patience", "0"),
-		daemon_test(test_parked_connections_cost_nothing),
-		daemon_test(test_drain_cuts_parked_connections),
-		daemon_test(test_stop_cuts_parked_connections),
-		daemon_test(test_one_cpu),
-		daemon_test(test_worker_spins),
-		daemon_test(test_leader_spins),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

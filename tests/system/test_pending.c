@@ -1,7 +1,5 @@
 // Scenario: clients that do not read, with little or no room for what is theirs. Nothing is lost
 // when they read at last; who takes nothing is cut, and who takes a little is not.
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "daemon.h"
@@ -17,8 +15,7 @@
 
 static struct daemon *start(const char *workers, const char *limit, const char *send_timeout)
 {
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	const char *path = place_address("echo");
 	return daemon_start("--workers", workers, "--listen", "127.0.0.1:0", "--listen", path,
 			    "--pending-limit", limit, "--send-timeout", send_timeout, NULL);
 }
@@ -52,15 +49,13 @@ static void nothing_is_lost(const char *limit, uint64_t bytes)
 	daemon_stop(daemon);
 }
 
-static void test_room_for_none(void **state)
+TEST(room_for_none, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	nothing_is_lost("0", 0);
 }
 
-static void test_room_for_few(void **state)
+TEST(room_for_few, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	nothing_is_lost("64k", 64 << 10);
 }
 
@@ -113,28 +108,12 @@ static void stuck_are_cut_and_slow_are_not(const char *workers)
 	daemon_stop(daemon);
 }
 
-static void test_stuck_with_few_workers(void **state)
+TEST(stuck_with_few_workers, .with = {"--patience 5ms", "--patience 0"})
 {
-	(void)state;
 	stuck_are_cut_and_slow_are_not("2");
 }
 
-static void test_stuck_with_a_worker_each(void **state)
+TEST(stuck_with_a_worker_each, .with = {"--patience never", "--patience 5ms"})
 {
-	(void)state;
 	stuck_are_cut_and_slow_are_not("64");
-}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_room_for_none),
-		daemon_test_each(test_room_for_few),
-		daemon_test_with(test_stuck_with_a_worker_each, "--patience", "never"),
-		daemon_test_with(test_stuck_with_a_worker_each, "--patience", "5ms"),
-		daemon_test_with(test_stuck_with_few_workers, "--patience", "5ms"),
-		daemon_test_with(test_stuck_with_few_workers, "--patience", "0"),
-	};
-	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,10 +7,8 @@
 #define CLIENTS 10
 #define WORKERS 2
 
-static void test_first_come_first_served(void **state)
+DAEMON_TEST(first_come_first_served, ("--workers", "2", "--patience", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never", NULL);
 	int fds[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -37,16 +35,12 @@ static void test_first_come_first_served(void **state)
 	assert_int_equal(stats_counter(daemon, "queue_depth_max"), CLIENTS - WORKERS);
 	assert_int_equal(stats_counter(daemon, "connections_taken"), CLIENTS);
 	assert_int_equal(stats_counter(daemon, "workers_busy"), 0);
-	daemon_stop(daemon);
 }
 
 // A connection in the queue whose client is gone again takes a worker only for a moment.
-static void test_client_leaves_the_queue(void **state)
+DAEMON_TEST(client_leaves_the_queue, ("--workers", "1", "--patience", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never", NULL);
-	int held = peer_connect(daemon->address[0]);
-	peer_ping(held);
+	int held = peer_connect_served(daemon->address[0]);
 	int gone = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_queued", 1);
 	peer_send(gone, "lost", 4);
@@ -58,15 +52,11 @@ static void test_client_leaves_the_queue(void **state)
 	peer_close(next);
 	stats_wait(daemon, "connections_closed_peer", 2);
 	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 1);
-	daemon_stop(daemon);
 }
 
-static void test_waiting_time_is_measured(void **state)
+DAEMON_TEST(waiting_time_is_measured, ("--workers", "1", "--patience", "never"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never", NULL);
-	int held = peer_connect(daemon->address[0]);
-	peer_ping(held);
+	int held = peer_connect_served(daemon->address[0]);
 	uint64_t begin = clock_now();
 	int next = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_queued", 1);
@@ -86,15 +76,4 @@ static void test_waiting_time_is_measured(void **state)
 	assert_true(longest >= 0.29 && longest <= waited);
 	assert_true(stats_part(snapshot, "service_time_seconds", "max") >= 0.29);
 	json_decref(snapshot);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_first_come_first_served),
-		daemon_test(test_client_leaves_the_queue),
-		daemon_test(test_waiting_time_is_measured),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 // Scenario: clients that leave badly. The server lives, counts why, and keeps nothing of theirs.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "daemon.h"
@@ -14,9 +13,7 @@
 // What the server has open with nobody connected but our control client.
 static size_t baseline(struct daemon *daemon)
 {
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_visit(daemon->address[0]);
 	stats_wait(daemon, "connections_open", 0);
 	return process_descriptors(daemon->process);
 }
@@ -25,16 +22,13 @@ static void assert_sound(struct daemon *daemon, size_t descriptors)
 {
 	stats_wait(daemon, "connections_open", 0);
 	wait_until(process_descriptors(daemon->process) == descriptors);
-	int fd = peer_connect(daemon->address[0]);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_visit(daemon->address[0]);
 	stats_wait(daemon, "connections_open", 0);
 	daemon_stop(daemon);
 }
 
-static void test_reset_mid_echo(void **state)
+TEST(reset_mid_echo, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "4", NULL);
 	size_t descriptors = baseline(daemon);
 	uint64_t numbers = 11;
@@ -55,9 +49,8 @@ static void test_reset_mid_echo(void **state)
 	assert_sound(daemon, descriptors);
 }
 
-static void test_connect_and_leave(void **state)
+TEST(connect_and_leave, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	size_t descriptors = baseline(daemon);
 	for (int i = 0; i < ROUNDS; i++)
@@ -105,9 +98,8 @@ static void reset_unread(int fd)
 }
 
 // What an end may have cost the client is told apart (field case D2).
-static void test_ends_are_told_apart(void **state)
+TEST(ends_are_told_apart, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	static const struct {
 		void (*end)(int fd);
 		const char *local, *tcp; // the counter, over AF_UNIX and over TCP
@@ -122,7 +114,7 @@ static void test_ends_are_told_apart(void **state)
 	char local[128], name[64];
 	snprintf(local, sizeof(local), "unix:%s", place_path("echo"));
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", local, NULL);
-	for (int i = 0; i < 2 * (int)(sizeof(cases) / sizeof(cases[0])); i++) {
+	for (int i = 0; i < 2 * (int)(COUNT_OF(cases)); i++) {
 		snprintf(name, sizeof(name), "connections_closed_%s",
 			 i % 2 ? cases[i / 2].local : cases[i / 2].tcp);
 		uint64_t before = stats_counter(daemon, name);
@@ -133,9 +125,8 @@ static void test_ends_are_told_apart(void **state)
 }
 
 // Closing with unread bytes makes the kernel send a reset. They have arrived: it lost nothing.
-static void test_close_without_reading(void **state)
+TEST(close_without_reading, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	size_t descriptors = baseline(daemon);
 	char bytes[4096] = {0};
@@ -150,9 +141,8 @@ static void test_close_without_reading(void **state)
 }
 
 // The same, while the server waits for room to send.
-static void test_leave_a_stuck_server(void **state)
+TEST(leave_a_stuck_server, .with = {EACH_PATIENCE})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	size_t descriptors = baseline(daemon);
 	for (int round = 0; round < 10; round++) {
@@ -162,16 +152,4 @@ static void test_leave_a_stuck_server(void **state)
 		stats_wait(daemon, "connections_closed_reset", (uint64_t)round + 1);
 	}
 	assert_sound(daemon, descriptors);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_reset_mid_echo),
-		daemon_test_each(test_connect_and_leave),
-		daemon_test_each(test_ends_are_told_apart),
-		daemon_test_each(test_close_without_reading),
-		daemon_test_each(test_leave_a_stuck_server),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

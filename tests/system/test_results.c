@@ -2,10 +2,6 @@
 // UTF-8, and a standard output that nobody reads while a run lasts.
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "blocked.h"
@@ -15,7 +11,6 @@
 #include "place.h"
 #include "words.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define ARGUMENTS 12
 #define LIMIT 200 // bytes that a file may have: less than any result, more than a message
 
@@ -50,10 +45,8 @@ static size_t count_temporaries(const char *path)
 	return count;
 }
 
-static void test_file_that_may_not_grow(void **state)
+DAEMON_TEST(file_that_may_not_grow, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	char *result = strdup(place_path("result"));
 	struct process *process;
 	LOAD(&process, daemon->address[0], "-n", "100", "--json", result);
@@ -68,15 +61,13 @@ static void test_file_that_may_not_grow(void **state)
 		}
 		int out = open(to_output ? "/dev/null" : output, O_WRONLY | O_CLOEXEC);
 		int in = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC);
-		int status = process_run(&(struct process_spec){.arguments = arguments,
-								.in = in,
-								.out = out,
-								.fsize = {LIMIT, LIMIT}},
+		int status = process_run(PROCESS(.arguments = arguments, .in = in, .out = out,
+						 .fsize = {LIMIT, LIMIT}),
 					 &process);
 		close(in);
 		close(out);
 		load_expect_status(process, status, EXIT_UNREACHABLE);
-		assert_non_null(strstr(process_errors(process, NULL), ": File too large\n"));
+		assert_contains(process_errors(process, NULL), ": File too large\n");
 		assert_int_equal(count_temporaries(output), 0);
 		char *left = place_read(output);
 		assert_int_equal(strcmp(left, "old") == 0, limited[i].keeps_old);
@@ -84,18 +75,15 @@ static void test_file_that_may_not_grow(void **state)
 		free(output);
 	}
 	free(result);
-	daemon_stop(daemon);
 }
 
 #define ODD_NAME "caf\xe9 \xc3\xa9\t\"\\"  // neither UTF-8 nor printable
 #define ODD_TEXT "caf\\xE9 \xc3\xa9\t\"\\" // as it stands in JSON
 
 // The names of sockets come from outside, and stand in what the server and echoload write.
-static void test_names_that_are_not_utf_8(void **state)
+TEST(names_that_are_not_utf_8)
 {
-	(void)state;
-	char listen[128];
-	snprintf(listen, sizeof(listen), "unix:%s", place_path("s" ODD_NAME));
+	const char *listen = place_address("s" ODD_NAME);
 	char *control = strdup(place_path("c" ODD_NAME));
 	struct daemon *daemon = daemon_start("--listen", listen, "--control", control, NULL);
 	char *result = strdup(place_path("result" ODD_NAME));
@@ -108,13 +96,11 @@ static void test_names_that_are_not_utf_8(void **state)
 		json_string_value(json_array_get(load_member(json, "configuration.targets"), 0));
 	const char *used = json_string_value(load_member(json, "configuration.control"));
 	assert_non_null(target);
-	assert_non_null(strstr(target, "/s" ODD_TEXT));
+	assert_contains(target, "/s" ODD_TEXT);
 	assert_non_null(used);
-	assert_non_null(strstr(used, "/c" ODD_TEXT));
-	json_decref(json);
+	assert_contains(used, "/c" ODD_TEXT);
 
-	struct process *client = process_start(&(struct process_spec){
-		.arguments = (const char *const[]){ECHOCAT_PROGRAM, listen, "-c", "0", NULL}});
+	struct process *client = process_start_simple(ECHOCAT_PROGRAM, listen, "-c", "0");
 	wait_until(strstr(process_output(client, NULL), "seq=1"));
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
@@ -122,8 +108,7 @@ static void test_names_that_are_not_utf_8(void **state)
 	const json_t *first = json_array_get(json_object_get(json, "connections"), 0);
 	const char *local = json_string_value(json_object_get(first, "local"));
 	assert_non_null(local);
-	assert_non_null(strstr(local, "/s" ODD_TEXT));
-	json_decref(json);
+	assert_contains(local, "/s" ODD_TEXT);
 	free(body);
 	process_kill(client);
 	free(result);
@@ -132,21 +117,18 @@ static void test_names_that_are_not_utf_8(void **state)
 }
 
 // In text, where a line is one fact, a name does not break it.
-static void test_names_that_are_no_line(void **state)
+TEST(names_that_are_no_line)
 {
-	(void)state;
-	char listen[128];
-	snprintf(listen, sizeof(listen), "unix:%s", place_path("a\nb"));
+	const char *listen = place_address("a\nb");
 	struct daemon *daemon = daemon_start("--listen", listen, NULL);
-	assert_non_null(strstr(daemon->address[0], "/a?b"));
-	struct process *client = process_start(&(struct process_spec){
-		.arguments = (const char *const[]){ECHOCAT_PROGRAM, listen, "-c", "0", NULL}});
+	assert_contains(daemon->address[0], "/a?b");
+	struct process *client = process_start_simple(ECHOCAT_PROGRAM, listen, "-c", "0");
 	wait_until(strstr(process_output(client, NULL), "seq=1"));
-	assert_non_null(strstr(process_output(client, NULL), "/a?b: seq=1"));
+	assert_contains(process_output(client, NULL), "/a?b: seq=1");
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, "connections", &body), 200);
 	assert_int_equal(process_count_lines(body), 2);
-	assert_non_null(strstr(body, "/a?b "));
+	assert_contains(body, "/a?b ");
 	free(body);
 	process_kill(client);
 	daemon_stop(daemon);
@@ -190,8 +172,8 @@ static void stall(struct stalled *stalled, const struct daemon *daemon, enum blo
 					 "--json",
 					 stalled->result,
 					 NULL};
-	stalled->process = process_start(
-		&(struct process_spec){.arguments = arguments, .out = stalled->blocked.writer});
+	stalled->process =
+		process_start(PROCESS(.arguments = arguments, .out = stalled->blocked.writer));
 }
 
 // The rows and the result are complete while nothing that is printed has gone anywhere.
@@ -209,16 +191,14 @@ static void expect_results(struct stalled *stalled)
 		length = blocked_read(&stalled->blocked, text, length, sizeof(text));
 	(void)blocked_read(&stalled->blocked, text, length, sizeof(text));
 	assert_int_equal(process_wait(stalled->process), EXIT_OK);
-	assert_non_null(strstr(text, "verdict"));
-	json_decref(json);
+	assert_contains(text, "verdict");
 	free(stalled->csv);
 	free(stalled->result);
 	blocked_close(&stalled->blocked);
 }
 
-static void test_runs_beside_a_stalled_output(void **state)
+TEST(runs_beside_a_stalled_output)
 {
-	(void)state;
 	struct stalled stalled[BLOCKED_KINDS];
 	struct daemon *daemon = daemon_start(NULL);
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
@@ -229,32 +209,18 @@ static void test_runs_beside_a_stalled_output(void **state)
 }
 
 // Neither is a progress line waited for, which a stopped terminal does not take.
-static void test_run_beside_a_stopped_terminal(void **state)
+TEST(run_beside_a_stopped_terminal)
 {
-	(void)state;
 	struct blocked blocked;
 	struct daemon *daemon = daemon_start(NULL);
 	blocked_open(&blocked, BLOCKED_TERMINAL);
 	const char *const arguments[] = {
 		ECHOLOAD_PROGRAM, daemon->address[0], "--allow-client-bound", "-d", "500ms", NULL};
-	struct process *process = process_start(
-		&(struct process_spec){.arguments = arguments,
-				       .environment = (const char *const[]){"TERM=xterm", NULL},
-				       .err = blocked.writer});
+	struct process *process =
+		process_start(PROCESS(.arguments = arguments, .environment = STRINGS("TERM=xterm"),
+				      .err = blocked.writer));
 	assert_int_equal(process_wait(process), EXIT_OK);
 	load_expect_report(process_output(process, NULL));
 	blocked_close(&blocked);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_file_that_may_not_grow),
-		daemon_test(test_names_that_are_not_utf_8),
-		daemon_test(test_names_that_are_no_line),
-		daemon_test(test_runs_beside_a_stalled_output),
-		daemon_test(test_run_beside_a_stopped_terminal),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,11 +6,8 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -81,16 +78,14 @@ static void set_trap(void)
 	connect_to_myself();
 }
 
-static void test_echocat_notices(void **state)
+TEST(echocat_notices)
 {
-	(void)state;
 	char port[8];
 	snprintf(port, sizeof(port), "%d", PORT);
 	const char *const arguments[] = {ECHOCAT_PROGRAM, "--message", "Hello, world",
 					 "127.0.0.1",	  port,	       NULL};
 	struct process *client;
-	int status = process_run(
-		&(struct process_spec){.arguments = arguments, .prepare = set_trap}, &client);
+	int status = process_run(PROCESS(.arguments = arguments, .prepare = set_trap), &client);
 	assert_string_equal(process_output(client, NULL), "");
 	if (status != EXIT_UNREACHABLE)
 		fail_msg("status %d: %s", status, process_errors(client, NULL));
@@ -98,24 +93,13 @@ static void test_echocat_notices(void **state)
 }
 
 // Each of the connections that comes about at all is one to itself, and none counts.
-static void test_echoload_notices(void **state)
+TEST(echoload_notices)
 {
-	(void)state;
 	char target[24];
 	snprintf(target, sizeof(target), "127.0.0.1:%d", PORT);
 	const char *const arguments[] = {ECHOLOAD_PROGRAM, target, "-c", "1", "-d", "2s", NULL};
 	struct process *client;
-	int status = process_run(
-		&(struct process_spec){.arguments = arguments, .prepare = set_trap}, &client);
+	int status = process_run(PROCESS(.arguments = arguments, .prepare = set_trap), &client);
 	load_expect_refusal(client, status, EXIT_UNREACHABLE,
 			    "self_connect: connected to itself: no server listens there");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_echocat_notices),
-		daemon_test(test_echoload_notices),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

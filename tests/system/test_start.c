@@ -1,11 +1,8 @@
 // Scenario: faults at start. One line on standard error, status 3, nothing on standard output, and
 // nothing left behind; what belongs to others stays as it was.
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "ctl.h"
@@ -14,46 +11,39 @@
 #include "place.h"
 #include "stats.h"
 
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define SPEC(...) (&(struct process_spec){.arguments = OPTIONS(__VA_ARGS__)})
+#define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
 
 static void refuses(const struct process_spec *spec, const char *const *texts)
 {
 	daemon_refuses(spec, EXIT_UNREACHABLE, texts);
 }
 
-static void test_port_in_use(void **state)
+TEST(port_in_use)
 {
-	(void)state;
 	struct daemon *first = daemon_start(NULL);
 	const char *other = place_path("other");
 	refuses(SPEC("--listen", first->address[0], "--control", other),
-		TEXTS(first->address[0], "in use"));
+		STRINGS(first->address[0], "in use"));
 	assert_false(place_exists(other));
 
 	// Also when others of its addresses were free: their sockets are gone again.
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	const char *path = place_address("echo");
 	refuses(SPEC("--listen", path, "--listen", "127.0.0.1:0", "--listen", first->address[0],
 		     "--control", other),
-		TEXTS(first->address[0], "in use"));
+		STRINGS(first->address[0], "in use"));
 	assert_false(place_exists(other));
 	assert_false(place_exists(path + 5));
-	int fd = peer_connect(first->address[0]);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_visit(first->address[0]);
 	daemon_stop(first);
 }
 
-static void test_no_such_place(void **state)
+TEST(no_such_place)
 {
-	(void)state;
-	refuses(SPEC("--listen", "no-such-host.invalid:7000"), TEXTS("no-such-host.invalid"));
-	refuses(SPEC("--listen", "192.0.2.1:7000"), TEXTS("192.0.2.1:7000"));
-	refuses(SPEC("--listen", "unix:/no/such/place/echo"), TEXTS("/no/such/place/echo"));
-	refuses(SPEC("--listen", "unix:/no/such/pla\nce"), TEXTS("/no/such/pla?ce")); // one line
-	refuses(SPEC("--control", "/no/such/place/ctl"), TEXTS("/no/such/place/ctl"));
+	refuses(SPEC("--listen", "no-such-host.invalid:7000"), STRINGS("no-such-host.invalid"));
+	refuses(SPEC("--listen", "192.0.2.1:7000"), STRINGS("192.0.2.1:7000"));
+	refuses(SPEC("--listen", "unix:/no/such/place/echo"), STRINGS("/no/such/place/echo"));
+	refuses(SPEC("--listen", "unix:/no/such/pla\nce"), STRINGS("/no/such/pla?ce")); // one line
+	refuses(SPEC("--control", "/no/such/place/ctl"), STRINGS("/no/such/place/ctl"));
 	assert_false(place_exists(place_path("ctl")));
 }
 
@@ -64,32 +54,28 @@ static ino_t inode_of(const char *path)
 	return status.st_ino;
 }
 
-static void test_live_control_socket_is_never_taken(void **state)
+TEST(live_control_socket_is_never_taken)
 {
-	(void)state;
 	struct daemon *first = daemon_start(NULL);
 	ino_t inode = inode_of(first->control);
 	for (int i = 0; i < 3; i++)
-		refuses(SPEC("--control", first->control), TEXTS(first->control, "live"));
+		refuses(SPEC("--control", first->control), STRINGS(first->control, "live"));
 	assert_int_equal(inode_of(first->control), inode);
 	assert_int_equal(ctl_request(first->control, "ping", NULL), 200);
 	// Not even when that server is stopped for the moment.
 	process_stop(first->process);
-	refuses(SPEC("--control", first->control), TEXTS(first->control));
+	refuses(SPEC("--control", first->control), STRINGS(first->control));
 	process_signal(first->process, SIGCONT);
 	assert_int_equal(inode_of(first->control), inode);
 	daemon_stop(first);
 }
 
-static void test_stale_sockets_are_replaced(void **state)
+TEST(stale_sockets_are_replaced)
 {
-	(void)state;
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	const char *path = place_address("echo");
 	for (int i = 0; i < 3; i++) {
 		struct daemon *daemon = daemon_start("--listen", path, NULL);
-		int fd = peer_connect(daemon->address[0]);
-		peer_ping(fd);
+		int fd = peer_connect_served(daemon->address[0]);
 		assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
 		peer_close(fd);
 		if (i == 2) {
@@ -102,9 +88,8 @@ static void test_stale_sockets_are_replaced(void **state)
 }
 
 // Who finds another's socket in the place of its own leaves it there.
-static void test_successor_s_socket_is_left_alone(void **state)
+TEST(successor_s_socket_is_left_alone)
 {
-	(void)state;
 	struct daemon *first = daemon_start(NULL);
 	assert_int_equal(unlink(first->control), 0);
 	struct daemon *second = daemon_start("--control", first->control, NULL);
@@ -115,15 +100,13 @@ static void test_successor_s_socket_is_left_alone(void **state)
 }
 
 // Connections that the old server ended are remembered by the kernel for a minute.
-static void test_port_can_be_had_again_at_once(void **state)
+TEST(port_can_be_had_again_at_once)
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--drain-timeout", "0", NULL);
 	for (int i = 0; i < 5; i++) {
 		char address[128];
 		strcpy(address, daemon->address[0]);
-		int fd = peer_connect(address);
-		peer_ping(fd);
+		int fd = peer_connect_served(address);
 		if (i % 2) {
 			process_kill(daemon->process);
 		} else {
@@ -138,9 +121,8 @@ static void test_port_can_be_had_again_at_once(void **state)
 }
 
 // Of many servers that find the same stale socket at once, one gets it.
-static void test_race_for_a_stale_socket(void **state)
+TEST(race_for_a_stale_socket)
 {
-	(void)state;
 	struct daemon *dead = daemon_start(NULL);
 	process_kill(dead->process);
 	struct daemon *rivals[6];
@@ -160,9 +142,8 @@ static void test_race_for_a_stale_socket(void **state)
 	}
 }
 
-static void test_what_is_no_socket_is_left_alone(void **state)
+TEST(what_is_no_socket_is_left_alone)
 {
-	(void)state;
 	const char *file = place_file("file", "precious\n", 9);
 	const char *directory = place_path("directory");
 	assert_int_equal(mkdir(directory, 0700), 0);
@@ -172,12 +153,12 @@ static void test_what_is_no_socket_is_left_alone(void **state)
 	assert_int_equal(symlink(file, link), 0);
 	assert_int_equal(symlink("nowhere", dangling), 0);
 	const char *const paths[] = {file, directory, fifo, link, dangling};
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(paths); i++) {
 		ino_t inode = inode_of(paths[i]);
 		char address[128];
 		snprintf(address, sizeof(address), "unix:%s", paths[i]);
-		refuses(SPEC("--control", paths[i]), TEXTS(paths[i]));
-		refuses(SPEC("--listen", address), TEXTS(paths[i]));
+		refuses(SPEC("--control", paths[i]), STRINGS(paths[i]));
+		refuses(SPEC("--listen", address), STRINGS(paths[i]));
 		assert_int_equal(inode_of(paths[i]), inode);
 	}
 	struct stat status;
@@ -185,26 +166,24 @@ static void test_what_is_no_socket_is_left_alone(void **state)
 	assert_int_equal(status.st_size, 9);
 }
 
-static void test_limit_too_low(void **state)
+TEST(limit_too_low)
 {
-	(void)state;
-	struct process_spec spec = {.arguments = OPTIONS("--workers", "2"),
+	struct process_spec spec = {.arguments = STRINGS("--workers", "2"),
 				    .nofile = {.rlim_cur = 8, .rlim_max = 8}};
-	refuses(&spec, TEXTS("limit"));
+	refuses(&spec, STRINGS("limit"));
 	assert_false(place_exists(place_path("ctl")));
 	spec.nofile = (struct rlimit){.rlim_cur = 100, .rlim_max = 100};
-	spec.arguments = OPTIONS("--max-connections", "1000");
-	refuses(&spec, TEXTS("1000", "100"));
+	spec.arguments = STRINGS("--max-connections", "1000");
+	refuses(&spec, STRINGS("1000", "100"));
 	assert_false(place_exists(place_path("ctl")));
 }
 
 // The soft limit is no obstacle: it is raised to the hard one.
-static void test_soft_limit_is_raised(void **state)
+TEST(soft_limit_is_raised)
 {
-	(void)state;
-	struct daemon *daemon = daemon_spawn(
-		&(struct process_spec){.arguments = OPTIONS("--max-connections", "300"),
-				       .nofile = {.rlim_cur = 20, .rlim_max = 400}});
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS("--max-connections", "300"),
+				     .nofile = {.rlim_cur = 20, .rlim_max = 400}));
 	daemon_wait_ready(daemon);
 	struct rlimit limit;
 	assert_int_equal(prlimit(process_pid(daemon->process), RLIMIT_NOFILE, NULL, &limit), 0);
@@ -218,9 +197,8 @@ static void test_soft_limit_is_raised(void **state)
 	daemon_stop(daemon);
 }
 
-static void test_no_thread_can_be_created(void **state)
+TEST(no_thread_can_be_created)
 {
-	(void)state;
 	char path[128], at[64];
 	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	int k = 1;
@@ -228,8 +206,8 @@ static void test_no_thread_can_be_created(void **state)
 		assert_true(k < 20);
 		snprintf(at, sizeof(at), "FAIL_PTHREAD_AT=%d", k);
 		struct process_spec spec = {
-			.arguments = OPTIONS("--workers", "3", "--listen", path),
-			.environment = OPTIONS("LD_PRELOAD=" FAIL_PTHREAD_NAME,
+			.arguments = STRINGS("--workers", "3", "--listen", path),
+			.environment = STRINGS("LD_PRELOAD=" FAIL_PTHREAD_NAME,
 					       "LD_LIBRARY_PATH=" FAIL_PTHREAD_FOLDER,
 					       "ASAN_OPTIONS=verify_asan_link_order=0", at)};
 		struct daemon *daemon = daemon_spawn(&spec);
@@ -243,11 +221,11 @@ static void test_no_thread_can_be_created(void **state)
 		assert_int_equal(process_wait(daemon->process), EXIT_UNREACHABLE);
 		const char *line = process_errors(daemon->process, NULL);
 		assert_int_equal(process_count_lines(line), 1);
-		assert_non_null(strstr(line, "thread"));
+		assert_contains(line, "thread");
 		assert_string_equal(process_output(daemon->process, NULL), "");
 		assert_false(place_exists(daemon->control));
 		assert_false(place_exists(path + 5));
-		daemon_teardown(NULL);
+		test_clean_up();
 		snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	}
 	// An acceptor, a stats thread and three workers at the least.
@@ -265,18 +243,18 @@ static void limit_room(void)
 }
 
 // It starts, or says why not; also where jemalloc would crash.
-static void test_little_room(void **state)
+TEST(little_room)
 {
-	(void)state;
 	if (sizeof(ECHOD_SANITIZE) > 1)
 		return; // they need terabytes of it
 	unsigned refused = 0, started = 0;
 	for (rlim_t step = 0; step < 2 * 60; step++) {
 		data_is_limited = step % 2 == 0;
 		room = (4 + step / 2) << 20;
-		struct process *process = process_start(&(struct process_spec){
-			.arguments = OPTIONS(ECHOD_PROGRAM, "-l", "127.0.0.1:0", "-c", "none"),
-			.prepare = limit_room});
+		struct process *process =
+			process_start(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l",
+								   "127.0.0.1:0", "-c", "none"),
+					      .prepare = limit_room));
 		wait_until(!process_is_running(process) ||
 			   strstr(process_output(process, NULL), "listening on"));
 		if (process_is_running(process)) {
@@ -291,23 +269,4 @@ static void test_little_room(void **state)
 		refused += status == EXIT_UNREACHABLE;
 	}
 	assert_true(refused > 0 && started > 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_port_in_use),
-		daemon_test(test_no_such_place),
-		daemon_test(test_live_control_socket_is_never_taken),
-		daemon_test(test_stale_sockets_are_replaced),
-		daemon_test(test_successor_s_socket_is_left_alone),
-		daemon_test(test_port_can_be_had_again_at_once),
-		daemon_test(test_race_for_a_stale_socket),
-		daemon_test(test_what_is_no_socket_is_left_alone),
-		daemon_test(test_limit_too_low),
-		daemon_test(test_soft_limit_is_raised),
-		daemon_test(test_no_thread_can_be_created),
-		daemon_test(test_little_room),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

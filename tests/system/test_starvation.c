@@ -1,8 +1,6 @@
 // Scenario: clients that say nothing and clients that never read, hundreds of times as many as
 // there are workers. Who comes then is served at once; and who reads at last gets every byte.
 // ECHOD_TEST_SILENT and ECHOD_TEST_STUCK say how many of each.
-#include <stdlib.h>
-
 #include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
@@ -30,8 +28,7 @@ static uint64_t measure(struct daemon *daemon)
 	uint64_t took[NEWCOMERS];
 	for (size_t i = 0; i < NEWCOMERS; i++) {
 		uint64_t begin = clock_now();
-		int fd = peer_connect(daemon->address[0]);
-		peer_ping(fd);
+		int fd = peer_connect_served(daemon->address[0]);
 		took[i] = clock_now() - begin;
 		peer_close(fd);
 	}
@@ -78,16 +75,14 @@ static void assert_footprint(struct daemon *daemon, size_t stuck)
 	print_message("resident: %ju KiB\n", (uintmax_t)(process_resident(daemon->process) >> 10));
 }
 
-static void test_newcomers_are_served(void **state)
+TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"})
 {
-	(void)state;
 	size_t stuck = crowd_number("ECHOD_TEST_STUCK", STUCK);
 	size_t wanted = crowd_number("ECHOD_TEST_SILENT", SILENT);
 	size_t silent = crowd_room(wanted, stuck);
 	if (getenv("ECHOD_TEST_SILENT")) // then there must be room for them
 		assert_int_equal(silent, wanted);
-	char path[128];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
+	const char *path = place_address("echo");
 	struct daemon *daemon =
 		daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen", path,
 			     "--pending-limit", "64m", "--send-timeout", "never", NULL);
@@ -117,13 +112,4 @@ static void test_newcomers_are_served(void **state)
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_with(test_newcomers_are_served, "--patience", "5ms"),
-		daemon_test_with(test_newcomers_are_served, "--patience", "0"),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,5 @@
 // Scenario: clients that do not read. They have a time-out, and are not cut while they make
 // progress. The waits here are the spans under test, never a stand-in for a fact.
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "daemon.h"
@@ -18,10 +16,9 @@ static bool flood(int fd)
 }
 
 // Finding F4: as many clients that never read as there are workers.
-static void test_clients_that_never_read_are_cut(void **state)
+DAEMON_TEST(clients_that_never_read_are_cut, ("--workers", "2", "--send-timeout", "300ms"),
+	    .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "2", "--send-timeout", "300ms", NULL);
 	int stuck[2] = {peer_connect(daemon->address[0]), peer_connect(daemon->address[0])};
 	stats_wait(daemon, "connections_taken", 2);
 	int next = peer_connect(daemon->address[0]);
@@ -40,7 +37,6 @@ static void test_clients_that_never_read_are_cut(void **state)
 	stats_wait(daemon, "connections_closed_stalled", 2);
 	stats_assert_laws(daemon);
 	peer_close(next);
-	daemon_stop(daemon);
 }
 
 // Sends without an end and reads `piece` bytes every `pause` ms, for longer than the time-out.
@@ -63,39 +59,24 @@ static void read_slowly(int fd, size_t piece, int pause)
 }
 
 // Finding F5: 2 MiB/s for three times the time-out.
-static void test_slow_reader_is_not_cut(void **state)
+DAEMON_TEST(slow_reader_is_not_cut, ("--workers", "1", "--send-timeout", "1s"),
+	    .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--send-timeout", "1s", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	read_slowly(fd, 1 << 17, 60);
 	assert_int_equal(stats_counter(daemon, "connections_closed_stalled"), 0);
 	peer_close(fd);
 	stats_wait(daemon, "connections_closed_reset", 1);
-	daemon_stop(daemon);
 }
 
 // A reader that takes so little that the server's send buffer has no room again for longer than the
 // time-out: a byte taken is a byte taken.
-static void test_very_slow_reader_is_not_cut(void **state)
+DAEMON_TEST(very_slow_reader_is_not_cut, ("--workers", "1", "--send-timeout", "1s"),
+	    .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", "--send-timeout", "1s", NULL);
 	int fd = peer_connect_narrow(daemon->address[0], 4096);
 	read_slowly(fd, 1 << 10, 30);
 	assert_int_equal(stats_counter(daemon, "connections_closed_stalled"), 0);
 	peer_close(fd);
 	stats_wait(daemon, "connections_closed_reset", 1);
-	daemon_stop(daemon);
-}
-
-int main(int argc, char **argv)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_clients_that_never_read_are_cut),
-		daemon_test_each(test_slow_reader_is_not_cut),
-		daemon_test_each(test_very_slow_reader_is_not_cut),
-	};
-	daemon_choose(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

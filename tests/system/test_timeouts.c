@@ -6,26 +6,20 @@
 #include "peer.h"
 #include "stats.h"
 
-static void test_silent_client_is_cut(void **state)
+DAEMON_TEST(silent_client_is_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--idle-timeout", "1s", NULL);
 	uint64_t begin = clock_now();
 	int silent = peer_connect(daemon->address[0]);
-	int spoke = peer_connect(daemon->address[0]);
-	peer_ping(spoke);
+	int spoke = peer_connect_served(daemon->address[0]);
 	peer_expect_closed(silent);
 	assert_true(clock_now() - begin >= 990 * NS_PER_MS);
 	peer_expect_closed(spoke);
 	stats_wait(daemon, "connections_closed_idle", 2);
 	assert_int_equal(stats_counter(daemon, "connections_silent"), 1);
-	daemon_stop(daemon);
 }
 
-static void test_talking_client_is_not_cut(void **state)
+DAEMON_TEST(talking_client_is_not_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--idle-timeout", "1s", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	for (int i = 0; i < 10; i++) {
 		poll(NULL, 0, 150);
@@ -33,29 +27,21 @@ static void test_talking_client_is_not_cut(void **state)
 	}
 	peer_close(fd);
 	stats_wait(daemon, "connections_closed_peer", 1);
-	daemon_stop(daemon);
 }
 
-static void test_never_means_never(void **state)
+DAEMON_TEST(never_means_never, ("--idle-timeout", "never", "--send-timeout", "never"))
 {
-	(void)state;
-	struct daemon *daemon =
-		daemon_start("--idle-timeout", "never", "--send-timeout", "never", NULL);
 	int fd = peer_connect(daemon->address[0]);
 	poll(NULL, 0, 1000);
 	peer_ping(fd);
 	peer_close(fd);
-	daemon_stop(daemon);
 }
 
 // Waiting for a worker is not the client's silence.
-static void test_queued_client_is_not_idle(void **state)
+DAEMON_TEST(queued_client_is_not_idle,
+	    ("--workers", "1", "--patience", "never", "--idle-timeout", "1s"))
 {
-	(void)state;
-	struct daemon *daemon =
-		daemon_start("--workers", "1", "--patience", "never", "--idle-timeout", "1s", NULL);
-	int held = peer_connect(daemon->address[0]);
-	peer_ping(held);
+	int held = peer_connect_served(daemon->address[0]);
 	int queued = peer_connect(daemon->address[0]);
 	peer_send(queued, "x", 1);
 	stats_wait(daemon, "connections_queued", 1);
@@ -68,19 +54,15 @@ static void test_queued_client_is_not_idle(void **state)
 	peer_receive(queued, &back, 1);
 	peer_close(queued);
 	stats_wait(daemon, "connections_closed_peer", 2);
-	daemon_stop(daemon);
 }
 
 // What arrived in time is echoed, though the server gets to it too late.
-static void test_server_itself_was_stopped(void **state)
+DAEMON_TEST(server_itself_was_stopped, ("--workers", "8", "--idle-timeout", "2s"),
+	    .with = {EACH_PATIENCE})
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "8", "--idle-timeout", "2s", NULL);
 	int fds[8];
-	for (size_t i = 0; i < 8; i++) {
-		fds[i] = peer_connect(daemon->address[0]);
-		peer_ping(fds[i]);
-	}
+	for (size_t i = 0; i < 8; i++)
+		fds[i] = peer_connect_served(daemon->address[0]);
 	process_stop(daemon->process);
 	for (size_t i = 0; i < 8; i++)
 		peer_send(fds[i], "x", 1);
@@ -92,17 +74,4 @@ static void test_server_itself_was_stopped(void **state)
 		peer_close(fds[i]);
 	}
 	stats_wait(daemon, "connections_closed_peer", 8);
-	daemon_stop(daemon);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_each(test_silent_client_is_cut),
-		daemon_test_each(test_talking_client_is_not_cut),
-		daemon_test(test_never_means_never),
-		daemon_test(test_queued_client_is_not_idle),
-		daemon_test_each(test_server_itself_was_stopped),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,11 +2,7 @@
 // echo server and client), as it gives them, against ours both ways; other people's servers and
 // clients too.
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/cmdline.h"
 #include "daemon.h"
@@ -92,29 +88,25 @@ static void run_tutorial_client(const char *program)
 	assert_string_equal(process_output(client, NULL), "Received b'Hello, world'\n");
 }
 
-static void test_tutorial_client(void **state)
+DAEMON_TEST(tutorial_client, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	run_tutorial_client(write_program("echo-client.py", tutorial_client, daemon->port));
 	stats_wait(daemon, "connections_closed_peer", 1);
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), strlen("Hello, world"));
-	daemon_stop(daemon);
 }
 
 // Not a byte of it changed, and no option given to echod but where its control socket is. Where
 // another program has that port, that one is as good as ours can be: the test then asks for the
 // message that says so.
-static void test_unmodified_tutorial_client(void **state)
+TEST(unmodified_tutorial_client)
 {
-	(void)state;
-	const char *const arguments[] = {ECHOD_PROGRAM, "--control", place_path("ctl"), NULL};
-	struct process *server = process_start(&(struct process_spec){.arguments = arguments});
+	struct process *server =
+		process_start_simple(ECHOD_PROGRAM, "--control", place_path("ctl"));
 	wait_until(!process_is_running(server) || strchr(process_output(server, NULL), '\n'));
 	if (!process_is_running(server)) {
 		assert_true(peer_port_listens(TUTORIAL_PORT));
 		assert_int_equal(process_wait(server), EXIT_UNREACHABLE);
-		assert_non_null(strstr(process_errors(server, NULL), "127.0.0.1:65432"));
+		assert_contains(process_errors(server, NULL), "127.0.0.1:65432");
 		return;
 	}
 	assert_string_equal(process_output(server, NULL), "listening on 127.0.0.1:65432\n");
@@ -131,15 +123,13 @@ static void test_unmodified_tutorial_client(void **state)
 // Starts a Python server and waits, without connecting, until it listens.
 static struct process *start_python(const char *program, uint16_t port)
 {
-	const char *const arguments[] = {"python3", "-u", program, NULL};
-	struct process *server = process_start(&(struct process_spec){.arguments = arguments});
+	struct process *server = process_start_simple("python3", "-u", program);
 	wait_until(peer_port_listens(port));
 	return server;
 }
 
-static void test_tutorial_server(void **state)
+TEST(tutorial_server)
 {
-	(void)state;
 	uint16_t port = peer_free_port();
 	char number[8];
 	snprintf(number, sizeof(number), "%u", port);
@@ -172,8 +162,7 @@ static void run_copying_client(const char *const *arguments, size_t size)
 {
 	int input = random_input(size);
 	struct process *client;
-	int status =
-		process_run(&(struct process_spec){.arguments = arguments, .in = input}, &client);
+	int status = process_run(PROCESS(.arguments = arguments, .in = input), &client);
 	close(input);
 	if (status != 0)
 		fail_msg("%s: status %d: %s", arguments[0], status, process_errors(client, NULL));
@@ -187,9 +176,8 @@ static void run_copying_client(const char *const *arguments, size_t size)
 	free(expected);
 }
 
-static void test_echocat_against_socketserver(void **state)
+TEST(echocat_against_socketserver)
 {
-	(void)state;
 	uint16_t port = peer_free_port();
 	char number[8];
 	snprintf(number, sizeof(number), "%u", port);
@@ -203,9 +191,8 @@ static void test_echocat_against_socketserver(void **state)
 }
 
 // Its visits end in order, so that the server has nothing to complain of, unless that is asked for.
-static void test_echoload_against_socketserver(void **state)
+TEST(echoload_against_socketserver)
 {
-	(void)state;
 	static const char *const endings[] = {"fin", "rst"};
 	for (size_t i = 0; i < 2; i++) {
 		uint16_t port = peer_free_port();
@@ -218,7 +205,6 @@ static void test_echoload_against_socketserver(void **state)
 		assert_int_equal(load_errors(result, NULL), 0);
 		assert_string_equal(json_string_value(load_member(result, "configuration.linger")),
 				    endings[i]);
-		json_decref(result);
 		if (i == 0) {
 			process_kill(server);
 			assert_string_equal(process_errors(server, NULL), "");
@@ -230,9 +216,8 @@ static void test_echoload_against_socketserver(void **state)
 }
 
 // What came back is no part of an echo, and is not told as one.
-static void test_echocat_against_a_server_of_something_else(void **state)
+TEST(echocat_against_a_server_of_something_else)
 {
-	(void)state;
 	uint16_t port = peer_free_port();
 	char number[8];
 	snprintf(number, sizeof(number), "%u", port);
@@ -242,46 +227,39 @@ static void test_echocat_against_a_server_of_something_else(void **state)
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-c", "1", "-t", "200ms",
 					"127.0.0.1", number, NULL);
 	assert_int_equal(status, EXIT_CHECK_FAILED);
-	assert_non_null(strstr(process_errors(client, NULL), "the echo differs at offset 0: "));
-	assert_non_null(strstr(process_errors(client, NULL), "6 of 12 bytes came back"));
-	assert_non_null(strstr(process_output(client, NULL), ", 1 mismatches\n"));
+	assert_contains(process_errors(client, NULL), "the echo differs at offset 0: ");
+	assert_contains(process_errors(client, NULL), "6 of 12 bytes came back");
+	assert_contains(process_output(client, NULL), ", 1 mismatches\n");
 	process_kill(server);
 }
 
-static void test_echocat_against_echod(void **state)
+DAEMON_TEST(echocat_against_echod, (NULL))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start(NULL);
 	char number[8];
 	snprintf(number, sizeof(number), "%u", daemon->port);
 	const char *const arguments[] = {ECHOCAT_PROGRAM, "127.0.0.1", number, NULL};
 	run_copying_client(arguments, 1);
 	run_copying_client(arguments, 20000000);
 	struct process *client; // whose standard input is empty
-	assert_int_equal(process_run(&(struct process_spec){.arguments = arguments}, &client), 0);
+	assert_int_equal(process_run(PROCESS(.arguments = arguments), &client), 0);
 	assert_string_equal(process_output(client, NULL), "");
 	stats_wait(daemon, "connections_closed_peer", 2);
 	stats_wait(daemon, "connections_closed_probe", 1);
-	daemon_stop(daemon);
 }
 
-static void test_socat(void **state)
+DAEMON_TEST(socat, ("--workers", "1"))
 {
-	(void)state;
-	struct daemon *daemon = daemon_start("--workers", "1", NULL);
 	char target[160];
 	snprintf(target, sizeof(target), "TCP:%s", daemon->address[0]);
 	const char *const arguments[] = {"socat", "-t5", "-", target, NULL};
 	run_copying_client(arguments, 3000000);
 	run_copying_client(arguments, 1);
 	stats_wait(daemon, "connections_closed_peer", 2);
-	daemon_stop(daemon);
 }
 
 // Nobody there: one line and status 3.
-static void test_echocat_finds_nobody(void **state)
+TEST(echocat_finds_nobody)
 {
-	(void)state;
 	char number[8];
 	snprintf(number, sizeof(number), "%u", peer_free_port());
 	struct process *client;
@@ -290,20 +268,4 @@ static void test_echocat_finds_nobody(void **state)
 	assert_int_equal(status, EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
 	assert_string_equal(process_output(client, NULL), "");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test(test_tutorial_client),
-		daemon_test(test_unmodified_tutorial_client),
-		daemon_test(test_tutorial_server),
-		daemon_test(test_echocat_against_socketserver),
-		daemon_test(test_echoload_against_socketserver),
-		daemon_test(test_echocat_against_a_server_of_something_else),
-		daemon_test(test_echocat_against_echod),
-		daemon_test(test_socat),
-		daemon_test(test_echocat_finds_nobody),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

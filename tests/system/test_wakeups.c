@@ -1,8 +1,6 @@
 // Scenario: the hunt for lost wake-ups. Connections are parked and come back all the time, at the
 // very moments at which an event can be missed; every message must have its echo, and the counters
 // must agree in the end. ECHOD_TEST_MESSAGES says how many messages.
-#include <stdlib.h>
-
 #include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
@@ -13,7 +11,7 @@
 #define FREE_RUNS 6
 
 static const char *const worker_counts[] = {"1", "2", "3"};
-#define WORKER_COUNTS (sizeof(worker_counts) / sizeof(worker_counts[0]))
+#define WORKER_COUNTS (COUNT_OF(worker_counts))
 
 static void end(struct daemon *daemon, struct crowd *crowd)
 {
@@ -24,9 +22,8 @@ static void end(struct daemon *daemon, struct crowd *crowd)
 
 // As fast as the echoes come: some arrive while their connection is being parked. The number of
 // clients changes, from fewer than workers to many more.
-static void test_free_running(void **state)
+TEST(free_running, .with = {"--patience 0", "--patience 1ms"})
 {
-	(void)state;
 	size_t messages = crowd_number("ECHOD_TEST_MESSAGES", MESSAGES) / FREE_RUNS;
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
@@ -45,9 +42,8 @@ static void test_free_running(void **state)
 }
 
 // At the moment at which the last connection has been parked, as far as the counters tell.
-static void test_sends_when_parked(void **state)
+TEST(sends_when_parked, .with = {"--patience 0", "--patience 1ms"})
 {
-	(void)state;
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
 		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
@@ -62,9 +58,8 @@ static void test_sends_when_parked(void **state)
 }
 
 // No more clients than workers, which wait for a while and then park: the moment is met by chance.
-static void test_sends_when_patience_ends(void **state)
+TEST(sends_when_patience_ends, .with = {"", "--spin 1ms"})
 {
-	(void)state;
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon =
 			daemon_start("--workers", worker_counts[w], "--patience", "1ms", NULL);
@@ -95,9 +90,8 @@ static void ping_beside(struct stream *stream, int fd)
 	assert_int_equal(back, there);
 }
 
-static void test_stream_beside_ping_pong(void **state)
+TEST(stream_beside_ping_pong, .with = {"--patience 5ms", "--patience 0"})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "1", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 	struct stream stream = {
@@ -117,9 +111,8 @@ static void test_stream_beside_ping_pong(void **state)
 
 // Descriptors and the memory of connections are used again at once, while events for those before
 // may still be on their way; parked connections are among them.
-static void test_churn_among_parked(void **state)
+TEST(churn_among_parked, .with = {"--patience 5ms", "--patience 0", "--spin 1ms"})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 	uint64_t numbers = 5;
@@ -142,9 +135,8 @@ static void test_churn_among_parked(void **state)
 }
 
 // From one client, which has a worker to itself, to more than workers, and back: while they ping.
-static void test_crowd_comes_and_goes(void **state)
+TEST(crowd_comes_and_goes, .with = {"--patience 5ms", "--patience 1ms"})
 {
-	(void)state;
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	struct crowd first = crowd_connect(daemon, daemon->address[0], 1);
 	uint64_t numbers = 7;
@@ -158,24 +150,4 @@ static void test_crowd_comes_and_goes(void **state)
 			crowd_ping(&first, i);
 	}
 	end(daemon, &first);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		daemon_test_with(test_free_running, "--patience", "0"),
-		daemon_test_with(test_free_running, "--patience", "1ms"),
-		daemon_test_with(test_sends_when_parked, "--patience", "0"),
-		daemon_test_with(test_sends_when_parked, "--patience", "1ms"),
-		daemon_test(test_sends_when_patience_ends),
-		daemon_test_with(test_sends_when_patience_ends, "--spin", "1ms"),
-		daemon_test_with(test_stream_beside_ping_pong, "--patience", "5ms"),
-		daemon_test_with(test_stream_beside_ping_pong, "--patience", "0"),
-		daemon_test_with(test_churn_among_parked, "--patience", "5ms"),
-		daemon_test_with(test_churn_among_parked, "--patience", "0"),
-		daemon_test_with(test_churn_among_parked, "--spin", "1ms"),
-		daemon_test_with(test_crowd_comes_and_goes, "--patience", "5ms"),
-		daemon_test_with(test_crowd_comes_and_goes, "--patience", "1ms"),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,9 @@
 // What a function prints on the standard streams. Main thread.
 #include "caught.h"
 
-#include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "unit.h"
+#include "test.h"
 
 // Puts a file in the place of the descriptor. Returns the one that was there.
 static int redirect(int fd, int file)

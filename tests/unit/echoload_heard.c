@@ -1,9 +1,7 @@
 // Collecting the faults that the verifier reports. Test's own thread.
-#include "unit.h"
+#include "test.h"
 
 #include "echoload_heard.h"
-
-#include <stdlib.h>
 
 static uint64_t sent_on(void *context, uint32_t connection)
 {

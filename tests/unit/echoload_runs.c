@@ -2,8 +2,6 @@
 #include "echoload_runs.h"
 
 #include <math.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echoload/common/random.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "echoload/result/result.h"
-#include "unit.h"
+#include "test.h"
 
 // A run that the same numbers always make the same.
 struct made_run {

@@ -1,7 +1,7 @@
 // A server in the process of the test. One thread.
 #include "embedded.h"
 
-#include "unit.h"
+#include "test.h"
 
 struct echod_config *config;
 

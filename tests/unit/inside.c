@@ -2,10 +2,9 @@
 #include "inside.h"
 
 #include <poll.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "unit.h"
+#include "test.h"
 
 static int count_line(void *context, const struct echod_log_entry *entry)
 {

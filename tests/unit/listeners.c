@@ -4,12 +4,9 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define BACKLOG 16 // connections that nobody accepts
 
@@ -60,7 +57,7 @@ static int keep(int fd)
 	return fd;
 }
 
-int listeners_setup(void **state)
+void listeners_setup(void)
 {
 	struct sockaddr_in6 bound;
 	socklen_t size = sizeof(bound);
@@ -68,10 +65,9 @@ int listeners_setup(void **state)
 	int fd = keep(bind_at("::")); // where it only keeps the port
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &size), 0);
 	port = ntohs(bound.sin6_port);
-	return 0;
 }
 
-int listeners_teardown(void **state)
+void listeners_teardown(void)
 {
 	while (child_count > 0) {
 		pid_t child = children[--child_count];
@@ -80,7 +76,6 @@ int listeners_teardown(void **state)
 	}
 	while (fd_count > 0)
 		close(fds[--fd_count]);
-	return 0;
 }
 
 void listeners_here(const char *address)

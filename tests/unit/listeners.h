@@ -3,7 +3,7 @@
 #ifndef ECHOD_UNIT_LISTENERS_H
 #define ECHOD_UNIT_LISTENERS_H
 
-#include "unit.h"
+#include "test.h"
 
 #include <sys/types.h>
 
@@ -11,11 +11,8 @@
 
 // A setup: takes a TCP port that nobody uses at any address. A teardown: closes the sockets, ends
 // the children.
-int listeners_setup(void **state);
-int listeners_teardown(void **state);
-
-#define LISTENERS_TEST(test) \
-	cmocka_unit_test_setup_teardown(test, listeners_setup, listeners_teardown)
+void listeners_setup(void);
+void listeners_teardown(void);
 
 // The address with the test's port; a path is one of a Unix-domain socket.
 struct endpoint listeners_at(const char *address);

@@ -1,25 +1,18 @@
 // A piece of work and a parking lot for it. Main thread.
 #include "parked.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "process.h"
-#include "unit.h"
+#include "test.h"
 
 struct parked parked;
 struct parking_lot lot;
 struct work work;
 
-int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
-int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
-int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout);
-int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout);
-
-int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+WRAP(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event))
 {
 	parked.changes++;
 	if (parked.failure) {
@@ -30,7 +23,7 @@ int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
 	return __real_epoll_ctl(epoll, operation, fd, event);
 }
 
-int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout)
+WRAP(int, epoll_wait, (int epoll, struct epoll_event *events, int max, int timeout))
 {
 	atomic_fetch_add(&parked.waits, 1);
 	int count = __real_epoll_wait(epoll, events, max, timeout);
@@ -54,19 +47,19 @@ int parked_begin_with(uint64_t idle_limit, uint64_t stuck_limit)
 	return failed;
 }
 
-int parked_begin(void **state)
+void parked_begin(void)
 {
-	return parked_begin_with(CLOCK_NEVER, CLOCK_NEVER);
+	assert_int_equal(parked_begin_with(CLOCK_NEVER, CLOCK_NEVER), 0);
 }
 
-int parked_end(void **state)
+void parked_end(void)
 {
 	parked.with_events = NULL;
 	watch_set(&lot.watch, &work, WATCH_NONE);
 	parking_lot_close(&lot);
 	close(parked.pair[0]);
 	close(parked.pair[1]);
-	return parked.failure ? -1 : 0;
+	assert_false(parked.failure);
 }
 
 uint64_t never_active(const struct work *any)

@@ -20,12 +20,10 @@ extern struct parked parked;
 extern struct parking_lot lot;
 extern struct work work;
 
-// The setup and the teardown of each test; and a setup with time-outs.
-int parked_begin(void **state);
+// The fixture of each test; and a setup with time-outs.
+void parked_begin(void);
 int parked_begin_with(uint64_t idle_limit, uint64_t stuck_limit);
-int parked_end(void **state);
-
-#define WITH_LOT(test) cmocka_unit_test_setup_teardown(test, parked_begin, parked_end)
+void parked_end(void);
 
 // A new pair for the work, which is new too and served.
 void connect_work(void);

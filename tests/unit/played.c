@@ -1,30 +1,17 @@
 // An echo turn on a socketpair whose recv, send, poll and time are as a test says. Main thread.
 #include "played.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "peer.h"
-#include "unit.h"
+#include "test.h"
 
 struct played played;
-
-ssize_t __real_recv(int fd, void *bytes, size_t length, int flags);
-ssize_t __wrap_recv(int fd, void *bytes, size_t length, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
-int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
-int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
-int __wrap_ioctl(int fd, unsigned long request, int *bytes);
-int __real_ioctl(int fd, unsigned long request, int *bytes);
-int __real_clock_gettime(clockid_t id, struct timespec *time);
-int __wrap_clock_gettime(clockid_t id, struct timespec *time);
 
 // The script's word on the next call: 0 and `length` made shorter, or an errno.
 static int next_step(struct script *script, size_t *length)
@@ -42,7 +29,7 @@ static int next_step(struct script *script, size_t *length)
 	return step->error;
 }
 
-ssize_t __wrap_recv(int fd, void *bytes, size_t length, int flags)
+WRAP(ssize_t, recv, (int fd, void *bytes, size_t length, int flags))
 {
 	assert_int_equal(fd, played.pair[0]);
 	played.flags = flags;
@@ -52,7 +39,7 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t length, int flags)
 	return errno ? -1 : __real_recv(fd, bytes, length, flags);
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
+WRAP(ssize_t, send, (int fd, const void *bytes, size_t length, int flags))
 {
 	assert_int_equal(fd, played.pair[0]);
 	assert_true(flags & MSG_NOSIGNAL);
@@ -60,7 +47,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 	return errno ? -1 : __real_send(fd, bytes, length, flags);
 }
 
-int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+WRAP(int, poll, (struct pollfd fds[], nfds_t count, int timeout))
 {
 	if (played.now == 0)
 		return __real_poll(fds, count, timeout);
@@ -75,7 +62,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 	return ready;
 }
 
-int __wrap_ioctl(int fd, unsigned long request, int *bytes)
+WRAP(int, ioctl, (int fd, unsigned long request, int *bytes))
 {
 	assert_int_equal(request, SIOCOUTQ);
 	if (played.unread == 0)
@@ -84,7 +71,7 @@ int __wrap_ioctl(int fd, unsigned long request, int *bytes)
 	return 0;
 }
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	if (played.now == 0)
 		return __real_clock_gettime(id, time);
@@ -99,7 +86,7 @@ void play_with_patience(uint64_t patience)
 
 static char buffer[PLAYED_BUFFER];
 
-int played_begin(void **state)
+void played_begin(void)
 {
 	played = (struct played){
 		.now = 1000 * NS_PER_S,
@@ -114,14 +101,12 @@ int played_begin(void **state)
 	struct work_queue_config queue = {.capacity = 10, .workers = 1, .cpus = 1, .batch = 1};
 	work_queue_init(&played.pool.queue, &queue);
 	play_with_patience(CLOCK_NEVER);
-	if (waker_open(&played.cut.waker, NULL) != 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, played.pair) != 0)
-		return -1;
+	assert_false(waker_open(&played.cut.waker, NULL) != 0 ||
+		     socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, played.pair) != 0);
 	played.conn.origin.fd = played.conn.work.fd = played.pair[0];
-	return 0;
 }
 
-int played_finish(void **state)
+void played_finish(void)
 {
 	played.now = 0;
 	pending_drop(&played.pending, &played.conn);
@@ -132,7 +117,6 @@ int played_finish(void **state)
 	close(played.pair[0]);
 	close(played.pair[1]);
 	waker_close(&played.cut.waker);
-	return 0;
 }
 
 struct turn run_any_turn(void)

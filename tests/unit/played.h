@@ -51,11 +51,9 @@ struct played {
 
 extern struct played played;
 
-// The setup and the teardown of each test.
-int played_begin(void **state);
-int played_finish(void **state);
-
-#define TURN(test) cmocka_unit_test_setup_teardown(test, played_begin, played_finish)
+// The fixture of each test.
+void played_begin(void);
+void played_finish(void);
 
 // From now on the worker waits no longer than that; until then without end, as a textbook's does.
 void play_with_patience(uint64_t patience);

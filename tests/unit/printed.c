@@ -3,10 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #define END \
 	'\001' // is printed after all else, as a terminal passes on what it gets in its own time
@@ -75,8 +72,7 @@ const char *printed_by(void (*print)(FILE *file))
 
 void printed_shows(const char *what)
 {
-	if (!strstr(text, what))
-		fail_msg("'%s' is not in:\n%s", what, text);
+	assert_contains(text, what);
 }
 
 void printed_shows_not(const char *what)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "unit.h"
+#include "test.h"
 
 struct terminal {
 	FILE *file;  // prints on it

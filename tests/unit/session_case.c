@@ -1,10 +1,7 @@
 // One client of the control socket, on a socketpair, for its tests. One thread.
 #include "session_case.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "ctl.h"
 
@@ -16,37 +13,34 @@ static struct rates rates;
 static struct snapshot snapshot;
 static struct thread_stats stats;
 
-int session_start_server(void **state)
+void session_start_server(void)
 {
 	inside_configure(&session_server);
 	session_server.config.max_connections = SESSION_MOST_CONNECTIONS;
 	inside_start(&session_server);
-	return 0;
 }
 
-int session_end_server(void **state)
+void session_end_server(void)
 {
 	inside_end(&session_server);
-	return 0;
 }
 
-int session_set_up(void **state)
+void session_set_up(void)
 {
 	int pair[2];
 	memset(&stats, 0, sizeof(stats));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
-		return -1;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
 	session_begin(&session, pair[0]);
 	session_client = pair[1];
-	return 0;
 }
 
-int session_tear_down(void **state)
+void session_tear_down(void)
 {
 	if (session.fd >= 0)
 		session_end(&session);
 	close(session_client);
-	return session.fd == -1 && !session.body ? 0 : -1;
+	assert_true(session.fd == -1 && !session.body);
 }
 
 void session_do_step(void)
@@ -68,8 +62,7 @@ void session_expect_reply(int status, const char *text)
 {
 	char *body;
 	assert_int_equal(ctl_receive(session_client, &body), status);
-	if (!strstr(body, text))
-		fail_msg("'%s' does not say '%s'", body, text);
+	assert_contains(body, text);
 	free(body);
 }
 

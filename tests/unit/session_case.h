@@ -4,7 +4,7 @@
 
 #include "control/session.h"
 #include "inside.h"
-#include "unit.h"
+#include "test.h"
 
 #define SESSION_MOST_CONNECTIONS ((size_t)4000) // of the server
 #define SESSION_MOST_BYTES ((size_t)96 << 10)	// that a session may keep
@@ -14,12 +14,12 @@ extern struct session session;
 extern int session_client; // the other end
 
 // For all tests of a program.
-int session_start_server(void **state);
-int session_end_server(void **state);
+void session_start_server(void);
+void session_end_server(void);
 
 // For each test.
-int session_set_up(void **state);
-int session_tear_down(void **state);
+void session_set_up(void);
+void session_tear_down(void);
 
 // Steps once, as the stats thread does when poll(2) has returned.
 void session_do_step(void);

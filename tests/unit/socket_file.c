@@ -1,26 +1,23 @@
 // Unix-domain sockets in a directory of the test's own.
 #include "socket_file.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-int enter_directory(void **state)
+char test_directory[32];
+
+void enter_directory(void)
 {
-	char *directory = strdup("/tmp/echod-test-XXXXXX");
-	*state = directory;
-	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
+	strcpy(test_directory, "/tmp/echod-test-XXXXXX");
+	assert_true(mkdtemp(test_directory) && chdir(test_directory) == 0);
 }
 
 // Fails when the test has left something behind.
-int leave_directory(void **state)
+void leave_directory(void)
 {
-	int result = chdir("/") == 0 && rmdir(*state) == 0 ? 0 : -1;
-	free(*state);
-	return result;
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(test_directory), 0);
 }
 
 int new_socket(int type)

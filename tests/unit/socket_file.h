@@ -2,7 +2,7 @@
 #ifndef ECHOD_UNIT_SOCKET_FILE_H
 #define ECHOD_UNIT_SOCKET_FILE_H
 
-#include "unit.h"
+#include "test.h"
 
 #include <stdbool.h>
 
@@ -11,11 +11,10 @@
 // What the loser of a race for the path `s` is told.
 #define LIVE "cannot listen on 's': a live server is listening there"
 
-// Runs the test in a new working directory, whose path is its state, and fails it if something is
-// left there.
-#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
-int enter_directory(void **state);
-int leave_directory(void **state);
+// A fixture: runs the test in a new working directory, and fails it if something is left there.
+extern char test_directory[32];
+void enter_directory(void);
+void leave_directory(void);
 
 int new_socket(int type);
 int try_connect(int fd, const char *path);

@@ -1,9 +1,7 @@
 // The acceptor under every error of accept(2): server/acceptor. accept4 fails as the test says.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -19,10 +17,7 @@ static atomic_uint calls;	    // of accept4
 static _Atomic uint64_t failed_at;  // when it failed last
 static _Atomic uint64_t retried_at; // when it was first called after that
 
-int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags))
 {
 	atomic_fetch_add(&calls, 1);
 	int left = atomic_load(&faults_left);
@@ -48,21 +43,19 @@ static void fail_accepts(int error, int times)
 
 static struct inside inside;
 
-static int configure(void **state)
+static void configure(void)
 {
 	fail_accepts(0, 0);
 	inside_configure(&inside);
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	fail_accepts(0, 0);
 	inside_end(&inside);
-	return 0;
 }
 
-#define ACCEPTOR(test) cmocka_unit_test_setup_teardown(test, configure, end)
+FIXTURE(configure, end);
 
 struct expectation {
 	int error;
@@ -109,7 +102,7 @@ static uint64_t all_errors(void)
 }
 
 // Each comes once, then the client, who has waited, is served.
-static void each_error_is_counted_in_its_class(void **state)
+TEST(each_error_is_counted_in_its_class)
 {
 	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
@@ -117,8 +110,7 @@ static void each_error_is_counted_in_its_class(void **state)
 		uint64_t before = inside_counter(&inside, expected->counter);
 		uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
 		fail_accepts(expected->error, 1);
-		int client = peer_connect(inside_address(&inside));
-		peer_ping(client);
+		int client = peer_connect_served(inside_address(&inside));
 		peer_close(client);
 		assert_int_equal(inside_counter(&inside, expected->counter), before + 1);
 		assert_int_equal(all_errors(), i + 1);
@@ -129,15 +121,13 @@ static void each_error_is_counted_in_its_class(void **state)
 	}
 }
 
-static void what_says_try_again_is_no_error(void **state)
+TEST(what_says_try_again_is_no_error)
 {
 	inside_start(&inside);
 	const int errors[] = {EAGAIN, EINTR};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		fail_accepts(errors[i], 3);
-		int client = peer_connect(inside_address(&inside));
-		peer_ping(client);
-		peer_close(client);
+		peer_visit(inside_address(&inside));
 	}
 	assert_int_equal(all_errors(), 0);
 	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
@@ -160,7 +150,7 @@ static void expect_patience(int error)
 			 (uintmax_t)(lasted / NS_PER_MS), strerrorname_np(error));
 }
 
-static void out_of_resources_it_does_not_spin(void **state)
+TEST(out_of_resources_it_does_not_spin)
 {
 	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
@@ -172,7 +162,7 @@ static void out_of_resources_it_does_not_spin(void **state)
 
 // seccomp and security modules fail accept before it takes a client from the backlog, so the
 // listener stays readable.
-static void an_error_that_stays_does_not_make_it_spin(void **state)
+TEST(an_error_that_stays_does_not_make_it_spin)
 {
 	inside_start(&inside);
 	expect_patience(EPERM);
@@ -180,7 +170,7 @@ static void an_error_that_stays_does_not_make_it_spin(void **state)
 	expect_patience(ECONNABORTED);
 }
 
-static void without_clients_it_makes_no_call_at_all(void **state)
+TEST(without_clients_it_makes_no_call_at_all)
 {
 	fail_accepts(EMFILE, FOREVER);
 	inside_start(&inside);
@@ -190,7 +180,7 @@ static void without_clients_it_makes_no_call_at_all(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
 }
 
-static void a_pause_ends_with_its_time(void **state)
+TEST(a_pause_ends_with_its_time)
 {
 	inside_start(&inside);
 	fail_accepts(EMFILE, 3);
@@ -208,8 +198,7 @@ static void a_pause_ends_with_its_time(void **state)
 // One close during a pause; returns how long it was from the failed accept to the next one.
 static uint64_t pause_with_a_close(void)
 {
-	int first = peer_connect(inside_address(&inside));
-	peer_ping(first);
+	int first = peer_connect_served(inside_address(&inside));
 	uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
 	fail_accepts(EMFILE, 1);
 	int second = peer_connect(inside_address(&inside));
@@ -220,22 +209,20 @@ static uint64_t pause_with_a_close(void)
 	return atomic_load(&retried_at) - atomic_load(&failed_at);
 }
 
-static void a_pause_ends_with_a_close(void **state)
+TEST(a_pause_ends_with_a_close)
 {
 	inside_start(&inside);
 	// On a busy machine the timer may be first.
 	wait_until(pause_with_a_close() < 90 * NS_PER_MS);
 }
 
-static void at_the_limit_it_waits_for_a_close(void **state)
+TEST(at_the_limit_it_waits_for_a_close)
 {
 	inside.config.max_connections = 2;
 	inside_start(&inside);
 	int clients[4];
-	for (size_t i = 0; i < 2; i++) {
-		clients[i] = peer_connect(inside_address(&inside));
-		peer_ping(clients[i]);
-	}
+	for (size_t i = 0; i < 2; i++)
+		clients[i] = peer_connect_served(inside_address(&inside));
 	atomic_store(&calls, 0);
 	for (size_t i = 2; i < 4; i++)
 		clients[i] = peer_connect(inside_address(&inside));
@@ -255,21 +242,19 @@ static void at_the_limit_it_waits_for_a_close(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 0);
 }
 
-static void a_line_a_second_for_each_kind_of_error(void **state)
+TEST(a_line_a_second_for_each_kind_of_error)
 {
 	inside_start(&inside);
 	fail_accepts(ECONNABORTED, 50);
 	uint64_t begun = clock_now();
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
-	peer_close(client);
+	peer_visit(inside_address(&inside));
 	unsigned seconds = (unsigned)((clock_now() - begun) / NS_PER_S);
 	unsigned lines = atomic_load(&inside.lines);
 	assert_true(lines >= 1 && lines <= 1 + seconds);
 	assert_int_equal(inside_counter(&inside, COUNTER_log_lines_dropped), 50 - lines);
 }
 
-static void a_drain_takes_in_who_is_in_the_backlog(void **state)
+TEST(a_drain_takes_in_who_is_in_the_backlog)
 {
 	inside_start(&inside);
 	fail_accepts(EMFILE, FOREVER);
@@ -290,7 +275,7 @@ static void a_drain_takes_in_who_is_in_the_backlog(void **state)
 }
 
 // Errors of single clients do not keep it from ending.
-static void a_drain_ends_whatever_accept_says(void **state)
+TEST(a_drain_ends_whatever_accept_says)
 {
 	static const int errors[] = {EMFILE, EINVAL, EPERM, ECONNABORTED};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
@@ -307,22 +292,4 @@ static void a_drain_ends_whatever_accept_says(void **state)
 		if (i + 1 < COUNT_OF(errors))
 			inside_end(&inside);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		ACCEPTOR(each_error_is_counted_in_its_class),
-		ACCEPTOR(what_says_try_again_is_no_error),
-		ACCEPTOR(out_of_resources_it_does_not_spin),
-		ACCEPTOR(an_error_that_stays_does_not_make_it_spin),
-		ACCEPTOR(without_clients_it_makes_no_call_at_all),
-		ACCEPTOR(a_pause_ends_with_its_time),
-		ACCEPTOR(a_pause_ends_with_a_close),
-		ACCEPTOR(at_the_limit_it_waits_for_a_close),
-		ACCEPTOR(a_line_a_second_for_each_kind_of_error),
-		ACCEPTOR(a_drain_takes_in_who_is_in_the_backlog),
-		ACCEPTOR(a_drain_ends_whatever_accept_says),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,7 @@
 // The acceptor at its limits: of connections, of a source, of the kernel's epoll sets:
 // server/acceptor.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 
 #include "inside.h"
@@ -11,10 +10,7 @@
 
 static atomic_int set_fault; // what adding to an epoll set fails with; 0: it does not
 
-int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
-int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
-
-int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+WRAP(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event))
 {
 	if (operation == EPOLL_CTL_ADD && atomic_load(&set_fault)) {
 		errno = atomic_load(&set_fault);
@@ -25,21 +21,21 @@ int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
 
 static struct inside inside;
 
-static int configure(void **state)
+static void configure(void)
 {
 	atomic_store(&set_fault, 0);
 	inside_configure(&inside);
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	inside_end(&inside);
-	return 0;
 }
 
+FIXTURE(configure, end);
+
 // A flood on one listener does not keep those who come to another one waiting.
-static void at_the_limit_listeners_take_turns(void **state)
+TEST(at_the_limit_listeners_take_turns)
 {
 	int flood[20];
 	inside.config.max_connections = 1;
@@ -62,7 +58,7 @@ static void at_the_limit_listeners_take_turns(void **state)
 
 // The user's limit on sockets in epoll sets (fs.epoll.max_user_watches), or no memory: a pause and
 // a warning as without descriptors, and open connections are kept.
-static void with_a_full_epoll_set_it_pauses_and_serves(void **state)
+TEST(with_a_full_epoll_set_it_pauses_and_serves)
 {
 	static const int errors[] = {ENOSPC, ENOMEM};
 	int clients[10];
@@ -97,7 +93,7 @@ static void with_a_full_epoll_set_it_pauses_and_serves(void **state)
 	}
 }
 
-static void at_the_limit_it_resets_when_told_so(void **state)
+TEST(at_the_limit_it_resets_when_told_so)
 {
 	inside.config.max_connections = 2;
 	inside.config.overload = OVERLOAD_RESET;
@@ -113,13 +109,12 @@ static void at_the_limit_it_resets_when_told_so(void **state)
 	peer_close(first);
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 1 &&
 		   admission_count(&inside.server.admission) == 1);
-	first = peer_connect(inside_address(&inside));
-	peer_ping(first);
+	first = peer_connect_served(inside_address(&inside));
 	peer_close(first);
 	peer_close(second);
 }
 
-static void one_source_does_not_take_it_all(void **state)
+TEST(one_source_does_not_take_it_all)
 {
 	inside.config.max_per_source = 1;
 	inside_start(&inside);
@@ -131,17 +126,4 @@ static void one_source_does_not_take_it_all(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_source), 1);
 	peer_close(first);
 	peer_close(other);
-}
-
-#define ACCEPTOR(test) cmocka_unit_test_setup_teardown(test, configure, end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		ACCEPTOR(at_the_limit_listeners_take_turns),
-		ACCEPTOR(with_a_full_epoll_set_it_pauses_and_serves),
-		ACCEPTOR(at_the_limit_it_resets_when_told_so),
-		ACCEPTOR(one_source_does_not_take_it_all),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,7 @@
 // Addresses: net/address.
-#include "unit.h"
+#include "test.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 #include "net/address.h"
 
@@ -19,7 +18,7 @@ struct bad {
 	const char *message;
 };
 
-static void parse_takes_every_form(void **state)
+TEST(parse_takes_every_form)
 {
 	static const struct good cases[] = {
 		{"127.0.0.1:65432", "127.0.0.1", 65432},
@@ -42,7 +41,7 @@ static void parse_takes_every_form(void **state)
 	}
 }
 
-static void parse_takes_paths(void **state)
+TEST(parse_takes_paths)
 {
 	static const char *const paths[] = {
 		"/run/echod.sock", "relative", "/a:b:7",    "[::1]:7", " ",
@@ -60,7 +59,7 @@ static void parse_takes_paths(void **state)
 	}
 }
 
-static void parse_refuses_all_else(void **state)
+TEST(parse_refuses_all_else)
 {
 	static const struct bad cases[] = {
 		{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, "
@@ -126,17 +125,17 @@ static void check_longest(const char *head, const char *kind)
 	text[start + LONGEST_PATH] = 'p';
 	assert_int_equal(address_parse(text, &address, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	assert_non_null(strstr(error.message, kind));
-	assert_non_null(strstr(error.message, "...' has 108 bytes, a socket's at most 107"));
+	assert_contains(error.message, kind);
+	assert_contains(error.message, "...' has 108 bytes, a socket's at most 107");
 }
 
-static void a_path_has_room_for_107_bytes(void **state)
+TEST(a_path_has_room_for_107_bytes)
 {
 	check_longest("", "the path 'ppp");
 	check_longest("@", "the name '@ppp");
 }
 
-static void a_host_has_room_for_255_bytes(void **state)
+TEST(a_host_has_room_for_255_bytes)
 {
 	char text[300];
 	memset(text, 'h', 256);
@@ -148,13 +147,13 @@ static void a_host_has_room_for_255_bytes(void **state)
 	text[255] = 'h';
 	strcpy(text + 256, ":7");
 	assert_int_equal(address_parse(text, &address, &error), -1);
-	assert_non_null(strstr(error.message, "is too long"));
+	assert_contains(error.message, "is too long");
 	text[256] = '\0';
 	assert_int_equal(address_from_host(text, "7", &address, &error), -1);
-	assert_non_null(strstr(error.message, "is too long"));
+	assert_contains(error.message, "is too long");
 }
 
-static void clients_give_host_and_port_apart(void **state)
+TEST(clients_give_host_and_port_apart)
 {
 	static const struct good cases[] = {
 		{"127.0.0.1", "127.0.0.1", 7},
@@ -174,7 +173,7 @@ static void clients_give_host_and_port_apart(void **state)
 		struct echod_error error = {0};
 		assert_int_equal(address_from_host("x", bad_ports[i], &address, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_non_null(strstr(error.message, "is not a whole number from 1 to 65535"));
+		assert_contains(error.message, "is not a whole number from 1 to 65535");
 	}
 	struct address address;
 	struct echod_error error;
@@ -182,7 +181,7 @@ static void clients_give_host_and_port_apart(void **state)
 	assert_string_equal(error.message, "the host is empty");
 }
 
-static void resolve_and_format_are_each_others_inverse(void **state)
+TEST(resolve_and_format_are_each_others_inverse)
 {
 	static const char *const cases[] = {"127.0.0.1:65432",	"[::1]:7000",
 					    "0.0.0.0:0",	"[2001:db8::1:0:0:2]:65535",
@@ -193,7 +192,7 @@ static void resolve_and_format_are_each_others_inverse(void **state)
 	assert_string_equal(resolved(":7000"), "[::]:7000");
 }
 
-static void resolve_gives_each_address_once(void **state)
+TEST(resolve_gives_each_address_once)
 {
 	struct address address;
 	struct endpoint endpoints[16];
@@ -211,7 +210,7 @@ static void resolve_gives_each_address_once(void **state)
 	assert_int_equal(address_resolve(&address, endpoints, 1, NULL), 1);
 }
 
-static void resolve_names_the_host_it_cannot_find(void **state)
+TEST(resolve_names_the_host_it_cannot_find)
 {
 	struct address address;
 	struct endpoint endpoint;
@@ -219,10 +218,10 @@ static void resolve_names_the_host_it_cannot_find(void **state)
 	assert_int_equal(address_parse("no..such..host:7", &address, NULL), 0);
 	assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_non_null(strstr(error.message, "cannot find host 'no..such..host': "));
+	assert_contains(error.message, "cannot find host 'no..such..host': ");
 }
 
-static void a_link_local_address_needs_its_interface(void **state)
+TEST(a_link_local_address_needs_its_interface)
 {
 	static const struct {
 		const char *text;
@@ -252,10 +251,10 @@ static void a_link_local_address_needs_its_interface(void **state)
 	assert_int_equal(endpoint_from_ip("fe80::1%lo", &endpoint, &error), 0);
 	assert_int_equal(endpoint.as.v6.sin6_scope_id, 1);
 	assert_int_equal(endpoint_from_ip("fe80::1", &endpoint, &error), -1);
-	assert_non_null(strstr(error.message, "needs %INTERFACE"));
+	assert_contains(error.message, "needs %INTERFACE");
 }
 
-static void what_the_kernel_gives_is_formatted(void **state)
+TEST(what_the_kernel_gives_is_formatted)
 {
 	static const struct {
 		const char *path;
@@ -295,7 +294,7 @@ static const char *end_of(const char *text)
 	return inet_end_format(&end, formatted);
 }
 
-static void ends_keep_the_address(void **state)
+TEST(ends_keep_the_address)
 {
 	assert_string_equal(end_of("127.0.0.1:7"), "127.0.0.1:7");
 	assert_string_equal(end_of("[::1]:7"), "[::1]:7");
@@ -303,7 +302,7 @@ static void ends_keep_the_address(void **state)
 	assert_string_equal(end_of("unix:/run/x"), "unix");
 }
 
-static void a_mapped_address_becomes_ipv4_again(void **state)
+TEST(a_mapped_address_becomes_ipv4_again)
 {
 	assert_string_equal(end_of("[::ffff:10.1.2.3]:7"), "10.1.2.3:7");
 	struct endpoint endpoint = {.length = sizeof(endpoint.as.v6)};
@@ -314,24 +313,4 @@ static void a_mapped_address_becomes_ipv4_again(void **state)
 	assert_int_equal(end.v4.sin_family, AF_INET);
 	assert_int_equal(end.v4.sin_addr.s_addr, inet_addr("10.1.2.3"));
 	assert_int_equal(end.v4.sin_port, htons(7));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parse_takes_every_form),
-		cmocka_unit_test(parse_takes_paths),
-		cmocka_unit_test(parse_refuses_all_else),
-		cmocka_unit_test(a_path_has_room_for_107_bytes),
-		cmocka_unit_test(a_host_has_room_for_255_bytes),
-		cmocka_unit_test(clients_give_host_and_port_apart),
-		cmocka_unit_test(resolve_and_format_are_each_others_inverse),
-		cmocka_unit_test(resolve_gives_each_address_once),
-		cmocka_unit_test(resolve_names_the_host_it_cannot_find),
-		cmocka_unit_test(a_link_local_address_needs_its_interface),
-		cmocka_unit_test(what_the_kernel_gives_is_formatted),
-		cmocka_unit_test(ends_keep_the_address),
-		cmocka_unit_test(a_mapped_address_becomes_ipv4_again),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,26 +18,25 @@ static struct admission admission;
 static const struct conn_origin here = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 1};
 static const struct conn_origin there = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 2};
 
-static int open_admission(void **state)
+static void open_admission(void)
 {
-	if (waker_open(&waker, NULL) != 0)
-		return -1;
-	return admission_open(&admission, LIMIT, 0, 64, &waker, NULL);
+	assert_int_equal(waker_open(&waker, NULL), 0);
+	assert_int_equal(admission_open(&admission, LIMIT, 0, 64, &waker, NULL), 0);
 }
 
-static int open_with_limit_per_source(void **state)
+static void open_with_limit_per_source(void)
 {
-	if (waker_open(&waker, NULL) != 0)
-		return -1;
-	return admission_open(&admission, LIMIT, 2, 64, &waker, NULL);
+	assert_int_equal(waker_open(&waker, NULL), 0);
+	assert_int_equal(admission_open(&admission, LIMIT, 2, 64, &waker, NULL), 0);
 }
 
-static int close_admission(void **state)
+static void close_admission(void)
 {
 	admission_close(&admission);
 	waker_close(&waker);
-	return 0;
 }
+
+FIXTURE(open_admission, close_admission);
 
 static bool woken(void)
 {
@@ -45,7 +44,7 @@ static bool woken(void)
 	return poll(&fd, 1, 0) == 1;
 }
 
-static void there_is_room_up_to_the_limit(void **state)
+TEST(there_is_room_up_to_the_limit)
 {
 	for (uint64_t i = 0; i < LIMIT; i++) {
 		assert_int_equal(admission_count(&admission), i);
@@ -60,7 +59,7 @@ static void there_is_room_up_to_the_limit(void **state)
 	assert_int_equal(admission_count(&admission), 0);
 }
 
-static void a_source_that_is_full_is_not_counted(void **state)
+TEST(a_source_that_is_full_is_not_counted, .setup = open_with_limit_per_source)
 {
 	assert_true(admission_enter(&admission, &here));
 	assert_true(admission_enter(&admission, &here));
@@ -74,7 +73,7 @@ static void a_source_that_is_full_is_not_counted(void **state)
 	admission_leave(&admission, &there);
 }
 
-static void who_leaves_wakes_a_watcher_and_nobody_else(void **state)
+TEST(who_leaves_wakes_a_watcher_and_nobody_else)
 {
 	admission_enter(&admission, &here);
 	admission_enter(&admission, &here);
@@ -105,7 +104,7 @@ static void *leave_each_round(void *argument)
 
 // The acceptor's way to sleep: watch, look, sleep. Either it sees that one has left, or it is
 // woken.
-static void who_goes_to_sleep_misses_nobody(void **state)
+TEST(who_goes_to_sleep_misses_nobody)
 {
 	pthread_t worker;
 	assert_int_equal(pthread_create(&worker, NULL, leave_each_round, NULL), 0);
@@ -143,24 +142,9 @@ static void close_while_one_is_in(void *argument)
 	admission_close(&admission);
 }
 
-static void misuse_aborts(void **state)
+TEST(misuse_aborts)
 {
 	expect_abort(enter_beyond_the_limit, NULL);
 	expect_abort(leave_an_empty_one, NULL);
 	expect_abort(close_while_one_is_in, NULL);
-}
-
-#define ADMISSION(test) cmocka_unit_test_setup_teardown(test, open_admission, close_admission)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		ADMISSION(there_is_room_up_to_the_limit),
-		cmocka_unit_test_setup_teardown(a_source_that_is_full_is_not_counted,
-						open_with_limit_per_source, close_admission),
-		ADMISSION(who_leaves_wakes_a_watcher_and_nobody_else),
-		ADMISSION(who_goes_to_sleep_misses_nobody),
-		ADMISSION(misuse_aborts),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

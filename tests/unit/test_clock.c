@@ -1,5 +1,5 @@
 // Time: base/clock, under a clock that stands where the test puts it.
-#include "unit.h"
+#include "test.h"
 
 #include <limits.h>
 #include <time.h>
@@ -9,10 +9,7 @@
 static struct timespec fake;
 static clockid_t asked;
 
-int __real_clock_gettime(clockid_t id, struct timespec *now);
-int __wrap_clock_gettime(clockid_t id, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
 {
 	asked = id;
 	if (fake.tv_sec == 0)
@@ -26,7 +23,7 @@ static void set_clock(time_t seconds, long ns)
 	fake = (struct timespec){.tv_sec = seconds, .tv_nsec = ns};
 }
 
-static void now_is_monotonic_nanoseconds(void **state)
+TEST(now_is_monotonic_nanoseconds)
 {
 	set_clock(7, 123456789);
 	assert_int_equal(clock_now(), UINT64_C(7123456789));
@@ -35,7 +32,7 @@ static void now_is_monotonic_nanoseconds(void **state)
 	assert_int_equal(asked, CLOCK_MONOTONIC_COARSE);
 }
 
-static void real_clocks_never_go_back(void **state)
+TEST(real_clocks_never_go_back)
 {
 	set_clock(0, 0);
 	uint64_t before = clock_now();
@@ -48,7 +45,7 @@ static void real_clocks_never_go_back(void **state)
 	}
 }
 
-static void deadline_saturates_at_never(void **state)
+TEST(deadline_saturates_at_never)
 {
 	set_clock(100, 0);
 	assert_int_equal(clock_deadline(0), 100 * NS_PER_S);
@@ -59,7 +56,7 @@ static void deadline_saturates_at_never(void **state)
 	assert_int_equal(clock_deadline(CLOCK_NEVER - 100 * NS_PER_S - 1), CLOCK_NEVER - 1);
 }
 
-static void poll_timeout_is_rounded_up(void **state)
+TEST(poll_timeout_is_rounded_up)
 {
 	set_clock(100, 0);
 	uint64_t now = 100 * NS_PER_S;
@@ -82,7 +79,7 @@ static void check_timeval(uint64_t duration, time_t seconds, suseconds_t us)
 	assert_int_equal(value.tv_usec, us);
 }
 
-static void timeval_is_rounded_up_and_zero_only_for_never(void **state)
+TEST(timeval_is_rounded_up_and_zero_only_for_never)
 {
 	check_timeval(CLOCK_NEVER, 0, 0);
 	check_timeval(0, 0, 1);
@@ -92,16 +89,4 @@ static void timeval_is_rounded_up_and_zero_only_for_never(void **state)
 	check_timeval(NS_PER_S - 1, 1, 0);
 	check_timeval(1500 * NS_PER_MS, 1, 500000);
 	check_timeval(CLOCK_NEVER - 1, 18446744073, 709552);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(now_is_monotonic_nanoseconds),
-		cmocka_unit_test(real_clocks_never_go_back),
-		cmocka_unit_test(deadline_saturates_at_never),
-		cmocka_unit_test(poll_timeout_is_rounded_up),
-		cmocka_unit_test(timeval_is_rounded_up_and_zero_only_for_never),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

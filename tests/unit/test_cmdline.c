@@ -1,8 +1,5 @@
 // The command line: base/cmdline, with standard output and standard error caught in files.
-#include "unit.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/cmdline.h"
 #include "base/units.h"
@@ -98,7 +95,7 @@ static void check_refused(struct run run, int status, const char *line)
 	assert_ptr_equal(newline, run.caught.err + strlen(run.caught.err) - 1);
 }
 
-static void takes_options_in_every_spelling(void **state)
+TEST(takes_options_in_every_spelling)
 {
 	check_taken(run_with((char *const[]){NULL}), "");
 	check_taken(RUN("-w", "3"), " workers=3");
@@ -112,7 +109,7 @@ static void takes_options_in_every_spelling(void **state)
 	check_taken(RUN("--listen", "--quiet"), " listen=--quiet");
 }
 
-static void takes_operands_after_options(void **state)
+TEST(takes_operands_after_options)
 {
 	check_taken(RUN("host", "-q", "7"), " quiet= host 7");
 	check_taken(RUN("--", "-q", "--help"), " -q --help");
@@ -120,14 +117,14 @@ static void takes_operands_after_options(void **state)
 	check_taken(RUN(""), " ");
 }
 
-static void reads_afresh_each_time(void **state)
+TEST(reads_afresh_each_time)
 {
 	check_refused(RUN("-w"), EXIT_USAGE,
 		      "prog: an argument is missing after option '--workers' (see prog --help)\n");
 	check_taken(RUN("-q", "-q"), " quiet= quiet=");
 }
 
-static void refuses_what_is_no_option(void **state)
+TEST(refuses_what_is_no_option)
 {
 	check_refused(RUN("--nonsense"), EXIT_USAGE,
 		      "prog: unknown or ambiguous option '--nonsense' (see prog --help)\n");
@@ -139,7 +136,7 @@ static void refuses_what_is_no_option(void **state)
 	check_refused(RUN("-:"), EXIT_USAGE, "prog: unknown option '-:' (see prog --help)\n");
 }
 
-static void refuses_missing_and_surplus_arguments(void **state)
+TEST(refuses_missing_and_surplus_arguments)
 {
 	check_refused(RUN("-q", "--workers"), EXIT_USAGE,
 		      "prog: an argument is missing after option '--workers' (see prog --help)\n");
@@ -152,7 +149,7 @@ static void refuses_missing_and_surplus_arguments(void **state)
 		      "prog: no argument is allowed after option '--help' (see prog --help)\n");
 }
 
-static void a_bad_value_names_its_option(void **state)
+TEST(a_bad_value_names_its_option)
 {
 	check_refused(RUN("-w", "0", "--help"), EXIT_USAGE,
 		      "prog: --workers: '0' is not a whole number from 1 to 4096\n");
@@ -162,7 +159,7 @@ static void a_bad_value_names_its_option(void **state)
 		      "prog: 'surplus' is one too many\n");
 }
 
-static void a_message_is_one_line_whatever_was_given(void **state)
+TEST(a_message_is_one_line_whatever_was_given)
 {
 	check_refused(RUN("-\n"), EXIT_USAGE, "prog: unknown option '-?' (see prog --help)\n");
 	check_refused(RUN("--a\nb\033[1m"), EXIT_USAGE,
@@ -173,7 +170,7 @@ static void a_message_is_one_line_whatever_was_given(void **state)
 		      "prog: --workers: 'zw\xc3\xb6lf' is not a whole number from 1 to 4096\n");
 }
 
-static void version_is_one_line(void **state)
+TEST(version_is_one_line)
 {
 	static char *const spellings[] = {"--version", "-V", "--vers"};
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
@@ -202,7 +199,7 @@ static const char help_text[] =
 	"\n"
 	"It ends here.\n";
 
-static void help_fits_80_columns(void **state)
+TEST(help_fits_80_columns)
 {
 	static char *const spellings[] = {"--help", "-h", "--he"};
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
@@ -229,7 +226,7 @@ static int fail_as(void *context)
 	return status;
 }
 
-static void failures_end_with_their_kinds_status(void **state)
+TEST(failures_end_with_their_kinds_status)
 {
 	struct run run = {0};
 	run.caught = caught_from(fail_as, &run);
@@ -256,7 +253,7 @@ static int run_it(void *context)
 	return cmdline_run(&cmdline, 2, (char *[]){"prog", arguments[0], NULL});
 }
 
-static void a_run_ends_with_its_status_or_its_error(void **state)
+TEST(a_run_ends_with_its_status_or_its_error)
 {
 	static const struct {
 		char *operand, *line;
@@ -273,22 +270,4 @@ static void a_run_ends_with_its_status_or_its_error(void **state)
 		assert_string_equal(run.caught.err, cases[i].line);
 		assert_int_equal(run.caught.status, cases[i].status);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(takes_options_in_every_spelling),
-		cmocka_unit_test(takes_operands_after_options),
-		cmocka_unit_test(reads_afresh_each_time),
-		cmocka_unit_test(refuses_what_is_no_option),
-		cmocka_unit_test(refuses_missing_and_surplus_arguments),
-		cmocka_unit_test(a_bad_value_names_its_option),
-		cmocka_unit_test(a_message_is_one_line_whatever_was_given),
-		cmocka_unit_test(version_is_one_line),
-		cmocka_unit_test(help_fits_80_columns),
-		cmocka_unit_test(failures_end_with_their_kinds_status),
-		cmocka_unit_test(a_run_ends_with_its_status_or_its_error),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,5 @@
 // The kinds of values on a command line: base/cmdline.
-#include "unit.h"
-
-#include <stdbool.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/cmdline.h"
 #include "caught.h"
@@ -49,7 +46,7 @@ static const struct cmdline description = {
 	.given = &fields.given,
 };
 
-static void values_go_into_the_fields_of_the_context(void **state)
+TEST(values_go_into_the_fields_of_the_context)
 {
 	char *argv[] = {"prog",
 			"--quiet",
@@ -89,7 +86,7 @@ static int read_one(void *argument)
 	return cmdline_read(&description, 2, (char *[]){"prog", argument, NULL});
 }
 
-static void what_a_kind_does_not_allow_is_refused(void **state)
+TEST(what_a_kind_does_not_allow_is_refused)
 {
 	static char *const cases[][2] = {
 		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
@@ -106,13 +103,4 @@ static void what_a_kind_does_not_allow_is_refused(void **state)
 		assert_int_equal(caught.status, EXIT_USAGE);
 		assert_memory_equal(caught.err, cases[i][1], strlen(cases[i][1]));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_go_into_the_fields_of_the_context),
-		cmocka_unit_test(what_a_kind_does_not_allow_is_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,8 @@
 // The commands of the control protocol, each with good and bad arguments: control/commands and
 // control/lists.
-#include "unit.h"
+#include "test.h"
 
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "control/commands.h"
@@ -20,26 +16,22 @@ static struct rates rates;
 static struct snapshot snapshot;
 
 // A textbook pool, unless the test wants another: who is served and who waits is known then.
-static int start(void **state)
+static void start(void)
 {
 	inside_configure(&inside);
-	inside.config.patience = CLOCK_NEVER;
-	if (*state)
-		inside.config.patience = *(const uint64_t *)*state;
+	inside.config.patience = test_with() ? 0 : CLOCK_NEVER;
 	inside_listen(&inside, "127.0.0.1:0");
-	char address[ADDRESS_TEXT_SIZE];
-	snprintf(address, sizeof(address), "unix:%s", place_path("s"));
+	const char *address = place_address("s");
 	inside_listen(&inside, address);
 	inside_start(&inside);
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	inside_end(&inside);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(start, end);
 
 // Runs the command in `line`; the reply's body is freed by the caller.
 static char *run(const char *line, enum status expected)
@@ -85,20 +77,19 @@ static void expect_text(const char *line, const char *text)
 static void expect_bad(const char *line, const char *text)
 {
 	char *body = run(line, STATUS_BAD_REQUEST);
-	if (!strstr(body, text))
-		fail_msg("'%s' does not say '%s'", body, text);
+	assert_contains(body, text);
 	assert_ptr_equal(strchr(body, '\n'), body + strlen(body) - 1); // one line
 	free(body);
 }
 
-static void ping_and_version_answer(void **state)
+TEST(ping_and_version_answer)
 {
 	expect_text("ping", "pong\n");
 	expect_text("  ping \r", "pong\n");
 	expect_text("version", "echod " ECHOD_VERSION "\n");
 }
 
-static void help_names_every_command(void **state)
+TEST(help_names_every_command)
 {
 	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
 					    "workers", "log",  "drain",	  "stop"};
@@ -107,7 +98,7 @@ static void help_names_every_command(void **state)
 		char line[64];
 		snprintf(line, sizeof(line), "help %s", names[i]);
 		char *one = run(line, STATUS_OK);
-		assert_non_null(strstr(all, one));
+		assert_contains(all, one);
 		assert_int_equal(strncmp(one, names[i], strlen(names[i])), 0);
 		assert_ptr_equal(strchr(one, '\n'), one + strlen(one) - 1);
 		free(one);
@@ -115,7 +106,7 @@ static void help_names_every_command(void **state)
 	free(all);
 }
 
-static void what_cannot_be_understood_is_named(void **state)
+TEST(what_cannot_be_understood_is_named)
 {
 	expect_bad("", "empty");
 	expect_bad("  \r", "empty");
@@ -137,7 +128,7 @@ static void what_cannot_be_understood_is_named(void **state)
 	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 0);
 }
 
-static void a_long_word_is_answered_too(void **state)
+TEST(a_long_word_is_answered_too)
 {
 	char line[PROTOCOL_MAX_LINE];
 	memset(line, '\\', sizeof(line) - 1);
@@ -145,13 +136,13 @@ static void a_long_word_is_answered_too(void **state)
 	expect_bad(line, "unknown command '\\x5C");
 }
 
-static void stats_come_in_three_formats(void **state)
+TEST(stats_come_in_three_formats)
 {
 	char *text = run("stats", STATUS_OK);
-	assert_non_null(strstr(text, "connections_accepted"));
+	assert_contains(text, "connections_accepted");
 	free(text);
 	text = run("stats prometheus", STATUS_OK);
-	assert_non_null(strstr(text, "# TYPE echod_connections_accepted_total counter\n"));
+	assert_contains(text, "# TYPE echod_connections_accepted_total counter\n");
 	free(text);
 	json_t *object = run_json("stats json");
 	assert_int_equal(json_integer_value(json_object_get(object, "workers")), 2);
@@ -161,8 +152,7 @@ static void stats_come_in_three_formats(void **state)
 // The first by unix:, the others by TCP, in this order.
 static void open_clients(int *clients, size_t count)
 {
-	clients[0] = peer_connect(inside.server.names[1]);
-	peer_ping(clients[0]);
+	clients[0] = peer_connect_served(inside.server.names[1]);
 	for (size_t i = 1; i < count; i++)
 		clients[i] = peer_connect(inside.server.names[0]);
 	// What was sent is counted a moment after it has arrived.
@@ -204,7 +194,7 @@ static void check_connection(const json_t *connection, unsigned id)
 		assert_int_equal(strncmp(peer, "127.0.0.1:", 10), 0);
 }
 
-static void connections_are_listed(void **state)
+TEST(connections_are_listed)
 {
 	int clients[50];
 	open_clients(clients, 50);
@@ -224,8 +214,8 @@ static void connections_are_listed(void **state)
 
 	char *text = run("connections", STATUS_OK);
 	assert_int_equal(process_count_lines(text), 51);
-	assert_non_null(strstr(text, " work-1 "));
-	assert_non_null(strstr(text, " queued "));
+	assert_contains(text, " work-1 ");
+	assert_contains(text, " queued ");
 	free(text);
 	for (size_t i = 0; i < 50; i++)
 		peer_close(clients[i]);
@@ -235,10 +225,9 @@ static void connections_are_listed(void **state)
 	json_decref(object);
 }
 
-static void parked_connections_are_listed(void **state)
+TEST(parked_connections_are_listed, .with = {"--patience 0"})
 {
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	int client = peer_connect_served(inside_address(&inside));
 	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 1);
 	json_t *object;
 	const json_t *connection;
@@ -251,7 +240,7 @@ static void parked_connections_are_listed(void **state)
 	assert_int_equal(json_integer_value(json_object_get(connection, "bytes_sent")), 64);
 	json_decref(object);
 	char *text = run("connections", STATUS_OK);
-	assert_non_null(strstr(text, " parked "));
+	assert_contains(text, " parked ");
 	free(text);
 	peer_close(client);
 }
@@ -270,14 +259,12 @@ static unsigned count_workers(const char *state)
 	return count;
 }
 
-static void workers_are_listed(void **state)
+TEST(workers_are_listed)
 {
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	int client = peer_connect_served(inside_address(&inside));
 	peer_close(client);
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 1);
-	client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	client = peer_connect_served(inside_address(&inside));
 	wait_until(count_workers("blocked") == 1 && count_workers("leading") == 1);
 	json_t *object = run_json("workers json");
 	const json_t *list = json_object_get(object, "workers");
@@ -307,7 +294,7 @@ static void workers_are_listed(void **state)
 	peer_close(client);
 }
 
-static void the_log_level_can_be_set(void **state)
+TEST(the_log_level_can_be_set)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	for (int i = 0; i < 4; i++) {
@@ -320,10 +307,9 @@ static void the_log_level_can_be_set(void **state)
 	}
 }
 
-static void drain_takes_its_time_from_the_setting_or_the_request(void **state)
+TEST(drain_takes_its_time_from_the_setting_or_the_request)
 {
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	int client = peer_connect_served(inside_address(&inside));
 	uint64_t now = clock_now();
 	expect_text("drain 1h", "draining, at most 60.0 min\n");
 	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
@@ -336,26 +322,4 @@ static void drain_takes_its_time_from_the_setting_or_the_request(void **state)
 	peer_ping(client);
 	expect_text("stop", "stopping\n");
 	peer_expect_eof(client);
-}
-
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start, end)
-
-static uint64_t at_once; // patience 0
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_SERVER(ping_and_version_answer),
-		WITH_SERVER(help_names_every_command),
-		WITH_SERVER(what_cannot_be_understood_is_named),
-		WITH_SERVER(a_long_word_is_answered_too),
-		WITH_SERVER(stats_come_in_three_formats),
-		WITH_SERVER(connections_are_listed),
-		cmocka_unit_test_prestate_setup_teardown(parked_connections_are_listed, start, end,
-							 &at_once),
-		WITH_SERVER(workers_are_listed),
-		WITH_SERVER(the_log_level_can_be_set),
-		WITH_SERVER(drain_takes_its_time_from_the_setting_or_the_request),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,6 @@
 // Every setting of a server with good and bad values: lib/config. A message names what was given
 // and what is allowed.
-#include "unit.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "lib/config.h"
@@ -11,19 +8,18 @@
 
 static struct echod_config *config;
 
-static int make(void **state)
+static void make(void)
 {
 	config = echod_config_new();
-	return config ? 0 : -1;
+	assert_non_null(config);
 }
 
-static int drop(void **state)
+static void drop(void)
 {
 	echod_config_free(config);
-	return 0;
 }
 
-#define CONFIG(test) cmocka_unit_test_setup_teardown(test, make, drop)
+FIXTURE(make, drop);
 
 static void set(const char *name, const char *value)
 {
@@ -47,7 +43,7 @@ static void expect_refused(const char *name, const char *value, const char *mess
 	assert_memory_equal(before, config, sizeof(before)); // what was refused changed nothing
 }
 
-static void the_defaults_are_those_of_the_manual(void **state)
+TEST(the_defaults_are_those_of_the_manual)
 {
 	const struct server_config *server = &config->server;
 	assert_int_equal(server->listen_count, 1);
@@ -72,7 +68,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_null(config->log_function);
 }
 
-static void addresses_add_up_after_the_first_replaced_the_default(void **state)
+TEST(addresses_add_up_after_the_first_replaced_the_default)
 {
 	set("listen", "[::1]:7000");
 	assert_int_equal(config->server.listen_count, 1);
@@ -87,7 +83,7 @@ static void addresses_add_up_after_the_first_replaced_the_default(void **state)
 	expect_refused("listen", "127.0.0.1:7", "'127.0.0.1:7' is one too many: at most 64");
 }
 
-static void an_address_that_was_refused_keeps_the_default(void **state)
+TEST(an_address_that_was_refused_keeps_the_default)
 {
 	expect_refused("listen", "nonsense", "'nonsense'");
 	expect_refused("listen", "", "''");
@@ -98,23 +94,90 @@ static void an_address_that_was_refused_keeps_the_default(void **state)
 	assert_int_equal(config->server.listen[0].port, 65432);
 }
 
-static void workers_are_1_to_4096(void **state)
+#define FIELD(member) \
+	offsetof(struct server_config, member), sizeof(((const struct server_config *)NULL)->member)
+
+static uint64_t number_in(size_t offset, size_t size)
 {
-	set("workers", "1");
-	assert_int_equal(config->server.workers, 1);
-	set("workers", "4096");
-	assert_int_equal(config->server.workers, 4096);
-	static const char *const bad[] = {
-		"0", "4097", "-1", "", "4x", " 4", "4.5", "four", "99999999999999999999999"};
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		char message[200];
-		snprintf(message, sizeof(message), "'%s' is not a whole number from 1 to 4096",
-			 bad[i]);
-		expect_refused("workers", bad[i], message);
+	uint32_t narrow = 0;
+	uint64_t wide = 0;
+	bool is_narrow = size == sizeof(narrow);
+	memcpy(is_narrow ? (void *)&narrow : &wide, (const char *)&config->server + offset, size);
+	return is_narrow ? narrow : wide;
+}
+
+TEST(good_values_are_taken)
+{
+	static const struct {
+		const char *name, *value;
+		size_t offset, size; // of the field
+		uint64_t number;
+	} rows[] = {
+		{"workers", "1", FIELD(workers), 1},
+		{"workers", "4096", FIELD(workers), 4096},
+		{"max-connections", "1", FIELD(max_connections), 1},
+		{"max-connections", "1048576", FIELD(max_connections), 1048576},
+		{"max-per-source", "5", FIELD(max_per_source), 5},
+		{"max-per-source", "0", FIELD(max_per_source), 0},
+		{"source-prefix6", "128", FIELD(source_prefix6), 128},
+		{"backlog", "65535", FIELD(backlog), 65535},
+		{"backlog", "1", FIELD(backlog), 1},
+		{"overload", "reset", FIELD(overload), OVERLOAD_RESET},
+		{"overload", "wait", FIELD(overload), OVERLOAD_WAIT},
+		{"drain-timeout", "0", FIELD(drain_timeout), 0}, // cut at once
+		{"patience", "0", FIELD(patience), 0},		 // park at once
+		{"spin", "1ms", FIELD(spin), NS_PER_MS},
+		{"spin", "20us", FIELD(spin), 20 * NS_PER_US},
+		{"spin", "0", FIELD(spin), 0},
+		{"pending-limit", "0", FIELD(pending_limit), 0}, // nothing is kept
+		{"pending-limit", "1g", FIELD(pending_limit), UINT64_C(1) << 30},
+		{"pending-limit", "1024g", FIELD(pending_limit), UINT64_C(1) << 40},
+		{"buffer-size", "1", FIELD(buffer_size), 1},
+		{"buffer-size", "16k", FIELD(buffer_size), 16384},
+		{"buffer-size", "16m", FIELD(buffer_size), 16 << 20},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		set(rows[i].name, rows[i].value);
+		if (number_in(rows[i].offset, rows[i].size) != rows[i].number)
+			fail_msg("%s %s", rows[i].name, rows[i].value);
 	}
 }
 
-static void the_control_socket_is_a_path_or_none(void **state)
+TEST(bad_values_are_refused)
+{
+	static const struct {
+		const char *name, *values[8], *message; // after the value in quotes
+	} rows[] = {
+		{"workers",
+		 {"0", "4097", "-1", "", "4x", " 4", "4.5", "four"},
+		 "is not a whole number from 1 to 4096"},
+		{"workers", {"99999999999999999999999"}, "is not a whole number from 1 to 4096"},
+		{"max-connections",
+		 {"0", "1048577", "1k"},
+		 "is not a whole number from 1 to 1048576"},
+		{"source-prefix6", {"0", "129"}, "is not a whole number from 1 to 128"},
+		{"max-per-source", {"-1"}, "is not a whole number from 0 to 1048576"},
+		{"backlog", {"0", "65536"}, "is not a whole number from 1 to 65535"},
+		{"overload", {"drop", "", "Wait"}, "is not one of wait|reset"},
+		{"idle-timeout", {"0", "0s"}, "is not longer than 0; 'never' means no limit"},
+		{"send-timeout", {"0"}, "is not longer than 0; 'never' means no limit"},
+		{"spin", {"1.001ms", "1h"}, "is longer than 1ms"},
+		{"spin", {"never", "50"}, "is not a duration"},
+		{"pending-limit", {"1025g", "-1", "never"}, "is not a size from 0 to"},
+		{"buffer-size", {"0", "16777217", "1g", "64q"}, "is not a size from 1 to 16m"},
+		{"log-level", {"loud"}, "is not one of error|warning|info|debug"},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		for (size_t j = 0; j < 8 && rows[i].values[j]; j++) {
+			char message[200];
+			snprintf(message, sizeof(message), "'%s' %s", rows[i].values[j],
+				 rows[i].message);
+			expect_refused(rows[i].name, rows[i].values[j], message);
+		}
+	}
+}
+
+TEST(the_control_socket_is_a_path_or_none)
 {
 	set("control", "/run/x.sock");
 	assert_string_equal(config->control_path, "/run/x.sock");
@@ -139,58 +202,18 @@ static void the_control_socket_is_a_path_or_none(void **state)
 	expect_refused("control", "unix:", "'' names no socket: ");
 }
 
-static void numbers_of_connections_have_their_limits(void **state)
-{
-	set("max-connections", "1");
-	assert_int_equal(config->server.max_connections, 1);
-	set("max-connections", "1048576");
-	assert_int_equal(config->server.max_connections, 1048576);
-	expect_refused("max-connections", "0", "'0' is not a whole number from 1 to 1048576");
-	expect_refused("max-connections", "1048577", "'1048577' is not a whole number from 1 to");
-	expect_refused("max-connections", "1k", "'1k' is not a whole number");
-	set("max-per-source", "5");
-	assert_int_equal(config->server.max_per_source, 5);
-	set("max-per-source", "0");
-	assert_int_equal(config->server.max_per_source, 0);
-	set("source-prefix6", "128");
-	assert_int_equal(config->server.source_prefix6, 128);
-	expect_refused("source-prefix6", "0", "'0' is not a whole number from 1 to 128");
-	expect_refused("source-prefix6", "129", "'129' is not a whole number from 1 to 128");
-	expect_refused("max-per-source", "-1", "'-1' is not a whole number from 0 to 1048576");
-	set("backlog", "65535");
-	assert_int_equal(config->server.backlog, 65535);
-	set("backlog", "1");
-	assert_int_equal(config->server.backlog, 1);
-	expect_refused("backlog", "0", "'0' is not a whole number from 1 to 65535");
-	expect_refused("backlog", "65536", "'65536' is not a whole number from 1 to 65535");
-}
-
-static void overload_is_wait_or_reset(void **state)
-{
-	set("overload", "reset");
-	assert_int_equal(config->server.overload, OVERLOAD_RESET);
-	set("overload", "wait");
-	assert_int_equal(config->server.overload, OVERLOAD_WAIT);
-	expect_refused("overload", "drop", "'drop' is not one of wait|reset");
-	expect_refused("overload", "", "'' is not one of wait|reset");
-	expect_refused("overload", "Wait", "'Wait' is not one of wait|reset");
-}
-
 // The time-outs after which a connection ends: more than 0, or never.
 static void check_limit(const char *name, const uint64_t *setting)
 {
-	set(name, "250us");
-	assert_true(*setting == 250 * NS_PER_US);
-	set(name, "5ms");
-	assert_true(*setting == 5 * NS_PER_MS);
-	set(name, "1.5s");
-	assert_true(*setting == 1500 * NS_PER_MS);
-	set(name, "10m");
-	assert_true(*setting == 600 * NS_PER_S);
-	set(name, "2h");
-	assert_true(*setting == 7200 * NS_PER_S);
-	set(name, "never");
-	assert_true(*setting == CLOCK_NEVER);
+	static const struct {
+		const char *value;
+		uint64_t ns;
+	} good[] = {{"250us", 250 * NS_PER_US}, {"5ms", 5 * NS_PER_MS},	 {"1.5s", 1500 * NS_PER_MS},
+		    {"10m", 600 * NS_PER_S},	{"2h", 7200 * NS_PER_S}, {"never", CLOCK_NEVER}};
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		set(name, good[i].value);
+		assert_true(*setting == good[i].ns);
+	}
 	static const char *const bad[] = {"5", "5x", "-5s", "s", "", "soon", "Never"};
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		char message[200];
@@ -201,77 +224,24 @@ static void check_limit(const char *name, const uint64_t *setting)
 	}
 }
 
-static void time_outs_are_durations_or_never(void **state)
+TEST(time_outs_are_durations_or_never)
 {
 	check_limit("idle-timeout", &config->server.idle_timeout);
 	check_limit("send-timeout", &config->server.send_timeout);
 	check_limit("drain-timeout", &config->server.drain_timeout);
-	expect_refused("idle-timeout", "0", "'0' is not longer than 0; 'never' means no limit");
-	expect_refused("idle-timeout", "0s", "'0s' is not longer than 0");
-	expect_refused("send-timeout", "0", "'0' is not longer than 0; 'never' means no limit");
-	set("drain-timeout", "0"); // cut at once
-	assert_true(config->server.drain_timeout == 0);
-}
-
-static void patience_is_a_duration_or_never(void **state)
-{
 	check_limit("patience", &config->server.patience);
-	set("patience", "0"); // park at once
-	assert_true(config->server.patience == 0);
 }
 
-static void spinning_lasts_1_ms_at_most(void **state)
-{
-	set("spin", "1ms");
-	assert_true(config->server.spin == NS_PER_MS);
-	set("spin", "20us");
-	assert_true(config->server.spin == 20 * NS_PER_US);
-	set("spin", "0");
-	assert_true(config->server.spin == 0);
-	expect_refused("spin", "1.001ms", "'1.001ms' is longer than 1ms");
-	expect_refused("spin", "1h", "'1h' is longer than 1ms");
-	expect_refused("spin", "never", "'never' is not a duration");
-	expect_refused("spin", "50", "'50' is not a duration");
-}
-
-static void the_pending_limit_is_a_size(void **state)
-{
-	set("pending-limit", "0"); // nothing is kept
-	assert_true(config->server.pending_limit == 0);
-	set("pending-limit", "1g");
-	assert_true(config->server.pending_limit == UINT64_C(1) << 30);
-	set("pending-limit", "1024g");
-	assert_true(config->server.pending_limit == UINT64_C(1) << 40);
-	expect_refused("pending-limit", "1025g", "'1025g' is not a size from 0 to");
-	expect_refused("pending-limit", "-1", "'-1' is not a size from 0 to");
-	expect_refused("pending-limit", "never", "'never' is not a size from 0 to");
-}
-
-static void the_buffer_has_1_byte_to_16_mib(void **state)
-{
-	set("buffer-size", "1");
-	assert_int_equal(config->server.buffer_size, 1);
-	set("buffer-size", "16k");
-	assert_int_equal(config->server.buffer_size, 16384);
-	set("buffer-size", "16m");
-	assert_int_equal(config->server.buffer_size, 16 << 20);
-	expect_refused("buffer-size", "0", "'0' is not a size from 1 to 16m");
-	expect_refused("buffer-size", "16777217", "'16777217' is not a size from 1 to 16m");
-	expect_refused("buffer-size", "1g", "'1g' is not a size from 1 to 16m");
-	expect_refused("buffer-size", "64q", "'64q' is not a size from 1 to 16m");
-}
-
-static void log_levels_have_names(void **state)
+TEST(log_levels_have_names)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	for (size_t i = 0; i < COUNT_OF(levels); i++) {
 		set("log-level", levels[i]);
 		assert_int_equal(config->log_level, i);
 	}
-	expect_refused("log-level", "loud", "'loud' is not one of error|warning|info|debug");
 }
 
-static void an_unknown_name_is_named(void **state)
+TEST(an_unknown_name_is_named)
 {
 	expect_refused("worker", "5", "there is no setting 'worker'");
 	expect_refused("--workers", "5", "there is no setting '--workers'");
@@ -280,7 +250,7 @@ static void an_unknown_name_is_named(void **state)
 }
 
 // However long the value, the message is one line that fits.
-static void long_values_are_cut_in_messages(void **state)
+TEST(long_values_are_cut_in_messages)
 {
 	static const char *const names[] = {
 		"listen",	  "workers",	    "control",	"max-connections",
@@ -304,7 +274,7 @@ static int take_entry(void *context, const struct echod_log_entry *entry)
 	return 1;
 }
 
-static void the_log_goes_where_it_is_told(void **state)
+TEST(the_log_goes_where_it_is_told)
 {
 	echod_config_set_log(config, take_line, &config);
 	assert_ptr_equal(config->log_function, take_line);
@@ -313,27 +283,4 @@ static void the_log_goes_where_it_is_told(void **state)
 	assert_ptr_equal(config->log_entry_function, take_entry);
 	assert_null(config->log_function);
 	assert_null(config->log_context);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CONFIG(the_defaults_are_those_of_the_manual),
-		CONFIG(addresses_add_up_after_the_first_replaced_the_default),
-		CONFIG(an_address_that_was_refused_keeps_the_default),
-		CONFIG(workers_are_1_to_4096),
-		CONFIG(the_control_socket_is_a_path_or_none),
-		CONFIG(numbers_of_connections_have_their_limits),
-		CONFIG(overload_is_wait_or_reset),
-		CONFIG(time_outs_are_durations_or_never),
-		CONFIG(patience_is_a_duration_or_never),
-		CONFIG(spinning_lasts_1_ms_at_most),
-		CONFIG(the_pending_limit_is_a_size),
-		CONFIG(the_buffer_has_1_byte_to_16_mib),
-		CONFIG(log_levels_have_names),
-		CONFIG(an_unknown_name_is_named),
-		CONFIG(long_values_are_cut_in_messages),
-		CONFIG(the_log_goes_where_it_is_told),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

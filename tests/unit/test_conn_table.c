@@ -1,11 +1,8 @@
 // The table of open connections: echo/conn_table, and how a connection is closed: echo/conn.
 #include "expect.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echo/conn_table.h"
@@ -18,18 +15,17 @@
 static struct conn_table table;
 static struct conn_info infos[CAPACITY];
 
-static int open_table(void **state)
+static void open_table(void)
 {
-	return conn_table_open(&table, CAPACITY, NULL);
+	assert_int_equal(conn_table_open(&table, CAPACITY, NULL), 0);
 }
 
-static int close_table(void **state)
+static void close_table(void)
 {
 	conn_table_close(&table);
-	return 0;
 }
 
-#define WITH_TABLE(test) cmocka_unit_test_setup_teardown(test, open_table, close_table)
+FIXTURE(open_table, close_table);
 
 static struct conn *add(int fd)
 {
@@ -37,7 +33,7 @@ static struct conn *add(int fd)
 	return conn_table_add(&table, &origin);
 }
 
-static void a_new_connection_is_blank_but_for_its_origin(void **state)
+TEST(a_new_connection_is_blank_but_for_its_origin)
 {
 	struct conn_origin origin = {.fd = 7, .accepted_at = 99, .local_name = "here"};
 	for (uint64_t id = 1; id <= 3; id++) { // the second and third in a used slot
@@ -69,7 +65,7 @@ static void a_new_connection_is_blank_but_for_its_origin(void **state)
 	}
 }
 
-static void the_slot_freed_last_is_used_first(void **state)
+TEST(the_slot_freed_last_is_used_first)
 {
 	struct conn *conns[10];
 	for (int i = 0; i < 10; i++)
@@ -86,7 +82,7 @@ static void the_slot_freed_last_is_used_first(void **state)
 		conn_table_remove(&table, &table.slots[i].conn);
 }
 
-static void ids_are_never_used_again(void **state)
+TEST(ids_are_never_used_again)
 {
 	uint64_t last = 0;
 	uint64_t seed = 3;
@@ -107,7 +103,7 @@ static void ids_are_never_used_again(void **state)
 	}
 }
 
-static void it_can_be_filled_to_the_last_slot(void **state)
+TEST(it_can_be_filled_to_the_last_slot)
 {
 	struct conn *conns[CAPACITY];
 	for (int round = 0; round < 2; round++) {
@@ -132,7 +128,7 @@ static size_t copy_in_pieces(size_t piece)
 	return total;
 }
 
-static void a_copy_in_pieces_has_each_connection_once(void **state)
+TEST(a_copy_in_pieces_has_each_connection_once)
 {
 	struct conn *conns[100];
 	for (int i = 0; i < 100; i++)
@@ -171,7 +167,7 @@ static void *receive_one(void *argument)
 	return recv(conn->origin.fd, &byte, 1, 0) == 0 ? argument : NULL;
 }
 
-static void shutting_reading_wakes_who_receives(void **state)
+TEST(shutting_reading_wakes_who_receives)
 {
 	enum { PAIRS = 300 }; // more than are shut down under the lock at once
 	static int pairs[PAIRS][2];
@@ -219,7 +215,7 @@ static int connect_client(int *accepted)
 	return client;
 }
 
-static void a_close_is_orderly_only_when_all_was_echoed(void **state)
+TEST(a_close_is_orderly_only_when_all_was_echoed)
 {
 	int accepted;
 	int client = connect_client(&accepted);
@@ -249,24 +245,9 @@ static void close_while_one_is_open(void *argument)
 	conn_table_close(&table);
 }
 
-static void misuse_aborts(void **state)
+TEST(misuse_aborts)
 {
 	expect_abort(remove_twice, NULL);
 	expect_abort(add_one_too_many, NULL);
 	expect_abort(close_while_one_is_open, NULL);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_TABLE(a_new_connection_is_blank_but_for_its_origin),
-		WITH_TABLE(the_slot_freed_last_is_used_first),
-		WITH_TABLE(ids_are_never_used_again),
-		WITH_TABLE(it_can_be_filled_to_the_last_slot),
-		WITH_TABLE(a_copy_in_pieces_has_each_connection_once),
-		WITH_TABLE(shutting_reading_wakes_who_receives),
-		WITH_TABLE(misuse_aborts),
-		cmocka_unit_test(a_close_is_orderly_only_when_all_was_echoed),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

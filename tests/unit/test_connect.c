@@ -6,9 +6,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "net/connect.h"
@@ -29,13 +26,13 @@ static int keep(int fd)
 	return sockets[socket_count++] = fd;
 }
 
-static int close_sockets(void **state)
+static void close_sockets(void)
 {
 	while (socket_count > 0)
 		close(sockets[--socket_count]);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(NULL, close_sockets);
 
 static struct endpoint endpoint_of(const char *ip, in_port_t port)
 {
@@ -63,7 +60,7 @@ static struct endpoint peer_at(const char *ip, enum conduct conduct)
 	return endpoint;
 }
 
-static void the_first_that_answers_wins(void **state)
+TEST(the_first_that_answers_wins)
 {
 	static const struct {
 		enum conduct peers[3];
@@ -97,7 +94,7 @@ static void the_first_that_answers_wins(void **state)
 	}
 }
 
-static void a_connection_is_ready_for_a_client(void **state)
+TEST(a_connection_is_ready_for_a_client)
 {
 	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
 	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
@@ -148,7 +145,7 @@ static void expect_failure(const struct failure *failure)
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 }
 
-static void failures_name_each_address_and_reason(void **state)
+TEST(failures_name_each_address_and_reason)
 {
 	static const struct failure cases[] = {
 		{.ip = {"127.0.0.1"},
@@ -177,7 +174,7 @@ static void failures_name_each_address_and_reason(void **state)
 }
 
 // A client is given the port that it asks for: here because it asks for that as well.
-static void a_connection_to_itself_is_none(void **state)
+TEST(a_connection_to_itself_is_none)
 {
 	static const char *const ips[] = {"127.0.0.1", "::1"};
 	for (size_t i = 0; i < COUNT_OF(ips); i++) {
@@ -187,15 +184,14 @@ static void a_connection_to_itself_is_none(void **state)
 		struct connect_terms terms = {
 			.timeout = TIMEOUT, .interrupt_fd = -1, .source = &own};
 		assert_int_equal(connect_first(&own, 1, &terms, &reached, &error), -1);
-		assert_non_null(
-			strstr(error.message, ": connected to itself: no server listens there"));
+		assert_contains(error.message, ": connected to itself: no server listens there");
 		// Its port is not held for a minute (TIME_WAIT).
 		int fd = keep(socket(own.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
 		assert_int_equal(bind(fd, &own.as.any, own.length), 0);
 	}
 }
 
-static void a_source_is_where_it_comes_from(void **state)
+TEST(a_source_is_where_it_comes_from)
 {
 	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
 	struct endpoint source = endpoint_of("127.0.0.9", 0), local = {.length = sizeof(local.as)};
@@ -226,7 +222,7 @@ static void *accept_all(void *argument)
 	return NULL;
 }
 
-static void a_full_backlog_is_waited_for(void **state)
+TEST(a_full_backlog_is_waited_for)
 {
 	int listener;
 	struct echod_error error;
@@ -234,7 +230,7 @@ static void a_full_backlog_is_waited_for(void **state)
 	struct connect_terms terms = {.timeout = SHORT, .interrupt_fd = -1};
 	keep(connect_first(&endpoint, 1, &terms, &reached, NULL));
 	assert_int_equal(connect_first(&endpoint, 1, &terms, &reached, &error), -1);
-	assert_non_null(strstr(error.message, ": no answer within 20.0 ms"));
+	assert_contains(error.message, ": no answer within 20.0 ms");
 	pthread_t thread;
 	terms.timeout = TIMEOUT;
 	assert_int_equal(pthread_create(&thread, NULL, accept_all, &listener), 0);
@@ -242,7 +238,7 @@ static void a_full_backlog_is_waited_for(void **state)
 	pthread_join(thread, NULL);
 }
 
-static void no_more_than_sixteen_addresses_are_tried(void **state)
+TEST(no_more_than_sixteen_addresses_are_tried)
 {
 	struct endpoint peers[CONNECT_ADDRESSES + 1], reached;
 	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
@@ -251,20 +247,4 @@ static void no_more_than_sixteen_addresses_are_tried(void **state)
 	peers[CONNECT_ADDRESSES] = peer_at("127.0.0.1", LISTENS);
 	assert_int_equal(connect_first(peers, COUNT_OF(peers), &terms, &reached, NULL), -1);
 	keep(connect_first(peers + 1, COUNT_OF(peers) - 1, &terms, &reached, NULL));
-}
-
-#define TEST(test) cmocka_unit_test_teardown(test, close_sockets)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(the_first_that_answers_wins),
-		TEST(a_connection_is_ready_for_a_client),
-		TEST(failures_name_each_address_and_reason),
-		TEST(a_connection_to_itself_is_none),
-		TEST(a_source_is_where_it_comes_from),
-		TEST(a_full_backlog_is_waited_for),
-		TEST(no_more_than_sixteen_addresses_are_tried),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,15 +2,10 @@
 // are as the test says.
 #include "expect.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "control/control.h"
@@ -25,21 +20,14 @@ static atomic_int pretended_user; // what SO_PEERCRED says; -1: the truth
 static atomic_int accept_fault;	  // what accept4 fails with; 0: it works
 static atomic_uint accept_calls;
 
-int __real_clock_gettime(clockid_t id, struct timespec *time);
-int __wrap_clock_gettime(clockid_t id, struct timespec *time);
-int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
-int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
-int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	int result = __real_clock_gettime(id, time);
 	time->tv_sec += (time_t)(atomic_load(&later) / NS_PER_S);
 	return result;
 }
 
-int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length))
 {
 	int result = __real_getsockopt(fd, level, name, value, length);
 	int user = atomic_load(&pretended_user);
@@ -48,7 +36,7 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *lengt
 	return result;
 }
 
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags))
 {
 	atomic_fetch_add(&accept_calls, 1);
 	errno = atomic_load(&accept_fault);
@@ -60,7 +48,7 @@ static struct control control;
 static const char *path;
 static size_t descriptors_before;
 
-static int prepare(void **state)
+static void prepare(void)
 {
 	atomic_store(&later, 0);
 	atomic_store(&pretended_user, -1);
@@ -69,37 +57,34 @@ static int prepare(void **state)
 	inside_configure(&inside);
 	inside_start(&inside);
 	descriptors_before = open_descriptors();
-	return 0;
 }
 
-static int start(void **state)
+static void start(void)
 {
-	prepare(state);
+	prepare();
 	struct echod_error error;
 	if (control_open(&control, path, &inside.server, &error) != 0 ||
 	    control_start(&control, &error) != 0)
 		fail_msg("%s", error.message);
-	return 0;
 }
 
-static int tear_down(void **state)
+static void tear_down(void)
 {
 	// A drain has closed the listener, and a worker may still be about to close a connection.
 	wait_until(open_descriptors() <= descriptors_before);
 	bool clean = !place_exists(path);
 	inside_end(&inside);
-	place_remove();
-	return clean ? 0 : -1;
+	assert_true(clean);
 }
 
-static int end(void **state)
+static void end(void)
 {
 	control_stop(&control);
 	control_close(&control);
-	return tear_down(state);
+	tear_down();
 }
 
-#define CONTROL(test) cmocka_unit_test_setup_teardown(test, start, end)
+FIXTURE(start, end);
 
 static void expect_pong(int fd)
 {
@@ -109,7 +94,7 @@ static void expect_pong(int fd)
 	free(body);
 }
 
-static void it_answers_on_a_private_socket(void **state)
+TEST(it_answers_on_a_private_socket)
 {
 	struct stat status;
 	assert_int_equal(stat(path, &status), 0);
@@ -123,7 +108,7 @@ static void it_answers_on_a_private_socket(void **state)
 	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 0);
 }
 
-static void other_users_are_refused(void **state)
+TEST(other_users_are_refused)
 {
 	atomic_store(&pretended_user, 12345);
 	int fd = ctl_connect(path);
@@ -136,7 +121,7 @@ static void other_users_are_refused(void **state)
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 }
 
-static void the_17th_client_takes_the_place_of_the_longest_silent(void **state)
+TEST(the_17th_client_takes_the_place_of_the_longest_silent)
 {
 	int clients[CONTROL_MAX_CLIENTS + 2];
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
@@ -182,7 +167,7 @@ static bool ping_is_answered(void)
 
 // With 64 connections a reply is so long that the few which a client gets at a time fill its
 // socket.
-static void who_does_not_read_keeps_his_place_and_others_are_told(void **state)
+TEST(who_does_not_read_keeps_his_place_and_others_are_told)
 {
 	int peers[64];
 	int clients[CONTROL_MAX_CLIENTS + 1];
@@ -204,7 +189,7 @@ static void who_does_not_read_keeps_his_place_and_others_are_told(void **state)
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
 }
 
-static void an_unfinished_line_is_answered_in_time(void **state)
+TEST(an_unfinished_line_is_answered_in_time)
 {
 	int fd = ctl_connect(path);
 	expect_pong(fd);
@@ -223,13 +208,11 @@ static void an_unfinished_line_is_answered_in_time(void **state)
 	peer_expect_eof(other);
 }
 
-static void counters_are_sampled_for_the_rates(void **state)
+TEST(counters_are_sampled_for_the_rates)
 {
 	wait_until(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
 	for (uint64_t second = 1; second <= 3; second++) {
-		int client = peer_connect(inside_address(&inside));
-		peer_ping(client);
-		peer_close(client);
+		peer_visit(inside_address(&inside));
 		atomic_store(&later, second * NS_PER_S);
 		char *body;
 		assert_int_equal(ctl_request(path, "stats json", &body), 200);
@@ -243,7 +226,7 @@ static void counters_are_sampled_for_the_rates(void **state)
 	}
 }
 
-static void errors_of_accept_do_not_make_it_spin(void **state)
+TEST(errors_of_accept_do_not_make_it_spin)
 {
 	static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EBADF};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
@@ -263,10 +246,9 @@ static void errors_of_accept_do_not_make_it_spin(void **state)
 	}
 }
 
-static void it_answers_during_a_drain(void **state)
+TEST(it_answers_during_a_drain)
 {
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	int client = peer_connect_served(inside_address(&inside));
 	assert_int_equal(ctl_request(path, "drain 1h", NULL), 200);
 	peer_ping(client);
 	assert_int_equal(ctl_request(path, "stats", NULL), 200);
@@ -277,7 +259,7 @@ static void it_answers_during_a_drain(void **state)
 	assert_int_equal(ctl_request(path, "stats", NULL), 200);
 }
 
-static void clients_are_closed_when_it_stops(void **state)
+TEST(clients_are_closed_when_it_stops)
 {
 	int fd = ctl_connect(path);
 	expect_pong(fd);
@@ -289,41 +271,22 @@ static void clients_are_closed_when_it_stops(void **state)
 	assert_int_equal(control_start(&control, NULL), 0); // for the teardown to stop
 }
 
-static void a_live_socket_is_not_taken(void **state)
+TEST(a_live_socket_is_not_taken)
 {
 	static struct control other;
 	struct echod_error error = {0};
 	assert_int_equal(control_open(&other, path, &inside.server, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_int_equal(strncmp(error.message, "cannot listen on '", 18), 0);
-	assert_non_null(strstr(error.message, "a live server is listening there"));
+	assert_contains(error.message, "a live server is listening there");
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 }
 
-static void what_was_only_opened_can_be_closed(void **state)
+TEST(what_was_only_opened_can_be_closed, .setup = prepare, .teardown = tear_down)
 {
 	struct echod_error error = {0};
 	assert_int_equal(control_open(&control, path, &inside.server, &error), 0);
 	control_close(&control);
 	assert_int_equal(control_open(&control, "/nonexistent/c", &inside.server, &error), -1);
-	assert_non_null(strstr(error.message, "No such file or directory"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CONTROL(it_answers_on_a_private_socket),
-		CONTROL(other_users_are_refused),
-		CONTROL(the_17th_client_takes_the_place_of_the_longest_silent),
-		CONTROL(who_does_not_read_keeps_his_place_and_others_are_told),
-		CONTROL(an_unfinished_line_is_answered_in_time),
-		CONTROL(counters_are_sampled_for_the_rates),
-		CONTROL(errors_of_accept_do_not_make_it_spin),
-		CONTROL(it_answers_during_a_drain),
-		CONTROL(clients_are_closed_when_it_stops),
-		CONTROL(a_live_socket_is_not_taken),
-		cmocka_unit_test_setup_teardown(what_was_only_opened_can_be_closed, prepare,
-						tear_down),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	assert_contains(error.message, "No such file or directory");
 }

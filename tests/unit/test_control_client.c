@@ -1,16 +1,11 @@
 // A client of the control socket against servers good and bad, which the test plays:
 // control/client.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "control/client.h"
@@ -34,24 +29,22 @@ static int listener;
 static struct play *play;
 static pthread_t thread;
 
-static int prepare(void **state)
+static void prepare(void)
 {
 	path = place_path("c");
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	strcpy(address.sun_path, path);
-	return bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-			       listen(listener, 0) == 0
-		       ? 0
-		       : -1;
+	assert_true(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+		    listen(listener, 0) == 0);
 }
 
-static int clean_up(void **state)
+static void clean_up(void)
 {
 	close(listener);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(prepare, clean_up);
 
 static void read_request(int fd)
 {
@@ -95,7 +88,7 @@ static int ask(struct play *what, const char *request, uint64_t timeout, struct 
 	return result;
 }
 
-static void a_reply_is_taken_whole(void **state)
+TEST(a_reply_is_taken_whole)
 {
 	for (size_t piece = 0; piece < 6; piece++) {
 		struct play what = {.reply = "200 10\npong\0more\n",
@@ -114,7 +107,7 @@ static void a_reply_is_taken_whole(void **state)
 	}
 }
 
-static void a_reply_may_be_empty_or_an_error(void **state)
+TEST(a_reply_may_be_empty_or_an_error)
 {
 	struct client_reply reply;
 	struct play what = {.reply = "200 0\n"};
@@ -129,7 +122,7 @@ static void a_reply_may_be_empty_or_an_error(void **state)
 	client_reply_free(&reply);
 }
 
-static void a_long_reply_is_taken_whole(void **state)
+TEST(a_long_reply_is_taken_whole)
 {
 	static char text[7 + 1000000];
 	int head = snprintf(text, sizeof(text), "200 %d\n", 900000);
@@ -142,7 +135,7 @@ static void a_long_reply_is_taken_whole(void **state)
 	client_reply_free(&reply);
 }
 
-static void a_reply_in_pieces_is_taken_whole(void **state)
+TEST(a_reply_in_pieces_is_taken_whole)
 {
 	for (size_t piece = 0; piece < 6; piece++) {
 		struct play what = {.reply = "200 *\n3\nab\n1\n010\n345678901\n0\n",
@@ -163,7 +156,7 @@ static void a_reply_in_pieces_is_taken_whole(void **state)
 }
 
 // The server's word arrives although it never read the request.
-static void who_is_turned_away_hears_why(void **state)
+TEST(who_is_turned_away_hears_why)
 {
 	for (int i = 0; i < 50; i++) {
 		struct play what = {.reply = "503 5\nfull\n", .deaf = true};
@@ -180,12 +173,11 @@ static void expect_failure(int result, const struct echod_error *error, const ch
 {
 	assert_int_equal(result, -1);
 	assert_int_equal(error->kind, ECHOD_ERROR_SYSTEM);
-	if (!strstr(error->message, text))
-		fail_msg("'%s' does not say '%s'", error->message, text);
-	assert_non_null(strstr(error->message, path));
+	assert_contains(error->message, text);
+	assert_contains(error->message, path);
 }
 
-static void what_is_no_reply_is_refused(void **state)
+TEST(what_is_no_reply_is_refused)
 {
 	static const struct {
 		const char *reply;
@@ -225,7 +217,7 @@ static void what_is_no_reply_is_refused(void **state)
 	}
 }
 
-static void a_silent_server_is_waited_for_so_long(void **state)
+TEST(a_silent_server_is_waited_for_so_long)
 {
 	static const char *const replies[] = {"", "200 5", "200 5\nabcd", "200 *\n1\nx"};
 	for (size_t i = 0; i < COUNT_OF(replies); i++) {
@@ -241,7 +233,7 @@ static void a_silent_server_is_waited_for_so_long(void **state)
 }
 
 // Nobody accepts and the backlog is full: connecting itself has to be bounded.
-static void a_full_backlog_is_waited_for_so_long(void **state)
+TEST(a_full_backlog_is_waited_for_so_long)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	strcpy(address.sun_path, path);
@@ -256,14 +248,14 @@ static void a_full_backlog_is_waited_for_so_long(void **state)
 	close(first);
 }
 
-static void nobody_there_is_said_plainly(void **state)
+TEST(nobody_there_is_said_plainly)
 {
 	struct client_reply reply;
 	struct echod_error error = {0};
 	close(listener); // the file stays
 	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
 		       "no server answers at ");
-	assert_non_null(strstr(error.message, "Connection refused (is echod running? --control"));
+	assert_contains(error.message, "Connection refused (is echod running? --control");
 	unlink(path);
 	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
 		       "No such file or directory (is echod running?");
@@ -272,14 +264,14 @@ static void nobody_there_is_said_plainly(void **state)
 	listener = -1;
 }
 
-static void what_cannot_be_asked_is_a_matter_of_usage(void **state)
+TEST(what_cannot_be_asked_is_a_matter_of_usage)
 {
 	struct client_reply reply;
 	struct echod_error error = {0};
 	char text[1100];
 	assert_int_equal(client_ask("", "ping", PATIENCE_NS, &reply, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	assert_non_null(strstr(error.message, "'' names no socket: "));
+	assert_contains(error.message, "'' names no socket: ");
 	memset(text, 'p', 108);
 	text[108] = '\0';
 	assert_int_equal(client_ask(text, "ping", PATIENCE_NS, &reply, &error), -1);
@@ -294,23 +286,4 @@ static void what_cannot_be_asked_is_a_matter_of_usage(void **state)
 	assert_int_equal(ask(&what, text, PATIENCE_NS, &reply, &error), 0);
 	assert_string_equal(what.request, text);
 	client_reply_free(&reply);
-}
-
-#define CLIENT(test) cmocka_unit_test_setup_teardown(test, prepare, clean_up)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CLIENT(a_reply_is_taken_whole),
-		CLIENT(a_reply_may_be_empty_or_an_error),
-		CLIENT(a_long_reply_is_taken_whole),
-		CLIENT(a_reply_in_pieces_is_taken_whole),
-		CLIENT(who_is_turned_away_hears_why),
-		CLIENT(what_is_no_reply_is_refused),
-		CLIENT(a_silent_server_is_waited_for_so_long),
-		CLIENT(a_full_backlog_is_waited_for_so_long),
-		CLIENT(nobody_there_is_said_plainly),
-		CLIENT(what_cannot_be_asked_is_a_matter_of_usage),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,7 @@
 // How many CPUs there are to use, on machines and in cgroups made up here: pool/cpus.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "pool/cpus.h"
 
@@ -18,12 +14,7 @@ static const struct file *files; // path NULL last; all others do not exist
 static int mask;		 // CPUs in the affinity mask; -1: the call fails
 static long online;
 
-int __wrap_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set);
-FILE *__wrap_fopen(const char *path, const char *mode);
-long __real_sysconf(int name);
-long __wrap_sysconf(int name);
-
-int __wrap_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set)
+WRAP(int, pthread_getaffinity_np, (pthread_t thread, size_t size, cpu_set_t *set))
 {
 	assert_true(pthread_equal(thread, pthread_self()));
 	if (mask < 0)
@@ -34,7 +25,7 @@ int __wrap_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set)
 	return 0;
 }
 
-FILE *__wrap_fopen(const char *path, const char *mode)
+WRAP(FILE *, fopen, (const char *path, const char *mode))
 {
 	for (const struct file *file = files; file && file->path; file++) {
 		if (strcmp(file->path, path) == 0)
@@ -44,18 +35,19 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 	return NULL;
 }
 
-long __wrap_sysconf(int name)
+WRAP(long, sysconf, (int name))
 {
 	return name == _SC_NPROCESSORS_ONLN ? online : __real_sysconf(name);
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	files = NULL;
 	mask = 8;
 	online = 16;
-	return 0;
 }
+
+FIXTURE(begin, NULL);
 
 static void expect_usable(unsigned expected, const struct file *there)
 {
@@ -63,21 +55,21 @@ static void expect_usable(unsigned expected, const struct file *there)
 	assert_int_equal(cpus_usable(pthread_self()), expected);
 }
 
-static void without_cgroups_it_is_the_affinity_mask(void **state)
+TEST(without_cgroups_it_is_the_affinity_mask)
 {
 	expect_usable(8, NULL);
 	mask = 1;
 	expect_usable(1, NULL);
 }
 
-static void without_a_mask_it_is_what_is_online(void **state)
+TEST(without_a_mask_it_is_what_is_online)
 {
 	mask = -1;
 	expect_usable(16, NULL);
 	assert_int_equal(cpus_online(), 16);
 }
 
-static void there_is_always_one(void **state)
+TEST(there_is_always_one)
 {
 	online = -1;
 	assert_int_equal(cpus_online(), 1);
@@ -95,7 +87,7 @@ static void expect_with_quota(unsigned expected, const char *cpu_max)
 	expect_usable(expected, there);
 }
 
-static void a_quota_is_rounded_up(void **state)
+TEST(a_quota_is_rounded_up)
 {
 	expect_with_quota(2, "200000 100000\n");
 	expect_with_quota(3, "200001 100000\n");
@@ -104,7 +96,7 @@ static void a_quota_is_rounded_up(void **state)
 	expect_with_quota(4, "70000 20000\n");
 }
 
-static void a_quota_beyond_the_mask_changes_nothing(void **state)
+TEST(a_quota_beyond_the_mask_changes_nothing)
 {
 	expect_with_quota(8, "800000 100000\n");
 	expect_with_quota(8, "6400000 100000\n");
@@ -112,7 +104,7 @@ static void a_quota_beyond_the_mask_changes_nothing(void **state)
 	expect_with_quota(2, "300000 100000\n");
 }
 
-static void what_is_no_quota_is_none(void **state)
+TEST(what_is_no_quota_is_none)
 {
 	expect_with_quota(8, "max 100000\n");
 	expect_with_quota(8, "nonsense");
@@ -120,7 +112,7 @@ static void what_is_no_quota_is_none(void **state)
 	expect_with_quota(8, "200000 0\n");
 }
 
-static void the_groups_above_count_too(void **state)
+TEST(the_groups_above_count_too)
 {
 	struct file there[] = {
 		{"/proc/self/cgroup", "0::/a/b/c\n"},
@@ -146,7 +138,7 @@ static void expect_with_old_quota(unsigned expected, const char *groups, const c
 	expect_usable(expected, there);
 }
 
-static void a_quota_of_version_1_counts(void **state)
+TEST(a_quota_of_version_1_counts)
 {
 	static const struct {
 		unsigned expected;
@@ -173,7 +165,7 @@ static void a_quota_of_version_1_counts(void **state)
 }
 
 // Version 2 beside version 1, which has the controllers or some of them.
-static void on_a_hybrid_host_the_least_of_both_counts(void **state)
+TEST(on_a_hybrid_host_the_least_of_both_counts)
 {
 	struct file there[] = {
 		{"/proc/self/cgroup", "5:cpu,cpuacct:/old\n1:name=systemd:/x\n0::/new\n"},
@@ -189,14 +181,14 @@ static void on_a_hybrid_host_the_least_of_both_counts(void **state)
 	expect_usable(2, there);
 }
 
-static void the_root_has_no_quota(void **state)
+TEST(the_root_has_no_quota)
 {
 	const struct file there[] = {{"/proc/self/cgroup", "0::/\n"}, {0}};
 	expect_usable(8, there);
 }
 
 // In a cgroup namespace of its own the root is the container's group.
-static void the_root_of_a_container_has_one(void **state)
+TEST(the_root_of_a_container_has_one)
 {
 	const struct file there[] = {{"/proc/self/cgroup", "0::/system.slice/x\n"},
 				     {"/sys/fs/cgroup/cpu.max", "200000 100000\n"},
@@ -204,24 +196,4 @@ static void the_root_of_a_container_has_one(void **state)
 	expect_usable(2, there);
 	const struct file bare[] = {{"/proc/self/cgroup", "0::/\n"}, there[1], {0}};
 	expect_usable(2, bare);
-}
-
-#define CPUS(test) cmocka_unit_test_setup(test, begin)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		CPUS(without_cgroups_it_is_the_affinity_mask),
-		CPUS(without_a_mask_it_is_what_is_online),
-		CPUS(there_is_always_one),
-		CPUS(a_quota_is_rounded_up),
-		CPUS(a_quota_beyond_the_mask_changes_nothing),
-		CPUS(what_is_no_quota_is_none),
-		CPUS(the_groups_above_count_too),
-		CPUS(a_quota_of_version_1_counts),
-		CPUS(on_a_hybrid_host_the_least_of_both_counts),
-		CPUS(the_root_has_no_quota),
-		CPUS(the_root_of_a_container_has_one),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

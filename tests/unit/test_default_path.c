@@ -1,14 +1,9 @@
 // The default control socket: control/default_path. The user and that user's directory in /tmp are
 // made up: what the module asks about it is answered from a directory of the test's own.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "control/default_path.h"
 
@@ -17,29 +12,22 @@
 #define SOCKET PRIVATE "/echod.sock"
 
 static uid_t user;
-static uid_t owner;	  // of what lstat finds in place of PRIVATE
+static uid_t owner; // of what lstat finds in place of PRIVATE
+static char directory[32];
 static char stand_in[64]; // for PRIVATE
 
-int __real_access(const char *path, int mode);
-int __real_lstat(const char *path, struct stat *status);
-int __real_mkdir(const char *path, mode_t mode);
-int __wrap_access(const char *path, int mode);
-uid_t __wrap_geteuid(void);
-int __wrap_lstat(const char *path, struct stat *status);
-int __wrap_mkdir(const char *path, mode_t mode);
-
-int __wrap_access(const char *path, int mode)
+WRAP(int, access, (const char *path, int mode))
 {
 	assert_string_equal(path, PRIVATE);
 	return __real_access(stand_in, mode);
 }
 
-uid_t __wrap_geteuid(void)
+WRAP(uid_t, geteuid, (void))
 {
 	return user;
 }
 
-int __wrap_lstat(const char *path, struct stat *status)
+WRAP(int, lstat, (const char *path, struct stat *status))
 {
 	assert_string_equal(path, PRIVATE);
 	int result = __real_lstat(stand_in, status);
@@ -47,30 +35,28 @@ int __wrap_lstat(const char *path, struct stat *status)
 	return result;
 }
 
-int __wrap_mkdir(const char *path, mode_t mode)
+WRAP(int, mkdir, (const char *path, mode_t mode))
 {
 	assert_string_equal(path, PRIVATE);
 	return __real_mkdir(stand_in, mode);
 }
 
-static int prepare(void **state)
+static void prepare(void)
 {
-	char *directory = strdup("/tmp/echod-test-XXXXXX");
-	*state = directory;
-	if (!mkdtemp(directory))
-		return -1;
+	strcpy(directory, "/tmp/echod-test-XXXXXX");
+	assert_non_null(mkdtemp(directory));
 	snprintf(stand_in, sizeof(stand_in), "%s/private", directory);
 	user = USER;
 	owner = USER;
-	return unsetenv("XDG_RUNTIME_DIR");
+	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
 }
 
-static int clean_up(void **state)
+static void clean_up(void)
 {
-	int result = rmdir(*state);
-	free(*state);
-	return result;
+	assert_int_equal(rmdir(directory), 0);
 }
+
+FIXTURE(prepare, clean_up);
 
 static void check_path(bool create, const char *expected)
 {
@@ -87,10 +73,10 @@ static void check_refused(bool create, const char *message)
 	struct echod_error error = {0};
 	assert_int_equal(control_default_path(path, sizeof(path), create, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_non_null(strstr(error.message, message));
+	assert_contains(error.message, message);
 }
 
-static void the_runtime_directory_comes_first(void **state)
+TEST(the_runtime_directory_comes_first)
 {
 	setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
 	check_path(false, "/run/user/7/echod.sock");
@@ -99,7 +85,7 @@ static void the_runtime_directory_comes_first(void **state)
 	check_path(true, "/run/user/7/echod.sock");
 }
 
-static void a_runtime_directory_that_is_not_absolute_does_not_count(void **state)
+TEST(a_runtime_directory_that_is_not_absolute_does_not_count)
 {
 	setenv("XDG_RUNTIME_DIR", "", 1);
 	check_path(false, SOCKET);
@@ -107,14 +93,14 @@ static void a_runtime_directory_that_is_not_absolute_does_not_count(void **state
 	check_path(false, SOCKET);
 }
 
-static void roots_is_in_run(void **state)
+TEST(roots_is_in_run)
 {
 	user = 0;
 	check_path(false, "/run/echod.sock");
 	check_path(true, "/run/echod.sock");
 }
 
-static void a_path_too_long_is_refused(void **state)
+TEST(a_path_too_long_is_refused)
 {
 	char runtime[120];
 	memset(runtime, '/', sizeof(runtime) - 1);
@@ -127,13 +113,13 @@ static void a_path_too_long_is_refused(void **state)
 	check_refused(true, "the path of the control socket is too long: ");
 }
 
-static void a_client_makes_no_directory(void **state)
+TEST(a_client_makes_no_directory)
 {
 	check_path(false, SOCKET);
 	assert_int_equal(__real_access(stand_in, F_OK), -1);
 }
 
-static void a_server_makes_its_users_directory(void **state)
+TEST(a_server_makes_its_users_directory)
 {
 	mode_t mask = umask(0);
 	check_path(true, SOCKET);
@@ -146,7 +132,7 @@ static void a_server_makes_its_users_directory(void **state)
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-static void a_directory_of_another_user_is_refused(void **state)
+TEST(a_directory_of_another_user_is_refused)
 {
 	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
 	owner = USER + 1;
@@ -157,7 +143,7 @@ static void a_directory_of_another_user_is_refused(void **state)
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-static void a_directory_open_to_others_is_refused(void **state)
+TEST(a_directory_open_to_others_is_refused)
 {
 	static const mode_t modes[] = {0701, 0710, 0720, 0777};
 	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
@@ -169,7 +155,7 @@ static void a_directory_open_to_others_is_refused(void **state)
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-static void what_is_no_directory_is_refused(void **state)
+TEST(what_is_no_directory_is_refused)
 {
 	assert_int_equal(symlink("/", stand_in), 0);
 	check_refused(true, "is not a private directory");
@@ -182,27 +168,8 @@ static void what_is_no_directory_is_refused(void **state)
 	assert_int_equal(unlink(stand_in), 0);
 }
 
-static void a_directory_that_cannot_be_made_is_named(void **state)
+TEST(a_directory_that_cannot_be_made_is_named)
 {
 	strcat(stand_in, "/deeper");
 	check_refused(true, "cannot make the directory '" PRIVATE "': No such file or directory");
-}
-
-#define PREPARED(test) cmocka_unit_test_setup_teardown(test, prepare, clean_up)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		PREPARED(the_runtime_directory_comes_first),
-		PREPARED(a_runtime_directory_that_is_not_absolute_does_not_count),
-		PREPARED(roots_is_in_run),
-		PREPARED(a_path_too_long_is_refused),
-		PREPARED(a_client_makes_no_directory),
-		PREPARED(a_server_makes_its_users_directory),
-		PREPARED(a_directory_of_another_user_is_refused),
-		PREPARED(a_directory_open_to_others_is_refused),
-		PREPARED(what_is_no_directory_is_refused),
-		PREPARED(a_directory_that_cannot_be_made_is_named),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,16 @@
 // Where an echo differs and how that is said: tools/echocat/difference.
-#include "unit.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "echocat/difference.h"
 
-static void equal_bytes_have_no_difference(void **state)
+TEST(equal_bytes_have_no_difference)
 {
 	assert_int_equal(difference_find("", "", 0), 0);
 	assert_int_equal(difference_find("abc", "abc", 3), 3);
 	assert_int_equal(difference_find("a\0b", "a\0b", 3), 3);
 }
 
-static void difference_is_found_at_every_offset(void **state)
+TEST(difference_is_found_at_every_offset)
 {
 	unsigned char sent[100];
 	unsigned char received[100];
@@ -29,7 +26,7 @@ static void difference_is_found_at_every_offset(void **state)
 	}
 }
 
-static void both_bytes_are_named(void **state)
+TEST(both_bytes_are_named)
 {
 	char text[DIFFERENCE_TEXT_SIZE];
 	struct difference difference = {.offset = 5, .sent = 'o', .received = 0};
@@ -41,21 +38,10 @@ static void both_bytes_are_named(void **state)
 		"the echo differs at offset 18446744073709551615: sent 0xFF, received 0x27 '''");
 }
 
-static void surplus_byte_is_called_so(void **state)
+TEST(surplus_byte_is_called_so)
 {
 	char text[DIFFERENCE_TEXT_SIZE];
 	struct difference difference = {.offset = 12, .sent = DIFFERENCE_NOTHING, .received = '!'};
 	assert_string_equal(difference_format(&difference, text),
 			    "surplus byte at offset 12: received 0x21 '!', sent nothing");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equal_bytes_have_no_difference),
-		cmocka_unit_test(difference_is_found_at_every_offset),
-		cmocka_unit_test(both_bytes_are_named),
-		cmocka_unit_test(surplus_byte_is_called_so),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

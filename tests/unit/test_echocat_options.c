@@ -1,8 +1,5 @@
 // The command line of echocat: tools/echocat/options. What is refused is said on standard error.
-#include "unit.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echocat/options.h"
@@ -24,7 +21,7 @@ static int read_line(struct options *options, char *words, size_t size, const ch
 	return options_read(options, argc, argv);
 }
 
-static void defaults_are_the_servers(void **state)
+TEST(defaults_are_the_servers)
 {
 	struct options options;
 	char words[200];
@@ -41,7 +38,7 @@ static void defaults_are_the_servers(void **state)
 	options_free(&options);
 }
 
-static void operands_are_host_and_port(void **state)
+TEST(operands_are_host_and_port)
 {
 	struct options options;
 	char words[200];
@@ -55,7 +52,7 @@ static void operands_are_host_and_port(void **state)
 	options_free(&options);
 }
 
-static void messages_keep_their_order(void **state)
+TEST(messages_keep_their_order)
 {
 	struct options options;
 	char words[200];
@@ -71,7 +68,7 @@ static void messages_keep_their_order(void **state)
 	options_free(&options);
 }
 
-static void count_and_interval_make_it_a_ping(void **state)
+TEST(count_and_interval_make_it_a_ping)
 {
 	struct options options;
 	char words[200];
@@ -91,7 +88,7 @@ static void count_and_interval_make_it_a_ping(void **state)
 	options_free(&options);
 }
 
-static void timeout_may_be_never(void **state)
+TEST(timeout_may_be_never)
 {
 	struct options options;
 	char words[200];
@@ -103,7 +100,7 @@ static void timeout_may_be_never(void **state)
 	options_free(&options);
 }
 
-static void nonsense_is_a_usage_error(void **state)
+TEST(nonsense_is_a_usage_error)
 {
 	static const char *const lines[] = {
 		"echocat host 0",
@@ -133,17 +130,4 @@ static void nonsense_is_a_usage_error(void **state)
 		assert_int_equal(read_line(&options, words, sizeof(words), lines[i]), 2);
 		options_free(&options);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults_are_the_servers),
-		cmocka_unit_test(operands_are_host_and_port),
-		cmocka_unit_test(messages_keep_their_order),
-		cmocka_unit_test(count_and_interval_make_it_a_ping),
-		cmocka_unit_test(timeout_may_be_never),
-		cmocka_unit_test(nonsense_is_a_usage_error),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

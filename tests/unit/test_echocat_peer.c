@@ -1,11 +1,7 @@
 // The client's connection, and one message out and back: tools/echocat/peer and exchange.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echocat/exchange.h"
@@ -52,7 +48,7 @@ static int bind_free_port(struct address *address, struct sockaddr_in *name)
 	return fd;
 }
 
-static void connects_to_a_listener_without_delay(void **state)
+TEST(connects_to_a_listener_without_delay)
 {
 	struct address address;
 	struct sockaddr_in name;
@@ -72,7 +68,7 @@ static void connects_to_a_listener_without_delay(void **state)
 	close(listener);
 }
 
-static void refusal_names_address_and_reason(void **state)
+TEST(refusal_names_address_and_reason)
 {
 	struct address address;
 	struct sockaddr_in name;
@@ -90,7 +86,7 @@ static void refusal_names_address_and_reason(void **state)
 	close(bound);
 }
 
-static void sending_and_receiving_never_wait(void **state)
+TEST(sending_and_receiving_never_wait)
 {
 	struct pair pair = open_pair();
 	static char bytes[65536];
@@ -103,7 +99,7 @@ static void sending_and_receiving_never_wait(void **state)
 	close_pair(&pair);
 }
 
-static void end_of_stream_tells_why(void **state)
+TEST(end_of_stream_tells_why)
 {
 	struct pair pair = open_pair();
 	char byte;
@@ -117,7 +113,7 @@ static void end_of_stream_tells_why(void **state)
 	close_pair(&pair);
 }
 
-static void echo_completes_the_exchange(void **state)
+TEST(echo_completes_the_exchange)
 {
 	struct pair pair = open_pair();
 	char reply[6];
@@ -132,7 +128,7 @@ static void echo_completes_the_exchange(void **state)
 	close_pair(&pair);
 }
 
-static void exchange_sees_one_byte_too_many(void **state)
+TEST(exchange_sees_one_byte_too_many)
 {
 	struct pair pair = open_pair();
 	char reply[4];
@@ -143,7 +139,7 @@ static void exchange_sees_one_byte_too_many(void **state)
 	close_pair(&pair);
 }
 
-static void exchange_ends_with_the_connection_after_what_came(void **state)
+TEST(exchange_ends_with_the_connection_after_what_came)
 {
 	struct pair pair = open_pair();
 	char reply[6];
@@ -156,7 +152,7 @@ static void exchange_ends_with_the_connection_after_what_came(void **state)
 	close_pair(&pair);
 }
 
-static void silence_times_out(void **state)
+TEST(silence_times_out)
 {
 	struct pair pair = open_pair();
 	char reply[6];
@@ -169,7 +165,7 @@ static void silence_times_out(void **state)
 	close_pair(&pair);
 }
 
-static void interrupt_ends_the_wait(void **state)
+TEST(interrupt_ends_the_wait)
 {
 	struct pair pair = open_pair();
 	char reply[6];
@@ -182,20 +178,4 @@ static void interrupt_ends_the_wait(void **state)
 	close(interrupt[0]);
 	close(interrupt[1]);
 	close_pair(&pair);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(connects_to_a_listener_without_delay),
-		cmocka_unit_test(refusal_names_address_and_reason),
-		cmocka_unit_test(sending_and_receiving_never_wait),
-		cmocka_unit_test(end_of_stream_tells_why),
-		cmocka_unit_test(echo_completes_the_exchange),
-		cmocka_unit_test(exchange_sees_one_byte_too_many),
-		cmocka_unit_test(exchange_ends_with_the_connection_after_what_came),
-		cmocka_unit_test(silence_times_out),
-		cmocka_unit_test(interrupt_ends_the_wait),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,13 @@
 // Standard input to the peer and back: tools/echocat/relay, against peers that echo rightly and
 // wrongly.
-#include "unit.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echocat/relay.h"
@@ -186,7 +182,14 @@ static int play(struct scene *scene, uint64_t timeout)
 	return status;
 }
 
-static void streams_of_any_length_come_back(void **state)
+static void prepare(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+}
+
+FIXTURE_ONCE(prepare, NULL);
+
+TEST(streams_of_any_length_come_back)
 {
 	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};
 	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
@@ -199,7 +202,7 @@ static void streams_of_any_length_come_back(void **state)
 	}
 }
 
-static void slow_reader_of_the_output_stops_the_input(void **state)
+TEST(slow_reader_of_the_output_stops_the_input)
 {
 	struct scene scene = {.length = LONG_STREAM, .slow_start = true};
 	assert_int_equal(play(&scene, TIMEOUT), 0);
@@ -225,7 +228,7 @@ static const char *played_with_errors(struct scene *scene, uint64_t timeout, int
 	return text;
 }
 
-static void fin_follows_the_echo_or_comes_before_it(void **state)
+TEST(fin_follows_the_echo_or_comes_before_it)
 {
 	static const struct {
 		enum fault peer;
@@ -250,14 +253,14 @@ static void fin_follows_the_echo_or_comes_before_it(void **state)
 		assert_int_equal(status, cases[i].status);
 		assert_int_equal(scene.received, status == 0 ? cases[i].length : 0);
 		if (cases[i].advice) {
-			assert_non_null(strstr(errors, cases[i].advice));
+			assert_contains(errors, cases[i].advice);
 			assert_string_equal(strchr(errors, '\n'), "\n"); // one line
 		} else
 			assert_string_equal(errors, "");
 	}
 }
 
-static void faults_are_found_wherever_they_are(void **state)
+TEST(faults_are_found_wherever_they_are)
 {
 	static const enum fault faults[] = {FLIP, DROP, ADD, CLOSE};
 	static const size_t offsets[] = {0, 9999, 123456, 6000000};
@@ -277,7 +280,7 @@ static void faults_are_found_wherever_they_are(void **state)
 	}
 }
 
-static void surplus_after_the_end_is_found(void **state)
+TEST(surplus_after_the_end_is_found)
 {
 	struct scene scene = {.length = 5000, .fault = ADD, .at = 5000};
 	assert_int_equal(play(&scene, TIMEOUT), 1);
@@ -285,7 +288,7 @@ static void surplus_after_the_end_is_found(void **state)
 	assert_int_equal(scene.wrong, 0);
 }
 
-static void peer_that_closes_before_the_input_ends_is_out_of_order(void **state)
+TEST(peer_that_closes_before_the_input_ends_is_out_of_order)
 {
 	int input[2];
 	int output[2];
@@ -304,7 +307,7 @@ static void peer_that_closes_before_the_input_ends_is_out_of_order(void **state)
 	}
 }
 
-static void stalled_peer_times_out(void **state)
+TEST(stalled_peer_times_out)
 {
 	struct scene scene;
 	uint64_t until = clock_deadline(TIMEOUT);
@@ -316,25 +319,9 @@ static void stalled_peer_times_out(void **state)
 	assert_int_equal(scene.received, 70000);
 }
 
-static void reader_that_leaves_ends_it(void **state)
+TEST(reader_that_leaves_ends_it)
 {
 	struct scene scene = {.length = LONG_STREAM, .output_limit = 10};
 	assert_int_equal(play(&scene, TIMEOUT), 3);
 	assert_int_equal(scene.wrong, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(streams_of_any_length_come_back),
-		cmocka_unit_test(slow_reader_of_the_output_stops_the_input),
-		cmocka_unit_test(fin_follows_the_echo_or_comes_before_it),
-		cmocka_unit_test(faults_are_found_wherever_they_are),
-		cmocka_unit_test(surplus_after_the_end_is_found),
-		cmocka_unit_test(peer_that_closes_before_the_input_ends_is_out_of_order),
-		cmocka_unit_test(stalled_peer_times_out),
-		cmocka_unit_test(reader_that_leaves_ends_it),
-	};
-	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

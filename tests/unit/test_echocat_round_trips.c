@@ -1,7 +1,5 @@
 // Round-trip times and their summary: tools/echocat/round_trips.
-#include "unit.h"
-
-#include <stdlib.h>
+#include "test.h"
 
 #include "echocat/round_trips.h"
 
@@ -16,7 +14,7 @@ static char *print(const struct round_trips *trips)
 	return text;
 }
 
-static void nothing_received_has_no_times(void **state)
+TEST(nothing_received_has_no_times)
 {
 	struct round_trips trips = {.sent = 1};
 	char *text = print(&trips);
@@ -25,7 +23,7 @@ static void nothing_received_has_no_times(void **state)
 	free(text);
 }
 
-static void one_time_is_all_of_them(void **state)
+TEST(one_time_is_all_of_them)
 {
 	struct round_trips trips = {.sent = 1, .mismatches = 1};
 	round_trips_add(&trips, 41200);
@@ -36,7 +34,7 @@ static void one_time_is_all_of_them(void **state)
 	free(text);
 }
 
-static void deviation_is_that_of_the_whole(void **state)
+TEST(deviation_is_that_of_the_whole)
 {
 	struct round_trips trips = {.sent = 9};
 	static const uint64_t times[] = {2000, 4000, 4000, 4000, 5000, 5000, 7000, 9000};
@@ -50,22 +48,11 @@ static void deviation_is_that_of_the_whole(void **state)
 }
 
 // Where the sum of squares minus the square of the sum would have lost all its digits.
-static void deviation_of_long_times_is_exact(void **state)
+TEST(deviation_of_long_times_is_exact)
 {
 	struct round_trips trips = {0};
 	for (int i = 0; i < 1000; i++)
 		round_trips_add(&trips, UINT64_C(3600000000000) + (i % 2 ? 1000 : 0));
 	double deviation = round_trips_deviation(&trips);
 	assert_true(deviation > 499.9 && deviation < 500.1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_received_has_no_times),
-		cmocka_unit_test(one_time_is_all_of_them),
-		cmocka_unit_test(deviation_is_that_of_the_whole),
-		cmocka_unit_test(deviation_of_long_times_is_exact),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,5 @@
 // The ring between standard input and standard output: tools/echocat/window.
-#include "unit.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "echocat/window.h"
 
@@ -37,7 +34,7 @@ static bool receive(struct window *window, const char *bytes, struct difference 
 	return window_receive(window, (const unsigned char *)bytes, strlen(bytes), difference);
 }
 
-static void new_window_is_all_room(void **state)
+TEST(new_window_is_all_room)
 {
 	struct fixture fixture;
 	start(&fixture);
@@ -46,7 +43,7 @@ static void new_window_is_all_room(void **state)
 	assert_int_equal(window_unwritten(&fixture.window).length, 0);
 }
 
-static void full_window_takes_no_more_until_written_out(void **state)
+TEST(full_window_takes_no_more_until_written_out)
 {
 	struct fixture fixture;
 	struct difference difference;
@@ -62,7 +59,7 @@ static void full_window_takes_no_more_until_written_out(void **state)
 	assert_int_equal(window_room(window).length, 3);
 }
 
-static void spans_end_where_the_ring_does(void **state)
+TEST(spans_end_where_the_ring_does)
 {
 	struct fixture fixture;
 	struct difference difference;
@@ -85,7 +82,7 @@ static void spans_end_where_the_ring_does(void **state)
 	assert_memory_equal(window_unwritten(window).bytes, "ABCD", 4);
 }
 
-static void wrong_byte_is_found_and_written_out_as_it_came(void **state)
+TEST(wrong_byte_is_found_and_written_out_as_it_came)
 {
 	for (size_t wrong = 0; wrong < 10; wrong++) {
 		struct fixture fixture;
@@ -107,7 +104,7 @@ static void wrong_byte_is_found_and_written_out_as_it_came(void **state)
 	}
 }
 
-static void surplus_is_found_though_more_has_been_read(void **state)
+TEST(surplus_is_found_though_more_has_been_read)
 {
 	struct fixture fixture;
 	struct difference difference;
@@ -126,7 +123,7 @@ static void surplus_is_found_though_more_has_been_read(void **state)
 
 // Any order of reading, sending, receiving and writing in any pieces carries the stream through
 // whole.
-static void stream_passes_whole_in_random_pieces(void **state)
+TEST(stream_passes_whole_in_random_pieces)
 {
 	struct fixture fixture;
 	struct difference difference;
@@ -162,17 +159,4 @@ static void stream_passes_whole_in_random_pieces(void **state)
 		}
 		assert_true(window->read - window->written <= CAPACITY);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(new_window_is_all_room),
-		cmocka_unit_test(full_window_takes_no_more_until_written_out),
-		cmocka_unit_test(spans_end_where_the_ring_does),
-		cmocka_unit_test(wrong_byte_is_found_and_written_out_as_it_came),
-		cmocka_unit_test(surplus_is_found_though_more_has_been_read),
-		cmocka_unit_test(stream_passes_whole_in_random_pieces),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

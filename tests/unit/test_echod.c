@@ -1,12 +1,7 @@
 // The public interface of libechod, and that nothing is left behind: lib/echod.
 #include "expect.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "ctl.h"
@@ -19,27 +14,25 @@
 
 static size_t descriptors_before;
 
-static int prepare(void **state)
+static void prepare(void)
 {
 	config = echod_config_new();
 	set("workers", "2");
 	set("max-connections", "50");
 	place_path(".");
 	descriptors_before = open_descriptors();
-	return 0;
 }
 
 // Nothing is left: no thread, no descriptor, no file.
-static int nothing_left(void **state)
+static void nothing_left(void)
 {
 	echod_config_free(config);
 	bool clean = open_descriptors() == descriptors_before && threads_become(0);
 	clean = clean && !place_exists(place_path("c")) && !place_exists(place_path("s"));
-	place_remove();
-	return clean ? 0 : -1;
+	assert_true(clean);
 }
 
-#define ECHOD(test) cmocka_unit_test_setup_teardown(test, prepare, nothing_left)
+FIXTURE(prepare, nothing_left);
 
 static uint64_t counter(struct echod *server, const char *name)
 {
@@ -50,15 +43,14 @@ static uint64_t counter(struct echod *server, const char *name)
 	return value;
 }
 
-static void it_says_its_version(void **state)
+TEST(it_says_its_version)
 {
 	assert_string_equal(echod_version(), ECHOD_VERSION);
 }
 
-static void bound_addresses_can_be_asked_for(void **state)
+TEST(bound_addresses_can_be_asked_for)
 {
-	char local[128];
-	snprintf(local, sizeof(local), "unix:%s", place_path("s"));
+	const char *local = place_address("s");
 	set("listen", "127.0.0.1:0");
 	set("listen", local);
 	set("listen", "127.0.0.2:0");
@@ -86,7 +78,7 @@ static void bound_addresses_can_be_asked_for(void **state)
 	echod_free(server);
 }
 
-static void several_servers_share_nothing(void **state)
+TEST(several_servers_share_nothing)
 {
 	enum { SERVERS = 4 };
 	struct echod *servers[SERVERS];
@@ -120,13 +112,12 @@ static void several_servers_share_nothing(void **state)
 	}
 }
 
-static void a_drain_can_be_waited_for(void **state)
+TEST(a_drain_can_be_waited_for)
 {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
 	struct pollfd done = {.fd = echod_fd(server), .events = POLLIN};
-	int client = peer_connect(echod_address(server, 0));
-	peer_ping(client);
+	int client = peer_connect_served(echod_address(server, 0));
 	assert_int_equal(echod_wait(server, 0), 0);
 	echod_drain(server, 3600 * 1000);
 	uint64_t before = clock_now();
@@ -146,13 +137,12 @@ static void a_drain_can_be_waited_for(void **state)
 	echod_free(server);
 }
 
-static void a_drain_without_a_time_takes_the_setting(void **state)
+TEST(a_drain_without_a_time_takes_the_setting)
 {
 	set("listen", "127.0.0.1:0");
 	set("drain-timeout", "50ms");
 	struct echod *server = start();
-	int client = peer_connect(echod_address(server, 0));
-	peer_ping(client);
+	int client = peer_connect_served(echod_address(server, 0));
 	uint64_t before = clock_now();
 	echod_drain(server, -1);
 	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
@@ -162,7 +152,7 @@ static void a_drain_without_a_time_takes_the_setting(void **state)
 	echod_free(server);
 }
 
-static void a_stop_cuts_at_once(void **state)
+TEST(a_stop_cuts_at_once)
 {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
@@ -179,7 +169,7 @@ static void a_stop_cuts_at_once(void **state)
 	echod_free(server);
 }
 
-static void a_stop_over_the_control_socket_is_seen(void **state)
+TEST(a_stop_over_the_control_socket_is_seen)
 {
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
@@ -190,19 +180,18 @@ static void a_stop_over_the_control_socket_is_seen(void **state)
 	echod_free(server);
 }
 
-static void a_running_server_can_be_freed(void **state)
+TEST(a_running_server_can_be_freed)
 {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
-	int client = peer_connect(echod_address(server, 0));
-	peer_ping(client);
+	int client = peer_connect_served(echod_address(server, 0));
 	echod_free(server);
 	peer_expect_eof(client);
 	echod_free(NULL);
 	echod_snapshot_free(NULL);
 }
 
-static void a_snapshot_names_all_it_has(void **state)
+TEST(a_snapshot_names_all_it_has)
 {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
@@ -219,8 +208,7 @@ static void a_snapshot_names_all_it_has(void **state)
 	assert_int_equal(value, 77);
 	assert_int_equal(echod_snapshot_get(snapshot, "workers", &value), 0);
 	assert_int_equal(value, 2);
-	int client = peer_connect(echod_address(server, 0));
-	peer_ping(client);
+	int client = peer_connect_served(echod_address(server, 0));
 	assert_int_equal(echod_snapshot_get(snapshot, "messages", &value), 0);
 	assert_int_equal(value, 0); // of its moment
 	assert_int_equal(counter(server, "messages"), 1);
@@ -236,15 +224,14 @@ static void expect_no_start(const char *message)
 	struct echod_error error;
 	assert_null(echod_start(config, &error));
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	if (!strstr(error.message, message))
-		fail_msg("'%s' does not say '%s'", error.message, message);
+	assert_contains(error.message, message);
 	assert_null(strchr(error.message, '\n'));
 	// A live server has one more for as long as it takes to see that we only looked, or while
 	// it looks at its CPUs; so it may have had one more before.
 	wait_until(open_descriptors() <= before);
 }
 
-static void a_port_in_use_is_said_and_leaves_nothing(void **state)
+TEST(a_port_in_use_is_said_and_leaves_nothing)
 {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
@@ -255,7 +242,7 @@ static void a_port_in_use_is_said_and_leaves_nothing(void **state)
 	echod_free(server);
 }
 
-static void a_live_control_socket_is_said_and_left_alone(void **state)
+TEST(a_live_control_socket_is_said_and_left_alone)
 {
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
@@ -266,7 +253,7 @@ static void a_live_control_socket_is_said_and_left_alone(void **state)
 	echod_free(server);
 }
 
-static void a_file_in_the_way_is_said_and_left_alone(void **state)
+TEST(a_file_in_the_way_is_said_and_left_alone)
 {
 	char local[128];
 	snprintf(local, sizeof(local), "unix:%s", place_file("file", "x", 1));
@@ -277,13 +264,13 @@ static void a_file_in_the_way_is_said_and_left_alone(void **state)
 	assert_true(place_exists(place_path("file")));
 }
 
-static void a_host_that_is_not_there_is_said(void **state)
+TEST(a_host_that_is_not_there_is_said)
 {
 	set("listen", "no-such-host.invalid:7");
 	expect_no_start("cannot find host 'no-such-host.invalid': ");
 }
 
-static void too_many_connections_are_said(void **state)
+TEST(too_many_connections_are_said)
 {
 	set("listen", "127.0.0.1:0");
 	set("max-connections", "1048576");
@@ -291,7 +278,7 @@ static void too_many_connections_are_said(void **state)
 }
 
 // A server a round, as a test suite would use it; what one round leaves, 50 show.
-static void it_can_be_started_again_and_again(void **state)
+TEST(it_can_be_started_again_and_again)
 {
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
@@ -308,26 +295,4 @@ static void it_can_be_started_again_and_again(void **state)
 		assert_int_equal(open_descriptors(), descriptors_before);
 		assert_true(threads_become(0));
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		ECHOD(it_says_its_version),
-		ECHOD(bound_addresses_can_be_asked_for),
-		ECHOD(several_servers_share_nothing),
-		ECHOD(a_drain_can_be_waited_for),
-		ECHOD(a_drain_without_a_time_takes_the_setting),
-		ECHOD(a_stop_cuts_at_once),
-		ECHOD(a_stop_over_the_control_socket_is_seen),
-		ECHOD(a_running_server_can_be_freed),
-		ECHOD(a_snapshot_names_all_it_has),
-		ECHOD(a_port_in_use_is_said_and_leaves_nothing),
-		ECHOD(a_live_control_socket_is_said_and_left_alone),
-		ECHOD(a_file_in_the_way_is_said_and_left_alone),
-		ECHOD(a_host_that_is_not_there_is_said),
-		ECHOD(too_many_connections_are_said),
-		ECHOD(it_can_be_started_again_and_again),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,39 +2,33 @@
 #include "expect.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "embedded.h"
 #include "peer.h"
 #include "place.h"
 #include "process.h"
 
-static int prepare(void **state)
+static void prepare(void)
 {
 	config = echod_config_new();
 	set("workers", "2");
 	set("max-connections", "50");
 	set("log-level", "debug");
-	return 0;
 }
 
-static int tidy(void **state)
+static void tidy(void)
 {
 	echod_config_free(config);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(prepare, tidy);
 
 // A server lives: one client comes, is echoed and goes; then it drains. Returns how many lines were
 // dropped.
 static uint64_t live(void)
 {
 	struct echod *server = start();
-	int client = peer_connect(echod_address(server, 0));
-	peer_ping(client);
-	peer_close(client);
+	peer_visit(echod_address(server, 0));
 	echod_drain(server, 60000);
 	assert_int_equal(echod_wait(server, (int)(PATIENCE / NS_PER_MS)), 1);
 	uint64_t dropped = UINT64_MAX;
@@ -54,8 +48,7 @@ struct lines {
 static void expect_parts(const struct lines *lines, const char *const *parts, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!strstr(lines->text, parts[i]))
-			fail_msg("no '%s' in '%s'", parts[i], lines->text);
+		assert_contains(lines->text, parts[i]);
 	}
 }
 
@@ -69,7 +62,7 @@ static int keep_line(void *context, enum echod_log_level level, const char *line
 	return strstr(line, "draining") == NULL; // drops that one
 }
 
-static void the_log_tells_of_its_life(void **state)
+TEST(the_log_tells_of_its_life)
 {
 	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	set("listen", "127.0.0.1:0");
@@ -106,7 +99,7 @@ static int keep_entry(void *context, const struct echod_log_entry *entry)
 	return 1;
 }
 
-static void the_log_has_fields(void **state)
+TEST(the_log_has_fields)
 {
 	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	char path[128], closed[400], local[160];
@@ -130,13 +123,4 @@ static void the_log_has_fields(void **state)
 		"stopped connections_accepted=1 connections_aborted=0\n",
 	};
 	expect_parts(&lines, parts, COUNT_OF(parts));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_log_tells_of_its_life, prepare, tidy),
-		cmocka_unit_test_setup_teardown(the_log_has_fields, prepare, tidy),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

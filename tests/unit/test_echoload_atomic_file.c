@@ -1,23 +1,11 @@
 // Files that are written as a whole: tools/echoload/result/atomic_file.
-#include "unit.h"
+#include "test.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "echoload/result/atomic_file.h"
 #include "place.h"
-
-static int clean(void **state)
-{
-	(void)state;
-	place_remove();
-	return 0;
-}
 
 // How many files there are beside `path`, and itself.
 static size_t count_files(const char *path)
@@ -67,9 +55,8 @@ static int replace(const char *path, bool complete)
 	return atomic_file_write(path, fill, &filling, &error);
 }
 
-static void the_old_file_stays_until_the_new_one_is_complete(void **state)
+TEST(the_old_file_stays_until_the_new_one_is_complete)
 {
-	(void)state;
 	struct stat status;
 	const char *path = place_file("file", "old", 3);
 	assert_int_equal(chmod(path, 0604), 0);
@@ -90,9 +77,8 @@ static void the_old_file_stays_until_the_new_one_is_complete(void **state)
 	expect_text(fresh, "new");
 }
 
-static void what_is_no_regular_file_is_written_through(void **state)
+TEST(what_is_no_regular_file_is_written_through)
 {
-	(void)state;
 	struct stat status;
 	const char *path = place_file("file", "old", 3);
 	const char *link = place_path("link");
@@ -114,12 +100,11 @@ static void expect_refusal(const char *path, int number)
 	struct echod_error error;
 	assert_int_equal(atomic_file_check(path, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_non_null(strstr(error.message, strerror(number)));
+	assert_contains(error.message, strerror(number));
 }
 
-static void what_cannot_be_written_is_known_before(void **state)
+TEST(what_cannot_be_written_is_known_before)
 {
-	(void)state;
 	char path[300];
 	struct echod_error error;
 	const char *file = place_file("file", "old", 3);
@@ -143,14 +128,4 @@ static void what_cannot_be_written_is_known_before(void **state)
 	expect_refusal(file, EACCES);
 	assert_int_equal(chmod(folder, 0500), 0);
 	expect_refusal(path, EACCES);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(the_old_file_stays_until_the_new_one_is_complete, clean),
-		cmocka_unit_test_teardown(what_is_no_regular_file_is_written_through, clean),
-		cmocka_unit_test_teardown(what_cannot_be_written_is_known_before, clean),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,7 @@
 // Pictures of results: tools/echoload/result/chart and svg.
-#include "unit.h"
+#include "test.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echoload/result/chart.h"
@@ -13,12 +9,6 @@
 #include "place.h"
 
 static char said[1000];
-
-static int clean(void **state)
-{
-	place_remove();
-	return 0;
-}
 
 static int run_main(char **argv)
 {
@@ -47,7 +37,7 @@ static unsigned count_of(const char *text, const char *what)
 	return count;
 }
 
-static void several_runs_lie_over_each_other(void **state)
+TEST(several_runs_lie_over_each_other)
 {
 	char *svg = (char *)place_path("out.svg");
 	char *argv[] = {
@@ -55,11 +45,11 @@ static void several_runs_lie_over_each_other(void **state)
 	assert_int_equal(run_main(argv), 0);
 	assert_string_equal(said, "");
 	char *text = place_read(svg);
-	assert_non_null(strstr(text, "<svg"));
+	assert_contains(text, "<svg");
 	assert_string_equal(strstr(text, "</svg>"), "</svg>\n");
-	assert_non_null(strstr(text, "Latency by percentile"));
-	assert_non_null(strstr(text, "99.9 %"));
-	assert_non_null(strstr(text, "Throughput over time"));
+	assert_contains(text, "Latency by percentile");
+	assert_contains(text, "99.9 %");
+	assert_contains(text, "Throughput over time");
 	static const char *const axes[] = {">percentile of the messages<", ">latency<", ">50 us<",
 					   ">seconds<", ">messages a second<"};
 	for (size_t i = 0; i < COUNT_OF(axes); i++)
@@ -70,7 +60,7 @@ static void several_runs_lie_over_each_other(void **state)
 	free(text);
 }
 
-static void a_page_has_the_figures_and_the_picture(void **state)
+TEST(a_page_has_the_figures_and_the_picture)
 {
 	char *html = (char *)place_path("out.html");
 	char *argv[] = {"report", "--output", html, make_file("only.json", 1), NULL};
@@ -80,11 +70,11 @@ static void a_page_has_the_figures_and_the_picture(void **state)
 	assert_int_equal(count_of(text, "<!DOCTYPE"), 1);
 	assert_int_equal(count_of(text, "<?xml"), 0);
 	assert_int_equal(count_of(text, "<svg"), 1);
-	assert_non_null(strstr(text, "<tr><th>only, SERVER-BOUND</th><td>"));
+	assert_contains(text, "<tr><th>only, SERVER-BOUND</th><td>");
 	free(text);
 }
 
-static void a_hostile_name_is_only_a_name(void **state)
+TEST(a_hostile_name_is_only_a_name)
 {
 	char *svg = (char *)place_path("out.svg");
 	char *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
@@ -95,7 +85,7 @@ static void a_hostile_name_is_only_a_name(void **state)
 	free(text);
 }
 
-static void what_is_missing_is_said_in_one_line(void **state)
+TEST(what_is_missing_is_said_in_one_line)
 {
 	char *file = make_file("run.json", 1);
 	char *svg = (char *)place_path("out.svg");
@@ -109,24 +99,12 @@ static void what_is_missing_is_said_in_one_line(void **state)
 	assert_false(place_exists(svg));
 }
 
-static void what_cannot_be_written_is_said_in_one_line(void **state)
+TEST(what_cannot_be_written_is_said_in_one_line)
 {
 	char *file = make_file("run.json", 1);
 	// /dev/full takes no output.
 	char *link = (char *)place_path("full.svg");
 	assert_int_equal(symlink("/dev/full", link), 0);
 	assert_int_equal(run_main((char *[]){"report", "-o", link, file, NULL}), 3);
-	assert_non_null(strstr(said, "full.svg': No space left on device\n"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(several_runs_lie_over_each_other, clean),
-		cmocka_unit_test_teardown(a_page_has_the_figures_and_the_picture, clean),
-		cmocka_unit_test_teardown(a_hostile_name_is_only_a_name, clean),
-		cmocka_unit_test_teardown(what_is_missing_is_said_in_one_line, clean),
-		cmocka_unit_test_teardown(what_cannot_be_written_is_said_in_one_line, clean),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	assert_contains(said, "full.svg': No space left on device\n");
 }

@@ -1,10 +1,7 @@
 // Results side by side: tools/echoload/result/compare.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "echoload/common/random.h"
@@ -20,13 +17,13 @@ static struct result results[2 * RANK_MOST];
 static struct comparison comparison;
 static uint64_t seed = 1;
 
-static int clean(void **state)
+static void clean(void)
 {
 	for (size_t i = 0; i < COUNT_OF(results); i++)
 		result_free(&results[i]);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(NULL, clean);
 
 // Seconds that depend on each other: each keeps nine tenths of how far off the last one was.
 static const struct made_run run = {
@@ -63,7 +60,7 @@ static unsigned compare(size_t left, size_t right)
 	return winners;
 }
 
-static void chance_is_seldom_taken_for_a_difference(void **state)
+TEST(chance_is_seldom_taken_for_a_difference)
 {
 	unsigned wrong = 0;
 	seed = 1000;
@@ -75,7 +72,7 @@ static void chance_is_seldom_taken_for_a_difference(void **state)
 		fail_msg("%u of %u pairs that do not differ have a winner", wrong, PAIRS);
 }
 
-static void a_real_difference_is_found(void **state)
+TEST(a_real_difference_is_found)
 {
 	unsigned found = 0;
 	seed = 5000;
@@ -93,7 +90,7 @@ static void a_real_difference_is_found(void **state)
 		assert_false(comparison.right_wins[m]);
 }
 
-static void the_figures_are_medians_of_the_runs(void **state)
+TEST(the_figures_are_medians_of_the_runs)
 {
 	static const double rates[] = {1000, 5000, 3000, 2000, 8000, 4000};
 	for (size_t i = 0; i < COUNT_OF(rates); i++) {
@@ -111,13 +108,13 @@ static void the_figures_are_medians_of_the_runs(void **state)
 	assert_true(comparison.median[1][MEASURE_RATE] == 6000);
 }
 
-static void few_runs_have_no_winner(void **state)
+TEST(few_runs_have_no_winner)
 {
 	static const size_t counts[][2] = {{1, 1}, {4, 4}, {4, 20}, {20, 4}, {1, 20}};
 	for (size_t i = 0; i < COUNT_OF(counts); i++) {
 		make(counts[i][0], counts[i][1], 3, 0.1);
 		assert_int_equal(compare(counts[i][0], counts[i][1]), 0);
-		assert_non_null(strstr(comparison.objection[MEASURE_P99], "5 runs a side"));
+		assert_contains(comparison.objection[MEASURE_P99], "5 runs a side");
 	}
 	make(5, 5, 3, 0.1);
 	assert_int_equal(compare(5, 5), COMPARED);
@@ -125,15 +122,15 @@ static void few_runs_have_no_winner(void **state)
 	assert_int_equal(compare(RANK_MOST, RANK_MOST), COMPARED);
 }
 
-static void an_offered_rate_has_no_winner(void **state)
+TEST(an_offered_rate_has_no_winner)
 {
 	make(SIDE, SIDE, 2, 0.5);
 	result_set_verdict(&results[SIDE], "RATE-LIMITED");
 	assert_int_equal(compare(SIDE, SIDE), 2);
-	assert_non_null(strstr(comparison.objection[MEASURE_RATE], "RATE-LIMITED"));
+	assert_contains(comparison.objection[MEASURE_RATE], "RATE-LIMITED");
 }
 
-static void the_histogram_is_not_trusted_beyond_its_resolution(void **state)
+TEST(the_histogram_is_not_trusted_beyond_its_resolution)
 {
 	for (size_t i = 0; i < 2 * SIDE; i++) { // two neighbouring buckets, and nothing that varies
 		assert_int_equal(result_init(&results[i]), 0);
@@ -143,10 +140,10 @@ static void the_histogram_is_not_trusted_beyond_its_resolution(void **state)
 	assert_int_equal(compare(SIDE, SIDE), 0);
 	assert_true(comparison.median[1][MEASURE_P50] > comparison.median[0][MEASURE_P50]);
 	assert_true(comparison.p[MEASURE_P50] < 0.01);
-	assert_non_null(strstr(comparison.objection[MEASURE_P50], "no better than to 0.1 %"));
+	assert_contains(comparison.objection[MEASURE_P50], "no better than to 0.1 %");
 }
 
-static void measurements_that_do_not_count_are_refused(void **state)
+TEST(measurements_that_do_not_count_are_refused)
 {
 	static const struct {
 		const char *verdict, *evidence;
@@ -209,7 +206,7 @@ static int run_main(char **argv, FILE *stream, char said[static 6000])
 	return status;
 }
 
-static void different_loads_are_refused(void **state)
+TEST(different_loads_are_refused)
 {
 	static const struct {
 		const char *settings, *named; // NULL: the same load
@@ -243,13 +240,13 @@ static void different_loads_are_refused(void **state)
 		free(b);
 	}
 	assert_int_equal(run_main((char *[]){"compare", a, a, NULL}, stderr, said), 2);
-	assert_non_null(strstr(said, "it holds a run that another one holds too\n"));
+	assert_contains(said, "it holds a run that another one holds too\n");
 	assert_int_equal(run_main((char *[]){"compare", a, NULL}, stderr, said), 2);
-	assert_non_null(strstr(said, "two results are needed"));
+	assert_contains(said, "two results are needed");
 	free(a);
 }
 
-static void the_command_says_it_in_plain_words(void **state)
+TEST(the_command_says_it_in_plain_words)
 {
 	char said[6000];
 	char *path[2 * SIDE];
@@ -262,15 +259,15 @@ static void the_command_says_it_in_plain_words(void **state)
 	}
 	argv[SIDE + 1] = "--with";
 	assert_int_equal(run_main(argv, stdout, said), 0);
-	assert_non_null(strstr(said, "throughput  B is better: that of B is higher by "));
-	assert_non_null(strstr(said, "p50         no winner: chance may do that\n"));
-	assert_non_null(strstr(said, "\n  lowest "));
+	assert_contains(said, "throughput  B is better: that of B is higher by ");
+	assert_contains(said, "p50         no winner: chance may do that\n");
+	assert_contains(said, "\n  lowest ");
 	char *three[] = {"compare", path[0], path[1], path[2], NULL};
 	assert_int_equal(run_main(three, stderr, said), 2);
-	assert_non_null(strstr(said, "several with --with between them"));
+	assert_contains(said, "several with --with between them");
 	char *two[] = {"compare", path[0], path[9], NULL};
 	assert_int_equal(run_main(two, stdout, said), 4);
-	assert_non_null(strstr(said, "throughput  no winner: that takes 5 runs a side\n"));
+	assert_contains(said, "throughput  no winner: that takes 5 runs a side\n");
 	struct echod_error error;
 	json_t *runs = result_get(&results[0], "runs");
 	json_t *another = json_copy(json_array_get(runs, 0));
@@ -279,31 +276,14 @@ static void the_command_says_it_in_plain_words(void **state)
 	assert_int_equal(result_write(&results[0], path[8], &error), 0);
 	two[2] = path[8];
 	assert_int_equal(run_main(two, stderr, said), 2);
-	assert_non_null(strstr(said, "8.json': it holds 2 runs, and another one 1\n"));
+	assert_contains(said, "8.json': it holds 2 runs, and another one 1\n");
 	two[2] = path[9];
 	json_array_remove(runs, 1);
 	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written
 	assert_int_equal(result_write(&results[0], path[9], &error), 0);
 	assert_int_equal(run_main(two, stderr, said), 4);
-	assert_non_null(strstr(said, "9.json': it does not count: it was CLIENT-BOUND"));
+	assert_contains(said, "9.json': it does not count: it was CLIENT-BOUND");
 	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
 	for (size_t i = 0; i < 2 * SIDE; i++)
 		free(path[i]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(chance_is_seldom_taken_for_a_difference, clean),
-		cmocka_unit_test_teardown(a_real_difference_is_found, clean),
-		cmocka_unit_test_teardown(the_figures_are_medians_of_the_runs, clean),
-		cmocka_unit_test_teardown(few_runs_have_no_winner, clean),
-		cmocka_unit_test_teardown(an_offered_rate_has_no_winner, clean),
-		cmocka_unit_test_teardown(the_histogram_is_not_trusted_beyond_its_resolution,
-					  clean),
-		cmocka_unit_test_teardown(measurements_that_do_not_count_are_refused, clean),
-		cmocka_unit_test_teardown(different_loads_are_refused, clean),
-		cmocka_unit_test_teardown(the_command_says_it_in_plain_words, clean),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

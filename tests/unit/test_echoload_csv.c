@@ -1,9 +1,5 @@
 // The intervals of a run as comma-separated values: tools/echoload/result/csv.
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echoload/result/formats.h"
@@ -16,19 +12,21 @@ static FILE *file;
 static char *text;
 static size_t size;
 
-static int open_file(void **state)
+static void open_file(void)
 {
 	hdr_reset(&hdr);
 	file = open_memstream(&text, &size);
-	return file ? 0 : -1;
+	assert_non_null(file);
 }
 
-static int close_file(void **state)
+static void close_file(void)
 {
 	int status = fclose(file);
 	free(text);
-	return status;
+	assert_int_equal(status, 0);
 }
+
+FIXTURE(open_file, close_file);
 
 static const char *last_line(void)
 {
@@ -39,7 +37,7 @@ static const char *last_line(void)
 	return end;
 }
 
-static void the_first_line_names_the_columns(void **state)
+TEST(the_first_line_names_the_columns)
 {
 	csv_interval(file, &(struct result_interval){0}, &hdr, 0);
 	assert_memory_equal(text, heading, strlen(heading));
@@ -47,7 +45,7 @@ static void the_first_line_names_the_columns(void **state)
 	assert_null(strstr(text + 1, heading));
 }
 
-static void a_line_has_what_the_interval_counted(void **state)
+TEST(a_line_has_what_the_interval_counted)
 {
 	const struct result_interval interval = {
 		.from = 3 * NS_PER_S,
@@ -63,7 +61,7 @@ static void a_line_has_what_the_interval_counted(void **state)
 	assert_string_equal(last_line(), "4.000,1000,1000.0,128000,500,900,990,999,1000,2,50\n");
 }
 
-static void the_rate_is_over_the_time_that_the_interval_took(void **state)
+TEST(the_rate_is_over_the_time_that_the_interval_took)
 {
 	struct result_interval interval = {
 		.from = 2 * NS_PER_S, .length = NS_PER_S / 4, .messages = 10};
@@ -75,14 +73,14 @@ static void the_rate_is_over_the_time_that_the_interval_took(void **state)
 	assert_string_equal(last_line(), "2.000,10,0.0,0,7,7,7,7,7,0,1\n");
 }
 
-static void where_nothing_came_back_there_is_no_latency_rather_than_none_at_all(void **state)
+TEST(where_nothing_came_back_there_is_no_latency_rather_than_none_at_all)
 {
 	const struct result_interval interval = {.length = NS_PER_S, .errors = 3};
 	csv_interval(file, &interval, &hdr, 8);
 	assert_string_equal(last_line(), "1.000,0,0.0,0,,,,,,3,8\n");
 }
 
-static void each_line_is_there_when_its_interval_ends(void **state)
+TEST(each_line_is_there_when_its_interval_ends)
 {
 	struct result_interval interval = {.length = NS_PER_S, .messages = 1};
 	hdr_record(&hdr, 5);
@@ -104,7 +102,7 @@ static unsigned commas_in(const char *line)
 	return commas;
 }
 
-static void every_line_has_the_columns_of_the_heading_also_for_the_largest(void **state)
+TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest)
 {
 	const struct result_interval empty = {0};
 	const struct result_interval huge = {
@@ -119,11 +117,11 @@ static void every_line_has_the_columns_of_the_heading_also_for_the_largest(void 
 	hdr_record(&hdr, UINT64_MAX);
 	csv_interval(file, &huge, &hdr, UINT32_MAX);
 	assert_int_equal(commas_in(last_line()), commas_in(heading));
-	assert_non_null(strstr(last_line(), ",18446744073709551615,18446744073709551615,"
-					    "4294967295\n"));
+	assert_contains(last_line(), ",18446744073709551615,18446744073709551615,"
+				     "4294967295\n");
 }
 
-static void what_could_not_be_written_is_known(void **state)
+TEST(what_could_not_be_written_is_known)
 {
 	const struct result_interval interval = {.length = NS_PER_S};
 	FILE *full = fopen("/dev/full", "we");
@@ -131,27 +129,4 @@ static void what_could_not_be_written_is_known(void **state)
 	csv_interval(full, &interval, &hdr, 1);
 	assert_true(ferror(full));
 	fclose(full);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_first_line_names_the_columns, open_file,
-						close_file),
-		cmocka_unit_test_setup_teardown(a_line_has_what_the_interval_counted, open_file,
-						close_file),
-		cmocka_unit_test_setup_teardown(the_rate_is_over_the_time_that_the_interval_took,
-						open_file, close_file),
-		cmocka_unit_test_setup_teardown(
-			where_nothing_came_back_there_is_no_latency_rather_than_none_at_all,
-			open_file, close_file),
-		cmocka_unit_test_setup_teardown(each_line_is_there_when_its_interval_ends,
-						open_file, close_file),
-		cmocka_unit_test_setup_teardown(
-			every_line_has_the_columns_of_the_heading_also_for_the_largest, open_file,
-			close_file),
-		cmocka_unit_test_setup_teardown(what_could_not_be_written_is_known, open_file,
-						close_file),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

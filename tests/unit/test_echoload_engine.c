@@ -2,10 +2,6 @@
 #include "expect.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/signals.h"
@@ -30,7 +26,7 @@ static void set_target(size_t index, const char *text)
 	assert_int_equal(address_resolve(&address, &config.targets[index], 1, &error), 1);
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	config = (struct load_config){
 		.target_count = 1,
@@ -45,8 +41,9 @@ static int begin(void **state)
 	assert_int_equal(sizes_parse("64", &config.sizes, &error), 0);
 	for (size_t i = 0; i < COUNT_OF(inside); i++)
 		inside_configure(&inside[i]);
-	return 0;
 }
+
+FIXTURE(begin, NULL);
 
 static void start_servers(size_t count)
 {
@@ -90,7 +87,7 @@ static void pass_well(struct engine *engine, uint64_t groups)
 	assert_true(book.unanswered > 0 || book.latency.max <= lasted);
 }
 
-static void only_the_groups_of_a_slice_are_loaded(void **state)
+TEST(only_the_groups_of_a_slice_are_loaded)
 {
 	static const uint64_t groups[] = {1, 2, 2, 3, 1};
 	config.target_count = 2;
@@ -124,7 +121,7 @@ static void take_interval(void *context, const struct interval *interval)
 	recorded += interval->book->messages;
 }
 
-static void a_run_may_come_before_slices_with_more_connections(void **state)
+TEST(a_run_may_come_before_slices_with_more_connections)
 {
 	const struct engine_calls calls = {take_interval, go_on, NULL};
 	struct engine_result result;
@@ -165,7 +162,7 @@ static bool cut_once(void *context, const struct progress *progress)
 	return true;
 }
 
-static void what_happens_in_the_warm_up_is_in_no_figure(void **state)
+TEST(what_happens_in_the_warm_up_is_in_no_figure)
 {
 	for (uint64_t warmup = 0; warmup <= 2; warmup += 2) {
 		bool is_cut = false;
@@ -214,7 +211,7 @@ static uint64_t due_of_run(double rate, unsigned connections, unsigned threads)
 }
 
 // Message i of all is due at i / rate, whoever sends it.
-static void as_many_are_due_as_the_rate_says(void **state)
+TEST(as_many_are_due_as_the_rate_says)
 {
 	static const struct {
 		double rate;
@@ -248,7 +245,7 @@ static void expect_slices(void)
 	engine_close(engine, NULL);
 }
 
-static void slices_hold_in_each_mode(void **state)
+TEST(slices_hold_in_each_mode)
 {
 	static const struct load_config modes[] = {
 		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 0},
@@ -270,7 +267,7 @@ static void slices_hold_in_each_mode(void **state)
 }
 
 // The server ends connections that rest. In a slice they are there again, and nothing is an error.
-static void a_lost_connection_is_there_in_the_next_slice(void **state)
+TEST(a_lost_connection_is_there_in_the_next_slice)
 {
 	inside[0].config.idle_timeout = NS_PER_S / 2;
 	config.extra = 3;
@@ -286,7 +283,7 @@ static void a_lost_connection_is_there_in_the_next_slice(void **state)
 	inside_end(&inside[0]);
 }
 
-static void what_is_not_answered_is_counted(void **state)
+TEST(what_is_not_answered_is_counted)
 {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	set_target(0, odd_address(server));
@@ -302,7 +299,7 @@ static void what_is_not_answered_is_counted(void **state)
 	engine_close(engine, NULL);
 }
 
-static void nobody_to_connect_to_is_no_slice(void **state)
+TEST(nobody_to_connect_to_is_no_slice)
 {
 	static const enum load_mode modes[] = {MODE_PING, MODE_CHURN};
 	inside_start(&inside[0]);
@@ -317,7 +314,7 @@ static void nobody_to_connect_to_is_no_slice(void **state)
 	}
 }
 
-static void a_signal_ends_a_slice(void **state)
+TEST(a_signal_ends_a_slice)
 {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	set_target(0, odd_address(server));
@@ -329,21 +326,4 @@ static void a_signal_ends_a_slice(void **state)
 	assert_int_equal(engine_slice(engine, 1, 60 * NS_PER_S, &book, &lasted), -1);
 	engine_close(engine, NULL);
 	assert_true(clock_now() - from < 20 * NS_PER_S);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(only_the_groups_of_a_slice_are_loaded, begin),
-		cmocka_unit_test_setup(a_run_may_come_before_slices_with_more_connections, begin),
-		cmocka_unit_test_setup(what_happens_in_the_warm_up_is_in_no_figure, begin),
-		cmocka_unit_test_setup(as_many_are_due_as_the_rate_says, begin),
-		cmocka_unit_test_setup(slices_hold_in_each_mode, begin),
-		cmocka_unit_test_setup(a_lost_connection_is_there_in_the_next_slice, begin),
-		cmocka_unit_test_setup_teardown(what_is_not_answered_is_counted, begin,
-						odd_teardown),
-		cmocka_unit_test_setup(nobody_to_connect_to_is_no_slice, begin),
-		cmocka_unit_test_setup_teardown(a_signal_ends_a_slice, begin, odd_teardown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,10 @@
 // Errors of a run: tools/echoload/load/counters.
-#include "unit.h"
-
-#include <errno.h>
-#include <stdbool.h>
-#include <string.h>
+#include "test.h"
 
 #include "echoload/load/counters.h"
 #include "net/connect.h"
 
-static void every_error_has_a_name_of_its_own(void **state)
+TEST(every_error_has_a_name_of_its_own)
 {
 	for (int i = 0; i < LOAD_ERRORS; i++) {
 		const char *name = load_error_rows[i].name;
@@ -19,14 +15,14 @@ static void every_error_has_a_name_of_its_own(void **state)
 	}
 }
 
-static void what_runs_out_has_a_command_that_helps(void **state)
+TEST(what_runs_out_has_a_command_that_helps)
 {
-	assert_non_null(strstr(load_error_rows[LOAD_OUT_OF_DESCRIPTORS].help, "prlimit"));
-	assert_non_null(strstr(load_error_rows[LOAD_OUT_OF_PORTS].help, "--source"));
+	assert_contains(load_error_rows[LOAD_OUT_OF_DESCRIPTORS].help, "prlimit");
+	assert_contains(load_error_rows[LOAD_OUT_OF_PORTS].help, "--source");
 	assert_null(load_error_rows[LOAD_OTHER].help);
 }
 
-static void errno_values_have_their_meaning(void **state)
+TEST(errno_values_have_their_meaning)
 {
 	static const struct {
 		int number;
@@ -59,7 +55,7 @@ static void errno_values_have_their_meaning(void **state)
 				 cases[i].error);
 }
 
-static void the_first_of_a_kind_is_kept(void **state)
+TEST(the_first_of_a_kind_is_kept)
 {
 	struct load_errors errors = {0};
 	load_errors_note(&errors, LOAD_EARLY_CLOSE, ECONNRESET, 17, 100);
@@ -73,7 +69,7 @@ static void the_first_of_a_kind_is_kept(void **state)
 	assert_int_equal(errors.of[LOAD_SHORT].first_errno, 0);
 }
 
-static void sums_know_the_earliest(void **state)
+TEST(sums_know_the_earliest)
 {
 	struct load_errors early = {0};
 	struct load_errors late = {0};
@@ -93,16 +89,4 @@ static void sums_know_the_earliest(void **state)
 
 	load_errors_add(&early, &late); // the other way round
 	assert_memory_equal(&early, &sum, sizeof(sum));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_error_has_a_name_of_its_own),
-		cmocka_unit_test(what_runs_out_has_a_command_that_helps),
-		cmocka_unit_test(errno_values_have_their_meaning),
-		cmocka_unit_test(the_first_of_a_kind_is_kept),
-		cmocka_unit_test(sums_know_the_earliest),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

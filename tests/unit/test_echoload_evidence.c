@@ -1,9 +1,7 @@
 // The evidence for the verdict: tools/echoload/judge/evidence, what it makes of usage and counts.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "echoload/common/random.h"
@@ -16,14 +14,15 @@ static struct engine_result result;
 static struct evidence evidence;
 static struct series series; // empty
 
-static int begin(void **state)
+static void begin(void)
 {
 	book_reset(&book);
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
 	book.messages = 100000;
 	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
-	return 0;
 }
+
+FIXTURE(begin, NULL);
 
 static void gather(const struct usage *usage, const struct series *latencies)
 {
@@ -31,7 +30,7 @@ static void gather(const struct usage *usage, const struct series *latencies)
 	evidence_gather(&evidence, &result, latencies);
 }
 
-static void evidence_is_gathered_in_shares(void **state)
+TEST(evidence_is_gathered_in_shares)
 {
 	struct usage usage = {
 		.threads = 2,
@@ -94,7 +93,7 @@ static double failing(void)
 	return evidence.failing;
 }
 
-static void nobody_is_busier_than_all_the_time(void **state)
+TEST(nobody_is_busier_than_all_the_time)
 {
 	struct usage usage = {.machine.waits_known = true,
 			      .threads = 1,
@@ -108,7 +107,7 @@ static void nobody_is_busier_than_all_the_time(void **state)
 }
 
 // Two of four connections come to nothing, in vain waited for each time.
-static void what_was_waited_for_in_vain_has_failed(void **state)
+TEST(what_was_waited_for_in_vain_has_failed)
 {
 	static const enum load_error kinds[] = {LOAD_TIMEOUT, LOAD_CONNECT_TIMEOUT};
 	config.connections = 4;
@@ -125,7 +124,7 @@ static void what_was_waited_for_in_vain_has_failed(void **state)
 	assert_true(failing() == 0.045);
 }
 
-static void no_more_fails_than_there_is(void **state)
+TEST(no_more_fails_than_there_is)
 {
 	book.errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
 	config.timeout = 5 * NS_PER_S;
@@ -142,7 +141,7 @@ static double stolen(uint64_t wanted, uint64_t given)
 }
 
 // A run of 10 s. On a machine that has hardly anything to do, waiting for a CPU costs little.
-static void what_is_stolen_counts_if_it_was_needed(void **state)
+TEST(what_is_stolen_counts_if_it_was_needed)
 {
 	assert_true(stolen(10 * NS_PER_S, 5 * NS_PER_S) == 0.5);
 	assert_true(stolen(NS_PER_S, NS_PER_S / 2) == 0.05);
@@ -150,7 +149,7 @@ static void what_is_stolen_counts_if_it_was_needed(void **state)
 	assert_true(stolen(0, 0) == 0);
 }
 
-static void what_was_sent_again_needlessly_was_not_lost(void **state)
+TEST(what_was_sent_again_needlessly_was_not_lost)
 {
 	struct usage usage = {.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
 	gather(&usage, &series);
@@ -165,7 +164,7 @@ static void what_was_sent_again_needlessly_was_not_lost(void **state)
 
 // A run of 10 s in 40 intervals. A server that is too slow by a share makes latency rise by that
 // share of the time.
-static void latency_rises_or_does_not(void **state)
+TEST(latency_rises_or_does_not)
 {
 	static const struct {
 		double from, to, wobble; // ms; the last up or down, at random
@@ -199,7 +198,7 @@ static void latency_rises_or_does_not(void **state)
 }
 
 // What is on its way at the end is no backlog.
-static void what_was_due_is_answered_or_not(void **state)
+TEST(what_was_due_is_answered_or_not)
 {
 	static const struct usage usage;
 	config.rate = 10000;
@@ -215,19 +214,4 @@ static void what_was_due_is_answered_or_not(void **state)
 		gather(&usage, &series);
 		assert_int_equal(evidence.sustained, cases[i].sustained);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(evidence_is_gathered_in_shares, begin),
-		cmocka_unit_test_setup(nobody_is_busier_than_all_the_time, begin),
-		cmocka_unit_test_setup(what_was_waited_for_in_vain_has_failed, begin),
-		cmocka_unit_test_setup(no_more_fails_than_there_is, begin),
-		cmocka_unit_test_setup(what_is_stolen_counts_if_it_was_needed, begin),
-		cmocka_unit_test_setup(what_was_sent_again_needlessly_was_not_lost, begin),
-		cmocka_unit_test_setup(latency_rises_or_does_not, begin),
-		cmocka_unit_test_setup(what_was_due_is_answered_or_not, begin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,5 @@
 // Checks of a run: tools/echoload/judge/expect.
-#include "unit.h"
-
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echoload/judge/expect.h"
@@ -14,7 +10,7 @@ static struct engine_result result;
 
 // A run of 10 s in an open loop: latencies of 1 to 1000 us, uncorrected ones of 7 us, the generator
 // never late; 500,000 messages of 64 bytes.
-static int run_well(void **state)
+static void run_well(void)
 {
 	book_reset(&book);
 	for (uint64_t us = 1; us <= 1000; us++) {
@@ -27,8 +23,9 @@ static int run_well(void **state)
 	book.verified = 32000000;
 	config.verify = true;
 	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
-	return 0;
 }
+
+FIXTURE(run_well, NULL);
 
 static bool check(const char *text, char line[static EXPECT_LINE])
 {
@@ -56,7 +53,7 @@ static void misses(const char *text, const char *what)
 	assert_string_equal(line, what);
 }
 
-static void every_relation_knows_its_limit(void **state)
+TEST(every_relation_knows_its_limit)
 {
 	static const struct {
 		const char *relation;
@@ -77,7 +74,7 @@ static void every_relation_knows_its_limit(void **state)
 	}
 }
 
-static void everything_can_be_checked(void **state)
+TEST(everything_can_be_checked)
 {
 	holds("p50<=501us"); // the largest value of its bucket
 	holds("p50>=500us");
@@ -100,7 +97,7 @@ static void everything_can_be_checked(void **state)
 	holds("bytes_verified>=30m");
 }
 
-static void a_miss_says_what_was_measured(void **state)
+TEST(a_miss_says_what_was_measured)
 {
 	load_errors_note(&book.errors, LOAD_EARLY_CLOSE, 0, 1, 0);
 	load_errors_note(&book.errors, LOAD_SHORT, 0, 1, 0);
@@ -119,7 +116,7 @@ static void a_miss_says_what_was_measured(void **state)
 	       "expected bytes_per_second>1g, measured 3200000 bytes a second");
 }
 
-static void a_miss_by_a_nanosecond_is_seen(void **state)
+TEST(a_miss_by_a_nanosecond_is_seen)
 {
 	hdr_reset(&book.latency);
 	hdr_record(&book.latency, 200001);
@@ -129,7 +126,7 @@ static void a_miss_by_a_nanosecond_is_seen(void **state)
 	misses("p100<=5ms", "expected p100<=5ms, measured 5.000001 ms");
 }
 
-static void what_was_not_measured_never_holds(void **state)
+TEST(what_was_not_measured_never_holds)
 {
 	hdr_reset(&book.latency);
 	hdr_reset(&book.uncorrected);
@@ -148,7 +145,7 @@ static void what_was_not_measured_never_holds(void **state)
 }
 
 // A percentile is one only where at least one sample lies beyond it.
-static void a_percentile_takes_its_samples(void **state)
+TEST(a_percentile_takes_its_samples)
 {
 	static const struct {
 		const char *percentile;
@@ -170,7 +167,7 @@ static void a_percentile_takes_its_samples(void **state)
 	}
 }
 
-static void a_run_without_time_has_no_rate(void **state)
+TEST(a_run_without_time_has_no_rate)
 {
 	static const char *const checks[] = {"rate>0", "rate<5", "rate==0", "bytes_per_second<1"};
 	char line[EXPECT_LINE];
@@ -182,7 +179,7 @@ static void a_run_without_time_has_no_rate(void **state)
 	misses("rate<5", "expected rate<5, which was not measured: no message came back");
 }
 
-static void nonsense_is_refused(void **state)
+TEST(nonsense_is_refused)
 {
 	static const char *const texts[] = {
 		"",
@@ -226,19 +223,4 @@ static void nonsense_is_refused(void **state)
 		assert_null(strchr(error.message, '\n'));
 		assert_true(strlen(error.message) > 0);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(every_relation_knows_its_limit, run_well),
-		cmocka_unit_test_setup(everything_can_be_checked, run_well),
-		cmocka_unit_test_setup(a_miss_says_what_was_measured, run_well),
-		cmocka_unit_test_setup(a_miss_by_a_nanosecond_is_seen, run_well),
-		cmocka_unit_test_setup(what_was_not_measured_never_holds, run_well),
-		cmocka_unit_test_setup(a_percentile_takes_its_samples, run_well),
-		cmocka_unit_test_setup(a_run_without_time_has_no_rate, run_well),
-		cmocka_unit_test(nonsense_is_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

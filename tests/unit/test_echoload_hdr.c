@@ -1,9 +1,7 @@
 // The histogram of latencies against exact percentiles: tools/echoload/common/hdr.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
@@ -13,11 +11,12 @@
 
 static struct hdr hdr;
 
-static int clear(void **state)
+static void clear(void)
 {
 	hdr_reset(&hdr);
-	return 0;
 }
+
+FIXTURE(clear, NULL);
 
 // Any magnitude that a latency may have is as likely as any other.
 static uint64_t draw(struct random *random)
@@ -25,7 +24,7 @@ static uint64_t draw(struct random *random)
 	return (uint64_t)exp2(random_share(random) * BUCKETS_VALUE_BITS);
 }
 
-static void the_buckets_hold_each_value_once(void **state)
+TEST(the_buckets_hold_each_value_once)
 {
 	assert_int_equal(hdr_lowest(0), 0);
 	for (unsigned i = 0; i + 1 < HDR_BUCKETS; i++) {
@@ -38,7 +37,7 @@ static void the_buckets_hold_each_value_once(void **state)
 	assert_int_equal(hdr_highest(HDR_BUCKETS - 1), UINT64_MAX);
 }
 
-static void a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth(void **state)
+TEST(a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth)
 {
 	for (unsigned i = hdr_index(100); i <= hdr_index(UINT64_C(3600000000000)); i++)
 		assert_true((hdr_highest(i) - hdr_lowest(i)) * 1000 <= hdr_lowest(i));
@@ -51,7 +50,7 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static void percentiles_are_those_of_the_sorted_samples(void **state)
+TEST(percentiles_are_those_of_the_sorted_samples)
 {
 	static const unsigned counts[] = {1, 2, 3, 10, 100, 1000, SAMPLES};
 	static const double percents[] = {1.0, 50.0, 90.0, 99.0, 99.9, 99.99, 100.0};
@@ -76,7 +75,7 @@ static void percentiles_are_those_of_the_sorted_samples(void **state)
 	}
 }
 
-static void what_a_double_cannot_hold_does_not_move_the_rank(void **state)
+TEST(what_a_double_cannot_hold_does_not_move_the_rank)
 {
 	for (uint64_t i = 1; i <= 1000; i++)
 		hdr_record(&hdr, i);
@@ -84,7 +83,7 @@ static void what_a_double_cannot_hold_does_not_move_the_rank(void **state)
 		assert_int_equal(hdr_percentile(&hdr, tenths / 10.0), tenths);
 }
 
-static void longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact(void **state)
+TEST(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact)
 {
 	hdr_record(&hdr, 5);
 	hdr_record(&hdr, LONGEST + 1);
@@ -95,7 +94,7 @@ static void longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact(void **s
 	assert_int_equal(hdr_percentile(&hdr, 1.0), 5);
 }
 
-static void without_samples_all_is_0(void **state)
+TEST(without_samples_all_is_0)
 {
 	assert_int_equal(hdr_percentile(&hdr, 0.0), 0);
 	assert_int_equal(hdr_percentile(&hdr, 100.0), 0);
@@ -103,14 +102,14 @@ static void without_samples_all_is_0(void **state)
 	assert_int_equal(hdr_count_to(&hdr, UINT64_MAX), 0);
 }
 
-static void the_mean_is_exact_beyond_64_bits(void **state)
+TEST(the_mean_is_exact_beyond_64_bits)
 {
 	for (unsigned i = 0; i < 100; i++)
 		hdr_record(&hdr, UINT64_MAX - 1);
 	assert_true(fabs(hdr_mean(&hdr) / 0x1p64 - 1.0) < 1e-12);
 }
 
-static void parts_add_up_to_the_whole(void **state)
+TEST(parts_add_up_to_the_whole)
 {
 	static struct hdr parts[3];
 	static struct hdr sum;
@@ -128,7 +127,7 @@ static void parts_add_up_to_the_whole(void **state)
 	assert_memory_equal(&sum, &hdr, sizeof(hdr));
 }
 
-static void counts_up_to_a_value_are_exact_at_bucket_ends(void **state)
+TEST(counts_up_to_a_value_are_exact_at_bucket_ends)
 {
 	for (uint64_t i = 0; i < SAMPLES; i++)
 		hdr_record(&hdr, i);
@@ -136,21 +135,4 @@ static void counts_up_to_a_value_are_exact_at_bucket_ends(void **state)
 	assert_int_equal(hdr_count_to(&hdr, 1999), 2000);
 	assert_int_equal(hdr_count_to(&hdr, 8191), 8192);
 	assert_int_equal(hdr_count_to(&hdr, UINT64_MAX), SAMPLES);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_buckets_hold_each_value_once),
-		cmocka_unit_test(a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth),
-		cmocka_unit_test_setup(percentiles_are_those_of_the_sorted_samples, clear),
-		cmocka_unit_test_setup(what_a_double_cannot_hold_does_not_move_the_rank, clear),
-		cmocka_unit_test_setup(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact,
-				       clear),
-		cmocka_unit_test_setup(without_samples_all_is_0, clear),
-		cmocka_unit_test_setup(the_mean_is_exact_beyond_64_bits, clear),
-		cmocka_unit_test_setup(parts_add_up_to_the_whole, clear),
-		cmocka_unit_test_setup(counts_up_to_a_value_are_exact_at_bucket_ends, clear),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,8 @@
 // The percentile distribution as text: tools/echoload/result/hgrm. tests/check/hdr_formats.sh
 // compares it with HdrHistogram's own.
-#include "unit.h"
+#include "test.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
@@ -13,11 +10,12 @@
 
 static struct hdr hdr;
 
-static int clear(void **state)
+static void clear(void)
 {
 	hdr_reset(&hdr);
-	return 0;
 }
+
+FIXTURE(clear, NULL);
 
 // The text, which the caller frees.
 static char *write_text(void)
@@ -31,7 +29,7 @@ static char *write_text(void)
 	return text;
 }
 
-static void a_single_sample_has_two_lines(void **state)
+TEST(a_single_sample_has_two_lines)
 {
 	hdr_record(&hdr, 1234567);
 	char *text = write_text();
@@ -46,11 +44,11 @@ static void a_single_sample_has_two_lines(void **state)
 	free(text);
 }
 
-static void without_samples_there_are_no_lines(void **state)
+TEST(without_samples_there_are_no_lines)
 {
 	char *text = write_text();
-	assert_non_null(strstr(text, "Percentile)\n\n#[Mean    =        0.000, "));
-	assert_non_null(strstr(text, "Total count    =            0]"));
+	assert_contains(text, "Percentile)\n\n#[Mean    =        0.000, ");
+	assert_contains(text, "Total count    =            0]");
 	free(text);
 }
 
@@ -82,7 +80,7 @@ static unsigned check_lines(const char *text)
 	return lines;
 }
 
-static void each_line_is_true_and_the_last_is_the_maximum(void **state)
+TEST(each_line_is_true_and_the_last_is_the_maximum)
 {
 	struct random random = {.state = 1};
 	for (unsigned i = 0; i < 100000; i++)
@@ -92,14 +90,4 @@ static void each_line_is_true_and_the_last_is_the_maximum(void **state)
 	// Five for each halving from 100,000 down to 1, and some at the ends.
 	assert_in_range(lines, 75, 95);
 	free(text);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_single_sample_has_two_lines, clear),
-		cmocka_unit_test_setup(without_samples_there_are_no_lines, clear),
-		cmocka_unit_test_setup(each_line_is_true_and_the_last_is_the_maximum, clear),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,6 @@
 // The interval log and the encoding in it: tools/echoload/result/formats.
 // tests/check/hdr_formats.sh has them read by HdrHistogram.
-#include "unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "echoload/common/hdr.h"
 #include "echoload/common/random.h"
@@ -14,11 +9,12 @@
 static struct hdr hdr;
 static struct hdr back;
 
-static int clear(void **state)
+static void clear(void)
 {
 	hdr_reset(&hdr);
-	return 0;
 }
+
+FIXTURE(clear, NULL);
 
 static int decode(const char *text, struct echod_error *error)
 {
@@ -43,7 +39,7 @@ static void check_round_trip(void)
 	free(text);
 }
 
-static void what_is_encoded_comes_back(void **state)
+TEST(what_is_encoded_comes_back)
 {
 	struct random random = {.state = 1};
 	check_round_trip();
@@ -62,7 +58,7 @@ static void what_is_encoded_comes_back(void **state)
 	check_round_trip();
 }
 
-static void counts_of_any_size_come_back(void **state)
+TEST(counts_of_any_size_come_back)
 {
 	for (unsigned bits = 0; bits < 62; bits++) {
 		uint64_t count = UINT64_C(1) << bits;
@@ -84,7 +80,7 @@ static void refuse(const char *text)
 	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 }
 
-static void what_is_no_histogram_is_refused(void **state)
+TEST(what_is_no_histogram_is_refused)
 {
 	refuse("");
 	refuse("H");
@@ -101,7 +97,7 @@ static void what_is_no_histogram_is_refused(void **state)
 }
 
 // It either decodes or is refused; the sanitizers look on.
-static void damaged_text_does_no_harm(void **state)
+TEST(damaged_text_does_no_harm)
 {
 	struct random random = {.state = 3};
 	struct echod_error error;
@@ -126,7 +122,7 @@ static void damaged_text_does_no_harm(void **state)
 	free(text);
 }
 
-static void base64_is_that_of_the_standard(void **state)
+TEST(base64_is_that_of_the_standard)
 {
 	static const char *const pairs[][2] = {
 		{"f", "Zg=="},
@@ -157,7 +153,7 @@ static void base64_is_that_of_the_standard(void **state)
 	}
 }
 
-static void a_log_has_its_head_and_a_line_for_each_interval(void **state)
+TEST(a_log_has_its_head_and_a_line_for_each_interval)
 {
 	static const char head[] =
 		"#[Logged with echoload " ECHOD_VERSION ", values in nanoseconds]\n"
@@ -186,17 +182,4 @@ static void a_log_has_its_head_and_a_line_for_each_interval(void **state)
 	assert_int_equal(decode(histogram, &error), 0);
 	assert_memory_equal(back.bucket, hdr.bucket, sizeof(hdr.bucket));
 	free(text);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(what_is_encoded_comes_back, clear),
-		cmocka_unit_test_setup(counts_of_any_size_come_back, clear),
-		cmocka_unit_test_setup(what_is_no_histogram_is_refused, clear),
-		cmocka_unit_test_setup(damaged_text_does_no_harm, clear),
-		cmocka_unit_test(base64_is_that_of_the_standard),
-		cmocka_unit_test_setup(a_log_has_its_head_and_a_line_for_each_interval, clear),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // Medians and their intervals: tools/echoload/common/rank.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
 
@@ -20,7 +20,7 @@ static void mix(double *values, size_t count)
 }
 
 // The ranks of tables of the sign test.
-static void the_interval_is_that_of_the_sign_test(void **state)
+TEST(the_interval_is_that_of_the_sign_test)
 {
 	static const struct {
 		size_t count;
@@ -29,7 +29,7 @@ static void the_interval_is_that_of_the_sign_test(void **state)
 		{6, 3.5, 1, 6},	 {8, 4.5, 1, 8},     {9, 5, 2, 8},	  {20, 10.5, 6, 15},
 		{25, 13, 8, 18}, {50, 25.5, 18, 33}, {100, 50.5, 40, 61},
 	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		double values[MOST] = {0};
 		mix(values, cases[i].count);
 		struct rank_interval median = rank_interval(values, cases[i].count, RANK_95);
@@ -42,7 +42,7 @@ static void the_interval_is_that_of_the_sign_test(void **state)
 	}
 }
 
-static void few_values_have_no_interval(void **state)
+TEST(few_values_have_no_interval)
 {
 	const double values[] = {5, 1, 3, 2, 4};
 	struct rank_interval none = rank_interval(values, 0, RANK_95);
@@ -52,7 +52,7 @@ static void few_values_have_no_interval(void **state)
 	assert_false(rank_differs(&few, 100));
 }
 
-static void the_interval_says_what_differs(void **state)
+TEST(the_interval_says_what_differs)
 {
 	const struct rank_interval median = {.median = 0.97, .low = 0.96, .high = 0.99};
 	assert_true(rank_differs(&median, 1));
@@ -80,19 +80,8 @@ static unsigned count_misses(size_t run)
 	return misses;
 }
 
-static void the_interval_holds_in_95_of_100(void **state)
+TEST(the_interval_holds_in_95_of_100)
 {
 	assert_in_range(count_misses(1), 20, 100);
 	assert_in_range(count_misses(10), 20, 150); // as many as forty values
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_interval_is_that_of_the_sign_test),
-		cmocka_unit_test(few_values_have_no_interval),
-		cmocka_unit_test(the_interval_says_what_differs),
-		cmocka_unit_test(the_interval_holds_in_95_of_100),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

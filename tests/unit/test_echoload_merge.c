@@ -1,9 +1,5 @@
 // Several results become one: tools/echoload/result/merge.
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echoload/result/formats.h"
@@ -16,19 +12,18 @@
 static struct result sum;
 static struct result other;
 
-static int init(void **state)
+static void init(void)
 {
 	assert_int_equal(result_init(&sum), 0);
-	return 0;
 }
 
-static int clean(void **state)
+static void clean(void)
 {
 	result_free(&sum);
 	result_free(&other);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(init, clean);
 
 static size_t size_of(const struct result *result, const char *list)
 {
@@ -85,7 +80,7 @@ static void merge(const struct made_run *run)
 	result_free(&other);
 }
 
-static void the_sum_is_as_if_it_had_been_one_run(void **state)
+TEST(the_sum_is_as_if_it_had_been_one_run)
 {
 	struct result whole;
 	assert_int_equal(result_init(&whole), 0);
@@ -105,7 +100,7 @@ static void the_sum_is_as_if_it_had_been_one_run(void **state)
 	result_free(&whole);
 }
 
-static void intervals_of_the_same_second_become_one(void **state)
+TEST(intervals_of_the_same_second_become_one)
 {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
@@ -131,7 +126,7 @@ static void intervals_of_the_same_second_become_one(void **state)
 }
 
 // What cannot be added up so that it is right is refused.
-static void results_of_another_kind_are_refused(void **state)
+TEST(results_of_another_kind_are_refused)
 {
 	static const struct {
 		const char *setting;
@@ -172,7 +167,7 @@ static void results_of_another_kind_are_refused(void **state)
 }
 
 // The rest of an interval is no other kind of interval.
-static void a_run_that_was_interrupted_is_added(void **state)
+TEST(a_run_that_was_interrupted_is_added)
 {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
@@ -188,7 +183,7 @@ static void a_run_that_was_interrupted_is_added(void **state)
 	assert_int_equal(result_lasted(&sum), 7 * NS_PER_S);
 }
 
-static void the_order_does_not_matter(void **state)
+TEST(the_order_does_not_matter)
 {
 	struct made_run runs[] = {run_of(1, NOON + 60 * NS_PER_S), run_of(2, NOON),
 				  run_of(3, NOON + 2 * NS_PER_S)};
@@ -213,7 +208,7 @@ static void the_order_does_not_matter(void **state)
 	result_free(&reverse);
 }
 
-static void faults_say_whose_they_are(void **state)
+TEST(faults_say_whose_they_are)
 {
 	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .connection = 3, .length = 8};
@@ -240,7 +235,7 @@ static void faults_say_whose_they_are(void **state)
 	assert_int_equal(count_in(&other, "faults", 0, "run"), 1);
 }
 
-static void what_differs_is_listed_once_each(void **state)
+TEST(what_differs_is_listed_once_each)
 {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
@@ -279,7 +274,7 @@ static void add_with_verdict(const char *verdict)
 	result_free(&other);
 }
 
-static void one_client_that_was_full_makes_all_so(void **state)
+TEST(one_client_that_was_full_makes_all_so)
 {
 	static const char *const orders[][3] = {
 		{"CLIENT-BOUND", "SERVER-BOUND", "SERVER-BOUND"},
@@ -301,7 +296,7 @@ static int run_main(char **argv, char *said, size_t size)
 	return subcommand_run(merge_main, argv, stderr, said, size);
 }
 
-static void the_command_merges_files(void **state)
+TEST(the_command_merges_files)
 {
 	struct made_run runs[] = {run_of(1, NOON), run_of(2, NOON + NS_PER_S)};
 	char *a = (char *)made_run_write("a.json", &runs[0]);
@@ -320,37 +315,18 @@ static void the_command_merges_files(void **state)
 	assert_int_equal(size_of(&sum, "intervals"), size_of(&other, "intervals"));
 	// What was merged merges on, but never twice.
 	assert_int_equal(run_main((char *[]){"merge", all, b, NULL}, said, sizeof(said)), 2);
-	assert_non_null(strstr(said, "b.json': it holds a run that another one holds too\n"));
+	assert_contains(said, "b.json': it holds a run that another one holds too\n");
 }
 
-static void the_command_refuses_another_schema_in_one_line(void **state)
+TEST(the_command_refuses_another_schema_in_one_line)
 {
 	struct made_run run = run_of(1, NOON);
 	char *a = (char *)made_run_write("a.json", &run);
 	char *b = (char *)place_file("b.json", "{\"schema\": 7}\n", 14);
 	char said[600];
 	assert_int_equal(run_main((char *[]){"merge", a, b, NULL}, said, sizeof(said)), 2);
-	assert_non_null(strstr(said, "b.json' has schema 7, and this echoload reads schema 1"));
+	assert_contains(said, "b.json' has schema 7, and this echoload reads schema 1");
 	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
 	assert_int_equal(run_main((char *[]){"merge", NULL}, said, sizeof(said)), 2);
 	assert_string_equal(said, "echoload merge: nothing to merge (see echoload merge --help)\n");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_sum_is_as_if_it_had_been_one_run, init, clean),
-		cmocka_unit_test_setup_teardown(intervals_of_the_same_second_become_one, init,
-						clean),
-		cmocka_unit_test_setup_teardown(results_of_another_kind_are_refused, init, clean),
-		cmocka_unit_test_setup_teardown(a_run_that_was_interrupted_is_added, init, clean),
-		cmocka_unit_test_setup_teardown(the_order_does_not_matter, init, clean),
-		cmocka_unit_test_setup_teardown(faults_say_whose_they_are, init, clean),
-		cmocka_unit_test_setup_teardown(what_differs_is_listed_once_each, init, clean),
-		cmocka_unit_test_setup_teardown(one_client_that_was_full_makes_all_so, init, clean),
-		cmocka_unit_test_setup_teardown(the_command_merges_files, init, clean),
-		cmocka_unit_test_setup_teardown(the_command_refuses_another_schema_in_one_line,
-						init, clean),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,6 @@
 // The command line of echoload: tools/echoload/run/options with arguments.
 // What is refused is said on standard error, which is caught in a file.
-#include "unit.h"
-
-#include <stdbool.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -73,7 +70,7 @@ static const char *target(size_t index)
 	return endpoint_format(&attempt.options.load.config.targets[index], text);
 }
 
-static void defaults_are_a_closed_loop(void **state)
+TEST(defaults_are_a_closed_loop)
 {
 	takes("");
 	const struct load_config *config = &attempt.options.load.config;
@@ -109,7 +106,7 @@ static void defaults_are_a_closed_loop(void **state)
 	assert_int_equal(options->expect_count, 0);
 }
 
-static void every_load_can_be_asked_for(void **state)
+TEST(every_load_can_be_asked_for)
 {
 	takes("127.0.0.1:7 [::1]:8 unix:/run/e -c 1000 --pipeline 8 --rate 50k --arrival poisson "
 	      "--mode ping -s 64:9,16k -d 1m -n 5000 --warmup 2s --ramp 500ms -t 4 --cpu 0,2-3 "
@@ -139,7 +136,7 @@ static void every_load_can_be_asked_for(void **state)
 	assert_string_equal(config->control, "/run/echod.sock");
 }
 
-static void every_output_can_be_asked_for(void **state)
+TEST(every_output_can_be_asked_for)
 {
 	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
 	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
@@ -162,7 +159,7 @@ static void every_output_can_be_asked_for(void **state)
 	assert_false(attempt.options.data_on_stdout);
 }
 
-static void sources_are_of_the_targets_family(void **state)
+TEST(sources_are_of_the_targets_family)
 {
 	takes("--source 127.0.0.2,127.0.0.3 127.0.0.1:7");
 	assert_int_equal(attempt.options.load.config.source_count, 2);
@@ -176,7 +173,7 @@ static void sources_are_of_the_targets_family(void **state)
 	refuses("--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e");
 }
 
-static void each_mode_has_its_defaults(void **state)
+TEST(each_mode_has_its_defaults)
 {
 	takes("--mode stream");
 	assert_int_equal(attempt.options.load.config.sizes.most, 65536);
@@ -202,7 +199,7 @@ static void each_mode_has_its_defaults(void **state)
 	assert_int_equal(attempt.options.load.config.connections, 3);
 }
 
-static void runs_differ_unless_told(void **state)
+TEST(runs_differ_unless_told)
 {
 	takes("");
 	uint64_t run = attempt.options.load.config.run;
@@ -216,7 +213,7 @@ static void runs_differ_unless_told(void **state)
 	refuses("--run 9007199254740993", "'9007199254740993' is not a whole number from 0 to");
 }
 
-static void contradictions_are_refused(void **state)
+TEST(contradictions_are_refused)
 {
 	refuses("--rate 5k --mode stream", "--rate: not together with --mode stream, only with "
 					   "ping, idle");
@@ -258,7 +255,7 @@ static void contradictions_are_refused(void **state)
 	refuses("--hgrm f --hlog f", "--hlog: 'f' is written by --hgrm already");
 }
 
-static void nonsense_is_refused(void **state)
+TEST(nonsense_is_refused)
 {
 	static const char *const lines[][2] = {
 		{"127.0.0.1", "'127.0.0.1' is not an address"},
@@ -304,7 +301,7 @@ static void nonsense_is_refused(void **state)
 		refuses(lines[i][0], lines[i][1]);
 }
 
-static void what_is_one_too_many_is_refused(void **state)
+TEST(what_is_one_too_many_is_refused)
 {
 	char line[900] = "";
 	for (int i = 0; i <= CONFIG_ENDPOINTS; i++)
@@ -317,7 +314,7 @@ static void what_is_one_too_many_is_refused(void **state)
 }
 
 // However they are written: `-` is standard output, and so is /dev/stdout.
-static void outputs_are_different_files(void **state)
+TEST(outputs_are_different_files)
 {
 	refuses("--csv x --json x", "--csv: 'x' is written by --json already");
 	refuses("--csv ./x --json x", "--csv: './x' is written by --json already");
@@ -325,7 +322,7 @@ static void outputs_are_different_files(void **state)
 	takes("--csv x --json y --hgrm /dev/null --hlog /dev/null");
 }
 
-static void rates_are_powers_of_1000(void **state)
+TEST(rates_are_powers_of_1000)
 {
 	static const struct {
 		const char *text;
@@ -349,7 +346,7 @@ static void rates_are_powers_of_1000(void **state)
 	}
 }
 
-static void rates_are_short(void **state)
+TEST(rates_are_short)
 {
 	static const struct {
 		double rate;
@@ -362,23 +359,4 @@ static void rates_are_short(void **state)
 		assert_string_equal(units_format_rate(rates[i].rate, text, sizeof(text)),
 				    rates[i].text);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults_are_a_closed_loop),
-		cmocka_unit_test(every_load_can_be_asked_for),
-		cmocka_unit_test(every_output_can_be_asked_for),
-		cmocka_unit_test(sources_are_of_the_targets_family),
-		cmocka_unit_test(each_mode_has_its_defaults),
-		cmocka_unit_test(runs_differ_unless_told),
-		cmocka_unit_test(contradictions_are_refused),
-		cmocka_unit_test(nonsense_is_refused),
-		cmocka_unit_test(what_is_one_too_many_is_refused),
-		cmocka_unit_test(outputs_are_different_files),
-		cmocka_unit_test(rates_are_powers_of_1000),
-		cmocka_unit_test(rates_are_short),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

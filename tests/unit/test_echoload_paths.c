@@ -1,36 +1,37 @@
 // Which files are the same, and how they are told apart: tools/echoload/common/paths.
-#include "unit.h"
+#include "test.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "echoload/common/paths.h"
 #include "place.h"
 
-static int make_files(void **state)
+static void make_files(void)
 {
 	char target[128];
 	place_file("a", "x", 1);
 	place_file("z", "x", 1);
 	snprintf(target, sizeof(target), "%s", place_path("new"));
-	return mkdir(place_path("sub"), 0700) | link(place_path("a"), place_path("hard")) |
-	       symlink("a", place_path("soft")) | symlink("../a", place_path("sub/soft")) |
-	       symlink("new", place_path("dangling")) | symlink("../new", place_path("sub/dang")) |
-	       symlink(target, place_path("absolute")) | symlink("loop", place_path("loop")) |
-	       mkfifo(place_path("fifo"), 0600) | chdir(place_path("."));
+	assert_int_equal(
+		mkdir(place_path("sub"), 0700) | link(place_path("a"), place_path("hard")) |
+			symlink("a", place_path("soft")) | symlink("../a", place_path("sub/soft")) |
+			symlink("new", place_path("dangling")) |
+			symlink("../new", place_path("sub/dang")) |
+			symlink(target, place_path("absolute")) |
+			symlink("loop", place_path("loop")) | mkfifo(place_path("fifo"), 0600) |
+			chdir(place_path(".")),
+		0);
 }
 
-static int remove_files(void **state)
+static void remove_files(void)
 {
-	place_remove();
-	return chdir("/");
+	assert_int_equal(chdir("/"), 0);
 }
 
-static void a_file_is_known_however_it_is_written(void **state)
+FIXTURE(make_files, remove_files);
+
+TEST(a_file_is_known_however_it_is_written)
 {
 	static const struct {
 		const char *left, *right;
@@ -82,7 +83,7 @@ static bool is_standard(const char *path, const char *given)
 	return standard;
 }
 
-static void standard_output_has_many_names(void **state)
+TEST(standard_output_has_many_names)
 {
 	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -97,7 +98,7 @@ static void standard_output_has_many_names(void **state)
 	assert_false(is_standard("/dev/null", "/dev/null"));
 }
 
-static void what_is_read_is_not_written(void **state)
+TEST(what_is_read_is_not_written)
 {
 	static const char *const inputs[] = {"z", "sub/soft"};
 	static const char *const taken[] = {"a", "hard", "./z"};
@@ -105,14 +106,14 @@ static void what_is_read_is_not_written(void **state)
 	for (size_t i = 0; i < COUNT_OF(taken); i++) {
 		assert_int_equal(inputs_check(&(struct inputs){taken[i], inputs, 2}, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_non_null(strstr(error.message, inputs[i < 2]));
+		assert_contains(error.message, inputs[i < 2]);
 	}
 	assert_int_equal(inputs_check(&(struct inputs){"new", inputs, 2}, NULL), 0);
 	const char *const fifo[] = {"fifo"};
 	assert_int_equal(inputs_check(&(struct inputs){"fifo", fifo, 1}, NULL), 0);
 }
 
-static void labels_are_short_and_differ(void **state)
+TEST(labels_are_short_and_differ)
 {
 	static const struct {
 		const char *paths[3];
@@ -141,7 +142,7 @@ static void labels_are_short_and_differ(void **state)
 	}
 }
 
-static void of_a_long_label_the_end_is_kept(void **state)
+TEST(of_a_long_label_the_end_is_kept)
 {
 	char paths[2][200];
 	for (size_t i = 0; i < 2; i++) {
@@ -152,18 +153,4 @@ static void of_a_long_label_the_end_is_kept(void **state)
 	paths_label((const char *const[]){paths[0], paths[1]}, 2, names);
 	assert_string_equal(&names[0][PATHS_LABEL - 3], "x0");
 	assert_string_equal(&names[1][PATHS_LABEL - 3], "x1");
-}
-
-#define FILES(test) cmocka_unit_test_setup_teardown(test, make_files, remove_files)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		FILES(a_file_is_known_however_it_is_written),
-		FILES(standard_output_has_many_names),
-		FILES(what_is_read_is_not_written),
-		cmocka_unit_test(labels_are_short_and_differ),
-		cmocka_unit_test(of_a_long_label_the_end_is_kept),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

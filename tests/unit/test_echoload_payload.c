@@ -1,9 +1,6 @@
 // Self-locating bytes: tools/echoload/verify/payload.
-#include "unit.h"
+#include "test.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <zlib.h>
 
 #include "base/clock.h"
@@ -15,11 +12,12 @@
 
 static struct payload payload;
 
-static int make(void **state)
+static void make(void)
 {
 	payload_init(&payload, 42);
-	return 0;
 }
+
+FIXTURE_ONCE(make, NULL);
 
 static struct payload_place random_place(struct random *random)
 {
@@ -45,7 +43,7 @@ static struct payload_place random_place(struct random *random)
 	return place;
 }
 
-static void words_say_where_they_come_from(void **state)
+TEST(words_say_where_they_come_from)
 {
 	struct random random = {1};
 	for (unsigned i = 0; i < PLACES; i++) {
@@ -61,7 +59,7 @@ static void words_say_where_they_come_from(void **state)
 	}
 }
 
-static void any_word_is_that_of_its_place(void **state)
+TEST(any_word_is_that_of_its_place)
 {
 	struct random random = {2};
 	for (unsigned i = 0; i < PLACES; i++) {
@@ -75,7 +73,7 @@ static void any_word_is_that_of_its_place(void **state)
 	}
 }
 
-static void match_finds_the_first_wrong_byte(void **state)
+TEST(match_finds_the_first_wrong_byte)
 {
 	struct random random = {3};
 	for (unsigned i = 0; i < PLACES; i++) {
@@ -101,7 +99,7 @@ static void match_finds_the_first_wrong_byte(void **state)
 }
 
 // However it is cut, and whatever its address.
-static void pieces_are_as_the_whole(void **state)
+TEST(pieces_are_as_the_whole)
 {
 	enum { LENGTH = 2 * PAYLOAD_BLOCK + 1000 };
 	struct random random = {4};
@@ -134,7 +132,7 @@ static unsigned equal_words(const uint64_t *a, const uint64_t *b, size_t count)
 	return equal;
 }
 
-static void runs_connections_and_blocks_differ(void **state)
+TEST(runs_connections_and_blocks_differ)
 {
 	enum { WORDS = PAYLOAD_BLOCK_WORDS };
 	static struct payload other;
@@ -154,7 +152,7 @@ static void runs_connections_and_blocks_differ(void **state)
 	assert_int_equal(equal_words(a, b, WORDS), WORDS);
 }
 
-static void it_does_not_compress(void **state)
+TEST(it_does_not_compress)
 {
 	enum { LENGTH = 1 << 20 };
 	uint8_t *bytes = malloc(LENGTH);
@@ -167,17 +165,4 @@ static void it_does_not_compress(void **state)
 	assert_true(size >= LENGTH);
 	free(bytes);
 	free(compressed);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_say_where_they_come_from),
-		cmocka_unit_test(any_word_is_that_of_its_place),
-		cmocka_unit_test(match_finds_the_first_wrong_byte),
-		cmocka_unit_test(pieces_are_as_the_whole),
-		cmocka_unit_test(runs_connections_and_blocks_differ),
-		cmocka_unit_test(it_does_not_compress),
-	};
-	return cmocka_run_group_tests(tests, make, NULL);
 }

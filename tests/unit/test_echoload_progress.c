@@ -1,8 +1,6 @@
 // What people see while echoload runs: tools/echoload/run/report and base/screen, on a
 // pseudo-terminal and on a file.
-#include "unit.h"
-
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echoload/run/run.h"
@@ -17,7 +15,7 @@ static const struct report_line moment = {
 	.p99 = 55300,
 };
 
-static void a_terminal_is_known(void **state)
+TEST(a_terminal_is_known)
 {
 	struct terminal terminal;
 	struct screen screen;
@@ -42,13 +40,13 @@ static void print_what_it_is(FILE *file)
 	fprintf(file, "%d %d %d", screen.terminal, screen.colour, screen.utf8);
 }
 
-static void a_file_is_no_terminal(void **state)
+TEST(a_file_is_no_terminal)
 {
 	printed_environment("xterm", "", "C.UTF-8");
 	assert_string_equal(printed_by(print_what_it_is), "0 0 1");
 }
 
-static void progress_fits_any_width(void **state)
+TEST(progress_fits_any_width)
 {
 	printed_environment("xterm", "", "C.UTF-8");
 	for (unsigned short columns = 1; columns <= 200; columns++) {
@@ -67,7 +65,7 @@ static void progress_fits_any_width(void **state)
 	}
 }
 
-static void progress_tells_how_it_goes(void **state)
+TEST(progress_tells_how_it_goes)
 {
 	struct terminal terminal;
 	struct screen screen;
@@ -93,7 +91,7 @@ static void progress_tells_how_it_goes(void **state)
 	terminal_close(&terminal);
 }
 
-static void the_end_that_is_nearer_counts(void **state)
+TEST(the_end_that_is_nearer_counts)
 {
 	static const struct {
 		uint64_t duration, count;
@@ -122,7 +120,7 @@ static void the_end_that_is_nearer_counts(void **state)
 	terminal_close(&terminal);
 }
 
-static void what_is_not_known_yet_is_not_shown(void **state)
+TEST(what_is_not_known_yet_is_not_shown)
 {
 	struct terminal terminal;
 	struct screen screen;
@@ -159,7 +157,7 @@ static void print_intervals(FILE *file)
 	screen_clear(&screen);
 }
 
-static void a_file_gets_interval_lines(void **state)
+TEST(a_file_gets_interval_lines)
 {
 	printed_environment("xterm", "", "C.UTF-8");
 	assert_string_equal(
@@ -169,7 +167,7 @@ static void a_file_gets_interval_lines(void **state)
 		"      5 s           0          0           0 B          -          -        0\n");
 }
 
-static void a_terminal_gets_no_interval_lines(void **state)
+TEST(a_terminal_gets_no_interval_lines)
 {
 	struct terminal terminal;
 	struct screen screen;
@@ -179,19 +177,4 @@ static void a_terminal_gets_no_interval_lines(void **state)
 	report_interval(&screen, &(struct result_interval){.length = NS_PER_S}, &latency, 50);
 	assert_string_equal(printed_on(&terminal), "");
 	terminal_close(&terminal);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_terminal_is_known),
-		cmocka_unit_test(a_file_is_no_terminal),
-		cmocka_unit_test(progress_fits_any_width),
-		cmocka_unit_test(progress_tells_how_it_goes),
-		cmocka_unit_test(the_end_that_is_nearer_counts),
-		cmocka_unit_test(what_is_not_known_yet_is_not_shown),
-		cmocka_unit_test(a_file_gets_interval_lines),
-		cmocka_unit_test(a_terminal_gets_no_interval_lines),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

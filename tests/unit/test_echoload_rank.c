@@ -1,8 +1,7 @@
 // Tests by rank: tools/echoload/common/rank.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "echoload/common/random.h"
 #include "echoload/common/rank.h"
@@ -18,7 +17,7 @@ static double normal(void)
 }
 
 // The probabilities of tables, and of a pencil where values are equal.
-static void the_test_of_two_samples_is_exact(void **state)
+TEST(the_test_of_two_samples_is_exact)
 {
 	static const struct {
 		double left[6], right[6];
@@ -46,7 +45,7 @@ static void the_test_of_two_samples_is_exact(void **state)
 	}
 }
 
-static void the_largest_samples_fit(void **state)
+TEST(the_largest_samples_fit)
 {
 	double left[RANK_MOST], right[RANK_MOST];
 	for (size_t i = 0; i < RANK_MOST; i++) {
@@ -76,7 +75,7 @@ static unsigned count_rises(size_t count, double climb)
 	return rises;
 }
 
-static void a_climb_is_told_from_chance(void **state)
+TEST(a_climb_is_told_from_chance)
 {
 	static const size_t counts[] = {8, 10, 20, 60, LONGEST};
 	for (size_t i = 0; i < COUNT_OF(counts); i++) {
@@ -86,22 +85,11 @@ static void a_climb_is_told_from_chance(void **state)
 	}
 }
 
-static void too_few_values_do_not_rise(void **state)
+TEST(too_few_values_do_not_rise)
 {
 	static const double values[] = {1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6};
 	assert_true(rank_rise(values, 0) == 0);
 	assert_true(rank_rise(values, 5) == 0);
 	assert_true(rank_rise(values, 6) == 5);
 	assert_true(rank_rise(values + 5, 7) == 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_test_of_two_samples_is_exact),
-		cmocka_unit_test(the_largest_samples_fit),
-		cmocka_unit_test(a_climb_is_told_from_chance),
-		cmocka_unit_test(too_few_values_do_not_rise),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

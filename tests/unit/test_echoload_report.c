@@ -1,10 +1,5 @@
 // The report at the end of a run, and its histogram: tools/echoload/run/report and bars.
-#include "unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echoload/run/run.h"
@@ -41,7 +36,7 @@ static void measure(void)
 }
 
 // What is as long as it can be, and everything that can go wrong.
-static int run_badly(void **state)
+static void run_badly(void)
 {
 	measure();
 	for (int i = 0; i < LOAD_ERRORS; i++)
@@ -79,8 +74,9 @@ static int run_badly(void **state)
 					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 					     .sin_port = htons(7001)};
 	printed_environment("xterm", "", "C.UTF-8");
-	return 0;
 }
+
+FIXTURE(run_badly, NULL);
 
 static void print(FILE *file)
 {
@@ -89,7 +85,7 @@ static void print(FILE *file)
 	report_print(&screen, &run);
 }
 
-static void a_bad_run_fits_80_columns(void **state)
+TEST(a_bad_run_fits_80_columns)
 {
 	printed_by(print);
 	assert_in_range(printed_width(), 60, 79);
@@ -111,7 +107,7 @@ static void a_bad_run_fits_80_columns(void **state)
 	printed_shows("\n              workers busy 99 %\n");
 }
 
-static void the_first_ten_faults_are_shown(void **state)
+TEST(the_first_ten_faults_are_shown)
 {
 	printed_by(print);
 	printed_shows("faults        1000012\n");
@@ -129,7 +125,7 @@ static void the_first_ten_faults_are_shown(void **state)
 	printed_shows_not("and 0 more");
 }
 
-static void a_good_run_is_short(void **state)
+TEST(a_good_run_is_short)
 {
 	book.errors = (struct load_errors){0};
 	book.fault_count = 0;
@@ -148,7 +144,7 @@ static void a_good_run_is_short(void **state)
 	printed_shows("faults        none\n");
 }
 
-static void nothing_is_made_up(void **state)
+TEST(nothing_is_made_up)
 {
 	hdr_reset(&book.latency);
 	config.verify = false;
@@ -162,7 +158,7 @@ static void nothing_is_made_up(void **state)
 	printed_shows_not("faults   ");
 }
 
-static void an_early_end_is_said(void **state)
+TEST(an_early_end_is_said)
 {
 	printed_by(print);
 	printed_shows_not("interrupted");
@@ -174,7 +170,7 @@ static void an_early_end_is_said(void **state)
 	printed_shows("interrupted   by a signal, before anything was recorded\n");
 }
 
-static void a_terminal_gets_colour(void **state)
+TEST(a_terminal_gets_colour)
 {
 	struct terminal terminal;
 	terminal_open(&terminal, 80);
@@ -218,7 +214,7 @@ static size_t histogram(void (*draw)(FILE *file), double *percent)
 	return lines;
 }
 
-static void the_histogram_has_all_samples(void **state)
+TEST(the_histogram_has_all_samples)
 {
 	double percent;
 	assert_in_range(histogram(draw_blocks, &percent), 5, 11);
@@ -231,7 +227,7 @@ static void the_histogram_has_all_samples(void **state)
 	printed_shows_not("█");
 }
 
-static void a_histogram_of_few_values_is_small(void **state)
+TEST(a_histogram_of_few_values_is_small)
 {
 	double percent;
 	hdr_reset(&book.latency);
@@ -246,19 +242,4 @@ static void a_histogram_of_few_values_is_small(void **state)
 	assert_int_equal(histogram(draw_hashes, &percent), 2);
 	printed_shows("22.1 us ####");
 	printed_shows("5.0 s # <0.1 %");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_bad_run_fits_80_columns, run_badly),
-		cmocka_unit_test_setup(the_first_ten_faults_are_shown, run_badly),
-		cmocka_unit_test_setup(a_good_run_is_short, run_badly),
-		cmocka_unit_test_setup(nothing_is_made_up, run_badly),
-		cmocka_unit_test_setup(an_early_end_is_said, run_badly),
-		cmocka_unit_test_setup(a_terminal_gets_colour, run_badly),
-		cmocka_unit_test_setup(the_histogram_has_all_samples, run_badly),
-		cmocka_unit_test_setup(a_histogram_of_few_values_is_small, run_badly),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,7 @@
 // The result of a run, written and read: tools/echoload/result/result and result_read.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "echoload/result/result.h"
@@ -24,7 +21,7 @@ static const struct made_run run = {
 static struct result made;
 static struct result back;
 
-static int make(void **state)
+static void make(void)
 {
 	static const struct fault faults[] = {
 		{.kind = FAULT_FLIPPED, .connection = 17, .offset = 4096, .length = 1, .bits = 4},
@@ -45,16 +42,15 @@ static int make(void **state)
 	result_add_error(&made, "refused", 3, "connection 5 at 0.1 s: \x1b[31mno\n");
 	result_add_error(&made, "short", 0, NULL);
 	result_add_error(&made, "timeout", 1, NULL);
-	return 0;
 }
 
-static int clean(void **state)
+static void clean(void)
 {
 	result_free(&made);
 	result_free(&back);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(make, clean);
 
 static json_t *load(const char *path)
 {
@@ -99,7 +95,7 @@ static void expect_whole(const json_t *one, const json_t *other)
 	}
 }
 
-static void what_is_written_is_read(void **state)
+TEST(what_is_written_is_read)
 {
 	struct echod_error error;
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
@@ -135,7 +131,7 @@ static void read_rewritten(const char *script)
 	result_free(&back);
 }
 
-static void what_other_programs_write_is_read(void **state)
+TEST(what_other_programs_write_is_read)
 {
 	static const char *const scripts[] = {
 		// A byte-order mark; the ends of lines of other systems; white space around it.
@@ -155,7 +151,7 @@ static void what_other_programs_write_is_read(void **state)
 		read_rewritten(scripts[i]);
 }
 
-static void the_keys_are_those_that_are_documented(void **state)
+TEST(the_keys_are_those_that_are_documented)
 {
 	static const char *const keys[] = {
 		"schema",
@@ -197,7 +193,7 @@ static void the_keys_are_those_that_are_documented(void **state)
 	json_decref(root);
 }
 
-static void errors_are_counted_by_name_and_harmless_to_print(void **state)
+TEST(errors_are_counted_by_name_and_harmless_to_print)
 {
 	struct echod_error error;
 	json_t *root = load(write_result());
@@ -220,7 +216,7 @@ static void errors_are_counted_by_name_and_harmless_to_print(void **state)
 	assert_int_equal(result_errors(&back), 104);
 }
 
-static void faults_beyond_the_limit_are_only_counted(void **state)
+TEST(faults_beyond_the_limit_are_only_counted)
 {
 	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
@@ -231,7 +227,7 @@ static void faults_beyond_the_limit_are_only_counted(void **state)
 	assert_int_equal(result_count(back.json, "faults_found"), 2 * RESULT_FAULTS + 3);
 }
 
-static void time_counts_once_where_runs_overlap(void **state)
+TEST(time_counts_once_where_runs_overlap)
 {
 	static const struct {
 		uint64_t from, to; // s
@@ -262,12 +258,11 @@ static void refuse(const json_t *root, const char *what)
 	if (status == 0)
 		fail_msg("'%s' was not refused", what);
 	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	if (!strstr(error.message, what))
-		fail_msg("'%s' is not in: %s", what, error.message);
+	assert_contains(error.message, what);
 	assert_null(strchr(error.message, '\n'));
 }
 
-static void what_is_missing_or_of_the_wrong_type_is_named(void **state)
+TEST(what_is_missing_or_of_the_wrong_type_is_named)
 {
 	static const char *const needed[] = {
 		"schema",	"runs",		 "intervals",	   "faults",
@@ -286,7 +281,7 @@ static void what_is_missing_or_of_the_wrong_type_is_named(void **state)
 	json_decref(whole);
 }
 
-static void what_cannot_be_is_refused(void **state)
+TEST(what_cannot_be_is_refused)
 {
 	static const struct {
 		const char *list, *key;
@@ -319,7 +314,7 @@ static void what_cannot_be_is_refused(void **state)
 	json_decref(whole);
 }
 
-static void other_schemas_and_other_files_are_refused(void **state)
+TEST(other_schemas_and_other_files_are_refused)
 {
 	struct echod_error error;
 	json_t *root = json_pack("{s:i}", "schema", 2);
@@ -331,36 +326,15 @@ static void other_schemas_and_other_files_are_refused(void **state)
 	refuse(root, "'it' is not an object");
 	json_decref(root);
 	assert_int_equal(result_read(&back, place_file("a.json", "{\n\"a\" 1}", 8), &error), -1);
-	assert_non_null(strstr(error.message, "is no JSON: line 2"));
+	assert_contains(error.message, "is no JSON: line 2");
 	assert_int_equal(result_read(&back, place_file("a.json", "\xEF\xBB{}", 4), &error), -1);
-	assert_non_null(strstr(error.message, "is no JSON: line 1"));
+	assert_contains(error.message, "is no JSON: line 1");
 	assert_int_equal(result_read(&back, "/", &error), -1);
 	assert_string_equal(error.message, "cannot read '/': Is a directory");
 	assert_int_equal(result_read(&back, place_path("none.json"), &error), -1);
-	assert_non_null(strstr(error.message, "No such file"));
+	assert_contains(error.message, "No such file");
 	assert_int_equal(result_write(&made, "/nonexistent/x.json", &error), -1);
-	assert_non_null(strstr(error.message, "cannot write '/nonexistent/x.json'"));
+	assert_contains(error.message, "cannot write '/nonexistent/x.json'");
 	assert_int_equal(result_write(&made, "/dev/full", &error), -1);
-	assert_non_null(strstr(error.message, "No space left"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_written_is_read, make, clean),
-		cmocka_unit_test_setup_teardown(what_other_programs_write_is_read, make, clean),
-		cmocka_unit_test_setup_teardown(the_keys_are_those_that_are_documented, make,
-						clean),
-		cmocka_unit_test_setup_teardown(errors_are_counted_by_name_and_harmless_to_print,
-						make, clean),
-		cmocka_unit_test_setup_teardown(faults_beyond_the_limit_are_only_counted, make,
-						clean),
-		cmocka_unit_test_setup_teardown(time_counts_once_where_runs_overlap, make, clean),
-		cmocka_unit_test_setup_teardown(what_is_missing_or_of_the_wrong_type_is_named, make,
-						clean),
-		cmocka_unit_test_setup_teardown(what_cannot_be_is_refused, make, clean),
-		cmocka_unit_test_setup_teardown(other_schemas_and_other_files_are_refused, make,
-						clean),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	assert_contains(error.message, "No space left");
 }

@@ -1,14 +1,11 @@
 // What is seen of the server: tools/echoload/judge/server_process and server_probe, with real
 // sockets and processes.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "echoload/judge/server.h"
@@ -47,14 +44,16 @@ static int answering(const char *address)
 	return fd >= 0 ? processes.pid[0] : 0;
 }
 
-static void where_none_listens_none_is_known(void **state)
+FIXTURE(listeners_setup, listeners_teardown);
+
+TEST(where_none_listens_none_is_known)
 {
 	assert_int_equal(answering("127.0.0.1"), 0);
 	assert_int_equal(answering("::1"), 0);
 	assert_int_equal(answering("/nobody/listens/here"), 0);
 }
 
-static void each_address_has_its_own(void **state)
+TEST(each_address_has_its_own)
 {
 	pid_t exact = listeners_child("127.0.0.9");
 	pid_t any = listeners_child("0.0.0.0");
@@ -66,7 +65,7 @@ static void each_address_has_its_own(void **state)
 	assert_int_equal(answering("::ffff:127.0.0.9"), exact);
 }
 
-static void another_machine_s_is_not_ours(void **state)
+TEST(another_machine_s_is_not_ours)
 {
 	listeners_here("::");
 	struct processes processes = {0};
@@ -75,7 +74,7 @@ static void another_machine_s_is_not_ours(void **state)
 	assert_false(processes_find(&processes, &endpoint, true));
 }
 
-static void a_path_has_its_own(void **state)
+TEST(a_path_has_its_own)
 {
 	char folder[] = "/tmp/echod-unit-XXXXXX", path[64], other[64];
 	assert_non_null(mkdtemp(folder));
@@ -92,7 +91,7 @@ static void a_path_has_its_own(void **state)
 }
 
 // Of several that share the port: the one that has the connection, or all for visits.
-static void all_that_may_serve_are_found(void **state)
+TEST(all_that_may_serve_are_found)
 {
 	pid_t first = listeners_child("127.0.0.1"), second = listeners_child("127.0.0.1");
 	struct processes processes;
@@ -110,7 +109,7 @@ static void all_that_may_serve_are_found(void **state)
 	close(fd);
 }
 
-static void what_is_stopped_is_seen(void **state)
+TEST(what_is_stopped_is_seen)
 {
 	pid_t child = listeners_child("127.0.0.1");
 	const struct processes processes = {.pid = {getpid(), child}, .count = 2};
@@ -119,7 +118,7 @@ static void what_is_stopped_is_seen(void **state)
 	assert_true(processes_stopped(&processes));
 }
 
-static void work_is_measured(void **state)
+TEST(work_is_measured)
 {
 	static struct processes_usage before, after;
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
@@ -143,7 +142,7 @@ static void work_is_measured(void **state)
 }
 
 // Of threads that come and go, or are too many, nothing is said.
-static void loads_are_those_of_the_busiest_thread(void **state)
+TEST(loads_are_those_of_the_busiest_thread)
 {
 	static struct processes_usage before, after;
 	before = (struct processes_usage){
@@ -181,7 +180,7 @@ static struct server_view look(const struct load_config *config)
 	}
 }
 
-static void of_several_targets_all_are_looked_at_or_none(void **state)
+TEST(of_several_targets_all_are_looked_at_or_none)
 {
 	struct processes processes;
 	listeners_here("127.0.0.1");
@@ -201,20 +200,4 @@ static void of_several_targets_all_are_looked_at_or_none(void **state)
 	assert_true(isnan(view.stopped) && isnan(view.load.cpu) && isnan(view.load.throttled));
 	close(fds[0]);
 	close(fds[1]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		LISTENERS_TEST(where_none_listens_none_is_known),
-		LISTENERS_TEST(each_address_has_its_own),
-		LISTENERS_TEST(another_machine_s_is_not_ours),
-		LISTENERS_TEST(a_path_has_its_own),
-		LISTENERS_TEST(all_that_may_serve_are_found),
-		LISTENERS_TEST(what_is_stopped_is_seen),
-		LISTENERS_TEST(work_is_measured),
-		LISTENERS_TEST(loads_are_those_of_the_busiest_thread),
-		LISTENERS_TEST(of_several_targets_all_are_looked_at_or_none),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,5 @@
 // Sizes of messages: tools/echoload/load/sizes.
-#include "unit.h"
-
-#include <string.h>
+#include "test.h"
 
 #include "echoload/load/config.h"
 
@@ -21,7 +19,7 @@ static struct sizes parsed(const char *text)
 	return sizes;
 }
 
-static void one_size_is_always_drawn(void **state)
+TEST(one_size_is_always_drawn)
 {
 	struct random random = {.state = 1};
 	struct sizes sizes = parsed("64");
@@ -31,7 +29,7 @@ static void one_size_is_always_drawn(void **state)
 		assert_int_equal(sizes_draw(&sizes, &random), 64);
 }
 
-static void a_range_has_both_its_ends(void **state)
+TEST(a_range_has_both_its_ends)
 {
 	struct random random = {.state = 2};
 	struct sizes sizes = parsed("3..7");
@@ -47,7 +45,7 @@ static void a_range_has_both_its_ends(void **state)
 		assert_in_range(drawn[size], DRAWS * 0.2 * 0.97, DRAWS * 0.2 * 1.03);
 }
 
-static void weights_are_shares(void **state)
+TEST(weights_are_shares)
 {
 	struct random random = {.state = 3};
 	struct sizes sizes = parsed("64:9,16k");
@@ -65,7 +63,7 @@ static void weights_are_shares(void **state)
 	assert_near(sum / DRAWS, sizes.mean, sizes.mean * 0.03);
 }
 
-static void all_forms_go_together(void **state)
+TEST(all_forms_go_together)
 {
 	struct sizes sizes = parsed("1..100:3,64k:0.5,1.5m..1g");
 	assert_int_equal(sizes.count, 3);
@@ -80,7 +78,7 @@ static void all_forms_go_together(void **state)
 	assert_int_equal(sizes.most, 1 << 30);
 }
 
-static void the_same_seed_gives_the_same_sizes(void **state)
+TEST(the_same_seed_gives_the_same_sizes)
 {
 	struct random one = {.state = 4};
 	struct random other = {.state = 4};
@@ -89,7 +87,7 @@ static void the_same_seed_gives_the_same_sizes(void **state)
 		assert_int_equal(sizes_draw(&sizes, &one), sizes_draw(&sizes, &other));
 }
 
-static void nonsense_is_refused(void **state)
+TEST(nonsense_is_refused)
 {
 	static const char *const texts[] = {
 		"",
@@ -128,17 +126,4 @@ static void nonsense_is_refused(void **state)
 		assert_int_equal(sizes.most, 1234);
 	}
 	assert_int_equal(parsed("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16").count, SIZES_PARTS);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_size_is_always_drawn),
-		cmocka_unit_test(a_range_has_both_its_ends),
-		cmocka_unit_test(weights_are_shares),
-		cmocka_unit_test(all_forms_go_together),
-		cmocka_unit_test(the_same_seed_gives_the_same_sizes),
-		cmocka_unit_test(nonsense_is_refused),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

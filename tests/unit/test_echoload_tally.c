@@ -1,13 +1,11 @@
 // The books that a thread counts in and the main thread takes from it:
 // tools/echoload/load/counters. A writer counts as fast as it can while books are asked for. What
 // it counts has numbers, so that what is lost or counted twice shows in the sums.
-#include "unit.h"
+#include "test.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "echoload/load/counters.h"
@@ -19,12 +17,13 @@ static struct tally tally;
 static struct book sum;
 static struct book copy;
 
-static int begin(void **state)
+static void begin(void)
 {
 	tally_init(&tally);
 	book_reset(&sum);
-	return 0;
 }
+
+FIXTURE(begin, NULL);
 
 // Counts the event `number` in all that a book has.
 static void count(struct book *book, uint64_t number)
@@ -115,7 +114,7 @@ static const struct book *wait_for_book(struct writer *writer)
 	return book;
 }
 
-static void nothing_is_lost_while_it_is_taken(void **state)
+TEST(nothing_is_lost_while_it_is_taken)
 {
 	struct writer writer = {0};
 	pthread_t thread;
@@ -151,7 +150,7 @@ static void nothing_is_lost_while_it_is_taken(void **state)
 	assert_true(full > BOOKS / 2);
 }
 
-static void a_book_that_is_not_closed_is_not_given(void **state)
+TEST(a_book_that_is_not_closed_is_not_given)
 {
 	count(tally.open, 0);
 	tally_turn(&tally); // nobody has asked
@@ -174,7 +173,7 @@ static void a_book_that_is_not_closed_is_not_given(void **state)
 	assert_int_equal(assert_holds(book, 3), 1);
 }
 
-static void an_empty_book_has_no_samples(void **state)
+TEST(an_empty_book_has_no_samples)
 {
 	assert_int_equal(assert_holds(&sum, 0), 0);
 	assert_true(sum.latency.min == UINT64_MAX);
@@ -185,7 +184,7 @@ static void an_empty_book_has_no_samples(void **state)
 	assert_true(sum.latency.min == UINT64_MAX);
 }
 
-static void the_first_faults_are_kept_of_many_books(void **state)
+TEST(the_first_faults_are_kept_of_many_books)
 {
 	book_reset(&copy);
 	uint64_t number = 0;
@@ -202,15 +201,4 @@ static void the_first_faults_are_kept_of_many_books(void **state)
 	book_add(&sum, &copy);
 	assert_int_equal(sum.fault_count, 2 * BOOK_FAULTS);
 	assert_int_equal(sum.faults[BOOK_FAULTS - 1].offset, copy.faults[BOOK_FAULTS - 1].offset);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(nothing_is_lost_while_it_is_taken, begin),
-		cmocka_unit_test_setup(a_book_that_is_not_closed_is_not_given, begin),
-		cmocka_unit_test_setup(an_empty_book_has_no_samples, begin),
-		cmocka_unit_test_setup(the_first_faults_are_kept_of_many_books, begin),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

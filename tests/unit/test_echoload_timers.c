@@ -1,8 +1,5 @@
 // The heap of timers: tools/echoload/load/timers, beside a plain list that is searched.
-#include "unit.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "echoload/common/random.h"
@@ -18,21 +15,22 @@ static struct timer timer[TIMERS];
 static bool set[TIMERS];
 static uint64_t at[TIMERS];
 
-static int begin(void **state)
+static void begin(void)
 {
 	for (size_t i = 0; i < TIMERS; i++) {
 		timer[i] = (struct timer){.place = TIMER_UNSET};
 		set[i] = false;
 	}
 	timers = (struct timers){.heap = calloc(TIMERS, sizeof(struct timer *))};
-	return timers.heap ? 0 : -1;
+	assert_non_null(timers.heap);
 }
 
-static int end(void **state)
+static void end(void)
 {
 	free(timers.heap);
-	return 0;
 }
+
+FIXTURE(begin, end);
 
 static size_t below(struct random *random, size_t limit)
 {
@@ -103,7 +101,7 @@ static void step(struct random *random)
 	}
 }
 
-static void it_agrees_with_a_list(void **state)
+TEST(it_agrees_with_a_list)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct random random = {.state = seed};
@@ -123,7 +121,7 @@ static int compare(const void *left, const void *right)
 	return (*a > *b) - (*a < *b);
 }
 
-static void all_come_out_in_order(void **state)
+TEST(all_come_out_in_order)
 {
 	struct random random = {.state = 7};
 	for (size_t i = 0; i < TIMERS; i++) {
@@ -140,7 +138,7 @@ static void all_come_out_in_order(void **state)
 	assert_null(timers_take(&timers, UINT64_MAX));
 }
 
-static void what_is_not_set_can_be_unset(void **state)
+TEST(what_is_not_set_can_be_unset)
 {
 	timers_unset(&timers, &timer[0]);
 	assert_int_equal(timers.count, 0);
@@ -153,7 +151,7 @@ static void what_is_not_set_can_be_unset(void **state)
 	assert_int_equal(timers.count, 0);
 }
 
-static void none_is_taken_before_its_time(void **state)
+TEST(none_is_taken_before_its_time)
 {
 	assert_null(timers_take(&timers, UINT64_MAX));
 	timers_set(&timers, &timer[0], 100);
@@ -163,7 +161,7 @@ static void none_is_taken_before_its_time(void **state)
 	assert_true(timers_next(&timers) == CLOCK_NEVER);
 }
 
-static void what_is_set_again_moves(void **state)
+TEST(what_is_set_again_moves)
 {
 	for (size_t i = 0; i < TIMERS; i++)
 		timers_set(&timers, &timer[i], 100 + i);
@@ -174,16 +172,4 @@ static void what_is_set_again_moves(void **state)
 	assert_int_equal(timers.count, TIMERS - 1);
 	timers_set(&timers, &timer[1], 101); // where it is already
 	assert_ptr_equal(timers_take(&timers, 101), &timer[1]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(it_agrees_with_a_list, begin, end),
-		cmocka_unit_test_setup_teardown(all_come_out_in_order, begin, end),
-		cmocka_unit_test_setup_teardown(what_is_not_set_can_be_unset, begin, end),
-		cmocka_unit_test_setup_teardown(none_is_taken_before_its_time, begin, end),
-		cmocka_unit_test_setup_teardown(what_is_set_again_moves, begin, end),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,7 @@
 // What limited a run: tools/echoload/judge/verdict and experiment, from evidence made by hand.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "echoload/judge/verdict.h"
@@ -15,7 +13,7 @@ static struct evidence evidence;
 
 // A closed loop of 10 s in which the generator waited most of the time, and to which more
 // connections brought no more. Nothing is known of the server.
-static int begin(void **state)
+static void begin(void)
 {
 	book_reset(&book);
 	hdr_record(&book.latency, NS_PER_MS);
@@ -43,8 +41,9 @@ static int begin(void **state)
 			       .least_round_trip = 20e3,
 			       .round_trip = 30e3},
 	};
-	return 0;
 }
+
+FIXTURE(begin, NULL);
 
 // All that is known of a server with nothing to do.
 static void see_idle_server(void)
@@ -79,21 +78,21 @@ static void reaches(enum verdict_kind kind, const char *reason)
 							   strstr(reason, "no experiment") != NULL);
 }
 
-static void what_tells_nothing(void **state)
+TEST(what_tells_nothing)
 {
 	result.lasted = NS_PER_S - 1;
 	reaches(VERDICT_INCONCLUSIVE, "too short to tell");
-	begin(state);
+	begin();
 	book.messages = book.bytes = 0;
 	reaches(VERDICT_INCONCLUSIVE, "nothing came back");
-	begin(state);
+	begin();
 	evidence.failing = 0.3;
 	reaches(VERDICT_INCONCLUSIVE,
 		"there were connections that failed and were tried again for 30 %");
 }
 
 // Measured directly: no experiment says otherwise.
-static void a_generator_that_is_held_up(void **state)
+TEST(a_generator_that_is_held_up)
 {
 	static const struct {
 		struct evidence evidence;
@@ -113,29 +112,29 @@ static void a_generator_that_is_held_up(void **state)
 		evidence = cases[i].evidence;
 		reaches(VERDICT_CLIENT_BOUND, cases[i].reason);
 	}
-	begin(state);
+	begin();
 	load_errors_note(&book.errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
 	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
 }
 
-static void a_generator_that_may_have_been_held_up(void **state)
+TEST(a_generator_that_may_have_been_held_up)
 {
 	evidence.thread_waiting = NAN;
 	reaches(VERDICT_INCONCLUSIVE, "how long we waited for a CPU could not be seen");
-	begin(state);
+	begin();
 	evidence.thread_waiting = 0.12;
 	reaches(VERDICT_INCONCLUSIVE, "others had our CPU for 12 %");
 	evidence.experiment.outcome = EXPERIMENT_MORE; // then it did not matter
 	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10");
-	begin(state);
+	begin();
 	evidence.stolen = 0.3;
 	reaches(VERDICT_INCONCLUSIVE, "the hypervisor let others run for 30 %");
-	begin(state);
+	begin();
 	evidence.stalled = 0.12;
 	reaches(VERDICT_INCONCLUSIVE, "we were stopped, or the machine was, for 12 %");
 }
 
-static void what_the_experiment_shows(void **state)
+TEST(what_the_experiment_shows)
 {
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 	evidence.experiment.outcome = EXPERIMENT_MORE;
@@ -154,7 +153,7 @@ static void what_the_experiment_shows(void **state)
 }
 
 // An experiment in which the generator had no time, or that was made with something else.
-static void what_the_experiment_does_not_show(void **state)
+TEST(what_the_experiment_does_not_show)
 {
 	evidence.experiment.load = 0.9;
 	reaches(VERDICT_INCONCLUSIVE, "we were too busy in the experiment to blame others");
@@ -165,13 +164,13 @@ static void what_the_experiment_does_not_show(void **state)
 	config.spin = false;
 	evidence.experiment.outcome = EXPERIMENT_MORE; // as we could do
 	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections");
-	begin(state);
+	begin();
 	evidence.experiment.rate *= 2;
 	reaches(VERDICT_INCONCLUSIVE, "the experiment had another rate than the run");
 }
 
 // Each of these alone shows that the server had no more to give; a little less does not.
-static void a_server_that_is_full(void **state)
+TEST(a_server_that_is_full)
 {
 	static const struct {
 		struct server_view enough, less;
@@ -194,7 +193,7 @@ static void a_server_that_is_full(void **state)
 		{{.workers_busy = 0.96}, {.workers_busy = 0.94}, "the server's workers were busy"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		begin(state);
+		begin();
 		evidence.server = cases[i].enough;
 		reaches(VERDICT_SERVER_BOUND, cases[i].reason);
 		evidence.server = cases[i].less;
@@ -211,7 +210,7 @@ static void a_server_that_is_full(void **state)
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections");
 }
 
-static void a_server_that_polls(void **state)
+TEST(a_server_that_polls)
 {
 	see_idle_server();
 	evidence.server.load = (struct processes_load){.cpu = 1, .busy = 1};
@@ -220,13 +219,13 @@ static void a_server_that_polls(void **state)
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 }
 
-static void a_server_with_time_proves_nothing(void **state)
+TEST(a_server_with_time_proves_nothing)
 {
 	see_idle_server();
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 }
 
-static void a_path_that_is_full(void **state)
+TEST(a_path_that_is_full)
 {
 	hdr_reset(&book.latency);
 	hdr_record(&book.latency, 50 * NS_PER_MS);
@@ -241,7 +240,7 @@ static void a_path_that_is_full(void **state)
 	evidence.experiment.round_trip = 20e6;
 	config.mode = MODE_STREAM;
 	reaches(VERDICT_NETWORK_BOUND, "the path is full");
-	begin(state);
+	begin();
 	evidence.retransmitting = 0.25;
 	reaches(VERDICT_NETWORK_BOUND,
 		"connections waited for segments that the path had lost for 25 %");
@@ -257,13 +256,13 @@ static void a_path_that_is_full(void **state)
 	config.mode = MODE_CHURN; // a backlog that is full
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections");
 	// Both full.
-	begin(state);
+	begin();
 	evidence.retransmitting = 0.25;
 	evidence.server.stopped = 0.1;
 	reaches(VERDICT_SATURATED, "15 connections");
 }
 
-static void an_open_loop(void **state)
+TEST(an_open_loop)
 {
 	overload();
 	reaches(VERDICT_OVERLOADED,
@@ -282,7 +281,7 @@ static void an_open_loop(void **state)
 }
 
 // Messages that wait for a connection of ours may not wait for the server.
-static void an_open_loop_with_few_connections(void **state)
+TEST(an_open_loop_with_few_connections)
 {
 	overload();
 	hdr_record(&book.latency, NS_PER_S);
@@ -300,7 +299,7 @@ static void an_open_loop_with_few_connections(void **state)
 }
 
 // Gains of 15 connections over 10, which in proportion are a half.
-static void pairs_are_judged(void **state)
+TEST(pairs_are_judged)
 {
 	static const struct {
 		double gains[9];
@@ -323,25 +322,4 @@ static void pairs_are_judged(void **state)
 		experiment_judge(&experiment, cases[i].gains);
 		assert_int_equal(experiment.outcome, EXPERIMENT_UNCLEAR);
 	}
-}
-
-#define TEST(test) cmocka_unit_test_setup(test, begin)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(what_tells_nothing),
-		TEST(a_generator_that_is_held_up),
-		TEST(a_generator_that_may_have_been_held_up),
-		TEST(what_the_experiment_shows),
-		TEST(what_the_experiment_does_not_show),
-		TEST(a_server_that_is_full),
-		TEST(a_server_that_polls),
-		TEST(a_server_with_time_proves_nothing),
-		TEST(a_path_that_is_full),
-		TEST(an_open_loop),
-		TEST(an_open_loop_with_few_connections),
-		TEST(pairs_are_judged),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // Finding, naming and locating faults: tools/echoload/verify.
-#include "unit.h"
+#include "test.h"
 
 #include "echoload_corrupt.h"
 #include "echoload_heard.h"
@@ -15,11 +15,12 @@
 
 static struct heard heard;
 
-static int make(void **state)
+static void make(void)
 {
 	heard_init(&heard, LENGTH);
-	return 0;
 }
+
+FIXTURE_ONCE(make, NULL);
 
 // Of any order of magnitude.
 static size_t any_size(struct random *random)
@@ -90,73 +91,39 @@ static uint64_t most_of(uint64_t length)
 	return length / 5 < MOST ? length / 5 : MOST;
 }
 
-static void one_fault(enum corruption corruption)
+static const struct fault_row {
+	const char *name;
+	enum corruption corruption;
+} fault_rows[] = {
+	{"flipped_bits", CORRUPT_FLIP},
+	{"a_lost_range", CORRUPT_DROP},
+	{"a_repeated_range", CORRUPT_REPEAT},
+	{"an_earlier_range_repeated", CORRUPT_REPEAT_EARLIER},
+	{"swapped_ranges", CORRUPT_SWAP},
+	{"crossed_bytes_in_addition", CORRUPT_CROSS_ADDED},
+	{"injected_bytes", CORRUPT_INJECT},
+	{"overwritten_bytes", CORRUPT_OVERWRITE},
+	{"a_truncated_stream", CORRUPT_TRUNCATE},
+	{"bytes_after_the_end", CORRUPT_APPEND},
+};
+
+TEST_ROWS(one_fault, const struct fault_row *row, fault_rows)
 {
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		struct corrupt corrupt;
 		uint64_t length = any_length(seed);
 		corrupt_begin(&corrupt, &heard.payload, (uint32_t)(seed % CONNECTIONS), length,
-			      seed * CORRUPTIONS + corruption);
+			      seed * CORRUPTIONS + row->corruption);
 		uint64_t most = most_of(length);
 		uint64_t other_offset = random_next(&corrupt.random) % (length - most);
-		corrupt_do(&corrupt, corruption, 0, most, (corrupt.connection + 1) % CONNECTIONS,
-			   other_offset);
+		corrupt_do(&corrupt, row->corruption, 0, most,
+			   (corrupt.connection + 1) % CONNECTIONS, other_offset);
 		check(&corrupt, seed);
 	}
 }
 
-static void flipped_bits(void **state)
-{
-	one_fault(CORRUPT_FLIP);
-}
-
-static void a_lost_range(void **state)
-{
-	one_fault(CORRUPT_DROP);
-}
-
-static void a_repeated_range(void **state)
-{
-	one_fault(CORRUPT_REPEAT);
-}
-
-static void an_earlier_range_repeated(void **state)
-{
-	one_fault(CORRUPT_REPEAT_EARLIER);
-}
-
-static void swapped_ranges(void **state)
-{
-	one_fault(CORRUPT_SWAP);
-}
-
-static void crossed_bytes_in_addition(void **state)
-{
-	one_fault(CORRUPT_CROSS_ADDED);
-}
-
-static void injected_bytes(void **state)
-{
-	one_fault(CORRUPT_INJECT);
-}
-
-static void overwritten_bytes(void **state)
-{
-	one_fault(CORRUPT_OVERWRITE);
-}
-
-static void a_truncated_stream(void **state)
-{
-	one_fault(CORRUPT_TRUNCATE);
-}
-
-static void bytes_after_the_end(void **state)
-{
-	one_fault(CORRUPT_APPEND);
-}
-
 // Each of two connections gets what belongs to the other.
-static void crossed_connections(void **state)
+TEST(crossed_connections)
 {
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		struct random random = {seed};
@@ -184,7 +151,7 @@ static enum corruption any(struct random *random, bool last)
 }
 
 // Two or three faults of any kind, with 32 right bytes or more between them.
-static void faults_do_not_hide_each_other(void **state)
+TEST(faults_do_not_hide_each_other)
 {
 	enum { SMALL = 200, ROOM = 32 + 3 * SMALL };
 	for (uint64_t seed = 0; seed < 10 * SEEDS; seed++) {
@@ -226,7 +193,7 @@ static void assert_clean(struct random *random, size_t size, uint64_t count)
 }
 
 // Of all sizes up to 300 and around the powers of two from there to the largest.
-static void clean_bytes_are_no_fault(void **state)
+TEST(clean_bytes_are_no_fault)
 {
 	struct random random = {5};
 	for (size_t size = 1; size <= 300; size++)
@@ -237,7 +204,7 @@ static void clean_bytes_are_no_fault(void **state)
 }
 
 // Cut by us: what has not come by then is nobody's fault.
-static void a_cut_stream_is_no_fault(void **state)
+TEST(a_cut_stream_is_no_fault)
 {
 	struct corrupt corrupt;
 	heard_set_sent(&heard, LENGTH);
@@ -247,25 +214,4 @@ static void a_cut_stream_is_no_fault(void **state)
 	assert_int_equal(deliver(&corrupt, &corrupt.random, 1000, LENGTH, false), LENGTH / 2);
 	assert_int_equal(heard.count, 0);
 	corrupt_free(&corrupt);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(flipped_bits),
-		cmocka_unit_test(a_lost_range),
-		cmocka_unit_test(a_repeated_range),
-		cmocka_unit_test(an_earlier_range_repeated),
-		cmocka_unit_test(swapped_ranges),
-		cmocka_unit_test(crossed_connections),
-		cmocka_unit_test(crossed_bytes_in_addition),
-		cmocka_unit_test(injected_bytes),
-		cmocka_unit_test(overwritten_bytes),
-		cmocka_unit_test(a_truncated_stream),
-		cmocka_unit_test(bytes_after_the_end),
-		cmocka_unit_test(faults_do_not_hide_each_other),
-		cmocka_unit_test(clean_bytes_are_no_fault),
-		cmocka_unit_test(a_cut_stream_is_no_fault),
-	};
-	return cmocka_run_group_tests(tests, make, NULL);
 }

@@ -1,9 +1,6 @@
 // What verification keeps is bounded, and faults too small for a name are located all the same:
 // tools/echoload/verify.
-#include "unit.h"
-
-#include <errno.h>
-#include <stdlib.h>
+#include "test.h"
 
 #include "echoload/common/random.h"
 #include "echoload/verify/resync.h"
@@ -17,12 +14,9 @@ static struct heard heard;
 static struct verify verify;
 static uint8_t buffer[PIECE];
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
 static bool no_memory;
 
-void *__wrap_malloc(size_t size)
+WRAP(void *, malloc, (size_t size))
 {
 	if (!no_memory)
 		return __real_malloc(size);
@@ -30,18 +24,18 @@ void *__wrap_malloc(size_t size)
 	return NULL;
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	heard_init(&heard, SENT);
 	verify = (struct verify){.scope = &heard.scope, .connection = 0};
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	verify_free(&verify);
-	return 0;
 }
+
+FIXTURE(begin, end);
 
 static void give(const uint8_t *bytes, size_t length)
 {
@@ -78,7 +72,7 @@ static void assert_faults(const struct fault *expected, unsigned count)
 	heard_assert(&heard, expected, count);
 }
 
-static void short_swaps_are_located(void **state)
+TEST(short_swaps_are_located)
 {
 	come(0, 0, 1000, 0);
 	come(0, 1003, 1006, 0);
@@ -87,7 +81,7 @@ static void short_swaps_are_located(void **state)
 	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 6}, 1);
 }
 
-static void short_crossings_are_located(void **state)
+TEST(short_crossings_are_located)
 {
 	come(0, 0, 1000, 0);
 	come(1, 1000, 1005, 0);
@@ -99,7 +93,7 @@ static void short_crossings_are_located(void **state)
 	assert_faults(expected, COUNT_OF(expected));
 }
 
-static void lost_bytes_are_named_before_the_end(void **state)
+TEST(lost_bytes_are_named_before_the_end)
 {
 	come(0, 0, 1000, 0);
 	come(0, 2000, 2000 + MIB - 1, 0);
@@ -111,7 +105,7 @@ static void lost_bytes_are_named_before_the_end(void **state)
 	assert_faults(&(struct fault){FAULT_LOST, .offset = 1000, .length = 1000}, 1);
 }
 
-static void what_comes_too_late_is_repeated(void **state)
+TEST(what_comes_too_late_is_repeated)
 {
 	come(0, 0, 1000, 0);
 	come(0, 2000, 2000 + 2 * MIB, 0);
@@ -125,7 +119,7 @@ static void what_comes_too_late_is_repeated(void **state)
 	assert_int_equal(heard.fault[1].length, 1000);
 }
 
-static void many_missing_ranges(void **state)
+TEST(many_missing_ranges)
 {
 	for (unsigned i = 0; i < 100; i++)
 		come(0, i * 100, i * 100 + 50, 0);
@@ -136,7 +130,7 @@ static void many_missing_ranges(void **state)
 	assert_int_equal(heard.count, 99);
 }
 
-static void late_ranges_that_come_in_parts(void **state)
+TEST(late_ranges_that_come_in_parts)
 {
 	come(0, 0, 1000, 0);
 	come(0, 2000, 3000, 0);
@@ -150,7 +144,7 @@ static void late_ranges_that_come_in_parts(void **state)
 	assert_faults(expected, COUNT_OF(expected));
 }
 
-static void the_end_comes_again(void **state)
+TEST(the_end_comes_again)
 {
 	come(0, 0, SENT, 0);
 	come(0, SENT - 5, SENT, 0);
@@ -158,7 +152,7 @@ static void the_end_comes_again(void **state)
 	assert_int_equal(verify.verified, SENT);
 }
 
-static void long_noise_in_place(void **state)
+TEST(long_noise_in_place)
 {
 	come(0, 0, 1000, 0);
 	noise_comes(3 * MIB);
@@ -166,7 +160,7 @@ static void long_noise_in_place(void **state)
 	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}, 1);
 }
 
-static void long_noise_in_addition(void **state)
+TEST(long_noise_in_addition)
 {
 	come(0, 0, 1000, 0);
 	noise_comes(3 * MIB);
@@ -175,7 +169,7 @@ static void long_noise_in_addition(void **state)
 }
 
 // A bit that is stuck: hardly ever do 16 right bytes come in a row.
-static void a_bit_of_every_word_is_flipped(void **state)
+TEST(a_bit_of_every_word_is_flipped)
 {
 	come(0, 0, 1000, 0);
 	come(0, 1000, 1000 + 3 * MIB, 0x10);
@@ -191,7 +185,7 @@ static void a_bit_of_every_word_is_flipped(void **state)
 	assert_in_range(right, 3 * MIB - 8 * heard.count, 3 * MIB);
 }
 
-static void a_stream_that_is_all_anothers(void **state)
+TEST(a_stream_that_is_all_anothers)
 {
 	come(2, 100, 100 + 5 * MIB, 0);
 	assert_true(verify.resync->count <= 4096);
@@ -203,7 +197,7 @@ static void a_stream_that_is_all_anothers(void **state)
 }
 
 // More pieces of others' than are kept: in place they are exact all the same.
-static void many_pieces_of_others(void **state)
+TEST(many_pieces_of_others)
 {
 	struct fault expected[RESYNC_PIECES + 4];
 	come(0, 0, 1000, 0);
@@ -216,7 +210,7 @@ static void many_pieces_of_others(void **state)
 	assert_faults(expected, COUNT_OF(expected));
 }
 
-static void without_memory_it_says_so(void **state)
+TEST(without_memory_it_says_so)
 {
 	static const uint8_t wrong[100];
 	no_memory = true;
@@ -224,26 +218,4 @@ static void without_memory_it_says_so(void **state)
 	no_memory = false;
 	assert_int_equal(failed, -1);
 	assert_int_equal(errno, ENOMEM);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(short_swaps_are_located),
-		TEST(short_crossings_are_located),
-		TEST(lost_bytes_are_named_before_the_end),
-		TEST(what_comes_too_late_is_repeated),
-		TEST(many_missing_ranges),
-		TEST(late_ranges_that_come_in_parts),
-		TEST(the_end_comes_again),
-		TEST(long_noise_in_place),
-		TEST(long_noise_in_addition),
-		TEST(a_bit_of_every_word_is_flipped),
-		TEST(a_stream_that_is_all_anothers),
-		TEST(many_pieces_of_others),
-		TEST(without_memory_it_says_so),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

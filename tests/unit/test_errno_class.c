@@ -1,7 +1,5 @@
 // Every errno that accept(2), recv(2) and send(2) list, and its class: net/errno_class.
-#include "unit.h"
-
-#include <errno.h>
+#include "test.h"
 
 #include "net/errno_class.h"
 
@@ -50,7 +48,7 @@ static const struct expected expectations[] = {
 	{100000, ERRNO_OUR_FAULT},
 };
 
-static void each_has_its_class(void **state)
+TEST(each_has_its_class)
 {
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
 		enum errno_class class = errno_classify(expectations[i].number);
@@ -58,12 +56,4 @@ static void each_has_its_class(void **state)
 			fail_msg("errno %d has class %d, not %d", expectations[i].number, class,
 				 expectations[i].class);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_has_its_class),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,6 @@
 #include "expect.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "peer.h"
 #include "stats/histogram.h"
@@ -14,12 +12,13 @@
 static struct histogram histogram;
 static struct histogram_sum sum;
 
-static int clear(void **state)
+static void clear(void)
 {
 	memset(&histogram, 0, sizeof(histogram));
 	memset(&sum, 0, sizeof(sum));
-	return 0;
 }
+
+FIXTURE(clear, NULL);
 
 static void record_all(const uint64_t *values, size_t count)
 {
@@ -80,7 +79,7 @@ static void check_percentile(const uint64_t *sorted, size_t count, double percen
 			 (uintmax_t)low, (uintmax_t)high);
 }
 
-static void percentiles_are_those_of_the_sorted_samples(void **state)
+TEST(percentiles_are_those_of_the_sorted_samples)
 {
 	static uint64_t (*const draws[])(uint64_t *) = {
 		draw_small,	  draw_uniform,	  draw_any_magnitude,
@@ -93,7 +92,7 @@ static void percentiles_are_those_of_the_sorted_samples(void **state)
 	uint64_t seed = 1;
 	for (size_t d = 0; d < COUNT_OF(draws); d++) {
 		for (size_t c = 0; c < COUNT_OF(counts); c++) {
-			clear(NULL);
+			clear();
 			uint64_t total = 0;
 			for (size_t i = 0; i < counts[c]; i++)
 				total += values[i] = draws[d](&seed);
@@ -108,12 +107,12 @@ static void percentiles_are_those_of_the_sorted_samples(void **state)
 	}
 }
 
-static void a_single_sample_is_known_to_a_64th(void **state)
+TEST(a_single_sample_is_known_to_a_64th)
 {
 	for (unsigned bits = 0; bits < BUCKETS_VALUE_BITS; bits++) {
 		for (int near = -1; near <= 1; near++) {
 			uint64_t value = (UINT64_C(1) << bits) + (uint64_t)near;
-			clear(NULL);
+			clear();
 			record_all(&value, 1);
 			// A second, larger one, so that the maximum does not give it away.
 			uint64_t larger = LARGEST;
@@ -125,7 +124,7 @@ static void a_single_sample_is_known_to_a_64th(void **state)
 	}
 }
 
-static void without_samples_all_is_0(void **state)
+TEST(without_samples_all_is_0)
 {
 	histogram_add(&sum, &histogram);
 	assert_int_equal(sum.count, 0);
@@ -135,7 +134,7 @@ static void without_samples_all_is_0(void **state)
 	assert_int_equal(histogram_count_below(&sum, 1024), 0);
 }
 
-static void zero_is_a_value(void **state)
+TEST(zero_is_a_value)
 {
 	record_all((uint64_t[]){0, 0, 7}, 3);
 	assert_int_equal(sum.count, 3);
@@ -143,7 +142,7 @@ static void zero_is_a_value(void **state)
 	assert_int_equal(histogram_percentile(&sum, 100.0), 7);
 }
 
-static void longer_ones_are_counted_in_the_last_bucket(void **state)
+TEST(longer_ones_are_counted_in_the_last_bucket)
 {
 	record_all((uint64_t[]){LARGEST, LARGEST + 1, UINT64_MAX / 4}, 3);
 	assert_int_equal(sum.count, 3);
@@ -155,7 +154,7 @@ static void longer_ones_are_counted_in_the_last_bucket(void **state)
 	assert_int_equal(histogram_count_below(&sum, UINT64_C(1) << 41), 0);
 }
 
-static void counts_below_powers_of_two_are_exact(void **state)
+TEST(counts_below_powers_of_two_are_exact)
 {
 	static uint64_t values[SAMPLES];
 	uint64_t seed = 2;
@@ -175,7 +174,7 @@ static void counts_below_powers_of_two_are_exact(void **state)
 	}
 }
 
-static void several_histograms_add_up(void **state)
+TEST(several_histograms_add_up)
 {
 	static struct histogram other;
 	histogram_record(&histogram, 10);
@@ -200,23 +199,8 @@ static void ask_below_a_bucket(void *argument)
 	histogram_count_below(argument, 1000);
 }
 
-static void what_cannot_be_meant_aborts(void **state)
+TEST(what_cannot_be_meant_aborts)
 {
 	expect_abort(ask_beyond_100, &sum);
 	expect_abort(ask_below_a_bucket, &sum);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(percentiles_are_those_of_the_sorted_samples, clear),
-		cmocka_unit_test_setup(a_single_sample_is_known_to_a_64th, clear),
-		cmocka_unit_test_setup(without_samples_all_is_0, clear),
-		cmocka_unit_test_setup(zero_is_a_value, clear),
-		cmocka_unit_test_setup(longer_ones_are_counted_in_the_last_bucket, clear),
-		cmocka_unit_test_setup(counts_below_powers_of_two_are_exact, clear),
-		cmocka_unit_test_setup(several_histograms_add_up, clear),
-		cmocka_unit_test_setup(what_cannot_be_meant_aborts, clear),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,10 @@
 #include "expect.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "ctl.h"
 #include "embedded.h"
@@ -20,25 +16,24 @@
 static pid_t child;
 static _Thread_local volatile char thread_local_bytes[512 << 10]; // which every thread has
 
-static int prepare(void **state)
+static void prepare(void)
 {
 	child = 0;
 	config = echod_config_new();
 	set("listen", "127.0.0.1:0");
 	set("workers", "2");
-	return 0;
 }
 
-static int clean_up(void **state)
+static void clean_up(void)
 {
 	if (child > 0) {
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 	}
 	echod_config_free(config);
-	place_remove();
-	return 0;
 }
+
+FIXTURE(prepare, clean_up);
 
 // A child that holds copies of all descriptors there are now.
 static void fork_child(void)
@@ -49,19 +44,16 @@ static void fork_child(void)
 		pause();
 }
 
-static void a_child_keeps_no_peer_waiting(void **state)
+TEST(a_child_keeps_no_peer_waiting)
 {
-	char local[128];
-	snprintf(local, sizeof(local), "unix:%s", place_path("s"));
+	const char *local = place_address("s");
 	set("listen", local);
 	set("control", place_path("c"));
 	struct echod *server = start();
 	int clients[4], control = ctl_connect(place_path("c"));
 	assert_int_equal(ctl_ask(control, "ping", NULL), 200);
-	for (size_t i = 0; i < 4; i++) {
-		clients[i] = peer_connect(echod_address(server, i / 2));
-		peer_ping(clients[i]);
-	}
+	for (size_t i = 0; i < 4; i++)
+		clients[i] = peer_connect_served(echod_address(server, i / 2));
 	char address[128];
 	snprintf(address, sizeof(address), "%s", echod_address(server, 0));
 	fork_child();
@@ -80,7 +72,7 @@ static void a_child_keeps_no_peer_waiting(void **state)
 }
 
 // Bytes that were not echoed: their connection is reset.
-static void a_child_keeps_no_reset_back(void **state)
+TEST(a_child_keeps_no_reset_back)
 {
 	set("buffer-size", "4k");
 	struct echod *server = start();
@@ -107,7 +99,7 @@ static uint64_t blocked_signals(const char *thread)
 	return mask;
 }
 
-static void a_crash_handler_sees_crashes_of_all_threads(void **state)
+TEST(a_crash_handler_sees_crashes_of_all_threads)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 	static const int others[] = {SIGTERM, SIGINT,  SIGHUP,	SIGPIPE,
@@ -140,15 +132,14 @@ static int keep_start(void *context, enum echod_log_level level, const char *lin
 	return 1;
 }
 
-static void threads_have_room_beside_what_is_thread_local(void **state)
+TEST(threads_have_room_beside_what_is_thread_local)
 {
-	(void)state;
 	struct echod *server = start();
 	thread_local_bytes[0] = 1; // else there would be none
 	echod_free(server);
 }
 
-static void half_of_the_descriptors_are_left_to_the_host(void **state)
+TEST(half_of_the_descriptors_are_left_to_the_host)
 {
 	static const struct {
 		rlim_t limit;
@@ -168,18 +159,4 @@ static void half_of_the_descriptors_are_left_to_the_host(void **state)
 		assert_in_range(connections, cases[i].least, cases[i].most);
 	}
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-}
-
-#define HOST(test) cmocka_unit_test_setup_teardown(test, prepare, clean_up)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		HOST(a_child_keeps_no_peer_waiting),
-		HOST(a_child_keeps_no_reset_back),
-		HOST(a_crash_handler_sees_crashes_of_all_threads),
-		HOST(threads_have_room_beside_what_is_thread_local),
-		HOST(half_of_the_descriptors_are_left_to_the_host),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 // Values from outside as JSON: base/json_text.
-#include "unit.h"
+#include "test.h"
 
 #include <math.h>
 
 #include "base/json_text.h"
 
-static void any_bytes_become_a_string(void **state)
+TEST(any_bytes_become_a_string)
 {
 	static const struct {
 		const char *text, *wanted;
@@ -35,7 +35,7 @@ static void any_bytes_become_a_string(void **state)
 }
 
 // jansson's own check is the judge: no byte, nor any two after a first one, is refused.
-static void nothing_is_refused(void **state)
+TEST(nothing_is_refused)
 {
 	for (unsigned i = 1; i < 256; i++) {
 		for (unsigned j = 1; j < 256; j++) {
@@ -46,7 +46,7 @@ static void nothing_is_refused(void **state)
 	}
 }
 
-static void a_number_that_is_none_is_null(void **state)
+TEST(a_number_that_is_none_is_null)
 {
 	json_t *number = json_finite(1.5);
 	assert_true(json_real_value(number) == 1.5);
@@ -54,14 +54,4 @@ static void a_number_that_is_none_is_null(void **state)
 	assert_true(json_is_null(json_finite(NAN)));
 	assert_true(json_is_null(json_finite(INFINITY)));
 	assert_true(json_is_null(json_finite(-INFINITY)));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_bytes_become_a_string),
-		cmocka_unit_test(nothing_is_refused),
-		cmocka_unit_test(a_number_that_is_none_is_null),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,11 @@
 // Listening sockets: net/listener. Only on loopback.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "net/listener.h"
 
@@ -86,7 +81,7 @@ static bool has_ipv6(void)
 	return endpoint_of(":0").as.any.sa_family == AF_INET6;
 }
 
-static void port_0_becomes_a_real_one(void **state)
+TEST(port_0_becomes_a_real_one)
 {
 	struct listener one = bound_to("127.0.0.1:0");
 	struct listener two = bound_to("127.0.0.1:0");
@@ -99,7 +94,7 @@ static void port_0_becomes_a_real_one(void **state)
 	listener_close(&two);
 }
 
-static void nobody_gets_in_before_it_is_open(void **state)
+TEST(nobody_gets_in_before_it_is_open)
 {
 	struct listener listener = bound_to("127.0.0.1:0");
 	assert_int_equal(try_connect(&listener, "127.0.0.1"), -1);
@@ -111,7 +106,7 @@ static void nobody_gets_in_before_it_is_open(void **state)
 	listener_close(&listener);
 }
 
-static void its_descriptor_never_blocks_and_is_not_inherited(void **state)
+TEST(its_descriptor_never_blocks_and_is_not_inherited)
 {
 	struct listener listener = open_on("127.0.0.1:0");
 	assert_int_equal(accept(listener.fd, NULL, NULL), -1);
@@ -120,7 +115,7 @@ static void its_descriptor_never_blocks_and_is_not_inherited(void **state)
 	listener_close(&listener);
 }
 
-static void accepted_sockets_inherit_the_options(void **state)
+TEST(accepted_sockets_inherit_the_options)
 {
 	struct listener listener = open_on("127.0.0.1:0");
 	int client = try_connect(&listener, "127.0.0.1");
@@ -135,7 +130,7 @@ static void accepted_sockets_inherit_the_options(void **state)
 	listener_close(&listener);
 }
 
-static void a_port_in_use_is_refused(void **state)
+TEST(a_port_in_use_is_refused)
 {
 	struct listener first = open_on("127.0.0.1:0");
 	struct listener second;
@@ -151,7 +146,7 @@ static void a_port_in_use_is_refused(void **state)
 }
 
 // SO_REUSEADDR lets two bind as long as neither listens.
-static void of_two_that_bound_the_port_one_opens(void **state)
+TEST(of_two_that_bound_the_port_one_opens)
 {
 	struct listener first = bound_to("127.0.0.1:0");
 	struct listener second = bound_to(first.name);
@@ -159,12 +154,12 @@ static void of_two_that_bound_the_port_one_opens(void **state)
 	assert_int_equal(listener_open(&first, 16, NULL), 0);
 	assert_int_equal(listener_open(&second, 16, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_non_null(strstr(error.message, ": Address already in use"));
+	assert_contains(error.message, ": Address already in use");
 	listener_close(&second);
 	listener_close(&first);
 }
 
-static void a_port_is_free_again_at_once(void **state)
+TEST(a_port_is_free_again_at_once)
 {
 	struct listener listener = open_on("127.0.0.1:0");
 	char name[ADDRESS_TEXT_SIZE];
@@ -180,7 +175,7 @@ static void a_port_is_free_again_at_once(void **state)
 	listener_close(&listener);
 }
 
-static void an_address_not_ours_is_refused(void **state)
+TEST(an_address_not_ours_is_refused)
 {
 	struct endpoint endpoint = endpoint_of("192.0.2.1:0");
 	struct listener listener;
@@ -193,7 +188,7 @@ static void an_address_not_ours_is_refused(void **state)
 }
 
 // The kernel binds some of them, and no client arrives.
-static void an_address_of_many_hosts_is_refused(void **state)
+TEST(an_address_of_many_hosts_is_refused)
 {
 	static const char *const texts[] = {"224.0.0.1:0", "239.255.255.255:0", "255.255.255.255:0",
 					    "[ff02::1]:0", "[::ffff:224.0.0.1]:0"};
@@ -203,12 +198,12 @@ static void an_address_of_many_hosts_is_refused(void **state)
 		struct echod_error error;
 		assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
 		assert_int_equal(errno, EADDRNOTAVAIL);
-		assert_non_null(strstr(error.message, ": TCP has no multicast or broadcast"));
+		assert_contains(error.message, ": TCP has no multicast or broadcast");
 		assert_int_equal(listener.fd, -1);
 	}
 }
 
-static void all_interfaces_take_ipv4_and_ipv6(void **state)
+TEST(all_interfaces_take_ipv4_and_ipv6)
 {
 	struct listener listener = open_on(":0");
 	int client = try_connect(&listener, "127.0.0.1");
@@ -231,7 +226,7 @@ static void all_interfaces_take_ipv4_and_ipv6(void **state)
 	listener_close(&listener);
 }
 
-static void one_ipv6_address_is_only_that(void **state)
+TEST(one_ipv6_address_is_only_that)
 {
 	struct endpoint endpoint = endpoint_of("[::1]:0");
 	struct listener listener;
@@ -243,7 +238,7 @@ static void one_ipv6_address_is_only_that(void **state)
 	listener_close(&listener);
 }
 
-static void without_descriptors_it_says_so(void **state)
+TEST(without_descriptors_it_says_so)
 {
 	struct endpoint endpoint = endpoint_of("127.0.0.1:0");
 	struct rlimit limit;
@@ -259,7 +254,7 @@ static void without_descriptors_it_says_so(void **state)
 			    "cannot create a socket for 127.0.0.1:0: Too many open files");
 }
 
-static void a_path_exists_from_open_to_close(void **state)
+TEST(a_path_exists_from_open_to_close)
 {
 	char directory[] = "/tmp/echod-test-XXXXXX";
 	assert_non_null(mkdtemp(directory));
@@ -289,7 +284,7 @@ static void a_path_exists_from_open_to_close(void **state)
 	assert_int_equal(rmdir(directory), 0);
 }
 
-static void closing_twice_does_no_harm(void **state)
+TEST(closing_twice_does_no_harm)
 {
 	struct listener listener = open_on("127.0.0.1:0");
 	int fd = listener.fd;
@@ -299,25 +294,4 @@ static void closing_twice_does_no_harm(void **state)
 	listener_close(&listener);
 	listener = LISTENER_NONE;
 	listener_close(&listener);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(port_0_becomes_a_real_one),
-		cmocka_unit_test(nobody_gets_in_before_it_is_open),
-		cmocka_unit_test(its_descriptor_never_blocks_and_is_not_inherited),
-		cmocka_unit_test(accepted_sockets_inherit_the_options),
-		cmocka_unit_test(a_port_in_use_is_refused),
-		cmocka_unit_test(of_two_that_bound_the_port_one_opens),
-		cmocka_unit_test(a_port_is_free_again_at_once),
-		cmocka_unit_test(an_address_not_ours_is_refused),
-		cmocka_unit_test(an_address_of_many_hosts_is_refused),
-		cmocka_unit_test(all_interfaces_take_ipv4_and_ipv6),
-		cmocka_unit_test(one_ipv6_address_is_only_that),
-		cmocka_unit_test(without_descriptors_it_says_so),
-		cmocka_unit_test(a_path_exists_from_open_to_close),
-		cmocka_unit_test(closing_twice_does_no_harm),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,7 @@
 // many, and bind(2) fails as a test wants it to; nothing else is made up.
 #include "expect.h"
 
-#include <errno.h>
 #include <netdb.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "inside.h"
@@ -28,14 +25,7 @@ static const struct {
 	{"group", {"ff02::1", "127.0.0.1"}},
 };
 
-int __real_bind(int fd, const struct sockaddr *address, socklen_t length);
-int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length);
-int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		       struct addrinfo **found);
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		       struct addrinfo **found);
-
-int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
+WRAP(int, bind, (int fd, const struct sockaddr *address, socklen_t length))
 {
 	size_t which = address->sa_family == AF_INET;
 	if (calls[which] < COUNT_OF(failures[which])) {
@@ -46,8 +36,8 @@ int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
 	return __real_bind(fd, address, length);
 }
 
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		       struct addrinfo **found)
+WRAP(int, getaddrinfo,
+     (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found))
 {
 	if (strcmp(host, "crowd") == 0) {
 		for (unsigned i = 1; i <= crowd; i++, found = &(*found)->ai_next) {
@@ -76,22 +66,23 @@ static int keep_line(void *context, const struct echod_log_entry *entry)
 	return 1;
 }
 
-static int prepare(void **state)
+static void prepare(void)
 {
 	inside_configure(&inside);
 	inside.log.sink = keep_line;
 	memset(failures, 0, sizeof(failures));
 	memset(calls, 0, sizeof(calls));
 	last_line[0] = '\0';
-	return 0;
 }
 
 // All ports are free there.
-static int enter(void **state)
+static void enter(void)
 {
 	network_enter();
-	return 0;
 }
+
+FIXTURE_ONCE(enter, NULL);
+FIXTURE(prepare, NULL);
 
 static int bind_these(const char *const *addresses, struct echod_error *error)
 {
@@ -104,7 +95,7 @@ static int bind_these(const char *const *addresses, struct echod_error *error)
 
 #define BIND(...) bind_these((const char *const[]){__VA_ARGS__, NULL}, &error)
 
-static void a_name_has_one_port_at_all_its_addresses(void **state)
+TEST(a_name_has_one_port_at_all_its_addresses)
 {
 	struct echod_error error;
 	assert_int_equal(BIND("twin:0"), 0);
@@ -117,7 +108,7 @@ static void a_name_has_one_port_at_all_its_addresses(void **state)
 }
 
 // Free at the first address, taken at the second.
-static void another_port_is_tried_when_one_is_taken(void **state)
+TEST(another_port_is_tried_when_one_is_taken)
 {
 	struct echod_error error;
 	for (size_t i = 0; i < 5; i++)
@@ -129,20 +120,20 @@ static void another_port_is_tried_when_one_is_taken(void **state)
 	listeners_close(&inside.server);
 }
 
-static void not_for_ever(void **state)
+TEST(not_for_ever)
 {
 	struct echod_error error;
 	for (size_t i = 0; i < COUNT_OF(failures[1]); i++)
 		failures[1][i] = EADDRINUSE;
 	size_t descriptors = open_descriptors();
 	assert_int_equal(BIND("twin:0"), -1);
-	assert_non_null(strstr(error.message, "cannot listen on 127.0.0.1:"));
-	assert_non_null(strstr(error.message, "Address already in use"));
+	assert_contains(error.message, "cannot listen on 127.0.0.1:");
+	assert_contains(error.message, "Address already in use");
 	assert_int_equal(inside.server.listener_count, 0);
 	assert_int_equal(open_descriptors(), descriptors);
 }
 
-static void a_port_that_was_asked_for_is_tried_once(void **state)
+TEST(a_port_that_was_asked_for_is_tried_once)
 {
 	struct echod_error error;
 	failures[1][0] = EADDRINUSE;
@@ -154,13 +145,13 @@ static void a_port_that_was_asked_for_is_tried_once(void **state)
 
 // IPv6 switched off by sysctl gives the one error, a kernel without it the other (from socket, but
 // it is looked at in the same place).
-static void addresses_that_do_not_exist_are_left_out(void **state)
+TEST(addresses_that_do_not_exist_are_left_out)
 {
 	static const int reasons[] = {EADDRNOTAVAIL, EAFNOSUPPORT};
 	for (size_t which = 0; which < 2; which++) {
 		for (size_t i = 0; i < COUNT_OF(reasons); i++) {
 			struct echod_error error;
-			prepare(NULL);
+			prepare();
 			failures[which][0] = reasons[i];
 			assert_int_equal(BIND("twin:0"), 0);
 			assert_int_equal(inside.server.listener_count, 1);
@@ -175,21 +166,21 @@ static void addresses_that_do_not_exist_are_left_out(void **state)
 	}
 }
 
-static void nothing_left_is_an_error(void **state)
+TEST(nothing_left_is_an_error)
 {
 	struct echod_error error;
 	failures[0][0] = failures[1][0] = EADDRNOTAVAIL;
 	assert_int_equal(BIND("twin:20009"), -1);
-	assert_non_null(strstr(error.message, "cannot listen on 127.0.0.1:20009: "));
+	assert_contains(error.message, "cannot listen on 127.0.0.1:20009: ");
 	assert_string_equal(last_line, "");
 	failures[1][1] = EADDRNOTAVAIL;
 	inside.config.listen_count = 0;
 	assert_int_equal(BIND("127.0.0.1:20009"), -1);
-	assert_non_null(strstr(error.message, "Cannot assign requested address"));
+	assert_contains(error.message, "Cannot assign requested address");
 	assert_string_equal(last_line, "");
 }
 
-static void an_address_that_another_of_the_name_takes_in_is_left_out(void **state)
+TEST(an_address_that_another_of_the_name_takes_in_is_left_out)
 {
 	struct echod_error error;
 	assert_int_equal(BIND("everywhere:20009"), 0);
@@ -197,7 +188,7 @@ static void an_address_that_another_of_the_name_takes_in_is_left_out(void **stat
 	assert_string_equal(inside.server.names[0], "[::]:20009");
 	listeners_close(&inside.server);
 
-	prepare(NULL);
+	prepare();
 	assert_int_equal(BIND("mapped:0"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
 	assert_string_equal(last_line, "");
@@ -205,7 +196,7 @@ static void an_address_that_another_of_the_name_takes_in_is_left_out(void **stat
 }
 
 // [::] is bound first, and here the kernel has no IPv6.
-static void what_it_takes_in_is_bound_where_it_cannot_be(void **state)
+TEST(what_it_takes_in_is_bound_where_it_cannot_be)
 {
 	struct echod_error error;
 	failures[0][0] = failures[0][1] = EAFNOSUPPORT;
@@ -215,17 +206,17 @@ static void what_it_takes_in_is_bound_where_it_cannot_be(void **state)
 	listeners_close(&inside.server);
 }
 
-static void an_address_where_nobody_can_listen_is_left_out(void **state)
+TEST(an_address_where_nobody_can_listen_is_left_out)
 {
 	struct echod_error error;
 	assert_int_equal(BIND("group:0"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
-	assert_non_null(strstr(last_line, "[ff02::1]:0, which is left out"));
+	assert_contains(last_line, "[ff02::1]:0, which is left out");
 	listeners_close(&inside.server);
 }
 
 // What we use ourselves is told apart from what others use.
-static void one_address_within_another_is_refused(void **state)
+TEST(one_address_within_another_is_refused)
 {
 	static const char *const pairs[][2] = {
 		{"[::]:20009", "0.0.0.0:20009"},
@@ -247,30 +238,30 @@ static void one_address_within_another_is_refused(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
 		struct echod_error error = {0};
-		prepare(NULL);
+		prepare();
 		if (BIND(pairs[i][0], pairs[i][1]) == 0)
 			fail_msg("%s and %s", pairs[i][0], pairs[i][1]);
-		assert_non_null(strstr(error.message, ": another --listen address of ours, "));
+		assert_contains(error.message, ": another --listen address of ours, ");
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		listeners_close(&inside.server);
 	}
 }
 
-static void no_address_of_a_name_is_left_out_in_silence(void **state)
+TEST(no_address_of_a_name_is_left_out_in_silence)
 {
 	struct echod_error error;
 	crowd = SERVER_MAX_LISTENERS;
 	assert_int_equal(BIND("crowd:20009"), 0);
 	assert_int_equal(inside.server.listener_count, crowd);
 	listeners_close(&inside.server);
-	prepare(NULL);
+	prepare();
 	crowd++;
 	assert_int_equal(BIND("crowd:20009"), -1);
-	assert_non_null(strstr(error.message, "more than 128 addresses"));
+	assert_contains(error.message, "more than 128 addresses");
 	assert_int_equal(inside.server.listener_count, 0);
 }
 
-static void addresses_apart_get_along(void **state)
+TEST(addresses_apart_get_along)
 {
 	struct echod_error error;
 	assert_int_equal(BIND("127.0.0.1:20009", "127.0.0.2:20009", "[::1]:20009", "127.0.0.1:0",
@@ -279,25 +270,4 @@ static void addresses_apart_get_along(void **state)
 			 0);
 	assert_int_equal(inside.server.listener_count, 9);
 	listeners_close(&inside.server);
-}
-
-#define PREPARED(test) cmocka_unit_test_setup(test, prepare)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		PREPARED(a_name_has_one_port_at_all_its_addresses),
-		PREPARED(another_port_is_tried_when_one_is_taken),
-		PREPARED(not_for_ever),
-		PREPARED(a_port_that_was_asked_for_is_tried_once),
-		PREPARED(addresses_that_do_not_exist_are_left_out),
-		PREPARED(nothing_left_is_an_error),
-		PREPARED(an_address_that_another_of_the_name_takes_in_is_left_out),
-		PREPARED(what_it_takes_in_is_bound_where_it_cannot_be),
-		PREPARED(an_address_where_nobody_can_listen_is_left_out),
-		PREPARED(one_address_within_another_is_refused),
-		PREPARED(no_address_of_a_name_is_left_out_in_silence),
-		PREPARED(addresses_apart_get_along),
-	};
-	return cmocka_run_group_tests(tests, enter, NULL);
 }

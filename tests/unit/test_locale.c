@@ -1,14 +1,10 @@
 // A host program of the library may have set a locale that writes 1,5 for 1.5: nothing that we read
 // or write changes (field case C1).
-#include "unit.h"
+#include "test.h"
 
 #include <jansson.h>
 #include <locale.h>
 #include <regex.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/units.h"
 #include "ctl.h"
@@ -26,27 +22,21 @@ static int keep_line(void *context, enum echod_log_level level, const char *line
 }
 
 // Makes the locale, so that the test does not depend on those that are installed.
-static int set_comma(void **state)
+static void set_comma(void)
 {
 	char text[16];
 	struct process *localedef;
 	place_path(".");
-	if (process_run_simple(&localedef, "/usr/bin/localedef", "-i", "de_DE", "-f", "UTF-8",
-			       place_path("comma"), NULL) != 0)
-		return -1;
+	assert_int_equal(process_run_simple(&localedef, "/usr/bin/localedef", "-i", "de_DE", "-f",
+					    "UTF-8", place_path("comma"), NULL),
+			 0);
 	setenv("LOCPATH", place_path("."), 1);
-	if (!setlocale(LC_ALL, "comma"))
-		return -1;
+	assert_non_null(setlocale(LC_ALL, "comma"));
 	snprintf(text, sizeof(text), "%.1f", 1.5);
-	return strcmp(text, "1,5");
+	assert_int_equal(strcmp(text, "1,5"), 0);
 }
 
-static int tidy(void **state)
-{
-	process_end_all();
-	place_remove();
-	return 0;
-}
+FIXTURE_ONCE(set_comma, NULL);
 
 static bool matches(const char *text, const char *pattern)
 {
@@ -57,7 +47,7 @@ static bool matches(const char *text, const char *pattern)
 	return found;
 }
 
-static void numbers_are_written_with_a_point(void **state)
+TEST(numbers_are_written_with_a_point)
 {
 	char text[32];
 	assert_string_equal(units_format_duration(1500000, text, sizeof(text)), "1.5 ms");
@@ -66,7 +56,7 @@ static void numbers_are_written_with_a_point(void **state)
 			    "1234567.89");
 }
 
-static void numbers_are_read_with_a_point(void **state)
+TEST(numbers_are_read_with_a_point)
 {
 	uint64_t value;
 	assert_int_equal(units_parse_duration("1.5s", &value, NULL), 0);
@@ -76,7 +66,7 @@ static void numbers_are_read_with_a_point(void **state)
 	assert_int_equal(value, 1536);
 }
 
-static void a_server_answers_with_points(void **state)
+TEST(a_server_answers_with_points)
 {
 	static const struct {
 		const char *request, *wanted;
@@ -115,14 +105,4 @@ static void a_server_answers_with_points(void **state)
 	echod_free(server);
 	assert_true(matches(log_lines, "time left: 2\\.5 h"));
 	assert_false(matches(log_lines, "[0-9],[0-9]"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers_are_written_with_a_point),
-		cmocka_unit_test(numbers_are_read_with_a_point),
-		cmocka_unit_test(a_server_answers_with_points),
-	};
-	return cmocka_run_group_tests(tests, set_comma, tidy);
 }

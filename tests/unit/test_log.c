@@ -1,8 +1,6 @@
 // The log: base/log, under a clock that the test moves.
-#include "unit.h"
+#include "test.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -10,9 +8,7 @@
 
 static uint64_t fake_now = NS_PER_S;
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
 {
 	(void)id;
 	now->tv_sec = (time_t)(fake_now / NS_PER_S);
@@ -45,7 +41,7 @@ static uint64_t dropped(struct log *log)
 	return atomic_load(&log->dropped);
 }
 
-static void passes_what_the_level_wants(void **state)
+TEST(passes_what_the_level_wants)
 {
 	for (int wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
 		struct heard heard = {0};
@@ -61,7 +57,7 @@ static void passes_what_the_level_wants(void **state)
 	}
 }
 
-static void the_level_may_change(void **state)
+TEST(the_level_may_change)
 {
 	struct heard heard = {0};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
@@ -72,14 +68,14 @@ static void the_level_may_change(void **state)
 	assert_string_equal(heard.last, "wanted");
 }
 
-static void without_a_sink_nothing_happens(void **state)
+TEST(without_a_sink_nothing_happens)
 {
 	struct log log = {.level = ECHOD_LOG_DEBUG};
 	log_write(&log, ECHOD_LOG_ERROR, "tried", NULL, "nobody hears this");
 	assert_int_equal(dropped(&log), 0);
 }
 
-static void what_the_sink_drops_is_counted(void **state)
+TEST(what_the_sink_drops_is_counted)
 {
 	struct heard heard = {.full = true};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
@@ -89,7 +85,7 @@ static void what_the_sink_drops_is_counted(void **state)
 	assert_int_equal(dropped(&log), 2);
 }
 
-static void a_line_is_printable_ascii(void **state)
+TEST(a_line_is_printable_ascii)
 {
 	struct heard heard = {0};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
@@ -99,7 +95,7 @@ static void a_line_is_printable_ascii(void **state)
 	assert_in_range(strlen(heard.last), 500, 600);
 }
 
-static void an_entry_has_its_event_and_its_fields(void **state)
+TEST(an_entry_has_its_event_and_its_fields)
 {
 	struct heard heard = {0};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
@@ -115,7 +111,7 @@ static void an_entry_has_its_event_and_its_fields(void **state)
 	assert_int_equal(heard.fields, 1);
 }
 
-static void level_names_go_both_ways(void **state)
+TEST(level_names_go_both_ways)
 {
 	for (int i = ECHOD_LOG_ERROR; i < LOG_LEVELS; i++) {
 		enum echod_log_level level;
@@ -129,11 +125,11 @@ static void level_names_go_both_ways(void **state)
 		struct echod_error error = {0};
 		assert_int_equal(log_level_parse(bad[i], &level, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_non_null(strstr(error.message, LOG_LEVEL_NAMES));
+		assert_contains(error.message, LOG_LEVEL_NAMES);
 	}
 }
 
-static void escape_leaves_printable_ascii(void **state)
+TEST(escape_leaves_printable_ascii)
 {
 	char all[256];
 	char escaped[4 * sizeof(all) + 1];
@@ -144,12 +140,12 @@ static void escape_leaves_printable_ascii(void **state)
 	assert_int_equal(length, 94 + 4 * (256 - 94));
 	for (size_t i = 0; i < length; i++)
 		assert_in_range((unsigned char)escaped[i], 0x20, 0x7e);
-	assert_non_null(strstr(escaped, "\\x00\\x01"));
-	assert_non_null(strstr(escaped, "[\\x5C]"));
-	assert_non_null(strstr(escaped, "}~\\x7F\\x80"));
+	assert_contains(escaped, "\\x00\\x01");
+	assert_contains(escaped, "[\\x5C]");
+	assert_contains(escaped, "}~\\x7F\\x80");
 }
 
-static void escape_is_cut_off_between_characters(void **state)
+TEST(escape_is_cut_off_between_characters)
 {
 	char text[8];
 	assert_string_equal(log_escape("abcdefghij", 10, text, sizeof(text)), "abcdefg");
@@ -159,7 +155,7 @@ static void escape_is_cut_off_between_characters(void **state)
 	assert_string_equal(log_escape("", 0, text, sizeof(text)), "");
 }
 
-static void a_limit_passes_one_a_second(void **state)
+TEST(a_limit_passes_one_a_second)
 {
 	struct log log = {0};
 	struct log_limit limit = {0};
@@ -178,21 +174,4 @@ static void a_limit_passes_one_a_second(void **state)
 	assert_true(log_limit_pass(&log, &limit, &suppressed));
 	assert_int_equal(suppressed, 0);
 	assert_int_equal(dropped(&log), 6);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(passes_what_the_level_wants),
-		cmocka_unit_test(the_level_may_change),
-		cmocka_unit_test(without_a_sink_nothing_happens),
-		cmocka_unit_test(what_the_sink_drops_is_counted),
-		cmocka_unit_test(a_line_is_printable_ascii),
-		cmocka_unit_test(an_entry_has_its_event_and_its_fields),
-		cmocka_unit_test(level_names_go_both_ways),
-		cmocka_unit_test(escape_leaves_printable_ascii),
-		cmocka_unit_test(escape_is_cut_off_between_characters),
-		cmocka_unit_test(a_limit_passes_one_a_second),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

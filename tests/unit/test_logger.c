@@ -1,18 +1,13 @@
 // Where echod's log goes: echod/logger. Standard error is the test's pipe while it looks.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <regex.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "echod/logger.h"
 #include "place.h"
@@ -28,23 +23,21 @@ static void stderr_to(int fd)
 	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
-	return kept_stderr >= 0 && pipe2(pipe_fds, O_CLOEXEC) == 0 ? 0 : -1;
+	assert_true(kept_stderr >= 0 && pipe2(pipe_fds, O_CLOEXEC) == 0);
 }
 
-static int finish(void **state)
+static void finish(void)
 {
 	dup2(kept_stderr, STDERR_FILENO);
 	close(kept_stderr);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
-	place_remove();
-	return 0;
 }
 
-#define LOGGER(test) cmocka_unit_test_setup_teardown(test, begin, finish)
+FIXTURE(begin, finish);
 
 static int write_line(struct logger *logger, enum echod_log_level level, const char *line)
 {
@@ -86,7 +79,7 @@ static void expect_match(const char *text, const char *pattern)
 
 #define TIME "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9][.][0-9]{3}Z"
 
-static void text_has_time_level_and_message(void **state)
+TEST(text_has_time_level_and_message)
 {
 	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_ERROR, "a \"b\" \\c"),
 		     "^" TIME " error   a \"b\" \\\\c$");
@@ -95,7 +88,7 @@ static void text_has_time_level_and_message(void **state)
 	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_DEBUG, ""), "^" TIME " debug   $");
 }
 
-static void the_time_is_that_of_the_clock_in_utc(void **state)
+TEST(the_time_is_that_of_the_clock_in_utc)
 {
 	struct timespec before, after; // time(2) may lag behind this clock
 	clock_gettime(CLOCK_REALTIME, &before);
@@ -108,7 +101,7 @@ static void the_time_is_that_of_the_clock_in_utc(void **state)
 }
 
 // The longest line the log makes, all of it to be escaped, is still one JSON object.
-static void json_is_an_object_a_line(void **state)
+TEST(json_is_an_object_a_line)
 {
 	char longest[512];
 	memset(longest, '"', 511);
@@ -129,7 +122,7 @@ static void json_is_an_object_a_line(void **state)
 }
 
 // Whatever bytes a path or a host brings along: the line is one object, with all of its fields.
-static void json_has_the_fields(void **state)
+TEST(json_has_the_fields)
 {
 	static const struct {
 		const char *given, *wanted;
@@ -161,7 +154,7 @@ static void json_has_the_fields(void **state)
 }
 
 // Part of an object is none: a line that does not fit is dropped as a whole.
-static void json_that_does_not_fit_is_dropped(void **state)
+TEST(json_that_does_not_fit_is_dropped)
 {
 	static char long_text[5000];
 	memset(long_text, 'x', sizeof(long_text) - 1);
@@ -188,7 +181,7 @@ static unsigned fill(struct logger *logger)
 	return taken;
 }
 
-static void a_full_pipe_drops_lines_and_does_not_block(void **state)
+TEST(a_full_pipe_drops_lines_and_does_not_block)
 {
 	struct logger logger;
 	stderr_to(pipe_fds[1]);
@@ -208,7 +201,7 @@ static void a_full_pipe_drops_lines_and_does_not_block(void **state)
 	assert_int_equal(again, 1);
 }
 
-static void a_full_socket_drops_lines_and_does_not_block(void **state)
+TEST(a_full_socket_drops_lines_and_does_not_block)
 {
 	int pair[2];
 	struct logger logger;
@@ -225,7 +218,7 @@ static void a_full_socket_drops_lines_and_does_not_block(void **state)
 	close(pair[1]);
 }
 
-static void a_reader_who_is_gone_costs_the_line_only(void **state)
+TEST(a_reader_who_is_gone_costs_the_line_only)
 {
 	struct logger logger;
 	signal(SIGPIPE, SIG_IGN); // as echod does
@@ -239,7 +232,7 @@ static void a_reader_who_is_gone_costs_the_line_only(void **state)
 	pipe_fds[0] = -1;
 }
 
-static void without_standard_error_lines_are_dropped(void **state)
+TEST(without_standard_error_lines_are_dropped)
 {
 	struct logger logger;
 	close(STDERR_FILENO);
@@ -251,7 +244,7 @@ static void without_standard_error_lines_are_dropped(void **state)
 }
 
 // A file that others append to as well must not be opened again: we would write over their lines.
-static void a_file_is_written_through_the_descriptor_given(void **state)
+TEST(a_file_is_written_through_the_descriptor_given)
 {
 	const char *path = place_path("log");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -281,7 +274,7 @@ static void *write_lines(void *argument)
 	return NULL;
 }
 
-static void lines_of_several_threads_do_not_mix(void **state)
+TEST(lines_of_several_threads_do_not_mix)
 {
 	static char lines[WRITERS][101];
 	pthread_t writers[WRITERS];
@@ -308,22 +301,4 @@ static void lines_of_several_threads_do_not_mix(void **state)
 	}
 	fclose(file);
 	assert_int_equal(count, WRITERS * LINES);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		LOGGER(text_has_time_level_and_message),
-		LOGGER(the_time_is_that_of_the_clock_in_utc),
-		LOGGER(json_is_an_object_a_line),
-		LOGGER(json_has_the_fields),
-		LOGGER(json_that_does_not_fit_is_dropped),
-		LOGGER(a_full_pipe_drops_lines_and_does_not_block),
-		LOGGER(a_full_socket_drops_lines_and_does_not_block),
-		LOGGER(a_reader_who_is_gone_costs_the_line_only),
-		LOGGER(without_standard_error_lines_are_dropped),
-		LOGGER(a_file_is_written_through_the_descriptor_given),
-		LOGGER(lines_of_several_threads_do_not_mix),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,6 @@
 // What the allocator says of itself: stats/memory. The test plays jemalloc; that a process without
 // it has no figures is seen in test_server.c.
-#include "unit.h"
-
-#include <string.h>
+#include "test.h"
 
 #include "stats/memory.h"
 #include "stats/stats.h"
@@ -30,7 +28,7 @@ int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value
 	return 0;
 }
 
-static void each_look_refreshes_what_jemalloc_reports(void **state)
+TEST(each_look_refreshes_what_jemalloc_reports)
 {
 	epochs = 0;
 	for (unsigned i = 1; i <= 3; i++) {
@@ -40,20 +38,11 @@ static void each_look_refreshes_what_jemalloc_reports(void **state)
 	}
 }
 
-static void what_jemalloc_does_not_say_is_unknown(void **state)
+TEST(what_jemalloc_does_not_say_is_unknown)
 {
 	unknown = "stats.resident";
 	struct memory_use use = memory_use();
 	assert_true(use.allocated > 0);
 	assert_true(use.resident == STATS_UNKNOWN);
 	unknown = NULL;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_look_refreshes_what_jemalloc_reports),
-		cmocka_unit_test(what_jemalloc_does_not_say_is_unknown),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,10 @@
 // Streams that hold nobody up: base/output, in children of the test.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/output.h"
 #include "base/signals.h"
@@ -18,12 +12,6 @@
 #include "place.h"
 
 #define MUCH ((size_t)1 << 20) // more than printing keeps without waiting
-
-static int clean(void **state)
-{
-	place_remove();
-	return 0;
-}
 
 // Runs `body` in a child whose standard output is `fd`.
 static pid_t start(int (*body)(void), int fd)
@@ -73,7 +61,7 @@ static int print_after_a_signal(void)
 	return print_and_finish();
 }
 
-static void what_is_printed_arrives_in_order_and_whole(void **state)
+TEST(what_is_printed_arrives_in_order_and_whole)
 {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		static char text[2 * MUCH];
@@ -98,7 +86,7 @@ static void what_is_printed_arrives_in_order_and_whole(void **state)
 	}
 }
 
-static void nothing_waits_while_it_is_held(void **state)
+TEST(nothing_waits_while_it_is_held)
 {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		struct blocked blocked;
@@ -108,7 +96,7 @@ static void nothing_waits_while_it_is_held(void **state)
 	}
 }
 
-static void after_a_signal_nothing_waits_for_long(void **state)
+TEST(after_a_signal_nothing_waits_for_long)
 {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		struct blocked blocked;
@@ -118,7 +106,7 @@ static void after_a_signal_nothing_waits_for_long(void **state)
 	}
 }
 
-static void the_reason_of_a_failure_is_kept(void **state)
+TEST(the_reason_of_a_failure_is_kept)
 {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -133,7 +121,7 @@ static void the_reason_of_a_failure_is_kept(void **state)
 	close(unwritable);
 }
 
-static void a_file_of_its_own_is_appended_to(void **state)
+TEST(a_file_of_its_own_is_appended_to)
 {
 	const char *path = place_file("file", "before\n", 7);
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -153,24 +141,11 @@ static int print_to_a_fifo(void)
 	return file && !ferror(file) && fclose(file) != 0 ? errno : 0;
 }
 
-static void a_fifo_that_is_not_read_is_given_up(void **state)
+TEST(a_fifo_that_is_not_read_is_given_up)
 {
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
 	int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	assert_int_equal(end(start(print_to_a_fifo, STDOUT_FILENO)), EINTR);
 	close(reader);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_printed_arrives_in_order_and_whole),
-		cmocka_unit_test(nothing_waits_while_it_is_held),
-		cmocka_unit_test(after_a_signal_nothing_waits_for_long),
-		cmocka_unit_test(the_reason_of_a_failure_is_kept),
-		cmocka_unit_test_teardown(a_file_of_its_own_is_appended_to, clean),
-		cmocka_unit_test_teardown(a_fifo_that_is_not_read_is_given_up, clean),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 // The parking lot: what unparks, and what does not: pool/parking_lot.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -9,7 +8,9 @@
 #include "parked.h"
 #include "process.h"
 
-static void data_unparks(void **state)
+FIXTURE(parked_begin, parked_end);
+
+TEST(data_unparks)
 {
 	park(WATCH_IDLE);
 	expect_nothing();
@@ -19,14 +20,14 @@ static void data_unparks(void **state)
 	assert_false(work.hung_up);
 }
 
-static void data_that_came_before_unparks_too(void **state)
+TEST(data_that_came_before_unparks_too)
 {
 	say();
 	park(WATCH_IDLE);
 	expect_unparked();
 }
 
-static void each_is_registered_once(void **state)
+TEST(each_is_registered_once)
 {
 	for (int i = 0; i < 10; i++) {
 		park(WATCH_IDLE);
@@ -38,7 +39,7 @@ static void each_is_registered_once(void **state)
 	assert_int_equal(parked.changes, 1);
 }
 
-static void data_that_nobody_has_read_unparks_once(void **state)
+TEST(data_that_nobody_has_read_unparks_once)
 {
 	park(WATCH_IDLE);
 	say();
@@ -51,7 +52,7 @@ static void data_that_nobody_has_read_unparks_once(void **state)
 }
 
 // An event while it is served, which the worker may not have seen.
-static void an_event_before_parking_sends_it_back(void **state)
+TEST(an_event_before_parking_sends_it_back)
 {
 	park(WATCH_IDLE);
 	say();
@@ -69,7 +70,7 @@ static void an_event_before_parking_sends_it_back(void **state)
 	expect_nothing();
 }
 
-static void an_event_for_what_is_queued_changes_nothing(void **state)
+TEST(an_event_for_what_is_queued_changes_nothing)
 {
 	park(WATCH_IDLE);
 	say();
@@ -80,7 +81,7 @@ static void an_event_for_what_is_queued_changes_nothing(void **state)
 	assert_int_equal(work.state, WORK_QUEUED);
 }
 
-static void an_end_of_stream_is_noted(void **state)
+TEST(an_end_of_stream_is_noted)
 {
 	park(WATCH_IDLE);
 	shutdown(parked.pair[1], SHUT_WR);
@@ -89,7 +90,7 @@ static void an_end_of_stream_is_noted(void **state)
 	expect_bytes(0);
 }
 
-static void an_end_that_comes_with_data_is_noted(void **state)
+TEST(an_end_that_comes_with_data_is_noted)
 {
 	park(WATCH_IDLE);
 	say();
@@ -100,7 +101,7 @@ static void an_end_that_comes_with_data_is_noted(void **state)
 	expect_bytes(0);
 }
 
-static void an_end_while_it_is_served_is_noted(void **state)
+TEST(an_end_while_it_is_served_is_noted)
 {
 	park(WATCH_IDLE);
 	say();
@@ -111,7 +112,7 @@ static void an_end_while_it_is_served_is_noted(void **state)
 	assert_false(parking_lot_park(&lot, &work, WATCH_IDLE));
 }
 
-static void what_is_forgotten_has_no_events(void **state)
+TEST(what_is_forgotten_has_no_events)
 {
 	parking_lot_forget(&lot, &work); // not registered yet
 	assert_int_equal(parked.changes, 0);
@@ -144,7 +145,7 @@ static void read_all(void)
 		;
 }
 
-static void who_waits_for_room_is_told_of_it(void **state)
+TEST(who_waits_for_room_is_told_of_it)
 {
 	park(WATCH_IDLE);
 	say();
@@ -164,7 +165,7 @@ static void who_waits_for_room_is_told_of_it(void **state)
 	expect_unparked();
 }
 
-static void a_kick_ends_the_wait(void **state)
+TEST(a_kick_ends_the_wait)
 {
 	parking_lot_kick(&lot);
 	struct unparked unparked = parking_lot_wait(&lot, CLOCK_NEVER, never_active);
@@ -186,7 +187,7 @@ static void *kick_soon(void *argument)
 	return NULL;
 }
 
-static void polling_ends_with_an_event_or_a_kick(void **state)
+TEST(polling_ends_with_an_event_or_a_kick)
 {
 	park(WATCH_IDLE);
 	say();
@@ -202,7 +203,7 @@ static void polling_ends_with_an_event_or_a_kick(void **state)
 	assert_int_equal(unparked.count, 0);
 }
 
-static void polling_in_vain_ends_in_time(void **state)
+TEST(polling_in_vain_ends_in_time)
 {
 	park(WATCH_IDLE);
 	uint64_t deadline = clock_deadline(NS_PER_MS);
@@ -211,25 +212,4 @@ static void polling_in_vain_ends_in_time(void **state)
 	assert_false(unparked.woken);
 	assert_int_equal(unparked.count, 0);
 	assert_true(parked.waits > 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_LOT(data_unparks),
-		WITH_LOT(data_that_came_before_unparks_too),
-		WITH_LOT(each_is_registered_once),
-		WITH_LOT(data_that_nobody_has_read_unparks_once),
-		WITH_LOT(an_event_before_parking_sends_it_back),
-		WITH_LOT(an_event_for_what_is_queued_changes_nothing),
-		WITH_LOT(an_end_of_stream_is_noted),
-		WITH_LOT(an_end_that_comes_with_data_is_noted),
-		WITH_LOT(an_end_while_it_is_served_is_noted),
-		WITH_LOT(what_is_forgotten_has_no_events),
-		WITH_LOT(who_waits_for_room_is_told_of_it),
-		WITH_LOT(a_kick_ends_the_wait),
-		WITH_LOT(polling_ends_with_an_event_or_a_kick),
-		WITH_LOT(polling_in_vain_ends_in_time),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

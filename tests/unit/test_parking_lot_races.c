@@ -1,12 +1,10 @@
 // The parking lot when things happen at once or not at all: a leader that waits already, stale
 // events, peers that send just then, a kernel that refuses: pool/parking_lot.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "parked.h"
@@ -23,10 +21,12 @@ static void *wait_for_one(void *argument)
 	return unparked.first;
 }
 
+FIXTURE(parked_begin, parked_end);
+
 // The leader is away for good, and nobody was under a time-out when it went.
-static void who_is_parked_while_the_leader_waits_expires_too(void **state)
+TEST(who_is_parked_while_the_leader_waits_expires_too)
 {
-	parked_end(state);
+	parked_end();
 	parked_begin_with(20 * NS_PER_MS, CLOCK_NEVER);
 	pthread_t leader;
 	assert_int_equal(pthread_create(&leader, NULL, wait_for_one, NULL), 0);
@@ -59,9 +59,9 @@ static void expect_refused(int error, enum watch_kind kind)
 	atomic_store(&work.state, WORK_SERVED);
 }
 
-static void what_the_kernel_refuses_comes_back_after_a_moment(void **state)
+TEST(what_the_kernel_refuses_comes_back_after_a_moment)
 {
-	parked_end(state);
+	parked_end();
 	parked_begin_with(NS_PER_S, NS_PER_S);
 	expect_refused(ENOSPC, WATCH_IDLE);
 	expect_refused(ENOMEM, WATCH_IDLE);
@@ -116,7 +116,7 @@ static void hold_an_event(void (*meanwhile)(void))
 	parked.with_events = meanwhile;
 }
 
-static void a_stale_event_costs_a_look_at_most(void **state)
+TEST(a_stale_event_costs_a_look_at_most)
 {
 	hold_an_event(replace_by_queued);
 	expect_nothing();
@@ -155,7 +155,7 @@ static void *send_just_then(void *argument)
 }
 
 // The peer sends exactly when its connection parks.
-static void no_event_is_lost(void **state)
+TEST(no_event_is_lost)
 {
 	atomic_store(&received, 0);
 	pthread_t peer;
@@ -172,15 +172,4 @@ static void no_event_is_lost(void **state)
 	}
 	pthread_join(peer, NULL);
 	expect_bytes(-1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_LOT(who_is_parked_while_the_leader_waits_expires_too),
-		WITH_LOT(what_the_kernel_refuses_comes_back_after_a_moment),
-		WITH_LOT(a_stale_event_costs_a_look_at_most),
-		WITH_LOT(no_event_is_lost),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // A pause of the acceptor: server/pause. Time is the real one and what the test adds to it.
-#include "unit.h"
+#include "test.h"
 
 #include <sys/socket.h>
 #include <time.h>
@@ -11,10 +11,7 @@
 
 static uint64_t later; // ns that the clock is ahead
 
-int __real_clock_gettime(clockid_t id, struct timespec *time);
-int __wrap_clock_gettime(clockid_t id, struct timespec *time);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	int result = __real_clock_gettime(id, time);
 	uint64_t ns = (uint64_t)time->tv_nsec + later;
@@ -29,25 +26,24 @@ static struct admission admission;
 static struct stats stats;
 static struct pause acceptor_pause;
 
-static int begin(void **state)
+static void begin(void)
 {
 	later = 0;
-	if (waker_open(&waker, NULL) != 0 || stats_open(&stats, 1, NULL) != 0 ||
-	    admission_open(&admission, LIMIT, 0, 64, &waker, NULL) != 0)
-		return -1;
+	assert_false(waker_open(&waker, NULL) != 0 || stats_open(&stats, 1, NULL) != 0 ||
+		     admission_open(&admission, LIMIT, 0, 64, &waker, NULL) != 0);
 	acceptor_pause = (struct pause){.admission = &admission, .stats = stats.threads};
-	return 0;
 }
 
-static int finish(void **state)
+static void finish(void)
 {
 	while (admission_count(&admission) > 0)
 		admission_leave(&admission, &origin);
 	admission_close(&admission);
 	stats_close(&stats);
 	waker_close(&waker);
-	return 0;
 }
+
+FIXTURE(begin, finish);
 
 static uint64_t counted(enum counter counter)
 {
@@ -66,7 +62,7 @@ static void expect_paused(bool paused)
 	assert_paused(paused);
 }
 
-static void without_a_pause_there_is_nothing_to_wait_for(void **state)
+TEST(without_a_pause_there_is_nothing_to_wait_for)
 {
 	expect_paused(false);
 	assert_true(pause_deadline(&acceptor_pause) == CLOCK_NEVER);
@@ -75,7 +71,7 @@ static void without_a_pause_there_is_nothing_to_wait_for(void **state)
 	assert_int_equal(counted(COUNTER_accept_paused_seconds), 0);
 }
 
-static void at_the_limit_it_lasts_until_one_leaves(void **state)
+TEST(at_the_limit_it_lasts_until_one_leaves)
 {
 	admission_enter(&admission, &origin);
 	admission_enter(&admission, &origin);
@@ -92,7 +88,7 @@ static void at_the_limit_it_lasts_until_one_leaves(void **state)
 	assert_int_equal(counted(COUNTER_accept_pauses), 1);
 }
 
-static void without_resources_it_lasts_100_ms(void **state)
+TEST(without_resources_it_lasts_100_ms)
 {
 	uint64_t begun = clock_now();
 	pause_begin(&acceptor_pause, PAUSE_RESOURCES);
@@ -108,7 +104,7 @@ static void without_resources_it_lasts_100_ms(void **state)
 	assert_true(counted(COUNTER_accept_paused_seconds) >= 100 * NS_PER_MS);
 }
 
-static void without_resources_it_ends_when_one_leaves(void **state)
+TEST(without_resources_it_ends_when_one_leaves)
 {
 	admission_enter(&admission, &origin);
 	pause_begin(&acceptor_pause, PAUSE_RESOURCES);
@@ -116,7 +112,7 @@ static void without_resources_it_ends_when_one_leaves(void **state)
 	expect_paused(false);
 }
 
-static void it_can_be_ended_at_any_time(void **state)
+TEST(it_can_be_ended_at_any_time)
 {
 	admission_enter(&admission, &origin);
 	admission_enter(&admission, &origin);
@@ -128,18 +124,4 @@ static void it_can_be_ended_at_any_time(void **state)
 	later = 10 * NS_PER_S;
 	expect_paused(false);
 	assert_int_equal(counted(COUNTER_accept_paused_seconds), paused);
-}
-
-#define PAUSE(test) cmocka_unit_test_setup_teardown(test, begin, finish)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		PAUSE(without_a_pause_there_is_nothing_to_wait_for),
-		PAUSE(at_the_limit_it_lasts_until_one_leaves),
-		PAUSE(without_resources_it_lasts_100_ms),
-		PAUSE(without_resources_it_ends_when_one_leaves),
-		PAUSE(it_can_be_ended_at_any_time),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,6 @@
 #include "expect.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "echo/pending.h"
 
@@ -12,21 +11,19 @@
 static struct pending pending;
 static bool memory_is_short;
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-void *__wrap_malloc(size_t size)
+WRAP(void *, malloc, (size_t size))
 {
 	return memory_is_short ? NULL : __real_malloc(size);
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	pending = (struct pending){.limit = 100};
-	return 0;
 }
 
-static void a_tail_is_a_copy(void **state)
+FIXTURE(begin, NULL);
+
+TEST(a_tail_is_a_copy)
 {
 	struct conn conn = {.tail_sent = 7};
 	char bytes[] = "abcdef";
@@ -44,7 +41,7 @@ static void a_tail_is_a_copy(void **state)
 	assert_int_equal(pending.bytes, 0);
 }
 
-static void what_was_sent_of_a_tail_counts_until_it_is_dropped(void **state)
+TEST(what_was_sent_of_a_tail_counts_until_it_is_dropped)
 {
 	struct conn conn = {0};
 	assert_true(pending_keep(&pending, &conn, "abcdef", 6));
@@ -55,7 +52,7 @@ static void what_was_sent_of_a_tail_counts_until_it_is_dropped(void **state)
 	assert_int_equal(conn.tail_sent, 0);
 }
 
-static void it_is_full_where_more_would_pass_the_limit(void **state)
+TEST(it_is_full_where_more_would_pass_the_limit)
 {
 	struct conn conn = {0};
 	char bytes[60] = "";
@@ -70,7 +67,7 @@ static void it_is_full_where_more_would_pass_the_limit(void **state)
 	assert_true(pending_is_full(&pending, 1));
 }
 
-static void it_knows_the_most_there_was(void **state)
+TEST(it_knows_the_most_there_was)
 {
 	struct conn conns[3] = {0};
 	char bytes[50] = "";
@@ -87,7 +84,7 @@ static void it_knows_the_most_there_was(void **state)
 	assert_int_equal(pending.max, 60);
 }
 
-static void without_memory_nothing_is_kept(void **state)
+TEST(without_memory_nothing_is_kept)
 {
 	struct conn conn = {0};
 	memory_is_short = true;
@@ -111,7 +108,7 @@ static void *keep_and_drop(void *argument)
 	return pending_keep(&pending, &conn, bytes, 100) ? conn.tail : NULL;
 }
 
-static void threads_lose_no_byte(void **state)
+TEST(threads_lose_no_byte)
 {
 	pthread_t threads[THREADS];
 	for (size_t i = 0; i < THREADS; i++)
@@ -141,24 +138,8 @@ static void keep_nothing(void *argument)
 	pending_keep(&pending, &conn, "abc", 0);
 }
 
-static void misuse_aborts(void **state)
+TEST(misuse_aborts)
 {
 	expect_abort(keep_twice, NULL);
 	expect_abort(keep_nothing, NULL);
-}
-
-#define PENDING(test) cmocka_unit_test_setup(test, begin)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		PENDING(a_tail_is_a_copy),
-		PENDING(what_was_sent_of_a_tail_counts_until_it_is_dropped),
-		PENDING(it_is_full_where_more_would_pass_the_limit),
-		PENDING(it_knows_the_most_there_was),
-		PENDING(without_memory_nothing_is_kept),
-		PENDING(threads_lose_no_byte),
-		PENDING(misuse_aborts),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

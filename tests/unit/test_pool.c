@@ -1,14 +1,10 @@
 // The pool: start-up, turns, shut-down: pool/pool. The work is the test's own.
 #include "expect.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "pool/cpus.h"
@@ -42,13 +38,8 @@ static struct job *eager;
 static _Atomic size_t order[3]; // names, in the order in which they were served
 static atomic_uint ordered;
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-			  void *argument);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-			  void *argument);
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-			  void *argument)
+WRAP(int, pthread_create,
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument))
 {
 	if (creations_left == 0)
 		return EAGAIN;
@@ -56,25 +47,17 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 	return __real_pthread_create(thread, attributes, run, argument);
 }
 
-unsigned __real_cpus_usable(pthread_t thread);
-unsigned __wrap_cpus_usable(pthread_t thread);
-unsigned __real_cpus_online(void);
-unsigned __wrap_cpus_online(void);
-
-unsigned __wrap_cpus_usable(pthread_t thread)
+WRAP(unsigned, cpus_usable, (pthread_t thread))
 {
 	return cpus ? cpus : __real_cpus_usable(thread);
 }
 
-unsigned __wrap_cpus_online(void)
+WRAP(unsigned, cpus_online, (void))
 {
 	return cpus ? online : __real_cpus_online();
 }
 
-int __real_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags);
-
-int __wrap_epoll_create1(int flags)
+WRAP(int, epoll_create1, (int flags))
 {
 	if (!epoll_fails)
 		return __real_epoll_create1(flags);
@@ -150,28 +133,35 @@ static int try_start(unsigned workers, struct echod_error *error)
 	return pool_start(&pool, &config, error);
 }
 
-static int start(void **state)
+static void start(void)
 {
 	creations_left = WORKERS;
 	atomic_store(&held, false);
 	patience = CLOCK_NEVER;
-	return try_start(WORKERS, NULL);
+	assert_int_equal(try_start(WORKERS, NULL), 0);
 }
 
-static int start_impatient(void **state)
+static void start_impatient(void)
 {
 	creations_left = 1;
 	atomic_store(&held, true);
 	patience = 0;
-	return try_start(1, NULL);
+	assert_int_equal(try_start(1, NULL), 0);
 }
 
-static int end(void **state)
+static void end(void)
 {
 	cpus = 0;
 	pool_free(&pool);
 	stats_close(&stats);
-	return atomic_load(&signals_open) || !threads_become(0) ? -1 : 0;
+	assert_false(atomic_load(&signals_open) || !threads_become(0));
+}
+
+FIXTURE(start, end);
+
+// For tests that start none.
+static void nothing(void)
+{
 }
 
 static void close_and_join(void)
@@ -180,7 +170,7 @@ static void close_and_join(void)
 	pool_join(&pool);
 }
 
-static void all_workers_run_when_it_has_started(void **state)
+TEST(all_workers_run_when_it_has_started)
 {
 	assert_true(threads_become(WORKERS));
 	for (unsigned i = 0; i < WORKERS; i++) {
@@ -199,7 +189,7 @@ static void all_workers_run_when_it_has_started(void **state)
 	close_and_join();
 }
 
-static void each_worker_has_a_buffer_of_its_own(void **state)
+TEST(each_worker_has_a_buffer_of_its_own)
 {
 	for (unsigned i = 0; i < WORKERS; i++) {
 		assert_int_equal((uintptr_t)pool.workers[i].buffer % 4096, 0);
@@ -217,7 +207,7 @@ static uint64_t counted(enum counter counter)
 	return total;
 }
 
-static void what_was_submitted_is_served_and_closed_once(void **state)
+TEST(what_was_submitted_is_served_and_closed_once)
 {
 	for (size_t i = 0; i < JOBS; i++)
 		pool_submit(&pool, &jobs[i].work);
@@ -241,7 +231,7 @@ static void what_was_submitted_is_served_and_closed_once(void **state)
 	assert_int_equal(counted(COUNTER_connections_taken), JOBS);
 }
 
-static void waiting_and_serving_are_timed(void **state)
+TEST(waiting_and_serving_are_timed)
 {
 	atomic_store(&held, true);
 	uint64_t begun = clock_now();
@@ -269,7 +259,7 @@ static void waiting_and_serving_are_timed(void **state)
 	assert_true(service.max > 0);
 }
 
-static void it_shows_what_each_worker_does(void **state)
+TEST(it_shows_what_each_worker_does)
 {
 	atomic_store(&held, true);
 	uint64_t before = clock_now();
@@ -291,7 +281,7 @@ static void it_shows_what_each_worker_does(void **state)
 	close_and_join();
 }
 
-static void a_thread_that_cannot_be_created_leaves_nothing(void **state)
+TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown = nothing)
 {
 	for (unsigned k = 0; k < WORKERS; k++) {
 		creations_left = k;
@@ -309,7 +299,7 @@ static void a_thread_that_cannot_be_created_leaves_nothing(void **state)
 	}
 }
 
-static void without_a_descriptor_it_does_not_start(void **state)
+TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothing)
 {
 	struct echod_error error = {0};
 	epoll_fails = true;
@@ -321,7 +311,7 @@ static void without_a_descriptor_it_does_not_start(void **state)
 }
 
 // Who sends all the time is never quiet for long enough to be parked, but others come first.
-static void who_cannot_be_parked_lets_others_go_first(void **state)
+TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient)
 {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -342,7 +332,7 @@ static void who_cannot_be_parked_lets_others_go_first(void **state)
 }
 
 // A CPU is left to others: to poll on all of them would keep a client on this machine from its own.
-static void it_uses_the_cpus_that_there_are_now(void **state)
+TEST(it_uses_the_cpus_that_there_are_now)
 {
 	static const struct {
 		unsigned cpus, online, spinners_max, own_max;
@@ -367,28 +357,8 @@ static void ask_for_a_worker_too_many(void *argument)
 	pool_worker_info(&pool, WORKERS, &info);
 }
 
-static void there_is_no_further_worker(void **state)
+TEST(there_is_no_further_worker)
 {
 	close_and_join();
 	expect_abort(ask_for_a_worker_too_many, NULL);
-}
-
-#define WITH_POOL(test) cmocka_unit_test_setup_teardown(test, start, end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_POOL(all_workers_run_when_it_has_started),
-		WITH_POOL(each_worker_has_a_buffer_of_its_own),
-		WITH_POOL(what_was_submitted_is_served_and_closed_once),
-		WITH_POOL(waiting_and_serving_are_timed),
-		WITH_POOL(it_shows_what_each_worker_does),
-		WITH_POOL(it_uses_the_cpus_that_there_are_now),
-		WITH_POOL(there_is_no_further_worker),
-		cmocka_unit_test_setup_teardown(who_cannot_be_parked_lets_others_go_first,
-						start_impatient, end),
-		cmocka_unit_test(without_a_descriptor_it_does_not_start),
-		cmocka_unit_test(a_thread_that_cannot_be_created_leaves_nothing),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

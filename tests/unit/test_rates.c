@@ -1,7 +1,5 @@
 // Rates of the counters: stats/rates. The moments are made up.
-#include "unit.h"
-
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "stats/rates.h"
@@ -9,11 +7,12 @@
 static struct rates rates;
 static struct snapshot snapshot;
 
-static int clear(void **state)
+static void clear(void)
 {
 	memset(&rates, 0, sizeof(rates));
-	return 0;
 }
+
+FIXTURE(clear, NULL);
 
 static void set(uint64_t ms, uint64_t messages)
 {
@@ -34,14 +33,14 @@ static void expect_rate(unsigned seconds, double rate)
 		fail_msg("%g a second over %u s, not %g", given, seconds, rate);
 }
 
-static void the_spans_are_1_10_and_60_seconds(void **state)
+TEST(the_spans_are_1_10_and_60_seconds)
 {
 	assert_int_equal(rate_spans[0], 1);
 	assert_int_equal(rate_spans[1], 10);
 	assert_int_equal(rate_spans[2], 60);
 }
 
-static void without_a_past_there_is_no_rate(void **state)
+TEST(without_a_past_there_is_no_rate)
 {
 	set(0, 100);
 	expect_rate(1, 0.0);
@@ -49,7 +48,7 @@ static void without_a_past_there_is_no_rate(void **state)
 	expect_rate(60, 0.0);
 }
 
-static void a_span_longer_than_the_life_is_the_life(void **state)
+TEST(a_span_longer_than_the_life_is_the_life)
 {
 	sample(0, 0);
 	set(500, 100);
@@ -61,7 +60,7 @@ static void a_span_longer_than_the_life_is_the_life(void **state)
 }
 
 // 1 a second for a minute, 10 a second for 10 seconds, then 100 within one.
-static void each_span_looks_back_as_far_as_it_says(void **state)
+TEST(each_span_looks_back_as_far_as_it_says)
 {
 	uint64_t messages = 0;
 	for (uint64_t second = 0; second <= 200; second++) {
@@ -73,7 +72,7 @@ static void each_span_looks_back_as_far_as_it_says(void **state)
 	expect_rate(60, (50 * 1.0 + 9 * 10.0 + 100.0) / 60);
 }
 
-static void between_two_samples_the_span_is_a_little_longer(void **state)
+TEST(between_two_samples_the_span_is_a_little_longer)
 {
 	sample(0, 0);
 	sample(1000, 10);
@@ -83,7 +82,7 @@ static void between_two_samples_the_span_is_a_little_longer(void **state)
 }
 
 // The timer that takes samples is not exact: 0.97 s count as a second, half a second does not.
-static void a_sample_may_be_a_little_younger_than_the_span(void **state)
+TEST(a_sample_may_be_a_little_younger_than_the_span)
 {
 	sample(0, 0);
 	sample(1000, 10);
@@ -93,7 +92,7 @@ static void a_sample_may_be_a_little_younger_than_the_span(void **state)
 	expect_rate(1, 110.0 / 1.5);
 }
 
-static void after_a_gap_the_rate_is_over_the_gap(void **state)
+TEST(after_a_gap_the_rate_is_over_the_gap)
 {
 	sample(0, 0);
 	sample(30000, 300); // the machine slept
@@ -101,25 +100,10 @@ static void after_a_gap_the_rate_is_over_the_gap(void **state)
 	expect_rate(10, 10.0);
 }
 
-static void what_stands_still_has_rate_0(void **state)
+TEST(what_stands_still_has_rate_0)
 {
 	for (uint64_t second = 0; second <= 70; second++)
 		sample(second * 1000, second < 5 ? second : 5);
 	for (int i = 0; i < RATE_SPANS; i++)
 		expect_rate(rate_spans[i], 0.0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_spans_are_1_10_and_60_seconds),
-		cmocka_unit_test_setup(without_a_past_there_is_no_rate, clear),
-		cmocka_unit_test_setup(a_span_longer_than_the_life_is_the_life, clear),
-		cmocka_unit_test_setup(each_span_looks_back_as_far_as_it_says, clear),
-		cmocka_unit_test_setup(between_two_samples_the_span_is_a_little_longer, clear),
-		cmocka_unit_test_setup(a_sample_may_be_a_little_younger_than_the_span, clear),
-		cmocka_unit_test_setup(after_a_gap_the_rate_is_over_the_gap, clear),
-		cmocka_unit_test_setup(what_stands_still_has_rate_0, clear),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,9 @@
 // A snapshot as text, JSON and Prometheus exposition: stats/render.
-#include "unit.h"
+#include "test.h"
 
 #include <ctype.h>
 #include <jansson.h>
 #include <regex.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "stats/render.h"
@@ -16,10 +13,9 @@ static struct snapshot snapshot;
 static struct rates rates;
 
 // Every counter and gauge gets a value of its own: 3 and up.
-static int fill(void **state)
+static void fill(void)
 {
-	if (stats_open(&stats, 1, NULL) != 0)
-		return -1;
+	assert_int_equal(stats_open(&stats, 1, NULL), 0);
 	for (uint64_t us = 1; us <= 1000; us++)
 		histogram_record(&stats.threads->histogram[HISTOGRAM_queue_wait_seconds],
 				 us * NS_PER_US);
@@ -32,14 +28,14 @@ static int fill(void **state)
 	for (unsigned g = 0; g < GAUGE_COUNT; g++)
 		snapshot.gauge[g] =
 			(3 + g) * (gauge_metrics[g].unit == UNIT_SECONDS ? NS_PER_S : 1);
-	return 0;
 }
 
-static int empty(void **state)
+static void empty(void)
 {
 	stats_close(&stats);
-	return 0;
 }
+
+FIXTURE_ONCE(fill, empty);
 
 // What `render` writes; freed by the caller.
 static char *rendered(void (*render)(FILE *))
@@ -87,7 +83,7 @@ static void expect_shown(const char *text, const char *name, enum metric_unit un
 	assert_int_equal(memchr(line, '.', (size_t)(end - line)) != NULL, unit == UNIT_SECONDS);
 }
 
-static void text_has_every_name_with_its_value(void **state)
+TEST(text_has_every_name_with_its_value)
 {
 	char *text = rendered(to_text);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
@@ -99,7 +95,7 @@ static void text_has_every_name_with_its_value(void **state)
 	free(text);
 }
 
-static void text_has_the_rates(void **state)
+TEST(text_has_the_rates)
 {
 	char *text = rendered(to_text);
 	double total, rate[RATE_SPANS];
@@ -111,7 +107,7 @@ static void text_has_the_rates(void **state)
 	free(text);
 }
 
-static void text_fits_80_columns(void **state)
+TEST(text_fits_80_columns)
 {
 	char *text = rendered(to_text);
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
@@ -132,7 +128,7 @@ static const json_t *member(const json_t *object, const char *name)
 	return value;
 }
 
-static void json_has_every_name_of_the_list(void **state)
+TEST(json_has_every_name_of_the_list)
 {
 	json_t *object = render_json(&snapshot, &rates);
 #define COUNTER(name, unit, help)                                                    \
@@ -159,7 +155,7 @@ static void expect_near(const json_t *object, const char *name, double value)
 		fail_msg("%s is %g, not about %g", name, given, value);
 }
 
-static void json_histograms_are_in_seconds(void **state)
+TEST(json_histograms_are_in_seconds)
 {
 	json_t *object = render_json(&snapshot, &rates);
 	const json_t *wait = member(object, "queue_wait_seconds");
@@ -174,7 +170,7 @@ static void json_histograms_are_in_seconds(void **state)
 	json_decref(object);
 }
 
-static void json_has_the_rates_of_every_counter(void **state)
+TEST(json_has_the_rates_of_every_counter)
 {
 	json_t *object = render_json(&snapshot, &rates);
 	const json_t *all = member(object, "rates");
@@ -189,7 +185,7 @@ static void json_has_the_rates_of_every_counter(void **state)
 	json_decref(object);
 }
 
-static void json_can_be_written_and_read_again(void **state)
+TEST(json_can_be_written_and_read_again)
 {
 	json_t *object = render_json(&snapshot, &rates);
 	char *text = json_dumps(object, 0);
@@ -280,7 +276,7 @@ static void check_sample(struct exposition *now, const char *line)
 		assert_non_null(strchr(" {", line[length]));
 }
 
-static void prometheus_follows_the_text_format(void **state)
+TEST(prometheus_follows_the_text_format)
 {
 	char *text = rendered(to_prometheus);
 	struct exposition now = {0};
@@ -296,7 +292,7 @@ static void prometheus_follows_the_text_format(void **state)
 	free(text);
 }
 
-static void prometheus_has_every_value(void **state)
+TEST(prometheus_has_every_value)
 {
 	char *text = rendered(to_prometheus);
 	char name[80];
@@ -310,17 +306,17 @@ static void prometheus_has_every_value(void **state)
 			 gauge_metrics[g].name);
 		expect_shown(text, name, gauge_metrics[g].unit, 3 + g);
 	}
-	assert_non_null(strstr(text, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n"));
+	assert_contains(text, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	// 1 to 1000 us: below 2^18 ns are 262 of them.
-	assert_non_null(strstr(text, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n"));
-	assert_non_null(strstr(text, "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n"));
-	assert_non_null(strstr(text, "echod_queue_wait_seconds_sum 0.500500000\n"));
-	assert_non_null(strstr(text, "echod_queue_wait_seconds_count 1000\n"));
+	assert_contains(text, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n");
+	assert_contains(text, "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n");
+	assert_contains(text, "echod_queue_wait_seconds_sum 0.500500000\n");
+	assert_contains(text, "echod_queue_wait_seconds_count 1000\n");
 	free(text);
 }
 
 // In none of the three it is a number.
-static void what_is_unknown_is_no_number(void **state)
+TEST(what_is_unknown_is_no_number)
 {
 	uint64_t kept = snapshot.gauge[GAUGE_memory_resident_bytes];
 	snapshot.gauge[GAUGE_memory_resident_bytes] = STATS_UNKNOWN;
@@ -334,21 +330,4 @@ static void what_is_unknown_is_no_number(void **state)
 	free(prometheus);
 	free(text);
 	snapshot.gauge[GAUGE_memory_resident_bytes] = kept;
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_has_every_name_with_its_value),
-		cmocka_unit_test(text_has_the_rates),
-		cmocka_unit_test(text_fits_80_columns),
-		cmocka_unit_test(json_has_every_name_of_the_list),
-		cmocka_unit_test(json_histograms_are_in_seconds),
-		cmocka_unit_test(json_has_the_rates_of_every_counter),
-		cmocka_unit_test(json_can_be_written_and_read_again),
-		cmocka_unit_test(prometheus_follows_the_text_format),
-		cmocka_unit_test(prometheus_has_every_value),
-		cmocka_unit_test(what_is_unknown_is_no_number),
-	};
-	return cmocka_run_group_tests(tests, fill, empty);
 }

@@ -1,9 +1,5 @@
 // A request of the control protocol, taken apart: control/request.
-#include "unit.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
+#include "test.h"
 
 #include "control/commands.h"
 #include "peer.h"
@@ -40,7 +36,7 @@ static const struct example examples[] = {
 	{"\0\r", 2, REQUEST_NOT_TEXT, 0, {NULL}},
 };
 
-static void lines_are_taken_apart_into_words(void **state)
+TEST(lines_are_taken_apart_into_words)
 {
 	for (size_t i = 0; i < COUNT_OF(examples); i++) {
 		const struct example *example = &examples[i];
@@ -72,7 +68,7 @@ static void check_random(const struct request *request, enum request_result resu
 	}
 }
 
-static void any_bytes_are_survived(void **state)
+TEST(any_bytes_are_survived)
 {
 	static const char likely[] = "  \t\r\0abz\n\xff";
 	uint64_t seed = 5;
@@ -93,13 +89,4 @@ static void any_bytes_are_survived(void **state)
 		check_random(&request, result, line, length);
 		free(line);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_are_taken_apart_into_words),
-		cmocka_unit_test(any_bytes_are_survived),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,9 @@
 // Looking up a name within a time: net/resolve. The resolver is played.
-#include "unit.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <netdb.h>
 #include <semaphore.h>
-#include <stdbool.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "net/resolve.h"
@@ -17,13 +14,8 @@
 static sem_t answer, answered; // the resolver waits for the one and then raises the other
 static _Atomic bool fails;
 
-int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		       struct addrinfo **found);
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		       struct addrinfo **found);
-
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-		       struct addrinfo **found)
+WRAP(int, getaddrinfo,
+     (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found))
 {
 	if (strcmp(host, "name.test") != 0 || (hints->ai_flags & AI_NUMERICHOST))
 		return __real_getaddrinfo(host, port, hints, found);
@@ -41,7 +33,15 @@ static int look_up(uint64_t timeout, int interrupt_fd, struct endpoint *endpoint
 	return resolve_within(&address, endpoint, 1, timeout, interrupt_fd, error);
 }
 
-static void an_answer_is_taken(void **state)
+static void prepare(void)
+{
+	sem_init(&answer, 0, 0);
+	sem_init(&answered, 0, 0);
+}
+
+FIXTURE_ONCE(prepare, NULL);
+
+TEST(an_answer_is_taken)
 {
 	struct endpoint endpoint;
 	struct echod_error error;
@@ -66,7 +66,7 @@ static void answer_late(void)
 	sem_wait(&answered);
 }
 
-static void no_answer_is_not_waited_for(void **state)
+TEST(no_answer_is_not_waited_for)
 {
 	struct endpoint endpoint;
 	struct echod_error error;
@@ -76,7 +76,7 @@ static void no_answer_is_not_waited_for(void **state)
 	answer_late();
 }
 
-static void an_interrupt_ends_it(void **state)
+TEST(an_interrupt_ends_it)
 {
 	struct endpoint endpoint;
 	struct echod_error error;
@@ -89,24 +89,11 @@ static void an_interrupt_ends_it(void **state)
 	answer_late();
 }
 
-static void an_ip_address_asks_nobody(void **state)
+TEST(an_ip_address_asks_nobody)
 {
 	struct endpoint endpoint;
 	const struct address address = {.host = "::1", .port = 7};
 	char text[ADDRESS_TEXT_SIZE];
 	assert_int_equal(resolve_within(&address, &endpoint, 1, 0, -1, NULL), 1);
 	assert_string_equal(endpoint_format(&endpoint, text), "[::1]:7");
-}
-
-int main(void)
-{
-	sem_init(&answer, 0, 0);
-	sem_init(&answered, 0, 0);
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_answer_is_taken),
-		cmocka_unit_test(no_answer_is_not_waited_for),
-		cmocka_unit_test(an_interrupt_ends_it),
-		cmocka_unit_test(an_ip_address_asks_nobody),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,15 +2,10 @@
 // server/server.
 #include "expect.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "inside.h"
@@ -21,13 +16,8 @@
 static struct inside inside;
 static unsigned creations_left; // pthread_create fails from then on
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-			  void *argument);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-			  void *argument);
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-			  void *argument)
+WRAP(int, pthread_create,
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument))
 {
 	if (creations_left == 0)
 		return EAGAIN;
@@ -37,30 +27,21 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 
 static size_t descriptors_before;
 
-static int configure(void **state)
+static void configure(void)
 {
 	creations_left = 1000;
 	inside_configure(&inside);
 	place_path("."); // made before descriptors are counted
 	descriptors_before = open_descriptors();
-	return 0;
 }
 
-static int nothing_left(void **state)
+static void nothing_left(void)
 {
 	size_t descriptors = open_descriptors();
-	place_remove();
-	return descriptors == descriptors_before && threads_become(0) ? 0 : -1;
+	assert_true(descriptors == descriptors_before && threads_become(0));
 }
 
-#define SERVER(test) cmocka_unit_test_setup_teardown(test, configure, nothing_left)
-
-static const char *unix_address(const char *name)
-{
-	static char text[ADDRESS_TEXT_SIZE];
-	snprintf(text, sizeof(text), "unix:%s", place_path(name));
-	return text;
-}
+FIXTURE(configure, nothing_left);
 
 // Waits until the last connection has ended.
 static void expect_done(void)
@@ -75,17 +56,15 @@ static bool is_done(void)
 	return poll(&done, 1, 0) == 1;
 }
 
-static void it_listens_on_all_its_addresses(void **state)
+TEST(it_listens_on_all_its_addresses)
 {
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "127.0.0.2:0");
-	inside_listen(&inside, unix_address("s"));
+	inside_listen(&inside, place_address("s"));
 	inside_start(&inside);
 	assert_int_equal(inside.server.listener_count, 3);
 	for (size_t i = 0; i < 3; i++) {
-		int client = peer_connect(inside.server.names[i]);
-		peer_ping(client);
-		peer_close(client);
+		peer_visit(inside.server.names[i]);
 		const char *colon = strrchr(inside.server.names[i], ':');
 		assert_int_equal(inside.server.ports[i], i < 2 ? atoi(colon + 1) : 0);
 	}
@@ -94,7 +73,7 @@ static void it_listens_on_all_its_addresses(void **state)
 	assert_false(place_exists(place_path("s")));
 }
 
-static void threads_have_their_names(void **state)
+TEST(threads_have_their_names)
 {
 	inside_start(&inside);
 	char name[16];
@@ -104,7 +83,7 @@ static void threads_have_their_names(void **state)
 	inside_end(&inside);
 }
 
-static void connections_beyond_the_workers_are_queued(void **state)
+TEST(connections_beyond_the_workers_are_queued)
 {
 	inside.config.patience = CLOCK_NEVER;
 	inside_start(&inside);
@@ -131,7 +110,7 @@ static void connections_beyond_the_workers_are_queued(void **state)
 	inside_end(&inside);
 }
 
-static void quiet_connections_are_parked(void **state)
+TEST(quiet_connections_are_parked)
 {
 	inside_start(&inside);
 	int clients[5];
@@ -153,7 +132,7 @@ static void quiet_connections_are_parked(void **state)
 
 // TCP's urgent data ends a recv early, with more behind it (tcp(7)). The urgent byte itself is no
 // part of the stream.
-static void urgent_data_hides_nothing(void **state)
+TEST(urgent_data_hides_nothing)
 {
 	inside.config.patience = 0;
 	inside_start(&inside);
@@ -170,7 +149,7 @@ static void urgent_data_hides_nothing(void **state)
 	inside_end(&inside);
 }
 
-static void without_jemalloc_memory_is_unknown(void **state)
+TEST(without_jemalloc_memory_is_unknown)
 {
 	inside_start(&inside);
 	assert_true(inside_gauge(&inside, GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
@@ -179,11 +158,10 @@ static void without_jemalloc_memory_is_unknown(void **state)
 	inside_end(&inside);
 }
 
-static void a_drain_lets_connections_finish(void **state)
+TEST(a_drain_lets_connections_finish)
 {
 	inside_start(&inside);
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	int client = peer_connect_served(inside_address(&inside));
 	server_drain(&inside.server, CLOCK_NEVER);
 	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
 	int taken; // until the listener is closed; whose connect is under way then is reset
@@ -202,11 +180,10 @@ static void a_drain_lets_connections_finish(void **state)
 	inside_end(&inside);
 }
 
-static void a_drain_cuts_at_its_deadline(void **state)
+TEST(a_drain_cuts_at_its_deadline)
 {
 	inside_start(&inside);
-	int client = peer_connect(inside_address(&inside));
-	peer_ping(client);
+	int client = peer_connect_served(inside_address(&inside));
 	uint64_t before = clock_now();
 	server_drain(&inside.server, 100 * NS_PER_MS);
 	peer_expect_eof(client); // all was echoed: an orderly end
@@ -216,7 +193,7 @@ static void a_drain_cuts_at_its_deadline(void **state)
 	inside_end(&inside);
 }
 
-static void the_last_drain_counts(void **state)
+TEST(the_last_drain_counts)
 {
 	inside_start(&inside);
 	int clients[4]; // two served, two queued
@@ -232,7 +209,7 @@ static void the_last_drain_counts(void **state)
 	inside_end(&inside);
 }
 
-static void who_is_stuck_is_cut_with_a_reset(void **state)
+TEST(who_is_stuck_is_cut_with_a_reset)
 {
 	inside_start(&inside);
 	int client = peer_connect(inside_address(&inside));
@@ -262,11 +239,10 @@ static void expect_build_fails(const char *message)
 		inside.config.listen_count = 1;
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	if (!strstr(error.message, message))
-		fail_msg("'%s' does not say '%s'", error.message, message);
+	assert_contains(error.message, message);
 }
 
-static void what_cannot_be_bound_leaves_nothing(void **state)
+TEST(what_cannot_be_bound_leaves_nothing)
 {
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "192.0.2.1:7"); // not ours
@@ -277,7 +253,7 @@ static void what_cannot_be_bound_leaves_nothing(void **state)
 	expect_build_fails("cannot find host 'no-such-host.invalid'");
 }
 
-static void a_port_in_use_is_named(void **state)
+TEST(a_port_in_use_is_named)
 {
 	static struct inside other;
 	inside_configure(&other);
@@ -298,7 +274,7 @@ static void limit_descriptors(rlim_t count)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-static void connections_are_held_against_the_descriptor_limit(void **state)
+TEST(connections_are_held_against_the_descriptor_limit)
 {
 	limit_descriptors(100);
 	inside.config.max_connections = 64;
@@ -313,7 +289,7 @@ static void connections_are_held_against_the_descriptor_limit(void **state)
 	limit_descriptors(0);
 }
 
-static void a_thread_that_cannot_be_created_stops_the_start(void **state)
+TEST(a_thread_that_cannot_be_created_stops_the_start)
 {
 	for (unsigned k = 0; k <= inside.config.workers; k++) {
 		inside.config.listen_count = 1;
@@ -323,57 +299,33 @@ static void a_thread_that_cannot_be_created_stops_the_start(void **state)
 		creations_left = k;
 		assert_int_equal(server_start(&inside.server, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-		assert_non_null(
-			strstr(error.message, k < 2 ? "cannot create thread echod/work-"
-						    : "cannot create thread echod/accept: "));
+		assert_contains(error.message, k < 2 ? "cannot create thread echod/work-"
+						     : "cannot create thread echod/accept: ");
 		assert_true(threads_become(0));
 		server_free(&inside.server);
 		assert_int_equal(open_descriptors(), descriptors_before);
 	}
 }
 
-static void a_listener_that_cannot_be_opened_stops_the_start(void **state)
+TEST(a_listener_that_cannot_be_opened_stops_the_start)
 {
 	place_file("s", "a file", 6);
 	inside_listen(&inside, "127.0.0.1:0");
-	inside_listen(&inside, unix_address("s"));
+	inside_listen(&inside, place_address("s"));
 	struct echod_error error = {0};
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
 	assert_int_equal(server_start(&inside.server, &error), 0);
 	assert_int_equal(server_open(&inside.server, &error), -1);
-	assert_non_null(strstr(error.message, "it exists and is not a socket"));
+	assert_contains(error.message, "it exists and is not a socket");
 	// Nobody got in by the other address.
 	assert_int_equal(peer_try_connect(inside.server.names[0], NULL), -1);
 	inside_end(&inside);
 	assert_true(place_exists(place_path("s")));
 }
 
-static void what_was_only_built_can_be_freed(void **state)
+TEST(what_was_only_built_can_be_freed)
 {
 	inside.config.listen_count = 1;
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, NULL), 0);
 	server_free(&inside.server);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		SERVER(it_listens_on_all_its_addresses),
-		SERVER(threads_have_their_names),
-		SERVER(connections_beyond_the_workers_are_queued),
-		SERVER(quiet_connections_are_parked),
-		SERVER(urgent_data_hides_nothing),
-		SERVER(without_jemalloc_memory_is_unknown),
-		SERVER(a_drain_lets_connections_finish),
-		SERVER(a_drain_cuts_at_its_deadline),
-		SERVER(the_last_drain_counts),
-		SERVER(who_is_stuck_is_cut_with_a_reset),
-		SERVER(what_cannot_be_bound_leaves_nothing),
-		SERVER(a_port_in_use_is_named),
-		SERVER(connections_are_held_against_the_descriptor_limit),
-		SERVER(a_thread_that_cannot_be_created_stops_the_start),
-		SERVER(a_listener_that_cannot_be_opened_stops_the_start),
-		SERVER(what_was_only_built_can_be_freed),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,7 @@
 // How connections end: server/service. recv fails as the test says.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "inside.h"
@@ -12,10 +10,7 @@
 
 static atomic_int recv_fault; // what the next recv of a worker's fails with; 0: none does
 
-ssize_t __real_recv(int fd, void *bytes, size_t size, int flags);
-ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags);
-
-ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags)
+WRAP(ssize_t, recv, (int fd, void *bytes, size_t size, int flags))
 {
 	int fault = gettid() == getpid() ? 0 : atomic_exchange(&recv_fault, 0);
 	if (!fault)
@@ -26,27 +21,26 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags)
 
 static struct inside inside;
 
-static int configure(void **state)
+static void configure(void)
 {
 	inside_configure(&inside);
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	inside_end(&inside);
-	return 0;
 }
 
+FIXTURE(configure, end);
+
 // All that came has been echoed, and yet it must not look as if we had ended in order.
-static void an_error_of_ours_resets(void **state)
+TEST(an_error_of_ours_resets)
 {
 	static const int errors[] = {ENOMEM, EBADF};
 	inside.config.patience = CLOCK_NEVER;
 	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
-		int client = peer_connect(inside_address(&inside));
-		peer_ping(client);
+		int client = peer_connect_served(inside_address(&inside));
 		atomic_store(&recv_fault, errors[i]);
 		peer_send(client, "x", 1); // the worker may wait in a recv already
 		peer_expect_reset(client);
@@ -54,7 +48,7 @@ static void an_error_of_ours_resets(void **state)
 	}
 }
 
-static void who_says_nothing_is_silent(void **state)
+TEST(who_says_nothing_is_silent)
 {
 	inside.config.idle_timeout = 30 * NS_PER_MS;
 	inside_start(&inside);
@@ -64,15 +58,4 @@ static void who_says_nothing_is_silent(void **state)
 	peer_close(prober);
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_probe) == 1);
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 2);
-}
-
-#define SERVICE(test) cmocka_unit_test_setup_teardown(test, configure, end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		SERVICE(an_error_of_ours_resets),
-		SERVICE(who_says_nothing_is_silent),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

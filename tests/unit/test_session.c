@@ -2,35 +2,31 @@
 // the test adds to it.
 #include "session_case.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "peer.h"
 
 static _Atomic uint64_t later; // ns that the clock is ahead
 
-int __real_clock_gettime(clockid_t id, struct timespec *time);
-int __wrap_clock_gettime(clockid_t id, struct timespec *time);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	int result = __real_clock_gettime(id, time);
 	time->tv_sec += (time_t)(later / NS_PER_S);
 	return result;
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	later = 0;
-	return session_set_up(state);
+	session_set_up();
 }
+
+FIXTURE_ONCE(session_start_server, session_end_server);
+FIXTURE(begin, session_tear_down);
 
 // Steps as often as the stats thread would without waiting.
 static void step_through(void)
@@ -48,7 +44,7 @@ static void expect_closed(void)
 	assert_true(count == 0 || (count < 0 && errno == ECONNRESET));
 }
 
-static void a_request_gets_its_reply(void **state)
+TEST(a_request_gets_its_reply)
 {
 	assert_int_equal(session_events(&session), POLLIN);
 	session_say("ping\n", 5);
@@ -63,7 +59,7 @@ static void a_request_gets_its_reply(void **state)
 	assert_int_equal(session_counted(COUNTER_control_errors), 1);
 }
 
-static void a_byte_at_a_time_is_a_request_too(void **state)
+TEST(a_byte_at_a_time_is_a_request_too)
 {
 	for (const char *at = "version\n"; *at; at++) {
 		assert_false(peer_is_readable(session_client));
@@ -73,7 +69,7 @@ static void a_byte_at_a_time_is_a_request_too(void **state)
 	session_expect_reply(200, "echod " ECHOD_VERSION);
 }
 
-static void requests_can_be_pipelined(void **state)
+TEST(requests_can_be_pipelined)
 {
 	for (int i = 0; i < 100; i++)
 		session_say(i % 2 ? "ping\n" : "log x\n", i % 2 ? 5 : 6);
@@ -89,7 +85,7 @@ static void requests_can_be_pipelined(void **state)
 }
 
 // Others have their turn between the requests of one.
-static void a_step_answers_a_few_only(void **state)
+TEST(a_step_answers_a_few_only)
 {
 	for (int i = 0; i < 100; i++)
 		session_say("ping\n", 5);
@@ -98,7 +94,7 @@ static void a_step_answers_a_few_only(void **state)
 	assert_true(session_has_work(&session));
 }
 
-static void the_longest_line_has_1024_bytes(void **state)
+TEST(the_longest_line_has_1024_bytes)
 {
 	char line[1024];
 	memset(line, ' ', sizeof(line));
@@ -109,7 +105,7 @@ static void the_longest_line_has_1024_bytes(void **state)
 	session_expect_reply(200, "pong");
 }
 
-static void a_longer_line_is_refused(void **state)
+TEST(a_longer_line_is_refused)
 {
 	char line[1025];
 	memset(line, 'x', sizeof(line));
@@ -122,7 +118,7 @@ static void a_longer_line_is_refused(void **state)
 	assert_int_equal(session_counted(COUNTER_control_errors), 1);
 }
 
-static void an_endless_line_is_refused_at_its_1024th_byte(void **state)
+TEST(an_endless_line_is_refused_at_its_1024th_byte)
 {
 	for (int i = 0; i < 1024; i++) {
 		assert_true(session.fd >= 0);
@@ -133,7 +129,7 @@ static void an_endless_line_is_refused_at_its_1024th_byte(void **state)
 	expect_closed();
 }
 
-static void nul_bytes_are_refused_and_nothing_else_is_lost(void **state)
+TEST(nul_bytes_are_refused_and_nothing_else_is_lost)
 {
 	session_say("pi\0ng\nping\n\0\n", 13);
 	step_through();
@@ -142,7 +138,7 @@ static void nul_bytes_are_refused_and_nothing_else_is_lost(void **state)
 	session_expect_reply(400, "NUL");
 }
 
-static void after_half_close_all_is_answered(void **state)
+TEST(after_half_close_all_is_answered)
 {
 	for (int i = 0; i < 40; i++)
 		session_say("ping\n", 5);
@@ -156,7 +152,7 @@ static void after_half_close_all_is_answered(void **state)
 	expect_closed();
 }
 
-static void a_client_that_only_comes_and_goes_is_closed(void **state)
+TEST(a_client_that_only_comes_and_goes_is_closed)
 {
 	assert_int_equal(shutdown(session_client, SHUT_WR), 0);
 	session_do_step();
@@ -164,7 +160,7 @@ static void a_client_that_only_comes_and_goes_is_closed(void **state)
 	assert_int_equal(session_counted(COUNTER_control_requests), 0);
 }
 
-static void a_client_that_vanishes_is_closed(void **state)
+TEST(a_client_that_vanishes_is_closed)
 {
 	session_say("ping\nping\nstats\n", 16);
 	close(session_client);
@@ -185,7 +181,7 @@ static void flood(void)
 	}
 }
 
-static void a_client_that_never_reads_is_bounded(void **state)
+TEST(a_client_that_never_reads_is_bounded)
 {
 	flood();
 	assert_false(session_is_idle(&session));
@@ -210,7 +206,7 @@ static void expect_deadline(uint64_t begun, uint64_t seconds)
 	assert_true(deadline <= clock_now() + seconds * NS_PER_S);
 }
 
-static void who_says_nothing_has_60_seconds(void **state)
+TEST(who_says_nothing_has_60_seconds)
 {
 	uint64_t begun = clock_now();
 	session_say("ping\n", 5);
@@ -223,7 +219,7 @@ static void who_says_nothing_has_60_seconds(void **state)
 	expect_closed(); // without a word: there was no request
 }
 
-static void who_does_not_finish_a_line_has_5_seconds(void **state)
+TEST(who_does_not_finish_a_line_has_5_seconds)
 {
 	uint64_t begun = clock_now();
 	session_say("pin", 3);
@@ -236,7 +232,7 @@ static void who_does_not_finish_a_line_has_5_seconds(void **state)
 	assert_int_equal(session_counted(COUNTER_control_errors), 1);
 }
 
-static void who_dribbles_a_line_has_5_seconds_too(void **state)
+TEST(who_dribbles_a_line_has_5_seconds_too)
 {
 	uint64_t begun = clock_now();
 	session_say("p", 1);
@@ -249,7 +245,7 @@ static void who_dribbles_a_line_has_5_seconds_too(void **state)
 	assert_true(deadline >= begun + 5 * NS_PER_S);
 }
 
-static void who_does_not_read_has_5_seconds(void **state)
+TEST(who_does_not_read_has_5_seconds)
 {
 	uint64_t begun = clock_now();
 	flood();
@@ -258,7 +254,7 @@ static void who_does_not_read_has_5_seconds(void **state)
 	assert_int_equal(session.fd, -1);
 }
 
-static void who_reads_slowly_is_not_cut(void **state)
+TEST(who_reads_slowly_is_not_cut)
 {
 	flood();
 	later = 4 * NS_PER_S;
@@ -271,14 +267,14 @@ static void who_reads_slowly_is_not_cut(void **state)
 	expect_deadline(begun, 5);
 }
 
-static void random_bytes_are_survived(void **state)
+TEST(random_bytes_are_survived)
 {
 	uint64_t seed = 6;
 	static const char likely[] = "ping\n \r\0x\nstats help";
 	for (int i = 0; i < 3000; i++) {
 		if (session.fd < 0) {
 			close(session_client);
-			session_set_up(state);
+			session_set_up();
 		}
 		char bytes[300] = {0};
 		size_t length = (size_t)pattern_number(&seed, 1, sizeof(bytes));
@@ -290,31 +286,4 @@ static void random_bytes_are_survived(void **state)
 		while (recv(session_client, replies, sizeof(replies), 0) > 0)
 			;
 	}
-}
-
-#define SESSION(test) cmocka_unit_test_setup_teardown(test, begin, session_tear_down)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		SESSION(a_request_gets_its_reply),
-		SESSION(a_byte_at_a_time_is_a_request_too),
-		SESSION(requests_can_be_pipelined),
-		SESSION(a_step_answers_a_few_only),
-		SESSION(the_longest_line_has_1024_bytes),
-		SESSION(a_longer_line_is_refused),
-		SESSION(an_endless_line_is_refused_at_its_1024th_byte),
-		SESSION(nul_bytes_are_refused_and_nothing_else_is_lost),
-		SESSION(after_half_close_all_is_answered),
-		SESSION(a_client_that_only_comes_and_goes_is_closed),
-		SESSION(a_client_that_vanishes_is_closed),
-		SESSION(a_client_that_never_reads_is_bounded),
-		SESSION(who_says_nothing_has_60_seconds),
-		SESSION(who_does_not_finish_a_line_has_5_seconds),
-		SESSION(who_dribbles_a_line_has_5_seconds_too),
-		SESSION(who_does_not_read_has_5_seconds),
-		SESSION(who_reads_slowly_is_not_cut),
-		SESSION(random_bytes_are_survived),
-	};
-	return cmocka_run_group_tests(tests, session_start_server, session_end_server);
 }

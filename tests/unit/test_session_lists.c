@@ -4,10 +4,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define MANY SESSION_MOST_CONNECTIONS
 #define IDS (10 * MANY) // of all tests
@@ -87,7 +84,10 @@ static void expect_listed(const char *text, struct conn *const *conns, size_t co
 static struct conn *many[MANY];
 static char bytes_taken[4 << 20];
 
-static void a_long_list_goes_out_in_pieces(void **state)
+FIXTURE_ONCE(session_start_server, session_end_server);
+FIXTURE(session_set_up, session_tear_down);
+
+TEST(a_long_list_goes_out_in_pieces)
 {
 	add_connections(many, MANY);
 	session_say("connections json\nping\nconnections\n", 34);
@@ -108,7 +108,7 @@ static void a_long_list_goes_out_in_pieces(void **state)
 }
 
 // As many as fit into a piece come as they always did.
-static void a_short_list_has_a_length(void **state)
+TEST(a_short_list_has_a_length)
 {
 	add_connections(many, 100);
 	session_say("connections json\n", 17);
@@ -118,7 +118,7 @@ static void a_short_list_has_a_length(void **state)
 }
 
 // Those that stay are in the list once, whatever comes and goes meanwhile.
-static void a_list_may_change_while_it_goes_out(void **state)
+TEST(a_list_may_change_while_it_goes_out)
 {
 	add_connections(many, MANY);
 	session_say("connections json\n", 17);
@@ -131,7 +131,7 @@ static void a_list_may_change_while_it_goes_out(void **state)
 	remove_connections(many, MANY * 3 / 4);
 }
 
-static void a_list_that_nobody_reads_is_given_up(void **state)
+TEST(a_list_that_nobody_reads_is_given_up)
 {
 	add_connections(many, MANY);
 	session_say("connections json\n", 17);
@@ -150,7 +150,7 @@ static void a_list_that_nobody_reads_is_given_up(void **state)
 	remove_connections(many, MANY);
 }
 
-static void a_client_that_leaves_a_list_is_closed(void **state)
+TEST(a_client_that_leaves_a_list_is_closed)
 {
 	add_connections(many, MANY);
 	session_say("connections json\nping\n", 22);
@@ -161,18 +161,4 @@ static void a_client_that_leaves_a_list_is_closed(void **state)
 	assert_int_equal(session.fd, -1);
 	session_client = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	remove_connections(many, MANY);
-}
-
-#define SESSION(test) cmocka_unit_test_setup_teardown(test, session_set_up, session_tear_down)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		SESSION(a_long_list_goes_out_in_pieces),
-		SESSION(a_short_list_has_a_length),
-		SESSION(a_list_may_change_while_it_goes_out),
-		SESSION(a_list_that_nobody_reads_is_given_up),
-		SESSION(a_client_that_leaves_a_list_is_closed),
-	};
-	return cmocka_run_group_tests(tests, session_start_server, session_end_server);
 }

@@ -1,12 +1,10 @@
 // What signals do in our programs: base/signals, in children of the test.
-#include "unit.h"
+#include "test.h"
 
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/signals.h"
 
@@ -42,7 +40,7 @@ static void raise_it_blocked_and_ignored(int number)
 	raise_it(number);
 }
 
-static void ending_signals_end(void **state)
+TEST(ending_signals_end)
 {
 	for (size_t i = 0; i < COUNT_OF(ending); i++) {
 		assert_int_equal(in_child(raise_it, ending[i]), 128 + ending[i]);
@@ -52,7 +50,7 @@ static void ending_signals_end(void **state)
 	}
 }
 
-static void others_do_nothing(void **state)
+TEST(others_do_nothing)
 {
 	static const int numbers[] = {SIGPIPE,	 SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM,
 				      SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT};
@@ -85,7 +83,7 @@ static void heed_two(int number)
 	kill(getpid(), number);
 }
 
-static void those_that_are_heeded_are_counted_and_one_more_ends(void **state)
+TEST(those_that_are_heeded_are_counted_and_one_more_ends)
 {
 	for (size_t i = 0; i < COUNT_OF(ending); i++)
 		assert_int_equal(in_child(heed_two, ending[i]), 128 + ending[i]);
@@ -104,7 +102,7 @@ static void watch(int number)
 	_exit(1);
 }
 
-static void a_farewell_is_a_good_end(void **state)
+TEST(a_farewell_is_a_good_end)
 {
 	for (size_t i = 0; i < COUNT_OF(ending); i++)
 		assert_int_equal(in_child(watch, ending[i]), 0);
@@ -122,7 +120,7 @@ static void hold_back(int number)
 	_exit(1);
 }
 
-static void what_is_held_back_comes_later(void **state)
+TEST(what_is_held_back_comes_later)
 {
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
@@ -131,16 +129,4 @@ static void what_is_held_back_comes_later(void **state)
 	assert_true(is_readable(ends[0]));
 	close(ends[0]);
 	close(ends[1]);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ending_signals_end),
-		cmocka_unit_test(others_do_nothing),
-		cmocka_unit_test(those_that_are_heeded_are_counted_and_one_more_ends),
-		cmocka_unit_test(a_farewell_is_a_good_end),
-		cmocka_unit_test(what_is_held_back_comes_later),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "peer.h"
 #include "server/sources.h"
@@ -18,18 +16,17 @@
 
 static struct sources sources;
 
-static int open_sources(void **state)
+static void open_sources(void)
 {
-	return sources_open(&sources, LIMIT, 64, CAPACITY, NULL);
+	assert_int_equal(sources_open(&sources, LIMIT, 64, CAPACITY, NULL), 0);
 }
 
-static int close_sources(void **state)
+static void close_sources(void)
 {
 	sources_close(&sources);
-	return 0;
 }
 
-#define WITH_SOURCES(test) cmocka_unit_test_setup_teardown(test, open_sources, close_sources)
+FIXTURE(open_sources, close_sources);
 
 static struct conn_origin from_v4(const char *address, uint16_t port)
 {
@@ -63,7 +60,7 @@ static void expect_limit(const struct conn_origin *origin)
 	assert_false(sources_enter(&sources, origin));
 }
 
-static void each_kind_of_source_has_its_limit(void **state)
+TEST(each_kind_of_source_has_its_limit)
 {
 	// The same bits in another family are another source.
 	const struct conn_origin origins[] = {
@@ -80,7 +77,7 @@ static void each_kind_of_source_has_its_limit(void **state)
 	}
 }
 
-static void ports_do_not_matter(void **state)
+TEST(ports_do_not_matter)
 {
 	for (uint16_t port = 1; port <= LIMIT; port++) {
 		struct conn_origin v4 = from_v4("192.0.2.1", port);
@@ -95,7 +92,7 @@ static void ports_do_not_matter(void **state)
 	assert_false(sources_enter(&sources, &v6));
 }
 
-static void networks_of_ipv6_are_sources(void **state)
+TEST(networks_of_ipv6_are_sources)
 {
 	static const struct {
 		unsigned prefix6;
@@ -128,7 +125,7 @@ static void networks_of_ipv6_are_sources(void **state)
 }
 
 // The same address at two interfaces is of two neighbours.
-static void neighbours_are_told_apart_by_their_interface(void **state)
+TEST(neighbours_are_told_apart_by_their_interface)
 {
 	struct conn_origin here = from_v6("fe80::1", 1);
 	struct conn_origin there = here;
@@ -151,7 +148,7 @@ static size_t longest_bucket(const struct sources *filled)
 }
 
 // Keys that meet in one bucket under one secret do not under another.
-static void buckets_cannot_be_chosen(void **state)
+TEST(buckets_cannot_be_chosen)
 {
 	struct sources first;
 	struct sources second;
@@ -172,7 +169,7 @@ static void buckets_cannot_be_chosen(void **state)
 	sources_close(&second);
 }
 
-static void without_a_limit_nobody_is_counted(void **state)
+TEST(without_a_limit_nobody_is_counted)
 {
 	struct sources unlimited;
 	assert_int_equal(sources_open(&unlimited, 0, 64, CAPACITY, NULL), 0);
@@ -184,7 +181,7 @@ static void without_a_limit_nobody_is_counted(void **state)
 	sources_close(&unlimited);
 }
 
-static void it_holds_as_many_sources_as_connections(void **state)
+TEST(it_holds_as_many_sources_as_connections)
 {
 	for (int round = 0; round < 3; round++) {
 		for (uint32_t user = 0; user < CAPACITY; user++) {
@@ -213,7 +210,7 @@ static struct conn_origin origin_numbered(unsigned number)
 	}
 }
 
-static void random_comings_and_goings_agree_with_a_plain_model(void **state)
+TEST(random_comings_and_goings_agree_with_a_plain_model)
 {
 	unsigned model[NAMES] = {0};
 	unsigned total = 0;
@@ -260,7 +257,7 @@ static void *leave_all(void *argument)
 	return NULL;
 }
 
-static void one_may_enter_while_another_leaves(void **state)
+TEST(one_may_enter_while_another_leaves)
 {
 	struct conn_origin origin = from_v4("127.0.0.1", 1);
 	pthread_t worker;
@@ -291,25 +288,8 @@ static void enter_one_source_too_many(void *argument)
 	}
 }
 
-static void misuse_aborts(void **state)
+TEST(misuse_aborts)
 {
 	expect_abort(leave_without_entering, NULL);
 	expect_abort(enter_one_source_too_many, NULL);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_SOURCES(each_kind_of_source_has_its_limit),
-		WITH_SOURCES(ports_do_not_matter),
-		cmocka_unit_test(networks_of_ipv6_are_sources),
-		WITH_SOURCES(neighbours_are_told_apart_by_their_interface),
-		cmocka_unit_test(buckets_cannot_be_chosen),
-		cmocka_unit_test(without_a_limit_nobody_is_counted),
-		WITH_SOURCES(it_holds_as_many_sources_as_connections),
-		WITH_SOURCES(random_comings_and_goings_agree_with_a_plain_model),
-		WITH_SOURCES(one_may_enter_while_another_leaves),
-		WITH_SOURCES(misuse_aborts),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
 #include "expect.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "process.h"
@@ -15,16 +14,18 @@
 static struct stats stats;
 static struct snapshot snapshot;
 
-static int open_stats(void **state)
+static void open_stats(void)
 {
-	return stats_open(&stats, 1 + WORKERS, NULL);
+	assert_int_equal(stats_open(&stats, 1 + WORKERS, NULL), 0);
 }
 
-static int close_stats(void **state)
+static void close_stats(void)
 {
 	stats_close(&stats);
-	return stats.threads == NULL && stats.thread_count == 0 ? 0 : -1;
+	assert_true(stats.threads == NULL && stats.thread_count == 0);
 }
+
+FIXTURE(open_stats, close_stats);
 
 static void count_metric(const struct metric *metric, const char *const *taken, size_t count)
 {
@@ -35,7 +36,7 @@ static void count_metric(const struct metric *metric, const char *const *taken, 
 		assert_string_not_equal(metric->name, taken[i]);
 }
 
-static void names_are_unique_and_well_formed(void **state)
+TEST(names_are_unique_and_well_formed)
 {
 	const char *names[(size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];
 	size_t count = 0;
@@ -47,7 +48,7 @@ static void names_are_unique_and_well_formed(void **state)
 		count_metric(&histogram_metrics[i], names, count);
 }
 
-static void each_close_reason_has_its_counter(void **state)
+TEST(each_close_reason_has_its_counter)
 {
 	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++) {
 		char name[64] = "connections_closed_";
@@ -59,13 +60,13 @@ static void each_close_reason_has_its_counter(void **state)
 }
 
 // Two threads that count must not share a cache line.
-static void threads_count_on_cache_lines_of_their_own(void **state)
+TEST(threads_count_on_cache_lines_of_their_own)
 {
 	assert_int_equal((uintptr_t)stats.threads % 64, 0);
 	assert_int_equal(sizeof(struct thread_stats) % 64, 0);
 }
 
-static void a_snapshot_adds_up_all_threads(void **state)
+TEST(a_snapshot_adds_up_all_threads)
 {
 	for (size_t i = 0; i < stats.thread_count; i++) {
 		counter_add(&stats.threads[i], COUNTER_messages, i + 1);
@@ -94,7 +95,7 @@ static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving, uint
 	assert_int_equal(snapshot.gauge[GAUGE_connections_parked], parked);
 }
 
-static void gauges_follow_from_the_counters(void **state)
+TEST(gauges_follow_from_the_counters)
 {
 	expect_gauges(0, 0, 0, 0);
 	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
@@ -109,7 +110,7 @@ static void gauges_follow_from_the_counters(void **state)
 	expect_gauges(8, 4, WORKERS, 0);
 }
 
-static void parked_connections_come_back_by_way_of_the_queue(void **state)
+TEST(parked_connections_come_back_by_way_of_the_queue)
 {
 	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
 	counter_add(&stats.threads[1], COUNTER_connections_taken, 4);
@@ -144,7 +145,7 @@ static void close_what_was_not_taken(void *argument)
 	stats_sum(&stats, WORKERS, &snapshot);
 }
 
-static void a_broken_law_aborts(void **state)
+TEST(a_broken_law_aborts)
 {
 	expect_abort(close_what_was_not_accepted, NULL);
 	expect_abort(close_what_was_not_taken, NULL);
@@ -236,7 +237,7 @@ static uint64_t check_laws(void)
 	return closed;
 }
 
-static void the_laws_hold_in_every_snapshot(void **state)
+TEST(the_laws_hold_in_every_snapshot)
 {
 	hand_over.waiting = 0;
 	hand_over.ended = false;
@@ -261,21 +262,4 @@ static void the_laws_hold_in_every_snapshot(void **state)
 	assert_int_equal(closed, CONNECTIONS);
 	assert_true(snapshot.counter[COUNTER_unparks] > 0);
 	expect_gauges(0, 0, 0, 0);
-}
-
-#define WITH_STATS(test) cmocka_unit_test_setup_teardown(test, open_stats, close_stats)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_unique_and_well_formed),
-		cmocka_unit_test(each_close_reason_has_its_counter),
-		WITH_STATS(threads_count_on_cache_lines_of_their_own),
-		WITH_STATS(a_snapshot_adds_up_all_threads),
-		WITH_STATS(gauges_follow_from_the_counters),
-		WITH_STATS(parked_connections_come_back_by_way_of_the_queue),
-		WITH_STATS(a_broken_law_aborts),
-		WITH_STATS(the_laws_hold_in_every_snapshot),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 // The echo turn: exact bytes, and what each error ends it with: echo/turn.
-#include "unit.h"
-
-#include <errno.h>
+#include "test.h"
 
 #include "played.h"
 
-static void all_comes_back_until_the_peer_ends(void **state)
+FIXTURE(played_begin, played_finish);
+
+TEST(all_comes_back_until_the_peer_ends)
 {
 	peer_says(10000, true);
 	played.conn.active_at = 1;
@@ -16,7 +16,7 @@ static void all_comes_back_until_the_peer_ends(void **state)
 	assert_int_equal(played.polls, 0);
 }
 
-static void a_peer_that_says_nothing_gets_nothing(void **state)
+TEST(a_peer_that_says_nothing_gets_nothing)
 {
 	peer_says(0, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
@@ -24,7 +24,7 @@ static void a_peer_that_says_nothing_gets_nothing(void **state)
 	assert_int_equal(counted(COUNTER_messages), 0);
 }
 
-static void a_byte_at_a_time_is_exact(void **state)
+TEST(a_byte_at_a_time_is_exact)
 {
 	const struct step one[] = {{.limit = 1, .times = 1000000}, {0}};
 	played.recv.next = one;
@@ -36,7 +36,7 @@ static void a_byte_at_a_time_is_exact(void **state)
 	assert_int_equal(played.send.calls, 200);
 }
 
-static void short_sends_go_on_where_they_stopped(void **state)
+TEST(short_sends_go_on_where_they_stopped)
 {
 	played.send.next = (const struct step[]){{.limit = 1},	  {.limit = 4000}, {.limit = 7},
 						 {.limit = 4096}, {.limit = 2},	   {0}};
@@ -45,7 +45,7 @@ static void short_sends_go_on_where_they_stopped(void **state)
 	expect_echo(10000, 10000);
 }
 
-static void interruptions_change_nothing(void **state)
+TEST(interruptions_change_nothing)
 {
 	played.recv.next = (const struct step[]){{.error = EINTR, .times = 3},
 						 {.limit = 100},
@@ -78,35 +78,35 @@ static const struct fault send_faults[] = {
 	{EMSGSIZE, CLOSE_error},
 };
 
-static void a_failed_recv_ends_it_with_its_reason(void **state)
+TEST(a_failed_recv_ends_it_with_its_reason)
 {
 	for (size_t i = 0; i < COUNT_OF(recv_faults); i++) {
 		const struct step script[] = {{.limit = 100}, {.error = recv_faults[i].error}, {0}};
-		played_begin(state);
+		played_begin();
 		played.recv.next = script;
 		peer_says(500, false);
 		assert_int_equal(run_turn(), recv_faults[i].reason);
 		expect_echo(100, 100);
-		played_finish(state);
+		played_finish();
 	}
-	played_begin(state);
+	played_begin();
 }
 
-static void a_failed_send_ends_it_with_its_reason(void **state)
+TEST(a_failed_send_ends_it_with_its_reason)
 {
 	for (size_t i = 0; i < COUNT_OF(send_faults); i++) {
 		const struct step script[] = {{.limit = 30}, {.error = send_faults[i].error}, {0}};
-		played_begin(state);
+		played_begin();
 		played.send.next = script;
 		peer_says(100, true);
 		assert_int_equal(run_turn(), send_faults[i].reason);
 		expect_echo(100, 30);
-		played_finish(state);
+		played_finish();
 	}
-	played_begin(state);
+	played_begin();
 }
 
-static void a_full_socket_is_waited_for(void **state)
+TEST(a_full_socket_is_waited_for)
 {
 	played.send.next = (const struct step[]){
 		{.limit = 10}, {.error = EAGAIN}, {.limit = 10}, {.error = EAGAIN}, {0}};
@@ -114,19 +114,4 @@ static void a_full_socket_is_waited_for(void **state)
 	assert_int_equal(run_turn(), CLOSE_peer);
 	expect_echo(100, 100);
 	assert_int_equal(played.polls, 2);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TURN(all_comes_back_until_the_peer_ends),
-		TURN(a_peer_that_says_nothing_gets_nothing),
-		TURN(a_byte_at_a_time_is_exact),
-		TURN(short_sends_go_on_where_they_stopped),
-		TURN(interruptions_change_nothing),
-		TURN(a_failed_recv_ends_it_with_its_reason),
-		TURN(a_failed_send_ends_it_with_its_reason),
-		TURN(a_full_socket_is_waited_for),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

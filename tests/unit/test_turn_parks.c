@@ -1,9 +1,6 @@
 // The echo turn of a worker that waits for nobody: what it leaves to the parking lot, and in which
 // state: echo/turn, echo/sending.
-#include "unit.h"
-
-#include <errno.h>
-#include <unistd.h>
+#include "test.h"
 
 #include "peer.h"
 #include "played.h"
@@ -15,7 +12,9 @@ static void expect_end(enum turn_end end)
 	assert_int_equal(run_any_turn().end, end);
 }
 
-static void a_short_read_is_the_last(void **state)
+FIXTURE(played_begin, played_finish);
+
+TEST(a_short_read_is_the_last)
 {
 	play_with_patience(0);
 	peer_says(100, false);
@@ -27,7 +26,7 @@ static void a_short_read_is_the_last(void **state)
 	assert_int_equal(played.conn.active_at, played.now);
 }
 
-static void a_full_read_is_not(void **state)
+TEST(a_full_read_is_not)
 {
 	play_with_patience(0);
 	peer_says(PLAYED_BUFFER, false);
@@ -37,7 +36,7 @@ static void a_full_read_is_not(void **state)
 }
 
 // A descriptor passed along, which nobody takes, ends a recv early (unix(7)).
-static void a_read_made_short_by_a_passed_descriptor_is_not(void **state)
+TEST(a_read_made_short_by_a_passed_descriptor_is_not)
 {
 	char room[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec bytes = {.iov_len = 100};
@@ -60,7 +59,7 @@ static void a_read_made_short_by_a_passed_descriptor_is_not(void **state)
 }
 
 // The end of a stream that came along with data makes no event of its own.
-static void after_a_hang_up_it_reads_to_the_end(void **state)
+TEST(after_a_hang_up_it_reads_to_the_end)
 {
 	play_with_patience(0);
 	peer_says(100, true);
@@ -69,7 +68,7 @@ static void after_a_hang_up_it_reads_to_the_end(void **state)
 	expect_echo(100, 100);
 }
 
-static void nothing_to_receive_is_quiet(void **state)
+TEST(nothing_to_receive_is_quiet)
 {
 	play_with_patience(0);
 	expect_end(TURN_QUIET);
@@ -78,7 +77,7 @@ static void nothing_to_receive_is_quiet(void **state)
 }
 
 // Out of patience: SO_RCVTIMEO.
-static void a_peer_that_is_waited_for_in_vain_is_quiet(void **state)
+TEST(a_peer_that_is_waited_for_in_vain_is_quiet)
 {
 	play_with_patience(5 * NS_PER_MS);
 	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
@@ -89,7 +88,7 @@ static void a_peer_that_is_waited_for_in_vain_is_quiet(void **state)
 	assert_false(played.flags & MSG_DONTWAIT);
 }
 
-static void a_worker_with_more_to_do_waits_for_nobody(void **state)
+TEST(a_worker_with_more_to_do_waits_for_nobody)
 {
 	play_with_patience(5 * NS_PER_MS);
 	played.worker.hurried = true;
@@ -101,7 +100,7 @@ static void a_worker_with_more_to_do_waits_for_nobody(void **state)
 	assert_true(played.flags & MSG_DONTWAIT);
 }
 
-static void what_was_not_sent_is_kept_and_sent_in_order(void **state)
+TEST(what_was_not_sent_is_kept_and_sent_in_order)
 {
 	play_with_patience(0);
 	played.send.next = (const struct step[]){
@@ -122,7 +121,7 @@ static void what_was_not_sent_is_kept_and_sent_in_order(void **state)
 	assert_int_equal(played.polls, 0);
 }
 
-static void a_peer_that_stays_stuck_is_waited_for_with_patience(void **state)
+TEST(a_peer_that_stays_stuck_is_waited_for_with_patience)
 {
 	play_with_patience(5 * NS_PER_MS);
 	int small = 4608;
@@ -136,7 +135,7 @@ static void a_peer_that_stays_stuck_is_waited_for_with_patience(void **state)
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-static void at_the_pending_limit_bytes_stay_in_the_kernel(void **state)
+TEST(at_the_pending_limit_bytes_stay_in_the_kernel)
 {
 	play_with_patience(0);
 	played.pending.limit = PLAYED_BUFFER - 1;
@@ -158,7 +157,7 @@ static void at_the_pending_limit_bytes_stay_in_the_kernel(void **state)
 	assert_int_equal(played.pending.max, 0);
 }
 
-static void what_cannot_be_sent_is_not_taken_either(void **state)
+TEST(what_cannot_be_sent_is_not_taken_either)
 {
 	play_with_patience(0);
 	played.pending.limit = 0;
@@ -169,7 +168,7 @@ static void what_cannot_be_sent_is_not_taken_either(void **state)
 	expect_echo(30, 30);
 }
 
-static void room_for_one_buffer_is_room(void **state)
+TEST(room_for_one_buffer_is_room)
 {
 	play_with_patience(0);
 	played.pending.limit = PLAYED_BUFFER;
@@ -222,7 +221,7 @@ static void take_other(void)
 			 DUTY_SERVE);
 }
 
-static void when_others_wait_it_has_its_quantum(void **state)
+TEST(when_others_wait_it_has_its_quantum)
 {
 	begin_stream(5 * NS_PER_MS);
 	work_queue_push(&played.pool.queue, &other);
@@ -244,7 +243,7 @@ static void say_a_byte(void)
 	assert_int_equal(write(played.pair[1], "x", 1), 1);
 }
 
-static void short_messages_use_it_up_too(void **state)
+TEST(short_messages_use_it_up_too)
 {
 	play_with_patience(5 * NS_PER_MS);
 	played.before_recv = say_a_byte;
@@ -254,7 +253,7 @@ static void short_messages_use_it_up_too(void **state)
 	assert_int_equal(played.recv.calls, QUANTUM / 4096);
 }
 
-static void when_nobody_waits_it_goes_on(void **state)
+TEST(when_nobody_waits_it_goes_on)
 {
 	begin_stream(5 * NS_PER_MS);
 	assert_int_equal(run_turn(), CLOSE_peer);
@@ -262,7 +261,7 @@ static void when_nobody_waits_it_goes_on(void **state)
 }
 
 // The textbook's worker keeps its client, whoever waits.
-static void without_end_of_patience_there_is_no_quantum(void **state)
+TEST(without_end_of_patience_there_is_no_quantum)
 {
 	begin_stream(CLOCK_NEVER);
 	work_queue_push(&played.pool.queue, &other);
@@ -273,7 +272,7 @@ static void without_end_of_patience_there_is_no_quantum(void **state)
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-static void who_has_expired_is_looked_at_once_more(void **state)
+TEST(who_has_expired_is_looked_at_once_more)
 {
 	play_with_patience(5 * NS_PER_MS);
 	played.conn.work.expired = true;
@@ -282,7 +281,7 @@ static void who_has_expired_is_looked_at_once_more(void **state)
 	assert_int_equal(played.recv.calls, 1);
 }
 
-static void what_came_at_the_last_moment_is_served(void **state)
+TEST(what_came_at_the_last_moment_is_served)
 {
 	play_with_patience(0);
 	played.conn.work.expired = true;
@@ -302,7 +301,7 @@ static void stick(void)
 	expect_end(TURN_STUCK);
 }
 
-static void who_is_stuck_is_not_idle(void **state)
+TEST(who_is_stuck_is_not_idle)
 {
 	stick();
 	played.send.next = NULL;
@@ -311,7 +310,7 @@ static void who_is_stuck_is_not_idle(void **state)
 	expect_echo(100, 100);
 }
 
-static void who_stays_stuck_for_the_send_timeout_is_stalled(void **state)
+TEST(who_stays_stuck_for_the_send_timeout_is_stalled)
 {
 	played.unread = 1;
 	stick();
@@ -322,7 +321,7 @@ static void who_stays_stuck_for_the_send_timeout_is_stalled(void **state)
 	expect_echo(100, 10);
 }
 
-static void what_the_peer_acknowledges_renews_its_time(void **state)
+TEST(what_the_peer_acknowledges_renews_its_time)
 {
 	played.unread = 5;
 	stick();
@@ -335,32 +334,4 @@ static void what_the_peer_acknowledges_renews_its_time(void **state)
 	expect_end(TURN_STUCK);
 	played.now += PLAYED_TIMEOUT;
 	assert_int_equal(run_turn(), CLOSE_stalled);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TURN(a_short_read_is_the_last),
-		TURN(a_full_read_is_not),
-		TURN(a_read_made_short_by_a_passed_descriptor_is_not),
-		TURN(after_a_hang_up_it_reads_to_the_end),
-		TURN(nothing_to_receive_is_quiet),
-		TURN(a_peer_that_is_waited_for_in_vain_is_quiet),
-		TURN(a_worker_with_more_to_do_waits_for_nobody),
-		TURN(what_was_not_sent_is_kept_and_sent_in_order),
-		TURN(a_peer_that_stays_stuck_is_waited_for_with_patience),
-		TURN(at_the_pending_limit_bytes_stay_in_the_kernel),
-		TURN(what_cannot_be_sent_is_not_taken_either),
-		TURN(room_for_one_buffer_is_room),
-		TURN(when_others_wait_it_has_its_quantum),
-		TURN(short_messages_use_it_up_too),
-		TURN(when_nobody_waits_it_goes_on),
-		TURN(without_end_of_patience_there_is_no_quantum),
-		TURN(who_has_expired_is_looked_at_once_more),
-		TURN(what_came_at_the_last_moment_is_served),
-		TURN(who_is_stuck_is_not_idle),
-		TURN(who_stays_stuck_for_the_send_timeout_is_stalled),
-		TURN(what_the_peer_acknowledges_renews_its_time),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,5 @@
 // Polling before blocking: when it is tried, when it ends, what it counts: echo/turn.
-#include "unit.h"
-
-#include <errno.h>
+#include "test.h"
 
 #include "played.h"
 
@@ -30,7 +28,9 @@ static void expect_spins(uint64_t hits, uint64_t misses)
 	assert_int_equal(counted(COUNTER_spin_misses), misses);
 }
 
-static void polling_that_finds_something_is_a_hit(void **state)
+FIXTURE(played_begin, played_finish);
+
+TEST(polling_that_finds_something_is_a_hit)
 {
 	warm_up(1);
 	played.recv.next =
@@ -43,7 +43,7 @@ static void polling_that_finds_something_is_a_hit(void **state)
 	assert_int_equal(played.conn.heat, 3);
 }
 
-static void polling_in_vain_ends_and_blocks(void **state)
+TEST(polling_in_vain_ends_and_blocks)
 {
 	warm_up(10);
 	played.recv.next = nothing;
@@ -55,7 +55,7 @@ static void polling_in_vain_ends_and_blocks(void **state)
 	assert_int_equal(played.conn.heat, 2);
 }
 
-static void after_misses_it_is_not_tried_again(void **state)
+TEST(after_misses_it_is_not_tried_again)
 {
 	warm_up(8);
 	played.recv.next = nothing;
@@ -67,7 +67,7 @@ static void after_misses_it_is_not_tried_again(void **state)
 	expect_spins(0, 1);
 }
 
-static void who_is_cold_is_not_polled_for(void **state)
+TEST(who_is_cold_is_not_polled_for)
 {
 	warm_up(0);
 	played.recv.next = nothing;
@@ -77,7 +77,7 @@ static void who_is_cold_is_not_polled_for(void **state)
 	expect_spins(0, 0);
 }
 
-static void who_answers_soon_warms_up(void **state)
+TEST(who_answers_soon_warms_up)
 {
 	warm_up(0);
 	played.recv.next =
@@ -87,7 +87,7 @@ static void who_answers_soon_warms_up(void **state)
 	expect_spins(0, 1); // after the first answer it was tried
 }
 
-static void who_answers_late_stays_cold(void **state)
+TEST(who_answers_late_stays_cold)
 {
 	warm_up(0);
 	played.echo.spin = 10 * NS_PER_US; // as long as a recv takes here
@@ -98,7 +98,7 @@ static void who_answers_late_stays_cold(void **state)
 	expect_spins(0, 0);
 }
 
-static void without_a_spin_nothing_warms_up(void **state)
+TEST(without_a_spin_nothing_warms_up)
 {
 	warm_up(0);
 	played.echo.spin = 0;
@@ -109,7 +109,7 @@ static void without_a_spin_nothing_warms_up(void **state)
 	expect_spins(0, 0);
 }
 
-static void heat_has_a_limit(void **state)
+TEST(heat_has_a_limit)
 {
 	warm_up(64);
 	peer_says(100, true);
@@ -136,7 +136,7 @@ static void take_other(void)
 			 DUTY_SERVE);
 }
 
-static void while_work_is_queued_nobody_polls(void **state)
+TEST(while_work_is_queued_nobody_polls)
 {
 	warm_up(10);
 	work_queue_push(&played.pool.queue, &other);
@@ -144,7 +144,7 @@ static void while_work_is_queued_nobody_polls(void **state)
 	take_other();
 }
 
-static void enough_who_poll_are_enough(void **state)
+TEST(enough_who_poll_are_enough)
 {
 	warm_up(10);
 	atomic_store(&played.pool.spinners, 1); // somebody else
@@ -154,7 +154,7 @@ static void enough_who_poll_are_enough(void **state)
 	expect_no_spin();
 }
 
-static void who_may_not_wait_does_not_poll(void **state)
+TEST(who_may_not_wait_does_not_poll)
 {
 	warm_up(10);
 	play_with_patience(0);
@@ -168,7 +168,7 @@ static void work_comes(void)
 		work_queue_push(&played.pool.queue, &other);
 }
 
-static void polling_ends_when_work_comes(void **state)
+TEST(polling_ends_when_work_comes)
 {
 	warm_up(10);
 	played.recv.next = nothing;
@@ -185,31 +185,11 @@ static void cut_all(void)
 		atomic_store(&played.cut.now, true);
 }
 
-static void polling_ends_with_the_cut(void **state)
+TEST(polling_ends_with_the_cut)
 {
 	warm_up(10);
 	played.recv.next = nothing;
 	played.before_recv = cut_all;
 	assert_int_equal(run_turn(), CLOSE_drain);
 	assert_int_equal(played.recv.calls, 4);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TURN(polling_that_finds_something_is_a_hit),
-		TURN(polling_in_vain_ends_and_blocks),
-		TURN(after_misses_it_is_not_tried_again),
-		TURN(who_is_cold_is_not_polled_for),
-		TURN(who_answers_soon_warms_up),
-		TURN(who_answers_late_stays_cold),
-		TURN(without_a_spin_nothing_warms_up),
-		TURN(heat_has_a_limit),
-		TURN(while_work_is_queued_nobody_polls),
-		TURN(enough_who_poll_are_enough),
-		TURN(who_may_not_wait_does_not_poll),
-		TURN(polling_ends_when_work_comes),
-		TURN(polling_ends_with_the_cut),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,8 @@
 // The echo turn that has to wait: readers slow and stuck, a kernel out of buffers, the cut:
 // echo/turn.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "peer.h"
 #include "played.h"
@@ -17,7 +15,9 @@ static void fill_up(void)
 	peer_says(32768, true);
 }
 
-static void a_stuck_reader_is_cut_at_the_send_timeout(void **state)
+FIXTURE(played_begin, played_finish);
+
+TEST(a_stuck_reader_is_cut_at_the_send_timeout)
 {
 	fill_up();
 	uint64_t before = played.now;
@@ -28,7 +28,7 @@ static void a_stuck_reader_is_cut_at_the_send_timeout(void **state)
 	assert_true(played.conn.bytes_sent < 32768);
 }
 
-static void a_stuck_reader_is_cut_in_real_time_too(void **state)
+TEST(a_stuck_reader_is_cut_in_real_time_too)
 {
 	fill_up();
 	played.now = 0;
@@ -53,7 +53,7 @@ static void read_a_little(void)
 	taken += (size_t)count;
 }
 
-static void a_slow_reader_is_never_cut(void **state)
+TEST(a_slow_reader_is_never_cut)
 {
 	fill_up();
 	taken = 0;
@@ -68,7 +68,7 @@ static void a_slow_reader_is_never_cut(void **state)
 
 // A peer that takes so little that poll never says so is seen by what it has acknowledged; once
 // that stands still it has its time.
-static void a_reader_too_slow_for_poll_is_not_cut(void **state)
+TEST(a_reader_too_slow_for_poll_is_not_cut)
 {
 	const struct step forever[] = {{.limit = 10}, {.error = EAGAIN, .times = 100000}, {0}};
 	played.send.next = forever;
@@ -87,7 +87,7 @@ static void a_reader_too_slow_for_poll_is_not_cut(void **state)
 	assert_true(played.now - before < 1000 * PLAYED_TIMEOUT);
 }
 
-static void without_buffers_it_tries_again(void **state)
+TEST(without_buffers_it_tries_again)
 {
 	played.send.next = (const struct step[]){
 		{.error = ENOBUFS, .times = 3}, {.limit = 10}, {.error = ENOMEM, .times = 2}, {0}};
@@ -112,12 +112,12 @@ static void expect_stall(int error)
 	expect_echo(100, 10);
 }
 
-static void without_buffers_for_too_long_it_is_stalled(void **state)
+TEST(without_buffers_for_too_long_it_is_stalled)
 {
 	expect_stall(ENOBUFS);
 }
 
-static void without_memory_for_too_long_it_is_stalled(void **state)
+TEST(without_memory_for_too_long_it_is_stalled)
 {
 	expect_stall(ENOMEM);
 }
@@ -128,7 +128,7 @@ static void time_passes(void)
 }
 
 // TCP under memory pressure: poll says that there is room, send that there is none.
-static void room_that_is_none_is_a_stall_too(void **state)
+TEST(room_that_is_none_is_a_stall_too)
 {
 	const struct step forever[] = {{.error = EAGAIN, .times = 1000}, {.error = EIO}, {0}};
 	played.send.next = forever;
@@ -148,7 +148,7 @@ static void cut_all(void)
 	shutdown(played.pair[0], SHUT_RD);
 }
 
-static void a_turn_that_is_cut_before_it_begins_does_nothing(void **state)
+TEST(a_turn_that_is_cut_before_it_begins_does_nothing)
 {
 	peer_says(100, true);
 	cut_all();
@@ -163,7 +163,7 @@ static void *cut_from_outside(void *argument)
 	return NULL;
 }
 
-static void a_turn_that_receives_can_be_cut(void **state)
+TEST(a_turn_that_receives_can_be_cut)
 {
 	played.now = 0;
 	peer_says(100, false);
@@ -175,7 +175,7 @@ static void a_turn_that_receives_can_be_cut(void **state)
 	assert_int_equal(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-static void a_turn_that_waits_to_send_can_be_cut(void **state)
+TEST(a_turn_that_waits_to_send_can_be_cut)
 {
 	fill_up();
 	played.while_waiting = cut_all;
@@ -186,7 +186,7 @@ static void a_turn_that_waits_to_send_can_be_cut(void **state)
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-static void a_turn_that_waits_for_buffers_can_be_cut(void **state)
+TEST(a_turn_that_waits_for_buffers_can_be_cut)
 {
 	const struct step forever[] = {{.error = ENOBUFS, .times = 1000}, {0}};
 	played.send.next = forever;
@@ -196,23 +196,4 @@ static void a_turn_that_waits_for_buffers_can_be_cut(void **state)
 	assert_int_equal(run_turn(), CLOSE_drain);
 	assert_int_equal(played.now, before);
 	expect_echo(100, 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TURN(a_stuck_reader_is_cut_at_the_send_timeout),
-		TURN(a_stuck_reader_is_cut_in_real_time_too),
-		TURN(a_slow_reader_is_never_cut),
-		TURN(a_reader_too_slow_for_poll_is_not_cut),
-		TURN(without_buffers_it_tries_again),
-		TURN(without_buffers_for_too_long_it_is_stalled),
-		TURN(without_memory_for_too_long_it_is_stalled),
-		TURN(room_that_is_none_is_a_stall_too),
-		TURN(a_turn_that_is_cut_before_it_begins_does_nothing),
-		TURN(a_turn_that_receives_can_be_cut),
-		TURN(a_turn_that_waits_to_send_can_be_cut),
-		TURN(a_turn_that_waits_for_buffers_can_be_cut),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,5 @@
 // Numbers as people write them: base/units.
-#include "unit.h"
-
-#include <string.h>
+#include "test.h"
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -28,7 +26,7 @@ static const char *const bad_counts[] = {
 	"four",
 };
 
-static void count_takes_whole_numbers_in_range(void **state)
+TEST(count_takes_whole_numbers_in_range)
 {
 	static const struct good cases[] = {
 		{"1", 1},
@@ -44,7 +42,7 @@ static void count_takes_whole_numbers_in_range(void **state)
 	}
 }
 
-static void count_refuses_all_else(void **state)
+TEST(count_refuses_all_else)
 {
 	for (size_t i = 0; i < COUNT_OF(bad_counts); i++) {
 		uint64_t count;
@@ -52,11 +50,11 @@ static void count_refuses_all_else(void **state)
 		assert_int_equal(units_parse_count(bad_counts[i], 0, UINT64_MAX, &count, &error),
 				 -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_non_null(strstr(error.message, bad_counts[i]));
+		assert_contains(error.message, bad_counts[i]);
 	}
 }
 
-static void count_names_its_bounds(void **state)
+TEST(count_names_its_bounds)
 {
 	static const char *const outside[] = {"0", "4097", "4294967297"};
 	uint64_t count;
@@ -68,7 +66,7 @@ static void count_names_its_bounds(void **state)
 	assert_string_equal(error.message, "'4294967297' is not a whole number from 1 to 4096");
 }
 
-static void size_takes_units(void **state)
+TEST(size_takes_units)
 {
 	static const struct good cases[] = {
 		{"0", 0},
@@ -88,7 +86,7 @@ static void size_takes_units(void **state)
 	}
 }
 
-static void size_refuses_all_else(void **state)
+TEST(size_refuses_all_else)
 {
 	static const char *const cases[] = {
 		"",    "k",	"1kb",		 "1 k",	 "1t",		 "-1k", ".5k",
@@ -102,7 +100,7 @@ static void size_refuses_all_else(void **state)
 	}
 }
 
-static void size_names_its_bounds_in_units(void **state)
+TEST(size_names_its_bounds_in_units)
 {
 	uint64_t bytes;
 	struct echod_error error;
@@ -114,7 +112,7 @@ static void size_names_its_bounds_in_units(void **state)
 	assert_int_equal(units_parse_size("16m", 256, 16 << 20, &bytes, &error), 0);
 }
 
-static void duration_takes_units(void **state)
+TEST(duration_takes_units)
 {
 	static const struct good cases[] = {
 		{"0", 0},
@@ -139,7 +137,7 @@ static void duration_takes_units(void **state)
 	}
 }
 
-static void duration_refuses_all_else(void **state)
+TEST(duration_refuses_all_else)
 {
 	static const char *const cases[] = {
 		"",
@@ -169,7 +167,7 @@ static void duration_refuses_all_else(void **state)
 	}
 }
 
-static void only_a_timeout_may_be_never(void **state)
+TEST(only_a_timeout_may_be_never)
 {
 	uint64_t ns = 0;
 	struct echod_error error;
@@ -184,7 +182,7 @@ static void only_a_timeout_may_be_never(void **state)
 			    "m, h) nor 'never'");
 }
 
-static void long_garbage_is_quoted_in_part(void **state)
+TEST(long_garbage_is_quoted_in_part)
 {
 	char text[1000];
 	memset(text, 'x', sizeof(text) - 1);
@@ -197,7 +195,7 @@ static void long_garbage_is_quoted_in_part(void **state)
 }
 
 // Either side of the edge between two units: what is rounded up to the next is written in the next.
-static void durations_read_well(void **state)
+TEST(durations_read_well)
 {
 	static const struct good cases[] = {
 		{"0 ns", 0},
@@ -229,7 +227,7 @@ static void durations_read_well(void **state)
 
 #define KIB(count) ((uint64_t)(count) << 10)
 
-static void sizes_read_well(void **state)
+TEST(sizes_read_well)
 {
 	static const struct good cases[] = {
 		{"0 B", 0},
@@ -253,7 +251,7 @@ static void sizes_read_well(void **state)
 	}
 }
 
-static void decimals_are_rounded(void **state)
+TEST(decimals_are_rounded)
 {
 	static const struct {
 		const char *text;
@@ -277,24 +275,4 @@ static void decimals_are_rounded(void **state)
 							 cases[i].places, text, sizeof(text)),
 				    cases[i].text);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(count_takes_whole_numbers_in_range),
-		cmocka_unit_test(count_refuses_all_else),
-		cmocka_unit_test(count_names_its_bounds),
-		cmocka_unit_test(size_takes_units),
-		cmocka_unit_test(size_refuses_all_else),
-		cmocka_unit_test(size_names_its_bounds_in_units),
-		cmocka_unit_test(duration_takes_units),
-		cmocka_unit_test(duration_refuses_all_else),
-		cmocka_unit_test(only_a_timeout_may_be_never),
-		cmocka_unit_test(long_garbage_is_quoted_in_part),
-		cmocka_unit_test(durations_read_well),
-		cmocka_unit_test(sizes_read_well),
-		cmocka_unit_test(decimals_are_rounded),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,10 @@
 // Paths of Unix-domain sockets: net/unix_path. Each test has a directory of its own as working
 // directory.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "net/unix_path.h"
 #include "socket_file.h"
@@ -40,7 +36,9 @@ static void check_refused(const char *message)
 	assert_int_equal(after.st_mode, before.st_mode);
 }
 
-static void is_there_while_claimed(void **state)
+FIXTURE(enter_directory, leave_directory);
+
+TEST(is_there_while_claimed)
 {
 	struct unix_path path;
 	int fd = claim(&path, "s");
@@ -51,21 +49,21 @@ static void is_there_while_claimed(void **state)
 	close(fd);
 }
 
-static void an_absolute_path_will_do(void **state)
+TEST(an_absolute_path_will_do)
 {
 	char absolute[64];
-	snprintf(absolute, sizeof(absolute), "%s/s", (const char *)*state);
+	snprintf(absolute, sizeof(absolute), "%s/s", test_directory);
 	struct unix_path path;
 	int fd = claim(&path, absolute);
 	assert_true(takes_connections("s"));
 	assert_int_equal(chdir("/"), 0);
 	unix_path_remove(&path);
-	assert_int_equal(chdir(*state), 0);
+	assert_int_equal(chdir(test_directory), 0);
 	assert_false(is_there("s"));
 	close(fd);
 }
 
-static void a_stale_socket_is_replaced(void **state)
+TEST(a_stale_socket_is_replaced)
 {
 	leave_stale("s");
 	assert_false(takes_connections("s"));
@@ -78,7 +76,7 @@ static void a_stale_socket_is_replaced(void **state)
 	assert_false(is_there("s"));
 }
 
-static void a_live_socket_is_not_taken(void **state)
+TEST(a_live_socket_is_not_taken)
 {
 	struct unix_path path;
 	int fd = claim(&path, "s");
@@ -88,7 +86,7 @@ static void a_live_socket_is_not_taken(void **state)
 	close(fd);
 }
 
-static void a_live_socket_with_a_full_backlog_is_not_taken(void **state)
+TEST(a_live_socket_with_a_full_backlog_is_not_taken)
 {
 	int server = new_socket(SOCK_STREAM);
 	bind_to(server, "s");
@@ -105,7 +103,7 @@ static void a_live_socket_with_a_full_backlog_is_not_taken(void **state)
 	unlink("s");
 }
 
-static void a_socket_of_another_type_is_not_taken(void **state)
+TEST(a_socket_of_another_type_is_not_taken)
 {
 	int server = new_socket(SOCK_DGRAM);
 	bind_to(server, "s");
@@ -114,7 +112,7 @@ static void a_socket_of_another_type_is_not_taken(void **state)
 	unlink("s");
 }
 
-static void what_is_no_socket_is_left_alone(void **state)
+TEST(what_is_no_socket_is_left_alone)
 {
 	static const char message[] = "cannot listen on 's': it exists and is not a socket";
 	int file = open("s", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
@@ -145,7 +143,7 @@ static void what_is_no_socket_is_left_alone(void **state)
 	assert_int_equal(unlink("elsewhere"), 0);
 }
 
-static void the_owners_alone_under_any_umask(void **state)
+TEST(the_owners_alone_under_any_umask)
 {
 	static const mode_t masks[] = {0, 022, 0777};
 	for (size_t i = 0; i < COUNT_OF(masks); i++) {
@@ -159,7 +157,7 @@ static void the_owners_alone_under_any_umask(void **state)
 	}
 }
 
-static void without_owner_only_the_umask_decides(void **state)
+TEST(without_owner_only_the_umask_decides)
 {
 	mode_t mask = umask(0);
 	struct unix_path path;
@@ -171,7 +169,7 @@ static void without_owner_only_the_umask_decides(void **state)
 	close(fd);
 }
 
-static void a_successors_socket_is_not_removed(void **state)
+TEST(a_successors_socket_is_not_removed)
 {
 	struct unix_path ours;
 	struct unix_path theirs;
@@ -186,7 +184,7 @@ static void a_successors_socket_is_not_removed(void **state)
 	close(successor);
 }
 
-static void a_missing_directory_is_named(void **state)
+TEST(a_missing_directory_is_named)
 {
 	struct unix_path path;
 	struct echod_error error;
@@ -197,7 +195,7 @@ static void a_missing_directory_is_named(void **state)
 }
 
 // A server that is bound and does not listen yet is not a stale one.
-static void a_socket_about_to_listen_is_not_taken(void **state)
+TEST(a_socket_about_to_listen_is_not_taken)
 {
 	int server = new_socket(SOCK_STREAM);
 	bind_to(server, "s");
@@ -207,7 +205,7 @@ static void a_socket_about_to_listen_is_not_taken(void **state)
 }
 
 // In a child, which is nobody: root may do more.
-static void a_directory_that_cannot_be_read_will_do(void **state)
+TEST(a_directory_that_cannot_be_read_will_do)
 {
 	assert_int_equal(mkdir("d", 0700) | chmod(".", 0711), 0);
 	assert_int_equal(chown("d", NOBODY, NOBODY), geteuid() == 0 ? 0 : -1);
@@ -249,7 +247,7 @@ static void check_seen(int fd, const char *name)
 	assert_true(found);
 }
 
-static void a_name_has_no_file(void **state)
+TEST(a_name_has_no_file)
 {
 	char name[ADDRESS_PATH_SIZE] = "";
 	for (int longest = 0; longest < 2; longest++) {
@@ -269,7 +267,7 @@ static void a_name_has_no_file(void **state)
 		struct echod_error error;
 		int rival = new_socket(SOCK_STREAM);
 		assert_int_equal(unix_path_listen(&second, rival, name, 16, true, &error), -1);
-		assert_non_null(strstr(error.message, "': a live server has this name"));
+		assert_contains(error.message, "': a live server has this name");
 		unix_path_remove(&path);
 		close(rival);
 		close(client);
@@ -277,33 +275,11 @@ static void a_name_has_no_file(void **state)
 	}
 }
 
-static void a_file_may_begin_with_an_at(void **state)
+TEST(a_file_may_begin_with_an_at)
 {
 	struct unix_path path;
 	int fd = claim(&path, "./@s");
 	assert_true(is_there("@s"));
 	unix_path_remove(&path);
 	close(fd);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(is_there_while_claimed),
-		IN_DIRECTORY(an_absolute_path_will_do),
-		IN_DIRECTORY(a_stale_socket_is_replaced),
-		IN_DIRECTORY(a_live_socket_is_not_taken),
-		IN_DIRECTORY(a_live_socket_with_a_full_backlog_is_not_taken),
-		IN_DIRECTORY(a_socket_of_another_type_is_not_taken),
-		IN_DIRECTORY(what_is_no_socket_is_left_alone),
-		IN_DIRECTORY(the_owners_alone_under_any_umask),
-		IN_DIRECTORY(without_owner_only_the_umask_decides),
-		IN_DIRECTORY(a_successors_socket_is_not_removed),
-		IN_DIRECTORY(a_missing_directory_is_named),
-		IN_DIRECTORY(a_socket_about_to_listen_is_not_taken),
-		IN_DIRECTORY(a_directory_that_cannot_be_read_will_do),
-		IN_DIRECTORY(a_name_has_no_file),
-		IN_DIRECTORY(a_file_may_begin_with_an_at),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

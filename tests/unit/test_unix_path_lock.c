@@ -1,13 +1,11 @@
 // Locks beside a Unix-domain socket's path: net/unix_path. Nobody else's holds up a server.
-#include "unit.h"
+#include "test.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "net/unix_path.h"
 #include "socket_file.h"
@@ -17,10 +15,7 @@
 static bool hurry; // each look at the clock takes it on by a second
 static time_t ahead;
 
-int __real_clock_gettime(clockid_t id, struct timespec *now);
-int __wrap_clock_gettime(clockid_t id, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
 {
 	int result = __real_clock_gettime(id, now);
 	if (hurry)
@@ -28,8 +23,10 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 	return result;
 }
 
+FIXTURE(enter_directory, leave_directory);
+
 // Any user who may open a directory can lock it.
-static void a_locked_directory_holds_up_nobody(void **state)
+TEST(a_locked_directory_holds_up_nobody)
 {
 	int lock = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
@@ -51,7 +48,7 @@ static off_t size_of_lock(void)
 }
 
 // Whatever stands where the lock is to be: it is left alone, and there is no lock.
-static void a_strangers_lock_is_none(void **state)
+TEST(a_strangers_lock_is_none)
 {
 	leave_stale("s");
 	int file = open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
@@ -73,7 +70,7 @@ static void a_strangers_lock_is_none(void **state)
 	assert_int_equal(rmdir(LOCK), 0);
 }
 
-static void a_lock_that_a_killed_server_left_is_used_and_removed(void **state)
+TEST(a_lock_that_a_killed_server_left_is_used_and_removed)
 {
 	close(open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	struct unix_path path;
@@ -83,7 +80,7 @@ static void a_lock_that_a_killed_server_left_is_used_and_removed(void **state)
 	close(fd);
 }
 
-static void a_lock_that_stays_is_not_waited_for_for_ever(void **state)
+TEST(a_lock_that_stays_is_not_waited_for_for_ever)
 {
 	int lock = open(LOCK, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
@@ -95,20 +92,9 @@ static void a_lock_that_stays_is_not_waited_for_for_ever(void **state)
 	hurry = false;
 	assert_int_equal(result, -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_non_null(strstr(error.message, "another server has held 's.echod-lock' for 2 s"));
+	assert_contains(error.message, "another server has held 's.echod-lock' for 2 s");
 	assert_false(is_there("s"));
 	close(fd);
 	close(lock);
 	assert_int_equal(unlink(LOCK), 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(a_locked_directory_holds_up_nobody),
-		IN_DIRECTORY(a_strangers_lock_is_none),
-		IN_DIRECTORY(a_lock_that_a_killed_server_left_is_used_and_removed),
-		IN_DIRECTORY(a_lock_that_stays_is_not_waited_for_for_ever),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

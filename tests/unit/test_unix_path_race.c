@@ -1,13 +1,11 @@
 // Several servers claim one path at once: net/unix_path.
-#include "unit.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "net/unix_path.h"
 #include "socket_file.h"
@@ -15,10 +13,8 @@
 #define CLAIMERS 6
 #define ROUNDS 200
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *now);
-
 // Time stands still: who holds the lock may be held up for longer than others wait for it.
-int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
 {
 	(void)id;
 	*now = (struct timespec){0};
@@ -43,7 +39,9 @@ static void *claim_at_the_start(void *argument)
 	return NULL;
 }
 
-static void of_threads_that_race_one_wins(void **state)
+FIXTURE(enter_directory, leave_directory);
+
+TEST(of_threads_that_race_one_wins)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		struct claimer claimers[CLAIMERS] = {0};
@@ -133,20 +131,11 @@ static void race_processes(void)
 	close(finish[0]);
 }
 
-static void of_processes_that_race_one_wins(void **state)
+TEST(of_processes_that_race_one_wins)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		leave_stale("s");
 		race_processes();
 		assert_int_equal(access("s", F_OK), -1);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(of_threads_that_race_one_wins),
-		IN_DIRECTORY(of_processes_that_race_one_wins),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,10 @@
 // Waking a thread that polls: net/waker.
-#include "unit.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "net/waker.h"
 
@@ -18,7 +17,7 @@ static int is_readable(const struct waker *waker, int timeout_ms)
 	return poll(&entry, 1, timeout_ms);
 }
 
-static void readable_from_wake_to_clear(void **state)
+TEST(readable_from_wake_to_clear)
 {
 	struct waker waker;
 	assert_int_equal(waker_open(&waker, NULL), 0);
@@ -32,7 +31,7 @@ static void readable_from_wake_to_clear(void **state)
 	waker_close(&waker);
 }
 
-static void is_closed_on_exec_and_once(void **state)
+TEST(is_closed_on_exec_and_once)
 {
 	struct waker waker;
 	assert_int_equal(waker_open(&waker, NULL), 0);
@@ -46,7 +45,7 @@ static void is_closed_on_exec_and_once(void **state)
 	waker_close(&waker);
 }
 
-static void a_full_counter_still_wakes(void **state)
+TEST(a_full_counter_still_wakes)
 {
 	struct waker waker;
 	assert_int_equal(waker_open(&waker, NULL), 0);
@@ -66,7 +65,7 @@ static void *wake_often(void *waker)
 	return NULL;
 }
 
-static void any_thread_wakes(void **state)
+TEST(any_thread_wakes)
 {
 	struct waker waker;
 	pthread_t threads[THREADS];
@@ -81,7 +80,7 @@ static void any_thread_wakes(void **state)
 	waker_close(&waker);
 }
 
-static void without_descriptors_it_says_so(void **state)
+TEST(without_descriptors_it_says_so)
 {
 	struct rlimit limit;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -94,16 +93,4 @@ static void without_descriptors_it_says_so(void **state)
 	assert_int_equal(result, -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_string_equal(error.message, "cannot create an eventfd: Too many open files");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(readable_from_wake_to_clear),
-		cmocka_unit_test(is_closed_on_exec_and_once),
-		cmocka_unit_test(a_full_counter_still_wakes),
-		cmocka_unit_test(any_thread_wakes),
-		cmocka_unit_test(without_descriptors_it_says_so),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // Time-outs of parked work, in made-up time: pool/watch.
-#include "unit.h"
+#include "test.h"
 
 #include <pthread.h>
 
@@ -25,10 +25,7 @@ static struct watch watch;
 static uint64_t now; // made up; 0: the real time
 static unsigned looks;
 
-int __real_clock_gettime(clockid_t id, struct timespec *time);
-int __wrap_clock_gettime(clockid_t id, struct timespec *time);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	if (now == 0)
 		return __real_clock_gettime(id, time);
@@ -51,18 +48,18 @@ static void begin_with(uint64_t idle_limit, uint64_t stuck_limit)
 	watch_init(&watch, idle_limit, stuck_limit);
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	begin_with(LIMIT, STUCK_LIMIT);
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	now = 0;
 	watch_destroy(&watch);
-	return 0;
 }
+
+FIXTURE(begin, end);
 
 static struct work *look(void)
 {
@@ -100,7 +97,7 @@ static void expect_expired(struct thing *thing)
 	assert_true(now - thing->active <= LIMIT + SLACK(LIMIT));
 }
 
-static void who_is_silent_expires_in_time(void **state)
+TEST(who_is_silent_expires_in_time)
 {
 	uint64_t seed = 7;
 	for (size_t i = 0; i < MANY; i++) {
@@ -114,7 +111,7 @@ static void who_is_silent_expires_in_time(void **state)
 	}
 }
 
-static void who_is_active_goes_on(void **state)
+TEST(who_is_active_goes_on)
 {
 	watch_set(&watch, &things[0].work, WATCH_IDLE);
 	for (int i = 0; i < 100; i++) {
@@ -124,7 +121,7 @@ static void who_is_active_goes_on(void **state)
 	expect_expired(&things[0]);
 }
 
-static void the_first_to_fall_silent_is_the_first_to_expire(void **state)
+TEST(the_first_to_fall_silent_is_the_first_to_expire)
 {
 	for (size_t i = 0; i < 3; i++) {
 		now += LIMIT / 4;
@@ -141,7 +138,7 @@ static void the_first_to_fall_silent_is_the_first_to_expire(void **state)
 }
 
 // Only who is due is looked at.
-static void a_look_costs_no_more_than_who_is_due(void **state)
+TEST(a_look_costs_no_more_than_who_is_due)
 {
 	for (size_t i = 0; i < MANY; i++) {
 		things[i].active = now;
@@ -161,7 +158,7 @@ static void a_look_costs_no_more_than_who_is_due(void **state)
 		watch_set(&watch, &things[i].work, WATCH_NONE);
 }
 
-static void many_wake_the_leader_16_times_a_limit(void **state)
+TEST(many_wake_the_leader_16_times_a_limit)
 {
 	uint64_t seed = 9;
 	for (size_t i = 0; i < MANY; i++) {
@@ -183,7 +180,7 @@ static void many_wake_the_leader_16_times_a_limit(void **state)
 }
 
 // However many are due at once, those who are active need not wait for all of them.
-static void one_call_looks_at_a_bounded_number(void **state)
+TEST(one_call_looks_at_a_bounded_number)
 {
 	for (int kind = WATCH_IDLE; kind < WATCH_KINDS; kind++) {
 		size_t back = 0;
@@ -203,7 +200,7 @@ static void one_call_looks_at_a_bounded_number(void **state)
 }
 
 // No event will tell of it, and its peer may be silent for as long as it likes.
-static void who_is_polled_comes_back_ten_times_a_second(void **state)
+TEST(who_is_polled_comes_back_ten_times_a_second)
 {
 	for (size_t i = 0; i < MANY; i++) {
 		uint64_t before = now += i;
@@ -214,7 +211,7 @@ static void who_is_polled_comes_back_ten_times_a_second(void **state)
 	}
 }
 
-static void who_is_stuck_comes_back_at_every_look(void **state)
+TEST(who_is_stuck_comes_back_at_every_look)
 {
 	struct work *work = &things[0].work;
 	uint64_t since = now;
@@ -232,7 +229,7 @@ static void who_is_stuck_comes_back_at_every_look(void **state)
 	assert_true(now - since <= STUCK_LIMIT + SLACK(STUCK_LIMIT));
 }
 
-static void who_is_not_parked_does_not_expire(void **state)
+TEST(who_is_not_parked_does_not_expire)
 {
 	static const int states[] = {WORK_QUEUED, WORK_SERVED, WORK_NOTIFIED};
 	things[1].active = 0;
@@ -252,7 +249,7 @@ static void who_is_not_parked_does_not_expire(void **state)
 	expect_expired(&things[1]);
 }
 
-static void who_is_taken_out_leaves_the_others(void **state)
+TEST(who_is_taken_out_leaves_the_others)
 {
 	static const size_t order[] = {2, 0, 4, 1, 3}; // the middle, the first, the last, the rest
 	for (size_t i = 0; i < 5; i++)
@@ -274,7 +271,7 @@ static void who_is_taken_out_leaves_the_others(void **state)
 	assert_int_equal(count, 2);
 }
 
-static void it_can_change_its_kind(void **state)
+TEST(it_can_change_its_kind)
 {
 	watch_set(&watch, &things[0].work, WATCH_IDLE);
 	uint64_t idle = watch_deadline(&watch);
@@ -292,9 +289,9 @@ static void it_can_change_its_kind(void **state)
 	expect_expired(&things[0]);
 }
 
-static void without_a_limit_nobody_is_watched(void **state)
+TEST(without_a_limit_nobody_is_watched)
 {
-	end(state);
+	end();
 	begin_with(CLOCK_NEVER, STUCK_LIMIT);
 	watch_set(&watch, &things[0].work, WATCH_IDLE);
 	assert_int_equal(things[0].work.watched, WATCH_NONE);
@@ -308,9 +305,9 @@ static void without_a_limit_nobody_is_watched(void **state)
 }
 
 // A send that failed for lack of memory is told of no room later.
-static void without_a_limit_who_is_stuck_is_looked_at_all_the_same(void **state)
+TEST(without_a_limit_who_is_stuck_is_looked_at_all_the_same)
 {
-	end(state);
+	end();
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);
 	struct work *work = &things[0].work;
 	for (int i = 0; i < 3; i++) {
@@ -339,9 +336,9 @@ static void *expire_all(void *argument)
 }
 
 // An event and the time-out come at once: one of them has it, never both.
-static void it_comes_back_once(void **state)
+TEST(it_comes_back_once)
 {
-	end(state);
+	end();
 	begin_with(1, CLOCK_NEVER); // 1 ns: always due
 	now = 0;
 	things[0].active = 0;
@@ -373,27 +370,4 @@ static void it_comes_back_once(void **state)
 	pthread_join(leader, NULL);
 	watch_set(&watch, work, WATCH_NONE);
 	assert_int_equal(things[0].given, expired);
-}
-
-#define WATCHED(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WATCHED(who_is_silent_expires_in_time),
-		WATCHED(who_is_active_goes_on),
-		WATCHED(the_first_to_fall_silent_is_the_first_to_expire),
-		WATCHED(a_look_costs_no_more_than_who_is_due),
-		WATCHED(many_wake_the_leader_16_times_a_limit),
-		WATCHED(one_call_looks_at_a_bounded_number),
-		WATCHED(who_is_polled_comes_back_ten_times_a_second),
-		WATCHED(who_is_stuck_comes_back_at_every_look),
-		WATCHED(who_is_not_parked_does_not_expire),
-		WATCHED(who_is_taken_out_leaves_the_others),
-		WATCHED(it_can_change_its_kind),
-		WATCHED(without_a_limit_nobody_is_watched),
-		WATCHED(without_a_limit_who_is_stuck_is_looked_at_all_the_same),
-		WATCHED(it_comes_back_once),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -20,10 +19,7 @@
 // How many times somebody has gone to sleep.
 static atomic_uint sleeps;
 
-int __real_sem_wait(sem_t *semaphore);
-int __wrap_sem_wait(sem_t *semaphore);
-
-int __wrap_sem_wait(sem_t *semaphore)
+WRAP(int, sem_wait, (sem_t * semaphore))
 {
 	atomic_fetch_add(&sleeps, 1);
 	return __real_sem_wait(semaphore);
@@ -47,7 +43,7 @@ static const struct work_queue_config config = {
 	.batch = 1,
 };
 
-static int open_queue(void **state)
+static void open_queue(void)
 {
 	work_queue_init(&queue, &config);
 	atomic_store(&queue.leading, true);
@@ -58,16 +54,14 @@ static int open_queue(void **state)
 	atomic_store(&sleeps, 0);
 	for (unsigned i = 0; i < SLEEPERS; i++)
 		sem_init(&sleepers[i].woken, 0, 0);
-	return 0;
 }
 
-static int close_queue(void **state)
+static void close_queue(void)
 {
 	work_queue_destroy(&queue);
-	return 0;
 }
 
-#define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, open_queue, close_queue)
+FIXTURE(open_queue, close_queue);
 
 static unsigned number_of(const struct work *work)
 {
@@ -93,7 +87,7 @@ static struct work *take(void)
 	return take_as(NULL);
 }
 
-static void first_in_is_first_out(void **state)
+TEST(first_in_is_first_out)
 {
 	for (unsigned i = 0; i < 10; i++)
 		work_queue_push(&queue, &items[i].work);
@@ -116,7 +110,7 @@ static void expect_depth(size_t depth, size_t depth_max)
 	assert_int_equal(work_queue_is_empty(&queue), depth == 0);
 }
 
-static void it_knows_its_depth_and_the_greatest(void **state)
+TEST(it_knows_its_depth_and_the_greatest)
 {
 	expect_depth(0, 0);
 	for (unsigned i = 0; i < 3; i++)
@@ -128,7 +122,7 @@ static void it_knows_its_depth_and_the_greatest(void **state)
 	expect_depth(0, 3);
 }
 
-static void work_knows_when_it_was_pushed(void **state)
+TEST(work_knows_when_it_was_pushed)
 {
 	uint64_t before = clock_now();
 	work_queue_push(&queue, &items[0].work);
@@ -136,7 +130,7 @@ static void work_knows_when_it_was_pushed(void **state)
 	assert_true(work->queued_at >= before && work->queued_at <= clock_now());
 }
 
-static void after_close_what_is_left_and_then_nothing(void **state)
+TEST(after_close_what_is_left_and_then_nothing)
 {
 	for (unsigned i = 0; i < 3; i++)
 		work_queue_push(&queue, &items[i].work);
@@ -172,7 +166,7 @@ static void start_sleepers(pthread_t *threads)
 	}
 }
 
-static void close_wakes_all_sleepers(void **state)
+TEST(close_wakes_all_sleepers)
 {
 	pthread_t threads[SLEEPERS];
 	start_sleepers(threads);
@@ -184,7 +178,7 @@ static void close_wakes_all_sleepers(void **state)
 	}
 }
 
-static void each_push_wakes_one_of_the_sleepers(void **state)
+TEST(each_push_wakes_one_of_the_sleepers)
 {
 	pthread_t threads[SLEEPERS];
 	start_sleepers(threads);
@@ -198,7 +192,7 @@ static void each_push_wakes_one_of_the_sleepers(void **state)
 }
 
 // So that few workers do what few can do, however many there are.
-static void the_last_to_fall_asleep_is_the_first_to_wake(void **state)
+TEST(the_last_to_fall_asleep_is_the_first_to_wake)
 {
 	pthread_t threads[SLEEPERS];
 	start_sleepers(threads);
@@ -227,7 +221,7 @@ static void wait_until_seen(const struct item *item)
 	}
 }
 
-static void a_push_always_wakes_a_sleeper(void **state)
+TEST(a_push_always_wakes_a_sleeper)
 {
 	pthread_t taker;
 	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
@@ -241,7 +235,7 @@ static void a_push_always_wakes_a_sleeper(void **state)
 }
 
 // Here the push comes at any moment of the taker's way to sleep.
-static void a_push_is_not_missed_on_the_way_to_sleep(void **state)
+TEST(a_push_is_not_missed_on_the_way_to_sleep)
 {
 	pthread_t taker;
 	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
@@ -263,7 +257,7 @@ static void *push_share(void *argument)
 	return NULL;
 }
 
-static void nothing_is_lost_or_doubled_among_many(void **state)
+TEST(nothing_is_lost_or_doubled_among_many)
 {
 	pthread_t takers[TAKERS];
 	pthread_t pushers[PUSHERS];
@@ -304,27 +298,9 @@ static void destroy_while_full(void *argument)
 	work_queue_destroy(&queue);
 }
 
-static void misuse_aborts(void **state)
+TEST(misuse_aborts)
 {
 	expect_abort(push_after_close, NULL);
 	expect_abort(push_beyond_the_capacity, NULL);
 	expect_abort(destroy_while_full, NULL);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_QUEUE(first_in_is_first_out),
-		WITH_QUEUE(it_knows_its_depth_and_the_greatest),
-		WITH_QUEUE(work_knows_when_it_was_pushed),
-		WITH_QUEUE(after_close_what_is_left_and_then_nothing),
-		WITH_QUEUE(close_wakes_all_sleepers),
-		WITH_QUEUE(each_push_wakes_one_of_the_sleepers),
-		WITH_QUEUE(the_last_to_fall_asleep_is_the_first_to_wake),
-		WITH_QUEUE(a_push_always_wakes_a_sleeper),
-		WITH_QUEUE(a_push_is_not_missed_on_the_way_to_sleep),
-		WITH_QUEUE(nothing_is_lost_or_doubled_among_many),
-		WITH_QUEUE(misuse_aborts),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

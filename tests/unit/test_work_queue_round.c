@@ -1,6 +1,6 @@
 // The work queue among workers that sleep, lead, serve, wait, park and put back, all of them
 // threads: pool/work_queue.
-#include "unit.h"
+#include "test.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -144,18 +144,10 @@ static void run_with(unsigned workers, unsigned cpus)
 	work_queue_destroy(&queue);
 }
 
-static void nothing_is_lost_on_the_way_round(void **state)
+TEST(nothing_is_lost_on_the_way_round)
 {
 	for (unsigned workers = 1; workers <= WORKERS; workers++) {
 		for (unsigned cpus = 1; cpus <= workers; cpus++)
 			run_with(workers, cpus);
 	}
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_lost_on_the_way_round),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

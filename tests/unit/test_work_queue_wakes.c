@@ -1,6 +1,6 @@
 // Who the work queue wakes, and for what: duties, batches, the leader: pool/work_queue. What
 // workers are at is set as the test wants it, no thread behind it.
-#include "unit.h"
+#include "test.h"
 
 #include "base/clock.h"
 #include "pool/work_queue.h"
@@ -21,18 +21,18 @@ static void begin_with(unsigned workers, unsigned cpus, unsigned batch)
 	work_queue_init(&queue, &config);
 }
 
-static int begin(void **state)
+static void begin(void)
 {
 	begin_with(4, 2, 1);
 	next = 0;
-	return 0;
 }
 
-static int end(void **state)
+static void end(void)
 {
 	work_queue_destroy(&queue);
-	return 0;
 }
+
+FIXTURE(begin, end);
 
 // So many workers sleep, wait for a client, lead; the rest is awake.
 static void pretend(unsigned sleeping, unsigned waiting, bool leading)
@@ -81,7 +81,7 @@ static void expect_wakes(unsigned wakes, uint64_t withheld)
 	assert_int_equal(info.wakes_withheld, withheld);
 }
 
-static void no_more_are_woken_than_there_are_cpus(void **state)
+TEST(no_more_are_woken_than_there_are_cpus)
 {
 	pretend(3, 0, true); // all four at rest, two CPUs
 	assert_false(push());
@@ -94,7 +94,7 @@ static void no_more_are_woken_than_there_are_cpus(void **state)
 	empty();
 }
 
-static void who_waits_for_a_client_leaves_a_cpu(void **state)
+TEST(who_waits_for_a_client_leaves_a_cpu)
 {
 	pretend(2, 0, false); // two awake
 	assert_false(push());
@@ -107,7 +107,7 @@ static void who_waits_for_a_client_leaves_a_cpu(void **state)
 	empty();
 }
 
-static void the_leader_is_kicked_where_nobody_else_can(void **state)
+TEST(the_leader_is_kicked_where_nobody_else_can)
 {
 	pretend(0, 3, true);
 	assert_true(push());
@@ -121,7 +121,7 @@ static void the_leader_is_kicked_where_nobody_else_can(void **state)
 	empty();
 }
 
-static void who_is_going_to_wait_wakes_another_for_what_is_queued(void **state)
+TEST(who_is_going_to_wait_wakes_another_for_what_is_queued)
 {
 	pretend(1, 0, true); // two awake
 	push();
@@ -134,7 +134,7 @@ static void who_is_going_to_wait_wakes_another_for_what_is_queued(void **state)
 	empty();
 }
 
-static void who_is_going_to_wait_wakes_another_to_lead(void **state)
+TEST(who_is_going_to_wait_wakes_another_to_lead)
 {
 	pretend(2, 0, false);
 	work_queue_wait_begins(&queue);
@@ -155,11 +155,11 @@ static void led(unsigned first, unsigned many)
 		       many);
 }
 
-static void the_leader_wakes_others_for_all_but_one(void **state)
+TEST(the_leader_wakes_others_for_all_but_one)
 {
 	static const unsigned wakes[][2] = {{0, 0}, {1, 0}, {2, 1}, {4, 3}};
 	for (size_t i = 0; i < COUNT_OF(wakes); i++) {
-		end(state);
+		end();
 		begin_with(8, 8, 1);
 		pretend(7, 0, true);
 		uint64_t before = clock_now();
@@ -183,11 +183,11 @@ static void the_leader_wakes_others_for_all_but_one(void **state)
 
 // What was put back before a look counts, as it is taken first: what the look brought must not wait
 // for it.
-static void the_leader_wakes_others_for_what_was_queued_before(void **state)
+TEST(the_leader_wakes_others_for_what_was_queued_before)
 {
 	static const unsigned cases[][3] = {{1, 0, 0}, {1, 1, 1}, {2, 0, 1}, {2, 1, 2}, {0, 1, 0}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		end(state);
+		end();
 		begin_with(8, 8, 1);
 		pretend(7, 0, true);
 		for (unsigned k = 0; k < cases[i][0]; k++)
@@ -199,7 +199,7 @@ static void the_leader_wakes_others_for_what_was_queued_before(void **state)
 }
 
 // CPUs come and go.
-static void as_many_are_awake_as_there_are_cpus_now(void **state)
+TEST(as_many_are_awake_as_there_are_cpus_now)
 {
 	pretend(3, 0, true);
 	push();
@@ -220,7 +220,7 @@ static void as_many_are_awake_as_there_are_cpus_now(void **state)
 	empty();
 }
 
-static void one_at_a_time_leads(void **state)
+TEST(one_at_a_time_leads)
 {
 	assert_int_equal(take(), DUTY_LEAD);
 	push();
@@ -229,7 +229,7 @@ static void one_at_a_time_leads(void **state)
 	assert_int_equal(take(), DUTY_LEAD);
 }
 
-static void what_is_put_back_comes_after_a_look(void **state)
+TEST(what_is_put_back_comes_after_a_look)
 {
 	work_queue_put_back(&queue, &items[0]);
 	expect_wakes(0, 0);
@@ -244,7 +244,7 @@ static void what_is_put_back_comes_after_a_look(void **state)
 	assert_int_equal(take(), DUTY_SERVE);
 }
 
-static void however_much_is_queued_somebody_looks(void **state)
+TEST(however_much_is_queued_somebody_looks)
 {
 	for (int i = 0; i < 200; i++)
 		push();
@@ -273,7 +273,7 @@ static void expect_batch(unsigned workers, unsigned cpus, unsigned batch, unsign
 	work_queue_destroy(&queue);
 }
 
-static void a_batch_is_the_share_of_a_worker_that_can_run(void **state)
+TEST(a_batch_is_the_share_of_a_worker_that_can_run)
 {
 	work_queue_destroy(&queue);
 	expect_batch(2, 2, 64, 1, 1);
@@ -289,10 +289,10 @@ static void a_batch_is_the_share_of_a_worker_that_can_run(void **state)
 	expect_batch(1000, 1, 64, 50, 50);
 	expect_batch(2, 2, 64, 1000, 64);
 	expect_batch(1, 1, 1, 100, 1);
-	begin(state);
+	begin();
 }
 
-static void the_end_comes_while_the_leader_is_away(void **state)
+TEST(the_end_comes_while_the_leader_is_away)
 {
 	push();
 	work_queue_close(&queue);
@@ -302,26 +302,4 @@ static void the_end_comes_while_the_leader_is_away(void **state)
 	led(0, 0);
 	assert_int_equal(take(), DUTY_END); // the leader, and it does not lead again
 	assert_false(queue.leading);
-}
-
-#define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		WITH_QUEUE(no_more_are_woken_than_there_are_cpus),
-		WITH_QUEUE(who_waits_for_a_client_leaves_a_cpu),
-		WITH_QUEUE(the_leader_is_kicked_where_nobody_else_can),
-		WITH_QUEUE(who_is_going_to_wait_wakes_another_for_what_is_queued),
-		WITH_QUEUE(who_is_going_to_wait_wakes_another_to_lead),
-		WITH_QUEUE(the_leader_wakes_others_for_all_but_one),
-		WITH_QUEUE(the_leader_wakes_others_for_what_was_queued_before),
-		WITH_QUEUE(as_many_are_awake_as_there_are_cpus_now),
-		WITH_QUEUE(one_at_a_time_leads),
-		WITH_QUEUE(what_is_put_back_comes_after_a_look),
-		WITH_QUEUE(however_much_is_queued_somebody_looks),
-		WITH_QUEUE(a_batch_is_the_share_of_a_worker_that_can_run),
-		WITH_QUEUE(the_end_comes_while_the_leader_is_away),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,24 +1,18 @@
 // That wrapping works at all, under whatever flags this build has: tests that replace recv and send
 // stand on it. The sizes are known to _FORTIFY_SOURCE.
-#include "unit.h"
+#include "test.h"
 
-#include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 static int calls;
 
-ssize_t __real_recv(int fd, void *buffer, size_t length, int flags);
-ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags);
-ssize_t __wrap_send(int fd, const void *buffer, size_t length, int flags);
-
-ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags)
+WRAP(ssize_t, recv, (int fd, void *buffer, size_t length, int flags))
 {
 	calls++;
 	return __real_recv(fd, buffer, length > 1 ? 1 : length, flags);
 }
 
-ssize_t __wrap_send(int fd, const void *buffer, size_t length, int flags)
+WRAP(ssize_t, send, (int fd, const void *buffer, size_t length, int flags))
 {
 	(void)fd;
 	(void)buffer;
@@ -29,7 +23,7 @@ ssize_t __wrap_send(int fd, const void *buffer, size_t length, int flags)
 	return -1;
 }
 
-static void recv_is_ours_and_the_real_one_is_there(void **state)
+TEST(recv_is_ours_and_the_real_one_is_there)
 {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -44,19 +38,10 @@ static void recv_is_ours_and_the_real_one_is_there(void **state)
 	close(pair[1]);
 }
 
-static void send_is_ours(void **state)
+TEST(send_is_ours)
 {
 	calls = 0;
 	assert_int_equal(send(STDOUT_FILENO, "abc", 3, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EPIPE);
 	assert_int_equal(calls, 1);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recv_is_ours_and_the_real_one_is_there),
-		cmocka_unit_test(send_is_ours),
-	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

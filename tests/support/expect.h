@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "unit.h"
+#include "test.h"
 
 // Fails the test unless `act`, run in a child process, ends it by SIGABRT, as ensure() does.
 void expect_abort(void (*act)(void *), void *argument);

@@ -1,0 +1,99 @@
+// A test is TEST(name) { … } in a file test_FILE.c and registers itself. A program has the tests of
+// several files: `PROGRAM FILE [PREFIX…]` runs those of one in their order, `PROGRAM` lists all.
+// The assertions are cmocka's. One thread: only the test's own may fail a test.
+#ifndef ECHOD_TESTS_TEST_H
+#define ECHOD_TESTS_TEST_H
+
+// What nearly every test needs.
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+// Asserts that `text` has `part` in it.
+#define assert_contains(text, part) test_contains(text, part, __FILE__, __LINE__)
+void test_contains(const char *text, const char *part, const char *file, int line);
+
+// TEST(name, .setup = f, .teardown = f, .with = {"a", "b"}): all but the name may be left out.
+struct test {
+	const char *file, *name;
+	void (*run)(void); // both NULL: a fixture
+	void (*run_row)(const void *row);
+	void (*setup)(void), (*teardown)(void); // of this test, in place of the file's
+	const char *with[8];			// it runs once with each: test_with()
+	const void *rows; // it runs once with each; a row begins with its name, a string
+	size_t row_count, row_size;
+	bool once;
+	struct test *next;
+};
+
+#define TEST(...) TEST_(__VA_ARGS__, )
+#define TEST_(title, ...)                                                      \
+	static void title##_test(void);                                        \
+	TEST_REGISTER(title, .name = #title, .run = title##_test, __VA_ARGS__) \
+	static void title##_test(void)
+
+// TEST_ROWS(name, const struct scene *scene, scenes) { … } runs once for each row of the array.
+#define TEST_ROWS(...) TEST_ROWS_(__VA_ARGS__, )
+#define TEST_ROWS_(title, row, table, ...)                                                       \
+	static void title##_test(row);                                                           \
+	static void title##_row(const void *any)                                                 \
+	{                                                                                        \
+		title##_test(any);                                                               \
+	}                                                                                        \
+	TEST_REGISTER(title, .name = #title, .run_row = title##_row, .rows = (table),            \
+		      .row_count = COUNT_OF(table), .row_size = sizeof((table)[0]), __VA_ARGS__) \
+	static void title##_test(row)
+
+// Run before and after each test of the file; either may be NULL.
+#define FIXTURE(begin, end)                                              \
+	TEST_REGISTER(each_of_file, .setup = (begin), .teardown = (end)) \
+	struct test
+
+// Run before the first and after the last. With an end, nothing is cleaned up until then.
+#define FIXTURE_ONCE(begin, end)                                                       \
+	TEST_REGISTER(once_of_file, .setup = (begin), .teardown = (end), .once = true) \
+	struct test
+
+#define TEST_REGISTER(title, ...)                                           \
+	__attribute__((constructor)) static void title##_register(void)     \
+	{                                                                   \
+		static struct test entry = {.file = __FILE__, __VA_ARGS__}; \
+		test_register(&entry);                                      \
+	}
+void test_register(struct test *test);
+
+// WRAP(int, close, (int fd)) { … }: in place of a function that the linker wraps, which is
+// __real_close then.
+#define WRAP(type, name, parameters)   \
+	type __real_##name parameters; \
+	type __wrap_##name parameters; \
+	type __wrap_##name parameters
+
+// For modules of tests/support: runs `function` after each test, those of a lower rank first.
+#define CLEANUP(function, rank)                                                         \
+	__attribute__((constructor(200 + (rank)))) static void function##_cleanup(void) \
+	{                                                                               \
+		test_cleanup(function);                                                 \
+	}
+void test_cleanup(void (*function)(void));
+
+// The value of `with` that the running test has, or the name of its row; NULL: neither.
+const char *test_with(void);
+
+// Cleans up before the end of the test.
+void test_clean_up(void);
+
+#endif
