@@ -14,11 +14,11 @@
 #include "control/protocol.h"
 #include "net/connect.h"
 
-#define STATUS_LINE_SIZE 32		 // `STATUS LENGTH`, generously
+#define STATUS_LINE_SIZE 32		 // more than `STATUS LENGTH` needs
 #define PIECE_LIMIT (UINT64_C(32) << 20) // bytes that follow a line
 #define BODY_LIMIT (UINT64_C(1) << 30)	 // of all pieces
 
-// One request on its way.
+// One request and its limits.
 struct ask {
 	int fd;
 	const char *path;
@@ -69,7 +69,7 @@ static int send_request(const struct ask *ask, const char *request)
 			at += sent;
 			left -= (size_t)sent;
 		} else if (errno == EPIPE || errno == ECONNRESET) {
-			return 0; // a server that turns us away has said why before it closed
+			return 0; // a server that refuses us has said why before it closed
 		} else if (errno != EAGAIN && errno != EINTR) {
 			return error_set(ask->error, ECHOD_ERROR_SYSTEM, "cannot send to %s: %s",
 					 ask->path, error_text(errno));
@@ -107,7 +107,7 @@ static int fail_line(const struct ask *ask, const char *where, const char *line)
 			 log_escape(line, strlen(line), printable, sizeof(printable)));
 }
 
-// Byte by byte, so that nothing of what follows is taken along. Of a line that is too long the rest
+// Reads byte by byte, so that it takes nothing after the line. The rest of a line that is too long
 // stays.
 static int receive_line(const struct ask *ask, char line[STATUS_LINE_SIZE + 1])
 {
@@ -122,7 +122,7 @@ static int receive_line(const struct ask *ask, char line[STATUS_LINE_SIZE + 1])
 	return 0;
 }
 
-// Appends `length` bytes to the body, which has room for `*room` and grows if need be.
+// Appends `length` bytes to the body, which has room for `*room` and grows if necessary.
 static int receive_body(const struct ask *ask, struct client_reply *reply, size_t length,
 			size_t *room)
 {
@@ -142,7 +142,7 @@ static int receive_body(const struct ask *ask, struct client_reply *reply, size_
 	return 0;
 }
 
-// Each has the time of a reply, so that a long list is not given up while it comes.
+// Each piece has the time of a reply, so that a long list may take longer in all.
 static int receive_pieces(struct ask *ask, struct client_reply *reply)
 {
 	char line[STATUS_LINE_SIZE + 1];

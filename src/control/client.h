@@ -8,16 +8,16 @@
 #include "base/error.h"
 
 struct client_reply {
-	int status;    // 200: done; the others are in docs/control-protocol.md
+	int status;    // 200: done; docs/control-protocol.md lists the others
 	size_t length; // of the body
 	char *body;    // ends in a NUL that `length` does not count; the caller's until
 		       // client_reply_free
 };
 
-// Sends `request`, one line without its newline, to the server whose control socket is at `path`
-// and waits for the reply, for `timeout` ns in all, or for each piece of one that comes in pieces
-// (CLOCK_NEVER: for ever). Returns 0 with `reply` filled, whatever its status, or -1: nobody there,
-// no answer in time, or an answer that is not of the protocol.
+// Sends `request`, one line without its newline, to the server whose control socket is at `path`,
+// and waits for the reply. `timeout` ns limits the wait for a whole reply, or for each piece of a
+// reply in pieces (CLOCK_NEVER: no limit). Returns 0 with `reply` filled, whatever its status.
+// Returns -1 if no server is there, the answer is late, or it does not follow the protocol.
 int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
 	       struct echod_error *error);
 

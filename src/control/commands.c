@@ -162,7 +162,7 @@ static enum status unknown_command(const char *name, FILE *out)
 	return STATUS_BAD_REQUEST;
 }
 
-// What may stand behind the command's name; empty: nothing.
+// The arguments that the command takes; empty: none.
 static const char *argument_of(const struct command *command)
 {
 	static const char *const words[] = {"", "[json]", "[json|prometheus]"};

@@ -25,21 +25,21 @@ enum request_result {
 	REQUEST_NOT_TEXT, // it holds a NUL byte
 };
 
-// What commands work with.
+// The context of a command.
 struct command_context {
 	struct server *server;
 	const struct rates *rates;
 	struct snapshot *snapshot; // room for one
-	struct list *list;	   // where a command begins a list
+	struct list *list;	   // a command may begin a list here
 };
 
-// Takes `line` apart where it stands: `length` bytes without the newline, and room for one byte
-// behind them. A carriage return at its end does not count.
+// Splits `line` into words in place: `length` bytes without the newline, and room for one byte
+// after them. A carriage return at its end is ignored.
 enum request_result request_parse(char *line, size_t length, struct request *request);
 
-// Carries out the request in `line` (which it takes apart; see request_parse for its length and
-// room) and writes the body of the reply to `out`; of a list the beginning: list_write has the
-// rest.
+// Carries out the request in `line`, which it splits; see request_parse for its length and room.
+// Writes the body of the reply to `out`. Of a list it writes only the beginning; list_write writes
+// the rest.
 enum status command_run(const struct command_context *context, char *line, size_t length,
 			FILE *out);
 

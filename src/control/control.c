@@ -14,12 +14,11 @@
 #define CLIENTS_A_ROUND 8 // new clients before the others have their turn
 #define LISTEN_BACKLOG 64
 
-// What is polled for: the waker, the listener unless it has a pause, and then the sessions there
-// are.
+// The set for poll(2): the waker, the listener unless it is paused, and then the open sessions.
 struct poll_set {
 	struct pollfd fds[2 + CONTROL_MAX_CLIENTS];
 	nfds_t count;
-	struct pollfd *listener;		     // NULL: it has a pause
+	struct pollfd *listener;		     // NULL: it is paused
 	struct pollfd *session[CONTROL_MAX_CLIENTS]; // NULL: a free slot
 };
 
@@ -55,16 +54,16 @@ static void take_sample(struct control *control)
 	control->next_sample = control->snapshot.taken + SAMPLE_INTERVAL;
 }
 
-// Whether something of the client's, a request perhaps, has come that has not been looked at, and
-// the client is there to be answered.
+// Whether unread bytes, perhaps a request, have come from a client that still listens for the
+// answer.
 static bool has_unread(const struct session *session)
 {
 	struct pollfd pollfd = {.fd = session->fd, .events = POLLIN};
 	return poll(&pollfd, 1, 0) > 0 && !(pollfd.revents & POLLHUP);
 }
 
-// A free slot, made free if need be by closing the client that has been silent the longest; NULL
-// when all have replies to read, or requests to be answered.
+// A free slot. If there is none, it closes the client that has been silent the longest. NULL when
+// all clients have replies to read or requests to be answered.
 static struct session *find_slot(struct control *control)
 {
 	struct session *oldest = NULL;
@@ -91,7 +90,7 @@ static bool may_enter(int fd)
 	return credentials.uid == 0 || credentials.uid == geteuid();
 }
 
-// One line to a client that does not get a session.
+// Sends one line to a client that gets no session.
 static void turn_away(struct control *control, int fd, const char *reply)
 {
 	counter_add(control->stats, COUNTER_control_requests, 1);
@@ -100,7 +99,7 @@ static void turn_away(struct control *control, int fd, const char *reply)
 	close(fd);
 }
 
-// Takes in one new client. Returns false when there is none, or none can be had now.
+// Accepts one new client. Returns false when none waits, or none can be accepted now.
 static bool accept_client(struct control *control)
 {
 	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -128,7 +127,7 @@ static struct pollfd *add_fd(struct poll_set *set, int fd, short events)
 	return added;
 }
 
-// Fills in what to wait for; returns until when.
+// Fills in the set and returns the deadline.
 static uint64_t prepare_poll(struct control *control, struct poll_set *set)
 {
 	uint64_t now = clock_now();
@@ -218,7 +217,7 @@ void control_stop(struct control *control)
 void control_close(struct control *control)
 {
 	unix_path_remove(&control->path);
-	shutdown(control->fd, SHUT_RDWR); // a child of the host program may hold it, too
+	shutdown(control->fd, SHUT_RDWR); // a child process may hold it, too
 	close(control->fd);
 	waker_close(&control->waker);
 	gate_destroy(&control->ready);

@@ -1,5 +1,6 @@
-// The control socket and the stats thread that serves it: it samples the counters once a second for
-// the rates, and answers requests. A slow, silent or flooding client disturbs nobody but itself.
+// The control socket and the stats thread that serves it. The thread samples the counters once a
+// second for the rates, and answers requests. A slow, silent or flooding client disturbs only
+// itself.
 #ifndef ECHOD_CONTROL_CONTROL_H
 #define ECHOD_CONTROL_CONTROL_H
 
@@ -17,8 +18,8 @@
 
 #define CONTROL_MAX_CLIENTS 16
 
-// The thread's own while it runs, except `stop`, which the thread that ends it sets before it
-// wakes it.
+// The stats thread owns it while it runs, except `stop`: the thread that stops it sets `stop` and
+// then wakes it.
 struct control {
 	struct server *server;
 	struct thread_stats *stats;
@@ -31,15 +32,16 @@ struct control {
 	struct rates rates;
 	struct snapshot snapshot;
 	uint64_t next_sample;  // clock_now
-	uint64_t accept_again; // not before, after a failure; clock_now
+	uint64_t accept_again; // after a failure, when to accept again; clock_now
 	struct session sessions[CONTROL_MAX_CLIENTS];
 };
 
-// Makes the control socket of `server` at `path`, which nobody live may have. Nothing answers yet.
+// Makes the control socket of `server` at `path`. Fails if a live server has that path. Nothing
+// answers yet.
 int control_open(struct control *control, const char *path, struct server *server,
 		 struct echod_error *error);
 
-// Starts the stats thread; when it returns, it has reported in. The server's threads must run.
+// Starts the stats thread and waits until it is ready. The server's threads must run.
 int control_start(struct control *control, struct echod_error *error);
 
 // Ends the thread.

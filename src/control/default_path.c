@@ -8,7 +8,7 @@
 
 #define SOCKET_NAME "echod.sock"
 
-// Nobody else may have put this directory there, or could put a socket of theirs into it.
+// The directory must be our own, and no other user may be able to create a socket in it.
 static int check_private(const char *directory, struct echod_error *error)
 {
 	struct stat status;

@@ -7,7 +7,7 @@
 #include "base/json_text.h"
 #include "base/units.h"
 
-#define CHUNK 64 // connections copied while their table is locked once
+#define CHUNK 64 // connections copied under one lock of their table
 
 struct list_kind {
 	const char *name; // in JSON
@@ -47,13 +47,13 @@ static const char *brief_size(uint64_t bytes, char *text, size_t size)
 	return units_format(bytes, steps, text, size);
 }
 
-// How long ago `then` was; the coarse clock may be a little behind or `then` newer than `now`.
+// The time since `then`; 0 if `then` is later, because the coarse clock may be a little behind.
 static uint64_t since(uint64_t now, uint64_t then)
 {
 	return now > then ? now - then : 0;
 }
 
-// State and worker are read one after the other: where they disagree, the worker says more.
+// State and worker are read one after the other. If they disagree, the worker is more recent.
 static const char *state_name(const struct conn_info *info)
 {
 	if (info->worker)

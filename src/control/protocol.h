@@ -1,4 +1,4 @@
-// The control protocol, as far as the server and its clients share it: docs/control-protocol.md.
+// The part of the control protocol that the server and its clients share: docs/control-protocol.md.
 #ifndef ECHOD_CONTROL_PROTOCOL_H
 #define ECHOD_CONTROL_PROTOCOL_H
 
@@ -15,7 +15,7 @@ enum status {
 	STATUS_BUSY = 503,
 };
 
-// The formats that a command can answer in: each has those before it, too.
+// The formats that a command can answer in; each value includes those before it.
 enum command_formats { TEXT, TEXT_JSON, TEXT_JSON_PROMETHEUS };
 
 #endif

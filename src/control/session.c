@@ -14,8 +14,8 @@
 #define SILENCE_LIMIT (60 * NS_PER_S)
 #define LINE_LIMIT (5 * NS_PER_S)
 #define READ_LIMIT (5 * NS_PER_S)
-#define LIST_PIECE_SIZE (64L << 10) // bytes of a list after which its piece is full
-#define REQUESTS_A_STEP 16	    // answered before other clients have their turn
+#define LIST_PIECE_SIZE (64L << 10) // bytes after which a piece of a list is full
+#define REQUESTS_A_STEP 16	    // requests answered before other clients have their turn
 
 void session_begin(struct session *session, int fd)
 {
@@ -31,7 +31,7 @@ static void drop_reply(struct session *session)
 	session->head_length = session->body_length = session->sent = 0;
 }
 
-// Nothing more is sent, and the session ends.
+// Ends the session without sending more.
 static void give_up(struct session *session)
 {
 	drop_reply(session);
@@ -42,7 +42,7 @@ static void give_up(struct session *session)
 void session_end(struct session *session)
 {
 	drop_reply(session);
-	shutdown(session->fd, SHUT_RDWR); // a child of the host program may hold it, too
+	shutdown(session->fd, SHUT_RDWR); // a child process may hold it, too
 	close(session->fd);
 	*session = SESSION_FREE;
 }
@@ -81,7 +81,7 @@ uint64_t session_deadline(const struct session *session)
 	return session->active_at + SILENCE_LIMIT;
 }
 
-// Puts a reply in place, or, of a list that goes on after it, the first piece of one.
+// Prepares a reply, or the first piece of a list that goes on after it.
 static void set_reply(struct session *session, enum status status, char *body, size_t length)
 {
 	session->body = body;
@@ -99,7 +99,7 @@ void session_refuse(struct session *session, enum status status, const char *lin
 	set_reply(session, status, body, body ? strlen(line) : 0);
 }
 
-// Sends what the socket takes. On an error the session is to be closed with nothing more to send.
+// Sends as much as the socket takes. After an error the session has nothing to send and closes.
 static void send_reply(struct session *session)
 {
 	while (has_bytes(session)) {
@@ -139,7 +139,7 @@ void session_expire(struct session *session, struct thread_stats *stats)
 	session_end(session);
 }
 
-// Writes as much of the list, if there is one, as a piece takes. Returns how long it has become.
+// Writes as much of the list, if any, as fits into a piece. Returns the length of the piece.
 static size_t write_piece(struct list *list, struct server *server, FILE *out)
 {
 	while (list_goes_on(list) && ftell(out) < LIST_PIECE_SIZE)
@@ -147,8 +147,8 @@ static size_t write_piece(struct list *list, struct server *server, FILE *out)
 	return (size_t)ftell(out);
 }
 
-// Puts the next piece in place: `LENGTH\n` and so many bytes; behind the last one stands `0\n`. A
-// reply that is broken off lacks that.
+// Prepares the next piece: `LENGTH\n` and that many bytes; `0\n` follows the last piece. A
+// truncated reply lacks it.
 static void next_piece(struct session *session, struct server *server)
 {
 	struct list *list = &session->list;
@@ -166,7 +166,7 @@ static void next_piece(struct session *session, struct server *server)
 			(size_t)snprintf(session->head, sizeof(session->head), "%zu\n", length);
 }
 
-// Carries out the line at the start of the input and puts the reply in place.
+// Carries out the line at the start of the input and prepares the reply.
 static void answer(struct session *session, size_t length, const struct command_context *context,
 		   struct thread_stats *stats)
 {
@@ -218,7 +218,7 @@ static bool answer_next(struct session *session, const struct command_context *c
 	return true;
 }
 
-// Reads what is there into the room that is left.
+// Reads as much as there is and fits.
 static void receive(struct session *session)
 {
 	size_t room = PROTOCOL_MAX_LINE - session->input_length;

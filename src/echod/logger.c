@@ -29,7 +29,7 @@ static void format_time(char *text, size_t size)
 	snprintf(text + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-// What a pipe takes as a whole (PIPE_BUF).
+// A pipe takes this many bytes as a whole (PIPE_BUF).
 #define LOG_LINE_SIZE 4096
 
 static size_t format_text(const struct echod_log_entry *entry, const char *time, const char *level,
@@ -39,7 +39,7 @@ static size_t format_text(const struct echod_log_entry *entry, const char *time,
 				entry->message);
 }
 
-// Returns 0 when there is no memory, or no room: part of an object would be none.
+// Returns 0 when there is no memory or no room, because part of an object is no JSON.
 static size_t format_json(const struct echod_log_entry *entry, const char *time, const char *level,
 			  char line[static LOG_LINE_SIZE])
 {

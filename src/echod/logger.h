@@ -1,4 +1,4 @@
-// Where echod's log goes: standard error, as text or JSON, one line an event. Any thread.
+// Writes echod's log to standard error, as text or JSON, one line for each event. Any thread.
 #ifndef ECHOD_ECHOD_LOGGER_H
 #define ECHOD_ECHOD_LOGGER_H
 
@@ -17,9 +17,9 @@ struct logger {
 void logger_open(struct logger *logger, enum logger_format format);
 void logger_close(struct logger *logger);
 
-// An echod_log_entry_function; `context` is a struct logger. Never waits: a line that standard
-// error does not take at once is dropped. A line goes out in one write(2), so lines of several
-// threads do not mix.
+// An echod_log_entry_function; `context` is a struct logger. Never waits: it drops a line that
+// standard error does not take at once. It writes a line with one write(2), so that lines of
+// several threads do not mix.
 int logger_write(void *context, const struct echod_log_entry *entry);
 
 #endif

@@ -32,7 +32,7 @@ struct program {
 	struct echod_config *config;
 	bool control_given;
 	struct logger logger;
-	enum logger_format log_format; // so far; `logger` has the one of the whole command line
+	enum logger_format log_format; // as read so far; `logger` has the final one
 };
 
 static const struct setting options[] = {
@@ -42,11 +42,11 @@ static const struct setting options[] = {
 #include "lib/options.def"
 #undef OPTION
 	{0, "log-format", "text|json",
-	 "log lines for people, or one JSON object with fields for each", SETTING_CHOICE,
+	 "write the log as lines for people, or as one JSON object for each event", SETTING_CHOICE,
 	 SETTING_FIELD(struct program, log_format), .preset = "text"},
 };
 
-// With --log-format json all of standard error is, an error before the start, too.
+// With --log-format json all of standard error is JSON, including errors before the start.
 static void complain_json(void *context, const char *message)
 {
 	struct program *program = context;
@@ -67,8 +67,8 @@ static int take(void *context, const char *name, const char *value, struct echod
 	return echod_config_set(program->config, name, value, error);
 }
 
-// Referring to it also makes sure that the allocator is linked: --as-needed drops a library that
-// nobody refers to.
+// This reference also makes sure that the allocator is linked: --as-needed drops a library without
+// references.
 static int check_allocator(struct echod_error *error)
 {
 #ifdef ECHOD_JEMALLOC
@@ -83,9 +83,9 @@ static int check_allocator(struct echod_error *error)
 	return 0;
 }
 
-// Whether the limits RLIMIT_AS and RLIMIT_DATA leave room for a small server. Without it jemalloc
-// crashes instead of returning NULL, at the start or in a thread, so this comes before the first
-// malloc.
+// Whether the limits RLIMIT_AS and RLIMIT_DATA leave room for a small server. Without that room
+// jemalloc crashes instead of returning NULL, at the start or in a thread. So this comes before the
+// first malloc.
 static int check_room(struct echod_error *error)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -105,10 +105,10 @@ static void raise_descriptor_limit(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit); // what it comes to is checked against what is wanted
+	setrlimit(RLIMIT_NOFILE, &limit); // server_build checks whether the result suffices
 }
 
-// Where the control socket is when the command line does not say.
+// Sets the path of the control socket if the command line does not.
 static int set_control(struct program *program, struct echod_error *error)
 {
 	struct echod_config *config = program->config;
@@ -126,8 +126,8 @@ static int set_control(struct program *program, struct echod_error *error)
 	return 0;
 }
 
-// Whether the sockets to listen on come from a service manager or a super-server: a server that
-// took no notice would listen elsewhere, and clients would wait for ever.
+// Fails if a service manager or a super-server provides the sockets to listen on. If it ignored
+// them, the server would listen elsewhere and clients would wait for ever.
 static int refuse_activation(struct echod_error *error)
 {
 	// NOLINTBEGIN(concurrency-mt-unsafe): main thread only, and nobody sets them
@@ -193,8 +193,8 @@ static int run(void *context, struct echod_error *error)
 	raise_descriptor_limit();
 	program->config->server.is_guest = false;
 	program->config->server.interrupt_fd = signals_fd();
-	signals_heed(1);   // and the second ends a start that takes too long
-	output_hold(true); // whether anybody reads it is not our concern
+	signals_heed(1);   // a second one ends a start that takes too long
+	output_hold(true); // a missing reader must not stop the server
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
 	struct echod *server = echod_start(program->config, error);
 	if (!server)
@@ -219,18 +219,19 @@ static int start(int argc, char **argv)
 		.summary = "Concurrent TCP echo server with a fixed pool of worker threads.",
 		.epilogue =
 			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
-			"SIGTERM, SIGINT and SIGHUP drain the server, a second one stops it at "
+			"SIGTERM, SIGINT and SIGHUP drain the server; a second one stops it at "
 			"once.\n"
 			"\n"
 			"Exit status:\n"
-			"  0  it was drained or stopped, by a signal or by echoctl, also when\n"
-			"     connections had to be aborted\n"
+			"  0  the server was drained or stopped, by a signal or by echoctl, even "
+			"if it\n"
+			"     had to abort connections\n"
 			"  2  an unknown option, an invalid value, or two addresses that overlap\n"
-			"  3  it could not start: an address is in use, a host name is unknown, a "
-			"live\n"
-			"     server has the control socket, a limit is too low; nothing is left "
-			"behind\n"
-			"     then. Or --help could not be printed",
+			"  3  the server could not start, and leaves nothing behind: an address is "
+			"in\n"
+			"     use, a host name is unknown, a live server has the control socket, "
+			"or a\n"
+			"     limit is too low; or --help could not be printed",
 		.options = options,
 		.option_count = sizeof(options) / sizeof(options[0]),
 		.take = take,
@@ -243,7 +244,7 @@ static int start(int argc, char **argv)
 	cmdline.complain = json ? complain_json : NULL;
 	int status = cmdline_run(&cmdline, argc, argv);
 	if (status == EXIT_UNREACHABLE && signals_caught() > 0)
-		status = EXIT_OK; // it has ended as it was told to, if before it listened
+		status = EXIT_OK; // a signal ended it before it listened
 	logger_close(&program.logger);
 	echod_config_free(program.config);
 	return status;

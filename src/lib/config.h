@@ -1,4 +1,4 @@
-// The configuration behind echod_config_*: what a server can be told, by name.
+// The configuration behind echod_config_*: the settings of a server, by name.
 #ifndef ECHOD_LIB_CONFIG_H
 #define ECHOD_LIB_CONFIG_H
 
@@ -13,8 +13,9 @@ struct echod_config {
 	struct server_config server;
 	bool listen_given;		      // the default address has been replaced
 	char control_path[ADDRESS_PATH_SIZE]; // empty: none
-	bool control_by_default; // nobody asked for it: without it the server starts all the same
-	struct echod_error control_error; // why there is no path by default
+	bool control_by_default; // the path is the default one: if it fails, the server starts
+				 // without
+	struct echod_error control_error; // why there is no default path
 	enum echod_log_level log_level;
 	echod_log_function *log_function; // one of the two, or none
 	echod_log_entry_function *log_entry_function;

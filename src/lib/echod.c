@@ -18,7 +18,7 @@ struct echod {
 	struct server server;
 	bool has_control;
 	struct control control;
-	struct echod_error control_error; // why there is none, though it is the default
+	struct echod_error control_error; // why the default control socket is missing
 };
 
 struct echod_snapshot {
@@ -81,7 +81,7 @@ static int open_control(struct echod *echod, const struct echod_config *config,
 	return 0;
 }
 
-// A control socket that somebody asked for is had, or there is no server.
+// If a control socket was asked for and cannot be made, the start fails.
 static int provide_control(struct echod *echod, const struct echod_config *config,
 			   struct echod_error *error)
 {
@@ -140,7 +140,7 @@ static void log_started(struct echod *echod)
 
 struct echod *echod_start(const struct echod_config *config, struct echod_error *error)
 {
-	struct echod_error why = {0}; // as `error` stays untouched when the server starts
+	struct echod_error why = {0}; // `error` stays untouched when the server starts
 	struct echod *echod = calloc(1, sizeof(*echod));
 	if (!echod) {
 		error_set(error, ECHOD_ERROR_SYSTEM, "no memory for a server");

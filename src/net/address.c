@@ -17,8 +17,8 @@ const char *address_path_in(const char *text)
 	return strncmp(text, "unix:", 5) == 0 ? text + 5 : NULL;
 }
 
-// A path ends in a zero byte that counts; a name in the abstract namespace begins with one instead,
-// and its length says where it ends.
+// A path ends with a zero byte, which its length includes. A name in the abstract namespace begins
+// with one instead, and its length says where it ends.
 int endpoint_from_path(const char *path, struct endpoint *endpoint, struct echod_error *error)
 {
 	if (address_path_in(path))
@@ -53,7 +53,7 @@ static int parse_unix(const char *path, struct address *address, struct echod_er
 	return 0;
 }
 
-// `whole` is what the user wrote.
+// `whole` is the address as the user wrote it.
 static int parse_port(const char *text, uint64_t minimum, const char *whole,
 		      struct address *address, struct echod_error *error)
 {
@@ -152,8 +152,7 @@ bool endpoint_is_same(const struct endpoint *one, const struct endpoint *other)
 	return one->length == other->length && memcmp(&one->as, &other->as, one->length) == 0;
 }
 
-// A link-local address says nothing without the interface that it belongs to: bind(2) and
-// connect(2) call it an invalid argument.
+// A link-local address is ambiguous without its interface: bind(2) and connect(2) fail with EINVAL.
 static bool lacks_zone(const struct endpoint *endpoint)
 {
 	return endpoint->as.any.sa_family == AF_INET6 &&
@@ -161,8 +160,8 @@ static bool lacks_zone(const struct endpoint *endpoint)
 	       endpoint->as.v6.sin6_scope_id == 0;
 }
 
-// Takes the usable ones of what getaddrinfo found for `host`, each once, and frees the list.
-// Returns how many, or -1: none.
+// Takes each usable address that getaddrinfo found for `host` once, and frees the list. Returns how
+// many, or -1 if there is none.
 static int take_found(struct addrinfo *found, const char *host, struct endpoint *endpoints,
 		      size_t capacity, struct echod_error *error)
 {
@@ -195,7 +194,7 @@ int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct echod_e
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
 	struct addrinfo *found = NULL;
-	// The empty word would be any address.
+	// An empty host would mean any address.
 	if (!*text || getaddrinfo(text, NULL, &hints, &found) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not an IP address, such as 127.0.0.2 or ::1", text);

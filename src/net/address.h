@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 
-// Where our server listens and our clients connect unless told otherwise.
+// The default address of our server and our clients.
 #define ADDRESS_DEFAULT_HOST "127.0.0.1"
 #define ADDRESS_DEFAULT_PORT "65432"
 
@@ -22,7 +22,8 @@
 // abstract namespace, which has no file (unix(7)). A file whose name begins with `@` is ./@NAME.
 #define ADDRESS_PATH_SIZE (sizeof(((struct sockaddr_un *)0)->sun_path) + 1)
 
-// What was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `*:PORT`, `unix:PATH` or `unix:@NAME`.
+// An address as it was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `*:PORT`, `unix:PATH` or
+// `unix:@NAME`.
 struct address {
 	bool is_unix;
 	uint16_t port;
@@ -41,7 +42,7 @@ struct endpoint {
 	} as;
 };
 
-// The end of a connection, kept small. Only the family is meant when that is AF_UNIX.
+// The end of a connection in little memory. With AF_UNIX only the family is valid.
 union inet_end {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -50,21 +51,22 @@ union inet_end {
 
 int address_parse(const char *text, struct address *address, struct echod_error *error);
 
-// The same from a host and a port apart, as clients take them; port 0 is refused.
+// The same from a separate host and port, as clients take them; port 0 is refused.
 int address_from_host(const char *host, const char *port, struct address *address,
 		      struct echod_error *error);
 
 // All socket addresses behind `address`, at most `capacity`. Asks the resolver, so it may block. An
 // empty host gives [::] alone, which takes IPv4 too, or 0.0.0.0 on a host without IPv6. A
-// link-local address without its zone is none. Returns how many, or -1.
+// link-local address without its zone does not count. Returns how many, or -1.
 int address_resolve(const struct address *address, struct endpoint *endpoints, size_t capacity,
 		    struct echod_error *error);
 
-// The IP address `text`, `fe80::1%eth0` if it is link-local, with port 0. Asks nobody.
+// The IP address `text`, `fe80::1%eth0` if it is link-local, with port 0. Does not use the
+// resolver.
 int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct echod_error *error);
 
-// The address of the Unix-domain socket that is written `path`, with or without `unix:` before it.
-// Returns 0, or -1: empty or too long.
+// The address of the Unix-domain socket `path`, with or without `unix:` before it. Returns 0, or
+// -1: empty or too long.
 int endpoint_from_path(const char *path, struct endpoint *endpoint, struct echod_error *error);
 
 bool endpoint_is_same(const struct endpoint *one, const struct endpoint *other);
@@ -81,10 +83,10 @@ char *inet_end_format(const union inet_end *end, char *text);
 // The IP part of `endpoint`; an IPv4 address mapped into IPv6 becomes IPv4 again.
 union inet_end inet_end_from(const struct endpoint *endpoint);
 
-// Whether it is all addresses of its family: 0.0.0.0, [::].
+// Whether it stands for all addresses of its family: 0.0.0.0, [::].
 bool inet_end_is_any(const union inet_end *end);
 
-// Whether both have the same IP address. The interface of a link-local one is not looked at.
+// Whether both have the same IP address. The interface of a link-local one is ignored.
 bool inet_end_same_address(const union inet_end *one, const union inet_end *other);
 
 // The PATH of `unix:PATH`, NULL when `text` is another kind of address.

@@ -61,7 +61,7 @@ int connect_begin(const struct endpoint *target, const struct endpoint *source)
 	return -1;
 }
 
-// Resets a connection to itself when it is closed: its port is one that a server may want.
+// Makes the close of a connection to itself a reset, because a server may want its port.
 static int check_ends(int fd)
 {
 	struct endpoint local = {.length = sizeof(local.as)};
@@ -88,17 +88,17 @@ int connect_result(int fd)
 	return number ? number : check_ends(fd);
 }
 
-// One address and what has become of it.
+// One address and the state of its attempt.
 struct attempt {
 	const struct endpoint *endpoint;
-	int fd;	 // -1: not on its way
-	int why; // it has failed; EAGAIN: the backlog is full, it is on its way all the same
+	int fd;	 // -1: no attempt is under way
+	int why; // it has failed; EAGAIN: the backlog is full, the attempt goes on
 };
 
 struct race {
 	struct attempt attempts[CONNECT_ADDRESSES];
 	size_t count, begun;
-	uint64_t next; // when the next attempt begins, if others are on their way
+	uint64_t next; // when the next attempt begins, if others are under way
 	const struct connect_terms *terms;
 };
 
@@ -107,7 +107,7 @@ static bool is_on_its_way(const struct attempt *attempt)
 	return attempt->fd >= 0 || attempt->why == EAGAIN;
 }
 
-// In turn the next of the first address's family, and the next of the others.
+// Takes the next of the first address's family and the next of the others in turn.
 static void line_up(struct race *race, const struct endpoint *endpoints, size_t count)
 {
 	size_t at[2] = {0, 0}; // of each kind, the next to look at
@@ -129,7 +129,7 @@ static void begin(struct race *race, struct attempt *attempt)
 	attempt->why = attempt->fd < 0 ? errno : 0;
 }
 
-// Begins what is due. Returns whether anything is on its way.
+// Begins the attempts that are due. Returns whether any is under way.
 static bool begin_due(struct race *race)
 {
 	bool running = false;
@@ -149,7 +149,7 @@ static bool begin_due(struct race *race)
 	return running;
 }
 
-// Waits until something may have changed. Returns whether it was the interrupt.
+// Waits until something may have changed. Returns whether the interrupt ended the wait.
 static bool wait_for_change(const struct race *race, struct pollfd *ready, uint64_t deadline)
 {
 	uint64_t until = deadline;
@@ -173,7 +173,7 @@ static void stop(struct attempt *attempt, int why)
 	attempt->why = why;
 }
 
-// Ends all that is on its way.
+// Ends all attempts.
 static void stop_all(struct race *race, int why)
 {
 	for (size_t i = 0; i < race->begun; i++) {

@@ -15,7 +15,7 @@ enum errno_class errno_classify(int number)
 	case ECONNRESET:
 	case EPIPE:
 	case ECONNABORTED:
-	case ENOTCONN: // the peer went between accept and the first call
+	case ENOTCONN: // the peer left between accept and the first call
 		return ERRNO_PEER_GONE;
 	case ETIMEDOUT:
 		return ERRNO_TIMED_OUT;

@@ -1,9 +1,9 @@
-// The one classifier of what recv, send and accept can fail with. Any thread.
+// The one classifier of the errors of recv, send and accept. Any thread.
 #ifndef ECHOD_NET_ERRNO_CLASS_H
 #define ECHOD_NET_ERRNO_CLASS_H
 
 enum errno_class {
-	ERRNO_TRY_AGAIN,      // EAGAIN: nothing there, or a time-out of ours has passed
+	ERRNO_TRY_AGAIN,      // EAGAIN: nothing there, or a socket's time-out has passed
 	ERRNO_INTERRUPTED,    // EINTR
 	ERRNO_PEER_GONE,      // reset, broken pipe, aborted
 	ERRNO_TIMED_OUT,      // ETIMEDOUT: keep-alive or retransmission gave up

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-// A peer that vanished without a word is noticed after 60 + 4 * 15 seconds of silence.
+// Keep-alive notices a peer that has vanished after 60 + 4 * 15 seconds of silence.
 #define KEEPALIVE_IDLE_S 60
 #define KEEPALIVE_INTERVAL_S 15
 #define KEEPALIVE_PROBES 4
@@ -35,13 +35,13 @@ static int set_tcp_options(int fd, const struct endpoint *endpoint)
 	}
 	if (endpoint->as.any.sa_family != AF_INET6)
 		return 0;
-	// [::] takes IPv4 as well, ::ffff:1.2.3.4 is IPv4; one IPv6 address is just that.
+	// [::] takes IPv4, too, and ::ffff:1.2.3.4 is IPv4. Any other IPv6 address takes IPv6 only.
 	const struct in6_addr *address = &endpoint->as.v6.sin6_addr;
 	int only = !IN6_IS_ADDR_UNSPECIFIED(address) && !IN6_IS_ADDR_V4MAPPED(address);
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 }
 
-// Whether the address stands for many hosts: bind(2) takes some of these, and no client can
+// Whether the address stands for many hosts. bind(2) accepts some of these, but no client can
 // connect.
 static bool is_for_many(const struct endpoint *endpoint)
 {

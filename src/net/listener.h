@@ -1,5 +1,5 @@
-// A listening socket: bound first, open for connections later, so that a server is ready before the
-// first client gets in. One thread at a time: start-up, then the acceptor.
+// A listening socket. It is bound first and opened later, so that a server is ready before its
+// first client. One thread at a time: the one that starts the server, then the acceptor.
 #ifndef ECHOD_NET_LISTENER_H
 #define ECHOD_NET_LISTENER_H
 
@@ -20,15 +20,15 @@ struct listener {
 
 // Creates the socket and, for TCP, binds it. TCP_NODELAY and keep-alive are set here: tcp(7)
 // sockets inherit them on accept, which saves system calls a connection. A Unix-domain path is
-// bound on opening. On failure errno says why, too.
+// bound by listener_open. On failure errno is set, too.
 int listener_bind(struct listener *listener, const struct endpoint *endpoint,
 		  struct echod_error *error);
 
-// Connections get in from here on.
+// Accepts connections from here on.
 int listener_open(struct listener *listener, int backlog, struct echod_error *error);
 
-// How many connections the kernel has made and nobody has accepted. For a Unix-domain socket, which
-// cannot be asked, SIZE_MAX - 1: accept until there are none.
+// How many connections wait in the kernel to be accepted. A Unix-domain socket cannot tell;
+// SIZE_MAX - 1 means that the caller accepts until there are none.
 size_t listener_backlog(const struct listener *listener);
 
 // Closes it and removes its path. Connections not accepted yet are reset by the kernel.

@@ -9,10 +9,10 @@
 #include "base/units.h"
 #include "net/waker.h"
 
-// A question to the resolver. The caller and the thread that asks have it; the last one frees it.
+// A question to the resolver. The caller and the thread that asks share it; the last one frees it.
 struct question {
 	atomic_uint owners;
-	struct waker answered; // what follows is the caller's from then on, the thread's before
+	struct waker answered; // the rest is the caller's after this, the thread's before
 	struct address address;
 	struct endpoint *endpoints;
 	size_t capacity;

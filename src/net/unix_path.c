@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/file_id.h"
 
-#define LOCK_PATIENCE (2 * NS_PER_S) // with another server of our user, which is at it too
+#define LOCK_PATIENCE (2 * NS_PER_S) // with another server of our user in the same step
 #define LOCK_SUFFIX ".echod-lock"
-#define LOCK_NONE (-1) // in place of a descriptor: it cannot be made, or another's file is there
+#define LOCK_NONE (-1) // in place of a descriptor: cannot be made, or another user's file is there
 #define LOCK_BUSY (-2)
 
 struct path_lock {
@@ -86,7 +86,7 @@ static void release_lock(const struct path_lock *lock)
 }
 
 // Whether a socket is bound at `endpoint`: 1, 0, or -1 with errno. A datagram socket asks, which a
-// stream socket refuses as one of the wrong type, so a live server has no visitor.
+// stream socket refuses for its type. So a live server gets no connection from this.
 static int is_live(const struct endpoint *endpoint)
 {
 	int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -101,7 +101,7 @@ static int is_live(const struct endpoint *endpoint)
 	return why == ECONNREFUSED ? 0 : -1;
 }
 
-// Makes `path` free to bind: nothing there, or a stale socket, which is removed.
+// Makes `path` free to bind: removes a stale socket.
 static int clear_stale(const char *path, const struct endpoint *endpoint, struct echod_error *error)
 {
 	struct stat status;
@@ -159,8 +159,9 @@ int unix_path_listen(struct unix_path *claim, int fd, const char *path, int back
 			return 0;
 		return fail_listen(path, errno, error);
 	}
-	// unix(7) leaves it out, but bind takes the mode of the socket's own inode, less the umask,
-	// so the file never exists with a wider one. The umask itself belongs to the whole process.
+	// bind takes the mode of the socket's own inode, less the umask (unix(7) does not say so).
+	// So the file never exists with a wider mode. The umask itself belongs to the whole
+	// process.
 	if (owner_only && fchmod(fd, 0600) != 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set the mode of '%s': %s", path,
 				 error_text(errno));

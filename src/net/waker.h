@@ -1,4 +1,4 @@
-// Waiting in poll(2): until a deadline, and until another thread wakes the one that waits.
+// Waiting in poll(2) until a deadline, or until another thread wakes the waiting one.
 #ifndef ECHOD_NET_WAKER_H
 #define ECHOD_NET_WAKER_H
 
@@ -7,10 +7,11 @@
 
 #include "base/error.h"
 
-// Waits until one of `fds` is ready or `deadline` (clock_now, or CLOCK_NEVER) has passed: for loops
-// that must neither end nor spin when poll(2) fails. Returns how many are ready. 0 may also mean a
-// signal or that poll failed: ENOMEM, or EINVAL when the limit of descriptors has been lowered
-// below `count`. Then up to 100 ms have been slept away, so that the caller may just try again.
+// Waits until one of `fds` is ready or `deadline` (clock_now, or CLOCK_NEVER) has passed. It is for
+// loops that must neither end nor spin when poll(2) fails. Returns how many are ready. 0 may also
+// mean a signal, or that poll failed: with ENOMEM, or with EINVAL when the limit on descriptors is
+// now below `count`. After a failure it sleeps for up to 100 ms, so that the caller may just try
+// again.
 int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline);
 
 // An eventfd. waker_wake may be called from any thread; the rest belongs to the thread that waits.

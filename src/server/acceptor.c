@@ -18,18 +18,18 @@
 #define CPUS_INTERVAL (2 * NS_PER_S) // how often the CPUs are counted
 #define ACCEPT_FAILURES 16	     // of a batch; more would be a busy loop, so a pause follows
 
-// The thread's own; on its stack.
+// The acceptor's own data, on its stack.
 struct acceptor {
 	struct server *server;
 	struct thread_stats *stats;
 	struct pause pause;
 	struct complaints complaints;
 
-	// How many connections each listener may still accept: without end, until the server
-	// drains; then those that the kernel had connected by that time.
+	// How many connections each listener may still accept. There is no limit until the server
+	// drains; then only those that the kernel had connected by that time.
 	size_t quota[SERVER_MAX_LISTENERS];
 	size_t first;	  // the listener that comes first in the next round
-	uint64_t refused; // parks without an event, of which the log knows
+	uint64_t refused; // parks without an event that have been logged
 	uint64_t cpus_at; // when to count the CPUs again
 };
 
@@ -63,7 +63,7 @@ static struct failure failure_of(int number)
 }
 
 enum accept_result {
-	ACCEPT_DONE,  // a connection was accepted, or turned away
+	ACCEPT_DONE,  // a connection was accepted, or refused
 	ACCEPT_RETRY, // none was, for a passing reason
 	ACCEPT_EMPTY, // none waits
 	ACCEPT_PAUSE, // none can be accepted for a while
@@ -85,7 +85,7 @@ static enum accept_result accept_failed(struct acceptor *acceptor, int number)
 	return ACCEPT_PAUSE;
 }
 
-// Our end of the connection: the listener's address, unless that stands for many.
+// Our end of the connection: the listener's address, unless that stands for several.
 static union inet_end local_end(int fd, const struct endpoint *bound)
 {
 	struct endpoint local = {.length = sizeof(local.as)};
@@ -138,7 +138,7 @@ static void log_accepted(struct log *log, uint64_t id, const struct conn_origin 
 		  origin->local_name);
 }
 
-// Hands an accepted connection to the pool, or turns it away.
+// Hands an accepted connection to the pool, or refuses it.
 static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 {
 	struct server *server = acceptor->server;
@@ -155,7 +155,7 @@ static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 		       conn_peer_text(origin, text));
 		return;
 	}
-	if (origin->peer.any.sa_family == AF_UNIX) // others have it from their listener
+	if (origin->peer.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
 		server_set_patience(server, origin->fd);
 	struct conn *conn = conn_table_add(&server->conns, origin);
 	log_accepted(server->log, conn->id, origin);
@@ -182,13 +182,13 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 	return ACCEPT_DONE;
 }
 
-// Accepts from one listener while there are clients, room and quota. A listener whose quota is used
-// up, or that has nobody left while the server drains, is closed.
+// Accepts from one listener while there are clients, room and quota. Closes a listener whose quota
+// is used up. While the server drains, also closes one without clients.
 static void accept_batch(struct acceptor *acceptor, size_t index)
 {
 	struct server *server = acceptor->server;
 	size_t *quota = &acceptor->quota[index];
-	acceptor->first = index + 1; // the room that is left is the others'
+	acceptor->first = index + 1; // the remaining room is for the others
 	enum accept_result result = ACCEPT_RETRY;
 	int failures = 0;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
@@ -208,8 +208,8 @@ static void accept_batch(struct acceptor *acceptor, size_t index)
 		listener_close(&server->listeners[index]);
 }
 
-// Sees to what may have changed meanwhile: whether the kernel takes more sockets into the pool's
-// epoll set, and how many CPUs we may use.
+// Checks whether the kernel still takes sockets into the pool's epoll set, and how many CPUs we may
+// use.
 static void review_resources(struct acceptor *acceptor)
 {
 	struct pool *pool = &acceptor->server->pool;
@@ -229,8 +229,8 @@ static void review_resources(struct acceptor *acceptor)
 	acceptor->cpus_at = clock_deadline(CPUS_INTERVAL);
 }
 
-// Sleeps until something is to be done, or `deadline`: a client has come, a pause may end, the
-// server is to drain. Then does it.
+// Sleeps until a client has come, a pause may end, the server is to drain, or `deadline` has
+// passed. Then does what is due.
 static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 {
 	struct server *server = acceptor->server;
@@ -268,8 +268,8 @@ static bool is_listening(const struct server *server)
 	return false;
 }
 
-// No more clients from here on, except those that the kernel has already connected: closing a
-// listener would reset them. They are accepted first, as room and the drain's deadline allow.
+// Closes the listeners. A close resets the clients that the kernel has already connected, so these
+// are accepted first, as far as room and the drain's deadline allow.
 static void finish_accepting(struct acceptor *acceptor)
 {
 	struct server *server = acceptor->server;
@@ -295,8 +295,8 @@ static void sleep_until(const struct server *server, uint64_t deadline)
 		waker_clear(&server->acceptor_waker);
 }
 
-// Waits until the last connection has ended or, unless `all` are waited for, the drain's deadline
-// has passed, which may move meanwhile.
+// Waits until the last connection has ended. Unless `all` is set, the drain's deadline, which may
+// move meanwhile, ends the wait.
 static void wait_for_connections(struct server *server, bool all)
 {
 	admission_notify(&server->admission, true);
@@ -308,8 +308,8 @@ static void wait_for_connections(struct server *server, bool all)
 	}
 }
 
-// Ends all connections that are left, and waits until their workers have closed them. Returns how
-// many there were.
+// Aborts the remaining connections and waits until their workers have closed them. Returns how many
+// there were.
 static uint64_t abort_connections(struct server *server)
 {
 	uint64_t left = admission_count(&server->admission);
@@ -368,7 +368,7 @@ void *acceptor_run(void *argument)
 	gate_arrive(&server->acceptor_ready);
 	while (!atomic_load(&server->started))
 		sleep_until(server, CLOCK_NEVER);
-	if (is_listening(server)) { // or it never came to that
+	if (is_listening(server)) { // false if the start failed
 		while (!atomic_load(&server->draining))
 			accept_round(&acceptor, CLOCK_NEVER);
 		drain(&acceptor);

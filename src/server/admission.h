@@ -1,5 +1,5 @@
-// How many connections are open, and whether one more may come in. The acceptor alone lets in, so a
-// limit is never overshot; workers let out.
+// How many connections are open, and whether one more may be admitted. Only the acceptor admits
+// connections, so the limit is never exceeded. Workers report the closed ones.
 #ifndef ECHOD_SERVER_ADMISSION_H
 #define ECHOD_SERVER_ADMISSION_H
 
@@ -15,15 +15,16 @@ struct admission {
 	struct sources sources;
 	const struct waker *waker; // the acceptor's
 
-	// The acceptor adds, workers subtract. The acceptor sets `notifies` before it looks at
-	// `open` and goes to sleep: so it sees the subtraction, or the worker sees `notifies` and
-	// wakes it. That takes sequential consistency, the default order.
+	// The acceptor adds, workers subtract. Before it sleeps, the acceptor sets `notifies`, then
+	// reads `open`. A worker subtracts, then reads `notifies`. So the acceptor sees the
+	// subtraction, or the worker sees `notifies` and wakes it. This requires sequential
+	// consistency, the default order.
 	_Atomic uint64_t open;
 	_Atomic bool notifies;
 };
 
-// `per_source` and `prefix6` as in sources_open. `waker` is woken for each connection that leaves
-// after admission_notify.
+// `per_source` and `prefix6` as in sources_open. While admission_notify is on, each connection that
+// leaves wakes `waker`.
 int admission_open(struct admission *admission, uint64_t limit, uint64_t per_source,
 		   unsigned prefix6, const struct waker *waker, struct echod_error *error);
 void admission_close(struct admission *admission);
@@ -37,7 +38,7 @@ void admission_notify(struct admission *admission, bool notifies);
 // Any thread.
 uint64_t admission_count(const struct admission *admission);
 
-// A worker, when a connection is closed and its descriptor is free again.
+// For a worker, when a connection is closed and its descriptor is free again.
 void admission_leave(struct admission *admission, const struct conn_origin *origin);
 
 #endif

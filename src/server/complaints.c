@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-// How each is told to programs: the event, the reason, and the name of the field that its subject
-// is.
+// The fields of each complaint for programs: the event, the reason, and the name of the subject's
+// field.
 static const struct {
 	const char *event, *reason, *subject;
 } kinds[COMPLAINT_COUNT] = {

@@ -1,5 +1,5 @@
-// What the acceptor has to complain of in the log, again and again: at most a line a second of each
-// kind. The acceptor only.
+// The acceptor's repeated complaints in the log: at most one line a second of each kind. The
+// acceptor only.
 #ifndef ECHOD_SERVER_COMPLAINTS_H
 #define ECHOD_SERVER_COMPLAINTS_H
 
@@ -23,7 +23,7 @@ struct complaints {
 	struct log_limit limits[COMPLAINT_COUNT];
 };
 
-// Logs `what` and, right behind it, its `subject`: an error's text, a peer, or nothing.
+// Logs `what`, directly followed by its `subject`: an error's text, a peer, or an empty string.
 void complain(struct complaints *complaints, enum complaint complaint, const char *what,
 	      const char *subject);
 

@@ -6,14 +6,14 @@
 #include "base/clock.h"
 #include "net/resolve.h"
 
-#define ADDRESSES_PER_NAME (SERVER_MAX_LISTENERS + 1) // with one too many, none is left out
+#define ADDRESSES_PER_NAME (SERVER_MAX_LISTENERS + 1) // one too many, so that an excess is seen
 #define PORT_ATTEMPTS 64 // to find a port that is free at all addresses of a name
 
-// A name and what is behind it.
+// A name and its addresses.
 struct name {
 	const struct address *address;
 	struct endpoint endpoints[ADDRESSES_PER_NAME];
-	int absent[ADDRESSES_PER_NAME]; // why this host does not have it: errno; else 0
+	int absent[ADDRESSES_PER_NAME]; // errno if this host cannot bind it, else 0
 	int count;
 };
 
@@ -28,7 +28,7 @@ static in_port_t *port_of(struct endpoint *endpoint)
 						     : &endpoint->as.v6.sin6_port;
 }
 
-// Whether a socket at `one` takes in all connections to `other`, at the same port.
+// Whether a socket at `one` covers `other`: it gets all connections to `other` at the same port.
 static bool takes_in(const union inet_end *one, const union inet_end *other)
 {
 	if (inet_end_is_any(one)) // [::] takes IPv4 too
@@ -65,7 +65,7 @@ static int check_room(const struct server *server, const struct endpoint *endpoi
 	return 0;
 }
 
-// Returns 0, or -1 with `error` and errno, 0 when it is not the kernel that refuses.
+// Returns 0, or -1 with `error` and errno; errno is 0 when the kernel is not the cause.
 static int bind_one(struct server *server, const struct endpoint *endpoint,
 		    struct echod_error *error)
 {
@@ -90,7 +90,7 @@ static void unbind_from(struct server *server, size_t first)
 		listener_close(&server->listeners[--server->listener_count]);
 }
 
-// In which order the addresses of a name are bound: those that take in others come first.
+// The order in which the addresses of a name are bound: those that cover others come first.
 enum { ALL_OF_BOTH, ALL_OF_IPV4, THIS_ONE, RANKS };
 
 static int rank(const struct endpoint *endpoint)
@@ -101,7 +101,7 @@ static int rank(const struct endpoint *endpoint)
 	return end.any.sa_family == AF_INET6 ? ALL_OF_BOTH : ALL_OF_IPV4;
 }
 
-// Whether a listener from `first` on, all on one port, takes in connections to `endpoint`.
+// Whether one of the listeners from `first` on, all on one port, covers `endpoint`.
 static bool is_bound(const struct server *server, size_t first, const struct endpoint *endpoint)
 {
 	const union inet_end end = inet_end_from(endpoint);
@@ -113,8 +113,8 @@ static bool is_bound(const struct server *server, size_t first, const struct end
 	return false;
 }
 
-// Binds one address of a name whose listeners begin at `first`. One that this host does not have,
-// or where nobody can listen, is noted as absent. Returns 0, or -1 with `error` and errno.
+// Binds one address of a name whose listeners begin at `first`. If this host cannot bind the
+// address, it is marked as absent. Returns 0, or -1 with `error` and errno.
 static int bind_or_note(struct server *server, struct name *name, int i, size_t first,
 			struct echod_error *error)
 {
@@ -131,8 +131,8 @@ static int bind_or_note(struct server *server, struct name *name, int i, size_t 
 	return 0;
 }
 
-// Binds what the host has of the name, all on one port. Returns 0, or -1 with `error` and errno;
-// nothing is bound then.
+// Binds those addresses of the name that the host has, all on one port. Returns 0, or -1 with
+// `error` and errno; nothing is bound then.
 static int bind_there(struct server *server, struct name *name, struct echod_error *error)
 {
 	size_t first = server->listener_count;
@@ -167,8 +167,8 @@ static void warn_absent(const struct server *server, const struct name *name)
 	}
 }
 
-// A port that is free at the first address of a name may be taken at another: the next try gets
-// another port.
+// A port that is free at the first address of a name may be taken at another. Then the next try
+// gets another port.
 static int bind_name(struct server *server, const struct address *address,
 		     struct echod_error *error)
 {

@@ -1,4 +1,4 @@
-// A pause of the acceptor: why it does not accept, and when it may again. The acceptor only.
+// A pause of the acceptor: its cause, and when to accept again. The acceptor only.
 #ifndef ECHOD_SERVER_PAUSE_H
 #define ECHOD_SERVER_PAUSE_H
 
@@ -19,20 +19,19 @@ struct pause {
 	struct thread_stats *stats;
 	uint64_t until;		// PAUSE_RESOURCES: when to try again
 	uint64_t open;		// PAUSE_RESOURCES: how many connections were open when it began
-	uint64_t accounted_for; // up to when its time has been counted
+	uint64_t accounted_for; // its time has been counted up to here
 };
 
 void pause_begin(struct pause *pause, enum pause_cause cause);
 
-// Ends the pause if its cause may be gone, and counts its time so far. To be called before each
-// sleep: a connection that closed after the pause began, and before its end was watched for, is
-// seen here.
+// Ends the pause if its cause may be gone, and counts its time so far. Call it before each sleep: a
+// connection may have closed after the pause began and before notification was on.
 void pause_review(struct pause *pause);
 
-// Ends the pause whatever its cause.
+// Ends the pause, whatever its cause.
 void pause_end(struct pause *pause);
 
-// Until when the acceptor may sleep: clock_now, or CLOCK_NEVER.
+// The time until which the acceptor may sleep: clock_now, or CLOCK_NEVER.
 uint64_t pause_deadline(const struct pause *pause);
 
 #endif

@@ -12,12 +12,10 @@
 #include "stats/memory.h"
 
 // Descriptors that are not for connections: standard streams, wakers, the control socket and its
-// clients, the one that is accepted to be reset, and some for whatever the program itself has open.
-// Listeners come on top.
+// clients, a connection accepted to be reset, and some for the program itself. Listeners are extra.
 #define RESERVED_DESCRIPTORS 40
 
-// How many connections there may be: what was asked for, or what the descriptor limit leaves room
-// for.
+// The limit on connections: the configured one, or as many as the descriptor limit allows.
 static int decide_limit(struct server *server, struct echod_error *error)
 {
 	struct rlimit descriptors;
@@ -67,7 +65,7 @@ static void close_wakers(struct server *server)
 	waker_close(&server->done);
 }
 
-// Reserves what the connections need.
+// Reserves the memory for the connections.
 static int reserve(struct server *server, struct echod_error *error)
 {
 	uint64_t limit = server->config.max_connections;
@@ -143,7 +141,7 @@ int server_start(struct server *server, struct echod_error *error)
 	return 0;
 }
 
-// From here on the listeners are the acceptor's.
+// From here on the listeners belong to the acceptor.
 static void release_acceptor(struct server *server)
 {
 	atomic_store(&server->started, true);
@@ -167,7 +165,7 @@ void server_drain(struct server *server, uint64_t timeout)
 
 void server_join(struct server *server)
 {
-	if (!atomic_load(&server->started)) { // it never came to opening: nobody gets in
+	if (!atomic_load(&server->started)) { // the listeners were never opened: no client gets in
 		listeners_close(server);
 		release_acceptor(server);
 	}
@@ -203,7 +201,7 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	snapshot->counter[COUNTER_wakes_withheld] = queue.wakes_withheld;
 	snapshot->counter[COUNTER_parks_refused] = parking_lot_refused(&server->pool.lot);
 	snapshot->gauge[GAUGE_pending_bytes] = pending;
-	// A worker adds first, and then raises the maximum.
+	// A worker adds first and then raises the maximum, so the maximum may be behind.
 	snapshot->gauge[GAUGE_pending_bytes_max] = pending > pending_max ? pending : pending_max;
 	snapshot->gauge[GAUGE_queue_depth] = queue.depth;
 	snapshot->gauge[GAUGE_queue_depth_max] = queue.depth_max;

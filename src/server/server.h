@@ -1,5 +1,5 @@
-// A server: what it consists of, and its life. Built and started by one thread; from then on the
-// acceptor runs it to its end, and others may ask it to drain and look at it.
+// A server: its parts and its life. One thread builds and starts it. From then on the acceptor runs
+// it to its end; other threads may read it and ask it to drain.
 #ifndef ECHOD_SERVER_SERVER_H
 #define ECHOD_SERVER_SERVER_H
 
@@ -22,7 +22,7 @@
 #include "server/admission.h"
 #include "stats/stats.h"
 
-// What a server can be told. The names and the text of these values are in src/lib.
+// The configuration of a server. src/lib has the names and the text of these values.
 #define CONFIG_MAX_LISTEN 64
 #define CONFIG_MAX_WORKERS 4096
 #define CONFIG_LEAST_DEFAULT_WORKERS 4
@@ -39,10 +39,10 @@ enum overload {
 struct server_config {
 	struct address listen[CONFIG_MAX_LISTEN];
 	size_t listen_count;
-	int interrupt_fd; // readable: look up no more names, do not start; or -1
+	int interrupt_fd; // when readable, the start is given up; -1: none
 	unsigned workers;
 	uint64_t max_connections; // 0: as many as the descriptor limit allows,
-	bool is_guest;		  // or half as many: the rest is for the program that we are in
+	bool is_guest;		  // or half as many: the rest is for the host program
 	uint64_t max_per_source;  // 0: no limit
 	unsigned source_prefix6;  // bits of an IPv6 address that make a source
 	enum overload overload;
@@ -77,8 +77,8 @@ struct server {
 
 	pthread_t acceptor;
 	struct gate acceptor_ready;
-	struct waker acceptor_waker; // it may begin, it is to drain, or somebody it waits for left
-	struct waker done;	     // readable from the moment the last connection has ended
+	struct waker acceptor_waker; // it may begin, is to drain, or a connection has left
+	struct waker done;	     // readable once the last connection has ended
 
 	// Set before the acceptor is woken: `started` by the thread that starts the server, when it
 	// has opened the listeners or given up; the others by any thread, the deadline first.
@@ -94,28 +94,26 @@ enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_FIXED_THREADS };
 int server_build(struct server *server, const struct server_config *config, struct log *log,
 		 struct echod_error *error);
 
-// Starts the acceptor and the workers; when it returns, all have reported in. Nobody gets in yet.
-// On failure no thread is left, and server_free is still to be called.
+// Starts the acceptor and the workers, and waits until all are ready. No client gets in yet. On
+// failure no thread is left, and the caller must call server_free.
 int server_start(struct server *server, struct echod_error *error);
 
-// Opens the listeners: clients get in. On failure the server is still to be drained and joined.
+// Opens the listeners to clients. On failure the caller must drain and join the server.
 int server_open(struct server *server, struct echod_error *error);
 
-// Asks for a drain that ends at the latest in `timeout` ns (0: abort all now). Any thread, any
-// number of times: the last one counts.
+// Asks for a drain that ends in `timeout` ns at the latest (0: abort all now). Any thread, any
+// number of times; the last call counts.
 void server_drain(struct server *server, uint64_t timeout);
 
-// After server_drain: waits for the acceptor and the workers to end. The server can still be looked
-// at.
+// After server_drain: waits for the acceptor and the workers to end. The server can still be read.
 void server_join(struct server *server);
 
-// After server_join or a failed server_start, or server_build alone. No thread may look at it any
-// more.
+// Call it after server_join, a failed server_start, or server_build alone, when no thread uses the
+// server.
 void server_free(struct server *server);
 
-// Limits how long a worker that blocks in recv does so on `fd`, or on the connections that a TCP
-// listener `fd` accepts, as those inherit it: the patience, or the idle time-out if that is
-// shorter.
+// Limits how long a worker blocks in recv on `fd` to the patience, or to the idle time-out if that
+// is shorter. If `fd` is a TCP listener, its connections inherit the limit.
 void server_set_patience(const struct server *server, int fd);
 
 // Adds up the counters and fills in all gauges. Any thread.

@@ -27,7 +27,7 @@ static void service_leave(struct work *work, void *context)
 	atomic_store_explicit(&conn_of(work)->worker, 0, memory_order_relaxed);
 }
 
-// What is counted: an end by the peer is told apart by what it may have cost.
+// The reason that is counted. For an end by the peer it depends on whether bytes may be lost.
 static enum close_reason refine(enum close_reason reason, const struct conn *conn,
 				uint64_t received)
 {
@@ -66,7 +66,7 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 	uint64_t id = conn->id;
 	uint64_t received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed);
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
-	// What fails on our side must not look like an orderly end.
+	// A failure on our side must not look like an orderly end.
 	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
 	reason = refine(reason, conn, received);
 

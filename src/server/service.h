@@ -1,4 +1,4 @@
-// What the pool's workers do with connections: the echo service. Worker threads.
+// The echo service: how the pool's workers serve and close connections. Worker threads.
 #ifndef ECHOD_SERVER_SERVICE_H
 #define ECHOD_SERVER_SERVICE_H
 

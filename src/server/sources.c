@@ -40,7 +40,7 @@ void sources_close(struct sources *sources)
 	pthread_mutex_destroy(&sources->lock);
 }
 
-// Of 128 bits, the first `bits`; the others become 0.
+// Keeps the first `bits` of 128 bits; the others become 0.
 static void keep_prefix(uint32_t *words, unsigned bits)
 {
 	for (unsigned i = 0; i < 4; i++) {
@@ -78,7 +78,7 @@ static bool keys_equal(const struct source_key *left, const struct source_key *r
 }
 
 // Multilinear hashing (Lemire and Kaser, 2014): a client that does not know the secret cannot find
-// keys that meet in a bucket more often than chance has it.
+// keys that share a bucket more often than by chance.
 static size_t bucket_of(const struct sources *sources, const struct source_key *key)
 {
 	uint64_t hash = sources->secret[0];
@@ -87,7 +87,7 @@ static size_t bucket_of(const struct sources *sources, const struct source_key *
 	return (size_t)(hash >> 32) & (sources->bucket_count - 1);
 }
 
-// The link that points to the source with `key`, or to the end of its bucket.
+// The pointer to the source with `key`, or to the end of its bucket.
 static struct source **find_locked(struct sources *sources, const struct source_key *key)
 {
 	struct source **link = &sources->buckets[bucket_of(sources, key)];

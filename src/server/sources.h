@@ -28,9 +28,9 @@ struct source {
 // `entries`, `free` and `buckets` are guarded by `lock`; the rest does not change.
 struct sources {
 	pthread_mutex_t lock;
-	uint64_t limit; // 0: nobody is counted
+	uint64_t limit; // 0: no source is counted
 	unsigned prefix6;
-	uint64_t secret[1 + SOURCES_WORDS]; // the hash function, so that no client can choose its
+	uint64_t secret[1 + SOURCES_WORDS]; // the hash's, so that no client can choose its
 					    // bucket
 	struct source *entries; // as many as there can be connections
 	struct source *free;
@@ -38,17 +38,17 @@ struct sources {
 	size_t bucket_count; // a power of two
 };
 
-// `limit` connections from one source, of `capacity` in all. A limit of 0 takes no memory. IPv6
-// addresses with the same first `prefix6` bits, 1 to 128, are one source; link-local ones, which
-// share them all, count singly.
+// Allows `limit` connections from one source, of `capacity` in all. A limit of 0 takes no memory.
+// IPv6 addresses with the same first `prefix6` bits, 1 to 128, are one source. Link-local addresses
+// share their prefix, so each is a source of its own.
 int sources_open(struct sources *sources, uint64_t limit, unsigned prefix6, size_t capacity,
 		 struct echod_error *error);
 void sources_close(struct sources *sources);
 
-// Counts a connection; false when its source has as many as it may, and then it is not counted.
+// Counts a connection. Returns false, and does not count it, when its source is at the limit.
 bool sources_enter(struct sources *sources, const struct conn_origin *origin);
 
-// A connection that was counted has been closed.
+// Call it when a counted connection has been closed.
 void sources_leave(struct sources *sources, const struct conn_origin *origin);
 
 #endif

@@ -2,7 +2,8 @@
 
 #include "base/assert.h"
 
-// One writer, so load and store suffice; relaxed, as nothing else hangs on the value.
+// There is one writer, so load and store suffice. They are relaxed, as the value guards no other
+// data.
 static void add_own(_Atomic uint64_t *value, uint64_t amount)
 {
 	uint64_t old = atomic_load_explicit(value, memory_order_relaxed);

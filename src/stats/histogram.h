@@ -1,7 +1,6 @@
-// A histogram of durations with 32 buckets for each power of two (base/buckets.h), so that a value
-// is known to 1/32 of itself and the middle of its bucket to 1/64. Constant size.
-// struct histogram: one thread records, any thread may add it up. struct histogram_sum: plain, one
-// thread.
+// A histogram of durations with 32 buckets for each power of two (base/buckets.h), so that a bucket
+// is 1/32 of its value wide, and its middle is within 1/64 of the value. Constant size. struct
+// histogram: one thread records, any thread may add it up. struct histogram_sum: plain, one thread.
 #ifndef ECHOD_STATS_HISTOGRAM_H
 #define ECHOD_STATS_HISTOGRAM_H
 
@@ -14,9 +13,8 @@
 #define HISTOGRAM_SUB_BITS 5
 #define HISTOGRAM_BUCKETS BUCKETS_COUNT(HISTOGRAM_SUB_BITS)
 
-// Written by its one thread, read by the one that takes a snapshot. A sample may be seen in one
-// field and not yet in another, so the number of samples is the sum of the buckets and of nothing
-// else.
+// Written by its one thread, read by the one that takes a snapshot. A reader may see a sample in
+// one field and not yet in another. So the number of samples is the sum of the buckets.
 struct histogram {
 	_Atomic uint64_t bucket[HISTOGRAM_BUCKETS];
 	_Atomic uint64_t sum;
@@ -33,7 +31,7 @@ struct histogram_sum {
 // Records one value. The owner thread only.
 void histogram_record(struct histogram *histogram, uint64_t value);
 
-// Adds what `histogram` holds to `sum`. Any thread.
+// Adds `histogram` to `sum`. Any thread.
 void histogram_add(struct histogram_sum *sum, const struct histogram *histogram);
 
 // The value that `percent` (0 to 100) of the samples do not exceed, to 1/64 of itself; the exact

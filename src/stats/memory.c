@@ -4,7 +4,8 @@
 
 #include "stats/stats.h"
 
-// jemalloc(3). Weak: libechod asks jemalloc if the process has it and does not bring it along.
+// jemalloc(3). The symbol is weak: libechod uses jemalloc if the process has it, and does not
+// require it.
 extern int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value,
 		   size_t new_size) __attribute__((weak));
 

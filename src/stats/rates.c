@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 
-// A sample counts as a second old a little before: the timer that takes samples is not exact.
+// A sample counts as a second old a little early, because the timer that takes samples is not
+// exact.
 #define TOLERANCE (50 * NS_PER_MS)
 
 const unsigned rate_spans[RATE_SPANS] = {1, 10, 60};
@@ -16,7 +17,7 @@ void rates_sample(struct rates *rates, const struct snapshot *snapshot)
 	memcpy(sample->counter, snapshot->counter, sizeof(sample->counter));
 }
 
-// The newest sample at least `age` older than `now`, or the oldest there is.
+// The newest sample that is at least `age` older than `now`, or the oldest one.
 static const struct rate_sample *find_sample(const struct rates *rates, uint64_t now, uint64_t age)
 {
 	size_t kept = rates->count < RATES_HISTORY ? rates->count : RATES_HISTORY;

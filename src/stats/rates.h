@@ -4,7 +4,7 @@
 
 #include "stats/stats.h"
 
-#define RATES_HISTORY 61 // one sample a second, and the one that ends the longest span
+#define RATES_HISTORY 61 // one sample a second, and one that begins the longest span
 
 struct rate_sample {
 	uint64_t taken;
@@ -13,16 +13,17 @@ struct rate_sample {
 
 struct rates {
 	struct rate_sample sample[RATES_HISTORY]; // a ring
-	size_t count;				  // how many have been put in since the start
+	size_t count;				  // samples taken since the start
 };
 
 enum { RATE_SPANS = 3 };
 extern const unsigned rate_spans[RATE_SPANS]; // in seconds
 
-// Keeps the counters of `snapshot`. To be called when the server starts and then once a second.
+// Stores the counters of `snapshot` as a sample. Call it when the server starts and then once a
+// second.
 void rates_sample(struct rates *rates, const struct snapshot *snapshot);
 
-// How much `counter` grew a second over the last `seconds` up to `now`, or over the server's life
+// The growth of `counter` a second over the last `seconds` before `now`, or over the server's life
 // if that is shorter.
 double rates_per_second(const struct rates *rates, const struct snapshot *now, enum counter counter,
 			unsigned seconds);

@@ -40,7 +40,7 @@ static void text_histogram(FILE *out, const struct metric *metric, const struct 
 	fputc('\n', out);
 }
 
-// In the unit that the counter is shown in, a second.
+// The rate a second, in the unit that the counter is shown in.
 static double rate_of(const struct rates *rates, const struct snapshot *now, enum counter counter,
 		      unsigned seconds)
 {
@@ -133,8 +133,8 @@ json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
 
 #define NAME_SIZE 64
 
-// One rule: `echod_`, the name, and behind a counter `_total`. One exception: when a process
-// started has a name of its own with Prometheus.
+// The rule: `echod_`, the name, and for a counter `_total`. The exception: Prometheus has a fixed
+// name for the start time of a process.
 static const char *prometheus_name(const struct metric *metric, const char *type,
 				   char name[static NAME_SIZE])
 {
@@ -161,8 +161,8 @@ static void prometheus_value(FILE *out, const struct metric *metric, const char 
 	fputc('\n', out);
 }
 
-// Limits are the powers of four from 1 us (2^10 ns) to 68 s (2^36 ns): limits of our own buckets,
-// so exact.
+// The limits are the powers of four from 1 us (2^10 ns) to 68 s (2^36 ns). They are limits of our
+// own buckets, so the counts are exact.
 static void prometheus_histogram(FILE *out, const struct metric *metric,
 				 const struct histogram_sum *sum)
 {

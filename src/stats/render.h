@@ -7,14 +7,14 @@
 
 #include "stats/rates.h"
 
-// Aligned lines for people, at most 80 columns.
+// Aligned lines of at most 80 columns, for people.
 void render_text(FILE *out, const struct snapshot *snapshot, const struct rates *rates);
 
 // One object; NULL when memory is short. The caller owns the reference.
 json_t *render_json(const struct snapshot *snapshot, const struct rates *rates);
 
-// The Prometheus text format 0.0.4; docs/counters.md has the rule for the names. A value that is
-// unknown is left out.
+// The Prometheus text format 0.0.4; docs/counters.md has the rule for the names. Unknown values are
+// left out.
 void render_prometheus(FILE *out, const struct snapshot *snapshot);
 
 #endif

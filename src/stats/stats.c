@@ -61,7 +61,7 @@ void stats_close(struct stats *stats)
 	*stats = (struct stats){0};
 }
 
-// How many connections the counters say have been closed.
+// The number of closed connections according to the counters.
 static uint64_t closed_connections(const struct snapshot *snapshot)
 {
 	uint64_t closed = 0;
@@ -70,16 +70,16 @@ static uint64_t closed_connections(const struct snapshot *snapshot)
 	return closed;
 }
 
-// `came` less `went`, where both were read while connections moved: at least 0, at most `most`.
+// `came` less `went`, limited to 0 to `most`, because both were read while connections moved.
 static uint64_t difference(uint64_t came, uint64_t went, uint64_t most)
 {
 	uint64_t there = came > went ? came - went : 0;
 	return there < most ? there : most;
 }
 
-// accepted - closed = (taken - left) + (parks - unparks) + (what is queued), whatever the values.
-// So the law open = queued + serving + parked holds in each snapshot, and only what moved while it
-// was taken may count in the wrong place.
+// Whatever the values, accepted - closed = (taken - left) + (parks - unparks) + (the rest, queued).
+// So the law open = queued + serving + parked holds in each snapshot. A connection that moved
+// meanwhile may count in the wrong place.
 static void derive_gauges(struct snapshot *snapshot, uint64_t workers)
 {
 	uint64_t accepted = snapshot->counter[COUNTER_connections_accepted];

@@ -1,12 +1,11 @@
-// The counters: one set for each thread, written by that thread alone, and the snapshot that adds
-// them up.
+// The counters: each thread has a set that only it writes, and a snapshot adds the sets up.
 //
 // A counter is stored with release order and read with acquire order, and a snapshot reads the list
 // of counters.def from its end to its start. If it sees a worker's count of closed connections, it
-// sees all that the worker did before, and through the queue's lock all that the acceptor did
-// before. So in every snapshot closed <= taken <= accepted, and the gauges that are differences of
-// these are never negative. Release and acquire cost nothing over relaxed on x86, and on the path
-// of a message there are three stores.
+// also sees all earlier counts of that worker. Through the queue's lock it sees all earlier counts
+// of the acceptor, too. So in every snapshot closed <= taken <= accepted, and the gauges that are
+// differences of these are never negative. On x86 release and acquire cost no more than relaxed.
+// The path of a message has three stores.
 #ifndef ECHOD_STATS_STATS_H
 #define ECHOD_STATS_STATS_H
 
@@ -56,7 +55,7 @@ extern const struct metric counter_metrics[COUNTER_COUNT];
 extern const struct metric gauge_metrics[GAUGE_COUNT];
 extern const struct metric histogram_metrics[HISTOGRAM_COUNT];
 
-// What one thread counts. On cache lines of its own.
+// The counters of one thread, on cache lines of their own.
 struct thread_stats {
 	alignas(64) _Atomic uint64_t counter[COUNTER_COUNT];
 	struct histogram histogram[HISTOGRAM_COUNT];
@@ -67,7 +66,7 @@ struct stats {
 	size_t thread_count;
 };
 
-// A gauge that cannot be told here, which is not 0.
+// The value of a gauge that is unknown, which is not 0.
 #define STATS_UNKNOWN UINT64_MAX
 
 struct snapshot {
@@ -81,9 +80,9 @@ int stats_open(struct stats *stats, size_t thread_count, struct echod_error *err
 void stats_close(struct stats *stats);
 
 // Adds up all threads' counters into `snapshot`, and derives the gauges that follow from them:
-// connections open, queued and serving, of which `workers` can serve one each. A connection taken
-// while the counters were being read, whose predecessor's end was not seen, still counts as queued.
-// All other gauges are left 0 for the caller to fill. Any thread.
+// connections open, queued and serving. Each of the `workers` serves at most one. If a worker took
+// a connection while the counters were being read, and the end of its predecessor was not seen, the
+// connection counts as queued. All other gauges are 0, for the caller to fill. Any thread.
 void stats_sum(const struct stats *stats, uint64_t workers, struct snapshot *snapshot);
 
 // The owner thread only.
