@@ -31,21 +31,14 @@
 #define OWN_PART 0.3
 #define OTHER_RATE 1.5 // times the rate of the run: the experiment was made with something else
 
-struct trial {
-	struct verdict *verdict;
-	const struct engine_result *result;
-	const struct evidence *evidence;
-};
-
 const char *const verdict_names[VERDICT_KINDS] = {
 	"RATE-LIMITED", "OVERLOADED",	 "CLIENT-BOUND", "CONCURRENCY-BOUND",
 	"SERVER-BOUND", "NETWORK-BOUND", "SATURATED",	 "INCONCLUSIVE",
 };
 
-__attribute__((format(printf, 2, 3))) static void say(const struct trial *trial, const char *format,
+__attribute__((format(printf, 2, 3))) static void say(struct verdict *verdict, const char *format,
 						      ...)
 {
-	struct verdict *verdict = trial->verdict;
 	if (verdict->count == VERDICT_LINES)
 		return;
 	va_list arguments;
@@ -55,11 +48,11 @@ __attribute__((format(printf, 2, 3))) static void say(const struct trial *trial,
 }
 
 // Whether the share of the time is known and at least `least`. Says what took it.
-static bool shows(const struct trial *trial, double share, double least, const char *what)
+static bool shows(struct verdict *verdict, double share, double least, const char *what)
 {
 	if (!(share >= least))
 		return false;
-	say(trial, "%s for %.0f %% of the time", what, 100 * share);
+	say(verdict, "%s for %.0f %% of the time", what, 100 * share);
 	return true;
 }
 
@@ -70,31 +63,31 @@ struct rule {
 	const char *what;
 };
 
-static bool any_shows(const struct trial *trial, const struct rule *rules, size_t count, bool alone)
+static bool any_shows(struct verdict *verdict, const struct rule *rules, size_t count, bool alone)
 {
 	bool any = false;
 	for (size_t i = 0; i < count; i++)
-		any |= shows(trial, rules[i].share, alone ? rules[i].alone : rules[i].least,
+		any |= shows(verdict, rules[i].share, alone ? rules[i].alone : rules[i].least,
 			     rules[i].what);
 	return any;
 }
 
-static bool has_run_out(const struct trial *trial)
+static bool has_run_out(struct verdict *verdict)
 {
 	enum load_error kind = LOAD_OUT_OF_PORTS;
-	while (kind <= LOAD_OUT_OF_MEMORY && trial->result->book->errors.of[kind].count == 0)
+	while (kind <= LOAD_OUT_OF_MEMORY && verdict->result->book->errors.of[kind].count == 0)
 		kind++;
 	if (kind > LOAD_OUT_OF_MEMORY)
 		return false;
-	say(trial, "we ran out of what this machine gives us: %s", load_error_rows[kind].name);
+	say(verdict, "we ran out of what this machine gives us: %s", load_error_rows[kind].name);
 	return true;
 }
 
 // Whether the generator itself was held up, so much that `alone` this was the limit, or that nobody
 // else can be blamed. Says by what.
-static bool client_was_held_up(const struct trial *trial, bool alone)
+static bool client_was_held_up(struct verdict *verdict, bool alone)
 {
-	const struct evidence *evidence = trial->evidence;
+	const struct evidence *evidence = verdict->evidence;
 	double waiting = evidence->thread_waiting, late = evidence->lateness_p99;
 	double load = evidence->thread_busy + (isnan(waiting) ? 0 : waiting);
 	bool used_up = waiting >= HELD_UP && evidence->idle < NEVER_IDLE;
@@ -107,32 +100,34 @@ static bool client_was_held_up(const struct trial *trial, bool alone)
 		{evidence->stalled, STARVED, HELD_UP, "we were stopped, or the machine was,"},
 		{evidence->stolen, NEVER, STOLEN, "the hypervisor let others run"},
 	};
-	bool held_up = any_shows(trial, rules, sizeof(rules) / sizeof(rules[0]), alone);
+	bool held_up = any_shows(verdict, rules, sizeof(rules) / sizeof(rules[0]), alone);
 	if (!alone && isnan(waiting)) {
-		say(trial, "how long we waited for a CPU could not be seen (/proc)");
+		say(verdict, "how long we waited for a CPU could not be seen (/proc)");
 		return true;
 	}
 	if (!alone || held_up || waiting < HELD_UP || late <= LATE_OURSELVES ||
-	    late <= OWN_PART * (double)hdr_percentile(&trial->result->book->latency, 99))
+	    late <= OWN_PART * (double)hdr_percentile(&verdict->result->book->latency, 99))
 		return held_up;
-	say(trial, "we were late ourselves, p99 %s", UNITS_DURATION((uint64_t)late));
+	say(verdict, "we were late ourselves, p99 %s", UNITS_DURATION((uint64_t)late));
 	return true;
 }
 
 // The outcome of the experiment, if it holds. If not, says why.
-static enum experiment_outcome consult(const struct trial *trial)
+static enum experiment_outcome consult(struct verdict *verdict)
 {
-	const struct experiment *experiment = &trial->evidence->experiment;
+	const struct experiment *experiment = &verdict->evidence->experiment;
 	enum experiment_outcome outcome = experiment->outcome;
 	if (outcome == EXPERIMENT_NONE) {
-		trial->verdict->needs_experiment = !experiment->why;
-		say(trial, "whether more connections bring more is not known: %s",
+		verdict->needs_experiment = !experiment->why;
+		say(verdict, "whether more connections bring more is not known: %s",
 		    experiment->why ? experiment->why : "no experiment was made");
 		return outcome;
 	}
-	bool open = trial->result->config->rate > 0;
-	double load = trial->result->config->spin ? trial->evidence->thread_busy : experiment->load;
-	double changed = experiment->rate / engine_rate(trial->result, trial->result->book->bytes);
+	bool open = verdict->result->config->rate > 0;
+	double load =
+		verdict->result->config->spin ? verdict->evidence->thread_busy : experiment->load;
+	double changed =
+		experiment->rate / engine_rate(verdict->result, verdict->result->book->bytes);
 	const char *doubt = NULL;
 	if (outcome == EXPERIMENT_UNCLEAR)
 		doubt = "whether more connections bring more could not be told from noise";
@@ -145,8 +140,8 @@ static enum experiment_outcome consult(const struct trial *trial)
 	else if (!open && !(fabs(log(changed)) < log(OTHER_RATE)))
 		doubt = "the experiment had another rate than the run: something has changed";
 	if (doubt)
-		say(trial, "%s", doubt);
-	say(trial, "%u connections instead of %u: rate %+.1f %% (%+.1f to %+.1f, %u pairs of %s)",
+		say(verdict, "%s", doubt);
+	say(verdict, "%u connections instead of %u: rate %+.1f %% (%+.1f to %+.1f, %u pairs of %s)",
 	    experiment->connections + experiment->extra, experiment->connections,
 	    100 * experiment->gain, 100 * experiment->low, 100 * experiment->high,
 	    experiment->pairs, UNITS_DURATION(experiment->slice));
@@ -155,9 +150,9 @@ static enum experiment_outcome consult(const struct trial *trial)
 
 // Whether the server could do no more, as far as can be seen; `alone`: it was kept from running so
 // much that this was the limit. Says by what.
-static bool server_is_full(const struct trial *trial, bool alone)
+static bool server_is_full(struct verdict *verdict, bool alone)
 {
-	const struct server_view *server = &trial->evidence->server;
+	const struct server_view *server = &verdict->evidence->server;
 	const struct processes_load *load = &server->load;
 	bool works = !(server->at_rest >= POLLS), used_up = works && load->idle < NEVER_IDLE;
 	const struct rule rules[] = {
@@ -169,141 +164,140 @@ static bool server_is_full(const struct trial *trial, bool alone)
 		 FULL, "the server wanted its CPUs, which were never idle,"},
 		{server->workers_busy, NEVER, FULL, "the server's workers were busy"},
 	};
-	return any_shows(trial, rules, sizeof(rules) / sizeof(rules[0]), alone);
+	return any_shows(verdict, rules, sizeof(rules) / sizeof(rules[0]), alone);
 }
 
 // Whether the path loses so much. A receiver that is behind drops, too: what its window has no room
 // for, or connects.
-static bool path_loses(const struct trial *trial, double least)
+static bool path_loses(struct verdict *verdict, double least)
 {
-	bool drops = load_mode_takes(trial->result->config->mode, "visit") ||
-		     trial->evidence->window_limited >= WINDOW;
-	return !drops && shows(trial, trial->evidence->retransmitting, least,
+	bool drops = load_mode_takes(verdict->result->config->mode, "visit") ||
+		     verdict->evidence->window_limited >= WINDOW;
+	return !drops && shows(verdict, verdict->evidence->retransmitting, least,
 			       "connections waited for segments that the path had lost");
 }
 
 // Whether TCP shows that the path is full, or loses. Says how.
-static bool path_is_full(const struct trial *trial)
+static bool path_is_full(struct verdict *verdict)
 {
-	const struct evidence *evidence = trial->evidence;
-	bool stream = trial->result->config->mode == MODE_STREAM;
+	const struct evidence *evidence = verdict->evidence;
+	bool stream = verdict->result->config->mode == MODE_STREAM;
 	double least = evidence->experiment.least_round_trip;
 	if (evidence->least_round_trip > 0)
 		least = fmin(least, evidence->least_round_trip);
 	double full = evidence->experiment.round_trip, queue = full - least;
-	double waited = hdr_mean(&trial->result->book->latency) - least;
+	double waited = hdr_mean(&verdict->result->book->latency) - least;
 	if (!(queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)))
-		return path_loses(trial, RESENDING);
-	say(trial, "the path is full: connects beside the load took %s, else %s",
+		return path_loses(verdict, RESENDING);
+	say(verdict, "the path is full: connects beside the load took %s, else %s",
 	    UNITS_DURATION((uint64_t)full), UNITS_DURATION((uint64_t)least));
 	return true;
 }
 
-static enum verdict_kind judge_closed(const struct trial *trial)
+static enum verdict_kind judge_closed(struct verdict *verdict)
 {
 	// What was measured directly needs no experiment.
-	bool suspect = client_was_held_up(trial, false);
-	if (!suspect && server_is_full(trial, true))
+	bool suspect = client_was_held_up(verdict, false);
+	if (!suspect && server_is_full(verdict, true))
 		return VERDICT_SERVER_BOUND;
-	if (!suspect && path_loses(trial, LOSING))
+	if (!suspect && path_loses(verdict, LOSING))
 		return VERDICT_NETWORK_BOUND;
-	enum experiment_outcome outcome = consult(trial);
+	enum experiment_outcome outcome = consult(verdict);
 	if (outcome == EXPERIMENT_MORE) // whatever else had our CPU
 		return VERDICT_CONCURRENCY_BOUND;
 	if (suspect || outcome != EXPERIMENT_NO_MORE)
 		return VERDICT_INCONCLUSIVE;
-	bool server = server_is_full(trial, false), path = path_is_full(trial);
+	bool server = server_is_full(verdict, false), path = path_is_full(verdict);
 	if (server != path)
 		return server ? VERDICT_SERVER_BOUND : VERDICT_NETWORK_BOUND;
-	say(trial, "what is on the other side is full; whether server or path is not known");
+	say(verdict, "what is on the other side is full; whether server or path is not known");
 	return VERDICT_SATURATED;
 }
 
-static void say_rate(const struct trial *trial)
+static void say_rate(struct verdict *verdict)
 {
-	const struct evidence *evidence = trial->evidence;
+	const struct evidence *evidence = verdict->evidence;
 	bool rose = evidence->rise > 0;
-	say(trial, "%.0f messages a second were due, %.0f answered; latency %s%s",
-	    evidence->offered, engine_rate(trial->result, trial->result->book->messages),
+	say(verdict, "%.0f messages a second were due, %.0f answered; latency %s%s",
+	    evidence->offered, engine_rate(verdict->result, verdict->result->book->messages),
 	    rose ? "rose by " : "did not rise",
 	    rose ? UNITS_DURATION((uint64_t)evidence->rise) : "");
 }
 
-static enum verdict_kind judge_open(const struct trial *trial)
+static enum verdict_kind judge_open(struct verdict *verdict)
 {
-	const struct evidence *evidence = trial->evidence;
+	const struct evidence *evidence = verdict->evidence;
 	if (evidence->sustained && evidence->intervals >= INTERVALS) {
-		say_rate(trial);
+		say_rate(verdict);
 		return VERDICT_RATE_LIMITED;
 	}
-	if (client_was_held_up(trial, false))
+	if (client_was_held_up(verdict, false))
 		return VERDICT_INCONCLUSIVE;
 	if (!evidence->steadily) {
-		say(trial, "%s",
+		say(verdict, "%s",
 		    evidence->rise > 0	  ? "latency rose, but not steadily: it may go on or not"
 		    : evidence->sustained ? "too short to tell whether latency rises"
 					  : "messages were not answered in time");
-		say_rate(trial);
+		say_rate(verdict);
 		return VERDICT_INCONCLUSIVE;
 	}
 	// In a server that is full messages wait when they have been sent, too; and one that was
 	// kept from running for long needs no experiment.
 	enum experiment_outcome outcome = EXPERIMENT_NO_MORE;
-	if (hdr_mean(&trial->result->book->latency) >
-		    2 * hdr_mean(&trial->result->book->uncorrected) &&
-	    !server_is_full(trial, true))
-		outcome = consult(trial);
-	say_rate(trial);
+	if (hdr_mean(&verdict->result->book->latency) >
+		    2 * hdr_mean(&verdict->result->book->uncorrected) &&
+	    !server_is_full(verdict, true))
+		outcome = consult(verdict);
+	say_rate(verdict);
 	return outcome == EXPERIMENT_MORE      ? VERDICT_CONCURRENCY_BOUND
 	       : outcome == EXPERIMENT_NO_MORE ? VERDICT_OVERLOADED
 					       : VERDICT_INCONCLUSIVE;
 }
 
-static enum verdict_kind judge(const struct trial *trial)
+static enum verdict_kind judge(struct verdict *verdict)
 {
-	const struct book *book = trial->result->book;
+	const struct book *book = verdict->result->book;
 	if (book->messages == 0 && book->bytes == 0) {
-		say(trial, "nothing came back");
+		say(verdict, "nothing came back");
 		return VERDICT_INCONCLUSIVE;
 	}
-	if (trial->result->lasted < NS_PER_S) {
-		say(trial, "too short to tell: less than a second was recorded");
+	if (verdict->result->lasted < NS_PER_S) {
+		say(verdict, "too short to tell: less than a second was recorded");
 		return VERDICT_INCONCLUSIVE;
 	}
-	if (has_run_out(trial))
+	if (has_run_out(verdict))
 		return VERDICT_CLIENT_BOUND;
 	// What was measured tells nothing of a time in which there was nothing to talk to.
-	if (shows(trial, trial->evidence->failing, FAILING,
+	if (shows(verdict, verdict->evidence->failing, FAILING,
 		  "there were connections that failed and were tried again"))
 		return VERDICT_INCONCLUSIVE;
-	if (client_was_held_up(trial, true))
+	if (client_was_held_up(verdict, true))
 		return VERDICT_CLIENT_BOUND;
-	return trial->result->config->rate > 0 ? judge_open(trial) : judge_closed(trial);
+	return verdict->result->config->rate > 0 ? judge_open(verdict) : judge_closed(verdict);
 }
 
 // What else was seen, for those who read on.
-static void say_more(const struct trial *trial)
+static void say_more(struct verdict *verdict)
 {
-	const struct evidence *evidence = trial->evidence;
+	const struct evidence *evidence = verdict->evidence;
 	const struct server_view *server = &evidence->server;
 	if (server->other)
-		say(trial, "--control is ignored: that echod did not send what we received");
+		say(verdict, "--control is ignored: that echod did not send what we received");
 	if (server->changed)
-		say(trial, "the server's processes come and go: its CPU time is not known");
+		say(verdict, "the server's processes come and go: its CPU time is not known");
 	if (server->at_rest >= POLLS)
-		say(trial, "the server is on a CPU without load, too");
-	say(trial, "our threads: %.0f %% of a CPU at most", 100 * evidence->thread_busy);
+		say(verdict, "the server is on a CPU without load, too");
+	say(verdict, "our threads: %.0f %% of a CPU at most", 100 * evidence->thread_busy);
 	if (server->load.cpu >= 0)
-		say(trial, "the server: %.0f %% of the CPUs it may use", 100 * server->load.cpu);
+		say(verdict, "the server: %.0f %% of the CPUs it may use", 100 * server->load.cpu);
 	if (server->workers_busy >= 0)
-		say(trial, "its workers: %.0f %% seen serving", 100 * server->workers_busy);
+		say(verdict, "its workers: %.0f %% seen serving", 100 * server->workers_busy);
 }
 
 void verdict_reach(struct verdict *verdict, const struct engine_result *result,
 		   const struct evidence *evidence)
 {
-	const struct trial trial = {verdict, result, evidence};
-	*verdict = (struct verdict){0};
-	verdict->kind = judge(&trial);
-	say_more(&trial);
+	*verdict = (struct verdict){.result = result, .evidence = evidence};
+	verdict->kind = judge(verdict);
+	say_more(verdict);
 }

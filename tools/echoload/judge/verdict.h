@@ -66,6 +66,8 @@ enum verdict_kind {
 extern const char *const verdict_names[VERDICT_KINDS]; // `SERVER-BOUND`, …
 
 struct verdict {
+	const struct engine_result *result; // of which it is
+	const struct evidence *evidence;
 	enum verdict_kind kind;
 	bool needs_experiment;			// which has not been made
 	char line[VERDICT_LINES][VERDICT_LINE]; // the reasons first, then what else was seen
