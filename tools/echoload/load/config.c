@@ -6,8 +6,6 @@
 
 #include "base/units.h"
 
-#define LEAST_SIZE 1
-#define MOST_SIZE (UINT64_C(1) << 30)
 #define SIZES_TEXT 1024
 
 const struct load_mode_row load_modes[LOAD_MODES] = {
@@ -53,8 +51,8 @@ static int parse_part(char *text, struct sizes_part *part, struct echod_error *e
 	char *high = dots ? dots + 2 : text;
 	if (dots)
 		*dots = '\0';
-	if (units_parse_size(text, LEAST_SIZE, MOST_SIZE, &part->least, error) != 0 ||
-	    units_parse_size(high, LEAST_SIZE, MOST_SIZE, &part->most, error) != 0)
+	if (units_parse_size(text, 1, SIZES_BYTES, &part->least, error) != 0 ||
+	    units_parse_size(high, 1, SIZES_BYTES, &part->most, error) != 0)
 		return -1;
 	if (part->least > part->most)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.32s..%.32s' ends before it begins",

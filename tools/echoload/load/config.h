@@ -33,6 +33,7 @@ bool load_mode_takes(enum load_mode mode, const char *option);
 
 // Sizes of messages: one, a range, or a list with weights.
 #define SIZES_PARTS 16
+#define SIZES_BYTES (UINT64_C(1) << 30) // of a message at most
 
 struct sizes_part {
 	uint64_t least, most; // bytes; every size between is as likely as any other

@@ -14,14 +14,12 @@
 #include "net/connect.h"
 #include "net/resolve.h"
 
-#define MOST_BYTES (UINT64_C(1) << 30) // of a visit: as of a message
-
 // What it means depends on the mode. A visit of half-close is one message.
 static int take_visit(const char *value, struct load_config *config, struct echod_error *error)
 {
 	if (config->mode != MODE_HALF_CLOSE)
 		return units_parse_count(value, 1, UNITS_EXACT_MAX, &config->visit, error);
-	if (units_parse_size(value, 1, MOST_BYTES, &config->visit, error) != 0)
+	if (units_parse_size(value, 1, SIZES_BYTES, &config->visit, error) != 0)
 		return -1;
 	return sizes_parse(value, &config->sizes, error);
 }
