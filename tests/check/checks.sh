@@ -39,6 +39,8 @@ faults=(
 	"layers src/base/error.c 1i#include\"pool/pool.h\""
 	"layers tools/echoload/load/engine.c 1i#include\"echoload/run/run.h\""
 	"length src/base/error.c 1{:1;s/^/\n/;/\n\{401\}/!b1}"
+	"length tools/run.sh 2{:1;s/$/x/;/.\{101\}/!b1}"
+	"docs docs/counters.md s/bytes.received.from.clients/bytes/"
 	"docs src/stats/counters.def s/^COUNTER(accept/COUNTER(reject/"
 	"docs src/stats/counters.def s/^[A-Z]/_&/"
 	"docs docs/counters.md s/^|/!/"

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "lib/config.h"
 #include "test.h"
 
 static int count_line(void *context, const struct echod_log_entry *entry)
@@ -17,21 +18,16 @@ static int count_line(void *context, const struct echod_log_entry *entry)
 void inside_configure(struct inside *inside)
 {
 	memset(inside, 0, sizeof(*inside));
-	inside->config = (struct server_config){
-		.listen = {{.host = "127.0.0.1"}},
-		.interrupt_fd = -1,
-		.workers = 2,
-		.max_connections = 64,
-		.source_prefix6 = 64,
-		.idle_timeout = CLOCK_NEVER,
-		.send_timeout = 60 * NS_PER_S,
-		.drain_timeout = 10 * NS_PER_S,
-		.patience = 5 * NS_PER_MS,
-		.spin = 50 * NS_PER_US,
-		.pending_limit = UINT64_C(64) << 20,
-		.backlog = 128,
-		.buffer_size = 65536,
-	};
+	struct echod_config *defaults = echod_config_new();
+	assert_non_null(defaults);
+	inside->config = defaults->server;
+	echod_config_free(defaults);
+	inside->config.listen_count = 0; // for inside_listen; else the first is taken
+	inside->config.listen[0].port = 0;
+	inside->config.is_guest = false;
+	inside->config.workers = 2;
+	inside->config.max_connections = 64;
+	inside->config.backlog = 128;
 	inside->log = (struct log){.level = ECHOD_LOG_INFO, .sink = count_line, .context = inside};
 }
 

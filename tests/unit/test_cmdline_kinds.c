@@ -1,7 +1,9 @@
-// The kinds of values on a command line: base/cmdline.
+// The kinds of values on a command line: base/setting and base/cmdline.
 #include "test.h"
 
+#include "base/clock.h"
 #include "base/cmdline.h"
+#include "base/units.h"
 #include "caught.h"
 
 // One field for each kind of value.
@@ -27,11 +29,11 @@ static int take_nothing(void *context, const char *name, const char *value,
 static const struct setting options[] = {
 	{0, "quiet", NULL, "", SETTING_SWITCH, FIELD(loud), .least = false},
 	{0, "text", "TEXT", "", SETTING_TEXT, FIELD(text), .least = 0},
-	{'n', "count", "N", "", SETTING_COUNT, FIELD(count), .least = 2, .most = 9},
+	{'n', "count", "N", "", SETTING_COUNT, FIELD(count), .least = 2, .most = 9, .preset = "4"},
 	{0, "most", "N", "", SETTING_COUNT, FIELD(most), .most = UINT64_MAX},
 	{0, "rate", "RATE", "", SETTING_RATE, FIELD(rate), .least = 0},
 	{0, "pause", "DUR", "", SETTING_DURATION, FIELD(pause), .least = 0},
-	{0, "patience", "DUR", "", SETTING_TIMEOUT, FIELD(patience), .least = 0},
+	{0, "patience", "DUR", "", SETTING_TIMEOUT, FIELD(patience), .preset = "250us"},
 	{0, "when", "never|often|always", "", SETTING_CHOICE, FIELD(when), .least = 0},
 };
 
@@ -79,6 +81,40 @@ TEST(values_go_into_the_fields_of_the_context)
 	assert_int_equal(cmdline_read(&description, 2, argv), -1);
 	assert_true(cmdline_has(&description, "quiet"));
 	assert_false(cmdline_has(&description, "when"));
+}
+
+TEST(what_is_not_given_has_its_default)
+{
+	char *argv[] = {"prog", "--most=7"};
+	fields = (struct fields){.text = "untouched", .count = 9};
+	assert_int_equal(cmdline_read(&description, COUNT_OF(argv), argv), -1);
+	assert_int_equal(fields.count, 4);
+	assert_true(fields.patience == 250 * NS_PER_US);
+	assert_string_equal(fields.text, "untouched"); // it has none
+	assert_false(cmdline_has(&description, "count"));
+}
+
+struct helped {
+	const char *help;
+	struct setting setting;
+};
+
+static const struct helped helped[] = {
+	{"a word", {.help = "a word", .kind = SETTING_TEXT}},
+	{"n", {.help = "n", .kind = SETTING_COUNT, .most = UNITS_EXACT_MAX}},
+	{"n (1 to 9)", {.help = "n", .kind = SETTING_COUNT, .least = 1, .most = 9}},
+	{"n (0 to 9; default 4)", {.help = "n", .kind = SETTING_COUNT, .most = 9, .preset = "4"}},
+	{"s (1 to 3m; default 64k)",
+	 {.help = "s", .kind = SETTING_SIZE, .least = 1, .most = 3 << 20, .preset = "64k"}},
+	{"d (0 to 1500us)", {.help = "d", .kind = SETTING_DURATION, .most = 1500 * NS_PER_US}},
+	{"d (at least 1m)", {.help = "d", .kind = SETTING_DURATION, .least = 60 * NS_PER_S}},
+	{"t (default never)", {.help = "t", .kind = SETTING_TIMEOUT, .preset = "never"}},
+};
+
+TEST_ROWS(help_tells_the_limits_and_the_default, const struct helped *row, helped)
+{
+	char text[100];
+	assert_string_equal(setting_help(&row->setting, text, sizeof(text)), row->help);
 }
 
 static int read_one(void *argument)

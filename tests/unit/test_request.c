@@ -1,4 +1,4 @@
-// A request of the control protocol, taken apart: control/request.
+// A request of the control protocol, taken apart: control/commands.
 #include "test.h"
 
 #include "control/commands.h"
