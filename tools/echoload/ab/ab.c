@@ -91,11 +91,12 @@ static const struct setting table[] = {
 	 "(default then 2m) at most",
 	 .take = take_until},
 	{0, "slice", "DUR",
-	 "load a target for DUR at a time, 1ms to 1m (default: for 3 messages on each connection, "
-	 "but 5ms to 100ms)",
-	 SETTING_DURATION, SETTING_FIELD(struct ab_command, rounds.slice)},
-	{0, "warmup", "DUR", "first load each target for DUR (default 100ms)", SETTING_DURATION,
-	 LOAD_FIELD(warmup), .least = 0},
+	 "load a target for DUR at a time; by default for 3 messages on each connection, but 5ms "
+	 "to 100ms",
+	 SETTING_DURATION, SETTING_FIELD(struct ab_command, rounds.slice), .least = NS_PER_MS,
+	 .most = 60 * NS_PER_S},
+	{0, "warmup", "DUR", "first load each target for DUR", SETTING_DURATION, LOAD_FIELD(warmup),
+	 .least = NS_PER_MS, .preset = "100ms"},
 #define LOAD_IN_SLICES
 #include "echoload/run/load_options.def"
 	{0, "expect", "CHECK", "exit 1 if CHECK fails, such as 'b.rate>=0.98'; up to 32 times",
@@ -134,9 +135,6 @@ static int refuse(const struct ab_command *command, struct echod_error *error)
 	else if (command->rounds.most &&
 		 (cmdline_has(arguments->cmdline, "duration") || command->rounds.until > 0))
 		why = "--rounds: not together with --duration or --until";
-	else if (cmdline_has(arguments->cmdline, "slice") &&
-		 (command->rounds.slice < NS_PER_MS || command->rounds.slice > 60 * NS_PER_S))
-		why = "--slice: from 1ms to 1m";
 	else if (command->json && !*command->json)
 		why = "--json: '' is no file";
 	return why ? error_set(error, ECHOD_ERROR_USAGE, "%s", why) : 0;

@@ -12,18 +12,17 @@
 #include "echoload/common/random.h"
 #include "echoload/load/usage.h"
 
-#define WARMUP_TIME (100 * NS_PER_MS) // of each target, if none is asked for
-#define SLICE_LEAST (5 * NS_PER_MS)   // a slice, if none is asked for: this,
-#define SLICE_MOST (100 * NS_PER_MS)  // but at most this,
-#define SLICE_TURNS 3.0		      // and so many messages on each connection,
-#define SLICE_MESSAGES 100.0	      // and so many in all
-#define SETTLE NS_PER_MS	      // goes before a slice, unrecorded: this,
-#define SETTLE_TURNS 1.5	      // and so many messages on each connection
-#define LOOK_EVERY 32		      // rounds, whether all is known well enough
-#define TICKS (100 * NS_PER_MS)	      // /proc counts in some
-#define REST_TIME (300 * NS_PER_MS)   // shows what others use if a server cannot be seen
-#define TWINS 0.01		      // what two starts of one program differ by
-#define INTERRUPTED (-1)	      // in the place of an exit status: by a signal
+#define SLICE_LEAST (5 * NS_PER_MS)  // a slice, if none is asked for: this,
+#define SLICE_MOST (100 * NS_PER_MS) // but at most this,
+#define SLICE_TURNS 3.0		     // and so many messages on each connection,
+#define SLICE_MESSAGES 100.0	     // and so many in all
+#define SETTLE NS_PER_MS	     // goes before a slice, unrecorded: this,
+#define SETTLE_TURNS 1.5	     // and so many messages on each connection
+#define LOOK_EVERY 32		     // rounds, whether all is known well enough
+#define TICKS (100 * NS_PER_MS)	     // /proc counts in some
+#define REST_TIME (300 * NS_PER_MS)  // shows what others use if a server cannot be seen
+#define TWINS 0.01		     // what two starts of one program differ by
+#define INTERRUPTED (-1)	     // in the place of an exit status: by a signal
 
 static void empty(struct sums *sums)
 {
@@ -210,12 +209,11 @@ static int run_round(struct rounds *rounds, struct echod_error *error)
 static int begin(struct rounds *rounds, struct echod_error *error)
 {
 	struct load_config *config = rounds->config;
-	uint64_t warmup = config->warmup ? config->warmup : WARMUP_TIME;
 	double connections = (double)config->connections / (double)config->target_count;
 	double gap = 0; // ns between two messages of the slowest
 	for (size_t i = 0; i < config->target_count; i++) {
 		struct server_usage *server = &rounds->targets[i].server;
-		int status = load(rounds, i, warmup, error);
+		int status = load(rounds, i, config->warmup, error);
 		if (status == EXIT_OK && rounds->last.messages == 0)
 			status = fail(rounds, i, error);
 		if (status != EXIT_OK)
