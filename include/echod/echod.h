@@ -15,9 +15,9 @@
  * run in one process; they share nothing. Usable from C and C++; Linux only.
  *
  * All descriptors are close-on-exec. A child that is forked and does not exec has copies of them,
- * but none of the threads: it must not call anything here, not even echod_free. Connections and
- * listeners that the parent closes are shut down first, so peers see their end at once whatever
- * children hold.
+ * but none of the threads. It must not call any function of this library, not even echod_free. The
+ * parent shuts connections and listeners down before it closes them, so that peers see the end at
+ * once even if children hold copies.
  */
 #ifndef ECHOD_ECHOD_H
 #define ECHOD_ECHOD_H
@@ -60,9 +60,9 @@ ECHOD_API struct echod_config *echod_config_new(void);
 
 /* Sets `name`, a long option of echod(8) without its dashes ("workers", "listen", "idle-timeout",
  * ...), to `value`, written as on the command line. The first "listen" replaces the default
- * address, each further one adds an address. Returns 0, or -1 with `error` (which may be NULL)
- * filled. "max-connections" is by default what half of the limit on open descriptors leaves room
- * for: the other half is for your program. */
+ * address, each further one adds an address. By default "max-connections" uses half of the limit
+ * on open descriptors; the other half is for your program. Returns 0, or -1 with `error` (which
+ * may be NULL) filled. */
 ECHOD_API int echod_config_set(struct echod_config *config, const char *name, const char *value,
 			       struct echod_error *error);
 
@@ -73,17 +73,16 @@ enum echod_log_level {
 	ECHOD_LOG_DEBUG = 3
 };
 
-/* Takes one line of the log: printable ASCII, no newline. Called from any of the server's threads,
- * also from several at once, with no lock held; it must not wait, and must not call into this
- * library. Returns 1, or 0 when the line had to be dropped, which is counted. */
+/* Takes one line of the log: printable ASCII, no newline. The server's threads call it, also
+ * several at once, with no lock held. It must not wait, and must not call into this library.
+ * Returns 1, or 0 when it had to drop the line, which is counted. */
 typedef int echod_log_function(void *context, enum echod_log_level level, const char *line);
 
 /* Where the log goes; by default nowhere. The level is the setting "log-level". */
 ECHOD_API void echod_config_set_log(struct echod_config *config, echod_log_function *function,
 				    void *context);
 
-/* One thing that a line of the log says, for programs: a text of any bytes or, with `text` NULL, a
- * number. */
+/* A field of a log line, for programs: a text of any bytes or, with `text` NULL, a number. */
 struct echod_log_field {
 	const char *name;
 	const char *text;
@@ -102,11 +101,11 @@ struct echod_log_entry {
 /* As echod_log_function. The entry and all in it live until the function returns. */
 typedef int echod_log_entry_function(void *context, const struct echod_log_entry *entry);
 
-/* The same as echod_config_set_log with the fields; the one that is set last counts. */
+/* The same as echod_config_set_log, with the fields. The function that is set last counts. */
 ECHOD_API void echod_config_set_log_entries(struct echod_config *config,
 					    echod_log_entry_function *function, void *context);
 
-/* Frees it; running servers do not need it any more. NULL is allowed. */
+/* Frees it. Running servers do not need it. NULL is allowed. */
 ECHOD_API void echod_config_free(struct echod_config *config);
 
 /* ---- A server. ---- */
@@ -114,8 +113,8 @@ ECHOD_API void echod_config_free(struct echod_config *config);
 struct echod;
 
 /* Starts a server: when this returns, all threads run and all addresses take connections. May block
- * while host names are resolved. Returns NULL with `error` (which may be NULL) filled, and nothing
- * left behind: no thread, no descriptor, no socket file. The caller ends it with echod_free. */
+ * while host names are resolved. On failure returns NULL with `error` (which may be NULL) filled,
+ * and leaves no thread, descriptor or socket file. The caller ends the server with echod_free. */
 ECHOD_API struct echod *echod_start(const struct echod_config *config, struct echod_error *error);
 
 /* The addresses it listens on, as bound (port 0 has become a real one): `127.0.0.1:65432`,
@@ -129,25 +128,25 @@ ECHOD_API uint16_t echod_port(const struct echod *server, size_t index);
 /* The path of its control socket, for echoctl(1), or NULL when it has none. Any thread. */
 ECHOD_API const char *echod_control_path(const struct echod *server);
 
-/* Begins to drain: no new connections; those open, and those waiting in the kernel's backlog at
- * this moment, may finish; after `timeout_ms` milliseconds (-1: the setting "drain-timeout") the
+/* Begins to drain: there are no new connections, and those that are open or wait in the kernel's
+ * backlog now may finish. After `timeout_ms` milliseconds (-1: the setting "drain-timeout") the
  * rest are shut down. Returns at once. A second call moves the deadline. Any thread. */
 ECHOD_API void echod_drain(struct echod *server, int timeout_ms);
 
 /* Aborts all connections now. The same as echod_drain(server, 0). Any thread. */
 ECHOD_API void echod_stop(struct echod *server);
 
-/* Waits at most `timeout_ms` milliseconds (-1: for ever) until a drain or stop, from here or over
- * the control socket, has ended the last connection. Returns 1 when it has, 0 when the time is up.
- * Any thread. */
+/* Waits at most `timeout_ms` milliseconds (-1: for ever) until a drain or stop has ended the last
+ * connection; the drain may also come over the control socket. Returns 1 when it has ended, 0 when
+ * the time is up. Any thread. */
 ECHOD_API int echod_wait(struct echod *server, int timeout_ms);
 
-/* A descriptor that polls readable from that moment on. It belongs to the server: poll it, never
- * read or close it. */
+/* A descriptor that is readable once a drain or stop has ended the last connection. It belongs to
+ * the server: poll it, never read or close it. */
 ECHOD_API int echod_fd(const struct echod *server);
 
-/* Stops the server if it runs, joins its threads, closes and removes all it made. No other call may
- * be under way or follow. NULL is allowed. */
+/* Stops the server if it runs, joins its threads, and closes and removes everything it made. No
+ * other call may be under way or follow. NULL is allowed. */
 ECHOD_API void echod_free(struct echod *server);
 
 /* ---- Counters. They are listed in docs/counters.md. ---- */
@@ -158,9 +157,9 @@ struct echod_snapshot;
  * memory is short. The caller frees it. Any thread. */
 ECHOD_API struct echod_snapshot *echod_snapshot_take(struct echod *server);
 
-/* The value of the counter or gauge `name`, such as "connections_open", in its unit (durations in
- * ns). Returns 0, or -1 when there is none of that name, or when its value is unknown:
- * memory_*_bytes in a program that does not run on jemalloc. */
+/* Gets the value of the counter or gauge `name`, such as "connections_open", in its unit (durations
+ * in ns). Returns 0, or -1 when there is none of that name or its value is unknown. Without
+ * jemalloc memory_*_bytes are unknown. */
 ECHOD_API int echod_snapshot_get(const struct echod_snapshot *snapshot, const char *name,
 				 uint64_t *value);
 

@@ -1,5 +1,5 @@
-// A histogram of durations with 32 buckets for each power of two (base/buckets.h), so that a bucket
-// is 1/32 of its value wide, and its middle is within 1/64 of the value. Constant size. struct
+// A histogram of durations with 32 buckets for each power of two (base/buckets.h). A bucket is at
+// most 1/32 of its value wide, and its middle is within 1/64 of the value. Constant size. struct
 // histogram: one thread records, any thread may add it up. struct histogram_sum: plain, one thread.
 #ifndef ECHOD_STATS_HISTOGRAM_H
 #define ECHOD_STATS_HISTOGRAM_H

@@ -1,5 +1,4 @@
-// What echocat has to say on standard error: one line for each thing that went wrong. Main thread
-// only.
+// The errors of echocat on standard error, one line each. Main thread only.
 #ifndef ECHOCAT_COMPLAIN_H
 #define ECHOCAT_COMPLAIN_H
 
@@ -7,8 +6,8 @@
 // complain(…)`.
 int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Standard output could not be written for the reason `number`, an errno value. When its reader has
-// left (EPIPE) nothing is printed: nobody wanted the rest. Returns the exit status.
+// Reports that standard output could not be written; `number` is the errno value. If the reader has
+// left (EPIPE), nothing is printed. Returns the exit status.
 int complain_output(int number);
 
 #endif

@@ -22,9 +22,9 @@ struct exchange {
 	uint64_t duration; // ns from before the first send until after the last recv
 };
 
-// Sends `message` and receives into `reply`, both at once, so that no message is too long for the
-// buffers in between. Gives up when nothing has come for `timeout` ns, or when `interrupt_fd` (-1:
-// none) becomes readable.
+// Sends `message` and receives into `reply` at the same time, so that no message is too long for
+// the buffers on the way. Gives up when nothing has come for `timeout` ns, or when `interrupt_fd`
+// (-1: none) becomes readable.
 enum exchange_end exchange_run(struct exchange *exchange, struct peer *peer, int interrupt_fd,
 			       uint64_t timeout);
 

@@ -1,4 +1,4 @@
-// echocat, the simple client of an echo server. Main thread only; there is no other.
+// echocat, the simple client of an echo server. It has only the main thread.
 #include <unistd.h>
 
 #include "base/clock.h"

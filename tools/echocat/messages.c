@@ -46,7 +46,7 @@ static void print_ping(const struct conversation *talk, const struct exchange *e
 	       units_format_duration(exchange->duration, duration, sizeof(duration)));
 }
 
-// Says where what came back first differs from the message: at `same`.
+// Reports that the echo first differs from the message at `same`.
 static void report_difference(struct conversation *talk, const struct exchange *exchange,
 			      size_t same)
 {
@@ -62,8 +62,8 @@ static void report_difference(struct conversation *talk, const struct exchange *
 		 talk->trips.sent, difference_format(&difference, text));
 }
 
-// Compares the echo with the message. A surplus byte ends the conversation, because from there on
-// it would be out of step; after a wrong one it goes on.
+// Compares the echo with the message. A surplus byte ends the conversation, because later echoes
+// would be out of step. After a wrong byte it goes on.
 static int check_echo(struct conversation *talk, const struct exchange *exchange)
 {
 	size_t same = difference_find(exchange->message, exchange->reply, exchange->length);
@@ -73,7 +73,7 @@ static int check_echo(struct conversation *talk, const struct exchange *exchange
 	return surplus ? EXIT_CHECK_FAILED : GO_ON;
 }
 
-// What came back may be something else than the beginning of the echo.
+// Reports an echo that is too short. Its bytes may also be wrong, which is reported first.
 static int fail_short(struct conversation *talk, const struct exchange *exchange, const char *why)
 {
 	size_t same = difference_find(exchange->message, exchange->reply, exchange->received);
@@ -121,7 +121,7 @@ static int send_message(struct conversation *talk, const char *message)
 	}
 }
 
-// Waits until the next round is due. Meanwhile the peer has nothing to say.
+// Waits until the next round is due. Any byte from the peer meanwhile is an error.
 static int wait_for_round(struct conversation *talk, uint64_t due)
 {
 	uint64_t now = clock_now();

@@ -6,8 +6,8 @@
 #include "options.h"
 #include "peer.h"
 
-// Sends the messages as often as the options say and prints what comes back. With `options->ping`
-// an ending signal ends it and the summary is printed. Returns the exit status; complaints have
+// Sends the messages as often as the options say and prints the echoes. With `options->ping` it
+// prints a summary at the end, also after an ending signal. Returns the exit status; errors have
 // been printed.
 int messages_run(struct peer *peer, const struct options *options);
 

@@ -9,8 +9,8 @@
 #define DEFAULT_MESSAGE "Hello, world"
 
 static const char summary[] =
-	"Sends standard input, or messages, to an echo server, writes what comes back\n"
-	"to standard output, and checks that the two are equal. HOST is a name, an\n"
+	"Sends standard input, or messages, to an echo server, writes the echo to\n"
+	"standard output, and checks that the two are equal. HOST is a name, an\n"
 	"address, unix:PATH or unix:@NAME; HOST:PORT may be one word. The default "
 	"is\n" ADDRESS_DEFAULT_HOST " " ADDRESS_DEFAULT_PORT ".";
 
@@ -21,15 +21,15 @@ static const char epilogue[] =
 	"  0  the echo was exact\n"
 	"  1  it differed, was incomplete or did not come in time\n"
 	"  2  wrong usage\n"
-	"  3  no connection, or standard input could not be read or standard output not\n"
-	"     written\n"
-	"  4  not known: a signal came before the first echo";
+	"  3  no connection, or standard input could not be read, or standard output\n"
+	"     could not be written\n"
+	"  4  unknown: a signal came before the first echo";
 
 static int take_operand(void *context, const char *name, const char *value,
 			struct echod_error *error)
 {
 	struct options *options = context;
-	(void)name; // the table says how each option is taken
+	(void)name; // the table takes all options
 	if (!options->host)
 		options->host = value;
 	else if (!options->port)
@@ -56,22 +56,22 @@ static const struct setting table[] = {
 	 "send TEXT instead of standard input and print its echo; may be repeated",
 	 .take = take_message},
 	{'c', "count", "N",
-	 "send the messages N times, 0: until interrupted, and print round-trip times; without "
+	 "send the messages N times (0: until interrupted) and print round-trip times; without "
 	 "--message send '" DEFAULT_MESSAGE "'",
 	 SETTING_COUNT, FIELD(count), .most = UNITS_EXACT_MAX},
 	{'i', "interval", "DUR",
 	 "start a round of messages every DUR; without --count until interrupted", SETTING_DURATION,
 	 FIELD(interval)},
 	{0, "half-close", NULL,
-	 "send FIN at the end of standard input, before its echo is back; by default after it, as "
-	 "many proxies end both ways at the first FIN",
+	 "send FIN at the end of standard input, for a server that replies only then; by default "
+	 "FIN follows the whole echo, because many proxies end both directions at the first FIN",
 	 SETTING_SWITCH, FIELD(half_close), .least = true},
 	{'t', "timeout", "DUR",
-	 "longest time to connect, and to wait with nothing coming, or never", SETTING_TIMEOUT,
+	 "give up if connecting takes DUR, or if nothing comes for DUR; or never", SETTING_TIMEOUT,
 	 FIELD(timeout), .preset = "10s"},
 };
 
-// Whether `host` has its port with it, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.
+// Whether `host` includes a port, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.
 static bool has_port(const char *host)
 {
 	const char *colon = strrchr(host, ':');
@@ -95,7 +95,7 @@ static int set_address(struct options *options, struct echod_error *error)
 	return 0;
 }
 
-// Puts the host and the port together and fills in what was not given.
+// Combines the host and the port, and fills in the defaults.
 static int complete(struct options *options, struct echod_error *error)
 {
 	if (set_address(options, error) != 0)

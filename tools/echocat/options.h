@@ -17,10 +17,10 @@ struct options {
 	uint64_t count;	       // rounds, 0: until interrupted
 	uint64_t interval;     // ns from the start of a round to the start of the next
 	uint64_t timeout;      // ns, or CLOCK_NEVER
-	bool half_close;       // FIN as soon as all is sent, not once it has come back
+	bool half_close;       // send FIN when all is sent, not when all has come back
 };
 
-// Returns -1 when the program should go on, else the status to exit with; then all has been said.
+// Returns -1 when the program should go on, else the exit status; then any error has been printed.
 // The caller frees the options in either case.
 int options_read(struct options *options, int argc, char **argv);
 

@@ -25,10 +25,10 @@ struct relay {
 	bool output_lost;
 	bool input_ended;
 	bool half_closed; // our FIN has been sent
-	int status;	  // RUNNING, or the verdict; then only what has come back is still written
+	int status;	  // RUNNING, or the verdict; then only the received bytes are still written
 	const struct options *options;
 	uint64_t deadline;
-	bool waiting; // for the peer, so that the deadline counts
+	bool waiting; // for the peer: the deadline applies
 	struct window window;
 };
 
@@ -86,7 +86,7 @@ static void write_output(struct relay *relay)
 	}
 }
 
-// Nothing more will come. In order means: after our half-close, and everything has come back.
+// Nothing more will come. The end is in order after our half-close, when everything has come back.
 static void end_of_stream(struct relay *relay)
 {
 	const struct window *window = &relay->window;
@@ -126,8 +126,8 @@ static void receive(struct relay *relay)
 				    difference_format(&difference, text)));
 }
 
-// A connection that breaks here is reported by the recv that finds its end: there may be bytes
-// before.
+// If the connection breaks here, recv reports it later, because bytes may still come before its
+// end.
 static void send_some(struct relay *relay)
 {
 	struct span span = window_unsent(&relay->window);
@@ -138,7 +138,7 @@ static void send_some(struct relay *relay)
 		relay->window.sent += (uint64_t)count;
 }
 
-// Proxies often end both ways at the first FIN, so the default is to send it after the echo.
+// Proxies often end both directions at the first FIN, so by default it follows the whole echo.
 static void half_close_when_due(struct relay *relay)
 {
 	const struct window *window = &relay->window;
@@ -146,7 +146,7 @@ static void half_close_when_due(struct relay *relay)
 	if (relay->half_closed || !relay->input_ended || done < window->read)
 		return;
 	relay->half_closed = true;
-	// Fails only on a connection that recv will find broken.
+	// This fails only on a broken connection, which recv reports.
 	(void)shutdown(relay->peer->fd, SHUT_WR);
 }
 
@@ -167,8 +167,8 @@ static void time_out(struct relay *relay)
 			    window->received, window->sent, more));
 }
 
-// Fills in what to wait for and returns poll(2)'s time-out. The output is always watched: its
-// reader may leave while nothing is to be written.
+// Fills in the set for poll(2) and returns its time-out. The output is always in it, because its
+// reader may leave while there is nothing to write.
 static int prepare(struct relay *relay, struct pollfd *ready)
 {
 	const struct window *window = &relay->window;

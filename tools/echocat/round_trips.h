@@ -1,4 +1,4 @@
-// Round-trip times of many messages and their summary, as ping(8) gives it. Main thread only.
+// Round-trip times of many messages, with a summary as in ping(8). Main thread only.
 #ifndef ECHOCAT_ROUND_TRIPS_H
 #define ECHOCAT_ROUND_TRIPS_H
 

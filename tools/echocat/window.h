@@ -3,14 +3,13 @@
 //
 //     written <= received <= sent <= read <= written + capacity
 //
-// A byte has one place from the moment it is read. It is sent from there, what comes back is
-// compared with it there, and since the two are equal it is written out from there. So receiving
-// needs no room: whatever the state of the rest, all that was sent can come back, and nothing can
-// deadlock with a peer that echoes what it gets. Memory is constant because no more is read while
-// the ring is full.
+// A byte keeps its place from the moment it is read. It is sent from there, and its echo is
+// compared with it there. As the two are equal, it is written out from there. So receiving needs no
+// room: everything sent can always come back, and a peer that echoes its input cannot cause a
+// deadlock. While the ring is full, nothing is read, so memory is constant.
 //
-// The limit: a peer that wants more than the capacity before it echoes the first byte gets no
-// further. That is not an echo server, and the time-out ends it. Main thread only.
+// The limit: if a peer needs more than the capacity before it echoes the first byte, it gets no
+// further. Such a peer is no echo server, and the time-out ends the wait. Main thread only.
 #ifndef ECHOCAT_WINDOW_H
 #define ECHOCAT_WINDOW_H
 
@@ -29,7 +28,7 @@ struct window {
 	uint64_t written;
 };
 
-// A piece of the ring, as long as it goes without wrapping round.
+// A piece of the ring up to where it wraps round.
 struct span {
 	unsigned char *bytes;
 	size_t length;
@@ -37,15 +36,15 @@ struct span {
 
 void window_init(struct window *window, unsigned char *ring, size_t capacity);
 
-// Where to read into, what to send, what to write out. Having done so with some of it, the caller
-// adds to `read`, `sent` or `written`.
+// The room to read into, the bytes to send, and the bytes to write out. After using some of them,
+// the caller adds their number to `read`, `sent` or `written`.
 struct span window_room(const struct window *window);
 struct span window_unsent(const struct window *window);
 struct span window_unwritten(const struct window *window);
 
-// Takes in what came back and adds to `received`. Returns whether it is what was sent; if not,
-// `difference` says where, and the bytes that differ will be written out as they came, but none of
-// a surplus.
+// Takes received bytes and adds to `received`. Returns whether they equal the sent ones. If not,
+// `difference` says where. Different bytes will be written out as they came; surplus bytes will
+// not.
 bool window_receive(struct window *window, const unsigned char *bytes, size_t length,
 		    struct difference *difference);
 

@@ -1,4 +1,4 @@
-// echoctl asks a running echod over its control socket, once or again and again. Main thread only.
+// echoctl asks a running echod over its control socket, once or repeatedly. Main thread only.
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,10 +20,10 @@
 #define PROGRAM "echoctl"
 #define SHORTEST_INTERVAL (10 * NS_PER_MS)
 
-// What a command's argument may be is left to the server.
+// The server checks the argument of a command.
 struct command {
 	const char *name;
-	enum command_formats formats; // more than TEXT: it tells how things are, and may be watched
+	enum command_formats formats; // more than TEXT: it shows a state, which --watch can repeat
 	const char *argument;
 	const char *help;
 };
@@ -38,9 +38,9 @@ struct options {
 	const char *control; // NULL: the default path
 	uint64_t timeout;
 	uint64_t interval;  // between two replies when watching, 0: ask once
-	const char *format; // the word that asks for it, NULL: text
+	const char *format; // the word that selects the format; NULL: text
 	const struct command *command;
-	char request[1200]; // longer than any that the client sends, which tells the user
+	char request[1200]; // more than client_ask accepts, so that it reports a long one
 	char path[ADDRESS_PATH_SIZE];
 };
 
@@ -99,7 +99,7 @@ static int take(void *context, const char *name, const char *value, struct echod
 	return name ? take_format(options, name, error) : take_operand(options, value, error);
 }
 
-// What can be seen only when all has been read.
+// Checks that need the whole command line.
 static int complete(struct options *options, struct echod_error *error)
 {
 	const struct command *command = options->command;
@@ -134,7 +134,7 @@ static int complete(struct options *options, struct echod_error *error)
 	return control_default_path(options->path, sizeof(options->path), false, error);
 }
 
-// Returns EXIT_OK with a reply to be freed, or the status to exit with after a line that says why.
+// Returns EXIT_OK with a reply to be freed, or the exit status after it has printed the error.
 static int ask(const struct options *options, struct client_reply *reply)
 {
 	struct echod_error error;
@@ -159,12 +159,12 @@ static int show(struct client_reply *reply, const struct screen *screen)
 	return cmdline_finish(&(struct cmdline){.program = PROGRAM});
 }
 
-// There is nothing to save: each reply has been written.
+// Each reply has been written, so there is nothing to save.
 static void end_watch(void)
 {
 }
 
-// On a terminal the shell's prompt is to come below the ^C that it shows.
+// On a terminal the shell's prompt must appear below the ^C.
 static void end_redraw(void)
 {
 	output_last_word("\n");
@@ -185,7 +185,7 @@ static int run(void *context, struct echod_error *error)
 	struct screen screen;
 	screen_open(&screen, stdout);
 	bool redraw = options->interval && screen.terminal;
-	if (options->interval) // Ctrl-C is how watching ends well
+	if (options->interval) // Ctrl-C is the regular end of watching
 		signals_end_well(redraw ? end_redraw : end_watch);
 	for (bool first = true;; first = false) {
 		uint64_t next = clock_deadline(options->interval);
@@ -206,12 +206,12 @@ static int run(void *context, struct echod_error *error)
 
 static const char exit_statuses[] =
 	"Exit status:\n"
-	"  0  the server has done it, or watching was interrupted\n"
+	"  0  the server has carried out the command, or watching was interrupted\n"
 	"  2  an unknown option or command, or an invalid argument\n"
-	"  3  no server answers, or not in time; it could not do it, or refused; or the\n"
-	"     reply could not be printed";
+	"  3  no server answers in time, the server fails or refuses, or the reply could\n"
+	"     not be printed";
 
-// The part of --help below the options.
+// Writes the part of --help below the options.
 static const char *make_epilogue(char *text, size_t size)
 {
 	size_t used = (size_t)snprintf(text, size, DURATIONS "\n\nCommands:\n");
