@@ -42,11 +42,11 @@ void test_clean_up(void)
 		cleanups[i]();
 }
 
-void test_contains(const char *text, const char *part, const char *file, int line)
+void test_contains(const char *whole, const char *part, const char *file, int line)
 {
-	if (strstr(text, part))
+	if (strstr(whole, part))
 		return;
-	print_error("'%s' is not in: %s\n", part, text);
+	print_error("'%s' is not in: %s\n", part, whole);
 	_fail(file, line);
 }
 

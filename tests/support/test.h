@@ -22,9 +22,9 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-// Asserts that `text` has `part` in it.
-#define assert_contains(text, part) test_contains(text, part, __FILE__, __LINE__)
-void test_contains(const char *text, const char *part, const char *file, int line);
+// Asserts that `part` stands in `whole`.
+#define assert_contains(whole, part) test_contains(whole, part, __FILE__, __LINE__)
+void test_contains(const char *whole, const char *part, const char *file, int line);
 
 // TEST(name, .setup = f, .teardown = f, .with = {"a", "b"}): all but the name may be left out.
 struct test {
