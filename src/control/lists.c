@@ -33,16 +33,16 @@ static const char *brief_time(uint64_t ns, char *text, size_t size)
 static const char *brief_size(uint64_t bytes, char *text, size_t size)
 {
 	static const struct units_step steps[] = {
-#define STEPS(suffix, shift) \
+#define SIZE_STEPS(suffix, shift) \
 	{suffix, UINT64_C(1) << (shift), 1, 100}, {suffix, UINT64_C(1) << (shift), 0, 1000}
 		{"", 1, 0, 1000},
-		STEPS("K", 10),
-		STEPS("M", 20),
-		STEPS("G", 30),
-		STEPS("T", 40),
-		STEPS("P", 50),
+		SIZE_STEPS("K", 10),
+		SIZE_STEPS("M", 20),
+		SIZE_STEPS("G", 30),
+		SIZE_STEPS("T", 40),
+		SIZE_STEPS("P", 50),
 		{"E", UINT64_C(1) << 60, 1, 0},
-#undef STEPS
+#undef SIZE_STEPS
 	};
 	return units_format(bytes, steps, text, size);
 }

@@ -48,7 +48,7 @@ while read -r name; do
 	[[ -e $file ]] || problem "docs/testing.md: there is no $file"
 done < <(grep -oE '\b(unit|system|check)\.[a-z0-9_]+\b' docs/testing.md)
 
-if wide=$(grep -nHE '.{101}' README.md docs/*.md docs/man/*.h2m); then
+if wide=$(grep -nHE '.{101}' README.md docs/*.md docs/man/*.h2m tools/*/*/*.md); then
 	problem "beyond 100 columns: $wide"
 fi
 
