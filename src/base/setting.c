@@ -29,7 +29,7 @@ static int parse_timeout(const char *value, uint64_t *ns, struct echod_error *er
 		return -1;
 	if (*ns == 0)
 		return error_set(error, ECHOD_ERROR_USAGE,
-				 "'%.64s' is not longer than 0; 'never' means no limit", value);
+				 "'%.64s' must be longer than 0; 'never' means no limit", value);
 	return 0;
 }
 
@@ -53,7 +53,7 @@ static int parse_rate(const char *value, double *rate, struct echod_error *error
 	if (units_parse_rate(value, &parsed, error) != 0)
 		return -1;
 	if (parsed <= 0)
-		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not more than 0", value);
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' must be more than 0", value);
 	*rate = parsed;
 	return 0;
 }

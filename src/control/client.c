@@ -88,10 +88,11 @@ static int receive(const struct ask *ask, char *buffer, size_t length)
 			buffer += got;
 			length -= (size_t)got;
 		} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-			return error_set(
-				ask->error, ECHOD_ERROR_SYSTEM,
-				"the server at %s broke off before its reply was whole%s%s",
-				ask->path, got == 0 ? "" : ": ", got == 0 ? "" : error_text(errno));
+			return error_set(ask->error, ECHOD_ERROR_SYSTEM,
+					 "the server at %s closed the connection before the end of "
+					 "its reply%s%s",
+					 ask->path, got == 0 ? "" : ": ",
+					 got == 0 ? "" : error_text(errno));
 		} else if (wait_for(ask, POLLIN) != 0) {
 			return -1;
 		}
@@ -103,7 +104,7 @@ static int fail_line(const struct ask *ask, const char *where, const char *line)
 {
 	char printable[4 * STATUS_LINE_SIZE + 1];
 	return error_set(ask->error, ECHOD_ERROR_SYSTEM,
-			 "what answers at %s is no echod: its reply %s with '%s'", ask->path, where,
+			 "the program at %s is not echod: its reply %s with '%s'", ask->path, where,
 			 log_escape(line, strlen(line), printable, sizeof(printable)));
 }
 

@@ -73,7 +73,7 @@ static int open_control(struct echod *echod, const struct echod_config *config,
 	for (size_t i = 0; i < echod->server.listener_count; i++) {
 		if (unix_path_is_same(&endpoint, &echod->server.listeners[i].endpoint))
 			return error_set(error, ECHOD_ERROR_USAGE,
-					 "'%s' is an address to listen on, too", path);
+					 "'%s' is also an address to listen on", path);
 	}
 	if (control_open(&echod->control, path, &echod->server, error) != 0)
 		return -1;
@@ -120,7 +120,7 @@ static void log_started(struct echod *echod)
 		log_write(&echod->log, ECHOD_LOG_WARNING, "no_control",
 			  LOG_FIELDS({"reason", .text = reason}),
 			  "no control socket, so echoctl will not find this server: %s (--control "
-			  "PATH, or $ECHOD_CONTROL, names another place)",
+			  "PATH, or $ECHOD_CONTROL, names another socket)",
 			  reason);
 	log_write(&echod->log, ECHOD_LOG_INFO, "started",
 		  LOG_FIELDS({"version", .text = ECHOD_VERSION},

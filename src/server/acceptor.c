@@ -45,11 +45,11 @@ static struct failure failure_of(int number)
 	switch (errno_classify(number)) {
 	case ERRNO_PEER_GONE:
 		return (struct failure){COUNTER_accept_errors_aborted, COMPLAINT_ABORTED, false,
-					"a client went before it was accepted: "};
+					"a client left before it was accepted: "};
 	case ERRNO_NETWORK:
 	case ERRNO_TIMED_OUT:
 		return (struct failure){COUNTER_accept_errors_network, COMPLAINT_NETWORK, false,
-					"the network failed a client that was to be accepted: "};
+					"the network failed before a client was accepted: "};
 	case ERRNO_NO_DESCRIPTORS:
 		return (struct failure){COUNTER_accept_errors_descriptors, COMPLAINT_DESCRIPTORS,
 					true, "out of descriptors, accepting pauses: "};

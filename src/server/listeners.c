@@ -58,8 +58,8 @@ static int check_room(const struct server *server, const struct endpoint *endpoi
 	for (size_t i = 0; i < server->listener_count; i++) {
 		if (overlap(&server->listeners[i].endpoint, endpoint))
 			return error_set(error, ECHOD_ERROR_USAGE,
-					 "cannot listen on %s: another --listen address of ours, "
-					 "%s, takes it in already",
+					 "cannot listen on %s: another --listen address, "
+					 "%s, covers it",
 					 endpoint_format(endpoint, text), server->names[i]);
 	}
 	return 0;
@@ -162,7 +162,7 @@ static void warn_absent(const struct server *server, const struct name *name)
 		log_write(server->log, ECHOD_LOG_WARNING, "left_out",
 			  LOG_FIELDS({"name", .text = name->address->host},
 				     {"address", .text = text}, {"reason", .text = reason}),
-			  "'%s' is also %s, which is left out, as it cannot be bound: %s",
+			  "'%s' is also %s, which is left out because it cannot be bound: %s",
 			  name->address->host, text, reason);
 	}
 }

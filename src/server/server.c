@@ -27,7 +27,7 @@ static int decide_limit(struct server *server, struct echod_error *error)
 	if (descriptors.rlim_cur < least)
 		return error_set(
 			error, ECHOD_ERROR_SYSTEM,
-			"the limit of open descriptors is too low: %llu connections take %llu, "
+			"the limit on open descriptors is too low: %llu connections take %llu, "
 			"allowed are %llu (see ulimit -n)",
 			(unsigned long long)(wanted ? wanted : 1), (unsigned long long)least,
 			(unsigned long long)descriptors.rlim_cur);

@@ -169,7 +169,7 @@ TEST(no_place_for_the_default_control_socket)
 	assert_int_equal(mkdir(directory, 0700), 0);
 	snprintf(present, sizeof(present), "XDG_RUNTIME_DIR=%s", directory);
 	static const char *const way_out =
-		"(--control PATH, or $ECHOD_CONTROL, names another place)";
+		"(--control PATH, or $ECHOD_CONTROL, names another socket)";
 
 	struct process *process = start_with(STRINGS(missing), NULL);
 	process_expect_error_text(process,

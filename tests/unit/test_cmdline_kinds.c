@@ -126,10 +126,10 @@ TEST(what_a_kind_does_not_allow_is_refused)
 {
 	static char *const cases[][2] = {
 		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
-		{"--rate=0", "prog: --rate: '0' is not more than 0\n"},
+		{"--rate=0", "prog: --rate: '0' must be more than 0\n"},
 		{"--pause=x", "prog: --pause: 'x' is not a duration"},
 		{"--patience=0",
-		 "prog: --patience: '0' is not longer than 0; 'never' means no limit\n"},
+		 "prog: --patience: '0' must be longer than 0; 'never' means no limit\n"},
 		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},
 		{"--when=often|always", "prog: --when: 'often|always' is not one of"},
 		{"--when=", "prog: --when: '' is not one of"},

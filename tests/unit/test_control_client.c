@@ -184,8 +184,8 @@ TEST(what_is_no_reply_is_refused)
 		const char *message;
 	} examples[] = {
 		{"HTTP/1.1 400 Bad Request\r\n\r\n",
-		 "is no echod: its reply begins with 'HTTP/1.1 4"},
-		{"\n", "is no echod: its reply begins with ''"},
+		 "is not echod: its reply begins with 'HTTP/1.1 4"},
+		{"\n", "is not echod: its reply begins with ''"},
 		{"200\n", "begins with '200'"},
 		{"200 \n", "begins with '200 '"},
 		{"200 5x\n", "begins with '200 5x'"},
@@ -198,14 +198,14 @@ TEST(what_is_no_reply_is_refused)
 		{"200 5000000000000000000000000000000000\n", "begins with '200 5000000"},
 		{"200 *5\nabcde", "begins with '200 *5'"},
 		{"* 5\nabcde", "begins with '* 5'"},
-		{"200 *\n5", "broke off before its reply was whole"},
-		{"200 *\n5\nabcde", "broke off before its reply was whole"},
+		{"200 *\n5", "closed the connection before the end of its reply"},
+		{"200 *\n5\nabcde", "closed the connection before the end of its reply"},
 		{"200 *\n5\nabcde\n0\n", "goes on with ''"},
 		{"200 *\n-1\n", "goes on with '-1'"},
 		{"200 *\n33554433\n", "goes on with '33554433'"},
-		{"", "broke off before its reply was whole"},
-		{"200 5", "broke off before its reply was whole"},
-		{"200 5\nabcd", "broke off before its reply was whole"},
+		{"", "closed the connection before the end of its reply"},
+		{"200 5", "closed the connection before the end of its reply"},
+		{"200 5\nabcd", "closed the connection before the end of its reply"},
 	};
 	for (size_t i = 0; i < COUNT_OF(examples); i++) {
 		struct play what = {.reply = examples[i].reply};

@@ -274,7 +274,7 @@ TEST(too_many_connections_are_said)
 {
 	set("listen", "127.0.0.1:0");
 	set("max-connections", "1048576");
-	expect_no_start("the limit of open descriptors is too low: 1048576 connections take ");
+	expect_no_start("the limit on open descriptors is too low: 1048576 connections take ");
 }
 
 // A server a round, as a test suite would use it; what one round leaves, 50 show.

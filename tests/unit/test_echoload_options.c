@@ -271,7 +271,7 @@ TEST(nonsense_is_refused)
 		{"--arrival often", "--arrival: 'often'"},
 		{"--mode pong", "--mode: 'pong' is not one of ping|stream|churn|idle|half-close"},
 		{"-s 0", "--size: '0'"},
-		{"-d 0", "--duration: '0' is not longer than 0"},
+		{"-d 0", "--duration: '0' must be longer than 0"},
 		{"-d 10", "--duration: '10' is not a duration"},
 		{"-n 0", "--count: '0'"},
 		{"--warmup never", "--warmup: 'never'"},

@@ -44,7 +44,7 @@ static int take_message(void *context, const char *value, struct echod_error *er
 {
 	struct options *options = context;
 	if (!*value)
-		return error_set(error, ECHOD_ERROR_USAGE, "'' is empty, and nothing has no echo");
+		return error_set(error, ECHOD_ERROR_USAGE, "'' is empty, so it has no echo");
 	options->messages[options->message_count++] = value;
 	return 0;
 }

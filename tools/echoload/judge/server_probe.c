@@ -42,7 +42,7 @@ static json_t *ask(const struct server_probe *probe, const char *request, uint64
 	json_t *json = reply.status == 200 ? json_loads(reply.body, 0, NULL) : NULL;
 	if (!json)
 		error_set(error, ECHOD_ERROR_SYSTEM,
-			  "what answers at %s is no echod of a kind we know", control);
+			  "the program at %s is no echod of a known kind", control);
 	client_reply_free(&reply);
 	return json;
 }
