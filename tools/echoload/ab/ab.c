@@ -82,21 +82,21 @@ static int take_expect(void *context, const char *value, struct echod_error *err
 static const struct setting table[] = {
 	{'c', "connections", "N", "connections to each target", SETTING_COUNT,
 	 LOAD_FIELD(connections), .least = 1, .most = 50000, .preset = "1"},
-	{'d', "duration", "DUR", "how long to measure in all, or never: until Ctrl-C (default 10s)",
+	{'d', "duration", "DUR", "measure for DUR in all, or never: until Ctrl-C (default 10s)",
 	 SETTING_TIMEOUT, LOAD_FIELD(duration), .least = 0},
 	{0, "rounds", "N", "measure N rounds", SETTING_COUNT,
 	 SETTING_FIELD(struct ab_command, rounds.most), .least = 1, .most = 1000000},
 	{0, "until", "PERCENT",
-	 "measure until the rounds tell each rate within PERCENT, such as 1%; for --duration "
-	 "(default then 2m) at most",
+	 "measure until the rounds give each rate to within PERCENT, such as 1%, for at most "
+	 "--duration (default 2m then)",
 	 .take = take_until},
 	{0, "slice", "DUR",
-	 "load a target for DUR at a time; by default for 3 messages on each connection, but 5ms "
-	 "to 100ms",
+	 "load a target for DUR at a time; by default for 3 messages on each connection, "
+	 "within 5ms to 100ms",
 	 SETTING_DURATION, SETTING_FIELD(struct ab_command, rounds.slice), .least = NS_PER_MS,
 	 .most = 60 * NS_PER_S},
-	{0, "warmup", "DUR", "first load each target for DUR", SETTING_DURATION, LOAD_FIELD(warmup),
-	 .least = NS_PER_MS, .preset = "100ms"},
+	{0, "warmup", "DUR", "load each target for DUR before the first round", SETTING_DURATION,
+	 LOAD_FIELD(warmup), .least = NS_PER_MS, .preset = "100ms"},
 #define LOAD_IN_SLICES
 #include "echoload/run/load_options.def"
 	{0, "expect", "CHECK", "exit 1 if CHECK fails, such as 'b.rate>=0.98'; up to 32 times",
@@ -106,23 +106,26 @@ static const struct setting table[] = {
 };
 
 static const char summary[] =
-	"Says which of several servers is faster. All hold their connections; one at a\n"
-	"time is loaded for some milliseconds. In a round each has two turns, in random\n"
-	"order, which give ratios to the first target; its ratio to itself, from turn to\n"
-	"turn, must be 1. Targets without a NAME are a, b, c...";
+	"Tells which of several servers is faster. All hold their connections; one at a\n"
+	"time is loaded for some milliseconds. In a round each target has two turns, in\n"
+	"random order, which give its ratio to the first target. The first target's\n"
+	"ratio to itself, from turn to turn, must be 1. Targets without a NAME are a, b,\n"
+	"c...";
 
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g; RATE, of\n"
 	"one target, in k or m. A CHECK is NAME.rate, .p50, .p99 or .cpu, one of < <= >=\n"
-	">, and a ratio. It holds if all of the interval does; it fails if none of it does.\n"
+	">, and a ratio. It holds if the whole interval satisfies it, and fails if no\n"
+	"part of the interval does.\n"
 	"\n"
 	"Exit status:\n"
-	"  0  it was measured, and the checks hold\n"
+	"  0  the targets were measured, and the checks hold\n"
 	"  1  a check fails, or wrong bytes came back\n"
 	"  2  wrong usage\n"
-	"  3  a target could not be reached, or a file or standard output not written\n"
-	"  4  a target did not answer all, a check cannot be told, or there were too few\n"
-	"     rounds to say anything";
+	"  3  a target could not be reached, or a file or standard output could not be\n"
+	"     written\n"
+	"  4  a target left messages unanswered, a check is undecided, or there were too\n"
+	"     few rounds";
 
 static int refuse(const struct ab_command *command, struct echod_error *error)
 {

@@ -217,9 +217,8 @@ static int fill(FILE *file, const void *context)
 
 static const struct setting table[] = {
 	{'o', "output", "FILE",
-	 "where the picture goes: FILE.svg, or FILE.html, a page with a table and the picture in "
-	 "it",
-	 SETTING_TEXT, SETTING_FIELD(struct inputs, output)},
+	 "write the picture to FILE.svg, or to FILE.html as a page with a table", SETTING_TEXT,
+	 SETTING_FIELD(struct inputs, output)},
 };
 
 static const char summary[] =
@@ -227,8 +226,8 @@ static const char summary[] =
 	"several runs over each other; or the ratios that echoload ab has measured.";
 
 static const char epilogue[] =
-	"Each RUN.json, 16 at most, is what --json of echoload or echoload merge has\n"
-	"written; or it is the only one, of echoload ab.\n"
+	"Each RUN.json, 16 at most, is a result of --json from echoload or of echoload\n"
+	"merge. A result of echoload ab must be the only one.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  done\n"

@@ -160,24 +160,24 @@ static int print_comparison(const struct comparison *comparison, const char *con
 }
 
 static const char summary[] =
-	"Says whether throughput, and latency at p50 and p99, differ between the runs of\n"
-	"A and those of B. The unit is the run: the seconds of one run depend on each\n"
-	"other, and so does what a server was at its start. A winner is named only with\n"
-	"5 runs a side or more, and where chance would seldom do that.";
+	"Tells whether throughput, and latency at p50 and p99, differ between the runs\n"
+	"of A and those of B. The unit is the run, because the seconds of one run depend\n"
+	"on each other and on the state of the server at its start. A winner needs at\n"
+	"least 5 runs a side and a difference that chance seldom makes.";
 
 static const char epilogue[] =
-	"Each file is what --json of echoload or echoload merge has written; a merged one\n"
-	"counts as one run, beside others of as many. Best are runs of A and B in turn,\n"
-	"the server started again for each. p is how often chance makes two sides that do\n"
-	"not differ, differ so much (Mann and Whitney, exact); over the three measures\n"
-	"together it names a winner in less than 5 of 100 comparisons (Holm). At most 32\n"
-	"runs a side.\n"
+	"Each file is a result of --json from echoload or of echoload merge. A merged\n"
+	"one counts as one run, beside others of as many. It is best to run A and B in\n"
+	"turn and to start the server again for each run. p is how often chance alone\n"
+	"makes equal sides differ so much (Mann and Whitney, exact). Over the three\n"
+	"measures together, equal sides get a winner in less than 5 of 100 comparisons\n"
+	"(Holm). At most 32 runs a side.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  at least one of the three has a winner\n"
 	"  2  wrong usage, a file that is no result of this schema, a run that is there\n"
-	"     twice, or runs of different loads: mode, connections, sizes, rate, duration\n"
-	"     and so on must be the same\n"
+	"     twice, or runs of different loads: mode, connections, sizes, rate,\n"
+	"     duration and so on must be the same\n"
 	"  3  standard output could not be written\n"
 	"  4  no winner; or a run does not count: it was CLIENT-BOUND or interrupted,\n"
 	"     echoload was late, or there were errors, unanswered messages or faults";

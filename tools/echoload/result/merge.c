@@ -230,9 +230,9 @@ static const char summary[] =
 	"together. The rates are over the time in which at least one of the runs ran.";
 
 static const char epilogue[] =
-	"Each RUN.json is what --json of echoload has written, or an earlier merge.\n"
-	"If one of the runs was CLIENT-BOUND, all are; where verdicts differ otherwise, that\n"
-	"of all is INCONCLUSIVE.\n"
+	"Each RUN.json is a result of --json from echoload, or of an earlier merge.\n"
+	"If one of the runs was CLIENT-BOUND, the merged one is. If the verdicts differ\n"
+	"otherwise, the merged one is INCONCLUSIVE.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  done\n"

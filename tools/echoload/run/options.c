@@ -21,11 +21,11 @@ static const char summary[] =
 	"targets in turn; the default is " DEFAULT_TARGET ".\n"
 	"\n"
 	"Without --rate each connection waits for its echoes before it sends again (a\n"
-	"closed loop). With it messages are due at their time, whether the server is\n"
-	"ready or not (the open loop), and latency counts from then.\n"
+	"closed loop). With --rate each message has a due time, whether the server is\n"
+	"ready or not (the open loop), and latency counts from that time.\n"
 	"\n"
-	"ab says which of several servers is faster. What --json has written can be\n"
-	"drawn (report), compared and merged. Each of these has a --help of its own.";
+	"ab tells which of several servers is faster. report, compare and merge draw,\n"
+	"compare and merge results of --json. Each of these has its own --help.";
 
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. SIZE may end in k, m or g, powers\n"
@@ -47,15 +47,15 @@ static const char epilogue[] =
 	"  messages, errors, unanswered, faults   a whole number\n"
 	"\n"
 	"Exit status:\n"
-	"  0  the load was run and the checks hold\n"
+	"  0  the load was run, and the checks hold\n"
 	"  1  a check does not hold, there were errors or unanswered messages (unless\n"
 	"     --allow-errors), wrong bytes came back, or --search found no rate\n"
 	"  2  wrong usage\n"
 	"  3  no connection, or a file or standard output could not be written\n"
 	"  4  the measurement does not count, whatever its checks say: echoload itself\n"
-	"     was what limited the rate, the run is INCONCLUSIVE and a check of latency\n"
-	"     or rate was asked for, nothing was answered, or a signal ended --search,\n"
-	"     or a run before anything was measured; wrong bytes are 1 all the same";
+	"     limited the rate; the run is INCONCLUSIVE and has a check of latency or\n"
+	"     rate; nothing was answered; or a signal ended --search, or ended a run\n"
+	"     before anything was measured. Wrong bytes are still 1";
 
 static int take_search(void *context, const char *value, struct echod_error *error)
 {
@@ -97,18 +97,18 @@ static int take_interval(void *context, const char *value, struct echod_error *e
 static const struct setting table[] = {
 #include "load_options.def"
 	{0, "no-experiment", NULL,
-	 "do not try half as many connections again for a moment at the end, to see whether more "
-	 "bring more (a fifth of the duration, at most 5 s): most closed loops are INCONCLUSIVE "
-	 "then",
+	 "skip the experiment at the end, which adds half as many connections for a moment to see "
+	 "whether more bring more (a fifth of the duration, at most 5 s); without it most closed "
+	 "loops are INCONCLUSIVE",
 	 SETTING_SWITCH, SETTING_FIELD(struct options, no_experiment), .least = true},
-	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself was what limited the rate",
+	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself limited the rate",
 	 SETTING_SWITCH, SETTING_FIELD(struct options, allow_client_bound), .least = true},
 	{0, "allow-errors", NULL,
 	 "exit 0 even if there were errors, unanswered messages or wrong bytes, unless an "
 	 "--expect forbids them",
 	 SETTING_SWITCH, SETTING_FIELD(struct options, allow_errors), .least = true},
 	{0, "search", "CHECK",
-	 "find the highest rate at which CHECK, of a latency with < or <=, holds",
+	 "find the highest rate at which CHECK holds; CHECK limits a latency by < or <=",
 	 .take = take_search},
 	{0, "expect", "CHECK", "exit 1 if CHECK does not hold, such as 'p99.9<5ms'; up to 32 times",
 	 .take = take_expect},
@@ -120,8 +120,8 @@ static const struct setting table[] = {
 		    "write the histogram of each interval as HdrHistogram's .hlog"),
 	FILE_OPTION("csv", OUTPUT_CSV, "write a row for each interval"),
 	{'i', "interval", "DUR",
-	 "whole seconds that a row of --csv or --hlog covers (default 1s); if given, a line for "
-	 "each is printed too, unless a terminal shows the progress",
+	 "length of a row of --csv or --hlog in whole seconds (default 1s); if given, a line for "
+	 "each is printed, too, unless a terminal shows the progress",
 	 .take = take_interval},
 };
 
