@@ -250,7 +250,7 @@ struct scene_call scene_play(const struct scene *scene)
 	int status = process_wait(load);
 	if (status != EXIT_OK && status != EXIT_CHECK_FAILED && status != EXIT_INCONCLUSIVE)
 		fail_msg("status %d: %s", status, process_errors(load, NULL));
-	json_t *result = load_result_of_file(stage.file);
+	json_t *result = json_incref(load_result_of_file(stage.file)); // clear() forgets it
 	clear(&stage);
 	double others = (used_by_others() - before) * 1e9 / (double)(clock_now() - began);
 	const char *verdict = json_string_value(load_member(result, "verdict"));
@@ -259,5 +259,6 @@ struct scene_call scene_play(const struct scene *scene)
 		.outcome = judge(scene, verdict, others > DISTURBED),
 		.said = dump(result, verdict, others),
 	};
+	json_decref(result);
 	return call;
 }
