@@ -107,7 +107,7 @@ static void push(struct stream *stream)
 	stream->written = stream->length = 0;
 }
 
-// Returns false when an ending signal has come and nothing moves any more.
+// Returns false when an ending signal has come and the reader takes nothing more.
 static bool wait_for_room(const struct stream *stream)
 {
 	bool ending = signals_caught() > 0;

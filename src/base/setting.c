@@ -124,7 +124,7 @@ static char *format_limit(enum setting_kind kind, uint64_t limit, char *text, si
 	return text;
 }
 
-// Leaves `text` empty when there are no limits to speak of.
+// Leaves `text` empty when there are no limits to show.
 static char *format_limits(const struct setting *setting, char *text, size_t size)
 {
 	enum setting_kind kind = setting->kind;

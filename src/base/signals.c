@@ -43,7 +43,7 @@ static const struct {
 #ifdef SIGSTKFLT
 	{SIGSTKFLT, IGNORE},
 #endif
-	{SIGCHLD, DEFAULT}, // ignored, it would take the status of a child away
+	{SIGCHLD, DEFAULT}, // if it is ignored, the exit status of a child is lost
 };
 #define EFFECTS (sizeof(effects) / sizeof(effects[0]))
 

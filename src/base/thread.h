@@ -1,4 +1,4 @@
-// Starting threads, and waiting until they have reported in.
+// Starting threads, and waiting until they are ready.
 #ifndef ECHOD_BASE_THREAD_H
 #define ECHOD_BASE_THREAD_H
 

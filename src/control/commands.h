@@ -12,7 +12,7 @@
 
 #define REQUEST_MAX_WORDS 4
 
-// A request, taken apart into words.
+// A request, split into words.
 struct request {
 	size_t count;
 	const char *words[REQUEST_MAX_WORDS]; // into the line

@@ -224,7 +224,7 @@ struct echod_snapshot *echod_snapshot_take(struct echod *echod)
 
 const char *echod_snapshot_name(const struct echod_snapshot *snapshot, size_t index)
 {
-	(void)snapshot; // all have the same
+	(void)snapshot; // all snapshots have the same counters
 	if (index < COUNTER_COUNT)
 		return counter_metrics[index].name;
 	if (index < (size_t)COUNTER_COUNT + GAUGE_COUNT)

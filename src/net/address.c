@@ -71,7 +71,7 @@ static int copy_host(const char *host, size_t length, struct address *address,
 	if (length >= sizeof(address->host))
 		return error_set(error, ECHOD_ERROR_USAGE, "the host name '%.40s...' is too long",
 				 host);
-	if (length == 1 && *host == '*') // to getaddrinfo it is the loopback address
+	if (length == 1 && *host == '*') // getaddrinfo takes it for the loopback address
 		length = 0;
 	memcpy(address->host, host, length);
 	address->host[length] = '\0';

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "net/address.h"
 
-#define CONNECT_ADDRESSES 16 // of a name, at most, are tried
+#define CONNECT_ADDRESSES 16 // the most addresses of a name that are tried
 
 // Why a connect failed: an errno value, or one of these.
 enum connect_failure {

@@ -31,7 +31,7 @@ int listener_open(struct listener *listener, int backlog, struct echod_error *er
 // SIZE_MAX - 1 means that the caller accepts until there are none.
 size_t listener_backlog(const struct listener *listener);
 
-// Closes it and removes its path. Connections not accepted yet are reset by the kernel.
+// Closes it and removes its path. The kernel resets connections that are not accepted yet.
 void listener_close(struct listener *listener);
 
 #endif

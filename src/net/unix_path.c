@@ -106,7 +106,7 @@ static int clear_stale(const char *path, const struct endpoint *endpoint, struct
 {
 	struct stat status;
 	if (lstat(path, &status) != 0)
-		return 0; // or bind says why not
+		return 0; // if it cannot be looked at, bind reports why
 	if (!S_ISSOCK(status.st_mode))
 		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot listen on '%s': it exists and is not a socket", path);

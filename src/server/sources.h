@@ -1,6 +1,6 @@
 // How many connections each source has open, for --max-per-source. A source is an IPv4 address, an
-// IPv6 network (--source-prefix6), or for Unix-domain sockets a user. The acceptor enters, workers
-// leave.
+// IPv6 network (--source-prefix6), or for Unix-domain sockets a user. The acceptor adds
+// connections, workers remove them.
 #ifndef ECHOD_SERVER_SOURCES_H
 #define ECHOD_SERVER_SOURCES_H
 
