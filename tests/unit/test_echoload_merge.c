@@ -166,6 +166,33 @@ TEST(results_of_another_kind_are_refused)
 	}
 }
 
+// As jq 1.6 writes 1.0 as 1.
+TEST(whole_numbers_are_the_same_with_and_without_a_point)
+{
+	struct made_run run = run_of(1, NOON);
+	struct echod_error error;
+	merge(&run);
+	assert_int_equal(result_init(&other), 0);
+	made_run_fill(&other, &run);
+	json_t *configuration = result_get(&other, "configuration");
+	json_t *first = json_array_get(result_get(&other, "runs"), 0);
+	json_t *list = json_pack("[{s:i, s:f}]", "from", 64, "weight", 1.0);
+	assert_int_equal(json_object_set_new(configuration, "connections", json_real(50)), 0);
+	assert_int_equal(json_object_set_new(configuration, "sizes", list), 0);
+	double number = json_number_value(json_object_get(first, "run"));
+	assert_int_equal(json_object_set_new(first, "run", json_real(number)), 0);
+	list = json_pack("[{s:f, s:i}]", "from", 64.0, "weight", 1);
+	json_object_set_new(merge_member(result_get(&sum, "configuration"), 0), "sizes", list);
+	assert_int_equal(merge_check(&sum, &other, &error), -1);
+	assert_string_equal(error.message, "it holds a run that another one holds too");
+	json_object_set_new(first, "run", json_real(number + 1.0));
+	assert_int_equal(merge_check(&sum, &other, &error), 0);
+	list = json_pack("[{s:f, s:i}]", "from", 64.0, "weight", 2);
+	json_object_set_new(configuration, "sizes", list);
+	assert_int_equal(merge_check(&sum, &other, &error), -1);
+	assert_string_equal(error.message, "it is of another load: 'sizes' differs");
+}
+
 // The rest of an interval is no other kind of interval.
 TEST(a_run_that_was_interrupted_is_added)
 {

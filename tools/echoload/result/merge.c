@@ -25,12 +25,38 @@ json_t *merge_member(const json_t *object, size_t index)
 	return index == 0 ? (json_t *)object : NULL;
 }
 
+// As json_equal; but JSON has one kind of number: 1 and 1.0 are the same, as some programs write
+// the one where they have read the other. NOLINTNEXTLINE(misc-no-recursion): as deep as the values
+static bool same(const json_t *left, const json_t *right)
+{
+	const char *name;
+	json_t *member;
+	size_t i;
+	if (json_is_number(left) && json_is_number(right))
+		return json_number_value(left) == json_number_value(right);
+	if (json_object_size(left) != json_object_size(right) ||
+	    json_array_size(left) != json_array_size(right))
+		return false;
+	json_object_foreach((json_t *)left, name, member)
+	{
+		if (!same(member, json_object_get(right, name)))
+			return false;
+	}
+	json_array_foreach(left, i, member)
+	{
+		if (!same(member, json_array_get(right, i)))
+			return false;
+	}
+	return json_is_object(left) || json_is_array(left) ? json_typeof(left) == json_typeof(right)
+							   : json_equal(left, right);
+}
+
 // The first thing in which two configurations differ, NULL: there is none.
 static const char *difference(const json_t *left, const json_t *right)
 {
 	for (size_t i = 0; i < sizeof(load) / sizeof(load[0]); i++) {
 		json_t *a = json_object_get(left, load[i]), *b = json_object_get(right, load[i]);
-		if (a != b && !json_equal(a, b))
+		if (a != b && !same(a, b))
 			return load[i];
 	}
 	size_t targets = json_array_size(json_object_get(left, "targets"));
@@ -40,7 +66,7 @@ static const char *difference(const json_t *left, const json_t *right)
 static bool has(const json_t *list, const json_t *value)
 {
 	size_t i = 0;
-	while (i < json_array_size(list) && !json_equal(json_array_get(list, i), value))
+	while (i < json_array_size(list) && !same(json_array_get(list, i), value))
 		i++;
 	return i < json_array_size(list);
 }
