@@ -109,6 +109,7 @@ TEST(names_that_are_not_utf_8)
 	const char *local = json_string_value(json_object_get(first, "local"));
 	assert_non_null(local);
 	assert_contains(local, "/s" ODD_TEXT);
+	json_decref(json);
 	free(body);
 	process_kill(client);
 	free(result);
