@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/cpus.h"
 #include "base/setting.h"
 #include "base/units.h"
 #include "control/default_path.h"
-#include "pool/cpus.h"
 
 static int take_listen(void *context, const char *value, struct echod_error *error)
 {

@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "pool/cpus.h"
+#include "base/cpus.h"
 #include "pool/worker.h"
 
 #define PAGE_SIZE 4096U

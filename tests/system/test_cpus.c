@@ -2,8 +2,8 @@
 // quota.
 #include <sched.h>
 
+#include "base/cpus.h"
 #include "daemon.h"
-#include "pool/cpus.h"
 #include "stats.h"
 #include "throttle.h"
 

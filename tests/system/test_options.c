@@ -3,11 +3,11 @@
 #include <signal.h>
 
 #include "base/cmdline.h"
+#include "base/cpus.h"
 #include "ctl.h"
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
-#include "pool/cpus.h"
 #include "stats.h"
 
 #define LONG_PATH                                                                     \

@@ -3,8 +3,8 @@
 #include "test.h"
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "lib/config.h"
-#include "pool/cpus.h"
 
 static struct echod_config *config;
 

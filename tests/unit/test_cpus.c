@@ -1,9 +1,9 @@
-// How many CPUs there are to use, on machines and in cgroups made up here: pool/cpus.
+// How many CPUs there are to use, on machines and in cgroups made up here: base/cpus.
 #include "test.h"
 
 #include <sched.h>
 
-#include "pool/cpus.h"
+#include "base/cpus.h"
 
 struct file {
 	const char *path;

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "pool/cpus.h"
+#include "base/cpus.h"
 #include "pool/pool.h"
 #include "process.h"
 

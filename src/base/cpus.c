@@ -1,5 +1,5 @@
 // How many CPUs there are to use.
-#include "pool/cpus.h"
+#include "base/cpus.h"
 
 #include <limits.h>
 #include <sched.h>

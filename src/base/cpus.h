@@ -1,6 +1,6 @@
 // How many CPUs this process may use. Any thread.
-#ifndef ECHOD_POOL_CPUS_H
-#define ECHOD_POOL_CPUS_H
+#ifndef ECHOD_BASE_CPUS_H
+#define ECHOD_BASE_CPUS_H
 
 #include <pthread.h>
 
