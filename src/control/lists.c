@@ -139,27 +139,37 @@ static void workers_heading(FILE *out)
 	fprintf(out, "%-9s %-8s %6s %11s %11s\n", "worker", "state", "for", "connection", "served");
 }
 
-static void worker_text(const struct worker_info *info, uint64_t now, FILE *out)
+static const char *const worker_states[WORKER_STATES] = {"waiting", "leading", "serving", "polling",
+							 "blocked"};
+
+// What the worker is at, as it shows itself: each value by itself.
+static void worker_text(const struct worker *worker, uint64_t now, FILE *out)
 {
+	uint64_t serving = atomic_load(&worker->serving);
 	char name[16];
 	char time[24];
 	char connection[24] = "-";
-	snprintf(name, sizeof(name), "work-%u", info->id % 10000);
-	if (info->serving)
-		snprintf(connection, sizeof(connection), "%" PRIu64, info->serving);
-	fprintf(out, "%-9s %-8s %6s %11s %11" PRIu64 "\n", name, worker_state_name(info->state),
-		brief_time(since(now, info->since), time, sizeof(time)), connection, info->served);
+	snprintf(name, sizeof(name), "work-%u", worker->id % 10000);
+	if (serving)
+		snprintf(connection, sizeof(connection), "%" PRIu64, serving);
+	fprintf(out, "%-9s %-8s %6s %11s %11" PRIu64 "\n", name,
+		worker_states[atomic_load(&worker->state)],
+		brief_time(since(now, atomic_load(&worker->since)), time, sizeof(time)), connection,
+		atomic_load(&worker->served));
 }
 
-static json_t *worker_json(const struct worker_info *info, uint64_t now)
+static json_t *worker_json(const struct worker *worker, uint64_t now)
 {
+	uint64_t serving = atomic_load(&worker->serving);
 	json_t *object = json_object();
-	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
-	json_object_set_new(object, "state", json_text(worker_state_name(info->state)));
-	json_object_set_new(object, "for_seconds", seconds_json(since(now, info->since)));
+	json_object_set_new(object, "id", json_integer((json_int_t)worker->id));
+	json_object_set_new(object, "state", json_text(worker_states[atomic_load(&worker->state)]));
+	json_object_set_new(object, "for_seconds",
+			    seconds_json(since(now, atomic_load(&worker->since))));
 	json_object_set_new(object, "connection",
-			    info->serving ? json_integer((json_int_t)info->serving) : json_null());
-	json_object_set_new(object, "served", json_integer((json_int_t)info->served));
+			    serving ? json_integer((json_int_t)serving) : json_null());
+	json_object_set_new(object, "served",
+			    json_integer((json_int_t)atomic_load(&worker->served)));
 	return object;
 }
 
@@ -169,12 +179,11 @@ static bool write_workers(struct list *list, struct server *server, FILE *out)
 	size_t count = server->config.workers;
 	for (size_t end = list->next + CHUNK; list->next < end && list->next < count;
 	     list->next++, list->rows++) {
-		struct worker_info info;
-		pool_worker_info(&server->pool, (unsigned)list->next, &info);
+		const struct worker *worker = &server->pool.workers[list->next];
 		if (list->json)
-			write_object(list, worker_json(&info, now), out);
+			write_object(list, worker_json(worker, now), out);
 		else
-			worker_text(&info, now, out);
+			worker_text(worker, now, out);
 	}
 	return list->next < count;
 }

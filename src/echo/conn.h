@@ -1,16 +1,19 @@
-// A connection. It has one owner at every moment: the acceptor until it submits it, the work queue,
-// then the worker that serves it, which closes it. The stats thread may look at it, through the
-// table only.
+// A connection, and the table of all that are open. A connection has one owner at every moment: the
+// acceptor until it submits it, the work queue, then the worker that serves it, which closes it.
+// The table has memory for as many as may be open, reserved at the start and touched on first use,
+// so that accepting allocates nothing. The acceptor adds, workers remove, the stats thread looks.
 #ifndef ECHOD_ECHO_CONN_H
 #define ECHOD_ECHO_CONN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "net/address.h"
-#include "pool/work_queue.h"
+#include "pool/work.h"
 
 // Where a connection comes from. Plain values, never changed.
 struct conn_origin {
@@ -28,16 +31,20 @@ struct conn_origin {
 const char *conn_peer_text(const struct conn_origin *origin, char *text);
 const char *conn_local_text(const struct conn_origin *origin, char *text);
 
+// Bytes that are to be sent.
+struct piece {
+	char *bytes;
+	size_t length;
+	size_t sent;
+};
+
 struct conn {
-	struct work work; // in the queue
-	uint64_t id;	  // from 1, never used again
+	struct work work; // in the queue; its id is from 1, never used again, 0 while not open
 	struct conn_origin origin;
 
 	// The owner's.
-	char *tail; // malloc'd: received and not yet sent, when its peer does not read; or NULL
-	size_t tail_length;
-	size_t tail_sent;
-	bool stuck;	    // its peer does not read,
+	struct piece tail; // malloc'd: what its peer, which does not read, is still to get; or NULL
+	bool stuck;	   // its peer does not read,
 	int unacknowledged; // and has left so many bytes unacknowledged, the least that was seen
 	int heat;	    // how much polling for it has paid lately
 
@@ -45,9 +52,6 @@ struct conn {
 	// relaxed order.
 	_Atomic uint64_t bytes_received;
 	_Atomic uint64_t bytes_sent;
-	_Atomic uint64_t
-		active_at;	 // clock_now_coarse when it last received, or its peer took a byte
-	_Atomic unsigned worker; // the id of the worker that serves it, 0: none does
 };
 
 static inline struct conn *conn_of(const struct work *work)
@@ -69,17 +73,54 @@ static inline bool conn_all_echoed(const struct conn *conn)
 	       atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 }
 
-// Whether a reset by its peer cost nothing, as far as can be known: nothing that came in is left
-// unread or unsent, and what went out is acknowledged except for one segment at most, whose
-// acknowledgement the peer may be delaying. Over AF_UNIX a reset says that the peer left bytes
-// unread.
-bool conn_reset_is_harmless(const struct conn *conn);
-
 // Closes a connection's descriptor; the one place where that is done. With `all_echoed` the peer
 // sees an orderly end if it has no bytes left unread here; else it sees a reset, as it must not
 // take what it got for all. (AF_UNIX knows no reset on purpose: there the peer sees one only if it
 // sent bytes that nobody read.) The end does not wait for a child of the host program that holds
 // the descriptor since a fork, except for a reset over AF_UNIX.
 void conn_close_fd(int fd, bool all_echoed);
+
+// All but `capacity` is guarded by `lock`, and so is membership: while a connection is in the table
+// its descriptor is open. The atomics of a connection are its owner's.
+struct conn_table {
+	pthread_mutex_t lock;
+	struct conn *slots;
+	size_t capacity;
+	size_t used;	   // slots ever used; the rest has never been touched
+	struct work *free; // of the used ones, the one freed last first
+	uint64_t last_id;
+};
+
+// A copy of what there is to show of a connection.
+struct conn_info {
+	uint64_t id;
+	struct conn_origin origin;
+	enum work_state state;
+	unsigned worker; // 0: none
+	uint64_t active_at;
+	uint64_t bytes_received;
+	uint64_t bytes_sent;
+};
+
+int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error);
+
+// It must be empty.
+void conn_table_close(struct conn_table *table);
+
+// A new connection with the next id; it belongs to the caller. The table must not be full.
+struct conn *conn_table_add(struct conn_table *table, const struct conn_origin *origin);
+
+// Takes `conn` out and frees it. The caller, its owner, has copied what it still needs, such as the
+// descriptor, which it closes after this and not before.
+void conn_table_remove(struct conn_table *table, struct conn *conn);
+
+// Copies the connections in at most `capacity` slots from `*slot` on and moves `*slot` on; returns
+// how many it copied. The lock is held for one call, so a long list is taken in pieces.
+size_t conn_table_copy(struct conn_table *table, size_t *slot, struct conn_info *infos,
+		       size_t capacity);
+
+// shutdown(2) for reading on all connections, which wakes who waits for them; bytes that have
+// arrived stay readable.
+void conn_table_shut_reading(struct conn_table *table);
 
 #endif

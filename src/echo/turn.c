@@ -1,19 +1,38 @@
-// The echo turn. Worker threads.
 #include "echo/turn.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "echo/sending.h"
 #include "net/errno_class.h"
-#include "pool/heat.h"
+#include "net/waker.h"
+#include "pool/policy.h"
 
 // How much a connection may echo before others that wait have their turn.
 #define QUANTUM (512UL << 10)
 #define QUANTUM_OF_MESSAGE 4096UL // what one counts at least, however short it is
+
+// How long to wait before sending again when the kernel is out of buffers.
+#define MEMORY_PAUSE (10 * NS_PER_MS)
+
+// How often a stuck peer that is waited for is looked at within --send-timeout: it is cut at most
+// so much of it late.
+#define STALL_LOOKS 8
+
+// A turn under way: whose it is, and what it needs.
+struct task {
+	struct conn *conn;
+	struct worker *worker;
+	struct echo *echo;
+	const struct pool_config *config;
+	bool last_look; // the peer's time is up
+	size_t quantum; // how much of it is used
+};
 
 static struct turn close_for(enum close_reason reason)
 {
@@ -22,221 +41,313 @@ static struct turn close_for(enum close_reason reason)
 
 static bool is_cut(const struct echo *echo)
 {
-	return atomic_load_explicit(&echo->cut->now, memory_order_acquire);
+	return atomic_load_explicit(&echo->cut, memory_order_acquire);
+}
+
+// For an error of recv or send, other than "not now".
+static struct turn close_for_error(enum errno_class class)
+{
+	return close_for(class == ERRNO_PEER_GONE || class == ERRNO_NETWORK ? CLOSE_reset
+			 : class == ERRNO_TIMED_OUT			    ? CLOSE_timeout
+									    : CLOSE_error);
+}
+
+bool pending_is_full(const struct echo *echo, size_t more)
+{
+	uint64_t bytes = atomic_load_explicit(&echo->pending, memory_order_relaxed);
+	return bytes + more > echo->pending_limit;
+}
+
+bool pending_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t length)
+{
+	ensure(!conn->tail.bytes && length > 0);
+	char *copy = malloc(length);
+	if (!copy)
+		return false;
+	conn->tail = (struct piece){.bytes = memcpy(copy, bytes, length), .length = length};
+	uint64_t sum =
+		atomic_fetch_add_explicit(&echo->pending, length, memory_order_relaxed) + length;
+	uint64_t max = atomic_load_explicit(&echo->pending_max, memory_order_relaxed);
+	while (sum > max &&
+	       !atomic_compare_exchange_weak_explicit(&echo->pending_max, &max, sum,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+	return true;
+}
+
+void pending_drop(struct echo *echo, struct conn *conn)
+{
+	if (!conn->tail.bytes)
+		return;
+	atomic_fetch_sub_explicit(&echo->pending, conn->tail.length, memory_order_relaxed);
+	free(conn->tail.bytes);
+	conn->tail = (struct piece){0};
+}
+
+static void note_progress(struct conn *conn)
+{
+	atomic_store_explicit(&conn->work.active_at, clock_now(), memory_order_relaxed);
+}
+
+// Takes note that the peer does not read. A socket polls writable only when a third of its buffer
+// is free, which a slow reader may not achieve in time; so what it has acknowledged counts as
+// progress too.
+static void note_stuck(struct conn *conn)
+{
+	int queued = 0;
+	ioctl(conn->work.fd, SIOCOUTQ, &queued); // tcp(7), unix(7)
+	if (!conn->stuck || queued < conn->unacknowledged) {
+		conn->unacknowledged = queued;
+		note_progress(conn);
+	}
+	conn->stuck = true;
+}
+
+// A send that has to wait.
+struct stall {
+	uint64_t patience_ends; // 0: it has not begun
+	bool was_ready;		// the socket last said that it takes data
+};
+
+// Waits until the socket takes data again, or until it is time to look.
+static void wait_for_room(const struct task *task, bool short_of_memory, struct stall *stall)
+{
+	struct pollfd fds[] = {
+		{.fd = task->echo->cut_waker.fd, .events = POLLIN},
+		{.fd = task->conn->work.fd, .events = POLLOUT},
+	};
+	// Out of buffers, the socket may well be writable: wait for the time alone. Under memory
+	// pressure TCP polls writable and takes nothing.
+	bool for_memory = short_of_memory || stall->was_ready;
+	uint64_t send_timeout = task->config->send_timeout;
+	uint64_t look = for_memory		      ? clock_deadline(MEMORY_PAUSE)
+			: send_timeout == CLOCK_NEVER ? CLOCK_NEVER
+						      : clock_deadline(send_timeout / STALL_LOOKS);
+	policy_begin_blocking(task->worker);
+	int ready = poll_until(fds, for_memory ? 1 : 2,
+			       look < stall->patience_ends ? look : stall->patience_ends);
+	policy_end_blocking(task->worker);
+	stall->was_ready = ready > 0 && !for_memory;
+}
+
+// Deals with a send that took nothing: waits if that is allowed. TURN_GOES_ON: try again.
+static struct turn after_no_room(const struct task *task, bool peeked, bool short_of_memory,
+				 struct stall *stall)
+{
+	struct conn *conn = task->conn;
+	uint64_t limit = task->config->send_timeout;
+	note_stuck(conn);
+	if (is_cut(task->echo))
+		return close_for(CLOSE_drain);
+	uint64_t now = clock_now();
+	uint64_t since = atomic_load_explicit(&conn->work.active_at, memory_order_relaxed);
+	if (limit != CLOCK_NEVER && now >= since + limit)
+		return close_for(CLOSE_stalled);
+	if (!stall->patience_ends)
+		stall->patience_ends = clock_deadline(task->config->patience);
+	if (peeked || !policy_may_block(task->worker) || now >= stall->patience_ends)
+		return (struct turn){.end = TURN_STUCK};
+	wait_for_room(task, short_of_memory, stall);
+	return (struct turn){.end = TURN_GOES_ON};
+}
+
+static void count_sent(const struct task *task, size_t count)
+{
+	conn_count(&task->conn->bytes_sent, count);
+	counter_add(task->worker->stats, COUNTER_bytes_sent, count);
+}
+
+// Sends `piece`, however long the peer takes, as long as it takes any. If it was `peeked` at, and
+// is still in the kernel, it does not wait, and leaves it to the caller to count what was sent.
+// TURN_STUCK: the peer does not read now, a part of it went.
+static struct turn send_all(const struct task *task, struct piece *piece, bool peeked)
+{
+	struct conn *conn = task->conn;
+	struct stall stall = {0};
+	while (piece->sent < piece->length) {
+		ssize_t count = send(conn->work.fd, piece->bytes + piece->sent,
+				     piece->length - piece->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (count >= 0) {
+			piece->sent += (size_t)count;
+			if (!peeked)
+				count_sent(task, (size_t)count);
+			if (conn->stuck)
+				note_progress(conn);
+			conn->stuck = false;
+			stall = (struct stall){0};
+			continue;
+		}
+		enum errno_class class = errno_classify(errno);
+		if (class == ERRNO_INTERRUPTED)
+			continue;
+		if (class != ERRNO_TRY_AGAIN && class != ERRNO_NO_MEMORY)
+			return is_cut(task->echo) ? close_for(CLOSE_drain) : close_for_error(class);
+		struct turn turn = after_no_room(task, peeked, class == ERRNO_NO_MEMORY, &stall);
+		if (turn.end != TURN_GOES_ON)
+			return turn;
+	}
+	return (struct turn){.end = TURN_GOES_ON};
+}
+
+static ssize_t receive_now(const struct task *task, int flags)
+{
+	return recv(task->conn->work.fd, task->worker->buffer, task->config->buffer_size, flags);
 }
 
 // Receives without blocking, again and again, for the spin's time at most.
-static ssize_t receive_spinning(struct conn *conn, const struct echo *echo, struct worker *worker,
-				int flags)
+static ssize_t receive_polling(const struct task *task, int flags)
 {
-	uint64_t deadline = clock_deadline(echo->spin);
+	uint64_t deadline = clock_deadline(task->config->spin);
 	ssize_t count;
-	for (;;) {
-		count = recv(conn->origin.fd, worker->buffer, echo->buffer_size,
-			     flags | MSG_DONTWAIT);
-		if (count >= 0 || errno != EAGAIN || !worker_may_wait(worker) ||
-		    !work_queue_is_empty(&worker->pool->queue) || is_cut(echo) ||
-		    clock_now() >= deadline)
-			break;
-		sched_yield(); // whoever has something to do goes first
-	}
+	do
+		count = receive_now(task, flags | MSG_DONTWAIT);
+	while (count < 0 && errno == EAGAIN && !is_cut(task->echo) &&
+	       policy_goes_on_polling(task->worker, deadline));
 	int number = errno;
-	worker_stops_spinning(worker, &conn->heat, count >= 0 || number != EAGAIN);
+	policy_end_polling(task->worker, &task->conn->heat, count >= 0 || number != EAGAIN);
 	errno = number;
 	return count;
 }
 
-// Receives with a worker that may wait for this one peer: polls where that has lately paid, then
-// blocks.
-static ssize_t receive_waiting(struct conn *conn, const struct echo *echo, struct worker *worker,
-			       int flags)
+// Receives: polls where that has lately paid, then blocks, if the worker may.
+static ssize_t receive(const struct task *task, int flags)
 {
-	worker_keeps(worker, &conn->work);
-	if (conn->heat > 0 && worker_spins(worker)) {
-		ssize_t count = receive_spinning(conn, echo, worker, flags);
-		if (count >= 0 || errno != EAGAIN || !worker_may_wait(worker))
+	struct conn *conn = task->conn;
+	struct worker *worker = task->worker;
+	if (!policy_may_block(worker))
+		return receive_now(task, flags | MSG_DONTWAIT);
+	// Its events would wake the leader for nothing.
+	parking_lot_forget(&worker->pool->lot, &conn->work);
+	if (policy_begin_polling(worker, conn->heat)) {
+		ssize_t count = receive_polling(task, flags);
+		if (count >= 0 || errno != EAGAIN || !policy_may_block(worker))
 			return count;
 	}
-	uint64_t began = echo->spin ? clock_now() : 0;
-	worker_waits(worker);
-	ssize_t count = recv(conn->origin.fd, worker->buffer, echo->buffer_size, flags);
+	uint64_t began = clock_now();
+	policy_begin_blocking(worker);
+	ssize_t count = receive_now(task, flags);
 	int number = errno;
-	worker_goes_on(worker);
-	if (echo->spin && count > 0 && clock_now() - began < echo->spin)
-		heat_change(&conn->heat, HEAT_OF_SOON);
+	policy_end_blocking(worker);
+	if (count > 0)
+		policy_note_found(worker->pool, &conn->heat, began);
 	errno = number;
 	return count;
 }
 
-static ssize_t receive(struct conn *conn, const struct echo *echo, struct worker *worker, int flags)
+static void count_received(const struct task *task, size_t count)
 {
-	if (worker_may_wait(worker))
-		return receive_waiting(conn, echo, worker, flags);
-	return recv(conn->origin.fd, worker->buffer, echo->buffer_size, flags | MSG_DONTWAIT);
+	conn_count(&task->conn->bytes_received, count);
+	atomic_store_explicit(&task->conn->work.active_at, clock_now_coarse(),
+			      memory_order_relaxed);
+	counter_add(task->worker->stats, COUNTER_messages, 1);
+	counter_add(task->worker->stats, COUNTER_bytes_received, count);
 }
 
-static void count_received(struct conn *conn, struct worker *worker, size_t count)
-{
-	conn_count(&conn->bytes_received, count);
-	atomic_store_explicit(&conn->active_at, clock_now_coarse(), memory_order_relaxed);
-	counter_add(worker->stats, COUNTER_messages, 1);
-	counter_add(worker->stats, COUNTER_bytes_received, count);
-}
-
-// What a recv that returned no data, but 0 or -1, means for the turn. `last_look`: the peer's time
-// is up. Returns whether the turn is over.
-static bool after_empty_recv(const struct conn *conn, const struct echo *echo, ssize_t count,
-			     bool last_look, struct turn *turn)
+// What a recv that returned no data, but 0 or -1, means for the turn.
+static struct turn after_empty_recv(const struct task *task, ssize_t count)
 {
 	enum errno_class class = count < 0 ? errno_classify(errno) : ERRNO_PEER_GONE;
 	if (class == ERRNO_INTERRUPTED)
-		return false;
-	if (is_cut(echo)) {
-		*turn = close_for(CLOSE_drain); // the end of stream is of our own making
-	} else if (count == 0) {
+		return (struct turn){.end = TURN_GOES_ON};
+	task->conn->stuck = false; // there is nothing to send
+	if (is_cut(task->echo))
+		return close_for(CLOSE_drain); // the end of stream is of our own making
+	if (count == 0) {
 		// What came in has gone out: the law that this server can hold itself to.
-		ensure(conn_all_echoed(conn));
-		*turn = close_for(CLOSE_peer);
-	} else if (class != ERRNO_TRY_AGAIN) {
-		*turn = close_for(sending_reason(errno));
-	} else if (last_look || echo->patience == CLOCK_NEVER) {
-		*turn = close_for(CLOSE_idle);
-	} else {
-		*turn = (struct turn){.end = TURN_QUIET};
+		ensure(conn_all_echoed(task->conn));
+		return close_for(CLOSE_peer);
 	}
-	return true;
+	if (class != ERRNO_TRY_AGAIN)
+		return close_for_error(class);
+	if (task->last_look || task->config->patience == CLOCK_NEVER)
+		return close_for(CLOSE_idle);
+	return (struct turn){.end = TURN_QUIET};
 }
 
-// What a send that did not go through means for the turn. `rest` of the worker's buffer has been
-// taken out of the kernel and must be kept.
-static struct turn after_sending(struct conn *conn, const struct echo *echo, enum sending result,
-				 enum close_reason reason, const char *rest, size_t length)
+// Echoes `count` bytes that were received. What does not go through is kept.
+static struct turn echo_received(const struct task *task, size_t count)
 {
-	if (result == SENDING_OVER)
-		return close_for(reason);
-	if (length > 0 && !pending_keep(echo->pending, conn, rest, length))
+	struct piece piece = {.bytes = task->worker->buffer, .length = count};
+	count_received(task, count);
+	struct turn turn = send_all(task, &piece, false);
+	if (turn.end == TURN_STUCK &&
+	    !pending_keep(task->echo, task->conn, piece.bytes + piece.sent, count - piece.sent))
 		return close_for(CLOSE_error);
-	return (struct turn){.end = TURN_STUCK};
+	return turn;
 }
 
-// Echoes `count` bytes that were received. Returns whether the turn is over.
-static bool echo_received(struct conn *conn, const struct echo *echo, struct worker *worker,
-			  size_t count, struct turn *turn)
+// Echoes `count` bytes that are still in the kernel, and takes out what was sent.
+static struct turn echo_peeked(const struct task *task, size_t count)
 {
-	struct piece piece = {.bytes = worker->buffer, .length = count};
-	enum close_reason reason = CLOSE_error;
-	count_received(conn, worker, count);
-	enum sending result = sending_all(conn, echo, worker, &piece, &reason);
-	if (result == SENDING_DONE)
-		return false;
-	*turn = after_sending(conn, echo, result, reason, piece.bytes + piece.sent,
-			      count - piece.sent);
-	return true;
-}
-
-// Takes `count` bytes that were peeked at out of the kernel. Returns how many were still there.
-static size_t take_out(const struct conn *conn, const struct worker *worker, size_t count)
-{
+	struct piece piece = {.bytes = task->worker->buffer, .length = count};
+	struct turn turn = send_all(task, &piece, true);
 	size_t taken = 0;
-	while (taken < count) {
-		ssize_t got = recv(conn->origin.fd, worker->buffer, count - taken, MSG_DONTWAIT);
+	while (taken < piece.sent) {
+		ssize_t got =
+			recv(task->conn->work.fd, piece.bytes, piece.sent - taken, MSG_DONTWAIT);
 		if (got > 0)
 			taken += (size_t)got;
 		else if (got == 0 || errno != EINTR)
 			break;
 	}
-	return taken;
-}
-
-// Echoes `count` bytes that are still in the kernel: takes out what was sent. Returns whether the
-// turn is over.
-static bool echo_peeked(struct conn *conn, const struct echo *echo, struct worker *worker,
-			size_t count, struct turn *turn)
-{
-	struct piece piece = {.bytes = worker->buffer, .length = count, .peeked = true};
-	enum close_reason reason = CLOSE_error;
-	enum sending result = sending_all(conn, echo, worker, &piece, &reason);
-	size_t taken = take_out(conn, worker, piece.sent);
 	if (taken > 0) {
-		count_received(conn, worker, taken);
-		sending_count(conn, worker, taken);
+		count_received(task, taken);
+		count_sent(task, taken);
 	}
-	if (taken < piece.sent) { // reset between the two calls
-		*turn = close_for(CLOSE_reset);
-		return true;
-	}
-	if (result == SENDING_DONE)
-		return false;
-	*turn = after_sending(conn, echo, result, reason, NULL, 0);
-	return true;
+	return taken < piece.sent ? close_for(CLOSE_reset) : turn; // reset between the two calls
 }
 
-// Sends what is left of an earlier turn. Returns whether this turn is over.
-static bool resume(struct conn *conn, const struct echo *echo, struct worker *worker,
-		   struct turn *turn)
+// Sends what is left of an earlier turn.
+static struct turn send_tail(const struct task *task)
 {
-	if (!conn->tail)
-		return false;
-	struct piece piece = {
-		.bytes = conn->tail, .length = conn->tail_length, .sent = conn->tail_sent};
-	enum close_reason reason = CLOSE_error;
-	enum sending result = sending_all(conn, echo, worker, &piece, &reason);
-	conn->tail_sent = piece.sent;
-	if (result == SENDING_DONE) {
-		pending_drop(echo->pending, conn);
-		return false;
-	}
-	*turn = after_sending(conn, echo, result, reason, NULL, 0);
-	return true;
+	struct turn turn = send_all(task, &task->conn->tail, false);
+	if (turn.end == TURN_GOES_ON)
+		pending_drop(task->echo, task->conn);
+	return turn;
 }
 
-// Whether, after a recv of `count` bytes, there is nothing to receive for sure, so that a worker in
-// a hurry need not ask. A short count means that; but an end of stream that came along with data
-// gives no event of its own, urgent data (which counts as hung up too) ends a recv early, and so
-// does a descriptor passed over AF_UNIX.
-static bool is_drained(const struct conn *conn, const struct echo *echo,
-		       const struct worker *worker, size_t count)
+// Receives once, and echoes what came. A descriptor that is passed over AF_UNIX ends a recv early,
+// so there a short count does not mean that nothing is left.
+static struct turn echo_once(struct task *task)
 {
-	return count < echo->buffer_size && !worker_may_wait(worker) &&
-	       conn->origin.peer.any.sa_family != AF_UNIX && !atomic_load(&conn->work.hung_up);
+	struct conn *conn = task->conn;
+	size_t size = task->config->buffer_size;
+	bool peek = task->config->patience != CLOCK_NEVER && // nothing is kept then
+		    pending_is_full(task->echo, size);
+	int flags = (peek ? MSG_PEEK : 0) | (task->last_look ? MSG_DONTWAIT : 0);
+	ssize_t count = receive(task, flags);
+	if (count <= 0)
+		return after_empty_recv(task, count);
+	task->last_look = false;
+	struct turn turn =
+		peek ? echo_peeked(task, (size_t)count) : echo_received(task, (size_t)count);
+	if (turn.end == TURN_GOES_ON && (size_t)count < size &&
+	    policy_parks_at_once(task->worker, &conn->work) &&
+	    conn->origin.peer.any.sa_family != AF_UNIX)
+		return (struct turn){.end = TURN_QUIET};
+	task->quantum += (size_t)count > QUANTUM_OF_MESSAGE ? (size_t)count : QUANTUM_OF_MESSAGE;
+	return turn;
 }
 
-struct turn echo_turn(struct conn *conn, const struct echo *echo, struct worker *worker)
+struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker)
 {
-	struct turn turn = {.end = TURN_QUIET};
-	bool last_look = conn->work.expired && !conn->stuck;
-	size_t quantum = QUANTUM;
+	struct task task = {
+		.conn = conn,
+		.worker = worker,
+		.echo = echo,
+		.config = &worker->pool->config,
+		.last_look = conn->work.expired && !conn->stuck,
+	};
 	conn->work.expired = false;
-	if (is_cut(echo))
-		return close_for(CLOSE_drain);
-	if (resume(conn, echo, worker, &turn))
-		return turn;
 	while (!is_cut(echo)) {
-		bool peek = echo->patience != CLOCK_NEVER && // nothing is kept then
-			    pending_is_full(echo->pending, echo->buffer_size);
-		int flags = (peek ? MSG_PEEK : 0) | (last_look ? MSG_DONTWAIT : 0);
-		ssize_t count = receive(conn, echo, worker, flags);
-		if (count <= 0) {
-			if (!after_empty_recv(conn, echo, count, last_look, &turn))
-				continue;
-			conn->stuck = false; // there is nothing to send
+		struct turn turn = conn->tail.bytes ? send_tail(&task) : echo_once(&task);
+		if (turn.end != TURN_GOES_ON)
 			return turn;
-		}
-		last_look = false;
-		if (peek ? echo_peeked(conn, echo, worker, (size_t)count, &turn)
-			 : echo_received(conn, echo, worker, (size_t)count, &turn))
-			return turn;
-		if (is_drained(conn, echo, worker, (size_t)count))
-			return (struct turn){.end = TURN_QUIET};
-		size_t used =
-			(size_t)count > QUANTUM_OF_MESSAGE ? (size_t)count : QUANTUM_OF_MESSAGE;
-		if (used < quantum) {
-			quantum -= used;
+		if (task.quantum < QUANTUM)
 			continue;
-		}
-		if (worker_others_wait(worker))
+		if (policy_must_yield(worker))
 			return (struct turn){.end = TURN_QUANTUM};
-		quantum = QUANTUM;
+		task.quantum = 0;
 	}
 	return close_for(CLOSE_drain);
 }

@@ -8,32 +8,40 @@
 #include <stdint.h>
 
 #include "echo/conn.h"
-#include "echo/pending.h"
 #include "net/waker.h"
 #include "pool/pool.h"
-#include "stats/stats.h"
 
-// The end of all turns, when a drain's time is up or the server stops.
-struct cut {
-	// Written once by the acceptor, before it wakes the waker and shuts down the sockets for
-	// reading; read by workers, with acquire order, so that who was woken by either sees it.
-	_Atomic bool now;
-	struct waker waker; // readable from then on, for who waits to send
-};
-
-// What all turns of a server share. Set once, except what is behind the pointers.
+// What all turns of a server share.
 struct echo {
-	size_t buffer_size;    // of each worker's buffer
-	uint64_t patience;     // how long to wait for a peer to send or to read, ns; CLOCK_NEVER:
-			       // without end
-	uint64_t send_timeout; // how long a peer may take no byte of its echo, ns, or CLOCK_NEVER
-	uint64_t spin;	       // how long to poll before blocking, where that pays, ns
-	struct cut *cut;
-	struct pending *pending;
+	// The end of all turns, when a drain's time is up or the server stops. Written once by the
+	// acceptor, before it wakes the waker and shuts down the sockets for reading; read by
+	// workers, with acquire order, so that who was woken by either sees it.
+	_Atomic bool cut;
+	struct waker cut_waker; // readable from then on, for who waits to send
+
+	// Bytes received and not yet sent, kept with each connection whose peer does not read, and
+	// bounded in all. Workers change them, the stats thread reads them. Relaxed order: each is
+	// a sum by itself.
+	uint64_t pending_limit;
+	_Atomic uint64_t pending;
+	_Atomic uint64_t pending_max;
 };
 
-// Serves `conn` for a turn on the thread of `worker`, which owns it. Waits for its peer only while
-// worker_may_wait says so, and then for SO_RCVTIMEO at most. Returns what the turn ended with.
-struct turn echo_turn(struct conn *conn, const struct echo *echo, struct worker *worker);
+// Serves `conn` for a turn on the thread of `worker`, which owns it. Waits for its peer, to send or
+// to read, only while the policy says so, and then for the patience at most. Returns what the turn
+// ended with.
+struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker);
+
+// Whether there is no room for `more` pending bytes. Then a connection is to be echoed without
+// taking its bytes out of the kernel before they are sent, so that nothing has to be kept. As
+// workers ask independently, the limit can be exceeded by a buffer for each.
+bool pending_is_full(const struct echo *echo, size_t more);
+
+// Keeps a copy of `length` bytes as the tail of `conn`, which has none. False when memory is short.
+// The owner.
+bool pending_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t length);
+
+// Frees the tail of `conn`, sent or not; it may have none. The owner.
+void pending_drop(struct echo *echo, struct conn *conn);
 
 #endif

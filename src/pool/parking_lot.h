@@ -16,9 +16,9 @@
 
 struct parking_lot {
 	int epoll;
-	struct waker kick; // in the set: wakes the leader
+	struct waker kick; // in the set: makes the leader return; any thread
 	struct watch watch;
-	_Atomic uint64_t refused; // times the kernel had no room in the set; a sum, relaxed
+	_Atomic uint64_t refused; // how often work was parked without a place in the set; relaxed
 };
 
 int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuck_limit,
@@ -34,30 +34,11 @@ bool parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kin
 // The owner of `work` will wait for its socket itself, or close it.
 void parking_lot_forget(struct parking_lot *lot, struct work *work);
 
-// What the leader found: work that is its own now, linked by `next`.
-struct unparked {
-	struct work *first;
-	struct work *last;
-	size_t count;
-	bool woken; // there were events, or a kick
-};
-
-// Looks for events and time-outs again and again, until there are some, or a kick, or `deadline`
-// has come. The leader.
-struct unparked parking_lot_poll(struct parking_lot *lot, uint64_t deadline,
-				 uint64_t (*active_at)(const struct work *work));
-
-// Waits for events and time-outs until `deadline`, or a kick. The leader.
-struct unparked parking_lot_wait(struct parking_lot *lot, uint64_t deadline,
-				 uint64_t (*active_at)(const struct work *work));
-
-// How many times work was parked without a place in the set. Any thread.
-static inline uint64_t parking_lot_refused(const struct parking_lot *lot)
-{
-	return atomic_load_explicit(&lot->refused, memory_order_relaxed);
-}
-
-// Makes the leader return. Any thread.
-void parking_lot_kick(struct parking_lot *lot);
+// Waits for events and time-outs until `deadline`, or a kick; with `polling`, by looking again and
+// again, once at least. Appends to `unparked` what has come back: it is the caller's. Returns
+// whether there was something: events, also of those that are served, time-outs, or a kick. The
+// leader.
+bool parking_lot_wait(struct parking_lot *lot, uint64_t deadline, bool polling,
+		      struct work_list *unparked);
 
 #endif

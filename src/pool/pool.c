@@ -1,4 +1,3 @@
-// The fixed pool of workers: start, submission, shut-down. What the workers do is in worker.c.
 #include "pool/pool.h"
 
 #include <stdio.h>
@@ -6,10 +5,129 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/cpus.h"
-#include "pool/worker.h"
+#include "pool/policy.h"
 
 #define PAGE_SIZE 4096U
+
+static void show_work(struct worker *worker, uint64_t id, uint64_t since)
+{
+	atomic_store_explicit(&worker->since, since, memory_order_relaxed);
+	atomic_store_explicit(&worker->serving, id, memory_order_relaxed);
+}
+
+static void close_work(struct worker *worker, struct work *work, enum close_reason reason)
+{
+	struct pool *pool = worker->pool;
+	watch_set(&pool->lot.watch, work, WATCH_NONE);
+	uint64_t served = atomic_load_explicit(&worker->served, memory_order_relaxed);
+	atomic_store_explicit(&worker->served, served + 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&pool->members, 1, memory_order_relaxed);
+	pool->config.close(work, reason, worker, pool->config.context);
+}
+
+// Parks work at the end of a turn. Returns false when an event has come meanwhile, so that it must
+// be served again: it counts as parked, unparked and taken then. All is counted before the
+// hand-over.
+static bool park_work(struct worker *worker, struct work *work, bool stuck)
+{
+	atomic_store_explicit(&work->worker, 0, memory_order_relaxed);
+	counter_add(worker->stats, stuck ? COUNTER_parks_writing : COUNTER_parks_reading, 1);
+	if (parking_lot_park(&worker->pool->lot, work, stuck ? WATCH_STUCK : WATCH_IDLE))
+		return true;
+	counter_add(worker->stats, COUNTER_unparks, 1);
+	counter_add(worker->stats, COUNTER_connections_taken, 1);
+	return false;
+}
+
+// Turns of one connection, until it is not the worker's any more.
+static void serve_work(struct worker *worker, struct work *work)
+{
+	struct pool *pool = worker->pool;
+	for (;;) {
+		atomic_store_explicit(&work->worker, worker->id, memory_order_relaxed);
+		struct turn turn = pool->config.serve(work, worker, pool->config.context);
+		if (turn.end == TURN_CLOSE) {
+			close_work(worker, work, turn.reason);
+			return;
+		}
+		if (turn.end != TURN_QUANTUM && park_work(worker, work, turn.end == TURN_STUCK))
+			return;
+		// A client that sends all the time is never quiet for long enough to be parked.
+		if (turn.end == TURN_QUANTUM || policy_must_yield(worker))
+			break;
+	}
+	counter_add(worker->stats, COUNTER_quantum_expiries, 1);
+	atomic_store_explicit(&work->worker, 0, memory_order_relaxed);
+	atomic_store(&work->state, WORK_QUEUED);
+	work_queue_put_back(&pool->queue, work);
+}
+
+// From the queue to wherever each turn's end sends the work.
+static void serve_batch(struct worker *worker, struct work **works, unsigned count)
+{
+	struct thread_stats *stats = worker->stats;
+	uint64_t now = clock_now();
+	worker_show_state(worker, WORKER_SERVING);
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t begun = now;
+		uint64_t queued_at = works[i]->queued_at;
+		worker->hurried = i + 1 < count;
+		counter_add(stats, COUNTER_connections_taken, 1);
+		histogram_record(&stats->histogram[HISTOGRAM_queue_wait_seconds],
+				 begun > queued_at ? begun - queued_at : 0);
+		show_work(worker, works[i]->id, begun);
+		atomic_store(&works[i]->state, WORK_SERVED);
+		serve_work(worker, works[i]);
+		now = clock_now();
+		histogram_record(&stats->histogram[HISTOGRAM_service_time_seconds], now - begun);
+	}
+	show_work(worker, 0, now);
+	worker_show_state(worker, WORKER_WAITING);
+}
+
+// At the parking lot: to `wait`, after polling where that has lately paid, or only to look.
+static void lead(struct worker *worker, bool wait)
+{
+	struct pool *pool = worker->pool;
+	struct work_list found = {0};
+	bool woken = false;
+	if (wait && policy_begin_polling(worker, pool->heat)) {
+		woken = parking_lot_wait(&pool->lot, clock_deadline(pool->config.spin), true,
+					 &found);
+		// Events of those that are served already gave the leader nothing to do.
+		policy_end_polling(worker, &pool->heat, found.count > 0);
+	}
+	worker_show_state(worker, WORKER_LEADING);
+	if (!woken) {
+		uint64_t began = clock_now();
+		parking_lot_wait(&pool->lot, wait ? CLOCK_NEVER : 0, false, &found);
+		if (wait && found.count)
+			policy_note_found(pool, &pool->heat, began);
+	}
+	counter_add(worker->stats, COUNTER_leader_wakeups, 1);
+	counter_add(worker->stats, COUNTER_unparks, found.count);
+	worker_show_state(worker, WORKER_WAITING);
+	work_queue_led(&pool->queue, &found);
+}
+
+static void *worker_run(void *argument)
+{
+	struct worker *worker = argument;
+	struct work *works[WORK_QUEUE_BATCH];
+	unsigned count = 0;
+	show_work(worker, 0, clock_now());
+	gate_arrive(&worker->pool->ready);
+	for (;;) {
+		enum duty duty =
+			work_queue_take(&worker->pool->queue, &worker->sleeper, works, &count);
+		if (duty == DUTY_END)
+			return NULL;
+		if (duty == DUTY_SERVE)
+			serve_batch(worker, works, count);
+		else
+			lead(worker, duty == DUTY_LEAD);
+	}
+}
 
 static int worker_start(struct worker *worker, struct echod_error *error)
 {
@@ -29,41 +147,21 @@ static int worker_start(struct worker *worker, struct echod_error *error)
 	return 0;
 }
 
-// One CPU is left to others: to a client on this machine at least, when we may use but one.
-static void use_cpus(struct pool *pool, unsigned cpus)
-{
-	unsigned workers = pool->config.workers;
-	unsigned spare = cpus > 1 ? cpus - 1 : 1;
-	work_queue_set_cpus(&pool->queue, cpus);
-	pool->own_max = workers < spare ? workers : spare;
-	pool->spinners_max = cpus_online() > 1 ? spare : 0;
-}
-
-void pool_follow_cpus(struct pool *pool)
-{
-	use_cpus(pool, cpus_usable(pool->workers[0].thread));
-}
-
 static int prepare(struct pool *pool, struct echod_error *error)
 {
 	const struct pool_config *config = &pool->config;
+	if (parking_lot_open(&pool->lot, config->idle_timeout, config->send_timeout, error) != 0)
+		return -1;
 	pool->workers = calloc(config->workers, sizeof(struct worker));
-	if (!pool->workers)
+	if (!pool->workers) {
+		parking_lot_close(&pool->lot);
 		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for %u workers",
 				 config->workers);
-	if (parking_lot_open(&pool->lot, config->idle_timeout, config->send_timeout, error) != 0) {
-		free(pool->workers);
-		pool->workers = NULL;
-		return -1;
 	}
-	struct work_queue_config queue = {
-		.capacity = config->capacity,
-		.workers = config->workers,
-		// With --patience never a worker keeps its connection, so it may take only one.
-		.batch = config->patience == CLOCK_NEVER ? 1 : WORK_QUEUE_BATCH,
-	};
-	work_queue_init(&pool->queue, &queue);
-	use_cpus(pool, cpus_usable(pthread_self()));
+	// With --patience never a worker keeps its connection, so it may take only one.
+	unsigned batch = config->patience == CLOCK_NEVER ? 1 : WORK_QUEUE_BATCH;
+	work_queue_init(&pool->queue, config->capacity, config->workers, 1, batch, &pool->lot.kick);
+	policy_follow_cpus(pool);
 	gate_init(&pool->ready);
 	for (unsigned i = 0; i < config->workers; i++) {
 		pool->workers[i].id = i + 1;
@@ -94,14 +192,12 @@ int pool_start(struct pool *pool, const struct pool_config *config, struct echod
 void pool_submit(struct pool *pool, struct work *work)
 {
 	atomic_fetch_add_explicit(&pool->members, 1, memory_order_relaxed);
-	if (work_queue_push(&pool->queue, work))
-		parking_lot_kick(&pool->lot);
+	work_queue_push(&pool->queue, work);
 }
 
 void pool_close(struct pool *pool)
 {
 	work_queue_close(&pool->queue);
-	parking_lot_kick(&pool->lot);
 }
 
 void pool_join(struct pool *pool)
@@ -123,18 +219,4 @@ void pool_free(struct pool *pool)
 	work_queue_destroy(&pool->queue);
 	parking_lot_close(&pool->lot);
 	*pool = (struct pool){0};
-}
-
-void pool_worker_info(const struct pool *pool, unsigned index, struct worker_info *info)
-{
-	ensure(index < pool->config.workers);
-	const struct worker *worker = &pool->workers[index];
-	*info = (struct worker_info){
-		.id = worker->id,
-		.state = (enum worker_state)atomic_load_explicit(&worker->state,
-								 memory_order_relaxed),
-		.since = atomic_load_explicit(&worker->since, memory_order_relaxed),
-		.serving = atomic_load_explicit(&worker->serving, memory_order_relaxed),
-		.served = atomic_load_explicit(&worker->served, memory_order_relaxed),
-	};
 }

@@ -1,7 +1,4 @@
-// Time-outs of parked work. Workers set them, the leader looks.
 #include "pool/watch.h"
-
-#include <stddef.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -13,14 +10,17 @@
 void watch_init(struct watch *watch, uint64_t idle_limit, uint64_t stuck_limit)
 {
 	uint64_t stuck_step = stuck_limit / STEPS + 1;
-	*watch = (struct watch){0};
-	watch->lists[WATCH_NONE].limit = CLOCK_NEVER;
-	watch->lists[WATCH_IDLE].limit = idle_limit;
-	watch->lists[WATCH_IDLE].step = idle_limit / STEPS + 1;
-	watch->lists[WATCH_STUCK].limit = stuck_limit;
-	watch->lists[WATCH_STUCK].step = stuck_step < STUCK_STEP_MAX ? stuck_step : STUCK_STEP_MAX;
-	watch->lists[WATCH_POLLED].limit = CLOCK_NEVER;
-	watch->lists[WATCH_POLLED].step = POLLED_STEP;
+	*watch = (struct watch){
+		.lists = {
+			[WATCH_NONE] = {.limit = CLOCK_NEVER},
+			[WATCH_IDLE] = {.limit = idle_limit, .step = idle_limit / STEPS + 1},
+			[WATCH_STUCK] = {.limit = stuck_limit,
+					 .step = stuck_step < STUCK_STEP_MAX ? stuck_step
+									     : STUCK_STEP_MAX},
+			[WATCH_POLLED] = {.limit = CLOCK_NEVER, .step = POLLED_STEP},
+		}};
+	for (int kind = 0; kind < WATCH_KINDS; kind++)
+		watch->lists[kind].end = &watch->lists[kind].first;
 	pthread_mutex_init(&watch->lock, NULL);
 }
 
@@ -42,24 +42,18 @@ static void append_locked(struct watch_list *list, struct work *work)
 {
 	work->look_at = next_look(list, clock_now());
 	work->watch_next = NULL;
-	work->watch_previous = list->last;
-	if (list->last)
-		list->last->watch_next = work;
-	else
-		list->first = work;
-	list->last = work;
+	work->watch_link = list->end;
+	*list->end = work;
+	list->end = &work->watch_next;
 }
 
 static void unlink_locked(struct watch_list *list, struct work *work)
 {
-	if (work->watch_previous)
-		work->watch_previous->watch_next = work->watch_next;
-	else
-		list->first = work->watch_next;
+	*work->watch_link = work->watch_next;
 	if (work->watch_next)
-		work->watch_next->watch_previous = work->watch_previous;
+		work->watch_next->watch_link = work->watch_link;
 	else
-		list->last = work->watch_previous;
+		list->end = work->watch_link;
 }
 
 bool watch_set(struct watch *watch, struct work *work, enum watch_kind kind)
@@ -94,49 +88,38 @@ uint64_t watch_deadline(struct watch *watch)
 	return deadline;
 }
 
-// Unparks `work`. It is the caller's then.
-static bool unpark(struct work *work)
+static bool is_over(const struct watch_list *list, uint64_t now, const struct work *work)
 {
-	int parked = WORK_PARKED;
-	return atomic_compare_exchange_strong(&work->state, &parked, WORK_QUEUED);
-}
-
-static bool is_over(const struct watch_list *list, uint64_t now, uint64_t active)
-{
+	uint64_t active = atomic_load_explicit(&work->active_at, memory_order_relaxed);
 	return now > active && now - active >= list->limit;
 }
 
-static struct work *expire_list_locked(struct watch *watch, enum watch_kind kind, uint64_t now,
-				       uint64_t (*active_at)(const struct work *work),
-				       struct work *expired)
+static void expire_list_locked(struct watch *watch, enum watch_kind kind, uint64_t now,
+			       struct work_list *expired)
 {
 	struct watch_list *list = &watch->lists[kind];
 	for (int looks = 0; looks < WATCH_LOOKS; looks++) {
 		struct work *work = list->first;
 		if (!work || work->look_at > now)
 			break;
-		bool over = is_over(list, now, active_at(work));
+		int parked = WORK_PARKED;
+		bool wanted = kind != WATCH_IDLE || is_over(list, now, work);
 		unlink_locked(list, work);
-		if ((over || kind != WATCH_IDLE) && unpark(work)) {
+		if (wanted && atomic_compare_exchange_strong(&work->state, &parked, WORK_QUEUED)) {
 			// It may have been served, and parked again, since it was looked at.
-			work->expired = is_over(list, now, active_at(work));
+			work->expired = is_over(list, now, work);
 			work->watched = WATCH_NONE;
-			work->next = expired;
-			expired = work;
+			work_list_append(expired, work);
 		} else {
 			append_locked(list, work);
 		}
 	}
-	return expired;
 }
 
-struct work *watch_expire(struct watch *watch, uint64_t now,
-			  uint64_t (*active_at)(const struct work *work))
+void watch_expire(struct watch *watch, uint64_t now, struct work_list *expired)
 {
-	struct work *expired = NULL;
 	pthread_mutex_lock(&watch->lock);
 	for (int kind = WATCH_IDLE; kind < WATCH_KINDS; kind++)
-		expired = expire_list_locked(watch, (enum watch_kind)kind, now, active_at, expired);
+		expire_list_locked(watch, (enum watch_kind)kind, now, expired);
 	pthread_mutex_unlock(&watch->lock);
-	return expired;
 }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // Who may do what with it. The state changes hands like this (docs/architecture.md has the
@@ -46,19 +47,48 @@ struct work {
 	// it served and notifies the worker, or the worker sees this.
 	_Atomic bool hung_up;
 
+	// Written by the owner, read by others at any time; nothing hangs on them, relaxed order.
+	_Atomic unsigned worker;    // the id of the worker that serves it, 0: none does
+	_Atomic uint64_t active_at; // when it was last active, clock_now or clock_now_coarse
+
 	// The owner's.
+	uint64_t id; // not 0
 	int fd;
-	struct work *next;  // in the queue
+	struct work *next;  // in a list
 	uint64_t queued_at; // clock_now when it was pushed
-	bool registered;    // the parking lot's epoll set has it
-	bool wants_room;    // and tells when there is room to send
+	uint32_t events;    // that the parking lot's epoll set tells of; 0: it does not have it
 	enum watch_kind watched;
 	bool expired; // it was parked for too long
 
 	// Guarded by the watch's lock.
 	struct work *watch_next;
-	struct work *watch_previous;
-	uint64_t look_at; // clock_now
+	struct work **watch_link; // that leads here
+	uint64_t look_at;	  // clock_now
 };
+
+// First in, first out.
+struct work_list {
+	struct work *first;
+	struct work *last;
+	size_t count;
+};
+
+static inline void work_list_join(struct work_list *list, const struct work_list *more)
+{
+	if (!more->first)
+		return;
+	if (list->last)
+		list->last->next = more->first;
+	else
+		list->first = more->first;
+	list->last = more->last;
+	list->count += more->count;
+}
+
+static inline void work_list_append(struct work_list *list, struct work *work)
+{
+	work->next = NULL;
+	work_list_join(list, &(struct work_list){work, work, 1});
+}
 
 #endif

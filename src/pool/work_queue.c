@@ -1,66 +1,64 @@
-// The work queue. The acceptor and the leader push, workers take.
 #include "pool/work_queue.h"
 
 #include <errno.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "pool/policy.h"
 
 #define SMALL_BATCH 4
 #define BATCHES_A_LOOK 64 // taken between two looks at the parking lot, however much is queued
 
-void work_queue_init(struct work_queue *queue, const struct work_queue_config *config)
+void work_queue_init(struct work_queue *queue, size_t capacity, unsigned workers, unsigned cpus,
+		     unsigned batch, const struct waker *leader)
 {
-	ensure(config->batch >= 1 && config->batch <= WORK_QUEUE_BATCH);
-	*queue = (struct work_queue){.config = *config};
+	ensure(batch >= 1 && batch <= WORK_QUEUE_BATCH);
+	*queue = (struct work_queue){.capacity = capacity,
+				     .workers = workers,
+				     .cpus = cpus,
+				     .batch = batch,
+				     .leader = leader};
 	pthread_mutex_init(&queue->lock, NULL);
 }
 
-static void append_locked(struct work_queue *queue, struct work *first, struct work *last,
-			  size_t count)
+static void append_locked(struct work_queue *queue, const struct work_list *more)
 {
-	last->next = NULL;
-	if (queue->tail)
-		queue->tail->next = first;
-	else
-		queue->head = first;
-	queue->tail = last;
-	size_t depth = atomic_fetch_add(&queue->depth, count) + count;
-	ensure(!queue->closed && depth <= queue->config.capacity);
-	if (depth > queue->depth_max)
-		queue->depth_max = depth;
+	work_list_join(&queue->works, more);
+	ensure(!queue->closed && queue->works.count <= queue->capacity);
+	if (queue->works.count > queue->depth_max)
+		queue->depth_max = queue->works.count; // before a snapshot can see the depth
+	atomic_store(&queue->depth, queue->works.count);
 }
 
 static unsigned remove_first_locked(struct work_queue *queue, struct work **works)
 {
-	size_t depth = atomic_load(&queue->depth);
-	unsigned runners = queue->config.workers < queue->config.cpus ? queue->config.workers
-								      : queue->config.cpus;
-	size_t share = depth / runners;
+	unsigned cpus = atomic_load_explicit(&queue->cpus, memory_order_relaxed);
+	unsigned runners = queue->workers < cpus ? queue->workers : cpus;
+	size_t share = queue->works.count / runners;
 	// With other workers beside it, it leaves them half of a large share: what it has taken
 	// waits whenever it is kept from its CPU.
 	if (runners > 1 && share > SMALL_BATCH)
 		share = share / 2 > SMALL_BATCH ? share / 2 : SMALL_BATCH;
-	unsigned count = share < 1		       ? 1
-			 : share > queue->config.batch ? queue->config.batch
-						       : (unsigned)share;
+	unsigned count = share < 1 ? 1 : share > queue->batch ? queue->batch : (unsigned)share;
 	for (unsigned i = 0; i < count; i++) {
-		works[i] = queue->head;
-		queue->head = works[i]->next;
+		works[i] = queue->works.first;
+		queue->works.first = works[i]->next;
 	}
-	if (!queue->head)
-		queue->tail = NULL;
-	atomic_fetch_sub(&queue->depth, count);
+	if (!queue->works.first)
+		queue->works.last = NULL;
+	queue->works.count -= count;
+	atomic_store(&queue->depth, queue->works.count);
 	return count;
 }
 
 // How many more workers can run: no more are to be awake than there are CPUs.
-static unsigned room_locked(struct work_queue *queue)
+static unsigned room_locked(const struct work_queue *queue)
 {
+	unsigned cpus = atomic_load_explicit(&queue->cpus, memory_order_relaxed);
 	unsigned at_rest = queue->sleeping + atomic_load(&queue->waiting) +
 			   (atomic_load(&queue->leading) ? 1U : 0U);
-	unsigned awake = queue->config.workers > at_rest ? queue->config.workers - at_rest : 0;
-	return queue->config.cpus > awake ? queue->config.cpus - awake : 0;
+	unsigned awake = queue->workers > at_rest ? queue->workers - at_rest : 0;
+	return cpus > awake ? cpus - awake : 0;
 }
 
 // Takes out the sleepers to be woken for `wanted` pieces of work; returns them, linked by `next`.
@@ -81,27 +79,29 @@ static struct sleeper *choose_sleepers_locked(struct work_queue *queue, size_t w
 	return chosen;
 }
 
-// Without the lock. Each sleeps until its semaphore is posted, so `next` is not its own before.
-static void wake(struct sleeper *chosen)
+// Gives the lock back, and wakes those that were chosen, and the `leader`. Each sleeps until its
+// semaphore is posted, so `next` is not its own before.
+static void unlock_and_wake(struct work_queue *queue, struct sleeper *chosen, bool leader)
 {
+	pthread_mutex_unlock(&queue->lock);
 	while (chosen) {
 		struct sleeper *next = chosen->next;
 		sem_post(&chosen->woken);
 		chosen = next;
 	}
+	if (leader)
+		waker_wake(queue->leader);
 }
 
-bool work_queue_push(struct work_queue *queue, struct work *work)
+void work_queue_push(struct work_queue *queue, struct work *work)
 {
 	work->queued_at = clock_now();
+	work->next = NULL;
 	pthread_mutex_lock(&queue->lock);
-	append_locked(queue, work, work, 1);
+	append_locked(queue, &(struct work_list){work, work, 1});
 	unsigned room = room_locked(queue);
 	struct sleeper *chosen = choose_sleepers_locked(queue, 1, room);
-	bool leader = !chosen && room > 0 && atomic_load(&queue->leading);
-	pthread_mutex_unlock(&queue->lock);
-	wake(chosen);
-	return leader;
+	unlock_and_wake(queue, chosen, !chosen && room > 0 && atomic_load(&queue->leading));
 }
 
 // Gives the lock back meanwhile. A semaphore remembers, so a wake-up before the wait is not lost.
@@ -116,116 +116,71 @@ static void sleep_locked(struct work_queue *queue, struct sleeper *sleeper)
 	pthread_mutex_lock(&queue->lock);
 }
 
-static enum duty take_locked(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
-			     unsigned *count)
-{
-	for (;;) {
-		bool led = atomic_load(&queue->leading);
-		if (queue->look && queue->head && !led) {
-			atomic_store(&queue->leading, true);
-			return DUTY_LOOK;
-		}
-		if (queue->head) {
-			*count = remove_first_locked(queue, works);
-			queue->look = queue->look || ++queue->taken >= BATCHES_A_LOOK;
-			return DUTY_SERVE;
-		}
-		if (queue->closed)
-			return DUTY_END;
-		if (!led) {
-			atomic_store(&queue->leading, true);
-			return DUTY_LEAD;
-		}
-		sleep_locked(queue, sleeper);
-	}
-}
-
 enum duty work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
 			  unsigned *count)
 {
+	enum duty duty;
 	pthread_mutex_lock(&queue->lock);
-	enum duty duty = take_locked(queue, sleeper, works, count);
+	while ((duty = policy_duty(queue)) == DUTY_SLEEP)
+		sleep_locked(queue, sleeper);
+	if (duty == DUTY_SERVE) {
+		*count = remove_first_locked(queue, works);
+		queue->look = queue->look || ++queue->taken >= BATCHES_A_LOOK;
+	} else if (duty != DUTY_END) {
+		atomic_store(&queue->leading, true);
+	}
 	pthread_mutex_unlock(&queue->lock);
 	return duty;
 }
 
-void work_queue_led(struct work_queue *queue, struct work *first, struct work *last, size_t count)
+void work_queue_led(struct work_queue *queue, const struct work_list *found)
 {
-	uint64_t now = count ? clock_now() : 0;
-	for (struct work *work = first; work; work = work->next)
+	uint64_t now = found->count ? clock_now() : 0;
+	for (struct work *work = found->first; work; work = work->next)
 		work->queued_at = now;
 	pthread_mutex_lock(&queue->lock);
 	atomic_store(&queue->leading, false);
 	queue->look = false;
 	queue->taken = 0;
-	if (count)
-		append_locked(queue, first, last, count);
+	if (found->count)
+		append_locked(queue, found);
 	// All that is queued counts: the leader may take what was put back before it looked.
-	size_t depth = atomic_load(&queue->depth);
-	struct sleeper *chosen =
-		depth > 1 ? choose_sleepers_locked(queue, depth - 1, room_locked(queue)) : NULL;
-	pthread_mutex_unlock(&queue->lock);
-	wake(chosen);
+	size_t others = queue->works.count > 1 ? queue->works.count - 1 : 0;
+	unlock_and_wake(queue, choose_sleepers_locked(queue, others, room_locked(queue)), false);
 }
 
 void work_queue_put_back(struct work_queue *queue, struct work *work)
 {
 	work->queued_at = clock_now();
 	pthread_mutex_lock(&queue->lock);
-	append_locked(queue, work, work, 1);
+	work->next = NULL;
+	append_locked(queue, &(struct work_list){work, work, 1});
 	queue->look = true;
 	pthread_mutex_unlock(&queue->lock);
 }
 
-bool work_queue_wait_begins(struct work_queue *queue)
+void work_queue_wait_begins(struct work_queue *queue)
 {
 	atomic_fetch_add(&queue->waiting, 1);
 	if (atomic_load(&queue->depth) == 0 && atomic_load(&queue->leading))
-		return false;
+		return;
 	pthread_mutex_lock(&queue->lock);
 	unsigned room = room_locked(queue);
 	struct sleeper *chosen = room ? choose_sleepers_locked(queue, 1, room) : NULL;
-	bool leader = !chosen && room > 0 && queue->head && atomic_load(&queue->leading);
-	pthread_mutex_unlock(&queue->lock);
-	wake(chosen);
-	return leader;
-}
-
-void work_queue_wait_ends(struct work_queue *queue)
-{
-	atomic_fetch_sub(&queue->waiting, 1);
-}
-
-void work_queue_set_cpus(struct work_queue *queue, unsigned cpus)
-{
-	pthread_mutex_lock(&queue->lock);
-	queue->config.cpus = cpus;
-	pthread_mutex_unlock(&queue->lock);
+	unlock_and_wake(queue, chosen,
+			!chosen && room > 0 && queue->works.first && atomic_load(&queue->leading));
 }
 
 void work_queue_close(struct work_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	queue->closed = true;
-	struct sleeper *all = choose_sleepers_locked(queue, queue->sleeping, queue->sleeping);
-	pthread_mutex_unlock(&queue->lock);
-	wake(all);
-}
-
-void work_queue_inspect(struct work_queue *queue, struct work_queue_info *info)
-{
-	pthread_mutex_lock(&queue->lock);
-	*info = (struct work_queue_info){
-		.depth = atomic_load(&queue->depth),
-		.depth_max = queue->depth_max,
-		.wakes_withheld = queue->wakes_withheld,
-		.cpus = queue->config.cpus,
-	};
-	pthread_mutex_unlock(&queue->lock);
+	unlock_and_wake(queue, choose_sleepers_locked(queue, queue->sleeping, queue->sleeping),
+			true);
 }
 
 void work_queue_destroy(struct work_queue *queue)
 {
-	ensure(!queue->head && atomic_load(&queue->depth) == 0);
+	ensure(!queue->works.first && atomic_load(&queue->depth) == 0);
 	pthread_mutex_destroy(&queue->lock);
 }

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "net/errno_class.h"
 #include "net/waker.h"
+#include "pool/policy.h"
 #include "server/complaints.h"
 #include "server/listeners.h"
 #include "server/pause.h"
@@ -158,7 +159,7 @@ static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 	if (origin->peer.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
 		server_set_patience(server, origin->fd);
 	struct conn *conn = conn_table_add(&server->conns, origin);
-	log_accepted(server->log, conn->id, origin);
+	log_accepted(server->log, conn->work.id, origin);
 	counter_add(acceptor->stats, COUNTER_connections_accepted, 1);
 	pool_submit(&server->pool, &conn->work);
 }
@@ -213,7 +214,7 @@ static void accept_batch(struct acceptor *acceptor, size_t index)
 static void review_resources(struct acceptor *acceptor)
 {
 	struct pool *pool = &acceptor->server->pool;
-	uint64_t refused = parking_lot_refused(&pool->lot);
+	uint64_t refused = atomic_load_explicit(&pool->lot.refused, memory_order_relaxed);
 	if (refused != acceptor->refused) {
 		acceptor->refused = refused;
 		complain(&acceptor->complaints, COMPLAINT_EVENTS,
@@ -225,7 +226,7 @@ static void review_resources(struct acceptor *acceptor)
 	}
 	if (clock_now() < acceptor->cpus_at)
 		return;
-	pool_follow_cpus(pool);
+	policy_follow_cpus(pool);
 	acceptor->cpus_at = clock_deadline(CPUS_INTERVAL);
 }
 
@@ -319,8 +320,8 @@ static uint64_t abort_connections(struct server *server)
 		  LOG_FIELDS({"connections", .number = left}),
 		  "time is up: aborting %llu connection%s", (unsigned long long)left,
 		  log_plural(left));
-	atomic_store_explicit(&server->cut.now, true, memory_order_release);
-	waker_wake(&server->cut.waker);
+	atomic_store_explicit(&server->echo.cut, true, memory_order_release);
+	waker_wake(&server->echo.cut_waker);
 	conn_table_shut_reading(&server->conns);
 	wait_for_connections(server, true);
 	return left;

@@ -53,7 +53,8 @@ void server_set_patience(const struct server *server, int fd)
 static int open_wakers(struct server *server, struct echod_error *error)
 {
 	if (waker_open(&server->acceptor_waker, error) != 0 ||
-	    waker_open(&server->cut.waker, error) != 0 || waker_open(&server->done, error) != 0)
+	    waker_open(&server->echo.cut_waker, error) != 0 ||
+	    waker_open(&server->done, error) != 0)
 		return -1;
 	return 0;
 }
@@ -61,7 +62,7 @@ static int open_wakers(struct server *server, struct echod_error *error)
 static void close_wakers(struct server *server)
 {
 	waker_close(&server->acceptor_waker);
-	waker_close(&server->cut.waker);
+	waker_close(&server->echo.cut_waker);
 	waker_close(&server->done);
 }
 
@@ -92,7 +93,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->log = log;
 	server->started_at = clock_now();
 	server->start_time = clock_wall();
-	server->acceptor_waker = server->cut.waker = server->done = WAKER_NONE;
+	server->acceptor_waker = server->echo.cut_waker = server->done = WAKER_NONE;
 	if (decide_limit(server, error) != 0)
 		return -1;
 	if (open_wakers(server, error) == 0 && listeners_bind(server, error) == 0 &&
@@ -108,15 +109,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 int server_start(struct server *server, struct echod_error *error)
 {
 	const struct server_config *config = &server->config;
-	server->echo = (struct echo){
-		.buffer_size = config->buffer_size,
-		.patience = config->patience,
-		.send_timeout = config->send_timeout,
-		.spin = config->spin,
-		.cut = &server->cut,
-		.pending = &server->pending,
-	};
-	server->pending.limit = config->pending_limit;
+	server->echo.pending_limit = config->pending_limit;
 	struct pool_config pool = {
 		.workers = config->workers,
 		.buffer_size = config->buffer_size,
@@ -126,7 +119,8 @@ int server_start(struct server *server, struct echod_error *error)
 		.idle_timeout = config->idle_timeout,
 		.send_timeout = config->send_timeout,
 		.stats = &server->stats.threads[SERVER_FIXED_THREADS],
-		.calls = service_calls,
+		.serve = service_serve,
+		.close = service_close,
 		.context = server,
 	};
 	if (pool_start(&server->pool, &pool, error) != 0)
@@ -190,25 +184,25 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 {
 	uint64_t workers = server->config.workers;
 	stats_sum(&server->stats, workers, snapshot);
-	struct work_queue_info queue;
-	work_queue_inspect(&server->pool.queue, &queue);
+	const struct work_queue *queue = &server->pool.queue;
 	struct memory_use memory = memory_use();
-	uint64_t pending = atomic_load_explicit(&server->pending.bytes, memory_order_relaxed);
-	uint64_t pending_max = atomic_load_explicit(&server->pending.max, memory_order_relaxed);
+	uint64_t pending = atomic_load_explicit(&server->echo.pending, memory_order_relaxed);
+	uint64_t pending_max =
+		atomic_load_explicit(&server->echo.pending_max, memory_order_relaxed);
 	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
-	snapshot->counter[COUNTER_wakes_withheld] = queue.wakes_withheld;
-	snapshot->counter[COUNTER_parks_refused] = parking_lot_refused(&server->pool.lot);
+	snapshot->counter[COUNTER_wakes_withheld] = atomic_load(&queue->wakes_withheld);
+	snapshot->counter[COUNTER_parks_refused] = atomic_load(&server->pool.lot.refused);
 	snapshot->gauge[GAUGE_pending_bytes] = pending;
 	// A worker adds first and then raises the maximum, so the maximum may be behind.
 	snapshot->gauge[GAUGE_pending_bytes_max] = pending > pending_max ? pending : pending_max;
-	snapshot->gauge[GAUGE_queue_depth] = queue.depth;
-	snapshot->gauge[GAUGE_queue_depth_max] = queue.depth_max;
+	snapshot->gauge[GAUGE_queue_depth] = atomic_load(&queue->depth);
+	snapshot->gauge[GAUGE_queue_depth_max] = atomic_load(&queue->depth_max); // after the depth
 	snapshot->gauge[GAUGE_workers] = workers;
 	snapshot->gauge[GAUGE_workers_busy] = busy;
 	snapshot->gauge[GAUGE_workers_idle] = workers - busy;
-	snapshot->gauge[GAUGE_cpus] = queue.cpus;
+	snapshot->gauge[GAUGE_cpus] = atomic_load(&queue->cpus);
 	snapshot->gauge[GAUGE_draining] = atomic_load(&server->draining);
 	snapshot->gauge[GAUGE_memory_allocated_bytes] = memory.allocated;
 	snapshot->gauge[GAUGE_memory_resident_bytes] = memory.resident;

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "echo/conn_table.h"
+#include "echo/conn.h"
 #include "echo/turn.h"
 #include "net/address.h"
 #include "net/listener.h"
@@ -71,8 +71,6 @@ struct server {
 	struct conn_table conns;
 	struct admission admission;
 	struct pool pool;
-	struct cut cut;
-	struct pending pending;
 	struct echo echo; // what all turns share
 
 	pthread_t acceptor;

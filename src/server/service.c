@@ -1,30 +1,35 @@
 #include "server/service.h"
 
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include "echo/turn.h"
 #include "server/server.h"
 
-static uint64_t service_name(const struct work *work)
+struct turn service_serve(struct work *work, struct worker *worker, void *context)
 {
-	return conn_of(work)->id;
+	struct server *server = context;
+	return echo_turn(conn_of(work), &server->echo, worker);
 }
 
-static uint64_t service_active_at(const struct work *work)
+// Whether a reset by its peer cost nothing, as far as can be known: nothing that came in is left
+// unread or unsent, and what went out is acknowledged except for one segment at most, whose
+// acknowledgement the peer may be delaying. Over AF_UNIX a reset says that the peer left bytes
+// unread.
+static bool is_harmless_reset(const struct conn *conn)
 {
-	return atomic_load_explicit(&conn_of(work)->active_at, memory_order_relaxed);
-}
-
-static struct turn service_serve(struct work *work, struct worker *worker, void *context)
-{
-	const struct server *server = context;
-	struct conn *conn = conn_of(work);
-	atomic_store_explicit(&conn->worker, worker->id, memory_order_relaxed);
-	return echo_turn(conn, &server->echo, worker);
-}
-
-static void service_leave(struct work *work, void *context)
-{
-	(void)context;
-	atomic_store_explicit(&conn_of(work)->worker, 0, memory_order_relaxed);
+	int fd = conn->work.fd;
+	int unread = 0;
+	int unacknowledged = 0;
+	int segment = 0;
+	socklen_t size = sizeof(segment);
+	return conn_all_echoed(conn) && conn->origin.peer.any.sa_family != AF_UNIX &&
+	       ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0 &&
+	       getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, &size) == 0 &&
+	       ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged <= segment;
 }
 
 // The reason that is counted. For an end by the peer it depends on whether bytes may be lost.
@@ -35,7 +40,7 @@ static enum close_reason refine(enum close_reason reason, const struct conn *con
 		return reason;
 	if (received == 0)
 		return CLOSE_probe;
-	return reason == CLOSE_reset && conn_reset_is_harmless(conn) ? CLOSE_reset_ok : reason;
+	return reason == CLOSE_reset && is_harmless_reset(conn) ? CLOSE_reset_ok : reason;
 }
 
 static void log_closed(struct log *log, uint64_t id, const struct conn_origin *origin,
@@ -57,20 +62,20 @@ static void log_closed(struct log *log, uint64_t id, const struct conn_origin *o
 		  (unsigned long long)sent);
 }
 
-static void service_close(struct work *work, enum close_reason reason, struct worker *worker,
-			  void *context)
+void service_close(struct work *work, enum close_reason reason, struct worker *worker,
+		   void *context)
 {
 	struct server *server = context;
 	struct conn *conn = conn_of(work);
 	struct conn_origin origin = conn->origin;
-	uint64_t id = conn->id;
+	uint64_t id = work->id;
 	uint64_t received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed);
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 	// A failure on our side must not look like an orderly end.
 	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
 	reason = refine(reason, conn, received);
 
-	pending_drop(&server->pending, conn);
+	pending_drop(&server->echo, conn);
 	conn_table_remove(&server->conns, conn); // the last touch
 	conn_close_fd(origin.fd, all_echoed);
 	if (received == 0)
@@ -79,11 +84,3 @@ static void service_close(struct work *work, enum close_reason reason, struct wo
 	log_closed(server->log, id, &origin, reason, received, sent);
 	admission_leave(&server->admission, &origin);
 }
-
-const struct pool_calls service_calls = {
-	.name = service_name,
-	.active_at = service_active_at,
-	.serve = service_serve,
-	.leave = service_leave,
-	.close = service_close,
-};

@@ -4,7 +4,9 @@
 
 #include "pool/pool.h"
 
-// For a pool whose context is a struct server.
-extern const struct pool_calls service_calls;
+// `serve` and `close` of a pool whose context is a struct server.
+struct turn service_serve(struct work *work, struct worker *worker, void *context);
+void service_close(struct work *work, enum close_reason reason, struct worker *worker,
+		   void *context);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * One place in the table of connections (src/echo/conn_table.c), used by one connection after the
- * other, each with a socket of its own: src/pool/work.h, parking_lot.c, watch.c, worker.c and the
+ * other, each with a socket of its own: src/pool/work.h, parking_lot.c, watch.c, pool.c and the
  * turn of src/echo/turn.c. Two workers, one of which may lead; the acceptor; clients. The queue is a
  * number here (queue.pml has it in full). A step is one atomic operation, one system call, or one
  * section under a lock.
@@ -178,8 +178,8 @@ inline close_work()
 	atomic { open[fd] = false; in_set[fd] = false; ready[fd] = false }
 }
 
-/* take_work and serve_work with echo_turn. */
-inline take_work()
+/* serve_batch and serve_work with echo_turn. */
+inline serve_batch()
 {
 	fd = now;
 	state = SERVED;
@@ -187,7 +187,7 @@ turn:	last_look = expired;
 	expired = false;
 	do
 	:: true ->
-		if /* receive_waiting: parking_lot_forget before the recv; it may wait or not */
+		if /* receive: parking_lot_forget before the recv; it may wait or not */
 		:: (registered || watched) && !last_look ->
 			atomic {
 				watched = false; in_set[fd] = false; ready[fd] = false;
@@ -214,7 +214,7 @@ turn:	last_look = expired;
 			:: !parked -> goto turn
 			:: !parked -> put_back(); break
 			fi
-		:: got > 0 -> /* is_drained, when in a hurry: TURN_QUIET */
+		:: got > 0 -> /* policy_parks_at_once: TURN_QUIET */
 			last_look = false;
 			if
 #ifdef SHORT_READ_IGNORES_HUNG_UP
@@ -371,7 +371,7 @@ active [2] proctype worker()
 	mtype seen = QUEUED;
 
 end:	do
-	:: atomic { queue > 0 -> queue-- } -> take_work()
+	:: atomic { queue > 0 -> queue-- } -> serve_batch()
 	:: atomic { !leading -> leading = true } -> lead()
 	od
 }

@@ -1,5 +1,5 @@
 /*
- * src/pool/work_queue.c and the loop of src/pool/worker.c: who sleeps, who leads, who is woken.
+ * src/pool/work_queue.c and the loop of src/pool/pool.c: who sleeps, who leads, who is woken.
  * Work is only counted. A step is one access to what others look at without the lock (depth,
  * waiting, leading), or all that the lock hides, or one call of a semaphore.
  *
@@ -49,13 +49,13 @@ byte asleep, at_lot;
 #define UNLOCK }
 #define RELOCK true
 #define CLIENT_ACTS true
-#define MAY_WAIT (members <= (WORKERS < SPARE -> WORKERS : SPARE))
+#define MAY_BLOCK (members <= (WORKERS < SPARE -> WORKERS : SPARE))
 #else
 #define LOCK atomic { !lock -> lock = true }
 #define UNLOCK lock = false
 #define RELOCK !lock -> lock = true
 #define CLIENT_ACTS (acted < EVENTS || all_over) -> acted = (all_over -> acted : acted + 1)
-#define MAY_WAIT true /* as with --patience never */
+#define MAY_BLOCK true /* as with --patience never */
 #endif
 
 hidden byte sleeper, granted; /* of one step */
@@ -118,7 +118,7 @@ inline choose_sleepers_locked(wanted)
 	}
 }
 
-/* work_queue_take with take_locked, remove_first_locked, sleep_locked. In one step: it writes only
+/* work_queue_take with policy_duty, remove_first_locked, sleep_locked. In one step: it writes only
  * one of those that others look at. */
 inline take()
 {
@@ -188,7 +188,7 @@ inline put_back()
 	UNLOCK
 }
 
-/* work_queue_wait_begins; the caller kicks the leader if it says so. */
+/* work_queue_wait_begins; kicks the leader if nobody else can be woken. */
 inline wait_begins()
 {
 #ifdef WAIT_LOOKS_FIRST
@@ -232,11 +232,11 @@ inline serve()
 	:: members--; break				/* TURN_CLOSE */
 	:: !all_over -> parked++; break			/* TURN_QUIET */
 	:: !all_over -> put_back(); break		/* TURN_QUANTUM */
-	:: !all_over && hand == 1 && MAY_WAIT ->	/* blocks for its client */
+	:: !all_over && hand == 1 && MAY_BLOCK ->	/* blocks for its client */
 		wait_begins();
-at_client:	atomic { CLIENT_ACTS; waiting-- }	/* work_queue_wait_ends */
+at_client:	atomic { CLIENT_ACTS; waiting-- }	/* policy_end_blocking */
 #ifdef POLLS_WITHOUT_END
-	:: !all_over && hand == 1 && MAY_WAIT		/* finds something before it would block */
+	:: !all_over && hand == 1 && MAY_BLOCK		/* finds something before it would block */
 #endif
 	od;
 	hand--

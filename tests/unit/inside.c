@@ -87,10 +87,7 @@ bool inside_is_stuck(struct inside *inside, int client)
 		return false;
 	uint64_t before = withheld(inside);
 	bool waits = inside_gauge(inside, GAUGE_connections_parked) == 1;
-	for (unsigned i = 0; i < inside->config.workers; i++) {
-		struct worker_info worker;
-		pool_worker_info(&inside->server.pool, i, &worker);
-		waits = waits || worker.state == WORKER_BLOCKED;
-	}
+	for (unsigned i = 0; i < inside->config.workers; i++)
+		waits = waits || inside->server.pool.workers[i].state == WORKER_BLOCKED;
 	return waits && before > 0 && before == withheld(inside) && poll(&room, 1, 0) == 0;
 }

@@ -62,9 +62,11 @@ void parked_end(void)
 	assert_false(parked.failure);
 }
 
-uint64_t never_active(const struct work *any)
+struct unparked unpark(uint64_t deadline, bool polling)
 {
-	return 0;
+	struct work_list list = {0};
+	bool woken = parking_lot_wait(&lot, deadline, polling, &list);
+	return (struct unparked){list.first, list.last, list.count, woken};
 }
 
 void say(void)
@@ -74,7 +76,7 @@ void say(void)
 
 void expect_nothing(void)
 {
-	struct unparked unparked = parking_lot_wait(&lot, 0, never_active);
+	struct unparked unparked = unpark(0, false);
 	assert_int_equal(unparked.count, 0);
 	assert_null(unparked.first);
 }
@@ -82,7 +84,7 @@ void expect_nothing(void)
 // The work comes back. It is served from then on.
 void expect_unparked(void)
 {
-	struct unparked unparked = parking_lot_wait(&lot, clock_deadline(PATIENCE), never_active);
+	struct unparked unparked = unpark(clock_deadline(PATIENCE), false);
 	assert_int_equal(unparked.count, 1);
 	assert_ptr_equal(unparked.first, &work);
 	assert_ptr_equal(unparked.last, &work);

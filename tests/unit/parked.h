@@ -31,8 +31,14 @@ void connect_work(void);
 // The peer sends a byte.
 void say(void);
 
-// The active_at of who never was.
-uint64_t never_active(const struct work *any);
+// What has come back, and whether there was anything: parking_lot_wait.
+struct unparked {
+	struct work *first;
+	struct work *last;
+	size_t count;
+	bool woken;
+};
+struct unparked unpark(uint64_t deadline, bool polling);
 
 void park(enum watch_kind kind);
 

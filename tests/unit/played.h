@@ -42,8 +42,6 @@ struct played {
 	int pair[2]; // the turn's end, the peer's end
 	struct conn conn;
 	struct thread_stats stats;
-	struct cut cut;
-	struct pending pending;
 	struct echo echo;
 	struct pool pool; // one worker, no thread
 	struct worker worker;

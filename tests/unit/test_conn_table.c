@@ -1,11 +1,11 @@
-// The table of open connections: echo/conn_table, and how a connection is closed: echo/conn.
+// The table of open connections, and how a connection is closed: echo/conn.
 #include "expect.h"
 
 #include <pthread.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "echo/conn_table.h"
+#include "echo/conn.h"
 #include "net/listener.h"
 #include "peer.h"
 #include "process.h"
@@ -38,27 +38,27 @@ TEST(a_new_connection_is_blank_but_for_its_origin)
 	struct conn_origin origin = {.fd = 7, .accepted_at = 99, .local_name = "here"};
 	for (uint64_t id = 1; id <= 3; id++) { // the second and third in a used slot
 		struct conn *conn = conn_table_add(&table, &origin);
-		assert_int_equal(conn->id, id);
+		assert_int_equal(conn->work.id, id);
 		assert_memory_equal(&conn->origin, &origin, sizeof(origin));
 		assert_int_equal(conn->bytes_received, 0);
 		assert_int_equal(conn->bytes_sent, 0);
-		assert_int_equal(conn->worker, 0);
-		assert_int_equal(conn->active_at, 99);
+		assert_int_equal(conn->work.worker, 0);
+		assert_int_equal(conn->work.active_at, 99);
 		const struct work *work = &conn->work;
 		assert_int_equal(work->fd, 7);
 		assert_int_equal(work->state, WORK_QUEUED);
 		assert_int_equal(work->watched, WATCH_NONE);
-		assert_false(work->registered || work->wants_room || work->expired ||
-			     work->hung_up);
-		assert_false(conn->tail || conn->stuck || conn->heat);
+		assert_false(work->events || work->expired || work->hung_up);
+		assert_false(conn->tail.bytes || conn->stuck || conn->heat);
 		assert_true(conn_all_echoed(conn));
 		conn_count(&conn->bytes_received, 5);
 		assert_false(conn_all_echoed(conn));
-		atomic_store(&conn->worker, 3);
+		atomic_store(&conn->work.worker, 3);
 		// As it is when it was parked, expired and is closed.
 		atomic_store(&conn->work.state, WORK_SERVED);
 		atomic_store(&conn->work.hung_up, true);
-		conn->work.registered = conn->work.wants_room = conn->work.expired = true;
+		conn->work.events = 1;
+		conn->work.expired = true;
 		conn->stuck = true;
 		conn->heat = 9;
 		conn_table_remove(&table, conn);
@@ -79,7 +79,7 @@ TEST(the_slot_freed_last_is_used_first)
 	assert_ptr_not_equal(add(10), conns[9]);
 	assert_int_equal(table.used, 11); // no more memory was touched than needed
 	for (size_t i = 0; i < table.used; i++)
-		conn_table_remove(&table, &table.slots[i].conn);
+		conn_table_remove(&table, &table.slots[i]);
 }
 
 TEST(ids_are_never_used_again)
@@ -94,7 +94,7 @@ TEST(ids_are_never_used_again)
 			*conn = NULL;
 		} else {
 			*conn = add(i);
-			assert_int_equal((*conn)->id, ++last);
+			assert_int_equal((*conn)->work.id, ++last);
 		}
 	}
 	for (size_t i = 0; i < 20; i++) {
@@ -137,7 +137,7 @@ TEST(a_copy_in_pieces_has_each_connection_once)
 		conn_table_remove(&table, conns[i]);
 	conn_count(&conns[1]->bytes_received, 70);
 	conn_count(&conns[1]->bytes_sent, 60);
-	atomic_store(&conns[1]->worker, 5);
+	atomic_store(&conns[1]->work.worker, 5);
 	atomic_store(&conns[1]->work.state, WORK_PARKED);
 	for (size_t piece = 1; piece <= 128; piece *= 2) {
 		assert_int_equal(copy_in_pieces(piece), 66);

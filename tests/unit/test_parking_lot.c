@@ -120,7 +120,7 @@ TEST(what_is_forgotten_has_no_events)
 	say();
 	expect_unparked();
 	parking_lot_forget(&lot, &work);
-	assert_false(work.registered);
+	assert_int_equal(work.events, 0);
 	say();
 	expect_nothing();
 	assert_int_equal(work.state, WORK_SERVED);
@@ -167,15 +167,15 @@ TEST(who_waits_for_room_is_told_of_it)
 
 TEST(a_kick_ends_the_wait)
 {
-	parking_lot_kick(&lot);
-	struct unparked unparked = parking_lot_wait(&lot, CLOCK_NEVER, never_active);
+	waker_wake(&lot.kick);
+	struct unparked unparked = unpark(CLOCK_NEVER, false);
 	assert_int_equal(unparked.count, 0);
 	park(WATCH_IDLE);
 	say();
-	parking_lot_kick(&lot);
+	waker_wake(&lot.kick);
 	expect_unparked();				    // it hides nothing
 	uint64_t deadline = clock_deadline(20 * NS_PER_MS); // and is over
-	assert_int_equal(parking_lot_wait(&lot, deadline, never_active).count, 0);
+	assert_int_equal(unpark(deadline, false).count, 0);
 	assert_true(clock_now() >= deadline);
 }
 
@@ -183,7 +183,7 @@ static void *kick_soon(void *argument)
 {
 	(void)argument;
 	wait_until(parked.waits > 2);
-	parking_lot_kick(&lot);
+	waker_wake(&lot.kick);
 	return NULL;
 }
 
@@ -191,13 +191,13 @@ TEST(polling_ends_with_an_event_or_a_kick)
 {
 	park(WATCH_IDLE);
 	say();
-	struct unparked unparked = parking_lot_poll(&lot, 0, never_active); // looks once at least
+	struct unparked unparked = unpark(0, true); // looks once at least
 	assert_true(unparked.woken);
 	assert_int_equal(unparked.count, 1);
 	assert_ptr_equal(unparked.first, &work);
 	pthread_t kicker;
 	assert_int_equal(pthread_create(&kicker, NULL, kick_soon, NULL), 0);
-	unparked = parking_lot_poll(&lot, clock_deadline(PATIENCE), never_active);
+	unparked = unpark(clock_deadline(PATIENCE), true);
 	assert_int_equal(pthread_join(kicker, NULL), 0);
 	assert_true(unparked.woken);
 	assert_int_equal(unparked.count, 0);
@@ -207,7 +207,7 @@ TEST(polling_in_vain_ends_in_time)
 {
 	park(WATCH_IDLE);
 	uint64_t deadline = clock_deadline(NS_PER_MS);
-	struct unparked unparked = parking_lot_poll(&lot, deadline, never_active);
+	struct unparked unparked = unpark(deadline, true);
 	assert_true(clock_now() >= deadline);
 	assert_false(unparked.woken);
 	assert_int_equal(unparked.count, 0);

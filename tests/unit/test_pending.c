@@ -1,14 +1,14 @@
-// Tails of connections whose peers do not read: echo/pending.
+// Tails of connections whose peers do not read: echo/turn.
 #include "expect.h"
 
 #include <pthread.h>
 
-#include "echo/pending.h"
+#include "echo/turn.h"
 
 #define THREADS 4
 #define ROUNDS 20000
 
-static struct pending pending;
+static struct echo echo;
 static bool memory_is_short;
 
 WRAP(void *, malloc, (size_t size))
@@ -18,53 +18,53 @@ WRAP(void *, malloc, (size_t size))
 
 static void begin(void)
 {
-	pending = (struct pending){.limit = 100};
+	echo = (struct echo){.pending_limit = 100};
 }
 
 FIXTURE(begin, NULL);
 
 TEST(a_tail_is_a_copy)
 {
-	struct conn conn = {.tail_sent = 7};
+	struct conn conn = {.tail.sent = 7};
 	char bytes[] = "abcdef";
-	assert_true(pending_keep(&pending, &conn, bytes + 1, 4));
+	assert_true(pending_keep(&echo, &conn, bytes + 1, 4));
 	memset(bytes, 'x', sizeof(bytes));
-	assert_int_equal(conn.tail_length, 4);
-	assert_int_equal(conn.tail_sent, 0);
-	assert_memory_equal(conn.tail, "bcde", 4);
-	assert_int_equal(pending.bytes, 4);
-	pending_drop(&pending, &conn);
-	assert_null(conn.tail);
-	assert_int_equal(conn.tail_length, 0);
-	assert_int_equal(pending.bytes, 0);
-	pending_drop(&pending, &conn); // it has none
-	assert_int_equal(pending.bytes, 0);
+	assert_int_equal(conn.tail.length, 4);
+	assert_int_equal(conn.tail.sent, 0);
+	assert_memory_equal(conn.tail.bytes, "bcde", 4);
+	assert_int_equal(echo.pending, 4);
+	pending_drop(&echo, &conn);
+	assert_null(conn.tail.bytes);
+	assert_int_equal(conn.tail.length, 0);
+	assert_int_equal(echo.pending, 0);
+	pending_drop(&echo, &conn); // it has none
+	assert_int_equal(echo.pending, 0);
 }
 
 TEST(what_was_sent_of_a_tail_counts_until_it_is_dropped)
 {
 	struct conn conn = {0};
-	assert_true(pending_keep(&pending, &conn, "abcdef", 6));
-	conn.tail_sent = 5;
-	assert_int_equal(pending.bytes, 6);
-	pending_drop(&pending, &conn);
-	assert_int_equal(pending.bytes, 0);
-	assert_int_equal(conn.tail_sent, 0);
+	assert_true(pending_keep(&echo, &conn, "abcdef", 6));
+	conn.tail.sent = 5;
+	assert_int_equal(echo.pending, 6);
+	pending_drop(&echo, &conn);
+	assert_int_equal(echo.pending, 0);
+	assert_int_equal(conn.tail.sent, 0);
 }
 
 TEST(it_is_full_where_more_would_pass_the_limit)
 {
 	struct conn conn = {0};
 	char bytes[60] = "";
-	assert_false(pending_is_full(&pending, 100));
-	assert_true(pending_is_full(&pending, 101));
-	assert_true(pending_keep(&pending, &conn, bytes, sizeof(bytes)));
-	assert_false(pending_is_full(&pending, 40));
-	assert_true(pending_is_full(&pending, 41));
-	pending_drop(&pending, &conn);
-	assert_false(pending_is_full(&pending, 100));
-	pending.limit = 0;
-	assert_true(pending_is_full(&pending, 1));
+	assert_false(pending_is_full(&echo, 100));
+	assert_true(pending_is_full(&echo, 101));
+	assert_true(pending_keep(&echo, &conn, bytes, sizeof(bytes)));
+	assert_false(pending_is_full(&echo, 40));
+	assert_true(pending_is_full(&echo, 41));
+	pending_drop(&echo, &conn);
+	assert_false(pending_is_full(&echo, 100));
+	echo.pending_limit = 0;
+	assert_true(pending_is_full(&echo, 1));
 }
 
 TEST(it_knows_the_most_there_was)
@@ -72,28 +72,28 @@ TEST(it_knows_the_most_there_was)
 	struct conn conns[3] = {0};
 	char bytes[50] = "";
 	for (size_t i = 0; i < 3; i++)
-		assert_true(pending_keep(&pending, &conns[i], bytes, 10 * (i + 1)));
-	assert_int_equal(pending.max, 60);
-	pending_drop(&pending, &conns[1]);
-	assert_int_equal(pending.bytes, 40);
-	assert_true(pending_keep(&pending, &conns[1], bytes, 15));
-	assert_int_equal(pending.max, 60);
+		assert_true(pending_keep(&echo, &conns[i], bytes, 10 * (i + 1)));
+	assert_int_equal(echo.pending_max, 60);
+	pending_drop(&echo, &conns[1]);
+	assert_int_equal(echo.pending, 40);
+	assert_true(pending_keep(&echo, &conns[1], bytes, 15));
+	assert_int_equal(echo.pending_max, 60);
 	for (size_t i = 0; i < 3; i++)
-		pending_drop(&pending, &conns[i]);
-	assert_int_equal(pending.bytes, 0);
-	assert_int_equal(pending.max, 60);
+		pending_drop(&echo, &conns[i]);
+	assert_int_equal(echo.pending, 0);
+	assert_int_equal(echo.pending_max, 60);
 }
 
 TEST(without_memory_nothing_is_kept)
 {
 	struct conn conn = {0};
 	memory_is_short = true;
-	bool kept = pending_keep(&pending, &conn, "abc", 3);
+	bool kept = pending_keep(&echo, &conn, "abc", 3);
 	memory_is_short = false;
 	assert_false(kept);
-	assert_null(conn.tail);
-	assert_int_equal(pending.bytes, 0);
-	assert_int_equal(pending.max, 0);
+	assert_null(conn.tail.bytes);
+	assert_int_equal(echo.pending, 0);
+	assert_int_equal(echo.pending_max, 0);
 }
 
 static void *keep_and_drop(void *argument)
@@ -101,11 +101,11 @@ static void *keep_and_drop(void *argument)
 	struct conn conn = {0};
 	const char bytes[100] = "";
 	for (size_t i = 0; i < ROUNDS; i++) {
-		if (!pending_keep(&pending, &conn, bytes, 1 + i % 100))
+		if (!pending_keep(&echo, &conn, bytes, 1 + i % 100))
 			return NULL;
-		pending_drop(&pending, &conn);
+		pending_drop(&echo, &conn);
 	}
-	return pending_keep(&pending, &conn, bytes, 100) ? conn.tail : NULL;
+	return pending_keep(&echo, &conn, bytes, 100) ? conn.tail.bytes : NULL;
 }
 
 TEST(threads_lose_no_byte)
@@ -117,25 +117,25 @@ TEST(threads_lose_no_byte)
 		void *tail;
 		pthread_join(threads[i], &tail);
 		assert_non_null(tail);
-		struct conn conn = {.tail = tail, .tail_length = 100};
-		assert_true(pending.bytes >= 100);
-		pending_drop(&pending, &conn);
+		struct conn conn = {.tail = {.bytes = tail, .length = 100}};
+		assert_true(echo.pending >= 100);
+		pending_drop(&echo, &conn);
 	}
-	assert_int_equal(pending.bytes, 0);
-	assert_true(pending.max >= 100 && pending.max <= 100 * THREADS);
+	assert_int_equal(echo.pending, 0);
+	assert_true(echo.pending_max >= 100 && echo.pending_max <= 100 * THREADS);
 }
 
 static void keep_twice(void *argument)
 {
 	struct conn conn = {0};
-	pending_keep(&pending, &conn, "abc", 3);
-	pending_keep(&pending, &conn, "abc", 3);
+	pending_keep(&echo, &conn, "abc", 3);
+	pending_keep(&echo, &conn, "abc", 3);
 }
 
 static void keep_nothing(void *argument)
 {
 	struct conn conn = {0};
-	pending_keep(&pending, &conn, "abc", 0);
+	pending_keep(&echo, &conn, "abc", 0);
 }
 
 TEST(misuse_aborts)

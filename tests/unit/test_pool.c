@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/cpus.h"
-#include "pool/pool.h"
+#include "pool/policy.h"
 #include "process.h"
 
 #define WORKERS 3
@@ -16,8 +16,7 @@
 
 struct job {
 	struct work work;
-	uint64_t name;
-	atomic_uint served, left, closed;
+	atomic_uint served, closed;
 	_Atomic int reason;
 	_Atomic unsigned worker;
 };
@@ -35,7 +34,7 @@ static unsigned cpus, online; // that there seem to be; `cpus` 0: as many as the
 
 // Is quiet at the end of its first turn, but an event has come meanwhile.
 static struct job *eager;
-static _Atomic size_t order[3]; // names, in the order in which they were served
+static _Atomic size_t order[3]; // ids, in the order in which they were served
 static atomic_uint ordered;
 
 WRAP(int, pthread_create,
@@ -65,11 +64,6 @@ WRAP(int, epoll_create1, (int flags))
 	return -1;
 }
 
-static uint64_t job_name(const struct work *work)
-{
-	return ((const struct job *)(const void *)work)->name;
-}
-
 static struct turn job_serve(struct work *work, struct worker *worker, void *context)
 {
 	struct job *job = (struct job *)(void *)work;
@@ -81,26 +75,16 @@ static struct turn job_serve(struct work *work, struct worker *worker, void *con
 	unsigned served = atomic_fetch_add(&job->served, 1);
 	unsigned place = atomic_fetch_add(&ordered, 1);
 	if (place < COUNT_OF(order))
-		atomic_store(&order[place], job->name);
-	worker_waits(worker);
+		atomic_store(&order[place], job->work.id);
+	policy_begin_blocking(worker);
 	while (atomic_load(&held))
 		poll(NULL, 0, 1);
-	worker_goes_on(worker);
+	policy_end_blocking(worker);
 	if (job == eager && served == 0) {
 		atomic_store(&work->state, WORK_NOTIFIED);
 		return (struct turn){.end = TURN_QUIET};
 	}
-	return (struct turn){TURN_CLOSE, (enum close_reason)(job->name % CLOSE_REASON_COUNT)};
-}
-
-static uint64_t job_active_at(const struct work *work)
-{
-	return clock_now();
-}
-
-static void job_leave(struct work *work, void *context)
-{
-	atomic_fetch_add(&((struct job *)(void *)work)->left, 1);
+	return (struct turn){TURN_CLOSE, (enum close_reason)(job->work.id % CLOSE_REASON_COUNT)};
 }
 
 static void job_close(struct work *work, enum close_reason reason, struct worker *worker,
@@ -117,7 +101,7 @@ static int try_start(unsigned workers, struct echod_error *error)
 	memset(jobs, 0, sizeof(jobs));
 	atomic_store(&ordered, 0);
 	for (size_t i = 0; i < JOBS; i++)
-		jobs[i].name = i + 1;
+		jobs[i].work.id = i + 1;
 	assert_int_equal(stats_open(&stats, workers, NULL), 0);
 	struct pool_config config = {
 		.workers = workers,
@@ -127,7 +111,8 @@ static int try_start(unsigned workers, struct echod_error *error)
 		.idle_timeout = CLOCK_NEVER,
 		.send_timeout = CLOCK_NEVER,
 		.stats = stats.threads,
-		.calls = {job_name, job_active_at, job_serve, job_leave, job_close},
+		.serve = job_serve,
+		.close = job_close,
 		.context = jobs,
 	};
 	return pool_start(&pool, &config, error);
@@ -179,12 +164,10 @@ TEST(all_workers_run_when_it_has_started)
 		assert_int_equal(pthread_getname_np(pool.workers[i].thread, name, sizeof(name)), 0);
 		snprintf(expected, sizeof(expected), "echod/work-%u", i + 1);
 		assert_string_equal(name, expected);
-		struct worker_info info;
-		pool_worker_info(&pool, i, &info);
-		assert_int_equal(info.id, i + 1);
-		assert_int_equal(info.serving, 0);
-		assert_int_equal(info.served, 0);
-		assert_true(info.since > 0 && info.since <= clock_now());
+		assert_int_equal(pool.workers[i].id, i + 1);
+		assert_int_equal(pool.workers[i].serving, 0);
+		assert_int_equal(pool.workers[i].served, 0);
+		assert_true(pool.workers[i].since > 0 && pool.workers[i].since <= clock_now());
 	}
 	close_and_join();
 }
@@ -215,17 +198,15 @@ TEST(what_was_submitted_is_served_and_closed_once)
 	uint64_t served = 0;
 	for (size_t i = 0; i < JOBS; i++) {
 		assert_int_equal(atomic_load(&jobs[i].served), 1);
-		assert_int_equal(atomic_load(&jobs[i].left), 0);
+		assert_int_equal(jobs[i].work.worker, jobs[i].worker); // never handed over
 		assert_int_equal(atomic_load(&jobs[i].closed), 1);
 		assert_int_equal(atomic_load(&jobs[i].reason), (i + 1) % CLOSE_REASON_COUNT);
 		assert_true(atomic_load(&jobs[i].worker) >= 1);
 		assert_true(atomic_load(&jobs[i].worker) <= WORKERS);
 	}
 	for (unsigned i = 0; i < WORKERS; i++) {
-		struct worker_info info;
-		pool_worker_info(&pool, i, &info); // it can still be looked at
-		served += info.served;
-		assert_int_equal(info.serving, 0);
+		served += pool.workers[i].served;
+		assert_int_equal(pool.workers[i].serving, 0);
 	}
 	assert_int_equal(served, JOBS);
 	assert_int_equal(counted(COUNTER_connections_taken), JOBS);
@@ -267,16 +248,13 @@ TEST(it_shows_what_each_worker_does)
 		pool_submit(&pool, &jobs[i].work);
 	uint64_t names = 0;
 	for (unsigned i = 0; i < WORKERS; i++) {
-		struct worker_info info;
-		wait_until((pool_worker_info(&pool, i, &info), info.serving != 0));
-		wait_until((pool_worker_info(&pool, i, &info), info.state == WORKER_BLOCKED));
-		assert_true(info.since >= before);
-		names |= UINT64_C(1) << info.serving;
+		wait_until(pool.workers[i].serving != 0);
+		wait_until(pool.workers[i].state == WORKER_BLOCKED);
+		assert_true(pool.workers[i].since >= before);
+		names |= UINT64_C(1) << pool.workers[i].serving;
 	}
 	assert_int_equal(names, 2 + 4 + 8); // the first three, one each
-	struct work_queue_info queue;
-	work_queue_inspect(&pool.queue, &queue);
-	assert_int_equal(queue.depth, 2);
+	assert_int_equal(pool.queue.depth, 2);
 	atomic_store(&held, false);
 	close_and_join();
 }
@@ -339,26 +317,12 @@ TEST(it_uses_the_cpus_that_there_are_now)
 	} cases[] = {{1, 1, 0, 1}, {1, 2, 1, 1}, {2, 2, 1, 1},
 		     {3, 8, 2, 2}, {4, 4, 3, 3}, {16, 16, 15, WORKERS}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct work_queue_info queue;
 		cpus = cases[i].cpus;
 		online = cases[i].online;
-		pool_follow_cpus(&pool);
-		work_queue_inspect(&pool.queue, &queue);
-		assert_int_equal(queue.cpus, cases[i].cpus);
+		policy_follow_cpus(&pool);
+		assert_int_equal(pool.queue.cpus, cases[i].cpus);
 		assert_int_equal(pool.spinners_max, cases[i].spinners_max);
 		assert_int_equal(pool.own_max, cases[i].own_max);
 	}
 	close_and_join();
-}
-
-static void ask_for_a_worker_too_many(void *argument)
-{
-	struct worker_info info;
-	pool_worker_info(&pool, WORKERS, &info);
-}
-
-TEST(there_is_no_further_worker)
-{
-	close_and_join();
-	expect_abort(ask_for_a_worker_too_many, NULL);
 }

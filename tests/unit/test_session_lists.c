@@ -77,7 +77,7 @@ static void expect_listed(const char *text, struct conn *const *conns, size_t co
 		times[json_integer_value(id)]++;
 	}
 	for (size_t i = 0; i < count; i++)
-		assert_int_equal(times[conns[i]->id], 1);
+		assert_int_equal(times[conns[i]->work.id], 1);
 	json_decref(object);
 }
 

@@ -8,11 +8,11 @@ FIXTURE(played_begin, played_finish);
 TEST(all_comes_back_until_the_peer_ends)
 {
 	peer_says(10000, true);
-	played.conn.active_at = 1;
+	played.conn.work.active_at = 1;
 	assert_int_equal(run_turn(), CLOSE_peer);
 	expect_echo(10000, 10000);
 	assert_int_equal(counted(COUNTER_messages), 3); // 4096, 4096, 1808
-	assert_int_equal(played.conn.active_at, played.now);
+	assert_int_equal(played.conn.work.active_at, played.now);
 	assert_int_equal(played.polls, 0);
 }
 

@@ -23,7 +23,7 @@ TEST(a_short_read_is_the_last)
 	assert_int_equal(played.recv.calls, 1);
 	assert_true(played.flags & MSG_DONTWAIT);
 	assert_int_equal(played.polls, 0);
-	assert_int_equal(played.conn.active_at, played.now);
+	assert_int_equal(played.conn.work.active_at, played.now);
 }
 
 TEST(a_full_read_is_not)
@@ -107,7 +107,7 @@ TEST(what_was_not_sent_is_kept_and_sent_in_order)
 		{.limit = 10}, {.error = EAGAIN}, {.limit = 30}, {.error = EAGAIN}, {0}};
 	peer_says(100, false);
 	expect_end(TURN_STUCK);
-	assert_int_equal(played.pending.bytes, 90);
+	assert_int_equal(played.echo.pending, 90);
 	expect_echo(100, 10);
 	peer_says(50, false);
 	expect_end(TURN_STUCK);
@@ -115,9 +115,9 @@ TEST(what_was_not_sent_is_kept_and_sent_in_order)
 	assert_int_equal(played.recv.calls, 1); // nothing is received before that is sent
 	expect_end(TURN_QUIET);
 	expect_echo(150, 150);
-	assert_null(played.conn.tail);
-	assert_int_equal(played.pending.bytes, 0);
-	assert_int_equal(played.pending.max, 90);
+	assert_null(played.conn.tail.bytes);
+	assert_int_equal(played.echo.pending, 0);
+	assert_int_equal(played.echo.pending_max, 90);
 	assert_int_equal(played.polls, 0);
 }
 
@@ -131,14 +131,14 @@ TEST(a_peer_that_stays_stuck_is_waited_for_with_patience)
 	expect_end(TURN_STUCK);
 	assert_int_equal(played.now - before, 5 * NS_PER_MS);
 	assert_int_equal(played.polls, 1);
-	assert_int_equal(played.pending.bytes, played.conn.bytes_received - played.conn.bytes_sent);
+	assert_int_equal(played.echo.pending, played.conn.bytes_received - played.conn.bytes_sent);
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
 TEST(at_the_pending_limit_bytes_stay_in_the_kernel)
 {
 	play_with_patience(0);
-	played.pending.limit = PLAYED_BUFFER - 1;
+	played.echo.pending_limit = PLAYED_BUFFER - 1;
 	played.send.next = (const struct step[]){
 		{.limit = 30}, {.error = EAGAIN}, {.error = EAGAIN}, {.limit = 5}, {0}};
 	peer_says(100, false);
@@ -153,14 +153,14 @@ TEST(at_the_pending_limit_bytes_stay_in_the_kernel)
 	expect_end(TURN_QUIET);
 	assert_int_equal(bytes_waiting(), 0);
 	expect_echo(300, 300);
-	assert_null(played.conn.tail);
-	assert_int_equal(played.pending.max, 0);
+	assert_null(played.conn.tail.bytes);
+	assert_int_equal(played.echo.pending_max, 0);
 }
 
 TEST(what_cannot_be_sent_is_not_taken_either)
 {
 	play_with_patience(0);
-	played.pending.limit = 0;
+	played.echo.pending_limit = 0;
 	played.send.next = (const struct step[]){{.limit = 30}, {.error = EPIPE}, {0}};
 	peer_says(100, false);
 	assert_int_equal(run_turn(), CLOSE_reset);
@@ -171,7 +171,7 @@ TEST(what_cannot_be_sent_is_not_taken_either)
 TEST(room_for_one_buffer_is_room)
 {
 	play_with_patience(0);
-	played.pending.limit = PLAYED_BUFFER;
+	played.echo.pending_limit = PLAYED_BUFFER;
 	peer_says(100, false);
 	expect_end(TURN_QUIET);
 	assert_false(played.flags & MSG_PEEK);

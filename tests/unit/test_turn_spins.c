@@ -16,7 +16,7 @@ static void time_passes(void)
 static void warm_up(int heat)
 {
 	play_with_patience(5 * NS_PER_MS);
-	played.echo.spin = SPIN;
+	played.pool.config.spin = SPIN;
 	played.pool.spinners_max = 1;
 	played.conn.heat = heat;
 	played.before_recv = time_passes;
@@ -90,7 +90,7 @@ TEST(who_answers_soon_warms_up)
 TEST(who_answers_late_stays_cold)
 {
 	warm_up(0);
-	played.echo.spin = 10 * NS_PER_US; // as long as a recv takes here
+	played.pool.config.spin = 10 * NS_PER_US; // as long as a recv takes here
 	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
 	peer_says(100, false);
 	assert_int_equal(run_any_turn().end, TURN_QUIET);
@@ -101,7 +101,7 @@ TEST(who_answers_late_stays_cold)
 TEST(without_a_spin_nothing_warms_up)
 {
 	warm_up(0);
-	played.echo.spin = 0;
+	played.pool.config.spin = 0;
 	played.before_recv = NULL; // answers take no time at all
 	peer_says(100, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
@@ -182,7 +182,7 @@ TEST(polling_ends_when_work_comes)
 static void cut_all(void)
 {
 	if (played.recv.calls == 2)
-		atomic_store(&played.cut.now, true);
+		atomic_store(&played.echo.cut, true);
 }
 
 TEST(polling_ends_with_the_cut)

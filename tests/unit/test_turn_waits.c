@@ -143,8 +143,8 @@ TEST(room_that_is_none_is_a_stall_too)
 
 static void cut_all(void)
 {
-	atomic_store(&played.cut.now, true);
-	waker_wake(&played.cut.waker);
+	atomic_store(&played.echo.cut, true);
+	waker_wake(&played.echo.cut_waker);
 	shutdown(played.pair[0], SHUT_RD);
 }
 

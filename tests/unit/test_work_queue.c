@@ -34,18 +34,13 @@ struct item {
 static struct work_queue queue;
 static struct item items[ITEMS];
 static struct sleeper sleepers[SLEEPERS];
+static struct waker leader;
 
 // A queue whose parking lot is somebody else's: who finds it empty sleeps, as many as there are.
-static const struct work_queue_config config = {
-	.capacity = ITEMS,
-	.workers = SLEEPERS + 1,
-	.cpus = SLEEPERS,
-	.batch = 1,
-};
-
 static void open_queue(void)
 {
-	work_queue_init(&queue, &config);
+	waker_open(&leader, NULL);
+	work_queue_init(&queue, ITEMS, SLEEPERS + 1, SLEEPERS, 1, &leader);
 	atomic_store(&queue.leading, true);
 	for (unsigned i = 0; i < ITEMS; i++) {
 		items[i].number = i;
@@ -58,6 +53,7 @@ static void open_queue(void)
 
 static void close_queue(void)
 {
+	waker_close(&leader);
 	work_queue_destroy(&queue);
 }
 
@@ -103,11 +99,8 @@ TEST(first_in_is_first_out)
 
 static void expect_depth(size_t depth, size_t depth_max)
 {
-	struct work_queue_info info;
-	work_queue_inspect(&queue, &info);
-	assert_int_equal(info.depth, depth);
-	assert_int_equal(info.depth_max, depth_max);
-	assert_int_equal(work_queue_is_empty(&queue), depth == 0);
+	assert_int_equal(queue.depth, depth);
+	assert_int_equal(queue.depth_max, depth_max);
 }
 
 TEST(it_knows_its_depth_and_the_greatest)
@@ -286,8 +279,7 @@ static void push_after_close(void *argument)
 static void push_beyond_the_capacity(void *argument)
 {
 	struct work_queue small;
-	struct work_queue_config one = {.capacity = 1, .workers = 1, .cpus = 1, .batch = 1};
-	work_queue_init(&small, &one);
+	work_queue_init(&small, 1, 1, 1, 1, &leader);
 	work_queue_push(&small, &items[0].work);
 	work_queue_push(&small, &items[1].work);
 }

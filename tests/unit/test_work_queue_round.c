@@ -2,6 +2,7 @@
 // threads: pool/work_queue.
 #include "test.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -26,48 +27,30 @@ static struct item items[ITEMS];
 // A parking lot: what is parked comes back when somebody looks.
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t event;
-	struct work *first;
-	struct work *last;
-	size_t count;
-	bool kicked;
-} lot = {.lock = PTHREAD_MUTEX_INITIALIZER, .event = PTHREAD_COND_INITIALIZER};
+	struct work_list works;
+} lot = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct waker leader;
 static atomic_uint done;
-
-static void kick(void)
-{
-	pthread_mutex_lock(&lot.lock);
-	lot.kicked = true;
-	pthread_cond_signal(&lot.event);
-	pthread_mutex_unlock(&lot.lock);
-}
 
 static void park(struct work *work)
 {
 	pthread_mutex_lock(&lot.lock);
-	work->next = NULL;
-	if (lot.last)
-		lot.last->next = work;
-	else
-		lot.first = work;
-	lot.last = work;
-	lot.count++;
-	pthread_cond_signal(&lot.event);
+	work_list_append(&lot.works, work);
 	pthread_mutex_unlock(&lot.lock);
+	waker_wake(&leader);
 }
 
 static void lead(bool wait)
 {
+	struct pollfd fd = {.fd = leader.fd, .events = POLLIN};
+	if (wait)
+		assert_int_equal(poll(&fd, 1, -1), 1);
+	waker_clear(&leader);
 	pthread_mutex_lock(&lot.lock);
-	while (wait && !lot.first && !lot.kicked)
-		pthread_cond_wait(&lot.event, &lot.lock);
-	struct work *first = lot.first, *last = lot.last;
-	size_t many = lot.count;
-	lot.first = lot.last = NULL;
-	lot.count = 0;
-	lot.kicked = false;
+	struct work_list found = lot.works;
+	lot.works = (struct work_list){0};
 	pthread_mutex_unlock(&lot.lock);
-	work_queue_led(&queue, first, last, many);
+	work_queue_led(&queue, &found);
 }
 
 static void serve(struct work *work)
@@ -76,11 +59,10 @@ static void serve(struct work *work)
 	unsigned turn = atomic_fetch_add(&item->turns, 1) + 1;
 	unsigned choice = (item->number + turn) % 3;
 	if (choice == 0) {
-		if (work_queue_wait_begins(&queue))
-			kick();
+		work_queue_wait_begins(&queue);
 		if (item->number % YIELD_EVERY == 0)
 			sched_yield();
-		work_queue_wait_ends(&queue);
+		atomic_fetch_sub(&queue.waiting, 1);
 	}
 	if (turn < TURNS && choice == 1) {
 		work_queue_put_back(&queue, work);
@@ -88,7 +70,6 @@ static void serve(struct work *work)
 		park(work);
 	} else if (atomic_fetch_add(&done, 1) + 1 == ITEMS) {
 		work_queue_close(&queue);
-		kick();
 	}
 }
 
@@ -108,6 +89,7 @@ static void *run_worker(void *argument)
 		case DUTY_LOOK:
 			lead(false);
 			break;
+		case DUTY_SLEEP:
 		case DUTY_END:
 			return NULL;
 		}
@@ -118,8 +100,8 @@ static void run_with(unsigned workers, unsigned cpus)
 {
 	pthread_t threads[WORKERS];
 	struct sleeper sleepers[WORKERS];
-	struct work_queue_config config = {ITEMS, workers, cpus, 8};
-	work_queue_init(&queue, &config);
+	waker_open(&leader, NULL);
+	work_queue_init(&queue, ITEMS, workers, cpus, 8, &leader);
 	for (unsigned i = 0; i < ITEMS; i++)
 		items[i] = (struct item){.number = i};
 	atomic_store(&done, 0);
@@ -127,10 +109,8 @@ static void run_with(unsigned workers, unsigned cpus)
 		sem_init(&sleepers[i].woken, 0, 0);
 		assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &sleepers[i]), 0);
 	}
-	for (unsigned i = 0; i < ITEMS; i++) {
-		if (work_queue_push(&queue, &items[i].work))
-			kick();
-	}
+	for (unsigned i = 0; i < ITEMS; i++)
+		work_queue_push(&queue, &items[i].work);
 	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&done) < ITEMS;) {
 		if (clock_now() >= deadline)
 			fail_msg("with %u workers, %u CPUs: %u of %d are done", workers, cpus,
@@ -142,6 +122,7 @@ static void run_with(unsigned workers, unsigned cpus)
 	for (unsigned i = 0; i < ITEMS; i++)
 		assert_int_equal(items[i].turns, TURNS);
 	work_queue_destroy(&queue);
+	waker_close(&leader);
 }
 
 TEST(nothing_is_lost_on_the_way_round)

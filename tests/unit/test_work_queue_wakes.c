@@ -2,6 +2,8 @@
 // workers are at is set as the test wants it, no thread behind it.
 #include "test.h"
 
+#include <poll.h>
+
 #include "base/clock.h"
 #include "pool/work_queue.h"
 
@@ -12,13 +14,15 @@ static struct work items[ITEMS];
 static struct work *works[WORK_QUEUE_BATCH];
 static unsigned count;
 static unsigned next; // item to push
+static struct waker leader = {.fd = -1};
 static struct sleeper sleepers[8];
 static unsigned asleep; // of them, as the test began
 
 static void begin_with(unsigned workers, unsigned cpus, unsigned batch)
 {
-	struct work_queue_config config = {ITEMS, workers, cpus, batch};
-	work_queue_init(&queue, &config);
+	if (leader.fd < 0)
+		assert_int_equal(waker_open(&leader, NULL), 0);
+	work_queue_init(&queue, ITEMS, workers, cpus, batch, &leader);
 }
 
 static void begin(void)
@@ -48,9 +52,19 @@ static void pretend(unsigned sleeping, unsigned waiting, bool leading)
 	atomic_store(&queue.leading, leading);
 }
 
+static bool leader_is_woken(void)
+{
+	struct pollfd fd = {.fd = leader.fd, .events = POLLIN};
+	bool woken = poll(&fd, 1, 0) == 1;
+	waker_clear(&leader);
+	return woken;
+}
+
+// Returns whether that has woken the leader.
 static bool push(void)
 {
-	return work_queue_push(&queue, &items[next++]);
+	work_queue_push(&queue, &items[next++]);
+	return leader_is_woken();
 }
 
 static enum duty take(void)
@@ -62,14 +76,12 @@ static enum duty take(void)
 static void empty(void)
 {
 	pretend(0, 0, true);
-	while (!work_queue_is_empty(&queue))
+	while (queue.depth > 0)
 		assert_int_equal(take(), DUTY_SERVE);
 }
 
 static void expect_wakes(unsigned wakes, uint64_t withheld)
 {
-	struct work_queue_info info;
-	work_queue_inspect(&queue, &info);
 	unsigned woken = 0;
 	for (unsigned i = 0; i < asleep; i++) {
 		int posted = 0;
@@ -78,7 +90,7 @@ static void expect_wakes(unsigned wakes, uint64_t withheld)
 	}
 	assert_int_equal(woken, wakes);
 	assert_int_equal(queue.sleeping, asleep - woken);
-	assert_int_equal(info.wakes_withheld, withheld);
+	assert_int_equal(queue.wakes_withheld, withheld);
 }
 
 TEST(no_more_are_woken_than_there_are_cpus)
@@ -126,10 +138,11 @@ TEST(who_is_going_to_wait_wakes_another_for_what_is_queued)
 	pretend(1, 0, true); // two awake
 	push();
 	expect_wakes(0, 1);
-	assert_false(work_queue_wait_begins(&queue));
+	work_queue_wait_begins(&queue);
+	assert_false(leader_is_woken());
 	assert_int_equal(queue.waiting, 1);
 	expect_wakes(1, 1);
-	work_queue_wait_ends(&queue);
+	atomic_fetch_sub(&queue.waiting, 1);
 	assert_int_equal(queue.waiting, 0);
 	empty();
 }
@@ -139,11 +152,11 @@ TEST(who_is_going_to_wait_wakes_another_to_lead)
 	pretend(2, 0, false);
 	work_queue_wait_begins(&queue);
 	expect_wakes(1, 0);
-	work_queue_wait_ends(&queue);
+	atomic_fetch_sub(&queue.waiting, 1);
 	pretend(2, 0, true); // there is a leader, and nothing else to do
 	work_queue_wait_begins(&queue);
 	expect_wakes(0, 0);
-	work_queue_wait_ends(&queue);
+	atomic_fetch_sub(&queue.waiting, 1);
 }
 
 // Links items from `first` on as the parking lot does.
@@ -151,8 +164,9 @@ static void led(unsigned first, unsigned many)
 {
 	for (unsigned i = 0; i < many; i++)
 		items[first + i].next = i + 1 < many ? &items[first + i + 1] : NULL;
-	work_queue_led(&queue, many ? &items[first] : NULL, many ? &items[first + many - 1] : NULL,
-		       many);
+	struct work_list found = {many ? &items[first] : NULL,
+				  many ? &items[first + many - 1] : NULL, many};
+	work_queue_led(&queue, &found);
 }
 
 TEST(the_leader_wakes_others_for_all_but_one)
@@ -172,10 +186,10 @@ TEST(the_leader_wakes_others_for_all_but_one)
 			assert_ptr_equal(works[0], &items[k]);
 			assert_true(works[0]->queued_at >= before);
 		}
-		assert_true(work_queue_is_empty(&queue));
+		assert_int_equal(queue.depth, 0);
 	}
 	pretend(7, 0, true);
-	work_queue_set_cpus(&queue, 2); // the leader, and one more
+	atomic_store(&queue.cpus, 2); // the leader, and one more
 	led(0, 5);
 	expect_wakes(1, 3);
 	empty();
@@ -206,17 +220,15 @@ TEST(as_many_are_awake_as_there_are_cpus_now)
 	push();
 	push();
 	expect_wakes(2, 1);
-	work_queue_set_cpus(&queue, 4);
+	atomic_store(&queue.cpus, 4);
 	push();
 	expect_wakes(3, 1);
 	pretend(3, 0, true);
-	work_queue_set_cpus(&queue, 1);
+	atomic_store(&queue.cpus, 1);
 	push();
 	push();
 	expect_wakes(1, 2);
-	struct work_queue_info info;
-	work_queue_inspect(&queue, &info);
-	assert_int_equal(info.cpus, 1);
+	assert_int_equal(queue.cpus, 1);
 	empty();
 }
 
