@@ -71,10 +71,10 @@ static void conn_init(struct conn *conn, uint64_t id, const struct conn_origin *
 	work->fd = origin->fd;
 	work->events = 0;
 	work->expired = false;
-	work->watched = WATCH_NONE;
+	work->timeout = TIMEOUT_NONE;
 	conn->origin = *origin;
 	conn->stuck = false;
-	conn->heat = 0;
+	conn->spin_credit = 0;
 	atomic_store_explicit(&conn->bytes_received, 0, memory_order_relaxed);
 	atomic_store_explicit(&conn->bytes_sent, 0, memory_order_relaxed);
 }

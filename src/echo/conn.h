@@ -43,10 +43,11 @@ struct conn {
 	struct conn_origin origin;
 
 	// The owner's.
-	struct piece tail; // malloc'd: what its peer, which does not read, is still to get; or NULL
-	bool stuck;	   // its peer does not read,
+	struct piece
+		unsent; // malloc'd: what its peer, which does not read, is still to get; or NULL
+	bool stuck;	// its peer does not read,
 	int unacknowledged; // and has left so many bytes unacknowledged, the least that was seen
-	int heat;	    // how much polling for it has paid lately
+	int spin_credit;    // how much polling for it has paid lately
 
 	// Written by the owner, read by the stats thread to be shown; nothing hangs on them,
 	// relaxed order.

@@ -20,9 +20,9 @@
 // How long to wait before sending again when the kernel is out of buffers.
 #define MEMORY_PAUSE (10 * NS_PER_MS)
 
-// How often a stuck peer that is waited for is looked at within --send-timeout: it is cut at most
+// How often a stuck peer that is waited for is checked within --send-timeout: it is aborted at most
 // so much of it late.
-#define STALL_LOOKS 8
+#define STALL_CHECKS 8
 
 // A turn under way: whose it is, and what it needs.
 struct task {
@@ -30,8 +30,8 @@ struct task {
 	struct worker *worker;
 	struct echo *echo;
 	const struct pool_config *config;
-	bool last_look; // the peer's time is up
-	size_t quantum; // how much of it is used
+	bool last_check; // the peer's time is up
+	size_t quantum;	 // how much of it is used
 };
 
 static struct turn close_for(enum close_reason reason)
@@ -39,9 +39,9 @@ static struct turn close_for(enum close_reason reason)
 	return (struct turn){.end = TURN_CLOSE, .reason = reason};
 }
 
-static bool is_cut(const struct echo *echo)
+static bool is_aborted(const struct echo *echo)
 {
-	return atomic_load_explicit(&echo->cut, memory_order_acquire);
+	return atomic_load_explicit(&echo->aborted, memory_order_acquire);
 }
 
 // For an error of recv or send, other than "not now".
@@ -52,36 +52,36 @@ static struct turn close_for_error(enum errno_class class)
 									    : CLOSE_error);
 }
 
-bool pending_is_full(const struct echo *echo, size_t more)
+bool unsent_is_full(const struct echo *echo, size_t more)
 {
-	uint64_t bytes = atomic_load_explicit(&echo->pending, memory_order_relaxed);
-	return bytes + more > echo->pending_limit;
+	uint64_t bytes = atomic_load_explicit(&echo->unsent, memory_order_relaxed);
+	return bytes + more > echo->unsent_limit;
 }
 
-bool pending_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t length)
+bool unsent_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t length)
 {
-	ensure(!conn->tail.bytes && length > 0);
+	ensure(!conn->unsent.bytes && length > 0);
 	char *copy = malloc(length);
 	if (!copy)
 		return false;
-	conn->tail = (struct piece){.bytes = memcpy(copy, bytes, length), .length = length};
+	conn->unsent = (struct piece){.bytes = memcpy(copy, bytes, length), .length = length};
 	uint64_t sum =
-		atomic_fetch_add_explicit(&echo->pending, length, memory_order_relaxed) + length;
-	uint64_t max = atomic_load_explicit(&echo->pending_max, memory_order_relaxed);
+		atomic_fetch_add_explicit(&echo->unsent, length, memory_order_relaxed) + length;
+	uint64_t max = atomic_load_explicit(&echo->unsent_max, memory_order_relaxed);
 	while (sum > max &&
-	       !atomic_compare_exchange_weak_explicit(&echo->pending_max, &max, sum,
+	       !atomic_compare_exchange_weak_explicit(&echo->unsent_max, &max, sum,
 						      memory_order_relaxed, memory_order_relaxed))
 		;
 	return true;
 }
 
-void pending_drop(struct echo *echo, struct conn *conn)
+void unsent_drop(struct echo *echo, struct conn *conn)
 {
-	if (!conn->tail.bytes)
+	if (!conn->unsent.bytes)
 		return;
-	atomic_fetch_sub_explicit(&echo->pending, conn->tail.length, memory_order_relaxed);
-	free(conn->tail.bytes);
-	conn->tail = (struct piece){0};
+	atomic_fetch_sub_explicit(&echo->unsent, conn->unsent.length, memory_order_relaxed);
+	free(conn->unsent.bytes);
+	conn->unsent = (struct piece){0};
 }
 
 static void note_progress(struct conn *conn)
@@ -109,23 +109,24 @@ struct stall {
 	bool was_ready;		// the socket last said that it takes data
 };
 
-// Waits until the socket takes data again, or until it is time to look.
+// Waits until the socket takes data again, or until it is time to check.
 static void wait_for_room(const struct task *task, bool short_of_memory, struct stall *stall)
 {
 	struct pollfd fds[] = {
-		{.fd = task->echo->cut_waker.fd, .events = POLLIN},
+		{.fd = task->echo->abort_waker.fd, .events = POLLIN},
 		{.fd = task->conn->work.fd, .events = POLLOUT},
 	};
 	// Out of buffers, the socket may well be writable: wait for the time alone. Under memory
 	// pressure TCP polls writable and takes nothing.
 	bool for_memory = short_of_memory || stall->was_ready;
 	uint64_t send_timeout = task->config->send_timeout;
-	uint64_t look = for_memory		      ? clock_deadline(MEMORY_PAUSE)
-			: send_timeout == CLOCK_NEVER ? CLOCK_NEVER
-						      : clock_deadline(send_timeout / STALL_LOOKS);
+	uint64_t check_at = for_memory ? clock_deadline(MEMORY_PAUSE)
+			    : send_timeout == CLOCK_NEVER
+				    ? CLOCK_NEVER
+				    : clock_deadline(send_timeout / STALL_CHECKS);
 	policy_begin_blocking(task->worker);
 	int ready = poll_until(fds, for_memory ? 1 : 2,
-			       look < stall->patience_ends ? look : stall->patience_ends);
+			       check_at < stall->patience_ends ? check_at : stall->patience_ends);
 	policy_end_blocking(task->worker);
 	stall->was_ready = ready > 0 && !for_memory;
 }
@@ -137,7 +138,7 @@ static struct turn after_no_room(const struct task *task, bool peeked, bool shor
 	struct conn *conn = task->conn;
 	uint64_t limit = task->config->send_timeout;
 	note_stuck(conn);
-	if (is_cut(task->echo))
+	if (is_aborted(task->echo))
 		return close_for(CLOSE_drain);
 	uint64_t now = clock_now();
 	uint64_t since = atomic_load_explicit(&conn->work.active_at, memory_order_relaxed);
@@ -181,7 +182,8 @@ static struct turn send_all(const struct task *task, struct piece *piece, bool p
 		if (class == ERRNO_INTERRUPTED)
 			continue;
 		if (class != ERRNO_TRY_AGAIN && class != ERRNO_NO_MEMORY)
-			return is_cut(task->echo) ? close_for(CLOSE_drain) : close_for_error(class);
+			return is_aborted(task->echo) ? close_for(CLOSE_drain)
+						      : close_for_error(class);
 		struct turn turn = after_no_room(task, peeked, class == ERRNO_NO_MEMORY, &stall);
 		if (turn.end != TURN_GOES_ON)
 			return turn;
@@ -201,10 +203,10 @@ static ssize_t receive_polling(const struct task *task, int flags)
 	ssize_t count;
 	do
 		count = receive_now(task, flags | MSG_DONTWAIT);
-	while (count < 0 && errno == EAGAIN && !is_cut(task->echo) &&
+	while (count < 0 && errno == EAGAIN && !is_aborted(task->echo) &&
 	       policy_goes_on_polling(task->worker, deadline));
 	int number = errno;
-	policy_end_polling(task->worker, &task->conn->heat, count >= 0 || number != EAGAIN);
+	policy_end_polling(task->worker, &task->conn->spin_credit, count >= 0 || number != EAGAIN);
 	errno = number;
 	return count;
 }
@@ -218,7 +220,7 @@ static ssize_t receive(const struct task *task, int flags)
 		return receive_now(task, flags | MSG_DONTWAIT);
 	// Its events would wake the leader for nothing.
 	parking_lot_forget(&worker->pool->lot, &conn->work);
-	if (policy_begin_polling(worker, conn->heat)) {
+	if (policy_begin_polling(worker, conn->spin_credit)) {
 		ssize_t count = receive_polling(task, flags);
 		if (count >= 0 || errno != EAGAIN || !policy_may_block(worker))
 			return count;
@@ -229,7 +231,7 @@ static ssize_t receive(const struct task *task, int flags)
 	int number = errno;
 	policy_end_blocking(worker);
 	if (count > 0)
-		policy_note_found(worker->pool, &conn->heat, began);
+		policy_note_found(worker->pool, &conn->spin_credit, began);
 	errno = number;
 	return count;
 }
@@ -250,7 +252,7 @@ static struct turn after_empty_recv(const struct task *task, ssize_t count)
 	if (class == ERRNO_INTERRUPTED)
 		return (struct turn){.end = TURN_GOES_ON};
 	task->conn->stuck = false; // there is nothing to send
-	if (is_cut(task->echo))
+	if (is_aborted(task->echo))
 		return close_for(CLOSE_drain); // the end of stream is of our own making
 	if (count == 0) {
 		// What came in has gone out: the law that this server can hold itself to.
@@ -259,7 +261,7 @@ static struct turn after_empty_recv(const struct task *task, ssize_t count)
 	}
 	if (class != ERRNO_TRY_AGAIN)
 		return close_for_error(class);
-	if (task->last_look || task->config->patience == CLOCK_NEVER)
+	if (task->last_check || task->config->patience == CLOCK_NEVER)
 		return close_for(CLOSE_idle);
 	return (struct turn){.end = TURN_QUIET};
 }
@@ -271,7 +273,7 @@ static struct turn echo_received(const struct task *task, size_t count)
 	count_received(task, count);
 	struct turn turn = send_all(task, &piece, false);
 	if (turn.end == TURN_STUCK &&
-	    !pending_keep(task->echo, task->conn, piece.bytes + piece.sent, count - piece.sent))
+	    !unsent_keep(task->echo, task->conn, piece.bytes + piece.sent, count - piece.sent))
 		return close_for(CLOSE_error);
 	return turn;
 }
@@ -298,11 +300,11 @@ static struct turn echo_peeked(const struct task *task, size_t count)
 }
 
 // Sends what is left of an earlier turn.
-static struct turn send_tail(const struct task *task)
+static struct turn send_unsent(const struct task *task)
 {
-	struct turn turn = send_all(task, &task->conn->tail, false);
+	struct turn turn = send_all(task, &task->conn->unsent, false);
 	if (turn.end == TURN_GOES_ON)
-		pending_drop(task->echo, task->conn);
+		unsent_drop(task->echo, task->conn);
 	return turn;
 }
 
@@ -313,12 +315,12 @@ static struct turn echo_once(struct task *task)
 	struct conn *conn = task->conn;
 	size_t size = task->config->buffer_size;
 	bool peek = task->config->patience != CLOCK_NEVER && // nothing is kept then
-		    pending_is_full(task->echo, size);
-	int flags = (peek ? MSG_PEEK : 0) | (task->last_look ? MSG_DONTWAIT : 0);
+		    unsent_is_full(task->echo, size);
+	int flags = (peek ? MSG_PEEK : 0) | (task->last_check ? MSG_DONTWAIT : 0);
 	ssize_t count = receive(task, flags);
 	if (count <= 0)
 		return after_empty_recv(task, count);
-	task->last_look = false;
+	task->last_check = false;
 	struct turn turn =
 		peek ? echo_peeked(task, (size_t)count) : echo_received(task, (size_t)count);
 	if (turn.end == TURN_GOES_ON && (size_t)count < size &&
@@ -336,11 +338,11 @@ struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worke
 		.worker = worker,
 		.echo = echo,
 		.config = &worker->pool->config,
-		.last_look = conn->work.expired && !conn->stuck,
+		.last_check = conn->work.expired && !conn->stuck,
 	};
 	conn->work.expired = false;
-	while (!is_cut(echo)) {
-		struct turn turn = conn->tail.bytes ? send_tail(&task) : echo_once(&task);
+	while (!is_aborted(echo)) {
+		struct turn turn = conn->unsent.bytes ? send_unsent(&task) : echo_once(&task);
 		if (turn.end != TURN_GOES_ON)
 			return turn;
 		if (task.quantum < QUANTUM)

@@ -16,15 +16,15 @@ struct echo {
 	// The end of all turns, when a drain's time is up or the server stops. Written once by the
 	// acceptor, before it wakes the waker and shuts down the sockets for reading; read by
 	// workers, with acquire order, so that who was woken by either sees it.
-	_Atomic bool cut;
-	struct waker cut_waker; // readable from then on, for who waits to send
+	_Atomic bool aborted;
+	struct waker abort_waker; // readable from then on, for who waits to send
 
 	// Bytes received and not yet sent, kept with each connection whose peer does not read, and
 	// bounded in all. Workers change them, the stats thread reads them. Relaxed order: each is
 	// a sum by itself.
-	uint64_t pending_limit;
-	_Atomic uint64_t pending;
-	_Atomic uint64_t pending_max;
+	uint64_t unsent_limit;
+	_Atomic uint64_t unsent;
+	_Atomic uint64_t unsent_max;
 };
 
 // Serves `conn` for a turn on the thread of `worker`, which owns it. Waits for its peer, to send or
@@ -32,16 +32,16 @@ struct echo {
 // ended with.
 struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker);
 
-// Whether there is no room for `more` pending bytes. Then a connection is to be echoed without
+// Whether there is no room for `more` unsent bytes. Then a connection is to be echoed without
 // taking its bytes out of the kernel before they are sent, so that nothing has to be kept. As
 // workers ask independently, the limit can be exceeded by a buffer for each.
-bool pending_is_full(const struct echo *echo, size_t more);
+bool unsent_is_full(const struct echo *echo, size_t more);
 
-// Keeps a copy of `length` bytes as the tail of `conn`, which has none. False when memory is short.
-// The owner.
-bool pending_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t length);
+// Keeps a copy of `length` bytes as the unsent bytes of `conn`, which has none. False when memory
+// is short. The owner.
+bool unsent_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t length);
 
-// Frees the tail of `conn`, sent or not; it may have none. The owner.
-void pending_drop(struct echo *echo, struct conn *conn);
+// Frees the unsent bytes of `conn`, sent or not; it may have none. The owner.
+void unsent_drop(struct echo *echo, struct conn *conn);
 
 #endif

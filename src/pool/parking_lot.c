@@ -15,13 +15,13 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 		     struct echod_error *error)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-	*lot = (struct parking_lot){.epoll = epoll_create1(EPOLL_CLOEXEC), .kick = WAKER_NONE};
-	watch_init(&lot->watch, idle_limit, stuck_limit);
+	*lot = (struct parking_lot){.epoll = epoll_create1(EPOLL_CLOEXEC), .waker = WAKER_NONE};
+	timeouts_init(&lot->timeouts, idle_limit, stuck_limit);
 	if (lot->epoll < 0)
 		error_set(error, ECHOD_ERROR_SYSTEM, "cannot create an epoll set: %s",
 			  error_text(errno));
-	else if (waker_open(&lot->kick, error) == 0) {
-		if (epoll_ctl(lot->epoll, EPOLL_CTL_ADD, lot->kick.fd, &event) == 0)
+	else if (waker_open(&lot->waker, error) == 0) {
+		if (epoll_ctl(lot->epoll, EPOLL_CTL_ADD, lot->waker.fd, &event) == 0)
 			return 0;
 		error_set(error, ECHOD_ERROR_SYSTEM, "cannot use the epoll set: %s",
 			  error_text(errno));
@@ -32,8 +32,8 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 
 void parking_lot_close(struct parking_lot *lot)
 {
-	watch_destroy(&lot->watch);
-	waker_close(&lot->kick);
+	timeouts_destroy(&lot->timeouts);
+	waker_close(&lot->waker);
 	if (lot->epoll >= 0)
 		close(lot->epoll);
 }
@@ -53,14 +53,14 @@ static bool register_events(struct parking_lot *lot, struct work *work, uint32_t
 	return true;
 }
 
-bool parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind)
+bool parking_lot_park(struct parking_lot *lot, struct work *work, enum timeout kind)
 {
-	if (!register_events(lot, work, kind == WATCH_STUCK ? EVENTS | EPOLLOUT : EVENTS)) {
+	if (!register_events(lot, work, kind == TIMEOUT_STUCK ? EVENTS | EPOLLOUT : EVENTS)) {
 		atomic_fetch_add_explicit(&lot->refused, 1, memory_order_relaxed);
-		kind = WATCH_POLLED;
+		kind = TIMEOUT_POLLED;
 	}
-	if (watch_set(&lot->watch, work, kind))
-		waker_wake(&lot->kick);
+	if (timeouts_set(&lot->timeouts, work, kind))
+		waker_wake(&lot->waker);
 	int served = WORK_SERVED;
 	if (atomic_compare_exchange_strong(&work->state, &served, WORK_PARKED))
 		return true; // and somebody else's
@@ -71,7 +71,7 @@ bool parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kin
 
 void parking_lot_forget(struct parking_lot *lot, struct work *work)
 {
-	watch_set(&lot->watch, work, WATCH_NONE);
+	timeouts_set(&lot->timeouts, work, TIMEOUT_NONE);
 	if (!work->events)
 		return;
 	int failed = epoll_ctl(lot->epoll, EPOLL_CTL_DEL, work->fd, NULL);
@@ -100,7 +100,7 @@ bool parking_lot_wait(struct parking_lot *lot, uint64_t deadline, bool polling,
 		      struct work_list *unparked)
 {
 	struct epoll_event events[PARKING_LOT_EVENTS];
-	uint64_t due = watch_deadline(&lot->watch);
+	uint64_t due = timeouts_deadline(&lot->timeouts);
 	uint64_t end = due < deadline ? due : deadline;
 	int count;
 	for (;;) {
@@ -114,11 +114,11 @@ bool parking_lot_wait(struct parking_lot *lot, uint64_t deadline, bool polling,
 	for (int i = 0; i < count; i++) {
 		struct work *work = events[i].data.ptr;
 		if (!work)
-			waker_clear(&lot->kick);
+			waker_clear(&lot->waker);
 		else if (note_event(work, events[i].events))
 			work_list_append(unparked, work);
 	}
 	if (due != CLOCK_NEVER && clock_now() >= due)
-		watch_expire(&lot->watch, clock_now(), unparked);
+		timeouts_expire(&lot->timeouts, clock_now(), unparked);
 	return count > 0 || unparked->count > 0;
 }

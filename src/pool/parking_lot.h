@@ -9,15 +9,15 @@
 
 #include "base/error.h"
 #include "net/waker.h"
-#include "pool/watch.h"
+#include "pool/timeouts.h"
 #include "pool/work.h"
 
 #define PARKING_LOT_EVENTS 256 // taken at once
 
 struct parking_lot {
 	int epoll;
-	struct waker kick; // in the set: makes the leader return; any thread
-	struct watch watch;
+	struct waker waker; // in the set: makes the leader return; any thread
+	struct timeouts timeouts;
 	_Atomic uint64_t refused; // how often work was parked without a place in the set; relaxed
 };
 
@@ -25,18 +25,18 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 		     struct echod_error *error);
 void parking_lot_close(struct parking_lot *lot);
 
-// Parks `work`, in state SERVED or NOTIFIED, until there is something to receive (WATCH_IDLE), or
-// also room to send (WATCH_STUCK). Where the kernel has no room for it in the set it comes back
+// Parks `work`, in state SERVED or NOTIFIED, until there is something to receive (TIMEOUT_IDLE), or
+// also room to send (TIMEOUT_STUCK). Where the kernel has no room for it in the set it comes back
 // after a moment, in any case. Returns true when it is parked, and not the caller's any more; false
-// when an event came meanwhile: the caller, whose it is still, must look once more.
-bool parking_lot_park(struct parking_lot *lot, struct work *work, enum watch_kind kind);
+// when an event came meanwhile: the caller, whose it is still, must check once more.
+bool parking_lot_park(struct parking_lot *lot, struct work *work, enum timeout kind);
 
 // The owner of `work` will wait for its socket itself, or close it.
 void parking_lot_forget(struct parking_lot *lot, struct work *work);
 
-// Waits for events and time-outs until `deadline`, or a kick; with `polling`, by looking again and
-// again, once at least. Appends to `unparked` what has come back: it is the caller's. Returns
-// whether there was something: events, also of those that are served, time-outs, or a kick. The
+// Waits for events and time-outs until `deadline`, or a wake-up; with `polling`, by polling again
+// and again, once at least. Appends to `unparked` what has come back: it is the caller's. Returns
+// whether there was something: events, also of those that are served, time-outs, or a wake-up. The
 // leader.
 bool parking_lot_wait(struct parking_lot *lot, uint64_t deadline, bool polling,
 		      struct work_list *unparked);

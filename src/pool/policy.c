@@ -5,21 +5,21 @@
 #include "base/clock.h"
 #include "base/cpus.h"
 
-// Heat: whether polling before blocking pays, learned from what it lately found. It is tried while
-// that is above 0, so a server that is idle, or whose clients take their time, does not poll.
-#define HEAT_MAX 64
-#define HEAT_OF_HIT 1  // polling found something
-#define HEAT_OF_SOON 2 // blocking did, so soon that polling would have
-#define HEAT_OF_MISS (-8)
+// Spin credit: whether polling before blocking pays, learned from what it lately found. It is tried
+// while that is above 0, so a server that is idle, or whose clients take their time, does not poll.
+#define CREDIT_MAX 64
+#define CREDIT_OF_HIT 1	 // polling found something
+#define CREDIT_OF_SOON 2 // blocking did, so soon that polling would have
+#define CREDIT_OF_MISS (-8)
 
-enum duty policy_duty(const struct work_queue *queue)
+enum next policy_next(const struct work_queue *queue)
 {
-	bool led = atomic_load(&queue->leading);
+	bool leading = atomic_load(&queue->leading);
 	if (queue->works.first)
-		return queue->look && !led ? DUTY_LOOK : DUTY_SERVE;
+		return queue->poll_due && !leading ? NEXT_POLL : NEXT_SERVE;
 	if (queue->closed)
-		return DUTY_END;
-	return led ? DUTY_SLEEP : DUTY_LEAD;
+		return NEXT_EXIT;
+	return leading ? NEXT_SLEEP : NEXT_WAIT;
 }
 
 // One CPU is left to others: to a client on this machine at least, when we may use but one.
@@ -29,8 +29,8 @@ void policy_follow_cpus(struct pool *pool)
 	unsigned workers = pool->config.workers;
 	unsigned spare = cpus > 1 ? cpus - 1 : 1;
 	atomic_store_explicit(&pool->queue.cpus, cpus, memory_order_relaxed);
-	pool->own_max = workers < spare ? workers : spare;
-	pool->spinners_max = cpus_online() > 1 ? spare : 0;
+	pool->dedicated_max = workers < spare ? workers : spare;
+	pool->polling_max = cpus_online() > 1 ? spare : 0;
 }
 
 bool policy_may_block(const struct worker *worker)
@@ -38,9 +38,9 @@ bool policy_may_block(const struct worker *worker)
 	const struct pool *pool = worker->pool;
 	if (pool->config.patience == CLOCK_NEVER)
 		return true;
-	return pool->config.patience > 0 && !worker->hurried &&
-	       atomic_load_explicit(&pool->members, memory_order_relaxed) <=
-		       atomic_load_explicit(&pool->own_max, memory_order_relaxed);
+	return pool->config.patience > 0 && !worker->more_queued &&
+	       atomic_load_explicit(&pool->connections, memory_order_relaxed) <=
+		       atomic_load_explicit(&pool->dedicated_max, memory_order_relaxed);
 }
 
 // An event tells of what is still to come, but not of an end of stream that came along with data;
@@ -55,7 +55,7 @@ static bool is_queued(const struct pool *pool)
 	return atomic_load_explicit(&pool->queue.depth, memory_order_relaxed) > 0;
 }
 
-static bool is_led(const struct pool *pool)
+static bool has_leader(const struct pool *pool)
 {
 	return atomic_load_explicit(&pool->queue.leading, memory_order_relaxed);
 }
@@ -64,33 +64,33 @@ bool policy_must_yield(const struct worker *worker)
 {
 	if (worker->pool->config.patience == CLOCK_NEVER)
 		return false;
-	if (worker->hurried || is_queued(worker->pool))
+	if (worker->more_queued || is_queued(worker->pool))
 		return true;
 	// Who is parked may have something for us that nobody has seen.
-	return !policy_may_block(worker) && !is_led(worker->pool);
+	return !policy_may_block(worker) && !has_leader(worker->pool);
 }
 
-static void heat_change(int *heat, int by)
+static void change_credit(int *credit, int by)
 {
-	int changed = *heat + by;
-	*heat = changed < 0 ? 0 : changed > HEAT_MAX ? HEAT_MAX : changed;
+	int changed = *credit + by;
+	*credit = changed < 0 ? 0 : changed > CREDIT_MAX ? CREDIT_MAX : changed;
 }
 
 // A worker that polls asks for no work for long. So it does not when there is some, or when another
 // could be at the parking lot and is not.
-bool policy_begin_polling(struct worker *worker, int heat)
+bool policy_begin_polling(struct worker *worker, int credit)
 {
 	struct pool *pool = worker->pool;
-	if (heat == 0 || is_queued(pool) ||
-	    (!is_led(pool) &&
+	if (credit == 0 || is_queued(pool) ||
+	    (!has_leader(pool) &&
 	     atomic_load_explicit(&pool->queue.sleeping, memory_order_relaxed) > 0))
 		return false;
-	if (atomic_fetch_add_explicit(&pool->spinners, 1, memory_order_relaxed) <
-	    atomic_load_explicit(&pool->spinners_max, memory_order_relaxed)) {
+	if (atomic_fetch_add_explicit(&pool->polling, 1, memory_order_relaxed) <
+	    atomic_load_explicit(&pool->polling_max, memory_order_relaxed)) {
 		worker_show_state(worker, WORKER_POLLING);
 		return true;
 	}
-	atomic_fetch_sub_explicit(&pool->spinners, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&pool->polling, 1, memory_order_relaxed);
 	return false;
 }
 
@@ -102,11 +102,11 @@ bool policy_goes_on_polling(const struct worker *worker, uint64_t deadline)
 	return true;
 }
 
-void policy_end_polling(struct worker *worker, int *heat, bool hit)
+void policy_end_polling(struct worker *worker, int *credit, bool hit)
 {
-	atomic_fetch_sub_explicit(&worker->pool->spinners, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&worker->pool->polling, 1, memory_order_relaxed);
 	counter_add(worker->stats, hit ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
-	heat_change(heat, hit ? HEAT_OF_HIT : HEAT_OF_MISS);
+	change_credit(credit, hit ? CREDIT_OF_HIT : CREDIT_OF_MISS);
 	worker_show_state(worker, WORKER_SERVING);
 }
 
@@ -122,8 +122,8 @@ void policy_end_blocking(struct worker *worker)
 	worker_show_state(worker, WORKER_SERVING);
 }
 
-void policy_note_found(const struct pool *pool, int *heat, uint64_t began)
+void policy_note_found(const struct pool *pool, int *credit, uint64_t began)
 {
 	if (pool->config.spin && clock_now() - began < pool->config.spin)
-		heat_change(heat, HEAT_OF_SOON);
+		change_credit(credit, CREDIT_OF_SOON);
 }

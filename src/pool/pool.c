@@ -18,10 +18,10 @@ static void show_work(struct worker *worker, uint64_t id, uint64_t since)
 static void close_work(struct worker *worker, struct work *work, enum close_reason reason)
 {
 	struct pool *pool = worker->pool;
-	watch_set(&pool->lot.watch, work, WATCH_NONE);
+	timeouts_set(&pool->lot.timeouts, work, TIMEOUT_NONE);
 	uint64_t served = atomic_load_explicit(&worker->served, memory_order_relaxed);
 	atomic_store_explicit(&worker->served, served + 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&pool->members, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&pool->connections, 1, memory_order_relaxed);
 	pool->config.close(work, reason, worker, pool->config.context);
 }
 
@@ -32,7 +32,7 @@ static bool park_work(struct worker *worker, struct work *work, bool stuck)
 {
 	atomic_store_explicit(&work->worker, 0, memory_order_relaxed);
 	counter_add(worker->stats, stuck ? COUNTER_parks_writing : COUNTER_parks_reading, 1);
-	if (parking_lot_park(&worker->pool->lot, work, stuck ? WATCH_STUCK : WATCH_IDLE))
+	if (parking_lot_park(&worker->pool->lot, work, stuck ? TIMEOUT_STUCK : TIMEOUT_IDLE))
 		return true;
 	counter_add(worker->stats, COUNTER_unparks, 1);
 	counter_add(worker->stats, COUNTER_connections_taken, 1);
@@ -71,7 +71,7 @@ static void serve_batch(struct worker *worker, struct work **works, unsigned cou
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t begun = now;
 		uint64_t queued_at = works[i]->queued_at;
-		worker->hurried = i + 1 < count;
+		worker->more_queued = i + 1 < count;
 		counter_add(stats, COUNTER_connections_taken, 1);
 		histogram_record(&stats->histogram[HISTOGRAM_queue_wait_seconds],
 				 begun > queued_at ? begun - queued_at : 0);
@@ -85,29 +85,29 @@ static void serve_batch(struct worker *worker, struct work **works, unsigned cou
 	worker_show_state(worker, WORKER_WAITING);
 }
 
-// At the parking lot: to `wait`, after polling where that has lately paid, or only to look.
+// At the parking lot: to `wait`, after polling where that has lately paid, or only to poll it.
 static void lead(struct worker *worker, bool wait)
 {
 	struct pool *pool = worker->pool;
 	struct work_list found = {0};
 	bool woken = false;
-	if (wait && policy_begin_polling(worker, pool->heat)) {
+	if (wait && policy_begin_polling(worker, pool->spin_credit)) {
 		woken = parking_lot_wait(&pool->lot, clock_deadline(pool->config.spin), true,
 					 &found);
 		// Events of those that are served already gave the leader nothing to do.
-		policy_end_polling(worker, &pool->heat, found.count > 0);
+		policy_end_polling(worker, &pool->spin_credit, found.count > 0);
 	}
 	worker_show_state(worker, WORKER_LEADING);
 	if (!woken) {
 		uint64_t began = clock_now();
 		parking_lot_wait(&pool->lot, wait ? CLOCK_NEVER : 0, false, &found);
 		if (wait && found.count)
-			policy_note_found(pool, &pool->heat, began);
+			policy_note_found(pool, &pool->spin_credit, began);
 	}
 	counter_add(worker->stats, COUNTER_leader_wakeups, 1);
 	counter_add(worker->stats, COUNTER_unparks, found.count);
 	worker_show_state(worker, WORKER_WAITING);
-	work_queue_led(&pool->queue, &found);
+	work_queue_poll_results(&pool->queue, &found);
 }
 
 static void *worker_run(void *argument)
@@ -118,14 +118,14 @@ static void *worker_run(void *argument)
 	show_work(worker, 0, clock_now());
 	gate_arrive(&worker->pool->ready);
 	for (;;) {
-		enum duty duty =
+		enum next next =
 			work_queue_take(&worker->pool->queue, &worker->sleeper, works, &count);
-		if (duty == DUTY_END)
+		if (next == NEXT_EXIT)
 			return NULL;
-		if (duty == DUTY_SERVE)
+		if (next == NEXT_SERVE)
 			serve_batch(worker, works, count);
 		else
-			lead(worker, duty == DUTY_LEAD);
+			lead(worker, next == NEXT_WAIT);
 	}
 }
 
@@ -160,7 +160,8 @@ static int prepare(struct pool *pool, struct echod_error *error)
 	}
 	// With --patience never a worker keeps its connection, so it may take only one.
 	unsigned batch = config->patience == CLOCK_NEVER ? 1 : WORK_QUEUE_BATCH;
-	work_queue_init(&pool->queue, config->capacity, config->workers, 1, batch, &pool->lot.kick);
+	work_queue_init(&pool->queue, config->capacity, config->workers, 1, batch,
+			&pool->lot.waker);
 	policy_follow_cpus(pool);
 	gate_init(&pool->ready);
 	for (unsigned i = 0; i < config->workers; i++) {
@@ -191,7 +192,7 @@ int pool_start(struct pool *pool, const struct pool_config *config, struct echod
 
 void pool_submit(struct pool *pool, struct work *work)
 {
-	atomic_fetch_add_explicit(&pool->members, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&pool->connections, 1, memory_order_relaxed);
 	work_queue_push(&pool->queue, work);
 }
 

@@ -37,7 +37,7 @@ struct worker {
 	struct thread_stats *stats;
 	char *buffer;		// of the pool's buffer_size; the worker's alone
 	struct sleeper sleeper; // in the queue
-	bool hurried;	   // it has taken more than one connection and must wait for none; its own
+	bool more_queued;  // it has taken more than one connection and must wait for none; its own
 	_Atomic int state; // enum worker_state
 	_Atomic uint64_t since;	  // since when it has served what it serves, or nothing (clock_now)
 	_Atomic uint64_t serving; // id of the work it serves, 0: none
@@ -84,16 +84,16 @@ struct pool {
 	struct gate ready; // workers arrive here when they run
 	struct worker *workers;
 	unsigned started; // how many of them have a thread
-	int heat;	  // of polling the parking lot; the leader's
+	int spin_credit;  // of polling the parking lot; the leader's
 
 	// How many workers may poll at a time, and up to how many connections have a worker to
 	// themselves. They follow from the CPUs. Then, work submitted and not yet closed, and
 	// workers that poll, written by the acceptor and by workers. Read by the policy; relaxed
 	// order, as a moment late will do.
-	_Atomic unsigned spinners_max;
-	_Atomic unsigned own_max;
-	_Atomic size_t members;
-	_Atomic unsigned spinners;
+	_Atomic unsigned polling_max;
+	_Atomic unsigned dedicated_max;
+	_Atomic size_t connections;
+	_Atomic unsigned polling;
 };
 
 // Starts the workers; when it returns, all of them have reported in. On failure nothing is left.

@@ -13,7 +13,7 @@
 //   QUEUED ──take──► SERVED ──park──► PARKED ──event──► QUEUED
 //                      │ event
 //                      ▼
-//                   NOTIFIED ──look once more──► SERVED
+//                   NOTIFIED ──check once more──► SERVED
 //
 // The owner in the states QUEUED, SERVED and NOTIFIED is the queue, or the worker that took it. In
 // PARKED it is the parking lot: whoever changes PARKED to QUEUED, by compare-and-swap, owns it
@@ -27,12 +27,12 @@ enum work_state {
 };
 
 // Which time-out work is under while it is parked.
-enum watch_kind {
-	WATCH_NONE,
-	WATCH_IDLE,   // its peer sends nothing
-	WATCH_STUCK,  // its peer reads nothing
-	WATCH_POLLED, // no event will tell of it
-	WATCH_KINDS,
+enum timeout {
+	TIMEOUT_NONE,
+	TIMEOUT_IDLE,	// its peer sends nothing
+	TIMEOUT_STUCK,	// its peer reads nothing
+	TIMEOUT_POLLED, // no event will tell of it
+	TIMEOUT_KINDS,
 };
 
 // Part of the thing itself, so that neither pushing nor parking needs memory.
@@ -57,13 +57,13 @@ struct work {
 	struct work *next;  // in a list
 	uint64_t queued_at; // clock_now when it was pushed
 	uint32_t events;    // that the parking lot's epoll set tells of; 0: it does not have it
-	enum watch_kind watched;
+	enum timeout timeout;
 	bool expired; // it was parked for too long
 
-	// Guarded by the watch's lock.
-	struct work *watch_next;
-	struct work **watch_link; // that leads here
-	uint64_t look_at;	  // clock_now
+	// Guarded by the lock of the time-outs.
+	struct work *timeout_next;
+	struct work **timeout_link; // that leads here
+	uint64_t due_at;	    // clock_now
 };
 
 // First in, first out.

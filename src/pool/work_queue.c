@@ -7,7 +7,7 @@
 #include "pool/policy.h"
 
 #define SMALL_BATCH 4
-#define BATCHES_A_LOOK 64 // taken between two looks at the parking lot, however much is queued
+#define BATCHES_A_POLL 64 // taken between two looks at the parking lot, however much is queued
 
 void work_queue_init(struct work_queue *queue, size_t capacity, unsigned workers, unsigned cpus,
 		     unsigned batch, const struct waker *leader)
@@ -116,35 +116,35 @@ static void sleep_locked(struct work_queue *queue, struct sleeper *sleeper)
 	pthread_mutex_lock(&queue->lock);
 }
 
-enum duty work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
+enum next work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
 			  unsigned *count)
 {
-	enum duty duty;
+	enum next next;
 	pthread_mutex_lock(&queue->lock);
-	while ((duty = policy_duty(queue)) == DUTY_SLEEP)
+	while ((next = policy_next(queue)) == NEXT_SLEEP)
 		sleep_locked(queue, sleeper);
-	if (duty == DUTY_SERVE) {
+	if (next == NEXT_SERVE) {
 		*count = remove_first_locked(queue, works);
-		queue->look = queue->look || ++queue->taken >= BATCHES_A_LOOK;
-	} else if (duty != DUTY_END) {
+		queue->poll_due = queue->poll_due || ++queue->taken >= BATCHES_A_POLL;
+	} else if (next != NEXT_EXIT) {
 		atomic_store(&queue->leading, true);
 	}
 	pthread_mutex_unlock(&queue->lock);
-	return duty;
+	return next;
 }
 
-void work_queue_led(struct work_queue *queue, const struct work_list *found)
+void work_queue_poll_results(struct work_queue *queue, const struct work_list *found)
 {
 	uint64_t now = found->count ? clock_now() : 0;
 	for (struct work *work = found->first; work; work = work->next)
 		work->queued_at = now;
 	pthread_mutex_lock(&queue->lock);
 	atomic_store(&queue->leading, false);
-	queue->look = false;
+	queue->poll_due = false;
 	queue->taken = 0;
 	if (found->count)
 		append_locked(queue, found);
-	// All that is queued counts: the leader may take what was put back before it looked.
+	// All that is queued counts: the leader may take what was put back before it polled.
 	size_t others = queue->works.count > 1 ? queue->works.count - 1 : 0;
 	unlock_and_wake(queue, choose_sleepers_locked(queue, others, room_locked(queue)), false);
 }
@@ -155,7 +155,7 @@ void work_queue_put_back(struct work_queue *queue, struct work *work)
 	pthread_mutex_lock(&queue->lock);
 	work->next = NULL;
 	append_locked(queue, &(struct work_list){work, work, 1});
-	queue->look = true;
+	queue->poll_due = true;
 	pthread_mutex_unlock(&queue->lock);
 }
 

@@ -34,7 +34,7 @@ struct work_queue {
 	pthread_mutex_t lock;
 	struct work_list works;
 	struct sleeper *sleepers; // the one that fell asleep last first: its caches are warm
-	bool look;		  // the parking lot has not been looked at for long
+	bool poll_due;		  // the parking lot has not been polled for long
 	unsigned taken;		  // batches since it was
 	bool closed;
 
@@ -61,25 +61,25 @@ void work_queue_init(struct work_queue *queue, size_t capacity, unsigned workers
 void work_queue_push(struct work_queue *queue, struct work *work);
 
 // What a worker is to do next.
-enum duty {
-	DUTY_SERVE, // what it took
-	DUTY_LEAD,  // wait at the parking lot, until it has given that duty back
-	DUTY_LOOK,  // the same, but only look: there is work
-	DUTY_SLEEP, // until it is woken; work_queue_take does that
-	DUTY_END,
+enum next {
+	NEXT_SERVE, // what it took
+	NEXT_WAIT,  // wait at the parking lot, until it has given back the lead
+	NEXT_POLL,  // the same, but only poll it: there is work
+	NEXT_SLEEP, // until it is woken; work_queue_take does that
+	NEXT_EXIT,
 };
 
-// Waits for something to do; the caller is `sleeper` meanwhile. With DUTY_SERVE, `*count` pieces of
-// work, the oldest, are in `works`. Never DUTY_SLEEP.
-enum duty work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
+// Waits for something to do; the caller is `sleeper` meanwhile. With NEXT_SERVE, `*count` pieces of
+// work, the oldest, are in `works`. Never NEXT_SLEEP.
+enum next work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
 			  unsigned *count);
 
 // The leader is back, with `found`. Wakes workers for all that is queued but one: the leader goes
 // on to take itself.
-void work_queue_led(struct work_queue *queue, const struct work_list *found);
+void work_queue_poll_results(struct work_queue *queue, const struct work_list *found);
 
 // Puts work whose share is used up at the end, without waking anybody: the caller goes on to take
-// itself. The parking lot is looked at before.
+// itself. The parking lot is polled before.
 void work_queue_put_back(struct work_queue *queue, struct work *work);
 
 // A worker is about to wait for a client of its own; if there is work, or nobody is at the parking

@@ -320,8 +320,8 @@ static uint64_t abort_connections(struct server *server)
 		  LOG_FIELDS({"connections", .number = left}),
 		  "time is up: aborting %llu connection%s", (unsigned long long)left,
 		  log_plural(left));
-	atomic_store_explicit(&server->echo.cut, true, memory_order_release);
-	waker_wake(&server->echo.cut_waker);
+	atomic_store_explicit(&server->echo.aborted, true, memory_order_release);
+	waker_wake(&server->echo.abort_waker);
 	conn_table_shut_reading(&server->conns);
 	wait_for_connections(server, true);
 	return left;

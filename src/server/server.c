@@ -53,7 +53,7 @@ void server_set_patience(const struct server *server, int fd)
 static int open_wakers(struct server *server, struct echod_error *error)
 {
 	if (waker_open(&server->acceptor_waker, error) != 0 ||
-	    waker_open(&server->echo.cut_waker, error) != 0 ||
+	    waker_open(&server->echo.abort_waker, error) != 0 ||
 	    waker_open(&server->done, error) != 0)
 		return -1;
 	return 0;
@@ -62,7 +62,7 @@ static int open_wakers(struct server *server, struct echod_error *error)
 static void close_wakers(struct server *server)
 {
 	waker_close(&server->acceptor_waker);
-	waker_close(&server->echo.cut_waker);
+	waker_close(&server->echo.abort_waker);
 	waker_close(&server->done);
 }
 
@@ -93,7 +93,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->log = log;
 	server->started_at = clock_now();
 	server->start_time = clock_wall();
-	server->acceptor_waker = server->echo.cut_waker = server->done = WAKER_NONE;
+	server->acceptor_waker = server->echo.abort_waker = server->done = WAKER_NONE;
 	if (decide_limit(server, error) != 0)
 		return -1;
 	if (open_wakers(server, error) == 0 && listeners_bind(server, error) == 0 &&
@@ -109,7 +109,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 int server_start(struct server *server, struct echod_error *error)
 {
 	const struct server_config *config = &server->config;
-	server->echo.pending_limit = config->pending_limit;
+	server->echo.unsent_limit = config->pending_limit;
 	struct pool_config pool = {
 		.workers = config->workers,
 		.buffer_size = config->buffer_size,
@@ -186,9 +186,8 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	stats_sum(&server->stats, workers, snapshot);
 	const struct work_queue *queue = &server->pool.queue;
 	struct memory_use memory = memory_use();
-	uint64_t pending = atomic_load_explicit(&server->echo.pending, memory_order_relaxed);
-	uint64_t pending_max =
-		atomic_load_explicit(&server->echo.pending_max, memory_order_relaxed);
+	uint64_t pending = atomic_load_explicit(&server->echo.unsent, memory_order_relaxed);
+	uint64_t pending_max = atomic_load_explicit(&server->echo.unsent_max, memory_order_relaxed);
 	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);

@@ -75,7 +75,7 @@ void service_close(struct work *work, enum close_reason reason, struct worker *w
 	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
 	reason = refine(reason, conn, received);
 
-	pending_drop(&server->echo, conn);
+	unsent_drop(&server->echo, conn);
 	conn_table_remove(&server->conns, conn); // the last touch
 	conn_close_fd(origin.fd, all_echoed);
 	if (received == 0)

@@ -1,19 +1,19 @@
 /*
- * One place in the table of connections (src/echo/conn_table.c), used by one connection after the
- * other, each with a socket of its own: src/pool/work.h, parking_lot.c, watch.c, pool.c and the
- * turn of src/echo/turn.c. Two workers, one of which may lead; the acceptor; clients. The queue is a
- * number here (queue.pml has it in full). A step is one atomic operation, one system call, or one
- * section under a lock.
+ * One place in the table of connections (src/echo/conn.c), used by one connection after the other,
+ * each with a socket of its own: src/pool/work.h, parking_lot.c, timeouts.c, pool.c and the turn of
+ * src/echo/turn.c. Two workers, one of which may lead; the acceptor; clients. The queue is a number
+ * here (queue.pml has it in full). A step is one atomic operation, one system call, or one section
+ * under a lock.
  *
  * Checked: never two owners, never queued twice, never parked while owned; when all is at rest no
- * socket has data or an end of stream that nobody will see, and a time-out that runs is one that the
- * leader waits for. WATCH: there is an idle time-out. FULL: the kernel has no room for it
- * once, and it is looked at after a moment instead. Each other #ifdef is a fault that the
- * checker must find (run.sh).
+ * socket has data or an end of stream that nobody will see, and a time-out that runs is one that
+ * the leader waits for. TIMEOUTS: there is an idle time-out. FULL: the kernel has no room for it
+ * once, and it is checked after a moment instead. Each other #ifdef is a fault that the checker must
+ * find (run.sh).
  */
 #define CONNS 2	   /* one after the other */
 #ifndef MESSAGES
-#define MESSAGES 2 /* of each client; with WATCH or FULL, the second client's end of stream alone */
+#define MESSAGES 2 /* of each client; with TIMEOUTS or FULL, the second's end of stream alone */
 #endif
 #define BUFFER 2   /* messages that one recv can take: less is a short read */
 
@@ -21,7 +21,7 @@ mtype = { QUEUED, SERVED, NOTIFIED, PARKED };
 
 /* struct work */
 mtype state = QUEUED;
-bool hung_up, registered, watched, expired;
+bool hung_up, registered, timed, expired;
 bool stored_late; /* HUNG_UP_RELAXED: the leader's store of hung_up that nobody sees yet */
 
 /* Sockets. */
@@ -34,7 +34,7 @@ byte now;	/* the connection in it */
 byte queue;	/* how often it is queued */
 byte owners;	/* who think they own it */
 bool leading;	/* a worker is at the parking lot */
-bool kick;	/* its waker is readable */
+bool waker;	/* its waker is readable */
 bool armed;	/* the leader waits for a time-out */
 bool over;	/* time has passed */
 #ifdef FULL
@@ -52,7 +52,7 @@ inline edge(fd)
 
 proctype client(byte fd)
 {
-#if defined(WATCH) || defined(FULL)
+#if defined(TIMEOUTS) || defined(FULL)
 	byte left = (fd == 0 -> MESSAGES : 0);
 #else
 	byte left = MESSAGES;
@@ -84,13 +84,13 @@ active proctype acceptor()
 	:: next < CONNS ->
 end:		atomic { !used -> used = true; owners++; assert(owners == 1); now = next };
 		state = QUEUED;
-		atomic { hung_up = false; registered = false; watched = false; expired = false };
+		atomic { hung_up = false; registered = false; timed = false; expired = false };
 		atomic { open[next] = true; queue++; next++; assert(queue == 1) }
 	:: else -> break
 	od
 }
 
-#if defined(WATCH)
+#if defined(TIMEOUTS)
 active proctype clock()
 {
 	over = true
@@ -99,7 +99,7 @@ active proctype clock()
 active proctype clock()
 {
 end:	do
-	:: watched && !over -> over = true
+	:: timed && !over -> over = true
 	od
 }
 #endif
@@ -132,22 +132,22 @@ inline put_back()
 inline park()
 {
 	register_events();
-#if defined(WATCH) || defined(FULL)
-	atomic { /* watch_set */
-#ifdef WATCH
-		to_kick = !watched && !armed;
-		watched = true
+#if defined(TIMEOUTS) || defined(FULL)
+	atomic { /* timeouts_set */
+#ifdef TIMEOUTS
+		to_wake = !timed && !armed;
+		timed = true
 #else
-		to_kick = refused && !watched && !armed;
-#ifndef FULL_WATCHES_NOBODY
-		watched = refused;
+		to_wake = refused && !timed && !armed;
+#ifndef FULL_HAS_NO_TIMEOUT
+		timed = refused;
 #endif
 		refused = false
 #endif
 	};
-#ifndef WATCH_KICKS_NOBODY
+#ifndef TIMEOUT_WAKES_NOBODY
 	if
-	:: to_kick -> kick = true
+	:: to_wake -> waker = true
 	:: else
 	fi;
 #endif
@@ -173,7 +173,7 @@ inline park()
 /* close_work, service_close: the descriptor is closed after the place is free. */
 inline close_work()
 {
-	atomic { watched = false; assert(owners == 1) };
+	atomic { timed = false; assert(owners == 1) };
 	atomic { owners--; used = false };
 	atomic { open[fd] = false; in_set[fd] = false; ready[fd] = false }
 }
@@ -183,14 +183,14 @@ inline serve_batch()
 {
 	fd = now;
 	state = SERVED;
-turn:	last_look = expired;
+turn:	last_check = expired;
 	expired = false;
 	do
 	:: true ->
 		if /* receive: parking_lot_forget before the recv; it may wait or not */
-		:: (registered || watched) && !last_look ->
+		:: (registered || timed) && !last_check ->
 			atomic {
-				watched = false; in_set[fd] = false; ready[fd] = false;
+				timed = false; in_set[fd] = false; ready[fd] = false;
 #ifndef FORGET_STAYS_REGISTERED
 				registered = false
 #endif
@@ -203,11 +203,11 @@ turn:	last_look = expired;
 			ended = got == 0 && fin[fd]
 		};
 		if
-		:: ended || (got == 0 && last_look) ->
+		:: ended || (got == 0 && last_check) ->
 			ended = false;
 			close_work();
 			break
-		:: !ended && got == 0 && !last_look -> /* TURN_QUIET */
+		:: !ended && got == 0 && !last_check -> /* TURN_QUIET */
 			park();
 			if
 			:: parked -> break
@@ -215,7 +215,7 @@ turn:	last_look = expired;
 			:: !parked -> put_back(); break
 			fi
 		:: got > 0 -> /* policy_parks_at_once: TURN_QUIET */
-			last_look = false;
+			last_check = false;
 			if
 #ifdef SHORT_READ_IGNORES_HUNG_UP
 			:: got < BUFFER ->
@@ -235,7 +235,7 @@ turn:	last_look = expired;
 			fi
 		fi
 	od;
-	atomic { fd = 0; got = 0; last_look = false; parked = false; to_kick = false }
+	atomic { fd = 0; got = 0; last_check = false; parked = false; to_wake = false }
 }
 
 /* An atomic that is read and written at once makes all stores before it seen. */
@@ -301,11 +301,11 @@ inline note_event(ends)
 }
 
 /* expire_list_locked; the time-out may be over or the connection have been active. */
-inline watch_expire()
+inline timeouts_expire()
 {
 	atomic {
 		if
-		:: over && armed && watched ->
+		:: over && armed && timed ->
 			over = false;
 			if
 #ifdef EXPIRE_BY_STORE
@@ -315,7 +315,7 @@ inline watch_expire()
 #endif
 				state = QUEUED; owners++; unparked++;
 				assert(owners == 1);
-				watched = false;
+				timed = false;
 #ifdef FULL
 			:: else
 #else
@@ -329,15 +329,15 @@ inline watch_expire()
 	}
 }
 
-/* parking_lot_wait: watch_deadline, epoll_wait, note_event for each, watch_expire; then
- * work_queue_led. The first socket's event may be one for the second's connection. */
+/* parking_lot_wait: timeouts_deadline, epoll_wait, note_event for each, timeouts_expire; then
+ * work_queue_poll_results. The first socket's event may be one for the second's connection. */
 inline lead()
 {
-	armed = watched;
+	armed = timed;
 end_lead:
-	(ready[0] || ready[1] || kick || queue > 0 || (armed && over));
+	(ready[0] || ready[1] || waker || queue > 0 || (armed && over));
 	atomic {
-		kick = false;
+		waker = false;
 		event0 = ready[0] && (unread[0] > 0 || fin[0]);
 		ends0 = fin[0];
 		ready[0] = false
@@ -355,7 +355,7 @@ end_lead:
 	:: event1 -> note_event(ends1)
 	:: else
 	fi;
-	watch_expire();
+	timeouts_expire();
 	atomic {
 		queue = queue + unparked; unparked = 0;
 		assert(queue <= 1);
@@ -367,7 +367,7 @@ end_lead:
 active [2] proctype worker()
 {
 	byte fd, got, unparked;
-	bool last_look, ended, parked, to_kick, refused, event0, event1, ends0, ends1;
+	bool last_check, ended, parked, to_wake, refused, event0, event1, ends0, ends1;
 	mtype seen = QUEUED;
 
 end:	do
@@ -392,7 +392,7 @@ active proctype rest()
 	assert(owners == queue && queue == 0);
 	assert(!open[0] || (unread[0] == 0 && !fin[0]));
 	assert(!open[1] || (unread[1] == 0 && !fin[1]));
-	assert(leading && (armed || !watched))
+	assert(leading && (armed || !timed))
 }
 
 init

@@ -20,13 +20,13 @@
 #ifndef EVENTS
 #define EVENTS 2 /* what clients do in all, so that it comes to rest; not with LIVENESS */
 #endif
-#define BATCHES_A_LOOK 2
+#define BATCHES_A_POLL 2
 #define RUNNERS (WORKERS < CPUS -> WORKERS : CPUS)
 #define SPARE (CPUS > 1 -> CPUS - 1 : 1)
 #define NOBODY WORKERS
 
 /* struct work_queue */
-bool lock, look, closed, leading;
+bool lock, poll_due, closed, leading;
 byte depth, sleeping, taken, waiting;
 byte sleepers = NOBODY;
 
@@ -34,14 +34,14 @@ byte sleepers = NOBODY;
 byte next[WORKERS];
 bool woken[WORKERS];
 
-bool kick;		/* the parking lot's waker is readable */
-byte members;		/* connections */
+bool waker;		/* the parking lot's waker is readable */
+byte connections;	/* submitted and not yet closed */
 byte parked, events;	/* of them in the parking lot: quiet, and with an event nobody has seen */
 byte acted;		/* of EVENTS */
 bool all_over;		/* clients end now */
 
 /* Where workers really are: in sleep_locked, and not chosen to be woken; from work_queue_take to
- * work_queue_led. */
+ * work_queue_poll_results. */
 byte asleep, at_lot;
 
 #ifdef LIVENESS /* a section is one step, as no order among those who wait for a mutex is known */
@@ -49,7 +49,7 @@ byte asleep, at_lot;
 #define UNLOCK }
 #define RELOCK true
 #define CLIENT_ACTS true
-#define MAY_BLOCK (members <= (WORKERS < SPARE -> WORKERS : SPARE))
+#define MAY_BLOCK (connections <= (WORKERS < SPARE -> WORKERS : SPARE))
 #else
 #define LOCK atomic { !lock -> lock = true }
 #define UNLOCK lock = false
@@ -118,7 +118,7 @@ inline choose_sleepers_locked(wanted)
 	}
 }
 
-/* work_queue_take with policy_duty, remove_first_locked, sleep_locked. In one step: it writes only
+/* work_queue_take with policy_next, remove_first_locked, sleep_locked. In one step: it writes only
  * one of those that others look at. */
 inline take()
 {
@@ -126,21 +126,21 @@ inline take()
 		LOCK;
 again:
 		if
-		:: look && depth > 0 && !leading ->
-			leading = true; at_lot++; duty = LOOK
-		:: depth > 0 && !(look && !leading) ->
+		:: poll_due && depth > 0 && !leading ->
+			leading = true; at_lot++; action = POLL
+		:: depth > 0 && !(poll_due && !leading) ->
 			hand = depth / RUNNERS;
 			hand = (hand < 1 -> 1 : hand);
 			depth = depth - hand;
-			taken = (taken < BATCHES_A_LOOK -> taken + 1 : taken);
-#ifndef NEVER_LOOKS
-			look = look || taken >= BATCHES_A_LOOK;
+			taken = (taken < BATCHES_A_POLL -> taken + 1 : taken);
+#ifndef NEVER_POLLS
+			poll_due = poll_due || taken >= BATCHES_A_POLL;
 #endif
-			duty = SERVE
+			action = SERVE
 		:: depth == 0 && closed ->
-			duty = END
+			action = EXIT
 		:: depth == 0 && !closed && !leading ->
-			leading = true; at_lot++; duty = LEAD
+			leading = true; at_lot++; action = WAIT
 		:: depth == 0 && !closed && leading ->
 			next[me] = sleepers; sleepers = me;
 			sleeping++; asleep++;
@@ -153,23 +153,23 @@ again:
 	}
 }
 
-/* work_queue_led; `count` is what the leader brings. */
-inline led()
+/* work_queue_poll_results; `count` is what the leader brings. */
+inline poll_results()
 {
-#ifdef LED_CLEARS_LATE
+#ifdef RESULTS_CLEAR_LATE
 	LOCK;
-	d_step { at_lot--; look = false; taken = 0 }
+	d_step { at_lot--; poll_due = false; taken = 0 }
 	depth = depth + count;
 #else
 	LOCK;
-	d_step { leading = false; at_lot--; look = false; taken = 0 };
+	d_step { leading = false; at_lot--; poll_due = false; taken = 0 };
 	depth = depth + count;
 #endif
 	if
 	:: depth > 1 -> room_locked(); choose_sleepers_locked(depth - 1)
 	:: else
 	fi;
-#ifdef LED_CLEARS_LATE
+#ifdef RESULTS_CLEAR_LATE
 	leading = false;
 #endif
 	UNLOCK;
@@ -181,8 +181,8 @@ inline put_back()
 	LOCK;
 	d_step {
 		depth++;
-#ifndef NEVER_LOOKS
-		look = true
+#ifndef NEVER_POLLS
+		poll_due = true
 #endif
 	};
 	UNLOCK
@@ -191,7 +191,7 @@ inline put_back()
 /* work_queue_wait_begins; kicks the leader if nobody else can be woken. */
 inline wait_begins()
 {
-#ifdef WAIT_LOOKS_FIRST
+#ifdef WAIT_CHECKS_FIRST
 	seen_depth = depth;
 	waiting++;
 #else
@@ -209,27 +209,27 @@ inline wait_begins()
 #endif
 	:: else ->
 		LOCK;
-		to_kick = false;
+		to_wake = false;
 		room_locked();
 		choose_sleepers_locked(1);
-#ifndef WAIT_KICKS_NOBODY
-		to_kick = chosen == NOBODY && room > 0 && leading && depth > 0;
+#ifndef WAIT_WAKES_NOBODY
+		to_wake = chosen == NOBODY && room > 0 && leading && depth > 0;
 #endif
 		UNLOCK;
 		wake();
 		if
-		:: to_kick -> kick = true; to_kick = false
+		:: to_wake -> waker = true; to_wake = false
 		:: else
 		fi
 	fi;
 	d_step { seen_depth = 0; room = 0 }
 }
 
-/* serve_work: what a turn may end with. Who has more in hand is hurried and does not wait. */
+/* serve_work: what a turn may end with. A worker with more queued does not wait. */
 inline serve()
 {
 	do
-	:: members--; break				/* TURN_CLOSE */
+	:: connections--; break				/* TURN_CLOSE */
 	:: !all_over -> parked++; break			/* TURN_QUIET */
 	:: !all_over -> put_back(); break		/* TURN_QUANTUM */
 	:: !all_over && hand == 1 && MAY_BLOCK ->	/* blocks for its client */
@@ -242,33 +242,33 @@ at_client:	atomic { CLIENT_ACTS; waiting-- }	/* policy_end_blocking */
 	hand--
 }
 
-mtype = { SERVE, LEAD, LOOK, END };
+mtype = { SERVE, WAIT, POLL, EXIT };
 
 proctype worker(byte me)
 {
-	mtype duty;
+	mtype action;
 	byte hand, count, room, seen_depth, chosen = NOBODY;
-	bool kicked, to_kick;
+	bool was_woken, to_wake;
 
 	do
 	:: take();
 		if
-		:: duty == SERVE ->
+		:: action == SERVE ->
 			do
 			:: hand > 0 -> serve()
 			:: else -> break
 			od
-		:: duty == END -> break
+		:: action == EXIT -> break
 		:: else -> /* lead, parking_lot_wait */
 			atomic {
-				duty == LOOK || kick || events > 0;
-				kicked = kick; count = events; events = 0
+				action == POLL || waker || events > 0;
+				was_woken = waker; count = events; events = 0
 			};
 			if
-			:: kicked -> kick = false; kicked = false
+			:: was_woken -> waker = false; was_woken = false
 			:: else
 			fi;
-			led();
+			poll_results();
 			atomic { count = 0; room = 0 }
 		fi
 	od
@@ -278,13 +278,13 @@ proctype worker(byte me)
 active proctype acceptor()
 {
 	byte left = PUSHES, room, chosen = NOBODY;
-	bool to_kick;
+	bool to_wake;
 
 	do
 	:: left > 0 ->
-		members++;
+		connections++;
 		LOCK;
-#ifdef PUSH_LOOKS_FIRST
+#ifdef PUSH_CHECKS_FIRST
 		room_locked();
 		depth++;
 #else
@@ -292,19 +292,19 @@ active proctype acceptor()
 		room_locked();
 #endif
 		choose_sleepers_locked(1);
-		to_kick = chosen == NOBODY && room > 0 && leading;
+		to_wake = chosen == NOBODY && room > 0 && leading;
 		UNLOCK;
 		wake();
 		if
-#ifndef PUSH_KICKS_NOBODY
-		:: to_kick -> kick = true
+#ifndef PUSH_WAKES_NOBODY
+		:: to_wake -> waker = true
 #endif
 		:: else
 		fi;
-		atomic { left--; to_kick = false; room = 0 }
+		atomic { left--; to_wake = false; room = 0 }
 	:: else -> break
 	od;
-	members == 0;
+	connections == 0;
 	LOCK;
 	closed = true;
 #ifdef CLOSE_WAKES_ONE
@@ -315,8 +315,8 @@ active proctype acceptor()
 	choose_sleepers_locked(room);
 	UNLOCK;
 	wake();
-#ifndef CLOSE_WITHOUT_KICK
-	kick = true
+#ifndef CLOSE_WAKES_NO_LEADER
+	waker = true
 #endif
 }
 

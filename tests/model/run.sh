@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [PART...]: checks the models here with spin, in all their states (the parts connection,
-# watch, queue, queue_three and liveness), and that it finds each fault they can be given (the parts
-# whose names end in _faults). Exits with 1 if a model fails or a fault is not found.
+# timeouts, queue, queue_three and liveness), and that it finds each fault they can be given (the
+# parts whose names end in _faults). Exits with 1 if a model fails or a fault is not found.
 set -euo pipefail
 
 models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -68,8 +68,8 @@ part_connection() {
 	holds connection "MESSAGES=2"
 }
 
-part_watch() {
-	holds connection "WATCH MESSAGES=1"
+part_timeouts() {
+	holds connection "TIMEOUTS MESSAGES=1"
 	holds connection "FULL MESSAGES=1"
 }
 
@@ -81,12 +81,12 @@ part_connection_faults() {
 	done
 }
 
-part_watch_faults() {
+part_timeouts_faults() {
 	local fault
-	for fault in EXPIRE_BY_STORE WATCH_KICKS_NOBODY; do
-		fails connection "WATCH MESSAGES=1 $fault"
+	for fault in EXPIRE_BY_STORE TIMEOUT_WAKES_NOBODY; do
+		fails connection "TIMEOUTS MESSAGES=1 $fault"
 	done
-	for fault in FULL_WATCHES_NOBODY WATCH_KICKS_NOBODY; do
+	for fault in FULL_HAS_NO_TIMEOUT TIMEOUT_WAKES_NOBODY; do
 		fails connection "FULL MESSAGES=1 $fault"
 	done
 }
@@ -109,18 +109,18 @@ part_liveness() {
 
 part_queue_faults() {
 	local fault
-	for fault in CHOOSE_KEEPS_SLEEPING CHOOSE_AND_FORGET LED_CLEARS_LATE WAIT_IGNORES_DEPTH \
-		WAIT_IGNORES_LEADING WAIT_LOOKS_FIRST WAIT_KICKS_NOBODY PUSH_LOOKS_FIRST \
-		PUSH_KICKS_NOBODY CLOSE_WITHOUT_KICK; do
+	for fault in CHOOSE_KEEPS_SLEEPING CHOOSE_AND_FORGET RESULTS_CLEAR_LATE WAIT_IGNORES_DEPTH \
+		WAIT_IGNORES_LEADING WAIT_CHECKS_FIRST WAIT_WAKES_NOBODY PUSH_CHECKS_FIRST \
+		PUSH_WAKES_NOBODY CLOSE_WAKES_NO_LEADER; do
 		fails queue "WORKERS=2 CPUS=1 EVENTS=2 $fault"
 	done
 	fails queue "WORKERS=3 CPUS=1 EVENTS=0 CLOSE_WAKES_ONE"
 	fails queue "WORKERS=3 CPUS=3 EVENTS=0 WAKE_READS_NEXT_LATE"
-	fails queue "LIVENESS WORKERS=2 CPUS=1 NEVER_LOOKS"
+	fails queue "LIVENESS WORKERS=2 CPUS=1 NEVER_POLLS"
 	fails queue "LIVENESS WORKERS=2 CPUS=3 POLLS_WITHOUT_END"
 }
 
-parts=(connection watch connection_faults watch_faults queue queue_three liveness queue_faults)
+parts=(connection timeouts connection_faults timeouts_faults queue queue_three liveness queue_faults)
 (($#)) || set -- "${parts[@]}"
 for part; do
 	if [[ " ${parts[*]} " != *" $part "* ]]; then

@@ -55,7 +55,7 @@ void parked_begin(void)
 void parked_end(void)
 {
 	parked.with_events = NULL;
-	watch_set(&lot.watch, &work, WATCH_NONE);
+	timeouts_set(&lot.timeouts, &work, TIMEOUT_NONE);
 	parking_lot_close(&lot);
 	close(parked.pair[0]);
 	close(parked.pair[1]);
@@ -101,7 +101,7 @@ void expect_bytes(ssize_t expected)
 		assert_int_equal(errno, EAGAIN);
 }
 
-void park(enum watch_kind kind)
+void park(enum timeout kind)
 {
 	assert_true(parking_lot_park(&lot, &work, kind));
 	assert_int_equal(work.state, WORK_PARKED);

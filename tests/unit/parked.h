@@ -40,7 +40,7 @@ struct unparked {
 };
 struct unparked unpark(uint64_t deadline, bool polling);
 
-void park(enum watch_kind kind);
+void park(enum timeout kind);
 
 // Nothing has come back so far.
 void expect_nothing(void);

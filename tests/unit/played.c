@@ -90,16 +90,16 @@ void played_begin(void)
 {
 	played = (struct played){
 		.now = 1000 * NS_PER_S,
-		.echo = {.pending_limit = UINT64_C(1) << 20},
+		.echo = {.unsent_limit = UINT64_C(1) << 20},
 		.pool = {.config = {.workers = 1,
 				    .buffer_size = sizeof(buffer),
 				    .send_timeout = PLAYED_TIMEOUT},
-			 .own_max = 1},
+			 .dedicated_max = 1},
 		.worker = {.id = 1, .pool = &played.pool, .stats = &played.stats, .buffer = buffer},
 	};
 	work_queue_init(&played.pool.queue, 10, 1, 1, 1, NULL);
 	play_with_patience(CLOCK_NEVER);
-	assert_false(waker_open(&played.echo.cut_waker, NULL) != 0 ||
+	assert_false(waker_open(&played.echo.abort_waker, NULL) != 0 ||
 		     socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, played.pair) != 0);
 	played.conn.origin.fd = played.conn.work.fd = played.pair[0];
 }
@@ -107,14 +107,14 @@ void played_begin(void)
 void played_finish(void)
 {
 	played.now = 0;
-	pending_drop(&played.echo, &played.conn);
-	assert_int_equal(played.echo.pending, 0);
+	unsent_drop(&played.echo, &played.conn);
+	assert_int_equal(played.echo.unsent, 0);
 	assert_int_equal(played.pool.queue.waiting, 0);
-	assert_int_equal(played.pool.spinners, 0);
+	assert_int_equal(played.pool.polling, 0);
 	work_queue_destroy(&played.pool.queue);
 	close(played.pair[0]);
 	close(played.pair[1]);
-	waker_close(&played.echo.cut_waker);
+	waker_close(&played.echo.abort_waker);
 }
 
 struct turn run_any_turn(void)

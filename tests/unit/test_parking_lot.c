@@ -12,7 +12,7 @@ FIXTURE(parked_begin, parked_end);
 
 TEST(data_unparks)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	expect_nothing();
 	say();
 	expect_unparked();
@@ -23,14 +23,14 @@ TEST(data_unparks)
 TEST(data_that_came_before_unparks_too)
 {
 	say();
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	expect_unparked();
 }
 
 TEST(each_is_registered_once)
 {
 	for (int i = 0; i < 10; i++) {
-		park(WATCH_IDLE);
+		park(TIMEOUT_IDLE);
 		expect_nothing();
 		say();
 		expect_unparked();
@@ -41,10 +41,10 @@ TEST(each_is_registered_once)
 
 TEST(data_that_nobody_has_read_unparks_once)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
-	park(WATCH_IDLE); // and leaves the byte where it is
+	park(TIMEOUT_IDLE); // and leaves the byte where it is
 	expect_nothing();
 	say();
 	expect_unparked();
@@ -54,7 +54,7 @@ TEST(data_that_nobody_has_read_unparks_once)
 // An event while it is served, which the worker may not have seen.
 TEST(an_event_before_parking_sends_it_back)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 	expect_bytes(1);
@@ -63,16 +63,16 @@ TEST(an_event_before_parking_sends_it_back)
 	assert_int_equal(work.state, WORK_NOTIFIED);
 	say();
 	expect_nothing(); // one note is enough
-	assert_false(parking_lot_park(&lot, &work, WATCH_IDLE));
+	assert_false(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 	assert_int_equal(work.state, WORK_SERVED);
 	expect_bytes(2);
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	expect_nothing();
 }
 
 TEST(an_event_for_what_is_queued_changes_nothing)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 	atomic_store(&work.state, WORK_QUEUED);
@@ -83,7 +83,7 @@ TEST(an_event_for_what_is_queued_changes_nothing)
 
 TEST(an_end_of_stream_is_noted)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_unparked();
 	assert_true(work.hung_up);
@@ -92,7 +92,7 @@ TEST(an_end_of_stream_is_noted)
 
 TEST(an_end_that_comes_with_data_is_noted)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_unparked();
@@ -103,20 +103,20 @@ TEST(an_end_that_comes_with_data_is_noted)
 
 TEST(an_end_while_it_is_served_is_noted)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_nothing();
 	assert_true(work.hung_up);
-	assert_false(parking_lot_park(&lot, &work, WATCH_IDLE));
+	assert_false(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 }
 
 TEST(what_is_forgotten_has_no_events)
 {
 	parking_lot_forget(&lot, &work); // not registered yet
 	assert_int_equal(parked.changes, 0);
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 	parking_lot_forget(&lot, &work);
@@ -124,7 +124,7 @@ TEST(what_is_forgotten_has_no_events)
 	say();
 	expect_nothing();
 	assert_int_equal(work.state, WORK_SERVED);
-	park(WATCH_IDLE); // and can come again
+	park(TIMEOUT_IDLE); // and can come again
 	expect_unparked();
 	expect_bytes(2);
 	assert_int_equal(parked.changes, 3);
@@ -147,65 +147,65 @@ static void read_all(void)
 
 TEST(who_waits_for_room_is_told_of_it)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 	expect_bytes(1);
 	for (int i = 0; i < 3; i++) {
 		fill_up();
-		park(WATCH_STUCK);
+		park(TIMEOUT_STUCK);
 		expect_nothing();
 		read_all();
 		expect_unparked();
 	}
 	assert_int_equal(parked.changes, 2);
 	fill_up();
-	park(WATCH_STUCK);
+	park(TIMEOUT_STUCK);
 	say(); // data too
 	expect_unparked();
 }
 
-TEST(a_kick_ends_the_wait)
+TEST(a_wake_up_ends_the_wait)
 {
-	waker_wake(&lot.kick);
+	waker_wake(&lot.waker);
 	struct unparked unparked = unpark(CLOCK_NEVER, false);
 	assert_int_equal(unparked.count, 0);
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
-	waker_wake(&lot.kick);
+	waker_wake(&lot.waker);
 	expect_unparked();				    // it hides nothing
 	uint64_t deadline = clock_deadline(20 * NS_PER_MS); // and is over
 	assert_int_equal(unpark(deadline, false).count, 0);
 	assert_true(clock_now() >= deadline);
 }
 
-static void *kick_soon(void *argument)
+static void *wake_soon(void *argument)
 {
 	(void)argument;
 	wait_until(parked.waits > 2);
-	waker_wake(&lot.kick);
+	waker_wake(&lot.waker);
 	return NULL;
 }
 
-TEST(polling_ends_with_an_event_or_a_kick)
+TEST(polling_ends_with_an_event_or_a_wake_up)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	struct unparked unparked = unpark(0, true); // looks once at least
 	assert_true(unparked.woken);
 	assert_int_equal(unparked.count, 1);
 	assert_ptr_equal(unparked.first, &work);
-	pthread_t kicker;
-	assert_int_equal(pthread_create(&kicker, NULL, kick_soon, NULL), 0);
+	pthread_t waking;
+	assert_int_equal(pthread_create(&waking, NULL, wake_soon, NULL), 0);
 	unparked = unpark(clock_deadline(PATIENCE), true);
-	assert_int_equal(pthread_join(kicker, NULL), 0);
+	assert_int_equal(pthread_join(waking, NULL), 0);
 	assert_true(unparked.woken);
 	assert_int_equal(unparked.count, 0);
 }
 
 TEST(polling_in_vain_ends_in_time)
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	uint64_t deadline = clock_deadline(NS_PER_MS);
 	struct unparked unparked = unpark(deadline, true);
 	assert_true(clock_now() >= deadline);

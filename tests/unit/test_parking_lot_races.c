@@ -34,7 +34,7 @@ TEST(who_is_parked_while_the_leader_waits_expires_too)
 	while (atomic_load(&parked.waits) == 0)
 		sched_yield();
 	uint64_t before = clock_now();
-	assert_true(parking_lot_park(&lot, &work, WATCH_IDLE));
+	assert_true(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 	void *expired;
 	pthread_join(leader, &expired);
 	assert_ptr_equal(expired, &work);
@@ -43,7 +43,7 @@ TEST(who_is_parked_while_the_leader_waits_expires_too)
 }
 
 // The kernel has no room for it: it comes back all the same, within a tenth of a second.
-static void expect_refused(int error, enum watch_kind kind)
+static void expect_refused(int error, enum timeout kind)
 {
 	parked.failure = error;
 	uint32_t events = work.events;
@@ -52,11 +52,11 @@ static void expect_refused(int error, enum watch_kind kind)
 	assert_int_equal(atomic_load(&lot.refused), refused + 1);
 	assert_int_equal(work.events, events);
 	assert_false(work.events & EPOLLOUT);
-	assert_int_equal(work.watched, WATCH_POLLED);
-	assert_true(watch_deadline(&lot.watch) <= before + NS_PER_S / 10);
-	assert_ptr_equal(wait_for_one(NULL), &work); // a kick may come first
+	assert_int_equal(work.timeout, TIMEOUT_POLLED);
+	assert_true(timeouts_deadline(&lot.timeouts) <= before + NS_PER_S / 10);
+	assert_ptr_equal(wait_for_one(NULL), &work); // a wake-up may come first
 	assert_false(work.expired);
-	assert_int_equal(work.watched, WATCH_NONE);
+	assert_int_equal(work.timeout, TIMEOUT_NONE);
 	atomic_store(&work.state, WORK_SERVED);
 }
 
@@ -64,15 +64,15 @@ TEST(what_the_kernel_refuses_comes_back_after_a_moment)
 {
 	parked_end();
 	parked_begin_with(NS_PER_S, NS_PER_S);
-	expect_refused(ENOSPC, WATCH_IDLE);
-	expect_refused(ENOMEM, WATCH_IDLE);
-	park(WATCH_IDLE); // now there is room
-	assert_int_equal(work.watched, WATCH_IDLE);
+	expect_refused(ENOSPC, TIMEOUT_IDLE);
+	expect_refused(ENOMEM, TIMEOUT_IDLE);
+	park(TIMEOUT_IDLE); // now there is room
+	assert_int_equal(work.timeout, TIMEOUT_IDLE);
 	say();
 	expect_unparked();
-	expect_refused(ENOMEM, WATCH_STUCK);
+	expect_refused(ENOMEM, TIMEOUT_STUCK);
 	expect_bytes(1);
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 }
@@ -88,7 +88,7 @@ static void replace(int new_state)
 	connect_work();
 	assert_int_equal(work.fd, old);
 	if (new_state == WORK_PARKED)
-		park(WATCH_IDLE);
+		park(TIMEOUT_IDLE);
 	else
 		atomic_store(&work.state, new_state);
 }
@@ -110,14 +110,14 @@ static void replace_by_parked(void)
 
 static void hold_an_event(void (*meanwhile)(void))
 {
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
 	say();
 	parked.with_events = meanwhile;
 }
 
-TEST(a_stale_event_costs_a_look_at_most)
+TEST(a_stale_event_costs_a_check_at_most)
 {
 	hold_an_event(replace_by_queued);
 	expect_nothing();
@@ -126,13 +126,13 @@ TEST(a_stale_event_costs_a_look_at_most)
 
 	hold_an_event(replace_by_served);
 	expect_nothing();
-	assert_false(parking_lot_park(&lot, &work, WATCH_IDLE));
+	assert_false(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 	expect_bytes(-1);
 
 	hold_an_event(replace_by_parked);
 	expect_unparked();
 	expect_bytes(-1);
-	park(WATCH_IDLE);
+	park(TIMEOUT_IDLE);
 	expect_nothing();
 	say(); // and its own events still come
 	expect_unparked();
@@ -165,7 +165,7 @@ TEST(no_event_is_lost)
 		char byte;
 		if (recv(work.fd, &byte, 1, MSG_DONTWAIT) == 1)
 			atomic_fetch_add(&received, 1);
-		else if (parking_lot_park(&lot, &work, WATCH_IDLE))
+		else if (parking_lot_park(&lot, &work, TIMEOUT_IDLE))
 			expect_unparked();
 		else
 			continue;

@@ -313,7 +313,7 @@ TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient)
 TEST(it_uses_the_cpus_that_there_are_now)
 {
 	static const struct {
-		unsigned cpus, online, spinners_max, own_max;
+		unsigned cpus, online, polling_max, dedicated_max;
 	} cases[] = {{1, 1, 0, 1}, {1, 2, 1, 1}, {2, 2, 1, 1},
 		     {3, 8, 2, 2}, {4, 4, 3, 3}, {16, 16, 15, WORKERS}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -321,8 +321,8 @@ TEST(it_uses_the_cpus_that_there_are_now)
 		online = cases[i].online;
 		policy_follow_cpus(&pool);
 		assert_int_equal(pool.queue.cpus, cases[i].cpus);
-		assert_int_equal(pool.spinners_max, cases[i].spinners_max);
-		assert_int_equal(pool.own_max, cases[i].own_max);
+		assert_int_equal(pool.polling_max, cases[i].polling_max);
+		assert_int_equal(pool.dedicated_max, cases[i].dedicated_max);
 	}
 	close_and_join();
 }

@@ -91,11 +91,11 @@ TEST(a_peer_that_is_waited_for_in_vain_is_quiet)
 TEST(a_worker_with_more_to_do_waits_for_nobody)
 {
 	play_with_patience(5 * NS_PER_MS);
-	played.worker.hurried = true;
+	played.worker.more_queued = true;
 	expect_end(TURN_QUIET);
 	assert_true(played.flags & MSG_DONTWAIT);
-	played.worker.hurried = false;
-	atomic_store(&played.pool.members, 2); // one worker
+	played.worker.more_queued = false;
+	atomic_store(&played.pool.connections, 2); // one worker
 	expect_end(TURN_QUIET);
 	assert_true(played.flags & MSG_DONTWAIT);
 }
@@ -107,7 +107,7 @@ TEST(what_was_not_sent_is_kept_and_sent_in_order)
 		{.limit = 10}, {.error = EAGAIN}, {.limit = 30}, {.error = EAGAIN}, {0}};
 	peer_says(100, false);
 	expect_end(TURN_STUCK);
-	assert_int_equal(played.echo.pending, 90);
+	assert_int_equal(played.echo.unsent, 90);
 	expect_echo(100, 10);
 	peer_says(50, false);
 	expect_end(TURN_STUCK);
@@ -115,9 +115,9 @@ TEST(what_was_not_sent_is_kept_and_sent_in_order)
 	assert_int_equal(played.recv.calls, 1); // nothing is received before that is sent
 	expect_end(TURN_QUIET);
 	expect_echo(150, 150);
-	assert_null(played.conn.tail.bytes);
-	assert_int_equal(played.echo.pending, 0);
-	assert_int_equal(played.echo.pending_max, 90);
+	assert_null(played.conn.unsent.bytes);
+	assert_int_equal(played.echo.unsent, 0);
+	assert_int_equal(played.echo.unsent_max, 90);
 	assert_int_equal(played.polls, 0);
 }
 
@@ -131,14 +131,14 @@ TEST(a_peer_that_stays_stuck_is_waited_for_with_patience)
 	expect_end(TURN_STUCK);
 	assert_int_equal(played.now - before, 5 * NS_PER_MS);
 	assert_int_equal(played.polls, 1);
-	assert_int_equal(played.echo.pending, played.conn.bytes_received - played.conn.bytes_sent);
+	assert_int_equal(played.echo.unsent, played.conn.bytes_received - played.conn.bytes_sent);
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-TEST(at_the_pending_limit_bytes_stay_in_the_kernel)
+TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel)
 {
 	play_with_patience(0);
-	played.echo.pending_limit = PLAYED_BUFFER - 1;
+	played.echo.unsent_limit = PLAYED_BUFFER - 1;
 	played.send.next = (const struct step[]){
 		{.limit = 30}, {.error = EAGAIN}, {.error = EAGAIN}, {.limit = 5}, {0}};
 	peer_says(100, false);
@@ -153,14 +153,14 @@ TEST(at_the_pending_limit_bytes_stay_in_the_kernel)
 	expect_end(TURN_QUIET);
 	assert_int_equal(bytes_waiting(), 0);
 	expect_echo(300, 300);
-	assert_null(played.conn.tail.bytes);
-	assert_int_equal(played.echo.pending_max, 0);
+	assert_null(played.conn.unsent.bytes);
+	assert_int_equal(played.echo.unsent_max, 0);
 }
 
 TEST(what_cannot_be_sent_is_not_taken_either)
 {
 	play_with_patience(0);
-	played.echo.pending_limit = 0;
+	played.echo.unsent_limit = 0;
 	played.send.next = (const struct step[]){{.limit = 30}, {.error = EPIPE}, {0}};
 	peer_says(100, false);
 	assert_int_equal(run_turn(), CLOSE_reset);
@@ -171,7 +171,7 @@ TEST(what_cannot_be_sent_is_not_taken_either)
 TEST(room_for_one_buffer_is_room)
 {
 	play_with_patience(0);
-	played.echo.pending_limit = PLAYED_BUFFER;
+	played.echo.unsent_limit = PLAYED_BUFFER;
 	peer_says(100, false);
 	expect_end(TURN_QUIET);
 	assert_false(played.flags & MSG_PEEK);
@@ -218,7 +218,7 @@ static void take_other(void)
 	struct work *works[1];
 	unsigned count;
 	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
-			 DUTY_SERVE);
+			 NEXT_SERVE);
 }
 
 TEST(when_others_wait_it_has_its_quantum)
@@ -228,9 +228,9 @@ TEST(when_others_wait_it_has_its_quantum)
 	expect_quantum();
 	expect_quantum();
 	take_other();
-	played.worker.hurried = true;
+	played.worker.more_queued = true;
 	expect_quantum();
-	played.worker.hurried = false;
+	played.worker.more_queued = false;
 	play_with_patience(0); // nobody looks after the parked
 	expect_quantum();
 	atomic_store(&played.pool.queue.leading, true);
@@ -272,7 +272,7 @@ TEST(without_end_of_patience_there_is_no_quantum)
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-TEST(who_has_expired_is_looked_at_once_more)
+TEST(who_has_expired_is_checked_once_more)
 {
 	play_with_patience(5 * NS_PER_MS);
 	played.conn.work.expired = true;

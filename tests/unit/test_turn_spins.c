@@ -13,12 +13,12 @@ static void time_passes(void)
 }
 
 // A turn that may spin, with a connection that is warm.
-static void warm_up(int heat)
+static void warm_up(int credit)
 {
 	play_with_patience(5 * NS_PER_MS);
 	played.pool.config.spin = SPIN;
-	played.pool.spinners_max = 1;
-	played.conn.heat = heat;
+	played.pool.polling_max = 1;
+	played.conn.spin_credit = credit;
 	played.before_recv = time_passes;
 }
 
@@ -40,7 +40,7 @@ TEST(polling_that_finds_something_is_a_hit)
 	expect_echo(100, 100);
 	assert_int_equal(played.recv.calls, 5);
 	expect_spins(2, 0); // the data, then the end
-	assert_int_equal(played.conn.heat, 3);
+	assert_int_equal(played.conn.spin_credit, 3);
 }
 
 TEST(polling_in_vain_ends_and_blocks)
@@ -52,7 +52,7 @@ TEST(polling_in_vain_ends_and_blocks)
 	expect_spins(0, 1);
 	assert_true(played.now - before >= SPIN && played.now - before <= 2 * SPIN);
 	assert_false(played.flags & MSG_DONTWAIT); // the last one blocked
-	assert_int_equal(played.conn.heat, 2);
+	assert_int_equal(played.conn.spin_credit, 2);
 }
 
 TEST(after_misses_it_is_not_tried_again)
@@ -60,7 +60,7 @@ TEST(after_misses_it_is_not_tried_again)
 	warm_up(8);
 	played.recv.next = nothing;
 	assert_int_equal(run_any_turn().end, TURN_QUIET);
-	assert_int_equal(played.conn.heat, 0);
+	assert_int_equal(played.conn.spin_credit, 0);
 	unsigned calls = played.recv.calls;
 	assert_int_equal(run_any_turn().end, TURN_QUIET);
 	assert_int_equal(played.recv.calls, calls + 1);
@@ -94,7 +94,7 @@ TEST(who_answers_late_stays_cold)
 	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
 	peer_says(100, false);
 	assert_int_equal(run_any_turn().end, TURN_QUIET);
-	assert_int_equal(played.conn.heat, 0);
+	assert_int_equal(played.conn.spin_credit, 0);
 	expect_spins(0, 0);
 }
 
@@ -105,16 +105,16 @@ TEST(without_a_spin_nothing_warms_up)
 	played.before_recv = NULL; // answers take no time at all
 	peer_says(100, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
-	assert_int_equal(played.conn.heat, 0);
+	assert_int_equal(played.conn.spin_credit, 0);
 	expect_spins(0, 0);
 }
 
-TEST(heat_has_a_limit)
+TEST(spin_credit_has_a_limit)
 {
 	warm_up(64);
 	peer_says(100, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
-	assert_int_equal(played.conn.heat, 64);
+	assert_int_equal(played.conn.spin_credit, 64);
 }
 
 static void expect_no_spin(void)
@@ -133,7 +133,7 @@ static void take_other(void)
 	struct work *works[1];
 	unsigned count;
 	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
-			 DUTY_SERVE);
+			 NEXT_SERVE);
 }
 
 TEST(while_work_is_queued_nobody_polls)
@@ -147,10 +147,10 @@ TEST(while_work_is_queued_nobody_polls)
 TEST(enough_who_poll_are_enough)
 {
 	warm_up(10);
-	atomic_store(&played.pool.spinners, 1); // somebody else
+	atomic_store(&played.pool.polling, 1); // somebody else
 	expect_no_spin();
-	atomic_store(&played.pool.spinners, 0);
-	played.pool.spinners_max = 0;
+	atomic_store(&played.pool.polling, 0);
+	played.pool.polling_max = 0;
 	expect_no_spin();
 }
 
@@ -179,17 +179,17 @@ TEST(polling_ends_when_work_comes)
 	take_other();
 }
 
-static void cut_all(void)
+static void abort_all(void)
 {
 	if (played.recv.calls == 2)
-		atomic_store(&played.echo.cut, true);
+		atomic_store(&played.echo.aborted, true);
 }
 
-TEST(polling_ends_with_the_cut)
+TEST(polling_ends_with_the_abort)
 {
 	warm_up(10);
 	played.recv.next = nothing;
-	played.before_recv = cut_all;
+	played.before_recv = abort_all;
 	assert_int_equal(run_turn(), CLOSE_drain);
 	assert_int_equal(played.recv.calls, 4);
 }

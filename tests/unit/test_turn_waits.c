@@ -1,4 +1,4 @@
-// The echo turn that has to wait: readers slow and stuck, a kernel out of buffers, the cut:
+// The echo turn that has to wait: readers slow and stuck, a kernel out of buffers, the abort:
 // echo/turn.
 #include "test.h"
 
@@ -17,7 +17,7 @@ static void fill_up(void)
 
 FIXTURE(played_begin, played_finish);
 
-TEST(a_stuck_reader_is_cut_at_the_send_timeout)
+TEST(a_stuck_reader_is_aborted_at_the_send_timeout)
 {
 	fill_up();
 	uint64_t before = played.now;
@@ -28,7 +28,7 @@ TEST(a_stuck_reader_is_cut_at_the_send_timeout)
 	assert_true(played.conn.bytes_sent < 32768);
 }
 
-TEST(a_stuck_reader_is_cut_in_real_time_too)
+TEST(a_stuck_reader_is_aborted_in_real_time_too)
 {
 	fill_up();
 	played.now = 0;
@@ -40,7 +40,7 @@ TEST(a_stuck_reader_is_cut_in_real_time_too)
 
 static size_t taken;
 
-// The peer takes a little just before it would be cut: so much that poll takes note.
+// The peer takes a little just before it would be aborted: so much that poll takes note.
 static void read_a_little(void)
 {
 	played.now += PLAYED_TIMEOUT - NS_PER_MS;
@@ -53,7 +53,7 @@ static void read_a_little(void)
 	taken += (size_t)count;
 }
 
-TEST(a_slow_reader_is_never_cut)
+TEST(a_slow_reader_is_never_aborted)
 {
 	fill_up();
 	taken = 0;
@@ -68,7 +68,7 @@ TEST(a_slow_reader_is_never_cut)
 
 // A peer that takes so little that poll never says so is seen by what it has acknowledged; once
 // that stands still it has its time.
-TEST(a_reader_too_slow_for_poll_is_not_cut)
+TEST(a_reader_too_slow_for_poll_is_not_aborted)
 {
 	const struct step forever[] = {{.limit = 10}, {.error = EAGAIN, .times = 100000}, {0}};
 	played.send.next = forever;
@@ -141,44 +141,44 @@ TEST(room_that_is_none_is_a_stall_too)
 		    played.now - before < 2 * PLAYED_TIMEOUT);
 }
 
-static void cut_all(void)
+static void abort_all(void)
 {
-	atomic_store(&played.echo.cut, true);
-	waker_wake(&played.echo.cut_waker);
+	atomic_store(&played.echo.aborted, true);
+	waker_wake(&played.echo.abort_waker);
 	shutdown(played.pair[0], SHUT_RD);
 }
 
-TEST(a_turn_that_is_cut_before_it_begins_does_nothing)
+TEST(a_turn_that_is_aborted_before_it_begins_does_nothing)
 {
 	peer_says(100, true);
-	cut_all();
+	abort_all();
 	assert_int_equal(run_turn(), CLOSE_drain);
 	expect_echo(0, 0);
 	assert_int_equal(played.recv.calls, 0);
 }
 
-static void *cut_from_outside(void *argument)
+static void *abort_from_outside(void *argument)
 {
-	cut_all();
+	abort_all();
 	return NULL;
 }
 
-TEST(a_turn_that_receives_can_be_cut)
+TEST(a_turn_that_receives_can_be_aborted)
 {
 	played.now = 0;
 	peer_says(100, false);
 	pthread_t thread;
 	// It blocks in recv, or is about to, or has not begun: all have to end the same way.
-	assert_int_equal(pthread_create(&thread, NULL, cut_from_outside, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, abort_from_outside, NULL), 0);
 	assert_int_equal(run_turn(), CLOSE_drain);
 	pthread_join(thread, NULL);
 	assert_int_equal(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-TEST(a_turn_that_waits_to_send_can_be_cut)
+TEST(a_turn_that_waits_to_send_can_be_aborted)
 {
 	fill_up();
-	played.while_waiting = cut_all;
+	played.while_waiting = abort_all;
 	uint64_t before = played.now;
 	assert_int_equal(run_turn(), CLOSE_drain);
 	assert_int_equal(played.now, before); // at once
@@ -186,12 +186,12 @@ TEST(a_turn_that_waits_to_send_can_be_cut)
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-TEST(a_turn_that_waits_for_buffers_can_be_cut)
+TEST(a_turn_that_waits_for_buffers_can_be_aborted)
 {
 	const struct step forever[] = {{.error = ENOBUFS, .times = 1000}, {0}};
 	played.send.next = forever;
 	peer_says(100, false);
-	played.while_waiting = cut_all;
+	played.while_waiting = abort_all;
 	uint64_t before = played.now;
 	assert_int_equal(run_turn(), CLOSE_drain);
 	assert_int_equal(played.now, before);

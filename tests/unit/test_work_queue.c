@@ -70,10 +70,10 @@ static struct work *take_as(struct sleeper *sleeper)
 {
 	struct work *works[WORK_QUEUE_BATCH];
 	unsigned count = 0;
-	enum duty duty = work_queue_take(&queue, sleeper, works, &count);
-	if (duty == DUTY_END)
+	enum next next = work_queue_take(&queue, sleeper, works, &count);
+	if (next == NEXT_EXIT)
 		return NULL;
-	ensure(duty == DUTY_SERVE && count == 1);
+	ensure(next == NEXT_SERVE && count == 1);
 	return works[0];
 }
 

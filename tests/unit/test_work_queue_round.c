@@ -50,7 +50,7 @@ static void lead(bool wait)
 	struct work_list found = lot.works;
 	lot.works = (struct work_list){0};
 	pthread_mutex_unlock(&lot.lock);
-	work_queue_led(&queue, &found);
+	work_queue_poll_results(&queue, &found);
 }
 
 static void serve(struct work *work)
@@ -79,18 +79,18 @@ static void *run_worker(void *argument)
 	for (;;) {
 		unsigned many = 0;
 		switch (work_queue_take(&queue, argument, own, &many)) {
-		case DUTY_SERVE:
+		case NEXT_SERVE:
 			for (unsigned i = 0; i < many; i++)
 				serve(own[i]);
 			break;
-		case DUTY_LEAD:
+		case NEXT_WAIT:
 			lead(true);
 			break;
-		case DUTY_LOOK:
+		case NEXT_POLL:
 			lead(false);
 			break;
-		case DUTY_SLEEP:
-		case DUTY_END:
+		case NEXT_SLEEP:
+		case NEXT_EXIT:
 			return NULL;
 		}
 	}

@@ -1,4 +1,4 @@
-// Who the work queue wakes, and for what: duties, batches, the leader: pool/work_queue. What
+// Who the work queue wakes, and for what: what next, batches, the leader: pool/work_queue. What
 // workers are at is set as the test wants it, no thread behind it.
 #include "test.h"
 
@@ -67,7 +67,7 @@ static bool push(void)
 	return leader_is_woken();
 }
 
-static enum duty take(void)
+static enum next take(void)
 {
 	count = 0;
 	return work_queue_take(&queue, NULL, works, &count);
@@ -77,7 +77,7 @@ static void empty(void)
 {
 	pretend(0, 0, true);
 	while (queue.depth > 0)
-		assert_int_equal(take(), DUTY_SERVE);
+		assert_int_equal(take(), NEXT_SERVE);
 }
 
 static void expect_wakes(unsigned wakes, uint64_t withheld)
@@ -119,7 +119,7 @@ TEST(who_waits_for_a_client_leaves_a_cpu)
 	empty();
 }
 
-TEST(the_leader_is_kicked_where_nobody_else_can)
+TEST(the_leader_is_woken_where_nobody_else_can)
 {
 	pretend(0, 3, true);
 	assert_true(push());
@@ -160,13 +160,13 @@ TEST(who_is_going_to_wait_wakes_another_to_lead)
 }
 
 // Links items from `first` on as the parking lot does.
-static void led(unsigned first, unsigned many)
+static void bring(unsigned first, unsigned many)
 {
 	for (unsigned i = 0; i < many; i++)
 		items[first + i].next = i + 1 < many ? &items[first + i + 1] : NULL;
 	struct work_list found = {many ? &items[first] : NULL,
 				  many ? &items[first + many - 1] : NULL, many};
-	work_queue_led(&queue, &found);
+	work_queue_poll_results(&queue, &found);
 }
 
 TEST(the_leader_wakes_others_for_all_but_one)
@@ -177,12 +177,12 @@ TEST(the_leader_wakes_others_for_all_but_one)
 		begin_with(8, 8, 1);
 		pretend(7, 0, true);
 		uint64_t before = clock_now();
-		led(0, wakes[i][0]);
+		bring(0, wakes[i][0]);
 		assert_false(queue.leading);
 		expect_wakes(wakes[i][1], 0);
 		pretend(0, 0, true);
 		for (unsigned k = 0; k < wakes[i][0]; k++) {
-			assert_int_equal(take(), DUTY_SERVE);
+			assert_int_equal(take(), NEXT_SERVE);
 			assert_ptr_equal(works[0], &items[k]);
 			assert_true(works[0]->queued_at >= before);
 		}
@@ -190,12 +190,12 @@ TEST(the_leader_wakes_others_for_all_but_one)
 	}
 	pretend(7, 0, true);
 	atomic_store(&queue.cpus, 2); // the leader, and one more
-	led(0, 5);
+	bring(0, 5);
 	expect_wakes(1, 3);
 	empty();
 }
 
-// What was put back before a look counts, as it is taken first: what the look brought must not wait
+// What was put back before a poll counts, as it is taken first: what the poll brought must not wait
 // for it.
 TEST(the_leader_wakes_others_for_what_was_queued_before)
 {
@@ -206,7 +206,7 @@ TEST(the_leader_wakes_others_for_what_was_queued_before)
 		pretend(7, 0, true);
 		for (unsigned k = 0; k < cases[i][0]; k++)
 			work_queue_put_back(&queue, &items[k]);
-		led(cases[i][0], cases[i][1]);
+		bring(cases[i][0], cases[i][1]);
 		expect_wakes(cases[i][2], 0);
 		empty();
 	}
@@ -234,37 +234,37 @@ TEST(as_many_are_awake_as_there_are_cpus_now)
 
 TEST(one_at_a_time_leads)
 {
-	assert_int_equal(take(), DUTY_LEAD);
+	assert_int_equal(take(), NEXT_WAIT);
 	push();
-	assert_int_equal(take(), DUTY_SERVE); // another
-	led(0, 0);
-	assert_int_equal(take(), DUTY_LEAD);
+	assert_int_equal(take(), NEXT_SERVE); // another
+	bring(0, 0);
+	assert_int_equal(take(), NEXT_WAIT);
 }
 
-TEST(what_is_put_back_comes_after_a_look)
+TEST(what_is_put_back_comes_after_a_poll)
 {
 	work_queue_put_back(&queue, &items[0]);
 	expect_wakes(0, 0);
-	assert_int_equal(take(), DUTY_LOOK);
-	led(1, 2);
+	assert_int_equal(take(), NEXT_POLL);
+	bring(1, 2);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(take(), DUTY_SERVE); // the look was enough
+		assert_int_equal(take(), NEXT_SERVE); // the poll was enough
 		assert_ptr_equal(works[0], &items[i]);
 	}
 	atomic_store(&queue.leading, true); // somebody is there
 	work_queue_put_back(&queue, &items[0]);
-	assert_int_equal(take(), DUTY_SERVE);
+	assert_int_equal(take(), NEXT_SERVE);
 }
 
-TEST(however_much_is_queued_somebody_looks)
+TEST(however_much_is_queued_somebody_polls)
 {
 	for (int i = 0; i < 200; i++)
 		push();
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 64; i++)
-			assert_int_equal(take(), DUTY_SERVE);
-		assert_int_equal(take(), DUTY_LOOK);
-		led(0, 0);
+			assert_int_equal(take(), NEXT_SERVE);
+		assert_int_equal(take(), NEXT_POLL);
+		bring(0, 0);
 	}
 	empty();
 }
@@ -276,7 +276,7 @@ static void expect_batch(unsigned workers, unsigned cpus, unsigned batch, unsign
 	atomic_store(&queue.leading, true);
 	for (next = 0; next < depth;)
 		push();
-	assert_int_equal(take(), DUTY_SERVE);
+	assert_int_equal(take(), NEXT_SERVE);
 	assert_int_equal(count, expected);
 	for (unsigned i = 0; i < count; i++)
 		assert_ptr_equal(works[i], &items[i]);
@@ -309,9 +309,9 @@ TEST(the_end_comes_while_the_leader_is_away)
 	push();
 	work_queue_close(&queue);
 	atomic_store(&queue.leading, true);
-	assert_int_equal(take(), DUTY_SERVE); // what is left
-	assert_int_equal(take(), DUTY_END);
-	led(0, 0);
-	assert_int_equal(take(), DUTY_END); // the leader, and it does not lead again
+	assert_int_equal(take(), NEXT_SERVE); // what is left
+	assert_int_equal(take(), NEXT_EXIT);
+	bring(0, 0);
+	assert_int_equal(take(), NEXT_EXIT); // the leader, and it does not lead again
 	assert_false(queue.leading);
 }

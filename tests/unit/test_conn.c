@@ -47,9 +47,9 @@ TEST(a_new_connection_is_blank_but_for_its_origin)
 		const struct work *work = &conn->work;
 		assert_int_equal(work->fd, 7);
 		assert_int_equal(work->state, WORK_QUEUED);
-		assert_int_equal(work->watched, WATCH_NONE);
+		assert_int_equal(work->timeout, TIMEOUT_NONE);
 		assert_false(work->events || work->expired || work->hung_up);
-		assert_false(conn->tail.bytes || conn->stuck || conn->heat);
+		assert_false(conn->unsent.bytes || conn->stuck || conn->spin_credit);
 		assert_true(conn_all_echoed(conn));
 		conn_count(&conn->bytes_received, 5);
 		assert_false(conn_all_echoed(conn));
@@ -60,7 +60,7 @@ TEST(a_new_connection_is_blank_but_for_its_origin)
 		conn->work.events = 1;
 		conn->work.expired = true;
 		conn->stuck = true;
-		conn->heat = 9;
+		conn->spin_credit = 9;
 		conn_table_remove(&table, conn);
 	}
 }

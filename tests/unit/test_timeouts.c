@@ -1,11 +1,11 @@
-// Time-outs of parked work, in made-up time: pool/watch.
+// Time-outs of parked work, in made-up time: pool/timeouts.
 #include "test.h"
 
 #include <pthread.h>
 
 #include "base/clock.h"
 #include "peer.h"
-#include "pool/watch.h"
+#include "pool/timeouts.h"
 #include "process.h"
 
 #define LIMIT (160 * NS_PER_MS)
@@ -20,15 +20,15 @@ struct thing {
 };
 
 static struct thing things[MANY];
-static struct watch watch;
+static struct timeouts timeouts;
 static uint64_t now; // made up; 0: the real time
-static unsigned looks;
+static unsigned checks;
 
 WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	if (now == 0)
 		return __real_clock_gettime(id, time);
-	looks++; // who goes to the end of a list again
+	checks++; // who goes to the end of a list again
 	*time = (struct timespec){(time_t)(now / NS_PER_S), (long)(now % NS_PER_S)};
 	return 0;
 }
@@ -36,10 +36,10 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 static void begin_with(uint64_t idle_limit, uint64_t stuck_limit)
 {
 	now = 1000 * NS_PER_S;
-	looks = 0;
+	checks = 0;
 	for (size_t i = 0; i < MANY; i++)
 		things[i] = (struct thing){.work = {.state = WORK_PARKED, .active_at = now}};
-	watch_init(&watch, idle_limit, stuck_limit);
+	timeouts_init(&timeouts, idle_limit, stuck_limit);
 }
 
 static void begin(void)
@@ -50,33 +50,33 @@ static void begin(void)
 static void end(void)
 {
 	now = 0;
-	watch_destroy(&watch);
+	timeouts_destroy(&timeouts);
 }
 
 FIXTURE(begin, end);
 
-static struct work *look(void)
+static struct work *check(void)
 {
 	struct work_list expired = {0};
-	watch_expire(&watch, now, &expired);
+	timeouts_expire(&timeouts, now, &expired);
 	return expired.first;
 }
 
 // Nobody comes back.
-static void look_at_all(void)
+static void check_all(void)
 {
-	while (watch_deadline(&watch) <= now)
-		assert_null(look());
+	while (timeouts_deadline(&timeouts) <= now)
+		assert_null(check());
 }
 
 // Looks whenever it is time to, until something has come back or it is `until`.
 static struct work *wait_for_one(uint64_t until)
 {
 	struct work *expired = NULL;
-	while (!expired && watch_deadline(&watch) <= until) {
-		assert_true(watch_deadline(&watch) > now); // not again at once
-		now = watch_deadline(&watch);
-		expired = look();
+	while (!expired && timeouts_deadline(&timeouts) <= until) {
+		assert_true(timeouts_deadline(&timeouts) > now); // not again at once
+		now = timeouts_deadline(&timeouts);
+		expired = check();
 	}
 	return expired;
 }
@@ -88,7 +88,7 @@ static void expect_expired(struct thing *thing)
 	assert_null(work->next);
 	assert_true(work->expired);
 	assert_int_equal(work->state, WORK_QUEUED);
-	assert_int_equal(work->watched, WATCH_NONE);
+	assert_int_equal(work->timeout, TIMEOUT_NONE);
 	assert_true(now - thing->work.active_at >= LIMIT);
 	assert_true(now - thing->work.active_at <= LIMIT + SLACK(LIMIT));
 }
@@ -99,17 +99,17 @@ TEST(who_is_silent_expires_in_time)
 	for (size_t i = 0; i < MANY; i++) {
 		now += pattern_number(&seed, 0, 3 * LIMIT);
 		things[i].work.active_at = now - pattern_number(&seed, 0, LIMIT / 2);
-		watch_set(&watch, &things[i].work, WATCH_IDLE);
-		looks = 0;
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
+		checks = 0;
 		expect_expired(&things[i]);
-		assert_true(looks <= 9);
-		assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+		assert_true(checks <= 9);
+		assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
 	}
 }
 
 TEST(who_is_active_goes_on)
 {
-	watch_set(&watch, &things[0].work, WATCH_IDLE);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
 	for (int i = 0; i < 100; i++) {
 		assert_null(wait_for_one(now + LIMIT - 1));
 		things[0].work.active_at = now;
@@ -121,10 +121,10 @@ TEST(the_first_to_fall_silent_is_the_first_to_expire)
 {
 	for (size_t i = 0; i < 3; i++) {
 		now += LIMIT / 4;
-		while (watch_deadline(&watch) <= now)
-			assert_null(look());
+		while (timeouts_deadline(&timeouts) <= now)
+			assert_null(check());
 		things[i].work.active_at = now;
-		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
 	}
 	things[0].work.active_at = now + LIMIT / 4; // it goes on
 	expect_expired(&things[1]);
@@ -133,65 +133,65 @@ TEST(the_first_to_fall_silent_is_the_first_to_expire)
 	expect_expired(&things[0]);
 }
 
-// Only who is due is looked at.
-TEST(a_look_costs_no_more_than_who_is_due)
+// Only who is due is checked.
+TEST(a_check_costs_no_more_than_who_is_due)
 {
 	for (size_t i = 0; i < MANY; i++) {
 		things[i].work.active_at = now;
-		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
 		if (i == MANY / 2)
 			now += LIMIT / 16 + 1; // the next step
 	}
-	looks = 0;
-	assert_null(look());
-	assert_int_equal(looks, 0);
-	now = watch_deadline(&watch);
-	look_at_all();
-	assert_int_equal(looks, MANY / 2 + 1);
-	looks = 0;
-	assert_null(look()); // they have gone to the end
-	assert_int_equal(looks, 0);
+	checks = 0;
+	assert_null(check());
+	assert_int_equal(checks, 0);
+	now = timeouts_deadline(&timeouts);
+	check_all();
+	assert_int_equal(checks, MANY / 2 + 1);
+	checks = 0;
+	assert_null(check()); // they have gone to the end
+	assert_int_equal(checks, 0);
 	for (size_t i = 0; i < MANY; i++)
-		watch_set(&watch, &things[i].work, WATCH_NONE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_NONE);
 }
 
 TEST(many_wake_the_leader_16_times_a_limit)
 {
 	uint64_t seed = 9;
 	for (size_t i = 0; i < MANY; i++) {
-		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
 		now += pattern_number(&seed, 0, LIMIT / MANY / 16);
 	}
 	unsigned wakes = 0;
-	looks = 0;
-	for (uint64_t stop = now + 2 * LIMIT; watch_deadline(&watch) < stop; wakes++) {
-		now = watch_deadline(&watch);
+	checks = 0;
+	for (uint64_t stop = now + 2 * LIMIT; timeouts_deadline(&timeouts) < stop; wakes++) {
+		now = timeouts_deadline(&timeouts);
 		for (size_t i = 0; i < MANY; i++)
 			things[i].work.active_at = now;
-		look_at_all();
+		check_all();
 	}
 	assert_true(wakes <= 2 * 16);
-	assert_true(looks <= MANY * 2 * 9); // and each at most so often
-	assert_true(looks >= MANY * 2 * 5);
+	assert_true(checks <= MANY * 2 * 9); // and each at most so often
+	assert_true(checks >= MANY * 2 * 5);
 	for (size_t i = 0; i < MANY; i++)
-		watch_set(&watch, &things[i].work, WATCH_NONE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_NONE);
 }
 
 // However many are due at once, those who are active need not wait for all of them.
-TEST(one_call_looks_at_a_bounded_number)
+TEST(one_call_checks_a_bounded_number)
 {
-	for (int kind = WATCH_IDLE; kind < WATCH_KINDS; kind++) {
+	for (int kind = TIMEOUT_IDLE; kind < TIMEOUT_KINDS; kind++) {
 		size_t back = 0;
 		for (size_t i = 0; i < MANY; i++) {
 			things[i].work.state = WORK_PARKED;
-			watch_set(&watch, &things[i].work, (enum watch_kind)kind);
+			timeouts_set(&timeouts, &things[i].work, (enum timeout)kind);
 		}
 		now += 2 * LIMIT;
-		while (watch_deadline(&watch) <= now) { // the leader comes again at once
+		while (timeouts_deadline(&timeouts) <= now) { // the leader comes again at once
 			size_t before = back;
-			for (const struct work *work = look(); work; work = work->next)
+			for (const struct work *work = check(); work; work = work->next)
 				back++;
-			assert_true(back > before && back <= before + WATCH_LOOKS);
+			assert_true(back > before && back <= before + TIMEOUT_CHECKS);
 		}
 		assert_int_equal(back, MANY);
 	}
@@ -202,24 +202,24 @@ TEST(who_is_polled_comes_back_ten_times_a_second)
 {
 	for (size_t i = 0; i < MANY; i++) {
 		uint64_t before = now += i;
-		watch_set(&watch, &things[i].work, WATCH_POLLED);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_POLLED);
 		assert_ptr_equal(wait_for_one(now + NS_PER_S), &things[i].work);
 		assert_true(now - before <= NS_PER_S / 10 && now - before >= NS_PER_S / 20);
 		assert_false(things[i].work.expired);
 	}
 }
 
-TEST(who_is_stuck_comes_back_at_every_look)
+TEST(who_is_stuck_comes_back_at_every_check)
 {
 	struct work *work = &things[0].work;
 	uint64_t since = now;
 	for (bool past = false; !past;) {
-		watch_set(&watch, work, WATCH_STUCK);
+		timeouts_set(&timeouts, work, TIMEOUT_STUCK);
 		uint64_t before = now;
 		assert_ptr_equal(wait_for_one(now + STUCK_LIMIT), work);
 		assert_true(now - before <= STUCK_LIMIT * 3 / 16 + 4);
 		assert_int_equal(work->state, WORK_QUEUED);
-		assert_int_equal(work->watched, WATCH_NONE);
+		assert_int_equal(work->timeout, TIMEOUT_NONE);
 		past = now - since >= STUCK_LIMIT;
 		assert_int_equal(work->expired, past);
 		atomic_store(&work->state, WORK_PARKED);
@@ -232,18 +232,18 @@ TEST(who_is_not_parked_does_not_expire)
 	static const int states[] = {WORK_QUEUED, WORK_SERVED, WORK_NOTIFIED};
 	things[1].work.active_at = 0;
 	for (size_t i = 0; i < COUNT_OF(states); i++) {
-		for (int kind = WATCH_IDLE; kind < WATCH_KINDS; kind++) {
+		for (int kind = TIMEOUT_IDLE; kind < TIMEOUT_KINDS; kind++) {
 			things[1].work.state = states[i];
-			watch_set(&watch, &things[1].work, (enum watch_kind)kind);
+			timeouts_set(&timeouts, &things[1].work, (enum timeout)kind);
 			assert_null(wait_for_one(now + 3 * LIMIT));
 			assert_int_equal(things[1].work.state, states[i]);
-			assert_int_equal(things[1].work.watched, kind);
+			assert_int_equal(things[1].work.timeout, kind);
 			assert_false(things[1].work.expired);
 		}
 	}
 	things[1].work.active_at = now;
 	atomic_store(&things[1].work.state, WORK_PARKED);
-	watch_set(&watch, &things[1].work, WATCH_IDLE);
+	timeouts_set(&timeouts, &things[1].work, TIMEOUT_IDLE);
 	expect_expired(&things[1]);
 }
 
@@ -251,18 +251,18 @@ TEST(who_is_taken_out_leaves_the_others)
 {
 	static const size_t order[] = {2, 0, 4, 1, 3}; // the middle, the first, the last, the rest
 	for (size_t i = 0; i < 5; i++)
-		watch_set(&watch, &things[i].work, WATCH_IDLE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
 	for (size_t i = 0; i < 5; i++) {
-		assert_true(watch_deadline(&watch) != CLOCK_NEVER);
-		watch_set(&watch, &things[order[i]].work, WATCH_NONE);
-		watch_set(&watch, &things[order[i]].work, WATCH_NONE);
+		assert_true(timeouts_deadline(&timeouts) != CLOCK_NEVER);
+		timeouts_set(&timeouts, &things[order[i]].work, TIMEOUT_NONE);
+		timeouts_set(&timeouts, &things[order[i]].work, TIMEOUT_NONE);
 	}
-	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
 	for (size_t i = 0; i < 3; i++)
-		watch_set(&watch, &things[i].work, WATCH_IDLE);
-	watch_set(&watch, &things[1].work, WATCH_NONE);
+		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
+	timeouts_set(&timeouts, &things[1].work, TIMEOUT_NONE);
 	now += 2 * LIMIT;
-	const struct work *expired = look();
+	const struct work *expired = check();
 	size_t count = 0;
 	for (; expired; expired = expired->next, count++)
 		assert_true(expired == &things[0].work || expired == &things[2].work);
@@ -271,51 +271,51 @@ TEST(who_is_taken_out_leaves_the_others)
 
 TEST(it_can_change_its_kind)
 {
-	watch_set(&watch, &things[0].work, WATCH_IDLE);
-	uint64_t idle = watch_deadline(&watch);
-	watch_set(&watch, &things[0].work, WATCH_STUCK);
-	assert_int_equal(things[0].work.watched, WATCH_STUCK);
-	assert_true(watch_deadline(&watch) < idle);
-	assert_null(watch.lists[WATCH_IDLE].first);
-	watch_set(&watch, &things[0].work, WATCH_IDLE);
-	assert_null(watch.lists[WATCH_STUCK].first);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
+	uint64_t idle = timeouts_deadline(&timeouts);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_STUCK);
+	assert_int_equal(things[0].work.timeout, TIMEOUT_STUCK);
+	assert_true(timeouts_deadline(&timeouts) < idle);
+	assert_null(timeouts.lists[TIMEOUT_IDLE].first);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
+	assert_null(timeouts.lists[TIMEOUT_STUCK].first);
 	// Saying the same again leaves its place.
-	idle = watch_deadline(&watch);
+	idle = timeouts_deadline(&timeouts);
 	now += LIMIT / 16;
-	watch_set(&watch, &things[0].work, WATCH_IDLE);
-	assert_true(watch_deadline(&watch) == idle);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
+	assert_true(timeouts_deadline(&timeouts) == idle);
 	expect_expired(&things[0]);
 }
 
-TEST(without_a_limit_nobody_is_watched)
+TEST(without_a_limit_nobody_is_timed)
 {
 	end();
 	begin_with(CLOCK_NEVER, STUCK_LIMIT);
-	watch_set(&watch, &things[0].work, WATCH_IDLE);
-	assert_int_equal(things[0].work.watched, WATCH_NONE);
-	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
-	watch_set(&watch, &things[0].work, WATCH_STUCK);
-	assert_true(watch_deadline(&watch) < CLOCK_NEVER);
-	watch_set(&watch, &things[0].work, WATCH_IDLE); // out again
-	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
+	assert_int_equal(things[0].work.timeout, TIMEOUT_NONE);
+	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_STUCK);
+	assert_true(timeouts_deadline(&timeouts) < CLOCK_NEVER);
+	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE); // out again
+	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
 	now += 100 * LIMIT;
-	assert_null(look());
+	assert_null(check());
 }
 
 // A send that failed for lack of memory is told of no room later.
-TEST(without_a_limit_who_is_stuck_is_looked_at_all_the_same)
+TEST(without_a_limit_who_is_stuck_is_checked_all_the_same)
 {
 	end();
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);
 	struct work *work = &things[0].work;
 	for (int i = 0; i < 3; i++) {
-		watch_set(&watch, work, WATCH_STUCK);
+		timeouts_set(&timeouts, work, TIMEOUT_STUCK);
 		assert_ptr_equal(wait_for_one(now + NS_PER_S + 4), work);
 		assert_int_equal(work->state, WORK_QUEUED);
 		assert_false(work->expired);
 		atomic_store(&work->state, WORK_PARKED);
 	}
-	assert_true(watch_deadline(&watch) == CLOCK_NEVER);
+	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
 }
 
 static atomic_bool over;
@@ -324,7 +324,7 @@ static void *expire_all(void *argument)
 {
 	while (!atomic_load(&over)) {
 		struct work_list expired = {0};
-		watch_expire(&watch, clock_now(), &expired);
+		timeouts_expire(&timeouts, clock_now(), &expired);
 		struct work *work = expired.first;
 		while (work) {
 			struct work *next = work->next;
@@ -348,7 +348,7 @@ TEST(it_comes_back_once)
 	struct work *work = &things[0].work;
 	unsigned expired = 0;
 	for (unsigned i = 0; i < RACES; i++) {
-		watch_set(&watch, work, WATCH_IDLE);
+		timeouts_set(&timeouts, work, TIMEOUT_IDLE);
 		atomic_store(&work->state, WORK_PARKED);
 		for (volatile unsigned spin = 0; spin < i % 200; spin++)
 			;
@@ -358,7 +358,7 @@ TEST(it_comes_back_once)
 			uint64_t deadline = clock_deadline(PATIENCE);
 			while (atomic_load(&things[0].given) < expired && clock_now() < deadline)
 				;
-			assert_int_equal(work->watched, WATCH_NONE);
+			assert_int_equal(work->timeout, TIMEOUT_NONE);
 			assert_true(work->expired);
 			work->expired = false;
 			atomic_store(&work->state, WORK_SERVED);
@@ -368,6 +368,6 @@ TEST(it_comes_back_once)
 	}
 	atomic_store(&over, true);
 	pthread_join(leader, NULL);
-	watch_set(&watch, work, WATCH_NONE);
+	timeouts_set(&timeouts, work, TIMEOUT_NONE);
 	assert_int_equal(things[0].given, expired);
 }

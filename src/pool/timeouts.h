@@ -1,0 +1,46 @@
+// Time-outs of parked work, O(1) each and without a thread. For each kind a list in the order in
+// which its members are due; one that is due and has been active goes to the end, so activity costs
+// nothing. Each is checked five times within its limit at least, at moments that many share: so
+// it expires at most 3/16 of the limit late, and the leader is woken at most 16 times within a
+// limit. Stuck work is checked once a second, even without a limit: a send that failed for lack
+// of memory gets no event. One call checks a bounded number, so that active work does not wait.
+#ifndef ECHOD_POOL_TIMEOUTS_H
+#define ECHOD_POOL_TIMEOUTS_H
+
+#include <pthread.h>
+
+#include "pool/work.h"
+
+#define TIMEOUT_CHECKS 16
+
+struct timeout_list {
+	uint64_t limit; // ns, or CLOCK_NEVER
+	uint64_t step;	// ns; checks are at multiples of it
+	struct work *first;
+	struct work **end; // the link that ends the list
+};
+
+// The lists and links are guarded by `lock`; the limits are set once.
+struct timeouts {
+	pthread_mutex_t lock;
+	struct timeout_list lists[TIMEOUT_KINDS];
+};
+
+void timeouts_init(struct timeouts *timeouts, uint64_t idle_limit, uint64_t stuck_limit);
+void timeouts_destroy(struct timeouts *timeouts);
+
+// Puts `work` under the time-out `kind` (TIMEOUT_NONE: none) instead of the one it is under. The
+// owner of `work`. Takes the lock only if that changes anything. Returns true if the deadline may
+// be nearer now, so that the leader must ask for it again.
+bool timeouts_set(struct timeouts *timeouts, struct work *work, enum timeout kind);
+
+// When to call timeouts_expire next: clock_now (which may have passed), or CLOCK_NEVER.
+uint64_t timeouts_deadline(struct timeouts *timeouts);
+
+// Checks those whose time has come, TIMEOUT_CHECKS of a kind at most. Those that are parked, and
+// have not been active for their limit, are unparked, marked `expired` (unless they have been
+// active in that very moment) and appended to `expired`. Of the other kinds, all that are checked
+// are unparked: whether there is something to do, only the socket knows. The leader.
+void timeouts_expire(struct timeouts *timeouts, uint64_t now, struct work_list *expired);
+
+#endif
