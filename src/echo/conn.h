@@ -47,7 +47,7 @@ struct conn {
 		unsent; // malloc'd: what its peer, which does not read, is still to get; or NULL
 	bool stuck;	// its peer does not read,
 	int unacknowledged; // and has left so many bytes unacknowledged, the least that was seen
-	int spin_credit;    // how much polling for it has paid lately
+	int spin_credit;    // whether polling for it has recently helped
 
 	// Written by the owner, read by the stats thread to be shown; nothing hangs on them,
 	// relaxed order.
@@ -120,8 +120,8 @@ void conn_table_remove(struct conn_table *table, struct conn *conn);
 size_t conn_table_copy(struct conn_table *table, size_t *slot, struct conn_info *infos,
 		       size_t capacity);
 
-// shutdown(2) for reading on all connections, which wakes who waits for them; bytes that have
-// arrived stay readable.
+// shutdown(2) for reading on all connections, which wakes the workers that wait for them; bytes
+// that have arrived stay readable.
 void conn_table_shut_reading(struct conn_table *table);
 
 #endif

@@ -211,7 +211,7 @@ static ssize_t receive_polling(const struct task *task, int flags)
 	return count;
 }
 
-// Receives: polls where that has lately paid, then blocks, if the worker may.
+// Receives: polls where that has recently helped, then blocks, if the worker may.
 static ssize_t receive(const struct task *task, int flags)
 {
 	struct conn *conn = task->conn;

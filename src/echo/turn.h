@@ -15,9 +15,9 @@
 struct echo {
 	// The end of all turns, when a drain's time is up or the server stops. Written once by the
 	// acceptor, before it wakes the waker and shuts down the sockets for reading; read by
-	// workers, with acquire order, so that who was woken by either sees it.
+	// workers, with acquire order, so that a worker woken by either sees it.
 	_Atomic bool aborted;
-	struct waker abort_waker; // readable from then on, for who waits to send
+	struct waker abort_waker; // readable from then on, for a worker that waits to send
 
 	// Bytes received and not yet sent, kept with each connection whose peer does not read, and
 	// bounded in all. Workers change them, the stats thread reads them. Relaxed order: each is

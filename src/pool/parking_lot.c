@@ -38,9 +38,8 @@ void parking_lot_close(struct parking_lot *lot)
 		close(lot->epoll);
 }
 
-// Sees to it that the set has `work`, with all the events it needs. The kernel looks at the socket
-// when it is told, so whatever has come before gives an event too; an event that comes while the
-// work is served makes it NOTIFIED.
+// Registers `work` with the set, for `events`. The kernel checks the socket then, so bytes that
+// came before give an event too; an event that comes while the work is served makes it NOTIFIED.
 static bool register_events(struct parking_lot *lot, struct work *work, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = work};
@@ -108,7 +107,7 @@ bool parking_lot_wait(struct parking_lot *lot, uint64_t deadline, bool polling,
 		count = epoll_wait(lot->epoll, events, PARKING_LOT_EVENTS, timeout);
 		if (!polling || count != 0 || clock_now() >= end)
 			break;
-		sched_yield(); // whoever has something to do goes first
+		sched_yield(); // a thread that has something to do goes first
 	}
 	ensure(count >= 0 || errno == EINTR);
 	for (int i = 0; i < count; i++) {

@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/cpus.h"
 
-// Spin credit: whether polling before blocking pays, learned from what it lately found. It is tried
-// while that is above 0, so a server that is idle, or whose clients take their time, does not poll.
+// Spin credit: whether polling before blocking has recently helped. A worker polls while the credit
+// is above 0, so a server that is idle, or whose clients take their time, does not poll.
 #define CREDIT_MAX 64
 #define CREDIT_OF_HIT 1	 // polling found something
 #define CREDIT_OF_SOON 2 // blocking did, so soon that polling would have
@@ -66,7 +66,7 @@ bool policy_must_yield(const struct worker *worker)
 		return false;
 	if (worker->more_queued || is_queued(worker->pool))
 		return true;
-	// Who is parked may have something for us that nobody has seen.
+	// Parked connections may have events that nobody has collected.
 	return !policy_may_block(worker) && !has_leader(worker->pool);
 }
 
@@ -98,7 +98,7 @@ bool policy_goes_on_polling(const struct worker *worker, uint64_t deadline)
 {
 	if (!policy_may_block(worker) || is_queued(worker->pool) || clock_now() >= deadline)
 		return false;
-	sched_yield(); // whoever has something to do goes first
+	sched_yield(); // a thread that has something to do goes first
 	return true;
 }
 

@@ -1,38 +1,42 @@
 // The waiting policy: the one place that decides whether a worker blocks for its client, polls,
-// parks the connection or yields to others. Workers.
+// parks the connection or yields to others. Called by workers.
 #ifndef ECHOD_POOL_POLICY_H
 #define ECHOD_POOL_POLICY_H
 
 #include "pool/pool.h"
 
-// What a worker that asks for something to do is to do. The caller holds the queue's lock.
+// What a worker is to do next. The caller holds the queue's lock.
 enum next policy_next(const struct work_queue *queue);
 
-// Finds out how many CPUs the workers may use now, and uses as many. Any thread.
+// Reads how many CPUs the workers may use now, and lets as many of them run. Any thread.
 void policy_follow_cpus(struct pool *pool);
 
-// Whether the worker may block for its client. Not when there are more connections than workers
-// that can run, or it has more to do: then it receives what is there, and goes on to the next.
+// Whether the worker may block for its client. If there are more connections than dedicated
+// workers, or it has more queued, it may not: it receives what is there, and parks the connection.
 bool policy_may_block(const struct worker *worker);
 
-// Whether `work` is parked without asking again, after a recv that took less than it could have.
+// After a recv that took less than it could have: whether to park `work` without another recv.
 bool policy_parks_at_once(const struct worker *worker, const struct work *work);
 
-// Whether the worker yields: others wait for one, or may do without our knowing.
+// Whether the worker yields: others wait for a worker, or parked ones have events that nobody may
+// have collected.
 bool policy_must_yield(const struct worker *worker);
 
-// It begins to poll; false when that has not paid lately (`credit` is 0), enough do, or there
-// is something else to see to. Then: whether it goes on, until `deadline`; it has yielded its CPU
-// to whoever has something to do. Then: it has stopped, and found something (`hit`) or not.
+// The worker starts to poll, and true is returned, unless polling has not recently helped (`credit`
+// is 0), enough workers poll, or there is something else to do.
 bool policy_begin_polling(struct worker *worker, int credit);
+
+// Between two polls: whether to go on, until `deadline`. Yields the CPU before.
 bool policy_goes_on_polling(const struct worker *worker, uint64_t deadline);
+
+// The worker stops polling; `hit`: it has found something.
 void policy_end_polling(struct worker *worker, int *credit, bool hit);
 
-// It begins to block for its client, and another takes its place if need be. Then: it is back.
+// The worker starts to block for its client, so another takes its place if needed; and is back.
 void policy_begin_blocking(struct worker *worker);
 void policy_end_blocking(struct worker *worker);
 
-// Blocking since `began` has found something, perhaps so soon that polling would have.
+// Blocking since `began` has found something, perhaps so soon that polling would have found it.
 void policy_note_found(const struct pool *pool, int *credit, uint64_t began);
 
 #endif

@@ -85,7 +85,7 @@ static void serve_batch(struct worker *worker, struct work **works, unsigned cou
 	worker_show_state(worker, WORKER_WAITING);
 }
 
-// At the parking lot: to `wait`, after polling where that has lately paid, or only to poll it.
+// At the parking lot: to `wait`, after polling where that has recently helped, or only to poll it.
 static void lead(struct worker *worker, bool wait)
 {
 	struct pool *pool = worker->pool;

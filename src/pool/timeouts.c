@@ -31,8 +31,8 @@ void timeouts_destroy(struct timeouts *timeouts)
 	pthread_mutex_destroy(&timeouts->lock);
 }
 
-// The same for all who ask within 1/16 of the limit, and never earlier than for one who asked
-// before: so lists stay in order by appending.
+// The same for all calls within 1/16 of the limit, and never earlier than for a call before: so
+// lists stay in order by appending.
 static uint64_t next_check(const struct timeout_list *list, uint64_t now)
 {
 	return (now + 2 * list->step) / list->step * list->step + list->step;

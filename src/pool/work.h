@@ -7,8 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Who may do what with it. The state changes hands like this (docs/architecture.md has the
-// picture):
+// Its state, which says who owns it (docs/architecture.md has the picture):
 //
 //   QUEUED ──take──► SERVED ──park──► PARKED ──event──► QUEUED
 //                      │ event
@@ -16,11 +15,10 @@
 //                   NOTIFIED ──check once more──► SERVED
 //
 // The owner in the states QUEUED, SERVED and NOTIFIED is the queue, or the worker that took it. In
-// PARKED it is the parking lot: whoever changes PARKED to QUEUED, by compare-and-swap, owns it
-// then.
+// PARKED it is the parking lot: the thread that changes PARKED to QUEUED, by compare-and-swap, owns
+// it then.
 enum work_state {
-	WORK_QUEUED, // also when new: an event of who had the same memory before finds nothing to
-		     // do
+	WORK_QUEUED, // also when new: a stale event of the one before finds nothing to do
 	WORK_SERVED,
 	WORK_NOTIFIED, // served, and an event has come that the worker may not have seen
 	WORK_PARKED,

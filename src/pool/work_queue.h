@@ -26,7 +26,7 @@ struct sleeper {
 // workers that are about to wait for a client, `cpus` by any thread; they are read without it.
 struct work_queue {
 	size_t capacity;	    // how much can be admitted at all, so that a push cannot fail
-	unsigned workers;	    // who take
+	unsigned workers;	    // that take
 	unsigned batch;		    // how much a worker may take at once, 1 to WORK_QUEUE_BATCH
 	const struct waker *leader; // wakes the worker at the parking lot
 	_Atomic unsigned cpus;	    // how many workers are to run at a time; a moment late will do
