@@ -30,8 +30,6 @@ struct task {
 	struct worker *worker;
 	struct echo *echo;
 	const struct pool_config *config;
-	bool last_check; // the peer's time is up
-	size_t quantum;	 // how much of it is used
 };
 
 static struct turn close_for(enum close_reason reason)
@@ -246,7 +244,7 @@ static void count_received(const struct task *task, size_t count)
 }
 
 // What a recv that returned no data, but 0 or -1, means for the turn.
-static struct turn after_empty_recv(const struct task *task, ssize_t count)
+static struct turn after_empty_recv(const struct task *task, ssize_t count, bool last_check)
 {
 	enum errno_class class = count < 0 ? errno_classify(errno) : ERRNO_PEER_GONE;
 	if (class == ERRNO_INTERRUPTED)
@@ -261,7 +259,7 @@ static struct turn after_empty_recv(const struct task *task, ssize_t count)
 	}
 	if (class != ERRNO_TRY_AGAIN)
 		return close_for_error(class);
-	if (task->last_check || task->config->patience == CLOCK_NEVER)
+	if (last_check || task->config->patience == CLOCK_NEVER)
 		return close_for(CLOSE_idle);
 	return (struct turn){.end = TURN_QUIET};
 }
@@ -310,46 +308,43 @@ static struct turn send_unsent(const struct task *task)
 
 // Receives once, and echoes what came. A descriptor that is passed over AF_UNIX ends a recv early,
 // so there a short count does not mean that nothing is left.
-static struct turn echo_once(struct task *task)
+static struct turn echo_once(const struct task *task, bool *last_check, size_t *quantum)
 {
 	struct conn *conn = task->conn;
 	size_t size = task->config->buffer_size;
 	bool peek = task->config->patience != CLOCK_NEVER && // nothing is kept then
 		    unsent_is_full(task->echo, size);
-	int flags = (peek ? MSG_PEEK : 0) | (task->last_check ? MSG_DONTWAIT : 0);
+	int flags = (peek ? MSG_PEEK : 0) | (*last_check ? MSG_DONTWAIT : 0);
 	ssize_t count = receive(task, flags);
 	if (count <= 0)
-		return after_empty_recv(task, count);
-	task->last_check = false;
+		return after_empty_recv(task, count, *last_check);
+	*last_check = false;
 	struct turn turn =
 		peek ? echo_peeked(task, (size_t)count) : echo_received(task, (size_t)count);
 	if (turn.end == TURN_GOES_ON && (size_t)count < size &&
 	    policy_parks_at_once(task->worker, &conn->work) &&
 	    conn->origin.peer.any.sa_family != AF_UNIX)
 		return (struct turn){.end = TURN_QUIET};
-	task->quantum += (size_t)count > QUANTUM_OF_MESSAGE ? (size_t)count : QUANTUM_OF_MESSAGE;
+	*quantum += (size_t)count > QUANTUM_OF_MESSAGE ? (size_t)count : QUANTUM_OF_MESSAGE;
 	return turn;
 }
 
 struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker)
 {
-	struct task task = {
-		.conn = conn,
-		.worker = worker,
-		.echo = echo,
-		.config = &worker->pool->config,
-		.last_check = conn->work.expired && !conn->stuck,
-	};
+	const struct task task = {conn, worker, echo, &worker->pool->config};
+	bool last_check = conn->work.expired && !conn->stuck; // the peer's time is up
+	size_t quantum = 0;				      // how much of it is used
 	conn->work.expired = false;
 	while (!is_aborted(echo)) {
-		struct turn turn = conn->unsent.bytes ? send_unsent(&task) : echo_once(&task);
+		struct turn turn = conn->unsent.bytes ? send_unsent(&task)
+						      : echo_once(&task, &last_check, &quantum);
 		if (turn.end != TURN_GOES_ON)
 			return turn;
-		if (task.quantum < QUANTUM)
+		if (quantum < QUANTUM)
 			continue;
 		if (policy_must_yield(worker))
 			return (struct turn){.end = TURN_QUANTUM};
-		task.quantum = 0;
+		quantum = 0;
 	}
 	return close_for(CLOSE_drain);
 }

@@ -42,9 +42,9 @@ void parking_lot_close(struct parking_lot *lot)
 // came before give an event too; an event that comes while the work is served makes it NOTIFIED.
 static bool register_events(struct parking_lot *lot, struct work *work, uint32_t events)
 {
-	struct epoll_event event = {.events = events, .data.ptr = work};
 	if (work->events == events)
 		return true;
+	struct epoll_event event = {.events = events, .data.ptr = work};
 	int operation = work->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	if (epoll_ctl(lot->epoll, operation, work->fd, &event) != 0)
 		return false;

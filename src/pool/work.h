@@ -71,22 +71,15 @@ struct work_list {
 	size_t count;
 };
 
-static inline void work_list_join(struct work_list *list, const struct work_list *more)
-{
-	if (!more->first)
-		return;
-	if (list->last)
-		list->last->next = more->first;
-	else
-		list->first = more->first;
-	list->last = more->last;
-	list->count += more->count;
-}
-
 static inline void work_list_append(struct work_list *list, struct work *work)
 {
 	work->next = NULL;
-	work_list_join(list, &(struct work_list){work, work, 1});
+	if (list->last)
+		list->last->next = work;
+	else
+		list->first = work;
+	list->last = work;
+	list->count++;
 }
 
 #endif

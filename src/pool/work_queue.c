@@ -23,7 +23,12 @@ void work_queue_init(struct work_queue *queue, size_t capacity, unsigned workers
 
 static void append_locked(struct work_queue *queue, const struct work_list *more)
 {
-	work_list_join(&queue->works, more);
+	if (queue->works.last)
+		queue->works.last->next = more->first;
+	else
+		queue->works.first = more->first;
+	queue->works.last = more->last;
+	queue->works.count += more->count;
 	ensure(!queue->closed && queue->works.count <= queue->capacity);
 	if (queue->works.count > queue->depth_max)
 		queue->depth_max = queue->works.count; // before a snapshot can see the depth
