@@ -227,6 +227,16 @@ TEST(faults_beyond_the_limit_are_only_counted)
 	assert_int_equal(result_count(back.json, "faults_found"), 2 * RESULT_FAULTS + 3);
 }
 
+TEST(a_fault_that_names_no_run_is_of_the_first)
+{
+	struct echod_error error;
+	json_object_del(json_array_get(result_get(&made, "faults"), 1), "run");
+	assert_int_equal(result_read(&back, write_result(), &error), 0);
+	assert_true(
+		json_equal(json_object_get(json_array_get(result_get(&back, "faults"), 1), "run"),
+			   json_object_get(json_array_get(result_get(&back, "faults"), 0), "run")));
+}
+
 TEST(time_counts_once_where_runs_overlap)
 {
 	static const struct {
