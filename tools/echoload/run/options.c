@@ -34,7 +34,8 @@ static const char epilogue[] =
 	"\n"
 	"Modes, and the options that not all of them take, with their defaults:\n"
 #define MODE(identifier, name, options, help) \
-	"  " name "  " help "\n"              \
+	"  " name "\n"                        \
+	"              " help "\n"            \
 	"              " options "\n"
 #include "echoload/load/modes.def"
 	"\n"
