@@ -189,7 +189,7 @@ static struct turn send_all(const struct task *task, struct piece *piece, bool p
 	return (struct turn){.end = TURN_GOES_ON};
 }
 
-static ssize_t receive_now(const struct task *task, int flags)
+static inline ssize_t receive_now(const struct task *task, int flags)
 {
 	return recv(task->conn->work.fd, task->worker->buffer, task->config->buffer_size, flags);
 }
@@ -234,7 +234,7 @@ static ssize_t receive(const struct task *task, int flags)
 	return count;
 }
 
-static void count_received(const struct task *task, size_t count)
+static inline void count_received(const struct task *task, size_t count)
 {
 	conn_count(&task->conn->bytes_received, count);
 	atomic_store_explicit(&task->conn->work.active_at, clock_now_coarse(),
