@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,13 +43,20 @@ int atomic_file_check(const char *path, struct echod_error *error)
 	return why ? fail(path, why, error) : 0;
 }
 
-// Fills the file and closes it. Returns 0 or an errno value, as those below do.
+// Fills the file and closes it; from memory, so that the reason of a failed write is known. Returns
+// 0 or an errno value, as those below do.
 static int put(FILE *file, atomic_file_fill *fill, const void *context)
 {
-	int why = fill(file, context) == 0 ? 0 : ENOMEM;
-	if (ferror(file))
-		why = EIO; // unless closing it tells more
-	return (file == stdout ? fflush(file) : fclose(file)) == 0 ? why : errno;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *memory = open_memstream(&text, &length);
+	bool filled = memory && fill(memory, context) == 0;
+	int why = memory && fclose(memory) == 0 && filled ? 0 : ENOMEM;
+	if (why == 0 && fwrite(text, 1, length, file) != length)
+		why = errno;
+	free(text);
+	bool closed = (file == stdout ? fflush(file) : fclose(file)) == 0;
+	return why || closed ? why : errno;
 }
 
 // Fills a file beside the path and puts it in its place. Returns -1 if that cannot be, as with a
