@@ -33,8 +33,9 @@ static json_t *checked(json_t *result, const json_error_t *error, const char *te
 {
 	if (!result)
 		fail_msg("not JSON: %s in %s", error->text, text);
-	results = realloc(results, (result_count + 1) * sizeof(json_t *));
-	assert_non_null(results);
+	json_t **more = realloc(results, (result_count + 1) * sizeof(json_t *));
+	assert_non_null(more);
+	results = more;
 	results[result_count++] = result;
 	assert_int_equal(load_count(result, "schema"), 1);
 	return result;
