@@ -223,7 +223,7 @@ static ssize_t receive(const struct task *task, int flags)
 		if (count >= 0 || errno != EAGAIN || !policy_may_block(worker))
 			return count;
 	}
-	uint64_t began = clock_now();
+	uint64_t began = task->config->spin ? clock_now() : 0;
 	policy_begin_blocking(worker);
 	ssize_t count = receive_now(task, flags);
 	int number = errno;

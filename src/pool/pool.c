@@ -99,7 +99,7 @@ static void lead(struct worker *worker, bool wait)
 	}
 	worker_show_state(worker, WORKER_LEADING);
 	if (!woken) {
-		uint64_t began = clock_now();
+		uint64_t began = wait && pool->config.spin ? clock_now() : 0;
 		parking_lot_wait(&pool->lot, wait ? CLOCK_NEVER : 0, false, &found);
 		if (wait && found.count)
 			policy_note_found(pool, &pool->spin_credit, began);

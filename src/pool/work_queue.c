@@ -98,12 +98,19 @@ static void unlock_and_wake(struct work_queue *queue, struct sleeper *chosen, bo
 		waker_wake(queue->leader);
 }
 
-void work_queue_push(struct work_queue *queue, struct work *work)
+// `work` as it is appended now, alone.
+static struct work_list list_of(struct work *work)
 {
 	work->queued_at = clock_now();
 	work->next = NULL;
+	return (struct work_list){work, work, 1};
+}
+
+void work_queue_push(struct work_queue *queue, struct work *work)
+{
+	const struct work_list one = list_of(work);
 	pthread_mutex_lock(&queue->lock);
-	append_locked(queue, &(struct work_list){work, work, 1});
+	append_locked(queue, &one);
 	unsigned room = room_locked(queue);
 	struct sleeper *chosen = choose_sleepers_locked(queue, 1, room);
 	unlock_and_wake(queue, chosen, !chosen && room > 0 && atomic_load(&queue->leading));
@@ -156,10 +163,9 @@ void work_queue_poll_results(struct work_queue *queue, const struct work_list *f
 
 void work_queue_put_back(struct work_queue *queue, struct work *work)
 {
-	work->queued_at = clock_now();
+	const struct work_list one = list_of(work);
 	pthread_mutex_lock(&queue->lock);
-	work->next = NULL;
-	append_locked(queue, &(struct work_list){work, work, 1});
+	append_locked(queue, &one);
 	queue->poll_due = true;
 	pthread_mutex_unlock(&queue->lock);
 }
