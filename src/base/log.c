@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/setting.h"
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -19,13 +20,9 @@ const char *log_level_name(enum echod_log_level level)
 
 int log_level_parse(const char *text, enum echod_log_level *level, struct echod_error *error)
 {
-	for (int i = 0; i < LOG_LEVELS; i++) {
-		if (strcmp(text, level_names[i]) == 0) {
-			*level = (enum echod_log_level)i;
-			return 0;
-		}
-	}
-	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not one of " LOG_LEVEL_NAMES, text);
+	static const struct setting row = {
+		.argument = LOG_LEVEL_NAMES, .kind = SETTING_CHOICE, .size = sizeof(*level)};
+	return setting_take(&row, level, text, error);
 }
 
 char *log_escape(const char *text, size_t length, char *buffer, size_t size)
