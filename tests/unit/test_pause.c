@@ -53,7 +53,8 @@ static uint64_t counted(enum counter counter)
 static void assert_paused(bool paused)
 {
 	assert_int_equal(acceptor_pause.cause != PAUSE_NONE, paused);
-	assert_int_equal(atomic_load(&admission.notifies), paused); // who leaves wakes us
+	assert_int_equal(atomic_load(&admission.notifies),
+			 paused); // a connection that leaves wakes us
 }
 
 static void expect_paused(bool paused)

@@ -28,7 +28,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 {
 	if (now == 0)
 		return __real_clock_gettime(id, time);
-	checks++; // who goes to the end of a list again
+	checks++; // work that goes to the end of a list again
 	*time = (struct timespec){(time_t)(now / NS_PER_S), (long)(now % NS_PER_S)};
 	return 0;
 }
@@ -133,7 +133,7 @@ TEST(the_first_to_fall_silent_is_the_first_to_expire)
 	expect_expired(&things[0]);
 }
 
-// Only who is due is checked.
+// Only work that is due is checked.
 TEST(a_check_costs_no_more_than_who_is_due)
 {
 	for (size_t i = 0; i < MANY; i++) {

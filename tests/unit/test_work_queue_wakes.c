@@ -1,5 +1,5 @@
-// Who the work queue wakes, and for what: what next, batches, the leader: pool/work_queue. What
-// workers are at is set as the test wants it, no thread behind it.
+// Which workers the work queue wakes, and for what: what next, batches, the leader:
+// pool/work_queue. What workers are at is set as the test wants it, no thread behind it.
 #include "test.h"
 
 #include <poll.h>
