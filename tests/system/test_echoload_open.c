@@ -127,3 +127,14 @@ TEST(latency_counts_from_when_it_was_due)
 		fail_msg("p99 %.2f ms, uncorrected %.2f ms, where %.2f ms follow from the stops",
 			 outcome.p99 / 1e6, outcome.uncorrected / 1e6, outcome.analytic / 1e6);
 }
+
+TEST(a_server_that_stands_still_when_all_connect_is_found)
+{
+	struct odd_server *server =
+		odd_start(&(struct odd_spec){.stop_every = NS_PER_S, .stop_for = STOP});
+	const struct timespec begin = {.tv_sec = (time_t)(clock_now() / NS_PER_S) + 1};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &begin, NULL);
+	const json_t *result =
+		load_run(EXIT_OK, odd_address(server), "-c", "4", "--rate", "100", "-d", "2s");
+	load_number(result, "evidence.server.cpu");
+}

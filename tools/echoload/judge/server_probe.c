@@ -83,16 +83,16 @@ static void find_processes(const struct server_probe *probe, struct processes *p
 	}
 }
 
-// The same, once a server that forks has accepted all connections.
+// The same, once the server has accepted all connections. It may stand still, or fork.
 static void find_all(struct server_probe *probe)
 {
 	struct processes now;
 	find_processes(probe, &now);
-	for (unsigned tries = 0; tries < FIND_TRIES; tries++) {
+	for (unsigned tries = 0; tries < FIND_TRIES && !atomic_load(&probe->stop); tries++) {
 		probe->processes = now;
 		nanosleep(&(struct timespec){.tv_nsec = (long)LOOK_PAUSE}, NULL);
 		find_processes(probe, &now);
-		if (processes_same(&probe->processes, &now))
+		if (now.count > 0 && processes_same(&probe->processes, &now))
 			return;
 	}
 	probe->processes.count = 0;
@@ -103,8 +103,8 @@ static void *watch(void *argument)
 	struct server_probe *probe = argument;
 	struct server_view *view = &probe->view;
 	struct random random = {.state = clock_now()};
-	find_all(probe);
 	double looks = 0, stopped = 0, answers = 0, busy = 0, sent = ask_bytes_sent(probe);
+	find_all(probe);
 	processes_measure(&probe->processes, &probe->before);
 	do {
 		// First, as one that is stopped answers once it no longer is.

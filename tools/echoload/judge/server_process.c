@@ -128,7 +128,8 @@ bool processes_find(struct processes *processes, const struct endpoint *target, 
 	size_t all = 0;
 	glob_t links = {0};
 	find_sockets(&sockets, target);
-	glob("/proc/[0-9]*/fd/*", GLOB_NOSORT, NULL, &links);
+	if (sockets.here && sockets.count > 0)
+		glob("/proc/[0-9]*/fd/*", GLOB_NOSORT, NULL, &links);
 	bool fit = true;
 	for (size_t i = 0; i < links.gl_pathc && fit; i++) {
 		int pid = atoi(links.gl_pathv[i] + strlen("/proc/"));
@@ -142,7 +143,7 @@ bool processes_find(struct processes *processes, const struct endpoint *target, 
 	}
 	globfree(&links);
 	// Some may have been closed since.
-	if (!fit || !sockets.here || 2 * all < sockets.count)
+	if (!fit || all == 0 || 2 * all < sockets.count)
 		processes->count = 0;
 	return processes->count > 0;
 }
