@@ -153,7 +153,7 @@ void stats_assert_laws(struct daemon *daemon)
 	json_decref(snapshot);
 }
 
-// Whether all books are closed.
+// Whether nothing is under way.
 static bool is_at_rest(const json_t *snapshot)
 {
 	uint64_t unparks = stats_get(snapshot, "unparks");

@@ -1,6 +1,6 @@
 // Scenario: echoload's verdict where the limit is known, as each scene puts it there.
 // `system_verdict echoload_verdict [SCENE...]` plays the scenes whose names begin like this
-// (default: all), as often each as ECHOD_TEST_CALLS says (default: once), and prints a tally of
+// (default: all), as often each as ECHOD_TEST_CALLS says (default: once), and prints the score of
 // each. A confident untruth fails. At least 19 of 20 calls have to be right, without those that
 // others disturbed and that say so. With fewer than 20 calls each must be right in the end: some
 // are repeated, once if others disturbed them.
@@ -142,62 +142,62 @@ static const struct scene scenes[] = {
 static size_t calls;   // of each scene
 static uint64_t began; // of the scene, clock_now
 
-struct tally {
+struct score {
 	size_t of[SCENE_OUTCOMES];
 	size_t played, right, disturbed; // `disturbed`: those that are not right
 };
 
-static bool wants_another(const struct tally *tally)
+static bool wants_another(const struct score *score)
 {
 	if (calls >= MANY)
-		return tally->played - tally->disturbed < calls &&
-		       tally->played < (1 + MOST_DISTURBED) * calls;
-	if (tally->of[SCENE_WRONG] > 0 || tally->right == calls || tally->disturbed > calls)
+		return score->played - score->disturbed < calls &&
+		       score->played < (1 + MOST_DISTURBED) * calls;
+	if (score->of[SCENE_WRONG] > 0 || score->right == calls || score->disturbed > calls)
 		return false;
-	return tally->played < calls ||
-	       (tally->played < 4 * calls && clock_now() - began < REPEAT_UNTIL);
+	return score->played < calls ||
+	       (score->played < 4 * calls && clock_now() - began < REPEAT_UNTIL);
 }
 
-static void expect_right(const struct tally *tally)
+static void expect_right(const struct score *score)
 {
-	assert_int_equal(tally->of[SCENE_WRONG], 0);
-	size_t counted = tally->played - tally->disturbed;
+	assert_int_equal(score->of[SCENE_WRONG], 0);
+	size_t counted = score->played - score->disturbed;
 	if (calls >= MANY && counted < calls)
 		fail_msg("others have had the machine all the time");
 	if (calls >= MANY)
-		assert_true(20 * tally->right >= 19 * counted);
+		assert_true(20 * score->right >= 19 * counted);
 	else // each of the others says that it does not know, and others have had the machine
-		assert_true(tally->right >= calls || counted == tally->right);
+		assert_true(score->right >= calls || counted == score->right);
 }
 
 TEST_ROWS(verdict_is_right, const struct scene *scene, scenes)
 {
 	static const char *const outcomes[] = {"right", "weak", "inconclusive", "excused", "WRONG"};
-	struct tally tally = {0};
+	struct score score = {0};
 	if (!scene_is_possible(scene)) {
 		printf("%s needs what is not here: /dev/net/tun or haproxy\n", scene->name);
 		skip();
 	}
 	calls = crowd_number("ECHOD_TEST_CALLS", 1);
 	began = clock_now();
-	while (wants_another(&tally)) {
+	while (wants_another(&score)) {
 		struct scene_call call = scene_play(scene);
 		bool right = call.outcome == SCENE_RIGHT;
-		tally.played++;
-		tally.of[call.outcome]++;
-		tally.right += right;
-		tally.disturbed += !right && call.outcome != SCENE_WRONG && call.disturbed;
+		score.played++;
+		score.of[call.outcome]++;
+		score.right += right;
+		score.disturbed += !right && call.outcome != SCENE_WRONG && call.disturbed;
 		if (!right)
 			printf("%s: %s: %s\n", scene->name, outcomes[call.outcome], call.said);
 		free(call.said);
 		test_clean_up();
 	}
-	printf("%-22s %3zu calls:", scene->name, tally.played);
+	printf("%-22s %3zu calls:", scene->name, score.played);
 	for (size_t i = 0; i < SCENE_OUTCOMES; i++)
-		printf(" %zu %s,", tally.of[i], outcomes[i]);
-	printf(" %zu of those not right disturbed\n", tally.disturbed);
+		printf(" %zu %s,", score.of[i], outcomes[i]);
+	printf(" %zu of those not right disturbed\n", score.disturbed);
 	fflush(stdout);
-	expect_right(&tally);
+	expect_right(&score);
 }
 
 // The server dies in the midst of the run. However busy it was until then, what came after tells

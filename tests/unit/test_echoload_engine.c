@@ -15,7 +15,7 @@
 
 static struct inside inside[2];
 static struct load_config config;
-static struct book book;
+static struct counters counters;
 static uint64_t lasted;
 
 static void set_target(size_t index, const char *text)
@@ -74,17 +74,17 @@ static void pass_well(struct engine *engine, uint64_t groups)
 	uint64_t deadline = clock_deadline(20 * NS_PER_S);
 	do {
 		assert_true(clock_now() < deadline);
-		assert_int_equal(engine_slice(engine, groups, SLICE, &book, &lasted), 0);
+		assert_int_equal(engine_slice(engine, groups, SLICE, &counters, &lasted), 0);
 		if (config.rate == 0) // else this thread may have slept beyond the end
-			assert_int_equal(book.unanswered, 0);
-	} while (book.messages == 0);
-	assert_int_equal(book.latency.count, book.messages + book.unanswered);
-	assert_int_equal(book.bytes, book.messages * SIZE);
-	assert_int_equal(book.verified, book.bytes);
-	assert_int_equal(book.fault_count, 0);
-	assert_int_equal(load_errors_total(&book.errors), 0);
+			assert_int_equal(counters.unanswered, 0);
+	} while (counters.messages == 0);
+	assert_int_equal(counters.latency.count, counters.messages + counters.unanswered);
+	assert_int_equal(counters.bytes, counters.messages * SIZE);
+	assert_int_equal(counters.verified, counters.bytes);
+	assert_int_equal(counters.fault_count, 0);
+	assert_int_equal(load_errors_total(&counters.errors), 0);
 	assert_true(lasted > 0);
-	assert_true(book.unanswered > 0 || book.latency.max <= lasted);
+	assert_true(counters.unanswered > 0 || counters.latency.max <= lasted);
 }
 
 TEST(only_the_groups_of_a_slice_are_loaded)
@@ -97,7 +97,7 @@ TEST(only_the_groups_of_a_slice_are_loaded)
 	for (size_t i = 0; i < COUNT_OF(groups); i++) {
 		const uint64_t before[] = {received(0), received(1)};
 		pass_well(engine, groups[i]);
-		uint64_t sum = before[0] + before[1] + book.bytes;
+		uint64_t sum = before[0] + before[1] + counters.bytes;
 		wait_until(received(0) + received(1) == sum);
 		assert_int_equal(received(0) > before[0], groups[i] & 1);
 		assert_int_equal(received(1) > before[1], groups[i] >> 1);
@@ -118,7 +118,7 @@ static bool go_on(void *context, const struct progress *progress)
 
 static void take_interval(void *context, const struct interval *interval)
 {
-	recorded += interval->book->messages;
+	recorded += interval->counters->messages;
 }
 
 TEST(a_run_may_come_before_slices_with_more_connections)
@@ -132,7 +132,7 @@ TEST(a_run_may_come_before_slices_with_more_connections)
 	start_servers(1);
 	struct engine *engine = open_engine();
 	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
-	assert_int_equal(result.book->messages, recorded);
+	assert_int_equal(result.counters->messages, recorded);
 	assert_int_equal(result.live, 6);
 	assert_int_equal(result.lasted, config.duration);
 	engine_result_free(&result);
@@ -178,9 +178,9 @@ TEST(what_happens_in_the_warm_up_is_in_no_figure)
 		engine_close(engine, NULL);
 		assert_true(is_cut);
 		assert_int_equal(result.connected, 12);
-		assert_int_equal(load_errors_total(&result.book->errors) == 0, warmup > 0);
-		assert_int_equal(result.book->unanswered == 0, warmup > 0);
-		assert_int_equal(result.book->bytes, result.book->verified);
+		assert_int_equal(load_errors_total(&result.counters->errors) == 0, warmup > 0);
+		assert_int_equal(result.counters->unanswered == 0, warmup > 0);
+		assert_int_equal(result.counters->bytes, result.counters->verified);
 		// A thread reads its clock some time after it was to.
 		assert_true(result.usage.thread[0].at < NS_PER_S * 3 / 2);
 		engine_result_free(&result);
@@ -201,11 +201,11 @@ static uint64_t due_of_run(double rate, unsigned connections, unsigned threads)
 	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
 	assert_true(clock_now() - from < 20 * NS_PER_S);
 	engine_close(engine, NULL);
-	assert_int_equal(result.book->due, result.book->latency.count);
-	assert_int_equal(result.book->latency.count,
-			 result.book->uncorrected.count + result.book->unanswered);
-	assert_true(result.book->latency.max < clock_now() - from);
-	uint64_t due = result.book->due;
+	assert_int_equal(result.counters->due, result.counters->latency.count);
+	assert_int_equal(result.counters->latency.count,
+			 result.counters->uncorrected.count + result.counters->unanswered);
+	assert_true(result.counters->latency.max < clock_now() - from);
+	uint64_t due = result.counters->due;
 	engine_result_free(&result);
 	return due;
 }
@@ -239,8 +239,8 @@ static void expect_slices(void)
 	for (int slice = 0; slice < 3; slice++) {
 		uint64_t before = received(0);
 		pass_well(engine, 1);
-		wait_until(received(0) == before + book.bytes);
-		assert_int_equal(book.due, config.rate > 0 ? book.latency.count : 0);
+		wait_until(received(0) == before + counters.bytes);
+		assert_int_equal(counters.due, config.rate > 0 ? counters.latency.count : 0);
 	}
 	engine_close(engine, NULL);
 }
@@ -291,10 +291,10 @@ TEST(what_is_not_answered_is_counted)
 	config.pipeline = 4;
 	struct engine *engine = open_engine();
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(engine_slice(engine, 1, SLICE, &book, &lasted), 0);
-		assert_int_equal(book.unanswered, 24);
-		assert_int_equal(book.latency.count, 24);
-		assert_int_equal(book.messages, 0);
+		assert_int_equal(engine_slice(engine, 1, SLICE, &counters, &lasted), 0);
+		assert_int_equal(counters.unanswered, 24);
+		assert_int_equal(counters.latency.count, 24);
+		assert_int_equal(counters.messages, 0);
 	}
 	engine_close(engine, NULL);
 }
@@ -309,7 +309,7 @@ TEST(nobody_to_connect_to_is_no_slice)
 	for (size_t i = 0; i < COUNT_OF(modes); i++) {
 		config.mode = modes[i];
 		struct engine *engine = open_engine();
-		assert_int_equal(engine_slice(engine, 1, SLICE, &book, &lasted), -1);
+		assert_int_equal(engine_slice(engine, 1, SLICE, &counters, &lasted), -1);
 		engine_close(engine, NULL);
 	}
 }
@@ -323,7 +323,7 @@ TEST(a_signal_ends_a_slice)
 	struct engine *engine = open_engine();
 	kill(getpid(), SIGTERM);
 	uint64_t from = clock_now();
-	assert_int_equal(engine_slice(engine, 1, 60 * NS_PER_S, &book, &lasted), -1);
+	assert_int_equal(engine_slice(engine, 1, 60 * NS_PER_S, &counters, &lasted), -1);
 	engine_close(engine, NULL);
 	assert_true(clock_now() - from < 20 * NS_PER_S);
 }

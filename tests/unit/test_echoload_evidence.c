@@ -9,17 +9,18 @@
 
 // A run of 10 s, 10,000 messages a second.
 static struct load_config config;
-static struct book book;
+static struct counters counters;
 static struct engine_result result;
 static struct evidence evidence;
 static struct series series; // empty
 
 static void begin(void)
 {
-	book_reset(&book);
+	counters_reset(&counters);
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
-	book.messages = 100000;
-	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
+	counters.messages = 100000;
+	result = (struct engine_result){
+		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
 
 FIXTURE(begin, NULL);
@@ -57,9 +58,9 @@ TEST(evidence_is_gathered_in_shares)
 			.busy = 40},
 	};
 	config.rate = 10000;
-	book.due = 101000;
-	load_errors_note(&book.errors, LOAD_EARLY_CLOSE, 0, 0, 0);
-	hdr_record(&book.lateness, 3 * NS_PER_MS);
+	counters.due = 101000;
+	load_errors_note(&counters.errors, LOAD_EARLY_CLOSE, 0, 0, 0);
+	hdr_record(&counters.lateness, 3 * NS_PER_MS);
 	gather(&usage, &series);
 	assert_true(evidence.thread_busy == 0.6);
 	assert_true(evidence.thread_waiting == 0.1);
@@ -112,24 +113,24 @@ TEST(what_was_waited_for_in_vain_has_failed)
 	static const enum load_error kinds[] = {LOAD_TIMEOUT, LOAD_CONNECT_TIMEOUT};
 	config.connections = 4;
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		book.errors = (struct load_errors){0};
-		book.errors.of[kinds[i]].count = 18;
+		counters.errors = (struct load_errors){0};
+		counters.errors.of[kinds[i]].count = 18;
 		config.timeout = NS_PER_S;
 		assert_true(failing() == 0.495);
 		config.timeout = CLOCK_NEVER; // the kernel has given up
 		assert_true(failing() == 0.045);
 	}
-	book.errors = (struct load_errors){.of[LOAD_REFUSED] = {.count = 18}};
+	counters.errors = (struct load_errors){.of[LOAD_REFUSED] = {.count = 18}};
 	config.timeout = NS_PER_S;
 	assert_true(failing() == 0.045);
 }
 
 TEST(no_more_fails_than_there_is)
 {
-	book.errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
+	counters.errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
 	config.timeout = 5 * NS_PER_S;
 	assert_true(failing() == 1);
-	book.errors = (struct load_errors){.of[LOAD_EARLY_CLOSE] = {.count = 100000}};
+	counters.errors = (struct load_errors){.of[LOAD_EARLY_CLOSE] = {.count = 100000}};
 	assert_true(failing() == 1);
 }
 
@@ -181,7 +182,7 @@ TEST(latency_rises_or_does_not)
 	struct random random = {.state = 9};
 	const struct series latencies = {.value = value, .count = COUNT_OF(value)};
 	config.rate = 10000;
-	book.due = book.messages;
+	counters.due = counters.messages;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		for (size_t k = 0; k < COUNT_OF(value); k++) {
 			double at = cases[i].late ? k >= 20 : (double)k / 39;
@@ -202,15 +203,15 @@ TEST(what_was_due_is_answered_or_not)
 {
 	static const struct usage usage;
 	config.rate = 10000;
-	book.due = 100000;
-	hdr_record(&book.latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
+	counters.due = 100000;
+	hdr_record(&counters.latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
 	static const struct {
 		uint64_t messages, unanswered;
 		bool sustained;
 	} cases[] = {{100000, 0, true}, {97000, 0, true}, {96900, 0, false}, {99999, 1, false}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		book.messages = cases[i].messages;
-		book.unanswered = cases[i].unanswered;
+		counters.messages = cases[i].messages;
+		counters.unanswered = cases[i].unanswered;
 		gather(&usage, &series);
 		assert_int_equal(evidence.sustained, cases[i].sustained);
 	}

@@ -5,24 +5,25 @@
 #include "echoload/judge/expect.h"
 
 static struct load_config config;
-static struct book book;
+static struct counters counters;
 static struct engine_result result;
 
 // A run of 10 s in an open loop: latencies of 1 to 1000 us, uncorrected ones of 7 us, the generator
 // never late; 500,000 messages of 64 bytes.
 static void run_well(void)
 {
-	book_reset(&book);
+	counters_reset(&counters);
 	for (uint64_t us = 1; us <= 1000; us++) {
-		hdr_record(&book.latency, us * NS_PER_US);
-		hdr_record(&book.uncorrected, 7 * NS_PER_US);
-		hdr_record(&book.lateness, 0);
+		hdr_record(&counters.latency, us * NS_PER_US);
+		hdr_record(&counters.uncorrected, 7 * NS_PER_US);
+		hdr_record(&counters.lateness, 0);
 	}
-	book.messages = 500000;
-	book.bytes = 32000000;
-	book.verified = 32000000;
+	counters.messages = 500000;
+	counters.bytes = 32000000;
+	counters.verified = 32000000;
 	config.verify = true;
-	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
+	result = (struct engine_result){
+		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
 
 FIXTURE(run_well, NULL);
@@ -67,7 +68,7 @@ TEST(every_relation_knows_its_limit)
 		for (size_t j = 0; j < COUNT_OF(expected); j++) {
 			char text[32];
 			char line[EXPECT_LINE];
-			book.messages = 499990 + 10 * j;
+			counters.messages = 499990 + 10 * j;
 			snprintf(text, sizeof(text), "rate%s50k", cases[i].relation);
 			assert_int_equal(check(text, line), expected[j]);
 		}
@@ -99,11 +100,11 @@ TEST(everything_can_be_checked)
 
 TEST(a_miss_says_what_was_measured)
 {
-	load_errors_note(&book.errors, LOAD_EARLY_CLOSE, 0, 1, 0);
-	load_errors_note(&book.errors, LOAD_SHORT, 0, 1, 0);
-	book.fault_count = 3;
-	book.unanswered = 7;
-	hdr_record(&book.latency, 1500 * NS_PER_MS + 1);
+	load_errors_note(&counters.errors, LOAD_EARLY_CLOSE, 0, 1, 0);
+	load_errors_note(&counters.errors, LOAD_SHORT, 0, 1, 0);
+	counters.fault_count = 3;
+	counters.unanswered = 7;
+	hdr_record(&counters.latency, 1500 * NS_PER_MS + 1);
 	misses("errors==0", "expected errors==0, measured 2");
 	misses("unanswered<7", "expected unanswered<7, measured 7");
 	misses("faults<1", "expected faults<1, measured 3");
@@ -118,21 +119,21 @@ TEST(a_miss_says_what_was_measured)
 
 TEST(a_miss_by_a_nanosecond_is_seen)
 {
-	hdr_reset(&book.latency);
-	hdr_record(&book.latency, 200001);
+	hdr_reset(&counters.latency);
+	hdr_record(&counters.latency, 200001);
 	misses("max<=200us", "expected max<=200us, measured 200.001 us");
-	hdr_reset(&book.latency);
-	hdr_record(&book.latency, 5000001);
+	hdr_reset(&counters.latency);
+	hdr_record(&counters.latency, 5000001);
 	misses("p100<=5ms", "expected p100<=5ms, measured 5.000001 ms");
 }
 
 TEST(what_was_not_measured_never_holds)
 {
-	hdr_reset(&book.latency);
-	hdr_reset(&book.uncorrected);
-	hdr_reset(&book.lateness);
+	hdr_reset(&counters.latency);
+	hdr_reset(&counters.uncorrected);
+	hdr_reset(&counters.lateness);
 	config.verify = false;
-	book.verified = 0;
+	counters.verified = 0;
 	misses("p99<5ms", "expected p99<5ms, which was not measured: no message came back");
 	misses("max>=0", "expected max>=0, which was not measured: no message came back");
 	misses("uncorrected.p50<1s", "expected uncorrected.p50<1s, which was not measured: only "
@@ -154,15 +155,15 @@ TEST(a_percentile_takes_its_samples)
 		     {"p99.9", 1000}, {"p99.99", 10000}, {"p100", 1}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char text[32], line[EXPECT_LINE], why[64];
-		hdr_reset(&book.latency);
+		hdr_reset(&counters.latency);
 		for (unsigned count = 1; count < cases[i].needed; count++)
-			hdr_record(&book.latency, NS_PER_US);
+			hdr_record(&counters.latency, NS_PER_US);
 		snprintf(text, sizeof(text), "%s<1s", cases[i].percentile);
 		snprintf(why, sizeof(why), ": it takes %u samples, there are %u", cases[i].needed,
 			 cases[i].needed - 1);
 		assert_false(check(text, line));
-		assert_true(book.latency.count == 0 || strstr(line, why));
-		hdr_record(&book.latency, NS_PER_US);
+		assert_true(counters.latency.count == 0 || strstr(line, why));
+		hdr_record(&counters.latency, NS_PER_US);
 		holds(text);
 	}
 }
@@ -175,7 +176,7 @@ TEST(a_run_without_time_has_no_rate)
 	for (size_t i = 0; i < COUNT_OF(checks); i++)
 		assert_false(check(checks[i], line));
 	result.lasted = 1;
-	book.messages = 0;
+	counters.messages = 0;
 	misses("rate<5", "expected rate<5, which was not measured: no message came back");
 }
 

@@ -8,25 +8,25 @@
 #define FAULTS 12
 
 static struct load_config config;
-static struct book book;
+static struct counters counters;
 static struct run run;
 
 // An open loop of 10 s in which a fifth of the messages waits for up to 200 ms.
 static void measure(void)
 {
-	book_reset(&book);
+	counters_reset(&counters);
 	for (uint64_t i = 1; i <= 100000; i++) {
-		hdr_record(&book.latency, i % 5 ? 20000 + i : i * 2000);
-		hdr_record(&book.uncorrected, 20000 + i);
-		hdr_record(&book.lateness, i % 100);
+		hdr_record(&counters.latency, i % 5 ? 20000 + i : i * 2000);
+		hdr_record(&counters.uncorrected, 20000 + i);
+		hdr_record(&counters.lateness, i % 100);
 	}
-	book.messages = 100000;
-	book.visits = 5000;
-	book.bytes = 6400000;
-	book.verified = 6400000;
-	book.fault_count = 1000012;
+	counters.messages = 100000;
+	counters.visits = 5000;
+	counters.bytes = 6400000;
+	counters.verified = 6400000;
+	counters.fault_count = 1000012;
 	run = (struct run){
-		.result = {.config = &config, .book = &book, .lasted = 10 * NS_PER_S},
+		.result = {.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S},
 		.verdict = {.kind = VERDICT_SERVER_BOUND,
 			    .line = {"the busiest thread of the generator used 41 % of a CPU, and "
 				     "was never late by more than 99 ns",
@@ -40,10 +40,10 @@ static void run_badly(void)
 {
 	measure();
 	for (int i = 0; i < LOAD_ERRORS; i++)
-		load_errors_note(&book.errors, (enum load_error)i, EMFILE, 999999,
+		load_errors_note(&counters.errors, (enum load_error)i, EMFILE, 999999,
 				 1234 * NS_PER_MS);
 	for (size_t i = 0; i < FAULTS; i++)
-		book.faults[i] = (struct fault){
+		counters.faults[i] = (struct fault){
 			.kind = (enum fault_kind)(i % FAULT_KINDS),
 			.connection = 17 + (uint32_t)i,
 			.offset = (UINT64_C(1) << 43) - 1,
@@ -120,18 +120,18 @@ TEST(the_first_ten_faults_are_shown)
 	printed_shows("connection 26 ");
 	printed_shows_not("connection 27 ");
 	printed_shows("and 1000002 more\n");
-	book.fault_count = 10;
+	counters.fault_count = 10;
 	printed_by(print);
 	printed_shows_not("and 0 more");
 }
 
 TEST(a_good_run_is_short)
 {
-	book.errors = (struct load_errors){0};
-	book.fault_count = 0;
-	hdr_reset(&book.uncorrected);
-	hdr_reset(&book.lateness);
-	book.visits = 0;
+	counters.errors = (struct load_errors){0};
+	counters.fault_count = 0;
+	hdr_reset(&counters.uncorrected);
+	hdr_reset(&counters.lateness);
+	counters.visits = 0;
 	config.rate = 0;
 	printed_by(print);
 	printed_shows("closed loop, pipeline 65536");
@@ -146,11 +146,11 @@ TEST(a_good_run_is_short)
 
 TEST(nothing_is_made_up)
 {
-	hdr_reset(&book.latency);
+	hdr_reset(&counters.latency);
 	config.verify = false;
 	run.result.lasted = 0;
-	book.messages = 0;
-	book.bytes = 0;
+	counters.messages = 0;
+	counters.bytes = 0;
 	printed_by(print);
 	printed_shows("0 messages/s, 0 B/s; 0 messages in 0 ns");
 	printed_shows("latency       not measured: no message came back\n");
@@ -188,12 +188,12 @@ TEST(a_terminal_gets_colour)
 
 static void draw_blocks(FILE *file)
 {
-	report_histogram(&(struct screen){.file = file, .utf8 = true}, &book.latency);
+	report_histogram(&(struct screen){.file = file, .utf8 = true}, &counters.latency);
 }
 
 static void draw_hashes(FILE *file)
 {
-	report_histogram(&(struct screen){.file = file}, &book.latency);
+	report_histogram(&(struct screen){.file = file}, &counters.latency);
 }
 
 // How many bars the histogram has; `percent`: of the samples, in all.
@@ -230,15 +230,15 @@ TEST(the_histogram_has_all_samples)
 TEST(a_histogram_of_few_values_is_small)
 {
 	double percent;
-	hdr_reset(&book.latency);
+	hdr_reset(&counters.latency);
 	assert_int_equal(histogram(draw_blocks, &percent), 0);
-	hdr_record(&book.latency, 0);
+	hdr_record(&counters.latency, 0);
 	assert_int_equal(histogram(draw_blocks, &percent), 1);
 	assert_true(percent == 100);
-	hdr_reset(&book.latency);
+	hdr_reset(&counters.latency);
 	for (uint64_t i = 0; i < 100000; i++)
-		hdr_record(&book.latency, 22000 + i % 100);
-	hdr_record(&book.latency, 5 * NS_PER_S);
+		hdr_record(&counters.latency, 22000 + i % 100);
+	hdr_record(&counters.latency, 5 * NS_PER_S);
 	assert_int_equal(histogram(draw_hashes, &percent), 2);
 	printed_shows("22.1 us ####");
 	printed_shows("5.0 s # <0.1 %");

@@ -7,7 +7,7 @@
 #include "echoload/judge/verdict.h"
 
 static struct load_config config;
-static struct book book;
+static struct counters counters;
 static struct engine_result result;
 static struct evidence evidence;
 
@@ -15,15 +15,16 @@ static struct evidence evidence;
 // connections brought no more. Nothing is known of the server.
 static void begin(void)
 {
-	book_reset(&book);
-	hdr_record(&book.latency, NS_PER_MS);
-	hdr_record(&book.uncorrected, NS_PER_MS);
-	hdr_record(&book.lateness, NS_PER_US);
-	book.messages = 100000;
-	book.bytes = 6400000;
+	counters_reset(&counters);
+	hdr_record(&counters.latency, NS_PER_MS);
+	hdr_record(&counters.uncorrected, NS_PER_MS);
+	hdr_record(&counters.lateness, NS_PER_US);
+	counters.messages = 100000;
+	counters.bytes = 6400000;
 	config = (struct load_config){
 		.mode = MODE_PING, .connections = 10, .extra = 5, .pipeline = 1, .threads = 2};
-	result = (struct engine_result){.config = &config, .book = &book, .lasted = 10 * NS_PER_S};
+	result = (struct engine_result){
+		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
 	evidence = (struct evidence){
 		.thread_busy = 0.4,
 		.idle = 0.5,
@@ -83,7 +84,7 @@ TEST(what_tells_nothing)
 	result.lasted = NS_PER_S - 1;
 	reaches(VERDICT_INCONCLUSIVE, "too short to tell");
 	begin();
-	book.messages = book.bytes = 0;
+	counters.messages = counters.bytes = 0;
 	reaches(VERDICT_INCONCLUSIVE, "nothing came back");
 	begin();
 	evidence.failing = 0.3;
@@ -113,7 +114,7 @@ TEST(a_generator_that_is_held_up)
 		reaches(VERDICT_CLIENT_BOUND, cases[i].reason);
 	}
 	begin();
-	load_errors_note(&book.errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
+	load_errors_note(&counters.errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
 	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
 }
 
@@ -227,8 +228,8 @@ TEST(a_server_with_time_proves_nothing)
 
 TEST(a_path_that_is_full)
 {
-	hdr_reset(&book.latency);
-	hdr_record(&book.latency, 50 * NS_PER_MS);
+	hdr_reset(&counters.latency);
+	hdr_record(&counters.latency, 50 * NS_PER_MS);
 	evidence.experiment.round_trip = 20e6; // less than half of the latency
 	reaches(VERDICT_SATURATED, "what is on the other side");
 	evidence.experiment.round_trip = 40e6;
@@ -284,7 +285,7 @@ TEST(an_open_loop)
 TEST(an_open_loop_with_few_connections)
 {
 	overload();
-	hdr_record(&book.latency, NS_PER_S);
+	hdr_record(&counters.latency, NS_PER_S);
 	reaches(VERDICT_OVERLOADED, "15 connections instead of 10");
 	evidence.experiment.outcome = EXPERIMENT_MORE;
 	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10");

@@ -55,7 +55,7 @@ static bool measurement_counts(const struct load_command *command)
 {
 	const struct options *options = &command->options;
 	const struct run *run = &command->run;
-	const struct book *book = run->result.book;
+	const struct counters *counters = run->result.counters;
 	bool speed_matters = false;
 	for (size_t i = 0; i < options->expect_count; i++)
 		speed_matters |= (EXPECT_OF_SPEED >> options->expects[i].subject & 1) != 0;
@@ -63,16 +63,16 @@ static bool measurement_counts(const struct load_command *command)
 		return options->allow_client_bound;
 	if (run->verdict.kind == VERDICT_INCONCLUSIVE && speed_matters)
 		return false;
-	return book->messages > 0 || (book->unanswered == 0 && run->result.connected > 0);
+	return counters->messages > 0 || (counters->unanswered == 0 && run->result.connected > 0);
 }
 
 // Wrong bytes are wrong at any speed. All else fails only in a measurement that counts.
 static int status_of(const struct load_command *command)
 {
 	const struct run *run = &command->run;
-	const struct book *book = run->result.book;
-	bool wrong = book->fault_count > 0 || book->errors.of[LOAD_MISMATCH].count > 0;
-	bool early = run->interrupted && book->latency.count == 0;
+	const struct counters *counters = run->result.counters;
+	bool wrong = counters->fault_count > 0 || counters->errors.of[LOAD_MISMATCH].count > 0;
+	bool early = run->interrupted && counters->latency.count == 0;
 	if (early)
 		cmdline_complain(ECHOLOAD, "interrupted before anything was measured");
 	bool hold = early || checks_hold(&command->options, run);

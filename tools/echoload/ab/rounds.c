@@ -91,22 +91,23 @@ static struct server_usage find_server(const struct load_config *config, size_t 
 
 static bool is_wrong(const struct rounds *rounds)
 {
-	return rounds->book.errors.of[LOAD_MISMATCH].count > 0;
+	return rounds->counters.errors.of[LOAD_MISMATCH].count > 0;
 }
 
 // Says what went wrong in the last slice, maybe at a target that rested. Returns the status to exit
 // with.
 static int fail(const struct rounds *rounds, size_t target, struct echod_error *error)
 {
-	const struct book *book = &rounds->book;
-	const struct fault *fault = &book->faults[0];
-	enum load_error kind = is_wrong(rounds) ? LOAD_MISMATCH : load_errors_first(&book->errors);
+	const struct counters *counters = &rounds->counters;
+	const struct fault *fault = &counters->faults[0];
+	enum load_error kind =
+		is_wrong(rounds) ? LOAD_MISMATCH : load_errors_first(&counters->errors);
 	char address[ADDRESS_TEXT_SIZE], what[LOAD_ERROR_LINE] = "nothing was answered";
 	if (kind < LOAD_ERRORS) {
-		load_error_explain(kind, &book->errors, what);
-		target = book->errors.of[kind].first_connection % rounds->config->target_count;
+		load_error_explain(kind, &counters->errors, what);
+		target = counters->errors.of[kind].first_connection % rounds->config->target_count;
 	}
-	if (is_wrong(rounds) && book->fault_count > 0)
+	if (is_wrong(rounds) && counters->fault_count > 0)
 		snprintf(what, sizeof(what), "wrong bytes came back: %s, %ju from byte %ju on",
 			 fault_kind_names[fault->kind], (uintmax_t)fault->length,
 			 (uintmax_t)fault->offset);
@@ -123,22 +124,22 @@ static int fail(const struct rounds *rounds, size_t target, struct echod_error *
 static int load(struct rounds *rounds, size_t target, uint64_t length, struct echod_error *error)
 {
 	const struct processes *server = &rounds->targets[target].server.processes;
-	struct book *book = &rounds->book;
+	struct counters *counters = &rounds->counters;
 	struct sums *last = &rounds->last;
 	uint64_t cpu = read_clocks(server), own = read_clocks(&ourselves), began = clock_now();
-	int failed =
-		engine_slice(rounds->engine, UINT64_C(1) << target, length, book, &last->lasted);
+	int failed = engine_slice(rounds->engine, UINT64_C(1) << target, length, counters,
+				  &last->lasted);
 	last->took = clock_now() - began;
 	last->worked = read_clocks(&ourselves) - own;
 	uint64_t after = read_clocks(server);
 	last->cpu = after > cpu ? after - cpu : 0;
-	last->messages = book->messages;
-	last->answered = book->answered;
+	last->messages = counters->messages;
+	last->answered = counters->answered;
 	hdr_reset(&last->latency);
-	hdr_add(&last->latency, &book->latency);
+	hdr_add(&last->latency, &counters->latency);
 	if (signals_caught() > 0 && !is_wrong(rounds))
 		return INTERRUPTED;
-	failed |= load_errors_total(&book->errors) > 0;
+	failed |= load_errors_total(&counters->errors) > 0;
 	return failed ? fail(rounds, target, error) : EXIT_OK;
 }
 
@@ -311,8 +312,8 @@ int rounds_run(struct rounds *rounds, struct echod_error *error)
 	rounds->others =
 		(after.others - before.others) / (double)(after.usage.at - before.usage.at + 1);
 	conclude(rounds);
-	book_reset(&rounds->book);
-	engine_close(rounds->engine, &rounds->book);
+	counters_reset(&rounds->counters);
+	engine_close(rounds->engine, &rounds->counters);
 	rounds->interrupted = status == INTERRUPTED;
 	if (status == EXIT_OK || status == INTERRUPTED)
 		status = is_wrong(rounds) ? fail(rounds, 0, error) : EXIT_OK;

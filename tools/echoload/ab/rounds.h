@@ -60,8 +60,8 @@ struct rounds {
 
 	struct engine *engine;
 	struct random random;
-	struct book book; // of the last slice, with the faults
-	struct sums last; // the same, as it is counted
+	struct counters counters; // of the last slice, with the faults
+	struct sums last;	  // the same, as it is counted
 	struct target targets[CONFIG_ENDPOINTS];
 	struct sums second[MEASURES]; // the other halves of the first target, since the last ratio
 	uint64_t done;		      // rounds

@@ -58,14 +58,15 @@ static double rise(const struct series *latency, size_t from, uint64_t lasted)
 static void gather_rate(struct evidence *evidence, const struct engine_result *result,
 			const struct series *latency)
 {
-	const struct book *book = result->book;
-	double due = (double)book->due, behind = due - (double)book->messages;
-	double usual = evidence->offered * (double)hdr_percentile(&book->latency, 99) / NS_PER_S;
+	const struct counters *counters = result->counters;
+	double due = (double)counters->due, behind = due - (double)counters->messages;
+	double usual =
+		evidence->offered * (double)hdr_percentile(&counters->latency, 99) / NS_PER_S;
 	evidence->intervals = (unsigned)latency->count;
 	evidence->rise = rise(latency, 0, result->lasted);
 	evidence->steadily =
 		evidence->rise > 0 && rise(latency, latency->count / 2, result->lasted) > 0;
-	evidence->sustained = evidence->rise <= 0 && book->unanswered == 0 &&
+	evidence->sustained = evidence->rise <= 0 && counters->unanswered == 0 &&
 			      behind <= fmax(UNTIMELY * due, usual) + 1;
 }
 
@@ -73,21 +74,21 @@ void evidence_gather(struct evidence *evidence, const struct engine_result *resu
 		     const struct series *latency)
 {
 	const struct load_config *config = result->config;
-	const struct book *book = result->book;
+	const struct counters *counters = result->counters;
 	const struct usage *usage = &result->usage;
 	double lasted = (double)result->lasted;
 	double sockets = (double)usage->tcp.sockets;
 	double resent = fmax((double)usage->tcp.retransmits - (double)usage->tcp.needless, 0);
-	evidence->offered = config->rate > 0 ? engine_rate(result, book->due) : 0;
+	evidence->offered = config->rate > 0 ? engine_rate(result, counters->due) : 0;
 	evidence->stalled = share((double)usage->stalled, lasted);
 	evidence->throttled = share((double)usage->machine.throttled, lasted);
 	evidence->idle = usage->machine.idle
 				 ? (double)usage->machine.idle / lasted / usage->machine.cpus
 				 : NAN;
-	evidence->failing = fmin(
-		share(time_failed(&book->errors, config->timeout), lasted * config->connections),
-		1);
-	evidence->lateness_p99 = (double)hdr_percentile(&book->lateness, 99);
+	evidence->failing = fmin(share(time_failed(&counters->errors, config->timeout),
+				       lasted * config->connections),
+				 1);
+	evidence->lateness_p99 = (double)hdr_percentile(&counters->lateness, 99);
 	evidence->window_limited =
 		share((double)usage->tcp.limited_window, (double)usage->tcp.busy);
 	evidence->stolen =

@@ -16,12 +16,12 @@ enum expect_unit { DURATION, RATE, BYTES_A_SECOND, BYTES, COUNT };
 static const struct subject {
 	const char *name; // of a distribution: what may stand before the statistic
 	enum expect_unit unit;
-	size_t at;	     // in a book: a struct hdr or a uint64_t
+	size_t at;	     // in struct counters: a struct hdr or a uint64_t
 	const char *missing; // why it may not have been measured
 } subjects[EXPECT_SUBJECTS] = {
-#define SUBJECT(name, unit, member, missing)                       \
-	{                                                          \
-		name, unit, offsetof(struct book, member), missing \
+#define SUBJECT(name, unit, member, missing)                           \
+	{                                                              \
+		name, unit, offsetof(struct counters, member), missing \
 	}
 #define OPEN "only the open loop (--rate) has it"
 #define CAME "no message came back"
@@ -130,7 +130,7 @@ const char *expect_never(const struct expect *expect, bool open, bool verify)
 static double measure(const struct expect *expect, const struct engine_result *result)
 {
 	const struct subject *subject = &subjects[expect->subject];
-	const void *at = (const char *)result->book + subject->at;
+	const void *at = (const char *)result->counters + subject->at;
 	if (subject->unit == DURATION) {
 		const struct hdr *hdr = at;
 		if (!hdr_knows(hdr, expect->percent))
@@ -175,7 +175,7 @@ bool expect_judge(const struct expect *expect, const struct engine_result *resul
 		  char line[static EXPECT_LINE])
 {
 	const struct subject *subject = &subjects[expect->subject];
-	const struct hdr *hdr = (const void *)((const char *)result->book + subject->at);
+	const struct hdr *hdr = (const void *)((const char *)result->counters + subject->at);
 	double value = measure(expect, result);
 	char text[80];
 	if (!isnan(value) && holds(value, expect->relation, expect->limit))

@@ -27,8 +27,8 @@ struct laboratory {
 	struct experiment *experiment;
 	struct engine *engine;
 	const struct load_config *config;
-	struct book *found; // gets the faults
-	struct book book;   // of a slice
+	struct counters *found;	  // gets the faults
+	struct counters counters; // of a slice
 	struct processes_usage before, after;
 	double rate, load; // sums
 	double gains[PAIRS_MOST];
@@ -59,15 +59,15 @@ static void *run_probes(void *argument)
 	return NULL;
 }
 
-// Wrong bytes are wrong whenever they come. `book` is left with nothing else.
-static void keep_faults(struct book *found, struct book *book)
+// Wrong bytes are wrong whenever they come. `counters` is left with nothing else.
+static void keep_faults(struct counters *found, struct counters *counters)
 {
-	const struct load_error_count mismatch = book->errors.of[LOAD_MISMATCH];
-	uint64_t count = book->fault_count;
-	book_reset(book); // except the list of faults
-	book->errors.of[LOAD_MISMATCH] = mismatch;
-	book->fault_count = count;
-	book_add(found, book);
+	const struct load_error_count mismatch = counters->errors.of[LOAD_MISMATCH];
+	uint64_t count = counters->fault_count;
+	counters_reset(counters); // except the list of faults
+	counters->errors.of[LOAD_MISMATCH] = mismatch;
+	counters->fault_count = count;
+	counters_add(found, counters);
 }
 
 // Loads the run's connections, or with `more` the added ones too. Returns the rate in bytes a
@@ -76,25 +76,25 @@ static double load(struct laboratory *laboratory, bool more)
 {
 	struct experiment *experiment = laboratory->experiment;
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
-	struct book *book = &laboratory->book;
+	struct counters *counters = &laboratory->counters;
 	uint64_t lasted = 0;
-	book_reset(book);
+	counters_reset(counters);
 	processes_measure(&ourselves, &laboratory->before);
-	int failed =
-		engine_slice(laboratory->engine, more ? 3 : 1, experiment->slice, book, &lasted);
+	int failed = engine_slice(laboratory->engine, more ? 3 : 1, experiment->slice, counters,
+				  &lasted);
 	processes_measure(&ourselves, &laboratory->after);
-	if (load_errors_total(&book->errors) + book->unanswered + book->fault_count > 0)
+	if (load_errors_total(&counters->errors) + counters->unanswered + counters->fault_count > 0)
 		experiment->why =
 			more ? "messages were lost, or connections refused, when some were added"
 			     : "messages were lost in the experiment";
-	else if (failed || lasted == 0 || book->bytes == 0)
+	else if (failed || lasted == 0 || counters->bytes == 0)
 		experiment->why = "the experiment was broken off";
 	if (experiment->why) {
-		keep_faults(laboratory->found, book);
+		keep_faults(laboratory->found, counters);
 		return 0;
 	}
 	const struct processes_load own = processes_load(&laboratory->before, &laboratory->after);
-	double rate = 1e9 * (double)book->bytes / (double)lasted;
+	double rate = 1e9 * (double)counters->bytes / (double)lasted;
 	laboratory->load += more ? own.busy + own.waiting : 0;
 	laboratory->rate += more ? 0 : rate;
 	return rate;
@@ -142,7 +142,7 @@ static void make_pairs(struct laboratory *laboratory, uint64_t time)
 
 void experiment_make(struct experiment *experiment, struct engine *engine,
 		     const struct load_config *config, uint64_t slice, uint64_t time,
-		     struct book *found)
+		     struct counters *found)
 {
 	struct laboratory *laboratory = calloc(1, sizeof(*laboratory));
 	*experiment = (struct experiment){.why = laboratory ? NULL : "there was no memory for one",

@@ -39,7 +39,7 @@ struct experiment {
 // ns, until it tells or for `time` ns. `found` gets the faults.
 void experiment_make(struct experiment *experiment, struct engine *engine,
 		     const struct load_config *config, uint64_t slice, uint64_t time,
-		     struct book *found);
+		     struct counters *found);
 
 // Judges `experiment->pairs` pairs of slices by the gain of each.
 void experiment_judge(struct experiment *experiment, const double *gains);

@@ -75,7 +75,7 @@ static bool any_shows(struct verdict *verdict, const struct rule *rules, size_t 
 static bool has_run_out(struct verdict *verdict)
 {
 	enum load_error kind = LOAD_OUT_OF_PORTS;
-	while (kind <= LOAD_OUT_OF_MEMORY && verdict->result->book->errors.of[kind].count == 0)
+	while (kind <= LOAD_OUT_OF_MEMORY && verdict->result->counters->errors.of[kind].count == 0)
 		kind++;
 	if (kind > LOAD_OUT_OF_MEMORY)
 		return false;
@@ -106,7 +106,7 @@ static bool client_was_held_up(struct verdict *verdict, bool alone)
 		return true;
 	}
 	if (!alone || held_up || waiting < HELD_UP || late <= LATE_OURSELVES ||
-	    late <= OWN_PART * (double)hdr_percentile(&verdict->result->book->latency, 99))
+	    late <= OWN_PART * (double)hdr_percentile(&verdict->result->counters->latency, 99))
 		return held_up;
 	say(verdict, "we were late ourselves, p99 %s", UNITS_DURATION((uint64_t)late));
 	return true;
@@ -127,7 +127,7 @@ static enum experiment_outcome consult(struct verdict *verdict)
 	double load =
 		verdict->result->config->spin ? verdict->evidence->thread_busy : experiment->load;
 	double changed =
-		experiment->rate / engine_rate(verdict->result, verdict->result->book->bytes);
+		experiment->rate / engine_rate(verdict->result, verdict->result->counters->bytes);
 	const char *doubt = NULL;
 	if (outcome == EXPERIMENT_UNCLEAR)
 		doubt = "whether more connections bring more could not be told from noise";
@@ -186,7 +186,7 @@ static bool path_is_full(struct verdict *verdict)
 	if (evidence->least_round_trip > 0)
 		least = fmin(least, evidence->least_round_trip);
 	double full = evidence->experiment.round_trip, queue = full - least;
-	double waited = hdr_mean(&verdict->result->book->latency) - least;
+	double waited = hdr_mean(&verdict->result->counters->latency) - least;
 	if (!(queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)))
 		return path_loses(verdict, RESENDING);
 	say(verdict, "the path is full: connects beside the load took %s, else %s",
@@ -219,7 +219,7 @@ static void say_rate(struct verdict *verdict)
 	const struct evidence *evidence = verdict->evidence;
 	bool rose = evidence->rise > 0;
 	say(verdict, "%.0f messages a second were due, %.0f answered; latency %s%s",
-	    evidence->offered, engine_rate(verdict->result, verdict->result->book->messages),
+	    evidence->offered, engine_rate(verdict->result, verdict->result->counters->messages),
 	    rose ? "rose by " : "did not rise",
 	    rose ? UNITS_DURATION((uint64_t)evidence->rise) : "");
 }
@@ -244,8 +244,8 @@ static enum verdict_kind judge_open(struct verdict *verdict)
 	// In a server that is full messages wait when they have been sent, too; and one that was
 	// kept from running for long needs no experiment.
 	enum experiment_outcome outcome = EXPERIMENT_NO_MORE;
-	if (hdr_mean(&verdict->result->book->latency) >
-		    2 * hdr_mean(&verdict->result->book->uncorrected) &&
+	if (hdr_mean(&verdict->result->counters->latency) >
+		    2 * hdr_mean(&verdict->result->counters->uncorrected) &&
 	    !server_is_full(verdict, true))
 		outcome = consult(verdict);
 	say_rate(verdict);
@@ -256,8 +256,8 @@ static enum verdict_kind judge_open(struct verdict *verdict)
 
 static enum verdict_kind judge(struct verdict *verdict)
 {
-	const struct book *book = verdict->result->book;
-	if (book->messages == 0 && book->bytes == 0) {
+	const struct counters *counters = verdict->result->counters;
+	if (counters->messages == 0 && counters->bytes == 0) {
 		say(verdict, "nothing came back");
 		return VERDICT_INCONCLUSIVE;
 	}

@@ -17,7 +17,7 @@ void connection_note_error(struct thread *thread, const struct connection *conn,
 {
 	// Wrong bytes are wrong whenever they come.
 	if ((conn->loaded && thread_counts(thread, thread->now)) || error == LOAD_MISMATCH)
-		load_errors_note(&thread->tally.open->errors, error, number, conn->id,
+		load_errors_note(&thread->buffers.open->errors, error, number, conn->id,
 				 thread->now - thread->period->begin);
 }
 
@@ -45,7 +45,7 @@ void connection_close(struct thread *thread, struct connection *conn, uint64_t a
 	if (conn->fd >= 0)
 		close(conn->fd);
 	if (was_open) {
-		atomic_fetch_sub_explicit(&thread->tally.live, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&thread->buffers.live, 1, memory_order_relaxed);
 		verify_free(&conn->verify);
 	}
 	messages_abandon(thread, conn);
@@ -70,7 +70,7 @@ void connection_fail(struct thread *thread, struct connection *conn, enum load_e
 		(void)connection_end_verify(thread, conn, false);
 	} else {
 		if (!conn->failed)
-			atomic_fetch_add_explicit(&thread->tally.failed, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&thread->buffers.failed, 1, memory_order_relaxed);
 		conn->failed = true;
 		load_errors_note(&thread->unconnected, error, number, conn->id,
 				 thread->now - thread->period->begin);
@@ -89,8 +89,8 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 	conn->state = CONNECTION_OPEN;
 	conn->failed = false;
 	conn->before = (struct usage_tcp){0};
-	atomic_fetch_add_explicit(&thread->tally.live, 1, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&thread->tally.connected, 1, memory_order_relaxed) < PATHS)
+	atomic_fetch_add_explicit(&thread->buffers.live, 1, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&thread->buffers.connected, 1, memory_order_relaxed) < PATHS)
 		usage_note_connect(&thread->sockets, conn->fd);
 	uint64_t at = atomic_load_explicit(&conn->sent, memory_order_relaxed);
 	conn->verify = (struct verify){

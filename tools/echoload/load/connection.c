@@ -77,7 +77,7 @@ static bool is_visit_done(const struct thread *thread, const struct connection *
 static void finish_visit(struct thread *thread, struct connection *conn, uint64_t now)
 {
 	if (thread_counts(thread, now))
-		thread->tally.open->visits++;
+		thread->buffers.open->visits++;
 	(void)connection_end_verify(thread, conn, true);
 	connection_close(thread, conn, thread->now);
 }
@@ -88,7 +88,7 @@ static bool take_bytes(struct thread *thread, struct connection *conn, size_t si
 {
 	bool counts = thread_counts(thread, now);
 	if (counts)
-		thread->tally.open->bytes += size;
+		thread->buffers.open->bytes += size;
 	conn->moved_at = now;
 	conn->received += size;
 	if (!thread->config->verify && conn->received > conn->goal) {
@@ -268,7 +268,7 @@ void connection_rest(struct thread *thread, struct connection *conn)
 	uint64_t stop = thread_stop(thread);
 	uint64_t last = stop <= thread->now ? stop - 1 : thread->now;
 	if (is_hung(thread, conn, last))
-		load_errors_note(&thread->tally.open->errors, LOAD_CONNECT_TIMEOUT, 0, conn->id,
+		load_errors_note(&thread->buffers.open->errors, LOAD_CONNECT_TIMEOUT, 0, conn->id,
 				 last - thread->period->begin);
 	bool visits = thread->config->mode == MODE_CHURN || thread->config->mode == MODE_HALF_CLOSE;
 	if (conn->state != CONNECTION_OPEN || conn->waiting > 0 || visits)

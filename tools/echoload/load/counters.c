@@ -112,23 +112,23 @@ char *load_error_explain(enum load_error error, const struct load_errors *errors
 	return text;
 }
 
-void book_add(struct book *sum, const struct book *book)
+void counters_add(struct counters *sum, const struct counters *counters)
 {
-	hdr_add(&sum->latency, &book->latency);
-	hdr_add(&sum->uncorrected, &book->uncorrected);
-	hdr_add(&sum->lateness, &book->lateness);
-	sum->messages += book->messages;
-	sum->answered += book->answered;
-	sum->last = book->last > sum->last ? book->last : sum->last;
-	sum->bytes += book->bytes;
-	sum->verified += book->verified;
-	sum->visits += book->visits;
-	sum->due += book->due;
-	sum->unanswered += book->unanswered;
-	load_errors_add(&sum->errors, &book->errors);
-	for (uint64_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
-		if (sum->fault_count + i < BOOK_FAULTS)
-			sum->faults[sum->fault_count + i] = book->faults[i];
+	hdr_add(&sum->latency, &counters->latency);
+	hdr_add(&sum->uncorrected, &counters->uncorrected);
+	hdr_add(&sum->lateness, &counters->lateness);
+	sum->messages += counters->messages;
+	sum->answered += counters->answered;
+	sum->last = counters->last > sum->last ? counters->last : sum->last;
+	sum->bytes += counters->bytes;
+	sum->verified += counters->verified;
+	sum->visits += counters->visits;
+	sum->due += counters->due;
+	sum->unanswered += counters->unanswered;
+	load_errors_add(&sum->errors, &counters->errors);
+	for (uint64_t i = 0; i < counters->fault_count && i < COUNTERS_FAULTS; i++) {
+		if (sum->fault_count + i < COUNTERS_FAULTS)
+			sum->faults[sum->fault_count + i] = counters->faults[i];
 	}
-	sum->fault_count += book->fault_count;
+	sum->fault_count += counters->fault_count;
 }

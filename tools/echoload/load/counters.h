@@ -1,5 +1,4 @@
-// What is counted: errors of a run, each with a name, and all else in a book. One thread each;
-// added up at the end.
+// The counters of a run and its errors, each with a name. One thread each; added up at the end.
 #ifndef ECHOLOAD_COUNTERS_H
 #define ECHOLOAD_COUNTERS_H
 
@@ -60,9 +59,9 @@ void load_errors_note(struct load_errors *errors, enum load_error error, int num
 void load_errors_add(struct load_errors *sum, const struct load_errors *errors);
 uint64_t load_errors_total(const struct load_errors *errors);
 
-#define BOOK_FAULTS 4096 // kept of each thread and interval; more are counted
+#define COUNTERS_FAULTS 4096 // kept of each thread and interval; more are counted
 
-struct book {
+struct counters {
 	struct hdr latency;	// from when the message was due (open loop) or sent, to its echo
 	struct hdr uncorrected; // open loop: from when it was sent
 	struct hdr lateness;	// open loop: how late the generator itself was
@@ -76,65 +75,67 @@ struct book {
 	uint64_t unanswered; // messages given up; in `latency` with the time until then
 	struct load_errors errors;
 	uint64_t fault_count;
-	struct fault faults[BOOK_FAULTS];
+	struct fault faults[COUNTERS_FAULTS];
 };
 
 // Empties one that is all zeros, or has been in use.
-static inline void book_reset(struct book *book)
+static inline void counters_reset(struct counters *counters)
 {
-	memset(&book->messages, 0, offsetof(struct book, faults) - offsetof(struct book, messages));
-	hdr_reset(&book->latency);
-	hdr_reset(&book->uncorrected);
-	hdr_reset(&book->lateness);
+	memset(&counters->messages, 0,
+	       offsetof(struct counters, faults) - offsetof(struct counters, messages));
+	hdr_reset(&counters->latency);
+	hdr_reset(&counters->uncorrected);
+	hdr_reset(&counters->lateness);
 }
 
-void book_add(struct book *sum, const struct book *book);
+void counters_add(struct counters *sum, const struct counters *counters);
 
-// What one thread of the generator counts. It writes to a book of its own; when the main thread
-// asks, it opens the other one and leaves the first to the main thread, which adds it up. So
-// nothing is counted twice, nothing is locked and nothing is lost.
-struct tally {
-	struct book books[2];
-	struct book *open;	    // the thread's; it changes only while `asked`
-	_Atomic bool asked;	    // by the main thread: the thread is to open the other one
+// A generator thread writes to one of two buffers. When the main thread requests it, the thread
+// swaps them and leaves what it has counted to the main thread, which adds it up. So nothing is
+// counted twice, nothing is locked and nothing is lost.
+struct counter_buffers {
+	struct counters buffer[2];
+	struct counters *open;	    // the thread's; it changes only while `requested`
+	_Atomic bool requested;	    // by the main thread: the thread is to swap them
 	_Atomic unsigned live;	    // connections that are open
 	_Atomic unsigned connected; // connects so far
 	_Atomic unsigned failed;    // connections that could not be connected at least once
 };
 
-static inline struct book *tally_other(struct tally *tally)
+static inline struct counters *counter_buffers_other(struct counter_buffers *buffers)
 {
-	return &tally->books[tally->open == tally->books];
+	return &buffers->buffer[buffers->open == buffers->buffer];
 }
 
-// The thread: closes the open book if that was asked for.
-static inline void tally_turn(struct tally *tally)
+// The thread: swaps them if that was requested.
+static inline void counter_buffers_swap(struct counter_buffers *buffers)
 {
-	if (!atomic_load_explicit(&tally->asked, memory_order_acquire))
+	if (!atomic_load_explicit(&buffers->requested, memory_order_acquire))
 		return;
-	tally->open = tally_other(tally);
-	atomic_store_explicit(&tally->asked, false, memory_order_release);
+	buffers->open = counter_buffers_other(buffers);
+	atomic_store_explicit(&buffers->requested, false, memory_order_release);
 }
 
-// The main thread: asks for the open book, for an empty one.
-static inline void tally_ask(struct tally *tally)
+// The main thread: requests what has been counted.
+static inline void counter_buffers_request(struct counter_buffers *buffers)
 {
-	book_reset(tally_other(tally));
-	atomic_store_explicit(&tally->asked, true, memory_order_release);
+	counters_reset(counter_buffers_other(buffers));
+	atomic_store_explicit(&buffers->requested, true, memory_order_release);
 }
 
-// Then, once it is closed: takes it, until the next tally_ask. NULL: it is not closed yet.
-static inline const struct book *tally_take(struct tally *tally)
+// Then: takes it, until the next request. NULL: they are not swapped yet.
+static inline const struct counters *counter_buffers_take(struct counter_buffers *buffers)
 {
-	return atomic_load_explicit(&tally->asked, memory_order_acquire) ? NULL
-									 : tally_other(tally);
+	return atomic_load_explicit(&buffers->requested, memory_order_acquire)
+		       ? NULL
+		       : counter_buffers_other(buffers);
 }
 
-static inline void tally_init(struct tally *tally)
+static inline void counter_buffers_init(struct counter_buffers *buffers)
 {
-	memset(tally, 0, sizeof(*tally));
-	tally->open = &tally->books[0];
-	book_reset(tally->open);
+	memset(buffers, 0, sizeof(*buffers));
+	buffers->open = &buffers->buffer[0];
+	counters_reset(buffers->open);
 }
 
 #endif

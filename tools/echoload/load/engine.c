@@ -68,21 +68,21 @@ static void wait_until(const struct engine *engine, uint64_t moment, struct moni
 }
 
 // Adds what the threads have counted since the last call to `sum`. Waits for a round of each.
-static void collect(const struct engine *engine, struct book *sum)
+static void collect(const struct engine *engine, struct counters *sum)
 {
 	for (unsigned i = 0; i < engine->started; i++)
-		tally_ask(&engine->threads[i].tally);
+		counter_buffers_request(&engine->threads[i].buffers);
 	wake(engine);
 	for (unsigned i = 0; i < engine->started; i++) {
 		struct thread *thread = &engine->threads[i];
-		const struct book *book;
-		while (!(book = tally_take(&thread->tally))) {
+		const struct counters *counters;
+		while (!(counters = counter_buffers_take(&thread->buffers))) {
 			if (atomic_load(&thread->resting))
-				tally_turn(&thread->tally); // on its behalf
+				counter_buffers_swap(&thread->buffers); // on its behalf
 			else
 				wait_until(engine, clock_now() + NS_PER_MS, NULL);
 		}
-		book_add(sum, book);
+		counters_add(sum, counters);
 	}
 }
 
@@ -92,11 +92,11 @@ static struct progress progress_of(const struct engine *engine)
 	struct progress progress = {0};
 	for (unsigned i = 0; i < engine->started; i++) {
 		const struct thread *thread = &engine->threads[i];
-		const struct tally *tally = &thread->tally;
+		const struct counter_buffers *buffers = &thread->buffers;
 		progress.live += atomic_load(&thread->resting) ? thread->live_at_stop
-							       : atomic_load(&tally->live);
-		progress.connected += atomic_load(&tally->connected);
-		progress.failed += atomic_load(&tally->failed);
+							       : atomic_load(&buffers->live);
+		progress.connected += atomic_load(&buffers->connected);
+		progress.failed += atomic_load(&buffers->failed);
 	}
 	return progress;
 }
@@ -112,19 +112,19 @@ static void stop_at(struct engine *engine, uint64_t moment)
 // Ends the interval, `now` ns after recording began.
 static void end_interval(struct engine *engine, struct monitor *monitor, uint64_t now, bool last)
 {
-	struct book *book = &engine->interval;
-	collect(engine, book);
+	struct counters *counters = &engine->interval;
+	collect(engine, counters);
 	const struct interval interval = {
 		.from = monitor->from,
 		.started = monitor->result->started,
 		.to = now,
-		.book = book,
+		.counters = counters,
 		.live = progress_of(engine).live,
 		.last = last,
 	};
 	monitor->calls->interval(monitor->calls->context, &interval);
-	book_add(monitor->result->book, book);
-	book_reset(book);
+	counters_add(monitor->result->counters, counters);
+	counters_reset(counters);
 	monitor->from = now;
 }
 
@@ -191,7 +191,7 @@ static void finish(struct engine *engine, struct monitor *monitor)
 	uint64_t record = engine->period.record;
 	uint64_t ended = atomic_load(&engine->period.stop);
 	collect(engine, &engine->interval);
-	uint64_t last = engine->interval.last ? engine->interval.last : result->book->last;
+	uint64_t last = engine->interval.last ? engine->interval.last : result->counters->last;
 	if (atomic_load(&engine->period.left) == 0) // with the last of --count
 		ended = earlier(ended, last);
 	result->lasted = ended > record ? ended - record : 0;
@@ -219,11 +219,12 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 	uint64_t record = begin + config->ramp + config->warmup;
 	uint64_t stop =
 		config->duration >= CLOCK_NEVER - record ? CLOCK_NEVER : record + config->duration;
-	*result = (struct engine_result){.config = config, .book = calloc(1, sizeof(struct book))};
-	if (!result->book)
+	*result = (struct engine_result){.config = config,
+					 .counters = calloc(1, sizeof(struct counters))};
+	if (!result->counters)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
-	book_reset(result->book);
-	book_reset(&engine->interval);
+	counters_reset(result->counters);
+	counters_reset(&engine->interval);
 	engine->period = (struct period){
 		.kind = PERIOD_RUN,
 		.begin = begin,
@@ -241,11 +242,11 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 	return 0;
 }
 
-int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
-		 uint64_t *lasted)
+int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration,
+		 struct counters *counters, uint64_t *lasted)
 {
 	const struct load_config *config = engine->config;
-	book_reset(book);
+	counters_reset(counters);
 	engine->period = (struct period){
 		.kind = PERIOD_CONNECT,
 		.begin = clock_now(),
@@ -268,15 +269,17 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, stru
 	pass(engine, groups, NULL);
 	if (signals_caught() > 0)
 		return -1;
-	collect(engine, book);
-	*lasted = config->settle > 0 ? duration : book->last > begin ? book->last - begin : 0;
+	collect(engine, counters);
+	*lasted = config->settle > 0	   ? duration
+		  : counters->last > begin ? counters->last - begin
+					   : 0;
 	bool any = false;
 	for (uint32_t id = 0; id < engine->connections && !any; id++)
 		any = engine->conn[id].loaded && !engine->conn[id].failed;
 	return any ? 0 : -1;
 }
 
-void engine_close(struct engine *engine, struct book *book)
+void engine_close(struct engine *engine, struct counters *counters)
 {
 	engine->period.kind = PERIOD_END;
 	engine->period.connections = 0;
@@ -286,13 +289,13 @@ void engine_close(struct engine *engine, struct book *book)
 	engine->period.grace = 0;
 	if (engine->started > 0)
 		pass(engine, 0, NULL);
-	if (book)
-		collect(engine, book);
+	if (counters)
+		collect(engine, counters);
 	threads_free(engine);
 }
 
 void engine_result_free(struct engine_result *result)
 {
-	free(result->book);
-	result->book = NULL;
+	free(result->counters);
+	result->counters = NULL;
 }

@@ -14,7 +14,7 @@
 struct interval {
 	uint64_t from, to; // ns since recording began
 	uint64_t started;  // when that was, ns since the epoch
-	const struct book *book;
+	const struct counters *counters;
 	unsigned live; // connections open at its end
 	bool last;
 };
@@ -38,7 +38,8 @@ struct engine_calls {
 // What a run has come to.
 struct engine_result {
 	const struct load_config *config;
-	struct book *book;  // of all threads and intervals; the caller's, until engine_result_free
+	struct counters
+		*counters;  // of all threads and intervals; the caller's, until engine_result_free
 	uint64_t started;   // when recording began, ns since the epoch
 	uint64_t lasted;    // ns, of recording
 	unsigned live;	    // connections open at its end
@@ -68,19 +69,19 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 // Loads the connections whose group (config_group) is in the bit set `groups` for `config->settle`
 // and then for `duration` ns, and waits until all that is on its way is answered: for
 // `config->timeout` at most. Those that are not open are connected before the time begins, unless
-// the mode connects for each visit; all others rest, open. `book` gets what came in `duration`; if
-// `settle` is 0, all that was begun in that time, and what became of it; and the faults found since
-// the last period. `lasted` gets `duration`; if `settle` is 0, the ns until the last answer.
+// the mode connects for each visit; all others rest, open. `counters` gets what came in `duration`;
+// if `settle` is 0, all that was begun in that time, and what became of it; and the faults found
+// since the last period. `lasted` gets `duration`; if `settle` is 0, the ns until the last answer.
 // Returns 0, or -1: interrupted, or none could be connected.
-int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration, struct book *book,
-		 uint64_t *lasted);
+int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration,
+		 struct counters *counters, uint64_t *lasted);
 
 // Ends the connections as a client ends them, with FIN, and the threads. The connections are heard
 // until the peer's FIN, for 250 ms at most: bytes that come after the last echo are found if they
 // come within that time and before the peer's FIN. (With `resets` a visit ends at once, and nothing
-// that would come after it is seen.) `book` gets the faults that are found by then only, and their
-// errors; NULL: nobody asks.
-void engine_close(struct engine *engine, struct book *book);
+// that would come after it is seen.) `counters` gets the faults that are found by then only, and
+// their errors; NULL: nobody asks.
+void engine_close(struct engine *engine, struct counters *counters);
 
 void engine_result_free(struct engine_result *result);
 

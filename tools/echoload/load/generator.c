@@ -100,7 +100,7 @@ static void take_stock(struct thread *thread, uint64_t stop)
 	thread->stopped = ended;
 	if (ended)
 		thread->live_at_stop =
-			atomic_load_explicit(&thread->tally.live, memory_order_relaxed);
+			atomic_load_explicit(&thread->buffers.live, memory_order_relaxed);
 	if (ended && !thread->recording)
 		return;
 	thread->used = usage_of_thread(thread->worked_for, &thread->used);
@@ -112,7 +112,7 @@ static void run_rounds(struct thread *thread)
 {
 	struct epoll_event events[EVENTS];
 	for (int count = 1; !is_over(thread, count);) {
-		tally_turn(&thread->tally);
+		counter_buffers_swap(&thread->buffers);
 		count = wait_for_events(thread, events);
 		uint64_t before = thread->now;
 		thread->now = clock_now();

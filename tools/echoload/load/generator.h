@@ -97,7 +97,7 @@ struct thread {
 	struct verify_scope scope;
 	struct period *period;
 	const struct waker *rested; // tells the main thread that this one rests
-	struct tally tally;
+	struct counter_buffers buffers;
 	pthread_t handle;
 
 	struct connection *connections; // a list: `next`
@@ -151,7 +151,7 @@ struct engine {
 	struct thread *threads;
 	char *buffers; // theirs
 	unsigned started;
-	struct book interval; // of a run, being collected
+	struct counters interval; // of a run, being collected
 };
 
 void threads_free(struct engine *engine); // all of it, once the threads end. Main thread.
@@ -198,7 +198,7 @@ void connection_note_error(struct thread *thread, const struct connection *conn,
 static inline void connection_count_verified(const struct thread *thread, struct connection *conn,
 					     bool counts)
 {
-	thread->tally.open->verified += counts ? conn->verify.verified : 0;
+	thread->buffers.open->verified += counts ? conn->verify.verified : 0;
 	conn->verify.verified = 0;
 }
 

@@ -81,7 +81,7 @@ bool messages_may_begin(const struct thread *thread, const struct connection *co
 
 static void begin_open(struct thread *thread, struct connection *conn, uint64_t now)
 {
-	struct book *book = thread->tally.open;
+	struct counters *counters = thread->buffers.open;
 	while (conn->waiting < thread->config->pipeline && conn->due <= now) {
 		// What was due before the end is still sent after it.
 		if (!messages_may_begin(thread, conn) || !take(thread, 1))
@@ -90,8 +90,8 @@ static void begin_open(struct thread *thread, struct connection *conn, uint64_t 
 			// It could not begin before both it was due and there was room for it.
 			uint64_t could =
 				conn->due > conn->free_since ? conn->due : conn->free_since;
-			hdr_record(&book->lateness, waited(could, now));
-			book->due++;
+			hdr_record(&counters->lateness, waited(could, now));
+			counters->due++;
 		}
 		begin_message(thread, conn, conn->due, now);
 		plan_next(thread, conn);
@@ -113,10 +113,10 @@ void messages_begin(struct thread *thread, struct connection *conn, uint64_t now
 // What a message took, from when it was due and from when it was sent, if it was.
 static void record(struct thread *thread, uint64_t due, uint64_t asked, uint64_t now)
 {
-	struct book *book = thread->tally.open;
-	hdr_record(&book->latency, waited(due, now));
+	struct counters *counters = thread->buffers.open;
+	hdr_record(&counters->latency, waited(due, now));
 	if (thread->config->rate > 0)
-		hdr_record(&book->uncorrected, waited(asked, now));
+		hdr_record(&counters->uncorrected, waited(asked, now));
 }
 
 void messages_answered(struct thread *thread, struct connection *conn, uint64_t now)
@@ -127,10 +127,10 @@ void messages_answered(struct thread *thread, struct connection *conn, uint64_t 
 	// Those of --count are the ones that began when recording had begun.
 	bool early = thread->config->count > 0 && message->asked < thread->period->record;
 	if (thread_counts(thread, now) && !early) {
-		thread->tally.open->messages++;
-		thread->tally.open->last = now;
+		thread->buffers.open->messages++;
+		thread->buffers.open->last = now;
 	}
-	thread->tally.open->answered++;
+	thread->buffers.open->answered++;
 	conn->answered = message->end;
 	if (conn->waiting == thread->config->pipeline)
 		conn->free_since = now;
@@ -146,7 +146,7 @@ void messages_abandon(struct thread *thread, struct connection *conn)
 		conn->first = (conn->first + 1) & (thread->ring - 1);
 		if (!thread_counts(thread, message->due))
 			continue;
-		thread->tally.open->unanswered++;
+		thread->buffers.open->unanswered++;
 		record(thread, message->due, message->asked, thread->now);
 	}
 }
@@ -171,14 +171,14 @@ void messages_abandon_due(struct thread *thread, struct connection *conn)
 		(double)count_due(thread, conn->after, (double)(period->record - period->begin));
 	double first = conn->after + early * thread->gap;
 	uint64_t count = take(thread, count_due(thread, first, (double)(stop - period->begin)));
-	struct book *book = thread->tally.open;
-	book->due += count;
-	book->unanswered += count;
+	struct counters *counters = thread->buffers.open;
+	counters->due += count;
+	counters->unanswered += count;
 	uint64_t steps = count < STEPS ? count : STEPS;
 	for (uint64_t i = 0; i < steps; i++) {
 		uint64_t from = count * i / steps, to = count * (i + 1) / steps;
 		double middle = first + (double)(from + to - 1) / 2 * thread->gap;
-		hdr_record_many(&book->latency, waited(period->begin + (uint64_t)middle, until),
+		hdr_record_many(&counters->latency, waited(period->begin + (uint64_t)middle, until),
 				to - from);
 	}
 }

@@ -51,10 +51,10 @@ static uint64_t sent_on(void *context, uint32_t connection)
 static void note_fault(void *context, const struct fault *fault)
 {
 	struct thread *thread = context;
-	struct book *book = thread->tally.open;
-	if (book->fault_count < BOOK_FAULTS)
-		book->faults[book->fault_count] = *fault;
-	book->fault_count++;
+	struct counters *counters = thread->buffers.open;
+	if (counters->fault_count < COUNTERS_FAULTS)
+		counters->faults[counters->fault_count] = *fault;
+	counters->fault_count++;
 }
 
 // Takes the memory. Each connection has a ring of `ring` messages.
@@ -68,7 +68,7 @@ static int take_memory(struct engine *engine, unsigned ring, struct echod_error 
 	engine->buffers = calloc(config->threads, 2 * THREAD_BUFFER);
 	for (unsigned i = 0; engine->threads && i < config->threads; i++) {
 		struct thread *thread = &engine->threads[i];
-		tally_init(&thread->tally);
+		counter_buffers_init(&thread->buffers);
 		thread->config = config;
 		thread->all = engine->conn;
 		thread->period = &engine->period;

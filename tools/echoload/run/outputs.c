@@ -84,11 +84,11 @@ static void write_interval(struct outputs *outputs, const struct interval *last)
 void outputs_interval(struct outputs *outputs, const struct interval *interval)
 {
 	struct result_interval *sum = &outputs->interval;
-	hdr_add(&outputs->latency, &interval->book->latency);
+	hdr_add(&outputs->latency, &interval->counters->latency);
 	sum->length = interval->to - sum->from;
-	sum->messages += interval->book->messages;
-	sum->bytes += interval->book->bytes;
-	sum->errors += load_errors_total(&interval->book->errors);
+	sum->messages += interval->counters->messages;
+	sum->bytes += interval->counters->bytes;
+	sum->errors += load_errors_total(&interval->counters->errors);
 	if (!interval->last && sum->length < outputs->options->interval)
 		return;
 	if (sum->length > 0)
@@ -238,7 +238,7 @@ static json_t *describe_evidence(const struct run *run)
 		"{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "reasons", reasons,
 		"interrupted", run->interrupted, "threads", describe_threads(usage),
 		"connections_open", (json_int_t)run->result.live, "unanswered",
-		(json_int_t)run->result.book->unanswered, "retransmits",
+		(json_int_t)run->result.counters->unanswered, "retransmits",
 		(json_int_t)usage->tcp.retransmits, "unread_bytes", (json_int_t)usage->tcp.unread,
 		"unsent_bytes", (json_int_t)usage->tcp.unsent, "experiment",
 		describe_experiment(&evidence->experiment), "server",
@@ -253,39 +253,40 @@ static json_t *describe_evidence(const struct run *run)
 }
 
 static void fill_errors(struct result *result, const struct load_config *config,
-			const struct book *book)
+			const struct counters *counters)
 {
 	char first[LOAD_ERROR_TEXT], target[ADDRESS_TEXT_SIZE];
 	for (enum load_error i = 0; i < LOAD_ERRORS; i++) {
-		const struct load_error_count *kind = &book->errors.of[i];
+		const struct load_error_count *kind = &counters->errors.of[i];
 		error_make_line(load_error_describe(kind, config, first));
 		(void)result_add_error(result, load_error_rows[i].name, kind->count, first);
 	}
-	for (uint64_t i = 0; i < book->fault_count && i < BOOK_FAULTS; i++) {
-		endpoint_format(config_target(config, book->faults[i].connection), target);
+	for (uint64_t i = 0; i < counters->fault_count && i < COUNTERS_FAULTS; i++) {
+		endpoint_format(config_target(config, counters->faults[i].connection), target);
 		error_make_line(target);
-		(void)result_add_fault(result, target, &book->faults[i]);
+		(void)result_add_fault(result, target, &counters->faults[i]);
 	}
 }
 
 static int fill_result(struct result *result, const struct run *run, json_t *extra)
 {
 	const struct load_config *config = run->result.config;
-	const struct book *book = run->result.book;
+	const struct counters *counters = run->result.counters;
 	const struct result_run one = {
 		.number = config->run,
 		.started = run->result.started,
 		.lasted = run->result.lasted,
-		.messages = book->messages,
-		.bytes = book->bytes,
+		.messages = counters->messages,
+		.bytes = counters->bytes,
 	};
 	json_t *evidence = describe_evidence(run), *json = result->json;
-	hdr_add(result->latency, &book->latency);
-	hdr_add(result->uncorrected, config->rate > 0 ? &book->uncorrected : &book->latency);
-	fill_errors(result, config, book);
+	hdr_add(result->latency, &counters->latency);
+	hdr_add(result->uncorrected,
+		config->rate > 0 ? &counters->uncorrected : &counters->latency);
+	fill_errors(result, config, counters);
 	return result_add_run(result, &one) |
-	       result_set_count(json, "faults_found", book->fault_count) |
-	       result_set_count(json, "bytes_verified", book->verified) |
+	       result_set_count(json, "faults_found", counters->fault_count) |
+	       result_set_count(json, "bytes_verified", counters->verified) |
 	       result_set_verdict(result, verdict_names[run->verdict.kind]) |
 	       (extra ? json_object_update(evidence, extra) : 0) |
 	       json_object_set_new(json, "evidence", evidence) |
@@ -314,7 +315,7 @@ int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra
 				 : error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	if (files[OUTPUT_HGRM])
 		status |= atomic_file_write(files[OUTPUT_HGRM], hgrm_write,
-					    &run->result.book->latency, status ? NULL : error);
+					    &run->result.counters->latency, status ? NULL : error);
 	close_files(outputs);
 	if (status == 0 && outputs->failure.kind != ECHOD_ERROR_NONE) {
 		*error = outputs->failure;

@@ -138,24 +138,24 @@ static void print_load(const struct screen *screen, const struct load_config *co
 static void print_throughput(const struct screen *screen, const struct engine_result *result)
 {
 	const struct load_config *config = result->config;
-	const struct book *book = result->book;
+	const struct counters *counters = result->counters;
 	print_field(screen, SCREEN_BOLD, "throughput",
 		    "%s messages/s, %s/s; %" PRIu64 " message%s in %s",
-		    UNITS_RATE(engine_rate(result, book->messages)),
-		    UNITS_SIZE(engine_rate(result, book->bytes)), book->messages,
-		    log_plural(book->messages), UNITS_DURATION(result->lasted));
+		    UNITS_RATE(engine_rate(result, counters->messages)),
+		    UNITS_SIZE(engine_rate(result, counters->bytes)), counters->messages,
+		    log_plural(counters->messages), UNITS_DURATION(result->lasted));
 	if (!load_mode_takes(config->mode, "visit") && result->live < config->connections)
 		print_field(screen, SCREEN_RED, "connections", "only %u of %u were open at the end",
 			    result->live, config->connections);
-	if (book->visits > 0)
+	if (counters->visits > 0)
 		print_field(screen, "", "", "%s visits/s, %" PRIu64 " in all",
-			    UNITS_RATE(engine_rate(result, book->visits)), book->visits);
-	if (book->unanswered > 0)
+			    UNITS_RATE(engine_rate(result, counters->visits)), counters->visits);
+	if (counters->unanswered > 0)
 		print_field(screen, SCREEN_RED, "unanswered",
 			    "%" PRIu64
 			    ": given up at the end or with their connection; in the latency "
 			    "they count with the time until then",
-			    book->unanswered);
+			    counters->unanswered);
 }
 
 static void print_percentiles(const struct screen *screen, const char *label, const struct hdr *hdr)
@@ -198,22 +198,22 @@ void report_histogram(const struct screen *screen, const struct hdr *hdr)
 	}
 }
 
-static void print_latency(const struct screen *screen, const struct book *book)
+static void print_latency(const struct screen *screen, const struct counters *counters)
 {
-	if (book->latency.count == 0) {
+	if (counters->latency.count == 0) {
 		print_field(screen, SCREEN_BOLD, "latency", "not measured: no message came back");
 		return;
 	}
 	print_field(screen, SCREEN_BOLD, "latency", "%10s%10s%10s%10s%10s%10s", "p50", "p90", "p99",
 		    "p99.9", "p99.99", "max");
-	bool open = book->uncorrected.count > 0;
-	print_percentiles(screen, open ? "corrected" : "closed loop", &book->latency);
+	bool open = counters->uncorrected.count > 0;
+	print_percentiles(screen, open ? "corrected" : "closed loop", &counters->latency);
 	if (open)
-		print_percentiles(screen, "uncorrected", &book->uncorrected);
-	if (book->lateness.count > 0)
-		print_percentiles(screen, "lateness", &book->lateness);
+		print_percentiles(screen, "uncorrected", &counters->uncorrected);
+	if (counters->lateness.count > 0)
+		print_percentiles(screen, "lateness", &counters->lateness);
 	fputc('\n', screen->file);
-	report_histogram(screen, &book->latency);
+	report_histogram(screen, &counters->latency);
 	fputc('\n', screen->file);
 }
 
@@ -254,23 +254,23 @@ static void print_fault(const struct screen *screen, const struct load_config *c
 }
 
 static void print_faults(const struct screen *screen, const struct load_config *config,
-			 const struct book *book)
+			 const struct counters *counters)
 {
 	if (!config->verify) {
 		print_field(screen, "", "verified", "nothing (--no-verify)");
 		return;
 	}
-	print_field(screen, "", "verified", "%s, byte for byte", UNITS_SIZE(book->verified));
-	if (book->fault_count == 0) {
+	print_field(screen, "", "verified", "%s, byte for byte", UNITS_SIZE(counters->verified));
+	if (counters->fault_count == 0) {
 		print_field(screen, "", "faults", "none");
 		return;
 	}
-	print_field(screen, SCREEN_RED, "faults", "%" PRIu64, book->fault_count);
-	for (uint64_t i = 0; i < book->fault_count && i < FAULTS_SHOWN; i++)
-		print_fault(screen, config, &book->faults[i]);
-	if (book->fault_count > FAULTS_SHOWN)
+	print_field(screen, SCREEN_RED, "faults", "%" PRIu64, counters->fault_count);
+	for (uint64_t i = 0; i < counters->fault_count && i < FAULTS_SHOWN; i++)
+		print_fault(screen, config, &counters->faults[i]);
+	if (counters->fault_count > FAULTS_SHOWN)
 		print_field(screen, "", "", "and %" PRIu64 " more",
-			    book->fault_count - FAULTS_SHOWN);
+			    counters->fault_count - FAULTS_SHOWN);
 }
 
 void report_print(struct screen *screen, const struct run *run)
@@ -282,9 +282,9 @@ void report_print(struct screen *screen, const struct run *run)
 	if (run->interrupted)
 		print_field(screen, SCREEN_BOLD, "interrupted", "by a signal, before %s",
 			    result->lasted ? "its time" : "anything was recorded");
-	print_latency(screen, result->book);
-	print_errors(screen, result->config, &result->book->errors);
-	print_faults(screen, result->config, result->book);
+	print_latency(screen, result->counters);
+	print_errors(screen, result->config, &result->counters->errors);
+	print_faults(screen, result->config, result->counters);
 	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_names[run->verdict.kind]);
 	for (size_t i = 0; i < run->verdict.count; i++)
 		print_field(screen, "", "", "%s", run->verdict.line[i]);

@@ -44,15 +44,15 @@ static void add_latency(struct series *series, const struct hdr *latency)
 static void take_interval(void *context, const struct interval *interval)
 {
 	struct run_monitor *monitor = context;
-	const struct book *book = interval->book;
+	const struct counters *counters = interval->counters;
 	struct report_line *state = &monitor->state;
 	double seconds = clock_seconds(interval->to - interval->from);
-	state->messages += book->messages;
-	state->rate = seconds > 0 ? (double)book->messages / seconds : 0;
-	state->p50 = hdr_percentile(&book->latency, 50);
-	state->p99 = hdr_percentile(&book->latency, 99);
-	state->errors += load_errors_total(&book->errors);
-	add_latency(&monitor->latency, &book->latency);
+	state->messages += counters->messages;
+	state->rate = seconds > 0 ? (double)counters->messages / seconds : 0;
+	state->p50 = hdr_percentile(&counters->latency, 50);
+	state->p99 = hdr_percentile(&counters->latency, 99);
+	state->errors += load_errors_total(&counters->errors);
+	add_latency(&monitor->latency, &counters->latency);
 	if (monitor->outputs->recording && !monitor->disconnected)
 		outputs_interval(monitor->outputs, interval);
 }
@@ -106,17 +106,17 @@ static void experiment(struct run *run, struct run_monitor *monitor, struct engi
 	double on_their_way =
 		(double)config->connections * config->pipeline * (double)config->sizes.most;
 	double in_a_slice =
-		(double)run->result.book->bytes / (double)run->result.lasted * (double)slice;
+		(double)run->result.counters->bytes / (double)run->result.lasted * (double)slice;
 	if (on_their_way > in_a_slice)
 		config->pipeline = (unsigned)fmax(config->pipeline * in_a_slice / on_their_way, 1);
 	bool lighter = config->pipeline < monitor->config->pipeline;
 	if (lighter || monitor->config->rate > 0) {
-		engine_close(*engine, run->result.book);
+		engine_close(*engine, run->result.counters);
 		*engine = engine_open(config, NULL);
 	}
 	experiment->why = config->extra == 0 ? "--no-experiment" : "there was no memory for one";
 	if (*engine && config->extra > 0) {
-		experiment_make(experiment, *engine, config, slice, time, run->result.book);
+		experiment_make(experiment, *engine, config, slice, time, run->result.counters);
 		run->evidence.server.at_rest = server_probe_at_rest(monitor->server);
 	}
 	experiment->lighter = lighter;
@@ -124,7 +124,7 @@ static void experiment(struct run *run, struct run_monitor *monitor, struct engi
 
 static void judge(struct run *run, struct run_monitor *monitor, struct engine **engine)
 {
-	run->evidence.server = server_probe_view(monitor->server, run->result.book->bytes);
+	run->evidence.server = server_probe_view(monitor->server, run->result.counters->bytes);
 	if (run->interrupted)
 		run->evidence.experiment.why = "the run was interrupted";
 	evidence_gather(&run->evidence, &run->result, &monitor->latency);
@@ -172,7 +172,7 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 	if (status == 0)
 		judge(run, &monitor, &engine);
 	if (engine)
-		engine_close(engine, run->result.book);
+		engine_close(engine, run->result.counters);
 	if (status != 0)
 		engine_result_free(&run->result);
 	free(monitor.latency.value);

@@ -18,11 +18,11 @@ enum outcome { MISSED, HELD, ENDED }; // the last: a signal came, or the run cou
 
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE])
 {
-	const struct book *book = run->result.book;
+	const struct counters *counters = run->result.counters;
 	if (!expect_judge(limit, &run->result, line))
 		return false;
-	bool lost = book->unanswered > 0 || book->fault_count > 0 ||
-		    load_errors_total(&book->errors) > 0;
+	bool lost = counters->unanswered > 0 || counters->fault_count > 0 ||
+		    load_errors_total(&counters->errors) > 0;
 	snprintf(line, EXPECT_LINE, "%s",
 		 lost ? "messages were lost, see errors and faults" : "the rate was not sustained");
 	return !lost && run->evidence.sustained;
