@@ -6,8 +6,7 @@
 #include "test.h"
 
 // Sends what is left of its share of random bytes. Returns false once the server has closed.
-static bool go_on_garbage(struct fault_client *client)
-{
+static bool go_on_garbage(struct fault_client *client) {
 	char bytes[4096];
 	pattern_fill(client->seed, client->sent, bytes, sizeof(bytes));
 	if (peer_send_some(client->fd, bytes, pattern_number(&client->numbers, 1, sizeof(bytes))) <
@@ -17,15 +16,13 @@ static bool go_on_garbage(struct fault_client *client)
 	return true;
 }
 
-static bool begin_half_line(struct fault_client *client)
-{
+static bool begin_half_line(struct fault_client *client) {
 	peer_send_some(client->fd, "stats js", pattern_number(&client->numbers, 1, 8));
 	return true;
 }
 
 // Stays until it is closed, or has had enough.
-static bool go_on_waiting(struct fault_client *client)
-{
+static bool go_on_waiting(struct fault_client *client) {
 	if (!peer_is_readable(client->fd))
 		return fault_stay(client);
 	peer_close(client->fd);
@@ -33,8 +30,7 @@ static bool go_on_waiting(struct fault_client *client)
 }
 
 // Asks for as much as goes, and reads none of it.
-static bool go_on_deaf(struct fault_client *client)
-{
+static bool go_on_deaf(struct fault_client *client) {
 	static const char requests[] = "connections json\nstats prometheus\n";
 	if (peer_send_some(client->fd, requests, sizeof(requests) - 1) >= 0)
 		return fault_stay(client);
@@ -42,8 +38,7 @@ static bool go_on_deaf(struct fault_client *client)
 	return false;
 }
 
-static bool begin_vanish(struct fault_client *client)
-{
+static bool begin_vanish(struct fault_client *client) {
 	static const char requests[] = "stats json\nworkers\nconnections\nno-such";
 	peer_send_some(client->fd, requests,
 		       pattern_number(&client->numbers, 0, sizeof(requests) - 1));

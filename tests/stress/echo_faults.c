@@ -11,8 +11,7 @@
 // What became of an attempt to receive.
 enum heard { HEARD_OPEN, HEARD_END, HEARD_RESET };
 
-bool fault_leave(struct fault_client *client)
-{
+bool fault_leave(struct fault_client *client) {
 	if (pattern_number(&client->numbers, 0, 1))
 		peer_close(client->fd);
 	else
@@ -20,8 +19,7 @@ bool fault_leave(struct fault_client *client)
 	return false;
 }
 
-bool fault_stay(struct fault_client *client)
-{
+bool fault_stay(struct fault_client *client) {
 	if (client->until == 0)
 		client->until = clock_deadline(pattern_number(&client->numbers, 1, 15) * NS_PER_S);
 	return clock_now() < client->until || fault_leave(client);
@@ -29,8 +27,7 @@ bool fault_stay(struct fault_client *client)
 
 // Sends of its stream what the kernel takes, `size` bytes at most. Returns false once the server
 // has cut it.
-static bool say(struct fault_client *client, uint64_t size)
-{
+static bool say(struct fault_client *client, uint64_t size) {
 	char piece[PIECE];
 	size_t part = size < sizeof(piece) ? (size_t)size : sizeof(piece);
 	pattern_fill(client->seed, client->sent, piece, part);
@@ -40,8 +37,7 @@ static bool say(struct fault_client *client, uint64_t size)
 }
 
 // Receives what is there: nothing but its own bytes, in order.
-static enum heard hear(struct fault_client *client)
-{
+static enum heard hear(struct fault_client *client) {
 	char piece[PIECE], expected[PIECE];
 	ssize_t got;
 	while ((got = recv(client->fd, piece, sizeof(piece), MSG_DONTWAIT)) > 0) {
@@ -58,8 +54,7 @@ static enum heard hear(struct fault_client *client)
 }
 
 // Connects and says nothing.
-static bool go_on_silent(struct fault_client *client)
-{
+static bool go_on_silent(struct fault_client *client) {
 	if (hear(client) != HEARD_OPEN) {
 		peer_close(client->fd);
 		return false;
@@ -68,35 +63,30 @@ static bool go_on_silent(struct fault_client *client)
 }
 
 // Connects, and resets or leaves at once.
-static bool begin_reset(struct fault_client *client)
-{
+static bool begin_reset(struct fault_client *client) {
 	peer_reset(client->fd);
 	return false;
 }
 
-static bool begin_quick(struct fault_client *client)
-{
+static bool begin_quick(struct fault_client *client) {
 	peer_close(client->fd);
 	return false;
 }
 
 // Sends a part of something and vanishes, now or a moment later, with its echo read or not.
-static bool begin_half_message(struct fault_client *client)
-{
+static bool begin_half_message(struct fault_client *client) {
 	bool open = say(client, pattern_number(&client->numbers, 1, PIECE));
 	return (open && pattern_number(&client->numbers, 0, 1)) || fault_leave(client);
 }
 
-static bool go_on_half_message(struct fault_client *client)
-{
+static bool go_on_half_message(struct fault_client *client) {
 	if (pattern_number(&client->numbers, 0, 1))
 		hear(client);
 	return fault_leave(client);
 }
 
 // Sends for as long as anything goes, and never reads.
-static bool go_on_deaf(struct fault_client *client)
-{
+static bool go_on_deaf(struct fault_client *client) {
 	uint64_t before;
 	do {
 		before = client->sent;
@@ -109,8 +99,7 @@ static bool go_on_deaf(struct fault_client *client)
 }
 
 // Waits for the end of the stream, which has to come, in order and after the last byte.
-static bool await_end(struct fault_client *client)
-{
+static bool await_end(struct fault_client *client) {
 	enum heard heard = hear(client);
 	if (heard == HEARD_OPEN) {
 		if (clock_now() >= client->until)
@@ -125,22 +114,19 @@ static bool await_end(struct fault_client *client)
 	return false;
 }
 
-static void begin_awaiting_end(struct fault_client *client)
-{
+static void begin_awaiting_end(struct fault_client *client) {
 	peer_half_close(client->fd);
 	client->ending = true;
 	client->until = clock_deadline(PATIENCE);
 }
 
 // Sends a byte at a time, slow but not wrong: it gets all of it back.
-static bool begin_trickle(struct fault_client *client)
-{
+static bool begin_trickle(struct fault_client *client) {
 	client->goal = pattern_number(&client->numbers, 1, 200);
 	return true;
 }
 
-static bool go_on_trickle(struct fault_client *client)
-{
+static bool go_on_trickle(struct fault_client *client) {
 	if (client->ending)
 		return await_end(client);
 	if (!say(client, 1) || hear(client) != HEARD_OPEN)
@@ -152,15 +138,13 @@ static bool go_on_trickle(struct fault_client *client)
 
 // Does not read while it sends, or not until every buffer on the way is full, and then reads all:
 // late but not wrong.
-static bool begin_late(struct fault_client *client)
-{
+static bool begin_late(struct fault_client *client) {
 	client->goal = pattern_number(&client->numbers, 1, 8 << 20);
 	client->until = clock_deadline(pattern_number(&client->numbers, 0, 1500) * NS_PER_MS);
 	return true;
 }
 
-static bool go_on_late(struct fault_client *client)
-{
+static bool go_on_late(struct fault_client *client) {
 	if (client->ending)
 		return await_end(client);
 	uint64_t before;
@@ -179,20 +163,17 @@ static bool go_on_late(struct fault_client *client)
 }
 
 // Ends its side before it has said anything, and is answered with an end.
-static bool begin_half_close(struct fault_client *client)
-{
+static bool begin_half_close(struct fault_client *client) {
 	begin_awaiting_end(client);
 	return true;
 }
 
-static bool go_on_half_close(struct fault_client *client)
-{
+static bool go_on_half_close(struct fault_client *client) {
 	return await_end(client);
 }
 
 // Sends something and its end, and resets all the same.
-static bool begin_fin_and_reset(struct fault_client *client)
-{
+static bool begin_fin_and_reset(struct fault_client *client) {
 	if (say(client, pattern_number(&client->numbers, 1, PIECE)))
 		shutdown(client->fd, SHUT_WR); // the server may have cut it meanwhile
 	return pattern_number(&client->numbers, 0, 1) || begin_reset(client);

@@ -23,8 +23,7 @@ struct scene {
 };
 
 // From one of many sources, so that there are always ports.
-static int connect_anywhere(const struct scene *scene, uint64_t *numbers)
-{
+static int connect_anywhere(const struct scene *scene, uint64_t *numbers) {
 	const char *address =
 		scene->addresses[pattern_number(numbers, 0, scene->address_count - 1)];
 	bool v4 = strncmp(address, "127.", 4) == 0;
@@ -38,8 +37,8 @@ static int connect_anywhere(const struct scene *scene, uint64_t *numbers)
 }
 
 // A new client in the place of one that has ended. Returns whether it stays.
-static bool begin(const struct scene *scene, const struct fault *fault, struct fault_client *client)
-{
+static bool begin(const struct scene *scene, const struct fault *fault,
+		  struct fault_client *client) {
 	uint64_t numbers = client->numbers;
 	int fd = fault->control ? ctl_connect(scene->control) : connect_anywhere(scene, &numbers);
 	uint64_t seed = pattern_number(&numbers, 1, UINT32_MAX);
@@ -48,8 +47,7 @@ static bool begin(const struct scene *scene, const struct fault *fault, struct f
 }
 
 // All clients of a kind, until the end.
-_Noreturn static void play(const struct scene *scene, const struct fault *fault, uint64_t seed)
-{
+_Noreturn static void play(const struct scene *scene, const struct fault *fault, uint64_t seed) {
 	struct fault_client clients[MAX_CLIENTS];
 	const unsigned count = fault->clients;
 	assert_true(count <= MAX_CLIENTS);
@@ -71,15 +69,13 @@ _Noreturn static void play(const struct scene *scene, const struct fault *fault,
 	exit(0); // whoever is still connected vanishes
 }
 
-static const struct fault *fault_at(size_t index)
-{
+static const struct fault *fault_at(size_t index) {
 	return index < echo_fault_count ? &echo_faults[index]
 					: &control_faults[index - echo_fault_count];
 }
 
 // Waits for the process of a kind. Returns whether it ended well.
-static bool collect(pid_t child, const struct fault *fault)
-{
+static bool collect(pid_t child, const struct fault *fault) {
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -88,8 +84,7 @@ static bool collect(pid_t child, const struct fault *fault)
 	return well;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	if (argc < 5) {
 		fprintf(stderr, "usage: stress_faulty SECONDS SEED CONTROL ADDRESS...\n");
 		return 2;

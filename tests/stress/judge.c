@@ -22,8 +22,7 @@ struct baseline {
 
 static FILE *report; // our standard output
 
-static struct baseline measure(struct daemon *daemon)
-{
+static struct baseline measure(struct daemon *daemon) {
 	return (struct baseline){
 		.descriptors = process_descriptors(daemon->process),
 		.threads = process_threads(daemon->process),
@@ -32,8 +31,7 @@ static struct baseline measure(struct daemon *daemon)
 }
 
 // Starts echod and uses all of its addresses once.
-static struct daemon *start(const char *const *options)
-{
+static struct daemon *start(const char *const *options) {
 	// jemalloc's caches of threads would hide what is leaked.
 	static const char *const environment[] = {"MALLOC_CONF=tcache:false", NULL};
 	struct daemon *daemon = daemon_spawn(
@@ -48,8 +46,7 @@ static struct daemon *start(const char *const *options)
 
 // Asks for all there is. Each question comes with a new connection, as echoctl's do: who stays and
 // is silent for a while may have to make room for the faulty clients.
-static void look(struct daemon *daemon)
-{
+static void look(struct daemon *daemon) {
 	close(daemon->control_fd);
 	daemon->control_fd = -1;
 	stats_assert_laws(daemon);
@@ -59,8 +56,7 @@ static void look(struct daemon *daemon)
 }
 
 // What one run of echoload says of itself. Returns how many bytes it has verified.
-static uint64_t judge_run(const char *path)
-{
+static uint64_t judge_run(const char *path) {
 	json_error_t error;
 	json_t *run = json_load_file(path, 0, &error);
 	if (!run)
@@ -77,8 +73,7 @@ static uint64_t judge_run(const char *path)
 	return verified;
 }
 
-static uint64_t judge_runs(const char *directory)
-{
+static uint64_t judge_runs(const char *directory) {
 	char pattern[128];
 	snprintf(pattern, sizeof(pattern), "%s/*.json", directory);
 	glob_t paths;
@@ -92,8 +87,7 @@ static uint64_t judge_runs(const char *directory)
 }
 
 // That every kind of end came about: or the load was none.
-static void judge_ends(const json_t *snapshot)
-{
+static void judge_ends(const json_t *snapshot) {
 	static const char *const ends[] = {"peer", "probe", "reset", "reset_ok", "idle", "stalled"};
 	fprintf(report, "  %-22s", "closed because");
 	for (size_t i = 0; i < COUNT_OF(ends); i++) {
@@ -111,8 +105,7 @@ static void judge_ends(const json_t *snapshot)
 }
 
 // Waits until it has given back what it held for its clients.
-static void judge_rest(struct daemon *daemon, const struct baseline *before)
-{
+static void judge_rest(struct daemon *daemon, const struct baseline *before) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	for (;;) {
 		struct baseline after = measure(daemon);
@@ -135,8 +128,7 @@ static void judge_rest(struct daemon *daemon, const struct baseline *before)
 	}
 }
 
-static void judge(struct daemon *daemon, const struct baseline *before, const char *directory)
-{
+static void judge(struct daemon *daemon, const struct baseline *before, const char *directory) {
 	stats_wait_at_rest(daemon);
 	uint64_t verified = judge_runs(directory);
 	json_t *snapshot = stats_take(daemon);
@@ -154,8 +146,7 @@ static void judge(struct daemon *daemon, const struct baseline *before, const ch
 	daemon_stop(daemon);
 }
 
-static void announce(const struct daemon *daemon)
-{
+static void announce(const struct daemon *daemon) {
 	fprintf(report, "%d %s", (int)process_pid(daemon->process), daemon->control);
 	for (size_t i = 0; i < daemon->address_count; i++)
 		fprintf(report, " %s", daemon->address[i]);
@@ -163,15 +154,13 @@ static void announce(const struct daemon *daemon)
 	fflush(report);
 }
 
-static int end(void **state)
-{
+static int end(void **state) {
 	(void)state;
 	test_clean_up();
 	return 0;
 }
 
-static void test_all_of_it(void **state)
-{
+static void test_all_of_it(void **state) {
 	char *const *arguments = *state;
 	alarm((unsigned)strtoul(arguments[1], NULL, 10));
 	struct daemon *daemon = start((const char *const *)&arguments[2]);
@@ -190,8 +179,7 @@ static void test_all_of_it(void **state)
 	fprintf(report, "  %-22s %8u snapshots, all within the laws\n", "control socket", looks);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	if (argc < 3) {
 		fprintf(stderr, "usage: stress_judge DIRECTORY SECONDS [OPTION...]\n");
 		return 2;

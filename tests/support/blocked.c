@@ -12,13 +12,11 @@
 
 const char *const blocked_names[BLOCKED_KINDS] = {"pipe", "socket", "terminal"};
 
-static void set_non_blocking(int fd, int on)
-{
+static void set_non_blocking(int fd, int on) {
 	assert_int_equal(fcntl(fd, F_SETFL, on ? O_NONBLOCK : 0), 0);
 }
 
-static void fill(int fd)
-{
+static void fill(int fd) {
 	static const char bytes[4096] = {FILLING};
 	set_non_blocking(fd, 1);
 	for (size_t size = sizeof(bytes); size > 0; size /= 2) {
@@ -28,8 +26,7 @@ static void fill(int fd)
 	set_non_blocking(fd, 0);
 }
 
-void blocked_open(struct blocked *blocked, enum blocked_kind kind)
-{
+void blocked_open(struct blocked *blocked, enum blocked_kind kind) {
 	int fds[2];
 	int status;
 	if (kind == BLOCKED_TERMINAL) {
@@ -50,14 +47,12 @@ void blocked_open(struct blocked *blocked, enum blocked_kind kind)
 		fill(blocked->writer);
 }
 
-void blocked_release(const struct blocked *blocked)
-{
+void blocked_release(const struct blocked *blocked) {
 	if (blocked->kind == BLOCKED_TERMINAL)
 		assert_int_equal(tcflow(blocked->writer, TCOON), 0);
 }
 
-size_t blocked_read(const struct blocked *blocked, char *text, size_t length, size_t size)
-{
+size_t blocked_read(const struct blocked *blocked, char *text, size_t length, size_t size) {
 	char bytes[4096];
 	ssize_t count;
 	while ((count = read(blocked->reader, bytes, sizeof(bytes))) > 0) {
@@ -70,8 +65,7 @@ size_t blocked_read(const struct blocked *blocked, char *text, size_t length, si
 	return length;
 }
 
-void blocked_close(struct blocked *blocked)
-{
+void blocked_close(struct blocked *blocked) {
 	close(blocked->reader);
 	close(blocked->writer);
 }

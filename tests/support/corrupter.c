@@ -63,16 +63,14 @@ struct corrupter {
 };
 
 // A socket on which nobody waits.
-static int prepare(int fd)
-{
+static int prepare(int fd) {
 	const int one = 1;
 	ensure(fd >= 0);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return fd;
 }
 
-static void accept_pair(struct corrupter *corrupter)
-{
+static void accept_pair(struct corrupter *corrupter) {
 	int client = accept4(corrupter->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (client < 0)
 		return;
@@ -88,14 +86,12 @@ static void accept_pair(struct corrupter *corrupter)
 	corrupter->pairs[corrupter->count++] = pair;
 }
 
-static void settle(struct corrupter *corrupter)
-{
+static void settle(struct corrupter *corrupter) {
 	atomic_fetch_add_explicit(&corrupter->settled, 1, memory_order_relaxed);
 }
 
 static void begin(struct corrupter *corrupter, struct pair *pair, uint32_t connection,
-		  uint64_t start)
-{
+		  uint64_t start) {
 	ensure(connection < CONNECTIONS);
 	if (corrupter->owing[connection])
 		settle(corrupter);
@@ -107,8 +103,7 @@ static void begin(struct corrupter *corrupter, struct pair *pair, uint32_t conne
 }
 
 // Finds out whose bytes these are, which begin anywhere in the stream.
-static void identify(struct corrupter *corrupter, struct pair *pair)
-{
+static void identify(struct corrupter *corrupter, struct pair *pair) {
 	const uint8_t *bytes = pair->up.bytes;
 	for (unsigned i = 0; i < PAYLOAD_WORD; i++) {
 		struct payload_place place = payload_locate(&corrupter->payload, bytes + i);
@@ -123,8 +118,7 @@ static void identify(struct corrupter *corrupter, struct pair *pair)
 }
 
 // Puts `count` bytes in the place of the `takes` that are next.
-static void replace(struct pair *pair, size_t takes, const uint8_t *bytes, size_t count)
-{
+static void replace(struct pair *pair, size_t takes, const uint8_t *bytes, size_t count) {
 	struct flow *flow = &pair->down;
 	uint8_t *at = flow->bytes + flow->ready;
 	ensure(flow->end - takes + count <= ROOM);
@@ -134,16 +128,14 @@ static void replace(struct pair *pair, size_t takes, const uint8_t *bytes, size_
 	flow->ready = flow->end;
 }
 
-static void take_note(struct corrupter *corrupter, struct pair *pair)
-{
+static void take_note(struct corrupter *corrupter, struct pair *pair) {
 	pair->spoilt = true;
 	corrupter->owing[pair->spoil.connection] = true;
 	pair->fault = &corrupter->faults[corrupter->spoilt++];
 	*pair->fault = pair->spoil.fault;
 }
 
-static void cross(struct corrupter *corrupter, struct pair *pair)
-{
+static void cross(struct corrupter *corrupter, struct pair *pair) {
 	struct pair *other = corrupter->waiting;
 	if (!other || other == pair || other->spoil.connection == pair->spoil.connection) {
 		corrupter->waiting = pair;
@@ -158,8 +150,7 @@ static void cross(struct corrupter *corrupter, struct pair *pair)
 	corrupter->waiting = NULL;
 }
 
-static void spoil(struct corrupter *corrupter, struct pair *pair)
-{
+static void spoil(struct corrupter *corrupter, struct pair *pair) {
 	if (pair->spoil.kind == FAULT_CROSSED) {
 		cross(corrupter, pair);
 		return;
@@ -178,8 +169,7 @@ static void spoil(struct corrupter *corrupter, struct pair *pair)
 
 // Decides what of the bytes that have come back may be sent, right or wrong: all up to the place of
 // the fault, and the rest once so much of it is there that the fault can be made.
-static void judge(struct corrupter *corrupter, struct pair *pair)
-{
+static void judge(struct corrupter *corrupter, struct pair *pair) {
 	struct flow *flow = &pair->down;
 	if (pair->spoilt || corrupter->spoilt >= corrupter->plan.faults) {
 		flow->ready = flow->end;
@@ -201,8 +191,7 @@ static void judge(struct corrupter *corrupter, struct pair *pair)
 }
 
 // Returns false when the connection is broken.
-static bool receive(struct flow *flow)
-{
+static bool receive(struct flow *flow) {
 	if (flow->first > 0) {
 		memmove(flow->bytes, flow->bytes + flow->first, flow->end - flow->first);
 		flow->ready -= flow->first;
@@ -221,8 +210,7 @@ static bool receive(struct flow *flow)
 }
 
 // Returns false when the connection is broken.
-static bool pass_on(struct flow *flow, size_t most)
-{
+static bool pass_on(struct flow *flow, size_t most) {
 	size_t piece = flow->ready - flow->first;
 	if (piece > most)
 		piece = most;
@@ -235,33 +223,28 @@ static bool pass_on(struct flow *flow, size_t most)
 }
 
 // Of any order of magnitude.
-static size_t piece_size(struct corrupter *corrupter)
-{
+static size_t piece_size(struct corrupter *corrupter) {
 	uint64_t most = UINT64_C(1) << random_next(&corrupter->random) % (LARGEST_PIECE_BITS + 1);
 	return 1 + (size_t)(random_next(&corrupter->random) % most);
 }
 
 // Passes the end on after all bytes.
-static void pass_end(struct flow *flow)
-{
+static void pass_end(struct flow *flow) {
 	if (flow->shut || (!flow->ended && !flow->discards) || flow->first < flow->end)
 		return;
 	shutdown(flow->to, SHUT_WR);
 	flow->shut = true;
 }
 
-static bool has_room(const struct flow *flow)
-{
+static bool has_room(const struct flow *flow) {
 	return !flow->ended && flow->end - flow->first < ROOM - SPOIL_BYTES;
 }
 
-static short wishes(const struct flow *in, const struct flow *out)
-{
+static short wishes(const struct flow *in, const struct flow *out) {
 	return (short)((has_room(in) ? POLLIN : 0) | (out->first < out->ready ? POLLOUT : 0));
 }
 
-static void watch(const struct pair *pair, struct pollfd *polls)
-{
+static void watch(const struct pair *pair, struct pollfd *polls) {
 	short client = wishes(&pair->up, &pair->down);
 	short server = wishes(&pair->down, &pair->up);
 	polls[0] = (struct pollfd){.fd = client ? pair->up.from : -1, .events = client};
@@ -269,8 +252,7 @@ static void watch(const struct pair *pair, struct pollfd *polls)
 }
 
 // Does what its two sockets allow. Returns whether the connection goes on.
-static bool serve(struct corrupter *corrupter, struct pair *pair, const struct pollfd *polls)
-{
+static bool serve(struct corrupter *corrupter, struct pair *pair, const struct pollfd *polls) {
 	const short in = POLLIN | POLLHUP | POLLERR;
 	struct flow *up = &pair->up, *down = &pair->down;
 	if ((polls[0].revents & in && has_room(up) && !receive(up)) ||
@@ -292,8 +274,7 @@ static bool serve(struct corrupter *corrupter, struct pair *pair, const struct p
 	return !up->shut || !down->shut || !down->ended;
 }
 
-static void close_pair(struct corrupter *corrupter, size_t i)
-{
+static void close_pair(struct corrupter *corrupter, size_t i) {
 	struct pair *pair = corrupter->pairs[i];
 	close(pair->up.from);
 	close(pair->up.to);
@@ -309,8 +290,7 @@ static void close_pair(struct corrupter *corrupter, size_t i)
 	corrupter->pairs[i] = corrupter->pairs[--corrupter->count];
 }
 
-static void *run(void *argument)
-{
+static void *run(void *argument) {
 	struct corrupter *corrupter = argument;
 	static struct pollfd polls[2 * PAIRS + 2];
 	for (;;) {
@@ -336,8 +316,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t port)
-{
+struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t port) {
 	struct corrupter *corrupter = calloc(1, sizeof(*corrupter));
 	ensure(corrupter);
 	corrupter->plan = *plan;
@@ -356,18 +335,15 @@ struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t po
 	return corrupter;
 }
 
-uint16_t corrupter_port(const struct corrupter *corrupter)
-{
+uint16_t corrupter_port(const struct corrupter *corrupter) {
 	return corrupter->port;
 }
 
-unsigned corrupter_settled(const struct corrupter *corrupter)
-{
+unsigned corrupter_settled(const struct corrupter *corrupter) {
 	return atomic_load_explicit(&corrupter->settled, memory_order_relaxed) / 2;
 }
 
-unsigned corrupter_stop(struct corrupter *corrupter, const struct fault **faults)
-{
+unsigned corrupter_stop(struct corrupter *corrupter, const struct fault **faults) {
 	if (!corrupter->joined) {
 		eventfd_write(corrupter->stop, 1);
 		pthread_join(corrupter->thread, NULL);
@@ -378,8 +354,7 @@ unsigned corrupter_stop(struct corrupter *corrupter, const struct fault **faults
 	return corrupter->spoilt;
 }
 
-void corrupter_free(struct corrupter *corrupter)
-{
+void corrupter_free(struct corrupter *corrupter) {
 	if (!corrupter)
 		return;
 	corrupter_stop(corrupter, NULL);

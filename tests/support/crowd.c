@@ -10,8 +10,7 @@
 #define SPAN_MS 2000
 #define TRIES 20
 
-size_t crowd_number(const char *name, size_t otherwise)
-{
+size_t crowd_number(const char *name, size_t otherwise) {
 	const char *text = getenv(name);
 	if (!text)
 		return otherwise;
@@ -22,8 +21,7 @@ size_t crowd_number(const char *name, size_t otherwise)
 	return number;
 }
 
-size_t crowd_room(size_t wanted, size_t others)
-{
+size_t crowd_room(size_t wanted, size_t others) {
 	struct rlimit limit;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	rlim_t needed = wanted + others + SPARE;
@@ -35,8 +33,7 @@ size_t crowd_room(size_t wanted, size_t others)
 	return limit.rlim_cur < needed ? limit.rlim_cur - others - SPARE : wanted;
 }
 
-struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t count)
-{
+struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t count) {
 	uint64_t before = stats_counter(daemon, "connections_accepted");
 	struct crowd crowd = {.fds = calloc(count, sizeof(int)), .count = count};
 	assert_non_null(crowd.fds);
@@ -46,16 +43,14 @@ struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t co
 	return crowd;
 }
 
-void crowd_close(struct crowd *crowd)
-{
+void crowd_close(struct crowd *crowd) {
 	for (size_t i = 0; i < crowd->count; i++)
 		peer_close(crowd->fds[i]);
 	free(crowd->fds);
 	*crowd = (struct crowd){0};
 }
 
-void crowd_ping(const struct crowd *crowd, uint64_t round)
-{
+void crowd_ping(const struct crowd *crowd, uint64_t round) {
 	char there = (char)round, back;
 	for (size_t i = 0; i < crowd->count; i++)
 		assert_int_equal(peer_send_some(crowd->fds[i], &there, 1), 1);
@@ -65,8 +60,7 @@ void crowd_ping(const struct crowd *crowd, uint64_t round)
 	}
 }
 
-void crowd_expect_no_cpu(struct daemon *daemon)
-{
+void crowd_expect_no_cpu(struct daemon *daemon) {
 	uint64_t used = 1;
 	// The accounting of a tick may fall into any span; what keeps a thread busy falls into all.
 	for (int i = 0; i < TRIES && used > 0; i++) {

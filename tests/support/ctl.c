@@ -9,8 +9,7 @@
 
 #define MAX_BODY ((size_t)256 << 20)
 
-static int try_connect(const char *path)
-{
+static int try_connect(const char *path) {
 	struct endpoint server;
 	assert_int_equal(endpoint_from_path(path, &server, NULL), 0);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -21,29 +20,25 @@ static int try_connect(const char *path)
 	return -1;
 }
 
-int ctl_connect(const char *path)
-{
+int ctl_connect(const char *path) {
 	int fd = try_connect(path);
 	if (fd < 0)
 		fail_msg("cannot connect to the control socket %s", path);
 	return fd;
 }
 
-int ctl_is_live(const char *path)
-{
+int ctl_is_live(const char *path) {
 	int fd = try_connect(path);
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
 }
 
-void ctl_send(int fd, const char *text)
-{
+void ctl_send(int fd, const char *text) {
 	peer_send(fd, text, strlen(text));
 }
 
-static void receive_line(int fd, char *line, size_t size)
-{
+static void receive_line(int fd, char *line, size_t size) {
 	size_t length = 0;
 	do {
 		assert_true(length < size - 1);
@@ -53,8 +48,7 @@ static void receive_line(int fd, char *line, size_t size)
 }
 
 // A line with nothing but a number of bytes, or the end of a status line.
-static size_t parse_length(const char *text)
-{
+static size_t parse_length(const char *text) {
 	unsigned length;
 	int end = 0;
 	if (sscanf(text, "%9u\n%n", &length, &end) != 1 || text[end] || *text < '0' || *text > '9')
@@ -63,8 +57,7 @@ static size_t parse_length(const char *text)
 }
 
 // Appends so many bytes to `text`, which has `size` already.
-static char *receive_piece(int fd, char *text, size_t size, size_t length)
-{
+static char *receive_piece(int fd, char *text, size_t size, size_t length) {
 	assert_true(size + length <= MAX_BODY);
 	text = realloc(text, size + length + 1);
 	assert_non_null(text);
@@ -73,8 +66,7 @@ static char *receive_piece(int fd, char *text, size_t size, size_t length)
 	return text;
 }
 
-int ctl_receive(int fd, char **body)
-{
+int ctl_receive(int fd, char **body) {
 	char line[32];
 	receive_line(fd, line, sizeof(line));
 	int status;
@@ -100,15 +92,13 @@ int ctl_receive(int fd, char **body)
 	return status;
 }
 
-int ctl_ask(int fd, const char *line, char **body)
-{
+int ctl_ask(int fd, const char *line, char **body) {
 	ctl_send(fd, line);
 	ctl_send(fd, "\n");
 	return ctl_receive(fd, body);
 }
 
-int ctl_request(const char *path, const char *line, char **body)
-{
+int ctl_request(const char *path, const char *line, char **body) {
 	int fd = ctl_connect(path);
 	int status = ctl_ask(fd, line, body);
 	close(fd);

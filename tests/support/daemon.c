@@ -12,8 +12,7 @@
 static struct daemon *daemons[MAX_DAEMONS];
 static size_t daemon_count;
 
-static const char *option_value(const char *const *options, const char *name)
-{
+static const char *option_value(const char *const *options, const char *name) {
 	for (size_t i = 0; options[i]; i++)
 		if (strcmp(options[i], name) == 0)
 			return options[i + 1];
@@ -21,8 +20,7 @@ static const char *option_value(const char *const *options, const char *name)
 }
 
 // The option that the test is run with, if any: "--patience 5ms".
-static bool common_option(const char **name, const char **value)
-{
+static bool common_option(const char **name, const char **value) {
 	static char words[64];
 	snprintf(words, sizeof(words), "%s", test_with() ? test_with() : "");
 	char *space = strchr(words, ' ');
@@ -35,8 +33,8 @@ static bool common_option(const char **name, const char **value)
 }
 
 // The whole command line: program, options, and what the options leave open.
-static void build_arguments(const char **arguments, const char *const *options, const char *control)
-{
+static void build_arguments(const char **arguments, const char *const *options,
+			    const char *control) {
 	const char *name, *value;
 	size_t count = 0;
 	arguments[count++] = ECHOD_PROGRAM;
@@ -59,8 +57,7 @@ static void build_arguments(const char **arguments, const char *const *options, 
 	arguments[count] = NULL;
 }
 
-struct daemon *daemon_spawn(const struct process_spec *spec)
-{
+struct daemon *daemon_spawn(const struct process_spec *spec) {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	assert_non_null(daemon);
 	assert_true(daemon_count < MAX_DAEMONS);
@@ -80,8 +77,7 @@ struct daemon *daemon_spawn(const struct process_spec *spec)
 }
 
 // Takes the addresses from what it has printed. Returns 0 while one is missing.
-static int read_addresses(struct daemon *daemon)
-{
+static int read_addresses(struct daemon *daemon) {
 	const char *line = process_output(daemon->process, NULL);
 	daemon->address_count = 0;
 	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
@@ -93,8 +89,7 @@ static int read_addresses(struct daemon *daemon)
 	return *line == '\0' && daemon->address_count == daemon->listen_count;
 }
 
-void daemon_wait_ready(struct daemon *daemon)
-{
+void daemon_wait_ready(struct daemon *daemon) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	while (!read_addresses(daemon)) {
 		if (!process_is_running(daemon->process) || clock_now() >= deadline)
@@ -111,15 +106,13 @@ void daemon_wait_ready(struct daemon *daemon)
 	assert_int_equal(ctl_ask(daemon->control_fd, "ping", NULL), 200);
 }
 
-struct daemon *daemon_start_with(const char *const *options)
-{
+struct daemon *daemon_start_with(const char *const *options) {
 	struct daemon *daemon = daemon_spawn(PROCESS(.arguments = options));
 	daemon_wait_ready(daemon);
 	return daemon;
 }
 
-const char *daemon_refuses(const struct process_spec *spec, int status, const char *const *texts)
-{
+const char *daemon_refuses(const struct process_spec *spec, int status, const char *const *texts) {
 	struct daemon *daemon = daemon_spawn(spec);
 	int ended = process_wait(daemon->process);
 	const char *line = process_errors(daemon->process, NULL);
@@ -133,8 +126,7 @@ const char *daemon_refuses(const struct process_spec *spec, int status, const ch
 	return line;
 }
 
-void daemon_expect_end(struct daemon *daemon)
-{
+void daemon_expect_end(struct daemon *daemon) {
 	int status = process_wait(daemon->process);
 	if (daemon->control_fd >= 0)
 		close(daemon->control_fd);
@@ -147,16 +139,14 @@ void daemon_expect_end(struct daemon *daemon)
 			assert_false(place_exists(daemon->address[i] + 5));
 }
 
-void daemon_stop(struct daemon *daemon)
-{
+void daemon_stop(struct daemon *daemon) {
 	if (daemon->control_fd >= 0)
 		stats_assert_laws(daemon);
 	process_signal(daemon->process, SIGTERM);
 	daemon_expect_end(daemon);
 }
 
-static void forget_daemons(void)
-{
+static void forget_daemons(void) {
 	while (daemon_count > 0) {
 		struct daemon *daemon = daemons[--daemon_count];
 		if (daemon->control_fd >= 0)

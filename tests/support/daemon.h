@@ -49,8 +49,7 @@ void daemon_expect_end(struct daemon *daemon);
 #define DAEMON_TEST(...) DAEMON_TEST_(__VA_ARGS__, )
 #define DAEMON_TEST_(title, options, ...)                                       \
 	static void title##_of(struct daemon *daemon);                          \
-	TEST_(title, __VA_ARGS__)                                               \
-	{                                                                       \
+	TEST_(title, __VA_ARGS__) {                                             \
 		struct daemon *under_test = daemon_start_with(STRINGS options); \
 		title##_of(under_test);                                         \
 		daemon_stop(under_test);                                        \

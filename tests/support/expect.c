@@ -10,8 +10,7 @@
 
 #include "process.h"
 
-_Noreturn static void act_in_child(void (*act)(void *), void *argument)
-{
+_Noreturn static void act_in_child(void (*act)(void *), void *argument) {
 	struct rlimit none = {0};
 	setrlimit(RLIMIT_CORE, &none);
 	signal(SIGABRT, SIG_DFL);
@@ -21,8 +20,7 @@ _Noreturn static void act_in_child(void (*act)(void *), void *argument)
 	_exit(0);
 }
 
-void expect_abort(void (*act)(void *), void *argument)
-{
+void expect_abort(void (*act)(void *), void *argument) {
 	pid_t child = fork();
 	if (child == 0)
 		act_in_child(act, argument);
@@ -33,8 +31,7 @@ void expect_abort(void (*act)(void *), void *argument)
 		fail_msg("it did not abort: wait status %x", (unsigned)status);
 }
 
-size_t open_descriptors(void)
-{
+size_t open_descriptors(void) {
 	DIR *directory = opendir("/proc/self/fd");
 	assert_non_null(directory);
 	size_t count = 0;
@@ -44,8 +41,7 @@ size_t open_descriptors(void)
 	return count - 1; // without the one that reads
 }
 
-static bool is_ours(const char *task)
-{
+static bool is_ours(const char *task) {
 	char path[64];
 	char name[7] = "";
 	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", task);
@@ -56,8 +52,7 @@ static bool is_ours(const char *task)
 	return ours;
 }
 
-static size_t running_threads(void)
-{
+static size_t running_threads(void) {
 	DIR *directory = opendir("/proc/self/task");
 	assert_non_null(directory);
 	size_t count = 0;
@@ -67,8 +62,7 @@ static size_t running_threads(void)
 	return count;
 }
 
-bool threads_become(size_t count)
-{
+bool threads_become(size_t count) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	while (running_threads() != count) {
 		if (clock_now() >= deadline)

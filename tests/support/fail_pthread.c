@@ -11,8 +11,7 @@ typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void 
 // The names of glibc are reserved for it.
 // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
-		   void *(*run)(void *), void *restrict argument)
-{
+		   void *(*run)(void *), void *restrict argument) {
 	static atomic_int calls;
 	const char *at = getenv("FAIL_PTHREAD_AT");
 	if (at && atomic_fetch_add(&calls, 1) + 1 == atoi(at))

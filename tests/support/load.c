@@ -1,14 +1,12 @@
 // echoload as a child of the test. One thread.
 #include "load.h"
 
-void load_expect_status(struct process *process, int status, int wanted)
-{
+void load_expect_status(struct process *process, int status, int wanted) {
 	if (status != wanted)
 		fail_msg("status %d, not %d: %s", status, wanted, process_errors(process, NULL));
 }
 
-void load_expect_refusal(struct process *process, int status, int wanted, const char *text)
-{
+void load_expect_refusal(struct process *process, int status, int wanted, const char *text) {
 	const char *line = process_errors(process, NULL);
 	load_expect_status(process, status, wanted);
 	if (process_count_lines(line) != 1 || strncmp(line, "echoload", 8) != 0)
@@ -20,8 +18,7 @@ void load_expect_refusal(struct process *process, int status, int wanted, const 
 static json_t **results; // of the test
 static size_t result_count;
 
-static void forget_results(void)
-{
+static void forget_results(void) {
 	while (result_count > 0)
 		json_decref(results[--result_count]);
 	free(results);
@@ -29,8 +26,7 @@ static void forget_results(void)
 }
 CLEANUP(forget_results, 1)
 
-static json_t *checked(json_t *result, const json_error_t *error, const char *text)
-{
+static json_t *checked(json_t *result, const json_error_t *error, const char *text) {
 	if (!result)
 		fail_msg("not JSON: %s in %s", error->text, text);
 	json_t **more = realloc(results, (result_count + 1) * sizeof(json_t *));
@@ -41,29 +37,25 @@ static json_t *checked(json_t *result, const json_error_t *error, const char *te
 	return result;
 }
 
-json_t *load_result(struct process *process)
-{
+json_t *load_result(struct process *process) {
 	const char *text = process_output(process, NULL);
 	json_error_t error;
 	return checked(json_loads(text, JSON_REJECT_DUPLICATES, &error), &error, text);
 }
 
-json_t *load_result_of_file(const char *path)
-{
+json_t *load_result_of_file(const char *path) {
 	json_error_t error;
 	return checked(json_load_file(path, JSON_REJECT_DUPLICATES, &error), &error, path);
 }
 
-json_t *load_run_with(const struct process_spec *spec, int wanted)
-{
+json_t *load_run_with(const struct process_spec *spec, int wanted) {
 	struct process *process;
 	int status = process_run(spec, &process);
 	load_expect_status(process, status, wanted);
 	return load_result(process);
 }
 
-const json_t *load_member(const json_t *result, const char *path)
-{
+const json_t *load_member(const json_t *result, const char *path) {
 	char names[128];
 	assert_true(strlen(path) < sizeof(names));
 	strcpy(names, path);
@@ -76,29 +68,25 @@ const json_t *load_member(const json_t *result, const char *path)
 	return result;
 }
 
-uint64_t load_count(const json_t *result, const char *path)
-{
+uint64_t load_count(const json_t *result, const char *path) {
 	const json_t *value = load_member(result, path);
 	if (!json_is_integer(value) || json_integer_value(value) < 0)
 		fail_msg("%s is no count", path);
 	return (uint64_t)json_integer_value(value);
 }
 
-double load_number(const json_t *result, const char *path)
-{
+double load_number(const json_t *result, const char *path) {
 	const json_t *value = load_member(result, path);
 	if (!json_is_number(value) || !(json_number_value(value) >= 0))
 		fail_msg("%s is no number", path);
 	return json_number_value(value);
 }
 
-uint64_t load_errors(const json_t *result, const char *name)
-{
+uint64_t load_errors(const json_t *result, const char *name) {
 	uint64_t total = 0;
 	const char *each;
 	json_t *count;
-	json_object_foreach((json_t *)(uintptr_t)load_member(result, "errors"), each, count)
-	{
+	json_object_foreach((json_t *)(uintptr_t)load_member(result, "errors"), each, count) {
 		if (name && strcmp(each, name) != 0)
 			continue;
 		assert_true(json_integer_value(count) > 0);
@@ -110,14 +98,12 @@ uint64_t load_errors(const json_t *result, const char *name)
 	return total;
 }
 
-void load_expect_beginning(const char *text, const char *beginning)
-{
+void load_expect_beginning(const char *text, const char *beginning) {
 	if (strncmp(text, beginning, strlen(beginning)) != 0)
 		fail_msg("does not begin with '%s': %.200s", beginning, text);
 }
 
-void load_expect_report(const char *text)
-{
+void load_expect_report(const char *text) {
 	static const char *const labels[] = {"load ",	  "throughput ", "latency ", "errors ",
 					     "verified ", "faults ",	 "verdict "};
 	for (size_t i = 0; i < COUNT_OF(labels); i++) {
@@ -127,8 +113,7 @@ void load_expect_report(const char *text)
 	}
 }
 
-uint64_t load_expect_only(const json_t *result, const char *name, const char *first)
-{
+uint64_t load_expect_only(const json_t *result, const char *name, const char *first) {
 	uint64_t count = load_errors(result, name);
 	if (count == 0 || load_errors(result, NULL) != count)
 		fail_msg("not only %s: %s", name,

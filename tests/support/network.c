@@ -12,15 +12,13 @@
 
 #include "test.h"
 
-void network_bring_up(int fd, const char *device)
-{
+void network_bring_up(int fd, const char *device) {
 	struct ifreq request = {.ifr_flags = IFF_UP};
 	strncpy(request.ifr_name, device, sizeof(request.ifr_name) - 1);
 	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
 }
 
-void network_add_address(const char *address)
-{
+void network_add_address(const char *address) {
 	struct in6_ifreq request = {.ifr6_prefixlen = 128, .ifr6_ifindex = 1};
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(inet_pton(AF_INET6, address, &request.ifr6_addr), 1);
@@ -29,8 +27,7 @@ void network_add_address(const char *address)
 }
 
 // A mount of its own puts `text` in the place of the file at `target`.
-static void cover(const char *target, const char *text)
-{
+static void cover(const char *target, const char *text) {
 	char path[] = "/tmp/cover-XXXXXX";
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
@@ -43,13 +40,11 @@ static void cover(const char *target, const char *text)
 	unlink(path);
 }
 
-void network_hosts(const char *hosts)
-{
+void network_hosts(const char *hosts) {
 	cover("/etc/hosts", hosts);
 }
 
-void network_mute_resolver(void)
-{
+void network_mute_resolver(void) {
 	struct sockaddr_in end = {.sin_family = AF_INET, .sin_port = htons(53)};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0); // it lives as long as the process that is started
 	assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &end.sin_addr), 1);
@@ -57,8 +52,7 @@ void network_mute_resolver(void)
 	cover("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:30\n");
 }
 
-void network_enter(void)
-{
+void network_enter(void) {
 	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
 		fail_msg("neither root nor allowed to make a user namespace");
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

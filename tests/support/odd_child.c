@@ -54,8 +54,7 @@ struct odd_loop {
 	uint64_t random;
 };
 
-static void look_at_clock(struct odd_loop *loop)
-{
+static void look_at_clock(struct odd_loop *loop) {
 	uint64_t now = clock_now();
 	size_t count = atomic_load(&loop->record->span_count);
 	if (now - loop->seen > ODD_STANDSTILL && count < ODD_SPANS) {
@@ -65,8 +64,7 @@ static void look_at_clock(struct odd_loop *loop)
 	loop->seen = now;
 }
 
-static void sleep_until(uint64_t moment)
-{
+static void sleep_until(uint64_t moment) {
 	const struct timespec at = {.tv_sec = (time_t)(moment / NS_PER_S),
 				    .tv_nsec = (long)(moment % NS_PER_S)};
 	int cut_short;
@@ -76,8 +74,7 @@ static void sleep_until(uint64_t moment)
 }
 
 // Waits for something to do. Returns when an answer is due or a planned stop begins too.
-static void wait_for_events(struct odd_loop *loop)
-{
+static void wait_for_events(struct odd_loop *loop) {
 	uint64_t now = clock_now();
 	uint64_t span = LONGEST_WAIT;
 	uint64_t every = loop->spec->stop_every;
@@ -91,8 +88,7 @@ static void wait_for_events(struct odd_loop *loop)
 		_exit(1);
 }
 
-static void stop_if_planned(const struct odd_loop *loop)
-{
+static void stop_if_planned(const struct odd_loop *loop) {
 	const struct odd_spec *spec = loop->spec;
 	if (spec->stop_every == 0)
 		return;
@@ -102,8 +98,7 @@ static void stop_if_planned(const struct odd_loop *loop)
 		sleep_until(begin + spec->stop_for);
 }
 
-static void send_back(int fd, const char *bytes, size_t size)
-{
+static void send_back(int fd, const char *bytes, size_t size) {
 	while (size > 0) {
 		ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
 		if (sent <= 0)
@@ -113,15 +108,13 @@ static void send_back(int fd, const char *bytes, size_t size)
 	}
 }
 
-static void reset(int fd)
-{
+static void reset(int fd) {
 	const struct linger at_once = {.l_onoff = 1};
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(fd);
 }
 
-static void add_answer(struct odd_loop *loop, int fd, enum action action, uint64_t due)
-{
+static void add_answer(struct odd_loop *loop, int fd, enum action action, uint64_t due) {
 	struct odd_connection *connection = &loop->connection[fd];
 	struct answer *answer = &loop->answer[loop->answers++];
 	if (loop->answers == MOST_ANSWERS)
@@ -134,8 +127,7 @@ static void add_answer(struct odd_loop *loop, int fd, enum action action, uint64
 }
 
 // Deals with a message that is complete.
-static void take_message(struct odd_loop *loop, int fd)
-{
+static void take_message(struct odd_loop *loop, int fd) {
 	const struct odd_spec *spec = loop->spec;
 	struct odd_connection *connection = &loop->connection[fd];
 	uint64_t now = clock_now();
@@ -179,8 +171,7 @@ static void take_message(struct odd_loop *loop, int fd)
 	}
 }
 
-static void take_messages(struct odd_loop *loop, int fd, const char *bytes, size_t size)
-{
+static void take_messages(struct odd_loop *loop, int fd, const char *bytes, size_t size) {
 	struct odd_connection *connection = &loop->connection[fd];
 	for (size_t i = 0; i < size; i++) {
 		connection->bytes[connection->have++] = bytes[i];
@@ -191,8 +182,7 @@ static void take_messages(struct odd_loop *loop, int fd, const char *bytes, size
 	}
 }
 
-static void drop_answers(struct odd_loop *loop, int fd)
-{
+static void drop_answers(struct odd_loop *loop, int fd) {
 	size_t kept = 0;
 	for (size_t i = 0; i < loop->answers; i++) {
 		if (loop->answer[i].fd != fd)
@@ -202,8 +192,7 @@ static void drop_answers(struct odd_loop *loop, int fd)
 }
 
 // Answers to it that are not due yet are dropped.
-static void end_connection(struct odd_loop *loop, int fd, enum action how)
-{
+static void end_connection(struct odd_loop *loop, int fd, enum action how) {
 	drop_answers(loop, fd);
 	if (how == RESET)
 		reset(fd);
@@ -212,8 +201,7 @@ static void end_connection(struct odd_loop *loop, int fd, enum action how)
 }
 
 // Does what is due.
-static void send_answers(struct odd_loop *loop)
-{
+static void send_answers(struct odd_loop *loop) {
 	uint64_t now = clock_now();
 	if (loop->answers == 0 || loop->next > now)
 		return;
@@ -237,8 +225,7 @@ static void send_answers(struct odd_loop *loop)
 }
 
 // The client has ended it: what is due to it still goes there.
-static void take_end(struct odd_loop *loop, int fd, bool orderly)
-{
+static void take_end(struct odd_loop *loop, int fd, bool orderly) {
 	epoll_ctl(loop->events, EPOLL_CTL_DEL, fd, NULL);
 	if (orderly && loop->spec->deaf)
 		return;
@@ -251,8 +238,7 @@ static void take_end(struct odd_loop *loop, int fd, bool orderly)
 	end_connection(loop, fd, CLOSE);
 }
 
-static void serve(struct odd_loop *loop, int fd)
-{
+static void serve(struct odd_loop *loop, int fd) {
 	static char bytes[65536];
 	const struct odd_spec *spec = loop->spec;
 	if (spec->conduct == ODD_LEAVES && spec->leaves == ODD_NEXT_UNREAD &&
@@ -285,15 +271,13 @@ static void serve(struct odd_loop *loop, int fd)
 	}
 }
 
-static void listen_to(const struct odd_loop *loop, int fd)
-{
+static void listen_to(const struct odd_loop *loop, int fd) {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 	if (fd >= MOST_FILES || epoll_ctl(loop->events, EPOLL_CTL_ADD, fd, &event) != 0)
 		_exit(1);
 }
 
-static void accept_one(struct odd_loop *loop)
-{
+static void accept_one(struct odd_loop *loop) {
 	int fd = accept4(loop->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
 		_exit(1);
@@ -308,8 +292,7 @@ static void accept_one(struct odd_loop *loop)
 	loop->connection[fd] = (struct odd_connection){0};
 }
 
-void odd_run(const struct odd_spec *spec, struct odd_record *record, int listener)
-{
+void odd_run(const struct odd_spec *spec, struct odd_record *record, int listener) {
 	static struct odd_loop memory;
 	struct odd_loop *loop = &memory;
 	loop->spec = spec;

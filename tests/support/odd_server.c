@@ -23,8 +23,7 @@ struct odd_server {
 
 static struct odd_server *servers;
 
-struct odd_server *odd_start(const struct odd_spec *spec)
-{
+struct odd_server *odd_start(const struct odd_spec *spec) {
 	struct odd_server *server = calloc(1, sizeof(*server));
 	assert_non_null(server);
 	int memory = memfd_create("record", MFD_CLOEXEC);
@@ -52,40 +51,33 @@ struct odd_server *odd_start(const struct odd_spec *spec)
 	return server;
 }
 
-const char *odd_address(const struct odd_server *server)
-{
+const char *odd_address(const struct odd_server *server) {
 	return server->address;
 }
 
-uint16_t odd_port(const struct odd_server *server)
-{
+uint16_t odd_port(const struct odd_server *server) {
 	return server->port;
 }
 
-pid_t odd_pid(const struct odd_server *server)
-{
+pid_t odd_pid(const struct odd_server *server) {
 	return server->pid;
 }
 
-uint64_t odd_accepted(const struct odd_server *server)
-{
+uint64_t odd_accepted(const struct odd_server *server) {
 	return atomic_load(&server->record->accepted);
 }
 
-uint64_t odd_received(const struct odd_server *server)
-{
+uint64_t odd_received(const struct odd_server *server) {
 	return atomic_load(&server->record->received);
 }
 
-const struct odd_span *odd_spans(const struct odd_server *server, size_t *count)
-{
+const struct odd_span *odd_spans(const struct odd_server *server, size_t *count) {
 	*count = atomic_load(&server->record->span_count);
 	assert_true(*count < ODD_SPANS);
 	return server->record->spans;
 }
 
-static void end_servers(void)
-{
+static void end_servers(void) {
 	bool sound = true;
 	while (servers) {
 		struct odd_server *server = servers;

@@ -20,28 +20,24 @@ struct connection {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void sleep_for(uint64_t ns)
-{
+static void sleep_for(uint64_t ns) {
 	const struct timespec span = {.tv_sec = (time_t)(ns / NS_PER_S),
 				      .tv_nsec = (long)(ns % NS_PER_S)};
 	nanosleep(&span, NULL);
 }
 
-static uint64_t own_time(void)
-{
+static uint64_t own_time(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-void odd_work(double seconds)
-{
+void odd_work(double seconds) {
 	for (uint64_t until = own_time() + (uint64_t)(seconds * 1e9); own_time() < until;)
 		;
 }
 
-static void take_time(const struct odd_spec *spec)
-{
+static void take_time(const struct odd_spec *spec) {
 	if (spec->conduct != ODD_LOCKS) {
 		odd_work(spec->arg);
 		return;
@@ -51,8 +47,7 @@ static void take_time(const struct odd_spec *spec)
 	pthread_mutex_unlock(&lock);
 }
 
-static void *serve(void *context)
-{
+static void *serve(void *context) {
 	struct connection *connection = context;
 	char bytes[ODD_MESSAGE];
 	prctl(PR_SET_TIMERSLACK, 1UL);
@@ -67,8 +62,7 @@ static void *serve(void *context)
 }
 
 // As in_thread, in a process that ends with this one.
-static void in_process(struct connection *connection)
-{
+static void in_process(struct connection *connection) {
 	pid_t parent = getpid();
 	pid_t child = fork();
 	if (child == 0) {
@@ -82,8 +76,7 @@ static void in_process(struct connection *connection)
 	free(connection);
 }
 
-static void in_thread(struct connection *connection)
-{
+static void in_thread(struct connection *connection) {
 	pthread_attr_t attributes;
 	pthread_t thread;
 	pthread_attr_init(&attributes);
@@ -94,8 +87,7 @@ static void in_thread(struct connection *connection)
 	pthread_attr_destroy(&attributes);
 }
 
-void odd_run_threads(const struct odd_spec *spec, struct odd_record *record, int listener)
-{
+void odd_run_threads(const struct odd_spec *spec, struct odd_record *record, int listener) {
 	signal(SIGCHLD, SIG_IGN); // nobody waits for them
 	for (;;) {
 		struct connection *connection = malloc(sizeof(*connection));

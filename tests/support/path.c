@@ -44,16 +44,14 @@ struct lane {
 	struct packet packet[PACKETS];
 };
 
-static void set_address(int fd, struct ifreq *request, unsigned long what, const char *address)
-{
+static void set_address(int fd, struct ifreq *request, unsigned long what, const char *address) {
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	assert_int_equal(inet_pton(AF_INET, address, &in.sin_addr), 1);
 	memcpy(&request->ifr_addr, &in, sizeof(in));
 	assert_int_equal(ioctl(fd, what, request), 0);
 }
 
-static int open_tun(void)
-{
+static int open_tun(void) {
 	char node[48];
 	int end = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (end >= 0)
@@ -67,8 +65,7 @@ static int open_tun(void)
 	return end;
 }
 
-bool path_is_possible(void)
-{
+bool path_is_possible(void) {
 	int end = open_tun();
 	if (end >= 0)
 		close(end);
@@ -76,8 +73,7 @@ bool path_is_possible(void)
 }
 
 // In the calling thread's network. Returns the end that the packets come out of.
-static int open_end(const char *own, const char *other)
-{
+static int open_end(const char *own, const char *other) {
 	struct ifreq request = {.ifr_name = "path"};
 	int end = open_tun();
 	if (end < 0)
@@ -94,8 +90,7 @@ static int open_end(const char *own, const char *other)
 }
 
 // The calling thread enters a network of its own.
-static int enter_network(void)
-{
+static int enter_network(void) {
 	network_enter();
 	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
@@ -103,8 +98,7 @@ static int enter_network(void)
 }
 
 // Takes in what has come, unless it is lost.
-static void take(struct lane *lane, uint64_t now)
-{
+static void take(struct lane *lane, uint64_t now) {
 	while (lane->count < PACKETS) {
 		struct packet *packet = &lane->packet[(lane->first + lane->count) % PACKETS];
 		ssize_t size = read(lane->from, packet->bytes, PACKET);
@@ -126,8 +120,7 @@ static void take(struct lane *lane, uint64_t now)
 }
 
 // Lets go what is due. Returns when the next is.
-static uint64_t give(struct lane *lane, uint64_t now)
-{
+static uint64_t give(struct lane *lane, uint64_t now) {
 	for (; lane->count > 0; lane->count--) {
 		const struct packet *packet = &lane->packet[lane->first];
 		if (packet->due > now)
@@ -139,8 +132,7 @@ static uint64_t give(struct lane *lane, uint64_t now)
 	return CLOCK_NEVER;
 }
 
-_Noreturn static void carry(struct lane *there, struct lane *back)
-{
+_Noreturn static void carry(struct lane *there, struct lane *back) {
 	for (;;) {
 		uint64_t now = clock_now();
 		uint64_t due_there = give(there, now), due_back = give(back, now);
@@ -157,8 +149,7 @@ _Noreturn static void carry(struct lane *there, struct lane *back)
 	}
 }
 
-static struct lane *make_lane(const struct path_lane *is, int from, int to, uint64_t seed)
-{
+static struct lane *make_lane(const struct path_lane *is, int from, int to, uint64_t seed) {
 	struct lane *lane = calloc(1, sizeof(*lane));
 	if (!lane)
 		_exit(1);
@@ -169,8 +160,7 @@ static struct lane *make_lane(const struct path_lane *is, int from, int to, uint
 	return lane;
 }
 
-struct path *path_open(const struct path_spec *spec)
-{
+struct path *path_open(const struct path_spec *spec) {
 	struct path *path = calloc(1, sizeof(*path));
 	assert_non_null(path);
 	path->far = enter_network();
@@ -188,8 +178,7 @@ struct path *path_open(const struct path_spec *spec)
 	return path;
 }
 
-uint64_t path_waited(const struct path *path)
-{
+uint64_t path_waited(const struct path *path) {
 	char name[48];
 	unsigned long long ran, waited = 0;
 	snprintf(name, sizeof(name), "/proc/%ld/schedstat", (long)path->child);
@@ -200,8 +189,7 @@ uint64_t path_waited(const struct path *path)
 	return waited;
 }
 
-void path_close(struct path *path)
-{
+void path_close(struct path *path) {
 	kill(path->child, SIGKILL);
 	waitpid(path->child, NULL, 0);
 	close(path->near);
@@ -209,17 +197,14 @@ void path_close(struct path *path)
 	free(path);
 }
 
-static void go(int network)
-{
+static void go(int network) {
 	assert_int_equal(setns(network, CLONE_NEWNET), 0);
 }
 
-void path_go_far(const struct path *path)
-{
+void path_go_far(const struct path *path) {
 	go(path->far);
 }
 
-void path_go_near(const struct path *path)
-{
+void path_go_near(const struct path *path) {
 	go(path->near);
 }

@@ -18,8 +18,7 @@ union socket_address {
 	struct sockaddr_un local;
 };
 
-static socklen_t parse_address(const char *text, union socket_address *address)
-{
+static socklen_t parse_address(const char *text, union socket_address *address) {
 	*address = (union socket_address){0};
 	if (address_path_in(text)) {
 		struct endpoint endpoint;
@@ -42,8 +41,7 @@ static socklen_t parse_address(const char *text, union socket_address *address)
 	return sizeof(address->v4);
 }
 
-static void bind_source(int fd, const char *source)
-{
+static void bind_source(int fd, const char *source) {
 	int on = 1;
 	char text[80];
 	union socket_address from;
@@ -54,8 +52,7 @@ static void bind_source(int fd, const char *source)
 }
 
 // A server that has reset us already leaves no peer: no question of being our own.
-static void assert_not_connected_to_itself(int fd)
-{
+static void assert_not_connected_to_itself(int fd) {
 	union socket_address ours = {0}, theirs = {0};
 	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
 	if (getpeername(fd, &theirs.any, &their_size) != 0)
@@ -65,15 +62,13 @@ static void assert_not_connected_to_itself(int fd)
 		fail_msg("connected to itself");
 }
 
-static int open_socket(int family)
-{
+static int open_socket(int family) {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	return fd;
 }
 
-static int connect_socket(int fd, const union socket_address *address, socklen_t size)
-{
+static int connect_socket(int fd, const union socket_address *address, socklen_t size) {
 	if (connect(fd, &address->any, size) != 0) {
 		int saved = errno;
 		close(fd);
@@ -88,8 +83,7 @@ static int connect_socket(int fd, const union socket_address *address, socklen_t
 	return fd;
 }
 
-int peer_try_connect(const char *text, const char *source)
-{
+int peer_try_connect(const char *text, const char *source) {
 	union socket_address address;
 	socklen_t size = parse_address(text, &address);
 	int fd = open_socket(address.any.sa_family);
@@ -98,8 +92,7 @@ int peer_try_connect(const char *text, const char *source)
 	return connect_socket(fd, &address, size);
 }
 
-int peer_connect_narrow(const char *text, int bytes)
-{
+int peer_connect_narrow(const char *text, int bytes) {
 	union socket_address address;
 	socklen_t size = parse_address(text, &address);
 	int fd = open_socket(address.any.sa_family);
@@ -108,8 +101,7 @@ int peer_connect_narrow(const char *text, int bytes)
 	return fd;
 }
 
-int peer_connect(const char *address)
-{
+int peer_connect(const char *address) {
 	int fd = peer_try_connect(address, NULL);
 	if (fd < 0)
 		fail_msg("cannot connect to %s: %s", address, strerror(errno));
@@ -117,21 +109,18 @@ int peer_connect(const char *address)
 }
 
 // Waits until `events` or an end; fails the test when neither comes.
-static void await(int fd, short events, const char *what)
-{
+static void await(int fd, short events, const char *what) {
 	struct pollfd ready = {.fd = fd, .events = events};
 	if (poll(&ready, 1, (int)(PATIENCE / NS_PER_MS)) != 1)
 		fail_msg("%s in vain", what);
 }
 
-int64_t peer_send_some(int fd, const void *bytes, size_t size)
-{
+int64_t peer_send_some(int fd, const void *bytes, size_t size) {
 	ssize_t sent = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 && errno == EAGAIN ? 0 : sent;
 }
 
-void peer_send(int fd, const void *bytes, size_t size)
-{
+void peer_send(int fd, const void *bytes, size_t size) {
 	for (size_t done = 0; done < size;) {
 		await(fd, POLLOUT, "sent");
 		int64_t sent = peer_send_some(fd, (const char *)bytes + done, size - done);
@@ -141,8 +130,7 @@ void peer_send(int fd, const void *bytes, size_t size)
 	}
 }
 
-void peer_receive(int fd, void *bytes, size_t size)
-{
+void peer_receive(int fd, void *bytes, size_t size) {
 	for (size_t done = 0; done < size;) {
 		await(fd, POLLIN, "waited for bytes");
 		ssize_t got = recv(fd, (char *)bytes + done, size - done, 0);
@@ -153,8 +141,7 @@ void peer_receive(int fd, void *bytes, size_t size)
 	}
 }
 
-void peer_ping(int fd)
-{
+void peer_ping(int fd) {
 	static uint64_t seed;
 	char there[64], back[64];
 	pattern_fill(++seed, 0, there, sizeof(there));
@@ -163,33 +150,28 @@ void peer_ping(int fd)
 	assert_memory_equal(there, back, sizeof(back));
 }
 
-int peer_connect_served(const char *address)
-{
+int peer_connect_served(const char *address) {
 	int fd = peer_connect(address);
 	peer_ping(fd);
 	return fd;
 }
 
-void peer_visit(const char *address)
-{
+void peer_visit(const char *address) {
 	peer_close(peer_connect_served(address));
 }
 
-bool peer_is_readable(int fd)
-{
+bool peer_is_readable(int fd) {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	return poll(&ready, 1, 0) == 1;
 }
 
-void peer_expect_quiet(int fd)
-{
+void peer_expect_quiet(int fd) {
 	assert_false(peer_is_readable(fd));
 }
 
 // Reads to the end and closes. Returns 0 for the end of the stream, else errno; `bytes` counts what
 // came before.
-static int read_to_end(int fd, uint64_t *bytes)
-{
+static int read_to_end(int fd, uint64_t *bytes) {
 	char buffer[65536];
 	ssize_t got;
 	*bytes = 0;
@@ -203,29 +185,25 @@ static int read_to_end(int fd, uint64_t *bytes)
 	return why;
 }
 
-void peer_expect_eof(int fd)
-{
+void peer_expect_eof(int fd) {
 	uint64_t bytes;
 	int why = read_to_end(fd, &bytes);
 	if (why != 0 || bytes > 0)
 		fail_msg("no clean end: %ju bytes and %s", (uintmax_t)bytes, strerror(why));
 }
 
-void peer_expect_reset(int fd)
-{
+void peer_expect_reset(int fd) {
 	uint64_t bytes;
 	assert_int_equal(read_to_end(fd, &bytes), ECONNRESET);
 }
 
-void peer_expect_closed(int fd)
-{
+void peer_expect_closed(int fd) {
 	uint64_t bytes;
 	int why = read_to_end(fd, &bytes);
 	assert_true(why == 0 || why == ECONNRESET || why == EPIPE);
 }
 
-void peer_expect_rejected(const char *address, const char *source)
-{
+void peer_expect_rejected(const char *address, const char *source) {
 	int fd = peer_try_connect(address, source);
 	if (fd < 0) { // already within connect(2)
 		assert_int_equal(errno, ECONNRESET);
@@ -236,25 +214,21 @@ void peer_expect_rejected(const char *address, const char *source)
 	assert_int_equal(bytes, 0);
 }
 
-void peer_half_close(int fd)
-{
+void peer_half_close(int fd) {
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 }
 
-void peer_close(int fd)
-{
+void peer_close(int fd) {
 	assert_int_equal(close(fd), 0);
 }
 
-void peer_reset(int fd)
-{
+void peer_reset(int fd) {
 	struct linger at_once = {.l_onoff = 1};
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
 	peer_close(fd);
 }
 
-uint16_t peer_free_port(void)
-{
+uint16_t peer_free_port(void) {
 	for (uint16_t port = (uint16_t)(20000 + getpid() % 8000); port < 32000; port++) {
 		struct sockaddr_in address = {.sin_family = AF_INET,
 					      .sin_port = htons(port),
@@ -270,13 +244,11 @@ uint16_t peer_free_port(void)
 	return 0;
 }
 
-int peer_listen(int flags, int backlog, uint16_t *port)
-{
+int peer_listen(int flags, int backlog, uint16_t *port) {
 	return peer_listen_at("127.0.0.1", flags, backlog, port);
 }
 
-int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port)
-{
+int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port) {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
 	assert_int_equal(inet_pton(AF_INET, at, &address.sin_addr), 1);
@@ -289,8 +261,7 @@ int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port)
 	return fd;
 }
 
-bool peer_port_listens(uint16_t port)
-{
+bool peer_port_listens(uint16_t port) {
 	FILE *file = fopen("/proc/net/tcp", "re");
 	assert_non_null(file);
 	char line[512];

@@ -12,8 +12,7 @@ static char directory[32];
 static char *paths[MAX_PATHS];
 static size_t path_count;
 
-static const char *place(const char *scheme, const char *name)
-{
+static const char *place(const char *scheme, const char *name) {
 	if (!directory[0]) {
 		strcpy(directory, "/tmp/echod.XXXXXX");
 		assert_non_null(mkdtemp(directory));
@@ -25,18 +24,15 @@ static const char *place(const char *scheme, const char *name)
 	return path;
 }
 
-const char *place_path(const char *name)
-{
+const char *place_path(const char *name) {
 	return place("", name);
 }
 
-const char *place_address(const char *name)
-{
+const char *place_address(const char *name) {
 	return place("unix:", name);
 }
 
-const char *place_file(const char *name, const void *bytes, size_t size)
-{
+const char *place_file(const char *name, const void *bytes, size_t size) {
 	const char *path = place_path(name);
 	FILE *file = fopen(path, "we");
 	assert_non_null(file);
@@ -45,8 +41,7 @@ const char *place_file(const char *name, const void *bytes, size_t size)
 	return path;
 }
 
-char *place_read(const char *path)
-{
+char *place_read(const char *path) {
 	FILE *file = fopen(path, "re");
 	if (!file)
 		fail_msg("there is no %s", path);
@@ -57,21 +52,18 @@ char *place_read(const char *path)
 	return text;
 }
 
-int place_exists(const char *path)
-{
+int place_exists(const char *path) {
 	struct stat status;
 	return lstat(path, &status) == 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
 	(void)status, (void)kind, (void)walk;
 	return remove(path);
 }
 
 // Last, as nothing that runs writes into it then.
-static void remove_place(void)
-{
+static void remove_place(void) {
 	if (!directory[0])
 		return;
 	nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

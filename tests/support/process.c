@@ -33,14 +33,12 @@ struct process {
 
 static struct process *processes;
 
-static int set_limit(int resource, const struct rlimit *limit)
-{
+static int set_limit(int resource, const struct rlimit *limit) {
 	return limit->rlim_max == 0 ? 0 : setrlimit((__rlimit_resource_t)resource, limit);
 }
 
 // Puts `fd` in the place of descriptor `target`, or closes that.
-static void place_descriptor(int fd, int target)
-{
+static void place_descriptor(int fd, int target) {
 	if (fd == PROCESS_CLOSED)
 		close(target);
 	else if (dup2(fd, target) < 0)
@@ -49,8 +47,7 @@ static void place_descriptor(int fd, int target)
 
 // As a program starts in a terminal: a shell ignores SIGINT for what runs in its background. All
 // are blocked until then, so that none is lost meanwhile.
-static void reset_signals(void)
-{
+static void reset_signals(void) {
 	sigset_t none;
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
@@ -59,8 +56,7 @@ static void reset_signals(void)
 }
 
 // In the child. Only what is safe after fork.
-_Noreturn static void become(const struct process_spec *spec, const int streams[3], pid_t parent)
-{
+_Noreturn static void become(const struct process_spec *spec, const int streams[3], pid_t parent) {
 	// The child must not outlive the test, however that ends.
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(126);
@@ -78,8 +74,7 @@ _Noreturn static void become(const struct process_spec *spec, const int streams[
 	_exit(127);
 }
 
-static int stream_for(int wanted, struct capture *capture, const char *name)
-{
+static int stream_for(int wanted, struct capture *capture, const char *name) {
 	capture->fd = -1;
 	if (wanted != 0)
 		return wanted;
@@ -91,8 +86,7 @@ static int stream_for(int wanted, struct capture *capture, const char *name)
 	return capture->fd;
 }
 
-struct process *process_start(const struct process_spec *spec)
-{
+struct process *process_start(const struct process_spec *spec) {
 	struct process *process = calloc(1, sizeof(*process));
 	assert_non_null(process);
 	process->status = -1;
@@ -119,23 +113,20 @@ struct process *process_start(const struct process_spec *spec)
 	return process;
 }
 
-static void reap(struct process *process)
-{
+static void reap(struct process *process) {
 	int status;
 	assert_int_equal(waitpid(process->pid, &status, 0), process->pid);
 	process->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int process_is_running(struct process *process)
-{
+int process_is_running(struct process *process) {
 	struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
 	if (process->status < 0 && poll(&ended, 1, 0) == 1)
 		reap(process);
 	return process->status < 0;
 }
 
-int process_wait(struct process *process)
-{
+int process_wait(struct process *process) {
 	if (process->status >= 0)
 		return process->status;
 	struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
@@ -145,14 +136,12 @@ int process_wait(struct process *process)
 	return process->status;
 }
 
-int process_run(const struct process_spec *spec, struct process **process)
-{
+int process_run(const struct process_spec *spec, struct process **process) {
 	*process = process_start(spec);
 	return process_wait(*process);
 }
 
-int process_run_simple(struct process **process, const char *program, ...)
-{
+int process_run_simple(struct process **process, const char *program, ...) {
 	const char *arguments[MAX_ARGUMENTS] = {program};
 	va_list list;
 	va_start(list, program);
@@ -162,8 +151,7 @@ int process_run_simple(struct process **process, const char *program, ...)
 	return process_run(PROCESS(.arguments = arguments), process);
 }
 
-int process_is_pending(pid_t pid, int number)
-{
+int process_is_pending(pid_t pid, int number) {
 	char path[64];
 	char line[256];
 	unsigned long long mask = 0;
@@ -177,38 +165,32 @@ int process_is_pending(pid_t pid, int number)
 	return (mask & 1ULL << (number - 1)) != 0;
 }
 
-void process_signal(const struct process *process, int number)
-{
+void process_signal(const struct process *process, int number) {
 	assert_int_equal(process->status, -1);
 	assert_int_equal(kill(process->pid, number), 0);
 }
 
-void process_signal_pause(void)
-{
+void process_signal_pause(void) {
 	poll(NULL, 0, 100);
 }
 
-void process_stop(const struct process *process)
-{
+void process_stop(const struct process *process) {
 	process_signal(process, SIGSTOP);
 	siginfo_t what;
 	assert_int_equal(waitid(P_PID, (id_t)process->pid, &what, WSTOPPED), 0);
 	assert_int_equal(what.si_code, CLD_STOPPED);
 }
 
-void process_kill(struct process *process)
-{
+void process_kill(struct process *process) {
 	process_signal(process, SIGKILL);
 	assert_int_equal(process_wait(process), 128 + SIGKILL);
 }
 
-pid_t process_pid(const struct process *process)
-{
+pid_t process_pid(const struct process *process) {
 	return process->pid;
 }
 
-static const char *read_capture(struct capture *capture, size_t *size)
-{
+static const char *read_capture(struct capture *capture, size_t *size) {
 	assert_true(capture->fd >= 0);
 	struct stat status;
 	assert_int_equal(fstat(capture->fd, &status), 0);
@@ -222,18 +204,15 @@ static const char *read_capture(struct capture *capture, size_t *size)
 	return capture->text;
 }
 
-const char *process_output(struct process *process, size_t *size)
-{
+const char *process_output(struct process *process, size_t *size) {
 	return read_capture(&process->out, size);
 }
 
-const char *process_errors(struct process *process, size_t *size)
-{
+const char *process_errors(struct process *process, size_t *size) {
 	return read_capture(&process->err, size);
 }
 
-void process_expect_error_text(struct process *process, const char *text)
-{
+void process_expect_error_text(struct process *process, const char *text) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	while (!strstr(process_errors(process, NULL), text)) {
 		if (clock_now() >= deadline)
@@ -242,8 +221,7 @@ void process_expect_error_text(struct process *process, const char *text)
 	}
 }
 
-size_t process_count_lines(const char *text)
-{
+size_t process_count_lines(const char *text) {
 	size_t lines = 0;
 	for (const char *end = text; (end = strchr(end, '\n')); end++)
 		lines++;
@@ -252,8 +230,7 @@ size_t process_count_lines(const char *text)
 	return lines;
 }
 
-static FILE *open_proc(const struct process *process, const char *name)
-{
+static FILE *open_proc(const struct process *process, const char *name) {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", process->pid, name);
 	FILE *file = fopen(path, "re");
@@ -262,8 +239,7 @@ static FILE *open_proc(const struct process *process, const char *name)
 	return file;
 }
 
-size_t process_descriptors(const struct process *process)
-{
+size_t process_descriptors(const struct process *process) {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/fd", process->pid);
 	DIR *directory = opendir(path);
@@ -281,8 +257,7 @@ size_t process_descriptors(const struct process *process)
 }
 
 // The number after `key` in /proc/PID/status.
-static size_t read_status(const struct process *process, const char *key)
-{
+static size_t read_status(const struct process *process, const char *key) {
 	FILE *file = open_proc(process, "status");
 	char line[256];
 	size_t value = 0;
@@ -296,18 +271,15 @@ static size_t read_status(const struct process *process, const char *key)
 	return value;
 }
 
-size_t process_threads(const struct process *process)
-{
+size_t process_threads(const struct process *process) {
 	return read_status(process, "Threads:");
 }
 
-size_t process_resident(const struct process *process)
-{
+size_t process_resident(const struct process *process) {
 	return read_status(process, "VmRSS:") * 1024;
 }
 
-uint64_t process_cpu_time(const struct process *process)
-{
+uint64_t process_cpu_time(const struct process *process) {
 	FILE *file = open_proc(process, "stat");
 	char line[1024];
 	assert_non_null(fgets(line, sizeof(line), file));
@@ -321,16 +293,14 @@ uint64_t process_cpu_time(const struct process *process)
 	return (user + system) * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-static void forget_capture(struct capture *capture)
-{
+static void forget_capture(struct capture *capture) {
 	if (capture->fd >= 0)
 		close(capture->fd);
 	free(capture->text);
 }
 
 // A test has failed before it came to the end of this process.
-static void end_left_over(struct process *process)
-{
+static void end_left_over(struct process *process) {
 	const char *how = process_is_running(process) ? "was still running" : "had ended";
 	if (process->status < 0) {
 		kill(process->pid, SIGKILL);
@@ -341,8 +311,7 @@ static void end_left_over(struct process *process)
 }
 
 // Kills and forgets every process; shows the errors of those that still ran.
-static void end_all(void)
-{
+static void end_all(void) {
 	while (processes) {
 		struct process *process = processes;
 		processes = process->next;

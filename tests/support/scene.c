@@ -40,15 +40,13 @@ struct stage {
 	const char *file;
 };
 
-static void add(struct stage *stage, struct throttle *throttle)
-{
+static void add(struct stage *stage, struct throttle *throttle) {
 	if (!throttle)
 		fail_msg("no cgroup can be made here");
 	stage->throttle[stage->throttles++] = throttle;
 }
 
-static void slow_down(struct stage *stage, const struct scene_slow *slow, pid_t pid, unsigned cpu)
-{
+static void slow_down(struct stage *stage, const struct scene_slow *slow, pid_t pid, unsigned cpu) {
 	if (slow->limit == QUOTA)
 		add(stage, throttle_quota(pid, slow->share));
 	else if (slow->limit == STOPS)
@@ -57,8 +55,7 @@ static void slow_down(struct stage *stage, const struct scene_slow *slow, pid_t 
 		add(stage, throttle_neighbour(cpu));
 }
 
-static void start_server(struct stage *stage)
-{
+static void start_server(struct stage *stage) {
 	static const char far_address[] = PATH_FAR ":0";
 	const struct scene *scene = stage->scene;
 	if (stage->path)
@@ -82,8 +79,7 @@ static void start_server(struct stage *stage)
 	throttle_pin(stage->server, SERVER_CPU);
 }
 
-static void start_haproxy(struct stage *stage)
-{
+static void start_haproxy(struct stage *stage) {
 	char text[400], address[32];
 	uint16_t port = peer_free_port();
 	snprintf(text, sizeof(text), HAPROXY_FILE, (unsigned)port, (unsigned)stage->port);
@@ -100,8 +96,7 @@ static void start_haproxy(struct stage *stage)
 	stage->port = port;
 }
 
-static void start_proxy(struct stage *stage)
-{
+static void start_proxy(struct stage *stage) {
 	if (stage->scene->proxy == HAPROXY)
 		start_haproxy(stage);
 	if (stage->scene->proxy != PACER)
@@ -111,23 +106,20 @@ static void start_proxy(struct stage *stage)
 }
 
 // In the child: a file system with nothing in it covers /proc.
-static void hide_proc(void)
-{
+static void hide_proc(void) {
 	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("none", "/proc", "tmpfs", 0, NULL) != 0)
 		_exit(126);
 }
 
-static const char *control_of(const struct stage *stage)
-{
+static const char *control_of(const struct stage *stage) {
 	if (stage->stranger)
 		return stage->stranger->control;
 	bool told = stage->daemon && !stage->scene->blind && !stage->path;
 	return told ? stage->daemon->control : NULL;
 }
 
-static struct process *start_load(const struct stage *stage)
-{
+static struct process *start_load(const struct stage *stage) {
 	const struct scene *scene = stage->scene;
 	char target[32], cpu[8];
 	snprintf(target, sizeof(target), "%s:%u", stage->path ? PATH_FAR : "127.0.0.1",
@@ -148,8 +140,7 @@ static struct process *start_load(const struct stage *stage)
 }
 
 // Ends all that is left. What has been used is then in RUSAGE_CHILDREN.
-static void clear(struct stage *stage)
-{
+static void clear(struct stage *stage) {
 	while (stage->throttles > 0)
 		throttle_end(stage->throttle[--stage->throttles]);
 	if (stage->path)
@@ -165,15 +156,13 @@ static void clear(struct stage *stage)
 		;
 }
 
-static double seconds_of(const struct rusage *usage)
-{
+static double seconds_of(const struct rusage *usage) {
 	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
 	       1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
 }
 
 // The CPU time, in s, that others have used since the machine started, its hypervisor included.
-static double used_by_others(void)
-{
+static double used_by_others(void) {
 	unsigned long long user, nice, system, idle, wait, irq, soft, steal;
 	FILE *file = fopen("/proc/stat", "re");
 	assert_non_null(file);
@@ -189,8 +178,7 @@ static double used_by_others(void)
 }
 
 // Whether `verdict` is one of the words of `list`.
-static bool is_among(const char *verdict, const char *list)
-{
+static bool is_among(const char *verdict, const char *list) {
 	size_t length = strlen(verdict);
 	for (const char *at = list; at && (at = strstr(at, verdict)); at += length) {
 		bool begins = at == list || at[-1] == ' ';
@@ -201,14 +189,12 @@ static bool is_among(const char *verdict, const char *list)
 }
 
 // Others take the time of our processes, too: then that is the limit, and it is true to say so.
-static bool is_excused(const struct scene *scene, const char *verdict)
-{
+static bool is_excused(const struct scene *scene, const char *verdict) {
 	const char *open = is_among("RATE-LIMITED", scene->right) ? "OVERLOADED" : NULL;
 	return is_among(verdict, "CLIENT-BOUND SERVER-BOUND") || is_among(verdict, open);
 }
 
-static enum scene_outcome judge(const struct scene *scene, const char *verdict, bool disturbed)
-{
+static enum scene_outcome judge(const struct scene *scene, const char *verdict, bool disturbed) {
 	if (is_among(verdict, scene->right))
 		return SCENE_RIGHT;
 	if (is_among(verdict, scene->weak))
@@ -218,8 +204,7 @@ static enum scene_outcome judge(const struct scene *scene, const char *verdict, 
 	return disturbed && is_excused(scene, verdict) ? SCENE_EXCUSED : SCENE_WRONG;
 }
 
-static char *dump(const json_t *result, const char *verdict, double others)
-{
+static char *dump(const json_t *result, const char *verdict, double others) {
 	char *evidence = json_dumps(json_object_get(result, "evidence"), JSON_COMPACT);
 	char *text = NULL;
 	assert_true(asprintf(&text, "%s, others %.0f %% of a CPU, %s", verdict, 100 * others,
@@ -228,15 +213,13 @@ static char *dump(const json_t *result, const char *verdict, double others)
 	return text;
 }
 
-bool scene_is_possible(const struct scene *scene)
-{
+bool scene_is_possible(const struct scene *scene) {
 	return (!scene->path || path_is_possible()) &&
 	       (scene->proxy != HAPROXY || access(HAPROXY_PROGRAM, X_OK) == 0) &&
 	       (!scene->no_proc || geteuid() == 0);
 }
 
-struct scene_call scene_play(const struct scene *scene)
-{
+struct scene_call scene_play(const struct scene *scene) {
 	struct stage stage = {.scene = scene, .file = place_path("run.json")};
 	prctl(PR_SET_CHILD_SUBREAPER, 1UL);
 	uint64_t began = clock_now();

@@ -10,20 +10,17 @@
 #define APART 16   // bytes between a range that comes again and the place where it does
 #define FLIPPED 16 // bytes within which bits are flipped
 
-static uint64_t between(struct spoil *spoil, uint64_t least, uint64_t most)
-{
+static uint64_t between(struct spoil *spoil, uint64_t least, uint64_t most) {
 	return least + random_next(&spoil->random) % (most - least + 1);
 }
 
-static uint8_t right(const struct spoil *spoil, uint64_t position)
-{
+static uint8_t right(const struct spoil *spoil, uint64_t position) {
 	uint8_t byte;
 	payload_fill(spoil->payload, spoil->connection, position, &byte, 1);
 	return byte;
 }
 
-static size_t plan_length(struct spoil *spoil, uint64_t message)
-{
+static size_t plan_length(struct spoil *spoil, uint64_t message) {
 	static const size_t least[FAULT_KINDS] = {
 		[FAULT_FLIPPED] = 1,	     [FAULT_LOST] = 1,
 		[FAULT_REPEATED] = 1,	     [FAULT_REORDERED] = LEAST,
@@ -41,8 +38,7 @@ static size_t plan_length(struct spoil *spoil, uint64_t message)
 	return between(spoil, from, most);
 }
 
-static size_t plan_takes(struct spoil *spoil)
-{
+static size_t plan_takes(struct spoil *spoil) {
 	switch (spoil->kind) {
 	case FAULT_FLIPPED:
 	case FAULT_LOST:
@@ -58,8 +54,7 @@ static size_t plan_takes(struct spoil *spoil)
 }
 
 // Often at one of the ends.
-static uint64_t plan_place(struct spoil *spoil, uint64_t least, uint64_t most)
-{
+static uint64_t plan_place(struct spoil *spoil, uint64_t least, uint64_t most) {
 	uint64_t near = most - least < 16 ? most - least : 16;
 	switch (between(spoil, 0, 7)) {
 	case 0:
@@ -72,8 +67,7 @@ static uint64_t plan_place(struct spoil *spoil, uint64_t least, uint64_t most)
 }
 
 void spoil_plan(struct spoil *spoil, const struct payload *payload, const struct spoil_terms *terms,
-		uint64_t seed, uint32_t connection, uint64_t start)
-{
+		uint64_t seed, uint32_t connection, uint64_t start) {
 	*spoil = (struct spoil){
 		.payload = payload,
 		.connection = connection,
@@ -101,16 +95,14 @@ void spoil_plan(struct spoil *spoil, const struct payload *payload, const struct
 		spoil->from = between(spoil, start, spoil->from - APART);
 }
 
-static void say(struct spoil *spoil, uint64_t offset, uint64_t length)
-{
+static void say(struct spoil *spoil, uint64_t offset, uint64_t length) {
 	spoil->fault = (struct fault){.kind = spoil->kind,
 				      .connection = spoil->connection,
 				      .offset = offset,
 				      .length = length};
 }
 
-static size_t flip(struct spoil *spoil, uint8_t *bytes)
-{
+static size_t flip(struct spoil *spoil, uint8_t *bytes) {
 	uint8_t masks[FLIPPED] = {0};
 	for (uint64_t bits = between(spoil, 1, 8); bits > 0; bits--) {
 		uint64_t bit = between(spoil, 0, spoil->length * 8 - 1);
@@ -132,8 +124,7 @@ static size_t flip(struct spoil *spoil, uint8_t *bytes)
 	return spoil->length;
 }
 
-static size_t lose(struct spoil *spoil)
-{
+static size_t lose(struct spoil *spoil) {
 	uint64_t at = spoil->at;
 	while (at > spoil->start && right(spoil, at - 1) == right(spoil, at + spoil->length - 1))
 		at--;
@@ -141,8 +132,7 @@ static size_t lose(struct spoil *spoil)
 	return 0;
 }
 
-static size_t repeat(struct spoil *spoil, uint8_t *bytes)
-{
+static size_t repeat(struct spoil *spoil, uint8_t *bytes) {
 	uint64_t at = spoil->at, from = spoil->from;
 	payload_fill(spoil->payload, spoil->connection, from, bytes, spoil->length);
 	while (from > spoil->start && right(spoil, from - 1) == right(spoil, at - 1) &&
@@ -154,8 +144,7 @@ static size_t repeat(struct spoil *spoil, uint8_t *bytes)
 	return spoil->length;
 }
 
-static size_t reorder(struct spoil *spoil, uint8_t *bytes)
-{
+static size_t reorder(struct spoil *spoil, uint8_t *bytes) {
 	uint64_t at = spoil->at;
 	size_t second = spoil->takes - spoil->length;
 	payload_fill(spoil->payload, spoil->connection, at + spoil->length, bytes, second);
@@ -169,8 +158,7 @@ static size_t reorder(struct spoil *spoil, uint8_t *bytes)
 
 // Says that `length` other bytes came in the place of as many: from the first that differs to the
 // last. Returns how many before it do not.
-static size_t say_replaced(struct spoil *spoil, const uint8_t *bytes, size_t length)
-{
+static size_t say_replaced(struct spoil *spoil, const uint8_t *bytes, size_t length) {
 	size_t first = 0;
 	while (bytes[first] == right(spoil, spoil->at + first))
 		first++;
@@ -180,15 +168,13 @@ static size_t say_replaced(struct spoil *spoil, const uint8_t *bytes, size_t len
 	return first;
 }
 
-static size_t put_random(struct spoil *spoil, uint8_t *bytes)
-{
+static size_t put_random(struct spoil *spoil, uint8_t *bytes) {
 	for (size_t i = 0; i < spoil->length; i++)
 		bytes[i] = (uint8_t)random_next(&spoil->random);
 	return spoil->length;
 }
 
-static size_t put_foreign(struct spoil *spoil, uint8_t *bytes)
-{
+static size_t put_foreign(struct spoil *spoil, uint8_t *bytes) {
 	uint64_t at = spoil->at;
 	if (spoil->in_place) {
 		put_random(spoil, bytes);
@@ -205,8 +191,7 @@ static size_t put_foreign(struct spoil *spoil, uint8_t *bytes)
 	return spoil->length;
 }
 
-static size_t append(struct spoil *spoil, uint64_t end, uint8_t *bytes)
-{
+static size_t append(struct spoil *spoil, uint64_t end, uint8_t *bytes) {
 	do
 		put_random(spoil, bytes);
 	while (bytes[spoil->length - 1] == right(spoil, end - 1)); // could be that, come again
@@ -214,8 +199,7 @@ static size_t append(struct spoil *spoil, uint64_t end, uint8_t *bytes)
 	return spoil->length;
 }
 
-size_t spoil_make(struct spoil *spoil, uint64_t end, uint8_t *bytes)
-{
+size_t spoil_make(struct spoil *spoil, uint64_t end, uint8_t *bytes) {
 	switch (spoil->kind) {
 	case FAULT_FLIPPED:
 		return flip(spoil, bytes);
@@ -236,8 +220,7 @@ size_t spoil_make(struct spoil *spoil, uint64_t end, uint8_t *bytes)
 	}
 }
 
-size_t spoil_cross(struct spoil *one, struct spoil *other, uint8_t *bytes, uint8_t *other_bytes)
-{
+size_t spoil_cross(struct spoil *one, struct spoil *other, uint8_t *bytes, uint8_t *other_bytes) {
 	size_t length = one->length < other->length ? one->length : other->length;
 	one->takes = other->takes = length;
 	payload_fill(other->payload, other->connection, other->at, bytes, length);

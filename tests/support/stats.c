@@ -14,8 +14,7 @@ static const char *const close_reasons[] = {
 #define CLOSE_REASONS (COUNT_OF(close_reasons))
 
 // The connection kept for this may have been closed by the server: silent for long, or others came.
-static void renew_connection(struct daemon *daemon)
-{
+static void renew_connection(struct daemon *daemon) {
 	struct pollfd end = {.fd = daemon->control_fd, .events = POLLIN};
 	if (daemon->control_fd >= 0 && poll(&end, 1, 0) == 0)
 		return;
@@ -24,8 +23,7 @@ static void renew_connection(struct daemon *daemon)
 	daemon->control_fd = ctl_connect(daemon->control);
 }
 
-json_t *stats_take(struct daemon *daemon)
-{
+json_t *stats_take(struct daemon *daemon) {
 	renew_connection(daemon);
 	char *body;
 	assert_int_equal(ctl_ask(daemon->control_fd, "stats json", &body), 200);
@@ -38,16 +36,14 @@ json_t *stats_take(struct daemon *daemon)
 	return snapshot;
 }
 
-static const json_t *member(const json_t *object, const char *name)
-{
+static const json_t *member(const json_t *object, const char *name) {
 	const json_t *value = json_object_get(object, name);
 	if (!value)
 		fail_msg("no %s in the reply", name);
 	return value;
 }
 
-uint64_t stats_get(const json_t *snapshot, const char *name)
-{
+uint64_t stats_get(const json_t *snapshot, const char *name) {
 	const json_t *value = member(snapshot, name);
 	if (json_is_null(value)) // unknown
 		return 0;
@@ -58,28 +54,24 @@ uint64_t stats_get(const json_t *snapshot, const char *name)
 	return (uint64_t)number;
 }
 
-double stats_number(const json_t *snapshot, const char *name)
-{
+double stats_number(const json_t *snapshot, const char *name) {
 	const json_t *value = member(snapshot, name);
 	assert_true(json_is_number(value));
 	return json_number_value(value);
 }
 
-double stats_part(const json_t *snapshot, const char *name, const char *part)
-{
+double stats_part(const json_t *snapshot, const char *name, const char *part) {
 	return stats_number(member(snapshot, name), part);
 }
 
-uint64_t stats_counter(struct daemon *daemon, const char *name)
-{
+uint64_t stats_counter(struct daemon *daemon, const char *name) {
 	json_t *snapshot = stats_take(daemon);
 	uint64_t value = stats_get(snapshot, name);
 	json_decref(snapshot);
 	return value;
 }
 
-static void wait_for(struct daemon *daemon, const char *name, uint64_t least, uint64_t most)
-{
+static void wait_for(struct daemon *daemon, const char *name, uint64_t least, uint64_t most) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	for (;;) {
 		uint64_t value = stats_counter(daemon, name);
@@ -91,16 +83,14 @@ static void wait_for(struct daemon *daemon, const char *name, uint64_t least, ui
 	}
 }
 
-size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *what)
-{
+size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *what) {
 	char request[64], *body;
 	snprintf(request, sizeof(request), "%s json", list);
 	assert_int_equal(ctl_request(daemon->control, request, &body), 200);
 	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, NULL), *each;
 	assert_non_null(reply);
 	size_t index, count = 0;
-	json_array_foreach(json_object_get(reply, list), index, each)
-	{
+	json_array_foreach(json_object_get(reply, list), index, each) {
 		const char *state = json_string_value(json_object_get(each, "state"));
 		count += strcmp(state, what) == 0;
 	}
@@ -109,18 +99,15 @@ size_t stats_count_in_state(struct daemon *daemon, const char *list, const char 
 	return count;
 }
 
-void stats_wait(struct daemon *daemon, const char *name, uint64_t value)
-{
+void stats_wait(struct daemon *daemon, const char *name, uint64_t value) {
 	wait_for(daemon, name, value, value);
 }
 
-void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value)
-{
+void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value) {
 	wait_for(daemon, name, value, UINT64_MAX);
 }
 
-void stats_assert_laws(struct daemon *daemon)
-{
+void stats_assert_laws(struct daemon *daemon) {
 	json_t *snapshot = stats_take(daemon);
 	uint64_t open = stats_get(snapshot, "connections_open");
 	uint64_t accepted = stats_get(snapshot, "connections_accepted");
@@ -154,8 +141,7 @@ void stats_assert_laws(struct daemon *daemon)
 }
 
 // Whether nothing is under way.
-static bool is_at_rest(const json_t *snapshot)
-{
+static bool is_at_rest(const json_t *snapshot) {
 	uint64_t unparks = stats_get(snapshot, "unparks");
 	return stats_get(snapshot, "connections_open") == 0 &&
 	       stats_get(snapshot, "parks_reading") + stats_get(snapshot, "parks_writing") ==
@@ -166,8 +152,7 @@ static bool is_at_rest(const json_t *snapshot)
 	       stats_get(snapshot, "pending_bytes") == 0 && stats_get(snapshot, "queue_depth") == 0;
 }
 
-void stats_wait_at_rest(struct daemon *daemon)
-{
+void stats_wait_at_rest(struct daemon *daemon) {
 	for (uint64_t deadline = clock_deadline(PATIENCE);; poll(NULL, 0, 2)) {
 		json_t *snapshot = stats_take(daemon);
 		bool rest = is_at_rest(snapshot);

@@ -9,16 +9,14 @@
 #define FILL_TRIES 50 // 2 ms apart, without a byte going
 
 // splitmix64: any word of the stream without those before it.
-static uint64_t word_at(uint64_t seed, uint64_t index)
-{
+static uint64_t word_at(uint64_t seed, uint64_t index) {
 	uint64_t word = seed * UINT64_C(0xD1342543DE82EF95) + index * UINT64_C(0x9E3779B97F4A7C15);
 	word = (word ^ (word >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
 	word = (word ^ (word >> 27)) * UINT64_C(0x94D049BB133111EB);
 	return word ^ (word >> 31);
 }
 
-void pattern_fill(uint64_t seed, uint64_t offset, void *bytes, size_t size)
-{
+void pattern_fill(uint64_t seed, uint64_t offset, void *bytes, size_t size) {
 	for (char *at = bytes; size > 0;) {
 		uint64_t word = word_at(seed, offset / sizeof(word));
 		size_t skip = offset % sizeof(word);
@@ -30,19 +28,16 @@ void pattern_fill(uint64_t seed, uint64_t offset, void *bytes, size_t size)
 	}
 }
 
-uint64_t pattern_number(uint64_t *state, uint64_t least, uint64_t most)
-{
+uint64_t pattern_number(uint64_t *state, uint64_t least, uint64_t most) {
 	return least + word_at(1, (*state)++) % (most - least + 1);
 }
 
-static size_t smaller(uint64_t left, size_t most)
-{
+static size_t smaller(uint64_t left, size_t most) {
 	return left < most ? (size_t)left : most;
 }
 
 // Sends what the kernel takes now.
-static void send_piece(struct stream *stream)
-{
+static void send_piece(struct stream *stream) {
 	static char piece[PIECE];
 	size_t chunk = stream->chunk && stream->chunk < PIECE ? stream->chunk : PIECE;
 	size_t size = smaller(stream->total - stream->sent, chunk);
@@ -55,8 +50,7 @@ static void send_piece(struct stream *stream)
 		peer_half_close(stream->fd);
 }
 
-static void compare(const struct stream *stream, const char *piece, size_t size)
-{
+static void compare(const struct stream *stream, const char *piece, size_t size) {
 	static char expected[PIECE];
 	pattern_fill(stream->seed, stream->received, expected, size);
 	if (memcmp(piece, expected, size) == 0)
@@ -68,8 +62,7 @@ static void compare(const struct stream *stream, const char *piece, size_t size)
 		 (uintmax_t)stream->seed);
 }
 
-static void receive_piece(struct stream *stream)
-{
+static void receive_piece(struct stream *stream) {
 	static char piece[PIECE];
 	ssize_t got = recv(stream->fd, piece, sizeof(piece), MSG_DONTWAIT);
 	if (got < 0)
@@ -85,14 +78,12 @@ static void receive_piece(struct stream *stream)
 	stream->done = stream->half_close ? got == 0 : stream->received == stream->total;
 }
 
-static short wanted_events(const struct stream *stream)
-{
+static short wanted_events(const struct stream *stream) {
 	return (short)(POLLIN | (stream->sent < stream->total ? POLLOUT : 0));
 }
 
 // Waits until one of them can go on.
-static void wait_for_any(const struct stream *streams, struct pollfd *ready, size_t count)
-{
+static void wait_for_any(const struct stream *streams, struct pollfd *ready, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		ready[i].fd = streams[i].done ? -1 : streams[i].fd;
 		ready[i].events = wanted_events(&streams[i]);
@@ -101,23 +92,20 @@ static void wait_for_any(const struct stream *streams, struct pollfd *ready, siz
 		fail_msg("no stream of %zu goes on", count);
 }
 
-static void go_on(struct stream *stream, short events)
-{
+static void go_on(struct stream *stream, short events) {
 	if (!stream->done && (events & POLLOUT))
 		send_piece(stream);
 	if (!stream->done && (events & (POLLIN | POLLHUP | POLLERR)))
 		receive_piece(stream);
 }
 
-void stream_step(struct stream *stream)
-{
+void stream_step(struct stream *stream) {
 	struct pollfd ready = {.fd = stream->fd, .events = wanted_events(stream)};
 	if (!stream->done && poll(&ready, 1, 0) == 1)
 		go_on(stream, ready.revents);
 }
 
-void stream_fill(struct stream *streams, size_t count)
-{
+void stream_fill(struct stream *streams, size_t count) {
 	for (int quiet = 0; quiet < FILL_TRIES; quiet++) {
 		for (size_t i = 0; i < count; i++) {
 			uint64_t before = streams[i].sent;
@@ -130,8 +118,7 @@ void stream_fill(struct stream *streams, size_t count)
 	}
 }
 
-void stream_run(struct stream *streams, size_t count)
-{
+void stream_run(struct stream *streams, size_t count) {
 	struct pollfd *ready = calloc(count, sizeof(*ready));
 	assert_non_null(ready);
 	for (size_t i = 0; i < count; i++)
@@ -148,8 +135,7 @@ void stream_run(struct stream *streams, size_t count)
 	free(ready);
 }
 
-uint64_t peer_fill(int fd, uint64_t seed, uint64_t most)
-{
+uint64_t peer_fill(int fd, uint64_t seed, uint64_t most) {
 	static char piece[PIECE];
 	uint64_t total = 0;
 	for (int quiet = 0; quiet < FILL_TRIES && total < most;) {
@@ -166,7 +152,6 @@ uint64_t peer_fill(int fd, uint64_t seed, uint64_t most)
 	return total;
 }
 
-void peer_echo(int fd, uint64_t seed, uint64_t total)
-{
+void peer_echo(int fd, uint64_t seed, uint64_t total) {
 	stream_run(&(struct stream){.fd = fd, .seed = seed, .total = total}, 1);
 }

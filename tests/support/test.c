@@ -15,69 +15,58 @@ static struct instance instances[2048];
 static size_t instance_count;
 static const struct instance *running;
 
-static const char *value_of(const struct instance *instance)
-{
+static const char *value_of(const struct instance *instance) {
 	return instance->row ? *(const char *const *)instance->row : NULL;
 }
 
-void test_register(struct test *test)
-{
+void test_register(struct test *test) {
 	*last = test;
 	last = &test->next;
 }
 
-void test_cleanup(void (*function)(void))
-{
+void test_cleanup(void (*function)(void)) {
 	cleanups[cleanup_count++] = function;
 }
 
-const char *test_with(void)
-{
+const char *test_with(void) {
 	return running ? value_of(running) : NULL;
 }
 
-void test_clean_up(void)
-{
+void test_clean_up(void) {
 	for (size_t i = 0; i < cleanup_count; i++)
 		cleanups[i]();
 }
 
-void test_contains(const char *whole, const char *part, const char *file, int line)
-{
+void test_contains(const char *whole, const char *part, const char *file, int line) {
 	if (strstr(whole, part))
 		return;
 	print_error("'%s' is not in: %s\n", part, whole);
 	_fail(file, line);
 }
 
-static int call(void (*function)(void))
-{
+static int call(void (*function)(void)) {
 	if (function)
 		function();
 	return 0;
 }
 
-static int begin_file(void **state)
-{
+static int begin_file(void **state) {
 	(void)state;
 	return call(once.setup);
 }
 
-static int end_file(void **state)
-{
+static int end_file(void **state) {
 	(void)state;
 	call(once.teardown);
 	return call(test_clean_up);
 }
 
-static int begin(void **state)
-{
+static int begin(void **state) {
 	running = *state;
 	return call(running->test->setup ? running->test->setup : each.setup);
 }
 
-static void run(void **state)
-{
+static void run(void **state) {
 	(void)state;
 	if (running->test->run_row)
 		running->test->run_row(running->row);
@@ -85,16 +74,14 @@ static void run(void **state)
 		running->test->run();
 }
 
-static int end(void **state)
-{
+static int end(void **state) {
 	(void)state;
 	call(running->test->teardown ? running->test->teardown : each.teardown);
 	return call(once.teardown ? NULL : test_clean_up);
 }
 
 // Whether tests/unit/test_FILE.c is that file.
-static bool is_file(const struct test *test, const char *file)
-{
+static bool is_file(const struct test *test, const char *file) {
 	const char *base = strrchr(test->file, '/');
 	base = base ? base + 1 : test->file;
 	size_t length = strlen(file);
@@ -102,8 +89,7 @@ static bool is_file(const struct test *test, const char *file)
 	       strcmp(base + 5 + length, ".c") == 0;
 }
 
-static void add(const struct test *test, const void *row)
-{
+static void add(const struct test *test, const void *row) {
 	struct instance *instance = &instances[instance_count++];
 	*instance = (struct instance){.test = test, .row = row};
 	const char *value = row ? value_of(instance) : "";
@@ -111,8 +97,7 @@ static void add(const struct test *test, const void *row)
 		 value);
 }
 
-static void add_all(const struct test *test)
-{
+static void add_all(const struct test *test) {
 	const char *row = test->rows ? test->rows : (const void *)test->with;
 	size_t size = test->rows ? test->row_size : sizeof(test->with[0]);
 	size_t count = test->row_count;
@@ -124,8 +109,7 @@ static void add_all(const struct test *test)
 		add(test, row + i * size);
 }
 
-static bool is_wanted(const struct instance *instance, int count, char **prefixes)
-{
+static bool is_wanted(const struct instance *instance, int count, char **prefixes) {
 	bool wanted = count == 0;
 	for (int i = 0; i < count && !wanted; i++) {
 		size_t length = strlen(prefixes[i]);
@@ -136,8 +120,7 @@ static bool is_wanted(const struct instance *instance, int count, char **prefixe
 }
 
 // Weak: a program may have its own.
-__attribute__((weak)) int main(int argc, char **argv)
-{
+__attribute__((weak)) int main(int argc, char **argv) {
 	static struct CMUnitTest tests[COUNT_OF(instances)];
 	size_t count = 0;
 	for (const struct test *test = first; test; test = test->next) {

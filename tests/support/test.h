@@ -49,8 +49,7 @@ struct test {
 #define TEST_ROWS(...) TEST_ROWS_(__VA_ARGS__, )
 #define TEST_ROWS_(title, row, table, ...)                                                       \
 	static void title##_test(row);                                                           \
-	static void title##_row(const void *any)                                                 \
-	{                                                                                        \
+	static void title##_row(const void *any) {                                               \
 		title##_test(any);                                                               \
 	}                                                                                        \
 	TEST_REGISTER(title, .name = #title, .run_row = title##_row, .rows = (table),            \
@@ -68,8 +67,7 @@ struct test {
 	struct test
 
 #define TEST_REGISTER(title, ...)                                           \
-	__attribute__((constructor)) static void title##_register(void)     \
-	{                                                                   \
+	__attribute__((constructor)) static void title##_register(void) {   \
 		static struct test entry = {.file = __FILE__, __VA_ARGS__}; \
 		test_register(&entry);                                      \
 	}
@@ -83,10 +81,9 @@ void test_register(struct test *test);
 	type __wrap_##name parameters
 
 // For modules of tests/support: runs `function` after each test, those of a lower rank first.
-#define CLEANUP(function, rank)                                                         \
-	__attribute__((constructor(200 + (rank)))) static void function##_cleanup(void) \
-	{                                                                               \
-		test_cleanup(function);                                                 \
+#define CLEANUP(function, rank)                                                           \
+	__attribute__((constructor(200 + (rank)))) static void function##_cleanup(void) { \
+		test_cleanup(function);                                                   \
 	}
 void test_cleanup(void (*function)(void));
 

@@ -29,16 +29,14 @@ struct throttle {
 	char cgroup[128]; // its folder, empty: none
 };
 
-static struct throttle *make_throttle(void)
-{
+static struct throttle *make_throttle(void) {
 	struct throttle *throttle = calloc(1, sizeof(*throttle));
 	assert_non_null(throttle);
 	return throttle;
 }
 
 // Returns true in the child, which dies with the test.
-static bool fork_child(struct throttle *throttle)
-{
+static bool fork_child(struct throttle *throttle) {
 	throttle->child = fork();
 	assert_true(throttle->child >= 0);
 	if (throttle->child == 0)
@@ -46,15 +44,13 @@ static bool fork_child(struct throttle *throttle)
 	return throttle->child == 0;
 }
 
-static void pause_for(uint64_t ns)
-{
+static void pause_for(uint64_t ns) {
 	const struct timespec span = {.tv_sec = (time_t)(ns / NS_PER_S),
 				      .tv_nsec = (long)(ns % NS_PER_S)};
 	nanosleep(&span, NULL);
 }
 
-static void move_threads(pid_t pid, const cpu_set_t *cpus)
-{
+static void move_threads(pid_t pid, const cpu_set_t *cpus) {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
 	DIR *threads = opendir(path);
@@ -67,23 +63,20 @@ static void move_threads(pid_t pid, const cpu_set_t *cpus)
 	closedir(threads);
 }
 
-void throttle_pin(pid_t pid, unsigned cpu)
-{
+void throttle_pin(pid_t pid, unsigned cpu) {
 	cpu_set_t cpus;
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
 	move_threads(pid, &cpus);
 }
 
-void throttle_unpin(pid_t pid)
-{
+void throttle_unpin(pid_t pid) {
 	cpu_set_t cpus;
 	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	move_threads(pid, &cpus);
 }
 
-struct throttle *throttle_neighbour(unsigned cpu)
-{
+struct throttle *throttle_neighbour(unsigned cpu) {
 	struct throttle *throttle = make_throttle();
 	if (!fork_child(throttle))
 		return throttle;
@@ -95,8 +88,7 @@ struct throttle *throttle_neighbour(unsigned cpu)
 		;
 }
 
-struct throttle *throttle_stop_and_go(pid_t pid, double share)
-{
+struct throttle *throttle_stop_and_go(pid_t pid, double share) {
 	struct throttle *throttle = make_throttle();
 	throttle->target = pid;
 	if (!fork_child(throttle))
@@ -110,8 +102,7 @@ struct throttle *throttle_stop_and_go(pid_t pid, double share)
 	}
 }
 
-static bool write_file(const char *folder, const char *name, const char *text)
-{
+static bool write_file(const char *folder, const char *name, const char *text) {
 	char path[256];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	FILE *file = fopen(path, "r+e"); // a cgroup's folder has them
@@ -121,8 +112,7 @@ static bool write_file(const char *folder, const char *name, const char *text)
 	return fclose(file) == 0 && written;
 }
 
-static bool set_quota(const char *folder, double share)
-{
+static bool set_quota(const char *folder, double share) {
 	char period[24], quota[24], both[48];
 	snprintf(period, sizeof(period), "%ld", QUOTA_PERIOD_US);
 	snprintf(quota, sizeof(quota), "%ld", (long)(share * QUOTA_PERIOD_US));
@@ -133,8 +123,7 @@ static bool set_quota(const char *folder, double share)
 }
 
 // Makes a cgroup for CPUs: of version 2, or of version 1.
-static bool make_cgroup(struct throttle *throttle, double share)
-{
+static bool make_cgroup(struct throttle *throttle, double share) {
 	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"};
 	for (size_t i = 0; i < COUNT_OF(mounts); i++) {
 		snprintf(throttle->cgroup, sizeof(throttle->cgroup), "%s/echod-test-%ld", mounts[i],
@@ -149,8 +138,7 @@ static bool make_cgroup(struct throttle *throttle, double share)
 	return false;
 }
 
-struct throttle *throttle_quota(pid_t pid, double share)
-{
+struct throttle *throttle_quota(pid_t pid, double share) {
 	struct throttle *throttle = make_throttle();
 	throttle->target = pid;
 	char text[24];
@@ -180,8 +168,7 @@ struct pacer {
 	uint64_t room[2]; // bytes that may pass now, there and back
 };
 
-static void open_pair(struct pacer *pacer, int client)
-{
+static void open_pair(struct pacer *pacer, int client) {
 	const int on = 1;
 	const struct sockaddr_in server = {.sin_family = AF_INET,
 					   .sin_port = htons(pacer->port),
@@ -201,8 +188,7 @@ static void open_pair(struct pacer *pacer, int client)
 }
 
 // Moves what may pass. What has been closed stays until the end of the test.
-static void serve_lane(struct lane *lane, uint64_t *room)
-{
+static void serve_lane(struct lane *lane, uint64_t *room) {
 	if (lane->count == 0 && !lane->ended && *room > 0) {
 		size_t size = *room < PIECE ? (size_t)*room : PIECE;
 		ssize_t got = recv(lane->from, lane->bytes, size, MSG_DONTWAIT);
@@ -225,8 +211,7 @@ static void serve_lane(struct lane *lane, uint64_t *room)
 	}
 }
 
-_Noreturn static void run_pacer(struct pacer *pacer)
-{
+_Noreturn static void run_pacer(struct pacer *pacer) {
 	for (uint64_t then = clock_now();; pause_for(TICK)) {
 		uint64_t now = clock_now();
 		uint64_t more = (uint64_t)((double)pacer->rate * (double)(now - then) / 1e9);
@@ -248,8 +233,7 @@ _Noreturn static void run_pacer(struct pacer *pacer)
 	}
 }
 
-struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second)
-{
+struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second) {
 	struct throttle *throttle = make_throttle();
 	int listener = peer_listen(SOCK_NONBLOCK, PAIRS, &throttle->port);
 	if (fork_child(throttle)) {
@@ -265,14 +249,12 @@ struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second)
 	return throttle;
 }
 
-uint16_t throttle_port(const struct throttle *proxy)
-{
+uint16_t throttle_port(const struct throttle *proxy) {
 	return proxy->port;
 }
 
 // Gives the process back to the group above, if it still lives.
-static void remove_cgroup(const struct throttle *throttle)
-{
+static void remove_cgroup(const struct throttle *throttle) {
 	char parent[sizeof(throttle->cgroup)], text[24];
 	snprintf(parent, sizeof(parent), "%.*s",
 		 (int)(strrchr(throttle->cgroup, '/') - throttle->cgroup), throttle->cgroup);
@@ -285,8 +267,7 @@ static void remove_cgroup(const struct throttle *throttle)
 	}
 }
 
-void throttle_end(struct throttle *throttle)
-{
+void throttle_end(struct throttle *throttle) {
 	if (throttle->child > 0) {
 		kill(throttle->child, SIGKILL);
 		waitpid(throttle->child, NULL, 0);

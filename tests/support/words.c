@@ -2,8 +2,7 @@
 #include "words.h"
 
 const char *words_put_in(const char *word, const struct daemon *daemon, const char *result,
-			 const char *output)
-{
+			 const char *output) {
 	if (strcmp(word, WORD_ADDRESS) == 0)
 		return daemon->address[0];
 	if (strcmp(word, WORD_CONTROL) == 0)

@@ -7,8 +7,7 @@
 #define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
 
 // Runs a client, which must end well and print `text`.
-static void run_client(const char *text, const char *const *arguments)
-{
+static void run_client(const char *text, const char *const *arguments) {
 	struct process *process;
 	int status = process_run(PROCESS(.arguments = arguments), &process);
 	if (status != EXIT_OK)
@@ -17,8 +16,7 @@ static void run_client(const char *text, const char *const *arguments)
 	assert_contains(process_output(process, NULL), text);
 }
 
-TEST(abstract_sockets)
-{
+TEST(abstract_sockets) {
 	char address[64], control_as_address[64];
 	const char *control = control_as_address + strlen("unix:");
 	snprintf(address, sizeof(address), "unix:@echod-test-%d", (int)getpid());

@@ -8,8 +8,7 @@
 #define CLIENTS 64
 #define BYTES (4 << 20)
 
-static uint64_t bytes_each(void)
-{
+static uint64_t bytes_each(void) {
 	const char *text = getenv("ECHOD_TEST_BYTES");
 	if (!text)
 		return BYTES;
@@ -20,8 +19,7 @@ static uint64_t bytes_each(void)
 	return bytes;
 }
 
-static void connect_all(struct daemon *daemon, struct stream *streams, uint64_t bytes)
-{
+static void connect_all(struct daemon *daemon, struct stream *streams, uint64_t bytes) {
 	for (size_t i = 0; i < CLIENTS; i++)
 		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),
 					     .seed = 1000 + i,
@@ -29,8 +27,7 @@ static void connect_all(struct daemon *daemon, struct stream *streams, uint64_t 
 					     .half_close = true};
 }
 
-static void run_all(struct daemon *daemon, struct stream *streams, uint64_t bytes)
-{
+static void run_all(struct daemon *daemon, struct stream *streams, uint64_t bytes) {
 	stream_run(streams, CLIENTS);
 	for (size_t i = 0; i < CLIENTS; i++)
 		peer_close(streams[i].fd);
@@ -43,8 +40,7 @@ static void run_all(struct daemon *daemon, struct stream *streams, uint64_t byte
 	json_decref(snapshot);
 }
 
-TEST(one_after_another)
-{
+TEST(one_after_another) {
 	uint64_t bytes = bytes_each();
 	struct daemon *daemon = daemon_start("--workers", "4", "--patience", "never", NULL);
 	size_t descriptors = process_descriptors(daemon->process);
@@ -59,8 +55,7 @@ TEST(one_after_another)
 	daemon_stop(daemon);
 }
 
-TEST(in_turns, .with = {"", "--patience 0"})
-{
+TEST(in_turns, .with = {"", "--patience 0"}) {
 	uint64_t bytes = bytes_each();
 	struct daemon *daemon = daemon_start("--workers", "4", NULL);
 	size_t descriptors = process_descriptors(daemon->process);

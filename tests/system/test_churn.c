@@ -13,8 +13,7 @@ struct footprint {
 };
 
 // From many addresses, so that no four-tuple comes back while the kernel still remembers it.
-static void make_connections(struct daemon *daemon, int from, int to)
-{
+static void make_connections(struct daemon *daemon, int from, int to) {
 	for (int i = from; i < to; i++) {
 		char source[32];
 		snprintf(source, sizeof(source), "127.0.1.%d", 1 + i % 50);
@@ -31,8 +30,7 @@ static void make_connections(struct daemon *daemon, int from, int to)
 	stats_wait(daemon, "connections_accepted", (uint64_t)to);
 }
 
-static struct footprint take_footprint(struct daemon *daemon)
-{
+static struct footprint take_footprint(struct daemon *daemon) {
 	// The first request of a kind may leave something in a cache; the second leaves no more.
 	stats_counter(daemon, "memory_allocated_bytes");
 	return (struct footprint){
@@ -43,8 +41,7 @@ static struct footprint take_footprint(struct daemon *daemon)
 	};
 }
 
-DAEMON_TEST(footprint, ("--workers", "4"))
-{
+DAEMON_TEST(footprint, ("--workers", "4")) {
 	make_connections(daemon, 0, WARM_UP);
 	struct footprint early = take_footprint(daemon);
 	make_connections(daemon, WARM_UP, CONNECTIONS);

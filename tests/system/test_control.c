@@ -15,15 +15,13 @@ static const char *const commands[] = {"help",	      "ping",
 #define COMMANDS (COUNT_OF(commands))
 
 // Asks on a connection of its own and wants 200. The caller frees the body.
-static char *ask(struct daemon *daemon, const char *line)
-{
+static char *ask(struct daemon *daemon, const char *line) {
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, line, &body), 200);
 	return body;
 }
 
-static json_t *ask_json(struct daemon *daemon, const char *line)
-{
+static json_t *ask_json(struct daemon *daemon, const char *line) {
 	char *body = ask(daemon, line);
 	json_t *json = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
@@ -32,16 +30,14 @@ static json_t *ask_json(struct daemon *daemon, const char *line)
 	return json;
 }
 
-static void expect_text(struct daemon *daemon, const char *line, const char *text)
-{
+static void expect_text(struct daemon *daemon, const char *line, const char *text) {
 	char *body = ask(daemon, line);
 	if (!strstr(body, text))
 		fail_msg("no '%s' in the reply to '%s': %s", text, line, body);
 	free(body);
 }
 
-DAEMON_TEST(every_command, (NULL))
-{
+DAEMON_TEST(every_command, (NULL)) {
 	for (size_t i = 0; i < COMMANDS; i++)
 		free(ask(daemon, commands[i]));
 	char *body = ask(daemon, "ping");
@@ -65,8 +61,7 @@ DAEMON_TEST(every_command, (NULL))
 	assert_int_equal(stats_counter(daemon, "control_errors"), 0);
 }
 
-DAEMON_TEST(ways_to_write_a_request, (NULL))
-{
+DAEMON_TEST(ways_to_write_a_request, (NULL)) {
 	static const char *const lines[] = {"stats json\n", "stats   json\n", "stats json\r\n",
 					    "  stats json  \n"};
 	int fd = ctl_connect(daemon->control);
@@ -86,8 +81,7 @@ DAEMON_TEST(ways_to_write_a_request, (NULL))
 	peer_close(fd);
 }
 
-DAEMON_TEST(pipelining, (NULL))
-{
+DAEMON_TEST(pipelining, (NULL)) {
 	int fd = ctl_connect(daemon->control);
 	for (int i = 0; i < 100; i++) {
 		ctl_send(fd, "ping\nno-such\n");
@@ -104,8 +98,7 @@ DAEMON_TEST(pipelining, (NULL))
 	peer_close(fd);
 }
 
-DAEMON_TEST(half_close, (NULL))
-{
+DAEMON_TEST(half_close, (NULL)) {
 	int fd = ctl_connect(daemon->control);
 	ctl_send(fd, "stats\nstats json\nping");
 	peer_half_close(fd);
@@ -118,8 +111,7 @@ DAEMON_TEST(half_close, (NULL))
 	peer_expect_eof(fd);
 }
 
-DAEMON_TEST(connections, ("--workers", "2", "--patience", "never"))
-{
+DAEMON_TEST(connections, ("--workers", "2", "--patience", "never")) {
 	int fds[3];
 	for (size_t i = 0; i < 3; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -132,8 +124,7 @@ DAEMON_TEST(connections, ("--workers", "2", "--patience", "never"))
 	json_t *list = json_object_get(reply, "connections"), *each;
 	assert_int_equal(json_array_size(list), 3);
 	size_t index, queued = 0, serving = 0;
-	json_array_foreach(list, index, each)
-	{
+	json_array_foreach(list, index, each) {
 		const char *how = json_string_value(json_object_get(each, "state"));
 		const char *local = json_string_value(json_object_get(each, "local"));
 		const char *peer = json_string_value(json_object_get(each, "peer"));
@@ -162,8 +153,7 @@ DAEMON_TEST(connections, ("--workers", "2", "--patience", "never"))
 	json_decref(reply);
 }
 
-DAEMON_TEST(workers, ("--workers", "3", "--patience", "never"))
-{
+DAEMON_TEST(workers, ("--workers", "3", "--patience", "never")) {
 	int fd = peer_connect_served(daemon->address[0]);
 	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
 		   stats_count_in_state(daemon, "workers", "leading") == 1 &&
@@ -171,8 +161,7 @@ DAEMON_TEST(workers, ("--workers", "3", "--patience", "never"))
 	json_t *reply = ask_json(daemon, "workers json"), *each;
 	assert_int_equal(json_array_size(json_object_get(reply, "workers")), 3);
 	size_t index;
-	json_array_foreach(json_object_get(reply, "workers"), index, each)
-	{
+	json_array_foreach(json_object_get(reply, "workers"), index, each) {
 		const char *at = json_string_value(json_object_get(each, "state"));
 		bool busy = strcmp(at, "blocked") == 0;
 		assert_int_equal(json_is_null(json_object_get(each, "connection")), !busy);
@@ -191,8 +180,7 @@ DAEMON_TEST(workers, ("--workers", "3", "--patience", "never"))
 	json_decref(reply);
 }
 
-DAEMON_TEST(log_level, ("--log-level", "error"))
-{
+DAEMON_TEST(log_level, ("--log-level", "error")) {
 	assert_string_equal(process_errors(daemon->process, NULL), "");
 	free(ask(daemon, "log debug"));
 	peer_close(peer_connect(daemon->address[0]));
@@ -208,8 +196,7 @@ DAEMON_TEST(log_level, ("--log-level", "error"))
 	assert_int_equal(before, after);
 }
 
-DAEMON_TEST(rates, (NULL))
-{
+DAEMON_TEST(rates, (NULL)) {
 	int fd = peer_connect(daemon->address[0]);
 	double rate = 0;
 	// Rates come from samples once a second: keep talking until one shows it.
@@ -226,8 +213,7 @@ DAEMON_TEST(rates, (NULL))
 	peer_close(fd);
 }
 
-TEST(mode)
-{
+TEST(mode) {
 	mode_t before = umask(0);
 	struct daemon *daemon = daemon_start(NULL);
 	umask(before);

@@ -12,14 +12,12 @@
 
 #define CLIENTS 16 // at a time
 
-static void assert_undisturbed(struct daemon *daemon)
-{
+static void assert_undisturbed(struct daemon *daemon) {
 	assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
 	peer_visit(daemon->address[0]);
 }
 
-DAEMON_TEST(what_is_no_command, (NULL))
-{
+DAEMON_TEST(what_is_no_command, (NULL)) {
 	static const char *const lines[] = {
 		"",    " ",	   "no-such",	  "STATS",	 "stats xml",	 "ping pong",
 		"log", "log loud", "help nobody", "workers xml", "\x01\xff\x7f", "%n%n%s"};
@@ -37,8 +35,7 @@ DAEMON_TEST(what_is_no_command, (NULL))
 	assert_undisturbed(daemon);
 }
 
-DAEMON_TEST(length_of_a_line, (NULL))
-{
+DAEMON_TEST(length_of_a_line, (NULL)) {
 	char line[2049];
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "ping ", 5);
@@ -56,8 +53,7 @@ DAEMON_TEST(length_of_a_line, (NULL))
 	assert_undisturbed(daemon);
 }
 
-DAEMON_TEST(garbage, ("--log-level", "debug"))
-{
+DAEMON_TEST(garbage, ("--log-level", "debug")) {
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		char bytes[20000];
 		pattern_fill(seed, 0, bytes, sizeof(bytes));
@@ -77,8 +73,7 @@ DAEMON_TEST(garbage, ("--log-level", "debug"))
 		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
 }
 
-DAEMON_TEST(line_that_is_never_finished, (NULL))
-{
+DAEMON_TEST(line_that_is_never_finished, (NULL)) {
 	int fd = ctl_connect(daemon->control);
 	uint64_t begin = clock_now();
 	ctl_send(fd, "sta");
@@ -88,8 +83,7 @@ DAEMON_TEST(line_that_is_never_finished, (NULL))
 	peer_expect_closed(fd);
 }
 
-DAEMON_TEST(silent_clients_make_room, (NULL))
-{
+DAEMON_TEST(silent_clients_make_room, (NULL)) {
 	size_t before = process_descriptors(daemon->process);
 	int fds[100];
 	for (size_t i = 0; i < 100; i++) {
@@ -104,8 +98,7 @@ DAEMON_TEST(silent_clients_make_room, (NULL))
 
 // Who has asked is not silent, even if the question has not been looked at yet: it does not make
 // room for one that comes later.
-DAEMON_TEST(who_has_asked_is_answered, (NULL))
-{
+DAEMON_TEST(who_has_asked_is_answered, (NULL)) {
 	int fds[CLIENTS + 1];
 	for (size_t i = 0; i < CLIENTS; i++) {
 		fds[i] = ctl_connect(daemon->control);
@@ -127,8 +120,7 @@ DAEMON_TEST(who_has_asked_is_answered, (NULL))
 }
 
 // Asks for much, and reads none of it.
-static int start_flood(struct daemon *daemon)
-{
+static int start_flood(struct daemon *daemon) {
 	int fd = ctl_connect(daemon->control);
 	for (int i = 0, quiet = 0; i < 10000 && quiet < 20; i++) {
 		int64_t sent = peer_send_some(fd, "stats\n", 6);
@@ -139,8 +131,7 @@ static int start_flood(struct daemon *daemon)
 	return fd;
 }
 
-DAEMON_TEST(client_that_never_reads, (NULL))
-{
+DAEMON_TEST(client_that_never_reads, (NULL)) {
 	int fds[4];
 	for (size_t i = 0; i < 4; i++)
 		fds[i] = start_flood(daemon);
@@ -161,8 +152,7 @@ DAEMON_TEST(client_that_never_reads, (NULL))
 	}
 }
 
-DAEMON_TEST(vanished_clients, (NULL))
-{
+DAEMON_TEST(vanished_clients, (NULL)) {
 	size_t before = process_descriptors(daemon->process);
 	for (int i = 0; i < 200; i++) {
 		int fd = ctl_connect(daemon->control);
@@ -175,8 +165,7 @@ DAEMON_TEST(vanished_clients, (NULL))
 }
 
 // Descriptors sent along with the bytes do not stay in the server.
-DAEMON_TEST(descriptors_sent_along, (NULL))
-{
+DAEMON_TEST(descriptors_sent_along, (NULL)) {
 	int fd = ctl_connect(daemon->control);
 	assert_int_equal(ctl_ask(fd, "ping", NULL), 200);
 	size_t before = process_descriptors(daemon->process);
@@ -203,8 +192,7 @@ DAEMON_TEST(descriptors_sent_along, (NULL))
 
 // In a child: as a user who is neither the server's nor root, with the socket's mode in the way or
 // not.
-static int ask_as_stranger(const char *path)
-{
+static int ask_as_stranger(const char *path) {
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -224,8 +212,7 @@ static int ask_as_stranger(const char *path)
 }
 
 // Only root can become somebody else; for others the mode, which test_control looks at, has to do.
-DAEMON_TEST(stranger, (NULL))
-{
+DAEMON_TEST(stranger, (NULL)) {
 	if (geteuid() == 0) {
 		char directory[108];
 		snprintf(directory, sizeof(directory), "%s", daemon->control);

@@ -9,8 +9,7 @@
 
 #define IN_TIME (5 * NS_PER_S)
 
-static unsigned first_cpu(void)
-{
+static unsigned first_cpu(void) {
 	cpu_set_t cpus;
 	unsigned cpu = 0;
 	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
@@ -19,8 +18,7 @@ static unsigned first_cpu(void)
 	return cpu;
 }
 
-static void expect_cpus(struct daemon *daemon, uint64_t expected)
-{
+static void expect_cpus(struct daemon *daemon, uint64_t expected) {
 	uint64_t found, deadline = clock_deadline(IN_TIME);
 	while ((found = stats_counter(daemon, "cpus")) != expected) {
 		if (clock_now() >= deadline)
@@ -30,8 +28,7 @@ static void expect_cpus(struct daemon *daemon, uint64_t expected)
 	}
 }
 
-DAEMON_TEST(affinity, (NULL))
-{
+DAEMON_TEST(affinity, (NULL)) {
 	pid_t pid = process_pid(daemon->process);
 	unsigned all = cpus_usable(pthread_self());
 	expect_cpus(daemon, all);
@@ -41,8 +38,7 @@ DAEMON_TEST(affinity, (NULL))
 	expect_cpus(daemon, all);
 }
 
-DAEMON_TEST(quota, (NULL))
-{
+DAEMON_TEST(quota, (NULL)) {
 	unsigned all = cpus_usable(pthread_self());
 	struct throttle *quota = throttle_quota(process_pid(daemon->process), 0.5);
 	if (quota) {

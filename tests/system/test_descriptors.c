@@ -11,8 +11,7 @@
 #define CLIENTS 10
 #define SPAN (1500 * NS_PER_MS)
 
-static void set_descriptor_limit(struct daemon *daemon, size_t count)
-{
+static void set_descriptor_limit(struct daemon *daemon, size_t count) {
 	struct rlimit limit;
 	pid_t pid = process_pid(daemon->process);
 	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
@@ -21,8 +20,7 @@ static void set_descriptor_limit(struct daemon *daemon, size_t count)
 }
 
 // The limit is on the numbers: leaves exactly `spare` of them that are not in use.
-static void leave_descriptors(struct daemon *daemon, size_t spare)
-{
+static void leave_descriptors(struct daemon *daemon, size_t spare) {
 	size_t number = 0;
 	for (;; number++) {
 		char path[64];
@@ -35,8 +33,7 @@ static void leave_descriptors(struct daemon *daemon, size_t spare)
 }
 
 // Holds over a span: little processor time, and few attempts to accept.
-static void assert_calm(struct daemon *daemon)
-{
+static void assert_calm(struct daemon *daemon) {
 	uint64_t begin = clock_now();
 	uint64_t errors = stats_counter(daemon, "accept_errors_descriptors");
 	uint64_t cpu = process_cpu_time(daemon->process);
@@ -52,8 +49,7 @@ static void assert_calm(struct daemon *daemon)
 			 (uintmax_t)(wall / NS_PER_MS));
 }
 
-DAEMON_TEST(used_up_and_freed, (NULL))
-{
+DAEMON_TEST(used_up_and_freed, (NULL)) {
 	stats_wait(daemon, "connections_open", 0);
 	size_t descriptors = process_descriptors(daemon->process);
 	leave_descriptors(daemon, SPARE);
@@ -80,8 +76,7 @@ DAEMON_TEST(used_up_and_freed, (NULL))
 }
 
 // Other causes than a close of ours free descriptors as well: a timer looks again.
-DAEMON_TEST(limit_is_raised, (NULL))
-{
+DAEMON_TEST(limit_is_raised, (NULL)) {
 	leave_descriptors(daemon, 0);
 	int fd = peer_connect(daemon->address[0]);
 	peer_send(fd, "x", 1);
@@ -99,8 +94,7 @@ DAEMON_TEST(limit_is_raised, (NULL))
 }
 
 // accept(2) says EMFILE even when nobody waits.
-DAEMON_TEST(nobody_waits, (NULL))
-{
+DAEMON_TEST(nobody_waits, (NULL)) {
 	int fd = peer_connect_served(daemon->address[0]);
 	leave_descriptors(daemon, 0);
 	assert_calm(daemon);
@@ -111,8 +105,7 @@ DAEMON_TEST(nobody_waits, (NULL))
 }
 
 // A server that has nothing to do does nothing.
-DAEMON_TEST(idle_server_is_calm, ("--workers", "64", "--patience", "never"))
-{
+DAEMON_TEST(idle_server_is_calm, ("--workers", "64", "--patience", "never")) {
 	int fds[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++)
 		fds[i] = peer_connect(daemon->address[0]);

@@ -8,8 +8,7 @@
 #include "place.h"
 #include "stats.h"
 
-static void expect_refused(const char *address)
-{
+static void expect_refused(const char *address) {
 	for (uint64_t deadline = clock_deadline(PATIENCE);; poll(NULL, 0, 2)) {
 		int fd = peer_try_connect(address, NULL);
 		if (fd < 0) {
@@ -21,8 +20,7 @@ static void expect_refused(const char *address)
 	}
 }
 
-static void drain_with_clients_that_finish(int number)
-{
+static void drain_with_clients_that_finish(int number) {
 	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never",
 					     "--drain-timeout", "1h", NULL);
 	int fds[4];
@@ -49,13 +47,11 @@ static void drain_with_clients_that_finish(int number)
 	daemon_expect_end(daemon);
 }
 
-TEST(sigterm_lets_clients_finish)
-{
+TEST(sigterm_lets_clients_finish) {
 	drain_with_clients_that_finish(SIGTERM);
 }
 
-TEST(sigint_lets_clients_finish)
-{
+TEST(sigint_lets_clients_finish) {
 	// As a test has it that a shell runs in its background.
 	void (*ours)(int) = signal(SIGINT, SIG_IGN);
 	drain_with_clients_that_finish(SIGINT);
@@ -63,13 +59,11 @@ TEST(sigint_lets_clients_finish)
 }
 
 // The terminal of a server in its foreground is closed.
-TEST(hang_up_lets_clients_finish)
-{
+TEST(hang_up_lets_clients_finish) {
 	drain_with_clients_that_finish(SIGHUP);
 }
 
-TEST(no_deadline, .with = {EACH_PATIENCE})
-{
+TEST(no_deadline, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "never", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, SIGTERM);
@@ -82,15 +76,13 @@ TEST(no_deadline, .with = {EACH_PATIENCE})
 	daemon_expect_end(daemon);
 }
 
-TEST(nobody_there)
-{
+TEST(nobody_there) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	daemon_stop(daemon);
 }
 
 // Finding F6: a worker that waits in recv, one that waits in send, and a client in the queue.
-TEST(deadline_cuts_the_rest)
-{
+TEST(deadline_cuts_the_rest) {
 	struct daemon *daemon =
 		daemon_start("--workers", "2", "--patience", "never", "--drain-timeout", "300ms",
 			     "--send-timeout", "never", NULL);
@@ -110,8 +102,7 @@ TEST(deadline_cuts_the_rest)
 	peer_expect_closed(queued);
 }
 
-static void second_signal(int first, int second)
-{
+static void second_signal(int first, int second) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, first);
@@ -123,8 +114,7 @@ static void second_signal(int first, int second)
 	peer_expect_closed(fd);
 }
 
-TEST(second_signal_cuts_short, .with = {EACH_PATIENCE})
-{
+TEST(second_signal_cuts_short, .with = {EACH_PATIENCE}) {
 	second_signal(SIGTERM, SIGTERM);
 	second_signal(SIGINT, SIGINT);
 	second_signal(SIGTERM, SIGINT);
@@ -133,14 +123,12 @@ TEST(second_signal_cuts_short, .with = {EACH_PATIENCE})
 	second_signal(SIGINT, SIGTERM);
 }
 
-static void ignore_hang_up(void)
-{
+static void ignore_hang_up(void) {
 	signal(SIGHUP, SIG_IGN);
 }
 
 // Those that tell a server nothing: all that would end it by default, and SIGHUP below nohup.
-TEST(other_signals_do_nothing)
-{
+TEST(other_signals_do_nothing) {
 	static const int numbers[] = {SIGHUP,	SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
 				      SIGPROF,	SIGIO,	 SIGPWR,  SIGPIPE, SIGXFSZ,
 				      SIGWINCH, SIGURG,	 SIGCHLD, SIGCONT, SIGSTKFLT};
@@ -162,8 +150,7 @@ TEST(other_signals_do_nothing)
 
 // Finding F7: who is in the backlog when the signal comes has been promised a connection by the
 // kernel.
-TEST(backlog_is_served, .with = {EACH_PATIENCE})
-{
+TEST(backlog_is_served, .with = {EACH_PATIENCE}) {
 	const char *path = place_address("echo");
 	struct daemon *daemon =
 		daemon_start("--workers", "3", "--listen", "127.0.0.1:0", "--listen", path, NULL);
@@ -188,8 +175,7 @@ TEST(backlog_is_served, .with = {EACH_PATIENCE})
 }
 
 // While it waits for room under its limit, the backlog is still a promise.
-TEST(backlog_is_served_at_the_limit, .with = {EACH_PATIENCE})
-{
+TEST(backlog_is_served_at_the_limit, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--workers", "2", "--max-connections", "2", NULL);
 	struct stream streams[6];
 	for (size_t i = 0; i < 6; i++) {
@@ -210,8 +196,7 @@ TEST(backlog_is_served_at_the_limit, .with = {EACH_PATIENCE})
 }
 
 // A signal at any moment of the start: it ends, by it or in order, and leaves nothing.
-TEST(signal_during_start)
-{
+TEST(signal_during_start) {
 	const char *const options[] = {"--workers", "8", NULL};
 	uint64_t numbers = 99;
 	for (int i = 0; i < 60; i++) {

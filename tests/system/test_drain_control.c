@@ -6,8 +6,7 @@
 #include "peer.h"
 #include "stats.h"
 
-TEST(drain_with_a_deadline, .with = {EACH_PATIENCE})
-{
+TEST(drain_with_a_deadline, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	uint64_t begin = clock_now();
@@ -18,8 +17,7 @@ TEST(drain_with_a_deadline, .with = {EACH_PATIENCE})
 	peer_expect_closed(fd);
 }
 
-TEST(drain_with_the_option_s_deadline)
-{
+TEST(drain_with_the_option_s_deadline) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "300ms", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
@@ -27,8 +25,7 @@ TEST(drain_with_the_option_s_deadline)
 	peer_expect_closed(fd);
 }
 
-TEST(stop)
-{
+TEST(stop) {
 	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
 					     "--drain-timeout", "1h", NULL);
 	int served = peer_connect_served(daemon->address[0]);
@@ -43,8 +40,7 @@ TEST(stop)
 }
 
 // With nobody connected the end comes at once, but not before the answer.
-TEST(answer_comes_before_the_end)
-{
+TEST(answer_comes_before_the_end) {
 	for (int i = 0; i < 20; i++) {
 		struct daemon *daemon = daemon_start("--workers", "1", NULL);
 		const char *request = i % 2 ? "stop" : "drain";
@@ -54,8 +50,7 @@ TEST(answer_comes_before_the_end)
 	}
 }
 
-TEST(answers_during_drain)
-{
+TEST(answers_during_drain) {
 	static const char *const questions[] = {
 		"ping", "version", "stats", "stats json", "connections json", "workers", "help"};
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
@@ -72,8 +67,7 @@ TEST(answers_during_drain)
 }
 
 // A later drain moves the deadline; a signal after it is the second one; and the other way round.
-TEST(deadline_moves, .with = {EACH_PATIENCE})
-{
+TEST(deadline_moves, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	process_signal(daemon->process, SIGTERM);
@@ -91,8 +85,7 @@ TEST(deadline_moves, .with = {EACH_PATIENCE})
 	peer_expect_closed(fd);
 }
 
-DAEMON_TEST(bad_duration_changes_nothing, (NULL))
-{
+DAEMON_TEST(bad_duration_changes_nothing, (NULL)) {
 	static const char *const requests[] = {"drain soon",  "drain -1s", "drain 5",
 					       "drain 1s 2s", "stop now",  "drain 1e9h"};
 	for (size_t i = 0; i < COUNT_OF(requests); i++)
@@ -102,8 +95,7 @@ DAEMON_TEST(bad_duration_changes_nothing, (NULL))
 }
 
 // Open control clients do not hold the end up.
-TEST(control_clients_do_not_delay)
-{
+TEST(control_clients_do_not_delay) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int begun = ctl_connect(daemon->control);
 	ctl_send(begun, "sta");

@@ -4,8 +4,7 @@
 #include "place.h"
 #include "stats.h"
 
-DAEMON_TEST(sizes, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"})
-{
+DAEMON_TEST(sizes, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"}) {
 	static const uint64_t sizes[] = {1,	 2,	 3,	  7,	   64,	    1000,  1024,
 					 4095,	 4096,	 4097,	  65535,   65536,   65537, 131072,
 					 262144, 999983, 1 << 20, 8 << 20, 64 << 20};
@@ -22,8 +21,7 @@ DAEMON_TEST(sizes, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"})
 	assert_int_equal(stats_counter(daemon, "connections_silent"), 0);
 }
 
-DAEMON_TEST(random_sizes_on_one_connection, ("--workers", "1"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(random_sizes_on_one_connection, ("--workers", "1"), .with = {EACH_PATIENCE}) {
 	int fd = peer_connect(daemon->address[0]);
 	uint64_t numbers = 42;
 	for (uint64_t i = 0; i < 200; i++)
@@ -32,8 +30,7 @@ DAEMON_TEST(random_sizes_on_one_connection, ("--workers", "1"), .with = {EACH_PA
 	stats_wait(daemon, "connections_closed_peer", 1);
 }
 
-DAEMON_TEST(dribble, (NULL), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(dribble, (NULL), .with = {EACH_PATIENCE}) {
 	int fd = peer_connect(daemon->address[0]);
 	stream_run(&(struct stream){.fd = fd, .seed = 5, .total = 3000, .chunk = 1}, 1);
 	for (int i = 0; i < 256; i++) {
@@ -47,8 +44,7 @@ DAEMON_TEST(dribble, (NULL), .with = {EACH_PATIENCE})
 	peer_close(fd);
 }
 
-DAEMON_TEST(many_small_messages, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"})
-{
+DAEMON_TEST(many_small_messages, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"}) {
 	int fd = peer_connect(daemon->address[0]);
 	for (int i = 0; i < 5000; i++)
 		peer_ping(fd);
@@ -56,8 +52,7 @@ DAEMON_TEST(many_small_messages, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"})
 	peer_close(fd);
 }
 
-DAEMON_TEST(bytes_that_could_mean_something, ("--log-level", "debug"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(bytes_that_could_mean_something, ("--log-level", "debug"), .with = {EACH_PATIENCE}) {
 	static const char *const texts[] = {"%n%n%s%p\n", "\r\n.\r\n", "stats json\nstop\n",
 					    "\x1b[2J\x07", "GET / HTTP/1.0\r\n\r\n"};
 	int fd = peer_connect(daemon->address[0]);
@@ -78,8 +73,7 @@ DAEMON_TEST(bytes_that_could_mean_something, ("--log-level", "debug"), .with = {
 	peer_close(fd);
 }
 
-TEST(every_kind_of_address, .with = {EACH_PATIENCE})
-{
+TEST(every_kind_of_address, .with = {EACH_PATIENCE}) {
 	const char *path = place_address("echo");
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0",
 					     "--listen", path, "--listen", "127.0.0.2:0", NULL);
@@ -95,8 +89,7 @@ TEST(every_kind_of_address, .with = {EACH_PATIENCE})
 	daemon_stop(daemon);
 }
 
-DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0"))
-{
+DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0")) {
 	static const char *const hosts[] = {"127.0.0.1", "[::1]", "127.0.0.9"};
 	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
 		char address[64];
@@ -108,8 +101,7 @@ DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0"))
 	stats_wait(daemon, "connections_closed_peer", 3);
 }
 
-TEST(host_name)
-{
+TEST(host_name) {
 	struct daemon *daemon =
 		daemon_spawn(PROCESS(.arguments = STRINGS("--listen", "localhost:0")));
 	// How many addresses that name has is the host's business: wait for the first line.
@@ -121,8 +113,7 @@ TEST(host_name)
 	daemon_stop(daemon);
 }
 
-TEST(small_buffers, .with = {EACH_PATIENCE})
-{
+TEST(small_buffers, .with = {EACH_PATIENCE}) {
 	static const char *const sizes[] = {"1", "7", "100"};
 	for (size_t i = 0; i < 3; i++) {
 		struct daemon *daemon = daemon_start("--buffer-size", sizes[i], NULL);

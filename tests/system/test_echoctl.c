@@ -9,16 +9,14 @@
 #define ECHOCTL(process, ...) process_run_simple(process, ECHOCTL_PROGRAM, __VA_ARGS__, NULL)
 
 // Runs it, wants success and a clean standard error, and returns what it printed.
-static const char *output_of(struct process *process, int status)
-{
+static const char *output_of(struct process *process, int status) {
 	if (status != 0)
 		fail_msg("status %d: %s", status, process_errors(process, NULL));
 	assert_string_equal(process_errors(process, NULL), "");
 	return process_output(process, NULL);
 }
 
-static void expect_complaint(struct process *process, int status, int wanted)
-{
+static void expect_complaint(struct process *process, int status, int wanted) {
 	if (status != wanted)
 		fail_msg("status %d, not %d: %s", status, wanted, process_errors(process, NULL));
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
@@ -26,8 +24,7 @@ static void expect_complaint(struct process *process, int status, int wanted)
 	assert_string_equal(process_output(process, NULL), "");
 }
 
-DAEMON_TEST(answers, (NULL))
-{
+DAEMON_TEST(answers, (NULL)) {
 	struct process *process;
 	int status = ECHOCTL(&process, "--control", daemon->control, "ping");
 	assert_string_equal(output_of(process, status), "pong\n");
@@ -47,8 +44,7 @@ DAEMON_TEST(answers, (NULL))
 	}
 }
 
-DAEMON_TEST(refusals, (NULL))
-{
+DAEMON_TEST(refusals, (NULL)) {
 	struct process *process;
 	int status = ECHOCTL(&process, "--control", daemon->control, "no-such");
 	expect_complaint(process, status, EXIT_USAGE);
@@ -60,8 +56,7 @@ DAEMON_TEST(refusals, (NULL))
 	expect_complaint(process, status, EXIT_USAGE);
 }
 
-TEST(nobody_there)
-{
+TEST(nobody_there) {
 	struct process *process;
 	const char *path = place_path("nobody");
 	int status = ECHOCTL(&process, "--control", path, "ping");
@@ -77,8 +72,7 @@ TEST(nobody_there)
 	expect_complaint(process, status, EXIT_UNREACHABLE);
 }
 
-TEST(stop_and_drain)
-{
+TEST(stop_and_drain) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	struct process *process;
@@ -91,8 +85,7 @@ TEST(stop_and_drain)
 	peer_expect_closed(fd);
 }
 
-static size_t count(const char *text, const char *word)
-{
+static size_t count(const char *text, const char *word) {
 	size_t found = 0;
 	while ((text = strstr(text, word))) {
 		found++;
@@ -101,8 +94,7 @@ static size_t count(const char *text, const char *word)
 	return found;
 }
 
-TEST(watch)
-{
+TEST(watch) {
 	struct daemon *daemon = daemon_start(NULL);
 	struct process *watch = process_start_simple(ECHOCTL_PROGRAM, "--control", daemon->control,
 						     "stats", "--watch", "50ms");
@@ -115,8 +107,7 @@ TEST(watch)
 }
 
 // As many as the limit of descriptors leaves room for; the list of a crowd comes in pieces.
-TEST(list_of_a_crowd)
-{
+TEST(list_of_a_crowd) {
 	char listen[128];
 	size_t size = crowd_room(sizeof(ECHOD_SANITIZE) > 1 ? 3000 : 20000, 0);
 	snprintf(listen, sizeof(listen), "unix:%s", place_path("echo"));

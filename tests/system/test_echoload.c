@@ -10,16 +10,14 @@
 #define COUNT 600
 #define COUNT_TEXT "600"
 
-static struct daemon *start_on_all_kinds(void)
-{
+static struct daemon *start_on_all_kinds(void) {
 	const char *local = place_address("echo");
 	return daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", local,
 			    NULL);
 }
 
 // Nothing was left open, cut off or lost on the server's side.
-static void expect_clean_ends(struct daemon *daemon)
-{
+static void expect_clean_ends(struct daemon *daemon) {
 	static const char *const others[] = {
 		"connections_closed_timeout", "connections_closed_idle",
 		"connections_closed_stalled", "connections_closed_drain",
@@ -33,8 +31,7 @@ static void expect_clean_ends(struct daemon *daemon)
 	json_decref(snapshot);
 }
 
-static void expect_rising(const json_t *result, const char *name)
-{
+static void expect_rising(const json_t *result, const char *name) {
 	static const char *const members[] = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max"};
 	char path[64];
 	uint64_t before = 1;
@@ -49,8 +46,7 @@ static void expect_rising(const json_t *result, const char *name)
 	assert_true(load_number(result, path) <= (double)before);
 }
 
-static void expect_verdict(const json_t *result)
-{
+static void expect_verdict(const json_t *result) {
 	static const char *const verdicts[] = {"RATE-LIMITED",	    "OVERLOADED",   "CLIENT-BOUND",
 					       "CONCURRENCY-BOUND", "SERVER-BOUND", "NETWORK-BOUND",
 					       "SATURATED",	    "INCONCLUSIVE"};
@@ -68,8 +64,7 @@ static void expect_verdict(const json_t *result)
 }
 
 // All that is promised of a result is there, of a run in which nothing went wrong.
-static void expect_whole_result(const json_t *result)
-{
+static void expect_whole_result(const json_t *result) {
 	uint64_t messages = load_count(result, "messages");
 	double seconds = load_number(result, "seconds");
 	assert_true(messages > 0 && seconds > 0);
@@ -89,8 +84,8 @@ static void expect_whole_result(const json_t *result)
 	assert_true(load_count(result, "machine.memory_bytes") > 0);
 }
 
-static void expect_configuration(const json_t *result, const char *mode, const char *const *targets)
-{
+static void expect_configuration(const json_t *result, const char *mode,
+				 const char *const *targets) {
 	const json_t *list = load_member(result, "configuration.targets");
 	size_t count = 0;
 	for (; targets[count]; count++)
@@ -103,8 +98,7 @@ static void expect_configuration(const json_t *result, const char *mode, const c
 }
 
 // How many connections the server has accepted.
-static void expect_connections(const json_t *result, const char *mode, uint64_t accepted)
-{
+static void expect_connections(const json_t *result, const char *mode, uint64_t accepted) {
 	if (strcmp(mode, "churn") != 0 && strcmp(mode, "half-close") != 0) {
 		assert_int_equal(accepted, CONNECTIONS);
 		return;
@@ -115,8 +109,7 @@ static void expect_connections(const json_t *result, const char *mode, uint64_t 
 }
 
 // Loads `count` of the three kinds of addresses from the `first` on.
-static void run_mode(const char *mode, size_t first, size_t count)
-{
+static void run_mode(const char *mode, size_t first, size_t count) {
 	struct daemon *daemon = start_on_all_kinds();
 	const char *targets[4] = {NULL};
 	const char *arguments[32] = {LOAD_FOR_RESULT, "-c", "9", "-t", "3", "-n",
@@ -139,36 +132,30 @@ static void run_mode(const char *mode, size_t first, size_t count)
 	daemon_stop(daemon);
 }
 
-static void run_all_modes(size_t first, size_t count)
-{
+static void run_all_modes(size_t first, size_t count) {
 	static const char *const modes[] = {"ping", "stream", "churn", "idle", "half-close"};
 	for (size_t i = 0; i < COUNT_OF(modes); i++)
 		run_mode(modes[i], first, count);
 }
 
-TEST(ipv4)
-{
+TEST(ipv4) {
 	run_all_modes(0, 1);
 }
 
-TEST(ipv6)
-{
+TEST(ipv6) {
 	run_all_modes(1, 1);
 }
 
-TEST(unix_domain)
-{
+TEST(unix_domain) {
 	run_all_modes(2, 1);
 }
 
-TEST(several_targets)
-{
+TEST(several_targets) {
 	run_all_modes(0, 3);
 }
 
 // `--count` messages are sent, no more and no fewer, of `size` bytes each.
-static void expect_count(const char *size, const char *const *options)
-{
+static void expect_count(const char *size, const char *const *options) {
 	struct daemon *daemon = daemon_start(NULL);
 	const char *arguments[32] = {LOAD_FOR_RESULT,	"-c", "6", "-t", "2", "-n", COUNT_TEXT,
 				     daemon->address[0]};
@@ -194,8 +181,7 @@ static void expect_count(const char *size, const char *const *options)
 	daemon_stop(daemon);
 }
 
-TEST(count_is_exact)
-{
+TEST(count_is_exact) {
 	static const struct {
 		const char *size; // of a message; NULL: they differ
 		const char *options[8];
@@ -216,8 +202,7 @@ TEST(count_is_exact)
 }
 
 // Without verification nothing is called verified, and as much is sent.
-DAEMON_TEST(without_verification, (NULL))
-{
+DAEMON_TEST(without_verification, (NULL)) {
 	json_t *result =
 		load_run(EXIT_OK, "--no-verify", "-n", COUNT_TEXT, "-c", "4", daemon->address[0]);
 	assert_int_equal(load_count(result, "bytes_verified"), 0);
@@ -229,8 +214,7 @@ DAEMON_TEST(without_verification, (NULL))
 
 // The control socket of the server makes its workers part of the evidence, unless it answered for
 // less than half of the run.
-DAEMON_TEST(control_socket, ("--workers", "2"))
-{
+DAEMON_TEST(control_socket, ("--workers", "2")) {
 	json_t *result;
 	uint64_t deadline = clock_deadline(PATIENCE);
 	do {

@@ -14,8 +14,7 @@
 static const char *const measures[] = {"rate", "p50", "p99", "cpu"};
 
 // A ratio agrees with its interval and with what is said of it.
-static void expect_ratio(const json_t *result, const json_t *ratio)
-{
+static void expect_ratio(const json_t *result, const json_t *ratio) {
 	const char *said = json_string_value(load_member(ratio, "conclusion"));
 	if (!json_is_number(json_object_get(ratio, "low"))) {
 		assert_string_equal(said, "not known");
@@ -33,8 +32,7 @@ static void expect_ratio(const json_t *result, const json_t *ratio)
 // Compares with these options, and returns the result. It ends with `status`; with
 // EXIT_INCONCLUSIVE if it checks something and others have disturbed it.
 static json_t *compare(int status, const char *first, const char *second,
-		       const char *const *options)
-{
+		       const char *const *options) {
 	const char *arguments[24] = {ECHOLOAD_PROGRAM, "ab", first, second, "--json", "-"};
 	bool checks = false;
 	for (size_t i = 0; options[i]; i++) {
@@ -59,8 +57,7 @@ static json_t *compare(int status, const char *first, const char *second,
 	return result;
 }
 
-static const json_t *second_ratio(const json_t *result, const char *measure)
-{
+static const json_t *second_ratio(const json_t *result, const char *measure) {
 	const json_t *second = json_array_get(load_member(result, "targets"), 1);
 	return load_member(load_member(second, "ratio"), measure);
 }
@@ -75,8 +72,7 @@ static const char *const loads[][7] = {
 };
 
 // Two addresses in every kind of load.
-DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"))
-{
+DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")) {
 	char named[160];
 	snprintf(named, sizeof(named), "new=%s", daemon->address[1]);
 	for (size_t i = 0; i < COUNT_OF(loads); i++) {
@@ -93,8 +89,7 @@ DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"))
 }
 
 // It ends before its time, when the rounds tell enough.
-DAEMON_TEST(until, ("--listen", "127.0.0.1:0"))
-{
+DAEMON_TEST(until, ("--listen", "127.0.0.1:0")) {
 	json_t *result =
 		compare(EXIT_OK, daemon->address[0], daemon->address[0],
 			(const char *[]){"--until", "90%", "-d", "1h", "--slice", "2ms", NULL});
@@ -105,8 +100,7 @@ DAEMON_TEST(until, ("--listen", "127.0.0.1:0"))
 
 // Nothing is told of the CPU time of servers that fork for each connection, which are short: all of
 // it cannot be seen.
-TEST(forking)
-{
+TEST(forking) {
 	const struct odd_spec forks = {.conduct = ODD_FORKS};
 	struct odd_server *one = odd_start(&forks), *other = odd_start(&forks);
 	json_t *result = compare(EXIT_OK, odd_address(one), odd_address(other),
@@ -120,8 +114,7 @@ TEST(forking)
 }
 
 // One that works for twice as long on a message is found, in rate and in CPU time.
-TEST(difference)
-{
+TEST(difference) {
 	struct odd_server *fast =
 		odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.0005});
 	struct odd_server *slow = odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.001});
@@ -143,8 +136,7 @@ TEST(difference)
 }
 
 // With a neighbour on each CPU nothing is told, however it looks.
-DAEMON_TEST(disturbed, (NULL))
-{
+DAEMON_TEST(disturbed, (NULL)) {
 	struct throttle *first = throttle_neighbour(0);
 	struct throttle *last = throttle_neighbour((unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	json_t *result =
@@ -172,8 +164,7 @@ static const struct {
 };
 
 // Whatever is wrong with a server, it is named, and no ratio is printed.
-TEST(one_is_no_echo_server)
-{
+TEST(one_is_no_echo_server) {
 	struct daemon *good = daemon_start(NULL);
 	for (size_t i = 0; i < COUNT_OF(culprits); i++) {
 		struct odd_server *odd = odd_start(
@@ -199,8 +190,7 @@ TEST(one_is_no_echo_server)
 }
 
 // What there is at Ctrl-C is printed, and can be drawn.
-DAEMON_TEST(interrupted, (NULL))
-{
+DAEMON_TEST(interrupted, (NULL)) {
 	char *result = strdup(place_path("result"));
 	struct process *process =
 		process_start_simple(ECHOLOAD_PROGRAM, "ab", daemon->address[0], daemon->address[0],
@@ -221,8 +211,7 @@ DAEMON_TEST(interrupted, (NULL))
 	free(result);
 }
 
-TEST(wrong_usage)
-{
+TEST(wrong_usage) {
 	static const struct {
 		const char *arguments[6];
 		const char *named;

@@ -8,8 +8,7 @@
 // A sanitizer makes so many wake-ups a second too many.
 #define CROWD (sizeof(ECHOD_SANITIZE) > 1 ? 1000 : 5000)
 
-TEST(thousands)
-{
+TEST(thousands) {
 	size_t crowd = crowd_room(CROWD, 0);
 	struct daemon *daemon = daemon_start(NULL);
 	char connections[24];

@@ -7,8 +7,7 @@
 #define TENTH (100 * NS_PER_MS)
 
 // However a connection ends, its message has taken the time until then.
-TEST(unanswered)
-{
+TEST(unanswered) {
 	static const struct {
 		struct odd_spec spec;
 		const char *timeout, *error; // NULL: none
@@ -50,8 +49,7 @@ TEST(unanswered)
 }
 
 // Whether FIN comes or a reset, and whether the next message is on its way, is chance.
-TEST(limit_on_messages)
-{
+TEST(limit_on_messages) {
 	static const char *const loads[][4] = {{"--pipeline", "1"},
 					       {"--pipeline", "4", "--no-verify"}};
 	for (unsigned variant = 0; variant < 6; variant++) {
@@ -72,8 +70,7 @@ TEST(limit_on_messages)
 }
 
 // A connection is heard until the server has ended it, or for a moment if it does not.
-TEST(surplus_after_the_last_echo)
-{
+TEST(surplus_after_the_last_echo) {
 	static const struct odd_spec specs[] = {{.conduct = ODD_ADDS},
 						{.conduct = ODD_REPEATS, .arg = 0.002},
 						{.conduct = ODD_REPEATS, .arg = 0.002, .deaf = 1}};

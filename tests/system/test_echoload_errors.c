@@ -10,8 +10,7 @@
 #include "stats.h"
 
 // One of two targets is there: the run goes on, and what befalls the other connection is told.
-DAEMON_TEST(refused, (NULL))
-{
+DAEMON_TEST(refused, (NULL)) {
 	char nobody[32];
 	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", (unsigned)peer_free_port());
 	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], nobody, "-d", "500ms");
@@ -35,8 +34,7 @@ DAEMON_TEST(refused, (NULL))
 	assert_contains(report, "-> is the server running");
 }
 
-TEST(timeout)
-{
+TEST(timeout) {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-c", "3", "-d", "1s",
 				  "--timeout", "300ms");
@@ -49,8 +47,7 @@ TEST(timeout)
 }
 
 // A listening socket whose backlog is full, so that connects to it get no answer.
-static int listen_in_vain(char *address, size_t size, int *waiting)
-{
+static int listen_in_vain(char *address, size_t size, int *waiting) {
 	uint16_t port;
 	int fd = peer_listen(0, 0, &port);
 	snprintf(address, size, "127.0.0.1:%u", (unsigned)port);
@@ -58,8 +55,7 @@ static int listen_in_vain(char *address, size_t size, int *waiting)
 	return fd;
 }
 
-TEST(connect_timeout)
-{
+TEST(connect_timeout) {
 	struct daemon *daemon = daemon_start(NULL);
 	char address[32];
 	int waiting;
@@ -78,8 +74,7 @@ TEST(connect_timeout)
 }
 
 // The connections end while nothing is owed: no message is due yet.
-TEST(early_close)
-{
+TEST(early_close) {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_CLOSES});
 	json_t *result =
 		load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle", "--rate",
@@ -90,8 +85,7 @@ TEST(early_close)
 	assert_in_range(odd_accepted(server), count, count + 4);
 }
 
-TEST(short)
-{
+TEST(short) {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_HALVES});
 	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "2", "-d", "500ms",
 				  "-s", "100");
@@ -113,8 +107,7 @@ TEST(short)
 	}
 }
 
-DAEMON_TEST(out_of_descriptors, (NULL))
-{
+DAEMON_TEST(out_of_descriptors, (NULL)) {
 	const char *const arguments[] = {LOAD_FOR_RESULT,    "-c", "50", "-d", "500ms",
 					 daemon->address[0], NULL};
 	const struct process_spec spec = {.arguments = arguments,

@@ -7,8 +7,7 @@
 #include "place.h"
 #include "stats.h"
 
-TEST(nobody_listens)
-{
+TEST(nobody_listens) {
 	char address[32];
 	struct process *process;
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
@@ -25,8 +24,7 @@ TEST(nobody_listens)
 	load_expect_refusal(process, status, EXIT_UNREACHABLE, ": refused: Connection refused");
 }
 
-DAEMON_TEST(no_control_socket, (NULL))
-{
+DAEMON_TEST(no_control_socket, (NULL)) {
 	struct process *process;
 	const char *path = place_path("no-control");
 	int status = LOAD(&process, daemon->address[0], "--control", path, "-n", "1");
@@ -34,8 +32,7 @@ DAEMON_TEST(no_control_socket, (NULL))
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
 }
 
-TEST(wrong_usage)
-{
+TEST(wrong_usage) {
 	static const struct {
 		const char *arguments[6];
 		const char *named;
@@ -75,8 +72,7 @@ TEST(wrong_usage)
 }
 
 // Help is data: on standard output, and nothing is wrong.
-TEST(help)
-{
+TEST(help) {
 	static const char *const subcommands[] = {"--help", "merge", "compare", "report"};
 	for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
 		struct process *process;
@@ -91,8 +87,7 @@ TEST(help)
 	assert_string_equal(process_output(process, NULL), "echoload " ECHOD_VERSION "\n");
 }
 
-DAEMON_TEST(checks, (NULL))
-{
+DAEMON_TEST(checks, (NULL)) {
 	struct process *process;
 	int status = LOAD(&process, daemon->address[0], "-n", "500", "--allow-client-bound",
 			  "--expect", "errors==0", "--expect", "messages==500", "--expect",
@@ -120,8 +115,7 @@ DAEMON_TEST(checks, (NULL))
 }
 
 // Known before the load begins, not after an hour of it.
-DAEMON_TEST(output_that_cannot_be_written, (NULL))
-{
+DAEMON_TEST(output_that_cannot_be_written, (NULL)) {
 	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
 	char path[160];
 	snprintf(path, sizeof(path), "%s/file", place_path("no-such-folder"));
@@ -136,8 +130,7 @@ DAEMON_TEST(output_that_cannot_be_written, (NULL))
 }
 
 // Each program, in each way in which it prints.
-DAEMON_TEST(standard_output_is_full, (NULL))
-{
+DAEMON_TEST(standard_output_is_full, (NULL)) {
 	const char *const server = daemon->address[0];
 	const char *const lines[][8] = {
 		{ECHOD_PROGRAM, "--help"},
@@ -169,8 +162,7 @@ DAEMON_TEST(standard_output_is_full, (NULL))
 	fclose(full);
 }
 
-DAEMON_TEST(disk_is_full, (NULL))
-{
+DAEMON_TEST(disk_is_full, (NULL)) {
 	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
 	for (size_t i = 0; i < COUNT_OF(options); i++) {
 		struct process *process;
@@ -183,8 +175,7 @@ DAEMON_TEST(disk_is_full, (NULL))
 }
 
 // The figures are of nothing: that is no success.
-TEST(nothing_is_answered)
-{
+TEST(nothing_is_answered) {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "1s");
 	assert_int_equal(load_count(result, "messages"), 0);
@@ -194,8 +185,7 @@ TEST(nothing_is_answered)
 
 // What was sent and not answered fails a run, whatever its errors and faults are; unless it is
 // allowed, or has a limit of its own. A percentile of too few messages is none.
-TEST(lost_messages_fail)
-{
+TEST(lost_messages_fail) {
 	static const struct {
 		const char *arguments[6];
 		int status;

@@ -37,21 +37,18 @@ static const struct manner manners[] = {
 
 static struct corrupter *corrupter;
 
-static void teardown(void)
-{
+static void teardown(void) {
 	corrupter_free(corrupter);
 	corrupter = NULL;
 }
 
 FIXTURE(NULL, teardown);
 
-static uint64_t seed(void)
-{
+static uint64_t seed(void) {
 	return crowd_number("ECHOD_TEST_SEED", 1);
 }
 
-static struct process *start_load(const char *const *options, const char *const *more)
-{
+static struct process *start_load(const char *const *options, const char *const *more) {
 	static char target[32], run[24];
 	snprintf(target, sizeof(target), "127.0.0.1:%u", corrupter_port(corrupter));
 	snprintf(run, sizeof(run), "%" PRIu64, seed());
@@ -66,8 +63,7 @@ static struct process *start_load(const char *const *options, const char *const 
 	return process_start(PROCESS(.arguments = arguments));
 }
 
-static void describe(char *text, size_t size, const struct fault *fault)
-{
+static void describe(char *text, size_t size, const struct fault *fault) {
 	snprintf(text, size,
 		 "%s connection %" PRIu32 " offset %" PRIu64 " length %" PRIu64
 		 " bits %#x other %" PRIu32 " at %" PRIu64,
@@ -75,8 +71,7 @@ static void describe(char *text, size_t size, const struct fault *fault)
 		 fault->bits, fault->other, fault->other_offset);
 }
 
-static int by_place(const void *left, const void *right)
-{
+static int by_place(const void *left, const void *right) {
 	const struct fault *a = left, *b = right;
 	if (a->connection != b->connection)
 		return a->connection < b->connection ? -1 : 1;
@@ -88,8 +83,7 @@ static int by_place(const void *left, const void *right)
 	return strcmp(text[0], text[1]);
 }
 
-static enum fault_kind kind_of(const char *name)
-{
+static enum fault_kind kind_of(const char *name) {
 	enum fault_kind kind = FAULT_FLIPPED;
 	while (kind < FAULT_KINDS && strcmp(name, fault_kind_names[kind]) != 0)
 		kind++;
@@ -98,8 +92,7 @@ static enum fault_kind kind_of(const char *name)
 	return kind;
 }
 
-static struct fault read_fault(const json_t *json)
-{
+static struct fault read_fault(const json_t *json) {
 	struct fault fault = {
 		.kind = kind_of(json_string_value(load_member(json, "kind"))),
 		.connection = (uint32_t)load_count(json, "connection"),
@@ -117,8 +110,7 @@ static struct fault read_fault(const json_t *json)
 
 // Prints what is in one of two sorted lists and not in the other. Returns how many there are.
 static size_t show_differences(const struct fault *made, size_t made_count,
-			       const struct fault *found, size_t found_count)
-{
+			       const struct fault *found, size_t found_count) {
 	size_t differences = 0;
 	for (size_t i = 0, j = 0; i < made_count || j < found_count;) {
 		int order = i == made_count    ? 1
@@ -137,8 +129,7 @@ static size_t show_differences(const struct fault *made, size_t made_count,
 }
 
 // Wants so many errors in all, each the consequence of a fault.
-static void expect_errors(const json_t *result, const char *mode, size_t count)
-{
+static void expect_errors(const json_t *result, const char *mode, size_t count) {
 	uint64_t errors = load_errors(result, NULL);
 	uint64_t expected = load_errors(result, "mismatch") + load_errors(result, "short");
 	if (errors == count && expected == count)
@@ -150,8 +141,7 @@ static void expect_errors(const json_t *result, const char *mode, size_t count)
 		 count, mode, seed());
 }
 
-static void compare(const json_t *result, const char *mode, struct fault *made, size_t count)
-{
+static void compare(const json_t *result, const char *mode, struct fault *made, size_t count) {
 	const json_t *faults = load_member(result, "faults");
 	size_t found_count = json_array_size(faults);
 	struct fault *found = calloc(found_count + 1, sizeof(*found));
@@ -169,8 +159,7 @@ static void compare(const json_t *result, const char *mode, struct fault *made, 
 	assert_int_equal(load_count(result, "faults_found"), count);
 }
 
-static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct manner *manner)
-{
+static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct manner *manner) {
 	unsigned count = manner->faults / FEWER;
 	const struct corrupter_plan plan = {
 		.seed = seed(),
@@ -202,8 +191,7 @@ static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct ma
 }
 
 TEST(corrupt_in_each_manner,
-     .with = {"flipped", "lost", "repeated", "reordered", "crossed", "foreign", "truncated"})
-{
+     .with = {"flipped", "lost", "repeated", "reordered", "crossed", "foreign", "truncated"}) {
 	enum fault_kind kind = kind_of(test_with());
 	struct daemon *daemon = daemon_start(NULL);
 	for (size_t i = 0; i < COUNT_OF(manners); i++)
@@ -212,15 +200,13 @@ TEST(corrupt_in_each_manner,
 }
 
 // Only a client that has said that it sends no more can tell that there is too much.
-DAEMON_TEST(append_after_the_end, (NULL))
-{
+DAEMON_TEST(append_after_the_end, (NULL)) {
 	static const struct manner manner = {
 		{"--mode", "half-close", "--visit", "16k"}, FAULTS, 16 << 10, 1};
 	corrupt(daemon, FAULT_SURPLUS, &manner);
 }
 
-DAEMON_TEST(find_nothing_in_pieces, (NULL))
-{
+DAEMON_TEST(find_nothing_in_pieces, (NULL)) {
 	static const char *const loads[][10] = {
 		{"--mode", "ping", "--size", "1,2..100,64k"},
 		{"--mode", "ping", "--size", "1..64k", "--pipeline", "8", "--threads", "2"},
@@ -246,7 +232,5 @@ DAEMON_TEST(find_nothing_in_pieces, (NULL))
 	}
 }
 
-#define KIND(name)                                                 \
-	{                                                          \
-		name, corrupt_in_each_manner, NULL, teardown, name \
-	}
+#define KIND(name) \
+	{ name, corrupt_in_each_manner, NULL, teardown, name }

@@ -19,8 +19,7 @@ static struct {
 	char *printed; // interval lines and report of the first
 } runs;
 
-static void make_runs(void)
-{
+static void make_runs(void) {
 	runs.json[0] = place_path("slow.json");
 	runs.json[1] = place_path("fast.json");
 	runs.csv = place_path("slow.csv");
@@ -46,8 +45,7 @@ static void make_runs(void)
 		runs.result[i] = load_result_of_file(runs.json[i]);
 }
 
-static void forget_runs(void)
-{
+static void forget_runs(void) {
 	daemon_stop(runs.daemon);
 	free(runs.printed);
 }
@@ -55,15 +53,13 @@ static void forget_runs(void)
 FIXTURE_ONCE(make_runs, forget_runs);
 
 // The last interval may have taken in the one before it, on a machine that stood still.
-static size_t count_intervals(void)
-{
+static size_t count_intervals(void) {
 	size_t count = json_array_size(load_member(runs.result[0], "intervals"));
 	assert_in_range(count, SECONDS - 1, SECONDS);
 	return count;
 }
 
-TEST(json)
-{
+TEST(json) {
 	load_expect_report(strstr(runs.printed, "load "));
 	for (size_t i = 0; i < 2; i++) {
 		const json_t *result = runs.result[i];
@@ -71,8 +67,7 @@ TEST(json)
 		double seconds = 0;
 		size_t index;
 		json_t *interval;
-		json_array_foreach(load_member(result, "intervals"), index, interval)
-		{
+		json_array_foreach(load_member(result, "intervals"), index, interval) {
 			messages += load_count(interval, "messages");
 			seconds += load_number(interval, "seconds");
 			assert_true(load_count(interval, "p99") > 0);
@@ -84,8 +79,7 @@ TEST(json)
 	}
 }
 
-TEST(csv)
-{
+TEST(csv) {
 	char *text = place_read(runs.csv);
 	load_expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
 	size_t rows = 0;
@@ -110,8 +104,7 @@ TEST(csv)
 	free(text);
 }
 
-TEST(histograms)
-{
+TEST(histograms) {
 	char *text = place_read(runs.hgrm);
 	const char *at = strstr(text, "Total count");
 	unsigned long long count;
@@ -129,8 +122,7 @@ TEST(histograms)
 	free(text);
 }
 
-TEST(interval_lines)
-{
+TEST(interval_lines) {
 	const char *line = runs.printed;
 	assert_contains(line, "messages/s");
 	size_t rows = 0;
@@ -144,8 +136,7 @@ TEST(interval_lines)
 	load_expect_beginning(line, "load ");
 }
 
-TEST(merge)
-{
+TEST(merge) {
 	static const char *const sums[] = {"messages", "bytes", "bytes_verified",
 					   "histogram.latency.count",
 					   "histogram.uncorrected.count"};
@@ -176,8 +167,7 @@ TEST(merge)
 }
 
 // Two runs of the same name, in folders of which they come.
-TEST(names_of_runs)
-{
+TEST(names_of_runs) {
 	static const char *const folders[] = {"before", "after"};
 	char paths[2][128];
 	for (size_t i = 0; i < 2; i++) {
@@ -201,8 +191,7 @@ TEST(names_of_runs)
 
 // One run a side names no winner, nor does one that was disturbed by others on the machine; and a
 // run is not compared with itself.
-TEST(compare)
-{
+TEST(compare) {
 	struct process *process;
 	int status = LOAD(&process, "compare", runs.json[0], runs.json[1]);
 	load_expect_status(process, status, EXIT_INCONCLUSIVE);
@@ -217,8 +206,7 @@ TEST(compare)
 	load_expect_refusal(process, status, EXIT_USAGE, "missing.json");
 }
 
-TEST(report)
-{
+TEST(report) {
 	const char *const paths[] = {place_path("out.svg"), place_path("out.html")};
 	static const char *const beginnings[] = {"<svg ", "<!DOCTYPE html>"};
 	for (size_t i = 0; i < 2; i++) {

@@ -21,23 +21,20 @@
 #define WAITED 0.004
 #define STOLEN 0.02
 
-static uint64_t wall_clock(void)
-{
+static uint64_t wall_clock(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 // When recording began, on the clock of the server's spans.
-static uint64_t began(const json_t *result)
-{
+static uint64_t began(const json_t *result) {
 	const json_t *run = json_array_get(load_member(result, "runs"), 0);
 	return clock_now() - (wall_clock() - load_count(run, "started_us") * NS_PER_US);
 }
 
 // How long a message due at `moment` waits for the server, which may stand still again at once.
-static uint64_t waits(const struct odd_span *spans, size_t count, uint64_t moment)
-{
+static uint64_t waits(const struct odd_span *spans, size_t count, uint64_t moment) {
 	uint64_t served = moment;
 	for (size_t i = 0; i < count; i++)
 		if (served >= spans[i].from && served < spans[i].to)
@@ -46,8 +43,7 @@ static uint64_t waits(const struct odd_span *spans, size_t count, uint64_t momen
 }
 
 // The p99 that follows from when the server stood still, planned or not.
-static double analytic_p99(const struct odd_server *server, uint64_t begin)
-{
+static double analytic_p99(const struct odd_server *server, uint64_t begin) {
 	static uint64_t latency[DUE];
 	size_t count;
 	const struct odd_span *spans = odd_spans(server, &count);
@@ -58,8 +54,7 @@ static double analytic_p99(const struct odd_server *server, uint64_t begin)
 
 // The stops are those that were planned: one a second, of about that length as others may have the
 // CPU when one begins or ends. The first one may have begun before the server did.
-static void expect_stops(const struct odd_server *server)
-{
+static void expect_stops(const struct odd_server *server) {
 	size_t count, long_ones = 0;
 	const struct odd_span *spans = odd_spans(server, &count);
 	for (size_t i = 0; i < count; i++)
@@ -67,8 +62,7 @@ static void expect_stops(const struct odd_server *server)
 	assert_true(long_ones >= SECONDS - 1);
 }
 
-static void expect_all_counted(const json_t *result)
-{
+static void expect_all_counted(const json_t *result) {
 	assert_int_equal(load_errors(result, NULL), 0);
 	assert_int_equal(load_count(result, "evidence.unanswered"), 0);
 	assert_int_equal(load_count(result, "histogram.uncorrected.count"),
@@ -81,13 +75,11 @@ struct outcome {
 	double analytic, p99, uncorrected, lateness, waited, stolen;
 };
 
-static bool is_disturbed(const struct outcome *outcome)
-{
+static bool is_disturbed(const struct outcome *outcome) {
 	return outcome->lateness > LATE || outcome->waited > WAITED || outcome->stolen > STOLEN;
 }
 
-static struct outcome run_once(const struct odd_server *server)
-{
+static struct outcome run_once(const struct odd_server *server) {
 	json_t *result =
 		load_run(EXIT_OK, odd_address(server), "-c", "4", "--rate", "1000", "-d", "5s");
 	expect_stops(server);
@@ -108,8 +100,7 @@ static struct outcome run_once(const struct odd_server *server)
 	return outcome;
 }
 
-TEST(latency_counts_from_when_it_was_due)
-{
+TEST(latency_counts_from_when_it_was_due) {
 	struct outcome outcome;
 	bool right;
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
@@ -128,8 +119,7 @@ TEST(latency_counts_from_when_it_was_due)
 			 outcome.p99 / 1e6, outcome.uncorrected / 1e6, outcome.analytic / 1e6);
 }
 
-TEST(a_server_that_stands_still_when_all_connect_is_found)
-{
+TEST(a_server_that_stands_still_when_all_connect_is_found) {
 	struct odd_server *server =
 		odd_start(&(struct odd_spec){.stop_every = NS_PER_S, .stop_for = STOP});
 	const struct timespec begin = {.tv_sec = (time_t)(clock_now() / NS_PER_S) + 1};

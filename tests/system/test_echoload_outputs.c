@@ -11,13 +11,11 @@
 
 static struct daemon *server; // of all tests
 
-static void start(void)
-{
+static void start(void) {
 	server = daemon_start(NULL);
 }
 
-static void end(void)
-{
+static void end(void) {
 	daemon_stop(server);
 }
 
@@ -35,8 +33,7 @@ static const struct {
 #define OUTPUTS (COUNT_OF(outputs))
 
 // One kind of data may go to standard output; what people read is on standard error then.
-TEST(standard_output)
-{
+TEST(standard_output) {
 	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
@@ -50,8 +47,7 @@ TEST(standard_output)
 }
 
 // What a shell has opened as standard output, and what was made beside it, is known by its name.
-TEST(standard_output_is_a_file)
-{
+TEST(standard_output_is_a_file) {
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		struct process *process;
 		const char *path = place_file("standard", "", 0);
@@ -73,8 +69,7 @@ TEST(standard_output_is_a_file)
 	}
 }
 
-static const char *make_run(const char *name)
-{
+static const char *make_run(const char *name) {
 	struct process *process;
 	const char *path = place_path(name);
 	LOAD(&process, server->address[0], "-n", "9", "--json", path);
@@ -82,8 +77,7 @@ static const char *make_run(const char *name)
 }
 
 // What is read must not be written.
-TEST(output_is_an_input)
-{
+TEST(output_is_an_input) {
 	struct process *process;
 	const char *const runs[] = {make_run("a.json"), make_run("b.json")};
 	char *before = place_read(runs[0]);
@@ -110,8 +104,7 @@ TEST(output_is_an_input)
 }
 
 // A run that cannot begin destroys nothing, and leaves nothing.
-TEST(refused_run)
-{
+TEST(refused_run) {
 	char address[32];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
 	for (size_t i = 0; i < OUTPUTS; i++) {
@@ -136,8 +129,7 @@ TEST(refused_run)
 }
 
 // They are read while they are written.
-TEST(fifo)
-{
+TEST(fifo) {
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
 	for (size_t i = 0; i < OUTPUTS; i++) {

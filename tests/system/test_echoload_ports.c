@@ -10,8 +10,7 @@
 #define PORTS 10
 
 // For all tests of this file, and the processes that they start.
-static void enter_own_network(void)
-{
+static void enter_own_network(void) {
 	network_enter();
 	FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
 	assert_non_null(range);
@@ -23,16 +22,14 @@ FIXTURE_ONCE(enter_own_network, NULL);
 
 // A run that wants more ports than there are.
 static json_t *run_out(struct process **process, const char *address, const char *option,
-		       const char *value)
-{
+		       const char *value) {
 	int status = LOAD(process, address, option, value, "-d", "500ms", "--json", "-",
 			  "--allow-client-bound");
 	load_expect_status(*process, status, EXIT_CHECK_FAILED);
 	return load_result(*process);
 }
 
-TEST(ports_run_out)
-{
+TEST(ports_run_out) {
 	static const char address[] = "127.0.0.1:7771";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *process;
@@ -49,8 +46,7 @@ TEST(ports_run_out)
 }
 
 // What echoload says helps does.
-TEST(more_sources_help)
-{
+TEST(more_sources_help) {
 	static const char address[] = "127.0.0.1:7772";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	json_t *result = load_run(EXIT_OK, address, "-c", "30", "-d", "500ms", "--source",
@@ -62,8 +58,7 @@ TEST(more_sources_help)
 }
 
 // After a FIN the port is kept for a while, after a reset it is not.
-TEST(visits_use_up_ports)
-{
+TEST(visits_use_up_ports) {
 	static const char address[] = "127.0.0.1:7774";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *process;
@@ -81,8 +76,7 @@ TEST(visits_use_up_ports)
 }
 
 // Not one connection comes about, as all ports are taken.
-TEST(no_port_at_all)
-{
+TEST(no_port_at_all) {
 	static const char address[] = "127.0.0.1:7773";
 	struct daemon *daemon = daemon_start("--listen", address, NULL);
 	struct process *first =
@@ -98,8 +92,7 @@ TEST(no_port_at_all)
 
 // Without an address there is none to connect from, however many ports there are. The last test: it
 // takes the network's IPv6 away.
-TEST(no_address)
-{
+TEST(no_address) {
 	FILE *file = fopen("/proc/sys/net/ipv6/conf/all/disable_ipv6", "we");
 	assert_non_null(file);
 	fputs("1", file);

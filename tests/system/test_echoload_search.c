@@ -11,8 +11,7 @@
 #define PATIENCE_WITH_OTHERS ((sizeof(ECHOD_SANITIZE) > 1 ? 1 : 10) * NS_PER_S)
 
 // Waits for its end as long as it shows that it goes on.
-static int wait_while_it_goes_on(struct process *process)
-{
+static int wait_while_it_goes_on(struct process *process) {
 	while (process_is_running(process)) {
 		size_t before = strlen(process_errors(process, NULL));
 		wait_until(!process_is_running(process) ||
@@ -22,8 +21,7 @@ static int wait_while_it_goes_on(struct process *process)
 }
 
 // Whether others had the server's CPU, or the generator's, so much that it matters.
-static bool was_disturbed(const struct odd_server *server, struct process *process)
-{
+static bool was_disturbed(const struct odd_server *server, struct process *process) {
 	size_t count;
 	const struct odd_span *spans = odd_spans(server, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -34,14 +32,12 @@ static bool was_disturbed(const struct odd_server *server, struct process *proce
 }
 
 static struct process *start_search(const struct odd_server *server, const char *limit,
-				    const char *timeout)
-{
+				    const char *timeout) {
 	return process_start_simple(LOAD_FOR_RESULT, odd_address(server), "-c", "100", "-d",
 				    "700ms", "--search", limit, "--timeout", timeout);
 }
 
-static void expect_report(struct process *process, const char *limit, double held)
-{
+static void expect_report(struct process *process, const char *limit, double held) {
 	char line[64];
 	const char *said = process_errors(process, NULL);
 	json_t *result = load_result(process);
@@ -54,8 +50,7 @@ static void expect_report(struct process *process, const char *limit, double hel
 	load_expect_report(strstr(said, "\nload ") + 1);
 }
 
-static void find_rate(double rate, const char *limit)
-{
+static void find_rate(double rate, const char *limit) {
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
 	bool right, disturbed;
 	do {
@@ -77,28 +72,23 @@ static void find_rate(double rate, const char *limit)
 }
 
 // A queue that grows for a second does not miss a limit of half a second, and yet it grows.
-TEST(loose_1000)
-{
+TEST(loose_1000) {
 	find_rate(1000, "p99<500ms");
 }
 
-TEST(loose_5000)
-{
+TEST(loose_5000) {
 	find_rate(5000, "p99<500ms");
 }
 
-TEST(tight_1000)
-{
+TEST(tight_1000) {
 	find_rate(1000, "p99<20ms");
 }
 
-TEST(tight_5000)
-{
+TEST(tight_5000) {
 	find_rate(5000, "p99<20ms");
 }
 
-static void expect_none(const struct odd_spec *spec, const char *limit, const char *why)
-{
+static void expect_none(const struct odd_spec *spec, const char *limit, const char *why) {
 	struct process *process = start_search(odd_start(spec), limit, "300ms");
 	int status = wait_while_it_goes_on(process);
 	const char *said = process_errors(process, NULL);
@@ -112,8 +102,7 @@ static void expect_none(const struct odd_spec *spec, const char *limit, const ch
 	assert_true(missed > 0 && missed == load_number(result, "configuration.rate"));
 }
 
-TEST(none_holds)
-{
+TEST(none_holds) {
 	expect_none(&(struct odd_spec){.conduct = ODD_ECHOES}, "p99<1us",
 		    "expected p99<1us, measured ");
 	expect_none(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50}, "p99<10s",

@@ -10,8 +10,7 @@
 
 #define START(...) process_start_simple(ECHOLOAD_PROGRAM, "--allow-client-bound", __VA_ARGS__)
 
-static void end_early(struct daemon *daemon, int number, const char *check, int wanted)
-{
+static void end_early(struct daemon *daemon, int number, const char *check, int wanted) {
 	uint64_t before = stats_counter(daemon, "bytes_received");
 	struct process *process = START(daemon->address[0], "-c", "4", "-t", "2", "-d", "never",
 					"--json", "-", "--expect", check);
@@ -35,8 +34,7 @@ static void end_early(struct daemon *daemon, int number, const char *check, int 
 			verified + UINT64_C(4) * 64);
 }
 
-DAEMON_TEST(first_signal_ends_the_run, (NULL))
-{
+DAEMON_TEST(first_signal_ends_the_run, (NULL)) {
 	end_early(daemon, SIGINT, "errors==0", EXIT_OK);
 	end_early(daemon, SIGTERM, "errors==0", EXIT_OK);
 	end_early(daemon, SIGHUP, "errors==0", EXIT_OK);
@@ -45,8 +43,7 @@ DAEMON_TEST(first_signal_ends_the_run, (NULL))
 }
 
 // What is on its way is waited for after the first signal; who cannot wait says so again.
-TEST(second_signal_kills)
-{
+TEST(second_signal_kills) {
 	static const int numbers[] = {SIGINT, SIGTERM};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
 		struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
@@ -61,8 +58,7 @@ TEST(second_signal_kills)
 	}
 }
 
-DAEMON_TEST(interrupted_in_the_warm_up, (NULL))
-{
+DAEMON_TEST(interrupted_in_the_warm_up, (NULL)) {
 	const char *path = place_path("early.json");
 	struct process *process =
 		START(daemon->address[0], "--warmup", "1h", "--json", path, "--expect", "p99<1us");
@@ -78,8 +74,7 @@ DAEMON_TEST(interrupted_in_the_warm_up, (NULL))
 	assert_true(json_is_true(load_member(result, "evidence.interrupted")));
 }
 
-DAEMON_TEST(search_is_interrupted, (NULL))
-{
+DAEMON_TEST(search_is_interrupted, (NULL)) {
 	static const char said[] =
 		"echoload: the search was interrupted: so far p99<1h holds up to ";
 	const char *path = place_path("no.json");

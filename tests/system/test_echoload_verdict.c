@@ -29,10 +29,8 @@ static const struct odd_spec sleeps = {
 	.conduct = ODD_ECHOES, .stop_every = 50 * NS_PER_MS, .stop_for = 30 * NS_PER_MS};
 
 // Paths: of each direction the delay, packets lost of 1,000, bytes a second, bytes that may wait.
-#define LANE(ms, lost, bytes, room)                                                            \
-	{                                                                                      \
-		.delay = (ms)*NS_PER_MS, .per_mille = (lost), .rate = (bytes), .queue = (room) \
-	}
+#define LANE(ms, lost, bytes, room) \
+	{ .delay = (ms)*NS_PER_MS, .per_mille = (lost), .rate = (bytes), .queue = (room) }
 #define SHORT LANE(1, 0, 0, 0)
 static const struct path_spec short_path = {SHORT, SHORT};
 static const struct path_spec long_path = {LANE(5, 0, 0, 0), LANE(5, 0, 0, 0)};
@@ -147,8 +145,7 @@ struct score {
 	size_t played, right, disturbed; // `disturbed`: those that are not right
 };
 
-static bool wants_another(const struct score *score)
-{
+static bool wants_another(const struct score *score) {
 	if (calls >= MANY)
 		return score->played - score->disturbed < calls &&
 		       score->played < (1 + MOST_DISTURBED) * calls;
@@ -158,8 +155,7 @@ static bool wants_another(const struct score *score)
 	       (score->played < 4 * calls && clock_now() - began < REPEAT_UNTIL);
 }
 
-static void expect_right(const struct score *score)
-{
+static void expect_right(const struct score *score) {
 	assert_int_equal(score->of[SCENE_WRONG], 0);
 	size_t counted = score->played - score->disturbed;
 	if (calls >= MANY && counted < calls)
@@ -170,8 +166,7 @@ static void expect_right(const struct score *score)
 		assert_true(score->right >= calls || counted == score->right);
 }
 
-TEST_ROWS(verdict_is_right, const struct scene *scene, scenes)
-{
+TEST_ROWS(verdict_is_right, const struct scene *scene, scenes) {
 	static const char *const outcomes[] = {"right", "weak", "inconclusive", "excused", "WRONG"};
 	struct score score = {0};
 	if (!scene_is_possible(scene)) {
@@ -202,8 +197,7 @@ TEST_ROWS(verdict_is_right, const struct scene *scene, scenes)
 
 // The server dies in the midst of the run. However busy it was until then, what came after tells
 // nothing.
-TEST(verdict_is_open, .with = {"killed/stream", "killed/churn"})
-{
+TEST(verdict_is_open, .with = {"killed/stream", "killed/churn"}) {
 	const char *mode = strchr(test_with(), '/') + 1;
 	struct daemon *daemon = daemon_start(NULL);
 	const char *file = place_path("run.json");

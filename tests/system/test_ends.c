@@ -70,8 +70,8 @@ struct play {
 	int number;   // of the signal
 };
 
-static void begin(struct play *play, const struct daemon *daemon, const char *result, size_t index)
-{
+static void begin(struct play *play, const struct daemon *daemon, const char *result,
+		  size_t index) {
 	const char *arguments[ARGUMENTS + 1] = {NULL};
 	char name[32];
 	snprintf(name, sizeof(name), "output-%zu", index);
@@ -91,8 +91,7 @@ static void begin(struct play *play, const struct daemon *daemon, const char *re
 }
 
 // Whether its main thread waits in a call that may be for its output.
-static int is_waiting(const struct process *process)
-{
+static int is_waiting(const struct process *process) {
 	char path[64];
 	long number = -1;
 	snprintf(path, sizeof(path), "/proc/%d/syscall", process_pid(process));
@@ -104,8 +103,7 @@ static int is_waiting(const struct process *process)
 }
 
 // Whether `count` connections are open, each with an echo that has been sent.
-static int are_echoed(const struct daemon *daemon, size_t count)
-{
+static int are_echoed(const struct daemon *daemon, size_t count) {
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
 	json_t *reply = json_loads(body, 0, NULL);
@@ -122,13 +120,11 @@ static int are_echoed(const struct daemon *daemon, size_t count)
 }
 
 // Whether it has done what takes its time, and prints: before that a signal has another effect.
-static int is_printing(const struct play *play)
-{
+static int is_printing(const struct play *play) {
 	return (!play->output || place_exists(play->output)) && is_waiting(play->process);
 }
 
-static void expect_end(struct play *play)
-{
+static void expect_end(struct play *play) {
 	int status = process_wait(play->process);
 	int wanted = play->row->status == KILLED ? 128 + play->number : play->row->status;
 	if (status != wanted)
@@ -144,8 +140,7 @@ static void expect_end(struct play *play)
 }
 
 // All at once, as each may take half a second after its signal.
-DAEMON_TEST(tools_end, (NULL))
-{
+DAEMON_TEST(tools_end, (NULL)) {
 	const char *result = place_path("result");
 	struct process *first;
 	LOAD(&first, daemon->address[0], "-n", "100", "--json", result);
@@ -169,19 +164,16 @@ DAEMON_TEST(tools_end, (NULL))
 		expect_end(&plays[i]);
 }
 
-static void end_by_signal(const struct daemon *daemon, int number)
-{
+static void end_by_signal(const struct daemon *daemon, int number) {
 	process_signal(daemon->process, number);
 }
 
-static void end_by_request(const struct daemon *daemon, int number)
-{
+static void end_by_request(const struct daemon *daemon, int number) {
 	(void)number;
 	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
 }
 
-TEST(server_ends)
-{
+TEST(server_ends) {
 	static const struct {
 		void (*end)(const struct daemon *daemon, int number);
 		int number;
@@ -204,8 +196,7 @@ TEST(server_ends)
 }
 
 // It says why, and nobody listens.
-TEST(server_that_cannot_start_ends)
-{
+TEST(server_that_cannot_start_ends) {
 	struct blocked blocked;
 	blocked_open(&blocked, BLOCKED_PIPE);
 	const char *const arguments[] = {"--listen", "203.0.113.1:1", NULL};
@@ -220,8 +211,7 @@ TEST(server_that_cannot_start_ends)
 static int told[2]; // a pipe: the number of the first process, as we see it
 
 // Goes on as process 1 of a namespace, whose status the parent takes over.
-static void become_first(void)
-{
+static void become_first(void) {
 	int status;
 	if (unshare(CLONE_NEWPID | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0)
 		_exit(UNABLE);
@@ -253,16 +243,14 @@ static const struct first {
 };
 
 static int is_busy(const struct first *first, struct daemon *daemon,
-		   const struct odd_server *silent, struct process *process)
-{
+		   const struct odd_server *silent, struct process *process) {
 	if (first->signals > 1)
 		return odd_received(silent) > 0;
 	return *process_output(process, NULL) || stats_counter(daemon, "bytes_received") > 100000;
 }
 
 static struct process *start_first(const struct first *first, struct daemon *daemon,
-				   const struct odd_server *silent, int input)
-{
+				   const struct odd_server *silent, int input) {
 	const char *arguments[ARGUMENTS + 1] = {NULL};
 	for (size_t i = 0; i < ARGUMENTS && first->arguments[i]; i++)
 		arguments[i] = strcmp(first->arguments[i], SILENT) == 0
@@ -272,8 +260,7 @@ static struct process *start_first(const struct first *first, struct daemon *dae
 }
 
 // Returns the status that it ends with.
-static int end_first(const struct first *first, pid_t pid, int number)
-{
+static int end_first(const struct first *first, pid_t pid, int number) {
 	for (int i = 0; i < first->signals; i++) {
 		kill(pid, number);
 		wait_until(!process_is_pending(pid, number));
@@ -283,8 +270,7 @@ static int end_first(const struct first *first, pid_t pid, int number)
 }
 
 static void play_first(const struct first *first, struct daemon *daemon,
-		       const struct odd_server *silent, int number)
-{
+		       const struct odd_server *silent, int number) {
 	int input[2];
 	pid_t pid;
 	assert_true(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
@@ -305,8 +291,7 @@ static void play_first(const struct first *first, struct daemon *daemon,
 	close(input[1]);
 }
 
-TEST(process_1_ends)
-{
+TEST(process_1_ends) {
 	for (size_t i = 0; i < COUNT_OF(firsts); i++) {
 		struct daemon *daemon = daemon_start(NULL);
 		struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});

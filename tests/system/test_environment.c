@@ -19,30 +19,26 @@
 #include "peer.h"
 #include "place.h"
 
-static void write_file(const char *path, const char *text)
-{
+static void write_file(const char *path, const char *text) {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		_exit(120);
 	close(fd);
 }
 
-static void enter_network(void)
-{
+static void enter_network(void) {
 	network_enter();
 	network_hosts("::1 twin\n127.0.0.1 twin\n::1 six\n");
 }
 
 // As `sysctl net.ipv6.conf.all.disable_ipv6=1`.
-static void disable_ipv6(void)
-{
+static void disable_ipv6(void) {
 	enter_network();
 	write_file("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
 }
 
 // As a kernel without IPv6: there are no such sockets.
-static void forbid_ipv6(void)
-{
+static void forbid_ipv6(void) {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
@@ -59,21 +55,18 @@ static void forbid_ipv6(void)
 }
 
 // A network cannot be reached from outside: what the server says must do.
-static struct process *start_in(void (*prepare)(void), const char *const *options)
-{
+static struct process *start_in(void (*prepare)(void), const char *const *options) {
 	struct process *process = process_start(PROCESS(.arguments = options, .prepare = prepare));
 	wait_until(strchr(process_output(process, NULL), '\n') || !process_is_running(process));
 	return process;
 }
 
-static void end(struct process *process)
-{
+static void end(struct process *process) {
 	process_signal(process, SIGTERM);
 	assert_int_equal(process_wait(process), EXIT_OK);
 }
 
-TEST(a_name_without_ipv6)
-{
+TEST(a_name_without_ipv6) {
 	void (*const without[])(void) = {disable_ipv6, forbid_ipv6};
 	static const char *const reasons[] = {"Cannot assign requested address",
 					      "Address family not supported"};
@@ -103,8 +96,7 @@ TEST(a_name_without_ipv6)
 	end(process);
 }
 
-TEST(one_port_for_a_name)
-{
+TEST(one_port_for_a_name) {
 	struct process *process = process_start(
 		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "twin:0", "-c", "none"),
 			.prepare = enter_network));
@@ -118,8 +110,7 @@ TEST(one_port_for_a_name)
 	end(process);
 }
 
-TEST(addresses_that_overlap)
-{
+TEST(addresses_that_overlap) {
 	char any[32], four[32];
 	unsigned port = peer_free_port();
 	snprintf(any, sizeof(any), "[::]:%u", port);
@@ -136,8 +127,7 @@ TEST(addresses_that_overlap)
 
 // Starts echod with the settings, NULL last, in its environment and no --control. Returns when it
 // listens.
-static struct process *start_with(const char *const *environment, void (*prepare)(void))
-{
+static struct process *start_with(const char *const *environment, void (*prepare)(void)) {
 	struct process *process =
 		process_start(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
 				      .environment = environment, .prepare = prepare));
@@ -148,21 +138,18 @@ static struct process *start_with(const char *const *environment, void (*prepare
 }
 
 // Mounts an empty file system at `path`, for us alone.
-static void cover(const char *path, unsigned long flags)
-{
+static void cover(const char *path, unsigned long flags) {
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("none", path, "tmpfs", flags, NULL) != 0)
 		_exit(121);
 }
 
-static void freeze_run(void)
-{
+static void freeze_run(void) {
 	network_enter();
 	cover("/run", MS_RDONLY);
 }
 
-TEST(no_place_for_the_default_control_socket)
-{
+TEST(no_place_for_the_default_control_socket) {
 	char missing[160], present[160];
 	snprintf(missing, sizeof(missing), "XDG_RUNTIME_DIR=%s", place_path("missing"));
 	const char *directory = place_path("runtime");
@@ -197,15 +184,13 @@ TEST(no_place_for_the_default_control_socket)
 }
 
 // Runs echoctl with this setting in its environment.
-static int ask_with(const char *setting, struct process **process)
-{
+static int ask_with(const char *setting, struct process **process) {
 	return process_run(PROCESS(.arguments = STRINGS(ECHOCTL_PROGRAM, "ping"),
 				   .environment = STRINGS(setting)),
 			   process);
 }
 
-TEST(a_control_socket_from_the_environment)
-{
+TEST(a_control_socket_from_the_environment) {
 	struct process *process, *client;
 	const char *path = place_path("from-environment");
 	char setting[200], empty[200];
@@ -250,16 +235,14 @@ TEST(a_control_socket_from_the_environment)
 	assert_contains(process_errors(client, NULL), "$ECHOD_CONTROL: '@'");
 }
 
-static void claim_sockets(void)
-{
+static void claim_sockets(void) {
 	char pid[32];
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	if (setenv("LISTEN_PID", pid, 1) != 0)
 		_exit(124);
 }
 
-TEST(sockets_of_a_service_manager)
-{
+TEST(sockets_of_a_service_manager) {
 	struct process_spec spec = {.arguments = STRINGS("--log-level", "info"),
 				    .environment = STRINGS("LISTEN_FDS=1"),
 				    .prepare = claim_sockets};
@@ -284,14 +267,12 @@ TEST(sockets_of_a_service_manager)
 	}
 }
 
-static void empty_dev(void)
-{
+static void empty_dev(void) {
 	network_enter();
 	cover("/dev", 0);
 }
 
-TEST(no_null_device)
-{
+TEST(no_null_device) {
 	static const char *const programs[][3] = {{ECHOD_PROGRAM, "-c", "none"},
 						  {ECHOCTL_PROGRAM, "ping"},
 						  {ECHOCAT_PROGRAM, "127.0.0.1:9"},
@@ -316,15 +297,13 @@ TEST(no_null_device)
 	end(process);
 }
 
-static void enter_silence(void)
-{
+static void enter_silence(void) {
 	network_enter();
 	network_mute_resolver();
 }
 
 // Whether a thread of its waits for the name server.
-static bool asks(const struct process *process)
-{
+static bool asks(const struct process *process) {
 	char pattern[64];
 	char name[32] = "";
 	glob_t found;
@@ -341,8 +320,7 @@ static bool asks(const struct process *process)
 	return strcmp(name, "resolve\n") == 0;
 }
 
-TEST(an_end_while_a_name_is_looked_up)
-{
+TEST(an_end_while_a_name_is_looked_up) {
 	const char *local = place_address("first");
 	struct process *process = process_start(
 		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", local, "-l", "slow.example:7101",

@@ -4,8 +4,7 @@
 #include "peer.h"
 #include "stats.h"
 
-DAEMON_TEST(random_lengths, ("--workers", "2"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(random_lengths, ("--workers", "2"), .with = {EACH_PATIENCE}) {
 	uint64_t numbers = 7;
 	for (uint64_t i = 0; i < 100; i++) {
 		struct stream stream = {
@@ -21,8 +20,7 @@ DAEMON_TEST(random_lengths, ("--workers", "2"), .with = {EACH_PATIENCE})
 }
 
 // Fills every buffer on the way there and back before it reads the first byte.
-DAEMON_TEST(server_cannot_send_yet, ("--workers", "1"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(server_cannot_send_yet, ("--workers", "1"), .with = {EACH_PATIENCE}) {
 	static const uint64_t total = 8 << 20;
 	int fd = peer_connect(daemon->address[0]);
 	uint64_t sent = peer_fill(fd, 3, total);
@@ -35,8 +33,7 @@ DAEMON_TEST(server_cannot_send_yet, ("--workers", "1"), .with = {EACH_PATIENCE})
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), total);
 }
 
-DAEMON_TEST(several_at_once, ("--workers", "3"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(several_at_once, ("--workers", "3"), .with = {EACH_PATIENCE}) {
 	struct stream streams[20];
 	for (size_t i = 0; i < 20; i++)
 		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),

@@ -10,8 +10,7 @@
 #define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 20 : 5) * NS_PER_MS)
 
 // The 99th percentile of round trips of `size` bytes.
-static uint64_t measure(int fd, size_t size)
-{
+static uint64_t measure(int fd, size_t size) {
 	static uint64_t took[ROUND_TRIPS];
 	static char there[1 << 17], back[1 << 17];
 	for (uint64_t i = 0; i < ROUND_TRIPS; i++) {
@@ -26,8 +25,7 @@ static uint64_t measure(int fd, size_t size)
 }
 
 // A busy machine can spoil many a round; a delayed acknowledgement spoils them all.
-static void expect_short(struct daemon *daemon, size_t size)
-{
+static void expect_short(struct daemon *daemon, size_t size) {
 	int fd = peer_connect(daemon->address[0]);
 	uint64_t best = UINT64_MAX;
 	for (uint64_t until = clock_deadline(PATIENCE); best >= BOUND && clock_now() < until;) {
@@ -39,8 +37,7 @@ static void expect_short(struct daemon *daemon, size_t size)
 	peer_close(fd);
 }
 
-DAEMON_TEST(round_trips, ("--workers", "2"))
-{
+DAEMON_TEST(round_trips, ("--workers", "2")) {
 	static const size_t sizes[] = {1, 1000, 32768, 65536, 100000, 131072};
 	for (size_t i = 0; i < COUNT_OF(sizes); i++)
 		expect_short(daemon, sizes[i]);
@@ -48,8 +45,7 @@ DAEMON_TEST(round_trips, ("--workers", "2"))
 
 // With a buffer smaller than the message the server sends it in pieces: the case that Nagle's
 // algorithm hurts.
-DAEMON_TEST(round_trips_in_pieces, ("--buffer-size", "16k"))
-{
+DAEMON_TEST(round_trips_in_pieces, ("--buffer-size", "16k")) {
 	expect_short(daemon, 32768);
 	expect_short(daemon, 65536);
 }

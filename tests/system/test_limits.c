@@ -8,20 +8,17 @@
 
 #define LIMIT 4
 
-static void fill(struct daemon *daemon, int fds[LIMIT])
-{
+static void fill(struct daemon *daemon, int fds[LIMIT]) {
 	for (size_t i = 0; i < LIMIT; i++)
 		fds[i] = peer_connect_served(daemon->address[0]);
 }
 
-static void close_all(const int *fds, size_t count)
-{
+static void close_all(const int *fds, size_t count) {
 	for (size_t i = 0; i < count; i++)
 		peer_close(fds[i]);
 }
 
-static bool is_served(int fd)
-{
+static bool is_served(int fd) {
 	char byte = 'x';
 	return send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1;
 }
@@ -29,8 +26,7 @@ static bool is_served(int fd)
 // Connects until there is room, as a close is counted a moment before its place is free.
 // Only these tries add to what was `rejected` before.
 static int expect_room(struct daemon *daemon, const char *source, const char *counter,
-		       uint64_t rejected)
-{
+		       uint64_t rejected) {
 	int fd;
 	uint64_t until = clock_deadline(PATIENCE);
 	while ((fd = peer_try_connect(daemon->address[0], source)) < 0 || !is_served(fd)) {
@@ -43,8 +39,7 @@ static int expect_room(struct daemon *daemon, const char *source, const char *co
 	return fd;
 }
 
-DAEMON_TEST(wait, ("--max-connections", "4", "--overload", "wait"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(wait, ("--max-connections", "4", "--overload", "wait"), .with = {EACH_PATIENCE}) {
 	int fds[LIMIT];
 	fill(daemon, fds);
 	int later = peer_connect(daemon->address[0]);
@@ -72,8 +67,7 @@ DAEMON_TEST(wait, ("--max-connections", "4", "--overload", "wait"), .with = {EAC
 	close_all((int[]){fds[2], fds[3], later, last}, 4);
 }
 
-DAEMON_TEST(waiting_is_the_default, ("--max-connections", "4"))
-{
+DAEMON_TEST(waiting_is_the_default, ("--max-connections", "4")) {
 	int fds[LIMIT];
 	fill(daemon, fds);
 	int later = peer_connect(daemon->address[0]);
@@ -87,8 +81,7 @@ DAEMON_TEST(waiting_is_the_default, ("--max-connections", "4"))
 }
 
 // A close lets the next one in at once, not when a timer looks.
-DAEMON_TEST(room_is_noticed, ("--max-connections", "1"))
-{
+DAEMON_TEST(room_is_noticed, ("--max-connections", "1")) {
 	int fds[11];
 	for (size_t i = 0; i < 11; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -105,8 +98,7 @@ DAEMON_TEST(room_is_noticed, ("--max-connections", "1"))
 	assert_true(clock_now() - begin < 5 * NS_PER_S || sizeof(ECHOD_SANITIZE) > 1);
 }
 
-DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {EACH_PATIENCE}) {
 	int fds[LIMIT];
 	fill(daemon, fds);
 	for (uint64_t i = 1; i <= 3; i++) {
@@ -126,8 +118,7 @@ DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {E
 
 // The limit counts what is queued too, and what is parked.
 DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "never",
-					     "--max-connections", "3", "--overload", "reset"))
-{
+					     "--max-connections", "3", "--overload", "reset")) {
 	int fds[3];
 	for (size_t i = 0; i < 3; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -144,8 +135,7 @@ DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "ne
 
 DAEMON_TEST(parked_connections_count,
 	    ("--workers", "1", "--max-connections", "3", "--overload", "reset"),
-	    .with = {"--patience 5ms", "--patience 0"})
-{
+	    .with = {"--patience 5ms", "--patience 0"}) {
 	int fds[3];
 	for (size_t i = 0; i < 3; i++)
 		fds[i] = peer_connect(daemon->address[0]);
@@ -159,15 +149,13 @@ DAEMON_TEST(parked_connections_count,
 	stats_wait_at_rest(daemon);
 }
 
-static int connect_from(struct daemon *daemon, const char *source)
-{
+static int connect_from(struct daemon *daemon, const char *source) {
 	int fd = peer_try_connect(daemon->address[0], source);
 	assert_true(fd >= 0);
 	return fd;
 }
 
-DAEMON_TEST(one_source, ("--max-per-source", "2"))
-{
+DAEMON_TEST(one_source, ("--max-per-source", "2")) {
 	int greedy[2];
 	for (size_t i = 0; i < 2; i++) {
 		greedy[i] = connect_from(daemon, "127.0.0.2");
@@ -190,8 +178,7 @@ DAEMON_TEST(one_source, ("--max-per-source", "2"))
 
 // An IPv4 client of an IPv6 socket is the same source as of an IPv4 socket.
 DAEMON_TEST(one_source_in_both_families,
-	    ("--max-per-source", "1", "--listen", "127.0.0.1:0", "--listen", ":0"))
-{
+	    ("--max-per-source", "1", "--listen", "127.0.0.1:0", "--listen", ":0")) {
 	char mapped[64], six[64];
 	unsigned port = (unsigned)strtoul(strrchr(daemon->address[1], ':') + 1, NULL, 10);
 	snprintf(mapped, sizeof(mapped), "127.0.0.1:%u", port);
@@ -206,8 +193,7 @@ DAEMON_TEST(one_source_in_both_families,
 }
 
 // A host may have all addresses of its network of 64 bits.
-TEST(one_network)
-{
+TEST(one_network) {
 	static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"};
 	network_enter();
 	for (size_t i = 0; i < 3; i++)

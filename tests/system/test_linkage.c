@@ -6,8 +6,7 @@
 #include "peer.h"
 #include "stats.h"
 
-TEST(jemalloc)
-{
+TEST(jemalloc) {
 	struct process *readelf;
 	assert_int_equal(process_run_simple(&readelf, "readelf", "-dW", ECHOD_PROGRAM, NULL), 0);
 	bool linked = strstr(process_output(readelf, NULL), "Shared library: [libjemalloc.so");
@@ -24,8 +23,7 @@ TEST(jemalloc)
 	daemon_stop(daemon);
 }
 
-static size_t count_threads(struct daemon *daemon, const char *prefix)
-{
+static size_t count_threads(struct daemon *daemon, const char *prefix) {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task", process_pid(daemon->process));
 	DIR *directory = opendir(path);
@@ -45,8 +43,7 @@ static size_t count_threads(struct daemon *daemon, const char *prefix)
 	return count;
 }
 
-DAEMON_TEST(thread_names, ("--workers", "5"))
-{
+DAEMON_TEST(thread_names, ("--workers", "5")) {
 	assert_int_equal(count_threads(daemon, "echod/accept\n"), 1);
 	assert_int_equal(count_threads(daemon, "echod/work-"), 5);
 	assert_int_equal(count_threads(daemon, "echod/work-3\n"), 1);

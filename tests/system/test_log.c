@@ -11,8 +11,7 @@
 #include "place.h"
 #include "stats.h"
 
-static void use(struct daemon *daemon, int connections)
-{
+static void use(struct daemon *daemon, int connections) {
 	for (int i = 0; i < connections; i++) {
 		int fd = peer_connect_served(daemon->address[0]);
 		if (i % 2)
@@ -23,8 +22,7 @@ static void use(struct daemon *daemon, int connections)
 	stats_wait(daemon, "connections_open", 0);
 }
 
-TEST(closed_pipe)
-{
+TEST(closed_pipe) {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	close(ends[0]);
@@ -38,8 +36,7 @@ TEST(closed_pipe)
 }
 
 // Logs to `write_end` more than fits until somebody reads.
-static void log_into_full(int read_end, int write_end)
-{
+static void log_into_full(int read_end, int write_end) {
 	struct daemon *daemon =
 		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug", "--workers", "2"),
 				     .err = write_end));
@@ -60,8 +57,7 @@ static void log_into_full(int read_end, int write_end)
 	close(read_end);
 }
 
-TEST(full_pipe)
-{
+TEST(full_pipe) {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 4096);
@@ -69,16 +65,14 @@ TEST(full_pipe)
 }
 
 // As a service manager gives it: a socket cannot be opened again to be made non-blocking.
-TEST(full_socket)
-{
+TEST(full_socket) {
 	int ends[2], small = 4096;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	log_into_full(ends[0], ends[1]);
 }
 
-TEST(file_at_its_limit)
-{
+TEST(file_at_its_limit) {
 	struct daemon *daemon =
 		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"),
 				     .fsize = {.rlim_cur = 4096, .rlim_max = 4096}));
@@ -90,8 +84,7 @@ TEST(file_at_its_limit)
 }
 
 // Not a byte may be written: of the log, and of the addresses on standard output.
-TEST(no_byte_may_be_written)
-{
+TEST(no_byte_may_be_written) {
 	static const char full[1 << 20];
 	int log = memfd_create("full", MFD_CLOEXEC);
 	assert_true(log >= 0);
@@ -108,8 +101,7 @@ TEST(no_byte_may_be_written)
 	close(log);
 }
 
-TEST(full_disk)
-{
+TEST(full_disk) {
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	assert_true(full >= 0);
 	struct daemon *daemon =
@@ -121,8 +113,7 @@ TEST(full_disk)
 }
 
 // A socket must not get the number of a standard stream: it would receive the log.
-TEST(started_without_standard_streams)
-{
+TEST(started_without_standard_streams) {
 	const char *path = place_address("echo");
 	struct daemon *daemon = daemon_spawn(
 		PROCESS(.arguments = STRINGS("--log-level", "debug", "--listen", path),
@@ -145,8 +136,7 @@ TEST(started_without_standard_streams)
 	daemon_stop(daemon);
 }
 
-static void cause_log_lines(struct daemon *daemon)
-{
+static void cause_log_lines(struct daemon *daemon) {
 	use(daemon, 10);
 	char *body;
 	ctl_request(daemon->control, "\x1b[31m \xff", &body);
@@ -154,8 +144,7 @@ static void cause_log_lines(struct daemon *daemon)
 	daemon_stop(daemon);
 }
 
-TEST(text_lines)
-{
+TEST(text_lines) {
 	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
 	cause_log_lines(daemon);
 	size_t size;
@@ -166,8 +155,7 @@ TEST(text_lines)
 }
 
 // Each line of `text` is one JSON object with what all have. Calls `look` with each (may be NULL).
-static void expect_json_lines(const char *line, void (*look)(const json_t *entry))
-{
+static void expect_json_lines(const char *line, void (*look)(const json_t *entry)) {
 	static const char *const strings[] = {"time", "level", "event", "message"};
 	process_count_lines(line);
 	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
@@ -196,8 +184,7 @@ static const struct {
 
 static unsigned seen[EVENTS];
 
-static void look_for_fields(const json_t *entry)
-{
+static void look_for_fields(const json_t *entry) {
 	const char *event = json_string_value(json_object_get(entry, "event"));
 	for (size_t i = 0; i < EVENTS; i++) {
 		if (strcmp(event, events[i].event) != 0)
@@ -214,8 +201,7 @@ static void look_for_fields(const json_t *entry)
 	fail_msg("an event that is not in the list: %s", event);
 }
 
-TEST(json_lines)
-{
+TEST(json_lines) {
 	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json", NULL);
 	cause_log_lines(daemon);
 	expect_json_lines(process_errors(daemon->process, NULL), look_for_fields);
@@ -224,8 +210,7 @@ TEST(json_lines)
 }
 
 // What ends it before it is a server is JSON, too, wherever the format stands.
-TEST(json_errors)
-{
+TEST(json_errors) {
 	static const struct {
 		const char *arguments[6];
 		int status;
@@ -257,8 +242,7 @@ TEST(json_errors)
 }
 
 // Its life is told: start, drain, stop; connections only at debug level.
-TEST(what_is_said_at_info)
-{
+TEST(what_is_said_at_info) {
 	struct daemon *daemon = daemon_start(NULL);
 	use(daemon, 20);
 	assert_null(strstr(process_errors(daemon->process, NULL), "127.0.0.1:5"));

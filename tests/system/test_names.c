@@ -14,16 +14,14 @@
 #define BOTH "both.test:7781"
 
 // For all tests of this file, and the processes that they start.
-static void enter_own_network(void)
-{
+static void enter_own_network(void) {
 	network_enter();
 	network_hosts("::1 both.test six.test\n127.0.0.1 both.test four.test\n");
 }
 
 FIXTURE_ONCE(enter_own_network, NULL);
 
-static void expect_echo(const char *name)
-{
+static void expect_echo(const char *name) {
 	struct process *client;
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "--timeout",
 					"10s", name, PORT, NULL);
@@ -31,8 +29,7 @@ static void expect_echo(const char *name)
 	assert_int_equal(status, EXIT_OK);
 }
 
-TEST(each_address_is_tried)
-{
+TEST(each_address_is_tried) {
 	static const char *const addresses[] = {"[::1]:" PORT, "127.0.0.1:" PORT};
 	for (size_t i = 0; i < 2; i++) {
 		struct daemon *daemon = daemon_start("--listen", addresses[i], NULL);
@@ -46,8 +43,7 @@ TEST(each_address_is_tried)
 }
 
 // A listener at ::1 that answers nothing: its backlog is full, so the kernel drops what comes.
-static int open_black_hole(int *fillers)
-{
+static int open_black_hole(int *fillers) {
 	const struct sockaddr_in6 name = {.sin6_family = AF_INET6,
 					  .sin6_port = htons(PORT_NUMBER),
 					  .sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -63,8 +59,7 @@ static int open_black_hole(int *fillers)
 	return fd;
 }
 
-TEST(an_address_that_does_not_answer_is_left)
-{
+TEST(an_address_that_does_not_answer_is_left) {
 	int fillers[2];
 	int black_hole = open_black_hole(fillers);
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:" PORT, NULL);
@@ -83,8 +78,7 @@ TEST(an_address_that_does_not_answer_is_left)
 	close(black_hole);
 }
 
-TEST(all_addresses_are_named)
-{
+TEST(all_addresses_are_named) {
 	static const char text[] =
 		"cannot connect to [::1]:" PORT ": Connection refused, nor to 127.0.0.1:" PORT
 		": Connection refused\n";

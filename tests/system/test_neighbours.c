@@ -11,10 +11,8 @@
 
 #define WORDS 8
 #define FILE_NAME "FILE"
-#define HAPROXY_WORDS                                             \
-	{                                                         \
-		"/usr/sbin/haproxy", "-db", "-q", "-f", FILE_NAME \
-	}
+#define HAPROXY_WORDS \
+	{ "/usr/sbin/haproxy", "-db", "-q", "-f", FILE_NAME }
 #define HAPROXY                                                                                 \
 	"defaults\n mode tcp\n timeout connect 20s\n timeout client 60s\n timeout server 60s\n" \
 	" timeout check 20s\n"                                                                  \
@@ -63,8 +61,7 @@ static char address[32];
 static struct process *started;
 
 static const char *fill_in(const char *pattern, const struct daemon *daemon, char *text,
-			   size_t size)
-{
+			   size_t size) {
 	size_t used = 0;
 	for (const char *at = pattern; *at; at++) {
 		assert_true(used + 8 < size);
@@ -79,8 +76,7 @@ static const char *fill_in(const char *pattern, const struct daemon *daemon, cha
 }
 
 // Starts it before `daemon`, and waits until it takes connections.
-static void start_proxy(const struct proxy *proxy, const struct daemon *daemon)
-{
+static void start_proxy(const struct proxy *proxy, const struct daemon *daemon) {
 	char words[WORDS][32];
 	char file[600];
 	const char *arguments[WORDS + 1] = {NULL};
@@ -104,8 +100,7 @@ static void start_proxy(const struct proxy *proxy, const struct daemon *daemon)
 }
 
 // echocat with these bytes as its input, and another option or NULL. Returns its exit status.
-static int relay(struct process **process, const char *bytes, size_t size, const char *option)
-{
+static int relay(struct process **process, const char *bytes, size_t size, const char *option) {
 	const char *const arguments[] = {ECHOCAT_PROGRAM, address, option, NULL};
 	int in = open(place_file("input", bytes, size), O_RDONLY | O_CLOEXEC);
 	assert_true(in >= 0);
@@ -114,8 +109,7 @@ static int relay(struct process **process, const char *bytes, size_t size, const
 	return status;
 }
 
-static void expect_echo(const char *bytes, size_t size, const char *option)
-{
+static void expect_echo(const char *bytes, size_t size, const char *option) {
 	struct process *process;
 	size_t length;
 	int status = relay(&process, bytes, size, option);
@@ -126,8 +120,7 @@ static void expect_echo(const char *bytes, size_t size, const char *option)
 }
 
 // Once in a while a proxy sees the FIN only when the last of the echo has passed.
-static bool half_close_is_explained(void)
-{
+static bool half_close_is_explained(void) {
 	struct process *process;
 	int status = relay(&process, long_text, LONG_SIZE, "--half-close");
 	if (status == EXIT_OK)
@@ -138,15 +131,13 @@ static bool half_close_is_explained(void)
 	return true;
 }
 
-static void expect_clean(json_t *result, uint64_t bytes)
-{
+static void expect_clean(json_t *result, uint64_t bytes) {
 	assert_int_equal(load_errors(result, NULL), 0);
 	assert_int_equal(load_count(result, "faults_found"), 0);
 	assert_int_equal(load_count(result, "bytes_verified"), bytes);
 }
 
-TEST_ROWS(proxy, const struct proxy *proxy, proxies)
-{
+TEST_ROWS(proxy, const struct proxy *proxy, proxies) {
 	struct daemon *daemon = daemon_start(NULL);
 	start_proxy(proxy, daemon);
 	pattern_fill(1, 0, long_text, LONG_SIZE);
@@ -167,8 +158,7 @@ TEST_ROWS(proxy, const struct proxy *proxy, proxies)
 
 // Health checks as HAProxy makes them, with and without a word: they end with a reset, and lose
 // nothing by it. Those with a word are the clock for the others, which go as fast.
-DAEMON_TEST(health_checks, (NULL))
-{
+DAEMON_TEST(health_checks, (NULL)) {
 	static const struct proxy checking = {
 		.words = HAPROXY_WORDS,
 		.file = HAPROXY " check inter 20ms\n"

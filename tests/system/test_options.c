@@ -54,19 +54,16 @@ static const struct bad_option {
 	{"--control", {"", LONG_PATH}, ""},
 };
 
-static void refuses(const char *option, const char *value, const char *const *texts)
-{
+static void refuses(const char *option, const char *value, const char *const *texts) {
 	daemon_refuses(PROCESS(.arguments = STRINGS(option, value)), EXIT_USAGE, texts);
 }
 
 // What of a bad value the line must name: the port, if that is what is wrong.
-static const char *named_part(const struct bad_option *bad, const char *value)
-{
+static const char *named_part(const struct bad_option *bad, const char *value) {
 	return bad->allowed == ports ? strrchr(value, ':') + 1 : value;
 }
 
-TEST(bad_values)
-{
+TEST(bad_values) {
 	for (size_t i = 0; i < COUNT_OF(bad_options); i++) {
 		const struct bad_option *bad = &bad_options[i];
 		for (size_t j = 0; bad->values[j]; j++) {
@@ -83,8 +80,7 @@ TEST(bad_values)
 	assert_false(place_exists(place_path("ctl")));
 }
 
-TEST(what_is_no_option)
-{
+TEST(what_is_no_option) {
 	static const char *const words[][2] = {
 		{"--no-such", NULL}, {"-x", NULL},  {"operand", NULL},
 		{"--", "operand"},   {"-w", NULL},  {"--listen", NULL},
@@ -101,8 +97,7 @@ TEST(what_is_no_option)
 	}
 }
 
-TEST(help_and_version)
-{
+TEST(help_and_version) {
 	static const char *const words[] = {"--help", "-h", "--version", "-V"};
 	static const char version[] = "echod " ECHOD_VERSION;
 	for (size_t i = 0; i < 4; i++) {
@@ -121,8 +116,7 @@ TEST(help_and_version)
 }
 
 // A full disk under --help is an error, not a success.
-TEST(help_into_a_full_device)
-{
+TEST(help_into_a_full_device) {
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
 	struct process *process;
@@ -134,8 +128,7 @@ TEST(help_into_a_full_device)
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 }
 
-TEST(edges_of_what_is_allowed)
-{
+TEST(edges_of_what_is_allowed) {
 	static const char *const lines[][3] = {
 		{"--workers", "1"},	    {"-w", "300"},
 		{"--max-connections", "1"}, {"--max-per-source", "1"},
@@ -156,8 +149,7 @@ TEST(edges_of_what_is_allowed)
 	}
 }
 
-TEST(workers)
-{
+TEST(workers) {
 	struct daemon *daemon = daemon_start("-w", "33", NULL);
 	assert_int_equal(stats_counter(daemon, "workers"), 33);
 	assert_true(process_threads(daemon->process) >= 33 + 3);
@@ -168,15 +160,13 @@ TEST(workers)
 	daemon_stop(daemon);
 }
 
-DAEMON_TEST(no_control_socket, ("--control", "none"))
-{
+DAEMON_TEST(no_control_socket, ("--control", "none")) {
 	peer_visit(daemon->address[0]);
 	assert_false(place_exists("none"));
 }
 
 // The default paths, in a directory of ours in the place of the user's.
-TEST(default_control_path)
-{
+TEST(default_control_path) {
 	char runtime[128], path[160];
 	const char *directory = place_path("");
 	snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,

@@ -13,8 +13,7 @@
 #define IDLERS 1000
 #define SLOWER (sizeof(ECHOD_SANITIZE) > 1)
 
-DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--patience 0"})
-{
+DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--patience 0"}) {
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 5);
 	wait_until(stats_count_in_state(daemon, "connections", "parked") == 5);
 	wait_until(stats_count_in_state(daemon, "workers", "leading") == 1 &&
@@ -33,8 +32,7 @@ DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--
 }
 
 // With patience to spare, a worker waits for its client.
-DAEMON_TEST(patient_worker_is_shown, ("--workers", "3", "--patience", "1h"))
-{
+DAEMON_TEST(patient_worker_is_shown, ("--workers", "3", "--patience", "1h")) {
 	int fd = peer_connect_served(daemon->address[0]);
 	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
 		   stats_count_in_state(daemon, "workers", "leading") == 1);
@@ -45,8 +43,7 @@ DAEMON_TEST(patient_worker_is_shown, ("--workers", "3", "--patience", "1h"))
 }
 
 // Asks seldom, as answering costs the server the very CPU time that is measured.
-static void wait_for_closed(struct daemon *daemon, size_t count)
-{
+static void wait_for_closed(struct daemon *daemon, size_t count) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	while (stats_counter(daemon, "connections_closed_idle") < count) {
 		assert_true(clock_now() < deadline);
@@ -54,8 +51,7 @@ static void wait_for_closed(struct daemon *daemon, size_t count)
 	}
 }
 
-TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"})
-{
+TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"}) {
 	const uint64_t limit = 5 * NS_PER_S;
 	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "5s", NULL);
 	size_t count = crowd_room(IDLERS, 0);
@@ -78,16 +74,14 @@ TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"})
 }
 
 // ECHOD_TEST_CROWD says how many, and then there must be room for them.
-static size_t wanted_crowd(void)
-{
+static size_t wanted_crowd(void) {
 	size_t wanted = crowd_number("ECHOD_TEST_CROWD", CROWD), room = crowd_room(wanted, 0);
 	if (getenv("ECHOD_TEST_CROWD"))
 		assert_int_equal(room, wanted);
 	return room;
 }
 
-DAEMON_TEST(parked_connections_cost_nothing, ("--workers", "4", "--idle-timeout", "never"))
-{
+DAEMON_TEST(parked_connections_cost_nothing, ("--workers", "4", "--idle-timeout", "never")) {
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], wanted_crowd());
 	crowd_ping(&crowd, 1);
 	stats_wait(daemon, "connections_parked", crowd.count);
@@ -97,16 +91,14 @@ DAEMON_TEST(parked_connections_cost_nothing, ("--workers", "4", "--idle-timeout"
 	stats_wait_at_rest(daemon);
 }
 
-static void expect_all_cut(struct daemon *daemon, struct crowd *crowd)
-{
+static void expect_all_cut(struct daemon *daemon, struct crowd *crowd) {
 	daemon_expect_end(daemon);
 	for (size_t i = 0; i < crowd->count; i++)
 		wait_until(peer_is_readable(crowd->fds[i]));
 	crowd_close(crowd);
 }
 
-TEST(drain_cuts_parked_connections)
-{
+TEST(drain_cuts_parked_connections) {
 	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
@@ -114,8 +106,7 @@ TEST(drain_cuts_parked_connections)
 	expect_all_cut(daemon, &crowd);
 }
 
-TEST(stop_cuts_parked_connections)
-{
+TEST(stop_cuts_parked_connections) {
 	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
@@ -124,8 +115,7 @@ TEST(stop_cuts_parked_connections)
 }
 
 // In the child, before the server.
-static void use_one_cpu(void)
-{
+static void use_one_cpu(void) {
 	cpu_set_t ours, one;
 	size_t cpu = 0;
 	if (sched_getaffinity(0, sizeof(ours), &ours) != 0)
@@ -138,8 +128,7 @@ static void use_one_cpu(void)
 		_exit(125);
 }
 
-TEST(one_cpu)
-{
+TEST(one_cpu) {
 	struct daemon *daemon = daemon_spawn(
 		PROCESS(.arguments = STRINGS("--workers", "4"), .prepare = use_one_cpu, ));
 	daemon_wait_ready(daemon);
@@ -153,8 +142,7 @@ TEST(one_cpu)
 }
 
 // Polling pays for clients that answer at once, if there is a CPU to spare; and it ends with them.
-static void expect_spinning(const char *workers, size_t clients)
-{
+static void expect_spinning(const char *workers, size_t clients) {
 	struct daemon *daemon = daemon_start("--workers", workers, "--spin", "1ms", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], clients);
 	for (uint64_t round = 0; round < 3000; round++)
@@ -170,13 +158,11 @@ static void expect_spinning(const char *workers, size_t clients)
 	daemon_stop(daemon);
 }
 
-TEST(worker_spins)
-{
+TEST(worker_spins) {
 	expect_spinning("4", 1);
 }
 
 // More clients than have a worker to themselves.
-TEST(leader_spins)
-{
+TEST(leader_spins) {
 	expect_spinning("1", 3);
 }

@@ -13,15 +13,13 @@
 #define WORKERS 3
 #define BUFFER 65536
 
-static struct daemon *start(const char *workers, const char *limit, const char *send_timeout)
-{
+static struct daemon *start(const char *workers, const char *limit, const char *send_timeout) {
 	const char *path = place_address("echo");
 	return daemon_start("--workers", workers, "--listen", "127.0.0.1:0", "--listen", path,
 			    "--pending-limit", limit, "--send-timeout", send_timeout, NULL);
 }
 
-static void connect_all(struct daemon *daemon, struct stream *streams)
-{
+static void connect_all(struct daemon *daemon, struct stream *streams) {
 	for (size_t i = 0; i < CLIENTS; i++) {
 		bool tcp = i < CLIENTS_TCP;
 		streams[i] =
@@ -33,8 +31,7 @@ static void connect_all(struct daemon *daemon, struct stream *streams)
 	}
 }
 
-static void nothing_is_lost(const char *limit, uint64_t bytes)
-{
+static void nothing_is_lost(const char *limit, uint64_t bytes) {
 	struct daemon *daemon = start("3", limit, "never");
 	struct stream streams[CLIENTS];
 	connect_all(daemon, streams);
@@ -49,19 +46,16 @@ static void nothing_is_lost(const char *limit, uint64_t bytes)
 	daemon_stop(daemon);
 }
 
-TEST(room_for_none, .with = {EACH_PATIENCE})
-{
+TEST(room_for_none, .with = {EACH_PATIENCE}) {
 	nothing_is_lost("0", 0);
 }
 
-TEST(room_for_few, .with = {EACH_PATIENCE})
-{
+TEST(room_for_few, .with = {EACH_PATIENCE}) {
 	nothing_is_lost("64k", 64 << 10);
 }
 
 // Reads of what has arrived, a little at a time.
-static void read_a_little(struct stream *slow)
-{
+static void read_a_little(struct stream *slow) {
 	char bytes[BUFFER / 4], expected[BUFFER / 4];
 	ssize_t got = recv(slow->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 	if (got < 0 && errno == EAGAIN)
@@ -75,8 +69,7 @@ static void read_a_little(struct stream *slow)
 }
 
 // Those that take something every 100 ms stay for three times the time-out.
-static void stuck_are_cut_and_slow_are_not(const char *workers)
-{
+static void stuck_are_cut_and_slow_are_not(const char *workers) {
 	static const char flood[BUFFER];
 	struct daemon *daemon = start(workers, "64k", "2s");
 	struct stream slow[SLOW];
@@ -108,12 +101,10 @@ static void stuck_are_cut_and_slow_are_not(const char *workers)
 	daemon_stop(daemon);
 }
 
-TEST(stuck_with_few_workers, .with = {"--patience 5ms", "--patience 0"})
-{
+TEST(stuck_with_few_workers, .with = {"--patience 5ms", "--patience 0"}) {
 	stuck_are_cut_and_slow_are_not("2");
 }
 
-TEST(stuck_with_a_worker_each, .with = {"--patience never", "--patience 5ms"})
-{
+TEST(stuck_with_a_worker_each, .with = {"--patience never", "--patience 5ms"}) {
 	stuck_are_cut_and_slow_are_not("64");
 }

@@ -7,8 +7,7 @@
 #define CLIENTS 10
 #define WORKERS 2
 
-DAEMON_TEST(first_come_first_served, ("--workers", "2", "--patience", "never"))
-{
+DAEMON_TEST(first_come_first_served, ("--workers", "2", "--patience", "never")) {
 	int fds[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -38,8 +37,7 @@ DAEMON_TEST(first_come_first_served, ("--workers", "2", "--patience", "never"))
 }
 
 // A connection in the queue whose client is gone again takes a worker only for a moment.
-DAEMON_TEST(client_leaves_the_queue, ("--workers", "1", "--patience", "never"))
-{
+DAEMON_TEST(client_leaves_the_queue, ("--workers", "1", "--patience", "never")) {
 	int held = peer_connect_served(daemon->address[0]);
 	int gone = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_queued", 1);
@@ -54,8 +52,7 @@ DAEMON_TEST(client_leaves_the_queue, ("--workers", "1", "--patience", "never"))
 	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 1);
 }
 
-DAEMON_TEST(waiting_time_is_measured, ("--workers", "1", "--patience", "never"))
-{
+DAEMON_TEST(waiting_time_is_measured, ("--workers", "1", "--patience", "never")) {
 	int held = peer_connect_served(daemon->address[0]);
 	uint64_t begin = clock_now();
 	int next = peer_connect(daemon->address[0]);

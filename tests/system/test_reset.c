@@ -11,15 +11,13 @@
 #define ROUNDS 200
 
 // What the server has open with nobody connected but our control client.
-static size_t baseline(struct daemon *daemon)
-{
+static size_t baseline(struct daemon *daemon) {
 	peer_visit(daemon->address[0]);
 	stats_wait(daemon, "connections_open", 0);
 	return process_descriptors(daemon->process);
 }
 
-static void assert_sound(struct daemon *daemon, size_t descriptors)
-{
+static void assert_sound(struct daemon *daemon, size_t descriptors) {
 	stats_wait(daemon, "connections_open", 0);
 	wait_until(process_descriptors(daemon->process) == descriptors);
 	peer_visit(daemon->address[0]);
@@ -27,8 +25,7 @@ static void assert_sound(struct daemon *daemon, size_t descriptors)
 	daemon_stop(daemon);
 }
 
-TEST(reset_mid_echo, .with = {EACH_PATIENCE})
-{
+TEST(reset_mid_echo, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--workers", "4", NULL);
 	size_t descriptors = baseline(daemon);
 	uint64_t numbers = 11;
@@ -49,8 +46,7 @@ TEST(reset_mid_echo, .with = {EACH_PATIENCE})
 	assert_sound(daemon, descriptors);
 }
 
-TEST(connect_and_leave, .with = {EACH_PATIENCE})
-{
+TEST(connect_and_leave, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	size_t descriptors = baseline(daemon);
 	for (int i = 0; i < ROUNDS; i++)
@@ -66,40 +62,34 @@ TEST(connect_and_leave, .with = {EACH_PATIENCE})
 	assert_sound(daemon, descriptors);
 }
 
-static void leave(int fd)
-{
+static void leave(int fd) {
 	peer_close(fd);
 }
 
-static void ask_and_leave(int fd)
-{
+static void ask_and_leave(int fd) {
 	peer_ping(fd);
 	peer_close(fd);
 }
 
-static void ask_and_reset(int fd)
-{
+static void ask_and_reset(int fd) {
 	peer_ping(fd);
 	peer_reset(fd);
 }
 
 // As HAProxy's tcp-check: it spares the acknowledgement of what it expects, and resets.
-static void expect_and_reset(int fd)
-{
+static void expect_and_reset(int fd) {
 	int off = 0;
 	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 	ask_and_reset(fd);
 }
 
-static void reset_unread(int fd)
-{
+static void reset_unread(int fd) {
 	peer_fill(fd, 1, UINT64_MAX); // until the server can send no more
 	peer_reset(fd);
 }
 
 // What an end may have cost the client is told apart (field case D2).
-TEST(ends_are_told_apart, .with = {EACH_PATIENCE})
-{
+TEST(ends_are_told_apart, .with = {EACH_PATIENCE}) {
 	static const struct {
 		void (*end)(int fd);
 		const char *local, *tcp; // the counter, over AF_UNIX and over TCP
@@ -125,8 +115,7 @@ TEST(ends_are_told_apart, .with = {EACH_PATIENCE})
 }
 
 // Closing with unread bytes makes the kernel send a reset. They have arrived: it lost nothing.
-TEST(close_without_reading, .with = {EACH_PATIENCE})
-{
+TEST(close_without_reading, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	size_t descriptors = baseline(daemon);
 	char bytes[4096] = {0};
@@ -141,8 +130,7 @@ TEST(close_without_reading, .with = {EACH_PATIENCE})
 }
 
 // The same, while the server waits for room to send.
-TEST(leave_a_stuck_server, .with = {EACH_PATIENCE})
-{
+TEST(leave_a_stuck_server, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	size_t descriptors = baseline(daemon);
 	for (int round = 0; round < 10; round++) {

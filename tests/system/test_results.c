@@ -33,8 +33,7 @@ static const struct {
 	{{ECHOD_PROGRAM, "--help"}, 0},
 };
 
-static size_t count_temporaries(const char *path)
-{
+static size_t count_temporaries(const char *path) {
 	char folder[256];
 	size_t count = 0;
 	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
@@ -46,8 +45,7 @@ static size_t count_temporaries(const char *path)
 	return count;
 }
 
-DAEMON_TEST(file_that_may_not_grow, (NULL))
-{
+DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 	char *result = strdup(place_path("result"));
 	struct process *process;
 	LOAD(&process, daemon->address[0], "-n", "100", "--json", result);
@@ -82,8 +80,7 @@ DAEMON_TEST(file_that_may_not_grow, (NULL))
 #define ODD_TEXT "caf\\xE9 \xc3\xa9\t\"\\" // as it stands in JSON
 
 // The names of sockets come from outside, and stand in what the server and echoload write.
-TEST(names_that_are_not_utf_8)
-{
+TEST(names_that_are_not_utf_8) {
 	const char *listen = place_address("s" ODD_NAME);
 	char *control = strdup(place_path("c" ODD_NAME));
 	struct daemon *daemon = daemon_start("--listen", listen, "--control", control, NULL);
@@ -119,8 +116,7 @@ TEST(names_that_are_not_utf_8)
 }
 
 // In text, where a line is one fact, a name does not break it.
-TEST(names_that_are_no_line)
-{
+TEST(names_that_are_no_line) {
 	const char *listen = place_address("a\nb");
 	struct daemon *daemon = daemon_start("--listen", listen, NULL);
 	assert_contains(daemon->address[0], "/a?b");
@@ -136,8 +132,7 @@ TEST(names_that_are_no_line)
 	daemon_stop(daemon);
 }
 
-static size_t count_rows(const char *path)
-{
+static size_t count_rows(const char *path) {
 	if (!place_exists(path))
 		return 0;
 	char *text = place_read(path);
@@ -152,8 +147,7 @@ struct stalled {
 	char *csv, *result;
 };
 
-static void stall(struct stalled *stalled, const struct daemon *daemon, enum blocked_kind kind)
-{
+static void stall(struct stalled *stalled, const struct daemon *daemon, enum blocked_kind kind) {
 	char name[2][24];
 	snprintf(name[0], sizeof(name[0]), "%s.csv", blocked_names[kind]);
 	snprintf(name[1], sizeof(name[1]), "%s.json", blocked_names[kind]);
@@ -181,8 +175,7 @@ static void stall(struct stalled *stalled, const struct daemon *daemon, enum blo
 }
 
 // The rows and the result are complete while nothing that is printed has gone anywhere.
-static void expect_results(struct stalled *stalled)
-{
+static void expect_results(struct stalled *stalled) {
 	static char text[1 << 16];
 	size_t length = 0;
 	wait_until(place_exists(stalled->result));
@@ -190,8 +183,7 @@ static void expect_results(struct stalled *stalled)
 	const json_t *intervals = load_member(json, "intervals"), *interval;
 	double seconds = 0; // a late main thread makes one interval of two
 	size_t i;
-	json_array_foreach(intervals, i, interval)
-	{
+	json_array_foreach(intervals, i, interval) {
 		seconds += load_number(interval, "seconds");
 	}
 	assert_true(fabs(seconds - 2) < 0.001);
@@ -208,8 +200,7 @@ static void expect_results(struct stalled *stalled)
 	blocked_close(&stalled->blocked);
 }
 
-TEST(runs_beside_a_stalled_output)
-{
+TEST(runs_beside_a_stalled_output) {
 	struct stalled stalled[BLOCKED_KINDS];
 	struct daemon *daemon = daemon_start(NULL);
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
@@ -220,8 +211,7 @@ TEST(runs_beside_a_stalled_output)
 }
 
 // Neither is a progress line waited for, which a stopped terminal does not take.
-TEST(run_beside_a_stopped_terminal)
-{
+TEST(run_beside_a_stopped_terminal) {
 	struct blocked blocked;
 	struct daemon *daemon = daemon_start(NULL);
 	blocked_open(&blocked, BLOCKED_TERMINAL);

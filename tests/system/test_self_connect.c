@@ -15,8 +15,7 @@
 
 #define PORT 40000
 
-static void write_file(const char *path, const char *text)
-{
+static void write_file(const char *path, const char *text) {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		_exit(120);
@@ -24,8 +23,7 @@ static void write_file(const char *path, const char *text)
 }
 
 // A network of its own, as root or in a user namespace.
-static void enter_namespace(void)
-{
+static void enter_namespace(void) {
 	unsigned user = geteuid(), group = getegid();
 	char map[64];
 	if (user == 0) {
@@ -42,8 +40,7 @@ static void enter_namespace(void)
 	write_file("/proc/self/gid_map", map);
 }
 
-static void bring_loopback_up(void)
-{
+static void bring_loopback_up(void) {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0)
@@ -52,8 +49,7 @@ static void bring_loopback_up(void)
 }
 
 // That the trap works here: a plain connect does connect to itself.
-static void connect_to_myself(void)
-{
+static void connect_to_myself(void) {
 	struct sockaddr_in peer = {.sin_family = AF_INET,
 				   .sin_port = htons(PORT),
 				   .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -68,8 +64,7 @@ static void connect_to_myself(void)
 	close(fd);
 }
 
-static void set_trap(void)
-{
+static void set_trap(void) {
 	char range[32];
 	enter_namespace();
 	bring_loopback_up();
@@ -78,8 +73,7 @@ static void set_trap(void)
 	connect_to_myself();
 }
 
-TEST(echocat_notices)
-{
+TEST(echocat_notices) {
 	char port[8];
 	snprintf(port, sizeof(port), "%d", PORT);
 	const char *const arguments[] = {ECHOCAT_PROGRAM, "--message", "Hello, world",
@@ -93,8 +87,7 @@ TEST(echocat_notices)
 }
 
 // Each of the connections that comes about at all is one to itself, and none counts.
-TEST(echoload_notices)
-{
+TEST(echoload_notices) {
 	char target[24];
 	snprintf(target, sizeof(target), "127.0.0.1:%d", PORT);
 	const char *const arguments[] = {ECHOLOAD_PROGRAM, target, "-c", "1", "-d", "2s", NULL};

@@ -13,13 +13,11 @@
 
 #define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
 
-static void refuses(const struct process_spec *spec, const char *const *texts)
-{
+static void refuses(const struct process_spec *spec, const char *const *texts) {
 	daemon_refuses(spec, EXIT_UNREACHABLE, texts);
 }
 
-TEST(port_in_use)
-{
+TEST(port_in_use) {
 	struct daemon *first = daemon_start(NULL);
 	const char *other = place_path("other");
 	refuses(SPEC("--listen", first->address[0], "--control", other),
@@ -37,8 +35,7 @@ TEST(port_in_use)
 	daemon_stop(first);
 }
 
-TEST(no_such_place)
-{
+TEST(no_such_place) {
 	refuses(SPEC("--listen", "no-such-host.invalid:7000"), STRINGS("no-such-host.invalid"));
 	refuses(SPEC("--listen", "192.0.2.1:7000"), STRINGS("192.0.2.1:7000"));
 	refuses(SPEC("--listen", "unix:/no/such/place/echo"), STRINGS("/no/such/place/echo"));
@@ -47,15 +44,13 @@ TEST(no_such_place)
 	assert_false(place_exists(place_path("ctl")));
 }
 
-static ino_t inode_of(const char *path)
-{
+static ino_t inode_of(const char *path) {
 	struct stat status;
 	assert_int_equal(lstat(path, &status), 0);
 	return status.st_ino;
 }
 
-TEST(live_control_socket_is_never_taken)
-{
+TEST(live_control_socket_is_never_taken) {
 	struct daemon *first = daemon_start(NULL);
 	ino_t inode = inode_of(first->control);
 	for (int i = 0; i < 3; i++)
@@ -70,8 +65,7 @@ TEST(live_control_socket_is_never_taken)
 	daemon_stop(first);
 }
 
-TEST(stale_sockets_are_replaced)
-{
+TEST(stale_sockets_are_replaced) {
 	const char *path = place_address("echo");
 	for (int i = 0; i < 3; i++) {
 		struct daemon *daemon = daemon_start("--listen", path, NULL);
@@ -88,8 +82,7 @@ TEST(stale_sockets_are_replaced)
 }
 
 // Who finds another's socket in the place of its own leaves it there.
-TEST(successor_s_socket_is_left_alone)
-{
+TEST(successor_s_socket_is_left_alone) {
 	struct daemon *first = daemon_start(NULL);
 	assert_int_equal(unlink(first->control), 0);
 	struct daemon *second = daemon_start("--control", first->control, NULL);
@@ -100,8 +93,7 @@ TEST(successor_s_socket_is_left_alone)
 }
 
 // Connections that the old server ended are remembered by the kernel for a minute.
-TEST(port_can_be_had_again_at_once)
-{
+TEST(port_can_be_had_again_at_once) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "0", NULL);
 	for (int i = 0; i < 5; i++) {
 		char address[128];
@@ -121,8 +113,7 @@ TEST(port_can_be_had_again_at_once)
 }
 
 // Of many servers that find the same stale socket at once, one gets it.
-TEST(race_for_a_stale_socket)
-{
+TEST(race_for_a_stale_socket) {
 	struct daemon *dead = daemon_start(NULL);
 	process_kill(dead->process);
 	struct daemon *rivals[6];
@@ -142,8 +133,7 @@ TEST(race_for_a_stale_socket)
 	}
 }
 
-TEST(what_is_no_socket_is_left_alone)
-{
+TEST(what_is_no_socket_is_left_alone) {
 	const char *file = place_file("file", "precious\n", 9);
 	const char *directory = place_path("directory");
 	assert_int_equal(mkdir(directory, 0700), 0);
@@ -166,8 +156,7 @@ TEST(what_is_no_socket_is_left_alone)
 	assert_int_equal(status.st_size, 9);
 }
 
-TEST(limit_too_low)
-{
+TEST(limit_too_low) {
 	struct process_spec spec = {.arguments = STRINGS("--workers", "2"),
 				    .nofile = {.rlim_cur = 8, .rlim_max = 8}};
 	refuses(&spec, STRINGS("limit"));
@@ -179,8 +168,7 @@ TEST(limit_too_low)
 }
 
 // The soft limit is no obstacle: it is raised to the hard one.
-TEST(soft_limit_is_raised)
-{
+TEST(soft_limit_is_raised) {
 	struct daemon *daemon =
 		daemon_spawn(PROCESS(.arguments = STRINGS("--max-connections", "300"),
 				     .nofile = {.rlim_cur = 20, .rlim_max = 400}));
@@ -197,8 +185,7 @@ TEST(soft_limit_is_raised)
 	daemon_stop(daemon);
 }
 
-TEST(no_thread_can_be_created)
-{
+TEST(no_thread_can_be_created) {
 	char path[128], at[64];
 	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	int k = 1;
@@ -235,16 +222,14 @@ TEST(no_thread_can_be_created)
 static bool data_is_limited;
 static rlim_t room;
 
-static void limit_room(void)
-{
+static void limit_room(void) {
 	const struct rlimit limit = {.rlim_cur = room, .rlim_max = room};
 	if (setrlimit(data_is_limited ? RLIMIT_DATA : RLIMIT_AS, &limit) != 0)
 		_exit(120);
 }
 
 // It starts, or says why not; also where jemalloc would crash.
-TEST(little_room)
-{
+TEST(little_room) {
 	if (sizeof(ECHOD_SANITIZE) > 1)
 		return; // they need terabytes of it
 	unsigned refused = 0, started = 0;

@@ -23,8 +23,7 @@
 #define BOUND ((sizeof(ECHOD_SANITIZE) > 1 ? 100 : 10) * NS_PER_MS)
 
 // The 99th percentile of the time from connecting to the first echo.
-static uint64_t measure(struct daemon *daemon)
-{
+static uint64_t measure(struct daemon *daemon) {
 	uint64_t took[NEWCOMERS];
 	for (size_t i = 0; i < NEWCOMERS; i++) {
 		uint64_t begin = clock_now();
@@ -36,8 +35,7 @@ static uint64_t measure(struct daemon *daemon)
 }
 
 // A busy machine can spoil many a round; a held worker spoils them all.
-static void expect_first_echo_soon(struct daemon *daemon)
-{
+static void expect_first_echo_soon(struct daemon *daemon) {
 	uint64_t best = UINT64_MAX;
 	for (uint64_t until = clock_deadline(PATIENCE); best > BOUND && clock_now() < until;) {
 		uint64_t p99 = measure(daemon);
@@ -48,8 +46,7 @@ static void expect_first_echo_soon(struct daemon *daemon)
 	print_message("p99 of the first echo: %ju us\n", (uintmax_t)(best / 1000));
 }
 
-static struct stream *connect_stuck(struct daemon *daemon, size_t count)
-{
+static struct stream *connect_stuck(struct daemon *daemon, size_t count) {
 	struct stream *streams = calloc(count, sizeof(*streams));
 	assert_non_null(streams);
 	for (size_t i = 0; i < count; i++) {
@@ -64,8 +61,7 @@ static struct stream *connect_stuck(struct daemon *daemon, size_t count)
 	return streams;
 }
 
-static void assert_footprint(struct daemon *daemon, size_t stuck)
-{
+static void assert_footprint(struct daemon *daemon, size_t stuck) {
 	uint64_t pending = stats_counter(daemon, "pending_bytes");
 	assert_true(pending <= PENDING_LIMIT + WORKERS * BUFFER);
 	// None has a full buffer pending if it fell just short of the kernel's.
@@ -75,8 +71,7 @@ static void assert_footprint(struct daemon *daemon, size_t stuck)
 	print_message("resident: %ju KiB\n", (uintmax_t)(process_resident(daemon->process) >> 10));
 }
 
-TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"})
-{
+TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
 	size_t stuck = crowd_number("ECHOD_TEST_STUCK", STUCK);
 	size_t wanted = crowd_number("ECHOD_TEST_SILENT", SILENT);
 	size_t silent = crowd_room(wanted, stuck);

@@ -7,8 +7,7 @@
 #include "stats.h"
 
 // Sends what goes, reads nothing. Returns whether the server has reset it.
-static bool flood(int fd)
-{
+static bool flood(int fd) {
 	static char bytes[1 << 18];
 	int64_t sent = peer_send_some(fd, bytes, sizeof(bytes));
 	assert_true(sent >= 0 || errno == ECONNRESET || errno == EPIPE);
@@ -17,8 +16,7 @@ static bool flood(int fd)
 
 // Finding F4: as many clients that never read as there are workers.
 DAEMON_TEST(clients_that_never_read_are_cut, ("--workers", "2", "--send-timeout", "300ms"),
-	    .with = {EACH_PATIENCE})
-{
+	    .with = {EACH_PATIENCE}) {
 	int stuck[2] = {peer_connect(daemon->address[0]), peer_connect(daemon->address[0])};
 	stats_wait(daemon, "connections_taken", 2);
 	int next = peer_connect(daemon->address[0]);
@@ -40,8 +38,7 @@ DAEMON_TEST(clients_that_never_read_are_cut, ("--workers", "2", "--send-timeout"
 }
 
 // Sends without an end and reads `piece` bytes every `pause` ms, for longer than the time-out.
-static void read_slowly(int fd, size_t piece, int pause)
-{
+static void read_slowly(int fd, size_t piece, int pause) {
 	static char bytes[1 << 18];
 	uint64_t begin = clock_now();
 	while (clock_now() - begin < 3 * NS_PER_S) {
@@ -60,8 +57,7 @@ static void read_slowly(int fd, size_t piece, int pause)
 
 // Finding F5: 2 MiB/s for three times the time-out.
 DAEMON_TEST(slow_reader_is_not_cut, ("--workers", "1", "--send-timeout", "1s"),
-	    .with = {EACH_PATIENCE})
-{
+	    .with = {EACH_PATIENCE}) {
 	int fd = peer_connect(daemon->address[0]);
 	read_slowly(fd, 1 << 17, 60);
 	assert_int_equal(stats_counter(daemon, "connections_closed_stalled"), 0);
@@ -72,8 +68,7 @@ DAEMON_TEST(slow_reader_is_not_cut, ("--workers", "1", "--send-timeout", "1s"),
 // A reader that takes so little that the server's send buffer has no room again for longer than the
 // time-out: a byte taken is a byte taken.
 DAEMON_TEST(very_slow_reader_is_not_cut, ("--workers", "1", "--send-timeout", "1s"),
-	    .with = {EACH_PATIENCE})
-{
+	    .with = {EACH_PATIENCE}) {
 	int fd = peer_connect_narrow(daemon->address[0], 4096);
 	read_slowly(fd, 1 << 10, 30);
 	assert_int_equal(stats_counter(daemon, "connections_closed_stalled"), 0);

@@ -6,8 +6,7 @@
 #include "peer.h"
 #include "stats.h"
 
-DAEMON_TEST(silent_client_is_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(silent_client_is_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIENCE}) {
 	uint64_t begin = clock_now();
 	int silent = peer_connect(daemon->address[0]);
 	int spoke = peer_connect_served(daemon->address[0]);
@@ -18,8 +17,7 @@ DAEMON_TEST(silent_client_is_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIEN
 	assert_int_equal(stats_counter(daemon, "connections_silent"), 1);
 }
 
-DAEMON_TEST(talking_client_is_not_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIENCE})
-{
+DAEMON_TEST(talking_client_is_not_cut, ("--idle-timeout", "1s"), .with = {EACH_PATIENCE}) {
 	int fd = peer_connect(daemon->address[0]);
 	for (int i = 0; i < 10; i++) {
 		poll(NULL, 0, 150);
@@ -29,8 +27,7 @@ DAEMON_TEST(talking_client_is_not_cut, ("--idle-timeout", "1s"), .with = {EACH_P
 	stats_wait(daemon, "connections_closed_peer", 1);
 }
 
-DAEMON_TEST(never_means_never, ("--idle-timeout", "never", "--send-timeout", "never"))
-{
+DAEMON_TEST(never_means_never, ("--idle-timeout", "never", "--send-timeout", "never")) {
 	int fd = peer_connect(daemon->address[0]);
 	poll(NULL, 0, 1000);
 	peer_ping(fd);
@@ -39,8 +36,7 @@ DAEMON_TEST(never_means_never, ("--idle-timeout", "never", "--send-timeout", "ne
 
 // Waiting for a worker is not the client's silence.
 DAEMON_TEST(queued_client_is_not_idle,
-	    ("--workers", "1", "--patience", "never", "--idle-timeout", "1s"))
-{
+	    ("--workers", "1", "--patience", "never", "--idle-timeout", "1s")) {
 	int held = peer_connect_served(daemon->address[0]);
 	int queued = peer_connect(daemon->address[0]);
 	peer_send(queued, "x", 1);
@@ -58,8 +54,7 @@ DAEMON_TEST(queued_client_is_not_idle,
 
 // What arrived in time is echoed, though the server gets to it too late.
 DAEMON_TEST(server_itself_was_stopped, ("--workers", "8", "--idle-timeout", "2s"),
-	    .with = {EACH_PATIENCE})
-{
+	    .with = {EACH_PATIENCE}) {
 	int fds[8];
 	for (size_t i = 0; i < 8; i++)
 		fds[i] = peer_connect_served(daemon->address[0]);

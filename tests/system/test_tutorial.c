@@ -68,8 +68,7 @@ static const char greeting_server[] = "import socket\n"
 				      "        client.recv(65536)\n";
 
 // Writes the program down, with `port` in the place of the tutorial's.
-static const char *write_program(const char *name, const char *text, uint16_t port)
-{
+static const char *write_program(const char *name, const char *text, uint16_t port) {
 	char number[8], whole[2048];
 	snprintf(number, sizeof(number), "%u", port);
 	const char *constant = strstr(text, "65432");
@@ -79,8 +78,7 @@ static const char *write_program(const char *name, const char *text, uint16_t po
 	return place_file(name, whole, (size_t)size);
 }
 
-static void run_tutorial_client(const char *program)
-{
+static void run_tutorial_client(const char *program) {
 	struct process *client;
 	int status = process_run_simple(&client, "python3", program, NULL);
 	assert_string_equal(process_errors(client, NULL), "");
@@ -88,8 +86,7 @@ static void run_tutorial_client(const char *program)
 	assert_string_equal(process_output(client, NULL), "Received b'Hello, world'\n");
 }
 
-DAEMON_TEST(tutorial_client, (NULL))
-{
+DAEMON_TEST(tutorial_client, (NULL)) {
 	run_tutorial_client(write_program("echo-client.py", tutorial_client, daemon->port));
 	stats_wait(daemon, "connections_closed_peer", 1);
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), strlen("Hello, world"));
@@ -98,8 +95,7 @@ DAEMON_TEST(tutorial_client, (NULL))
 // Not a byte of it changed, and no option given to echod but where its control socket is. Where
 // another program has that port, that one is as good as ours can be: the test then asks for the
 // message that says so.
-TEST(unmodified_tutorial_client)
-{
+TEST(unmodified_tutorial_client) {
 	struct process *server =
 		process_start_simple(ECHOD_PROGRAM, "--control", place_path("ctl"));
 	wait_until(!process_is_running(server) || strchr(process_output(server, NULL), '\n'));
@@ -121,15 +117,13 @@ TEST(unmodified_tutorial_client)
 }
 
 // Starts a Python server and waits, without connecting, until it listens.
-static struct process *start_python(const char *program, uint16_t port)
-{
+static struct process *start_python(const char *program, uint16_t port) {
 	struct process *server = process_start_simple("python3", "-u", program);
 	wait_until(peer_port_listens(port));
 	return server;
 }
 
-TEST(tutorial_server)
-{
+TEST(tutorial_server) {
 	uint16_t port = peer_free_port();
 	char number[8];
 	snprintf(number, sizeof(number), "%u", port);
@@ -145,8 +139,7 @@ TEST(tutorial_server)
 }
 
 // A file with `size` random bytes, open for reading; closed by the caller.
-static int random_input(size_t size)
-{
+static int random_input(size_t size) {
 	int fd = memfd_create("input", MFD_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
@@ -158,8 +151,7 @@ static int random_input(size_t size)
 }
 
 // Runs a client that copies its standard input to the server and the reply to its standard output.
-static void run_copying_client(const char *const *arguments, size_t size)
-{
+static void run_copying_client(const char *const *arguments, size_t size) {
 	int input = random_input(size);
 	struct process *client;
 	int status = process_run(PROCESS(.arguments = arguments, .in = input), &client);
@@ -176,8 +168,7 @@ static void run_copying_client(const char *const *arguments, size_t size)
 	free(expected);
 }
 
-TEST(echocat_against_socketserver)
-{
+TEST(echocat_against_socketserver) {
 	uint16_t port = peer_free_port();
 	char number[8];
 	snprintf(number, sizeof(number), "%u", port);
@@ -191,8 +182,7 @@ TEST(echocat_against_socketserver)
 }
 
 // Its visits end in order, so that the server has nothing to complain of, unless that is asked for.
-TEST(echoload_against_socketserver)
-{
+TEST(echoload_against_socketserver) {
 	static const char *const endings[] = {"fin", "rst"};
 	for (size_t i = 0; i < 2; i++) {
 		uint16_t port = peer_free_port();
@@ -216,8 +206,7 @@ TEST(echoload_against_socketserver)
 }
 
 // What came back is no part of an echo, and is not told as one.
-TEST(echocat_against_a_server_of_something_else)
-{
+TEST(echocat_against_a_server_of_something_else) {
 	uint16_t port = peer_free_port();
 	char number[8];
 	snprintf(number, sizeof(number), "%u", port);
@@ -233,8 +222,7 @@ TEST(echocat_against_a_server_of_something_else)
 	process_kill(server);
 }
 
-DAEMON_TEST(echocat_against_echod, (NULL))
-{
+DAEMON_TEST(echocat_against_echod, (NULL)) {
 	char number[8];
 	snprintf(number, sizeof(number), "%u", daemon->port);
 	const char *const arguments[] = {ECHOCAT_PROGRAM, "127.0.0.1", number, NULL};
@@ -247,8 +235,7 @@ DAEMON_TEST(echocat_against_echod, (NULL))
 	stats_wait(daemon, "connections_closed_probe", 1);
 }
 
-DAEMON_TEST(socat, ("--workers", "1"))
-{
+DAEMON_TEST(socat, ("--workers", "1")) {
 	char target[160];
 	snprintf(target, sizeof(target), "TCP:%s", daemon->address[0]);
 	const char *const arguments[] = {"socat", "-t5", "-", target, NULL};
@@ -258,8 +245,7 @@ DAEMON_TEST(socat, ("--workers", "1"))
 }
 
 // Nobody there: one line and status 3.
-TEST(echocat_finds_nobody)
-{
+TEST(echocat_finds_nobody) {
 	char number[8];
 	snprintf(number, sizeof(number), "%u", peer_free_port());
 	struct process *client;

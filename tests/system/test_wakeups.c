@@ -13,8 +13,7 @@
 static const char *const worker_counts[] = {"1", "2", "3"};
 #define WORKER_COUNTS (COUNT_OF(worker_counts))
 
-static void end(struct daemon *daemon, struct crowd *crowd)
-{
+static void end(struct daemon *daemon, struct crowd *crowd) {
 	crowd_close(crowd);
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
@@ -22,8 +21,7 @@ static void end(struct daemon *daemon, struct crowd *crowd)
 
 // As fast as the echoes come: some arrive while their connection is being parked. The number of
 // clients changes, from fewer than workers to many more.
-TEST(free_running, .with = {"--patience 0", "--patience 1ms"})
-{
+TEST(free_running, .with = {"--patience 0", "--patience 1ms"}) {
 	size_t messages = crowd_number("ECHOD_TEST_MESSAGES", MESSAGES) / FREE_RUNS;
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
@@ -42,8 +40,7 @@ TEST(free_running, .with = {"--patience 0", "--patience 1ms"})
 }
 
 // At the moment at which the last connection has been parked, as far as the counters tell.
-TEST(sends_when_parked, .with = {"--patience 0", "--patience 1ms"})
-{
+TEST(sends_when_parked, .with = {"--patience 0", "--patience 1ms"}) {
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
 		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
@@ -58,8 +55,7 @@ TEST(sends_when_parked, .with = {"--patience 0", "--patience 1ms"})
 }
 
 // No more clients than workers, which wait for a while and then park: the moment is met by chance.
-TEST(sends_when_patience_ends, .with = {"", "--spin 1ms"})
-{
+TEST(sends_when_patience_ends, .with = {"", "--spin 1ms"}) {
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon =
 			daemon_start("--workers", worker_counts[w], "--patience", "1ms", NULL);
@@ -77,8 +73,7 @@ TEST(sends_when_patience_ends, .with = {"", "--spin 1ms"})
 }
 
 // Keeps a stream at work until `fd` has its echo.
-static void ping_beside(struct stream *stream, int fd)
-{
+static void ping_beside(struct stream *stream, int fd) {
 	char there = 'x', back;
 	assert_int_equal(peer_send_some(fd, &there, 1), 1);
 	for (uint64_t deadline = clock_deadline(PATIENCE); !peer_is_readable(fd);) {
@@ -90,8 +85,7 @@ static void ping_beside(struct stream *stream, int fd)
 	assert_int_equal(back, there);
 }
 
-TEST(stream_beside_ping_pong, .with = {"--patience 5ms", "--patience 0"})
-{
+TEST(stream_beside_ping_pong, .with = {"--patience 5ms", "--patience 0"}) {
 	struct daemon *daemon = daemon_start("--workers", "1", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 	struct stream stream = {
@@ -111,8 +105,7 @@ TEST(stream_beside_ping_pong, .with = {"--patience 5ms", "--patience 0"})
 
 // Descriptors and the memory of connections are used again at once, while events for those before
 // may still be on their way; parked connections are among them.
-TEST(churn_among_parked, .with = {"--patience 5ms", "--patience 0", "--spin 1ms"})
-{
+TEST(churn_among_parked, .with = {"--patience 5ms", "--patience 0", "--spin 1ms"}) {
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 	uint64_t numbers = 5;
@@ -135,8 +128,7 @@ TEST(churn_among_parked, .with = {"--patience 5ms", "--patience 0", "--spin 1ms"
 }
 
 // From one client, which has a worker to itself, to more than workers, and back: while they ping.
-TEST(crowd_comes_and_goes, .with = {"--patience 5ms", "--patience 1ms"})
-{
+TEST(crowd_comes_and_goes, .with = {"--patience 5ms", "--patience 1ms"}) {
 	struct daemon *daemon = daemon_start("--workers", "2", NULL);
 	struct crowd first = crowd_connect(daemon, daemon->address[0], 1);
 	uint64_t numbers = 7;

@@ -9,19 +9,16 @@
 
 #define MOST 20000 // bytes that all that is done to a stream may add to it
 
-static uint64_t below(struct corrupt *corrupt, uint64_t end)
-{
+static uint64_t below(struct corrupt *corrupt, uint64_t end) {
 	return random_next(&corrupt->random) % end;
 }
 
-static uint64_t between(struct corrupt *corrupt, uint64_t least, uint64_t most)
-{
+static uint64_t between(struct corrupt *corrupt, uint64_t least, uint64_t most) {
 	return least + below(corrupt, most - least + 1);
 }
 
 void corrupt_begin(struct corrupt *corrupt, const struct payload *payload, uint32_t connection,
-		   uint64_t length, uint64_t seed)
-{
+		   uint64_t length, uint64_t seed) {
 	*corrupt = (struct corrupt){.payload = payload,
 				    .connection = connection,
 				    .length = length,
@@ -32,30 +29,26 @@ void corrupt_begin(struct corrupt *corrupt, const struct payload *payload, uint3
 	payload_fill(payload, connection, 0, corrupt->sent, length);
 }
 
-void corrupt_free(struct corrupt *corrupt)
-{
+void corrupt_free(struct corrupt *corrupt) {
 	free(corrupt->sent);
 	free(corrupt->bytes);
 }
 
-static uint8_t *extend(struct corrupt *corrupt, uint64_t length)
-{
+static uint8_t *extend(struct corrupt *corrupt, uint64_t length) {
 	uint8_t *at = corrupt->bytes + corrupt->count;
 	ensure(corrupt->count + length <= corrupt->length + MOST);
 	corrupt->count += length;
 	return at;
 }
 
-static uint8_t *put(struct corrupt *corrupt, uint64_t from, uint64_t length)
-{
+static uint8_t *put(struct corrupt *corrupt, uint64_t from, uint64_t length) {
 	ensure(corrupt->stretches < CORRUPT_STRETCHES);
 	corrupt->stretch[corrupt->stretches++] =
 		(struct corrupt_stretch){corrupt->count, from, length};
 	return memcpy(extend(corrupt, length), corrupt->sent + from, length);
 }
 
-uint64_t corrupt_reach(const struct corrupt *corrupt, size_t count)
-{
+uint64_t corrupt_reach(const struct corrupt *corrupt, size_t count) {
 	uint64_t reach = 0;
 	for (unsigned i = 0; i < corrupt->stretches; i++) {
 		const struct corrupt_stretch *stretch = &corrupt->stretch[i];
@@ -68,20 +61,17 @@ uint64_t corrupt_reach(const struct corrupt *corrupt, size_t count)
 	return reach;
 }
 
-static void through(struct corrupt *corrupt, uint64_t end)
-{
+static void through(struct corrupt *corrupt, uint64_t end) {
 	put(corrupt, corrupt->next, end - corrupt->next);
 	corrupt->next = end;
 }
 
-void corrupt_finish(struct corrupt *corrupt)
-{
+void corrupt_finish(struct corrupt *corrupt) {
 	through(corrupt, corrupt->length);
 }
 
 static struct fault *expect(struct corrupt *corrupt, enum fault_kind kind, uint64_t offset,
-			    uint64_t length)
-{
+			    uint64_t length) {
 	ensure(corrupt->faults < CORRUPT_FAULTS);
 	struct fault *fault = &corrupt->expected[corrupt->faults++];
 	*fault = (struct fault){.kind = kind,
@@ -91,8 +81,7 @@ static struct fault *expect(struct corrupt *corrupt, enum fault_kind kind, uint6
 	return fault;
 }
 
-static void flip(struct corrupt *corrupt, uint64_t at, uint64_t length)
-{
+static void flip(struct corrupt *corrupt, uint64_t at, uint64_t length) {
 	uint8_t *bytes = put(corrupt, at, length);
 	corrupt->next = at + length;
 	uint8_t mask[16] = {0};
@@ -116,8 +105,7 @@ static void flip(struct corrupt *corrupt, uint64_t at, uint64_t length)
 	expect(corrupt, FAULT_FLIPPED, at + first, last - first + 1)->bits = all;
 }
 
-static void drop(struct corrupt *corrupt, uint64_t at, uint64_t length)
-{
+static void drop(struct corrupt *corrupt, uint64_t at, uint64_t length) {
 	const uint8_t *sent = corrupt->sent;
 	corrupt->next = at + length;
 	while (at > 0 && sent[at - 1] == sent[at + length - 1])
@@ -126,8 +114,7 @@ static void drop(struct corrupt *corrupt, uint64_t at, uint64_t length)
 }
 
 // [from, from + length) comes again before `at`.
-static void repeat(struct corrupt *corrupt, uint64_t at, uint64_t from, uint64_t length)
-{
+static void repeat(struct corrupt *corrupt, uint64_t at, uint64_t from, uint64_t length) {
 	const uint8_t *sent = corrupt->sent;
 	put(corrupt, from, length);
 	while (from > 0 && sent[from - 1] == sent[at - 1] &&
@@ -138,8 +125,7 @@ static void repeat(struct corrupt *corrupt, uint64_t at, uint64_t from, uint64_t
 	expect(corrupt, FAULT_REPEATED, from, length);
 }
 
-static void swap(struct corrupt *corrupt, uint64_t at, uint64_t first, uint64_t second)
-{
+static void swap(struct corrupt *corrupt, uint64_t at, uint64_t first, uint64_t second) {
 	const uint8_t *sent = corrupt->sent;
 	put(corrupt, at + first, second);
 	put(corrupt, at, first);
@@ -151,8 +137,7 @@ static void swap(struct corrupt *corrupt, uint64_t at, uint64_t first, uint64_t 
 }
 
 static void cross(struct corrupt *corrupt, uint64_t at, uint64_t length, uint32_t other,
-		  uint64_t other_offset, bool added)
-{
+		  uint64_t other_offset, bool added) {
 	uint8_t *piece = extend(corrupt, length);
 	payload_fill(corrupt->payload, other, other_offset, piece, length);
 	const uint8_t *sent = corrupt->sent;
@@ -179,16 +164,14 @@ static void cross(struct corrupt *corrupt, uint64_t at, uint64_t length, uint32_
 	fault->other_offset = other_offset;
 }
 
-static uint8_t *put_random(struct corrupt *corrupt, uint64_t length)
-{
+static uint8_t *put_random(struct corrupt *corrupt, uint64_t length) {
 	uint8_t *bytes = extend(corrupt, length);
 	for (uint64_t i = 0; i < length; i++)
 		bytes[i] = (uint8_t)random_next(&corrupt->random);
 	return bytes;
 }
 
-static void inject(struct corrupt *corrupt, uint64_t at, uint64_t length)
-{
+static void inject(struct corrupt *corrupt, uint64_t at, uint64_t length) {
 	const uint8_t *bytes = put_random(corrupt, length);
 	const uint8_t *end = bytes + length;
 	// As the bytes stand, those before them are also the right ones.
@@ -202,8 +185,7 @@ static void inject(struct corrupt *corrupt, uint64_t at, uint64_t length)
 	expect(corrupt, again ? FAULT_REPEATED : FAULT_FOREIGN, at, length);
 }
 
-static void overwrite(struct corrupt *corrupt, uint64_t at, uint64_t length)
-{
+static void overwrite(struct corrupt *corrupt, uint64_t at, uint64_t length) {
 	const uint8_t *bytes = put_random(corrupt, length);
 	corrupt->next = at + length;
 	for (; *bytes == corrupt->sent[at]; bytes++, length--)
@@ -213,8 +195,7 @@ static void overwrite(struct corrupt *corrupt, uint64_t at, uint64_t length)
 	expect(corrupt, FAULT_FOREIGN, at, length);
 }
 
-static void append(struct corrupt *corrupt, uint64_t length)
-{
+static void append(struct corrupt *corrupt, uint64_t length) {
 	corrupt_finish(corrupt);
 	const uint8_t *bytes = put_random(corrupt, length);
 	bool again = memcmp(bytes, corrupt->sent + corrupt->length - length, length) == 0;
@@ -225,8 +206,7 @@ static void append(struct corrupt *corrupt, uint64_t length)
 }
 
 void corrupt_at(struct corrupt *corrupt, enum corruption corruption, uint64_t at, uint64_t length,
-		uint32_t other, uint64_t other_offset)
-{
+		uint32_t other, uint64_t other_offset) {
 	uint64_t clean = corrupt->next;
 	through(corrupt, at);
 	switch (corruption) {
@@ -285,8 +265,7 @@ static const struct demand demands[CORRUPTIONS] = {
 };
 
 void corrupt_do(struct corrupt *corrupt, enum corruption corruption, uint64_t gap, uint64_t most,
-		uint32_t other, uint64_t other_offset)
-{
+		uint32_t other, uint64_t other_offset) {
 	const struct demand *demand = &demands[corruption];
 	uint64_t limit = corruption == CORRUPT_FLIP ? 16 : most;
 	uint64_t length = between(corrupt, demand->least, limit);

@@ -11,14 +11,12 @@
 #define SPREAD 0.3  // of the latency's logarithm
 
 // Normally distributed (Box and Muller).
-static double draw_normal(struct random *random)
-{
+static double draw_normal(struct random *random) {
 	return sqrt(random_exponential(random, 2.0)) * cos(2.0 * M_PI * random_share(random));
 }
 
 static void add_second(struct result *result, const struct made_run *run, unsigned second,
-		       double rate, struct random *random)
-{
+		       double rate, struct random *random) {
 	static struct hdr hdr;
 	hdr_reset(&hdr);
 	for (unsigned i = 0; i < run->samples; i++)
@@ -36,8 +34,7 @@ static void add_second(struct result *result, const struct made_run *run, unsign
 	hdr_add(result->uncorrected, &hdr);
 }
 
-void made_run_fill(struct result *result, const struct made_run *run)
-{
+void made_run_fill(struct result *result, const struct made_run *run) {
 	struct random random = {.state = run->seed};
 	struct result_run sum = {.started = run->started, .lasted = run->seconds * NS_PER_S};
 	double off = 0.0;
@@ -61,8 +58,7 @@ void made_run_fill(struct result *result, const struct made_run *run)
 	json_object_set_new(result_get(result, "evidence"), "generator_cpu", json_real(0.25));
 }
 
-const char *made_run_write(const char *name, const struct made_run *run)
-{
+const char *made_run_write(const char *name, const struct made_run *run) {
 	struct result result;
 	struct echod_error error;
 	const char *path = place_path(name);
@@ -74,8 +70,7 @@ const char *made_run_write(const char *name, const struct made_run *run)
 }
 
 int subcommand_run(int (*subcommand)(int argc, char **argv), char **argv, FILE *stream, char *said,
-		   size_t size)
-{
+		   size_t size) {
 	int argc = 0;
 	while (argv[argc])
 		argc++;

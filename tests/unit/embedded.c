@@ -5,15 +5,13 @@
 
 struct echod_config *config;
 
-void set(const char *name, const char *value)
-{
+void set(const char *name, const char *value) {
 	struct echod_error error;
 	if (echod_config_set(config, name, value, &error) != 0)
 		fail_msg("%s", error.message);
 }
 
-struct echod *start(void)
-{
+struct echod *start(void) {
 	struct echod_error error = {.kind = ECHOD_ERROR_NONE};
 	struct echod *server = echod_start(config, &error);
 	if (!server)

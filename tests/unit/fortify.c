@@ -7,8 +7,7 @@
 ssize_t __wrap_recv(int fd, void *buffer, size_t length, int flags);
 ssize_t __wrap___recv_chk(int fd, void *buffer, size_t length, size_t size, int flags);
 
-ssize_t __wrap___recv_chk(int fd, void *buffer, size_t length, size_t size, int flags)
-{
+ssize_t __wrap___recv_chk(int fd, void *buffer, size_t length, size_t size, int flags) {
 	if (length > size)
 		abort();
 	return __wrap_recv(fd, buffer, length, flags);

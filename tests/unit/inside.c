@@ -7,16 +7,14 @@
 #include "lib/config.h"
 #include "test.h"
 
-static int count_line(void *context, const struct echod_log_entry *entry)
-{
+static int count_line(void *context, const struct echod_log_entry *entry) {
 	struct inside *inside = context;
 	(void)entry;
 	atomic_fetch_add(&inside->lines, 1);
 	return 1;
 }
 
-void inside_configure(struct inside *inside)
-{
+void inside_configure(struct inside *inside) {
 	memset(inside, 0, sizeof(*inside));
 	struct echod_config *defaults = echod_config_new();
 	assert_non_null(defaults);
@@ -31,14 +29,12 @@ void inside_configure(struct inside *inside)
 	inside->log = (struct log){.level = ECHOD_LOG_INFO, .sink = count_line, .context = inside};
 }
 
-void inside_listen(struct inside *inside, const char *address)
-{
+void inside_listen(struct inside *inside, const char *address) {
 	struct server_config *config = &inside->config;
 	assert_int_equal(address_parse(address, &config->listen[config->listen_count++], NULL), 0);
 }
 
-void inside_start(struct inside *inside)
-{
+void inside_start(struct inside *inside) {
 	if (inside->config.listen_count == 0)
 		inside->config.listen_count = 1;
 	struct echod_error error = {0};
@@ -47,41 +43,35 @@ void inside_start(struct inside *inside)
 		fail_msg("%s", error.message);
 }
 
-void inside_end(struct inside *inside)
-{
+void inside_end(struct inside *inside) {
 	server_drain(&inside->server, 0);
 	server_join(&inside->server);
 	server_free(&inside->server);
 }
 
-const char *inside_address(const struct inside *inside)
-{
+const char *inside_address(const struct inside *inside) {
 	return inside->server.names[0];
 }
 
 static struct snapshot snapshot;
 
-uint64_t inside_counter(struct inside *inside, enum counter counter)
-{
+uint64_t inside_counter(struct inside *inside, enum counter counter) {
 	server_snapshot(&inside->server, &snapshot);
 	return snapshot.counter[counter];
 }
 
-uint64_t inside_gauge(struct inside *inside, enum gauge gauge)
-{
+uint64_t inside_gauge(struct inside *inside, enum gauge gauge) {
 	server_snapshot(&inside->server, &snapshot);
 	return snapshot.gauge[gauge];
 }
 
 // Bytes that the server has received and not sent.
-static uint64_t withheld(struct inside *inside)
-{
+static uint64_t withheld(struct inside *inside) {
 	uint64_t sent = inside_counter(inside, COUNTER_bytes_sent);
 	return inside_counter(inside, COUNTER_bytes_received) - sent;
 }
 
-bool inside_is_stuck(struct inside *inside, int client)
-{
+bool inside_is_stuck(struct inside *inside, int client) {
 	struct pollfd room = {.fd = client, .events = POLLOUT};
 	if (poll(&room, 1, 10) == 1)
 		return false;

@@ -16,8 +16,7 @@ static size_t fd_count;
 static pid_t children[16];
 static size_t child_count;
 
-struct endpoint listeners_at(const char *address)
-{
+struct endpoint listeners_at(const char *address) {
 	struct endpoint endpoint = {0};
 	if (inet_pton(AF_INET, address, &endpoint.as.v4.sin_addr) == 1) {
 		endpoint.as.v4.sin_family = AF_INET;
@@ -36,8 +35,7 @@ struct endpoint listeners_at(const char *address)
 	return endpoint;
 }
 
-static int bind_at(const char *address)
-{
+static int bind_at(const char *address) {
 	const int on = 1, off = 0;
 	struct endpoint endpoint = listeners_at(address);
 	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -50,15 +48,13 @@ static int bind_at(const char *address)
 	return fd;
 }
 
-static int keep(int fd)
-{
+static int keep(int fd) {
 	assert_true(fd_count < COUNT_OF(fds));
 	fds[fd_count++] = fd;
 	return fd;
 }
 
-void listeners_setup(void)
-{
+void listeners_setup(void) {
 	struct sockaddr_in6 bound;
 	socklen_t size = sizeof(bound);
 	port = 0;
@@ -67,8 +63,7 @@ void listeners_setup(void)
 	port = ntohs(bound.sin6_port);
 }
 
-void listeners_teardown(void)
-{
+void listeners_teardown(void) {
 	while (child_count > 0) {
 		pid_t child = children[--child_count];
 		kill(child, SIGKILL);
@@ -78,13 +73,11 @@ void listeners_teardown(void)
 		close(fds[--fd_count]);
 }
 
-void listeners_here(const char *address)
-{
+void listeners_here(const char *address) {
 	assert_int_equal(listen(keep(bind_at(address)), BACKLOG), 0);
 }
 
-void listeners_accept(void)
-{
+void listeners_accept(void) {
 	for (size_t i = 0; i < fd_count; i++) {
 		struct pollfd listener = {.fd = fds[i], .events = POLLIN};
 		int fd = poll(&listener, 1, 0) == 1 ? accept(fds[i], NULL, NULL) : -1;
@@ -93,8 +86,7 @@ void listeners_accept(void)
 	}
 }
 
-pid_t listeners_child(const char *address)
-{
+pid_t listeners_child(const char *address) {
 	int fd = bind_at(address);
 	assert_int_equal(listen(fd, BACKLOG), 0);
 	assert_true(child_count < COUNT_OF(children));
@@ -112,8 +104,7 @@ pid_t listeners_child(const char *address)
 	return child;
 }
 
-void listeners_stop(pid_t child)
-{
+void listeners_stop(pid_t child) {
 	int status;
 	kill(child, SIGSTOP);
 	assert_int_equal(waitpid(child, &status, WUNTRACED), child);

@@ -14,8 +14,7 @@
 struct played played;
 
 // The script's word on the next call: 0 and `length` made shorter, or an errno.
-static int next_step(struct script *script, size_t *length)
-{
+static int next_step(struct script *script, size_t *length) {
 	script->calls++;
 	const struct step *step = script->next;
 	if (!step)
@@ -29,8 +28,7 @@ static int next_step(struct script *script, size_t *length)
 	return step->error;
 }
 
-WRAP(ssize_t, recv, (int fd, void *bytes, size_t length, int flags))
-{
+WRAP(ssize_t, recv, (int fd, void *bytes, size_t length, int flags)) {
 	assert_int_equal(fd, played.pair[0]);
 	played.flags = flags;
 	if (played.before_recv)
@@ -39,16 +37,14 @@ WRAP(ssize_t, recv, (int fd, void *bytes, size_t length, int flags))
 	return errno ? -1 : __real_recv(fd, bytes, length, flags);
 }
 
-WRAP(ssize_t, send, (int fd, const void *bytes, size_t length, int flags))
-{
+WRAP(ssize_t, send, (int fd, const void *bytes, size_t length, int flags)) {
 	assert_int_equal(fd, played.pair[0]);
 	assert_true(flags & MSG_NOSIGNAL);
 	errno = next_step(&played.send, &length);
 	return errno ? -1 : __real_send(fd, bytes, length, flags);
 }
 
-WRAP(int, poll, (struct pollfd fds[], nfds_t count, int timeout))
-{
+WRAP(int, poll, (struct pollfd fds[], nfds_t count, int timeout)) {
 	if (played.now == 0)
 		return __real_poll(fds, count, timeout);
 	played.polls++;
@@ -62,8 +58,7 @@ WRAP(int, poll, (struct pollfd fds[], nfds_t count, int timeout))
 	return ready;
 }
 
-WRAP(int, ioctl, (int fd, unsigned long request, int *bytes))
-{
+WRAP(int, ioctl, (int fd, unsigned long request, int *bytes)) {
 	assert_int_equal(request, SIOCOUTQ);
 	if (played.unread == 0)
 		return __real_ioctl(fd, request, bytes);
@@ -71,23 +66,20 @@ WRAP(int, ioctl, (int fd, unsigned long request, int *bytes))
 	return 0;
 }
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	if (played.now == 0)
 		return __real_clock_gettime(id, time);
 	*time = (struct timespec){(time_t)(played.now / NS_PER_S), (long)(played.now % NS_PER_S)};
 	return 0;
 }
 
-void play_with_patience(uint64_t patience)
-{
+void play_with_patience(uint64_t patience) {
 	played.pool.config.patience = patience;
 }
 
 static char buffer[PLAYED_BUFFER];
 
-void played_begin(void)
-{
+void played_begin(void) {
 	played = (struct played){
 		.now = 1000 * NS_PER_S,
 		.echo = {.unsent_limit = UINT64_C(1) << 20},
@@ -104,8 +96,7 @@ void played_begin(void)
 	played.conn.origin.fd = played.conn.work.fd = played.pair[0];
 }
 
-void played_finish(void)
-{
+void played_finish(void) {
 	played.now = 0;
 	unsent_drop(&played.echo, &played.conn);
 	assert_int_equal(played.echo.unsent, 0);
@@ -117,25 +108,21 @@ void played_finish(void)
 	waker_close(&played.echo.abort_waker);
 }
 
-struct turn run_any_turn(void)
-{
+struct turn run_any_turn(void) {
 	return echo_turn(&played.conn, &played.echo, &played.worker);
 }
 
-enum close_reason run_turn(void)
-{
+enum close_reason run_turn(void) {
 	struct turn turn = run_any_turn();
 	assert_int_equal(turn.end, TURN_CLOSE);
 	return turn.reason;
 }
 
-uint64_t counted(enum counter counter)
-{
+uint64_t counted(enum counter counter) {
 	return atomic_load(&played.stats.counter[counter]);
 }
 
-void peer_says(size_t size, bool ends)
-{
+void peer_says(size_t size, bool ends) {
 	static char bytes[65536];
 	pattern_fill(1, played.said, bytes, size);
 	assert_int_equal(write(played.pair[1], bytes, size), size);
@@ -144,8 +131,7 @@ void peer_says(size_t size, bool ends)
 		assert_int_equal(shutdown(played.pair[1], SHUT_WR), 0);
 }
 
-void expect_echo(uint64_t received, size_t size)
-{
+void expect_echo(uint64_t received, size_t size) {
 	static char bytes[65536 + 1];
 	static char expected[65536 + 1];
 	size_t total = 0;
@@ -163,8 +149,7 @@ void expect_echo(uint64_t received, size_t size)
 	assert_int_equal(counted(COUNTER_bytes_sent), size);
 }
 
-size_t bytes_waiting(void)
-{
+size_t bytes_waiting(void) {
 	int bytes = 0;
 	assert_int_equal(__real_ioctl(played.pair[0], FIONREAD, &bytes), 0);
 	return (size_t)bytes;

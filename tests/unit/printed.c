@@ -11,15 +11,13 @@
 
 static char text[32768];
 
-void printed_environment(const char *term, const char *no_color, const char *locale)
-{
+void printed_environment(const char *term, const char *no_color, const char *locale) {
 	setenv("TERM", term, 1);
 	setenv("NO_COLOR", no_color, 1);
 	setenv("LC_ALL", locale, 1);
 }
 
-void terminal_open(struct terminal *terminal, unsigned short columns)
-{
+void terminal_open(struct terminal *terminal, unsigned short columns) {
 	terminal->outside = posix_openpt(O_RDWR | O_NOCTTY);
 	assert_true(terminal->outside >= 0);
 	assert_int_equal(grantpt(terminal->outside), 0);
@@ -34,14 +32,12 @@ void terminal_open(struct terminal *terminal, unsigned short columns)
 	assert_non_null(terminal->file);
 }
 
-void terminal_close(struct terminal *terminal)
-{
+void terminal_close(struct terminal *terminal) {
 	fclose(terminal->file);
 	close(terminal->outside);
 }
 
-const char *printed_on(struct terminal *terminal)
-{
+const char *printed_on(struct terminal *terminal) {
 	fputc(END, terminal->file);
 	fflush(terminal->file);
 	size_t length = 0;
@@ -56,8 +52,7 @@ const char *printed_on(struct terminal *terminal)
 	return text;
 }
 
-const char *printed_by(void (*print)(FILE *file))
-{
+const char *printed_by(void (*print)(FILE *file)) {
 	char *printed = NULL;
 	size_t size = 0;
 	FILE *file = open_memstream(&printed, &size);
@@ -70,19 +65,16 @@ const char *printed_by(void (*print)(FILE *file))
 	return text;
 }
 
-void printed_shows(const char *what)
-{
+void printed_shows(const char *what) {
 	assert_contains(text, what);
 }
 
-void printed_shows_not(const char *what)
-{
+void printed_shows_not(const char *what) {
 	if (strstr(text, what))
 		fail_msg("'%s' is in:\n%s", what, text);
 }
 
-size_t printed_width(void)
-{
+size_t printed_width(void) {
 	size_t widest = 0;
 	size_t columns = 0;
 	for (const char *at = text; *at; at++) {

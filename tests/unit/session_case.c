@@ -13,20 +13,17 @@ static struct rates rates;
 static struct snapshot snapshot;
 static struct thread_stats stats;
 
-void session_start_server(void)
-{
+void session_start_server(void) {
 	inside_configure(&session_server);
 	session_server.config.max_connections = SESSION_MOST_CONNECTIONS;
 	inside_start(&session_server);
 }
 
-void session_end_server(void)
-{
+void session_end_server(void) {
 	inside_end(&session_server);
 }
 
-void session_set_up(void)
-{
+void session_set_up(void) {
 	int pair[2];
 	memset(&stats, 0, sizeof(stats));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
@@ -35,16 +32,14 @@ void session_set_up(void)
 	session_client = pair[1];
 }
 
-void session_tear_down(void)
-{
+void session_tear_down(void) {
 	if (session.fd >= 0)
 		session_end(&session);
 	close(session_client);
 	assert_true(session.fd == -1 && !session.body);
 }
 
-void session_do_step(void)
-{
+void session_do_step(void) {
 	struct command_context context = {
 		.server = &session_server.server, .rates = &rates, .snapshot = &snapshot};
 	session_step(&session, &context, &stats);
@@ -53,25 +48,21 @@ void session_do_step(void)
 		assert_true(session.input_length <= PROTOCOL_MAX_LINE);
 }
 
-void session_say(const char *bytes, size_t length)
-{
+void session_say(const char *bytes, size_t length) {
 	assert_int_equal(send(session_client, bytes, length, MSG_NOSIGNAL), length);
 }
 
-void session_expect_reply(int status, const char *text)
-{
+void session_expect_reply(int status, const char *text) {
 	char *body;
 	assert_int_equal(ctl_receive(session_client, &body), status);
 	assert_contains(body, text);
 	free(body);
 }
 
-uint64_t session_counted(enum counter counter)
-{
+uint64_t session_counted(enum counter counter) {
 	return atomic_load(&stats.counter[counter]);
 }
 
-void session_do_expire(void)
-{
+void session_do_expire(void) {
 	session_expire(&session, &stats);
 }

@@ -17,8 +17,7 @@ static atomic_uint calls;	    // of accept4
 static _Atomic uint64_t failed_at;  // when it failed last
 static _Atomic uint64_t retried_at; // when it was first called after that
 
-WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags))
-{
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags)) {
 	atomic_fetch_add(&calls, 1);
 	int left = atomic_load(&faults_left);
 	while (left > 0 && !atomic_compare_exchange_weak(&faults_left, &left, left - 1))
@@ -34,8 +33,7 @@ WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int fla
 	return -1;
 }
 
-static void fail_accepts(int error, int times)
-{
+static void fail_accepts(int error, int times) {
 	atomic_store(&fault, error);
 	atomic_store(&calls, 0);
 	atomic_store(&faults_left, times);
@@ -43,14 +41,12 @@ static void fail_accepts(int error, int times)
 
 static struct inside inside;
 
-static void configure(void)
-{
+static void configure(void) {
 	fail_accepts(0, 0);
 	inside_configure(&inside);
 }
 
-static void end(void)
-{
+static void end(void) {
 	fail_accepts(0, 0);
 	inside_end(&inside);
 }
@@ -93,8 +89,7 @@ static const enum counter error_counters[] = {
 	COUNTER_accept_errors_other,
 };
 
-static uint64_t all_errors(void)
-{
+static uint64_t all_errors(void) {
 	uint64_t errors = 0;
 	for (size_t i = 0; i < COUNT_OF(error_counters); i++)
 		errors += inside_counter(&inside, error_counters[i]);
@@ -102,8 +97,7 @@ static uint64_t all_errors(void)
 }
 
 // Each comes once, then the client, who has waited, is served.
-TEST(each_error_is_counted_in_its_class)
-{
+TEST(each_error_is_counted_in_its_class) {
 	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
 		const struct expectation *expected = &expectations[i];
@@ -121,8 +115,7 @@ TEST(each_error_is_counted_in_its_class)
 	}
 }
 
-TEST(what_says_try_again_is_no_error)
-{
+TEST(what_says_try_again_is_no_error) {
 	inside_start(&inside);
 	const int errors[] = {EAGAIN, EINTR};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
@@ -134,8 +127,7 @@ TEST(what_says_try_again_is_no_error)
 }
 
 // Lets all accepts fail for 300 ms while a client waits; then it is served.
-static void expect_patience(int error)
-{
+static void expect_patience(int error) {
 	fail_accepts(error, FOREVER);
 	int client = peer_connect(inside_address(&inside));
 	uint64_t begun = clock_now();
@@ -150,8 +142,7 @@ static void expect_patience(int error)
 			 (uintmax_t)(lasted / NS_PER_MS), strerrorname_np(error));
 }
 
-TEST(out_of_resources_it_does_not_spin)
-{
+TEST(out_of_resources_it_does_not_spin) {
 	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
 		if (expectations[i].pauses)
@@ -162,16 +153,14 @@ TEST(out_of_resources_it_does_not_spin)
 
 // seccomp and security modules fail accept before it takes a client from the backlog, so the
 // listener stays readable.
-TEST(an_error_that_stays_does_not_make_it_spin)
-{
+TEST(an_error_that_stays_does_not_make_it_spin) {
 	inside_start(&inside);
 	expect_patience(EPERM);
 	expect_patience(ENETDOWN);
 	expect_patience(ECONNABORTED);
 }
 
-TEST(without_clients_it_makes_no_call_at_all)
-{
+TEST(without_clients_it_makes_no_call_at_all) {
 	fail_accepts(EMFILE, FOREVER);
 	inside_start(&inside);
 	uint64_t begun = clock_now();
@@ -180,8 +169,7 @@ TEST(without_clients_it_makes_no_call_at_all)
 	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
 }
 
-TEST(a_pause_ends_with_its_time)
-{
+TEST(a_pause_ends_with_its_time) {
 	inside_start(&inside);
 	fail_accepts(EMFILE, 3);
 	uint64_t begun = clock_now();
@@ -196,8 +184,7 @@ TEST(a_pause_ends_with_its_time)
 }
 
 // One close during a pause; returns how long it was from the failed accept to the next one.
-static uint64_t pause_with_a_close(void)
-{
+static uint64_t pause_with_a_close(void) {
 	int first = peer_connect_served(inside_address(&inside));
 	uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
 	fail_accepts(EMFILE, 1);
@@ -209,15 +196,13 @@ static uint64_t pause_with_a_close(void)
 	return atomic_load(&retried_at) - atomic_load(&failed_at);
 }
 
-TEST(a_pause_ends_with_a_close)
-{
+TEST(a_pause_ends_with_a_close) {
 	inside_start(&inside);
 	// On a busy machine the timer may be first.
 	wait_until(pause_with_a_close() < 90 * NS_PER_MS);
 }
 
-TEST(at_the_limit_it_waits_for_a_close)
-{
+TEST(at_the_limit_it_waits_for_a_close) {
 	inside.config.max_connections = 2;
 	inside_start(&inside);
 	int clients[4];
@@ -242,8 +227,7 @@ TEST(at_the_limit_it_waits_for_a_close)
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 0);
 }
 
-TEST(a_line_a_second_for_each_kind_of_error)
-{
+TEST(a_line_a_second_for_each_kind_of_error) {
 	inside_start(&inside);
 	fail_accepts(ECONNABORTED, 50);
 	uint64_t begun = clock_now();
@@ -254,8 +238,7 @@ TEST(a_line_a_second_for_each_kind_of_error)
 	assert_int_equal(inside_counter(&inside, COUNTER_log_lines_dropped), 50 - lines);
 }
 
-TEST(a_drain_takes_in_who_is_in_the_backlog)
-{
+TEST(a_drain_takes_in_who_is_in_the_backlog) {
 	inside_start(&inside);
 	fail_accepts(EMFILE, FOREVER);
 	int clients[5];
@@ -275,8 +258,7 @@ TEST(a_drain_takes_in_who_is_in_the_backlog)
 }
 
 // Errors of single clients do not keep it from ending.
-TEST(a_drain_ends_whatever_accept_says)
-{
+TEST(a_drain_ends_whatever_accept_says) {
 	static const int errors[] = {EMFILE, EINVAL, EPERM, ECONNABORTED};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		inside_configure(&inside);

@@ -10,8 +10,7 @@
 
 static atomic_int set_fault; // what adding to an epoll set fails with; 0: it does not
 
-WRAP(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event))
-{
+WRAP(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event)) {
 	if (operation == EPOLL_CTL_ADD && atomic_load(&set_fault)) {
 		errno = atomic_load(&set_fault);
 		return -1;
@@ -21,22 +20,19 @@ WRAP(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *even
 
 static struct inside inside;
 
-static void configure(void)
-{
+static void configure(void) {
 	atomic_store(&set_fault, 0);
 	inside_configure(&inside);
 }
 
-static void end(void)
-{
+static void end(void) {
 	inside_end(&inside);
 }
 
 FIXTURE(configure, end);
 
 // A flood on one listener does not keep those who come to another one waiting.
-TEST(at_the_limit_listeners_take_turns)
-{
+TEST(at_the_limit_listeners_take_turns) {
 	int flood[20];
 	inside.config.max_connections = 1;
 	inside_listen(&inside, "127.0.0.1:0");
@@ -58,8 +54,7 @@ TEST(at_the_limit_listeners_take_turns)
 
 // The user's limit on sockets in epoll sets (fs.epoll.max_user_watches), or no memory: a pause and
 // a warning as without descriptors, and open connections are kept.
-TEST(with_a_full_epoll_set_it_pauses_and_serves)
-{
+TEST(with_a_full_epoll_set_it_pauses_and_serves) {
 	static const int errors[] = {ENOSPC, ENOMEM};
 	int clients[10];
 	inside.config.patience = 0;
@@ -93,8 +88,7 @@ TEST(with_a_full_epoll_set_it_pauses_and_serves)
 	}
 }
 
-TEST(at_the_limit_it_resets_when_told_so)
-{
+TEST(at_the_limit_it_resets_when_told_so) {
 	inside.config.max_connections = 2;
 	inside.config.overload = OVERLOAD_RESET;
 	inside_start(&inside);
@@ -114,8 +108,7 @@ TEST(at_the_limit_it_resets_when_told_so)
 	peer_close(second);
 }
 
-TEST(one_source_does_not_take_it_all)
-{
+TEST(one_source_does_not_take_it_all) {
 	inside.config.max_per_source = 1;
 	inside_start(&inside);
 	int first = peer_try_connect(inside_address(&inside), "127.0.0.2");

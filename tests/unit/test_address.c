@@ -18,8 +18,7 @@ struct bad {
 	const char *message;
 };
 
-TEST(parse_takes_every_form)
-{
+TEST(parse_takes_every_form) {
 	static const struct good cases[] = {
 		{"127.0.0.1:65432", "127.0.0.1", 65432},
 		{"[::1]:7000", "::1", 7000},
@@ -41,8 +40,7 @@ TEST(parse_takes_every_form)
 	}
 }
 
-TEST(parse_takes_paths)
-{
+TEST(parse_takes_paths) {
 	static const char *const paths[] = {
 		"/run/echod.sock", "relative", "/a:b:7",    "[::1]:7", " ",
 		"@name",	   "@@",       "@/a b\xe9", "./@file"};
@@ -59,8 +57,7 @@ TEST(parse_takes_paths)
 	}
 }
 
-TEST(parse_refuses_all_else)
-{
+TEST(parse_refuses_all_else) {
 	static const struct bad cases[] = {
 		{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, "
 		     "unix:@NAME"},
@@ -96,8 +93,7 @@ TEST(parse_refuses_all_else)
 }
 
 // The text of the first endpoint that `text` resolves to.
-static const char *resolved(const char *text)
-{
+static const char *resolved(const char *text) {
 	static char formatted[ADDRESS_TEXT_SIZE];
 	struct address address;
 	struct endpoint endpoints[8];
@@ -111,8 +107,7 @@ static const char *resolved(const char *text)
 }
 
 // `kind` is what it is called, `head` what comes before the bytes that count.
-static void check_longest(const char *head, const char *kind)
-{
+static void check_longest(const char *head, const char *kind) {
 	char text[5 + 1 + LONGEST_PATH + 2] = "unix:";
 	strcat(text, head);
 	size_t start = strlen(text);
@@ -129,14 +124,12 @@ static void check_longest(const char *head, const char *kind)
 	assert_contains(error.message, "...' has 108 bytes, a socket's at most 107");
 }
 
-TEST(a_path_has_room_for_107_bytes)
-{
+TEST(a_path_has_room_for_107_bytes) {
 	check_longest("", "the path 'ppp");
 	check_longest("@", "the name '@ppp");
 }
 
-TEST(a_host_has_room_for_255_bytes)
-{
+TEST(a_host_has_room_for_255_bytes) {
 	char text[300];
 	memset(text, 'h', 256);
 	struct address address;
@@ -153,8 +146,7 @@ TEST(a_host_has_room_for_255_bytes)
 	assert_contains(error.message, "is too long");
 }
 
-TEST(clients_give_host_and_port_apart)
-{
+TEST(clients_give_host_and_port_apart) {
 	static const struct good cases[] = {
 		{"127.0.0.1", "127.0.0.1", 7},
 		{"::1", "::1", 7},
@@ -181,8 +173,7 @@ TEST(clients_give_host_and_port_apart)
 	assert_string_equal(error.message, "the host is empty");
 }
 
-TEST(resolve_and_format_are_each_others_inverse)
-{
+TEST(resolve_and_format_are_each_others_inverse) {
 	static const char *const cases[] = {"127.0.0.1:65432",	"[::1]:7000",
 					    "0.0.0.0:0",	"[2001:db8::1:0:0:2]:65535",
 					    "unix:/run/x.sock", "[::ffff:10.1.2.3]:7",
@@ -192,8 +183,7 @@ TEST(resolve_and_format_are_each_others_inverse)
 	assert_string_equal(resolved(":7000"), "[::]:7000");
 }
 
-TEST(resolve_gives_each_address_once)
-{
+TEST(resolve_gives_each_address_once) {
 	struct address address;
 	struct endpoint endpoints[16];
 	assert_int_equal(address_parse("localhost:7", &address, NULL), 0);
@@ -210,8 +200,7 @@ TEST(resolve_gives_each_address_once)
 	assert_int_equal(address_resolve(&address, endpoints, 1, NULL), 1);
 }
 
-TEST(resolve_names_the_host_it_cannot_find)
-{
+TEST(resolve_names_the_host_it_cannot_find) {
 	struct address address;
 	struct endpoint endpoint;
 	struct echod_error error = {0};
@@ -221,8 +210,7 @@ TEST(resolve_names_the_host_it_cannot_find)
 	assert_contains(error.message, "cannot find host 'no..such..host': ");
 }
 
-TEST(a_link_local_address_needs_its_interface)
-{
+TEST(a_link_local_address_needs_its_interface) {
 	static const struct {
 		const char *text;
 		enum echod_error_kind kind;
@@ -254,8 +242,7 @@ TEST(a_link_local_address_needs_its_interface)
 	assert_contains(error.message, "needs %INTERFACE");
 }
 
-TEST(what_the_kernel_gives_is_formatted)
-{
+TEST(what_the_kernel_gives_is_formatted) {
 	static const struct {
 		const char *path;
 		socklen_t length; // of what follows the family
@@ -283,8 +270,7 @@ TEST(what_the_kernel_gives_is_formatted)
 	}
 }
 
-static const char *end_of(const char *text)
-{
+static const char *end_of(const char *text) {
 	static char formatted[ADDRESS_TEXT_SIZE];
 	struct address address;
 	struct endpoint endpoint;
@@ -294,16 +280,14 @@ static const char *end_of(const char *text)
 	return inet_end_format(&end, formatted);
 }
 
-TEST(ends_keep_the_address)
-{
+TEST(ends_keep_the_address) {
 	assert_string_equal(end_of("127.0.0.1:7"), "127.0.0.1:7");
 	assert_string_equal(end_of("[::1]:7"), "[::1]:7");
 	assert_string_equal(end_of("[2001:db8::1]:65535"), "[2001:db8::1]:65535");
 	assert_string_equal(end_of("unix:/run/x"), "unix");
 }
 
-TEST(a_mapped_address_becomes_ipv4_again)
-{
+TEST(a_mapped_address_becomes_ipv4_again) {
 	assert_string_equal(end_of("[::ffff:10.1.2.3]:7"), "10.1.2.3:7");
 	struct endpoint endpoint = {.length = sizeof(endpoint.as.v6)};
 	endpoint.as.v6.sin6_family = AF_INET6;

@@ -18,34 +18,29 @@ static struct admission admission;
 static const struct conn_origin here = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 1};
 static const struct conn_origin there = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 2};
 
-static void open_admission(void)
-{
+static void open_admission(void) {
 	assert_int_equal(waker_open(&waker, NULL), 0);
 	assert_int_equal(admission_open(&admission, LIMIT, 0, 64, &waker, NULL), 0);
 }
 
-static void open_with_limit_per_source(void)
-{
+static void open_with_limit_per_source(void) {
 	assert_int_equal(waker_open(&waker, NULL), 0);
 	assert_int_equal(admission_open(&admission, LIMIT, 2, 64, &waker, NULL), 0);
 }
 
-static void close_admission(void)
-{
+static void close_admission(void) {
 	admission_close(&admission);
 	waker_close(&waker);
 }
 
 FIXTURE(open_admission, close_admission);
 
-static bool woken(void)
-{
+static bool woken(void) {
 	struct pollfd fd = {.fd = waker.fd, .events = POLLIN};
 	return poll(&fd, 1, 0) == 1;
 }
 
-TEST(there_is_room_up_to_the_limit)
-{
+TEST(there_is_room_up_to_the_limit) {
 	for (uint64_t i = 0; i < LIMIT; i++) {
 		assert_int_equal(admission_count(&admission), i);
 		assert_true(admission_has_room(&admission));
@@ -59,8 +54,7 @@ TEST(there_is_room_up_to_the_limit)
 	assert_int_equal(admission_count(&admission), 0);
 }
 
-TEST(a_source_that_is_full_is_not_counted, .setup = open_with_limit_per_source)
-{
+TEST(a_source_that_is_full_is_not_counted, .setup = open_with_limit_per_source) {
 	assert_true(admission_enter(&admission, &here));
 	assert_true(admission_enter(&admission, &here));
 	assert_false(admission_enter(&admission, &here));
@@ -73,8 +67,7 @@ TEST(a_source_that_is_full_is_not_counted, .setup = open_with_limit_per_source)
 	admission_leave(&admission, &there);
 }
 
-TEST(who_leaves_wakes_a_watcher_and_nobody_else)
-{
+TEST(who_leaves_wakes_a_watcher_and_nobody_else) {
 	admission_enter(&admission, &here);
 	admission_enter(&admission, &here);
 	admission_enter(&admission, &here);
@@ -92,8 +85,7 @@ TEST(who_leaves_wakes_a_watcher_and_nobody_else)
 
 static _Atomic uint64_t round_begun;
 
-static void *leave_each_round(void *argument)
-{
+static void *leave_each_round(void *argument) {
 	for (uint64_t number = 1; number <= ROUNDS; number++) {
 		while (atomic_load(&round_begun) < number)
 			sched_yield();
@@ -104,8 +96,7 @@ static void *leave_each_round(void *argument)
 
 // The acceptor's way to sleep: watch, look, sleep. Either it sees that one has left, or it is
 // woken.
-TEST(who_goes_to_sleep_misses_nobody)
-{
+TEST(who_goes_to_sleep_misses_nobody) {
 	pthread_t worker;
 	assert_int_equal(pthread_create(&worker, NULL, leave_each_round, NULL), 0);
 	struct pollfd fd = {.fd = waker.fd, .events = POLLIN};
@@ -125,25 +116,21 @@ TEST(who_goes_to_sleep_misses_nobody)
 	pthread_join(worker, NULL);
 }
 
-static void enter_beyond_the_limit(void *argument)
-{
+static void enter_beyond_the_limit(void *argument) {
 	for (int i = 0; i <= LIMIT; i++)
 		admission_enter(&admission, &here);
 }
 
-static void leave_an_empty_one(void *argument)
-{
+static void leave_an_empty_one(void *argument) {
 	admission_leave(&admission, &here);
 }
 
-static void close_while_one_is_in(void *argument)
-{
+static void close_while_one_is_in(void *argument) {
 	admission_enter(&admission, &here);
 	admission_close(&admission);
 }
 
-TEST(misuse_aborts)
-{
+TEST(misuse_aborts) {
 	expect_abort(enter_beyond_the_limit, NULL);
 	expect_abort(leave_an_empty_one, NULL);
 	expect_abort(close_while_one_is_in, NULL);

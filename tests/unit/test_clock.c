@@ -9,8 +9,7 @@
 static struct timespec fake;
 static clockid_t asked;
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	asked = id;
 	if (fake.tv_sec == 0)
 		return __real_clock_gettime(id, now);
@@ -18,13 +17,11 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
 	return 0;
 }
 
-static void set_clock(time_t seconds, long ns)
-{
+static void set_clock(time_t seconds, long ns) {
 	fake = (struct timespec){.tv_sec = seconds, .tv_nsec = ns};
 }
 
-TEST(now_is_monotonic_nanoseconds)
-{
+TEST(now_is_monotonic_nanoseconds) {
 	set_clock(7, 123456789);
 	assert_int_equal(clock_now(), UINT64_C(7123456789));
 	assert_int_equal(asked, CLOCK_MONOTONIC);
@@ -32,8 +29,7 @@ TEST(now_is_monotonic_nanoseconds)
 	assert_int_equal(asked, CLOCK_MONOTONIC_COARSE);
 }
 
-TEST(real_clocks_never_go_back)
-{
+TEST(real_clocks_never_go_back) {
 	set_clock(0, 0);
 	uint64_t before = clock_now();
 	for (int i = 0; i < 10000; i++) {
@@ -45,8 +41,7 @@ TEST(real_clocks_never_go_back)
 	}
 }
 
-TEST(deadline_saturates_at_never)
-{
+TEST(deadline_saturates_at_never) {
 	set_clock(100, 0);
 	assert_int_equal(clock_deadline(0), 100 * NS_PER_S);
 	assert_int_equal(clock_deadline(5 * NS_PER_S), 105 * NS_PER_S);
@@ -56,8 +51,7 @@ TEST(deadline_saturates_at_never)
 	assert_int_equal(clock_deadline(CLOCK_NEVER - 100 * NS_PER_S - 1), CLOCK_NEVER - 1);
 }
 
-TEST(poll_timeout_is_rounded_up)
-{
+TEST(poll_timeout_is_rounded_up) {
 	set_clock(100, 0);
 	uint64_t now = 100 * NS_PER_S;
 	assert_int_equal(clock_poll_timeout(CLOCK_NEVER), -1);
@@ -72,15 +66,13 @@ TEST(poll_timeout_is_rounded_up)
 	assert_int_equal(clock_poll_timeout(CLOCK_NEVER - 1), INT_MAX);
 }
 
-static void check_timeval(uint64_t duration, time_t seconds, suseconds_t us)
-{
+static void check_timeval(uint64_t duration, time_t seconds, suseconds_t us) {
 	struct timeval value = clock_timeval(duration);
 	assert_int_equal(value.tv_sec, seconds);
 	assert_int_equal(value.tv_usec, us);
 }
 
-TEST(timeval_is_rounded_up_and_zero_only_for_never)
-{
+TEST(timeval_is_rounded_up_and_zero_only_for_never) {
 	check_timeval(CLOCK_NEVER, 0, 0);
 	check_timeval(0, 0, 1);
 	check_timeval(1, 0, 1);

@@ -26,8 +26,7 @@ static const struct setting options[] = {
 	{'q', "quiet", NULL, "say nothing", .take = NULL},
 };
 
-static int take(void *context, const char *name, const char *value, struct echod_error *error)
-{
+static int take(void *context, const char *name, const char *value, struct echod_error *error) {
 	struct run *run = context;
 	size_t used = strlen(run->taken);
 	snprintf(run->taken + used, sizeof(run->taken) - used, " %s%s%s", name ? name : "",
@@ -54,8 +53,7 @@ static const struct cmdline description = {
 
 static char *const *arguments; // of the command line that read_it reads
 
-static int read_it(void *context)
-{
+static int read_it(void *context) {
 	struct run *run = context;
 	char *argv[MAX_ARGUMENTS + 2] = {(char[]){"prog"}};
 	int argc = 1;
@@ -68,8 +66,7 @@ static int read_it(void *context)
 	return cmdline_read(&cmdline, argc, argv);
 }
 
-static struct run run_with(char *const *given)
-{
+static struct run run_with(char *const *given) {
 	struct run run = {0};
 	arguments = given;
 	run.caught = caught_from(read_it, &run);
@@ -78,16 +75,14 @@ static struct run run_with(char *const *given)
 
 #define RUN(...) run_with((char *const[]){__VA_ARGS__, NULL})
 
-static void check_taken(struct run run, const char *taken)
-{
+static void check_taken(struct run run, const char *taken) {
 	assert_int_equal(run.caught.status, -1);
 	assert_string_equal(run.taken, taken);
 	assert_string_equal(run.caught.out, "");
 	assert_string_equal(run.caught.err, "");
 }
 
-static void check_refused(struct run run, int status, const char *line)
-{
+static void check_refused(struct run run, int status, const char *line) {
 	assert_string_equal(run.caught.err, line);
 	assert_int_equal(run.caught.status, status);
 	assert_string_equal(run.caught.out, "");
@@ -95,8 +90,7 @@ static void check_refused(struct run run, int status, const char *line)
 	assert_ptr_equal(newline, run.caught.err + strlen(run.caught.err) - 1);
 }
 
-TEST(takes_options_in_every_spelling)
-{
+TEST(takes_options_in_every_spelling) {
 	check_taken(run_with((char *const[]){NULL}), "");
 	check_taken(RUN("-w", "3"), " workers=3");
 	check_taken(RUN("-w3"), " workers=3");
@@ -109,23 +103,20 @@ TEST(takes_options_in_every_spelling)
 	check_taken(RUN("--listen", "--quiet"), " listen=--quiet");
 }
 
-TEST(takes_operands_after_options)
-{
+TEST(takes_operands_after_options) {
 	check_taken(RUN("host", "-q", "7"), " quiet= host 7");
 	check_taken(RUN("--", "-q", "--help"), " -q --help");
 	check_taken(RUN("-"), " -");
 	check_taken(RUN(""), " ");
 }
 
-TEST(reads_afresh_each_time)
-{
+TEST(reads_afresh_each_time) {
 	check_refused(RUN("-w"), EXIT_USAGE,
 		      "prog: an argument is missing after option '--workers' (see prog --help)\n");
 	check_taken(RUN("-q", "-q"), " quiet= quiet=");
 }
 
-TEST(refuses_what_is_no_option)
-{
+TEST(refuses_what_is_no_option) {
 	check_refused(RUN("--nonsense"), EXIT_USAGE,
 		      "prog: unknown or ambiguous option '--nonsense' (see prog --help)\n");
 	check_refused(RUN("--max=3"), EXIT_USAGE,
@@ -136,8 +127,7 @@ TEST(refuses_what_is_no_option)
 	check_refused(RUN("-:"), EXIT_USAGE, "prog: unknown option '-:' (see prog --help)\n");
 }
 
-TEST(refuses_missing_and_surplus_arguments)
-{
+TEST(refuses_missing_and_surplus_arguments) {
 	check_refused(RUN("-q", "--workers"), EXIT_USAGE,
 		      "prog: an argument is missing after option '--workers' (see prog --help)\n");
 	check_refused(RUN("--max-conn"), EXIT_USAGE,
@@ -149,8 +139,7 @@ TEST(refuses_missing_and_surplus_arguments)
 		      "prog: no argument is allowed after option '--help' (see prog --help)\n");
 }
 
-TEST(a_bad_value_names_its_option)
-{
+TEST(a_bad_value_names_its_option) {
 	check_refused(RUN("-w", "0", "--help"), EXIT_USAGE,
 		      "prog: --workers: '0' is not a whole number from 1 to 4096\n");
 	check_refused(RUN("--listen", "taken:1"), EXIT_UNREACHABLE,
@@ -159,8 +148,7 @@ TEST(a_bad_value_names_its_option)
 		      "prog: 'surplus' is one too many\n");
 }
 
-TEST(a_message_is_one_line_whatever_was_given)
-{
+TEST(a_message_is_one_line_whatever_was_given) {
 	check_refused(RUN("-\n"), EXIT_USAGE, "prog: unknown option '-?' (see prog --help)\n");
 	check_refused(RUN("--a\nb\033[1m"), EXIT_USAGE,
 		      "prog: unknown or ambiguous option '--a?b?[1m' (see prog --help)\n");
@@ -170,8 +158,7 @@ TEST(a_message_is_one_line_whatever_was_given)
 		      "prog: --workers: 'zw\xc3\xb6lf' is not a whole number from 1 to 4096\n");
 }
 
-TEST(version_is_one_line)
-{
+TEST(version_is_one_line) {
 	static char *const spellings[] = {"--version", "-V", "--vers"};
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
 		struct run run = RUN("-q", spellings[i], "--nonsense");
@@ -199,8 +186,7 @@ static const char help_text[] =
 	"\n"
 	"It ends here.\n";
 
-TEST(help_fits_80_columns)
-{
+TEST(help_fits_80_columns) {
 	static char *const spellings[] = {"--help", "-h", "--he"};
 	for (size_t i = 0; i < COUNT_OF(spellings); i++) {
 		struct run run = RUN(spellings[i], "-w", "0");
@@ -215,8 +201,7 @@ TEST(help_fits_80_columns)
 	}
 }
 
-static int fail_as(void *context)
-{
+static int fail_as(void *context) {
 	struct run *run = context;
 	struct echod_error error = {.kind = ECHOD_ERROR_SYSTEM,
 				    .message = "cannot listen on :7: Bad luck"};
@@ -226,8 +211,7 @@ static int fail_as(void *context)
 	return status;
 }
 
-TEST(failures_end_with_their_kinds_status)
-{
+TEST(failures_end_with_their_kinds_status) {
 	struct run run = {0};
 	run.caught = caught_from(fail_as, &run);
 	assert_int_equal(run.caught.status, EXIT_UNREACHABLE);
@@ -236,16 +220,14 @@ TEST(failures_end_with_their_kinds_status)
 					    "prog: cannot listen on :7: Bad luck\n");
 }
 
-static int end_with(void *context, struct echod_error *error)
-{
+static int end_with(void *context, struct echod_error *error) {
 	struct run *run = context;
 	if (strcmp(run->taken, " four") == 0)
 		return EXIT_INCONCLUSIVE;
 	return error_set(error, ECHOD_ERROR_SYSTEM, "no luck with%s", run->taken);
 }
 
-static int run_it(void *context)
-{
+static int run_it(void *context) {
 	struct run *run = context;
 	struct cmdline cmdline = description;
 	cmdline.context = run;
@@ -253,8 +235,7 @@ static int run_it(void *context)
 	return cmdline_run(&cmdline, 2, (char *[]){"prog", arguments[0], NULL});
 }
 
-TEST(a_run_ends_with_its_status_or_its_error)
-{
+TEST(a_run_ends_with_its_status_or_its_error) {
 	static const struct {
 		char *operand, *line;
 		int status;

@@ -18,8 +18,7 @@ struct fields {
 };
 
 static int take_nothing(void *context, const char *name, const char *value,
-			struct echod_error *error)
-{
+			struct echod_error *error) {
 	(void)context, (void)name;
 	return error_set(error, ECHOD_ERROR_USAGE, "'%s' is left over", value);
 }
@@ -48,8 +47,7 @@ static const struct cmdline description = {
 	.given = &fields.given,
 };
 
-TEST(values_go_into_the_fields_of_the_context)
-{
+TEST(values_go_into_the_fields_of_the_context) {
 	char *argv[] = {"prog",
 			"--quiet",
 			"--text",
@@ -83,8 +81,7 @@ TEST(values_go_into_the_fields_of_the_context)
 	assert_false(cmdline_has(&description, "when"));
 }
 
-TEST(what_is_not_given_has_its_default)
-{
+TEST(what_is_not_given_has_its_default) {
 	char *argv[] = {"prog", "--most=7"};
 	fields = (struct fields){.text = "untouched", .count = 9};
 	assert_int_equal(cmdline_read(&description, COUNT_OF(argv), argv), -1);
@@ -111,19 +108,16 @@ static const struct helped helped[] = {
 	{"t (default never)", {.help = "t", .kind = SETTING_TIMEOUT, .preset = "never"}},
 };
 
-TEST_ROWS(help_tells_the_limits_and_the_default, const struct helped *row, helped)
-{
+TEST_ROWS(help_tells_the_limits_and_the_default, const struct helped *row, helped) {
 	char text[100];
 	assert_string_equal(setting_help(&row->setting, text, sizeof(text)), row->help);
 }
 
-static int read_one(void *argument)
-{
+static int read_one(void *argument) {
 	return cmdline_read(&description, 2, (char *[]){"prog", argument, NULL});
 }
 
-TEST(what_a_kind_does_not_allow_is_refused)
-{
+TEST(what_a_kind_does_not_allow_is_refused) {
 	static char *const cases[][2] = {
 		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
 		{"--rate=0", "prog: --rate: '0' must be more than 0\n"},

@@ -16,8 +16,7 @@ static struct rates rates;
 static struct snapshot snapshot;
 
 // A textbook pool, unless the test wants another: who is served and who waits is known then.
-static void start(void)
-{
+static void start(void) {
 	inside_configure(&inside);
 	inside.config.patience = test_with() ? 0 : CLOCK_NEVER;
 	inside_listen(&inside, "127.0.0.1:0");
@@ -26,16 +25,14 @@ static void start(void)
 	inside_start(&inside);
 }
 
-static void end(void)
-{
+static void end(void) {
 	inside_end(&inside);
 }
 
 FIXTURE(start, end);
 
 // Runs the command in `line`; the reply's body is freed by the caller.
-static char *run(const char *line, enum status expected)
-{
+static char *run(const char *line, enum status expected) {
 	struct list list = {0};
 	struct command_context context = {&inside.server, &rates, &snapshot, &list};
 	char buffer[PROTOCOL_MAX_LINE + 1];
@@ -55,8 +52,7 @@ static char *run(const char *line, enum status expected)
 	return body;
 }
 
-static json_t *run_json(const char *line)
-{
+static json_t *run_json(const char *line) {
 	char *body = run(line, STATUS_OK);
 	json_error_t error;
 	json_t *object = json_loads(body, JSON_REJECT_DUPLICATES, &error);
@@ -67,30 +63,26 @@ static json_t *run_json(const char *line)
 	return object;
 }
 
-static void expect_text(const char *line, const char *text)
-{
+static void expect_text(const char *line, const char *text) {
 	char *body = run(line, STATUS_OK);
 	assert_string_equal(body, text);
 	free(body);
 }
 
-static void expect_bad(const char *line, const char *text)
-{
+static void expect_bad(const char *line, const char *text) {
 	char *body = run(line, STATUS_BAD_REQUEST);
 	assert_contains(body, text);
 	assert_ptr_equal(strchr(body, '\n'), body + strlen(body) - 1); // one line
 	free(body);
 }
 
-TEST(ping_and_version_answer)
-{
+TEST(ping_and_version_answer) {
 	expect_text("ping", "pong\n");
 	expect_text("  ping \r", "pong\n");
 	expect_text("version", "echod " ECHOD_VERSION "\n");
 }
 
-TEST(help_names_every_command)
-{
+TEST(help_names_every_command) {
 	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
 					    "workers", "log",  "drain",	  "stop"};
 	char *all = run("help", STATUS_OK);
@@ -106,8 +98,7 @@ TEST(help_names_every_command)
 	free(all);
 }
 
-TEST(what_cannot_be_understood_is_named)
-{
+TEST(what_cannot_be_understood_is_named) {
 	expect_bad("", "empty");
 	expect_bad("  \r", "empty");
 	expect_bad("pong", "unknown command 'pong'; commands: help ping");
@@ -128,16 +119,14 @@ TEST(what_cannot_be_understood_is_named)
 	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 0);
 }
 
-TEST(a_long_word_is_answered_too)
-{
+TEST(a_long_word_is_answered_too) {
 	char line[PROTOCOL_MAX_LINE];
 	memset(line, '\\', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
 	expect_bad(line, "unknown command '\\x5C");
 }
 
-TEST(stats_come_in_three_formats)
-{
+TEST(stats_come_in_three_formats) {
 	char *text = run("stats", STATUS_OK);
 	assert_contains(text, "connections_accepted");
 	free(text);
@@ -150,8 +139,7 @@ TEST(stats_come_in_three_formats)
 }
 
 // The first by unix:, the others by TCP, in this order.
-static void open_clients(int *clients, size_t count)
-{
+static void open_clients(int *clients, size_t count) {
 	clients[0] = peer_connect_served(inside.server.names[1]);
 	for (size_t i = 1; i < count; i++)
 		clients[i] = peer_connect(inside.server.names[0]);
@@ -161,15 +149,13 @@ static void open_clients(int *clients, size_t count)
 		   inside_counter(&inside, COUNTER_bytes_sent) == 64);
 }
 
-static void expect_member(const json_t *object, const char *name, json_type type)
-{
+static void expect_member(const json_t *object, const char *name, json_type type) {
 	const json_t *member = json_object_get(object, name);
 	if (!member || json_typeof(member) != type)
 		fail_msg("no %s of the right type", name);
 }
 
-static void check_connection(const json_t *connection, unsigned id)
-{
+static void check_connection(const json_t *connection, unsigned id) {
 	bool serving = id <= 2;
 	assert_int_equal(json_object_size(connection), 9);
 	assert_int_equal(json_integer_value(json_object_get(connection, "id")), id);
@@ -194,8 +180,7 @@ static void check_connection(const json_t *connection, unsigned id)
 		assert_int_equal(strncmp(peer, "127.0.0.1:", 10), 0);
 }
 
-TEST(connections_are_listed)
-{
+TEST(connections_are_listed) {
 	int clients[50];
 	open_clients(clients, 50);
 	json_t *object;
@@ -225,8 +210,7 @@ TEST(connections_are_listed)
 	json_decref(object);
 }
 
-TEST(parked_connections_are_listed, .with = {"--patience 0"})
-{
+TEST(parked_connections_are_listed, .with = {"--patience 0"}) {
 	int client = peer_connect_served(inside_address(&inside));
 	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 1);
 	json_t *object;
@@ -246,8 +230,7 @@ TEST(parked_connections_are_listed, .with = {"--patience 0"})
 }
 
 // The number of workers in that state.
-static unsigned count_workers(const char *state)
-{
+static unsigned count_workers(const char *state) {
 	json_t *object = run_json("workers json");
 	const json_t *list = json_object_get(object, "workers");
 	unsigned count = 0;
@@ -259,8 +242,7 @@ static unsigned count_workers(const char *state)
 	return count;
 }
 
-TEST(workers_are_listed)
-{
+TEST(workers_are_listed) {
 	int client = peer_connect_served(inside_address(&inside));
 	peer_close(client);
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 1);
@@ -294,8 +276,7 @@ TEST(workers_are_listed)
 	peer_close(client);
 }
 
-TEST(the_log_level_can_be_set)
-{
+TEST(the_log_level_can_be_set) {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	for (int i = 0; i < 4; i++) {
 		char line[32];
@@ -307,8 +288,7 @@ TEST(the_log_level_can_be_set)
 	}
 }
 
-TEST(drain_takes_its_time_from_the_setting_or_the_request)
-{
+TEST(drain_takes_its_time_from_the_setting_or_the_request) {
 	int client = peer_connect_served(inside_address(&inside));
 	uint64_t now = clock_now();
 	expect_text("drain 1h", "draining, at most 60.0 min\n");

@@ -8,29 +8,25 @@
 
 static struct echod_config *config;
 
-static void make(void)
-{
+static void make(void) {
 	config = echod_config_new();
 	assert_non_null(config);
 }
 
-static void drop(void)
-{
+static void drop(void) {
 	echod_config_free(config);
 }
 
 FIXTURE(make, drop);
 
-static void set(const char *name, const char *value)
-{
+static void set(const char *name, const char *value) {
 	struct echod_error error = {.kind = ECHOD_ERROR_NONE};
 	if (echod_config_set(config, name, value, &error) != 0)
 		fail_msg("%s %s: %s", name, value, error.message);
 	assert_int_equal(error.kind, ECHOD_ERROR_NONE); // left alone
 }
 
-static void expect_refused(const char *name, const char *value, const char *message)
-{
+static void expect_refused(const char *name, const char *value, const char *message) {
 	unsigned char before[sizeof(*config)];
 	memcpy(before, config, sizeof(before));
 	struct echod_error error = {.kind = ECHOD_ERROR_NONE};
@@ -43,8 +39,7 @@ static void expect_refused(const char *name, const char *value, const char *mess
 	assert_memory_equal(before, config, sizeof(before)); // what was refused changed nothing
 }
 
-TEST(the_defaults_are_those_of_the_manual)
-{
+TEST(the_defaults_are_those_of_the_manual) {
 	const struct server_config *server = &config->server;
 	assert_int_equal(server->listen_count, 1);
 	assert_string_equal(server->listen[0].host, "127.0.0.1");
@@ -68,8 +63,7 @@ TEST(the_defaults_are_those_of_the_manual)
 	assert_null(config->log_function);
 }
 
-TEST(addresses_add_up_after_the_first_replaced_the_default)
-{
+TEST(addresses_add_up_after_the_first_replaced_the_default) {
 	set("listen", "[::1]:7000");
 	assert_int_equal(config->server.listen_count, 1);
 	assert_string_equal(config->server.listen[0].host, "::1");
@@ -83,8 +77,7 @@ TEST(addresses_add_up_after_the_first_replaced_the_default)
 	expect_refused("listen", "127.0.0.1:7", "'127.0.0.1:7' is one too many: at most 64");
 }
 
-TEST(an_address_that_was_refused_keeps_the_default)
-{
+TEST(an_address_that_was_refused_keeps_the_default) {
 	expect_refused("listen", "nonsense", "'nonsense'");
 	expect_refused("listen", "", "''");
 	expect_refused("listen", "::1:7000", "::1:7000");
@@ -97,8 +90,7 @@ TEST(an_address_that_was_refused_keeps_the_default)
 #define FIELD(member) \
 	offsetof(struct server_config, member), sizeof(((const struct server_config *)NULL)->member)
 
-static uint64_t number_in(size_t offset, size_t size)
-{
+static uint64_t number_in(size_t offset, size_t size) {
 	uint32_t narrow = 0;
 	uint64_t wide = 0;
 	bool is_narrow = size == sizeof(narrow);
@@ -106,8 +98,7 @@ static uint64_t number_in(size_t offset, size_t size)
 	return is_narrow ? narrow : wide;
 }
 
-TEST(good_values_are_taken)
-{
+TEST(good_values_are_taken) {
 	static const struct {
 		const char *name, *value;
 		size_t offset, size; // of the field
@@ -143,8 +134,7 @@ TEST(good_values_are_taken)
 	}
 }
 
-TEST(bad_values_are_refused)
-{
+TEST(bad_values_are_refused) {
 	static const struct {
 		const char *name, *values[8], *message; // after the value in quotes
 	} rows[] = {
@@ -177,8 +167,7 @@ TEST(bad_values_are_refused)
 	}
 }
 
-TEST(the_control_socket_is_a_path_or_none)
-{
+TEST(the_control_socket_is_a_path_or_none) {
 	set("control", "/run/x.sock");
 	assert_string_equal(config->control_path, "/run/x.sock");
 	set("control", "none");
@@ -203,8 +192,7 @@ TEST(the_control_socket_is_a_path_or_none)
 }
 
 // The time-outs after which a connection ends: more than 0, or never.
-static void check_limit(const char *name, const uint64_t *setting)
-{
+static void check_limit(const char *name, const uint64_t *setting) {
 	static const struct {
 		const char *value;
 		uint64_t ns;
@@ -224,16 +212,14 @@ static void check_limit(const char *name, const uint64_t *setting)
 	}
 }
 
-TEST(time_outs_are_durations_or_never)
-{
+TEST(time_outs_are_durations_or_never) {
 	check_limit("idle-timeout", &config->server.idle_timeout);
 	check_limit("send-timeout", &config->server.send_timeout);
 	check_limit("drain-timeout", &config->server.drain_timeout);
 	check_limit("patience", &config->server.patience);
 }
 
-TEST(log_levels_have_names)
-{
+TEST(log_levels_have_names) {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	for (size_t i = 0; i < COUNT_OF(levels); i++) {
 		set("log-level", levels[i]);
@@ -241,8 +227,7 @@ TEST(log_levels_have_names)
 	}
 }
 
-TEST(an_unknown_name_is_named)
-{
+TEST(an_unknown_name_is_named) {
 	expect_refused("worker", "5", "there is no setting 'worker'");
 	expect_refused("--workers", "5", "there is no setting '--workers'");
 	expect_refused("", "5", "there is no setting ''");
@@ -250,8 +235,7 @@ TEST(an_unknown_name_is_named)
 }
 
 // However long the value, the message is one line that fits.
-TEST(long_values_are_cut_in_messages)
-{
+TEST(long_values_are_cut_in_messages) {
 	static const char *const names[] = {
 		"listen",	  "workers",	    "control",	"max-connections",
 		"max-per-source", "source-prefix6", "overload", "idle-timeout",
@@ -264,18 +248,15 @@ TEST(long_values_are_cut_in_messages)
 	expect_refused(value, "5", "there is no setting 'xxxx");
 }
 
-static int take_line(void *context, enum echod_log_level level, const char *line)
-{
+static int take_line(void *context, enum echod_log_level level, const char *line) {
 	return 1;
 }
 
-static int take_entry(void *context, const struct echod_log_entry *entry)
-{
+static int take_entry(void *context, const struct echod_log_entry *entry) {
 	return 1;
 }
 
-TEST(the_log_goes_where_it_is_told)
-{
+TEST(the_log_goes_where_it_is_told) {
 	echod_config_set_log(config, take_line, &config);
 	assert_ptr_equal(config->log_function, take_line);
 	assert_ptr_equal(config->log_context, &config);

@@ -15,26 +15,22 @@
 static struct conn_table table;
 static struct conn_info infos[CAPACITY];
 
-static void open_table(void)
-{
+static void open_table(void) {
 	assert_int_equal(conn_table_open(&table, CAPACITY, NULL), 0);
 }
 
-static void close_table(void)
-{
+static void close_table(void) {
 	conn_table_close(&table);
 }
 
 FIXTURE(open_table, close_table);
 
-static struct conn *add(int fd)
-{
+static struct conn *add(int fd) {
 	struct conn_origin origin = {.fd = fd, .accepted_at = 1000 + (uint64_t)fd};
 	return conn_table_add(&table, &origin);
 }
 
-TEST(a_new_connection_is_blank_but_for_its_origin)
-{
+TEST(a_new_connection_is_blank_but_for_its_origin) {
 	struct conn_origin origin = {.fd = 7, .accepted_at = 99, .local_name = "here"};
 	for (uint64_t id = 1; id <= 3; id++) { // the second and third in a used slot
 		struct conn *conn = conn_table_add(&table, &origin);
@@ -65,8 +61,7 @@ TEST(a_new_connection_is_blank_but_for_its_origin)
 	}
 }
 
-TEST(the_slot_freed_last_is_used_first)
-{
+TEST(the_slot_freed_last_is_used_first) {
 	struct conn *conns[10];
 	for (int i = 0; i < 10; i++)
 		conns[i] = add(i);
@@ -82,8 +77,7 @@ TEST(the_slot_freed_last_is_used_first)
 		conn_table_remove(&table, &table.slots[i]);
 }
 
-TEST(ids_are_never_used_again)
-{
+TEST(ids_are_never_used_again) {
 	uint64_t last = 0;
 	uint64_t seed = 3;
 	struct conn *conns[20] = {0};
@@ -103,8 +97,7 @@ TEST(ids_are_never_used_again)
 	}
 }
 
-TEST(it_can_be_filled_to_the_last_slot)
-{
+TEST(it_can_be_filled_to_the_last_slot) {
 	struct conn *conns[CAPACITY];
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < CAPACITY; i++)
@@ -116,8 +109,7 @@ TEST(it_can_be_filled_to_the_last_slot)
 }
 
 // Copies the whole table, `piece` slots at a time.
-static size_t copy_in_pieces(size_t piece)
-{
+static size_t copy_in_pieces(size_t piece) {
 	size_t total = 0;
 	for (size_t slot = 0, before = SIZE_MAX; slot != before;) {
 		before = slot;
@@ -128,8 +120,7 @@ static size_t copy_in_pieces(size_t piece)
 	return total;
 }
 
-TEST(a_copy_in_pieces_has_each_connection_once)
-{
+TEST(a_copy_in_pieces_has_each_connection_once) {
 	struct conn *conns[100];
 	for (int i = 0; i < 100; i++)
 		conns[i] = add(i);
@@ -160,15 +151,13 @@ TEST(a_copy_in_pieces_has_each_connection_once)
 	assert_int_equal(copy_in_pieces(7), 0);
 }
 
-static void *receive_one(void *argument)
-{
+static void *receive_one(void *argument) {
 	const struct conn *conn = argument;
 	char byte;
 	return recv(conn->origin.fd, &byte, 1, 0) == 0 ? argument : NULL;
 }
 
-TEST(shutting_reading_wakes_who_receives)
-{
+TEST(shutting_reading_wakes_who_receives) {
 	enum { PAIRS = 300 }; // more than are shut down under the lock at once
 	static int pairs[PAIRS][2];
 	static struct conn *conns[PAIRS];
@@ -200,8 +189,7 @@ TEST(shutting_reading_wakes_who_receives)
 }
 
 // A listener on loopback with one client; returns its end, `accepted` is ours.
-static int connect_client(int *accepted)
-{
+static int connect_client(int *accepted) {
 	struct address address;
 	struct endpoint endpoint;
 	struct listener listener;
@@ -215,8 +203,7 @@ static int connect_client(int *accepted)
 	return client;
 }
 
-TEST(a_close_is_orderly_only_when_all_was_echoed)
-{
+TEST(a_close_is_orderly_only_when_all_was_echoed) {
 	int accepted;
 	int client = connect_client(&accepted);
 	conn_close_fd(accepted, true);
@@ -226,27 +213,23 @@ TEST(a_close_is_orderly_only_when_all_was_echoed)
 	peer_expect_reset(client);
 }
 
-static void remove_twice(void *argument)
-{
+static void remove_twice(void *argument) {
 	struct conn *conn = add(1);
 	conn_table_remove(&table, conn);
 	conn_table_remove(&table, conn);
 }
 
-static void add_one_too_many(void *argument)
-{
+static void add_one_too_many(void *argument) {
 	for (int i = 0; i <= CAPACITY; i++)
 		add(i);
 }
 
-static void close_while_one_is_open(void *argument)
-{
+static void close_while_one_is_open(void *argument) {
 	add(1);
 	conn_table_close(&table);
 }
 
-TEST(misuse_aborts)
-{
+TEST(misuse_aborts) {
 	expect_abort(remove_twice, NULL);
 	expect_abort(add_one_too_many, NULL);
 	expect_abort(close_while_one_is_open, NULL);

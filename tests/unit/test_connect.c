@@ -20,22 +20,19 @@ enum conduct { LISTENS, REFUSES, SILENT };
 static int sockets[64];
 static size_t socket_count;
 
-static int keep(int fd)
-{
+static int keep(int fd) {
 	assert_true(fd >= 0 && socket_count < COUNT_OF(sockets));
 	return sockets[socket_count++] = fd;
 }
 
-static void close_sockets(void)
-{
+static void close_sockets(void) {
 	while (socket_count > 0)
 		close(sockets[--socket_count]);
 }
 
 FIXTURE(NULL, close_sockets);
 
-static struct endpoint endpoint_of(const char *ip, in_port_t port)
-{
+static struct endpoint endpoint_of(const char *ip, in_port_t port) {
 	struct endpoint endpoint;
 	assert_int_equal(endpoint_from_ip(ip, &endpoint, NULL), 0);
 	endpoint.as.v4.sin_port = port; // at the same place in IPv6's
@@ -43,8 +40,7 @@ static struct endpoint endpoint_of(const char *ip, in_port_t port)
 }
 
 // A free port of `ip`, at which the peer behaves like that.
-static struct endpoint peer_at(const char *ip, enum conduct conduct)
-{
+static struct endpoint peer_at(const char *ip, enum conduct conduct) {
 	struct endpoint endpoint = endpoint_of(ip, 0);
 	int fd = keep(socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
@@ -60,8 +56,7 @@ static struct endpoint peer_at(const char *ip, enum conduct conduct)
 	return endpoint;
 }
 
-TEST(the_first_that_answers_wins)
-{
+TEST(the_first_that_answers_wins) {
 	static const struct {
 		enum conduct peers[3];
 		size_t count, winner;
@@ -94,8 +89,7 @@ TEST(the_first_that_answers_wins)
 	}
 }
 
-TEST(a_connection_is_ready_for_a_client)
-{
+TEST(a_connection_is_ready_for_a_client) {
 	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
 	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
 	int fd = connect_first(&peer, 1, &terms, &reached, NULL);
@@ -117,8 +111,7 @@ struct failure {
 	const char *text; // `%u` is a port each
 };
 
-static void expect_failure(const struct failure *failure)
-{
+static void expect_failure(const struct failure *failure) {
 	struct endpoint peers[3] = {0}, reached;
 	struct echod_error error;
 	unsigned ports[3] = {0};
@@ -145,8 +138,7 @@ static void expect_failure(const struct failure *failure)
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 }
 
-TEST(failures_name_each_address_and_reason)
-{
+TEST(failures_name_each_address_and_reason) {
 	static const struct failure cases[] = {
 		{.ip = {"127.0.0.1"},
 		 .peers = {REFUSES},
@@ -174,8 +166,7 @@ TEST(failures_name_each_address_and_reason)
 }
 
 // A client is given the port that it asks for: here because it asks for that as well.
-TEST(a_connection_to_itself_is_none)
-{
+TEST(a_connection_to_itself_is_none) {
 	static const char *const ips[] = {"127.0.0.1", "::1"};
 	for (size_t i = 0; i < COUNT_OF(ips); i++) {
 		struct endpoint own = peer_at(ips[i], REFUSES), reached;
@@ -191,8 +182,7 @@ TEST(a_connection_to_itself_is_none)
 	}
 }
 
-TEST(a_source_is_where_it_comes_from)
-{
+TEST(a_source_is_where_it_comes_from) {
 	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
 	struct endpoint source = endpoint_of("127.0.0.9", 0), local = {.length = sizeof(local.as)};
 	const struct connect_terms terms = {
@@ -204,8 +194,7 @@ TEST(a_source_is_where_it_comes_from)
 	close(fd);
 }
 
-static struct endpoint local_listener(int *listener)
-{
+static struct endpoint local_listener(int *listener) {
 	struct endpoint endpoint;
 	assert_int_equal(endpoint_from_path(place_path("s"), &endpoint, NULL), 0);
 	*listener = keep(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -214,16 +203,14 @@ static struct endpoint local_listener(int *listener)
 	return endpoint;
 }
 
-static void *accept_all(void *argument)
-{
+static void *accept_all(void *argument) {
 	const int *listener = argument;
 	for (int i = 0; i < 2; i++)
 		close(accept4(*listener, NULL, NULL, SOCK_CLOEXEC));
 	return NULL;
 }
 
-TEST(a_full_backlog_is_waited_for)
-{
+TEST(a_full_backlog_is_waited_for) {
 	int listener;
 	struct echod_error error;
 	struct endpoint endpoint = local_listener(&listener), reached;
@@ -238,8 +225,7 @@ TEST(a_full_backlog_is_waited_for)
 	pthread_join(thread, NULL);
 }
 
-TEST(no_more_than_sixteen_addresses_are_tried)
-{
+TEST(no_more_than_sixteen_addresses_are_tried) {
 	struct endpoint peers[CONNECT_ADDRESSES + 1], reached;
 	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
 	for (size_t i = 0; i < CONNECT_ADDRESSES; i++)

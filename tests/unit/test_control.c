@@ -20,15 +20,13 @@ static atomic_int pretended_user; // what SO_PEERCRED says; -1: the truth
 static atomic_int accept_fault;	  // what accept4 fails with; 0: it works
 static atomic_uint accept_calls;
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	int result = __real_clock_gettime(id, time);
 	time->tv_sec += (time_t)(atomic_load(&later) / NS_PER_S);
 	return result;
 }
 
-WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length))
-{
+WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length)) {
 	int result = __real_getsockopt(fd, level, name, value, length);
 	int user = atomic_load(&pretended_user);
 	if (result == 0 && name == SO_PEERCRED && user >= 0)
@@ -36,8 +34,7 @@ WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *leng
 	return result;
 }
 
-WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags))
-{
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags)) {
 	atomic_fetch_add(&accept_calls, 1);
 	errno = atomic_load(&accept_fault);
 	return errno ? -1 : __real_accept4(fd, address, length, flags);
@@ -48,8 +45,7 @@ static struct control control;
 static const char *path;
 static size_t descriptors_before;
 
-static void prepare(void)
-{
+static void prepare(void) {
 	atomic_store(&later, 0);
 	atomic_store(&pretended_user, -1);
 	atomic_store(&accept_fault, 0);
@@ -59,8 +55,7 @@ static void prepare(void)
 	descriptors_before = open_descriptors();
 }
 
-static void start(void)
-{
+static void start(void) {
 	prepare();
 	struct echod_error error;
 	if (control_open(&control, path, &inside.server, &error) != 0 ||
@@ -68,8 +63,7 @@ static void start(void)
 		fail_msg("%s", error.message);
 }
 
-static void tear_down(void)
-{
+static void tear_down(void) {
 	// A drain has closed the listener, and a worker may still be about to close a connection.
 	wait_until(open_descriptors() <= descriptors_before);
 	bool clean = !place_exists(path);
@@ -77,8 +71,7 @@ static void tear_down(void)
 	assert_true(clean);
 }
 
-static void end(void)
-{
+static void end(void) {
 	control_stop(&control);
 	control_close(&control);
 	tear_down();
@@ -86,16 +79,14 @@ static void end(void)
 
 FIXTURE(start, end);
 
-static void expect_pong(int fd)
-{
+static void expect_pong(int fd) {
 	char *body;
 	assert_int_equal(ctl_ask(fd, "ping", &body), 200);
 	assert_string_equal(body, "pong\n");
 	free(body);
 }
 
-TEST(it_answers_on_a_private_socket)
-{
+TEST(it_answers_on_a_private_socket) {
 	struct stat status;
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFSOCK | 0600);
@@ -108,8 +99,7 @@ TEST(it_answers_on_a_private_socket)
 	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 0);
 }
 
-TEST(other_users_are_refused)
-{
+TEST(other_users_are_refused) {
 	atomic_store(&pretended_user, 12345);
 	int fd = ctl_connect(path);
 	assert_int_equal(ctl_receive(fd, NULL), 403);
@@ -121,8 +111,7 @@ TEST(other_users_are_refused)
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 }
 
-TEST(the_17th_client_takes_the_place_of_the_longest_silent)
-{
+TEST(the_17th_client_takes_the_place_of_the_longest_silent) {
 	int clients[CONTROL_MAX_CLIENTS + 2];
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		clients[i] = ctl_connect(path);
@@ -144,8 +133,7 @@ TEST(the_17th_client_takes_the_place_of_the_longest_silent)
 }
 
 // Asks for more than the socket holds and reads nothing. Returns whether it was turned away.
-static bool flood_is_turned_away(int fd)
-{
+static bool flood_is_turned_away(int fd) {
 	static const char request[] = "connections json\n";
 	for (int i = 0; i < 100; i++)
 		send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -156,8 +144,7 @@ static bool flood_is_turned_away(int fd)
 	return memcmp(status, "503", 3) == 0;
 }
 
-static bool ping_is_answered(void)
-{
+static bool ping_is_answered(void) {
 	int fd = ctl_connect(path);
 	ctl_send(fd, "ping\n");
 	int status = ctl_receive(fd, NULL);
@@ -167,8 +154,7 @@ static bool ping_is_answered(void)
 
 // With 64 connections a reply is so long that the few which a client gets at a time fill its
 // socket.
-TEST(who_does_not_read_keeps_his_place_and_others_are_told)
-{
+TEST(who_does_not_read_keeps_his_place_and_others_are_told) {
 	int peers[64];
 	int clients[CONTROL_MAX_CLIENTS + 1];
 	for (size_t i = 0; i < COUNT_OF(peers); i++)
@@ -189,8 +175,7 @@ TEST(who_does_not_read_keeps_his_place_and_others_are_told)
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
 }
 
-TEST(an_unfinished_line_is_answered_in_time)
-{
+TEST(an_unfinished_line_is_answered_in_time) {
 	int fd = ctl_connect(path);
 	expect_pong(fd);
 	ctl_send(fd, "pin");
@@ -208,8 +193,7 @@ TEST(an_unfinished_line_is_answered_in_time)
 	peer_expect_eof(other);
 }
 
-TEST(counters_are_sampled_for_the_rates)
-{
+TEST(counters_are_sampled_for_the_rates) {
 	wait_until(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
 	for (uint64_t second = 1; second <= 3; second++) {
 		peer_visit(inside_address(&inside));
@@ -226,8 +210,7 @@ TEST(counters_are_sampled_for_the_rates)
 	}
 }
 
-TEST(errors_of_accept_do_not_make_it_spin)
-{
+TEST(errors_of_accept_do_not_make_it_spin) {
 	static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EBADF};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		atomic_store(&accept_calls, 0);
@@ -246,8 +229,7 @@ TEST(errors_of_accept_do_not_make_it_spin)
 	}
 }
 
-TEST(it_answers_during_a_drain)
-{
+TEST(it_answers_during_a_drain) {
 	int client = peer_connect_served(inside_address(&inside));
 	assert_int_equal(ctl_request(path, "drain 1h", NULL), 200);
 	peer_ping(client);
@@ -259,8 +241,7 @@ TEST(it_answers_during_a_drain)
 	assert_int_equal(ctl_request(path, "stats", NULL), 200);
 }
 
-TEST(clients_are_closed_when_it_stops)
-{
+TEST(clients_are_closed_when_it_stops) {
 	int fd = ctl_connect(path);
 	expect_pong(fd);
 	int silent = ctl_connect(path);
@@ -271,8 +252,7 @@ TEST(clients_are_closed_when_it_stops)
 	assert_int_equal(control_start(&control, NULL), 0); // for the teardown to stop
 }
 
-TEST(a_live_socket_is_not_taken)
-{
+TEST(a_live_socket_is_not_taken) {
 	static struct control other;
 	struct echod_error error = {0};
 	assert_int_equal(control_open(&other, path, &inside.server, &error), -1);
@@ -282,8 +262,7 @@ TEST(a_live_socket_is_not_taken)
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 }
 
-TEST(what_was_only_opened_can_be_closed, .setup = prepare, .teardown = tear_down)
-{
+TEST(what_was_only_opened_can_be_closed, .setup = prepare, .teardown = tear_down) {
 	struct echod_error error = {0};
 	assert_int_equal(control_open(&control, path, &inside.server, &error), 0);
 	control_close(&control);

@@ -29,8 +29,7 @@ static int listener;
 static struct play *play;
 static pthread_t thread;
 
-static void prepare(void)
-{
+static void prepare(void) {
 	path = place_path("c");
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -39,15 +38,13 @@ static void prepare(void)
 		    listen(listener, 0) == 0);
 }
 
-static void clean_up(void)
-{
+static void clean_up(void) {
 	close(listener);
 }
 
 FIXTURE(prepare, clean_up);
 
-static void read_request(int fd)
-{
+static void read_request(int fd) {
 	size_t length = 0;
 	while (length < sizeof(play->request) - 1 && recv(fd, play->request + length, 1, 0) == 1 &&
 	       play->request[length] != '\n')
@@ -55,8 +52,7 @@ static void read_request(int fd)
 	play->request[length] = '\0';
 }
 
-static void *run_server(void *argument)
-{
+static void *run_server(void *argument) {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (!play->deaf)
 		read_request(fd);
@@ -79,8 +75,7 @@ static void *run_server(void *argument)
 
 // Asks the played server; the reply is the caller's.
 static int ask(struct play *what, const char *request, uint64_t timeout, struct client_reply *reply,
-	       struct echod_error *error)
-{
+	       struct echod_error *error) {
 	play = what;
 	assert_int_equal(pthread_create(&thread, NULL, run_server, NULL), 0);
 	int result = client_ask(path, request, timeout, reply, error);
@@ -88,8 +83,7 @@ static int ask(struct play *what, const char *request, uint64_t timeout, struct 
 	return result;
 }
 
-TEST(a_reply_is_taken_whole)
-{
+TEST(a_reply_is_taken_whole) {
 	for (size_t piece = 0; piece < 6; piece++) {
 		struct play what = {.reply = "200 10\npong\0more\n",
 				    .length = 17,
@@ -107,8 +101,7 @@ TEST(a_reply_is_taken_whole)
 	}
 }
 
-TEST(a_reply_may_be_empty_or_an_error)
-{
+TEST(a_reply_may_be_empty_or_an_error) {
 	struct client_reply reply;
 	struct play what = {.reply = "200 0\n"};
 	assert_int_equal(ask(&what, "x", PATIENCE_NS, &reply, NULL), 0);
@@ -122,8 +115,7 @@ TEST(a_reply_may_be_empty_or_an_error)
 	client_reply_free(&reply);
 }
 
-TEST(a_long_reply_is_taken_whole)
-{
+TEST(a_long_reply_is_taken_whole) {
 	static char text[7 + 1000000];
 	int head = snprintf(text, sizeof(text), "200 %d\n", 900000);
 	memset(text + head, 'x', 900000);
@@ -135,8 +127,7 @@ TEST(a_long_reply_is_taken_whole)
 	client_reply_free(&reply);
 }
 
-TEST(a_reply_in_pieces_is_taken_whole)
-{
+TEST(a_reply_in_pieces_is_taken_whole) {
 	for (size_t piece = 0; piece < 6; piece++) {
 		struct play what = {.reply = "200 *\n3\nab\n1\n010\n345678901\n0\n",
 				    .piece = piece,
@@ -156,8 +147,7 @@ TEST(a_reply_in_pieces_is_taken_whole)
 }
 
 // The server's word arrives although it never read the request.
-TEST(who_is_turned_away_hears_why)
-{
+TEST(who_is_turned_away_hears_why) {
 	for (int i = 0; i < 50; i++) {
 		struct play what = {.reply = "503 5\nfull\n", .deaf = true};
 		struct client_reply reply;
@@ -169,16 +159,14 @@ TEST(who_is_turned_away_hears_why)
 	}
 }
 
-static void expect_failure(int result, const struct echod_error *error, const char *text)
-{
+static void expect_failure(int result, const struct echod_error *error, const char *text) {
 	assert_int_equal(result, -1);
 	assert_int_equal(error->kind, ECHOD_ERROR_SYSTEM);
 	assert_contains(error->message, text);
 	assert_contains(error->message, path);
 }
 
-TEST(what_is_no_reply_is_refused)
-{
+TEST(what_is_no_reply_is_refused) {
 	static const struct {
 		const char *reply;
 		const char *message;
@@ -217,8 +205,7 @@ TEST(what_is_no_reply_is_refused)
 	}
 }
 
-TEST(a_silent_server_is_waited_for_so_long)
-{
+TEST(a_silent_server_is_waited_for_so_long) {
 	static const char *const replies[] = {"", "200 5", "200 5\nabcd", "200 *\n1\nx"};
 	for (size_t i = 0; i < COUNT_OF(replies); i++) {
 		struct play what = {.reply = replies[i], .holds_on = true};
@@ -233,8 +220,7 @@ TEST(a_silent_server_is_waited_for_so_long)
 }
 
 // Nobody accepts and the backlog is full: connecting itself has to be bounded.
-TEST(a_full_backlog_is_waited_for_so_long)
-{
+TEST(a_full_backlog_is_waited_for_so_long) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	strcpy(address.sun_path, path);
 	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -248,8 +234,7 @@ TEST(a_full_backlog_is_waited_for_so_long)
 	close(first);
 }
 
-TEST(nobody_there_is_said_plainly)
-{
+TEST(nobody_there_is_said_plainly) {
 	struct client_reply reply;
 	struct echod_error error = {0};
 	close(listener); // the file stays
@@ -264,8 +249,7 @@ TEST(nobody_there_is_said_plainly)
 	listener = -1;
 }
 
-TEST(what_cannot_be_asked_is_a_matter_of_usage)
-{
+TEST(what_cannot_be_asked_is_a_matter_of_usage) {
 	struct client_reply reply;
 	struct echod_error error = {0};
 	char text[1100];

@@ -14,8 +14,7 @@ static const struct file *files; // path NULL last; all others do not exist
 static int mask;		 // CPUs in the affinity mask; -1: the call fails
 static long online;
 
-WRAP(int, pthread_getaffinity_np, (pthread_t thread, size_t size, cpu_set_t *set))
-{
+WRAP(int, pthread_getaffinity_np, (pthread_t thread, size_t size, cpu_set_t *set)) {
 	assert_true(pthread_equal(thread, pthread_self()));
 	if (mask < 0)
 		return EINVAL; // more CPUs than the set has room for
@@ -25,8 +24,7 @@ WRAP(int, pthread_getaffinity_np, (pthread_t thread, size_t size, cpu_set_t *set
 	return 0;
 }
 
-WRAP(FILE *, fopen, (const char *path, const char *mode))
-{
+WRAP(FILE *, fopen, (const char *path, const char *mode)) {
 	for (const struct file *file = files; file && file->path; file++) {
 		if (strcmp(file->path, path) == 0)
 			return fmemopen((void *)(uintptr_t)file->text, strlen(file->text), mode);
@@ -35,13 +33,11 @@ WRAP(FILE *, fopen, (const char *path, const char *mode))
 	return NULL;
 }
 
-WRAP(long, sysconf, (int name))
-{
+WRAP(long, sysconf, (int name)) {
 	return name == _SC_NPROCESSORS_ONLN ? online : __real_sysconf(name);
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	files = NULL;
 	mask = 8;
 	online = 16;
@@ -49,28 +45,24 @@ static void begin(void)
 
 FIXTURE(begin, NULL);
 
-static void expect_usable(unsigned expected, const struct file *there)
-{
+static void expect_usable(unsigned expected, const struct file *there) {
 	files = there;
 	assert_int_equal(cpus_usable(pthread_self()), expected);
 }
 
-TEST(without_cgroups_it_is_the_affinity_mask)
-{
+TEST(without_cgroups_it_is_the_affinity_mask) {
 	expect_usable(8, NULL);
 	mask = 1;
 	expect_usable(1, NULL);
 }
 
-TEST(without_a_mask_it_is_what_is_online)
-{
+TEST(without_a_mask_it_is_what_is_online) {
 	mask = -1;
 	expect_usable(16, NULL);
 	assert_int_equal(cpus_online(), 16);
 }
 
-TEST(there_is_always_one)
-{
+TEST(there_is_always_one) {
 	online = -1;
 	assert_int_equal(cpus_online(), 1);
 	mask = -1;
@@ -80,15 +72,13 @@ TEST(there_is_always_one)
 }
 
 // The cgroup /a with this cpu.max.
-static void expect_with_quota(unsigned expected, const char *cpu_max)
-{
+static void expect_with_quota(unsigned expected, const char *cpu_max) {
 	const struct file there[] = {
 		{"/proc/self/cgroup", "0::/a\n"}, {"/sys/fs/cgroup/a/cpu.max", cpu_max}, {0}};
 	expect_usable(expected, there);
 }
 
-TEST(a_quota_is_rounded_up)
-{
+TEST(a_quota_is_rounded_up) {
 	expect_with_quota(2, "200000 100000\n");
 	expect_with_quota(3, "200001 100000\n");
 	expect_with_quota(1, "1000 100000\n");
@@ -96,24 +86,21 @@ TEST(a_quota_is_rounded_up)
 	expect_with_quota(4, "70000 20000\n");
 }
 
-TEST(a_quota_beyond_the_mask_changes_nothing)
-{
+TEST(a_quota_beyond_the_mask_changes_nothing) {
 	expect_with_quota(8, "800000 100000\n");
 	expect_with_quota(8, "6400000 100000\n");
 	mask = 2;
 	expect_with_quota(2, "300000 100000\n");
 }
 
-TEST(what_is_no_quota_is_none)
-{
+TEST(what_is_no_quota_is_none) {
 	expect_with_quota(8, "max 100000\n");
 	expect_with_quota(8, "nonsense");
 	expect_with_quota(8, "200000");
 	expect_with_quota(8, "200000 0\n");
 }
 
-TEST(the_groups_above_count_too)
-{
+TEST(the_groups_above_count_too) {
 	struct file there[] = {
 		{"/proc/self/cgroup", "0::/a/b/c\n"},
 		{"/sys/fs/cgroup/a/b/c/cpu.max", "400000 100000\n"},
@@ -128,8 +115,7 @@ TEST(the_groups_above_count_too)
 
 // Version 1: each controller, or several, in a hierarchy of its own.
 static void expect_with_old_quota(unsigned expected, const char *groups, const char *folder,
-				  const char *quota)
-{
+				  const char *quota) {
 	char names[2][100];
 	snprintf(names[0], sizeof(names[0]), "/sys/fs/cgroup/%s/cpu.cfs_quota_us", folder);
 	snprintf(names[1], sizeof(names[1]), "/sys/fs/cgroup/%s/cpu.cfs_period_us", folder);
@@ -138,8 +124,7 @@ static void expect_with_old_quota(unsigned expected, const char *groups, const c
 	expect_usable(expected, there);
 }
 
-TEST(a_quota_of_version_1_counts)
-{
+TEST(a_quota_of_version_1_counts) {
 	static const struct {
 		unsigned expected;
 		const char *groups;
@@ -165,8 +150,7 @@ TEST(a_quota_of_version_1_counts)
 }
 
 // Version 2 beside version 1, which has the controllers or some of them.
-TEST(on_a_hybrid_host_the_least_of_both_counts)
-{
+TEST(on_a_hybrid_host_the_least_of_both_counts) {
 	struct file there[] = {
 		{"/proc/self/cgroup", "5:cpu,cpuacct:/old\n1:name=systemd:/x\n0::/new\n"},
 		{"/sys/fs/cgroup/x/cpu.max", "100000 100000\n"}, // another hierarchy's
@@ -181,15 +165,13 @@ TEST(on_a_hybrid_host_the_least_of_both_counts)
 	expect_usable(2, there);
 }
 
-TEST(the_root_has_no_quota)
-{
+TEST(the_root_has_no_quota) {
 	const struct file there[] = {{"/proc/self/cgroup", "0::/\n"}, {0}};
 	expect_usable(8, there);
 }
 
 // In a cgroup namespace of its own the root is the container's group.
-TEST(the_root_of_a_container_has_one)
-{
+TEST(the_root_of_a_container_has_one) {
 	const struct file there[] = {{"/proc/self/cgroup", "0::/system.slice/x\n"},
 				     {"/sys/fs/cgroup/cpu.max", "200000 100000\n"},
 				     {0}};

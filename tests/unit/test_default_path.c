@@ -16,33 +16,28 @@ static uid_t owner; // of what lstat finds in place of PRIVATE
 static char directory[32];
 static char stand_in[64]; // for PRIVATE
 
-WRAP(int, access, (const char *path, int mode))
-{
+WRAP(int, access, (const char *path, int mode)) {
 	assert_string_equal(path, PRIVATE);
 	return __real_access(stand_in, mode);
 }
 
-WRAP(uid_t, geteuid, (void))
-{
+WRAP(uid_t, geteuid, (void)) {
 	return user;
 }
 
-WRAP(int, lstat, (const char *path, struct stat *status))
-{
+WRAP(int, lstat, (const char *path, struct stat *status)) {
 	assert_string_equal(path, PRIVATE);
 	int result = __real_lstat(stand_in, status);
 	status->st_uid = owner;
 	return result;
 }
 
-WRAP(int, mkdir, (const char *path, mode_t mode))
-{
+WRAP(int, mkdir, (const char *path, mode_t mode)) {
 	assert_string_equal(path, PRIVATE);
 	return __real_mkdir(stand_in, mode);
 }
 
-static void prepare(void)
-{
+static void prepare(void) {
 	strcpy(directory, "/tmp/echod-test-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	snprintf(stand_in, sizeof(stand_in), "%s/private", directory);
@@ -51,15 +46,13 @@ static void prepare(void)
 	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
 }
 
-static void clean_up(void)
-{
+static void clean_up(void) {
 	assert_int_equal(rmdir(directory), 0);
 }
 
 FIXTURE(prepare, clean_up);
 
-static void check_path(bool create, const char *expected)
-{
+static void check_path(bool create, const char *expected) {
 	char path[108];
 	struct echod_error error;
 	if (control_default_path(path, sizeof(path), create, &error) != 0)
@@ -67,8 +60,7 @@ static void check_path(bool create, const char *expected)
 	assert_string_equal(path, expected);
 }
 
-static void check_refused(bool create, const char *message)
-{
+static void check_refused(bool create, const char *message) {
 	char path[108];
 	struct echod_error error = {0};
 	assert_int_equal(control_default_path(path, sizeof(path), create, &error), -1);
@@ -76,8 +68,7 @@ static void check_refused(bool create, const char *message)
 	assert_contains(error.message, message);
 }
 
-TEST(the_runtime_directory_comes_first)
-{
+TEST(the_runtime_directory_comes_first) {
 	setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
 	check_path(false, "/run/user/7/echod.sock");
 	check_path(true, "/run/user/7/echod.sock");
@@ -85,23 +76,20 @@ TEST(the_runtime_directory_comes_first)
 	check_path(true, "/run/user/7/echod.sock");
 }
 
-TEST(a_runtime_directory_that_is_not_absolute_does_not_count)
-{
+TEST(a_runtime_directory_that_is_not_absolute_does_not_count) {
 	setenv("XDG_RUNTIME_DIR", "", 1);
 	check_path(false, SOCKET);
 	setenv("XDG_RUNTIME_DIR", "here", 1);
 	check_path(false, SOCKET);
 }
 
-TEST(roots_is_in_run)
-{
+TEST(roots_is_in_run) {
 	user = 0;
 	check_path(false, "/run/echod.sock");
 	check_path(true, "/run/echod.sock");
 }
 
-TEST(a_path_too_long_is_refused)
-{
+TEST(a_path_too_long_is_refused) {
 	char runtime[120];
 	memset(runtime, '/', sizeof(runtime) - 1);
 	runtime[107 - strlen("/echod.sock")] = '\0';
@@ -113,14 +101,12 @@ TEST(a_path_too_long_is_refused)
 	check_refused(true, "the path of the control socket is too long: ");
 }
 
-TEST(a_client_makes_no_directory)
-{
+TEST(a_client_makes_no_directory) {
 	check_path(false, SOCKET);
 	assert_int_equal(__real_access(stand_in, F_OK), -1);
 }
 
-TEST(a_server_makes_its_users_directory)
-{
+TEST(a_server_makes_its_users_directory) {
 	mode_t mask = umask(0);
 	check_path(true, SOCKET);
 	umask(mask);
@@ -132,8 +118,7 @@ TEST(a_server_makes_its_users_directory)
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-TEST(a_directory_of_another_user_is_refused)
-{
+TEST(a_directory_of_another_user_is_refused) {
 	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
 	owner = USER + 1;
 	check_refused(true, "'" PRIVATE "' is not a private directory of this user (mode 0700)");
@@ -143,8 +128,7 @@ TEST(a_directory_of_another_user_is_refused)
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-TEST(a_directory_open_to_others_is_refused)
-{
+TEST(a_directory_open_to_others_is_refused) {
 	static const mode_t modes[] = {0701, 0710, 0720, 0777};
 	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
 	for (size_t i = 0; i < COUNT_OF(modes); i++) {
@@ -155,8 +139,7 @@ TEST(a_directory_open_to_others_is_refused)
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-TEST(what_is_no_directory_is_refused)
-{
+TEST(what_is_no_directory_is_refused) {
 	assert_int_equal(symlink("/", stand_in), 0);
 	check_refused(true, "is not a private directory");
 	check_refused(false, "is not a private directory");
@@ -168,8 +151,7 @@ TEST(what_is_no_directory_is_refused)
 	assert_int_equal(unlink(stand_in), 0);
 }
 
-TEST(a_directory_that_cannot_be_made_is_named)
-{
+TEST(a_directory_that_cannot_be_made_is_named) {
 	strcat(stand_in, "/deeper");
 	check_refused(true, "cannot make the directory '" PRIVATE "': No such file or directory");
 }

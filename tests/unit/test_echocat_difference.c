@@ -3,15 +3,13 @@
 
 #include "echocat/difference.h"
 
-TEST(equal_bytes_have_no_difference)
-{
+TEST(equal_bytes_have_no_difference) {
 	assert_int_equal(difference_find("", "", 0), 0);
 	assert_int_equal(difference_find("abc", "abc", 3), 3);
 	assert_int_equal(difference_find("a\0b", "a\0b", 3), 3);
 }
 
-TEST(difference_is_found_at_every_offset)
-{
+TEST(difference_is_found_at_every_offset) {
 	unsigned char sent[100];
 	unsigned char received[100];
 	for (size_t i = 0; i < sizeof(sent); i++)
@@ -26,8 +24,7 @@ TEST(difference_is_found_at_every_offset)
 	}
 }
 
-TEST(both_bytes_are_named)
-{
+TEST(both_bytes_are_named) {
 	char text[DIFFERENCE_TEXT_SIZE];
 	struct difference difference = {.offset = 5, .sent = 'o', .received = 0};
 	assert_string_equal(difference_format(&difference, text),
@@ -38,8 +35,7 @@ TEST(both_bytes_are_named)
 		"the echo differs at offset 18446744073709551615: sent 0xFF, received 0x27 '''");
 }
 
-TEST(surplus_byte_is_called_so)
-{
+TEST(surplus_byte_is_called_so) {
 	char text[DIFFERENCE_TEXT_SIZE];
 	struct difference difference = {.offset = 12, .sent = DIFFERENCE_NOTHING, .received = '!'};
 	assert_string_equal(difference_format(&difference, text),

@@ -7,8 +7,7 @@
 #define MAX_ARGUMENTS 12
 
 // Reads the words of `line`, which stay in `words` as long as the options are used.
-static int read_line(struct options *options, char *words, size_t size, const char *line)
-{
+static int read_line(struct options *options, char *words, size_t size, const char *line) {
 	char *argv[MAX_ARGUMENTS + 1] = {NULL};
 	int argc = 0;
 	assert_true(strlen(line) < size);
@@ -21,8 +20,7 @@ static int read_line(struct options *options, char *words, size_t size, const ch
 	return options_read(options, argc, argv);
 }
 
-TEST(defaults_are_the_servers)
-{
+TEST(defaults_are_the_servers) {
 	struct options options;
 	char words[200];
 	assert_int_equal(read_line(&options, words, sizeof(words), "echocat"), -1);
@@ -38,8 +36,7 @@ TEST(defaults_are_the_servers)
 	options_free(&options);
 }
 
-TEST(operands_are_host_and_port)
-{
+TEST(operands_are_host_and_port) {
 	struct options options;
 	char words[200];
 	assert_int_equal(read_line(&options, words, sizeof(words), "echocat ::1 -m a 7"), -1);
@@ -52,8 +49,7 @@ TEST(operands_are_host_and_port)
 	options_free(&options);
 }
 
-TEST(messages_keep_their_order)
-{
+TEST(messages_keep_their_order) {
 	struct options options;
 	char words[200];
 	assert_int_equal(read_line(&options, words, sizeof(words),
@@ -68,8 +64,7 @@ TEST(messages_keep_their_order)
 	options_free(&options);
 }
 
-TEST(count_and_interval_make_it_a_ping)
-{
+TEST(count_and_interval_make_it_a_ping) {
 	struct options options;
 	char words[200];
 	assert_int_equal(read_line(&options, words, sizeof(words), "echocat -c 5"), -1);
@@ -88,8 +83,7 @@ TEST(count_and_interval_make_it_a_ping)
 	options_free(&options);
 }
 
-TEST(timeout_may_be_never)
-{
+TEST(timeout_may_be_never) {
 	struct options options;
 	char words[200];
 	assert_int_equal(read_line(&options, words, sizeof(words), "echocat -t never"), -1);
@@ -100,8 +94,7 @@ TEST(timeout_may_be_never)
 	options_free(&options);
 }
 
-TEST(nonsense_is_a_usage_error)
-{
+TEST(nonsense_is_a_usage_error) {
 	static const char *const lines[] = {
 		"echocat host 0",
 		"echocat host 65536",

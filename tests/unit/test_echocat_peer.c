@@ -15,28 +15,24 @@ struct pair {
 	int server;
 };
 
-static struct pair open_pair(void)
-{
+static struct pair open_pair(void) {
 	int ends[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	return (struct pair){.peer = {.fd = ends[0]}, .server = ends[1]};
 }
 
-static void close_pair(struct pair *pair)
-{
+static void close_pair(struct pair *pair) {
 	peer_close(&pair->peer);
 	if (pair->server >= 0)
 		close(pair->server);
 }
 
-static void say(const struct pair *pair, const char *bytes)
-{
+static void say(const struct pair *pair, const char *bytes) {
 	assert_int_equal(write(pair->server, bytes, strlen(bytes)), strlen(bytes));
 }
 
 // A socket bound to a free port of the loopback interface; `address` gets it.
-static int bind_free_port(struct address *address, struct sockaddr_in *name)
-{
+static int bind_free_port(struct address *address, struct sockaddr_in *name) {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	*name = (struct sockaddr_in){.sin_family = AF_INET,
@@ -48,8 +44,7 @@ static int bind_free_port(struct address *address, struct sockaddr_in *name)
 	return fd;
 }
 
-TEST(connects_to_a_listener_without_delay)
-{
+TEST(connects_to_a_listener_without_delay) {
 	struct address address;
 	struct sockaddr_in name;
 	struct peer peer;
@@ -68,8 +63,7 @@ TEST(connects_to_a_listener_without_delay)
 	close(listener);
 }
 
-TEST(refusal_names_address_and_reason)
-{
+TEST(refusal_names_address_and_reason) {
 	struct address address;
 	struct sockaddr_in name;
 	struct peer peer;
@@ -86,8 +80,7 @@ TEST(refusal_names_address_and_reason)
 	close(bound);
 }
 
-TEST(sending_and_receiving_never_wait)
-{
+TEST(sending_and_receiving_never_wait) {
 	struct pair pair = open_pair();
 	static char bytes[65536];
 	ssize_t count;
@@ -99,8 +92,7 @@ TEST(sending_and_receiving_never_wait)
 	close_pair(&pair);
 }
 
-TEST(end_of_stream_tells_why)
-{
+TEST(end_of_stream_tells_why) {
 	struct pair pair = open_pair();
 	char byte;
 	close(pair.server);
@@ -113,8 +105,7 @@ TEST(end_of_stream_tells_why)
 	close_pair(&pair);
 }
 
-TEST(echo_completes_the_exchange)
-{
+TEST(echo_completes_the_exchange) {
 	struct pair pair = open_pair();
 	char reply[6];
 	char sent[5];
@@ -128,8 +119,7 @@ TEST(echo_completes_the_exchange)
 	close_pair(&pair);
 }
 
-TEST(exchange_sees_one_byte_too_many)
-{
+TEST(exchange_sees_one_byte_too_many) {
 	struct pair pair = open_pair();
 	char reply[4];
 	struct exchange exchange = {.message = "abc", .length = 3, .reply = reply};
@@ -139,8 +129,7 @@ TEST(exchange_sees_one_byte_too_many)
 	close_pair(&pair);
 }
 
-TEST(exchange_ends_with_the_connection_after_what_came)
-{
+TEST(exchange_ends_with_the_connection_after_what_came) {
 	struct pair pair = open_pair();
 	char reply[6];
 	struct exchange exchange = {.message = "hello", .length = 5, .reply = reply};
@@ -152,8 +141,7 @@ TEST(exchange_ends_with_the_connection_after_what_came)
 	close_pair(&pair);
 }
 
-TEST(silence_times_out)
-{
+TEST(silence_times_out) {
 	struct pair pair = open_pair();
 	char reply[6];
 	struct exchange exchange = {.message = "hello", .length = 5, .reply = reply};
@@ -165,8 +153,7 @@ TEST(silence_times_out)
 	close_pair(&pair);
 }
 
-TEST(interrupt_ends_the_wait)
-{
+TEST(interrupt_ends_the_wait) {
 	struct pair pair = open_pair();
 	char reply[6];
 	int interrupt[2];

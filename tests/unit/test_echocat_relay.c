@@ -36,13 +36,11 @@ struct scene {
 	size_t wrong;	    // how much of that is not the input
 };
 
-static unsigned char byte_at(size_t offset)
-{
+static unsigned char byte_at(size_t offset) {
 	return (unsigned char)(offset * 2654435761U >> 13);
 }
 
-static void write_all(int fd, const unsigned char *bytes, size_t length)
-{
+static void write_all(int fd, const unsigned char *bytes, size_t length) {
 	while (length > 0) {
 		ssize_t count = write(fd, bytes, length);
 		if (count <= 0)
@@ -52,8 +50,7 @@ static void write_all(int fd, const unsigned char *bytes, size_t length)
 	}
 }
 
-static void *write_input(void *context)
-{
+static void *write_input(void *context) {
 	struct scene *scene = context;
 	unsigned char bytes[8192];
 	for (size_t done = 0; done < scene->length;) {
@@ -70,8 +67,7 @@ static void *write_input(void *context)
 }
 
 // Sends `length` bytes back, with the fault if it falls among them. Returns whether to go on.
-static bool echo(const struct scene *scene, unsigned char *bytes, size_t length, size_t offset)
-{
+static bool echo(const struct scene *scene, unsigned char *bytes, size_t length, size_t offset) {
 	if (scene->fault == NONE || scene->at < offset || scene->at >= offset + length) {
 		write_all(scene->peer, bytes, length);
 		return true;
@@ -92,8 +88,7 @@ static bool echo(const struct scene *scene, unsigned char *bytes, size_t length,
 }
 
 // A peer to which the moment of the FIN matters. It takes all the bytes and then looks for it.
-static void wait_for_fin(const struct scene *scene, unsigned char *bytes)
-{
+static void wait_for_fin(const struct scene *scene, unsigned char *bytes) {
 	struct pollfd fin = {.fd = scene->peer, .events = POLLIN};
 	size_t length = 0;
 	while (length < scene->length)
@@ -104,8 +99,7 @@ static void wait_for_fin(const struct scene *scene, unsigned char *bytes)
 	write_all(scene->peer, bytes, length);
 }
 
-static void *run_peer(void *context)
-{
+static void *run_peer(void *context) {
 	struct scene *scene = context;
 	unsigned char bytes[10000];
 	size_t offset = 0;
@@ -128,16 +122,14 @@ static void *run_peer(void *context)
 
 // Waits until the relay has taken as much input as its window holds. From then on it can take no
 // more than the two pipes hold.
-static void wait_for_full_window(struct scene *scene)
-{
+static void wait_for_full_window(struct scene *scene) {
 	uint64_t deadline = clock_deadline(TIMEOUT);
 	while (atomic_load(&scene->fed) < RELAY_WINDOW && clock_now() < deadline)
 		poll(NULL, 0, 1);
 	scene->fed_unread = atomic_load(&scene->fed);
 }
 
-static void *read_output(void *context)
-{
+static void *read_output(void *context) {
 	struct scene *scene = context;
 	unsigned char bytes[10000];
 	if (scene->slow_start)
@@ -153,8 +145,7 @@ static void *read_output(void *context)
 }
 
 // Plays the scene and returns what the relay does.
-static int play(struct scene *scene, uint64_t timeout)
-{
+static int play(struct scene *scene, uint64_t timeout) {
 	int input[2];
 	int output[2];
 	int connection[2];
@@ -182,15 +173,13 @@ static int play(struct scene *scene, uint64_t timeout)
 	return status;
 }
 
-static void prepare(void)
-{
+static void prepare(void) {
 	signal(SIGPIPE, SIG_IGN);
 }
 
 FIXTURE_ONCE(prepare, NULL);
 
-TEST(streams_of_any_length_come_back)
-{
+TEST(streams_of_any_length_come_back) {
 	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};
 	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
 		for (int half_close = 0; half_close < 2; half_close++) {
@@ -202,8 +191,7 @@ TEST(streams_of_any_length_come_back)
 	}
 }
 
-TEST(slow_reader_of_the_output_stops_the_input)
-{
+TEST(slow_reader_of_the_output_stops_the_input) {
 	struct scene scene = {.length = LONG_STREAM, .slow_start = true};
 	assert_int_equal(play(&scene, TIMEOUT), 0);
 	assert_in_range(scene.fed_unread, RELAY_WINDOW, RELAY_WINDOW + 2 * PIPE_CAPACITY);
@@ -212,8 +200,7 @@ TEST(slow_reader_of_the_output_stops_the_input)
 }
 
 // What is said on standard error while the scene is played.
-static const char *played_with_errors(struct scene *scene, uint64_t timeout, int *status)
-{
+static const char *played_with_errors(struct scene *scene, uint64_t timeout, int *status) {
 	static char text[400];
 	int errors = memfd_create("errors", MFD_CLOEXEC);
 	int before = dup(STDERR_FILENO);
@@ -228,8 +215,7 @@ static const char *played_with_errors(struct scene *scene, uint64_t timeout, int
 	return text;
 }
 
-TEST(fin_follows_the_echo_or_comes_before_it)
-{
+TEST(fin_follows_the_echo_or_comes_before_it) {
 	static const struct {
 		enum fault peer;
 		bool half_close;
@@ -260,8 +246,7 @@ TEST(fin_follows_the_echo_or_comes_before_it)
 	}
 }
 
-TEST(faults_are_found_wherever_they_are)
-{
+TEST(faults_are_found_wherever_they_are) {
 	static const enum fault faults[] = {FLIP, DROP, ADD, CLOSE};
 	static const size_t offsets[] = {0, 9999, 123456, 6000000};
 	for (size_t i = 0; i < COUNT_OF(faults); i++) {
@@ -280,16 +265,14 @@ TEST(faults_are_found_wherever_they_are)
 	}
 }
 
-TEST(surplus_after_the_end_is_found)
-{
+TEST(surplus_after_the_end_is_found) {
 	struct scene scene = {.length = 5000, .fault = ADD, .at = 5000};
 	assert_int_equal(play(&scene, TIMEOUT), 1);
 	assert_int_equal(scene.received, 5000);
 	assert_int_equal(scene.wrong, 0);
 }
 
-TEST(peer_that_closes_before_the_input_ends_is_out_of_order)
-{
+TEST(peer_that_closes_before_the_input_ends_is_out_of_order) {
 	int input[2];
 	int output[2];
 	int connection[2];
@@ -307,8 +290,7 @@ TEST(peer_that_closes_before_the_input_ends_is_out_of_order)
 	}
 }
 
-TEST(stalled_peer_times_out)
-{
+TEST(stalled_peer_times_out) {
 	struct scene scene;
 	uint64_t until = clock_deadline(TIMEOUT);
 	do { // on a busy machine 100 ms can be over before the peer has had its turn
@@ -319,8 +301,7 @@ TEST(stalled_peer_times_out)
 	assert_int_equal(scene.received, 70000);
 }
 
-TEST(reader_that_leaves_ends_it)
-{
+TEST(reader_that_leaves_ends_it) {
 	struct scene scene = {.length = LONG_STREAM, .output_limit = 10};
 	assert_int_equal(play(&scene, TIMEOUT), 3);
 	assert_int_equal(scene.wrong, 0);

@@ -3,8 +3,7 @@
 
 #include "echocat/round_trips.h"
 
-static char *print(const struct round_trips *trips)
-{
+static char *print(const struct round_trips *trips) {
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
@@ -14,8 +13,7 @@ static char *print(const struct round_trips *trips)
 	return text;
 }
 
-TEST(nothing_received_has_no_times)
-{
+TEST(nothing_received_has_no_times) {
 	struct round_trips trips = {.sent = 1};
 	char *text = print(&trips);
 	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
@@ -23,8 +21,7 @@ TEST(nothing_received_has_no_times)
 	free(text);
 }
 
-TEST(one_time_is_all_of_them)
-{
+TEST(one_time_is_all_of_them) {
 	struct round_trips trips = {.sent = 1, .mismatches = 1};
 	round_trips_add(&trips, 41200);
 	char *text = print(&trips);
@@ -34,8 +31,7 @@ TEST(one_time_is_all_of_them)
 	free(text);
 }
 
-TEST(deviation_is_that_of_the_whole)
-{
+TEST(deviation_is_that_of_the_whole) {
 	struct round_trips trips = {.sent = 9};
 	static const uint64_t times[] = {2000, 4000, 4000, 4000, 5000, 5000, 7000, 9000};
 	for (size_t i = 0; i < COUNT_OF(times); i++)
@@ -48,8 +44,7 @@ TEST(deviation_is_that_of_the_whole)
 }
 
 // Where the sum of squares minus the square of the sum would have lost all its digits.
-TEST(deviation_of_long_times_is_exact)
-{
+TEST(deviation_of_long_times_is_exact) {
 	struct round_trips trips = {0};
 	for (int i = 0; i < 1000; i++)
 		round_trips_add(&trips, UINT64_C(3600000000000) + (i % 2 ? 1000 : 0));

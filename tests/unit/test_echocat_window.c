@@ -10,14 +10,12 @@ struct fixture {
 	struct window window;
 };
 
-static void start(struct fixture *fixture)
-{
+static void start(struct fixture *fixture) {
 	window_init(&fixture->window, fixture->ring, sizeof(fixture->ring));
 }
 
 // Reads `length` bytes of `bytes` into the window, in as many pieces as it takes.
-static void feed(struct window *window, const char *bytes, size_t length)
-{
+static void feed(struct window *window, const char *bytes, size_t length) {
 	while (length > 0) {
 		struct span room = window_room(window);
 		assert_int_not_equal(room.length, 0);
@@ -29,13 +27,11 @@ static void feed(struct window *window, const char *bytes, size_t length)
 	}
 }
 
-static bool receive(struct window *window, const char *bytes, struct difference *difference)
-{
+static bool receive(struct window *window, const char *bytes, struct difference *difference) {
 	return window_receive(window, (const unsigned char *)bytes, strlen(bytes), difference);
 }
 
-TEST(new_window_is_all_room)
-{
+TEST(new_window_is_all_room) {
 	struct fixture fixture;
 	start(&fixture);
 	assert_int_equal(window_room(&fixture.window).length, CAPACITY);
@@ -43,8 +39,7 @@ TEST(new_window_is_all_room)
 	assert_int_equal(window_unwritten(&fixture.window).length, 0);
 }
 
-TEST(full_window_takes_no_more_until_written_out)
-{
+TEST(full_window_takes_no_more_until_written_out) {
 	struct fixture fixture;
 	struct difference difference;
 	start(&fixture);
@@ -59,8 +54,7 @@ TEST(full_window_takes_no_more_until_written_out)
 	assert_int_equal(window_room(window).length, 3);
 }
 
-TEST(spans_end_where_the_ring_does)
-{
+TEST(spans_end_where_the_ring_does) {
 	struct fixture fixture;
 	struct difference difference;
 	start(&fixture);
@@ -82,8 +76,7 @@ TEST(spans_end_where_the_ring_does)
 	assert_memory_equal(window_unwritten(window).bytes, "ABCD", 4);
 }
 
-TEST(wrong_byte_is_found_and_written_out_as_it_came)
-{
+TEST(wrong_byte_is_found_and_written_out_as_it_came) {
 	for (size_t wrong = 0; wrong < 10; wrong++) {
 		struct fixture fixture;
 		struct difference difference;
@@ -104,8 +97,7 @@ TEST(wrong_byte_is_found_and_written_out_as_it_came)
 	}
 }
 
-TEST(surplus_is_found_though_more_has_been_read)
-{
+TEST(surplus_is_found_though_more_has_been_read) {
 	struct fixture fixture;
 	struct difference difference;
 	start(&fixture);
@@ -123,8 +115,7 @@ TEST(surplus_is_found_though_more_has_been_read)
 
 // Any order of reading, sending, receiving and writing in any pieces carries the stream through
 // whole.
-TEST(stream_passes_whole_in_random_pieces)
-{
+TEST(stream_passes_whole_in_random_pieces) {
 	struct fixture fixture;
 	struct difference difference;
 	start(&fixture);

@@ -14,8 +14,7 @@
 
 static size_t descriptors_before;
 
-static void prepare(void)
-{
+static void prepare(void) {
 	config = echod_config_new();
 	set("workers", "2");
 	set("max-connections", "50");
@@ -24,8 +23,7 @@ static void prepare(void)
 }
 
 // Nothing is left: no thread, no descriptor, no file.
-static void nothing_left(void)
-{
+static void nothing_left(void) {
 	echod_config_free(config);
 	bool clean = open_descriptors() == descriptors_before && threads_become(0);
 	clean = clean && !place_exists(place_path("c")) && !place_exists(place_path("s"));
@@ -34,8 +32,7 @@ static void nothing_left(void)
 
 FIXTURE(prepare, nothing_left);
 
-static uint64_t counter(struct echod *server, const char *name)
-{
+static uint64_t counter(struct echod *server, const char *name) {
 	struct echod_snapshot *snapshot = echod_snapshot_take(server);
 	uint64_t value = UINT64_MAX;
 	assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
@@ -43,13 +40,11 @@ static uint64_t counter(struct echod *server, const char *name)
 	return value;
 }
 
-TEST(it_says_its_version)
-{
+TEST(it_says_its_version) {
 	assert_string_equal(echod_version(), ECHOD_VERSION);
 }
 
-TEST(bound_addresses_can_be_asked_for)
-{
+TEST(bound_addresses_can_be_asked_for) {
 	const char *local = place_address("s");
 	set("listen", "127.0.0.1:0");
 	set("listen", local);
@@ -78,8 +73,7 @@ TEST(bound_addresses_can_be_asked_for)
 	echod_free(server);
 }
 
-TEST(several_servers_share_nothing)
-{
+TEST(several_servers_share_nothing) {
 	enum { SERVERS = 4 };
 	struct echod *servers[SERVERS];
 	int clients[SERVERS];
@@ -112,8 +106,7 @@ TEST(several_servers_share_nothing)
 	}
 }
 
-TEST(a_drain_can_be_waited_for)
-{
+TEST(a_drain_can_be_waited_for) {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
 	struct pollfd done = {.fd = echod_fd(server), .events = POLLIN};
@@ -137,8 +130,7 @@ TEST(a_drain_can_be_waited_for)
 	echod_free(server);
 }
 
-TEST(a_drain_without_a_time_takes_the_setting)
-{
+TEST(a_drain_without_a_time_takes_the_setting) {
 	set("listen", "127.0.0.1:0");
 	set("drain-timeout", "50ms");
 	struct echod *server = start();
@@ -152,8 +144,7 @@ TEST(a_drain_without_a_time_takes_the_setting)
 	echod_free(server);
 }
 
-TEST(a_stop_cuts_at_once)
-{
+TEST(a_stop_cuts_at_once) {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
 	int clients[5];
@@ -169,8 +160,7 @@ TEST(a_stop_cuts_at_once)
 	echod_free(server);
 }
 
-TEST(a_stop_over_the_control_socket_is_seen)
-{
+TEST(a_stop_over_the_control_socket_is_seen) {
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
 	struct echod *server = start();
@@ -180,8 +170,7 @@ TEST(a_stop_over_the_control_socket_is_seen)
 	echod_free(server);
 }
 
-TEST(a_running_server_can_be_freed)
-{
+TEST(a_running_server_can_be_freed) {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
 	int client = peer_connect_served(echod_address(server, 0));
@@ -191,8 +180,7 @@ TEST(a_running_server_can_be_freed)
 	echod_snapshot_free(NULL);
 }
 
-TEST(a_snapshot_names_all_it_has)
-{
+TEST(a_snapshot_names_all_it_has) {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
 	struct echod_snapshot *snapshot = echod_snapshot_take(server);
@@ -217,8 +205,7 @@ TEST(a_snapshot_names_all_it_has)
 	echod_free(server);
 }
 
-static void expect_no_start(const char *message)
-{
+static void expect_no_start(const char *message) {
 	size_t before = open_descriptors();
 	assert_null(echod_start(config, NULL)); // nobody listens
 	struct echod_error error;
@@ -231,8 +218,7 @@ static void expect_no_start(const char *message)
 	wait_until(open_descriptors() <= before);
 }
 
-TEST(a_port_in_use_is_said_and_leaves_nothing)
-{
+TEST(a_port_in_use_is_said_and_leaves_nothing) {
 	set("listen", "127.0.0.1:0");
 	struct echod *server = start();
 	set("listen", echod_address(server, 0));
@@ -242,8 +228,7 @@ TEST(a_port_in_use_is_said_and_leaves_nothing)
 	echod_free(server);
 }
 
-TEST(a_live_control_socket_is_said_and_left_alone)
-{
+TEST(a_live_control_socket_is_said_and_left_alone) {
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
 	struct echod *server = start();
@@ -253,8 +238,7 @@ TEST(a_live_control_socket_is_said_and_left_alone)
 	echod_free(server);
 }
 
-TEST(a_file_in_the_way_is_said_and_left_alone)
-{
+TEST(a_file_in_the_way_is_said_and_left_alone) {
 	char local[128];
 	snprintf(local, sizeof(local), "unix:%s", place_file("file", "x", 1));
 	set("listen", "127.0.0.1:0");
@@ -264,22 +248,19 @@ TEST(a_file_in_the_way_is_said_and_left_alone)
 	assert_true(place_exists(place_path("file")));
 }
 
-TEST(a_host_that_is_not_there_is_said)
-{
+TEST(a_host_that_is_not_there_is_said) {
 	set("listen", "no-such-host.invalid:7");
 	expect_no_start("cannot find host 'no-such-host.invalid': ");
 }
 
-TEST(too_many_connections_are_said)
-{
+TEST(too_many_connections_are_said) {
 	set("listen", "127.0.0.1:0");
 	set("max-connections", "1048576");
 	expect_no_start("the limit on open descriptors is too low: 1048576 connections take ");
 }
 
 // A server a round, as a test suite would use it; what one round leaves, 50 show.
-TEST(it_can_be_started_again_and_again)
-{
+TEST(it_can_be_started_again_and_again) {
 	set("listen", "127.0.0.1:0");
 	set("control", place_path("c"));
 	for (int i = 0; i < 50; i++) {

@@ -8,16 +8,14 @@
 #include "place.h"
 #include "process.h"
 
-static void prepare(void)
-{
+static void prepare(void) {
 	config = echod_config_new();
 	set("workers", "2");
 	set("max-connections", "50");
 	set("log-level", "debug");
 }
 
-static void tidy(void)
-{
+static void tidy(void) {
 	echod_config_free(config);
 }
 
@@ -25,8 +23,7 @@ FIXTURE(prepare, tidy);
 
 // A server lives: one client comes, is echoed and goes; then it drains. Returns how many lines were
 // dropped.
-static uint64_t live(void)
-{
+static uint64_t live(void) {
 	struct echod *server = start();
 	peer_visit(echod_address(server, 0));
 	echod_drain(server, 60000);
@@ -45,15 +42,13 @@ struct lines {
 };
 
 // Of several threads, so in any order.
-static void expect_parts(const struct lines *lines, const char *const *parts, size_t count)
-{
+static void expect_parts(const struct lines *lines, const char *const *parts, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		assert_contains(lines->text, parts[i]);
 	}
 }
 
-static int keep_line(void *context, enum echod_log_level level, const char *line)
-{
+static int keep_line(void *context, enum echod_log_level level, const char *line) {
 	struct lines *lines = context;
 	pthread_mutex_lock(&lines->lock);
 	size_t used = strlen(lines->text);
@@ -62,8 +57,7 @@ static int keep_line(void *context, enum echod_log_level level, const char *line
 	return strstr(line, "draining") == NULL; // drops that one
 }
 
-TEST(the_log_tells_of_its_life)
-{
+TEST(the_log_tells_of_its_life) {
 	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	set("listen", "127.0.0.1:0");
 	echod_config_set_log(config, keep_line, &lines);
@@ -80,8 +74,7 @@ TEST(the_log_tells_of_its_life)
 }
 
 // As `event name=value ...` each.
-static int keep_entry(void *context, const struct echod_log_entry *entry)
-{
+static int keep_entry(void *context, const struct echod_log_entry *entry) {
 	struct lines *lines = context;
 	pthread_mutex_lock(&lines->lock);
 	size_t used = strlen(lines->text);
@@ -99,8 +92,7 @@ static int keep_entry(void *context, const struct echod_log_entry *entry)
 	return 1;
 }
 
-TEST(the_log_has_fields)
-{
+TEST(the_log_has_fields) {
 	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	char path[128], closed[400], local[160];
 	snprintf(path, sizeof(path), "unix:%s", place_path("s"));

@@ -8,8 +8,7 @@
 #include "place.h"
 
 // How many files there are beside `path`, and itself.
-static size_t count_files(const char *path)
-{
+static size_t count_files(const char *path) {
 	char folder[256];
 	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
 	DIR *directory = opendir(folder);
@@ -21,8 +20,7 @@ static size_t count_files(const char *path)
 	return count;
 }
 
-static void expect_text(const char *path, const char *wanted)
-{
+static void expect_text(const char *path, const char *wanted) {
 	char text[64];
 	FILE *file = fopen(path, "re");
 	assert_non_null(file);
@@ -37,8 +35,7 @@ struct filling {
 };
 
 // While it is written to memory the old file stays.
-static int fill(FILE *file, const void *context)
-{
+static int fill(FILE *file, const void *context) {
 	const struct filling *filling = context;
 	fputs("new", file);
 	fflush(file);
@@ -47,16 +44,14 @@ static int fill(FILE *file, const void *context)
 	return filling->complete ? 0 : -1;
 }
 
-static int replace(const char *path, bool complete)
-{
+static int replace(const char *path, bool complete) {
 	const struct filling filling = {path, complete};
 	struct echod_error error;
 	assert_int_equal(atomic_file_check(path, &error), 0);
 	return atomic_file_write(path, fill, &filling, &error);
 }
 
-TEST(the_old_file_stays_until_the_new_one_is_complete)
-{
+TEST(the_old_file_stays_until_the_new_one_is_complete) {
 	struct stat status;
 	const char *path = place_file("file", "old", 3);
 	assert_int_equal(chmod(path, 0604), 0);
@@ -77,8 +72,7 @@ TEST(the_old_file_stays_until_the_new_one_is_complete)
 	expect_text(fresh, "new");
 }
 
-TEST(what_is_no_regular_file_is_written_through)
-{
+TEST(what_is_no_regular_file_is_written_through) {
 	struct stat status;
 	const char *path = place_file("file", "old", 3);
 	const char *link = place_path("link");
@@ -95,16 +89,14 @@ TEST(what_is_no_regular_file_is_written_through)
 	assert_true(S_ISCHR(status.st_mode));
 }
 
-static void expect_refusal(const char *path, int number)
-{
+static void expect_refusal(const char *path, int number) {
 	struct echod_error error;
 	assert_int_equal(atomic_file_check(path, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_contains(error.message, strerror(number));
 }
 
-TEST(what_cannot_be_written_is_known_before)
-{
+TEST(what_cannot_be_written_is_known_before) {
 	char path[300];
 	struct echod_error error;
 	const char *file = place_file("file", "old", 3);

@@ -10,13 +10,11 @@
 
 static char said[1000];
 
-static int run_main(char **argv)
-{
+static int run_main(char **argv) {
 	return subcommand_run(chart_main, argv, stderr, said, sizeof(said));
 }
 
-static char *make_file(const char *name, uint64_t seed)
-{
+static char *make_file(const char *name, uint64_t seed) {
 	const struct made_run run = {
 		.seed = seed,
 		.started = seed * NS_PER_S,
@@ -29,16 +27,14 @@ static char *make_file(const char *name, uint64_t seed)
 	return (char *)made_run_write(name, &run);
 }
 
-static unsigned count_of(const char *text, const char *what)
-{
+static unsigned count_of(const char *text, const char *what) {
 	unsigned count = 0;
 	for (; (text = strstr(text, what)); text += strlen(what))
 		count++;
 	return count;
 }
 
-TEST(several_runs_lie_over_each_other)
-{
+TEST(several_runs_lie_over_each_other) {
 	char *svg = (char *)place_path("out.svg");
 	char *argv[] = {
 		"report", make_file("first.json", 1), make_file("second.json", 2), "-o", svg, NULL};
@@ -60,8 +56,7 @@ TEST(several_runs_lie_over_each_other)
 	free(text);
 }
 
-TEST(a_page_has_the_figures_and_the_picture)
-{
+TEST(a_page_has_the_figures_and_the_picture) {
 	char *html = (char *)place_path("out.html");
 	char *argv[] = {"report", "--output", html, make_file("only.json", 1), NULL};
 	assert_int_equal(run_main(argv), 0);
@@ -74,8 +69,7 @@ TEST(a_page_has_the_figures_and_the_picture)
 	free(text);
 }
 
-TEST(a_hostile_name_is_only_a_name)
-{
+TEST(a_hostile_name_is_only_a_name) {
 	char *svg = (char *)place_path("out.svg");
 	char *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
 	assert_int_equal(run_main((char *[]){"report", "-o", svg, file, NULL}), 0);
@@ -85,8 +79,7 @@ TEST(a_hostile_name_is_only_a_name)
 	free(text);
 }
 
-TEST(what_is_missing_is_said_in_one_line)
-{
+TEST(what_is_missing_is_said_in_one_line) {
 	char *file = make_file("run.json", 1);
 	char *svg = (char *)place_path("out.svg");
 	assert_int_equal(run_main((char *[]){"report", file, NULL}), 2);
@@ -99,8 +92,7 @@ TEST(what_is_missing_is_said_in_one_line)
 	assert_false(place_exists(svg));
 }
 
-TEST(what_cannot_be_written_is_said_in_one_line)
-{
+TEST(what_cannot_be_written_is_said_in_one_line) {
 	char *file = make_file("run.json", 1);
 	// /dev/full takes no output.
 	char *link = (char *)place_path("full.svg");

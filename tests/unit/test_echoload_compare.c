@@ -17,8 +17,7 @@ static struct result results[2 * RANK_MOST];
 static struct comparison comparison;
 static uint64_t seed = 1;
 
-static void clean(void)
-{
+static void clean(void) {
 	for (size_t i = 0; i < COUNT_OF(results); i++)
 		result_free(&results[i]);
 }
@@ -37,8 +36,7 @@ static const struct made_run run = {
 };
 
 // Fills both sides; what is made of the right one differs by these factors.
-static void make(size_t left, size_t right, double rate, double median)
-{
+static void make(size_t left, size_t right, double rate, double median) {
 	for (size_t i = 0; i < left + right; i++) {
 		struct made_run made = run;
 		made.seed = seed++;
@@ -50,8 +48,7 @@ static void make(size_t left, size_t right, double rate, double median)
 	}
 }
 
-static unsigned compare(size_t left, size_t right)
-{
+static unsigned compare(size_t left, size_t right) {
 	const size_t count[] = {left, right};
 	unsigned winners = 0;
 	compare_results(&comparison, results, count);
@@ -60,8 +57,7 @@ static unsigned compare(size_t left, size_t right)
 	return winners;
 }
 
-TEST(chance_is_seldom_taken_for_a_difference)
-{
+TEST(chance_is_seldom_taken_for_a_difference) {
 	unsigned wrong = 0;
 	seed = 1000;
 	for (unsigned pair = 0; pair < PAIRS; pair++) {
@@ -72,8 +68,7 @@ TEST(chance_is_seldom_taken_for_a_difference)
 		fail_msg("%u of %u pairs that do not differ have a winner", wrong, PAIRS);
 }
 
-TEST(a_real_difference_is_found)
-{
+TEST(a_real_difference_is_found) {
 	unsigned found = 0;
 	seed = 5000;
 	for (unsigned pair = 0; pair < PAIRS; pair++) {
@@ -90,8 +85,7 @@ TEST(a_real_difference_is_found)
 		assert_false(comparison.right_wins[m]);
 }
 
-TEST(the_figures_are_medians_of_the_runs)
-{
+TEST(the_figures_are_medians_of_the_runs) {
 	static const double rates[] = {1000, 5000, 3000, 2000, 8000, 4000};
 	for (size_t i = 0; i < COUNT_OF(rates); i++) {
 		struct made_run made = run;
@@ -108,8 +102,7 @@ TEST(the_figures_are_medians_of_the_runs)
 	assert_true(comparison.median[1][MEASURE_RATE] == 6000);
 }
 
-TEST(few_runs_have_no_winner)
-{
+TEST(few_runs_have_no_winner) {
 	static const size_t counts[][2] = {{1, 1}, {4, 4}, {4, 20}, {20, 4}, {1, 20}};
 	for (size_t i = 0; i < COUNT_OF(counts); i++) {
 		make(counts[i][0], counts[i][1], 3, 0.1);
@@ -122,16 +115,14 @@ TEST(few_runs_have_no_winner)
 	assert_int_equal(compare(RANK_MOST, RANK_MOST), COMPARED);
 }
 
-TEST(an_offered_rate_has_no_winner)
-{
+TEST(an_offered_rate_has_no_winner) {
 	make(SIDE, SIDE, 2, 0.5);
 	result_set_verdict(&results[SIDE], "RATE-LIMITED");
 	assert_int_equal(compare(SIDE, SIDE), 2);
 	assert_contains(comparison.objection[MEASURE_RATE], "RATE-LIMITED");
 }
 
-TEST(the_histogram_is_not_trusted_beyond_its_resolution)
-{
+TEST(the_histogram_is_not_trusted_beyond_its_resolution) {
 	for (size_t i = 0; i < 2 * SIDE; i++) { // two neighbouring buckets, and nothing that varies
 		assert_int_equal(result_init(&results[i]), 0);
 		made_run_fill(&results[i], &(struct made_run){.seconds = 1, .rate = 1000});
@@ -143,8 +134,7 @@ TEST(the_histogram_is_not_trusted_beyond_its_resolution)
 	assert_contains(comparison.objection[MEASURE_P50], "no better than to 0.1 %");
 }
 
-TEST(measurements_that_do_not_count_are_refused)
-{
+TEST(measurements_that_do_not_count_are_refused) {
 	static const struct {
 		const char *verdict, *evidence;
 		unsigned errors, faults;
@@ -178,8 +168,7 @@ TEST(measurements_that_do_not_count_are_refused)
 }
 
 // Writes a result with these settings beside those that all have; NULL: no more.
-static char *write_result(const char *name, const char *settings, double rate)
-{
+static char *write_result(const char *name, const char *settings, double rate) {
 	struct echod_error error;
 	struct made_run made = run;
 	made.seed = seed++;
@@ -196,8 +185,7 @@ static char *write_result(const char *name, const char *settings, double rate)
 	return path;
 }
 
-static int run_main(char **argv, FILE *stream, char said[static 6000])
-{
+static int run_main(char **argv, FILE *stream, char said[static 6000]) {
 	int status = subcommand_run(compare_main, argv, stream, said, 6000);
 	char line[6000];
 	strcpy(line, said);
@@ -206,8 +194,7 @@ static int run_main(char **argv, FILE *stream, char said[static 6000])
 	return status;
 }
 
-TEST(different_loads_are_refused)
-{
+TEST(different_loads_are_refused) {
 	static const struct {
 		const char *settings, *named; // NULL: the same load
 	} cases[] = {
@@ -246,8 +233,7 @@ TEST(different_loads_are_refused)
 	free(a);
 }
 
-TEST(the_command_says_it_in_plain_words)
-{
+TEST(the_command_says_it_in_plain_words) {
 	char said[6000];
 	char *path[2 * SIDE];
 	char *argv[2 * SIDE + 3] = {"compare"}; // getopt changes its order

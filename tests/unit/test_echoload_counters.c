@@ -17,8 +17,7 @@ static struct counter_buffers buffers;
 static struct counters sum;
 static struct counters copy;
 
-static void begin(void)
-{
+static void begin(void) {
 	counter_buffers_init(&buffers);
 	counters_reset(&sum);
 }
@@ -26,8 +25,7 @@ static void begin(void)
 FIXTURE(begin, NULL);
 
 // Counts the event `number` in every one of `counters`.
-static void count(struct counters *counters, uint64_t number)
-{
+static void count(struct counters *counters, uint64_t number) {
 	hdr_record(&counters->latency, number % VALUES);
 	hdr_record(&counters->uncorrected, 2 * (number % VALUES));
 	hdr_record(&counters->lateness, 3 * (number % VALUES));
@@ -44,8 +42,7 @@ static void count(struct counters *counters, uint64_t number)
 }
 
 // Asserts that `counters` holds the events from `first` on, and returns how many.
-static uint64_t assert_holds(const struct counters *counters, uint64_t first)
-{
+static uint64_t assert_holds(const struct counters *counters, uint64_t first) {
 	uint64_t events = counters->messages;
 	uint64_t numbers = 0;
 	hdr_sum values = 0;
@@ -79,8 +76,7 @@ struct writer {
 	_Atomic bool finished;	  // by the writer, after its last turn
 };
 
-static void *write_counters(void *argument)
-{
+static void *write_counters(void *argument) {
 	struct writer *writer = argument;
 	uint64_t number = 0;
 	while (!atomic_load(&writer->enough)) {
@@ -92,8 +88,7 @@ static void *write_counters(void *argument)
 	return NULL;
 }
 
-static void wait_for_count(struct writer *writer, uint64_t number)
-{
+static void wait_for_count(struct writer *writer, uint64_t number) {
 	uint64_t deadline = clock_now() + 20 * NS_PER_S;
 	while (atomic_load(&writer->counted) < number) {
 		assert_true(clock_now() < deadline);
@@ -101,8 +96,7 @@ static void wait_for_count(struct writer *writer, uint64_t number)
 	}
 }
 
-static const struct counters *wait_for_counters(struct writer *writer)
-{
+static const struct counters *wait_for_counters(struct writer *writer) {
 	const struct counters *counters;
 	uint64_t deadline = clock_now() + 20 * NS_PER_S;
 	while (!(counters = counter_buffers_take(&buffers))) {
@@ -114,8 +108,7 @@ static const struct counters *wait_for_counters(struct writer *writer)
 	return counters;
 }
 
-TEST(nothing_is_lost_while_it_is_taken)
-{
+TEST(nothing_is_lost_while_it_is_taken) {
 	struct writer writer = {0};
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, write_counters, &writer), 0);
@@ -150,8 +143,7 @@ TEST(nothing_is_lost_while_it_is_taken)
 	assert_true(full > BOOKS / 2);
 }
 
-TEST(counters_in_use_are_not_given)
-{
+TEST(counters_in_use_are_not_given) {
 	count(buffers.open, 0);
 	counter_buffers_swap(&buffers); // nobody has asked
 	count(buffers.open, 1);
@@ -173,8 +165,7 @@ TEST(counters_in_use_are_not_given)
 	assert_int_equal(assert_holds(counters, 3), 1);
 }
 
-TEST(empty_counters_have_no_samples)
-{
+TEST(empty_counters_have_no_samples) {
 	assert_int_equal(assert_holds(&sum, 0), 0);
 	assert_true(sum.latency.min == UINT64_MAX);
 	counter_buffers_request(&buffers);
@@ -184,8 +175,7 @@ TEST(empty_counters_have_no_samples)
 	assert_true(sum.latency.min == UINT64_MAX);
 }
 
-TEST(the_first_faults_are_kept_of_many_counters)
-{
+TEST(the_first_faults_are_kept_of_many_counters) {
 	counters_reset(&copy);
 	uint64_t number = 0;
 	for (uint64_t buffer = 1; buffer <= 3; buffer++) {

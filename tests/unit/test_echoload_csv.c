@@ -12,15 +12,13 @@ static FILE *file;
 static char *text;
 static size_t size;
 
-static void open_file(void)
-{
+static void open_file(void) {
 	hdr_reset(&hdr);
 	file = open_memstream(&text, &size);
 	assert_non_null(file);
 }
 
-static void close_file(void)
-{
+static void close_file(void) {
 	int status = fclose(file);
 	free(text);
 	assert_int_equal(status, 0);
@@ -28,8 +26,7 @@ static void close_file(void)
 
 FIXTURE(open_file, close_file);
 
-static const char *last_line(void)
-{
+static const char *last_line(void) {
 	char *end = text + strlen(text);
 	assert_true(end > text && end[-1] == '\n');
 	while (--end > text && end[-1] != '\n') {
@@ -37,16 +34,14 @@ static const char *last_line(void)
 	return end;
 }
 
-TEST(the_first_line_names_the_columns)
-{
+TEST(the_first_line_names_the_columns) {
 	csv_interval(file, &(struct result_interval){0}, &hdr, 0);
 	assert_memory_equal(text, heading, strlen(heading));
 	csv_interval(file, &(struct result_interval){.from = 1}, &hdr, 0);
 	assert_null(strstr(text + 1, heading));
 }
 
-TEST(a_line_has_what_the_interval_counted)
-{
+TEST(a_line_has_what_the_interval_counted) {
 	const struct result_interval interval = {
 		.from = 3 * NS_PER_S,
 		.length = NS_PER_S,
@@ -61,8 +56,7 @@ TEST(a_line_has_what_the_interval_counted)
 	assert_string_equal(last_line(), "4.000,1000,1000.0,128000,500,900,990,999,1000,2,50\n");
 }
 
-TEST(the_rate_is_over_the_time_that_the_interval_took)
-{
+TEST(the_rate_is_over_the_time_that_the_interval_took) {
 	struct result_interval interval = {
 		.from = 2 * NS_PER_S, .length = NS_PER_S / 4, .messages = 10};
 	hdr_record(&hdr, 7);
@@ -73,15 +67,13 @@ TEST(the_rate_is_over_the_time_that_the_interval_took)
 	assert_string_equal(last_line(), "2.000,10,0.0,0,7,7,7,7,7,0,1\n");
 }
 
-TEST(where_nothing_came_back_there_is_no_latency_rather_than_none_at_all)
-{
+TEST(where_nothing_came_back_there_is_no_latency_rather_than_none_at_all) {
 	const struct result_interval interval = {.length = NS_PER_S, .errors = 3};
 	csv_interval(file, &interval, &hdr, 8);
 	assert_string_equal(last_line(), "1.000,0,0.0,0,,,,,,3,8\n");
 }
 
-TEST(each_line_is_there_when_its_interval_ends)
-{
+TEST(each_line_is_there_when_its_interval_ends) {
 	struct result_interval interval = {.length = NS_PER_S, .messages = 1};
 	hdr_record(&hdr, 5);
 	size_t before = 0;
@@ -94,16 +86,14 @@ TEST(each_line_is_there_when_its_interval_ends)
 	}
 }
 
-static unsigned commas_in(const char *line)
-{
+static unsigned commas_in(const char *line) {
 	unsigned commas = 0;
 	for (; *line && *line != '\n'; line++)
 		commas += *line == ',';
 	return commas;
 }
 
-TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest)
-{
+TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest) {
 	const struct result_interval empty = {0};
 	const struct result_interval huge = {
 		.from = UINT64_MAX / 4,
@@ -121,8 +111,7 @@ TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest)
 				     "4294967295\n");
 }
 
-TEST(what_could_not_be_written_is_known)
-{
+TEST(what_could_not_be_written_is_known) {
 	const struct result_interval interval = {.length = NS_PER_S};
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);

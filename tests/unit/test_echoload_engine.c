@@ -18,16 +18,14 @@ static struct load_config config;
 static struct counters counters;
 static uint64_t lasted;
 
-static void set_target(size_t index, const char *text)
-{
+static void set_target(size_t index, const char *text) {
 	struct address address;
 	struct echod_error error;
 	assert_int_equal(address_parse(text, &address, &error), 0);
 	assert_int_equal(address_resolve(&address, &config.targets[index], 1, &error), 1);
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	config = (struct load_config){
 		.target_count = 1,
 		.connections = 6,
@@ -45,16 +43,14 @@ static void begin(void)
 
 FIXTURE(begin, NULL);
 
-static void start_servers(size_t count)
-{
+static void start_servers(size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		inside_start(&inside[i]);
 		set_target(i, inside_address(&inside[i]));
 	}
 }
 
-static struct engine *open_engine(void)
-{
+static struct engine *open_engine(void) {
 	struct echod_error error = {0};
 	struct engine *engine = engine_open(&config, &error);
 	if (!engine)
@@ -62,15 +58,13 @@ static struct engine *open_engine(void)
 	return engine;
 }
 
-static uint64_t received(size_t server)
-{
+static uint64_t received(size_t server) {
 	return inside_counter(&inside[server], COUNTER_bytes_received);
 }
 
 // Lets a slice pass in which something was answered. On a busy machine a thread of
 // the generator may sleep for all of a short one; then nothing is sent.
-static void pass_well(struct engine *engine, uint64_t groups)
-{
+static void pass_well(struct engine *engine, uint64_t groups) {
 	uint64_t deadline = clock_deadline(20 * NS_PER_S);
 	do {
 		assert_true(clock_now() < deadline);
@@ -87,8 +81,7 @@ static void pass_well(struct engine *engine, uint64_t groups)
 	assert_true(counters.unanswered > 0 || counters.latency.max <= lasted);
 }
 
-TEST(only_the_groups_of_a_slice_are_loaded)
-{
+TEST(only_the_groups_of_a_slice_are_loaded) {
 	static const uint64_t groups[] = {1, 2, 2, 3, 1};
 	config.target_count = 2;
 	config.by_target = true;
@@ -111,18 +104,15 @@ TEST(only_the_groups_of_a_slice_are_loaded)
 
 static uint64_t recorded;
 
-static bool go_on(void *context, const struct progress *progress)
-{
+static bool go_on(void *context, const struct progress *progress) {
 	return true;
 }
 
-static void take_interval(void *context, const struct interval *interval)
-{
+static void take_interval(void *context, const struct interval *interval) {
 	recorded += interval->counters->messages;
 }
 
-TEST(a_run_may_come_before_slices_with_more_connections)
-{
+TEST(a_run_may_come_before_slices_with_more_connections) {
 	const struct engine_calls calls = {take_interval, go_on, NULL};
 	struct engine_result result;
 	struct echod_error error;
@@ -147,8 +137,7 @@ TEST(a_run_may_come_before_slices_with_more_connections)
 }
 
 // Cuts all connections once, when they are there.
-static bool cut_once(void *context, const struct progress *progress)
-{
+static bool cut_once(void *context, const struct progress *progress) {
 	bool *is_cut = context;
 	if (*is_cut || progress->live < config.connections)
 		return true;
@@ -162,8 +151,7 @@ static bool cut_once(void *context, const struct progress *progress)
 	return true;
 }
 
-TEST(what_happens_in_the_warm_up_is_in_no_figure)
-{
+TEST(what_happens_in_the_warm_up_is_in_no_figure) {
 	for (uint64_t warmup = 0; warmup <= 2; warmup += 2) {
 		bool is_cut = false;
 		const struct engine_calls calls = {take_interval, cut_once, &is_cut};
@@ -188,8 +176,7 @@ TEST(what_happens_in_the_warm_up_is_in_no_figure)
 	}
 }
 
-static uint64_t due_of_run(double rate, unsigned connections, unsigned threads)
-{
+static uint64_t due_of_run(double rate, unsigned connections, unsigned threads) {
 	const struct engine_calls calls = {take_interval, go_on, NULL};
 	struct engine_result result;
 	struct echod_error error;
@@ -211,8 +198,7 @@ static uint64_t due_of_run(double rate, unsigned connections, unsigned threads)
 }
 
 // Message i of all is due at i / rate, whoever sends it.
-TEST(as_many_are_due_as_the_rate_says)
-{
+TEST(as_many_are_due_as_the_rate_says) {
 	static const struct {
 		double rate;
 		unsigned connections, threads;
@@ -233,8 +219,7 @@ TEST(as_many_are_due_as_the_rate_says)
 	inside_end(&inside[0]);
 }
 
-static void expect_slices(void)
-{
+static void expect_slices(void) {
 	struct engine *engine = open_engine();
 	for (int slice = 0; slice < 3; slice++) {
 		uint64_t before = received(0);
@@ -245,8 +230,7 @@ static void expect_slices(void)
 	engine_close(engine, NULL);
 }
 
-TEST(slices_hold_in_each_mode)
-{
+TEST(slices_hold_in_each_mode) {
 	static const struct load_config modes[] = {
 		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 0},
 		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 2000},
@@ -267,8 +251,7 @@ TEST(slices_hold_in_each_mode)
 }
 
 // The server ends connections that rest. In a slice they are there again, and nothing is an error.
-TEST(a_lost_connection_is_there_in_the_next_slice)
-{
+TEST(a_lost_connection_is_there_in_the_next_slice) {
 	inside[0].config.idle_timeout = NS_PER_S / 2;
 	config.extra = 3;
 	start_servers(1);
@@ -283,8 +266,7 @@ TEST(a_lost_connection_is_there_in_the_next_slice)
 	inside_end(&inside[0]);
 }
 
-TEST(what_is_not_answered_is_counted)
-{
+TEST(what_is_not_answered_is_counted) {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	set_target(0, odd_address(server));
 	config.timeout = 100 * NS_PER_MS;
@@ -299,8 +281,7 @@ TEST(what_is_not_answered_is_counted)
 	engine_close(engine, NULL);
 }
 
-TEST(nobody_to_connect_to_is_no_slice)
-{
+TEST(nobody_to_connect_to_is_no_slice) {
 	static const enum load_mode modes[] = {MODE_PING, MODE_CHURN};
 	inside_start(&inside[0]);
 	set_target(0, inside_address(&inside[0]));
@@ -314,8 +295,7 @@ TEST(nobody_to_connect_to_is_no_slice)
 	}
 }
 
-TEST(a_signal_ends_a_slice)
-{
+TEST(a_signal_ends_a_slice) {
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
 	set_target(0, odd_address(server));
 	signals_open();

@@ -4,8 +4,7 @@
 #include "echoload/load/counters.h"
 #include "net/connect.h"
 
-TEST(every_error_has_a_name_of_its_own)
-{
+TEST(every_error_has_a_name_of_its_own) {
 	for (int i = 0; i < LOAD_ERRORS; i++) {
 		const char *name = load_error_rows[i].name;
 		assert_non_null(name);
@@ -15,15 +14,13 @@ TEST(every_error_has_a_name_of_its_own)
 	}
 }
 
-TEST(what_runs_out_has_a_command_that_helps)
-{
+TEST(what_runs_out_has_a_command_that_helps) {
 	assert_contains(load_error_rows[LOAD_OUT_OF_DESCRIPTORS].help, "prlimit");
 	assert_contains(load_error_rows[LOAD_OUT_OF_PORTS].help, "--source");
 	assert_null(load_error_rows[LOAD_OTHER].help);
 }
 
-TEST(errno_values_have_their_meaning)
-{
+TEST(errno_values_have_their_meaning) {
 	static const struct {
 		int number;
 		bool connecting;
@@ -55,8 +52,7 @@ TEST(errno_values_have_their_meaning)
 				 cases[i].error);
 }
 
-TEST(the_first_of_a_kind_is_kept)
-{
+TEST(the_first_of_a_kind_is_kept) {
 	struct load_errors errors = {0};
 	load_errors_note(&errors, LOAD_EARLY_CLOSE, ECONNRESET, 17, 100);
 	load_errors_note(&errors, LOAD_EARLY_CLOSE, EPIPE, 4, 200);
@@ -69,8 +65,7 @@ TEST(the_first_of_a_kind_is_kept)
 	assert_int_equal(errors.of[LOAD_SHORT].first_errno, 0);
 }
 
-TEST(sums_know_the_earliest)
-{
+TEST(sums_know_the_earliest) {
 	struct load_errors early = {0};
 	struct load_errors late = {0};
 	load_errors_note(&early, LOAD_EARLY_CLOSE, ECONNRESET, 1, 0); // as the run began

@@ -14,8 +14,7 @@ static struct engine_result result;
 static struct evidence evidence;
 static struct series series; // empty
 
-static void begin(void)
-{
+static void begin(void) {
 	counters_reset(&counters);
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
 	counters.messages = 100000;
@@ -25,14 +24,12 @@ static void begin(void)
 
 FIXTURE(begin, NULL);
 
-static void gather(const struct usage *usage, const struct series *latencies)
-{
+static void gather(const struct usage *usage, const struct series *latencies) {
 	result.usage = *usage;
 	evidence_gather(&evidence, &result, latencies);
 }
 
-TEST(evidence_is_gathered_in_shares)
-{
+TEST(evidence_is_gathered_in_shares) {
 	struct usage usage = {
 		.threads = 2,
 		.thread = {{.at = 10 * NS_PER_S,
@@ -87,15 +84,13 @@ TEST(evidence_is_gathered_in_shares)
 	assert_true(evidence.thread_busy == 0.25 && evidence.thread_waiting == 0);
 }
 
-static double failing(void)
-{
+static double failing(void) {
 	static const struct usage usage;
 	gather(&usage, &series);
 	return evidence.failing;
 }
 
-TEST(nobody_is_busier_than_all_the_time)
-{
+TEST(nobody_is_busier_than_all_the_time) {
 	struct usage usage = {.machine.waits_known = true,
 			      .threads = 1,
 			      .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
@@ -108,8 +103,7 @@ TEST(nobody_is_busier_than_all_the_time)
 }
 
 // Two of four connections come to nothing, in vain waited for each time.
-TEST(what_was_waited_for_in_vain_has_failed)
-{
+TEST(what_was_waited_for_in_vain_has_failed) {
 	static const enum load_error kinds[] = {LOAD_TIMEOUT, LOAD_CONNECT_TIMEOUT};
 	config.connections = 4;
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
@@ -125,8 +119,7 @@ TEST(what_was_waited_for_in_vain_has_failed)
 	assert_true(failing() == 0.045);
 }
 
-TEST(no_more_fails_than_there_is)
-{
+TEST(no_more_fails_than_there_is) {
 	counters.errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
 	config.timeout = 5 * NS_PER_S;
 	assert_true(failing() == 1);
@@ -134,24 +127,21 @@ TEST(no_more_fails_than_there_is)
 	assert_true(failing() == 1);
 }
 
-static double stolen(uint64_t wanted, uint64_t given)
-{
+static double stolen(uint64_t wanted, uint64_t given) {
 	const struct usage usage = {.machine = {.wanted = wanted, .stolen = given}};
 	gather(&usage, &series);
 	return evidence.stolen;
 }
 
 // A run of 10 s. On a machine that has hardly anything to do, waiting for a CPU costs little.
-TEST(what_is_stolen_counts_if_it_was_needed)
-{
+TEST(what_is_stolen_counts_if_it_was_needed) {
 	assert_true(stolen(10 * NS_PER_S, 5 * NS_PER_S) == 0.5);
 	assert_true(stolen(NS_PER_S, NS_PER_S / 2) == 0.05);
 	assert_true(stolen(100 * NS_PER_S, 5 * NS_PER_S) == 0.05);
 	assert_true(stolen(0, 0) == 0);
 }
 
-TEST(what_was_sent_again_needlessly_was_not_lost)
-{
+TEST(what_was_sent_again_needlessly_was_not_lost) {
 	struct usage usage = {.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
 	gather(&usage, &series);
 	assert_true(evidence.retransmitting == 0);
@@ -165,8 +155,7 @@ TEST(what_was_sent_again_needlessly_was_not_lost)
 
 // A run of 10 s in 40 intervals. A server that is too slow by a share makes latency rise by that
 // share of the time.
-TEST(latency_rises_or_does_not)
-{
+TEST(latency_rises_or_does_not) {
 	static const struct {
 		double from, to, wobble; // ms; the last up or down, at random
 		bool late;		 // it steps in the midst
@@ -199,8 +188,7 @@ TEST(latency_rises_or_does_not)
 }
 
 // What is on its way at the end is no backlog.
-TEST(what_was_due_is_answered_or_not)
-{
+TEST(what_was_due_is_answered_or_not) {
 	static const struct usage usage;
 	config.rate = 10000;
 	counters.due = 100000;

@@ -10,8 +10,7 @@ static struct engine_result result;
 
 // A run of 10 s in an open loop: latencies of 1 to 1000 us, uncorrected ones of 7 us, the generator
 // never late; 500,000 messages of 64 bytes.
-static void run_well(void)
-{
+static void run_well(void) {
 	counters_reset(&counters);
 	for (uint64_t us = 1; us <= 1000; us++) {
 		hdr_record(&counters.latency, us * NS_PER_US);
@@ -28,8 +27,7 @@ static void run_well(void)
 
 FIXTURE(run_well, NULL);
 
-static bool check(const char *text, char line[static EXPECT_LINE])
-{
+static bool check(const char *text, char line[static EXPECT_LINE]) {
 	struct expect expect;
 	struct echod_error error;
 	if (expect_parse(text, &expect, &error) != 0)
@@ -38,24 +36,21 @@ static bool check(const char *text, char line[static EXPECT_LINE])
 	return expect_judge(&expect, &result, line);
 }
 
-static void holds(const char *text)
-{
+static void holds(const char *text) {
 	char line[EXPECT_LINE];
 	if (!check(text, line))
 		fail_msg("%s", line);
 	assert_string_equal(line, "");
 }
 
-static void misses(const char *text, const char *what)
-{
+static void misses(const char *text, const char *what) {
 	char line[EXPECT_LINE];
 	if (check(text, line))
 		fail_msg("'%s' holds", text);
 	assert_string_equal(line, what);
 }
 
-TEST(every_relation_knows_its_limit)
-{
+TEST(every_relation_knows_its_limit) {
 	static const struct {
 		const char *relation;
 		bool below, at, above; // whether 49999, 50000 and 50001 a second hold
@@ -75,8 +70,7 @@ TEST(every_relation_knows_its_limit)
 	}
 }
 
-TEST(everything_can_be_checked)
-{
+TEST(everything_can_be_checked) {
 	holds("p50<=501us"); // the largest value of its bucket
 	holds("p50>=500us");
 	holds("p99.9<1s");
@@ -98,8 +92,7 @@ TEST(everything_can_be_checked)
 	holds("bytes_verified>=30m");
 }
 
-TEST(a_miss_says_what_was_measured)
-{
+TEST(a_miss_says_what_was_measured) {
 	load_errors_note(&counters.errors, LOAD_EARLY_CLOSE, 0, 1, 0);
 	load_errors_note(&counters.errors, LOAD_SHORT, 0, 1, 0);
 	counters.fault_count = 3;
@@ -117,8 +110,7 @@ TEST(a_miss_says_what_was_measured)
 	       "expected bytes_per_second>1g, measured 3200000 bytes a second");
 }
 
-TEST(a_miss_by_a_nanosecond_is_seen)
-{
+TEST(a_miss_by_a_nanosecond_is_seen) {
 	hdr_reset(&counters.latency);
 	hdr_record(&counters.latency, 200001);
 	misses("max<=200us", "expected max<=200us, measured 200.001 us");
@@ -127,8 +119,7 @@ TEST(a_miss_by_a_nanosecond_is_seen)
 	misses("p100<=5ms", "expected p100<=5ms, measured 5.000001 ms");
 }
 
-TEST(what_was_not_measured_never_holds)
-{
+TEST(what_was_not_measured_never_holds) {
 	hdr_reset(&counters.latency);
 	hdr_reset(&counters.uncorrected);
 	hdr_reset(&counters.lateness);
@@ -146,8 +137,7 @@ TEST(what_was_not_measured_never_holds)
 }
 
 // A percentile is one only where at least one sample lies beyond it.
-TEST(a_percentile_takes_its_samples)
-{
+TEST(a_percentile_takes_its_samples) {
 	static const struct {
 		const char *percentile;
 		unsigned needed;
@@ -168,8 +158,7 @@ TEST(a_percentile_takes_its_samples)
 	}
 }
 
-TEST(a_run_without_time_has_no_rate)
-{
+TEST(a_run_without_time_has_no_rate) {
 	static const char *const checks[] = {"rate>0", "rate<5", "rate==0", "bytes_per_second<1"};
 	char line[EXPECT_LINE];
 	result.lasted = 0;
@@ -180,8 +169,7 @@ TEST(a_run_without_time_has_no_rate)
 	misses("rate<5", "expected rate<5, which was not measured: no message came back");
 }
 
-TEST(nonsense_is_refused)
-{
+TEST(nonsense_is_refused) {
 	static const char *const texts[] = {
 		"",
 		"p99",

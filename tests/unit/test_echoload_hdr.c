@@ -11,21 +11,18 @@
 
 static struct hdr hdr;
 
-static void clear(void)
-{
+static void clear(void) {
 	hdr_reset(&hdr);
 }
 
 FIXTURE(clear, NULL);
 
 // Any magnitude that a latency may have is as likely as any other.
-static uint64_t draw(struct random *random)
-{
+static uint64_t draw(struct random *random) {
 	return (uint64_t)exp2(random_share(random) * BUCKETS_VALUE_BITS);
 }
 
-TEST(the_buckets_hold_each_value_once)
-{
+TEST(the_buckets_hold_each_value_once) {
 	assert_int_equal(hdr_lowest(0), 0);
 	for (unsigned i = 0; i + 1 < HDR_BUCKETS; i++) {
 		assert_int_equal(hdr_lowest(i + 1), hdr_highest(i) + 1);
@@ -37,21 +34,18 @@ TEST(the_buckets_hold_each_value_once)
 	assert_int_equal(hdr_highest(HDR_BUCKETS - 1), UINT64_MAX);
 }
 
-TEST(a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth)
-{
+TEST(a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth) {
 	for (unsigned i = hdr_index(100); i <= hdr_index(UINT64_C(3600000000000)); i++)
 		assert_true((hdr_highest(i) - hdr_lowest(i)) * 1000 <= hdr_lowest(i));
 }
 
-static int compare(const void *left, const void *right)
-{
+static int compare(const void *left, const void *right) {
 	uint64_t a = *(const uint64_t *)left;
 	uint64_t b = *(const uint64_t *)right;
 	return (a > b) - (a < b);
 }
 
-TEST(percentiles_are_those_of_the_sorted_samples)
-{
+TEST(percentiles_are_those_of_the_sorted_samples) {
 	static const unsigned counts[] = {1, 2, 3, 10, 100, 1000, SAMPLES};
 	static const double percents[] = {1.0, 50.0, 90.0, 99.0, 99.9, 99.99, 100.0};
 	// In thousandths, as whole numbers divide exactly.
@@ -75,16 +69,14 @@ TEST(percentiles_are_those_of_the_sorted_samples)
 	}
 }
 
-TEST(what_a_double_cannot_hold_does_not_move_the_rank)
-{
+TEST(what_a_double_cannot_hold_does_not_move_the_rank) {
 	for (uint64_t i = 1; i <= 1000; i++)
 		hdr_record(&hdr, i);
 	for (unsigned tenths = 1; tenths <= 1000; tenths++)
 		assert_int_equal(hdr_percentile(&hdr, tenths / 10.0), tenths);
 }
 
-TEST(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact)
-{
+TEST(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact) {
 	hdr_record(&hdr, 5);
 	hdr_record(&hdr, LONGEST + 1);
 	hdr_record(&hdr, UINT64_MAX / 4);
@@ -94,23 +86,20 @@ TEST(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact)
 	assert_int_equal(hdr_percentile(&hdr, 1.0), 5);
 }
 
-TEST(without_samples_all_is_0)
-{
+TEST(without_samples_all_is_0) {
 	assert_int_equal(hdr_percentile(&hdr, 0.0), 0);
 	assert_int_equal(hdr_percentile(&hdr, 100.0), 0);
 	assert_true(hdr_mean(&hdr) == 0.0);
 	assert_int_equal(hdr_count_to(&hdr, UINT64_MAX), 0);
 }
 
-TEST(the_mean_is_exact_beyond_64_bits)
-{
+TEST(the_mean_is_exact_beyond_64_bits) {
 	for (unsigned i = 0; i < 100; i++)
 		hdr_record(&hdr, UINT64_MAX - 1);
 	assert_true(fabs(hdr_mean(&hdr) / 0x1p64 - 1.0) < 1e-12);
 }
 
-TEST(parts_add_up_to_the_whole)
-{
+TEST(parts_add_up_to_the_whole) {
 	static struct hdr parts[3];
 	static struct hdr sum;
 	struct random random = {.state = 2};
@@ -127,8 +116,7 @@ TEST(parts_add_up_to_the_whole)
 	assert_memory_equal(&sum, &hdr, sizeof(hdr));
 }
 
-TEST(counts_up_to_a_value_are_exact_at_bucket_ends)
-{
+TEST(counts_up_to_a_value_are_exact_at_bucket_ends) {
 	for (uint64_t i = 0; i < SAMPLES; i++)
 		hdr_record(&hdr, i);
 	assert_int_equal(hdr_count_to(&hdr, 0), 1);

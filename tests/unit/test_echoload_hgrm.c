@@ -10,16 +10,14 @@
 
 static struct hdr hdr;
 
-static void clear(void)
-{
+static void clear(void) {
 	hdr_reset(&hdr);
 }
 
 FIXTURE(clear, NULL);
 
 // The text, which the caller frees.
-static char *write_text(void)
-{
+static char *write_text(void) {
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
@@ -29,8 +27,7 @@ static char *write_text(void)
 	return text;
 }
 
-TEST(a_single_sample_has_two_lines)
-{
+TEST(a_single_sample_has_two_lines) {
 	hdr_record(&hdr, 1234567);
 	char *text = write_text();
 	assert_string_equal(text, "       Value     Percentile TotalCount 1/(1-Percentile)\n"
@@ -44,8 +41,7 @@ TEST(a_single_sample_has_two_lines)
 	free(text);
 }
 
-TEST(without_samples_there_are_no_lines)
-{
+TEST(without_samples_there_are_no_lines) {
 	char *text = write_text();
 	assert_contains(text, "Percentile)\n\n#[Mean    =        0.000, ");
 	assert_contains(text, "Total count    =            0]");
@@ -53,8 +49,7 @@ TEST(without_samples_there_are_no_lines)
 }
 
 // Reads the lines between the head and the foot.
-static unsigned check_lines(const char *text)
-{
+static unsigned check_lines(const char *text) {
 	unsigned lines = 0;
 	double last_value = 0.0;
 	double last_share = -1.0;
@@ -80,8 +75,7 @@ static unsigned check_lines(const char *text)
 	return lines;
 }
 
-TEST(each_line_is_true_and_the_last_is_the_maximum)
-{
+TEST(each_line_is_true_and_the_last_is_the_maximum) {
 	struct random random = {.state = 1};
 	for (unsigned i = 0; i < 100000; i++)
 		hdr_record(&hdr, (uint64_t)random_exponential(&random, 50000.0));

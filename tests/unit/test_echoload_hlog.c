@@ -9,21 +9,18 @@
 static struct hdr hdr;
 static struct hdr back;
 
-static void clear(void)
-{
+static void clear(void) {
 	hdr_reset(&hdr);
 }
 
 FIXTURE(clear, NULL);
 
-static int decode(const char *text, struct echod_error *error)
-{
+static int decode(const char *text, struct echod_error *error) {
 	hdr_reset(&back);
 	return hdr_v2_add(&back, text, error);
 }
 
-static void check_round_trip(void)
-{
+static void check_round_trip(void) {
 	struct echod_error error;
 	char *text = hdr_v2_encode(&hdr);
 	assert_non_null(text);
@@ -39,8 +36,7 @@ static void check_round_trip(void)
 	free(text);
 }
 
-TEST(what_is_encoded_comes_back)
-{
+TEST(what_is_encoded_comes_back) {
 	struct random random = {.state = 1};
 	check_round_trip();
 	hdr_record(&hdr, 0);
@@ -58,8 +54,7 @@ TEST(what_is_encoded_comes_back)
 	check_round_trip();
 }
 
-TEST(counts_of_any_size_come_back)
-{
+TEST(counts_of_any_size_come_back) {
 	for (unsigned bits = 0; bits < 62; bits++) {
 		uint64_t count = UINT64_C(1) << bits;
 		hdr_reset(&hdr);
@@ -73,15 +68,13 @@ TEST(counts_of_any_size_come_back)
 	}
 }
 
-static void refuse(const char *text)
-{
+static void refuse(const char *text) {
 	struct echod_error error = {0};
 	assert_int_equal(decode(text, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 }
 
-TEST(what_is_no_histogram_is_refused)
-{
+TEST(what_is_no_histogram_is_refused) {
 	refuse("");
 	refuse("H");
 	refuse("HIST");
@@ -97,8 +90,7 @@ TEST(what_is_no_histogram_is_refused)
 }
 
 // It either decodes or is refused; the sanitizers look on.
-TEST(damaged_text_does_no_harm)
-{
+TEST(damaged_text_does_no_harm) {
 	struct random random = {.state = 3};
 	struct echod_error error;
 	for (unsigned i = 0; i < 1000; i++)
@@ -122,8 +114,7 @@ TEST(damaged_text_does_no_harm)
 	free(text);
 }
 
-TEST(base64_is_that_of_the_standard)
-{
+TEST(base64_is_that_of_the_standard) {
 	static const char *const pairs[][2] = {
 		{"f", "Zg=="},
 		{"fo", "Zm8="},
@@ -153,8 +144,7 @@ TEST(base64_is_that_of_the_standard)
 	}
 }
 
-TEST(a_log_has_its_head_and_a_line_for_each_interval)
-{
+TEST(a_log_has_its_head_and_a_line_for_each_interval) {
 	static const char head[] =
 		"#[Logged with echoload " ECHOD_VERSION ", values in nanoseconds]\n"
 		"#[Histogram log format version 1.3]\n"

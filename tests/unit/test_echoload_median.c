@@ -9,8 +9,7 @@
 #define MOST 1000
 
 // The values 1 to `count`, in no order.
-static void mix(double *values, size_t count)
-{
+static void mix(double *values, size_t count) {
 	struct random random = {.state = count};
 	for (size_t i = 0; i < count; i++) {
 		size_t place = (size_t)(random_share(&random) * (double)(i + 1));
@@ -20,8 +19,7 @@ static void mix(double *values, size_t count)
 }
 
 // The ranks of tables of the sign test.
-TEST(the_interval_is_that_of_the_sign_test)
-{
+TEST(the_interval_is_that_of_the_sign_test) {
 	static const struct {
 		size_t count;
 		double median, low, high;
@@ -42,8 +40,7 @@ TEST(the_interval_is_that_of_the_sign_test)
 	}
 }
 
-TEST(few_values_have_no_interval)
-{
+TEST(few_values_have_no_interval) {
 	const double values[] = {5, 1, 3, 2, 4};
 	struct rank_interval none = rank_interval(values, 0, RANK_95);
 	assert_true(isnan(none.median) && isnan(none.low));
@@ -52,8 +49,7 @@ TEST(few_values_have_no_interval)
 	assert_false(rank_differs(&few, 100));
 }
 
-TEST(the_interval_says_what_differs)
-{
+TEST(the_interval_says_what_differs) {
 	const struct rank_interval median = {.median = 0.97, .low = 0.96, .high = 0.99};
 	assert_true(rank_differs(&median, 1));
 	assert_true(rank_differs(&median, 0.95));
@@ -62,8 +58,7 @@ TEST(the_interval_says_what_differs)
 }
 
 // Each of many series is of values around 1; `run` successive ones are the same.
-static unsigned count_misses(size_t run)
-{
+static unsigned count_misses(size_t run) {
 	struct random random = {.state = run};
 	unsigned misses = 0;
 	for (int series = 0; series < 2000; series++) {
@@ -80,8 +75,7 @@ static unsigned count_misses(size_t run)
 	return misses;
 }
 
-TEST(the_interval_holds_in_95_of_100)
-{
+TEST(the_interval_holds_in_95_of_100) {
 	assert_in_range(count_misses(1), 20, 100);
 	assert_in_range(count_misses(10), 20, 150); // as many as forty values
 }

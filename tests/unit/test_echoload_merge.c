@@ -12,44 +12,37 @@
 static struct result sum;
 static struct result other;
 
-static void init(void)
-{
+static void init(void) {
 	assert_int_equal(result_init(&sum), 0);
 }
 
-static void clean(void)
-{
+static void clean(void) {
 	result_free(&sum);
 	result_free(&other);
 }
 
 FIXTURE(init, clean);
 
-static size_t size_of(const struct result *result, const char *list)
-{
+static size_t size_of(const struct result *result, const char *list) {
 	return json_array_size(result_get(result, list));
 }
 
 static uint64_t count_in(const struct result *result, const char *list, size_t index,
-			 const char *name)
-{
+			 const char *name) {
 	return result_count(json_array_get(result_get(result, list), index), name);
 }
 
-static uint64_t begin_of(const struct result *result, size_t interval)
-{
+static uint64_t begin_of(const struct result *result, size_t interval) {
 	return result_time(json_array_get(result_get(result, "intervals"), interval), "time");
 }
 
-static const char *latency_of(const struct result *result, size_t interval)
-{
+static const char *latency_of(const struct result *result, size_t interval) {
 	json_t *text = json_object_get(json_array_get(result_get(result, "intervals"), interval),
 				       "hdr_v2");
 	return json_string_value(text);
 }
 
-static struct made_run run_of(uint64_t seed, uint64_t started)
-{
+static struct made_run run_of(uint64_t seed, uint64_t started) {
 	return (struct made_run){
 		.seed = seed,
 		.started = started,
@@ -62,8 +55,7 @@ static struct made_run run_of(uint64_t seed, uint64_t started)
 }
 
 // The first result becomes the sum.
-static int add(struct echod_error *error)
-{
+static int add(struct echod_error *error) {
 	if (size_of(&sum, "runs") > 0)
 		return merge_add(&sum, &other, error);
 	result_free(&sum);
@@ -71,8 +63,7 @@ static int add(struct echod_error *error)
 	return result_init(&other);
 }
 
-static void merge(const struct made_run *run)
-{
+static void merge(const struct made_run *run) {
 	struct echod_error error;
 	assert_int_equal(result_init(&other), 0);
 	made_run_fill(&other, run);
@@ -80,8 +71,7 @@ static void merge(const struct made_run *run)
 	result_free(&other);
 }
 
-TEST(the_sum_is_as_if_it_had_been_one_run)
-{
+TEST(the_sum_is_as_if_it_had_been_one_run) {
 	struct result whole;
 	assert_int_equal(result_init(&whole), 0);
 	for (uint64_t seed = 1; seed <= 4; seed++) {
@@ -100,8 +90,7 @@ TEST(the_sum_is_as_if_it_had_been_one_run)
 	result_free(&whole);
 }
 
-TEST(intervals_of_the_same_second_become_one)
-{
+TEST(intervals_of_the_same_second_become_one) {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
 	uint64_t first = count_in(&sum, "intervals", 1, "messages");
@@ -126,8 +115,7 @@ TEST(intervals_of_the_same_second_become_one)
 }
 
 // What cannot be added up so that it is right is refused.
-TEST(results_of_another_kind_are_refused)
-{
+TEST(results_of_another_kind_are_refused) {
 	static const struct {
 		const char *setting;
 		double value;
@@ -167,8 +155,7 @@ TEST(results_of_another_kind_are_refused)
 }
 
 // As jq 1.6 writes 1.0 as 1.
-TEST(whole_numbers_are_the_same_with_and_without_a_point)
-{
+TEST(whole_numbers_are_the_same_with_and_without_a_point) {
 	struct made_run run = run_of(1, NOON);
 	struct echod_error error;
 	merge(&run);
@@ -194,8 +181,7 @@ TEST(whole_numbers_are_the_same_with_and_without_a_point)
 }
 
 // The rest of an interval is no other kind of interval.
-TEST(a_run_that_was_interrupted_is_added)
-{
+TEST(a_run_that_was_interrupted_is_added) {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
 	run = run_of(2, NOON + 400 * NS_PER_MS);
@@ -210,8 +196,7 @@ TEST(a_run_that_was_interrupted_is_added)
 	assert_int_equal(result_lasted(&sum), 7 * NS_PER_S);
 }
 
-TEST(the_order_does_not_matter)
-{
+TEST(the_order_does_not_matter) {
 	struct made_run runs[] = {run_of(1, NOON + 60 * NS_PER_S), run_of(2, NOON),
 				  run_of(3, NOON + 2 * NS_PER_S)};
 	struct result reverse;
@@ -235,8 +220,7 @@ TEST(the_order_does_not_matter)
 	result_free(&reverse);
 }
 
-TEST(faults_say_whose_they_are)
-{
+TEST(faults_say_whose_they_are) {
 	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .connection = 3, .length = 8};
 	struct made_run run = run_of(1, NOON);
@@ -262,8 +246,7 @@ TEST(faults_say_whose_they_are)
 	assert_int_equal(count_in(&other, "faults", 0, "run"), 1);
 }
 
-TEST(what_differs_is_listed_once_each)
-{
+TEST(what_differs_is_listed_once_each) {
 	struct made_run run = run_of(1, NOON);
 	merge(&run);
 	run = run_of(2, NOON);
@@ -289,8 +272,7 @@ TEST(what_differs_is_listed_once_each)
 	assert_string_equal(result_verdict(&sum), "INCONCLUSIVE");
 }
 
-static void add_with_verdict(const char *verdict)
-{
+static void add_with_verdict(const char *verdict) {
 	static uint64_t seed = 100; // none comes twice
 	const struct made_run run = run_of(seed++, NOON);
 	struct echod_error error;
@@ -301,8 +283,7 @@ static void add_with_verdict(const char *verdict)
 	result_free(&other);
 }
 
-TEST(one_client_that_was_full_makes_all_so)
-{
+TEST(one_client_that_was_full_makes_all_so) {
 	static const char *const orders[][3] = {
 		{"CLIENT-BOUND", "SERVER-BOUND", "SERVER-BOUND"},
 		{"SERVER-BOUND", "CLIENT-BOUND", "SERVER-BOUND"},
@@ -318,13 +299,11 @@ TEST(one_client_that_was_full_makes_all_so)
 	}
 }
 
-static int run_main(char **argv, char *said, size_t size)
-{
+static int run_main(char **argv, char *said, size_t size) {
 	return subcommand_run(merge_main, argv, stderr, said, size);
 }
 
-TEST(the_command_merges_files)
-{
+TEST(the_command_merges_files) {
 	struct made_run runs[] = {run_of(1, NOON), run_of(2, NOON + NS_PER_S)};
 	char *a = (char *)made_run_write("a.json", &runs[0]);
 	char *b = (char *)made_run_write("b.json", &runs[1]);
@@ -345,8 +324,7 @@ TEST(the_command_merges_files)
 	assert_contains(said, "b.json': it holds a run that another one holds too\n");
 }
 
-TEST(the_command_refuses_another_schema_in_one_line)
-{
+TEST(the_command_refuses_another_schema_in_one_line) {
 	struct made_run run = run_of(1, NOON);
 	char *a = (char *)made_run_write("a.json", &run);
 	char *b = (char *)place_file("b.json", "{\"schema\": 7}\n", 14);

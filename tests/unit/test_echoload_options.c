@@ -19,8 +19,7 @@ struct attempt {
 
 static struct attempt attempt;
 
-static int read_options(void *arguments)
-{
+static int read_options(void *arguments) {
 	char **argv = arguments;
 	int argc = 0;
 	while (argv[argc])
@@ -29,8 +28,7 @@ static int read_options(void *arguments)
 }
 
 // Reads the words of `line` behind the program's name; EMPTY is the empty one.
-static int try(const char *line)
-{
+static int try(const char *line) {
 	char *argv[MAX_ARGUMENTS + 1] = {"echoload"};
 	int argc = 1;
 	assert_true(strlen(line) < sizeof(attempt.words));
@@ -46,16 +44,14 @@ static int try(const char *line)
 	return attempt.status = caught.status;
 }
 
-static void takes(const char *line)
-{
+static void takes(const char *line) {
 	if (try(line) != -1)
 		fail_msg("'%s': %s", line, attempt.said);
 	assert_string_equal(attempt.said, "");
 }
 
 // One line, with the status of wrong usage.
-static void refuses(const char *line, const char *what)
-{
+static void refuses(const char *line, const char *what) {
 	if (try(line) != 2)
 		fail_msg("'%s' gave %d", line, attempt.status);
 	if (strncmp(attempt.said, "echoload: ", 10) != 0 || !strstr(attempt.said, what))
@@ -63,15 +59,13 @@ static void refuses(const char *line, const char *what)
 	assert_ptr_equal(strchr(attempt.said, '\n'), attempt.said + strlen(attempt.said) - 1);
 }
 
-static const char *target(size_t index)
-{
+static const char *target(size_t index) {
 	static char text[ADDRESS_TEXT_SIZE];
 	assert_true(index < attempt.options.load.config.target_count);
 	return endpoint_format(&attempt.options.load.config.targets[index], text);
 }
 
-TEST(defaults_are_a_closed_loop)
-{
+TEST(defaults_are_a_closed_loop) {
 	takes("");
 	const struct load_config *config = &attempt.options.load.config;
 	assert_int_equal(config->target_count, 1);
@@ -106,8 +100,7 @@ TEST(defaults_are_a_closed_loop)
 	assert_int_equal(options->expect_count, 0);
 }
 
-TEST(every_load_can_be_asked_for)
-{
+TEST(every_load_can_be_asked_for) {
 	takes("127.0.0.1:7 [::1]:8 unix:/run/e -c 1000 --pipeline 8 --rate 50k --arrival poisson "
 	      "--mode ping -s 64:9,16k -d 1m -n 5000 --warmup 2s --ramp 500ms -t 4 --cpu 0,2-3 "
 	      "--timeout never --run 4711 --no-verify --spin --control /run/echod.sock");
@@ -136,8 +129,7 @@ TEST(every_load_can_be_asked_for)
 	assert_string_equal(config->control, "/run/echod.sock");
 }
 
-TEST(every_output_can_be_asked_for)
-{
+TEST(every_output_can_be_asked_for) {
 	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
 	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
 	const struct options *options = &attempt.options;
@@ -159,8 +151,7 @@ TEST(every_output_can_be_asked_for)
 	assert_false(attempt.options.data_on_stdout);
 }
 
-TEST(sources_are_of_the_targets_family)
-{
+TEST(sources_are_of_the_targets_family) {
 	takes("--source 127.0.0.2,127.0.0.3 127.0.0.1:7");
 	assert_int_equal(attempt.options.load.config.source_count, 2);
 	assert_int_equal(attempt.options.load.config.sources[1].as.v4.sin_addr.s_addr,
@@ -173,8 +164,7 @@ TEST(sources_are_of_the_targets_family)
 	refuses("--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e");
 }
 
-TEST(each_mode_has_its_defaults)
-{
+TEST(each_mode_has_its_defaults) {
 	takes("--mode stream");
 	assert_int_equal(attempt.options.load.config.sizes.most, 65536);
 	assert_int_equal(attempt.options.load.config.pipeline, 16);
@@ -199,8 +189,7 @@ TEST(each_mode_has_its_defaults)
 	assert_int_equal(attempt.options.load.config.connections, 3);
 }
 
-TEST(runs_differ_unless_told)
-{
+TEST(runs_differ_unless_told) {
 	takes("");
 	uint64_t run = attempt.options.load.config.run;
 	takes("");
@@ -213,8 +202,7 @@ TEST(runs_differ_unless_told)
 	refuses("--run 9007199254740993", "'9007199254740993' is not a whole number from 0 to");
 }
 
-TEST(contradictions_are_refused)
-{
+TEST(contradictions_are_refused) {
 	refuses("--rate 5k --mode stream", "--rate: not together with --mode stream, only with "
 					   "ping, idle");
 	refuses("--rate 5k --mode churn", "--rate: not together with --mode churn");
@@ -255,8 +243,7 @@ TEST(contradictions_are_refused)
 	refuses("--hgrm f --hlog f", "--hlog: 'f' is written by --hgrm already");
 }
 
-TEST(nonsense_is_refused)
-{
+TEST(nonsense_is_refused) {
 	static const char *const lines[][2] = {
 		{"127.0.0.1", "'127.0.0.1' is not an address"},
 		{"127.0.0.1:0", "lacks a host or a port"},
@@ -301,8 +288,7 @@ TEST(nonsense_is_refused)
 		refuses(lines[i][0], lines[i][1]);
 }
 
-TEST(what_is_one_too_many_is_refused)
-{
+TEST(what_is_one_too_many_is_refused) {
 	char line[900] = "";
 	for (int i = 0; i <= CONFIG_ENDPOINTS; i++)
 		strcat(line, "127.0.0.1:7 ");
@@ -314,16 +300,14 @@ TEST(what_is_one_too_many_is_refused)
 }
 
 // However they are written: `-` is standard output, and so is /dev/stdout.
-TEST(outputs_are_different_files)
-{
+TEST(outputs_are_different_files) {
 	refuses("--csv x --json x", "--csv: 'x' is written by --json already");
 	refuses("--csv ./x --json x", "--csv: './x' is written by --json already");
 	refuses("--hgrm /tmp/x --hlog /tmp/../tmp/x", "--hlog: '/tmp/../tmp/x' is written by");
 	takes("--csv x --json y --hgrm /dev/null --hlog /dev/null");
 }
 
-TEST(rates_are_powers_of_1000)
-{
+TEST(rates_are_powers_of_1000) {
 	static const struct {
 		const char *text;
 		double rate;
@@ -346,8 +330,7 @@ TEST(rates_are_powers_of_1000)
 	}
 }
 
-TEST(rates_are_short)
-{
+TEST(rates_are_short) {
 	static const struct {
 		double rate;
 		const char *text;

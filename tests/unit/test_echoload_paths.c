@@ -7,8 +7,7 @@
 #include "echoload/common/paths.h"
 #include "place.h"
 
-static void make_files(void)
-{
+static void make_files(void) {
 	char target[128];
 	place_file("a", "x", 1);
 	place_file("z", "x", 1);
@@ -24,15 +23,13 @@ static void make_files(void)
 		0);
 }
 
-static void remove_files(void)
-{
+static void remove_files(void) {
 	assert_int_equal(chdir("/"), 0);
 }
 
 FIXTURE(make_files, remove_files);
 
-TEST(a_file_is_known_however_it_is_written)
-{
+TEST(a_file_is_known_however_it_is_written) {
 	static const struct {
 		const char *left, *right;
 		bool same;
@@ -69,8 +66,7 @@ TEST(a_file_is_known_however_it_is_written)
 }
 
 // With standard output on `path`: whether `given` is taken for it.
-static bool is_standard(const char *path, const char *given)
-{
+static bool is_standard(const char *path, const char *given) {
 	int before = dup(STDOUT_FILENO);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	assert_true(before >= 0 && fd >= 0);
@@ -83,8 +79,7 @@ static bool is_standard(const char *path, const char *given)
 	return standard;
 }
 
-TEST(standard_output_has_many_names)
-{
+TEST(standard_output_has_many_names) {
 	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		assert_true(is_standard("a", names[i]));
@@ -98,8 +93,7 @@ TEST(standard_output_has_many_names)
 	assert_false(is_standard("/dev/null", "/dev/null"));
 }
 
-TEST(what_is_read_is_not_written)
-{
+TEST(what_is_read_is_not_written) {
 	static const char *const inputs[] = {"z", "sub/soft"};
 	static const char *const taken[] = {"a", "hard", "./z"};
 	struct echod_error error;
@@ -113,8 +107,7 @@ TEST(what_is_read_is_not_written)
 	assert_int_equal(inputs_check(&(struct inputs){"fifo", fifo, 1}, NULL), 0);
 }
 
-TEST(labels_are_short_and_differ)
-{
+TEST(labels_are_short_and_differ) {
 	static const struct {
 		const char *paths[3];
 		const char *names[3];
@@ -142,8 +135,7 @@ TEST(labels_are_short_and_differ)
 	}
 }
 
-TEST(of_a_long_label_the_end_is_kept)
-{
+TEST(of_a_long_label_the_end_is_kept) {
 	char paths[2][200];
 	for (size_t i = 0; i < 2; i++) {
 		memset(paths[i], 'x', sizeof(paths[i]));

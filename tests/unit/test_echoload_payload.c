@@ -12,15 +12,13 @@
 
 static struct payload payload;
 
-static void make(void)
-{
+static void make(void) {
 	payload_init(&payload, 42);
 }
 
 FIXTURE_ONCE(make, NULL);
 
-static struct payload_place random_place(struct random *random)
-{
+static struct payload_place random_place(struct random *random) {
 	struct payload_place place = {
 		.connection = (uint32_t)(random_next(random) % PAYLOAD_CONNECTIONS),
 		.position = random_next(random) % (PAYLOAD_STREAM - SPAN),
@@ -43,8 +41,7 @@ static struct payload_place random_place(struct random *random)
 	return place;
 }
 
-TEST(words_say_where_they_come_from)
-{
+TEST(words_say_where_they_come_from) {
 	struct random random = {1};
 	for (unsigned i = 0; i < PLACES; i++) {
 		struct payload_place place = random_place(&random);
@@ -59,8 +56,7 @@ TEST(words_say_where_they_come_from)
 	}
 }
 
-TEST(any_word_is_that_of_its_place)
-{
+TEST(any_word_is_that_of_its_place) {
 	struct random random = {2};
 	for (unsigned i = 0; i < PLACES; i++) {
 		uint64_t word = random_next(&random);
@@ -73,8 +69,7 @@ TEST(any_word_is_that_of_its_place)
 	}
 }
 
-TEST(match_finds_the_first_wrong_byte)
-{
+TEST(match_finds_the_first_wrong_byte) {
 	struct random random = {3};
 	for (unsigned i = 0; i < PLACES; i++) {
 		struct payload_place place = random_place(&random);
@@ -99,8 +94,7 @@ TEST(match_finds_the_first_wrong_byte)
 }
 
 // However it is cut, and whatever its address.
-TEST(pieces_are_as_the_whole)
-{
+TEST(pieces_are_as_the_whole) {
 	enum { LENGTH = 2 * PAYLOAD_BLOCK + 1000 };
 	struct random random = {4};
 	uint8_t *whole = malloc(LENGTH);
@@ -124,16 +118,14 @@ TEST(pieces_are_as_the_whole)
 	free(pieces);
 }
 
-static unsigned equal_words(const uint64_t *a, const uint64_t *b, size_t count)
-{
+static unsigned equal_words(const uint64_t *a, const uint64_t *b, size_t count) {
 	unsigned equal = 0;
 	for (size_t i = 0; i < count; i++)
 		equal += a[i] == b[i];
 	return equal;
 }
 
-TEST(runs_connections_and_blocks_differ)
-{
+TEST(runs_connections_and_blocks_differ) {
 	enum { WORDS = PAYLOAD_BLOCK_WORDS };
 	static struct payload other;
 	static uint64_t a[WORDS], b[WORDS];
@@ -152,8 +144,7 @@ TEST(runs_connections_and_blocks_differ)
 	assert_int_equal(equal_words(a, b, WORDS), WORDS);
 }
 
-TEST(it_does_not_compress)
-{
+TEST(it_does_not_compress) {
 	enum { LENGTH = 1 << 20 };
 	uint8_t *bytes = malloc(LENGTH);
 	uLongf size = compressBound(LENGTH);

@@ -15,8 +15,7 @@ static const struct report_line moment = {
 	.p99 = 55300,
 };
 
-TEST(a_terminal_is_known)
-{
+TEST(a_terminal_is_known) {
 	struct terminal terminal;
 	struct screen screen;
 	terminal_open(&terminal, 80);
@@ -33,21 +32,18 @@ TEST(a_terminal_is_known)
 	terminal_close(&terminal);
 }
 
-static void print_what_it_is(FILE *file)
-{
+static void print_what_it_is(FILE *file) {
 	struct screen screen;
 	screen_open(&screen, file);
 	fprintf(file, "%d %d %d", screen.terminal, screen.colour, screen.utf8);
 }
 
-TEST(a_file_is_no_terminal)
-{
+TEST(a_file_is_no_terminal) {
 	printed_environment("xterm", "", "C.UTF-8");
 	assert_string_equal(printed_by(print_what_it_is), "0 0 1");
 }
 
-TEST(progress_fits_any_width)
-{
+TEST(progress_fits_any_width) {
 	printed_environment("xterm", "", "C.UTF-8");
 	for (unsigned short columns = 1; columns <= 200; columns++) {
 		struct terminal terminal;
@@ -65,8 +61,7 @@ TEST(progress_fits_any_width)
 	}
 }
 
-TEST(progress_tells_how_it_goes)
-{
+TEST(progress_tells_how_it_goes) {
 	struct terminal terminal;
 	struct screen screen;
 	printed_environment("xterm", "", "C");
@@ -91,8 +86,7 @@ TEST(progress_tells_how_it_goes)
 	terminal_close(&terminal);
 }
 
-TEST(the_end_that_is_nearer_counts)
-{
+TEST(the_end_that_is_nearer_counts) {
 	static const struct {
 		uint64_t duration, count;
 		const char *shown;
@@ -120,8 +114,7 @@ TEST(the_end_that_is_nearer_counts)
 	terminal_close(&terminal);
 }
 
-TEST(what_is_not_known_yet_is_not_shown)
-{
+TEST(what_is_not_known_yet_is_not_shown) {
 	struct terminal terminal;
 	struct screen screen;
 	printed_environment("xterm", "", "C");
@@ -140,8 +133,7 @@ TEST(what_is_not_known_yet_is_not_shown)
 
 static struct hdr latency;
 
-static void print_intervals(FILE *file)
-{
+static void print_intervals(FILE *file) {
 	const struct result_interval busy = {
 		.length = 4 * NS_PER_S, .messages = 204938, .bytes = UINT64_C(204938) * 64};
 	const struct result_interval idle = {.from = 4 * NS_PER_S, .length = NS_PER_S};
@@ -157,8 +149,7 @@ static void print_intervals(FILE *file)
 	screen_clear(&screen);
 }
 
-TEST(a_file_gets_interval_lines)
-{
+TEST(a_file_gets_interval_lines) {
 	printed_environment("xterm", "", "C.UTF-8");
 	assert_string_equal(
 		printed_by(print_intervals),
@@ -167,8 +158,7 @@ TEST(a_file_gets_interval_lines)
 		"      5 s           0          0           0 B          -          -        0\n");
 }
 
-TEST(a_terminal_gets_no_interval_lines)
-{
+TEST(a_terminal_gets_no_interval_lines) {
 	struct terminal terminal;
 	struct screen screen;
 	printed_environment("xterm", "", "C.UTF-8");

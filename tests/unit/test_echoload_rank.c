@@ -11,14 +11,12 @@
 
 static struct random dice = {.state = 9};
 
-static double normal(void)
-{
+static double normal(void) {
 	return sqrt(random_exponential(&dice, 2)) * cos(2 * M_PI * random_share(&dice));
 }
 
 // The probabilities of tables, and of a pencil where values are equal.
-TEST(the_test_of_two_samples_is_exact)
-{
+TEST(the_test_of_two_samples_is_exact) {
 	static const struct {
 		double left[6], right[6];
 		size_t left_count, right_count;
@@ -45,8 +43,7 @@ TEST(the_test_of_two_samples_is_exact)
 	}
 }
 
-TEST(the_largest_samples_fit)
-{
+TEST(the_largest_samples_fit) {
 	double left[RANK_MOST], right[RANK_MOST];
 	for (size_t i = 0; i < RANK_MOST; i++) {
 		left[i] = (double)i;
@@ -59,8 +56,7 @@ TEST(the_largest_samples_fit)
 }
 
 // A latency of 1 ms with noise, which climbs by so much in all.
-static unsigned count_rises(size_t count, double climb)
-{
+static unsigned count_rises(size_t count, double climb) {
 	unsigned rises = 0;
 	for (unsigned s = 0; s < SERIES; s++) {
 		double values[LONGEST];
@@ -75,8 +71,7 @@ static unsigned count_rises(size_t count, double climb)
 	return rises;
 }
 
-TEST(a_climb_is_told_from_chance)
-{
+TEST(a_climb_is_told_from_chance) {
 	static const size_t counts[] = {8, 10, 20, 60, LONGEST};
 	for (size_t i = 0; i < COUNT_OF(counts); i++) {
 		assert_in_range(count_rises(counts[i], 0), 0, SERIES / 40);
@@ -85,8 +80,7 @@ TEST(a_climb_is_told_from_chance)
 	}
 }
 
-TEST(too_few_values_do_not_rise)
-{
+TEST(too_few_values_do_not_rise) {
 	static const double values[] = {1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6};
 	assert_true(rank_rise(values, 0) == 0);
 	assert_true(rank_rise(values, 5) == 0);

@@ -12,8 +12,7 @@ static struct counters counters;
 static struct run run;
 
 // An open loop of 10 s in which a fifth of the messages waits for up to 200 ms.
-static void measure(void)
-{
+static void measure(void) {
 	counters_reset(&counters);
 	for (uint64_t i = 1; i <= 100000; i++) {
 		hdr_record(&counters.latency, i % 5 ? 20000 + i : i * 2000);
@@ -36,8 +35,7 @@ static void measure(void)
 }
 
 // What is as long as it can be, and everything that can go wrong.
-static void run_badly(void)
-{
+static void run_badly(void) {
 	measure();
 	for (int i = 0; i < LOAD_ERRORS; i++)
 		load_errors_note(&counters.errors, (enum load_error)i, EMFILE, 999999,
@@ -78,15 +76,13 @@ static void run_badly(void)
 
 FIXTURE(run_badly, NULL);
 
-static void print(FILE *file)
-{
+static void print(FILE *file) {
 	struct screen screen;
 	screen_open(&screen, file);
 	report_print(&screen, &run);
 }
 
-TEST(a_bad_run_fits_80_columns)
-{
+TEST(a_bad_run_fits_80_columns) {
 	printed_by(print);
 	assert_in_range(printed_width(), 60, 79);
 	printed_shows_not("\033");
@@ -107,8 +103,7 @@ TEST(a_bad_run_fits_80_columns)
 	printed_shows("\n              workers busy 99 %\n");
 }
 
-TEST(the_first_ten_faults_are_shown)
-{
+TEST(the_first_ten_faults_are_shown) {
 	printed_by(print);
 	printed_shows("faults        1000012\n");
 	printed_shows("flipped: connection 17 to 127.0.0.1:7001, offset 8796093022207,");
@@ -125,8 +120,7 @@ TEST(the_first_ten_faults_are_shown)
 	printed_shows_not("and 0 more");
 }
 
-TEST(a_good_run_is_short)
-{
+TEST(a_good_run_is_short) {
 	counters.errors = (struct load_errors){0};
 	counters.fault_count = 0;
 	hdr_reset(&counters.uncorrected);
@@ -144,8 +138,7 @@ TEST(a_good_run_is_short)
 	printed_shows("faults        none\n");
 }
 
-TEST(nothing_is_made_up)
-{
+TEST(nothing_is_made_up) {
 	hdr_reset(&counters.latency);
 	config.verify = false;
 	run.result.lasted = 0;
@@ -158,8 +151,7 @@ TEST(nothing_is_made_up)
 	printed_shows_not("faults   ");
 }
 
-TEST(an_early_end_is_said)
-{
+TEST(an_early_end_is_said) {
 	printed_by(print);
 	printed_shows_not("interrupted");
 	run.interrupted = true;
@@ -170,8 +162,7 @@ TEST(an_early_end_is_said)
 	printed_shows("interrupted   by a signal, before anything was recorded\n");
 }
 
-TEST(a_terminal_gets_colour)
-{
+TEST(a_terminal_gets_colour) {
 	struct terminal terminal;
 	terminal_open(&terminal, 80);
 	print(terminal.file);
@@ -186,19 +177,16 @@ TEST(a_terminal_gets_colour)
 	terminal_close(&terminal);
 }
 
-static void draw_blocks(FILE *file)
-{
+static void draw_blocks(FILE *file) {
 	report_histogram(&(struct screen){.file = file, .utf8 = true}, &counters.latency);
 }
 
-static void draw_hashes(FILE *file)
-{
+static void draw_hashes(FILE *file) {
 	report_histogram(&(struct screen){.file = file}, &counters.latency);
 }
 
 // How many bars the histogram has; `percent`: of the samples, in all.
-static size_t histogram(void (*draw)(FILE *file), double *percent)
-{
+static size_t histogram(void (*draw)(FILE *file), double *percent) {
 	const char *text = printed_by(draw);
 	size_t lines = 0;
 	*percent = 0;
@@ -214,8 +202,7 @@ static size_t histogram(void (*draw)(FILE *file), double *percent)
 	return lines;
 }
 
-TEST(the_histogram_has_all_samples)
-{
+TEST(the_histogram_has_all_samples) {
 	double percent;
 	assert_in_range(histogram(draw_blocks, &percent), 5, 11);
 	assert_true(percent > 99.4 && percent < 100.6);
@@ -227,8 +214,7 @@ TEST(the_histogram_has_all_samples)
 	printed_shows_not("█");
 }
 
-TEST(a_histogram_of_few_values_is_small)
-{
+TEST(a_histogram_of_few_values_is_small) {
 	double percent;
 	hdr_reset(&counters.latency);
 	assert_int_equal(histogram(draw_blocks, &percent), 0);

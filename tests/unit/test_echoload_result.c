@@ -21,8 +21,7 @@ static const struct made_run run = {
 static struct result made;
 static struct result back;
 
-static void make(void)
-{
+static void make(void) {
 	static const struct fault faults[] = {
 		{.kind = FAULT_FLIPPED, .connection = 17, .offset = 4096, .length = 1, .bits = 4},
 		{.kind = FAULT_CROSSED,
@@ -44,24 +43,21 @@ static void make(void)
 	result_add_error(&made, "timeout", 1, NULL);
 }
 
-static void clean(void)
-{
+static void clean(void) {
 	result_free(&made);
 	result_free(&back);
 }
 
 FIXTURE(make, clean);
 
-static json_t *load(const char *path)
-{
+static json_t *load(const char *path) {
 	json_error_t error;
 	json_t *root = json_load_file(path, 0, &error);
 	assert_non_null(root);
 	return root;
 }
 
-static const char *write_result(void)
-{
+static const char *write_result(void) {
 	struct echod_error error;
 	const char *path = place_path("run.json");
 	assert_int_equal(result_write(&made, path, &error), 0);
@@ -69,8 +65,7 @@ static const char *write_result(void)
 }
 
 // Numbers are equal where 5 is 5.0. NOLINTNEXTLINE(misc-no-recursion)
-static void expect_whole(const json_t *one, const json_t *other)
-{
+static void expect_whole(const json_t *one, const json_t *other) {
 	const char *key;
 	json_t *member;
 	size_t i;
@@ -85,18 +80,15 @@ static void expect_whole(const json_t *one, const json_t *other)
 	assert_int_equal(json_array_size(one), json_array_size(other));
 	if (json_is_string(one))
 		assert_string_equal(json_string_value(one), json_string_value(other));
-	json_object_foreach((json_t *)one, key, member)
-	{
+	json_object_foreach((json_t *)one, key, member) {
 		expect_whole(member, json_object_get(other, key));
 	}
-	json_array_foreach(one, i, member)
-	{
+	json_array_foreach(one, i, member) {
 		expect_whole(member, json_array_get(other, i));
 	}
 }
 
-TEST(what_is_written_is_read)
-{
+TEST(what_is_written_is_read) {
 	struct echod_error error;
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
 	assert_int_equal(result_lasted(&back), 5123456789);
@@ -117,8 +109,7 @@ TEST(what_is_written_is_read)
 }
 
 // Writes the result as another program might, and wants the same to be read.
-static void read_rewritten(const char *script)
-{
+static void read_rewritten(const char *script) {
 	char command[600];
 	struct echod_error error;
 	const char *path = write_result();
@@ -131,8 +122,7 @@ static void read_rewritten(const char *script)
 	result_free(&back);
 }
 
-TEST(what_other_programs_write_is_read)
-{
+TEST(what_other_programs_write_is_read) {
 	static const char *const scripts[] = {
 		// A byte-order mark; the ends of lines of other systems; white space around it.
 		"(printf '\\357\\273\\277'; cat run.json) >other.json",
@@ -151,8 +141,7 @@ TEST(what_other_programs_write_is_read)
 		read_rewritten(scripts[i]);
 }
 
-TEST(the_keys_are_those_that_are_documented)
-{
+TEST(the_keys_are_those_that_are_documented) {
 	static const char *const keys[] = {
 		"schema",
 		"messages",
@@ -193,8 +182,7 @@ TEST(the_keys_are_those_that_are_documented)
 	json_decref(root);
 }
 
-TEST(errors_are_counted_by_name_and_harmless_to_print)
-{
+TEST(errors_are_counted_by_name_and_harmless_to_print) {
 	struct echod_error error;
 	json_t *root = load(write_result());
 	json_t *errors = json_object_get(root, "errors");
@@ -216,8 +204,7 @@ TEST(errors_are_counted_by_name_and_harmless_to_print)
 	assert_int_equal(result_errors(&back), 104);
 }
 
-TEST(faults_beyond_the_limit_are_only_counted)
-{
+TEST(faults_beyond_the_limit_are_only_counted) {
 	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
 	for (unsigned i = 0; i < 2 * RESULT_FAULTS; i++)
@@ -227,8 +214,7 @@ TEST(faults_beyond_the_limit_are_only_counted)
 	assert_int_equal(result_count(back.json, "faults_found"), 2 * RESULT_FAULTS + 3);
 }
 
-TEST(a_fault_that_names_no_run_is_of_the_first)
-{
+TEST(a_fault_that_names_no_run_is_of_the_first) {
 	struct echod_error error;
 	json_object_del(json_array_get(result_get(&made, "faults"), 1), "run");
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
@@ -237,8 +223,7 @@ TEST(a_fault_that_names_no_run_is_of_the_first)
 			   json_object_get(json_array_get(result_get(&back, "faults"), 0), "run")));
 }
 
-TEST(time_counts_once_where_runs_overlap)
-{
+TEST(time_counts_once_where_runs_overlap) {
 	static const struct {
 		uint64_t from, to; // s
 	} runs[] = {{10, 20}, {5, 12}, {30, 31}, {11, 13}, {20, 22}, {40, 40}};
@@ -258,8 +243,7 @@ TEST(time_counts_once_where_runs_overlap)
 }
 
 // Writes `root` and expects it to be refused with one line that holds `what`.
-static void refuse(const json_t *root, const char *what)
-{
+static void refuse(const json_t *root, const char *what) {
 	struct echod_error error = {0};
 	const char *path = place_path("wrong.json");
 	assert_int_equal(json_dump_file(root, path, 0), 0);
@@ -272,8 +256,7 @@ static void refuse(const json_t *root, const char *what)
 	assert_null(strchr(error.message, '\n'));
 }
 
-TEST(what_is_missing_or_of_the_wrong_type_is_named)
-{
+TEST(what_is_missing_or_of_the_wrong_type_is_named) {
 	static const char *const needed[] = {
 		"schema",	"runs",		 "intervals",	   "faults",
 		"faults_found", "errors",	 "bytes_verified", "verdict",
@@ -291,8 +274,7 @@ TEST(what_is_missing_or_of_the_wrong_type_is_named)
 	json_decref(whole);
 }
 
-TEST(what_cannot_be_is_refused)
-{
+TEST(what_cannot_be_is_refused) {
 	static const struct {
 		const char *list, *key;
 		int value;
@@ -324,8 +306,7 @@ TEST(what_cannot_be_is_refused)
 	json_decref(whole);
 }
 
-TEST(other_schemas_and_other_files_are_refused)
-{
+TEST(other_schemas_and_other_files_are_refused) {
 	struct echod_error error;
 	json_t *root = json_pack("{s:i}", "schema", 2);
 	refuse(root, "has schema 2, and this echoload reads schema 1 only");

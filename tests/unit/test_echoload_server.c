@@ -13,8 +13,7 @@
 #include "listeners.h"
 
 // Connects there, and finds those that serve it. The connection is open afterwards.
-static int find(const char *address, struct processes *processes)
-{
+static int find(const char *address, struct processes *processes) {
 	const struct endpoint endpoint = listeners_at(address);
 	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
@@ -34,8 +33,7 @@ static int find(const char *address, struct processes *processes)
 }
 
 // The one process that answers there; 0: none is known.
-static int answering(const char *address)
-{
+static int answering(const char *address) {
 	struct processes processes;
 	int fd = find(address, &processes);
 	if (fd >= 0)
@@ -46,15 +44,13 @@ static int answering(const char *address)
 
 FIXTURE(listeners_setup, listeners_teardown);
 
-TEST(where_none_listens_none_is_known)
-{
+TEST(where_none_listens_none_is_known) {
 	assert_int_equal(answering("127.0.0.1"), 0);
 	assert_int_equal(answering("::1"), 0);
 	assert_int_equal(answering("/nobody/listens/here"), 0);
 }
 
-TEST(each_address_has_its_own)
-{
+TEST(each_address_has_its_own) {
 	pid_t exact = listeners_child("127.0.0.9");
 	pid_t any = listeners_child("0.0.0.0");
 	listeners_here("::");
@@ -65,8 +61,7 @@ TEST(each_address_has_its_own)
 	assert_int_equal(answering("::ffff:127.0.0.9"), exact);
 }
 
-TEST(another_machine_s_is_not_ours)
-{
+TEST(another_machine_s_is_not_ours) {
 	listeners_here("::");
 	struct processes processes = {0};
 	const struct endpoint endpoint = listeners_at("192.0.2.1"); // kept for examples: nobody's
@@ -74,8 +69,7 @@ TEST(another_machine_s_is_not_ours)
 	assert_false(processes_find(&processes, &endpoint, true));
 }
 
-TEST(a_path_has_its_own)
-{
+TEST(a_path_has_its_own) {
 	char folder[] = "/tmp/echod-unit-XXXXXX", path[64], other[64];
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/a socket", folder);
@@ -91,8 +85,7 @@ TEST(a_path_has_its_own)
 }
 
 // Of several that share the port: the one that has the connection, or all for visits.
-TEST(all_that_may_serve_are_found)
-{
+TEST(all_that_may_serve_are_found) {
 	pid_t first = listeners_child("127.0.0.1"), second = listeners_child("127.0.0.1");
 	struct processes processes;
 	int fd = find("127.0.0.1", &processes);
@@ -109,8 +102,7 @@ TEST(all_that_may_serve_are_found)
 	close(fd);
 }
 
-TEST(what_is_stopped_is_seen)
-{
+TEST(what_is_stopped_is_seen) {
 	pid_t child = listeners_child("127.0.0.1");
 	const struct processes processes = {.pid = {getpid(), child}, .count = 2};
 	assert_false(processes_stopped(&processes));
@@ -118,8 +110,7 @@ TEST(what_is_stopped_is_seen)
 	assert_true(processes_stopped(&processes));
 }
 
-TEST(work_is_measured)
-{
+TEST(work_is_measured) {
 	static struct processes_usage before, after;
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
 	struct processes_load load;
@@ -142,8 +133,7 @@ TEST(work_is_measured)
 }
 
 // Of threads that come and go, or are too many, nothing is said.
-TEST(loads_are_those_of_the_busiest_thread)
-{
+TEST(loads_are_those_of_the_busiest_thread) {
 	static struct processes_usage before, after;
 	before = (struct processes_usage){
 		.at = 1000, .ran = 10, .thread = {{1, 5, 0}, {2, 5, 10}}, .count = 2};
@@ -164,8 +154,7 @@ TEST(loads_are_those_of_the_busiest_thread)
 }
 
 // Looks while there is a connection to each target, until a look has seen it stopped.
-static struct server_view look(const struct load_config *config)
-{
+static struct server_view look(const struct load_config *config) {
 	for (uint64_t until = clock_deadline(20 * NS_PER_S);;) {
 		struct server_probe *probe = server_probe_open(config, NULL);
 		assert_non_null(probe);
@@ -180,8 +169,7 @@ static struct server_view look(const struct load_config *config)
 	}
 }
 
-TEST(of_several_targets_all_are_looked_at_or_none)
-{
+TEST(of_several_targets_all_are_looked_at_or_none) {
 	struct processes processes;
 	listeners_here("127.0.0.1");
 	pid_t child = listeners_child("127.0.0.2");

@@ -5,13 +5,11 @@
 
 #define DRAWS 200000
 
-static void assert_near(double value, double wanted, double tolerance)
-{
+static void assert_near(double value, double wanted, double tolerance) {
 	assert_true(value >= wanted - tolerance && value <= wanted + tolerance);
 }
 
-static struct sizes parsed(const char *text)
-{
+static struct sizes parsed(const char *text) {
 	struct sizes sizes;
 	struct echod_error error;
 	if (sizes_parse(text, &sizes, &error) != 0)
@@ -19,8 +17,7 @@ static struct sizes parsed(const char *text)
 	return sizes;
 }
 
-TEST(one_size_is_always_drawn)
-{
+TEST(one_size_is_always_drawn) {
 	struct random random = {.state = 1};
 	struct sizes sizes = parsed("64");
 	assert_int_equal(sizes.most, 64);
@@ -29,8 +26,7 @@ TEST(one_size_is_always_drawn)
 		assert_int_equal(sizes_draw(&sizes, &random), 64);
 }
 
-TEST(a_range_has_both_its_ends)
-{
+TEST(a_range_has_both_its_ends) {
 	struct random random = {.state = 2};
 	struct sizes sizes = parsed("3..7");
 	unsigned drawn[11] = {0};
@@ -45,8 +41,7 @@ TEST(a_range_has_both_its_ends)
 		assert_in_range(drawn[size], DRAWS * 0.2 * 0.97, DRAWS * 0.2 * 1.03);
 }
 
-TEST(weights_are_shares)
-{
+TEST(weights_are_shares) {
 	struct random random = {.state = 3};
 	struct sizes sizes = parsed("64:9,16k");
 	unsigned large = 0;
@@ -63,8 +58,7 @@ TEST(weights_are_shares)
 	assert_near(sum / DRAWS, sizes.mean, sizes.mean * 0.03);
 }
 
-TEST(all_forms_go_together)
-{
+TEST(all_forms_go_together) {
 	struct sizes sizes = parsed("1..100:3,64k:0.5,1.5m..1g");
 	assert_int_equal(sizes.count, 3);
 	assert_int_equal(sizes.parts[0].least, 1);
@@ -78,8 +72,7 @@ TEST(all_forms_go_together)
 	assert_int_equal(sizes.most, 1 << 30);
 }
 
-TEST(the_same_seed_gives_the_same_sizes)
-{
+TEST(the_same_seed_gives_the_same_sizes) {
 	struct random one = {.state = 4};
 	struct random other = {.state = 4};
 	struct sizes sizes = parsed("1..1g,64:2");
@@ -87,8 +80,7 @@ TEST(the_same_seed_gives_the_same_sizes)
 		assert_int_equal(sizes_draw(&sizes, &one), sizes_draw(&sizes, &other));
 }
 
-TEST(nonsense_is_refused)
-{
+TEST(nonsense_is_refused) {
 	static const char *const texts[] = {
 		"",
 		"0",

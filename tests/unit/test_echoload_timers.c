@@ -15,8 +15,7 @@ static struct timer timer[TIMERS];
 static bool set[TIMERS];
 static uint64_t at[TIMERS];
 
-static void begin(void)
-{
+static void begin(void) {
 	for (size_t i = 0; i < TIMERS; i++) {
 		timer[i] = (struct timer){.place = TIMER_UNSET};
 		set[i] = false;
@@ -25,21 +24,18 @@ static void begin(void)
 	assert_non_null(timers.heap);
 }
 
-static void end(void)
-{
+static void end(void) {
 	free(timers.heap);
 }
 
 FIXTURE(begin, end);
 
-static size_t below(struct random *random, size_t limit)
-{
+static size_t below(struct random *random, size_t limit) {
 	return (size_t)(random_next(random) % limit);
 }
 
 // When the first is due, as the list knows it.
-static uint64_t first_due(void)
-{
+static uint64_t first_due(void) {
 	uint64_t first = CLOCK_NEVER;
 	for (size_t i = 0; i < TIMERS; i++) {
 		if (set[i] && at[i] < first)
@@ -48,8 +44,7 @@ static uint64_t first_due(void)
 	return first;
 }
 
-static void assert_is_heap(void)
-{
+static void assert_is_heap(void) {
 	size_t count = 0;
 	for (size_t i = 0; i < TIMERS; i++) {
 		if (!set[i]) {
@@ -66,8 +61,7 @@ static void assert_is_heap(void)
 		assert_true(timers.heap[(place - 1) / 2]->at <= timers.heap[place]->at);
 }
 
-static void take_and_compare(uint64_t now)
-{
+static void take_and_compare(uint64_t now) {
 	uint64_t first = first_due();
 	const struct timer *taken = timers_take(&timers, now);
 	if (first > now) {
@@ -81,8 +75,7 @@ static void take_and_compare(uint64_t now)
 	set[i] = false;
 }
 
-static void step(struct random *random)
-{
+static void step(struct random *random) {
 	size_t i = below(random, TIMERS);
 	uint64_t moment = below(random, 200); // so that many are due at the same time
 	switch (below(random, 4)) {
@@ -101,8 +94,7 @@ static void step(struct random *random)
 	}
 }
 
-TEST(it_agrees_with_a_list)
-{
+TEST(it_agrees_with_a_list) {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct random random = {.state = seed};
 		for (int i = 0; i < STEPS; i++) {
@@ -114,15 +106,13 @@ TEST(it_agrees_with_a_list)
 	}
 }
 
-static int compare(const void *left, const void *right)
-{
+static int compare(const void *left, const void *right) {
 	const uint64_t *a = left;
 	const uint64_t *b = right;
 	return (*a > *b) - (*a < *b);
 }
 
-TEST(all_come_out_in_order)
-{
+TEST(all_come_out_in_order) {
 	struct random random = {.state = 7};
 	for (size_t i = 0; i < TIMERS; i++) {
 		at[i] = random_next(&random);
@@ -138,8 +128,7 @@ TEST(all_come_out_in_order)
 	assert_null(timers_take(&timers, UINT64_MAX));
 }
 
-TEST(what_is_not_set_can_be_unset)
-{
+TEST(what_is_not_set_can_be_unset) {
 	timers_unset(&timers, &timer[0]);
 	assert_int_equal(timers.count, 0);
 	timers_set(&timers, &timer[1], 5);
@@ -151,8 +140,7 @@ TEST(what_is_not_set_can_be_unset)
 	assert_int_equal(timers.count, 0);
 }
 
-TEST(none_is_taken_before_its_time)
-{
+TEST(none_is_taken_before_its_time) {
 	assert_null(timers_take(&timers, UINT64_MAX));
 	timers_set(&timers, &timer[0], 100);
 	assert_null(timers_take(&timers, 99));
@@ -161,8 +149,7 @@ TEST(none_is_taken_before_its_time)
 	assert_true(timers_next(&timers) == CLOCK_NEVER);
 }
 
-TEST(what_is_set_again_moves)
-{
+TEST(what_is_set_again_moves) {
 	for (size_t i = 0; i < TIMERS; i++)
 		timers_set(&timers, &timer[i], 100 + i);
 	timers_set(&timers, &timer[0], 1000);

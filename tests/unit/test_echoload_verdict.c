@@ -13,8 +13,7 @@ static struct evidence evidence;
 
 // A closed loop of 10 s in which the generator waited most of the time, and to which more
 // connections brought no more. Nothing is known of the server.
-static void begin(void)
-{
+static void begin(void) {
 	counters_reset(&counters);
 	hdr_record(&counters.latency, NS_PER_MS);
 	hdr_record(&counters.uncorrected, NS_PER_MS);
@@ -47,15 +46,13 @@ static void begin(void)
 FIXTURE(begin, NULL);
 
 // All that is known of a server with nothing to do.
-static void see_idle_server(void)
-{
+static void see_idle_server(void) {
 	evidence.server = (struct server_view){.load = {.cpu = 0.1, .busy = 0.1, .waiting = 0},
 					       .workers_busy = 0.1};
 }
 
 // An open loop in which latency rose.
-static void overload(void)
-{
+static void overload(void) {
 	config.rate = evidence.offered = 11000;
 	evidence.intervals = 40;
 	evidence.rise = 1e9;
@@ -64,8 +61,7 @@ static void overload(void)
 
 // Asserts the verdict, and that one of its lines begins with `reason`: the first if it is
 // INCONCLUSIVE, and else one of the first two.
-static void reaches(enum verdict_kind kind, const char *reason)
-{
+static void reaches(enum verdict_kind kind, const char *reason) {
 	struct verdict verdict;
 	verdict_reach(&verdict, &result, &evidence);
 	bool said = strncmp(verdict.line[0], reason, strlen(reason)) == 0 ||
@@ -79,8 +75,7 @@ static void reaches(enum verdict_kind kind, const char *reason)
 							   strstr(reason, "no experiment") != NULL);
 }
 
-TEST(what_tells_nothing)
-{
+TEST(what_tells_nothing) {
 	result.lasted = NS_PER_S - 1;
 	reaches(VERDICT_INCONCLUSIVE, "too short to tell");
 	begin();
@@ -93,8 +88,7 @@ TEST(what_tells_nothing)
 }
 
 // Measured directly: no experiment says otherwise.
-TEST(a_generator_that_is_held_up)
-{
+TEST(a_generator_that_is_held_up) {
 	static const struct {
 		struct evidence evidence;
 		const char *reason;
@@ -118,8 +112,7 @@ TEST(a_generator_that_is_held_up)
 	reaches(VERDICT_CLIENT_BOUND, "we ran out of what this machine gives us: out_of_ports");
 }
 
-TEST(a_generator_that_may_have_been_held_up)
-{
+TEST(a_generator_that_may_have_been_held_up) {
 	evidence.thread_waiting = NAN;
 	reaches(VERDICT_INCONCLUSIVE, "how long we waited for a CPU could not be seen");
 	begin();
@@ -135,8 +128,7 @@ TEST(a_generator_that_may_have_been_held_up)
 	reaches(VERDICT_INCONCLUSIVE, "we were stopped, or the machine was, for 12 %");
 }
 
-TEST(what_the_experiment_shows)
-{
+TEST(what_the_experiment_shows) {
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 	evidence.experiment.outcome = EXPERIMENT_MORE;
 	reaches(VERDICT_CONCURRENCY_BOUND, "15 connections instead of 10: rate +0.0 %");
@@ -154,8 +146,7 @@ TEST(what_the_experiment_shows)
 }
 
 // An experiment in which the generator had no time, or that was made with something else.
-TEST(what_the_experiment_does_not_show)
-{
+TEST(what_the_experiment_does_not_show) {
 	evidence.experiment.load = 0.9;
 	reaches(VERDICT_INCONCLUSIVE, "we were too busy in the experiment to blame others");
 	evidence.experiment.load = NAN;
@@ -171,8 +162,7 @@ TEST(what_the_experiment_does_not_show)
 }
 
 // Each of these alone shows that the server had no more to give; a little less does not.
-TEST(a_server_that_is_full)
-{
+TEST(a_server_that_is_full) {
 	static const struct {
 		struct server_view enough, less;
 		const char *reason;
@@ -211,8 +201,7 @@ TEST(a_server_that_is_full)
 	reaches(VERDICT_INCONCLUSIVE, "whether more connections");
 }
 
-TEST(a_server_that_polls)
-{
+TEST(a_server_that_polls) {
 	see_idle_server();
 	evidence.server.load = (struct processes_load){.cpu = 1, .busy = 1};
 	reaches(VERDICT_SERVER_BOUND, "the server's busiest thread");
@@ -220,14 +209,12 @@ TEST(a_server_that_polls)
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 }
 
-TEST(a_server_with_time_proves_nothing)
-{
+TEST(a_server_with_time_proves_nothing) {
 	see_idle_server();
 	reaches(VERDICT_SATURATED, "what is on the other side is full");
 }
 
-TEST(a_path_that_is_full)
-{
+TEST(a_path_that_is_full) {
 	hdr_reset(&counters.latency);
 	hdr_record(&counters.latency, 50 * NS_PER_MS);
 	evidence.experiment.round_trip = 20e6; // less than half of the latency
@@ -263,8 +250,7 @@ TEST(a_path_that_is_full)
 	reaches(VERDICT_SATURATED, "15 connections");
 }
 
-TEST(an_open_loop)
-{
+TEST(an_open_loop) {
 	overload();
 	reaches(VERDICT_OVERLOADED,
 		"11000 messages a second were due, 10000 answered; latency rose");
@@ -282,8 +268,7 @@ TEST(an_open_loop)
 }
 
 // Messages that wait for a connection of ours may not wait for the server.
-TEST(an_open_loop_with_few_connections)
-{
+TEST(an_open_loop_with_few_connections) {
 	overload();
 	hdr_record(&counters.latency, NS_PER_S);
 	reaches(VERDICT_OVERLOADED, "15 connections instead of 10");
@@ -300,8 +285,7 @@ TEST(an_open_loop_with_few_connections)
 }
 
 // Gains of 15 connections over 10, which in proportion are a half.
-TEST(pairs_are_judged)
-{
+TEST(pairs_are_judged) {
 	static const struct {
 		double gains[9];
 		enum experiment_outcome outcome;

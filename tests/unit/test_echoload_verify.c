@@ -15,16 +15,14 @@
 
 static struct heard heard;
 
-static void make(void)
-{
+static void make(void) {
 	heard_init(&heard, LENGTH);
 }
 
 FIXTURE_ONCE(make, NULL);
 
 // Of any order of magnitude.
-static size_t any_size(struct random *random)
-{
+static size_t any_size(struct random *random) {
 	size_t most = (size_t)1 << random_next(random) % 19;
 	return most / 2 + random_next(random) % (most - most / 2) + 1;
 }
@@ -32,8 +30,7 @@ static size_t any_size(struct random *random)
 // Has `corrupt` verified in pieces of up to `most` bytes, when `ahead` bytes more have been sent
 // than need be for that; `heard` tells what was found. Returns how many bytes were right.
 static uint64_t deliver(const struct corrupt *corrupt, struct random *random, size_t most,
-			uint64_t ahead, bool whole)
-{
+			uint64_t ahead, bool whole) {
 	uint64_t *sent = &heard.sent[corrupt->connection];
 	struct verify verify;
 	heard.count = 0;
@@ -55,8 +52,7 @@ static uint64_t deliver(const struct corrupt *corrupt, struct random *random, si
 }
 
 // The same faults in the same order, however the bytes arrive.
-static void assert_pieces_do_not_matter(const struct corrupt *corrupt, struct random *random)
-{
+static void assert_pieces_do_not_matter(const struct corrupt *corrupt, struct random *random) {
 	static const size_t most[] = {1, 10, LARGEST};
 	struct heard before = heard;
 	for (unsigned i = 0; i < COUNT_OF(most); i++) {
@@ -67,8 +63,7 @@ static void assert_pieces_do_not_matter(const struct corrupt *corrupt, struct ra
 	}
 }
 
-static void check(struct corrupt *corrupt, uint64_t seed)
-{
+static void check(struct corrupt *corrupt, uint64_t seed) {
 	struct random *random = &corrupt->random;
 	corrupt_finish(corrupt);
 	size_t most = any_size(random);
@@ -79,15 +74,13 @@ static void check(struct corrupt *corrupt, uint64_t seed)
 	corrupt_free(corrupt);
 }
 
-static uint64_t any_length(uint64_t seed)
-{
+static uint64_t any_length(uint64_t seed) {
 	uint64_t length = seed % 20 == 1 ? LONG : LENGTH;
 	heard_set_sent(&heard, length);
 	return length;
 }
 
-static uint64_t most_of(uint64_t length)
-{
+static uint64_t most_of(uint64_t length) {
 	return length / 5 < MOST ? length / 5 : MOST;
 }
 
@@ -107,8 +100,7 @@ static const struct fault_row {
 	{"bytes_after_the_end", CORRUPT_APPEND},
 };
 
-TEST_ROWS(one_fault, const struct fault_row *row, fault_rows)
-{
+TEST_ROWS(one_fault, const struct fault_row *row, fault_rows) {
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		struct corrupt corrupt;
 		uint64_t length = any_length(seed);
@@ -123,8 +115,7 @@ TEST_ROWS(one_fault, const struct fault_row *row, fault_rows)
 }
 
 // Each of two connections gets what belongs to the other.
-TEST(crossed_connections)
-{
+TEST(crossed_connections) {
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		struct random random = {seed};
 		uint64_t sent = any_length(seed);
@@ -141,8 +132,7 @@ TEST(crossed_connections)
 	}
 }
 
-static enum corruption any(struct random *random, bool last)
-{
+static enum corruption any(struct random *random, bool last) {
 	for (;;) {
 		enum corruption corruption = (enum corruption)(random_next(random) % CORRUPTIONS);
 		if (last || (corruption != CORRUPT_TRUNCATE && corruption != CORRUPT_APPEND))
@@ -151,8 +141,7 @@ static enum corruption any(struct random *random, bool last)
 }
 
 // Two or three faults of any kind, with 32 right bytes or more between them.
-TEST(faults_do_not_hide_each_other)
-{
+TEST(faults_do_not_hide_each_other) {
 	enum { SMALL = 200, ROOM = 32 + 3 * SMALL };
 	for (uint64_t seed = 0; seed < 10 * SEEDS; seed++) {
 		struct corrupt corrupt;
@@ -170,8 +159,7 @@ TEST(faults_do_not_hide_each_other)
 }
 
 // `count` times a piece of `size` bytes, from somewhere in a stream on.
-static void assert_clean(struct random *random, size_t size, uint64_t count)
-{
+static void assert_clean(struct random *random, size_t size, uint64_t count) {
 	static uint8_t bytes[1 << 20];
 	uint32_t connection = (uint32_t)(random_next(random) % CONNECTIONS);
 	size_t fit = sizeof(bytes) / size;
@@ -193,8 +181,7 @@ static void assert_clean(struct random *random, size_t size, uint64_t count)
 }
 
 // Of all sizes up to 300 and around the powers of two from there to the largest.
-TEST(clean_bytes_are_no_fault)
-{
+TEST(clean_bytes_are_no_fault) {
 	struct random random = {5};
 	for (size_t size = 1; size <= 300; size++)
 		assert_clean(&random, size, PIECES);
@@ -204,8 +191,7 @@ TEST(clean_bytes_are_no_fault)
 }
 
 // Cut by us: what has not come by then is nobody's fault.
-TEST(a_cut_stream_is_no_fault)
-{
+TEST(a_cut_stream_is_no_fault) {
 	struct corrupt corrupt;
 	heard_set_sent(&heard, LENGTH);
 	corrupt_begin(&corrupt, &heard.payload, 0, LENGTH, 1);

@@ -16,37 +16,32 @@ static uint8_t buffer[PIECE];
 
 static bool no_memory;
 
-WRAP(void *, malloc, (size_t size))
-{
+WRAP(void *, malloc, (size_t size)) {
 	if (!no_memory)
 		return __real_malloc(size);
 	errno = ENOMEM;
 	return NULL;
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	heard_init(&heard, SENT);
 	verify = (struct verify){.scope = &heard.scope, .connection = 0};
 }
 
-static void end(void)
-{
+static void end(void) {
 	verify_free(&verify);
 }
 
 FIXTURE(begin, end);
 
-static void give(const uint8_t *bytes, size_t length)
-{
+static void give(const uint8_t *bytes, size_t length) {
 	assert_int_equal(verify_bytes(&verify, bytes, length), 0);
 	if (verify.resync)
 		assert_true(verify.resync->count <= MIB);
 }
 
 // Bytes [from, to) of a connection come, with `flip` in the first of each eight.
-static void come(uint32_t connection, uint64_t from, uint64_t to, uint8_t flip)
-{
+static void come(uint32_t connection, uint64_t from, uint64_t to, uint8_t flip) {
 	while (from < to) {
 		size_t length = to - from < PIECE ? (size_t)(to - from) : PIECE;
 		payload_fill(&heard.payload, connection, from, buffer, length);
@@ -57,8 +52,7 @@ static void come(uint32_t connection, uint64_t from, uint64_t to, uint8_t flip)
 	}
 }
 
-static void noise_comes(uint64_t length)
-{
+static void noise_comes(uint64_t length) {
 	static struct random random = {1};
 	for (uint64_t i = 0; i < length; i++) {
 		uint8_t byte = (uint8_t)random_next(&random);
@@ -66,14 +60,12 @@ static void noise_comes(uint64_t length)
 	}
 }
 
-static void assert_faults(const struct fault *expected, unsigned count)
-{
+static void assert_faults(const struct fault *expected, unsigned count) {
 	verify_end(&verify, true);
 	heard_assert(&heard, expected, count);
 }
 
-TEST(short_swaps_are_located)
-{
+TEST(short_swaps_are_located) {
 	come(0, 0, 1000, 0);
 	come(0, 1003, 1006, 0);
 	come(0, 1000, 1003, 0);
@@ -81,8 +73,7 @@ TEST(short_swaps_are_located)
 	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 6}, 1);
 }
 
-TEST(short_crossings_are_located)
-{
+TEST(short_crossings_are_located) {
 	come(0, 0, 1000, 0);
 	come(1, 1000, 1005, 0);
 	come(0, 1005, 2000, 0);
@@ -93,8 +84,7 @@ TEST(short_crossings_are_located)
 	assert_faults(expected, COUNT_OF(expected));
 }
 
-TEST(lost_bytes_are_named_before_the_end)
-{
+TEST(lost_bytes_are_named_before_the_end) {
 	come(0, 0, 1000, 0);
 	come(0, 2000, 2000 + MIB - 1, 0);
 	assert_int_equal(heard.count, 0);
@@ -105,8 +95,7 @@ TEST(lost_bytes_are_named_before_the_end)
 	assert_faults(&(struct fault){FAULT_LOST, .offset = 1000, .length = 1000}, 1);
 }
 
-TEST(what_comes_too_late_is_repeated)
-{
+TEST(what_comes_too_late_is_repeated) {
 	come(0, 0, 1000, 0);
 	come(0, 2000, 2000 + 2 * MIB, 0);
 	come(0, 1000, 2000, 0);
@@ -119,8 +108,7 @@ TEST(what_comes_too_late_is_repeated)
 	assert_int_equal(heard.fault[1].length, 1000);
 }
 
-TEST(many_missing_ranges)
-{
+TEST(many_missing_ranges) {
 	for (unsigned i = 0; i < 100; i++)
 		come(0, i * 100, i * 100 + 50, 0);
 	assert_int_equal(heard.count, 99 - RESYNC_MISSING);
@@ -130,8 +118,7 @@ TEST(many_missing_ranges)
 	assert_int_equal(heard.count, 99);
 }
 
-TEST(late_ranges_that_come_in_parts)
-{
+TEST(late_ranges_that_come_in_parts) {
 	come(0, 0, 1000, 0);
 	come(0, 2000, 3000, 0);
 	come(0, 1400, 1600, 0);
@@ -144,24 +131,21 @@ TEST(late_ranges_that_come_in_parts)
 	assert_faults(expected, COUNT_OF(expected));
 }
 
-TEST(the_end_comes_again)
-{
+TEST(the_end_comes_again) {
 	come(0, 0, SENT, 0);
 	come(0, SENT - 5, SENT, 0);
 	assert_faults(&(struct fault){FAULT_REPEATED, .offset = SENT - 5, .length = 5}, 1);
 	assert_int_equal(verify.verified, SENT);
 }
 
-TEST(long_noise_in_place)
-{
+TEST(long_noise_in_place) {
 	come(0, 0, 1000, 0);
 	noise_comes(3 * MIB);
 	come(0, 1000 + 3 * MIB, SENT, 0);
 	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}, 1);
 }
 
-TEST(long_noise_in_addition)
-{
+TEST(long_noise_in_addition) {
 	come(0, 0, 1000, 0);
 	noise_comes(3 * MIB);
 	come(0, 1000, SENT, 0);
@@ -169,8 +153,7 @@ TEST(long_noise_in_addition)
 }
 
 // A bit that is stuck: hardly ever do 16 right bytes come in a row.
-TEST(a_bit_of_every_word_is_flipped)
-{
+TEST(a_bit_of_every_word_is_flipped) {
 	come(0, 0, 1000, 0);
 	come(0, 1000, 1000 + 3 * MIB, 0x10);
 	come(0, 1000 + 3 * MIB, SENT, 0);
@@ -185,8 +168,7 @@ TEST(a_bit_of_every_word_is_flipped)
 	assert_in_range(right, 3 * MIB - 8 * heard.count, 3 * MIB);
 }
 
-TEST(a_stream_that_is_all_anothers)
-{
+TEST(a_stream_that_is_all_anothers) {
 	come(2, 100, 100 + 5 * MIB, 0);
 	assert_true(verify.resync->count <= 4096);
 	come(2, 100 + 5 * MIB, SENT, 0);
@@ -197,8 +179,7 @@ TEST(a_stream_that_is_all_anothers)
 }
 
 // More pieces of others' than are kept: in place they are exact all the same.
-TEST(many_pieces_of_others)
-{
+TEST(many_pieces_of_others) {
 	struct fault expected[RESYNC_PIECES + 4];
 	come(0, 0, 1000, 0);
 	for (unsigned i = 0; i < COUNT_OF(expected); i++) {
@@ -210,8 +191,7 @@ TEST(many_pieces_of_others)
 	assert_faults(expected, COUNT_OF(expected));
 }
 
-TEST(without_memory_it_says_so)
-{
+TEST(without_memory_it_says_so) {
 	static const uint8_t wrong[100];
 	no_memory = true;
 	int failed = verify_bytes(&verify, wrong, sizeof(wrong));

@@ -48,8 +48,7 @@ static const struct expected expectations[] = {
 	{100000, ERRNO_OUR_FAULT},
 };
 
-TEST(each_has_its_class)
-{
+TEST(each_has_its_class) {
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
 		enum errno_class class = errno_classify(expectations[i].number);
 		if (class != expectations[i].class)

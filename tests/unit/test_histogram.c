@@ -12,64 +12,54 @@
 static struct histogram histogram;
 static struct histogram_sum sum;
 
-static void clear(void)
-{
+static void clear(void) {
 	memset(&histogram, 0, sizeof(histogram));
 	memset(&sum, 0, sizeof(sum));
 }
 
 FIXTURE(clear, NULL);
 
-static void record_all(const uint64_t *values, size_t count)
-{
+static void record_all(const uint64_t *values, size_t count) {
 	for (size_t i = 0; i < count; i++)
 		histogram_record(&histogram, values[i]);
 	histogram_add(&sum, &histogram);
 }
 
-static uint64_t draw_small(uint64_t *state)
-{
+static uint64_t draw_small(uint64_t *state) {
 	return pattern_number(state, 0, 100);
 }
 
-static uint64_t draw_uniform(uint64_t *state)
-{
+static uint64_t draw_uniform(uint64_t *state) {
 	return pattern_number(state, 0, UINT64_C(1) << 30);
 }
 
-static uint64_t draw_any_magnitude(uint64_t *state)
-{
+static uint64_t draw_any_magnitude(uint64_t *state) {
 	uint64_t bits = pattern_number(state, 0, BUCKETS_VALUE_BITS);
 	return pattern_number(state, 0, LARGEST >> bits);
 }
 
-static uint64_t draw_exponential(uint64_t *state)
-{
+static uint64_t draw_exponential(uint64_t *state) {
 	double uniform = (double)pattern_number(state, 1, 1 << 30) / (double)(1 << 30);
 	return (uint64_t)(-log(uniform) * 50000.0);
 }
 
-static uint64_t draw_two_peaks(uint64_t *state)
-{
+static uint64_t draw_two_peaks(uint64_t *state) {
 	return pattern_number(state, 0, 99) == 0 ? pattern_number(state, 900000000, 1100000000)
 						 : pattern_number(state, 20000, 30000);
 }
 
-static uint64_t draw_the_same(uint64_t *state)
-{
+static uint64_t draw_the_same(uint64_t *state) {
 	return 123456789;
 }
 
-static int compare(const void *left, const void *right)
-{
+static int compare(const void *left, const void *right) {
 	uint64_t a = *(const uint64_t *)left;
 	uint64_t b = *(const uint64_t *)right;
 	return (a > b) - (a < b);
 }
 
 // The rank may be off by one where `percent` of the count is no whole number; the value by 1/64.
-static void check_percentile(const uint64_t *sorted, size_t count, double percent)
-{
+static void check_percentile(const uint64_t *sorted, size_t count, double percent) {
 	size_t rank = (size_t)ceil((double)count * percent / 100.0);
 	uint64_t low = sorted[rank > 1 ? rank - 2 : 0];
 	uint64_t high = sorted[rank < count ? rank : count - 1];
@@ -79,8 +69,7 @@ static void check_percentile(const uint64_t *sorted, size_t count, double percen
 			 (uintmax_t)low, (uintmax_t)high);
 }
 
-TEST(percentiles_are_those_of_the_sorted_samples)
-{
+TEST(percentiles_are_those_of_the_sorted_samples) {
 	static uint64_t (*const draws[])(uint64_t *) = {
 		draw_small,	  draw_uniform,	  draw_any_magnitude,
 		draw_exponential, draw_two_peaks, draw_the_same,
@@ -107,8 +96,7 @@ TEST(percentiles_are_those_of_the_sorted_samples)
 	}
 }
 
-TEST(a_single_sample_is_known_to_a_64th)
-{
+TEST(a_single_sample_is_known_to_a_64th) {
 	for (unsigned bits = 0; bits < BUCKETS_VALUE_BITS; bits++) {
 		for (int near = -1; near <= 1; near++) {
 			uint64_t value = (UINT64_C(1) << bits) + (uint64_t)near;
@@ -124,8 +112,7 @@ TEST(a_single_sample_is_known_to_a_64th)
 	}
 }
 
-TEST(without_samples_all_is_0)
-{
+TEST(without_samples_all_is_0) {
 	histogram_add(&sum, &histogram);
 	assert_int_equal(sum.count, 0);
 	assert_int_equal(histogram_percentile(&sum, 0.0), 0);
@@ -134,16 +121,14 @@ TEST(without_samples_all_is_0)
 	assert_int_equal(histogram_count_below(&sum, 1024), 0);
 }
 
-TEST(zero_is_a_value)
-{
+TEST(zero_is_a_value) {
 	record_all((uint64_t[]){0, 0, 7}, 3);
 	assert_int_equal(sum.count, 3);
 	assert_int_equal(histogram_percentile(&sum, 50.0), 0);
 	assert_int_equal(histogram_percentile(&sum, 100.0), 7);
 }
 
-TEST(longer_ones_are_counted_in_the_last_bucket)
-{
+TEST(longer_ones_are_counted_in_the_last_bucket) {
 	record_all((uint64_t[]){LARGEST, LARGEST + 1, UINT64_MAX / 4}, 3);
 	assert_int_equal(sum.count, 3);
 	assert_int_equal(sum.bucket[HISTOGRAM_BUCKETS - 1], 3);
@@ -154,8 +139,7 @@ TEST(longer_ones_are_counted_in_the_last_bucket)
 	assert_int_equal(histogram_count_below(&sum, UINT64_C(1) << 41), 0);
 }
 
-TEST(counts_below_powers_of_two_are_exact)
-{
+TEST(counts_below_powers_of_two_are_exact) {
 	static uint64_t values[SAMPLES];
 	uint64_t seed = 2;
 	for (size_t i = 0; i < SAMPLES; i++)
@@ -174,8 +158,7 @@ TEST(counts_below_powers_of_two_are_exact)
 	}
 }
 
-TEST(several_histograms_add_up)
-{
+TEST(several_histograms_add_up) {
 	static struct histogram other;
 	histogram_record(&histogram, 10);
 	histogram_record(&other, 1000);
@@ -189,18 +172,15 @@ TEST(several_histograms_add_up)
 	assert_int_equal(histogram_percentile(&sum, 50.0), 20);
 }
 
-static void ask_beyond_100(void *argument)
-{
+static void ask_beyond_100(void *argument) {
 	histogram_percentile(argument, 100.5);
 }
 
-static void ask_below_a_bucket(void *argument)
-{
+static void ask_below_a_bucket(void *argument) {
 	histogram_count_below(argument, 1000);
 }
 
-TEST(what_cannot_be_meant_aborts)
-{
+TEST(what_cannot_be_meant_aborts) {
 	expect_abort(ask_beyond_100, &sum);
 	expect_abort(ask_below_a_bucket, &sum);
 }

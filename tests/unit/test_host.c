@@ -16,16 +16,14 @@
 static pid_t child;
 static _Thread_local volatile char thread_local_bytes[512 << 10]; // which every thread has
 
-static void prepare(void)
-{
+static void prepare(void) {
 	child = 0;
 	config = echod_config_new();
 	set("listen", "127.0.0.1:0");
 	set("workers", "2");
 }
 
-static void clean_up(void)
-{
+static void clean_up(void) {
 	if (child > 0) {
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
@@ -36,16 +34,14 @@ static void clean_up(void)
 FIXTURE(prepare, clean_up);
 
 // A child that holds copies of all descriptors there are now.
-static void fork_child(void)
-{
+static void fork_child(void) {
 	child = fork();
 	assert_true(child >= 0);
 	while (child == 0)
 		pause();
 }
 
-TEST(a_child_keeps_no_peer_waiting)
-{
+TEST(a_child_keeps_no_peer_waiting) {
 	const char *local = place_address("s");
 	set("listen", local);
 	set("control", place_path("c"));
@@ -72,8 +68,7 @@ TEST(a_child_keeps_no_peer_waiting)
 }
 
 // Bytes that were not echoed: their connection is reset.
-TEST(a_child_keeps_no_reset_back)
-{
+TEST(a_child_keeps_no_reset_back) {
 	set("buffer-size", "4k");
 	struct echod *server = start();
 	int client = peer_connect_narrow(echod_address(server, 0), 4096);
@@ -84,8 +79,7 @@ TEST(a_child_keeps_no_reset_back)
 }
 
 // The mask of a thread, from /proc; 0 when it is not the library's, but ours or a sanitizer's.
-static uint64_t blocked_signals(const char *thread)
-{
+static uint64_t blocked_signals(const char *thread) {
 	char path[300], line[200];
 	unsigned long long mask = 0;
 	snprintf(path, sizeof(path), "/proc/self/task/%s/status", thread);
@@ -99,8 +93,7 @@ static uint64_t blocked_signals(const char *thread)
 	return mask;
 }
 
-TEST(a_crash_handler_sees_crashes_of_all_threads)
-{
+TEST(a_crash_handler_sees_crashes_of_all_threads) {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 	static const int others[] = {SIGTERM, SIGINT,  SIGHUP,	SIGPIPE,
 				     SIGUSR1, SIGCHLD, SIGALRM, SIGWINCH};
@@ -124,23 +117,20 @@ TEST(a_crash_handler_sees_crashes_of_all_threads)
 	echod_free(server);
 }
 
-static int keep_start(void *context, enum echod_log_level level, const char *line)
-{
+static int keep_start(void *context, enum echod_log_level level, const char *line) {
 	(void)level;
 	if (strncmp(line, "started: ", 9) == 0)
 		snprintf(context, 200, "%s", line);
 	return 1;
 }
 
-TEST(threads_have_room_beside_what_is_thread_local)
-{
+TEST(threads_have_room_beside_what_is_thread_local) {
 	struct echod *server = start();
 	thread_local_bytes[0] = 1; // else there would be none
 	echod_free(server);
 }
 
-TEST(half_of_the_descriptors_are_left_to_the_host)
-{
+TEST(half_of_the_descriptors_are_left_to_the_host) {
 	static const struct {
 		rlim_t limit;
 		unsigned least, most;

@@ -5,8 +5,7 @@
 
 #include "base/json_text.h"
 
-TEST(any_bytes_become_a_string)
-{
+TEST(any_bytes_become_a_string) {
 	static const struct {
 		const char *text, *wanted;
 	} rows[] = {
@@ -35,8 +34,7 @@ TEST(any_bytes_become_a_string)
 }
 
 // jansson's own check is the judge: no byte, nor any two after a first one, is refused.
-TEST(nothing_is_refused)
-{
+TEST(nothing_is_refused) {
 	for (unsigned i = 1; i < 256; i++) {
 		for (unsigned j = 1; j < 256; j++) {
 			json_t *json = json_text((char[]){(char)i, (char)j, '\x80', '\0'});
@@ -46,8 +44,7 @@ TEST(nothing_is_refused)
 	}
 }
 
-TEST(a_number_that_is_none_is_null)
-{
+TEST(a_number_that_is_none_is_null) {
 	json_t *number = json_finite(1.5);
 	assert_true(json_real_value(number) == 1.5);
 	json_decref(number);

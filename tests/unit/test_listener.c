@@ -11,8 +11,7 @@
 
 #define PATIENCE_MS 10000
 
-static struct endpoint endpoint_of(const char *text)
-{
+static struct endpoint endpoint_of(const char *text) {
 	struct address address;
 	struct endpoint endpoint;
 	assert_int_equal(address_parse(text, &address, NULL), 0);
@@ -20,8 +19,7 @@ static struct endpoint endpoint_of(const char *text)
 	return endpoint;
 }
 
-static struct listener bound_to(const char *text)
-{
+static struct listener bound_to(const char *text) {
 	struct endpoint endpoint = endpoint_of(text);
 	struct listener listener;
 	struct echod_error error;
@@ -30,8 +28,7 @@ static struct listener bound_to(const char *text)
 	return listener;
 }
 
-static struct listener open_on(const char *text)
-{
+static struct listener open_on(const char *text) {
 	struct listener listener = bound_to(text);
 	struct echod_error error;
 	if (listener_open(&listener, 16, &error) != 0)
@@ -40,8 +37,7 @@ static struct listener open_on(const char *text)
 }
 
 // A connection to the listener's port at `host`, or -1 with errno.
-static int try_connect(const struct listener *listener, const char *host)
-{
+static int try_connect(const struct listener *listener, const char *host) {
 	char text[ADDRESS_TEXT_SIZE];
 	snprintf(text, sizeof(text), "%s%s", host, strrchr(listener->name, ':'));
 	struct endpoint endpoint = endpoint_of(text);
@@ -56,8 +52,7 @@ static int try_connect(const struct listener *listener, const char *host)
 }
 
 // Accepts; `peer` may be NULL.
-static int accept_one(const struct listener *listener, struct endpoint *peer)
-{
+static int accept_one(const struct listener *listener, struct endpoint *peer) {
 	struct pollfd entry = {.fd = listener->fd, .events = POLLIN};
 	assert_int_equal(poll(&entry, 1, PATIENCE_MS), 1);
 	struct endpoint from = {.length = sizeof(from.as)};
@@ -68,21 +63,18 @@ static int accept_one(const struct listener *listener, struct endpoint *peer)
 	return fd;
 }
 
-static int option_of(int fd, int level, int name)
-{
+static int option_of(int fd, int level, int name) {
 	int value = -1;
 	socklen_t length = sizeof(value);
 	assert_int_equal(getsockopt(fd, level, name, &value, &length), 0);
 	return value;
 }
 
-static bool has_ipv6(void)
-{
+static bool has_ipv6(void) {
 	return endpoint_of(":0").as.any.sa_family == AF_INET6;
 }
 
-TEST(port_0_becomes_a_real_one)
-{
+TEST(port_0_becomes_a_real_one) {
 	struct listener one = bound_to("127.0.0.1:0");
 	struct listener two = bound_to("127.0.0.1:0");
 	assert_int_equal(one.endpoint.as.v4.sin_family, AF_INET);
@@ -94,8 +86,7 @@ TEST(port_0_becomes_a_real_one)
 	listener_close(&two);
 }
 
-TEST(nobody_gets_in_before_it_is_open)
-{
+TEST(nobody_gets_in_before_it_is_open) {
 	struct listener listener = bound_to("127.0.0.1:0");
 	assert_int_equal(try_connect(&listener, "127.0.0.1"), -1);
 	assert_int_equal(errno, ECONNREFUSED);
@@ -106,8 +97,7 @@ TEST(nobody_gets_in_before_it_is_open)
 	listener_close(&listener);
 }
 
-TEST(its_descriptor_never_blocks_and_is_not_inherited)
-{
+TEST(its_descriptor_never_blocks_and_is_not_inherited) {
 	struct listener listener = open_on("127.0.0.1:0");
 	assert_int_equal(accept(listener.fd, NULL, NULL), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -115,8 +105,7 @@ TEST(its_descriptor_never_blocks_and_is_not_inherited)
 	listener_close(&listener);
 }
 
-TEST(accepted_sockets_inherit_the_options)
-{
+TEST(accepted_sockets_inherit_the_options) {
 	struct listener listener = open_on("127.0.0.1:0");
 	int client = try_connect(&listener, "127.0.0.1");
 	int server = accept_one(&listener, NULL);
@@ -130,8 +119,7 @@ TEST(accepted_sockets_inherit_the_options)
 	listener_close(&listener);
 }
 
-TEST(a_port_in_use_is_refused)
-{
+TEST(a_port_in_use_is_refused) {
 	struct listener first = open_on("127.0.0.1:0");
 	struct listener second;
 	struct echod_error error = {0};
@@ -146,8 +134,7 @@ TEST(a_port_in_use_is_refused)
 }
 
 // SO_REUSEADDR lets two bind as long as neither listens.
-TEST(of_two_that_bound_the_port_one_opens)
-{
+TEST(of_two_that_bound_the_port_one_opens) {
 	struct listener first = bound_to("127.0.0.1:0");
 	struct listener second = bound_to(first.name);
 	struct echod_error error = {0};
@@ -159,8 +146,7 @@ TEST(of_two_that_bound_the_port_one_opens)
 	listener_close(&first);
 }
 
-TEST(a_port_is_free_again_at_once)
-{
+TEST(a_port_is_free_again_at_once) {
 	struct listener listener = open_on("127.0.0.1:0");
 	char name[ADDRESS_TEXT_SIZE];
 	strcpy(name, listener.name);
@@ -175,8 +161,7 @@ TEST(a_port_is_free_again_at_once)
 	listener_close(&listener);
 }
 
-TEST(an_address_not_ours_is_refused)
-{
+TEST(an_address_not_ours_is_refused) {
 	struct endpoint endpoint = endpoint_of("192.0.2.1:0");
 	struct listener listener;
 	struct echod_error error = {0};
@@ -188,8 +173,7 @@ TEST(an_address_not_ours_is_refused)
 }
 
 // The kernel binds some of them, and no client arrives.
-TEST(an_address_of_many_hosts_is_refused)
-{
+TEST(an_address_of_many_hosts_is_refused) {
 	static const char *const texts[] = {"224.0.0.1:0", "239.255.255.255:0", "255.255.255.255:0",
 					    "[ff02::1]:0", "[::ffff:224.0.0.1]:0"};
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -203,8 +187,7 @@ TEST(an_address_of_many_hosts_is_refused)
 	}
 }
 
-TEST(all_interfaces_take_ipv4_and_ipv6)
-{
+TEST(all_interfaces_take_ipv4_and_ipv6) {
 	struct listener listener = open_on(":0");
 	int client = try_connect(&listener, "127.0.0.1");
 	assert_true(client >= 0);
@@ -226,8 +209,7 @@ TEST(all_interfaces_take_ipv4_and_ipv6)
 	listener_close(&listener);
 }
 
-TEST(one_ipv6_address_is_only_that)
-{
+TEST(one_ipv6_address_is_only_that) {
 	struct endpoint endpoint = endpoint_of("[::1]:0");
 	struct listener listener;
 	assert_int_equal(listener_bind(&listener, &endpoint, NULL), has_ipv6() ? 0 : -1);
@@ -238,8 +220,7 @@ TEST(one_ipv6_address_is_only_that)
 	listener_close(&listener);
 }
 
-TEST(without_descriptors_it_says_so)
-{
+TEST(without_descriptors_it_says_so) {
 	struct endpoint endpoint = endpoint_of("127.0.0.1:0");
 	struct rlimit limit;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -254,8 +235,7 @@ TEST(without_descriptors_it_says_so)
 			    "cannot create a socket for 127.0.0.1:0: Too many open files");
 }
 
-TEST(a_path_exists_from_open_to_close)
-{
+TEST(a_path_exists_from_open_to_close) {
 	char directory[] = "/tmp/echod-test-XXXXXX";
 	assert_non_null(mkdtemp(directory));
 	char text[64];
@@ -284,8 +264,7 @@ TEST(a_path_exists_from_open_to_close)
 	assert_int_equal(rmdir(directory), 0);
 }
 
-TEST(closing_twice_does_no_harm)
-{
+TEST(closing_twice_does_no_harm) {
 	struct listener listener = open_on("127.0.0.1:0");
 	int fd = listener.fd;
 	listener_close(&listener);

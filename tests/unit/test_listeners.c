@@ -25,8 +25,7 @@ static const struct {
 	{"group", {"ff02::1", "127.0.0.1"}},
 };
 
-WRAP(int, bind, (int fd, const struct sockaddr *address, socklen_t length))
-{
+WRAP(int, bind, (int fd, const struct sockaddr *address, socklen_t length)) {
 	size_t which = address->sa_family == AF_INET;
 	if (calls[which] < COUNT_OF(failures[which])) {
 		errno = failures[which][calls[which]++];
@@ -37,8 +36,7 @@ WRAP(int, bind, (int fd, const struct sockaddr *address, socklen_t length))
 }
 
 WRAP(int, getaddrinfo,
-     (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found))
-{
+     (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)) {
 	if (strcmp(host, "crowd") == 0) {
 		for (unsigned i = 1; i <= crowd; i++, found = &(*found)->ai_next) {
 			char text[16];
@@ -58,16 +56,14 @@ WRAP(int, getaddrinfo,
 	return __real_getaddrinfo(host, port, hints, found);
 }
 
-static int keep_line(void *context, const struct echod_log_entry *entry)
-{
+static int keep_line(void *context, const struct echod_log_entry *entry) {
 	(void)context;
 	assert_int_equal(entry->level, ECHOD_LOG_WARNING);
 	snprintf(last_line, sizeof(last_line), "%s", entry->message);
 	return 1;
 }
 
-static void prepare(void)
-{
+static void prepare(void) {
 	inside_configure(&inside);
 	inside.log.sink = keep_line;
 	memset(failures, 0, sizeof(failures));
@@ -76,16 +72,14 @@ static void prepare(void)
 }
 
 // All ports are free there.
-static void enter(void)
-{
+static void enter(void) {
 	network_enter();
 }
 
 FIXTURE_ONCE(enter, NULL);
 FIXTURE(prepare, NULL);
 
-static int bind_these(const char *const *addresses, struct echod_error *error)
-{
+static int bind_these(const char *const *addresses, struct echod_error *error) {
 	for (size_t i = 0; addresses[i]; i++)
 		inside_listen(&inside, addresses[i]);
 	inside.server.config = inside.config;
@@ -95,8 +89,7 @@ static int bind_these(const char *const *addresses, struct echod_error *error)
 
 #define BIND(...) bind_these((const char *const[]){__VA_ARGS__, NULL}, &error)
 
-TEST(a_name_has_one_port_at_all_its_addresses)
-{
+TEST(a_name_has_one_port_at_all_its_addresses) {
 	struct echod_error error;
 	assert_int_equal(BIND("twin:0"), 0);
 	assert_int_equal(inside.server.listener_count, 2);
@@ -108,8 +101,7 @@ TEST(a_name_has_one_port_at_all_its_addresses)
 }
 
 // Free at the first address, taken at the second.
-TEST(another_port_is_tried_when_one_is_taken)
-{
+TEST(another_port_is_tried_when_one_is_taken) {
 	struct echod_error error;
 	for (size_t i = 0; i < 5; i++)
 		failures[1][i] = EADDRINUSE;
@@ -120,8 +112,7 @@ TEST(another_port_is_tried_when_one_is_taken)
 	listeners_close(&inside.server);
 }
 
-TEST(not_for_ever)
-{
+TEST(not_for_ever) {
 	struct echod_error error;
 	for (size_t i = 0; i < COUNT_OF(failures[1]); i++)
 		failures[1][i] = EADDRINUSE;
@@ -133,8 +124,7 @@ TEST(not_for_ever)
 	assert_int_equal(open_descriptors(), descriptors);
 }
 
-TEST(a_port_that_was_asked_for_is_tried_once)
-{
+TEST(a_port_that_was_asked_for_is_tried_once) {
 	struct echod_error error;
 	failures[1][0] = EADDRINUSE;
 	assert_int_equal(BIND("twin:20009"), -1);
@@ -145,8 +135,7 @@ TEST(a_port_that_was_asked_for_is_tried_once)
 
 // IPv6 switched off by sysctl gives the one error, a kernel without it the other (from socket, but
 // it is looked at in the same place).
-TEST(addresses_that_do_not_exist_are_left_out)
-{
+TEST(addresses_that_do_not_exist_are_left_out) {
 	static const int reasons[] = {EADDRNOTAVAIL, EAFNOSUPPORT};
 	for (size_t which = 0; which < 2; which++) {
 		for (size_t i = 0; i < COUNT_OF(reasons); i++) {
@@ -166,8 +155,7 @@ TEST(addresses_that_do_not_exist_are_left_out)
 	}
 }
 
-TEST(nothing_left_is_an_error)
-{
+TEST(nothing_left_is_an_error) {
 	struct echod_error error;
 	failures[0][0] = failures[1][0] = EADDRNOTAVAIL;
 	assert_int_equal(BIND("twin:20009"), -1);
@@ -180,8 +168,7 @@ TEST(nothing_left_is_an_error)
 	assert_string_equal(last_line, "");
 }
 
-TEST(an_address_that_another_of_the_name_takes_in_is_left_out)
-{
+TEST(an_address_that_another_of_the_name_takes_in_is_left_out) {
 	struct echod_error error;
 	assert_int_equal(BIND("everywhere:20009"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
@@ -196,8 +183,7 @@ TEST(an_address_that_another_of_the_name_takes_in_is_left_out)
 }
 
 // [::] is bound first, and here the kernel has no IPv6.
-TEST(what_it_takes_in_is_bound_where_it_cannot_be)
-{
+TEST(what_it_takes_in_is_bound_where_it_cannot_be) {
 	struct echod_error error;
 	failures[0][0] = failures[0][1] = EAFNOSUPPORT;
 	assert_int_equal(BIND("everywhere:0"), 0);
@@ -206,8 +192,7 @@ TEST(what_it_takes_in_is_bound_where_it_cannot_be)
 	listeners_close(&inside.server);
 }
 
-TEST(an_address_where_nobody_can_listen_is_left_out)
-{
+TEST(an_address_where_nobody_can_listen_is_left_out) {
 	struct echod_error error;
 	assert_int_equal(BIND("group:0"), 0);
 	assert_int_equal(inside.server.listener_count, 1);
@@ -216,8 +201,7 @@ TEST(an_address_where_nobody_can_listen_is_left_out)
 }
 
 // What we use ourselves is told apart from what others use.
-TEST(one_address_within_another_is_refused)
-{
+TEST(one_address_within_another_is_refused) {
 	static const char *const pairs[][2] = {
 		{"[::]:20009", "0.0.0.0:20009"},
 		{"0.0.0.0:20009", "[::]:20009"},
@@ -247,8 +231,7 @@ TEST(one_address_within_another_is_refused)
 	}
 }
 
-TEST(no_address_of_a_name_is_left_out_in_silence)
-{
+TEST(no_address_of_a_name_is_left_out_in_silence) {
 	struct echod_error error;
 	crowd = SERVER_MAX_LISTENERS;
 	assert_int_equal(BIND("crowd:20009"), 0);
@@ -261,8 +244,7 @@ TEST(no_address_of_a_name_is_left_out_in_silence)
 	assert_int_equal(inside.server.listener_count, 0);
 }
 
-TEST(addresses_apart_get_along)
-{
+TEST(addresses_apart_get_along) {
 	struct echod_error error;
 	assert_int_equal(BIND("127.0.0.1:20009", "127.0.0.2:20009", "[::1]:20009", "127.0.0.1:0",
 			      "127.0.0.1:0", "0.0.0.0:20010", "unix:@echod-x", "unix:@echod-y",

@@ -14,16 +14,14 @@
 
 static char log_lines[4096];
 
-static int keep_line(void *context, enum echod_log_level level, const char *line)
-{
+static int keep_line(void *context, enum echod_log_level level, const char *line) {
 	size_t used = strlen(log_lines);
 	snprintf(log_lines + used, sizeof(log_lines) - used, "%s\n", line);
 	return 1;
 }
 
 // Makes the locale, so that the test does not depend on those that are installed.
-static void set_comma(void)
-{
+static void set_comma(void) {
 	char text[16];
 	struct process *localedef;
 	place_path(".");
@@ -38,8 +36,7 @@ static void set_comma(void)
 
 FIXTURE_ONCE(set_comma, NULL);
 
-static bool matches(const char *text, const char *pattern)
-{
+static bool matches(const char *text, const char *pattern) {
 	regex_t regex;
 	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE | REG_NOSUB), 0);
 	bool found = regexec(&regex, text, 0, NULL, 0) == 0;
@@ -47,8 +44,7 @@ static bool matches(const char *text, const char *pattern)
 	return found;
 }
 
-TEST(numbers_are_written_with_a_point)
-{
+TEST(numbers_are_written_with_a_point) {
 	char text[32];
 	assert_string_equal(units_format_duration(1500000, text, sizeof(text)), "1.5 ms");
 	assert_string_equal(units_format_size(1536, text, sizeof(text)), "1.5 KiB");
@@ -56,8 +52,7 @@ TEST(numbers_are_written_with_a_point)
 			    "1234567.89");
 }
 
-TEST(numbers_are_read_with_a_point)
-{
+TEST(numbers_are_read_with_a_point) {
 	uint64_t value;
 	assert_int_equal(units_parse_duration("1.5s", &value, NULL), 0);
 	assert_int_equal(value, 1500000000);
@@ -66,8 +61,7 @@ TEST(numbers_are_read_with_a_point)
 	assert_int_equal(value, 1536);
 }
 
-TEST(a_server_answers_with_points)
-{
+TEST(a_server_answers_with_points) {
 	static const struct {
 		const char *request, *wanted;
 	} cases[] = {

@@ -8,8 +8,7 @@
 
 static uint64_t fake_now = NS_PER_S;
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	(void)id;
 	now->tv_sec = (time_t)(fake_now / NS_PER_S);
 	now->tv_nsec = (long)(fake_now % NS_PER_S);
@@ -25,8 +24,7 @@ struct heard {
 	bool full; // the sink drops what it gets
 };
 
-static int hear(void *context, const struct echod_log_entry *entry)
-{
+static int hear(void *context, const struct echod_log_entry *entry) {
 	struct heard *heard = context;
 	heard->lines++;
 	heard->level = entry->level;
@@ -36,13 +34,11 @@ static int hear(void *context, const struct echod_log_entry *entry)
 	return !heard->full;
 }
 
-static uint64_t dropped(struct log *log)
-{
+static uint64_t dropped(struct log *log) {
 	return atomic_load(&log->dropped);
 }
 
-TEST(passes_what_the_level_wants)
-{
+TEST(passes_what_the_level_wants) {
 	for (int wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
 		struct heard heard = {0};
 		struct log log = {.level = wanted, .sink = hear, .context = &heard};
@@ -57,8 +53,7 @@ TEST(passes_what_the_level_wants)
 	}
 }
 
-TEST(the_level_may_change)
-{
+TEST(the_level_may_change) {
 	struct heard heard = {0};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
 	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "unwanted");
@@ -68,15 +63,13 @@ TEST(the_level_may_change)
 	assert_string_equal(heard.last, "wanted");
 }
 
-TEST(without_a_sink_nothing_happens)
-{
+TEST(without_a_sink_nothing_happens) {
 	struct log log = {.level = ECHOD_LOG_DEBUG};
 	log_write(&log, ECHOD_LOG_ERROR, "tried", NULL, "nobody hears this");
 	assert_int_equal(dropped(&log), 0);
 }
 
-TEST(what_the_sink_drops_is_counted)
-{
+TEST(what_the_sink_drops_is_counted) {
 	struct heard heard = {.full = true};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
 	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "one");
@@ -85,8 +78,7 @@ TEST(what_the_sink_drops_is_counted)
 	assert_int_equal(dropped(&log), 2);
 }
 
-TEST(a_line_is_printable_ascii)
-{
+TEST(a_line_is_printable_ascii) {
 	struct heard heard = {0};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
 	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
@@ -95,8 +87,7 @@ TEST(a_line_is_printable_ascii)
 	assert_in_range(strlen(heard.last), 500, 600);
 }
 
-TEST(an_entry_has_its_event_and_its_fields)
-{
+TEST(an_entry_has_its_event_and_its_fields) {
 	struct heard heard = {0};
 	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
 	log_write(&log, ECHOD_LOG_INFO, "first", NULL, "no fields");
@@ -111,8 +102,7 @@ TEST(an_entry_has_its_event_and_its_fields)
 	assert_int_equal(heard.fields, 1);
 }
 
-TEST(level_names_go_both_ways)
-{
+TEST(level_names_go_both_ways) {
 	for (int i = ECHOD_LOG_ERROR; i < LOG_LEVELS; i++) {
 		enum echod_log_level level;
 		const char *name = log_level_name((enum echod_log_level)i);
@@ -129,8 +119,7 @@ TEST(level_names_go_both_ways)
 	}
 }
 
-TEST(escape_leaves_printable_ascii)
-{
+TEST(escape_leaves_printable_ascii) {
 	char all[256];
 	char escaped[4 * sizeof(all) + 1];
 	for (int i = 0; i < 256; i++)
@@ -145,8 +134,7 @@ TEST(escape_leaves_printable_ascii)
 	assert_contains(escaped, "}~\\x7F\\x80");
 }
 
-TEST(escape_is_cut_off_between_characters)
-{
+TEST(escape_is_cut_off_between_characters) {
 	char text[8];
 	assert_string_equal(log_escape("abcdefghij", 10, text, sizeof(text)), "abcdefg");
 	assert_string_equal(log_escape("abc\n", 4, text, sizeof(text)), "abc\\x0A");
@@ -155,8 +143,7 @@ TEST(escape_is_cut_off_between_characters)
 	assert_string_equal(log_escape("", 0, text, sizeof(text)), "");
 }
 
-TEST(a_limit_passes_one_a_second)
-{
+TEST(a_limit_passes_one_a_second) {
 	struct log log = {0};
 	struct log_limit limit = {0};
 	uint64_t suppressed = 99;

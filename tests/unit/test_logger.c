@@ -18,19 +18,16 @@
 static int kept_stderr;
 static int pipe_fds[2];
 
-static void stderr_to(int fd)
-{
+static void stderr_to(int fd) {
 	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 	assert_true(kept_stderr >= 0 && pipe2(pipe_fds, O_CLOEXEC) == 0);
 }
 
-static void finish(void)
-{
+static void finish(void) {
 	dup2(kept_stderr, STDERR_FILENO);
 	close(kept_stderr);
 	close(pipe_fds[0]);
@@ -39,15 +36,13 @@ static void finish(void)
 
 FIXTURE(begin, finish);
 
-static int write_line(struct logger *logger, enum echod_log_level level, const char *line)
-{
+static int write_line(struct logger *logger, enum echod_log_level level, const char *line) {
 	return logger_write(logger, &(struct echod_log_entry){
 					    .level = level, .event = "tried", .message = line});
 }
 
 // Writes one entry to a new logger on the pipe and returns what arrives.
-static const char *logged_entry(enum logger_format format, const struct echod_log_entry *entry)
-{
+static const char *logged_entry(enum logger_format format, const struct echod_log_entry *entry) {
 	static char text[4096];
 	struct logger logger;
 	stderr_to(pipe_fds[1]);
@@ -62,14 +57,12 @@ static const char *logged_entry(enum logger_format format, const struct echod_lo
 	return text;
 }
 
-static const char *logged(enum logger_format format, enum echod_log_level level, const char *line)
-{
+static const char *logged(enum logger_format format, enum echod_log_level level, const char *line) {
 	return logged_entry(format, &(struct echod_log_entry){
 					    .level = level, .event = "tried", .message = line});
 }
 
-static void expect_match(const char *text, const char *pattern)
-{
+static void expect_match(const char *text, const char *pattern) {
 	regex_t regex;
 	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
 	if (regexec(&regex, text, 0, NULL, 0) != 0)
@@ -79,8 +72,7 @@ static void expect_match(const char *text, const char *pattern)
 
 #define TIME "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9][.][0-9]{3}Z"
 
-TEST(text_has_time_level_and_message)
-{
+TEST(text_has_time_level_and_message) {
 	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_ERROR, "a \"b\" \\c"),
 		     "^" TIME " error   a \"b\" \\\\c$");
 	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_WARNING, "x"), "^" TIME " warning x$");
@@ -88,8 +80,7 @@ TEST(text_has_time_level_and_message)
 	expect_match(logged(LOGGER_TEXT, ECHOD_LOG_DEBUG, ""), "^" TIME " debug   $");
 }
 
-TEST(the_time_is_that_of_the_clock_in_utc)
-{
+TEST(the_time_is_that_of_the_clock_in_utc) {
 	struct timespec before, after; // time(2) may lag behind this clock
 	clock_gettime(CLOCK_REALTIME, &before);
 	const char *text = logged(LOGGER_TEXT, ECHOD_LOG_INFO, "x");
@@ -101,8 +92,7 @@ TEST(the_time_is_that_of_the_clock_in_utc)
 }
 
 // The longest line the log makes, all of it to be escaped, is still one JSON object.
-TEST(json_is_an_object_a_line)
-{
+TEST(json_is_an_object_a_line) {
 	char longest[512];
 	memset(longest, '"', 511);
 	longest[511] = '\0';
@@ -122,8 +112,7 @@ TEST(json_is_an_object_a_line)
 }
 
 // Whatever bytes a path or a host brings along: the line is one object, with all of its fields.
-TEST(json_has_the_fields)
-{
+TEST(json_has_the_fields) {
 	static const struct {
 		const char *given, *wanted;
 	} cases[] = {
@@ -154,8 +143,7 @@ TEST(json_has_the_fields)
 }
 
 // Part of an object is none: a line that does not fit is dropped as a whole.
-TEST(json_that_does_not_fit_is_dropped)
-{
+TEST(json_that_does_not_fit_is_dropped) {
 	static char long_text[5000];
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	struct logger logger;
@@ -173,16 +161,14 @@ TEST(json_that_does_not_fit_is_dropped)
 }
 
 // Logs until the pipe takes no more; returns how many lines it took.
-static unsigned fill(struct logger *logger)
-{
+static unsigned fill(struct logger *logger) {
 	unsigned taken = 0;
 	while (taken < 100000 && write_line(logger, ECHOD_LOG_INFO, "a line of the log") == 1)
 		taken++;
 	return taken;
 }
 
-TEST(a_full_pipe_drops_lines_and_does_not_block)
-{
+TEST(a_full_pipe_drops_lines_and_does_not_block) {
 	struct logger logger;
 	stderr_to(pipe_fds[1]);
 	logger_open(&logger, LOGGER_TEXT);
@@ -201,8 +187,7 @@ TEST(a_full_pipe_drops_lines_and_does_not_block)
 	assert_int_equal(again, 1);
 }
 
-TEST(a_full_socket_drops_lines_and_does_not_block)
-{
+TEST(a_full_socket_drops_lines_and_does_not_block) {
 	int pair[2];
 	struct logger logger;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -218,8 +203,7 @@ TEST(a_full_socket_drops_lines_and_does_not_block)
 	close(pair[1]);
 }
 
-TEST(a_reader_who_is_gone_costs_the_line_only)
-{
+TEST(a_reader_who_is_gone_costs_the_line_only) {
 	struct logger logger;
 	signal(SIGPIPE, SIG_IGN); // as echod does
 	stderr_to(pipe_fds[1]);
@@ -232,8 +216,7 @@ TEST(a_reader_who_is_gone_costs_the_line_only)
 	pipe_fds[0] = -1;
 }
 
-TEST(without_standard_error_lines_are_dropped)
-{
+TEST(without_standard_error_lines_are_dropped) {
 	struct logger logger;
 	close(STDERR_FILENO);
 	logger_open(&logger, LOGGER_TEXT);
@@ -244,8 +227,7 @@ TEST(without_standard_error_lines_are_dropped)
 }
 
 // A file that others append to as well must not be opened again: we would write over their lines.
-TEST(a_file_is_written_through_the_descriptor_given)
-{
+TEST(a_file_is_written_through_the_descriptor_given) {
 	const char *path = place_path("log");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct logger logger;
@@ -266,16 +248,14 @@ TEST(a_file_is_written_through_the_descriptor_given)
 
 static struct logger shared;
 
-static void *write_lines(void *argument)
-{
+static void *write_lines(void *argument) {
 	const char *line = argument;
 	for (int i = 0; i < LINES; i++)
 		write_line(&shared, ECHOD_LOG_INFO, line);
 	return NULL;
 }
 
-TEST(lines_of_several_threads_do_not_mix)
-{
+TEST(lines_of_several_threads_do_not_mix) {
 	static char lines[WRITERS][101];
 	pthread_t writers[WRITERS];
 	const char *path = place_path("log");

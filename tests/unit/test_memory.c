@@ -10,8 +10,7 @@ static const char *unknown; // what this jemalloc was built without
 
 int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value, size_t new_size);
 
-int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value, size_t new_size)
-{
+int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value, size_t new_size) {
 	if (unknown && strcmp(name, unknown) == 0)
 		return 2; // ENOENT
 	if (strcmp(name, "epoch") == 0) {
@@ -28,8 +27,7 @@ int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value
 	return 0;
 }
 
-TEST(each_look_refreshes_what_jemalloc_reports)
-{
+TEST(each_look_refreshes_what_jemalloc_reports) {
 	epochs = 0;
 	for (unsigned i = 1; i <= 3; i++) {
 		struct memory_use use = memory_use();
@@ -38,8 +36,7 @@ TEST(each_look_refreshes_what_jemalloc_reports)
 	}
 }
 
-TEST(what_jemalloc_does_not_say_is_unknown)
-{
+TEST(what_jemalloc_does_not_say_is_unknown) {
 	unknown = "stats.resident";
 	struct memory_use use = memory_use();
 	assert_true(use.allocated > 0);

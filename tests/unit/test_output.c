@@ -14,8 +14,7 @@
 #define MUCH ((size_t)1 << 20) // more than printing keeps without waiting
 
 // Runs `body` in a child whose standard output is `fd`.
-static pid_t start(int (*body)(void), int fd)
-{
+static pid_t start(int (*body)(void), int fd) {
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -28,41 +27,35 @@ static pid_t start(int (*body)(void), int fd)
 }
 
 // Returns its exit status, 128 + the signal's number if one ended it.
-static int end(pid_t child)
-{
+static int end(pid_t child) {
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void print_much(void)
-{
+static void print_much(void) {
 	for (size_t i = 0; i < MUCH / 16; i++)
 		printf("%15zu\n", i);
 }
 
-static int print_and_finish(void)
-{
+static int print_and_finish(void) {
 	print_much();
 	return output_finish(stdout);
 }
 
-static int print_while_held(void)
-{
+static int print_while_held(void) {
 	output_hold(true);
 	print_much();
 	return output_is_behind(stdout) ? output_finish(stdout) : 1;
 }
 
-static int print_after_a_signal(void)
-{
+static int print_after_a_signal(void) {
 	signals_heed(1);
 	kill(getpid(), SIGTERM);
 	return print_and_finish();
 }
 
-TEST(what_is_printed_arrives_in_order_and_whole)
-{
+TEST(what_is_printed_arrives_in_order_and_whole) {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		static char text[2 * MUCH];
 		struct blocked blocked;
@@ -86,8 +79,7 @@ TEST(what_is_printed_arrives_in_order_and_whole)
 	}
 }
 
-TEST(nothing_waits_while_it_is_held)
-{
+TEST(nothing_waits_while_it_is_held) {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		struct blocked blocked;
 		blocked_open(&blocked, kind);
@@ -96,8 +88,7 @@ TEST(nothing_waits_while_it_is_held)
 	}
 }
 
-TEST(after_a_signal_nothing_waits_for_long)
-{
+TEST(after_a_signal_nothing_waits_for_long) {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		struct blocked blocked;
 		blocked_open(&blocked, kind);
@@ -106,8 +97,7 @@ TEST(after_a_signal_nothing_waits_for_long)
 	}
 }
 
-TEST(the_reason_of_a_failure_is_kept)
-{
+TEST(the_reason_of_a_failure_is_kept) {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	close(ends[0]);
@@ -121,8 +111,7 @@ TEST(the_reason_of_a_failure_is_kept)
 	close(unwritable);
 }
 
-TEST(a_file_of_its_own_is_appended_to)
-{
+TEST(a_file_of_its_own_is_appended_to) {
 	const char *path = place_file("file", "before\n", 7);
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	assert_int_equal(end(start(print_and_finish, fd)), 0);
@@ -131,8 +120,7 @@ TEST(a_file_of_its_own_is_appended_to)
 }
 
 // Writing to a FIFO that nobody reads never waits, closing it does.
-static int print_to_a_fifo(void)
-{
+static int print_to_a_fifo(void) {
 	FILE *file = output_fopen(place_path("fifo"));
 	signals_heed(1);
 	for (size_t i = 0; i < MUCH / 16 && file; i++)
@@ -141,8 +129,7 @@ static int print_to_a_fifo(void)
 	return file && !ferror(file) && fclose(file) != 0 ? errno : 0;
 }
 
-TEST(a_fifo_that_is_not_read_is_given_up)
-{
+TEST(a_fifo_that_is_not_read_is_given_up) {
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
 	int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

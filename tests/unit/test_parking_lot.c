@@ -10,8 +10,7 @@
 
 FIXTURE(parked_begin, parked_end);
 
-TEST(data_unparks)
-{
+TEST(data_unparks) {
 	park(TIMEOUT_IDLE);
 	expect_nothing();
 	say();
@@ -20,15 +19,13 @@ TEST(data_unparks)
 	assert_false(work.hung_up);
 }
 
-TEST(data_that_came_before_unparks_too)
-{
+TEST(data_that_came_before_unparks_too) {
 	say();
 	park(TIMEOUT_IDLE);
 	expect_unparked();
 }
 
-TEST(each_is_registered_once)
-{
+TEST(each_is_registered_once) {
 	for (int i = 0; i < 10; i++) {
 		park(TIMEOUT_IDLE);
 		expect_nothing();
@@ -39,8 +36,7 @@ TEST(each_is_registered_once)
 	assert_int_equal(parked.changes, 1);
 }
 
-TEST(data_that_nobody_has_read_unparks_once)
-{
+TEST(data_that_nobody_has_read_unparks_once) {
 	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
@@ -52,8 +48,7 @@ TEST(data_that_nobody_has_read_unparks_once)
 }
 
 // An event while it is served, which the worker may not have seen.
-TEST(an_event_before_parking_sends_it_back)
-{
+TEST(an_event_before_parking_sends_it_back) {
 	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
@@ -70,8 +65,7 @@ TEST(an_event_before_parking_sends_it_back)
 	expect_nothing();
 }
 
-TEST(an_event_for_what_is_queued_changes_nothing)
-{
+TEST(an_event_for_what_is_queued_changes_nothing) {
 	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
@@ -81,8 +75,7 @@ TEST(an_event_for_what_is_queued_changes_nothing)
 	assert_int_equal(work.state, WORK_QUEUED);
 }
 
-TEST(an_end_of_stream_is_noted)
-{
+TEST(an_end_of_stream_is_noted) {
 	park(TIMEOUT_IDLE);
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_unparked();
@@ -90,8 +83,7 @@ TEST(an_end_of_stream_is_noted)
 	expect_bytes(0);
 }
 
-TEST(an_end_that_comes_with_data_is_noted)
-{
+TEST(an_end_that_comes_with_data_is_noted) {
 	park(TIMEOUT_IDLE);
 	say();
 	shutdown(parked.pair[1], SHUT_WR);
@@ -101,8 +93,7 @@ TEST(an_end_that_comes_with_data_is_noted)
 	expect_bytes(0);
 }
 
-TEST(an_end_while_it_is_served_is_noted)
-{
+TEST(an_end_while_it_is_served_is_noted) {
 	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
@@ -112,8 +103,7 @@ TEST(an_end_while_it_is_served_is_noted)
 	assert_false(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 }
 
-TEST(what_is_forgotten_has_no_events)
-{
+TEST(what_is_forgotten_has_no_events) {
 	parking_lot_forget(&lot, &work); // not registered yet
 	assert_int_equal(parked.changes, 0);
 	park(TIMEOUT_IDLE);
@@ -130,23 +120,20 @@ TEST(what_is_forgotten_has_no_events)
 	assert_int_equal(parked.changes, 3);
 }
 
-static void fill_up(void)
-{
+static void fill_up(void) {
 	static const char bytes[4096];
 	while (send(work.fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		;
 	assert_int_equal(errno, EAGAIN);
 }
 
-static void read_all(void)
-{
+static void read_all(void) {
 	char bytes[65536];
 	while (recv(parked.pair[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		;
 }
 
-TEST(who_waits_for_room_is_told_of_it)
-{
+TEST(who_waits_for_room_is_told_of_it) {
 	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
@@ -165,8 +152,7 @@ TEST(who_waits_for_room_is_told_of_it)
 	expect_unparked();
 }
 
-TEST(a_wake_up_ends_the_wait)
-{
+TEST(a_wake_up_ends_the_wait) {
 	waker_wake(&lot.waker);
 	struct unparked unparked = unpark(CLOCK_NEVER, false);
 	assert_int_equal(unparked.count, 0);
@@ -179,16 +165,14 @@ TEST(a_wake_up_ends_the_wait)
 	assert_true(clock_now() >= deadline);
 }
 
-static void *wake_soon(void *argument)
-{
+static void *wake_soon(void *argument) {
 	(void)argument;
 	wait_until(parked.waits > 2);
 	waker_wake(&lot.waker);
 	return NULL;
 }
 
-TEST(polling_ends_with_an_event_or_a_wake_up)
-{
+TEST(polling_ends_with_an_event_or_a_wake_up) {
 	park(TIMEOUT_IDLE);
 	say();
 	struct unparked unparked = unpark(0, true); // looks once at least
@@ -203,8 +187,7 @@ TEST(polling_ends_with_an_event_or_a_wake_up)
 	assert_int_equal(unparked.count, 0);
 }
 
-TEST(polling_in_vain_ends_in_time)
-{
+TEST(polling_in_vain_ends_in_time) {
 	park(TIMEOUT_IDLE);
 	uint64_t deadline = clock_deadline(NS_PER_MS);
 	struct unparked unparked = unpark(deadline, true);

@@ -13,8 +13,7 @@
 
 #define ROUNDS 20000
 
-static void *wait_for_one(void *argument)
-{
+static void *wait_for_one(void *argument) {
 	uint64_t deadline = clock_deadline(PATIENCE);
 	struct unparked unparked = {0};
 	while (unparked.count == 0 && clock_now() < deadline)
@@ -25,8 +24,7 @@ static void *wait_for_one(void *argument)
 FIXTURE(parked_begin, parked_end);
 
 // The leader is away for good, and nobody was under a time-out when it went.
-TEST(who_is_parked_while_the_leader_waits_expires_too)
-{
+TEST(who_is_parked_while_the_leader_waits_expires_too) {
 	parked_end();
 	parked_begin_with(20 * NS_PER_MS, CLOCK_NEVER);
 	pthread_t leader;
@@ -43,8 +41,7 @@ TEST(who_is_parked_while_the_leader_waits_expires_too)
 }
 
 // The kernel has no room for it: it comes back all the same, within a tenth of a second.
-static void expect_refused(int error, enum timeout kind)
-{
+static void expect_refused(int error, enum timeout kind) {
 	parked.failure = error;
 	uint32_t events = work.events;
 	uint64_t refused = atomic_load(&lot.refused), before = clock_now();
@@ -60,8 +57,7 @@ static void expect_refused(int error, enum timeout kind)
 	atomic_store(&work.state, WORK_SERVED);
 }
 
-TEST(what_the_kernel_refuses_comes_back_after_a_moment)
-{
+TEST(what_the_kernel_refuses_comes_back_after_a_moment) {
 	parked_end();
 	parked_begin_with(NS_PER_S, NS_PER_S);
 	expect_refused(ENOSPC, TIMEOUT_IDLE);
@@ -79,8 +75,7 @@ TEST(what_the_kernel_refuses_comes_back_after_a_moment)
 
 // The connection ends while the leader has its event in hand; the next one gets the same memory
 // and the same descriptor.
-static void replace(int new_state)
-{
+static void replace(int new_state) {
 	parked.with_events = NULL;
 	close(parked.pair[0]);
 	close(parked.pair[1]);
@@ -93,23 +88,19 @@ static void replace(int new_state)
 		atomic_store(&work.state, new_state);
 }
 
-static void replace_by_queued(void)
-{
+static void replace_by_queued(void) {
 	replace(WORK_QUEUED);
 }
 
-static void replace_by_served(void)
-{
+static void replace_by_served(void) {
 	replace(WORK_SERVED);
 }
 
-static void replace_by_parked(void)
-{
+static void replace_by_parked(void) {
 	replace(WORK_PARKED);
 }
 
-static void hold_an_event(void (*meanwhile)(void))
-{
+static void hold_an_event(void (*meanwhile)(void)) {
 	park(TIMEOUT_IDLE);
 	say();
 	expect_unparked();
@@ -117,8 +108,7 @@ static void hold_an_event(void (*meanwhile)(void))
 	parked.with_events = meanwhile;
 }
 
-TEST(a_stale_event_costs_a_check_at_most)
-{
+TEST(a_stale_event_costs_a_check_at_most) {
 	hold_an_event(replace_by_queued);
 	expect_nothing();
 	assert_int_equal(work.state, WORK_QUEUED);
@@ -141,8 +131,7 @@ TEST(a_stale_event_costs_a_check_at_most)
 
 static atomic_uint received;
 
-static void *send_just_then(void *argument)
-{
+static void *send_just_then(void *argument) {
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t deadline = clock_deadline(PATIENCE);
 		while (atomic_load(&received) < i && clock_now() < deadline)
@@ -156,8 +145,7 @@ static void *send_just_then(void *argument)
 }
 
 // The peer sends exactly when its connection parks.
-TEST(no_event_is_lost)
-{
+TEST(no_event_is_lost) {
 	atomic_store(&received, 0);
 	pthread_t peer;
 	assert_int_equal(pthread_create(&peer, NULL, send_just_then, &work), 0);

@@ -11,8 +11,7 @@
 
 static uint64_t later; // ns that the clock is ahead
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	int result = __real_clock_gettime(id, time);
 	uint64_t ns = (uint64_t)time->tv_nsec + later;
 	time->tv_sec += (time_t)(ns / NS_PER_S);
@@ -26,16 +25,14 @@ static struct admission admission;
 static struct stats stats;
 static struct pause acceptor_pause;
 
-static void begin(void)
-{
+static void begin(void) {
 	later = 0;
 	assert_false(waker_open(&waker, NULL) != 0 || stats_open(&stats, 1, NULL) != 0 ||
 		     admission_open(&admission, LIMIT, 0, 64, &waker, NULL) != 0);
 	acceptor_pause = (struct pause){.admission = &admission, .stats = stats.threads};
 }
 
-static void finish(void)
-{
+static void finish(void) {
 	while (admission_count(&admission) > 0)
 		admission_leave(&admission, &origin);
 	admission_close(&admission);
@@ -45,26 +42,22 @@ static void finish(void)
 
 FIXTURE(begin, finish);
 
-static uint64_t counted(enum counter counter)
-{
+static uint64_t counted(enum counter counter) {
 	return atomic_load(&stats.threads->counter[counter]);
 }
 
-static void assert_paused(bool paused)
-{
+static void assert_paused(bool paused) {
 	assert_int_equal(acceptor_pause.cause != PAUSE_NONE, paused);
 	assert_int_equal(atomic_load(&admission.notifies),
 			 paused); // a connection that leaves wakes us
 }
 
-static void expect_paused(bool paused)
-{
+static void expect_paused(bool paused) {
 	pause_review(&acceptor_pause);
 	assert_paused(paused);
 }
 
-TEST(without_a_pause_there_is_nothing_to_wait_for)
-{
+TEST(without_a_pause_there_is_nothing_to_wait_for) {
 	expect_paused(false);
 	assert_true(pause_deadline(&acceptor_pause) == CLOCK_NEVER);
 	pause_end(&acceptor_pause);
@@ -72,8 +65,7 @@ TEST(without_a_pause_there_is_nothing_to_wait_for)
 	assert_int_equal(counted(COUNTER_accept_paused_seconds), 0);
 }
 
-TEST(at_the_limit_it_lasts_until_one_leaves)
-{
+TEST(at_the_limit_it_lasts_until_one_leaves) {
 	admission_enter(&admission, &origin);
 	admission_enter(&admission, &origin);
 	pause_begin(&acceptor_pause, PAUSE_LIMIT);
@@ -89,8 +81,7 @@ TEST(at_the_limit_it_lasts_until_one_leaves)
 	assert_int_equal(counted(COUNTER_accept_pauses), 1);
 }
 
-TEST(without_resources_it_lasts_100_ms)
-{
+TEST(without_resources_it_lasts_100_ms) {
 	uint64_t begun = clock_now();
 	pause_begin(&acceptor_pause, PAUSE_RESOURCES);
 	uint64_t deadline = pause_deadline(&acceptor_pause);
@@ -105,16 +96,14 @@ TEST(without_resources_it_lasts_100_ms)
 	assert_true(counted(COUNTER_accept_paused_seconds) >= 100 * NS_PER_MS);
 }
 
-TEST(without_resources_it_ends_when_one_leaves)
-{
+TEST(without_resources_it_ends_when_one_leaves) {
 	admission_enter(&admission, &origin);
 	pause_begin(&acceptor_pause, PAUSE_RESOURCES);
 	admission_leave(&admission, &origin);
 	expect_paused(false);
 }
 
-TEST(it_can_be_ended_at_any_time)
-{
+TEST(it_can_be_ended_at_any_time) {
 	admission_enter(&admission, &origin);
 	admission_enter(&admission, &origin);
 	pause_begin(&acceptor_pause, PAUSE_LIMIT);

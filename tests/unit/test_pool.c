@@ -38,34 +38,29 @@ static _Atomic size_t order[3]; // ids, in the order in which they were served
 static atomic_uint ordered;
 
 WRAP(int, pthread_create,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument))
-{
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)) {
 	if (creations_left == 0)
 		return EAGAIN;
 	creations_left--;
 	return __real_pthread_create(thread, attributes, run, argument);
 }
 
-WRAP(unsigned, cpus_usable, (pthread_t thread))
-{
+WRAP(unsigned, cpus_usable, (pthread_t thread)) {
 	return cpus ? cpus : __real_cpus_usable(thread);
 }
 
-WRAP(unsigned, cpus_online, (void))
-{
+WRAP(unsigned, cpus_online, (void)) {
 	return cpus ? online : __real_cpus_online();
 }
 
-WRAP(int, epoll_create1, (int flags))
-{
+WRAP(int, epoll_create1, (int flags)) {
 	if (!epoll_fails)
 		return __real_epoll_create1(flags);
 	errno = EMFILE;
 	return -1;
 }
 
-static struct turn job_serve(struct work *work, struct worker *worker, void *context)
-{
+static struct turn job_serve(struct work *work, struct worker *worker, void *context) {
 	struct job *job = (struct job *)(void *)work;
 	sigset_t blocked;
 	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
@@ -88,16 +83,14 @@ static struct turn job_serve(struct work *work, struct worker *worker, void *con
 }
 
 static void job_close(struct work *work, enum close_reason reason, struct worker *worker,
-		      void *context)
-{
+		      void *context) {
 	struct job *job = (struct job *)(void *)work;
 	atomic_store(&job->reason, (int)reason);
 	atomic_store(&job->worker, worker->id);
 	atomic_fetch_add(&job->closed, 1);
 }
 
-static int try_start(unsigned workers, struct echod_error *error)
-{
+static int try_start(unsigned workers, struct echod_error *error) {
 	memset(jobs, 0, sizeof(jobs));
 	atomic_store(&ordered, 0);
 	for (size_t i = 0; i < JOBS; i++)
@@ -118,24 +111,21 @@ static int try_start(unsigned workers, struct echod_error *error)
 	return pool_start(&pool, &config, error);
 }
 
-static void start(void)
-{
+static void start(void) {
 	creations_left = WORKERS;
 	atomic_store(&held, false);
 	patience = CLOCK_NEVER;
 	assert_int_equal(try_start(WORKERS, NULL), 0);
 }
 
-static void start_impatient(void)
-{
+static void start_impatient(void) {
 	creations_left = 1;
 	atomic_store(&held, true);
 	patience = 0;
 	assert_int_equal(try_start(1, NULL), 0);
 }
 
-static void end(void)
-{
+static void end(void) {
 	cpus = 0;
 	pool_free(&pool);
 	stats_close(&stats);
@@ -145,18 +135,15 @@ static void end(void)
 FIXTURE(start, end);
 
 // For tests that start none.
-static void nothing(void)
-{
+static void nothing(void) {
 }
 
-static void close_and_join(void)
-{
+static void close_and_join(void) {
 	pool_close(&pool);
 	pool_join(&pool);
 }
 
-TEST(all_workers_run_when_it_has_started)
-{
+TEST(all_workers_run_when_it_has_started) {
 	assert_true(threads_become(WORKERS));
 	for (unsigned i = 0; i < WORKERS; i++) {
 		char name[16];
@@ -172,8 +159,7 @@ TEST(all_workers_run_when_it_has_started)
 	close_and_join();
 }
 
-TEST(each_worker_has_a_buffer_of_its_own)
-{
+TEST(each_worker_has_a_buffer_of_its_own) {
 	for (unsigned i = 0; i < WORKERS; i++) {
 		assert_int_equal((uintptr_t)pool.workers[i].buffer % 4096, 0);
 		for (unsigned other = 0; other < i; other++)
@@ -182,16 +168,14 @@ TEST(each_worker_has_a_buffer_of_its_own)
 	close_and_join();
 }
 
-static uint64_t counted(enum counter counter)
-{
+static uint64_t counted(enum counter counter) {
 	uint64_t total = 0;
 	for (size_t i = 0; i < WORKERS; i++)
 		total += atomic_load(&stats.threads[i].counter[counter]);
 	return total;
 }
 
-TEST(what_was_submitted_is_served_and_closed_once)
-{
+TEST(what_was_submitted_is_served_and_closed_once) {
 	for (size_t i = 0; i < JOBS; i++)
 		pool_submit(&pool, &jobs[i].work);
 	close_and_join(); // all that was submitted is still done
@@ -212,8 +196,7 @@ TEST(what_was_submitted_is_served_and_closed_once)
 	assert_int_equal(counted(COUNTER_connections_taken), JOBS);
 }
 
-TEST(waiting_and_serving_are_timed)
-{
+TEST(waiting_and_serving_are_timed) {
 	atomic_store(&held, true);
 	uint64_t begun = clock_now();
 	for (size_t i = 0; i < WORKERS + 1; i++)
@@ -240,8 +223,7 @@ TEST(waiting_and_serving_are_timed)
 	assert_true(service.max > 0);
 }
 
-TEST(it_shows_what_each_worker_does)
-{
+TEST(it_shows_what_each_worker_does) {
 	atomic_store(&held, true);
 	uint64_t before = clock_now();
 	for (size_t i = 0; i < WORKERS + 2; i++)
@@ -259,8 +241,7 @@ TEST(it_shows_what_each_worker_does)
 	close_and_join();
 }
 
-TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown = nothing)
-{
+TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown = nothing) {
 	for (unsigned k = 0; k < WORKERS; k++) {
 		creations_left = k;
 		struct echod_error error = {0};
@@ -277,8 +258,7 @@ TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown
 	}
 }
 
-TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothing)
-{
+TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothing) {
 	struct echod_error error = {0};
 	epoll_fails = true;
 	assert_int_equal(try_start(WORKERS, &error), -1);
@@ -289,8 +269,7 @@ TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothi
 }
 
 // Who sends all the time is never quiet for long enough to be parked, but others come first.
-TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient)
-{
+TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient) {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	eager = &jobs[0];
@@ -310,8 +289,7 @@ TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient)
 }
 
 // A CPU is left to others: to poll on all of them would keep a client on this machine from its own.
-TEST(it_uses_the_cpus_that_there_are_now)
-{
+TEST(it_uses_the_cpus_that_there_are_now) {
 	static const struct {
 		unsigned cpus, online, polling_max, dedicated_max;
 	} cases[] = {{1, 1, 0, 1}, {1, 2, 1, 1}, {2, 2, 1, 1},

@@ -7,49 +7,42 @@
 static struct rates rates;
 static struct snapshot snapshot;
 
-static void clear(void)
-{
+static void clear(void) {
 	memset(&rates, 0, sizeof(rates));
 }
 
 FIXTURE(clear, NULL);
 
-static void set(uint64_t ms, uint64_t messages)
-{
+static void set(uint64_t ms, uint64_t messages) {
 	snapshot.taken = 1000 * NS_PER_S + ms * NS_PER_MS;
 	snapshot.counter[COUNTER_messages] = messages;
 }
 
-static void sample(uint64_t ms, uint64_t messages)
-{
+static void sample(uint64_t ms, uint64_t messages) {
 	set(ms, messages);
 	rates_sample(&rates, &snapshot);
 }
 
-static void expect_rate(unsigned seconds, double rate)
-{
+static void expect_rate(unsigned seconds, double rate) {
 	double given = rates_per_second(&rates, &snapshot, COUNTER_messages, seconds);
 	if (given < rate - 1e-6 || given > rate + 1e-6)
 		fail_msg("%g a second over %u s, not %g", given, seconds, rate);
 }
 
-TEST(the_spans_are_1_10_and_60_seconds)
-{
+TEST(the_spans_are_1_10_and_60_seconds) {
 	assert_int_equal(rate_spans[0], 1);
 	assert_int_equal(rate_spans[1], 10);
 	assert_int_equal(rate_spans[2], 60);
 }
 
-TEST(without_a_past_there_is_no_rate)
-{
+TEST(without_a_past_there_is_no_rate) {
 	set(0, 100);
 	expect_rate(1, 0.0);
 	sample(0, 100);
 	expect_rate(60, 0.0);
 }
 
-TEST(a_span_longer_than_the_life_is_the_life)
-{
+TEST(a_span_longer_than_the_life_is_the_life) {
 	sample(0, 0);
 	set(500, 100);
 	expect_rate(1, 200.0);
@@ -60,8 +53,7 @@ TEST(a_span_longer_than_the_life_is_the_life)
 }
 
 // 1 a second for a minute, 10 a second for 10 seconds, then 100 within one.
-TEST(each_span_looks_back_as_far_as_it_says)
-{
+TEST(each_span_looks_back_as_far_as_it_says) {
 	uint64_t messages = 0;
 	for (uint64_t second = 0; second <= 200; second++) {
 		sample(second * 1000, messages);
@@ -72,8 +64,7 @@ TEST(each_span_looks_back_as_far_as_it_says)
 	expect_rate(60, (50 * 1.0 + 9 * 10.0 + 100.0) / 60);
 }
 
-TEST(between_two_samples_the_span_is_a_little_longer)
-{
+TEST(between_two_samples_the_span_is_a_little_longer) {
 	sample(0, 0);
 	sample(1000, 10);
 	sample(2000, 30);
@@ -82,8 +73,7 @@ TEST(between_two_samples_the_span_is_a_little_longer)
 }
 
 // The timer that takes samples is not exact: 0.97 s count as a second, half a second does not.
-TEST(a_sample_may_be_a_little_younger_than_the_span)
-{
+TEST(a_sample_may_be_a_little_younger_than_the_span) {
 	sample(0, 0);
 	sample(1000, 10);
 	set(1970, 110);
@@ -92,16 +82,14 @@ TEST(a_sample_may_be_a_little_younger_than_the_span)
 	expect_rate(1, 110.0 / 1.5);
 }
 
-TEST(after_a_gap_the_rate_is_over_the_gap)
-{
+TEST(after_a_gap_the_rate_is_over_the_gap) {
 	sample(0, 0);
 	sample(30000, 300); // the machine slept
 	expect_rate(1, 10.0);
 	expect_rate(10, 10.0);
 }
 
-TEST(what_stands_still_has_rate_0)
-{
+TEST(what_stands_still_has_rate_0) {
 	for (uint64_t second = 0; second <= 70; second++)
 		sample(second * 1000, second < 5 ? second : 5);
 	for (int i = 0; i < RATE_SPANS; i++)

@@ -13,8 +13,7 @@ static struct snapshot snapshot;
 static struct rates rates;
 
 // Every counter and gauge gets a value of its own: 3 and up.
-static void fill(void)
-{
+static void fill(void) {
 	assert_int_equal(stats_open(&stats, 1, NULL), 0);
 	for (uint64_t us = 1; us <= 1000; us++)
 		histogram_record(&stats.threads->histogram[HISTOGRAM_queue_wait_seconds],
@@ -30,16 +29,14 @@ static void fill(void)
 			(3 + g) * (gauge_metrics[g].unit == UNIT_SECONDS ? NS_PER_S : 1);
 }
 
-static void empty(void)
-{
+static void empty(void) {
 	stats_close(&stats);
 }
 
 FIXTURE_ONCE(fill, empty);
 
 // What `render` writes; freed by the caller.
-static char *rendered(void (*render)(FILE *))
-{
+static char *rendered(void (*render)(FILE *)) {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -51,19 +48,16 @@ static char *rendered(void (*render)(FILE *))
 	return text;
 }
 
-static void to_text(FILE *out)
-{
+static void to_text(FILE *out) {
 	render_text(out, &snapshot, &rates);
 }
 
-static void to_prometheus(FILE *out)
-{
+static void to_prometheus(FILE *out) {
 	render_prometheus(out, &snapshot);
 }
 
 // The line of `text` that begins with `name` and a space; NULL when there is none.
-static const char *line_of(const char *text, const char *name)
-{
+static const char *line_of(const char *text, const char *name) {
 	size_t length = strlen(name);
 	for (; text && *text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL) {
 		if (strncmp(text, name, length) == 0 && text[length] == ' ')
@@ -72,8 +66,8 @@ static const char *line_of(const char *text, const char *name)
 	return NULL;
 }
 
-static void expect_shown(const char *text, const char *name, enum metric_unit unit, unsigned value)
-{
+static void expect_shown(const char *text, const char *name, enum metric_unit unit,
+			 unsigned value) {
 	const char *line = line_of(text, name);
 	if (!line)
 		fail_msg("no line for %s", name);
@@ -83,8 +77,7 @@ static void expect_shown(const char *text, const char *name, enum metric_unit un
 	assert_int_equal(memchr(line, '.', (size_t)(end - line)) != NULL, unit == UNIT_SECONDS);
 }
 
-TEST(text_has_every_name_with_its_value)
-{
+TEST(text_has_every_name_with_its_value) {
 	char *text = rendered(to_text);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
 		expect_shown(text, counter_metrics[c].name, counter_metrics[c].unit, 3 + c);
@@ -95,8 +88,7 @@ TEST(text_has_every_name_with_its_value)
 	free(text);
 }
 
-TEST(text_has_the_rates)
-{
+TEST(text_has_the_rates) {
 	char *text = rendered(to_text);
 	double total, rate[RATE_SPANS];
 	const char *line = line_of(text, "messages");
@@ -107,8 +99,7 @@ TEST(text_has_the_rates)
 	free(text);
 }
 
-TEST(text_fits_80_columns)
-{
+TEST(text_fits_80_columns) {
 	char *text = rendered(to_text);
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
 		size_t width = strcspn(line, "\n");
@@ -120,16 +111,14 @@ TEST(text_fits_80_columns)
 	free(text);
 }
 
-static const json_t *member(const json_t *object, const char *name)
-{
+static const json_t *member(const json_t *object, const char *name) {
 	const json_t *value = json_object_get(object, name);
 	if (!value)
 		fail_msg("no member %s", name);
 	return value;
 }
 
-TEST(json_has_every_name_of_the_list)
-{
+TEST(json_has_every_name_of_the_list) {
 	json_t *object = render_json(&snapshot, &rates);
 #define COUNTER(name, unit, help)                                                    \
 	assert_true(json_number_value(member(object, #name)) == 3 + COUNTER_##name); \
@@ -148,15 +137,13 @@ TEST(json_has_every_name_of_the_list)
 	json_decref(object);
 }
 
-static void expect_near(const json_t *object, const char *name, double value)
-{
+static void expect_near(const json_t *object, const char *name, double value) {
 	double given = json_real_value(member(object, name));
 	if (given < value * 63 / 64 || given > value * 65 / 64)
 		fail_msg("%s is %g, not about %g", name, given, value);
 }
 
-TEST(json_histograms_are_in_seconds)
-{
+TEST(json_histograms_are_in_seconds) {
 	json_t *object = render_json(&snapshot, &rates);
 	const json_t *wait = member(object, "queue_wait_seconds");
 	assert_int_equal(json_object_size(wait), 7);
@@ -170,8 +157,7 @@ TEST(json_histograms_are_in_seconds)
 	json_decref(object);
 }
 
-TEST(json_has_the_rates_of_every_counter)
-{
+TEST(json_has_the_rates_of_every_counter) {
 	json_t *object = render_json(&snapshot, &rates);
 	const json_t *all = member(object, "rates");
 	assert_int_equal(json_object_size(all), COUNTER_COUNT);
@@ -185,8 +171,7 @@ TEST(json_has_the_rates_of_every_counter)
 	json_decref(object);
 }
 
-TEST(json_can_be_written_and_read_again)
-{
+TEST(json_can_be_written_and_read_again) {
 	json_t *object = render_json(&snapshot, &rates);
 	char *text = json_dumps(object, 0);
 	json_error_t error;
@@ -209,8 +194,7 @@ struct exposition {
 	bool infinite;
 };
 
-static bool matches(const char *pattern, const char *line)
-{
+static bool matches(const char *pattern, const char *line) {
 	regex_t regex;
 	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
 	bool found = regexec(&regex, line, 0, NULL, 0) == 0;
@@ -218,8 +202,7 @@ static bool matches(const char *pattern, const char *line)
 	return found;
 }
 
-static void check_comment(struct exposition *now, const char *line)
-{
+static void check_comment(struct exposition *now, const char *line) {
 	char name[80], type[16];
 	if (matches("^# HELP (echod|process)_[a-z0-9_]+ [^\n]+$", line)) {
 		assert_int_equal(sscanf(line, "# HELP %79s", now->name), 1);
@@ -238,8 +221,7 @@ static void check_comment(struct exposition *now, const char *line)
 	now->infinite = false;
 }
 
-static void check_histogram_line(struct exposition *now, const char *rest)
-{
+static void check_histogram_line(struct exposition *now, const char *rest) {
 	char limit[32];
 	uintmax_t count;
 	double seconds;
@@ -259,8 +241,7 @@ static void check_histogram_line(struct exposition *now, const char *rest)
 	}
 }
 
-static void check_sample(struct exposition *now, const char *line)
-{
+static void check_sample(struct exposition *now, const char *line) {
 	if (!matches("^(echod|process)_[a-z0-9_]+([{](le|version)=\"([0-9.]+|[+]Inf)\"[}])? "
 		     "[0-9]+([.][0-9]+)?$",
 		     line))
@@ -276,8 +257,7 @@ static void check_sample(struct exposition *now, const char *line)
 		assert_non_null(strchr(" {", line[length]));
 }
 
-TEST(prometheus_follows_the_text_format)
-{
+TEST(prometheus_follows_the_text_format) {
 	char *text = rendered(to_prometheus);
 	struct exposition now = {0};
 	char *rest = NULL;
@@ -292,8 +272,7 @@ TEST(prometheus_follows_the_text_format)
 	free(text);
 }
 
-TEST(prometheus_has_every_value)
-{
+TEST(prometheus_has_every_value) {
 	char *text = rendered(to_prometheus);
 	char name[80];
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
@@ -316,8 +295,7 @@ TEST(prometheus_has_every_value)
 }
 
 // In none of the three it is a number.
-TEST(what_is_unknown_is_no_number)
-{
+TEST(what_is_unknown_is_no_number) {
 	uint64_t kept = snapshot.gauge[GAUGE_memory_resident_bytes];
 	snapshot.gauge[GAUGE_memory_resident_bytes] = STATS_UNKNOWN;
 	char *text = rendered(to_text);

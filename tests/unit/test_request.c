@@ -36,8 +36,7 @@ static const struct example examples[] = {
 	{"\0\r", 2, REQUEST_NOT_TEXT, 0, {NULL}},
 };
 
-TEST(lines_are_taken_apart_into_words)
-{
+TEST(lines_are_taken_apart_into_words) {
 	for (size_t i = 0; i < COUNT_OF(examples); i++) {
 		const struct example *example = &examples[i];
 		size_t length = example->length ? example->length : strlen(example->line);
@@ -55,8 +54,7 @@ TEST(lines_are_taken_apart_into_words)
 }
 
 static void check_random(const struct request *request, enum request_result result,
-			 const char *line, size_t length)
-{
+			 const char *line, size_t length) {
 	assert_int_equal(result == REQUEST_OK,
 			 request->count > 0 && result != REQUEST_TOO_MANY_WORDS);
 	assert_true(request->count <= REQUEST_MAX_WORDS);
@@ -68,8 +66,7 @@ static void check_random(const struct request *request, enum request_result resu
 	}
 }
 
-TEST(any_bytes_are_survived)
-{
+TEST(any_bytes_are_survived) {
 	static const char likely[] = "  \t\r\0abz\n\xff";
 	uint64_t seed = 5;
 	for (int i = 0; i < RANDOM_LINES; i++) {

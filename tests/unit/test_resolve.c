@@ -15,8 +15,7 @@ static sem_t answer, answered; // the resolver waits for the one and then raises
 static _Atomic bool fails;
 
 WRAP(int, getaddrinfo,
-     (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found))
-{
+     (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)) {
 	if (strcmp(host, "name.test") != 0 || (hints->ai_flags & AI_NUMERICHOST))
 		return __real_getaddrinfo(host, port, hints, found);
 	while (sem_wait(&answer) != 0)
@@ -27,22 +26,19 @@ WRAP(int, getaddrinfo,
 }
 
 static int look_up(uint64_t timeout, int interrupt_fd, struct endpoint *endpoint,
-		   struct echod_error *error)
-{
+		   struct echod_error *error) {
 	const struct address address = {.host = "name.test", .port = 7};
 	return resolve_within(&address, endpoint, 1, timeout, interrupt_fd, error);
 }
 
-static void prepare(void)
-{
+static void prepare(void) {
 	sem_init(&answer, 0, 0);
 	sem_init(&answered, 0, 0);
 }
 
 FIXTURE_ONCE(prepare, NULL);
 
-TEST(an_answer_is_taken)
-{
+TEST(an_answer_is_taken) {
 	struct endpoint endpoint;
 	struct echod_error error;
 	char text[ADDRESS_TEXT_SIZE];
@@ -60,14 +56,12 @@ TEST(an_answer_is_taken)
 }
 
 // The thread that was left to itself can end.
-static void answer_late(void)
-{
+static void answer_late(void) {
 	sem_post(&answer);
 	sem_wait(&answered);
 }
 
-TEST(no_answer_is_not_waited_for)
-{
+TEST(no_answer_is_not_waited_for) {
 	struct endpoint endpoint;
 	struct echod_error error;
 	assert_int_equal(look_up(SHORT, -1, &endpoint, &error), -1);
@@ -76,8 +70,7 @@ TEST(no_answer_is_not_waited_for)
 	answer_late();
 }
 
-TEST(an_interrupt_ends_it)
-{
+TEST(an_interrupt_ends_it) {
 	struct endpoint endpoint;
 	struct echod_error error;
 	int interrupt[2];
@@ -89,8 +82,7 @@ TEST(an_interrupt_ends_it)
 	answer_late();
 }
 
-TEST(an_ip_address_asks_nobody)
-{
+TEST(an_ip_address_asks_nobody) {
 	struct endpoint endpoint;
 	const struct address address = {.host = "::1", .port = 7};
 	char text[ADDRESS_TEXT_SIZE];

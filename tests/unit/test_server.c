@@ -17,8 +17,7 @@ static struct inside inside;
 static unsigned creations_left; // pthread_create fails from then on
 
 WRAP(int, pthread_create,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument))
-{
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)) {
 	if (creations_left == 0)
 		return EAGAIN;
 	creations_left--;
@@ -27,16 +26,14 @@ WRAP(int, pthread_create,
 
 static size_t descriptors_before;
 
-static void configure(void)
-{
+static void configure(void) {
 	creations_left = 1000;
 	inside_configure(&inside);
 	place_path("."); // made before descriptors are counted
 	descriptors_before = open_descriptors();
 }
 
-static void nothing_left(void)
-{
+static void nothing_left(void) {
 	size_t descriptors = open_descriptors();
 	assert_true(descriptors == descriptors_before && threads_become(0));
 }
@@ -44,20 +41,17 @@ static void nothing_left(void)
 FIXTURE(configure, nothing_left);
 
 // Waits until the last connection has ended.
-static void expect_done(void)
-{
+static void expect_done(void) {
 	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
 	assert_int_equal(poll(&done, 1, (int)(PATIENCE / NS_PER_MS)), 1);
 }
 
-static bool is_done(void)
-{
+static bool is_done(void) {
 	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
 	return poll(&done, 1, 0) == 1;
 }
 
-TEST(it_listens_on_all_its_addresses)
-{
+TEST(it_listens_on_all_its_addresses) {
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "127.0.0.2:0");
 	inside_listen(&inside, place_address("s"));
@@ -73,8 +67,7 @@ TEST(it_listens_on_all_its_addresses)
 	assert_false(place_exists(place_path("s")));
 }
 
-TEST(threads_have_their_names)
-{
+TEST(threads_have_their_names) {
 	inside_start(&inside);
 	char name[16];
 	assert_int_equal(pthread_getname_np(inside.server.acceptor, name, sizeof(name)), 0);
@@ -83,8 +76,7 @@ TEST(threads_have_their_names)
 	inside_end(&inside);
 }
 
-TEST(connections_beyond_the_workers_are_queued)
-{
+TEST(connections_beyond_the_workers_are_queued) {
 	inside.config.patience = CLOCK_NEVER;
 	inside_start(&inside);
 	int clients[5];
@@ -110,8 +102,7 @@ TEST(connections_beyond_the_workers_are_queued)
 	inside_end(&inside);
 }
 
-TEST(quiet_connections_are_parked)
-{
+TEST(quiet_connections_are_parked) {
 	inside_start(&inside);
 	int clients[5];
 	for (size_t i = 0; i < 5; i++)
@@ -132,8 +123,7 @@ TEST(quiet_connections_are_parked)
 
 // TCP's urgent data ends a recv early, with more behind it (tcp(7)). The urgent byte itself is no
 // part of the stream.
-TEST(urgent_data_hides_nothing)
-{
+TEST(urgent_data_hides_nothing) {
 	inside.config.patience = 0;
 	inside_start(&inside);
 	int client = peer_connect(inside_address(&inside));
@@ -149,8 +139,7 @@ TEST(urgent_data_hides_nothing)
 	inside_end(&inside);
 }
 
-TEST(without_jemalloc_memory_is_unknown)
-{
+TEST(without_jemalloc_memory_is_unknown) {
 	inside_start(&inside);
 	assert_true(inside_gauge(&inside, GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
 	assert_true(inside_gauge(&inside, GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
@@ -158,8 +147,7 @@ TEST(without_jemalloc_memory_is_unknown)
 	inside_end(&inside);
 }
 
-TEST(a_drain_lets_connections_finish)
-{
+TEST(a_drain_lets_connections_finish) {
 	inside_start(&inside);
 	int client = peer_connect_served(inside_address(&inside));
 	server_drain(&inside.server, CLOCK_NEVER);
@@ -180,8 +168,7 @@ TEST(a_drain_lets_connections_finish)
 	inside_end(&inside);
 }
 
-TEST(a_drain_cuts_at_its_deadline)
-{
+TEST(a_drain_cuts_at_its_deadline) {
 	inside_start(&inside);
 	int client = peer_connect_served(inside_address(&inside));
 	uint64_t before = clock_now();
@@ -193,8 +180,7 @@ TEST(a_drain_cuts_at_its_deadline)
 	inside_end(&inside);
 }
 
-TEST(the_last_drain_counts)
-{
+TEST(the_last_drain_counts) {
 	inside_start(&inside);
 	int clients[4]; // two served, two queued
 	for (size_t i = 0; i < 4; i++)
@@ -209,8 +195,7 @@ TEST(the_last_drain_counts)
 	inside_end(&inside);
 }
 
-TEST(who_is_stuck_is_cut_with_a_reset)
-{
+TEST(who_is_stuck_is_cut_with_a_reset) {
 	inside_start(&inside);
 	int client = peer_connect(inside_address(&inside));
 	static char bytes[65536];
@@ -232,8 +217,7 @@ TEST(who_is_stuck_is_cut_with_a_reset)
 	inside_end(&inside);
 }
 
-static void expect_build_fails(const char *message)
-{
+static void expect_build_fails(const char *message) {
 	struct echod_error error = {0};
 	if (inside.config.listen_count == 0)
 		inside.config.listen_count = 1;
@@ -242,8 +226,7 @@ static void expect_build_fails(const char *message)
 	assert_contains(error.message, message);
 }
 
-TEST(what_cannot_be_bound_leaves_nothing)
-{
+TEST(what_cannot_be_bound_leaves_nothing) {
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "192.0.2.1:7"); // not ours
 	expect_build_fails("cannot listen on 192.0.2.1:7: Cannot assign requested address");
@@ -253,8 +236,7 @@ TEST(what_cannot_be_bound_leaves_nothing)
 	expect_build_fails("cannot find host 'no-such-host.invalid'");
 }
 
-TEST(a_port_in_use_is_named)
-{
+TEST(a_port_in_use_is_named) {
 	static struct inside other;
 	inside_configure(&other);
 	inside_start(&other);
@@ -266,16 +248,14 @@ TEST(a_port_in_use_is_named)
 	inside_end(&other);
 }
 
-static void limit_descriptors(rlim_t count)
-{
+static void limit_descriptors(rlim_t count) {
 	struct rlimit limit;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = count ? count : limit.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-TEST(connections_are_held_against_the_descriptor_limit)
-{
+TEST(connections_are_held_against_the_descriptor_limit) {
 	limit_descriptors(100);
 	inside.config.max_connections = 64;
 	expect_build_fails("64 connections take 105, allowed are 100 (see ulimit -n)");
@@ -289,8 +269,7 @@ TEST(connections_are_held_against_the_descriptor_limit)
 	limit_descriptors(0);
 }
 
-TEST(a_thread_that_cannot_be_created_stops_the_start)
-{
+TEST(a_thread_that_cannot_be_created_stops_the_start) {
 	for (unsigned k = 0; k <= inside.config.workers; k++) {
 		inside.config.listen_count = 1;
 		struct echod_error error = {0};
@@ -307,8 +286,7 @@ TEST(a_thread_that_cannot_be_created_stops_the_start)
 	}
 }
 
-TEST(a_listener_that_cannot_be_opened_stops_the_start)
-{
+TEST(a_listener_that_cannot_be_opened_stops_the_start) {
 	place_file("s", "a file", 6);
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, place_address("s"));
@@ -323,8 +301,7 @@ TEST(a_listener_that_cannot_be_opened_stops_the_start)
 	assert_true(place_exists(place_path("s")));
 }
 
-TEST(what_was_only_built_can_be_freed)
-{
+TEST(what_was_only_built_can_be_freed) {
 	inside.config.listen_count = 1;
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, NULL), 0);
 	server_free(&inside.server);

@@ -10,8 +10,7 @@
 
 static atomic_int recv_fault; // what the next recv of a worker's fails with; 0: none does
 
-WRAP(ssize_t, recv, (int fd, void *bytes, size_t size, int flags))
-{
+WRAP(ssize_t, recv, (int fd, void *bytes, size_t size, int flags)) {
 	int fault = gettid() == getpid() ? 0 : atomic_exchange(&recv_fault, 0);
 	if (!fault)
 		return __real_recv(fd, bytes, size, flags);
@@ -21,21 +20,18 @@ WRAP(ssize_t, recv, (int fd, void *bytes, size_t size, int flags))
 
 static struct inside inside;
 
-static void configure(void)
-{
+static void configure(void) {
 	inside_configure(&inside);
 }
 
-static void end(void)
-{
+static void end(void) {
 	inside_end(&inside);
 }
 
 FIXTURE(configure, end);
 
 // All that came has been echoed, and yet it must not look as if we had ended in order.
-TEST(an_error_of_ours_resets)
-{
+TEST(an_error_of_ours_resets) {
 	static const int errors[] = {ENOMEM, EBADF};
 	inside.config.patience = CLOCK_NEVER;
 	inside_start(&inside);
@@ -48,8 +44,7 @@ TEST(an_error_of_ours_resets)
 	}
 }
 
-TEST(who_says_nothing_is_silent)
-{
+TEST(who_says_nothing_is_silent) {
 	inside.config.idle_timeout = 30 * NS_PER_MS;
 	inside_start(&inside);
 	peer_expect_eof(peer_connect(inside_address(&inside)));

@@ -12,15 +12,13 @@
 
 static _Atomic uint64_t later; // ns that the clock is ahead
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	int result = __real_clock_gettime(id, time);
 	time->tv_sec += (time_t)(later / NS_PER_S);
 	return result;
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	later = 0;
 	session_set_up();
 }
@@ -29,23 +27,20 @@ FIXTURE_ONCE(session_start_server, session_end_server);
 FIXTURE(begin, session_tear_down);
 
 // Steps as often as the stats thread would without waiting.
-static void step_through(void)
-{
+static void step_through(void) {
 	do
 		session_do_step();
 	while (session.fd >= 0 && session_has_work(&session));
 }
 
-static void expect_closed(void)
-{
+static void expect_closed(void) {
 	assert_int_equal(session.fd, -1);
 	char byte;
 	ssize_t count = recv(session_client, &byte, 1, 0);
 	assert_true(count == 0 || (count < 0 && errno == ECONNRESET));
 }
 
-TEST(a_request_gets_its_reply)
-{
+TEST(a_request_gets_its_reply) {
 	assert_int_equal(session_events(&session), POLLIN);
 	session_say("ping\n", 5);
 	session_do_step();
@@ -59,8 +54,7 @@ TEST(a_request_gets_its_reply)
 	assert_int_equal(session_counted(COUNTER_control_errors), 1);
 }
 
-TEST(a_byte_at_a_time_is_a_request_too)
-{
+TEST(a_byte_at_a_time_is_a_request_too) {
 	for (const char *at = "version\n"; *at; at++) {
 		assert_false(peer_is_readable(session_client));
 		session_say(at, 1);
@@ -69,8 +63,7 @@ TEST(a_byte_at_a_time_is_a_request_too)
 	session_expect_reply(200, "echod " ECHOD_VERSION);
 }
 
-TEST(requests_can_be_pipelined)
-{
+TEST(requests_can_be_pipelined) {
 	for (int i = 0; i < 100; i++)
 		session_say(i % 2 ? "ping\n" : "log x\n", i % 2 ? 5 : 6);
 	session_say("pi", 2);
@@ -85,8 +78,7 @@ TEST(requests_can_be_pipelined)
 }
 
 // Others have their turn between the requests of one.
-TEST(a_step_answers_a_few_only)
-{
+TEST(a_step_answers_a_few_only) {
 	for (int i = 0; i < 100; i++)
 		session_say("ping\n", 5);
 	session_do_step();
@@ -94,8 +86,7 @@ TEST(a_step_answers_a_few_only)
 	assert_true(session_has_work(&session));
 }
 
-TEST(the_longest_line_has_1024_bytes)
-{
+TEST(the_longest_line_has_1024_bytes) {
 	char line[1024];
 	memset(line, ' ', sizeof(line));
 	memcpy(line, "ping", 4);
@@ -105,8 +96,7 @@ TEST(the_longest_line_has_1024_bytes)
 	session_expect_reply(200, "pong");
 }
 
-TEST(a_longer_line_is_refused)
-{
+TEST(a_longer_line_is_refused) {
 	char line[1025];
 	memset(line, 'x', sizeof(line));
 	line[1024] = '\n';
@@ -118,8 +108,7 @@ TEST(a_longer_line_is_refused)
 	assert_int_equal(session_counted(COUNTER_control_errors), 1);
 }
 
-TEST(an_endless_line_is_refused_at_its_1024th_byte)
-{
+TEST(an_endless_line_is_refused_at_its_1024th_byte) {
 	for (int i = 0; i < 1024; i++) {
 		assert_true(session.fd >= 0);
 		session_say("x", 1);
@@ -129,8 +118,7 @@ TEST(an_endless_line_is_refused_at_its_1024th_byte)
 	expect_closed();
 }
 
-TEST(nul_bytes_are_refused_and_nothing_else_is_lost)
-{
+TEST(nul_bytes_are_refused_and_nothing_else_is_lost) {
 	session_say("pi\0ng\nping\n\0\n", 13);
 	step_through();
 	session_expect_reply(400, "NUL");
@@ -138,8 +126,7 @@ TEST(nul_bytes_are_refused_and_nothing_else_is_lost)
 	session_expect_reply(400, "NUL");
 }
 
-TEST(after_half_close_all_is_answered)
-{
+TEST(after_half_close_all_is_answered) {
 	for (int i = 0; i < 40; i++)
 		session_say("ping\n", 5);
 	session_say("version", 7);
@@ -152,16 +139,14 @@ TEST(after_half_close_all_is_answered)
 	expect_closed();
 }
 
-TEST(a_client_that_only_comes_and_goes_is_closed)
-{
+TEST(a_client_that_only_comes_and_goes_is_closed) {
 	assert_int_equal(shutdown(session_client, SHUT_WR), 0);
 	session_do_step();
 	expect_closed();
 	assert_int_equal(session_counted(COUNTER_control_requests), 0);
 }
 
-TEST(a_client_that_vanishes_is_closed)
-{
+TEST(a_client_that_vanishes_is_closed) {
 	session_say("ping\nping\nstats\n", 16);
 	close(session_client);
 	for (int i = 0; i < 10 && session.fd >= 0; i++)
@@ -171,8 +156,7 @@ TEST(a_client_that_vanishes_is_closed)
 }
 
 // Asks for big replies and reads none of them.
-static void flood(void)
-{
+static void flood(void) {
 	for (int i = 0; i < 1000; i++) {
 		ssize_t sent =
 			send(session_client, "stats json\n", 11, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -181,8 +165,7 @@ static void flood(void)
 	}
 }
 
-TEST(a_client_that_never_reads_is_bounded)
-{
+TEST(a_client_that_never_reads_is_bounded) {
 	flood();
 	assert_false(session_is_idle(&session));
 	assert_int_equal(session_events(&session), POLLOUT); // it is not listened to
@@ -199,15 +182,13 @@ TEST(a_client_that_never_reads_is_bounded)
 	}
 }
 
-static void expect_deadline(uint64_t begun, uint64_t seconds)
-{
+static void expect_deadline(uint64_t begun, uint64_t seconds) {
 	uint64_t deadline = session_deadline(&session);
 	assert_true(deadline >= begun + seconds * NS_PER_S);
 	assert_true(deadline <= clock_now() + seconds * NS_PER_S);
 }
 
-TEST(who_says_nothing_has_60_seconds)
-{
+TEST(who_says_nothing_has_60_seconds) {
 	uint64_t begun = clock_now();
 	session_say("ping\n", 5);
 	session_do_step();
@@ -219,8 +200,7 @@ TEST(who_says_nothing_has_60_seconds)
 	expect_closed(); // without a word: there was no request
 }
 
-TEST(who_does_not_finish_a_line_has_5_seconds)
-{
+TEST(who_does_not_finish_a_line_has_5_seconds) {
 	uint64_t begun = clock_now();
 	session_say("pin", 3);
 	session_do_step();
@@ -232,8 +212,7 @@ TEST(who_does_not_finish_a_line_has_5_seconds)
 	assert_int_equal(session_counted(COUNTER_control_errors), 1);
 }
 
-TEST(who_dribbles_a_line_has_5_seconds_too)
-{
+TEST(who_dribbles_a_line_has_5_seconds_too) {
 	uint64_t begun = clock_now();
 	session_say("p", 1);
 	session_do_step();
@@ -245,8 +224,7 @@ TEST(who_dribbles_a_line_has_5_seconds_too)
 	assert_true(deadline >= begun + 5 * NS_PER_S);
 }
 
-TEST(who_does_not_read_has_5_seconds)
-{
+TEST(who_does_not_read_has_5_seconds) {
 	uint64_t begun = clock_now();
 	flood();
 	expect_deadline(begun, 5);
@@ -254,8 +232,7 @@ TEST(who_does_not_read_has_5_seconds)
 	assert_int_equal(session.fd, -1);
 }
 
-TEST(who_reads_slowly_is_not_cut)
-{
+TEST(who_reads_slowly_is_not_cut) {
 	flood();
 	later = 4 * NS_PER_S;
 	char bytes[65536];
@@ -267,8 +244,7 @@ TEST(who_reads_slowly_is_not_cut)
 	expect_deadline(begun, 5);
 }
 
-TEST(random_bytes_are_survived)
-{
+TEST(random_bytes_are_survived) {
 	uint64_t seed = 6;
 	static const char likely[] = "ping\n \r\0x\nstats help";
 	for (int i = 0; i < 3000; i++) {

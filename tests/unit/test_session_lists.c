@@ -10,24 +10,21 @@
 #define IDS (10 * MANY) // of all tests
 
 // Some that the table alone knows, each with a row of more than 160 bytes.
-static void add_connections(struct conn **conns, size_t count)
-{
+static void add_connections(struct conn **conns, size_t count) {
 	const struct conn_origin origin = {
 		.fd = -1, .peer.any = {.sa_family = AF_UNIX}, .local_name = "unix:somewhere"};
 	for (size_t i = 0; i < count; i++)
 		conns[i] = conn_table_add(&session_server.server.conns, &origin);
 }
 
-static void remove_connections(struct conn **conns, size_t count)
-{
+static void remove_connections(struct conn **conns, size_t count) {
 	for (size_t i = 0; i < count; i++)
 		conn_table_remove(&session_server.server.conns, conns[i]);
 }
 
 // Steps as the stats thread does and takes what comes, without waiting, until the session is idle
 // again, or `most` steps have been made. Returns how many bytes have come in all.
-static size_t take_bytes(char *bytes, size_t size, size_t taken, int most)
-{
+static size_t take_bytes(char *bytes, size_t size, size_t taken, int most) {
 	for (int i = 0; i < most; i++) {
 		session_do_step();
 		ssize_t count;
@@ -43,8 +40,7 @@ static size_t take_bytes(char *bytes, size_t size, size_t taken, int most)
 }
 
 // Puts the body of a reply in pieces together, in place. Returns what follows it.
-static char *join_pieces(char *bytes)
-{
+static char *join_pieces(char *bytes) {
 	assert_int_equal(strncmp(bytes, "200 *\n", 6), 0);
 	char *to = bytes;
 	char *from = bytes + 6;
@@ -65,8 +61,7 @@ static char *join_pieces(char *bytes)
 }
 
 // Wants each of the connections in the list once.
-static void expect_listed(const char *text, struct conn *const *conns, size_t count)
-{
+static void expect_listed(const char *text, struct conn *const *conns, size_t count) {
 	static unsigned char times[IDS];
 	memset(times, 0, sizeof(times));
 	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
@@ -87,8 +82,7 @@ static char bytes_taken[4 << 20];
 FIXTURE_ONCE(session_start_server, session_end_server);
 FIXTURE(session_set_up, session_tear_down);
 
-TEST(a_long_list_goes_out_in_pieces)
-{
+TEST(a_long_list_goes_out_in_pieces) {
 	add_connections(many, MANY);
 	session_say("connections json\nping\nconnections\n", 34);
 	take_bytes(bytes_taken, sizeof(bytes_taken), 0, 1000);
@@ -108,8 +102,7 @@ TEST(a_long_list_goes_out_in_pieces)
 }
 
 // As many as fit into a piece come as they always did.
-TEST(a_short_list_has_a_length)
-{
+TEST(a_short_list_has_a_length) {
 	add_connections(many, 100);
 	session_say("connections json\n", 17);
 	session_do_step();
@@ -118,8 +111,7 @@ TEST(a_short_list_has_a_length)
 }
 
 // Those that stay are in the list once, whatever comes and goes meanwhile.
-TEST(a_list_may_change_while_it_goes_out)
-{
+TEST(a_list_may_change_while_it_goes_out) {
 	add_connections(many, MANY);
 	session_say("connections json\n", 17);
 	size_t taken = take_bytes(bytes_taken, sizeof(bytes_taken), 0, 1);
@@ -131,8 +123,7 @@ TEST(a_list_may_change_while_it_goes_out)
 	remove_connections(many, MANY * 3 / 4);
 }
 
-TEST(a_list_that_nobody_reads_is_given_up)
-{
+TEST(a_list_that_nobody_reads_is_given_up) {
 	add_connections(many, MANY);
 	session_say("connections json\n", 17);
 	for (int i = 0; i < 1000; i++)
@@ -150,8 +141,7 @@ TEST(a_list_that_nobody_reads_is_given_up)
 	remove_connections(many, MANY);
 }
 
-TEST(a_client_that_leaves_a_list_is_closed)
-{
+TEST(a_client_that_leaves_a_list_is_closed) {
 	add_connections(many, MANY);
 	session_say("connections json\nping\n", 22);
 	session_do_step();

@@ -9,8 +9,7 @@
 #include "base/signals.h"
 
 // Runs `body` in a child. Returns its exit status, 128 + the signal's number if one ended it.
-static int in_child(void (*body)(int number), int number)
-{
+static int in_child(void (*body)(int number), int number) {
 	int status;
 	pid_t child = fork();
 	assert_true(child >= 0);
@@ -25,14 +24,12 @@ static int in_child(void (*body)(int number), int number)
 
 static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 
-static void raise_it(int number)
-{
+static void raise_it(int number) {
 	signals_open();
 	kill(getpid(), number);
 }
 
-static void raise_it_blocked_and_ignored(int number)
-{
+static void raise_it_blocked_and_ignored(int number) {
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -40,8 +37,7 @@ static void raise_it_blocked_and_ignored(int number)
 	raise_it(number);
 }
 
-TEST(ending_signals_end)
-{
+TEST(ending_signals_end) {
 	for (size_t i = 0; i < COUNT_OF(ending); i++) {
 		assert_int_equal(in_child(raise_it, ending[i]), 128 + ending[i]);
 		// As below nohup, or in a background job of a script.
@@ -50,8 +46,7 @@ TEST(ending_signals_end)
 	}
 }
 
-TEST(others_do_nothing)
-{
+TEST(others_do_nothing) {
 	static const int numbers[] = {SIGPIPE,	 SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM,
 				      SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSTKFLT};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++)
@@ -60,13 +55,11 @@ TEST(others_do_nothing)
 		assert_int_equal(in_child(raise_it, number), 0);
 }
 
-static bool is_readable(int fd)
-{
+static bool is_readable(int fd) {
 	return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
 }
 
-static void heed_two(int number)
-{
+static void heed_two(int number) {
 	signals_open();
 	signals_heed(2);
 	for (int i = 1; i <= 2; i++) {
@@ -83,35 +76,30 @@ static void heed_two(int number)
 	kill(getpid(), number);
 }
 
-TEST(those_that_are_heeded_are_counted_and_one_more_ends)
-{
+TEST(those_that_are_heeded_are_counted_and_one_more_ends) {
 	for (size_t i = 0; i < COUNT_OF(ending); i++)
 		assert_int_equal(in_child(heed_two, ending[i]), 128 + ending[i]);
 }
 
-static void say_farewell(void)
-{
+static void say_farewell(void) {
 	(void)!write(STDOUT_FILENO, "\n", 1);
 }
 
-static void watch(int number)
-{
+static void watch(int number) {
 	signals_open();
 	signals_end_well(say_farewell);
 	kill(getpid(), number);
 	_exit(1);
 }
 
-TEST(a_farewell_is_a_good_end)
-{
+TEST(a_farewell_is_a_good_end) {
 	for (size_t i = 0; i < COUNT_OF(ending); i++)
 		assert_int_equal(in_child(watch, ending[i]), 0);
 }
 
 static int reached; // the child writes here once it has got so far
 
-static void hold_back(int number)
-{
+static void hold_back(int number) {
 	signals_open();
 	signals_hold(true);
 	kill(getpid(), number);
@@ -120,8 +108,7 @@ static void hold_back(int number)
 	_exit(1);
 }
 
-TEST(what_is_held_back_comes_later)
-{
+TEST(what_is_held_back_comes_later) {
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
 	reached = ends[1];

@@ -16,41 +16,35 @@
 
 static struct sources sources;
 
-static void open_sources(void)
-{
+static void open_sources(void) {
 	assert_int_equal(sources_open(&sources, LIMIT, 64, CAPACITY, NULL), 0);
 }
 
-static void close_sources(void)
-{
+static void close_sources(void) {
 	sources_close(&sources);
 }
 
 FIXTURE(open_sources, close_sources);
 
-static struct conn_origin from_v4(const char *address, uint16_t port)
-{
+static struct conn_origin from_v4(const char *address, uint16_t port) {
 	struct conn_origin origin = {.peer.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
 	assert_int_equal(inet_pton(AF_INET, address, &origin.peer.v4.sin_addr), 1);
 	return origin;
 }
 
-static struct conn_origin from_v6(const char *address, uint16_t port)
-{
+static struct conn_origin from_v6(const char *address, uint16_t port) {
 	struct conn_origin origin = {
 		.peer.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
 	assert_int_equal(inet_pton(AF_INET6, address, &origin.peer.v6.sin6_addr), 1);
 	return origin;
 }
 
-static struct conn_origin from_user(uint32_t user)
-{
+static struct conn_origin from_user(uint32_t user) {
 	return (struct conn_origin){.peer.any = {.sa_family = AF_UNIX}, .peer_user = user};
 }
 
 // As many as the limit get in, not one more; who leaves makes room.
-static void expect_limit(const struct conn_origin *origin)
-{
+static void expect_limit(const struct conn_origin *origin) {
 	for (int i = 0; i < LIMIT; i++)
 		assert_true(sources_enter(&sources, origin));
 	assert_false(sources_enter(&sources, origin));
@@ -60,8 +54,7 @@ static void expect_limit(const struct conn_origin *origin)
 	assert_false(sources_enter(&sources, origin));
 }
 
-TEST(each_kind_of_source_has_its_limit)
-{
+TEST(each_kind_of_source_has_its_limit) {
 	// The same bits in another family are another source.
 	const struct conn_origin origins[] = {
 		from_v4("127.0.0.1", 1), from_v4("127.0.0.2", 1),
@@ -77,8 +70,7 @@ TEST(each_kind_of_source_has_its_limit)
 	}
 }
 
-TEST(ports_do_not_matter)
-{
+TEST(ports_do_not_matter) {
 	for (uint16_t port = 1; port <= LIMIT; port++) {
 		struct conn_origin v4 = from_v4("192.0.2.1", port);
 		struct conn_origin v6 = from_v6("2001:db8::1", port);
@@ -92,8 +84,7 @@ TEST(ports_do_not_matter)
 	assert_false(sources_enter(&sources, &v6));
 }
 
-TEST(networks_of_ipv6_are_sources)
-{
+TEST(networks_of_ipv6_are_sources) {
 	static const struct {
 		unsigned prefix6;
 		const char *left, *right;
@@ -125,8 +116,7 @@ TEST(networks_of_ipv6_are_sources)
 }
 
 // The same address at two interfaces is of two neighbours.
-TEST(neighbours_are_told_apart_by_their_interface)
-{
+TEST(neighbours_are_told_apart_by_their_interface) {
 	struct conn_origin here = from_v6("fe80::1", 1);
 	struct conn_origin there = here;
 	here.peer.v6.sin6_scope_id = 1;
@@ -135,8 +125,7 @@ TEST(neighbours_are_told_apart_by_their_interface)
 	expect_limit(&there);
 }
 
-static size_t longest_bucket(const struct sources *filled)
-{
+static size_t longest_bucket(const struct sources *filled) {
 	size_t longest = 0;
 	for (size_t i = 0; i < filled->bucket_count; i++) {
 		size_t length = 0;
@@ -148,8 +137,7 @@ static size_t longest_bucket(const struct sources *filled)
 }
 
 // Keys that meet in one bucket under one secret do not under another.
-TEST(buckets_cannot_be_chosen)
-{
+TEST(buckets_cannot_be_chosen) {
 	struct sources first;
 	struct sources second;
 	assert_int_equal(sources_open(&first, 1, 64, 64, NULL), 0);
@@ -169,8 +157,7 @@ TEST(buckets_cannot_be_chosen)
 	sources_close(&second);
 }
 
-TEST(without_a_limit_nobody_is_counted)
-{
+TEST(without_a_limit_nobody_is_counted) {
 	struct sources unlimited;
 	assert_int_equal(sources_open(&unlimited, 0, 64, CAPACITY, NULL), 0);
 	assert_null(unlimited.entries);
@@ -181,8 +168,7 @@ TEST(without_a_limit_nobody_is_counted)
 	sources_close(&unlimited);
 }
 
-TEST(it_holds_as_many_sources_as_connections)
-{
+TEST(it_holds_as_many_sources_as_connections) {
 	for (int round = 0; round < 3; round++) {
 		for (uint32_t user = 0; user < CAPACITY; user++) {
 			struct conn_origin origin = from_user(user);
@@ -195,8 +181,7 @@ TEST(it_holds_as_many_sources_as_connections)
 	}
 }
 
-static struct conn_origin origin_numbered(unsigned number)
-{
+static struct conn_origin origin_numbered(unsigned number) {
 	char text[64];
 	switch (number % 3) {
 	case 0:
@@ -210,8 +195,7 @@ static struct conn_origin origin_numbered(unsigned number)
 	}
 }
 
-TEST(random_comings_and_goings_agree_with_a_plain_model)
-{
+TEST(random_comings_and_goings_agree_with_a_plain_model) {
 	unsigned model[NAMES] = {0};
 	unsigned total = 0;
 	uint64_t seed = 4;
@@ -242,8 +226,7 @@ TEST(random_comings_and_goings_agree_with_a_plain_model)
 
 static atomic_uint entered; // not left yet
 
-static void *leave_all(void *argument)
-{
+static void *leave_all(void *argument) {
 	const struct conn_origin *origin = argument;
 	for (int left = 0; left < STEPS;) {
 		if (atomic_load(&entered) == 0) {
@@ -257,8 +240,7 @@ static void *leave_all(void *argument)
 	return NULL;
 }
 
-TEST(one_may_enter_while_another_leaves)
-{
+TEST(one_may_enter_while_another_leaves) {
 	struct conn_origin origin = from_v4("127.0.0.1", 1);
 	pthread_t worker;
 	assert_int_equal(pthread_create(&worker, NULL, leave_all, &origin), 0);
@@ -274,22 +256,19 @@ TEST(one_may_enter_while_another_leaves)
 	expect_limit(&origin);
 }
 
-static void leave_without_entering(void *argument)
-{
+static void leave_without_entering(void *argument) {
 	struct conn_origin origin = from_user(1);
 	sources_leave(&sources, &origin);
 }
 
-static void enter_one_source_too_many(void *argument)
-{
+static void enter_one_source_too_many(void *argument) {
 	for (uint32_t user = 0; user <= CAPACITY; user++) {
 		struct conn_origin origin = from_user(user);
 		sources_enter(&sources, &origin);
 	}
 }
 
-TEST(misuse_aborts)
-{
+TEST(misuse_aborts) {
 	expect_abort(leave_without_entering, NULL);
 	expect_abort(enter_one_source_too_many, NULL);
 }

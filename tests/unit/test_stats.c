@@ -14,21 +14,18 @@
 static struct stats stats;
 static struct snapshot snapshot;
 
-static void open_stats(void)
-{
+static void open_stats(void) {
 	assert_int_equal(stats_open(&stats, 1 + WORKERS, NULL), 0);
 }
 
-static void close_stats(void)
-{
+static void close_stats(void) {
 	stats_close(&stats);
 	assert_true(stats.threads == NULL && stats.thread_count == 0);
 }
 
 FIXTURE(open_stats, close_stats);
 
-static void count_metric(const struct metric *metric, const char *const *taken, size_t count)
-{
+static void count_metric(const struct metric *metric, const char *const *taken, size_t count) {
 	assert_true(metric->help[0] != '\0');
 	assert_int_equal(strspn(metric->name, "abcdefghijklmnopqrstuvwxyz0123456789_"),
 			 strlen(metric->name));
@@ -36,8 +33,7 @@ static void count_metric(const struct metric *metric, const char *const *taken, 
 		assert_string_not_equal(metric->name, taken[i]);
 }
 
-TEST(names_are_unique_and_well_formed)
-{
+TEST(names_are_unique_and_well_formed) {
 	const char *names[(size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];
 	size_t count = 0;
 	for (int i = 0; i < COUNTER_COUNT; names[count++] = counter_metrics[i++].name)
@@ -48,8 +44,7 @@ TEST(names_are_unique_and_well_formed)
 		count_metric(&histogram_metrics[i], names, count);
 }
 
-TEST(each_close_reason_has_its_counter)
-{
+TEST(each_close_reason_has_its_counter) {
 	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++) {
 		char name[64] = "connections_closed_";
 		strcat(name, close_reason_name((enum close_reason)reason));
@@ -60,14 +55,12 @@ TEST(each_close_reason_has_its_counter)
 }
 
 // Two threads that count must not share a cache line.
-TEST(threads_count_on_cache_lines_of_their_own)
-{
+TEST(threads_count_on_cache_lines_of_their_own) {
 	assert_int_equal((uintptr_t)stats.threads % 64, 0);
 	assert_int_equal(sizeof(struct thread_stats) % 64, 0);
 }
 
-TEST(a_snapshot_adds_up_all_threads)
-{
+TEST(a_snapshot_adds_up_all_threads) {
 	for (size_t i = 0; i < stats.thread_count; i++) {
 		counter_add(&stats.threads[i], COUNTER_messages, i + 1);
 		histogram_record(&stats.threads[i].histogram[HISTOGRAM_queue_wait_seconds], i);
@@ -86,8 +79,7 @@ TEST(a_snapshot_adds_up_all_threads)
 	assert_int_equal(snapshot.counter[COUNTER_messages], 15);
 }
 
-static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving, uint64_t parked)
-{
+static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving, uint64_t parked) {
 	stats_sum(&stats, WORKERS, &snapshot);
 	assert_int_equal(snapshot.gauge[GAUGE_connections_open], open);
 	assert_int_equal(snapshot.gauge[GAUGE_connections_queued], queued);
@@ -95,8 +87,7 @@ static void expect_gauges(uint64_t open, uint64_t queued, uint64_t serving, uint
 	assert_int_equal(snapshot.gauge[GAUGE_connections_parked], parked);
 }
 
-TEST(gauges_follow_from_the_counters)
-{
+TEST(gauges_follow_from_the_counters) {
 	expect_gauges(0, 0, 0, 0);
 	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
 	expect_gauges(10, 10, 0, 0);
@@ -110,8 +101,7 @@ TEST(gauges_follow_from_the_counters)
 	expect_gauges(8, 4, WORKERS, 0);
 }
 
-TEST(parked_connections_come_back_by_way_of_the_queue)
-{
+TEST(parked_connections_come_back_by_way_of_the_queue) {
 	counter_add(&stats.threads[0], COUNTER_connections_accepted, 10);
 	counter_add(&stats.threads[1], COUNTER_connections_taken, 4);
 	counter_add(&stats.threads[1], COUNTER_parks_reading, 2);
@@ -131,22 +121,19 @@ TEST(parked_connections_come_back_by_way_of_the_queue)
 	expect_gauges(8, 8, 0, 0);
 }
 
-static void close_what_was_not_accepted(void *argument)
-{
+static void close_what_was_not_accepted(void *argument) {
 	counter_add(&stats.threads[1], COUNTER_connections_taken, 1);
 	counter_add(&stats.threads[1], COUNTER_connections_closed_peer, 1);
 	stats_sum(&stats, WORKERS, &snapshot);
 }
 
-static void close_what_was_not_taken(void *argument)
-{
+static void close_what_was_not_taken(void *argument) {
 	counter_add(&stats.threads[0], COUNTER_connections_accepted, 1);
 	counter_add(&stats.threads[1], COUNTER_connections_closed_idle, 1);
 	stats_sum(&stats, WORKERS, &snapshot);
 }
 
-TEST(a_broken_law_aborts)
-{
+TEST(a_broken_law_aborts) {
 	expect_abort(close_what_was_not_accepted, NULL);
 	expect_abort(close_what_was_not_taken, NULL);
 }
@@ -158,8 +145,7 @@ static struct {
 	bool ended;
 } hand_over = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void *play_acceptor(void *argument)
-{
+static void *play_acceptor(void *argument) {
 	for (int i = 0; i < CONNECTIONS; i++) {
 		counter_add(&stats.threads[0], COUNTER_connections_accepted, 1);
 		pthread_mutex_lock(&hand_over.lock);
@@ -171,8 +157,7 @@ static void *play_acceptor(void *argument)
 }
 
 // Every fourth is parked, unparked by a leader, and served on later.
-static bool park(struct thread_stats *own, int number)
-{
+static bool park(struct thread_stats *own, int number) {
 	if (number % 4 != 0)
 		return false;
 	counter_add(own, number % 8 ? COUNTER_parks_reading : COUNTER_parks_writing, 1);
@@ -183,8 +168,7 @@ static bool park(struct thread_stats *own, int number)
 	return true;
 }
 
-static void serve(struct thread_stats *own, int number)
-{
+static void serve(struct thread_stats *own, int number) {
 	counter_add(own, COUNTER_connections_taken, 1);
 	if (park(own, number))
 		return;
@@ -198,8 +182,7 @@ static void serve(struct thread_stats *own, int number)
 	counter_add(own, close_reason_counter((enum close_reason)(number % CLOSE_REASON_COUNT)), 1);
 }
 
-static void *play_worker(void *argument)
-{
+static void *play_worker(void *argument) {
 	for (int number = 0;; number++) {
 		pthread_mutex_lock(&hand_over.lock);
 		bool took = hand_over.waiting > 0;
@@ -215,8 +198,7 @@ static void *play_worker(void *argument)
 	}
 }
 
-static uint64_t check_laws(void)
-{
+static uint64_t check_laws(void) {
 	uint64_t closed = 0;
 	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
 		closed += snapshot.counter[close_reason_counter((enum close_reason)reason)];
@@ -237,8 +219,7 @@ static uint64_t check_laws(void)
 	return closed;
 }
 
-TEST(the_laws_hold_in_every_snapshot)
-{
+TEST(the_laws_hold_in_every_snapshot) {
 	hand_over.waiting = 0;
 	hand_over.ended = false;
 	pthread_t acceptor;

@@ -24,8 +24,7 @@ static struct timeouts timeouts;
 static uint64_t now; // made up; 0: the real time
 static unsigned checks;
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	if (now == 0)
 		return __real_clock_gettime(id, time);
 	checks++; // work that goes to the end of a list again
@@ -33,8 +32,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *time))
 	return 0;
 }
 
-static void begin_with(uint64_t idle_limit, uint64_t stuck_limit)
-{
+static void begin_with(uint64_t idle_limit, uint64_t stuck_limit) {
 	now = 1000 * NS_PER_S;
 	checks = 0;
 	for (size_t i = 0; i < MANY; i++)
@@ -42,36 +40,31 @@ static void begin_with(uint64_t idle_limit, uint64_t stuck_limit)
 	timeouts_init(&timeouts, idle_limit, stuck_limit);
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	begin_with(LIMIT, STUCK_LIMIT);
 }
 
-static void end(void)
-{
+static void end(void) {
 	now = 0;
 	timeouts_destroy(&timeouts);
 }
 
 FIXTURE(begin, end);
 
-static struct work *check(void)
-{
+static struct work *check(void) {
 	struct work_list expired = {0};
 	timeouts_expire(&timeouts, now, &expired);
 	return expired.first;
 }
 
 // Nobody comes back.
-static void check_all(void)
-{
+static void check_all(void) {
 	while (timeouts_deadline(&timeouts) <= now)
 		assert_null(check());
 }
 
 // Looks whenever it is time to, until something has come back or it is `until`.
-static struct work *wait_for_one(uint64_t until)
-{
+static struct work *wait_for_one(uint64_t until) {
 	struct work *expired = NULL;
 	while (!expired && timeouts_deadline(&timeouts) <= until) {
 		assert_true(timeouts_deadline(&timeouts) > now); // not again at once
@@ -81,8 +74,7 @@ static struct work *wait_for_one(uint64_t until)
 	return expired;
 }
 
-static void expect_expired(struct thing *thing)
-{
+static void expect_expired(struct thing *thing) {
 	struct work *work = wait_for_one(now + 10 * LIMIT);
 	assert_ptr_equal(work, &thing->work);
 	assert_null(work->next);
@@ -93,8 +85,7 @@ static void expect_expired(struct thing *thing)
 	assert_true(now - thing->work.active_at <= LIMIT + SLACK(LIMIT));
 }
 
-TEST(who_is_silent_expires_in_time)
-{
+TEST(who_is_silent_expires_in_time) {
 	uint64_t seed = 7;
 	for (size_t i = 0; i < MANY; i++) {
 		now += pattern_number(&seed, 0, 3 * LIMIT);
@@ -107,8 +98,7 @@ TEST(who_is_silent_expires_in_time)
 	}
 }
 
-TEST(who_is_active_goes_on)
-{
+TEST(who_is_active_goes_on) {
 	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
 	for (int i = 0; i < 100; i++) {
 		assert_null(wait_for_one(now + LIMIT - 1));
@@ -117,8 +107,7 @@ TEST(who_is_active_goes_on)
 	expect_expired(&things[0]);
 }
 
-TEST(the_first_to_fall_silent_is_the_first_to_expire)
-{
+TEST(the_first_to_fall_silent_is_the_first_to_expire) {
 	for (size_t i = 0; i < 3; i++) {
 		now += LIMIT / 4;
 		while (timeouts_deadline(&timeouts) <= now)
@@ -134,8 +123,7 @@ TEST(the_first_to_fall_silent_is_the_first_to_expire)
 }
 
 // Only work that is due is checked.
-TEST(a_check_costs_no_more_than_who_is_due)
-{
+TEST(a_check_costs_no_more_than_who_is_due) {
 	for (size_t i = 0; i < MANY; i++) {
 		things[i].work.active_at = now;
 		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
@@ -155,8 +143,7 @@ TEST(a_check_costs_no_more_than_who_is_due)
 		timeouts_set(&timeouts, &things[i].work, TIMEOUT_NONE);
 }
 
-TEST(many_wake_the_leader_16_times_a_limit)
-{
+TEST(many_wake_the_leader_16_times_a_limit) {
 	uint64_t seed = 9;
 	for (size_t i = 0; i < MANY; i++) {
 		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
@@ -178,8 +165,7 @@ TEST(many_wake_the_leader_16_times_a_limit)
 }
 
 // However many are due at once, those who are active need not wait for all of them.
-TEST(one_call_checks_a_bounded_number)
-{
+TEST(one_call_checks_a_bounded_number) {
 	for (int kind = TIMEOUT_IDLE; kind < TIMEOUT_KINDS; kind++) {
 		size_t back = 0;
 		for (size_t i = 0; i < MANY; i++) {
@@ -198,8 +184,7 @@ TEST(one_call_checks_a_bounded_number)
 }
 
 // No event will tell of it, and its peer may be silent for as long as it likes.
-TEST(who_is_polled_comes_back_ten_times_a_second)
-{
+TEST(who_is_polled_comes_back_ten_times_a_second) {
 	for (size_t i = 0; i < MANY; i++) {
 		uint64_t before = now += i;
 		timeouts_set(&timeouts, &things[i].work, TIMEOUT_POLLED);
@@ -209,8 +194,7 @@ TEST(who_is_polled_comes_back_ten_times_a_second)
 	}
 }
 
-TEST(who_is_stuck_comes_back_at_every_check)
-{
+TEST(who_is_stuck_comes_back_at_every_check) {
 	struct work *work = &things[0].work;
 	uint64_t since = now;
 	for (bool past = false; !past;) {
@@ -227,8 +211,7 @@ TEST(who_is_stuck_comes_back_at_every_check)
 	assert_true(now - since <= STUCK_LIMIT + SLACK(STUCK_LIMIT));
 }
 
-TEST(who_is_not_parked_does_not_expire)
-{
+TEST(who_is_not_parked_does_not_expire) {
 	static const int states[] = {WORK_QUEUED, WORK_SERVED, WORK_NOTIFIED};
 	things[1].work.active_at = 0;
 	for (size_t i = 0; i < COUNT_OF(states); i++) {
@@ -247,8 +230,7 @@ TEST(who_is_not_parked_does_not_expire)
 	expect_expired(&things[1]);
 }
 
-TEST(who_is_taken_out_leaves_the_others)
-{
+TEST(who_is_taken_out_leaves_the_others) {
 	static const size_t order[] = {2, 0, 4, 1, 3}; // the middle, the first, the last, the rest
 	for (size_t i = 0; i < 5; i++)
 		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
@@ -269,8 +251,7 @@ TEST(who_is_taken_out_leaves_the_others)
 	assert_int_equal(count, 2);
 }
 
-TEST(it_can_change_its_kind)
-{
+TEST(it_can_change_its_kind) {
 	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
 	uint64_t idle = timeouts_deadline(&timeouts);
 	timeouts_set(&timeouts, &things[0].work, TIMEOUT_STUCK);
@@ -287,8 +268,7 @@ TEST(it_can_change_its_kind)
 	expect_expired(&things[0]);
 }
 
-TEST(without_a_limit_nobody_is_timed)
-{
+TEST(without_a_limit_nobody_is_timed) {
 	end();
 	begin_with(CLOCK_NEVER, STUCK_LIMIT);
 	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
@@ -303,8 +283,7 @@ TEST(without_a_limit_nobody_is_timed)
 }
 
 // A send that failed for lack of memory is told of no room later.
-TEST(without_a_limit_who_is_stuck_is_checked_all_the_same)
-{
+TEST(without_a_limit_who_is_stuck_is_checked_all_the_same) {
 	end();
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);
 	struct work *work = &things[0].work;
@@ -320,8 +299,7 @@ TEST(without_a_limit_who_is_stuck_is_checked_all_the_same)
 
 static atomic_bool over;
 
-static void *expire_all(void *argument)
-{
+static void *expire_all(void *argument) {
 	while (!atomic_load(&over)) {
 		struct work_list expired = {0};
 		timeouts_expire(&timeouts, clock_now(), &expired);
@@ -336,8 +314,7 @@ static void *expire_all(void *argument)
 }
 
 // An event and the time-out come at once: one of them has it, never both.
-TEST(it_comes_back_once)
-{
+TEST(it_comes_back_once) {
 	end();
 	begin_with(1, CLOCK_NEVER); // 1 ns: always due
 	now = 0;

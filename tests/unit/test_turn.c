@@ -5,8 +5,7 @@
 
 FIXTURE(played_begin, played_finish);
 
-TEST(all_comes_back_until_the_peer_ends)
-{
+TEST(all_comes_back_until_the_peer_ends) {
 	peer_says(10000, true);
 	played.conn.work.active_at = 1;
 	assert_int_equal(run_turn(), CLOSE_peer);
@@ -16,16 +15,14 @@ TEST(all_comes_back_until_the_peer_ends)
 	assert_int_equal(played.polls, 0);
 }
 
-TEST(a_peer_that_says_nothing_gets_nothing)
-{
+TEST(a_peer_that_says_nothing_gets_nothing) {
 	peer_says(0, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
 	expect_echo(0, 0);
 	assert_int_equal(counted(COUNTER_messages), 0);
 }
 
-TEST(a_byte_at_a_time_is_exact)
-{
+TEST(a_byte_at_a_time_is_exact) {
 	const struct step one[] = {{.limit = 1, .times = 1000000}, {0}};
 	played.recv.next = one;
 	played.send.next = one;
@@ -36,8 +33,7 @@ TEST(a_byte_at_a_time_is_exact)
 	assert_int_equal(played.send.calls, 200);
 }
 
-TEST(short_sends_go_on_where_they_stopped)
-{
+TEST(short_sends_go_on_where_they_stopped) {
 	played.send.next = (const struct step[]){{.limit = 1},	  {.limit = 4000}, {.limit = 7},
 						 {.limit = 4096}, {.limit = 2},	   {0}};
 	peer_says(10000, true);
@@ -45,8 +41,7 @@ TEST(short_sends_go_on_where_they_stopped)
 	expect_echo(10000, 10000);
 }
 
-TEST(interruptions_change_nothing)
-{
+TEST(interruptions_change_nothing) {
 	played.recv.next = (const struct step[]){{.error = EINTR, .times = 3},
 						 {.limit = 100},
 						 {.error = EINTR},
@@ -78,8 +73,7 @@ static const struct fault send_faults[] = {
 	{EMSGSIZE, CLOSE_error},
 };
 
-TEST(a_failed_recv_ends_it_with_its_reason)
-{
+TEST(a_failed_recv_ends_it_with_its_reason) {
 	for (size_t i = 0; i < COUNT_OF(recv_faults); i++) {
 		const struct step script[] = {{.limit = 100}, {.error = recv_faults[i].error}, {0}};
 		played_begin();
@@ -92,8 +86,7 @@ TEST(a_failed_recv_ends_it_with_its_reason)
 	played_begin();
 }
 
-TEST(a_failed_send_ends_it_with_its_reason)
-{
+TEST(a_failed_send_ends_it_with_its_reason) {
 	for (size_t i = 0; i < COUNT_OF(send_faults); i++) {
 		const struct step script[] = {{.limit = 30}, {.error = send_faults[i].error}, {0}};
 		played_begin();
@@ -106,8 +99,7 @@ TEST(a_failed_send_ends_it_with_its_reason)
 	played_begin();
 }
 
-TEST(a_full_socket_is_waited_for)
-{
+TEST(a_full_socket_is_waited_for) {
 	played.send.next = (const struct step[]){
 		{.limit = 10}, {.error = EAGAIN}, {.limit = 10}, {.error = EAGAIN}, {0}};
 	peer_says(100, true);

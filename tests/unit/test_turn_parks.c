@@ -7,15 +7,13 @@
 
 #define QUANTUM (512UL << 10)
 
-static void expect_end(enum turn_end end)
-{
+static void expect_end(enum turn_end end) {
 	assert_int_equal(run_any_turn().end, end);
 }
 
 FIXTURE(played_begin, played_finish);
 
-TEST(a_short_read_is_the_last)
-{
+TEST(a_short_read_is_the_last) {
 	play_with_patience(0);
 	peer_says(100, false);
 	expect_end(TURN_QUIET);
@@ -26,8 +24,7 @@ TEST(a_short_read_is_the_last)
 	assert_int_equal(played.conn.work.active_at, played.now);
 }
 
-TEST(a_full_read_is_not)
-{
+TEST(a_full_read_is_not) {
 	play_with_patience(0);
 	peer_says(PLAYED_BUFFER, false);
 	expect_end(TURN_QUIET);
@@ -36,8 +33,7 @@ TEST(a_full_read_is_not)
 }
 
 // A descriptor passed along, which nobody takes, ends a recv early (unix(7)).
-TEST(a_read_made_short_by_a_passed_descriptor_is_not)
-{
+TEST(a_read_made_short_by_a_passed_descriptor_is_not) {
 	char room[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec bytes = {.iov_len = 100};
 	struct msghdr message = {.msg_iov = &bytes,
@@ -59,8 +55,7 @@ TEST(a_read_made_short_by_a_passed_descriptor_is_not)
 }
 
 // The end of a stream that came along with data makes no event of its own.
-TEST(after_a_hang_up_it_reads_to_the_end)
-{
+TEST(after_a_hang_up_it_reads_to_the_end) {
 	play_with_patience(0);
 	peer_says(100, true);
 	atomic_store(&played.conn.work.hung_up, true);
@@ -68,8 +63,7 @@ TEST(after_a_hang_up_it_reads_to_the_end)
 	expect_echo(100, 100);
 }
 
-TEST(nothing_to_receive_is_quiet)
-{
+TEST(nothing_to_receive_is_quiet) {
 	play_with_patience(0);
 	expect_end(TURN_QUIET);
 	expect_echo(0, 0);
@@ -77,8 +71,7 @@ TEST(nothing_to_receive_is_quiet)
 }
 
 // Out of patience: SO_RCVTIMEO.
-TEST(a_peer_that_is_waited_for_in_vain_is_quiet)
-{
+TEST(a_peer_that_is_waited_for_in_vain_is_quiet) {
 	play_with_patience(5 * NS_PER_MS);
 	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
 	peer_says(100, false);
@@ -88,8 +81,7 @@ TEST(a_peer_that_is_waited_for_in_vain_is_quiet)
 	assert_false(played.flags & MSG_DONTWAIT);
 }
 
-TEST(a_worker_with_more_to_do_waits_for_nobody)
-{
+TEST(a_worker_with_more_to_do_waits_for_nobody) {
 	play_with_patience(5 * NS_PER_MS);
 	played.worker.more_queued = true;
 	expect_end(TURN_QUIET);
@@ -100,8 +92,7 @@ TEST(a_worker_with_more_to_do_waits_for_nobody)
 	assert_true(played.flags & MSG_DONTWAIT);
 }
 
-TEST(what_was_not_sent_is_kept_and_sent_in_order)
-{
+TEST(what_was_not_sent_is_kept_and_sent_in_order) {
 	play_with_patience(0);
 	played.send.next = (const struct step[]){
 		{.limit = 10}, {.error = EAGAIN}, {.limit = 30}, {.error = EAGAIN}, {0}};
@@ -121,8 +112,7 @@ TEST(what_was_not_sent_is_kept_and_sent_in_order)
 	assert_int_equal(played.polls, 0);
 }
 
-TEST(a_peer_that_stays_stuck_is_waited_for_with_patience)
-{
+TEST(a_peer_that_stays_stuck_is_waited_for_with_patience) {
 	play_with_patience(5 * NS_PER_MS);
 	int small = 4608;
 	setsockopt(played.pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
@@ -135,8 +125,7 @@ TEST(a_peer_that_stays_stuck_is_waited_for_with_patience)
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel)
-{
+TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel) {
 	play_with_patience(0);
 	played.echo.unsent_limit = PLAYED_BUFFER - 1;
 	played.send.next = (const struct step[]){
@@ -157,8 +146,7 @@ TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel)
 	assert_int_equal(played.echo.unsent_max, 0);
 }
 
-TEST(what_cannot_be_sent_is_not_taken_either)
-{
+TEST(what_cannot_be_sent_is_not_taken_either) {
 	play_with_patience(0);
 	played.echo.unsent_limit = 0;
 	played.send.next = (const struct step[]){{.limit = 30}, {.error = EPIPE}, {0}};
@@ -168,8 +156,7 @@ TEST(what_cannot_be_sent_is_not_taken_either)
 	expect_echo(30, 30);
 }
 
-TEST(room_for_one_buffer_is_room)
-{
+TEST(room_for_one_buffer_is_room) {
 	play_with_patience(0);
 	played.echo.unsent_limit = PLAYED_BUFFER;
 	peer_says(100, false);
@@ -181,8 +168,7 @@ TEST(room_for_one_buffer_is_room)
 static uint64_t streamed;
 
 // A peer that reads its echo and sends on, eight quanta in all.
-static void stream_on(void)
-{
+static void stream_on(void) {
 	char bytes[PLAYED_BUFFER];
 	char expected[PLAYED_BUFFER];
 	ssize_t count = streamed ? read(played.pair[1], bytes, sizeof(bytes)) : 0;
@@ -197,15 +183,13 @@ static void stream_on(void)
 	streamed += sizeof(bytes);
 }
 
-static void begin_stream(uint64_t patience)
-{
+static void begin_stream(uint64_t patience) {
 	play_with_patience(patience);
 	streamed = 0;
 	played.before_recv = stream_on;
 }
 
-static void expect_quantum(void)
-{
+static void expect_quantum(void) {
 	uint64_t before = played.conn.bytes_sent;
 	expect_end(TURN_QUANTUM);
 	assert_int_equal(played.conn.bytes_sent - before, QUANTUM);
@@ -213,16 +197,14 @@ static void expect_quantum(void)
 
 static struct work other;
 
-static void take_other(void)
-{
+static void take_other(void) {
 	struct work *works[1];
 	unsigned count;
 	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
 			 NEXT_SERVE);
 }
 
-TEST(when_others_wait_it_has_its_quantum)
-{
+TEST(when_others_wait_it_has_its_quantum) {
 	begin_stream(5 * NS_PER_MS);
 	work_queue_push(&played.pool.queue, &other);
 	expect_quantum();
@@ -238,13 +220,11 @@ TEST(when_others_wait_it_has_its_quantum)
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-static void say_a_byte(void)
-{
+static void say_a_byte(void) {
 	assert_int_equal(write(played.pair[1], "x", 1), 1);
 }
 
-TEST(short_messages_use_it_up_too)
-{
+TEST(short_messages_use_it_up_too) {
 	play_with_patience(5 * NS_PER_MS);
 	played.before_recv = say_a_byte;
 	work_queue_push(&played.pool.queue, &other);
@@ -253,16 +233,14 @@ TEST(short_messages_use_it_up_too)
 	assert_int_equal(played.recv.calls, QUANTUM / 4096);
 }
 
-TEST(when_nobody_waits_it_goes_on)
-{
+TEST(when_nobody_waits_it_goes_on) {
 	begin_stream(5 * NS_PER_MS);
 	assert_int_equal(run_turn(), CLOSE_peer);
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
 // The textbook's worker keeps its client, whoever waits.
-TEST(without_end_of_patience_there_is_no_quantum)
-{
+TEST(without_end_of_patience_there_is_no_quantum) {
 	begin_stream(CLOCK_NEVER);
 	work_queue_push(&played.pool.queue, &other);
 	struct turn turn = run_any_turn();
@@ -272,8 +250,7 @@ TEST(without_end_of_patience_there_is_no_quantum)
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-TEST(who_has_expired_is_checked_once_more)
-{
+TEST(who_has_expired_is_checked_once_more) {
 	play_with_patience(5 * NS_PER_MS);
 	played.conn.work.expired = true;
 	assert_int_equal(run_turn(), CLOSE_idle);
@@ -281,8 +258,7 @@ TEST(who_has_expired_is_checked_once_more)
 	assert_int_equal(played.recv.calls, 1);
 }
 
-TEST(what_came_at_the_last_moment_is_served)
-{
+TEST(what_came_at_the_last_moment_is_served) {
 	play_with_patience(0);
 	played.conn.work.expired = true;
 	peer_says(100, false);
@@ -292,8 +268,7 @@ TEST(what_came_at_the_last_moment_is_served)
 	expect_end(TURN_QUIET); // its time has begun again
 }
 
-static void stick(void)
-{
+static void stick(void) {
 	static const struct step none[] = {{.limit = 10}, {.error = EAGAIN, .times = 1000}, {0}};
 	play_with_patience(0);
 	played.send.next = none;
@@ -301,8 +276,7 @@ static void stick(void)
 	expect_end(TURN_STUCK);
 }
 
-TEST(who_is_stuck_is_not_idle)
-{
+TEST(who_is_stuck_is_not_idle) {
 	stick();
 	played.send.next = NULL;
 	played.conn.work.expired = true;
@@ -310,8 +284,7 @@ TEST(who_is_stuck_is_not_idle)
 	expect_echo(100, 100);
 }
 
-TEST(who_stays_stuck_for_the_send_timeout_is_stalled)
-{
+TEST(who_stays_stuck_for_the_send_timeout_is_stalled) {
 	played.unread = 1;
 	stick();
 	played.now += PLAYED_TIMEOUT - 1;
@@ -321,8 +294,7 @@ TEST(who_stays_stuck_for_the_send_timeout_is_stalled)
 	expect_echo(100, 10);
 }
 
-TEST(what_the_peer_acknowledges_renews_its_time)
-{
+TEST(what_the_peer_acknowledges_renews_its_time) {
 	played.unread = 5;
 	stick();
 	for (int i = 0; i < 4; i++) {

@@ -26,8 +26,7 @@ static const char *const bad_counts[] = {
 	"four",
 };
 
-TEST(count_takes_whole_numbers_in_range)
-{
+TEST(count_takes_whole_numbers_in_range) {
 	static const struct good cases[] = {
 		{"1", 1},
 		{"007", 7},
@@ -42,8 +41,7 @@ TEST(count_takes_whole_numbers_in_range)
 	}
 }
 
-TEST(count_refuses_all_else)
-{
+TEST(count_refuses_all_else) {
 	for (size_t i = 0; i < COUNT_OF(bad_counts); i++) {
 		uint64_t count;
 		struct echod_error error = {0};
@@ -54,8 +52,7 @@ TEST(count_refuses_all_else)
 	}
 }
 
-TEST(count_names_its_bounds)
-{
+TEST(count_names_its_bounds) {
 	static const char *const outside[] = {"0", "4097", "4294967297"};
 	uint64_t count;
 	struct echod_error error;
@@ -66,8 +63,7 @@ TEST(count_names_its_bounds)
 	assert_string_equal(error.message, "'4294967297' is not a whole number from 1 to 4096");
 }
 
-TEST(size_takes_units)
-{
+TEST(size_takes_units) {
 	static const struct good cases[] = {
 		{"0", 0},
 		{"4096", 4096},
@@ -86,8 +82,7 @@ TEST(size_takes_units)
 	}
 }
 
-TEST(size_refuses_all_else)
-{
+TEST(size_refuses_all_else) {
 	static const char *const cases[] = {
 		"",    "k",	"1kb",		 "1 k",	 "1t",		 "-1k", ".5k",
 		"1.k", "1..5k", "1.0000000001k", "0x10", "17179869184g", "1e3",
@@ -100,8 +95,7 @@ TEST(size_refuses_all_else)
 	}
 }
 
-TEST(size_names_its_bounds_in_units)
-{
+TEST(size_names_its_bounds_in_units) {
 	uint64_t bytes;
 	struct echod_error error;
 	assert_int_equal(units_parse_size("255", 256, 16 << 20, &bytes, &error), -1);
@@ -112,8 +106,7 @@ TEST(size_names_its_bounds_in_units)
 	assert_int_equal(units_parse_size("16m", 256, 16 << 20, &bytes, &error), 0);
 }
 
-TEST(duration_takes_units)
-{
+TEST(duration_takes_units) {
 	static const struct good cases[] = {
 		{"0", 0},
 		{"0s", 0},
@@ -137,8 +130,7 @@ TEST(duration_takes_units)
 	}
 }
 
-TEST(duration_refuses_all_else)
-{
+TEST(duration_refuses_all_else) {
 	static const char *const cases[] = {
 		"",
 		"5",
@@ -167,8 +159,7 @@ TEST(duration_refuses_all_else)
 	}
 }
 
-TEST(only_a_timeout_may_be_never)
-{
+TEST(only_a_timeout_may_be_never) {
 	uint64_t ns = 0;
 	struct echod_error error;
 	assert_int_equal(units_parse_timeout("never", &ns, NULL), 0);
@@ -182,8 +173,7 @@ TEST(only_a_timeout_may_be_never)
 			    "m, h) nor 'never'");
 }
 
-TEST(long_garbage_is_quoted_in_part)
-{
+TEST(long_garbage_is_quoted_in_part) {
 	char text[1000];
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
@@ -195,8 +185,7 @@ TEST(long_garbage_is_quoted_in_part)
 }
 
 // Either side of the edge between two units: what is rounded up to the next is written in the next.
-TEST(durations_read_well)
-{
+TEST(durations_read_well) {
 	static const struct good cases[] = {
 		{"0 ns", 0},
 		{"999 ns", 999},
@@ -227,8 +216,7 @@ TEST(durations_read_well)
 
 #define KIB(count) ((uint64_t)(count) << 10)
 
-TEST(sizes_read_well)
-{
+TEST(sizes_read_well) {
 	static const struct good cases[] = {
 		{"0 B", 0},
 		{"1023 B", 1023},
@@ -251,8 +239,7 @@ TEST(sizes_read_well)
 	}
 }
 
-TEST(decimals_are_rounded)
-{
+TEST(decimals_are_rounded) {
 	static const struct {
 		const char *text;
 		uint64_t value, unit;

@@ -11,16 +11,14 @@
 
 #define NOBODY 65534
 
-static struct stat status_of(const char *path)
-{
+static struct stat status_of(const char *path) {
 	struct stat status;
 	assert_int_equal(lstat(path, &status), 0);
 	return status;
 }
 
 // Claiming 's' must fail with `message`, and leave the file there as it is.
-static void check_refused(const char *message)
-{
+static void check_refused(const char *message) {
 	struct stat before = status_of("s");
 	struct unix_path path;
 	struct echod_error error = {0};
@@ -38,8 +36,7 @@ static void check_refused(const char *message)
 
 FIXTURE(enter_directory, leave_directory);
 
-TEST(is_there_while_claimed)
-{
+TEST(is_there_while_claimed) {
 	struct unix_path path;
 	int fd = claim(&path, "s");
 	assert_true(takes_connections("s"));
@@ -49,8 +46,7 @@ TEST(is_there_while_claimed)
 	close(fd);
 }
 
-TEST(an_absolute_path_will_do)
-{
+TEST(an_absolute_path_will_do) {
 	char absolute[64];
 	snprintf(absolute, sizeof(absolute), "%s/s", test_directory);
 	struct unix_path path;
@@ -63,8 +59,7 @@ TEST(an_absolute_path_will_do)
 	close(fd);
 }
 
-TEST(a_stale_socket_is_replaced)
-{
+TEST(a_stale_socket_is_replaced) {
 	leave_stale("s");
 	assert_false(takes_connections("s"));
 	struct unix_path path;
@@ -76,8 +71,7 @@ TEST(a_stale_socket_is_replaced)
 	assert_false(is_there("s"));
 }
 
-TEST(a_live_socket_is_not_taken)
-{
+TEST(a_live_socket_is_not_taken) {
 	struct unix_path path;
 	int fd = claim(&path, "s");
 	check_refused(LIVE);
@@ -86,8 +80,7 @@ TEST(a_live_socket_is_not_taken)
 	close(fd);
 }
 
-TEST(a_live_socket_with_a_full_backlog_is_not_taken)
-{
+TEST(a_live_socket_with_a_full_backlog_is_not_taken) {
 	int server = new_socket(SOCK_STREAM);
 	bind_to(server, "s");
 	assert_int_equal(listen(server, 0), 0);
@@ -103,8 +96,7 @@ TEST(a_live_socket_with_a_full_backlog_is_not_taken)
 	unlink("s");
 }
 
-TEST(a_socket_of_another_type_is_not_taken)
-{
+TEST(a_socket_of_another_type_is_not_taken) {
 	int server = new_socket(SOCK_DGRAM);
 	bind_to(server, "s");
 	check_refused(LIVE);
@@ -112,8 +104,7 @@ TEST(a_socket_of_another_type_is_not_taken)
 	unlink("s");
 }
 
-TEST(what_is_no_socket_is_left_alone)
-{
+TEST(what_is_no_socket_is_left_alone) {
 	static const char message[] = "cannot listen on 's': it exists and is not a socket";
 	int file = open("s", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
 	assert_int_equal(write(file, "precious", 8), 8);
@@ -143,8 +134,7 @@ TEST(what_is_no_socket_is_left_alone)
 	assert_int_equal(unlink("elsewhere"), 0);
 }
 
-TEST(the_owners_alone_under_any_umask)
-{
+TEST(the_owners_alone_under_any_umask) {
 	static const mode_t masks[] = {0, 022, 0777};
 	for (size_t i = 0; i < COUNT_OF(masks); i++) {
 		mode_t mask = umask(masks[i]);
@@ -157,8 +147,7 @@ TEST(the_owners_alone_under_any_umask)
 	}
 }
 
-TEST(without_owner_only_the_umask_decides)
-{
+TEST(without_owner_only_the_umask_decides) {
 	mode_t mask = umask(0);
 	struct unix_path path;
 	int fd = new_socket(SOCK_STREAM);
@@ -169,8 +158,7 @@ TEST(without_owner_only_the_umask_decides)
 	close(fd);
 }
 
-TEST(a_successors_socket_is_not_removed)
-{
+TEST(a_successors_socket_is_not_removed) {
 	struct unix_path ours;
 	struct unix_path theirs;
 	int fd = claim(&ours, "s");
@@ -184,8 +172,7 @@ TEST(a_successors_socket_is_not_removed)
 	close(successor);
 }
 
-TEST(a_missing_directory_is_named)
-{
+TEST(a_missing_directory_is_named) {
 	struct unix_path path;
 	struct echod_error error;
 	int fd = new_socket(SOCK_STREAM);
@@ -195,8 +182,7 @@ TEST(a_missing_directory_is_named)
 }
 
 // A server that is bound and does not listen yet is not a stale one.
-TEST(a_socket_about_to_listen_is_not_taken)
-{
+TEST(a_socket_about_to_listen_is_not_taken) {
 	int server = new_socket(SOCK_STREAM);
 	bind_to(server, "s");
 	check_refused(LIVE);
@@ -205,8 +191,7 @@ TEST(a_socket_about_to_listen_is_not_taken)
 }
 
 // In a child, which is nobody: root may do more.
-TEST(a_directory_that_cannot_be_read_will_do)
-{
+TEST(a_directory_that_cannot_be_read_will_do) {
 	assert_int_equal(mkdir("d", 0700) | chmod(".", 0711), 0);
 	assert_int_equal(chown("d", NOBODY, NOBODY), geteuid() == 0 ? 0 : -1);
 	pid_t child = fork();
@@ -228,8 +213,7 @@ TEST(a_directory_that_cannot_be_read_will_do)
 }
 
 // What others see of the socket behind `fd`, as ss(8) and /proc/net/unix have it.
-static void check_seen(int fd, const char *name)
-{
+static void check_seen(int fd, const char *name) {
 	struct endpoint own = {.length = sizeof(own.as)};
 	char text[ADDRESS_TEXT_SIZE];
 	assert_int_equal(getsockname(fd, &own.as.any, &own.length), 0);
@@ -247,8 +231,7 @@ static void check_seen(int fd, const char *name)
 	assert_true(found);
 }
 
-TEST(a_name_has_no_file)
-{
+TEST(a_name_has_no_file) {
 	char name[ADDRESS_PATH_SIZE] = "";
 	for (int longest = 0; longest < 2; longest++) {
 		int end = snprintf(name, sizeof(name), "@echod-test-%d", (int)getpid());
@@ -275,8 +258,7 @@ TEST(a_name_has_no_file)
 	}
 }
 
-TEST(a_file_may_begin_with_an_at)
-{
+TEST(a_file_may_begin_with_an_at) {
 	struct unix_path path;
 	int fd = claim(&path, "./@s");
 	assert_true(is_there("@s"));

@@ -15,8 +15,7 @@
 static bool hurry; // each look at the clock takes it on by a second
 static time_t ahead;
 
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	int result = __real_clock_gettime(id, now);
 	if (hurry)
 		now->tv_sec += ahead++;
@@ -26,8 +25,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
 FIXTURE(enter_directory, leave_directory);
 
 // Any user who may open a directory can lock it.
-TEST(a_locked_directory_holds_up_nobody)
-{
+TEST(a_locked_directory_holds_up_nobody) {
 	int lock = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	leave_stale("s");
@@ -40,16 +38,14 @@ TEST(a_locked_directory_holds_up_nobody)
 	close(lock);
 }
 
-static off_t size_of_lock(void)
-{
+static off_t size_of_lock(void) {
 	struct stat status;
 	assert_int_equal(lstat(LOCK, &status), 0);
 	return status.st_size;
 }
 
 // Whatever stands where the lock is to be: it is left alone, and there is no lock.
-TEST(a_strangers_lock_is_none)
-{
+TEST(a_strangers_lock_is_none) {
 	leave_stale("s");
 	int file = open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
 	assert_int_equal(write(file, "precious", 8), 8);
@@ -70,8 +66,7 @@ TEST(a_strangers_lock_is_none)
 	assert_int_equal(rmdir(LOCK), 0);
 }
 
-TEST(a_lock_that_a_killed_server_left_is_used_and_removed)
-{
+TEST(a_lock_that_a_killed_server_left_is_used_and_removed) {
 	close(open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	struct unix_path path;
 	int fd = claim(&path, "s");
@@ -80,8 +75,7 @@ TEST(a_lock_that_a_killed_server_left_is_used_and_removed)
 	close(fd);
 }
 
-TEST(a_lock_that_stays_is_not_waited_for_for_ever)
-{
+TEST(a_lock_that_stays_is_not_waited_for_for_ever) {
 	int lock = open(LOCK, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	struct unix_path path;

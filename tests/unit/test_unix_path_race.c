@@ -14,8 +14,7 @@
 #define ROUNDS 200
 
 // Time stands still: who holds the lock may be held up for longer than others wait for it.
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *now))
-{
+WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	(void)id;
 	*now = (struct timespec){0};
 	return 0;
@@ -30,8 +29,7 @@ struct claimer {
 	struct echod_error error;
 };
 
-static void *claim_at_the_start(void *argument)
-{
+static void *claim_at_the_start(void *argument) {
 	struct claimer *claimer = argument;
 	pthread_barrier_wait(claimer->start);
 	claimer->result =
@@ -41,8 +39,7 @@ static void *claim_at_the_start(void *argument)
 
 FIXTURE(enter_directory, leave_directory);
 
-TEST(of_threads_that_race_one_wins)
-{
+TEST(of_threads_that_race_one_wins) {
 	for (int round = 0; round < ROUNDS; round++) {
 		struct claimer claimers[CLAIMERS] = {0};
 		pthread_barrier_t start;
@@ -76,8 +73,7 @@ TEST(of_threads_that_race_one_wins)
 
 // A process that claims 's' when `start` comes to its end, tells `report` how it went (`w`on,
 // `l`ive server there, or another `f`ailure) and holds what it has until `finish` comes to its end.
-static pid_t start_process(const int start[2], const int report[2], const int finish[2])
-{
+static pid_t start_process(const int start[2], const int report[2], const int finish[2]) {
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child > 0)
@@ -99,8 +95,7 @@ static pid_t start_process(const int start[2], const int report[2], const int fi
 	_exit(0);
 }
 
-static void race_processes(void)
-{
+static void race_processes(void) {
 	int start[2];
 	int report[2];
 	int finish[2];
@@ -131,8 +126,7 @@ static void race_processes(void)
 	close(finish[0]);
 }
 
-TEST(of_processes_that_race_one_wins)
-{
+TEST(of_processes_that_race_one_wins) {
 	for (int round = 0; round < ROUNDS; round++) {
 		leave_stale("s");
 		race_processes();

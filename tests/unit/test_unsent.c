@@ -11,20 +11,17 @@
 static struct echo echo;
 static bool memory_is_short;
 
-WRAP(void *, malloc, (size_t size))
-{
+WRAP(void *, malloc, (size_t size)) {
 	return memory_is_short ? NULL : __real_malloc(size);
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	echo = (struct echo){.unsent_limit = 100};
 }
 
 FIXTURE(begin, NULL);
 
-TEST(what_is_kept_is_a_copy)
-{
+TEST(what_is_kept_is_a_copy) {
 	struct conn conn = {.unsent.sent = 7};
 	char bytes[] = "abcdef";
 	assert_true(unsent_keep(&echo, &conn, bytes + 1, 4));
@@ -41,8 +38,7 @@ TEST(what_is_kept_is_a_copy)
 	assert_int_equal(echo.unsent, 0);
 }
 
-TEST(what_was_sent_of_it_counts_until_it_is_dropped)
-{
+TEST(what_was_sent_of_it_counts_until_it_is_dropped) {
 	struct conn conn = {0};
 	assert_true(unsent_keep(&echo, &conn, "abcdef", 6));
 	conn.unsent.sent = 5;
@@ -52,8 +48,7 @@ TEST(what_was_sent_of_it_counts_until_it_is_dropped)
 	assert_int_equal(conn.unsent.sent, 0);
 }
 
-TEST(it_is_full_where_more_would_pass_the_limit)
-{
+TEST(it_is_full_where_more_would_pass_the_limit) {
 	struct conn conn = {0};
 	char bytes[60] = "";
 	assert_false(unsent_is_full(&echo, 100));
@@ -67,8 +62,7 @@ TEST(it_is_full_where_more_would_pass_the_limit)
 	assert_true(unsent_is_full(&echo, 1));
 }
 
-TEST(it_knows_the_most_there_was)
-{
+TEST(it_knows_the_most_there_was) {
 	struct conn conns[3] = {0};
 	char bytes[50] = "";
 	for (size_t i = 0; i < 3; i++)
@@ -84,8 +78,7 @@ TEST(it_knows_the_most_there_was)
 	assert_int_equal(echo.unsent_max, 60);
 }
 
-TEST(without_memory_nothing_is_kept)
-{
+TEST(without_memory_nothing_is_kept) {
 	struct conn conn = {0};
 	memory_is_short = true;
 	bool kept = unsent_keep(&echo, &conn, "abc", 3);
@@ -96,8 +89,7 @@ TEST(without_memory_nothing_is_kept)
 	assert_int_equal(echo.unsent_max, 0);
 }
 
-static void *keep_and_drop(void *argument)
-{
+static void *keep_and_drop(void *argument) {
 	struct conn conn = {0};
 	const char bytes[100] = "";
 	for (size_t i = 0; i < ROUNDS; i++) {
@@ -108,8 +100,7 @@ static void *keep_and_drop(void *argument)
 	return unsent_keep(&echo, &conn, bytes, 100) ? conn.unsent.bytes : NULL;
 }
 
-TEST(threads_lose_no_byte)
-{
+TEST(threads_lose_no_byte) {
 	pthread_t threads[THREADS];
 	for (size_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, keep_and_drop, NULL), 0);
@@ -125,21 +116,18 @@ TEST(threads_lose_no_byte)
 	assert_true(echo.unsent_max >= 100 && echo.unsent_max <= 100 * THREADS);
 }
 
-static void keep_twice(void *argument)
-{
+static void keep_twice(void *argument) {
 	struct conn conn = {0};
 	unsent_keep(&echo, &conn, "abc", 3);
 	unsent_keep(&echo, &conn, "abc", 3);
 }
 
-static void keep_nothing(void *argument)
-{
+static void keep_nothing(void *argument) {
 	struct conn conn = {0};
 	unsent_keep(&echo, &conn, "abc", 0);
 }
 
-TEST(misuse_aborts)
-{
+TEST(misuse_aborts) {
 	expect_abort(keep_twice, NULL);
 	expect_abort(keep_nothing, NULL);
 }

@@ -11,14 +11,12 @@
 #define THREADS 4
 #define PATIENCE_MS 10000
 
-static int is_readable(const struct waker *waker, int timeout_ms)
-{
+static int is_readable(const struct waker *waker, int timeout_ms) {
 	struct pollfd entry = {.fd = waker->fd, .events = POLLIN};
 	return poll(&entry, 1, timeout_ms);
 }
 
-TEST(readable_from_wake_to_clear)
-{
+TEST(readable_from_wake_to_clear) {
 	struct waker waker;
 	assert_int_equal(waker_open(&waker, NULL), 0);
 	assert_int_equal(is_readable(&waker, 0), 0);
@@ -31,8 +29,7 @@ TEST(readable_from_wake_to_clear)
 	waker_close(&waker);
 }
 
-TEST(is_closed_on_exec_and_once)
-{
+TEST(is_closed_on_exec_and_once) {
 	struct waker waker;
 	assert_int_equal(waker_open(&waker, NULL), 0);
 	int fd = waker.fd;
@@ -45,8 +42,7 @@ TEST(is_closed_on_exec_and_once)
 	waker_close(&waker);
 }
 
-TEST(a_full_counter_still_wakes)
-{
+TEST(a_full_counter_still_wakes) {
 	struct waker waker;
 	assert_int_equal(waker_open(&waker, NULL), 0);
 	uint64_t most = UINT64_MAX - 1;
@@ -58,15 +54,13 @@ TEST(a_full_counter_still_wakes)
 	waker_close(&waker);
 }
 
-static void *wake_often(void *waker)
-{
+static void *wake_often(void *waker) {
 	for (int i = 0; i < 1000; i++)
 		waker_wake(waker);
 	return NULL;
 }
 
-TEST(any_thread_wakes)
-{
+TEST(any_thread_wakes) {
 	struct waker waker;
 	pthread_t threads[THREADS];
 	assert_int_equal(waker_open(&waker, NULL), 0);
@@ -80,8 +74,7 @@ TEST(any_thread_wakes)
 	waker_close(&waker);
 }
 
-TEST(without_descriptors_it_says_so)
-{
+TEST(without_descriptors_it_says_so) {
 	struct rlimit limit;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};

@@ -19,8 +19,7 @@
 // How many times somebody has gone to sleep.
 static atomic_uint sleeps;
 
-WRAP(int, sem_wait, (sem_t * semaphore))
-{
+WRAP(int, sem_wait, (sem_t * semaphore)) {
 	atomic_fetch_add(&sleeps, 1);
 	return __real_sem_wait(semaphore);
 }
@@ -37,8 +36,7 @@ static struct sleeper sleepers[SLEEPERS];
 static struct waker leader;
 
 // A queue whose parking lot is somebody else's: who finds it empty sleeps, as many as there are.
-static void open_queue(void)
-{
+static void open_queue(void) {
 	waker_open(&leader, NULL);
 	work_queue_init(&queue, ITEMS, SLEEPERS + 1, SLEEPERS, 1, &leader);
 	atomic_store(&queue.leading, true);
@@ -51,23 +49,20 @@ static void open_queue(void)
 		sem_init(&sleepers[i].woken, 0, 0);
 }
 
-static void close_queue(void)
-{
+static void close_queue(void) {
 	waker_close(&leader);
 	work_queue_destroy(&queue);
 }
 
 FIXTURE(open_queue, close_queue);
 
-static unsigned number_of(const struct work *work)
-{
+static unsigned number_of(const struct work *work) {
 	assert_non_null(work);
 	return ((const struct item *)(const void *)work)->number;
 }
 
 // Takes one, or NULL when it is the end.
-static struct work *take_as(struct sleeper *sleeper)
-{
+static struct work *take_as(struct sleeper *sleeper) {
 	struct work *works[WORK_QUEUE_BATCH];
 	unsigned count = 0;
 	enum next next = work_queue_take(&queue, sleeper, works, &count);
@@ -78,13 +73,11 @@ static struct work *take_as(struct sleeper *sleeper)
 }
 
 // One that never sleeps.
-static struct work *take(void)
-{
+static struct work *take(void) {
 	return take_as(NULL);
 }
 
-TEST(first_in_is_first_out)
-{
+TEST(first_in_is_first_out) {
 	for (unsigned i = 0; i < 10; i++)
 		work_queue_push(&queue, &items[i].work);
 	for (unsigned i = 0; i < 5; i++)
@@ -97,14 +90,12 @@ TEST(first_in_is_first_out)
 	assert_int_equal(number_of(take()), 0);
 }
 
-static void expect_depth(size_t depth, size_t depth_max)
-{
+static void expect_depth(size_t depth, size_t depth_max) {
 	assert_int_equal(queue.depth, depth);
 	assert_int_equal(queue.depth_max, depth_max);
 }
 
-TEST(it_knows_its_depth_and_the_greatest)
-{
+TEST(it_knows_its_depth_and_the_greatest) {
 	expect_depth(0, 0);
 	for (unsigned i = 0; i < 3; i++)
 		work_queue_push(&queue, &items[i].work);
@@ -115,16 +106,14 @@ TEST(it_knows_its_depth_and_the_greatest)
 	expect_depth(0, 3);
 }
 
-TEST(work_knows_when_it_was_pushed)
-{
+TEST(work_knows_when_it_was_pushed) {
 	uint64_t before = clock_now();
 	work_queue_push(&queue, &items[0].work);
 	const struct work *work = take();
 	assert_true(work->queued_at >= before && work->queued_at <= clock_now());
 }
 
-TEST(after_close_what_is_left_and_then_nothing)
-{
+TEST(after_close_what_is_left_and_then_nothing) {
 	for (unsigned i = 0; i < 3; i++)
 		work_queue_push(&queue, &items[i].work);
 	work_queue_close(&queue);
@@ -135,14 +124,12 @@ TEST(after_close_what_is_left_and_then_nothing)
 }
 
 // Takes one as the sleeper `argument`.
-static void *take_once(void *argument)
-{
+static void *take_once(void *argument) {
 	return take_as(argument);
 }
 
 // Until so many have gone to sleep in all.
-static void wait_for_sleeps(unsigned count)
-{
+static void wait_for_sleeps(unsigned count) {
 	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&sleeps) < count;) {
 		if (clock_now() >= deadline)
 			fail_msg("nobody went to sleep");
@@ -151,16 +138,14 @@ static void wait_for_sleeps(unsigned count)
 }
 
 // One after the other, so that it is known in which order they fell asleep.
-static void start_sleepers(pthread_t *threads)
-{
+static void start_sleepers(pthread_t *threads) {
 	for (unsigned i = 0; i < SLEEPERS; i++) {
 		assert_int_equal(pthread_create(&threads[i], NULL, take_once, &sleepers[i]), 0);
 		wait_for_sleeps(i + 1);
 	}
 }
 
-TEST(close_wakes_all_sleepers)
-{
+TEST(close_wakes_all_sleepers) {
 	pthread_t threads[SLEEPERS];
 	start_sleepers(threads);
 	work_queue_close(&queue);
@@ -171,8 +156,7 @@ TEST(close_wakes_all_sleepers)
 	}
 }
 
-TEST(each_push_wakes_one_of_the_sleepers)
-{
+TEST(each_push_wakes_one_of_the_sleepers) {
 	pthread_t threads[SLEEPERS];
 	start_sleepers(threads);
 	for (size_t i = 0; i < SLEEPERS; i++)
@@ -185,8 +169,7 @@ TEST(each_push_wakes_one_of_the_sleepers)
 }
 
 // So that few workers do what few can do, however many there are.
-TEST(the_last_to_fall_asleep_is_the_first_to_wake)
-{
+TEST(the_last_to_fall_asleep_is_the_first_to_wake) {
 	pthread_t threads[SLEEPERS];
 	start_sleepers(threads);
 	for (unsigned i = SLEEPERS; i-- > 0;) {
@@ -197,16 +180,14 @@ TEST(the_last_to_fall_asleep_is_the_first_to_wake)
 	}
 }
 
-static void *take_all(void *argument)
-{
+static void *take_all(void *argument) {
 	struct work *work;
 	while ((work = take_as(argument)))
 		atomic_fetch_add(&((struct item *)(void *)work)->seen, 1);
 	return NULL;
 }
 
-static void wait_until_seen(const struct item *item)
-{
+static void wait_until_seen(const struct item *item) {
 	for (uint64_t deadline = clock_deadline(PATIENCE); !atomic_load(&item->seen);) {
 		if (clock_now() >= deadline)
 			fail_msg("work %u was lost", item->number);
@@ -214,8 +195,7 @@ static void wait_until_seen(const struct item *item)
 	}
 }
 
-TEST(a_push_always_wakes_a_sleeper)
-{
+TEST(a_push_always_wakes_a_sleeper) {
 	pthread_t taker;
 	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -228,8 +208,7 @@ TEST(a_push_always_wakes_a_sleeper)
 }
 
 // Here the push comes at any moment of the taker's way to sleep.
-TEST(a_push_is_not_missed_on_the_way_to_sleep)
-{
+TEST(a_push_is_not_missed_on_the_way_to_sleep) {
 	pthread_t taker;
 	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -242,16 +221,14 @@ TEST(a_push_is_not_missed_on_the_way_to_sleep)
 	pthread_join(taker, NULL);
 }
 
-static void *push_share(void *argument)
-{
+static void *push_share(void *argument) {
 	size_t first = *(const size_t *)argument;
 	for (size_t i = first; i < ITEMS; i += PUSHERS)
 		work_queue_push(&queue, &items[i].work);
 	return NULL;
 }
 
-TEST(nothing_is_lost_or_doubled_among_many)
-{
+TEST(nothing_is_lost_or_doubled_among_many) {
 	pthread_t takers[TAKERS];
 	pthread_t pushers[PUSHERS];
 	size_t shares[PUSHERS];
@@ -270,28 +247,24 @@ TEST(nothing_is_lost_or_doubled_among_many)
 		assert_int_equal(atomic_load(&items[i].seen), 1);
 }
 
-static void push_after_close(void *argument)
-{
+static void push_after_close(void *argument) {
 	work_queue_close(&queue);
 	work_queue_push(&queue, &items[0].work);
 }
 
-static void push_beyond_the_capacity(void *argument)
-{
+static void push_beyond_the_capacity(void *argument) {
 	struct work_queue small;
 	work_queue_init(&small, 1, 1, 1, 1, &leader);
 	work_queue_push(&small, &items[0].work);
 	work_queue_push(&small, &items[1].work);
 }
 
-static void destroy_while_full(void *argument)
-{
+static void destroy_while_full(void *argument) {
 	work_queue_push(&queue, &items[0].work);
 	work_queue_destroy(&queue);
 }
 
-TEST(misuse_aborts)
-{
+TEST(misuse_aborts) {
 	expect_abort(push_after_close, NULL);
 	expect_abort(push_beyond_the_capacity, NULL);
 	expect_abort(destroy_while_full, NULL);

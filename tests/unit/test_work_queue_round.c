@@ -32,16 +32,14 @@ static struct {
 static struct waker leader;
 static atomic_uint done;
 
-static void park(struct work *work)
-{
+static void park(struct work *work) {
 	pthread_mutex_lock(&lot.lock);
 	work_list_append(&lot.works, work);
 	pthread_mutex_unlock(&lot.lock);
 	waker_wake(&leader);
 }
 
-static void lead(bool wait)
-{
+static void lead(bool wait) {
 	struct pollfd fd = {.fd = leader.fd, .events = POLLIN};
 	if (wait)
 		assert_int_equal(poll(&fd, 1, -1), 1);
@@ -53,8 +51,7 @@ static void lead(bool wait)
 	work_queue_poll_results(&queue, &found);
 }
 
-static void serve(struct work *work)
-{
+static void serve(struct work *work) {
 	struct item *item = (struct item *)(void *)work;
 	unsigned turn = atomic_fetch_add(&item->turns, 1) + 1;
 	unsigned choice = (item->number + turn) % 3;
@@ -73,8 +70,7 @@ static void serve(struct work *work)
 	}
 }
 
-static void *run_worker(void *argument)
-{
+static void *run_worker(void *argument) {
 	struct work *own[WORK_QUEUE_BATCH];
 	for (;;) {
 		unsigned many = 0;
@@ -96,8 +92,7 @@ static void *run_worker(void *argument)
 	}
 }
 
-static void run_with(unsigned workers, unsigned cpus)
-{
+static void run_with(unsigned workers, unsigned cpus) {
 	pthread_t threads[WORKERS];
 	struct sleeper sleepers[WORKERS];
 	waker_open(&leader, NULL);
@@ -125,8 +120,7 @@ static void run_with(unsigned workers, unsigned cpus)
 	waker_close(&leader);
 }
 
-TEST(nothing_is_lost_on_the_way_round)
-{
+TEST(nothing_is_lost_on_the_way_round) {
 	for (unsigned workers = 1; workers <= WORKERS; workers++) {
 		for (unsigned cpus = 1; cpus <= workers; cpus++)
 			run_with(workers, cpus);

@@ -18,29 +18,25 @@ static struct waker leader = {.fd = -1};
 static struct sleeper sleepers[8];
 static unsigned asleep; // of them, as the test began
 
-static void begin_with(unsigned workers, unsigned cpus, unsigned batch)
-{
+static void begin_with(unsigned workers, unsigned cpus, unsigned batch) {
 	if (leader.fd < 0)
 		assert_int_equal(waker_open(&leader, NULL), 0);
 	work_queue_init(&queue, ITEMS, workers, cpus, batch, &leader);
 }
 
-static void begin(void)
-{
+static void begin(void) {
 	begin_with(4, 2, 1);
 	next = 0;
 }
 
-static void end(void)
-{
+static void end(void) {
 	work_queue_destroy(&queue);
 }
 
 FIXTURE(begin, end);
 
 // So many workers sleep, wait for a client, lead; the rest is awake.
-static void pretend(unsigned sleeping, unsigned waiting, bool leading)
-{
+static void pretend(unsigned sleeping, unsigned waiting, bool leading) {
 	queue.sleepers = NULL;
 	for (unsigned i = 0; i < sleeping; i++) {
 		sem_init(&sleepers[i].woken, 0, 0);
@@ -52,8 +48,7 @@ static void pretend(unsigned sleeping, unsigned waiting, bool leading)
 	atomic_store(&queue.leading, leading);
 }
 
-static bool leader_is_woken(void)
-{
+static bool leader_is_woken(void) {
 	struct pollfd fd = {.fd = leader.fd, .events = POLLIN};
 	bool woken = poll(&fd, 1, 0) == 1;
 	waker_clear(&leader);
@@ -61,27 +56,23 @@ static bool leader_is_woken(void)
 }
 
 // Returns whether that has woken the leader.
-static bool push(void)
-{
+static bool push(void) {
 	work_queue_push(&queue, &items[next++]);
 	return leader_is_woken();
 }
 
-static enum next take(void)
-{
+static enum next take(void) {
 	count = 0;
 	return work_queue_take(&queue, NULL, works, &count);
 }
 
-static void empty(void)
-{
+static void empty(void) {
 	pretend(0, 0, true);
 	while (queue.depth > 0)
 		assert_int_equal(take(), NEXT_SERVE);
 }
 
-static void expect_wakes(unsigned wakes, uint64_t withheld)
-{
+static void expect_wakes(unsigned wakes, uint64_t withheld) {
 	unsigned woken = 0;
 	for (unsigned i = 0; i < asleep; i++) {
 		int posted = 0;
@@ -93,8 +84,7 @@ static void expect_wakes(unsigned wakes, uint64_t withheld)
 	assert_int_equal(queue.wakes_withheld, withheld);
 }
 
-TEST(no_more_are_woken_than_there_are_cpus)
-{
+TEST(no_more_are_woken_than_there_are_cpus) {
 	pretend(3, 0, true); // all four at rest, two CPUs
 	assert_false(push());
 	expect_wakes(1, 0);
@@ -106,8 +96,7 @@ TEST(no_more_are_woken_than_there_are_cpus)
 	empty();
 }
 
-TEST(who_waits_for_a_client_leaves_a_cpu)
-{
+TEST(who_waits_for_a_client_leaves_a_cpu) {
 	pretend(2, 0, false); // two awake
 	assert_false(push());
 	expect_wakes(0, 1);
@@ -119,8 +108,7 @@ TEST(who_waits_for_a_client_leaves_a_cpu)
 	empty();
 }
 
-TEST(the_leader_is_woken_where_nobody_else_can)
-{
+TEST(the_leader_is_woken_where_nobody_else_can) {
 	pretend(0, 3, true);
 	assert_true(push());
 	pretend(0, 2, true); // one is awake, and there is a CPU
@@ -133,8 +121,7 @@ TEST(the_leader_is_woken_where_nobody_else_can)
 	empty();
 }
 
-TEST(who_is_going_to_wait_wakes_another_for_what_is_queued)
-{
+TEST(who_is_going_to_wait_wakes_another_for_what_is_queued) {
 	pretend(1, 0, true); // two awake
 	push();
 	expect_wakes(0, 1);
@@ -147,8 +134,7 @@ TEST(who_is_going_to_wait_wakes_another_for_what_is_queued)
 	empty();
 }
 
-TEST(who_is_going_to_wait_wakes_another_to_lead)
-{
+TEST(who_is_going_to_wait_wakes_another_to_lead) {
 	pretend(2, 0, false);
 	work_queue_wait_begins(&queue);
 	expect_wakes(1, 0);
@@ -160,8 +146,7 @@ TEST(who_is_going_to_wait_wakes_another_to_lead)
 }
 
 // Links items from `first` on as the parking lot does.
-static void bring(unsigned first, unsigned many)
-{
+static void bring(unsigned first, unsigned many) {
 	for (unsigned i = 0; i < many; i++)
 		items[first + i].next = i + 1 < many ? &items[first + i + 1] : NULL;
 	struct work_list found = {many ? &items[first] : NULL,
@@ -169,8 +154,7 @@ static void bring(unsigned first, unsigned many)
 	work_queue_poll_results(&queue, &found);
 }
 
-TEST(the_leader_wakes_others_for_all_but_one)
-{
+TEST(the_leader_wakes_others_for_all_but_one) {
 	static const unsigned wakes[][2] = {{0, 0}, {1, 0}, {2, 1}, {4, 3}};
 	for (size_t i = 0; i < COUNT_OF(wakes); i++) {
 		end();
@@ -197,8 +181,7 @@ TEST(the_leader_wakes_others_for_all_but_one)
 
 // What was put back before a poll counts, as it is taken first: what the poll brought must not wait
 // for it.
-TEST(the_leader_wakes_others_for_what_was_queued_before)
-{
+TEST(the_leader_wakes_others_for_what_was_queued_before) {
 	static const unsigned cases[][3] = {{1, 0, 0}, {1, 1, 1}, {2, 0, 1}, {2, 1, 2}, {0, 1, 0}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		end();
@@ -213,8 +196,7 @@ TEST(the_leader_wakes_others_for_what_was_queued_before)
 }
 
 // CPUs come and go.
-TEST(as_many_are_awake_as_there_are_cpus_now)
-{
+TEST(as_many_are_awake_as_there_are_cpus_now) {
 	pretend(3, 0, true);
 	push();
 	push();
@@ -232,8 +214,7 @@ TEST(as_many_are_awake_as_there_are_cpus_now)
 	empty();
 }
 
-TEST(one_at_a_time_leads)
-{
+TEST(one_at_a_time_leads) {
 	assert_int_equal(take(), NEXT_WAIT);
 	push();
 	assert_int_equal(take(), NEXT_SERVE); // another
@@ -241,8 +222,7 @@ TEST(one_at_a_time_leads)
 	assert_int_equal(take(), NEXT_WAIT);
 }
 
-TEST(what_is_put_back_comes_after_a_poll)
-{
+TEST(what_is_put_back_comes_after_a_poll) {
 	work_queue_put_back(&queue, &items[0]);
 	expect_wakes(0, 0);
 	assert_int_equal(take(), NEXT_POLL);
@@ -256,8 +236,7 @@ TEST(what_is_put_back_comes_after_a_poll)
 	assert_int_equal(take(), NEXT_SERVE);
 }
 
-TEST(however_much_is_queued_somebody_polls)
-{
+TEST(however_much_is_queued_somebody_polls) {
 	for (int i = 0; i < 200; i++)
 		push();
 	for (int round = 0; round < 3; round++) {
@@ -270,8 +249,7 @@ TEST(however_much_is_queued_somebody_polls)
 }
 
 static void expect_batch(unsigned workers, unsigned cpus, unsigned batch, unsigned depth,
-			 unsigned expected)
-{
+			 unsigned expected) {
 	begin_with(workers, cpus, batch);
 	atomic_store(&queue.leading, true);
 	for (next = 0; next < depth;)
@@ -285,8 +263,7 @@ static void expect_batch(unsigned workers, unsigned cpus, unsigned batch, unsign
 	work_queue_destroy(&queue);
 }
 
-TEST(a_batch_is_the_share_of_a_worker_that_can_run)
-{
+TEST(a_batch_is_the_share_of_a_worker_that_can_run) {
 	work_queue_destroy(&queue);
 	expect_batch(2, 2, 64, 1, 1);
 	expect_batch(2, 2, 64, 3, 1);
@@ -304,8 +281,7 @@ TEST(a_batch_is_the_share_of_a_worker_that_can_run)
 	begin();
 }
 
-TEST(the_end_comes_while_the_leader_is_away)
-{
+TEST(the_end_comes_while_the_leader_is_away) {
 	push();
 	work_queue_close(&queue);
 	atomic_store(&queue.leading, true);

@@ -6,14 +6,12 @@
 
 static int calls;
 
-WRAP(ssize_t, recv, (int fd, void *buffer, size_t length, int flags))
-{
+WRAP(ssize_t, recv, (int fd, void *buffer, size_t length, int flags)) {
 	calls++;
 	return __real_recv(fd, buffer, length > 1 ? 1 : length, flags);
 }
 
-WRAP(ssize_t, send, (int fd, const void *buffer, size_t length, int flags))
-{
+WRAP(ssize_t, send, (int fd, const void *buffer, size_t length, int flags)) {
 	(void)fd;
 	(void)buffer;
 	(void)length;
@@ -23,8 +21,7 @@ WRAP(ssize_t, send, (int fd, const void *buffer, size_t length, int flags))
 	return -1;
 }
 
-TEST(recv_is_ours_and_the_real_one_is_there)
-{
+TEST(recv_is_ours_and_the_real_one_is_there) {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	assert_int_equal(write(pair[0], "abc", 3), 3);
@@ -38,8 +35,7 @@ TEST(recv_is_ours_and_the_real_one_is_there)
 	close(pair[1]);
 }
 
-TEST(send_is_ours)
-{
+TEST(send_is_ours) {
 	calls = 0;
 	assert_int_equal(send(STDOUT_FILENO, "abc", 3, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EPIPE);

@@ -22,31 +22,26 @@ struct distribution {
 	uint64_t (*draw)(struct random *random);
 };
 
-static uint64_t draw_one(struct random *random)
-{
+static uint64_t draw_one(struct random *random) {
 	(void)random;
 	return 22222;
 }
 
-static uint64_t draw_exponential(struct random *random)
-{
+static uint64_t draw_exponential(struct random *random) {
 	return (uint64_t)random_exponential(random, 50000.0);
 }
 
-static uint64_t draw_any_magnitude(struct random *random)
-{
+static uint64_t draw_any_magnitude(struct random *random) {
 	return (uint64_t)exp2(random_share(random) * BUCKETS_VALUE_BITS);
 }
 
 // A stall of 200 ms once in a while.
-static uint64_t draw_stalled(struct random *random)
-{
+static uint64_t draw_stalled(struct random *random) {
 	double stall = random_share(random) < 0.002 ? random_share(random) * 200e6 : 0.0;
 	return (uint64_t)(20000.0 + random_exponential(random, 3000.0) + stall);
 }
 
-static uint64_t draw_ends(struct random *random)
-{
+static uint64_t draw_ends(struct random *random) {
 	return random_share(random) < 0.5 ? 0 : LARGEST;
 }
 
@@ -60,8 +55,7 @@ static const struct distribution distributions[] = {
 	{"ends", 10, draw_ends},
 };
 
-static FILE *create(const char *folder, const char *name, const char *type)
-{
+static FILE *create(const char *folder, const char *name, const char *type) {
 	char path[400];
 	snprintf(path, sizeof(path), "%s/%s.%s", folder, name, type);
 	FILE *file = fopen(path, "we");
@@ -73,8 +67,7 @@ static FILE *create(const char *folder, const char *name, const char *type)
 }
 
 // The counts by the least value of their bucket, and percentiles.
-static void describe(FILE *file, const struct hdr *hdr)
-{
+static void describe(FILE *file, const struct hdr *hdr) {
 	static const double percents[] = {0.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 100.0};
 	const char *comma = "";
 	fprintf(file,
@@ -96,8 +89,7 @@ static void describe(FILE *file, const struct hdr *hdr)
 	fprintf(file, "]}\n");
 }
 
-static void write_all(const char *folder, const struct distribution *distribution)
-{
+static void write_all(const char *folder, const struct distribution *distribution) {
 	static struct hdr all;
 	static struct hdr interval;
 	struct random random = {.state = 1};
@@ -124,8 +116,7 @@ static void write_all(const char *folder, const struct distribution *distributio
 		exit(1);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
 	if (argc != 2)
 		return 2;
 	for (size_t i = 0; i < sizeof(distributions) / sizeof(distributions[0]); i++) {
