@@ -128,7 +128,7 @@ clean_up() {
 # Workers that must park and queue, and time-outs that healthy clients stay far from.
 start_echod() {
 	start judge "$build/tests/stress/stress_judge" "$place/runs" $((seconds + 2 * extra_time)) \
-		--workers 4 --pending-limit 4m "${echod_options[@]}" --idle-timeout 6s --send-timeout 4s \
+		--workers 4 --unsent-limit 4m "${echod_options[@]}" --idle-timeout 6s --send-timeout 4s \
 		--listen 127.0.0.1:0 --listen '[::1]:0' --listen "unix:$place/echo" --control "$place/control"
 	for ((i = 0; i < 600; i++)); do
 		[[ $(wc -l <"$place/judge.out") -gt 0 ]] && break

@@ -109,7 +109,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 int server_start(struct server *server, struct echod_error *error)
 {
 	const struct server_config *config = &server->config;
-	server->echo.unsent_limit = config->pending_limit;
+	server->echo.unsent_limit = config->unsent_limit;
 	struct pool_config pool = {
 		.workers = config->workers,
 		.buffer_size = config->buffer_size,
@@ -186,16 +186,16 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 	stats_sum(&server->stats, workers, snapshot);
 	const struct work_queue *queue = &server->pool.queue;
 	struct memory_use memory = memory_use();
-	uint64_t pending = atomic_load_explicit(&server->echo.unsent, memory_order_relaxed);
-	uint64_t pending_max = atomic_load_explicit(&server->echo.unsent_max, memory_order_relaxed);
+	uint64_t unsent = atomic_load_explicit(&server->echo.unsent, memory_order_relaxed);
+	uint64_t unsent_max = atomic_load_explicit(&server->echo.unsent_max, memory_order_relaxed);
 	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
 	snapshot->counter[COUNTER_wakes_withheld] = atomic_load(&queue->wakes_withheld);
 	snapshot->counter[COUNTER_parks_refused] = atomic_load(&server->pool.lot.refused);
-	snapshot->gauge[GAUGE_pending_bytes] = pending;
+	snapshot->gauge[GAUGE_unsent_bytes] = unsent;
 	// A worker adds first and then raises the maximum, so the maximum may be behind.
-	snapshot->gauge[GAUGE_pending_bytes_max] = pending > pending_max ? pending : pending_max;
+	snapshot->gauge[GAUGE_unsent_bytes_max] = unsent > unsent_max ? unsent : unsent_max;
 	snapshot->gauge[GAUGE_queue_depth] = atomic_load(&queue->depth);
 	snapshot->gauge[GAUGE_queue_depth_max] = atomic_load(&queue->depth_max); // after the depth
 	snapshot->gauge[GAUGE_workers] = workers;

@@ -28,7 +28,7 @@
 #define CONFIG_LEAST_DEFAULT_WORKERS 4
 #define CONFIG_MAX_CONNECTIONS (UINT64_C(1) << 20)
 #define CONFIG_MAX_SPIN NS_PER_MS
-#define CONFIG_MAX_PENDING (UINT64_C(1) << 40)
+#define CONFIG_MAX_UNSENT (UINT64_C(1) << 40)
 #define CONFIG_MAX_BUFFER (UINT64_C(16) << 20)
 
 enum overload {
@@ -50,8 +50,8 @@ struct server_config {
 	uint64_t send_timeout;
 	uint64_t drain_timeout;
 	uint64_t patience;
-	uint64_t spin;		// ns, 0: never
-	uint64_t pending_limit; // bytes
+	uint64_t spin;	       // ns, 0: never
+	uint64_t unsent_limit; // bytes
 	int backlog;
 	size_t buffer_size; // bytes, one buffer for each worker
 };

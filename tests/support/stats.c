@@ -118,8 +118,7 @@ void stats_assert_laws(struct daemon *daemon) {
 	assert_int_equal(open, stats_get(snapshot, "connections_queued") +
 				       stats_get(snapshot, "connections_serving") +
 				       stats_get(snapshot, "connections_parked"));
-	assert_true(stats_get(snapshot, "pending_bytes") <=
-		    stats_get(snapshot, "pending_bytes_max"));
+	assert_true(stats_get(snapshot, "unsent_bytes") <= stats_get(snapshot, "unsent_bytes_max"));
 	assert_int_equal(stats_get(snapshot, "workers"),
 			 stats_get(snapshot, "workers_busy") + stats_get(snapshot, "workers_idle"));
 	assert_true(stats_get(snapshot, "connections_silent") <= accepted);
@@ -149,7 +148,7 @@ static bool is_at_rest(const json_t *snapshot) {
 	       stats_get(snapshot, "connections_taken") ==
 		       stats_get(snapshot, "connections_accepted") + unparks +
 			       stats_get(snapshot, "quantum_expiries") &&
-	       stats_get(snapshot, "pending_bytes") == 0 && stats_get(snapshot, "queue_depth") == 0;
+	       stats_get(snapshot, "unsent_bytes") == 0 && stats_get(snapshot, "queue_depth") == 0;
 }
 
 void stats_wait_at_rest(struct daemon *daemon) {

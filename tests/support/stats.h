@@ -36,7 +36,7 @@ size_t stats_count_in_state(struct daemon *daemon, const char *list, const char 
 void stats_assert_laws(struct daemon *daemon);
 
 // Those that hold when nobody is connected: waits for that, and that what was parked has been
-// unparked, what was queued has been taken, and nothing is pending.
+// unparked, what was queued has been taken, and nothing is unsent.
 void stats_wait_at_rest(struct daemon *daemon);
 
 #endif

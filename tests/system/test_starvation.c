@@ -16,7 +16,7 @@
 #define BYTES_TCP (48 << 20) // over TCP
 #define NEWCOMERS 200
 #define WORKERS 4
-#define PENDING_LIMIT (UINT64_C(64) << 20)
+#define UNSENT_LIMIT (UINT64_C(64) << 20)
 #define BUFFER 65536
 
 // A sanitizer makes all slower, the more so beside thousands of descriptors.
@@ -62,10 +62,10 @@ static struct stream *connect_stuck(struct daemon *daemon, size_t count) {
 }
 
 static void assert_footprint(struct daemon *daemon, size_t stuck) {
-	uint64_t pending = stats_counter(daemon, "pending_bytes");
-	assert_true(pending <= PENDING_LIMIT + WORKERS * BUFFER);
-	// None has a full buffer pending if it fell just short of the kernel's.
-	assert_true(pending > 0 && stats_counter(daemon, "parks_writing") >= stuck);
+	uint64_t unsent = stats_counter(daemon, "unsent_bytes");
+	assert_true(unsent <= UNSENT_LIMIT + WORKERS * BUFFER);
+	// None has a full buffer unsent if it fell just short of the kernel's.
+	assert_true(unsent > 0 && stats_counter(daemon, "parks_writing") >= stuck);
 	if (sizeof(ECHOD_SANITIZE) == 1) // whose shadows and quarantines are not the server's
 		assert_true(process_resident(daemon->process) < (256 << 20));
 	print_message("resident: %ju KiB\n", (uintmax_t)(process_resident(daemon->process) >> 10));
@@ -80,7 +80,7 @@ TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
 	const char *path = place_address("echo");
 	struct daemon *daemon =
 		daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen", path,
-			     "--pending-limit", "64m", "--send-timeout", "never", NULL);
+			     "--unsent-limit", "64m", "--send-timeout", "never", NULL);
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], silent);
 	stats_wait(daemon, "connections_parked", silent);
 	struct stream *streams = connect_stuck(daemon, stuck);
@@ -102,7 +102,7 @@ TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
 	for (size_t i = 0; i < stuck; i++)
 		peer_close(streams[i].fd);
 	free(streams);
-	stats_wait(daemon, "pending_bytes", 0);
+	stats_wait(daemon, "unsent_bytes", 0);
 	stats_wait(daemon, "connections_open", silent);
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);

@@ -55,7 +55,7 @@ TEST(the_defaults_are_those_of_the_manual) {
 	assert_true(server->drain_timeout == 10 * NS_PER_S);
 	assert_true(server->patience == 5 * NS_PER_MS);
 	assert_true(server->spin == 50 * NS_PER_US);
-	assert_true(server->pending_limit == UINT64_C(64) << 20);
+	assert_true(server->unsent_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);
 	assert_int_equal(server->buffer_size, 65536);
 	assert_string_equal(config->control_path, "");
@@ -120,9 +120,9 @@ TEST(good_values_are_taken) {
 		{"spin", "1ms", FIELD(spin), NS_PER_MS},
 		{"spin", "20us", FIELD(spin), 20 * NS_PER_US},
 		{"spin", "0", FIELD(spin), 0},
-		{"pending-limit", "0", FIELD(pending_limit), 0}, // nothing is kept
-		{"pending-limit", "1g", FIELD(pending_limit), UINT64_C(1) << 30},
-		{"pending-limit", "1024g", FIELD(pending_limit), UINT64_C(1) << 40},
+		{"unsent-limit", "0", FIELD(unsent_limit), 0}, // nothing is kept
+		{"unsent-limit", "1g", FIELD(unsent_limit), UINT64_C(1) << 30},
+		{"unsent-limit", "1024g", FIELD(unsent_limit), UINT64_C(1) << 40},
 		{"buffer-size", "1", FIELD(buffer_size), 1},
 		{"buffer-size", "16k", FIELD(buffer_size), 16384},
 		{"buffer-size", "16m", FIELD(buffer_size), 16 << 20},
@@ -153,7 +153,7 @@ TEST(bad_values_are_refused) {
 		{"send-timeout", {"0"}, "must be longer than 0; 'never' means no limit"},
 		{"spin", {"1.001ms", "1h"}, "is longer than 1ms"},
 		{"spin", {"never", "50"}, "is not a duration"},
-		{"pending-limit", {"1025g", "-1", "never"}, "is not a size from 0 to"},
+		{"unsent-limit", {"1025g", "-1", "never"}, "is not a size from 0 to"},
 		{"buffer-size", {"0", "16777217", "1g", "64q"}, "is not a size from 1 to 16m"},
 		{"log-level", {"loud"}, "is not one of error|warning|info|debug"},
 	};
@@ -240,7 +240,7 @@ TEST(long_values_are_cut_in_messages) {
 		"listen",	  "workers",	    "control",	"max-connections",
 		"max-per-source", "source-prefix6", "overload", "idle-timeout",
 		"send-timeout",	  "drain-timeout",  "backlog",	"buffer-size",
-		"log-level",	  "patience",	    "spin",	"pending-limit"};
+		"log-level",	  "patience",	    "spin",	"unsent-limit"};
 	static char value[5000];
 	memset(value, 'x', sizeof(value) - 1);
 	for (size_t i = 0; i < COUNT_OF(names); i++)

@@ -16,7 +16,7 @@
 static struct daemon *start(const char *workers, const char *limit, const char *send_timeout) {
 	const char *path = place_address("echo");
 	return daemon_start("--workers", workers, "--listen", "127.0.0.1:0", "--listen", path,
-			    "--pending-limit", limit, "--send-timeout", send_timeout, NULL);
+			    "--unsent-limit", limit, "--send-timeout", send_timeout, NULL);
 }
 
 static void connect_all(struct daemon *daemon, struct stream *streams) {
@@ -42,7 +42,7 @@ static void nothing_is_lost(const char *limit, uint64_t bytes) {
 		peer_close(streams[i].fd);
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	stats_wait_at_rest(daemon);
-	assert_true(stats_counter(daemon, "pending_bytes_max") <= bytes + WORKERS * BUFFER);
+	assert_true(stats_counter(daemon, "unsent_bytes_max") <= bytes + WORKERS * BUFFER);
 	daemon_stop(daemon);
 }
 
