@@ -159,7 +159,7 @@ static struct server_view look(const struct load_config *config) {
 		struct server_probe *probe = server_probe_open(config, NULL);
 		assert_non_null(probe);
 		server_probe_begin(probe);
-		const struct timespec pause = {.tv_nsec = (long)(80 * NS_PER_MS)};
+		const struct timespec pause = {.tv_nsec = (long)(400 * NS_PER_MS)};
 		nanosleep(&pause, NULL);
 		server_probe_end(probe);
 		const struct server_view view = server_probe_view(probe, 0);
