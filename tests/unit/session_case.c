@@ -1,6 +1,7 @@
 // One client of the control socket, on a socketpair, for its tests. One thread.
 #include "session_case.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "ctl.h"
@@ -52,6 +53,11 @@ void session_say(const char *bytes, size_t length) {
 	assert_int_equal(send(session_client, bytes, length, MSG_NOSIGNAL), length);
 }
 
+void session_ask(const char *text) {
+	session_say(text, strlen(text));
+	session_do_step();
+}
+
 void session_expect_reply(int status, const char *text) {
 	char *body;
 	assert_int_equal(ctl_receive(session_client, &body), status);
@@ -59,8 +65,21 @@ void session_expect_reply(int status, const char *text) {
 	free(body);
 }
 
-uint64_t session_counted(enum counter counter) {
-	return atomic_load(&stats.counter[counter]);
+void session_leave(void) {
+	close(session_client);
+	for (int i = 0; i < 10 && session.fd >= 0; i++)
+		session_do_step();
+	assert_int_equal(session.fd, -1);
+	session_client = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t session_requests(void) {
+	return atomic_load(&stats.counter[COUNTER_control_requests]);
+}
+
+void session_expect_counted(uint64_t requests, uint64_t errors) {
+	assert_int_equal(session_requests(), requests);
+	assert_int_equal(atomic_load(&stats.counter[COUNTER_control_errors]), errors);
 }
 
 void session_do_expire(void) {

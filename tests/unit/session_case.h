@@ -7,7 +7,7 @@
 #include "test.h"
 
 #define SESSION_MOST_CONNECTIONS ((size_t)4000) // of the server
-#define SESSION_MOST_BYTES ((size_t)96 << 10)	// that a session may keep
+#define SESSION_MOST_BYTES ((size_t)96 << 10)	// that a session may hold
 
 extern struct inside session_server;
 extern struct session session;
@@ -27,10 +27,15 @@ void session_do_step(void);
 // Its time is up.
 void session_do_expire(void);
 
-// The client sends; it receives a reply with `status` that holds `text`.
+// The client sends; the same and a step; it receives a reply with `status` that holds `text`.
 void session_say(const char *bytes, size_t length);
+void session_ask(const char *text);
 void session_expect_reply(int status, const char *text);
 
-uint64_t session_counted(enum counter counter);
+// The client closes its socket, which ends the session.
+void session_leave(void);
+
+uint64_t session_requests(void);
+void session_expect_counted(uint64_t requests, uint64_t errors);
 
 #endif

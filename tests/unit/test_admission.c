@@ -19,13 +19,9 @@ static const struct conn_origin here = {.peer.any = {.sa_family = AF_UNIX}, .pee
 static const struct conn_origin there = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 2};
 
 static void open_admission(void) {
+	uint64_t limit_per_source = test_with() ? 2 : 0;
 	assert_int_equal(waker_open(&waker, NULL), 0);
-	assert_int_equal(admission_open(&admission, LIMIT, 0, 64, &waker, NULL), 0);
-}
-
-static void open_with_limit_per_source(void) {
-	assert_int_equal(waker_open(&waker, NULL), 0);
-	assert_int_equal(admission_open(&admission, LIMIT, 2, 64, &waker, NULL), 0);
+	assert_int_equal(admission_open(&admission, LIMIT, limit_per_source, 64, &waker, NULL), 0);
 }
 
 static void close_admission(void) {
@@ -35,52 +31,55 @@ static void close_admission(void) {
 
 FIXTURE(open_admission, close_admission);
 
-static bool woken(void) {
-	struct pollfd fd = {.fd = waker.fd, .events = POLLIN};
-	return poll(&fd, 1, 0) == 1;
+static bool enter(const struct conn_origin *origin) {
+	return admission_enter(&admission, origin);
+}
+
+static void leave(int count) {
+	while (count-- > 0)
+		admission_leave(&admission, &here);
+}
+
+static bool is_woken(int timeout) {
+	return poll(&(struct pollfd){.fd = waker.fd, .events = POLLIN}, 1, timeout) == 1;
 }
 
 TEST(there_is_room_up_to_the_limit) {
 	for (uint64_t i = 0; i < LIMIT; i++) {
 		assert_int_equal(admission_count(&admission), i);
 		assert_true(admission_has_room(&admission));
-		assert_true(admission_enter(&admission, &here));
+		assert_true(enter(&here));
 	}
 	assert_false(admission_has_room(&admission));
-	admission_leave(&admission, &here);
+	leave(1);
 	assert_true(admission_has_room(&admission));
-	admission_leave(&admission, &here);
-	admission_leave(&admission, &here);
+	leave(2);
 	assert_int_equal(admission_count(&admission), 0);
 }
 
-TEST(a_source_that_is_full_is_not_counted, .setup = open_with_limit_per_source) {
-	assert_true(admission_enter(&admission, &here));
-	assert_true(admission_enter(&admission, &here));
-	assert_false(admission_enter(&admission, &here));
+TEST(a_source_that_is_full_is_not_counted, .with = {"--max-per-source 2"}) {
+	assert_true(enter(&here) && enter(&here));
+	assert_false(enter(&here));
 	assert_int_equal(admission_count(&admission), 2);
-	assert_true(admission_enter(&admission, &there));
-	admission_leave(&admission, &here);
-	assert_true(admission_enter(&admission, &here));
-	admission_leave(&admission, &here);
-	admission_leave(&admission, &here);
+	assert_true(enter(&there));
+	leave(1);
+	assert_true(enter(&here));
+	leave(2);
 	admission_leave(&admission, &there);
 }
 
-TEST(who_leaves_wakes_a_watcher_and_nobody_else) {
-	admission_enter(&admission, &here);
-	admission_enter(&admission, &here);
-	admission_enter(&admission, &here);
-	admission_leave(&admission, &here);
-	assert_false(woken());
+TEST(a_leaver_wakes_a_watcher_and_nobody_else) {
+	assert_true(enter(&here) && enter(&here) && enter(&here));
+	leave(1);
+	assert_false(is_woken(0));
 	admission_notify(&admission, true);
-	assert_false(woken());
-	admission_leave(&admission, &here);
-	assert_true(woken());
+	assert_false(is_woken(0));
+	leave(1);
+	assert_true(is_woken(0));
 	waker_clear(&waker);
 	admission_notify(&admission, false);
-	admission_leave(&admission, &here);
-	assert_false(woken());
+	leave(1);
+	assert_false(is_woken(0));
 }
 
 static _Atomic uint64_t round_begun;
@@ -89,25 +88,24 @@ static void *leave_each_round(void *argument) {
 	for (uint64_t number = 1; number <= ROUNDS; number++) {
 		while (atomic_load(&round_begun) < number)
 			sched_yield();
-		admission_leave(&admission, &here);
+		leave(1);
 	}
 	return NULL;
 }
 
-// The acceptor's way to sleep: watch, look, sleep. Either it sees that one has left, or it is
-// woken.
-TEST(who_goes_to_sleep_misses_nobody) {
+// The acceptor sleeps like this: watch, check, wait. Either it sees that a connection has left, or
+// it is woken.
+TEST(a_watcher_misses_nobody) {
 	pthread_t worker;
 	assert_int_equal(pthread_create(&worker, NULL, leave_each_round, NULL), 0);
-	struct pollfd fd = {.fd = waker.fd, .events = POLLIN};
 	for (uint64_t number = 1; number <= ROUNDS; number++) {
-		assert_true(admission_enter(&admission, &here));
+		assert_true(enter(&here));
 		atomic_store(&round_begun, number);
 		for (volatile unsigned spin = 0; spin < number % 100; spin++)
 			;
 		admission_notify(&admission, true);
 		while (admission_count(&admission) > 0) {
-			if (poll(&fd, 1, (int)(PATIENCE / NS_PER_MS)) != 1)
+			if (!is_woken((int)(PATIENCE / NS_PER_MS)))
 				fail_msg("round %ju: asleep for ever", (uintmax_t)number);
 			waker_clear(&waker);
 		}
@@ -118,15 +116,15 @@ TEST(who_goes_to_sleep_misses_nobody) {
 
 static void enter_beyond_the_limit(void *argument) {
 	for (int i = 0; i <= LIMIT; i++)
-		admission_enter(&admission, &here);
+		enter(&here);
 }
 
 static void leave_an_empty_one(void *argument) {
-	admission_leave(&admission, &here);
+	leave(1);
 }
 
 static void close_while_one_is_in(void *argument) {
-	admission_enter(&admission, &here);
+	enter(&here);
 	admission_close(&admission);
 }
 

@@ -1,7 +1,8 @@
 // The control socket and its thread: control/control. The user that the kernel names, and the time,
-// are as the test says.
+// are those that the test sets.
 #include "expect.h"
 
+#include <jansson.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,8 +17,8 @@
 #include "process.h"
 
 static _Atomic uint64_t later;	  // ns that the clock is ahead
-static atomic_int pretended_user; // what SO_PEERCRED says; -1: the truth
-static atomic_int accept_fault;	  // what accept4 fails with; 0: it works
+static atomic_int pretended_user; // in SO_PEERCRED; -1: the true one
+static atomic_int accept_fault;	  // errno of accept4; 0: it works
 static atomic_uint accept_calls;
 
 WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
@@ -79,6 +80,11 @@ static void end(void) {
 
 FIXTURE(start, end);
 
+// Asks on a connection of its own.
+static void expect_ok(const char *line) {
+	assert_int_equal(ctl_request(path, line, NULL), 200);
+}
+
 static void expect_pong(int fd) {
 	char *body;
 	assert_int_equal(ctl_ask(fd, "ping", &body), 200);
@@ -86,13 +92,19 @@ static void expect_pong(int fd) {
 	free(body);
 }
 
+// A client that has had an answer.
+static int connect_client(void) {
+	int fd = ctl_connect(path);
+	expect_pong(fd);
+	return fd;
+}
+
 TEST(it_answers_on_a_private_socket) {
 	struct stat status;
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFSOCK | 0600);
-	assert_int_equal(ctl_request(path, "ping", NULL), 200);
-	int fd = ctl_connect(path);
-	expect_pong(fd);
+	expect_ok("ping");
+	int fd = connect_client();
 	expect_pong(fd);
 	close(fd);
 	assert_int_equal(inside_counter(&inside, COUNTER_control_requests), 3);
@@ -106,22 +118,18 @@ TEST(other_users_are_refused) {
 	peer_expect_closed(fd);
 	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 1);
 	atomic_store(&pretended_user, 0); // root may, as may
-	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	expect_ok("ping");
 	atomic_store(&pretended_user, (int)geteuid());
-	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	expect_ok("ping");
 }
 
 TEST(the_17th_client_takes_the_place_of_the_longest_silent) {
 	int clients[CONTROL_MAX_CLIENTS + 2];
-	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
-		clients[i] = ctl_connect(path);
-		expect_pong(clients[i]);
-	}
+	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++)
+		clients[i] = connect_client();
 	expect_pong(clients[0]); // now client 1 has been silent the longest, then 2
-	for (size_t i = CONTROL_MAX_CLIENTS; i < CONTROL_MAX_CLIENTS + 2; i++) {
-		clients[i] = ctl_connect(path);
-		expect_pong(clients[i]);
-	}
+	for (size_t i = CONTROL_MAX_CLIENTS; i < CONTROL_MAX_CLIENTS + 2; i++)
+		clients[i] = connect_client();
 	peer_expect_eof(clients[1]);
 	peer_expect_eof(clients[2]);
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS + 2; i++) {
@@ -134,9 +142,8 @@ TEST(the_17th_client_takes_the_place_of_the_longest_silent) {
 
 // Asks for more than the socket holds and reads nothing. Returns whether it was turned away.
 static bool flood_is_turned_away(int fd) {
-	static const char request[] = "connections json\n";
 	for (int i = 0; i < 100; i++)
-		send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		peer_send_some(fd, "connections json\n", 17);
 	char status[3];
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	assert_int_equal(poll(&ready, 1, (int)(PATIENCE / NS_PER_MS)), 1);
@@ -152,9 +159,8 @@ static bool ping_is_answered(void) {
 	return status == 200;
 }
 
-// With 64 connections a reply is so long that the few which a client gets at a time fill its
-// socket.
-TEST(who_does_not_read_keeps_his_place_and_others_are_told) {
+// With 64 connections a few replies fill the client's socket.
+TEST(a_client_that_does_not_read_keeps_its_place_and_others_get_503) {
 	int peers[64];
 	int clients[CONTROL_MAX_CLIENTS + 1];
 	for (size_t i = 0; i < COUNT_OF(peers); i++)
@@ -165,7 +171,7 @@ TEST(who_does_not_read_keeps_his_place_and_others_are_told) {
 		assert_int_equal(flood_is_turned_away(clients[i]), i == CONTROL_MAX_CLIENTS);
 	}
 	assert_int_equal(ctl_receive(clients[CONTROL_MAX_CLIENTS], NULL), 503);
-	// In 5 s they are closed, and there is room again.
+	// After 5 s they are closed, and there is room again.
 	atomic_store(&later, 6 * NS_PER_S);
 	wait_until(ping_is_answered());
 	for (size_t i = 0; i < COUNT_OF(clients); i++)
@@ -176,19 +182,16 @@ TEST(who_does_not_read_keeps_his_place_and_others_are_told) {
 }
 
 TEST(an_unfinished_line_is_answered_in_time) {
-	int fd = ctl_connect(path);
-	expect_pong(fd);
+	int fd = connect_client();
 	ctl_send(fd, "pin");
-	// Until it has been read: only then has the line been begun.
-	int other = ctl_connect(path);
-	expect_pong(other);
+	// When this is answered twice, the beginning of the line has been read.
+	int other = connect_client();
 	expect_pong(other);
 	atomic_store(&later, 6 * NS_PER_S);
 	assert_int_equal(ctl_receive(fd, NULL), 408);
 	peer_expect_closed(fd);
 	expect_pong(other); // has 60 s
-	assert_int_equal(ctl_request(path, "ping", NULL),
-			 200); // they have begun when this is served
+	expect_ok("ping");  // and they have begun when this is served
 	atomic_store(&later, 70 * NS_PER_S);
 	peer_expect_eof(other);
 }
@@ -200,12 +203,11 @@ TEST(counters_are_sampled_for_the_rates) {
 		atomic_store(&later, second * NS_PER_S);
 		char *body;
 		assert_int_equal(ctl_request(path, "stats json", &body), 200);
-		double rate;
-		const char *rates = strstr(body, "\"rates\"");
-		assert_non_null(rates);
-		const char *messages = strstr(rates, "\"messages\"");
-		assert_int_equal(sscanf(strstr(messages, "\"60s\""), "\"60s\": %lf", &rate), 1);
+		json_t *json = json_loads(body, 0, NULL);
+		double rate = -1;
+		json_unpack(json, "{s:{s:{s:F}}}", "rates", "messages", "60s", &rate);
 		assert_true(rate > 0.0 && rate < 100.0);
+		json_decref(json);
 		free(body);
 	}
 }
@@ -231,24 +233,21 @@ TEST(errors_of_accept_do_not_make_it_spin) {
 
 TEST(it_answers_during_a_drain) {
 	int client = peer_connect_served(inside_address(&inside));
-	assert_int_equal(ctl_request(path, "drain 1h", NULL), 200);
+	expect_ok("drain 1h");
 	peer_ping(client);
-	assert_int_equal(ctl_request(path, "stats", NULL), 200);
-	assert_int_equal(ctl_request(path, "stop", NULL), 200);
+	expect_ok("stats");
+	expect_ok("stop");
 	peer_expect_eof(client);
 	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
 	assert_int_equal(poll(&done, 1, (int)(PATIENCE / NS_PER_MS)), 1);
-	assert_int_equal(ctl_request(path, "stats", NULL), 200);
+	expect_ok("stats");
 }
 
 TEST(clients_are_closed_when_it_stops) {
-	int fd = ctl_connect(path);
-	expect_pong(fd);
-	int silent = ctl_connect(path);
-	expect_pong(silent);
+	int clients[] = {connect_client(), connect_client()};
 	control_stop(&control);
-	peer_expect_eof(fd);
-	peer_expect_eof(silent);
+	peer_expect_eof(clients[0]);
+	peer_expect_eof(clients[1]);
 	assert_int_equal(control_start(&control, NULL), 0); // for the teardown to stop
 }
 
@@ -259,7 +258,7 @@ TEST(a_live_socket_is_not_taken) {
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_int_equal(strncmp(error.message, "cannot listen on '", 18), 0);
 	assert_contains(error.message, "a live server is listening there");
-	assert_int_equal(ctl_request(path, "ping", NULL), 200);
+	expect_ok("ping");
 }
 
 TEST(what_was_only_opened_can_be_closed, .setup = prepare, .teardown = tear_down) {

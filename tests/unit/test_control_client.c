@@ -24,15 +24,22 @@ struct play {
 	char request[1100]; // what it read
 };
 
+#define PLAY(...) (&(struct play){.reply = __VA_ARGS__})
+
 static const char *path;
+static struct sockaddr_un address;
 static int listener;
 static struct play *play;
-static pthread_t thread;
+
+// Of client_ask.
+static struct client_reply reply;
+static struct echod_error error;
 
 static void prepare(void) {
 	path = place_path("c");
+	error = (struct echod_error){0};
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	strcpy(address.sun_path, path);
 	assert_true(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 		    listen(listener, 0) == 0);
@@ -66,110 +73,82 @@ static void *run_server(void *argument) {
 		left -= (size_t)sent;
 	}
 	char byte;
-	if (play->holds_on)
-		while (recv(fd, &byte, 1, 0) > 0)
-			;
+	while (play->holds_on && recv(fd, &byte, 1, 0) > 0)
+		;
 	close(fd);
 	return NULL;
 }
 
-// Asks the played server; the reply is the caller's.
-static int ask(struct play *what, const char *request, uint64_t timeout, struct client_reply *reply,
-	       struct echod_error *error) {
+// Asks the played server.
+static int ask(struct play *what, const char *request, uint64_t timeout) {
+	pthread_t thread;
 	play = what;
+	reply.body = play->request; // it is replaced, whatever the result
 	assert_int_equal(pthread_create(&thread, NULL, run_server, NULL), 0);
-	int result = client_ask(path, request, timeout, reply, error);
+	int result = client_ask(path, request, timeout, &reply, &error);
 	pthread_join(thread, NULL);
 	return result;
 }
 
-TEST(a_reply_is_taken_whole) {
-	for (size_t piece = 0; piece < 6; piece++) {
-		struct play what = {.reply = "200 10\npong\0more\n",
-				    .length = 17,
-				    .piece = piece,
-				    .holds_on = true};
-		struct client_reply reply;
-		assert_int_equal(ask(&what, "ping  me", PATIENCE_NS, &reply, NULL), 0);
-		assert_string_equal(what.request, "ping  me");
-		assert_int_equal(reply.status, 200);
-		assert_int_equal(reply.length, 10);
-		assert_memory_equal(reply.body, "pong\0more\n", 10);
-		assert_int_equal(reply.body[reply.length], '\0');
-		client_reply_free(&reply);
-		assert_null(reply.body);
-	}
+static void expect_reply(struct play *what, const char *request, int status, const char *body,
+			 size_t length) {
+	if (ask(what, request, PATIENCE_NS) != 0)
+		fail_msg("%s", error.message);
+	assert_int_equal(reply.status, status);
+	assert_int_equal(reply.length, length);
+	assert_memory_equal(reply.body, body, length + 1); // with its NUL
+	client_reply_free(&reply);
+	assert_null(reply.body);
+	if (!what->deaf)
+		assert_string_equal(what->request, request);
 }
 
-TEST(a_reply_may_be_empty_or_an_error) {
-	struct client_reply reply;
-	struct play what = {.reply = "200 0\n"};
-	assert_int_equal(ask(&what, "x", PATIENCE_NS, &reply, NULL), 0);
-	assert_int_equal(reply.length, 0);
-	assert_string_equal(reply.body, "");
-	client_reply_free(&reply);
-	what = (struct play){.reply = "400 4\nno!\n"};
-	assert_int_equal(ask(&what, "x", CLOCK_NEVER, &reply, NULL), 0);
-	assert_int_equal(reply.status, 400);
-	assert_string_equal(reply.body, "no!\n");
+TEST(a_reply_is_taken_whole) {
+	for (size_t piece = 0; piece < 6; piece++) {
+		expect_reply(PLAY("200 10\npong\0more\n", 17, piece, .holds_on = true), "ping  me",
+			     200, "pong\0more\n", 10);
+		expect_reply(
+			PLAY("200 *\n3\nab\n1\n010\n345678901\n0\n", 0, piece, .holds_on = true),
+			"connections", 200, "ab\n0345678901\n", 14);
+	}
+	expect_reply(PLAY("200 0\n"), "x", 200, "", 0);
+	expect_reply(PLAY("200 *\n0\n"), "x", 200, "", 0);
+	expect_reply(PLAY("400 4\nno!\n"), "x", 400, "no!\n", 4);
+	assert_int_equal(ask(PLAY("400 4\nno!\n"), "x", CLOCK_NEVER), 0);
 	client_reply_free(&reply);
 }
 
 TEST(a_long_reply_is_taken_whole) {
-	static char text[7 + 1000000];
-	int head = snprintf(text, sizeof(text), "200 %d\n", 900000);
+	static char text[12 + 900000];
+	int head = snprintf(text, sizeof(text), "200 900000\n");
 	memset(text + head, 'x', 900000);
-	struct play what = {.reply = text, .length = (size_t)head + 900000};
-	struct client_reply reply;
-	assert_int_equal(ask(&what, "stats", PATIENCE_NS, &reply, NULL), 0);
-	assert_int_equal(reply.length, 900000);
-	assert_int_equal(strspn(reply.body, "x"), 900000);
-	client_reply_free(&reply);
+	expect_reply(PLAY(text), "stats", 200, text + head, 900000);
 }
 
-TEST(a_reply_in_pieces_is_taken_whole) {
-	for (size_t piece = 0; piece < 6; piece++) {
-		struct play what = {.reply = "200 *\n3\nab\n1\n010\n345678901\n0\n",
-				    .piece = piece,
-				    .holds_on = true};
-		struct client_reply reply;
-		assert_int_equal(ask(&what, "connections", PATIENCE_NS, &reply, NULL), 0);
-		assert_int_equal(reply.status, 200);
-		assert_int_equal(reply.length, 14);
-		assert_string_equal(reply.body, "ab\n0345678901\n");
-		client_reply_free(&reply);
-	}
-	struct play empty = {.reply = "200 *\n0\n"};
-	struct client_reply reply;
-	assert_int_equal(ask(&empty, "x", PATIENCE_NS, &reply, NULL), 0);
-	assert_string_equal(reply.body, "");
-	client_reply_free(&reply);
+// The server's reply arrives although it never read the request.
+TEST(a_client_that_is_turned_away_hears_why) {
+	for (int i = 0; i < 50; i++)
+		expect_reply(PLAY("503 5\nfull\n", .deaf = true), "ping", 503, "full\n", 5);
 }
 
-// The server's word arrives although it never read the request.
-TEST(who_is_turned_away_hears_why) {
-	for (int i = 0; i < 50; i++) {
-		struct play what = {.reply = "503 5\nfull\n", .deaf = true};
-		struct client_reply reply;
-		struct echod_error error;
-		if (ask(&what, "ping", PATIENCE_NS, &reply, &error) != 0)
-			fail_msg("%s", error.message);
-		assert_int_equal(reply.status, 503);
-		client_reply_free(&reply);
-	}
-}
-
-static void expect_failure(int result, const struct echod_error *error, const char *text) {
+static void expect_failure(int result, const char *text) {
 	assert_int_equal(result, -1);
-	assert_int_equal(error->kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error->message, text);
-	assert_contains(error->message, path);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
+	assert_contains(error.message, text);
+	assert_contains(error.message, path);
+	assert_null(reply.body);
+}
+
+static void expect_usage_error(const char *socket, const char *request, const char *text) {
+	error = (struct echod_error){0};
+	assert_int_equal(client_ask(socket, request, PATIENCE_NS, &reply, &error), -1);
+	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
+	assert_contains(error.message, text);
 }
 
 TEST(what_is_no_reply_is_refused) {
 	static const struct {
-		const char *reply;
-		const char *message;
+		const char *reply, *message;
 	} examples[] = {
 		{"HTTP/1.1 400 Bad Request\r\n\r\n",
 		 "is not echod: its reply begins with 'HTTP/1.1 4"},
@@ -195,79 +174,53 @@ TEST(what_is_no_reply_is_refused) {
 		{"200 5", "closed the connection before the end of its reply"},
 		{"200 5\nabcd", "closed the connection before the end of its reply"},
 	};
-	for (size_t i = 0; i < COUNT_OF(examples); i++) {
-		struct play what = {.reply = examples[i].reply};
-		struct client_reply reply;
-		struct echod_error error = {0};
-		expect_failure(ask(&what, "ping", PATIENCE_NS, &reply, &error), &error,
+	for (size_t i = 0; i < COUNT_OF(examples); i++)
+		expect_failure(ask(PLAY(examples[i].reply), "ping", PATIENCE_NS),
 			       examples[i].message);
-		assert_null(reply.body);
-	}
 }
 
-TEST(a_silent_server_is_waited_for_so_long) {
+static void expect_timeout(int result, uint64_t begun) {
+	expect_failure(result, "does not answer within 100.0 ms");
+	assert_true(clock_now() - begun >= SHORT);
+}
+
+TEST(a_silent_server_is_given_up) {
 	static const char *const replies[] = {"", "200 5", "200 5\nabcd", "200 *\n1\nx"};
 	for (size_t i = 0; i < COUNT_OF(replies); i++) {
-		struct play what = {.reply = replies[i], .holds_on = true};
-		struct client_reply reply;
-		struct echod_error error = {0};
-		uint64_t before = clock_now();
-		expect_failure(ask(&what, "ping", SHORT, &reply, &error), &error,
-			       "does not answer within 100.0 ms");
-		assert_true(clock_now() - before >= SHORT);
-		assert_null(reply.body);
+		uint64_t begun = clock_now();
+		expect_timeout(ask(PLAY(replies[i], .holds_on = true), "ping", SHORT), begun);
 	}
 }
 
 // Nobody accepts and the backlog is full: connecting itself has to be bounded.
-TEST(a_full_backlog_is_waited_for_so_long) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	strcpy(address.sun_path, path);
+TEST(a_full_backlog_is_given_up) {
 	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(first, (struct sockaddr *)&address, sizeof(address)), 0);
-	struct client_reply reply;
-	struct echod_error error = {0};
-	uint64_t before = clock_now();
-	expect_failure(client_ask(path, "ping", SHORT, &reply, &error), &error,
-		       "does not answer within 100.0 ms");
-	assert_true(clock_now() - before >= SHORT);
+	uint64_t begun = clock_now();
+	expect_timeout(client_ask(path, "ping", SHORT, &reply, &error), begun);
 	close(first);
 }
 
-TEST(nobody_there_is_said_plainly) {
-	struct client_reply reply;
-	struct echod_error error = {0};
+TEST(a_missing_server_is_named) {
 	close(listener); // the file stays
-	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
+	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error),
 		       "no server answers at ");
 	assert_contains(error.message, "Connection refused (is echod running? --control");
 	unlink(path);
-	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error,
+	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error),
 		       "No such file or directory (is echod running?");
 	path = place_file("file", "x", 1);
-	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), &error, path);
+	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error), path);
 	listener = -1;
 }
 
-TEST(what_cannot_be_asked_is_a_matter_of_usage) {
-	struct client_reply reply;
-	struct echod_error error = {0};
-	char text[1100];
-	assert_int_equal(client_ask("", "ping", PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	assert_contains(error.message, "'' names no socket: ");
-	memset(text, 'p', 108);
-	text[108] = '\0';
-	assert_int_equal(client_ask(text, "ping", PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	memset(text, 'x', 1024);
+TEST(an_invalid_request_is_a_usage_error) {
+	char text[1025];
+	memset(text, 'x', sizeof(text));
 	text[1024] = '\0';
-	assert_int_equal(client_ask(path, text, PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	assert_string_equal(error.message, "the request is longer than 1023 bytes");
+	expect_usage_error("", "ping", "'' names no socket: ");
+	expect_usage_error(text + 1024 - 108, "ping", "");
+	expect_usage_error(path, text, "the request is longer than 1023 bytes");
 	text[1023] = '\0'; // with its newline just as long as allowed
-	struct play what = {.reply = "200 3\nok\n"};
-	assert_int_equal(ask(&what, text, PATIENCE_NS, &reply, &error), 0);
-	assert_string_equal(what.request, text);
-	client_reply_free(&reply);
+	expect_reply(PLAY("200 3\nok\n"), text, 200, "ok\n", 3);
 }

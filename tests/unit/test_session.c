@@ -2,7 +2,6 @@
 // the test adds to it.
 #include "session_case.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -26,11 +25,17 @@ static void begin(void) {
 FIXTURE_ONCE(session_start_server, session_end_server);
 FIXTURE(begin, session_tear_down);
 
-// Steps as often as the stats thread would without waiting.
-static void step_through(void) {
+// The client sends, then the session steps as often as the stats thread would without waiting.
+static void say(const char *bytes, size_t length) {
+	session_say(bytes, length);
 	do
 		session_do_step();
 	while (session.fd >= 0 && session_has_work(&session));
+}
+
+static void say_pings(int count) {
+	for (int i = 0; i < count; i++)
+		session_say("ping\n", 5);
 }
 
 static void expect_closed(void) {
@@ -42,23 +47,19 @@ static void expect_closed(void) {
 
 TEST(a_request_gets_its_reply) {
 	assert_int_equal(session_events(&session), POLLIN);
-	session_say("ping\n", 5);
-	session_do_step();
+	session_ask("ping\n");
 	session_expect_reply(200, "pong\n");
 	assert_true(session_is_idle(&session));
 	assert_false(session_has_work(&session));
-	session_say("nonsense\r\n", 10);
-	session_do_step();
+	session_ask("nonsense\r\n");
 	session_expect_reply(400, "unknown command 'nonsense'");
-	assert_int_equal(session_counted(COUNTER_control_requests), 2);
-	assert_int_equal(session_counted(COUNTER_control_errors), 1);
+	session_expect_counted(2, 1);
 }
 
 TEST(a_byte_at_a_time_is_a_request_too) {
 	for (const char *at = "version\n"; *at; at++) {
 		assert_false(peer_is_readable(session_client));
-		session_say(at, 1);
-		step_through();
+		say(at, 1);
 	}
 	session_expect_reply(200, "echod " ECHOD_VERSION);
 }
@@ -66,69 +67,56 @@ TEST(a_byte_at_a_time_is_a_request_too) {
 TEST(requests_can_be_pipelined) {
 	for (int i = 0; i < 100; i++)
 		session_say(i % 2 ? "ping\n" : "log x\n", i % 2 ? 5 : 6);
-	session_say("pi", 2);
-	step_through();
+	say("pi", 2);
 	for (int i = 0; i < 100; i++)
 		session_expect_reply(i % 2 ? 200 : 400, i % 2 ? "pong" : "'x'");
 	assert_false(peer_is_readable(session_client));
-	session_say("ng\n", 3);
-	step_through();
+	say("ng\n", 3);
 	session_expect_reply(200, "pong");
-	assert_int_equal(session_counted(COUNTER_control_requests), 101);
+	session_expect_counted(101, 50);
 }
 
 // Others have their turn between the requests of one.
 TEST(a_step_answers_a_few_only) {
-	for (int i = 0; i < 100; i++)
-		session_say("ping\n", 5);
+	say_pings(100);
 	session_do_step();
-	assert_true(session_counted(COUNTER_control_requests) <= 16);
+	assert_true(session_requests() <= 16);
 	assert_true(session_has_work(&session));
 }
 
 TEST(the_longest_line_has_1024_bytes) {
-	char line[1024];
+	char line[1025];
 	memset(line, ' ', sizeof(line));
 	memcpy(line, "ping", 4);
 	line[1023] = '\n';
-	session_say(line, sizeof(line));
-	step_through();
+	say(line, 1024);
 	session_expect_reply(200, "pong");
-}
-
-TEST(a_longer_line_is_refused) {
-	char line[1025];
 	memset(line, 'x', sizeof(line));
 	line[1024] = '\n';
-	session_say(line, sizeof(line));
-	step_through();
+	say(line, sizeof(line));
 	session_expect_reply(413, "1024");
 	expect_closed();
-	assert_int_equal(session_counted(COUNTER_control_requests), 1);
-	assert_int_equal(session_counted(COUNTER_control_errors), 1);
+	session_expect_counted(2, 1);
 }
 
 TEST(an_endless_line_is_refused_at_its_1024th_byte) {
 	for (int i = 0; i < 1024; i++) {
 		assert_true(session.fd >= 0);
-		session_say("x", 1);
-		step_through();
+		say("x", 1);
 	}
 	session_expect_reply(413, "1024");
 	expect_closed();
 }
 
 TEST(nul_bytes_are_refused_and_nothing_else_is_lost) {
-	session_say("pi\0ng\nping\n\0\n", 13);
-	step_through();
+	say("pi\0ng\nping\n\0\n", 13);
 	session_expect_reply(400, "NUL");
 	session_expect_reply(200, "pong");
 	session_expect_reply(400, "NUL");
 }
 
 TEST(after_half_close_all_is_answered) {
-	for (int i = 0; i < 40; i++)
-		session_say("ping\n", 5);
+	say_pings(40);
 	session_say("version", 7);
 	assert_int_equal(shutdown(session_client, SHUT_WR), 0);
 	for (int i = 0; i < 100 && session.fd >= 0; i++)
@@ -143,16 +131,12 @@ TEST(a_client_that_only_comes_and_goes_is_closed) {
 	assert_int_equal(shutdown(session_client, SHUT_WR), 0);
 	session_do_step();
 	expect_closed();
-	assert_int_equal(session_counted(COUNTER_control_requests), 0);
+	session_expect_counted(0, 0);
 }
 
 TEST(a_client_that_vanishes_is_closed) {
 	session_say("ping\nping\nstats\n", 16);
-	close(session_client);
-	for (int i = 0; i < 10 && session.fd >= 0; i++)
-		session_do_step();
-	assert_int_equal(session.fd, -1);
-	session_client = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	session_leave();
 }
 
 // Asks for big replies and reads none of them.
@@ -168,12 +152,12 @@ static void flood(void) {
 TEST(a_client_that_never_reads_is_bounded) {
 	flood();
 	assert_false(session_is_idle(&session));
-	assert_int_equal(session_events(&session), POLLOUT); // it is not listened to
+	assert_int_equal(session_events(&session), POLLOUT); // the session reads no more from it
 	assert_true(session.body_length < 65536);	     // one reply
-	uint64_t answered = session_counted(COUNTER_control_requests);
+	uint64_t answered = session_requests();
 	flood();
-	assert_int_equal(session_counted(COUNTER_control_requests), answered);
-	// What was answered is whole.
+	assert_int_equal(session_requests(), answered);
+	// The replies are whole.
 	for (uint64_t i = 0; i < answered; i++) {
 		if (i + 1 == answered)
 			session_do_step();
@@ -188,10 +172,9 @@ static void expect_deadline(uint64_t begun, uint64_t seconds) {
 	assert_true(deadline <= clock_now() + seconds * NS_PER_S);
 }
 
-TEST(who_says_nothing_has_60_seconds) {
+TEST(a_silent_client_has_60_seconds) {
 	uint64_t begun = clock_now();
-	session_say("ping\n", 5);
-	session_do_step();
+	session_ask("ping\n");
 	session_expect_reply(200, "pong");
 	expect_deadline(begun, 60);
 	later = 60 * NS_PER_S;
@@ -200,48 +183,35 @@ TEST(who_says_nothing_has_60_seconds) {
 	expect_closed(); // without a word: there was no request
 }
 
-TEST(who_does_not_finish_a_line_has_5_seconds) {
+TEST(a_line_has_5_seconds_however_it_dribbles) {
 	uint64_t begun = clock_now();
-	session_say("pin", 3);
-	session_do_step();
+	session_ask("pi");
 	expect_deadline(begun, 5);
+	uint64_t deadline = session_deadline(&session);
+	later = 4 * NS_PER_S;
+	session_ask("n");
+	assert_true(session_deadline(&session) == deadline);
 	session_do_expire();
 	session_expect_reply(408, "not finished");
 	expect_closed();
-	assert_int_equal(session_counted(COUNTER_control_requests), 1);
-	assert_int_equal(session_counted(COUNTER_control_errors), 1);
+	session_expect_counted(1, 1);
 }
 
-TEST(who_dribbles_a_line_has_5_seconds_too) {
-	uint64_t begun = clock_now();
-	session_say("p", 1);
-	session_do_step();
-	uint64_t deadline = session_deadline(&session);
-	later = 4 * NS_PER_S;
-	session_say("i", 1);
-	session_do_step();
-	assert_true(session_deadline(&session) == deadline);
-	assert_true(deadline >= begun + 5 * NS_PER_S);
-}
-
-TEST(who_does_not_read_has_5_seconds) {
+TEST(a_client_that_does_not_read_has_5_seconds_from_its_last_byte) {
 	uint64_t begun = clock_now();
 	flood();
 	expect_deadline(begun, 5);
-	session_do_expire();
-	assert_int_equal(session.fd, -1);
-}
-
-TEST(who_reads_slowly_is_not_cut) {
-	flood();
 	later = 4 * NS_PER_S;
 	char bytes[65536];
 	do // until the socket takes some again
 		assert_true(recv(session_client, bytes, sizeof(bytes), 0) > 0);
 	while (poll(&(struct pollfd){.fd = session.fd, .events = POLLOUT}, 1, 0) == 0);
-	uint64_t begun = clock_now();
+	begun = clock_now();
 	session_do_step();
 	expect_deadline(begun, 5);
+	flood();
+	session_do_expire();
+	assert_int_equal(session.fd, -1);
 }
 
 TEST(random_bytes_are_survived) {

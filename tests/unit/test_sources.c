@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 
 #include "peer.h"
 #include "server/sources.h"
@@ -26,62 +25,64 @@ static void close_sources(void) {
 
 FIXTURE(open_sources, close_sources);
 
-static struct conn_origin from_v4(const char *address, uint16_t port) {
-	struct conn_origin origin = {.peer.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
-	assert_int_equal(inet_pton(AF_INET, address, &origin.peer.v4.sin_addr), 1);
-	return origin;
-}
-
-static struct conn_origin from_v6(const char *address, uint16_t port) {
-	struct conn_origin origin = {
-		.peer.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
-	assert_int_equal(inet_pton(AF_INET6, address, &origin.peer.v6.sin6_addr), 1);
-	return origin;
+static struct conn_origin from_address(const char *text, uint16_t port) {
+	struct conn_origin v4 = {.peer.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
+	struct conn_origin v6 = {.peer.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}};
+	if (inet_pton(AF_INET, text, &v4.peer.v4.sin_addr) == 1)
+		return v4;
+	assert_int_equal(inet_pton(AF_INET6, text, &v6.peer.v6.sin6_addr), 1);
+	return v6;
 }
 
 static struct conn_origin from_user(uint32_t user) {
 	return (struct conn_origin){.peer.any = {.sa_family = AF_UNIX}, .peer_user = user};
 }
 
-// As many as the limit get in, not one more; who leaves makes room.
-static void expect_limit(const struct conn_origin *origin) {
+static bool enter(struct conn_origin origin) {
+	return sources_enter(&sources, &origin);
+}
+
+static void leave(struct conn_origin origin) {
+	sources_leave(&sources, &origin);
+}
+
+// As many as the limit get in, not one more; when one leaves, there is room for one.
+static void expect_limit(struct conn_origin origin) {
 	for (int i = 0; i < LIMIT; i++)
-		assert_true(sources_enter(&sources, origin));
-	assert_false(sources_enter(&sources, origin));
-	assert_false(sources_enter(&sources, origin));
-	sources_leave(&sources, origin);
-	assert_true(sources_enter(&sources, origin));
-	assert_false(sources_enter(&sources, origin));
+		assert_true(enter(origin));
+	assert_false(enter(origin));
+	assert_false(enter(origin));
+	leave(origin);
+	assert_true(enter(origin));
+	assert_false(enter(origin));
 }
 
 TEST(each_kind_of_source_has_its_limit) {
 	// The same bits in another family are another source.
 	const struct conn_origin origins[] = {
-		from_v4("127.0.0.1", 1), from_v4("127.0.0.2", 1),
-		from_v6("::1", 1),	 from_v6("0:0:0:1::1", 1),
-		from_v6("7f00:1::", 1),	 from_user(0),
-		from_user(1000),	 from_user(htonl(INADDR_LOOPBACK)),
+		from_address("127.0.0.1", 1),
+		from_address("127.0.0.2", 1),
+		from_address("::1", 1),
+		from_address("0:0:0:1::1", 1),
+		from_address("7f00:1::", 1),
+		from_user(0),
+		from_user(1000),
+		from_user(htonl(INADDR_LOOPBACK)),
 	};
 	for (size_t i = 0; i < COUNT_OF(origins); i++)
-		expect_limit(&origins[i]);
-	for (size_t i = 0; i < COUNT_OF(origins); i++) {
+		expect_limit(origins[i]);
+	for (size_t i = 0; i < COUNT_OF(origins); i++)
 		for (int n = 0; n < LIMIT; n++)
-			sources_leave(&sources, &origins[i]);
-	}
+			leave(origins[i]);
 }
 
 TEST(ports_do_not_matter) {
-	for (uint16_t port = 1; port <= LIMIT; port++) {
-		struct conn_origin v4 = from_v4("192.0.2.1", port);
-		struct conn_origin v6 = from_v6("2001:db8::1", port);
+	for (uint16_t port = 1; port <= LIMIT + 1; port++) {
+		struct conn_origin v6 = from_address("2001:db8::1", port);
 		v6.peer.v6.sin6_flowinfo = port;
-		assert_true(sources_enter(&sources, &v4));
-		assert_true(sources_enter(&sources, &v6));
+		assert_int_equal(enter(from_address("192.0.2.1", port)), port <= LIMIT);
+		assert_int_equal(enter(v6), port <= LIMIT);
 	}
-	struct conn_origin v4 = from_v4("192.0.2.1", 1000);
-	struct conn_origin v6 = from_v6("2001:db8::1", 1000);
-	assert_false(sources_enter(&sources, &v4));
-	assert_false(sources_enter(&sources, &v6));
 }
 
 TEST(networks_of_ipv6_are_sources) {
@@ -105,8 +106,8 @@ TEST(networks_of_ipv6_are_sources) {
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
 		struct sources pair;
 		assert_int_equal(sources_open(&pair, 1, pairs[i].prefix6, 2, NULL), 0);
-		struct conn_origin left = from_v6(pairs[i].left, 1);
-		struct conn_origin right = from_v6(pairs[i].right, 1);
+		struct conn_origin left = from_address(pairs[i].left, 1);
+		struct conn_origin right = from_address(pairs[i].right, 1);
 		assert_true(sources_enter(&pair, &left));
 		if (sources_enter(&pair, &right) == pairs[i].one)
 			fail_msg("%s and %s by /%u", pairs[i].left, pairs[i].right,
@@ -115,14 +116,12 @@ TEST(networks_of_ipv6_are_sources) {
 	}
 }
 
-// The same address at two interfaces is of two neighbours.
-TEST(neighbours_are_told_apart_by_their_interface) {
-	struct conn_origin here = from_v6("fe80::1", 1);
-	struct conn_origin there = here;
-	here.peer.v6.sin6_scope_id = 1;
-	there.peer.v6.sin6_scope_id = 2;
-	expect_limit(&here);
-	expect_limit(&there);
+TEST(neighbours_of_two_interfaces_are_two_sources) {
+	struct conn_origin origin = from_address("fe80::1", 1);
+	origin.peer.v6.sin6_scope_id = 1;
+	expect_limit(origin);
+	origin.peer.v6.sin6_scope_id = 2;
+	expect_limit(origin);
 }
 
 static size_t longest_bucket(const struct sources *filled) {
@@ -136,10 +135,9 @@ static size_t longest_bucket(const struct sources *filled) {
 	return longest;
 }
 
-// Keys that meet in one bucket under one secret do not under another.
+// Keys that share a bucket under one secret do not under another.
 TEST(buckets_cannot_be_chosen) {
-	struct sources first;
-	struct sources second;
+	struct sources first, second;
 	assert_int_equal(sources_open(&first, 1, 64, 64, NULL), 0);
 	assert_int_equal(sources_open(&second, 1, 64, 64, NULL), 0);
 	unsigned found = 0;
@@ -151,7 +149,7 @@ TEST(buckets_cannot_be_chosen) {
 		if (meets)
 			found += sources_enter(&second, &origin);
 	}
-	// By chance there are some five in the longest of 64; all of them where all use one hash.
+	// By chance the longest of 64 has some five; if all used one hash, it would have all.
 	assert_true(longest_bucket(&second) < 32);
 	sources_close(&first);
 	sources_close(&second);
@@ -170,29 +168,20 @@ TEST(without_a_limit_nobody_is_counted) {
 
 TEST(it_holds_as_many_sources_as_connections) {
 	for (int round = 0; round < 3; round++) {
-		for (uint32_t user = 0; user < CAPACITY; user++) {
-			struct conn_origin origin = from_user(user);
-			assert_true(sources_enter(&sources, &origin));
-		}
-		for (uint32_t user = 0; user < CAPACITY; user++) {
-			struct conn_origin origin = from_user(user);
-			sources_leave(&sources, &origin);
-		}
+		for (uint32_t user = 0; user < CAPACITY; user++)
+			assert_true(enter(from_user(user)));
+		for (uint32_t user = 0; user < CAPACITY; user++)
+			leave(from_user(user));
 	}
 }
 
 static struct conn_origin origin_numbered(unsigned number) {
+	static const char *const formats[] = {"10.0.%u.1", "2001:db8:0:%x::1"};
 	char text[64];
-	switch (number % 3) {
-	case 0:
-		snprintf(text, sizeof(text), "10.0.%u.1", number);
-		return from_v4(text, (uint16_t)(number + 1));
-	case 1:
-		snprintf(text, sizeof(text), "2001:db8:0:%x::1", number);
-		return from_v6(text, (uint16_t)(number + 1));
-	default:
+	if (number % 3 == 2)
 		return from_user(number);
-	}
+	snprintf(text, sizeof(text), formats[number % 3], number);
+	return from_address(text, (uint16_t)(number + 1));
 }
 
 TEST(random_comings_and_goings_agree_with_a_plain_model) {
@@ -202,15 +191,15 @@ TEST(random_comings_and_goings_agree_with_a_plain_model) {
 	for (int step = 0; step < STEPS; step++) {
 		unsigned number = (unsigned)pattern_number(&seed, 0, NAMES - 1);
 		struct conn_origin origin = origin_numbered(number);
-		// Long climbs to the limit, long ways down.
+		// In turn, 5000 steps towards the limit and 5000 down again.
 		bool enters = pattern_number(&seed, 0, 99) < (step / 5000 % 2 ? 35U : 65U);
 		if (enters && total < CAPACITY) {
 			bool room = model[number] < LIMIT;
-			assert_int_equal(sources_enter(&sources, &origin), room);
+			assert_int_equal(enter(origin), room);
 			model[number] += room;
 			total += room;
 		} else if (!enters && model[number] > 0) {
-			sources_leave(&sources, &origin);
+			leave(origin);
 			model[number]--;
 			total--;
 		}
@@ -227,45 +216,35 @@ TEST(random_comings_and_goings_agree_with_a_plain_model) {
 static atomic_uint entered; // not left yet
 
 static void *leave_all(void *argument) {
-	const struct conn_origin *origin = argument;
-	for (int left = 0; left < STEPS;) {
-		if (atomic_load(&entered) == 0) {
+	for (int left = 0; left < STEPS; left++) {
+		while (atomic_load(&entered) == 0)
 			sched_yield();
-			continue;
-		}
 		atomic_fetch_sub(&entered, 1);
-		sources_leave(&sources, origin);
-		left++;
+		sources_leave(&sources, argument);
 	}
 	return NULL;
 }
 
 TEST(one_may_enter_while_another_leaves) {
-	struct conn_origin origin = from_v4("127.0.0.1", 1);
+	struct conn_origin origin = from_address("127.0.0.1", 1);
 	pthread_t worker;
 	assert_int_equal(pthread_create(&worker, NULL, leave_all, &origin), 0);
-	for (int in = 0; in < STEPS;) {
-		if (sources_enter(&sources, &origin)) {
-			atomic_fetch_add(&entered, 1);
-			in++;
-		} else {
+	for (int in = 0; in < STEPS; in++) {
+		while (!enter(origin))
 			sched_yield();
-		}
+		atomic_fetch_add(&entered, 1);
 	}
 	pthread_join(worker, NULL);
-	expect_limit(&origin);
+	expect_limit(origin);
 }
 
 static void leave_without_entering(void *argument) {
-	struct conn_origin origin = from_user(1);
-	sources_leave(&sources, &origin);
+	leave(from_user(1));
 }
 
 static void enter_one_source_too_many(void *argument) {
-	for (uint32_t user = 0; user <= CAPACITY; user++) {
-		struct conn_origin origin = from_user(user);
-		sources_enter(&sources, &origin);
-	}
+	for (uint32_t user = 0; user <= CAPACITY; user++)
+		enter(from_user(user));
 }
 
 TEST(misuse_aborts) {
