@@ -16,12 +16,15 @@
 
 #include "base/assert.h"
 #include "peer.h"
+#include "spoil.h"
 
 #define PAIRS 512
 #define ROOM 131072
 #define CONNECTIONS 1024 // of echoload
 #define LARGEST_PIECE_BITS 16
 #define IDENTITY 24 // bytes that tell whose they are, wherever in a word they begin
+#define ECHO 4096   // bytes of an echo, where several are in one message of the plan
+#define AFTER 32    // right bytes at least that come after a fault
 
 // One direction.
 struct flow {
@@ -62,7 +65,6 @@ struct corrupter {
 	struct fault *faults; // plan.faults
 };
 
-// A socket on which nobody waits.
 static int prepare(int fd) {
 	const int one = 1;
 	ensure(fd >= 0);
@@ -90,6 +92,38 @@ static void settle(struct corrupter *corrupter) {
 	atomic_fetch_add_explicit(&corrupter->settled, 1, memory_order_relaxed);
 }
 
+// Decides what is done to the connection that carries the stream of `connection` from `start` on.
+static void plan(struct spoil *spoil, const struct corrupter *corrupter, uint32_t connection,
+		 uint64_t start) {
+	static const enum spoil_kind kinds[FAULT_KINDS][2] = {
+		[FAULT_FLIPPED] = {SPOIL_FLIP, SPOIL_FLIP},
+		[FAULT_LOST] = {SPOIL_DROP, SPOIL_DROP},
+		[FAULT_REPEATED] = {SPOIL_REPEAT, SPOIL_REPEAT_EARLIER},
+		[FAULT_REORDERED] = {SPOIL_SWAP, SPOIL_SWAP},
+		[FAULT_CROSSED] = {SPOIL_CROSS, SPOIL_CROSS},
+		[FAULT_FOREIGN] = {SPOIL_INJECT, SPOIL_OVERWRITE},
+		[FAULT_TRUNCATED] = {SPOIL_TRUNCATE, SPOIL_TRUNCATE},
+		[FAULT_SURPLUS] = {SPOIL_APPEND, SPOIL_APPEND},
+	};
+	const struct corrupter_plan *wanted = &corrupter->plan;
+	struct random random = {wanted->seed ^ (uint64_t)connection << 40 ^ start << 4 ^
+				wanted->kind};
+	uint64_t message = start + random_next(&random) % wanted->messages * wanted->message;
+	uint64_t most = wanted->message / 4;
+	*spoil = (struct spoil){.kind = kinds[wanted->kind][random_next(&random) % 2],
+				.payload = &corrupter->payload,
+				.connection = connection,
+				.start = start,
+				.random = random};
+	// Between two echoes a truncation would be an end and no fault.
+	spoil_plan(spoil, message + (spoil->kind == SPOIL_TRUNCATE),
+		   message + wanted->message - AFTER, most < SPOIL_MOST ? most : SPOIL_MOST);
+	if (spoil->kind == SPOIL_TRUNCATE && (spoil->at - start) % ECHO == 0)
+		spoil->at++;
+	if (spoil->kind == SPOIL_APPEND)
+		spoil->at = UINT64_MAX; // not known yet
+}
+
 static void begin(struct corrupter *corrupter, struct pair *pair, uint32_t connection,
 		  uint64_t start) {
 	ensure(connection < CONNECTIONS);
@@ -98,8 +132,7 @@ static void begin(struct corrupter *corrupter, struct pair *pair, uint32_t conne
 	corrupter->owing[connection] = false;
 	pair->known = true;
 	pair->next = start;
-	spoil_plan(&pair->spoil, &corrupter->payload, &corrupter->plan.terms, corrupter->plan.seed,
-		   connection, start);
+	plan(&pair->spoil, corrupter, connection, start);
 }
 
 // Finds out whose bytes these are, which begin anywhere in the stream.
@@ -117,18 +150,15 @@ static void identify(struct corrupter *corrupter, struct pair *pair) {
 	ensure(pair->known);
 }
 
-// Puts `count` bytes in the place of the `takes` that are next.
-static void replace(struct pair *pair, size_t takes, const uint8_t *bytes, size_t count) {
+// Makes the fault of what is next.
+static void make(struct corrupter *corrupter, struct pair *pair) {
 	struct flow *flow = &pair->down;
-	uint8_t *at = flow->bytes + flow->ready;
+	uint8_t bytes[SPOIL_BYTES], *at = flow->bytes + flow->ready;
+	size_t count = spoil_make(&pair->spoil, bytes), takes = pair->spoil.takes;
 	ensure(flow->end - takes + count <= ROOM);
 	memmove(at + count, at + takes, flow->end - flow->ready - takes);
 	memcpy(at, bytes, count);
-	flow->end = flow->end - takes + count;
-	flow->ready = flow->end;
-}
-
-static void take_note(struct corrupter *corrupter, struct pair *pair) {
+	flow->end = flow->ready = flow->end - takes + count;
 	pair->spoilt = true;
 	corrupter->owing[pair->spoil.connection] = true;
 	pair->fault = &corrupter->faults[corrupter->spoilt++];
@@ -141,30 +171,10 @@ static void cross(struct corrupter *corrupter, struct pair *pair) {
 		corrupter->waiting = pair;
 		return;
 	}
-	uint8_t bytes[SPOIL_BYTES], other_bytes[SPOIL_BYTES];
-	size_t count = spoil_cross(&pair->spoil, &other->spoil, bytes, other_bytes);
-	replace(pair, count, bytes, count);
-	replace(other, count, other_bytes, count);
-	take_note(corrupter, pair);
-	take_note(corrupter, other);
+	spoil_exchange(&pair->spoil, &other->spoil);
+	make(corrupter, pair);
+	make(corrupter, other);
 	corrupter->waiting = NULL;
-}
-
-static void spoil(struct corrupter *corrupter, struct pair *pair) {
-	if (pair->spoil.kind == FAULT_CROSSED) {
-		cross(corrupter, pair);
-		return;
-	}
-	uint8_t bytes[SPOIL_BYTES];
-	size_t count = spoil_make(&pair->spoil, pair->next, bytes);
-	take_note(corrupter, pair);
-	struct flow *flow = &pair->down;
-	if (pair->spoil.kind == FAULT_TRUNCATED) {
-		flow->end = flow->ready;
-		flow->discards = true;
-	} else {
-		replace(pair, pair->spoil.takes, bytes, count);
-	}
 }
 
 // Decides what of the bytes that have come back may be sent, right or wrong: all up to the place of
@@ -183,11 +193,22 @@ static void judge(struct corrupter *corrupter, struct pair *pair) {
 			     flow->bytes + flow->ready, there) == there);
 	flow->ready += right;
 	pair->next += right;
-	bool reached = pair->spoil.kind == FAULT_SURPLUS
-			       ? flow->ended
-			       : there - right >= pair->spoil.takes + SPOIL_AFTER;
-	if (reached)
-		spoil(corrupter, pair);
+	if (pair->spoil.kind == SPOIL_APPEND) {
+		if (!flow->ended)
+			return;
+		pair->spoil.at = pair->next;
+	} else if (there - right < pair->spoil.takes + AFTER) {
+		return;
+	}
+	if (pair->spoil.kind == SPOIL_CROSS) {
+		cross(corrupter, pair);
+		return;
+	}
+	if (pair->spoil.kind == SPOIL_TRUNCATE) {
+		flow->end = flow->ready;
+		flow->discards = true;
+	}
+	make(corrupter, pair);
 }
 
 // Returns false when the connection is broken.
@@ -282,7 +303,7 @@ static void close_pair(struct corrupter *corrupter, size_t i) {
 		corrupter->waiting = NULL;
 	if (pair->spoilt) {
 		// How much echoload has sent is only known now.
-		if (pair->spoil.kind == FAULT_TRUNCATED)
+		if (pair->spoil.kind == SPOIL_TRUNCATE)
 			pair->fault->length = pair->spoil.start + pair->up.total - pair->spoil.at;
 		settle(corrupter);
 	}

@@ -4,17 +4,18 @@
 #ifndef ECHOD_TESTS_CORRUPTER_H
 #define ECHOD_TESTS_CORRUPTER_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "spoil.h"
+#include "echoload/verify/verify.h"
 
 struct corrupter_plan {
 	uint64_t seed;
 	uint64_t run;	 // of echoload, its --run
 	unsigned faults; // in all; even for FAULT_CROSSED. 0: nothing is corrupted
-	struct spoil_terms terms;
+	enum fault_kind kind;
+	// It is within one of the first `messages` of `message` bytes each, so that echoload waits
+	// for what comes after it.
+	uint64_t message, messages;
 };
 
 struct corrupter;

@@ -3,7 +3,6 @@
 #ifndef ECHOD_TESTS_SPOIL_H
 #define ECHOD_TESTS_SPOIL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,45 +10,50 @@
 #include "echoload/verify/payload.h"
 #include "echoload/verify/verify.h"
 
-#define SPOIL_MOST 10000		  // bytes of a range
-#define SPOIL_BYTES (2 * SPOIL_MOST + 16) // that come instead of others, at most
-#define SPOIL_AFTER 32			  // right bytes at least that come after it
-
-// What kind, and where it may be: within one of the first `messages` of `message` bytes each, so
-// that echoload waits for what comes after it.
-#define SPOIL_ECHO 4096 // of a message, where several are in one piece of `message` bytes
-
-struct spoil_terms {
-	enum fault_kind kind;
-	uint64_t message;
-	uint64_t messages;
+enum spoil_kind {
+	SPOIL_FLIP,	      // 1 to 8 bits within 1 to 16 bytes
+	SPOIL_DROP,	      // a range
+	SPOIL_REPEAT,	      // the range just before
+	SPOIL_REPEAT_EARLIER, // a range before that
+	SPOIL_SWAP,	      // two neighbouring ranges
+	SPOIL_CROSS,	      // a range of another connection, in place
+	SPOIL_CROSS_ADDED,    // in addition
+	SPOIL_INJECT,	      // random bytes in addition
+	SPOIL_OVERWRITE,      // random bytes in place
+	SPOIL_TRUNCATE,
+	SPOIL_APPEND,
+	SPOIL_KINDS,
 };
 
+#define SPOIL_MOST 10000		  // bytes of a range
+#define SPOIL_BYTES (2 * SPOIL_MOST + 16) // that come instead of others, at most
+
 struct spoil {
+	enum spoil_kind kind;
 	const struct payload *payload;
 	uint32_t connection;
-	uint64_t start; // of the connection in the stream, which goes on over connections
-	enum fault_kind kind;
-	uint64_t at;  // place in the stream; FAULT_SURPLUS: none
-	size_t takes; // bytes from there on that do not come, or in another order
-	size_t length;
-	uint64_t from; // FAULT_REPEATED: of what comes again
-	bool in_place; // FAULT_FOREIGN: instead of other bytes
+	uint64_t start; // in the stream, which goes on over connections: all from there on is right
 	struct random random;
+	uint32_t other; // of SPOIL_CROSS…: what comes is of that connection, from there on
+	uint64_t other_offset;
+
+	uint64_t at; // place in the stream
+	size_t length;
+	size_t takes;	    // bytes from there on that do not come, or in another order
+	uint64_t from;	    // of what is repeated
 	struct fault fault; // what is to be said of it
 };
 
-// Decides what is done to the connection that carries the stream of `connection` from `start` on.
-void spoil_plan(struct spoil *spoil, const struct payload *payload, const struct spoil_terms *terms,
-		uint64_t seed, uint32_t connection, uint64_t start);
+// Chooses the length, up to `most` (32 to SPOIL_MOST), and the place, so that the bytes that it
+// needs lie in [least, end). All above `at` is given.
+void spoil_plan(struct spoil *spoil, uint64_t least, uint64_t end, uint64_t most);
 
-// Writes what comes instead of the `takes` bytes from `at` on; FAULT_SURPLUS: after all, `end` of
-// the stream. At most SPOIL_BYTES, the number of which is returned. Not FAULT_CROSSED.
-// FAULT_TRUNCATED leaves the length of the fault open.
-size_t spoil_make(struct spoil *spoil, uint64_t end, uint8_t *bytes);
+// Each of the two SPOIL_CROSS gets what belongs to the other: as many bytes of both.
+void spoil_exchange(struct spoil *one, struct spoil *other);
 
-// The same for two connections of which each gets what belongs to the other: as many bytes of both,
-// their number is returned.
-size_t spoil_cross(struct spoil *one, struct spoil *other, uint8_t *bytes, uint8_t *other_bytes);
+// Writes what comes instead of the `takes` bytes from `at` on, at most SPOIL_BYTES, the number of
+// which is returned. SPOIL_APPEND: `at` is the end of the stream. SPOIL_TRUNCATE leaves the length
+// of the fault open.
+size_t spoil_make(struct spoil *spoil, uint8_t *bytes);
 
 #endif

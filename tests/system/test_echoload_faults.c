@@ -165,7 +165,9 @@ static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct ma
 		.seed = seed(),
 		.run = seed(),
 		.faults = count,
-		.terms = {kind, manner->message, manner->messages},
+		.kind = kind,
+		.message = manner->message,
+		.messages = manner->messages,
 	};
 	corrupter = corrupter_start(&plan, daemon->port);
 	// However slow the machine is, nobody gives up but the test.

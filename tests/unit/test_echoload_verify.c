@@ -86,18 +86,13 @@ static uint64_t most_of(uint64_t length) {
 
 static const struct fault_row {
 	const char *name;
-	enum corruption corruption;
+	enum spoil_kind kind;
 } fault_rows[] = {
-	{"flipped_bits", CORRUPT_FLIP},
-	{"a_lost_range", CORRUPT_DROP},
-	{"a_repeated_range", CORRUPT_REPEAT},
-	{"an_earlier_range_repeated", CORRUPT_REPEAT_EARLIER},
-	{"swapped_ranges", CORRUPT_SWAP},
-	{"crossed_bytes_in_addition", CORRUPT_CROSS_ADDED},
-	{"injected_bytes", CORRUPT_INJECT},
-	{"overwritten_bytes", CORRUPT_OVERWRITE},
-	{"a_truncated_stream", CORRUPT_TRUNCATE},
-	{"bytes_after_the_end", CORRUPT_APPEND},
+	{"flipped_bits", SPOIL_FLIP},		{"a_lost_range", SPOIL_DROP},
+	{"a_repeated_range", SPOIL_REPEAT},	{"an_earlier_range_repeated", SPOIL_REPEAT_EARLIER},
+	{"swapped_ranges", SPOIL_SWAP},		{"crossed_bytes_in_addition", SPOIL_CROSS_ADDED},
+	{"injected_bytes", SPOIL_INJECT},	{"overwritten_bytes", SPOIL_OVERWRITE},
+	{"a_truncated_stream", SPOIL_TRUNCATE}, {"bytes_after_the_end", SPOIL_APPEND},
 };
 
 TEST_ROWS(one_fault, const struct fault_row *row, fault_rows) {
@@ -105,11 +100,11 @@ TEST_ROWS(one_fault, const struct fault_row *row, fault_rows) {
 		struct corrupt corrupt;
 		uint64_t length = any_length(seed);
 		corrupt_begin(&corrupt, &heard.payload, (uint32_t)(seed % CONNECTIONS), length,
-			      seed * CORRUPTIONS + row->corruption);
+			      seed * SPOIL_KINDS + row->kind);
 		uint64_t most = most_of(length);
 		uint64_t other_offset = random_next(&corrupt.random) % (length - most);
-		corrupt_do(&corrupt, row->corruption, 0, most,
-			   (corrupt.connection + 1) % CONNECTIONS, other_offset);
+		corrupt_do(&corrupt, row->kind, 0, most, (corrupt.connection + 1) % CONNECTIONS,
+			   other_offset);
 		check(&corrupt, seed);
 	}
 }
@@ -126,17 +121,17 @@ TEST(crossed_connections) {
 		for (uint32_t i = 0; i < 2; i++) {
 			struct corrupt corrupt;
 			corrupt_begin(&corrupt, &heard.payload, i, sent, seed);
-			corrupt_at(&corrupt, CORRUPT_CROSS, place[i], length, !i, place[!i]);
+			corrupt_cross(&corrupt, place[i], length, !i, place[!i]);
 			check(&corrupt, seed);
 		}
 	}
 }
 
-static enum corruption any(struct random *random, bool last) {
+static enum spoil_kind any(struct random *random, bool last) {
 	for (;;) {
-		enum corruption corruption = (enum corruption)(random_next(random) % CORRUPTIONS);
-		if (last || (corruption != CORRUPT_TRUNCATE && corruption != CORRUPT_APPEND))
-			return corruption;
+		enum spoil_kind kind = (enum spoil_kind)(random_next(random) % SPOIL_KINDS);
+		if (last || (kind != SPOIL_TRUNCATE && kind != SPOIL_APPEND))
+			return kind;
 	}
 }
 
