@@ -31,6 +31,18 @@ void expect_abort(void (*act)(void *), void *argument) {
 		fail_msg("it did not abort: wait status %x", (unsigned)status);
 }
 
+pthread_t thread_begin(void *(*run)(void *), void *argument) {
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, run, argument), 0);
+	return thread;
+}
+
+void *thread_end(pthread_t thread) {
+	void *result;
+	assert_int_equal(pthread_join(thread, &result), 0);
+	return result;
+}
+
 size_t open_descriptors(void) {
 	DIR *directory = opendir("/proc/self/fd");
 	assert_non_null(directory);

@@ -5,6 +5,7 @@
 #define ECHOD_TESTS_PROCESS_H
 
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -16,10 +17,12 @@
 // so it is generous for slow and busy machines.
 #define PATIENCE ((sizeof(ECHOD_SANITIZE) > 1 ? 60 : 20) * NS_PER_S)
 
-#define wait_until(condition)                                                              \
-	for (uint64_t until_ = clock_deadline(PATIENCE); !(condition); poll(NULL, 0, 2)) { \
-		if (clock_now() >= until_)                                                 \
-			fail_msg("did not come true: %s", #condition);                     \
+#define wait_until(condition) wait_with_(condition, #condition, poll(NULL, 0, 2))
+#define yield_until(condition) wait_with_(condition, #condition, sched_yield()) // comes at once
+#define wait_with_(condition, text, pause)                                      \
+	for (uint64_t until_ = clock_deadline(PATIENCE); !(condition); pause) { \
+		if (clock_now() >= until_)                                      \
+			fail_msg("did not come true: %s", text);                \
 	}
 
 #define PROCESS_CLOSED (-1) // as a descriptor below: the child starts without it
