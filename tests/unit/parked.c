@@ -72,7 +72,6 @@ void expect_nothing(void) {
 	assert_null(unparked.first);
 }
 
-// The work comes back. It is served from then on.
 void expect_unparked(void) {
 	struct unparked unparked = unpark(clock_deadline(PATIENCE), false);
 	assert_int_equal(unparked.count, 1);
@@ -93,4 +92,10 @@ void expect_bytes(ssize_t expected) {
 void park(enum timeout kind) {
 	assert_true(parking_lot_park(&lot, &work, kind));
 	assert_int_equal(work.state, WORK_PARKED);
+}
+
+void park_and_return(void) {
+	park(TIMEOUT_IDLE);
+	say();
+	expect_unparked();
 }

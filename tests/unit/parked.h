@@ -31,6 +31,9 @@ void connect_work(void);
 // The peer sends a byte.
 void say(void);
 
+// Parks, hears a byte, and comes back.
+void park_and_return(void);
+
 // What has come back, and whether there was anything: parking_lot_wait.
 struct unparked {
 	struct work *first;
@@ -48,7 +51,7 @@ void expect_nothing(void);
 // The work comes back. It is served from then on.
 void expect_unparked(void);
 
-// So many bytes wait for it, which it receives; -1: none, and no end either.
+// It receives so many bytes; -1: nothing, and no end either.
 void expect_bytes(ssize_t expected);
 
 #endif

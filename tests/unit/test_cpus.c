@@ -6,8 +6,7 @@
 #include "base/cpus.h"
 
 struct file {
-	const char *path;
-	const char *text;
+	const char *path, *text;
 };
 
 static const struct file *files; // path NULL last; all others do not exist
@@ -45,59 +44,54 @@ static void begin(void) {
 
 FIXTURE(begin, NULL);
 
-static void expect_usable(unsigned expected, const struct file *there) {
+static unsigned usable(const struct file *there) {
 	files = there;
-	assert_int_equal(cpus_usable(pthread_self()), expected);
+	return cpus_usable(pthread_self());
 }
 
+// So many CPUs, where these files are.
+#define expect_usable(expected, ...) \
+	assert_int_equal(usable((const struct file[]){__VA_ARGS__, {0}}), expected)
+
 TEST(without_cgroups_it_is_the_affinity_mask) {
-	expect_usable(8, NULL);
+	expect_usable(8, {0});
 	mask = 1;
-	expect_usable(1, NULL);
+	expect_usable(1, {0});
 }
 
 TEST(without_a_mask_it_is_what_is_online) {
 	mask = -1;
-	expect_usable(16, NULL);
+	expect_usable(16, {0});
 	assert_int_equal(cpus_online(), 16);
 }
 
 TEST(there_is_always_one) {
 	online = -1;
 	assert_int_equal(cpus_online(), 1);
-	mask = -1;
-	expect_usable(1, NULL);
-	mask = 0;
-	expect_usable(1, NULL);
+	for (mask = -1; mask <= 0; mask++)
+		expect_usable(1, {0});
 }
 
-// The cgroup /a with this cpu.max.
-static void expect_with_quota(unsigned expected, const char *cpu_max) {
-	const struct file there[] = {
-		{"/proc/self/cgroup", "0::/a\n"}, {"/sys/fs/cgroup/a/cpu.max", cpu_max}, {0}};
-	expect_usable(expected, there);
-}
-
-TEST(a_quota_is_rounded_up) {
-	expect_with_quota(2, "200000 100000\n");
-	expect_with_quota(3, "200001 100000\n");
-	expect_with_quota(1, "1000 100000\n");
-	expect_with_quota(1, "50000 50000\n");
-	expect_with_quota(4, "70000 20000\n");
-}
-
-TEST(a_quota_beyond_the_mask_changes_nothing) {
-	expect_with_quota(8, "800000 100000\n");
-	expect_with_quota(8, "6400000 100000\n");
-	mask = 2;
-	expect_with_quota(2, "300000 100000\n");
-}
-
-TEST(what_is_no_quota_is_none) {
-	expect_with_quota(8, "max 100000\n");
-	expect_with_quota(8, "nonsense");
-	expect_with_quota(8, "200000");
-	expect_with_quota(8, "200000 0\n");
+TEST(a_quota_limits_the_mask) {
+	static const struct {
+		const char *cpu_max; // of the cgroup /a
+		int mask;
+		unsigned expected;
+	} cases[] = {
+		{"200000 100000\n", 8, 2}, // rounded up
+		{"200001 100000\n", 8, 3},  {"1000 100000\n", 8, 1},
+		{"50000 50000\n", 8, 1},    {"70000 20000\n", 8, 4},
+		{"800000 100000\n", 8, 8}, // beyond the mask
+		{"6400000 100000\n", 8, 8}, {"300000 100000\n", 2, 2},
+		{"max 100000\n", 8, 8}, // none
+		{"nonsense", 8, 8},	    {"200000", 8, 8},
+		{"200000 0\n", 8, 8},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		mask = cases[i].mask;
+		expect_usable(cases[i].expected, {"/proc/self/cgroup", "0::/a\n"},
+			      {"/sys/fs/cgroup/a/cpu.max", cases[i].cpu_max});
+	}
 }
 
 TEST(the_groups_above_count_too) {
@@ -108,45 +102,39 @@ TEST(the_groups_above_count_too) {
 		{"/sys/fs/cgroup/a/b/cpu.max", "max 100000\n"},
 		{0},
 	};
-	expect_usable(3, there);
+	assert_int_equal(usable(there), 3);
 	there[1].text = "100000 100000\n";
-	expect_usable(1, there);
+	assert_int_equal(usable(there), 1);
 }
 
 // Version 1: each controller, or several, in a hierarchy of its own.
-static void expect_with_old_quota(unsigned expected, const char *groups, const char *folder,
-				  const char *quota) {
-	char names[2][100];
-	snprintf(names[0], sizeof(names[0]), "/sys/fs/cgroup/%s/cpu.cfs_quota_us", folder);
-	snprintf(names[1], sizeof(names[1]), "/sys/fs/cgroup/%s/cpu.cfs_period_us", folder);
-	const struct file there[] = {
-		{"/proc/self/cgroup", groups}, {names[0], quota}, {names[1], "100000\n"}, {0}};
-	expect_usable(expected, there);
-}
-
 TEST(a_quota_of_version_1_counts) {
 	static const struct {
+		const char *groups, *folder, *quota;
 		unsigned expected;
-		const char *groups;
-		const char *folder;
-		const char *quota;
 	} cases[] = {
-		{2, "4:memory:/m\n3:cpu:/a\n", "cpu/a", "200000\n"},
-		{3, "3:cpu,cpuacct:/a\n", "cpu,cpuacct/a", "200001\n"},
-		{3, "3:cpu,cpuacct:/a\n", "cpu/a", "250000\n"}, // a link
-		{1, "3:cpuacct,cpu:/a/b\n", "cpuacct,cpu/a", "50000\n"},
-		{4, "3:cpu:/docker/1234\n", "cpu", "400000\n"}, // a container's root
-		{4, "3:cpu:/\n0::/\n", "cpu", "400000\n"},
-		{8, "3:cpu:/a\n", "cpu/a", "-1\n"},
-		{8, "3:cpu:/a\n", "cpu/a", "\n"},
-		{8, "3:cpu:/a\n", "cpu/a", "900000\n"},
-		{8, "3:cpuset:/a\n2:cpuacct:/a\n1:name=cpu:/a\n", "cpu/a", "100000\n"},
-		{8, "3:cpu\n\n:\n", "cpu", "100000\n"},
-		{8, "", "cpu", "100000\n"},
+		{"4:memory:/m\n3:cpu:/a\n", "cpu/a", "200000\n", 2},
+		{"3:cpu,cpuacct:/a\n", "cpu,cpuacct/a", "200001\n", 3},
+		{"3:cpu,cpuacct:/a\n", "cpu/a", "250000\n", 3}, // a link
+		{"3:cpuacct,cpu:/a/b\n", "cpuacct,cpu/a", "50000\n", 1},
+		{"3:cpu:/docker/1234\n", "cpu", "400000\n", 4}, // a container's root
+		{"3:cpu:/\n0::/\n", "cpu", "400000\n", 4},
+		{"3:cpu:/a\n", "cpu/a", "-1\n", 8},
+		{"3:cpu:/a\n", "cpu/a", "\n", 8},
+		{"3:cpu:/a\n", "cpu/a", "900000\n", 8},
+		{"3:cpuset:/a\n2:cpuacct:/a\n1:name=cpu:/a\n", "cpu/a", "100000\n", 8},
+		{"3:cpu\n\n:\n", "cpu", "100000\n", 8},
+		{"", "cpu", "100000\n", 8},
 	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		expect_with_old_quota(cases[i].expected, cases[i].groups, cases[i].folder,
-				      cases[i].quota);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char quota[100], period[100];
+		snprintf(quota, sizeof(quota), "/sys/fs/cgroup/%s/cpu.cfs_quota_us",
+			 cases[i].folder);
+		snprintf(period, sizeof(period), "/sys/fs/cgroup/%s/cpu.cfs_period_us",
+			 cases[i].folder);
+		expect_usable(cases[i].expected, {"/proc/self/cgroup", cases[i].groups},
+			      {quota, cases[i].quota}, {period, "100000\n"});
+	}
 }
 
 // Version 2 beside version 1, which has the controllers or some of them.
@@ -160,22 +148,15 @@ TEST(on_a_hybrid_host_the_least_of_both_counts) {
 		{"/sys/fs/cgroup/cpu,cpuacct/old/cpu.cfs_period_us", "100000\n"},
 		{0},
 	};
-	expect_usable(5, there);
+	assert_int_equal(usable(there), 5);
 	there[4].text = "150000";
-	expect_usable(2, there);
-}
-
-TEST(the_root_has_no_quota) {
-	const struct file there[] = {{"/proc/self/cgroup", "0::/\n"}, {0}};
-	expect_usable(8, there);
+	assert_int_equal(usable(there), 2);
 }
 
 // In a cgroup namespace of its own the root is the container's group.
-TEST(the_root_of_a_container_has_one) {
-	const struct file there[] = {{"/proc/self/cgroup", "0::/system.slice/x\n"},
-				     {"/sys/fs/cgroup/cpu.max", "200000 100000\n"},
-				     {0}};
-	expect_usable(2, there);
-	const struct file bare[] = {{"/proc/self/cgroup", "0::/\n"}, there[1], {0}};
-	expect_usable(2, bare);
+TEST(the_root_has_a_quota_only_in_a_container) {
+	static const struct file quota = {"/sys/fs/cgroup/cpu.max", "200000 100000\n"};
+	expect_usable(8, {"/proc/self/cgroup", "0::/\n"});
+	expect_usable(2, {"/proc/self/cgroup", "0::/\n"}, quota);
+	expect_usable(2, {"/proc/self/cgroup", "0::/system.slice/x\n"}, quota);
 }

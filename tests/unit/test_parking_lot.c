@@ -1,10 +1,8 @@
 // The parking lot: what unparks, and what does not: pool/parking_lot.
-#include "test.h"
+#include "expect.h"
 
-#include <pthread.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "parked.h"
 #include "process.h"
 
@@ -37,9 +35,7 @@ TEST(each_is_registered_once) {
 }
 
 TEST(data_that_nobody_has_read_unparks_once) {
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+	park_and_return();
 	park(TIMEOUT_IDLE); // and leaves the byte where it is
 	expect_nothing();
 	say();
@@ -49,15 +45,13 @@ TEST(data_that_nobody_has_read_unparks_once) {
 
 // An event while it is served, which the worker may not have seen.
 TEST(an_event_before_parking_sends_it_back) {
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+	park_and_return();
 	expect_bytes(1);
 	say();
 	expect_nothing();
 	assert_int_equal(work.state, WORK_NOTIFIED);
 	say();
-	expect_nothing(); // one note is enough
+	expect_nothing(); // one notice is enough
 	assert_false(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 	assert_int_equal(work.state, WORK_SERVED);
 	expect_bytes(2);
@@ -66,37 +60,28 @@ TEST(an_event_before_parking_sends_it_back) {
 }
 
 TEST(an_event_for_what_is_queued_changes_nothing) {
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+	park_and_return();
 	atomic_store(&work.state, WORK_QUEUED);
 	say();
 	expect_nothing();
 	assert_int_equal(work.state, WORK_QUEUED);
 }
 
-TEST(an_end_of_stream_is_noted) {
+TEST(an_end_of_stream_is_noted, .with = {"alone", "with data"}) {
+	bool data = strcmp(test_with(), "with data") == 0;
 	park(TIMEOUT_IDLE);
+	if (data)
+		say();
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_unparked();
 	assert_true(work.hung_up);
-	expect_bytes(0);
-}
-
-TEST(an_end_that_comes_with_data_is_noted) {
-	park(TIMEOUT_IDLE);
-	say();
-	shutdown(parked.pair[1], SHUT_WR);
-	expect_unparked();
-	assert_true(work.hung_up);
-	expect_bytes(1);
+	if (data)
+		expect_bytes(1);
 	expect_bytes(0);
 }
 
 TEST(an_end_while_it_is_served_is_noted) {
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+	park_and_return();
 	shutdown(parked.pair[1], SHUT_WR);
 	expect_nothing();
 	assert_true(work.hung_up);
@@ -106,9 +91,7 @@ TEST(an_end_while_it_is_served_is_noted) {
 TEST(what_is_forgotten_has_no_events) {
 	parking_lot_forget(&lot, &work); // not registered yet
 	assert_int_equal(parked.changes, 0);
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+	park_and_return();
 	parking_lot_forget(&lot, &work);
 	assert_int_equal(work.events, 0);
 	say();
@@ -133,10 +116,8 @@ static void read_all(void) {
 		;
 }
 
-TEST(who_waits_for_room_is_told_of_it) {
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+TEST(work_that_waits_for_room_comes_back_with_it) {
+	park_and_return();
 	expect_bytes(1);
 	for (int i = 0; i < 3; i++) {
 		fill_up();
@@ -154,8 +135,7 @@ TEST(who_waits_for_room_is_told_of_it) {
 
 TEST(a_wake_up_ends_the_wait) {
 	waker_wake(&lot.waker);
-	struct unparked unparked = unpark(CLOCK_NEVER, false);
-	assert_int_equal(unparked.count, 0);
+	assert_int_equal(unpark(CLOCK_NEVER, false).count, 0);
 	park(TIMEOUT_IDLE);
 	say();
 	waker_wake(&lot.waker);
@@ -166,7 +146,6 @@ TEST(a_wake_up_ends_the_wait) {
 }
 
 static void *wake_soon(void *argument) {
-	(void)argument;
 	wait_until(parked.waits > 2);
 	waker_wake(&lot.waker);
 	return NULL;
@@ -175,14 +154,13 @@ static void *wake_soon(void *argument) {
 TEST(polling_ends_with_an_event_or_a_wake_up) {
 	park(TIMEOUT_IDLE);
 	say();
-	struct unparked unparked = unpark(0, true); // looks once at least
+	struct unparked unparked = unpark(0, true); // polls once at least
 	assert_true(unparked.woken);
 	assert_int_equal(unparked.count, 1);
 	assert_ptr_equal(unparked.first, &work);
-	pthread_t waking;
-	assert_int_equal(pthread_create(&waking, NULL, wake_soon, NULL), 0);
+	pthread_t waking = thread_begin(wake_soon, NULL);
 	unparked = unpark(clock_deadline(PATIENCE), true);
-	assert_int_equal(pthread_join(waking, NULL), 0);
+	thread_end(waking);
 	assert_true(unparked.woken);
 	assert_int_equal(unparked.count, 0);
 }

@@ -1,13 +1,10 @@
 // The parking lot when things happen at once or not at all: a leader that waits already, stale
 // events, peers that send just then, a kernel that refuses: pool/parking_lot.
-#include "test.h"
+#include "expect.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "parked.h"
 #include "process.h"
 
@@ -23,19 +20,15 @@ static void *wait_for_one(void *argument) {
 
 FIXTURE(parked_begin, parked_end);
 
-// The leader is away for good, and nobody was under a time-out when it went.
-TEST(who_is_parked_while_the_leader_waits_expires_too) {
+// The leader waits without end, as no work was under a time-out when it began.
+TEST(work_parked_while_the_leader_waits_expires_too) {
 	parked_end();
 	parked_begin_with(20 * NS_PER_MS, CLOCK_NEVER);
-	pthread_t leader;
-	assert_int_equal(pthread_create(&leader, NULL, wait_for_one, NULL), 0);
-	while (atomic_load(&parked.waits) == 0)
-		sched_yield();
+	pthread_t leader = thread_begin(wait_for_one, NULL);
+	yield_until(atomic_load(&parked.waits) > 0);
 	uint64_t before = clock_now();
 	assert_true(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
-	void *expired;
-	pthread_join(leader, &expired);
-	assert_ptr_equal(expired, &work);
+	assert_ptr_equal(thread_end(leader), &work);
 	assert_true(work.expired);
 	assert_true(clock_now() - before < PATIENCE / 2); // not when the wait was over anyway
 }
@@ -57,7 +50,7 @@ static void expect_refused(int error, enum timeout kind) {
 	atomic_store(&work.state, WORK_SERVED);
 }
 
-TEST(what_the_kernel_refuses_comes_back_after_a_moment) {
+TEST(what_the_kernel_refuses_comes_back_soon) {
 	parked_end();
 	parked_begin_with(NS_PER_S, NS_PER_S);
 	expect_refused(ENOSPC, TIMEOUT_IDLE);
@@ -68,18 +61,18 @@ TEST(what_the_kernel_refuses_comes_back_after_a_moment) {
 	expect_unparked();
 	expect_refused(ENOMEM, TIMEOUT_STUCK);
 	expect_bytes(1);
-	park(TIMEOUT_IDLE);
-	say();
-	expect_unparked();
+	park_and_return();
 }
 
-// The connection ends while the leader has its event in hand; the next one gets the same memory
-// and the same descriptor.
-static void replace(int new_state) {
+// The connection ends while the leader has its event in hand; the next one has the same memory and
+// descriptor, and this state.
+static int new_state;
+
+static void replace(void) {
+	int old = work.fd;
 	parked.with_events = NULL;
 	close(parked.pair[0]);
 	close(parked.pair[1]);
-	int old = work.fd;
 	connect_work();
 	assert_int_equal(work.fd, old);
 	if (new_state == WORK_PARKED)
@@ -88,38 +81,25 @@ static void replace(int new_state) {
 		atomic_store(&work.state, new_state);
 }
 
-static void replace_by_queued(void) {
-	replace(WORK_QUEUED);
-}
-
-static void replace_by_served(void) {
-	replace(WORK_SERVED);
-}
-
-static void replace_by_parked(void) {
-	replace(WORK_PARKED);
-}
-
-static void hold_an_event(void (*meanwhile)(void)) {
-	park(TIMEOUT_IDLE);
+static void replace_by(int state) {
+	park_and_return();
 	say();
-	expect_unparked();
-	say();
-	parked.with_events = meanwhile;
+	new_state = state;
+	parked.with_events = replace;
 }
 
 TEST(a_stale_event_costs_a_check_at_most) {
-	hold_an_event(replace_by_queued);
+	replace_by(WORK_QUEUED);
 	expect_nothing();
 	assert_int_equal(work.state, WORK_QUEUED);
 	atomic_store(&work.state, WORK_SERVED);
 
-	hold_an_event(replace_by_served);
+	replace_by(WORK_SERVED);
 	expect_nothing();
 	assert_false(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
 	expect_bytes(-1);
 
-	hold_an_event(replace_by_parked);
+	replace_by(WORK_PARKED);
 	expect_unparked();
 	expect_bytes(-1);
 	park(TIMEOUT_IDLE);
@@ -147,8 +127,7 @@ static void *send_just_then(void *argument) {
 // The peer sends exactly when its connection parks.
 TEST(no_event_is_lost) {
 	atomic_store(&received, 0);
-	pthread_t peer;
-	assert_int_equal(pthread_create(&peer, NULL, send_just_then, &work), 0);
+	pthread_t peer = thread_begin(send_just_then, &work);
 	while (atomic_load(&received) < ROUNDS) {
 		char byte;
 		if (recv(work.fd, &byte, 1, MSG_DONTWAIT) == 1)
@@ -157,8 +136,8 @@ TEST(no_event_is_lost) {
 			expect_unparked();
 		else
 			continue;
-		(void)unpark(0, false); // the leader looks at any moment
+		(void)unpark(0, false); // the leader polls at any time
 	}
-	pthread_join(peer, NULL);
+	thread_end(peer);
 	expect_bytes(-1);
 }

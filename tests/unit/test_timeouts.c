@@ -1,9 +1,6 @@
 // Time-outs of parked work, in made-up time: pool/timeouts.
-#include "test.h"
+#include "expect.h"
 
-#include <pthread.h>
-
-#include "base/clock.h"
 #include "peer.h"
 #include "pool/timeouts.h"
 #include "process.h"
@@ -14,12 +11,7 @@
 #define MANY 1000
 #define RACES 20000
 
-struct thing {
-	struct work work;
-	atomic_uint given; // by the leader, how often
-};
-
-static struct thing things[MANY];
+static struct work works[MANY];
 static struct timeouts timeouts;
 static uint64_t now; // made up; 0: the real time
 static unsigned checks;
@@ -34,9 +26,8 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 
 static void begin_with(uint64_t idle_limit, uint64_t stuck_limit) {
 	now = 1000 * NS_PER_S;
-	checks = 0;
 	for (size_t i = 0; i < MANY; i++)
-		things[i] = (struct thing){.work = {.state = WORK_PARKED, .active_at = now}};
+		works[i] = (struct work){.state = WORK_PARKED, .active_at = now};
 	timeouts_init(&timeouts, idle_limit, stuck_limit);
 }
 
@@ -51,129 +42,137 @@ static void end(void) {
 
 FIXTURE(begin, end);
 
+static void set(size_t thing, int kind) {
+	timeouts_set(&timeouts, &works[thing], (enum timeout)kind);
+}
+
+static void set_all(int kind) {
+	for (size_t i = 0; i < MANY; i++)
+		set(i, kind);
+}
+
+static uint64_t deadline(void) {
+	return timeouts_deadline(&timeouts);
+}
+
 static struct work *check(void) {
 	struct work_list expired = {0};
 	timeouts_expire(&timeouts, now, &expired);
 	return expired.first;
 }
 
-// Nobody comes back.
+// No work comes back.
 static void check_all(void) {
-	while (timeouts_deadline(&timeouts) <= now)
+	while (deadline() <= now)
 		assert_null(check());
 }
 
-// Looks whenever it is time to, until something has come back or it is `until`.
+// Checks whenever it is time to, until something has come back or it is `until`.
 static struct work *wait_for_one(uint64_t until) {
 	struct work *expired = NULL;
-	while (!expired && timeouts_deadline(&timeouts) <= until) {
-		assert_true(timeouts_deadline(&timeouts) > now); // not again at once
-		now = timeouts_deadline(&timeouts);
+	while (!expired && deadline() <= until) {
+		assert_true(deadline() > now); // not again at once
+		now = deadline();
 		expired = check();
 	}
 	return expired;
 }
 
-static void expect_expired(struct thing *thing) {
-	struct work *work = wait_for_one(now + 10 * LIMIT);
-	assert_ptr_equal(work, &thing->work);
+static void expect_expired(const struct work *work) {
+	assert_ptr_equal(wait_for_one(now + 10 * LIMIT), work);
 	assert_null(work->next);
 	assert_true(work->expired);
 	assert_int_equal(work->state, WORK_QUEUED);
 	assert_int_equal(work->timeout, TIMEOUT_NONE);
-	assert_true(now - thing->work.active_at >= LIMIT);
-	assert_true(now - thing->work.active_at <= LIMIT + SLACK(LIMIT));
+	assert_in_range(now - work->active_at, LIMIT, LIMIT + SLACK(LIMIT));
 }
 
-TEST(who_is_silent_expires_in_time) {
+TEST(silent_work_expires_in_time) {
 	uint64_t seed = 7;
 	for (size_t i = 0; i < MANY; i++) {
 		now += pattern_number(&seed, 0, 3 * LIMIT);
-		things[i].work.active_at = now - pattern_number(&seed, 0, LIMIT / 2);
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
+		works[i].active_at = now - pattern_number(&seed, 0, LIMIT / 2);
+		set(i, TIMEOUT_IDLE);
 		checks = 0;
-		expect_expired(&things[i]);
+		expect_expired(&works[i]);
 		assert_true(checks <= 9);
-		assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
+		assert_true(deadline() == CLOCK_NEVER);
 	}
 }
 
-TEST(who_is_active_goes_on) {
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
+TEST(active_work_goes_on) {
+	set(0, TIMEOUT_IDLE);
 	for (int i = 0; i < 100; i++) {
 		assert_null(wait_for_one(now + LIMIT - 1));
-		things[0].work.active_at = now;
+		works[0].active_at = now;
 	}
-	expect_expired(&things[0]);
+	expect_expired(&works[0]);
 }
 
 TEST(the_first_to_fall_silent_is_the_first_to_expire) {
 	for (size_t i = 0; i < 3; i++) {
 		now += LIMIT / 4;
-		while (timeouts_deadline(&timeouts) <= now)
+		while (deadline() <= now)
 			assert_null(check());
-		things[i].work.active_at = now;
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
+		works[i].active_at = now;
+		set(i, TIMEOUT_IDLE);
 	}
-	things[0].work.active_at = now + LIMIT / 4; // it goes on
-	expect_expired(&things[1]);
-	things[0].work.active_at = now;
-	expect_expired(&things[2]);
-	expect_expired(&things[0]);
+	works[0].active_at = now + LIMIT / 4; // it goes on
+	expect_expired(&works[1]);
+	works[0].active_at = now;
+	expect_expired(&works[2]);
+	expect_expired(&works[0]);
 }
 
 // Only work that is due is checked.
-TEST(a_check_costs_no_more_than_who_is_due) {
+TEST(a_check_costs_no_more_than_what_is_due) {
 	for (size_t i = 0; i < MANY; i++) {
-		things[i].work.active_at = now;
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
+		works[i].active_at = now;
+		set(i, TIMEOUT_IDLE);
 		if (i == MANY / 2)
 			now += LIMIT / 16 + 1; // the next step
 	}
 	checks = 0;
 	assert_null(check());
 	assert_int_equal(checks, 0);
-	now = timeouts_deadline(&timeouts);
+	now = deadline();
 	check_all();
 	assert_int_equal(checks, MANY / 2 + 1);
 	checks = 0;
 	assert_null(check()); // they have gone to the end
 	assert_int_equal(checks, 0);
-	for (size_t i = 0; i < MANY; i++)
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_NONE);
+	set_all(TIMEOUT_NONE);
 }
 
 TEST(many_wake_the_leader_16_times_a_limit) {
 	uint64_t seed = 9;
 	for (size_t i = 0; i < MANY; i++) {
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
+		set(i, TIMEOUT_IDLE);
 		now += pattern_number(&seed, 0, LIMIT / MANY / 16);
 	}
 	unsigned wakes = 0;
 	checks = 0;
-	for (uint64_t stop = now + 2 * LIMIT; timeouts_deadline(&timeouts) < stop; wakes++) {
-		now = timeouts_deadline(&timeouts);
+	for (uint64_t stop = now + 2 * LIMIT; deadline() < stop; wakes++) {
+		now = deadline();
 		for (size_t i = 0; i < MANY; i++)
-			things[i].work.active_at = now;
+			works[i].active_at = now;
 		check_all();
 	}
 	assert_true(wakes <= 2 * 16);
-	assert_true(checks <= MANY * 2 * 9); // and each at most so often
-	assert_true(checks >= MANY * 2 * 5);
-	for (size_t i = 0; i < MANY; i++)
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_NONE);
+	assert_in_range(checks, MANY * 2 * 5, MANY * 2 * 9); // each
+	set_all(TIMEOUT_NONE);
 }
 
-// However many are due at once, those who are active need not wait for all of them.
+// However many are due at once, active connections need not wait for all of them.
 TEST(one_call_checks_a_bounded_number) {
 	for (int kind = TIMEOUT_IDLE; kind < TIMEOUT_KINDS; kind++) {
 		size_t back = 0;
 		for (size_t i = 0; i < MANY; i++) {
-			things[i].work.state = WORK_PARKED;
-			timeouts_set(&timeouts, &things[i].work, (enum timeout)kind);
+			works[i].state = WORK_PARKED;
+			set(i, kind);
 		}
 		now += 2 * LIMIT;
-		while (timeouts_deadline(&timeouts) <= now) { // the leader comes again at once
+		while (deadline() <= now) { // the leader comes again at once
 			size_t before = back;
 			for (const struct work *work = check(); work; work = work->next)
 				back++;
@@ -184,131 +183,120 @@ TEST(one_call_checks_a_bounded_number) {
 }
 
 // No event will tell of it, and its peer may be silent for as long as it likes.
-TEST(who_is_polled_comes_back_ten_times_a_second) {
+TEST(polled_work_comes_back_ten_times_a_second) {
 	for (size_t i = 0; i < MANY; i++) {
 		uint64_t before = now += i;
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_POLLED);
-		assert_ptr_equal(wait_for_one(now + NS_PER_S), &things[i].work);
-		assert_true(now - before <= NS_PER_S / 10 && now - before >= NS_PER_S / 20);
-		assert_false(things[i].work.expired);
+		set(i, TIMEOUT_POLLED);
+		assert_ptr_equal(wait_for_one(now + NS_PER_S), &works[i]);
+		assert_in_range(now - before, NS_PER_S / 20, NS_PER_S / 10);
+		assert_false(works[i].expired);
 	}
 }
 
-TEST(who_is_stuck_comes_back_at_every_check) {
-	struct work *work = &things[0].work;
+// Stuck work comes back in at most `within`; returns whether it has expired.
+static bool come_back(uint64_t within) {
+	set(0, TIMEOUT_STUCK);
+	assert_ptr_equal(wait_for_one(now + within), &works[0]);
+	assert_int_equal(works[0].state, WORK_QUEUED);
+	assert_int_equal(works[0].timeout, TIMEOUT_NONE);
+	atomic_store(&works[0].state, WORK_PARKED);
+	return works[0].expired;
+}
+
+TEST(stuck_work_comes_back_at_every_check) {
 	uint64_t since = now;
-	for (bool past = false; !past;) {
-		timeouts_set(&timeouts, work, TIMEOUT_STUCK);
-		uint64_t before = now;
-		assert_ptr_equal(wait_for_one(now + STUCK_LIMIT), work);
-		assert_true(now - before <= STUCK_LIMIT * 3 / 16 + 4);
-		assert_int_equal(work->state, WORK_QUEUED);
-		assert_int_equal(work->timeout, TIMEOUT_NONE);
-		past = now - since >= STUCK_LIMIT;
-		assert_int_equal(work->expired, past);
-		atomic_store(&work->state, WORK_PARKED);
-	}
-	assert_true(now - since <= STUCK_LIMIT + SLACK(STUCK_LIMIT));
+	while (!come_back(STUCK_LIMIT * 3 / 16 + 4))
+		assert_true(now - since < STUCK_LIMIT);
+	assert_in_range(now - since, STUCK_LIMIT, STUCK_LIMIT + SLACK(STUCK_LIMIT));
 }
 
-TEST(who_is_not_parked_does_not_expire) {
+TEST(work_that_is_not_parked_does_not_expire) {
 	static const int states[] = {WORK_QUEUED, WORK_SERVED, WORK_NOTIFIED};
-	things[1].work.active_at = 0;
+	works[1].active_at = 0;
 	for (size_t i = 0; i < COUNT_OF(states); i++) {
 		for (int kind = TIMEOUT_IDLE; kind < TIMEOUT_KINDS; kind++) {
-			things[1].work.state = states[i];
-			timeouts_set(&timeouts, &things[1].work, (enum timeout)kind);
+			works[1].state = states[i];
+			set(1, kind);
 			assert_null(wait_for_one(now + 3 * LIMIT));
-			assert_int_equal(things[1].work.state, states[i]);
-			assert_int_equal(things[1].work.timeout, kind);
-			assert_false(things[1].work.expired);
+			assert_int_equal(works[1].state, states[i]);
+			assert_int_equal(works[1].timeout, kind);
+			assert_false(works[1].expired);
 		}
 	}
-	things[1].work.active_at = now;
-	atomic_store(&things[1].work.state, WORK_PARKED);
-	timeouts_set(&timeouts, &things[1].work, TIMEOUT_IDLE);
-	expect_expired(&things[1]);
+	works[1].active_at = now;
+	atomic_store(&works[1].state, WORK_PARKED);
+	set(1, TIMEOUT_IDLE);
+	expect_expired(&works[1]);
 }
 
-TEST(who_is_taken_out_leaves_the_others) {
+TEST(work_that_is_taken_out_leaves_the_others) {
 	static const size_t order[] = {2, 0, 4, 1, 3}; // the middle, the first, the last, the rest
 	for (size_t i = 0; i < 5; i++)
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
-	for (size_t i = 0; i < 5; i++) {
-		assert_true(timeouts_deadline(&timeouts) != CLOCK_NEVER);
-		timeouts_set(&timeouts, &things[order[i]].work, TIMEOUT_NONE);
-		timeouts_set(&timeouts, &things[order[i]].work, TIMEOUT_NONE);
+		set(i, TIMEOUT_IDLE);
+	for (size_t i = 0; i < COUNT_OF(order); i++) {
+		assert_true(deadline() != CLOCK_NEVER);
+		set(order[i], TIMEOUT_NONE);
+		set(order[i], TIMEOUT_NONE);
 	}
-	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
+	assert_true(deadline() == CLOCK_NEVER);
 	for (size_t i = 0; i < 3; i++)
-		timeouts_set(&timeouts, &things[i].work, TIMEOUT_IDLE);
-	timeouts_set(&timeouts, &things[1].work, TIMEOUT_NONE);
+		set(i, TIMEOUT_IDLE);
+	set(1, TIMEOUT_NONE);
 	now += 2 * LIMIT;
 	const struct work *expired = check();
-	size_t count = 0;
-	for (; expired; expired = expired->next, count++)
-		assert_true(expired == &things[0].work || expired == &things[2].work);
-	assert_int_equal(count, 2);
+	assert_ptr_equal(expired, &works[0]);
+	assert_ptr_equal(expired->next, &works[2]);
+	assert_null(expired->next->next);
 }
 
 TEST(it_can_change_its_kind) {
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
-	uint64_t idle = timeouts_deadline(&timeouts);
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_STUCK);
-	assert_int_equal(things[0].work.timeout, TIMEOUT_STUCK);
-	assert_true(timeouts_deadline(&timeouts) < idle);
+	set(0, TIMEOUT_IDLE);
+	uint64_t idle = deadline();
+	set(0, TIMEOUT_STUCK);
+	assert_int_equal(works[0].timeout, TIMEOUT_STUCK);
+	assert_true(deadline() < idle);
 	assert_null(timeouts.lists[TIMEOUT_IDLE].first);
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
+	set(0, TIMEOUT_IDLE);
 	assert_null(timeouts.lists[TIMEOUT_STUCK].first);
 	// Saying the same again leaves its place.
-	idle = timeouts_deadline(&timeouts);
+	idle = deadline();
 	now += LIMIT / 16;
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
-	assert_true(timeouts_deadline(&timeouts) == idle);
-	expect_expired(&things[0]);
+	set(0, TIMEOUT_IDLE);
+	assert_true(deadline() == idle);
+	expect_expired(&works[0]);
 }
 
-TEST(without_a_limit_nobody_is_timed) {
+TEST(without_a_limit_no_work_is_timed) {
 	end();
 	begin_with(CLOCK_NEVER, STUCK_LIMIT);
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE);
-	assert_int_equal(things[0].work.timeout, TIMEOUT_NONE);
-	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_STUCK);
-	assert_true(timeouts_deadline(&timeouts) < CLOCK_NEVER);
-	timeouts_set(&timeouts, &things[0].work, TIMEOUT_IDLE); // out again
-	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
+	set(0, TIMEOUT_IDLE);
+	assert_int_equal(works[0].timeout, TIMEOUT_NONE);
+	assert_true(deadline() == CLOCK_NEVER);
+	set(0, TIMEOUT_STUCK);
+	assert_true(deadline() < CLOCK_NEVER);
+	set(0, TIMEOUT_IDLE); // out again
+	assert_true(deadline() == CLOCK_NEVER);
 	now += 100 * LIMIT;
 	assert_null(check());
 }
 
-// A send that failed for lack of memory is told of no room later.
-TEST(without_a_limit_who_is_stuck_is_checked_all_the_same) {
+// After a send that failed for lack of memory no event tells of room.
+TEST(without_a_limit_stuck_work_is_checked_all_the_same) {
 	end();
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);
-	struct work *work = &things[0].work;
-	for (int i = 0; i < 3; i++) {
-		timeouts_set(&timeouts, work, TIMEOUT_STUCK);
-		assert_ptr_equal(wait_for_one(now + NS_PER_S + 4), work);
-		assert_int_equal(work->state, WORK_QUEUED);
-		assert_false(work->expired);
-		atomic_store(&work->state, WORK_PARKED);
-	}
-	assert_true(timeouts_deadline(&timeouts) == CLOCK_NEVER);
+	for (int i = 0; i < 3; i++)
+		assert_false(come_back(NS_PER_S + 4));
+	assert_true(deadline() == CLOCK_NEVER);
 }
 
 static atomic_bool over;
+static atomic_uint given; // back by the leader, how often
 
 static void *expire_all(void *argument) {
 	while (!atomic_load(&over)) {
 		struct work_list expired = {0};
 		timeouts_expire(&timeouts, clock_now(), &expired);
-		struct work *work = expired.first;
-		while (work) {
-			struct work *next = work->next;
-			atomic_fetch_add(&((struct thing *)(void *)work)->given, 1);
-			work = next;
-		}
+		atomic_fetch_add(&given, expired.count);
 	}
 	return NULL;
 }
@@ -318,11 +306,9 @@ TEST(it_comes_back_once) {
 	end();
 	begin_with(1, CLOCK_NEVER); // 1 ns: always due
 	now = 0;
-	things[0].work.active_at = 0;
-	atomic_store(&over, false);
-	pthread_t leader;
-	assert_int_equal(pthread_create(&leader, NULL, expire_all, NULL), 0);
-	struct work *work = &things[0].work;
+	works[0].active_at = 0;
+	pthread_t leader = thread_begin(expire_all, NULL);
+	struct work *work = &works[0];
 	unsigned expired = 0;
 	for (unsigned i = 0; i < RACES; i++) {
 		timeouts_set(&timeouts, work, TIMEOUT_IDLE);
@@ -332,19 +318,17 @@ TEST(it_comes_back_once) {
 		int parked = WORK_PARKED;
 		if (!atomic_compare_exchange_strong(&work->state, &parked, WORK_SERVED)) {
 			expired++;
-			uint64_t deadline = clock_deadline(PATIENCE);
-			while (atomic_load(&things[0].given) < expired && clock_now() < deadline)
-				;
+			yield_until(atomic_load(&given) >= expired);
 			assert_int_equal(work->timeout, TIMEOUT_NONE);
 			assert_true(work->expired);
 			work->expired = false;
 			atomic_store(&work->state, WORK_SERVED);
 		}
 		assert_false(work->expired);
-		assert_int_equal(atomic_load(&things[0].given), expired);
+		assert_int_equal(atomic_load(&given), expired);
 	}
 	atomic_store(&over, true);
-	pthread_join(leader, NULL);
+	thread_end(leader);
 	timeouts_set(&timeouts, work, TIMEOUT_NONE);
-	assert_int_equal(things[0].given, expired);
+	assert_int_equal(given, expired);
 }

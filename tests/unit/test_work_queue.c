@@ -1,12 +1,7 @@
 // The work queue: order, close, wake-ups: pool/work_queue.
 #include "expect.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-
 #include "base/assert.h"
-#include "base/clock.h"
 #include "pool/work_queue.h"
 #include "process.h"
 
@@ -16,7 +11,7 @@
 #define TAKERS 4
 #define ITEMS 100000
 
-// How many times somebody has gone to sleep.
+// How many times a thread has gone to sleep.
 static atomic_uint sleeps;
 
 WRAP(int, sem_wait, (sem_t * semaphore)) {
@@ -35,15 +30,13 @@ static struct item items[ITEMS];
 static struct sleeper sleepers[SLEEPERS];
 static struct waker leader;
 
-// A queue whose parking lot is somebody else's: who finds it empty sleeps, as many as there are.
+// Another thread is at the parking lot: a worker that finds the queue empty sleeps.
 static void open_queue(void) {
 	waker_open(&leader, NULL);
 	work_queue_init(&queue, ITEMS, SLEEPERS + 1, SLEEPERS, 1, &leader);
 	atomic_store(&queue.leading, true);
-	for (unsigned i = 0; i < ITEMS; i++) {
-		items[i].number = i;
-		atomic_store(&items[i].seen, 0);
-	}
+	for (unsigned i = 0; i < ITEMS; i++)
+		items[i] = (struct item){.number = i};
 	atomic_store(&sleeps, 0);
 	for (unsigned i = 0; i < SLEEPERS; i++)
 		sem_init(&sleepers[i].woken, 0, 0);
@@ -61,33 +54,39 @@ static unsigned number_of(const struct work *work) {
 	return ((const struct item *)(const void *)work)->number;
 }
 
-// Takes one, or NULL when it is the end.
-static struct work *take_as(struct sleeper *sleeper) {
+static void push(unsigned first, unsigned end) {
+	for (unsigned i = first; i < end; i++)
+		work_queue_push(&queue, &items[i].work);
+}
+
+// Takes one as the sleeper `argument`, or NULL when it is the end.
+static void *take_as(void *argument) {
 	struct work *works[WORK_QUEUE_BATCH];
 	unsigned count = 0;
-	enum next next = work_queue_take(&queue, sleeper, works, &count);
+	enum next next = work_queue_take(&queue, argument, works, &count);
 	if (next == NEXT_EXIT)
 		return NULL;
 	ensure(next == NEXT_SERVE && count == 1);
 	return works[0];
 }
 
-// One that never sleeps.
+// As a worker that never sleeps.
 static struct work *take(void) {
 	return take_as(NULL);
 }
 
+static void expect_taken(unsigned first, unsigned end) {
+	for (unsigned i = first; i < end; i++)
+		assert_int_equal(number_of(take()), i);
+}
+
 TEST(first_in_is_first_out) {
-	for (unsigned i = 0; i < 10; i++)
-		work_queue_push(&queue, &items[i].work);
-	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(number_of(take()), i);
-	for (unsigned i = 10; i < 15; i++)
-		work_queue_push(&queue, &items[i].work);
-	for (unsigned i = 5; i < 15; i++)
-		assert_int_equal(number_of(take()), i);
-	work_queue_push(&queue, &items[0].work); // it may come again
-	assert_int_equal(number_of(take()), 0);
+	push(0, 10);
+	expect_taken(0, 5);
+	push(10, 15);
+	expect_taken(5, 15);
+	push(0, 1); // it may come again
+	expect_taken(0, 1);
 }
 
 static void expect_depth(size_t depth, size_t depth_max) {
@@ -97,8 +96,7 @@ static void expect_depth(size_t depth, size_t depth_max) {
 
 TEST(it_knows_its_depth_and_the_greatest) {
 	expect_depth(0, 0);
-	for (unsigned i = 0; i < 3; i++)
-		work_queue_push(&queue, &items[i].work);
+	push(0, 3);
 	take();
 	expect_depth(2, 3);
 	take();
@@ -108,75 +106,51 @@ TEST(it_knows_its_depth_and_the_greatest) {
 
 TEST(work_knows_when_it_was_pushed) {
 	uint64_t before = clock_now();
-	work_queue_push(&queue, &items[0].work);
+	push(0, 1);
 	const struct work *work = take();
 	assert_true(work->queued_at >= before && work->queued_at <= clock_now());
 }
 
 TEST(after_close_what_is_left_and_then_nothing) {
-	for (unsigned i = 0; i < 3; i++)
-		work_queue_push(&queue, &items[i].work);
+	push(0, 3);
 	work_queue_close(&queue);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(number_of(take()), i);
+	expect_taken(0, 3);
 	assert_null(take());
 	assert_null(take());
 }
 
-// Takes one as the sleeper `argument`.
-static void *take_once(void *argument) {
-	return take_as(argument);
-}
+static pthread_t threads[SLEEPERS];
 
-// Until so many have gone to sleep in all.
-static void wait_for_sleeps(unsigned count) {
-	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&sleeps) < count;) {
-		if (clock_now() >= deadline)
-			fail_msg("nobody went to sleep");
-		sched_yield();
-	}
-}
-
-// One after the other, so that it is known in which order they fell asleep.
-static void start_sleepers(pthread_t *threads) {
+// One after the other, so that the order in which they fall asleep is known.
+static void start_sleepers(void) {
 	for (unsigned i = 0; i < SLEEPERS; i++) {
-		assert_int_equal(pthread_create(&threads[i], NULL, take_once, &sleepers[i]), 0);
-		wait_for_sleeps(i + 1);
+		threads[i] = thread_begin(take_as, &sleepers[i]);
+		yield_until(atomic_load(&sleeps) >= i + 1);
 	}
 }
 
 TEST(close_wakes_all_sleepers) {
-	pthread_t threads[SLEEPERS];
-	start_sleepers(threads);
+	start_sleepers();
 	work_queue_close(&queue);
-	for (size_t i = 0; i < SLEEPERS; i++) {
-		void *taken = &queue;
-		assert_int_equal(pthread_join(threads[i], &taken), 0);
-		assert_null(taken);
-	}
+	for (size_t i = 0; i < SLEEPERS; i++)
+		assert_null(thread_end(threads[i]));
 }
 
 TEST(each_push_wakes_one_of_the_sleepers) {
-	pthread_t threads[SLEEPERS];
-	start_sleepers(threads);
-	for (size_t i = 0; i < SLEEPERS; i++)
-		work_queue_push(&queue, &items[i].work);
+	start_sleepers();
+	push(0, SLEEPERS);
 	for (size_t i = 0; i < SLEEPERS; i++) {
-		void *taken = NULL;
-		assert_int_equal(pthread_join(threads[i], &taken), 0);
-		assert_int_equal(atomic_fetch_add(&items[number_of(taken)].seen, 1), 0);
+		unsigned number = number_of(thread_end(threads[i]));
+		assert_int_equal(atomic_fetch_add(&items[number].seen, 1), 0);
 	}
 }
 
 // So that few workers do what few can do, however many there are.
 TEST(the_last_to_fall_asleep_is_the_first_to_wake) {
-	pthread_t threads[SLEEPERS];
-	start_sleepers(threads);
+	start_sleepers();
 	for (unsigned i = SLEEPERS; i-- > 0;) {
-		void *taken = NULL;
-		work_queue_push(&queue, &items[i].work);
-		assert_int_equal(pthread_join(threads[i], &taken), 0);
-		assert_int_equal(number_of(taken), i);
+		push(i, i + 1);
+		assert_int_equal(number_of(thread_end(threads[i])), i);
 	}
 }
 
@@ -187,80 +161,66 @@ static void *take_all(void *argument) {
 	return NULL;
 }
 
-static void wait_until_seen(const struct item *item) {
-	for (uint64_t deadline = clock_deadline(PATIENCE); !atomic_load(&item->seen);) {
-		if (clock_now() >= deadline)
-			fail_msg("work %u was lost", item->number);
-		sched_yield();
-	}
+static void push_and_see(unsigned i) {
+	push(i, i + 1);
+	yield_until(atomic_load(&items[i].seen));
 }
 
 TEST(a_push_always_wakes_a_sleeper) {
-	pthread_t taker;
-	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
+	pthread_t taker = thread_begin(take_all, &sleepers[0]);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		wait_for_sleeps(i + 1);
-		work_queue_push(&queue, &items[i].work);
-		wait_until_seen(&items[i]);
+		yield_until(atomic_load(&sleeps) >= i + 1);
+		push_and_see(i);
 	}
 	work_queue_close(&queue);
-	pthread_join(taker, NULL);
+	thread_end(taker);
 }
 
-// Here the push comes at any moment of the taker's way to sleep.
+// Here the push comes at any time on the taker's way to sleep.
 TEST(a_push_is_not_missed_on_the_way_to_sleep) {
-	pthread_t taker;
-	assert_int_equal(pthread_create(&taker, NULL, take_all, &sleepers[0]), 0);
+	pthread_t taker = thread_begin(take_all, &sleepers[0]);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		for (volatile unsigned spin = 0; spin < i % 300; spin++)
 			;
-		work_queue_push(&queue, &items[i].work);
-		wait_until_seen(&items[i]);
+		push_and_see(i);
 	}
 	work_queue_close(&queue);
-	pthread_join(taker, NULL);
+	thread_end(taker);
 }
 
 static void *push_share(void *argument) {
-	size_t first = *(const size_t *)argument;
-	for (size_t i = first; i < ITEMS; i += PUSHERS)
+	for (size_t i = (uintptr_t)argument; i < ITEMS; i += PUSHERS)
 		work_queue_push(&queue, &items[i].work);
 	return NULL;
 }
 
 TEST(nothing_is_lost_or_doubled_among_many) {
-	pthread_t takers[TAKERS];
-	pthread_t pushers[PUSHERS];
-	size_t shares[PUSHERS];
+	pthread_t takers[TAKERS], pushers[PUSHERS];
 	for (size_t i = 0; i < TAKERS; i++)
-		assert_int_equal(pthread_create(&takers[i], NULL, take_all, &sleepers[i]), 0);
-	for (size_t i = 0; i < PUSHERS; i++) {
-		shares[i] = i;
-		assert_int_equal(pthread_create(&pushers[i], NULL, push_share, &shares[i]), 0);
-	}
+		takers[i] = thread_begin(take_all, &sleepers[i]);
 	for (size_t i = 0; i < PUSHERS; i++)
-		pthread_join(pushers[i], NULL);
+		pushers[i] = thread_begin(push_share, (void *)i);
+	for (size_t i = 0; i < PUSHERS; i++)
+		thread_end(pushers[i]);
 	work_queue_close(&queue);
 	for (size_t i = 0; i < TAKERS; i++)
-		pthread_join(takers[i], NULL);
+		thread_end(takers[i]);
 	for (size_t i = 0; i < ITEMS; i++)
 		assert_int_equal(atomic_load(&items[i].seen), 1);
 }
 
 static void push_after_close(void *argument) {
 	work_queue_close(&queue);
-	work_queue_push(&queue, &items[0].work);
+	push(0, 1);
 }
 
 static void push_beyond_the_capacity(void *argument) {
-	struct work_queue small;
-	work_queue_init(&small, 1, 1, 1, 1, &leader);
-	work_queue_push(&small, &items[0].work);
-	work_queue_push(&small, &items[1].work);
+	queue.capacity = 1;
+	push(0, 2);
 }
 
 static void destroy_while_full(void *argument) {
-	work_queue_push(&queue, &items[0].work);
+	push(0, 1);
 	work_queue_destroy(&queue);
 }
 

@@ -1,12 +1,7 @@
 // The work queue among workers that sleep, lead, serve, wait, park and put back, all of them
 // threads: pool/work_queue.
-#include "test.h"
+#include "expect.h"
 
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-
-#include "base/clock.h"
 #include "pool/work_queue.h"
 #include "process.h"
 
@@ -24,7 +19,7 @@ struct item {
 static struct work_queue queue;
 static struct item items[ITEMS];
 
-// A parking lot: what is parked comes back when somebody looks.
+// A parking lot: what is parked comes back with the next poll.
 static struct {
 	pthread_mutex_t lock;
 	struct work_list works;
@@ -61,34 +56,25 @@ static void serve(struct work *work) {
 			sched_yield();
 		atomic_fetch_sub(&queue.waiting, 1);
 	}
-	if (turn < TURNS && choice == 1) {
+	if (turn < TURNS && choice == 1)
 		work_queue_put_back(&queue, work);
-	} else if (turn < TURNS) {
+	else if (turn < TURNS)
 		park(work);
-	} else if (atomic_fetch_add(&done, 1) + 1 == ITEMS) {
+	else if (atomic_fetch_add(&done, 1) + 1 == ITEMS)
 		work_queue_close(&queue);
-	}
 }
 
 static void *run_worker(void *argument) {
 	struct work *own[WORK_QUEUE_BATCH];
 	for (;;) {
-		unsigned many = 0;
-		switch (work_queue_take(&queue, argument, own, &many)) {
-		case NEXT_SERVE:
-			for (unsigned i = 0; i < many; i++)
-				serve(own[i]);
-			break;
-		case NEXT_WAIT:
-			lead(true);
-			break;
-		case NEXT_POLL:
-			lead(false);
-			break;
-		case NEXT_SLEEP:
-		case NEXT_EXIT:
+		unsigned count = 0;
+		enum next next = work_queue_take(&queue, argument, own, &count);
+		if (next == NEXT_WAIT || next == NEXT_POLL)
+			lead(next == NEXT_WAIT);
+		else if (next != NEXT_SERVE)
 			return NULL;
-		}
+		for (unsigned i = 0; i < count; i++)
+			serve(own[i]);
 	}
 }
 
@@ -102,18 +88,13 @@ static void run_with(unsigned workers, unsigned cpus) {
 	atomic_store(&done, 0);
 	for (unsigned i = 0; i < workers; i++) {
 		sem_init(&sleepers[i].woken, 0, 0);
-		assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &sleepers[i]), 0);
+		threads[i] = thread_begin(run_worker, &sleepers[i]);
 	}
 	for (unsigned i = 0; i < ITEMS; i++)
 		work_queue_push(&queue, &items[i].work);
-	for (uint64_t deadline = clock_deadline(PATIENCE); atomic_load(&done) < ITEMS;) {
-		if (clock_now() >= deadline)
-			fail_msg("with %u workers, %u CPUs: %u of %d are done", workers, cpus,
-				 atomic_load(&done), ITEMS);
-		sched_yield();
-	}
+	yield_until(atomic_load(&done) == ITEMS);
 	for (unsigned i = 0; i < workers; i++)
-		pthread_join(threads[i], NULL);
+		thread_end(threads[i]);
 	for (unsigned i = 0; i < ITEMS; i++)
 		assert_int_equal(items[i].turns, TURNS);
 	work_queue_destroy(&queue);
@@ -121,8 +102,7 @@ static void run_with(unsigned workers, unsigned cpus) {
 }
 
 TEST(nothing_is_lost_on_the_way_round) {
-	for (unsigned workers = 1; workers <= WORKERS; workers++) {
+	for (unsigned workers = 1; workers <= WORKERS; workers++)
 		for (unsigned cpus = 1; cpus <= workers; cpus++)
 			run_with(workers, cpus);
-	}
 }

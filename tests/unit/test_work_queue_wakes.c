@@ -1,5 +1,5 @@
 // Which workers the work queue wakes, and for what: what next, batches, the leader:
-// pool/work_queue. What workers are at is set as the test wants it, no thread behind it.
+// pool/work_queue. The test sets what workers do; no thread is behind it.
 #include "test.h"
 
 #include <poll.h>
@@ -18,23 +18,6 @@ static struct waker leader = {.fd = -1};
 static struct sleeper sleepers[8];
 static unsigned asleep; // of them, as the test began
 
-static void begin_with(unsigned workers, unsigned cpus, unsigned batch) {
-	if (leader.fd < 0)
-		assert_int_equal(waker_open(&leader, NULL), 0);
-	work_queue_init(&queue, ITEMS, workers, cpus, batch, &leader);
-}
-
-static void begin(void) {
-	begin_with(4, 2, 1);
-	next = 0;
-}
-
-static void end(void) {
-	work_queue_destroy(&queue);
-}
-
-FIXTURE(begin, end);
-
 // So many workers sleep, wait for a client, lead; the rest is awake.
 static void pretend(unsigned sleeping, unsigned waiting, bool leading) {
 	queue.sleepers = NULL;
@@ -47,6 +30,37 @@ static void pretend(unsigned sleeping, unsigned waiting, bool leading) {
 	atomic_store(&queue.waiting, waiting);
 	atomic_store(&queue.leading, leading);
 }
+
+static void begin_with(unsigned workers, unsigned cpus, unsigned batch) {
+	if (leader.fd < 0)
+		assert_int_equal(waker_open(&leader, NULL), 0);
+	work_queue_init(&queue, ITEMS, workers, cpus, batch, &leader);
+	next = 0;
+}
+
+static void begin(void) {
+	begin_with(4, 2, 1);
+}
+
+static enum next take(void) {
+	count = 0;
+	return work_queue_take(&queue, NULL, works, &count);
+}
+
+static void expect_served(const struct work *work) {
+	assert_int_equal(take(), NEXT_SERVE);
+	assert_ptr_equal(works[0], work);
+}
+
+// Takes what is left.
+static void end(void) {
+	pretend(0, 0, true);
+	while (queue.depth > 0)
+		assert_int_equal(take(), NEXT_SERVE);
+	work_queue_destroy(&queue);
+}
+
+FIXTURE(begin, end);
 
 static bool leader_is_woken(void) {
 	struct pollfd fd = {.fd = leader.fd, .events = POLLIN};
@@ -61,17 +75,6 @@ static bool push(void) {
 	return leader_is_woken();
 }
 
-static enum next take(void) {
-	count = 0;
-	return work_queue_take(&queue, NULL, works, &count);
-}
-
-static void empty(void) {
-	pretend(0, 0, true);
-	while (queue.depth > 0)
-		assert_int_equal(take(), NEXT_SERVE);
-}
-
 static void expect_wakes(unsigned wakes, uint64_t withheld) {
 	unsigned woken = 0;
 	for (unsigned i = 0; i < asleep; i++) {
@@ -84,44 +87,40 @@ static void expect_wakes(unsigned wakes, uint64_t withheld) {
 	assert_int_equal(queue.wakes_withheld, withheld);
 }
 
+// The next push wakes a worker or none, but not the leader; so many were woken or not so far.
+static void push_wakes(unsigned wakes, uint64_t withheld) {
+	assert_false(push());
+	expect_wakes(wakes, withheld);
+}
+
 TEST(no_more_are_woken_than_there_are_cpus) {
 	pretend(3, 0, true); // all four at rest, two CPUs
-	assert_false(push());
-	expect_wakes(1, 0);
-	assert_false(push());
-	expect_wakes(2, 0);
-	assert_false(push());
-	expect_wakes(2, 1);
+	push_wakes(1, 0);
+	push_wakes(2, 0);
+	push_wakes(2, 1);
 	assert_int_equal(queue.sleeping, 1);
-	empty();
 }
 
-TEST(who_waits_for_a_client_leaves_a_cpu) {
+TEST(a_worker_that_waits_for_a_client_leaves_a_cpu) {
 	pretend(2, 0, false); // two awake
-	assert_false(push());
-	expect_wakes(0, 1);
+	push_wakes(0, 1);
 	pretend(2, 1, false); // one of them waits
-	assert_false(push());
-	expect_wakes(1, 1);
-	assert_false(push());
-	expect_wakes(1, 2);
-	empty();
+	push_wakes(1, 1);
+	push_wakes(1, 2);
 }
 
-TEST(the_leader_is_woken_where_nobody_else_can) {
+TEST(the_leader_is_woken_where_no_sleeper_can) {
 	pretend(0, 3, true);
 	assert_true(push());
 	pretend(0, 2, true); // one is awake, and there is a CPU
 	assert_true(push());
 	pretend(0, 1, true); // two are
-	assert_false(push());
-	expect_wakes(0, 1);
+	push_wakes(0, 1);
 	pretend(1, 2, true); // somebody else can
 	assert_false(push());
-	empty();
 }
 
-TEST(who_is_going_to_wait_wakes_another_for_what_is_queued) {
+TEST(a_worker_about_to_wait_wakes_another_for_what_is_queued) {
 	pretend(1, 0, true); // two awake
 	push();
 	expect_wakes(0, 1);
@@ -131,10 +130,9 @@ TEST(who_is_going_to_wait_wakes_another_for_what_is_queued) {
 	expect_wakes(1, 1);
 	atomic_fetch_sub(&queue.waiting, 1);
 	assert_int_equal(queue.waiting, 0);
-	empty();
 }
 
-TEST(who_is_going_to_wait_wakes_another_to_lead) {
+TEST(a_worker_about_to_wait_wakes_another_to_lead) {
 	pretend(2, 0, false);
 	work_queue_wait_begins(&queue);
 	expect_wakes(1, 0);
@@ -166,8 +164,7 @@ TEST(the_leader_wakes_others_for_all_but_one) {
 		expect_wakes(wakes[i][1], 0);
 		pretend(0, 0, true);
 		for (unsigned k = 0; k < wakes[i][0]; k++) {
-			assert_int_equal(take(), NEXT_SERVE);
-			assert_ptr_equal(works[0], &items[k]);
+			expect_served(&items[k]);
 			assert_true(works[0]->queued_at >= before);
 		}
 		assert_int_equal(queue.depth, 0);
@@ -176,7 +173,6 @@ TEST(the_leader_wakes_others_for_all_but_one) {
 	atomic_store(&queue.cpus, 2); // the leader, and one more
 	bring(0, 5);
 	expect_wakes(1, 3);
-	empty();
 }
 
 // What was put back before a poll counts, as it is taken first: what the poll brought must not wait
@@ -191,16 +187,14 @@ TEST(the_leader_wakes_others_for_what_was_queued_before) {
 			work_queue_put_back(&queue, &items[k]);
 		bring(cases[i][0], cases[i][1]);
 		expect_wakes(cases[i][2], 0);
-		empty();
 	}
 }
 
 // CPUs come and go.
 TEST(as_many_are_awake_as_there_are_cpus_now) {
 	pretend(3, 0, true);
-	push();
-	push();
-	push();
+	for (int i = 0; i < 3; i++)
+		push();
 	expect_wakes(2, 1);
 	atomic_store(&queue.cpus, 4);
 	push();
@@ -211,7 +205,6 @@ TEST(as_many_are_awake_as_there_are_cpus_now) {
 	push();
 	expect_wakes(1, 2);
 	assert_int_equal(queue.cpus, 1);
-	empty();
 }
 
 TEST(one_at_a_time_leads) {
@@ -227,16 +220,14 @@ TEST(what_is_put_back_comes_after_a_poll) {
 	expect_wakes(0, 0);
 	assert_int_equal(take(), NEXT_POLL);
 	bring(1, 2);
-	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(take(), NEXT_SERVE); // the poll was enough
-		assert_ptr_equal(works[0], &items[i]);
-	}
-	atomic_store(&queue.leading, true); // somebody is there
+	for (unsigned i = 0; i < 3; i++)
+		expect_served(&items[i]);   // the poll was enough
+	atomic_store(&queue.leading, true); // another worker is there
 	work_queue_put_back(&queue, &items[0]);
 	assert_int_equal(take(), NEXT_SERVE);
 }
 
-TEST(however_much_is_queued_somebody_polls) {
+TEST(however_much_is_queued_the_lot_is_polled) {
 	for (int i = 0; i < 200; i++)
 		push();
 	for (int round = 0; round < 3; round++) {
@@ -245,40 +236,30 @@ TEST(however_much_is_queued_somebody_polls) {
 		assert_int_equal(take(), NEXT_POLL);
 		bring(0, 0);
 	}
-	empty();
-}
-
-static void expect_batch(unsigned workers, unsigned cpus, unsigned batch, unsigned depth,
-			 unsigned expected) {
-	begin_with(workers, cpus, batch);
-	atomic_store(&queue.leading, true);
-	for (next = 0; next < depth;)
-		push();
-	assert_int_equal(take(), NEXT_SERVE);
-	assert_int_equal(count, expected);
-	for (unsigned i = 0; i < count; i++)
-		assert_ptr_equal(works[i], &items[i]);
-	assert_int_equal(queue.depth, depth - expected);
-	empty();
-	work_queue_destroy(&queue);
 }
 
 TEST(a_batch_is_the_share_of_a_worker_that_can_run) {
-	work_queue_destroy(&queue);
-	expect_batch(2, 2, 64, 1, 1);
-	expect_batch(2, 2, 64, 3, 1);
-	expect_batch(2, 2, 64, 4, 2);
-	expect_batch(1, 1, 64, 5, 5);
-	expect_batch(1, 8, 64, 5, 5);
-	expect_batch(2, 2, 64, 9, 4);
-	expect_batch(2, 2, 64, 19, 4);
-	expect_batch(2, 2, 64, 20, 5);
-	expect_batch(2, 8, 64, 100, 25);
-	expect_batch(64, 2, 64, 100, 25);
-	expect_batch(1000, 1, 64, 50, 50);
-	expect_batch(2, 2, 64, 1000, 64);
-	expect_batch(1, 1, 1, 100, 1);
-	begin();
+	static const struct {
+		unsigned workers, cpus, batch, depth, expected;
+	} cases[] = {
+		{2, 2, 64, 1, 1},     {2, 2, 64, 3, 1},	     {2, 2, 64, 4, 2},
+		{1, 1, 64, 5, 5},     {1, 8, 64, 5, 5},	     {2, 2, 64, 9, 4},
+		{2, 2, 64, 19, 4},    {2, 2, 64, 20, 5},     {2, 8, 64, 100, 25},
+		{64, 2, 64, 100, 25}, {1000, 1, 64, 50, 50}, {2, 2, 64, 1000, 64},
+		{1, 1, 1, 100, 1},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		end();
+		begin_with(cases[i].workers, cases[i].cpus, cases[i].batch);
+		atomic_store(&queue.leading, true);
+		while (next < cases[i].depth)
+			push();
+		expect_served(&items[0]);
+		assert_int_equal(count, cases[i].expected);
+		for (unsigned k = 0; k < count; k++)
+			assert_ptr_equal(works[k], &items[k]);
+		assert_int_equal(queue.depth, cases[i].depth - count);
+	}
 }
 
 TEST(the_end_comes_while_the_leader_is_away) {
