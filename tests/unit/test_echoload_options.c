@@ -1,11 +1,11 @@
-// The command line of echoload: tools/echoload/run/options with arguments.
+// The command line of echoload: tools/echoload/run/run_options with arguments.
 // What is refused is said on standard error, which is caught in a file.
 #include "test.h"
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "caught.h"
-#include "echoload/run/options.h"
+#include "echoload/run/run_options.h"
 
 #define MAX_ARGUMENTS 48
 

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "echoload/judge/server.h"
+#include "echoload/judge/server_view.h"
 #include "echoload/load/usage.h"
 #include "listeners.h"
 

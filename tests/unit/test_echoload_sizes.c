@@ -1,7 +1,7 @@
 // Sizes of messages: tools/echoload/load/sizes.
 #include "test.h"
 
-#include "echoload/load/config.h"
+#include "echoload/load/load_config.h"
 
 #define DRAWS 200000
 

@@ -13,7 +13,7 @@
 #include "base/units.h"
 #include "echoload/common/paths.h"
 #include "echoload/result/atomic_file.h"
-#include "echoload/run/options.h"
+#include "echoload/run/run_options.h"
 
 #define PROGRAM "echoload ab"
 #define CHECKS 32

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "echoload/common/rank.h"
-#include "echoload/judge/server.h"
+#include "echoload/judge/server_view.h"
 #include "echoload/load/engine.h"
 #include "echoload/result/result.h"
 

@@ -12,7 +12,7 @@
 #include "echoload/common/random.h"
 #include "echoload/common/rank.h"
 #include "net/connect.h"
-#include "server.h"
+#include "server_view.h"
 
 #define PAIRS_MOST 64
 // Of the connections' growth:

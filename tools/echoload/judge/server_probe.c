@@ -1,4 +1,4 @@
-#include "server.h"
+#include "server_view.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "server.h"
+#include "server_view.h"
 
 #include <arpa/inet.h>
 #include <glob.h>

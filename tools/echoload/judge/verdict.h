@@ -8,7 +8,7 @@
 
 #include "echoload/load/engine.h"
 #include "experiment.h"
-#include "server.h"
+#include "server_view.h"
 
 // Shares are of the time of recording, 0 to 1. NAN: not known.
 struct evidence {

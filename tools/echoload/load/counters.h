@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "config.h"
 #include "echoload/common/hdr.h"
 #include "echoload/verify/verify.h"
+#include "load_config.h"
 
 enum load_error {
 #define ERROR(identifier, name, help) LOAD_##identifier,

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "config.h"
 #include "counters.h"
+#include "load_config.h"
 #include "usage.h"
 
 // A piece of the run: `config->interval`, or the rest of it.

@@ -11,10 +11,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "config.h"
 #include "counters.h"
 #include "echoload/common/random.h"
 #include "echoload/verify/verify.h"
+#include "load_config.h"
 #include "net/waker.h"
 #include "timers.h"
 #include "usage.h"

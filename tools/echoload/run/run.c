@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
-#include "echoload/judge/server.h"
+#include "echoload/judge/server_view.h"
 
 #define DEAD_AFTER (5 * NS_PER_S)
 #define SETTLED (300 * NS_PER_MS) // then the server is looked at, even if some are not connected

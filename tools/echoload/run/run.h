@@ -13,7 +13,7 @@
 #include "base/screen.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/result/result.h"
-#include "options.h"
+#include "run_options.h"
 
 struct run {
 	struct engine_result result;

@@ -1,11 +1,11 @@
 // The command line: of a load, for each command that loads, and of echoload as a whole. Main thread
 // only.
-#ifndef ECHOLOAD_OPTIONS_H
-#define ECHOLOAD_OPTIONS_H
+#ifndef ECHOLOAD_RUN_OPTIONS_H
+#define ECHOLOAD_RUN_OPTIONS_H
 
 #include "base/cmdline.h"
 #include "echoload/judge/expect.h"
-#include "echoload/load/config.h"
+#include "echoload/load/load_config.h"
 
 #define ECHOLOAD "echoload" // the name of the program
 #define DEFAULT_TARGET ADDRESS_DEFAULT_HOST ":" ADDRESS_DEFAULT_PORT

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "run_options.h"
 
 #include <stdio.h>
 #include <string.h>

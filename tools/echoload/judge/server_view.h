@@ -1,8 +1,8 @@
 // The server: the processes of this machine that serve our connections, and the CPU time they use,
 // as /proc shows them (proc(5)); any thread. Of processes that /proc does not show nothing is
 // known.
-#ifndef ECHOLOAD_SERVER_H
-#define ECHOLOAD_SERVER_H
+#ifndef ECHOLOAD_SERVER_VIEW_H
+#define ECHOLOAD_SERVER_VIEW_H
 
 #include <math.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "echoload/load/config.h"
+#include "echoload/load/load_config.h"
 #include "net/address.h"
 
 #define PROCESSES 64

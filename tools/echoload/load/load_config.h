@@ -1,7 +1,7 @@
-// What one run of echoload is to do: the command line, understood. Filled by options.c, read by all
+// What one run of echoload is to do. Filled from the command line (run_options.c), then read by all
 // threads.
-#ifndef ECHOLOAD_CONFIG_H
-#define ECHOLOAD_CONFIG_H
+#ifndef ECHOLOAD_LOAD_CONFIG_H
+#define ECHOLOAD_LOAD_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
