@@ -12,7 +12,7 @@
 // One command line, and what came of it.
 struct attempt {
 	char words[1000];
-	struct options options;
+	struct run_options options;
 	char said[1024]; // on standard error
 	int status;
 };
@@ -24,7 +24,7 @@ static int read_options(void *arguments) {
 	int argc = 0;
 	while (argv[argc])
 		argc++;
-	return options_read(&attempt.options, argc, argv);
+	return run_options_read(&attempt.options, argc, argv);
 }
 
 // Reads the words of `line` behind the program's name; EMPTY is the empty one.
@@ -86,7 +86,7 @@ TEST(defaults_are_a_closed_loop) {
 	assert_int_equal(config->timeout, 5 * NS_PER_S);
 	assert_true(config->verify);
 	assert_false(config->spin);
-	const struct options *options = &attempt.options;
+	const struct run_options *options = &attempt.options;
 	for (size_t i = 0; i < OUTPUT_FILES; i++)
 		assert_null(options->files[i]);
 	assert_false(options->data_on_stdout || options->search.text ||
@@ -132,7 +132,7 @@ TEST(every_load_can_be_asked_for) {
 TEST(every_output_can_be_asked_for) {
 	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
 	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
-	const struct options *options = &attempt.options;
+	const struct run_options *options = &attempt.options;
 	assert_string_equal(options->files[OUTPUT_JSON], "-");
 	assert_string_equal(options->files[OUTPUT_HGRM], "a.hgrm");
 	assert_string_equal(options->files[OUTPUT_HLOG], "b.hlog");
@@ -294,7 +294,7 @@ TEST(what_is_one_too_many_is_refused) {
 		strcat(line, "127.0.0.1:7 ");
 	refuses(line, "'127.0.0.1:7' is one too many: at most 16 targets");
 	line[0] = '\0';
-	for (int i = 0; i <= OPTIONS_EXPECTS; i++)
+	for (int i = 0; i <= RUN_OPTIONS_EXPECTS; i++)
 		strcat(line, "--expect=p50<1s ");
 	refuses(line, "--expect: 'p50<1s' is one too many: at most 32");
 }

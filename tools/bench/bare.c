@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 256
+#define EVENTS_AT_ONCE 256
 #define BUFFER (256U << 10)
 #define MOST_CONNECTIONS 19000
 #define MOST_PIPELINE 16
@@ -25,13 +25,13 @@
 #define TICK_MS 100
 #define SUB_BITS 10 // of the histogram: 1,024 buckets for each power of two
 
-struct link {
+struct conn {
 	int fd;
 	uint64_t goal; // send up to here
 	uint64_t sent;
 	uint64_t received;
-	uint64_t end;		       // of the first message on its way
-	uint64_t asked[MOST_PIPELINE]; // when each of those was sent
+	uint64_t end;			 // of the first message on its way
+	uint64_t sent_at[MOST_PIPELINE]; // when each of those was sent
 	unsigned first;
 };
 
@@ -49,7 +49,7 @@ static struct {
 	unsigned seconds;
 } job;
 
-static struct link links[MOST_CONNECTIONS];
+static struct conn conns[MOST_CONNECTIONS];
 static struct counts counts;
 static char in[BUFFER], out[BUFFER];
 
@@ -83,51 +83,51 @@ static uint64_t median(void)
 	return (uint64_t)(i - (power << SUB_BITS)) << power;
 }
 
-static void begin(struct link *link, uint64_t now, unsigned place)
+static void begin(struct conn *conn, uint64_t now, unsigned place)
 {
-	link->asked[place] = now;
-	link->goal += job.size;
+	conn->sent_at[place] = now;
+	conn->goal += job.size;
 }
 
-static void send_some(struct link *link)
+static void send_some(struct conn *conn)
 {
-	while (link->sent < link->goal) {
-		uint64_t left = link->goal - link->sent;
+	while (conn->sent < conn->goal) {
+		uint64_t left = conn->goal - conn->sent;
 		size_t size = left < BUFFER ? (size_t)left : BUFFER;
-		ssize_t sent = send(link->fd, out, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent = send(conn->fd, out, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0 && errno == EAGAIN)
 			return;
 		if (sent < 0)
 			fail("send");
-		link->sent += (uint64_t)sent;
+		conn->sent += (uint64_t)sent;
 	}
 }
 
 // Receives until there is no more. Returns the time, or 0 if there was nothing.
-static uint64_t receive(struct link *link)
+static uint64_t receive(struct conn *conn)
 {
 	uint64_t now = 0;
 	ssize_t received = BUFFER;
 	while (received == BUFFER) {
-		received = recv(link->fd, in, BUFFER, MSG_DONTWAIT);
+		received = recv(conn->fd, in, BUFFER, MSG_DONTWAIT);
 		if (received < 0 && errno == EAGAIN)
 			break;
 		if (received <= 0)
 			fail("recv");
 		now = now_ns();
 		counts.bytes += (uint64_t)received;
-		link->received += (uint64_t)received;
-		for (; link->received >= link->end; link->end += job.size) {
-			record(now - link->asked[link->first]);
-			begin(link, now, link->first);
-			link->first = (link->first + 1) % job.pipeline;
+		conn->received += (uint64_t)received;
+		for (; conn->received >= conn->end; conn->end += job.size) {
+			record(now - conn->sent_at[conn->first]);
+			begin(conn, now, conn->first);
+			conn->first = (conn->first + 1) % job.pipeline;
 		}
-		send_some(link);
+		send_some(conn);
 	}
 	return now;
 }
 
-static void open_link(int epoll, struct link *link)
+static void open_conn(int epoll, struct conn *conn)
 {
 	const int on = 1;
 	struct sockaddr_in server = {
@@ -135,22 +135,22 @@ static void open_link(int epoll, struct link *link)
 		.sin_port = htons(job.port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = link};
-	link->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (link->fd < 0 || setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-	    connect(link->fd, (const struct sockaddr *)&server, sizeof(server)) != 0 ||
-	    epoll_ctl(epoll, EPOLL_CTL_ADD, link->fd, &event) != 0)
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = conn};
+	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (conn->fd < 0 || setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+	    connect(conn->fd, (const struct sockaddr *)&server, sizeof(server)) != 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, conn->fd, &event) != 0)
 		fail("connect");
-	link->end = job.size;
+	conn->end = job.size;
 }
 
 // Runs until `until`. Returns when it really ended.
 static uint64_t run(int epoll, uint64_t until)
 {
-	struct epoll_event events[BATCH];
+	struct epoll_event events[EVENTS_AT_ONCE];
 	uint64_t now = now_ns();
 	while (now < until) {
-		int count = epoll_wait(epoll, events, BATCH, TICK_MS);
+		int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, TICK_MS);
 		uint64_t last = 0;
 		for (int i = 0; i < count; i++) {
 			uint64_t then = receive(events[i].data.ptr);
@@ -185,11 +185,11 @@ int main(int argc, char **argv)
 	if (epoll < 0)
 		fail("epoll_create1");
 	for (unsigned i = 0; i < job.connections; i++)
-		open_link(epoll, &links[i]);
+		open_conn(epoll, &conns[i]);
 	for (unsigned i = 0; i < job.connections; i++) {
 		for (unsigned place = 0; place < job.pipeline; place++)
-			begin(&links[i], now_ns(), place);
-		send_some(&links[i]);
+			begin(&conns[i], now_ns(), place);
+		send_some(&conns[i]);
 	}
 	uint64_t from = run(epoll, now_ns() + WARM_UP);
 	memset(&counts, 0, sizeof(counts));

@@ -49,7 +49,7 @@ static int take_message(void *context, const char *value, struct echod_error *er
 	return 0;
 }
 
-#define FIELD(name) SETTING_FIELD(struct options, name)
+#define OPTION_FIELD(name) SETTING_FIELD(struct options, name)
 
 static const struct setting table[] = {
 	{'m', "message", "TEXT",
@@ -58,17 +58,17 @@ static const struct setting table[] = {
 	{'c', "count", "N",
 	 "send the messages N times (0: until interrupted) and print round-trip times; without "
 	 "--message send '" DEFAULT_MESSAGE "'",
-	 SETTING_COUNT, FIELD(count), .most = UNITS_EXACT_MAX},
+	 SETTING_COUNT, OPTION_FIELD(count), .most = UNITS_EXACT_MAX},
 	{'i', "interval", "DUR",
 	 "start a round of messages every DUR; without --count until interrupted", SETTING_DURATION,
-	 FIELD(interval)},
+	 OPTION_FIELD(interval)},
 	{0, "half-close", NULL,
 	 "send FIN at the end of standard input, for a server that replies only then; by default "
 	 "FIN follows the whole echo, because many proxies end both directions at the first FIN",
-	 SETTING_SWITCH, FIELD(half_close), .least = true},
+	 SETTING_SWITCH, OPTION_FIELD(half_close), .least = true},
 	{'t', "timeout", "DUR",
 	 "give up if connecting takes DUR, or if nothing comes for DUR; or never", SETTING_TIMEOUT,
-	 FIELD(timeout), .preset = "10s"},
+	 OPTION_FIELD(timeout), .preset = "10s"},
 };
 
 // Whether `host` includes a port, as servers print it: `127.0.0.1:7000`, `[::1]:7000`.

@@ -14,7 +14,7 @@
 #include "echoload/run/run.h"
 
 struct load_command {
-	struct options options;
+	struct run_options options;
 	struct outputs outputs;
 	struct search search;
 	struct run run;
@@ -38,7 +38,7 @@ static bool complain_unless(bool holds, const char *line)
 	return holds;
 }
 
-static bool checks_hold(const struct options *options, const struct run *run)
+static bool checks_hold(const struct run_options *options, const struct run *run)
 {
 	char line[EXPECT_LINE];
 	bool hold = true;
@@ -53,7 +53,7 @@ static bool checks_hold(const struct options *options, const struct run *run)
 // Whether the measurement tells anything about what is on the other side.
 static bool measurement_counts(const struct load_command *command)
 {
-	const struct options *options = &command->options;
+	const struct run_options *options = &command->options;
 	const struct run *run = &command->run;
 	const struct counters *counters = run->result.counters;
 	bool speed_matters = false;
@@ -122,9 +122,9 @@ static int search_and_measure(struct load_command *command, struct echod_error *
 static int load(int argc, char **argv)
 {
 	static struct load_command command;
-	struct options *options = &command.options;
+	struct run_options *options = &command.options;
 	struct echod_error error;
-	int status = options_read(options, argc, argv);
+	int status = run_options_read(options, argc, argv);
 	if (status != -1)
 		return status;
 	signals_heed(1); // it ends the run that is under way, or the next one

@@ -11,8 +11,8 @@
 
 #include "common.h"
 
-#define BATCH 512
-#define ACCEPT_BATCH 64
+#define EVENTS_AT_ONCE 512
+#define ACCEPTS_A_TURN 64
 #define SHARE 4 // buffers that one connection may fill before the others get their turn
 #define READING (EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define WRITING (EPOLLOUT | EPOLLET)
@@ -40,7 +40,7 @@ static void accept_some(int epoll, int listener)
 {
 	// The epoll set holds the connection, which the analyzer cannot see.
 	// NOLINTBEGIN(clang-analyzer-unix.Malloc)
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
@@ -108,9 +108,9 @@ void event_loop_run(int listener)
 	struct epoll_event event = {.events = EPOLLIN};
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) != 0)
 		peer_fail("epoll");
-	struct epoll_event events[BATCH];
+	struct epoll_event events[EVENTS_AT_ONCE];
 	for (;;) {
-		int count = epoll_wait(epoll, events, BATCH, -1);
+		int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, -1);
 		for (int i = 0; i < count; i++) {
 			struct conn *conn = events[i].data.ptr;
 			if (!conn)

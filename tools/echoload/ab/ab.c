@@ -15,7 +15,7 @@
 #include "echoload/result/atomic_file.h"
 #include "echoload/run/run_options.h"
 
-#define PROGRAM "echoload ab"
+#define AB_PROGRAM "echoload ab"
 #define CHECKS 32
 #define NAMES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 #define FEW 8 // messages on their way that leave a thread of the generator idle
@@ -132,7 +132,7 @@ static int refuse(const struct ab_command *command, struct echod_error *error)
 	const struct arguments *arguments = &command->arguments;
 	const char *why = NULL;
 	if (arguments->target_count < 2)
-		why = "at least two targets are needed (see " PROGRAM " --help)";
+		why = "at least two targets are needed (see " AB_PROGRAM " --help)";
 	else if (arguments->config.mode == MODE_IDLE)
 		why = "--mode idle: too little happens in it to compare";
 	else if (command->rounds.most &&
@@ -175,7 +175,8 @@ static int conclude(const struct ab_command *command, struct echod_error *error)
 	const struct rounds *rounds = &command->rounds;
 	bool taken = command->json && strcmp(command->json, "-") == 0;
 	if (isnan(rounds->targets[1].ratios[MEASURE_RATE].median.low)) {
-		fprintf(stderr, PROGRAM ": %ju rounds are too few to say anything: 6 are needed\n",
+		fprintf(stderr,
+			AB_PROGRAM ": %ju rounds are too few to say anything: 6 are needed\n",
 			(uintmax_t)rounds->done);
 		return EXIT_INCONCLUSIVE;
 	}
@@ -186,7 +187,7 @@ static int conclude(const struct ab_command *command, struct echod_error *error)
 	for (size_t i = 0; i < command->check_count; i++) {
 		int status = check_judge(command->checks[i], rounds, error);
 		if (status != EXIT_OK)
-			cmdline_complain(PROGRAM, error->message);
+			cmdline_complain(AB_PROGRAM, error->message);
 		if (status == EXIT_CHECK_FAILED || worst == EXIT_OK)
 			worst = status;
 	}
@@ -204,7 +205,7 @@ static int run(void *context, struct echod_error *error)
 	output_hold(false);
 	if (status == EXIT_OK)
 		return conclude(command, error);
-	cmdline_complain(PROGRAM, error->message);
+	cmdline_complain(AB_PROGRAM, error->message);
 	return status;
 }
 
@@ -212,7 +213,7 @@ int ab_main(int argc, char **argv)
 {
 	static struct ab_command command;
 	const struct cmdline cmdline = {
-		.program = PROGRAM,
+		.program = AB_PROGRAM,
 		.synopsis = "[NAME=]TARGET [NAME=]TARGET... [OPTION]...",
 		.summary = summary,
 		.epilogue = epilogue,

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-#define EVENTS 256
+#define EVENTS_AT_ONCE 256
 #define SOCKETS_LOOKED_AT 1000 // of a thread, for the evidence
 
 // Whether, before a slice, each connection is open or could not be connected.
@@ -32,11 +32,11 @@ static int wait_for_events(struct thread *thread, struct epoll_event *events)
 	int count = -1;
 	errno = ENOSYS;
 #ifdef HAVE_EPOLL_PWAIT2 // not with musl, nor glibc before 2.35
-	count = epoll_pwait2(thread->epoll, events, EVENTS, limit, NULL);
+	count = epoll_pwait2(thread->epoll, events, EVENTS_AT_ONCE, limit, NULL);
 #endif
 	if (count < 0 && errno == ENOSYS) { // before 5.11, valgrind: to the millisecond, not late
 		int ms = (int)(span.tv_sec * 1000 + span.tv_nsec / (long)NS_PER_MS);
-		count = epoll_wait(thread->epoll, events, EVENTS, limit ? ms : -1);
+		count = epoll_wait(thread->epoll, events, EVENTS_AT_ONCE, limit ? ms : -1);
 	}
 	ensure(count >= 0 || errno == EINTR);
 	return count > 0 ? count : 0;
@@ -110,7 +110,7 @@ static void take_stock(struct thread *thread, uint64_t stop)
 
 static void run_rounds(struct thread *thread)
 {
-	struct epoll_event events[EVENTS];
+	struct epoll_event events[EVENTS_AT_ONCE];
 	for (int count = 1; !is_over(thread, count);) {
 		counter_buffers_swap(&thread->buffers);
 		count = wait_for_events(thread, events);

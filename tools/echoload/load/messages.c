@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-#define STEPS 1000 // values that stand for all those of a connection that were due and never begun
+#define UNBEGUN_SAMPLES \
+	1000 // values that stand for all those of a connection that were due and never begun
 
 static uint64_t waited(uint64_t from, uint64_t to)
 {
@@ -174,7 +175,7 @@ void messages_abandon_due(struct thread *thread, struct connection *conn)
 	struct counters *counters = thread->buffers.open;
 	counters->due += count;
 	counters->unanswered += count;
-	uint64_t steps = count < STEPS ? count : STEPS;
+	uint64_t steps = count < UNBEGUN_SAMPLES ? count : UNBEGUN_SAMPLES;
 	for (uint64_t i = 0; i < steps; i++) {
 		uint64_t from = count * i / steps, to = count * (i + 1) / steps;
 		double middle = first + (double)(from + to - 1) / 2 * thread->gap;

@@ -11,7 +11,7 @@
 #include "result.h"
 #include "svg.h"
 
-#define PROGRAM "echoload report"
+#define REPORT_PROGRAM "echoload report"
 #define RUNS_MAX 16
 #define NINES_STEP 0.02
 #define NINES_MAX 8.0
@@ -273,7 +273,7 @@ static int run(void *context, struct echod_error *error)
 	const struct inputs *inputs = &command->inputs;
 	if (inputs->count == 0)
 		return error_set(error, ECHOD_ERROR_USAGE,
-				 "nothing to draw (see " PROGRAM " --help)");
+				 "nothing to draw (see " REPORT_PROGRAM " --help)");
 	if (!inputs->output)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "where to? -o FILE.svg or -o FILE.html is needed");
@@ -294,7 +294,7 @@ int chart_main(int argc, char **argv)
 {
 	struct report_command command = {.inputs.paths = (const char **)argv + argc};
 	const struct cmdline cmdline = {
-		.program = PROGRAM,
+		.program = REPORT_PROGRAM,
 		.synopsis = "-o FILE RUN.json...",
 		.summary = summary,
 		.epilogue = epilogue,

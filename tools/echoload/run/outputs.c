@@ -42,7 +42,8 @@ static bool is_special(const char *path)
 	return path && stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-int outputs_open(struct outputs *outputs, const struct options *options, struct echod_error *error)
+int outputs_open(struct outputs *outputs, const struct run_options *options,
+		 struct echod_error *error)
 {
 	outputs->options = options;
 	screen_open(&outputs->progress, stderr);

@@ -24,7 +24,7 @@ struct run {
 
 // Where it goes: a terminal, a line for each interval, --json, --hgrm, --hlog, --csv.
 struct outputs {
-	const struct options *options;
+	const struct run_options *options;
 	struct screen progress;	    // standard error
 	struct screen report;	    // standard output, unless data goes there
 	bool recording;		    // the run is the one that is wanted: its intervals are kept
@@ -44,7 +44,8 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 
 // Looks at the files, so that one which cannot be written is known before the load begins. They are
 // left as they are until there is something to write.
-int outputs_open(struct outputs *outputs, const struct options *options, struct echod_error *error);
+int outputs_open(struct outputs *outputs, const struct run_options *options,
+		 struct echod_error *error);
 
 void outputs_interval(struct outputs *outputs, const struct interval *interval);
 

@@ -60,7 +60,7 @@ static const char epilogue[] =
 
 static int take_search(void *context, const char *value, struct echod_error *error)
 {
-	struct options *options = context;
+	struct run_options *options = context;
 	if (expect_parse(value, &options->search, error) != 0)
 		return -1;
 	if (options->search.subject != EXPECT_LATENCY || options->search.relation > EXPECT_AT_MOST)
@@ -71,16 +71,16 @@ static int take_search(void *context, const char *value, struct echod_error *err
 
 static int take_expect(void *context, const char *value, struct echod_error *error)
 {
-	struct options *options = context;
-	if (options->expect_count == OPTIONS_EXPECTS)
+	struct run_options *options = context;
+	if (options->expect_count == RUN_OPTIONS_EXPECTS)
 		return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is one too many: at most %d",
-				 value, OPTIONS_EXPECTS);
+				 value, RUN_OPTIONS_EXPECTS);
 	return expect_parse(value, &options->expects[options->expect_count++], error);
 }
 
 static int take_interval(void *context, const char *value, struct echod_error *error)
 {
-	struct options *options = context;
+	struct run_options *options = context;
 	if (units_parse_duration(value, &options->interval, error) != 0)
 		return -1;
 	if (options->interval == 0 || options->interval % NS_PER_S != 0)
@@ -90,9 +90,10 @@ static int take_interval(void *context, const char *value, struct echod_error *e
 	return 0;
 }
 
-#define FILE_OPTION(name, index, help)                                                           \
-	{                                                                                        \
-		0, name, "FILE", help, SETTING_TEXT, SETTING_FIELD(struct options, files[index]) \
+#define FILE_OPTION(name, index, help)                                  \
+	{                                                               \
+		0, name, "FILE", help, SETTING_TEXT,                    \
+			SETTING_FIELD(struct run_options, files[index]) \
 	}
 
 static const struct setting table[] = {
@@ -101,13 +102,13 @@ static const struct setting table[] = {
 	 "skip the experiment at the end, which adds half as many connections for a moment to see "
 	 "whether more bring more (a fifth of the duration, at most 5 s); without it most closed "
 	 "loops are INCONCLUSIVE",
-	 SETTING_SWITCH, SETTING_FIELD(struct options, no_experiment), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct run_options, no_experiment), .least = true},
 	{0, "allow-client-bound", NULL, "exit 0 even if echoload itself limited the rate",
-	 SETTING_SWITCH, SETTING_FIELD(struct options, allow_client_bound), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct run_options, allow_client_bound), .least = true},
 	{0, "allow-errors", NULL,
 	 "exit 0 even if there were errors, unanswered messages or wrong bytes, unless an "
 	 "--expect forbids them",
-	 SETTING_SWITCH, SETTING_FIELD(struct options, allow_errors), .least = true},
+	 SETTING_SWITCH, SETTING_FIELD(struct run_options, allow_errors), .least = true},
 	{0, "search", "CHECK",
 	 "find the highest rate at which CHECK holds; CHECK limits a latency by < or <=",
 	 .take = take_search},
@@ -126,7 +127,7 @@ static const struct setting table[] = {
 	 .take = take_interval},
 };
 
-static int check_expects(const struct options *options, struct echod_error *error)
+static int check_expects(const struct run_options *options, struct echod_error *error)
 {
 	const struct load_config *config = &options->load.config;
 	const struct cmdline *cmdline = options->load.cmdline;
@@ -151,7 +152,7 @@ static int check_expects(const struct options *options, struct echod_error *erro
 }
 
 // Adds the checks of every run of which nothing else was said.
-static void expect_no_errors(struct options *options)
+static void expect_no_errors(struct run_options *options)
 {
 	static const char *const always[] = {"errors==0", "unanswered==0"};
 	size_t given = options->expect_count;
@@ -165,7 +166,7 @@ static void expect_no_errors(struct options *options)
 	}
 }
 
-static int check_files(struct options *options, struct echod_error *error)
+static int check_files(struct run_options *options, struct echod_error *error)
 {
 	static const char *const names[OUTPUT_FILES] = {"json", "hgrm", "hlog", "csv"};
 	const char **files = options->files;
@@ -194,7 +195,7 @@ static int check_files(struct options *options, struct echod_error *error)
 	return 0;
 }
 
-int options_read(struct options *options, int argc, char **argv)
+int run_options_read(struct run_options *options, int argc, char **argv)
 {
 	struct load_config *config = &options->load.config;
 	struct echod_error error;
@@ -209,7 +210,7 @@ int options_read(struct options *options, int argc, char **argv)
 		.context = options,
 		.given = &options->load.given,
 	};
-	*options = (struct options){.interval = NS_PER_S};
+	*options = (struct run_options){.interval = NS_PER_S};
 	arguments_begin(&options->load, &cmdline, argc, argv);
 	int status = cmdline_read(&cmdline, argc, argv);
 	if (status != -1)

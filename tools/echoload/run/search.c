@@ -115,7 +115,7 @@ static enum outcome confirm(struct search *search, struct echod_error *error)
 
 int search_run(struct search *search, struct outputs *outputs, struct echod_error *error)
 {
-	const struct options *options = outputs->options;
+	const struct run_options *options = outputs->options;
 	*search = (struct search){
 		.config = options->load.config, .limit = &options->search, .outputs = outputs};
 	search->config.extra = 0; // no experiment
