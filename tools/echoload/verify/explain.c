@@ -1,5 +1,5 @@
-// Naming faults. Where a boundary between two segments lies is often open by a byte or two, where
-// neighbours happen to be equal: it is settled so that the fewest faults remain, then leftmost.
+// Naming faults. The boundary between two segments can often be shifted by a byte or two, because
+// neighbours happen to be equal. It is set so that the fewest faults remain, and then leftmost.
 #include "resync.h"
 
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "base/assert.h"
 
 #define COMPARED_BYTES 256 // bytes compared at a time
-#define FLIPPED_BITS 8	   // so many may differ in however short a range
-#define RUN 4		   // so many right bytes are no chance, at a place where they are expected
+#define FLIPPED_BITS 8	   // that may differ in a range, however short it is
+#define CERTAIN_BYTES 4	   // right ones that are no chance at a place where they are expected
 
 static void report(struct verify *verify, struct fault fault)
 {
@@ -50,14 +50,14 @@ void explain_lost(struct verify *verify, uint64_t latest)
 	}
 }
 
-// Late bytes begin at `start`, or by up to `slack` bytes before it. When that can be the beginning
-// of a missing range, settles where that begins, stores it and returns true.
-static bool align(struct resync *resync, uint64_t *start, uint64_t slack)
+// Late bytes begin at `start`, or up to `shift` bytes before it. If a missing range can begin
+// there, decides where it does, stores that in both and returns true.
+static bool align(struct resync *resync, uint64_t *start, uint64_t shift)
 {
 	for (unsigned i = 0; i < resync->missing_count; i++) {
 		struct missing_range *range = &resync->missing[i];
-		uint64_t at = *start - slack > range->from ? *start - slack : range->from;
-		if (at <= *start && at <= range->from + range->slack) {
+		uint64_t at = *start - shift > range->from ? *start - shift : range->from;
+		if (at <= *start && at <= range->from + range->shift) {
 			*range = (struct missing_range){at, range->to + at - range->from, 0};
 			*start = at;
 			return true;
@@ -66,8 +66,8 @@ static bool align(struct resync *resync, uint64_t *start, uint64_t slack)
 	return false;
 }
 
-// Takes out of the missing ranges what [from, to) begins with: the part up to the value returned
-// was missing, if `late` is set, or was not.
+// Removes the first part of [from, to) from the missing ranges. Returns where that part ends;
+// `late`: whether all of it was missing, or none.
 static uint64_t take_out(struct resync *resync, uint64_t from, uint64_t to, bool *late)
 {
 	unsigned i = 0;
@@ -87,7 +87,8 @@ static uint64_t take_out(struct resync *resync, uint64_t from, uint64_t to, bool
 	return rest.from;
 }
 
-// Ends the side stretch, if there is one, at `to`. What was missing is late, the rest came again.
+// Ends the side stretch, if there is one, at `to`. The bytes that were missing are late, the others
+// came again.
 static void finish_side(struct verify *verify, uint64_t to)
 {
 	struct resync *resync = verify->resync;
@@ -107,22 +108,23 @@ static void finish_side(struct verify *verify, uint64_t to)
 void explain_advance(struct verify *verify, uint64_t length)
 {
 	struct resync *resync = verify->resync;
-	uint64_t end = resync_anchor(verify) + length;
+	uint64_t end = resync_expected(verify) + length;
 	if (resync->side && end < verify->position) {
 		resync->next = end;
 		return;
 	}
-	resync->start -= resync->slack;
-	finish_side(verify, verify->position - resync->slack);
+	resync->start -= resync->shift;
+	finish_side(verify, verify->position - resync->shift);
 	verify->position = end;
 }
 
-// How the first `length` bytes that are kept differ from as many of the own stream, in the place of
-// which they came; length 0: they do not. When few enough bits differ these were other bytes once.
+// How the first `length` bytes that are kept differ from those of the own stream in whose place
+// they came; its length is 0 if they do not. If few enough bits differ, they are those bytes,
+// damaged.
 static struct fault damage_of(const struct verify *verify, size_t length)
 {
 	const uint8_t *bytes = verify->resync->bytes + verify->resync->head;
-	uint64_t offset = resync_anchor(verify);
+	uint64_t offset = resync_expected(verify);
 	uint8_t right[COMPARED_BYTES];
 	size_t first = 0, end = 0, count = 0;
 	uint8_t bits = 0;
@@ -154,16 +156,16 @@ static void take_damage(struct verify *verify, size_t length)
 	explain_advance(verify, length);
 }
 
-// Reports what came since the own stream was left: in its place, or in addition to it. Returns how
-// many bytes these are.
+// Reports the pieces that came after the own stream was left: in its place, or in addition to it.
+// Returns how many bytes they have.
 static uint64_t report_pieces(struct verify *verify, bool in_place)
 {
 	struct resync *resync = verify->resync;
 	uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
-	uint64_t anchor = resync_anchor(verify), length = 0;
+	uint64_t expected = resync_expected(verify), length = 0;
 	for (unsigned i = 0; i < resync->pieces; i++) {
 		struct fault *piece = &resync->piece[i];
-		piece->offset = anchor + (in_place ? length : 0);
+		piece->offset = expected + (in_place ? length : 0);
 		if (piece->kind == FAULT_FOREIGN && piece->offset >= sent)
 			piece->kind = FAULT_SURPLUS;
 		length += piece->length;
@@ -173,7 +175,7 @@ static uint64_t report_pieces(struct verify *verify, bool in_place)
 	return length;
 }
 
-// Adds a piece. When there are too many, they have come in place.
+// Adds a piece. If there are too many, they count as bytes in place of the own stream's.
 static void push(struct verify *verify, struct fault piece)
 {
 	struct resync *resync = verify->resync;
@@ -182,7 +184,7 @@ static void push(struct verify *verify, struct fault piece)
 	resync->piece[resync->pieces++] = piece;
 }
 
-static void push_noise(struct verify *verify, uint64_t length)
+static void push_unmatched(struct verify *verify, uint64_t length)
 {
 	struct resync *resync = verify->resync;
 	struct fault *last = resync->pieces > 0 ? &resync->piece[resync->pieces - 1] : NULL;
@@ -200,15 +202,15 @@ static uint64_t pieces_length(const struct resync *resync)
 	return length;
 }
 
-// Between two stretches of the front came something else. Where it began can be up to `slack` bytes
-// earlier than was thought, and where the front went on, `ahead` bytes from where it was left, up
-// to `back` bytes. When that can make the front go on just where it was left, returns the most that
-// what came can begin earlier then; else something negative.
-static int64_t closes(int64_t ahead, uint64_t slack, uint64_t back)
+// Something else came between two stretches of the front. It may have begun up to `shift` bytes
+// earlier. The front went on `ahead` bytes from where it was left, or up to `back` bytes earlier.
+// If the front can thus go on exactly where it was left, returns by how many bytes at most the
+// other bytes began earlier; else a negative number.
+static int64_t rejoining_shift(int64_t ahead, uint64_t shift, uint64_t back)
 {
 	int64_t earlier = (int64_t)back - ahead;
-	if (earlier > (int64_t)slack)
-		earlier = (int64_t)slack;
+	if (earlier > (int64_t)shift)
+		earlier = (int64_t)shift;
 	return earlier + ahead < 0 ? -1 : earlier;
 }
 
@@ -217,7 +219,7 @@ static bool return_to_front(struct verify *verify, uint64_t position, uint64_t b
 {
 	struct resync *resync = verify->resync;
 	int64_t ahead = (int64_t)(position - verify->position);
-	int64_t earlier = closes(ahead, resync->slack, back);
+	int64_t earlier = rejoining_shift(ahead, resync->shift, back);
 	if (earlier < 0)
 		return false;
 	resync->start -= (uint64_t)earlier;
@@ -227,12 +229,12 @@ static bool return_to_front(struct verify *verify, uint64_t position, uint64_t b
 	return true;
 }
 
-// The own stream goes on at `position`, and up to `back` bytes before that are as those before.
+// The own stream goes on at `position`, or up to `back` bytes before it.
 static void jump(struct verify *verify, uint64_t position, uint64_t back)
 {
 	struct resync *resync = verify->resync;
 	bool from_side = resync->side;
-	if (position == resync_anchor(verify) ||
+	if (position == resync_expected(verify) ||
 	    (from_side && return_to_front(verify, position, back)))
 		return;
 
@@ -255,7 +257,7 @@ static void jump(struct verify *verify, uint64_t position, uint64_t back)
 	resync->side = true;
 	resync->start = begin;
 	resync->next = position;
-	resync->slack = settled || from_side ? 0 : back;
+	resync->shift = settled || from_side ? 0 : back;
 }
 
 // The own stream goes on at `position`, after pieces that did not come in its place.
@@ -265,13 +267,13 @@ static void settle_added(struct verify *verify, uint64_t position, uint64_t back
 	struct fault *first = &resync->piece[0];
 	struct fault *last = &resync->piece[resync->pieces - 1];
 	int64_t ahead = (int64_t)(position - verify->position);
-	uint64_t slack = 0;
+	uint64_t shift = 0;
 	if (!fixed && first->kind == FAULT_CROSSED)
-		slack = resync->slack;
-	// The first bytes of noise may happen to be those that were expected.
-	else if (!fixed && ahead < 0 && ahead > -RUN)
-		slack = (uint64_t)-ahead;
-	int64_t earlier = closes(ahead, slack, back);
+		shift = resync->shift;
+	// The first bytes of unmatched may happen to be those that were expected.
+	else if (!fixed && ahead < 0 && ahead > -CERTAIN_BYTES)
+		shift = (uint64_t)-ahead;
+	int64_t earlier = rejoining_shift(ahead, shift, back);
 	if (earlier < 0) {
 		report_pieces(verify, false);
 		jump(verify, position, 0);
@@ -299,7 +301,7 @@ static void arrive(struct verify *verify, uint64_t position, uint64_t back)
 	bool side = resync->side;
 	if (side && position != resync->next + length)
 		finish_side(verify, resync->next);
-	if (position == resync_anchor(verify) + length) {
+	if (position == resync_expected(verify) + length) {
 		resync->piece[resync->pieces - 1].length -= back;
 		report_pieces(verify, true);
 		explain_advance(verify, length);
@@ -312,49 +314,49 @@ void explain_lock(struct verify *verify, const struct lock *lock)
 {
 	struct resync *resync = verify->resync;
 	bool own = lock->connection == verify->connection;
-	size_t noise = lock->at - resync->head;
-	if (own && resync->pieces == 0 && lock->position == resync_anchor(verify) + noise)
-		take_damage(verify, noise);
+	size_t unmatched = lock->at - resync->head;
+	if (own && resync->pieces == 0 && lock->position == resync_expected(verify) + unmatched)
+		take_damage(verify, unmatched);
 	else
-		push_noise(verify, noise);
-	uint64_t slack = resync_slack(verify, lock->connection, lock->position);
+		push_unmatched(verify, unmatched);
+	uint64_t shift = resync_shift(verify, lock->connection, lock->position);
 	resync->crossed = !own;
 	if (own) {
-		arrive(verify, lock->position, slack);
+		arrive(verify, lock->position, shift);
 		return;
 	}
 	if (resync->pieces == 0 && !resync->side)
-		resync->slack = slack;
+		resync->shift = shift;
 	push(verify, (struct fault){.kind = FAULT_CROSSED,
 				    .other = lock->connection,
 				    .other_offset = lock->position});
 }
 
-void explain_noise(struct verify *verify, size_t length)
+void explain_unmatched(struct verify *verify, size_t length)
 {
 	if (verify->resync->pieces == 0 && damage_of(verify, length).kind == FAULT_FLIPPED)
 		take_damage(verify, length);
 	else
-		push_noise(verify, length);
+		push_unmatched(verify, length);
 }
 
-// The noise that the stream ends with.
-static void end_noise(struct verify *verify, uint64_t sent, bool whole)
+// The stream ends with unmatched bytes.
+static void end_unmatched(struct verify *verify, uint64_t sent, bool whole)
 {
 	struct resync *resync = verify->resync;
 	uint64_t front = verify->position;
 	size_t length = resync->count - resync->head;
-	// So many of the last bytes are the last ones of the stream. Whether that can be believed
-	// though no lock says so:
-	size_t tail = resync_match_back(verify, verify->connection, sent,
-					resync->bytes + resync->count, length);
-	if (whole && ((resync->pieces == 0 && front + length == sent) || tail == length ||
-		      tail >= RUN || (front < sent && tail >= sent - front))) {
+	// This many of the last bytes are the last of the stream. They are too few for a lock, so
+	// something else must confirm it.
+	size_t suffix = resync_match_back(verify, verify->connection, sent,
+					  resync->bytes + resync->count, length);
+	if (whole && ((resync->pieces == 0 && front + length == sent) || suffix == length ||
+		      suffix >= CERTAIN_BYTES || (front < sent && suffix >= sent - front))) {
 		explain_lock(verify, &(struct lock){.connection = verify->connection,
-						    .position = sent - tail,
-						    .at = resync->count - tail});
-		front = verify->position; // what is behind it comes again, or late
-		explain_advance(verify, tail);
+						    .position = sent - suffix,
+						    .at = resync->count - suffix});
+		front = verify->position; // bytes behind it come again, or late
+		explain_advance(verify, suffix);
 		verify->verified += verify->position - front;
 		return;
 	}
@@ -365,15 +367,15 @@ static void end_noise(struct verify *verify, uint64_t sent, bool whole)
 		take_damage(verify, in_place);
 		length -= in_place;
 	}
-	push_noise(verify, length);
+	push_unmatched(verify, length);
 }
 
-// The pieces that the stream ends with: in place, as far as there is a place.
+// The stream ends with pieces. They are in place as far as bytes are missing.
 static void end_pieces(struct verify *verify, uint64_t sent, bool whole)
 {
 	struct resync *resync = verify->resync;
-	if (whole && resync_anchor(verify) + pieces_length(resync) == sent) {
-		arrive(verify, sent, resync_slack(verify, verify->connection, sent));
+	if (whole && resync_expected(verify) + pieces_length(resync) == sent) {
+		arrive(verify, sent, resync_shift(verify, verify->connection, sent));
 		return;
 	}
 	finish_side(verify, resync->next);
@@ -388,7 +390,7 @@ bool verify_end(struct verify *verify, bool whole)
 	uint64_t sent = verify->scope->sent(verify->scope->context, verify->connection);
 	if (resync) {
 		if (resync->searching)
-			end_noise(verify, sent, whole);
+			end_unmatched(verify, sent, whole);
 		if (resync->pieces > 0)
 			end_pieces(verify, sent, whole);
 		finish_side(verify, resync->next);

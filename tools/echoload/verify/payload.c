@@ -1,5 +1,4 @@
-// Self-locating bytes: the keyed tables, writing, comparing and reading them backwards. Any thread.
-// Compiled with -O3 -funroll-loops: only then does the loop over words keep up with memory.
+// Compiled with -O3 -funroll-loops, without which the loop over words does not keep up with memory.
 #include "payload.h"
 
 #include <endian.h>
@@ -13,7 +12,7 @@
 #define HALF_BITS (REST_BITS / 2)
 #define HALF_MASK ((UINT64_C(1) << HALF_BITS) - 1)
 #define BLOCK_BITS 30 // of the number of a block; the connection's number stands above
-#define ROUNDS 4
+#define FEISTEL_ROUNDS 4
 #define MADE_BYTES 2048 // bytes made at a time, to copy or to compare
 
 // Hardening sets all variables to zero, which would take longer than a short message does.
@@ -38,7 +37,7 @@ static void shuffle(uint16_t *places, struct random *random)
 void payload_init(struct payload *payload, uint64_t run)
 {
 	struct random random = {run};
-	for (unsigned i = 0; i < ROUNDS; i++)
+	for (unsigned i = 0; i < FEISTEL_ROUNDS; i++)
 		payload->key[i] = random_next(&random);
 	shuffle(payload->place_of, &random);
 	for (unsigned i = 0; i < PAYLOAD_BLOCK_WORDS; i++)
@@ -46,7 +45,7 @@ void payload_init(struct payload *payload, uint64_t run)
 			(uint64_t)i << REST_BITS | (random_next(&random) & REST_MASK);
 }
 
-// A Feistel network: whatever the round function, the same rounds backwards undo it.
+// A Feistel network: the same rounds backwards undo it, whatever the round function is.
 static uint64_t round_of(uint64_t half, uint64_t key)
 {
 	uint64_t z = (half ^ key) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -58,7 +57,7 @@ static uint64_t permute(const struct payload *payload, uint64_t number)
 {
 	uint64_t left = number >> HALF_BITS;
 	uint64_t right = number & HALF_MASK;
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < FEISTEL_ROUNDS; i++) {
 		uint64_t next = left ^ round_of(right, payload->key[i]);
 		left = right;
 		right = next;
@@ -70,7 +69,7 @@ static uint64_t permute_back(const struct payload *payload, uint64_t number)
 {
 	uint64_t left = number >> HALF_BITS;
 	uint64_t right = number & HALF_MASK;
-	for (unsigned i = ROUNDS; i-- > 0;) {
+	for (unsigned i = FEISTEL_ROUNDS; i-- > 0;) {
 		uint64_t before = right ^ round_of(left, payload->key[i]);
 		right = left;
 		left = before;
@@ -92,8 +91,8 @@ static void fill_words(uint8_t *to, const uint64_t *table, uint64_t mix, size_t 
 	}
 }
 
-// The bytes from `position` on, at most MADE_BYTES of them and no more than the block has. Returns
-// how many; they stand at `piece` + `*skip`, as `piece` has the whole words that they are part of.
+// Makes the bytes from `position` on: at most MADE_BYTES, and no more than the block has. Returns
+// how many. `piece` has the whole words that they are part of, so they begin at `piece` + `*skip`.
 static size_t fill_piece(const struct payload *payload, uint32_t connection, uint64_t position,
 			 size_t length, uint8_t piece[static MADE_BYTES], size_t *skip)
 {

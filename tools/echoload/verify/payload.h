@@ -1,8 +1,8 @@
 // Self-locating bytes: each 8-byte word of what echoload sends is a keyed, invertible function of
-// (run, connection, position), so any window of received bytes says where it came from, and no copy
-// of what was sent is kept. It does not compress. Any thread.
+// (run, connection, position). So any window of received bytes says where it came from, and no copy
+// of sent bytes is kept. They do not compress. Any thread.
 //
-// A stream is cut into words of 8 bytes, little-endian, and blocks of 1024 words. A word is
+// A stream is divided into words of 8 bytes, little-endian, and blocks of 1024 words. A word is
 //
 //   10 bits: a keyed permutation of the word's place in its block
 //   54 bits: a keyed table's entry for that place, xor a keyed permutation of (connection, block)
@@ -42,13 +42,13 @@ void payload_init(struct payload *payload, uint64_t run);
 void payload_fill(const struct payload *payload, uint32_t connection, uint64_t position,
 		  void *bytes, size_t length);
 
-// How many of the `length` bytes at `bytes` are those of the stream from `position` on: `length` if
-// all are. As fast as payload_fill.
+// How many of the `length` bytes at `bytes`, up to the first wrong one, are those of the stream
+// from `position` on. As fast as payload_fill.
 size_t payload_match(const struct payload *payload, uint32_t connection, uint64_t position,
 		     const void *bytes, size_t length);
 
-// The place that a whole, aligned word says it comes from. Any eight bytes say something: whether
-// it can be true is for the caller to judge.
+// The place that a whole, aligned word says it comes from. Any eight bytes name some place; the
+// caller judges whether it can be true.
 struct payload_place payload_locate(const struct payload *payload, const void *word);
 
 #endif

@@ -1,9 +1,9 @@
-// What verify keeps from a fault on until all is well again: the bytes not yet understood, what
-// came since its own stream was left, and what is missing. Belongs to one struct verify.
+// What verify keeps from a fault until all is well again: the bytes not yet explained, what came
+// after its own stream was left, and what is missing. Belongs to one struct verify.
 //
-// Received bytes are cut into segments: own stream, another connection's stream, and noise. The
-// verifier follows one segment until a byte differs; from there it searches for a lock, where
-// enough bytes in a row come from one place of this run. What is before the lock is noise.
+// Received bytes are divided into segments: own stream, another connection's stream, and unmatched
+// bytes. The verifier follows one segment until a byte differs. From there it searches for a lock:
+// enough bytes in a row from one place of this run. The bytes before the lock are unmatched.
 #ifndef ECHOLOAD_RESYNC_H
 #define ECHOLOAD_RESYNC_H
 
@@ -13,9 +13,9 @@
 
 #include "verify.h"
 
-// Bytes in a row that make a lock. A whole word says where it comes from, and random bytes say so
-// of a place that was sent with odds of 2^-64 for each word of this run; the other bytes must agree
-// with it, which random ones do with odds of another 2^-64.
+// Bytes in a row that make a lock. A whole word says where it comes from. Random bytes name a place
+// that was sent with odds of 2^-64 for each word of this run. The other bytes must agree with that
+// place, which random ones do with odds of another 2^-64.
 #define RESYNC_LOCK 16
 #define RESYNC_BYTES ((size_t)1 << 20)
 #define RESYNC_PIECES 64
@@ -23,32 +23,32 @@
 #define RESYNC_MISSING 64
 #define RESYNC_LATEST (UINT64_C(1) << 20) // bytes after which a missing range is lost
 
-// A range of the own stream that has not come though what follows it has: it is lost, or late.
+// A range of the own stream that has not come although the bytes after it have: it is lost or late.
 struct missing_range {
 	uint64_t from, to;
-	uint64_t slack; // by so many bytes it could as well begin and end later
+	uint64_t shift; // it may as well begin and end up to this many bytes later
 };
 
 struct resync {
-	// The own stream: usually its front (verify.position). `side`: a stretch behind the front,
-	// which comes late or again.
+	// The own stream is followed at its front (verify.position), or with `side` at a stretch
+	// behind the front, which comes late or again.
 	bool side;
 	uint64_t start; // of that stretch
 	uint64_t next;	// its next byte
 
-	// What came since, FAULT_CROSSED or FAULT_FOREIGN, without a place. `crossed`: the last
-	// piece is being followed.
+	// What came after it was left, FAULT_CROSSED or FAULT_FOREIGN, without a place yet.
+	// `crossed`: the last piece is being followed.
 	bool crossed;
 	unsigned pieces;
 	struct fault piece[RESYNC_PIECES];
-	uint64_t slack; // by so many bytes that stretch, or the first piece, could begin earlier
+	uint64_t shift; // that stretch, or the first piece, may begin up to this many bytes earlier
 
-	// By place; there is room for one to add, and to cut in two.
+	// In order of position; with room to add one and to split one.
 	struct missing_range missing[RESYNC_MISSING + 2];
 	unsigned missing_count;
 
-	// While searching, bytes[head] is the first wrong one; before `scanned` no lock begins.
-	// While following, nothing is kept from one call to the next.
+	// While searching, bytes[head] is the first wrong byte, and no lock begins before
+	// `scanned`. While following, no bytes are kept from one call to the next.
 	bool searching;
 	size_t head;
 	size_t scanned;
@@ -56,19 +56,21 @@ struct resync {
 	uint8_t bytes[]; // RESYNC_BYTES
 };
 
-// Where the bytes from bytes[at] on come from, all the way back to the noise before them.
+// Where the bytes from bytes[at] on come from. It is extended backwards as far as bytes agree.
 struct lock {
 	uint32_t connection;
 	uint64_t position;
 	size_t at;
 };
 
-// The own stream's place where it was left.
-uint64_t resync_anchor(const struct verify *verify);
+// The position of the own stream's byte that should come next, or should have come when the own
+// stream was left.
+uint64_t resync_expected(const struct verify *verify);
 
-// How many bytes of the segment that is left could as well belong to one that begins with
-// `position` of `connection` right after it.
-uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t position);
+// How far the boundary between two segments can be shifted: how many bytes at the end of the
+// segment that is left may as well belong to the next one, which begins with `position` of
+// `connection`.
+uint64_t resync_shift(const struct verify *verify, uint32_t connection, uint64_t position);
 
 // How many of the `limit` bytes before `end` are those of the stream before `position`.
 size_t resync_match_back(const struct verify *verify, uint32_t connection, uint64_t position,
@@ -76,18 +78,19 @@ size_t resync_match_back(const struct verify *verify, uint32_t connection, uint6
 
 // explain.c, which also has verify_end.
 
-// What was followed has been left, the bytes up to the lock are noise, and then comes what it says,
-// which is followed from now on.
+// The segment that was followed has ended, and the bytes before the lock are unmatched. The stream
+// of the lock is followed from now on.
 void explain_lock(struct verify *verify, const struct lock *lock);
 
-// `length` bytes of noise that can be kept no longer.
-void explain_noise(struct verify *verify, size_t length);
+// There is no room to keep the first `length` unmatched bytes any longer.
+void explain_unmatched(struct verify *verify, size_t length);
 
-// The own stream goes on `length` bytes after where it was left. If a side stretch reaches the
-// front by that, the front is followed from now on.
+// The own stream goes on `length` bytes after where it was left. If a side stretch thereby reaches
+// the front, the front is followed from now on.
 void explain_advance(struct verify *verify, uint64_t length);
 
-// Reports the missing ranges that lie more than `latest` bytes before the front, or are too many.
+// Reports as lost the missing ranges that end more than `latest` bytes before the front, and the
+// first ones if there are too many.
 void explain_lost(struct verify *verify, uint64_t latest);
 
 #endif

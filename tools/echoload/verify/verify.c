@@ -1,5 +1,4 @@
-// Verification of one connection's bytes: following the stream, and searching where it is left. The
-// naming is in explain.c. One thread for each struct verify.
+// Following the stream, and searching for it where it is left. explain.c names the faults.
 #include "verify.h"
 
 #include <stdlib.h>
@@ -7,9 +6,8 @@
 
 #include "resync.h"
 
-#define SEARCH_STEP \
-	256 // bytes looked into at once, so that few are kept when all is soon well again
-#define CONTEXT (RESYNC_LOCK + PAYLOAD_WORD) // bytes in which a lock may have begun
+#define SEARCH_STEP 256 // bytes searched at once, so that few are kept if all is soon well again
+#define SEARCH_OVERLAP (RESYNC_LOCK + PAYLOAD_WORD) // last bytes, in which a lock may have begun
 
 const char *const fault_kind_names[FAULT_KINDS] = {
 	[FAULT_FLIPPED] = "flipped",	 [FAULT_LOST] = "lost",	      [FAULT_REPEATED] = "repeated",
@@ -17,14 +15,14 @@ const char *const fault_kind_names[FAULT_KINDS] = {
 	[FAULT_TRUNCATED] = "truncated", [FAULT_SURPLUS] = "surplus",
 };
 
-uint64_t resync_anchor(const struct verify *verify)
+uint64_t resync_expected(const struct verify *verify)
 {
 	const struct resync *resync = verify->resync;
 	return resync->side ? resync->next : verify->position;
 }
 
-// Returns how many bytes are right: up to what was sent at most, as a byte after that is wrong even
-// if it is the one to be sent next.
+// Returns how many bytes are right. A byte after what was sent is wrong, even if it is the one to
+// be sent next.
 static size_t follow_front(struct verify *verify, const uint8_t *bytes, size_t length)
 {
 	const struct verify_scope *scope = verify->scope;
@@ -37,7 +35,7 @@ static size_t follow_front(struct verify *verify, const uint8_t *bytes, size_t l
 	return right;
 }
 
-// The same of whatever segment is followed.
+// The same for the segment that is followed, whichever that is.
 static size_t follow(struct verify *verify, const uint8_t *bytes, size_t length)
 {
 	struct resync *resync = verify->resync;
@@ -62,7 +60,7 @@ static size_t follow(struct verify *verify, const uint8_t *bytes, size_t length)
 	return right;
 }
 
-// The first byte before `position` that may have come: of the own stream, on this connection.
+// The first byte before `position` that may have come on this connection.
 static uint64_t first_before(const struct verify *verify, uint32_t connection, uint64_t position)
 {
 	bool own = connection == verify->connection && position >= verify->start;
@@ -80,11 +78,11 @@ size_t resync_match_back(const struct verify *verify, uint32_t connection, uint6
 	return (size_t)(position - at);
 }
 
-uint64_t resync_slack(const struct verify *verify, uint32_t connection, uint64_t position)
+uint64_t resync_shift(const struct verify *verify, uint32_t connection, uint64_t position)
 {
 	const struct resync *resync = verify->resync;
 	uint32_t left = verify->connection;
-	uint64_t end = resync_anchor(verify);
+	uint64_t end = resync_expected(verify);
 	if (resync->pieces) {
 		const struct fault *last = &resync->piece[resync->pieces - 1];
 		if (last->kind != FAULT_CROSSED)
@@ -105,14 +103,14 @@ static bool believable(const struct verify_scope *scope, struct payload_place pl
 	       place.position + PAYLOAD_WORD <= scope->sent(scope->context, place.connection);
 }
 
-// Searches for a lock in what has not been searched. The answer depends on the bytes only, not on
-// how many of them came at once.
+// Searches the bytes that have not been searched for a lock. The result does not depend on how many
+// bytes came at once.
 static bool find_lock(struct verify *verify, struct lock *lock)
 {
 	struct resync *resync = verify->resync;
 	const struct payload *payload = verify->scope->payload;
 	for (; resync->scanned + PAYLOAD_WORD <= resync->count; resync->scanned++) {
-		size_t noise = resync->scanned - resync->head;
+		size_t unmatched = resync->scanned - resync->head;
 		const uint8_t *word = resync->bytes + resync->scanned;
 		struct payload_place place = payload_locate(payload, word);
 		if (!believable(verify->scope, place))
@@ -121,23 +119,24 @@ static bool find_lock(struct verify *verify, struct lock *lock)
 		size_t length = kept < RESYNC_LOCK ? kept : RESYNC_LOCK;
 		size_t right =
 			payload_match(payload, place.connection, place.position, word, length);
-		size_t back =
-			resync_match_back(verify, place.connection, place.position, word, noise);
+		size_t back = resync_match_back(verify, place.connection, place.position, word,
+						unmatched);
 		lock->connection = place.connection;
 		lock->position = place.position - back;
 		lock->at = resync->scanned - back;
-		uint64_t before =
-			back == noise ? resync_slack(verify, place.connection, lock->position) : 0;
+		uint64_t before = back == unmatched
+					  ? resync_shift(verify, place.connection, lock->position)
+					  : 0;
 		if (before + back + right >= RESYNC_LOCK)
 			return true;
-		if (right == length) // it may yet become one
+		if (right == length) // it may become one
 			return false;
 	}
 	return false;
 }
 
-// Looks into the bytes that are kept, as far as can be said what they are.
-static void look(struct verify *verify)
+// Explains the bytes that are kept, as far as their origin is known.
+static void explain_kept(struct verify *verify)
 {
 	struct resync *resync = verify->resync;
 	struct lock lock;
@@ -171,8 +170,8 @@ static int begin_search(struct verify *verify)
 	return 0;
 }
 
-// Keeps some of the bytes and looks into them. When as many are kept as may be, all but the last of
-// them become noise. Returns how many bytes it has taken.
+// Keeps some of the bytes and searches them. If there is room for no more, all except the last of
+// them count as unmatched. Returns how many bytes it has taken.
 static size_t search(struct verify *verify, const uint8_t *bytes, size_t length)
 {
 	struct resync *resync = verify->resync;
@@ -188,11 +187,11 @@ static size_t search(struct verify *verify, const uint8_t *bytes, size_t length)
 	}
 	memcpy(resync->bytes + resync->count, bytes, step);
 	resync->count += step;
-	look(verify);
+	explain_kept(verify);
 	if (resync->count - resync->head == RESYNC_BYTES) {
-		size_t noise = RESYNC_BYTES - CONTEXT;
-		explain_noise(verify, noise);
-		resync->head += noise;
+		size_t unmatched = RESYNC_BYTES - SEARCH_OVERLAP;
+		explain_unmatched(verify, unmatched);
+		resync->head += unmatched;
 	}
 	return step;
 }
