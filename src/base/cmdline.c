@@ -201,7 +201,7 @@ static void take_presets(const struct cmdline *cmdline)
 {
 	for (size_t i = 0; i < cmdline->option_count; i++) {
 		const struct setting *option = &cmdline->options[i];
-		if (option->preset && option->size)
+		if (option->preset && (option->size || option->take))
 			ensure(setting_take(option, cmdline->context, option->preset, NULL) == 0);
 	}
 }

@@ -18,8 +18,8 @@
 #define AB_PROGRAM "echoload ab"
 #define CHECKS 32
 #define NAMES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-#define FEW 8 // messages on their way that leave a thread of the generator idle
-#define UNTIL_AT_MOST (2 * 60 * NS_PER_S)
+#define FEW 8		    // messages on their way that leave a thread of the generator idle
+#define UNTIL_DURATION "2m" // the default of --duration with --until
 
 struct ab_command {
 	struct arguments arguments;
@@ -82,13 +82,13 @@ static int take_expect(void *context, const char *value, struct echod_error *err
 static const struct setting table[] = {
 	{'c', "connections", "N", "connections to each target", SETTING_COUNT,
 	 LOAD_FIELD(connections), .least = 1, .most = 50000, .preset = "1"},
-	{'d', "duration", "DUR", "measure for DUR in all, or never: until Ctrl-C (default 10s)",
-	 SETTING_TIMEOUT, LOAD_FIELD(duration), .least = 0},
+	{'d', "duration", "DUR", "measure for DUR in all, or never: until Ctrl-C", SETTING_TIMEOUT,
+	 LOAD_FIELD(duration), .preset = LOAD_DURATION},
 	{0, "rounds", "N", "measure N rounds", SETTING_COUNT,
 	 SETTING_FIELD(struct ab_command, rounds.most), .least = 1, .most = 1000000},
 	{0, "until", "PERCENT",
 	 "measure until the rounds give each rate to within PERCENT, such as 1%, for at most "
-	 "--duration (default 2m then)",
+	 "--duration (default " UNTIL_DURATION " then)",
 	 .take = take_until},
 	{0, "slice", "DUR",
 	 "load a target for DUR at a time; by default for 3 messages on each connection, "
@@ -150,16 +150,17 @@ static int complete(struct ab_command *command, struct echod_error *error)
 	command->rounds.config = config;
 	if (refuse(command, error) != 0)
 		return -1;
-	unsigned connections = config->connections ? config->connections : 1;
 	// A thread that blocks lets its CPU rest between two messages; where a server is woken then
 	// differs by more than the servers do.
 	if (config->rate == 0 && !load_mode_takes(config->mode, "visit") &&
-	    connections * config->pipeline <= FEW * config->threads)
+	    config->connections * config->pipeline <= FEW * config->threads)
 		config->spin |= sysconf(_SC_NPROCESSORS_ONLN) > (long)config->threads;
 	config->by_target = true;
-	config->connections = connections * (unsigned)targets;
-	if (config->duration == 0 && (command->rounds.until > 0 || command->rounds.most > 0))
-		config->duration = command->rounds.most ? CLOCK_NEVER : UNTIL_AT_MOST;
+	config->connections *= (unsigned)targets;
+	if (command->rounds.most > 0)
+		config->duration = CLOCK_NEVER;
+	else if (command->rounds.until > 0 && !cmdline_has(command->arguments.cmdline, "duration"))
+		cmdline_set(command->arguments.cmdline, "duration", UNTIL_DURATION);
 	for (size_t i = 0; i < command->check_count; i++) {
 		if (check_judge(command->checks[i], &command->rounds, error) == EXIT_USAGE)
 			return -1;

@@ -211,8 +211,8 @@ int arguments_finish(struct arguments *arguments, struct echod_error *error)
 		return -1;
 	if (config->connections == 0)
 		config->connections = (unsigned)arguments->target_count;
-	if (config->duration == 0)
-		config->duration = config->count ? CLOCK_NEVER : 10 * NS_PER_S;
+	if (config->count && !cmdline_has(cmdline, "duration"))
+		config->duration = CLOCK_NEVER;
 	if (getrandom(&run, sizeof(run), 0) != (ssize_t)sizeof(run))
 		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot draw the number of the run: %s",
 				 error_text(errno));

@@ -86,7 +86,6 @@ static int take_interval(void *context, const char *value, struct echod_error *e
 	if (options->interval == 0 || options->interval % NS_PER_S != 0)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.64s' is not one or more whole seconds", value);
-	options->interval_lines = true;
 	return 0;
 }
 
@@ -122,9 +121,9 @@ static const struct setting table[] = {
 		    "write the histogram of each interval as HdrHistogram's .hlog"),
 	FILE_OPTION("csv", OUTPUT_CSV, "write a row for each interval"),
 	{'i', "interval", "DUR",
-	 "length of a row of --csv or --hlog in whole seconds (default 1s); if given, a line for "
-	 "each is printed, too, unless a terminal shows the progress",
-	 .take = take_interval},
+	 "if given, print a line for each DUR, unless a terminal shows the progress; also the "
+	 "length of a row of --csv or --hlog, in whole seconds",
+	 .preset = "1s", .take = take_interval},
 };
 
 static int check_expects(const struct run_options *options, struct echod_error *error)
@@ -210,7 +209,7 @@ int run_options_read(struct run_options *options, int argc, char **argv)
 		.context = options,
 		.given = &options->load.given,
 	};
-	*options = (struct run_options){.interval = NS_PER_S};
+	*options = (struct run_options){0};
 	arguments_begin(&options->load, &cmdline, argc, argv);
 	int status = cmdline_read(&cmdline, argc, argv);
 	if (status != -1)
@@ -218,6 +217,7 @@ int run_options_read(struct run_options *options, int argc, char **argv)
 	if (check_expects(options, &error) != 0 || check_files(options, &error) != 0 ||
 	    arguments_finish(&options->load, &error) != 0)
 		return cmdline_fail(ECHOLOAD, &error);
+	options->interval_lines = cmdline_has(&cmdline, "interval");
 	expect_no_errors(options);
 	if (!options->no_experiment)
 		config->extra = config->connections / 2 + config->connections % 2;

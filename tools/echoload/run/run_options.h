@@ -9,6 +9,7 @@
 
 #define ECHOLOAD "echoload" // the name of the program
 #define DEFAULT_TARGET ADDRESS_DEFAULT_HOST ":" ADDRESS_DEFAULT_PORT
+#define LOAD_DURATION "10s" // the default of --duration
 
 // The load that a command line asks for: the options of load_options.def, with their checks and
 // defaults. The first member of the context of such a command line.
