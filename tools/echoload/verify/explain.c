@@ -77,7 +77,6 @@ static uint64_t take_out(struct resync *resync, uint64_t from, uint64_t to, bool
 	*late = i < resync->missing_count && range->from <= from;
 	if (!*late)
 		return i < resync->missing_count && range->from < to ? range->from : to;
-
 	struct missing_range rest = {.from = to < range->to ? to : range->to, .to = range->to};
 	*range = (struct missing_range){.from = range->from, .to = from};
 	if (rest.from < rest.to)
@@ -237,7 +236,6 @@ static void jump(struct verify *verify, uint64_t position, uint64_t back)
 	if (position == resync_expected(verify) ||
 	    (from_side && return_to_front(verify, position, back)))
 		return;
-
 	bool forward = position > verify->position;
 	uint64_t begin = forward ? position - back : position, front = verify->position;
 	bool settled = !forward && align(resync, &begin, back);
@@ -346,8 +344,7 @@ static void end_unmatched(struct verify *verify, uint64_t sent, bool whole)
 	struct resync *resync = verify->resync;
 	uint64_t front = verify->position;
 	size_t length = resync->count - resync->head;
-	// This many of the last bytes are the last of the stream. They are too few for a lock, so
-	// something else must confirm it.
+	// The end of the stream, if anything confirms it: it is too short for a lock.
 	size_t suffix = resync_match_back(verify, verify->connection, sent,
 					  resync->bytes + resync->count, length);
 	if (whole && ((resync->pieces == 0 && front + length == sent) || suffix == length ||
