@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/setting.h"
 
-static const char *const level_names[] = {"error", "warning", "info", "debug"};
+static const char *const level_names[] = {LOG_LEVEL_LIST};
 
 _Static_assert(sizeof(level_names) / sizeof(level_names[0]) == LOG_LEVELS, "a level has no name");
 
