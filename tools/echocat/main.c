@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/cmdline.h"
 #include "base/program.h"
-#include "messages.h"
+#include "conversation.h"
 #include "options.h"
 #include "peer.h"
 #include "relay.h"
@@ -16,7 +16,7 @@ static int run(const struct options *options)
 	if (peer_connect(&peer, &options->address, options->timeout, &error) != 0)
 		return cmdline_fail("echocat", &error);
 	int status = options->message_count
-			     ? messages_run(&peer, options)
+			     ? conversation_run(&peer, options)
 			     : relay_run(&peer, options, STDIN_FILENO, STDOUT_FILENO);
 	peer_close(&peer);
 	return status;

@@ -1,4 +1,4 @@
-#include "messages.h"
+#include "conversation.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -180,7 +180,7 @@ static int finish(const struct conversation *talk, int status)
 	return talk->trips.received ? EXIT_OK : EXIT_INCONCLUSIVE;
 }
 
-int messages_run(struct peer *peer, const struct options *options)
+int conversation_run(struct peer *peer, const struct options *options)
 {
 	size_t longest = 0;
 	for (size_t i = 0; i < options->message_count; i++) {
