@@ -29,7 +29,7 @@ static inline double clock_seconds(uint64_t ns)
 // CLOCK_MONOTONIC_COARSE: cheaper, up to one kernel tick (at most 10 ms) behind clock_now().
 uint64_t clock_now_coarse(void);
 
-// The moment `duration` ns from now; CLOCK_NEVER stays CLOCK_NEVER.
+// The time `duration` ns from now; CLOCK_NEVER stays CLOCK_NEVER.
 uint64_t clock_deadline(uint64_t duration);
 
 // The time left until `deadline` as a time-out of poll(2): milliseconds rounded up, 0 when it has

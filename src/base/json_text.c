@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How many bytes the UTF-8 character at `at` has; 0: it is none. A zero byte may cut it off. RFC
+// How many bytes the UTF-8 character at `at` has; 0: it is none. A zero byte may end it early. RFC
 // 3629 gives the ranges of the second byte, which exclude overlong forms and surrogates.
 static size_t character_length(const unsigned char *at)
 {

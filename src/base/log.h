@@ -61,7 +61,7 @@ const char *log_level_name(enum echod_log_level level);
 int log_level_parse(const char *text, enum echod_log_level *level, struct echod_error *error);
 
 // Copies `text` (`length` bytes) into `buffer` as printable ASCII. All other bytes and the
-// backslash become \xNN. The copy is cut off where `buffer` ends. Returns `buffer`.
+// backslash become \xNN. The copy ends where `buffer` ends. Returns `buffer`.
 char *log_escape(const char *text, size_t length, char *buffer, size_t size);
 
 #endif

@@ -16,7 +16,7 @@ bool proc_file_read(const char *path, char *text, size_t size)
 
 // Walks from `group` up to the root of the hierarchy that is mounted at /sys/fs/cgroup + `mount`.
 static void climb(const char *mount, const char *group,
-		  void (*look)(const char *folder, void *context), void *context)
+		  void (*visit)(const char *folder, void *context), void *context)
 {
 	char folder[PATH_MAX];
 	int top = snprintf(folder, sizeof(folder), "/sys/fs/cgroup%s", mount);
@@ -25,11 +25,11 @@ static void climb(const char *mount, const char *group,
 	for (char *end = folder; end; end = strrchr(folder + top, '/')) {
 		if (end != folder)
 			*end = '\0';
-		look(folder, context);
+		visit(folder, context);
 	}
 }
 
-void proc_file_cpu_cgroups(int pid, void (*look)(const char *folder, void *context), void *context)
+void proc_file_cpu_cgroups(int pid, void (*visit)(const char *folder, void *context), void *context)
 {
 	char path[40], text[PATH_MAX];
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
@@ -45,11 +45,11 @@ void proc_file_cpu_cgroups(int pid, void (*look)(const char *folder, void *conte
 		snprintf(list, sizeof(list), ",%s,", controllers);
 		snprintf(mount, sizeof(mount), "/%s", controllers);
 		if (!*controllers) { // version 2, alone or beside version 1
-			climb("", line, look, context);
-			climb("/unified", line, look, context);
+			climb("", line, visit, context);
+			climb("/unified", line, visit, context);
 		} else if (strstr(list, ",cpu,")) {
-			climb(mount, line, look, context);
-			climb("/cpu", line, look, context);
+			climb(mount, line, visit, context);
+			climb("/cpu", line, visit, context);
 		}
 	}
 }

@@ -9,8 +9,8 @@
 #include "base/signals.h"
 
 // Fills those of the descriptors 0, 1 and 2 that are closed. Otherwise a socket could get such a
-// number, and its peer would read standard error. The replacement fails as a closed descriptor
-// does. Returns 0, or -1 when one is closed and /dev/null cannot be opened.
+// number, and its peer would read standard error. The new one fails as a closed descriptor does.
+// Returns 0, or -1 when one is closed and /dev/null cannot be opened.
 static int hold_streams(struct echod_error *error)
 {
 	static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY}; // the way each is not used

@@ -43,7 +43,8 @@ bool screen_begin_line(struct screen *screen);
 // Removes that line, so that other text can be printed.
 void screen_clear(struct screen *screen);
 
-// Draws `text` from the top left corner of a terminal over what was there, cut to the window.
+// Draws `text` from the top left corner of a terminal over the old contents. Text outside the
+// window is left out.
 void screen_draw(const struct screen *screen, const char *text);
 
 #endif

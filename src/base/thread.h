@@ -11,7 +11,7 @@
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument,
 		 struct echod_error *error);
 
-// Counts threads that are ready. All members are guarded by `lock`.
+// Counts threads that are ready. All fields are guarded by `lock`.
 struct gate {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

@@ -15,7 +15,7 @@ struct list {
 	const struct list_kind *kind; // NULL: no list, or all of it has been written
 	bool json;
 	bool failed; // memory was short: the text is incomplete
-	size_t next; // the slot or worker to look at
+	size_t next; // the slot or worker to list
 	size_t rows; // so far
 };
 

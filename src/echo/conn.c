@@ -57,9 +57,9 @@ void conn_table_close(struct conn_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
-// The leader of the pool may still hold an event of the connection that was here before, and look
-// at the state: that is stored as the atomic it is, and says that there is nothing to do. All else
-// nobody else looks at.
+// The pool's leader may still hold an event of the connection that was in this slot before, and
+// reads the state. So the state is stored atomically, and says that there is nothing to do. No
+// other thread reads the rest yet.
 static void conn_init(struct conn *conn, uint64_t id, const struct conn_origin *origin)
 {
 	struct work *work = &conn->work;

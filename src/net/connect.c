@@ -13,7 +13,7 @@
 #include "net/waker.h"
 
 #define ATTEMPT_DELAY (250 * NS_PER_MS) // RFC 8305, section 5
-#define FULL_PAUSE (5 * NS_PER_MS)	// between two looks at a full backlog
+#define FULL_PAUSE (5 * NS_PER_MS)	// between two tries at a full backlog
 
 const char *connect_reason(int why)
 {
@@ -110,7 +110,7 @@ static bool is_on_its_way(const struct attempt *attempt)
 // Takes the next of the first address's family and the next of the others in turn.
 static void line_up(struct race *race, const struct endpoint *endpoints, size_t count)
 {
-	size_t at[2] = {0, 0}; // of each kind, the next to look at
+	size_t at[2] = {0, 0}; // of each kind, the next to consider
 	sa_family_t first = endpoints[0].as.any.sa_family;
 	for (unsigned other = 0; race->count < count && race->count < CONNECT_ADDRESSES;
 	     other = !other) {

@@ -7,7 +7,7 @@
 #include "pool/policy.h"
 
 #define SMALL_BATCH 4
-#define BATCHES_A_POLL 64 // taken between two looks at the parking lot, however much is queued
+#define BATCHES_A_POLL 64 // taken between two polls of the parking lot, however much is queued
 
 void work_queue_init(struct work_queue *queue, size_t capacity, unsigned workers, unsigned cpus,
 		     unsigned batch, const struct waker *leader)

@@ -62,7 +62,7 @@ struct server {
 	struct server_config config;
 	struct log *log; // the caller's; outlives the server
 	uint64_t started_at;
-	uint64_t start_time; // clock_wall of the same moment
+	uint64_t start_time; // the same time, of clock_wall
 	struct stats stats;  // the acceptor's, the stats thread's, then one for each worker
 	struct listener listeners[SERVER_MAX_LISTENERS];     // the acceptor's, once it runs
 	char names[SERVER_MAX_LISTENERS][ADDRESS_TEXT_SIZE]; // of the listeners; these stay
