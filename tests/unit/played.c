@@ -1,19 +1,19 @@
 // An echo turn on a socketpair whose recv, send, poll and time are as a test says. Main thread.
 #include "played.h"
 
-#include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "peer.h"
 #include "test.h"
 
+#define BEGINNING (1000 * NS_PER_S) // of the made-up time
+
 struct played played;
 
-// The script's word on the next call: 0 and `length` made shorter, or an errno.
+// What the next call does: 0 and `length` made shorter, or an errno.
 static int next_step(struct script *script, size_t *length) {
 	script->calls++;
 	const struct step *step = script->next;
@@ -81,7 +81,7 @@ static char buffer[PLAYED_BUFFER];
 
 void played_begin(void) {
 	played = (struct played){
-		.now = 1000 * NS_PER_S,
+		.now = BEGINNING,
 		.echo = {.unsent_limit = UINT64_C(1) << 20},
 		.pool = {.config = {.workers = 1,
 				    .buffer_size = sizeof(buffer),
@@ -118,6 +118,14 @@ enum close_reason run_turn(void) {
 	return turn.reason;
 }
 
+void expect_end(enum turn_end end) {
+	assert_int_equal(run_any_turn().end, end);
+}
+
+uint64_t played_time(void) {
+	return played.now - BEGINNING;
+}
+
 uint64_t counted(enum counter counter) {
 	return atomic_load(&played.stats.counter[counter]);
 }
@@ -131,22 +139,49 @@ void peer_says(size_t size, bool ends) {
 		assert_int_equal(shutdown(played.pair[1], SHUT_WR), 0);
 }
 
+size_t peer_reads(size_t most) {
+	static char bytes[65536], expected[sizeof(bytes)];
+	assert_true(most <= sizeof(bytes));
+	ssize_t got = __real_recv(played.pair[1], bytes, most, MSG_DONTWAIT);
+	size_t count = got > 0 ? (size_t)got : 0;
+	pattern_fill(1, played.echoed, expected, count);
+	assert_memory_equal(bytes, expected, count);
+	played.echoed += count;
+	return count;
+}
+
+void narrow_socket(void) {
+	const int small = 4608;
+	setsockopt(played.pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+}
+
 void expect_echo(uint64_t received, size_t size) {
-	static char bytes[65536 + 1];
-	static char expected[65536 + 1];
-	size_t total = 0;
-	ssize_t count;
-	fcntl(played.pair[1], F_SETFL, O_NONBLOCK);
-	while ((count = read(played.pair[1], bytes + total, sizeof(bytes) - total)) > 0)
-		total += (size_t)count;
-	pattern_fill(1, played.echoed, expected, total);
-	assert_memory_equal(bytes, expected, total);
-	played.echoed += total;
+	while (peer_reads(65536) > 0)
+		;
 	assert_int_equal(played.echoed, size);
 	assert_int_equal(played.conn.bytes_received, received);
 	assert_int_equal(played.conn.bytes_sent, size);
 	assert_int_equal(counted(COUNTER_bytes_received), received);
 	assert_int_equal(counted(COUNTER_bytes_sent), size);
+}
+
+void expect_all_echoed(size_t size) {
+	peer_says(size, true);
+	assert_int_equal(run_turn(), CLOSE_peer);
+	expect_echo(size, size);
+}
+
+static struct work other;
+
+void queue_other(void) {
+	work_queue_push(&played.pool.queue, &other);
+}
+
+void take_other(void) {
+	struct work *works[1];
+	unsigned count;
+	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
+			 NEXT_SERVE);
 }
 
 size_t bytes_waiting(void) {

@@ -20,6 +20,9 @@ struct step {
 	unsigned times; // 0: once
 };
 
+// A script, valid until the end of the block.
+#define STEPS(...) ((const struct step[]){__VA_ARGS__, {0}})
+
 struct script {
 	const struct step *next;
 	unsigned done;	// of next->times
@@ -34,7 +37,7 @@ struct played {
 	bool always_writable;	     // what poll says
 	void (*while_waiting)(void); // what happens while the turn sleeps in poll
 	void (*before_recv)(void);   // and before each recv
-	int unread;    // what SIOCOUTQ says, a byte less each time down to 1; 0: the truth
+	int unread;    // what SIOCOUTQ says, a byte less each time down to 1; 0: the kernel's
 	int flags;     // of the last recv
 	size_t said;   // by the peer
 	size_t echoed; // to the peer, and read by it
@@ -53,28 +56,39 @@ extern struct played played;
 void played_begin(void);
 void played_finish(void);
 
-// From now on the worker waits no longer than that; until then without end, as a textbook's does.
+// From now on the worker waits no longer than that; until then without end.
 void play_with_patience(uint64_t patience);
 
-// Runs a turn to its end on this thread.
+// Run a turn to its end on this thread: any; one that ends so; one that ends the connection, and
+// why.
 struct turn run_any_turn(void);
-
-// The same for one that ends the connection; returns why.
+void expect_end(enum turn_end end);
 enum close_reason run_turn(void);
 
+uint64_t played_time(void); // since the test began, ns, made up
 uint64_t counted(enum counter counter);
 
 // The peer sends `size` bytes that fit into the socket's buffer, and closes its side if it `ends`.
 void peer_says(size_t size, bool ends);
 
+// The peer reads at most so many bytes of its echo, and checks them. Returns how many.
+size_t peer_reads(size_t most);
+
+// The turn's socket takes a few KiB and then no more, as the peer does not read.
+void narrow_socket(void);
+
 // What has come back is the first `size` bytes of what was sent, and all was counted. The peer
 // reads what it has not read yet.
 void expect_echo(uint64_t received, size_t size);
 
-// Bytes that wait in the kernel for the turn.
-size_t bytes_waiting(void);
+// The peer sends `size` bytes and ends; all come back, and the turn ends as it does.
+void expect_all_echoed(size_t size);
 
-// send as it was before it was wrapped.
+// A connection that waits in the queue; and takes it out.
+void queue_other(void);
+void take_other(void);
+
+size_t bytes_waiting(void); // in the kernel, for the turn
 ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);
 
 #endif

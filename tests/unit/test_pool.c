@@ -1,12 +1,9 @@
 // The pool: start-up, turns, shut-down: pool/pool. The work is the test's own.
 #include "expect.h"
 
-#include <pthread.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/cpus.h"
 #include "pool/policy.h"
 #include "process.h"
@@ -138,6 +135,11 @@ FIXTURE(start, end);
 static void nothing(void) {
 }
 
+static void submit(size_t count) {
+	for (size_t i = 0; i < count; i++)
+		pool_submit(&pool, &jobs[i].work);
+}
+
 static void close_and_join(void) {
 	pool_close(&pool);
 	pool_join(&pool);
@@ -146,24 +148,18 @@ static void close_and_join(void) {
 TEST(all_workers_run_when_it_has_started) {
 	assert_true(threads_become(WORKERS));
 	for (unsigned i = 0; i < WORKERS; i++) {
-		char name[16];
-		char expected[16];
-		assert_int_equal(pthread_getname_np(pool.workers[i].thread, name, sizeof(name)), 0);
+		const struct worker *worker = &pool.workers[i];
+		char name[16], expected[16];
+		assert_int_equal(pthread_getname_np(worker->thread, name, sizeof(name)), 0);
 		snprintf(expected, sizeof(expected), "echod/work-%u", i + 1);
 		assert_string_equal(name, expected);
-		assert_int_equal(pool.workers[i].id, i + 1);
-		assert_int_equal(pool.workers[i].serving, 0);
-		assert_int_equal(pool.workers[i].served, 0);
-		assert_true(pool.workers[i].since > 0 && pool.workers[i].since <= clock_now());
-	}
-	close_and_join();
-}
-
-TEST(each_worker_has_a_buffer_of_its_own) {
-	for (unsigned i = 0; i < WORKERS; i++) {
-		assert_int_equal((uintptr_t)pool.workers[i].buffer % 4096, 0);
+		assert_int_equal(worker->id, i + 1);
+		assert_int_equal(worker->serving, 0);
+		assert_int_equal(worker->served, 0);
+		assert_true(worker->since > 0 && worker->since <= clock_now());
+		assert_int_equal((uintptr_t)worker->buffer % 4096, 0);
 		for (unsigned other = 0; other < i; other++)
-			assert_ptr_not_equal(pool.workers[i].buffer, pool.workers[other].buffer);
+			assert_ptr_not_equal(worker->buffer, pool.workers[other].buffer);
 	}
 	close_and_join();
 }
@@ -176,8 +172,7 @@ static uint64_t counted(enum counter counter) {
 }
 
 TEST(what_was_submitted_is_served_and_closed_once) {
-	for (size_t i = 0; i < JOBS; i++)
-		pool_submit(&pool, &jobs[i].work);
+	submit(JOBS);
 	close_and_join(); // all that was submitted is still done
 	uint64_t served = 0;
 	for (size_t i = 0; i < JOBS; i++) {
@@ -185,8 +180,7 @@ TEST(what_was_submitted_is_served_and_closed_once) {
 		assert_int_equal(jobs[i].work.worker, jobs[i].worker); // never handed over
 		assert_int_equal(atomic_load(&jobs[i].closed), 1);
 		assert_int_equal(atomic_load(&jobs[i].reason), (i + 1) % CLOSE_REASON_COUNT);
-		assert_true(atomic_load(&jobs[i].worker) >= 1);
-		assert_true(atomic_load(&jobs[i].worker) <= WORKERS);
+		assert_in_range(atomic_load(&jobs[i].worker), 1, WORKERS);
 	}
 	for (unsigned i = 0; i < WORKERS; i++) {
 		served += pool.workers[i].served;
@@ -199,8 +193,7 @@ TEST(what_was_submitted_is_served_and_closed_once) {
 TEST(waiting_and_serving_are_timed) {
 	atomic_store(&held, true);
 	uint64_t begun = clock_now();
-	for (size_t i = 0; i < WORKERS + 1; i++)
-		pool_submit(&pool, &jobs[i].work);
+	submit(WORKERS + 1);
 	uint64_t submitted = clock_now();
 	wait_until(counted(COUNTER_connections_taken) == WORKERS);
 	wait_until(clock_now() >= submitted + 20 * NS_PER_MS);
@@ -209,25 +202,22 @@ TEST(waiting_and_serving_are_timed) {
 	close_and_join();
 	uint64_t ended = clock_now();
 
-	struct histogram_sum wait = {0};
-	struct histogram_sum service = {0};
+	struct histogram_sum wait = {0}, service = {0};
 	for (size_t i = 0; i < WORKERS; i++) {
-		histogram_add(&wait, &stats.threads[i].histogram[HISTOGRAM_queue_wait_seconds]);
-		histogram_add(&service,
-			      &stats.threads[i].histogram[HISTOGRAM_service_time_seconds]);
+		const struct histogram *of = stats.threads[i].histogram;
+		histogram_add(&wait, &of[HISTOGRAM_queue_wait_seconds]);
+		histogram_add(&service, &of[HISTOGRAM_service_time_seconds]);
 	}
 	assert_int_equal(wait.count, WORKERS + 1);
 	assert_int_equal(service.count, WORKERS + 1);
-	assert_true(wait.max >= released - submitted); // the last one, for a worker
-	assert_true(wait.max <= ended - begun);
+	assert_in_range(wait.max, released - submitted, ended - begun); // the last, for a worker
 	assert_true(service.max > 0);
 }
 
 TEST(it_shows_what_each_worker_does) {
 	atomic_store(&held, true);
 	uint64_t before = clock_now();
-	for (size_t i = 0; i < WORKERS + 2; i++)
-		pool_submit(&pool, &jobs[i].work);
+	submit(WORKERS + 2);
 	uint64_t names = 0;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		wait_until(pool.workers[i].serving != 0);
@@ -268,14 +258,14 @@ TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothi
 	stats_close(&stats);
 }
 
-// Who sends all the time is never quiet for long enough to be parked, but others come first.
-TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient) {
+// A client that sends all the time is never quiet for long enough to be parked, but others come
+// first.
+TEST(work_that_is_not_parked_lets_others_go_first, .setup = start_impatient) {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	eager = &jobs[0];
 	eager->work.fd = pair[0];
-	pool_submit(&pool, &jobs[0].work);
-	pool_submit(&pool, &jobs[1].work);
+	submit(2);
 	atomic_store(&held, false);
 	wait_until(atomic_load(&jobs[0].closed) && atomic_load(&jobs[1].closed));
 	close_and_join();
@@ -288,7 +278,7 @@ TEST(who_cannot_be_parked_lets_others_go_first, .setup = start_impatient) {
 	close(pair[1]);
 }
 
-// A CPU is left to others: to poll on all of them would keep a client on this machine from its own.
+// A CPU is left to others: polling on all of them would keep a client on this machine from its own.
 TEST(it_uses_the_cpus_that_there_are_now) {
 	static const struct {
 		unsigned cpus, online, polling_max, dedicated_max;

@@ -7,17 +7,23 @@
 
 #define QUANTUM (512UL << 10)
 
-static void expect_end(enum turn_end end) {
-	assert_int_equal(run_any_turn().end, end);
+static void begin(void) {
+	played_begin();
+	play_with_patience(0);
 }
 
-FIXTURE(played_begin, played_finish);
+FIXTURE(begin, played_finish);
+
+// The peer says `size` bytes more, and a turn ends so: all was received, and `echoed` bytes are
+// back.
+static void expect_turn(size_t size, enum turn_end end, size_t echoed) {
+	peer_says(size, false);
+	expect_end(end);
+	expect_echo(played.said, echoed);
+}
 
 TEST(a_short_read_is_the_last) {
-	play_with_patience(0);
-	peer_says(100, false);
-	expect_end(TURN_QUIET);
-	expect_echo(100, 100);
+	expect_turn(100, TURN_QUIET, 100);
 	assert_int_equal(played.recv.calls, 1);
 	assert_true(played.flags & MSG_DONTWAIT);
 	assert_int_equal(played.polls, 0);
@@ -25,26 +31,20 @@ TEST(a_short_read_is_the_last) {
 }
 
 TEST(a_full_read_is_not) {
-	play_with_patience(0);
-	peer_says(PLAYED_BUFFER, false);
-	expect_end(TURN_QUIET);
-	expect_echo(PLAYED_BUFFER, PLAYED_BUFFER);
+	expect_turn(PLAYED_BUFFER, TURN_QUIET, PLAYED_BUFFER);
 	assert_int_equal(played.recv.calls, 2);
 }
 
-// A descriptor passed along, which nobody takes, ends a recv early (unix(7)).
+// A descriptor passed along ends a recv early (unix(7)).
 TEST(a_read_made_short_by_a_passed_descriptor_is_not) {
 	char room[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec bytes = {.iov_len = 100};
-	struct msghdr message = {.msg_iov = &bytes,
+	char first[100];
+	pattern_fill(1, 0, first, sizeof(first));
+	struct msghdr message = {.msg_iov = &(struct iovec){first, sizeof(first)},
 				 .msg_iovlen = 1,
 				 .msg_control = room,
 				 .msg_controllen = sizeof(room)};
-	char first[100];
-	pattern_fill(1, 0, first, sizeof(first));
-	bytes.iov_base = first;
 	*CMSG_FIRSTHDR(&message) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-	play_with_patience(0);
 	played.conn.origin.peer.any.sa_family = AF_UNIX;
 	assert_int_equal(sendmsg(played.pair[1], &message, 0), 100);
 	played.said = 100;
@@ -56,7 +56,6 @@ TEST(a_read_made_short_by_a_passed_descriptor_is_not) {
 
 // The end of a stream that came along with data makes no event of its own.
 TEST(after_a_hang_up_it_reads_to_the_end) {
-	play_with_patience(0);
 	peer_says(100, true);
 	atomic_store(&played.conn.work.hung_up, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
@@ -64,24 +63,20 @@ TEST(after_a_hang_up_it_reads_to_the_end) {
 }
 
 TEST(nothing_to_receive_is_quiet) {
-	play_with_patience(0);
-	expect_end(TURN_QUIET);
-	expect_echo(0, 0);
+	expect_turn(0, TURN_QUIET, 0);
 	assert_int_equal(played.recv.calls, 1);
 }
 
 // Out of patience: SO_RCVTIMEO.
-TEST(a_peer_that_is_waited_for_in_vain_is_quiet) {
+TEST(a_peer_waited_for_in_vain_is_quiet) {
 	play_with_patience(5 * NS_PER_MS);
-	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
-	peer_says(100, false);
-	expect_end(TURN_QUIET);
-	expect_echo(100, 100);
+	played.recv.next = STEPS({.limit = 100}, {.error = EAGAIN});
+	expect_turn(100, TURN_QUIET, 100);
 	assert_int_equal(played.recv.calls, 2);
 	assert_false(played.flags & MSG_DONTWAIT);
 }
 
-TEST(a_worker_with_more_to_do_waits_for_nobody) {
+TEST(a_worker_with_more_to_do_does_not_wait) {
 	play_with_patience(5 * NS_PER_MS);
 	played.worker.more_queued = true;
 	expect_end(TURN_QUIET);
@@ -93,19 +88,15 @@ TEST(a_worker_with_more_to_do_waits_for_nobody) {
 }
 
 TEST(what_was_not_sent_is_kept_and_sent_in_order) {
-	play_with_patience(0);
-	played.send.next = (const struct step[]){
-		{.limit = 10}, {.error = EAGAIN}, {.limit = 30}, {.error = EAGAIN}, {0}};
-	peer_says(100, false);
-	expect_end(TURN_STUCK);
+	played.send.next =
+		STEPS({.limit = 10}, {.error = EAGAIN}, {.limit = 30}, {.error = EAGAIN});
+	expect_turn(100, TURN_STUCK, 10);
 	assert_int_equal(played.echo.unsent, 90);
-	expect_echo(100, 10);
 	peer_says(50, false);
 	expect_end(TURN_STUCK);
 	expect_echo(100, 40);
 	assert_int_equal(played.recv.calls, 1); // nothing is received before that is sent
-	expect_end(TURN_QUIET);
-	expect_echo(150, 150);
+	expect_turn(0, TURN_QUIET, 150);
 	assert_null(played.conn.unsent.bytes);
 	assert_int_equal(played.echo.unsent, 0);
 	assert_int_equal(played.echo.unsent_max, 90);
@@ -114,22 +105,18 @@ TEST(what_was_not_sent_is_kept_and_sent_in_order) {
 
 TEST(a_peer_that_stays_stuck_is_waited_for_with_patience) {
 	play_with_patience(5 * NS_PER_MS);
-	int small = 4608;
-	setsockopt(played.pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	narrow_socket();
 	peer_says(32768, false);
-	uint64_t before = played.now;
 	expect_end(TURN_STUCK);
-	assert_int_equal(played.now - before, 5 * NS_PER_MS);
+	assert_int_equal(played_time(), 5 * NS_PER_MS);
 	assert_int_equal(played.polls, 1);
 	assert_int_equal(played.echo.unsent, played.conn.bytes_received - played.conn.bytes_sent);
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
 TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel) {
-	play_with_patience(0);
 	played.echo.unsent_limit = PLAYED_BUFFER - 1;
-	played.send.next = (const struct step[]){
-		{.limit = 30}, {.error = EAGAIN}, {.error = EAGAIN}, {.limit = 5}, {0}};
+	played.send.next = STEPS({.limit = 30}, {.error = EAGAIN}, {.error = EAGAIN}, {.limit = 5});
 	peer_says(100, false);
 	expect_end(TURN_STUCK);
 	assert_int_equal(bytes_waiting(), 70);
@@ -147,9 +134,8 @@ TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel) {
 }
 
 TEST(what_cannot_be_sent_is_not_taken_either) {
-	play_with_patience(0);
 	played.echo.unsent_limit = 0;
-	played.send.next = (const struct step[]){{.limit = 30}, {.error = EPIPE}, {0}};
+	played.send.next = STEPS({.limit = 30}, {.error = EPIPE});
 	peer_says(100, false);
 	assert_int_equal(run_turn(), CLOSE_reset);
 	assert_int_equal(bytes_waiting(), 70);
@@ -157,35 +143,22 @@ TEST(what_cannot_be_sent_is_not_taken_either) {
 }
 
 TEST(room_for_one_buffer_is_room) {
-	play_with_patience(0);
 	played.echo.unsent_limit = PLAYED_BUFFER;
-	peer_says(100, false);
-	expect_end(TURN_QUIET);
+	expect_turn(100, TURN_QUIET, 100);
 	assert_false(played.flags & MSG_PEEK);
-	expect_echo(100, 100);
 }
-
-static uint64_t streamed;
 
 // A peer that reads its echo and sends on, eight quanta in all.
 static void stream_on(void) {
-	char bytes[PLAYED_BUFFER];
-	char expected[PLAYED_BUFFER];
-	ssize_t count = streamed ? read(played.pair[1], bytes, sizeof(bytes)) : 0;
-	pattern_fill(1, streamed - (uint64_t)count, expected, (size_t)count);
-	assert_memory_equal(bytes, expected, (size_t)count);
-	if (streamed == 8 * QUANTUM) {
+	peer_reads(PLAYED_BUFFER);
+	if (played.said == 8 * QUANTUM)
 		shutdown(played.pair[1], SHUT_WR);
-		return;
-	}
-	pattern_fill(1, streamed, bytes, sizeof(bytes));
-	assert_int_equal(write(played.pair[1], bytes, sizeof(bytes)), sizeof(bytes));
-	streamed += sizeof(bytes);
+	else
+		peer_says(PLAYED_BUFFER, false);
 }
 
 static void begin_stream(uint64_t patience) {
 	play_with_patience(patience);
-	streamed = 0;
 	played.before_recv = stream_on;
 }
 
@@ -195,25 +168,16 @@ static void expect_quantum(void) {
 	assert_int_equal(played.conn.bytes_sent - before, QUANTUM);
 }
 
-static struct work other;
-
-static void take_other(void) {
-	struct work *works[1];
-	unsigned count;
-	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
-			 NEXT_SERVE);
-}
-
 TEST(when_others_wait_it_has_its_quantum) {
 	begin_stream(5 * NS_PER_MS);
-	work_queue_push(&played.pool.queue, &other);
+	queue_other();
 	expect_quantum();
 	expect_quantum();
 	take_other();
 	played.worker.more_queued = true;
 	expect_quantum();
 	played.worker.more_queued = false;
-	play_with_patience(0); // nobody looks after the parked
+	play_with_patience(0); // no worker leads
 	expect_quantum();
 	atomic_store(&played.pool.queue.leading, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
@@ -227,22 +191,22 @@ static void say_a_byte(void) {
 TEST(short_messages_use_it_up_too) {
 	play_with_patience(5 * NS_PER_MS);
 	played.before_recv = say_a_byte;
-	work_queue_push(&played.pool.queue, &other);
+	queue_other();
 	expect_end(TURN_QUANTUM);
 	take_other();
 	assert_int_equal(played.recv.calls, QUANTUM / 4096);
 }
 
-TEST(when_nobody_waits_it_goes_on) {
+TEST(when_no_other_waits_it_goes_on) {
 	begin_stream(5 * NS_PER_MS);
 	assert_int_equal(run_turn(), CLOSE_peer);
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-// The textbook's worker keeps its client, whoever waits.
+// A worker keeps its client, however many wait.
 TEST(without_end_of_patience_there_is_no_quantum) {
 	begin_stream(CLOCK_NEVER);
-	work_queue_push(&played.pool.queue, &other);
+	queue_other();
 	struct turn turn = run_any_turn();
 	take_other();
 	assert_int_equal(turn.end, TURN_CLOSE);
@@ -250,7 +214,7 @@ TEST(without_end_of_patience_there_is_no_quantum) {
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-TEST(who_has_expired_is_checked_once_more) {
+TEST(expired_work_is_checked_once_more) {
 	play_with_patience(5 * NS_PER_MS);
 	played.conn.work.expired = true;
 	assert_int_equal(run_turn(), CLOSE_idle);
@@ -258,33 +222,28 @@ TEST(who_has_expired_is_checked_once_more) {
 	assert_int_equal(played.recv.calls, 1);
 }
 
-TEST(what_came_at_the_last_moment_is_served) {
-	play_with_patience(0);
+TEST(what_came_at_the_last_instant_is_served) {
 	played.conn.work.expired = true;
-	peer_says(100, false);
-	expect_end(TURN_QUIET);
+	expect_turn(100, TURN_QUIET, 100);
 	assert_false(played.conn.work.expired);
-	expect_echo(100, 100);
 	expect_end(TURN_QUIET); // its time has begun again
 }
 
 static void stick(void) {
 	static const struct step none[] = {{.limit = 10}, {.error = EAGAIN, .times = 1000}, {0}};
-	play_with_patience(0);
 	played.send.next = none;
 	peer_says(100, false);
 	expect_end(TURN_STUCK);
 }
 
-TEST(who_is_stuck_is_not_idle) {
+TEST(stuck_work_is_not_idle) {
 	stick();
 	played.send.next = NULL;
 	played.conn.work.expired = true;
-	expect_end(TURN_QUIET);
-	expect_echo(100, 100);
+	expect_turn(0, TURN_QUIET, 100);
 }
 
-TEST(who_stays_stuck_for_the_send_timeout_is_stalled) {
+TEST(work_stuck_for_the_send_timeout_is_stalled) {
 	played.unread = 1;
 	stick();
 	played.now += PLAYED_TIMEOUT - 1;

@@ -25,15 +25,22 @@ static void expect_spins(uint64_t hits, uint64_t misses) {
 	assert_int_equal(counted(COUNTER_spin_misses), misses);
 }
 
+// It blocks at once.
+static void expect_no_spin(void) {
+	uint64_t misses = counted(COUNTER_spin_misses);
+	unsigned calls = played.recv.calls;
+	played.recv.next = nothing;
+	expect_end(TURN_QUIET);
+	assert_int_equal(played.recv.calls, calls + 1);
+	expect_spins(0, misses);
+}
+
 FIXTURE(played_begin, played_finish);
 
 TEST(polling_that_finds_something_is_a_hit) {
 	warm_up(1);
-	played.recv.next =
-		(const struct step[]){{.error = EAGAIN, .times = 3}, {.limit = 100}, {0}};
-	peer_says(100, true);
-	assert_int_equal(run_turn(), CLOSE_peer);
-	expect_echo(100, 100);
+	played.recv.next = STEPS({.error = EAGAIN, .times = 3}, {.limit = 100});
+	expect_all_echoed(100);
 	assert_int_equal(played.recv.calls, 5);
 	expect_spins(2, 0); // the data, then the end
 	assert_int_equal(played.conn.spin_credit, 3);
@@ -42,10 +49,9 @@ TEST(polling_that_finds_something_is_a_hit) {
 TEST(polling_in_vain_ends_and_blocks) {
 	warm_up(10);
 	played.recv.next = nothing;
-	uint64_t before = played.now;
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
+	expect_end(TURN_QUIET);
 	expect_spins(0, 1);
-	assert_true(played.now - before >= SPIN && played.now - before <= 2 * SPIN);
+	assert_in_range(played_time(), SPIN, 2 * SPIN);
 	assert_false(played.flags & MSG_DONTWAIT); // the last one blocked
 	assert_int_equal(played.conn.spin_credit, 2);
 }
@@ -53,38 +59,33 @@ TEST(polling_in_vain_ends_and_blocks) {
 TEST(after_misses_it_is_not_tried_again) {
 	warm_up(8);
 	played.recv.next = nothing;
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
+	expect_end(TURN_QUIET);
 	assert_int_equal(played.conn.spin_credit, 0);
-	unsigned calls = played.recv.calls;
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
-	assert_int_equal(played.recv.calls, calls + 1);
+	expect_no_spin();
 	expect_spins(0, 1);
 }
 
-TEST(who_is_cold_is_not_polled_for) {
+TEST(a_cold_connection_is_not_polled) {
 	warm_up(0);
-	played.recv.next = nothing;
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
-	assert_int_equal(played.recv.calls, 1);
-	assert_false(played.flags & MSG_DONTWAIT);
+	expect_no_spin();
 	expect_spins(0, 0);
+	assert_false(played.flags & MSG_DONTWAIT);
 }
 
-TEST(who_answers_soon_warms_up) {
+TEST(a_soon_answer_warms_up) {
 	warm_up(0);
-	played.recv.next =
-		(const struct step[]){{.limit = 100}, {.error = EAGAIN, .times = 1000}, {0}};
+	played.recv.next = STEPS({.limit = 100}, {.error = EAGAIN, .times = 1000});
 	peer_says(100, false);
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
+	expect_end(TURN_QUIET);
 	expect_spins(0, 1); // after the first answer it was tried
 }
 
-TEST(who_answers_late_stays_cold) {
+TEST(a_late_answer_does_not) {
 	warm_up(0);
 	played.pool.config.spin = 10 * NS_PER_US; // as long as a recv takes here
-	played.recv.next = (const struct step[]){{.limit = 100}, {.error = EAGAIN}, {0}};
+	played.recv.next = STEPS({.limit = 100}, {.error = EAGAIN});
 	peer_says(100, false);
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
+	expect_end(TURN_QUIET);
 	assert_int_equal(played.conn.spin_credit, 0);
 	expect_spins(0, 0);
 }
@@ -93,53 +94,34 @@ TEST(without_a_spin_nothing_warms_up) {
 	warm_up(0);
 	played.pool.config.spin = 0;
 	played.before_recv = NULL; // answers take no time at all
-	peer_says(100, true);
-	assert_int_equal(run_turn(), CLOSE_peer);
+	expect_all_echoed(100);
 	assert_int_equal(played.conn.spin_credit, 0);
 	expect_spins(0, 0);
 }
 
 TEST(spin_credit_has_a_limit) {
 	warm_up(64);
-	peer_says(100, true);
-	assert_int_equal(run_turn(), CLOSE_peer);
+	expect_all_echoed(100);
 	assert_int_equal(played.conn.spin_credit, 64);
 }
 
-static void expect_no_spin(void) {
-	played.recv.next = nothing;
-	unsigned calls = played.recv.calls;
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
-	assert_int_equal(played.recv.calls, calls + 1);
-	expect_spins(0, 0);
-}
-
-static struct work other;
-
-static void take_other(void) {
-	struct work *works[1];
-	unsigned count;
-	assert_int_equal(work_queue_take(&played.pool.queue, &played.worker.sleeper, works, &count),
-			 NEXT_SERVE);
-}
-
-TEST(while_work_is_queued_nobody_polls) {
+TEST(while_work_is_queued_no_worker_polls) {
 	warm_up(10);
-	work_queue_push(&played.pool.queue, &other);
+	queue_other();
 	expect_no_spin();
 	take_other();
 }
 
-TEST(enough_who_poll_are_enough) {
+TEST(a_bounded_number_of_workers_polls) {
 	warm_up(10);
-	atomic_store(&played.pool.polling, 1); // somebody else
+	atomic_store(&played.pool.polling, 1); // another worker
 	expect_no_spin();
 	atomic_store(&played.pool.polling, 0);
 	played.pool.polling_max = 0;
 	expect_no_spin();
 }
 
-TEST(who_may_not_wait_does_not_poll) {
+TEST(a_worker_that_may_not_wait_does_not_poll) {
 	warm_up(10);
 	play_with_patience(0);
 	expect_no_spin();
@@ -148,14 +130,14 @@ TEST(who_may_not_wait_does_not_poll) {
 
 static void work_comes(void) {
 	if (played.recv.calls == 2)
-		work_queue_push(&played.pool.queue, &other);
+		queue_other();
 }
 
 TEST(polling_ends_when_work_comes) {
 	warm_up(10);
 	played.recv.next = nothing;
 	played.before_recv = work_comes; // and no time passes
-	assert_int_equal(run_any_turn().end, TURN_QUIET);
+	expect_end(TURN_QUIET);
 	expect_spins(0, 1);
 	assert_int_equal(played.recv.calls, 4); // the third saw it, the fourth blocked
 	take_other();

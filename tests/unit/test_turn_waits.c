@@ -1,27 +1,25 @@
 // The echo turn that has to wait: readers slow and stuck, a kernel out of buffers, the abort:
 // echo/turn.
-#include "test.h"
+#include "expect.h"
 
-#include <pthread.h>
-
-#include "peer.h"
 #include "played.h"
 
-// A socket that takes a few KiB and then no more, as when the peer does not read.
 static void fill_up(void) {
-	int small = 4608;
-	setsockopt(played.pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	narrow_socket();
 	peer_says(32768, true);
+}
+
+// At its send time-out, in made-up time.
+static void expect_stall(void) {
+	assert_int_equal(run_turn(), CLOSE_stalled);
+	assert_in_range(played_time(), PLAYED_TIMEOUT, 2 * PLAYED_TIMEOUT - 1);
 }
 
 FIXTURE(played_begin, played_finish);
 
 TEST(a_stuck_reader_is_aborted_at_the_send_timeout) {
 	fill_up();
-	uint64_t before = played.now;
-	assert_int_equal(run_turn(), CLOSE_stalled);
-	assert_true(played.now - before >= PLAYED_TIMEOUT);
-	assert_true(played.now - before < 2 * PLAYED_TIMEOUT);
+	expect_stall();
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 	assert_true(played.conn.bytes_sent < 32768);
 }
@@ -35,81 +33,55 @@ TEST(a_stuck_reader_is_aborted_in_real_time_too) {
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-static size_t taken;
-
 // The peer takes a little just before it would be aborted: so much that poll takes note.
 static void read_a_little(void) {
 	played.now += PLAYED_TIMEOUT - NS_PER_MS;
-	char bytes[8192];
-	char expected[8192];
-	ssize_t count = read(played.pair[1], bytes, sizeof(bytes));
-	assert_true(count > 0);
-	pattern_fill(1, taken, expected, (size_t)count);
-	assert_memory_equal(bytes, expected, (size_t)count);
-	taken += (size_t)count;
+	assert_true(peer_reads(8192) > 0);
 }
 
 TEST(a_slow_reader_is_never_aborted) {
 	fill_up();
-	taken = 0;
 	played.while_waiting = read_a_little;
-	uint64_t before = played.now;
 	assert_int_equal(run_turn(), CLOSE_peer);
-	assert_true(played.now - before > 2 * PLAYED_TIMEOUT);
-	assert_int_equal(played.conn.bytes_sent, 32768);
-	while (taken < 32768)
-		read_a_little();
+	assert_true(played_time() > 2 * PLAYED_TIMEOUT);
+	expect_echo(32768, 32768);
 }
 
 // A peer that takes so little that poll never says so is seen by what it has acknowledged; once
 // that stands still it has its time.
 TEST(a_reader_too_slow_for_poll_is_not_aborted) {
-	const struct step forever[] = {{.limit = 10}, {.error = EAGAIN, .times = 100000}, {0}};
-	played.send.next = forever;
-	int small = 4608;
-	setsockopt(played.pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	played.send.next = STEPS({.limit = 10}, {.error = EAGAIN, .times = 100000});
+	narrow_socket();
 	char full[8192];
 	while (__real_send(played.pair[0], full, sizeof(full), MSG_DONTWAIT) > 0)
 		;
-	played.recv.next = (const struct step[]){{.limit = 100}, {0}};
+	played.recv.next = STEPS({.limit = 100});
 	peer_says(100, true);
 	played.unread = 1000;
-	uint64_t before = played.now;
 	assert_int_equal(run_turn(), CLOSE_stalled);
 	assert_int_equal(played.unread, 1);
-	assert_true(played.now - before >= 10 * PLAYED_TIMEOUT);
-	assert_true(played.now - before < 1000 * PLAYED_TIMEOUT);
+	assert_in_range(played_time(), 10 * PLAYED_TIMEOUT, 1000 * PLAYED_TIMEOUT - 1);
 }
 
 TEST(without_buffers_it_tries_again) {
-	played.send.next = (const struct step[]){
-		{.error = ENOBUFS, .times = 3}, {.limit = 10}, {.error = ENOMEM, .times = 2}, {0}};
-	peer_says(100, true);
-	uint64_t before = played.now;
-	assert_int_equal(run_turn(), CLOSE_peer);
-	expect_echo(100, 100);
+	played.send.next =
+		STEPS({.error = ENOBUFS, .times = 3}, {.limit = 10}, {.error = ENOMEM, .times = 2});
+	expect_all_echoed(100);
 	assert_int_equal(played.polls, 5);
-	assert_int_equal(played.now - before, 50 * NS_PER_MS);
+	assert_int_equal(played_time(), 50 * NS_PER_MS);
 }
 
-static void expect_stall(int error) {
-	const struct step forever[] = {{.limit = 10}, {.error = error, .times = 1000}, {0}};
-	played.send.next = forever;
+static const struct shortage {
+	const char *name;
+	int error;
+} shortages[] = {{"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM}};
+
+TEST_ROWS(without_buffers_for_too_long_it_is_stalled, const struct shortage *shortage, shortages) {
+	played.send.next = STEPS({.limit = 10}, {.error = shortage->error, .times = 1000});
 	peer_says(100, true);
-	uint64_t before = played.now;
-	assert_int_equal(run_turn(), CLOSE_stalled);
-	assert_true(played.now - before >= PLAYED_TIMEOUT);
-	assert_true(played.now - before < 2 * PLAYED_TIMEOUT);
+	expect_stall();
 	assert_true(played.send.calls < 20);
 	expect_echo(100, 10);
-}
-
-TEST(without_buffers_for_too_long_it_is_stalled) {
-	expect_stall(ENOBUFS);
-}
-
-TEST(without_memory_for_too_long_it_is_stalled) {
-	expect_stall(ENOMEM);
 }
 
 static void time_passes(void) {
@@ -118,15 +90,11 @@ static void time_passes(void) {
 
 // TCP under memory pressure: poll says that there is room, send that there is none.
 TEST(room_that_is_none_is_a_stall_too) {
-	const struct step forever[] = {{.error = EAGAIN, .times = 1000}, {.error = EIO}, {0}};
-	played.send.next = forever;
+	played.send.next = STEPS({.error = EAGAIN, .times = 1000}, {.error = EIO});
 	played.always_writable = true;
 	played.while_waiting = time_passes;
 	peer_says(100, true);
-	uint64_t before = played.now;
-	assert_int_equal(run_turn(), CLOSE_stalled);
-	assert_true(played.now - before >= PLAYED_TIMEOUT &&
-		    played.now - before < 2 * PLAYED_TIMEOUT);
+	expect_stall();
 }
 
 static void abort_all(void) {
@@ -151,31 +119,27 @@ static void *abort_from_outside(void *argument) {
 TEST(a_turn_that_receives_can_be_aborted) {
 	played.now = 0;
 	peer_says(100, false);
-	pthread_t thread;
 	// It blocks in recv, or is about to, or has not begun: all have to end the same way.
-	assert_int_equal(pthread_create(&thread, NULL, abort_from_outside, NULL), 0);
+	pthread_t thread = thread_begin(abort_from_outside, NULL);
 	assert_int_equal(run_turn(), CLOSE_drain);
-	pthread_join(thread, NULL);
+	thread_end(thread);
 	assert_int_equal(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
 TEST(a_turn_that_waits_to_send_can_be_aborted) {
 	fill_up();
 	played.while_waiting = abort_all;
-	uint64_t before = played.now;
 	assert_int_equal(run_turn(), CLOSE_drain);
-	assert_int_equal(played.now, before); // at once
+	assert_int_equal(played_time(), 0); // at once
 	assert_int_equal(played.polls, 1);
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
 TEST(a_turn_that_waits_for_buffers_can_be_aborted) {
-	const struct step forever[] = {{.error = ENOBUFS, .times = 1000}, {0}};
-	played.send.next = forever;
+	played.send.next = STEPS({.error = ENOBUFS, .times = 1000});
 	peer_says(100, false);
 	played.while_waiting = abort_all;
-	uint64_t before = played.now;
 	assert_int_equal(run_turn(), CLOSE_drain);
-	assert_int_equal(played.now, before);
+	assert_int_equal(played_time(), 0);
 	expect_echo(100, 0);
 }

@@ -1,14 +1,13 @@
 // Unsent bytes of connections whose peers do not read: echo/turn.
 #include "expect.h"
 
-#include <pthread.h>
-
 #include "echo/turn.h"
 
 #define THREADS 4
 #define ROUNDS 20000
 
 static struct echo echo;
+static struct conn conn;
 static bool memory_is_short;
 
 WRAP(void *, malloc, (size_t size)) {
@@ -17,12 +16,13 @@ WRAP(void *, malloc, (size_t size)) {
 
 static void begin(void) {
 	echo = (struct echo){.unsent_limit = 100};
+	conn = (struct conn){0};
 }
 
 FIXTURE(begin, NULL);
 
 TEST(what_is_kept_is_a_copy) {
-	struct conn conn = {.unsent.sent = 7};
+	conn.unsent.sent = 7;
 	char bytes[] = "abcdef";
 	assert_true(unsent_keep(&echo, &conn, bytes + 1, 4));
 	memset(bytes, 'x', sizeof(bytes));
@@ -39,7 +39,6 @@ TEST(what_is_kept_is_a_copy) {
 }
 
 TEST(what_was_sent_of_it_counts_until_it_is_dropped) {
-	struct conn conn = {0};
 	assert_true(unsent_keep(&echo, &conn, "abcdef", 6));
 	conn.unsent.sent = 5;
 	assert_int_equal(echo.unsent, 6);
@@ -49,7 +48,6 @@ TEST(what_was_sent_of_it_counts_until_it_is_dropped) {
 }
 
 TEST(it_is_full_where_more_would_pass_the_limit) {
-	struct conn conn = {0};
 	char bytes[60] = "";
 	assert_false(unsent_is_full(&echo, 100));
 	assert_true(unsent_is_full(&echo, 101));
@@ -79,7 +77,6 @@ TEST(it_knows_the_most_there_was) {
 }
 
 TEST(without_memory_nothing_is_kept) {
-	struct conn conn = {0};
 	memory_is_short = true;
 	bool kept = unsent_keep(&echo, &conn, "abc", 3);
 	memory_is_short = false;
@@ -90,25 +87,24 @@ TEST(without_memory_nothing_is_kept) {
 }
 
 static void *keep_and_drop(void *argument) {
-	struct conn conn = {0};
+	struct conn own = {0};
 	const char bytes[100] = "";
 	for (size_t i = 0; i < ROUNDS; i++) {
-		if (!unsent_keep(&echo, &conn, bytes, 1 + i % 100))
+		if (!unsent_keep(&echo, &own, bytes, 1 + i % 100))
 			return NULL;
-		unsent_drop(&echo, &conn);
+		unsent_drop(&echo, &own);
 	}
-	return unsent_keep(&echo, &conn, bytes, 100) ? conn.unsent.bytes : NULL;
+	return unsent_keep(&echo, &own, bytes, 100) ? own.unsent.bytes : NULL;
 }
 
 TEST(threads_lose_no_byte) {
 	pthread_t threads[THREADS];
 	for (size_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, keep_and_drop, NULL), 0);
+		threads[i] = thread_begin(keep_and_drop, NULL);
 	for (size_t i = 0; i < THREADS; i++) {
-		void *bytes;
-		pthread_join(threads[i], &bytes);
+		void *bytes = thread_end(threads[i]);
 		assert_non_null(bytes);
-		struct conn conn = {.unsent = {.bytes = bytes, .length = 100}};
+		conn = (struct conn){.unsent = {.bytes = bytes, .length = 100}};
 		assert_true(echo.unsent >= 100);
 		unsent_drop(&echo, &conn);
 	}
@@ -117,13 +113,11 @@ TEST(threads_lose_no_byte) {
 }
 
 static void keep_twice(void *argument) {
-	struct conn conn = {0};
 	unsent_keep(&echo, &conn, "abc", 3);
 	unsent_keep(&echo, &conn, "abc", 3);
 }
 
 static void keep_nothing(void *argument) {
-	struct conn conn = {0};
 	unsent_keep(&echo, &conn, "abc", 0);
 }
 
