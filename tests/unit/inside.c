@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "lib/config.h"
+#include "peer.h"
 #include "test.h"
 
 static int count_line(void *context, const struct echod_log_entry *entry) {
 	struct inside *inside = context;
-	(void)entry;
 	atomic_fetch_add(&inside->lines, 1);
 	return 1;
 }
@@ -51,6 +51,16 @@ void inside_end(struct inside *inside) {
 
 const char *inside_address(const struct inside *inside) {
 	return inside->server.names[0];
+}
+
+void inside_connect(const struct inside *inside, int *clients, size_t count) {
+	for (size_t i = 0; i < count; i++)
+		clients[i] = peer_connect(inside_address(inside));
+}
+
+bool inside_is_done(const struct inside *inside, uint64_t ns) {
+	struct pollfd done = {.fd = inside->server.done.fd, .events = POLLIN};
+	return poll(&done, 1, (int)(ns / NS_PER_MS)) == 1;
 }
 
 static struct snapshot snapshot;

@@ -31,18 +31,18 @@ static void end(void) {
 
 FIXTURE(configure, end);
 
-// A flood on one listener does not keep those who come to another one waiting.
+// A flood on one listener does not keep clients of another one waiting.
 TEST(at_the_limit_listeners_take_turns) {
 	int flood[20];
 	inside.config.max_connections = 1;
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_start(&inside);
-	for (size_t i = 0; i < COUNT_OF(flood); i++)
-		flood[i] = peer_connect(inside.server.names[0]);
+	inside_connect(&inside, flood, COUNT_OF(flood));
 	peer_ping(flood[0]);
 	int other = peer_connect(inside.server.names[1]);
-	wait_until(listener_backlog(&inside.server.listeners[1]) == 1); // a moment later
+	wait_until(listener_backlog(&inside.server.listeners[1]) ==
+		   1); // it takes the kernel a little
 	peer_close(flood[0]);
 	peer_ping(other); // the next
 	peer_close(other);
@@ -63,12 +63,9 @@ TEST(with_a_full_epoll_set_it_pauses_and_serves) {
 		uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
 		unsigned lines = atomic_load(&inside.lines);
 		atomic_store(&set_fault, errors[e]);
-		for (size_t i = 0; i < COUNT_OF(clients); i++)
-			clients[i] = peer_connect(inside_address(&inside));
-		for (int round = 0; round < 2; round++) {
-			for (size_t i = 0; i < COUNT_OF(clients); i++)
-				peer_ping(clients[i]);
-		}
+		inside_connect(&inside, clients, COUNT_OF(clients));
+		for (size_t i = 0; i < 2 * COUNT_OF(clients); i++)
+			peer_ping(clients[i % COUNT_OF(clients)]);
 		wait_until(inside_counter(&inside, COUNTER_accept_pauses) > pauses);
 		wait_until(atomic_load(&inside.lines) > lines);
 		atomic_store(&set_fault, 0); // from now on they have a place, one after the other
@@ -88,14 +85,12 @@ TEST(with_a_full_epoll_set_it_pauses_and_serves) {
 	}
 }
 
-TEST(at_the_limit_it_resets_when_told_so) {
+TEST(at_the_limit_it_resets_with_overload_reset) {
 	inside.config.max_connections = 2;
 	inside.config.overload = OVERLOAD_RESET;
 	inside_start(&inside);
-	int first = peer_connect(inside_address(&inside));
-	int second = peer_connect(inside_address(&inside));
-	peer_ping(first);
-	peer_ping(second);
+	int first = peer_connect_served(inside_address(&inside));
+	int second = peer_connect_served(inside_address(&inside));
 	for (int i = 0; i < 5; i++)
 		peer_expect_rejected(inside_address(&inside), NULL);
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 5);
@@ -103,8 +98,7 @@ TEST(at_the_limit_it_resets_when_told_so) {
 	peer_close(first);
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 1 &&
 		   admission_count(&inside.server.admission) == 1);
-	first = peer_connect_served(inside_address(&inside));
-	peer_close(first);
+	peer_visit(inside_address(&inside));
 	peer_close(second);
 }
 

@@ -2,12 +2,8 @@
 // server/server.
 #include "expect.h"
 
-#include <poll.h>
-#include <pthread.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "inside.h"
 #include "peer.h"
 #include "place.h"
@@ -38,20 +34,25 @@ static void nothing_left(void) {
 	assert_true(descriptors == descriptors_before && threads_become(0));
 }
 
-FIXTURE(configure, nothing_left);
+static void start(void) {
+	configure();
+	inside_start(&inside);
+}
+
+static void end(void) {
+	inside_end(&inside);
+	nothing_left();
+}
+
+// Most tests take a server that runs; some configure it before.
+FIXTURE(start, end);
 
 // Waits until the last connection has ended.
 static void expect_done(void) {
-	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
-	assert_int_equal(poll(&done, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+	assert_true(inside_is_done(&inside, PATIENCE));
 }
 
-static bool is_done(void) {
-	struct pollfd done = {.fd = inside.server.done.fd, .events = POLLIN};
-	return poll(&done, 1, 0) == 1;
-}
-
-TEST(it_listens_on_all_its_addresses) {
+TEST(it_listens_on_all_its_addresses, .setup = configure, .teardown = nothing_left) {
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "127.0.0.2:0");
 	inside_listen(&inside, place_address("s"));
@@ -68,20 +69,17 @@ TEST(it_listens_on_all_its_addresses) {
 }
 
 TEST(threads_have_their_names) {
-	inside_start(&inside);
 	char name[16];
 	assert_int_equal(pthread_getname_np(inside.server.acceptor, name, sizeof(name)), 0);
 	assert_string_equal(name, "echod/accept");
 	assert_true(threads_become(1 + 2));
-	inside_end(&inside);
 }
 
-TEST(connections_beyond_the_workers_are_queued) {
+TEST(connections_beyond_the_workers_are_queued, .setup = configure) {
 	inside.config.patience = CLOCK_NEVER;
 	inside_start(&inside);
 	int clients[5];
-	for (size_t i = 0; i < 5; i++)
-		clients[i] = peer_connect(inside_address(&inside));
+	inside_connect(&inside, clients, 5);
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 5 &&
 		   inside_gauge(&inside, GAUGE_queue_depth) == 3 &&
 		   inside_gauge(&inside, GAUGE_connections_serving) == 2);
@@ -99,14 +97,11 @@ TEST(connections_beyond_the_workers_are_queued) {
 	assert_int_equal(inside_counter(&inside, COUNTER_bytes_received), 5 * 64);
 	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 0);
-	inside_end(&inside);
 }
 
 TEST(quiet_connections_are_parked) {
-	inside_start(&inside);
 	int clients[5];
-	for (size_t i = 0; i < 5; i++)
-		clients[i] = peer_connect(inside_address(&inside));
+	inside_connect(&inside, clients, 5);
 	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 5);
 	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 2);
 	for (size_t i = 5; i-- > 0;)
@@ -118,12 +113,11 @@ TEST(quiet_connections_are_parked) {
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 5);
 	assert_int_equal(inside_gauge(&inside, GAUGE_connections_parked), 0);
 	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
-	inside_end(&inside);
 }
 
 // TCP's urgent data ends a recv early, with more behind it (tcp(7)). The urgent byte itself is no
 // part of the stream.
-TEST(urgent_data_hides_nothing) {
+TEST(urgent_data_hides_nothing, .setup = configure) {
 	inside.config.patience = 0;
 	inside_start(&inside);
 	int client = peer_connect(inside_address(&inside));
@@ -136,40 +130,34 @@ TEST(urgent_data_hides_nothing) {
 		assert_memory_equal(bytes, "abcdef", sizeof(bytes));
 	}
 	peer_close(client);
-	inside_end(&inside);
 }
 
 TEST(without_jemalloc_memory_is_unknown) {
-	inside_start(&inside);
 	assert_true(inside_gauge(&inside, GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
 	assert_true(inside_gauge(&inside, GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
 	assert_true(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
-	inside_end(&inside);
 }
 
 TEST(a_drain_lets_connections_finish) {
-	inside_start(&inside);
 	int client = peer_connect_served(inside_address(&inside));
 	server_drain(&inside.server, CLOCK_NEVER);
 	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
-	int taken; // until the listener is closed; whose connect is under way then is reset
+	int taken; // until the listener is closed; a connect that is under way then is reset
 	wait_until((taken = peer_try_connect(inside_address(&inside), NULL)) < 0
 			   ? errno == ECONNREFUSED
 			   : (close(taken), false));
 	peer_ping(client);
-	assert_false(is_done());
+	assert_false(inside_is_done(&inside, 0));
 	peer_half_close(client);
 	peer_expect_eof(client);
 	expect_done();
-	// Who connected before the listener was closed has been taken in, too.
+	// Clients that connected before the listener was closed have been taken in, too.
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_peer) +
 				 inside_counter(&inside, COUNTER_connections_closed_probe),
 			 inside_counter(&inside, COUNTER_connections_accepted));
-	inside_end(&inside);
 }
 
-TEST(a_drain_cuts_at_its_deadline) {
-	inside_start(&inside);
+TEST(a_drain_aborts_at_its_deadline) {
 	int client = peer_connect_served(inside_address(&inside));
 	uint64_t before = clock_now();
 	server_drain(&inside.server, 100 * NS_PER_MS);
@@ -177,14 +165,11 @@ TEST(a_drain_cuts_at_its_deadline) {
 	assert_true(clock_now() - before >= 100 * NS_PER_MS);
 	expect_done();
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
-	inside_end(&inside);
 }
 
 TEST(the_last_drain_counts) {
-	inside_start(&inside);
 	int clients[4]; // two served, two queued
-	for (size_t i = 0; i < 4; i++)
-		clients[i] = peer_connect(inside_address(&inside));
+	inside_connect(&inside, clients, 4);
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 4);
 	server_drain(&inside.server, CLOCK_NEVER);
 	server_drain(&inside.server, 0);
@@ -192,15 +177,12 @@ TEST(the_last_drain_counts) {
 		peer_expect_eof(clients[i]);
 	expect_done();
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 4);
-	inside_end(&inside);
 }
 
-TEST(who_is_stuck_is_cut_with_a_reset) {
-	inside_start(&inside);
+TEST(a_stuck_connection_is_aborted_with_a_reset) {
 	int client = peer_connect(inside_address(&inside));
 	static char bytes[65536];
-	uint64_t sent = 0;
-	uint64_t until = clock_now() + PATIENCE;
+	uint64_t sent = 0, until = clock_now() + PATIENCE;
 	while (!inside_is_stuck(&inside, client)) { // until the buffers of both ends are full
 		int64_t count = peer_send_some(client, bytes, sizeof(bytes));
 		assert_true(count >= 0 && clock_now() < until);
@@ -208,25 +190,29 @@ TEST(who_is_stuck_is_cut_with_a_reset) {
 	}
 	assert_true(inside_counter(&inside, COUNTER_bytes_sent) < sent);
 	server_drain(&inside.server, 0);
-	// A client that read before the acceptor has seen to the cut could still get its whole
-	// echo.
+	// A client that read before the acceptor has aborted it could still get its whole echo.
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_drain) == 1);
 	peer_expect_reset(client); // its echo is not whole
 	expect_done();
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
-	inside_end(&inside);
+}
+
+static struct echod_error error;
+
+static int build(void) {
+	error = (struct echod_error){0};
+	if (inside.config.listen_count == 0)
+		inside.config.listen_count = 1;
+	return server_build(&inside.server, &inside.config, &inside.log, &error);
 }
 
 static void expect_build_fails(const char *message) {
-	struct echod_error error = {0};
-	if (inside.config.listen_count == 0)
-		inside.config.listen_count = 1;
-	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), -1);
+	assert_int_equal(build(), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_contains(error.message, message);
 }
 
-TEST(what_cannot_be_bound_leaves_nothing) {
+TEST(what_cannot_be_bound_leaves_nothing, .setup = configure, .teardown = nothing_left) {
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, "192.0.2.1:7"); // not ours
 	expect_build_fails("cannot listen on 192.0.2.1:7: Cannot assign requested address");
@@ -236,7 +222,7 @@ TEST(what_cannot_be_bound_leaves_nothing) {
 	expect_build_fails("cannot find host 'no-such-host.invalid'");
 }
 
-TEST(a_port_in_use_is_named) {
+TEST(a_port_in_use_is_named, .setup = configure, .teardown = nothing_left) {
 	static struct inside other;
 	inside_configure(&other);
 	inside_start(&other);
@@ -255,13 +241,13 @@ static void limit_descriptors(rlim_t count) {
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-TEST(connections_are_held_against_the_descriptor_limit) {
+TEST(connections_are_held_against_the_descriptor_limit, .setup = configure,
+     .teardown = nothing_left) {
 	limit_descriptors(100);
 	inside.config.max_connections = 64;
 	expect_build_fails("64 connections take 105, allowed are 100 (see ulimit -n)");
 	inside.config.max_connections = 0; // as many as there is room for
-	struct echod_error error = {0};
-	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
+	assert_int_equal(build(), 0);
 	assert_int_equal(inside.server.config.max_connections, 59);
 	server_free(&inside.server);
 	limit_descriptors(30);
@@ -269,12 +255,10 @@ TEST(connections_are_held_against_the_descriptor_limit) {
 	limit_descriptors(0);
 }
 
-TEST(a_thread_that_cannot_be_created_stops_the_start) {
+TEST(a_thread_that_cannot_be_created_stops_the_start, .setup = configure,
+     .teardown = nothing_left) {
 	for (unsigned k = 0; k <= inside.config.workers; k++) {
-		inside.config.listen_count = 1;
-		struct echod_error error = {0};
-		assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error),
-				 0);
+		assert_int_equal(build(), 0);
 		creations_left = k;
 		assert_int_equal(server_start(&inside.server, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
@@ -286,22 +270,22 @@ TEST(a_thread_that_cannot_be_created_stops_the_start) {
 	}
 }
 
-TEST(a_listener_that_cannot_be_opened_stops_the_start) {
+TEST(a_listener_that_cannot_be_opened_stops_the_start, .setup = configure,
+     .teardown = nothing_left) {
 	place_file("s", "a file", 6);
 	inside_listen(&inside, "127.0.0.1:0");
 	inside_listen(&inside, place_address("s"));
-	struct echod_error error = {0};
-	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, &error), 0);
+	assert_int_equal(build(), 0);
 	assert_int_equal(server_start(&inside.server, &error), 0);
 	assert_int_equal(server_open(&inside.server, &error), -1);
 	assert_contains(error.message, "it exists and is not a socket");
-	// Nobody got in by the other address.
+	// No client got in by the other address.
 	assert_int_equal(peer_try_connect(inside.server.names[0], NULL), -1);
 	inside_end(&inside);
 	assert_true(place_exists(place_path("s")));
 }
 
-TEST(what_was_only_built_can_be_freed) {
+TEST(what_was_only_built_can_be_freed, .setup = configure, .teardown = nothing_left) {
 	inside.config.listen_count = 1;
 	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, NULL), 0);
 	server_free(&inside.server);

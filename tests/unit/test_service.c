@@ -3,7 +3,6 @@
 
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "inside.h"
 #include "peer.h"
 #include "process.h"
@@ -44,13 +43,12 @@ TEST(an_error_of_ours_resets) {
 	}
 }
 
-TEST(who_says_nothing_is_silent) {
+TEST(a_client_that_says_nothing_is_silent) {
 	inside.config.idle_timeout = 30 * NS_PER_MS;
 	inside_start(&inside);
 	peer_expect_eof(peer_connect(inside_address(&inside)));
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_idle) == 1);
-	int prober = peer_connect(inside_address(&inside));
-	peer_close(prober);
+	peer_close(peer_connect(inside_address(&inside)));
 	wait_until(inside_counter(&inside, COUNTER_connections_closed_probe) == 1);
 	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 2);
 }
