@@ -15,6 +15,31 @@ void load_expect_refusal(struct process *process, int status, int wanted, const 
 	assert_string_equal(process_output(process, NULL), "");
 }
 
+struct process *load_ends_with(const struct process_spec *spec, int wanted) {
+	struct process *process;
+	int status = process_run(spec, &process);
+	load_expect_status(process, status, wanted);
+	return process;
+}
+
+const char *load_refuses_with(const char *const *arguments, int wanted, const char *text) {
+	struct process *process = load_ends_with(PROCESS(.arguments = arguments), wanted);
+	load_expect_refusal(process, wanted, wanted, text);
+	return process_errors(process, NULL);
+}
+
+const char *const *load_arguments(const char *const *first, const char *const *more) {
+	static const char *all[48];
+	size_t count = 0;
+	for (; *first; first++)
+		all[count++] = *first;
+	for (; *more; more++)
+		all[count++] = *more;
+	assert_true(count < COUNT_OF(all));
+	all[count] = NULL;
+	return all;
+}
+
 static json_t **results; // of the test
 static size_t result_count;
 
@@ -49,10 +74,7 @@ json_t *load_result_of_file(const char *path) {
 }
 
 json_t *load_run_with(const struct process_spec *spec, int wanted) {
-	struct process *process;
-	int status = process_run(spec, &process);
-	load_expect_status(process, status, wanted);
-	return load_result(process);
+	return load_result(load_ends_with(spec, wanted));
 }
 
 const json_t *load_member(const json_t *result, const char *path) {
@@ -61,7 +83,8 @@ const json_t *load_member(const json_t *result, const char *path) {
 	strcpy(names, path);
 	char *rest;
 	for (char *name = strtok_r(names, ".", &rest); name; name = strtok_r(NULL, ".", &rest)) {
-		result = json_object_get(result, name);
+		result = json_is_array(result) ? json_array_get(result, strtoul(name, NULL, 10))
+					       : json_object_get(result, name);
 		if (!result)
 			fail_msg("no %s in the result", path);
 	}
@@ -80,6 +103,13 @@ double load_number(const json_t *result, const char *path) {
 	if (!json_is_number(value) || !(json_number_value(value) >= 0))
 		fail_msg("%s is no number", path);
 	return json_number_value(value);
+}
+
+const char *load_text(const json_t *result, const char *path) {
+	const char *text = json_string_value(load_member(result, path));
+	if (!text)
+		fail_msg("%s is no text", path);
+	return text;
 }
 
 uint64_t load_errors(const json_t *result, const char *name) {

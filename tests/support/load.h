@@ -13,6 +13,21 @@
 // Runs echoload with these arguments. Returns its exit status.
 #define LOAD(process, ...) process_run_simple(process, ECHOLOAD_PROGRAM, __VA_ARGS__, NULL)
 
+// Runs echoload with these arguments, and wants that exit status. Returns the process.
+#define load_ends(wanted, ...) \
+	load_ends_with(PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, __VA_ARGS__)), wanted)
+struct process *load_ends_with(const struct process_spec *spec, int wanted);
+
+// The same, and wants one line on standard error that holds `text`, and nothing else. Returns the
+// line.
+#define load_refuses(wanted, text, ...) \
+	load_refuses_with(STRINGS(ECHOLOAD_PROGRAM, __VA_ARGS__), wanted, text)
+const char *load_refuses_with(const char *const *arguments, int wanted, const char *text);
+
+// The arguments of `first` and then those of `more`, both with NULL last. Valid until the next
+// call.
+const char *const *load_arguments(const char *const *first, const char *const *more);
+
 // How the arguments of a process_spec begin that are to bring forth a result.
 #define LOAD_FOR_RESULT ECHOLOAD_PROGRAM, "--allow-client-bound", "--no-experiment", "--json", "-"
 
@@ -32,10 +47,12 @@ void load_expect_refusal(struct process *process, int status, int wanted, const 
 json_t *load_result(struct process *process);
 json_t *load_result_of_file(const char *path);
 
-// Of a result, the member at a path such as `latency_ns.p99`; as a number that is not negative.
+// Of a result, the member at a path such as `latency_ns.p99` or `runs.0.seconds`; as a number that
+// is not negative; as a string.
 const json_t *load_member(const json_t *result, const char *path);
 uint64_t load_count(const json_t *result, const char *path);
 double load_number(const json_t *result, const char *path);
+const char *load_text(const json_t *result, const char *path);
 
 // How many errors of that name there were, of all names for NULL. If any were, what the result says
 // of the first is there.

@@ -190,14 +190,14 @@ static bool is_among(const char *verdict, const char *list) {
 
 // Others take the time of our processes, too: then that is the limit, and it is true to say so.
 static bool is_excused(const struct scene *scene, const char *verdict) {
-	const char *open = is_among("RATE-LIMITED", scene->right) ? "OVERLOADED" : NULL;
+	const char *open = is_among("RATE-LIMITED", scene->verdicts[0]) ? "OVERLOADED" : NULL;
 	return is_among(verdict, "CLIENT-BOUND SERVER-BOUND") || is_among(verdict, open);
 }
 
 static enum scene_outcome judge(const struct scene *scene, const char *verdict, bool disturbed) {
-	if (is_among(verdict, scene->right))
+	if (is_among(verdict, scene->verdicts[0]))
 		return SCENE_RIGHT;
-	if (is_among(verdict, scene->weak))
+	if (is_among(verdict, scene->verdicts[1]))
 		return SCENE_WEAK;
 	if (strcmp(verdict, "INCONCLUSIVE") == 0)
 		return SCENE_UNDECIDED;

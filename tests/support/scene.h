@@ -23,9 +23,8 @@ struct scene_slow {
 enum scene_proxy { NO_PROXY, PACER, HAPROXY };
 
 struct scene {
-	const char *name;  // GROUP/NAME
-	const char *right; // the verdicts that are right, separated by spaces
-	const char *weak;  // those that are true and say less; NULL: none
+	const char *name;	 // GROUP/NAME
+	const char *verdicts[2]; // that are right; that are true and say less. Separated by spaces
 	const char *options[SCENE_OPTIONS];
 	const struct odd_spec *odd;	  // the server; NULL: echod
 	struct scene_slow server, client; // each has a CPU of its own,

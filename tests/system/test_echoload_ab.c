@@ -15,7 +15,7 @@ static const char *const measures[] = {"rate", "p50", "p99", "cpu"};
 
 // A ratio agrees with its interval and with what is said of it.
 static void expect_ratio(const json_t *result, const json_t *ratio) {
-	const char *said = json_string_value(load_member(ratio, "conclusion"));
+	const char *said = load_text(ratio, "conclusion");
 	if (!json_is_number(json_object_get(ratio, "low"))) {
 		assert_string_equal(said, "not known");
 		return;
@@ -33,14 +33,12 @@ static void expect_ratio(const json_t *result, const json_t *ratio) {
 // EXIT_INCONCLUSIVE if it checks something and others have disturbed it.
 static json_t *compare(int status, const char *first, const char *second,
 		       const char *const *options) {
-	const char *arguments[24] = {ECHOLOAD_PROGRAM, "ab", first, second, "--json", "-"};
 	bool checks = false;
-	for (size_t i = 0; options[i]; i++) {
-		arguments[6 + i] = options[i];
+	for (size_t i = 0; options[i]; i++)
 		checks |= strcmp(options[i], "--expect") == 0;
-	}
 	struct process *process;
-	int ended = process_run(PROCESS(.arguments = arguments), &process);
+	const char *const *begin = STRINGS(ECHOLOAD_PROGRAM, "ab", first, second, "--json", "-");
+	int ended = process_run(PROCESS(.arguments = load_arguments(begin, options)), &process);
 	json_t *result = json_loads(process_output(process, NULL), 0, NULL);
 	if (!result)
 		fail_msg("no result, but %d: %s", ended, process_errors(process, NULL));
@@ -57,18 +55,14 @@ static json_t *compare(int status, const char *first, const char *second,
 	return result;
 }
 
-static const json_t *second_ratio(const json_t *result, const char *measure) {
-	const json_t *second = json_array_get(load_member(result, "targets"), 1);
-	return load_member(load_member(second, "ratio"), measure);
-}
-
-static const char *const loads[][7] = {
-	{"-c", "1"},
-	{"-c", "20", "-t", "2"},
-	{"-c", "5", "--rate", "2k", "--arrival", "poisson"},
-	{"-m", "stream", "-c", "2"},
-	{"-m", "churn", "-c", "2", "--linger", "rst"},
-	{"-m", "half-close", "-c", "2"},
+#define QUICKLY "--rounds", ROUNDS, "--slice", "5ms"
+static const char *const loads[][11] = {
+	{QUICKLY, "-c", "1"},
+	{QUICKLY, "-c", "20", "-t", "2"},
+	{QUICKLY, "-c", "5", "--rate", "2k", "--arrival", "poisson"},
+	{QUICKLY, "-m", "stream", "-c", "2"},
+	{QUICKLY, "-m", "churn", "-c", "2", "--linger", "rst"},
+	{QUICKLY, "-m", "half-close", "-c", "2"},
 };
 
 // Two addresses in every kind of load.
@@ -76,44 +70,39 @@ DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"))
 	char named[160];
 	snprintf(named, sizeof(named), "new=%s", daemon->address[1]);
 	for (size_t i = 0; i < COUNT_OF(loads); i++) {
-		const char *options[12] = {"--rounds", ROUNDS, "--slice", "5ms"};
-		memcpy(&options[4], loads[i], sizeof(loads[i]));
-		json_t *result = compare(EXIT_OK, daemon->address[0], named, options);
+		json_t *result = compare(EXIT_OK, daemon->address[0], named, loads[i]);
 		assert_int_equal(load_count(result, "rounds"), atoi(ROUNDS));
-		const json_t *second = json_array_get(load_member(result, "targets"), 1);
-		assert_string_equal(json_string_value(load_member(second, "name")), "new");
-		assert_true(load_number(second_ratio(result, "rate"), "low") > 0);
-		assert_true(load_number(second_ratio(result, "cpu"), "low") > 0);
+		assert_string_equal(load_text(result, "targets.1.name"), "new");
+		assert_true(load_number(result, "targets.1.ratio.rate.low") > 0);
+		assert_true(load_number(result, "targets.1.ratio.cpu.low") > 0);
 		json_decref(result);
 	}
 }
 
-// It ends before its time, when the rounds tell enough.
+// It ends before its time, when the rounds suffice.
 DAEMON_TEST(until, ("--listen", "127.0.0.1:0")) {
-	json_t *result =
-		compare(EXIT_OK, daemon->address[0], daemon->address[0],
-			(const char *[]){"--until", "90%", "-d", "1h", "--slice", "2ms", NULL});
+	json_t *result = compare(EXIT_OK, daemon->address[0], daemon->address[0],
+				 STRINGS("--until", "90%", "-d", "1h", "--slice", "2ms"));
 	assert_true(load_count(result, "rounds") > 0);
 	assert_int_equal(load_count(result, "rounds") % 32, 0);
 	json_decref(result);
 }
 
-// Nothing is told of the CPU time of servers that fork for each connection, which are short: all of
-// it cannot be seen.
+// Where servers fork for each connection and these are short, some of their CPU time cannot be
+// seen: nothing is said of it.
 TEST(forking) {
 	const struct odd_spec forks = {.conduct = ODD_FORKS};
 	struct odd_server *one = odd_start(&forks), *other = odd_start(&forks);
 	json_t *result = compare(EXIT_OK, odd_address(one), odd_address(other),
-				 (const char *[]){"-m", "churn", "--rounds", ROUNDS, NULL});
-	const char *said =
-		json_string_value(load_member(second_ratio(result, "cpu"), "conclusion"));
+				 STRINGS("-m", "churn", "--rounds", ROUNDS));
+	const char *said = load_text(result, "targets.1.ratio.cpu.conclusion");
 	if (strcmp(said, "not known") != 0)
 		assert_string_equal(said, "disturbed");
-	assert_true(load_number(second_ratio(result, "rate"), "low") > 0);
+	assert_true(load_number(result, "targets.1.ratio.rate.low") > 0);
 	json_decref(result);
 }
 
-// One that works for twice as long on a message is found, in rate and in CPU time.
+// A server that works twice as long on a message is found, in rate and in CPU time.
 TEST(difference) {
 	struct odd_server *fast =
 		odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.0005});
@@ -128,20 +117,19 @@ TEST(difference) {
 	};
 	for (size_t i = 0; i < COUNT_OF(checks); i++) {
 		json_t *result = compare(checks[i].status, odd_address(fast), odd_address(slow),
-					 (const char *[]){"--rounds", ROUNDS, "--slice", "10ms",
-							  "--expect", checks[i].check, NULL});
-		assert_true(load_number(second_ratio(result, "cpu"), "median") > 1.1);
+					 STRINGS("--rounds", ROUNDS, "--slice", "10ms", "--expect",
+						 checks[i].check));
+		assert_true(load_number(result, "targets.1.ratio.cpu.median") > 1.1);
 		json_decref(result);
 	}
 }
 
-// With a neighbour on each CPU nothing is told, however it looks.
+// With a neighbour on each CPU there is no conclusion, however it looks.
 DAEMON_TEST(disturbed, (NULL)) {
 	struct throttle *first = throttle_neighbour(0);
 	struct throttle *last = throttle_neighbour((unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1);
-	json_t *result =
-		compare(EXIT_INCONCLUSIVE, daemon->address[0], daemon->address[0],
-			(const char *[]){"--rounds", "6", "--expect", "b.rate>0.001", NULL});
+	json_t *result = compare(EXIT_INCONCLUSIVE, daemon->address[0], daemon->address[0],
+				 STRINGS("--rounds", "6", "--expect", "b.rate>0.001"));
 	assert_true(json_is_true(load_member(result, "disturbed")));
 	assert_true(load_number(result, "other_cpus") > 0.1);
 	json_decref(result);
@@ -164,34 +152,28 @@ static const struct {
 };
 
 // Whatever is wrong with a server, it is named, and no ratio is printed.
-TEST(one_is_no_echo_server) {
-	struct daemon *good = daemon_start(NULL);
+DAEMON_TEST(one_is_no_echo_server, (NULL)) {
 	for (size_t i = 0; i < COUNT_OF(culprits); i++) {
 		struct odd_server *odd = odd_start(
 			&(struct odd_spec){.conduct = culprits[i].conduct, .arg = culprits[i].arg});
-		char named[64];
-		char culprit[64];
+		char named[64], culprit[64];
 		snprintf(named, sizeof(named), "odd=%s", odd_address(odd));
 		snprintf(culprit, sizeof(culprit), "odd (%s): ", odd_address(odd));
-		struct process *process;
-		int status = LOAD(&process, "ab", good->address[0], named, "-m", culprits[i].mode,
-				  "--timeout", "1s", "-d", "never");
-		load_expect_refusal(process, status, culprits[i].status, culprit);
-		if (!strstr(process_errors(process, NULL), culprits[i].said))
-			fail_msg("%s not in %s", culprits[i].said, process_errors(process, NULL));
+		const char *line =
+			load_refuses(culprits[i].status, culprit, "ab", daemon->address[0], named,
+				     "-m", culprits[i].mode, "--timeout", "1s", "-d", "never");
+		assert_contains(line, culprits[i].said);
 	}
 	char address[32];
-	struct process *process;
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
-	int status = LOAD(&process, "ab", good->address[0], address);
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, "Connection refused");
-	assert_contains(process_errors(process, NULL), "b (");
-	daemon_stop(good);
+	const char *line = load_refuses(EXIT_UNREACHABLE, "Connection refused", "ab",
+					daemon->address[0], address);
+	assert_contains(line, "b (");
 }
 
 // What there is at Ctrl-C is printed, and can be drawn.
 DAEMON_TEST(interrupted, (NULL)) {
-	char *result = strdup(place_path("result"));
+	const char *result = place_path("result"), *picture = place_path("picture.html");
 	struct process *process =
 		process_start_simple(ECHOLOAD_PROGRAM, "ab", daemon->address[0], daemon->address[0],
 				     "-d", "never", "--slice", "1ms", "--json", result);
@@ -200,15 +182,11 @@ DAEMON_TEST(interrupted, (NULL)) {
 	process_signal(process, SIGINT);
 	load_expect_status(process, process_wait(process), EXIT_OK);
 	assert_contains(process_output(process, NULL), "until a signal");
-	char *picture = strdup(place_path("picture.html"));
-	int status = LOAD(&process, "report", "-o", picture, result);
-	load_expect_status(process, status, EXIT_OK);
+	load_ends(EXIT_OK, "report", "-o", picture, result);
 	char *page = place_read(picture);
 	assert_contains(page, "<svg");
 	assert_contains(page, "a, itself");
 	free(page);
-	free(picture);
-	free(result);
 }
 
 TEST(wrong_usage) {
@@ -231,11 +209,8 @@ TEST(wrong_usage) {
 		{{"127.0.0.1:1", "127.0.0.1:2", "--expect", "b.rate=>1"}, "b.rate=>1"},
 		{{"127.0.0.1:1", "127.0.0.1:2", "--expect", "b.rate>=1x"}, "b.rate>=1x"},
 	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		const char *arguments[9] = {ECHOLOAD_PROGRAM, "ab"};
-		memcpy(&arguments[2], cases[i].arguments, sizeof(cases[i].arguments));
-		struct process *process;
-		int status = process_run(PROCESS(.arguments = arguments), &process);
-		load_expect_refusal(process, status, EXIT_USAGE, cases[i].named);
-	}
+	const char *const *ab = STRINGS(ECHOLOAD_PROGRAM, "ab");
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		load_refuses_with(load_arguments(ab, cases[i].arguments), EXIT_USAGE,
+				  cases[i].named);
 }

@@ -1,10 +1,14 @@
-// Scenario: however a connection ends, echoload counts what was sent on it, hears what comes after
+// Scenario: however a connection ends, echoload counts what was sent on it, reads what comes after
 // the last echo, and calls the same end by the same name.
 #include "base/cmdline.h"
 #include "load.h"
 #include "odd_server.h"
 
 #define TENTH (100 * NS_PER_MS)
+#define SLOW_RESETS \
+	{ .conduct = ODD_SLOW_RESETS, .arg = 1 }
+#define SLOW_FINS \
+	{ .conduct = ODD_SLOW_RESETS, .arg = 1, .other_end = 1 }
 
 // However a connection ends, its message has taken the time until then.
 TEST(unanswered) {
@@ -14,17 +18,9 @@ TEST(unanswered) {
 		uint64_t least;		     // ns
 		const char *rate[2];
 	} cases[] = {
-		{{.conduct = ODD_SLOW_RESETS, .arg = 1}, "5s", "early_close", TENTH, {NULL}},
-		{{.conduct = ODD_SLOW_RESETS, .arg = 1, .other_end = 1},
-		 "5s",
-		 "early_close",
-		 TENTH,
-		 {NULL}},
-		{{.conduct = ODD_SLOW_RESETS, .arg = 1},
-		 "5s",
-		 "early_close",
-		 TENTH,
-		 {"--rate", "5"}},
+		{SLOW_RESETS, "5s", "early_close", TENTH, {NULL}},
+		{SLOW_FINS, "5s", "early_close", TENTH, {NULL}},
+		{SLOW_RESETS, "5s", "early_close", TENTH, {"--rate", "5"}},
 		{{.conduct = ODD_HALVES}, "5s", "short", 0, {NULL}},
 		{{.conduct = ODD_SILENT}, "300ms", "timeout", 3 * TENTH, {NULL}},
 		{{.conduct = ODD_SILENT}, "5s", NULL, NS_PER_S, {NULL}},
@@ -69,7 +65,7 @@ TEST(limit_on_messages) {
 	}
 }
 
-// A connection is heard until the server has ended it, or for a moment if it does not.
+// A connection is read until the server has ended it, or for a short time if it does not.
 TEST(surplus_after_the_last_echo) {
 	static const struct odd_spec specs[] = {{.conduct = ODD_ADDS},
 						{.conduct = ODD_REPEATS, .arg = 0.002},

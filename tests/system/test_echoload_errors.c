@@ -1,4 +1,4 @@
-// Scenario: each error that echoload knows by name, how often it befell and what is told of the
+// Scenario: each error that echoload knows by name, how often it occurs and what is said of the
 // first.
 #include <sys/socket.h>
 
@@ -9,7 +9,7 @@
 #include "peer.h"
 #include "stats.h"
 
-// One of two targets is there: the run goes on, and what befalls the other connection is told.
+// One of two targets is there: the run goes on, and the error of the other one is reported.
 DAEMON_TEST(refused, (NULL)) {
 	char nobody[32];
 	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", (unsigned)peer_free_port());
@@ -21,13 +21,11 @@ DAEMON_TEST(refused, (NULL)) {
 	assert_true(load_count(result, "messages") > 0);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 1);
 
-	struct process *process;
-	int status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--allow-errors",
-			  "--allow-client-bound");
-	load_expect_status(process, status, EXIT_OK);
-	status = LOAD(&process, daemon->address[0], nobody, "-n", "100", "--expect", "errors==0",
-		      "--allow-errors", "--allow-client-bound");
-	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	load_ends(EXIT_OK, daemon->address[0], nobody, "-n", "100", "--allow-errors",
+		  "--allow-client-bound");
+	struct process *process =
+		load_ends(EXIT_CHECK_FAILED, daemon->address[0], nobody, "-n", "100", "--expect",
+			  "errors==0", "--allow-errors", "--allow-client-bound");
 	const char *report = process_output(process, NULL);
 	load_expect_report(report);
 	assert_contains(report, "refused: ");
@@ -46,29 +44,19 @@ TEST(timeout) {
 	assert_true(load_count(result, "latency_ns.max") >= 300 * NS_PER_MS);
 }
 
-// A listening socket whose backlog is full, so that connects to it get no answer.
-static int listen_in_vain(char *address, size_t size, int *waiting) {
-	uint16_t port;
-	int fd = peer_listen(0, 0, &port);
-	snprintf(address, size, "127.0.0.1:%u", (unsigned)port);
-	*waiting = peer_connect(address); // a backlog of 0 has room for one
-	return fd;
-}
-
-TEST(connect_timeout) {
-	struct daemon *daemon = daemon_start(NULL);
+// The backlog of one target is full, so that connects to it get no answer.
+DAEMON_TEST(connect_timeout, (NULL)) {
 	char address[32];
-	int waiting;
-	int listener = listen_in_vain(address, sizeof(address), &waiting);
+	uint16_t port;
+	int listener = peer_listen(0, 0, &port);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)port);
+	int waiting = peer_connect(address); // a backlog of 0 has room for one
 	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], address, "-d", "1s",
 				  "--timeout", "300ms");
 	uint64_t count = load_expect_only(result, "connect_timeout", address);
 	assert_in_range(count, 1, 3);
-	daemon_stop(daemon);
-
-	struct process *process;
-	int status = LOAD(&process, address, "-d", "10s", "--timeout", "200ms");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, "connect_timeout");
+	load_refuses(EXIT_UNREACHABLE, "connect_timeout", address, "-d", "10s", "--timeout",
+		     "200ms");
 	peer_close(waiting);
 	peer_close(listener);
 }
@@ -94,41 +82,35 @@ TEST(short) {
 	// What did come was right, and what did not is a fault with its place.
 	assert_int_equal(load_count(result, "bytes_verified"), 50 * count);
 	assert_int_equal(load_count(result, "faults_found"), count);
-	const json_t *faults = load_member(result, "faults");
+	const json_t *faults = load_member(result, "faults"), *fault;
 	assert_int_equal(json_array_size(faults), count);
-	for (size_t i = 0; i < count; i++) {
-		const json_t *fault = json_array_get(faults, i);
-		assert_string_equal(json_string_value(load_member(fault, "kind")), "truncated");
+	size_t i;
+	json_array_foreach(faults, i, fault) {
+		assert_string_equal(load_text(fault, "kind"), "truncated");
 		assert_true(load_count(fault, "connection") < 2);
-		assert_string_equal(json_string_value(load_member(fault, "target")),
-				    odd_address(server));
+		assert_string_equal(load_text(fault, "target"), odd_address(server));
 		assert_int_equal(load_count(fault, "offset") % 100, 50);
 		assert_int_equal(load_count(fault, "length"), 50);
 	}
 }
 
 DAEMON_TEST(out_of_descriptors, (NULL)) {
-	const char *const arguments[] = {LOAD_FOR_RESULT,    "-c", "50", "-d", "500ms",
-					 daemon->address[0], NULL};
-	const struct process_spec spec = {.arguments = arguments,
-					  .nofile = {.rlim_cur = 30, .rlim_max = 30}};
-	struct process *process;
-	int status = process_run(&spec, &process);
-	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	const struct rlimit few = {.rlim_cur = 30, .rlim_max = 30};
+	const char *const *arguments =
+		STRINGS(LOAD_FOR_RESULT, "-c", "50", "-d", "500ms", daemon->address[0]);
+	struct process *process =
+		load_ends_with(PROCESS(.arguments = arguments, .nofile = few), EXIT_CHECK_FAILED);
 	json_t *result = load_result(process);
 	uint64_t count = load_expect_only(result, "out_of_descriptors", "Too many open files");
 	uint64_t accepted = stats_counter(daemon, "connections_accepted");
 	assert_in_range(accepted, 10, 29);
 	assert_true(count >= 50 - accepted);
 	assert_true(load_count(result, "messages") > 0);
-	const char *report = process_errors(process, NULL);
-	assert_contains(report, "-> raise the hard limit: sudo prlimit");
+	assert_contains(process_errors(process, NULL), "-> raise the hard limit: sudo prlimit");
 	stats_wait_at_rest(daemon);
 	// What echoload itself lacked counts for nothing, whatever the checks say.
-	const char *const checked[] = {
-		ECHOLOAD_PROGRAM,   "-c", "50", "-d", "1200ms", "--expect", "messages<1",
-		daemon->address[0], NULL};
-	status = process_run(PROCESS(.arguments = checked, .nofile = spec.nofile), &process);
-	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	arguments = STRINGS(ECHOLOAD_PROGRAM, "-c", "50", "-d", "1200ms", "--expect", "messages<1",
+			    daemon->address[0]);
+	process = load_ends_with(PROCESS(.arguments = arguments, .nofile = few), EXIT_INCONCLUSIVE);
 	assert_contains(process_output(process, NULL), "CLIENT-BOUND");
 }

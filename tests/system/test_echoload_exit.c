@@ -8,27 +8,21 @@
 #include "stats.h"
 
 TEST(nobody_listens) {
-	char address[32];
-	struct process *process;
+	char address[32], both[96];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
-	int status = LOAD(&process, address, "-d", "never", "-c", "20", "-t", "2");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, "Connection refused");
-	char both[96];
 	snprintf(both, sizeof(both), "any of 2 targets: first to %s: refused: ", address);
-	status = LOAD(&process, address, address, "-d", "never");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, both);
-	const char *local = place_address("no\nbody");
-	status = LOAD(&process, local, "--json", "-", "-d", "never");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
-	status = LOAD(&process, address, "--search", "p99<1ms", "-d", "1s");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, ": refused: Connection refused");
+	load_refuses(EXIT_UNREACHABLE, "Connection refused", address, "-d", "never", "-c", "20",
+		     "-t", "2");
+	load_refuses(EXIT_UNREACHABLE, both, address, address, "-d", "never");
+	load_refuses(EXIT_UNREACHABLE, "refused", place_address("no\nbody"), "--json", "-", "-d",
+		     "never");
+	load_refuses(EXIT_UNREACHABLE, ": refused: Connection refused", address, "--search",
+		     "p99<1ms", "-d", "1s");
 }
 
 DAEMON_TEST(no_control_socket, (NULL)) {
-	struct process *process;
 	const char *path = place_path("no-control");
-	int status = LOAD(&process, daemon->address[0], "--control", path, "-n", "1");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
+	load_refuses(EXIT_UNREACHABLE, path, daemon->address[0], "--control", path, "-n", "1");
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
 }
 
@@ -62,51 +56,39 @@ TEST(wrong_usage) {
 		{{"compare", "one"}, "two results are needed"},
 		{{"report"}, "report"},
 	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		const char *arguments[8] = {ECHOLOAD_PROGRAM};
-		memcpy(&arguments[1], cases[i].arguments, sizeof(cases[i].arguments));
-		struct process *process;
-		int status = process_run(PROCESS(.arguments = arguments), &process);
-		load_expect_refusal(process, status, EXIT_USAGE, cases[i].named);
-	}
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		load_refuses_with(load_arguments(STRINGS(ECHOLOAD_PROGRAM), cases[i].arguments),
+				  EXIT_USAGE, cases[i].named);
 }
 
 // Help is data: on standard output, and nothing is wrong.
 TEST(help) {
 	static const char *const subcommands[] = {"--help", "merge", "compare", "report"};
 	for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
-		struct process *process;
-		int status = LOAD(&process, subcommands[i], "--help");
-		load_expect_status(process, status, EXIT_OK);
+		struct process *process = load_ends(EXIT_OK, subcommands[i], "--help");
 		assert_contains(process_output(process, NULL), "Exit status");
 		assert_string_equal(process_errors(process, NULL), "");
 	}
-	struct process *process;
-	int status = LOAD(&process, "--version");
-	load_expect_status(process, status, EXIT_OK);
+	struct process *process = load_ends(EXIT_OK, "--version");
 	assert_string_equal(process_output(process, NULL), "echoload " ECHOD_VERSION "\n");
 }
 
 DAEMON_TEST(checks, (NULL)) {
-	struct process *process;
-	int status = LOAD(&process, daemon->address[0], "-n", "500", "--allow-client-bound",
+	struct process *process =
+		load_ends(EXIT_OK, daemon->address[0], "-n", "500", "--allow-client-bound",
 			  "--expect", "errors==0", "--expect", "messages==500", "--expect",
 			  "faults<1", "--expect", "bytes_verified>=500");
-	load_expect_status(process, status, EXIT_OK);
 	assert_string_equal(process_errors(process, NULL), "");
 	load_expect_report(process_output(process, NULL));
 
-	// Half a second tells nothing of speed, whether the check holds or not.
-	status = LOAD(&process, daemon->address[0], "-d", "500ms", "--allow-client-bound",
-		      "--expect", "p50<1h");
-	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	// Half a second says nothing about speed, whether the check holds or not.
+	process = load_ends(EXIT_INCONCLUSIVE, daemon->address[0], "-d", "500ms",
+			    "--allow-client-bound", "--expect", "p50<1h");
 	assert_string_equal(process_errors(process, NULL), "");
-	status = LOAD(&process, daemon->address[0], "-n", "500", "--allow-client-bound", "--expect",
-		      "messages>500", "--expect", "errors==0");
-	load_expect_status(process, status, EXIT_CHECK_FAILED);
-	status = LOAD(&process, daemon->address[0], "-n", "500", "--expect", "messages>500",
-		      "--expect", "errors==0", "--expect", "p50<1us");
-	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	load_ends(EXIT_CHECK_FAILED, daemon->address[0], "-n", "500", "--allow-client-bound",
+		  "--expect", "messages>500", "--expect", "errors==0");
+	process = load_ends(EXIT_INCONCLUSIVE, daemon->address[0], "-n", "500", "--expect",
+			    "messages>500", "--expect", "errors==0", "--expect", "p50<1us");
 	load_expect_report(process_output(process, NULL));
 	const char *lines = process_errors(process, NULL);
 	assert_int_equal(process_count_lines(lines), 2);
@@ -114,17 +96,17 @@ DAEMON_TEST(checks, (NULL)) {
 	assert_contains(lines, "echoload: expected p50<1us, measured ");
 }
 
+static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
+
 // Known before the load begins, not after an hour of it.
 DAEMON_TEST(output_that_cannot_be_written, (NULL)) {
-	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
 	char path[160];
 	snprintf(path, sizeof(path), "%s/file", place_path("no-such-folder"));
 	for (size_t i = 0; i < COUNT_OF(options); i++) {
-		struct process *process;
-		int status = LOAD(&process, daemon->address[0], options[i], path, "-d", "never");
-		load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
-		status = LOAD(&process, daemon->address[0], options[i], path, "--search", "p99<1s");
-		load_expect_refusal(process, status, EXIT_UNREACHABLE, path);
+		load_refuses(EXIT_UNREACHABLE, path, daemon->address[0], options[i], path, "-d",
+			     "never");
+		load_refuses(EXIT_UNREACHABLE, path, daemon->address[0], options[i], path,
+			     "--search", "p99<1s");
 	}
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
 }
@@ -152,22 +134,17 @@ DAEMON_TEST(standard_output_is_full, (NULL)) {
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
-		struct process *process;
-		const struct process_spec spec = {.arguments = lines[i], .out = fileno(full)};
-		int status = process_run(&spec, &process);
-		if (status != EXIT_UNREACHABLE)
-			fail_msg("%s %s: %d", lines[i][0], lines[i][1], status);
+		struct process *process = load_ends_with(
+			PROCESS(.arguments = lines[i], .out = fileno(full)), EXIT_UNREACHABLE);
 		assert_contains(process_errors(process, NULL), "No space left on device");
 	}
 	fclose(full);
 }
 
 DAEMON_TEST(disk_is_full, (NULL)) {
-	static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
 	for (size_t i = 0; i < COUNT_OF(options); i++) {
-		struct process *process;
-		int status = LOAD(&process, daemon->address[0], options[i], "/dev/full", "-n", "9");
-		load_expect_status(process, status, EXIT_UNREACHABLE);
+		struct process *process = load_ends(EXIT_UNREACHABLE, daemon->address[0],
+						    options[i], "/dev/full", "-n", "9");
 		const char *line = process_errors(process, NULL);
 		assert_int_equal(process_count_lines(line), 1);
 		assert_contains(line, "'/dev/full': No space left on device");
@@ -180,40 +157,39 @@ TEST(nothing_is_answered) {
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "1s");
 	assert_int_equal(load_count(result, "messages"), 0);
 	assert_int_equal(load_count(result, "evidence.unanswered"), 1);
-	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");
+	assert_string_equal(load_text(result, "verdict"), "INCONCLUSIVE");
 }
 
 // What was sent and not answered fails a run, whatever its errors and faults are; unless it is
 // allowed, or has a limit of its own. A percentile of too few messages is none.
 TEST(lost_messages_fail) {
+	static const char none[] = "expected unanswered==0, measured 4\n",
+			  four[] = "expected unanswered<4, measured 4\n",
+			  few[] = "expected p99.9<1s, which was not measured: it takes 1000 "
+				  "samples, there are 40";
 	static const struct {
-		const char *arguments[6];
+		const char *arguments[7];
 		int status;
 		const char *said;
 	} cases[] = {
 		{{"-d", "500ms", "--expect", "errors==0", "--expect", "faults==0"},
 		 EXIT_CHECK_FAILED,
-		 "expected unanswered==0, measured 4\n"},
-		{{"-d", "500ms"}, EXIT_CHECK_FAILED, "expected unanswered==0, measured 4\n"},
+		 none},
+		{{"-d", "500ms"}, EXIT_CHECK_FAILED, none},
 		{{"-d", "500ms", "--allow-errors"}, EXIT_OK, ""},
 		{{"-d", "500ms", "--expect", "unanswered<5"}, EXIT_OK, ""},
 		{{"-d", "500ms", "--allow-errors", "--expect", "unanswered<4"},
 		 EXIT_CHECK_FAILED,
-		 "expected unanswered<4, measured 4\n"},
-		{{"-n", "40", "--expect", "p99.9<1s"},
-		 EXIT_INCONCLUSIVE,
-		 "expected p99.9<1s, which was not measured: it takes 1000 samples, there are 40"},
+		 four},
+		{{"-n", "40", "--expect", "p99.9<1s"}, EXIT_INCONCLUSIVE, few},
 	};
 	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50});
+	const char *const *fixed = STRINGS(ECHOLOAD_PROGRAM, odd_address(server), "-c", "4",
+					   "--timeout", "1m", "--allow-client-bound");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		const char *arguments[14] = {
-			ECHOLOAD_PROGRAM,      odd_address(server), "-c", "4", "--timeout", "1m",
-			"--allow-client-bound"};
-		memcpy(&arguments[7], cases[i].arguments, sizeof(cases[i].arguments));
-		struct process *process;
-		int status = process_run(PROCESS(.arguments = arguments), &process);
-		load_expect_status(process, status, cases[i].status);
-		if (!strstr(process_errors(process, NULL), cases[i].said))
-			fail_msg("case %zu: %s", i, process_errors(process, NULL));
+		struct process *process = load_ends_with(
+			PROCESS(.arguments = load_arguments(fixed, cases[i].arguments)),
+			cases[i].status);
+		assert_contains(process_errors(process, NULL), cases[i].said);
 	}
 }

@@ -11,7 +11,7 @@
 #define SECONDS 11
 #define SECONDS_TEXT "11s"
 
-// The two runs, which all tests of this file look at: made once, at the same time.
+// The two runs that all tests of this file read: made once, at the same time.
 static struct {
 	struct daemon *daemon;
 	const char *json[2], *csv, *hgrm, *hlog;
@@ -33,11 +33,9 @@ static void make_runs(void) {
 	struct process *second = process_start_simple(
 		ECHOLOAD_PROGRAM, "--allow-client-bound", daemon->address[0], "-c", "2", "--rate",
 		"300", "-d", SECONDS_TEXT, "--json", runs.json[1]);
-	int status = process_wait(first);
-	load_expect_status(first, status, EXIT_OK);
-	status = process_wait(second);
-	load_expect_status(second, status, EXIT_OK);
-	// Nobody watches on a terminal: no progress, no colours.
+	load_expect_status(first, process_wait(first), EXIT_OK);
+	load_expect_status(second, process_wait(second), EXIT_OK);
+	// There is no terminal: no progress, no colours.
 	assert_string_equal(process_errors(first, NULL), "");
 	assert_null(strchr(process_output(first, NULL), '\x1b'));
 	runs.printed = strdup(process_output(first, NULL));
@@ -140,30 +138,23 @@ TEST(merge) {
 	static const char *const sums[] = {"messages", "bytes", "bytes_verified",
 					   "histogram.latency.count",
 					   "histogram.uncorrected.count"};
-	struct process *process;
-	int status = LOAD(&process, "merge", runs.json[0], runs.json[1]);
-	load_expect_status(process, status, EXIT_OK);
-	json_t *merged = load_result(process);
+	json_t *merged = load_result(load_ends(EXIT_OK, "merge", runs.json[0], runs.json[1]));
 	for (size_t i = 0; i < COUNT_OF(sums); i++)
 		assert_int_equal(load_count(merged, sums[i]),
 				 load_count(runs.result[0], sums[i]) +
 					 load_count(runs.result[1], sums[i]));
-	uint64_t longest[2];
-	for (size_t i = 0; i < 2; i++)
-		longest[i] = load_count(runs.result[i], "latency_ns.max");
-	assert_int_equal(load_count(merged, "latency_ns.max"),
-			 longest[0] > longest[1] ? longest[0] : longest[1]);
+	uint64_t slow = load_count(runs.result[0], "latency_ns.max"),
+		 fast = load_count(runs.result[1], "latency_ns.max");
+	assert_int_equal(load_count(merged, "latency_ns.max"), slow > fast ? slow : fast);
 	assert_int_equal(json_array_size(load_member(merged, "runs")), 2);
 
 	const char *path = place_path("merged.json");
-	status = LOAD(&process, "merge", "-o", path, runs.json[0], runs.json[1]);
-	load_expect_status(process, status, EXIT_OK);
+	struct process *process =
+		load_ends(EXIT_OK, "merge", "-o", path, runs.json[0], runs.json[1]);
 	assert_string_equal(process_output(process, NULL), "");
 	load_result_of_file(path);
-	status = LOAD(&process, "merge", runs.json[0], path);
-	load_expect_refusal(process, status, EXIT_USAGE, "a run that another one holds too");
-	status = LOAD(&process, "merge", runs.csv);
-	load_expect_refusal(process, status, EXIT_USAGE, runs.csv);
+	load_refuses(EXIT_USAGE, "a run that another one holds too", "merge", runs.json[0], path);
+	load_refuses(EXIT_USAGE, runs.csv, "merge", runs.csv);
 }
 
 // Two runs of the same name, in folders of which they come.
@@ -175,10 +166,8 @@ TEST(names_of_runs) {
 		snprintf(paths[i], sizeof(paths[i]), "%s/run.json", place_path(folders[i]));
 		assert_int_equal(link(runs.json[i], paths[i]), 0);
 	}
-	struct process *process;
 	const char *page = place_path("names.html");
-	int status = LOAD(&process, "report", paths[0], paths[1], paths[1], "-o", page);
-	load_expect_status(process, status, EXIT_OK);
+	load_ends(EXIT_OK, "report", paths[0], paths[1], paths[1], "-o", page);
 	char *text = place_read(page);
 	static const char *const labels[] = {">before/run, ", ">after/run, "};
 	for (size_t i = 0; i < COUNT_OF(labels); i++) {
@@ -192,37 +181,33 @@ TEST(names_of_runs) {
 // One run a side names no winner, nor does one that was disturbed by others on the machine; and a
 // run is not compared with itself.
 TEST(compare) {
-	struct process *process;
-	int status = LOAD(&process, "compare", runs.json[0], runs.json[1]);
-	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	struct process *process =
+		load_ends(EXIT_INCONCLUSIVE, "compare", runs.json[0], runs.json[1]);
 	const char *text = process_output(process, NULL);
 	if (!strstr(process_errors(process, NULL), ".json': it does not count: ")) {
 		assert_contains(text, "throughput  no winner");
 		assert_contains(text, "p99         no winner");
 	}
-	status = LOAD(&process, "compare", runs.json[0], runs.json[0]);
-	load_expect_refusal(process, status, EXIT_USAGE, "a run that another one holds too");
-	status = LOAD(&process, "compare", runs.json[0], place_path("missing.json"));
-	load_expect_refusal(process, status, EXIT_USAGE, "missing.json");
+	load_refuses(EXIT_USAGE, "a run that another one holds too", "compare", runs.json[0],
+		     runs.json[0]);
+	load_refuses(EXIT_USAGE, "missing.json", "compare", runs.json[0],
+		     place_path("missing.json"));
 }
 
 TEST(report) {
 	const char *const paths[] = {place_path("out.svg"), place_path("out.html")};
 	static const char *const beginnings[] = {"<svg ", "<!DOCTYPE html>"};
+	static const char *const parts[] = {"<svg", "</svg>", "slow, ", "fast, "};
 	for (size_t i = 0; i < 2; i++) {
-		struct process *process;
-		int status = LOAD(&process, "report", runs.json[0], runs.json[1], "-o", paths[i]);
-		load_expect_status(process, status, EXIT_OK);
+		struct process *process =
+			load_ends(EXIT_OK, "report", runs.json[0], runs.json[1], "-o", paths[i]);
 		assert_string_equal(process_output(process, NULL), "");
 		char *text = place_read(paths[i]);
 		load_expect_beginning(text, beginnings[i]);
-		assert_contains(text, "<svg");
-		assert_contains(text, "</svg>");
-		assert_contains(text, "slow, ");
-		assert_contains(text, "fast, ");
+		for (size_t k = 0; k < COUNT_OF(parts); k++)
+			assert_contains(text, parts[k]);
 		free(text);
 	}
-	struct process *process;
-	int status = LOAD(&process, "report", runs.json[0], "-o", "/no-such-folder/out.svg");
-	load_expect_refusal(process, status, EXIT_UNREACHABLE, "/no-such-folder/out.svg");
+	load_refuses(EXIT_UNREACHABLE, "/no-such-folder/out.svg", "report", runs.json[0], "-o",
+		     "/no-such-folder/out.svg");
 }

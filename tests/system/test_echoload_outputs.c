@@ -36,10 +36,8 @@ static const struct {
 TEST(standard_output) {
 	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
 	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
-		int status = LOAD(&process, server->address[0], outputs[i].option, names[i], "-n",
-				  "100", "--allow-client-bound");
-		load_expect_status(process, status, EXIT_OK);
+		struct process *process = load_ends(EXIT_OK, server->address[0], outputs[i].option,
+						    names[i], "-n", "100", "--allow-client-bound");
 		load_expect_beginning(process_output(process, NULL), outputs[i].beginning);
 		assert_null(strstr(process_output(process, NULL), "verdict   "));
 		load_expect_report(process_errors(process, NULL));
@@ -52,13 +50,8 @@ TEST(standard_output_is_a_file) {
 		struct process *process;
 		const char *path = place_file("standard", "", 0);
 		int fd = open(path, O_WRONLY | O_CLOEXEC);
-		const char *const line[] = {ECHOLOAD_PROGRAM,
-					    server->address[0],
-					    outputs[i].option,
-					    path,
-					    "-n",
-					    "100",
-					    NULL};
+		const char *const *line = STRINGS(ECHOLOAD_PROGRAM, server->address[0],
+						  outputs[i].option, path, "-n", "100");
 		process_run(PROCESS(.arguments = line, .out = fd), &process);
 		close(fd);
 		char *text = place_read(path);
@@ -78,24 +71,19 @@ static const char *make_run(const char *name) {
 
 // What is read must not be written.
 TEST(output_is_an_input) {
-	struct process *process;
 	const char *const runs[] = {make_run("a.json"), make_run("b.json")};
 	char *before = place_read(runs[0]);
 	const char *link = place_path("link.html");
 	assert_int_equal(symlink(runs[0], link), 0);
-	int status = LOAD(&process, "merge", runs[0], runs[1], "-o", runs[0]);
-	load_expect_refusal(process, status, EXIT_USAGE, runs[0]);
-	status = LOAD(&process, "report", runs[0], "-o", link);
-	load_expect_refusal(process, status, EXIT_USAGE, runs[0]);
+	load_refuses(EXIT_USAGE, runs[0], "merge", runs[0], runs[1], "-o", runs[0]);
+	load_refuses(EXIT_USAGE, runs[0], "report", runs[0], "-o", link);
 	int fd = open(runs[0], O_WRONLY | O_APPEND | O_CLOEXEC);
-	const char *const lines[][5] = {
-		{ECHOLOAD_PROGRAM, "merge", runs[0], runs[1]},
-		{ECHOLOAD_PROGRAM, "compare", runs[0], runs[1]},
-	};
-	for (size_t i = 0; i < 2; i++) {
-		const struct process_spec spec = {.arguments = lines[i], .out = fd};
-		assert_int_equal(process_run(&spec, &process), EXIT_USAGE);
-	}
+	static const char *const subcommands[] = {"merge", "compare"};
+	for (size_t i = 0; i < 2; i++)
+		load_ends_with(PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, subcommands[i],
+							    runs[0], runs[1]),
+				       .out = fd),
+			       EXIT_USAGE);
 	close(fd);
 	char *after = place_read(runs[0]);
 	assert_string_equal(before, after);
@@ -108,20 +96,16 @@ TEST(refused_run) {
 	char address[32];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
 	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
-		const char *old = place_file("old", "of yesterday", 12);
-		int status = LOAD(&process, address, outputs[i].option, old);
-		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+		const char *old = place_file("old", "of yesterday", 12),
+			   *fresh = place_path("fresh");
+		load_refuses(EXIT_UNREACHABLE, "refused", address, outputs[i].option, old);
 		char *text = place_read(old);
 		assert_string_equal(text, "of yesterday");
 		free(text);
-		const char *fresh = place_path("fresh");
-		status = LOAD(&process, address, outputs[i].option, fresh);
-		load_expect_refusal(process, status, EXIT_UNREACHABLE, "refused");
+		load_refuses(EXIT_UNREACHABLE, "refused", address, outputs[i].option, fresh);
 		assert_false(place_exists(fresh));
-		status = LOAD(&process, server->address[0], "-n", "100", outputs[i].option, old,
-			      "--allow-client-bound");
-		load_expect_status(process, status, EXIT_OK);
+		load_ends(EXIT_OK, server->address[0], "-n", "100", outputs[i].option, old,
+			  "--allow-client-bound");
 		text = place_read(old);
 		assert_null(strstr(text, "yesterday"));
 		free(text);
@@ -133,12 +117,10 @@ TEST(fifo) {
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
 	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
 		int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		assert_true(fd >= 0);
-		int status = LOAD(&process, server->address[0], "-n", "100", outputs[i].option,
-				  path, "--allow-client-bound");
-		load_expect_status(process, status, EXIT_OK);
+		load_ends(EXIT_OK, server->address[0], "-n", "100", outputs[i].option, path,
+			  "--allow-client-bound");
 		char text[64] = "";
 		assert_true(read(fd, text, sizeof(text) - 1) > 0);
 		load_expect_beginning(text, outputs[i].beginning);

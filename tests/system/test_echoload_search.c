@@ -71,21 +71,20 @@ static void find_rate(double rate, const char *limit) {
 	} while (!right && clock_now() < until);
 }
 
-// A queue that grows for a second does not miss a limit of half a second, and yet it grows.
-TEST(loose_1000) {
-	find_rate(1000, "p99<500ms");
-}
+static const struct search {
+	const char *name;
+	double rate;
+	const char *limit;
+} searches[] = {
+	// A queue that grows for a second does not miss a limit of half a second, and yet it grows.
+	{"loose_1000", 1000, "p99<500ms"},
+	{"loose_5000", 5000, "p99<500ms"},
+	{"tight_1000", 1000, "p99<20ms"},
+	{"tight_5000", 5000, "p99<20ms"},
+};
 
-TEST(loose_5000) {
-	find_rate(5000, "p99<500ms");
-}
-
-TEST(tight_1000) {
-	find_rate(1000, "p99<20ms");
-}
-
-TEST(tight_5000) {
-	find_rate(5000, "p99<20ms");
+TEST_ROWS(highest_rate, const struct search *search, searches) {
+	find_rate(search->rate, search->limit);
 }
 
 static void expect_none(const struct odd_spec *spec, const char *limit, const char *why) {

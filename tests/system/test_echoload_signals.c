@@ -16,8 +16,7 @@ static void end_early(struct daemon *daemon, int number, const char *check, int 
 					"--json", "-", "--expect", check);
 	stats_wait_at_least(daemon, "bytes_received", before + 100000);
 	process_signal(process, number);
-	int status = process_wait(process);
-	load_expect_status(process, status, wanted);
+	load_expect_status(process, process_wait(process), wanted);
 	load_expect_report(process_errors(process, NULL));
 	json_t *result = load_result(process);
 	assert_true(load_count(result, "messages") > 0);
@@ -42,7 +41,7 @@ DAEMON_TEST(first_signal_ends_the_run, (NULL)) {
 	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 0);
 }
 
-// What is on its way is waited for after the first signal; who cannot wait says so again.
+// After the first signal it waits for what is on its way; a second one ends it at once.
 TEST(second_signal_kills) {
 	static const int numbers[] = {SIGINT, SIGTERM};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
@@ -64,8 +63,7 @@ DAEMON_TEST(interrupted_in_the_warm_up, (NULL)) {
 		START(daemon->address[0], "--warmup", "1h", "--json", path, "--expect", "p99<1us");
 	stats_wait_at_least(daemon, "bytes_received", 10000);
 	process_signal(process, SIGINT);
-	int status = process_wait(process);
-	load_expect_status(process, status, EXIT_INCONCLUSIVE);
+	load_expect_status(process, process_wait(process), EXIT_INCONCLUSIVE);
 	assert_string_equal(process_errors(process, NULL),
 			    "echoload: interrupted before anything was measured\n");
 	assert_contains(process_output(process, NULL), "before anything was recorded\n");
@@ -94,7 +92,6 @@ DAEMON_TEST(search_is_interrupted, (NULL)) {
 	process = START(daemon->address[0], "--search", "p99<1h", "-d", "1h");
 	stats_wait_at_least(daemon, "connections_open", 1);
 	process_signal(process, SIGTERM);
-	int status = process_wait(process);
-	load_expect_refusal(process, status, EXIT_INCONCLUSIVE,
+	load_expect_refusal(process, process_wait(process), EXIT_INCONCLUSIVE,
 			    "p99<1h holds at no rate that was tried\n");
 }

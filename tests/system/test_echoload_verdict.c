@@ -48,93 +48,74 @@ static const struct path_spec slim_back = {SHORT, LANE(1, 0, 400000, 200000)};
 #define SATURATED "SATURATED"
 #define OVERLOADED "OVERLOADED"
 #define LIMITED "RATE-LIMITED"
+#define OPEN "INCONCLUSIVE"
+#define STREAM "-m", "stream"
+#define TEN \
+	{ "-c", "10" }
 
 static const struct scene scenes[] = {
-	{"server/quota", SERVER, SATURATED, {"-c", "10"}, .server = {QUOTA, 0.2}},
-	{"server/quota_blind",
-	 SERVER,
-	 SATURATED,
-	 {"-c", "10"},
-	 .server = {QUOTA, 0.2},
-	 .blind = true},
-	{"server/works", SERVER, SATURATED, {"-c", "10"}, .odd = &works},
-	{"server/forks", SERVER, SATURATED, {"-c", "10"}, .odd = &forks},
+	{"server/quota", {SERVER, SATURATED}, TEN, .server = {QUOTA, 0.2}},
+	{"server/quota_blind", {SERVER, SATURATED}, TEN, .server = {QUOTA, 0.2}, .blind = true},
+	{"server/works", {SERVER, SATURATED}, TEN, .odd = &works},
+	{"server/forks", {SERVER, SATURATED}, TEN, .odd = &forks},
 	// Each message costs less when there are more. Whether it is full is not known then.
-	{"server/batches", "INCONCLUSIVE " SERVER, SATURATED, {"-c", "10"}, .odd = &batches},
-	{"neighbour/server", SERVER, SATURATED, {"-c", "10"}, .server = {NEIGHBOUR, 0}},
-	{"neighbour/client", CLIENT, NULL, {"-c", "10"}, .client = {NEIGHBOUR, 0}},
-	{"client/quota", CLIENT, NULL, {"-c", "10"}, .client = {QUOTA, 0.2}},
-	{"client/stops", CLIENT, NULL, {"-c", "10"}, .client = {STOPS, 0.3}},
-	{"client/together", CLIENT, NULL, {"-c", "10"}, .together = true},
-	{"client/open", CLIENT, NULL, {"-c", "10", "--rate", "50k"}, .client = {QUOTA, 0.2}},
-	{"concurrency/one", CONCURRENCY, NULL, {"-c", "1"}, .odd = &delays},
-	{"concurrency/ten", CONCURRENCY, NULL, {"-c", "10"}, .odd = &delays},
-	{"concurrency/open", CONCURRENCY, NULL, {"-c", "10", "--rate", "5000"}, .odd = &delays},
-	{"concurrency/path", CONCURRENCY, NULL, {"-c", "10"}, .path = &long_path},
-	{"overload/token", OVERLOADED, NULL, {"-c", "100", "--rate", "1100"}, .odd = &rate_1000},
-	{"overload/twice", OVERLOADED, NULL, {"-c", "10", "--rate", "2000"}, .odd = &rate_1000},
-	{"overload/quota", OVERLOADED, NULL, {"-c", "50", "--rate", "60k"}, .server = {QUOTA, 0.2}},
+	{"server/batches", {OPEN " " SERVER, SATURATED}, TEN, .odd = &batches},
+	{"neighbour/server", {SERVER, SATURATED}, TEN, .server = {NEIGHBOUR, 0}},
+	{"neighbour/client", {CLIENT}, TEN, .client = {NEIGHBOUR, 0}},
+	{"client/quota", {CLIENT}, TEN, .client = {QUOTA, 0.2}},
+	{"client/stops", {CLIENT}, TEN, .client = {STOPS, 0.3}},
+	{"client/together", {CLIENT}, TEN, .together = true},
+	{"client/open", {CLIENT}, {"-c", "10", "--rate", "50k"}, .client = {QUOTA, 0.2}},
+	{"concurrency/one", {CONCURRENCY}, {"-c", "1"}, .odd = &delays},
+	{"concurrency/ten", {CONCURRENCY}, TEN, .odd = &delays},
+	{"concurrency/open", {CONCURRENCY}, {"-c", "10", "--rate", "5000"}, .odd = &delays},
+	{"concurrency/path", {CONCURRENCY}, TEN, .path = &long_path},
+	{"overload/token", {OVERLOADED}, {"-c", "100", "--rate", "1100"}, .odd = &rate_1000},
+	{"overload/twice", {OVERLOADED}, {"-c", "10", "--rate", "2000"}, .odd = &rate_1000},
+	{"overload/quota", {OVERLOADED}, {"-c", "50", "--rate", "60k"}, .server = {QUOTA, 0.2}},
 	{"creep/token",
-	 OVERLOADED,
-	 NULL,
+	 {OVERLOADED},
 	 {"-c", "200", "--rate", "1010", "-d", "10s"},
 	 .odd = &rate_1000},
-	{"unseen/stranger", CONCURRENCY, NULL, {"-c", "10"}, .odd = &delays, .stranger = true},
-	{"unseen/stranger_full",
-	 SATURATED " " SERVER,
-	 NULL,
-	 {"-c", "10"},
-	 .odd = &works,
-	 .stranger = true},
-	{"unseen/no_proc",
-	 "INCONCLUSIVE",
-	 SATURATED,
-	 {"-c", "10"},
-	 .odd = &rate_1000,
-	 .no_proc = true},
+	{"unseen/stranger", {CONCURRENCY}, TEN, .odd = &delays, .stranger = true},
+	{"unseen/stranger_full", {SATURATED " " SERVER}, TEN, .odd = &works, .stranger = true},
+	{"unseen/no_proc", {OPEN, SATURATED}, TEN, .odd = &rate_1000, .no_proc = true},
 	{"unseen/no_proc_neighbour",
-	 CLIENT " INCONCLUSIVE",
-	 NULL,
-	 {"-c", "10"},
+	 {CLIENT " " OPEN},
+	 TEN,
 	 .client = {NEIGHBOUR, 0},
 	 .no_proc = true},
-	{"rate/low", LIMITED, NULL, {"-c", "10", "--rate", "200"}, .odd = NULL},
+	{"rate/low", {LIMITED}, {"-c", "10", "--rate", "200"}, .odd = NULL},
 	{"rate/neighbour",
-	 LIMITED " " CLIENT,
-	 NULL,
+	 {LIMITED " " CLIENT},
 	 {"-c", "10", "--rate", "200"},
 	 .client = {NEIGHBOUR, 0}},
-	{"rate/token", LIMITED, NULL, {"-c", "100", "--rate", "800"}, .odd = &rate_1000},
-	{"rate/path", LIMITED, NULL, {"-c", "10", "--rate", "200"}, .path = &short_path},
-	{"lock/ten", SATURATED, NULL, {"-c", "10"}, .odd = &locks},
-	{"lock/hundred", SATURATED, NULL, {"-c", "100"}, .odd = &locks},
-	{"sleeper/stops", SERVER, SATURATED, {"-c", "10"}, .server = {STOPS, 0.3}},
-	{"sleeper/naps", SATURATED, NULL, {"-c", "10"}, .odd = &sleeps},
-	{"sleeper/token", SATURATED, NULL, {"-c", "10"}, .odd = &rate_1000},
-	{"proxy/pacer", SATURATED, NULL, {"-c", "10"}, .proxy = PACER},
-	{"proxy/pacer_blind", SATURATED, NULL, {"-c", "10"}, .proxy = PACER, .blind = true},
-	{"proxy/token", SATURATED, NULL, {"-c", "10"}, .odd = &rate_1000, .proxy = HAPROXY},
-	{"proxy/lock", SATURATED, NULL, {"-c", "10"}, .odd = &locks, .proxy = HAPROXY},
-	{"path/narrow", NETWORK, SATURATED, {"-c", "10", "-s", "8k"}, .path = &narrow_there},
-	{"path/slim", NETWORK, SATURATED, {"-c", "200"}, .path = &slim_back},
-	{"path/lossy", NETWORK " " CONCURRENCY, NULL, {"-c", "10"}, .path = &lossy_path},
-	{"path/stream_there",
-	 NETWORK,
-	 SATURATED,
-	 {"-c", "2", "-m", "stream"},
-	 .path = &narrow_there},
-	{"path/stream_back", NETWORK, SATURATED, {"-c", "2", "-m", "stream"}, .path = &narrow_back},
-	{"far/token", SATURATED, NULL, {"-c", "38"}, .odd = &rate_1000, .path = &far_path},
-	{"far/stops", CONCURRENCY, NULL, {"-c", "10"}, .server = {STOPS, 0.3}, .path = &short_path},
+	{"rate/token", {LIMITED}, {"-c", "100", "--rate", "800"}, .odd = &rate_1000},
+	{"rate/path", {LIMITED}, {"-c", "10", "--rate", "200"}, .path = &short_path},
+	{"lock/ten", {SATURATED}, TEN, .odd = &locks},
+	{"lock/hundred", {SATURATED}, {"-c", "100"}, .odd = &locks},
+	{"sleeper/stops", {SERVER, SATURATED}, TEN, .server = {STOPS, 0.3}},
+	{"sleeper/naps", {SATURATED}, TEN, .odd = &sleeps},
+	{"sleeper/token", {SATURATED}, TEN, .odd = &rate_1000},
+	{"proxy/pacer", {SATURATED}, TEN, .proxy = PACER},
+	{"proxy/pacer_blind", {SATURATED}, TEN, .proxy = PACER, .blind = true},
+	{"proxy/token", {SATURATED}, TEN, .odd = &rate_1000, .proxy = HAPROXY},
+	{"proxy/lock", {SATURATED}, TEN, .odd = &locks, .proxy = HAPROXY},
+	{"path/narrow", {NETWORK, SATURATED}, {"-c", "10", "-s", "8k"}, .path = &narrow_there},
+	{"path/slim", {NETWORK, SATURATED}, {"-c", "200"}, .path = &slim_back},
+	{"path/lossy", {NETWORK " " CONCURRENCY}, TEN, .path = &lossy_path},
+	{"path/stream_there", {NETWORK, SATURATED}, {"-c", "2", STREAM}, .path = &narrow_there},
+	{"path/stream_back", {NETWORK, SATURATED}, {"-c", "2", STREAM}, .path = &narrow_back},
+	{"far/token", {SATURATED}, {"-c", "38"}, .odd = &rate_1000, .path = &far_path},
+	{"far/stops", {CONCURRENCY}, TEN, .server = {STOPS, 0.3}, .path = &short_path},
 	// With more to do the server gets a larger share of its CPU.
 	{"far/neighbour",
-	 "INCONCLUSIVE " SATURATED,
-	 NULL,
+	 {OPEN " " SATURATED},
 	 {"-c", "40"},
 	 .odd = &works,
 	 .server = {NEIGHBOUR, 0},
 	 .path = &short_path},
-	{"far/works", SATURATED, NULL, {"-c", "40"}, .odd = &works, .path = &short_path},
+	{"far/works", {SATURATED}, {"-c", "40"}, .odd = &works, .path = &short_path},
 };
 
 static size_t calls;   // of each scene
@@ -195,7 +176,7 @@ TEST_ROWS(verdict_is_right, const struct scene *scene, scenes) {
 	expect_right(&score);
 }
 
-// The server dies in the midst of the run. However busy it was until then, what came after tells
+// The server dies in the midst of the run. However busy it was until then, what came after says
 // nothing.
 TEST(verdict_is_open, .with = {"killed/stream", "killed/churn"}) {
 	const char *mode = strchr(test_with(), '/') + 1;
@@ -209,8 +190,7 @@ TEST(verdict_is_open, .with = {"killed/stream", "killed/churn"}) {
 	assert_true(status == EXIT_OK || status == EXIT_CHECK_FAILED ||
 		    status == EXIT_INCONCLUSIVE);
 	json_t *result = load_result_of_file(file);
-	const json_t *reasons = load_member(result, "evidence.reasons");
-	assert_string_equal(json_string_value(load_member(result, "verdict")), "INCONCLUSIVE");
-	assert_contains(json_string_value(json_array_get(reasons, 0)),
+	assert_string_equal(load_text(result, "verdict"), OPEN);
+	assert_contains(load_text(result, "evidence.reasons.0"),
 			"connections that failed and were tried again");
 }

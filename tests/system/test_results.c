@@ -46,12 +46,12 @@ static size_t count_temporaries(const char *path) {
 }
 
 DAEMON_TEST(file_that_may_not_grow, (NULL)) {
-	char *result = strdup(place_path("result"));
+	const char *result = place_path("result");
 	struct process *process;
 	LOAD(&process, daemon->address[0], "-n", "100", "--json", result);
 	for (size_t i = 0; i < COUNT_OF(limited); i++) {
 		const char *arguments[ARGUMENTS + 1] = {NULL};
-		char *output = strdup(place_file("output", "old", 3));
+		const char *output = place_file("output", "old", 3);
 		int to_output = 0;
 		for (size_t j = 0; j < ARGUMENTS && limited[i].arguments[j]; j++) {
 			arguments[j] =
@@ -60,20 +60,17 @@ DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 		}
 		int out = open(to_output ? "/dev/null" : output, O_WRONLY | O_CLOEXEC);
 		int in = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC);
-		int status = process_run(PROCESS(.arguments = arguments, .in = in, .out = out,
+		process = load_ends_with(PROCESS(.arguments = arguments, .in = in, .out = out,
 						 .fsize = {LIMIT, LIMIT}),
-					 &process);
+					 EXIT_UNREACHABLE);
 		close(in);
 		close(out);
-		load_expect_status(process, status, EXIT_UNREACHABLE);
 		assert_contains(process_errors(process, NULL), ": File too large\n");
 		assert_int_equal(count_temporaries(output), 0);
 		char *left = place_read(output);
 		assert_int_equal(strcmp(left, "old") == 0, limited[i].keeps_old);
 		free(left);
-		free(output);
 	}
-	free(result);
 }
 
 #define ODD_NAME "caf\xe9 \xc3\xa9\t\"\\"  // neither UTF-8 nor printable
@@ -82,36 +79,23 @@ DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 // The names of sockets come from outside, and stand in what the server and echoload write.
 TEST(names_that_are_not_utf_8) {
 	const char *listen = place_address("s" ODD_NAME);
-	char *control = strdup(place_path("c" ODD_NAME));
+	const char *control = place_path("c" ODD_NAME), *result = place_path("result" ODD_NAME);
 	struct daemon *daemon = daemon_start("--listen", listen, "--control", control, NULL);
-	char *result = strdup(place_path("result" ODD_NAME));
-	struct process *process;
-	int status = LOAD(&process, "--allow-client-bound", listen, "-n", "100", "--control",
-			  control, "--json", result);
-	load_expect_status(process, status, EXIT_OK);
+	load_ends(EXIT_OK, "--allow-client-bound", listen, "-n", "100", "--control", control,
+		  "--json", result);
 	json_t *json = load_result_of_file(result);
-	const char *target =
-		json_string_value(json_array_get(load_member(json, "configuration.targets"), 0));
-	const char *used = json_string_value(load_member(json, "configuration.control"));
-	assert_non_null(target);
-	assert_contains(target, "/s" ODD_TEXT);
-	assert_non_null(used);
-	assert_contains(used, "/c" ODD_TEXT);
+	assert_contains(load_text(json, "configuration.targets.0"), "/s" ODD_TEXT);
+	assert_contains(load_text(json, "configuration.control"), "/c" ODD_TEXT);
 
 	struct process *client = process_start_simple(ECHOCAT_PROGRAM, listen, "-c", "0");
 	wait_until(strstr(process_output(client, NULL), "seq=1"));
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
 	json = json_loads(body, 0, NULL);
-	const json_t *first = json_array_get(json_object_get(json, "connections"), 0);
-	const char *local = json_string_value(json_object_get(first, "local"));
-	assert_non_null(local);
-	assert_contains(local, "/s" ODD_TEXT);
+	assert_contains(load_text(json, "connections.0.local"), "/s" ODD_TEXT);
 	json_decref(json);
 	free(body);
 	process_kill(client);
-	free(result);
-	free(control);
 	daemon_stop(daemon);
 }
 
@@ -144,32 +128,19 @@ static size_t count_rows(const char *path) {
 struct stalled {
 	struct blocked blocked;
 	struct process *process;
-	char *csv, *result;
+	const char *csv, *result;
 };
 
 static void stall(struct stalled *stalled, const struct daemon *daemon, enum blocked_kind kind) {
 	char name[2][24];
 	snprintf(name[0], sizeof(name[0]), "%s.csv", blocked_names[kind]);
 	snprintf(name[1], sizeof(name[1]), "%s.json", blocked_names[kind]);
-	*stalled = (struct stalled){.csv = strdup(place_path(name[0])),
-				    .result = strdup(place_path(name[1]))};
+	*stalled = (struct stalled){.csv = place_path(name[0]), .result = place_path(name[1])};
 	blocked_open(&stalled->blocked, kind);
-	const char *const arguments[] = {ECHOLOAD_PROGRAM,
-					 daemon->address[0],
-					 "--allow-client-bound",
-					 "-i",
-					 "1s",
-					 "-d",
-					 "2s",
-					 "--rate",
-					 "100",
-					 "--expect",
-					 "unanswered>=0",
-					 "--csv",
-					 stalled->csv,
-					 "--json",
-					 stalled->result,
-					 NULL};
+	const char *const *arguments =
+		STRINGS(ECHOLOAD_PROGRAM, daemon->address[0], "--allow-client-bound", "-i", "1s",
+			"-d", "2s", "--rate", "100", "--expect", "unanswered>=0", "--csv",
+			stalled->csv, "--json", stalled->result);
 	stalled->process =
 		process_start(PROCESS(.arguments = arguments, .out = stalled->blocked.writer));
 }
@@ -195,33 +166,26 @@ static void expect_results(struct stalled *stalled) {
 	(void)blocked_read(&stalled->blocked, text, length, sizeof(text));
 	assert_int_equal(process_wait(stalled->process), EXIT_OK);
 	assert_contains(text, "verdict");
-	free(stalled->csv);
-	free(stalled->result);
 	blocked_close(&stalled->blocked);
 }
 
-TEST(runs_beside_a_stalled_output) {
+DAEMON_TEST(runs_beside_a_stalled_output, (NULL)) {
 	struct stalled stalled[BLOCKED_KINDS];
-	struct daemon *daemon = daemon_start(NULL);
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
 		stall(&stalled[kind], daemon, kind);
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
 		expect_results(&stalled[kind]);
-	daemon_stop(daemon);
 }
 
 // Neither is a progress line waited for, which a stopped terminal does not take.
-TEST(run_beside_a_stopped_terminal) {
+DAEMON_TEST(run_beside_a_stopped_terminal, (NULL)) {
 	struct blocked blocked;
-	struct daemon *daemon = daemon_start(NULL);
 	blocked_open(&blocked, BLOCKED_TERMINAL);
-	const char *const arguments[] = {
-		ECHOLOAD_PROGRAM, daemon->address[0], "--allow-client-bound", "-d", "500ms", NULL};
 	struct process *process =
-		process_start(PROCESS(.arguments = arguments, .environment = STRINGS("TERM=xterm"),
-				      .err = blocked.writer));
+		process_start(PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, daemon->address[0],
+							   "--allow-client-bound", "-d", "500ms"),
+				      .environment = STRINGS("TERM=xterm"), .err = blocked.writer));
 	assert_int_equal(process_wait(process), EXIT_OK);
 	load_expect_report(process_output(process, NULL));
 	blocked_close(&blocked);
-	daemon_stop(daemon);
 }

@@ -58,19 +58,25 @@ void made_run_fill(struct result *result, const struct made_run *run) {
 	json_object_set_new(result_get(result, "evidence"), "generator_cpu", json_real(0.25));
 }
 
-const char *made_run_write(const char *name, const struct made_run *run) {
-	struct result result;
-	struct echod_error error;
-	const char *path = place_path(name);
-	assert_int_equal(result_init(&result), 0);
-	made_run_fill(&result, run);
-	assert_int_equal(result_write(&result, path, &error), 0);
-	result_free(&result);
-	return path;
+void made_run_init(struct result *result, const struct made_run *run) {
+	result_free(result);
+	assert_int_equal(result_init(result), 0);
+	made_run_fill(result, run);
 }
 
-int subcommand_run(int (*subcommand)(int argc, char **argv), char **argv, FILE *stream, char *said,
-		   size_t size) {
+char *made_run_write(const char *name, const struct made_run *run) {
+	struct result result = {0};
+	struct echod_error error;
+	const char *path = place_path(name);
+	made_run_init(&result, run);
+	assert_int_equal(result_write(&result, path, &error), 0);
+	result_free(&result);
+	return (char *)path;
+}
+
+char subcommand_said[6000];
+
+int subcommand_run_with(int (*subcommand)(int argc, char **argv), FILE *stream, char **argv) {
 	int argc = 0;
 	while (argv[argc])
 		argc++;
@@ -84,7 +90,7 @@ int subcommand_run(int (*subcommand)(int argc, char **argv), char **argv, FILE *
 	close(before);
 	FILE *file = fopen(path, "re");
 	assert_non_null(file);
-	said[fread(said, 1, size - 1, file)] = '\0';
+	subcommand_said[fread(subcommand_said, 1, sizeof(subcommand_said) - 1, file)] = '\0';
 	fclose(file);
 	return status;
 }

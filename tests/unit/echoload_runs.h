@@ -22,12 +22,17 @@ struct made_run {
 // Fills an initialised result with the run, its intervals, settings and a verdict.
 void made_run_fill(struct result *result, const struct made_run *run);
 
-// The same, written to a file of that name in the test's directory (place_path); returns its path.
-const char *made_run_write(const char *name, const struct made_run *run);
+// The same for a result that is zero or initialised, in place of all in it.
+void made_run_init(struct result *result, const struct made_run *run);
 
-// Runs a subcommand (`argv` ends with NULL). What it prints on `stream`, standard output or error,
-// goes into `said`, as much as fits. Returns its exit status.
-int subcommand_run(int (*subcommand)(int argc, char **argv), char **argv, FILE *stream, char *said,
-		   size_t size);
+// The same, written to a file of that name in the test's directory (place_path); returns its path.
+char *made_run_write(const char *name, const struct made_run *run);
+
+// Runs a subcommand with these arguments, its name first. What it prints on `stream`, standard
+// output or error, is in `subcommand_said`, as much as fits. Returns its exit status.
+#define subcommand_run(subcommand, stream, ...) \
+	subcommand_run_with(subcommand, stream, (char *[]){__VA_ARGS__, NULL})
+int subcommand_run_with(int (*subcommand)(int argc, char **argv), FILE *stream, char **argv);
+extern char subcommand_said[6000];
 
 #endif

@@ -21,12 +21,9 @@ static size_t count_files(const char *path) {
 }
 
 static void expect_text(const char *path, const char *wanted) {
-	char text[64];
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-	fclose(file);
+	char *text = place_read(path);
 	assert_string_equal(text, wanted);
+	free(text);
 }
 
 struct filling {
@@ -115,7 +112,7 @@ TEST(what_cannot_be_written_is_known_before) {
 	assert_int_equal(atomic_file_check("a file that is not there", &error), 0);
 	assert_false(place_exists(path));
 	if (geteuid() == 0)
-		return; // who may write everything
+		return; // root may write everything
 	assert_int_equal(chmod(file, 0400), 0);
 	expect_refusal(file, EACCES);
 	assert_int_equal(chmod(folder, 0500), 0);

@@ -8,11 +8,7 @@
 #include "echoload_runs.h"
 #include "place.h"
 
-static char said[1000];
-
-static int run_main(char **argv) {
-	return subcommand_run(chart_main, argv, stderr, said, sizeof(said));
-}
+#define RUN(...) subcommand_run(chart_main, stderr, "report", __VA_ARGS__)
 
 static char *make_file(const char *name, uint64_t seed) {
 	const struct made_run run = {
@@ -24,7 +20,7 @@ static char *make_file(const char *name, uint64_t seed) {
 		.median = 20000.0 * (double)seed,
 		.samples = 5000,
 	};
-	return (char *)made_run_write(name, &run);
+	return made_run_write(name, &run);
 }
 
 static unsigned count_of(const char *text, const char *what) {
@@ -36,10 +32,9 @@ static unsigned count_of(const char *text, const char *what) {
 
 TEST(several_runs_lie_over_each_other) {
 	char *svg = (char *)place_path("out.svg");
-	char *argv[] = {
-		"report", make_file("first.json", 1), make_file("second.json", 2), "-o", svg, NULL};
-	assert_int_equal(run_main(argv), 0);
-	assert_string_equal(said, "");
+	assert_int_equal(RUN(make_file("first.json", 1), make_file("second.json", 2), "-o", svg),
+			 0);
+	assert_string_equal(subcommand_said, "");
 	char *text = place_read(svg);
 	assert_contains(text, "<svg");
 	assert_string_equal(strstr(text, "</svg>"), "</svg>\n");
@@ -58,8 +53,7 @@ TEST(several_runs_lie_over_each_other) {
 
 TEST(a_page_has_the_figures_and_the_picture) {
 	char *html = (char *)place_path("out.html");
-	char *argv[] = {"report", "--output", html, make_file("only.json", 1), NULL};
-	assert_int_equal(run_main(argv), 0);
+	assert_int_equal(RUN("--output", html, make_file("only.json", 1)), 0);
 	char *text = place_read(html);
 	assert_ptr_equal(strstr(text, "<!DOCTYPE html>"), text);
 	assert_int_equal(count_of(text, "<!DOCTYPE"), 1);
@@ -72,7 +66,7 @@ TEST(a_page_has_the_figures_and_the_picture) {
 TEST(a_hostile_name_is_only_a_name) {
 	char *svg = (char *)place_path("out.svg");
 	char *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
-	assert_int_equal(run_main((char *[]){"report", "-o", svg, file, NULL}), 0);
+	assert_int_equal(RUN("-o", svg, file), 0);
 	char *text = place_read(svg);
 	assert_int_equal(count_of(text, ">x'&quot;`touch y`$(z)&lt;b&gt;@&amp;\\, SERVER-BOUND<"),
 			 2);
@@ -82,13 +76,14 @@ TEST(a_hostile_name_is_only_a_name) {
 TEST(what_is_missing_is_said_in_one_line) {
 	char *file = make_file("run.json", 1);
 	char *svg = (char *)place_path("out.svg");
-	assert_int_equal(run_main((char *[]){"report", file, NULL}), 2);
-	assert_string_equal(said, "echoload report: where to? -o FILE.svg or -o FILE.html is "
-				  "needed\n");
-	assert_int_equal(run_main((char *[]){"report", "-o", svg, NULL}), 2);
-	assert_int_equal(run_main((char *[]){"report", "-o", "x.png", file, NULL}), 2);
-	assert_string_equal(said, "echoload report: --output: 'x.png' ends neither in .svg nor in "
-				  ".html\n");
+	assert_int_equal(RUN(file), 2);
+	assert_string_equal(subcommand_said,
+			    "echoload report: where to? -o FILE.svg or -o FILE.html is needed\n");
+	assert_int_equal(RUN("-o", svg), 2);
+	assert_int_equal(RUN("-o", "x.png", file), 2);
+	assert_string_equal(
+		subcommand_said,
+		"echoload report: --output: 'x.png' ends neither in .svg nor in .html\n");
 	assert_false(place_exists(svg));
 }
 
@@ -97,6 +92,6 @@ TEST(what_cannot_be_written_is_said_in_one_line) {
 	// /dev/full takes no output.
 	char *link = (char *)place_path("full.svg");
 	assert_int_equal(symlink("/dev/full", link), 0);
-	assert_int_equal(run_main((char *[]){"report", "-o", link, file, NULL}), 3);
-	assert_contains(said, "full.svg': No space left on device\n");
+	assert_int_equal(RUN("-o", link, file), 3);
+	assert_contains(subcommand_said, "full.svg': No space left on device\n");
 }

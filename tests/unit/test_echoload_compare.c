@@ -15,6 +15,7 @@
 
 static struct result results[2 * RANK_MOST];
 static struct comparison comparison;
+static struct echod_error error;
 static uint64_t seed = 1;
 
 static void clean(void) {
@@ -42,9 +43,7 @@ static void make(size_t left, size_t right, double rate, double median) {
 		made.seed = seed++;
 		made.rate *= i < left ? 1 : rate;
 		made.median *= i < left ? 1 : median;
-		result_free(&results[i]);
-		assert_int_equal(result_init(&results[i]), 0);
-		made_run_fill(&results[i], &made);
+		made_run_init(&results[i], &made);
 	}
 }
 
@@ -91,8 +90,7 @@ TEST(the_figures_are_medians_of_the_runs) {
 		struct made_run made = run;
 		made.rate = rates[i];
 		made.swing = 0;
-		assert_int_equal(result_init(&results[i]), 0);
-		made_run_fill(&results[i], &made);
+		made_run_init(&results[i], &made);
 	}
 	assert_int_equal(compare(3, 3), 0);
 	assert_true(comparison.median[0][MEASURE_RATE] == 3000);
@@ -124,8 +122,7 @@ TEST(an_offered_rate_has_no_winner) {
 
 TEST(the_histogram_is_not_trusted_beyond_its_resolution) {
 	for (size_t i = 0; i < 2 * SIDE; i++) { // two neighbouring buckets, and nothing that varies
-		assert_int_equal(result_init(&results[i]), 0);
-		made_run_fill(&results[i], &(struct made_run){.seconds = 1, .rate = 1000});
+		made_run_init(&results[i], &(struct made_run){.seconds = 1, .rate = 1000});
 		hdr_record(results[i].latency, i < SIDE ? 51200 : 51232);
 	}
 	assert_int_equal(compare(SIDE, SIDE), 0);
@@ -151,7 +148,7 @@ TEST(measurements_that_do_not_count_are_refused) {
 		{"SERVER-BOUND", "{}", 0, 3, "and 3 faults"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct echod_error error = {0};
+		error = (struct echod_error){0};
 		make(1, 0, 1, 1);
 		result_set_verdict(&results[0], cases[i].verdict);
 		result_add_error(&results[0], "reset", cases[i].errors, "first");
@@ -162,36 +159,39 @@ TEST(measurements_that_do_not_count_are_refused) {
 		if (counts != !cases[i].why || !strstr(error.message, counts ? "" : cases[i].why))
 			fail_msg("case %zu: %d, %s", i, counts, error.message);
 	}
-	struct echod_error error;
 	hdr_reset(results[0].latency);
 	assert_int_equal(compare_check(&results[0], &error), -1);
 }
 
 // Writes a result with these settings beside those that all have; NULL: no more.
 static char *write_result(const char *name, const char *settings, double rate) {
-	struct echod_error error;
 	struct made_run made = run;
 	made.seed = seed++;
 	made.started = seed * NS_PER_S;
 	made.rate *= rate;
-	result_free(&results[0]);
-	assert_int_equal(result_init(&results[0]), 0);
-	made_run_fill(&results[0], &made);
+	made_run_init(&results[0], &made);
 	json_t *more = settings ? json_loads(settings, 0, NULL) : json_object();
 	assert_int_equal(json_object_update(result_get(&results[0], "configuration"), more), 0);
 	json_decref(more);
-	char *path = strdup(place_path(name));
+	const char *path = place_path(name);
 	assert_int_equal(result_write(&results[0], path, &error), 0);
-	return path;
+	return (char *)path;
 }
 
-static int run_main(char **argv, FILE *stream, char said[static 6000]) {
-	int status = subcommand_run(compare_main, argv, stream, said, 6000);
-	char line[6000];
-	strcpy(line, said);
+static int run_with(FILE *stream, char **argv) {
+	int status = subcommand_run_with(compare_main, stream, argv);
+	char line[sizeof(subcommand_said)];
+	strcpy(line, subcommand_said);
 	for (char *rest = line, *one; stream == stdout && (one = strsep(&rest, "\n"));)
 		assert_true(strlen(one) < 80);
 	return status;
+}
+
+#define RUN(stream, ...) run_with(stream, (char *[]){"compare", __VA_ARGS__, NULL})
+
+static void expect_one_line(void) {
+	assert_ptr_equal(strchr(subcommand_said, '\n'),
+			 subcommand_said + strlen(subcommand_said) - 1);
 }
 
 TEST(different_loads_are_refused) {
@@ -210,31 +210,28 @@ TEST(different_loads_are_refused) {
 		{"{\"targets\": [\"a\", \"b\"]}", "'targets'"},
 		{"{\"targets\": [\"another\"], \"control\": \"path\", \"cpus\": [7]}", NULL},
 	};
-	char said[6000];
 	char *a = write_result("a.json", "{\"targets\": [\"one\"]}", 1);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char settings[200];
 		const char *more = cases[i].settings;
 		snprintf(settings, sizeof(settings), "%s%s", "{\"targets\": [\"one\"], ", more + 1);
 		char *b = write_result("b.json", strstr(more, "targets") ? more : settings, 1);
-		int status = run_main((char *[]){"compare", a, b, NULL},
-				      cases[i].named ? stderr : stdout, said);
-		assert_int_equal(status, cases[i].named ? 2 : 4);
-		if (cases[i].named && (!strstr(said, "b.json': it is of another load: ") ||
-				       !strstr(said, cases[i].named) ||
-				       strchr(said, '\n') != said + strlen(said) - 1))
-			fail_msg("not refused for %s: %s", cases[i].named, said);
-		free(b);
+		if (!cases[i].named) {
+			assert_int_equal(RUN(stdout, a, b), 4);
+			continue;
+		}
+		assert_int_equal(RUN(stderr, a, b), 2);
+		assert_contains(subcommand_said, "b.json': it is of another load: ");
+		assert_contains(subcommand_said, cases[i].named);
+		expect_one_line();
 	}
-	assert_int_equal(run_main((char *[]){"compare", a, a, NULL}, stderr, said), 2);
-	assert_contains(said, "it holds a run that another one holds too\n");
-	assert_int_equal(run_main((char *[]){"compare", a, NULL}, stderr, said), 2);
-	assert_contains(said, "two results are needed");
-	free(a);
+	assert_int_equal(RUN(stderr, a, a), 2);
+	assert_contains(subcommand_said, "it holds a run that another one holds too\n");
+	assert_int_equal(RUN(stderr, a), 2);
+	assert_contains(subcommand_said, "two results are needed");
 }
 
 TEST(the_command_says_it_in_plain_words) {
-	char said[6000];
 	char *path[2 * SIDE];
 	char *argv[2 * SIDE + 3] = {"compare"}; // getopt changes its order
 	for (size_t i = 0; i < 2 * SIDE; i++) {
@@ -244,32 +241,25 @@ TEST(the_command_says_it_in_plain_words) {
 		argv[i < SIDE ? i + 1 : i + 2] = path[i];
 	}
 	argv[SIDE + 1] = "--with";
-	assert_int_equal(run_main(argv, stdout, said), 0);
-	assert_contains(said, "throughput  B is better: that of B is higher by ");
-	assert_contains(said, "p50         no winner: chance may do that\n");
-	assert_contains(said, "\n  lowest ");
-	char *three[] = {"compare", path[0], path[1], path[2], NULL};
-	assert_int_equal(run_main(three, stderr, said), 2);
-	assert_contains(said, "several with --with between them");
-	char *two[] = {"compare", path[0], path[9], NULL};
-	assert_int_equal(run_main(two, stdout, said), 4);
-	assert_contains(said, "throughput  no winner: that takes 5 runs a side\n");
-	struct echod_error error;
+	assert_int_equal(run_with(stdout, argv), 0);
+	assert_contains(subcommand_said, "throughput  B is better: that of B is higher by ");
+	assert_contains(subcommand_said, "p50         no winner: chance may do that\n");
+	assert_contains(subcommand_said, "\n  lowest ");
+	assert_int_equal(RUN(stderr, path[0], path[1], path[2]), 2);
+	assert_contains(subcommand_said, "several with --with between them");
+	assert_int_equal(RUN(stdout, path[0], path[9]), 4);
+	assert_contains(subcommand_said, "throughput  no winner: that takes 5 runs a side\n");
 	json_t *runs = result_get(&results[0], "runs");
 	json_t *another = json_copy(json_array_get(runs, 0));
 	assert_int_equal(result_set_count(another, "started_us", 1), 0);
 	assert_int_equal(json_array_append_new(runs, another), 0);
 	assert_int_equal(result_write(&results[0], path[8], &error), 0);
-	two[2] = path[8];
-	assert_int_equal(run_main(two, stderr, said), 2);
-	assert_contains(said, "8.json': it holds 2 runs, and another one 1\n");
-	two[2] = path[9];
+	assert_int_equal(RUN(stderr, path[0], path[8]), 2);
+	assert_contains(subcommand_said, "8.json': it holds 2 runs, and another one 1\n");
 	json_array_remove(runs, 1);
 	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written
 	assert_int_equal(result_write(&results[0], path[9], &error), 0);
-	assert_int_equal(run_main(two, stderr, said), 4);
-	assert_contains(said, "9.json': it does not count: it was CLIENT-BOUND");
-	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
-	for (size_t i = 0; i < 2 * SIDE; i++)
-		free(path[i]);
+	assert_int_equal(RUN(stderr, path[0], path[9]), 4);
+	assert_contains(subcommand_said, "9.json': it does not count: it was CLIENT-BOUND");
+	expect_one_line();
 }

@@ -27,11 +27,9 @@ static void close_file(void) {
 FIXTURE(open_file, close_file);
 
 static const char *last_line(void) {
-	char *end = text + strlen(text);
-	assert_true(end > text && end[-1] == '\n');
-	while (--end > text && end[-1] != '\n') {
-	}
-	return end;
+	assert_true(size > 0 && text[size - 1] == '\n');
+	const char *before = memrchr(text, '\n', size - 1);
+	return before ? before + 1 : text;
 }
 
 TEST(the_first_line_names_the_columns) {
@@ -42,13 +40,11 @@ TEST(the_first_line_names_the_columns) {
 }
 
 TEST(a_line_has_what_the_interval_counted) {
-	const struct result_interval interval = {
-		.from = 3 * NS_PER_S,
-		.length = NS_PER_S,
-		.messages = 1000,
-		.bytes = 128000,
-		.errors = 2,
-	};
+	const struct result_interval interval = {.from = 3 * NS_PER_S,
+						 .length = NS_PER_S,
+						 .messages = 1000,
+						 .bytes = 128000,
+						 .errors = 2};
 	// Every value below 1024 ns has a bucket of its own.
 	for (uint64_t ns = 1; ns <= 1000; ns++)
 		hdr_record(&hdr, ns);
@@ -95,13 +91,11 @@ static unsigned commas_in(const char *line) {
 
 TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest) {
 	const struct result_interval empty = {0};
-	const struct result_interval huge = {
-		.from = UINT64_MAX / 4,
-		.length = 1,
-		.messages = UINT64_MAX,
-		.bytes = UINT64_MAX,
-		.errors = UINT64_MAX,
-	};
+	const struct result_interval huge = {.from = UINT64_MAX / 4,
+					     .length = 1,
+					     .messages = UINT64_MAX,
+					     .bytes = UINT64_MAX,
+					     .errors = UINT64_MAX};
 	csv_interval(file, &empty, &hdr, 0);
 	assert_int_equal(commas_in(last_line()), commas_in(heading));
 	hdr_record(&hdr, UINT64_MAX);
@@ -112,10 +106,9 @@ TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest) {
 }
 
 TEST(what_could_not_be_written_is_known) {
-	const struct result_interval interval = {.length = NS_PER_S};
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
-	csv_interval(full, &interval, &hdr, 1);
+	csv_interval(full, &(struct result_interval){.length = NS_PER_S}, &hdr, 1);
 	assert_true(ferror(full));
 	fclose(full);
 }

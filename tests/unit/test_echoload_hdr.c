@@ -40,16 +40,14 @@ TEST(a_value_from_100_ns_to_an_hour_is_known_to_a_thousandth) {
 }
 
 static int compare(const void *left, const void *right) {
-	uint64_t a = *(const uint64_t *)left;
-	uint64_t b = *(const uint64_t *)right;
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
 	return (a > b) - (a < b);
 }
 
 TEST(percentiles_are_those_of_the_sorted_samples) {
 	static const unsigned counts[] = {1, 2, 3, 10, 100, 1000, SAMPLES};
-	static const double percents[] = {1.0, 50.0, 90.0, 99.0, 99.9, 99.99, 100.0};
-	// In thousandths, as whole numbers divide exactly.
-	static const unsigned exact[] = {1000, 50000, 90000, 99000, 99900, 99990, 100000};
+	// In thousandths of a percent, as whole numbers divide exactly.
+	static const unsigned shares[] = {1000, 50000, 90000, 99000, 99900, 99990, 100000};
 	static uint64_t values[SAMPLES];
 	struct random random = {.state = 1};
 	for (size_t c = 0; c < COUNT_OF(counts); c++) {
@@ -57,10 +55,10 @@ TEST(percentiles_are_those_of_the_sorted_samples) {
 		for (unsigned i = 0; i < counts[c]; i++)
 			hdr_record(&hdr, values[i] = draw(&random));
 		qsort(values, counts[c], sizeof(values[0]), compare);
-		for (size_t p = 0; p < COUNT_OF(percents); p++) {
-			uint64_t rank = ((uint64_t)counts[c] * exact[p] + 99999) / 100000;
+		for (size_t i = 0; i < COUNT_OF(shares); i++) {
+			uint64_t rank = ((uint64_t)counts[c] * shares[i] + 99999) / 100000;
 			uint64_t value = values[rank - 1];
-			uint64_t given = hdr_percentile(&hdr, percents[p]);
+			uint64_t given = hdr_percentile(&hdr, shares[i] / 1000.0);
 			assert_true(given >= value);
 			assert_true(hdr_index(given) == hdr_index(value));
 		}
@@ -100,19 +98,18 @@ TEST(the_mean_is_exact_beyond_64_bits) {
 }
 
 TEST(parts_add_up_to_the_whole) {
-	static struct hdr parts[3];
-	static struct hdr sum;
+	static struct hdr parts[3], sum; // one part is empty
 	struct random random = {.state = 2};
 	hdr_reset(&sum);
-	for (unsigned p = 0; p < 3; p++)
-		hdr_reset(&parts[p]);
+	for (unsigned i = 0; i < 3; i++)
+		hdr_reset(&parts[i]);
 	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t value = draw(&random);
 		hdr_record(&hdr, value);
 		hdr_record(&parts[i % 2], value);
 	}
-	for (unsigned p = 0; p < 3; p++)
-		hdr_add(&sum, &parts[p]);
+	for (unsigned i = 0; i < 3; i++)
+		hdr_add(&sum, &parts[i]);
 	assert_memory_equal(&sum, &hdr, sizeof(hdr));
 }
 

@@ -51,8 +51,7 @@ TEST(without_samples_there_are_no_lines) {
 // Reads the lines between the head and the foot.
 static unsigned check_lines(const char *text) {
 	unsigned lines = 0;
-	double last_value = 0.0;
-	double last_share = -1.0;
+	double last_value = 0.0, last_share = -1.0;
 	uint64_t last_count = 0;
 	for (const char *line = strstr(text, "\n\n") + 2; *line != '#';
 	     line = strchr(line, '\n') + 1) {
@@ -60,7 +59,7 @@ static unsigned check_lines(const char *text) {
 		uint64_t count;
 		assert_int_equal(sscanf(line, "%lf %lf %" SCNu64, &value, &share, &count), 3);
 		assert_true(value >= last_value && share > last_share && count >= last_count);
-		// What the line says: so many are at most so much.
+		// The line says that `count` are at most `value`.
 		uint64_t ns = (uint64_t)(value * 1000.0 + 0.5);
 		assert_int_equal(hdr_count_to(&hdr, ns), count);
 		assert_true((double)count >= share * (double)hdr.count * (1.0 - 1e-12));
@@ -80,8 +79,7 @@ TEST(each_line_is_true_and_the_last_is_the_maximum) {
 	for (unsigned i = 0; i < 100000; i++)
 		hdr_record(&hdr, (uint64_t)random_exponential(&random, 50000.0));
 	char *text = write_text();
-	unsigned lines = check_lines(text);
 	// Five for each halving from 100,000 down to 1, and some at the ends.
-	assert_in_range(lines, 75, 95);
+	assert_in_range(check_lines(text), 75, 95);
 	free(text);
 }

@@ -5,14 +5,16 @@
 #include "echoload/result/formats.h"
 #include "echoload/result/merge.h"
 #include "echoload_runs.h"
+#include "load.h"
 #include "place.h"
 
 #define NOON (UINT64_C(1795348800) * NS_PER_S)
 
-static struct result sum;
-static struct result other;
+static struct result sum, other;
+static struct echod_error error;
 
-static void init(void) {
+static void begin(void) {
+	result_free(&sum);
 	assert_int_equal(result_init(&sum), 0);
 }
 
@@ -21,7 +23,7 @@ static void clean(void) {
 	result_free(&other);
 }
 
-FIXTURE(init, clean);
+FIXTURE(begin, clean);
 
 static size_t size_of(const struct result *result, const char *list) {
 	return json_array_size(result_get(result, list));
@@ -32,14 +34,12 @@ static uint64_t count_in(const struct result *result, const char *list, size_t i
 	return result_count(json_array_get(result_get(result, list), index), name);
 }
 
-static uint64_t begin_of(const struct result *result, size_t interval) {
-	return result_time(json_array_get(result_get(result, "intervals"), interval), "time");
+static json_t *interval_of(const struct result *result, size_t interval) {
+	return json_array_get(result_get(result, "intervals"), interval);
 }
 
-static const char *latency_of(const struct result *result, size_t interval) {
-	json_t *text = json_object_get(json_array_get(result_get(result, "intervals"), interval),
-				       "hdr_v2");
-	return json_string_value(text);
+static uint64_t begin_of(const struct result *result, size_t interval) {
+	return result_time(interval_of(result, interval), "time");
 }
 
 static struct made_run run_of(uint64_t seed, uint64_t started) {
@@ -54,21 +54,26 @@ static struct made_run run_of(uint64_t seed, uint64_t started) {
 	};
 }
 
-// The first result becomes the sum.
-static int add(struct echod_error *error) {
-	if (size_of(&sum, "runs") > 0)
-		return merge_add(&sum, &other, error);
-	result_free(&sum);
-	sum = other;
-	return result_init(&other);
+static void make_other(uint64_t seed, uint64_t started) {
+	const struct made_run run = run_of(seed, started);
+	made_run_init(&other, &run);
 }
 
-static void merge(const struct made_run *run) {
-	struct echod_error error;
-	assert_int_equal(result_init(&other), 0);
-	made_run_fill(&other, run);
-	assert_int_equal(add(&error), 0);
-	result_free(&other);
+// The first result becomes the sum.
+static void add_other(void) {
+	if (size_of(&sum, "runs") > 0) {
+		assert_int_equal(merge_add(&sum, &other, &error), 0);
+		result_free(&other);
+		return;
+	}
+	result_free(&sum);
+	sum = other;
+	other = (struct result){0};
+}
+
+static void merge(uint64_t seed, uint64_t started) {
+	make_other(seed, started);
+	add_other();
 }
 
 TEST(the_sum_is_as_if_it_had_been_one_run) {
@@ -77,7 +82,7 @@ TEST(the_sum_is_as_if_it_had_been_one_run) {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct made_run run = run_of(seed, NOON + seed * NS_PER_MS);
 		made_run_fill(&whole, &run);
-		merge(&run);
+		merge(seed, run.started);
 	}
 	assert_memory_equal(sum.latency, whole.latency, sizeof(*sum.latency));
 	assert_memory_equal(sum.uncorrected, whole.uncorrected, sizeof(*sum.uncorrected));
@@ -91,19 +96,16 @@ TEST(the_sum_is_as_if_it_had_been_one_run) {
 }
 
 TEST(intervals_of_the_same_second_become_one) {
-	struct made_run run = run_of(1, NOON);
-	merge(&run);
-	uint64_t first = count_in(&sum, "intervals", 1, "messages");
-	run = run_of(2, NOON + 700 * NS_PER_MS); // its first second is the other's second one
-	merge(&run);
-	uint64_t messages = 0;
+	merge(1, NOON);
+	uint64_t first = count_in(&sum, "intervals", 1, "messages"), messages = 0;
+	merge(2, NOON + 700 * NS_PER_MS); // its first second is the other's second one
 	static struct hdr hdr;
-	struct echod_error error;
 	assert_int_equal(size_of(&sum, "intervals"), 6);
 	for (size_t i = 0; i < 6; i++) {
 		messages += count_in(&sum, "intervals", i, "messages");
 		hdr_reset(&hdr);
-		assert_int_equal(hdr_v2_add(&hdr, latency_of(&sum, i), &error), 0);
+		assert_int_equal(
+			hdr_v2_add(&hdr, load_text(interval_of(&sum, i), "hdr_v2"), &error), 0);
 		assert_int_equal(hdr.count, i == 0 || i == 5 ? 500 : 1000);
 		assert_int_equal(hdr_index(count_in(&sum, "intervals", i, "p99")),
 				 hdr_index(hdr_percentile(&hdr, 99.0)));
@@ -129,18 +131,15 @@ TEST(results_of_another_kind_are_refused) {
 		{"connections", 50, 5, "its intervals are of 5 s, those of another one of 1 s"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct made_run run = run_of(1, NOON);
-		struct echod_error error = {0};
-		merge(&run);
-		run = run_of(2, NOON);
-		assert_int_equal(result_init(&other), 0);
-		made_run_fill(&other, &run);
+		merge(1, NOON);
+		make_other(2, NOON);
 		for (size_t k = 0; k < size_of(&other, "intervals"); k++) {
-			json_t *one = json_array_get(result_get(&other, "intervals"), k);
+			json_t *one = interval_of(&other, k);
 			json_object_set_new(one, "time",
 					    json_integer((json_int_t)k * cases[i].length));
 			json_object_set_new(one, "seconds", json_integer(cases[i].length));
 		}
+		error = (struct echod_error){0};
 		json_object_set_new(result_get(&other, "configuration"), cases[i].setting,
 				    json_integer((json_int_t)cases[i].value));
 		int status = merge_add(&sum, &other, &error);
@@ -148,19 +147,14 @@ TEST(results_of_another_kind_are_refused) {
 		assert_int_equal(error.kind, cases[i].why ? ECHOD_ERROR_USAGE : 0);
 		if (cases[i].why)
 			assert_string_equal(error.message, cases[i].why);
-		result_free(&other);
-		result_free(&sum);
-		assert_int_equal(result_init(&sum), 0);
+		begin();
 	}
 }
 
 // As jq 1.6 writes 1.0 as 1.
 TEST(whole_numbers_are_the_same_with_and_without_a_point) {
-	struct made_run run = run_of(1, NOON);
-	struct echod_error error;
-	merge(&run);
-	assert_int_equal(result_init(&other), 0);
-	made_run_fill(&other, &run);
+	merge(1, NOON);
+	make_other(1, NOON);
 	json_t *configuration = result_get(&other, "configuration");
 	json_t *first = json_array_get(result_get(&other, "runs"), 0);
 	json_t *list = json_pack("[{s:i, s:f}]", "from", 64, "weight", 1.0);
@@ -182,30 +176,30 @@ TEST(whole_numbers_are_the_same_with_and_without_a_point) {
 
 // The rest of an interval is no other kind of interval.
 TEST(a_run_that_was_interrupted_is_added) {
-	struct made_run run = run_of(1, NOON);
-	merge(&run);
-	run = run_of(2, NOON + 400 * NS_PER_MS);
+	merge(1, NOON);
+	struct made_run run = run_of(2, NOON + 400 * NS_PER_MS);
 	run.seconds = 1;
-	merge(&run);
+	made_run_init(&other, &run);
+	add_other();
 	assert_int_equal(size_of(&sum, "intervals"), 5);
 	run = run_of(3, NOON + 3600 * NS_PER_S);
 	run.seconds = 2;
-	merge(&run);
+	made_run_init(&other, &run);
+	add_other();
 	assert_int_equal(size_of(&sum, "intervals"), 7);
 	assert_int_equal(begin_of(&sum, 5), 3600 * NS_PER_S);
 	assert_int_equal(result_lasted(&sum), 7 * NS_PER_S);
 }
 
 TEST(the_order_does_not_matter) {
-	struct made_run runs[] = {run_of(1, NOON + 60 * NS_PER_S), run_of(2, NOON),
-				  run_of(3, NOON + 2 * NS_PER_S)};
-	struct result reverse;
-	for (int i = 0; i < 3; i++)
-		merge(&runs[i]);
-	reverse = sum;
+	merge(1, NOON + 60 * NS_PER_S);
+	merge(2, NOON);
+	merge(3, NOON + 2 * NS_PER_S);
+	struct result reverse = sum;
 	assert_int_equal(result_init(&sum), 0);
-	for (int i = 2; i >= 0; i--)
-		merge(&runs[i]);
+	merge(3, NOON + 2 * NS_PER_S);
+	merge(2, NOON);
+	merge(1, NOON + 60 * NS_PER_S);
 	assert_memory_equal(sum.latency, reverse.latency, sizeof(*sum.latency));
 	assert_int_equal(size_of(&sum, "intervals"), 12);
 	assert_int_equal(size_of(&sum, "intervals"), size_of(&reverse, "intervals"));
@@ -213,7 +207,8 @@ TEST(the_order_does_not_matter) {
 		assert_int_equal(begin_of(&sum, i), begin_of(&reverse, i));
 		assert_int_equal(count_in(&sum, "intervals", i, "messages"),
 				 count_in(&reverse, "intervals", i, "messages"));
-		assert_string_equal(latency_of(&sum, i), latency_of(&reverse, i));
+		assert_string_equal(load_text(interval_of(&sum, i), "hdr_v2"),
+				    load_text(interval_of(&reverse, i), "hdr_v2"));
 	}
 	assert_int_equal(result_lasted(&sum), 12 * NS_PER_S);
 	assert_int_equal(result_lasted(&reverse), 12 * NS_PER_S);
@@ -221,13 +216,9 @@ TEST(the_order_does_not_matter) {
 }
 
 TEST(faults_say_whose_they_are) {
-	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .connection = 3, .length = 8};
-	struct made_run run = run_of(1, NOON);
-	merge(&run);
-	run = run_of(2, NOON);
-	assert_int_equal(result_init(&other), 0);
-	made_run_fill(&other, &run);
+	merge(1, NOON);
+	make_other(2, NOON);
 	assert_int_equal(result_add_fault(&other, "unix:/x", &fault), 0);
 	result_set_count(other.json, "faults_found", 10); // more than are kept
 	result_add_error(&other, "short", 2, "first");
@@ -235,9 +226,7 @@ TEST(faults_say_whose_they_are) {
 	assert_int_equal(size_of(&sum, "faults"), 1);
 	assert_int_equal(result_count(sum.json, "faults_found"), 10);
 	assert_int_equal(count_in(&sum, "faults", 0, "run"), 1);
-	assert_string_equal(json_string_value(json_object_get(
-				    json_array_get(result_get(&sum, "faults"), 0), "target")),
-			    "unix:/x");
+	assert_string_equal(load_text(sum.json, "faults.0.target"), "unix:/x");
 	assert_int_equal(result_errors(&sum), 2);
 	const char *path = place_path("sum.json");
 	result_free(&other);
@@ -247,40 +236,20 @@ TEST(faults_say_whose_they_are) {
 }
 
 TEST(what_differs_is_listed_once_each) {
-	struct made_run run = run_of(1, NOON);
-	merge(&run);
-	run = run_of(2, NOON);
-	merge(&run);
-	assert_int_equal(json_integer_value(json_object_get(result_get(&sum, "machine"), "cpus")),
-			 2);
+	merge(1, NOON);
+	merge(2, NOON);
+	assert_int_equal(load_count(sum.json, "machine.cpus"), 2);
 	assert_string_equal(result_verdict(&sum), "SERVER-BOUND");
 	for (int i = 0; i < 3; i++) {
-		struct echod_error error;
-		run = run_of(3, NOON + (uint64_t)i * NS_PER_US);
-		assert_int_equal(result_init(&other), 0);
-		made_run_fill(&other, &run);
+		make_other(3, NOON + (uint64_t)i * NS_PER_US);
 		json_object_set_new(result_get(&other, "machine"), "cpus",
 				    json_integer(i < 2 ? 4 : 8));
 		result_set_verdict(&other, "NETWORK-BOUND");
-		assert_int_equal(merge_add(&sum, &other, &error), 0);
-		result_free(&other);
+		add_other();
 	}
-	json_t *machines = json_object_get(result_get(&sum, "machine"), "runs");
-	assert_int_equal(json_array_size(machines), 3);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(machines, 1), "cpus")),
-			 4);
+	assert_int_equal(json_array_size(load_member(sum.json, "machine.runs")), 3);
+	assert_int_equal(load_count(sum.json, "machine.runs.1.cpus"), 4);
 	assert_string_equal(result_verdict(&sum), "INCONCLUSIVE");
-}
-
-static void add_with_verdict(const char *verdict) {
-	static uint64_t seed = 100; // none comes twice
-	const struct made_run run = run_of(seed++, NOON);
-	struct echod_error error;
-	assert_int_equal(result_init(&other), 0);
-	made_run_fill(&other, &run);
-	result_set_verdict(&other, verdict);
-	assert_int_equal(add(&error), 0);
-	result_free(&other);
 }
 
 TEST(one_client_that_was_full_makes_all_so) {
@@ -291,47 +260,43 @@ TEST(one_client_that_was_full_makes_all_so) {
 		{"INCONCLUSIVE", "CLIENT-BOUND", "INCONCLUSIVE"},
 	};
 	for (size_t i = 0; i < COUNT_OF(orders); i++) {
-		for (size_t k = 0; k < 3; k++)
-			add_with_verdict(orders[i][k]);
+		begin();
+		for (size_t k = 0; k < 3; k++) {
+			make_other(1 + k, NOON);
+			result_set_verdict(&other, orders[i][k]);
+			add_other();
+		}
 		assert_string_equal(result_verdict(&sum), "CLIENT-BOUND");
-		result_free(&sum);
-		assert_int_equal(result_init(&sum), 0);
 	}
 }
 
-static int run_main(char **argv, char *said, size_t size) {
-	return subcommand_run(merge_main, argv, stderr, said, size);
-}
+#define RUN(...) subcommand_run(merge_main, stderr, "merge", __VA_ARGS__)
 
 TEST(the_command_merges_files) {
-	struct made_run runs[] = {run_of(1, NOON), run_of(2, NOON + NS_PER_S)};
-	char *a = (char *)made_run_write("a.json", &runs[0]);
-	char *b = (char *)made_run_write("b.json", &runs[1]);
+	const struct made_run runs[] = {run_of(1, NOON), run_of(2, NOON + NS_PER_S)};
+	char *a = made_run_write("a.json", &runs[0]), *b = made_run_write("b.json", &runs[1]);
 	char *all = (char *)place_path("all.json");
-	char said[600];
-	struct echod_error error;
-	assert_int_equal(run_main((char *[]){"merge", a, b, "-o", all, NULL}, said, sizeof(said)),
-			 0);
-	assert_string_equal(said, "");
-	merge(&runs[0]);
-	merge(&runs[1]);
+	assert_int_equal(RUN(a, b, "-o", all), 0);
+	assert_string_equal(subcommand_said, "");
+	merge(1, NOON);
+	merge(2, NOON + NS_PER_S);
 	assert_int_equal(result_read(&other, all, &error), 0);
 	assert_memory_equal(sum.latency, other.latency, sizeof(*sum.latency));
 	assert_int_equal(result_total(&sum, "messages"), result_total(&other, "messages"));
 	assert_int_equal(size_of(&sum, "intervals"), size_of(&other, "intervals"));
 	// What was merged merges on, but never twice.
-	assert_int_equal(run_main((char *[]){"merge", all, b, NULL}, said, sizeof(said)), 2);
-	assert_contains(said, "b.json': it holds a run that another one holds too\n");
+	assert_int_equal(RUN(all, b), 2);
+	assert_contains(subcommand_said, "b.json': it holds a run that another one holds too\n");
 }
 
 TEST(the_command_refuses_another_schema_in_one_line) {
-	struct made_run run = run_of(1, NOON);
-	char *a = (char *)made_run_write("a.json", &run);
+	const struct made_run run = run_of(1, NOON);
 	char *b = (char *)place_file("b.json", "{\"schema\": 7}\n", 14);
-	char said[600];
-	assert_int_equal(run_main((char *[]){"merge", a, b, NULL}, said, sizeof(said)), 2);
-	assert_contains(said, "b.json' has schema 7, and this echoload reads schema 1");
-	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
-	assert_int_equal(run_main((char *[]){"merge", NULL}, said, sizeof(said)), 2);
-	assert_string_equal(said, "echoload merge: nothing to merge (see echoload merge --help)\n");
+	assert_int_equal(RUN(made_run_write("a.json", &run), b), 2);
+	assert_contains(subcommand_said, "b.json' has schema 7, and this echoload reads schema 1");
+	assert_ptr_equal(strchr(subcommand_said, '\n'),
+			 subcommand_said + strlen(subcommand_said) - 1);
+	assert_int_equal(subcommand_run(merge_main, stderr, "merge"), 2);
+	assert_string_equal(subcommand_said,
+			    "echoload merge: nothing to merge (see echoload merge --help)\n");
 }

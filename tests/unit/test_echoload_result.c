@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "echoload/result/result.h"
 #include "echoload_runs.h"
+#include "load.h"
 #include "place.h"
 
 static const struct made_run run = {
@@ -18,8 +19,8 @@ static const struct made_run run = {
 	.samples = 1000,
 };
 
-static struct result made;
-static struct result back;
+static struct result made, back;
+static struct echod_error error;
 
 static void make(void) {
 	static const struct fault faults[] = {
@@ -32,8 +33,7 @@ static void make(void) {
 		 .other_offset = 9},
 		{.kind = FAULT_SURPLUS, .connection = 0, .offset = 10, .length = 3},
 	};
-	assert_int_equal(result_init(&made), 0);
-	made_run_fill(&made, &run);
+	made_run_init(&made, &run);
 	json_object_set_new(json_array_get(result_get(&made, "runs"), 0), "seconds",
 			    json_real(5.123456789)); // which no double is
 	for (size_t i = 0; i < COUNT_OF(faults); i++)
@@ -50,15 +50,7 @@ static void clean(void) {
 
 FIXTURE(make, clean);
 
-static json_t *load(const char *path) {
-	json_error_t error;
-	json_t *root = json_load_file(path, 0, &error);
-	assert_non_null(root);
-	return root;
-}
-
 static const char *write_result(void) {
-	struct echod_error error;
 	const char *path = place_path("run.json");
 	assert_int_equal(result_write(&made, path, &error), 0);
 	return path;
@@ -89,7 +81,6 @@ static void expect_whole(const json_t *one, const json_t *other) {
 }
 
 TEST(what_is_written_is_read) {
-	struct echod_error error;
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
 	assert_int_equal(result_lasted(&back), 5123456789);
 	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
@@ -97,21 +88,18 @@ TEST(what_is_written_is_read) {
 	assert_int_equal(json_array_size(result_get(&back, "intervals")), 5);
 	assert_int_equal(json_array_size(result_get(&back, "faults")), 3);
 	expect_whole(back.json, made.json);
-	json_t *crossed = json_array_get(result_get(&back, "faults"), 1);
-	assert_string_equal(json_string_value(json_object_get(crossed, "kind")),
-			    fault_kind_names[FAULT_CROSSED]);
-	assert_string_equal(json_string_value(json_object_get(crossed, "target")),
-			    "127.0.0.1:7001");
-	assert_int_equal(result_count(crossed, "other"), 17);
-	assert_int_equal(result_count(crossed, "other_offset"), 9);
-	assert_int_equal(result_count(crossed, "offset"), UINT64_C(1) << 40);
+	const json_t *crossed = load_member(back.json, "faults.1");
+	assert_string_equal(load_text(crossed, "kind"), fault_kind_names[FAULT_CROSSED]);
+	assert_string_equal(load_text(crossed, "target"), "127.0.0.1:7001");
+	assert_int_equal(load_count(crossed, "other"), 17);
+	assert_int_equal(load_count(crossed, "other_offset"), 9);
+	assert_int_equal(load_count(crossed, "offset"), UINT64_C(1) << 40);
 	assert_string_equal(result_verdict(&back), "SERVER-BOUND");
 }
 
 // Writes the result as another program might, and wants the same to be read.
 static void read_rewritten(const char *script) {
 	char command[600];
-	struct echod_error error;
 	const char *path = write_result();
 	snprintf(command, sizeof(command), "cd $(dirname %s) && %s", path, script);
 	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
@@ -130,9 +118,9 @@ TEST(what_other_programs_write_is_read) {
 		"(echo; cat run.json; echo; echo) >other.json",
 		// Whole numbers as fractions and with exponents.
 		"sed -E 's/: ([0-9]+)(,?)$/: \\1.0\\2/' run.json >other.json",
-		("sed -E 's/: ([0-9])([0-9]{3})(,?)$/: \\1.\\2e3\\3/; s/: ([0-9]+)(,?)$/: "
-		 "\\1E0\\2/' "
-		 "run.json >other.json"),
+		"sed -E 's/: ([0-9])([0-9]{3})(,?)$/: \\1.\\2e3\\3/; s/: ([0-9]+)(,?)$/: "
+		"\\1E0\\2/' "
+		"run.json >other.json",
 		// All of them as a double prints: what is above 2^53 would change.
 		("python3 -c 'import json; print(json.dumps(json.load(open(\"run.json\"), "
 		 "parse_int=float)))' >other.json"),
@@ -166,36 +154,31 @@ TEST(the_keys_are_those_that_are_documented) {
 	};
 	static const char *const latency_keys[] = {"p50",    "p90", "p99",  "p99_9",
 						   "p99_99", "min", "mean", "max"};
-	json_t *root = load(write_result());
+	const json_t *root = load_result_of_file(write_result());
 	for (size_t i = 0; i < COUNT_OF(keys); i++)
-		assert_non_null(json_object_get(root, keys[i]));
+		load_member(root, keys[i]);
 	assert_int_equal(json_object_size(root), COUNT_OF(keys));
-	json_t *latency = json_object_get(root, "latency_ns");
+	const json_t *latency = load_member(root, "latency_ns");
 	for (size_t i = 0; i < COUNT_OF(latency_keys); i++)
-		assert_true(json_is_number(json_object_get(latency, latency_keys[i])));
+		load_number(latency, latency_keys[i]);
 	assert_int_equal(json_object_size(latency), COUNT_OF(latency_keys));
-	assert_int_equal(json_integer_value(json_object_get(latency, "p99_9")),
-			 hdr_percentile(made.latency, 99.9));
+	assert_int_equal(load_count(latency, "p99_9"), hdr_percentile(made.latency, 99.9));
 	double messages = (double)result_total(&made, "messages");
-	double rate = json_real_value(json_object_get(root, "messages_per_second"));
+	double rate = load_number(root, "messages_per_second");
 	assert_true(rate > messages / 5.2 && rate < messages / 5.1);
-	json_decref(root);
 }
 
 TEST(errors_are_counted_by_name_and_harmless_to_print) {
-	struct echod_error error;
-	json_t *root = load(write_result());
-	json_t *errors = json_object_get(root, "errors");
-	assert_int_equal(json_object_size(errors), 2);
-	assert_int_equal(json_integer_value(json_object_get(errors, "refused")), 3);
-	json_decref(root);
-	assert_int_equal(result_read(&back, place_path("run.json"), &error), 0);
+	const char *path = write_result();
+	const json_t *root = load_result_of_file(path);
+	assert_int_equal(json_object_size(load_member(root, "errors")), 2);
+	assert_int_equal(load_count(root, "errors.refused"), 3);
+	assert_int_equal(result_read(&back, path, &error), 0);
 	assert_int_equal(result_errors(&back), 4);
-	FILE *file = fopen(place_path("run.json"), "re");
-	assert_non_null(file);
-	for (int c; (c = getc(file)) != EOF;)
-		assert_true(c == '\n' || (c >= 0x20 && c <= 0x7e));
-	fclose(file);
+	char *text = place_read(path);
+	for (const char *c = text; *c; c++)
+		assert_true(*c == '\n' || (*c >= 0x20 && *c <= 0x7e));
+	free(text);
 	for (unsigned i = 0; i < 100; i++) {
 		char name[8];
 		snprintf(name, sizeof(name), "e%u", i);
@@ -205,7 +188,6 @@ TEST(errors_are_counted_by_name_and_harmless_to_print) {
 }
 
 TEST(faults_beyond_the_limit_are_only_counted) {
-	struct echod_error error;
 	const struct fault fault = {.kind = FAULT_LOST, .length = 1};
 	for (unsigned i = 0; i < 2 * RESULT_FAULTS; i++)
 		assert_int_equal(result_add_fault(&made, "", &fault), 0);
@@ -215,12 +197,10 @@ TEST(faults_beyond_the_limit_are_only_counted) {
 }
 
 TEST(a_fault_that_names_no_run_is_of_the_first) {
-	struct echod_error error;
 	json_object_del(json_array_get(result_get(&made, "faults"), 1), "run");
 	assert_int_equal(result_read(&back, write_result(), &error), 0);
-	assert_true(
-		json_equal(json_object_get(json_array_get(result_get(&back, "faults"), 1), "run"),
-			   json_object_get(json_array_get(result_get(&back, "faults"), 0), "run")));
+	assert_true(json_equal(load_member(back.json, "faults.1.run"),
+			       load_member(back.json, "faults.0.run")));
 }
 
 TEST(time_counts_once_where_runs_overlap) {
@@ -244,7 +224,7 @@ TEST(time_counts_once_where_runs_overlap) {
 
 // Writes `root` and expects it to be refused with one line that holds `what`.
 static void refuse(const json_t *root, const char *what) {
-	struct echod_error error = {0};
+	error = (struct echod_error){0};
 	const char *path = place_path("wrong.json");
 	assert_int_equal(json_dump_file(root, path, 0), 0);
 	int status = result_read(&back, path, &error);
@@ -262,7 +242,7 @@ TEST(what_is_missing_or_of_the_wrong_type_is_named) {
 		"faults_found", "errors",	 "bytes_verified", "verdict",
 		"evidence",	"configuration", "machine",	   "histogram",
 	};
-	json_t *whole = load(write_result());
+	json_t *whole = load_result_of_file(write_result());
 	for (size_t i = 0; i < COUNT_OF(needed); i++) {
 		json_t *root = json_copy(whole);
 		json_object_del(root, needed[i]);
@@ -271,7 +251,6 @@ TEST(what_is_missing_or_of_the_wrong_type_is_named) {
 		refuse(root, needed[i]);
 		json_decref(root);
 	}
-	json_decref(whole);
 }
 
 TEST(what_cannot_be_is_refused) {
@@ -288,7 +267,7 @@ TEST(what_cannot_be_is_refused) {
 		{"faults", "run", 1, "cannot be"},
 		{"faults", "connection", -1, "from 0 to 2^53"},
 	};
-	json_t *whole = load(write_result());
+	json_t *whole = load_result_of_file(write_result());
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
 		json_t *root = json_deep_copy(whole);
 		json_t *first = json_array_get(json_object_get(root, wrong[i].list), 0);
@@ -303,11 +282,14 @@ TEST(what_cannot_be_is_refused) {
 	refuse(whole, "is no histogram");
 	json_array_clear(json_object_get(whole, "runs"));
 	refuse(whole, "'runs' is empty");
-	json_decref(whole);
+}
+
+static void refuse_file(const char *path, const char *what) {
+	assert_int_equal(result_read(&back, path, &error), -1);
+	assert_contains(error.message, what);
 }
 
 TEST(other_schemas_and_other_files_are_refused) {
-	struct echod_error error;
 	json_t *root = json_pack("{s:i}", "schema", 2);
 	refuse(root, "has schema 2, and this echoload reads schema 1 only");
 	json_object_set_new(root, "schema", json_integer(0));
@@ -316,14 +298,10 @@ TEST(other_schemas_and_other_files_are_refused) {
 	root = json_pack("[i]", 1);
 	refuse(root, "'it' is not an object");
 	json_decref(root);
-	assert_int_equal(result_read(&back, place_file("a.json", "{\n\"a\" 1}", 8), &error), -1);
-	assert_contains(error.message, "is no JSON: line 2");
-	assert_int_equal(result_read(&back, place_file("a.json", "\xEF\xBB{}", 4), &error), -1);
-	assert_contains(error.message, "is no JSON: line 1");
-	assert_int_equal(result_read(&back, "/", &error), -1);
-	assert_string_equal(error.message, "cannot read '/': Is a directory");
-	assert_int_equal(result_read(&back, place_path("none.json"), &error), -1);
-	assert_contains(error.message, "No such file");
+	refuse_file(place_file("a.json", "{\n\"a\" 1}", 8), "is no JSON: line 2");
+	refuse_file(place_file("a.json", "\xEF\xBB{}", 4), "is no JSON: line 1");
+	refuse_file(place_path("none.json"), "No such file");
+	refuse_file("/", "cannot read '/': Is a directory");
 	assert_int_equal(result_write(&made, "/nonexistent/x.json", &error), -1);
 	assert_contains(error.message, "cannot write '/nonexistent/x.json'");
 	assert_int_equal(result_write(&made, "/dev/full", &error), -1);
