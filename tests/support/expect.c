@@ -4,11 +4,42 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "process.h"
+
+void test_error(int result, struct echod_error *error, enum echod_error_kind kind, const char *part,
+		const char *file, int line) {
+	_assert_int_equal((LargestIntegralType)result, (LargestIntegralType)-1, file, line);
+	_assert_int_equal(error->kind, kind, file, line);
+	test_contains(error->message, part, file, line);
+	*error = (struct echod_error){0};
+}
+
+int child_status(pid_t child) {
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+bool matches(const char *text, const char *pattern) {
+	regex_t regex;
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	bool found = regexec(&regex, text, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return found;
+}
+
+rlim_t set_descriptor_limit(rlim_t limit) {
+	struct rlimit now;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	rlim_t before = now.rlim_cur;
+	now.rlim_cur = limit;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return before;
+}
 
 _Noreturn static void act_in_child(void (*act)(void *), void *argument) {
 	struct rlimit none = {0};
@@ -25,10 +56,7 @@ void expect_abort(void (*act)(void *), void *argument) {
 	if (child == 0)
 		act_in_child(act, argument);
 	assert_true(child > 0);
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
-		fail_msg("it did not abort: wait status %x", (unsigned)status);
+	assert_int_equal(child_status(child), 128 + SIGABRT);
 }
 
 pthread_t thread_begin(void *(*run)(void *), void *argument) {
