@@ -3,16 +3,16 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 char test_directory[32];
+struct unix_path claimed;
+int claimed_fd;
 
 void enter_directory(void) {
 	strcpy(test_directory, "/tmp/echod-test-XXXXXX");
 	assert_true(mkdtemp(test_directory) && chdir(test_directory) == 0);
 }
 
-// Fails when the test has left something behind.
 void leave_directory(void) {
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(rmdir(test_directory), 0);
@@ -24,23 +24,22 @@ int new_socket(int type) {
 	return fd;
 }
 
-static struct sockaddr_un address_of(const char *path) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	strcpy(address.sun_path, path);
-	return address;
+static struct endpoint endpoint_of(const char *path) {
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_from_path(path, &endpoint, NULL), 0);
+	return endpoint;
 }
 
 int try_connect(int fd, const char *path) {
-	struct sockaddr_un address = address_of(path);
-	return connect(fd, (struct sockaddr *)&address, sizeof(address));
+	struct endpoint endpoint = endpoint_of(path);
+	return connect(fd, &endpoint.as.any, endpoint.length);
 }
 
 void bind_to(int fd, const char *path) {
-	struct sockaddr_un address = address_of(path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	struct endpoint endpoint = endpoint_of(path);
+	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
 }
 
-// A socket file that nobody listens on any more.
 void leave_stale(const char *path) {
 	int fd = new_socket(SOCK_STREAM);
 	bind_to(fd, path);
@@ -56,14 +55,17 @@ bool takes_connections(const char *path) {
 }
 
 bool is_there(const char *path) {
-	struct stat status;
-	return lstat(path, &status) == 0;
+	return lstat(path, &(struct stat){0}) == 0;
 }
 
-int claim(struct unix_path *claim, const char *path) {
-	int fd = new_socket(SOCK_STREAM);
+void claim(const char *path) {
+	claimed_fd = new_socket(SOCK_STREAM);
 	struct echod_error error;
-	if (unix_path_listen(claim, fd, path, 16, true, &error) != 0)
+	if (unix_path_listen(&claimed, claimed_fd, path, 16, true, &error) != 0)
 		fail_msg("%s", error.message);
-	return fd;
+}
+
+void give_up(void) {
+	unix_path_remove(&claimed);
+	close(claimed_fd);
 }

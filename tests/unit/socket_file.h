@@ -4,11 +4,9 @@
 
 #include "test.h"
 
-#include <stdbool.h>
-
 #include "net/unix_path.h"
 
-// What the loser of a race for the path `s` is told.
+// The error of a server that loses a race for the path `s`.
 #define LIVE "cannot listen on 's': a live server is listening there"
 
 // A fixture: runs the test in a new working directory, and fails it if something is left there.
@@ -26,7 +24,10 @@ void leave_stale(const char *path);
 bool takes_connections(const char *path);
 bool is_there(const char *path);
 
-// Claims `path`, which must succeed; returns the listening descriptor.
-int claim(struct unix_path *claim, const char *path);
+// Claims `path`, which must succeed, and listens; removes the claim and closes its descriptor.
+extern struct unix_path claimed;
+extern int claimed_fd;
+void claim(const char *path);
+void give_up(void);
 
 #endif

@@ -1,5 +1,6 @@
-// Locks beside a Unix-domain socket's path: net/unix_path. Nobody else's holds up a server.
-#include "test.h"
+// Locks beside a Unix-domain socket's path: net/unix_path. A lock of somebody else holds up no
+// server.
+#include "expect.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,7 +13,7 @@
 
 #define LOCK "s.echod-lock"
 
-static bool hurry; // each look at the clock takes it on by a second
+static bool hurry; // each call moves the clock on by a second
 static time_t ahead;
 
 WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
@@ -29,19 +30,11 @@ TEST(a_locked_directory_holds_up_nobody) {
 	int lock = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	leave_stale("s");
-	struct unix_path path;
-	int fd = claim(&path, "s");
+	claim("s");
 	assert_true(takes_connections("s"));
-	unix_path_remove(&path);
+	give_up();
 	assert_false(is_there("s"));
-	close(fd);
 	close(lock);
-}
-
-static off_t size_of_lock(void) {
-	struct stat status;
-	assert_int_equal(lstat(LOCK, &status), 0);
-	return status.st_size;
 }
 
 // Whatever stands where the lock is to be: it is left alone, and there is no lock.
@@ -50,29 +43,25 @@ TEST(a_strangers_lock_is_none) {
 	int file = open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
 	assert_int_equal(write(file, "precious", 8), 8);
 	assert_int_equal(flock(file, LOCK_EX), 0);
-	struct unix_path path;
-	int fd = claim(&path, "s");
+	claim("s");
 	assert_true(takes_connections("s"));
-	unix_path_remove(&path);
-	close(fd);
-	assert_int_equal(size_of_lock(), 8);
+	give_up();
+	struct stat status;
+	assert_int_equal(lstat(LOCK, &status), 0);
+	assert_int_equal(status.st_size, 8);
 	assert_int_equal(unlink(LOCK), 0);
 	close(file);
-
 	assert_int_equal(mkdir(LOCK, 0700), 0);
-	fd = claim(&path, "s");
-	unix_path_remove(&path);
-	close(fd);
+	claim("s");
+	give_up();
 	assert_int_equal(rmdir(LOCK), 0);
 }
 
 TEST(a_lock_that_a_killed_server_left_is_used_and_removed) {
 	close(open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	struct unix_path path;
-	int fd = claim(&path, "s");
+	claim("s");
 	assert_false(is_there(LOCK));
-	unix_path_remove(&path);
-	close(fd);
+	give_up();
 }
 
 TEST(a_lock_that_stays_is_not_waited_for_for_ever) {
@@ -84,9 +73,8 @@ TEST(a_lock_that_stays_is_not_waited_for_for_ever) {
 	hurry = true;
 	int result = unix_path_listen(&path, fd, "s", 16, true, &error);
 	hurry = false;
-	assert_int_equal(result, -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error.message, "another server has held 's.echod-lock' for 2 s");
+	assert_error(result, &error, ECHOD_ERROR_SYSTEM,
+		     "another server has held 's.echod-lock' for 2 s");
 	assert_false(is_there("s"));
 	close(fd);
 	close(lock);

@@ -1,10 +1,9 @@
 // Several servers claim one path at once: net/unix_path.
-#include "test.h"
+#include "expect.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "net/unix_path.h"
@@ -13,9 +12,9 @@
 #define CLAIMERS 6
 #define ROUNDS 200
 
-// Time stands still: who holds the lock may be held up for longer than others wait for it.
+// Time stands still: a thread that holds the lock may be held up for longer than others wait for
+// it.
 WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
-	(void)id;
 	*now = (struct timespec){0};
 	return 0;
 }
@@ -23,8 +22,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 struct claimer {
 	pthread_t thread;
 	pthread_barrier_t *start;
-	int fd;
-	int result;
+	int fd, result;
 	struct unix_path path;
 	struct echod_error error;
 };
@@ -71,8 +69,8 @@ TEST(of_threads_that_race_one_wins) {
 	}
 }
 
-// A process that claims 's' when `start` comes to its end, tells `report` how it went (`w`on,
-// `l`ive server there, or another `f`ailure) and holds what it has until `finish` comes to its end.
+// A process that claims 's' when `start` ends, writes the outcome to `report` (`w`on, `l`ive server
+// there, or another `f`ailure) and holds what it has until `finish` ends.
 static pid_t start_process(const int start[2], const int report[2], const int finish[2]) {
 	pid_t child = fork();
 	assert_true(child >= 0);
@@ -96,9 +94,7 @@ static pid_t start_process(const int start[2], const int report[2], const int fi
 }
 
 static void race_processes(void) {
-	int start[2];
-	int report[2];
-	int finish[2];
+	int start[2], report[2], finish[2];
 	pid_t children[CLAIMERS];
 	assert_int_equal(
 		pipe2(start, O_CLOEXEC) | pipe2(report, O_CLOEXEC) | pipe2(finish, O_CLOEXEC), 0);
@@ -115,11 +111,8 @@ static void race_processes(void) {
 	assert_int_equal(winners, 1);
 	assert_true(takes_connections("s"));
 	close(finish[1]);
-	for (size_t i = 0; i < CLAIMERS; i++) {
-		int status;
-		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
-		assert_int_equal(status, 0);
-	}
+	for (size_t i = 0; i < CLAIMERS; i++)
+		assert_int_equal(child_status(children[i]), 0);
 	close(start[0]);
 	close(report[0]);
 	close(report[1]);
