@@ -1,5 +1,5 @@
 // Addresses: net/address.
-#include "test.h"
+#include "expect.h"
 
 #include <arpa/inet.h>
 
@@ -7,37 +7,31 @@
 
 #define LONGEST_PATH 107
 
-struct good {
-	const char *text;
-	const char *host;
+static struct address address;
+static struct endpoint endpoint;
+static struct echod_error error;
+
+static const struct form {
+	const char *text, *host;
 	uint16_t port;
+} forms[] = {
+	{"127.0.0.1:65432", "127.0.0.1", 65432},
+	{"[::1]:7000", "::1", 7000},
+	{"[fe80::1%lo]:7", "fe80::1%lo", 7},
+	{":7000", "", 7000},
+	{"localhost:0", "localhost", 0},
+	{":0", "", 0},
+	{"[127.0.0.1]:1", "127.0.0.1", 1},
+	{"a.b-c_d:65535", "a.b-c_d", 65535},
+	{"*:7000", "", 7000},
+	{"*.a:1", "*.a", 1},
 };
 
-struct bad {
-	const char *text;
-	const char *message;
-};
-
-TEST(parse_takes_every_form) {
-	static const struct good cases[] = {
-		{"127.0.0.1:65432", "127.0.0.1", 65432},
-		{"[::1]:7000", "::1", 7000},
-		{"[fe80::1%lo]:7", "fe80::1%lo", 7},
-		{":7000", "", 7000},
-		{"localhost:0", "localhost", 0},
-		{":0", "", 0},
-		{"[127.0.0.1]:1", "127.0.0.1", 1},
-		{"a.b-c_d:65535", "a.b-c_d", 65535},
-		{"*:7000", "", 7000},
-		{"*.a:1", "*.a", 1},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct address address;
-		assert_int_equal(address_parse(cases[i].text, &address, NULL), 0);
-		assert_false(address.is_unix);
-		assert_string_equal(address.host, cases[i].host);
-		assert_int_equal(address.port, cases[i].port);
-	}
+TEST_ROWS(parse_takes, const struct form *form, forms) {
+	assert_int_equal(address_parse(form->text, &address, NULL), 0);
+	assert_false(address.is_unix);
+	assert_string_equal(address.host, form->host);
+	assert_int_equal(address.port, form->port);
 }
 
 TEST(parse_takes_paths) {
@@ -47,7 +41,6 @@ TEST(parse_takes_paths) {
 	for (size_t i = 0; i < COUNT_OF(paths); i++) {
 		char text[64] = "unix:";
 		strcat(text, paths[i]);
-		struct address address;
 		assert_int_equal(address_parse(text, &address, NULL), 0);
 		assert_true(address.is_unix);
 		assert_string_equal(address.path, paths[i]);
@@ -57,71 +50,66 @@ TEST(parse_takes_paths) {
 	}
 }
 
-TEST(parse_refuses_all_else) {
-	static const struct bad cases[] = {
-		{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, "
-		     "unix:@NAME"},
-		{"localhost", "'localhost' is not an address; "},
-		{"7000", "'7000' is not an address; "},
-		{"::1", "'::1' is ambiguous: write an IPv6 address as [ADDRESS]:PORT"},
-		{"::1:7000", "'::1:7000' is ambiguous"},
-		{"a:1:2", "'a:1:2' is ambiguous"},
-		{"[::1]", "'[::1]' is not an address; "},
-		{"[::1]7000", "'[::1]7000' is not an address; "},
-		{"[::1:7000", "'[::1:7000' is not an address; "},
-		{"[]:7000", "'[]:7000' is not an address; "},
-		{"[", "'[' is not an address; "},
-		{"host:", "'host:': port '' is not a whole number from 0 to 65535"},
-		{"host:65536", "'host:65536': port '65536' is not a whole number from 0 to 65535"},
-		{"host:-1", "'host:-1': port '-1' is not"},
-		{"host:http", "'host:http': port 'http' is not"},
-		{"host:7x", "'host:7x': port '7x' is not"},
-		{"host: 7", "'host: 7': port ' 7' is not"},
-		{"[::1]:", "'[::1]:': port '' is not"},
-		{"unix:", "'unix:': '' names no socket: write its PATH, or @NAME if it has no "
-			  "file; allowed: "},
-		{"unix:@", "'unix:@': '@' names no socket: "},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct address address;
-		struct echod_error error = {0};
-		assert_int_equal(address_parse(cases[i].text, &address, &error), -1);
-		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		if (strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
-			fail_msg("%s: %s", cases[i].text, error.message);
-	}
+static void expect_beginning(int result, enum echod_error_kind kind, const char *message) {
+	assert_ptr_equal(strstr(error.message, message), error.message);
+	assert_error(result, &error, kind, message);
+}
+
+static const struct bad {
+	const char *text, *message; // as it begins
+} bad[] = {
+	{"", "'' is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, "
+	     "unix:@NAME"},
+	{"localhost", "'localhost' is not an address; "},
+	{"7000", "'7000' is not an address; "},
+	{"::1", "'::1' is ambiguous: write an IPv6 address as [ADDRESS]:PORT"},
+	{"::1:7000", "'::1:7000' is ambiguous"},
+	{"a:1:2", "'a:1:2' is ambiguous"},
+	{"[::1]", "'[::1]' is not an address; "},
+	{"[::1]7000", "'[::1]7000' is not an address; "},
+	{"[::1:7000", "'[::1:7000' is not an address; "},
+	{"[]:7000", "'[]:7000' is not an address; "},
+	{"[", "'[' is not an address; "},
+	{"host:", "'host:': port '' is not a whole number from 0 to 65535"},
+	{"host:65536", "'host:65536': port '65536' is not a whole number from 0 to 65535"},
+	{"host:-1", "'host:-1': port '-1' is not"},
+	{"host:http", "'host:http': port 'http' is not"},
+	{"host:7x", "'host:7x': port '7x' is not"},
+	{"host: 7", "'host: 7': port ' 7' is not"},
+	{"[::1]:", "'[::1]:': port '' is not"},
+	{"unix:", "'unix:': '' names no socket: write its PATH, or @NAME if it has no "
+		  "file; allowed: "},
+	{"unix:@", "'unix:@': '@' names no socket: "},
+};
+
+TEST_ROWS(parse_refuses, const struct bad *row, bad) {
+	int result = address_parse(row->text, &address, &error);
+	expect_beginning(result, ECHOD_ERROR_USAGE, row->message);
 }
 
 // The text of the first endpoint that `text` resolves to.
 static const char *resolved(const char *text) {
 	static char formatted[ADDRESS_TEXT_SIZE];
-	struct address address;
-	struct endpoint endpoints[8];
-	struct echod_error error;
 	assert_int_equal(address_parse(text, &address, &error), 0);
-	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), &error);
-	if (count < 1)
+	if (address_resolve(&address, &endpoint, 1, &error) < 1)
 		fail_msg("%s", error.message);
-	assert_ptr_equal(endpoint_format(&endpoints[0], formatted), formatted);
+	assert_ptr_equal(endpoint_format(&endpoint, formatted), formatted);
 	return formatted;
 }
 
-// `kind` is what it is called, `head` what comes before the bytes that count.
-static void check_longest(const char *head, const char *kind) {
+// `head` comes before the bytes that count; `message` begins the one about a byte too many.
+static void check_longest(const char *head, const char *message) {
 	char text[5 + 1 + LONGEST_PATH + 2] = "unix:";
 	strcat(text, head);
 	size_t start = strlen(text);
 	memset(text + start, 'p', LONGEST_PATH);
-	struct address address;
-	struct echod_error error;
 	assert_int_equal(address_parse(text, &address, NULL), 0);
 	assert_string_equal(address.path, text + 5);
 	assert_string_equal(resolved(text), text);
 	text[start + LONGEST_PATH] = 'p';
 	assert_int_equal(address_parse(text, &address, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	assert_contains(error.message, kind);
 	assert_contains(error.message, "...' has 108 bytes, a socket's at most 107");
+	assert_error(-1, &error, ECHOD_ERROR_USAGE, message);
 }
 
 TEST(a_path_has_room_for_107_bytes) {
@@ -132,59 +120,45 @@ TEST(a_path_has_room_for_107_bytes) {
 TEST(a_host_has_room_for_255_bytes) {
 	char text[300];
 	memset(text, 'h', 256);
-	struct address address;
-	struct echod_error error;
 	strcpy(text + 255, ":7");
 	assert_int_equal(address_parse(text, &address, NULL), 0);
 	assert_int_equal(strlen(address.host), 255);
 	text[255] = 'h';
 	strcpy(text + 256, ":7");
-	assert_int_equal(address_parse(text, &address, &error), -1);
-	assert_contains(error.message, "is too long");
+	assert_error(address_parse(text, &address, &error), &error, ECHOD_ERROR_USAGE,
+		     "is too long");
 	text[256] = '\0';
-	assert_int_equal(address_from_host(text, "7", &address, &error), -1);
-	assert_contains(error.message, "is too long");
+	assert_error(address_from_host(text, "7", &address, &error), &error, ECHOD_ERROR_USAGE,
+		     "is too long");
 }
 
 TEST(clients_give_host_and_port_apart) {
-	static const struct good cases[] = {
-		{"127.0.0.1", "127.0.0.1", 7},
-		{"::1", "::1", 7},
-		{"[::1]", "::1", 7},
-		{"x", "x", 7},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct address address;
-		assert_int_equal(address_from_host(cases[i].text, "7", &address, NULL), 0);
-		assert_string_equal(address.host, cases[i].host);
+	static const char *const hosts[][2] = {
+		{"127.0.0.1", "127.0.0.1"}, {"::1", "::1"}, {"[::1]", "::1"}, {"x", "x"}};
+	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+		assert_int_equal(address_from_host(hosts[i][0], "7", &address, NULL), 0);
+		assert_string_equal(address.host, hosts[i][1]);
 		assert_int_equal(address.port, 7);
 	}
 	static const char *const bad_ports[] = {"0", "65536", "", "http", "-1", "7 "};
-	for (size_t i = 0; i < COUNT_OF(bad_ports); i++) {
-		struct address address;
-		struct echod_error error = {0};
-		assert_int_equal(address_from_host("x", bad_ports[i], &address, &error), -1);
-		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_contains(error.message, "is not a whole number from 1 to 65535");
-	}
-	struct address address;
-	struct echod_error error;
+	for (size_t i = 0; i < COUNT_OF(bad_ports); i++)
+		assert_error(address_from_host("x", bad_ports[i], &address, &error), &error,
+			     ECHOD_ERROR_USAGE, "is not a whole number from 1 to 65535");
 	assert_int_equal(address_from_host("", "7", &address, &error), -1);
 	assert_string_equal(error.message, "the host is empty");
 }
 
-TEST(resolve_and_format_are_each_others_inverse) {
-	static const char *const cases[] = {"127.0.0.1:65432",	"[::1]:7000",
-					    "0.0.0.0:0",	"[2001:db8::1:0:0:2]:65535",
-					    "unix:/run/x.sock", "[::ffff:10.1.2.3]:7",
-					    "unix:@name",	"unix:./@file"};
-	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		assert_string_equal(resolved(cases[i]), cases[i]);
+TEST(resolve_and_format_are_each_others_inverse,
+     .with = {"127.0.0.1:65432", "[::1]:7000", "0.0.0.0:0", "[2001:db8::1:0:0:2]:65535",
+	      "unix:/run/x.sock", "[::ffff:10.1.2.3]:7", "unix:@name", "unix:./@file"}) {
+	assert_string_equal(resolved(test_with()), test_with());
+}
+
+TEST(all_interfaces_are_those_of_ipv6) {
 	assert_string_equal(resolved(":7000"), "[::]:7000");
 }
 
 TEST(resolve_gives_each_address_once) {
-	struct address address;
 	struct endpoint endpoints[16];
 	assert_int_equal(address_parse("localhost:7", &address, NULL), 0);
 	int count = address_resolve(&address, endpoints, COUNT_OF(endpoints), NULL);
@@ -201,45 +175,28 @@ TEST(resolve_gives_each_address_once) {
 }
 
 TEST(resolve_names_the_host_it_cannot_find) {
-	struct address address;
-	struct endpoint endpoint;
-	struct echod_error error = {0};
 	assert_int_equal(address_parse("no..such..host:7", &address, NULL), 0);
-	assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error.message, "cannot find host 'no..such..host': ");
+	assert_error(address_resolve(&address, &endpoint, 1, &error), &error, ECHOD_ERROR_SYSTEM,
+		     "cannot find host 'no..such..host': ");
+}
+
+static void expect_unresolved(const char *text, enum echod_error_kind kind, const char *message) {
+	assert_int_equal(address_parse(text, &address, NULL), 0);
+	expect_beginning(address_resolve(&address, &endpoint, 1, &error), kind, message);
 }
 
 TEST(a_link_local_address_needs_its_interface) {
-	static const struct {
-		const char *text;
-		enum echod_error_kind kind;
-		const char *message;
-	} cases[] = {
-		{"[fe80::1]:7", ECHOD_ERROR_USAGE,
-		 "'fe80::1': a link-local address needs %INTERFACE: [fe80::1%eth0]:PORT"},
-		{"[febf::1]:7", ECHOD_ERROR_USAGE,
-		 "'febf::1': a link-local address needs %INTERFACE"},
-		{"[fe80::1%no-such]:7", ECHOD_ERROR_SYSTEM,
-		 "'fe80::1%no-such': there is no interface 'no-such'"},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct address address;
-		struct endpoint endpoint;
-		struct echod_error error = {0};
-		assert_int_equal(address_parse(cases[i].text, &address, NULL), 0);
-		assert_int_equal(address_resolve(&address, &endpoint, 1, &error), -1);
-		assert_int_equal(error.kind, cases[i].kind);
-		if (strncmp(error.message, cases[i].message, strlen(cases[i].message)) != 0)
-			fail_msg("%s", error.message);
-	}
-	struct endpoint endpoint;
-	struct echod_error error;
+	expect_unresolved("[fe80::1]:7", ECHOD_ERROR_USAGE,
+			  "'fe80::1': a link-local address needs %INTERFACE: [fe80::1%eth0]:PORT");
+	expect_unresolved("[febf::1]:7", ECHOD_ERROR_USAGE,
+			  "'febf::1': a link-local address needs %INTERFACE");
+	expect_unresolved("[fe80::1%no-such]:7", ECHOD_ERROR_SYSTEM,
+			  "'fe80::1%no-such': there is no interface 'no-such'");
 	assert_string_equal(resolved("[fe80::1%lo]:7"), "[fe80::1%lo]:7");
 	assert_int_equal(endpoint_from_ip("fe80::1%lo", &endpoint, &error), 0);
 	assert_int_equal(endpoint.as.v6.sin6_scope_id, 1);
-	assert_int_equal(endpoint_from_ip("fe80::1", &endpoint, &error), -1);
-	assert_contains(error.message, "needs %INTERFACE");
+	assert_error(endpoint_from_ip("fe80::1", &endpoint, &error), &error, ECHOD_ERROR_USAGE,
+		     "needs %INTERFACE");
 }
 
 TEST(what_the_kernel_gives_is_formatted) {
@@ -257,10 +214,9 @@ TEST(what_the_kernel_gives_is_formatted) {
 		{"\0", 1, "unix:@"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct endpoint endpoint = {
-			.length = (socklen_t)offsetof(struct sockaddr_un, sun_path) +
-				  cases[i].length};
-		endpoint.as.local.sun_family = AF_UNIX;
+		socklen_t head = offsetof(struct sockaddr_un, sun_path);
+		endpoint = (struct endpoint){.length = head + cases[i].length,
+					     .as.local.sun_family = AF_UNIX};
 		memcpy(endpoint.as.local.sun_path, cases[i].path,
 		       cases[i].length < 6 ? cases[i].length : 2);
 		char text[ADDRESS_TEXT_SIZE];
@@ -272,8 +228,6 @@ TEST(what_the_kernel_gives_is_formatted) {
 
 static const char *end_of(const char *text) {
 	static char formatted[ADDRESS_TEXT_SIZE];
-	struct address address;
-	struct endpoint endpoint;
 	assert_int_equal(address_parse(text, &address, NULL), 0);
 	assert_int_equal(address_resolve(&address, &endpoint, 1, NULL), 1);
 	union inet_end end = inet_end_from(&endpoint);
@@ -289,9 +243,8 @@ TEST(ends_keep_the_address) {
 
 TEST(a_mapped_address_becomes_ipv4_again) {
 	assert_string_equal(end_of("[::ffff:10.1.2.3]:7"), "10.1.2.3:7");
-	struct endpoint endpoint = {.length = sizeof(endpoint.as.v6)};
-	endpoint.as.v6.sin6_family = AF_INET6;
-	endpoint.as.v6.sin6_port = htons(7);
+	endpoint = (struct endpoint){.length = sizeof(endpoint.as.v6),
+				     .as.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(7)}};
 	assert_int_equal(inet_pton(AF_INET6, "::ffff:10.1.2.3", &endpoint.as.v6.sin6_addr), 1);
 	union inet_end end = inet_end_from(&endpoint);
 	assert_int_equal(end.v4.sin_family, AF_INET);

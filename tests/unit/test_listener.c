@@ -1,15 +1,17 @@
 // Listening sockets: net/listener. Only on loopback.
-#include "test.h"
+#include "expect.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "net/listener.h"
+#include "place.h"
 
 #define PATIENCE_MS 10000
+
+static struct echod_error error;
 
 static struct endpoint endpoint_of(const char *text) {
 	struct address address;
@@ -22,7 +24,6 @@ static struct endpoint endpoint_of(const char *text) {
 static struct listener bound_to(const char *text) {
 	struct endpoint endpoint = endpoint_of(text);
 	struct listener listener;
-	struct echod_error error;
 	if (listener_bind(&listener, &endpoint, &error) != 0)
 		fail_msg("%s", error.message);
 	return listener;
@@ -30,7 +31,6 @@ static struct listener bound_to(const char *text) {
 
 static struct listener open_on(const char *text) {
 	struct listener listener = bound_to(text);
-	struct echod_error error;
 	if (listener_open(&listener, 16, &error) != 0)
 		fail_msg("%s", error.message);
 	return listener;
@@ -63,6 +63,18 @@ static int accept_one(const struct listener *listener, struct endpoint *peer) {
 	return fd;
 }
 
+// `text` is refused, as the message says, and leaves no descriptor.
+static void expect_refused(const char *text, const char *failure, const char *reason) {
+	struct endpoint endpoint = endpoint_of(text);
+	struct listener listener;
+	char message[200];
+	assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
+	assert_int_equal(listener.fd, -1);
+	snprintf(message, sizeof(message), "%s %s: %s", failure, text, reason);
+	assert_string_equal(error.message, message);
+	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
+}
+
 static int option_of(int fd, int level, int name) {
 	int value = -1;
 	socklen_t length = sizeof(value);
@@ -75,8 +87,7 @@ static bool has_ipv6(void) {
 }
 
 TEST(port_0_becomes_a_real_one) {
-	struct listener one = bound_to("127.0.0.1:0");
-	struct listener two = bound_to("127.0.0.1:0");
+	struct listener one = bound_to("127.0.0.1:0"), two = bound_to("127.0.0.1:0");
 	assert_int_equal(one.endpoint.as.v4.sin_family, AF_INET);
 	assert_int_not_equal(one.endpoint.as.v4.sin_port, 0);
 	assert_int_not_equal(one.endpoint.as.v4.sin_port, two.endpoint.as.v4.sin_port);
@@ -121,27 +132,16 @@ TEST(accepted_sockets_inherit_the_options) {
 
 TEST(a_port_in_use_is_refused) {
 	struct listener first = open_on("127.0.0.1:0");
-	struct listener second;
-	struct echod_error error = {0};
-	assert_int_equal(listener_bind(&second, &first.endpoint, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	char expected[200];
-	snprintf(expected, sizeof(expected), "cannot listen on %s: Address already in use",
-		 first.name);
-	assert_string_equal(error.message, expected);
-	assert_int_equal(second.fd, -1);
+	expect_refused(first.name, "cannot listen on", "Address already in use");
 	listener_close(&first);
 }
 
 // SO_REUSEADDR lets two bind as long as neither listens.
 TEST(of_two_that_bound_the_port_one_opens) {
-	struct listener first = bound_to("127.0.0.1:0");
-	struct listener second = bound_to(first.name);
-	struct echod_error error = {0};
+	struct listener first = bound_to("127.0.0.1:0"), second = bound_to(first.name);
 	assert_int_equal(listener_open(&first, 16, NULL), 0);
-	assert_int_equal(listener_open(&second, 16, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error.message, ": Address already in use");
+	assert_error(listener_open(&second, 16, &error), &error, ECHOD_ERROR_SYSTEM,
+		     ": Address already in use");
 	listener_close(&second);
 	listener_close(&first);
 }
@@ -162,29 +162,17 @@ TEST(a_port_is_free_again_at_once) {
 }
 
 TEST(an_address_not_ours_is_refused) {
-	struct endpoint endpoint = endpoint_of("192.0.2.1:0");
-	struct listener listener;
-	struct echod_error error = {0};
-	assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_string_equal(error.message,
-			    "cannot listen on 192.0.2.1:0: Cannot assign requested address");
-	assert_int_equal(listener.fd, -1);
+	expect_refused("192.0.2.1:0", "cannot listen on", "Cannot assign requested address");
 }
 
 // The kernel binds some of them, and no client arrives.
-TEST(an_address_of_many_hosts_is_refused) {
-	static const char *const texts[] = {"224.0.0.1:0", "239.255.255.255:0", "255.255.255.255:0",
-					    "[ff02::1]:0", "[::ffff:224.0.0.1]:0"};
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
-		struct endpoint endpoint = endpoint_of(texts[i]);
-		struct listener listener;
-		struct echod_error error;
-		assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
-		assert_int_equal(errno, EADDRNOTAVAIL);
-		assert_contains(error.message, ": TCP has no multicast or broadcast");
-		assert_int_equal(listener.fd, -1);
-	}
+TEST(an_address_of_many_hosts_is_refused,
+     .with = {"224.0.0.1:0", "239.255.255.255:0", "255.255.255.255:0", "[ff02::1]:0",
+	      "[::ffff:224.0.0.1]:0"}) {
+	errno = 0;
+	expect_refused(test_with(), "cannot listen on",
+		       "TCP has no multicast or broadcast addresses");
+	assert_int_equal(errno, EADDRNOTAVAIL);
 }
 
 TEST(all_interfaces_take_ipv4_and_ipv6) {
@@ -221,26 +209,13 @@ TEST(one_ipv6_address_is_only_that) {
 }
 
 TEST(without_descriptors_it_says_so) {
-	struct endpoint endpoint = endpoint_of("127.0.0.1:0");
-	struct rlimit limit;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	struct listener listener;
-	struct echod_error error = {0};
-	int result = listener_bind(&listener, &endpoint, &error);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_int_equal(result, -1);
-	assert_string_equal(error.message,
-			    "cannot create a socket for 127.0.0.1:0: Too many open files");
+	rlim_t limit = set_descriptor_limit(0);
+	expect_refused("127.0.0.1:0", "cannot create a socket for", "Too many open files");
+	set_descriptor_limit(limit);
 }
 
 TEST(a_path_exists_from_open_to_close) {
-	char directory[] = "/tmp/echod-test-XXXXXX";
-	assert_non_null(mkdtemp(directory));
-	char text[64];
-	snprintf(text, sizeof(text), "unix:%s/s", directory);
-	const char *path = text + 5;
+	const char *path = place_path("s"), *text = place_address("s");
 	mode_t mask = umask(027);
 	struct listener listener = bound_to(text);
 	assert_int_equal(access(path, F_OK), -1);
@@ -250,7 +225,6 @@ TEST(a_path_exists_from_open_to_close) {
 	struct stat status;
 	assert_int_equal(lstat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFSOCK | 0750);
-
 	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(client, &listener.endpoint.as.any, listener.endpoint.length), 0);
 	struct endpoint peer;
@@ -258,10 +232,8 @@ TEST(a_path_exists_from_open_to_close) {
 	char peer_text[ADDRESS_TEXT_SIZE];
 	assert_string_equal(endpoint_format(&peer, peer_text), "unix");
 	close(client);
-
 	listener_close(&listener);
 	assert_int_equal(access(path, F_OK), -1);
-	assert_int_equal(rmdir(directory), 0);
 }
 
 TEST(closing_twice_does_no_harm) {

@@ -1,5 +1,5 @@
-// Streams that hold nobody up: base/output, in children of the test.
-#include "test.h"
+// Streams that hold up nobody: base/output, in children of the test.
+#include "expect.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -26,11 +26,18 @@ static pid_t start(int (*body)(void), int fd) {
 	return child;
 }
 
-// Returns its exit status, 128 + the signal's number if one ended it.
-static int end(pid_t child) {
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+// Runs it to its end. Returns its child_status().
+static int run(int (*body)(void), int fd) {
+	return child_status(start(body, fd));
+}
+
+// The same with its standard output blocked.
+static int run_blocked(int (*body)(void), enum blocked_kind kind) {
+	struct blocked blocked;
+	blocked_open(&blocked, kind);
+	int status = run(body, blocked.writer);
+	blocked_close(&blocked);
+	return status;
 }
 
 static void print_much(void) {
@@ -80,21 +87,13 @@ TEST(what_is_printed_arrives_in_order_and_whole) {
 }
 
 TEST(nothing_waits_while_it_is_held) {
-	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
-		struct blocked blocked;
-		blocked_open(&blocked, kind);
-		assert_int_equal(end(start(print_while_held, blocked.writer)), 0);
-		blocked_close(&blocked);
-	}
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
+		assert_int_equal(run_blocked(print_while_held, kind), 0);
 }
 
 TEST(after_a_signal_nothing_waits_for_long) {
-	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
-		struct blocked blocked;
-		blocked_open(&blocked, kind);
-		assert_int_equal(end(start(print_after_a_signal, blocked.writer)), EINTR);
-		blocked_close(&blocked);
-	}
+	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++)
+		assert_int_equal(run_blocked(print_after_a_signal, kind), EINTR);
 }
 
 TEST(the_reason_of_a_failure_is_kept) {
@@ -103,9 +102,9 @@ TEST(the_reason_of_a_failure_is_kept) {
 	close(ends[0]);
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	int unwritable = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(end(start(print_and_finish, ends[1])), EPIPE);
-	assert_int_equal(end(start(print_and_finish, full)), ENOSPC);
-	assert_int_equal(end(start(print_and_finish, unwritable)), EBADF);
+	assert_int_equal(run(print_and_finish, ends[1]), EPIPE);
+	assert_int_equal(run(print_and_finish, full), ENOSPC);
+	assert_int_equal(run(print_and_finish, unwritable), EBADF);
 	close(ends[1]);
 	close(full);
 	close(unwritable);
@@ -114,7 +113,7 @@ TEST(the_reason_of_a_failure_is_kept) {
 TEST(a_file_of_its_own_is_appended_to) {
 	const char *path = place_file("file", "before\n", 7);
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	assert_int_equal(end(start(print_and_finish, fd)), 0);
+	assert_int_equal(run(print_and_finish, fd), 0);
 	assert_int_equal(lseek(fd, 0, SEEK_END), 7 + MUCH);
 	close(fd);
 }
@@ -133,6 +132,6 @@ TEST(a_fifo_that_is_not_read_is_given_up) {
 	const char *path = place_path("fifo");
 	assert_int_equal(mkfifo(path, 0600), 0);
 	int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	assert_int_equal(end(start(print_to_a_fifo, STDOUT_FILENO)), EINTR);
+	assert_int_equal(run(print_to_a_fifo, STDOUT_FILENO), EINTR);
 	close(reader);
 }

@@ -1,16 +1,14 @@
 // What signals do in our programs: base/signals, in children of the test.
-#include "test.h"
+#include "expect.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "base/signals.h"
 
-// Runs `body` in a child. Returns its exit status, 128 + the signal's number if one ended it.
+// Runs `body` in a child. Returns its child_status().
 static int in_child(void (*body)(int number), int number) {
-	int status;
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -18,8 +16,7 @@ static int in_child(void (*body)(int number), int number) {
 		body(number);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return child_status(child);
 }
 
 static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
@@ -85,7 +82,7 @@ static void say_farewell(void) {
 	(void)!write(STDOUT_FILENO, "\n", 1);
 }
 
-static void watch(int number) {
+static void end_well(int number) {
 	signals_open();
 	signals_end_well(say_farewell);
 	kill(getpid(), number);
@@ -94,7 +91,7 @@ static void watch(int number) {
 
 TEST(a_farewell_is_a_good_end) {
 	for (size_t i = 0; i < COUNT_OF(ending); i++)
-		assert_int_equal(in_child(watch, ending[i]), 0);
+		assert_int_equal(in_child(end_well, ending[i]), 0);
 }
 
 static int reached; // the child writes here once it has got so far
