@@ -19,7 +19,6 @@ struct fields {
 
 static int take_nothing(void *context, const char *name, const char *value,
 			struct echod_error *error) {
-	(void)context, (void)name;
 	return error_set(error, ECHOD_ERROR_USAGE, "'%s' is left over", value);
 }
 
@@ -91,12 +90,10 @@ TEST(what_is_not_given_has_its_default) {
 	assert_false(cmdline_has(&description, "count"));
 }
 
-struct helped {
+static const struct helped {
 	const char *help;
 	struct setting setting;
-};
-
-static const struct helped helped[] = {
+} helped[] = {
 	{"a word", {.help = "a word", .kind = SETTING_TEXT}},
 	{"n", {.help = "n", .kind = SETTING_COUNT, .most = UNITS_EXACT_MAX}},
 	{"n (1 to 9)", {.help = "n", .kind = SETTING_COUNT, .least = 1, .most = 9}},

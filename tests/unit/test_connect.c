@@ -17,6 +17,9 @@
 
 enum conduct { LISTENS, REFUSES, SILENT };
 
+static const struct connect_terms patient = {.timeout = TIMEOUT, .interrupt_fd = -1};
+static struct endpoint reached;
+static struct echod_error error;
 static int sockets[64];
 static size_t socket_count;
 
@@ -71,14 +74,12 @@ TEST(the_first_that_answers_wins) {
 		{{SILENT, SILENT, LISTENS}, 3, 2, 2 * DELAY},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct endpoint peers[3], reached;
-		struct echod_error error;
-		const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
+		struct endpoint peers[3];
 		for (size_t k = 0; k < cases[i].count; k++)
 			peers[k] = peer_at("127.0.0.1", cases[i].peers[k]);
 		size_t before = open_descriptors();
 		uint64_t start = clock_now();
-		int fd = connect_first(peers, cases[i].count, &terms, &reached, &error);
+		int fd = connect_first(peers, cases[i].count, &patient, &reached, &error);
 		if (fd < 0)
 			fail_msg("case %zu: %s", i, error.message);
 		assert_true(clock_now() - start >= cases[i].least);
@@ -90,9 +91,8 @@ TEST(the_first_that_answers_wins) {
 }
 
 TEST(a_connection_is_ready_for_a_client) {
-	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
-	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
-	int fd = connect_first(&peer, 1, &terms, &reached, NULL);
+	struct endpoint peer = peer_at("127.0.0.1", LISTENS);
+	int fd = connect_first(&peer, 1, &patient, &reached, NULL);
 	int no_delay = 0;
 	socklen_t size = sizeof(no_delay);
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
@@ -102,18 +102,37 @@ TEST(a_connection_is_ready_for_a_client) {
 	close(fd);
 }
 
-struct failure {
+static const struct failure {
 	const char *ip[3];
 	enum conduct peers[3];
 	uint64_t timeout;
 	bool interrupted;
 	size_t order[3];  // in which they are tried
 	const char *text; // `%u` is a port each
+} failures[] = {
+	{.ip = {"127.0.0.1"},
+	 .peers = {REFUSES},
+	 .timeout = CLOCK_NEVER,
+	 .text = "cannot connect to 127.0.0.1:%u: Connection refused"},
+	{.ip = {"::1", "::1", "127.0.0.1"},
+	 .peers = {REFUSES, REFUSES, REFUSES},
+	 .timeout = TIMEOUT,
+	 .order = {0, 2, 1}, // families take turns
+	 .text = "cannot connect to [::1]:%u: Connection refused, nor to 127.0.0.1:%u: "
+		 "Connection refused, nor to [::1]:%u: Connection refused"},
+	{.ip = {"127.0.0.1"},
+	 .peers = {SILENT},
+	 .timeout = SHORT,
+	 .text = "cannot connect to 127.0.0.1:%u: no answer within 20.0 ms"},
+	{.ip = {"127.0.0.1"},
+	 .peers = {SILENT},
+	 .timeout = TIMEOUT,
+	 .interrupted = true,
+	 .text = "cannot connect to 127.0.0.1:%u: interrupted"},
 };
 
-static void expect_failure(const struct failure *failure) {
-	struct endpoint peers[3] = {0}, reached;
-	struct echod_error error;
+TEST_ROWS(a_failure_names_each_address_and_reason, const struct failure *failure, failures) {
+	struct endpoint peers[3] = {0};
 	unsigned ports[3] = {0};
 	int interrupt[2];
 	size_t count = 0;
@@ -130,49 +149,21 @@ static void expect_failure(const struct failure *failure) {
 	const struct connect_terms terms = {.timeout = failure->timeout,
 					    .interrupt_fd = interrupt[0]};
 	size_t before = open_descriptors();
-	assert_int_equal(connect_first(peers, count, &terms, &reached, &error), -1);
+	int result = connect_first(peers, count, &terms, &reached, &error);
 	assert_int_equal(open_descriptors(), before);
 	char text[sizeof(error.message)];
 	snprintf(text, sizeof(text), failure->text, ports[0], ports[1], ports[2]);
 	assert_string_equal(error.message, text);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-}
-
-TEST(failures_name_each_address_and_reason) {
-	static const struct failure cases[] = {
-		{.ip = {"127.0.0.1"},
-		 .peers = {REFUSES},
-		 .timeout = CLOCK_NEVER,
-		 .text = "cannot connect to 127.0.0.1:%u: Connection refused"},
-		{.ip = {"::1", "::1", "127.0.0.1"},
-		 .peers = {REFUSES, REFUSES, REFUSES},
-		 .timeout = TIMEOUT,
-		 .order = {0, 2, 1}, // families take turns
-		 .text = "cannot connect to [::1]:%u: Connection refused, nor to "
-			 "127.0.0.1:%u: Connection refused, nor to [::1]:%u: "
-			 "Connection refused"},
-		{.ip = {"127.0.0.1"},
-		 .peers = {SILENT},
-		 .timeout = SHORT,
-		 .text = "cannot connect to 127.0.0.1:%u: no answer within 20.0 ms"},
-		{.ip = {"127.0.0.1"},
-		 .peers = {SILENT},
-		 .timeout = TIMEOUT,
-		 .interrupted = true,
-		 .text = "cannot connect to 127.0.0.1:%u: interrupted"},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		expect_failure(&cases[i]);
+	assert_error(result, &error, ECHOD_ERROR_SYSTEM, text);
 }
 
 // A client is given the port that it asks for: here because it asks for that as well.
 TEST(a_connection_to_itself_is_none) {
 	static const char *const ips[] = {"127.0.0.1", "::1"};
 	for (size_t i = 0; i < COUNT_OF(ips); i++) {
-		struct endpoint own = peer_at(ips[i], REFUSES), reached;
-		struct echod_error error;
+		struct endpoint own = peer_at(ips[i], REFUSES);
 		close(sockets[--socket_count]); // its port is free
-		struct connect_terms terms = {
+		const struct connect_terms terms = {
 			.timeout = TIMEOUT, .interrupt_fd = -1, .source = &own};
 		assert_int_equal(connect_first(&own, 1, &terms, &reached, &error), -1);
 		assert_contains(error.message, ": connected to itself: no server listens there");
@@ -183,7 +174,7 @@ TEST(a_connection_to_itself_is_none) {
 }
 
 TEST(a_source_is_where_it_comes_from) {
-	struct endpoint peer = peer_at("127.0.0.1", LISTENS), reached;
+	struct endpoint peer = peer_at("127.0.0.1", LISTENS);
 	struct endpoint source = endpoint_of("127.0.0.9", 0), local = {.length = sizeof(local.as)};
 	const struct connect_terms terms = {
 		.timeout = TIMEOUT, .interrupt_fd = -1, .source = &source};
@@ -194,15 +185,6 @@ TEST(a_source_is_where_it_comes_from) {
 	close(fd);
 }
 
-static struct endpoint local_listener(int *listener) {
-	struct endpoint endpoint;
-	assert_int_equal(endpoint_from_path(place_path("s"), &endpoint, NULL), 0);
-	*listener = keep(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	assert_int_equal(bind(*listener, &endpoint.as.any, endpoint.length), 0);
-	assert_int_equal(listen(*listener, 0), 0);
-	return endpoint;
-}
-
 static void *accept_all(void *argument) {
 	const int *listener = argument;
 	for (int i = 0; i < 2; i++)
@@ -211,26 +193,26 @@ static void *accept_all(void *argument) {
 }
 
 TEST(a_full_backlog_is_waited_for) {
-	int listener;
-	struct echod_error error;
-	struct endpoint endpoint = local_listener(&listener), reached;
-	struct connect_terms terms = {.timeout = SHORT, .interrupt_fd = -1};
-	keep(connect_first(&endpoint, 1, &terms, &reached, NULL));
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_from_path(place_path("s"), &endpoint, NULL), 0);
+	int listener = keep(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	assert_int_equal(bind(listener, &endpoint.as.any, endpoint.length), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	const struct connect_terms terms = {.timeout = SHORT, .interrupt_fd = -1};
+	keep(connect_first(&endpoint, 1, &patient, &reached, NULL));
 	assert_int_equal(connect_first(&endpoint, 1, &terms, &reached, &error), -1);
 	assert_contains(error.message, ": no answer within 20.0 ms");
 	pthread_t thread;
-	terms.timeout = TIMEOUT;
 	assert_int_equal(pthread_create(&thread, NULL, accept_all, &listener), 0);
-	keep(connect_first(&endpoint, 1, &terms, &reached, NULL));
+	keep(connect_first(&endpoint, 1, &patient, &reached, NULL));
 	pthread_join(thread, NULL);
 }
 
 TEST(no_more_than_sixteen_addresses_are_tried) {
-	struct endpoint peers[CONNECT_ADDRESSES + 1], reached;
-	const struct connect_terms terms = {.timeout = TIMEOUT, .interrupt_fd = -1};
+	struct endpoint peers[CONNECT_ADDRESSES + 1];
 	for (size_t i = 0; i < CONNECT_ADDRESSES; i++)
 		peers[i] = peer_at("127.0.0.1", REFUSES);
 	peers[CONNECT_ADDRESSES] = peer_at("127.0.0.1", LISTENS);
-	assert_int_equal(connect_first(peers, COUNT_OF(peers), &terms, &reached, NULL), -1);
-	keep(connect_first(peers + 1, COUNT_OF(peers) - 1, &terms, &reached, NULL));
+	assert_int_equal(connect_first(peers, COUNT_OF(peers), &patient, &reached, NULL), -1);
+	keep(connect_first(peers + 1, COUNT_OF(peers) - 1, &patient, &reached, NULL));
 }

@@ -1,6 +1,6 @@
 // The default control socket: control/default_path. The user and that user's directory in /tmp are
 // made up: what the module asks about it is answered from a directory of the test's own.
-#include "test.h"
+#include "expect.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,10 +11,8 @@
 #define PRIVATE "/tmp/echod-4242424"
 #define SOCKET PRIVATE "/echod.sock"
 
-static uid_t user;
-static uid_t owner; // of what lstat finds in place of PRIVATE
-static char directory[32];
-static char stand_in[64]; // for PRIVATE
+static uid_t user, owner;  // the latter of what lstat finds in place of PRIVATE
+static char stand_in[100]; // for PRIVATE
 
 WRAP(int, access, (const char *path, int mode)) {
 	assert_string_equal(path, PRIVATE);
@@ -38,16 +36,16 @@ WRAP(int, mkdir, (const char *path, mode_t mode)) {
 }
 
 static void prepare(void) {
-	strcpy(directory, "/tmp/echod-test-XXXXXX");
-	assert_non_null(mkdtemp(directory));
-	snprintf(stand_in, sizeof(stand_in), "%s/private", directory);
-	user = USER;
-	owner = USER;
+	strcpy(stand_in, "/tmp/echod-test-XXXXXX");
+	assert_non_null(mkdtemp(stand_in));
+	strcat(stand_in, "/private");
+	user = owner = USER;
 	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
 }
 
 static void clean_up(void) {
-	assert_int_equal(rmdir(directory), 0);
+	*strstr(stand_in, "/private") = '\0';
+	assert_int_equal(rmdir(stand_in), 0);
 }
 
 FIXTURE(prepare, clean_up);
@@ -63,9 +61,13 @@ static void check_path(bool create, const char *expected) {
 static void check_refused(bool create, const char *message) {
 	char path[108];
 	struct echod_error error = {0};
-	assert_int_equal(control_default_path(path, sizeof(path), create, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error.message, message);
+	assert_error(control_default_path(path, sizeof(path), create, &error), &error,
+		     ECHOD_ERROR_SYSTEM, message);
+}
+
+static void check_no_private(void) {
+	check_refused(true, "'" PRIVATE "' is not a private directory of this user (mode 0700)");
+	check_refused(false, "is not a private directory");
 }
 
 TEST(the_runtime_directory_comes_first) {
@@ -121,10 +123,9 @@ TEST(a_server_makes_its_users_directory) {
 TEST(a_directory_of_another_user_is_refused) {
 	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
 	owner = USER + 1;
-	check_refused(true, "'" PRIVATE "' is not a private directory of this user (mode 0700)");
-	check_refused(false, "is not a private directory");
+	check_no_private();
 	owner = 0;
-	check_refused(true, "is not a private directory");
+	check_no_private();
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
@@ -133,21 +134,19 @@ TEST(a_directory_open_to_others_is_refused) {
 	assert_int_equal(__real_mkdir(stand_in, 0700), 0);
 	for (size_t i = 0; i < COUNT_OF(modes); i++) {
 		assert_int_equal(chmod(stand_in, modes[i]), 0);
-		check_refused(true, "is not a private directory");
-		check_refused(false, "is not a private directory");
+		check_no_private();
 	}
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
 TEST(what_is_no_directory_is_refused) {
 	assert_int_equal(symlink("/", stand_in), 0);
-	check_refused(true, "is not a private directory");
-	check_refused(false, "is not a private directory");
+	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);
 	int file = open(stand_in, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(file >= 0);
 	close(file);
-	check_refused(true, "is not a private directory");
+	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);
 }
 

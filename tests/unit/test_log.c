@@ -1,5 +1,5 @@
 // The log: base/log, under a clock that the test moves.
-#include "test.h"
+#include "expect.h"
 
 #include <time.h>
 
@@ -9,95 +9,93 @@
 static uint64_t fake_now = NS_PER_S;
 
 WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
-	(void)id;
 	now->tv_sec = (time_t)(fake_now / NS_PER_S);
 	now->tv_nsec = (long)(fake_now % NS_PER_S);
 	return 0;
 }
 
-struct heard {
+static struct {
 	int lines;
 	enum echod_log_level level;
-	char event[32];
-	char last[1024];
+	char event[32], last[1024];
 	size_t fields;
 	bool full; // the sink drops what it gets
-};
+} heard;
 
 static int hear(void *context, const struct echod_log_entry *entry) {
-	struct heard *heard = context;
-	heard->lines++;
-	heard->level = entry->level;
-	heard->fields = entry->field_count;
-	snprintf(heard->event, sizeof(heard->event), "%s", entry->event);
-	snprintf(heard->last, sizeof(heard->last), "%s", entry->message);
-	return !heard->full;
+	assert_ptr_equal(context, &heard);
+	heard.lines++;
+	heard.level = entry->level;
+	heard.fields = entry->field_count;
+	snprintf(heard.event, sizeof(heard.event), "%s", entry->event);
+	snprintf(heard.last, sizeof(heard.last), "%s", entry->message);
+	return !heard.full;
 }
 
-static uint64_t dropped(struct log *log) {
-	return atomic_load(&log->dropped);
+static struct log the_log;
+
+static void open_log(void) {
+	memset(&heard, 0, sizeof(heard));
+	the_log = (struct log){.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
 }
+
+FIXTURE(open_log, NULL);
 
 TEST(passes_what_the_level_wants) {
 	for (int wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
-		struct heard heard = {0};
-		struct log log = {.level = wanted, .sink = hear, .context = &heard};
+		open_log();
+		the_log.level = wanted;
 		for (int level = ECHOD_LOG_ERROR; level < LOG_LEVELS; level++) {
-			assert_int_equal(log_wants(&log, (enum echod_log_level)level),
+			assert_int_equal(log_wants(&the_log, (enum echod_log_level)level),
 					 level <= wanted);
-			log_write(&log, (enum echod_log_level)level, "tried", NULL, "at %d", level);
+			log_write(&the_log, (enum echod_log_level)level, "tried", NULL, "at %d",
+				  level);
 		}
 		assert_int_equal(heard.lines, wanted + 1);
 		assert_int_equal(heard.level, wanted);
-		assert_int_equal(dropped(&log), 0);
+		assert_int_equal(the_log.dropped, 0);
 	}
 }
 
 TEST(the_level_may_change) {
-	struct heard heard = {0};
-	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "unwanted");
-	atomic_store(&log.level, ECHOD_LOG_DEBUG);
-	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "wanted");
+	log_write(&the_log, ECHOD_LOG_DEBUG, "tried", NULL, "unwanted");
+	atomic_store(&the_log.level, ECHOD_LOG_DEBUG);
+	log_write(&the_log, ECHOD_LOG_DEBUG, "tried", NULL, "wanted");
 	assert_int_equal(heard.lines, 1);
 	assert_string_equal(heard.last, "wanted");
 }
 
 TEST(without_a_sink_nothing_happens) {
-	struct log log = {.level = ECHOD_LOG_DEBUG};
-	log_write(&log, ECHOD_LOG_ERROR, "tried", NULL, "nobody hears this");
-	assert_int_equal(dropped(&log), 0);
+	the_log.sink = NULL;
+	log_write(&the_log, ECHOD_LOG_ERROR, "tried", NULL, "nobody hears this");
+	assert_int_equal(the_log.dropped, 0);
 }
 
 TEST(what_the_sink_drops_is_counted) {
-	struct heard heard = {.full = true};
-	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "one");
-	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "two");
-	log_write(&log, ECHOD_LOG_DEBUG, "tried", NULL, "not wanted, so not dropped");
-	assert_int_equal(dropped(&log), 2);
+	heard.full = true;
+	log_write(&the_log, ECHOD_LOG_INFO, "tried", NULL, "one");
+	log_write(&the_log, ECHOD_LOG_INFO, "tried", NULL, "two");
+	log_write(&the_log, ECHOD_LOG_DEBUG, "tried", NULL, "not wanted, so not dropped");
+	assert_int_equal(the_log.dropped, 2);
 }
 
 TEST(a_line_is_printable_ascii) {
-	struct heard heard = {0};
-	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "a\nb\rc\033[1m\x7f\x80\xff %s", "\\x0A ~");
+	log_write(&the_log, ECHOD_LOG_INFO, "tried", NULL, "a\nb\rc\033[1m\x7f\x80\xff %s",
+		  "\\x0A ~");
 	assert_string_equal(heard.last, "a?b?c?[1m??? \\x0A ~");
-	log_write(&log, ECHOD_LOG_INFO, "tried", NULL, "%02000d", 1);
+	log_write(&the_log, ECHOD_LOG_INFO, "tried", NULL, "%02000d", 1);
 	assert_in_range(strlen(heard.last), 500, 600);
 }
 
 TEST(an_entry_has_its_event_and_its_fields) {
-	struct heard heard = {0};
-	struct log log = {.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
-	log_write(&log, ECHOD_LOG_INFO, "first", NULL, "no fields");
+	log_write(&the_log, ECHOD_LOG_INFO, "first", NULL, "no fields");
 	assert_string_equal(heard.event, "first");
 	assert_int_equal(heard.fields, 0);
-	log_write(&log, ECHOD_LOG_INFO, "second",
+	log_write(&the_log, ECHOD_LOG_INFO, "second",
 		  LOG_FIELDS({"peer", .text = "\xE9"}, {"connection", .number = 7}), "two fields");
 	assert_string_equal(heard.event, "second");
 	assert_int_equal(heard.fields, 2);
-	log_write(&log, ECHOD_LOG_INFO, "third",
+	log_write(&the_log, ECHOD_LOG_INFO, "third",
 		  LOG_FIELDS({"connection", .number = 7}, {.name = NULL}), "one");
 	assert_int_equal(heard.fields, 1);
 }
@@ -113,15 +111,13 @@ TEST(level_names_go_both_ways) {
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		enum echod_log_level level;
 		struct echod_error error = {0};
-		assert_int_equal(log_level_parse(bad[i], &level, &error), -1);
-		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-		assert_contains(error.message, LOG_LEVEL_NAMES);
+		assert_error(log_level_parse(bad[i], &level, &error), &error, ECHOD_ERROR_USAGE,
+			     LOG_LEVEL_NAMES);
 	}
 }
 
 TEST(escape_leaves_printable_ascii) {
-	char all[256];
-	char escaped[4 * sizeof(all) + 1];
+	char all[256], escaped[4 * sizeof(all) + 1];
 	for (int i = 0; i < 256; i++)
 		all[i] = (char)i;
 	assert_ptr_equal(log_escape(all, sizeof(all), escaped, sizeof(escaped)), escaped);
@@ -144,21 +140,20 @@ TEST(escape_is_cut_off_between_characters) {
 }
 
 TEST(a_limit_passes_one_a_second) {
-	struct log log = {0};
 	struct log_limit limit = {0};
 	uint64_t suppressed = 99;
-	assert_true(log_limit_pass(&log, &limit, &suppressed));
+	assert_true(log_limit_pass(&the_log, &limit, &suppressed));
 	assert_int_equal(suppressed, 0);
 	for (int i = 0; i < 5; i++)
-		assert_false(log_limit_pass(&log, &limit, &suppressed));
+		assert_false(log_limit_pass(&the_log, &limit, &suppressed));
 	fake_now += NS_PER_S - 1;
-	assert_false(log_limit_pass(&log, &limit, &suppressed));
-	assert_int_equal(dropped(&log), 6);
+	assert_false(log_limit_pass(&the_log, &limit, &suppressed));
+	assert_int_equal(the_log.dropped, 6);
 	fake_now += 1;
-	assert_true(log_limit_pass(&log, &limit, &suppressed));
+	assert_true(log_limit_pass(&the_log, &limit, &suppressed));
 	assert_int_equal(suppressed, 6);
 	fake_now += NS_PER_S;
-	assert_true(log_limit_pass(&log, &limit, &suppressed));
+	assert_true(log_limit_pass(&the_log, &limit, &suppressed));
 	assert_int_equal(suppressed, 0);
-	assert_int_equal(dropped(&log), 6);
+	assert_int_equal(the_log.dropped, 6);
 }

@@ -25,10 +25,12 @@ WRAP(int, getaddrinfo,
 	return status;
 }
 
-static int look_up(uint64_t timeout, int interrupt_fd, struct endpoint *endpoint,
-		   struct echod_error *error) {
+static struct endpoint endpoint;
+static struct echod_error error;
+
+static int look_up(uint64_t timeout, int interrupt_fd) {
 	const struct address address = {.host = "name.test", .port = 7};
-	return resolve_within(&address, endpoint, 1, timeout, interrupt_fd, error);
+	return resolve_within(&address, &endpoint, 1, timeout, interrupt_fd, &error);
 }
 
 static void prepare(void) {
@@ -39,18 +41,17 @@ static void prepare(void) {
 FIXTURE_ONCE(prepare, NULL);
 
 TEST(an_answer_is_taken) {
-	struct endpoint endpoint;
-	struct echod_error error;
 	char text[ADDRESS_TEXT_SIZE];
 	sem_post(&answer);
-	assert_int_equal(look_up(TIMEOUT, -1, &endpoint, &error), 1);
+	assert_int_equal(look_up(TIMEOUT, -1), 1);
 	assert_string_equal(endpoint_format(&endpoint, text), "127.0.0.1:7");
 	sem_wait(&answered);
 	fails = true;
 	sem_post(&answer);
-	assert_int_equal(look_up(TIMEOUT, -1, &endpoint, &error), -1);
-	assert_string_equal(error.message, "cannot find host 'name.test': "
-					   "Non-recoverable failure in name resolution");
+	assert_int_equal(look_up(TIMEOUT, -1), -1);
+	assert_string_equal(
+		error.message,
+		"cannot find host 'name.test': Non-recoverable failure in name resolution");
 	sem_wait(&answered);
 	fails = false;
 }
@@ -62,28 +63,23 @@ static void answer_late(void) {
 }
 
 TEST(no_answer_is_not_waited_for) {
-	struct endpoint endpoint;
-	struct echod_error error;
-	assert_int_equal(look_up(SHORT, -1, &endpoint, &error), -1);
+	assert_int_equal(look_up(SHORT, -1), -1);
 	assert_string_equal(error.message,
 			    "cannot find host 'name.test': no answer within 20.0 ms");
 	answer_late();
 }
 
 TEST(an_interrupt_ends_it) {
-	struct endpoint endpoint;
-	struct echod_error error;
 	int interrupt[2];
 	assert_int_equal(pipe2(interrupt, O_CLOEXEC), 0);
 	close(interrupt[1]);
-	assert_int_equal(look_up(CLOCK_NEVER, interrupt[0], &endpoint, &error), -1);
+	assert_int_equal(look_up(CLOCK_NEVER, interrupt[0]), -1);
 	assert_string_equal(error.message, "cannot find host 'name.test': interrupted");
 	close(interrupt[0]);
 	answer_late();
 }
 
 TEST(an_ip_address_asks_nobody) {
-	struct endpoint endpoint;
 	const struct address address = {.host = "::1", .port = 7};
 	char text[ADDRESS_TEXT_SIZE];
 	assert_int_equal(resolve_within(&address, &endpoint, 1, 0, -1, NULL), 1);
