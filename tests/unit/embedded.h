@@ -5,8 +5,10 @@
 
 #include "echod/echod.h"
 
-// Of the running test, which makes and frees it.
+// Of the running test: made and freed by its fixture.
 extern struct echod_config *config;
+void new_config(void);
+void free_config(void);
 
 void set(const char *name, const char *value);
 

@@ -1,41 +1,22 @@
 // Every setting of a server with good and bad values: lib/config. A message names what was given
 // and what is allowed.
-#include "test.h"
+#include "expect.h"
 
 #include "base/clock.h"
 #include "base/cpus.h"
+#include "embedded.h"
 #include "lib/config.h"
 
-static struct echod_config *config;
-
-static void make(void) {
-	config = echod_config_new();
-	assert_non_null(config);
-}
-
-static void drop(void) {
-	echod_config_free(config);
-}
-
-FIXTURE(make, drop);
-
-static void set(const char *name, const char *value) {
-	struct echod_error error = {.kind = ECHOD_ERROR_NONE};
-	if (echod_config_set(config, name, value, &error) != 0)
-		fail_msg("%s %s: %s", name, value, error.message);
-	assert_int_equal(error.kind, ECHOD_ERROR_NONE); // left alone
-}
+FIXTURE(new_config, free_config);
 
 static void expect_refused(const char *name, const char *value, const char *message) {
 	unsigned char before[sizeof(*config)];
 	memcpy(before, config, sizeof(before));
 	struct echod_error error = {.kind = ECHOD_ERROR_NONE};
 	assert_int_equal(echod_config_set(config, name, value, NULL), -1); // nobody listens
-	assert_int_equal(echod_config_set(config, name, value, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	if (!strstr(error.message, message))
-		fail_msg("%s: '%s' does not say '%s'", name, error.message, message);
+	int result = echod_config_set(config, name, value, &error);
 	assert_null(strchr(error.message, '\n'));
+	assert_error(result, &error, ECHOD_ERROR_USAGE, message);
 	assert_memory_equal(before, config, sizeof(before)); // what was refused changed nothing
 }
 
@@ -115,7 +96,7 @@ TEST(good_values_are_taken) {
 		{"backlog", "1", FIELD(backlog), 1},
 		{"overload", "reset", FIELD(overload), OVERLOAD_RESET},
 		{"overload", "wait", FIELD(overload), OVERLOAD_WAIT},
-		{"drain-timeout", "0", FIELD(drain_timeout), 0}, // cut at once
+		{"drain-timeout", "0", FIELD(drain_timeout), 0}, // abort at once
 		{"patience", "0", FIELD(patience), 0},		 // park at once
 		{"spin", "1ms", FIELD(spin), NS_PER_MS},
 		{"spin", "20us", FIELD(spin), 20 * NS_PER_US},
@@ -235,7 +216,7 @@ TEST(an_unknown_name_is_named) {
 }
 
 // However long the value, the message is one line that fits.
-TEST(long_values_are_cut_in_messages) {
+TEST(long_values_are_quoted_in_part) {
 	static const char *const names[] = {
 		"listen",	  "workers",	    "control",	"max-connections",
 		"max-per-source", "source-prefix6", "overload", "idle-timeout",
@@ -256,7 +237,7 @@ static int take_entry(void *context, const struct echod_log_entry *entry) {
 	return 1;
 }
 
-TEST(the_log_goes_where_it_is_told) {
+TEST(the_log_goes_to_the_last_that_is_set) {
 	echod_config_set_log(config, take_line, &config);
 	assert_ptr_equal(config->log_function, take_line);
 	assert_ptr_equal(config->log_context, &config);

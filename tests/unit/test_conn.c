@@ -4,11 +4,8 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "echo/conn.h"
-#include "net/listener.h"
 #include "peer.h"
-#include "process.h"
 
 #define CAPACITY 1000
 
@@ -30,7 +27,7 @@ static struct conn *add(int fd) {
 	return conn_table_add(&table, &origin);
 }
 
-TEST(a_new_connection_is_blank_but_for_its_origin) {
+TEST(a_new_connection_is_blank_except_for_its_origin) {
 	struct conn_origin origin = {.fd = 7, .accepted_at = 99, .local_name = "here"};
 	for (uint64_t id = 1; id <= 3; id++) { // the second and third in a used slot
 		struct conn *conn = conn_table_add(&table, &origin);
@@ -38,9 +35,9 @@ TEST(a_new_connection_is_blank_but_for_its_origin) {
 		assert_memory_equal(&conn->origin, &origin, sizeof(origin));
 		assert_int_equal(conn->bytes_received, 0);
 		assert_int_equal(conn->bytes_sent, 0);
-		assert_int_equal(conn->work.worker, 0);
-		assert_int_equal(conn->work.active_at, 99);
-		const struct work *work = &conn->work;
+		struct work *work = &conn->work;
+		assert_int_equal(work->worker, 0);
+		assert_int_equal(work->active_at, 99);
 		assert_int_equal(work->fd, 7);
 		assert_int_equal(work->state, WORK_QUEUED);
 		assert_int_equal(work->timeout, TIMEOUT_NONE);
@@ -49,12 +46,12 @@ TEST(a_new_connection_is_blank_but_for_its_origin) {
 		assert_true(conn_all_echoed(conn));
 		conn_count(&conn->bytes_received, 5);
 		assert_false(conn_all_echoed(conn));
-		atomic_store(&conn->work.worker, 3);
 		// As it is when it was parked, expired and is closed.
-		atomic_store(&conn->work.state, WORK_SERVED);
-		atomic_store(&conn->work.hung_up, true);
-		conn->work.events = 1;
-		conn->work.expired = true;
+		atomic_store(&work->worker, 3);
+		atomic_store(&work->state, WORK_SERVED);
+		atomic_store(&work->hung_up, true);
+		work->events = 1;
+		work->expired = true;
 		conn->stuck = true;
 		conn->spin_credit = 9;
 		conn_table_remove(&table, conn);
@@ -78,8 +75,7 @@ TEST(the_slot_freed_last_is_used_first) {
 }
 
 TEST(ids_are_never_used_again) {
-	uint64_t last = 0;
-	uint64_t seed = 3;
+	uint64_t last = 0, seed = 3;
 	struct conn *conns[20] = {0};
 	for (int i = 0; i < 10000; i++) {
 		struct conn **conn = &conns[pattern_number(&seed, 0, 19)];
@@ -91,10 +87,9 @@ TEST(ids_are_never_used_again) {
 			assert_int_equal((*conn)->work.id, ++last);
 		}
 	}
-	for (size_t i = 0; i < 20; i++) {
+	for (size_t i = 0; i < 20; i++)
 		if (conns[i])
 			conn_table_remove(&table, conns[i]);
-	}
 }
 
 TEST(it_can_be_filled_to_the_last_slot) {
@@ -144,10 +139,9 @@ TEST(a_copy_in_pieces_has_each_connection_once) {
 		assert_int_equal(infos[0].state, WORK_PARKED);
 		assert_int_equal(infos[1].state, WORK_QUEUED);
 	}
-	for (size_t i = 0; i < 100; i++) {
+	for (size_t i = 0; i < 100; i++)
 		if (i % 3)
 			conn_table_remove(&table, conns[i]);
-	}
 	assert_int_equal(copy_in_pieces(7), 0);
 }
 
@@ -157,7 +151,7 @@ static void *receive_one(void *argument) {
 	return recv(conn->origin.fd, &byte, 1, 0) == 0 ? argument : NULL;
 }
 
-TEST(shutting_reading_wakes_who_receives) {
+TEST(shutting_reading_wakes_threads_that_receive) {
 	enum { PAIRS = 300 }; // more than are shut down under the lock at once
 	static int pairs[PAIRS][2];
 	static struct conn *conns[PAIRS];
@@ -169,9 +163,7 @@ TEST(shutting_reading_wakes_who_receives) {
 	pthread_t receivers[2];
 	pthread_create(&receivers[0], NULL, receive_one, conns[0]);
 	pthread_create(&receivers[1], NULL, receive_one, conns[PAIRS - 1]);
-
 	conn_table_shut_reading(&table);
-
 	for (size_t i = 0; i < 2; i++) {
 		void *ended = NULL;
 		assert_int_equal(pthread_join(receivers[i], &ended), 0);
@@ -188,29 +180,21 @@ TEST(shutting_reading_wakes_who_receives) {
 	}
 }
 
-// A listener on loopback with one client; returns its end, `accepted` is ours.
-static int connect_client(int *accepted) {
-	struct address address;
-	struct endpoint endpoint;
-	struct listener listener;
-	assert_int_equal(address_parse("127.0.0.1:0", &address, NULL), 0);
-	assert_int_equal(address_resolve(&address, &endpoint, 1, NULL), 1);
-	assert_int_equal(listener_bind(&listener, &endpoint, NULL), 0);
-	assert_int_equal(listener_open(&listener, 1, NULL), 0);
-	int client = peer_connect(listener.name);
-	wait_until((*accepted = accept4(listener.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0);
-	listener_close(&listener);
+// A client whose connection is closed.
+static int closed_client(bool all_echoed) {
+	uint16_t port;
+	char address[32];
+	int listener = peer_listen(0, 1, &port);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	int client = peer_connect(address);
+	conn_close_fd(accept4(listener, NULL, NULL, SOCK_CLOEXEC), all_echoed);
+	close(listener);
 	return client;
 }
 
 TEST(a_close_is_orderly_only_when_all_was_echoed) {
-	int accepted;
-	int client = connect_client(&accepted);
-	conn_close_fd(accepted, true);
-	peer_expect_eof(client);
-	client = connect_client(&accepted);
-	conn_close_fd(accepted, false);
-	peer_expect_reset(client);
+	peer_expect_eof(closed_client(true));
+	peer_expect_reset(closed_client(false));
 }
 
 static void remove_twice(void *argument) {

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -18,7 +17,7 @@ static _Thread_local volatile char thread_local_bytes[512 << 10]; // which every
 
 static void prepare(void) {
 	child = 0;
-	config = echod_config_new();
+	new_config();
 	set("listen", "127.0.0.1:0");
 	set("workers", "2");
 }
@@ -28,7 +27,7 @@ static void clean_up(void) {
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 	}
-	echod_config_free(config);
+	free_config();
 }
 
 FIXTURE(prepare, clean_up);
@@ -42,8 +41,7 @@ static void fork_child(void) {
 }
 
 TEST(a_child_keeps_no_peer_waiting) {
-	const char *local = place_address("s");
-	set("listen", local);
+	set("listen", place_address("s"));
 	set("control", place_path("c"));
 	struct echod *server = start();
 	int clients[4], control = ctl_connect(place_path("c"));
@@ -57,7 +55,7 @@ TEST(a_child_keeps_no_peer_waiting) {
 	peer_expect_eof(clients[0]);
 	peer_half_close(clients[2]);
 	peer_expect_eof(clients[2]);
-	echod_free(server); // cuts what is left, all of it echoed
+	echod_free(server); // closes the rest, all of it echoed
 	peer_expect_eof(clients[1]);
 	peer_expect_eof(clients[3]);
 	peer_expect_eof(control);
@@ -118,7 +116,6 @@ TEST(a_crash_handler_sees_crashes_of_all_threads) {
 }
 
 static int keep_start(void *context, enum echod_log_level level, const char *line) {
-	(void)level;
 	if (strncmp(line, "started: ", 9) == 0)
 		snprintf(context, 200, "%s", line);
 	return 1;
@@ -136,17 +133,14 @@ TEST(half_of_the_descriptors_are_left_to_the_host) {
 		unsigned least, most;
 	} cases[] = {{256, 90, 128}, {1024, 450, 512}, {4096, 2000, 2048}};
 	char line[200];
-	struct rlimit before;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	rlim_t before = set_descriptor_limit(256);
 	echod_config_set_log(config, keep_start, line);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct rlimit limit = before;
-		limit.rlim_cur = cases[i].limit;
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		set_descriptor_limit(cases[i].limit);
 		echod_free(start());
 		unsigned connections;
 		assert_int_equal(sscanf(line, "started: 2 workers, at most %u", &connections), 1);
 		assert_in_range(connections, cases[i].least, cases[i].most);
 	}
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	set_descriptor_limit(before);
 }

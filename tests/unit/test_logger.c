@@ -1,10 +1,9 @@
 // Where echod's log goes: echod/logger. Standard error is the test's pipe while it looks.
-#include "test.h"
+#include "expect.h"
 
 #include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
-#include <regex.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -15,8 +14,8 @@
 #define LINES 2000
 #define WRITERS 4
 
-static int kept_stderr;
-static int pipe_fds[2];
+static int kept_stderr, pipe_fds[2];
+static char longest[512]; // the longest line of the log, all of it to be escaped
 
 static void stderr_to(int fd) {
 	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
@@ -25,6 +24,7 @@ static void stderr_to(int fd) {
 static void begin(void) {
 	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 	assert_true(kept_stderr >= 0 && pipe2(pipe_fds, O_CLOEXEC) == 0);
+	memset(longest, '"', sizeof(longest) - 1);
 }
 
 static void finish(void) {
@@ -36,25 +36,41 @@ static void finish(void) {
 
 FIXTURE(begin, finish);
 
-static int write_line(struct logger *logger, enum echod_log_level level, const char *line) {
-	return logger_write(logger, &(struct echod_log_entry){
-					    .level = level, .event = "tried", .message = line});
+static struct logger logger;
+
+// From here to end_log, what `fd` is stands for standard error.
+static void begin_log(int fd, enum logger_format format) {
+	stderr_to(fd);
+	logger_open(&logger, format);
+}
+
+static void end_log(void) {
+	logger_close(&logger);
+	stderr_to(kept_stderr);
+}
+
+static int write_line(const char *line) {
+	return logger_write(&logger, &(struct echod_log_entry){.level = ECHOD_LOG_INFO,
+							       .event = "tried",
+							       .message = line});
 }
 
 // Writes one entry to a new logger on the pipe and returns what arrives.
 static const char *logged_entry(enum logger_format format, const struct echod_log_entry *entry) {
 	static char text[4096];
-	struct logger logger;
-	stderr_to(pipe_fds[1]);
-	logger_open(&logger, format);
+	begin_log(pipe_fds[1], format);
 	assert_int_equal(logger_write(&logger, entry), 1);
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	end_log();
 	ssize_t length = read(pipe_fds[0], text, sizeof(text) - 1);
 	assert_true(length > 0 && text[length - 1] == '\n');
 	text[length - 1] = '\0';
 	assert_null(strchr(text, '\n'));
 	return text;
+}
+
+// The member of that name, a string.
+static const char *text_in(const json_t *object, const char *name) {
+	return json_string_value(json_object_get(object, name));
 }
 
 static const char *logged(enum logger_format format, enum echod_log_level level, const char *line) {
@@ -63,11 +79,8 @@ static const char *logged(enum logger_format format, enum echod_log_level level,
 }
 
 static void expect_match(const char *text, const char *pattern) {
-	regex_t regex;
-	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
-	if (regexec(&regex, text, 0, NULL, 0) != 0)
+	if (!matches(text, pattern))
 		fail_msg("'%s' is not like '%s'", text, pattern);
-	regfree(&regex);
 }
 
 #define TIME "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9][.][0-9]{3}Z"
@@ -91,22 +104,17 @@ TEST(the_time_is_that_of_the_clock_in_utc) {
 	assert_in_range(given, before.tv_sec, after.tv_sec);
 }
 
-// The longest line the log makes, all of it to be escaped, is still one JSON object.
 TEST(json_is_an_object_a_line) {
-	char longest[512];
-	memset(longest, '"', 511);
-	longest[511] = '\0';
 	const char *const lines[] = {"plain", "", "say \"hello\" \\ \\x0A", "100%n %s", longest};
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		const char *text = logged(LOGGER_JSON, ECHOD_LOG_WARNING, lines[i]);
 		json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 		assert_non_null(object);
 		assert_int_equal(json_object_size(object), 4);
-		assert_string_equal(json_string_value(json_object_get(object, "event")), "tried");
-		assert_string_equal(json_string_value(json_object_get(object, "message")),
-				    lines[i]);
-		assert_string_equal(json_string_value(json_object_get(object, "level")), "warning");
-		expect_match(json_string_value(json_object_get(object, "time")), "^" TIME "$");
+		assert_string_equal(text_in(object, "event"), "tried");
+		assert_string_equal(text_in(object, "message"), lines[i]);
+		assert_string_equal(text_in(object, "level"), "warning");
+		expect_match(text_in(object, "time"), "^" TIME "$");
 		json_decref(object);
 	}
 }
@@ -120,14 +128,9 @@ TEST(json_has_the_fields) {
 		{"unix:/a\"b\\c", "unix:/a\"b\\c"},   {"\x01\n\x1b\x7f", "\x01\n\x1b\x7f"},
 		{"caf\xc3\xa9", "caf\xc3\xa9"},	      {"caf\xe9", "caf\\xE9"},
 	};
-	char longest[512];
-	memset(longest, '"', 511);
-	longest[511] = '\0';
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		const struct echod_log_field fields[] = {
-			{"connection", NULL, UINT64_C(1) << 53},
-			{"peer", cases[i].given, 0},
-		};
+		const struct echod_log_field fields[] = {{"connection", NULL, UINT64_C(1) << 53},
+							 {"peer", cases[i].given, 0}};
 		const char *text = logged_entry(
 			LOGGER_JSON, &(struct echod_log_entry){ECHOD_LOG_DEBUG, "closed", longest,
 							       fields, COUNT_OF(fields)});
@@ -136,8 +139,7 @@ TEST(json_has_the_fields) {
 		assert_int_equal(json_object_size(object), 6);
 		assert_int_equal(json_integer_value(json_object_get(object, "connection")),
 				 INT64_C(1) << 53);
-		assert_string_equal(json_string_value(json_object_get(object, "peer")),
-				    cases[i].wanted);
+		assert_string_equal(text_in(object, "peer"), cases[i].wanted);
 		json_decref(object);
 	}
 }
@@ -146,13 +148,10 @@ TEST(json_has_the_fields) {
 TEST(json_that_does_not_fit_is_dropped) {
 	static char long_text[5000];
 	memset(long_text, 'x', sizeof(long_text) - 1);
-	struct logger logger;
-	stderr_to(pipe_fds[1]);
-	logger_open(&logger, LOGGER_JSON);
-	int taken = write_line(&logger, ECHOD_LOG_INFO, long_text);
-	int after = write_line(&logger, ECHOD_LOG_INFO, "x");
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	begin_log(pipe_fds[1], LOGGER_JSON);
+	int taken = write_line(long_text);
+	int after = write_line("x");
+	end_log();
 	char text[8192];
 	ssize_t length = read(pipe_fds[0], text, sizeof(text));
 	assert_int_equal(taken, 0);
@@ -161,25 +160,22 @@ TEST(json_that_does_not_fit_is_dropped) {
 }
 
 // Logs until the pipe takes no more; returns how many lines it took.
-static unsigned fill(struct logger *logger) {
+static unsigned fill(void) {
 	unsigned taken = 0;
-	while (taken < 100000 && write_line(logger, ECHOD_LOG_INFO, "a line of the log") == 1)
+	while (taken < 100000 && write_line("a line of the log") == 1)
 		taken++;
 	return taken;
 }
 
 TEST(a_full_pipe_drops_lines_and_does_not_block) {
-	struct logger logger;
-	stderr_to(pipe_fds[1]);
-	logger_open(&logger, LOGGER_TEXT);
-	unsigned taken = fill(&logger);
-	int dropped = write_line(&logger, ECHOD_LOG_INFO, "one more");
+	begin_log(pipe_fds[1], LOGGER_TEXT);
+	unsigned taken = fill();
+	int dropped = write_line("one more");
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
 	char text[8192];
 	ssize_t length = read(pipe_fds[0], text, sizeof(text)); // room again
-	int again = write_line(&logger, ECHOD_LOG_INFO, "and on");
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	int again = write_line("and on");
+	end_log();
 	assert_true(taken > 100 && taken < 100000);
 	assert_int_equal(dropped, 0);
 	assert_int_equal(flags & O_NONBLOCK, 0); // for all who share it
@@ -189,40 +185,32 @@ TEST(a_full_pipe_drops_lines_and_does_not_block) {
 
 TEST(a_full_socket_drops_lines_and_does_not_block) {
 	int pair[2];
-	struct logger logger;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	stderr_to(pair[1]); // it cannot be opened again
-	logger_open(&logger, LOGGER_TEXT);
+	begin_log(pair[1], LOGGER_TEXT); // it cannot be opened again
 	int fd = logger.output.fd;
-	unsigned taken = fill(&logger);
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	unsigned taken = fill();
+	end_log();
 	assert_int_equal(fd, STDERR_FILENO);
 	assert_true(taken > 10 && taken < 100000);
 	close(pair[0]);
 	close(pair[1]);
 }
 
-TEST(a_reader_who_is_gone_costs_the_line_only) {
-	struct logger logger;
+TEST(a_reader_that_is_gone_costs_the_line_only) {
 	signal(SIGPIPE, SIG_IGN); // as echod does
-	stderr_to(pipe_fds[1]);
-	logger_open(&logger, LOGGER_TEXT);
+	begin_log(pipe_fds[1], LOGGER_TEXT);
 	close(pipe_fds[0]);
-	int taken = write_line(&logger, ECHOD_LOG_INFO, "x");
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	int taken = write_line("x");
+	end_log();
 	assert_int_equal(taken, 0);
 	pipe_fds[0] = -1;
 }
 
 TEST(without_standard_error_lines_are_dropped) {
-	struct logger logger;
 	close(STDERR_FILENO);
 	logger_open(&logger, LOGGER_TEXT);
-	int taken = write_line(&logger, ECHOD_LOG_INFO, "x");
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	int taken = write_line("x");
+	end_log();
 	assert_int_equal(taken, 0);
 }
 
@@ -230,14 +218,11 @@ TEST(without_standard_error_lines_are_dropped) {
 TEST(a_file_is_written_through_the_descriptor_given) {
 	const char *path = place_path("log");
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	struct logger logger;
-	stderr_to(fd);
 	assert_int_equal(write(fd, "before\n", 7), 7);
-	logger_open(&logger, LOGGER_TEXT);
+	begin_log(fd, LOGGER_TEXT);
 	int ours = logger.output.fd;
-	int taken = write_line(&logger, ECHOD_LOG_INFO, "x");
-	logger_close(&logger);
-	stderr_to(kept_stderr);
+	int taken = write_line("x");
+	end_log();
 	char text[200] = "";
 	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
 	close(fd);
@@ -246,12 +231,9 @@ TEST(a_file_is_written_through_the_descriptor_given) {
 	expect_match(text, "^before\n" TIME " info    x\n$");
 }
 
-static struct logger shared;
-
-static void *write_lines(void *argument) {
-	const char *line = argument;
+static void *write_lines(void *line) {
 	for (int i = 0; i < LINES; i++)
-		write_line(&shared, ECHOD_LOG_INFO, line);
+		write_line(line);
 	return NULL;
 }
 
@@ -260,16 +242,14 @@ TEST(lines_of_several_threads_do_not_mix) {
 	pthread_t writers[WRITERS];
 	const char *path = place_path("log");
 	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	stderr_to(fd);
-	logger_open(&shared, LOGGER_TEXT);
+	begin_log(fd, LOGGER_TEXT);
 	for (int i = 0; i < WRITERS; i++) {
 		memset(lines[i], 'a' + i, 100);
 		pthread_create(&writers[i], NULL, write_lines, lines[i]);
 	}
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(writers[i], NULL);
-	logger_close(&shared);
-	stderr_to(kept_stderr);
+	end_log();
 	close(fd);
 	FILE *file = fopen(path, "re");
 	char text[300];

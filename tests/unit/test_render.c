@@ -1,9 +1,8 @@
 // A snapshot as text, JSON and Prometheus exposition: stats/render.
-#include "test.h"
+#include "expect.h"
 
 #include <ctype.h>
 #include <jansson.h>
-#include <regex.h>
 
 #include "base/clock.h"
 #include "stats/render.h"
@@ -11,6 +10,45 @@
 static struct stats stats;
 static struct snapshot snapshot;
 static struct rates rates;
+static char *text, *prometheus; // what the snapshot looks like
+static json_t *object;
+
+// What `render` writes; freed by the caller.
+static char *rendered(void (*render)(FILE *)) {
+	char *output = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&output, &size);
+	assert_non_null(out);
+	render(out);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(strlen(output), size);
+	assert_int_equal(output[size - 1], '\n');
+	return output;
+}
+
+static void to_text(FILE *out) {
+	render_text(out, &snapshot, &rates);
+}
+
+static void to_prometheus(FILE *out) {
+	render_prometheus(out, &snapshot);
+}
+
+static void render_all(void) {
+	text = rendered(to_text);
+	prometheus = rendered(to_prometheus);
+	object = render_json(&snapshot, &rates);
+}
+
+static void free_all(void) {
+	free(text);
+	free(prometheus);
+	json_decref(object);
+}
+
+static uint64_t in_unit(unsigned value, enum metric_unit unit) {
+	return value * (unit == UNIT_SECONDS ? NS_PER_S : 1);
+}
 
 // Every counter and gauge gets a value of its own: 3 and up.
 static void fill(void) {
@@ -22,85 +60,56 @@ static void fill(void) {
 	rates_sample(&rates, &snapshot);
 	snapshot.taken += 2 * NS_PER_S;
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
-		snapshot.counter[c] =
-			(3 + c) * (counter_metrics[c].unit == UNIT_SECONDS ? NS_PER_S : 1);
+		snapshot.counter[c] = in_unit(3 + c, counter_metrics[c].unit);
 	for (unsigned g = 0; g < GAUGE_COUNT; g++)
-		snapshot.gauge[g] =
-			(3 + g) * (gauge_metrics[g].unit == UNIT_SECONDS ? NS_PER_S : 1);
+		snapshot.gauge[g] = in_unit(3 + g, gauge_metrics[g].unit);
+	render_all();
 }
 
 static void empty(void) {
+	free_all();
 	stats_close(&stats);
 }
 
 FIXTURE_ONCE(fill, empty);
 
-// What `render` writes; freed by the caller.
-static char *rendered(void (*render)(FILE *)) {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	assert_non_null(out);
-	render(out);
-	assert_int_equal(fclose(out), 0);
-	assert_int_equal(strlen(text), size);
-	assert_int_equal(text[size - 1], '\n');
-	return text;
-}
-
-static void to_text(FILE *out) {
-	render_text(out, &snapshot, &rates);
-}
-
-static void to_prometheus(FILE *out) {
-	render_prometheus(out, &snapshot);
-}
-
-// The line of `text` that begins with `name` and a space; NULL when there is none.
-static const char *line_of(const char *text, const char *name) {
+// What follows `name` and a space in the line that begins with them.
+static const char *value_in(const char *lines, const char *name) {
 	size_t length = strlen(name);
-	for (; text && *text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL) {
-		if (strncmp(text, name, length) == 0 && text[length] == ' ')
-			return text;
-	}
+	for (const char *line = lines; *line; line = strchr(line, '\n') + 1)
+		if (strncmp(line, name, length) == 0 && line[length] == ' ')
+			return line + length;
+	fail_msg("no line for %s", name);
 	return NULL;
 }
 
-static void expect_shown(const char *text, const char *name, enum metric_unit unit,
+static void expect_shown(const char *lines, const char *name, enum metric_unit unit,
 			 unsigned value) {
-	const char *line = line_of(text, name);
-	if (!line)
-		fail_msg("no line for %s", name);
+	const char *shown = value_in(lines, name);
 	char *end;
-	double given = strtod(line + strlen(name), &end);
+	double given = strtod(shown, &end);
 	assert_true(given > value - 1e-9 && given < value + 1e-9);
-	assert_int_equal(memchr(line, '.', (size_t)(end - line)) != NULL, unit == UNIT_SECONDS);
+	assert_int_equal(memchr(shown, '.', (size_t)(end - shown)) != NULL, unit == UNIT_SECONDS);
 }
 
 TEST(text_has_every_name_with_its_value) {
-	char *text = rendered(to_text);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
 		expect_shown(text, counter_metrics[c].name, counter_metrics[c].unit, 3 + c);
 	for (unsigned g = 0; g < GAUGE_COUNT; g++)
 		expect_shown(text, gauge_metrics[g].name, gauge_metrics[g].unit, 3 + g);
 	expect_shown(text, histogram_metrics[0].name, UNIT_COUNT, 1000);
 	expect_shown(text, histogram_metrics[1].name, UNIT_COUNT, 0);
-	free(text);
 }
 
 TEST(text_has_the_rates) {
-	char *text = rendered(to_text);
 	double total, rate[RATE_SPANS];
-	const char *line = line_of(text, "messages");
-	assert_int_equal(
-		sscanf(line, "messages %lf %lf %lf %lf", &total, &rate[0], &rate[1], &rate[2]), 4);
+	const char *shown = value_in(text, "messages");
+	assert_int_equal(sscanf(shown, "%lf %lf %lf %lf", &total, &rate[0], &rate[1], &rate[2]), 4);
 	for (int i = 0; i < RATE_SPANS; i++) // over the two seconds there are
 		assert_true(rate[i] > total / 2 - 0.11 && rate[i] < total / 2 + 0.11);
-	free(text);
 }
 
 TEST(text_fits_80_columns) {
-	char *text = rendered(to_text);
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
 		size_t width = strcspn(line, "\n");
 		if (width > 80)
@@ -108,18 +117,16 @@ TEST(text_fits_80_columns) {
 		if (width > 0)
 			assert_false(isspace((unsigned char)line[width - 1]));
 	}
-	free(text);
 }
 
-static const json_t *member(const json_t *object, const char *name) {
-	const json_t *value = json_object_get(object, name);
+static const json_t *member(const json_t *of, const char *name) {
+	const json_t *value = json_object_get(of, name);
 	if (!value)
 		fail_msg("no member %s", name);
 	return value;
 }
 
 TEST(json_has_every_name_of_the_list) {
-	json_t *object = render_json(&snapshot, &rates);
 #define COUNTER(name, unit, help)                                                    \
 	assert_true(json_number_value(member(object, #name)) == 3 + COUNTER_##name); \
 	assert_int_equal(json_is_integer(member(object, #name)), UNIT_##unit != UNIT_SECONDS);
@@ -134,17 +141,15 @@ TEST(json_has_every_name_of_the_list) {
 	assert_int_equal(json_object_size(object),
 			 (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT +
 				 2); // schema, rates
-	json_decref(object);
 }
 
-static void expect_near(const json_t *object, const char *name, double value) {
-	double given = json_real_value(member(object, name));
+static void expect_near(const json_t *of, const char *name, double value) {
+	double given = json_real_value(member(of, name));
 	if (given < value * 63 / 64 || given > value * 65 / 64)
 		fail_msg("%s is %g, not about %g", name, given, value);
 }
 
 TEST(json_histograms_are_in_seconds) {
-	json_t *object = render_json(&snapshot, &rates);
 	const json_t *wait = member(object, "queue_wait_seconds");
 	assert_int_equal(json_object_size(wait), 7);
 	assert_int_equal(json_integer_value(member(wait, "count")), 1000);
@@ -154,11 +159,9 @@ TEST(json_histograms_are_in_seconds) {
 	expect_near(wait, "p99", 0.00099);
 	expect_near(wait, "p99_9", 0.000999);
 	assert_true(json_real_value(member(wait, "max")) == 0.001);
-	json_decref(object);
 }
 
 TEST(json_has_the_rates_of_every_counter) {
-	json_t *object = render_json(&snapshot, &rates);
 	const json_t *all = member(object, "rates");
 	assert_int_equal(json_object_size(all), COUNTER_COUNT);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
@@ -168,19 +171,14 @@ TEST(json_has_the_rates_of_every_counter) {
 		expect_near(spans, "10s", (3 + c) / 2.0);
 		expect_near(spans, "60s", (3 + c) / 2.0);
 	}
-	json_decref(object);
 }
 
 TEST(json_can_be_written_and_read_again) {
-	json_t *object = render_json(&snapshot, &rates);
-	char *text = json_dumps(object, 0);
-	json_error_t error;
-	json_t *again = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	assert_non_null(again);
+	char *written = json_dumps(object, 0);
+	json_t *again = json_loads(written, JSON_REJECT_DUPLICATES, NULL);
 	assert_true(json_equal(object, again));
-	json_decref(object);
 	json_decref(again);
-	free(text);
+	free(written);
 }
 
 // The metric that the lines are about, as HELP and TYPE say, while the exposition is gone through.
@@ -194,31 +192,20 @@ struct exposition {
 	bool infinite;
 };
 
-static bool matches(const char *pattern, const char *line) {
-	regex_t regex;
-	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
-	bool found = regexec(&regex, line, 0, NULL, 0) == 0;
-	regfree(&regex);
-	return found;
-}
-
 static void check_comment(struct exposition *now, const char *line) {
 	char name[80], type[16];
-	if (matches("^# HELP (echod|process)_[a-z0-9_]+ [^\n]+$", line)) {
+	if (matches(line, "^# HELP (echod|process)_[a-z0-9_]+ [^\n]+$")) {
 		assert_int_equal(sscanf(line, "# HELP %79s", now->name), 1);
 		now->helped = true;
 		return;
 	}
-	assert_true(matches("^# TYPE (echod|process)_[a-z0-9_]+ (counter|gauge|histogram)$", line));
+	assert_true(matches(line, "^# TYPE (echod|process)_[a-z0-9_]+ (counter|gauge|histogram)$"));
 	assert_int_equal(sscanf(line, "# TYPE %79s %15s", name, type), 2);
 	assert_true(now->helped);
 	assert_string_equal(name, now->name);
+	*now = (struct exposition){.metrics = now->metrics + 1};
+	strcpy(now->name, name);
 	strcpy(now->type, type);
-	now->helped = false;
-	now->metrics++;
-	now->buckets = 0;
-	now->limit = 0.0;
-	now->infinite = false;
 }
 
 static void check_histogram_line(struct exposition *now, const char *rest) {
@@ -242,9 +229,8 @@ static void check_histogram_line(struct exposition *now, const char *rest) {
 }
 
 static void check_sample(struct exposition *now, const char *line) {
-	if (!matches("^(echod|process)_[a-z0-9_]+([{](le|version)=\"([0-9.]+|[+]Inf)\"[}])? "
-		     "[0-9]+([.][0-9]+)?$",
-		     line))
+	if (!matches(line, "^(echod|process)_[a-z0-9_]+([{](le|version)=\"([0-9.]+|[+]Inf)\"[}])? "
+			   "[0-9]+([.][0-9]+)?$"))
 		fail_msg("not a sample: %s", line);
 	size_t length = strlen(now->name);
 	assert_true(now->type[0] &&
@@ -258,10 +244,9 @@ static void check_sample(struct exposition *now, const char *line) {
 }
 
 TEST(prometheus_follows_the_text_format) {
-	char *text = rendered(to_prometheus);
+	char *lines = strdup(prometheus), *rest = NULL;
 	struct exposition now = {0};
-	char *rest = NULL;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		if (line[0] == '#')
 			check_comment(&now, line);
 		else
@@ -269,43 +254,40 @@ TEST(prometheus_follows_the_text_format) {
 	}
 	assert_int_equal(now.metrics, // and echod_build_info
 			 (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT + 1);
-	free(text);
+	free(lines);
 }
 
 TEST(prometheus_has_every_value) {
-	char *text = rendered(to_prometheus);
 	char name[80];
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
 		snprintf(name, sizeof(name), "echod_%s_total", counter_metrics[c].name);
-		expect_shown(text, name, counter_metrics[c].unit, 3 + c);
+		expect_shown(prometheus, name, counter_metrics[c].unit, 3 + c);
 	}
 	for (unsigned g = 0; g < GAUGE_COUNT; g++) {
 		bool is_start = g == GAUGE_start_time_seconds;
 		snprintf(name, sizeof(name), "%s_%s", is_start ? "process" : "echod",
 			 gauge_metrics[g].name);
-		expect_shown(text, name, gauge_metrics[g].unit, 3 + g);
+		expect_shown(prometheus, name, gauge_metrics[g].unit, 3 + g);
 	}
-	assert_contains(text, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
+	assert_contains(prometheus, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	// 1 to 1000 us: below 2^18 ns are 262 of them.
-	assert_contains(text, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n");
-	assert_contains(text, "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n");
-	assert_contains(text, "echod_queue_wait_seconds_sum 0.500500000\n");
-	assert_contains(text, "echod_queue_wait_seconds_count 1000\n");
-	free(text);
+	assert_contains(prometheus, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n");
+	assert_contains(prometheus, "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n");
+	assert_contains(prometheus, "echod_queue_wait_seconds_sum 0.500500000\n");
+	assert_contains(prometheus, "echod_queue_wait_seconds_count 1000\n");
 }
 
+// In none of the three it is a number.
 // In none of the three it is a number.
 TEST(what_is_unknown_is_no_number) {
 	uint64_t kept = snapshot.gauge[GAUGE_memory_resident_bytes];
 	snapshot.gauge[GAUGE_memory_resident_bytes] = STATS_UNKNOWN;
-	char *text = rendered(to_text);
-	char *prometheus = rendered(to_prometheus);
-	json_t *object = render_json(&snapshot, &rates);
-	assert_true(matches("\nmemory_resident_bytes +unknown\n", text));
+	free_all();
+	render_all();
+	assert_true(matches(text, "\nmemory_resident_bytes +unknown\n"));
 	assert_true(json_is_null(member(object, "memory_resident_bytes")));
 	assert_null(strstr(prometheus, "memory_resident_bytes"));
-	json_decref(object);
-	free(prometheus);
-	free(text);
 	snapshot.gauge[GAUGE_memory_resident_bytes] = kept;
+	free_all();
+	render_all();
 }
