@@ -46,26 +46,25 @@ static const struct cmdline description = {
 	.given = &fields.given,
 };
 
+#define ARGUMENTS(...) ((char *[]){"prog", __VA_ARGS__, NULL})
+
+static int read_all(char **argv) {
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	return cmdline_read(&description, argc, argv);
+}
+
 TEST(values_go_into_the_fields_of_the_context) {
-	char *argv[] = {"prog",
-			"--quiet",
-			"--text",
-			"a b",
-			"-n",
-			"9",
-			"--most=18446744073709551615",
-			"--rate=2.5k",
-			"--pause=0",
-			"--patience",
-			"never",
-			"--when",
-			"always"};
+	char **argv =
+		ARGUMENTS("--quiet", "--text", "a b", "-n", "9", "--most=18446744073709551615",
+			  "--rate=2.5k", "--pause=0", "--patience", "never", "--when", "always");
 	fields = (struct fields){.loud = true};
 	cmdline_set(&description, "count", "3");
 	cmdline_set(&description, "when", "often");
 	assert_int_equal(fields.count, 3);
 	assert_int_equal(fields.when, OFTEN);
-	assert_int_equal(cmdline_read(&description, COUNT_OF(argv), argv), -1);
+	assert_int_equal(read_all(argv), -1);
 	assert_false(fields.loud);
 	assert_string_equal(fields.text, "a b");
 	assert_int_equal(fields.count, 9);
@@ -75,15 +74,14 @@ TEST(values_go_into_the_fields_of_the_context) {
 	assert_true(fields.patience == UINT64_MAX);
 	assert_int_equal(fields.when, ALWAYS);
 	assert_true(cmdline_has(&description, "when"));
-	assert_int_equal(cmdline_read(&description, 2, argv), -1);
+	assert_int_equal(read_all(ARGUMENTS("--quiet")), -1);
 	assert_true(cmdline_has(&description, "quiet"));
 	assert_false(cmdline_has(&description, "when"));
 }
 
 TEST(what_is_not_given_has_its_default) {
-	char *argv[] = {"prog", "--most=7"};
 	fields = (struct fields){.text = "untouched", .count = 9};
-	assert_int_equal(cmdline_read(&description, COUNT_OF(argv), argv), -1);
+	assert_int_equal(read_all(ARGUMENTS("--most=7")), -1);
 	assert_int_equal(fields.count, 4);
 	assert_true(fields.patience == 250 * NS_PER_US);
 	assert_string_equal(fields.text, "untouched"); // it has none
@@ -111,7 +109,7 @@ TEST_ROWS(help_tells_the_limits_and_the_default, const struct helped *row, helpe
 }
 
 static int read_one(void *argument) {
-	return cmdline_read(&description, 2, (char *[]){"prog", argument, NULL});
+	return read_all(ARGUMENTS(argument));
 }
 
 TEST(what_a_kind_does_not_allow_is_refused) {

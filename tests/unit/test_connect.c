@@ -102,33 +102,28 @@ TEST(a_connection_is_ready_for_a_client) {
 	close(fd);
 }
 
+#define LIST(...) \
+	{ __VA_ARGS__ }
+
 static const struct failure {
 	const char *ip[3];
 	enum conduct peers[3];
+	size_t order[3]; // in which they are tried
 	uint64_t timeout;
 	bool interrupted;
-	size_t order[3];  // in which they are tried
 	const char *text; // `%u` is a port each
 } failures[] = {
-	{.ip = {"127.0.0.1"},
-	 .peers = {REFUSES},
-	 .timeout = CLOCK_NEVER,
-	 .text = "cannot connect to 127.0.0.1:%u: Connection refused"},
-	{.ip = {"::1", "::1", "127.0.0.1"},
-	 .peers = {REFUSES, REFUSES, REFUSES},
-	 .timeout = TIMEOUT,
-	 .order = {0, 2, 1}, // families take turns
-	 .text = "cannot connect to [::1]:%u: Connection refused, nor to 127.0.0.1:%u: "
-		 "Connection refused, nor to [::1]:%u: Connection refused"},
-	{.ip = {"127.0.0.1"},
-	 .peers = {SILENT},
-	 .timeout = SHORT,
-	 .text = "cannot connect to 127.0.0.1:%u: no answer within 20.0 ms"},
-	{.ip = {"127.0.0.1"},
-	 .peers = {SILENT},
-	 .timeout = TIMEOUT,
-	 .interrupted = true,
-	 .text = "cannot connect to 127.0.0.1:%u: interrupted"},
+	{LIST("127.0.0.1"), LIST(REFUSES), LIST(0), CLOCK_NEVER, false,
+	 "cannot connect to 127.0.0.1:%u: Connection refused"},
+	// Families take turns.
+	{LIST("::1", "::1", "127.0.0.1"), LIST(REFUSES, REFUSES, REFUSES), LIST(0, 2, 1), TIMEOUT,
+	 false,
+	 "cannot connect to [::1]:%u: Connection refused, nor to 127.0.0.1:%u: "
+	 "Connection refused, nor to [::1]:%u: Connection refused"},
+	{LIST("127.0.0.1"), LIST(SILENT), LIST(0), SHORT, false,
+	 "cannot connect to 127.0.0.1:%u: no answer within 20.0 ms"},
+	{LIST("127.0.0.1"), LIST(SILENT), LIST(0), TIMEOUT, true,
+	 "cannot connect to 127.0.0.1:%u: interrupted"},
 };
 
 TEST_ROWS(a_failure_names_each_address_and_reason, const struct failure *failure, failures) {

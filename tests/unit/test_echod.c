@@ -13,6 +13,7 @@
 #define PATIENCE_MS ((int)(PATIENCE / NS_PER_MS))
 
 static size_t descriptors_before;
+static struct echod *server; // of the running test
 
 static void prepare(void) {
 	new_config();
@@ -25,6 +26,8 @@ static void prepare(void) {
 
 // Nothing is left: no thread, no descriptor, no file.
 static void nothing_left(void) {
+	echod_free(server);
+	server = NULL;
 	free_config();
 	bool clean = open_descriptors() == descriptors_before && threads_become(0);
 	clean = clean && !place_exists(place_path("c")) && !place_exists(place_path("s"));
@@ -33,8 +36,8 @@ static void nothing_left(void) {
 
 FIXTURE(prepare, nothing_left);
 
-static uint64_t counter(struct echod *server, const char *name) {
-	struct echod_snapshot *snapshot = echod_snapshot_take(server);
+static uint64_t counter(struct echod *of, const char *name) {
+	struct echod_snapshot *snapshot = echod_snapshot_take(of);
 	uint64_t value = UINT64_MAX;
 	assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
 	echod_snapshot_free(snapshot);
@@ -49,7 +52,7 @@ TEST(bound_addresses_can_be_asked_for) {
 	const char *local = place_address("s");
 	set("listen", local);
 	set("listen", "127.0.0.2:0");
-	struct echod *server = start();
+	server = start();
 	free_config(); // it is not needed any more
 	config = NULL;
 	assert_string_equal(echod_address(server, 1), local);
@@ -70,7 +73,6 @@ TEST(bound_addresses_can_be_asked_for) {
 		peer_echo(client, i, 1 << 20);
 		peer_close(client);
 	}
-	echod_free(server);
 }
 
 TEST(several_servers_share_nothing) {
@@ -106,7 +108,7 @@ TEST(several_servers_share_nothing) {
 }
 
 TEST(a_drain_can_be_waited_for) {
-	struct echod *server = start();
+	server = start();
 	struct pollfd done = {.fd = echod_fd(server), .events = POLLIN};
 	int client = peer_connect_served(echod_address(server, 0));
 	assert_int_equal(echod_wait(server, 0), 0);
@@ -125,12 +127,11 @@ TEST(a_drain_can_be_waited_for) {
 	assert_int_equal(counter(server, "draining"), 1);
 	echod_drain(server, -1); // too late for anything
 	echod_stop(server);
-	echod_free(server);
 }
 
 TEST(a_drain_without_a_time_takes_the_setting) {
 	set("drain-timeout", "50ms");
-	struct echod *server = start();
+	server = start();
 	int client = peer_connect_served(echod_address(server, 0));
 	uint64_t before = clock_now();
 	echod_drain(server, -1);
@@ -138,11 +139,10 @@ TEST(a_drain_without_a_time_takes_the_setting) {
 	assert_true(clock_now() - before >= 50 * NS_PER_MS);
 	peer_expect_eof(client);
 	assert_int_equal(counter(server, "connections_closed_drain"), 1);
-	echod_free(server);
 }
 
 TEST(a_stop_aborts_at_once) {
-	struct echod *server = start();
+	server = start();
 	int clients[5];
 	for (size_t i = 0; i < 5; i++)
 		clients[i] = peer_connect(echod_address(server, 0));
@@ -153,29 +153,28 @@ TEST(a_stop_aborts_at_once) {
 	for (size_t i = 0; i < 5; i++)
 		peer_expect_eof(clients[i]);
 	assert_int_equal(counter(server, "connections_closed_drain"), 5);
-	echod_free(server);
 }
 
 TEST(a_stop_over_the_control_socket_is_seen) {
 	set("control", place_path("c"));
-	struct echod *server = start();
+	server = start();
 	assert_string_equal(echod_control_path(server), place_path("c"));
 	assert_int_equal(ctl_request(place_path("c"), "stop", NULL), 200);
 	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
-	echod_free(server);
 }
 
 TEST(a_running_server_can_be_freed) {
-	struct echod *server = start();
+	server = start();
 	int client = peer_connect_served(echod_address(server, 0));
 	echod_free(server);
+	server = NULL;
 	peer_expect_eof(client);
 	echod_free(NULL);
 	echod_snapshot_free(NULL);
 }
 
 TEST(a_snapshot_names_all_it_has) {
-	struct echod *server = start();
+	server = start();
 	struct echod_snapshot *snapshot = echod_snapshot_take(server);
 	uint64_t value = 77;
 	size_t count = 0;
@@ -195,7 +194,6 @@ TEST(a_snapshot_names_all_it_has) {
 	assert_int_equal(counter(server, "messages"), 1);
 	peer_close(client);
 	echod_snapshot_free(snapshot);
-	echod_free(server);
 }
 
 static void expect_no_start(const char *message) {
@@ -211,21 +209,19 @@ static void expect_no_start(const char *message) {
 }
 
 TEST(a_port_in_use_is_said_and_leaves_nothing) {
-	struct echod *server = start();
+	server = start();
 	set("listen", echod_address(server, 0));
 	set("control", place_path("c"));
 	expect_no_start("Address already in use");
 	assert_true(threads_become(1 + 2)); // the first one's
-	echod_free(server);
 }
 
 TEST(a_live_control_socket_is_said_and_left_alone) {
 	set("control", place_path("c"));
-	struct echod *server = start();
+	server = start();
 	expect_no_start("control socket (--control): ");
 	expect_no_start("a live server is listening there");
 	assert_int_equal(ctl_request(place_path("c"), "ping", NULL), 200);
-	echod_free(server);
 }
 
 TEST(a_file_in_the_way_is_said_and_left_alone) {
@@ -250,13 +246,13 @@ TEST(too_many_connections_are_said) {
 TEST(it_can_be_started_again_and_again) {
 	set("control", place_path("c"));
 	for (int i = 0; i < 50; i++) {
-		struct echod *server = start();
-		int client = peer_connect(echod_address(server, 0));
+		struct echod *one = start();
+		int client = peer_connect(echod_address(one, 0));
 		if (i % 2)
 			peer_ping(client);
 		if (i % 3 == 0)
 			peer_reset(client);
-		echod_free(server);
+		echod_free(one);
 		if (i % 3)
 			peer_expect_closed(client);
 		assert_int_equal(open_descriptors(), descriptors_before);

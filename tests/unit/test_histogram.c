@@ -25,36 +25,30 @@ static void record_all(const uint64_t *values, size_t count) {
 	histogram_add(&sum, &histogram);
 }
 
-static uint64_t draw_small(uint64_t *state) {
-	return pattern_number(state, 0, 100);
-}
+enum draw { SMALL, UNIFORM, ANY_MAGNITUDE, EXPONENTIAL, TWO_PEAKS, THE_SAME, DRAWS };
 
-static uint64_t draw_uniform(uint64_t *state) {
-	return pattern_number(state, 0, UINT64_C(1) << 30);
-}
-
-static uint64_t draw_any_magnitude(uint64_t *state) {
-	uint64_t bits = pattern_number(state, 0, BUCKETS_VALUE_BITS);
-	return pattern_number(state, 0, LARGEST >> bits);
-}
-
-static uint64_t draw_exponential(uint64_t *state) {
-	double uniform = (double)pattern_number(state, 1, 1 << 30) / (double)(1 << 30);
-	return (uint64_t)(-log(uniform) * 50000.0);
-}
-
-static uint64_t draw_two_peaks(uint64_t *state) {
-	return pattern_number(state, 0, 99) == 0 ? pattern_number(state, 900000000, 1100000000)
-						 : pattern_number(state, 20000, 30000);
-}
-
-static uint64_t draw_the_same(uint64_t *state) {
-	return 123456789;
+static uint64_t draw(enum draw how, uint64_t *state) {
+	switch (how) {
+	case SMALL:
+		return pattern_number(state, 0, 100);
+	case UNIFORM:
+		return pattern_number(state, 0, UINT64_C(1) << 30);
+	case ANY_MAGNITUDE:
+		return pattern_number(state, 0,
+				      LARGEST >> pattern_number(state, 0, BUCKETS_VALUE_BITS));
+	case EXPONENTIAL:
+		return (uint64_t)(-log((double)pattern_number(state, 1, 1 << 30) / 0x1p30) * 5e4);
+	case TWO_PEAKS:
+		return pattern_number(state, 0, 99) == 0
+			       ? pattern_number(state, 900000000, 1100000000)
+			       : pattern_number(state, 20000, 30000);
+	default:
+		return 123456789;
+	}
 }
 
 static int compare(const void *left, const void *right) {
-	uint64_t a = *(const uint64_t *)left;
-	uint64_t b = *(const uint64_t *)right;
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
 	return (a > b) - (a < b);
 }
 
@@ -70,21 +64,17 @@ static void check_percentile(const uint64_t *sorted, size_t count, double percen
 }
 
 TEST(percentiles_are_those_of_the_sorted_samples) {
-	static uint64_t (*const draws[])(uint64_t *) = {
-		draw_small,	  draw_uniform,	  draw_any_magnitude,
-		draw_exponential, draw_two_peaks, draw_the_same,
-	};
 	static const size_t counts[] = {1, 2, 3, 10, 99, 100, 101, SAMPLES};
 	static const double percents[] = {0.0,	1.0,  10.0, 25.0, 50.0,
 					  75.0, 90.0, 99.0, 99.9, 99.99};
 	static uint64_t values[SAMPLES];
 	uint64_t seed = 1;
-	for (size_t d = 0; d < COUNT_OF(draws); d++) {
+	for (enum draw how = 0; how < DRAWS; how++) {
 		for (size_t c = 0; c < COUNT_OF(counts); c++) {
 			clear();
 			uint64_t total = 0;
 			for (size_t i = 0; i < counts[c]; i++)
-				total += values[i] = draws[d](&seed);
+				total += values[i] = draw(how, &seed);
 			record_all(values, counts[c]);
 			qsort(values, counts[c], sizeof(values[0]), compare);
 			for (size_t p = 0; p < COUNT_OF(percents); p++)
@@ -101,10 +91,8 @@ TEST(a_single_sample_is_known_to_a_64th) {
 		for (int near = -1; near <= 1; near++) {
 			uint64_t value = (UINT64_C(1) << bits) + (uint64_t)near;
 			clear();
-			record_all(&value, 1);
 			// A second, larger one, so that the maximum does not give it away.
-			uint64_t larger = LARGEST;
-			record_all(&larger, 1);
+			record_all((uint64_t[]){value, LARGEST}, 2);
 			uint64_t given = histogram_percentile(&sum, 50.0);
 			uint64_t error = given > value ? given - value : value - given;
 			assert_true(error <= value / 64);
@@ -112,16 +100,13 @@ TEST(a_single_sample_is_known_to_a_64th) {
 	}
 }
 
-TEST(without_samples_all_is_0) {
+TEST(without_samples_all_is_0_and_so_may_a_sample_be) {
 	histogram_add(&sum, &histogram);
 	assert_int_equal(sum.count, 0);
 	assert_int_equal(histogram_percentile(&sum, 0.0), 0);
 	assert_int_equal(histogram_percentile(&sum, 50.0), 0);
 	assert_int_equal(histogram_percentile(&sum, 100.0), 0);
 	assert_int_equal(histogram_count_below(&sum, 1024), 0);
-}
-
-TEST(zero_is_a_value) {
 	record_all((uint64_t[]){0, 0, 7}, 3);
 	assert_int_equal(sum.count, 3);
 	assert_int_equal(histogram_percentile(&sum, 50.0), 0);
@@ -143,15 +128,14 @@ TEST(counts_below_powers_of_two_are_exact) {
 	static uint64_t values[SAMPLES];
 	uint64_t seed = 2;
 	for (size_t i = 0; i < SAMPLES; i++)
-		values[i] = draw_any_magnitude(&seed);
+		values[i] = draw(ANY_MAGNITUDE, &seed);
 	for (unsigned bits = HISTOGRAM_SUB_BITS; bits < BUCKETS_VALUE_BITS; bits++) {
 		values[bits * 2] = UINT64_C(1) << bits;
 		values[bits * 2 + 1] = (UINT64_C(1) << bits) - 1;
 	}
 	record_all(values, SAMPLES);
 	for (unsigned bits = HISTOGRAM_SUB_BITS; bits <= BUCKETS_VALUE_BITS; bits++) {
-		uint64_t limit = UINT64_C(1) << bits;
-		uint64_t below = 0;
+		uint64_t limit = UINT64_C(1) << bits, below = 0;
 		for (size_t i = 0; i < SAMPLES; i++)
 			below += values[i] < limit;
 		assert_int_equal(histogram_count_below(&sum, limit), below);
@@ -180,7 +164,7 @@ static void ask_below_a_bucket(void *argument) {
 	histogram_count_below(argument, 1000);
 }
 
-TEST(what_cannot_be_meant_aborts) {
+TEST(an_invalid_question_aborts) {
 	expect_abort(ask_beyond_100, &sum);
 	expect_abort(ask_below_a_bucket, &sum);
 }

@@ -11,7 +11,19 @@
 
 #define PATIENCE_MS 10000
 
+static struct listener listener, other; // of the running test
 static struct echod_error error;
+
+static void no_listeners(void) {
+	listener = other = LISTENER_NONE;
+}
+
+static void close_listeners(void) {
+	listener_close(&listener);
+	listener_close(&other);
+}
+
+FIXTURE(no_listeners, close_listeners);
 
 static struct endpoint endpoint_of(const char *text) {
 	struct address address;
@@ -23,23 +35,23 @@ static struct endpoint endpoint_of(const char *text) {
 
 static struct listener bound_to(const char *text) {
 	struct endpoint endpoint = endpoint_of(text);
-	struct listener listener;
-	if (listener_bind(&listener, &endpoint, &error) != 0)
+	struct listener bound;
+	if (listener_bind(&bound, &endpoint, &error) != 0)
 		fail_msg("%s", error.message);
-	return listener;
+	return bound;
 }
 
 static struct listener open_on(const char *text) {
-	struct listener listener = bound_to(text);
-	if (listener_open(&listener, 16, &error) != 0)
+	struct listener opened = bound_to(text);
+	if (listener_open(&opened, 16, &error) != 0)
 		fail_msg("%s", error.message);
-	return listener;
+	return opened;
 }
 
 // A connection to the listener's port at `host`, or -1 with errno.
-static int try_connect(const struct listener *listener, const char *host) {
+static int try_connect(const char *host) {
 	char text[ADDRESS_TEXT_SIZE];
-	snprintf(text, sizeof(text), "%s%s", host, strrchr(listener->name, ':'));
+	snprintf(text, sizeof(text), "%s%s", host, strrchr(listener.name, ':'));
 	struct endpoint endpoint = endpoint_of(text);
 	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
@@ -52,11 +64,11 @@ static int try_connect(const struct listener *listener, const char *host) {
 }
 
 // Accepts; `peer` may be NULL.
-static int accept_one(const struct listener *listener, struct endpoint *peer) {
-	struct pollfd entry = {.fd = listener->fd, .events = POLLIN};
+static int accept_one(struct endpoint *peer) {
+	struct pollfd entry = {.fd = listener.fd, .events = POLLIN};
 	assert_int_equal(poll(&entry, 1, PATIENCE_MS), 1);
 	struct endpoint from = {.length = sizeof(from.as)};
-	int fd = accept4(listener->fd, &from.as.any, &from.length, SOCK_CLOEXEC);
+	int fd = accept4(listener.fd, &from.as.any, &from.length, SOCK_CLOEXEC);
 	assert_true(fd >= 0);
 	if (peer)
 		*peer = from;
@@ -66,10 +78,9 @@ static int accept_one(const struct listener *listener, struct endpoint *peer) {
 // `text` is refused, as the message says, and leaves no descriptor.
 static void expect_refused(const char *text, const char *failure, const char *reason) {
 	struct endpoint endpoint = endpoint_of(text);
-	struct listener listener;
 	char message[200];
-	assert_int_equal(listener_bind(&listener, &endpoint, &error), -1);
-	assert_int_equal(listener.fd, -1);
+	assert_int_equal(listener_bind(&other, &endpoint, &error), -1);
+	assert_int_equal(other.fd, -1);
 	snprintf(message, sizeof(message), "%s %s: %s", failure, text, reason);
 	assert_string_equal(error.message, message);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
@@ -87,39 +98,33 @@ static bool has_ipv6(void) {
 }
 
 TEST(port_0_becomes_a_real_one) {
-	struct listener one = bound_to("127.0.0.1:0"), two = bound_to("127.0.0.1:0");
-	assert_int_equal(one.endpoint.as.v4.sin_family, AF_INET);
-	assert_int_not_equal(one.endpoint.as.v4.sin_port, 0);
-	assert_int_not_equal(one.endpoint.as.v4.sin_port, two.endpoint.as.v4.sin_port);
+	listener = bound_to("127.0.0.1:0");
+	other = bound_to("127.0.0.1:0");
+	assert_int_equal(listener.endpoint.as.v4.sin_family, AF_INET);
+	assert_int_not_equal(listener.endpoint.as.v4.sin_port, 0);
+	assert_int_not_equal(listener.endpoint.as.v4.sin_port, other.endpoint.as.v4.sin_port);
 	char text[ADDRESS_TEXT_SIZE];
-	assert_string_equal(one.name, endpoint_format(&one.endpoint, text));
-	listener_close(&one);
-	listener_close(&two);
+	assert_string_equal(listener.name, endpoint_format(&listener.endpoint, text));
 }
 
-TEST(nobody_gets_in_before_it_is_open) {
-	struct listener listener = bound_to("127.0.0.1:0");
-	assert_int_equal(try_connect(&listener, "127.0.0.1"), -1);
+TEST(an_open_listener_lets_clients_in_and_never_blocks) {
+	listener = bound_to("127.0.0.1:0");
+	assert_int_equal(try_connect("127.0.0.1"), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	assert_int_equal(listener_open(&listener, 16, NULL), 0);
-	int client = try_connect(&listener, "127.0.0.1");
+	int client = try_connect("127.0.0.1");
 	assert_true(client >= 0);
 	close(client);
-	listener_close(&listener);
-}
-
-TEST(its_descriptor_never_blocks_and_is_not_inherited) {
-	struct listener listener = open_on("127.0.0.1:0");
+	close(accept_one(NULL));
 	assert_int_equal(accept(listener.fd, NULL, NULL), -1);
 	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
-	listener_close(&listener);
 }
 
 TEST(accepted_sockets_inherit_the_options) {
-	struct listener listener = open_on("127.0.0.1:0");
-	int client = try_connect(&listener, "127.0.0.1");
-	int server = accept_one(&listener, NULL);
+	listener = open_on("127.0.0.1:0");
+	int client = try_connect("127.0.0.1");
+	int server = accept_one(NULL);
 	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(option_of(server, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_KEEPIDLE), 60);
@@ -127,38 +132,34 @@ TEST(accepted_sockets_inherit_the_options) {
 	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_KEEPCNT), 4);
 	close(server);
 	close(client);
-	listener_close(&listener);
 }
 
 TEST(a_port_in_use_is_refused) {
-	struct listener first = open_on("127.0.0.1:0");
-	expect_refused(first.name, "cannot listen on", "Address already in use");
-	listener_close(&first);
+	listener = open_on("127.0.0.1:0");
+	expect_refused(listener.name, "cannot listen on", "Address already in use");
 }
 
 // SO_REUSEADDR lets two bind as long as neither listens.
 TEST(of_two_that_bound_the_port_one_opens) {
-	struct listener first = bound_to("127.0.0.1:0"), second = bound_to(first.name);
-	assert_int_equal(listener_open(&first, 16, NULL), 0);
-	assert_error(listener_open(&second, 16, &error), &error, ECHOD_ERROR_SYSTEM,
+	listener = bound_to("127.0.0.1:0");
+	other = bound_to(listener.name);
+	assert_int_equal(listener_open(&listener, 16, NULL), 0);
+	assert_error(listener_open(&other, 16, &error), &error, ECHOD_ERROR_SYSTEM,
 		     ": Address already in use");
-	listener_close(&second);
-	listener_close(&first);
 }
 
 TEST(a_port_is_free_again_at_once) {
-	struct listener listener = open_on("127.0.0.1:0");
+	listener = open_on("127.0.0.1:0");
 	char name[ADDRESS_TEXT_SIZE];
 	strcpy(name, listener.name);
-	int client = try_connect(&listener, "127.0.0.1");
-	close(accept_one(&listener, NULL)); // the side that closes first goes to TIME_WAIT
+	int client = try_connect("127.0.0.1");
+	close(accept_one(NULL)); // the side that closes first goes to TIME_WAIT
 	char byte;
 	assert_int_equal(read(client, &byte, 1), 0);
 	close(client);
 	listener_close(&listener);
 	listener = open_on(name);
 	assert_string_equal(listener.name, name);
-	listener_close(&listener);
 }
 
 TEST(an_address_not_ours_is_refused) {
@@ -176,11 +177,11 @@ TEST(an_address_of_many_hosts_is_refused,
 }
 
 TEST(all_interfaces_take_ipv4_and_ipv6) {
-	struct listener listener = open_on(":0");
-	int client = try_connect(&listener, "127.0.0.1");
+	listener = open_on(":0");
+	int client = try_connect("127.0.0.1");
 	assert_true(client >= 0);
 	struct endpoint peer;
-	int server = accept_one(&listener, &peer);
+	int server = accept_one(&peer);
 	union inet_end end = inet_end_from(&peer);
 	char text[ADDRESS_TEXT_SIZE];
 	assert_int_equal(strncmp(inet_end_format(&end, text), "127.0.0.1:", 10), 0);
@@ -189,23 +190,20 @@ TEST(all_interfaces_take_ipv4_and_ipv6) {
 	close(client);
 	if (has_ipv6()) {
 		assert_int_equal(option_of(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 0);
-		client = try_connect(&listener, "[::1]");
+		client = try_connect("[::1]");
 		assert_true(client >= 0);
-		close(accept_one(&listener, NULL));
+		close(accept_one(NULL));
 		close(client);
 	}
-	listener_close(&listener);
 }
 
 TEST(one_ipv6_address_is_only_that) {
 	struct endpoint endpoint = endpoint_of("[::1]:0");
-	struct listener listener;
 	assert_int_equal(listener_bind(&listener, &endpoint, NULL), has_ipv6() ? 0 : -1);
 	if (has_ipv6()) {
 		assert_int_equal(option_of(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 		assert_int_equal(strncmp(listener.name, "[::1]:", 6), 0);
 	}
-	listener_close(&listener);
 }
 
 TEST(without_descriptors_it_says_so) {
@@ -217,7 +215,7 @@ TEST(without_descriptors_it_says_so) {
 TEST(a_path_exists_from_open_to_close) {
 	const char *path = place_path("s"), *text = place_address("s");
 	mode_t mask = umask(027);
-	struct listener listener = bound_to(text);
+	listener = bound_to(text);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(listener_open(&listener, 16, NULL), 0);
 	umask(mask);
@@ -228,7 +226,7 @@ TEST(a_path_exists_from_open_to_close) {
 	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(client, &listener.endpoint.as.any, listener.endpoint.length), 0);
 	struct endpoint peer;
-	close(accept_one(&listener, &peer));
+	close(accept_one(&peer));
 	char peer_text[ADDRESS_TEXT_SIZE];
 	assert_string_equal(endpoint_format(&peer, peer_text), "unix");
 	close(client);
@@ -237,7 +235,7 @@ TEST(a_path_exists_from_open_to_close) {
 }
 
 TEST(closing_twice_does_no_harm) {
-	struct listener listener = open_on("127.0.0.1:0");
+	listener = open_on("127.0.0.1:0");
 	int fd = listener.fd;
 	listener_close(&listener);
 	assert_int_equal(listener.fd, -1);
