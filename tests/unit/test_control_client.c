@@ -21,7 +21,7 @@ struct play {
 	size_t piece;	    // bytes sent at once, 0: all
 	bool deaf;	    // it sends before it has read the request, and closes
 	bool holds_on;	    // it keeps the connection until the client goes
-	char request[1100]; // what it read
+	char request[1100]; // that it read
 };
 
 #define PLAY(...) (&(struct play){.reply = __VA_ARGS__})

@@ -1,4 +1,4 @@
-// Where an echo differs and how that is said: tools/echocat/difference.
+// Where an echo differs, and the words for it: tools/echocat/difference.
 #include "test.h"
 
 #include "echocat/difference.h"
@@ -24,20 +24,17 @@ TEST(difference_is_found_at_every_offset) {
 	}
 }
 
-TEST(both_bytes_are_named) {
+static void expect_words(struct difference difference, const char *words) {
 	char text[DIFFERENCE_TEXT_SIZE];
-	struct difference difference = {.offset = 5, .sent = 'o', .received = 0};
-	assert_string_equal(difference_format(&difference, text),
-			    "the echo differs at offset 5: sent 0x6F 'o', received 0x00");
-	difference = (struct difference){.offset = UINT64_MAX, .sent = 0xFF, .received = '\''};
-	assert_string_equal(
-		difference_format(&difference, text),
-		"the echo differs at offset 18446744073709551615: sent 0xFF, received 0x27 '''");
+	assert_string_equal(difference_format(&difference, text), words);
 }
 
-TEST(surplus_byte_is_called_so) {
-	char text[DIFFERENCE_TEXT_SIZE];
-	struct difference difference = {.offset = 12, .sent = DIFFERENCE_NOTHING, .received = '!'};
-	assert_string_equal(difference_format(&difference, text),
-			    "surplus byte at offset 12: received 0x21 '!', sent nothing");
+TEST(both_bytes_are_named) {
+	expect_words((struct difference){5, 'o', 0},
+		     "the echo differs at offset 5: sent 0x6F 'o', received 0x00");
+	expect_words(
+		(struct difference){UINT64_MAX, 0xFF, '\''},
+		"the echo differs at offset 18446744073709551615: sent 0xFF, received 0x27 '''");
+	expect_words((struct difference){12, DIFFERENCE_NOTHING, '!'},
+		     "surplus byte at offset 12: received 0x21 '!', sent nothing");
 }

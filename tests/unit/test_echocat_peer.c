@@ -10,48 +10,58 @@
 #define TIMEOUT (5 * NS_PER_S)
 #define SHORT (20 * NS_PER_MS)
 
-struct pair {
-	struct peer peer; // the client's end
-	int server;
-};
+static struct peer peer; // the client's end
+static int server;	 // the other end; -1: closed
+static char reply[10];
+static struct exchange exchange;
 
-static struct pair open_pair(void) {
+static void open_pair(void) {
 	int ends[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	return (struct pair){.peer = {.fd = ends[0]}, .server = ends[1]};
+	peer = (struct peer){.fd = ends[0]};
+	server = ends[1];
+	exchange = (struct exchange){.message = "hello", .length = 5, .reply = reply};
 }
 
-static void close_pair(struct pair *pair) {
-	peer_close(&pair->peer);
-	if (pair->server >= 0)
-		close(pair->server);
+static void close_server(void) {
+	close(server);
+	server = -1;
 }
 
-static void say(const struct pair *pair, const char *bytes) {
-	assert_int_equal(write(pair->server, bytes, strlen(bytes)), strlen(bytes));
+static void close_pair(void) {
+	peer_close(&peer);
+	if (server >= 0)
+		close_server();
 }
 
-// A socket bound to a free port of the loopback interface; `address` gets it.
-static int bind_free_port(struct address *address, struct sockaddr_in *name) {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	*name = (struct sockaddr_in){.sin_family = AF_INET,
-				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(*name);
-	assert_int_equal(bind(fd, (struct sockaddr *)name, length), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)name, &length), 0);
-	*address = (struct address){.port = ntohs(name->sin_port), .host = "127.0.0.1"};
-	return fd;
+FIXTURE(open_pair, close_pair);
+
+static void say(const char *bytes) {
+	assert_int_equal(write(server, bytes, strlen(bytes)), strlen(bytes));
 }
 
-TEST(connects_to_a_listener_without_delay) {
-	struct address address;
-	struct sockaddr_in name;
-	struct peer peer;
-	struct echod_error error = {0};
-	int listener = bind_free_port(&address, &name);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(peer_connect(&peer, &address, TIMEOUT, &error), 0);
+static void expect_exchange(int interrupt, uint64_t timeout, enum exchange_end end,
+			    size_t received) {
+	assert_int_equal(exchange_run(&exchange, &peer, interrupt, timeout), end);
+	assert_int_equal(exchange.received, received);
+}
+
+// In place of the pair: a socket bound to a free port of the loopback interface.
+static struct address address;
+
+static void bind_free_port(void) {
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(name);
+	server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server, (struct sockaddr *)&name, length), 0);
+	assert_int_equal(getsockname(server, (struct sockaddr *)&name, &length), 0);
+	address = (struct address){.port = ntohs(name.sin_port), .host = "127.0.0.1"};
+}
+
+TEST(connects_to_a_listener_without_delay, .setup = bind_free_port) {
+	assert_int_equal(listen(server, 1), 0);
+	assert_int_equal(peer_connect(&peer, &address, TIMEOUT, NULL), 0);
 	int no_delay = 0;
 	socklen_t length = sizeof(no_delay);
 	assert_int_equal(getsockopt(peer.fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &length), 0);
@@ -59,17 +69,11 @@ TEST(connects_to_a_listener_without_delay) {
 	char text[40];
 	snprintf(text, sizeof(text), "127.0.0.1:%u", address.port);
 	assert_string_equal(peer.name, text);
-	peer_close(&peer);
-	close(listener);
 }
 
-TEST(refusal_names_address_and_reason) {
-	struct address address;
-	struct sockaddr_in name;
-	struct peer peer;
+// The port is bound and nobody listens: it refuses, and nobody else can take it.
+TEST(refusal_names_address_and_reason, .setup = bind_free_port) {
 	struct echod_error error = {0};
-	int bound = bind_free_port(
-		&address, &name); // bound and not listening: refuses, and nobody else takes it
 	assert_int_equal(peer_connect(&peer, &address, CLOCK_NEVER, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	char text[80];
@@ -77,92 +81,60 @@ TEST(refusal_names_address_and_reason) {
 		 address.port);
 	assert_string_equal(error.message, text);
 	assert_int_equal(peer.fd, -1);
-	close(bound);
 }
 
 TEST(sending_and_receiving_never_wait) {
-	struct pair pair = open_pair();
 	static char bytes[65536];
 	ssize_t count;
-	assert_int_equal(peer_receive(&pair.peer, bytes, sizeof(bytes)), 0);
-	while ((count = peer_send(&pair.peer, bytes, sizeof(bytes))) > 0)
+	assert_int_equal(peer_receive(&peer, bytes, sizeof(bytes)), 0);
+	while ((count = peer_send(&peer, bytes, sizeof(bytes))) > 0)
 		;
 	assert_int_equal(count, 0);
-	assert_int_equal(pair.peer.broken, 0);
-	close_pair(&pair);
+	assert_int_equal(peer.broken, 0);
 }
 
-TEST(end_of_stream_tells_why) {
-	struct pair pair = open_pair();
+TEST(end_of_stream_has_a_reason) {
 	char byte;
-	close(pair.server);
-	pair.server = -1;
-	assert_int_equal(peer_receive(&pair.peer, &byte, 1), -1);
-	assert_string_equal(peer_end_text(&pair.peer), "the peer closed the connection");
-	assert_int_equal(peer_send(&pair.peer, "x", 1), -1); // and no SIGPIPE
-	assert_int_equal(pair.peer.broken, EPIPE);
-	assert_string_equal(peer_end_text(&pair.peer), "Broken pipe");
-	close_pair(&pair);
+	close_server();
+	assert_int_equal(peer_receive(&peer, &byte, 1), -1);
+	assert_string_equal(peer_end_text(&peer), "the peer closed the connection");
+	assert_int_equal(peer_send(&peer, "x", 1), -1); // and no SIGPIPE
+	assert_int_equal(peer.broken, EPIPE);
+	assert_string_equal(peer_end_text(&peer), "Broken pipe");
 }
 
 TEST(echo_completes_the_exchange) {
-	struct pair pair = open_pair();
-	char reply[6];
 	char sent[5];
-	struct exchange exchange = {.message = "hello", .length = 5, .reply = reply};
-	say(&pair, "hello"); // an echo that is there already
-	assert_int_equal(exchange_run(&exchange, &pair.peer, -1, TIMEOUT), EXCHANGE_COMPLETE);
-	assert_int_equal(exchange.received, 5);
+	say("hello"); // an echo that is there already
+	expect_exchange(-1, TIMEOUT, EXCHANGE_COMPLETE, 5);
 	assert_memory_equal(reply, "hello", 5);
-	assert_int_equal(read(pair.server, sent, sizeof(sent)), 5);
+	assert_int_equal(read(server, sent, sizeof(sent)), 5);
 	assert_memory_equal(sent, "hello", 5);
-	close_pair(&pair);
 }
 
 TEST(exchange_sees_one_byte_too_many) {
-	struct pair pair = open_pair();
-	char reply[4];
-	struct exchange exchange = {.message = "abc", .length = 3, .reply = reply};
-	say(&pair, "abcdef");
-	assert_int_equal(exchange_run(&exchange, &pair.peer, -1, TIMEOUT), EXCHANGE_COMPLETE);
-	assert_int_equal(exchange.received, 4);
-	close_pair(&pair);
+	say("hellodef");
+	expect_exchange(-1, TIMEOUT, EXCHANGE_COMPLETE, 6);
 }
 
 TEST(exchange_ends_with_the_connection_after_what_came) {
-	struct pair pair = open_pair();
-	char reply[6];
-	struct exchange exchange = {.message = "hello", .length = 5, .reply = reply};
-	say(&pair, "he");
-	close(pair.server);
-	pair.server = -1;
-	assert_int_equal(exchange_run(&exchange, &pair.peer, -1, TIMEOUT), EXCHANGE_BROKEN);
-	assert_int_equal(exchange.received, 2);
-	close_pair(&pair);
+	say("he");
+	close_server();
+	expect_exchange(-1, TIMEOUT, EXCHANGE_BROKEN, 2);
 }
 
 TEST(silence_times_out) {
-	struct pair pair = open_pair();
-	char reply[6];
-	struct exchange exchange = {.message = "hello", .length = 5, .reply = reply};
-	uint64_t start = clock_now();
-	say(&pair, "he");
-	assert_int_equal(exchange_run(&exchange, &pair.peer, -1, SHORT), EXCHANGE_TIMED_OUT);
-	assert_true(clock_now() - start >= SHORT);
-	assert_int_equal(exchange.received, 2);
-	close_pair(&pair);
+	uint64_t begun = clock_now();
+	say("he");
+	expect_exchange(-1, SHORT, EXCHANGE_TIMED_OUT, 2);
+	assert_true(clock_now() - begun >= SHORT);
 }
 
 TEST(interrupt_ends_the_wait) {
-	struct pair pair = open_pair();
-	char reply[6];
 	int interrupt[2];
-	struct exchange exchange = {.message = "hello", .length = 5, .reply = reply};
 	assert_int_equal(pipe(interrupt), 0);
 	assert_int_equal(write(interrupt[1], "", 1), 1);
-	assert_int_equal(exchange_run(&exchange, &pair.peer, interrupt[0], TIMEOUT),
-			 EXCHANGE_INTERRUPTED);
+	expect_exchange(interrupt[0], TIMEOUT, EXCHANGE_INTERRUPTED, 0);
 	close(interrupt[0]);
 	close(interrupt[1]);
-	close_pair(&pair);
 }

@@ -1,5 +1,4 @@
-// Standard input to the peer and back: tools/echocat/relay, against peers that echo rightly and
-// wrongly.
+// Standard input to the peer and back: tools/echocat/relay, against sound and faulty peers.
 #include "test.h"
 
 #include <fcntl.h>
@@ -24,7 +23,7 @@ struct scene {
 	enum fault fault;
 	size_t at;	     // the fault's offset
 	bool slow_start;     // the output is read only once the window is full
-	size_t output_limit; // what reads the output leaves after so much
+	size_t output_limit; // its reader leaves after so many bytes
 	bool half_close;
 
 	int input; // the test's ends of the relay's three descriptors
@@ -32,7 +31,7 @@ struct scene {
 	int peer;
 	_Atomic size_t fed; // input written so far
 	size_t fed_unread;  // the same when the first output was read
-	size_t received;    // by what reads the output, and
+	size_t received;    // by the reader of the output, and
 	size_t wrong;	    // how much of that is not the input
 };
 
@@ -54,12 +53,10 @@ static void *write_input(void *context) {
 	struct scene *scene = context;
 	unsigned char bytes[8192];
 	for (size_t done = 0; done < scene->length;) {
-		size_t length = scene->length - done;
-		length = length < sizeof(bytes) ? length : sizeof(bytes);
-		for (size_t i = 0; i < length; i++)
-			bytes[i] = byte_at(done + i);
+		size_t length = 0;
+		for (; length < sizeof(bytes) && done < scene->length; length++)
+			bytes[length] = byte_at(done++);
 		write_all(scene->input, bytes, length);
-		done += length;
 		atomic_store(&scene->fed, done);
 	}
 	close(scene->input);
@@ -73,21 +70,17 @@ static bool echo(const struct scene *scene, unsigned char *bytes, size_t length,
 		return true;
 	}
 	size_t before = scene->at - offset;
-	if (scene->fault == FLIP)
-		bytes[before] ^= 1;
+	size_t rest = before + (scene->fault == DROP);
+	bytes[before] ^= scene->fault == FLIP;
 	write_all(scene->peer, bytes, before);
 	if (scene->fault == CLOSE || scene->fault == STALL)
 		return false;
-	if (scene->fault == ADD)
-		write_all(scene->peer, (const unsigned char *)"+", 1);
-	if (scene->fault == DROP)
-		before++;
-	write_all(scene->peer, bytes + before,
-		  length - (scene->at - offset) - (scene->fault == DROP));
+	write_all(scene->peer, (const unsigned char *)"+", scene->fault == ADD);
+	write_all(scene->peer, bytes + rest, length - rest);
 	return true;
 }
 
-// A peer to which the moment of the FIN matters. It takes all the bytes and then looks for it.
+// A peer that takes all the bytes and then waits for the FIN.
 static void wait_for_fin(const struct scene *scene, unsigned char *bytes) {
 	struct pollfd fin = {.fd = scene->peer, .events = POLLIN};
 	size_t length = 0;
@@ -106,11 +99,9 @@ static void *run_peer(void *context) {
 	ssize_t count;
 	if (scene->fault == PROXY || scene->fault == LATE)
 		wait_for_fin(scene, bytes);
-	while ((count = read(scene->peer, bytes, sizeof(bytes))) > 0) {
-		if (!echo(scene, bytes, (size_t)count, offset))
-			break;
+	while ((count = read(scene->peer, bytes, sizeof(bytes))) > 0 &&
+	       echo(scene, bytes, (size_t)count, offset))
 		offset += (size_t)count;
-	}
 	if (scene->fault == ADD && scene->at >= scene->length)
 		write_all(scene->peer, (const unsigned char *)"+", 1);
 	struct pollfd hung_up = {.fd = scene->peer};
@@ -136,31 +127,32 @@ static void *read_output(void *context) {
 		wait_for_full_window(scene);
 	ssize_t count;
 	while (scene->received < scene->output_limit &&
-	       (count = read(scene->output, bytes, sizeof(bytes))) > 0) {
+	       (count = read(scene->output, bytes, sizeof(bytes))) > 0)
 		for (ssize_t i = 0; i < count; i++)
 			scene->wrong += bytes[i] != byte_at(scene->received++);
-	}
 	close(scene->output);
 	return NULL;
 }
 
-// Plays the scene and returns what the relay does.
-static int play(struct scene *scene, uint64_t timeout) {
-	int input[2];
-	int output[2];
-	int connection[2];
-	pthread_t threads[3];
+static void open_descriptors(int input[2], int output[2], int connection[2]) {
 	assert_int_equal(pipe2(input, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
+}
+
+// Plays the scene and returns the status of the relay.
+static int play(struct scene *scene, uint64_t timeout) {
+	static void *(*const actors[])(void *) = {write_input, run_peer, read_output};
+	pthread_t threads[COUNT_OF(actors)];
+	int input[2], output[2], connection[2];
+	open_descriptors(input, output, connection);
 	scene->input = input[1];
 	scene->output = output[0];
 	scene->peer = connection[1];
 	if (scene->output_limit == 0)
 		scene->output_limit = SIZE_MAX;
-	assert_int_equal(pthread_create(&threads[0], NULL, write_input, scene), 0);
-	assert_int_equal(pthread_create(&threads[1], NULL, run_peer, scene), 0);
-	assert_int_equal(pthread_create(&threads[2], NULL, read_output, scene), 0);
+	for (size_t i = 0; i < COUNT_OF(actors); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, actors[i], scene), 0);
 
 	struct peer peer = {.fd = connection[0], .name = "pe\ner"};
 	const struct options options = {.timeout = timeout, .half_close = scene->half_close};
@@ -173,6 +165,13 @@ static int play(struct scene *scene, uint64_t timeout) {
 	return status;
 }
 
+// All that comes out is right.
+static void expect_play(struct scene *scene, int status, size_t received) {
+	assert_int_equal(play(scene, TIMEOUT), status);
+	assert_int_equal(scene->received, received);
+	assert_int_equal(scene->wrong, 0);
+}
+
 static void prepare(void) {
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -181,25 +180,19 @@ FIXTURE_ONCE(prepare, NULL);
 
 TEST(streams_of_any_length_come_back) {
 	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};
-	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-		for (int half_close = 0; half_close < 2; half_close++) {
-			struct scene scene = {.length = lengths[i], .half_close = half_close};
-			assert_int_equal(play(&scene, TIMEOUT), 0);
-			assert_int_equal(scene.received, lengths[i]);
-			assert_int_equal(scene.wrong, 0);
-		}
+	for (size_t i = 0; i < 2 * COUNT_OF(lengths); i++) {
+		struct scene scene = {.length = lengths[i / 2], .half_close = i % 2};
+		expect_play(&scene, 0, scene.length);
 	}
 }
 
 TEST(slow_reader_of_the_output_stops_the_input) {
 	struct scene scene = {.length = LONG_STREAM, .slow_start = true};
-	assert_int_equal(play(&scene, TIMEOUT), 0);
+	expect_play(&scene, 0, LONG_STREAM);
 	assert_in_range(scene.fed_unread, RELAY_WINDOW, RELAY_WINDOW + 2 * PIPE_CAPACITY);
-	assert_int_equal(scene.received, LONG_STREAM);
-	assert_int_equal(scene.wrong, 0);
 }
 
-// What is said on standard error while the scene is played.
+// Returns what comes on standard error while the scene is played.
 static const char *played_with_errors(struct scene *scene, uint64_t timeout, int *status) {
 	static char text[400];
 	int errors = memfd_create("errors", MFD_CLOEXEC);
@@ -216,69 +209,61 @@ static const char *played_with_errors(struct scene *scene, uint64_t timeout, int
 }
 
 TEST(fin_follows_the_echo_or_comes_before_it) {
-	static const struct {
-		enum fault peer;
-		bool half_close;
-		size_t length;
+	static struct {
+		struct scene scene;
 		uint64_t timeout;
 		int status;
 		const char *advice;
 	} cases[] = {
-		{PROXY, false, 5, TIMEOUT, 0, NULL},
-		{PROXY, false, 0, TIMEOUT, 0, NULL},
-		{PROXY, true, 5, TIMEOUT, 1, "try without --half-close"},
-		{LATE, true, 5, TIMEOUT, 0, NULL},
-		{LATE, false, 5, 100 * NS_PER_MS, 1, "needs --half-close"},
+		{{.length = 5, .fault = PROXY}, TIMEOUT, 0, NULL},
+		{{.length = 0, .fault = PROXY}, TIMEOUT, 0, NULL},
+		{{.length = 5, .fault = PROXY, .half_close = true},
+		 TIMEOUT,
+		 1,
+		 "try without --half-close"},
+		{{.length = 5, .fault = LATE, .half_close = true}, TIMEOUT, 0, NULL},
+		{{.length = 5, .fault = LATE}, 100 * NS_PER_MS, 1, "needs --half-close"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct scene scene = {.length = cases[i].length,
-				      .fault = cases[i].peer,
-				      .half_close = cases[i].half_close};
+		struct scene *scene = &cases[i].scene;
 		int status;
-		const char *errors = played_with_errors(&scene, cases[i].timeout, &status);
+		const char *errors = played_with_errors(scene, cases[i].timeout, &status);
 		assert_int_equal(status, cases[i].status);
-		assert_int_equal(scene.received, status == 0 ? cases[i].length : 0);
+		assert_int_equal(scene->received, status == 0 ? scene->length : 0);
 		if (cases[i].advice) {
 			assert_contains(errors, cases[i].advice);
 			assert_string_equal(strchr(errors, '\n'), "\n"); // one line
-		} else
+		} else {
 			assert_string_equal(errors, "");
+		}
 	}
 }
 
 TEST(faults_are_found_wherever_they_are) {
 	static const enum fault faults[] = {FLIP, DROP, ADD, CLOSE};
 	static const size_t offsets[] = {0, 9999, 123456, 6000000};
-	for (size_t i = 0; i < COUNT_OF(faults); i++) {
-		for (size_t k = 0; k < COUNT_OF(offsets); k++) {
-			// That the last byte is lost shows at the peer's FIN.
-			struct scene scene = {.length = 6000001,
-					      .fault = faults[i],
-					      .at = offsets[k],
-					      .half_close = k % 2};
-			assert_int_equal(play(&scene, TIMEOUT), 1);
-			// Up to the fault everything is written, except what a break takes along.
-			assert_true(scene.received - scene.wrong <= scene.length);
-			if (faults[i] != CLOSE && scene.at + 1 < scene.length)
-				assert_in_range(scene.received, scene.at + 1, scene.length);
-		}
+	for (size_t i = 0; i < COUNT_OF(faults) * COUNT_OF(offsets); i++) {
+		// If the last byte is lost, this shows at the peer's FIN.
+		struct scene scene = {.length = 6000001,
+				      .fault = faults[i / COUNT_OF(offsets)],
+				      .at = offsets[i % COUNT_OF(offsets)],
+				      .half_close = i % 2};
+		assert_int_equal(play(&scene, TIMEOUT), 1);
+		// Up to the fault everything is written, except what a break takes along.
+		assert_true(scene.received - scene.wrong <= scene.length);
+		if (scene.fault != CLOSE && scene.at + 1 < scene.length)
+			assert_in_range(scene.received, scene.at + 1, scene.length);
 	}
 }
 
 TEST(surplus_after_the_end_is_found) {
 	struct scene scene = {.length = 5000, .fault = ADD, .at = 5000};
-	assert_int_equal(play(&scene, TIMEOUT), 1);
-	assert_int_equal(scene.received, 5000);
-	assert_int_equal(scene.wrong, 0);
+	expect_play(&scene, 1, 5000);
 }
 
 TEST(peer_that_closes_before_the_input_ends_is_out_of_order) {
-	int input[2];
-	int output[2];
-	int connection[2];
-	assert_int_equal(pipe2(input, O_CLOEXEC), 0); // stays open and empty
-	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
+	int input[2], output[2], connection[2];
+	open_descriptors(input, output, connection); // the input stays open and empty
 	close(connection[1]);
 	struct peer peer = {.fd = connection[0], .name = "peer"};
 	const struct options options = {.timeout = TIMEOUT};
@@ -293,7 +278,7 @@ TEST(peer_that_closes_before_the_input_ends_is_out_of_order) {
 TEST(stalled_peer_times_out) {
 	struct scene scene;
 	uint64_t until = clock_deadline(TIMEOUT);
-	do { // on a busy machine 100 ms can be over before the peer has had its turn
+	do { // on a busy machine 100 ms may pass before the peer runs
 		scene = (struct scene){.length = LONG_STREAM, .fault = STALL, .at = 70000};
 		assert_int_equal(play(&scene, 100 * NS_PER_MS), 1);
 		assert_int_equal(scene.wrong, 0);

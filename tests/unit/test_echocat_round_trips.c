@@ -3,32 +3,29 @@
 
 #include "echocat/round_trips.h"
 
-static char *print(const struct round_trips *trips) {
+static void expect_summary(const struct round_trips *trips, const char *summary) {
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
 	assert_non_null(file);
 	round_trips_print(trips, "127.0.0.1:7", file);
 	assert_int_equal(fclose(file), 0);
-	return text;
+	assert_string_equal(text, summary);
+	free(text);
 }
 
 TEST(nothing_received_has_no_times) {
-	struct round_trips trips = {.sent = 1};
-	char *text = print(&trips);
-	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
-				  "1 messages sent, 0 received, 0 mismatches\n");
-	free(text);
+	expect_summary(&(struct round_trips){.sent = 1},
+		       "--- 127.0.0.1:7 echo statistics ---\n"
+		       "1 messages sent, 0 received, 0 mismatches\n");
 }
 
 TEST(one_time_is_all_of_them) {
 	struct round_trips trips = {.sent = 1, .mismatches = 1};
 	round_trips_add(&trips, 41200);
-	char *text = print(&trips);
-	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
-				  "1 messages sent, 1 received, 1 mismatches\n"
-				  "round trip min/avg/max/stddev = 41.2/41.2/41.2/0.0 us\n");
-	free(text);
+	expect_summary(&trips, "--- 127.0.0.1:7 echo statistics ---\n"
+			       "1 messages sent, 1 received, 1 mismatches\n"
+			       "round trip min/avg/max/stddev = 41.2/41.2/41.2/0.0 us\n");
 }
 
 TEST(deviation_is_that_of_the_whole) {
@@ -36,14 +33,12 @@ TEST(deviation_is_that_of_the_whole) {
 	static const uint64_t times[] = {2000, 4000, 4000, 4000, 5000, 5000, 7000, 9000};
 	for (size_t i = 0; i < COUNT_OF(times); i++)
 		round_trips_add(&trips, times[i]);
-	char *text = print(&trips);
-	assert_string_equal(text, "--- 127.0.0.1:7 echo statistics ---\n"
-				  "9 messages sent, 8 received, 0 mismatches\n"
-				  "round trip min/avg/max/stddev = 2.0/5.0/9.0/2.0 us\n");
-	free(text);
+	expect_summary(&trips, "--- 127.0.0.1:7 echo statistics ---\n"
+			       "9 messages sent, 8 received, 0 mismatches\n"
+			       "round trip min/avg/max/stddev = 2.0/5.0/9.0/2.0 us\n");
 }
 
-// Where the sum of squares minus the square of the sum would have lost all its digits.
+// The sum of squares minus the square of the sum loses all its digits here.
 TEST(deviation_of_long_times_is_exact) {
 	struct round_trips trips = {0};
 	for (int i = 0; i < 1000; i++)

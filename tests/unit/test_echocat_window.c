@@ -5,149 +5,128 @@
 
 #define CAPACITY 16
 
-struct fixture {
-	unsigned char ring[CAPACITY];
-	struct window window;
-};
+static unsigned char ring[CAPACITY];
+static struct window window;
+static struct difference difference;
 
-static void start(struct fixture *fixture) {
-	window_init(&fixture->window, fixture->ring, sizeof(fixture->ring));
+static void start(void) {
+	window_init(&window, ring, sizeof(ring));
 }
 
+FIXTURE(start, NULL);
+
 // Reads `length` bytes of `bytes` into the window, in as many pieces as it takes.
-static void feed(struct window *window, const char *bytes, size_t length) {
+static void feed(const char *bytes, size_t length) {
 	while (length > 0) {
-		struct span room = window_room(window);
+		struct span room = window_room(&window);
 		assert_int_not_equal(room.length, 0);
 		size_t piece = length < room.length ? length : room.length;
 		memcpy(room.bytes, bytes, piece);
-		window->read += piece;
+		window.read += piece;
 		bytes += piece;
 		length -= piece;
 	}
 }
 
-static bool receive(struct window *window, const char *bytes, struct difference *difference) {
-	return window_receive(window, (const unsigned char *)bytes, strlen(bytes), difference);
+static bool receive(const char *bytes) {
+	return window_receive(&window, (const unsigned char *)bytes, strlen(bytes), &difference);
+}
+
+static void expect_span(struct span span, const char *bytes) {
+	assert_int_equal(span.length, strlen(bytes));
+	assert_memory_equal(span.bytes, bytes, span.length);
 }
 
 TEST(new_window_is_all_room) {
-	struct fixture fixture;
-	start(&fixture);
-	assert_int_equal(window_room(&fixture.window).length, CAPACITY);
-	assert_int_equal(window_unsent(&fixture.window).length, 0);
-	assert_int_equal(window_unwritten(&fixture.window).length, 0);
+	assert_int_equal(window_room(&window).length, CAPACITY);
+	assert_int_equal(window_unsent(&window).length, 0);
+	assert_int_equal(window_unwritten(&window).length, 0);
 }
 
 TEST(full_window_takes_no_more_until_written_out) {
-	struct fixture fixture;
-	struct difference difference;
-	start(&fixture);
-	struct window *window = &fixture.window;
-	feed(window, "0123456789abcdef", CAPACITY);
-	assert_int_equal(window_room(window).length, 0);
-	window->sent = CAPACITY;
-	assert_int_equal(window_room(window).length, 0);
-	assert_true(receive(window, "0123456789abcdef", &difference)); // needs no room
-	assert_int_equal(window_room(window).length, 0);
-	window->written = 3;
-	assert_int_equal(window_room(window).length, 3);
+	feed("0123456789abcdef", CAPACITY);
+	assert_int_equal(window_room(&window).length, 0);
+	window.sent = CAPACITY;
+	assert_int_equal(window_room(&window).length, 0);
+	assert_true(receive("0123456789abcdef")); // needs no room
+	assert_int_equal(window_room(&window).length, 0);
+	window.written = 3;
+	assert_int_equal(window_room(&window).length, 3);
 }
 
 TEST(spans_end_where_the_ring_does) {
-	struct fixture fixture;
-	struct difference difference;
-	start(&fixture);
-	struct window *window = &fixture.window;
-	feed(window, "0123456789ab", 12);
-	window->sent = 12;
-	assert_true(receive(window, "0123456789ab", &difference));
-	window->written = 12;
-	feed(window, "ABCDEFGH", 8);
-	assert_int_equal(window_unsent(window).length, 4);
-	assert_memory_equal(window_unsent(window).bytes, "ABCD", 4);
-	window->sent += 4;
-	assert_int_equal(window_unsent(window).length, 4);
-	assert_memory_equal(window_unsent(window).bytes, "EFGH", 4);
-	window->sent += 4;
-	assert_true(receive(window, "ABCDEFGH", &difference)); // across the end
-	assert_int_equal(window->received, 20);
-	assert_int_equal(window_unwritten(window).length, 4);
-	assert_memory_equal(window_unwritten(window).bytes, "ABCD", 4);
+	feed("0123456789ab", 12);
+	window.sent = 12;
+	assert_true(receive("0123456789ab"));
+	window.written = 12;
+	feed("ABCDEFGH", 8);
+	expect_span(window_unsent(&window), "ABCD");
+	window.sent += 4;
+	expect_span(window_unsent(&window), "EFGH");
+	window.sent += 4;
+	assert_true(receive("ABCDEFGH")); // across the end
+	assert_int_equal(window.received, 20);
+	expect_span(window_unwritten(&window), "ABCD");
 }
 
 TEST(wrong_byte_is_found_and_written_out_as_it_came) {
 	for (size_t wrong = 0; wrong < 10; wrong++) {
-		struct fixture fixture;
-		struct difference difference;
-		start(&fixture);
-		struct window *window = &fixture.window;
 		// Starts at 10, so that the ring's end is among the offsets.
-		*window = (struct window){window->ring, CAPACITY, 10, 10, 10, 10};
-		feed(window, "abcdefghij", 10);
-		window->sent = 20;
+		window = (struct window){ring, CAPACITY, 10, 10, 10, 10};
+		feed("abcdefghij", 10);
+		window.sent = 20;
 		char echo[] = "abcdefghij";
 		echo[wrong] = '#';
-		assert_false(receive(window, echo, &difference));
+		assert_false(receive(echo));
 		assert_int_equal(difference.offset, 10 + wrong);
 		assert_int_equal(difference.sent, "abcdefghij"[wrong]);
 		assert_int_equal(difference.received, '#');
-		assert_in_range(window->received, 10 + wrong + 1, 20);
-		assert_int_equal(window->ring[(10 + wrong) % CAPACITY], '#');
+		assert_in_range(window.received, 10 + wrong + 1, 20);
+		assert_int_equal(ring[(10 + wrong) % CAPACITY], '#');
 	}
 }
 
 TEST(surplus_is_found_though_more_has_been_read) {
-	struct fixture fixture;
-	struct difference difference;
-	start(&fixture);
-	struct window *window = &fixture.window;
-	feed(window, "abcdef", 6);
-	window->sent = 3;
-	assert_false(
-		receive(window, "abcd", &difference)); // a true guess is still none of an echo's
+	feed("abcdef", 6);
+	window.sent = 3;
+	assert_false(receive("abcd")); // although the next byte is a d
 	assert_int_equal(difference.offset, 3);
 	assert_int_equal(difference.sent, DIFFERENCE_NOTHING);
 	assert_int_equal(difference.received, 'd');
-	assert_int_equal(window->received, 3);
-	assert_int_equal(window_unwritten(window).length, 3);
+	assert_int_equal(window.received, 3);
+	assert_int_equal(window_unwritten(&window).length, 3);
 }
 
-// Any order of reading, sending, receiving and writing in any pieces carries the stream through
-// whole.
+// In any order and in any pieces of reading, sending, receiving and writing.
 TEST(stream_passes_whole_in_random_pieces) {
-	struct fixture fixture;
-	struct difference difference;
-	start(&fixture);
-	struct window *window = &fixture.window;
 	unsigned random = 1;
-	while (window->written < 100000) {
+	while (window.written < 100000) {
 		random = random * 1103515245U + 12345U;
 		size_t wish = 1 + (random >> 8) % 9;
 		struct span span;
 		switch ((random >> 16) % 4) {
 		case 0:
-			span = window_room(window);
+			span = window_room(&window);
 			for (size_t i = 0; i < wish && i < span.length; i++)
-				span.bytes[i] = (unsigned char)(window->read++ % 251);
+				span.bytes[i] = (unsigned char)(window.read++ % 251);
 			break;
 		case 1:
-			span = window_unsent(window);
-			window->sent += wish < span.length ? wish : span.length;
+			span = window_unsent(&window);
+			window.sent += wish < span.length ? wish : span.length;
 			break;
 		case 2: {
 			unsigned char echo[9];
 			size_t length = 0;
-			for (; length < wish && window->received + length < window->sent; length++)
-				echo[length] = (unsigned char)((window->received + length) % 251);
-			assert_true(window_receive(window, echo, length, &difference));
+			for (; length < wish && window.received + length < window.sent; length++)
+				echo[length] = (unsigned char)((window.received + length) % 251);
+			assert_true(window_receive(&window, echo, length, &difference));
 			break;
 		}
 		default:
-			span = window_unwritten(window);
+			span = window_unwritten(&window);
 			for (size_t i = 0; i < wish && i < span.length; i++)
-				assert_int_equal(span.bytes[i], window->written++ % 251);
+				assert_int_equal(span.bytes[i], window.written++ % 251);
 		}
-		assert_true(window->read - window->written <= CAPACITY);
+		assert_true(window.read - window.written <= CAPACITY);
 	}
 }

@@ -1,5 +1,5 @@
-// One client of the control socket, on a socketpair: control/session. Time is the real one and what
-// the test adds to it.
+// One client of the control socket, on a socketpair: control/session. The clock is the real one,
+// and `later` is added to it.
 #include "session_case.h"
 
 #include <poll.h>
