@@ -1,5 +1,5 @@
-// Scenario: the server is told to end, by signals. No new connections; those open may finish; then
-// the rest is cut; and the status is 0 in every case.
+// Scenario: a signal ends the server. No new connections; those that are open may finish; then the
+// rest are aborted; and the status is 0 in every case.
 #include <signal.h>
 
 #include "ctl.h"
@@ -9,15 +9,17 @@
 #include "stats.h"
 
 static void expect_refused(const char *address) {
-	for (uint64_t deadline = clock_deadline(PATIENCE);; poll(NULL, 0, 2)) {
-		int fd = peer_try_connect(address, NULL);
-		if (fd < 0) {
-			assert_true(errno == ECONNREFUSED || errno == ECONNRESET);
-			return;
-		}
+	uint64_t deadline = clock_deadline(PATIENCE);
+	for (int fd; (fd = peer_try_connect(address, NULL)) >= 0; poll(NULL, 0, 2)) {
 		peer_close(fd);
 		assert_true(clock_now() < deadline);
 	}
+	assert_true(errno == ECONNREFUSED || errno == ECONNRESET);
+}
+
+static void send_and_wait(struct daemon *daemon, int number) {
+	process_signal(daemon->process, number);
+	stats_wait(daemon, "draining", 1);
 }
 
 static void drain_with_clients_that_finish(int number) {
@@ -30,17 +32,14 @@ static void drain_with_clients_that_finish(int number) {
 			peer_ping(fds[i]);
 	}
 	stats_wait(daemon, "connections_queued", 2);
-	process_signal(daemon->process, number);
-	stats_wait(daemon, "draining", 1);
+	send_and_wait(daemon, number);
 	expect_refused(daemon->address[0]);
 	process_expect_error_text(daemon->process, "drain");
 	stats_assert_laws(daemon);
-	// Those that are served, and those that only wait, are served to their ends.
+	// The clients that are served, and those that wait, are served to their ends.
 	for (size_t i = 0; i < 4; i++) {
-		stream_run(
-			&(struct stream){
-				.fd = fds[i], .seed = i, .total = 500000, .half_close = true},
-			1);
+		struct stream stream = {fds[i], i, 500000, .half_close = true};
+		stream_run(&stream, 1);
 		assert_true(process_is_running(daemon->process) || i == 3);
 		peer_close(fds[i]);
 	}
@@ -52,13 +51,13 @@ TEST(sigterm_lets_clients_finish) {
 }
 
 TEST(sigint_lets_clients_finish) {
-	// As a test has it that a shell runs in its background.
+	// It is ignored, as in a background job of a shell.
 	void (*ours)(int) = signal(SIGINT, SIG_IGN);
 	drain_with_clients_that_finish(SIGINT);
 	signal(SIGINT, ours);
 }
 
-// The terminal of a server in its foreground is closed.
+// As when the terminal of a server in the foreground is closed.
 TEST(hang_up_lets_clients_finish) {
 	drain_with_clients_that_finish(SIGHUP);
 }
@@ -66,23 +65,21 @@ TEST(hang_up_lets_clients_finish) {
 TEST(no_deadline, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "never", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
-	process_signal(daemon->process, SIGTERM);
-	stats_wait(daemon, "draining", 1);
+	send_and_wait(daemon, SIGTERM);
 	process_expect_error_text(daemon->process, "drain");
-	assert_null(
-		strstr(process_errors(daemon->process, NULL), "1844")); // -1 as a number of seconds
+	const char *log = process_errors(daemon->process, NULL);
+	assert_null(strstr(log, "1844")); // -1 as a number of seconds
 	peer_ping(fd);
 	peer_close(fd);
 	daemon_expect_end(daemon);
 }
 
 TEST(nobody_there) {
-	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	daemon_stop(daemon);
+	daemon_stop(daemon_start("--drain-timeout", "1h", NULL));
 }
 
-// Finding F6: a worker that waits in recv, one that waits in send, and a client in the queue.
-TEST(deadline_cuts_the_rest) {
+// A worker that waits in recv, one that waits in send, and a client in the queue.
+TEST(deadline_aborts_the_rest) {
 	struct daemon *daemon =
 		daemon_start("--workers", "2", "--patience", "never", "--drain-timeout", "300ms",
 			     "--send-timeout", "never", NULL);
@@ -102,32 +99,26 @@ TEST(deadline_cuts_the_rest) {
 	peer_expect_closed(queued);
 }
 
-static void second_signal(int first, int second) {
-	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
-	int fd = peer_connect_served(daemon->address[0]);
-	process_signal(daemon->process, first);
-	stats_wait(daemon, "draining", 1);
-	peer_ping(fd);
-	process_signal_pause();
-	process_signal(daemon->process, second);
-	daemon_expect_end(daemon);
-	peer_expect_closed(fd);
-}
-
-TEST(second_signal_cuts_short, .with = {EACH_PATIENCE}) {
-	second_signal(SIGTERM, SIGTERM);
-	second_signal(SIGINT, SIGINT);
-	second_signal(SIGTERM, SIGINT);
-	second_signal(SIGHUP, SIGHUP);
-	second_signal(SIGQUIT, SIGXCPU);
-	second_signal(SIGINT, SIGTERM);
+TEST(second_signal_aborts_the_rest, .with = {EACH_PATIENCE}) {
+	static const int pairs[][2] = {{SIGTERM, SIGTERM}, {SIGINT, SIGINT},   {SIGTERM, SIGINT},
+				       {SIGHUP, SIGHUP},   {SIGQUIT, SIGXCPU}, {SIGINT, SIGTERM}};
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+		int fd = peer_connect_served(daemon->address[0]);
+		send_and_wait(daemon, pairs[i][0]);
+		peer_ping(fd);
+		process_signal_pause();
+		process_signal(daemon->process, pairs[i][1]);
+		daemon_expect_end(daemon);
+		peer_expect_closed(fd);
+	}
 }
 
 static void ignore_hang_up(void) {
 	signal(SIGHUP, SIG_IGN);
 }
 
-// Those that tell a server nothing: all that would end it by default, and SIGHUP below nohup.
+// All signals that would end it by default, except those above; and SIGHUP under nohup.
 TEST(other_signals_do_nothing) {
 	static const int numbers[] = {SIGHUP,	SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
 				      SIGPROF,	SIGIO,	 SIGPWR,  SIGPIPE, SIGXFSZ,
@@ -148,19 +139,31 @@ TEST(other_signals_do_nothing) {
 	daemon_stop(daemon);
 }
 
-// Finding F7: who is in the backlog when the signal comes has been promised a connection by the
-// kernel.
+// Opens `count` connections in turn to the server's addresses, for streams of `total` bytes.
+static void open_streams(struct daemon *daemon, struct stream *streams, size_t count,
+			 uint64_t total) {
+	for (size_t i = 0; i < count; i++)
+		streams[i] =
+			(struct stream){peer_connect(daemon->address[i % daemon->address_count]), i,
+					total, .half_close = true};
+}
+
+// Runs the streams to their ends, and so the server.
+static void finish(struct daemon *daemon, struct stream *streams, size_t count) {
+	stream_run(streams, count);
+	for (size_t i = 0; i < count; i++)
+		peer_close(streams[i].fd);
+	daemon_expect_end(daemon);
+}
+
+// The kernel has promised a connection to the clients in the backlog.
 TEST(backlog_is_served, .with = {EACH_PATIENCE}) {
-	const char *path = place_address("echo");
-	struct daemon *daemon =
-		daemon_start("--workers", "3", "--listen", "127.0.0.1:0", "--listen", path, NULL);
+	struct daemon *daemon = daemon_start("--workers", "3", "--listen", "127.0.0.1:0",
+					     "--listen", place_address("echo"), NULL);
 	process_stop(daemon->process);
 	struct stream streams[20];
+	open_streams(daemon, streams, 20, 30000);
 	for (size_t i = 0; i < 20; i++) {
-		streams[i] = (struct stream){.fd = peer_connect(daemon->address[i % 2]),
-					     .seed = i,
-					     .total = 30000,
-					     .half_close = true};
 		char first[100];
 		pattern_fill(i, 0, first, sizeof(first));
 		peer_send(streams[i].fd, first, sizeof(first));
@@ -168,45 +171,34 @@ TEST(backlog_is_served, .with = {EACH_PATIENCE}) {
 	}
 	process_signal(daemon->process, SIGTERM);
 	process_signal(daemon->process, SIGCONT);
-	stream_run(streams, 20);
-	for (size_t i = 0; i < 20; i++)
-		peer_close(streams[i].fd);
-	daemon_expect_end(daemon);
+	finish(daemon, streams, 20);
 }
 
-// While it waits for room under its limit, the backlog is still a promise.
+// While the server waits for room under its limit, the backlog is still a promise.
 TEST(backlog_is_served_at_the_limit, .with = {EACH_PATIENCE}) {
 	struct daemon *daemon = daemon_start("--workers", "2", "--max-connections", "2", NULL);
 	struct stream streams[6];
-	for (size_t i = 0; i < 6; i++) {
-		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),
-					     .seed = i,
-					     .total = 1000,
-					     .half_close = true};
-		if (i < 2)
-			peer_ping(streams[i].fd);
-	}
+	open_streams(daemon, streams, 6, 1000);
+	peer_ping(streams[0].fd);
+	peer_ping(streams[1].fd);
 	stats_wait_at_least(daemon, "accept_pauses", 1);
-	process_signal(daemon->process, SIGTERM);
-	stats_wait(daemon, "draining", 1);
-	stream_run(streams, 6);
-	for (size_t i = 0; i < 6; i++)
-		peer_close(streams[i].fd);
-	daemon_expect_end(daemon);
+	send_and_wait(daemon, SIGTERM);
+	finish(daemon, streams, 6);
 }
 
-// A signal at any moment of the start: it ends, by it or in order, and leaves nothing.
+// At any time of the start a signal ends it, by the signal or in order, and nothing is left.
 TEST(signal_during_start) {
-	const char *const options[] = {"--workers", "8", NULL};
 	uint64_t numbers = 99;
 	for (int i = 0; i < 60; i++) {
-		struct daemon *daemon = daemon_spawn(PROCESS(.arguments = options));
-		uint64_t moment = clock_deadline(pattern_number(&numbers, 0, 15) * NS_PER_MS / 2);
-		while (clock_now() < moment)
+		int number = i % 2 ? SIGTERM : SIGINT;
+		struct daemon *daemon =
+			daemon_spawn(PROCESS(.arguments = STRINGS("--workers", "8")));
+		uint64_t due = clock_deadline(pattern_number(&numbers, 0, 15) * NS_PER_MS / 2);
+		while (clock_now() < due)
 			poll(NULL, 0, 0);
-		process_signal(daemon->process, i % 2 ? SIGTERM : SIGINT);
+		process_signal(daemon->process, number);
 		int status = process_wait(daemon->process);
-		assert_true(status == 0 || status == 128 + (i % 2 ? SIGTERM : SIGINT));
+		assert_true(status == 0 || status == 128 + number);
 		assert_false(place_exists(daemon->control));
 		test_clean_up();
 	}

@@ -6,91 +6,78 @@
 #include "place.h"
 #include "stats.h"
 
-#define ECHOCTL(process, ...) process_run_simple(process, ECHOCTL_PROGRAM, __VA_ARGS__, NULL)
-
-// Runs it, wants success and a clean standard error, and returns what it printed.
-static const char *output_of(struct process *process, int status) {
+// Runs echoctl with these arguments; wants success and a clean standard error, and returns what it
+// printed.
+#define OUTPUT(path, ...) output_of(STRINGS(ECHOCTL_PROGRAM, "--control", path, __VA_ARGS__))
+static const char *output_of(const char *const *arguments) {
+	struct process *process;
+	int status = process_run(PROCESS(.arguments = arguments), &process);
 	if (status != 0)
 		fail_msg("status %d: %s", status, process_errors(process, NULL));
 	assert_string_equal(process_errors(process, NULL), "");
 	return process_output(process, NULL);
 }
 
-static void expect_complaint(struct process *process, int status, int wanted) {
+// Wants this status and one line on standard error, with `text`.
+#define EXPECT_REFUSAL(status, text, path, ...) \
+	expect_refusal(status, text, STRINGS(ECHOCTL_PROGRAM, "--control", path, __VA_ARGS__))
+static void expect_refusal(int wanted, const char *text, const char *const *arguments) {
+	struct process *process;
+	int status = process_run(PROCESS(.arguments = arguments), &process);
+	const char *errors = process_errors(process, NULL);
 	if (status != wanted)
-		fail_msg("status %d, not %d: %s", status, wanted, process_errors(process, NULL));
-	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
-	assert_true(strncmp(process_errors(process, NULL), "echoctl: ", 9) == 0);
+		fail_msg("status %d, not %d: %s", status, wanted, errors);
+	assert_int_equal(process_count_lines(errors), 1);
+	assert_true(strncmp(errors, "echoctl: ", 9) == 0);
+	assert_contains(errors, text);
 	assert_string_equal(process_output(process, NULL), "");
 }
 
 DAEMON_TEST(answers, (NULL)) {
-	struct process *process;
-	int status = ECHOCTL(&process, "--control", daemon->control, "ping");
-	assert_string_equal(output_of(process, status), "pong\n");
-	status = ECHOCTL(&process, "-c", daemon->control, "version");
-	assert_string_equal(output_of(process, status), "echod " ECHOD_VERSION "\n");
-	status = ECHOCTL(&process, "--control", daemon->control, "stats");
-	assert_contains(output_of(process, status), "connections_accepted");
-	status = ECHOCTL(&process, "--control", daemon->control, "stats", "--prometheus");
-	assert_contains(output_of(process, status), "# TYPE ");
+	assert_string_equal(OUTPUT(daemon->control, "ping"), "pong\n");
+	assert_string_equal(output_of(STRINGS(ECHOCTL_PROGRAM, "-c", daemon->control, "version")),
+			    "echod " ECHOD_VERSION "\n");
+	assert_contains(OUTPUT(daemon->control, "stats"), "connections_accepted");
+	assert_contains(OUTPUT(daemon->control, "stats", "--prometheus"), "# TYPE ");
 	static const char *const json_commands[] = {"stats", "connections", "workers"};
-	for (size_t i = 0; i < 3; i++) {
-		status =
-			ECHOCTL(&process, "--control", daemon->control, json_commands[i], "--json");
-		json_t *json = json_loads(output_of(process, status), 0, NULL);
-		assert_int_equal(json_integer_value(json_object_get(json, "schema")), 1);
+	for (size_t i = 0; i < COUNT_OF(json_commands); i++) {
+		json_t *json =
+			json_loads(OUTPUT(daemon->control, json_commands[i], "--json"), 0, NULL);
+		assert_int_equal(stats_get(json, "schema"), 1);
 		json_decref(json);
 	}
 }
 
 DAEMON_TEST(refusals, (NULL)) {
-	struct process *process;
-	int status = ECHOCTL(&process, "--control", daemon->control, "no-such");
-	expect_complaint(process, status, EXIT_USAGE);
-	status = ECHOCTL(&process, "--control", daemon->control, "log", "loud");
-	expect_complaint(process, status, EXIT_USAGE);
-	status = ECHOCTL(&process, "--no-such-option", "ping");
-	expect_complaint(process, status, EXIT_USAGE);
-	status = ECHOCTL(&process, "--control", daemon->control, "stats", "--watch", "soon");
-	expect_complaint(process, status, EXIT_USAGE);
+	EXPECT_REFUSAL(EXIT_USAGE, "", daemon->control, "no-such");
+	EXPECT_REFUSAL(EXIT_USAGE, "", daemon->control, "log", "loud");
+	EXPECT_REFUSAL(EXIT_USAGE, "", daemon->control, "--no-such-option", "ping");
+	EXPECT_REFUSAL(EXIT_USAGE, "", daemon->control, "stats", "--watch", "soon");
 }
 
 TEST(nobody_there) {
-	struct process *process;
 	const char *path = place_path("nobody");
-	int status = ECHOCTL(&process, "--control", path, "ping");
-	expect_complaint(process, status, EXIT_UNREACHABLE);
-	assert_contains(process_errors(process, NULL), path);
-
+	EXPECT_REFUSAL(EXIT_UNREACHABLE, path, path, "ping");
 	struct daemon *daemon = daemon_start(NULL);
 	process_kill(daemon->process);
-	status = ECHOCTL(&process, "--control", daemon->control, "ping");
-	expect_complaint(process, status, EXIT_UNREACHABLE);
-	path = place_file("file", "", 0);
-	status = ECHOCTL(&process, "--control", path, "ping");
-	expect_complaint(process, status, EXIT_UNREACHABLE);
+	EXPECT_REFUSAL(EXIT_UNREACHABLE, "", daemon->control, "ping");
+	EXPECT_REFUSAL(EXIT_UNREACHABLE, "", place_file("file", "", 0), "ping");
 }
 
 TEST(stop_and_drain) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
-	struct process *process;
-	int status = ECHOCTL(&process, "--control", daemon->control, "drain", "1h");
-	output_of(process, status);
+	OUTPUT(daemon->control, "drain", "1h");
 	stats_wait(daemon, "draining", 1);
-	status = ECHOCTL(&process, "--control", daemon->control, "stop");
-	output_of(process, status);
+	OUTPUT(daemon->control, "stop");
 	daemon_expect_end(daemon);
 	peer_expect_closed(fd);
 }
 
 static size_t count(const char *text, const char *word) {
 	size_t found = 0;
-	while ((text = strstr(text, word))) {
+	for (; (text = strstr(text, word)); text++)
 		found++;
-		text += strlen(word);
-	}
 	return found;
 }
 
@@ -100,7 +87,7 @@ TEST(watch) {
 						     "stats", "--watch", "50ms");
 	wait_until(count(process_output(watch, NULL), "connections_accepted") >= 5);
 	assert_null(strchr(process_output(watch, NULL), '\x1b')); // no terminal, no screen control
-	// The server ends, and with it the watch, which says so.
+	// When the server ends, so does the watch, with an error.
 	daemon_stop(daemon);
 	assert_int_equal(process_wait(watch), EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(watch, NULL)), 1);
@@ -108,21 +95,17 @@ TEST(watch) {
 
 // As many as the limit of descriptors leaves room for; the list of a crowd comes in pieces.
 TEST(list_of_a_crowd) {
-	char listen[128];
+	const char *listen = place_address("echo");
 	size_t size = crowd_room(sizeof(ECHOD_SANITIZE) > 1 ? 3000 : 20000, 0);
-	snprintf(listen, sizeof(listen), "unix:%s", place_path("echo"));
 	struct daemon *daemon = daemon_start("--listen", listen, NULL);
 	struct crowd crowd = crowd_connect(daemon, listen, size);
-	struct process *process;
-	int status = ECHOCTL(&process, "-c", daemon->control, "connections");
-	assert_int_equal(process_count_lines(output_of(process, status)), 1 + size);
-	status = ECHOCTL(&process, "-c", daemon->control, "connections", "--json");
-	json_t *json = json_loads(output_of(process, status), JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(process_count_lines(OUTPUT(daemon->control, "connections")), 1 + size);
+	json_t *json = json_loads(OUTPUT(daemon->control, "connections", "--json"),
+				  JSON_REJECT_DUPLICATES, NULL);
 	const json_t *list = json_object_get(json, "connections");
 	assert_int_equal(json_array_size(list), size);
 	for (size_t i = 0; i < size; i++)
-		assert_int_equal(json_integer_value(json_object_get(json_array_get(list, i), "id")),
-				 i + 1);
+		assert_int_equal(stats_get(json_array_get(list, i), "id"), i + 1);
 	json_decref(json);
 	crowd_close(&crowd);
 	daemon_stop(daemon);

@@ -1,5 +1,4 @@
-// Scenario: the client ends its half. All it has sent comes back, then the server's end, and
-// nothing more.
+// Scenario: the client ends its half. All that it has sent comes back, then the server's end.
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
@@ -21,16 +20,15 @@ DAEMON_TEST(random_lengths, ("--workers", "2"), .with = {EACH_PATIENCE}) {
 
 // Fills every buffer on the way there and back before it reads the first byte.
 DAEMON_TEST(server_cannot_send_yet, ("--workers", "1"), .with = {EACH_PATIENCE}) {
-	static const uint64_t total = 8 << 20;
-	int fd = peer_connect(daemon->address[0]);
-	uint64_t sent = peer_fill(fd, 3, total);
-	stream_run(
-		&(struct stream){
-			.fd = fd, .seed = 3, .total = total, .sent = sent, .half_close = true},
-		1);
-	peer_close(fd);
+	struct stream stream = {.fd = peer_connect(daemon->address[0]),
+				.seed = 3,
+				.total = 8 << 20,
+				.half_close = true};
+	stream.sent = peer_fill(stream.fd, stream.seed, stream.total);
+	stream_run(&stream, 1);
+	peer_close(stream.fd);
 	stats_wait(daemon, "connections_closed_peer", 1);
-	assert_int_equal(stats_counter(daemon, "bytes_sent"), total);
+	assert_int_equal(stats_counter(daemon, "bytes_sent"), stream.total);
 }
 
 DAEMON_TEST(several_at_once, ("--workers", "3"), .with = {EACH_PATIENCE}) {

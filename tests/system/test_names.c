@@ -1,5 +1,5 @@
-// Scenario: a name has several addresses, and the server is at the one that is not tried first. In
-// a network of the test's own, with names of its own.
+// Scenario: a name has several addresses, and the server is not at the first. The test has a
+// network and names of its own.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,7 +13,6 @@
 #define PORT_NUMBER 7781
 #define BOTH "both.test:7781"
 
-// For all tests of this file, and the processes that they start.
 static void enter_own_network(void) {
 	network_enter();
 	network_hosts("::1 both.test six.test\n127.0.0.1 both.test four.test\n");
@@ -21,19 +20,19 @@ static void enter_own_network(void) {
 
 FIXTURE_ONCE(enter_own_network, NULL);
 
-static void expect_echo(const char *name) {
+static void expect_echocat(const char *name, const char *timeout, int wanted, const char *errors) {
 	struct process *client;
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "--timeout",
-					"10s", name, PORT, NULL);
-	assert_string_equal(process_errors(client, NULL), "");
-	assert_int_equal(status, EXIT_OK);
+					timeout, name, PORT, NULL);
+	assert_string_equal(process_errors(client, NULL), errors);
+	assert_int_equal(status, wanted);
 }
 
 TEST(each_address_is_tried) {
 	static const char *const addresses[] = {"[::1]:" PORT, "127.0.0.1:" PORT};
 	for (size_t i = 0; i < 2; i++) {
 		struct daemon *daemon = daemon_start("--listen", addresses[i], NULL);
-		expect_echo("both.test");
+		expect_echocat("both.test", "10s", EXIT_OK, "");
 		json_t *result = load_run(EXIT_OK, BOTH, "-c", "3", "--count", "30");
 		assert_int_equal(load_errors(result, NULL), 0);
 		const json_t *targets = load_member(result, "configuration.targets");
@@ -42,7 +41,7 @@ TEST(each_address_is_tried) {
 	}
 }
 
-// A listener at ::1 that answers nothing: its backlog is full, so the kernel drops what comes.
+// A listener at ::1 that answers nothing: its backlog is full, so the kernel drops new connections.
 static int open_black_hole(int *fillers) {
 	const struct sockaddr_in6 name = {.sin6_family = AF_INET6,
 					  .sin6_port = htons(PORT_NUMBER),
@@ -63,15 +62,11 @@ TEST(an_address_that_does_not_answer_is_left) {
 	int fillers[2];
 	int black_hole = open_black_hole(fillers);
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:" PORT, NULL);
-	expect_echo("both.test");
+	expect_echocat("both.test", "10s", EXIT_OK, "");
 	json_t *result = load_run(EXIT_OK, BOTH, "--timeout", "10s", "-n", "9");
 	assert_int_equal(load_errors(result, NULL), 0);
-	struct process *client;
-	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-t", "100ms", "-m", "x",
-					"six.test", PORT, NULL);
-	assert_int_equal(status, EXIT_UNREACHABLE);
-	assert_string_equal(process_errors(client, NULL), "echocat: cannot connect to [::1]:" PORT
-							  ": no answer within 100.0 ms\n");
+	expect_echocat("six.test", "100ms", EXIT_UNREACHABLE,
+		       "echocat: cannot connect to [::1]:" PORT ": no answer within 100.0 ms\n");
 	daemon_stop(daemon);
 	for (int i = 0; i < 2; i++)
 		close(fillers[i]);

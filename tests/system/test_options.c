@@ -1,5 +1,6 @@
 // Scenario: the command line. Every option with every kind of bad value: status 2, one line that
-// names what was given and what is allowed, nothing on standard output. And what good values do.
+// names the given and the allowed values, nothing on standard output. And the effect of good
+// values.
 #include <signal.h>
 
 #include "base/cmdline.h"
@@ -19,7 +20,7 @@ static const char ports[] = "from 0 to 65535";
 static const struct bad_option {
 	const char *option;
 	const char *values[16]; // NULL ends them
-	const char *allowed;	// what the line must say is allowed
+	const char *allowed;	// in the line, about the allowed values
 } bad_options[] = {
 	{"--listen",
 	 {"", "7000", "localhost", "::1:7000", "1.2.3.4:5:6", "[::1]", "[::1]7000", "[::1:7000",
@@ -56,9 +57,11 @@ static const struct bad_option {
 
 static void refuses(const char *option, const char *value, const char *const *texts) {
 	daemon_refuses(PROCESS(.arguments = STRINGS(option, value)), EXIT_USAGE, texts);
+	assert_false(place_exists(place_path("ctl")));
+	test_clean_up();
 }
 
-// What of a bad value the line must name: the port, if that is what is wrong.
+// The part of a bad value that the line must name: the port, if the port is wrong.
 static const char *named_part(const struct bad_option *bad, const char *value) {
 	return bad->allowed == ports ? strrchr(value, ':') + 1 : value;
 }
@@ -71,16 +74,13 @@ TEST(bad_values) {
 			snprintf(given, sizeof(given), "'%.20s", named_part(bad, bad->values[j]));
 			const char *const texts[] = {bad->option, given, bad->allowed, NULL};
 			refuses(bad->option, bad->values[j], texts);
-			assert_false(place_exists(place_path("ctl")));
-			test_clean_up();
 		}
 	}
 	// Found when the server starts.
 	refuses("--listen", "[fe80::1]:7", STRINGS("needs %INTERFACE"));
-	assert_false(place_exists(place_path("ctl")));
 }
 
-TEST(what_is_no_option) {
+TEST(invalid_options) {
 	static const char *const words[][2] = {
 		{"--no-such", NULL}, {"-x", NULL},  {"operand", NULL},
 		{"--", "operand"},   {"-w", NULL},  {"--listen", NULL},
@@ -115,7 +115,6 @@ TEST(help_and_version) {
 	}
 }
 
-// A full disk under --help is an error, not a success.
 TEST(help_into_a_full_device) {
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
@@ -128,7 +127,7 @@ TEST(help_into_a_full_device) {
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 }
 
-TEST(edges_of_what_is_allowed) {
+TEST(edges_of_the_allowed_values) {
 	static const char *const lines[][3] = {
 		{"--workers", "1"},	    {"-w", "300"},
 		{"--max-connections", "1"}, {"--max-per-source", "1"},
@@ -165,13 +164,11 @@ DAEMON_TEST(no_control_socket, ("--control", "none")) {
 	assert_false(place_exists("none"));
 }
 
-// The default paths, in a directory of ours in the place of the user's.
+// In a directory of the test's own in the place of the user's.
 TEST(default_control_path) {
-	char runtime[128], path[160];
-	const char *directory = place_path("");
-	snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,
-		 directory);
-	snprintf(path, sizeof(path), "%sechod.sock", directory);
+	char runtime[128];
+	snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%s", place_path("."));
+	const char *path = place_path("echod.sock");
 	struct process *process = process_start(
 		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--listen", "127.0.0.1:0"),
 			.environment = STRINGS(runtime)));

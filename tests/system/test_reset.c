@@ -10,60 +10,55 @@
 
 #define ROUNDS 200
 
-// What the server has open with nobody connected but our control client.
-static size_t baseline(struct daemon *daemon) {
-	peer_visit(daemon->address[0]);
-	stats_wait(daemon, "connections_open", 0);
-	return process_descriptors(daemon->process);
+static struct daemon *server;
+static size_t descriptors; // of the server when only our control client is connected
+
+static void start(void) {
+	server = daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen",
+			      place_address("echo"), NULL);
+	peer_visit(server->address[0]);
+	stats_wait(server, "connections_open", 0);
+	descriptors = process_descriptors(server->process);
 }
 
-static void assert_sound(struct daemon *daemon, size_t descriptors) {
-	stats_wait(daemon, "connections_open", 0);
-	wait_until(process_descriptors(daemon->process) == descriptors);
-	peer_visit(daemon->address[0]);
-	stats_wait(daemon, "connections_open", 0);
-	daemon_stop(daemon);
+static void expect_sound(void) {
+	stats_wait(server, "connections_open", 0);
+	wait_until(process_descriptors(server->process) == descriptors);
+	peer_visit(server->address[0]);
+	stats_wait(server, "connections_open", 0);
+	daemon_stop(server);
 }
+
+FIXTURE(start, expect_sound);
 
 TEST(reset_mid_echo, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--workers", "4", NULL);
-	size_t descriptors = baseline(daemon);
 	uint64_t numbers = 11;
-	char bytes[65536];
+	char bytes[65536], back[65536];
 	pattern_fill(1, 0, bytes, sizeof(bytes));
 	for (int i = 0; i < ROUNDS; i++) {
-		int fd = peer_connect(daemon->address[0]);
+		int fd = peer_connect(server->address[0]);
 		size_t size = pattern_number(&numbers, 1, sizeof(bytes));
 		peer_send(fd, bytes, size);
-		char back[65536];
 		peer_receive(fd, back, pattern_number(&numbers, 0, size));
 		peer_reset(fd);
 	}
-	stats_wait(daemon, "connections_accepted", ROUNDS + 1);
-	stats_wait(daemon, "connections_open", 0);
-	uint64_t harmless = stats_counter(daemon, "connections_closed_reset_ok");
-	assert_int_equal(stats_counter(daemon, "connections_closed_reset") + harmless, ROUNDS);
-	assert_sound(daemon, descriptors);
+	stats_wait(server, "connections_accepted", ROUNDS + 1);
+	stats_wait(server, "connections_open", 0);
+	uint64_t harmless = stats_counter(server, "connections_closed_reset_ok");
+	assert_int_equal(stats_counter(server, "connections_closed_reset") + harmless, ROUNDS);
 }
 
 TEST(connect_and_leave, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
-	size_t descriptors = baseline(daemon);
 	for (int i = 0; i < ROUNDS; i++)
-		peer_close(peer_connect(daemon->address[0]));
-	stats_wait(daemon, "connections_silent", ROUNDS);
-	stats_wait(daemon, "connections_closed_probe", ROUNDS);
+		peer_close(peer_connect(server->address[0]));
+	stats_wait(server, "connections_silent", ROUNDS);
+	stats_wait(server, "connections_closed_probe", ROUNDS);
 	for (int i = 0; i < ROUNDS; i++)
-		peer_reset(peer_connect(daemon->address[0]));
-	stats_wait(daemon, "connections_accepted", 2 * ROUNDS + 1);
-	stats_wait(daemon, "connections_closed_probe", 2 * ROUNDS);
-	assert_int_equal(stats_counter(daemon, "connections_closed_peer"), 1);
-	assert_int_equal(stats_counter(daemon, "connections_silent"), 2 * ROUNDS);
-	assert_sound(daemon, descriptors);
-}
-
-static void leave(int fd) {
-	peer_close(fd);
+		peer_reset(peer_connect(server->address[0]));
+	stats_wait(server, "connections_accepted", 2 * ROUNDS + 1);
+	stats_wait(server, "connections_closed_probe", 2 * ROUNDS);
+	assert_int_equal(stats_counter(server, "connections_closed_peer"), 1);
+	assert_int_equal(stats_counter(server, "connections_silent"), 2 * ROUNDS);
 }
 
 static void ask_and_leave(int fd) {
@@ -76,7 +71,7 @@ static void ask_and_reset(int fd) {
 	peer_reset(fd);
 }
 
-// As HAProxy's tcp-check: it spares the acknowledgement of what it expects, and resets.
+// As HAProxy's tcp-check: it does not acknowledge the reply that it expects, and resets.
 static void expect_and_reset(int fd) {
 	int off = 0;
 	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
@@ -88,56 +83,45 @@ static void reset_unread(int fd) {
 	peer_reset(fd);
 }
 
-// What an end may have cost the client is told apart (field case D2).
-TEST(ends_are_told_apart, .with = {EACH_PATIENCE}) {
+// The counters say what an end may have cost the client.
+TEST(ends_have_their_counters, .with = {EACH_PATIENCE}) {
 	static const struct {
 		void (*end)(int fd);
 		const char *local, *tcp; // the counter, over AF_UNIX and over TCP
 	} cases[] = {
-		{leave, "probe", "probe"},
-		{peer_reset, "probe", "probe"},
-		{ask_and_leave, "peer", "peer"},
-		{ask_and_reset, "peer", "reset_ok"},
-		{expect_and_reset, "peer", "reset_ok"},
-		{reset_unread, "reset", "reset"},
+		{peer_close, "probe", "probe"},		{peer_reset, "probe", "probe"},
+		{ask_and_leave, "peer", "peer"},	{ask_and_reset, "peer", "reset_ok"},
+		{expect_and_reset, "peer", "reset_ok"}, {reset_unread, "reset", "reset"},
 	};
-	char local[128], name[64];
-	snprintf(local, sizeof(local), "unix:%s", place_path("echo"));
-	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", local, NULL);
 	for (int i = 0; i < 2 * (int)(COUNT_OF(cases)); i++) {
+		char name[64];
 		snprintf(name, sizeof(name), "connections_closed_%s",
 			 i % 2 ? cases[i / 2].local : cases[i / 2].tcp);
-		uint64_t before = stats_counter(daemon, name);
-		cases[i / 2].end(peer_connect(daemon->address[i % 2]));
-		stats_wait(daemon, name, before + 1);
+		uint64_t before = stats_counter(server, name);
+		cases[i / 2].end(peer_connect(server->address[i % 2]));
+		stats_wait(server, name, before + 1);
 	}
-	daemon_stop(daemon);
 }
 
-// Closing with unread bytes makes the kernel send a reset. They have arrived: it lost nothing.
+// When a client closes with unread bytes, the kernel sends a reset. They have arrived, so nothing
+// is lost.
 TEST(close_without_reading, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
-	size_t descriptors = baseline(daemon);
 	char bytes[4096] = {0};
 	for (int i = 0; i < ROUNDS; i++) {
-		int fd = peer_connect(daemon->address[0]);
+		int fd = peer_connect(server->address[0]);
 		peer_send(fd, bytes, sizeof(bytes));
 		wait_until(peer_is_readable(fd));
 		peer_close(fd);
 	}
-	stats_wait(daemon, "connections_closed_reset_ok", ROUNDS);
-	assert_sound(daemon, descriptors);
+	stats_wait(server, "connections_closed_reset_ok", ROUNDS);
 }
 
 // The same, while the server waits for room to send.
 TEST(leave_a_stuck_server, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
-	size_t descriptors = baseline(daemon);
 	for (int round = 0; round < 10; round++) {
-		int fd = peer_connect(daemon->address[0]);
+		int fd = peer_connect(server->address[0]);
 		peer_fill(fd, 1, UINT64_MAX);
 		peer_close(fd);
-		stats_wait(daemon, "connections_closed_reset", (uint64_t)round + 1);
+		stats_wait(server, "connections_closed_reset", (uint64_t)round + 1);
 	}
-	assert_sound(daemon, descriptors);
 }

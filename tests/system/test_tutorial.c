@@ -1,6 +1,5 @@
-// Scenario: the programs of the tutorial that everybody begins with (Python's sockets, the first
-// echo server and client), as it gives them, against ours both ways; other people's servers and
-// clients too.
+// Scenario: the echo server and client of the well-known Python socket tutorial, unmodified,
+// against ours both ways; and other servers and clients.
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -58,7 +57,7 @@ static const char threading_server[] =
 	"with socketserver.ThreadingTCPServer(('127.0.0.1', 65432), Echo) as server:\n"
 	"    server.serve_forever()\n";
 
-// Says something of its own, less than a message, and waits.
+// Sends bytes of its own, fewer than a message, and waits.
 static const char greeting_server[] = "import socket\n"
 				      "with socket.create_server(('127.0.0.1', 65432)) as server:\n"
 				      "    while True:\n"
@@ -67,15 +66,21 @@ static const char greeting_server[] = "import socket\n"
 				      "        client.recv(65536)\n"
 				      "        client.recv(65536)\n";
 
-// Writes the program down, with `port` in the place of the tutorial's.
-static const char *write_program(const char *name, const char *text, uint16_t port) {
-	char number[8], whole[2048];
-	snprintf(number, sizeof(number), "%u", port);
+// Writes the program into a file, with `port` in the place of the tutorial's.
+static const char *write_program(const char *text, uint16_t port) {
+	char whole[2048];
 	const char *constant = strstr(text, "65432");
 	assert_non_null(constant);
-	int size = snprintf(whole, sizeof(whole), "%.*s%s%s", (int)(constant - text), text, number,
+	int size = snprintf(whole, sizeof(whole), "%.*s%u%s", (int)(constant - text), text, port,
 			    constant + 5);
-	return place_file(name, whole, (size_t)size);
+	return place_file("program.py", whole, (size_t)size);
+}
+
+// The port as a word; until the next call.
+static const char *port_text(uint16_t port) {
+	static char text[8];
+	snprintf(text, sizeof(text), "%u", port);
+	return text;
 }
 
 static void run_tutorial_client(const char *program) {
@@ -87,14 +92,13 @@ static void run_tutorial_client(const char *program) {
 }
 
 DAEMON_TEST(tutorial_client, (NULL)) {
-	run_tutorial_client(write_program("echo-client.py", tutorial_client, daemon->port));
+	run_tutorial_client(write_program(tutorial_client, daemon->port));
 	stats_wait(daemon, "connections_closed_peer", 1);
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), strlen("Hello, world"));
 }
 
-// Not a byte of it changed, and no option given to echod but where its control socket is. Where
-// another program has that port, that one is as good as ours can be: the test then asks for the
-// message that says so.
+// Not a byte of it is changed, and --control is the only option of echod. If another program has
+// the port, the test wants the message that says so.
 TEST(unmodified_tutorial_client) {
 	struct process *server =
 		process_start_simple(ECHOD_PROGRAM, "--control", place_path("ctl"));
@@ -116,43 +120,35 @@ TEST(unmodified_tutorial_client) {
 	assert_int_equal(process_wait(server), 0);
 }
 
-// Starts a Python server and waits, without connecting, until it listens.
-static struct process *start_python(const char *program, uint16_t port) {
-	struct process *server = process_start_simple("python3", "-u", program);
-	wait_until(peer_port_listens(port));
+// Starts the Python server on a free port and waits, without connecting, until it listens.
+static struct process *start_python(const char *program, uint16_t *port) {
+	*port = peer_free_port();
+	struct process *server =
+		process_start_simple("python3", "-u", write_program(program, *port));
+	wait_until(peer_port_listens(*port));
 	return server;
 }
 
 TEST(tutorial_server) {
-	uint16_t port = peer_free_port();
-	char number[8];
-	snprintf(number, sizeof(number), "%u", port);
-	struct process *server =
-		start_python(write_program("echo-server.py", tutorial_server, port), port);
+	uint16_t port;
+	struct process *server = start_python(tutorial_server, &port);
 	struct process *client;
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "Hello, world",
-					"127.0.0.1", number, NULL);
+					"127.0.0.1", port_text(port), NULL);
 	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
 	assert_int_equal(status, 0);
 	assert_int_equal(process_wait(server), 0);
 	assert_true(strncmp(process_output(server, NULL), "Connected by ('127.0.0.1', ", 27) == 0);
 }
 
-// A file with `size` random bytes, open for reading; closed by the caller.
-static int random_input(size_t size) {
-	int fd = memfd_create("input", MFD_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(bytes != MAP_FAILED);
-	pattern_fill(17, 0, bytes, size);
-	munmap(bytes, size);
-	return fd;
-}
-
-// Runs a client that copies its standard input to the server and the reply to its standard output.
+// Runs a client that copies its standard input, `size` random bytes, to the server and the reply to
+// its standard output.
 static void run_copying_client(const char *const *arguments, size_t size) {
-	int input = random_input(size);
+	char *bytes = malloc(size);
+	assert_non_null(bytes);
+	pattern_fill(17, 0, bytes, size);
+	int input = memfd_create("input", MFD_CLOEXEC);
+	assert_int_equal(pwrite(input, bytes, size, 0), size);
 	struct process *client;
 	int status = process_run(PROCESS(.arguments = arguments, .in = input), &client);
 	close(input);
@@ -161,60 +157,48 @@ static void run_copying_client(const char *const *arguments, size_t size) {
 	size_t got;
 	const char *output = process_output(client, &got);
 	assert_int_equal(got, size);
-	char *expected = malloc(size + 1);
-	assert_non_null(expected);
-	pattern_fill(17, 0, expected, size);
-	assert_int_equal(memcmp(output, expected, size), 0);
-	free(expected);
+	assert_int_equal(memcmp(output, bytes, size), 0);
+	free(bytes);
 }
 
 TEST(echocat_against_socketserver) {
-	uint16_t port = peer_free_port();
-	char number[8];
-	snprintf(number, sizeof(number), "%u", port);
-	struct process *server =
-		start_python(write_program("server.py", threading_server, port), port);
-	const char *const arguments[] = {ECHOCAT_PROGRAM, "127.0.0.1", number, NULL};
-	static const size_t sizes[] = {1, 65536, 3000000};
-	for (size_t i = 0; i < 3; i++)
-		run_copying_client(arguments, sizes[i]);
+	uint16_t port;
+	struct process *server = start_python(threading_server, &port);
+	const char *const *arguments = STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", port_text(port));
+	run_copying_client(arguments, 1);
+	run_copying_client(arguments, 65536);
+	run_copying_client(arguments, 3000000);
 	process_kill(server);
 }
 
-// Its visits end in order, so that the server has nothing to complain of, unless that is asked for.
+// Its visits end in order, so that the server prints no errors, unless --linger rst is given.
 TEST(echoload_against_socketserver) {
 	static const char *const endings[] = {"fin", "rst"};
 	for (size_t i = 0; i < 2; i++) {
-		uint16_t port = peer_free_port();
+		uint16_t port;
+		struct process *server = start_python(threading_server, &port);
 		char target[24];
 		snprintf(target, sizeof(target), "127.0.0.1:%u", port);
-		struct process *server =
-			start_python(write_program("server.py", threading_server, port), port);
 		json_t *result = load_run(EXIT_OK, target, "-m", "churn", "-c", "4", "-n", "100",
 					  "--linger", endings[i]);
 		assert_int_equal(load_errors(result, NULL), 0);
 		assert_string_equal(json_string_value(load_member(result, "configuration.linger")),
 				    endings[i]);
-		if (i == 0) {
-			process_kill(server);
-			assert_string_equal(process_errors(server, NULL), "");
-		} else {
+		if (i == 1)
 			process_expect_error_text(server, "ConnectionResetError");
-			process_kill(server);
-		}
+		process_kill(server);
+		if (i == 0)
+			assert_string_equal(process_errors(server, NULL), "");
 	}
 }
 
-// What came back is no part of an echo, and is not told as one.
+// The bytes that come back are no part of an echo, and are not reported as one.
 TEST(echocat_against_a_server_of_something_else) {
-	uint16_t port = peer_free_port();
-	char number[8];
-	snprintf(number, sizeof(number), "%u", port);
-	struct process *server =
-		start_python(write_program("server.py", greeting_server, port), port);
+	uint16_t port;
+	struct process *server = start_python(greeting_server, &port);
 	struct process *client;
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-c", "1", "-t", "200ms",
-					"127.0.0.1", number, NULL);
+					"127.0.0.1", port_text(port), NULL);
 	assert_int_equal(status, EXIT_CHECK_FAILED);
 	assert_contains(process_errors(client, NULL), "the echo differs at offset 0: ");
 	assert_contains(process_errors(client, NULL), "6 of 12 bytes came back");
@@ -223,9 +207,8 @@ TEST(echocat_against_a_server_of_something_else) {
 }
 
 DAEMON_TEST(echocat_against_echod, (NULL)) {
-	char number[8];
-	snprintf(number, sizeof(number), "%u", daemon->port);
-	const char *const arguments[] = {ECHOCAT_PROGRAM, "127.0.0.1", number, NULL};
+	const char *const *arguments =
+		STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", port_text(daemon->port));
 	run_copying_client(arguments, 1);
 	run_copying_client(arguments, 20000000);
 	struct process *client; // whose standard input is empty
@@ -238,19 +221,15 @@ DAEMON_TEST(echocat_against_echod, (NULL)) {
 DAEMON_TEST(socat, ("--workers", "1")) {
 	char target[160];
 	snprintf(target, sizeof(target), "TCP:%s", daemon->address[0]);
-	const char *const arguments[] = {"socat", "-t5", "-", target, NULL};
-	run_copying_client(arguments, 3000000);
-	run_copying_client(arguments, 1);
+	run_copying_client(STRINGS("socat", "-t5", "-", target), 3000000);
+	run_copying_client(STRINGS("socat", "-t5", "-", target), 1);
 	stats_wait(daemon, "connections_closed_peer", 2);
 }
 
-// Nobody there: one line and status 3.
 TEST(echocat_finds_nobody) {
-	char number[8];
-	snprintf(number, sizeof(number), "%u", peer_free_port());
 	struct process *client;
 	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "127.0.0.1",
-					number, NULL);
+					port_text(peer_free_port()), NULL);
 	assert_int_equal(status, EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
 	assert_string_equal(process_output(client, NULL), "");
