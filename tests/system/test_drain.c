@@ -1,5 +1,6 @@
-// Scenario: a signal ends the server. No new connections; those that are open may finish; then the
-// rest are aborted; and the status is 0 in every case.
+// Scenario: a signal, or a control command, ends the server. No new connections; those that are
+// open may finish; then the rest are aborted; and the status is 0 in every case. The control socket
+// goes on answering meanwhile.
 #include <signal.h>
 
 #include "ctl.h"
@@ -7,6 +8,10 @@
 #include "peer.h"
 #include "place.h"
 #include "stats.h"
+
+static int request(const struct daemon *daemon, const char *line) {
+	return ctl_request(daemon->control, line, NULL);
+}
 
 static void expect_refused(const char *address) {
 	uint64_t deadline = clock_deadline(PATIENCE);
@@ -22,9 +27,17 @@ static void send_and_wait(struct daemon *daemon, int number) {
 	stats_wait(daemon, "draining", 1);
 }
 
-static void drain_with_clients_that_finish(int number) {
+static const struct first_signal {
+	const char *name;
+	int number;
+} first_signals[] = {{"SIGTERM", SIGTERM}, {"SIGINT", SIGINT}, {"SIGHUP", SIGHUP}};
+
+TEST_ROWS(clients_finish_after, const struct first_signal *first, first_signals) {
+	// SIGINT is ignored when the server starts, as in a background job of a shell.
+	void (*ours)(int) = signal(SIGINT, SIG_IGN);
 	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never",
 					     "--drain-timeout", "1h", NULL);
+	signal(SIGINT, ours);
 	int fds[4];
 	for (size_t i = 0; i < 4; i++) {
 		fds[i] = peer_connect(daemon->address[0]);
@@ -32,7 +45,7 @@ static void drain_with_clients_that_finish(int number) {
 			peer_ping(fds[i]);
 	}
 	stats_wait(daemon, "connections_queued", 2);
-	send_and_wait(daemon, number);
+	send_and_wait(daemon, first->number);
 	expect_refused(daemon->address[0]);
 	process_expect_error_text(daemon->process, "drain");
 	stats_assert_laws(daemon);
@@ -44,22 +57,6 @@ static void drain_with_clients_that_finish(int number) {
 		peer_close(fds[i]);
 	}
 	daemon_expect_end(daemon);
-}
-
-TEST(sigterm_lets_clients_finish) {
-	drain_with_clients_that_finish(SIGTERM);
-}
-
-TEST(sigint_lets_clients_finish) {
-	// It is ignored, as in a background job of a shell.
-	void (*ours)(int) = signal(SIGINT, SIG_IGN);
-	drain_with_clients_that_finish(SIGINT);
-	signal(SIGINT, ours);
-}
-
-// As when the terminal of a server in the foreground is closed.
-TEST(hang_up_lets_clients_finish) {
-	drain_with_clients_that_finish(SIGHUP);
 }
 
 TEST(no_deadline, .with = {EACH_PATIENCE}) {
@@ -202,4 +199,92 @@ TEST(signal_during_start) {
 		assert_false(place_exists(daemon->control));
 		test_clean_up();
 	}
+}
+
+static void drain_until_deadline(const char *option, const char *command) {
+	struct daemon *daemon = daemon_start("--drain-timeout", option, NULL);
+	int fd = peer_connect_served(daemon->address[0]);
+	uint64_t begin = clock_now();
+	assert_int_equal(request(daemon, command), 200);
+	daemon_expect_end(daemon);
+	assert_true(clock_now() - begin >= 290 * NS_PER_MS);
+	process_expect_error_text(daemon->process, "1 connection");
+	peer_expect_closed(fd);
+}
+
+TEST(drain_with_a_deadline, .with = {EACH_PATIENCE}) {
+	drain_until_deadline("1h", "drain 300ms");
+	drain_until_deadline("300ms", "drain");
+}
+
+TEST(stop) {
+	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
+					     "--drain-timeout", "1h", NULL);
+	int served = peer_connect_served(daemon->address[0]);
+	int queued = peer_connect(daemon->address[0]);
+	stats_wait(daemon, "connections_queued", 1);
+	assert_int_equal(request(daemon, "stop"), 200);
+	daemon_expect_end(daemon);
+	peer_expect_closed(served);
+	peer_expect_closed(queued);
+}
+
+// If nobody is connected the end comes at once, but not before the answer.
+TEST(answer_comes_before_the_end) {
+	for (int i = 0; i < 20; i++) {
+		struct daemon *daemon = daemon_start("--workers", "1", NULL);
+		assert_int_equal(request(daemon, i % 2 ? "stop" : "drain"), 200);
+		daemon_expect_end(daemon);
+		test_clean_up();
+	}
+}
+
+TEST(answers_during_drain) {
+	static const char *const questions[] = {
+		"ping", "version", "stats", "stats json", "connections json", "workers", "help"};
+	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+	int fd = peer_connect_served(daemon->address[0]);
+	assert_int_equal(stats_counter(daemon, "draining"), 0);
+	assert_int_equal(request(daemon, "drain"), 200);
+	stats_wait(daemon, "draining", 1);
+	for (size_t i = 0; i < COUNT_OF(questions); i++)
+		assert_int_equal(request(daemon, questions[i]), 200);
+	peer_ping(fd);
+	assert_int_equal(stats_counter(daemon, "connections_open"), 1);
+	peer_close(fd);
+	daemon_expect_end(daemon);
+}
+
+// A request after a signal moves the deadline.
+TEST(deadline_moves, .with = {EACH_PATIENCE}) {
+	static const char *const requests[] = {"drain 200ms", "stop"};
+	for (size_t i = 0; i < COUNT_OF(requests); i++) {
+		struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+		int fd = peer_connect_served(daemon->address[0]);
+		send_and_wait(daemon, SIGTERM);
+		assert_int_equal(request(daemon, requests[i]), 200);
+		daemon_expect_end(daemon);
+		peer_expect_closed(fd);
+	}
+}
+
+DAEMON_TEST(bad_duration_changes_nothing, (NULL)) {
+	static const char *const requests[] = {"drain soon",  "drain -1s", "drain 5",
+					       "drain 1s 2s", "stop now",  "drain 1e9h"};
+	for (size_t i = 0; i < COUNT_OF(requests); i++)
+		assert_int_equal(request(daemon, requests[i]), 400);
+	assert_int_equal(stats_counter(daemon, "draining"), 0);
+	peer_visit(daemon->address[0]);
+}
+
+TEST(control_clients_do_not_delay) {
+	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+	int begun = ctl_connect(daemon->control);
+	ctl_send(begun, "sta");
+	int silent = ctl_connect(daemon->control);
+	uint64_t begin = clock_now();
+	daemon_stop(daemon);
+	assert_true(clock_now() - begin < 4 * NS_PER_S || sizeof(ECHOD_SANITIZE) > 1);
+	peer_close(begun);
+	peer_close(silent);
 }

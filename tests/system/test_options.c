@@ -19,40 +19,28 @@ static const char ports[] = "from 0 to 65535";
 
 static const struct bad_option {
 	const char *option;
-	const char *values[16]; // NULL ends them
-	const char *allowed;	// in the line, about the allowed values
+	const char *values;  // with | between them
+	const char *allowed; // in the line, about the allowed values
 } bad_options[] = {
-	{"--listen",
-	 {"", "7000", "localhost", "::1:7000", "1.2.3.4:5:6", "[::1]", "[::1]7000", "[::1:7000",
-	  "[]:7000"},
+	{"--listen", "|7000|localhost|::1:7000|1.2.3.4:5:6|[::1]|[::1]7000|[::1:7000|[]:7000",
 	 "PORT"},
-	{"--listen",
-	 {"127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:65536", "127.0.0.1: 80",
-	  "[::1]:1e3", ":0x10"},
-	 ports},
-	{"--listen", {"unix:", "unix:" LONG_PATH}, ""},
-	{"--workers",
-	 {"0", "-1", "4097", "4294967296", "18446744073709551617", "1e3", "0x10", " 5", "5 ", "5x",
-	  "1.5", ""},
+	{"--listen", "127.0.0.1:|127.0.0.1:x|127.0.0.1:-1|127.0.0.1: 80|[::1]:1e3|:0x10", ports},
+	{"--listen", "127.0.0.1:65536", ports},
+	{"--listen", "unix:|unix:" LONG_PATH, ""},
+	{"--workers", "0|-1|4097|4294967296|18446744073709551617|1e3|0x10| 5|5 |5x|1.5|",
 	 "from 1 to 4096"},
-	{"--max-connections",
-	 {"0", "-1", "x", "1.5", "99999999999999999999", "5k5", ""},
-	 "from 1 to"},
-	{"--max-per-source", {"-1", "x", "1.5", "99999999999999999999", ""}, " to "},
-	{"--source-prefix6", {"0", "129", "x", "/64", ""}, " to "},
-	{"--overload", {"", "drop", "Wait", "wait ", "reset,wait", "waitreset"}, "reset"},
-	{"--idle-timeout",
-	 {"", "5", "-1s", "1x", "s", "1 s", "nan", "1e3s", "Never", "inf", "0"},
-	 "never"},
-	{"--send-timeout", {"", "5", "-1s", "1x", "ms", "1 s", "1e3s", "forever", "0"}, "never"},
-	{"--drain-timeout", {"", "5", "-1s", "1x", "ms", "1 s", "1e3s"}, "ms, s, m, h"},
-	{"--backlog", {"0", "-1", "x", "", "1.5", "65536", "99999999999999999999"}, "from 1 to"},
-	{"--buffer-size",
-	 {"0", "-1", "x", "", "1kb", "k", "64 k", "99999999999999999999", "1t", "0x10", "17m"},
-	 "units k, m, g"},
-	{"--log-level", {"", "loud", "Debug", "warn ", "5"}, "debug"},
-	{"--log-format", {"", "xml", "JSON"}, "json"},
-	{"--control", {"", LONG_PATH}, ""},
+	{"--max-connections", "0|-1|x|1.5|99999999999999999999|5k5|", "from 1 to"},
+	{"--max-per-source", "-1|x|1.5|99999999999999999999|", " to "},
+	{"--source-prefix6", "0|129|x|/64|", " to "},
+	{"--overload", "|drop|Wait|wait |reset,wait|waitreset", "reset"},
+	{"--idle-timeout", "|5|-1s|1x|s|1 s|nan|1e3s|Never|inf|0", "never"},
+	{"--send-timeout", "|5|-1s|1x|ms|1 s|1e3s|forever|0", "never"},
+	{"--drain-timeout", "|5|-1s|1x|ms|1 s|1e3s", "ms, s, m, h"},
+	{"--backlog", "0|-1|x||1.5|65536|99999999999999999999", "from 1 to"},
+	{"--buffer-size", "0|-1|x||1kb|k|64 k|99999999999999999999|1t|0x10|17m", "units k, m, g"},
+	{"--log-level", "|loud|Debug|warn |5", "debug"},
+	{"--log-format", "|xml|JSON", "json"},
+	{"--control", "|" LONG_PATH, ""},
 };
 
 static void refuses(const char *option, const char *value, const char *const *texts) {
@@ -69,12 +57,12 @@ static const char *named_part(const struct bad_option *bad, const char *value) {
 TEST(bad_values) {
 	for (size_t i = 0; i < COUNT_OF(bad_options); i++) {
 		const struct bad_option *bad = &bad_options[i];
-		for (size_t j = 0; bad->values[j]; j++) {
-			char given[32];
-			snprintf(given, sizeof(given), "'%.20s", named_part(bad, bad->values[j]));
-			const char *const texts[] = {bad->option, given, bad->allowed, NULL};
-			refuses(bad->option, bad->values[j], texts);
+		char *values = strdup(bad->values), *rest = values, given[32];
+		for (const char *value; (value = strsep(&rest, "|"));) {
+			snprintf(given, sizeof(given), "'%.20s", named_part(bad, value));
+			refuses(bad->option, value, STRINGS(bad->option, given, bad->allowed));
 		}
+		free(values);
 	}
 	// Found when the server starts.
 	refuses("--listen", "[fe80::1]:7", STRINGS("needs %INTERFACE"));

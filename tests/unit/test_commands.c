@@ -1,5 +1,5 @@
-// The commands of the control protocol, each with good and bad arguments: control/commands and
-// control/lists.
+// The requests of the control protocol, and its commands with good and bad arguments:
+// control/commands and control/lists.
 #include "test.h"
 
 #include <jansson.h>
@@ -73,6 +73,12 @@ static void expect_text(const char *line, const char *text) {
 static void expect_part(const char *line, const char *part) {
 	char *body = run(line, STATUS_OK);
 	assert_contains(body, part);
+	free(body);
+}
+
+static void expect_lines(const char *line, size_t count) {
+	char *body = run(line, STATUS_OK);
+	assert_int_equal(process_count_lines(body), count);
 	free(body);
 }
 
@@ -194,9 +200,7 @@ TEST(connections_are_listed) {
 		check_connection(json_array_get(list, i), i + 1);
 	json_decref(object);
 	assert_true(shows("connections", " work-1 ", " queued "));
-	char *text = run("connections", STATUS_OK);
-	assert_int_equal(process_count_lines(text), 51);
-	free(text);
+	expect_lines("connections", 51);
 	for (size_t i = 0; i < 50; i++)
 		peer_close(clients[i]);
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
@@ -244,9 +248,7 @@ TEST(workers_are_listed) {
 	json_decref(object);
 	// The leader may wake once more, if it was not asleep when the other came.
 	wait_until(shows("workers", " leading ", " blocked "));
-	char *text = run("workers", STATUS_OK);
-	assert_int_equal(process_count_lines(text), 3);
-	free(text);
+	expect_lines("workers", 3);
 	peer_close(client);
 }
 
@@ -276,4 +278,83 @@ TEST(drain_takes_its_time_from_the_setting_or_the_request) {
 	peer_ping(client);
 	expect_text("stop", "stopping\n");
 	peer_expect_eof(client);
+}
+
+// Requests, taken apart into words.
+
+static const struct example {
+	const char *line;
+	size_t length; // 0: strlen
+	enum request_result result;
+	size_t count;
+	const char *words[REQUEST_MAX_WORDS];
+} examples[] = {
+	{"ping", 0, REQUEST_OK, 1, {"ping"}},
+	{"ping\r", 0, REQUEST_OK, 1, {"ping"}},
+	{"  ping  ", 0, REQUEST_OK, 1, {"ping"}},
+	{"stats json", 0, REQUEST_OK, 2, {"stats", "json"}},
+	{"stats    json\r", 0, REQUEST_OK, 2, {"stats", "json"}},
+	{"\tstats \t json\t", 0, REQUEST_OK, 2, {"stats", "json"}},
+	{"a b c d", 0, REQUEST_OK, 4, {"a", "b", "c", "d"}},
+	{"a b c d  ", 0, REQUEST_OK, 4, {"a", "b", "c", "d"}},
+	{"a b c d e", 0, REQUEST_TOO_MANY_WORDS, 4, {"a", "b", "c", "d"}},
+	{"", 0, REQUEST_EMPTY, 0, {NULL}},
+	{"\r", 0, REQUEST_EMPTY, 0, {NULL}},
+	{" \t ", 0, REQUEST_EMPTY, 0, {NULL}},
+	{"\r\r", 0, REQUEST_OK, 1, {"\r"}}, // only one belongs to the end of the line
+	{"pi\rng", 0, REQUEST_OK, 1, {"pi\rng"}},
+	{"pi\xff\x01ng", 0, REQUEST_OK, 1, {"pi\xff\x01ng"}},
+	{"ping\0", 5, REQUEST_NOT_TEXT, 0, {NULL}},
+	{"\0ping", 5, REQUEST_NOT_TEXT, 0, {NULL}},
+	{"stats \0json", 11, REQUEST_NOT_TEXT, 0, {NULL}},
+	{"\0\r", 2, REQUEST_NOT_TEXT, 0, {NULL}},
+};
+
+TEST(lines_are_taken_apart_into_words) {
+	for (size_t i = 0; i < COUNT_OF(examples); i++) {
+		const struct example *example = &examples[i];
+		size_t length = example->length ? example->length : strlen(example->line);
+		char *line = malloc(length + 1); // the sanitizer sees a byte too many
+		memcpy(line, example->line, length);
+		struct request request;
+		assert_int_equal(request_parse(line, length, &request), example->result);
+		if (example->result == REQUEST_OK) {
+			assert_int_equal(request.count, example->count);
+			for (size_t word = 0; word < example->count; word++)
+				assert_string_equal(request.words[word], example->words[word]);
+		}
+		free(line);
+	}
+}
+
+static void check_random(const struct request *request, enum request_result result,
+			 const char *line, size_t length) {
+	assert_int_equal(result == REQUEST_OK,
+			 request->count > 0 && result != REQUEST_TOO_MANY_WORDS);
+	assert_true(request->count <= REQUEST_MAX_WORDS);
+	for (size_t i = 0; i < request->count; i++) {
+		const char *word = request->words[i];
+		assert_true(word >= line && word < line + length);
+		assert_true(word[0] != '\0' && strpbrk(word, " \t") == NULL);
+		assert_true(word + strlen(word) <= line + length);
+	}
+}
+
+TEST(any_bytes_are_survived) {
+	static const char likely[] = "  \t\r\0abz\n\xff";
+	uint64_t seed = 5;
+	for (int i = 0; i < 100000; i++) {
+		size_t length = (size_t)pattern_number(&seed, 0, i % 100 ? 20 : PROTOCOL_MAX_LINE);
+		char *line = malloc(length + 1);
+		for (size_t at = 0; at < length; at++)
+			line[at] = i % 2 ? (char)pattern_number(&seed, 0, 255)
+					 : likely[pattern_number(&seed, 0, sizeof(likely) - 2)];
+		bool has_return = length > 0 && line[length - 1] == '\r';
+		bool nul = memchr(line, '\0', length - has_return) != NULL;
+		struct request request;
+		enum request_result result = request_parse(line, length, &request);
+		assert_int_equal(result == REQUEST_NOT_TEXT, nul);
+		check_random(&request, result, line, length);
+		free(line);
+	}
 }

@@ -1,5 +1,4 @@
-// A client of the control socket against servers good and bad, which the test plays:
-// control/client.
+// A client of the control socket, against good and bad servers of the test: control/client.
 #include "test.h"
 
 #include <poll.h>
@@ -14,7 +13,7 @@
 #define PATIENCE_NS (20 * NS_PER_S)
 #define SHORT (100 * NS_PER_MS)
 
-// What the played server does with its one client.
+// A server with one client, played by a thread.
 struct play {
 	const char *reply;
 	size_t length;	    // 0: strlen
@@ -63,15 +62,10 @@ static void *run_server(void *argument) {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (!play->deaf)
 		read_request(fd);
-	size_t left = play->length ? play->length : strlen(play->reply);
-	for (const char *at = play->reply; left > 0;) {
-		size_t piece = play->piece && play->piece < left ? play->piece : left;
-		ssize_t sent = send(fd, at, piece, MSG_NOSIGNAL);
-		if (sent <= 0)
-			break;
-		at += sent;
-		left -= (size_t)sent;
-	}
+	size_t length = play->length ? play->length : strlen(play->reply);
+	size_t piece = play->piece ? play->piece : length;
+	for (size_t at = 0; at < length; at += piece)
+		send(fd, play->reply + at, at + piece < length ? piece : length - at, MSG_NOSIGNAL);
 	char byte;
 	while (play->holds_on && recv(fd, &byte, 1, 0) > 0)
 		;
@@ -80,9 +74,9 @@ static void *run_server(void *argument) {
 }
 
 // Asks the played server.
-static int ask(struct play *what, const char *request, uint64_t timeout) {
+static int ask(struct play *server, const char *request, uint64_t timeout) {
 	pthread_t thread;
-	play = what;
+	play = server;
 	reply.body = play->request; // it is replaced, whatever the result
 	assert_int_equal(pthread_create(&thread, NULL, run_server, NULL), 0);
 	int result = client_ask(path, request, timeout, &reply, &error);
@@ -90,17 +84,17 @@ static int ask(struct play *what, const char *request, uint64_t timeout) {
 	return result;
 }
 
-static void expect_reply(struct play *what, const char *request, int status, const char *body,
+static void expect_reply(struct play *server, const char *request, int status, const char *body,
 			 size_t length) {
-	if (ask(what, request, PATIENCE_NS) != 0)
+	if (ask(server, request, PATIENCE_NS) != 0)
 		fail_msg("%s", error.message);
 	assert_int_equal(reply.status, status);
 	assert_int_equal(reply.length, length);
 	assert_memory_equal(reply.body, body, length + 1); // with its NUL
 	client_reply_free(&reply);
 	assert_null(reply.body);
-	if (!what->deaf)
-		assert_string_equal(what->request, request);
+	if (!server->deaf)
+		assert_string_equal(server->request, request);
 }
 
 TEST(a_reply_is_taken_whole) {
