@@ -9,65 +9,58 @@
 
 #define MAX_ARGUMENTS 48
 
-// One command line, and what came of it.
-struct attempt {
-	char words[1000];
-	struct run_options options;
-	char said[1024]; // on standard error
-	int status;
-};
-
-static struct attempt attempt;
+// What came of a command line.
+static struct run_options options;
+static const struct load_config *const config = &options.load.config;
+static struct caught caught;
 
 static int read_options(void *arguments) {
 	char **argv = arguments;
 	int argc = 0;
 	while (argv[argc])
 		argc++;
-	return run_options_read(&attempt.options, argc, argv);
+	return run_options_read(&options, argc, argv);
 }
 
-// Reads the words of `line` behind the program's name; EMPTY is the empty one.
+// Reads the words of `line` behind the program's name; EMPTY is the empty one. They stay until the
+// next line.
 static int try(const char *line) {
-	char *argv[MAX_ARGUMENTS + 1] = {"echoload"};
+	static char words[1000];
+	char *argv[MAX_ARGUMENTS + 1] = {"echoload"}, *rest = NULL;
 	int argc = 1;
-	assert_true(strlen(line) < sizeof(attempt.words));
-	strcpy(attempt.words, line);
-	char *rest = NULL;
-	for (char *word = strtok_r(attempt.words, " ", &rest); word;
-	     word = strtok_r(NULL, " ", &rest)) {
+	assert_true(strlen(line) < sizeof(words));
+	strcpy(words, line);
+	for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
 		assert_true(argc < MAX_ARGUMENTS);
 		argv[argc++] = strcmp(word, "EMPTY") == 0 ? word + strlen(word) : word;
 	}
-	struct caught caught = caught_from(read_options, argv);
-	strcpy(attempt.said, caught.err);
-	return attempt.status = caught.status;
+	caught = caught_from(read_options, argv);
+	return caught.status;
 }
 
 static void takes(const char *line) {
 	if (try(line) != -1)
-		fail_msg("'%s': %s", line, attempt.said);
-	assert_string_equal(attempt.said, "");
+		fail_msg("'%s': %s", line, caught.err);
+	assert_string_equal(caught.err, "");
 }
 
-// One line, with the status of wrong usage.
-static void refuses(const char *line, const char *what) {
+// In one line, with the status of wrong usage.
+static void refuses(const char *line, const char *reason) {
 	if (try(line) != 2)
-		fail_msg("'%s' gave %d", line, attempt.status);
-	if (strncmp(attempt.said, "echoload: ", 10) != 0 || !strstr(attempt.said, what))
-		fail_msg("'%s' gave '%s', which lacks '%s'", line, attempt.said, what);
-	assert_ptr_equal(strchr(attempt.said, '\n'), attempt.said + strlen(attempt.said) - 1);
+		fail_msg("'%s' gave %d", line, caught.status);
+	if (strncmp(caught.err, "echoload: ", 10) != 0 || !strstr(caught.err, reason))
+		fail_msg("'%s' gave '%s', which lacks '%s'", line, caught.err, reason);
+	assert_ptr_equal(strchr(caught.err, '\n'), caught.err + strlen(caught.err) - 1);
 }
 
 static const char *target(size_t index) {
 	static char text[ADDRESS_TEXT_SIZE];
-	assert_true(index < attempt.options.load.config.target_count);
-	return endpoint_format(&attempt.options.load.config.targets[index], text);
+	assert_true(index < config->target_count);
+	return endpoint_format(&config->targets[index], text);
 }
 
 TEST(defaults_are_a_closed_loop) {
 	takes("");
-	const struct load_config *config = &attempt.options.load.config;
 	assert_int_equal(config->target_count, 1);
 	assert_string_equal(target(0), "127.0.0.1:65432");
 	assert_int_equal(config->mode, MODE_PING);
@@ -86,25 +79,22 @@ TEST(defaults_are_a_closed_loop) {
 	assert_int_equal(config->timeout, 5 * NS_PER_S);
 	assert_true(config->verify);
 	assert_false(config->spin);
-	const struct run_options *options = &attempt.options;
 	for (size_t i = 0; i < OUTPUT_FILES; i++)
-		assert_null(options->files[i]);
-	assert_false(options->data_on_stdout || options->search.text ||
-		     options->allow_client_bound);
-	assert_int_equal(options->interval, NS_PER_S);
-	assert_false(options->interval_lines);
-	assert_int_equal(options->expect_count, 2);
-	assert_string_equal(options->expects[0].text, "errors==0");
-	assert_string_equal(options->expects[1].text, "unanswered==0");
+		assert_null(options.files[i]);
+	assert_false(options.data_on_stdout || options.search.text || options.allow_client_bound);
+	assert_int_equal(options.interval, NS_PER_S);
+	assert_false(options.interval_lines);
+	assert_int_equal(options.expect_count, 2);
+	assert_string_equal(options.expects[0].text, "errors==0");
+	assert_string_equal(options.expects[1].text, "unanswered==0");
 	takes("--allow-errors");
-	assert_int_equal(options->expect_count, 0);
+	assert_int_equal(options.expect_count, 0);
 }
 
 TEST(every_load_can_be_asked_for) {
 	takes("127.0.0.1:7 [::1]:8 unix:/run/e -c 1000 --pipeline 8 --rate 50k --arrival poisson "
 	      "--mode ping -s 64:9,16k -d 1m -n 5000 --warmup 2s --ramp 500ms -t 4 --cpu 0,2-3 "
 	      "--timeout never --run 4711 --no-verify --spin --control /run/echod.sock");
-	const struct load_config *config = &attempt.options.load.config;
 	assert_int_equal(config->target_count, 3);
 	assert_string_equal(target(1), "[::1]:8");
 	assert_string_equal(target(2), "unix:/run/e");
@@ -132,160 +122,174 @@ TEST(every_load_can_be_asked_for) {
 TEST(every_output_can_be_asked_for) {
 	takes("--json - --hgrm a.hgrm --hlog b.hlog --csv c.csv -i 2s --expect p99<5ms "
 	      "--expect=errors==0 --allow-client-bound --search p99.9<=1ms");
-	const struct run_options *options = &attempt.options;
-	assert_string_equal(options->files[OUTPUT_JSON], "-");
-	assert_string_equal(options->files[OUTPUT_HGRM], "a.hgrm");
-	assert_string_equal(options->files[OUTPUT_HLOG], "b.hlog");
-	assert_string_equal(options->files[OUTPUT_CSV], "c.csv");
-	assert_true(options->data_on_stdout);
-	assert_int_equal(options->interval, 2 * NS_PER_S);
-	assert_true(options->interval_lines);
-	assert_int_equal(options->expect_count, 3);
-	assert_string_equal(options->expects[0].text, "p99<5ms");
-	assert_string_equal(options->expects[1].text, "errors==0");
-	assert_string_equal(options->expects[2].text, "unanswered==0");
-	assert_true(options->allow_client_bound);
-	assert_string_equal(options->search.text, "p99.9<=1ms");
-	assert_true(options->search.percent == 99.9);
+	assert_string_equal(options.files[OUTPUT_JSON], "-");
+	assert_string_equal(options.files[OUTPUT_HGRM], "a.hgrm");
+	assert_string_equal(options.files[OUTPUT_HLOG], "b.hlog");
+	assert_string_equal(options.files[OUTPUT_CSV], "c.csv");
+	assert_true(options.data_on_stdout);
+	assert_int_equal(options.interval, 2 * NS_PER_S);
+	assert_true(options.interval_lines);
+	assert_int_equal(options.expect_count, 3);
+	assert_string_equal(options.expects[0].text, "p99<5ms");
+	assert_string_equal(options.expects[1].text, "errors==0");
+	assert_string_equal(options.expects[2].text, "unanswered==0");
+	assert_true(options.allow_client_bound);
+	assert_string_equal(options.search.text, "p99.9<=1ms");
+	assert_true(options.search.percent == 99.9);
 	takes("--json - --json file");
-	assert_false(attempt.options.data_on_stdout);
+	assert_false(options.data_on_stdout);
 }
 
 TEST(sources_are_of_the_targets_family) {
 	takes("--source 127.0.0.2,127.0.0.3 127.0.0.1:7");
-	assert_int_equal(attempt.options.load.config.source_count, 2);
-	assert_int_equal(attempt.options.load.config.sources[1].as.v4.sin_addr.s_addr,
-			 htonl(0x7f000003));
-	assert_int_equal(attempt.options.load.config.sources[1].as.v4.sin_port, 0);
+	assert_int_equal(config->source_count, 2);
+	assert_int_equal(config->sources[1].as.v4.sin_addr.s_addr, htonl(0x7f000003));
+	assert_int_equal(config->sources[1].as.v4.sin_port, 0);
 	takes("--source ::1 [::1]:7");
-	assert_int_equal(attempt.options.load.config.sources[0].as.any.sa_family, AF_INET6);
-	refuses("--source ::1 127.0.0.1:7", "[::1]:0 cannot reach 127.0.0.1:7");
-	refuses("--source ::1,127.0.0.2", "'127.0.0.2' is of another address family than");
-	refuses("--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e");
+	assert_int_equal(config->sources[0].as.any.sa_family, AF_INET6);
 }
 
 TEST(each_mode_has_its_defaults) {
 	takes("--mode stream");
-	assert_int_equal(attempt.options.load.config.sizes.most, 65536);
-	assert_int_equal(attempt.options.load.config.pipeline, 16);
+	assert_int_equal(config->sizes.most, 65536);
+	assert_int_equal(config->pipeline, 16);
 	takes("--mode churn");
-	assert_int_equal(attempt.options.load.config.visit, 1);
+	assert_int_equal(config->visit, 1);
 	takes("--mode churn --visit 20 --pipeline 2");
-	assert_int_equal(attempt.options.load.config.visit, 20);
+	assert_int_equal(config->visit, 20);
 	takes("--mode idle -c 1000");
-	assert_true(attempt.options.load.config.rate == 10);
+	assert_true(config->rate == 10);
 	takes("--mode idle --rate 0.5");
-	assert_true(attempt.options.load.config.rate == 0.5);
+	assert_true(config->rate == 0.5);
 	takes("--mode half-close");
-	assert_int_equal(attempt.options.load.config.visit, 65536);
+	assert_int_equal(config->visit, 65536);
 	takes("--visit 1.5m --mode half-close");
-	assert_int_equal(attempt.options.load.config.visit, 3 << 19);
-	assert_int_equal(attempt.options.load.config.sizes.most, 3 << 19); // a visit is one message
+	assert_int_equal(config->visit, 3 << 19);
+	assert_int_equal(config->sizes.most, 3 << 19); // a visit is one message
 	takes("-n 10");
-	assert_true(attempt.options.load.config.duration == CLOCK_NEVER);
+	assert_true(config->duration == CLOCK_NEVER);
 	takes("-n 10 -d 1s");
-	assert_int_equal(attempt.options.load.config.duration, NS_PER_S);
+	assert_int_equal(config->duration, NS_PER_S);
 	takes("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 -t 3");
-	assert_int_equal(attempt.options.load.config.connections, 3);
+	assert_int_equal(config->connections, 3);
 }
 
-TEST(runs_differ_unless_told) {
+TEST(runs_differ_unless_numbered) {
 	takes("");
-	uint64_t run = attempt.options.load.config.run;
+	uint64_t run = config->run;
 	takes("");
 	// Four times the same number of 32 bits: no.
-	for (int i = 0; i < 2 && attempt.options.load.config.run == run; i++)
+	for (int i = 0; i < 2 && config->run == run; i++)
 		takes("");
-	assert_true(attempt.options.load.config.run != run);
+	assert_true(config->run != run);
 	takes("--run 9007199254740992"); // as all readers of JSON have it
-	assert_true(attempt.options.load.config.run == UINT64_C(1) << 53);
-	refuses("--run 9007199254740993", "'9007199254740993' is not a whole number from 0 to");
+	assert_true(config->run == UINT64_C(1) << 53);
 }
 
-TEST(contradictions_are_refused) {
-	refuses("--rate 5k --mode stream", "--rate: not together with --mode stream, only with "
-					   "ping, idle");
-	refuses("--rate 5k --mode churn", "--rate: not together with --mode churn");
-	refuses("--search p99<1ms --mode idle", "--search: not together with --mode idle, only "
-						"with ping");
-	refuses("--mode half-close -s 64", "--size: not together with --mode half-close, only "
-					   "with ping, stream, churn, idle");
-	refuses("--mode half-close --pipeline 2", "--pipeline: not together");
-	refuses("--linger rst", "--linger: not together with --mode ping, only with churn");
-	refuses("--mode churn --linger 0", "--linger: '0' is not one of fin|rst");
+TEST(what_goes_together_is_taken) {
 	takes("--mode churn");
-	assert_false(attempt.options.load.config.resets);
+	assert_false(config->resets);
 	takes("--mode churn --linger rst");
-	assert_true(attempt.options.load.config.resets);
+	assert_true(config->resets);
 	takes("--mode churn --linger rst --linger fin");
-	assert_false(attempt.options.load.config.resets);
-	refuses("--visit 5", "--visit: not together with --mode ping, only with churn, half-close");
-	refuses("--mode churn --visit 64k", "--visit: '64k' is not a whole number");
-	refuses("--mode half-close --visit 2g", "--visit: '2g' is not a size from 1 to 1g");
-	refuses("--arrival poisson", "--arrival: needs --rate or --search");
-	refuses("--mode churn --arrival poisson", "--arrival: not together with --mode churn");
+	assert_false(config->resets);
 	takes("--mode idle --arrival poisson");
 	takes("--search p99<1ms --arrival poisson");
-	refuses("--search p99<1ms --rate 5k", "--search: not together with --rate");
-	refuses("--expect lateness.p99<1ms",
-		"--expect: 'lateness.p99<1ms' is not measured: only the open loop");
 	takes("--expect uncorrected.p99<1ms --rate 5");
 	takes("--expect uncorrected.p99<1ms --mode idle");
-	refuses("--no-verify --expect faults==0",
-		"--expect: 'faults==0' is not measured: --no-verify");
 	takes("--no-verify --expect errors==0");
-	refuses("--search p99<1ms -n 5", "--search: not together with --count");
-	refuses("--search p99<1ms -d never", "--search: not together with --duration never");
-	refuses("-t 2", "--threads: '2' is more than the connections (--connections 1)");
-	refuses("-t 3 -c 2", "--threads: '3' is more than the connections (--connections 2)");
-	refuses("127.0.0.1:1 127.0.0.1:2 -c 1", "--connections: '1' is less than the 2 targets");
-	refuses("--json - --csv -", "--csv: '-' is written by --json already");
-	refuses("--hgrm f --hlog f", "--hlog: 'f' is written by --hgrm already");
+	takes("--csv x --json y --hgrm /dev/null --hlog /dev/null");
 }
 
-TEST(nonsense_is_refused) {
-	static const char *const lines[][2] = {
-		{"127.0.0.1", "'127.0.0.1' is not an address"},
-		{"127.0.0.1:0", "lacks a host or a port"},
-		{":7", "lacks a host or a port"},
-		{"EMPTY", "'' is not an address"},
-		{"-c 0", "--connections: '0'"},
-		{"-c 1000001", "--connections: '1000001'"},
-		{"--pipeline 0", "--pipeline: '0'"},
-		{"--rate 0", "--rate: '0'"},
-		{"--rate 5g", "--rate: '5g'"},
-		{"--rate -5", "--rate: '-5'"},
-		{"--arrival often", "--arrival: 'often'"},
-		{"--mode pong", "--mode: 'pong' is not one of ping|stream|churn|idle|half-close"},
-		{"-s 0", "--size: '0'"},
-		{"-d 0", "--duration: '0' must be longer than 0"},
-		{"-d 10", "--duration: '10' is not a duration"},
-		{"-n 0", "--count: '0'"},
-		{"--warmup never", "--warmup: 'never'"},
-		{"--ramp x", "--ramp: 'x'"},
-		{"-t 257", "--threads: '257'"},
-		{"--source localhost", "--source: 'localhost' is not an IP address"},
-		{"--source 127.0.0.2,", "--source: '' is not an IP address"},
-		{"--source 127.0.0.2:80", "--source: '127.0.0.2:80' is not an IP address"},
-		{"--cpu 0,", "--cpu: ''"},
-		{"--cpu 3-1", "--cpu: '3-1' ends before it begins"},
-		{"--cpu 1024", "--cpu: '1024'"},
-		{"--cpu 0-299", "--cpu: more than 256 CPUs"},
-		{"--timeout 0", "--timeout: '0'"},
-		{"--run -1", "--run: '-1'"},
-		{"--run 9223372036854775808", "--run: '9223372036854775808'"},
-		{"--control EMPTY", "--control: ''"},
-		{"--search errors==0", "--search: 'errors==0' is not a limit of a latency"},
-		{"--search p99>1ms", "--search: 'p99>1ms' is not a limit of a latency"},
-		{"--search uncorrected.p99<1ms", "--search: 'uncorrected.p99<1ms'"},
-		{"--expect p99", "--expect: 'p99' is no check"},
-		{"--json EMPTY", "--json: '' is no file"},
-		{"--interval 0", "--interval: '0'"},
-		{"--interval 1.5s", "--interval: '1.5s' is not one or more whole seconds"},
-		{"--verbose", "unknown or ambiguous option '--verbose'"},
-	};
-	for (size_t i = 0; i < COUNT_OF(lines); i++)
-		refuses(lines[i][0], lines[i][1]);
+static const struct refused {
+	const char *line, *reason;
+} refused[] = {
+	{"127.0.0.1", "'127.0.0.1' is not an address"},
+	{"127.0.0.1:0", "lacks a host or a port"},
+	{":7", "lacks a host or a port"},
+	{"EMPTY", "'' is not an address"},
+	{"--mode pong", "--mode: 'pong' is not one of ping|stream|churn|idle|half-close"},
+	{"-d 0", "--duration: '0' must be longer than 0"},
+	{"-d 10", "--duration: '10' is not a duration"},
+	{"--source localhost", "--source: 'localhost' is not an IP address"},
+	{"--source 127.0.0.2,", "--source: '' is not an IP address"},
+	{"--source 127.0.0.2:80", "--source: '127.0.0.2:80' is not an IP address"},
+	{"--cpu 0,", "--cpu: ''"},
+	{"--cpu 3-1", "--cpu: '3-1' ends before it begins"},
+	{"--cpu 0-299", "--cpu: more than 256 CPUs"},
+	{"--control EMPTY", "--control: ''"},
+	{"--search errors==0", "--search: 'errors==0' is not a limit of a latency"},
+	{"--search p99>1ms", "--search: 'p99>1ms' is not a limit of a latency"},
+	{"--expect p99", "--expect: 'p99' is no check"},
+	{"--json EMPTY", "--json: '' is no file"},
+	{"--interval 1.5s", "--interval: '1.5s' is not one or more whole seconds"},
+	{"--verbose", "unknown or ambiguous option '--verbose'"},
+	{"--run 9007199254740993", "'9007199254740993' is not a whole number from 0 to"},
+	// What does not go together.
+	{"--rate 5k --mode stream",
+	 "--rate: not together with --mode stream, only with ping, idle"},
+	{"--rate 5k --mode churn", "--rate: not together with --mode churn"},
+	{"--search p99<1ms --mode idle", "--search: not together with --mode idle, only with ping"},
+	{"--mode half-close -s 64",
+	 "--size: not together with --mode half-close, only with ping, stream, churn, idle"},
+	{"--mode half-close --pipeline 2", "--pipeline: not together"},
+	{"--linger rst", "--linger: not together with --mode ping, only with churn"},
+	{"--mode churn --linger 0", "--linger: '0' is not one of fin|rst"},
+	{"--visit 5", "--visit: not together with --mode ping, only with churn, half-close"},
+	{"--mode churn --visit 64k", "--visit: '64k' is not a whole number"},
+	{"--mode half-close --visit 2g", "--visit: '2g' is not a size from 1 to 1g"},
+	{"--arrival poisson", "--arrival: needs --rate or --search"},
+	{"--mode churn --arrival poisson", "--arrival: not together with --mode churn"},
+	{"--search p99<1ms --rate 5k", "--search: not together with --rate"},
+	{"--expect lateness.p99<1ms",
+	 "--expect: 'lateness.p99<1ms' is not measured: only the open loop"},
+	{"--no-verify --expect faults==0", "--expect: 'faults==0' is not measured: --no-verify"},
+	{"--search p99<1ms -n 5", "--search: not together with --count"},
+	{"--search p99<1ms -d never", "--search: not together with --duration never"},
+	{"-t 2", "--threads: '2' is more than the connections (--connections 1)"},
+	{"-t 3 -c 2", "--threads: '3' is more than the connections (--connections 2)"},
+	{"127.0.0.1:1 127.0.0.1:2 -c 1", "--connections: '1' is less than the 2 targets"},
+	{"--json - --csv -", "--csv: '-' is written by --json already"},
+	{"--hgrm f --hlog f", "--hlog: 'f' is written by --hgrm already"},
+	{"--source ::1 127.0.0.1:7", "[::1]:0 cannot reach 127.0.0.1:7"},
+	{"--source ::1,127.0.0.2", "'127.0.0.2' is of another address family than"},
+	{"--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e"},
+	// Outputs are different files, however they are written.
+	{"--csv x --json x", "--csv: 'x' is written by --json already"},
+	{"--csv ./x --json x", "--csv: './x' is written by --json already"},
+	{"--hgrm /tmp/x --hlog /tmp/../tmp/x", "--hlog: '/tmp/../tmp/x' is written by"},
+};
+
+TEST_ROWS(refuses_line, const struct refused *row, refused) {
+	refuses(row->line, row->reason);
+}
+
+TEST(bad_values_are_named) {
+	static const char *const lines[] = {"--connections 0",
+					    "--connections 1000001",
+					    "--pipeline 0",
+					    "--rate 0",
+					    "--rate 5g",
+					    "--rate -5",
+					    "--arrival often",
+					    "--size 0",
+					    "--count 0",
+					    "--warmup never",
+					    "--ramp x",
+					    "--threads 257",
+					    "--cpu 1024",
+					    "--timeout 0",
+					    "--run -1",
+					    "--run 9223372036854775808",
+					    "--search uncorrected.p99<1ms",
+					    "--interval 0"};
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
+		const char *value = strchr(lines[i], ' ') + 1;
+		char reason[64];
+		snprintf(reason, sizeof(reason), "%.*s: '%s'", (int)(value - 1 - lines[i]),
+			 lines[i], value);
+		refuses(lines[i], reason);
+	}
 }
 
 TEST(what_is_one_too_many_is_refused) {
@@ -299,22 +303,14 @@ TEST(what_is_one_too_many_is_refused) {
 	refuses(line, "--expect: 'p50<1s' is one too many: at most 32");
 }
 
-// However they are written: `-` is standard output, and so is /dev/stdout.
-TEST(outputs_are_different_files) {
-	refuses("--csv x --json x", "--csv: 'x' is written by --json already");
-	refuses("--csv ./x --json x", "--csv: './x' is written by --json already");
-	refuses("--hgrm /tmp/x --hlog /tmp/../tmp/x", "--hlog: '/tmp/../tmp/x' is written by");
-	takes("--csv x --json y --hgrm /dev/null --hlog /dev/null");
-}
-
 TEST(rates_are_powers_of_1000) {
 	static const struct {
 		const char *text;
 		double rate;
 	} rates[] = {{"0", 0},	      {"200", 200},  {"50k", 50e3},
 		     {"1.5M", 1.5e6}, {"0.001k", 1}, {"1000m", 1e9}};
+	double rate;
 	for (size_t i = 0; i < COUNT_OF(rates); i++) {
-		double rate;
 		assert_int_equal(units_parse_rate(rates[i].text, &rate, NULL), 0);
 		assert_true(rate == rates[i].rate);
 	}
@@ -322,8 +318,8 @@ TEST(rates_are_powers_of_1000) {
 		"",	"k",	 ".5", "5.",   "1e3",
 		"0x10", "1001m", "1g", "1 k",  "1.2.3",
 		"inf",	"nan",	 "+1", "50kk", "1000000000000000000000"};
+	rate = 4711;
 	for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
-		double rate = 4711;
 		if (units_parse_rate(nonsense[i], &rate, NULL) == 0)
 			fail_msg("'%s' was taken", nonsense[i]);
 		assert_true(rate == 4711);
