@@ -5,9 +5,8 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-#define END \
-	'\001' // is printed after all else, as a terminal passes on what it gets in its own time
-#define PATIENCE_MS 10000
+#define END '\001' // is printed last: a terminal passes on what it gets in its own time
+#define TERMINAL_MS 10000
 
 static char text[32768];
 
@@ -43,7 +42,7 @@ const char *printed_on(struct terminal *terminal) {
 	size_t length = 0;
 	do {
 		struct pollfd ready = {.fd = terminal->outside, .events = POLLIN};
-		assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
+		assert_int_equal(poll(&ready, 1, TERMINAL_MS), 1);
 		ssize_t count = read(terminal->outside, text + length, sizeof(text) - 1 - length);
 		assert_true(count > 0);
 		length += (size_t)count;
@@ -65,18 +64,19 @@ const char *printed_by(void (*print)(FILE *file)) {
 	return text;
 }
 
-void printed_shows(const char *what) {
-	assert_contains(text, what);
+void printed_shows_all(const char *const *strings) {
+	for (; *strings; strings++)
+		assert_contains(text, *strings);
 }
 
-void printed_shows_not(const char *what) {
-	if (strstr(text, what))
-		fail_msg("'%s' is in:\n%s", what, text);
+void printed_shows_none(const char *const *strings) {
+	for (; *strings; strings++)
+		if (strstr(text, *strings))
+			fail_msg("'%s' is in:\n%s", *strings, text);
 }
 
 size_t printed_width(void) {
-	size_t widest = 0;
-	size_t columns = 0;
+	size_t widest = 0, columns = 0;
 	for (const char *at = text; *at; at++) {
 		if (*at == '\n')
 			columns = 0;

@@ -1,9 +1,8 @@
-// What was printed, on a pseudo-terminal or into a file, for tests of what people see. Main thread.
+// What was printed, on a pseudo-terminal or into a file, for tests of what users see. Main thread.
 #ifndef ECHOD_UNIT_PRINTED_H
 #define ECHOD_UNIT_PRINTED_H
 
-#include <stdio.h>
-
+#include "process.h"
 #include "test.h"
 
 struct terminal {
@@ -24,9 +23,11 @@ const char *printed_on(struct terminal *terminal);
 // Takes what `print` prints into a file.
 const char *printed_by(void (*print)(FILE *file));
 
-// Fail the test unless `what` is, or is not, in what was taken last.
-void printed_shows(const char *what);
-void printed_shows_not(const char *what);
+// Fail the test unless each of the strings is, or is not, in what was taken last.
+#define printed_shows(...) printed_shows_all(STRINGS(__VA_ARGS__))
+#define printed_shows_not(...) printed_shows_none(STRINGS(__VA_ARGS__))
+void printed_shows_all(const char *const *strings);
+void printed_shows_none(const char *const *strings);
 
 // Columns of its widest line, without escape sequences.
 size_t printed_width(void);

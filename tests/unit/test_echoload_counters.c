@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "echoload/load/counters.h"
 
-#define BOOKS 100
+#define ROUNDS 100
 #define VALUES 1000
 
 static struct counter_buffers buffers;
@@ -114,7 +114,7 @@ TEST(nothing_is_lost_while_it_is_taken) {
 	assert_int_equal(pthread_create(&thread, NULL, write_counters, &writer), 0);
 	uint64_t taken = 0;
 	unsigned full = 0;
-	for (int i = 0; i < BOOKS; i++) {
+	for (int i = 0; i < ROUNDS; i++) {
 		counter_buffers_request(&buffers);
 		const struct counters *counters = wait_for_counters(&writer);
 		taken += assert_holds(counters, taken);
@@ -140,7 +140,7 @@ TEST(nothing_is_lost_while_it_is_taken) {
 	counters_add(&sum, last);
 	assert_int_equal(taken, atomic_load(&writer.counted));
 	assert_int_equal(assert_holds(&sum, 0), taken);
-	assert_true(full > BOOKS / 2);
+	assert_true(full > ROUNDS / 2);
 }
 
 TEST(counters_in_use_are_not_given) {

@@ -17,6 +17,8 @@ static struct inside inside[2];
 static struct load_config config;
 static struct counters counters;
 static uint64_t lasted;
+static struct engine *engine;
+static size_t servers; // of `inside`, that run
 
 static void set_target(size_t index, const char *text) {
 	struct address address;
@@ -41,34 +43,53 @@ static void begin(void) {
 		inside_configure(&inside[i]);
 }
 
-FIXTURE(begin, NULL);
+static void close_engine(void) {
+	if (engine)
+		engine_close(engine, NULL);
+	engine = NULL;
+}
+
+static void end(void) {
+	close_engine();
+	while (servers > 0)
+		inside_end(&inside[--servers]);
+}
+
+FIXTURE(begin, end);
 
 static void start_servers(size_t count) {
-	for (size_t i = 0; i < count; i++) {
-		inside_start(&inside[i]);
-		set_target(i, inside_address(&inside[i]));
+	for (servers = 0; servers < count; servers++) {
+		inside_start(&inside[servers]);
+		set_target(servers, inside_address(&inside[servers]));
 	}
 }
 
-static struct engine *open_engine(void) {
+static void start_silent_server(void) {
+	set_target(0, odd_address(odd_start(&(struct odd_spec){.conduct = ODD_SILENT})));
+}
+
+static void open_engine(void) {
 	struct echod_error error = {0};
-	struct engine *engine = engine_open(&config, &error);
+	engine = engine_open(&config, &error);
 	if (!engine)
 		fail_msg("%s", error.message);
-	return engine;
+}
+
+static int slice(uint64_t groups, uint64_t duration) {
+	return engine_slice(engine, groups, duration, &counters, &lasted);
 }
 
 static uint64_t received(size_t server) {
 	return inside_counter(&inside[server], COUNTER_bytes_received);
 }
 
-// Lets a slice pass in which something was answered. On a busy machine a thread of
-// the generator may sleep for all of a short one; then nothing is sent.
-static void pass_well(struct engine *engine, uint64_t groups) {
+// Lets a slice pass in which something was answered. On a busy machine a thread of the generator
+// may sleep for all of a short one; then nothing is sent.
+static void pass_well(uint64_t groups) {
 	uint64_t deadline = clock_deadline(20 * NS_PER_S);
 	do {
 		assert_true(clock_now() < deadline);
-		assert_int_equal(engine_slice(engine, groups, SLICE, &counters, &lasted), 0);
+		assert_int_equal(slice(groups, SLICE), 0);
 		if (config.rate == 0) // else this thread may have slept beyond the end
 			assert_int_equal(counters.unanswered, 0);
 	} while (counters.messages == 0);
@@ -86,10 +107,10 @@ TEST(only_the_groups_of_a_slice_are_loaded) {
 	config.target_count = 2;
 	config.by_target = true;
 	start_servers(2);
-	struct engine *engine = open_engine();
+	open_engine();
 	for (size_t i = 0; i < COUNT_OF(groups); i++) {
 		const uint64_t before[] = {received(0), received(1)};
-		pass_well(engine, groups[i]);
+		pass_well(groups[i]);
 		uint64_t sum = before[0] + before[1] + counters.bytes;
 		wait_until(received(0) + received(1) == sum);
 		assert_int_equal(received(0) > before[0], groups[i] & 1);
@@ -97,11 +118,9 @@ TEST(only_the_groups_of_a_slice_are_loaded) {
 	}
 	for (size_t i = 0; i < 2; i++) // those that rest are kept
 		assert_int_equal(inside_counter(&inside[i], COUNTER_connections_accepted), 3);
-	engine_close(engine, NULL);
-	inside_end(&inside[0]);
-	inside_end(&inside[1]);
 }
 
+static struct engine_result result;
 static uint64_t recorded;
 
 static bool go_on(void *context, const struct progress *progress) {
@@ -112,36 +131,39 @@ static void take_interval(void *context, const struct interval *interval) {
 	recorded += interval->counters->messages;
 }
 
-TEST(a_run_may_come_before_slices_with_more_connections) {
-	const struct engine_calls calls = {take_interval, go_on, NULL};
-	struct engine_result result;
+// A run, of which `result` has to be freed. The engine stays open.
+static void run(bool (*report)(void *context, const struct progress *progress), void *context) {
+	const struct engine_calls calls = {take_interval, report, context};
 	struct echod_error error;
+	recorded = 0;
+	open_engine();
+	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
+	assert_int_equal(result.counters->messages, recorded);
+}
+
+TEST(a_run_may_come_before_slices_with_more_connections) {
 	config.extra = 3;
 	config.duration = 10 * SLICE;
 	config.interval = SLICE;
 	start_servers(1);
-	struct engine *engine = open_engine();
-	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
-	assert_int_equal(result.counters->messages, recorded);
+	run(go_on, NULL);
 	assert_int_equal(result.live, 6);
 	assert_int_equal(result.lasted, config.duration);
 	engine_result_free(&result);
 	static const unsigned accepted[] = {0, 6, 9, 9, 9};
 	for (uint64_t groups = 1; groups <= 3; groups++) {
-		pass_well(engine, groups);
+		pass_well(groups);
 		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted),
 				 accepted[groups]);
 	}
-	engine_close(engine, NULL);
-	inside_end(&inside[0]);
 }
 
-// Cuts all connections once, when they are there.
-static bool cut_once(void *context, const struct progress *progress) {
-	bool *is_cut = context;
-	if (*is_cut || progress->live < config.connections)
+// Starts the server again, once, when all are connected: it aborts the connections.
+static bool restart_once(void *context, const struct progress *progress) {
+	bool *restarted = context;
+	if (*restarted || progress->live < config.connections)
 		return true;
-	*is_cut = true;
+	*restarted = true;
 	char address[ADDRESS_TEXT_SIZE];
 	snprintf(address, sizeof(address), "%s", inside_address(&inside[0]));
 	inside_end(&inside[0]);
@@ -152,19 +174,15 @@ static bool cut_once(void *context, const struct progress *progress) {
 }
 
 TEST(what_happens_in_the_warm_up_is_in_no_figure) {
+	config.duration = NS_PER_S;
 	for (uint64_t warmup = 0; warmup <= 2; warmup += 2) {
-		bool is_cut = false;
-		const struct engine_calls calls = {take_interval, cut_once, &is_cut};
-		struct engine_result result;
-		struct echod_error error;
+		bool restarted = false;
 		config.warmup = warmup * NS_PER_S;
-		config.duration = NS_PER_S;
 		inside_configure(&inside[0]);
 		start_servers(1);
-		struct engine *engine = open_engine();
-		assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
-		engine_close(engine, NULL);
-		assert_true(is_cut);
+		run(restart_once, &restarted);
+		end();
+		assert_true(restarted);
 		assert_int_equal(result.connected, 12);
 		assert_int_equal(load_errors_total(&result.counters->errors) == 0, warmup > 0);
 		assert_int_equal(result.counters->unanswered == 0, warmup > 0);
@@ -172,27 +190,21 @@ TEST(what_happens_in_the_warm_up_is_in_no_figure) {
 		// A thread reads its clock some time after it was to.
 		assert_true(result.usage.thread[0].at < NS_PER_S * 3 / 2);
 		engine_result_free(&result);
-		inside_end(&inside[0]);
 	}
 }
 
 static uint64_t due_of_run(double rate, unsigned connections, unsigned threads) {
-	const struct engine_calls calls = {take_interval, go_on, NULL};
-	struct engine_result result;
-	struct echod_error error;
 	config.rate = rate;
 	config.connections = connections;
 	config.threads = threads;
-	struct engine *engine = open_engine();
 	uint64_t from = clock_now();
-	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
-	assert_true(clock_now() - from < 20 * NS_PER_S);
-	engine_close(engine, NULL);
-	assert_int_equal(result.counters->due, result.counters->latency.count);
-	assert_int_equal(result.counters->latency.count,
-			 result.counters->uncorrected.count + result.counters->unanswered);
-	assert_true(result.counters->latency.max < clock_now() - from);
-	uint64_t due = result.counters->due;
+	run(go_on, NULL);
+	close_engine();
+	uint64_t took = clock_now() - from, due = result.counters->due;
+	assert_true(took < 20 * NS_PER_S);
+	assert_int_equal(due, result.counters->latency.count);
+	assert_int_equal(due, result.counters->uncorrected.count + result.counters->unanswered);
+	assert_true(result.counters->latency.max < took);
 	engine_result_free(&result);
 	return due;
 }
@@ -216,28 +228,16 @@ TEST(as_many_are_due_as_the_rate_says) {
 	config.arrival = ARRIVAL_POISSON;
 	uint64_t due = due_of_run(1e9, 6, 2); // those never begun are as many as are expected
 	assert_in_range(due, 299000000, 301000000);
-	inside_end(&inside[0]);
-}
-
-static void expect_slices(void) {
-	struct engine *engine = open_engine();
-	for (int slice = 0; slice < 3; slice++) {
-		uint64_t before = received(0);
-		pass_well(engine, 1);
-		wait_until(received(0) == before + counters.bytes);
-		assert_int_equal(counters.due, config.rate > 0 ? counters.latency.count : 0);
-	}
-	engine_close(engine, NULL);
 }
 
 TEST(slices_hold_in_each_mode) {
 	static const struct load_config modes[] = {
-		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 0},
-		{.mode = MODE_PING, .pipeline = 1, .visit = 0, .rate = 2000},
-		{.mode = MODE_STREAM, .pipeline = 8, .visit = 0, .rate = 0},
-		{.mode = MODE_CHURN, .pipeline = 1, .visit = 3, .rate = 0},
-		{.mode = MODE_HALF_CLOSE, .pipeline = 1, .visit = 64, .rate = 0},
-		{.mode = MODE_IDLE, .pipeline = 1, .visit = 0, .rate = 200},
+		{.mode = MODE_PING, .pipeline = 1},
+		{.mode = MODE_PING, .pipeline = 1, .rate = 2000},
+		{.mode = MODE_STREAM, .pipeline = 8},
+		{.mode = MODE_CHURN, .pipeline = 1, .visit = 3},
+		{.mode = MODE_HALF_CLOSE, .pipeline = 1, .visit = 64},
+		{.mode = MODE_IDLE, .pipeline = 1, .rate = 200},
 	};
 	start_servers(1);
 	for (size_t i = 0; i < COUNT_OF(modes); i++) {
@@ -245,9 +245,16 @@ TEST(slices_hold_in_each_mode) {
 		config.pipeline = modes[i].pipeline;
 		config.visit = modes[i].visit;
 		config.rate = modes[i].rate;
-		expect_slices();
+		open_engine();
+		for (int slices = 0; slices < 3; slices++) {
+			uint64_t before = received(0);
+			pass_well(1);
+			wait_until(received(0) == before + counters.bytes);
+			assert_int_equal(counters.due,
+					 config.rate > 0 ? counters.latency.count : 0);
+		}
+		close_engine();
 	}
-	inside_end(&inside[0]);
 }
 
 // The server ends connections that rest. In a slice they are there again, and nothing is an error.
@@ -255,55 +262,49 @@ TEST(a_lost_connection_is_there_in_the_next_slice) {
 	inside[0].config.idle_timeout = NS_PER_S / 2;
 	config.extra = 3;
 	start_servers(1);
-	struct engine *engine = open_engine();
+	open_engine();
 	for (int i = 1; i <= 2; i++) {
-		pass_well(engine, 2);
+		pass_well(2);
 		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted), 3 * i);
 		wait_until(inside_counter(&inside[0], COUNTER_connections_closed_idle) ==
 			   (uint64_t)(3 * i));
 	}
-	engine_close(engine, NULL);
-	inside_end(&inside[0]);
 }
 
 TEST(what_is_not_answered_is_counted) {
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
-	set_target(0, odd_address(server));
+	start_silent_server();
 	config.timeout = 100 * NS_PER_MS;
 	config.pipeline = 4;
-	struct engine *engine = open_engine();
+	open_engine();
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(engine_slice(engine, 1, SLICE, &counters, &lasted), 0);
+		assert_int_equal(slice(1, SLICE), 0);
 		assert_int_equal(counters.unanswered, 24);
 		assert_int_equal(counters.latency.count, 24);
 		assert_int_equal(counters.messages, 0);
 	}
-	engine_close(engine, NULL);
 }
 
 TEST(nobody_to_connect_to_is_no_slice) {
 	static const enum load_mode modes[] = {MODE_PING, MODE_CHURN};
-	inside_start(&inside[0]);
-	set_target(0, inside_address(&inside[0]));
-	inside_end(&inside[0]);
+	start_servers(1);
+	end();
 	config.visit = 1;
 	for (size_t i = 0; i < COUNT_OF(modes); i++) {
 		config.mode = modes[i];
-		struct engine *engine = open_engine();
-		assert_int_equal(engine_slice(engine, 1, SLICE, &counters, &lasted), -1);
-		engine_close(engine, NULL);
+		open_engine();
+		assert_int_equal(slice(1, SLICE), -1);
+		close_engine();
 	}
 }
 
 TEST(a_signal_ends_a_slice) {
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
-	set_target(0, odd_address(server));
+	start_silent_server();
 	signals_open();
 	signals_heed(1);
-	struct engine *engine = open_engine();
+	open_engine();
 	kill(getpid(), SIGTERM);
 	uint64_t from = clock_now();
-	assert_int_equal(engine_slice(engine, 1, 60 * NS_PER_S, &counters, &lasted), -1);
-	engine_close(engine, NULL);
+	assert_int_equal(slice(1, 60 * NS_PER_S), -1);
+	close_engine();
 	assert_true(clock_now() - from < 20 * NS_PER_S);
 }

@@ -12,10 +12,13 @@ static struct load_config config;
 static struct counters counters;
 static struct engine_result result;
 static struct evidence evidence;
-static struct series series; // empty
+static struct usage usage;
+static struct series latencies;
 
 static void begin(void) {
 	counters_reset(&counters);
+	usage = (struct usage){0};
+	latencies = (struct series){0};
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
 	counters.messages = 100000;
 	result = (struct engine_result){
@@ -24,13 +27,13 @@ static void begin(void) {
 
 FIXTURE(begin, NULL);
 
-static void gather(const struct usage *usage, const struct series *latencies) {
-	result.usage = *usage;
-	evidence_gather(&evidence, &result, latencies);
+static void gather(void) {
+	result.usage = usage;
+	evidence_gather(&evidence, &result, &latencies);
 }
 
 TEST(evidence_is_gathered_in_shares) {
-	struct usage usage = {
+	usage = (struct usage){
 		.threads = 2,
 		.thread = {{.at = 10 * NS_PER_S,
 			    .worked = 25 * NS_PER_S / 10,
@@ -58,7 +61,7 @@ TEST(evidence_is_gathered_in_shares) {
 	counters.due = 101000;
 	load_errors_note(&counters.errors, LOAD_EARLY_CLOSE, 0, 0, 0);
 	hdr_record(&counters.lateness, 3 * NS_PER_MS);
-	gather(&usage, &series);
+	gather();
 	assert_true(evidence.thread_busy == 0.6);
 	assert_true(evidence.thread_waiting == 0.1);
 	assert_true(evidence.stalled == 0.025);
@@ -73,32 +76,31 @@ TEST(evidence_is_gathered_in_shares) {
 	assert_true(evidence.idle == 0.25); // of two CPUs
 	// The system does not tell how long a thread waits, or what its CPUs do.
 	usage.machine = (struct usage_machine){.waits_known = false};
-	gather(&usage, &series);
+	gather();
 	assert_true(isnan(evidence.thread_waiting) && isnan(evidence.idle));
 	usage.machine.waits_known = true;
 	// A closed loop offers no rate. A thread that polls is on a CPU all the time.
 	config.rate = 0;
 	config.spin = true;
-	gather(&usage, &series);
+	gather();
 	assert_true(evidence.offered == 0);
 	assert_true(evidence.thread_busy == 0.25 && evidence.thread_waiting == 0);
 }
 
 static double failing(void) {
-	static const struct usage usage;
-	gather(&usage, &series);
+	gather();
 	return evidence.failing;
 }
 
-TEST(nobody_is_busier_than_all_the_time) {
-	struct usage usage = {.machine.waits_known = true,
-			      .threads = 1,
-			      .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
-	gather(&usage, &series);
+TEST(no_thread_is_busier_than_all_the_time) {
+	usage = (struct usage){.machine.waits_known = true,
+			       .threads = 1,
+			       .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
+	gather();
 	assert_true(evidence.thread_busy == 1 && evidence.thread_waiting == 0);
 	usage.thread[0].system = 23;
 	usage.thread[0].waited = 99;
-	gather(&usage, &series);
+	gather();
 	assert_true(evidence.thread_busy == 0.75 && evidence.thread_waiting == 0.25);
 }
 
@@ -128,8 +130,8 @@ TEST(no_more_fails_than_there_is) {
 }
 
 static double stolen(uint64_t wanted, uint64_t given) {
-	const struct usage usage = {.machine = {.wanted = wanted, .stolen = given}};
-	gather(&usage, &series);
+	usage.machine = (struct usage_machine){.wanted = wanted, .stolen = given};
+	gather();
 	return evidence.stolen;
 }
 
@@ -142,14 +144,14 @@ TEST(what_is_stolen_counts_if_it_was_needed) {
 }
 
 TEST(what_was_sent_again_needlessly_was_not_lost) {
-	struct usage usage = {.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
-	gather(&usage, &series);
+	usage = (struct usage){.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
+	gather();
 	assert_true(evidence.retransmitting == 0);
 	usage.tcp.needless = 11; // of some that were sent before
-	gather(&usage, &series);
+	gather();
 	assert_true(evidence.retransmitting == 0);
 	usage.tcp.retransmits = 1000; // at a time
-	gather(&usage, &series);
+	gather();
 	assert_true(evidence.retransmitting == 1);
 }
 
@@ -166,10 +168,9 @@ TEST(latency_rises_or_does_not) {
 		{1, 100, 0.2, true, true, false},  {100, 1, 0.2, false, false, false},
 		{1, 12, 100, false, false, false},
 	};
-	static const struct usage usage;
 	double value[40];
 	struct random random = {.state = 9};
-	const struct series latencies = {.value = value, .count = COUNT_OF(value)};
+	latencies = (struct series){.value = value, .count = COUNT_OF(value)};
 	config.rate = 10000;
 	counters.due = counters.messages;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -178,7 +179,7 @@ TEST(latency_rises_or_does_not) {
 			value[k] = 1e6 * (cases[i].from + at * (cases[i].to - cases[i].from) +
 					  cases[i].wobble * (2 * random_share(&random) - 1));
 		}
-		gather(&usage, &latencies);
+		gather();
 		assert_int_equal(evidence.intervals, COUNT_OF(value));
 		if ((evidence.rise > 0) != cases[i].rises ||
 		    evidence.steadily != cases[i].steadily || evidence.sustained == cases[i].rises)
@@ -189,7 +190,6 @@ TEST(latency_rises_or_does_not) {
 
 // What is on its way at the end is no backlog.
 TEST(what_was_due_is_answered_or_not) {
-	static const struct usage usage;
 	config.rate = 10000;
 	counters.due = 100000;
 	hdr_record(&counters.latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
@@ -200,7 +200,7 @@ TEST(what_was_due_is_answered_or_not) {
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		counters.messages = cases[i].messages;
 		counters.unanswered = cases[i].unanswered;
-		gather(&usage, &series);
+		gather();
 		assert_int_equal(evidence.sustained, cases[i].sustained);
 	}
 }

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "caught.h"
 #include "echoload/run/run_options.h"
+#include "process.h"
 
 #define MAX_ARGUMENTS 48
 
@@ -265,30 +266,17 @@ TEST_ROWS(refuses_line, const struct refused *row, refused) {
 }
 
 TEST(bad_values_are_named) {
-	static const char *const lines[] = {"--connections 0",
-					    "--connections 1000001",
-					    "--pipeline 0",
-					    "--rate 0",
-					    "--rate 5g",
-					    "--rate -5",
-					    "--arrival often",
-					    "--size 0",
-					    "--count 0",
-					    "--warmup never",
-					    "--ramp x",
-					    "--threads 257",
-					    "--cpu 1024",
-					    "--timeout 0",
-					    "--run -1",
-					    "--run 9223372036854775808",
-					    "--search uncorrected.p99<1ms",
-					    "--interval 0"};
-	for (size_t i = 0; i < COUNT_OF(lines); i++) {
-		const char *value = strchr(lines[i], ' ') + 1;
+	const char *const *line = STRINGS(
+		"--connections 0", "--connections 1000001", "--pipeline 0", "--rate 0", "--rate 5g",
+		"--rate -5", "--arrival often", "--size 0", "--count 0", "--warmup never",
+		"--ramp x", "--threads 257", "--cpu 1024", "--timeout 0", "--run -1",
+		"--run 9223372036854775808", "--search uncorrected.p99<1ms", "--interval 0");
+	for (; *line; line++) {
+		const char *value = strchr(*line, ' ') + 1;
 		char reason[64];
-		snprintf(reason, sizeof(reason), "%.*s: '%s'", (int)(value - 1 - lines[i]),
-			 lines[i], value);
-		refuses(lines[i], reason);
+		snprintf(reason, sizeof(reason), "%.*s: '%s'", (int)(value - 1 - *line), *line,
+			 value);
+		refuses(*line, reason);
 	}
 }
 
@@ -314,14 +302,13 @@ TEST(rates_are_powers_of_1000) {
 		assert_int_equal(units_parse_rate(rates[i].text, &rate, NULL), 0);
 		assert_true(rate == rates[i].rate);
 	}
-	static const char *const nonsense[] = {
-		"",	"k",	 ".5", "5.",   "1e3",
-		"0x10", "1001m", "1g", "1 k",  "1.2.3",
-		"inf",	"nan",	 "+1", "50kk", "1000000000000000000000"};
+	const char *const *bad =
+		STRINGS("", "k", ".5", "5.", "1e3", "0x10", "1001m", "1g", "1 k", "1.2.3", "inf",
+			"nan", "+1", "50kk", "1000000000000000000000");
 	rate = 4711;
-	for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
-		if (units_parse_rate(nonsense[i], &rate, NULL) == 0)
-			fail_msg("'%s' was taken", nonsense[i]);
+	for (; *bad; bad++) {
+		if (units_parse_rate(*bad, &rate, NULL) == 0)
+			fail_msg("'%s' was taken", *bad);
 		assert_true(rate == 4711);
 	}
 }

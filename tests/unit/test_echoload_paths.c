@@ -6,6 +6,7 @@
 
 #include "echoload/common/paths.h"
 #include "place.h"
+#include "process.h"
 
 static void make_files(void) {
 	char target[128];
@@ -29,40 +30,25 @@ static void remove_files(void) {
 
 FIXTURE(make_files, remove_files);
 
+// Asserts of each of `others` whether it is the same file as `path`.
+static void assert_same(bool same, const char *path, const char *const *others) {
+	for (; *others; others++)
+		if (paths_same(path, *others) != same || paths_same(*others, path) != same)
+			fail_msg("%s and %s", path, *others);
+}
+
 TEST(a_file_is_known_however_it_is_written) {
-	static const struct {
-		const char *left, *right;
-		bool same;
-	} pairs[] = {
-		{"a", "a", true},
-		{"a", "./a", true},
-		{"a", "sub/../a", true},
-		{"a", "hard", true},
-		{"a", "soft", true},
-		{"a", "sub/soft", true},
-		{"a", "z", false},
-		{"a", "new", false},
-		{"fifo", "./fifo", true},
-		{"new", "./new", true},
-		{"new", "sub/../new", true},
-		{"new", "dangling", true},
-		{"new", "sub/dang", true},
-		{"new", "absolute", true},
-		{"new", "sub/new", false},
-		{"new", "newer", false},
-		{"loop", "loop", false},
-		{"no/folder", "no/folder", false},
-		{"/dev/null", "/dev/null", false},
-		{"/dev/full", "/dev/full", true},
-	};
-	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
-		if (paths_same(pairs[i].left, pairs[i].right) != pairs[i].same ||
-		    paths_same(pairs[i].right, pairs[i].left) != pairs[i].same)
-			fail_msg("%s and %s", pairs[i].left, pairs[i].right);
-	}
-	char absolute[128];
-	snprintf(absolute, sizeof(absolute), "%s", place_path("new"));
-	assert_true(paths_same(absolute, "new"));
+	assert_same(true, "a", STRINGS("a", "./a", "sub/../a", "hard", "soft", "sub/soft"));
+	assert_same(false, "a", STRINGS("z", "new"));
+	assert_same(true, "fifo", STRINGS("./fifo"));
+	assert_same(true, "new",
+		    STRINGS("./new", "sub/../new", "dangling", "sub/dang", "absolute",
+			    place_path("new")));
+	assert_same(false, "new", STRINGS("sub/new", "newer"));
+	assert_same(false, "loop", STRINGS("loop"));
+	assert_same(false, "no/folder", STRINGS("no/folder"));
+	assert_same(false, "/dev/null", STRINGS("/dev/null"));
+	assert_same(true, "/dev/full", STRINGS("/dev/full"));
 }
 
 // With standard output on `path`: whether `given` is taken for it.
@@ -80,11 +66,9 @@ static bool is_standard(const char *path, const char *given) {
 }
 
 TEST(standard_output_has_many_names) {
-	static const char *const names[] = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		assert_true(is_standard("a", names[i]));
-		assert_true(is_standard("fifo", names[i]));
-	}
+	const char *const *name = STRINGS("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1");
+	for (; *name; name++)
+		assert_true(is_standard("a", *name) && is_standard("fifo", *name));
 	assert_true(is_standard("a", "hard"));
 	assert_true(is_standard("fifo", "fifo"));
 	assert_false(is_standard("a", "z"));
@@ -103,14 +87,12 @@ TEST(what_is_read_is_not_written) {
 		assert_contains(error.message, inputs[i < 2]);
 	}
 	assert_int_equal(inputs_check(&(struct inputs){"new", inputs, 2}, NULL), 0);
-	const char *const fifo[] = {"fifo"};
-	assert_int_equal(inputs_check(&(struct inputs){"fifo", fifo, 1}, NULL), 0);
+	assert_int_equal(inputs_check(&(struct inputs){"fifo", STRINGS("fifo"), 1}, NULL), 0);
 }
 
 TEST(labels_are_short_and_differ) {
 	static const struct {
-		const char *paths[3];
-		const char *names[3];
+		const char *paths[3], *names[3];
 	} cases[] = {
 		{{"a/run.json"}, {"run"}},
 		{{"x/one.json", "x/two.json"}, {"one", "two"}},
@@ -136,12 +118,11 @@ TEST(labels_are_short_and_differ) {
 }
 
 TEST(of_a_long_label_the_end_is_kept) {
-	char paths[2][200];
+	char paths[2][200], names[2][PATHS_LABEL];
 	for (size_t i = 0; i < 2; i++) {
 		memset(paths[i], 'x', sizeof(paths[i]));
 		snprintf(&paths[i][150], 50, "%zu.json", i);
 	}
-	char names[2][PATHS_LABEL];
 	paths_label((const char *const[]){paths[0], paths[1]}, 2, names);
 	assert_string_equal(&names[0][PATHS_LABEL - 3], "x0");
 	assert_string_equal(&names[1][PATHS_LABEL - 3], "x1");

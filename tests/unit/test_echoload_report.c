@@ -86,33 +86,28 @@ TEST(a_bad_run_fits_80_columns) {
 	printed_by(print);
 	assert_in_range(printed_width(), 60, 79);
 	printed_shows_not("\033");
-	printed_shows("open loop at 20.0k/s (poisson)");
-	printed_shows("10.0k messages/s, 625.0 KiB/s; 100000 messages in 10.0 s");
-	printed_shows("500 visits/s, 5000 in all\n");
-	printed_shows("  corrected   ");
-	printed_shows("  uncorrected ");
-	printed_shows("  lateness    ");
+	printed_shows("open loop at 20.0k/s (poisson)",
+		      "10.0k messages/s, 625.0 KiB/s; 100000 messages in 10.0 s",
+		      "500 visits/s, 5000 in all\n", "  corrected   ", "  uncorrected ",
+		      "  lateness    ");
 	for (int i = 0; i < LOAD_ERRORS; i++) {
 		char name[64];
 		snprintf(name, sizeof(name), "%s: 1, the first after 1.2 s",
 			 load_error_rows[i].name);
 		printed_shows(name);
 	}
-	printed_shows("-> raise the hard limit: sudo prlimit --pid $$ --nofile");
-	printed_shows("verdict       SERVER-BOUND\n              the busiest thread");
-	printed_shows("\n              workers busy 99 %\n");
+	printed_shows("-> raise the hard limit: sudo prlimit --pid $$ --nofile",
+		      "verdict       SERVER-BOUND\n              the busiest thread",
+		      "\n              workers busy 99 %\n");
 }
 
 TEST(the_first_ten_faults_are_shown) {
 	printed_by(print);
-	printed_shows("faults        1000012\n");
-	printed_shows("flipped: connection 17 to 127.0.0.1:7001, offset 8796093022207,");
-	printed_shows("byte, bits 0x84\n");
-	printed_shows("lost: connection 18 to");
-	printed_shows("unix:xxx?xxx");
-	printed_shows("crossed: connection 21 to 127.0.0.1:7001, offset 8796093022207,");
-	printed_shows("bytes of connection 999999 to 127.0.0.1:7001, offset 5\n");
-	printed_shows("connection 26 ");
+	printed_shows("faults        1000012\n",
+		      "flipped: connection 17 to 127.0.0.1:7001, offset 8796093022207,",
+		      "byte, bits 0x84\n", "lost: connection 18 to", "unix:xxx?xxx",
+		      "crossed: connection 21 to 127.0.0.1:7001, offset 8796093022207,",
+		      "bytes of connection 999999 to 127.0.0.1:7001, offset 5\n", "connection 26 ");
 	printed_shows_not("connection 27 ");
 	printed_shows("and 1000002 more\n");
 	counters.fault_count = 10;
@@ -128,14 +123,10 @@ TEST(a_good_run_is_short) {
 	counters.visits = 0;
 	config.rate = 0;
 	printed_by(print);
-	printed_shows("closed loop, pipeline 65536");
-	printed_shows("  closed loop ");
-	printed_shows_not("corrected");
-	printed_shows_not("visits");
-	printed_shows_not("lateness");
-	printed_shows("errors        none\n");
-	printed_shows("verified      6.1 MiB, byte for byte\n");
-	printed_shows("faults        none\n");
+	printed_shows("closed loop, pipeline 65536", "  closed loop ");
+	printed_shows_not("corrected", "visits", "lateness");
+	printed_shows("errors        none\n", "verified      6.1 MiB, byte for byte\n",
+		      "faults        none\n");
 }
 
 TEST(nothing_is_made_up) {
@@ -145,9 +136,9 @@ TEST(nothing_is_made_up) {
 	counters.messages = 0;
 	counters.bytes = 0;
 	printed_by(print);
-	printed_shows("0 messages/s, 0 B/s; 0 messages in 0 ns");
-	printed_shows("latency       not measured: no message came back\n");
-	printed_shows("verified      nothing (--no-verify)\n");
+	printed_shows("0 messages/s, 0 B/s; 0 messages in 0 ns",
+		      "latency       not measured: no message came back\n",
+		      "verified      nothing (--no-verify)\n");
 	printed_shows_not("faults   ");
 }
 
@@ -167,8 +158,7 @@ TEST(a_terminal_gets_colour) {
 	terminal_open(&terminal, 80);
 	print(terminal.file);
 	printed_on(&terminal);
-	printed_shows("\033[31merrors        \033[0m");
-	printed_shows("\033[1mverdict       \033[0mSERVER-BOUND");
+	printed_shows("\033[31merrors        \033[0m", "\033[1mverdict       \033[0mSERVER-BOUND");
 	assert_in_range(printed_width(), 60, 79);
 	printed_environment("xterm", "1", "C.UTF-8");
 	print(terminal.file);
@@ -177,38 +167,34 @@ TEST(a_terminal_gets_colour) {
 	terminal_close(&terminal);
 }
 
-static void draw_blocks(FILE *file) {
-	report_histogram(&(struct screen){.file = file, .utf8 = true}, &counters.latency);
+static bool utf8;
+
+static void draw(FILE *file) {
+	report_histogram(&(struct screen){.file = file, .utf8 = utf8}, &counters.latency);
 }
 
-static void draw_hashes(FILE *file) {
-	report_histogram(&(struct screen){.file = file}, &counters.latency);
-}
-
-// How many bars the histogram has; `percent`: of the samples, in all.
-static size_t histogram(void (*draw)(FILE *file), double *percent) {
-	const char *text = printed_by(draw);
+// How many bars the histogram has, and how many percent of the samples they are in all.
+static size_t histogram(double *percent) {
+	const char *line = strchr(printed_by(draw), '\n'); // the end of the heading
 	size_t lines = 0;
-	*percent = 0;
-	const char *heading = strchr(text, '\n');
-	for (const char *end = heading ? strchr(heading + 1, '\n') : NULL; end;
-	     end = strchr(end + 1, '\n')) {
-		const char *number = end - 2; // before " %"
+	for (*percent = 0; line && (line = strchr(line + 1, '\n')); lines++) {
+		const char *number = line - 2; // before " %"
 		while (number[-1] != ' ')
 			number--;
 		*percent += strtod(number, NULL);
-		lines++;
 	}
 	return lines;
 }
 
 TEST(the_histogram_has_all_samples) {
 	double percent;
-	assert_in_range(histogram(draw_blocks, &percent), 5, 11);
+	utf8 = true;
+	assert_in_range(histogram(&percent), 5, 11);
 	assert_true(percent > 99.4 && percent < 100.6);
 	assert_in_range(printed_width(), 60, 79);
 	printed_shows("█");
-	assert_in_range(histogram(draw_hashes, &percent), 5, 11);
+	utf8 = false;
+	assert_in_range(histogram(&percent), 5, 11);
 	assert_in_range(printed_width(), 60, 79);
 	printed_shows("#");
 	printed_shows_not("█");
@@ -216,16 +202,17 @@ TEST(the_histogram_has_all_samples) {
 
 TEST(a_histogram_of_few_values_is_small) {
 	double percent;
+	utf8 = true;
 	hdr_reset(&counters.latency);
-	assert_int_equal(histogram(draw_blocks, &percent), 0);
+	assert_int_equal(histogram(&percent), 0);
 	hdr_record(&counters.latency, 0);
-	assert_int_equal(histogram(draw_blocks, &percent), 1);
+	assert_int_equal(histogram(&percent), 1);
 	assert_true(percent == 100);
 	hdr_reset(&counters.latency);
 	for (uint64_t i = 0; i < 100000; i++)
 		hdr_record(&counters.latency, 22000 + i % 100);
 	hdr_record(&counters.latency, 5 * NS_PER_S);
-	assert_int_equal(histogram(draw_hashes, &percent), 2);
-	printed_shows("22.1 us ####");
-	printed_shows("5.0 s # <0.1 %");
+	utf8 = false;
+	assert_int_equal(histogram(&percent), 2);
+	printed_shows("22.1 us ####", "5.0 s # <0.1 %");
 }

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "echoload/load/load_config.h"
+#include "process.h"
 
 #define DRAWS 200000
 
@@ -73,46 +74,22 @@ TEST(all_forms_go_together) {
 }
 
 TEST(the_same_seed_gives_the_same_sizes) {
-	struct random one = {.state = 4};
-	struct random other = {.state = 4};
+	struct random one = {.state = 4}, other = {.state = 4};
 	struct sizes sizes = parsed("1..1g,64:2");
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(sizes_draw(&sizes, &one), sizes_draw(&sizes, &other));
 }
 
 TEST(nonsense_is_refused) {
-	static const char *const texts[] = {
-		"",
-		"0",
-		"-1",
-		"64,",
-		",64",
-		"64..",
-		"..64",
-		"9..3",
-		"64:",
-		"64:0",
-		"64:-1",
-		"64:x",
-		"64:1:2",
-		"64:1e3",
-		"64:1..2",
-		"2g",
-		"1..2..3",
-		"64 ",
-		"1...5",
-		"64;65",
-		"0..10",
-		"64:0x10",
-		"k",
-		"64..1gb",
-		"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
-	};
-	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+	const char *const *bad = STRINGS(
+		"", "0", "-1", "64,", ",64", "64..", "..64", "9..3", "64:", "64:0", "64:-1", "64:x",
+		"64:1:2", "64:1e3", "64:1..2", "2g", "1..2..3", "64 ", "1...5", "64;65", "0..10",
+		"64:0x10", "k", "64..1gb", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17");
+	for (; *bad; bad++) {
 		struct sizes sizes = {.most = 1234};
 		struct echod_error error = {0};
-		if (sizes_parse(texts[i], &sizes, &error) == 0)
-			fail_msg("'%s' was taken", texts[i]);
+		if (sizes_parse(*bad, &sizes, &error) == 0)
+			fail_msg("'%s' was taken", *bad);
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 		assert_true(strlen(error.message) > 0);
 		assert_int_equal(sizes.most, 1234);

@@ -37,10 +37,9 @@ static size_t below(struct random *random, size_t limit) {
 // When the first is due, as the list knows it.
 static uint64_t first_due(void) {
 	uint64_t first = CLOCK_NEVER;
-	for (size_t i = 0; i < TIMERS; i++) {
+	for (size_t i = 0; i < TIMERS; i++)
 		if (set[i] && at[i] < first)
 			first = at[i];
-	}
 	return first;
 }
 
@@ -77,19 +76,19 @@ static void take_and_compare(uint64_t now) {
 
 static void step(struct random *random) {
 	size_t i = below(random, TIMERS);
-	uint64_t moment = below(random, 200); // so that many are due at the same time
+	uint64_t when = below(random, 200); // so that many are due at the same time
 	switch (below(random, 4)) {
 	case 0:
 		timers_unset(&timers, &timer[i]);
 		set[i] = false;
 		break;
 	case 1:
-		take_and_compare(moment);
+		take_and_compare(when);
 		break;
 	default:
-		timers_set(&timers, &timer[i], moment);
+		timers_set(&timers, &timer[i], when);
 		set[i] = true;
-		at[i] = moment;
+		at[i] = when;
 		break;
 	}
 }
@@ -107,8 +106,7 @@ TEST(it_agrees_with_a_list) {
 }
 
 static int compare(const void *left, const void *right) {
-	const uint64_t *a = left;
-	const uint64_t *b = right;
+	const uint64_t *a = left, *b = right;
 	return (*a > *b) - (*a < *b);
 }
 

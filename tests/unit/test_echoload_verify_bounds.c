@@ -52,7 +52,7 @@ static void come(uint32_t connection, uint64_t from, uint64_t to, uint8_t flip) 
 	}
 }
 
-static void noise_comes(uint64_t length) {
+static void random_bytes_come(uint64_t length) {
 	static struct random random = {1};
 	for (uint64_t i = 0; i < length; i++) {
 		uint8_t byte = (uint8_t)random_next(&random);
@@ -65,23 +65,64 @@ static void assert_faults(const struct fault *expected, unsigned count) {
 	heard_assert(&heard, expected, count);
 }
 
-TEST(short_swaps_are_located) {
-	come(0, 0, 1000, 0);
-	come(0, 1003, 1006, 0);
-	come(0, 1000, 1003, 0);
-	come(0, 1006, SENT, 0);
-	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 6}, 1);
-}
+#define RANDOM UINT32_MAX // in place of a connection
 
-TEST(short_crossings_are_located) {
-	come(0, 0, 1000, 0);
-	come(1, 1000, 1005, 0);
-	come(0, 1005, 2000, 0);
-	come(1, 1000, 1005, 0);
-	come(0, 2000, SENT, 0);
-	const struct fault expected[] = {{FAULT_FOREIGN, .offset = 1000, .length = 5},
-					 {FAULT_FOREIGN, .offset = 2000, .length = 5}};
-	assert_faults(expected, COUNT_OF(expected));
+// What comes, and the faults that are named in the end. The last range and fault are empty.
+static const struct row {
+	const char *name;
+	struct {
+		uint32_t connection;
+		uint64_t from, to;
+	} ranges[7];
+	struct fault faults[4];
+	uint64_t verified;
+} rows[] = {
+	{"short_swap",
+	 {{0, 0, 1000}, {0, 1003, 1006}, {0, 1000, 1003}, {0, 1006, SENT}},
+	 {{FAULT_FOREIGN, .offset = 1000, .length = 6}},
+	 SENT - 6},
+	{"short_crossings",
+	 {{0, 0, 1000}, {1, 1000, 1005}, {0, 1005, 2000}, {1, 1000, 1005}, {0, 2000, SENT}},
+	 {{FAULT_FOREIGN, .offset = 1000, .length = 5},
+	  {FAULT_FOREIGN, .offset = 2000, .length = 5}},
+	 SENT - 5},
+	{"late_range_in_parts",
+	 {{0, 0, 1000},
+	  {0, 2000, 3000},
+	  {0, 1400, 1600},
+	  {0, 1000, 1400},
+	  {0, 1600, 2000},
+	  {0, 3000, SENT}},
+	 {{FAULT_REORDERED, .offset = 1000, .length = 400},
+	  {FAULT_REORDERED, .offset = 1400, .length = 200},
+	  {FAULT_REORDERED, .offset = 1600, .length = 400}},
+	 SENT},
+	{"end_again",
+	 {{0, 0, SENT}, {0, SENT - 5, SENT}},
+	 {{FAULT_REPEATED, .offset = SENT - 5, .length = 5}},
+	 SENT},
+	{"random_bytes_in_place",
+	 {{0, 0, 1000}, {RANDOM, 0, 3 * MIB}, {0, 1000 + 3 * MIB, SENT}},
+	 {{FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}},
+	 SENT - 3 * MIB},
+	{"random_bytes_in_addition",
+	 {{0, 0, 1000}, {RANDOM, 0, 3 * MIB}, {0, 1000, SENT}},
+	 {{FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}},
+	 SENT},
+};
+
+TEST_ROWS(faults_are_located, const struct row *row, rows) {
+	unsigned faults = 0;
+	for (size_t i = 0; row->ranges[i].to > 0; i++) {
+		if (row->ranges[i].connection == RANDOM)
+			random_bytes_come(row->ranges[i].to);
+		else
+			come(row->ranges[i].connection, row->ranges[i].from, row->ranges[i].to, 0);
+	}
+	while (row->faults[faults].length > 0)
+		faults++;
+	assert_faults(row->faults, faults);
+	assert_int_equal(verify.verified, row->verified);
 }
 
 TEST(lost_bytes_are_named_before_the_end) {
@@ -116,40 +157,6 @@ TEST(many_missing_ranges) {
 	come(0, 9950, SENT, 0);
 	verify_end(&verify, true);
 	assert_int_equal(heard.count, 99);
-}
-
-TEST(late_ranges_that_come_in_parts) {
-	come(0, 0, 1000, 0);
-	come(0, 2000, 3000, 0);
-	come(0, 1400, 1600, 0);
-	come(0, 1000, 1400, 0);
-	come(0, 1600, 2000, 0);
-	come(0, 3000, SENT, 0);
-	const struct fault expected[] = {{FAULT_REORDERED, .offset = 1000, .length = 400},
-					 {FAULT_REORDERED, .offset = 1400, .length = 200},
-					 {FAULT_REORDERED, .offset = 1600, .length = 400}};
-	assert_faults(expected, COUNT_OF(expected));
-}
-
-TEST(the_end_comes_again) {
-	come(0, 0, SENT, 0);
-	come(0, SENT - 5, SENT, 0);
-	assert_faults(&(struct fault){FAULT_REPEATED, .offset = SENT - 5, .length = 5}, 1);
-	assert_int_equal(verify.verified, SENT);
-}
-
-TEST(long_noise_in_place) {
-	come(0, 0, 1000, 0);
-	noise_comes(3 * MIB);
-	come(0, 1000 + 3 * MIB, SENT, 0);
-	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}, 1);
-}
-
-TEST(long_noise_in_addition) {
-	come(0, 0, 1000, 0);
-	noise_comes(3 * MIB);
-	come(0, 1000, SENT, 0);
-	assert_faults(&(struct fault){FAULT_FOREIGN, .offset = 1000, .length = 3 * MIB}, 1);
 }
 
 // A bit that is stuck: hardly ever do 16 right bytes come in a row.
