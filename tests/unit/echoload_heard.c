@@ -48,8 +48,7 @@ static void print_faults(const char *title, const struct fault *faults, unsigned
 }
 
 static int by_place(const void *a, const void *b) {
-	const struct fault *x = a;
-	const struct fault *y = b;
+	const struct fault *x = a, *y = b;
 	return (x->offset > y->offset) - (x->offset < y->offset);
 }
 

@@ -1,21 +1,18 @@
 // The buffer that a thread counts in and the main thread takes from it:
 // tools/echoload/load/counters. A writer counts as fast as it can while they are requested. What
 // it counts has numbers, so that what is lost or counted twice shows in the sums.
-#include "test.h"
+#include "expect.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
-#include "base/clock.h"
 #include "echoload/load/counters.h"
+#include "process.h"
 
 #define ROUNDS 100
 #define VALUES 1000
 
 static struct counter_buffers buffers;
-static struct counters sum;
-static struct counters copy;
+static struct counters sum, copy;
 
 static void begin(void) {
 	counter_buffers_init(&buffers);
@@ -43,8 +40,7 @@ static void count(struct counters *counters, uint64_t number) {
 
 // Asserts that `counters` holds the events from `first` on, and returns how many.
 static uint64_t assert_holds(const struct counters *counters, uint64_t first) {
-	uint64_t events = counters->messages;
-	uint64_t numbers = 0;
+	uint64_t events = counters->messages, numbers = 0;
 	hdr_sum values = 0;
 	for (uint64_t number = first; number < first + events; number++) {
 		numbers += number;
@@ -70,82 +66,65 @@ static uint64_t assert_holds(const struct counters *counters, uint64_t first) {
 	return events;
 }
 
-struct writer {
-	_Atomic uint64_t counted; // by the writer
-	_Atomic bool enough;	  // by the main thread
-	_Atomic bool finished;	  // by the writer, after its last turn
-};
+static _Atomic uint64_t written; // events, by the writer
+static _Atomic bool enough;	 // by the main thread
+static _Atomic bool finished;	 // by the writer, after its last turn
 
 static void *write_counters(void *argument) {
-	struct writer *writer = argument;
 	uint64_t number = 0;
-	while (!atomic_load(&writer->enough)) {
+	while (!atomic_load(&enough)) {
 		counter_buffers_swap(&buffers);
 		count(buffers.open, number++);
-		atomic_store(&writer->counted, number);
+		atomic_store(&written, number);
 	}
-	atomic_store(&writer->finished, true);
+	atomic_store(&finished, true);
 	return NULL;
 }
 
-static void wait_for_count(struct writer *writer, uint64_t number) {
-	uint64_t deadline = clock_now() + 20 * NS_PER_S;
-	while (atomic_load(&writer->counted) < number) {
-		assert_true(clock_now() < deadline);
-		sched_yield();
-	}
+static bool try_take(const struct counters **counters) {
+	if (atomic_load(&finished))
+		counter_buffers_swap(&buffers); // on the writer's behalf, as the engine does
+	*counters = counter_buffers_take(&buffers);
+	return *counters;
 }
 
-static const struct counters *wait_for_counters(struct writer *writer) {
+// Asks for the counters, adds them to `sum`, and their events to `taken`.
+static const struct counters *take(uint64_t *taken) {
 	const struct counters *counters;
-	uint64_t deadline = clock_now() + 20 * NS_PER_S;
-	while (!(counters = counter_buffers_take(&buffers))) {
-		assert_true(clock_now() < deadline);
-		if (atomic_load(&writer->finished))
-			counter_buffers_swap(&buffers); // on its behalf, as the engine does
-		sched_yield();
-	}
+	counter_buffers_request(&buffers);
+	yield_until(try_take(&counters));
+	*taken += assert_holds(counters, *taken);
+	counters_add(&sum, counters);
 	return counters;
 }
 
 TEST(nothing_is_lost_while_it_is_taken) {
-	struct writer writer = {0};
-	pthread_t thread;
-	assert_int_equal(pthread_create(&thread, NULL, write_counters, &writer), 0);
+	pthread_t writer = thread_begin(write_counters, NULL);
 	uint64_t taken = 0;
 	unsigned full = 0;
 	for (int i = 0; i < ROUNDS; i++) {
-		counter_buffers_request(&buffers);
-		const struct counters *counters = wait_for_counters(&writer);
-		taken += assert_holds(counters, taken);
+		const struct counters *counters = take(&taken);
 		full += counters->messages > 0;
-		counters_add(&sum, counters);
-		// It stays as it is, however long it takes, while the writer goes on.
+		// They stay as they are, however long it takes, while the writer goes on.
 		if (i % 10 == 0) {
 			memcpy(&copy, counters, sizeof(copy));
-			wait_for_count(&writer, atomic_load(&writer.counted) + 100);
+			uint64_t before = atomic_load(&written);
+			yield_until(atomic_load(&written) >= before + 100);
 			assert_memory_equal(&copy, counters, sizeof(copy));
 		}
 	}
-	atomic_store(&writer.enough, true);
-	counter_buffers_request(&buffers);
-	const struct counters *last = wait_for_counters(&writer);
-	taken += assert_holds(last, taken);
-	counters_add(&sum, last);
-	// What came between its last turn and its end is in the buffer that it left open.
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	counter_buffers_request(&buffers);
-	last = wait_for_counters(&writer);
-	taken += assert_holds(last, taken);
-	counters_add(&sum, last);
-	assert_int_equal(taken, atomic_load(&writer.counted));
+	atomic_store(&enough, true);
+	take(&taken);
+	thread_end(writer);
+	take(&taken); // what it counted between its last turn and its end
+	assert_int_equal(taken, atomic_load(&written));
 	assert_int_equal(assert_holds(&sum, 0), taken);
 	assert_true(full > ROUNDS / 2);
 }
 
 TEST(counters_in_use_are_not_given) {
 	count(buffers.open, 0);
-	counter_buffers_swap(&buffers); // nobody has asked
+	counter_buffers_swap(&buffers); // without a request
 	count(buffers.open, 1);
 	counter_buffers_request(&buffers);
 	assert_null(counter_buffers_take(&buffers));

@@ -87,21 +87,21 @@ TEST(evidence_is_gathered_in_shares) {
 	assert_true(evidence.thread_busy == 0.25 && evidence.thread_waiting == 0);
 }
 
-static double failing(void) {
-	gather();
-	return evidence.failing;
-}
-
 TEST(no_thread_is_busier_than_all_the_time) {
-	usage = (struct usage){.machine.waits_known = true,
-			       .threads = 1,
-			       .thread = {{.at = 100, .user = 52, .system = 50, .waited = 7}}};
+	usage.machine.waits_known = true;
+	usage.threads = 1;
+	usage.thread[0] = (struct usage_thread){.at = 100, .user = 52, .system = 50, .waited = 7};
 	gather();
 	assert_true(evidence.thread_busy == 1 && evidence.thread_waiting == 0);
 	usage.thread[0].system = 23;
 	usage.thread[0].waited = 99;
 	gather();
 	assert_true(evidence.thread_busy == 0.75 && evidence.thread_waiting == 0.25);
+}
+
+static double failing(void) {
+	gather();
+	return evidence.failing;
 }
 
 // Two of four connections come to nothing, in vain waited for each time.

@@ -54,6 +54,13 @@ static void refuses(const char *line, const char *reason) {
 	assert_ptr_equal(strchr(caught.err, '\n'), caught.err + strlen(caught.err) - 1);
 }
 
+static void expects(const char *const *texts) {
+	unsigned count = 0;
+	for (; texts[count]; count++)
+		assert_string_equal(options.expects[count].text, texts[count]);
+	assert_int_equal(options.expect_count, count);
+}
+
 static const char *target(size_t index) {
 	static char text[ADDRESS_TEXT_SIZE];
 	assert_true(index < config->target_count);
@@ -85,11 +92,9 @@ TEST(defaults_are_a_closed_loop) {
 	assert_false(options.data_on_stdout || options.search.text || options.allow_client_bound);
 	assert_int_equal(options.interval, NS_PER_S);
 	assert_false(options.interval_lines);
-	assert_int_equal(options.expect_count, 2);
-	assert_string_equal(options.expects[0].text, "errors==0");
-	assert_string_equal(options.expects[1].text, "unanswered==0");
+	expects(STRINGS("errors==0", "unanswered==0"));
 	takes("--allow-errors");
-	assert_int_equal(options.expect_count, 0);
+	expects(STRINGS(NULL));
 }
 
 TEST(every_load_can_be_asked_for) {
@@ -110,9 +115,7 @@ TEST(every_load_can_be_asked_for) {
 	assert_int_equal(config->ramp, 500 * NS_PER_MS);
 	assert_int_equal(config->threads, 4);
 	assert_int_equal(config->cpu_count, 3);
-	assert_int_equal(config->cpus[0], 0);
-	assert_int_equal(config->cpus[1], 2);
-	assert_int_equal(config->cpus[2], 3);
+	assert_memory_equal(config->cpus, ((const unsigned[]){0, 2, 3}), 3 * sizeof(unsigned));
 	assert_true(config->timeout == CLOCK_NEVER);
 	assert_int_equal(config->run, 4711);
 	assert_false(config->verify);
@@ -130,10 +133,7 @@ TEST(every_output_can_be_asked_for) {
 	assert_true(options.data_on_stdout);
 	assert_int_equal(options.interval, 2 * NS_PER_S);
 	assert_true(options.interval_lines);
-	assert_int_equal(options.expect_count, 3);
-	assert_string_equal(options.expects[0].text, "p99<5ms");
-	assert_string_equal(options.expects[1].text, "errors==0");
-	assert_string_equal(options.expects[2].text, "unanswered==0");
+	expects(STRINGS("p99<5ms", "errors==0", "unanswered==0"));
 	assert_true(options.allow_client_bound);
 	assert_string_equal(options.search.text, "p99.9<=1ms");
 	assert_true(options.search.percent == 99.9);

@@ -3,7 +3,6 @@
 #include "test.h"
 
 #include <math.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -11,6 +10,7 @@
 #include "echoload/judge/server_view.h"
 #include "echoload/load/usage.h"
 #include "listeners.h"
+#include "process.h"
 
 // Connects there, and finds those that serve it. The connection is open afterwards.
 static int find(const char *address, struct processes *processes) {
@@ -24,11 +24,7 @@ static int find(const char *address, struct processes *processes) {
 		close(fd);
 		return -1;
 	}
-	uint64_t until = clock_deadline(20 * NS_PER_S);
-	while (!processes_find(processes, &endpoint, false)) { // it is not accepted yet
-		assert_true(clock_now() < until);
-		listeners_accept();
-	}
+	yield_until((listeners_accept(), processes_find(processes, &endpoint, false)));
 	return fd;
 }
 
@@ -153,8 +149,8 @@ TEST(loads_are_those_of_the_busiest_thread) {
 	assert_true(load.cpu == 0.5 && isnan(load.busy) && isnan(load.wanted));
 }
 
-// Looks while there is a connection to each target, until a look has seen it stopped.
-static struct server_view look(const struct load_config *config) {
+// Probes the server while there is a connection to each target, until a probe has seen it stopped.
+static struct server_view probe_until_stopped(const struct load_config *config) {
 	for (uint64_t until = clock_deadline(20 * NS_PER_S);;) {
 		struct server_probe *probe = server_probe_open(config, NULL);
 		assert_non_null(probe);
@@ -169,7 +165,7 @@ static struct server_view look(const struct load_config *config) {
 	}
 }
 
-TEST(of_several_targets_all_are_looked_at_or_none) {
+TEST(of_several_targets_all_are_probed_or_none) {
 	struct processes processes;
 	listeners_here("127.0.0.1");
 	pid_t child = listeners_child("127.0.0.2");
@@ -180,11 +176,11 @@ TEST(of_several_targets_all_are_looked_at_or_none) {
 		.connections = 2,
 		.targets = {listeners_at("127.0.0.1"), listeners_at("127.0.0.2")},
 		.target_count = 2};
-	const struct server_view both = look(&config);
+	const struct server_view both = probe_until_stopped(&config);
 	assert_true(both.stopped > 0 && !both.changed && !both.other);
 	assert_true(isnan(both.workers_busy)); // no control socket
 	config.targets[1] = listeners_at("192.0.2.1");
-	const struct server_view view = look(&config);
+	const struct server_view view = probe_until_stopped(&config);
 	assert_true(isnan(view.stopped) && isnan(view.load.cpu) && isnan(view.load.throttled));
 	close(fds[0]);
 	close(fds[1]);
