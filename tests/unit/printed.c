@@ -8,6 +8,8 @@
 #define END '\001' // is printed last: a terminal passes on what it gets in its own time
 #define TERMINAL_MS 10000
 
+static FILE *terminal;
+static int outside; // what was printed on it comes out here
 static char text[32768];
 
 void printed_environment(const char *term, const char *no_color, const char *locale) {
@@ -16,34 +18,34 @@ void printed_environment(const char *term, const char *no_color, const char *loc
 	setenv("LC_ALL", locale, 1);
 }
 
-void terminal_open(struct terminal *terminal, unsigned short columns) {
-	terminal->outside = posix_openpt(O_RDWR | O_NOCTTY);
-	assert_true(terminal->outside >= 0);
-	assert_int_equal(grantpt(terminal->outside), 0);
-	assert_int_equal(unlockpt(terminal->outside), 0);
-	struct winsize size = {.ws_row = 24, .ws_col = columns};
-	assert_int_equal(ioctl(terminal->outside, TIOCSWINSZ, &size), 0);
+FILE *terminal_open(unsigned short columns) {
+	const struct winsize size = {.ws_row = 24, .ws_col = columns};
 	char name[64];
-	assert_int_equal(ptsname_r(terminal->outside, name, sizeof(name)), 0);
-	int inside = open(name, O_RDWR | O_NOCTTY);
-	assert_true(inside >= 0);
-	terminal->file = fdopen(inside, "w");
-	assert_non_null(terminal->file);
+	outside = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(outside >= 0);
+	assert_int_equal(grantpt(outside) | unlockpt(outside), 0);
+	assert_int_equal(ioctl(outside, TIOCSWINSZ, &size), 0);
+	assert_int_equal(ptsname_r(outside, name, sizeof(name)), 0);
+	int fd = open(name, O_RDWR | O_NOCTTY);
+	assert_true(fd >= 0);
+	terminal = fdopen(fd, "w");
+	assert_non_null(terminal);
+	return terminal;
 }
 
-void terminal_close(struct terminal *terminal) {
-	fclose(terminal->file);
-	close(terminal->outside);
+void terminal_close(void) {
+	fclose(terminal);
+	close(outside);
 }
 
-const char *printed_on(struct terminal *terminal) {
-	fputc(END, terminal->file);
-	fflush(terminal->file);
+const char *printed_on_terminal(void) {
+	fputc(END, terminal);
+	fflush(terminal);
 	size_t length = 0;
 	do {
-		struct pollfd ready = {.fd = terminal->outside, .events = POLLIN};
+		struct pollfd ready = {.fd = outside, .events = POLLIN};
 		assert_int_equal(poll(&ready, 1, TERMINAL_MS), 1);
-		ssize_t count = read(terminal->outside, text + length, sizeof(text) - 1 - length);
+		ssize_t count = read(outside, text + length, sizeof(text) - 1 - length);
 		assert_true(count > 0);
 		length += (size_t)count;
 	} while (text[length - 1] != END);

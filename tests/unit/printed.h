@@ -5,20 +5,16 @@
 #include "process.h"
 #include "test.h"
 
-struct terminal {
-	FILE *file;  // prints on it
-	int outside; // what was printed comes out here
-};
-
 // Sets the variables that say what a terminal and its reader can do.
 void printed_environment(const char *term, const char *no_color, const char *locale);
 
-void terminal_open(struct terminal *terminal, unsigned short columns);
-void terminal_close(struct terminal *terminal);
+// A terminal of so many columns, one at a time. Returns what prints on it.
+FILE *terminal_open(unsigned short columns);
+void terminal_close(void);
 
 // Takes what has been printed on the terminal since the last time. Returns it, until the next call
 // of these two.
-const char *printed_on(struct terminal *terminal);
+const char *printed_on_terminal(void);
 
 // Takes what `print` prints into a file.
 const char *printed_by(void (*print)(FILE *file));

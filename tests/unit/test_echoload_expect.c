@@ -57,18 +57,18 @@ static void misses(const char *text, const char *measured) {
 TEST(every_relation_knows_its_limit) {
 	static const struct {
 		const char *relation;
-		bool below, at, above; // whether 49999, 50000 and 50001 a second hold
+		bool holds[3]; // with 49999, 50000 and 50001 a second
 	} cases[] = {
-		{"<", true, false, false}, {"<=", true, true, false}, {"==", false, true, false},
-		{">=", false, true, true}, {">", false, false, true},
+		{"<", {true, false, false}},  {"<=", {true, true, false}},
+		{"==", {false, true, false}}, {">=", {false, true, true}},
+		{">", {false, false, true}},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		const bool expected[] = {cases[i].below, cases[i].at, cases[i].above};
-		for (size_t j = 0; j < COUNT_OF(expected); j++) {
+		for (size_t j = 0; j < 3; j++) {
 			char text[32];
 			counters.messages = 499990 + 10 * j;
 			snprintf(text, sizeof(text), "rate%s50k", cases[i].relation);
-			assert_int_equal(check(text), expected[j]);
+			assert_int_equal(check(text), cases[i].holds[j]);
 		}
 	}
 }
@@ -117,19 +117,12 @@ TEST(what_was_not_measured_never_holds) {
 	hdr_reset(&counters.lateness);
 	config.verify = false;
 	counters.verified = 0;
-	static const char *const checks[][2] = {
-		{"p99<5ms", "no message came back"},
-		{"max>=0", "no message came back"},
-		{"uncorrected.p50<1s", "only the open loop (--rate) has it"},
-		{"lateness.mean<1s", "only the open loop (--rate) has it"},
-		{"faults==0", "--no-verify was given"},
-		{"bytes_verified==0", "--no-verify was given"},
-	};
-	for (size_t i = 0; i < COUNT_OF(checks); i++) {
-		char why[64];
-		snprintf(why, sizeof(why), "which was not measured: %s", checks[i][1]);
-		misses(checks[i][0], why);
-	}
+	misses("p99<5ms", "which was not measured: no message came back");
+	misses("max>=0", "which was not measured: no message came back");
+	misses("uncorrected.p50<1s", "which was not measured: only the open loop (--rate) has it");
+	misses("lateness.mean<1s", "which was not measured: only the open loop (--rate) has it");
+	misses("faults==0", "which was not measured: --no-verify was given");
+	misses("bytes_verified==0", "which was not measured: --no-verify was given");
 }
 
 // A percentile is one only where at least one sample lies beyond it.

@@ -15,37 +15,27 @@ static const struct report_line midway = {
 	.p99 = 55300,
 };
 
-static struct terminal terminal;
 static struct screen screen;
-
-static void open_screen(unsigned short columns) {
-	terminal_open(&terminal, columns);
-	screen_open(&screen, terminal.file);
-}
 
 static void begin(void) {
 	printed_environment("xterm", "", "C");
-	open_screen(80);
+	screen_open(&screen, terminal_open(80));
 }
 
-static void end(void) {
-	terminal_close(&terminal);
-}
-
-FIXTURE(begin, end);
+FIXTURE(begin, terminal_close);
 
 TEST(a_terminal_is_known) {
 	assert_true(screen.terminal && screen.colour);
 	assert_false(screen.utf8);
 	printed_environment("xterm", "", "C.UTF-8");
-	screen_open(&screen, terminal.file);
+	screen_open(&screen, screen.file);
 	assert_true(screen.terminal && screen.colour && screen.utf8);
 	printed_environment("xterm", "1", "C");
-	screen_open(&screen, terminal.file);
+	screen_open(&screen, screen.file);
 	assert_true(screen.terminal);
 	assert_false(screen.colour || screen.utf8);
 	printed_environment("dumb", "", "C");
-	screen_open(&screen, terminal.file);
+	screen_open(&screen, screen.file);
 	assert_false(screen.terminal || screen.colour);
 }
 
@@ -61,14 +51,14 @@ TEST(a_file_is_no_terminal) {
 
 static const char *progress(const struct report_line *line) {
 	report_progress(&screen, line);
-	return printed_on(&terminal);
+	return printed_on_terminal();
 }
 
 TEST(progress_fits_any_width) {
 	printed_environment("xterm", "", "C.UTF-8");
 	for (unsigned short columns = 1; columns <= 200; columns++) {
-		end();
-		open_screen(columns);
+		terminal_close();
+		screen_open(&screen, terminal_open(columns));
 		struct report_line line = midway;
 		line.errors = columns % 2 ? 1234567 : 0;
 		const char *text = progress(&line);
@@ -87,9 +77,9 @@ TEST(progress_tells_how_it_goes) {
 	progress(&bad);
 	printed_shows("\033[31m", "1 error ");
 	screen_clear(&screen);
-	assert_string_equal(printed_on(&terminal), "\r\033[K");
+	assert_string_equal(printed_on_terminal(), "\r\033[K");
 	screen_clear(&screen);
-	assert_string_equal(printed_on(&terminal), "");
+	assert_string_equal(printed_on_terminal(), "");
 }
 
 TEST(the_end_that_is_nearer_counts) {
@@ -148,5 +138,5 @@ TEST(a_file_gets_interval_lines) {
 
 TEST(a_terminal_gets_no_interval_lines) {
 	report_interval(&screen, &(struct result_interval){.length = NS_PER_S}, &latency, 50);
-	assert_string_equal(printed_on(&terminal), "");
+	assert_string_equal(printed_on_terminal(), "");
 }

@@ -11,8 +11,9 @@ static struct load_config config;
 static struct counters counters;
 static struct run run;
 
-// An open loop of 10 s in which a fifth of the messages waits for up to 200 ms.
-static void measure(void) {
+// An open loop of 10 s in which a fifth of the messages waits for up to 200 ms. What is printed is
+// as long as it can be, and everything that can go wrong does.
+static void run_badly(void) {
 	counters_reset(&counters);
 	for (uint64_t i = 1; i <= 100000; i++) {
 		hdr_record(&counters.latency, i % 5 ? 20000 + i : i * 2000);
@@ -21,25 +22,11 @@ static void measure(void) {
 	}
 	counters.messages = 100000;
 	counters.visits = 5000;
-	counters.bytes = 6400000;
-	counters.verified = 6400000;
-	counters.fault_count = 1000012;
-	run = (struct run){
-		.result = {.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S},
-		.verdict = {.kind = VERDICT_SERVER_BOUND,
-			    .line = {"the busiest thread of the generator used 41 % of a CPU, and "
-				     "was never late by more than 99 ns",
-				     "workers busy 99 %"},
-			    .count = 2},
-	};
-}
-
-// What is as long as it can be, and everything that can go wrong.
-static void run_badly(void) {
-	measure();
+	counters.bytes = counters.verified = 6400000;
 	for (int i = 0; i < LOAD_ERRORS; i++)
 		load_errors_note(&counters.errors, (enum load_error)i, EMFILE, 999999,
 				 1234 * NS_PER_MS);
+	counters.fault_count = 1000012;
 	for (size_t i = 0; i < FAULTS; i++)
 		counters.faults[i] = (struct fault){
 			.kind = (enum fault_kind)(i % FAULT_KINDS),
@@ -52,6 +39,11 @@ static void run_badly(void) {
 		};
 	config = (struct load_config){
 		.target_count = 2,
+		.targets = {{.length = sizeof(struct sockaddr_un), .as.local.sun_family = AF_UNIX},
+			    {.length = sizeof(struct sockaddr_in),
+			     .as.v4 = {.sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				       .sin_port = htons(7001)}}},
 		.connections = 1000000,
 		.pipeline = 65536,
 		.threads = 256,
@@ -61,16 +53,17 @@ static void run_badly(void) {
 		.sizes = {.count = 2, .parts = {{.least = 64}, {.least = 16384}}, .most = 16384},
 		.verify = true,
 	};
-	struct endpoint *target = &config.targets[0];
-	target->length = sizeof(target->as.local);
-	target->as.local.sun_family = AF_UNIX;
-	memset(target->as.local.sun_path, 'x', sizeof(target->as.local.sun_path) - 1);
-	target->as.local.sun_path[3] = '\n';
-	target = &config.targets[1];
-	target->length = sizeof(target->as.v4);
-	target->as.v4 = (struct sockaddr_in){.sin_family = AF_INET,
-					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-					     .sin_port = htons(7001)};
+	char *path = config.targets[0].as.local.sun_path;
+	memset(path, 'x', sizeof(config.targets[0].as.local.sun_path) - 1);
+	path[3] = '\n';
+	run = (struct run){
+		.result = {.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S},
+		.verdict = {.kind = VERDICT_SERVER_BOUND,
+			    .line = {"the busiest thread of the generator used 41 % of a CPU, and "
+				     "was never late by more than 99 ns",
+				     "workers busy 99 %"},
+			    .count = 2},
+	};
 	printed_environment("xterm", "", "C.UTF-8");
 }
 
@@ -153,18 +146,16 @@ TEST(an_early_end_is_said) {
 	printed_shows("interrupted   by a signal, before anything was recorded\n");
 }
 
-TEST(a_terminal_gets_colour) {
-	struct terminal terminal;
-	terminal_open(&terminal, 80);
-	print(terminal.file);
-	printed_on(&terminal);
+TEST(a_terminal_gets_colour, .teardown = terminal_close) {
+	FILE *terminal = terminal_open(80);
+	print(terminal);
+	printed_on_terminal();
 	printed_shows("\033[31merrors        \033[0m", "\033[1mverdict       \033[0mSERVER-BOUND");
 	assert_in_range(printed_width(), 60, 79);
 	printed_environment("xterm", "1", "C.UTF-8");
-	print(terminal.file);
-	printed_on(&terminal);
+	print(terminal);
+	printed_on_terminal();
 	printed_shows_not("\033[");
-	terminal_close(&terminal);
 }
 
 static bool utf8;

@@ -10,6 +10,7 @@
 #include "echoload/judge/server_view.h"
 #include "echoload/load/usage.h"
 #include "listeners.h"
+#include "place.h"
 #include "process.h"
 
 // Connects there, and finds those that serve it. The connection is open afterwards.
@@ -66,18 +67,10 @@ TEST(another_machine_s_is_not_ours) {
 }
 
 TEST(a_path_has_its_own) {
-	char folder[] = "/tmp/echod-unit-XXXXXX", path[64], other[64];
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/a socket", folder);
-	snprintf(other, sizeof(other), "%s/a", folder);
-	pid_t child = listeners_child(other); // before there is something to inherit
-	listeners_here(path);
-	int here = answering(path), there = answering(other);
-	unlink(path);
-	unlink(other);
-	rmdir(folder);
-	assert_int_equal(here, getpid());
-	assert_int_equal(there, child);
+	pid_t child = listeners_child(place_path("a")); // before there is something to inherit
+	listeners_here(place_path("a socket"));
+	assert_int_equal(answering(place_path("a socket")), getpid());
+	assert_int_equal(answering(place_path("a")), child);
 }
 
 // Of several that share the port: the one that has the connection, or all for visits.

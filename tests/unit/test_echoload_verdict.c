@@ -12,19 +12,13 @@
 
 // A closed loop in which the generator waited most of the time, and to which more connections
 // brought no more. Nothing is known of the server.
-#define EVIDENCE(...)                                                              \
-	{                                                                          \
-		.thread_busy = 0.4, .idle = 0.5, .least_round_trip = 20e3,         \
-		.server = {.load = {NAN, NAN, NAN, NAN, NAN, NAN}, NAN, NAN, NAN}, \
-		.experiment = {.outcome = EXPERIMENT_NO_MORE,                      \
-			       .connections = 10,                                  \
-			       .extra = 5,                                         \
-			       .pairs = 8,                                         \
-			       .rate = 640000,                                     \
-			       .load = 0.4,                                        \
-			       .least_round_trip = 20e3,                           \
-			       .round_trip = 30e3},                                \
-		__VA_ARGS__                                                        \
+#define EVIDENCE(...)                                                                           \
+	{                                                                                       \
+		.thread_busy = 0.4, .idle = 0.5, .least_round_trip = 20e3,                      \
+		.server = {.load = {NAN, NAN, NAN, NAN, NAN, NAN}, NAN, NAN, NAN},              \
+		OUTCOME(NO_MORE), .experiment.connections = 10, .experiment.extra = 5,          \
+		.experiment.pairs = 8, .experiment.rate = 640000, .experiment.load = 0.4,       \
+		.experiment.least_round_trip = 20e3, .experiment.round_trip = 30e3, __VA_ARGS__ \
 	}
 #define OUTCOME(name) .experiment.outcome = EXPERIMENT_##name
 // All is known of the server.
