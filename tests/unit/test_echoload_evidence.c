@@ -62,14 +62,11 @@ TEST(evidence_is_gathered_in_shares) {
 	load_errors_note(&counters.errors, LOAD_EARLY_CLOSE, 0, 0, 0);
 	hdr_record(&counters.lateness, 3 * NS_PER_MS);
 	gather();
-	assert_true(evidence.thread_busy == 0.6);
-	assert_true(evidence.thread_waiting == 0.1);
-	assert_true(evidence.stalled == 0.025);
-	assert_true(evidence.throttled == 0.05);
+	assert_true(evidence.thread_busy == 0.6 && evidence.thread_waiting == 0.1);
+	assert_true(evidence.stalled == 0.025 && evidence.throttled == 0.05);
 	assert_true(evidence.stolen == 0.05);	// of what was wanted, on more than one CPU
 	assert_true(evidence.failing == 0.001); // 100 ms, of 10 times 10 s
-	assert_true(evidence.offered == 10100);
-	assert_true(evidence.lateness_p99 == 3e6);
+	assert_true(evidence.offered == 10100 && evidence.lateness_p99 == 3e6);
 	assert_true(evidence.window_limited == 0.75);
 	assert_true(evidence.retransmitting == 0.1); // 50 times 200 ms, of 10 times 10 s
 	assert_true(evidence.least_round_trip == 150e3);

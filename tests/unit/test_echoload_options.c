@@ -72,21 +72,14 @@ TEST(defaults_are_a_closed_loop) {
 	assert_int_equal(config->target_count, 1);
 	assert_string_equal(target(0), "127.0.0.1:65432");
 	assert_int_equal(config->mode, MODE_PING);
-	assert_int_equal(config->connections, 1);
-	assert_int_equal(config->pipeline, 1);
-	assert_int_equal(config->threads, 1);
-	assert_int_equal(config->source_count, 0);
-	assert_int_equal(config->cpu_count, 0);
-	assert_null(config->control);
+	assert_true(config->connections == 1 && config->pipeline == 1 && config->threads == 1);
+	assert_true(config->source_count == 0 && config->cpu_count == 0 && !config->control);
 	assert_int_equal(config->sizes.most, 64);
-	assert_true(config->rate == 0);
+	assert_true(config->rate == 0 && config->count == 0);
+	assert_true(config->warmup == 0 && config->ramp == 0);
 	assert_int_equal(config->duration, 10 * NS_PER_S);
-	assert_int_equal(config->count, 0);
-	assert_int_equal(config->warmup, 0);
-	assert_int_equal(config->ramp, 0);
 	assert_int_equal(config->timeout, 5 * NS_PER_S);
-	assert_true(config->verify);
-	assert_false(config->spin);
+	assert_true(config->verify && !config->spin);
 	for (size_t i = 0; i < OUTPUT_FILES; i++)
 		assert_null(options.files[i]);
 	assert_false(options.data_on_stdout || options.search.text || options.allow_client_bound);
@@ -106,20 +99,16 @@ TEST(every_load_can_be_asked_for) {
 	assert_string_equal(target(2), "unix:/run/e");
 	assert_int_equal(config->connections, 1000);
 	assert_int_equal(config->pipeline, 8);
-	assert_true(config->rate == 50000);
-	assert_int_equal(config->arrival, ARRIVAL_POISSON);
+	assert_true(config->rate == 50000 && config->arrival == ARRIVAL_POISSON);
 	assert_int_equal(config->sizes.count, 2);
 	assert_int_equal(config->duration, 60 * NS_PER_S);
 	assert_int_equal(config->count, 5000);
-	assert_int_equal(config->warmup, 2 * NS_PER_S);
-	assert_int_equal(config->ramp, 500 * NS_PER_MS);
-	assert_int_equal(config->threads, 4);
-	assert_int_equal(config->cpu_count, 3);
+	assert_true(config->warmup == 2 * NS_PER_S && config->ramp == 500 * NS_PER_MS);
+	assert_true(config->threads == 4 && config->cpu_count == 3);
 	assert_memory_equal(config->cpus, ((const unsigned[]){0, 2, 3}), 3 * sizeof(unsigned));
 	assert_true(config->timeout == CLOCK_NEVER);
 	assert_int_equal(config->run, 4711);
-	assert_false(config->verify);
-	assert_true(config->spin);
+	assert_true(config->spin && !config->verify);
 	assert_string_equal(config->control, "/run/echod.sock");
 }
 
@@ -130,11 +119,9 @@ TEST(every_output_can_be_asked_for) {
 	assert_string_equal(options.files[OUTPUT_HGRM], "a.hgrm");
 	assert_string_equal(options.files[OUTPUT_HLOG], "b.hlog");
 	assert_string_equal(options.files[OUTPUT_CSV], "c.csv");
-	assert_true(options.data_on_stdout);
 	assert_int_equal(options.interval, 2 * NS_PER_S);
-	assert_true(options.interval_lines);
+	assert_true(options.data_on_stdout && options.interval_lines && options.allow_client_bound);
 	expects(STRINGS("p99<5ms", "errors==0", "unanswered==0"));
-	assert_true(options.allow_client_bound);
 	assert_string_equal(options.search.text, "p99.9<=1ms");
 	assert_true(options.search.percent == 99.9);
 	takes("--json - --json file");

@@ -62,11 +62,9 @@ TEST(weights_are_shares) {
 TEST(all_forms_go_together) {
 	struct sizes sizes = parsed("1..100:3,64k:0.5,1.5m..1g");
 	assert_int_equal(sizes.count, 3);
-	assert_int_equal(sizes.parts[0].least, 1);
-	assert_int_equal(sizes.parts[0].most, 100);
+	assert_true(sizes.parts[0].least == 1 && sizes.parts[0].most == 100);
 	assert_int_equal(sizes.parts[1].least, 65536);
-	assert_int_equal(sizes.parts[2].least, 3 << 19);
-	assert_int_equal(sizes.parts[2].most, 1 << 30);
+	assert_true(sizes.parts[2].least == 3 << 19 && sizes.parts[2].most == 1 << 30);
 	assert_near(sizes.parts[0].below, 3 / 4.5, 1e-12);
 	assert_near(sizes.parts[1].below, 3.5 / 4.5, 1e-12);
 	assert_true(sizes.parts[2].below == 1);

@@ -9,16 +9,14 @@
 #define STEPS 20000
 #define SEEDS 20
 
-// `set` and `at` are what is known without the heap.
 static struct timers timers;
 static struct timer timer[TIMERS];
-static bool set[TIMERS];
-static uint64_t at[TIMERS];
+static uint64_t at[TIMERS]; // when each is due, known without the heap; CLOCK_NEVER: it is not set
 
 static void begin(void) {
 	for (size_t i = 0; i < TIMERS; i++) {
 		timer[i] = (struct timer){.place = TIMER_UNSET};
-		set[i] = false;
+		at[i] = CLOCK_NEVER;
 	}
 	timers = (struct timers){.heap = calloc(TIMERS, sizeof(struct timer *))};
 	assert_non_null(timers.heap);
@@ -34,19 +32,17 @@ static size_t below(struct random *random, size_t limit) {
 	return (size_t)(random_next(random) % limit);
 }
 
-// When the first is due, as the list knows it.
 static uint64_t first_due(void) {
 	uint64_t first = CLOCK_NEVER;
 	for (size_t i = 0; i < TIMERS; i++)
-		if (set[i] && at[i] < first)
-			first = at[i];
+		first = at[i] < first ? at[i] : first;
 	return first;
 }
 
 static void assert_is_heap(void) {
 	size_t count = 0;
 	for (size_t i = 0; i < TIMERS; i++) {
-		if (!set[i]) {
+		if (at[i] == CLOCK_NEVER) {
 			assert_true(timer[i].place == TIMER_UNSET);
 			continue;
 		}
@@ -68,10 +64,8 @@ static void take_and_compare(uint64_t now) {
 		return;
 	}
 	assert_non_null(taken);
-	size_t i = (size_t)(taken - timer);
-	assert_true(set[i]);
-	assert_int_equal(at[i], first);
-	set[i] = false;
+	assert_int_equal(at[taken - timer], first);
+	at[taken - timer] = CLOCK_NEVER;
 }
 
 static void step(struct random *random) {
@@ -80,14 +74,13 @@ static void step(struct random *random) {
 	switch (below(random, 4)) {
 	case 0:
 		timers_unset(&timers, &timer[i]);
-		set[i] = false;
+		at[i] = CLOCK_NEVER;
 		break;
 	case 1:
 		take_and_compare(when);
 		break;
 	default:
 		timers_set(&timers, &timer[i], when);
-		set[i] = true;
 		at[i] = when;
 		break;
 	}

@@ -185,8 +185,8 @@ TEST(clean_bytes_are_no_fault) {
 			assert_clean(&random, size, CLEAN / size);
 }
 
-// Cut by us: what has not come by then is nobody's fault.
-TEST(a_cut_stream_is_no_fault) {
+// We have aborted it: what has not come by then is no fault.
+TEST(an_aborted_stream_is_no_fault) {
 	struct corrupt corrupt;
 	heard_set_sent(&heard, LENGTH);
 	corrupt_begin(&corrupt, &heard.payload, 0, LENGTH, 1);
