@@ -1,4 +1,4 @@
-// What the verifier of echoload reports, collected.
+// The faults that the verifier of echoload reports, collected.
 #ifndef ECHOD_ECHOLOAD_HEARD_H
 #define ECHOD_ECHOLOAD_HEARD_H
 

@@ -1,4 +1,4 @@
-// What was printed, on a pseudo-terminal or into a file. Main thread.
+// Text printed on a pseudo-terminal or into a file. Main thread.
 #include "printed.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// What was printed, on a pseudo-terminal or into a file, for tests of what users see. Main thread.
+// Text printed on a pseudo-terminal or into a file, for tests of what users see. Main thread.
 #ifndef ECHOD_UNIT_PRINTED_H
 #define ECHOD_UNIT_PRINTED_H
 
@@ -12,14 +12,14 @@ void printed_environment(const char *term, const char *no_color, const char *loc
 FILE *terminal_open(unsigned short columns);
 void terminal_close(void);
 
-// Takes what has been printed on the terminal since the last time. Returns it, until the next call
-// of these two.
+// Takes the text printed on the terminal since the last time. It is valid until the next call of
+// these two.
 const char *printed_on_terminal(void);
 
-// Takes what `print` prints into a file.
+// Takes the text that `print` prints into a file.
 const char *printed_by(void (*print)(FILE *file));
 
-// Fail the test unless each of the strings is, or is not, in what was taken last.
+// Fail the test unless each of the strings is, or is not, in the text taken last.
 #define printed_shows(...) printed_shows_all(STRINGS(__VA_ARGS__))
 #define printed_shows_not(...) printed_shows_none(STRINGS(__VA_ARGS__))
 void printed_shows_all(const char *const *strings);

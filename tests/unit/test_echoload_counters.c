@@ -128,7 +128,7 @@ TEST(counters_in_use_are_not_given) {
 	count(buffers.open, 1);
 	counter_buffers_request(&buffers);
 	assert_null(counter_buffers_take(&buffers));
-	count(buffers.open, 2); // before the thread looks
+	count(buffers.open, 2); // before the thread swaps them
 	counter_buffers_swap(&buffers);
 	count(buffers.open, 3);
 	counter_buffers_swap(&buffers);

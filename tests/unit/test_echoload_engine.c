@@ -209,7 +209,7 @@ static uint64_t due_of_run(double rate, unsigned connections, unsigned threads) 
 	return due;
 }
 
-// Message i of all is due at i / rate, whoever sends it.
+// Message i of all is due at i / rate, on any connection.
 TEST(as_many_are_due_as_the_rate_says) {
 	static const struct {
 		double rate;

@@ -1,5 +1,5 @@
 // The command line of echoload: tools/echoload/run/run_options with arguments.
-// What is refused is said on standard error, which is caught in a file.
+// Refusals go to standard error, which is caught in a file.
 #include "test.h"
 
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 
 #define MAX_ARGUMENTS 48
 
-// What came of a command line.
+// The result of a command line.
 static struct run_options options;
 static const struct load_config *const config = &options.load.config;
 static struct caught caught;

@@ -1,4 +1,4 @@
-// Which files are the same, and how they are told apart: tools/echoload/common/paths.
+// Which files are the same, and the labels that distinguish them: tools/echoload/common/paths.
 #include "test.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// What users see while echoload runs: tools/echoload/run/report and base/screen, on a
+// The screen while echoload runs: tools/echoload/run/report and base/screen, on a
 // pseudo-terminal and on a file.
 #include "test.h"
 

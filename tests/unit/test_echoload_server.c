@@ -1,5 +1,5 @@
-// What is seen of the server: tools/echoload/judge/server_process and server_probe, with real
-// sockets and processes.
+// The server as it is seen from outside: tools/echoload/judge/server_process and server_probe, with
+// real sockets and processes.
 #include "test.h"
 
 #include <math.h>
@@ -44,7 +44,7 @@ FIXTURE(listeners_setup, listeners_teardown);
 TEST(where_none_listens_none_is_known) {
 	assert_int_equal(answering("127.0.0.1"), 0);
 	assert_int_equal(answering("::1"), 0);
-	assert_int_equal(answering("/nobody/listens/here"), 0);
+	assert_int_equal(answering("/no/server/listens/here"), 0);
 }
 
 TEST(each_address_has_its_own) {
@@ -61,7 +61,8 @@ TEST(each_address_has_its_own) {
 TEST(another_machine_s_is_not_ours) {
 	listeners_here("::");
 	struct processes processes = {0};
-	const struct endpoint endpoint = listeners_at("192.0.2.1"); // kept for examples: nobody's
+	const struct endpoint endpoint =
+		listeners_at("192.0.2.1"); // kept for examples: no machine's
 	assert_false(processes_find(&processes, &endpoint, false));
 	assert_false(processes_find(&processes, &endpoint, true));
 }

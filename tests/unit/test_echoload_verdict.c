@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "echoload/judge/verdict.h"
 
-// What a row says replaces what EVIDENCE says, and it says no more than it needs.
+// A row overrides fields that EVIDENCE sets, and leaves out those that it does not need.
 #pragma GCC diagnostic ignored "-Woverride-init"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -25,7 +25,7 @@
 #define SERVER(...) EVIDENCE(.server = {__VA_ARGS__})
 #define OPEN_LOOP(...) EVIDENCE(.offered = 11000, .intervals = 40, __VA_ARGS__)
 #define RISES .rise = 1e9, .steadily = true
-// What connects took beside the load, and the path alone.
+// Round trips of connects beside the load, and of the path alone.
 #define PATH(beside, alone)                                                                 \
 	EVIDENCE(.experiment.round_trip = (beside), .experiment.least_round_trip = (alone), \
 		 .least_round_trip = (alone))

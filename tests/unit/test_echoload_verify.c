@@ -28,7 +28,7 @@ static size_t any_size(struct random *random) {
 }
 
 // Has `corrupt` verified in pieces of up to `most` bytes, when `ahead` bytes more have been sent
-// than need be for that; `heard` tells what was found. Returns how many bytes were right.
+// than that takes; `heard` has the faults. Returns how many bytes were right.
 static uint64_t deliver(const struct corrupt *corrupt, struct random *random, size_t most,
 			uint64_t ahead, bool whole) {
 	uint64_t *sent = &heard.sent[corrupt->connection];
@@ -109,7 +109,7 @@ TEST_ROWS(one_fault, const struct fault_row *row, fault_rows) {
 	}
 }
 
-// Each of two connections gets what belongs to the other.
+// Each of two connections gets bytes of the other.
 TEST(crossed_connections) {
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		struct random random = {seed};

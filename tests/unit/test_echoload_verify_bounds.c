@@ -1,4 +1,4 @@
-// What verification keeps is bounded, and faults too small for a name are located all the same:
+// Verification keeps a bounded number of bytes, and locates even faults too small for a name:
 // tools/echoload/verify.
 #include "test.h"
 
@@ -64,7 +64,7 @@ static void assert_faults(const struct fault *expected, unsigned count) {
 	heard_assert(&heard, expected, count);
 }
 
-// What comes, and the faults that are found in it. After the last of both there are zeros.
+// Ranges as they come, and the faults that are found in them. Zeros follow the last of both.
 static const struct row {
 	const char *name;
 	struct {
