@@ -1,5 +1,5 @@
-// Faulty clients of the control socket. Together they leave some of its 16 places to those who ask
-// properly, as those must always be answered. One thread.
+// Faulty clients of the control socket. Together they leave some of its 16 places to proper
+// clients, which must always be answered. One thread.
 #include "ctl.h"
 #include "fault.h"
 #include "peer.h"
@@ -9,11 +9,9 @@
 static bool go_on_garbage(struct fault_client *client) {
 	char bytes[4096];
 	pattern_fill(client->seed, client->sent, bytes, sizeof(bytes));
-	if (peer_send_some(client->fd, bytes, pattern_number(&client->numbers, 1, sizeof(bytes))) <
-		    0 ||
-	    client->sent++ >= 5)
-		return fault_leave(client);
-	return true;
+	size_t size = pattern_number(&client->numbers, 1, sizeof(bytes));
+	bool open = peer_send_some(client->fd, bytes, size) >= 0;
+	return (open && client->sent++ < 5) || fault_leave(client);
 }
 
 static bool begin_half_line(struct fault_client *client) {
@@ -23,19 +21,14 @@ static bool begin_half_line(struct fault_client *client) {
 
 // Stays until it is closed, or has had enough.
 static bool go_on_waiting(struct fault_client *client) {
-	if (!peer_is_readable(client->fd))
-		return fault_stay(client);
-	peer_close(client->fd);
-	return false;
+	return peer_is_readable(client->fd) ? fault_close(client) : fault_stay(client);
 }
 
-// Asks for as much as goes, and reads none of it.
+// Asks for as much as possible, and reads none of it.
 static bool go_on_deaf(struct fault_client *client) {
 	static const char requests[] = "connections json\nstats prometheus\n";
-	if (peer_send_some(client->fd, requests, sizeof(requests) - 1) >= 0)
-		return fault_stay(client);
-	peer_close(client->fd);
-	return false;
+	int64_t sent = peer_send_some(client->fd, requests, sizeof(requests) - 1);
+	return sent < 0 ? fault_close(client) : fault_stay(client);
 }
 
 static bool begin_vanish(struct fault_client *client) {

@@ -11,12 +11,19 @@
 // What became of an attempt to receive.
 enum heard { HEARD_OPEN, HEARD_END, HEARD_RESET };
 
-bool fault_leave(struct fault_client *client) {
-	if (pattern_number(&client->numbers, 0, 1))
-		peer_close(client->fd);
-	else
-		peer_reset(client->fd);
+bool fault_close(struct fault_client *client) {
+	peer_close(client->fd);
 	return false;
+}
+
+// At once, as of a kind of client.
+static bool begin_reset(struct fault_client *client) {
+	peer_reset(client->fd);
+	return false;
+}
+
+bool fault_leave(struct fault_client *client) {
+	return pattern_number(&client->numbers, 0, 1) ? fault_close(client) : begin_reset(client);
 }
 
 bool fault_stay(struct fault_client *client) {
@@ -26,7 +33,7 @@ bool fault_stay(struct fault_client *client) {
 }
 
 // Sends of its stream what the kernel takes, `size` bytes at most. Returns false once the server
-// has cut it.
+// has aborted it.
 static bool say(struct fault_client *client, uint64_t size) {
 	char piece[PIECE];
 	size_t part = size < sizeof(piece) ? (size_t)size : sizeof(piece);
@@ -55,25 +62,10 @@ static enum heard hear(struct fault_client *client) {
 
 // Connects and says nothing.
 static bool go_on_silent(struct fault_client *client) {
-	if (hear(client) != HEARD_OPEN) {
-		peer_close(client->fd);
-		return false;
-	}
-	return fault_stay(client);
+	return hear(client) == HEARD_OPEN ? fault_stay(client) : fault_close(client);
 }
 
-// Connects, and resets or leaves at once.
-static bool begin_reset(struct fault_client *client) {
-	peer_reset(client->fd);
-	return false;
-}
-
-static bool begin_quick(struct fault_client *client) {
-	peer_close(client->fd);
-	return false;
-}
-
-// Sends a part of something and vanishes, now or a moment later, with its echo read or not.
+// Sends a part of something and vanishes, now or a little later, with its echo read or not.
 static bool begin_half_message(struct fault_client *client) {
 	bool open = say(client, pattern_number(&client->numbers, 1, PIECE));
 	return (open && pattern_number(&client->numbers, 0, 1)) || fault_leave(client);
@@ -90,10 +82,8 @@ static bool go_on_deaf(struct fault_client *client) {
 	uint64_t before;
 	do {
 		before = client->sent;
-		if (!say(client, PIECE)) {
-			peer_close(client->fd);
-			return false;
-		}
+		if (!say(client, PIECE))
+			return fault_close(client);
 	} while (client->sent > before);
 	return fault_stay(client);
 }
@@ -110,8 +100,7 @@ static bool await_end(struct fault_client *client) {
 	if (heard == HEARD_RESET || client->received < client->sent)
 		fail_msg("%s after %ju of %ju bytes", heard == HEARD_RESET ? "reset" : "ended",
 			 (uintmax_t)client->received, (uintmax_t)client->sent);
-	peer_close(client->fd);
-	return false;
+	return fault_close(client);
 }
 
 static void begin_awaiting_end(struct fault_client *client) {
@@ -130,7 +119,7 @@ static bool go_on_trickle(struct fault_client *client) {
 	if (client->ending)
 		return await_end(client);
 	if (!say(client, 1) || hear(client) != HEARD_OPEN)
-		fail_msg("cut after %ju bytes", (uintmax_t)client->sent);
+		fail_msg("aborted after %ju bytes", (uintmax_t)client->sent);
 	if (client->sent >= client->goal)
 		begin_awaiting_end(client);
 	return true;
@@ -148,15 +137,15 @@ static bool go_on_late(struct fault_client *client) {
 	if (client->ending)
 		return await_end(client);
 	uint64_t before;
-	bool cut = false;
+	bool aborted = false;
 	do {
 		before = client->sent;
-		cut = !say(client, client->goal - client->sent);
+		aborted = !say(client, client->goal - client->sent);
 	} while (client->sent > before && client->sent < client->goal);
-	if (clock_now() < client->until && !cut)
+	if (clock_now() < client->until && !aborted)
 		return true;
-	if (cut || hear(client) != HEARD_OPEN)
-		fail_msg("cut after %ju bytes", (uintmax_t)client->sent);
+	if (aborted || hear(client) != HEARD_OPEN)
+		fail_msg("aborted after %ju bytes", (uintmax_t)client->sent);
 	if (client->sent == client->goal)
 		begin_awaiting_end(client);
 	return true;
@@ -168,26 +157,22 @@ static bool begin_half_close(struct fault_client *client) {
 	return true;
 }
 
-static bool go_on_half_close(struct fault_client *client) {
-	return await_end(client);
-}
-
 // Sends something and its end, and resets all the same.
 static bool begin_fin_and_reset(struct fault_client *client) {
 	if (say(client, pattern_number(&client->numbers, 1, PIECE)))
-		shutdown(client->fd, SHUT_WR); // the server may have cut it meanwhile
+		shutdown(client->fd, SHUT_WR); // the server may have aborted it
 	return pattern_number(&client->numbers, 0, 1) || begin_reset(client);
 }
 
 const struct fault echo_faults[] = {
 	{"silent", false, 50, 50, NULL, go_on_silent},
 	{"reset at once", false, 4, 10, begin_reset, NULL},
-	{"quick", false, 32, 20, begin_quick, NULL},
+	{"quick", false, 32, 20, fault_close, NULL},
 	{"half a message", false, 8, 10, begin_half_message, go_on_half_message},
 	{"never reads", false, 8, 50, NULL, go_on_deaf},
 	{"reads late", false, 6, 10, begin_late, go_on_late},
 	{"byte by byte", false, 8, 10, begin_trickle, go_on_trickle},
-	{"half-close at once", false, 8, 10, begin_half_close, go_on_half_close},
+	{"half-close at once", false, 8, 10, begin_half_close, await_end},
 	{"FIN, then reset", false, 8, 10, begin_fin_and_reset, begin_reset},
 };
 const size_t echo_fault_count = sizeof(echo_faults) / sizeof(echo_faults[0]);

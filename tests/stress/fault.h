@@ -13,7 +13,7 @@ struct fault_client {
 	uint64_t seed;	  // of the stream that it sends
 	uint64_t goal;	  // the stream's length, where that matters
 	uint64_t sent, received;
-	uint64_t until; // the moment at which it does something else
+	uint64_t until; // clock_now when it does something else
 	bool ending;	// has ended its side, and waits for the server to
 };
 
@@ -30,10 +30,11 @@ struct fault {
 extern const struct fault echo_faults[], control_faults[];
 extern const size_t echo_fault_count, control_fault_count;
 
-// For those who stay a while: until a random moment, then off in one of two ways.
+// For clients that stay a while: until a random time, then fault_leave.
 bool fault_stay(struct fault_client *client);
 
-// Closes it, in order or with a reset. Returns false.
+// Close it: in order, or either so or with a reset. Return false.
+bool fault_close(struct fault_client *client);
 bool fault_leave(struct fault_client *client);
 
 #endif

@@ -1,4 +1,4 @@
-// stress_faulty SECONDS SEED CONTROL ADDRESS...: faulty clients of every kind at once, for so long,
+// stress_faulty SECONDS SEED CONTROL ADDRESS...: faulty clients of every kind at once, for SECONDS,
 // of the server at the addresses and at its control socket. A process a kind, one thread each; the
 // first waits for them. Each prints how many clients it has been.
 #include <signal.h>
@@ -15,7 +15,7 @@
 #define MAX_CLIENTS 64
 
 struct scene {
-	uint64_t end; // the moment
+	uint64_t end; // clock_now then
 	uint64_t seed;
 	const char *control;
 	char *const *addresses;
@@ -58,15 +58,13 @@ _Noreturn static void play(const struct scene *scene, const struct fault *fault,
 		for (unsigned i = 0; i < count; i++) {
 			struct fault_client *client = &clients[i];
 			begun += client->fd < 0;
-			bool stays =
-				client->fd < 0 ? begin(scene, fault, client) : fault->go_on(client);
-			if (!stays)
+			if (!(client->fd < 0 ? begin(scene, fault, client) : fault->go_on(client)))
 				client->fd = -1;
 		}
 		poll(NULL, 0, (int)fault->pause_ms);
 	}
 	printf("  %-22s %8ju clients\n", fault->name, (uintmax_t)begun);
-	exit(0); // whoever is still connected vanishes
+	exit(0); // clients that are still connected vanish
 }
 
 static const struct fault *fault_at(size_t index) {

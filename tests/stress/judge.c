@@ -12,7 +12,7 @@
 #include "peer.h"
 #include "stats.h"
 
-#define LOOK_MS 50
+#define CHECK_MS 50
 #define MEMORY_KEPT (UINT64_C(64) << 10) // bytes that the heap may hold more than before the load
 
 struct baseline {
@@ -33,20 +33,18 @@ static struct baseline measure(struct daemon *daemon) {
 // Starts echod and uses all of its addresses once.
 static struct daemon *start(const char *const *options) {
 	// jemalloc's caches of threads would hide what is leaked.
-	static const char *const environment[] = {"MALLOC_CONF=tcache:false", NULL};
 	struct daemon *daemon = daemon_spawn(
-		&(struct process_spec){.arguments = options, .environment = environment});
+		PROCESS(.arguments = options, .environment = STRINGS("MALLOC_CONF=tcache:false")));
 	daemon_wait_ready(daemon);
-	for (size_t i = 0; i < daemon->address_count; i++) {
+	for (size_t i = 0; i < daemon->address_count; i++)
 		peer_visit(daemon->address[i]);
-	}
 	stats_wait_at_rest(daemon);
 	return daemon;
 }
 
-// Asks for all there is. Each question comes with a new connection, as echoctl's do: who stays and
-// is silent for a while may have to make room for the faulty clients.
-static void look(struct daemon *daemon) {
+// Asks for all there is. Each question comes with a new connection, as echoctl's do: a client that
+// is silent for a while may have to make room for the faulty ones.
+static void check(struct daemon *daemon) {
 	close(daemon->control_fd);
 	daemon->control_fd = -1;
 	stats_assert_laws(daemon);
@@ -86,7 +84,7 @@ static uint64_t judge_runs(const char *directory) {
 	return verified;
 }
 
-// That every kind of end came about: or the load was none.
+// Every kind of end must have come about: else the load was none.
 static void judge_ends(const json_t *snapshot) {
 	static const char *const ends[] = {"peer", "probe", "reset", "reset_ok", "idle", "stalled"};
 	fprintf(report, "  %-22s", "closed because");
@@ -113,18 +111,18 @@ static void judge_rest(struct daemon *daemon, const struct baseline *before) {
 			    after.threads == before->threads &&
 			    after.memory <= before->memory + MEMORY_KEPT;
 		if (back || clock_now() >= deadline) {
-			fprintf(report, "  %-22s", "before and after");
 			fprintf(report,
-				" %" PRIu64 " and %" PRIu64 " KiB, %zu and %zu descriptors\n",
-				before->memory >> 10, after.memory >> 10, before->descriptors,
-				after.descriptors);
+				"  %-22s %" PRIu64 " and %" PRIu64
+				" KiB, %zu and %zu descriptors\n",
+				"before and after", before->memory >> 10, after.memory >> 10,
+				before->descriptors, after.descriptors);
 			if (!back)
 				fail_msg("echod has not given back what it held (%zu and %zu "
 					 "threads)",
 					 before->threads, after.threads);
 			return;
 		}
-		poll(NULL, 0, LOOK_MS);
+		poll(NULL, 0, CHECK_MS);
 	}
 }
 
@@ -165,18 +163,18 @@ static void test_all_of_it(void **state) {
 	alarm((unsigned)strtoul(arguments[1], NULL, 10));
 	struct daemon *daemon = start((const char *const *)&arguments[2]);
 	struct baseline before = measure(daemon);
-	// Blocked, it comes between two looks. Not in echod, which is started.
+	// Blocked, it comes between two checks. Not in echod, which is started.
 	sigset_t end_of_load;
 	sigemptyset(&end_of_load);
 	sigaddset(&end_of_load, SIGTERM);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &end_of_load, NULL), 0);
 	announce(daemon);
-	const struct timespec pause = {.tv_nsec = LOOK_MS * NS_PER_MS};
-	unsigned looks = 0;
-	for (; sigtimedwait(&end_of_load, NULL, &pause) != SIGTERM; looks++)
-		look(daemon);
+	const struct timespec pause = {.tv_nsec = CHECK_MS * NS_PER_MS};
+	unsigned checks = 0;
+	for (; sigtimedwait(&end_of_load, NULL, &pause) != SIGTERM; checks++)
+		check(daemon);
 	judge(daemon, &before, arguments[0]);
-	fprintf(report, "  %-22s %8u snapshots, all within the laws\n", "control socket", looks);
+	fprintf(report, "  %-22s %8u snapshots, all within the laws\n", "control socket", checks);
 }
 
 int main(int argc, char **argv) {
@@ -184,7 +182,7 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "usage: stress_judge DIRECTORY SECONDS [OPTION...]\n");
 		return 2;
 	}
-	// What cmocka has to say of itself goes where its errors go.
+	// cmocka's own lines go to standard error.
 	report = fdopen(dup(STDOUT_FILENO), "w");
 	if (!report || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		return 1;

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define BACKLOG 16 // connections that nobody accepts
+#define BACKLOG 16 // connections that wait to be accepted
 
 static uint16_t port;
 static int fds[16];

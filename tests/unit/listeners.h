@@ -1,4 +1,4 @@
-// Listening sockets of the test and of children of its, for the tests of who answers at an address.
+// Listening sockets of the test and of its children, to test which process answers at an address.
 // One thread.
 #ifndef ECHOD_UNIT_LISTENERS_H
 #define ECHOD_UNIT_LISTENERS_H
@@ -9,8 +9,8 @@
 
 #include "net/address.h"
 
-// A setup: takes a TCP port that nobody uses at any address. A teardown: closes the sockets, ends
-// the children.
+// A setup: takes a TCP port that is free at all addresses. A teardown: closes the sockets, ends the
+// children.
 void listeners_setup(void);
 void listeners_teardown(void);
 

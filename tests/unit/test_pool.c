@@ -26,7 +26,6 @@ static atomic_bool signals_open;
 
 static unsigned creations_left; // pthread_create fails from then on
 static bool epoll_fails;
-static uint64_t patience;
 static unsigned cpus, online; // that there seem to be; `cpus` 0: as many as there are
 
 // Is quiet at the end of its first turn, but an event has come meanwhile.
@@ -87,7 +86,7 @@ static void job_close(struct work *work, enum close_reason reason, struct worker
 	atomic_fetch_add(&job->closed, 1);
 }
 
-static int try_start(unsigned workers, struct echod_error *error) {
+static int try_start(unsigned workers, uint64_t patience, struct echod_error *error) {
 	memset(jobs, 0, sizeof(jobs));
 	atomic_store(&ordered, 0);
 	for (size_t i = 0; i < JOBS; i++)
@@ -111,15 +110,13 @@ static int try_start(unsigned workers, struct echod_error *error) {
 static void start(void) {
 	creations_left = WORKERS;
 	atomic_store(&held, false);
-	patience = CLOCK_NEVER;
-	assert_int_equal(try_start(WORKERS, NULL), 0);
+	assert_int_equal(try_start(WORKERS, CLOCK_NEVER, NULL), 0);
 }
 
 static void start_impatient(void) {
 	creations_left = 1;
 	atomic_store(&held, true);
-	patience = 0;
-	assert_int_equal(try_start(1, NULL), 0);
+	assert_int_equal(try_start(1, 0, NULL), 0);
 }
 
 static void end(void) {
@@ -190,11 +187,19 @@ TEST(what_was_submitted_is_served_and_closed_once) {
 	assert_int_equal(counted(COUNTER_connections_taken), JOBS);
 }
 
-TEST(waiting_and_serving_are_timed) {
+TEST(it_shows_what_each_worker_does_and_for_how_long) {
 	atomic_store(&held, true);
-	uint64_t begun = clock_now();
-	submit(WORKERS + 1);
+	uint64_t begun = clock_now(), names = 0;
+	submit(WORKERS + 2);
 	uint64_t submitted = clock_now();
+	for (unsigned i = 0; i < WORKERS; i++) {
+		wait_until(pool.workers[i].serving != 0);
+		wait_until(pool.workers[i].state == WORKER_BLOCKED);
+		assert_true(pool.workers[i].since >= begun);
+		names |= UINT64_C(1) << pool.workers[i].serving;
+	}
+	assert_int_equal(names, 2 + 4 + 8); // the first three, one each
+	assert_int_equal(pool.queue.depth, 2);
 	wait_until(counted(COUNTER_connections_taken) == WORKERS);
 	wait_until(clock_now() >= submitted + 20 * NS_PER_MS);
 	uint64_t released = clock_now();
@@ -208,34 +213,17 @@ TEST(waiting_and_serving_are_timed) {
 		histogram_add(&wait, &of[HISTOGRAM_queue_wait_seconds]);
 		histogram_add(&service, &of[HISTOGRAM_service_time_seconds]);
 	}
-	assert_int_equal(wait.count, WORKERS + 1);
-	assert_int_equal(service.count, WORKERS + 1);
-	assert_in_range(wait.max, released - submitted, ended - begun); // the last, for a worker
+	assert_int_equal(wait.count, WORKERS + 2);
+	assert_int_equal(service.count, WORKERS + 2);
+	assert_in_range(wait.max, released - submitted, ended - begun); // of the last two
 	assert_true(service.max > 0);
-}
-
-TEST(it_shows_what_each_worker_does) {
-	atomic_store(&held, true);
-	uint64_t before = clock_now();
-	submit(WORKERS + 2);
-	uint64_t names = 0;
-	for (unsigned i = 0; i < WORKERS; i++) {
-		wait_until(pool.workers[i].serving != 0);
-		wait_until(pool.workers[i].state == WORKER_BLOCKED);
-		assert_true(pool.workers[i].since >= before);
-		names |= UINT64_C(1) << pool.workers[i].serving;
-	}
-	assert_int_equal(names, 2 + 4 + 8); // the first three, one each
-	assert_int_equal(pool.queue.depth, 2);
-	atomic_store(&held, false);
-	close_and_join();
 }
 
 TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown = nothing) {
 	for (unsigned k = 0; k < WORKERS; k++) {
 		creations_left = k;
 		struct echod_error error = {0};
-		assert_int_equal(try_start(WORKERS, &error), -1);
+		assert_int_equal(try_start(WORKERS, CLOCK_NEVER, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 		char expected[200];
 		snprintf(expected, sizeof(expected),
@@ -251,7 +239,7 @@ TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown
 TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothing) {
 	struct echod_error error = {0};
 	epoll_fails = true;
-	assert_int_equal(try_start(WORKERS, &error), -1);
+	assert_int_equal(try_start(WORKERS, CLOCK_NEVER, &error), -1);
 	epoll_fails = false;
 	assert_string_equal(error.message, "cannot create an epoll set: Too many open files");
 	assert_null(pool.workers); // its owner frees it only if there are some

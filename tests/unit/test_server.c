@@ -68,11 +68,15 @@ TEST(it_listens_on_all_its_addresses, .setup = configure, .teardown = nothing_le
 	assert_false(place_exists(place_path("s")));
 }
 
-TEST(threads_have_their_names) {
+TEST(a_server_at_rest_has_named_threads_and_unknown_memory) {
 	char name[16];
 	assert_int_equal(pthread_getname_np(inside.server.acceptor, name, sizeof(name)), 0);
 	assert_string_equal(name, "echod/accept");
 	assert_true(threads_become(1 + 2));
+	// Without jemalloc.
+	assert_true(inside_gauge(&inside, GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
+	assert_true(inside_gauge(&inside, GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
+	assert_true(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
 }
 
 TEST(connections_beyond_the_workers_are_queued, .setup = configure) {
@@ -130,12 +134,6 @@ TEST(urgent_data_hides_nothing, .setup = configure) {
 		assert_memory_equal(bytes, "abcdef", sizeof(bytes));
 	}
 	peer_close(client);
-}
-
-TEST(without_jemalloc_memory_is_unknown) {
-	assert_true(inside_gauge(&inside, GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
-	assert_true(inside_gauge(&inside, GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
-	assert_true(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
 }
 
 TEST(a_drain_lets_connections_finish) {

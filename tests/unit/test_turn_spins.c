@@ -25,9 +25,8 @@ static void expect_spins(uint64_t hits, uint64_t misses) {
 	assert_int_equal(counted(COUNTER_spin_misses), misses);
 }
 
-// It blocks at once.
-static void expect_no_spin(void) {
-	uint64_t misses = counted(COUNTER_spin_misses);
+// It blocks at once, after so many misses before.
+static void expect_no_spin(uint64_t misses) {
 	unsigned calls = played.recv.calls;
 	played.recv.next = nothing;
 	expect_end(TURN_QUIET);
@@ -46,7 +45,7 @@ TEST(polling_that_finds_something_is_a_hit) {
 	assert_int_equal(played.conn.spin_credit, 3);
 }
 
-TEST(polling_in_vain_ends_and_blocks) {
+TEST(polling_in_vain_ends_and_is_not_tried_again) {
 	warm_up(10);
 	played.recv.next = nothing;
 	expect_end(TURN_QUIET);
@@ -54,22 +53,28 @@ TEST(polling_in_vain_ends_and_blocks) {
 	assert_in_range(played_time(), SPIN, 2 * SPIN);
 	assert_false(played.flags & MSG_DONTWAIT); // the last one blocked
 	assert_int_equal(played.conn.spin_credit, 2);
-}
-
-TEST(after_misses_it_is_not_tried_again) {
-	warm_up(8);
-	played.recv.next = nothing;
 	expect_end(TURN_QUIET);
 	assert_int_equal(played.conn.spin_credit, 0);
-	expect_no_spin();
-	expect_spins(0, 1);
+	expect_no_spin(2);
 }
 
-TEST(a_cold_connection_is_not_polled) {
+TEST(it_polls_only_with_credit_and_where_it_may) {
 	warm_up(0);
-	expect_no_spin();
-	expect_spins(0, 0);
+	expect_no_spin(0);
 	assert_false(played.flags & MSG_DONTWAIT);
+	warm_up(10);
+	queue_other();
+	expect_no_spin(0);
+	take_other();
+	atomic_store(&played.pool.polling, 1); // another worker
+	expect_no_spin(0);
+	atomic_store(&played.pool.polling, 0);
+	played.pool.polling_max = 0;
+	expect_no_spin(0);
+	warm_up(10);
+	play_with_patience(0);
+	expect_no_spin(0);
+	assert_true(played.flags & MSG_DONTWAIT);
 }
 
 TEST(a_soon_answer_warms_up) {
@@ -103,29 +108,6 @@ TEST(spin_credit_has_a_limit) {
 	warm_up(64);
 	expect_all_echoed(100);
 	assert_int_equal(played.conn.spin_credit, 64);
-}
-
-TEST(while_work_is_queued_no_worker_polls) {
-	warm_up(10);
-	queue_other();
-	expect_no_spin();
-	take_other();
-}
-
-TEST(a_bounded_number_of_workers_polls) {
-	warm_up(10);
-	atomic_store(&played.pool.polling, 1); // another worker
-	expect_no_spin();
-	atomic_store(&played.pool.polling, 0);
-	played.pool.polling_max = 0;
-	expect_no_spin();
-}
-
-TEST(a_worker_that_may_not_wait_does_not_poll) {
-	warm_up(10);
-	play_with_patience(0);
-	expect_no_spin();
-	assert_true(played.flags & MSG_DONTWAIT);
 }
 
 static void work_comes(void) {

@@ -18,7 +18,7 @@ static struct waker leader = {.fd = -1};
 static struct sleeper sleepers[8];
 static unsigned asleep; // of them, as the test began
 
-// So many workers sleep, wait for a client, lead; the rest is awake.
+// So many workers sleep or wait for a client, and one leads or none; the rest is awake.
 static void pretend(unsigned sleeping, unsigned waiting, bool leading) {
 	queue.sleepers = NULL;
 	for (unsigned i = 0; i < sleeping; i++) {
@@ -116,7 +116,7 @@ TEST(the_leader_is_woken_where_no_sleeper_can) {
 	assert_true(push());
 	pretend(0, 1, true); // two are
 	push_wakes(0, 1);
-	pretend(1, 2, true); // somebody else can
+	pretend(1, 2, true); // a sleeper can
 	assert_false(push());
 }
 
@@ -152,18 +152,25 @@ static void bring(unsigned first, unsigned many) {
 	work_queue_poll_results(&queue, &found);
 }
 
-TEST(the_leader_wakes_others_for_all_but_one) {
-	static const unsigned wakes[][2] = {{0, 0}, {1, 0}, {2, 1}, {4, 3}};
-	for (size_t i = 0; i < COUNT_OF(wakes); i++) {
+// What was put back before a poll counts, as it is taken first: what the poll brought must not wait
+// for it.
+TEST(the_leader_wakes_others_for_all_that_is_queued_but_one) {
+	static const struct {
+		unsigned put_back, found, wakes;
+	} cases[] = {{0, 0, 0}, {0, 1, 0}, {0, 2, 1}, {0, 4, 3},
+		     {1, 0, 0}, {1, 1, 1}, {2, 0, 1}, {2, 1, 2}};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		end();
 		begin_with(8, 8, 1);
 		pretend(7, 0, true);
 		uint64_t before = clock_now();
-		bring(0, wakes[i][0]);
+		for (unsigned k = 0; k < cases[i].put_back; k++)
+			work_queue_put_back(&queue, &items[k]);
+		bring(cases[i].put_back, cases[i].found);
 		assert_false(queue.leading);
-		expect_wakes(wakes[i][1], 0);
+		expect_wakes(cases[i].wakes, 0);
 		pretend(0, 0, true);
-		for (unsigned k = 0; k < wakes[i][0]; k++) {
+		for (unsigned k = 0; k < cases[i].put_back + cases[i].found; k++) {
 			expect_served(&items[k]);
 			assert_true(works[0]->queued_at >= before);
 		}
@@ -173,21 +180,6 @@ TEST(the_leader_wakes_others_for_all_but_one) {
 	atomic_store(&queue.cpus, 2); // the leader, and one more
 	bring(0, 5);
 	expect_wakes(1, 3);
-}
-
-// What was put back before a poll counts, as it is taken first: what the poll brought must not wait
-// for it.
-TEST(the_leader_wakes_others_for_what_was_queued_before) {
-	static const unsigned cases[][3] = {{1, 0, 0}, {1, 1, 1}, {2, 0, 1}, {2, 1, 2}, {0, 1, 0}};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		end();
-		begin_with(8, 8, 1);
-		pretend(7, 0, true);
-		for (unsigned k = 0; k < cases[i][0]; k++)
-			work_queue_put_back(&queue, &items[k]);
-		bring(cases[i][0], cases[i][1]);
-		expect_wakes(cases[i][2], 0);
-	}
 }
 
 // CPUs come and go.
