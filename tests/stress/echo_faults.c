@@ -8,7 +8,7 @@
 
 #define PIECE 16384
 
-// What became of an attempt to receive.
+// The result of an attempt to receive.
 enum heard { HEARD_OPEN, HEARD_END, HEARD_RESET };
 
 bool fault_close(struct fault_client *client) {

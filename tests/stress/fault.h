@@ -1,5 +1,5 @@
-// Clients that do what no client should, again and again, and the little that even they can check:
-// what comes back is what was sent. What goes wrong ends the process. One thread.
+// Clients that misbehave, again and again. Even they check that what comes back is what was sent. A
+// failure ends the process. One thread.
 #ifndef ECHOD_TESTS_FAULT_H
 #define ECHOD_TESTS_FAULT_H
 

@@ -34,7 +34,7 @@ void say(void);
 // Parks, hears a byte, and comes back.
 void park_and_return(void);
 
-// What has come back, and whether there was anything: parking_lot_wait.
+// The list that parking_lot_wait has filled, and what it has returned.
 struct unparked {
 	struct work *first;
 	struct work *last;

@@ -44,12 +44,17 @@ static void configure(void) {
 	inside_configure(&inside);
 }
 
+static void start(void) {
+	configure();
+	inside_start(&inside);
+}
+
 static void end(void) {
 	fail_accepts(0, 0);
 	inside_end(&inside);
 }
 
-FIXTURE(configure, end);
+FIXTURE(start, end);
 
 static const struct {
 	enum counter counter;
@@ -88,7 +93,6 @@ static void expect_counted(int error, enum counter counter, bool pauses) {
 }
 
 TEST(each_error_is_counted_in_its_class) {
-	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(classes); i++)
 		for (const int *error = classes[i].errors; *error; error++)
 			expect_counted(*error, classes[i].counter, classes[i].pauses);
@@ -96,7 +100,6 @@ TEST(each_error_is_counted_in_its_class) {
 }
 
 TEST(what_says_try_again_is_no_error) {
-	inside_start(&inside);
 	const int errors[] = {EAGAIN, EINTR};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		fail_accepts(errors[i], 3);
@@ -123,7 +126,6 @@ static void expect_patience(int error) {
 }
 
 TEST(out_of_resources_it_does_not_spin) {
-	inside_start(&inside);
 	for (size_t i = 0; i < COUNT_OF(classes); i++)
 		for (const int *error = classes[i].errors; classes[i].pauses && *error; error++)
 			expect_patience(*error);
@@ -133,13 +135,12 @@ TEST(out_of_resources_it_does_not_spin) {
 // seccomp and security modules fail accept before it takes a client from the backlog: the listener
 // stays readable.
 TEST(an_error_that_stays_does_not_make_it_spin) {
-	inside_start(&inside);
 	expect_patience(EPERM);
 	expect_patience(ENETDOWN);
 	expect_patience(ECONNABORTED);
 }
 
-TEST(without_clients_it_makes_no_call_at_all) {
+TEST(without_clients_it_makes_no_call_at_all, .setup = configure) {
 	fail_accepts(EMFILE, FOREVER);
 	inside_start(&inside);
 	uint64_t begun = clock_now();
@@ -149,7 +150,6 @@ TEST(without_clients_it_makes_no_call_at_all) {
 }
 
 TEST(a_pause_ends_with_its_time) {
-	inside_start(&inside);
 	fail_accepts(EMFILE, 3);
 	uint64_t begun = clock_now();
 	int client = peer_connect_served(inside_address(&inside)); // the timer ends each pause
@@ -175,12 +175,11 @@ static uint64_t pause_with_a_close(void) {
 }
 
 TEST(a_pause_ends_with_a_close) {
-	inside_start(&inside);
 	// On a busy machine the timer may be first.
 	wait_until(pause_with_a_close() < 90 * NS_PER_MS);
 }
 
-TEST(at_the_limit_it_waits_for_a_close) {
+TEST(at_the_limit_it_waits_for_a_close, .setup = configure) {
 	inside.config.max_connections = 2;
 	inside_start(&inside);
 	int clients[4];
@@ -205,7 +204,6 @@ TEST(at_the_limit_it_waits_for_a_close) {
 }
 
 TEST(a_line_a_second_for_each_kind_of_error) {
-	inside_start(&inside);
 	fail_accepts(ECONNABORTED, 50);
 	uint64_t begun = clock_now();
 	peer_visit(inside_address(&inside));
@@ -216,7 +214,6 @@ TEST(a_line_a_second_for_each_kind_of_error) {
 }
 
 TEST(a_drain_takes_in_the_backlog) {
-	inside_start(&inside);
 	fail_accepts(EMFILE, FOREVER);
 	int clients[5];
 	inside_connect(&inside, clients, 5);
@@ -236,8 +233,6 @@ TEST(a_drain_takes_in_the_backlog) {
 TEST(a_drain_ends_whatever_accept_says) {
 	static const int errors[] = {EMFILE, EINVAL, EPERM, ECONNABORTED};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
-		inside_configure(&inside);
-		inside_start(&inside);
 		fail_accepts(errors[i], FOREVER);
 		server_drain(&inside.server, 0);
 		bool ended = inside_is_done(&inside, PATIENCE);
@@ -245,7 +240,7 @@ TEST(a_drain_ends_whatever_accept_says) {
 		if (!ended)
 			fail_msg("while accept4 fails with %s the drain does not end",
 				 strerrorname_np(errors[i]));
-		if (i + 1 < COUNT_OF(errors))
-			inside_end(&inside);
+		end();
+		start();
 	}
 }

@@ -53,13 +53,10 @@ static unsigned usable(const struct file *there) {
 #define expect_usable(expected, ...) \
 	assert_int_equal(usable((const struct file[]){__VA_ARGS__, {0}}), expected)
 
-TEST(without_cgroups_it_is_the_affinity_mask) {
+TEST(without_cgroups_it_is_the_affinity_mask_or_what_is_online) {
 	expect_usable(8, {0});
 	mask = 1;
 	expect_usable(1, {0});
-}
-
-TEST(without_a_mask_it_is_what_is_online) {
 	mask = -1;
 	expect_usable(16, {0});
 	assert_int_equal(cpus_online(), 16);

@@ -26,7 +26,7 @@ TEST(data_unparks_and_it_is_registered_once) {
 	assert_int_equal(parked.changes, 1);
 }
 
-TEST(data_that_nobody_has_read_unparks_once) {
+TEST(data_left_unread_unparks_once) {
 	park_and_return();
 	park(TIMEOUT_IDLE); // and leaves the byte where it is
 	expect_nothing();

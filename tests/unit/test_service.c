@@ -29,7 +29,7 @@ static void end(void) {
 
 FIXTURE(configure, end);
 
-// All that came has been echoed, and yet it must not look as if we had ended in order.
+// All that came has been echoed, and yet the end must not be an orderly one.
 TEST(an_error_of_ours_resets) {
 	static const int errors[] = {ENOMEM, EBADF};
 	inside.config.patience = CLOCK_NEVER;

@@ -102,10 +102,8 @@ TEST(silent_work_expires_in_time) {
 
 TEST(active_work_goes_on) {
 	set(0, TIMEOUT_IDLE);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 100; i++, works[0].active_at = now)
 		assert_null(wait_for_one(now + LIMIT - 1));
-		works[0].active_at = now;
-	}
 	expect_expired(&works[0]);
 }
 
@@ -182,7 +180,7 @@ TEST(one_call_checks_a_bounded_number) {
 	}
 }
 
-// No event will tell of it, and its peer may be silent for as long as it likes.
+// It has no events, and its peer may be silent for as long as it likes.
 TEST(polled_work_comes_back_ten_times_a_second) {
 	for (size_t i = 0; i < MANY; i++) {
 		uint64_t before = now += i;
@@ -280,7 +278,7 @@ TEST(without_a_limit_no_work_is_timed) {
 	assert_null(check());
 }
 
-// After a send that failed for lack of memory no event tells of room.
+// After a send that failed for lack of memory there is no event when there is room.
 TEST(without_a_limit_stuck_work_is_checked_all_the_same) {
 	end();
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);

@@ -1,5 +1,5 @@
-// The echo turn of a worker that waits for nobody: what it leaves to the parking lot, and in which
-// state: echo/turn, echo/sending.
+// The echo turn of a worker that does not wait for its client: what it leaves to the parking lot,
+// and in which state: echo/turn.
 #include "test.h"
 
 #include "peer.h"
@@ -22,21 +22,20 @@ static void expect_turn(size_t size, enum turn_end end, size_t echoed) {
 	expect_echo(played.said, echoed);
 }
 
-TEST(a_short_read_is_the_last) {
-	expect_turn(100, TURN_QUIET, 100);
+TEST(it_reads_on_only_after_a_full_read) {
+	expect_turn(0, TURN_QUIET, 0);
 	assert_int_equal(played.recv.calls, 1);
+	expect_turn(100, TURN_QUIET, 100);
+	assert_int_equal(played.recv.calls, 2);
 	assert_true(played.flags & MSG_DONTWAIT);
 	assert_int_equal(played.polls, 0);
 	assert_int_equal(played.conn.work.active_at, played.now);
-}
-
-TEST(a_full_read_is_not) {
-	expect_turn(PLAYED_BUFFER, TURN_QUIET, PLAYED_BUFFER);
-	assert_int_equal(played.recv.calls, 2);
+	expect_turn(PLAYED_BUFFER, TURN_QUIET, 100 + PLAYED_BUFFER);
+	assert_int_equal(played.recv.calls, 4);
 }
 
 // A descriptor passed along ends a recv early (unix(7)).
-TEST(a_read_made_short_by_a_passed_descriptor_is_not) {
+TEST(it_reads_on_after_a_passed_descriptor) {
 	char room[CMSG_SPACE(sizeof(int))] = {0};
 	char first[100];
 	pattern_fill(1, 0, first, sizeof(first));
@@ -48,10 +47,8 @@ TEST(a_read_made_short_by_a_passed_descriptor_is_not) {
 	played.conn.origin.peer.any.sa_family = AF_UNIX;
 	assert_int_equal(sendmsg(played.pair[1], &message, 0), 100);
 	played.said = 100;
-	peer_says(50, false);
-	expect_end(TURN_QUIET);
+	expect_turn(50, TURN_QUIET, 150);
 	assert_int_equal(bytes_waiting(), 0); // nothing would come for them
-	expect_echo(150, 150);
 }
 
 // The end of a stream that came along with data makes no event of its own.
@@ -60,11 +57,6 @@ TEST(after_a_hang_up_it_reads_to_the_end) {
 	atomic_store(&played.conn.work.hung_up, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
 	expect_echo(100, 100);
-}
-
-TEST(nothing_to_receive_is_quiet) {
-	expect_turn(0, TURN_QUIET, 0);
-	assert_int_equal(played.recv.calls, 1);
 }
 
 // Out of patience: SO_RCVTIMEO.

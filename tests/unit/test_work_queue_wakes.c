@@ -120,27 +120,24 @@ TEST(the_leader_is_woken_where_no_sleeper_can) {
 	assert_false(push());
 }
 
-TEST(a_worker_about_to_wait_wakes_another_for_what_is_queued) {
-	pretend(1, 0, true); // two awake
-	push();
-	expect_wakes(0, 1);
+// A worker begins to wait for its client, and is back.
+static void expect_wait(unsigned wakes, uint64_t withheld) {
 	work_queue_wait_begins(&queue);
 	assert_false(leader_is_woken());
 	assert_int_equal(queue.waiting, 1);
-	expect_wakes(1, 1);
+	expect_wakes(wakes, withheld);
 	atomic_fetch_sub(&queue.waiting, 1);
-	assert_int_equal(queue.waiting, 0);
 }
 
-TEST(a_worker_about_to_wait_wakes_another_to_lead) {
-	pretend(2, 0, false);
-	work_queue_wait_begins(&queue);
-	expect_wakes(1, 0);
-	atomic_fetch_sub(&queue.waiting, 1);
+TEST(a_worker_about_to_wait_wakes_another) {
+	pretend(2, 0, false); // to lead
+	expect_wait(1, 0);
 	pretend(2, 0, true); // there is a leader, and nothing else to do
-	work_queue_wait_begins(&queue);
-	expect_wakes(0, 0);
-	atomic_fetch_sub(&queue.waiting, 1);
+	expect_wait(0, 0);
+	pretend(1, 0, true); // two awake
+	push_wakes(0, 1);
+	expect_wait(1, 1); // for what is queued
+	assert_int_equal(queue.waiting, 0);
 }
 
 // Links items from `first` on as the parking lot does.
