@@ -75,7 +75,7 @@ static double ask_workers_busy(const struct server_probe *probe)
 static void find_processes(const struct server_probe *probe, struct processes *processes)
 {
 	const struct load_config *config = probe->config;
-	bool visits = config->mode == MODE_CHURN || config->mode == MODE_HALF_CLOSE;
+	bool visits = load_mode_takes(config->mode, "visit");
 	*processes = (struct processes){0};
 	for (size_t i = 0; i < config->target_count; i++) {
 		if (!processes_find(processes, &config->targets[i], visits))

@@ -270,7 +270,7 @@ void connection_rest(struct thread *thread, struct connection *conn)
 	if (is_hung(thread, conn, last))
 		load_errors_note(&thread->buffers.open->errors, LOAD_CONNECT_TIMEOUT, 0, conn->id,
 				 last - thread->period->begin);
-	bool visits = thread->config->mode == MODE_CHURN || thread->config->mode == MODE_HALF_CLOSE;
+	bool visits = load_mode_takes(thread->config->mode, "visit");
 	if (conn->state != CONNECTION_OPEN || conn->waiting > 0 || visits)
 		give_up(thread, conn);
 	messages_abandon_due(thread, conn);

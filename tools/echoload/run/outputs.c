@@ -130,7 +130,7 @@ static json_t *sizes(const struct sizes *sizes)
 
 json_t *outputs_configuration(const struct load_config *config)
 {
-	bool open = config->rate > 0, churn = config->mode == MODE_CHURN;
+	bool open = config->rate > 0, linger = load_mode_takes(config->mode, "linger");
 	bool poisson = config->arrival == ARRIVAL_POISSON;
 	json_t *cpus = json_array();
 	for (size_t i = 0; i < config->cpu_count; i++)
@@ -144,7 +144,7 @@ json_t *outputs_configuration(const struct load_config *config)
 		load_modes[config->mode].name, "connections", (json_int_t)config->connections,
 		"pipeline", (json_int_t)config->pipeline, "threads", (json_int_t)config->threads,
 		"cpus", cpus, "sizes", sizes(&config->sizes), "visit", (json_int_t)config->visit,
-		"linger", churn ? (config->resets ? "rst" : "fin") : NULL, "rate",
+		"linger", linger ? (config->resets ? "rst" : "fin") : NULL, "rate",
 		open ? json_finite(config->rate) : json_null(), "arrival",
 		open ? (poisson ? "poisson" : "constant") : NULL, "duration_seconds",
 		seconds(config->duration), "count", (json_int_t)config->count, "warmup_seconds",

@@ -120,9 +120,9 @@ static void print_load(const struct screen *screen, const struct load_config *co
 			 config->arrival == ARRIVAL_POISSON ? "poisson" : "constant");
 	else
 		snprintf(loop, sizeof(loop), "%s, closed loop, pipeline %u",
-			 config->mode != MODE_CHURN ? ""
-			 : config->resets	    ? " (reset at the end)"
-						    : " (FIN at the end)",
+			 !load_mode_takes(config->mode, "linger") ? ""
+			 : config->resets			  ? " (reset at the end)"
+								  : " (FIN at the end)",
 			 config->pipeline);
 	if (config->target_count > 1)
 		snprintf(more, sizeof(more), " and %zu more", config->target_count - 1);
