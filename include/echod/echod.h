@@ -137,7 +137,7 @@ ECHOD_API void echod_drain(struct echod *server, int timeout_ms);
 ECHOD_API void echod_stop(struct echod *server);
 
 /* Waits at most `timeout_ms` milliseconds (-1: for ever) until a drain or stop has ended the last
- * connection; the drain may also come over the control socket. Returns 1 when it has ended, 0 when
+ * connection. The drain may also come over the control socket. Returns 1 when it has ended, 0 when
  * the time is up. Any thread. */
 ECHOD_API int echod_wait(struct echod *server, int timeout_ms);
 
@@ -153,7 +153,7 @@ ECHOD_API void echod_free(struct echod *server);
 
 struct echod_snapshot;
 
-/* The counters at one moment, consistent: an effect is never seen without its cause. NULL when
+/* The counters at one time, consistent: an effect is never seen without its cause. NULL when
  * memory is short. The caller frees it. Any thread. */
 ECHOD_API struct echod_snapshot *echod_snapshot_take(struct echod *server);
 

@@ -1,4 +1,4 @@
-// An error on its way up: what failed, on what, why, and what the user can do about it. Layers
+// An error that travels up: what failed, on what, why, and what the user can do about it. Layers
 // below the programs return it and print nothing. A struct echod_error belongs to the caller; any
 // thread. A program exits with 2 for ECHOD_ERROR_USAGE, and with 3 for ECHOD_ERROR_SYSTEM.
 #ifndef ECHOD_BASE_ERROR_H

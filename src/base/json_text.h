@@ -1,4 +1,4 @@
-// Values from outside as JSON, whatever bytes they hold. Any thread.
+// Values from outside as JSON. They may hold any bytes. Any thread.
 #ifndef ECHOD_BASE_JSON_TEXT_H
 #define ECHOD_BASE_JSON_TEXT_H
 

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-// Gives each signal its effect, whatever was inherited, except that an ignored SIGHUP stays ignored
-// (nohup). Call it first in a program.
+// Gives each signal its effect, and overrides what was inherited. Only an ignored SIGHUP stays
+// ignored (nohup). Call it first in a program.
 void signals_open(void);
 
 // From here on the first `most` ending signals are only counted, and one more ends the program.

@@ -1,5 +1,5 @@
-// Parses and formats numbers as people write them: counts, sizes (`k m g`, powers of 1024),
-// durations (`us ms s m h`) and rates (`k m`, powers of 1000). The decimal point is a point in
+// Parses and formats numbers as people write them: counts, sizes (`k m g` are powers of 1024),
+// durations (`us ms s m h`) and rates (`k m` are powers of 1000). The decimal point is a point in
 // every locale. Any thread.
 #ifndef ECHOD_BASE_UNITS_H
 #define ECHOD_BASE_UNITS_H

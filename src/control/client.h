@@ -16,8 +16,8 @@ struct client_reply {
 
 // Sends `request`, one line without its newline, to the server whose control socket is at `path`,
 // and waits for the reply. `timeout` ns limits the wait for a whole reply, or for each piece of a
-// reply in pieces (CLOCK_NEVER: no limit). Returns 0 with `reply` filled, whatever its status.
-// Returns -1 if no server is there, the answer is late, or it does not follow the protocol.
+// reply in pieces (CLOCK_NEVER: no limit). Returns 0 with `reply` filled, which may have any
+// status. Returns -1 if no server is there, the answer is late, or it does not follow the protocol.
 int client_ask(const char *path, const char *request, uint64_t timeout, struct client_reply *reply,
 	       struct echod_error *error);
 

@@ -1,7 +1,7 @@
-// A connection, and the table of all that are open. A connection has one owner at every moment: the
-// acceptor until it submits it, the work queue, then the worker that serves it, which closes it.
-// The table has memory for as many as may be open, reserved at the start and touched on first use,
-// so that accepting allocates nothing. The acceptor adds, workers remove, the stats thread looks.
+// A connection, and the table of all that are open. A connection always has one owner: the acceptor
+// until it submits it, then the work queue, then the worker that serves it. A worker closes it. The
+// table has memory for as many as may be open, reserved at the start and touched on first use. So
+// accepting allocates nothing. The acceptor adds, workers remove, the stats thread reads.
 #ifndef ECHOD_ECHO_CONN_H
 #define ECHOD_ECHO_CONN_H
 
@@ -49,8 +49,8 @@ struct conn {
 	int unacknowledged; // and has left so many bytes unacknowledged, the least that was seen
 	int spin_credit;    // whether polling for it has recently helped
 
-	// Written by the owner, read by the stats thread to be shown; nothing hangs on them,
-	// relaxed order.
+	// Written by the owner, read by the stats thread to be shown. Relaxed order, as nothing
+	// depends on them.
 	_Atomic uint64_t bytes_received;
 	_Atomic uint64_t bytes_sent;
 };
@@ -75,10 +75,10 @@ static inline bool conn_all_echoed(const struct conn *conn)
 }
 
 // Closes a connection's descriptor; the one place where that is done. With `all_echoed` the peer
-// sees an orderly end if it has no bytes left unread here; else it sees a reset, as it must not
-// take what it got for all. (AF_UNIX knows no reset on purpose: there the peer sees one only if it
-// sent bytes that nobody read.) The end does not wait for a child of the host program that holds
-// the descriptor since a fork, except for a reset over AF_UNIX.
+// sees an orderly end if no bytes of it are left unread here. Else it sees a reset, so that it does
+// not take a part of its echo for all. (AF_UNIX has no reset on purpose. There the peer sees one
+// only if it sent bytes that nobody read.) The end does not wait for a child of the host program
+// that holds the descriptor since a fork, except for a reset over AF_UNIX.
 void conn_close_fd(int fd, bool all_echoed);
 
 // All but `capacity` is guarded by `lock`, and so is membership: while a connection is in the table

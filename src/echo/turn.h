@@ -13,9 +13,9 @@
 
 // What all turns of a server share.
 struct echo {
-	// The end of all turns, when a drain's time is up or the server stops. Written once by the
-	// acceptor, before it wakes the waker and shuts down the sockets for reading; read by
-	// workers, with acquire order, so that a worker woken by either sees it.
+	// The end of all turns, when a drain's time is up or the server stops. The acceptor writes
+	// it once, before it wakes the waker and shuts down the sockets for reading. Workers read
+	// it with acquire order, so a worker that either wakes sees it.
 	_Atomic bool aborted;
 	struct waker abort_waker; // readable from then on, for a worker that waits to send
 
@@ -28,13 +28,13 @@ struct echo {
 };
 
 // Serves `conn` for a turn on the thread of `worker`, which owns it. Waits for its peer, to send or
-// to read, only while the policy says so, and then for the patience at most. Returns what the turn
-// ended with.
+// to read, only while the policy says so, and then for the patience at most. Returns how the turn
+// ended.
 struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker);
 
-// Whether there is no room for `more` unsent bytes. Then a connection is to be echoed without
-// taking its bytes out of the kernel before they are sent, so that nothing has to be kept. As
-// workers ask independently, the limit can be exceeded by a buffer for each.
+// Whether there is no room for `more` unsent bytes. Then a connection is echoed by peeking: its
+// bytes leave the kernel only when they have been sent, so nothing has to be kept. As workers ask
+// independently, the limit can be exceeded by a buffer for each.
 bool unsent_is_full(const struct echo *echo, size_t more);
 
 // Keeps a copy of `length` bytes as the unsent bytes of `conn`, which has none. False when memory

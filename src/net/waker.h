@@ -9,9 +9,8 @@
 
 // Waits until one of `fds` is ready or `deadline` (clock_now, or CLOCK_NEVER) has passed. It is for
 // loops that must neither end nor spin when poll(2) fails. Returns how many are ready. 0 may also
-// mean a signal, or that poll failed: with ENOMEM, or with EINVAL when the limit on descriptors is
-// now below `count`. After a failure it sleeps for up to 100 ms, so that the caller may just try
-// again.
+// mean a signal or a failure: ENOMEM, or EINVAL when the limit on descriptors is now below `count`.
+// After a failure it sleeps for up to 100 ms, so that the caller may just try again.
 int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline);
 
 // An eventfd. waker_wake may be called from any thread; the rest belongs to the thread that waits.

@@ -1,6 +1,6 @@
-// The parking lot: where work waits for an event without a worker. An epoll set, edge-triggered, in
-// which each connection is registered once, the first time it is parked; the work's own state says
-// what an event means. Workers park; one of them at a time, the leader, waits.
+// The parking lot: where work waits for an event without a worker. It is an epoll set, in which
+// each connection is registered once, edge-triggered, the first time it is parked. The work's own
+// state says what an event means. Workers park; one of them at a time, the leader, waits.
 #ifndef ECHOD_POOL_PARKING_LOT_H
 #define ECHOD_POOL_PARKING_LOT_H
 
@@ -26,9 +26,9 @@ int parking_lot_open(struct parking_lot *lot, uint64_t idle_limit, uint64_t stuc
 void parking_lot_close(struct parking_lot *lot);
 
 // Parks `work`, in state SERVED or NOTIFIED, until there is something to receive (TIMEOUT_IDLE), or
-// also room to send (TIMEOUT_STUCK). Where the kernel has no room for it in the set it comes back
-// after a moment, in any case. Returns true when it is parked, and not the caller's any more; false
-// when an event came meanwhile: the caller, whose it is still, must check once more.
+// also room to send (TIMEOUT_STUCK). If the kernel has no room for it in the set, it comes back
+// soon, in any case. Returns true when it is parked, and not the caller's any more. Returns false
+// when an event came meanwhile: it is still the caller's, who must check again.
 bool parking_lot_park(struct parking_lot *lot, struct work *work, enum timeout kind);
 
 // The owner of `work` will wait for its socket itself, or close it.

@@ -1,6 +1,6 @@
-// The fixed pool of workers. Each takes work from the queue, lets the owner of the pool serve it
-// for a turn, and does with it what the turn's end asks for. The pool knows a connection only as
-// `struct work`.
+// The fixed pool of workers. Each takes work from the queue and lets the owner of the pool serve it
+// for a turn. How the turn ends decides what becomes of the work. The pool knows a connection only
+// as `struct work`.
 #ifndef ECHOD_POOL_POOL_H
 #define ECHOD_POOL_POOL_H
 
@@ -18,18 +18,18 @@
 
 struct pool;
 
-// What a worker is at.
+// The state of a worker.
 enum worker_state {
 	WORKER_WAITING, // asleep, for something to do
 	WORKER_LEADING, // at the parking lot
 	WORKER_SERVING,
-	WORKER_POLLING, // its client or the parking lot, again and again, for a moment
+	WORKER_POLLING, // its client or the parking lot, again and again, for a short time
 	WORKER_BLOCKED, // waits for its client
 	WORKER_STATES,
 };
 
-// One worker. What is atomic is written by the worker and read by the stats thread, to be shown;
-// nothing else hangs on it, so relaxed order will do. The rest is set before the thread starts.
+// One worker. It writes its atomic fields, and the stats thread reads them to show them. Nothing
+// else depends on them, so relaxed order suffices. The rest is set before the thread starts.
 struct worker {
 	pthread_t thread;
 	unsigned id; // from 1
@@ -44,7 +44,7 @@ struct worker {
 	_Atomic uint64_t served;  // work it has served to the end
 };
 
-// What a turn ended with: what is to become of the work.
+// How a turn ended, which decides what becomes of the work.
 enum turn_end {
 	TURN_GOES_ON, // it has not; never seen by the pool
 	TURN_QUIET,   // nothing to receive: park it
@@ -68,9 +68,8 @@ struct pool_config {
 	uint64_t send_timeout;	    // how long it may take no byte of its echo
 	struct thread_stats *stats; // one for each worker, owned by the caller, outlives the pool
 
-	// What the pool's owner does with work. Called by the worker that owns it, with no lock
-	// held. `serve` serves it for a turn; `close` ends it, and its ownership passes to the
-	// callee.
+	// The functions of the pool's owner. The worker that owns the work calls them, with no lock
+	// held. `serve` serves it for a turn; `close` ends it, and becomes its owner.
 	struct turn (*serve)(struct work *work, struct worker *worker, void *context);
 	void (*close)(struct work *work, enum close_reason reason, struct worker *worker,
 		      void *context);
@@ -88,8 +87,8 @@ struct pool {
 
 	// How many workers may poll at a time, and up to how many connections have a worker to
 	// themselves. They follow from the CPUs. Then, work submitted and not yet closed, and
-	// workers that poll, written by the acceptor and by workers. Read by the policy; relaxed
-	// order, as a moment late will do.
+	// workers that poll, written by the acceptor and by workers. The policy reads them. Relaxed
+	// order, as a value that is slightly old suffices.
 	_Atomic unsigned polling_max;
 	_Atomic unsigned dedicated_max;
 	_Atomic size_t connections;
@@ -105,7 +104,7 @@ void pool_submit(struct pool *pool, struct work *work);
 // No more work is submitted, and all that was has been closed: workers end.
 void pool_close(struct pool *pool);
 
-// After pool_close: waits for the workers to end. The pool can still be looked at.
+// After pool_close: waits for the workers to end. The pool can still be read.
 void pool_join(struct pool *pool);
 
 // After pool_join.

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-#define STEPS 16 // of a limit; each member is checked every two to three of them
+#define STEPS 16 // of a limit; each piece of work is checked every two to three of them
 #define STUCK_STEP_MAX (NS_PER_S / 3)
 #define POLLED_STEP (NS_PER_S / 30) // each is served ten times a second at least
 

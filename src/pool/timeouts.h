@@ -1,9 +1,9 @@
-// Time-outs of parked work, O(1) each and without a thread. For each kind a list in the order in
-// which its members are due; one that is due and has been active goes to the end, so activity costs
-// nothing. Each is checked five times within its limit at least, at moments that many share: so
-// it expires at most 3/16 of the limit late, and the leader is woken at most 16 times within a
-// limit. Stuck work is checked once a second, even without a limit: a send that failed for lack
-// of memory gets no event. One call checks a bounded number, so that active work does not wait.
+// Time-outs of parked work, O(1) each and without a thread. Each kind has a list, in the order in
+// which the work is due. If due work has been active, it goes to the end, so activity costs
+// nothing. Work is checked at least five times within its limit, so it expires at most 3/16 of the
+// limit late. Many share the time of a check, so the leader is woken at most 16 times within a
+// limit. Stuck work is checked once a second, even without a limit: a send that failed for lack of
+// memory gets no event. One call checks a bounded number, so that active work does not wait.
 #ifndef ECHOD_POOL_TIMEOUTS_H
 #define ECHOD_POOL_TIMEOUTS_H
 
@@ -37,10 +37,10 @@ bool timeouts_set(struct timeouts *timeouts, struct work *work, enum timeout kin
 // When to call timeouts_expire next: clock_now (which may have passed), or CLOCK_NEVER.
 uint64_t timeouts_deadline(struct timeouts *timeouts);
 
-// Checks those whose time has come, TIMEOUT_CHECKS of a kind at most. Those that are parked, and
-// have not been active for their limit, are unparked, marked `expired` (unless they have been
-// active in that very moment) and appended to `expired`. Of the other kinds, all that are checked
-// are unparked: whether there is something to do, only the socket knows. The leader.
+// Checks work whose time has come, at most TIMEOUT_CHECKS of a kind. If it is parked and has not
+// been active for its limit, it is unparked, marked `expired` (unless it becomes active meanwhile)
+// and appended to `expired`. Of the other kinds, all that are checked are unparked, as only their
+// sockets can say whether there is something to do. The leader.
 void timeouts_expire(struct timeouts *timeouts, uint64_t now, struct work_list *expired);
 
 #endif

@@ -1,4 +1,4 @@
-// What the pool works on: a connection, known to it as something that is queued, served or parked.
+// Work of the pool: a connection, known to it as something that is queued, served or parked.
 #ifndef ECHOD_POOL_WORK_H
 #define ECHOD_POOL_WORK_H
 
@@ -29,7 +29,7 @@ enum timeout {
 	TIMEOUT_NONE,
 	TIMEOUT_IDLE,	// its peer sends nothing
 	TIMEOUT_STUCK,	// its peer reads nothing
-	TIMEOUT_POLLED, // no event will tell of it
+	TIMEOUT_POLLED, // it gets no events
 	TIMEOUT_KINDS,
 };
 
@@ -39,13 +39,13 @@ struct work {
 	// below.
 	_Atomic int state;
 
-	// Its peer will send nothing more, or has sent urgent data: read on to the end, whatever
-	// recv returns. Written by the leader before it looks at the state, read by the worker
-	// after it has set it to SERVED: sequentially consistent, so that the leader either finds
-	// it served and notifies the worker, or the worker sees this.
+	// Its peer will send nothing more, or has sent urgent data: read on to the end, even after
+	// a short recv. The leader writes it before it reads the state. The worker reads it after
+	// it has set the state to SERVED. Sequentially consistent: so the leader finds the work
+	// served and notifies the worker, or the worker sees this.
 	_Atomic bool hung_up;
 
-	// Written by the owner, read by others at any time; nothing hangs on them, relaxed order.
+	// Written by the owner, read by others at any time; nothing depends on them: relaxed order.
 	_Atomic unsigned worker;    // the id of the worker that serves it, 0: none does
 	_Atomic uint64_t active_at; // when it was last active, clock_now or clock_now_coarse
 

@@ -1,5 +1,5 @@
 // The work queue: first in, first out, one mutex. The acceptor and the leader push, workers take.
-// It also knows what the workers are at, so that it wakes as many as can run and no more.
+// It also knows the workers' states, so that it wakes as many as can run and no more.
 #ifndef ECHOD_POOL_WORK_QUEUE_H
 #define ECHOD_POOL_WORK_QUEUE_H
 
@@ -15,21 +15,21 @@
 
 #define WORK_QUEUE_BATCH 64 // taken at once at most
 
-// A worker as the queue knows it. `next` is guarded by the queue's lock while the worker sleeps,
-// and by nobody but the thread that wakes it from then until it has posted `woken`.
+// A worker as the queue knows it. While the worker sleeps, the queue's lock guards `next`. Then it
+// belongs to the thread that wakes the worker, until that has posted `woken`.
 struct sleeper {
 	sem_t woken; // posted once for each time that it is taken out of `sleepers`
 	struct sleeper *next;
 };
 
-// All but the constants is guarded by `lock`. The atomics are written under it, `waiting` by
-// workers that are about to wait for a client, `cpus` by any thread; they are read without it.
+// `lock` guards all except the constants. The atomics are read without it, and written under it,
+// except two: workers that are about to wait for a client write `waiting`, any thread `cpus`.
 struct work_queue {
 	size_t capacity;	    // how much can be admitted at all, so that a push cannot fail
 	unsigned workers;	    // that take
 	unsigned batch;		    // how much a worker may take at once, 1 to WORK_QUEUE_BATCH
 	const struct waker *leader; // wakes the worker at the parking lot
-	_Atomic unsigned cpus;	    // how many workers are to run at a time; a moment late will do
+	_Atomic unsigned cpus;	    // how many workers are to run at a time; may be slightly old
 
 	pthread_mutex_t lock;
 	struct work_list works;
@@ -63,7 +63,7 @@ void work_queue_push(struct work_queue *queue, struct work *work);
 // What a worker is to do next.
 enum next {
 	NEXT_SERVE, // what it took
-	NEXT_WAIT,  // wait at the parking lot, until it has given back the lead
+	NEXT_WAIT,  // wait at the parking lot as the leader
 	NEXT_POLL,  // the same, but only poll it: there is work
 	NEXT_SLEEP, // until it is woken; work_queue_take does that
 	NEXT_EXIT,
@@ -74,15 +74,15 @@ enum next {
 enum next work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
 			  unsigned *count);
 
-// The leader is back, with `found`. Wakes workers for all that is queued but one: the leader goes
-// on to take itself.
+// The leader is back, with `found`. Wakes workers for all that is queued except one piece, which
+// the leader takes next.
 void work_queue_poll_results(struct work_queue *queue, const struct work_list *found);
 
-// Puts work whose share is used up at the end, without waking anybody: the caller goes on to take
-// itself. The parking lot is polled before.
+// Puts work whose share is used up at the end, without waking a worker, as the caller takes next.
+// The parking lot is polled before.
 void work_queue_put_back(struct work_queue *queue, struct work *work);
 
-// A worker is about to wait for a client of its own; if there is work, or nobody is at the parking
+// A worker is about to wait for a client of its own. If there is work, or nobody is at the parking
 // lot, another takes its place. When it is back it takes itself from `waiting`.
 void work_queue_wait_begins(struct work_queue *queue);
 

@@ -28,7 +28,7 @@ void pause_begin(struct pause *pause, enum pause_cause cause);
 // connection may have closed after the pause began and before notification was on.
 void pause_review(struct pause *pause);
 
-// Ends the pause, whatever its cause.
+// Ends the pause. It may have any cause.
 void pause_end(struct pause *pause);
 
 // The time until which the acceptor may sleep: clock_now, or CLOCK_NEVER.

@@ -1,7 +1,7 @@
 // The counters: each thread has a set that only it writes, and a snapshot adds the sets up.
 //
-// A counter is stored with release order and read with acquire order, and a snapshot reads the list
-// of counters.def from its end to its start. If it sees a worker's count of closed connections, it
+// A counter is stored with release order and read with acquire order. A snapshot reads the list of
+// counters.def from its end to its start. If it sees a worker's count of closed connections, it
 // also sees all earlier counts of that worker. Through the queue's lock it sees all earlier counts
 // of the acceptor, too. So in every snapshot closed <= taken <= accepted, and the gauges that are
 // differences of these are never negative. On x86 release and acquire cost no more than relaxed.
@@ -80,9 +80,9 @@ int stats_open(struct stats *stats, size_t thread_count, struct echod_error *err
 void stats_close(struct stats *stats);
 
 // Adds up all threads' counters into `snapshot`, and derives the gauges that follow from them:
-// connections open, queued and serving. Each of the `workers` serves at most one. If a worker took
-// a connection while the counters were being read, and the end of its predecessor was not seen, the
-// connection counts as queued. All other gauges are 0, for the caller to fill. Any thread.
+// connections open, queued and serving. Each of the `workers` serves at most one. A worker may take
+// a connection while the counters are being read. If the end of its predecessor was not seen, the
+// new one counts as queued. All other gauges are 0, for the caller to fill. Any thread.
 void stats_sum(const struct stats *stats, uint64_t workers, struct snapshot *snapshot);
 
 // The owner thread only.

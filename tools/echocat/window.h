@@ -3,7 +3,7 @@
 //
 //     written <= received <= sent <= read <= written + capacity
 //
-// A byte keeps its place from the moment it is read. It is sent from there, and its echo is
+// A byte keeps its place once it has been read. It is sent from there, and its echo is
 // compared with it there. As the two are equal, it is written out from there. So receiving needs no
 // room: everything sent can always come back, and a peer that echoes its input cannot cause a
 // deadlock. While the ring is full, nothing is read, so memory is constant.
