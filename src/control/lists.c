@@ -142,7 +142,7 @@ static void workers_heading(FILE *out)
 static const char *const worker_states[WORKER_STATES] = {"waiting", "leading", "serving", "polling",
 							 "blocked"};
 
-// What the worker is at, as it shows itself: each value by itself.
+// The state that the worker shows. Each value is read by itself.
 static void worker_text(const struct worker *worker, uint64_t now, FILE *out)
 {
 	uint64_t serving = atomic_load(&worker->serving);

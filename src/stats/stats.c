@@ -77,7 +77,7 @@ static uint64_t difference(uint64_t came, uint64_t went, uint64_t most)
 	return there < most ? there : most;
 }
 
-// Whatever the values, accepted - closed = (taken - left) + (parks - unparks) + (the rest, queued).
+// For any values, accepted - closed = (taken - left) + (parks - unparks) + (the rest, queued).
 // So the law open = queued + serving + parked holds in each snapshot. A connection that moved
 // meanwhile may count in the wrong place.
 static void derive_gauges(struct snapshot *snapshot, uint64_t workers)
