@@ -154,7 +154,8 @@ static struct server_view probe_until_stopped(const struct load_config *config) 
 		server_probe_end(probe);
 		const struct server_view view = server_probe_view(probe, 0);
 		server_probe_free(probe);
-		if (!(view.stopped <= 0) || clock_now() >= until)
+		bool too_early = view.changed || view.stopped <= 0;
+		if (!too_early || clock_now() >= until)
 			return view;
 	}
 }
