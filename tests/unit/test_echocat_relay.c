@@ -6,10 +6,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
+#include "caught.h"
 #include "echocat/relay.h"
+#include "process.h"
 
 #define TIMEOUT (20 * NS_PER_S)
 #define PIPE_CAPACITY ((size_t)65536)
@@ -24,15 +25,14 @@ struct scene {
 	size_t at;	     // the fault's offset
 	bool slow_start;     // the output is read only once the window is full
 	size_t output_limit; // its reader leaves after so many bytes
+	uint64_t timeout;    // 0: TIMEOUT
 	bool half_close;
 
-	int input; // the test's ends of the relay's three descriptors
-	int output;
-	int peer;
-	_Atomic size_t fed; // input written so far
-	size_t fed_unread;  // the same when the first output was read
-	size_t received;    // by the reader of the output, and
-	size_t wrong;	    // how much of that is not the input
+	int input, output, peer; // the test's ends of the relay's descriptors
+	_Atomic size_t fed;	 // input written so far
+	size_t fed_unread;	 // the same when the first output was read
+	size_t received;	 // by the reader of the output, and
+	size_t wrong;		 // how much of that is not the input
 };
 
 static unsigned char byte_at(size_t offset) {
@@ -141,7 +141,8 @@ static void open_descriptors(int input[2], int output[2], int connection[2]) {
 }
 
 // Plays the scene and returns the status of the relay.
-static int play(struct scene *scene, uint64_t timeout) {
+static int play(void *context) {
+	struct scene *scene = context;
 	static void *(*const actors[])(void *) = {write_input, run_peer, read_output};
 	pthread_t threads[COUNT_OF(actors)];
 	int input[2], output[2], connection[2];
@@ -155,7 +156,8 @@ static int play(struct scene *scene, uint64_t timeout) {
 		assert_int_equal(pthread_create(&threads[i], NULL, actors[i], scene), 0);
 
 	struct peer peer = {.fd = connection[0], .name = "pe\ner"};
-	const struct options options = {.timeout = timeout, .half_close = scene->half_close};
+	const struct options options = {.timeout = scene->timeout ? scene->timeout : TIMEOUT,
+					.half_close = scene->half_close};
 	int status = relay_run(&peer, &options, input[0], output[1]);
 	peer_close(&peer);
 	close(input[0]);
@@ -167,7 +169,7 @@ static int play(struct scene *scene, uint64_t timeout) {
 
 // All that comes out is right.
 static void expect_play(struct scene *scene, int status, size_t received) {
-	assert_int_equal(play(scene, TIMEOUT), status);
+	assert_int_equal(play(scene), status);
 	assert_int_equal(scene->received, received);
 	assert_int_equal(scene->wrong, 0);
 }
@@ -192,50 +194,25 @@ TEST(slow_reader_of_the_output_stops_the_input) {
 	assert_in_range(scene.fed_unread, RELAY_WINDOW, RELAY_WINDOW + 2 * PIPE_CAPACITY);
 }
 
-// Returns what comes on standard error while the scene is played.
-static const char *played_with_errors(struct scene *scene, uint64_t timeout, int *status) {
-	static char text[400];
-	int errors = memfd_create("errors", MFD_CLOEXEC);
-	int before = dup(STDERR_FILENO);
-	assert_true(errors >= 0 && before >= 0 && dup2(errors, STDERR_FILENO) >= 0);
-	*status = play(scene, timeout);
-	assert_true(dup2(before, STDERR_FILENO) >= 0);
-	close(before);
-	ssize_t size = pread(errors, text, sizeof(text) - 1, 0);
-	close(errors);
-	assert_true(size >= 0);
-	text[size] = '\0';
-	return text;
-}
-
 TEST(fin_follows_the_echo_or_comes_before_it) {
 	static struct {
 		struct scene scene;
-		uint64_t timeout;
 		int status;
 		const char *advice;
 	} cases[] = {
-		{{.length = 5, .fault = PROXY}, TIMEOUT, 0, NULL},
-		{{.length = 0, .fault = PROXY}, TIMEOUT, 0, NULL},
-		{{.length = 5, .fault = PROXY, .half_close = true},
-		 TIMEOUT,
-		 1,
-		 "try without --half-close"},
-		{{.length = 5, .fault = LATE, .half_close = true}, TIMEOUT, 0, NULL},
-		{{.length = 5, .fault = LATE}, 100 * NS_PER_MS, 1, "needs --half-close"},
+		{{.length = 5, .fault = PROXY}, 0, NULL},
+		{{.length = 0, .fault = PROXY}, 0, NULL},
+		{{.length = 5, .fault = PROXY, .half_close = true}, 1, "try without --half-close"},
+		{{.length = 5, .fault = LATE, .half_close = true}, 0, NULL},
+		{{.length = 5, .fault = LATE, .timeout = 100 * NS_PER_MS}, 1, "needs --half-close"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct scene *scene = &cases[i].scene;
-		int status;
-		const char *errors = played_with_errors(scene, cases[i].timeout, &status);
-		assert_int_equal(status, cases[i].status);
-		assert_int_equal(scene->received, status == 0 ? scene->length : 0);
-		if (cases[i].advice) {
-			assert_contains(errors, cases[i].advice);
-			assert_string_equal(strchr(errors, '\n'), "\n"); // one line
-		} else {
-			assert_string_equal(errors, "");
-		}
+		struct caught caught = caught_from(play, scene);
+		assert_int_equal(caught.status, cases[i].status);
+		assert_int_equal(scene->received, caught.status == 0 ? scene->length : 0);
+		assert_contains(caught.err, cases[i].advice ? cases[i].advice : "");
+		assert_int_equal(process_count_lines(caught.err), cases[i].advice ? 1 : 0);
 	}
 }
 
@@ -248,7 +225,7 @@ TEST(faults_are_found_wherever_they_are) {
 				      .fault = faults[i / COUNT_OF(offsets)],
 				      .at = offsets[i % COUNT_OF(offsets)],
 				      .half_close = i % 2};
-		assert_int_equal(play(&scene, TIMEOUT), 1);
+		assert_int_equal(play(&scene), 1);
 		// Up to the fault everything is written, except what a break takes along.
 		assert_true(scene.received - scene.wrong <= scene.length);
 		if (scene.fault != CLOSE && scene.at + 1 < scene.length)
@@ -279,8 +256,11 @@ TEST(stalled_peer_times_out) {
 	struct scene scene;
 	uint64_t until = clock_deadline(TIMEOUT);
 	do { // on a busy machine 100 ms may pass before the peer runs
-		scene = (struct scene){.length = LONG_STREAM, .fault = STALL, .at = 70000};
-		assert_int_equal(play(&scene, 100 * NS_PER_MS), 1);
+		scene = (struct scene){.length = LONG_STREAM,
+				       .fault = STALL,
+				       .at = 70000,
+				       .timeout = 100 * NS_PER_MS};
+		assert_int_equal(play(&scene), 1);
 		assert_int_equal(scene.wrong, 0);
 	} while (scene.received < 70000 && clock_now() < until);
 	assert_int_equal(scene.received, 70000);
@@ -288,6 +268,6 @@ TEST(stalled_peer_times_out) {
 
 TEST(reader_that_leaves_ends_it) {
 	struct scene scene = {.length = LONG_STREAM, .output_limit = 10};
-	assert_int_equal(play(&scene, TIMEOUT), 3);
+	assert_int_equal(play(&scene), 3);
 	assert_int_equal(scene.wrong, 0);
 }
