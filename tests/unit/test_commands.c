@@ -32,13 +32,15 @@ static void end(void) {
 
 FIXTURE(start, end);
 
-// Runs the command in `line`; the reply's body is freed by the caller.
-static char *run(const char *line, enum status expected) {
+// Runs the command in `line`. Returns the reply's body, until the next call.
+static const char *run_for(enum status expected, const char *line) {
+	static char *body;
 	struct list list = {0};
 	struct command_context context = {&inside.server, &rates, &snapshot, &list};
 	char buffer[PROTOCOL_MAX_LINE + 1];
-	char *body = NULL;
 	size_t length = 0;
+	free(body);
+	body = NULL;
 	FILE *out = open_memstream(&body, &length);
 	assert_non_null(out);
 	strcpy(buffer, line);
@@ -53,67 +55,47 @@ static char *run(const char *line, enum status expected) {
 	return body;
 }
 
+static const char *run(const char *line) {
+	return run_for(STATUS_OK, line);
+}
+
 static json_t *run_json(const char *line) {
-	char *body = run(line, STATUS_OK);
 	json_error_t error;
-	json_t *object = json_loads(body, JSON_REJECT_DUPLICATES, &error);
+	json_t *object = json_loads(run(line), JSON_REJECT_DUPLICATES, &error);
 	if (!object)
 		fail_msg("%s: %s", line, error.text);
 	assert_int_equal(stats_get(object, "schema"), 1);
-	free(body);
 	return object;
 }
 
-static void expect_text(const char *line, const char *text) {
-	char *body = run(line, STATUS_OK);
-	assert_string_equal(body, text);
-	free(body);
-}
-
-static void expect_part(const char *line, const char *part) {
-	char *body = run(line, STATUS_OK);
-	assert_contains(body, part);
-	free(body);
-}
-
-static void expect_lines(const char *line, size_t count) {
-	char *body = run(line, STATUS_OK);
-	assert_int_equal(process_count_lines(body), count);
-	free(body);
-}
-
 static bool shows(const char *line, const char *first, const char *second) {
-	char *body = run(line, STATUS_OK);
-	bool both = strstr(body, first) && strstr(body, second);
-	free(body);
-	return both;
+	const char *body = run(line);
+	return strstr(body, first) && strstr(body, second);
 }
 
 static void expect_bad(const char *line, const char *text) {
-	char *body = run(line, STATUS_BAD_REQUEST);
+	const char *body = run_for(STATUS_BAD_REQUEST, line);
 	assert_contains(body, text);
 	assert_int_equal(process_count_lines(body), 1);
-	free(body);
 }
 
 TEST(ping_and_version_answer) {
-	expect_text("ping", "pong\n");
-	expect_text("  ping \r", "pong\n");
-	expect_text("version", "echod " ECHOD_VERSION "\n");
+	assert_string_equal(run("ping"), "pong\n");
+	assert_string_equal(run("  ping \r"), "pong\n");
+	assert_string_equal(run("version"), "echod " ECHOD_VERSION "\n");
 }
 
 TEST(help_names_every_command) {
 	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
 					    "workers", "log",  "drain",	  "stop"};
-	char *all = run("help", STATUS_OK);
+	char *all = strdup(run("help"));
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		char line[64];
 		snprintf(line, sizeof(line), "help %s", names[i]);
-		char *one = run(line, STATUS_OK);
+		const char *one = run(line);
 		assert_contains(all, one);
 		assert_int_equal(strncmp(one, names[i], strlen(names[i])), 0);
 		assert_int_equal(process_count_lines(one), 1);
-		free(one);
 	}
 	free(all);
 }
@@ -144,8 +126,9 @@ TEST(an_invalid_request_is_named) {
 }
 
 TEST(stats_come_in_three_formats) {
-	expect_part("stats", "connections_accepted");
-	expect_part("stats prometheus", "# TYPE echod_connections_accepted_total counter\n");
+	assert_contains(run("stats"), "connections_accepted");
+	assert_contains(run("stats prometheus"),
+			"# TYPE echod_connections_accepted_total counter\n");
 	json_t *object = run_json("stats json");
 	assert_int_equal(stats_get(object, "workers"), 2);
 	json_decref(object);
@@ -200,7 +183,7 @@ TEST(connections_are_listed) {
 		check_connection(json_array_get(list, i), i + 1);
 	json_decref(object);
 	assert_true(shows("connections", " work-1 ", " queued "));
-	expect_lines("connections", 51);
+	assert_int_equal(process_count_lines(run("connections")), 51);
 	for (size_t i = 0; i < 50; i++)
 		peer_close(clients[i]);
 	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
@@ -213,8 +196,8 @@ TEST(parked_connections_are_listed, .with = {"--patience 0"}) {
 	int client = peer_connect_served(inside_address(&inside));
 	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 1);
 	wait_until(shows("connections json", "\"state\": \"parked\"", "\"worker\": null"));
-	expect_part("connections json", "\"bytes_sent\": 64}");
-	expect_part("connections", " parked ");
+	assert_contains(run("connections json"), "\"bytes_sent\": 64}");
+	assert_contains(run("connections"), " parked ");
 	peer_close(client);
 }
 
@@ -248,7 +231,7 @@ TEST(workers_are_listed) {
 	json_decref(object);
 	// The leader may wake once more, if it was not asleep when the other came.
 	wait_until(shows("workers", " leading ", " blocked "));
-	expect_lines("workers", 3);
+	assert_int_equal(process_count_lines(run("workers")), 3);
 	peer_close(client);
 }
 
@@ -259,7 +242,7 @@ TEST(the_log_level_can_be_set) {
 		char reply[64];
 		snprintf(line, sizeof(line), "log %s", levels[i]);
 		snprintf(reply, sizeof(reply), "log level is %s\n", levels[i]);
-		expect_text(line, reply);
+		assert_string_equal(run(line), reply);
 		assert_int_equal(atomic_load(&inside.log.level), i);
 	}
 }
@@ -267,16 +250,16 @@ TEST(the_log_level_can_be_set) {
 TEST(drain_takes_its_time_from_the_setting_or_the_request) {
 	int client = peer_connect_served(inside_address(&inside));
 	uint64_t now = clock_now();
-	expect_text("drain 1h", "draining, at most 60.0 min\n");
+	assert_string_equal(run("drain 1h"), "draining, at most 60.0 min\n");
 	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
 	assert_true(atomic_load(&inside.server.drain_deadline) >= now + 3600 * NS_PER_S);
-	expect_text("drain never", "draining, at most never\n");
+	assert_string_equal(run("drain never"), "draining, at most never\n");
 	assert_true(atomic_load(&inside.server.drain_deadline) == CLOCK_NEVER);
-	expect_text("drain", "draining, at most 10.0 s\n");
+	assert_string_equal(run("drain"), "draining, at most 10.0 s\n");
 	uint64_t deadline = atomic_load(&inside.server.drain_deadline);
 	assert_true(deadline >= now + 10 * NS_PER_S && deadline <= clock_now() + 10 * NS_PER_S);
 	peer_ping(client);
-	expect_text("stop", "stopping\n");
+	assert_string_equal(run("stop"), "stopping\n");
 	peer_expect_eof(client);
 }
 
