@@ -98,6 +98,14 @@ static const struct counters *take(uint64_t *taken) {
 	return counters;
 }
 
+// They stay as they are, however long it takes, while the writer goes on.
+static void assert_unchanged(const struct counters *counters) {
+	memcpy(&copy, counters, sizeof(copy));
+	uint64_t before = atomic_load(&written);
+	yield_until(atomic_load(&written) >= before + 100);
+	assert_memory_equal(&copy, counters, sizeof(copy));
+}
+
 TEST(nothing_is_lost_while_it_is_taken) {
 	pthread_t writer = thread_begin(write_counters, NULL);
 	uint64_t taken = 0;
@@ -105,13 +113,8 @@ TEST(nothing_is_lost_while_it_is_taken) {
 	for (int i = 0; i < ROUNDS; i++) {
 		const struct counters *counters = take(&taken);
 		full += counters->messages > 0;
-		// They stay as they are, however long it takes, while the writer goes on.
-		if (i % 10 == 0) {
-			memcpy(&copy, counters, sizeof(copy));
-			uint64_t before = atomic_load(&written);
-			yield_until(atomic_load(&written) >= before + 100);
-			assert_memory_equal(&copy, counters, sizeof(copy));
-		}
+		if (i % 10 == 0)
+			assert_unchanged(counters);
 	}
 	atomic_store(&enough, true);
 	take(&taken);

@@ -230,6 +230,17 @@ TEST(as_many_are_due_as_the_rate_says) {
 	assert_in_range(due, 299000000, 301000000);
 }
 
+static void pass_three_slices(void) {
+	open_engine();
+	for (int slices = 0; slices < 3; slices++) {
+		uint64_t before = received(0);
+		pass_well(1);
+		wait_until(received(0) == before + counters.bytes);
+		assert_int_equal(counters.due, config.rate > 0 ? counters.latency.count : 0);
+	}
+	close_engine();
+}
+
 TEST(slices_hold_in_each_mode) {
 	static const struct load_config modes[] = {
 		{.mode = MODE_PING, .pipeline = 1},
@@ -245,15 +256,7 @@ TEST(slices_hold_in_each_mode) {
 		config.pipeline = modes[i].pipeline;
 		config.visit = modes[i].visit;
 		config.rate = modes[i].rate;
-		open_engine();
-		for (int slices = 0; slices < 3; slices++) {
-			uint64_t before = received(0);
-			pass_well(1);
-			wait_until(received(0) == before + counters.bytes);
-			assert_int_equal(counters.due,
-					 config.rate > 0 ? counters.latency.count : 0);
-		}
-		close_engine();
+		pass_three_slices();
 	}
 }
 
