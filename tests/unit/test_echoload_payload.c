@@ -68,6 +68,10 @@ TEST(any_word_is_that_of_its_place) {
 	}
 }
 
+static size_t match(const struct payload_place *place, const uint8_t *bytes, size_t length) {
+	return payload_match(&payload, place->connection, place->position, bytes, length);
+}
+
 TEST(match_finds_the_first_wrong_byte) {
 	struct random random = {3};
 	for (unsigned i = 0; i < PLACES; i++) {
@@ -76,9 +80,7 @@ TEST(match_finds_the_first_wrong_byte) {
 		uint8_t *at = bytes + random_next(&random) % 8;
 		size_t length = random_next(&random) % (SPAN + 1);
 		payload_fill(&payload, place.connection, place.position, at, length);
-		assert_int_equal(
-			payload_match(&payload, place.connection, place.position, at, length),
-			length);
+		assert_int_equal(match(&place, at, length), length);
 		for (unsigned wrong = 0; length > 0 && wrong < 1 + i % 3; wrong++)
 			at[random_next(&random) % length] ^= (uint8_t)(1U << i % 8);
 		uint8_t right[SPAN];
@@ -86,9 +88,7 @@ TEST(match_finds_the_first_wrong_byte) {
 		size_t first = 0;
 		while (first < length && at[first] == right[first])
 			first++;
-		assert_int_equal(
-			payload_match(&payload, place.connection, place.position, at, length),
-			first);
+		assert_int_equal(match(&place, at, length), first);
 	}
 }
 
@@ -102,13 +102,13 @@ TEST(pieces_are_as_the_whole) {
 		uint64_t position = random_place(&random).position / 2;
 		payload_fill(&payload, i, position, whole, LENGTH);
 		for (size_t done = 0, step; done < LENGTH; done += step) {
+			const struct payload_place place = {.connection = i,
+							    .position = position + done};
 			step = 1 + random_next(&random) % (i % 2 ? 50 : 40000);
 			if (step > LENGTH - done)
 				step = LENGTH - done;
-			payload_fill(&payload, i, position + done, pieces + done, step);
-			assert_int_equal(
-				payload_match(&payload, i, position + done, whole + done, step),
-				step);
+			payload_fill(&payload, i, place.position, pieces + done, step);
+			assert_int_equal(match(&place, whole + done, step), step);
 		}
 		assert_memory_equal(whole, pieces, LENGTH);
 	}
