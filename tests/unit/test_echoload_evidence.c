@@ -96,34 +96,28 @@ TEST(no_thread_is_busier_than_all_the_time) {
 	assert_true(evidence.thread_busy == 0.75 && evidence.thread_waiting == 0.25);
 }
 
-static double failing(void) {
+// The share of failing connections when `count` errors of a kind each took up to `timeout`.
+static double failing(enum load_error kind, uint64_t count, uint64_t timeout) {
+	counters.errors = (struct load_errors){0};
+	counters.errors.of[kind].count = count;
+	config.timeout = timeout;
 	gather();
 	return evidence.failing;
 }
 
 // Two of four connections come to nothing, in vain waited for each time.
 TEST(what_was_waited_for_in_vain_has_failed) {
-	static const enum load_error kinds[] = {LOAD_TIMEOUT, LOAD_CONNECT_TIMEOUT};
 	config.connections = 4;
-	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		counters.errors = (struct load_errors){0};
-		counters.errors.of[kinds[i]].count = 18;
-		config.timeout = NS_PER_S;
-		assert_true(failing() == 0.495);
-		config.timeout = CLOCK_NEVER; // the kernel has given up
-		assert_true(failing() == 0.045);
-	}
-	counters.errors = (struct load_errors){.of[LOAD_REFUSED] = {.count = 18}};
-	config.timeout = NS_PER_S;
-	assert_true(failing() == 0.045);
+	assert_true(failing(LOAD_TIMEOUT, 18, NS_PER_S) == 0.495);
+	assert_true(failing(LOAD_TIMEOUT, 18, CLOCK_NEVER) == 0.045); // the kernel has given up
+	assert_true(failing(LOAD_CONNECT_TIMEOUT, 18, NS_PER_S) == 0.495);
+	assert_true(failing(LOAD_CONNECT_TIMEOUT, 18, CLOCK_NEVER) == 0.045);
+	assert_true(failing(LOAD_REFUSED, 18, NS_PER_S) == 0.045);
 }
 
 TEST(no_more_fails_than_there_is) {
-	counters.errors = (struct load_errors){.of[LOAD_TIMEOUT] = {.count = 100}};
-	config.timeout = 5 * NS_PER_S;
-	assert_true(failing() == 1);
-	counters.errors = (struct load_errors){.of[LOAD_EARLY_CLOSE] = {.count = 100000}};
-	assert_true(failing() == 1);
+	assert_true(failing(LOAD_TIMEOUT, 100, 5 * NS_PER_S) == 1);
+	assert_true(failing(LOAD_EARLY_CLOSE, 100000, 5 * NS_PER_S) == 1);
 }
 
 static double stolen(uint64_t wanted, uint64_t given) {
@@ -140,16 +134,17 @@ TEST(what_is_stolen_counts_if_it_was_needed) {
 	assert_true(stolen(0, 0) == 0);
 }
 
+static double retransmitting(uint64_t retransmits, uint64_t needless) {
+	usage.tcp =
+		(struct usage_tcp){.sockets = 1, .retransmits = retransmits, .needless = needless};
+	gather();
+	return evidence.retransmitting;
+}
+
 TEST(what_was_sent_again_needlessly_was_not_lost) {
-	usage = (struct usage){.tcp = {.sockets = 1, .retransmits = 10, .needless = 10}};
-	gather();
-	assert_true(evidence.retransmitting == 0);
-	usage.tcp.needless = 11; // of some that were sent before
-	gather();
-	assert_true(evidence.retransmitting == 0);
-	usage.tcp.retransmits = 1000; // at a time
-	gather();
-	assert_true(evidence.retransmitting == 1);
+	assert_true(retransmitting(10, 10) == 0);
+	assert_true(retransmitting(10, 11) == 0);   // of some that were sent before
+	assert_true(retransmitting(1000, 11) == 1); // at a time
 }
 
 // A run of 10 s in 40 intervals. A server that is too slow by a share makes latency rise by that
@@ -185,19 +180,18 @@ TEST(latency_rises_or_does_not) {
 	}
 }
 
-// What is on its way at the end is no backlog.
+static bool sustained(uint64_t messages, uint64_t unanswered) {
+	counters.messages = messages;
+	counters.unanswered = unanswered;
+	gather();
+	return evidence.sustained;
+}
+
+// Messages on their way at the end are no backlog.
 TEST(what_was_due_is_answered_or_not) {
 	config.rate = 10000;
 	counters.due = 100000;
 	hdr_record(&counters.latency, 300 * NS_PER_MS); // so 3,000 are usually on their way
-	static const struct {
-		uint64_t messages, unanswered;
-		bool sustained;
-	} cases[] = {{100000, 0, true}, {97000, 0, true}, {96900, 0, false}, {99999, 1, false}};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		counters.messages = cases[i].messages;
-		counters.unanswered = cases[i].unanswered;
-		gather();
-		assert_int_equal(evidence.sustained, cases[i].sustained);
-	}
+	assert_true(sustained(100000, 0) && sustained(97000, 0));
+	assert_false(sustained(96900, 0) || sustained(99999, 1));
 }
