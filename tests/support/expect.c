@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <regex.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "process.h"
@@ -30,6 +31,13 @@ bool matches(const char *text, const char *pattern) {
 	bool found = regexec(&regex, text, 0, NULL, 0) == 0;
 	regfree(&regex);
 	return found;
+}
+
+int socket_option(int fd, int level, int name) {
+	int value = -1;
+	socklen_t length = sizeof(value);
+	assert_int_equal(getsockopt(fd, level, name, &value, &length), 0);
+	return value;
 }
 
 rlim_t set_descriptor_limit(rlim_t limit) {

@@ -29,6 +29,9 @@ int child_status(pid_t child);
 // Whether a part of `text` matches the extended regular expression.
 bool matches(const char *text, const char *pattern);
 
+// The value of an option of a socket, a number.
+int socket_option(int fd, int level, int name);
+
 // Sets the limit on the descriptors of this process. Returns what it was.
 rlim_t set_descriptor_limit(rlim_t limit);
 

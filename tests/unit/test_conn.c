@@ -1,7 +1,6 @@
 // The table of open connections, and how a connection is closed: echo/conn.
 #include "expect.h"
 
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include "echo/conn.h"
@@ -160,15 +159,11 @@ TEST(shutting_reading_wakes_threads_that_receive) {
 		conns[i] = add(pairs[i][0]);
 	}
 	assert_int_equal(write(pairs[1][1], "abc", 3), 3);
-	pthread_t receivers[2];
-	pthread_create(&receivers[0], NULL, receive_one, conns[0]);
-	pthread_create(&receivers[1], NULL, receive_one, conns[PAIRS - 1]);
+	pthread_t first = thread_begin(receive_one, conns[0]);
+	pthread_t last = thread_begin(receive_one, conns[PAIRS - 1]);
 	conn_table_shut_reading(&table);
-	for (size_t i = 0; i < 2; i++) {
-		void *ended = NULL;
-		assert_int_equal(pthread_join(receivers[i], &ended), 0);
-		assert_non_null(ended);
-	}
+	assert_non_null(thread_end(first));
+	assert_non_null(thread_end(last));
 	char bytes[4]; // what has arrived stays readable
 	assert_int_equal(recv(pairs[1][0], bytes, sizeof(bytes), MSG_DONTWAIT), 3);
 	for (size_t i = 0; i < PAIRS; i++) {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 
 #include "base/clock.h"
 #include "net/connect.h"
@@ -93,10 +92,7 @@ TEST(the_first_that_answers_wins) {
 TEST(a_connection_is_ready_for_a_client) {
 	struct endpoint peer = peer_at("127.0.0.1", LISTENS);
 	int fd = connect_first(&peer, 1, &patient, &reached, NULL);
-	int no_delay = 0;
-	socklen_t size = sizeof(no_delay);
-	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
-	assert_true(no_delay);
+	assert_int_equal(socket_option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
@@ -197,10 +193,9 @@ TEST(a_full_backlog_is_waited_for) {
 	keep(connect_first(&endpoint, 1, &patient, &reached, NULL));
 	assert_int_equal(connect_first(&endpoint, 1, &terms, &reached, &error), -1);
 	assert_contains(error.message, ": no answer within 20.0 ms");
-	pthread_t thread;
-	assert_int_equal(pthread_create(&thread, NULL, accept_all, &listener), 0);
+	pthread_t thread = thread_begin(accept_all, &listener);
 	keep(connect_first(&endpoint, 1, &patient, &reached, NULL));
-	pthread_join(thread, NULL);
+	thread_end(thread);
 }
 
 TEST(no_more_than_sixteen_addresses_are_tried) {

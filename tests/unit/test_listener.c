@@ -86,13 +86,6 @@ static void expect_refused(const char *text, const char *failure, const char *re
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 }
 
-static int option_of(int fd, int level, int name) {
-	int value = -1;
-	socklen_t length = sizeof(value);
-	assert_int_equal(getsockopt(fd, level, name, &value, &length), 0);
-	return value;
-}
-
 static bool has_ipv6(void) {
 	return endpoint_of(":0").as.any.sa_family == AF_INET6;
 }
@@ -125,11 +118,11 @@ TEST(accepted_sockets_inherit_the_options) {
 	listener = open_on("127.0.0.1:0");
 	int client = try_connect("127.0.0.1");
 	int server = accept_one(NULL);
-	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_NODELAY), 1);
-	assert_int_equal(option_of(server, SOL_SOCKET, SO_KEEPALIVE), 1);
-	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_KEEPIDLE), 60);
-	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_KEEPINTVL), 15);
-	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_KEEPCNT), 4);
+	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(socket_option(server, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_KEEPINTVL), 15);
+	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_KEEPCNT), 4);
 	close(server);
 	close(client);
 }
@@ -185,11 +178,11 @@ TEST(all_interfaces_take_ipv4_and_ipv6) {
 	union inet_end end = inet_end_from(&peer);
 	char text[ADDRESS_TEXT_SIZE];
 	assert_int_equal(strncmp(inet_end_format(&end, text), "127.0.0.1:", 10), 0);
-	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_NODELAY), 1);
 	close(server);
 	close(client);
 	if (has_ipv6()) {
-		assert_int_equal(option_of(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 0);
+		assert_int_equal(socket_option(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 0);
 		client = try_connect("[::1]");
 		assert_true(client >= 0);
 		close(accept_one(NULL));
@@ -201,7 +194,7 @@ TEST(one_ipv6_address_is_only_that) {
 	struct endpoint endpoint = endpoint_of("[::1]:0");
 	assert_int_equal(listener_bind(&listener, &endpoint, NULL), has_ipv6() ? 0 : -1);
 	if (has_ipv6()) {
-		assert_int_equal(option_of(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+		assert_int_equal(socket_option(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 		assert_int_equal(strncmp(listener.name, "[::1]:", 6), 0);
 	}
 }

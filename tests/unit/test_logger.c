@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -245,10 +244,10 @@ TEST(lines_of_several_threads_do_not_mix) {
 	begin_log(fd, LOGGER_TEXT);
 	for (int i = 0; i < WRITERS; i++) {
 		memset(lines[i], 'a' + i, 100);
-		pthread_create(&writers[i], NULL, write_lines, lines[i]);
+		writers[i] = thread_begin(write_lines, lines[i]);
 	}
 	for (int i = 0; i < WRITERS; i++)
-		pthread_join(writers[i], NULL);
+		thread_end(writers[i]);
 	end_log();
 	close(fd);
 	FILE *file = fopen(path, "re");

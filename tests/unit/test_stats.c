@@ -2,8 +2,6 @@
 // takes the snapshots.
 #include "expect.h"
 
-#include <pthread.h>
-
 #include "base/clock.h"
 #include "process.h"
 #include "stats/stats.h"
@@ -96,7 +94,7 @@ TEST(gauges_follow_from_the_counters) {
 	counter_add(&stats.threads[1], COUNTER_connections_closed_reset, 1);
 	counter_add(&stats.threads[2], COUNTER_connections_closed_peer, 1);
 	expect_gauges(8, 7, 1, 0);
-	// A worker cannot serve two: the end of one was not seen yet.
+	// A worker cannot serve two: the snapshot does not have the end of one yet.
 	counter_add(&stats.threads[1], COUNTER_connections_taken, WORKERS);
 	expect_gauges(8, 4, WORKERS, 0);
 }
@@ -138,20 +136,24 @@ TEST(a_broken_law_aborts) {
 	expect_abort(close_what_was_not_taken, NULL);
 }
 
-// What the work queue is in the server: the hand-over through a mutex.
+// The work queue of the server: a hand-over through a mutex.
 static struct {
 	pthread_mutex_t lock;
 	unsigned waiting;
 	bool ended;
 } hand_over = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static void queue_one(bool last) {
+	pthread_mutex_lock(&hand_over.lock);
+	hand_over.waiting++;
+	hand_over.ended |= last;
+	pthread_mutex_unlock(&hand_over.lock);
+}
+
 static void *play_acceptor(void *argument) {
 	for (int i = 0; i < CONNECTIONS; i++) {
 		counter_add(&stats.threads[0], COUNTER_connections_accepted, 1);
-		pthread_mutex_lock(&hand_over.lock);
-		hand_over.waiting++;
-		hand_over.ended = i + 1 == CONNECTIONS;
-		pthread_mutex_unlock(&hand_over.lock);
+		queue_one(i + 1 == CONNECTIONS);
 	}
 	return NULL;
 }
@@ -162,9 +164,7 @@ static bool park(struct thread_stats *own, int number) {
 		return false;
 	counter_add(own, number % 8 ? COUNTER_parks_reading : COUNTER_parks_writing, 1);
 	counter_add(own, COUNTER_unparks, 1);
-	pthread_mutex_lock(&hand_over.lock);
-	hand_over.waiting++;
-	pthread_mutex_unlock(&hand_over.lock);
+	queue_one(false);
 	return true;
 }
 
@@ -199,21 +199,19 @@ static void *play_worker(void *argument) {
 }
 
 static uint64_t check_laws(void) {
-	uint64_t closed = 0;
+	const uint64_t *counter = snapshot.counter, *gauge = snapshot.gauge;
+	uint64_t closed = 0, open = gauge[GAUGE_connections_open];
 	for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
-		closed += snapshot.counter[close_reason_counter((enum close_reason)reason)];
-	const uint64_t *counter = snapshot.counter;
-	uint64_t open = snapshot.gauge[GAUGE_connections_open];
+		closed += counter[close_reason_counter((enum close_reason)reason)];
 	uint64_t parks = counter[COUNTER_parks_reading] + counter[COUNTER_parks_writing];
 	assert_true(closed + parks <= counter[COUNTER_connections_taken]);
 	assert_true(counter[COUNTER_unparks] <= parks);
 	assert_true(closed <= counter[COUNTER_connections_accepted]);
 	assert_true(open <= counter[COUNTER_connections_accepted]); // never negative
 	assert_int_equal(open, counter[COUNTER_connections_accepted] - closed);
-	assert_int_equal(open, snapshot.gauge[GAUGE_connections_queued] +
-				       snapshot.gauge[GAUGE_connections_serving] +
-				       snapshot.gauge[GAUGE_connections_parked]);
-	assert_true(snapshot.gauge[GAUGE_connections_serving] <= WORKERS);
+	assert_int_equal(open, gauge[GAUGE_connections_queued] + gauge[GAUGE_connections_serving] +
+				       gauge[GAUGE_connections_parked]);
+	assert_true(gauge[GAUGE_connections_serving] <= WORKERS);
 	assert_true(counter[COUNTER_bytes_sent] <= counter[COUNTER_bytes_received]);
 	assert_true(counter[COUNTER_bytes_received] <= 100 * counter[COUNTER_messages]);
 	return closed;
@@ -222,24 +220,19 @@ static uint64_t check_laws(void) {
 TEST(the_laws_hold_in_every_snapshot) {
 	hand_over.waiting = 0;
 	hand_over.ended = false;
-	pthread_t acceptor;
-	pthread_t workers[WORKERS];
-	assert_int_equal(pthread_create(&acceptor, NULL, play_acceptor, NULL), 0);
+	pthread_t acceptor = thread_begin(play_acceptor, NULL), workers[WORKERS];
 	for (size_t i = 0; i < WORKERS; i++)
-		assert_int_equal(
-			pthread_create(&workers[i], NULL, play_worker, &stats.threads[1 + i]), 0);
-	uint64_t deadline = clock_deadline(PATIENCE);
-	uint64_t closed = 0;
-	uint64_t before = 0;
+		workers[i] = thread_begin(play_worker, &stats.threads[1 + i]);
+	uint64_t deadline = clock_deadline(PATIENCE), closed = 0, before = 0;
 	while (closed < CONNECTIONS && clock_now() < deadline) {
 		stats_sum(&stats, WORKERS, &snapshot);
 		closed = check_laws();
 		assert_true(closed >= before); // counters only go up
 		before = closed;
 	}
-	pthread_join(acceptor, NULL);
+	thread_end(acceptor);
 	for (size_t i = 0; i < WORKERS; i++)
-		pthread_join(workers[i], NULL);
+		thread_end(workers[i]);
 	assert_int_equal(closed, CONNECTIONS);
 	assert_true(snapshot.counter[COUNTER_unparks] > 0);
 	expect_gauges(0, 0, 0, 0);

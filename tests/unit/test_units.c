@@ -26,20 +26,15 @@ TEST(count_takes_whole_numbers_in_range) {
 	}
 }
 
-TEST(count_refuses_all_else) {
+TEST(count_refuses_all_else_and_names_its_bounds) {
 	const char *const *bad =
 		STRINGS("", " ", "-1", "+1", " 5", "5 ", "5x", "0x10", "1e9", "1.0", "1,000",
 			"99999999999999999999", "18446744073709551616", "four");
-	for (; *bad; bad++) {
-		uint64_t count;
+	uint64_t count;
+	for (; *bad; bad++)
 		assert_error(units_parse_count(*bad, 0, UINT64_MAX, &count, &error), &error,
 			     ECHOD_ERROR_USAGE, *bad);
-	}
-}
-
-TEST(count_names_its_bounds) {
 	static const char *const outside[] = {"0", "4097", "4294967297"};
-	uint64_t count;
 	assert_int_equal(units_parse_count("1", 1, 4096, &count, NULL), 0);
 	assert_int_equal(units_parse_count("4096", 1, 4096, &count, NULL), 0);
 	for (size_t i = 0; i < COUNT_OF(outside); i++)
@@ -59,18 +54,13 @@ TEST(size_takes_units) {
 	}
 }
 
-TEST(size_refuses_all_else) {
+TEST(size_refuses_all_else_and_names_its_bounds_in_units) {
 	const char *const *bad = STRINGS("", "k", "1kb", "1 k", "1t", "-1k", ".5k", "1.k", "1..5k",
 					 "1.0000000001k", "0x10", "17179869184g", "1e3");
-	for (; *bad; bad++) {
-		uint64_t bytes;
+	uint64_t bytes;
+	for (; *bad; bad++)
 		assert_error(units_parse_size(*bad, 0, UINT64_MAX, &bytes, &error), &error,
 			     ECHOD_ERROR_USAGE, *bad);
-	}
-}
-
-TEST(size_names_its_bounds_in_units) {
-	uint64_t bytes;
 	assert_int_equal(units_parse_size("255", 256, 16 << 20, &bytes, &error), -1);
 	assert_string_equal(error.message, "'255' is not a size from 256 to 16m (units k, m, g)");
 	assert_int_equal(units_parse_size("3g", 65536, UINT64_C(2) << 30, &bytes, &error), -1);
@@ -130,7 +120,7 @@ TEST(long_garbage_is_quoted_in_part) {
 	assert_in_range(strlen(error.message), 64, 160);
 }
 
-// Either side of the edge between two units: what is rounded up to the next is written in the next.
+// On either side of the edge between two units: a value that is rounded up to the next is in that.
 TEST(durations_read_well) {
 	const struct good *good =
 		GOOD({"0 ns", 0}, {"999 ns", 999}, {"1.0 us", NS_PER_US}, {"999.9 us", 999949},

@@ -2,7 +2,6 @@
 #include "expect.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -12,8 +11,7 @@
 #define CLAIMERS 6
 #define ROUNDS 200
 
-// Time stands still: a thread that holds the lock may be held up for longer than others wait for
-// it.
+// Time stands still: others wait as long as a thread that holds the lock is held up.
 WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	*now = (struct timespec){0};
 	return 0;
@@ -46,13 +44,11 @@ TEST(of_threads_that_race_one_wins) {
 		for (size_t i = 0; i < CLAIMERS; i++) {
 			claimers[i].start = &start;
 			claimers[i].fd = new_socket(SOCK_STREAM);
-			assert_int_equal(pthread_create(&claimers[i].thread, NULL,
-							claim_at_the_start, &claimers[i]),
-					 0);
+			claimers[i].thread = thread_begin(claim_at_the_start, &claimers[i]);
 		}
 		int winners = 0;
 		for (size_t i = 0; i < CLAIMERS; i++) {
-			pthread_join(claimers[i].thread, NULL);
+			thread_end(claimers[i].thread);
 			if (claimers[i].result == 0)
 				winners++;
 			else

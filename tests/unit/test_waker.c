@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 
 #include "net/waker.h"
 
@@ -65,10 +64,10 @@ static void *wake_often(void *argument) {
 TEST(any_thread_wakes) {
 	pthread_t threads[THREADS];
 	for (size_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, wake_often, NULL), 0);
+		threads[i] = thread_begin(wake_often, NULL);
 	assert_int_equal(is_readable(PATIENCE_MS), 1);
 	for (size_t i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+		thread_end(threads[i]);
 	waker_clear(&waker);
 	assert_int_equal(is_readable(0), 0);
 }
