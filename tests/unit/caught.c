@@ -1,4 +1,3 @@
-// What a function prints on the standard streams. Main thread.
 #include "caught.h"
 
 #include <sys/mman.h>

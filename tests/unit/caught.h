@@ -1,4 +1,4 @@
-// What a function prints on the standard streams, for tests of a command line. Main thread.
+// The output of a function on the standard streams, for tests of a command line. Main thread.
 #ifndef ECHOD_UNIT_CAUGHT_H
 #define ECHOD_UNIT_CAUGHT_H
 

@@ -1,4 +1,3 @@
-// A server in the process of the test. One thread.
 #include "embedded.h"
 
 #include "test.h"

@@ -1,4 +1,4 @@
-// A server in the process of the test, as a program that embeds the library has it. What goes wrong
+// A server in the process of the test, as a program that embeds the library has it. A failure
 // fails the running test. One thread.
 #ifndef ECHOD_UNIT_EMBEDDED_H
 #define ECHOD_UNIT_EMBEDDED_H

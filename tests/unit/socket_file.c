@@ -1,8 +1,6 @@
-// Unix-domain sockets in a directory of the test's own.
 #include "socket_file.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 char test_directory[32];
 struct unix_path claimed;
@@ -52,10 +50,6 @@ bool takes_connections(const char *path) {
 	bool connected = try_connect(fd, path) == 0;
 	close(fd);
 	return connected;
-}
-
-bool is_there(const char *path) {
-	return lstat(path, &(struct stat){0}) == 0;
 }
 
 void claim(const char *path) {

@@ -18,11 +18,10 @@ int new_socket(int type);
 int try_connect(int fd, const char *path);
 void bind_to(int fd, const char *path);
 
-// Leaves a socket file that nobody listens on any more.
+// Leaves a socket file whose server is gone.
 void leave_stale(const char *path);
 
 bool takes_connections(const char *path);
-bool is_there(const char *path);
 
 // Claims `path`, which must succeed, and listens; removes the claim and closes its descriptor.
 extern struct unix_path claimed;

@@ -190,7 +190,7 @@ TEST(a_link_local_address_needs_its_interface) {
 		     "needs %INTERFACE");
 }
 
-TEST(what_the_kernel_gives_is_formatted) {
+TEST(addresses_of_the_kernel_are_formatted) {
 	static const struct {
 		const char *path;
 		socklen_t length; // of what follows the family

@@ -5,7 +5,7 @@
 #include "base/units.h"
 #include "caught.h"
 
-// What one run took, printed and returned.
+// Of one run.
 struct run {
 	char taken[200]; // ` name=value` of each option, ` value` of each operand
 	struct caught caught;

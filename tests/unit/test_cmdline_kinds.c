@@ -79,7 +79,7 @@ TEST(values_go_into_the_fields_of_the_context) {
 	assert_false(cmdline_has(&description, "when"));
 }
 
-TEST(what_is_not_given_has_its_default) {
+TEST(an_option_not_given_has_its_default) {
 	fields = (struct fields){.text = "untouched", .count = 9};
 	assert_int_equal(read_all(ARGUMENTS("--most=7")), -1);
 	assert_int_equal(fields.count, 4);
@@ -112,7 +112,7 @@ static int read_one(void *argument) {
 	return read_all(ARGUMENTS(argument));
 }
 
-TEST(what_a_kind_does_not_allow_is_refused) {
+TEST(a_value_that_its_kind_does_not_allow_is_refused) {
 	static char *const cases[][2] = {
 		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
 		{"--rate=0", "prog: --rate: '0' must be more than 0\n"},

@@ -1,5 +1,5 @@
 // The default control socket: control/default_path. The user and that user's directory in /tmp are
-// made up: what the module asks about it is answered from a directory of the test's own.
+// made up: a directory of the test stands in for it.
 #include "expect.h"
 
 #include <fcntl.h>
@@ -135,7 +135,7 @@ TEST(a_directory_open_to_others_is_refused) {
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
-TEST(what_is_no_directory_is_refused) {
+TEST(a_file_that_is_no_directory_is_refused) {
 	assert_int_equal(symlink("/", stand_in), 0);
 	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);

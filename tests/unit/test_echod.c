@@ -242,7 +242,7 @@ TEST(too_many_connections_are_said) {
 	expect_no_start("the limit on open descriptors is too low: 1048576 connections take ");
 }
 
-// A server a round, as a test suite would use it; what one round leaves, 50 show.
+// A server a round, as a test suite would use it; 50 rounds show a leak.
 TEST(it_can_be_started_again_and_again) {
 	set("control", place_path("c"));
 	for (int i = 0; i < 50; i++) {

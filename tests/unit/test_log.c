@@ -68,7 +68,7 @@ TEST(the_level_may_change_and_a_sink_be_missing) {
 	assert_int_equal(the_log.dropped, 0);
 }
 
-TEST(what_the_sink_drops_is_counted) {
+TEST(a_line_that_the_sink_drops_is_counted) {
 	heard.full = true;
 	log_write(&the_log, ECHOD_LOG_INFO, "tried", NULL, "one");
 	log_write(&the_log, ECHOD_LOG_INFO, "tried", NULL, "two");

@@ -1,4 +1,4 @@
-// Where echod's log goes: echod/logger. Standard error is the test's pipe while it looks.
+// Where echod's log goes: echod/logger. Standard error is a pipe of the test meanwhile.
 #include "expect.h"
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ FIXTURE(begin, finish);
 
 static struct logger logger;
 
-// From here to end_log, what `fd` is stands for standard error.
+// Until end_log, `fd` is standard error.
 static void begin_log(int fd, enum logger_format format) {
 	stderr_to(fd);
 	logger_open(&logger, format);
@@ -118,7 +118,7 @@ TEST(json_is_an_object_a_line) {
 	}
 }
 
-// Whatever bytes a path or a host brings along: the line is one object, with all of its fields.
+// Any bytes may come from a path or a host: the line is one object, with all of its fields.
 TEST(json_has_the_fields) {
 	static const struct {
 		const char *given, *wanted;
@@ -177,7 +177,7 @@ TEST(a_full_pipe_drops_lines_and_does_not_block) {
 	end_log();
 	assert_true(taken > 100 && taken < 100000);
 	assert_int_equal(dropped, 0);
-	assert_int_equal(flags & O_NONBLOCK, 0); // for all who share it
+	assert_int_equal(flags & O_NONBLOCK, 0); // for all that share it
 	assert_true(length > 0);
 	assert_int_equal(again, 1);
 }

@@ -1,4 +1,4 @@
-// What the allocator says of itself: stats/memory. The test plays jemalloc; that a process without
+// The figures of the allocator: stats/memory. The test plays jemalloc; that a process without
 // it has no figures is seen in test_server.c.
 #include "test.h"
 
@@ -6,7 +6,7 @@
 #include "stats/stats.h"
 
 static int epochs;
-static const char *unknown; // what this jemalloc was built without
+static const char *unknown; // a figure that this jemalloc lacks
 
 int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value, size_t new_size);
 
@@ -27,7 +27,7 @@ int mallctl(const char *name, void *old_value, size_t *old_size, void *new_value
 	return 0;
 }
 
-TEST(each_look_refreshes_what_jemalloc_reports) {
+TEST(each_call_refreshes_the_figures) {
 	epochs = 0;
 	for (unsigned i = 1; i <= 3; i++) {
 		struct memory_use use = memory_use();
@@ -36,7 +36,7 @@ TEST(each_look_refreshes_what_jemalloc_reports) {
 	}
 }
 
-TEST(what_jemalloc_does_not_say_is_unknown) {
+TEST(a_figure_that_jemalloc_lacks_is_unknown) {
 	unknown = "stats.resident";
 	struct memory_use use = memory_use();
 	assert_true(use.allocated > 0);

@@ -62,7 +62,7 @@ static int print_after_a_signal(void) {
 	return print_and_finish();
 }
 
-TEST(what_is_printed_arrives_in_order_and_whole) {
+TEST(all_output_arrives_in_order) {
 	for (enum blocked_kind kind = 0; kind < BLOCKED_KINDS; kind++) {
 		static char text[2 * MUCH];
 		struct blocked blocked;
@@ -118,7 +118,7 @@ TEST(a_file_of_its_own_is_appended_to) {
 	close(fd);
 }
 
-// Writing to a FIFO that nobody reads never waits, closing it does.
+// Writing to a FIFO that is not read never waits, closing it does.
 static int print_to_a_fifo(void) {
 	FILE *file = output_fopen(place_path("fifo"));
 	signals_heed(1);

@@ -1,4 +1,4 @@
-// Rates of the counters: stats/rates. The moments are made up.
+// Rates of the counters: stats/rates. The times are made up.
 #include "test.h"
 
 #include "base/clock.h"
@@ -89,7 +89,7 @@ TEST(after_a_gap_the_rate_is_over_the_gap) {
 	expect_rate(10, 10.0);
 }
 
-TEST(what_stands_still_has_rate_0) {
+TEST(a_counter_that_stands_still_has_rate_0) {
 	for (uint64_t second = 0; second <= 70; second++)
 		sample(second * 1000, second < 5 ? second : 5);
 	for (int i = 0; i < RATE_SPANS; i++)

@@ -10,10 +10,10 @@
 static struct stats stats;
 static struct snapshot snapshot;
 static struct rates rates;
-static char *text, *prometheus; // what the snapshot looks like
+static char *text, *prometheus; // the snapshot in each form
 static json_t *object;
 
-// What `render` writes; freed by the caller.
+// The output of `render`; freed by the caller.
 static char *rendered(void (*render)(FILE *)) {
 	char *output = NULL;
 	size_t size = 0;
@@ -73,7 +73,7 @@ static void empty(void) {
 
 FIXTURE_ONCE(fill, empty);
 
-// What follows `name` and a space in the line that begins with them.
+// The rest of the line that begins with `name` and a space.
 static const char *value_in(const char *lines, const char *name) {
 	size_t length = strlen(name);
 	for (const char *line = lines; *line; line = strchr(line, '\n') + 1)
@@ -279,7 +279,7 @@ TEST(prometheus_has_every_value) {
 
 // In none of the three it is a number.
 // In none of the three it is a number.
-TEST(what_is_unknown_is_no_number) {
+TEST(an_unknown_value_is_no_number) {
 	uint64_t kept = snapshot.gauge[GAUGE_memory_resident_bytes];
 	snapshot.gauge[GAUGE_memory_resident_bytes] = STATS_UNKNOWN;
 	free_all();

@@ -1,4 +1,4 @@
-// What signals do in our programs: base/signals, in children of the test.
+// Signals in our programs: base/signals, in children of the test.
 #include "expect.h"
 
 #include <poll.h>
@@ -105,7 +105,7 @@ static void hold_back(int number) {
 	_exit(1);
 }
 
-TEST(what_is_held_back_comes_later) {
+TEST(a_signal_held_back_comes_later) {
 	int ends[2];
 	assert_int_equal(pipe(ends), 0);
 	reached = ends[1];

@@ -42,7 +42,7 @@ TEST(is_there_while_claimed) {
 	claim("s");
 	assert_true(takes_connections("s"));
 	unix_path_remove(&claimed);
-	assert_false(is_there("s"));
+	assert_false(place_exists("s"));
 	give_up();
 }
 
@@ -54,7 +54,7 @@ TEST(an_absolute_path_will_do) {
 	assert_int_equal(chdir("/"), 0);
 	give_up();
 	assert_int_equal(chdir(test_directory), 0);
-	assert_false(is_there("s"));
+	assert_false(place_exists("s"));
 }
 
 TEST(a_stale_socket_is_replaced) {
@@ -64,7 +64,7 @@ TEST(a_stale_socket_is_replaced) {
 	assert_true(takes_connections("s"));
 	assert_int_equal(status_of("s").st_ino, claimed.inode);
 	give_up();
-	assert_false(is_there("s"));
+	assert_false(place_exists("s"));
 }
 
 TEST(a_live_socket_is_not_taken) {
@@ -102,7 +102,7 @@ static void check_left_alone(void) {
 	assert_int_equal(remove("s"), 0);
 }
 
-TEST(what_is_no_socket_is_left_alone) {
+TEST(a_file_that_is_no_socket_is_left_alone) {
 	int file = open("s", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
 	assert_int_equal(write(file, "precious", 8), 8);
 	close(file);
@@ -114,11 +114,11 @@ TEST(what_is_no_socket_is_left_alone) {
 	check_left_alone();
 	assert_int_equal(symlink("nowhere", "s"), 0);
 	check_left_alone();
-	assert_false(is_there("nowhere"));
+	assert_false(place_exists("nowhere"));
 	leave_stale("elsewhere");
 	assert_int_equal(symlink("elsewhere", "s"), 0);
 	check_left_alone();
-	assert_true(is_there("elsewhere"));
+	assert_true(place_exists("elsewhere"));
 	assert_int_equal(unlink("elsewhere"), 0);
 }
 
@@ -149,7 +149,7 @@ TEST(a_successors_socket_is_not_removed) {
 	assert_true(takes_connections("s"));
 	close(fd);
 	give_up();
-	assert_false(is_there("s"));
+	assert_false(place_exists("s"));
 }
 
 TEST(a_missing_directory_is_named) {
@@ -161,7 +161,7 @@ TEST(a_missing_directory_is_named) {
 	close(fd);
 }
 
-// In a child, which is nobody: root may do more.
+// In a child of the user nobody: root may do more.
 TEST(a_directory_that_cannot_be_read_will_do) {
 	assert_int_equal(mkdir("d", 0700) | chmod(".", 0711), 0);
 	assert_int_equal(chown("d", NOBODY, NOBODY), geteuid() == 0 ? 0 : -1);
@@ -173,15 +173,15 @@ TEST(a_directory_that_cannot_be_read_will_do) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		bool good = chmod("d", 0300) == 0 &&
 			    unix_path_listen(&path, fd, "d/s", 16, true, NULL) == 0 &&
-			    is_there("d/s");
+			    place_exists("d/s");
 		unix_path_remove(&path);
-		_exit(good && !is_there("d/s") ? 0 : 1);
+		_exit(good && !place_exists("d/s") ? 0 : 1);
 	}
 	assert_int_equal(child_status(child), 0);
 	assert_int_equal(rmdir("d"), 0);
 }
 
-// What others see of the socket behind `fd`, as ss(8) and /proc/net/unix have it.
+// Others see that name of the socket, as in ss(8) and /proc/net/unix.
 static void check_seen(int fd, const char *name) {
 	struct endpoint own = {.length = sizeof(own.as)};
 	char text[ADDRESS_TEXT_SIZE];
@@ -216,6 +216,6 @@ TEST(a_name_has_no_file) {
 
 TEST(a_file_may_begin_with_an_at) {
 	claim("./@s");
-	assert_true(is_there("@s"));
+	assert_true(place_exists("@s"));
 	give_up();
 }

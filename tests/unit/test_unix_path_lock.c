@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "net/unix_path.h"
+#include "place.h"
 #include "socket_file.h"
 
 #define LOCK "s.echod-lock"
@@ -25,7 +26,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 
 FIXTURE(enter_directory, leave_directory);
 
-// Any user who may open a directory can lock it.
+// Any user that may open a directory can lock it.
 TEST(a_locked_directory_holds_up_nobody) {
 	int lock = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
@@ -33,11 +34,11 @@ TEST(a_locked_directory_holds_up_nobody) {
 	claim("s");
 	assert_true(takes_connections("s"));
 	give_up();
-	assert_false(is_there("s"));
+	assert_false(place_exists("s"));
 	close(lock);
 }
 
-// Whatever stands where the lock is to be: it is left alone, and there is no lock.
+// Any other file in the place of the lock is left alone, and there is no lock.
 TEST(a_strangers_lock_is_none) {
 	leave_stale("s");
 	int file = open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
@@ -60,7 +61,7 @@ TEST(a_strangers_lock_is_none) {
 TEST(a_lock_that_a_killed_server_left_is_used_and_removed) {
 	close(open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	claim("s");
-	assert_false(is_there(LOCK));
+	assert_false(place_exists(LOCK));
 	give_up();
 }
 
@@ -75,7 +76,7 @@ TEST(a_lock_that_stays_is_not_waited_for_for_ever) {
 	hurry = false;
 	assert_error(result, &error, ECHOD_ERROR_SYSTEM,
 		     "another server has held 's.echod-lock' for 2 s");
-	assert_false(is_there("s"));
+	assert_false(place_exists("s"));
 	close(fd);
 	close(lock);
 	assert_int_equal(unlink(LOCK), 0);

@@ -1,4 +1,4 @@
-// That wrapping works at all, under whatever flags this build has: tests that replace recv and send
+// That wrapping works at all, under the flags of this build: tests that replace recv and send
 // stand on it. The sizes are known to _FORTIFY_SOURCE.
 #include "test.h"
 
