@@ -11,27 +11,24 @@ static struct address address;
 static struct endpoint endpoint;
 static struct echod_error error;
 
-static const struct form {
-	const char *text, *host;
-	uint16_t port;
-} forms[] = {
-	{"127.0.0.1:65432", "127.0.0.1", 65432},
-	{"[::1]:7000", "::1", 7000},
-	{"[fe80::1%lo]:7", "fe80::1%lo", 7},
-	{":7000", "", 7000},
-	{"localhost:0", "localhost", 0},
-	{":0", "", 0},
-	{"[127.0.0.1]:1", "127.0.0.1", 1},
-	{"a.b-c_d:65535", "a.b-c_d", 65535},
-	{"*:7000", "", 7000},
-	{"*.a:1", "*.a", 1},
-};
-
-TEST_ROWS(parse_takes, const struct form *form, forms) {
-	assert_int_equal(address_parse(form->text, &address, NULL), 0);
+static void check_taken(const char *text, const char *host, uint16_t port) {
+	assert_int_equal(address_parse(text, &address, NULL), 0);
 	assert_false(address.is_unix);
-	assert_string_equal(address.host, form->host);
-	assert_int_equal(address.port, form->port);
+	assert_string_equal(address.host, host);
+	assert_int_equal(address.port, port);
+}
+
+TEST(parse_takes_every_form) {
+	check_taken("127.0.0.1:65432", "127.0.0.1", 65432);
+	check_taken("[::1]:7000", "::1", 7000);
+	check_taken("[fe80::1%lo]:7", "fe80::1%lo", 7);
+	check_taken(":7000", "", 7000);
+	check_taken("localhost:0", "localhost", 0);
+	check_taken(":0", "", 0);
+	check_taken("[127.0.0.1]:1", "127.0.0.1", 1);
+	check_taken("a.b-c_d:65535", "a.b-c_d", 65535);
+	check_taken("*:7000", "", 7000);
+	check_taken("*.a:1", "*.a", 1);
 }
 
 TEST(parse_takes_paths) {
@@ -190,31 +187,25 @@ TEST(a_link_local_address_needs_its_interface) {
 		     "needs %INTERFACE");
 }
 
+// `length` is that of the path, which follows the family.
+static void check_from_kernel(const char *path, size_t length, const char *wanted) {
+	endpoint = (struct endpoint){
+		.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length),
+		.as.local.sun_family = AF_UNIX};
+	memcpy(endpoint.as.local.sun_path, path, length < 6 ? length : 2);
+	char text[ADDRESS_TEXT_SIZE];
+	assert_string_equal(endpoint_format(&endpoint, text), wanted);
+	assert_int_equal(endpoint_is_abstract(&endpoint), strchr(wanted, '@') != NULL);
+}
+
 TEST(addresses_of_the_kernel_are_formatted) {
-	static const struct {
-		const char *path;
-		socklen_t length; // of what follows the family
-		const char *text;
-	} cases[] = {
-		{"", 0, "unix"}, // a client that is not bound
-		{"p", 1, "unix:p"},
-		{"p", 2, "unix:p"},
-		{"p", 108, "unix:p"}, // filled up with zero bytes
-		{"\0name", 5, "unix:@name"},
-		{"\0a\0b", 4, "unix:@a@b"},
-		{"\0", 1, "unix:@"},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		socklen_t head = offsetof(struct sockaddr_un, sun_path);
-		endpoint = (struct endpoint){.length = head + cases[i].length,
-					     .as.local.sun_family = AF_UNIX};
-		memcpy(endpoint.as.local.sun_path, cases[i].path,
-		       cases[i].length < 6 ? cases[i].length : 2);
-		char text[ADDRESS_TEXT_SIZE];
-		assert_string_equal(endpoint_format(&endpoint, text), cases[i].text);
-		assert_int_equal(endpoint_is_abstract(&endpoint),
-				 strchr(cases[i].text, '@') != NULL);
-	}
+	check_from_kernel("", 0, "unix"); // a client that is not bound
+	check_from_kernel("p", 1, "unix:p");
+	check_from_kernel("p", 2, "unix:p");
+	check_from_kernel("p", 108, "unix:p"); // filled up with zero bytes
+	check_from_kernel("\0name", 5, "unix:@name");
+	check_from_kernel("\0a\0b", 4, "unix:@a@b");
+	check_from_kernel("\0", 1, "unix:@");
 }
 
 static const char *end_of(const char *text) {

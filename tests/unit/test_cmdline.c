@@ -59,14 +59,14 @@ static int read_it(void *context) {
 	return cmdline_read(&cmdline, argc, arguments);
 }
 
-static struct run run_with(char **given) {
+static struct run run_by(int (*function)(void *context), char **given) {
 	struct run run = {0};
 	arguments = given;
-	run.caught = caught_from(read_it, &run);
+	run.caught = caught_from(function, &run);
 	return run;
 }
 
-#define RUN(...) run_with((char *[]){"prog", __VA_ARGS__, NULL})
+#define RUN(...) run_by(read_it, (char *[]){"prog", __VA_ARGS__, NULL})
 
 static void check_taken(struct run run, const char *taken) {
 	assert_int_equal(run.caught.status, -1);
@@ -91,7 +91,7 @@ static void check_misused(struct run run, const char *message) {
 }
 
 TEST(takes_options_in_every_spelling_and_operands) {
-	check_taken(run_with((char *[]){"prog", NULL}), "");
+	check_taken(run_by(read_it, (char *[]){"prog", NULL}), "");
 	check_taken(RUN("-w", "3"), " workers=3");
 	check_taken(RUN("-w3"), " workers=3");
 	check_taken(RUN("--workers", "3"), " workers=3");
@@ -192,8 +192,7 @@ static int fail_as(void *context) {
 }
 
 TEST(failures_end_with_their_kinds_status) {
-	struct run run = {0};
-	run.caught = caught_from(fail_as, &run);
+	struct run run = run_by(fail_as, NULL);
 	assert_int_equal(run.caught.status, EXIT_UNREACHABLE);
 	assert_string_equal(run.taken, "2");
 	assert_string_equal(run.caught.err, "prog: cannot listen on :7: Bad luck\n"
@@ -214,20 +213,14 @@ static int run_it(void *context) {
 	return cmdline_run(&cmdline, 2, arguments);
 }
 
+static void check_run(char *operand, int status, const char *line) {
+	struct run run = run_by(run_it, (char *[]){"prog", operand, NULL});
+	assert_string_equal(run.caught.err, line);
+	assert_int_equal(run.caught.status, status);
+}
+
 TEST(a_run_ends_with_its_status_or_its_error) {
-	static const struct {
-		char *operand, *line;
-		int status;
-	} cases[] = {
-		{"four", "", EXIT_INCONCLUSIVE},
-		{"five", "prog: no luck with five\n", EXIT_UNREACHABLE},
-		{"surplus", "prog: 'surplus' is one too many\n", EXIT_USAGE},
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct run run = {0};
-		arguments = (char *[]){"prog", cases[i].operand, NULL};
-		run.caught = caught_from(run_it, &run);
-		assert_string_equal(run.caught.err, cases[i].line);
-		assert_int_equal(run.caught.status, cases[i].status);
-	}
+	check_run("four", EXIT_INCONCLUSIVE, "");
+	check_run("five", EXIT_UNREACHABLE, "prog: no luck with five\n");
+	check_run("surplus", EXIT_USAGE, "prog: 'surplus' is one too many\n");
 }

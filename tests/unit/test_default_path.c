@@ -58,6 +58,12 @@ static void check_path(bool create, const char *expected) {
 	assert_string_equal(path, expected);
 }
 
+// For a client and for a server.
+static void check_both(const char *expected) {
+	check_path(false, expected);
+	check_path(true, expected);
+}
+
 static void check_refused(bool create, const char *message) {
 	char path[108];
 	struct echod_error error = {0};
@@ -70,10 +76,9 @@ static void check_no_private(void) {
 	check_refused(false, "is not a private directory");
 }
 
-TEST(the_runtime_directory_comes_first) {
+TEST(the_path_depends_on_runtime_directory_and_user) {
 	setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
-	check_path(false, "/run/user/7/echod.sock");
-	check_path(true, "/run/user/7/echod.sock");
+	check_both("/run/user/7/echod.sock");
 	user = 0;
 	check_path(true, "/run/user/7/echod.sock");
 	// One that is not absolute does not count.
@@ -82,12 +87,10 @@ TEST(the_runtime_directory_comes_first) {
 	check_path(false, SOCKET);
 	setenv("XDG_RUNTIME_DIR", "here", 1);
 	check_path(false, SOCKET);
-}
-
-TEST(roots_is_in_run) {
+	// Root's is in /run.
+	unsetenv("XDG_RUNTIME_DIR");
 	user = 0;
-	check_path(false, "/run/echod.sock");
-	check_path(true, "/run/echod.sock");
+	check_both("/run/echod.sock");
 }
 
 TEST(a_path_too_long_is_refused) {
@@ -111,8 +114,7 @@ TEST(a_client_makes_no_directory_and_a_server_its_users) {
 	struct stat status;
 	assert_int_equal(__real_lstat(stand_in, &status), 0);
 	assert_int_equal(status.st_mode, S_IFDIR | 0700);
-	check_path(true, SOCKET);
-	check_path(false, SOCKET);
+	check_both(SOCKET);
 	assert_int_equal(rmdir(stand_in), 0);
 }
 
@@ -140,8 +142,7 @@ TEST(a_file_that_is_no_directory_is_refused) {
 	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);
 	int file = open(stand_in, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	assert_true(file >= 0);
-	close(file);
+	assert_int_equal(close(file), 0);
 	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);
 }

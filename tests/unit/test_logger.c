@@ -49,9 +49,8 @@ static void end_log(void) {
 }
 
 static int write_line(const char *line) {
-	return logger_write(&logger, &(struct echod_log_entry){.level = ECHOD_LOG_INFO,
-							       .event = "tried",
-							       .message = line});
+	return logger_write(&logger,
+			    &(struct echod_log_entry){ECHOD_LOG_INFO, "tried", line, NULL, 0});
 }
 
 // Writes one entry to a new logger on the pipe and returns what arrives.
@@ -73,8 +72,7 @@ static const char *text_in(const json_t *object, const char *name) {
 }
 
 static const char *logged(enum logger_format format, enum echod_log_level level, const char *line) {
-	return logged_entry(format, &(struct echod_log_entry){
-					    .level = level, .event = "tried", .message = line});
+	return logged_entry(format, &(struct echod_log_entry){level, "tried", line, NULL, 0});
 }
 
 static void expect_match(const char *text, const char *pattern) {

@@ -154,25 +154,20 @@ TEST(sizes_read_well) {
 	}
 }
 
+static void check_decimal(const char *wanted, uint64_t value, uint64_t unit, unsigned places) {
+	char text[32];
+	assert_string_equal(units_format_decimal(value, unit, places, text, sizeof(text)), wanted);
+}
+
 TEST(decimals_are_rounded) {
-	static const struct {
-		const char *text;
-		uint64_t value, unit;
-		unsigned places;
-	} cases[] = {{"0", 0, 1, 0},
-		     {"18446744073709551615", UINT64_MAX, 1, 0},
-		     {"0.000000001", 1, NS_PER_S, 9},
-		     {"18446744073.709551615", UINT64_MAX, NS_PER_S, 9},
-		     {"0.01", 9, 1000, 2},
-		     {"0.05", 45, 1000, 2},
-		     {"1.00", 995, 1000, 2},
-		     {"0.99", 994, 1000, 2},
-		     {"2", 1500, 1000, 0},
-		     {"10.0", 9999, 1000, 1}};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		char text[32];
-		assert_string_equal(units_format_decimal(cases[i].value, cases[i].unit,
-							 cases[i].places, text, sizeof(text)),
-				    cases[i].text);
-	}
+	check_decimal("0", 0, 1, 0);
+	check_decimal("18446744073709551615", UINT64_MAX, 1, 0);
+	check_decimal("0.000000001", 1, NS_PER_S, 9);
+	check_decimal("18446744073.709551615", UINT64_MAX, NS_PER_S, 9);
+	check_decimal("0.01", 9, 1000, 2);
+	check_decimal("0.05", 45, 1000, 2);
+	check_decimal("1.00", 995, 1000, 2);
+	check_decimal("0.99", 994, 1000, 2);
+	check_decimal("2", 1500, 1000, 0);
+	check_decimal("10.0", 9999, 1000, 1);
 }
