@@ -69,35 +69,35 @@ TEST(an_address_that_was_refused_keeps_the_default) {
 }
 
 // Sets it to the text; then the field has the value.
-#define expect_taken(name, text, field, value)                \
+#define TAKES(name, text, field, value)                       \
 	do {                                                  \
 		set(name, text);                              \
 		assert_true(config->server.field == (value)); \
 	} while (0)
 
 TEST(good_values_are_taken) {
-	expect_taken("workers", "1", workers, 1);
-	expect_taken("workers", "4096", workers, 4096);
-	expect_taken("max-connections", "1", max_connections, 1);
-	expect_taken("max-connections", "1048576", max_connections, 1048576);
-	expect_taken("max-per-source", "5", max_per_source, 5);
-	expect_taken("max-per-source", "0", max_per_source, 0);
-	expect_taken("source-prefix6", "128", source_prefix6, 128);
-	expect_taken("backlog", "65535", backlog, 65535);
-	expect_taken("backlog", "1", backlog, 1);
-	expect_taken("overload", "reset", overload, OVERLOAD_RESET);
-	expect_taken("overload", "wait", overload, OVERLOAD_WAIT);
-	expect_taken("drain-timeout", "0", drain_timeout, 0); // abort at once
-	expect_taken("patience", "0", patience, 0);	      // park at once
-	expect_taken("spin", "1ms", spin, NS_PER_MS);
-	expect_taken("spin", "20us", spin, 20 * NS_PER_US);
-	expect_taken("spin", "0", spin, 0);
-	expect_taken("unsent-limit", "0", unsent_limit, 0); // nothing is kept
-	expect_taken("unsent-limit", "1g", unsent_limit, UINT64_C(1) << 30);
-	expect_taken("unsent-limit", "1024g", unsent_limit, UINT64_C(1) << 40);
-	expect_taken("buffer-size", "1", buffer_size, 1);
-	expect_taken("buffer-size", "16k", buffer_size, 16384);
-	expect_taken("buffer-size", "16m", buffer_size, 16 << 20);
+	TAKES("workers", "1", workers, 1);
+	TAKES("workers", "4096", workers, 4096);
+	TAKES("max-connections", "1", max_connections, 1);
+	TAKES("max-connections", "1048576", max_connections, 1048576);
+	TAKES("max-per-source", "5", max_per_source, 5);
+	TAKES("max-per-source", "0", max_per_source, 0);
+	TAKES("source-prefix6", "128", source_prefix6, 128);
+	TAKES("backlog", "65535", backlog, 65535);
+	TAKES("backlog", "1", backlog, 1);
+	TAKES("overload", "reset", overload, OVERLOAD_RESET);
+	TAKES("overload", "wait", overload, OVERLOAD_WAIT);
+	TAKES("drain-timeout", "0", drain_timeout, 0); // abort at once
+	TAKES("patience", "0", patience, 0);	       // park at once
+	TAKES("spin", "1ms", spin, NS_PER_MS);
+	TAKES("spin", "20us", spin, 20 * NS_PER_US);
+	TAKES("spin", "0", spin, 0);
+	TAKES("unsent-limit", "0", unsent_limit, 0); // nothing is kept
+	TAKES("unsent-limit", "1g", unsent_limit, UINT64_C(1) << 30);
+	TAKES("unsent-limit", "1024g", unsent_limit, UINT64_C(1) << 40);
+	TAKES("buffer-size", "1", buffer_size, 1);
+	TAKES("buffer-size", "16k", buffer_size, 16384);
+	TAKES("buffer-size", "16m", buffer_size, 16 << 20);
 }
 
 TEST(bad_values_are_refused) {
