@@ -1,4 +1,4 @@
-// Descriptors that take nothing.
+// Descriptors that take no byte.
 #include "blocked.h"
 
 #include <fcntl.h>
@@ -19,10 +19,9 @@ static void set_non_blocking(int fd, int on) {
 static void fill(int fd) {
 	static const char bytes[4096] = {FILLING};
 	set_non_blocking(fd, 1);
-	for (size_t size = sizeof(bytes); size > 0; size /= 2) {
+	for (size_t size = sizeof(bytes); size > 0; size /= 2)
 		while (write(fd, bytes, size) > 0)
 			;
-	}
 	set_non_blocking(fd, 0);
 }
 
@@ -56,10 +55,9 @@ size_t blocked_read(const struct blocked *blocked, char *text, size_t length, si
 	char bytes[4096];
 	ssize_t count;
 	while ((count = read(blocked->reader, bytes, sizeof(bytes))) > 0) {
-		for (ssize_t i = 0; i < count; i++) {
+		for (ssize_t i = 0; i < count; i++)
 			if (bytes[i] != FILLING && length < size - 1)
 				text[length++] = bytes[i];
-		}
 	}
 	text[length] = '\0';
 	return length;

@@ -1,5 +1,5 @@
-// Descriptors that take nothing: where a program's output goes when nobody reads it. What goes
-// wrong here fails the running test. One thread.
+// Descriptors that take no byte, for the output of programs. Any failure fails the running test.
+// One thread.
 #ifndef ECHOD_TESTS_BLOCKED_H
 #define ECHOD_TESTS_BLOCKED_H
 
@@ -22,11 +22,11 @@ extern const char *const blocked_names[BLOCKED_KINDS];
 
 void blocked_open(struct blocked *blocked, enum blocked_kind kind);
 
-// Lets a terminal go on; the others do with the first read.
+// Lets a terminal go on; the others go on with the first read.
 void blocked_release(const struct blocked *blocked);
 
-// Appends what programs have written, as far as it is there, to the `length` bytes in `text`, and a
-// zero byte. Returns the new length.
+// Appends the output of programs so far to the `length` bytes in `text`, and a zero byte. Returns
+// the new length.
 size_t blocked_read(const struct blocked *blocked, char *text, size_t length, size_t size);
 
 void blocked_close(struct blocked *blocked);

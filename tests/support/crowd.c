@@ -6,7 +6,7 @@
 #include "peer.h"
 #include "stats.h"
 
-#define SPARE 300 // descriptors for all else that a process has open
+#define SPARE 300 // descriptors for whatever else a process has open
 #define SPAN_MS 2000
 #define TRIES 20
 
@@ -62,11 +62,21 @@ void crowd_ping(const struct crowd *crowd, uint64_t round) {
 
 void crowd_expect_no_cpu(struct daemon *daemon) {
 	uint64_t used = 1;
-	// The accounting of a tick may fall into any span; what keeps a thread busy falls into all.
+	// A tick may be charged in any span; a thread that is kept busy is charged in all.
 	for (int i = 0; i < TRIES && used > 0; i++) {
 		used = process_cpu_time(daemon->process);
 		poll(NULL, 0, (int)crowd_number("ECHOD_TEST_SPAN_MS", SPAN_MS));
 		used = process_cpu_time(daemon->process) - used;
 	}
 	assert_int_equal(used, 0);
+}
+
+static int compare(const void *left, const void *right) {
+	const uint64_t *a = left, *b = right;
+	return (*a > *b) - (*a < *b);
+}
+
+uint64_t percentile_99(uint64_t *values, size_t count) {
+	qsort(values, count, sizeof(values[0]), compare);
+	return values[count * 99 / 100];
 }

@@ -1,5 +1,4 @@
-// Many clients of the server under test at once. What goes wrong fails the running test. One
-// thread.
+// Many clients of the server under test at once. Any failure fails the running test. One thread.
 #ifndef ECHOD_TESTS_CROWD_H
 #define ECHOD_TESTS_CROWD_H
 
@@ -11,7 +10,7 @@
 // A number from the environment, or `otherwise` without that variable.
 size_t crowd_number(const char *name, size_t otherwise);
 
-// How many of `wanted` clients the limit of descriptors leaves room for, besides `others`: in this
+// For how many of `wanted` clients, besides `others`, the limit of descriptors has room, in this
 // process and in servers that it starts from now on. Raises the limit if it may.
 size_t crowd_room(size_t wanted, size_t others);
 
@@ -27,8 +26,11 @@ void crowd_close(struct crowd *crowd);
 // Sends a byte from all of them, then receives the echo of each, in an order that differs.
 void crowd_ping(const struct crowd *crowd, uint64_t round);
 
-// Waits for a span of two seconds, which the server must find in a few tries, in which it uses no
-// processor time.
+// Waits for a span of two seconds in which the server uses no processor time. It must come within a
+// few tries.
 void crowd_expect_no_cpu(struct daemon *daemon);
+
+// The value that 99 % of the `count` values do not exceed. Sorts them.
+uint64_t percentile_99(uint64_t *values, size_t count);
 
 #endif

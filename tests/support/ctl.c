@@ -47,7 +47,7 @@ static void receive_line(int fd, char *line, size_t size) {
 	line[length] = '\0';
 }
 
-// A line with nothing but a number of bytes, or the end of a status line.
+// A line that is a number of bytes alone, or the end of a status line.
 static size_t parse_length(const char *text) {
 	unsigned length;
 	int end = 0;
@@ -56,7 +56,7 @@ static size_t parse_length(const char *text) {
 	return length;
 }
 
-// Appends so many bytes to `text`, which has `size` already.
+// Appends `length` bytes to `text`, which has `size` already.
 static char *receive_piece(int fd, char *text, size_t size, size_t length) {
 	assert_true(size + length <= MAX_BODY);
 	text = realloc(text, size + length + 1);

@@ -1,5 +1,5 @@
 // A client of the control protocol, written from docs/control-protocol.md and not from the server's
-// code, so that it can judge it. What goes wrong fails the running test. One thread.
+// code, so that it can judge it. Any failure fails the running test. One thread.
 #ifndef ECHOD_TESTS_CTL_H
 #define ECHOD_TESTS_CTL_H
 
@@ -8,7 +8,6 @@
 // Connects to the control socket at `path`. The caller closes the descriptor.
 int ctl_connect(const char *path);
 
-// Sends the bytes as they are.
 void ctl_send(int fd, const char *text);
 
 // Reads one reply and returns its status; checks the framing. `body` (may be NULL) is
@@ -21,7 +20,7 @@ int ctl_ask(int fd, const char *line, char **body);
 // The same on a connection of its own.
 int ctl_request(const char *path, const char *line, char **body);
 
-// Whether somebody listens at `path`.
+// Whether a server listens at `path`.
 int ctl_is_live(const char *path);
 
 #endif

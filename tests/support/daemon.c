@@ -19,7 +19,7 @@ static const char *option_value(const char *const *options, const char *name) {
 	return NULL;
 }
 
-// The option that the test is run with, if any: "--patience 5ms".
+// The option that the test runs with, if any: "--patience 5ms".
 static bool common_option(const char **name, const char **value) {
 	static char words[64];
 	snprintf(words, sizeof(words), "%s", test_with() ? test_with() : "");
@@ -32,29 +32,29 @@ static bool common_option(const char **name, const char **value) {
 	return true;
 }
 
-// The whole command line: program, options, and what the options leave open.
-static void build_arguments(const char **arguments, const char *const *options,
+// `arguments` has room for two more.
+static void add_unless_given(const char **arguments, const char *name, const char *value) {
+	if (option_value(arguments, name))
+		return;
+	while (*arguments)
+		arguments++;
+	arguments[0] = name;
+	arguments[1] = value;
+}
+
+// The whole command line: program, options, and whatever the options leave open.
+static void build_arguments(const char *arguments[DAEMON_OPTIONS], const char *const *options,
 			    const char *control) {
 	const char *name, *value;
-	size_t count = 0;
-	arguments[count++] = ECHOD_PROGRAM;
+	arguments[0] = ECHOD_PROGRAM;
 	for (size_t i = 0; options[i]; i++) {
-		assert_true(count < DAEMON_OPTIONS - 7);
-		arguments[count++] = options[i];
+		assert_true(i < DAEMON_OPTIONS - 8);
+		arguments[i + 1] = options[i];
 	}
-	if (common_option(&name, &value) && !option_value(options, name)) {
-		arguments[count++] = name;
-		arguments[count++] = value;
-	}
-	if (!option_value(options, "--listen")) {
-		arguments[count++] = "--listen";
-		arguments[count++] = "127.0.0.1:0";
-	}
-	if (!option_value(options, "--control")) {
-		arguments[count++] = "--control";
-		arguments[count++] = control;
-	}
-	arguments[count] = NULL;
+	if (common_option(&name, &value))
+		add_unless_given(arguments, name, value);
+	add_unless_given(arguments, "--listen", "127.0.0.1:0");
+	add_unless_given(arguments, "--control", control);
 }
 
 struct daemon *daemon_spawn(const struct process_spec *spec) {
@@ -66,7 +66,7 @@ struct daemon *daemon_spawn(const struct process_spec *spec) {
 	const char *control = option_value(spec->arguments, "--control");
 	snprintf(daemon->control, sizeof(daemon->control), "%s",
 		 control ? control : place_path("ctl"));
-	const char *arguments[DAEMON_OPTIONS];
+	const char *arguments[DAEMON_OPTIONS] = {NULL};
 	build_arguments(arguments, spec->arguments, daemon->control);
 	struct process_spec whole = *spec;
 	whole.arguments = arguments;
@@ -90,24 +90,21 @@ static int read_addresses(struct daemon *daemon) {
 }
 
 void daemon_wait_ready(struct daemon *daemon) {
-	uint64_t deadline = clock_deadline(PATIENCE);
-	while (!read_addresses(daemon)) {
-		if (!process_is_running(daemon->process) || clock_now() >= deadline)
-			fail_msg("echod does not start: %s", process_errors(daemon->process, NULL));
-		poll(NULL, 0, 2);
-	}
+	wait_until(read_addresses(daemon) || !process_is_running(daemon->process));
+	if (!read_addresses(daemon))
+		fail_msg("echod does not start: %s", process_errors(daemon->process, NULL));
 	const char *colon = strrchr(daemon->address[0], ':');
 	assert_non_null(colon);
 	daemon->port = (uint16_t)strtoul(colon + 1, NULL, 10);
 	if (strcmp(daemon->control, "none") == 0)
 		return;
 	daemon->control_fd = ctl_connect(daemon->control);
-	// Answered, it is accepted: from here on it counts among the descriptors.
+	// An answer shows that it is accepted: from here on it counts among the descriptors.
 	assert_int_equal(ctl_ask(daemon->control_fd, "ping", NULL), 200);
 }
 
-struct daemon *daemon_start_with(const char *const *options) {
-	struct daemon *daemon = daemon_spawn(PROCESS(.arguments = options));
+struct daemon *daemon_start_as(const struct process_spec *spec) {
+	struct daemon *daemon = daemon_spawn(spec);
 	daemon_wait_ready(daemon);
 	return daemon;
 }
@@ -126,11 +123,15 @@ const char *daemon_refuses(const struct process_spec *spec, int status, const ch
 	return line;
 }
 
-void daemon_expect_end(struct daemon *daemon) {
-	int status = process_wait(daemon->process);
+static void close_control(struct daemon *daemon) {
 	if (daemon->control_fd >= 0)
 		close(daemon->control_fd);
 	daemon->control_fd = -1;
+}
+
+void daemon_expect_end(struct daemon *daemon) {
+	int status = process_wait(daemon->process);
+	close_control(daemon);
 	if (status != 0)
 		fail_msg("echod ended with status %d", status);
 	assert_false(place_exists(daemon->control));
@@ -148,10 +149,20 @@ void daemon_stop(struct daemon *daemon) {
 
 static void forget_daemons(void) {
 	while (daemon_count > 0) {
-		struct daemon *daemon = daemons[--daemon_count];
-		if (daemon->control_fd >= 0)
-			close(daemon->control_fd);
-		free(daemon);
+		close_control(daemons[--daemon_count]);
+		free(daemons[daemon_count]);
 	}
 }
 CLEANUP(forget_daemons, 1)
+
+const char *words_put_in(const char *word, const struct daemon *daemon, const char *result,
+			 const char *output) {
+	const char *const values[][2] = {{WORD_ADDRESS, daemon->address[0]},
+					 {WORD_CONTROL, daemon->control},
+					 {WORD_RESULT, result},
+					 {WORD_OUTPUT, output}};
+	for (size_t i = 0; i < COUNT_OF(values); i++)
+		if (strcmp(word, values[i][0]) == 0)
+			return values[i][1];
+	return word;
+}

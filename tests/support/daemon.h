@@ -1,5 +1,5 @@
-// The server under test: started on free ports and a control socket of its own, its addresses
-// read from its standard output, stopped and judged, at the latest killed when the test ends. One
+// The server under test: started on free ports and a control socket of its own, its addresses read
+// from its standard output, stopped and judged, at the latest killed when the test ends. One
 // thread.
 #ifndef ECHOD_TESTS_DAEMON_H
 #define ECHOD_TESTS_DAEMON_H
@@ -26,38 +26,47 @@ struct daemon {
 
 // Starts echod with these options, NULL last, and waits until it is ready. Unless given, `--listen
 // 127.0.0.1:0` and `--control` in the test's directory are added.
-#define daemon_start(...) daemon_start_with((const char *const[]){__VA_ARGS__})
-struct daemon *daemon_start_with(const char *const *options);
+#define daemon_start(...) daemon_start_as(PROCESS(.arguments = STRINGS(__VA_ARGS__)))
 
-// The same with more to say about the process; `spec->arguments` are the options alone. Does not
-// wait.
+// The same for a spec whose `arguments` are the options alone; and in two steps.
+struct daemon *daemon_start_as(const struct process_spec *spec);
 struct daemon *daemon_spawn(const struct process_spec *spec);
 void daemon_wait_ready(struct daemon *daemon);
 
-// Starts echod, which must refuse to: it exits with `status`, has written one line to standard
-// error that holds each of `texts` (NULL last), and nothing to standard output. Returns the line.
+// Starts echod, which must refuse: it exits with `status`, has written one line to standard error
+// that holds each of `texts` (NULL last), and nothing to standard output. Returns the line.
 const char *daemon_refuses(const struct process_spec *spec, int status, const char *const *texts);
 
-// Asks with SIGTERM and expects a good end.
+// Asks with SIGTERM, and expects the laws of the counters to hold and a good end.
 void daemon_stop(struct daemon *daemon);
 
-// Waits for the end: status 0, the control socket gone, no line of a sanitizer.
+// Waits for the end: status 0, its sockets gone.
 void daemon_expect_end(struct daemon *daemon);
 
 // DAEMON_TEST(name, ("--workers", "1"), …) { … }: a TEST of `daemon`, which is started with
 // these options, (NULL) for none, and stopped at the end.
 #define DAEMON_TEST(...) DAEMON_TEST_(__VA_ARGS__, )
-#define DAEMON_TEST_(title, options, ...)                                       \
-	static void title##_of(struct daemon *daemon);                          \
-	TEST_(title, __VA_ARGS__) {                                             \
-		struct daemon *under_test = daemon_start_with(STRINGS options); \
-		title##_of(under_test);                                         \
-		daemon_stop(under_test);                                        \
-	}                                                                       \
+#define DAEMON_TEST_(title, options, ...)                         \
+	static void title##_of(struct daemon *daemon);            \
+	TEST_(title, __VA_ARGS__) {                               \
+		struct daemon *under_test = daemon_start options; \
+		title##_of(under_test);                           \
+		daemon_stop(under_test);                          \
+	}                                                         \
 	static void title##_of(struct daemon *daemon)
 
 // For `.with` of a test: once for each way in which the pool can deal with a quiet client. A value
 // that begins with -- is given to every server that is started without that option.
 #define EACH_PATIENCE "--patience never", "--patience 5ms", "--patience 0"
+
+// Words of a command line that a table can only name, as their values are known when the test runs.
+#define WORD_ADDRESS "@address" // the first of the server's
+#define WORD_CONTROL "@control" // the server's control socket
+#define WORD_RESULT "@result"	// the file of an earlier run
+#define WORD_OUTPUT "@output"	// a file to be written
+
+// The value of `word` if it is one of these, else `word`.
+const char *words_put_in(const char *word, const struct daemon *daemon, const char *result,
+			 const char *output);
 
 #endif

@@ -54,7 +54,7 @@ _Noreturn static void act_in_child(void (*act)(void *), void *argument) {
 	setrlimit(RLIMIT_CORE, &none);
 	signal(SIGABRT, SIG_DFL);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	dup2(null, STDERR_FILENO); // the line about what cannot happen
+	dup2(null, STDERR_FILENO); // ensure() complains there
 	act(argument);
 	_exit(0);
 }
@@ -89,30 +89,9 @@ size_t open_descriptors(void) {
 	return count - 1; // without the one that reads
 }
 
-static bool is_ours(const char *task) {
-	char path[64];
-	char name[7] = "";
-	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", task);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool ours = fd >= 0 && read(fd, name, 6) == 6 && strcmp(name, "echod/") == 0;
-	if (fd >= 0)
-		close(fd);
-	return ours;
-}
-
-static size_t running_threads(void) {
-	DIR *directory = opendir("/proc/self/task");
-	assert_non_null(directory);
-	size_t count = 0;
-	for (const struct dirent *entry; (entry = readdir(directory));)
-		count += entry->d_name[0] != '.' && is_ours(entry->d_name);
-	closedir(directory);
-	return count;
-}
-
 bool threads_become(size_t count) {
 	uint64_t deadline = clock_deadline(PATIENCE);
-	while (running_threads() != count) {
+	while (process_named_threads(getpid(), "echod/") != count) {
 		if (clock_now() >= deadline)
 			return false;
 		poll(NULL, 0, 1);

@@ -1,7 +1,7 @@
-// What several unit tests expect: that a call aborts, that threads start and end, and that nothing
-// is left behind. Main thread.
-#ifndef ECHOD_UNIT_EXPECT_H
-#define ECHOD_UNIT_EXPECT_H
+// Helpers of several unit tests: a call aborts; threads start and end; nothing is left behind. Main
+// thread.
+#ifndef ECHOD_TESTS_EXPECT_H
+#define ECHOD_TESTS_EXPECT_H
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -38,8 +38,8 @@ rlim_t set_descriptor_limit(rlim_t limit);
 // How many descriptors this process has.
 size_t open_descriptors(void);
 
-// Waits until `count` threads named echod/… run, as one that was joined may be seen for a moment
-// longer; false when it does not come to that.
+// Waits until `count` threads named echod/… run, as one that was joined may be seen a little
+// longer. Returns false if that does not happen.
 bool threads_become(size_t count);
 
 #endif

@@ -1,4 +1,4 @@
-// Preloaded into the server: lets the k-th pthread_create of the process fail, k from
+// Preloaded into the server: makes the k-th pthread_create of the process fail, k from
 // FAIL_PTHREAD_AT, as a full process table does. Any thread.
 #include <dlfcn.h>
 #include <errno.h>

@@ -15,13 +15,6 @@ void load_expect_refusal(struct process *process, int status, int wanted, const 
 	assert_string_equal(process_output(process, NULL), "");
 }
 
-struct process *load_ends_with(const struct process_spec *spec, int wanted) {
-	struct process *process;
-	int status = process_run(spec, &process);
-	load_expect_status(process, status, wanted);
-	return process;
-}
-
 const char *load_refuses_with(const char *const *arguments, int wanted, const char *text) {
 	struct process *process = load_ends_with(PROCESS(.arguments = arguments), wanted);
 	load_expect_refusal(process, wanted, wanted, text);
@@ -74,7 +67,7 @@ json_t *load_result_of_file(const char *path) {
 }
 
 json_t *load_run_with(const struct process_spec *spec, int wanted) {
-	return load_result(load_ends_with(spec, wanted));
+	return load_result(process_run_to(wanted, spec));
 }
 
 const json_t *load_member(const json_t *result, const char *path) {

@@ -26,7 +26,7 @@ void network_add_address(const char *address) {
 	close(fd);
 }
 
-// A mount of its own puts `text` in the place of the file at `target`.
+// Covers the file at `target` with `text`, by a mount of the process's own.
 static void cover(const char *target, const char *text) {
 	char path[] = "/tmp/cover-XXXXXX";
 	int fd = mkstemp(path);

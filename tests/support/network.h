@@ -1,14 +1,13 @@
-// A network of the test's own. What goes wrong here fails the running test. One thread.
+// A network of the test's own. Any failure fails the running test. One thread.
 #ifndef ECHOD_TESTS_NETWORK_H
 #define ECHOD_TESTS_NETWORK_H
 
-// The calling thread, and what it starts from now on, has a network of its own, with a loopback.
+// Gives the calling thread, and the processes that it starts from now on, a network of their own
+// with a loopback.
 void network_enter(void);
 
-// Gives its loopback one more IPv6 address.
+// After network_enter: gives the loopback one more IPv6 address; replaces /etc/hosts by this text.
 void network_add_address(const char *address);
-
-// After network_enter: this text is /etc/hosts, for the same.
 void network_hosts(const char *hosts);
 
 // After network_enter, in the process that runs a program: its name server never answers.

@@ -1,4 +1,4 @@
-// What an odd_server runs. One thread.
+// The child process of an odd_server. One thread.
 #include "odd_child.h"
 
 #include <errno.h>
@@ -19,12 +19,11 @@
 #define MOST_FILES 4096 // descriptors of the child
 #define MOST_ANSWERS 65536
 #define MOST_EVENTS 256
-#define LONGEST_WAIT NS_PER_MS	 // of the loop: a longer time between two rounds is a standstill
+#define LONGEST_WAIT NS_PER_MS	 // of the loop, so that a longer round is a standstill
 #define CATCH_UP (5 * NS_PER_MS) // of ODD_RATE, after it could not run
 
 enum action { SEND, RESET, CLOSE };
 
-// What is to be done on a connection, and when.
 struct answer {
 	uint64_t due; // clock_now
 	int fd;
@@ -32,9 +31,8 @@ struct answer {
 	char bytes[ODD_MESSAGE];
 };
 
-// Of a connection with a message that is not complete, `bytes` has its first `have` bytes.
 struct odd_connection {
-	char bytes[ODD_MESSAGE];
+	char bytes[ODD_MESSAGE]; // of a message that is not complete, the first `have`
 	size_t have;
 	uint64_t messages; // so far
 	uint64_t due;	   // its last answer
@@ -49,12 +47,12 @@ struct odd_loop {
 	size_t answers;
 	uint64_t next;	   // when the first answer is due
 	uint64_t seen;	   // when it last was known to run
-	uint64_t free;	   // when the next message can have been served (ODD_RATE)
+	uint64_t free;	   // when the messages so far are served (ODD_RATE)
 	uint64_t messages; // of all connections
 	uint64_t random;
 };
 
-static void look_at_clock(struct odd_loop *loop) {
+static void note_standstill(struct odd_loop *loop) {
 	uint64_t now = clock_now();
 	size_t count = atomic_load(&loop->record->span_count);
 	if (now - loop->seen > ODD_STANDSTILL && count < ODD_SPANS) {
@@ -64,19 +62,15 @@ static void look_at_clock(struct odd_loop *loop) {
 	loop->seen = now;
 }
 
-static void sleep_until(uint64_t moment) {
-	const struct timespec at = {.tv_sec = (time_t)(moment / NS_PER_S),
-				    .tv_nsec = (long)(moment % NS_PER_S)};
-	int cut_short;
-	do
-		cut_short = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR;
-	while (cut_short);
+static void sleep_until(uint64_t deadline) {
+	const struct timespec at = clock_timespec(deadline);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
 }
 
-// Waits for something to do. Returns when an answer is due or a planned stop begins too.
+// Waits for an event, until an answer is due, or until a planned stop begins.
 static void wait_for_events(struct odd_loop *loop) {
-	uint64_t now = clock_now();
-	uint64_t span = LONGEST_WAIT;
+	uint64_t now = clock_now(), span = LONGEST_WAIT;
 	uint64_t every = loop->spec->stop_every;
 	if (every > 0 && every - now % every < span)
 		span = every - now % every;
@@ -102,7 +96,7 @@ static void send_back(int fd, const char *bytes, size_t size) {
 	while (size > 0) {
 		ssize_t sent = send(fd, bytes, size, MSG_NOSIGNAL);
 		if (sent <= 0)
-			return; // gone: the next recv says so
+			return; // the client has gone: the next recv says so
 		bytes += sent;
 		size -= (size_t)sent;
 	}
@@ -138,7 +132,7 @@ static void take_message(struct odd_loop *loop, int fd) {
 	connection->messages++;
 	switch (spec->conduct) {
 	case ODD_RATE:
-		if (loop->free + CATCH_UP < now) // what others took of its time is made up for
+		if (loop->free + CATCH_UP < now)
 			loop->free = now - CATCH_UP;
 		loop->free += (uint64_t)((double)NS_PER_S / spec->arg);
 		add_answer(loop, fd, SEND, loop->free);
@@ -191,7 +185,7 @@ static void drop_answers(struct odd_loop *loop, int fd) {
 	loop->answers = kept;
 }
 
-// Answers to it that are not due yet are dropped.
+// Drops answers that are not due yet.
 static void end_connection(struct odd_loop *loop, int fd, enum action how) {
 	drop_answers(loop, fd);
 	if (how == RESET)
@@ -224,7 +218,7 @@ static void send_answers(struct odd_loop *loop) {
 		end_connection(loop, end[i].fd, end[i].action);
 }
 
-// The client has ended it: what is due to it still goes there.
+// The client has ended it: answers to it are still sent.
 static void take_end(struct odd_loop *loop, int fd, bool orderly) {
 	epoll_ctl(loop->events, EPOLL_CTL_DEL, fd, NULL);
 	if (orderly && loop->spec->deaf)
@@ -306,7 +300,7 @@ void odd_run(const struct odd_spec *spec, struct odd_record *record, int listene
 		struct epoll_event events[MOST_EVENTS];
 		wait_for_events(loop);
 		stop_if_planned(loop);
-		look_at_clock(loop);
+		note_standstill(loop);
 		send_answers(loop);
 		int count = epoll_wait(loop->events, events, MOST_EVENTS, 0);
 		if (count > 0 && spec->conduct == ODD_BATCHES)
@@ -316,7 +310,7 @@ void odd_run(const struct odd_spec *spec, struct odd_record *record, int listene
 				accept_one(loop);
 			else
 				serve(loop, events[i].data.fd);
-			look_at_clock(loop);
+			note_standstill(loop);
 		}
 	}
 }

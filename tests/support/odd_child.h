@@ -1,4 +1,4 @@
-// The child process of an odd_server: what both it and the test know. One thread.
+// The child process of an odd_server, and the record that it shares with the test. One thread.
 #ifndef ECHOD_TESTS_ODD_CHILD_H
 #define ECHOD_TESTS_ODD_CHILD_H
 
@@ -8,7 +8,7 @@
 
 #define ODD_SPANS 10000
 
-// What the child writes and the parent reads. A span is written before it is counted.
+// Written by the child, read by the parent. A span is written before it is counted.
 struct odd_record {
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t received;
@@ -16,14 +16,12 @@ struct odd_record {
 	struct odd_span spans[ODD_SPANS];
 };
 
-// Serves those who connect to `listener` until it is killed.
+// Serves the clients of `listener` until it is killed; the second for ODD_LOCKS and those after it.
 _Noreturn void odd_run(const struct odd_spec *spec, struct odd_record *record, int listener);
-
-// Uses so much CPU time of this thread.
-void odd_work(double seconds);
-
-// The same for ODD_LOCKS and what follows it.
 _Noreturn void odd_run_threads(const struct odd_spec *spec, struct odd_record *record,
 			       int listener);
+
+// Uses as much CPU time of this thread.
+void odd_work(double seconds);
 
 #endif

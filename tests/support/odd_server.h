@@ -1,5 +1,5 @@
-// Echo servers of the tests' own that do something odd in a way that is known: each a child process
-// on a free port until the end of the test. One thread.
+// Echo servers of the tests' own, each odd in a known way: a child process on a free port until the
+// end of the test. One thread.
 #ifndef ECHOD_TESTS_ODD_SERVER_H
 #define ECHOD_TESTS_ODD_SERVER_H
 
@@ -10,19 +10,19 @@
 enum odd_conduct {
 	ODD_ECHOES, // as it should
 	ODD_SILENT, // accepts and reads, and never answers
-	ODD_RESETS, // resets a connection when something comes
+	ODD_RESETS, // resets a connection when a byte comes
 	ODD_CLOSES, // ends a connection as soon as it is there
 	ODD_ADDS,   // one byte more, once the client has sent its FIN
-	ODD_HALVES, // sends half of what first comes back, then ends the connection
+	ODD_HALVES, // echoes half of the first bytes, then ends the connection
 	// Those below answer messages of ODD_MESSAGE bytes, in order on each connection; `arg` is:
 	ODD_RATE,	 // how many a second it serves, in one queue for all connections
 	ODD_DELAYS,	 // seconds until each is answered, any number at once
 	ODD_SLOW,	 // the share of them that takes ODD_SLOWNESS
 	ODD_SLOW_RESETS, // the share that takes ODD_SLOWNESS and ends in a reset
-	ODD_LOSES,	 // of so many, one is never answered
+	ODD_LOSES,	 // one of how many is never answered
 	ODD_REPEATS,	 // seconds until each is answered once more
 	ODD_LEAVES,	 // messages on a connection, after which it is closed (`leaves`)
-	ODD_BATCHES,	 // seconds of CPU time for all that have come, and for each a quarter
+	ODD_BATCHES,	 // seconds of CPU time for all that have come, and a quarter more for each
 	// These have a thread for each connection; ODD_FORKS has a process for each:
 	ODD_LOCKS, // seconds that each message holds a lock of all, asleep
 	ODD_WORKS, // seconds of CPU time that each message takes
@@ -33,7 +33,7 @@ enum odd_conduct {
 // When ODD_LEAVES closes a connection.
 enum odd_leaving {
 	ODD_AT_ONCE,
-	ODD_NEXT_UNREAD, // when the next message has come, unread
+	ODD_NEXT_UNREAD, // when the next message has come, and is not read
 	ODD_NEXT_READ,	 // when it has been read
 };
 #define ODD_SLOWNESS (100 * NS_PER_MS)
@@ -50,7 +50,7 @@ struct odd_spec {
 	uint64_t stop_every, stop_for;
 };
 
-// A time in which it served nobody, planned or not, of more than ODD_STANDSTILL.
+// A time without service, planned or not, of more than ODD_STANDSTILL.
 struct odd_span {
 	uint64_t from, to; // clock_now
 };
@@ -63,10 +63,8 @@ const char *odd_address(const struct odd_server *server);
 uint16_t odd_port(const struct odd_server *server);
 pid_t odd_pid(const struct odd_server *server);
 
-// How many connections it has accepted.
+// How many connections it has accepted; how many bytes it has received.
 uint64_t odd_accepted(const struct odd_server *server);
-
-// How many bytes it has received.
 uint64_t odd_received(const struct odd_server *server);
 
 // When it has stood still since it was started, in order. Valid until the end of the test.

@@ -1,5 +1,5 @@
-// What an odd_server runs whose connections have a thread or a process each. The state of a
-// connection is its thread's; the lock is shared.
+// An odd_server whose connections have a thread or a process each. The state of a connection is its
+// thread's; the lock is shared.
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "odd_child.h"
+#include "process.h"
 
 #define STACK 65536
 
@@ -19,12 +20,6 @@ struct connection {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void sleep_for(uint64_t ns) {
-	const struct timespec span = {.tv_sec = (time_t)(ns / NS_PER_S),
-				      .tv_nsec = (long)(ns % NS_PER_S)};
-	nanosleep(&span, NULL);
-}
 
 static uint64_t own_time(void) {
 	struct timespec now;
@@ -42,8 +37,9 @@ static void take_time(const struct odd_spec *spec) {
 		odd_work(spec->arg);
 		return;
 	}
+	const struct timespec span = clock_timespec((uint64_t)(spec->arg * (double)NS_PER_S));
 	pthread_mutex_lock(&lock);
-	sleep_for((uint64_t)(spec->arg * (double)NS_PER_S));
+	nanosleep(&span, NULL);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -63,11 +59,9 @@ static void *serve(void *context) {
 
 // As in_thread, in a process that ends with this one.
 static void in_process(struct connection *connection) {
-	pid_t parent = getpid();
-	pid_t child = fork();
+	pid_t child = process_fork();
 	if (child == 0) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
-			serve(connection);
+		serve(connection);
 		_exit(0);
 	}
 	if (child < 0)
@@ -88,7 +82,7 @@ static void in_thread(struct connection *connection) {
 }
 
 void odd_run_threads(const struct odd_spec *spec, struct odd_record *record, int listener) {
-	signal(SIGCHLD, SIG_IGN); // nobody waits for them
+	signal(SIGCHLD, SIG_IGN); // they are not waited for
 	for (;;) {
 		struct connection *connection = malloc(sizeof(*connection));
 		if (!connection)

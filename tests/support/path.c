@@ -1,16 +1,13 @@
-// A path between two networks, each of which has an end of it as its device (tun). A child carries
-// the packets.
+// A path between two networks, whose ends are devices (tun) of theirs. A child carries the packets.
 #include "path.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -19,6 +16,7 @@
 #include "base/clock.h"
 #include "echoload/common/random.h"
 #include "network.h"
+#include "process.h"
 #include "test.h"
 
 #define PACKET 1500  // bytes, the device's MTU
@@ -39,16 +37,16 @@ struct lane {
 	struct path_lane is;
 	int from, to;
 	struct random random;
-	uint64_t free_at; // when what waits for the rate will have passed
+	uint64_t free_at; // when the packets that wait for the rate have passed
 	size_t first, count;
 	struct packet packet[PACKETS];
 };
 
-static void set_address(int fd, struct ifreq *request, unsigned long what, const char *address) {
+static void set_address(int fd, struct ifreq *request, unsigned long verb, const char *address) {
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	assert_int_equal(inet_pton(AF_INET, address, &in.sin_addr), 1);
 	memcpy(&request->ifr_addr, &in, sizeof(in));
-	assert_int_equal(ioctl(fd, what, request), 0);
+	assert_int_equal(ioctl(fd, verb, request), 0);
 }
 
 static int open_tun(void) {
@@ -72,7 +70,7 @@ bool path_is_possible(void) {
 	return end >= 0;
 }
 
-// In the calling thread's network. Returns the end that the packets come out of.
+// In the calling thread's network. Returns the end from which the packets can be read.
 static int open_end(const char *own, const char *other) {
 	struct ifreq request = {.ifr_name = "path"};
 	int end = open_tun();
@@ -97,7 +95,7 @@ static int enter_network(void) {
 	return fd;
 }
 
-// Takes in what has come, unless it is lost.
+// Takes packets in, except those that are lost.
 static void take(struct lane *lane, uint64_t now) {
 	while (lane->count < PACKETS) {
 		struct packet *packet = &lane->packet[(lane->first + lane->count) % PACKETS];
@@ -119,13 +117,13 @@ static void take(struct lane *lane, uint64_t now) {
 	}
 }
 
-// Lets go what is due. Returns when the next is.
+// Sends the packets that are due. Returns when the next is.
 static uint64_t give(struct lane *lane, uint64_t now) {
 	for (; lane->count > 0; lane->count--) {
 		const struct packet *packet = &lane->packet[lane->first];
 		if (packet->due > now)
 			return packet->due;
-		// What the other end does not take is lost.
+		// A packet that the other end does not take is lost.
 		(void)!write(lane->to, packet->bytes, packet->size);
 		lane->first = (lane->first + 1) % PACKETS;
 	}
@@ -139,9 +137,8 @@ _Noreturn static void carry(struct lane *there, struct lane *back) {
 		uint64_t due = due_there < due_back ? due_there : due_back;
 		struct pollfd ends[] = {{.fd = there->from, .events = POLLIN},
 					{.fd = back->from, .events = POLLIN}};
-		uint64_t span = due == CLOCK_NEVER ? NS_PER_S : due - now;
-		const struct timespec timeout = {.tv_sec = (time_t)(span / NS_PER_S),
-						 .tv_nsec = (long)(span % NS_PER_S)};
+		const struct timespec timeout =
+			clock_timespec(due == CLOCK_NEVER ? NS_PER_S : due - now);
 		ppoll(ends, 2, &timeout, NULL);
 		now = clock_now();
 		take(there, now);
@@ -167,12 +164,10 @@ struct path *path_open(const struct path_spec *spec) {
 	int far = open_end(PATH_FAR, PATH_NEAR);
 	path->near = enter_network();
 	int near = open_end(PATH_NEAR, PATH_FAR);
-	path->child = fork();
+	path->child = process_fork();
 	assert_true(path->child >= 0);
-	if (path->child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (path->child == 0)
 		carry(make_lane(&spec->there, near, far, 1), make_lane(&spec->back, far, near, 2));
-	}
 	close(far);
 	close(near);
 	return path;

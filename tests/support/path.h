@@ -1,6 +1,6 @@
-// A long, narrow or lossy path: two networks of the test's own with a process between them that
-// carries the packets. What netem(8) does, also on a kernel without it. What goes wrong here fails
-// the running test. One thread.
+// A long, narrow or lossy path: two networks of the test's own and a process that carries the
+// packets between them, as netem(8) does, but on any kernel. Any failure fails the running test.
+// One thread.
 #ifndef ECHOD_TESTS_PATH_H
 #define ECHOD_TESTS_PATH_H
 
@@ -13,8 +13,8 @@
 // Of a direction.
 struct path_lane {
 	uint64_t delay;	    // ns
-	uint64_t rate;	    // bytes a second; 0: as fast as it goes
-	uint64_t queue;	    // bytes that may wait for `rate`; what comes then is dropped
+	uint64_t rate;	    // bytes a second; 0: unlimited
+	uint64_t queue;	    // bytes that may wait for `rate`; more are dropped
 	unsigned per_mille; // of the packets are lost, at random
 };
 
@@ -22,20 +22,20 @@ struct path_spec {
 	struct path_lane there, back; // from near to far, from far to near
 };
 
-// Whether paths can be made here: it takes /dev/net/tun, or leave to make such a node.
+// Whether paths can be made here: that needs /dev/net/tun, or permission to make such a node.
 bool path_is_possible(void);
 
 struct path; // freed by path_close
 
-// Makes both networks and joins them. The calling thread is then in the near one, for good: what it
-// starts is there.
+// Makes both networks and joins them. From then on the calling thread is in the near one, and so
+// are the processes that it starts.
 struct path *path_open(const struct path_spec *spec);
 void path_close(struct path *path);
 
-// For how long, in ns, the process that carries the packets has wanted a CPU and had none.
+// How long, in ns, the process that carries the packets has waited for a CPU.
 uint64_t path_waited(const struct path *path);
 
-// In which of the two the calling thread is, and what it starts from now on.
+// Moves the calling thread, and the processes that it starts from now on.
 void path_go_far(const struct path *path);
 void path_go_near(const struct path *path);
 

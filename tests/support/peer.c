@@ -51,7 +51,7 @@ static void bind_source(int fd, const char *source) {
 	assert_int_equal(bind(fd, &from.any, size), 0);
 }
 
-// A server that has reset us already leaves no peer: no question of being our own.
+// Without a peer, as after a reset, it is not connected to itself.
 static void assert_not_connected_to_itself(int fd) {
 	union socket_address ours = {0}, theirs = {0};
 	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
@@ -68,15 +68,22 @@ static int open_socket(int family) {
 	return fd;
 }
 
-static int connect_socket(int fd, const union socket_address *address, socklen_t size) {
-	if (connect(fd, &address->any, size) != 0) {
+// From `source` (NULL: any), with a receive buffer of `bytes` (0: the kernel's choice).
+static int try_connect(const char *text, const char *source, int bytes) {
+	union socket_address address;
+	socklen_t size = parse_address(text, &address);
+	int fd = open_socket(address.any.sa_family), on = 1;
+	if (source)
+		bind_source(fd, source);
+	if (bytes > 0)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+	if (connect(fd, &address.any, size) != 0) {
 		int saved = errno;
 		close(fd);
 		errno = saved;
 		return -1;
 	}
-	int on = 1;
-	if (address->any.sa_family != AF_UNIX) {
+	if (address.any.sa_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		assert_not_connected_to_itself(fd);
 	}
@@ -84,35 +91,25 @@ static int connect_socket(int fd, const union socket_address *address, socklen_t
 }
 
 int peer_try_connect(const char *text, const char *source) {
-	union socket_address address;
-	socklen_t size = parse_address(text, &address);
-	int fd = open_socket(address.any.sa_family);
-	if (source)
-		bind_source(fd, source);
-	return connect_socket(fd, &address, size);
+	return try_connect(text, source, 0);
 }
 
 int peer_connect_narrow(const char *text, int bytes) {
-	union socket_address address;
-	socklen_t size = parse_address(text, &address);
-	int fd = open_socket(address.any.sa_family);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
-	assert_int_equal(connect_socket(fd, &address, size), fd);
+	int fd = try_connect(text, NULL, bytes);
+	if (fd < 0)
+		fail_msg("cannot connect to %s: %s", text, strerror(errno));
 	return fd;
 }
 
 int peer_connect(const char *address) {
-	int fd = peer_try_connect(address, NULL);
-	if (fd < 0)
-		fail_msg("cannot connect to %s: %s", address, strerror(errno));
-	return fd;
+	return peer_connect_narrow(address, 0);
 }
 
 // Waits until `events` or an end; fails the test when neither comes.
-static void await(int fd, short events, const char *what) {
+static void await(int fd, short events, const char *act) {
 	struct pollfd ready = {.fd = fd, .events = events};
 	if (poll(&ready, 1, (int)(PATIENCE / NS_PER_MS)) != 1)
-		fail_msg("%s in vain", what);
+		fail_msg("%s in vain", act);
 }
 
 int64_t peer_send_some(int fd, const void *bytes, size_t size) {
@@ -139,6 +136,13 @@ void peer_receive(int fd, void *bytes, size_t size) {
 				 got == 0 ? "end of stream" : strerror(errno), done, size);
 		done += (size_t)got;
 	}
+}
+
+void peer_expect_text(int fd, const char *text) {
+	char received[64] = "";
+	assert_true(strlen(text) < sizeof(received));
+	peer_receive(fd, received, strlen(text));
+	assert_string_equal(received, text);
 }
 
 void peer_ping(int fd) {
@@ -169,8 +173,8 @@ void peer_expect_quiet(int fd) {
 	assert_false(peer_is_readable(fd));
 }
 
-// Reads to the end and closes. Returns 0 for the end of the stream, else errno; `bytes` counts what
-// came before.
+// Reads to the end and closes. Returns 0 for the end of the stream, else errno; `bytes` counts
+// those before it.
 static int read_to_end(int fd, uint64_t *bytes) {
 	char buffer[65536];
 	ssize_t got;
@@ -222,6 +226,11 @@ void peer_close(int fd) {
 	assert_int_equal(close(fd), 0);
 }
 
+void peer_close_all(const int *fds, size_t count) {
+	for (size_t i = 0; i < count; i++)
+		peer_close(fds[i]);
+}
+
 void peer_reset(int fd) {
 	struct linger at_once = {.l_onoff = 1};
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
@@ -233,8 +242,7 @@ uint16_t peer_free_port(void) {
 		struct sockaddr_in address = {.sin_family = AF_INET,
 					      .sin_port = htons(port),
 					      .sin_addr = {htonl(INADDR_LOOPBACK)}};
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		assert_true(fd >= 0);
+		int fd = open_socket(AF_INET);
 		int free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 		close(fd);
 		if (free)

@@ -1,6 +1,5 @@
 // Clients of the server under test: plain sockets, bytes that a seed and an offset determine, and
-// streams that send and check many of them at once. What goes wrong fails the running test. One
-// thread.
+// streams that send and check many of them at once. Any failure fails the running test. One thread.
 #ifndef ECHOD_TESTS_PEER_H
 #define ECHOD_TESTS_PEER_H
 
@@ -16,19 +15,20 @@ int peer_connect(const char *address);
 // errno when refused.
 int peer_try_connect(const char *text, const char *source);
 
-// The same as peer_connect with room for only so many bytes on their way to us, or a few more.
+// The same as peer_connect with a receive buffer of `bytes`, or a little more.
 int peer_connect_narrow(const char *text, int bytes);
 
-// Sends all; receives exactly so many bytes.
+// Sends all; receives exactly `size` bytes; receives exactly `text`.
 void peer_send(int fd, const void *bytes, size_t size);
 void peer_receive(int fd, void *bytes, size_t size);
+void peer_expect_text(int fd, const char *text);
 
 // Sends as much as the kernel takes now, at most `size` bytes. Returns how many, -1 with errno on a
 // failure.
 int64_t peer_send_some(int fd, const void *bytes, size_t size);
 
-// Sends the stream `seed` without reading, until all of `most` bytes are sent or nothing has gone
-// for a while, because every buffer on the way there and back is full. Returns how many bytes went.
+// Sends the stream `seed` without reading, until all of `most` bytes are sent or none can be sent
+// for a while, because every buffer there and back is full. Returns how many bytes were sent.
 uint64_t peer_fill(int fd, uint64_t seed, uint64_t most);
 
 // One message there and back.
@@ -41,39 +41,40 @@ void peer_visit(const char *address);
 // Asserts that nothing has arrived, and no end either.
 void peer_expect_quiet(int fd);
 
-// Whether something can be received, or the end, at this moment.
+// Whether bytes or the end can be received now.
 bool peer_is_readable(int fd);
 
-// The next that comes is: the end of the stream; a reset, after any bytes; either, after any bytes.
-// Closes it.
+// Waits for: the end of the stream, without a byte before; a reset, after any bytes; either, after
+// any bytes. Closes it.
 void peer_expect_eof(int fd);
 void peer_expect_reset(int fd);
 void peer_expect_closed(int fd);
 
-// Connects and expects to be reset, with not a byte before.
+// Connects and expects a reset without a byte before.
 void peer_expect_rejected(const char *address, const char *source);
 
 void peer_half_close(int fd);
 void peer_close(int fd);
+void peer_close_all(const int *fds, size_t count);
 
 // Closes it with a reset.
 void peer_reset(int fd);
 
-// A TCP port that nobody listens on, below the range that clients get theirs from.
+// A TCP port without a listener, below the range of ephemeral ports.
 uint16_t peer_free_port(void);
 
-// Listens on a free port of 127.0.0.1, left in `port`; `flags` are those of socket(2) besides its
-// type. The caller closes it.
+// Listens on a free port of 127.0.0.1, or of the address `at`, left in `port`; `flags` are those of
+// socket(2) besides its type. The caller closes it.
 int peer_listen(int flags, int backlog, uint16_t *port);
-int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port); // at that address
+int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port);
 
-// Whether somebody listens on that IPv4 port, looked up without connecting.
+// Whether a program listens on that IPv4 port, looked up without connecting.
 bool peer_port_listens(uint16_t port);
 
-// The bytes from `offset` on of the endless random stream that `seed` stands for.
+// The bytes from `offset` on of the endless random stream that `seed` determines.
 void pattern_fill(uint64_t seed, uint64_t offset, void *bytes, size_t size);
 
-// A number from `least` to `most`, the next that `*state` gives.
+// The next number of `*state`, from `least` to `most`.
 uint64_t pattern_number(uint64_t *state, uint64_t least, uint64_t most);
 
 // Sends the first `total` bytes of the stream `seed` while it receives and compares them.
@@ -90,8 +91,11 @@ struct stream {
 // Runs them all at once to their ends.
 void stream_run(struct stream *streams, size_t count);
 
-// Sends of all of them, without reading, until all is sent or nothing has gone for a while.
+// Sends without reading, until all is sent or none can send for a while.
 void stream_fill(struct stream *streams, size_t count);
+
+// Closes them.
+void stream_close(struct stream *streams, size_t count);
 
 // Sends and receives a piece, if that is possible now.
 void stream_step(struct stream *stream);

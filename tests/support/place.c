@@ -62,7 +62,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 	return remove(path);
 }
 
-// Last, as nothing that runs writes into it then.
+// Last, when no process writes into it any more.
 static void remove_place(void) {
 	if (!directory[0])
 		return;

@@ -1,12 +1,11 @@
-// A private directory of the running test, with a short path so that sockets fit into it; removed
-// with all in it when the test ends. One thread.
+// A private directory of the running test, with a path short enough for sockets. It is removed when
+// the test ends. One thread.
 #ifndef ECHOD_TESTS_PLACE_H
 #define ECHOD_TESTS_PLACE_H
 
 #include <stddef.h>
 
-// The path of `name` in the directory, which is made when first asked for. Valid until
-// the end of the test.
+// The path of `name` in the directory, which the first call makes. Valid until the test ends.
 const char *place_path(const char *name);
 
 // The same as the address of a Unix-domain socket, unix:PATH.
@@ -18,7 +17,7 @@ const char *place_file(const char *name, const void *bytes, size_t size);
 // All of a file, which must not be empty, or its first MiB; the caller frees it.
 char *place_read(const char *path);
 
-// Whether `path` exists, whatever it is; a symbolic link is not followed.
+// Whether `path` exists, of any kind; a symbolic link is not followed.
 int place_exists(const char *path);
 
 #endif

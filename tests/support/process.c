@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,10 +15,8 @@
 
 #include "test.h"
 
-#define MAX_ARGUMENTS 32
-
-// A stream that is captured goes into a file in memory: it never makes the child wait, and can be
-// looked at at any time.
+// A captured stream goes into a file in memory: it never makes the child wait, and can be read at
+// any time.
 struct capture {
 	int fd; // -1: not captured
 	char *text;
@@ -45,7 +45,7 @@ static void place_descriptor(int fd, int target) {
 		_exit(126);
 }
 
-// As a program starts in a terminal: a shell ignores SIGINT for what runs in its background. All
+// As a program starts in a terminal: a shell ignores SIGINT for its background jobs. All signals
 // are blocked until then, so that none is lost meanwhile.
 static void reset_signals(void) {
 	sigset_t none;
@@ -56,10 +56,7 @@ static void reset_signals(void) {
 }
 
 // In the child. Only what is safe after fork.
-_Noreturn static void become(const struct process_spec *spec, const int streams[3], pid_t parent) {
-	// The child must not outlive the test, however that ends.
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		_exit(126);
+_Noreturn static void become(const struct process_spec *spec, const int streams[3]) {
 	reset_signals();
 	for (int i = 0; i < 3; i++)
 		place_descriptor(streams[i], i);
@@ -74,14 +71,26 @@ _Noreturn static void become(const struct process_spec *spec, const int streams[
 	_exit(127);
 }
 
+pid_t process_fork(void) {
+	pid_t parent = getpid(), child = fork();
+	if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+		_exit(126);
+	return child;
+}
+
+void process_cover(const char *path, unsigned long flags) {
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", path, "tmpfs", flags, NULL) != 0)
+		_exit(126);
+}
+
 static int stream_for(int wanted, struct capture *capture, const char *name) {
 	capture->fd = -1;
 	if (wanted != 0)
 		return wanted;
 	capture->fd = memfd_create(name, MFD_CLOEXEC);
 	assert_true(capture->fd >= 0);
-	// Of a memfd the kernel does not lock the position: two threads would write over each
-	// other.
+	// The kernel does not lock the position of a memfd: two threads would overwrite each other.
 	assert_int_equal(fcntl(capture->fd, F_SETFL, O_APPEND), 0);
 	return capture->fd;
 }
@@ -96,13 +105,12 @@ struct process *process_start(const struct process_spec *spec) {
 	int streams[3] = {spec->in ? spec->in : null,
 			  stream_for(spec->out, &process->out, "stdout"),
 			  stream_for(spec->err, &process->err, "stderr")};
-	pid_t parent = getpid();
 	sigset_t all, ours;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &ours);
-	process->pid = fork();
+	process->pid = process_fork();
 	if (process->pid == 0)
-		become(spec, streams, parent);
+		become(spec, streams);
 	pthread_sigmask(SIG_SETMASK, &ours, NULL);
 	assert_true(process->pid >= 0);
 	close(null);
@@ -141,28 +149,22 @@ int process_run(const struct process_spec *spec, struct process **process) {
 	return process_wait(*process);
 }
 
-int process_run_simple(struct process **process, const char *program, ...) {
-	const char *arguments[MAX_ARGUMENTS] = {program};
-	va_list list;
-	va_start(list, program);
-	for (size_t i = 1; (arguments[i] = va_arg(list, const char *)); i++)
-		assert_true(i + 1 < MAX_ARGUMENTS);
-	va_end(list);
-	return process_run(PROCESS(.arguments = arguments), process);
+struct process *process_run_to(int status, const struct process_spec *spec) {
+	struct process *process = process_start(spec);
+	if (process_wait(process) != status)
+		fail_msg("%s ended with %d, not %d: %s", process->name, process->status, status,
+			 process_errors(process, NULL));
+	return process;
 }
 
-int process_is_pending(pid_t pid, int number) {
-	char path[64];
-	char line[256];
-	unsigned long long mask = 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	FILE *file = fopen(path, "re");
-	int found = 0;
-	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "ShdPnd: %llx", &mask) == 1;
-	if (file)
-		fclose(file);
-	return (mask & 1ULL << (number - 1)) != 0;
+bool process_starts(struct process *process) {
+	wait_until(strchr(process_output(process, NULL), '\n') || !process_is_running(process));
+	return process_is_running(process);
+}
+
+void process_end(struct process *process) {
+	process_signal(process, SIGTERM);
+	assert_int_equal(process_wait(process), 0);
 }
 
 void process_signal(const struct process *process, int number) {
@@ -176,9 +178,9 @@ void process_signal_pause(void) {
 
 void process_stop(const struct process *process) {
 	process_signal(process, SIGSTOP);
-	siginfo_t what;
-	assert_int_equal(waitid(P_PID, (id_t)process->pid, &what, WSTOPPED), 0);
-	assert_int_equal(what.si_code, CLD_STOPPED);
+	siginfo_t change;
+	assert_int_equal(waitid(P_PID, (id_t)process->pid, &change, WSTOPPED), 0);
+	assert_int_equal(change.si_code, CLD_STOPPED);
 }
 
 void process_kill(struct process *process) {
@@ -213,12 +215,8 @@ const char *process_errors(struct process *process, size_t *size) {
 }
 
 void process_expect_error_text(struct process *process, const char *text) {
-	uint64_t deadline = clock_deadline(PATIENCE);
-	while (!strstr(process_errors(process, NULL), text)) {
-		if (clock_now() >= deadline)
-			fail_msg("no '%s' in: %s", text, process_errors(process, NULL));
-		poll(NULL, 0, 2);
-	}
+	wait_or_fail(strstr(process_errors(process, NULL), text), "no '%s' in: %s", text,
+		     process_errors(process, NULL));
 }
 
 size_t process_count_lines(const char *text) {
@@ -228,15 +226,6 @@ size_t process_count_lines(const char *text) {
 	size_t length = strlen(text);
 	assert_true(length == 0 || text[length - 1] == '\n');
 	return lines;
-}
-
-static FILE *open_proc(const struct process *process, const char *name) {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/%s", process->pid, name);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		fail_msg("cannot open %s: %s", path, strerror(errno));
-	return file;
 }
 
 size_t process_descriptors(const struct process *process) {
@@ -256,32 +245,59 @@ size_t process_descriptors(const struct process *process) {
 	return count;
 }
 
-// The number after `key` in /proc/PID/status.
-static size_t read_status(const struct process *process, const char *key) {
-	FILE *file = open_proc(process, "status");
-	char line[256];
+// The number after `key` in /proc/PID/status; 0 if there is none.
+static size_t read_status(pid_t pid, const char *key, int base) {
+	char path[64], line[256];
 	size_t value = 0;
-	int found = 0;
-	while (!found && fgets(line, sizeof(line), file)) {
-		found = strncmp(line, key, strlen(key)) == 0;
-		value = strtoul(line + strlen(key) * (size_t)found, NULL, 10);
-	}
-	fclose(file);
-	assert_true(found);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = strtoul(line + strlen(key), NULL, base);
+	if (file)
+		fclose(file);
 	return value;
 }
 
+int process_is_pending(pid_t pid, int number) {
+	return (read_status(pid, "ShdPnd:", 16) >> (number - 1)) & 1;
+}
+
 size_t process_threads(const struct process *process) {
-	return read_status(process, "Threads:");
+	size_t threads = read_status(process->pid, "Threads:", 10);
+	assert_true(threads > 0);
+	return threads;
 }
 
 size_t process_resident(const struct process *process) {
-	return read_status(process, "VmRSS:") * 1024;
+	size_t kilobytes = read_status(process->pid, "VmRSS:", 10);
+	assert_true(kilobytes > 0);
+	return kilobytes * 1024;
+}
+
+size_t process_named_threads(pid_t pid, const char *prefix) {
+	char pattern[64];
+	size_t count = 0;
+	glob_t found;
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/comm", pid);
+	int failed = glob(pattern, 0, NULL, &found);
+	for (size_t i = 0; !failed && i < found.gl_pathc; i++) {
+		char name[32];
+		FILE *file = fopen(found.gl_pathv[i], "re"); // NULL: it has just ended
+		count += file && fgets(name, sizeof(name), file) &&
+			 strncmp(name, prefix, strlen(prefix)) == 0;
+		if (file)
+			fclose(file);
+	}
+	globfree(&found);
+	return count;
 }
 
 uint64_t process_cpu_time(const struct process *process) {
-	FILE *file = open_proc(process, "stat");
-	char line[1024];
+	char path[64], line[1024];
+	snprintf(path, sizeof(path), "/proc/%d/stat", process->pid);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
 	assert_non_null(fgets(line, sizeof(line), file));
 	fclose(file);
 	const char *rest = strrchr(line, ')'); // the name before it may hold anything

@@ -1,11 +1,11 @@
 // Programs as children of the test: started with arguments, environment and limits, their output
-// captured, ended at the latest when the test ends. What goes wrong here fails the running test.
-// One thread.
+// captured, ended at the latest when the test ends. Any failure here fails the test. One thread.
 #ifndef ECHOD_TESTS_PROCESS_H
 #define ECHOD_TESTS_PROCESS_H
 
 #include <poll.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -17,12 +17,18 @@
 // so it is generous for slow and busy machines.
 #define PATIENCE ((sizeof(ECHOD_SANITIZE) > 1 ? 60 : 20) * NS_PER_S)
 
-#define wait_until(condition) wait_with_(condition, #condition, poll(NULL, 0, 2))
-#define yield_until(condition) wait_with_(condition, #condition, sched_yield()) // comes at once
-#define wait_with_(condition, text, pause)                                      \
+#define wait_until(condition) wait_or_fail(condition, "did not come true: %s", #condition)
+
+// The same with a message of one's own, a format and its values.
+#define wait_or_fail(condition, ...) wait_with_(condition, poll(NULL, 0, 2), __VA_ARGS__)
+
+#define yield_until(condition) /* it comes at once */ \
+	wait_with_(condition, sched_yield(), "did not come true: %s", #condition)
+
+#define wait_with_(condition, pause, ...)                                       \
 	for (uint64_t until_ = clock_deadline(PATIENCE); !(condition); pause) { \
 		if (clock_now() >= until_)                                      \
-			fail_msg("did not come true: %s", text);                \
+			fail_msg(__VA_ARGS__);                                  \
 	}
 
 #define PROCESS_CLOSED (-1) // as a descriptor below: the child starts without it
@@ -49,17 +55,25 @@ struct process *process_start(const struct process_spec *spec);
 // one ended it.
 int process_run(const struct process_spec *spec, struct process **process);
 
-// The same with the program and its arguments, NULL last.
-int process_run_simple(struct process **process, const char *program, ...)
-	__attribute__((sentinel));
+#define process_run_simple(process, ...) \
+	process_run(PROCESS(.arguments = STRINGS(__VA_ARGS__)), process)
+
+// The same, and it must end with that status.
+struct process *process_run_to(int status, const struct process_spec *spec);
 
 // Waits for its end; status as above.
 int process_wait(struct process *process);
 
+// Waits until it has written a line to standard output. Returns false if it has ended instead.
+bool process_starts(struct process *process);
+
+// Asks with SIGTERM and expects status 0.
+void process_end(struct process *process);
+
 int process_is_running(struct process *process);
 void process_signal(const struct process *process, int number);
 
-// Between two signals of one number that are to count as two (base/signals.c).
+// Separates two signals of one number that are to count as two (base/signals.c).
 void process_signal_pause(void);
 
 // Stops it, and waits until all its threads stand still. It goes on with SIGCONT.
@@ -68,12 +82,21 @@ void process_stop(const struct process *process);
 // Kills it and waits for its end.
 void process_kill(struct process *process);
 
-// Whether the signal is still on its way to the process, which need not be one of ours.
+// Whether the signal has not reached the process yet, which need not be one of ours.
 int process_is_pending(pid_t pid, int number);
+
+// How many threads of a process, which need not be one of ours, have names that begin like this.
+size_t process_named_threads(pid_t pid, const char *prefix);
+
+// fork(2), but the child dies with its parent.
+pid_t process_fork(void);
+
+// For `prepare`: an empty file system, mounted with `flags`, covers `path`.
+void process_cover(const char *path, unsigned long flags);
 
 pid_t process_pid(const struct process *process);
 
-// What it has written so far to what is captured, `size` (may be NULL) its length; a zero byte
+// What it has written so far to a captured stream, `size` (may be NULL) its length; a zero byte
 // follows. Valid until the next call for the same stream.
 const char *process_output(struct process *process, size_t *size);
 const char *process_errors(struct process *process, size_t *size);

@@ -2,7 +2,6 @@
 #include "scene.h"
 
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,13 +19,13 @@
 #define SERVER_CPU 0
 #define CLIENT_CPU 1
 #define PACE (128 << 10) // bytes a second that the pacing proxy lets through
-#define DISTURBED 0.1	 // of a CPU, used by others
+#define DISTURBED 0.1	 // of a CPU, used by other programs
 #define HAPROXY_PROGRAM "/usr/sbin/haproxy"
 #define HAPROXY_FILE                                                                            \
 	"defaults\n mode tcp\n timeout connect 20s\n timeout client 60s\n timeout server 60s\n" \
 	"listen echo\n bind 127.0.0.1:%u\n server echo 127.0.0.1:%u\n"
 
-// What is there while one is played.
+// The state of a scene that is being played.
 struct stage {
 	const struct scene *scene;
 	struct path *path;
@@ -105,18 +104,15 @@ static void start_proxy(struct stage *stage) {
 	stage->port = throttle_port(stage->throttle[stage->throttles - 1]);
 }
 
-// In the child: a file system with nothing in it covers /proc.
 static void hide_proc(void) {
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("none", "/proc", "tmpfs", 0, NULL) != 0)
-		_exit(126);
+	process_cover("/proc", 0);
 }
 
 static const char *control_of(const struct stage *stage) {
 	if (stage->stranger)
 		return stage->stranger->control;
-	bool told = stage->daemon && !stage->scene->blind && !stage->path;
-	return told ? stage->daemon->control : NULL;
+	bool known = stage->daemon && !stage->scene->blind && !stage->path;
+	return known ? stage->daemon->control : NULL;
 }
 
 static struct process *start_load(const struct stage *stage) {
@@ -188,7 +184,7 @@ static bool is_among(const char *verdict, const char *list) {
 	return false;
 }
 
-// Others take the time of our processes, too: then that is the limit, and it is true to say so.
+// Other programs take CPU time from ours too: then that is the limit, and such a verdict is true.
 static bool is_excused(const struct scene *scene, const char *verdict) {
 	const char *open = is_among("RATE-LIMITED", scene->verdicts[0]) ? "OVERLOADED" : NULL;
 	return is_among(verdict, "CLIENT-BOUND SERVER-BOUND") || is_among(verdict, open);

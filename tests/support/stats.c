@@ -11,9 +11,8 @@ static const char *const close_reasons[] = {
 	"connections_closed_reset_ok", "connections_closed_timeout", "connections_closed_idle",
 	"connections_closed_stalled",  "connections_closed_drain",   "connections_closed_error",
 };
-#define CLOSE_REASONS (COUNT_OF(close_reasons))
 
-// The connection kept for this may have been closed by the server: silent for long, or others came.
+// The server may have closed the connection kept for this: it was silent for long, or others came.
 static void renew_connection(struct daemon *daemon) {
 	struct pollfd end = {.fd = daemon->control_fd, .events = POLLIN};
 	if (daemon->control_fd >= 0 && poll(&end, 1, 0) == 0)
@@ -23,15 +22,20 @@ static void renew_connection(struct daemon *daemon) {
 	daemon->control_fd = ctl_connect(daemon->control);
 }
 
-json_t *stats_take(struct daemon *daemon) {
+json_t *stats_ask(struct daemon *daemon, const char *command) {
 	renew_connection(daemon);
 	char *body;
-	assert_int_equal(ctl_ask(daemon->control_fd, "stats json", &body), 200);
+	assert_int_equal(ctl_ask(daemon->control_fd, command, &body), 200);
 	json_error_t error;
-	json_t *snapshot = json_loads(body, JSON_REJECT_DUPLICATES, &error);
-	if (!snapshot)
+	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, &error);
+	if (!reply)
 		fail_msg("not JSON: %s in %s", error.text, body);
 	free(body);
+	return reply;
+}
+
+json_t *stats_take(struct daemon *daemon) {
+	json_t *snapshot = stats_ask(daemon, "stats json");
 	assert_int_equal(stats_get(snapshot, "schema"), 1);
 	return snapshot;
 }
@@ -72,30 +76,19 @@ uint64_t stats_counter(struct daemon *daemon, const char *name) {
 }
 
 static void wait_for(struct daemon *daemon, const char *name, uint64_t least, uint64_t most) {
-	uint64_t deadline = clock_deadline(PATIENCE);
-	for (;;) {
-		uint64_t value = stats_counter(daemon, name);
-		if (value >= least && value <= most)
-			return;
-		if (clock_now() >= deadline)
-			fail_msg("%s is %ju, never %ju", name, (uintmax_t)value, (uintmax_t)least);
-		poll(NULL, 0, 2);
-	}
+	uint64_t value;
+	wait_or_fail((value = stats_counter(daemon, name)) >= least && value <= most,
+		     "%s is %ju, never %ju", name, (uintmax_t)value, (uintmax_t)least);
 }
 
-size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *what) {
-	char request[64], *body;
-	snprintf(request, sizeof(request), "%s json", list);
-	assert_int_equal(ctl_request(daemon->control, request, &body), 200);
-	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, NULL), *each;
-	assert_non_null(reply);
+size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *state) {
+	char command[64];
+	snprintf(command, sizeof(command), "%s json", list);
+	json_t *reply = stats_ask(daemon, command), *each;
 	size_t index, count = 0;
-	json_array_foreach(json_object_get(reply, list), index, each) {
-		const char *state = json_string_value(json_object_get(each, "state"));
-		count += strcmp(state, what) == 0;
-	}
+	json_array_foreach(json_object_get(reply, list), index, each) count +=
+		strcmp(json_string_value(json_object_get(each, "state")), state) == 0;
 	json_decref(reply);
-	free(body);
 	return count;
 }
 
@@ -112,7 +105,7 @@ void stats_assert_laws(struct daemon *daemon) {
 	uint64_t open = stats_get(snapshot, "connections_open");
 	uint64_t accepted = stats_get(snapshot, "connections_accepted");
 	uint64_t closed = 0;
-	for (size_t i = 0; i < CLOSE_REASONS; i++)
+	for (size_t i = 0; i < COUNT_OF(close_reasons); i++)
 		closed += stats_get(snapshot, close_reasons[i]);
 	assert_int_equal(accepted, open + closed);
 	assert_int_equal(open, stats_get(snapshot, "connections_queued") +
@@ -139,15 +132,14 @@ void stats_assert_laws(struct daemon *daemon) {
 	json_decref(snapshot);
 }
 
-// Whether nothing is under way.
 static bool is_at_rest(const json_t *snapshot) {
 	uint64_t unparks = stats_get(snapshot, "unparks");
-	return stats_get(snapshot, "connections_open") == 0 &&
-	       stats_get(snapshot, "parks_reading") + stats_get(snapshot, "parks_writing") ==
-		       unparks &&
-	       stats_get(snapshot, "connections_taken") ==
-		       stats_get(snapshot, "connections_accepted") + unparks +
-			       stats_get(snapshot, "quantum_expiries") &&
+	uint64_t parks =
+		stats_get(snapshot, "parks_reading") + stats_get(snapshot, "parks_writing");
+	uint64_t queued = stats_get(snapshot, "connections_accepted") + unparks +
+			  stats_get(snapshot, "quantum_expiries");
+	return stats_get(snapshot, "connections_open") == 0 && parks == unparks &&
+	       stats_get(snapshot, "connections_taken") == queued &&
 	       stats_get(snapshot, "unsent_bytes") == 0 && stats_get(snapshot, "queue_depth") == 0;
 }
 

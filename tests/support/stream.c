@@ -6,7 +6,7 @@
 #include "test.h"
 
 #define PIECE 65536
-#define FILL_TRIES 50 // 2 ms apart, without a byte going
+#define FILL_TRIES 50 // 2 ms apart, without a byte sent
 
 // splitmix64: any word of the stream without those before it.
 static uint64_t word_at(uint64_t seed, uint64_t index) {
@@ -32,15 +32,12 @@ uint64_t pattern_number(uint64_t *state, uint64_t least, uint64_t most) {
 	return least + word_at(1, (*state)++) % (most - least + 1);
 }
 
-static size_t smaller(uint64_t left, size_t most) {
-	return left < most ? (size_t)left : most;
-}
-
-// Sends what the kernel takes now.
+// Sends as much as the kernel takes now.
 static void send_piece(struct stream *stream) {
 	static char piece[PIECE];
 	size_t chunk = stream->chunk && stream->chunk < PIECE ? stream->chunk : PIECE;
-	size_t size = smaller(stream->total - stream->sent, chunk);
+	uint64_t left = stream->total - stream->sent;
+	size_t size = left < chunk ? (size_t)left : chunk;
 	pattern_fill(stream->seed, stream->sent, piece, size);
 	int64_t sent = peer_send_some(stream->fd, piece, size);
 	if (sent < 0)
@@ -135,21 +132,20 @@ void stream_run(struct stream *streams, size_t count) {
 	free(ready);
 }
 
+void stream_close(struct stream *streams, size_t count) {
+	for (size_t i = 0; i < count; i++)
+		peer_close(streams[i].fd);
+}
+
 uint64_t peer_fill(int fd, uint64_t seed, uint64_t most) {
-	static char piece[PIECE];
-	uint64_t total = 0;
-	for (int quiet = 0; quiet < FILL_TRIES && total < most;) {
-		size_t size = smaller(most - total, PIECE);
-		pattern_fill(seed, total, piece, size);
-		int64_t sent = peer_send_some(fd, piece, size);
-		if (sent < 0)
-			fail_msg("cannot send at offset %ju: %s", (uintmax_t)total,
-				 strerror(errno));
-		total += (uint64_t)sent;
-		quiet = sent > 0 ? 0 : quiet + 1;
-		poll(NULL, 0, sent > 0 ? 0 : 2);
+	struct stream stream = {.fd = fd, .seed = seed, .total = most};
+	for (int quiet = 0; quiet < FILL_TRIES && stream.sent < most;) {
+		uint64_t before = stream.sent;
+		send_piece(&stream);
+		quiet = stream.sent > before ? 0 : quiet + 1;
+		poll(NULL, 0, quiet > 0 ? 2 : 0);
 	}
-	return total;
+	return stream.sent;
 }
 
 void peer_echo(int fd, uint64_t seed, uint64_t total) {

@@ -1,10 +1,9 @@
 // A test is TEST(name) { … } in a file test_FILE.c and registers itself. A program has the tests of
 // several files: `PROGRAM FILE [PREFIX…]` runs those of one in their order, `PROGRAM` lists all.
-// The assertions are cmocka's. One thread: only the test's own may fail a test.
+// The assertions are cmocka's. One thread: only the test's own thread may fail it.
 #ifndef ECHOD_TESTS_TEST_H
 #define ECHOD_TESTS_TEST_H
 
-// What nearly every test needs.
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,11 +21,11 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-// Asserts that `part` stands in `whole`.
+// Asserts that `whole` contains `part`.
 #define assert_contains(whole, part) test_contains(whole, part, __FILE__, __LINE__)
 void test_contains(const char *whole, const char *part, const char *file, int line);
 
-// TEST(name, .setup = f, .teardown = f, .with = {"a", "b"}): all but the name may be left out.
+// TEST(name, .setup = f, .teardown = f, .with = {"a", "b"}): only the name is required.
 struct test {
 	const char *file, *name;
 	void (*run)(void); // both NULL: a fixture
@@ -73,14 +72,14 @@ struct test {
 	}
 void test_register(struct test *test);
 
-// WRAP(int, close, (int fd)) { … }: in place of a function that the linker wraps, which is
-// __real_close then.
+// WRAP(int, close, (int fd)) { … } replaces a function that the linker wraps; __real_close is the
+// original.
 #define WRAP(type, name, parameters)   \
 	type __real_##name parameters; \
 	type __wrap_##name parameters; \
 	type __wrap_##name parameters
 
-// For modules of tests/support: runs `function` after each test, those of a lower rank first.
+// For modules of tests/support: runs `function` after each test, lower ranks first.
 #define CLEANUP(function, rank)                                                           \
 	__attribute__((constructor(200 + (rank)))) static void function##_cleanup(void) { \
 		test_cleanup(function);                                                   \

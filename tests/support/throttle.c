@@ -1,4 +1,4 @@
-// What slows a program down on purpose. One thread; the children have one each.
+// Throttles. One thread; the children have one each.
 #include "throttle.h"
 
 #include <dirent.h>
@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 
 #include "base/clock.h"
 #include "peer.h"
+#include "process.h"
 #include "test.h"
 
 #define PERIOD (50 * NS_PER_MS) // of stop and go
@@ -35,18 +35,15 @@ static struct throttle *make_throttle(void) {
 	return throttle;
 }
 
-// Returns true in the child, which dies with the test.
+// Returns true in the child.
 static bool fork_child(struct throttle *throttle) {
-	throttle->child = fork();
+	throttle->child = process_fork();
 	assert_true(throttle->child >= 0);
-	if (throttle->child == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return throttle->child == 0;
 }
 
 static void pause_for(uint64_t ns) {
-	const struct timespec span = {.tv_sec = (time_t)(ns / NS_PER_S),
-				      .tv_nsec = (long)(ns % NS_PER_S)};
+	const struct timespec span = clock_timespec(ns);
 	nanosleep(&span, NULL);
 }
 
@@ -55,18 +52,21 @@ static void move_threads(pid_t pid, const cpu_set_t *cpus) {
 	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
 	DIR *threads = opendir(path);
 	assert_non_null(threads);
-	struct dirent *entry;
-	while ((entry = readdir(threads))) {
+	for (const struct dirent *entry; (entry = readdir(threads));)
 		if (atoi(entry->d_name) > 0)
 			sched_setaffinity(atoi(entry->d_name), sizeof(*cpus), cpus);
-	}
 	closedir(threads);
 }
 
-void throttle_pin(pid_t pid, unsigned cpu) {
+static cpu_set_t only(unsigned cpu) {
 	cpu_set_t cpus;
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
+	return cpus;
+}
+
+void throttle_pin(pid_t pid, unsigned cpu) {
+	const cpu_set_t cpus = only(cpu);
 	move_threads(pid, &cpus);
 }
 
@@ -80,9 +80,7 @@ struct throttle *throttle_neighbour(unsigned cpu) {
 	struct throttle *throttle = make_throttle();
 	if (!fork_child(throttle))
 		return throttle;
-	cpu_set_t cpus;
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
+	const cpu_set_t cpus = only(cpu);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	for (volatile uint64_t turns = 0;; turns = turns + 1)
 		;
@@ -105,7 +103,7 @@ struct throttle *throttle_stop_and_go(pid_t pid, double share) {
 static bool write_file(const char *folder, const char *name, const char *text) {
 	char path[256];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	FILE *file = fopen(path, "r+e"); // a cgroup's folder has them
+	FILE *file = fopen(path, "r+e"); // it exists in a cgroup's folder
 	if (!file)
 		return false;
 	bool written = fputs(text, file) >= 0;
@@ -187,7 +185,7 @@ static void open_pair(struct pacer *pacer, int client) {
 	pacer->lane[pacer->lanes++] = (struct lane){.from = fd, .to = client};
 }
 
-// Moves what may pass. What has been closed stays until the end of the test.
+// Moves as much as `room` permits. A lane stays open until the end of the test.
 static void serve_lane(struct lane *lane, uint64_t *room) {
 	if (lane->count == 0 && !lane->ended && *room > 0) {
 		size_t size = *room < PIECE ? (size_t)*room : PIECE;
@@ -224,7 +222,7 @@ _Noreturn static void run_pacer(struct pacer *pacer) {
 		int client;
 		while ((client = accept4(pacer->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 			open_pair(pacer, client);
-		// Another one is first each time.
+		// Each time another lane is the first.
 		pacer->turn++;
 		for (size_t i = 0; i < pacer->lanes; i++) {
 			size_t at = (i + pacer->turn) % pacer->lanes;

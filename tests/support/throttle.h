@@ -1,5 +1,5 @@
-// What slows a program down on purpose, each a child process of the test's that ends with it. What
-// goes wrong here fails the running test. One thread.
+// Throttles slow a program down on purpose. Each is a child process that ends with the test, or a
+// cgroup. Any failure fails the running test. One thread.
 #ifndef ECHOD_TESTS_THROTTLE_H
 #define ECHOD_TESTS_THROTTLE_H
 
@@ -9,23 +9,22 @@
 
 struct throttle; // freed by throttle_end
 
-// Has all threads of the process run on that CPU only; on all that this program may use again.
+// Restricts all threads of the process to that CPU; lets them use all CPUs of this program again.
 void throttle_pin(pid_t pid, unsigned cpu);
 void throttle_unpin(pid_t pid);
 
-// Another program that wants all of that CPU.
+// A program that uses all of that CPU it can get.
 struct throttle *throttle_neighbour(unsigned cpu);
 
-// Lets the process run for a part of the time only, 0 to 1, by SIGSTOP and SIGCONT, as cpulimit(1)
+// Lets the process run for a share of the time, 0 to 1, by SIGSTOP and SIGCONT, as cpulimit(1)
 // does.
 struct throttle *throttle_stop_and_go(pid_t pid, double share);
 
-// Gives the process a CPU quota, 0 to 1 of one CPU, in a cgroup of its own. NULL: we may make none
+// Gives the process a CPU quota, 0 to 1 of one CPU, in a cgroup of its own. NULL: not permitted
 // here.
 struct throttle *throttle_quota(pid_t pid, double share);
 
-// A proxy between its own port and `port` (both 127.0.0.1) that lets through so many bytes a second
-// in each direction.
+// A proxy from its own port to `port`, both of 127.0.0.1, with a limited rate in each direction.
 struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second);
 uint16_t throttle_port(const struct throttle *proxy);
 

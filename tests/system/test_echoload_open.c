@@ -3,10 +3,10 @@
 #include <time.h>
 
 #include "base/cmdline.h"
+#include "crowd.h"
 #include "daemon.h"
 #include "load.h"
 #include "odd_server.h"
-#include "percentile.h"
 
 #define RATE 1000
 #define SECONDS 5

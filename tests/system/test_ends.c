@@ -15,7 +15,6 @@
 #include "odd_server.h"
 #include "place.h"
 #include "stats.h"
-#include "words.h"
 
 #define ARGUMENTS 10
 #define KILLED (-1) // in place of a status: by the signal

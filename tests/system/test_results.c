@@ -10,7 +10,6 @@
 #include "daemon.h"
 #include "load.h"
 #include "place.h"
-#include "words.h"
 
 #define ARGUMENTS 12
 #define LIMIT 200 // bytes that a file may have: less than any result, more than a message
