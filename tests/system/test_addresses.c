@@ -7,35 +7,28 @@
 #define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
 
 // Runs a client, which must end well and print `text`.
-static void run_client(const char *text, const char *const *arguments) {
-	struct process *process;
-	int status = process_run(PROCESS(.arguments = arguments), &process);
-	if (status != EXIT_OK)
-		fail_msg("%s ended with %d: %s", arguments[0], status,
-			 process_errors(process, NULL));
-	assert_contains(process_output(process, NULL), text);
-}
+#define RUN_CLIENT(text, ...) \
+	assert_contains(process_output(process_run_to(EXIT_OK, SPEC(__VA_ARGS__)), NULL), text)
 
 TEST(abstract_sockets) {
-	char address[64], control_as_address[64];
+	char address[64], control_as_address[72];
 	const char *control = control_as_address + strlen("unix:");
 	snprintf(address, sizeof(address), "unix:@echod-test-%d", (int)getpid());
-	snprintf(control_as_address, sizeof(control_as_address), "unix:@echod-test-%d-ctl",
-		 (int)getpid());
-	struct daemon *daemon = daemon_start("--listen", address, "--control", control, NULL);
+	snprintf(control_as_address, sizeof(control_as_address), "%s-ctl", address);
+	struct daemon *daemon = daemon_start("--listen", address, "--control", control);
 	assert_string_equal(daemon->address[0], address);
 	assert_false(place_exists(address + 5));
 	peer_visit(address);
-	run_client("hello", STRINGS(ECHOCAT_PROGRAM, "-m", "hello", address));
-	run_client("faults", STRINGS(ECHOLOAD_PROGRAM, address, "-n", "10", "-c", "2", "--control",
-				     control, "--allow-client-bound"));
-	run_client("pong", STRINGS(ECHOCTL_PROGRAM, "-c", control, "ping"));
-	run_client("pong", STRINGS(ECHOCTL_PROGRAM, "-c", control_as_address, "ping"));
+	RUN_CLIENT("hello", ECHOCAT_PROGRAM, "-m", "hello", address);
+	RUN_CLIENT("faults", ECHOLOAD_PROGRAM, address, "-n", "10", "-c", "2", "--control", control,
+		   "--allow-client-bound");
+	RUN_CLIENT("pong", ECHOCTL_PROGRAM, "-c", control, "ping");
+	RUN_CLIENT("pong", ECHOCTL_PROGRAM, "-c", control_as_address, "ping");
 	daemon_refuses(SPEC("--listen", address), EXIT_UNREACHABLE,
 		       STRINGS(address + 5, "a live server has this name"));
 	daemon_refuses(SPEC("--control", control), EXIT_UNREACHABLE,
 		       STRINGS("control socket", control, "a live server has this name"));
 	// Nothing is left of a server that was killed.
 	process_kill(daemon->process);
-	daemon_stop(daemon_start("--listen", address, "--control", control_as_address, NULL));
+	daemon_stop(daemon_start("--listen", address, "--control", control_as_address));
 }

@@ -21,10 +21,7 @@ static void make_connections(struct daemon *daemon, int from, int to) {
 		assert_true(fd >= 0);
 		if (i % 10)
 			peer_echo(fd, (uint64_t)i, 1 + (uint64_t)i % 5000);
-		if (i % 7)
-			peer_close(fd);
-		else
-			peer_reset(fd);
+		(i % 7 ? peer_close : peer_reset)(fd);
 	}
 	stats_wait(daemon, "connections_open", 0);
 	stats_wait(daemon, "connections_accepted", (uint64_t)to);
@@ -48,7 +45,7 @@ DAEMON_TEST(footprint, ("--workers", "4")) {
 	struct footprint late = take_footprint(daemon);
 	assert_int_equal(late.descriptors, early.descriptors);
 	assert_int_equal(late.threads, early.threads);
-	if (sizeof(ECHOD_SANITIZE) == 1) { // whose allocators keep what is freed
+	if (sizeof(ECHOD_SANITIZE) == 1) { // whose allocators keep freed memory
 		assert_int_equal(late.allocated, early.allocated);
 		assert_true(late.resident <= early.resident + (256 << 10));
 	}

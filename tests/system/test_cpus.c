@@ -7,8 +7,6 @@
 #include "stats.h"
 #include "throttle.h"
 
-#define IN_TIME (5 * NS_PER_S)
-
 static unsigned first_cpu(void) {
 	cpu_set_t cpus;
 	unsigned cpu = 0;
@@ -19,13 +17,9 @@ static unsigned first_cpu(void) {
 }
 
 static void expect_cpus(struct daemon *daemon, uint64_t expected) {
-	uint64_t found, deadline = clock_deadline(IN_TIME);
-	while ((found = stats_counter(daemon, "cpus")) != expected) {
-		if (clock_now() >= deadline)
-			fail_msg("it uses %ju CPUs instead of %ju", (uintmax_t)found,
-				 (uintmax_t)expected);
-		poll(NULL, 0, 20);
-	}
+	uint64_t begin = clock_now();
+	stats_wait(daemon, "cpus", expected);
+	assert_true(clock_now() - begin < 5 * NS_PER_S);
 }
 
 DAEMON_TEST(affinity, (NULL)) {

@@ -1,8 +1,14 @@
-// Scenario: what goes in comes out. All sizes, all kinds of address, all bytes.
+// Scenario: every byte comes back: of all sizes, all kinds of address, all values.
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
 #include "stats.h"
+
+static void echo_once(const char *address, uint64_t seed, uint64_t bytes) {
+	int fd = peer_connect(address);
+	peer_echo(fd, seed, bytes);
+	peer_close(fd);
+}
 
 DAEMON_TEST(sizes, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"}) {
 	static const uint64_t sizes[] = {1,	 2,	 3,	  7,	   64,	    1000,  1024,
@@ -10,9 +16,7 @@ DAEMON_TEST(sizes, (NULL), .with = {EACH_PATIENCE, "--spin 1ms"}) {
 					 262144, 999983, 1 << 20, 8 << 20, 64 << 20};
 	uint64_t total = 0;
 	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-		int fd = peer_connect(daemon->address[0]);
-		peer_echo(fd, i + 1, sizes[i]);
-		peer_close(fd);
+		echo_once(daemon->address[0], i + 1, sizes[i]);
 		total += sizes[i];
 	}
 	stats_wait(daemon, "connections_closed_peer", COUNT_OF(sizes));
@@ -39,7 +43,7 @@ DAEMON_TEST(dribble, (NULL), .with = {EACH_PATIENCE}) {
 		peer_receive(fd, &back, 1);
 		assert_int_equal(there, back);
 	}
-	// Each of those bytes was waited for, so each was a message of its own.
+	// The client waited for each of those bytes, so each was a message of its own.
 	assert_true(stats_counter(daemon, "messages") > 256);
 	peer_close(fd);
 }
@@ -76,15 +80,12 @@ DAEMON_TEST(bytes_that_could_mean_something, ("--log-level", "debug"), .with = {
 TEST(every_kind_of_address, .with = {EACH_PATIENCE}) {
 	const char *path = place_address("echo");
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0",
-					     "--listen", path, "--listen", "127.0.0.2:0", NULL);
+					     "--listen", path, "--listen", "127.0.0.2:0");
 	assert_int_equal(daemon->address_count, 4);
 	assert_string_equal(daemon->address[2], path);
 	assert_true(strncmp(daemon->address[1], "[::1]:", 6) == 0);
-	for (size_t i = 0; i < daemon->address_count; i++) {
-		int fd = peer_connect(daemon->address[i]);
-		peer_echo(fd, i, 300000);
-		peer_close(fd);
-	}
+	for (size_t i = 0; i < daemon->address_count; i++)
+		echo_once(daemon->address[i], i, 300000);
 	stats_wait(daemon, "connections_closed_peer", 4);
 	daemon_stop(daemon);
 }
@@ -94,9 +95,7 @@ DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0")) {
 	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
 		char address[64];
 		snprintf(address, sizeof(address), "%s:%u", hosts[i], daemon->port);
-		int fd = peer_connect(address);
-		peer_echo(fd, i, 100000);
-		peer_close(fd);
+		echo_once(address, i, 100000);
 	}
 	stats_wait(daemon, "connections_closed_peer", 3);
 }
@@ -104,8 +103,8 @@ DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0")) {
 TEST(host_name) {
 	struct daemon *daemon =
 		daemon_spawn(PROCESS(.arguments = STRINGS("--listen", "localhost:0")));
-	// How many addresses that name has is the host's business: wait for the first line.
-	wait_until(strchr(process_output(daemon->process, NULL), '\n'));
+	// One address is enough: their number depends on the host.
+	assert_true(process_starts(daemon->process));
 	char address[128];
 	assert_int_equal(
 		sscanf(process_output(daemon->process, NULL), "listening on %127s", address), 1);
@@ -116,11 +115,10 @@ TEST(host_name) {
 TEST(small_buffers, .with = {EACH_PATIENCE}) {
 	static const char *const sizes[] = {"1", "7", "100"};
 	for (size_t i = 0; i < 3; i++) {
-		struct daemon *daemon = daemon_start("--buffer-size", sizes[i], NULL);
+		struct daemon *daemon = daemon_start("--buffer-size", sizes[i]);
 		int fd = peer_connect(daemon->address[0]);
-		stream_run(
-			&(struct stream){.fd = fd, .seed = i, .total = 20001, .half_close = true},
-			1);
+		struct stream stream = {.fd = fd, .seed = i, .total = 20001, .half_close = true};
+		stream_run(&stream, 1);
 		peer_close(fd);
 		stats_wait(daemon, "connections_closed_peer", 1);
 		uint64_t most = strtoull(sizes[i], NULL, 10);

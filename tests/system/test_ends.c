@@ -1,5 +1,5 @@
-// Scenario: programs are to end while what they print goes nowhere: into a full pipe or socket, or
-// to a terminal stopped with Ctrl-S. And a program that is process 1.
+// Scenario: programs must end while their output is blocked: by a full pipe or socket, or by a
+// terminal stopped with Ctrl-S. And a program that is process 1.
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,42 +21,38 @@
 
 static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 
-#define SILENT "@silent" // stands for the address of a server that does not answer
+#define SILENT "@silent" // the address of a server that does not answer
 
 #define LOAD_100 ECHOLOAD_PROGRAM, WORD_ADDRESS, "-n", "100"
 
+enum stream { OUTPUT, ERRORS };
+
 static const struct row {
-	const char *arguments[ARGUMENTS];
-	int on_errors; // standard error is blocked, not standard output
+	enum stream blocked;
 	int status;
+	const char *arguments[ARGUMENTS];
 	size_t stays_connected; // how many connections it has then
 } rows[] = {
-	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "3"}, .status = EXIT_UNREACHABLE},
-	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0"},
-	 .status = EXIT_UNREACHABLE,
-	 .stays_connected = 1},
-	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS, "-m", "text"}, .status = KILLED},
-	{.arguments = {ECHOCAT_PROGRAM, WORD_ADDRESS}, .status = KILLED},
-	{.arguments = {ECHOCAT_PROGRAM, "--help"}, .status = KILLED},
-	{.arguments = {ECHOCAT_PROGRAM, "--none"}, .on_errors = 1, .status = KILLED},
-	{.arguments = {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats"}, .status = KILLED},
-	{.arguments = {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "10ms"},
-	 .status = EXIT_OK},
-	{.arguments = {ECHOCTL_PROGRAM, "-c", "/nowhere", "stats"},
-	 .on_errors = 1,
-	 .status = KILLED},
-	{.arguments = {LOAD_100, "--json", WORD_OUTPUT}, .status = EXIT_UNREACHABLE},
-	{.arguments = {LOAD_100, "--json", "-"}, .status = EXIT_UNREACHABLE},
-	{.arguments = {LOAD_100, "--json", WORD_OUTPUT, "--expect", "messages==1"},
-	 .on_errors = 1,
-	 .status = EXIT_CHECK_FAILED},
-	{.arguments = {ECHOLOAD_PROGRAM, "merge", WORD_RESULT}, .status = KILLED},
-	{.arguments = {ECHOLOAD_PROGRAM, "compare", WORD_RESULT, WORD_RESULT},
-	 .on_errors = 1,
-	 .status = KILLED},
-	{.arguments = {ECHOLOAD_PROGRAM, "report", "--help"}, .status = KILLED},
-	{.arguments = {ECHOD_PROGRAM, "--help"}, .status = KILLED},
-	{.arguments = {ECHOD_PROGRAM, "--none"}, .on_errors = 1, .status = KILLED},
+	{OUTPUT, EXIT_UNREACHABLE, {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "3"}, 0},
+	{OUTPUT, EXIT_UNREACHABLE, {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0"}, 1},
+	{OUTPUT, KILLED, {ECHOCAT_PROGRAM, WORD_ADDRESS, "-m", "text"}, 0},
+	{OUTPUT, KILLED, {ECHOCAT_PROGRAM, WORD_ADDRESS}, 0},
+	{OUTPUT, KILLED, {ECHOCAT_PROGRAM, "--help"}, 0},
+	{ERRORS, KILLED, {ECHOCAT_PROGRAM, "--none"}, 0},
+	{OUTPUT, KILLED, {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats"}, 0},
+	{OUTPUT, EXIT_OK, {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "10ms"}, 0},
+	{ERRORS, KILLED, {ECHOCTL_PROGRAM, "-c", "/nowhere", "stats"}, 0},
+	{OUTPUT, EXIT_UNREACHABLE, {LOAD_100, "--json", WORD_OUTPUT}, 0},
+	{OUTPUT, EXIT_UNREACHABLE, {LOAD_100, "--json", "-"}, 0},
+	{ERRORS,
+	 EXIT_CHECK_FAILED,
+	 {LOAD_100, "--json", WORD_OUTPUT, "--expect", "messages==1"},
+	 0},
+	{OUTPUT, KILLED, {ECHOLOAD_PROGRAM, "merge", WORD_RESULT}, 0},
+	{ERRORS, KILLED, {ECHOLOAD_PROGRAM, "compare", WORD_RESULT, WORD_RESULT}, 0},
+	{OUTPUT, KILLED, {ECHOLOAD_PROGRAM, "report", "--help"}, 0},
+	{OUTPUT, KILLED, {ECHOD_PROGRAM, "--help"}, 0},
+	{ERRORS, KILLED, {ECHOD_PROGRAM, "--none"}, 0},
 };
 #define ROWS COUNT_OF(rows)
 
@@ -65,8 +61,8 @@ struct play {
 	const struct row *row;
 	struct blocked blocked;
 	struct process *process;
-	char *output; // a file's path, NULL: it has none
-	int number;   // of the signal
+	const char *output; // a file's path, NULL: it has none
+	int number;	    // of the signal
 };
 
 static void begin(struct play *play, const struct daemon *daemon, const char *result,
@@ -74,17 +70,15 @@ static void begin(struct play *play, const struct daemon *daemon, const char *re
 	const char *arguments[ARGUMENTS + 1] = {NULL};
 	char name[32];
 	snprintf(name, sizeof(name), "output-%zu", index);
-	char *output = strdup(place_path(name));
+	const char *output = place_path(name);
 	for (size_t i = 0; i < ARGUMENTS && play->row->arguments[i]; i++) {
 		arguments[i] = words_put_in(play->row->arguments[i], daemon, result, output);
 		if (arguments[i] == output)
 			play->output = output;
 	}
-	if (!play->output)
-		free(output);
 	int input = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC); // for echocat, more than enough
 	struct process_spec spec = {.arguments = arguments, .in = input};
-	*(play->row->on_errors ? &spec.err : &spec.out) = play->blocked.writer;
+	*(play->row->blocked == ERRORS ? &spec.err : &spec.out) = play->blocked.writer;
 	play->process = process_start(&spec);
 	close(input);
 }
@@ -102,10 +96,8 @@ static int is_waiting(const struct process *process) {
 }
 
 // Whether `count` connections are open, each with an echo that has been sent.
-static int are_echoed(const struct daemon *daemon, size_t count) {
-	char *body;
-	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
-	json_t *reply = json_loads(body, 0, NULL);
+static int are_echoed(struct daemon *daemon, size_t count) {
+	json_t *reply = stats_ask(daemon, "connections json");
 	const json_t *list = json_object_get(reply, "connections");
 	size_t echoed = 0;
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -114,11 +106,10 @@ static int are_echoed(const struct daemon *daemon, size_t count) {
 	}
 	size_t open = json_array_size(list);
 	json_decref(reply);
-	free(body);
 	return open == count && echoed == count;
 }
 
-// Whether it has done what takes its time, and prints: before that a signal has another effect.
+// Whether it has done its work, and prints: before that a signal has another effect.
 static int is_printing(const struct play *play) {
 	return (!play->output || place_exists(play->output)) && is_waiting(play->process);
 }
@@ -133,7 +124,6 @@ static void expect_end(struct play *play) {
 	if (play->output) {
 		json_t *result = load_result_of_file(play->output);
 		assert_int_equal(load_count(result, "messages"), 100);
-		free(play->output);
 	}
 	blocked_close(&play->blocked);
 }
@@ -163,23 +153,8 @@ DAEMON_TEST(tools_end, (NULL)) {
 		expect_end(&plays[i]);
 }
 
-static void end_by_signal(const struct daemon *daemon, int number) {
-	process_signal(daemon->process, number);
-}
-
-static void end_by_request(const struct daemon *daemon, int number) {
-	(void)number;
-	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
-}
-
 TEST(server_ends) {
-	static const struct {
-		void (*end)(const struct daemon *daemon, int number);
-		int number;
-	} ends[] = {{end_by_signal, SIGTERM},
-		    {end_by_signal, SIGINT},
-		    {end_by_signal, SIGHUP},
-		    {end_by_request, 0}};
+	static const int ends[] = {SIGTERM, SIGINT, SIGHUP, 0}; // 0: by a request
 	for (size_t i = 0; i < COUNT_OF(ends) * BLOCKED_KINDS; i++) {
 		struct blocked blocked;
 		blocked_open(&blocked, (enum blocked_kind)(i % BLOCKED_KINDS));
@@ -187,27 +162,29 @@ TEST(server_ends) {
 			daemon_spawn(PROCESS(.arguments = STRINGS(NULL), .out = blocked.writer,
 					     .err = blocked.writer));
 		wait_until(ctl_is_live(daemon->control));
-		ends[i / BLOCKED_KINDS].end(daemon, ends[i / BLOCKED_KINDS].number);
+		if (ends[i / BLOCKED_KINDS] != 0)
+			process_signal(daemon->process, ends[i / BLOCKED_KINDS]);
+		else
+			assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
 		assert_int_equal(process_wait(daemon->process), EXIT_OK);
 		assert_false(place_exists(daemon->control));
 		blocked_close(&blocked);
 	}
 }
 
-// It says why, and nobody listens.
+// Its reason goes into a full pipe.
 TEST(server_that_cannot_start_ends) {
 	struct blocked blocked;
 	blocked_open(&blocked, BLOCKED_PIPE);
-	const char *const arguments[] = {"--listen", "203.0.113.1:1", NULL};
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = arguments, .err = blocked.writer));
+	struct daemon *daemon = daemon_spawn(
+		PROCESS(.arguments = STRINGS("--listen", "203.0.113.1:1"), .err = blocked.writer));
 	assert_int_equal(process_wait(daemon->process), EXIT_UNREACHABLE);
 	blocked_close(&blocked);
 }
 
 #define UNABLE 99 // no namespace of processes here
 
-static int told[2]; // a pipe: the number of the first process, as we see it
+static int first_pid[2]; // a pipe for the number of the first process, as the test sees it
 
 // Goes on as process 1 of a namespace, whose status the parent takes over.
 static void become_first(void) {
@@ -219,26 +196,25 @@ static void become_first(void) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		return;
 	}
-	if (child < 0 || write(told[1], &child, sizeof(child)) != sizeof(child) ||
+	if (child < 0 || write(first_pid[1], &child, sizeof(child)) != sizeof(child) ||
 	    waitpid(child, &status, 0) != child)
 		_exit(UNABLE);
 	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+#define ALLOWED "--allow-client-bound"
+
 static const struct first {
-	const char *arguments[ARGUMENTS];
-	int signals; // that it takes to end it
+	int signals; // how many end it
 	int status;
-	const char *last; // among what it prints at its end
+	const char *last; // among its last output
+	const char *arguments[ARGUMENTS];
 } firsts[] = {
-	{{ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0", "-i", "10ms"}, 1, EXIT_OK, " 0 mismatches\n"},
-	{{ECHOCAT_PROGRAM, WORD_ADDRESS}, 1, KILLED, ""},
-	{{ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "1h"}, 1, EXIT_OK, ""},
-	{{ECHOLOAD_PROGRAM, WORD_ADDRESS, "-d", "never", "--allow-client-bound"},
-	 1,
-	 EXIT_OK,
-	 "verdict"},
-	{{ECHOLOAD_PROGRAM, SILENT, "-d", "never"}, 2, KILLED, ""},
+	{1, EXIT_OK, " 0 mismatches\n", {ECHOCAT_PROGRAM, WORD_ADDRESS, "-c", "0", "-i", "10ms"}},
+	{1, KILLED, "", {ECHOCAT_PROGRAM, WORD_ADDRESS}},
+	{1, EXIT_OK, "", {ECHOCTL_PROGRAM, "-c", WORD_CONTROL, "stats", "-w", "1h"}},
+	{1, EXIT_OK, "verdict", {ECHOLOAD_PROGRAM, WORD_ADDRESS, "-d", "never", ALLOWED}},
+	{2, KILLED, "", {ECHOLOAD_PROGRAM, SILENT, "-d", "never"}},
 };
 
 static int is_busy(const struct first *first, struct daemon *daemon,
@@ -258,34 +234,29 @@ static struct process *start_first(const struct first *first, struct daemon *dae
 	return process_start(PROCESS(.arguments = arguments, .in = input, .prepare = become_first));
 }
 
-// Returns the status that it ends with.
-static int end_first(const struct first *first, pid_t pid, int number) {
-	for (int i = 0; i < first->signals; i++) {
-		kill(pid, number);
-		wait_until(!process_is_pending(pid, number));
-		process_signal_pause();
-	}
-	return first->status == KILLED ? 128 + number : first->status;
-}
-
 static void play_first(const struct first *first, struct daemon *daemon,
 		       const struct odd_server *silent, int number) {
 	int input[2];
 	pid_t pid;
-	assert_true(pipe2(told, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
+	assert_true(pipe2(first_pid, O_CLOEXEC) == 0 && pipe2(input, O_CLOEXEC) == 0);
 	assert_int_equal(write(input[1], "hello\n", 6), 6);
 	struct process *process = start_first(first, daemon, silent, input[0]);
-	close(told[1]);
-	if (read(told[0], &pid, sizeof(pid)) == sizeof(pid)) {
+	close(first_pid[1]);
+	if (read(first_pid[0], &pid, sizeof(pid)) == sizeof(pid)) {
 		wait_until(is_busy(first, daemon, silent, process));
-		int wanted = end_first(first, pid, number);
-		assert_int_equal(process_wait(process), wanted);
+		for (int i = 0; i < first->signals; i++) {
+			kill(pid, number);
+			wait_until(!process_is_pending(pid, number));
+			process_signal_pause();
+		}
+		assert_int_equal(process_wait(process),
+				 first->status == KILLED ? 128 + number : first->status);
 		assert_contains(process_output(process, NULL), first->last);
 	} else {
 		assert_int_equal(process_wait(process), UNABLE);
 		print_message("no namespace of processes here: process 1 is left out\n");
 	}
-	close(told[0]);
+	close(first_pid[0]);
 	close(input[0]);
 	close(input[1]);
 }

@@ -27,13 +27,9 @@ static uint64_t measure(int fd, size_t size) {
 // A busy machine can spoil many a round; a delayed acknowledgement spoils them all.
 static void expect_short(struct daemon *daemon, size_t size) {
 	int fd = peer_connect(daemon->address[0]);
-	uint64_t best = UINT64_MAX;
-	for (uint64_t until = clock_deadline(PATIENCE); best >= BOUND && clock_now() < until;) {
-		uint64_t p99 = measure(fd, size);
-		best = p99 < best ? p99 : best;
-	}
-	if (best >= BOUND)
-		fail_msg("p99 of %zu bytes there and back: %ju us", size, (uintmax_t)(best / 1000));
+	uint64_t p99;
+	wait_or_fail((p99 = measure(fd, size)) < BOUND, "p99 of %zu bytes there and back: %ju us",
+		     size, (uintmax_t)(p99 / 1000));
 	peer_close(fd);
 }
 

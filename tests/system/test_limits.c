@@ -13,23 +13,18 @@ static void fill(struct daemon *daemon, int fds[LIMIT]) {
 		fds[i] = peer_connect_served(daemon->address[0]);
 }
 
-static void close_all(const int *fds, size_t count) {
-	for (size_t i = 0; i < count; i++)
-		peer_close(fds[i]);
-}
-
 static bool is_served(int fd) {
 	char byte = 'x';
 	return send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1;
 }
 
-// Connects until there is room, as a close is counted a moment before its place is free.
-// Only these tries add to what was `rejected` before.
+// Connects until there is room, as a close is counted before its place is free. Only these tries
+// add to `rejected`.
 static int expect_room(struct daemon *daemon, const char *source, const char *counter,
 		       uint64_t rejected) {
-	int fd;
+	int fd = peer_try_connect(daemon->address[0], source);
 	uint64_t until = clock_deadline(PATIENCE);
-	while ((fd = peer_try_connect(daemon->address[0], source)) < 0 || !is_served(fd)) {
+	for (; fd < 0 || !is_served(fd); fd = peer_try_connect(daemon->address[0], source)) {
 		assert_true(clock_now() < until);
 		rejected++;
 		if (fd >= 0)
@@ -39,7 +34,8 @@ static int expect_room(struct daemon *daemon, const char *source, const char *co
 	return fd;
 }
 
-DAEMON_TEST(wait, ("--max-connections", "4", "--overload", "wait"), .with = {EACH_PATIENCE}) {
+// It is the default.
+DAEMON_TEST(wait, ("--max-connections", "4"), .with = {EACH_PATIENCE, "--overload wait"}) {
 	int fds[LIMIT];
 	fill(daemon, fds);
 	int later = peer_connect(daemon->address[0]);
@@ -50,37 +46,21 @@ DAEMON_TEST(wait, ("--max-connections", "4", "--overload", "wait"), .with = {EAC
 	assert_int_equal(stats_counter(daemon, "connections_open"), LIMIT);
 	peer_expect_quiet(later);
 
-	char back;
 	peer_close(fds[0]);
-	peer_receive(later, &back, 1);
-	assert_int_equal(back, 'x');
+	peer_expect_text(later, "x");
 	peer_expect_quiet(last);
 	peer_close(fds[1]);
-	peer_receive(last, &back, 1);
-	assert_int_equal(back, 'y');
+	peer_expect_text(last, "y");
 
 	json_t *snapshot = stats_take(daemon);
 	assert_int_equal(stats_get(snapshot, "connections_rejected_limit"), 0);
 	assert_int_equal(stats_get(snapshot, "connections_accepted"), LIMIT + 2);
 	assert_true(stats_number(snapshot, "accept_paused_seconds") > 0);
 	json_decref(snapshot);
-	close_all((int[]){fds[2], fds[3], later, last}, 4);
+	peer_close_all((int[]){fds[2], fds[3], later, last}, 4);
 }
 
-DAEMON_TEST(waiting_is_the_default, ("--max-connections", "4")) {
-	int fds[LIMIT];
-	fill(daemon, fds);
-	int later = peer_connect(daemon->address[0]);
-	peer_send(later, "x", 1);
-	stats_wait_at_least(daemon, "accept_pauses", 1);
-	peer_expect_quiet(later);
-	peer_close(fds[2]);
-	char back;
-	peer_receive(later, &back, 1);
-	close_all((int[]){fds[0], fds[1], fds[3], later}, 4);
-}
-
-// A close lets the next one in at once, not when a timer looks.
+// A close lets the next one in at once, without waiting for a timer.
 DAEMON_TEST(room_is_noticed, ("--max-connections", "1")) {
 	int fds[11];
 	for (size_t i = 0; i < 11; i++) {
@@ -89,8 +69,7 @@ DAEMON_TEST(room_is_noticed, ("--max-connections", "1")) {
 	}
 	uint64_t begin = clock_now();
 	for (size_t i = 0; i < 11; i++) {
-		char back;
-		peer_receive(fds[i], &back, 1);
+		peer_expect_text(fds[i], "x");
 		if (i < 10)
 			stats_wait_at_least(daemon, "accept_pauses", i + 1);
 		peer_close(fds[i]);
@@ -113,10 +92,10 @@ DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {E
 	int next = expect_room(daemon, NULL, "connections_rejected_limit", 3);
 	assert_int_equal(stats_counter(daemon, "accept_pauses"), 0);
 	peer_close(next);
-	close_all(&fds[1], LIMIT - 1);
+	peer_close_all(&fds[1], LIMIT - 1);
 }
 
-// The limit counts what is queued too, and what is parked.
+// Queued connections count too, and parked ones.
 DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "never",
 					     "--max-connections", "3", "--overload", "reset")) {
 	int fds[3];
@@ -144,36 +123,33 @@ DAEMON_TEST(parked_connections_count,
 	stats_wait(daemon, "connections_rejected_limit", 1);
 	for (size_t i = 0; i < 3; i++)
 		peer_ping(fds[i]);
-	close_all(fds, 3);
+	peer_close_all(fds, 3);
 	stats_wait(daemon, "connections_closed_peer", 3);
 	stats_wait_at_rest(daemon);
 }
 
-static int connect_from(struct daemon *daemon, const char *source) {
-	int fd = peer_try_connect(daemon->address[0], source);
+static int connect_from(const char *address, const char *source) {
+	int fd = peer_try_connect(address, source);
 	assert_true(fd >= 0);
+	peer_ping(fd);
 	return fd;
 }
 
 DAEMON_TEST(one_source, ("--max-per-source", "2")) {
-	int greedy[2];
-	for (size_t i = 0; i < 2; i++) {
-		greedy[i] = connect_from(daemon, "127.0.0.2");
-		peer_ping(greedy[i]);
-	}
+	const char *address = daemon->address[0];
+	int greedy[] = {connect_from(address, "127.0.0.2"), connect_from(address, "127.0.0.2")};
 	for (uint64_t i = 1; i <= 3; i++) {
-		peer_expect_rejected(daemon->address[0], "127.0.0.2");
+		peer_expect_rejected(address, "127.0.0.2");
 		stats_wait(daemon, "connections_rejected_source", i);
 	}
-	int other = connect_from(daemon, "127.0.0.3");
-	peer_ping(other);
+	int other = connect_from(address, "127.0.0.3");
 	peer_ping(greedy[0]);
 	stats_assert_laws(daemon);
 
 	peer_close(greedy[1]);
 	stats_wait(daemon, "connections_open", 2);
 	greedy[1] = expect_room(daemon, "127.0.0.2", "connections_rejected_source", 3);
-	close_all((int[]){greedy[0], greedy[1], other}, 3);
+	peer_close_all((int[]){greedy[0], greedy[1], other}, 3);
 }
 
 // An IPv4 client of an IPv6 socket is the same source as of an IPv4 socket.
@@ -189,7 +165,7 @@ DAEMON_TEST(one_source_in_both_families,
 	int other = peer_connect_served(six);
 	peer_expect_rejected(six, NULL);
 	stats_wait(daemon, "connections_rejected_source", 2);
-	close_all((int[]){first, other}, 2);
+	peer_close_all((int[]){first, other}, 2);
 }
 
 // A host may have all addresses of its network of 64 bits.
@@ -198,15 +174,13 @@ TEST(one_network) {
 	network_enter();
 	for (size_t i = 0; i < 3; i++)
 		network_add_address(addresses[i]);
-	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "[::]:0", NULL);
+	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "[::]:0");
 	char target[64];
 	snprintf(target, sizeof(target), "[2001:db8::1]:%u", (unsigned)daemon->port);
-	int first = peer_try_connect(target, "[2001:db8::1]");
-	peer_ping(first);
+	int first = connect_from(target, "[2001:db8::1]");
 	peer_expect_rejected(target, "[2001:db8::2]");
 	stats_wait(daemon, "connections_rejected_source", 1);
-	int other = peer_try_connect(target, "[2001:db8:0:1::1]");
-	peer_ping(other);
-	close_all((int[]){first, other}, 2);
+	int other = connect_from(target, "[2001:db8:0:1::1]");
+	peer_close_all((int[]){first, other}, 2);
 	daemon_stop(daemon);
 }

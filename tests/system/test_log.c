@@ -1,5 +1,6 @@
-// Scenario: the log goes somewhere bad: a closed pipe, a full one, a file at its limit, nowhere at
-// all. The server echoes on (finding F8). And what it says is always plain text, a line at a time.
+// Scenario: the log cannot be written: a closed pipe, a full one, a file at its limit, no
+// descriptor. The server echoes on (finding F8). And the log is always plain text, a line at a
+// time.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -14,37 +15,37 @@
 static void use(struct daemon *daemon, int connections) {
 	for (int i = 0; i < connections; i++) {
 		int fd = peer_connect_served(daemon->address[0]);
-		if (i % 2)
-			peer_reset(fd);
-		else
-			peer_close(fd);
+		(i % 2 ? peer_reset : peer_close)(fd);
 	}
 	stats_wait(daemon, "connections_open", 0);
+}
+
+// Logs all to `log`, which it closes.
+static struct daemon *start_logging_to(int log) {
+	assert_true(log >= 0);
+	struct daemon *daemon = daemon_start_as(
+		PROCESS(.arguments = STRINGS("--log-level", "debug", "--workers", "2"),
+			.err = log));
+	close(log);
+	return daemon;
 }
 
 TEST(closed_pipe) {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	close(ends[0]);
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"), .err = ends[1]));
-	close(ends[1]);
-	daemon_wait_ready(daemon);
+	struct daemon *daemon = start_logging_to(ends[1]);
 	use(daemon, 50);
 	stats_wait_at_least(daemon, "log_lines_dropped", 1);
 	daemon_stop(daemon);
 }
 
-// Logs to `write_end` more than fits until somebody reads.
+// Logs more to `write_end` than it can hold, then reads.
 static void log_into_full(int read_end, int write_end) {
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug", "--workers", "2"),
-				     .err = write_end));
-	close(write_end);
-	daemon_wait_ready(daemon);
+	struct daemon *daemon = start_logging_to(write_end);
 	use(daemon, 500);
 	assert_true(stats_counter(daemon, "log_lines_dropped") > 0);
-	// What did get through is whole lines.
+	// The lines that got through are whole.
 	char text[65536];
 	ssize_t size = read(read_end, text, sizeof(text) - 1);
 	assert_true(size > 0);
@@ -64,7 +65,7 @@ TEST(full_pipe) {
 	log_into_full(ends[0], ends[1]);
 }
 
-// As a service manager gives it: a socket cannot be opened again to be made non-blocking.
+// As from a service manager: a socket cannot be opened again to be made non-blocking.
 TEST(full_socket) {
 	int ends[2], small = 4096;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -73,26 +74,24 @@ TEST(full_socket) {
 }
 
 TEST(file_at_its_limit) {
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"),
-				     .fsize = {.rlim_cur = 4096, .rlim_max = 4096}));
-	daemon_wait_ready(daemon);
+	struct daemon *daemon = daemon_start_as(
+		PROCESS(.arguments = STRINGS("--log-level", "debug"), .fsize = {4096, 4096}));
 	use(daemon, 200);
 	stats_wait_at_least(daemon, "log_lines_dropped", 1);
 	use(daemon, 10);
 	daemon_stop(daemon);
 }
 
-// Not a byte may be written: of the log, and of the addresses on standard output.
+// Neither of the log nor of the addresses on standard output.
 TEST(no_byte_may_be_written) {
 	static const char full[1 << 20];
 	int log = memfd_create("full", MFD_CLOEXEC);
 	assert_true(log >= 0);
 	assert_int_equal(write(log, full, sizeof(full)), sizeof(full));
 	const char *path = place_address("echo");
-	struct daemon *daemon = daemon_spawn(
-		PROCESS(.arguments = STRINGS("--listen", path), .out = log, .err = log,
-			.fsize = {.rlim_cur = sizeof(full), .rlim_max = sizeof(full)}));
+	struct daemon *daemon =
+		daemon_spawn(PROCESS(.arguments = STRINGS("--listen", path), .out = log, .err = log,
+				     .fsize = {sizeof(full), sizeof(full)}));
 	wait_until(ctl_is_live(daemon->control) && ctl_is_live(path + 5));
 	strcpy(daemon->address[0], path);
 	use(daemon, 10);
@@ -102,17 +101,12 @@ TEST(no_byte_may_be_written) {
 }
 
 TEST(full_disk) {
-	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	assert_true(full >= 0);
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = STRINGS("--log-level", "debug"), .err = full));
-	close(full);
-	daemon_wait_ready(daemon);
+	struct daemon *daemon = start_logging_to(open("/dev/full", O_WRONLY | O_CLOEXEC));
 	use(daemon, 50);
 	daemon_stop(daemon);
 }
 
-// A socket must not get the number of a standard stream: it would receive the log.
+// A socket with the number of a standard stream would receive the log.
 TEST(started_without_standard_streams) {
 	const char *path = place_address("echo");
 	struct daemon *daemon = daemon_spawn(
@@ -121,12 +115,12 @@ TEST(started_without_standard_streams) {
 	wait_until(ctl_is_live(path + 5) && ctl_is_live(daemon->control) &&
 		   ctl_request(daemon->control, "ping", NULL) == 200);
 	strcpy(daemon->address[0], path);
-	for (uint64_t i = 0; i < 20; i++) {
-		struct stream stream = {
+	struct stream streams[20];
+	for (uint64_t i = 0; i < COUNT_OF(streams); i++)
+		streams[i] = (struct stream){
 			.fd = peer_connect(path), .seed = i, .total = 10000, .half_close = true};
-		stream_run(&stream, 1);
-		peer_close(stream.fd);
-	}
+	stream_run(streams, COUNT_OF(streams));
+	stream_close(streams, COUNT_OF(streams));
 	for (int fd = 0; fd < 3; fd++) {
 		char link[64], target[64] = "";
 		snprintf(link, sizeof(link), "/proc/%d/fd/%d", process_pid(daemon->process), fd);
@@ -145,7 +139,7 @@ static void cause_log_lines(struct daemon *daemon) {
 }
 
 TEST(text_lines) {
-	struct daemon *daemon = daemon_start("--log-level", "debug", NULL);
+	struct daemon *daemon = daemon_start("--log-level", "debug");
 	cause_log_lines(daemon);
 	size_t size;
 	const char *log = process_errors(daemon->process, &size);
@@ -154,8 +148,9 @@ TEST(text_lines) {
 		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
 }
 
-// Each line of `text` is one JSON object with what all have. Calls `look` with each (may be NULL).
-static void expect_json_lines(const char *line, void (*look)(const json_t *entry)) {
+// Each line is one JSON object with the fields that all have. Calls `check` (may be NULL) with
+// each.
+static void expect_json_lines(const char *line, void (*check)(const json_t *entry)) {
 	static const char *const strings[] = {"time", "level", "event", "message"};
 	process_count_lines(line);
 	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
@@ -164,8 +159,8 @@ static void expect_json_lines(const char *line, void (*look)(const json_t *entry
 			fail_msg("not JSON: %.*s", (int)(end - line), line);
 		for (size_t i = 0; i < COUNT_OF(strings); i++)
 			assert_true(json_is_string(json_object_get(json, strings[i])));
-		if (look)
-			look(json);
+		if (check)
+			check(json);
 		json_decref(json);
 	}
 }
@@ -180,13 +175,12 @@ static const struct {
 	{"draining", {NULL}, {"connections", "time_left_ms"}},
 	{"stopped", {NULL}, {"connections_accepted", "connections_aborted"}},
 };
-#define EVENTS (COUNT_OF(events))
 
-static unsigned seen[EVENTS];
+static unsigned seen[COUNT_OF(events)];
 
-static void look_for_fields(const json_t *entry) {
+static void check_fields(const json_t *entry) {
 	const char *event = json_string_value(json_object_get(entry, "event"));
-	for (size_t i = 0; i < EVENTS; i++) {
+	for (size_t i = 0; i < COUNT_OF(events); i++) {
 		if (strcmp(event, events[i].event) != 0)
 			continue;
 		seen[i]++;
@@ -202,14 +196,14 @@ static void look_for_fields(const json_t *entry) {
 }
 
 TEST(json_lines) {
-	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json", NULL);
+	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json");
 	cause_log_lines(daemon);
-	expect_json_lines(process_errors(daemon->process, NULL), look_for_fields);
-	for (size_t i = 0; i < EVENTS; i++)
+	expect_json_lines(process_errors(daemon->process, NULL), check_fields);
+	for (size_t i = 0; i < COUNT_OF(events); i++)
 		assert_int_equal(seen[i], i == 2 || i == 3 ? 10 : 1);
 }
 
-// What ends it before it is a server is JSON, too, wherever the format stands.
+// Errors before it is a server are JSON, too, wherever the format stands.
 TEST(json_errors) {
 	static const struct {
 		const char *arguments[6];
@@ -230,18 +224,17 @@ TEST(json_errors) {
 	assert_true(full >= 0);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		const char *arguments[8] = {ECHOD_PROGRAM};
-		struct process *process;
 		memcpy(arguments + 1, cases[i].arguments, sizeof(cases[i].arguments));
-		int status = process_run(
-			PROCESS(.arguments = arguments, .out = cases[i].full ? full : 0), &process);
-		assert_int_equal(status, cases[i].status);
+		struct process *process =
+			process_run_to(cases[i].status, PROCESS(.arguments = arguments,
+								.out = cases[i].full ? full : 0));
 		assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 		expect_json_lines(process_errors(process, NULL), NULL);
 	}
 	close(full);
 }
 
-// Its life is told: start, drain, stop; connections only at debug level.
+// Start, drain and stop; connections only at debug level.
 TEST(what_is_said_at_info) {
 	struct daemon *daemon = daemon_start(NULL);
 	use(daemon, 20);

@@ -18,7 +18,7 @@
 	" timeout check 20s\n"                                                                  \
 	"listen echo\n bind 127.0.0.1:<\n server echo 127.0.0.1:>"
 
-// How one is started as it is installed: in the foreground, with a file of its own. In its words
+// The command line of an installed proxy: in the foreground, with a file of its own. In its words
 // and its file `<` stands for the port that it listens on, and `>` for that of the server.
 struct proxy {
 	const char *name;
@@ -28,29 +28,20 @@ struct proxy {
 };
 
 static const struct proxy proxies[] = {
-	{
-		.name = "nginx",
-		.words = {"/usr/sbin/nginx", "-p", "/tmp", "-e", "stderr", "-c", FILE_NAME},
-		.file = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
-			"daemon off; master_process off; pid /dev/null; error_log stderr error;\n"
-			"events { }\n"
-			"stream { server { listen 127.0.0.1:<; proxy_pass 127.0.0.1:>; } }\n",
-	},
-	{
-		.name = "rinetd",
-		.words = {"/usr/sbin/rinetd", "-f", "-c", FILE_NAME},
-		.file = "127.0.0.1 < 127.0.0.1 >\npidlogfile /dev/null\n",
-	},
-	{
-		.name = "redir",
-		.words = {"/usr/bin/redir", "-n", "127.0.0.1:<", "127.0.0.1:>"},
-	},
-	{
-		.name = "haproxy",
-		.words = HAPROXY_WORDS,
-		.file = HAPROXY "\n",
-		.passes_half_close = true,
-	},
+	{.name = "nginx",
+	 .words = {"/usr/sbin/nginx", "-p", "/tmp", "-e", "stderr", "-c", FILE_NAME},
+	 .file = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"
+		 "daemon off; master_process off; pid /dev/null; error_log stderr error;\n"
+		 "events { }\n"
+		 "stream { server { listen 127.0.0.1:<; proxy_pass 127.0.0.1:>; } }\n"},
+	{.name = "rinetd",
+	 .words = {"/usr/sbin/rinetd", "-f", "-c", FILE_NAME},
+	 .file = "127.0.0.1 < 127.0.0.1 >\npidlogfile /dev/null\n"},
+	{.name = "redir", .words = {"/usr/bin/redir", "-n", "127.0.0.1:<", "127.0.0.1:>"}},
+	{.name = "haproxy",
+	 .words = HAPROXY_WORDS,
+	 .file = HAPROXY "\n",
+	 .passes_half_close = true},
 };
 
 #define LONG_SIZE ((size_t)1 << 20)
@@ -75,7 +66,7 @@ static const char *fill_in(const char *pattern, const struct daemon *daemon, cha
 	return text;
 }
 
-// Starts it before `daemon`, and waits until it takes connections.
+// Starts it in front of `daemon`, and waits until it accepts connections.
 static void start_proxy(const struct proxy *proxy, const struct daemon *daemon) {
 	char words[WORDS][32];
 	char file[600];
@@ -119,7 +110,7 @@ static void expect_echo(const char *bytes, size_t size, const char *option) {
 	assert_memory_equal(output, bytes, size);
 }
 
-// Once in a while a proxy sees the FIN only when the last of the echo has passed.
+// Sometimes a proxy sees the FIN only after the last byte of the echo.
 static bool half_close_is_explained(void) {
 	struct process *process;
 	int status = relay(&process, long_text, LONG_SIZE, "--half-close");
@@ -156,8 +147,8 @@ TEST_ROWS(proxy, const struct proxy *proxy, proxies) {
 	daemon_stop(daemon);
 }
 
-// Health checks as HAProxy makes them, with and without a word: they end with a reset, and lose
-// nothing by it. Those with a word are the clock for the others, which go as fast.
+// HAProxy's health checks, with and without a word, end with a reset and lose nothing by it. Those
+// with a word are the clock for the others, which are as fast.
 DAEMON_TEST(health_checks, (NULL)) {
 	static const struct proxy checking = {
 		.words = HAPROXY_WORDS,

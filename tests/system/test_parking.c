@@ -1,5 +1,5 @@
-// Scenario: connections that are parked, as the control socket shows them: what they cost, when
-// they are closed, and what the workers do meanwhile.
+// Scenario: parked connections: their states as the control socket shows them, their cost, their
+// end, and the state of the workers meanwhile.
 #include <sched.h>
 #include <signal.h>
 
@@ -31,7 +31,7 @@ DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--
 	stats_wait_at_rest(daemon);
 }
 
-// With patience to spare, a worker waits for its client.
+// With enough patience a worker waits for its client.
 DAEMON_TEST(patient_worker_is_shown, ("--workers", "3", "--patience", "1h")) {
 	int fd = peer_connect_served(daemon->address[0]);
 	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
@@ -42,18 +42,14 @@ DAEMON_TEST(patient_worker_is_shown, ("--workers", "3", "--patience", "1h")) {
 	stats_wait_at_rest(daemon);
 }
 
-// Asks seldom, as answering costs the server the very CPU time that is measured.
+// Asks seldom, as the answers cost the server CPU time, which is measured.
 static void wait_for_closed(struct daemon *daemon, size_t count) {
-	uint64_t deadline = clock_deadline(PATIENCE);
-	while (stats_counter(daemon, "connections_closed_idle") < count) {
-		assert_true(clock_now() < deadline);
-		poll(NULL, 0, 20);
-	}
+	wait_until((poll(NULL, 0, 20), stats_counter(daemon, "connections_closed_idle") >= count));
 }
 
 TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"}) {
 	const uint64_t limit = 5 * NS_PER_S;
-	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "5s", NULL);
+	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "5s");
 	size_t count = crowd_room(IDLERS, 0);
 	uint64_t first = clock_now();
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], count);
@@ -91,27 +87,31 @@ DAEMON_TEST(parked_connections_cost_nothing, ("--workers", "4", "--idle-timeout"
 	stats_wait_at_rest(daemon);
 }
 
-static void expect_all_cut(struct daemon *daemon, struct crowd *crowd) {
+static struct crowd connect_parked(struct daemon *daemon) {
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
+	stats_wait(daemon, "connections_parked", crowd.count);
+	return crowd;
+}
+
+static void expect_all_aborted(struct daemon *daemon, struct crowd *crowd) {
 	daemon_expect_end(daemon);
 	for (size_t i = 0; i < crowd->count; i++)
 		wait_until(peer_is_readable(crowd->fds[i]));
 	crowd_close(crowd);
 }
 
-TEST(drain_cuts_parked_connections) {
-	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms", NULL);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
-	stats_wait(daemon, "connections_parked", crowd.count);
+TEST(drain_aborts_parked_connections) {
+	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms");
+	struct crowd crowd = connect_parked(daemon);
 	process_signal(daemon->process, SIGTERM);
-	expect_all_cut(daemon, &crowd);
+	expect_all_aborted(daemon, &crowd);
 }
 
-TEST(stop_cuts_parked_connections) {
-	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h", NULL);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
-	stats_wait(daemon, "connections_parked", crowd.count);
+TEST(stop_aborts_parked_connections) {
+	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h");
+	struct crowd crowd = connect_parked(daemon);
 	assert_int_equal(ctl_request(daemon->control, "stop", NULL), 200);
-	expect_all_cut(daemon, &crowd);
+	expect_all_aborted(daemon, &crowd);
 }
 
 // In the child, before the server.
@@ -129,9 +129,8 @@ static void use_one_cpu(void) {
 }
 
 TEST(one_cpu) {
-	struct daemon *daemon = daemon_spawn(
-		PROCESS(.arguments = STRINGS("--workers", "4"), .prepare = use_one_cpu, ));
-	daemon_wait_ready(daemon);
+	struct daemon *daemon = daemon_start_as(
+		PROCESS(.arguments = STRINGS("--workers", "4"), .prepare = use_one_cpu));
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 50);
 	for (uint64_t round = 0; round < 200; round++)
 		crowd_ping(&crowd, round);
@@ -141,16 +140,13 @@ TEST(one_cpu) {
 	daemon_stop(daemon);
 }
 
-// Polling pays for clients that answer at once, if there is a CPU to spare; and it ends with them.
+// Polling pays for clients that answer at once, if there is a free CPU; and it ends with them.
 static void expect_spinning(const char *workers, size_t clients) {
-	struct daemon *daemon = daemon_start("--workers", workers, "--spin", "1ms", NULL);
+	struct daemon *daemon = daemon_start("--workers", workers, "--spin", "1ms");
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], clients);
 	for (uint64_t round = 0; round < 3000; round++)
 		crowd_ping(&crowd, round);
-	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
-		assert_true(stats_counter(daemon, "spin_hits") > 0);
-	else
-		assert_int_equal(stats_counter(daemon, "spin_hits"), 0);
+	assert_int_equal(stats_counter(daemon, "spin_hits") > 0, sysconf(_SC_NPROCESSORS_ONLN) > 1);
 	stats_wait(daemon, "connections_parked", clients);
 	crowd_expect_no_cpu(daemon);
 	crowd_close(&crowd);

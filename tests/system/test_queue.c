@@ -1,5 +1,5 @@
-// Scenario: more clients than workers, each of which keeps its worker to its end. They wait in the
-// order in which they came, and are counted meanwhile.
+// Scenario: more clients than workers, each of which keeps its worker to its end. The others wait
+// in the order of their arrival, and are counted meanwhile.
 #include "daemon.h"
 #include "peer.h"
 #include "stats.h"
@@ -17,13 +17,12 @@ DAEMON_TEST(first_come_first_served, ("--workers", "2", "--patience", "never")) 
 	}
 	stats_wait(daemon, "connections_queued", CLIENTS - WORKERS);
 	stats_assert_laws(daemon);
-	stats_wait(daemon, "queue_depth", CLIENTS - WORKERS); // counted a moment before
+	stats_wait(daemon, "queue_depth", CLIENTS - WORKERS); // counted a little earlier
 	assert_int_equal(stats_counter(daemon, "workers_busy"), WORKERS);
 	assert_int_equal(stats_counter(daemon, "workers_idle"), 0);
 
 	for (size_t i = 0; i < CLIENTS; i++) {
-		char back;
-		peer_receive(fds[i], &back, 1);
+		peer_expect_text(fds[i], "x");
 		for (size_t later = i < WORKERS ? WORKERS : i + 1; later < CLIENTS; later++)
 			peer_expect_quiet(fds[later]);
 		if (i >= WORKERS - 1)
@@ -36,7 +35,7 @@ DAEMON_TEST(first_come_first_served, ("--workers", "2", "--patience", "never")) 
 	assert_int_equal(stats_counter(daemon, "workers_busy"), 0);
 }
 
-// A connection in the queue whose client is gone again takes a worker only for a moment.
+// A connection in the queue whose client has gone takes a worker only for a short time.
 DAEMON_TEST(client_leaves_the_queue, ("--workers", "1", "--patience", "never")) {
 	int held = peer_connect_served(daemon->address[0]);
 	int gone = peer_connect(daemon->address[0]);
@@ -64,7 +63,7 @@ DAEMON_TEST(waiting_time_is_measured, ("--workers", "1", "--patience", "never"))
 	peer_close(next);
 	stats_wait(daemon, "connections_closed_peer", 2);
 
-	json_t *snapshot; // the time is taken a moment later
+	json_t *snapshot; // the time is taken a little later
 	wait_until((snapshot = stats_take(daemon),
 		    stats_part(snapshot, "service_time_seconds", "count") == 2) ||
 		   (json_decref(snapshot), false));

@@ -1,10 +1,11 @@
-// Scenario: faults at start. One line on standard error, status 3, nothing on standard output, and
-// nothing left behind; what belongs to others stays as it was.
+// Scenario: faults at start: one line on standard error, status 3, nothing on standard output, and
+// nothing left behind; the files of others stay as they were.
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/cmdline.h"
+#include "crowd.h"
 #include "ctl.h"
 #include "daemon.h"
 #include "peer.h"
@@ -57,7 +58,7 @@ TEST(live_control_socket_is_never_taken) {
 		refuses(SPEC("--control", first->control), STRINGS(first->control, "live"));
 	assert_int_equal(inode_of(first->control), inode);
 	assert_int_equal(ctl_request(first->control, "ping", NULL), 200);
-	// Not even when that server is stopped for the moment.
+	// Not even while that server is stopped.
 	process_stop(first->process);
 	refuses(SPEC("--control", first->control), STRINGS(first->control));
 	process_signal(first->process, SIGCONT);
@@ -68,10 +69,9 @@ TEST(live_control_socket_is_never_taken) {
 TEST(stale_sockets_are_replaced) {
 	const char *path = place_address("echo");
 	for (int i = 0; i < 3; i++) {
-		struct daemon *daemon = daemon_start("--listen", path, NULL);
-		int fd = peer_connect_served(daemon->address[0]);
+		struct daemon *daemon = daemon_start("--listen", path);
+		peer_visit(daemon->address[0]);
 		assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
-		peer_close(fd);
 		if (i == 2) {
 			daemon_stop(daemon);
 			break;
@@ -81,20 +81,19 @@ TEST(stale_sockets_are_replaced) {
 	}
 }
 
-// Who finds another's socket in the place of its own leaves it there.
+// In the place of its own a server leaves another's.
 TEST(successor_s_socket_is_left_alone) {
 	struct daemon *first = daemon_start(NULL);
 	assert_int_equal(unlink(first->control), 0);
-	struct daemon *second = daemon_start("--control", first->control, NULL);
-	process_signal(first->process, SIGTERM);
-	assert_int_equal(process_wait(first->process), 0);
+	struct daemon *second = daemon_start("--control", first->control);
+	process_end(first->process);
 	assert_int_equal(ctl_request(second->control, "ping", NULL), 200);
 	daemon_stop(second);
 }
 
 // Connections that the old server ended are remembered by the kernel for a minute.
 TEST(port_can_be_had_again_at_once) {
-	struct daemon *daemon = daemon_start("--drain-timeout", "0", NULL);
+	struct daemon *daemon = daemon_start("--drain-timeout", "0");
 	for (int i = 0; i < 5; i++) {
 		char address[128];
 		strcpy(address, daemon->address[0]);
@@ -106,7 +105,7 @@ TEST(port_can_be_had_again_at_once) {
 			daemon_expect_end(daemon);
 		}
 		peer_expect_closed(fd);
-		daemon = daemon_start("--drain-timeout", "0", "--listen", address, NULL);
+		daemon = daemon_start("--drain-timeout", "0", "--listen", address);
 		assert_string_equal(daemon->address[0], address);
 	}
 	daemon_stop(daemon);
@@ -120,11 +119,8 @@ TEST(race_for_a_stale_socket) {
 	for (size_t i = 0; i < 6; i++)
 		rivals[i] = daemon_spawn(SPEC("--control", dead->control));
 	size_t winners = 0;
-	for (size_t i = 0; i < 6; i++) {
-		wait_until(!process_is_running(rivals[i]->process) ||
-			   strchr(process_output(rivals[i]->process, NULL), '\n'));
-		winners += (size_t)process_is_running(rivals[i]->process);
-	}
+	for (size_t i = 0; i < 6; i++)
+		winners += process_starts(rivals[i]->process);
 	assert_int_equal(winners, 1);
 	assert_int_equal(ctl_request(dead->control, "stop", NULL), 200);
 	for (size_t i = 0; i < 6; i++) {
@@ -135,14 +131,12 @@ TEST(race_for_a_stale_socket) {
 
 TEST(what_is_no_socket_is_left_alone) {
 	const char *file = place_file("file", "precious\n", 9);
-	const char *directory = place_path("directory");
-	assert_int_equal(mkdir(directory, 0700), 0);
-	const char *fifo = place_path("fifo");
-	assert_int_equal(mkfifo(fifo, 0600), 0);
-	const char *link = place_path("link"), *dangling = place_path("dangling");
-	assert_int_equal(symlink(file, link), 0);
-	assert_int_equal(symlink("nowhere", dangling), 0);
-	const char *const paths[] = {file, directory, fifo, link, dangling};
+	const char *const paths[] = {file, place_path("directory"), place_path("fifo"),
+				     place_path("link"), place_path("dangling")};
+	assert_int_equal(mkdir(paths[1], 0700), 0);
+	assert_int_equal(mkfifo(paths[2], 0600), 0);
+	assert_int_equal(symlink(file, paths[3]), 0);
+	assert_int_equal(symlink("nowhere", paths[4]), 0);
 	for (size_t i = 0; i < COUNT_OF(paths); i++) {
 		ino_t inode = inode_of(paths[i]);
 		char address[128];
@@ -157,50 +151,41 @@ TEST(what_is_no_socket_is_left_alone) {
 }
 
 TEST(limit_too_low) {
-	struct process_spec spec = {.arguments = STRINGS("--workers", "2"),
-				    .nofile = {.rlim_cur = 8, .rlim_max = 8}};
-	refuses(&spec, STRINGS("limit"));
+	refuses(PROCESS(.arguments = STRINGS("--workers", "2"), .nofile = {8, 8}),
+		STRINGS("limit"));
 	assert_false(place_exists(place_path("ctl")));
-	spec.nofile = (struct rlimit){.rlim_cur = 100, .rlim_max = 100};
-	spec.arguments = STRINGS("--max-connections", "1000");
-	refuses(&spec, STRINGS("1000", "100"));
+	refuses(PROCESS(.arguments = STRINGS("--max-connections", "1000"), .nofile = {100, 100}),
+		STRINGS("1000", "100"));
 	assert_false(place_exists(place_path("ctl")));
 }
 
-// The soft limit is no obstacle: it is raised to the hard one.
+// To the hard one.
 TEST(soft_limit_is_raised) {
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = STRINGS("--max-connections", "300"),
-				     .nofile = {.rlim_cur = 20, .rlim_max = 400}));
-	daemon_wait_ready(daemon);
+	struct daemon *daemon = daemon_start_as(
+		PROCESS(.arguments = STRINGS("--max-connections", "300"), .nofile = {20, 400}));
 	struct rlimit limit;
 	assert_int_equal(prlimit(process_pid(daemon->process), RLIMIT_NOFILE, NULL, &limit), 0);
 	assert_int_equal(limit.rlim_cur, 400);
-	int fds[200];
-	for (size_t i = 0; i < 200; i++)
-		fds[i] = peer_connect(daemon->address[0]);
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 200);
 	stats_wait(daemon, "connections_open", 200);
-	for (size_t i = 0; i < 200; i++)
-		peer_close(fds[i]);
+	crowd_close(&crowd);
 	daemon_stop(daemon);
 }
 
 TEST(no_thread_can_be_created) {
-	char path[128], at[64];
-	snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	int k = 1;
 	for (;; k++) {
+		char at[64];
+		const char *path = place_address("echo");
 		assert_true(k < 20);
 		snprintf(at, sizeof(at), "FAIL_PTHREAD_AT=%d", k);
-		struct process_spec spec = {
-			.arguments = STRINGS("--workers", "3", "--listen", path),
-			.environment = STRINGS("LD_PRELOAD=" FAIL_PTHREAD_NAME,
-					       "LD_LIBRARY_PATH=" FAIL_PTHREAD_FOLDER,
-					       "ASAN_OPTIONS=verify_asan_link_order=0", at)};
-		struct daemon *daemon = daemon_spawn(&spec);
-		wait_until(!process_is_running(daemon->process) ||
-			   strchr(process_output(daemon->process, NULL), '\n'));
-		if (process_is_running(daemon->process)) {
+		struct daemon *daemon = daemon_spawn(
+			PROCESS(.arguments = STRINGS("--workers", "3", "--listen", path),
+				.environment =
+					STRINGS("LD_PRELOAD=" FAIL_PTHREAD_NAME,
+						"LD_LIBRARY_PATH=" FAIL_PTHREAD_FOLDER,
+						"ASAN_OPTIONS=verify_asan_link_order=0", at)));
+		if (process_starts(daemon->process)) {
 			daemon_wait_ready(daemon);
 			daemon_stop(daemon);
 			break;
@@ -213,9 +198,8 @@ TEST(no_thread_can_be_created) {
 		assert_false(place_exists(daemon->control));
 		assert_false(place_exists(path + 5));
 		test_clean_up();
-		snprintf(path, sizeof(path), "unix:%s", place_path("echo"));
 	}
-	// An acceptor, a stats thread and three workers at the least.
+	// At least an acceptor, a stats thread and three workers.
 	assert_true(k > 5);
 }
 
@@ -228,7 +212,7 @@ static void limit_room(void) {
 		_exit(120);
 }
 
-// It starts, or says why not; also where jemalloc would crash.
+// It starts or says why not, also where jemalloc would crash.
 TEST(little_room) {
 	if (sizeof(ECHOD_SANITIZE) > 1)
 		return; // they need terabytes of it
@@ -240,12 +224,10 @@ TEST(little_room) {
 			process_start(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l",
 								   "127.0.0.1:0", "-c", "none"),
 					      .prepare = limit_room));
-		wait_until(!process_is_running(process) ||
-			   strstr(process_output(process, NULL), "listening on"));
-		if (process_is_running(process)) {
+		if (process_starts(process)) {
+			assert_contains(process_output(process, NULL), "listening on");
+			process_end(process);
 			started++;
-			process_signal(process, SIGTERM);
-			assert_int_equal(process_wait(process), EXIT_OK);
 			continue;
 		}
 		int status = process_wait(process);

@@ -1,5 +1,5 @@
 // Scenario: clients that say nothing and clients that never read, hundreds of times as many as
-// there are workers. Who comes then is served at once; and who reads at last gets every byte.
+// workers. Newcomers are served at once; a client that reads at last gets every byte.
 // ECHOD_TEST_SILENT and ECHOD_TEST_STUCK say how many of each.
 #include "crowd.h"
 #include "daemon.h"
@@ -35,14 +35,10 @@ static uint64_t measure(struct daemon *daemon) {
 
 // A busy machine can spoil many a round; a held worker spoils them all.
 static void expect_first_echo_soon(struct daemon *daemon) {
-	uint64_t best = UINT64_MAX;
-	for (uint64_t until = clock_deadline(PATIENCE); best > BOUND && clock_now() < until;) {
-		uint64_t p99 = measure(daemon);
-		best = p99 < best ? p99 : best;
-	}
-	if (best > BOUND)
-		fail_msg("p99 of the first echo: %ju us", (uintmax_t)(best / 1000));
-	print_message("p99 of the first echo: %ju us\n", (uintmax_t)(best / 1000));
+	uint64_t p99;
+	wait_or_fail((p99 = measure(daemon)) <= BOUND, "p99 of the first echo: %ju us",
+		     (uintmax_t)(p99 / 1000));
+	print_message("p99 of the first echo: %ju us\n", (uintmax_t)(p99 / 1000));
 }
 
 static struct stream *connect_stuck(struct daemon *daemon, size_t count) {
@@ -50,12 +46,11 @@ static struct stream *connect_stuck(struct daemon *daemon, size_t count) {
 	assert_non_null(streams);
 	for (size_t i = 0; i < count; i++) {
 		bool tcp = i < STUCK_TCP;
+		int fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
+			     : peer_connect(daemon->address[1]);
+		uint64_t total = tcp ? BYTES_TCP : BYTES;
 		streams[i] =
-			(struct stream){.fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
-						  : peer_connect(daemon->address[1]),
-					.seed = i,
-					.total = tcp ? BYTES_TCP : BYTES,
-					.half_close = true};
+			(struct stream){.fd = fd, .seed = i, .total = total, .half_close = true};
 	}
 	return streams;
 }
@@ -65,7 +60,7 @@ static void assert_footprint(struct daemon *daemon, size_t stuck) {
 	assert_true(unsent <= UNSENT_LIMIT + WORKERS * BUFFER);
 	// None has a full buffer unsent if it fell just short of the kernel's.
 	assert_true(unsent > 0 && stats_counter(daemon, "parks_writing") >= stuck);
-	if (sizeof(ECHOD_SANITIZE) == 1) // whose shadows and quarantines are not the server's
+	if (sizeof(ECHOD_SANITIZE) == 1) // the memory of sanitizers is not the server's
 		assert_true(process_resident(daemon->process) < (256 << 20));
 	print_message("resident: %ju KiB\n", (uintmax_t)(process_resident(daemon->process) >> 10));
 }
@@ -79,15 +74,12 @@ TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
 	const char *path = place_address("echo");
 	struct daemon *daemon =
 		daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen", path,
-			     "--unsent-limit", "64m", "--send-timeout", "never", NULL);
+			     "--unsent-limit", "64m", "--send-timeout", "never");
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], silent);
 	stats_wait(daemon, "connections_parked", silent);
 	struct stream *streams = connect_stuck(daemon, stuck);
-	// A server that stands still for a moment looks as if it had no room.
-	uint64_t deadline = clock_deadline(PATIENCE);
-	do {
-		stream_fill(streams, stuck);
-	} while (stats_counter(daemon, "parks_writing") < stuck && clock_now() < deadline);
+	// A server that stands still for a short time looks as if it had no room.
+	wait_until((stream_fill(streams, stuck), stats_counter(daemon, "parks_writing") >= stuck));
 	for (size_t i = 0; i < stuck; i++)
 		assert_true(streams[i].sent < streams[i].total);
 	stats_wait(daemon, "connections_parked", silent + stuck);
@@ -98,8 +90,7 @@ TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
 	stats_assert_laws(daemon);
 
 	stream_run(streams, stuck);
-	for (size_t i = 0; i < stuck; i++)
-		peer_close(streams[i].fd);
+	stream_close(streams, stuck);
 	free(streams);
 	stats_wait(daemon, "unsent_bytes", 0);
 	stats_wait(daemon, "connections_open", silent);

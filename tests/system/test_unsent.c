@@ -1,5 +1,5 @@
-// Scenario: clients that do not read, with little or no room for what is theirs. Nothing is lost
-// when they read at last; who takes nothing is cut, and who takes a little is not.
+// Scenario: clients that do not read, with little or no memory for their echoes. Nothing is lost
+// when they read at last. A client that reads nothing is closed, one that reads a little is not.
 #include <sys/socket.h>
 
 #include "daemon.h"
@@ -16,18 +16,17 @@
 static struct daemon *start(const char *workers, const char *limit, const char *send_timeout) {
 	const char *path = place_address("echo");
 	return daemon_start("--workers", workers, "--listen", "127.0.0.1:0", "--listen", path,
-			    "--unsent-limit", limit, "--send-timeout", send_timeout, NULL);
+			    "--unsent-limit", limit, "--send-timeout", send_timeout);
 }
 
 static void connect_all(struct daemon *daemon, struct stream *streams) {
 	for (size_t i = 0; i < CLIENTS; i++) {
 		bool tcp = i < CLIENTS_TCP;
+		int fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
+			     : peer_connect(daemon->address[1]);
+		uint64_t total = tcp ? 8 << 20 : 640 << 10;
 		streams[i] =
-			(struct stream){.fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
-						  : peer_connect(daemon->address[1]),
-					.seed = i,
-					.total = tcp ? 8 << 20 : 640 << 10,
-					.half_close = true};
+			(struct stream){.fd = fd, .seed = i, .total = total, .half_close = true};
 	}
 }
 
@@ -38,8 +37,7 @@ static void nothing_is_lost(const char *limit, uint64_t bytes) {
 	stream_fill(streams, CLIENTS);
 	stats_assert_laws(daemon);
 	stream_run(streams, CLIENTS);
-	for (size_t i = 0; i < CLIENTS; i++)
-		peer_close(streams[i].fd);
+	stream_close(streams, CLIENTS);
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	stats_wait_at_rest(daemon);
 	assert_true(stats_counter(daemon, "unsent_bytes_max") <= bytes + WORKERS * BUFFER);
@@ -54,31 +52,31 @@ TEST(room_for_few, .with = {EACH_PATIENCE}) {
 	nothing_is_lost("64k", 64 << 10);
 }
 
-// Reads of what has arrived, a little at a time.
+// Reads a little, if anything has arrived.
 static void read_a_little(struct stream *slow) {
 	char bytes[BUFFER / 4], expected[BUFFER / 4];
 	ssize_t got = recv(slow->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got <= 0)
-		fail_msg("cut after %ju bytes: %s", (uintmax_t)slow->received,
+		fail_msg("closed after %ju bytes: %s", (uintmax_t)slow->received,
 			 got == 0 ? "end of stream" : strerror(errno));
 	pattern_fill(slow->seed, slow->received, expected, (size_t)got);
 	assert_memory_equal(bytes, expected, (size_t)got);
 	slow->received += (size_t)got;
 }
 
-// Those that take something every 100 ms stay for three times the time-out.
-static void stuck_are_cut_and_slow_are_not(const char *workers) {
+// Those that read a little every 100 ms stay for three times the time-out.
+static void stuck_are_closed_and_slow_are_not(const char *workers) {
 	static const char flood[BUFFER];
 	struct daemon *daemon = start(workers, "64k", "2s");
 	struct stream slow[SLOW];
 	int stuck[CLIENTS];
-	for (size_t i = 0; i < SLOW; i++)
-		slow[i] = (struct stream){.fd = peer_connect(daemon->address[1]),
-					  .seed = i,
-					  .total = 8 << 20,
-					  .half_close = true};
+	for (size_t i = 0; i < SLOW; i++) {
+		int fd = peer_connect(daemon->address[1]);
+		slow[i] =
+			(struct stream){.fd = fd, .seed = i, .total = 8 << 20, .half_close = true};
+	}
 	for (size_t i = 0; i < CLIENTS; i++)
 		stuck[i] = peer_connect(daemon->address[1]);
 	uint64_t begin = clock_now();
@@ -91,20 +89,18 @@ static void stuck_are_cut_and_slow_are_not(const char *workers) {
 	}
 	stats_wait(daemon, "connections_closed_stalled", CLIENTS);
 	assert_int_equal(stats_counter(daemon, "connections_open"), SLOW);
-	for (size_t i = 0; i < CLIENTS; i++)
-		peer_close(stuck[i]);
+	peer_close_all(stuck, CLIENTS);
 	stream_run(slow, SLOW);
-	for (size_t i = 0; i < SLOW; i++)
-		peer_close(slow[i].fd);
+	stream_close(slow, SLOW);
 	stats_wait(daemon, "connections_closed_peer", SLOW);
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);
 }
 
 TEST(stuck_with_few_workers, .with = {"--patience 5ms", "--patience 0"}) {
-	stuck_are_cut_and_slow_are_not("2");
+	stuck_are_closed_and_slow_are_not("2");
 }
 
 TEST(stuck_with_a_worker_each, .with = {"--patience never", "--patience 5ms"}) {
-	stuck_are_cut_and_slow_are_not("64");
+	stuck_are_closed_and_slow_are_not("64");
 }

@@ -1,6 +1,6 @@
-// Scenario: the hunt for lost wake-ups. Connections are parked and come back all the time, at the
-// very moments at which an event can be missed; every message must have its echo, and the counters
-// must agree in the end. ECHOD_TEST_MESSAGES says how many messages.
+// Scenario: the hunt for lost wake-ups. Connections are parked and unparked all the time, just when
+// an event can be missed. Every message must have its echo, and the counters must agree in the end.
+// ECHOD_TEST_MESSAGES says how many messages.
 #include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
@@ -10,8 +10,8 @@
 #define MESSAGES (sizeof(ECHOD_SANITIZE) > 1 ? 60000 : 240000)
 #define FREE_RUNS 6
 
-static const char *const worker_counts[] = {"1", "2", "3"};
-#define WORKER_COUNTS (COUNT_OF(worker_counts))
+#define WORKER_COUNTS 3
+static const char *const worker_counts[WORKER_COUNTS] = {"1", "2", "3"};
 
 static void end(struct daemon *daemon, struct crowd *crowd) {
 	crowd_close(crowd);
@@ -24,7 +24,7 @@ static void end(struct daemon *daemon, struct crowd *crowd) {
 TEST(free_running, .with = {"--patience 0", "--patience 1ms"}) {
 	size_t messages = crowd_number("ECHOD_TEST_MESSAGES", MESSAGES) / FREE_RUNS;
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
-		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
+		struct daemon *daemon = daemon_start("--workers", worker_counts[w]);
 		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 40);
 		uint64_t numbers = w, sent = 0;
 		for (uint64_t round = 0; sent < messages; round++) {
@@ -39,32 +39,30 @@ TEST(free_running, .with = {"--patience 0", "--patience 1ms"}) {
 	}
 }
 
-// At the moment at which the last connection has been parked, as far as the counters tell.
+// As soon as the last connection is parked, according to the counters.
 TEST(sends_when_parked, .with = {"--patience 0", "--patience 1ms"}) {
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
-		struct daemon *daemon = daemon_start("--workers", worker_counts[w], NULL);
+		struct daemon *daemon = daemon_start("--workers", worker_counts[w]);
 		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 		for (uint64_t round = 0; round < 150; round++) {
-			for (uint64_t deadline = clock_deadline(PATIENCE);
-			     stats_counter(daemon, "connections_parked") < crowd.count;)
-				assert_true(clock_now() < deadline);
+			yield_until(stats_counter(daemon, "connections_parked") >= crowd.count);
 			crowd_ping(&crowd, round);
 		}
 		end(daemon, &crowd);
 	}
 }
 
-// No more clients than workers, which wait for a while and then park: the moment is met by chance.
+// No more clients than workers, which wait for a while and then park. Chance finds the critical
+// time.
 TEST(sends_when_patience_ends, .with = {"", "--spin 1ms"}) {
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon =
-			daemon_start("--workers", worker_counts[w], "--patience", "1ms", NULL);
+			daemon_start("--workers", worker_counts[w], "--patience", "1ms");
 		struct crowd crowd = crowd_connect(daemon, daemon->address[0], w + 1);
 		uint64_t numbers = w;
 		for (uint64_t round = 0; round < 200; round++) {
-			uint64_t moment =
-				clock_deadline(pattern_number(&numbers, 0, 6000) * NS_PER_US);
-			while (clock_now() < moment)
+			uint64_t pause = pattern_number(&numbers, 0, 6000) * NS_PER_US;
+			for (uint64_t begin = clock_now(); clock_now() - begin < pause;)
 				poll(NULL, 0, 0);
 			crowd_ping(&crowd, round);
 		}
@@ -72,41 +70,32 @@ TEST(sends_when_patience_ends, .with = {"", "--spin 1ms"}) {
 	}
 }
 
-// Keeps a stream at work until `fd` has its echo.
-static void ping_beside(struct stream *stream, int fd) {
-	char there = 'x', back;
-	assert_int_equal(peer_send_some(fd, &there, 1), 1);
-	for (uint64_t deadline = clock_deadline(PATIENCE); !peer_is_readable(fd);) {
-		for (int i = 0; i < 16; i++)
-			stream_step(stream);
-		assert_true(clock_now() < deadline);
+// Pings from each of the crowd, and keeps a stream at work until the echo is there.
+static void ping_beside(struct stream *stream, const struct crowd *crowd) {
+	for (size_t i = 0; i < crowd->count; i++) {
+		assert_int_equal(peer_send_some(crowd->fds[i], "x", 1), 1);
+		yield_until(peer_is_readable(crowd->fds[i]) || (stream_step(stream), false));
+		peer_expect_text(crowd->fds[i], "x");
 	}
-	peer_receive(fd, &back, 1);
-	assert_int_equal(back, there);
 }
 
 TEST(stream_beside_ping_pong, .with = {"--patience 5ms", "--patience 0"}) {
-	struct daemon *daemon = daemon_start("--workers", "1", NULL);
+	struct daemon *daemon = daemon_start("--workers", "1");
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 	struct stream stream = {
 		.fd = peer_connect(daemon->address[0]), .seed = 1, .total = UINT64_MAX};
 	stream.sent = peer_fill(stream.fd, stream.seed, UINT64_MAX);
-	uint64_t deadline = clock_deadline(PATIENCE);
-	do {
-		for (size_t i = 0; i < crowd.count; i++)
-			ping_beside(&stream, crowd.fds[i]);
-		assert_true(clock_now() < deadline);
-	} while (stats_counter(daemon, "quantum_expiries") == 0);
+	yield_until((ping_beside(&stream, &crowd), stats_counter(daemon, "quantum_expiries") > 0));
 	stream.total = stream.sent;
 	stream_run(&stream, 1);
 	peer_close(stream.fd);
 	end(daemon, &crowd);
 }
 
-// Descriptors and the memory of connections are used again at once, while events for those before
-// may still be on their way; parked connections are among them.
+// Descriptors and the memory of connections are used again at once, while events for their former
+// owners may still come; other connections are parked meanwhile.
 TEST(churn_among_parked, .with = {"--patience 5ms", "--patience 0", "--spin 1ms"}) {
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	struct daemon *daemon = daemon_start("--workers", "2");
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 	uint64_t numbers = 5;
 	uint64_t until = clock_deadline(2 * NS_PER_S);
@@ -127,9 +116,9 @@ TEST(churn_among_parked, .with = {"--patience 5ms", "--patience 0", "--spin 1ms"
 	end(daemon, &crowd);
 }
 
-// From one client, which has a worker to itself, to more than workers, and back: while they ping.
+// From one client, which has a worker to itself, to more than workers, and back, while they ping.
 TEST(crowd_comes_and_goes, .with = {"--patience 5ms", "--patience 1ms"}) {
-	struct daemon *daemon = daemon_start("--workers", "2", NULL);
+	struct daemon *daemon = daemon_start("--workers", "2");
 	struct crowd first = crowd_connect(daemon, daemon->address[0], 1);
 	uint64_t numbers = 7;
 	for (uint64_t round = 0; round < 300; round++) {
