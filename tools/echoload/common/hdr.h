@@ -14,8 +14,8 @@
 #define HDR_SUB_BITS 10
 #define HDR_BUCKETS BUCKETS_COUNT(HDR_SUB_BITS)
 
-// Ten minutes in which 100,000 messages a second wait for minutes would overflow 64 bits, which
-// have to do where the compiler has no more.
+// If 100,000 messages a second wait for minutes, the sum overflows 64 bits in ten minutes. Where
+// the compiler has no wider type, 64 bits must do.
 #ifdef __SIZEOF_INT128__
 __extension__ typedef unsigned __int128 hdr_sum;
 #else
@@ -57,7 +57,7 @@ static inline void hdr_reset(struct hdr *hdr)
 	hdr->min = UINT64_MAX;
 }
 
-// Records a value that has come so many times.
+// Records a value `times` times.
 static inline void hdr_record_many(struct hdr *hdr, uint64_t ns, uint64_t times)
 {
 	hdr->bucket[hdr_index(ns)] += times;
@@ -75,7 +75,7 @@ static inline void hdr_record(struct hdr *hdr, uint64_t ns)
 	hdr_record_many(hdr, ns, 1);
 }
 
-// To one that has been reset, or is all zeros.
+// Adds to `sum`, which has been reset, or is all zeros.
 static inline void hdr_add(struct hdr *sum, const struct hdr *hdr)
 {
 	if (hdr->count == 0)
@@ -100,7 +100,7 @@ static inline uint64_t hdr_percentile(const struct hdr *hdr, double percent)
 	return highest < hdr->max ? highest : hdr->max;
 }
 
-// How many samples a percentile takes to be one: fewer have none beyond it.
+// How many samples a percentile needs, so that there is one beyond it.
 static inline double hdr_samples_for(double percent)
 {
 	return percent < 100 ? 100 / (100 - percent) * (1 - 1e-9) : 1;

@@ -11,7 +11,7 @@
 #define NULL_DEVICE makedev(1, 3)
 #define EXTENSION ".json"
 
-// Returns false if it cannot be looked at, or keeps nothing.
+// Returns false if the file cannot be examined, or keeps nothing.
 static bool identify(const char *path, struct file_id *id)
 {
 	*id = (struct file_id){0};
@@ -93,8 +93,8 @@ void paths_label(const char *const *paths, size_t count, char (*names)[PATHS_LAB
 	for (size_t i = 0; i < count; i++) {
 		const char *text = paths[i] + shared;
 		size_t length = strlen(text) - (same_extension ? strlen(EXTENSION) : 0);
-		size_t cut = length < PATHS_LABEL ? 0 : length - (PATHS_LABEL - 1);
-		snprintf(names[i], PATHS_LABEL, "%.*s", (int)(length - cut), text + cut);
+		size_t skipped = length < PATHS_LABEL ? 0 : length - (PATHS_LABEL - 1);
+		snprintf(names[i], PATHS_LABEL, "%.*s", (int)(length - skipped), text + skipped);
 		for (char *at = names[i]; *at; at++) {
 			if (!isascii(*at) || !isprint(*at))
 				*at = '?';

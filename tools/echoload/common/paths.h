@@ -8,13 +8,13 @@
 
 #include "base/error.h"
 
-// Below `-` as an output is standard output.
+// An output `-` is standard output.
 
-// `path`, or `-` where that is the same, as /dev/stdout is.
+// Returns `path`, or `-` if that is the same file, as /dev/stdout is.
 const char *paths_output(const char *path);
 
-// Whether the two outputs are one file: the same path, a link, or a file that is yet to be made in
-// the same folder. Never true of /dev/null, which keeps nothing.
+// Whether two outputs are one file, which need not exist yet, whatever their paths. Never true of
+// /dev/null, which keeps nothing.
 bool paths_same(const char *left, const char *right);
 
 // Whether the path ends in `end`, with something before it.
@@ -34,7 +34,7 @@ int inputs_take(void *context, const char *name, const char *value, struct echod
 // Returns -1 if the output is one of the files that are read.
 int inputs_check(const struct inputs *inputs, struct echod_error *error);
 
-// Says which of them `why` is about. Returns -1.
+// Fails for the reason `why`, with the path of the file before it. Returns -1.
 int inputs_fail(const struct inputs *inputs, size_t index, const struct echod_error *why,
 		struct echod_error *error);
 

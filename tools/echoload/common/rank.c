@@ -7,7 +7,7 @@
 #include "base/assert.h"
 
 #define FEWEST 6	    // values of a series
-#define PIECES 48	    // that a longer series is cut into
+#define PIECES 48	    // into which a longer series is divided
 #define RISE_BY_CHANCE 0.01 // of a series that rises for no reason
 #define GROUPS 16	    // of successive values
 #define SUMS (2 * RANK_MOST * (2 * RANK_MOST + 1) + 1)
@@ -24,8 +24,8 @@ double rank_median(double *values, size_t count)
 	return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-// How much wider the interval is than that of independent values, at least 1: how much more than
-// theirs the number of values above `median` varies from group to group.
+// By which factor, at least 1, the interval is wider than that of independent values: as the number
+// of values above `median` varies more from group to group than theirs.
 static double widening(const double *values, size_t count, double median)
 {
 	size_t size = count / GROUPS;

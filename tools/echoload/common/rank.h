@@ -1,4 +1,4 @@
-// Tests by rank, which ask nothing of how values are distributed. Main thread.
+// Tests by rank, which assume nothing about how values are distributed. Main thread.
 #ifndef ECHOLOAD_RANK_H
 #define ECHOLOAD_RANK_H
 
@@ -7,17 +7,16 @@
 
 #define RANK_MOST 32 // values a side of rank_test
 
-// How probable it is that two samples of the same differ at least so much, either way: 0 to 1. This
-// is the test of Mann and Whitney, exact, also with ties. Each side has 1 to RANK_MOST values, each
-// of which was measured independently of the others.
+// The probability, 0 to 1, that two samples of one distribution differ at least this much, either
+// way. This is the test of Mann and Whitney, exact, also with ties. Each side has 1 to RANK_MOST
+// values, which were measured independently of each other.
 double rank_test(const double *left, size_t left_count, const double *right, size_t right_count);
 
 // Puts the values, at least one, in order, and returns their median.
 double rank_median(double *values, size_t count);
 
-// The interval holds the median of what was sampled. It lies between two of the values (order
-// statistics), so nothing is assumed of how they are distributed. It is wider where successive
-// values resemble each other: then they say less.
+// An interval that holds the median of the sampled quantity. It lies between two of the values
+// (order statistics). It is wider if successive values resemble each other, as they say less then.
 struct rank_interval {
 	double median;	  // NAN: there are no values
 	double low, high; // NAN: too few values, fewer than 6 for 95 %, than 9 for 99 %
@@ -32,8 +31,8 @@ struct rank_interval rank_interval(const double *values, size_t count, double co
 bool rank_differs(const struct rank_interval *interval, double value);
 
 // By how much a series rises from its first value to its last: the slope of Theil and Sen. Returns
-// 0 if chance would make it rise as steadily once in a hundred series (Mann and Kendall), or if
-// there are fewer than 6 values.
+// 0 if chance makes it rise as steadily in one of a hundred series (Mann and Kendall), or if there
+// are fewer than 6 values.
 double rank_rise(const double *values, size_t count);
 
 #endif

@@ -9,13 +9,13 @@
 #include "base/clock.h"
 #include "net/connect.h"
 
-#define PATHS 1000	    // connects of a thread whose round trip is looked at
-#define MOST_CONNECTING 256 // of a thread at a time: a backlog that overflows costs seconds
+#define CONNECTS_MEASURED 1000 // of a thread, for their round trip
+#define MOST_CONNECTING 256    // of a thread at a time: a backlog that overflows costs seconds
 
 void connection_note_error(struct thread *thread, const struct connection *conn,
 			   enum load_error error, int number)
 {
-	// Wrong bytes are wrong whenever they come.
+	// Wrong bytes count at any time.
 	if ((conn->loaded && thread_counts(thread, thread->now)) || error == LOAD_MISMATCH)
 		load_errors_note(&thread->buffers.open->errors, error, number, conn->id,
 				 thread->now - thread->period->begin);
@@ -28,7 +28,7 @@ static void end_connecting(struct thread *thread)
 	thread->connecting--;
 	if (!next)
 		return;
-	thread->queue = next->behind;
+	thread->queue = next->next_in_queue;
 	timers_set(&thread->timers, &next->timer, thread->now);
 }
 
@@ -56,7 +56,7 @@ void connection_close(struct thread *thread, struct connection *conn, uint64_t a
 	if (was_connecting)
 		end_connecting(thread);
 	timers_unset(&thread->timers, &conn->timer);
-	// Before a slice that is tried once.
+	// Before a slice, a connect is tried once.
 	bool enough = thread->period->kind == PERIOD_CONNECT && conn->failed;
 	if (again != CLOCK_NEVER && conn->loaded && !enough && thread->now < thread_stop(thread))
 		timers_set(&thread->timers, &conn->timer, again);
@@ -90,7 +90,8 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 	conn->failed = false;
 	conn->before = (struct usage_tcp){0};
 	atomic_fetch_add_explicit(&thread->buffers.live, 1, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&thread->buffers.connected, 1, memory_order_relaxed) < PATHS)
+	if (atomic_fetch_add_explicit(&thread->buffers.connected, 1, memory_order_relaxed) <
+	    CONNECTS_MEASURED)
 		usage_note_connect(&thread->sockets, conn->fd);
 	uint64_t at = atomic_load_explicit(&conn->sent, memory_order_relaxed);
 	conn->verify = (struct verify){
@@ -103,7 +104,7 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 	conn->left = thread->config->mode == MODE_CHURN	       ? thread->config->visit
 		     : thread->config->mode == MODE_HALF_CLOSE ? 1
 							       : UINT64_MAX;
-	// Who comes for one message waits for the connection too.
+	// The first message of a visit waits for the connection, too.
 	conn->due_since = thread->config->mode == MODE_CHURN ? conn->moved_at : 0;
 	conn->free_since = now;
 	return true;
@@ -125,7 +126,7 @@ static int open_socket(const struct load_config *config, uint32_t id)
 }
 
 // Why a connect could not begin. EADDRNOTAVAIL means that no port is left, or that we have no
-// address of the target's family at all; UDP, which has ports of its own, tells which.
+// address of the target's family at all. UDP has ports of its own, so it shows which of the two.
 static enum load_error why_not(const struct endpoint *target, int number)
 {
 	enum load_error error = load_error_of(number, true);
@@ -150,8 +151,8 @@ int connecting_listen(const struct thread *thread, struct connection *conn, int 
 void connecting_begin(struct thread *thread, struct connection *conn, uint64_t now)
 {
 	if (thread->connecting >= MOST_CONNECTING) {
-		conn->behind = NULL;
-		*(thread->queue ? &thread->queue_end->behind : &thread->queue) = conn;
+		conn->next_in_queue = NULL;
+		*(thread->queue ? &thread->queue_end->next_in_queue : &thread->queue) = conn;
 		thread->queue_end = conn;
 		return;
 	}

@@ -1,4 +1,4 @@
-// Connections of the generator. The generator's threads.
+// Events of a connection of the generator. The generator's threads.
 #include "generator.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 
-#define TURN 8 // times that a connection receives before others have their turn
+#define RECEIVES_A_TURN 8 // of a connection, before others have their turn
 
 // The end of the verification of a stream that we abort. If it stops in the middle of a fault, that
 // still has to be named. Returns whether there was no fault.
@@ -29,7 +29,7 @@ static void end_sending(struct thread *thread, struct connection *conn)
 	await_end(thread, conn);
 }
 
-// Sends what has been begun, as far as there is room.
+// Sends the messages that have begun, as far as there is room.
 static void flush(struct thread *thread, struct connection *conn)
 {
 	uint64_t sent = atomic_load_explicit(&conn->sent, memory_order_relaxed);
@@ -44,12 +44,12 @@ static void flush(struct thread *thread, struct connection *conn)
 		sent += count > 0 ? (uint64_t)count : 0;
 		atomic_store_explicit(&conn->sent, sent, memory_order_relaxed);
 		if (count < 0 && errno != EAGAIN && errno != EINTR) {
-			// What the peer has sent before comes first. EPIPE: after its FIN.
+			// Bytes that the peer has sent come first. EPIPE: after its FIN.
 			conn->broken = errno == EPIPE ? 0 : errno;
 			await_end(thread, conn);
 			return;
 		}
-		// After a part, too, the kernel tells when there is room again.
+		// epoll says when there is room again, also after a part was sent.
 		if (count < (ssize_t)size && (count >= 0 || errno == EAGAIN))
 			return;
 	}
@@ -82,8 +82,8 @@ static void finish_visit(struct thread *thread, struct connection *conn, uint64_
 	connection_close(thread, conn, thread->now);
 }
 
-// Deals with `size` bytes that have come into the thread's buffer. Returns whether the connection
-// goes on.
+// Takes `size` bytes that have come into the thread's buffer. Returns whether the connection goes
+// on.
 static bool take_bytes(struct thread *thread, struct connection *conn, size_t size, uint64_t now)
 {
 	bool counts = thread_counts(thread, now);
@@ -101,7 +101,7 @@ static bool take_bytes(struct thread *thread, struct connection *conn, size_t si
 	}
 	connection_count_verified(thread, conn, counts);
 	if (conn->verify.resync || conn->verify.faults > 0) {
-		// Nothing is trusted from here on: no new message, and the rest shows what it was.
+		// From here on no message begins, and the bytes that still come help to name it.
 		if (conn->state == CONNECTION_OPEN)
 			end_sending(thread, conn);
 		timers_unset(&thread->timers, &conn->timer);
@@ -150,7 +150,7 @@ static void take_end(struct thread *thread, struct connection *conn, int number,
 // keep the thread from its other connections.
 static void receive(struct thread *thread, struct connection *conn)
 {
-	for (unsigned i = 0; i < TURN; i++) {
+	for (unsigned i = 0; i < RECEIVES_A_TURN; i++) {
 		ssize_t count = recv(conn->fd, thread->in, THREAD_BUFFER, MSG_DONTWAIT);
 		if (count < 0 && errno == EINTR)
 			continue;
@@ -175,7 +175,7 @@ static void receive(struct thread *thread, struct connection *conn)
 		    ((size_t)count < THREAD_BUFFER && !conn->hung_up))
 			return;
 	}
-	// More is there than one turn takes: epoll is to tell that again.
+	// There is more than one turn takes: epoll has to say so again.
 	int failed = connecting_listen(thread, conn, EPOLL_CTL_MOD);
 	ensure(!failed);
 }
@@ -254,7 +254,7 @@ void connection_plan(struct thread *thread, struct connection *conn)
 	timers_set(&thread->timers, &conn->timer, begin);
 }
 
-// Whether it was still being connected at the `last` moment of the period, and for too long.
+// Whether it was still connecting at `last`, when the period ended, and for too long.
 static bool is_hung(const struct thread *thread, const struct connection *conn, uint64_t last)
 {
 	if (conn->state != CONNECTION_CONNECTING || !thread_counts(thread, last))

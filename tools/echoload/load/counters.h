@@ -48,7 +48,7 @@ char *load_error_describe(const struct load_error_count *kind, const struct load
 
 // The kind of the first one; LOAD_ERRORS: there was none.
 enum load_error load_errors_first(const struct load_errors *errors);
-// What it is, why, and what helps: `refused: Connection refused; is the server running`. Returns
+// Its name, the reason, and advice: `refused: Connection refused; is the server running`. Returns
 // `text`.
 #define LOAD_ERROR_LINE 200
 char *load_error_explain(enum load_error error, const struct load_errors *errors,
@@ -66,7 +66,7 @@ struct counters {
 	struct hdr uncorrected; // open loop: from when it was sent
 	struct hdr lateness;	// open loop: how late the generator itself was
 	uint64_t messages;	// echoed in full within the window
-	uint64_t answered;	// the same, whenever it was
+	uint64_t answered;	// the same, also outside the window
 	uint64_t last;		// when the last of `messages` was answered, clock_now
 	uint64_t bytes;		// received
 	uint64_t verified;

@@ -12,10 +12,10 @@
 #define WAIT_STEP (10 * NS_PER_MS)
 #define WAKE_LATE (5 * NS_PER_MS)
 #define GRACE (2 * NS_PER_S)	     // what is on its way when a run ends may still come
-#define END_HEARD (250 * NS_PER_MS)  // for which connections are heard after their end
-#define BEGIN_IN (20 * NS_PER_MS)    // for the threads to get ready for a run,
-#define SLICE_IN (100 * NS_PER_US)   // for a slice: this,
-#define SLICE_IN_CONNECTION 100	     // and this for each connection
+#define END_HEARD (250 * NS_PER_MS)  // for which connections still receive after our FIN
+#define RUN_IN (20 * NS_PER_MS)	     // until a run begins, for the threads to get ready
+#define SLICE_IN (100 * NS_PER_US)   // the same for a slice,
+#define SLICE_IN_CONNECTION_NS 100   // and in addition for each connection
 #define SLICE_LATE (100 * NS_PER_MS) // beside its length: what is due in it may begin after it
 
 // A run, as the main thread sees it.
@@ -47,15 +47,15 @@ static bool all_rest(const struct engine *engine)
 	return true;
 }
 
-// Waits until `moment`, or until a thread comes to rest, or for a signal; in small steps. The time
-// for which a step of a run took longer than it should have, nobody let us run: we were stopped,
-// out of a quota, or the whole machine was.
-static void wait_until(const struct engine *engine, uint64_t moment, struct monitor *monitor)
+// Waits until `deadline`, until a thread comes to rest, or for a signal; in small steps. If a step
+// of a run takes too long, we did not run in the meantime: we were stopped or out of our CPU quota,
+// or the whole machine was stopped.
+static void wait_until(const struct engine *engine, uint64_t deadline, struct monitor *monitor)
 {
 	struct pollfd rested = {.fd = engine->rested.fd, .events = POLLIN};
 	int ready = 0;
-	for (uint64_t now = clock_now(); ready == 0 && now < moment;) {
-		uint64_t step = earlier(now + WAIT_STEP, moment);
+	for (uint64_t now = clock_now(); ready == 0 && now < deadline;) {
+		uint64_t step = earlier(now + WAIT_STEP, deadline);
 		const struct timespec span = clock_timespec(step - now);
 		ready = ppoll(&rested, 1, &span, NULL);
 		now = clock_now();
@@ -67,7 +67,7 @@ static void wait_until(const struct engine *engine, uint64_t moment, struct moni
 		waker_clear(&engine->rested);
 }
 
-// Adds what the threads have counted since the last call to `sum`. Waits for a round of each.
+// Adds the threads' counts since the last call to `sum`. Waits for a round of each.
 static void collect(const struct engine *engine, struct counters *sum)
 {
 	for (unsigned i = 0; i < engine->started; i++)
@@ -101,11 +101,11 @@ static struct progress progress_of(const struct engine *engine)
 	return progress;
 }
 
-static void stop_at(struct engine *engine, uint64_t moment)
+static void stop_at(struct engine *engine, uint64_t at)
 {
 	struct period *period = &engine->period;
-	atomic_store(&period->stop, earlier(moment, atomic_load(&period->stop)));
-	atomic_store(&period->end, earlier(moment, atomic_load(&period->end)));
+	atomic_store(&period->stop, earlier(at, atomic_load(&period->stop)));
+	atomic_store(&period->end, earlier(at, atomic_load(&period->end)));
 	wake(engine);
 }
 
@@ -128,7 +128,7 @@ static void end_interval(struct engine *engine, struct monitor *monitor, uint64_
 	monitor->from = now;
 }
 
-// Takes note of what the machine has used when recording begins, and when it ends.
+// Notes the machine's usage when recording begins, and when it ends.
 static void take_stock(struct monitor *monitor, uint64_t now, uint64_t record, uint64_t stop)
 {
 	if (!monitor->recording && now >= record && now < stop) {
@@ -141,7 +141,7 @@ static void take_stock(struct monitor *monitor, uint64_t now, uint64_t record, u
 	}
 }
 
-// Watches over the run. Returns when to look again, at the latest.
+// Does what is due in a run. Returns when to call it again, at the latest.
 static uint64_t check(struct engine *engine, struct monitor *monitor, uint64_t now)
 {
 	const struct engine_calls *calls = monitor->calls;
@@ -160,8 +160,8 @@ static uint64_t check(struct engine *engine, struct monitor *monitor, uint64_t n
 	return now < record ? record : now < stop ? next : CLOCK_NEVER;
 }
 
-// Lets a period pass, with the connections of `groups` (a bit set, config_group). `monitor`: of a
-// run.
+// Waits for a period to pass, with the connections of `groups` (a bit set, config_group).
+// `monitor`: of a run, else NULL.
 static void pass(struct engine *engine, uint64_t groups, struct monitor *monitor)
 {
 	struct period *period = &engine->period;
@@ -174,7 +174,7 @@ static void pass(struct engine *engine, uint64_t groups, struct monitor *monitor
 	for (unsigned i = 0; i < engine->started; i++)
 		atomic_store(&engine->threads[i].resting, false);
 	while (!all_rest(engine)) {
-		wake(engine); // before anything that may take its time
+		wake(engine); // first, as the rest may take long
 		uint64_t now = clock_now(), until = now + IDLE_CALL;
 		if (monitor)
 			until = earlier(until, check(engine, monitor, now));
@@ -215,7 +215,7 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 {
 	const struct load_config *config = engine->config;
 	struct monitor monitor = {.calls = calls, .result = result};
-	uint64_t begin = clock_deadline(BEGIN_IN);
+	uint64_t begin = clock_deadline(RUN_IN);
 	uint64_t record = begin + config->ramp + config->warmup;
 	uint64_t stop =
 		config->duration >= CLOCK_NEVER - record ? CLOCK_NEVER : record + config->duration;
@@ -254,7 +254,7 @@ int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration,
 		.stop = CLOCK_NEVER,
 	};
 	pass(engine, groups, NULL);
-	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_CONNECTION * engine->connections);
+	uint64_t begin = clock_deadline(SLICE_IN + SLICE_IN_CONNECTION_NS * engine->connections);
 	uint64_t record = begin + config->settle;
 	engine->period = (struct period){
 		.kind = PERIOD_SLICE,

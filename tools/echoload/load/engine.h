@@ -28,14 +28,14 @@ struct progress {
 };
 
 struct engine_calls {
-	// Called once for each interval from the moment on at which recording began.
+	// Called for each interval of recording, at its end.
 	void (*interval)(void *context, const struct interval *interval);
 	// Called about ten times a second. Returns false to end the run.
 	bool (*idle)(void *context, const struct progress *progress);
 	void *context;
 };
 
-// What a run has come to.
+// The result of a run.
 struct engine_result {
 	const struct load_config *config;
 	struct counters
@@ -48,7 +48,7 @@ struct engine_result {
 	struct usage usage;		// of the recorded time
 };
 
-// How much of a count came in a second of it; 0 if it took no time.
+// A count as a rate, a second; 0 if the run took no time.
 static inline double engine_rate(const struct engine_result *result, uint64_t count)
 {
 	return result->lasted ? 1e9 * (double)count / (double)result->lasted : 0;
@@ -69,18 +69,17 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 // Loads the connections whose group (config_group) is in the bit set `groups` for `config->settle`
 // and then for `duration` ns, and waits until all that is on its way is answered: for
 // `config->timeout` at most. Those that are not open are connected before the time begins, unless
-// the mode connects for each visit; all others rest, open. `counters` gets what came in `duration`;
-// if `settle` is 0, all that was begun in that time, and what became of it; and the faults found
-// since the last period. `lasted` gets `duration`; if `settle` is 0, the ns until the last answer.
-// Returns 0, or -1: interrupted, or none could be connected.
+// the mode connects for each visit; all others rest, open. `counters` gets the messages answered in
+// `duration` or, if `settle` is 0, all that began in it, answered or not; and the faults found
+// since the last period. `lasted` gets `duration` or, if `settle` is 0, the ns until the last
+// answer. Returns 0, or -1: interrupted, or none could be connected.
 int engine_slice(struct engine *engine, uint64_t groups, uint64_t duration,
 		 struct counters *counters, uint64_t *lasted);
 
-// Ends the connections as a client ends them, with FIN, and the threads. The connections are heard
-// until the peer's FIN, for 250 ms at most: bytes that come after the last echo are found if they
-// come within that time and before the peer's FIN. (With `resets` a visit ends at once, and nothing
-// that would come after it is seen.) `counters` gets the faults that are found by then only, and
-// their errors; NULL: nobody asks.
+// Ends the connections as a client does, with FIN, and the threads. It receives until the peer's
+// FIN, for 250 ms at most, so that bytes after the last echo are found. (With `resets` a visit ends
+// at once, and bytes after it are not seen.) `counters` gets the faults that are found in this
+// time, and their errors; NULL: not wanted.
 void engine_close(struct engine *engine, struct counters *counters);
 
 void engine_result_free(struct engine_result *result);

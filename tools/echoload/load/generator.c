@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 #define EVENTS_AT_ONCE 256
-#define SOCKETS_LOOKED_AT 1000 // of a thread, for the evidence
+#define SOCKETS_MEASURED 1000 // of a thread, for the evidence
 
 // Whether, before a slice, each connection is open or could not be connected.
 static bool is_connected(const struct thread *thread)
@@ -42,7 +42,7 @@ static int wait_for_events(struct thread *thread, struct epoll_event *events)
 	return count > 0 ? count : 0;
 }
 
-// No message may begin any more: --count has been reached, or it is not a time for messages.
+// No message may begin any more: --count has been reached, or the period has no messages.
 static bool is_spent(const struct thread *thread)
 {
 	return atomic_load_explicit(&thread->period->left, memory_order_relaxed) == 0;
@@ -73,12 +73,12 @@ static bool is_over(const struct thread *thread, int events)
 	return is_spent(thread) && thread->owed == 0;
 }
 
-// Looks at what the kernel has counted of the first sockets, `before` recording or after it.
-static void look_at_sockets(struct thread *thread, bool before)
+// Reads the kernel's counters of the first sockets, `before` recording or after it.
+static void measure_sockets(struct thread *thread, bool before)
 {
-	unsigned looked = 0;
-	for (struct connection *conn = thread->connections; conn && looked < SOCKETS_LOOKED_AT;
-	     looked++) {
+	unsigned measured = 0;
+	for (struct connection *conn = thread->connections; conn && measured < SOCKETS_MEASURED;
+	     measured++) {
 		struct usage_tcp usage = {0};
 		if (conn->state == CONNECTION_OPEN)
 			usage = usage_of_socket(conn->fd);
@@ -90,7 +90,7 @@ static void look_at_sockets(struct thread *thread, bool before)
 	}
 }
 
-// Takes note of what has been used, when recording begins and when it ends.
+// Notes the usage when recording begins and when it ends.
 static void take_stock(struct thread *thread, uint64_t stop)
 {
 	bool ended = thread->now >= stop, begun = thread->now >= thread->period->record;
@@ -104,7 +104,7 @@ static void take_stock(struct thread *thread, uint64_t stop)
 	if (ended && !thread->recording)
 		return;
 	thread->used = usage_of_thread(thread->worked_for, &thread->used);
-	look_at_sockets(thread, !ended);
+	measure_sockets(thread, !ended);
 	thread->recording = true;
 }
 

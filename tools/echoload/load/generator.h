@@ -1,6 +1,6 @@
-// What a thread of the generator has and does: its connections, each from connect to its end, again
-// and again; their messages; their timers and one epoll set. Only `sent` of a connection is read by
-// other threads, and what is said to be for the main thread.
+// A thread of the generator: its connections, each from connect to its end, again and again; their
+// messages and timers; one epoll set. Other threads read only `sent` of a connection, and the main
+// thread the fields that say so.
 #ifndef ECHOLOAD_GENERATOR_H
 #define ECHOLOAD_GENERATOR_H
 
@@ -31,8 +31,8 @@ enum connection_state {
 // A message on its way.
 struct message {
 	uint64_t end;	// where it ends in the stream
-	uint64_t due;	// when it was to be sent: in a closed loop, when it was
-	uint64_t asked; // when it was
+	uint64_t due;	// when it was due; in a closed loop the same as `begun`
+	uint64_t begun; // when its sending began
 };
 
 // Positions are those of the stream, which goes on when it is connected again.
@@ -46,8 +46,8 @@ struct connection {
 	enum connection_state state;
 	bool hung_up; // the peer's FIN has been announced: read on to the end
 	int broken;   // why sending failed, errno; 0: it has not, or after the peer's FIN
-	struct connection *behind; // in the queue of those that wait to connect
-	bool refused, failed; // last time it could not even begin to connect, or not be connected
+	struct connection *next_in_queue; // of those that wait to connect
+	bool refused, failed; // last time: it could not begin to connect, it was not connected
 	_Atomic uint64_t sent;
 	uint64_t goal;	   // where the last message begun ends
 	uint64_t received; // bytes that have come, right or wrong
@@ -62,20 +62,20 @@ struct connection {
 	double after;		  // ns since the period began,
 	double number;		  // and which of all it is, when they are evenly spread
 	uint64_t free_since;	  // when it last could have begun a message
-	uint64_t moved_at;	  // when something last came, or was first waited for
+	uint64_t moved_at;	  // when bytes last came, or waiting for them began
 	struct random random;
-	struct usage_tcp before; // what its socket had counted when recording began
+	struct usage_tcp before; // its socket's counters when recording began
 };
 
 #define THREAD_BUFFER (256UL << 10)
 
-// A period: who sends what, and when (clock_now). It is set while all threads are at rest, but
-// `stop` and `end` may come nearer while they run.
+// A period: which connections send, and when (clock_now). It is set while all threads are at rest,
+// but `stop` and `end` may come nearer while they run.
 enum period_kind {
 	PERIOD_CONNECT, // closed connections are connected, no message begins
 	PERIOD_SLICE,
-	PERIOD_RUN, // takes stock of what the generator itself uses
-	PERIOD_END, // the connections are ended as a client ends them
+	PERIOD_RUN, // also notes the usage of the generator itself
+	PERIOD_END, // the connections are ended as a client does
 };
 
 struct period {
@@ -83,11 +83,11 @@ struct period {
 	unsigned connections;  // how many are not to rest
 	uint64_t begin;	       // the first connect
 	uint64_t ramp;	       // ns over which the connections begin
-	uint64_t record;       // from here on it is counted
+	uint64_t record;       // counting begins
 	_Atomic uint64_t stop; // nothing new is due
-	_Atomic uint64_t end;  // what comes from here on is not counted
-	uint64_t late;	       // ns around `stop` in which what was due before it may still begin
-	uint64_t grace;	       // ns after it for which what is on its way is waited for
+	_Atomic uint64_t end;  // counting ends
+	uint64_t late;	       // ns around `stop` in which messages due before it may still begin
+	uint64_t grace;	       // ns after it in which messages on their way may be answered
 	_Atomic uint64_t left; // messages that may still begin; UINT64_MAX: no limit
 };
 
@@ -96,7 +96,7 @@ struct thread {
 	const struct connection *all; // of all threads, to know what others have sent; [id]
 	struct verify_scope scope;
 	struct period *period;
-	const struct waker *rested; // tells the main thread that this one rests
+	const struct waker *rested; // wakes the main thread when this one rests
 	struct counter_buffers buffers;
 	pthread_t handle;
 
@@ -105,21 +105,21 @@ struct thread {
 	unsigned ring; // messages on their way on a connection at most, a power of two
 	struct timers timers;
 	int epoll;
-	struct waker waker; // the main thread wants something
+	struct waker waker; // of this thread, by the main thread
 	char *in, *out;	    // THREAD_BUFFER bytes each
 	uint64_t now;	    // when the round began
 	unsigned connecting;
 	struct connection *queue, *queue_end; // connections that wait for their turn to connect
 	uint64_t owed;	      // messages on their way, and connections whose end is awaited
-	uint64_t worked_for;  // ns in which there was something to do
-	bool worked;	      // the last round had something to do
+	uint64_t worked_for;  // ns in which there was work
+	bool worked;	      // the last round had work
 	double gap;	      // open loop: mean time between two messages of a connection, ns
 	_Atomic bool resting; // between periods
 
 	struct load_errors unconnected; // of all connects, recorded or not
 
-	// Its own usage while recording, and what the kernel says of its sockets at the end; for
-	// the main thread once it is `resting`.
+	// Its own usage while recording, and the counters of its sockets at the end; for the main
+	// thread once it is `resting`.
 	bool recording, stopped;
 	struct usage_thread used;
 	unsigned live_at_stop;
@@ -132,11 +132,11 @@ static inline uint64_t thread_stop(const struct thread *thread)
 	return atomic_load_explicit(&thread->period->stop, memory_order_relaxed);
 }
 
-// Whether what happens, or is due, at that moment is recorded.
-static inline bool thread_counts(const struct thread *thread, uint64_t moment)
+// Whether an event at that time, or a message due then, is recorded.
+static inline bool thread_counts(const struct thread *thread, uint64_t at)
 {
-	return moment >= thread->period->record &&
-	       moment < atomic_load_explicit(&thread->period->end, memory_order_relaxed);
+	return at >= thread->period->record &&
+	       at < atomic_load_explicit(&thread->period->end, memory_order_relaxed);
 }
 
 // The engine (engine.h): the threads and what they share. Main thread.
@@ -156,27 +156,27 @@ struct engine {
 
 void threads_free(struct engine *engine); // all of it, once the threads end. Main thread.
 
-// generator.c: rounds of waiting for events and dealing with them, period by period. Nothing is
-// allocated meanwhile, except to look into a fault.
+// generator.c: rounds of waiting for events and handling them, period by period. Nothing is
+// allocated meanwhile, except to examine a fault.
 
 void *generator_run(void *argument); // a struct thread, until PERIOD_END is over
 
-// connection.c: what happens to a connection.
+// connection.c: events of a connection.
 
-// Sees to a connection whose timer has come: connects it, or begins the messages that are due.
+// The timer of a connection has come: connects it, or begins the messages that are due.
 void connection_wake(struct thread *thread, struct connection *conn, uint64_t now);
 
 void connection_events(struct thread *thread, struct connection *conn, uint32_t events,
 		       uint64_t now);
 
-// Ends a connection that has been waited for too long. Called now and then for each.
+// Ends a connection on which nothing has come for --timeout. Called now and then for each.
 void connection_check_time(struct thread *thread, struct connection *conn, uint64_t now);
 
-// A period begins: sees to it that the connection is connected, or begins to send, when it should.
+// A period begins: sets the timer of the connection, to connect it or to begin to send.
 void connection_plan(struct thread *thread, struct connection *conn);
 
-// The period is over: what is still on its way is given up. A connection that owes us nothing stays
-// open, unless it is for one visit.
+// The period is over: messages still on their way are given up. A connection that owes us nothing
+// stays open, unless it is for one visit.
 void connection_rest(struct thread *thread, struct connection *conn);
 
 // connecting.c: how connections begin and end.
@@ -187,14 +187,14 @@ void connecting_begin(struct thread *thread, struct connection *conn, uint64_t n
 // Its socket is writable, or has failed. Returns whether it is connected.
 bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t now);
 
-// Has epoll tell what happens to it. Returns what epoll_ctl does.
+// Registers it with epoll, or again. Returns what epoll_ctl does.
 int connecting_listen(const struct thread *thread, struct connection *conn, int operation);
 
 // Counts an error of a connection that takes part, while recording; and LOAD_MISMATCH always.
 void connection_note_error(struct thread *thread, const struct connection *conn,
 			   enum load_error error, int number);
 
-// What has been verified of its stream since the last call is counted, or not.
+// Counts the bytes verified since the last call, or forgets them.
 static inline void connection_count_verified(const struct thread *thread, struct connection *conn,
 					     bool counts)
 {
@@ -212,10 +212,10 @@ void connection_close(struct thread *thread, struct connection *conn, uint64_t a
 void connection_fail(struct thread *thread, struct connection *conn, enum load_error error,
 		     int number);
 
-// messages.c: when each message is due, begun and answered, and what is recorded of it.
+// messages.c: when each message is due, begun and answered, and its record.
 
-// Begins those that may begin now, `goal` grows: in a closed loop as many as may be on their way,
-// in the open loop those that are due, and then sets the timer for the next.
+// Begins those that may begin now, so that `goal` grows: in a closed loop as many as may be on
+// their way, in the open loop those that are due. There it also sets the timer for the next.
 void messages_begin(struct thread *thread, struct connection *conn, uint64_t now);
 
 // The echo of the first one on its way is complete.
@@ -228,7 +228,7 @@ void messages_plan(struct thread *thread, struct connection *conn, uint64_t begi
 bool messages_may_begin(const struct thread *thread, const struct connection *conn);
 
 // Those on their way will not be answered any more, however their connection has ended. Each counts
-// with the time until now: to leave it out would make the latency look better than it was.
+// with the time until now: without it the latency would look better than it was.
 void messages_abandon(struct thread *thread, struct connection *conn);
 
 // At the end of a period of the open loop: the same for those that were due and never begun, in

@@ -36,7 +36,7 @@ char *config_name(const struct load_config *config, uint32_t id, char text[stati
 	return text;
 }
 
-// Reads `SIZE` or `LEAST..MOST`, with `:WEIGHT` or without, and cuts the text up for that. `below`
+// Reads `SIZE` or `LEAST..MOST`, with `:WEIGHT` or without, and splits the text in place. `below`
 // becomes the weight.
 static int parse_part(char *text, struct sizes_part *part, struct echod_error *error)
 {
@@ -74,7 +74,7 @@ static void complete(struct sizes *sizes)
 		sizes->most = part->most > sizes->most ? part->most : sizes->most;
 		part->below = below += share;
 	}
-	sizes->parts[sizes->count - 1].below = 1; // whatever was lost to rounding
+	sizes->parts[sizes->count - 1].below = 1; // without the error of rounding
 }
 
 int sizes_parse(const char *text, struct sizes *sizes, struct echod_error *error)

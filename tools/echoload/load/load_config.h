@@ -36,7 +36,7 @@ bool load_mode_takes(enum load_mode mode, const char *option);
 #define SIZES_BYTES (UINT64_C(1) << 30) // of a message at most
 
 struct sizes_part {
-	uint64_t least, most; // bytes; every size between is as likely as any other
+	uint64_t least, most; // bytes; all sizes from `least` to `most` are equally likely
 	double below;	      // of all draws, the share that falls into this part or one before it
 };
 
@@ -75,7 +75,7 @@ struct load_config {
 	enum arrival arrival;
 
 	uint64_t duration; // ns, CLOCK_NEVER: until `count` or interrupted
-	uint64_t interval; // ns, of which a run is recorded piece by piece; 0: a second
+	uint64_t interval; // ns, length of the intervals that are recorded; 0: a second
 	uint64_t settle;   // ns of load before a slice, which are not recorded
 	uint64_t count;	   // messages in all, 0: no limit
 	uint64_t warmup;   // ns, before anything is recorded
@@ -92,7 +92,7 @@ static inline const struct endpoint *config_target(const struct load_config *con
 	return &config->targets[id % config->target_count];
 }
 
-// What people are told of a connection: `connection 5 to 127.0.0.1:7001`. Returns `text`.
+// Names a connection for people: `connection 5 to 127.0.0.1:7001`. Returns `text`.
 #define CONFIG_NAME (ADDRESS_TEXT_SIZE + 32)
 char *config_name(const struct load_config *config, uint32_t id, char text[static CONFIG_NAME]);
 

@@ -11,8 +11,8 @@ static uint64_t waited(uint64_t from, uint64_t to)
 	return to > from ? to - from : 0;
 }
 
-// How many of `count` new messages may begin. Takes them from those that --count allows, which are
-// counted from the moment of recording on.
+// How many of `count` new messages may begin. Takes them from those that --count allows, which
+// count from the beginning of recording.
 static uint64_t take(struct thread *thread, uint64_t count)
 {
 	if (thread->config->count == 0 || thread->now < thread->period->record)
@@ -36,7 +36,7 @@ static void begin_message(struct thread *thread, struct connection *conn, uint64
 		conn->moved_at = now;
 	conn->goal += sizes_draw(&thread->config->sizes, &conn->random);
 	unsigned place = (conn->first + conn->waiting) & (thread->ring - 1);
-	conn->messages[place] = (struct message){.end = conn->goal, .due = due, .asked = now};
+	conn->messages[place] = (struct message){.end = conn->goal, .due = due, .begun = now};
 	conn->waiting++;
 	thread->owed++;
 }
@@ -111,22 +111,22 @@ void messages_begin(struct thread *thread, struct connection *conn, uint64_t now
 		begin_closed(thread, conn, now);
 }
 
-// What a message took, from when it was due and from when it was sent, if it was.
-static void record(struct thread *thread, uint64_t due, uint64_t asked, uint64_t now)
+// Records how long a message took, from when it was due and from when it was begun.
+static void record(struct thread *thread, uint64_t due, uint64_t begun, uint64_t now)
 {
 	struct counters *counters = thread->buffers.open;
 	hdr_record(&counters->latency, waited(due, now));
 	if (thread->config->rate > 0)
-		hdr_record(&counters->uncorrected, waited(asked, now));
+		hdr_record(&counters->uncorrected, waited(begun, now));
 }
 
 void messages_answered(struct thread *thread, struct connection *conn, uint64_t now)
 {
 	const struct message *message = &conn->messages[conn->first];
 	if (thread_counts(thread, message->due))
-		record(thread, message->due, message->asked, now);
+		record(thread, message->due, message->begun, now);
 	// Those of --count are the ones that began when recording had begun.
-	bool early = thread->config->count > 0 && message->asked < thread->period->record;
+	bool early = thread->config->count > 0 && message->begun < thread->period->record;
 	if (thread_counts(thread, now) && !early) {
 		thread->buffers.open->messages++;
 		thread->buffers.open->last = now;
@@ -148,7 +148,7 @@ void messages_abandon(struct thread *thread, struct connection *conn)
 		if (!thread_counts(thread, message->due))
 			continue;
 		thread->buffers.open->unanswered++;
-		record(thread, message->due, message->asked, thread->now);
+		record(thread, message->due, message->begun, thread->now);
 	}
 }
 
@@ -166,7 +166,7 @@ void messages_abandon_due(struct thread *thread, struct connection *conn)
 	if (thread->config->rate == 0 || !conn->loaded || conn->due >= stop ||
 	    period->kind == PERIOD_CONNECT)
 		return;
-	// Where it had waited for too long by then, that was the end.
+	// A message that had waited for too long by then was given up at that time.
 	uint64_t until = stop - conn->due >= period->late ? stop : thread->now;
 	double early =
 		(double)count_due(thread, conn->after, (double)(period->record - period->begin));

@@ -1,4 +1,4 @@
-// The memory and the threads of an engine, and what they need of the system.
+// The memory and the threads of an engine, and its limits.
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "engine.h"
 #include "generator.h"
 
-// Asks for as many descriptors as there may be. Those that are refused are errors of the run.
+// Raises the limit on descriptors as far as possible. Refused ones are errors of the run.
 static void raise_limit(void)
 {
 	struct rlimit limit;
@@ -23,7 +23,7 @@ static void raise_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Whether each source is an address of ours.
+// Checks that each source is an address of this machine.
 static int check_sources(const struct load_config *config, struct echod_error *error)
 {
 	for (size_t i = 0; i < config->source_count; i++) {
@@ -114,7 +114,7 @@ static void deal_connections(struct engine *engine, unsigned ring)
 	}
 }
 
-// Starts the next thread, on the CPU that is meant for it.
+// Starts the next thread, on its CPU if --cpu is given.
 static int start_thread(struct engine *engine, struct echod_error *error)
 {
 	const struct load_config *config = engine->config;

@@ -1,5 +1,4 @@
-// A binary heap of moments at which connections are to be seen to. One thread; memory is taken
-// once.
+// The timers of connections, in a binary heap. One thread; memory is allocated once.
 #ifndef ECHOLOAD_TIMERS_H
 #define ECHOLOAD_TIMERS_H
 

@@ -64,7 +64,7 @@ uint64_t usage_throttled(int pid)
 enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, CPU_TIMES };
 
 // Times of CPUs in ns since the machine was started (proc(5)): of these together; NULL: of all.
-// Zeros where the system does not tell.
+// Zeros if the system does not show them.
 static void read_cpu_times(const cpu_set_t *cpus, uint64_t of[static CPU_TIMES])
 {
 	char line[256];
@@ -109,7 +109,7 @@ struct usage_machine usage_of_machine(void)
 	return usage;
 }
 
-// What the kernel counts may fall, as of CPUs that are taken away.
+// The kernel's counters may fall, as when a CPU is taken away.
 static uint64_t rise(uint64_t before, uint64_t now)
 {
 	return now > before ? now - before : 0;
@@ -121,7 +121,7 @@ struct usage_machine usage_since(const struct usage_machine *before)
 	now.throttled = rise(before->throttled, now.throttled);
 	now.wanted = rise(before->wanted, now.wanted);
 	now.stolen = rise(before->stolen, now.stolen);
-	// Never idle is not unknown.
+	// 0 stands for unknown, not for never idle.
 	now.idle = now.idle > before->idle ? now.idle - before->idle : now.idle > 0;
 	return now;
 }
@@ -132,7 +132,7 @@ static void note_round_trip(struct usage_tcp *usage, uint64_t least)
 		usage->least_round_trip = least;
 }
 
-// All zeros of another socket than one of TCP.
+// All zeros unless the socket is of TCP.
 static struct tcp_info tcp_info_of(int fd)
 {
 	struct tcp_info info = {0};

@@ -1,4 +1,4 @@
-// What the generator itself has used: the evidence for or against it. Main thread.
+// CPU time and other resources of the generator itself, and of the machine. Main thread.
 #ifndef ECHOLOAD_USAGE_H
 #define ECHOLOAD_USAGE_H
 
@@ -11,7 +11,7 @@
 struct usage_thread {
 	uint64_t user, system; // CPU time, ns
 	uint64_t at;	       // when this was read, clock_now
-	uint64_t worked;       // of a thread that polls: had something to do
+	uint64_t worked;       // ns in which a thread that polls had something to do
 	uint64_t waited;       // ns that it could have run and another had the CPU (schedstat)
 };
 
@@ -21,15 +21,15 @@ struct usage_machine {
 	uint64_t wanted;    // of all CPUs by everybody,
 	uint64_t stolen;    // and of that given to others by the hypervisor
 	uint64_t idle;	    // for which the CPUs that we may use were, together; 0: not known
-	unsigned cpus;	    // so many
-	bool waits_known;   // whether the system tells how long a thread waits for a CPU
+	unsigned cpus;	    // their number
+	bool waits_known;   // whether the system shows how long a thread waits for a CPU
 };
 
-// TCP, of all connections at the end of the run, or as many as were looked at.
+// TCP, of all connections at the end of the run, or of the first ones.
 struct usage_tcp {
 	unsigned sockets;
 	uint64_t retransmits;	   // segments, while recording
-	uint64_t needless;	   // of these: the peer had them already (DSACK, RFC 3708)
+	uint64_t needless;	   // of these, those that the peer had already (DSACK, RFC 3708)
 	uint64_t least_round_trip; // us, of the connects; 0: not known
 	uint64_t unread;	   // bytes that have come and not been read
 	uint64_t unsent;	   // bytes that the peer has not acknowledged
@@ -39,13 +39,13 @@ struct usage_tcp {
 
 struct usage {
 	unsigned threads;
-	struct usage_thread thread[USAGE_THREADS]; // of the first so many
+	struct usage_thread thread[USAGE_THREADS];
 	uint64_t stalled; // ns in which the main thread was not woken in time
 	struct usage_machine machine;
 	struct usage_tcp tcp;
 };
 
-// Of the calling thread since `before`; zeros where the system does not tell.
+// Of the calling thread since `before`; zeros if the system does not show it.
 struct usage_thread usage_of_thread(uint64_t worked, const struct usage_thread *before);
 
 // ns that a CPU quota has kept the process (0: this one) from running: of its cgroup and those
@@ -58,14 +58,14 @@ uint64_t usage_idle(const cpu_set_t *cpus);
 struct usage_machine usage_of_machine(void);
 struct usage_machine usage_since(const struct usage_machine *before);
 
-// Takes note of the round trip that connecting took, if the kernel tells: that is the path's alone,
-// as no program was asked.
+// Notes the round trip of a connect, if the kernel shows it. It is that of the path alone, as no
+// program has to answer.
 void usage_note_connect(struct usage_tcp *usage, int fd);
 
-// What the kernel tells of a connected socket; zeros of another than one of TCP.
+// The kernel's counters of a connected socket; zeros unless it is of TCP.
 struct usage_tcp usage_of_socket(int fd);
 
-// Adds what has been counted since `before`.
+// Adds the counts since `before`.
 void usage_add_sockets(struct usage_tcp *sum, const struct usage_tcp *usage,
 		       const struct usage_tcp *before);
 
