@@ -18,7 +18,7 @@
 #define AB_PROGRAM "echoload ab"
 #define CHECKS 32
 #define NAMES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-#define FEW 8		    // messages on their way that leave a thread of the generator idle
+#define FEW_MESSAGES 8	    // messages on their way that leave a thread of the generator idle
 #define UNTIL_DURATION "2m" // the default of --duration with --until
 
 struct ab_command {
@@ -68,7 +68,7 @@ static int take_until(void *context, const char *value, struct echod_error *erro
 	return 0;
 }
 
-// The name that it is about may come later.
+// The name in it may come later.
 static int take_expect(void *context, const char *value, struct echod_error *error)
 {
 	struct ab_command *command = context;
@@ -150,10 +150,10 @@ static int complete(struct ab_command *command, struct echod_error *error)
 	command->rounds.config = config;
 	if (refuse(command, error) != 0)
 		return -1;
-	// A thread that blocks lets its CPU rest between two messages; where a server is woken then
-	// differs by more than the servers do.
+	// A thread that blocks lets its CPU rest between two messages. On which CPU a server is
+	// woken then matters more than which server it is.
 	if (config->rate == 0 && !load_mode_takes(config->mode, "visit") &&
-	    config->connections * config->pipeline <= FEW * config->threads)
+	    config->connections * config->pipeline <= FEW_MESSAGES * config->threads)
 		config->spin |= sysconf(_SC_NPROCESSORS_ONLN) > (long)config->threads;
 	config->by_target = true;
 	config->connections *= (unsigned)targets;

@@ -12,17 +12,17 @@
 #include "echoload/common/random.h"
 #include "echoload/load/usage.h"
 
-#define SLICE_LEAST (5 * NS_PER_MS)  // a slice, if none is asked for: this,
-#define SLICE_MOST (100 * NS_PER_MS) // but at most this,
-#define SLICE_TURNS 3.0		     // and so many messages on each connection,
-#define SLICE_MESSAGES 100.0	     // and so many in all
-#define SETTLE NS_PER_MS	     // goes before a slice, unrecorded: this,
-#define SETTLE_TURNS 1.5	     // and so many messages on each connection
-#define LOOK_EVERY 32		     // rounds, whether all is known well enough
-#define TICKS (100 * NS_PER_MS)	     // /proc counts in some
-#define REST_TIME (300 * NS_PER_MS)  // shows what others use if a server cannot be seen
-#define TWINS 0.01		     // what two starts of one program differ by
-#define INTERRUPTED (-1)	     // in the place of an exit status: by a signal
+#define SLICE_LEAST (5 * NS_PER_MS)  // a slice without --slice: at least this long,
+#define SLICE_MOST (100 * NS_PER_MS) // at most this long,
+#define SLICE_TURNS 3.0		     // with this many messages on each connection
+#define SLICE_MESSAGES 100.0	     // and in all
+#define SETTLE NS_PER_MS	     // before a slice, unrecorded: at least this long,
+#define SETTLE_TURNS 1.5	     // with this many messages on each connection
+#define ROUNDS_A_CHECK 32	     // after which --until is checked
+#define PROC_TICKS (100 * NS_PER_MS) // the counts of /proc are not finer than some of its ticks
+#define REST_TIME (300 * NS_PER_MS)  // shows what others use if a server is not known
+#define START_DIFFERENCE 0.01	     // between two starts of one program, relative
+#define INTERRUPTED (-1)	     // in place of an exit status: by a signal
 
 static void empty(struct sums *sums)
 {
@@ -244,14 +244,14 @@ static bool has_seen_all(const struct rounds *rounds, size_t target)
 	const struct server_usage now = find_server(rounds->config, target, target + 1);
 	uint64_t seen = now.clocks - before->clocks;
 	return before->clocks > 0 && processes_same(&now.processes, &before->processes) &&
-	       now.usage.ran - before->usage.ran < seen + seen / 10 + TICKS;
+	       now.usage.ran - before->usage.ran < seen + seen / 10 + PROC_TICKS;
 }
 
-// Makes an interval wider by what says nothing of the programs: that their starts differ, and that
-// the first target differs from itself.
+// Widens an interval by differences that are not those of the programs: between two starts, and of
+// the first target from itself.
 static void widen(struct rank_interval *ratio, const struct rank_interval *itself)
 {
-	double doubt = ratio->median * TWINS;
+	double doubt = ratio->median * START_DIFFERENCE;
 	if (rank_differs(itself, 1))
 		doubt = hypot(doubt, ratio->median * (itself->median - 1));
 	ratio->low = fmax(0, ratio->median - hypot(ratio->median - ratio->low, doubt));
@@ -280,7 +280,7 @@ static void conclude(struct rounds *rounds)
 // Whether the intervals of all rates are narrow enough.
 static bool is_known(const struct rounds *rounds)
 {
-	bool known = rounds->until > 0 && rounds->done > 0 && rounds->done % LOOK_EVERY == 0;
+	bool known = rounds->until > 0 && rounds->done > 0 && rounds->done % ROUNDS_A_CHECK == 0;
 	for (size_t i = 1; i < rounds->config->target_count && known; i++) {
 		const struct ratios *ratios = &rounds->targets[i].ratios[MEASURE_RATE];
 		const struct rank_interval median =
@@ -303,7 +303,7 @@ int rounds_run(struct rounds *rounds, struct echod_error *error)
 	       (rounds->most == 0 || rounds->done < rounds->most))
 		status = run_round(rounds, error);
 	rounds->lasted = clock_now() - began;
-	if (before.processes.count == 0) { // what they use cannot be told from what others do
+	if (before.processes.count == 0) { // their use is among that of others
 		measure_server(&before);
 		nanosleep(&(struct timespec){.tv_nsec = REST_TIME}, NULL);
 	}

@@ -1,10 +1,9 @@
 // `echoload ab`: which of several servers is faster. Main thread.
 //
 // All targets hold their connections, and one at a time is loaded for a slice of some milliseconds.
-// In a round each has two, one in each half, in random order. What disturbs the machine for longer
-// disturbs all alike, so that each round gives ratios to the first target, also of its second half
-// to its first. A target that had more slices than another would find more of its connections in
-// the caches.
+// In a round each has two, one in each half, in random order, so that a longer disturbance hits all
+// alike. Each round gives ratios to the first target, and of that one's second half to its first. A
+// target with more slices than another would find more of its connections in the caches.
 #ifndef ECHOLOAD_AB_ROUNDS_H
 #define ECHOLOAD_AB_ROUNDS_H
 
@@ -31,7 +30,7 @@ struct ratios {
 	struct sums since; // the last ratio; of the first target, only its first halves
 	double *values;	   // in the order of time
 	size_t count;
-	// Of another target: wide enough for two servers of which only the programs are compared.
+	// Of another target it is widened, as two starts of one program differ.
 	struct rank_interval median;
 };
 

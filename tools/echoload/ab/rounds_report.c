@@ -1,4 +1,4 @@
-// What `echoload ab` says of a comparison, and checks of it.
+// The report of `echoload ab`, and its checks.
 #include "rounds.h"
 
 #include <jansson.h>
@@ -13,15 +13,15 @@
 #include "echoload/run/run.h"
 
 #define SCHEMA 1
-#define OTHERS_SHARE 0.125 // of the machine's CPUs,
-#define OTHERS_MOST 0.5	   // and so many CPUs, are the most that others may use,
-#define OTHERS_APART 0.05  // or so many where they may hit one server more than another
-#define BUSY 0.9	   // of the generator's threads, which then are a limit themselves
+#define OTHERS_SHARE 0.125 // of the machine's CPUs: others may use no more,
+#define OTHERS_CPUS 0.5	   // nor more than this many,
+#define OTHERS_APART 0.05  // nor more than this many if they may hit one server more than another
+#define BUSY 0.9	   // of the time: busier threads of the generator are a limit themselves
 
 static bool is_disturbed(const struct rounds *rounds)
 {
 	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
-	double most = rounds->apart ? OTHERS_APART : fmin(OTHERS_SHARE * cpus, OTHERS_MOST);
+	double most = rounds->apart ? OTHERS_APART : fmin(OTHERS_SHARE * cpus, OTHERS_CPUS);
 	return !(rounds->others <= most);
 }
 
@@ -32,15 +32,15 @@ static bool is_busy(const struct rounds *rounds, size_t target)
 	       (double)all->worked > BUSY * (double)all->took * rounds->config->threads;
 }
 
-// Why nothing can be told by a ratio; NULL: it can.
+// Why a ratio proves nothing; NULL: it does.
 static const char *find_doubt(const struct rounds *rounds, size_t target, enum measure measure)
 {
 	if (isnan(rounds->targets[target].ratios[measure].median.low))
 		return "not known";
 	if (is_disturbed(rounds))
 		return "disturbed";
-	// When the generator is the limit at both, more is not seen, or how well its work is
-	// bunched.
+	// If the generator is the limit at both, the rate shows the generator's, or how well its
+	// work is bunched.
 	if (measure != MEASURE_CPU && is_busy(rounds, 0) && is_busy(rounds, target))
 		return "echoload is the limit";
 	return NULL;
@@ -111,8 +111,8 @@ void rounds_print(const struct rounds *rounds, FILE *file)
 		snprintf(used, sizeof(used), "%.2f", rounds->others);
 	if (is_disturbed(rounds))
 		fprintf(file,
-			"Processes other than echoload and its servers used %s CPUs%s: so nothing "
-			"can be told.\n",
+			"Processes other than echoload and its servers used %s CPUs%s: so the "
+			"ratios prove nothing.\n",
 			used, rounds->apart ? ", and these may not run on the same" : "");
 }
 
@@ -158,7 +158,7 @@ int rounds_write(const struct rounds *rounds, const char *path, struct echod_err
 	return result_write_json(failed ? NULL : json, path, error);
 }
 
-// `limit`: at least this; negative: at most so much.
+// `limit`: at least this; negative: at most its opposite.
 static int judge(const char *check, const struct rounds *rounds, size_t target,
 		 enum measure measure, double limit, struct echod_error *error)
 {
@@ -175,7 +175,7 @@ static int judge(const char *check, const struct rounds *rounds, size_t target,
 	else
 		error_set(error, ECHOD_ERROR_SYSTEM,
 			  "expected %.64s, %smeasured %.4f, between %.4f and %.4f%s%s", check,
-			  failed ? "" : "which cannot be told: ", ratio->median, ratio->low,
+			  failed ? "" : "which is undecided: ", ratio->median, ratio->low,
 			  ratio->high, doubt ? "; " : "", doubt ? doubt : "");
 	return failed ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
 }

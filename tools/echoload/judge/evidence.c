@@ -6,10 +6,10 @@
 #include "echoload/common/rank.h"
 #include "echoload/load/generator.h"
 
-#define RTO_MIN 0.2    // seconds, what a lost segment costs at most times (tcp(7))
-#define RISE 0.0005    // of the run's time: a server that is so much too slow makes latency rise so
-#define LEAST_RISE 5e6 // ns; longer than threads wait for a CPU
-#define UNTIMELY 0.01  // of what was due: so much may be on its way at the end
+#define RTO_MIN_NS 200e6  // that a lost segment usually costs (tcp(7))
+#define RISE_SHARE 0.0005 // of the run's time: latency rises by it if the server is by it too slow
+#define RISE_NS 5e6	  // longer than threads wait for a CPU
+#define UNTIMELY 0.01	  // of the messages due, which may be on their way at the end
 
 static double share(double part, double whole)
 {
@@ -35,7 +35,7 @@ static void gather_threads(struct evidence *evidence, const struct usage *usage,
 	}
 }
 
-// ns, of all connections together: what they waited for in vain, and until they were tried again.
+// ns that all connections together waited in vain, and until they were tried again.
 static double time_failed(const struct load_errors *errors, uint64_t timeout)
 {
 	double time = (double)load_errors_total(errors) * (double)CONNECTION_RETRY;
@@ -51,7 +51,7 @@ static double rise(const struct series *latency, size_t from, uint64_t lasted)
 {
 	size_t count = latency->count - from;
 	double by = count > 0 ? rank_rise(latency->value + from, count) : 0;
-	double least = fmax(RISE * (double)lasted, LEAST_RISE);
+	double least = fmax(RISE_SHARE * (double)lasted, RISE_NS);
 	return by * (double)latency->count > least * (double)count ? by : 0;
 }
 
@@ -94,7 +94,7 @@ void evidence_gather(struct evidence *evidence, const struct engine_result *resu
 	evidence->stolen =
 		fmin(share((double)usage->machine.stolen, lasted),
 		     share((double)usage->machine.stolen, (double)usage->machine.wanted));
-	evidence->retransmitting = fmin(share(resent * RTO_MIN * 1e9, lasted * sockets), 1);
+	evidence->retransmitting = fmin(share(resent * RTO_MIN_NS, lasted * sockets), 1);
 	evidence->least_round_trip = (double)usage->tcp.least_round_trip * 1e3;
 	gather_threads(evidence, usage, config->spin);
 	if (config->rate > 0)

@@ -153,7 +153,7 @@ static bool holds(double value, enum expect_relation relation, double limit)
 	return value < limit ? relation <= EXPECT_AT_MOST : relation >= EXPECT_AT_LEAST;
 }
 
-// A duration to the nanosecond, as what missed a limit may have missed it by that.
+// A duration to the nanosecond, as a limit may be missed by one.
 static void print_value(double value, enum expect_unit unit, char *text, size_t size)
 {
 	static const struct units_step steps[] = {

@@ -22,7 +22,7 @@ enum expect_subject {
 	EXPECT_BYTES_VERIFIED,
 	EXPECT_SUBJECTS,
 };
-// Of the subjects, as bits: those of how fast things were, not of what came.
+// The subjects, as bits, that are about speed.
 #define EXPECT_OF_SPEED ((1U << EXPECT_MESSAGES) - 1)
 
 enum expect_relation { EXPECT_LESS, EXPECT_AT_MOST, EXPECT_EQUAL, EXPECT_AT_LEAST, EXPECT_MORE };
@@ -46,14 +46,14 @@ struct expect {
 // `text` must live as long as `expect`.
 int expect_parse(const char *text, struct expect *expect, struct echod_error *error);
 
-// Whether it holds. If not, `line` says what was wanted and what was measured, or why nothing was:
-// a check of what was not measured never holds. That is also a percentile that no sample lies
-// beyond (hdr_samples_for).
+// Whether it holds. If not, `line` says what was expected and measured, or why nothing was
+// measured: then a check always fails. A percentile that no sample lies beyond is not measured
+// (hdr_samples_for).
 bool expect_judge(const struct expect *expect, const struct engine_result *result,
 		  char line[static EXPECT_LINE]);
 
-// Why it can never hold, as what it is about is not measured: in a closed loop, or unless bytes are
-// verified. NULL: it may hold.
+// Why it can never hold: its subject is not measured in a closed loop, or without verification.
+// NULL: it may hold.
 const char *expect_never(const struct expect *expect, bool open, bool verify);
 
 #endif

@@ -19,11 +19,11 @@
 #define NO_GAIN 0.2	  // less is none
 #define IN_PROPORTION 0.5 // an added connection brings at least half of what the others do
 
-#define PROBE_PAUSE (20 * NS_PER_MS) // between two connects beside the load
-#define PROBE_PATIENCE_MS 1000
-#define PROBES_FEWEST 3 // that tell something
+#define CONNECT_PAUSE (20 * NS_PER_MS) // between two connects beside the load
+#define CONNECT_TIMEOUT_MS 1000
+#define CONNECTS_FEWEST 3 // with fewer the round trip is not known
 
-struct laboratory {
+struct trial {
 	struct experiment *experiment;
 	struct engine *engine;
 	const struct load_config *config;
@@ -34,32 +34,32 @@ struct laboratory {
 	double gains[PAIRS_MOST];
 
 	_Atomic bool stop;	// by the main thread
-	struct hdr round_trips; // ns; of the probing thread, until it has ended
+	struct hdr round_trips; // ns; of the thread that connects, until it has ended
 };
 
-// Connects beside the load, and has TCP tell how long that took. No program has to answer.
-static void *run_probes(void *argument)
+// Connects beside the load, and asks TCP for the round trip. No program has to answer.
+static void *connect_beside(void *argument)
 {
-	struct laboratory *laboratory = argument;
-	const struct load_config *config = laboratory->config;
+	struct trial *trial = argument;
+	const struct load_config *config = trial->config;
 	const struct endpoint *source = config->source_count ? config->sources : NULL;
-	while (!atomic_load(&laboratory->stop)) {
+	while (!atomic_load(&trial->stop)) {
 		struct pollfd connect = {.fd = connect_begin(&config->targets[0], source),
 					 .events = POLLOUT};
 		struct usage_tcp usage = {0};
-		if (connect.fd >= 0 && poll(&connect, 1, PROBE_PATIENCE_MS) > 0 &&
+		if (connect.fd >= 0 && poll(&connect, 1, CONNECT_TIMEOUT_MS) > 0 &&
 		    connect_result(connect.fd) == 0)
 			usage_note_connect(&usage, connect.fd);
 		if (connect.fd >= 0)
 			close(connect.fd);
 		if (usage.least_round_trip > 0)
-			hdr_record(&laboratory->round_trips, usage.least_round_trip * NS_PER_US);
-		nanosleep(&(struct timespec){.tv_nsec = (long)PROBE_PAUSE}, NULL);
+			hdr_record(&trial->round_trips, usage.least_round_trip * NS_PER_US);
+		nanosleep(&(struct timespec){.tv_nsec = (long)CONNECT_PAUSE}, NULL);
 	}
 	return NULL;
 }
 
-// Wrong bytes are wrong whenever they come. `counters` is left with nothing else.
+// Wrong bytes count at any time. `counters` keeps nothing else.
 static void keep_faults(struct counters *found, struct counters *counters)
 {
 	const struct load_error_count mismatch = counters->errors.of[LOAD_MISMATCH];
@@ -72,17 +72,17 @@ static void keep_faults(struct counters *found, struct counters *counters)
 
 // Loads the run's connections, or with `more` the added ones too. Returns the rate in bytes a
 // second, or 0: there is none, as `why` says.
-static double load(struct laboratory *laboratory, bool more)
+static double load(struct trial *trial, bool more)
 {
-	struct experiment *experiment = laboratory->experiment;
+	struct experiment *experiment = trial->experiment;
 	const struct processes ourselves = {.pid = {getpid()}, .count = 1};
-	struct counters *counters = &laboratory->counters;
+	struct counters *counters = &trial->counters;
 	uint64_t lasted = 0;
 	counters_reset(counters);
-	processes_measure(&ourselves, &laboratory->before);
-	int failed = engine_slice(laboratory->engine, more ? 3 : 1, experiment->slice, counters,
-				  &lasted);
-	processes_measure(&ourselves, &laboratory->after);
+	processes_measure(&ourselves, &trial->before);
+	int failed =
+		engine_slice(trial->engine, more ? 3 : 1, experiment->slice, counters, &lasted);
+	processes_measure(&ourselves, &trial->after);
 	if (load_errors_total(&counters->errors) + counters->unanswered + counters->fault_count > 0)
 		experiment->why =
 			more ? "messages were lost, or connections refused, when some were added"
@@ -90,13 +90,13 @@ static double load(struct laboratory *laboratory, bool more)
 	else if (failed || lasted == 0 || counters->bytes == 0)
 		experiment->why = "the experiment was broken off";
 	if (experiment->why) {
-		keep_faults(laboratory->found, counters);
+		keep_faults(trial->found, counters);
 		return 0;
 	}
-	const struct processes_load own = processes_load(&laboratory->before, &laboratory->after);
+	const struct processes_load own = processes_load(&trial->before, &trial->after);
 	double rate = 1e9 * (double)counters->bytes / (double)lasted;
-	laboratory->load += more ? own.busy + own.waiting : 0;
-	laboratory->rate += more ? 0 : rate;
+	trial->load += more ? own.busy + own.waiting : 0;
+	trial->rate += more ? 0 : rate;
 	return rate;
 }
 
@@ -114,25 +114,25 @@ void experiment_judge(struct experiment *experiment, const double *gains)
 									  : EXPERIMENT_UNCLEAR;
 }
 
-// Makes pairs, each in random order, until they tell something or there is no time left.
-static void make_pairs(struct laboratory *laboratory, uint64_t time)
+// Makes pairs, each in random order, until the outcome is clear or there is no time left.
+static void make_pairs(struct trial *trial, uint64_t time)
 {
-	struct experiment *experiment = laboratory->experiment;
+	struct experiment *experiment = trial->experiment;
 	uint64_t until = clock_deadline(time);
 	struct random random = {.state = clock_now()};
 	while (experiment->pairs < PAIRS_MOST && experiment->outcome <= EXPERIMENT_UNCLEAR &&
 	       clock_now() < until) {
 		bool first = random_share(&random) < 0.5;
 		double rate[2] = {0};
-		rate[first] = load(laboratory, first);
+		rate[first] = load(trial, first);
 		if (rate[first] > 0)
-			rate[!first] = load(laboratory, !first);
+			rate[!first] = load(trial, !first);
 		if (experiment->why) {
 			experiment->outcome = EXPERIMENT_NONE;
 			return;
 		}
-		laboratory->gains[experiment->pairs++] = rate[1] / rate[0] - 1;
-		experiment_judge(experiment, laboratory->gains);
+		trial->gains[experiment->pairs++] = rate[1] / rate[0] - 1;
+		experiment_judge(experiment, trial->gains);
 	}
 	if (isnan(experiment->low)) {
 		experiment->outcome = EXPERIMENT_NONE;
@@ -144,32 +144,33 @@ void experiment_make(struct experiment *experiment, struct engine *engine,
 		     const struct load_config *config, uint64_t slice, uint64_t time,
 		     struct counters *found)
 {
-	struct laboratory *laboratory = calloc(1, sizeof(*laboratory));
-	*experiment = (struct experiment){.why = laboratory ? NULL : "there was no memory for one",
+	struct trial *trial = calloc(1, sizeof(*trial));
+	*experiment = (struct experiment){.why = trial ? NULL : "there was no memory for one",
 					  .connections = config->connections,
 					  .extra = config->extra,
 					  .slice = slice,
 					  .least_round_trip = NAN,
 					  .round_trip = NAN};
-	if (!laboratory)
+	if (!trial)
 		return;
-	laboratory->experiment = experiment;
-	laboratory->engine = engine;
-	laboratory->config = config;
-	laboratory->found = found;
-	hdr_reset(&laboratory->round_trips);
+	trial->experiment = experiment;
+	trial->engine = engine;
+	trial->config = config;
+	trial->found = found;
+	hdr_reset(&trial->round_trips);
 	pthread_t thread;
-	bool probed = config->target_count == 1 && config->targets[0].as.any.sa_family != AF_UNIX &&
-		      thread_start(&thread, "echoload/path", run_probes, laboratory, NULL) == 0;
-	make_pairs(laboratory, time);
-	atomic_store(&laboratory->stop, true);
-	if (probed)
+	bool connects = config->target_count == 1 &&
+			config->targets[0].as.any.sa_family != AF_UNIX &&
+			thread_start(&thread, "echoload/path", connect_beside, trial, NULL) == 0;
+	make_pairs(trial, time);
+	atomic_store(&trial->stop, true);
+	if (connects)
 		pthread_join(thread, NULL);
-	if (laboratory->round_trips.count >= PROBES_FEWEST) {
-		experiment->round_trip = (double)hdr_percentile(&laboratory->round_trips, 75);
-		experiment->least_round_trip = (double)laboratory->round_trips.min;
+	if (trial->round_trips.count >= CONNECTS_FEWEST) {
+		experiment->round_trip = (double)hdr_percentile(&trial->round_trips, 75);
+		experiment->least_round_trip = (double)trial->round_trips.min;
 	}
-	experiment->rate = laboratory->rate / experiment->pairs;
-	experiment->load = laboratory->load / experiment->pairs;
-	free(laboratory);
+	experiment->rate = trial->rate / experiment->pairs;
+	experiment->load = trial->load / experiment->pairs;
+	free(trial);
 }

@@ -1,6 +1,6 @@
 // The experiment after the recorded time of a closed loop: short slices of load with as many
-// connections as the run had take turns with slices with half as many again. So it is seen whether
-// more connections bring more, or what is on the other side is full. Main thread.
+// connections as the run had take turns with slices with half as many again. They show whether more
+// connections bring more, or the server or the path is full. Main thread.
 #ifndef ECHOLOAD_EXPERIMENT_H
 #define ECHOLOAD_EXPERIMENT_H
 
@@ -36,7 +36,7 @@ struct experiment {
 };
 
 // Makes the experiment with the connections of `engine`, opened with `config`, in slices of `slice`
-// ns, until it tells or for `time` ns. `found` gets the faults.
+// ns, until the outcome is clear or for `time` ns. `found` gets the faults.
 void experiment_make(struct experiment *experiment, struct engine *engine,
 		     const struct load_config *config, uint64_t slice, uint64_t time,
 		     struct counters *found);

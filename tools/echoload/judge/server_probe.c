@@ -12,7 +12,7 @@
 #include "control/client.h"
 #include "echoload/common/random.h"
 
-#define LOOK_PAUSE (40 * NS_PER_MS) // between two looks, the mean
+#define SAMPLE_PAUSE (40 * NS_PER_MS) // between two samples, the mean
 #define AT_REST_TIME (100 * NS_PER_MS)
 #define FIND_TRIES 20
 #define ANSWER_TIME (500 * NS_PER_MS) // for an answer of the control socket
@@ -83,14 +83,15 @@ static void find_processes(const struct server_probe *probe, struct processes *p
 	}
 }
 
-// The same, once the server has accepted all connections. It may stand still, or fork.
+// The same, once the server has accepted all connections: twice the same processes. It may stand
+// still, or fork.
 static void find_all(struct server_probe *probe)
 {
 	struct processes now;
 	find_processes(probe, &now);
 	for (unsigned tries = 0; tries < FIND_TRIES && !atomic_load(&probe->stop); tries++) {
 		probe->processes = now;
-		nanosleep(&(struct timespec){.tv_nsec = (long)LOOK_PAUSE}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = (long)SAMPLE_PAUSE}, NULL);
 		find_processes(probe, &now);
 		if (now.count > 0 && processes_same(&probe->processes, &now))
 			return;
@@ -98,23 +99,23 @@ static void find_all(struct server_probe *probe)
 	probe->processes.count = 0;
 }
 
-static void *watch(void *argument)
+static void *take_samples(void *argument)
 {
 	struct server_probe *probe = argument;
 	struct server_view *view = &probe->view;
 	struct random random = {.state = clock_now()};
-	double looks = 0, stopped = 0, answers = 0, busy = 0, sent = ask_bytes_sent(probe);
+	double samples = 0, stopped = 0, answers = 0, busy = 0, sent = ask_bytes_sent(probe);
 	find_all(probe);
 	processes_measure(&probe->processes, &probe->before);
 	do {
 		// First, as one that is stopped answers once it no longer is.
 		stopped += processes_stopped(&probe->processes);
-		looks++;
+		samples++;
 		double share = ask_workers_busy(probe);
 		answers += !isnan(share);
 		busy += isnan(share) ? 0 : share;
 		// Not in step with anything.
-		double pause = random_share(&random) * 2 * LOOK_PAUSE;
+		double pause = random_share(&random) * 2 * SAMPLE_PAUSE;
 		nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 	} while (!atomic_load(&probe->stop));
 	processes_measure(&probe->processes, &probe->after);
@@ -127,7 +128,7 @@ static void *watch(void *argument)
 	if (probe->processes.count == 0 || view->changed)
 		return NULL;
 	view->load = processes_load(&probe->before, &probe->after);
-	view->stopped = stopped / looks;
+	view->stopped = stopped / samples;
 	return NULL;
 }
 
@@ -156,8 +157,8 @@ void server_probe_free(struct server_probe *probe)
 
 void server_probe_begin(struct server_probe *probe)
 {
-	probe->begun = probe->begun ||
-		       thread_start(&probe->thread, "echoload/watch", watch, probe, NULL) == 0;
+	probe->begun = probe->begun || thread_start(&probe->thread, "echoload/watch", take_samples,
+						    probe, NULL) == 0;
 }
 
 void server_probe_end(struct server_probe *probe)

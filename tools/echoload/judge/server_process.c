@@ -107,7 +107,7 @@ static bool has_process(const struct processes *processes, int pid)
 	return false;
 }
 
-// How many of the sockets the descriptor is whose link in /proc this is.
+// How many of the sockets, 0 or 1, the descriptor is whose link in /proc this is.
 static size_t count_held(const struct sockets *sockets, const char *link)
 {
 	char target[40];
@@ -238,7 +238,7 @@ struct processes_load processes_load(const struct processes_usage *before,
 		size_t k = 0;
 		while (k < before->count && before->thread[k].tid != now->tid)
 			k++;
-		if (k == before->count) // it did not live all the time
+		if (k == before->count) // it did not exist all the time
 			continue;
 		double busy = (double)(now->ran - before->thread[k].ran) / lasted;
 		double waiting = (double)(now->waited - before->thread[k].waited) / lasted;

@@ -40,7 +40,7 @@ struct processes_thread {
 
 struct processes_usage {
 	uint64_t at;	    // clock_now
-	uint64_t ran;	    // all threads, also those that have ended, and children that have
+	uint64_t ran;	    // all threads and children, also those that have ended
 	uint64_t throttled; // a CPU quota kept one of the processes from running, the most
 	cpu_set_t cpus;	    // on which they may run,
 	uint64_t idle;	    // and for how long those were idle, together
@@ -64,9 +64,9 @@ struct processes_load {
 struct processes_load processes_load(const struct processes_usage *before,
 				     const struct processes_usage *after);
 
-// What can be seen of the server while a run lasts: of its processes, if they run on this machine
-// and /proc shows them; of its workers, if it is an echod whose control socket is given. A thread
-// of its own looks, as an answer may take its time. Main thread.
+// Samples the server while a run lasts: its processes, if they run on this machine and /proc shows
+// them; its workers, if it is an echod whose control socket is given. A thread of its own does it,
+// as an answer may take long. Main thread.
 struct server_probe;
 
 // Shares of the time, 0 to 1. NAN: not known.
@@ -87,15 +87,15 @@ struct server_view {
 struct server_probe *server_probe_open(const struct load_config *config, struct echod_error *error);
 void server_probe_free(struct server_probe *probe);
 
-// Begins to look, when all are connected, and ends; each once.
+// Begins to take samples, when all are connected, and ends; each once.
 void server_probe_begin(struct server_probe *probe);
 void server_probe_end(struct server_probe *probe);
 
-// For a moment in which there is no load: the share of it that the server's busiest thread was on a
-// CPU. A server that polls is.
+// Waits for 100 ms in which there is no load. Returns the share of it that the server's busiest
+// thread was on a CPU, as one that polls is.
 double server_probe_at_rest(struct server_probe *probe);
 
-// What was seen between the two, in which we received `bytes`.
+// The samples between the two, in which we received `bytes`.
 struct server_view server_probe_view(const struct server_probe *probe, uint64_t bytes);
 
 #endif

@@ -11,7 +11,7 @@
 #define FULL 0.95	// a thread or CPU that had work for that long had no more to give
 #define FREE 0.85	// one that had less had time
 #define NEVER_IDLE 0.05 // CPUs that were idle for less had no more to give
-#define MUCH 0.33	// on a CPU: we are one of those who used them up
+#define MUCH 0.33	// on a CPU: we are one of those that used them up
 #define STARVED 0.25	// without a CPU that was wanted, or stopped: that was the limit
 #define HELD_UP 0.10	// the same, of us: too much to blame others
 #define NEEDY 0.05	// the same, of a server that is full
@@ -25,11 +25,11 @@
 #define NEVER INFINITY
 #define QUEUED 0.5 // of the latency, spent in the path's queues
 
-#define QUEUE 5e6	   // ns: longer than threads and packets wait for a CPU
-#define INTERVALS 8	   // fewer do not tell whether latency rises
-#define LATE_OURSELVES 1e6 // ns: our lateness matters, if it is this part of the latency, too
-#define OWN_PART 0.3
-#define OTHER_RATE 1.5 // times the rate of the run: the experiment was made with something else
+#define QUEUE_NS 5e6	   // longer than threads and packets wait for a CPU
+#define INTERVALS_FEWEST 8 // that show whether latency rises
+#define LATENESS_NS 1e6	   // from here on our lateness matters,
+#define LATENESS_SHARE 0.3 // if it is also this share of the latency
+#define CHANGED_FACTOR 1.5 // from the rate of the run to the experiment's: something has changed
 
 const char *const verdict_names[VERDICT_KINDS] = {
 	"RATE-LIMITED", "OVERLOADED",	 "CLIENT-BOUND", "CONCURRENCY-BOUND",
@@ -56,19 +56,19 @@ static bool shows(struct verdict *verdict, double share, double least, const cha
 	return true;
 }
 
-// A share of the time that proves something from one of two values on: `alone`, or when more is
-// known.
-struct rule {
+// A share of the time that proves something: from `alone` on by itself, from `least` on together
+// with other facts.
+struct proof {
 	double share, alone, least;
 	const char *what;
 };
 
-static bool any_shows(struct verdict *verdict, const struct rule *rules, size_t count, bool alone)
+static bool any_shows(struct verdict *verdict, const struct proof *proofs, size_t count, bool alone)
 {
 	bool any = false;
 	for (size_t i = 0; i < count; i++)
-		any |= shows(verdict, rules[i].share, alone ? rules[i].alone : rules[i].least,
-			     rules[i].what);
+		any |= shows(verdict, proofs[i].share, alone ? proofs[i].alone : proofs[i].least,
+			     proofs[i].what);
 	return any;
 }
 
@@ -83,15 +83,15 @@ static bool has_run_out(struct verdict *verdict)
 	return true;
 }
 
-// Whether the generator itself was held up, so much that `alone` this was the limit, or that nobody
-// else can be blamed. Says by what.
+// Whether the generator itself was held up: if `alone`, so much that this was the limit, else so
+// much that nobody else can be blamed. Says by what.
 static bool client_was_held_up(struct verdict *verdict, bool alone)
 {
 	const struct evidence *evidence = verdict->evidence;
 	double waiting = evidence->thread_waiting, late = evidence->lateness_p99;
 	double load = evidence->thread_busy + (isnan(waiting) ? 0 : waiting);
 	bool used_up = waiting >= HELD_UP && evidence->idle < NEVER_IDLE;
-	const struct rule rules[] = {
+	const struct proof proofs[] = {
 		{evidence->throttled, QUOTA, QUOTA, "our CPU quota kept us from running"},
 		{load, FULL, FULL, "our busiest thread had work"},
 		{used_up ? evidence->thread_busy : NAN, MUCH, NEVER,
@@ -100,13 +100,14 @@ static bool client_was_held_up(struct verdict *verdict, bool alone)
 		{evidence->stalled, STARVED, HELD_UP, "we were stopped, or the machine was,"},
 		{evidence->stolen, NEVER, STOLEN, "the hypervisor let others run"},
 	};
-	bool held_up = any_shows(verdict, rules, sizeof(rules) / sizeof(rules[0]), alone);
+	bool held_up = any_shows(verdict, proofs, sizeof(proofs) / sizeof(proofs[0]), alone);
 	if (!alone && isnan(waiting)) {
 		say(verdict, "how long we waited for a CPU could not be seen (/proc)");
 		return true;
 	}
-	if (!alone || held_up || waiting < HELD_UP || late <= LATE_OURSELVES ||
-	    late <= OWN_PART * (double)hdr_percentile(&verdict->result->counters->latency, 99))
+	if (!alone || held_up || waiting < HELD_UP || late <= LATENESS_NS ||
+	    late <= LATENESS_SHARE *
+			    (double)hdr_percentile(&verdict->result->counters->latency, 99))
 		return held_up;
 	say(verdict, "we were late ourselves, p99 %s", UNITS_DURATION((uint64_t)late));
 	return true;
@@ -130,14 +131,14 @@ static enum experiment_outcome consult(struct verdict *verdict)
 		experiment->rate / engine_rate(verdict->result, verdict->result->counters->bytes);
 	const char *doubt = NULL;
 	if (outcome == EXPERIMENT_UNCLEAR)
-		doubt = "whether more connections bring more could not be told from noise";
+		doubt = "whether more connections bring more is hidden by noise";
 	else if (outcome == EXPERIMENT_PARTLY)
 		doubt = "more connections bring more, but far less than in proportion";
 	else if (outcome == EXPERIMENT_MORE && experiment->lighter)
 		doubt = "more connections bring more, but with fewer messages on their way";
 	else if (outcome == EXPERIMENT_NO_MORE && !(load < FREE))
 		doubt = "we were too busy in the experiment to blame others";
-	else if (!open && !(fabs(log(changed)) < log(OTHER_RATE)))
+	else if (!open && !(fabs(log(changed)) < log(CHANGED_FACTOR)))
 		doubt = "the experiment had another rate than the run: something has changed";
 	if (doubt)
 		say(verdict, "%s", doubt);
@@ -148,14 +149,14 @@ static enum experiment_outcome consult(struct verdict *verdict)
 	return doubt ? EXPERIMENT_UNCLEAR : outcome;
 }
 
-// Whether the server could do no more, as far as can be seen; `alone`: it was kept from running so
-// much that this was the limit. Says by what.
+// Whether the server could do no more, as far as it is known; `alone`: it was kept from running so
+// much that this was the limit. Says why.
 static bool server_is_full(struct verdict *verdict, bool alone)
 {
 	const struct server_view *server = &verdict->evidence->server;
 	const struct processes_load *load = &server->load;
 	bool works = !(server->at_rest >= POLLS), used_up = works && load->idle < NEVER_IDLE;
-	const struct rule rules[] = {
+	const struct proof proofs[] = {
 		{server->stopped, STARVED, NEEDY, "the server's process was stopped"},
 		{load->throttled, STARVED, NEEDY, "its CPU quota kept the server from running"},
 		{works ? load->busy + load->waiting : NAN, NEVER, FULL,
@@ -164,11 +165,11 @@ static bool server_is_full(struct verdict *verdict, bool alone)
 		 FULL, "the server wanted its CPUs, which were never idle,"},
 		{server->workers_busy, NEVER, FULL, "the server's workers were busy"},
 	};
-	return any_shows(verdict, rules, sizeof(rules) / sizeof(rules[0]), alone);
+	return any_shows(verdict, proofs, sizeof(proofs) / sizeof(proofs[0]), alone);
 }
 
-// Whether the path loses so much. A receiver that is behind drops, too: what its window has no room
-// for, or connects.
+// Whether the path loses this much. A receiver that is behind drops, too: bytes beyond its window,
+// or connects.
 static bool path_loses(struct verdict *verdict, double least)
 {
 	bool drops = load_mode_takes(verdict->result->config->mode, "visit") ||
@@ -187,7 +188,7 @@ static bool path_is_full(struct verdict *verdict)
 		least = fmin(least, evidence->least_round_trip);
 	double full = evidence->experiment.round_trip, queue = full - least;
 	double waited = hdr_mean(&verdict->result->counters->latency) - least;
-	if (!(queue > fmax(QUEUE, least) && (stream || queue > QUEUED * waited)))
+	if (!(queue > fmax(QUEUE_NS, least) && (stream || queue > QUEUED * waited)))
 		return path_loses(verdict, RESENDING);
 	say(verdict, "the path is full: connects beside the load took %s, else %s",
 	    UNITS_DURATION((uint64_t)full), UNITS_DURATION((uint64_t)least));
@@ -227,7 +228,7 @@ static void say_rate(struct verdict *verdict)
 static enum verdict_kind judge_open(struct verdict *verdict)
 {
 	const struct evidence *evidence = verdict->evidence;
-	if (evidence->sustained && evidence->intervals >= INTERVALS) {
+	if (evidence->sustained && evidence->intervals >= INTERVALS_FEWEST) {
 		say_rate(verdict);
 		return VERDICT_RATE_LIMITED;
 	}
@@ -241,8 +242,8 @@ static enum verdict_kind judge_open(struct verdict *verdict)
 		say_rate(verdict);
 		return VERDICT_INCONCLUSIVE;
 	}
-	// In a server that is full messages wait when they have been sent, too; and one that was
-	// kept from running for long needs no experiment.
+	// In a full server messages also wait after they have been sent. A server that was kept
+	// from running needs no experiment.
 	enum experiment_outcome outcome = EXPERIMENT_NO_MORE;
 	if (hdr_mean(&verdict->result->counters->latency) >
 		    2 * hdr_mean(&verdict->result->counters->uncorrected) &&
@@ -267,7 +268,7 @@ static enum verdict_kind judge(struct verdict *verdict)
 	}
 	if (has_run_out(verdict))
 		return VERDICT_CLIENT_BOUND;
-	// What was measured tells nothing of a time in which there was nothing to talk to.
+	// Measurements say nothing about a time in which there was nothing to talk to.
 	if (shows(verdict, verdict->evidence->failing, FAILING,
 		  "there were connections that failed and were tried again"))
 		return VERDICT_INCONCLUSIVE;
@@ -276,7 +277,7 @@ static enum verdict_kind judge(struct verdict *verdict)
 	return verdict->result->config->rate > 0 ? judge_open(verdict) : judge_closed(verdict);
 }
 
-// What else was seen, for those who read on.
+// Other facts, for those who read on.
 static void say_more(struct verdict *verdict)
 {
 	const struct evidence *evidence = verdict->evidence;

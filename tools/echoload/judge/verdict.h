@@ -33,7 +33,7 @@ struct evidence {
 	unsigned intervals; // in which the latency is known
 	double rise;	    // ns by which it rose over the run; 0: not more than by chance
 	bool steadily;	    // in the second half of the run, too
-	bool sustained;	    // what fell due within the time was served, and latency did not rise
+	bool sustained;	    // the messages due were served in time, and latency did not rise
 
 	struct server_view server;
 	struct experiment experiment;
@@ -69,8 +69,8 @@ struct verdict {
 	const struct engine_result *result; // of which it is
 	const struct evidence *evidence;
 	enum verdict_kind kind;
-	bool needs_experiment;			// which has not been made
-	char line[VERDICT_LINES][VERDICT_LINE]; // the reasons first, then what else was seen
+	bool needs_experiment;			// none has been made
+	char line[VERDICT_LINES][VERDICT_LINE]; // the reasons first, then other facts
 	size_t count;
 };
 
