@@ -163,7 +163,7 @@ TEST(whole_numbers_are_the_same_with_and_without_a_point) {
 	double number = json_number_value(json_object_get(first, "run"));
 	assert_int_equal(json_object_set_new(first, "run", json_real(number)), 0);
 	list = json_pack("[{s:f, s:i}]", "from", 64.0, "weight", 1);
-	json_object_set_new(merge_member(result_get(&sum, "configuration"), 0), "sizes", list);
+	json_object_set_new(merge_entry(result_get(&sum, "configuration"), 0), "sizes", list);
 	assert_int_equal(merge_check(&sum, &other, &error), -1);
 	assert_string_equal(error.message, "it holds a run that another one holds too");
 	json_object_set_new(first, "run", json_real(number + 1.0));

@@ -1,4 +1,4 @@
-// echoload, a load generator that verifies every byte and tells when not to believe it. Main
+// echoload, a load generator that verifies every byte and says when not to believe it. Main
 // thread; the threads of the load are the engine's.
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static bool checks_hold(const struct run_options *options, const struct run *run
 	return hold;
 }
 
-// Whether the measurement tells anything about what is on the other side.
+// Whether the measurement says anything about the server.
 static bool measurement_counts(const struct load_command *command)
 {
 	const struct run_options *options = &command->options;
@@ -66,7 +66,7 @@ static bool measurement_counts(const struct load_command *command)
 	return counters->messages > 0 || (counters->unanswered == 0 && run->result.connected > 0);
 }
 
-// Wrong bytes are wrong at any speed. All else fails only in a measurement that counts.
+// Wrong bytes fail any run, other checks only one whose measurement counts.
 static int status_of(const struct load_command *command)
 {
 	const struct run *run = &command->run;

@@ -33,7 +33,7 @@ int atomic_file_check(const char *path, struct echod_error *error)
 	int why = eaccess(path, W_OK) == 0 ? 0 : errno;
 	if (why == 0 && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
 		why = EISDIR;
-	if (why == ENOENT) { // it would be made: in that folder
+	if (why == ENOENT) { // it will be made in that folder
 		const char *slash = strrchr(path, '/');
 		char folder[PATH_MAX];
 		snprintf(folder, sizeof(folder), "%.*s.", slash ? (int)(slash + 1 - path) : 0,
@@ -59,8 +59,8 @@ static int put(FILE *file, atomic_file_fill *fill, const void *context)
 	return why || closed ? why : errno;
 }
 
-// Fills a file beside the path and puts it in its place. Returns -1 if that cannot be, as with a
-// device, a symbolic link, a file in a folder that nothing can be added to.
+// Fills a file beside the path and renames it. Returns -1 if that is impossible: for a device, a
+// symbolic link, a file in a folder that nothing can be added to.
 static int replace(const char *path, atomic_file_fill *fill, const void *context)
 {
 	struct stat old;
@@ -87,7 +87,7 @@ int atomic_file_write(const char *path, atomic_file_fill *fill, const void *cont
 {
 	int why = -1;
 	if (!is_stdout(path)) {
-		signals_hold(true); // nobody is to find the temporary file
+		signals_hold(true); // so that no temporary file stays behind
 		why = replace(path, fill, context);
 		signals_hold(false);
 	}

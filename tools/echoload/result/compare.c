@@ -12,9 +12,9 @@
 #include "merge.h"
 
 #define WINNER_BY_CHANCE 0.05 // that in any of the measures chance alone names a winner
-#define LATENESS_NS 200e3
-#define LATENESS_PART 0.3 // of the latency's p99: so late is the generator a part of the figures
-#define RESOLUTION 1e-3	  // of a percentile: the histogram knows it no better
+#define LATENESS_NS 200e3     // beyond it the generator is part of the figures,
+#define LATENESS_SHARE 0.3    // if it is also beyond this share of the latency's p99
+#define RESOLUTION 1e-3	      // of a percentile in the histogram, relative
 
 int compare_check(const struct result *result, struct echod_error *error)
 {
@@ -23,9 +23,9 @@ int compare_check(const struct result *result, struct echod_error *error)
 		 faults = result_count(result->json, "faults_found");
 	const char *why = NULL;
 	const json_t *evidence;
-	for (size_t i = 0; (evidence = merge_member(result_get(result, "evidence"), i)); i++) {
+	for (size_t i = 0; (evidence = merge_entry(result_get(result, "evidence"), i)); i++) {
 		double late = json_number_value(json_object_get(evidence, "lateness_p99_ns"));
-		if (late > LATENESS_NS && late > LATENESS_PART * p99)
+		if (late > LATENESS_NS && late > LATENESS_SHARE * p99)
 			why = "echoload was late itself, which is in its latency";
 		if (json_is_true(json_object_get(evidence, "interrupted")))
 			why = "it was interrupted";
@@ -66,7 +66,7 @@ static double change_of(const struct comparison *comparison, enum measure measur
 	return (comparison->median[1][measure] - left) / fmax(left, 1e-9);
 }
 
-// Of several measures, one more may be told from chance the fewer are left (Holm).
+// Corrects for several measures (Holm): a difference must be the clearer the more are left.
 static void find_winners(struct comparison *comparison)
 {
 	double p[COMPARED]; // NAN, which compares with nothing, where there is an objection already

@@ -1,5 +1,5 @@
-// Results side by side, the runs of one server against those of another: `echoload compare`. What
-// is compared is a figure of each run, as the seconds of one run depend on each other. Main thread.
+// Results side by side, the runs of one server against those of another: `echoload compare`. It
+// compares one figure of each run, as the seconds of one run depend on each other. Main thread.
 #ifndef ECHOLOAD_COMPARE_H
 #define ECHOLOAD_COMPARE_H
 
@@ -10,7 +10,7 @@
 #include "echoload/common/rank.h"
 #include "result.h"
 
-#define COMPARE_RUNS 5 // a side: with fewer nobody is named the winner
+#define COMPARE_RUNS 5 // a side: with fewer there is no winner
 
 #define COMPARED MEASURE_CPU // the measures before it, which every result has
 
@@ -28,8 +28,8 @@ struct comparison {
 void compare_results(struct comparison *comparison, const struct result *results,
 		     const size_t count[2]);
 
-// Returns whether the result counts, or says in `error` why it does not: its figures are in part
-// the generator's, or not all was answered.
+// Returns 0 if the result counts; or -1: its figures are in part the generator's, or not everything
+// was answered.
 int compare_check(const struct result *result, struct echod_error *error);
 
 // The subcommand; argv[0] is its name. Returns the exit status.

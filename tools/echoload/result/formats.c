@@ -25,7 +25,7 @@
 static const unsigned char inner[] = {
 	0,    0,    0,	  0,				// no offset of the first bucket
 	0,    0,    0,	  3,				// digits
-	0,    0,    0,	  0,	0,    0,    0,	  1,	// the least value told from 0
+	0,    0,    0,	  0,	0,    0,    0,	  1,	// the least value that differs from 0
 	0x00, 0x00, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, // the largest value, 2^42 - 1
 	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: what a value is multiplied with
 };

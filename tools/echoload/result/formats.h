@@ -1,7 +1,7 @@
 // Histograms and intervals as text. A histogram is HdrHistogram's V2 compressed encoding in base64;
 // then there is what --csv, --hlog and --hgrm write: comma-separated values, HdrHistogram's
 // interval log (V2) and its percentile distribution, as its log processors and plotters read them.
-// Whether all could be written, ferror(file) says. One thread for each file.
+// ferror(file) says whether everything could be written. One thread for each file.
 #ifndef ECHOLOAD_FORMATS_H
 #define ECHOLOAD_FORMATS_H
 
@@ -12,13 +12,13 @@
 #include "echoload/common/hdr.h"
 #include "result.h"
 
-// Its buckets are ours (one nanosecond, three digits), so nothing is lost but the exact sum,
+// Its buckets are ours (one nanosecond, three digits), so nothing is lost except the exact sum,
 // minimum and maximum. Returns the text, one line without its end, which the caller frees; NULL: no
 // memory. Takes less than a millisecond.
 char *hdr_v2_encode(const struct hdr *hdr);
 
-// Adds what hdr_v2_encode has written to `hdr`, the sum, minimum and maximum as well as the buckets
-// tell them. Returns 0, or -1: `hdr` is of no use then.
+// Adds a text of hdr_v2_encode to `hdr`; the sum, minimum and maximum are as exact as the buckets.
+// Returns 0, or -1: `hdr` is of no use then.
 int hdr_v2_add(struct hdr *hdr, const char *text, struct echod_error *error);
 
 // Bytes as text (RFC 4648, with padding). Returns the text, which the caller frees; NULL: no

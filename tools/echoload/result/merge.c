@@ -9,15 +9,15 @@
 #include "echoload/common/paths.h"
 #include "formats.h"
 
-// Members of the configuration that make the load. Those of the generator are among them, as its
-// own time is in every latency.
+// Members of the configuration that make the load, also those of the generator, as its own time is
+// in every latency.
 static const char *const load[] = {
 	"mode",	   "connections", "pipeline",	      "sizes",		"visit",
 	"linger",  "rate",	  "arrival",	      "verify",		"count",
 	"threads", "spin",	  "duration_seconds", "warmup_seconds", "ramp_seconds",
 };
 
-json_t *merge_member(const json_t *object, size_t index)
+json_t *merge_entry(const json_t *object, size_t index)
 {
 	json_t *runs = json_object_get(object, "runs");
 	if (json_object_size(object) == 1 && json_is_array(runs))
@@ -25,8 +25,8 @@ json_t *merge_member(const json_t *object, size_t index)
 	return index == 0 ? (json_t *)object : NULL;
 }
 
-// As json_equal; but JSON has one kind of number: 1 and 1.0 are the same, as some programs write
-// the one where they have read the other. NOLINTNEXTLINE(misc-no-recursion): as deep as the values
+// As json_equal, except that 1 and 1.0 are the same: JSON has one kind of number, and some programs
+// read one and write the other. NOLINTNEXTLINE(misc-no-recursion): as deep as the values
 static bool same(const json_t *left, const json_t *right)
 {
 	const char *name;
@@ -51,7 +51,7 @@ static bool same(const json_t *left, const json_t *right)
 							   : json_equal(left, right);
 }
 
-// The first thing in which two configurations differ, NULL: there is none.
+// The first member in which two configurations differ; NULL: there is none.
 static const char *difference(const json_t *left, const json_t *right)
 {
 	for (size_t i = 0; i < sizeof(load) / sizeof(load[0]); i++) {
@@ -82,14 +82,14 @@ int merge_check(const struct result *left, const struct result *right, struct ec
 					 "it holds a run that another one holds too");
 	}
 	// The runs of each were loaded alike.
-	const char *name = difference(merge_member(result_get(left, "configuration"), 0),
-				      merge_member(result_get(right, "configuration"), 0));
+	const char *name = difference(merge_entry(result_get(left, "configuration"), 0),
+				      merge_entry(result_get(right, "configuration"), 0));
 	return name ? error_set(error, ECHOD_ERROR_USAGE, "it is of another load: '%s' differs",
 				name)
 		    : 0;
 }
 
-// What two intervals are together; NULL: it could not be made, see `error` if that was not memory.
+// The sum of two intervals; NULL: no memory, or for the reason in `error`.
 static json_t *add_intervals(const json_t *left, const json_t *right, struct echod_error *error)
 {
 	uint64_t length = result_time(left, "seconds"), longer = result_time(right, "seconds");
@@ -113,7 +113,7 @@ static json_t *add_intervals(const json_t *left, const json_t *right, struct ech
 	return sum;
 }
 
-// Puts intervals, which are `later` by so much, among those of `sum`. Those that begin less than
+// Puts intervals, which begin `later` ns later, among those of `sum`. Those that begin less than
 // half of `length` apart become one.
 static int put_intervals(json_t *sum, const json_t *list, uint64_t later, uint64_t length,
 			 struct echod_error *error)
@@ -200,18 +200,17 @@ static int merge_counts(struct result *sum, const struct result *result)
 	return status;
 }
 
-// Appends to `list` what `object` stands for, once for each run where that differs, if it is not
-// there yet.
+// Appends to `list` each entry of `object` (merge_entry) that is not there yet.
 static int append_new(json_t *list, const json_t *object)
 {
 	int status = 0;
 	json_t *member;
-	for (size_t i = 0; (member = merge_member(object, i)); i++)
+	for (size_t i = 0; (member = merge_entry(object, i)); i++)
 		status |= has(list, member) ? 0 : json_array_append(list, member);
 	return status;
 }
 
-// Adds what `result` says under a name.
+// Adds the object of `result` that has this name.
 static int merge_object(struct result *sum, const struct result *result, const char *name)
 {
 	json_t *list = json_array();
@@ -225,7 +224,7 @@ static int merge_object(struct result *sum, const struct result *result, const c
 
 static int merge_words(struct result *sum, const struct result *result)
 {
-	// What is in the figures of one is in those of all.
+	// The limit of one generator is in the figures of all.
 	static const char client[] = "CLIENT-BOUND";
 	const char *verdict = result_verdict(result), *before = result_verdict(sum);
 	if (strcmp(verdict, client) != 0 && strcmp(verdict, before) != 0)
@@ -236,7 +235,7 @@ static int merge_words(struct result *sum, const struct result *result)
 
 int merge_add(struct result *sum, const struct result *result, struct echod_error *error)
 {
-	struct echod_error why = {ECHOD_ERROR_SYSTEM, "out of memory"}; // if nobody knows better
+	struct echod_error why = {ECHOD_ERROR_SYSTEM, "out of memory"}; // unless a cause is known
 	if (merge_check(sum, result, &why) == 0 && merge_intervals(sum, result, &why) == 0 &&
 	    (merge_words(sum, result) | merge_counts(sum, result)) == 0)
 		return 0;

@@ -176,15 +176,15 @@ static uint64_t end_of(const json_t *run)
 	return start_of(run) + result_time(run, "seconds");
 }
 
-// Of the runs that go on after `moment` the one that began first, NULL: none does.
-static const json_t *next_run(const struct result *result, uint64_t moment)
+// Of the runs that end after `time` the one that began first, NULL: none does.
+static const json_t *next_run(const struct result *result, uint64_t time)
 {
 	const json_t *next = NULL;
 	size_t i;
 	json_t *run;
 	json_array_foreach(result_get(result, "runs"), i, run)
 	{
-		if (end_of(run) > moment && (!next || start_of(run) < start_of(next)))
+		if (end_of(run) > time && (!next || start_of(run) < start_of(next)))
 			next = run;
 	}
 	return next;
@@ -198,8 +198,7 @@ uint64_t result_started(const struct result *result)
 
 uint64_t result_lasted(const struct result *result)
 {
-	uint64_t lasted = 0;
-	uint64_t counted = 0; // up to this moment
+	uint64_t lasted = 0, counted = 0; // the latter: up to this time
 	const json_t *run;
 	while ((run = next_run(result, counted))) {
 		lasted += end_of(run) - (start_of(run) > counted ? start_of(run) : counted);

@@ -13,13 +13,13 @@
 #define RESULT_SCHEMA 1
 #define RESULT_FAULTS 1000 // that are kept; more are counted
 
-// What stands in a file. Each list in `json` has a member for each run, interval or fault;
-// `evidence`, `configuration` and `machine` are objects of whoever runs the load, in a merged
-// result {"runs": [...]} where they differ.
+// The content of a file. Each list in `json` has a member for each run, interval or fault. The
+// program that runs the load makes the objects `evidence`, `configuration` and `machine`; in a
+// merged result they are {"runs": [...]} if they differ.
 struct result {
-	json_t *json;		 // all but the histograms; result_write adds sums and rates
-	struct hdr *latency;	 // open loop: from the moment a message was due
-	struct hdr *uncorrected; // from the moment it was sent; closed loop: the same as latency
+	json_t *json;		 // all except the histograms; result_write adds sums and rates
+	struct hdr *latency;	 // open loop: from when a message was due
+	struct hdr *uncorrected; // from when it was sent; closed loop: the same as latency
 };
 
 // One run of one process. The result of a run has one, a merged result has those of all.
@@ -40,7 +40,7 @@ struct result_interval {
 	uint64_t errors;
 };
 
-// What servers are compared by.
+// The measures by which servers are compared.
 enum measure { MEASURE_RATE, MEASURE_P50, MEASURE_P99, MEASURE_CPU, MEASURES };
 struct measure_row {
 	const char *name;   // in checks, and of its ratio in the JSON of `ab`
@@ -60,7 +60,7 @@ int result_add_run(struct result *result, const struct result_run *run);
 // Adds a fault, `target` being that of its connection, or only counts it.
 int result_add_fault(struct result *result, const char *target, const struct fault *fault);
 
-// Adds `count` errors of a name; 0 is nothing. `first` tells of the first one; NULL: not known.
+// Adds `count` errors of a name; 0 is nothing. `first` describes the first one; NULL: not known.
 int result_add_error(struct result *result, const char *name, uint64_t count, const char *first);
 
 // An interval as it stands in the list; NULL: no memory.
@@ -84,13 +84,13 @@ uint64_t result_started(const struct result *result);
 uint64_t result_total(const struct result *result, const char *name);
 uint64_t result_errors(const struct result *result);
 
-// The time, in ns, in which at least one of its runs ran, and how much of a count came in a second
-// of it; 0 if it took no time.
+// The time, in ns, in which at least one of its runs ran, and a count as a rate, a second of it; 0
+// if it took no time.
 uint64_t result_lasted(const struct result *result);
 double result_rate(const struct result *result, const char *name);
 
 // Writes and reads it as JSON. `path` may be `-`, standard output. result_read inits `result`, and
-// refuses what is not of this schema.
+// refuses other schemas.
 int result_write(struct result *result, const char *path, struct echod_error *error);
 int result_read(struct result *result, const char *path, struct echod_error *error);
 

@@ -1,5 +1,4 @@
-// Reading a result. A file is what a user gives: nothing in it is believed before it has been
-// looked at.
+// Reading a result. A file comes from the user: nothing in it is believed before it is checked.
 #include "result.h"
 
 #include <errno.h>
@@ -13,10 +12,9 @@
 
 #define SECONDS_MAX 1e9
 
-// Whether `value`, which is called `name`, is of the type of `example`, a number not being
-// negative; so must be each member that the example has, and each element of a list. JSON has one
-// kind of number: 19200, 19200.0 and 1.92e4 are the same. Below -1 means that `why` says what is
-// wrong. NOLINTNEXTLINE(misc-no-recursion): as deep as the example
+// Checks that `value`, called `name`, has the type of `example`, and that no number is negative; so
+// must each member that the example has, and each element of a list. JSON has one kind of number:
+// 19200, 19200.0 and 1.92e4 are the same. NOLINTNEXTLINE(misc-no-recursion): as deep as the example
 static int check(const char *name, const json_t *value, const json_t *example,
 		 struct echod_error *why)
 {
@@ -106,7 +104,7 @@ static int check_all(struct result *result, const json_t *example, struct echod_
 	       take_histogram(histogram, "uncorrected", result->uncorrected, why);
 }
 
-// Goes past the byte-order mark with which some programs begin a file.
+// Skips the byte-order mark with which some programs begin a file.
 static void skip_mark(FILE *file)
 {
 	int first = getc(file);

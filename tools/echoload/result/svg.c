@@ -11,7 +11,7 @@
 #define BELOW 60
 #define LEGEND_ROW 22
 
-// Eight colours that also people who see few of them can tell apart (Okabe and Ito).
+// Eight colours that colour-blind people can distinguish, too (Okabe and Ito).
 static const char *const colours[] = {"#000000", "#d55e00", "#56b4e9", "#e69f00",
 				      "#009e73", "#f0e442", "#0072b2", "#cc79a7"};
 #define COLOURS (sizeof(colours) / sizeof(colours[0]))
@@ -60,7 +60,7 @@ void svg_tic(const struct svg *svg, enum svg_axis axis, double at, const char *l
 	}
 }
 
-// Some four to ten.
+// About four to ten.
 static void draw_tics(const struct svg *svg, enum svg_axis axis)
 {
 	static const char *const suffixes[] = {"", " k", " M", " G", " T"};

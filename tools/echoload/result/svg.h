@@ -20,7 +20,7 @@ struct svg {
 	double low[2], high[2]; // of each axis
 };
 
-// What is in a chart.
+// The content of a chart.
 struct svg_chart {
 	const char *title;
 	const char *label[2]; // of each axis
@@ -31,17 +31,17 @@ struct svg_chart {
 	void (*line)(struct svg *svg, size_t index, char *label);
 };
 
-// Writes text into SVG or HTML, whatever is in it.
+// Writes any text into SVG or HTML.
 void svg_text(FILE *file, const char *text);
 
-// Draws a picture of so many charts, each of so many lines.
+// Draws a picture of `count` charts, each with `lines` lines.
 void svg_draw(FILE *file, const struct svg_chart *charts, size_t count, size_t lines,
 	      const void *context);
 
-// Draws a line of the grid, with a label at the axis, at `at` if the axis reaches so far.
+// Draws a line of the grid at `at`, with a label at the axis, if the axis reaches that far.
 void svg_tic(const struct svg *svg, enum svg_axis axis, double at, const char *label);
 
-// Has the axes reach to a place; svg_point does that, too.
+// Extends the axes to a place, as svg_point does, too.
 void svg_reach(struct svg *svg, double x, double y);
 
 // Goes on to the next point of the line, or, if that is its `first`, begins there, even if there

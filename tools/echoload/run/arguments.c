@@ -14,7 +14,7 @@
 #include "net/connect.h"
 #include "net/resolve.h"
 
-// What it means depends on the mode. A visit of half-close is one message.
+// Its meaning depends on the mode. A visit of half-close is one message.
 static int take_visit(const char *value, struct load_config *config, struct echod_error *error)
 {
 	if (config->mode != MODE_HALF_CLOSE)
@@ -38,11 +38,10 @@ static int for_each_word(const char *text,
 	return status;
 }
 
-// Takes `2` or `0-3`, which is cut in two for that.
+// Takes `2` or `0-3`, which it splits in place.
 static int add_cpus(char *word, struct load_config *config, struct echod_error *error)
 {
-	uint64_t first;
-	uint64_t last;
+	uint64_t first, last;
 	char *end = strchr(word, '-');
 	if (end)
 		*end++ = '\0';
@@ -128,8 +127,7 @@ void arguments_begin(struct arguments *arguments, const struct cmdline *cmdline,
 	}
 	const char *at = load_modes[arguments->config.mode].options;
 	for (; (at = strstr(at, "--")); at += 2) {
-		char name[16];
-		char value[16];
+		char name[16], value[16];
 		if (sscanf(at, "--%15s %15[^- ]", name, value) == 2)
 			cmdline_set(cmdline, name, value);
 	}
@@ -174,9 +172,9 @@ static int check_numbers(const struct arguments *arguments, struct echod_error *
 	return 0;
 }
 
-// Finds one address for the target, so that all connections of a run go the same way: of several
-// behind a name it is the one that answers first. To find it takes one connection, which is closed
-// before the run.
+// Finds one address for the target, so that all connections of a run go the same way. If a name has
+// several, it is the one that answers first. This takes one connection, which is closed before the
+// run.
 static int find_target(const struct load_config *config, const struct address *address,
 		       struct endpoint *target, struct echod_error *error)
 {
@@ -187,7 +185,7 @@ static int find_target(const struct load_config *config, const struct address *a
 				   terms.interrupt_fd, error);
 	if (count < 0)
 		return -1;
-	*target = found[0]; // without a choice it is the load that finds out
+	*target = found[0]; // if it is the only one, the load finds out whether it answers
 	if (count > 1) {
 		int fd = connect_first(found, (size_t)count, &terms, target, error);
 		if (fd < 0)

@@ -14,7 +14,7 @@
 #include "echoload/result/atomic_file.h"
 #include "echoload/result/formats.h"
 
-// Why something could not be written is known only just after it has been tried.
+// Keeps the first failure, as `errno` has its reason only now.
 static void note_failure(struct outputs *outputs, const char *path)
 {
 	if (outputs->failure.kind == ECHOD_ERROR_NONE)
@@ -22,8 +22,8 @@ static void note_failure(struct outputs *outputs, const char *path)
 			  error_text(errno));
 }
 
-// One of those that are written as the run goes on; it is opened unless it is open. NULL: it is not
-// wanted, or cannot be opened.
+// A file that is written during the run; opens it at first. NULL: it is not wanted, or cannot be
+// opened.
 static FILE *stream_of(struct outputs *outputs, enum output_file which)
 {
 	const char *path = outputs->options->files[which];
@@ -154,7 +154,7 @@ json_t *outputs_configuration(const struct load_config *config)
 		config->verify, "spin", config->spin);
 }
 
-// Some machines do not tell.
+// Some machines do not show it.
 static json_t *cpu_model(void)
 {
 	char text[4096], name[128] = "unknown";
@@ -177,8 +177,8 @@ json_t *outputs_machine(void)
 			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_bytes", memory);
 }
 
-// Adds doubles, each after its name, to what json_pack has made; NULL ends them. Those that are not
-// known become null.
+// Adds doubles, each after its name, to an object; NULL ends them. Those that are not known become
+// null.
 __attribute__((sentinel)) static json_t *add_numbers(json_t *object, ...)
 {
 	va_list pairs;

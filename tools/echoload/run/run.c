@@ -9,14 +9,14 @@
 #include "echoload/judge/server_view.h"
 
 #define DEAD_AFTER (5 * NS_PER_S)
-#define SETTLED (300 * NS_PER_MS) // then the server is looked at, even if some are not connected
-// The experiment takes a fifth of the run's time, within these bounds; less if it soon tells. If it
-// does not tell then, it goes on for twice as long as the run took, within the same bounds.
+#define PROBE_AFTER (300 * NS_PER_MS) // at the latest, even if some are not connected
+// The experiment takes a fifth of the run's time, within these bounds; less if its outcome is clear
+// sooner. If it is not clear then, it takes up to twice the run's time, within the same bounds.
 #define EXPERIMENT_LEAST (2 * NS_PER_S)
 #define EXPERIMENT_MOST (5 * NS_PER_S)
 #define SLICES 23 // in that fifth: not in step with the period of a CPU quota, 100 ms
 
-// What is known of the run while it lasts.
+// The state of the run while it lasts.
 struct run_monitor {
 	const struct load_config *config;
 	struct outputs *outputs;
@@ -77,7 +77,7 @@ static bool take_progress(void *context, const struct progress *progress)
 	monitor->state.elapsed = progress->elapsed;
 	report_progress(&monitor->outputs->progress, &monitor->state);
 	if (progress->elapsed > 0 &&
-	    (progress->live >= config->connections || progress->elapsed > SETTLED))
+	    (progress->live >= config->connections || progress->elapsed > PROBE_AFTER))
 		server_probe_begin(monitor->server);
 	if (progress->elapsed >= config->duration)
 		server_probe_end(monitor->server);
@@ -93,8 +93,8 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 }
 
 // Makes the experiment that the verdict asks for. After an open loop it is one of a closed loop
-// with as many connections, as there messages wait for a connection all the time. Where those on
-// their way would take too long to come back, there are fewer of them.
+// with as many connections, in which messages wait for a connection all the time. If the messages
+// on their way would take too long to come back, there are fewer of them.
 static void experiment(struct run *run, struct run_monitor *monitor, struct engine **engine)
 {
 	struct load_config *config = &monitor->experiment;
@@ -135,7 +135,7 @@ static void judge(struct run *run, struct run_monitor *monitor, struct engine **
 	verdict_reach(&run->verdict, &run->result, &run->evidence);
 }
 
-// Says why nobody could be reached, by what was heard first.
+// Says why there was no connection: the first error.
 static int fail_connect(const struct engine_result *result, struct echod_error *error)
 {
 	const struct load_config *config = result->config;

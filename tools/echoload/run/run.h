@@ -1,6 +1,5 @@
-// One run of the load: from the first connect to what there is to say about it, what people see of
-// it, and the files that it leaves behind; and the search for the highest rate that holds a limit,
-// which is many runs. Main thread.
+// One run of the load, from the first connect to its verdict; its report and its files; and the
+// search for the highest rate that holds a limit, which takes many runs. Main thread.
 #ifndef ECHOLOAD_RUN_H
 #define ECHOLOAD_RUN_H
 
@@ -25,31 +24,31 @@ struct run {
 // Where it goes: a terminal, a line for each interval, --json, --hgrm, --hlog, --csv.
 struct outputs {
 	const struct run_options *options;
-	struct screen progress;	    // standard error
-	struct screen report;	    // standard output, unless data goes there
-	bool recording;		    // the run is the one that is wanted: its intervals are kept
+	struct screen progress; // standard error
+	struct screen report;	// standard output, unless data goes there
+	bool recording;		// the intervals of this run are kept, as it is not one of a search
 	FILE *stream[OUTPUT_FILES]; // those of --hlog and --csv, from the first interval on
 	struct echod_error failure; // of the first of the two that could not be written
 	struct result result;
 
-	// The interval that is being put together, of one or more of the engine's.
+	// The interval that is being made of one or more of the engine's.
 	struct result_interval interval;
 	struct hdr latency;
 };
 
 // Runs the load, until an ending signal at most (base/signals.h). Returns 0; or -1: it could not
-// begin, or not one connection came about. Then there is nothing to free.
+// begin, or there was no connection. Then there is nothing to free.
 int run_load(struct run *run, const struct load_config *config, struct outputs *outputs,
 	     struct echod_error *error);
 
-// Looks at the files, so that one which cannot be written is known before the load begins. They are
-// left as they are until there is something to write.
+// Checks, before the load begins, that the files can be written. They stay as they are until there
+// is something to write.
 int outputs_open(struct outputs *outputs, const struct run_options *options,
 		 struct echod_error *error);
 
 void outputs_interval(struct outputs *outputs, const struct interval *interval);
 
-// Writes what is written at the end, each whatever becomes of the others. Returns 0, or -1 when one
+// Writes the files that are written at the end, each even if another fails. Returns 0, or -1 if one
 // could not be written. `extra`, or NULL: more evidence, a JSON object whose members are added.
 int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra,
 		   struct echod_error *error);
@@ -64,8 +63,8 @@ struct report_line {
 	uint64_t elapsed;	  // ns of recording
 	uint64_t duration;	  // ns in all, CLOCK_NEVER: not known
 	uint64_t messages, count; // until now and in all, 0: not known
-	double rate;		  // messages a second; this and what follows but `errors` lately
-	uint64_t p50, p99;	  // ns, 0: nothing came
+	double rate;		  // messages a second, in the last interval
+	uint64_t p50, p99;	  // ns, in the last interval; 0: nothing came
 	uint64_t errors;	  // until now
 };
 
@@ -106,7 +105,7 @@ int search_run(struct search *search, struct outputs *outputs, struct echod_erro
 // Whether the run holds the limit. If not, `line` says why.
 bool search_holds(const struct run *run, const struct expect *limit, char line[static EXPECT_LINE]);
 
-// What was found: for people, also if the search was interrupted; and for the result (NULL: no
+// The outcome: for people, also if the search was interrupted; and for the result (NULL: no
 // memory).
 void search_print(const struct search *search, FILE *file);
 json_t *search_describe(const struct search *search);

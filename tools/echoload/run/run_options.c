@@ -150,7 +150,7 @@ static int check_expects(const struct run_options *options, struct echod_error *
 	return 0;
 }
 
-// Adds the checks of every run of which nothing else was said.
+// Adds the checks of every run, unless one of the same name was given.
 static void expect_no_errors(struct run_options *options)
 {
 	static const char *const always[] = {"errors==0", "unanswered==0"};

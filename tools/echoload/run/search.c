@@ -28,8 +28,8 @@ bool search_holds(const struct run *run, const struct expect *limit, char line[s
 	return !lost && run->evidence.sustained;
 }
 
-// Of the messages answered at a moment t, each has waited for the share of t by which more are due
-// than are served.
+// A message answered at a time t has waited for the share of t by which more messages are due than
+// are served.
 static void note_capacity(struct search *search, const struct evidence *evidence, uint64_t lasted)
 {
 	double count = evidence->intervals;
@@ -99,7 +99,7 @@ static double next_rate(const struct search *search, double least)
 				: fmax(search->missed / RATE_STEP, least);
 }
 
-// What held may have been lucky: it has to hold again, or a lower rate has.
+// A rate may hold by luck, so it has to hold again, or a lower one has.
 static enum outcome confirm(struct search *search, struct echod_error *error)
 {
 	enum outcome outcome = MISSED;
