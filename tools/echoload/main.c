@@ -30,23 +30,20 @@ static const struct {
 	{"report", chart_main},
 };
 
-// Prints a line if a check does not hold.
-static bool complain_unless(bool holds, const char *line)
-{
-	if (!holds)
-		cmdline_complain(ECHOLOAD, line);
-	return holds;
-}
-
 static bool checks_hold(const struct run_options *options, const struct run *run)
 {
 	char line[EXPECT_LINE];
 	bool hold = true;
-	for (size_t i = 0; i < options->expect_count; i++)
-		hold &= complain_unless(expect_judge(&options->expects[i], &run->result, line),
-					line);
-	if (options->search.text)
-		hold &= complain_unless(search_holds(run, &options->search, line), line);
+	for (size_t i = 0; i < options->expect_count; i++) {
+		if (expect_judge(&options->expects[i], &run->result, line))
+			continue;
+		cmdline_complain(ECHOLOAD, line);
+		hold = false;
+	}
+	if (options->search.text && !search_holds(run, &options->search, line)) {
+		cmdline_complain(ECHOLOAD, line);
+		hold = false;
+	}
 	return hold;
 }
 

@@ -81,10 +81,7 @@ static void measure_server(struct server_usage *server)
 // The processes behind the targets from `first` to before `end`.
 static struct server_usage find_server(const struct load_config *config, size_t first, size_t end)
 {
-	struct server_usage server = {.clocks = 0};
-	bool visits = load_mode_takes(config->mode, "visit"), known = true;
-	for (size_t i = first; i < end && known; i++)
-		known = processes_find(&server.processes, &config->targets[i], visits);
+	struct server_usage server = {.processes = processes_of(config, first, end)};
 	measure_server(&server);
 	return server;
 }

@@ -71,28 +71,20 @@ static double ask_workers_busy(const struct server_probe *probe)
 	return count > 0 ? (double)serving / count : NAN;
 }
 
-// Finds the processes that answer at all targets. None if some are not known.
-static void find_processes(const struct server_probe *probe, struct processes *processes)
+static struct processes processes_now(const struct server_probe *probe)
 {
-	const struct load_config *config = probe->config;
-	bool visits = load_mode_takes(config->mode, "visit");
-	*processes = (struct processes){0};
-	for (size_t i = 0; i < config->target_count; i++) {
-		if (!processes_find(processes, &config->targets[i], visits))
-			return;
-	}
+	return processes_of(probe->config, 0, probe->config->target_count);
 }
 
-// The same, once the server has accepted all connections: twice the same processes. It may stand
-// still, or fork.
+// Finds the processes once the server has accepted all connections, as then they are twice the
+// same. It may stand still, or fork.
 static void find_all(struct server_probe *probe)
 {
-	struct processes now;
-	find_processes(probe, &now);
+	struct processes now = processes_now(probe);
 	for (unsigned tries = 0; tries < FIND_TRIES && !atomic_load(&probe->stop); tries++) {
 		probe->processes = now;
 		nanosleep(&(struct timespec){.tv_nsec = (long)SAMPLE_PAUSE}, NULL);
-		find_processes(probe, &now);
+		now = processes_now(probe);
 		if (now.count > 0 && processes_same(&probe->processes, &now))
 			return;
 	}
@@ -121,8 +113,7 @@ static void *take_samples(void *argument)
 	processes_measure(&probe->processes, &probe->after);
 	probe->sent = ask_bytes_sent(probe) - sent;
 	view->workers_busy = busy / answers; // NAN without answers
-	struct processes now;
-	find_processes(probe, &now);
+	const struct processes now = processes_now(probe);
 	// Visits may all have ended by now.
 	view->changed = now.count > 0 && !processes_same(&probe->processes, &now);
 	if (probe->processes.count == 0 || view->changed)

@@ -148,6 +148,15 @@ bool processes_find(struct processes *processes, const struct endpoint *target, 
 	return processes->count > 0;
 }
 
+struct processes processes_of(const struct load_config *config, size_t first, size_t end)
+{
+	struct processes processes = {.count = 0};
+	bool visits = load_mode_takes(config->mode, "visit"), known = true;
+	for (size_t i = first; i < end && known; i++)
+		known = processes_find(&processes, &config->targets[i], visits);
+	return processes;
+}
+
 bool processes_same(const struct processes *one, const struct processes *other)
 {
 	for (size_t i = 0; i < one->count; i++) {

@@ -27,6 +27,9 @@ struct processes {
 // that listen there. Returns whether all are known; if not, `processes` has none.
 bool processes_find(struct processes *processes, const struct endpoint *target, bool visits);
 
+// Those of the targets from `first` to before `end`. None if they are not known of one target.
+struct processes processes_of(const struct load_config *config, size_t first, size_t end);
+
 bool processes_same(const struct processes *one, const struct processes *other);
 
 // Whether one of them has been stopped (SIGSTOP).

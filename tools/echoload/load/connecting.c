@@ -1,4 +1,3 @@
-// How connections of the generator begin and end. The generator's threads.
 #include "generator.h"
 
 #include <errno.h>

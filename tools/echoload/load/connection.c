@@ -1,4 +1,3 @@
-// Events of a connection of the generator. The generator's threads.
 #include "generator.h"
 
 #include <errno.h>

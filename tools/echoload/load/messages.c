@@ -1,4 +1,3 @@
-// The messages of a connection. The generator's threads.
 #include "generator.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-// The result of a run: filling and writing it. One thread each.
 #include "result.h"
 
 #include <math.h>
