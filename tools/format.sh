@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# format.sh [--check]: brings all C files into the form that .clang-format asks for, or only says
-# which are not.
+# format.sh [--check]: formats all C files by .clang-format; with --check it only lists those that
+# differ from it.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

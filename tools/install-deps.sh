@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # install-deps.sh [server|build|test]: installs what building the server, building all, or building
-# and testing (the default) needs and this machine lacks. With apt-get, through sudo when not root;
-# elsewhere it names what is missing and exits with 3. Prints nothing but to standard error.
+# and testing (the default) needs and this machine lacks. With apt-get, through sudo if not root;
+# elsewhere it names what is missing and exits with 3. Prints to standard error only.
 set -euo pipefail
 
-# PACKAGE=PROBE. The packages are Debian's (12 and later); the probe, a program or a pkg-config
-# module (NAME.pc), says on other systems whether it is there. cmocka is needed as soon as CMake
-# configures all.
+# PACKAGE=PROBE. The packages are Debian's (12 and later). On other systems the probe, a program or
+# a pkg-config module (NAME.pc), shows whether it is there. cmocka is needed to configure everything
+# with CMake.
 server=(
 	build-essential=cc
 	cmake=cmake
@@ -49,8 +49,8 @@ have_apt() {
 	command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
 }
 
-# is_there PACKAGE PROBE. npm is a package of Debian's, but a part of nodejs where that is its
-# makers' own.
+# is_there PACKAGE PROBE. npm is a package of Debian's, but part of nodejs if that comes from its
+# makers.
 is_there() {
 	if have_apt && [[ $1 != npm ]]; then
 		[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
@@ -98,7 +98,7 @@ echo "installing ${missing[*]}" >&2
 log=$(mktemp)
 policy=/usr/sbin/policy-rc.d
 trap 'rm -f "$log"' EXIT
-# Debian starts a service as soon as its package is installed, unless this file says no.
+# Debian starts a service as soon as its package is installed, unless this file forbids it.
 if [[ ! -e $policy ]]; then
 	"${as_root[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
 	trap 'rm -f "$log"; "${as_root[@]}" rm -f "$policy"' EXIT

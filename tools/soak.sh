@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# soak.sh [ROUNDS]: what takes too long for test.sh. Under the release preset, 64 clients echo 100
-# MiB each through 4 workers, every byte compared; newcomers are served beside 10,000 silent and
+# soak.sh [ROUNDS]: tests that take too long for test.sh. Under the release preset, 64 clients echo
+# 100 MiB each through 4 workers, every byte compared; newcomers are served beside 10,000 silent and
 # 1,000 stuck clients; 18,000 are parked for 10 s; five million messages wait for lost wake-ups; the
 # stress test runs for five minutes; echoload verifies 10^11 bytes without a false alarm, and its
 # verdict has to be right in 95 of 100 calls of each scene, and wrong in none (hours). Then all unit
 # and system tests ROUNDS times (default 5) under each of release, asan and tsan, two at a time, so
-# that a test that flakes shows. Exits with 0 only if all went well.
+# that an unreliable test shows. Exits with 0 only if all went well.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

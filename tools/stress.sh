@@ -8,7 +8,7 @@ seconds=180
 seed=$((RANDOM * 32768 + RANDOM))
 build=
 echod_options=()
-extra_time=120 # for what is on its way, and for slow machines
+extra_time=120 # for messages on their way, and for slow machines
 declare -A pid=()
 failed=0
 
@@ -80,7 +80,7 @@ prepare() {
 	done
 }
 
-# start NAME COMMAND...: in the background. It ends with this script, whatever becomes of it.
+# start NAME COMMAND...: in the background. It ends with this script, however that ends.
 start() {
 	local name=$1
 	shift
@@ -93,14 +93,14 @@ start_bounded() {
 	start "$1" timeout --kill-after 5 $((seconds + extra_time)) "${@:2}"
 }
 
-# await NAME: waits for its end. Leaves in `status` how it ended.
+# await NAME: waits for its end. Leaves its exit status in `status`.
 await() {
 	status=0
 	wait "${pid[$1]}" || status=$?
 	unset "pid[$1]"
 }
 
-# account NAME: says how it ended, and if badly, what it wrote that is not in the summary.
+# account NAME: says how it ended, and after a failure, what it wrote that is not in the summary.
 account() {
 	local written=("$place/$1.err")
 	[[ $1 =~ ^(judge|faulty)$ ]] || written+=("$place/$1.out")

@@ -2,7 +2,7 @@
 # test.sh [--no-install] [PRESET...]: installs what is missing, then builds and tests the presets:
 # all tests under `release` (what users run), `clang` (AddressSanitizer and
 # UndefinedBehaviorSanitizer by clang) and `tsan`, and the checks (label `check`) once, under
-# `release`. Exits with 0 only if all went well. CC=COMPILER takes another compiler than cc.
+# `release`. Exits with 0 only if all went well. CC=COMPILER uses another compiler than cc.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -32,14 +32,14 @@ quietly() {
 	fi
 }
 
-# forget_compiler PRESET: what was configured for another compiler than $CC is configured again.
+# forget_compiler PRESET: if it was configured for another compiler than $CC, configures it again.
 forget_compiler() {
 	local cache=build/$1/CMakeCache.txt
 	[[ -n ${CC-} && $1 != clang && -f $cache ]] || return 0
 	grep -qE "^CMAKE_C_COMPILER:[A-Z]+=$(command -v "$CC")\$" "$cache" || rm -r "$cache" "build/$1/CMakeFiles"
 }
 
-# run PRESET: leaves what became of it in `outcome`.
+# run PRESET: leaves its outcome in `outcome`.
 run() {
 	outcome="does not build"
 	forget_compiler "$1"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # callgrind.sh [SERVER...]: instructions and system calls a message, with one connection and crowded
 # (150), for echod and the yardstick (or these servers), on CPU 0 with the load on CPU 1. Neither
-# depends on the machine's mood. Needs valgrind and strace, and what build.sh has built; writes
-# tables to standard output.
+# depends on the state of the machine. Needs valgrind and strace, and what build.sh has built;
+# writes tables to standard output.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -58,7 +58,7 @@ instructions() {
 	sed -n 's/^\(summary\|totals\): //;T;p;q' "$1"
 }
 
-# What start-up costs falls out of the difference of a long and a short run.
+# The difference of a long and a short run is free of the cost of starting.
 count_instructions() {
 	local seconds counts=() totals=()
 	for seconds in 1 5; do

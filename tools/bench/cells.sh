@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # what is set is for who sources it
+# shellcheck shell=bash disable=SC2034,SC2154 # the script that sources it uses what is set
 # What is measured, for run.sh, which sets `seconds`: `cells`, and the load of each.
 
 cells=()
@@ -9,10 +9,10 @@ for connections in 1 2 10 50 150 500 1000 5000 10000; do
 done
 cells+=(ping-50-16384 stream-1 stream-8 churn-16 mixed-50 ping-100-64 parked-100-18000)
 
-# cell_load NAME: sets `load_options`, of the echoload that is measured, and `connections`, how many
-# the server will have in all; `beside`, how many of them another echoload has, which is started
-# before, and `beside_options`. A single ping-pong connection is the round trip too: echoload waits
-# in the kernel, as a client in recv(2) does.
+# cell_load NAME: sets `load_options`, of the echoload that is measured, and `connections`, the
+# number that the server has in all; `beside`, the number of those that another echoload has, which
+# starts first, and `beside_options`. A single ping-pong connection also measures the round trip:
+# echoload waits in the kernel, as a client in recv(2) does.
 cell_load() {
 	local mode first second
 	IFS=- read -r mode first second <<<"$1"

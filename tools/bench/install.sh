@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # install.sh: installs what the benchmark's peers and plots need and this machine lacks, with
-# apt-get, through sudo when not root. All of it is optional: what cannot be had is named on
+# apt-get, through sudo if not root. All of it is optional: what cannot be installed is named on
 # standard error, and run.sh reports that peer as absent.
 set -euo pipefail
 
 # PACKAGE=PROBE. The packages are Debian's (12 and later). The probe is a program, a pkg-config
-# module (NAME.pc) or a file (/PATH); it is asked first, so that a toolchain that comes from
-# elsewhere will do.
+# module (NAME.pc) or a file (/PATH). It comes first, so that a toolchain from another source will
+# do.
 packages=(
 	cargo=cargo
 	gnuplot-nox=gnuplot

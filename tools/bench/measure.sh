@@ -3,14 +3,12 @@
 
 load_pids=()
 
-# start_load FILE OPTION...: starts echoload. Its result goes to FILE, what it complains of to
-# load.err.
+# start_load FILE OPTION...: starts echoload. Its result goes to FILE, its errors to load.err.
 start_load() {
 	local file=$1
 	shift
-	# A connection that gets no echo for 2 s is not served, and closed: an error that the report
-	# names. --foreground: SIGTERM is to come once, for the second ends echoload without a
-	# result.
+	# A connection that gets no echo for 2 s is closed: an error that the report names.
+	# --foreground: SIGTERM must come once, as a second one ends echoload without a result.
 	(
 		ulimit -n "$(ulimit -Hn)"
 		exec timeout --foreground -k 5 $((seconds + 60)) taskset -c "$load_cpu" "$echoload" "127.0.0.1:$port" "$@" \
@@ -29,8 +27,8 @@ stop_loads() {
 	load_pids=()
 }
 
-# wait_for_connections PID COUNT: waits up to 30 s until an echoload, PID as in `load_pids`, has so
-# many sockets.
+# wait_for_connections PID COUNT: waits up to 30 s until an echoload, PID as in `load_pids`, has
+# COUNT sockets.
 wait_for_connections() {
 	local deadline=$((SECONDS + 30)) child=none sockets=()
 	until ((${#sockets[@]} >= $2)); do
@@ -45,10 +43,10 @@ wait_ms() {
 	sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
-# look_at_server: leaves in `pids` the server's processes (socat and ncat have one for each
-# connection), in `ticks` the CPU time they have used, and in `at` when that was, in µs. Starts no
+# sample_server: leaves in `pids` the server's processes (socat and ncat have one for each
+# connection), in `ticks` the CPU time they have used, and in `at` the time, in µs. Starts no
 # process: that would show in the latency.
-look_at_server() {
+sample_server() {
 	local pid line
 	at=${EPOCHREALTIME/[.,]/}
 	ticks=0
@@ -62,7 +60,7 @@ look_at_server() {
 	done
 }
 
-# memory_of_server: leaves in `kib` what `pids` have resident; of several the sum of their
+# memory_of_server: leaves in `kib` the resident memory of `pids`; of several the sum of their
 # proportional shares.
 memory_of_server() {
 	if ((${#pids[@]} == 1)); then
@@ -73,26 +71,26 @@ memory_of_server() {
 	fi
 }
 
-# watch_server MS: looks at the server twice while echoload measures, which it begins MS from now.
-# Leaves in `usage` what the server used: how much of a CPU, and how much memory near the end.
-watch_server() {
+# measure_server MS: samples the server twice while echoload measures, which it begins MS from now.
+# Leaves in `usage` the share of a CPU that the server used, and its memory near the end.
+measure_server() {
 	local pids ticks at kib busy before since
 	wait_ms $(($1 + 100))
-	look_at_server
+	sample_server
 	before=$ticks since=$at
 	wait_ms $((seconds * 1000 - 200))
-	look_at_server
+	sample_server
 	busy=$(((ticks - before) * 1000000000 / ticks_per_second / (at - since)))
 	memory_of_server
 	usage=$(printf '"server_busy": %d.%03d, "server_kib": %d' $((busy / 1000)) $((busy % 1000)) "$kib")
 }
 
-# measure: has the load of a cell (cell_load) against the server; the results are in load.json and
+# measure: runs the load of a cell (cell_load) against the server; the results are in load.json and
 # beside.json. Leaves in `usage` what the server used. Returns echoload's status, or 99 if the
 # server does not work.
 measure() {
 	local ramp=0 status=0
-	# A crowd takes a while until everybody is connected.
+	# It takes a while until many clients are connected.
 	((connections < 1000)) || ramp=1000
 	wait_for_server "$server_pid" "$port" || return 99
 	if ((beside)); then
@@ -100,7 +98,7 @@ measure() {
 		wait_for_connections "${load_pids[0]}" "$beside" || return 99
 	fi
 	start_load load.json "${load_options[@]}" --duration "${seconds}s" --ramp "${ramp}ms"
-	watch_server $((ramp + warm_up)) 2>/dev/null
+	measure_server $((ramp + warm_up)) 2>/dev/null
 	wait "${load_pids[-1]}" || status=$?
 	kill -0 "$server_pid" 2>/dev/null || status=99
 	stop_loads

@@ -30,7 +30,7 @@ def _spread(values):
 
 def noise_of(pairs):
     """How far from 1 the second ÷ the first of what should be the same comes out as a median over the pairs, and how
-    well that median is known: what a ratio must exceed to be a difference. None where it cannot be told."""
+    well that median is known: what a ratio must exceed to be a difference. None if it is unknown."""
     if len(pairs) < 2:
         return None
     ratios = [math.log(second / first) for first, second in pairs]
@@ -46,7 +46,7 @@ def _figures(loads):
     latency = {} if main in streams else main["latency_ns"]
     threads = [thread for load in working for thread in load["evidence"]["threads"]]
     errors = sum(sum(load["errors"].values()) + load["faults_found"] for load in loads)
-    # What gets no echo for 2 s is closed, and tried again.
+    # A connection that gets no echo for 2 s is closed, and tried again.
     unserved = sum(load["errors"].get("timeout", 0) for load in loads)
     verdicts = [load["verdict"] for load in working]
     return {
@@ -117,7 +117,7 @@ class Results:
             entry.update(_figures(entry.pop("loads")))
             entry["rate"] = entry["bulk_mb_per_s" if cell.startswith("stream") else "messages_per_s"]
             self.runs.setdefault(which, {})[session, entry["round"], entry["run"]] = entry
-            # What went wrong in an earlier session has been put right since.
+            # Failures of an earlier session have been corrected since.
             self.skipped.pop(which, None)
             self.failed[which] = [failure for failure in self.failed.get(which, []) if failure[0] == session]
 

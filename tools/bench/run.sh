@@ -111,13 +111,13 @@ read_options() {
 	done
 }
 
-# select_cells: keeps in `cells` those wanted.
+# select_cells: keeps in `cells` those that were chosen.
 select_cells() {
 	((${#wanted_cells[@]})) || return 0
 	local cell glob kept=()
 	for cell in "${cells[@]}"; do
 		for glob in "${wanted_cells[@]}"; do
-			# shellcheck disable=SC2053 # a glob it is
+			# shellcheck disable=SC2053 # it is a glob
 			[[ $cell == $glob ]] && kept+=("$cell") && break
 		done
 	done
@@ -132,7 +132,8 @@ check_servers() {
 	done
 }
 
-# select_servers: leaves in `servers` those wanted and there, the yardstick twice and far apart.
+# select_servers: leaves in `servers` those that were chosen and exist, the yardstick twice, far
+# apart.
 select_servers() {
 	local name why others=() there=" ${server_names[*]} "
 	while read -r name why; do
@@ -183,7 +184,7 @@ clean_up() {
 	stop_server
 }
 
-# A port of its own for each run, below those that clients get.
+# Each run has its own port, below those that clients get.
 port=$((20000 + $$ % 5000))
 
 start_server() {

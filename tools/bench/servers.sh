@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034 # what is set is for who sources it
+# shellcheck shell=bash disable=SC2034 # the script that sources it uses what is set
 # The servers that are compared, for run.sh, callgrind.sh and generator.sh: `server_names`, and how
 # each is started.
 
@@ -19,9 +19,9 @@ server_command() {
 	esac
 }
 
-# server_most NAME: sets `most`, the connections beyond which a server is not tried: a process for
-# each (socat, ncat) or a Python thread for each is not made for them, and a polling pair has one
-# client.
+# server_most NAME: sets `most`, the highest number of connections with which a server is tried: a
+# process for each (socat, ncat) or a Python thread for each is not made for many, and a polling
+# pair has one client.
 server_most() {
 	case $1 in
 	socat | ncat) most=150 ;;

@@ -1,5 +1,5 @@
-// What the peers written in C share: the listening socket, and the rest of an echo that the client
-// has not taken yet. Main thread, or any thread on its own data.
+// Functions that the peers written in C share: the listening socket, and the unsent rest of an
+// echo. Main thread, or any thread on its own data.
 #ifndef BENCH_PEERS_COMMON_H
 #define BENCH_PEERS_COMMON_H
 
@@ -18,7 +18,7 @@ unsigned short peer_start(int argc, char **argv);
 // with 3 on failure.
 int peer_listen(unsigned short port, bool nonblocking, bool reuse_port);
 
-// What could not be sent yet. Owned by its connection; all zero when there is nothing.
+// Bytes that could not be sent yet. Owned by its connection; all zero if there are none.
 struct unsent {
 	char *bytes;
 	size_t start;

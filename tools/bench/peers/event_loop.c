@@ -1,5 +1,5 @@
 // The epoll loop at its best. Edge-triggered: a connection is registered once, a message costs one
-// recv, one send and a share of an epoll_wait. Whichever thread calls it owns all it accepts.
+// recv, one send and a share of an epoll_wait. The thread that calls it owns all that it accepts.
 #include "event_loop.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #define EVENTS_AT_ONCE 512
 #define ACCEPTS_A_TURN 64
-#define SHARE 4 // buffers that one connection may fill before the others get their turn
+#define BUFFERS_A_TURN 4 // that one connection may fill before the others have their turn
 #define READING (EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define WRITING (EPOLLOUT | EPOLLET)
 
@@ -82,7 +82,7 @@ static bool echo_once(int epoll, struct conn *conn, bool ending)
 static void echo(int epoll, struct conn *conn, uint32_t events)
 {
 	bool ending = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-	for (int i = 0; i < SHARE; i++) {
+	for (int i = 0; i < BUFFERS_A_TURN; i++) {
 		if (!echo_once(epoll, conn, ending))
 			return;
 	}

@@ -57,7 +57,7 @@ static struct io_uring_sqe *next_sqe(void)
 	return sqe;
 }
 
-// Says whose operation it is, and which. After the prep function, which may clear it.
+// Marks an operation with its kind and its connection. After the prep function, which may clear it.
 static void tag(struct io_uring_sqe *sqe, struct conn *conn, enum operation operation)
 {
 	sqe->user_data = (uint64_t)(uintptr_t)conn | operation;
@@ -109,7 +109,7 @@ static void stop_receive(struct conn *conn)
 	conn->cancelled = true;
 }
 
-// Whatever is to be done next for a connection after one of its operations has completed.
+// Begins the next operation of a connection after one has completed.
 static void advance(struct conn *conn)
 {
 	if (conn->broken) {
