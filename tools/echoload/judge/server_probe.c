@@ -148,7 +148,7 @@ void server_probe_free(struct server_probe *probe)
 
 void server_probe_begin(struct server_probe *probe)
 {
-	probe->begun = probe->begun || thread_start(&probe->thread, "echoload/watch", take_samples,
+	probe->begun = probe->begun || thread_start(&probe->thread, "echoload/probe", take_samples,
 						    probe, NULL) == 0;
 }
 
