@@ -23,8 +23,7 @@ static bool identify(const char *path, struct file_id *id)
 
 bool paths_same(const char *left, const char *right)
 {
-	struct file_id one;
-	struct file_id other;
+	struct file_id one, other;
 	return identify(left, &one) && identify(right, &other) && file_id_is_same(&one, &other);
 }
 

@@ -22,8 +22,7 @@ static void gather_threads(struct evidence *evidence, const struct usage *usage,
 	double most = -1;
 	for (unsigned i = 0; i < usage->threads; i++) {
 		const struct usage_thread *thread = &usage->thread[i];
-		double ran = (double)(thread->user + thread->system);
-		double whole = (double)thread->at;
+		double ran = (double)(thread->user + thread->system), whole = (double)thread->at;
 		// The kernel's clocks and ours do not agree to the last digit.
 		double busy = fmin(share(spin ? (double)thread->worked : ran, whole), 1);
 		double waiting = fmin(share((double)thread->waited, whole), 1 - busy);

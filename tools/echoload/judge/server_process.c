@@ -16,7 +16,7 @@
 #define ACCEPTS 0x10000	 // of the flags in /proc/net/unix
 #define ESTABLISHED 0x01 // of the states in /proc/net/tcp
 #define LISTENING 0x0a
-#define SOCKETS 1024 // that are looked for at most, a sample
+#define SOCKETS 1024 // of a server at most, a sample
 
 // Sockets of the server: its connections, or with `visits` those that listen.
 struct sockets {

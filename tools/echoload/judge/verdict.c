@@ -47,7 +47,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct verdict *verdict, c
 	va_end(arguments);
 }
 
-// Whether the share of the time is known and at least `least`. Says what took it.
+// Whether the share of the time is known and at least `least`. If so, says it.
 static bool shows(struct verdict *verdict, double share, double least, const char *what)
 {
 	if (!(share >= least))

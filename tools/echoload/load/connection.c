@@ -145,8 +145,8 @@ static void take_end(struct thread *thread, struct connection *conn, int number,
 	connection_close(thread, conn, now + CONNECTION_RETRY);
 }
 
-// Receives what there is, or as much as one turn takes: a peer that is faster than we are would
-// keep the thread from its other connections.
+// Receives all that has come, up to one turn's share: a peer that is faster than we are would keep
+// the thread from its other connections.
 static void receive(struct thread *thread, struct connection *conn)
 {
 	for (unsigned i = 0; i < RECEIVES_A_TURN; i++) {

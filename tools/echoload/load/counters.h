@@ -91,8 +91,8 @@ static inline void counters_reset(struct counters *counters)
 void counters_add(struct counters *sum, const struct counters *counters);
 
 // A generator thread writes to one of two buffers. When the main thread requests it, the thread
-// swaps them and leaves what it has counted to the main thread, which adds it up. So nothing is
-// counted twice, nothing is locked and nothing is lost.
+// swaps them and leaves its counts to the main thread, which adds them up. So nothing is counted
+// twice, nothing is locked and nothing is lost.
 struct counter_buffers {
 	struct counters buffer[2];
 	struct counters *open;	    // the thread's; it changes only while `requested`
@@ -116,14 +116,14 @@ static inline void counter_buffers_swap(struct counter_buffers *buffers)
 	atomic_store_explicit(&buffers->requested, false, memory_order_release);
 }
 
-// The main thread: requests what has been counted.
+// The main thread: requests the counts.
 static inline void counter_buffers_request(struct counter_buffers *buffers)
 {
 	counters_reset(counter_buffers_other(buffers));
 	atomic_store_explicit(&buffers->requested, true, memory_order_release);
 }
 
-// Then: takes it, until the next request. NULL: they are not swapped yet.
+// The main thread, then: takes them, until the next request. NULL: they are not swapped yet.
 static inline const struct counters *counter_buffers_take(struct counter_buffers *buffers)
 {
 	return atomic_load_explicit(&buffers->requested, memory_order_acquire)

@@ -11,12 +11,12 @@
 #define IDLE_CALL (100 * NS_PER_MS)
 #define WAIT_STEP (10 * NS_PER_MS)
 #define WAKE_LATE (5 * NS_PER_MS)
-#define GRACE (2 * NS_PER_S)	     // what is on its way when a run ends may still come
+#define GRACE (2 * NS_PER_S)	     // in which echoes on their way may come after a run
 #define END_HEARD (250 * NS_PER_MS)  // for which connections still receive after our FIN
 #define RUN_IN (20 * NS_PER_MS)	     // until a run begins, for the threads to get ready
 #define SLICE_IN (100 * NS_PER_US)   // the same for a slice,
 #define SLICE_IN_CONNECTION_NS 100   // and in addition for each connection
-#define SLICE_LATE (100 * NS_PER_MS) // beside its length: what is due in it may begin after it
+#define SLICE_LATE (100 * NS_PER_MS) // beside its length: messages due in it may begin after it
 
 // A run, as the main thread sees it.
 struct monitor {

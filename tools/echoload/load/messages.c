@@ -73,8 +73,7 @@ void messages_plan(struct thread *thread, struct connection *conn, uint64_t begi
 
 bool messages_may_begin(const struct thread *thread, const struct connection *conn)
 {
-	uint64_t stop = thread_stop(thread);
-	uint64_t late = thread->period->late;
+	uint64_t stop = thread_stop(thread), late = thread->period->late;
 	return conn->due < stop &&
 	       (thread->now < stop || (thread->now - stop < late && stop - conn->due < late));
 }

@@ -27,19 +27,18 @@ static const unsigned char inner[] = {
 	0,    0,    0,	  3,				// digits
 	0,    0,    0,	  0,	0,    0,    0,	  1,	// the least value that differs from 0
 	0x00, 0x00, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, // the largest value, 2^42 - 1
-	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: what a value is multiplied with
+	0x3f, 0xf0, 0,	  0,	0,    0,    0,	  0,	// 1.0: the factor of all values
 };
 #define INNER_SIZE (HEADER + sizeof(inner))
 #define PAYLOAD_MAX (INNER_SIZE + HDR_BUCKETS * COUNT_SIZE)
 _Static_assert(BUCKETS_VALUE_BITS == 42 && HDR_SUB_BITS == 10, "as in the inner header");
 
-// Of base64, and what fills its last group.
+// Of base64, and the padding of its last group.
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
 char *base64_encode(const unsigned char *bytes, size_t length)
 {
-	char *text = malloc((length + 2) / 3 * 4 + 1);
-	char *at = text;
+	char *text = malloc((length + 2) / 3 * 4 + 1), *at = text;
 	for (size_t i = 0; i < length && text; i += 3) {
 		size_t left = length - i;
 		uint32_t group = 0;
@@ -55,8 +54,7 @@ char *base64_encode(const unsigned char *bytes, size_t length)
 
 unsigned char *base64_decode(const char *text, size_t *length)
 {
-	size_t size = strlen(text);
-	size_t count = strcspn(text, "=");
+	size_t size = strlen(text), count = strcspn(text, "=");
 	if (size == 0 || size % 4 != 0 || size - count > 2 || strspn(text, digits) != size ||
 	    strspn(text + count, "=") != size - count) {
 		errno = EINVAL;
@@ -99,7 +97,7 @@ static unsigned char *put_number(unsigned char *at, int64_t number)
 	return at;
 }
 
-// Returns what follows the number, or NULL where it does not end before `end`.
+// Returns the byte after the number, or NULL if it does not end before `end`.
 static const unsigned char *get_number(const unsigned char *at, const unsigned char *end,
 				       int64_t *number)
 {
@@ -266,9 +264,8 @@ static double to_share(double level)
 // other line is that of 100 %.
 static void write_lines(FILE *file, const struct hdr *hdr)
 {
-	double level = 0.0;
+	double level = 0, value = 0;
 	uint64_t seen = 0;
-	double value = 0.0;
 	for (unsigned i = 0; i < HDR_BUCKETS && seen < hdr->count; i++) {
 		if (hdr->bucket[i] == 0)
 			continue;

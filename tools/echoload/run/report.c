@@ -241,8 +241,7 @@ static void print_errors(const struct screen *screen, const struct load_config *
 static void print_fault(const struct screen *screen, const struct load_config *config,
 			const struct fault *fault)
 {
-	char name[CONFIG_NAME];
-	char more[CONFIG_NAME + 40] = "";
+	char name[CONFIG_NAME], more[CONFIG_NAME + 40] = "";
 	if (fault->kind == FAULT_FLIPPED)
 		snprintf(more, sizeof(more), ", bits 0x%02x", fault->bits);
 	else if (fault->kind == FAULT_CROSSED)

@@ -18,7 +18,7 @@ struct arguments {
 	struct address targets[CONFIG_ENDPOINTS];
 	size_t target_count;
 	const struct cmdline *cmdline;
-	uint64_t given; // what cmdline_has looks at
+	uint64_t given; // for cmdline_has
 };
 
 // A field of the load, for a row of the table of options.

@@ -38,7 +38,8 @@ static void note_capacity(struct search *search, const struct evidence *evidence
 				   (1 - evidence->rise / (double)lasted * count / (count - 1));
 }
 
-// Runs at search->config.rate. `offered` gets what was due, which may by chance be less.
+// Runs at search->config.rate. `offered` gets the rate of messages due, which may by chance be
+// less.
 static enum outcome run_once(struct search *search, double *offered, bool *client_bound,
 			     struct echod_error *error)
 {
@@ -62,8 +63,8 @@ static enum outcome run_once(struct search *search, double *offered, bool *clien
 	return outcome;
 }
 
-// Runs at a rate. One run that misses may have been disturbed: two decide. *rate becomes what was
-// due, if it held.
+// Runs at a rate. One run that misses may have been disturbed: two decide. If it held, *rate
+// becomes the rate of messages due.
 static enum outcome try_rate(struct search *search, double *rate, struct echod_error *error)
 {
 	enum outcome outcome = MISSED;

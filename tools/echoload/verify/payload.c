@@ -55,8 +55,7 @@ static uint64_t round_of(uint64_t half, uint64_t key)
 
 static uint64_t permute(const struct payload *payload, uint64_t number)
 {
-	uint64_t left = number >> HALF_BITS;
-	uint64_t right = number & HALF_MASK;
+	uint64_t left = number >> HALF_BITS, right = number & HALF_MASK;
 	for (unsigned i = 0; i < FEISTEL_ROUNDS; i++) {
 		uint64_t next = left ^ round_of(right, payload->key[i]);
 		left = right;
@@ -67,8 +66,7 @@ static uint64_t permute(const struct payload *payload, uint64_t number)
 
 static uint64_t permute_back(const struct payload *payload, uint64_t number)
 {
-	uint64_t left = number >> HALF_BITS;
-	uint64_t right = number & HALF_MASK;
+	uint64_t left = number >> HALF_BITS, right = number & HALF_MASK;
 	for (unsigned i = FEISTEL_ROUNDS; i-- > 0;) {
 		uint64_t before = right ^ round_of(left, payload->key[i]);
 		right = left;

@@ -1,5 +1,5 @@
-// What verify keeps from a fault until all is well again: the bytes not yet explained, what came
-// after its own stream was left, and what is missing. Belongs to one struct verify.
+// The state of a fault until all is well again: bytes not yet explained, pieces that came after the
+// own stream was left, and missing ranges. Belongs to one struct verify.
 //
 // Received bytes are divided into segments: own stream, another connection's stream, and unmatched
 // bytes. The verifier follows one segment until a byte differs. From there it searches for a lock:

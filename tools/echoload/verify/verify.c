@@ -198,8 +198,7 @@ static size_t search(struct verify *verify, const uint8_t *bytes, size_t length)
 
 int verify_bytes(struct verify *verify, const void *bytes, size_t length)
 {
-	const uint8_t *next = bytes;
-	const uint8_t *end = next + length;
+	const uint8_t *next = bytes, *end = next + length;
 	while (next < end) {
 		size_t left = (size_t)(end - next);
 		if (verify->resync && verify->resync->searching) {
