@@ -41,8 +41,7 @@ TEST(at_the_limit_listeners_take_turns) {
 	inside_connect(&inside, flood, COUNT_OF(flood));
 	peer_ping(flood[0]);
 	int other = peer_connect(inside.server.names[1]);
-	wait_until(listener_backlog(&inside.server.listeners[1]) ==
-		   1); // it takes the kernel a little
+	wait_until(listener_backlog(&inside.server.listeners[1]) == 1);
 	peer_close(flood[0]);
 	peer_ping(other); // the next
 	peer_close(other);
