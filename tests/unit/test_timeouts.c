@@ -299,6 +299,15 @@ static void *expire_all(void *argument) {
 	return NULL;
 }
 
+// The leader has taken the work, `times` in all.
+static void expect_given(unsigned times) {
+	yield_until(atomic_load(&given) >= times);
+	assert_int_equal(works[0].timeout, TIMEOUT_NONE);
+	assert_true(works[0].expired);
+	works[0].expired = false;
+	atomic_store(&works[0].state, WORK_SERVED);
+}
+
 // An event and the time-out come at once: one of them has it, never both.
 TEST(it_comes_back_once) {
 	end();
@@ -306,27 +315,20 @@ TEST(it_comes_back_once) {
 	now = 0;
 	works[0].active_at = 0;
 	pthread_t leader = thread_begin(expire_all, NULL);
-	struct work *work = &works[0];
 	unsigned expired = 0;
 	for (unsigned i = 0; i < RACES; i++) {
-		timeouts_set(&timeouts, work, TIMEOUT_IDLE);
-		atomic_store(&work->state, WORK_PARKED);
+		set(0, TIMEOUT_IDLE);
+		atomic_store(&works[0].state, WORK_PARKED);
 		for (volatile unsigned spin = 0; spin < i % 200; spin++)
 			;
 		int parked = WORK_PARKED;
-		if (!atomic_compare_exchange_strong(&work->state, &parked, WORK_SERVED)) {
-			expired++;
-			yield_until(atomic_load(&given) >= expired);
-			assert_int_equal(work->timeout, TIMEOUT_NONE);
-			assert_true(work->expired);
-			work->expired = false;
-			atomic_store(&work->state, WORK_SERVED);
-		}
-		assert_false(work->expired);
+		if (!atomic_compare_exchange_strong(&works[0].state, &parked, WORK_SERVED))
+			expect_given(++expired);
+		assert_false(works[0].expired);
 		assert_int_equal(atomic_load(&given), expired);
 	}
 	atomic_store(&over, true);
 	thread_end(leader);
-	timeouts_set(&timeouts, work, TIMEOUT_NONE);
+	set(0, TIMEOUT_NONE);
 	assert_int_equal(given, expired);
 }
