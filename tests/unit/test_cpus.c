@@ -50,15 +50,15 @@ static unsigned usable(const struct file *there) {
 }
 
 // So many CPUs, where these files are.
-#define expect_usable(expected, ...) \
+#define EXPECT_USABLE(expected, ...) \
 	assert_int_equal(usable((const struct file[]){__VA_ARGS__, {0}}), expected)
 
 TEST(without_cgroups_it_is_the_affinity_mask_or_what_is_online) {
-	expect_usable(8, {0});
+	EXPECT_USABLE(8, {0});
 	mask = 1;
-	expect_usable(1, {0});
+	EXPECT_USABLE(1, {0});
 	mask = -1;
-	expect_usable(16, {0});
+	EXPECT_USABLE(16, {0});
 	assert_int_equal(cpus_online(), 16);
 }
 
@@ -66,7 +66,7 @@ TEST(there_is_always_one) {
 	online = -1;
 	assert_int_equal(cpus_online(), 1);
 	for (mask = -1; mask <= 0; mask++)
-		expect_usable(1, {0});
+		EXPECT_USABLE(1, {0});
 }
 
 TEST(a_quota_limits_the_mask) {
@@ -86,7 +86,7 @@ TEST(a_quota_limits_the_mask) {
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		mask = cases[i].mask;
-		expect_usable(cases[i].expected, {"/proc/self/cgroup", "0::/a\n"},
+		EXPECT_USABLE(cases[i].expected, {"/proc/self/cgroup", "0::/a\n"},
 			      {"/sys/fs/cgroup/a/cpu.max", cases[i].cpu_max});
 	}
 }
@@ -129,7 +129,7 @@ TEST(a_quota_of_version_1_counts) {
 			 cases[i].folder);
 		snprintf(period, sizeof(period), "/sys/fs/cgroup/%s/cpu.cfs_period_us",
 			 cases[i].folder);
-		expect_usable(cases[i].expected, {"/proc/self/cgroup", cases[i].groups},
+		EXPECT_USABLE(cases[i].expected, {"/proc/self/cgroup", cases[i].groups},
 			      {quota, cases[i].quota}, {period, "100000\n"});
 	}
 }
@@ -153,7 +153,7 @@ TEST(on_a_hybrid_host_the_least_of_both_counts) {
 // In a cgroup namespace of its own the root is the container's group.
 TEST(the_root_has_a_quota_only_in_a_container) {
 	static const struct file quota = {"/sys/fs/cgroup/cpu.max", "200000 100000\n"};
-	expect_usable(8, {"/proc/self/cgroup", "0::/\n"});
-	expect_usable(2, {"/proc/self/cgroup", "0::/\n"}, quota);
-	expect_usable(2, {"/proc/self/cgroup", "0::/system.slice/x\n"}, quota);
+	EXPECT_USABLE(8, {"/proc/self/cgroup", "0::/\n"});
+	EXPECT_USABLE(2, {"/proc/self/cgroup", "0::/\n"}, quota);
+	EXPECT_USABLE(2, {"/proc/self/cgroup", "0::/system.slice/x\n"}, quota);
 }
