@@ -103,8 +103,7 @@ static void plan(struct spoil *spoil, const struct corrupter *corrupter, uint32_
 		[FAULT_CROSSED] = {SPOIL_CROSS, SPOIL_CROSS},
 		[FAULT_FOREIGN] = {SPOIL_INJECT, SPOIL_OVERWRITE},
 		[FAULT_TRUNCATED] = {SPOIL_TRUNCATE, SPOIL_TRUNCATE},
-		[FAULT_SURPLUS] = {SPOIL_APPEND, SPOIL_APPEND},
-	};
+		[FAULT_SURPLUS] = {SPOIL_APPEND, SPOIL_APPEND}};
 	const struct corrupter_plan *wanted = &corrupter->plan;
 	struct random random = {wanted->seed ^ (uint64_t)connection << 40 ^ start << 4 ^
 				wanted->kind};

@@ -15,8 +15,7 @@ static void expect_clean_ends(struct daemon *daemon) {
 	static const char *const others[] = {
 		"connections_closed_timeout", "connections_closed_idle",
 		"connections_closed_stalled", "connections_closed_drain",
-		"connections_closed_error",   "connections_rejected_limit",
-	};
+		"connections_closed_error",   "connections_rejected_limit"};
 	stats_wait_at_rest(daemon);
 	json_t *snapshot = stats_take(daemon);
 	for (size_t i = 0; i < COUNT_OF(others); i++)

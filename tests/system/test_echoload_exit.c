@@ -100,8 +100,7 @@ static const char *const options[] = {"--json", "--hgrm", "--hlog", "--csv"};
 
 // Known before the load begins, not after an hour of it.
 DAEMON_TEST(output_that_cannot_be_written, (NULL)) {
-	char path[160];
-	snprintf(path, sizeof(path), "%s/file", place_path("no-such-folder"));
+	const char *path = place_path("no-such-folder/file");
 	for (size_t i = 0; i < COUNT_OF(options); i++) {
 		load_refuses(EXIT_UNREACHABLE, path, daemon->address[0], options[i], path, "-d",
 			     "never");

@@ -157,15 +157,13 @@ TEST(merge) {
 	load_refuses(EXIT_USAGE, runs.csv, "merge", runs.csv);
 }
 
-// Two runs of the same name, in folders of which they come.
+// Two runs of the same name have those of their folders before it.
 TEST(names_of_runs) {
-	static const char *const folders[] = {"before", "after"};
-	char paths[2][128];
-	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(mkdir(place_path(folders[i]), 0700), 0);
-		snprintf(paths[i], sizeof(paths[i]), "%s/run.json", place_path(folders[i]));
+	const char *const paths[] = {place_path("before/run.json"), place_path("after/run.json")};
+	assert_int_equal(mkdir(place_path("before"), 0700), 0);
+	assert_int_equal(mkdir(place_path("after"), 0700), 0);
+	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(link(runs.json[i], paths[i]), 0);
-	}
 	const char *page = place_path("names.html");
 	load_ends(EXIT_OK, "report", paths[0], paths[1], paths[1], "-o", page);
 	char *text = place_read(page);

@@ -84,15 +84,13 @@ static struct outcome run_once(const struct odd_server *server) {
 		load_run(EXIT_OK, odd_address(server), "-c", "4", "--rate", "1000", "-d", "5s");
 	expect_stops(server);
 	expect_all_counted(result);
-	struct outcome outcome = {
-		.analytic = analytic_p99(server, began(result)),
-		.p99 = load_number(result, "latency_ns.p99"),
-		.uncorrected = load_number(result, "latency_uncorrected_ns.p99"),
-		.lateness = load_number(result, "evidence.lateness_p99_ns"),
-		.waited = load_number(result, "evidence.thread_waiting") +
-			  load_number(result, "evidence.server.thread_waiting"),
-		.stolen = load_number(result, "evidence.stolen"),
-	};
+	struct outcome outcome = {.analytic = analytic_p99(server, began(result)),
+				  .p99 = load_number(result, "latency_ns.p99"),
+				  .uncorrected = load_number(result, "latency_uncorrected_ns.p99"),
+				  .lateness = load_number(result, "evidence.lateness_p99_ns"),
+				  .waited = load_number(result, "evidence.thread_waiting") +
+					    load_number(result, "evidence.server.thread_waiting"),
+				  .stolen = load_number(result, "evidence.stolen")};
 	print_message("analytic %.2f ms, reported %.2f ms, uncorrected %.2f ms, late %.2f ms, "
 		      "waited %.4f, stolen %.3f\n",
 		      outcome.analytic / 1e6, outcome.p99 / 1e6, outcome.uncorrected / 1e6,

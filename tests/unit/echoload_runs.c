@@ -22,12 +22,10 @@ static void add_second(struct result *result, const struct made_run *run, unsign
 	for (unsigned i = 0; i < run->samples; i++)
 		hdr_record(&hdr, (uint64_t)(run->median * exp(SPREAD * draw_normal(random))));
 	uint64_t messages = (uint64_t)fmax(rate, 0.0);
-	const struct result_interval interval = {
-		.from = second * NS_PER_S,
-		.length = NS_PER_S,
-		.messages = messages,
-		.bytes = messages * MESSAGE,
-	};
+	const struct result_interval interval = {.from = second * NS_PER_S,
+						 .length = NS_PER_S,
+						 .messages = messages,
+						 .bytes = messages * MESSAGE};
 	json_array_append_new(result_get(result, "intervals"),
 			      result_pack_interval(&interval, &hdr));
 	hdr_add(result->latency, &hdr);
@@ -93,4 +91,9 @@ int subcommand_run_with(int (*subcommand)(int argc, char **argv), FILE *stream, 
 	subcommand_said[fread(subcommand_said, 1, sizeof(subcommand_said) - 1, file)] = '\0';
 	fclose(file);
 	return status;
+}
+
+void subcommand_said_line(const char *text) {
+	assert_contains(subcommand_said, text);
+	assert_string_equal(strchr(subcommand_said, '\n'), "\n");
 }

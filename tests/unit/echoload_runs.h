@@ -35,4 +35,12 @@ char *made_run_write(const char *name, const struct made_run *run);
 int subcommand_run_with(int (*subcommand)(int argc, char **argv), FILE *stream, char **argv);
 extern char subcommand_said[6000];
 
+// The same, and wants that exit status and one line on standard error that holds `text`.
+#define subcommand_refuses(subcommand, status, text, ...)                                  \
+	do {                                                                               \
+		assert_int_equal(subcommand_run(subcommand, stderr, __VA_ARGS__), status); \
+		subcommand_said_line(text);                                                \
+	} while (0)
+void subcommand_said_line(const char *text);
+
 #endif

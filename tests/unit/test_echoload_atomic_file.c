@@ -94,27 +94,22 @@ static void expect_refusal(const char *path, int number) {
 }
 
 TEST(what_cannot_be_written_is_known_before) {
-	char path[300];
-	struct echod_error error;
-	const char *file = place_file("file", "old", 3);
-	const char *folder = place_path("folder");
+	const char *file = place_file("file", "old", 3), *folder = place_path("folder"),
+		   *inside = place_path("folder/file");
 	assert_int_equal(mkdir(folder, 0700), 0);
 	expect_refusal(folder, EISDIR);
-	snprintf(path, sizeof(path), "%s/no/file", folder);
-	expect_refusal(path, ENOENT);
-	snprintf(path, sizeof(path), "%s/", place_path("absent"));
-	expect_refusal(path, ENOENT);
-	snprintf(path, sizeof(path), "%s/below", file);
-	expect_refusal(path, ENOTDIR);
-	snprintf(path, sizeof(path), "%s/file", folder);
-	assert_int_equal(atomic_file_check(path, &error), 0);
+	expect_refusal(place_path("folder/no/file"), ENOENT);
+	expect_refusal(place_path("absent/"), ENOENT);
+	expect_refusal(place_path("file/below"), ENOTDIR);
+	struct echod_error error;
+	assert_int_equal(atomic_file_check(inside, &error), 0);
 	assert_int_equal(atomic_file_check("-", &error), 0);
 	assert_int_equal(atomic_file_check("a file that is not there", &error), 0);
-	assert_false(place_exists(path));
+	assert_false(place_exists(inside));
 	if (geteuid() == 0)
 		return; // root may write everything
 	assert_int_equal(chmod(file, 0400), 0);
 	expect_refusal(file, EACCES);
 	assert_int_equal(chmod(folder, 0500), 0);
-	expect_refusal(path, EACCES);
+	expect_refusal(inside, EACCES);
 }

@@ -155,9 +155,8 @@ TEST(measurements_that_do_not_count_are_refused) {
 		result_set_count(results[0].json, "faults_found", cases[i].faults);
 		json_object_set_new(results[0].json, "evidence",
 				    json_loads(cases[i].evidence, 0, NULL));
-		bool counts = compare_check(&results[0], &error) == 0;
-		if (counts != !cases[i].why || !strstr(error.message, counts ? "" : cases[i].why))
-			fail_msg("case %zu: %d, %s", i, counts, error.message);
+		assert_int_equal(compare_check(&results[0], &error), cases[i].why ? -1 : 0);
+		assert_contains(error.message, cases[i].why ? cases[i].why : "");
 	}
 	hdr_reset(results[0].latency);
 	assert_int_equal(compare_check(&results[0], &error), -1);
@@ -178,25 +177,21 @@ static char *write_result(const char *name, const char *settings, double rate) {
 	return (char *)path;
 }
 
-static int run_with(FILE *stream, char **argv) {
-	int status = subcommand_run_with(compare_main, stream, argv);
-	char line[sizeof(subcommand_said)];
-	strcpy(line, subcommand_said);
-	for (char *rest = line, *one; stream == stdout && (one = strsep(&rest, "\n"));)
-		assert_true(strlen(one) < 80);
-	return status;
+// Wants a table of less than 80 columns that holds `text`.
+static void show(int status, const char *text, char **argv) {
+	assert_int_equal(subcommand_run_with(compare_main, stdout, argv), status);
+	assert_contains(subcommand_said, text);
+	for (char *rest = subcommand_said, *line; (line = strchr(rest, '\n')); rest = line + 1)
+		assert_true(line - rest < 80);
 }
 
-#define RUN(stream, ...) run_with(stream, (char *[]){"compare", __VA_ARGS__, NULL})
-
-static void expect_one_line(void) {
-	assert_ptr_equal(strchr(subcommand_said, '\n'),
-			 subcommand_said + strlen(subcommand_said) - 1);
-}
+#define SHOW(status, text, ...) show(status, text, (char *[]){"compare", __VA_ARGS__, NULL})
+#define REFUSE(status, text, ...) \
+	subcommand_refuses(compare_main, status, text, "compare", __VA_ARGS__)
 
 TEST(different_loads_are_refused) {
 	static const struct {
-		const char *settings, *named; // NULL: the same load
+		const char *settings, *named;
 	} cases[] = {
 		{"{\"mode\": \"stream\"}", "'mode'"},
 		{"{\"connections\": 51}", "'connections'"},
@@ -208,27 +203,21 @@ TEST(different_loads_are_refused) {
 		{"{\"visit\": 7}", "'visit'"},
 		{"{\"duration_seconds\": 3}", "'duration_seconds'"},
 		{"{\"targets\": [\"a\", \"b\"]}", "'targets'"},
-		{"{\"targets\": [\"another\"], \"control\": \"path\", \"cpus\": [7]}", NULL},
 	};
+	static const char same[] =
+		"{\"targets\": [\"another\"], \"control\": \"path\", \"cpus\": [7]}";
 	char *a = write_result("a.json", "{\"targets\": [\"one\"]}", 1);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char settings[200];
 		const char *more = cases[i].settings;
 		snprintf(settings, sizeof(settings), "%s%s", "{\"targets\": [\"one\"], ", more + 1);
 		char *b = write_result("b.json", strstr(more, "targets") ? more : settings, 1);
-		if (!cases[i].named) {
-			assert_int_equal(RUN(stdout, a, b), 4);
-			continue;
-		}
-		assert_int_equal(RUN(stderr, a, b), 2);
-		assert_contains(subcommand_said, "b.json': it is of another load: ");
+		REFUSE(2, "b.json': it is of another load: ", a, b);
 		assert_contains(subcommand_said, cases[i].named);
-		expect_one_line();
 	}
-	assert_int_equal(RUN(stderr, a, a), 2);
-	assert_contains(subcommand_said, "it holds a run that another one holds too\n");
-	assert_int_equal(RUN(stderr, a), 2);
-	assert_contains(subcommand_said, "two results are needed");
+	SHOW(4, "", a, write_result("b.json", same, 1));
+	REFUSE(2, "it holds a run that another one holds too\n", a, a);
+	REFUSE(2, "two results are needed", a);
 }
 
 TEST(the_command_says_it_in_plain_words) {
@@ -241,25 +230,19 @@ TEST(the_command_says_it_in_plain_words) {
 		argv[i < SIDE ? i + 1 : i + 2] = path[i];
 	}
 	argv[SIDE + 1] = "--with";
-	assert_int_equal(run_with(stdout, argv), 0);
-	assert_contains(subcommand_said, "throughput  B is better: that of B is higher by ");
+	show(0, "throughput  B is better: that of B is higher by ", argv);
 	assert_contains(subcommand_said, "p50         no winner: chance may do that\n");
 	assert_contains(subcommand_said, "\n  lowest ");
-	assert_int_equal(RUN(stderr, path[0], path[1], path[2]), 2);
-	assert_contains(subcommand_said, "several with --with between them");
-	assert_int_equal(RUN(stdout, path[0], path[9]), 4);
-	assert_contains(subcommand_said, "throughput  no winner: that takes 5 runs a side\n");
+	REFUSE(2, "several with --with between them", path[0], path[1], path[2]);
+	SHOW(4, "throughput  no winner: that takes 5 runs a side\n", path[0], path[9]);
 	json_t *runs = result_get(&results[0], "runs");
 	json_t *another = json_copy(json_array_get(runs, 0));
 	assert_int_equal(result_set_count(another, "started_us", 1), 0);
 	assert_int_equal(json_array_append_new(runs, another), 0);
 	assert_int_equal(result_write(&results[0], path[8], &error), 0);
-	assert_int_equal(RUN(stderr, path[0], path[8]), 2);
-	assert_contains(subcommand_said, "8.json': it holds 2 runs, and another one 1\n");
+	REFUSE(2, "8.json': it holds 2 runs, and another one 1\n", path[0], path[8]);
 	json_array_remove(runs, 1);
 	result_set_verdict(&results[0], "CLIENT-BOUND"); // the last that was written
 	assert_int_equal(result_write(&results[0], path[9], &error), 0);
-	assert_int_equal(RUN(stderr, path[0], path[9]), 4);
-	assert_contains(subcommand_said, "9.json': it does not count: it was CLIENT-BOUND");
-	expect_one_line();
+	REFUSE(4, "9.json': it does not count: it was CLIENT-BOUND", path[0], path[9]);
 }

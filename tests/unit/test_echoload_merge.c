@@ -43,15 +43,13 @@ static uint64_t begin_of(const struct result *result, size_t interval) {
 }
 
 static struct made_run run_of(uint64_t seed, uint64_t started) {
-	return (struct made_run){
-		.seed = seed,
-		.started = started,
-		.seconds = 5,
-		.rate = 1000.0,
-		.swing = 0.1,
-		.median = 10000.0 * (double)seed,
-		.samples = 500,
-	};
+	return (struct made_run){.seed = seed,
+				 .started = started,
+				 .seconds = 5,
+				 .rate = 1000.0,
+				 .swing = 0.1,
+				 .median = 10000.0 * (double)seed,
+				 .samples = 500};
 }
 
 static void make_other(uint64_t seed, uint64_t started) {
@@ -270,13 +268,11 @@ TEST(one_client_that_was_full_makes_all_so) {
 	}
 }
 
-#define RUN(...) subcommand_run(merge_main, stderr, "merge", __VA_ARGS__)
-
 TEST(the_command_merges_files) {
 	const struct made_run runs[] = {run_of(1, NOON), run_of(2, NOON + NS_PER_S)};
 	char *a = made_run_write("a.json", &runs[0]), *b = made_run_write("b.json", &runs[1]);
 	char *all = (char *)place_path("all.json");
-	assert_int_equal(RUN(a, b, "-o", all), 0);
+	assert_int_equal(subcommand_run(merge_main, stderr, "merge", a, b, "-o", all), 0);
 	assert_string_equal(subcommand_said, "");
 	merge(1, NOON);
 	merge(2, NOON + NS_PER_S);
@@ -285,18 +281,16 @@ TEST(the_command_merges_files) {
 	assert_int_equal(result_total(&sum, "messages"), result_total(&other, "messages"));
 	assert_int_equal(size_of(&sum, "intervals"), size_of(&other, "intervals"));
 	// What was merged merges on, but never twice.
-	assert_int_equal(RUN(all, b), 2);
-	assert_contains(subcommand_said, "b.json': it holds a run that another one holds too\n");
+	subcommand_refuses(merge_main, 2, "b.json': it holds a run that another one holds too\n",
+			   "merge", all, b);
 }
 
 TEST(the_command_refuses_another_schema_in_one_line) {
 	const struct made_run run = run_of(1, NOON);
 	char *b = (char *)place_file("b.json", "{\"schema\": 7}\n", 14);
-	assert_int_equal(RUN(made_run_write("a.json", &run), b), 2);
-	assert_contains(subcommand_said, "b.json' has schema 7, and this echoload reads schema 1");
-	assert_ptr_equal(strchr(subcommand_said, '\n'),
-			 subcommand_said + strlen(subcommand_said) - 1);
-	assert_int_equal(subcommand_run(merge_main, stderr, "merge"), 2);
-	assert_string_equal(subcommand_said,
-			    "echoload merge: nothing to merge (see echoload merge --help)\n");
+	subcommand_refuses(merge_main, 2, "b.json' has schema 7, and this echoload reads schema 1",
+			   "merge", made_run_write("a.json", &run), b);
+	subcommand_refuses(merge_main, 2,
+			   "echoload merge: nothing to merge (see echoload merge --help)\n",
+			   "merge");
 }

@@ -97,19 +97,6 @@ TEST(what_is_written_is_read) {
 	assert_string_equal(result_verdict(&back), "SERVER-BOUND");
 }
 
-// Writes the result as another program might, and wants the same to be read.
-static void read_rewritten(const char *script) {
-	char command[600];
-	const char *path = write_result();
-	snprintf(command, sizeof(command), "cd $(dirname %s) && %s", path, script);
-	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
-	if (result_read(&back, place_path("other.json"), &error) != 0)
-		fail_msg("%s: %s", script, error.message);
-	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
-	expect_whole(back.json, made.json);
-	result_free(&back);
-}
-
 TEST(what_other_programs_write_is_read) {
 	static const char *const scripts[] = {
 		// A byte-order mark; the ends of lines of other systems; white space around it.
@@ -119,39 +106,46 @@ TEST(what_other_programs_write_is_read) {
 		// Whole numbers as fractions and with exponents.
 		"sed -E 's/: ([0-9]+)(,?)$/: \\1.0\\2/' run.json >other.json",
 		"sed -E 's/: ([0-9])([0-9]{3})(,?)$/: \\1.\\2e3\\3/; s/: ([0-9]+)(,?)$/: "
-		"\\1E0\\2/' "
-		"run.json >other.json",
+		"\\1E0\\2/' run.json >other.json",
 		// All of them as a double prints: what is above 2^53 would change.
-		("python3 -c 'import json; print(json.dumps(json.load(open(\"run.json\"), "
-		 "parse_int=float)))' >other.json"),
+		"python3 -c 'import json; print(json.dumps(json.load(open(\"run.json\"), "
+		"parse_int=float)))' >other.json",
 	};
-	for (size_t i = 0; i < COUNT_OF(scripts); i++)
-		read_rewritten(scripts[i]);
+	const char *path = write_result();
+	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+		char command[600];
+		snprintf(command, sizeof(command), "cd $(dirname %s) && %s", path, scripts[i]);
+		// NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe)
+		assert_int_equal(system(command), 0);
+		if (result_read(&back, place_path("other.json"), &error) != 0)
+			fail_msg("%s: %s", scripts[i], error.message);
+		assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
+		expect_whole(back.json, made.json);
+		result_free(&back);
+	}
 }
 
 TEST(the_keys_are_those_that_are_documented) {
-	static const char *const keys[] = {
-		"schema",
-		"messages",
-		"messages_per_second",
-		"bytes",
-		"bytes_per_second",
-		"seconds",
-		"latency_ns",
-		"latency_uncorrected_ns",
-		"bytes_verified",
-		"faults",
-		"faults_found",
-		"errors",
-		"first_errors",
-		"verdict",
-		"evidence",
-		"configuration",
-		"machine",
-		"runs",
-		"intervals",
-		"histogram",
-	};
+	static const char *const keys[] = {"schema",
+					   "messages",
+					   "messages_per_second",
+					   "bytes",
+					   "bytes_per_second",
+					   "seconds",
+					   "latency_ns",
+					   "latency_uncorrected_ns",
+					   "bytes_verified",
+					   "faults",
+					   "faults_found",
+					   "errors",
+					   "first_errors",
+					   "verdict",
+					   "evidence",
+					   "configuration",
+					   "machine",
+					   "runs",
+					   "intervals",
+					   "histogram"};
 	static const char *const latency_keys[] = {"p50",    "p90", "p99",  "p99_9",
 						   "p99_99", "min", "mean", "max"};
 	const json_t *root = load_result_of_file(write_result());
@@ -237,11 +231,10 @@ static void refuse(const json_t *root, const char *what) {
 }
 
 TEST(what_is_missing_or_of_the_wrong_type_is_named) {
-	static const char *const needed[] = {
-		"schema",	"runs",		 "intervals",	   "faults",
-		"faults_found", "errors",	 "bytes_verified", "verdict",
-		"evidence",	"configuration", "machine",	   "histogram",
-	};
+	static const char *const needed[] = {"schema",	       "runs",	       "intervals",
+					     "faults",	       "faults_found", "errors",
+					     "bytes_verified", "verdict",      "evidence",
+					     "configuration",  "machine",      "histogram"};
 	json_t *whole = load_result_of_file(write_result());
 	for (size_t i = 0; i < COUNT_OF(needed); i++) {
 		json_t *root = json_copy(whole);
