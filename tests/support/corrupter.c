@@ -22,7 +22,7 @@
 #define ROOM 131072
 #define CONNECTIONS 1024 // of echoload
 #define LARGEST_PIECE_BITS 16
-#define IDENTITY 24 // bytes that tell whose they are, wherever in a word they begin
+#define IDENTITY 24 // bytes that show whose they are, wherever in a word they begin
 #define ECHO 4096   // bytes of an echo, where several are in one message of the plan
 #define AFTER 32    // right bytes at least that come after a fault
 
@@ -59,8 +59,8 @@ struct corrupter {
 
 	struct pair *pairs[PAIRS];
 	size_t count;
-	struct pair *waiting;	 // FAULT_CROSSED: for one to exchange with
-	bool owing[CONNECTIONS]; // had a fault, and has not come again since
+	struct pair *waiting;	     // FAULT_CROSSED: for one to exchange with
+	bool unsettled[CONNECTIONS]; // had a fault, and has not come again since
 	unsigned spoilt;
 	struct fault *faults; // plan.faults
 };
@@ -126,9 +126,9 @@ static void plan(struct spoil *spoil, const struct corrupter *corrupter, uint32_
 static void begin(struct corrupter *corrupter, struct pair *pair, uint32_t connection,
 		  uint64_t start) {
 	ensure(connection < CONNECTIONS);
-	if (corrupter->owing[connection])
+	if (corrupter->unsettled[connection])
 		settle(corrupter);
-	corrupter->owing[connection] = false;
+	corrupter->unsettled[connection] = false;
 	pair->known = true;
 	pair->next = start;
 	plan(&pair->spoil, corrupter, connection, start);
@@ -159,7 +159,7 @@ static void make(struct corrupter *corrupter, struct pair *pair) {
 	memcpy(at, bytes, count);
 	flow->end = flow->ready = flow->end - takes + count;
 	pair->spoilt = true;
-	corrupter->owing[pair->spoil.connection] = true;
+	corrupter->unsettled[pair->spoil.connection] = true;
 	pair->fault = &corrupter->faults[corrupter->spoilt++];
 	*pair->fault = pair->spoil.fault;
 }
@@ -260,13 +260,13 @@ static bool has_room(const struct flow *flow) {
 	return !flow->ended && flow->end - flow->first < ROOM - SPOIL_BYTES;
 }
 
-static short wishes(const struct flow *in, const struct flow *out) {
+static short events_of(const struct flow *in, const struct flow *out) {
 	return (short)((has_room(in) ? POLLIN : 0) | (out->first < out->ready ? POLLOUT : 0));
 }
 
-static void watch(const struct pair *pair, struct pollfd *polls) {
-	short client = wishes(&pair->up, &pair->down);
-	short server = wishes(&pair->down, &pair->up);
+static void fill_polls(const struct pair *pair, struct pollfd *polls) {
+	short client = events_of(&pair->up, &pair->down);
+	short server = events_of(&pair->down, &pair->up);
 	polls[0] = (struct pollfd){.fd = client ? pair->up.from : -1, .events = client};
 	polls[1] = (struct pollfd){.fd = server ? pair->down.from : -1, .events = server};
 }
@@ -316,7 +316,7 @@ static void *run(void *argument) {
 	for (;;) {
 		size_t count = corrupter->count;
 		for (size_t i = 0; i < count; i++)
-			watch(corrupter->pairs[i], &polls[2 * i]);
+			fill_polls(corrupter->pairs[i], &polls[2 * i]);
 		struct pollfd *more = &polls[2 * count];
 		more[0] = (struct pollfd){.fd = corrupter->listener, .events = POLLIN};
 		more[1] = (struct pollfd){.fd = corrupter->stop, .events = POLLIN};

@@ -1,6 +1,6 @@
-// A proxy between echoload and an echo server, which cuts what comes back into pieces of 1 to 64k
-// bytes and, if it is to, corrupts it: one fault on each connection, until there are as many as are
-// wanted. It keeps the truth about them. A thread of its own; the functions are for the test's.
+// A proxy between echoload and an echo server. It splits the echoes into pieces of 1 to 64k bytes,
+// and makes one fault on each connection until there are `faults`, which it records. It has a
+// thread of its own; the functions are for the test's.
 #ifndef ECHOD_TESTS_CORRUPTER_H
 #define ECHOD_TESTS_CORRUPTER_H
 

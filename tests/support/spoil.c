@@ -6,7 +6,7 @@
 
 #define FLIPPED 16 // bytes within which bits are flipped
 
-static uint64_t between(struct spoil *spoil, uint64_t least, uint64_t most) {
+static uint64_t draw(struct spoil *spoil, uint64_t least, uint64_t most) {
 	return least + random_next(&spoil->random) % (most - least + 1);
 }
 
@@ -14,61 +14,49 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
 
-// How many bytes each takes at least, must have before it, and must leave after it (else it has
-// another name).
+// How many bytes it is of at least, whether these do not come, whether as many must come before it,
+// and how many must come after it: otherwise it has another name.
 static const struct demand {
 	uint64_t least;
-	bool before;
+	bool takes, before;
 	uint64_t after;
 } demands[SPOIL_KINDS] = {
-	[SPOIL_FLIP] = {1, false, 0},	      [SPOIL_DROP] = {1, false, 8},
-	[SPOIL_REPEAT] = {1, true, 0},	      [SPOIL_REPEAT_EARLIER] = {32, true, 0},
-	[SPOIL_SWAP] = {16, false, 16},	      [SPOIL_CROSS] = {32, false, 0},
-	[SPOIL_CROSS_ADDED] = {32, false, 8}, [SPOIL_INJECT] = {1, false, 8},
-	[SPOIL_OVERWRITE] = {16, false, 0},   [SPOIL_TRUNCATE] = {0, false, 1},
-	[SPOIL_APPEND] = {1, false, 0},
+	[SPOIL_FLIP] = {1, true, false, 0},	     [SPOIL_DROP] = {1, true, false, 8},
+	[SPOIL_REPEAT] = {1, false, true, 0},	     [SPOIL_REPEAT_EARLIER] = {32, false, true, 0},
+	[SPOIL_SWAP] = {16, true, false, 16},	     [SPOIL_CROSS] = {32, true, false, 0},
+	[SPOIL_CROSS_ADDED] = {32, false, false, 8}, [SPOIL_INJECT] = {1, false, false, 8},
+	[SPOIL_OVERWRITE] = {16, true, false, 0},    [SPOIL_TRUNCATE] = {0, false, false, 1},
+	[SPOIL_APPEND] = {1, false, false, 0},
 };
-
-static size_t plan_takes(struct spoil *spoil) {
-	switch (spoil->kind) {
-	case SPOIL_FLIP:
-	case SPOIL_DROP:
-	case SPOIL_CROSS:
-	case SPOIL_OVERWRITE:
-		return spoil->length;
-	case SPOIL_SWAP:
-		return spoil->length + between(spoil, 16, spoil->length + 16);
-	default:
-		return 0;
-	}
-}
 
 // Often at one of the ends.
 static uint64_t plan_place(struct spoil *spoil, uint64_t least, uint64_t most) {
 	uint64_t near = lesser(most - least, 16);
-	switch (between(spoil, 0, 7)) {
+	switch (draw(spoil, 0, 7)) {
 	case 0:
-		return between(spoil, least, least + near);
+		return draw(spoil, least, least + near);
 	case 1:
-		return between(spoil, most - near, most);
+		return draw(spoil, most - near, most);
 	default:
-		return between(spoil, least, most);
+		return draw(spoil, least, most);
 	}
 }
 
 void spoil_plan(struct spoil *spoil, uint64_t least, uint64_t end, uint64_t most) {
 	const struct demand *demand = &demands[spoil->kind];
-	spoil->length = between(spoil, demand->least, spoil->kind == SPOIL_FLIP ? FLIPPED : most);
-	if (between(spoil, 0, 1)) // small ones often
+	spoil->length = draw(spoil, demand->least, spoil->kind == SPOIL_FLIP ? FLIPPED : most);
+	if (draw(spoil, 0, 1)) // small ones often
 		spoil->length =
-			between(spoil, demand->least, lesser(spoil->length, demand->least + 40));
-	spoil->takes = plan_takes(spoil);
+			draw(spoil, demand->least, lesser(spoil->length, demand->least + 40));
+	spoil->takes = demand->takes ? spoil->length : 0;
+	if (spoil->kind == SPOIL_SWAP)
+		spoil->takes += draw(spoil, 16, spoil->length + 16);
 	least += demand->before ? spoil->length + 1 : 0;
 	ensure(least + spoil->takes + demand->after <= end);
 	spoil->at = plan_place(spoil, least, end - spoil->takes - demand->after);
 	spoil->from = spoil->at - spoil->length;
 	if (spoil->kind == SPOIL_REPEAT_EARLIER)
-		spoil->from = between(spoil, spoil->start, spoil->from - 1);
+		spoil->from = draw(spoil, spoil->start, spoil->from - 1);
 }
 
 void spoil_exchange(struct spoil *one, struct spoil *other) {
@@ -104,27 +92,6 @@ static size_t put_random(struct spoil *spoil, uint8_t *bytes) {
 static void say(struct spoil *spoil, enum fault_kind kind, uint64_t offset, uint64_t length) {
 	spoil->fault = (struct fault){
 		.kind = kind, .connection = spoil->connection, .offset = offset, .length = length};
-}
-
-static size_t flip(struct spoil *spoil, uint8_t *bytes) {
-	uint8_t masks[FLIPPED] = {0}, all = 0;
-	for (uint64_t bits = between(spoil, 1, 8); bits > 0; bits--) {
-		uint64_t bit = between(spoil, 0, spoil->length * 8 - 1);
-		masks[bit / 8] |= (uint8_t)(1U << bit % 8);
-	}
-	put(spoil, spoil->at, spoil->length, bytes);
-	size_t first = 0, last = spoil->length - 1;
-	while (!masks[first])
-		first++;
-	while (!masks[last])
-		last--;
-	for (size_t i = first; i <= last; i++) {
-		bytes[i] ^= masks[i];
-		all |= masks[i];
-	}
-	say(spoil, FAULT_FLIPPED, spoil->at + first, last - first + 1);
-	spoil->fault.bits = all;
-	return spoil->length;
 }
 
 static size_t drop(struct spoil *spoil) {
@@ -167,6 +134,22 @@ static size_t say_replaced(struct spoil *spoil, enum fault_kind kind, const uint
 		end--;
 	say(spoil, kind, spoil->at + first, end - first);
 	return first;
+}
+
+static size_t flip(struct spoil *spoil, uint8_t *bytes) {
+	uint8_t masks[FLIPPED] = {0}, all = 0;
+	for (uint64_t bits = draw(spoil, 1, 8); bits > 0; bits--) {
+		uint64_t bit = draw(spoil, 0, spoil->length * 8 - 1);
+		masks[bit / 8] |= (uint8_t)(1U << bit % 8);
+	}
+	put(spoil, spoil->at, spoil->length, bytes);
+	for (size_t i = 0; i < spoil->length; i++) {
+		bytes[i] ^= masks[i];
+		all |= masks[i];
+	}
+	say_replaced(spoil, FAULT_FLIPPED, bytes);
+	spoil->fault.bits = all;
+	return spoil->length;
 }
 
 static size_t cross(struct spoil *spoil, uint8_t *bytes) {

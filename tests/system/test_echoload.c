@@ -1,16 +1,18 @@
 // Scenario: echoload against echod, in every mode and over every kind of address. What its result
 // says is what the server has counted.
 #include "base/cmdline.h"
+#include "crowd.h"
 #include "daemon.h"
 #include "load.h"
 #include "place.h"
 #include "stats.h"
 
 #define CONNECTIONS 9
+#define CROWD (sizeof(ECHOD_SANITIZE) > 1 ? 1000 : 5000) // a sanitizer slows each wake-up
 #define COUNT 600
 #define COUNT_TEXT "600"
 
-// Nothing was left open, cut off or lost on the server's side.
+// Nothing was left open, aborted or lost on the server's side.
 static void expect_clean_ends(struct daemon *daemon) {
 	static const char *const others[] = {
 		"connections_closed_timeout", "connections_closed_idle",
@@ -25,11 +27,11 @@ static void expect_clean_ends(struct daemon *daemon) {
 }
 
 static void expect_rising(const json_t *result, const char *name) {
-	static const char *const members[] = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max"};
+	static const char *const names[] = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max"};
 	char path[64];
 	uint64_t before = 1;
-	for (size_t i = 0; i < COUNT_OF(members); i++) {
-		snprintf(path, sizeof(path), "%s.%s", name, members[i]);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		snprintf(path, sizeof(path), "%s.%s", name, names[i]);
 		uint64_t value = load_count(result, path);
 		assert_true(value >= before);
 		before = value;
@@ -55,7 +57,7 @@ static void expect_verdict(const json_t *result) {
 	load_count(result, "evidence.retransmits");
 }
 
-// All that is promised of a result is there, of a run in which nothing went wrong.
+// A result is complete, of a run without any error.
 static void expect_whole_result(const json_t *result) {
 	uint64_t messages = load_count(result, "messages");
 	double seconds = load_number(result, "seconds");
@@ -174,7 +176,7 @@ TEST(count_is_exact) {
 		expect_count(cases[i].size, cases[i].options);
 }
 
-// Without verification nothing is called verified, and as much is sent.
+// Without verification no byte counts as verified, and as much is sent.
 DAEMON_TEST(without_verification, (NULL)) {
 	json_t *result =
 		load_run(EXIT_OK, "--no-verify", "-n", COUNT_TEXT, "-c", "4", daemon->address[0]);
@@ -199,4 +201,33 @@ DAEMON_TEST(control_socket, ("--workers", "2")) {
 	assert_true(load_number(result, "evidence.server.workers_busy") <= 1);
 	assert_true(load_number(result, "evidence.server.cpu") > 0);
 	expect_clean_ends(daemon);
+}
+
+// Thousands of connections from two addresses of one process.
+TEST(thousands) {
+	size_t crowd = crowd_room(CROWD, 0);
+	struct daemon *daemon = daemon_start(NULL);
+	char connections[24], rate[24];
+	snprintf(connections, sizeof(connections), "%zu", crowd);
+	snprintf(rate, sizeof(rate), "%zu", crowd / 2);
+	// Each connection is woken every two seconds, thus at least once in three.
+	json_t *result =
+		load_run(EXIT_OK, daemon->address[0], "-c", connections, "-t", "2", "--rate", rate,
+			 "--ramp", "1s", "-d", "3s", "--source", "127.0.0.2,127.0.0.3");
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_int_equal(load_count(result, "evidence.unanswered"), 0);
+	assert_int_equal(load_count(result, "faults_found"), 0);
+	assert_true(load_count(result, "messages") >= crowd);
+
+	stats_wait_at_rest(daemon);
+	json_t *snapshot = stats_take(daemon);
+	assert_int_equal(stats_get(snapshot, "connections_accepted"), crowd);
+	assert_int_equal(stats_get(snapshot, "connections_closed_peer"), crowd);
+	assert_int_equal(stats_get(snapshot, "connections_silent"), 0);
+	// What came while they were being connected is in no figure.
+	assert_int_equal(load_count(result, "bytes_verified"), load_count(result, "bytes"));
+	assert_true(stats_get(snapshot, "bytes_received") >= load_count(result, "bytes"));
+	assert_int_equal(stats_get(snapshot, "bytes_sent"), stats_get(snapshot, "bytes_received"));
+	json_decref(snapshot);
+	daemon_stop(daemon);
 }

@@ -124,7 +124,7 @@ TEST(difference) {
 	}
 }
 
-// With a neighbour on each CPU there is no conclusion, however it looks.
+// With a neighbour on each CPU there is no conclusion, whatever is measured.
 DAEMON_TEST(disturbed, (NULL)) {
 	struct throttle *first = throttle_neighbour(0);
 	struct throttle *last = throttle_neighbour((unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1);

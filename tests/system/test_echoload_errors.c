@@ -11,20 +11,20 @@
 
 // One of two targets is there: the run goes on, and the error of the other one is reported.
 DAEMON_TEST(refused, (NULL)) {
-	char nobody[32];
-	snprintf(nobody, sizeof(nobody), "127.0.0.1:%u", (unsigned)peer_free_port());
-	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], nobody, "-d", "500ms");
+	char refuses[32];
+	snprintf(refuses, sizeof(refuses), "127.0.0.1:%u", (unsigned)peer_free_port());
+	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], refuses, "-d", "500ms");
 	char first[96];
-	snprintf(first, sizeof(first), "on connection 1 to %s: Connection refused", nobody);
+	snprintf(first, sizeof(first), "on connection 1 to %s: Connection refused", refuses);
 	uint64_t count = load_expect_only(result, "refused", first);
 	assert_in_range(count, 1, 10); // not again and again at once
 	assert_true(load_count(result, "messages") > 0);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 1);
 
-	load_ends(EXIT_OK, daemon->address[0], nobody, "-n", "100", "--allow-errors",
+	load_ends(EXIT_OK, daemon->address[0], refuses, "-n", "100", "--allow-errors",
 		  "--allow-client-bound");
 	struct process *process =
-		load_ends(EXIT_CHECK_FAILED, daemon->address[0], nobody, "-n", "100", "--expect",
+		load_ends(EXIT_CHECK_FAILED, daemon->address[0], refuses, "-n", "100", "--expect",
 			  "errors==0", "--allow-errors", "--allow-client-bound");
 	const char *report = process_output(process, NULL);
 	load_expect_report(report);

@@ -113,7 +113,7 @@ static void expect_same(const struct fault *made, size_t made_count, const struc
 	}
 }
 
-// Wants so many errors in all, each the consequence of a fault.
+// Wants `count` errors in all, each the consequence of a fault.
 static void expect_errors(const json_t *result, const char *mode, size_t count) {
 	uint64_t errors = load_errors(result, NULL);
 	uint64_t expected = load_errors(result, "mismatch") + load_errors(result, "short");
@@ -179,7 +179,7 @@ TEST(corrupt_in_each_manner,
 	daemon_stop(daemon);
 }
 
-// Only a client that has said that it sends no more can tell that there is too much.
+// Only a client that has sent its FIN knows that there are too many bytes.
 DAEMON_TEST(append_after_the_end, (NULL)) {
 	static const struct manner manner = {
 		{"--mode", "half-close", "--visit", "16k"}, FAULTS, 16 << 10, 1};

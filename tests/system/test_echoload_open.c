@@ -33,13 +33,13 @@ static uint64_t began(const json_t *result) {
 	return clock_now() - (wall_clock() - load_count(run, "started_us") * NS_PER_US);
 }
 
-// How long a message due at `moment` waits for the server, which may stand still again at once.
-static uint64_t waits(const struct odd_span *spans, size_t count, uint64_t moment) {
-	uint64_t served = moment;
+// How long a message that is due then waits for the server, which may stand still again at once.
+static uint64_t waits(const struct odd_span *spans, size_t count, uint64_t due) {
+	uint64_t served = due;
 	for (size_t i = 0; i < count; i++)
 		if (served >= spans[i].from && served < spans[i].to)
 			served = spans[i].to;
-	return served - moment;
+	return served - due;
 }
 
 // The p99 that follows from when the server stood still, planned or not.

@@ -20,7 +20,7 @@ static int wait_while_it_goes_on(struct process *process) {
 	return process_wait(process);
 }
 
-// Whether others had the server's CPU, or the generator's, so much that it matters.
+// Whether others had the server's CPU, or the generator's, for long enough to matter.
 static bool was_disturbed(const struct odd_server *server, struct process *process) {
 	size_t count;
 	const struct odd_span *spans = odd_spans(server, &count);

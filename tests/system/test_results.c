@@ -1,5 +1,5 @@
 // Scenario: what programs write survives: a file that may grow no further, names that are not
-// UTF-8, and a standard output that nobody reads while a run lasts.
+// UTF-8, and a standard output without a reader while a run lasts.
 #include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
