@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # checks.sh SOURCE BUILD [PART PARTS]: the checks notice, all of it or one part of so many. Each
-# fails when it finds nothing to look at, and in a copy of the sources with one place that is wrong.
+# fails when it finds nothing to check, and in a copy of the sources with one place that is wrong.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -41,13 +41,13 @@ END
 	)
 }
 
-# finish COUNT WHAT: ends the check. One that looked at nothing has failed.
+# finish COUNT NOUN: ends the check. One that checked nothing has failed.
 finish() {
-	(($1 > 0)) || problem "found no $2 to look at"
+	(($1 > 0)) || problem "found no $2 to check"
 	if ((problems)); then
 		echo "$problems problem(s) in $1 $2" >&2
 		exit 1
 	fi
-	echo "$1 $2 looked at, all well"
+	echo "$1 $2 checked, all well"
 	exit 0
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every C file here is compiled: none lies about dead, and no test is forgotten.
+# Every C file here is compiled, so that none is dead and no test is forgotten.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 # What is suppressed:
 # constParameter             a callback has the parameters that its caller wants
-# knownConditionTrueFalse    false alarms where a length was cut to what a buffer holds
+# knownConditionTrueFalse    false alarms where a length was limited to the size of a buffer
 # nullPointerRedundantCheck  it does not see that a failed ensure() does not return; clang-tidy does
 # readdirCalled              readdir_r is the one that is deprecated
 # unusedStructMember         a member may be there for the alignment of its union

@@ -2,7 +2,7 @@
 # Builds and installs as a packager elsewhere does: from the sources alone into folders whose names
 # have spaces, without presets and tests, static, and with a compiler that knows none of the flags
 # that are optional and no integer of 128 bits. The programs need no shared library and work. A
-# build that is told nothing is optimized.
+# build without a build type is optimized.
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -14,25 +14,25 @@ until grep -qs 'listening on' "$work/out"; do
 	sleep 0.05
 done
 
-looks=0
-look() {
-	looks=$((looks + 1))
+count=0
+check() {
+	count=$((count + 1))
 	"$build/bin/echoctl" --control "$work/control" stats --prometheus >"$work/metrics" || problem "no metrics $1"
 	promtool check metrics <"$work/metrics" >"$work/said" 2>&1 || problem "promtool fails $1"
 	[[ ! -s $work/said ]] || problem "promtool $1: $(<"$work/said")"
 }
 
-look "at rest"
+check "at rest"
 "$build/bin/echoload" "unix:$work/echo" --connections 20 --mode churn --duration 2s >/dev/null 2>&1 &
 load=$!
 while kill -0 "$load" 2>/dev/null; do
-	look "under load"
+	check "under load"
 	sleep 0.2
 done
 wait "$load" || true # what it says of itself is not the matter here
-look "after the load"
+check "after the load"
 grep -qE '^echod_bytes_sent_total [1-9]' "$work/metrics" || problem "the load was none"
 for name in 'echod_build_info{version="[0-9.]+"} 1' 'process_start_time_seconds [1-9][0-9]{9}\.' 'echod_workers [1-9]'; do
 	grep -qE "^$name" "$work/metrics" || problem "not among the metrics: $name"
 done
-finish "$looks" "snapshots"
+finish "$count" "snapshots"

@@ -6,9 +6,9 @@
  * under a lock.
  *
  * Checked: never two owners, never queued twice, never parked while owned; when all is at rest no
- * socket has data or an end of stream that nobody will see, and a time-out that runs is one that
+ * socket has data or an end of stream that no thread will see, and a time-out that runs is one that
  * the leader waits for. TIMEOUTS: there is an idle time-out. FULL: the kernel has no room for it
- * once, and it is checked after a moment instead. Each other #ifdef is a fault that the checker must
+ * once, and a short time-out checks it instead. Each other #ifdef is a fault that the checker must
  * find (run.sh).
  */
 #define CONNS 2	   /* one after the other */
@@ -22,7 +22,7 @@ mtype = { QUEUED, SERVED, NOTIFIED, PARKED };
 /* struct work */
 mtype state = QUEUED;
 bool hung_up, registered, timed, expired;
-bool stored_late; /* HUNG_UP_RELAXED: the leader's store of hung_up that nobody sees yet */
+bool stored_late; /* HUNG_UP_RELAXED: the leader's store of hung_up, not visible yet */
 
 /* Sockets. */
 byte unread[CONNS];
@@ -32,7 +32,7 @@ bool in_set[CONNS], ready[CONNS]; /* epoll: registered, and on the list of those
 bool used;	/* the place in the table */
 byte now;	/* the connection in it */
 byte queue;	/* how often it is queued */
-byte owners;	/* who think they own it */
+byte owners;	/* threads that own it */
 bool leading;	/* a worker is at the parking lot */
 bool waker;	/* its waker is readable */
 bool armed;	/* the leader waits for a time-out */
@@ -41,7 +41,7 @@ bool over;	/* time has passed */
 bool full_once;
 #endif
 
-/* The kernel tells the set after it has changed the socket. */
+/* The kernel notifies the set after it has changed the socket. */
 inline edge(fd)
 {
 	if
@@ -104,7 +104,7 @@ end:	do
 }
 #endif
 
-/* register_events. The kernel looks at the socket when it is told. */
+/* register_events. The kernel checks the socket as it registers it. */
 inline register_events()
 {
 	if
@@ -385,7 +385,7 @@ end:	do
 }
 #endif
 
-/* Runs when nobody else can. */
+/* Runs when no other process can. */
 active proctype rest()
 {
 	timeout ->

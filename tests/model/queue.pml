@@ -1,6 +1,6 @@
 /*
- * src/pool/work_queue.c and the loop of src/pool/pool.c: who sleeps, who leads, who is woken.
- * Work is only counted. A step is one access to what others look at without the lock (depth,
+ * src/pool/work_queue.c and the loop of src/pool/pool.c: which worker sleeps, leads or is woken.
+ * Work is only counted. A step is one access to what others read without the lock (depth,
  * waiting, leading), or all that the lock hides, or one call of a semaphore.
  *
  * Checked: when all is at rest there is no work and no event, or each worker waits for a client;
@@ -36,7 +36,7 @@ bool woken[WORKERS];
 
 bool waker;		/* the parking lot's waker is readable */
 byte connections;	/* submitted and not yet closed */
-byte parked, events;	/* of them in the parking lot: quiet, and with an event nobody has seen */
+byte parked, events;	/* of them in the parking lot: quiet, and with an event unseen */
 byte acted;		/* of EVENTS */
 bool all_over;		/* clients end now */
 
@@ -44,7 +44,7 @@ bool all_over;		/* clients end now */
  * work_queue_poll_results. */
 byte asleep, at_lot;
 
-#ifdef LIVENESS /* a section is one step, as no order among those who wait for a mutex is known */
+#ifdef LIVENESS /* a section is one step, as the order in which threads get a mutex is unknown */
 #define LOCK atomic { true
 #define UNLOCK }
 #define RELOCK true
@@ -119,7 +119,7 @@ inline choose_sleepers_locked(wanted)
 }
 
 /* work_queue_take with policy_next, remove_first_locked, sleep_locked. In one step: it writes only
- * one of those that others look at. */
+ * one of those that others read. */
 inline take()
 {
 	atomic {
@@ -188,7 +188,7 @@ inline put_back()
 	UNLOCK
 }
 
-/* work_queue_wait_begins; kicks the leader if nobody else can be woken. */
+/* work_queue_wait_begins; wakes the leader if no worker can be woken. */
 inline wait_begins()
 {
 #ifdef WAIT_CHECKS_FIRST
@@ -329,7 +329,7 @@ end:	do
 }
 
 #ifndef LIVENESS
-/* Runs when nobody else can, and lets all come to its end then. */
+/* Runs when no other process can, and lets all come to its end then. */
 active proctype rest()
 {
 	timeout ->

@@ -68,7 +68,7 @@ uint16_t peer_free_port(void);
 int peer_listen(int flags, int backlog, uint16_t *port);
 int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port);
 
-// Whether a program listens on that IPv4 port, looked up without connecting.
+// Whether a program listens on that IPv4 port; does not connect.
 bool peer_port_listens(uint16_t port);
 
 // The bytes from `offset` on of the endless random stream that `seed` determines.
