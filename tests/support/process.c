@@ -260,7 +260,7 @@ static size_t read_status(pid_t pid, const char *key, int base) {
 }
 
 int process_is_pending(pid_t pid, int number) {
-	return (read_status(pid, "ShdPnd:", 16) >> (number - 1)) & 1;
+	return (read_status(pid, "ShdPnd:", 16) & 1UL << (number - 1)) != 0;
 }
 
 size_t process_threads(const struct process *process) {
