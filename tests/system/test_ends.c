@@ -234,6 +234,16 @@ static struct process *start_first(const struct first *first, struct daemon *dae
 	return process_start(PROCESS(.arguments = arguments, .in = input, .prepare = become_first));
 }
 
+// Returns the status that it must end with.
+static int end_first(const struct first *first, pid_t pid, int number) {
+	for (int i = 0; i < first->signals; i++) {
+		kill(pid, number);
+		wait_until(!process_is_pending(pid, number));
+		process_signal_pause();
+	}
+	return first->status == KILLED ? 128 + number : first->status;
+}
+
 static void play_first(const struct first *first, struct daemon *daemon,
 		       const struct odd_server *silent, int number) {
 	int input[2];
@@ -244,13 +254,8 @@ static void play_first(const struct first *first, struct daemon *daemon,
 	close(first_pid[1]);
 	if (read(first_pid[0], &pid, sizeof(pid)) == sizeof(pid)) {
 		wait_until(is_busy(first, daemon, silent, process));
-		for (int i = 0; i < first->signals; i++) {
-			kill(pid, number);
-			wait_until(!process_is_pending(pid, number));
-			process_signal_pause();
-		}
-		assert_int_equal(process_wait(process),
-				 first->status == KILLED ? 128 + number : first->status);
+		int wanted = end_first(first, pid, number);
+		assert_int_equal(process_wait(process), wanted);
 		assert_contains(process_output(process, NULL), first->last);
 	} else {
 		assert_int_equal(process_wait(process), UNABLE);

@@ -126,17 +126,16 @@ static void expect_error_texts(struct process *process, const char *const *texts
 }
 
 TEST(no_place_for_the_default_control_socket) {
-	static const char *const way_out =
-		"(--control PATH, or $ECHOD_CONTROL, names another socket)";
+	static const char none[] =
+		"no control socket, so echoctl will not find this server: cannot listen on '";
+	static const char way_out[] = "(--control PATH, or $ECHOD_CONTROL, names another socket)";
 	char missing[160], present[160];
 	snprintf(missing, sizeof(missing), "XDG_RUNTIME_DIR=%s", place_path("missing"));
 	snprintf(present, sizeof(present), "XDG_RUNTIME_DIR=%s", place_path("runtime"));
 	assert_int_equal(mkdir(place_path("runtime"), 0700), 0);
 
 	struct process *process = start(SERVER_WITH(missing));
-	expect_error_texts(process, STRINGS("no control socket, so echoctl will not find this "
-					    "server: cannot listen on '",
-					    place_path("missing/echod.sock"), way_out,
+	expect_error_texts(process, STRINGS(none, place_path("missing/echod.sock"), way_out,
 					    "control socket none"));
 	process_end(process);
 

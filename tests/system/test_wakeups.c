@@ -39,13 +39,17 @@ TEST(free_running, .with = {"--patience 0", "--patience 1ms"}) {
 	}
 }
 
+static void expect_parked(struct daemon *daemon, size_t count) {
+	yield_until(stats_counter(daemon, "connections_parked") >= count);
+}
+
 // As soon as the last connection is parked, according to the counters.
 TEST(sends_when_parked, .with = {"--patience 0", "--patience 1ms"}) {
 	for (size_t w = 0; w < WORKER_COUNTS; w++) {
 		struct daemon *daemon = daemon_start("--workers", worker_counts[w]);
 		struct crowd crowd = crowd_connect(daemon, daemon->address[0], 20);
 		for (uint64_t round = 0; round < 150; round++) {
-			yield_until(stats_counter(daemon, "connections_parked") >= crowd.count);
+			expect_parked(daemon, crowd.count);
 			crowd_ping(&crowd, round);
 		}
 		end(daemon, &crowd);
