@@ -17,11 +17,6 @@ uint64_t clock_now(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
-uint64_t clock_now_coarse(void)
-{
-	return read_clock(CLOCK_MONOTONIC_COARSE);
-}
-
 uint64_t clock_wall(void)
 {
 	return read_clock(CLOCK_REALTIME);

@@ -26,9 +26,6 @@ static inline double clock_seconds(uint64_t ns)
 	return (double)ns / (double)NS_PER_S;
 }
 
-// CLOCK_MONOTONIC_COARSE: cheaper, up to one kernel tick (at most 10 ms) behind clock_now().
-uint64_t clock_now_coarse(void);
-
 // The time `duration` ns from now; CLOCK_NEVER stays CLOCK_NEVER.
 uint64_t clock_deadline(uint64_t duration);
 

@@ -47,7 +47,7 @@ static const char *brief_size(uint64_t bytes, char *text, size_t size)
 	return units_format(bytes, steps, text, size);
 }
 
-// The time since `then`; 0 if `then` is later, because the coarse clock may be a little behind.
+// The time since `then`; 0 if `then` is later: a worker has gone on since `now` was read.
 static uint64_t since(uint64_t now, uint64_t then)
 {
 	return now > then ? now - then : 0;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 
@@ -23,17 +22,6 @@ const char *conn_local_text(const struct conn_origin *origin, char *text)
 	if (origin->local.any.sa_family != AF_UNIX)
 		return inet_end_format(&origin->local, text);
 	return origin->local_name;
-}
-
-void conn_close_fd(int fd, bool all_echoed)
-{
-	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-	if (all_echoed)
-		shutdown(fd, SHUT_RDWR);
-	else if (connect(fd, &nobody, sizeof(nobody)) != 0) // which resets TCP; or close does
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(fd);
 }
 
 int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error)

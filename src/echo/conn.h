@@ -43,11 +43,10 @@ struct conn {
 	struct conn_origin origin;
 
 	// The owner's.
-	struct piece
-		unsent; // malloc'd: what its peer, which does not read, is still to get; or NULL
-	bool stuck;	// its peer does not read,
-	int unacknowledged; // and has left so many bytes unacknowledged, the least that was seen
-	int spin_credit;    // whether polling for it has recently helped
+	struct piece unsent; // what its peer is still to get, malloc'd; or NULL
+	bool stuck;	     // its peer does not read,
+	int unacknowledged;  // and has left so many bytes unacknowledged, the least that was seen
+	int spin_credit;     // whether polling for it has recently helped
 
 	// Written by the owner, read by the stats thread to be shown. Relaxed order, as nothing
 	// depends on them.
@@ -73,13 +72,6 @@ static inline bool conn_all_echoed(const struct conn *conn)
 	return atomic_load_explicit(&conn->bytes_received, memory_order_relaxed) ==
 	       atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 }
-
-// Closes a connection's descriptor; the one place where that is done. With `all_echoed` the peer
-// sees an orderly end if no bytes of it are left unread here. Else it sees a reset, so that it does
-// not take a part of its echo for all. (AF_UNIX has no reset on purpose. There the peer sees one
-// only if it sent bytes that nobody read.) The end does not wait for a child of the host program
-// that holds the descriptor since a fork, except for a reset over AF_UNIX.
-void conn_close_fd(int fd, bool all_echoed);
 
 // All but `capacity` is guarded by `lock`, and so is membership: while a connection is in the table
 // its descriptor is open. The atomics of a connection are its owner's.

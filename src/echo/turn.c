@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "net/errno_class.h"
+#include "net/socket.h"
 #include "net/waker.h"
 #include "pool/policy.h"
 
@@ -31,6 +32,9 @@ struct task {
 	struct echo *echo;
 	const struct pool_config *config;
 };
+
+// What a short turn in a crowd does not need stays out of its way.
+#define SELDOM __attribute__((noinline, cold))
 
 static struct turn close_for(enum close_reason reason)
 {
@@ -82,9 +86,9 @@ void unsent_drop(struct echo *echo, struct conn *conn)
 	conn->unsent = (struct piece){0};
 }
 
-static void note_progress(struct conn *conn)
+static inline void note_active(struct conn *conn, uint64_t now)
 {
-	atomic_store_explicit(&conn->work.active_at, clock_now(), memory_order_relaxed);
+	atomic_store_explicit(&conn->work.active_at, now, memory_order_relaxed);
 }
 
 // Takes note that the peer does not read. A socket polls writable only when a third of its buffer
@@ -96,7 +100,7 @@ static void note_stuck(struct conn *conn)
 	ioctl(conn->work.fd, SIOCOUTQ, &queued); // tcp(7), unix(7)
 	if (!conn->stuck || queued < conn->unacknowledged) {
 		conn->unacknowledged = queued;
-		note_progress(conn);
+		note_active(conn, clock_now());
 	}
 	conn->stuck = true;
 }
@@ -129,15 +133,28 @@ static void wait_for_room(const struct task *task, bool short_of_memory, struct 
 	stall->was_ready = ready > 0 && !for_memory;
 }
 
-// Deals with a send that took nothing: waits if that is allowed. TURN_GOES_ON: try again.
-static struct turn after_no_room(const struct task *task, bool peeked, bool short_of_memory,
-				 struct stall *stall)
+static void count_sent(const struct task *task, size_t count)
+{
+	conn_count(&task->conn->bytes_sent, count);
+	counter_add(task->worker->stats, COUNTER_bytes_sent, count);
+}
+
+// Deals with a send that failed: waits for room if that is allowed. TURN_GOES_ON: try again.
+SELDOM static struct turn after_failed_send(const struct task *task, bool peeked,
+					    struct stall *stall)
 {
 	struct conn *conn = task->conn;
 	uint64_t limit = task->config->send_timeout;
-	note_stuck(conn);
+	enum errno_class class = errno_classify(errno);
+	if (class == ERRNO_INTERRUPTED)
+		return (struct turn){.end = TURN_GOES_ON};
+	bool no_room = class == ERRNO_TRY_AGAIN || class == ERRNO_NO_MEMORY;
+	if (no_room)
+		note_stuck(conn);
 	if (is_aborted(task->echo))
 		return close_for(CLOSE_drain);
+	if (!no_room)
+		return close_for_error(class);
 	uint64_t now = clock_now();
 	uint64_t since = atomic_load_explicit(&conn->work.active_at, memory_order_relaxed);
 	if (limit != CLOCK_NEVER && now >= since + limit)
@@ -146,76 +163,64 @@ static struct turn after_no_room(const struct task *task, bool peeked, bool shor
 		stall->patience_ends = clock_deadline(task->config->patience);
 	if (peeked || !policy_may_block(task->worker) || now >= stall->patience_ends)
 		return (struct turn){.end = TURN_STUCK};
-	wait_for_room(task, short_of_memory, stall);
+	wait_for_room(task, class == ERRNO_NO_MEMORY, stall);
 	return (struct turn){.end = TURN_GOES_ON};
-}
-
-static void count_sent(const struct task *task, size_t count)
-{
-	conn_count(&task->conn->bytes_sent, count);
-	counter_add(task->worker->stats, COUNTER_bytes_sent, count);
 }
 
 // Sends `piece`, however long the peer takes, as long as it takes any. If it was `peeked` at, and
 // is still in the kernel, it does not wait, and leaves it to the caller to count what was sent.
 // TURN_STUCK: the peer does not read now, a part of it went.
-static struct turn send_all(const struct task *task, struct piece *piece, bool peeked)
+__attribute__((always_inline)) static inline struct turn send_all(const struct task *task,
+								  struct piece *piece, bool peeked)
 {
 	struct conn *conn = task->conn;
 	struct stall stall = {0};
 	while (piece->sent < piece->length) {
-		ssize_t count = send(conn->work.fd, piece->bytes + piece->sent,
-				     piece->length - piece->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (count >= 0) {
-			piece->sent += (size_t)count;
-			if (!peeked)
-				count_sent(task, (size_t)count);
-			if (conn->stuck)
-				note_progress(conn);
-			conn->stuck = false;
-			stall = (struct stall){0};
+		ssize_t count =
+			socket_send(conn->work.fd, piece->bytes + piece->sent,
+				    piece->length - piece->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (count < 0) {
+			struct turn turn = after_failed_send(task, peeked, &stall);
+			if (turn.end != TURN_GOES_ON)
+				return turn;
 			continue;
 		}
-		enum errno_class class = errno_classify(errno);
-		if (class == ERRNO_INTERRUPTED)
-			continue;
-		if (class != ERRNO_TRY_AGAIN && class != ERRNO_NO_MEMORY)
-			return is_aborted(task->echo) ? close_for(CLOSE_drain)
-						      : close_for_error(class);
-		struct turn turn = after_no_room(task, peeked, class == ERRNO_NO_MEMORY, &stall);
-		if (turn.end != TURN_GOES_ON)
-			return turn;
+		piece->sent += (size_t)count;
+		if (!peeked)
+			count_sent(task, (size_t)count);
+		if (conn->stuck)
+			note_active(conn, clock_now());
+		conn->stuck = false;
+		stall = (struct stall){0};
 	}
 	return (struct turn){.end = TURN_GOES_ON};
 }
 
 static inline ssize_t receive_now(const struct task *task, int flags)
 {
-	return recv(task->conn->work.fd, task->worker->buffer, task->config->buffer_size, flags);
+	return socket_receive(task->conn->work.fd, task->worker->buffer, task->config->buffer_size,
+			      flags);
 }
 
 // Receives without blocking, again and again, for the spin's time at most.
 static ssize_t receive_polling(const struct task *task, int flags)
 {
-	uint64_t deadline = clock_deadline(task->config->spin);
 	ssize_t count;
 	do
 		count = receive_now(task, flags | MSG_DONTWAIT);
 	while (count < 0 && errno == EAGAIN && !is_aborted(task->echo) &&
-	       policy_goes_on_polling(task->worker, deadline));
+	       policy_goes_on_polling(task->worker));
 	int number = errno;
 	policy_end_polling(task->worker, &task->conn->spin_credit, count >= 0 || number != EAGAIN);
 	errno = number;
 	return count;
 }
 
-// Receives: polls where that has recently helped, then blocks, if the worker may.
-static ssize_t receive(const struct task *task, int flags)
+// Polls where that has recently helped, then blocks.
+__attribute__((noinline)) static ssize_t receive_waiting(const struct task *task, int flags)
 {
 	struct conn *conn = task->conn;
 	struct worker *worker = task->worker;
-	if (!policy_may_block(worker))
-		return receive_now(task, flags | MSG_DONTWAIT);
 	// Its events would wake the leader for nothing.
 	parking_lot_forget(&worker->pool->lot, &conn->work);
 	if (policy_begin_polling(worker, conn->spin_credit)) {
@@ -223,13 +228,13 @@ static ssize_t receive(const struct task *task, int flags)
 		if (count >= 0 || errno != EAGAIN || !policy_may_block(worker))
 			return count;
 	}
-	uint64_t began = task->config->spin ? clock_now() : 0;
+	uint64_t began = worker->now;
 	policy_begin_blocking(worker);
 	ssize_t count = receive_now(task, flags);
 	int number = errno;
 	policy_end_blocking(worker);
 	if (count > 0)
-		policy_note_found(worker->pool, &conn->spin_credit, began);
+		policy_note_found(worker->pool, &conn->spin_credit, worker->now - began);
 	errno = number;
 	return count;
 }
@@ -237,14 +242,13 @@ static ssize_t receive(const struct task *task, int flags)
 static inline void count_received(const struct task *task, size_t count)
 {
 	conn_count(&task->conn->bytes_received, count);
-	atomic_store_explicit(&task->conn->work.active_at, clock_now_coarse(),
-			      memory_order_relaxed);
+	note_active(task->conn, task->worker->now);
 	counter_add(task->worker->stats, COUNTER_messages, 1);
 	counter_add(task->worker->stats, COUNTER_bytes_received, count);
 }
 
 // What a recv that returned no data, but 0 or -1, means for the turn.
-static struct turn after_empty_recv(const struct task *task, ssize_t count, bool last_check)
+SELDOM static struct turn after_empty_recv(const struct task *task, ssize_t count, bool last_check)
 {
 	enum errno_class class = count < 0 ? errno_classify(errno) : ERRNO_PEER_GONE;
 	if (class == ERRNO_INTERRUPTED)
@@ -265,7 +269,7 @@ static struct turn after_empty_recv(const struct task *task, ssize_t count, bool
 }
 
 // Echoes `count` bytes that were received. What does not go through is kept.
-static struct turn echo_received(const struct task *task, size_t count)
+static inline struct turn echo_received(const struct task *task, size_t count)
 {
 	struct piece piece = {.bytes = task->worker->buffer, .length = count};
 	count_received(task, count);
@@ -277,14 +281,14 @@ static struct turn echo_received(const struct task *task, size_t count)
 }
 
 // Echoes `count` bytes that are still in the kernel, and takes out what was sent.
-static struct turn echo_peeked(const struct task *task, size_t count)
+SELDOM static struct turn echo_peeked(const struct task *task, size_t count)
 {
 	struct piece piece = {.bytes = task->worker->buffer, .length = count};
 	struct turn turn = send_all(task, &piece, true);
 	size_t taken = 0;
 	while (taken < piece.sent) {
-		ssize_t got =
-			recv(task->conn->work.fd, piece.bytes, piece.sent - taken, MSG_DONTWAIT);
+		ssize_t got = socket_receive(task->conn->work.fd, piece.bytes, piece.sent - taken,
+					     MSG_DONTWAIT);
 		if (got > 0)
 			taken += (size_t)got;
 		else if (got == 0 || errno != EINTR)
@@ -298,7 +302,7 @@ static struct turn echo_peeked(const struct task *task, size_t count)
 }
 
 // Sends what is left of an earlier turn.
-static struct turn send_unsent(const struct task *task)
+SELDOM static struct turn send_unsent(const struct task *task)
 {
 	struct turn turn = send_all(task, &task->conn->unsent, false);
 	if (turn.end == TURN_GOES_ON)
@@ -308,14 +312,15 @@ static struct turn send_unsent(const struct task *task)
 
 // Receives once, and echoes what came. A descriptor that is passed over AF_UNIX ends a recv early,
 // so there a short count does not mean that nothing is left.
-static struct turn echo_once(const struct task *task, bool *last_check, size_t *quantum)
+static inline struct turn echo_once(const struct task *task, bool *last_check, size_t *quantum)
 {
 	struct conn *conn = task->conn;
 	size_t size = task->config->buffer_size;
 	bool peek = task->config->patience != CLOCK_NEVER && // nothing is kept then
 		    unsent_is_full(task->echo, size);
 	int flags = (peek ? MSG_PEEK : 0) | (*last_check ? MSG_DONTWAIT : 0);
-	ssize_t count = receive(task, flags);
+	ssize_t count = policy_may_block(task->worker) ? receive_waiting(task, flags)
+						       : receive_now(task, flags | MSG_DONTWAIT);
 	if (count <= 0)
 		return after_empty_recv(task, count, *last_check);
 	*last_check = false;
@@ -344,6 +349,7 @@ struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worke
 			continue;
 		if (policy_must_yield(worker))
 			return (struct turn){.end = TURN_QUANTUM};
+		worker->now = clock_now();
 		quantum = 0;
 	}
 	return close_for(CLOSE_drain);

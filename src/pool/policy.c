@@ -11,6 +11,8 @@
 #define CREDIT_OF_HIT 1	 // polling found something
 #define CREDIT_OF_SOON 2 // blocking did, so soon that polling would have
 #define CREDIT_OF_MISS (-8)
+#define CREDIT_LOW 8
+#define CREDIT_OF_RIVAL (-4096) // another thread gets the CPU at each yield: it is better to block
 
 enum next policy_next(const struct work_queue *queue)
 {
@@ -31,23 +33,6 @@ void policy_follow_cpus(struct pool *pool)
 	atomic_store_explicit(&pool->queue.cpus, cpus, memory_order_relaxed);
 	pool->dedicated_max = workers < spare ? workers : spare;
 	pool->polling_max = cpus_online() > 1 ? spare : 0;
-}
-
-bool policy_may_block(const struct worker *worker)
-{
-	const struct pool *pool = worker->pool;
-	if (pool->config.patience == CLOCK_NEVER)
-		return true;
-	return pool->config.patience > 0 && !worker->more_queued &&
-	       atomic_load_explicit(&pool->connections, memory_order_relaxed) <=
-		       atomic_load_explicit(&pool->dedicated_max, memory_order_relaxed);
-}
-
-// An event tells of what is still to come, but not of an end of stream that came along with data;
-// and urgent data, which counts as hung up too, ends a recv early.
-bool policy_parks_at_once(const struct worker *worker, const struct work *work)
-{
-	return !policy_may_block(worker) && !atomic_load(&work->hung_up);
 }
 
 static bool is_queued(const struct pool *pool)
@@ -73,7 +58,7 @@ bool policy_must_yield(const struct worker *worker)
 static void change_credit(int *credit, int by)
 {
 	int changed = *credit + by;
-	*credit = changed < 0 ? 0 : changed > CREDIT_MAX ? CREDIT_MAX : changed;
+	*credit = by < 0 && changed < 0 ? 0 : changed > CREDIT_MAX ? CREDIT_MAX : changed;
 }
 
 // A worker that polls asks for no work for long. So it does not when there is some, or when another
@@ -81,22 +66,24 @@ static void change_credit(int *credit, int by)
 bool policy_begin_polling(struct worker *worker, int credit)
 {
 	struct pool *pool = worker->pool;
-	if (credit == 0 || is_queued(pool) ||
+	if (credit <= 0 || is_queued(pool) ||
 	    (!has_leader(pool) &&
 	     atomic_load_explicit(&pool->queue.sleeping, memory_order_relaxed) > 0))
 		return false;
 	if (atomic_fetch_add_explicit(&pool->polling, 1, memory_order_relaxed) <
 	    atomic_load_explicit(&pool->polling_max, memory_order_relaxed)) {
 		worker_show_state(worker, WORKER_POLLING);
+		worker->polls_until = clock_deadline(pool->config.spin);
 		return true;
 	}
 	atomic_fetch_sub_explicit(&pool->polling, 1, memory_order_relaxed);
 	return false;
 }
 
-bool policy_goes_on_polling(const struct worker *worker, uint64_t deadline)
+bool policy_goes_on_polling(const struct worker *worker)
 {
-	if (!policy_may_block(worker) || is_queued(worker->pool) || clock_now() >= deadline)
+	if (!policy_may_block(worker) || is_queued(worker->pool) ||
+	    clock_now() >= worker->polls_until)
 		return false;
 	sched_yield(); // a thread that has something to do goes first
 	return true;
@@ -106,7 +93,12 @@ void policy_end_polling(struct worker *worker, int *credit, bool hit)
 {
 	atomic_fetch_sub_explicit(&worker->pool->polling, 1, memory_order_relaxed);
 	counter_add(worker->stats, hit ? COUNTER_spin_hits : COUNTER_spin_misses, 1);
-	change_credit(credit, hit ? CREDIT_OF_HIT : CREDIT_OF_MISS);
+	worker->now = clock_now();
+	// Data came, but another thread had the CPU.
+	if (hit && worker->now > worker->polls_until + worker->pool->config.spin)
+		*credit = *credit > CREDIT_LOW ? *credit / 2 : CREDIT_OF_RIVAL;
+	else
+		change_credit(credit, hit ? CREDIT_OF_HIT : CREDIT_OF_MISS);
 	worker_show_state(worker, WORKER_SERVING);
 }
 
@@ -119,11 +111,12 @@ void policy_begin_blocking(struct worker *worker)
 void policy_end_blocking(struct worker *worker)
 {
 	atomic_fetch_sub(&worker->pool->queue.waiting, 1);
+	worker->now = clock_now();
 	worker_show_state(worker, WORKER_SERVING);
 }
 
-void policy_note_found(const struct pool *pool, int *credit, uint64_t began)
+void policy_note_found(const struct pool *pool, int *credit, uint64_t waited)
 {
-	if (pool->config.spin && clock_now() - began < pool->config.spin)
+	if (waited < pool->config.spin)
 		change_credit(credit, CREDIT_OF_SOON);
 }

@@ -69,7 +69,7 @@ static void serve_batch(struct worker *worker, struct work **works, unsigned cou
 	uint64_t now = clock_now();
 	worker_show_state(worker, WORKER_SERVING);
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t begun = now;
+		uint64_t begun = worker->now = now;
 		uint64_t queued_at = works[i]->queued_at;
 		worker->more_queued = i + 1 < count;
 		counter_add(stats, COUNTER_connections_taken, 1);
@@ -92,17 +92,16 @@ static void lead(struct worker *worker, bool wait)
 	struct work_list found = {0};
 	bool woken = false;
 	if (wait && policy_begin_polling(worker, pool->spin_credit)) {
-		woken = parking_lot_wait(&pool->lot, clock_deadline(pool->config.spin), true,
-					 &found);
+		woken = parking_lot_wait(&pool->lot, worker->polls_until, true, &found);
 		// Events of those that are served already gave the leader nothing to do.
 		policy_end_polling(worker, &pool->spin_credit, found.count > 0);
 	}
 	worker_show_state(worker, WORKER_LEADING);
 	if (!woken) {
-		uint64_t began = wait && pool->config.spin ? clock_now() : 0;
+		uint64_t began = wait ? clock_now() : 0;
 		parking_lot_wait(&pool->lot, wait ? CLOCK_NEVER : 0, false, &found);
 		if (wait && found.count)
-			policy_note_found(pool, &pool->spin_credit, began);
+			policy_note_found(pool, &pool->spin_credit, clock_now() - began);
 	}
 	counter_add(worker->stats, COUNTER_leader_wakeups, 1);
 	counter_add(worker->stats, COUNTER_unparks, found.count);

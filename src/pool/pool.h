@@ -37,6 +37,8 @@ struct worker {
 	struct thread_stats *stats;
 	char *buffer;		// of the pool's buffer_size; the worker's alone
 	struct sleeper sleeper; // in the queue
+	uint64_t now;		// when its turn began, or it was last back from waiting; its own
+	uint64_t polls_until;	// while it polls; its own
 	bool more_queued;  // it has taken more than one connection and must wait for none; its own
 	_Atomic int state; // enum worker_state
 	_Atomic uint64_t since;	  // since when it has served what it serves, or nothing (clock_now)

@@ -21,6 +21,7 @@ void timeouts_init(struct timeouts *timeouts, uint64_t idle_limit, uint64_t stuc
 		}};
 	for (int kind = 0; kind < TIMEOUT_KINDS; kind++)
 		timeouts->lists[kind].end = &timeouts->lists[kind].first;
+	timeouts->idle = idle_limit == CLOCK_NEVER ? TIMEOUT_NONE : TIMEOUT_IDLE;
 	pthread_mutex_init(&timeouts->lock, NULL);
 }
 
@@ -56,13 +57,9 @@ static void unlink_locked(struct timeout_list *list, struct work *work)
 		list->end = work->timeout_link;
 }
 
-bool timeouts_set(struct timeouts *timeouts, struct work *work, enum timeout kind)
+bool timeouts_change(struct timeouts *timeouts, struct work *work, enum timeout kind)
 {
-	if (kind == TIMEOUT_IDLE && timeouts->lists[kind].limit == CLOCK_NEVER)
-		kind = TIMEOUT_NONE;
 	bool first = false;
-	if (work->timeout == kind)
-		return first;
 	pthread_mutex_lock(&timeouts->lock);
 	if (work->timeout != TIMEOUT_NONE)
 		unlink_locked(&timeouts->lists[work->timeout], work);

@@ -24,15 +24,22 @@ struct timeout_list {
 struct timeouts {
 	pthread_mutex_t lock;
 	struct timeout_list lists[TIMEOUT_KINDS];
+	enum timeout idle; // TIMEOUT_IDLE; without a limit TIMEOUT_NONE
 };
 
 void timeouts_init(struct timeouts *timeouts, uint64_t idle_limit, uint64_t stuck_limit);
 void timeouts_destroy(struct timeouts *timeouts);
 
-// Puts `work` under the time-out `kind` (TIMEOUT_NONE: none) instead of the one it is under. The
-// owner of `work`. Takes the lock only if that changes anything. Returns true if the deadline may
-// be nearer now, so that the leader must ask for it again.
-bool timeouts_set(struct timeouts *timeouts, struct work *work, enum timeout kind);
+// Puts `work` under the time-out `kind` (TIMEOUT_NONE: none) instead of the one it is under, if it
+// is another. The owner of `work`. Returns true if the deadline may be nearer now, so that the
+// leader must ask for it again.
+bool timeouts_change(struct timeouts *timeouts, struct work *work, enum timeout kind);
+static inline bool timeouts_set(struct timeouts *timeouts, struct work *work, enum timeout kind)
+{
+	if (kind == TIMEOUT_IDLE)
+		kind = timeouts->idle;
+	return work->timeout != kind && timeouts_change(timeouts, work, kind);
+}
 
 // When to call timeouts_expire next: clock_now (which may have passed), or CLOCK_NEVER.
 uint64_t timeouts_deadline(struct timeouts *timeouts);

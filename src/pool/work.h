@@ -47,7 +47,7 @@ struct work {
 
 	// Written by the owner, read by others at any time; nothing depends on them: relaxed order.
 	_Atomic unsigned worker;    // the id of the worker that serves it, 0: none does
-	_Atomic uint64_t active_at; // when it was last active, clock_now or clock_now_coarse
+	_Atomic uint64_t active_at; // when it was last active, clock_now
 
 	// The owner's.
 	uint64_t id; // not 0

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "net/errno_class.h"
+#include "net/socket.h"
 #include "net/waker.h"
 #include "pool/policy.h"
 #include "server/complaints.h"
@@ -120,7 +121,7 @@ static void reject(struct acceptor *acceptor, int fd, enum counter counter,
 		   enum complaint complaint, const char *what, const char *subject)
 {
 	counter_add(acceptor->stats, counter, 1);
-	conn_close_fd(fd, false);
+	socket_close(fd, false, true);
 	complain(&acceptor->complaints, complaint, what, subject);
 }
 

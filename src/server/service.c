@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "echo/turn.h"
+#include "net/socket.h"
 #include "server/server.h"
 
 struct turn service_serve(struct work *work, struct worker *worker, void *context)
@@ -77,7 +78,7 @@ void service_close(struct work *work, enum close_reason reason, struct worker *w
 
 	unsent_drop(&server->echo, conn);
 	conn_table_remove(&server->conns, conn); // the last touch
-	conn_close_fd(origin.fd, all_echoed);
+	socket_close(origin.fd, all_echoed, server->config.is_guest);
 	if (received == 0)
 		counter_add(worker->stats, COUNTER_connections_silent, 1);
 	counter_add(worker->stats, close_reason_counter(reason), 1);

@@ -2,22 +2,6 @@
 
 #include "base/assert.h"
 
-// There is one writer, so load and store suffice. They are relaxed, as the value guards no other
-// data.
-static void add_own(_Atomic uint64_t *value, uint64_t amount)
-{
-	uint64_t old = atomic_load_explicit(value, memory_order_relaxed);
-	atomic_store_explicit(value, old + amount, memory_order_relaxed);
-}
-
-void histogram_record(struct histogram *histogram, uint64_t value)
-{
-	add_own(&histogram->bucket[buckets_index(HISTOGRAM_SUB_BITS, value)], 1);
-	add_own(&histogram->sum, value);
-	if (value > atomic_load_explicit(&histogram->max, memory_order_relaxed))
-		atomic_store_explicit(&histogram->max, value, memory_order_relaxed);
-}
-
 void histogram_add(struct histogram_sum *sum, const struct histogram *histogram)
 {
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {

@@ -28,8 +28,21 @@ struct histogram_sum {
 	uint64_t max;
 };
 
+// There is one writer, so load and store suffice; relaxed, as the value guards no other data.
+static inline void histogram_add_own(_Atomic uint64_t *value, uint64_t amount)
+{
+	uint64_t old = atomic_load_explicit(value, memory_order_relaxed);
+	atomic_store_explicit(value, old + amount, memory_order_relaxed);
+}
+
 // Records one value. The owner thread only.
-void histogram_record(struct histogram *histogram, uint64_t value);
+static inline void histogram_record(struct histogram *histogram, uint64_t value)
+{
+	histogram_add_own(&histogram->bucket[buckets_index(HISTOGRAM_SUB_BITS, value)], 1);
+	histogram_add_own(&histogram->sum, value);
+	if (value > atomic_load_explicit(&histogram->max, memory_order_relaxed))
+		atomic_store_explicit(&histogram->max, value, memory_order_relaxed);
+}
 
 // Adds `histogram` to `sum`. Any thread.
 void histogram_add(struct histogram_sum *sum, const struct histogram *histogram);

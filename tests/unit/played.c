@@ -28,20 +28,20 @@ static int next_step(struct script *script, size_t *length) {
 	return step->error;
 }
 
-WRAP(ssize_t, recv, (int fd, void *bytes, size_t length, int flags)) {
+WRAP(ssize_t, socket_receive, (int fd, void *bytes, size_t length, int flags)) {
 	assert_int_equal(fd, played.pair[0]);
 	played.flags = flags;
 	if (played.before_recv)
 		played.before_recv();
 	errno = next_step(&played.recv, &length);
-	return errno ? -1 : __real_recv(fd, bytes, length, flags);
+	return errno ? -1 : __real_socket_receive(fd, bytes, length, flags);
 }
 
-WRAP(ssize_t, send, (int fd, const void *bytes, size_t length, int flags)) {
+WRAP(ssize_t, socket_send, (int fd, const void *bytes, size_t length, int flags)) {
 	assert_int_equal(fd, played.pair[0]);
 	assert_true(flags & MSG_NOSIGNAL);
 	errno = next_step(&played.send, &length);
-	return errno ? -1 : __real_send(fd, bytes, length, flags);
+	return errno ? -1 : __real_socket_send(fd, bytes, length, flags);
 }
 
 WRAP(int, poll, (struct pollfd fds[], nfds_t count, int timeout)) {
@@ -109,6 +109,7 @@ void played_finish(void) {
 }
 
 struct turn run_any_turn(void) {
+	played.worker.now = played.now;
 	return echo_turn(&played.conn, &played.echo, &played.worker);
 }
 
@@ -142,7 +143,7 @@ void peer_says(size_t size, bool ends) {
 size_t peer_reads(size_t most) {
 	static char bytes[65536], expected[sizeof(bytes)];
 	assert_true(most <= sizeof(bytes));
-	ssize_t got = __real_recv(played.pair[1], bytes, most, MSG_DONTWAIT);
+	ssize_t got = __real_socket_receive(played.pair[1], bytes, most, MSG_DONTWAIT);
 	size_t count = got > 0 ? (size_t)got : 0;
 	pattern_fill(1, played.echoed, expected, count);
 	assert_memory_equal(bytes, expected, count);

@@ -89,6 +89,6 @@ void queue_other(void);
 void take_other(void);
 
 size_t bytes_waiting(void); // in the kernel, for the turn
-ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __real_socket_send(int fd, const void *bytes, size_t length, int flags);
 
 #endif

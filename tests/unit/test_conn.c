@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "echo/conn.h"
+#include "net/socket.h"
 #include "peer.h"
 
 #define CAPACITY 1000
@@ -176,20 +177,22 @@ TEST(shutting_reading_wakes_threads_that_receive) {
 }
 
 // A client whose connection is closed.
-static int closed_client(bool all_echoed) {
+static int closed_client(bool all_echoed, bool is_guest) {
 	uint16_t port;
 	char address[32];
 	int listener = peer_listen(0, 1, &port);
 	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
 	int client = peer_connect(address);
-	conn_close_fd(accept4(listener, NULL, NULL, SOCK_CLOEXEC), all_echoed);
+	socket_close(accept4(listener, NULL, NULL, SOCK_CLOEXEC), all_echoed, is_guest);
 	close(listener);
 	return client;
 }
 
 TEST(a_close_is_orderly_only_when_all_was_echoed) {
-	peer_expect_eof(closed_client(true));
-	peer_expect_reset(closed_client(false));
+	for (int is_guest = 0; is_guest <= 1; is_guest++) {
+		peer_expect_eof(closed_client(true, is_guest));
+		peer_expect_reset(closed_client(false, is_guest));
+	}
 }
 
 static void remove_twice(void *argument) {

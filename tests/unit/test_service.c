@@ -9,10 +9,10 @@
 
 static atomic_int recv_fault; // what the next recv of a worker's fails with; 0: none does
 
-WRAP(ssize_t, recv, (int fd, void *bytes, size_t size, int flags)) {
+WRAP(ssize_t, socket_receive, (int fd, void *bytes, size_t size, int flags)) {
 	int fault = gettid() == getpid() ? 0 : atomic_exchange(&recv_fault, 0);
 	if (!fault)
-		return __real_recv(fd, bytes, size, flags);
+		return __real_socket_receive(fd, bytes, size, flags);
 	errno = fault;
 	return -1;
 }

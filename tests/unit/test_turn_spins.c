@@ -45,6 +45,22 @@ TEST(polling_that_finds_something_is_a_hit) {
 	assert_int_equal(played.conn.spin_credit, 3);
 }
 
+static void rival_has_the_cpu(void) {
+	played.now += 3 * NS_PER_MS;
+}
+
+// Each yield gives the CPU to another thread for long, so data waits that blocking would have got.
+TEST(polling_beside_a_rival_ends) {
+	warm_up(64);
+	played.before_recv = rival_has_the_cpu;
+	played.recv.next = STEPS({.limit = 10}, {.limit = 10}, {.limit = 10}, {.limit = 10},
+				 {.error = EAGAIN});
+	peer_says(100, false);
+	expect_end(TURN_QUIET);
+	expect_spins(4, 0); // the credit is 32, 16, 8, and then too low for long
+	assert_int_equal(played.conn.spin_credit, -4096);
+}
+
 TEST(polling_in_vain_ends_and_is_not_tried_again) {
 	warm_up(10);
 	played.recv.next = nothing;

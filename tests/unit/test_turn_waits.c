@@ -53,7 +53,7 @@ TEST(a_reader_too_slow_for_poll_is_not_aborted) {
 	played.send.next = STEPS({.limit = 10}, {.error = EAGAIN, .times = 100000});
 	narrow_socket();
 	char full[8192];
-	while (__real_send(played.pair[0], full, sizeof(full), MSG_DONTWAIT) > 0)
+	while (__real_socket_send(played.pair[0], full, sizeof(full), MSG_DONTWAIT) > 0)
 		;
 	played.recv.next = STEPS({.limit = 100});
 	peer_says(100, true);
