@@ -56,8 +56,7 @@ static unsigned remove_first_locked(struct work_queue *queue, struct work **work
 	return count;
 }
 
-// How many more workers can run: no more are to be awake than there are CPUs.
-static unsigned room_locked(const struct work_queue *queue)
+unsigned work_queue_room(const struct work_queue *queue)
 {
 	unsigned cpus = atomic_load_explicit(&queue->cpus, memory_order_relaxed);
 	unsigned at_rest = queue->sleeping + atomic_load(&queue->waiting) +
@@ -111,7 +110,7 @@ void work_queue_push(struct work_queue *queue, struct work *work)
 	const struct work_list one = list_of(work);
 	pthread_mutex_lock(&queue->lock);
 	append_locked(queue, &one);
-	unsigned room = room_locked(queue);
+	unsigned room = work_queue_room(queue);
 	struct sleeper *chosen = choose_sleepers_locked(queue, 1, room);
 	unlock_and_wake(queue, chosen, !chosen && room > 0 && atomic_load(&queue->leading));
 }
@@ -158,7 +157,8 @@ void work_queue_poll_results(struct work_queue *queue, const struct work_list *f
 		append_locked(queue, found);
 	// All that is queued counts: the leader may take what was put back before it polled.
 	size_t others = queue->works.count > 1 ? queue->works.count - 1 : 0;
-	unlock_and_wake(queue, choose_sleepers_locked(queue, others, room_locked(queue)), false);
+	unlock_and_wake(queue, choose_sleepers_locked(queue, others, work_queue_room(queue)),
+			false);
 }
 
 void work_queue_put_back(struct work_queue *queue, struct work *work)
@@ -176,7 +176,7 @@ void work_queue_wait_begins(struct work_queue *queue)
 	if (atomic_load(&queue->depth) == 0 && atomic_load(&queue->leading))
 		return;
 	pthread_mutex_lock(&queue->lock);
-	unsigned room = room_locked(queue);
+	unsigned room = work_queue_room(queue);
 	struct sleeper *chosen = room ? choose_sleepers_locked(queue, 1, room) : NULL;
 	unlock_and_wake(queue, chosen,
 			!chosen && room > 0 && queue->works.first && atomic_load(&queue->leading));

@@ -1,6 +1,7 @@
 #include "server/acceptor.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -253,6 +254,10 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 	uint64_t pause = pause_deadline(&acceptor->pause);
 	uint64_t until = pause < acceptor->cpus_at ? pause : acceptor->cpus_at;
 	poll_until(fds, count, until < deadline ? until : deadline);
+	// Where workers keep all CPUs busy they go first, so that more clients are accepted at
+	// once.
+	if (work_queue_room(&server->pool.queue) == 0)
+		sched_yield();
 	if (fds[0].revents)
 		waker_clear(&server->acceptor_waker);
 	for (nfds_t i = 1; i < count && acceptor->pause.cause == PAUSE_NONE; i++) {
