@@ -38,7 +38,7 @@ TEST(the_defaults_are_those_of_the_manual) {
 	assert_true(server->spin == 50 * NS_PER_US);
 	assert_true(server->unsent_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);
-	assert_int_equal(server->buffer_size, 65536);
+	assert_int_equal(server->buffer_size, 256 << 10);
 	assert_string_equal(config->control_path, "");
 	assert_int_equal(config->log_level, ECHOD_LOG_INFO);
 	assert_null(config->log_function);
