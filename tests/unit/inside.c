@@ -6,15 +6,22 @@
 #include "base/clock.h"
 #include "lib/config.h"
 #include "peer.h"
+#include "process.h"
 #include "test.h"
 
+static struct inside servers[2];
+struct inside *inside = servers;
+
 static int count_line(void *context, const struct echod_log_entry *entry) {
-	struct inside *inside = context;
-	atomic_fetch_add(&inside->lines, 1);
+	atomic_fetch_add(&((struct inside *)context)->lines, 1);
 	return 1;
 }
 
-void inside_configure(struct inside *inside) {
+void inside_use(size_t which) {
+	inside = &servers[which];
+}
+
+void inside_configure(void) {
 	memset(inside, 0, sizeof(*inside));
 	struct echod_config *defaults = echod_config_new();
 	assert_non_null(defaults);
@@ -29,12 +36,12 @@ void inside_configure(struct inside *inside) {
 	inside->log = (struct log){.level = ECHOD_LOG_INFO, .sink = count_line, .context = inside};
 }
 
-void inside_listen(struct inside *inside, const char *address) {
+void inside_listen(const char *address) {
 	struct server_config *config = &inside->config;
 	assert_int_equal(address_parse(address, &config->listen[config->listen_count++], NULL), 0);
 }
 
-void inside_start(struct inside *inside) {
+void inside_start(void) {
 	if (inside->config.listen_count == 0)
 		inside->config.listen_count = 1;
 	struct echod_error error = {0};
@@ -43,51 +50,60 @@ void inside_start(struct inside *inside) {
 		fail_msg("%s", error.message);
 }
 
-void inside_end(struct inside *inside) {
+void inside_begin(void) {
+	inside_configure();
+	inside_start();
+}
+
+void inside_end(void) {
 	server_drain(&inside->server, 0);
 	server_join(&inside->server);
 	server_free(&inside->server);
 }
 
-const char *inside_address(const struct inside *inside) {
+const char *inside_address(void) {
 	return inside->server.names[0];
 }
 
-void inside_connect(const struct inside *inside, int *clients, size_t count) {
+void inside_connect(int *clients, size_t count) {
 	for (size_t i = 0; i < count; i++)
-		clients[i] = peer_connect(inside_address(inside));
+		clients[i] = peer_connect(inside_address());
 }
 
-bool inside_is_done(const struct inside *inside, uint64_t ns) {
+bool inside_is_done(uint64_t ns) {
 	struct pollfd done = {.fd = inside->server.done.fd, .events = POLLIN};
 	return poll(&done, 1, (int)(ns / NS_PER_MS)) == 1;
 }
 
+void inside_expect_done(void) {
+	assert_true(inside_is_done(PATIENCE));
+}
+
 static struct snapshot snapshot;
 
-uint64_t inside_counter(struct inside *inside, enum counter counter) {
+uint64_t inside_counter(enum counter counter) {
 	server_snapshot(&inside->server, &snapshot);
 	return snapshot.counter[counter];
 }
 
-uint64_t inside_gauge(struct inside *inside, enum gauge gauge) {
+uint64_t inside_gauge(enum gauge gauge) {
 	server_snapshot(&inside->server, &snapshot);
 	return snapshot.gauge[gauge];
 }
 
 // Bytes that the server has received and not sent.
-static uint64_t withheld(struct inside *inside) {
-	uint64_t sent = inside_counter(inside, COUNTER_bytes_sent);
-	return inside_counter(inside, COUNTER_bytes_received) - sent;
+static uint64_t withheld(void) {
+	uint64_t sent = inside_counter(COUNTER_bytes_sent);
+	return inside_counter(COUNTER_bytes_received) - sent;
 }
 
-bool inside_is_stuck(struct inside *inside, int client) {
+bool inside_is_stuck(int client) {
 	struct pollfd room = {.fd = client, .events = POLLOUT};
 	if (poll(&room, 1, 10) == 1)
 		return false;
-	uint64_t before = withheld(inside);
-	bool waits = inside_gauge(inside, GAUGE_connections_parked) == 1;
+	uint64_t before = withheld();
+	bool waits = inside_gauge(GAUGE_connections_parked) == 1;
 	for (unsigned i = 0; i < inside->config.workers; i++)
 		waits = waits || inside->server.pool.workers[i].state == WORKER_BLOCKED;
-	return waits && before > 0 && before == withheld(inside) && poll(&room, 1, 0) == 0;
+	return waits && before > 0 && before == withheld() && poll(&room, 1, 0) == 0;
 }

@@ -1,4 +1,4 @@
-// A server inside the test's own process, on a free port of loopback. Main thread.
+// Servers inside the test's own process, on free ports of loopback. Main thread.
 #ifndef ECHOD_UNIT_INSIDE_H
 #define ECHOD_UNIT_INSIDE_H
 
@@ -11,33 +11,39 @@ struct inside {
 	struct server server;
 };
 
+// The server that the functions are of: the first, until a test says which of two.
+extern struct inside *inside;
+void inside_use(size_t which);
+
 // The defaults of echod(8), but 2 workers, at most 64 connections, and `127.0.0.1:0`.
-void inside_configure(struct inside *inside);
+void inside_configure(void);
 
 // Adds an address to listen on; the first one replaces `127.0.0.1:0`.
-void inside_listen(struct inside *inside, const char *address);
+void inside_listen(const char *address);
 
-// From server_build to server_open; a failure fails the test.
-void inside_start(struct inside *inside);
+// From server_build to server_open; a failure fails the test. The other configures it first.
+void inside_start(void);
+void inside_begin(void);
 
 // Aborts what is left, joins, frees.
-void inside_end(struct inside *inside);
+void inside_end(void);
 
 // The address of the first listener.
-const char *inside_address(const struct inside *inside);
+const char *inside_address(void);
 
 // Connects `count` clients to it.
-void inside_connect(const struct inside *inside, int *clients, size_t count);
+void inside_connect(int *clients, size_t count);
 
-// Whether, after server_drain, the last connection ends within so many ns.
-bool inside_is_done(const struct inside *inside, uint64_t ns);
+// Whether, after server_drain, the last connection ends within so many ns; waits for that.
+bool inside_is_done(uint64_t ns);
+void inside_expect_done(void);
 
 // A counter or gauge as it is now.
-uint64_t inside_counter(struct inside *inside, enum counter counter);
-uint64_t inside_gauge(struct inside *inside, enum gauge gauge);
+uint64_t inside_counter(enum counter counter);
+uint64_t inside_gauge(enum gauge gauge);
 
 // Whether there is no room to send, and the server waits, with a worker or parked, for us to read.
 // As nobody reads, that does not change. It withholds the same before and after its state is read.
-bool inside_is_stuck(struct inside *inside, int client);
+bool inside_is_stuck(int client);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "ctl.h"
 
-struct inside session_server;
 struct session session;
 int session_client;
 
@@ -15,13 +14,9 @@ static struct snapshot snapshot;
 static struct thread_stats stats;
 
 void session_start_server(void) {
-	inside_configure(&session_server);
-	session_server.config.max_connections = SESSION_MOST_CONNECTIONS;
-	inside_start(&session_server);
-}
-
-void session_end_server(void) {
-	inside_end(&session_server);
+	inside_configure();
+	inside->config.max_connections = SESSION_MOST_CONNECTIONS;
+	inside_start();
 }
 
 void session_set_up(void) {
@@ -42,7 +37,7 @@ void session_tear_down(void) {
 
 void session_do_step(void) {
 	struct command_context context = {
-		.server = &session_server.server, .rates = &rates, .snapshot = &snapshot};
+		.server = &inside->server, .rates = &rates, .snapshot = &snapshot};
 	session_step(&session, &context, &stats);
 	assert_true(session.body_length < SESSION_MOST_BYTES);
 	if (session.fd >= 0)

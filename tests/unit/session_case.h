@@ -9,13 +9,11 @@
 #define SESSION_MOST_CONNECTIONS ((size_t)4000) // of the server
 #define SESSION_MOST_BYTES ((size_t)96 << 10)	// that a session may hold
 
-extern struct inside session_server;
 extern struct session session;
 extern int session_client; // the other end
 
-// For all tests of a program.
+// For all tests of a program; inside_end ends it.
 void session_start_server(void);
-void session_end_server(void);
 
 // For each test.
 void session_set_up(void);

@@ -37,21 +37,19 @@ static void fail_accepts(int error, int times) {
 	atomic_store(&faults_left, times);
 }
 
-static struct inside inside;
-
 static void configure(void) {
 	fail_accepts(0, 0);
-	inside_configure(&inside);
+	inside_configure();
 }
 
 static void start(void) {
 	configure();
-	inside_start(&inside);
+	inside_start();
 }
 
 static void end(void) {
 	fail_accepts(0, 0);
-	inside_end(&inside);
+	inside_end();
 }
 
 FIXTURE(start, end);
@@ -74,21 +72,21 @@ static const struct {
 static uint64_t all_errors(void) {
 	uint64_t errors = 0;
 	for (size_t i = 0; i < COUNT_OF(classes); i++)
-		errors += inside_counter(&inside, classes[i].counter);
+		errors += inside_counter(classes[i].counter);
 	return errors;
 }
 
 // `error` comes once, then the client, which has waited, is served.
 static void expect_counted(int error, enum counter counter, bool pauses) {
-	uint64_t before = inside_counter(&inside, counter);
+	uint64_t before = inside_counter(counter);
 	uint64_t errors = all_errors();
-	uint64_t paused = inside_counter(&inside, COUNTER_accept_pauses);
+	uint64_t paused = inside_counter(COUNTER_accept_pauses);
 	fail_accepts(error, 1);
-	peer_visit(inside_address(&inside));
-	assert_int_equal(inside_counter(&inside, counter), before + 1);
+	peer_visit(inside_address());
+	assert_int_equal(inside_counter(counter), before + 1);
 	assert_int_equal(all_errors(), errors + 1);
-	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), paused + pauses);
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_accepted), errors + 1);
+	assert_int_equal(inside_counter(COUNTER_accept_pauses), paused + pauses);
+	assert_int_equal(inside_counter(COUNTER_connections_accepted), errors + 1);
 	assert_true(atomic_load(&calls) <= 4); // the error, the client, an EAGAIN each
 }
 
@@ -103,16 +101,16 @@ TEST(what_says_try_again_is_no_error) {
 	const int errors[] = {EAGAIN, EINTR};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		fail_accepts(errors[i], 3);
-		peer_visit(inside_address(&inside));
+		peer_visit(inside_address());
 	}
 	assert_int_equal(all_errors(), 0);
-	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
+	assert_int_equal(inside_counter(COUNTER_accept_pauses), 0);
 }
 
 // Lets all accepts fail for 300 ms while a client waits; then it is served.
 static void expect_patience(int error) {
 	fail_accepts(error, FOREVER);
-	int client = peer_connect(inside_address(&inside));
+	int client = peer_connect(inside_address());
 	uint64_t begun = clock_now();
 	wait_until(atomic_load(&calls) > 0 && clock_now() - begun >= 300 * NS_PER_MS);
 	unsigned made = atomic_load(&calls);
@@ -129,7 +127,7 @@ TEST(out_of_resources_it_does_not_spin) {
 	for (size_t i = 0; i < COUNT_OF(classes); i++)
 		for (const int *error = classes[i].errors; classes[i].pauses && *error; error++)
 			expect_patience(*error);
-	assert_true(inside_counter(&inside, COUNTER_accept_paused_seconds) >= 200 * NS_PER_MS);
+	assert_true(inside_counter(COUNTER_accept_paused_seconds) >= 200 * NS_PER_MS);
 }
 
 // seccomp and security modules fail accept before it takes a client from the backlog: the listener
@@ -142,32 +140,31 @@ TEST(an_error_that_stays_does_not_make_it_spin) {
 
 TEST(without_clients_it_makes_no_call_at_all, .setup = configure) {
 	fail_accepts(EMFILE, FOREVER);
-	inside_start(&inside);
+	inside_start();
 	uint64_t begun = clock_now();
 	wait_until(clock_now() - begun >= 200 * NS_PER_MS);
 	assert_int_equal(atomic_load(&calls), 0);
-	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 0);
+	assert_int_equal(inside_counter(COUNTER_accept_pauses), 0);
 }
 
 TEST(a_pause_ends_with_its_time) {
 	fail_accepts(EMFILE, 3);
 	uint64_t begun = clock_now();
-	int client = peer_connect_served(inside_address(&inside)); // the timer ends each pause
+	int client = peer_connect_served(inside_address()); // the timer ends each pause
 	uint64_t lasted = clock_now() - begun;
 	assert_true(lasted >= 300 * NS_PER_MS);
-	assert_int_equal(inside_counter(&inside, COUNTER_accept_pauses), 3);
-	assert_in_range(inside_counter(&inside, COUNTER_accept_paused_seconds), 300 * NS_PER_MS,
-			lasted);
+	assert_int_equal(inside_counter(COUNTER_accept_pauses), 3);
+	assert_in_range(inside_counter(COUNTER_accept_paused_seconds), 300 * NS_PER_MS, lasted);
 	peer_close(client);
 }
 
 // One close during a pause; returns how long it was from the failed accept to the next one.
 static uint64_t pause_with_a_close(void) {
-	int first = peer_connect_served(inside_address(&inside));
-	uint64_t pauses = inside_counter(&inside, COUNTER_accept_pauses);
+	int first = peer_connect_served(inside_address());
+	uint64_t pauses = inside_counter(COUNTER_accept_pauses);
 	fail_accepts(EMFILE, 1);
-	int second = peer_connect(inside_address(&inside));
-	wait_until(inside_counter(&inside, COUNTER_accept_pauses) > pauses);
+	int second = peer_connect(inside_address());
+	wait_until(inside_counter(COUNTER_accept_pauses) > pauses);
 	peer_close(first);
 	peer_ping(second);
 	peer_close(second);
@@ -180,53 +177,53 @@ TEST(a_pause_ends_with_a_close) {
 }
 
 TEST(at_the_limit_it_waits_for_a_close, .setup = configure) {
-	inside.config.max_connections = 2;
-	inside_start(&inside);
+	inside->config.max_connections = 2;
+	inside_start();
 	int clients[4];
 	for (size_t i = 0; i < 2; i++)
-		clients[i] = peer_connect_served(inside_address(&inside));
+		clients[i] = peer_connect_served(inside_address());
 	atomic_store(&calls, 0);
-	inside_connect(&inside, clients + 2, 2);
-	wait_until(inside_counter(&inside, COUNTER_accept_pauses) == 1);
+	inside_connect(clients + 2, 2);
+	wait_until(inside_counter(COUNTER_accept_pauses) == 1);
 	// Its time is counted while it lasts.
-	wait_until(inside_counter(&inside, COUNTER_accept_paused_seconds) >= NS_PER_S);
+	wait_until(inside_counter(COUNTER_accept_paused_seconds) >= NS_PER_S);
 	assert_int_equal(atomic_load(&calls), 0);
-	assert_int_equal(inside_gauge(&inside, GAUGE_connections_open), 2);
+	assert_int_equal(inside_gauge(GAUGE_connections_open), 2);
 	peer_close(clients[0]);
 	peer_ping(clients[2]);
 	peer_expect_quiet(clients[3]);
-	assert_int_equal(inside_gauge(&inside, GAUGE_connections_open), 2);
+	assert_int_equal(inside_gauge(GAUGE_connections_open), 2);
 	peer_close(clients[1]);
 	peer_ping(clients[3]);
 	peer_close(clients[2]);
 	peer_close(clients[3]);
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_rejected_limit), 0);
+	assert_int_equal(inside_counter(COUNTER_connections_rejected_limit), 0);
 }
 
 TEST(a_line_a_second_for_each_kind_of_error) {
 	fail_accepts(ECONNABORTED, 50);
 	uint64_t begun = clock_now();
-	peer_visit(inside_address(&inside));
+	peer_visit(inside_address());
 	unsigned seconds = (unsigned)((clock_now() - begun) / NS_PER_S);
-	unsigned lines = atomic_load(&inside.lines);
+	unsigned lines = atomic_load(&inside->lines);
 	assert_true(lines >= 1 && lines <= 1 + seconds);
-	assert_int_equal(inside_counter(&inside, COUNTER_log_lines_dropped), 50 - lines);
+	assert_int_equal(inside_counter(COUNTER_log_lines_dropped), 50 - lines);
 }
 
 TEST(a_drain_takes_in_the_backlog) {
 	fail_accepts(EMFILE, FOREVER);
 	int clients[5];
-	inside_connect(&inside, clients, 5);
-	wait_until(inside_counter(&inside, COUNTER_accept_pauses) > 0);
+	inside_connect(clients, 5);
+	wait_until(inside_counter(COUNTER_accept_pauses) > 0);
 	fail_accepts(0, 0);
-	server_drain(&inside.server, 20 * NS_PER_S);
+	server_drain(&inside->server, 20 * NS_PER_S);
 	for (size_t i = 0; i < 5; i++) {
 		peer_ping(clients[i]);
 		peer_half_close(clients[i]);
 		peer_expect_eof(clients[i]);
 	}
-	assert_true(inside_is_done(&inside, PATIENCE));
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_peer), 5);
+	inside_expect_done();
+	assert_int_equal(inside_counter(COUNTER_connections_closed_peer), 5);
 }
 
 // Errors of single clients do not keep it from ending.
@@ -234,8 +231,8 @@ TEST(a_drain_ends_whatever_accept_says) {
 	static const int errors[] = {EMFILE, EINVAL, EPERM, ECONNABORTED};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		fail_accepts(errors[i], FOREVER);
-		server_drain(&inside.server, 0);
-		bool ended = inside_is_done(&inside, PATIENCE);
+		server_drain(&inside->server, 0);
+		bool ended = inside_is_done(PATIENCE);
 		fail_accepts(0, 0);
 		if (!ended)
 			fail_msg("while accept4 fails with %s the drain does not end",

@@ -12,31 +12,26 @@
 #include "process.h"
 #include "stats.h"
 
-static struct inside inside;
 static struct rates rates;
 static struct snapshot snapshot;
 
 // With --patience never, unless the test gives another, a worker keeps its connection: the test
 // knows which ones wait.
 static void start(void) {
-	inside_configure(&inside);
-	inside.config.patience = test_with() ? 0 : CLOCK_NEVER;
-	inside_listen(&inside, "127.0.0.1:0");
-	inside_listen(&inside, place_address("s"));
-	inside_start(&inside);
+	inside_configure();
+	inside->config.patience = test_with() ? 0 : CLOCK_NEVER;
+	inside_listen("127.0.0.1:0");
+	inside_listen(place_address("s"));
+	inside_start();
 }
 
-static void end(void) {
-	inside_end(&inside);
-}
-
-FIXTURE(start, end);
+FIXTURE(start, inside_end);
 
 // Runs the command in `line`. Returns the reply's body, until the next call.
 static const char *run_for(enum status expected, const char *line) {
 	static char *body;
 	struct list list = {0};
-	struct command_context context = {&inside.server, &rates, &snapshot, &list};
+	struct command_context context = {&inside->server, &rates, &snapshot, &list};
 	char buffer[PROTOCOL_MAX_LINE + 1];
 	size_t length = 0;
 	free(body);
@@ -46,7 +41,7 @@ static const char *run_for(enum status expected, const char *line) {
 	strcpy(buffer, line);
 	enum status status = command_run(&context, buffer, strlen(line), out);
 	while (list_goes_on(&list))
-		list_write(&list, &inside.server, out);
+		list_write(&list, &inside->server, out);
 	assert_false(list.failed);
 	assert_int_equal(fclose(out), 0);
 	if (status != expected)
@@ -118,7 +113,7 @@ TEST(an_invalid_request_is_named) {
 	expect_bad("drain soon", "drain: 'soon' is not allowed");
 	expect_bad("drain 5", "drain: '5' is not allowed");
 	expect_bad("drain -1s", "drain: '-1s' is not allowed");
-	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 0);
+	assert_int_equal(inside_gauge(GAUGE_draining), 0);
 	char line[PROTOCOL_MAX_LINE];
 	memset(line, '\\', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
@@ -136,13 +131,13 @@ TEST(stats_come_in_three_formats) {
 
 // The first by unix:, the others by TCP, in this order.
 static void open_clients(int *clients, size_t count) {
-	clients[0] = peer_connect_served(inside.server.names[1]);
+	clients[0] = peer_connect_served(inside->server.names[1]);
 	for (size_t i = 1; i < count; i++)
-		clients[i] = peer_connect(inside.server.names[0]);
+		clients[i] = peer_connect(inside->server.names[0]);
 	// Bytes may arrive before they are counted as sent.
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == count &&
-		   inside_gauge(&inside, GAUGE_connections_serving) == 2 &&
-		   inside_counter(&inside, COUNTER_bytes_sent) == 64);
+	wait_until(inside_gauge(GAUGE_connections_open) == count &&
+		   inside_gauge(GAUGE_connections_serving) == 2 &&
+		   inside_counter(COUNTER_bytes_sent) == 64);
 }
 
 static void check_connection(json_t *connection, unsigned id) {
@@ -162,7 +157,7 @@ static void check_connection(json_t *connection, unsigned id) {
 	assert_int_equal(json_typeof(worker), serving ? JSON_INTEGER : JSON_NULL);
 	assert_int_equal(received, id == 1 ? 64 : 0);
 	assert_int_equal(sent, received);
-	assert_string_equal(local, inside.server.names[id == 1]);
+	assert_string_equal(local, inside->server.names[id == 1]);
 	char user[32];
 	snprintf(user, sizeof(user), "unix user %u", (unsigned)geteuid());
 	if (id == 1)
@@ -186,15 +181,15 @@ TEST(connections_are_listed) {
 	assert_int_equal(process_count_lines(run("connections")), 51);
 	for (size_t i = 0; i < 50; i++)
 		peer_close(clients[i]);
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
+	wait_until(inside_gauge(GAUGE_connections_open) == 0);
 	object = run_json("connections json");
 	assert_int_equal(json_array_size(json_object_get(object, "connections")), 0);
 	json_decref(object);
 }
 
 TEST(parked_connections_are_listed, .with = {"--patience 0"}) {
-	int client = peer_connect_served(inside_address(&inside));
-	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 1);
+	int client = peer_connect_served(inside_address());
+	wait_until(inside_gauge(GAUGE_connections_parked) == 1);
 	wait_until(shows("connections json", "\"state\": \"parked\"", "\"worker\": null"));
 	assert_contains(run("connections json"), "\"bytes_sent\": 64}");
 	assert_contains(run("connections"), " parked ");
@@ -202,9 +197,9 @@ TEST(parked_connections_are_listed, .with = {"--patience 0"}) {
 }
 
 TEST(workers_are_listed) {
-	peer_visit(inside_address(&inside));
-	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 1);
-	int client = peer_connect_served(inside_address(&inside));
+	peer_visit(inside_address());
+	wait_until(inside_counter(COUNTER_connections_closed_peer) == 1);
+	int client = peer_connect_served(inside_address());
 	wait_until(shows("workers json", "\"blocked\"", "\"leading\""));
 	json_t *object = run_json("workers json");
 	const json_t *list = json_object_get(object, "workers");
@@ -243,20 +238,20 @@ TEST(the_log_level_can_be_set) {
 		snprintf(line, sizeof(line), "log %s", levels[i]);
 		snprintf(reply, sizeof(reply), "log level is %s\n", levels[i]);
 		assert_string_equal(run(line), reply);
-		assert_int_equal(atomic_load(&inside.log.level), i);
+		assert_int_equal(atomic_load(&inside->log.level), i);
 	}
 }
 
 TEST(drain_takes_its_time_from_the_setting_or_the_request) {
-	int client = peer_connect_served(inside_address(&inside));
+	int client = peer_connect_served(inside_address());
 	uint64_t now = clock_now();
 	assert_string_equal(run("drain 1h"), "draining, at most 60.0 min\n");
-	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
-	assert_true(atomic_load(&inside.server.drain_deadline) >= now + 3600 * NS_PER_S);
+	assert_int_equal(inside_gauge(GAUGE_draining), 1);
+	assert_true(atomic_load(&inside->server.drain_deadline) >= now + 3600 * NS_PER_S);
 	assert_string_equal(run("drain never"), "draining, at most never\n");
-	assert_true(atomic_load(&inside.server.drain_deadline) == CLOCK_NEVER);
+	assert_true(atomic_load(&inside->server.drain_deadline) == CLOCK_NEVER);
 	assert_string_equal(run("drain"), "draining, at most 10.0 s\n");
-	uint64_t deadline = atomic_load(&inside.server.drain_deadline);
+	uint64_t deadline = atomic_load(&inside->server.drain_deadline);
 	assert_true(deadline >= now + 10 * NS_PER_S && deadline <= clock_now() + 10 * NS_PER_S);
 	peer_ping(client);
 	assert_string_equal(run("stop"), "stopping\n");

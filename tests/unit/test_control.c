@@ -40,7 +40,6 @@ WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int fla
 	return errno ? -1 : __real_accept4(fd, address, length, flags);
 }
 
-static struct inside inside;
 static struct control control;
 static const char *path;
 static size_t descriptors_before;
@@ -50,15 +49,14 @@ static void prepare(void) {
 	atomic_store(&pretended_user, -1);
 	atomic_store(&accept_fault, 0);
 	path = place_path("c");
-	inside_configure(&inside);
-	inside_start(&inside);
+	inside_begin();
 	descriptors_before = open_descriptors();
 }
 
 static void start(void) {
 	prepare();
 	struct echod_error error;
-	if (control_open(&control, path, &inside.server, &error) != 0 ||
+	if (control_open(&control, path, &inside->server, &error) != 0 ||
 	    control_start(&control, &error) != 0)
 		fail_msg("%s", error.message);
 }
@@ -67,7 +65,7 @@ static void tear_down(void) {
 	// A drain has closed the listener, and a worker may still be about to close a connection.
 	wait_until(open_descriptors() <= descriptors_before);
 	bool clean = !place_exists(path);
-	inside_end(&inside);
+	inside_end();
 	assert_true(clean);
 }
 
@@ -106,8 +104,8 @@ TEST(it_answers_on_a_private_socket) {
 	int fd = connect_client();
 	expect_pong(fd);
 	close(fd);
-	assert_int_equal(inside_counter(&inside, COUNTER_control_requests), 3);
-	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 0);
+	assert_int_equal(inside_counter(COUNTER_control_requests), 3);
+	assert_int_equal(inside_counter(COUNTER_control_errors), 0);
 }
 
 TEST(other_users_are_refused) {
@@ -115,7 +113,7 @@ TEST(other_users_are_refused) {
 	int fd = ctl_connect(path);
 	assert_int_equal(ctl_receive(fd, NULL), 403);
 	peer_expect_closed(fd);
-	assert_int_equal(inside_counter(&inside, COUNTER_control_errors), 1);
+	assert_int_equal(inside_counter(COUNTER_control_errors), 1);
 	atomic_store(&pretended_user, 0); // root may, as may
 	expect_ok("ping");
 	atomic_store(&pretended_user, (int)geteuid());
@@ -162,8 +160,8 @@ TEST(a_client_that_does_not_read_keeps_its_place_and_others_get_503) {
 	int peers[64];
 	int clients[CONTROL_MAX_CLIENTS + 1];
 	for (size_t i = 0; i < COUNT_OF(peers); i++)
-		peers[i] = peer_connect(inside_address(&inside));
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == COUNT_OF(peers));
+		peers[i] = peer_connect(inside_address());
+	wait_until(inside_gauge(GAUGE_connections_open) == COUNT_OF(peers));
 	for (size_t i = 0; i < COUNT_OF(clients); i++) {
 		clients[i] = ctl_connect(path);
 		assert_int_equal(flood_is_turned_away(clients[i]), i == CONTROL_MAX_CLIENTS);
@@ -176,7 +174,7 @@ TEST(a_client_that_does_not_read_keeps_its_place_and_others_get_503) {
 		close(clients[i]);
 	for (size_t i = 0; i < COUNT_OF(peers); i++)
 		peer_close(peers[i]);
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
+	wait_until(inside_gauge(GAUGE_connections_open) == 0);
 }
 
 TEST(an_unfinished_line_is_answered_in_time) {
@@ -195,9 +193,9 @@ TEST(an_unfinished_line_is_answered_in_time) {
 }
 
 TEST(counters_are_sampled_for_the_rates) {
-	wait_until(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
+	wait_until(inside_gauge(GAUGE_uptime_seconds) > 0);
 	for (uint64_t second = 1; second <= 3; second++) {
-		peer_visit(inside_address(&inside));
+		peer_visit(inside_address());
 		atomic_store(&later, second * NS_PER_S);
 		char *body;
 		double rate = -1;
@@ -230,13 +228,13 @@ TEST(errors_of_accept_do_not_make_it_spin) {
 }
 
 TEST(it_answers_during_a_drain) {
-	int client = peer_connect_served(inside_address(&inside));
+	int client = peer_connect_served(inside_address());
 	expect_ok("drain 1h");
 	peer_ping(client);
 	expect_ok("stats");
 	expect_ok("stop");
 	peer_expect_eof(client);
-	wait_until(peer_is_readable(inside.server.done.fd));
+	wait_until(peer_is_readable(inside->server.done.fd));
 	expect_ok("stats");
 }
 
@@ -251,7 +249,7 @@ TEST(clients_are_closed_when_it_stops) {
 TEST(a_live_socket_is_not_taken) {
 	static struct control other;
 	struct echod_error error = {0};
-	assert_int_equal(control_open(&other, path, &inside.server, &error), -1);
+	assert_int_equal(control_open(&other, path, &inside->server, &error), -1);
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 	assert_int_equal(strncmp(error.message, "cannot listen on '", 18), 0);
 	assert_contains(error.message, "a live server is listening there");
@@ -260,8 +258,8 @@ TEST(a_live_socket_is_not_taken) {
 
 TEST(it_can_be_closed_without_a_start, .setup = prepare, .teardown = tear_down) {
 	struct echod_error error = {0};
-	assert_int_equal(control_open(&control, path, &inside.server, &error), 0);
+	assert_int_equal(control_open(&control, path, &inside->server, &error), 0);
 	control_close(&control);
-	assert_int_equal(control_open(&control, "/nonexistent/c", &inside.server, &error), -1);
+	assert_int_equal(control_open(&control, "/nonexistent/c", &inside->server, &error), -1);
 	assert_contains(error.message, "No such file or directory");
 }

@@ -13,12 +13,11 @@
 #define SIZE 64
 #define SLICE (30 * NS_PER_MS)
 
-static struct inside inside[2];
 static struct load_config config;
 static struct counters counters;
 static uint64_t lasted;
 static struct engine *engine;
-static size_t servers; // of `inside`, that run
+static size_t servers; // that run, in this process
 
 static void set_target(size_t index, const char *text) {
 	struct address address;
@@ -39,8 +38,10 @@ static void begin(void) {
 	};
 	struct echod_error error;
 	assert_int_equal(sizes_parse("64", &config.sizes, &error), 0);
-	for (size_t i = 0; i < COUNT_OF(inside); i++)
-		inside_configure(&inside[i]);
+	for (size_t i = 2; i-- > 0;) {
+		inside_use(i);
+		inside_configure();
+	}
 }
 
 static void close_engine(void) {
@@ -51,16 +52,19 @@ static void close_engine(void) {
 
 static void end(void) {
 	close_engine();
-	while (servers > 0)
-		inside_end(&inside[--servers]);
+	while (servers > 0) {
+		inside_use(--servers);
+		inside_end();
+	}
 }
 
 FIXTURE(begin, end);
 
 static void start_servers(size_t count) {
 	for (servers = 0; servers < count; servers++) {
-		inside_start(&inside[servers]);
-		set_target(servers, inside_address(&inside[servers]));
+		inside_use(servers);
+		inside_start();
+		set_target(servers, inside_address());
 	}
 }
 
@@ -80,7 +84,8 @@ static int slice(uint64_t groups, uint64_t duration) {
 }
 
 static uint64_t received(size_t server) {
-	return inside_counter(&inside[server], COUNTER_bytes_received);
+	inside_use(server);
+	return inside_counter(COUNTER_bytes_received);
 }
 
 // Lets a slice pass in which something was answered. On a busy machine a thread of the generator
@@ -116,8 +121,10 @@ TEST(only_the_groups_of_a_slice_are_loaded) {
 		assert_int_equal(received(0) > before[0], groups[i] & 1);
 		assert_int_equal(received(1) > before[1], groups[i] >> 1);
 	}
-	for (size_t i = 0; i < 2; i++) // those that rest are kept
-		assert_int_equal(inside_counter(&inside[i], COUNTER_connections_accepted), 3);
+	for (size_t i = 0; i < 2; i++) { // those that rest are kept
+		inside_use(i);
+		assert_int_equal(inside_counter(COUNTER_connections_accepted), 3);
+	}
 }
 
 static struct engine_result result;
@@ -153,8 +160,7 @@ TEST(a_run_may_come_before_slices_with_more_connections) {
 	static const unsigned accepted[] = {0, 6, 9, 9, 9};
 	for (uint64_t groups = 1; groups <= 3; groups++) {
 		pass_well(groups);
-		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted),
-				 accepted[groups]);
+		assert_int_equal(inside_counter(COUNTER_connections_accepted), accepted[groups]);
 	}
 }
 
@@ -165,11 +171,11 @@ static bool restart_once(void *context, const struct progress *progress) {
 		return true;
 	*restarted = true;
 	char address[ADDRESS_TEXT_SIZE];
-	snprintf(address, sizeof(address), "%s", inside_address(&inside[0]));
-	inside_end(&inside[0]);
-	inside_configure(&inside[0]);
-	inside_listen(&inside[0], address);
-	inside_start(&inside[0]);
+	snprintf(address, sizeof(address), "%s", inside_address());
+	inside_end();
+	inside_configure();
+	inside_listen(address);
+	inside_start();
 	return true;
 }
 
@@ -178,7 +184,7 @@ TEST(what_happens_in_the_warm_up_is_in_no_figure) {
 	for (uint64_t warmup = 0; warmup <= 2; warmup += 2) {
 		bool restarted = false;
 		config.warmup = warmup * NS_PER_S;
-		inside_configure(&inside[0]);
+		inside_configure();
 		start_servers(1);
 		run(restart_once, &restarted);
 		end();
@@ -262,15 +268,14 @@ TEST(slices_hold_in_each_mode) {
 
 // The server ends connections that rest. In a slice they are there again, and nothing is an error.
 TEST(a_lost_connection_is_there_in_the_next_slice) {
-	inside[0].config.idle_timeout = NS_PER_S / 2;
+	inside->config.idle_timeout = NS_PER_S / 2;
 	config.extra = 3;
 	start_servers(1);
 	open_engine();
 	for (int i = 1; i <= 2; i++) {
 		pass_well(2);
-		assert_int_equal(inside_counter(&inside[0], COUNTER_connections_accepted), 3 * i);
-		wait_until(inside_counter(&inside[0], COUNTER_connections_closed_idle) ==
-			   (uint64_t)(3 * i));
+		assert_int_equal(inside_counter(COUNTER_connections_accepted), 3 * i);
+		wait_until(inside_counter(COUNTER_connections_closed_idle) == (uint64_t)(3 * i));
 	}
 }
 

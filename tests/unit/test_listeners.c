@@ -10,7 +10,6 @@
 #include "process.h"
 #include "server/listeners.h"
 
-static struct inside inside;
 static int failures[2][100]; // of bind to ::1 and to 127.0.0.1: errno for each call, 0: goes on
 static size_t calls[2];
 static unsigned crowd; // addresses of the name `crowd`
@@ -65,15 +64,15 @@ static int keep_line(void *context, const struct echod_log_entry *entry) {
 }
 
 static void prepare(void) {
-	inside_configure(&inside);
-	inside.log.sink = keep_line;
+	inside_configure();
+	inside->log.sink = keep_line;
 	memset(failures, 0, sizeof(failures));
 	memset(calls, 0, sizeof(calls));
 	last_line[0] = '\0';
 }
 
 static void finish(void) {
-	listeners_close(&inside.server);
+	listeners_close(&inside->server);
 }
 
 static void again(void) {
@@ -87,16 +86,16 @@ FIXTURE(prepare, finish);
 
 static int bind_to(const char *const *addresses) {
 	for (size_t i = 0; addresses[i]; i++)
-		inside_listen(&inside, addresses[i]);
-	inside.server.config = inside.config;
-	inside.server.log = &inside.log;
+		inside_listen(addresses[i]);
+	inside->server.config = inside->config;
+	inside->server.log = &inside->log;
 	error = (struct echod_error){0};
-	return listeners_bind(&inside.server, &error);
+	return listeners_bind(&inside->server, &error);
 }
 
 static void expect_bound(size_t count, const char *const *addresses) {
 	assert_int_equal(bind_to(addresses), 0);
-	assert_int_equal(inside.server.listener_count, count);
+	assert_int_equal(inside->server.listener_count, count);
 }
 
 static void expect_failure(const char *const *addresses, const char *message) {
@@ -106,10 +105,10 @@ static void expect_failure(const char *const *addresses, const char *message) {
 
 TEST(a_name_has_one_port_at_all_its_addresses) {
 	expect_bound(2, STRINGS("twin:0"));
-	assert_int_not_equal(inside.server.ports[0], 0);
-	assert_int_equal(inside.server.ports[0], inside.server.ports[1]);
-	assert_int_equal(strncmp(inside.server.names[0], "[::1]:", 6), 0);
-	assert_int_equal(strncmp(inside.server.names[1], "127.0.0.1:", 10), 0);
+	assert_int_not_equal(inside->server.ports[0], 0);
+	assert_int_equal(inside->server.ports[0], inside->server.ports[1]);
+	assert_int_equal(strncmp(inside->server.names[0], "[::1]:", 6), 0);
+	assert_int_equal(strncmp(inside->server.names[1], "127.0.0.1:", 10), 0);
 }
 
 // Free at the first address, taken at the second.
@@ -118,7 +117,7 @@ TEST(another_port_is_tried_when_one_is_taken) {
 		failures[1][i] = EADDRINUSE;
 	expect_bound(2, STRINGS("twin:0"));
 	assert_int_equal(calls[0], 6);
-	assert_int_equal(inside.server.ports[0], inside.server.ports[1]);
+	assert_int_equal(inside->server.ports[0], inside->server.ports[1]);
 }
 
 TEST(not_for_ever) {
@@ -127,7 +126,7 @@ TEST(not_for_ever) {
 	size_t descriptors = open_descriptors();
 	expect_failure(STRINGS("twin:0"), "cannot listen on 127.0.0.1:");
 	assert_contains(error.message, "Address already in use");
-	assert_int_equal(inside.server.listener_count, 0);
+	assert_int_equal(inside->server.listener_count, 0);
 	assert_int_equal(open_descriptors(), descriptors);
 }
 
@@ -163,14 +162,14 @@ TEST(nothing_left_is_an_error) {
 	expect_failure(STRINGS("twin:20009"), "cannot listen on 127.0.0.1:20009: ");
 	assert_string_equal(last_line, "");
 	failures[1][1] = EADDRNOTAVAIL;
-	inside.config.listen_count = 0;
+	inside->config.listen_count = 0;
 	expect_failure(STRINGS("127.0.0.1:20009"), "Cannot assign requested address");
 	assert_string_equal(last_line, "");
 }
 
 TEST(an_address_within_another_of_the_name_is_left_out) {
 	expect_bound(1, STRINGS("everywhere:20009"));
-	assert_string_equal(inside.server.names[0], "[::]:20009");
+	assert_string_equal(inside->server.names[0], "[::]:20009");
 	again();
 	expect_bound(1, STRINGS("mapped:0"));
 	assert_string_equal(last_line, "");
@@ -180,7 +179,7 @@ TEST(an_address_within_another_of_the_name_is_left_out) {
 TEST(what_it_takes_in_is_bound_where_it_cannot_be) {
 	failures[0][0] = failures[0][1] = EAFNOSUPPORT;
 	expect_bound(1, STRINGS("everywhere:0"));
-	assert_int_equal(strncmp(inside.server.names[0], "0.0.0.0:", 8), 0);
+	assert_int_equal(strncmp(inside->server.names[0], "0.0.0.0:", 8), 0);
 }
 
 TEST(an_address_where_one_cannot_listen_is_left_out) {
@@ -223,7 +222,7 @@ TEST(no_address_of_a_name_is_left_out_in_silence) {
 	again();
 	crowd++;
 	expect_failure(STRINGS("crowd:20009"), "more than 128 addresses");
-	assert_int_equal(inside.server.listener_count, 0);
+	assert_int_equal(inside->server.listener_count, 0);
 }
 
 TEST(addresses_apart_get_along) {

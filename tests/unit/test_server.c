@@ -9,7 +9,6 @@
 #include "place.h"
 #include "process.h"
 
-static struct inside inside;
 static unsigned creations_left; // pthread_create fails from then on
 
 WRAP(int, pthread_create,
@@ -24,7 +23,7 @@ static size_t descriptors_before;
 
 static void configure(void) {
 	creations_left = 1000;
-	inside_configure(&inside);
+	inside_configure();
 	place_path("."); // made before descriptors are counted
 	descriptors_before = open_descriptors();
 }
@@ -36,95 +35,90 @@ static void nothing_left(void) {
 
 static void start(void) {
 	configure();
-	inside_start(&inside);
+	inside_start();
 }
 
 static void end(void) {
-	inside_end(&inside);
+	inside_end();
 	nothing_left();
 }
 
 // Most tests take a server that runs; some configure it before.
 FIXTURE(start, end);
 
-// Waits until the last connection has ended.
-static void expect_done(void) {
-	assert_true(inside_is_done(&inside, PATIENCE));
-}
-
 TEST(it_listens_on_all_its_addresses, .setup = configure, .teardown = nothing_left) {
-	inside_listen(&inside, "127.0.0.1:0");
-	inside_listen(&inside, "127.0.0.2:0");
-	inside_listen(&inside, place_address("s"));
-	inside_start(&inside);
-	assert_int_equal(inside.server.listener_count, 3);
+	inside_listen("127.0.0.1:0");
+	inside_listen("127.0.0.2:0");
+	inside_listen(place_address("s"));
+	inside_start();
+	assert_int_equal(inside->server.listener_count, 3);
 	for (size_t i = 0; i < 3; i++) {
-		peer_visit(inside.server.names[i]);
-		const char *colon = strrchr(inside.server.names[i], ':');
-		assert_int_equal(inside.server.ports[i], i < 2 ? atoi(colon + 1) : 0);
+		peer_visit(inside->server.names[i]);
+		const char *colon = strrchr(inside->server.names[i], ':');
+		assert_int_equal(inside->server.ports[i], i < 2 ? atoi(colon + 1) : 0);
 	}
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 0);
-	inside_end(&inside);
+	wait_until(inside_gauge(GAUGE_connections_open) == 0);
+	inside_end();
 	assert_false(place_exists(place_path("s")));
 }
 
 TEST(a_server_at_rest_has_named_threads_and_unknown_memory) {
 	char name[16];
-	assert_int_equal(pthread_getname_np(inside.server.acceptor, name, sizeof(name)), 0);
+	assert_int_equal(pthread_getname_np(inside->server.acceptor, name, sizeof(name)), 0);
 	assert_string_equal(name, "echod/accept");
 	assert_true(threads_become(1 + 2));
 	// Without jemalloc.
-	assert_true(inside_gauge(&inside, GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
-	assert_true(inside_gauge(&inside, GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
-	assert_true(inside_gauge(&inside, GAUGE_uptime_seconds) > 0);
+	assert_true(inside_gauge(GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
+	assert_true(inside_gauge(GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
+	assert_true(inside_gauge(GAUGE_uptime_seconds) > 0);
 }
 
 TEST(connections_beyond_the_workers_are_queued, .setup = configure) {
-	inside.config.patience = CLOCK_NEVER;
-	inside_start(&inside);
+	inside->config.patience = CLOCK_NEVER;
+	inside_start();
 	int clients[5];
-	inside_connect(&inside, clients, 5);
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 5 &&
-		   inside_gauge(&inside, GAUGE_queue_depth) == 3 &&
-		   inside_gauge(&inside, GAUGE_connections_serving) == 2);
-	assert_int_equal(inside_gauge(&inside, GAUGE_connections_queued), 3);
-	assert_int_equal(inside_gauge(&inside, GAUGE_workers), 2);
-	assert_int_equal(inside_gauge(&inside, GAUGE_workers_busy), 2);
-	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 0);
-	assert_true(inside_gauge(&inside, GAUGE_queue_depth_max) >= 3);
+	inside_connect(clients, 5);
+	wait_until(inside_gauge(GAUGE_connections_open) == 5 &&
+		   inside_gauge(GAUGE_queue_depth) == 3 &&
+		   inside_gauge(GAUGE_connections_serving) == 2);
+	assert_int_equal(inside_gauge(GAUGE_connections_queued), 3);
+	assert_int_equal(inside_gauge(GAUGE_workers), 2);
+	assert_int_equal(inside_gauge(GAUGE_workers_busy), 2);
+	assert_int_equal(inside_gauge(GAUGE_workers_idle), 0);
+	assert_true(inside_gauge(GAUGE_queue_depth_max) >= 3);
 	for (size_t i = 0; i < 5; i++) { // in the order they came
 		peer_ping(clients[i]);
 		peer_close(clients[i]);
 	}
-	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 5);
-	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 2);
-	assert_int_equal(inside_counter(&inside, COUNTER_bytes_received), 5 * 64);
-	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_silent), 0);
+	wait_until(inside_counter(COUNTER_connections_closed_peer) == 5);
+	assert_int_equal(inside_gauge(GAUGE_workers_idle), 2);
+	assert_int_equal(inside_counter(COUNTER_bytes_received), 5 * 64);
+	assert_int_equal(inside_counter(COUNTER_bytes_sent), 5 * 64);
+	assert_int_equal(inside_counter(COUNTER_connections_silent), 0);
 }
 
 TEST(quiet_connections_are_parked) {
 	int clients[5];
-	inside_connect(&inside, clients, 5);
-	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 5);
-	assert_int_equal(inside_gauge(&inside, GAUGE_workers_idle), 2);
+	inside_connect(clients, 5);
+	wait_until(inside_gauge(GAUGE_connections_parked) == 5);
+	assert_int_equal(inside_gauge(GAUGE_workers_idle), 2);
 	for (size_t i = 5; i-- > 0;)
 		peer_ping(clients[i]);
-	wait_until(inside_gauge(&inside, GAUGE_connections_parked) == 5);
-	assert_true(inside_counter(&inside, COUNTER_unparks) >= 5);
+	wait_until(inside_gauge(GAUGE_connections_parked) == 5);
+	assert_true(inside_counter(COUNTER_unparks) >= 5);
 	for (size_t i = 0; i < 5; i++)
 		peer_close(clients[i]);
-	wait_until(inside_counter(&inside, COUNTER_connections_closed_peer) == 5);
-	assert_int_equal(inside_gauge(&inside, GAUGE_connections_parked), 0);
-	assert_int_equal(inside_counter(&inside, COUNTER_bytes_sent), 5 * 64);
+	wait_until(inside_counter(COUNTER_connections_closed_peer) == 5);
+	assert_int_equal(inside_gauge(GAUGE_connections_parked), 0);
+	assert_int_equal(inside_counter(COUNTER_bytes_sent), 5 * 64);
 }
 
 // TCP's urgent data ends a recv early, with more behind it (tcp(7)). The urgent byte itself is no
 // part of the stream.
 TEST(urgent_data_hides_nothing, .setup = configure) {
-	inside.config.patience = 0;
-	inside_start(&inside);
-	int client = peer_connect(inside_address(&inside));
+	inside->config.patience = 0;
+	inside_start();
+	int client = peer_connect(inside_address());
 	for (int i = 0; i < 300; i++) {
 		char bytes[6];
 		peer_send(client, "abc", 3);
@@ -137,71 +131,70 @@ TEST(urgent_data_hides_nothing, .setup = configure) {
 }
 
 TEST(a_drain_lets_connections_finish) {
-	int client = peer_connect_served(inside_address(&inside));
-	server_drain(&inside.server, CLOCK_NEVER);
-	assert_int_equal(inside_gauge(&inside, GAUGE_draining), 1);
+	int client = peer_connect_served(inside_address());
+	server_drain(&inside->server, CLOCK_NEVER);
+	assert_int_equal(inside_gauge(GAUGE_draining), 1);
 	int taken; // until the listener is closed; a connect that is under way then is reset
-	wait_until((taken = peer_try_connect(inside_address(&inside), NULL)) < 0
-			   ? errno == ECONNREFUSED
-			   : (close(taken), false));
+	wait_until((taken = peer_try_connect(inside_address(), NULL)) < 0 ? errno == ECONNREFUSED
+									  : (close(taken), false));
 	peer_ping(client);
-	assert_false(inside_is_done(&inside, 0));
+	assert_false(inside_is_done(0));
 	peer_half_close(client);
 	peer_expect_eof(client);
-	expect_done();
+	inside_expect_done();
 	// Clients that connected before the listener was closed have been taken in, too.
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_peer) +
-				 inside_counter(&inside, COUNTER_connections_closed_probe),
-			 inside_counter(&inside, COUNTER_connections_accepted));
+	assert_int_equal(inside_counter(COUNTER_connections_closed_peer) +
+				 inside_counter(COUNTER_connections_closed_probe),
+			 inside_counter(COUNTER_connections_accepted));
 }
 
 TEST(a_drain_aborts_at_its_deadline) {
-	int client = peer_connect_served(inside_address(&inside));
+	int client = peer_connect_served(inside_address());
 	uint64_t before = clock_now();
-	server_drain(&inside.server, 100 * NS_PER_MS);
+	server_drain(&inside->server, 100 * NS_PER_MS);
 	peer_expect_eof(client); // all was echoed: an orderly end
 	assert_true(clock_now() - before >= 100 * NS_PER_MS);
-	expect_done();
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
+	inside_expect_done();
+	assert_int_equal(inside_counter(COUNTER_connections_closed_drain), 1);
 }
 
 TEST(the_last_drain_counts) {
 	int clients[4]; // two served, two queued
-	inside_connect(&inside, clients, 4);
-	wait_until(inside_gauge(&inside, GAUGE_connections_open) == 4);
-	server_drain(&inside.server, CLOCK_NEVER);
-	server_drain(&inside.server, 0);
+	inside_connect(clients, 4);
+	wait_until(inside_gauge(GAUGE_connections_open) == 4);
+	server_drain(&inside->server, CLOCK_NEVER);
+	server_drain(&inside->server, 0);
 	for (size_t i = 0; i < 4; i++)
 		peer_expect_eof(clients[i]);
-	expect_done();
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 4);
+	inside_expect_done();
+	assert_int_equal(inside_counter(COUNTER_connections_closed_drain), 4);
 }
 
 TEST(a_stuck_connection_is_aborted_with_a_reset) {
-	int client = peer_connect(inside_address(&inside));
+	int client = peer_connect(inside_address());
 	static char bytes[65536];
 	uint64_t sent = 0, until = clock_now() + PATIENCE;
-	while (!inside_is_stuck(&inside, client)) { // until the buffers of both ends are full
+	while (!inside_is_stuck(client)) { // until the buffers of both ends are full
 		int64_t count = peer_send_some(client, bytes, sizeof(bytes));
 		assert_true(count >= 0 && clock_now() < until);
 		sent += (uint64_t)count;
 	}
-	assert_true(inside_counter(&inside, COUNTER_bytes_sent) < sent);
-	server_drain(&inside.server, 0);
+	assert_true(inside_counter(COUNTER_bytes_sent) < sent);
+	server_drain(&inside->server, 0);
 	// A client that read before the acceptor has aborted it could still get its whole echo.
-	wait_until(inside_counter(&inside, COUNTER_connections_closed_drain) == 1);
+	wait_until(inside_counter(COUNTER_connections_closed_drain) == 1);
 	peer_expect_reset(client); // its echo is not whole
-	expect_done();
-	assert_int_equal(inside_counter(&inside, COUNTER_connections_closed_drain), 1);
+	inside_expect_done();
+	assert_int_equal(inside_counter(COUNTER_connections_closed_drain), 1);
 }
 
 static struct echod_error error;
 
 static int build(void) {
 	error = (struct echod_error){0};
-	if (inside.config.listen_count == 0)
-		inside.config.listen_count = 1;
-	return server_build(&inside.server, &inside.config, &inside.log, &error);
+	if (inside->config.listen_count == 0)
+		inside->config.listen_count = 1;
+	return server_build(&inside->server, &inside->config, &inside->log, &error);
 }
 
 static void expect_build_fails(const char *message) {
@@ -211,25 +204,27 @@ static void expect_build_fails(const char *message) {
 }
 
 TEST(what_cannot_be_bound_leaves_nothing, .setup = configure, .teardown = nothing_left) {
-	inside_listen(&inside, "127.0.0.1:0");
-	inside_listen(&inside, "192.0.2.1:7"); // not ours
+	inside_listen("127.0.0.1:0");
+	inside_listen("192.0.2.1:7"); // not ours
 	expect_build_fails("cannot listen on 192.0.2.1:7: Cannot assign requested address");
 	assert_int_equal(open_descriptors(), descriptors_before);
-	inside.config.listen_count = 1;
-	inside_listen(&inside, "no-such-host.invalid:7");
+	inside->config.listen_count = 1;
+	inside_listen("no-such-host.invalid:7");
 	expect_build_fails("cannot find host 'no-such-host.invalid'");
 }
 
 TEST(a_port_in_use_is_named, .setup = configure, .teardown = nothing_left) {
-	static struct inside other;
-	inside_configure(&other);
-	inside_start(&other);
-	inside_listen(&inside, inside_address(&other));
 	char message[200];
-	snprintf(message, sizeof(message), "cannot listen on %s: Address already in use",
-		 inside_address(&other));
+	inside_use(1);
+	inside_begin();
+	const char *taken = inside_address();
+	inside_use(0);
+	inside_listen(taken);
+	snprintf(message, sizeof(message), "cannot listen on %s: Address already in use", taken);
 	expect_build_fails(message);
-	inside_end(&other);
+	inside_use(1);
+	inside_end();
+	inside_use(0);
 }
 
 static void limit_descriptors(rlim_t count) {
@@ -242,12 +237,12 @@ static void limit_descriptors(rlim_t count) {
 TEST(connections_are_held_against_the_descriptor_limit, .setup = configure,
      .teardown = nothing_left) {
 	limit_descriptors(100);
-	inside.config.max_connections = 64;
+	inside->config.max_connections = 64;
 	expect_build_fails("64 connections take 105, allowed are 100 (see ulimit -n)");
-	inside.config.max_connections = 0; // as many as there is room for
+	inside->config.max_connections = 0; // as many as there is room for
 	assert_int_equal(build(), 0);
-	assert_int_equal(inside.server.config.max_connections, 59);
-	server_free(&inside.server);
+	assert_int_equal(inside->server.config.max_connections, 59);
+	server_free(&inside->server);
 	limit_descriptors(30);
 	expect_build_fails("1 connections take 42, allowed are 30");
 	limit_descriptors(0);
@@ -255,15 +250,15 @@ TEST(connections_are_held_against_the_descriptor_limit, .setup = configure,
 
 TEST(a_thread_that_cannot_be_created_stops_the_start, .setup = configure,
      .teardown = nothing_left) {
-	for (unsigned k = 0; k <= inside.config.workers; k++) {
+	for (unsigned k = 0; k <= inside->config.workers; k++) {
 		assert_int_equal(build(), 0);
 		creations_left = k;
-		assert_int_equal(server_start(&inside.server, &error), -1);
+		assert_int_equal(server_start(&inside->server, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 		assert_contains(error.message, k < 2 ? "cannot create thread echod/work-"
 						     : "cannot create thread echod/accept: ");
 		assert_true(threads_become(0));
-		server_free(&inside.server);
+		server_free(&inside->server);
 		assert_int_equal(open_descriptors(), descriptors_before);
 	}
 }
@@ -271,20 +266,20 @@ TEST(a_thread_that_cannot_be_created_stops_the_start, .setup = configure,
 TEST(a_listener_that_cannot_be_opened_stops_the_start, .setup = configure,
      .teardown = nothing_left) {
 	place_file("s", "a file", 6);
-	inside_listen(&inside, "127.0.0.1:0");
-	inside_listen(&inside, place_address("s"));
+	inside_listen("127.0.0.1:0");
+	inside_listen(place_address("s"));
 	assert_int_equal(build(), 0);
-	assert_int_equal(server_start(&inside.server, &error), 0);
-	assert_int_equal(server_open(&inside.server, &error), -1);
+	assert_int_equal(server_start(&inside->server, &error), 0);
+	assert_int_equal(server_open(&inside->server, &error), -1);
 	assert_contains(error.message, "it exists and is not a socket");
 	// No client got in by the other address.
-	assert_int_equal(peer_try_connect(inside.server.names[0], NULL), -1);
-	inside_end(&inside);
+	assert_int_equal(peer_try_connect(inside->server.names[0], NULL), -1);
+	inside_end();
 	assert_true(place_exists(place_path("s")));
 }
 
 TEST(what_was_only_built_can_be_freed, .setup = configure, .teardown = nothing_left) {
-	inside.config.listen_count = 1;
-	assert_int_equal(server_build(&inside.server, &inside.config, &inside.log, NULL), 0);
-	server_free(&inside.server);
+	inside->config.listen_count = 1;
+	assert_int_equal(server_build(&inside->server, &inside->config, &inside->log, NULL), 0);
+	server_free(&inside->server);
 }

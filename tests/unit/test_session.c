@@ -22,7 +22,7 @@ static void begin(void) {
 	session_set_up();
 }
 
-FIXTURE_ONCE(session_start_server, session_end_server);
+FIXTURE_ONCE(session_start_server, inside_end);
 FIXTURE(begin, session_tear_down);
 
 // The client sends, then the session steps as often as the stats thread would without waiting.

@@ -17,12 +17,12 @@ static void add_connections(size_t begin, size_t end) {
 	const struct conn_origin origin = {
 		.fd = -1, .peer.any = {.sa_family = AF_UNIX}, .local_name = "unix:somewhere"};
 	for (size_t i = begin; i < end; i++)
-		conns[i] = conn_table_add(&session_server.server.conns, &origin);
+		conns[i] = conn_table_add(&inside->server.conns, &origin);
 }
 
 static void remove_connections(size_t begin, size_t end) {
 	for (size_t i = begin; i < end && conns[i]; i++) {
-		conn_table_remove(&session_server.server.conns, conns[i]);
+		conn_table_remove(&inside->server.conns, conns[i]);
 		conns[i] = NULL;
 	}
 }
@@ -37,7 +37,7 @@ static void end(void) {
 	remove_connections(0, MANY);
 }
 
-FIXTURE_ONCE(session_start_server, session_end_server);
+FIXTURE_ONCE(session_start_server, inside_end);
 FIXTURE(begin, end);
 
 static void take_bytes(void) {
