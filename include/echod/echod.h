@@ -59,7 +59,8 @@ struct echod_config;
 ECHOD_API struct echod_config *echod_config_new(void);
 
 /* Sets `name`, a long option of echod(8) without its dashes ("workers", "listen", "idle-timeout",
- * ...), to `value`, written as on the command line. The first "listen" replaces the default
+ * ...), to `value`, written as on the command line; one that takes no value there ("reuse-port")
+ * is "yes" or "no". The first "listen" replaces the default
  * address, each further one adds an address. By default "max-connections" uses half of the limit
  * on open descriptors; the other half is for your program. Returns 0, or -1 with `error` (which
  * may be NULL) filled. */

@@ -47,6 +47,15 @@ static int parse_choice(const char *words, const char *value, uint64_t *place,
 	return error_set(error, ECHOD_ERROR_USAGE, "'%.64s' is not one of %s", value, words);
 }
 
+static int parse_switch(const char *value, bool given, uint64_t *number, struct echod_error *error)
+{
+	uint64_t is_yes = 0;
+	if (value && parse_choice("no|yes", value, &is_yes, error) != 0)
+		return -1;
+	*number = !value || is_yes ? given : !given;
+	return 0;
+}
+
 static int parse_rate(const char *value, double *rate, struct echod_error *error)
 {
 	double parsed;
@@ -76,8 +85,7 @@ static int parse(const struct setting *setting, const char *value, uint64_t *num
 	case SETTING_CHOICE:
 		return parse_choice(setting->argument, value, number, error);
 	default:
-		*number = setting->least;
-		return 0;
+		return parse_switch(value, setting->least, number, error);
 	}
 }
 

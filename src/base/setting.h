@@ -11,7 +11,7 @@
 
 enum setting_kind {
 	SETTING_TEXT,		 // the value as it was given
-	SETTING_SWITCH,		 // takes no value: the field becomes `least`
+	SETTING_SWITCH,		 // NULL, as on the command line, or yes: `least`; no: the other
 	SETTING_COUNT,		 // a whole number from `least` to `most`
 	SETTING_SIZE,		 // bytes, from `least` to `most`
 	SETTING_RATE,		 // a second, more than 0; the field is a double

@@ -25,8 +25,11 @@ static const struct socket_option tcp_options[] = {
 	{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
 };
 
-static int set_tcp_options(int fd, const struct endpoint *endpoint)
+static int set_tcp_options(int fd, const struct endpoint *endpoint, bool reuse_port)
 {
+	int share = reuse_port;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof(share)) != 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(tcp_options) / sizeof(tcp_options[0]); i++) {
 		const struct socket_option *option = &tcp_options[i];
 		if (setsockopt(fd, option->level, option->name, &option->value,
@@ -52,7 +55,7 @@ static bool is_for_many(const struct endpoint *endpoint)
 	return IN_MULTICAST(address) || address == INADDR_BROADCAST;
 }
 
-static int bind_tcp(struct listener *listener, struct echod_error *error)
+static int bind_tcp(struct listener *listener, bool reuse_port, struct echod_error *error)
 {
 	struct endpoint *endpoint = &listener->endpoint;
 	if (is_for_many(endpoint)) {
@@ -62,7 +65,7 @@ static int bind_tcp(struct listener *listener, struct echod_error *error)
 		errno = EADDRNOTAVAIL;
 		return -1;
 	}
-	if (set_tcp_options(listener->fd, endpoint) != 0)
+	if (set_tcp_options(listener->fd, endpoint, reuse_port) != 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set up the socket for %s: %s",
 				 listener->name, error_text(errno));
 	if (bind(listener->fd, &endpoint->as.any, endpoint->length) != 0)
@@ -76,7 +79,7 @@ static int bind_tcp(struct listener *listener, struct echod_error *error)
 	return 0;
 }
 
-int listener_bind(struct listener *listener, const struct endpoint *endpoint,
+int listener_bind(struct listener *listener, const struct endpoint *endpoint, bool reuse_port,
 		  struct echod_error *error)
 {
 	*listener = LISTENER_NONE;
@@ -87,7 +90,7 @@ int listener_bind(struct listener *listener, const struct endpoint *endpoint,
 	if (listener->fd < 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create a socket for %s: %s",
 				 listener->name, error_text(errno));
-	if (endpoint->as.any.sa_family == AF_UNIX || bind_tcp(listener, error) == 0)
+	if (endpoint->as.any.sa_family == AF_UNIX || bind_tcp(listener, reuse_port, error) == 0)
 		return 0;
 	int why = errno;
 	listener_close(listener);

@@ -3,6 +3,7 @@
 #ifndef ECHOD_NET_LISTENER_H
 #define ECHOD_NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -20,8 +21,9 @@ struct listener {
 
 // Creates the socket and, for TCP, binds it. TCP_NODELAY and keep-alive are set here: tcp(7)
 // sockets inherit them on accept, which saves system calls a connection. A Unix-domain path is
-// bound by listener_open. On failure errno is set, too.
-int listener_bind(struct listener *listener, const struct endpoint *endpoint,
+// bound by listener_open, and never shared. With `reuse_port` a TCP port may be bound by others,
+// too, of the same user that do the same (SO_REUSEPORT). On failure errno is set, too.
+int listener_bind(struct listener *listener, const struct endpoint *endpoint, bool reuse_port,
 		  struct echod_error *error);
 
 // Accepts connections from here on.

@@ -75,7 +75,7 @@ static int bind_one(struct server *server, const struct endpoint *endpoint,
 	}
 	size_t index = server->listener_count;
 	struct listener *listener = &server->listeners[index];
-	if (listener_bind(listener, endpoint, error) != 0)
+	if (listener_bind(listener, endpoint, server->config.reuse_port, error) != 0)
 		return -1;
 	server_set_patience(server, listener->fd);
 	memcpy(server->names[index], listener->name, sizeof(listener->name));

@@ -53,6 +53,7 @@ struct server_config {
 	uint64_t spin;	       // ns, 0: never
 	uint64_t unsent_limit; // bytes
 	int backlog;
+	bool reuse_port;    // TCP listeners set SO_REUSEPORT
 	size_t buffer_size; // bytes, one buffer for each worker
 };
 

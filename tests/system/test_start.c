@@ -36,6 +36,22 @@ TEST(port_in_use) {
 	daemon_stop(first);
 }
 
+// The kernel chooses for each connection; when one server ends, the other has them all.
+TEST(port_is_shared_by_those_that_ask_for_it) {
+	struct daemon *daemons[2];
+	daemons[0] = daemon_start("--reuse-port", NULL);
+	const char *address = daemons[0]->address[0], *control = place_path("other");
+	daemons[1] = daemon_start("--reuse-port", "--listen", address, "--control", control, NULL);
+	refuses(SPEC("--listen", address, "--control", "none"), STRINGS(address, "in use"));
+	for (size_t i = 0; i < 2; i++)
+		wait_until((peer_visit(address),
+			    stats_counter(daemons[i], "connections_accepted") > 0));
+	daemon_stop(daemons[1]);
+	for (int i = 0; i < 20; i++)
+		peer_visit(address);
+	daemon_stop(daemons[0]);
+}
+
 TEST(no_such_place) {
 	refuses(SPEC("--listen", "no-such-host.invalid:7000"), STRINGS("no-such-host.invalid"));
 	refuses(SPEC("--listen", "192.0.2.1:7000"), STRINGS("192.0.2.1:7000"));

@@ -38,6 +38,7 @@ TEST(the_defaults_are_those_of_the_manual) {
 	assert_true(server->spin == 50 * NS_PER_US);
 	assert_true(server->unsent_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);
+	assert_false(server->reuse_port);
 	assert_int_equal(server->buffer_size, 256 << 10);
 	assert_string_equal(config->control_path, "");
 	assert_int_equal(config->log_level, ECHOD_LOG_INFO);
@@ -85,6 +86,9 @@ TEST(good_values_are_taken) {
 	TAKES("source-prefix6", "128", source_prefix6, 128);
 	TAKES("backlog", "65535", backlog, 65535);
 	TAKES("backlog", "1", backlog, 1);
+	TAKES("reuse-port", "yes", reuse_port, true);
+	TAKES("reuse-port", "no", reuse_port, false);
+	TAKES("reuse-port", NULL, reuse_port, true); // as echod has it from its command line
 	TAKES("overload", "reset", overload, OVERLOAD_RESET);
 	TAKES("overload", "wait", overload, OVERLOAD_WAIT);
 	TAKES("drain-timeout", "0", drain_timeout, 0); // abort at once
@@ -112,6 +116,7 @@ TEST(bad_values_are_refused) {
 		{"source-prefix6", {"0", "129"}, "is not a whole number from 1 to 128"},
 		{"max-per-source", {"-1"}, "is not a whole number from 0 to 1048576"},
 		{"backlog", {"0", "65536"}, "is not a whole number from 1 to 65535"},
+		{"reuse-port", {"", "on", "Yes"}, "is not one of no|yes"},
 		{"overload", {"drop", "", "Wait"}, "is not one of wait|reset"},
 		{"idle-timeout", {"0", "0s"}, "must be longer than 0; 'never' means no limit"},
 		{"send-timeout", {"0"}, "must be longer than 0; 'never' means no limit"},
@@ -200,11 +205,12 @@ TEST(an_unknown_name_is_named) {
 
 // However long the value, the message is one line that fits.
 TEST(long_values_are_quoted_in_part) {
-	static const char *const names[] = {
-		"listen",	  "workers",	    "control",	"max-connections",
-		"max-per-source", "source-prefix6", "overload", "idle-timeout",
-		"send-timeout",	  "drain-timeout",  "backlog",	"buffer-size",
-		"log-level",	  "patience",	    "spin",	"unsent-limit"};
+	static const char *const names[] = {"listen",	       "workers",	 "control",
+					    "max-connections", "max-per-source", "source-prefix6",
+					    "overload",	       "idle-timeout",	 "send-timeout",
+					    "drain-timeout",   "backlog",	 "buffer-size",
+					    "log-level",       "patience",	 "spin",
+					    "unsent-limit",    "reuse-port"};
 	static char value[5000];
 	memset(value, 'x', sizeof(value) - 1);
 	for (size_t i = 0; i < COUNT_OF(names); i++)

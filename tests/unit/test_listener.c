@@ -36,7 +36,7 @@ static struct endpoint endpoint_of(const char *text) {
 static struct listener bound_to(const char *text) {
 	struct endpoint endpoint = endpoint_of(text);
 	struct listener bound;
-	if (listener_bind(&bound, &endpoint, &error) != 0)
+	if (listener_bind(&bound, &endpoint, false, &error) != 0)
 		fail_msg("%s", error.message);
 	return bound;
 }
@@ -79,7 +79,7 @@ static int accept_one(struct endpoint *peer) {
 static void expect_refused(const char *text, const char *failure, const char *reason) {
 	struct endpoint endpoint = endpoint_of(text);
 	char message[200];
-	assert_int_equal(listener_bind(&other, &endpoint, &error), -1);
+	assert_int_equal(listener_bind(&other, &endpoint, false, &error), -1);
 	assert_int_equal(other.fd, -1);
 	snprintf(message, sizeof(message), "%s %s: %s", failure, text, reason);
 	assert_string_equal(error.message, message);
@@ -130,6 +130,35 @@ TEST(accepted_sockets_inherit_the_options) {
 TEST(a_port_in_use_is_refused) {
 	listener = open_on("127.0.0.1:0");
 	expect_refused(listener.name, "cannot listen on", "Address already in use");
+}
+
+// Port 0 is still a port of its own.
+TEST(a_port_is_shared_by_all_that_ask_for_it) {
+	struct endpoint endpoint = endpoint_of("127.0.0.1:0");
+	assert_int_equal(listener_bind(&listener, &endpoint, true, NULL), 0);
+	assert_int_equal(listener_open(&listener, 16, NULL), 0);
+	expect_refused(listener.name, "cannot listen on", "Address already in use");
+	assert_int_equal(listener_bind(&other, &endpoint, true, NULL), 0);
+	assert_string_not_equal(other.name, listener.name);
+	listener_close(&other);
+	assert_int_equal(listener_bind(&other, &listener.endpoint, true, NULL), 0);
+	assert_int_equal(listener_open(&other, 16, NULL), 0);
+	assert_string_equal(other.name, listener.name);
+}
+
+// Not even if the other asks for it.
+TEST(a_port_that_is_not_shared_is_refused) {
+	listener = open_on("127.0.0.1:0");
+	assert_int_equal(listener_bind(&other, &listener.endpoint, true, &error), -1);
+	assert_int_equal(errno, EADDRINUSE);
+}
+
+TEST(a_path_has_no_port_to_share) {
+	struct endpoint endpoint = endpoint_of(place_address("s"));
+	assert_int_equal(listener_bind(&listener, &endpoint, true, NULL), 0);
+	assert_int_equal(listener_open(&listener, 16, NULL), 0);
+	assert_int_equal(listener_bind(&other, &endpoint, true, NULL), 0);
+	assert_int_equal(listener_open(&other, 16, &error), -1);
 }
 
 // SO_REUSEADDR lets two bind as long as neither listens.
@@ -192,7 +221,7 @@ TEST(all_interfaces_take_ipv4_and_ipv6) {
 
 TEST(one_ipv6_address_is_only_that) {
 	struct endpoint endpoint = endpoint_of("[::1]:0");
-	assert_int_equal(listener_bind(&listener, &endpoint, NULL), has_ipv6() ? 0 : -1);
+	assert_int_equal(listener_bind(&listener, &endpoint, false, NULL), has_ipv6() ? 0 : -1);
 	if (has_ipv6()) {
 		assert_int_equal(socket_option(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 		assert_int_equal(strncmp(listener.name, "[::1]:", 6), 0);
