@@ -141,9 +141,7 @@ uint64_t load_expect_only(const json_t *result, const char *name, const char *fi
 	if (count == 0 || load_errors(result, NULL) != count)
 		fail_msg("not only %s: %s", name,
 			 json_dumps(load_member(result, "errors"), JSON_COMPACT));
-	char path[64];
-	snprintf(path, sizeof(path), "first_errors.%s", name);
-	const char *text = json_string_value(load_member(result, path));
+	const char *text = load_text(result, test_text("first_errors.%s", name));
 	if (strncmp(text, "after ", 6) != 0 || !strstr(text, first))
 		fail_msg("no '%s' in: %s", first, text);
 	return count;

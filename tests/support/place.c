@@ -6,22 +6,14 @@
 
 #include "test.h"
 
-#define MAX_PATHS 64
-
 static char directory[32];
-static char *paths[MAX_PATHS];
-static size_t path_count;
 
 static const char *place(const char *scheme, const char *name) {
 	if (!directory[0]) {
 		strcpy(directory, "/tmp/echod.XXXXXX");
 		assert_non_null(mkdtemp(directory));
 	}
-	assert_true(path_count < MAX_PATHS);
-	char *path = NULL;
-	assert_true(asprintf(&path, "%s%s/%s", scheme, directory, name) > 0);
-	paths[path_count++] = path;
-	return path;
+	return test_text("%s%s/%s", scheme, directory, name);
 }
 
 const char *place_path(const char *name) {
@@ -41,12 +33,11 @@ const char *place_file(const char *name, const void *bytes, size_t size) {
 	return path;
 }
 
-char *place_read(const char *path) {
+const char *place_read(const char *path) {
 	FILE *file = fopen(path, "re");
 	if (!file)
 		fail_msg("there is no %s", path);
-	char *text = calloc(1, (1 << 20) + 1);
-	assert_non_null(text);
+	char *text = test_keep(calloc(1, (1 << 20) + 1));
 	assert_true(fread(text, 1, 1 << 20, file) > 0);
 	fclose(file);
 	return text;
@@ -68,7 +59,5 @@ static void remove_place(void) {
 		return;
 	nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	directory[0] = '\0';
-	while (path_count > 0)
-		free(paths[--path_count]);
 }
 CLEANUP(remove_place, 2)

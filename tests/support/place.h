@@ -14,8 +14,8 @@ const char *place_address(const char *name);
 // Writes a file there and returns its path.
 const char *place_file(const char *name, const void *bytes, size_t size);
 
-// All of a file, which must not be empty, or its first MiB; the caller frees it.
-char *place_read(const char *path);
+// All of a file, which must not be empty, or its first MiB. Valid until the test ends.
+const char *place_read(const char *path);
 
 // Whether `path` exists, of any kind; a symbolic link is not followed.
 int place_exists(const char *path);

@@ -79,13 +79,11 @@ static void start_server(struct stage *stage) {
 }
 
 static void start_haproxy(struct stage *stage) {
-	char text[400], address[32];
 	uint16_t port = peer_free_port();
-	snprintf(text, sizeof(text), HAPROXY_FILE, (unsigned)port, (unsigned)stage->port);
-	const char *file = place_file("haproxy", text, strlen(text));
-	const char *arguments[] = {HAPROXY_PROGRAM, "-db", "-q", "-f", file, NULL};
-	stage->proxy = process_start(PROCESS(.arguments = arguments));
-	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)port);
+	const char *text = test_text(HAPROXY_FILE, (unsigned)port, (unsigned)stage->port);
+	const char *address = test_text("127.0.0.1:%u", (unsigned)port);
+	stage->proxy = process_start_simple(HAPROXY_PROGRAM, "-db", "-q", "-f",
+					    place_file("haproxy", text, strlen(text)));
 	int fd;
 	wait_until((fd = peer_try_connect(address, NULL)) >= 0 ||
 		   !process_is_running(stage->proxy));
@@ -117,10 +115,9 @@ static const char *control_of(const struct stage *stage) {
 
 static struct process *start_load(const struct stage *stage) {
 	const struct scene *scene = stage->scene;
-	char target[32], cpu[8];
-	snprintf(target, sizeof(target), "%s:%u", stage->path ? PATH_FAR : "127.0.0.1",
-		 (unsigned)stage->port);
-	snprintf(cpu, sizeof(cpu), "%d", scene->together ? SERVER_CPU : CLIENT_CPU);
+	const char *target =
+		test_text("%s:%u", stage->path ? PATH_FAR : "127.0.0.1", (unsigned)stage->port);
+	const char *cpu = test_text("%d", scene->together ? SERVER_CPU : CLIENT_CPU);
 	const char *arguments[24] = {"taskset", "-c", cpu,	ECHOLOAD_PROGRAM, target,
 				     "-d",	"3s", "--json", stage->file};
 	size_t count = 9;
@@ -200,13 +197,9 @@ static enum scene_outcome judge(const struct scene *scene, const char *verdict, 
 	return disturbed && is_excused(scene, verdict) ? SCENE_EXCUSED : SCENE_WRONG;
 }
 
-static char *dump(const json_t *result, const char *verdict, double others) {
-	char *evidence = json_dumps(json_object_get(result, "evidence"), JSON_COMPACT);
-	char *text = NULL;
-	assert_true(asprintf(&text, "%s, others %.0f %% of a CPU, %s", verdict, 100 * others,
-			     evidence) > 0);
-	free(evidence);
-	return text;
+static const char *dump(const json_t *result, const char *verdict, double others) {
+	const char *evidence = test_keep(json_dumps(load_member(result, "evidence"), JSON_COMPACT));
+	return test_text("%s, others %.0f %% of a CPU, %s", verdict, 100 * others, evidence);
 }
 
 bool scene_is_possible(const struct scene *scene) {

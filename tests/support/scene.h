@@ -47,8 +47,8 @@ enum scene_outcome {
 
 struct scene_call {
 	enum scene_outcome outcome;
-	bool disturbed; // other programs used the machine
-	char *said;	// the verdict with its reasons and the experiment; the caller frees it
+	bool disturbed;	  // other programs used the machine
+	const char *said; // the verdict and its evidence; valid until the test ends
 };
 
 // Whether it can be played here.

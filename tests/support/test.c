@@ -11,6 +11,8 @@ static struct test *first, **last = &first;
 static struct test each, once; // the fixtures of the file
 static void (*cleanups[8])(void);
 static size_t cleanup_count;
+static void **kept;
+static size_t kept_count;
 static struct instance instances[2048];
 static size_t instance_count;
 static const struct instance *running;
@@ -35,6 +37,26 @@ const char *test_with(void) {
 void test_clean_up(void) {
 	for (size_t i = 0; i < cleanup_count; i++)
 		cleanups[i]();
+	while (kept_count > 0)
+		free(kept[--kept_count]);
+	free(kept);
+	kept = NULL;
+}
+
+void *test_keep(void *memory) {
+	assert_non_null(memory);
+	kept = realloc(kept, (kept_count + 1) * sizeof(*kept));
+	assert_non_null(kept);
+	return kept[kept_count++] = memory;
+}
+
+const char *test_text(const char *format, ...) {
+	char *text = NULL;
+	va_list values;
+	va_start(values, format);
+	assert_true(vasprintf(&text, format, values) >= 0);
+	va_end(values);
+	return test_keep(text);
 }
 
 void test_contains(const char *whole, const char *part, const char *file, int line) {

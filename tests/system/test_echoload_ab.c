@@ -67,8 +67,7 @@ static const char *const loads[][11] = {
 
 // Two addresses in every kind of load.
 DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")) {
-	char named[160];
-	snprintf(named, sizeof(named), "new=%s", daemon->address[1]);
+	const char *named = test_text("new=%s", daemon->address[1]);
 	for (size_t i = 0; i < COUNT_OF(loads); i++) {
 		json_t *result = compare(EXIT_OK, daemon->address[0], named, loads[i]);
 		assert_int_equal(load_count(result, "rounds"), atoi(ROUNDS));
@@ -156,16 +155,14 @@ DAEMON_TEST(one_is_no_echo_server, (NULL)) {
 	for (size_t i = 0; i < COUNT_OF(culprits); i++) {
 		struct odd_server *odd = odd_start(
 			&(struct odd_spec){.conduct = culprits[i].conduct, .arg = culprits[i].arg});
-		char named[64], culprit[64];
-		snprintf(named, sizeof(named), "odd=%s", odd_address(odd));
-		snprintf(culprit, sizeof(culprit), "odd (%s): ", odd_address(odd));
+		const char *culprit = test_text("odd (%s): ", odd_address(odd));
 		const char *line =
-			load_refuses(culprits[i].status, culprit, "ab", daemon->address[0], named,
-				     "-m", culprits[i].mode, "--timeout", "1s", "-d", "never");
+			load_refuses(culprits[i].status, culprit, "ab", daemon->address[0],
+				     test_text("odd=%s", odd_address(odd)), "-m", culprits[i].mode,
+				     "--timeout", "1s", "-d", "never");
 		assert_contains(line, culprits[i].said);
 	}
-	char address[32];
-	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
+	const char *address = test_text("127.0.0.1:%u", (unsigned)peer_free_port());
 	const char *line = load_refuses(EXIT_UNREACHABLE, "Connection refused", "ab",
 					daemon->address[0], address);
 	assert_contains(line, "b (");
@@ -183,10 +180,9 @@ DAEMON_TEST(interrupted, (NULL)) {
 	load_expect_status(process, process_wait(process), EXIT_OK);
 	assert_contains(process_output(process, NULL), "until a signal");
 	load_ends(EXIT_OK, "report", "-o", picture, result);
-	char *page = place_read(picture);
+	const char *page = place_read(picture);
 	assert_contains(page, "<svg");
 	assert_contains(page, "a, itself");
-	free(page);
 }
 
 TEST(wrong_usage) {

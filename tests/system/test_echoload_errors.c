@@ -11,12 +11,10 @@
 
 // One of two targets is there: the run goes on, and the error of the other one is reported.
 DAEMON_TEST(refused, (NULL)) {
-	char refuses[32];
-	snprintf(refuses, sizeof(refuses), "127.0.0.1:%u", (unsigned)peer_free_port());
+	const char *refuses = test_text("127.0.0.1:%u", (unsigned)peer_free_port());
 	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], refuses, "-d", "500ms");
-	char first[96];
-	snprintf(first, sizeof(first), "on connection 1 to %s: Connection refused", refuses);
-	uint64_t count = load_expect_only(result, "refused", first);
+	uint64_t count = load_expect_only(
+		result, "refused", test_text("on connection 1 to %s: Connection refused", refuses));
 	assert_in_range(count, 1, 10); // not again and again at once
 	assert_true(load_count(result, "messages") > 0);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 1);
@@ -46,10 +44,9 @@ TEST(timeout) {
 
 // The backlog of one target is full, so that connects to it get no answer.
 DAEMON_TEST(connect_timeout, (NULL)) {
-	char address[32];
 	uint16_t port;
 	int listener = peer_listen(0, 0, &port);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)port);
+	const char *address = test_text("127.0.0.1:%u", (unsigned)port);
 	int waiting = peer_connect(address); // a backlog of 0 has room for one
 	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], address, "-d", "1s",
 				  "--timeout", "300ms");

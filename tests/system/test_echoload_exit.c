@@ -8,9 +8,8 @@
 #include "stats.h"
 
 TEST(nobody_listens) {
-	char address[32], both[96];
-	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
-	snprintf(both, sizeof(both), "any of 2 targets: first to %s: refused: ", address);
+	const char *address = test_text("127.0.0.1:%u", (unsigned)peer_free_port());
+	const char *both = test_text("any of 2 targets: first to %s: refused: ", address);
 	load_refuses(EXIT_UNREACHABLE, "Connection refused", address, "-d", "never", "-c", "20",
 		     "-t", "2");
 	load_refuses(EXIT_UNREACHABLE, both, address, address, "-d", "never");

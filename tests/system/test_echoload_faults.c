@@ -46,20 +46,18 @@ static uint64_t seed(void) {
 }
 
 static struct process *start_load(const char *const *options, const char *const *more) {
-	static char target[32], run[24];
-	snprintf(target, sizeof(target), "127.0.0.1:%u", corrupter_port(corrupter));
-	snprintf(run, sizeof(run), "%" PRIu64, seed());
+	const char *target = test_text("127.0.0.1:%u", corrupter_port(corrupter));
+	const char *run = test_text("%" PRIu64, seed());
 	const char *const *all =
 		load_arguments(STRINGS(LOAD_FOR_RESULT, target, "--run", run), options);
 	return process_start(PROCESS(.arguments = load_arguments(all, more)));
 }
 
-static void describe(char *text, size_t size, const struct fault *fault) {
-	snprintf(text, size,
-		 "%s connection %" PRIu32 " offset %" PRIu64 " length %" PRIu64
-		 " bits %#x other %" PRIu32 " at %" PRIu64,
-		 fault_kind_names[fault->kind], fault->connection, fault->offset, fault->length,
-		 fault->bits, fault->other, fault->other_offset);
+static const char *describe(const struct fault *fault) {
+	return test_text("%s connection %" PRIu32 " offset %" PRIu64 " length %" PRIu64
+			 " bits %#x other %" PRIu32 " at %" PRIu64,
+			 fault_kind_names[fault->kind], fault->connection, fault->offset,
+			 fault->length, fault->bits, fault->other, fault->other_offset);
 }
 
 static int by_place(const void *left, const void *right) {
@@ -68,10 +66,7 @@ static int by_place(const void *left, const void *right) {
 		return a->connection < b->connection ? -1 : 1;
 	if (a->offset != b->offset)
 		return a->offset < b->offset ? -1 : 1;
-	char text[2][160];
-	describe(text[0], sizeof(text[0]), a);
-	describe(text[1], sizeof(text[1]), b);
-	return strcmp(text[0], text[1]);
+	return strcmp(describe(a), describe(b));
 }
 
 static enum fault_kind kind_of(const char *name) {
@@ -100,16 +95,12 @@ static struct fault read_fault(const json_t *json) {
 // Wants two sorted lists to be the same.
 static void expect_same(const struct fault *made, size_t made_count, const struct fault *found,
 			size_t found_count, const char *mode) {
-	char text[2][160] = {"none", "none"};
 	for (size_t i = 0; i < made_count || i < found_count; i++) {
 		if (i < made_count && i < found_count && by_place(&made[i], &found[i]) == 0)
 			continue;
-		if (i < made_count)
-			describe(text[0], sizeof(text[0]), &made[i]);
-		if (i < found_count)
-			describe(text[1], sizeof(text[1]), &found[i]);
 		fail_msg("mode %s, ECHOD_TEST_SEED=%" PRIu64 ", fault %zu: %s made, %s found", mode,
-			 seed(), i, text[0], text[1]);
+			 seed(), i, i < made_count ? describe(&made[i]) : "none",
+			 i < found_count ? describe(&found[i]) : "none");
 	}
 }
 

@@ -78,7 +78,7 @@ TEST(json) {
 }
 
 TEST(csv) {
-	char *text = place_read(runs.csv);
+	const char *text = place_read(runs.csv);
 	load_expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
 	size_t rows = 0;
 	unsigned long long messages = 0;
@@ -99,17 +99,15 @@ TEST(csv) {
 	assert_int_equal(rows, count_intervals());
 	assert_int_equal(messages, load_count(runs.result[0], "messages"));
 	assert_true(seconds > SECONDS - 0.001 && seconds < SECONDS + 0.001);
-	free(text);
 }
 
 TEST(histograms) {
-	char *text = place_read(runs.hgrm);
+	const char *text = place_read(runs.hgrm);
 	const char *at = strstr(text, "Total count");
 	unsigned long long count;
 	assert_non_null(at);
 	assert_int_equal(sscanf(at, "Total count = %llu]", &count), 1);
 	assert_int_equal(count, load_count(runs.result[0], "histogram.latency.count"));
-	free(text);
 
 	text = place_read(runs.hlog);
 	load_expect_beginning(text, "#[Logged with echoload " ECHOD_VERSION);
@@ -117,7 +115,6 @@ TEST(histograms) {
 	for (at = text; (at = strchr(at, '\n')); at++)
 		lines += at[1] >= '0' && at[1] <= '9';
 	assert_int_equal(lines, count_intervals());
-	free(text);
 }
 
 TEST(interval_lines) {
@@ -166,14 +163,13 @@ TEST(names_of_runs) {
 		assert_int_equal(link(runs.json[i], paths[i]), 0);
 	const char *page = place_path("names.html");
 	load_ends(EXIT_OK, "report", paths[0], paths[1], paths[1], "-o", page);
-	char *text = place_read(page);
+	const char *text = place_read(page);
 	static const char *const labels[] = {">before/run, ", ">after/run, "};
 	for (size_t i = 0; i < COUNT_OF(labels); i++) {
 		const char *at = text;
 		for (int times = 0; times < 3; times++, at++) // the table and two legends
 			assert_non_null(at = strstr(at, labels[i]));
 	}
-	free(text);
 }
 
 // One run a side names no winner, nor does one that was disturbed by others on the machine; and a
@@ -200,11 +196,10 @@ TEST(report) {
 		struct process *process =
 			load_ends(EXIT_OK, "report", runs.json[0], runs.json[1], "-o", paths[i]);
 		assert_string_equal(process_output(process, NULL), "");
-		char *text = place_read(paths[i]);
+		const char *text = place_read(paths[i]);
 		load_expect_beginning(text, beginnings[i]);
 		for (size_t k = 0; k < COUNT_OF(parts); k++)
 			assert_contains(text, parts[k]);
-		free(text);
 	}
 	load_refuses(EXIT_UNREACHABLE, "/no-such-folder/out.svg", "report", runs.json[0], "-o",
 		     "/no-such-folder/out.svg");

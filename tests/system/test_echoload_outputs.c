@@ -54,11 +54,10 @@ TEST(standard_output_is_a_file) {
 						  outputs[i].option, path, "-n", "100");
 		process_run(PROCESS(.arguments = line, .out = fd), &process);
 		close(fd);
-		char *text = place_read(path);
+		const char *text = place_read(path);
 		load_expect_beginning(text, outputs[i].beginning);
 		assert_null(strstr(text, "verdict   "));
 		load_expect_report(process_errors(process, NULL));
-		free(text);
 	}
 }
 
@@ -72,7 +71,7 @@ static const char *make_run(const char *name) {
 // What is read must not be written.
 TEST(output_is_an_input) {
 	const char *const runs[] = {make_run("a.json"), make_run("b.json")};
-	char *before = place_read(runs[0]);
+	const char *before = place_read(runs[0]);
 	const char *link = place_path("link.html");
 	assert_int_equal(symlink(runs[0], link), 0);
 	load_refuses(EXIT_USAGE, runs[0], "merge", runs[0], runs[1], "-o", runs[0]);
@@ -85,30 +84,22 @@ TEST(output_is_an_input) {
 				       .out = fd),
 			       EXIT_USAGE);
 	close(fd);
-	char *after = place_read(runs[0]);
-	assert_string_equal(before, after);
-	free(before);
-	free(after);
+	assert_string_equal(before, place_read(runs[0]));
 }
 
 // A run that cannot begin destroys nothing, and leaves nothing.
 TEST(refused_run) {
-	char address[32];
-	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)peer_free_port());
+	const char *address = test_text("127.0.0.1:%u", (unsigned)peer_free_port());
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		const char *old = place_file("old", "of yesterday", 12),
 			   *fresh = place_path("fresh");
 		load_refuses(EXIT_UNREACHABLE, "refused", address, outputs[i].option, old);
-		char *text = place_read(old);
-		assert_string_equal(text, "of yesterday");
-		free(text);
+		assert_string_equal(place_read(old), "of yesterday");
 		load_refuses(EXIT_UNREACHABLE, "refused", address, outputs[i].option, fresh);
 		assert_false(place_exists(fresh));
 		load_ends(EXIT_OK, server->address[0], "-n", "100", outputs[i].option, old,
 			  "--allow-client-bound");
-		text = place_read(old);
-		assert_null(strstr(text, "yesterday"));
-		free(text);
+		assert_null(strstr(place_read(old), "yesterday"));
 	}
 }
 

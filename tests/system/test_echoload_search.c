@@ -38,15 +38,14 @@ static struct process *start_search(const struct odd_server *server, const char 
 }
 
 static void expect_report(struct process *process, const char *limit, double held) {
-	char line[64];
 	const char *said = process_errors(process, NULL);
 	json_t *result = load_result(process);
 	assert_true(load_number(result, "configuration.rate") == held);
 	double missed = load_number(result, "evidence.search.missed");
 	assert_true(missed > held && missed < 1.05 * held);
 	assert_in_range(load_count(result, "evidence.search.runs"), 3, 30);
-	snprintf(line, sizeof(line), "\n%s holds up to %.0f/s, not at %.0f/s", limit, held, missed);
-	assert_contains(said, line);
+	assert_contains(said,
+			test_text("\n%s holds up to %.0f/s, not at %.0f/s", limit, held, missed));
 	load_expect_report(strstr(said, "\nload ") + 1);
 }
 

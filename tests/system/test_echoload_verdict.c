@@ -165,7 +165,6 @@ TEST_ROWS(verdict_is_right, const struct scene *scene, scenes) {
 		score.disturbed += !right && call.outcome != SCENE_WRONG && call.disturbed;
 		if (!right)
 			printf("%s: %s: %s\n", scene->name, outcomes[call.outcome], call.said);
-		free(call.said);
 		test_clean_up();
 	}
 	printf("%-22s %3zu calls:", scene->name, score.played);

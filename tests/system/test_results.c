@@ -33,10 +33,8 @@ static const struct {
 };
 
 static size_t count_temporaries(const char *path) {
-	char folder[256];
 	size_t count = 0;
-	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-	DIR *directory = opendir(folder);
+	DIR *directory = opendir(test_text("%.*s", (int)(strrchr(path, '/') - path), path));
 	assert_non_null(directory);
 	for (const struct dirent *entry; (entry = readdir(directory));)
 		count += strstr(entry->d_name, ".tmp") != NULL;
@@ -66,9 +64,7 @@ DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 		close(out);
 		assert_contains(process_errors(process, NULL), ": File too large\n");
 		assert_int_equal(count_temporaries(output), 0);
-		char *left = place_read(output);
-		assert_int_equal(strcmp(left, "old") == 0, limited[i].keeps_old);
-		free(left);
+		assert_int_equal(strcmp(place_read(output), "old") == 0, limited[i].keeps_old);
 	}
 }
 
@@ -116,12 +112,7 @@ TEST(names_that_are_no_line) {
 }
 
 static size_t count_rows(const char *path) {
-	if (!place_exists(path))
-		return 0;
-	char *text = place_read(path);
-	size_t lines = process_count_lines(text);
-	free(text);
-	return lines;
+	return place_exists(path) ? process_count_lines(place_read(path)) : 0;
 }
 
 struct stalled {
@@ -131,10 +122,9 @@ struct stalled {
 };
 
 static void stall(struct stalled *stalled, const struct daemon *daemon, enum blocked_kind kind) {
-	char name[2][24];
-	snprintf(name[0], sizeof(name[0]), "%s.csv", blocked_names[kind]);
-	snprintf(name[1], sizeof(name[1]), "%s.json", blocked_names[kind]);
-	*stalled = (struct stalled){.csv = place_path(name[0]), .result = place_path(name[1])};
+	const char *name = place_path(blocked_names[kind]);
+	*stalled = (struct stalled){.csv = test_text("%s.csv", name),
+				    .result = test_text("%s.json", name)};
 	blocked_open(&stalled->blocked, kind);
 	const char *const *arguments =
 		STRINGS(ECHOLOAD_PROGRAM, daemon->address[0], "--allow-client-bound", "-i", "1s",

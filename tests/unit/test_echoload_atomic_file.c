@@ -9,9 +9,7 @@
 
 // How many files there are beside `path`, and itself.
 static size_t count_files(const char *path) {
-	char folder[256];
-	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-	DIR *directory = opendir(folder);
+	DIR *directory = opendir(test_text("%.*s", (int)(strrchr(path, '/') - path), path));
 	assert_non_null(directory);
 	size_t count = 0;
 	for (const struct dirent *entry; (entry = readdir(directory));)
@@ -21,9 +19,7 @@ static size_t count_files(const char *path) {
 }
 
 static void expect_text(const char *path, const char *wanted) {
-	char *text = place_read(path);
-	assert_string_equal(text, wanted);
-	free(text);
+	assert_string_equal(place_read(path), wanted);
 }
 
 struct filling {

@@ -35,7 +35,7 @@ TEST(several_runs_lie_over_each_other) {
 	assert_int_equal(RUN(make_file("first.json", 1), make_file("second.json", 2), "-o", svg),
 			 0);
 	assert_string_equal(subcommand_said, "");
-	char *text = place_read(svg);
+	const char *text = place_read(svg);
 	assert_contains(text, "<svg");
 	assert_string_equal(strstr(text, "</svg>"), "</svg>\n");
 	assert_contains(text, "Latency by percentile");
@@ -48,29 +48,26 @@ TEST(several_runs_lie_over_each_other) {
 	// In both charts.
 	assert_int_equal(count_of(text, ">first, SERVER-BOUND<"), 2);
 	assert_int_equal(count_of(text, ">second, SERVER-BOUND<"), 2);
-	free(text);
 }
 
 TEST(a_page_has_the_figures_and_the_picture) {
 	char *html = (char *)place_path("out.html");
 	assert_int_equal(RUN("--output", html, make_file("only.json", 1)), 0);
-	char *text = place_read(html);
+	const char *text = place_read(html);
 	assert_ptr_equal(strstr(text, "<!DOCTYPE html>"), text);
 	assert_int_equal(count_of(text, "<!DOCTYPE"), 1);
 	assert_int_equal(count_of(text, "<?xml"), 0);
 	assert_int_equal(count_of(text, "<svg"), 1);
 	assert_contains(text, "<tr><th>only, SERVER-BOUND</th><td>");
-	free(text);
 }
 
 TEST(a_hostile_name_is_only_a_name) {
-	char *svg = (char *)place_path("out.svg");
-	char *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
+	char *svg = (char *)place_path("out.svg"),
+	     *file = make_file("x'\"`touch y`$(z)<b>@&\\.json", 1);
 	assert_int_equal(RUN("-o", svg, file), 0);
-	char *text = place_read(svg);
-	assert_int_equal(count_of(text, ">x'&quot;`touch y`$(z)&lt;b&gt;@&amp;\\, SERVER-BOUND<"),
-			 2);
-	free(text);
+	assert_int_equal(
+		count_of(place_read(svg), ">x'&quot;`touch y`$(z)&lt;b&gt;@&amp;\\, SERVER-BOUND<"),
+		2);
 }
 
 TEST(what_is_missing_or_cannot_be_written_is_said_in_one_line) {

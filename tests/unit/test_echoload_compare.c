@@ -208,9 +208,8 @@ TEST(different_loads_are_refused) {
 		"{\"targets\": [\"another\"], \"control\": \"path\", \"cpus\": [7]}";
 	char *a = write_result("a.json", "{\"targets\": [\"one\"]}", 1);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		char settings[200];
 		const char *more = cases[i].settings;
-		snprintf(settings, sizeof(settings), "%s%s", "{\"targets\": [\"one\"], ", more + 1);
+		const char *settings = test_text("{\"targets\": [\"one\"], %s", more + 1);
 		char *b = write_result("b.json", strstr(more, "targets") ? more : settings, 1);
 		REFUSE(2, "b.json': it is of another load: ", a, b);
 		assert_contains(subcommand_said, cases[i].named);
@@ -224,9 +223,7 @@ TEST(the_command_says_it_in_plain_words) {
 	char *path[2 * SIDE];
 	char *argv[2 * SIDE + 3] = {"compare"}; // getopt changes its order
 	for (size_t i = 0; i < 2 * SIDE; i++) {
-		char name[16];
-		snprintf(name, sizeof(name), "%zu.json", i);
-		path[i] = write_result(name, NULL, i < SIDE ? 1 : 1.1);
+		path[i] = write_result(test_text("%zu.json", i), NULL, i < SIDE ? 1 : 1.1);
 		argv[i < SIDE ? i + 1 : i + 2] = path[i];
 	}
 	argv[SIDE + 1] = "--with";

@@ -170,8 +170,7 @@ static bool restart_once(void *context, const struct progress *progress) {
 	if (*restarted || progress->live < config.connections)
 		return true;
 	*restarted = true;
-	char address[ADDRESS_TEXT_SIZE];
-	snprintf(address, sizeof(address), "%s", inside_address());
+	const char *address = test_text("%s", inside_address());
 	inside_end();
 	inside_configure();
 	inside_listen(address);

@@ -47,11 +47,9 @@ static void holds(const char *text) {
 
 // `measured` is how the line goes on after what was expected.
 static void misses(const char *text, const char *measured) {
-	char expected[EXPECT_LINE];
-	snprintf(expected, sizeof(expected), "expected %s, %s", text, measured);
 	if (check(text))
 		fail_msg("'%s' holds", text);
-	assert_string_equal(line, expected);
+	assert_string_equal(line, test_text("expected %s, %s", text, measured));
 }
 
 TEST(every_relation_knows_its_limit) {
@@ -65,10 +63,9 @@ TEST(every_relation_knows_its_limit) {
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		for (size_t j = 0; j < 3; j++) {
-			char text[32];
 			counters.messages = 499990 + 10 * j;
-			snprintf(text, sizeof(text), "rate%s50k", cases[i].relation);
-			assert_int_equal(check(text), cases[i].holds[j]);
+			assert_int_equal(check(test_text("rate%s50k", cases[i].relation)),
+					 cases[i].holds[j]);
 		}
 	}
 }
@@ -133,13 +130,12 @@ TEST(a_percentile_takes_its_samples) {
 	} cases[] = {{"p50", 2},      {"p75", 4},	 {"p99", 100},
 		     {"p99.9", 1000}, {"p99.99", 10000}, {"p100", 1}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		char text[32], why[64];
 		hdr_reset(&counters.latency);
 		for (unsigned count = 1; count < cases[i].needed; count++)
 			hdr_record(&counters.latency, NS_PER_US);
-		snprintf(text, sizeof(text), "%s<1s", cases[i].percentile);
-		snprintf(why, sizeof(why), ": it takes %u samples, there are %u", cases[i].needed,
-			 cases[i].needed - 1);
+		const char *text = test_text("%s<1s", cases[i].percentile);
+		const char *why = test_text(": it takes %u samples, there are %u", cases[i].needed,
+					    cases[i].needed - 1);
 		assert_false(check(text));
 		assert_true(counters.latency.count == 0 || strstr(line, why));
 		hdr_record(&counters.latency, NS_PER_US);

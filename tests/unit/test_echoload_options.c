@@ -260,10 +260,7 @@ TEST(bad_values_are_named) {
 		"--run 9223372036854775808", "--search uncorrected.p99<1ms", "--interval 0");
 	for (; *line; line++) {
 		const char *value = strchr(*line, ' ') + 1;
-		char reason[64];
-		snprintf(reason, sizeof(reason), "%.*s: '%s'", (int)(value - 1 - *line), *line,
-			 value);
-		refuses(*line, reason);
+		refuses(*line, test_text("%.*s: '%s'", (int)(value - 1 - *line), *line, value));
 	}
 }
 

@@ -83,12 +83,8 @@ TEST(a_bad_run_fits_80_columns) {
 		      "10.0k messages/s, 625.0 KiB/s; 100000 messages in 10.0 s",
 		      "500 visits/s, 5000 in all\n", "  corrected   ", "  uncorrected ",
 		      "  lateness    ");
-	for (int i = 0; i < LOAD_ERRORS; i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "%s: 1, the first after 1.2 s",
-			 load_error_rows[i].name);
-		printed_shows(name);
-	}
+	for (int i = 0; i < LOAD_ERRORS; i++)
+		printed_shows(test_text("%s: 1, the first after 1.2 s", load_error_rows[i].name));
 	printed_shows("-> raise the hard limit: sudo prlimit --pid $$ --nofile",
 		      "verdict       SERVER-BOUND\n              the busiest thread",
 		      "\n              workers busy 99 %\n");

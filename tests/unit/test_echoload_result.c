@@ -113,8 +113,7 @@ TEST(what_other_programs_write_is_read) {
 	};
 	const char *path = write_result();
 	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
-		char command[600];
-		snprintf(command, sizeof(command), "cd $(dirname %s) && %s", path, scripts[i]);
+		const char *command = test_text("cd $(dirname %s) && %s", path, scripts[i]);
 		// NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe)
 		assert_int_equal(system(command), 0);
 		if (result_read(&back, place_path("other.json"), &error) != 0)
@@ -169,15 +168,10 @@ TEST(errors_are_counted_by_name_and_harmless_to_print) {
 	assert_int_equal(load_count(root, "errors.refused"), 3);
 	assert_int_equal(result_read(&back, path, &error), 0);
 	assert_int_equal(result_errors(&back), 4);
-	char *text = place_read(path);
-	for (const char *c = text; *c; c++)
+	for (const char *c = place_read(path); *c; c++)
 		assert_true(*c == '\n' || (*c >= 0x20 && *c <= 0x7e));
-	free(text);
-	for (unsigned i = 0; i < 100; i++) {
-		char name[8];
-		snprintf(name, sizeof(name), "e%u", i);
-		result_add_error(&back, name, 1, "here");
-	}
+	for (unsigned i = 0; i < 100; i++)
+		result_add_error(&back, test_text("e%u", i), 1, "here");
 	assert_int_equal(result_errors(&back), 104);
 }
 
