@@ -65,23 +65,21 @@ static void serve_work(struct worker *worker, struct work *work)
 // From the queue to wherever each turn's end sends the work.
 static void serve_batch(struct worker *worker, struct work **works, unsigned count)
 {
-	struct thread_stats *stats = worker->stats;
-	uint64_t now = clock_now();
+	struct histogram *histogram = worker->stats->histogram;
 	worker_show_state(worker, WORKER_SERVING);
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t begun = worker->now = now;
-		uint64_t queued_at = works[i]->queued_at;
+		uint64_t begun = worker->now;
 		worker->more_queued = i + 1 < count;
-		counter_add(stats, COUNTER_connections_taken, 1);
-		histogram_record(&stats->histogram[HISTOGRAM_queue_wait_seconds],
-				 begun > queued_at ? begun - queued_at : 0);
+		counter_add(worker->stats, COUNTER_connections_taken, 1);
+		histogram_record(&histogram[HISTOGRAM_queue_wait_seconds],
+				 begun > works[i]->queued_at ? begun - works[i]->queued_at : 0);
 		show_work(worker, works[i]->id, begun);
 		atomic_store(&works[i]->state, WORK_SERVED);
 		serve_work(worker, works[i]);
-		now = clock_now();
-		histogram_record(&stats->histogram[HISTOGRAM_service_time_seconds], now - begun);
+		worker->now = clock_now();
+		histogram_record(&histogram[HISTOGRAM_service_time_seconds], worker->now - begun);
 	}
-	show_work(worker, 0, now);
+	show_work(worker, 0, worker->now);
 	worker_show_state(worker, WORKER_WAITING);
 }
 
@@ -98,15 +96,16 @@ static void lead(struct worker *worker, bool wait)
 	}
 	worker_show_state(worker, WORKER_LEADING);
 	if (!woken) {
-		uint64_t began = wait ? clock_now() : 0;
+		uint64_t began = worker->now;
 		parking_lot_wait(&pool->lot, wait ? CLOCK_NEVER : 0, false, &found);
+		worker->now = clock_now();
 		if (wait && found.count)
-			policy_note_found(pool, &pool->spin_credit, clock_now() - began);
+			policy_note_found(pool, &pool->spin_credit, worker->now - began);
 	}
 	counter_add(worker->stats, COUNTER_leader_wakeups, 1);
 	counter_add(worker->stats, COUNTER_unparks, found.count);
 	worker_show_state(worker, WORKER_WAITING);
-	work_queue_poll_results(&pool->queue, &found);
+	work_queue_poll_results(&pool->queue, &found, worker->now);
 }
 
 static void *worker_run(void *argument)
@@ -114,11 +113,14 @@ static void *worker_run(void *argument)
 	struct worker *worker = argument;
 	struct work *works[WORK_QUEUE_BATCH];
 	unsigned count = 0;
-	show_work(worker, 0, clock_now());
+	worker->now = clock_now();
+	show_work(worker, 0, worker->now);
 	gate_arrive(&worker->pool->ready);
 	for (;;) {
 		enum next next =
 			work_queue_take(&worker->pool->queue, &worker->sleeper, works, &count);
+		if (worker->sleeper.woken_at > worker->now)
+			worker->now = worker->sleeper.woken_at;
 		if (next == NEXT_EXIT)
 			return NULL;
 		if (next == NEXT_SERVE)

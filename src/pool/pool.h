@@ -37,7 +37,7 @@ struct worker {
 	struct thread_stats *stats;
 	char *buffer;		// of the pool's buffer_size; the worker's alone
 	struct sleeper sleeper; // in the queue
-	uint64_t now;		// when its turn began, or it was last back from waiting; its own
+	uint64_t now;		// when its turn began, or it was last back from a wait; its own
 	uint64_t polls_until;	// while it polls; its own
 	bool more_queued;  // it has taken more than one connection and must wait for none; its own
 	_Atomic int state; // enum worker_state

@@ -59,14 +59,12 @@ static void unlink_locked(struct timeout_list *list, struct work *work)
 
 bool timeouts_change(struct timeouts *timeouts, struct work *work, enum timeout kind)
 {
-	bool first = false;
 	pthread_mutex_lock(&timeouts->lock);
 	if (work->timeout != TIMEOUT_NONE)
 		unlink_locked(&timeouts->lists[work->timeout], work);
-	if (kind != TIMEOUT_NONE) {
-		first = !timeouts->lists[kind].first;
+	bool first = kind != TIMEOUT_NONE && !timeouts->lists[kind].first;
+	if (kind != TIMEOUT_NONE)
 		append_locked(&timeouts->lists[kind], work);
-	}
 	pthread_mutex_unlock(&timeouts->lock);
 	work->timeout = kind;
 	return first;

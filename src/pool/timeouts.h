@@ -30,9 +30,8 @@ struct timeouts {
 void timeouts_init(struct timeouts *timeouts, uint64_t idle_limit, uint64_t stuck_limit);
 void timeouts_destroy(struct timeouts *timeouts);
 
-// Puts `work` under the time-out `kind` (TIMEOUT_NONE: none) instead of the one it is under, if it
-// is another. The owner of `work`. Returns true if the deadline may be nearer now, so that the
-// leader must ask for it again.
+// Puts `work` under the time-out `kind` (TIMEOUT_NONE: none), not the one it is under. The owner of
+// `work`. Returns true if the deadline may be nearer now: then the leader must ask for it again.
 bool timeouts_change(struct timeouts *timeouts, struct work *work, enum timeout kind);
 static inline bool timeouts_set(struct timeouts *timeouts, struct work *work, enum timeout kind)
 {

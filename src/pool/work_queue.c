@@ -124,6 +124,7 @@ static void sleep_locked(struct work_queue *queue, struct sleeper *sleeper)
 	pthread_mutex_unlock(&queue->lock);
 	while (sem_wait(&sleeper->woken) != 0)
 		ensure(errno == EINTR);
+	sleeper->woken_at = clock_now();
 	pthread_mutex_lock(&queue->lock);
 }
 
@@ -144,9 +145,8 @@ enum next work_queue_take(struct work_queue *queue, struct sleeper *sleeper, str
 	return next;
 }
 
-void work_queue_poll_results(struct work_queue *queue, const struct work_list *found)
+void work_queue_poll_results(struct work_queue *queue, const struct work_list *found, uint64_t now)
 {
-	uint64_t now = found->count ? clock_now() : 0;
 	for (struct work *work = found->first; work; work = work->next)
 		work->queued_at = now;
 	pthread_mutex_lock(&queue->lock);

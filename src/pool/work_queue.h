@@ -20,6 +20,7 @@
 struct sleeper {
 	sem_t woken; // posted once for each time that it is taken out of `sleepers`
 	struct sleeper *next;
+	uint64_t woken_at; // clock_now when it last woke
 };
 
 // `lock` guards all except the constants. The atomics are read without it, and written under it,
@@ -74,9 +75,9 @@ enum next {
 enum next work_queue_take(struct work_queue *queue, struct sleeper *sleeper, struct work **works,
 			  unsigned *count);
 
-// The leader is back, with `found`. Wakes workers for all that is queued except one piece, which
-// the leader takes next.
-void work_queue_poll_results(struct work_queue *queue, const struct work_list *found);
+// The leader is back at `now`, with `found`. Wakes workers for all that is queued except one piece,
+// which the leader takes next.
+void work_queue_poll_results(struct work_queue *queue, const struct work_list *found, uint64_t now);
 
 // Puts work whose share is used up at the end, without waking a worker, as the caller takes next.
 // The parking lot is polled before.

@@ -43,7 +43,7 @@ static void lead(bool wait) {
 	struct work_list found = lot.works;
 	lot.works = (struct work_list){0};
 	pthread_mutex_unlock(&lot.lock);
-	work_queue_poll_results(&queue, &found);
+	work_queue_poll_results(&queue, &found, clock_now());
 }
 
 static void serve(struct work *work) {

@@ -146,7 +146,7 @@ static void bring(unsigned first, unsigned many) {
 		items[first + i].next = i + 1 < many ? &items[first + i + 1] : NULL;
 	struct work_list found = {many ? &items[first] : NULL,
 				  many ? &items[first + many - 1] : NULL, many};
-	work_queue_poll_results(&queue, &found);
+	work_queue_poll_results(&queue, &found, clock_now());
 }
 
 // What was put back before a poll counts, as it is taken first: what the poll brought must not wait
