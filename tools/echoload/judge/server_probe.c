@@ -77,18 +77,20 @@ static struct processes processes_now(const struct server_probe *probe)
 }
 
 // Finds the processes once the server has accepted all connections, as then they are twice the
-// same. It may stand still, or fork.
-static void find_all(struct server_probe *probe)
+// same. It may stand still, or fork. False: the probe was stopped before that could be seen.
+static bool find_all(struct server_probe *probe)
 {
 	struct processes now = processes_now(probe);
-	for (unsigned tries = 0; tries < FIND_TRIES && !atomic_load(&probe->stop); tries++) {
+	unsigned tries = 0;
+	for (; tries < FIND_TRIES && !atomic_load(&probe->stop); tries++) {
 		probe->processes = now;
 		nanosleep(&(struct timespec){.tv_nsec = (long)SAMPLE_PAUSE}, NULL);
 		now = processes_now(probe);
 		if (now.count > 0 && processes_same(&probe->processes, &now))
-			return;
+			return true;
 	}
 	probe->processes.count = 0;
+	return tries == FIND_TRIES;
 }
 
 static void *take_samples(void *argument)
@@ -97,7 +99,7 @@ static void *take_samples(void *argument)
 	struct server_view *view = &probe->view;
 	struct random random = {.state = clock_now()};
 	double samples = 0, stopped = 0, answers = 0, busy = 0, sent = ask_bytes_sent(probe);
-	find_all(probe);
+	bool searched = find_all(probe);
 	processes_measure(&probe->processes, &probe->before);
 	do {
 		// First, as one that is stopped answers once it no longer is.
@@ -115,7 +117,7 @@ static void *take_samples(void *argument)
 	view->workers_busy = busy / answers; // NAN without answers
 	const struct processes now = processes_now(probe);
 	// Visits may all have ended by now.
-	view->changed = now.count > 0 && !processes_same(&probe->processes, &now);
+	view->changed = searched && now.count > 0 && !processes_same(&probe->processes, &now);
 	if (probe->processes.count == 0 || view->changed)
 		return NULL;
 	view->load = processes_load(&probe->before, &probe->after);
