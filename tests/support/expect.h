@@ -19,6 +19,14 @@ void test_error(int result, struct echod_error *error, enum echod_error_kind kin
 // Fails the test unless `act`, run in a child process, ends it by SIGABRT, as ensure() does.
 void expect_abort(void (*act)(void *), void *argument);
 
+// ABORTS(what_is_wrong) { … } is a test whose body does that.
+#define ABORTS(title)                            \
+	static void title##_act(void *unused);   \
+	TEST(title) {                            \
+		expect_abort(title##_act, NULL); \
+	}                                        \
+	static void title##_act(void *unused)
+
 // Starts a thread of the test; waits for its end and returns what it has returned.
 pthread_t thread_begin(void *(*run)(void *), void *argument);
 void *thread_end(pthread_t thread);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
+#include "test.h"
 
 // How long a fact may take to become true before the test fails: never reached on a sound server,
 // so it is generous for slow and busy machines.
@@ -42,9 +43,6 @@ struct process_spec {
 };
 
 #define PROCESS(...) (&(struct process_spec){__VA_ARGS__})
-
-// `arguments` and `environment`, from their words.
-#define STRINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 struct process;
 

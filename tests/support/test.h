@@ -21,6 +21,9 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+// The strings, and NULL after them.
+#define STRINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 // Asserts that `whole` contains `part`.
 #define assert_contains(whole, part) test_contains(whole, part, __FILE__, __LINE__)
 void test_contains(const char *whole, const char *part, const char *file, int line);

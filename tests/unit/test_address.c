@@ -32,18 +32,16 @@ TEST(parse_takes_every_form) {
 }
 
 TEST(parse_takes_paths) {
-	static const char *const paths[] = {
-		"/run/echod.sock", "relative", "/a:b:7",    "[::1]:7", " ",
-		"@name",	   "@@",       "@/a b\xe9", "./@file"};
-	for (size_t i = 0; i < COUNT_OF(paths); i++) {
-		char text[64] = "unix:";
-		strcat(text, paths[i]);
+	const char *const *path = STRINGS("/run/echod.sock", "relative", "/a:b:7", "[::1]:7", " ",
+					  "@name", "@@", "@/a b\xe9", "./@file");
+	for (; *path; path++) {
+		const char *text = test_text("unix:%s", *path);
 		assert_int_equal(address_parse(text, &address, NULL), 0);
 		assert_true(address.is_unix);
-		assert_string_equal(address.path, paths[i]);
+		assert_string_equal(address.path, *path);
 		assert_int_equal(address_from_host(text, "7", &address, NULL), 0);
 		assert_true(address.is_unix);
-		assert_string_equal(address.path, paths[i]);
+		assert_string_equal(address.path, *path);
 	}
 }
 
@@ -73,10 +71,9 @@ static const struct bad {
 
 TEST_ROWS(parse_refuses, const struct bad *row, bad) {
 	for (const char *const *text = row->texts; *text; text++) {
-		char message[200];
-		snprintf(message, sizeof(message), "'%s'%s", *text, row->message);
 		int result = address_parse(*text, &address, &error);
-		expect_beginning(result, ECHOD_ERROR_USAGE, message);
+		expect_beginning(result, ECHOD_ERROR_USAGE,
+				 test_text("'%s'%s", *text, row->message));
 	}
 }
 
@@ -133,9 +130,8 @@ TEST(clients_give_host_and_port_apart) {
 		assert_string_equal(address.host, hosts[i][1]);
 		assert_int_equal(address.port, 7);
 	}
-	static const char *const bad_ports[] = {"0", "65536", "", "http", "-1", "7 "};
-	for (size_t i = 0; i < COUNT_OF(bad_ports); i++)
-		assert_error(address_from_host("x", bad_ports[i], &address, &error), &error,
+	for (const char *const *port = STRINGS("0", "65536", "", "http", "-1", "7 "); *port; port++)
+		assert_error(address_from_host("x", *port, &address, &error), &error,
 			     ECHOD_ERROR_USAGE, "is not a whole number from 1 to 65535");
 	assert_int_equal(address_from_host("", "7", &address, &error), -1);
 	assert_string_equal(error.message, "the host is empty");
@@ -162,15 +158,14 @@ TEST(resolve_gives_each_address_once) {
 	assert_int_equal(address_resolve(&address, endpoints, 1, NULL), 1);
 }
 
-TEST(resolve_names_the_host_it_cannot_find) {
-	assert_int_equal(address_parse("no..such..host:7", &address, NULL), 0);
-	assert_error(address_resolve(&address, &endpoint, 1, &error), &error, ECHOD_ERROR_SYSTEM,
-		     "cannot find host 'no..such..host': ");
-}
-
 static void expect_unresolved(const char *text, enum echod_error_kind kind, const char *message) {
 	assert_int_equal(address_parse(text, &address, NULL), 0);
 	expect_beginning(address_resolve(&address, &endpoint, 1, &error), kind, message);
+}
+
+TEST(resolve_names_the_host_it_cannot_find) {
+	expect_unresolved("no..such..host:7", ECHOD_ERROR_SYSTEM,
+			  "cannot find host 'no..such..host': ");
 }
 
 TEST(a_link_local_address_needs_its_interface) {
@@ -221,9 +216,7 @@ TEST(ends_keep_the_address) {
 	assert_string_equal(end_of("[::1]:7"), "[::1]:7");
 	assert_string_equal(end_of("[2001:db8::1]:65535"), "[2001:db8::1]:65535");
 	assert_string_equal(end_of("unix:/run/x"), "unix");
-}
-
-TEST(a_mapped_address_becomes_ipv4_again) {
+	// One that is mapped becomes IPv4 again.
 	assert_string_equal(end_of("[::ffff:10.1.2.3]:7"), "10.1.2.3:7");
 	endpoint = (struct endpoint){.length = sizeof(endpoint.as.v6),
 				     .as.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(7)}};

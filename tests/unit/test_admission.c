@@ -2,7 +2,6 @@
 #include "expect.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -96,8 +95,7 @@ static void *leave_each_round(void *argument) {
 // The acceptor sleeps like this: watch, check, wait. Either it sees that a connection has left, or
 // it is woken.
 TEST(a_watcher_misses_nobody) {
-	pthread_t worker;
-	assert_int_equal(pthread_create(&worker, NULL, leave_each_round, NULL), 0);
+	pthread_t worker = thread_begin(leave_each_round, NULL);
 	for (uint64_t number = 1; number <= ROUNDS; number++) {
 		assert_true(enter(&here));
 		atomic_store(&round_begun, number);
@@ -111,25 +109,19 @@ TEST(a_watcher_misses_nobody) {
 		}
 		admission_notify(&admission, false);
 	}
-	pthread_join(worker, NULL);
+	thread_end(worker);
 }
 
-static void enter_beyond_the_limit(void *argument) {
+ABORTS(entering_beyond_the_limit) {
 	for (int i = 0; i <= LIMIT; i++)
 		enter(&here);
 }
 
-static void leave_an_empty_one(void *argument) {
+ABORTS(leaving_an_empty_one) {
 	leave(1);
 }
 
-static void close_while_one_is_in(void *argument) {
+ABORTS(closing_while_one_is_in) {
 	enter(&here);
 	admission_close(&admission);
-}
-
-TEST(misuse_aborts) {
-	expect_abort(enter_beyond_the_limit, NULL);
-	expect_abort(leave_an_empty_one, NULL);
-	expect_abort(close_while_one_is_in, NULL);
 }

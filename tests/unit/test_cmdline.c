@@ -5,7 +5,6 @@
 #include "base/units.h"
 #include "caught.h"
 
-// Of one run.
 struct run {
 	char taken[200]; // ` name=value` of each option, ` value` of each operand
 	struct caught caught;
@@ -85,9 +84,7 @@ static void check_refused(struct run run, int status, const char *line) {
 
 // The same with a hint at the help.
 static void check_misused(struct run run, const char *message) {
-	char line[200];
-	snprintf(line, sizeof(line), "prog: %s (see prog --help)\n", message);
-	check_refused(run, EXIT_USAGE, line);
+	check_refused(run, EXIT_USAGE, test_text("prog: %s (see prog --help)\n", message));
 }
 
 TEST(takes_options_in_every_spelling_and_operands) {
@@ -107,12 +104,9 @@ TEST(takes_options_in_every_spelling_and_operands) {
 	check_taken(RUN(""), " ");
 }
 
-TEST(reads_afresh_each_time) {
-	check_misused(RUN("-w"), "an argument is missing after option '--workers'");
-	check_taken(RUN("-q", "-q"), " quiet= quiet=");
-}
-
 TEST(refuses_wrong_options_and_arguments) {
+	check_misused(RUN("-w"), "an argument is missing after option '--workers'");
+	check_taken(RUN("-q", "-q"), " quiet= quiet="); // it reads afresh each time
 	check_misused(RUN("--nonsense"), "unknown or ambiguous option '--nonsense'");
 	check_misused(RUN("--max=3"), "unknown or ambiguous option '--max=3'");
 	check_misused(RUN("-x"), "unknown option '-x'");

@@ -114,18 +114,18 @@ static int read_one(void *argument) {
 
 TEST(a_value_that_its_kind_does_not_allow_is_refused) {
 	static char *const cases[][2] = {
-		{"-n1", "prog: --count: '1' is not a whole number from 2 to 9\n"},
-		{"--rate=0", "prog: --rate: '0' must be more than 0\n"},
-		{"--pause=x", "prog: --pause: 'x' is not a duration"},
-		{"--patience=0",
-		 "prog: --patience: '0' must be longer than 0; 'never' means no limit\n"},
-		{"--when=of", "prog: --when: 'of' is not one of never|often|always\n"},
-		{"--when=often|always", "prog: --when: 'often|always' is not one of"},
-		{"--when=", "prog: --when: '' is not one of"},
+		{"-n1", "count: '1' is not a whole number from 2 to 9\n"},
+		{"--rate=0", "rate: '0' must be more than 0\n"},
+		{"--pause=x", "pause: 'x' is not a duration"},
+		{"--patience=0", "patience: '0' must be longer than 0; 'never' means no limit\n"},
+		{"--when=of", "when: 'of' is not one of never|often|always\n"},
+		{"--when=often|always", "when: 'often|always' is not one of"},
+		{"--when=", "when: '' is not one of"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct caught caught = caught_from(read_one, cases[i][0]);
+		const char *message = test_text("prog: --%s", cases[i][1]);
 		assert_int_equal(caught.status, EXIT_USAGE);
-		assert_memory_equal(caught.err, cases[i][1], strlen(cases[i][1]));
+		assert_memory_equal(caught.err, message, strlen(message));
 	}
 }

@@ -81,18 +81,15 @@ TEST(ping_and_version_answer) {
 }
 
 TEST(help_names_every_command) {
-	static const char *const names[] = {"help",    "ping", "version", "stats", "connections",
-					    "workers", "log",  "drain",	  "stop"};
-	char *all = strdup(run("help"));
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		char line[64];
-		snprintf(line, sizeof(line), "help %s", names[i]);
-		const char *one = run(line);
+	const char *const *name = STRINGS("help", "ping", "version", "stats", "connections",
+					  "workers", "log", "drain", "stop");
+	const char *all = test_text("%s", run("help"));
+	for (; *name; name++) {
+		const char *one = run(test_text("help %s", *name));
 		assert_contains(all, one);
-		assert_int_equal(strncmp(one, names[i], strlen(names[i])), 0);
+		assert_int_equal(strncmp(one, *name, strlen(*name)), 0);
 		assert_int_equal(process_count_lines(one), 1);
 	}
-	free(all);
 }
 
 TEST(an_invalid_request_is_named) {
@@ -158,10 +155,8 @@ static void check_connection(json_t *connection, unsigned id) {
 	assert_int_equal(received, id == 1 ? 64 : 0);
 	assert_int_equal(sent, received);
 	assert_string_equal(local, inside->server.names[id == 1]);
-	char user[32];
-	snprintf(user, sizeof(user), "unix user %u", (unsigned)geteuid());
 	if (id == 1)
-		assert_string_equal(peer, user);
+		assert_string_equal(peer, test_text("unix user %u", (unsigned)geteuid()));
 	else
 		assert_int_equal(strncmp(peer, "127.0.0.1:", 10), 0);
 }
@@ -179,8 +174,7 @@ TEST(connections_are_listed) {
 	json_decref(object);
 	assert_true(shows("connections", " work-1 ", " queued "));
 	assert_int_equal(process_count_lines(run("connections")), 51);
-	for (size_t i = 0; i < 50; i++)
-		peer_close(clients[i]);
+	peer_close_all(clients, 50);
 	wait_until(inside_gauge(GAUGE_connections_open) == 0);
 	object = run_json("connections json");
 	assert_int_equal(json_array_size(json_object_get(object, "connections")), 0);
@@ -231,13 +225,10 @@ TEST(workers_are_listed) {
 }
 
 TEST(the_log_level_can_be_set) {
-	static const char *const levels[] = {"error", "warning", "info", "debug"};
-	for (int i = 0; i < 4; i++) {
-		char line[32];
-		char reply[64];
-		snprintf(line, sizeof(line), "log %s", levels[i]);
-		snprintf(reply, sizeof(reply), "log level is %s\n", levels[i]);
-		assert_string_equal(run(line), reply);
+	const char *const *levels = STRINGS("error", "warning", "info", "debug");
+	for (int i = 0; levels[i]; i++) {
+		assert_string_equal(run(test_text("log %s", levels[i])),
+				    test_text("log level is %s\n", levels[i]));
 		assert_int_equal(atomic_load(&inside->log.level), i);
 	}
 }

@@ -128,10 +128,9 @@ TEST(bad_values_are_refused) {
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		for (size_t j = 0; rows[i].values[j]; j++) {
-			char message[200];
-			snprintf(message, sizeof(message), "'%s' %s", rows[i].values[j],
-				 rows[i].message);
-			expect_refused(rows[i].name, rows[i].values[j], message);
+			const char *value = rows[i].values[j];
+			expect_refused(rows[i].name, value,
+				       test_text("'%s' %s", value, rows[i].message));
 		}
 	}
 }
@@ -171,14 +170,12 @@ static void check_limit(const char *name, const uint64_t *setting) {
 		set(name, good[i].value);
 		assert_true(*setting == good[i].ns);
 	}
-	static const char *const bad[] = {"5", "5x", "-5s", "s", "", "soon", "Never"};
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		char message[200];
-		snprintf(message, sizeof(message),
-			 "'%s' is not a duration (a number and one of us, ms, s, m, h) nor 'never'",
-			 bad[i]);
-		expect_refused(name, bad[i], message);
-	}
+	for (const char *const *bad = STRINGS("5", "5x", "-5s", "s", "", "soon", "Never"); *bad;
+	     bad++)
+		expect_refused(name, *bad,
+			       test_text("'%s' is not a duration (a number and one of us, ms, s, "
+					 "m, h) nor 'never'",
+					 *bad));
 }
 
 TEST(time_outs_are_durations_or_never) {
@@ -205,16 +202,15 @@ TEST(an_unknown_name_is_named) {
 
 // However long the value, the message is one line that fits.
 TEST(long_values_are_quoted_in_part) {
-	static const char *const names[] = {"listen",	       "workers",	 "control",
-					    "max-connections", "max-per-source", "source-prefix6",
-					    "overload",	       "idle-timeout",	 "send-timeout",
-					    "drain-timeout",   "backlog",	 "buffer-size",
-					    "log-level",       "patience",	 "spin",
-					    "unsent-limit",    "reuse-port"};
+	const char *const *name =
+		STRINGS("listen", "workers", "control", "max-connections", "max-per-source",
+			"source-prefix6", "overload", "idle-timeout", "send-timeout",
+			"drain-timeout", "backlog", "buffer-size", "log-level", "patience", "spin",
+			"unsent-limit", "reuse-port");
 	static char value[5000];
 	memset(value, 'x', sizeof(value) - 1);
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		expect_refused(names[i], value, "xxxxxxxx");
+	for (; *name; name++)
+		expect_refused(*name, value, "xxxxxxxx");
 	expect_refused(value, "5", "there is no setting 'xxxx");
 }
 

@@ -179,10 +179,8 @@ TEST(shutting_reading_wakes_threads_that_receive) {
 // A client whose connection is closed.
 static int closed_client(bool all_echoed, bool is_guest) {
 	uint16_t port;
-	char address[32];
 	int listener = peer_listen(0, 1, &port);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
-	int client = peer_connect(address);
+	int client = peer_connect(test_text("127.0.0.1:%u", port));
 	socket_close(accept4(listener, NULL, NULL, SOCK_CLOEXEC), all_echoed, is_guest);
 	close(listener);
 	return client;
@@ -195,24 +193,18 @@ TEST(a_close_is_orderly_only_when_all_was_echoed) {
 	}
 }
 
-static void remove_twice(void *argument) {
+ABORTS(removing_twice) {
 	struct conn *conn = add(1);
 	conn_table_remove(&table, conn);
 	conn_table_remove(&table, conn);
 }
 
-static void add_one_too_many(void *argument) {
+ABORTS(adding_one_too_many) {
 	for (int i = 0; i <= CAPACITY; i++)
 		add(i);
 }
 
-static void close_while_one_is_open(void *argument) {
+ABORTS(closing_while_one_is_open) {
 	add(1);
 	conn_table_close(&table);
-}
-
-TEST(misuse_aborts) {
-	expect_abort(remove_twice, NULL);
-	expect_abort(add_one_too_many, NULL);
-	expect_abort(close_while_one_is_open, NULL);
 }

@@ -150,9 +150,8 @@ TEST_ROWS(a_failure_names_each_address_and_reason, const struct failure *failure
 
 // A client is given the port that it asks for: here because it asks for that as well.
 TEST(a_connection_to_itself_is_none) {
-	static const char *const ips[] = {"127.0.0.1", "::1"};
-	for (size_t i = 0; i < COUNT_OF(ips); i++) {
-		struct endpoint own = peer_at(ips[i], REFUSES);
+	for (const char *const *ip = STRINGS("127.0.0.1", "::1"); *ip; ip++) {
+		struct endpoint own = peer_at(*ip, REFUSES);
 		close(sockets[--socket_count]); // its port is free
 		const struct connect_terms terms = {
 			.timeout = TIMEOUT, .interrupt_fd = -1, .source = &own};

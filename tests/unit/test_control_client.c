@@ -1,8 +1,7 @@
 // A client of the control socket, against good and bad servers of the test: control/client.
-#include "test.h"
+#include "expect.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -36,7 +35,6 @@ static struct echod_error error;
 
 static void prepare(void) {
 	path = place_path("c");
-	error = (struct echod_error){0};
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	strcpy(address.sun_path, path);
@@ -51,11 +49,10 @@ static void clean_up(void) {
 FIXTURE(prepare, clean_up);
 
 static void read_request(int fd) {
-	size_t length = 0;
-	while (length < sizeof(play->request) - 1 && recv(fd, play->request + length, 1, 0) == 1 &&
-	       play->request[length] != '\n')
-		length++;
-	play->request[length] = '\0';
+	char *at = play->request, *last = at + sizeof(play->request) - 1;
+	while (at < last && recv(fd, at, 1, 0) == 1 && *at != '\n')
+		at++;
+	*at = '\0';
 }
 
 static void *run_server(void *argument) {
@@ -75,12 +72,11 @@ static void *run_server(void *argument) {
 
 // Asks the played server.
 static int ask(struct play *server, const char *request, uint64_t timeout) {
-	pthread_t thread;
 	play = server;
 	reply.body = play->request; // it is replaced, whatever the result
-	assert_int_equal(pthread_create(&thread, NULL, run_server, NULL), 0);
+	pthread_t thread = thread_begin(run_server, NULL);
 	int result = client_ask(path, request, timeout, &reply, &error);
-	pthread_join(thread, NULL);
+	thread_end(thread);
 	return result;
 }
 
@@ -126,24 +122,18 @@ TEST(a_client_that_is_turned_away_hears_why) {
 }
 
 static void expect_failure(int result, const char *text) {
-	assert_int_equal(result, -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error.message, text);
 	assert_contains(error.message, path);
+	assert_error(result, &error, ECHOD_ERROR_SYSTEM, text);
 	assert_null(reply.body);
 }
 
 static void expect_usage_error(const char *socket, const char *request, const char *text) {
-	error = (struct echod_error){0};
-	assert_int_equal(client_ask(socket, request, PATIENCE_NS, &reply, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
-	assert_contains(error.message, text);
+	assert_error(client_ask(socket, request, PATIENCE_NS, &reply, &error), &error,
+		     ECHOD_ERROR_USAGE, text);
 }
 
 TEST(what_is_no_reply_is_refused) {
-	static const struct {
-		const char *reply, *message;
-	} examples[] = {
+	static const char *const examples[][2] = {
 		{"HTTP/1.1 400 Bad Request\r\n\r\n",
 		 "is not echod: its reply begins with 'HTTP/1.1 4"},
 		{"\n", "is not echod: its reply begins with ''"},
@@ -169,8 +159,7 @@ TEST(what_is_no_reply_is_refused) {
 		{"200 5\nabcd", "closed the connection before the end of its reply"},
 	};
 	for (size_t i = 0; i < COUNT_OF(examples); i++)
-		expect_failure(ask(PLAY(examples[i].reply), "ping", PATIENCE_NS),
-			       examples[i].message);
+		expect_failure(ask(PLAY(examples[i][0]), "ping", PATIENCE_NS), examples[i][1]);
 }
 
 static void expect_timeout(int result, uint64_t begun) {
@@ -179,10 +168,10 @@ static void expect_timeout(int result, uint64_t begun) {
 }
 
 TEST(a_silent_server_is_given_up) {
-	static const char *const replies[] = {"", "200 5", "200 5\nabcd", "200 *\n1\nx"};
-	for (size_t i = 0; i < COUNT_OF(replies); i++) {
+	const char *const *text = STRINGS("", "200 5", "200 5\nabcd", "200 *\n1\nx");
+	for (; *text; text++) {
 		uint64_t begun = clock_now();
-		expect_timeout(ask(PLAY(replies[i], .holds_on = true), "ping", SHORT), begun);
+		expect_timeout(ask(PLAY(*text, .holds_on = true), "ping", SHORT), begun);
 	}
 }
 
@@ -197,9 +186,9 @@ TEST(a_full_backlog_is_given_up) {
 
 TEST(a_missing_server_is_named) {
 	close(listener); // the file stays
-	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error),
-		       "no server answers at ");
+	int result = client_ask(path, "ping", PATIENCE_NS, &reply, &error);
 	assert_contains(error.message, "Connection refused (is echod running? --control");
+	expect_failure(result, "no server answers at ");
 	unlink(path);
 	expect_failure(client_ask(path, "ping", PATIENCE_NS, &reply, &error),
 		       "No such file or directory (is echod running?");

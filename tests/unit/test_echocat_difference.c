@@ -10,8 +10,7 @@ TEST(equal_bytes_have_no_difference) {
 }
 
 TEST(difference_is_found_at_every_offset) {
-	unsigned char sent[100];
-	unsigned char received[100];
+	unsigned char sent[100], received[100];
 	for (size_t i = 0; i < sizeof(sent); i++)
 		sent[i] = (unsigned char)(i * 7);
 	for (size_t i = 0; i < sizeof(sent); i++) {

@@ -31,7 +31,7 @@ static int read_line(const char *line) {
 	return options_read(&options, argc, argv);
 }
 
-TEST(defaults_are_the_servers) {
+TEST(defaults_are_the_servers_and_options_change_them) {
 	assert_int_equal(read_line(""), -1);
 	assert_string_equal(options.address.host, "127.0.0.1");
 	assert_int_equal(options.address.port, 65432);
@@ -39,8 +39,11 @@ TEST(defaults_are_the_servers) {
 	assert_false(options.ping);
 	assert_int_equal(options.timeout, 10 * NS_PER_S);
 	assert_false(options.half_close);
-	assert_int_equal(read_line("--half-close"), -1);
+	assert_int_equal(read_line("--half-close -t never"), -1);
 	assert_true(options.half_close);
+	assert_int_equal(options.timeout, CLOCK_NEVER);
+	assert_int_equal(read_line("--timeout 1.5s"), -1);
+	assert_int_equal(options.timeout, 1500 * NS_PER_MS);
 }
 
 TEST(operands_are_host_and_port) {
@@ -62,38 +65,25 @@ TEST(messages_keep_their_order) {
 	assert_false(options.ping);
 }
 
-TEST(count_and_interval_make_it_a_ping) {
-	static const struct {
-		const char *line;
-		uint64_t count, interval;
-		const char *message;
-	} cases[] = {
-		{"-c 5", 5, 0, "Hello, world"},
-		{"-i 250ms -m x", 0, 250 * NS_PER_MS, "x"}, // until interrupted
-	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		assert_int_equal(read_line(cases[i].line), -1);
-		assert_true(options.ping);
-		assert_int_equal(options.count, cases[i].count);
-		assert_int_equal(options.interval, cases[i].interval);
-		assert_int_equal(options.message_count, 1);
-		assert_string_equal(options.messages[0], cases[i].message);
-	}
+static void check_ping(const char *line, uint64_t count, uint64_t interval, const char *message) {
+	assert_int_equal(read_line(line), -1);
+	assert_true(options.ping);
+	assert_int_equal(options.count, count);
+	assert_int_equal(options.interval, interval);
+	assert_int_equal(options.message_count, 1);
+	assert_string_equal(options.messages[0], message);
 }
 
-TEST(timeout_may_be_never) {
-	assert_int_equal(read_line("-t never"), -1);
-	assert_int_equal(options.timeout, CLOCK_NEVER);
-	assert_int_equal(read_line("--timeout 1.5s"), -1);
-	assert_int_equal(options.timeout, 1500 * NS_PER_MS);
+TEST(count_and_interval_make_it_a_ping) {
+	check_ping("-c 5", 5, 0, "Hello, world");
+	check_ping("-i 250ms -m x", 0, 250 * NS_PER_MS, "x"); // until interrupted
 }
 
 TEST(an_invalid_line_is_a_usage_error) {
 	char lines[] = "host 0|host 65536|host port|host 7 more|EMPTY|unix:|unix:/run/e 7|"
 		       "-m EMPTY|-m|-c|-c -1|-c many|-i never|-i 5|-t 0|-t 0ms|-t soon|--quiet|"
 		       "--half-close -m x|--half-close -c 1";
-	char *rest = lines;
-	for (char *line; (line = strsep(&rest, "|"));)
+	for (char *rest = lines, *line; (line = strsep(&rest, "|"));)
 		if (read_line(line) != 2)
 			fail_msg("%s: not refused", line);
 }

@@ -1,5 +1,5 @@
 // The client's connection, and one message out and back: tools/echocat/peer and exchange.
-#include "test.h"
+#include "expect.h"
 
 #include <netinet/tcp.h>
 
@@ -62,24 +62,18 @@ static void bind_free_port(void) {
 TEST(connects_to_a_listener_without_delay, .setup = bind_free_port) {
 	assert_int_equal(listen(server, 1), 0);
 	assert_int_equal(peer_connect(&peer, &address, TIMEOUT, NULL), 0);
-	int no_delay = 0;
-	socklen_t length = sizeof(no_delay);
-	assert_int_equal(getsockopt(peer.fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &length), 0);
-	assert_true(no_delay);
-	char text[40];
-	snprintf(text, sizeof(text), "127.0.0.1:%u", address.port);
-	assert_string_equal(peer.name, text);
+	assert_int_equal(socket_option(peer.fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_string_equal(peer.name, test_text("127.0.0.1:%u", address.port));
 }
 
 // The port is bound and nobody listens: it refuses, and nobody else can take it.
 TEST(refusal_names_address_and_reason, .setup = bind_free_port) {
 	struct echod_error error = {0};
-	assert_int_equal(peer_connect(&peer, &address, CLOCK_NEVER, &error), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	char text[80];
-	snprintf(text, sizeof(text), "cannot connect to 127.0.0.1:%u: Connection refused",
-		 address.port);
+	int result = peer_connect(&peer, &address, CLOCK_NEVER, &error);
+	const char *text =
+		test_text("cannot connect to 127.0.0.1:%u: Connection refused", address.port);
 	assert_string_equal(error.message, text);
+	assert_error(result, &error, ECHOD_ERROR_SYSTEM, text);
 	assert_int_equal(peer.fd, -1);
 }
 

@@ -1,9 +1,8 @@
 // Standard input to the peer and back: tools/echocat/relay, against sound and faulty peers.
-#include "test.h"
+#include "expect.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -134,7 +133,7 @@ static void *read_output(void *context) {
 	return NULL;
 }
 
-static void open_descriptors(int input[2], int output[2], int connection[2]) {
+static void open_ends(int input[2], int output[2], int connection[2]) {
 	assert_int_equal(pipe2(input, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection), 0);
@@ -146,14 +145,14 @@ static int play(void *context) {
 	static void *(*const actors[])(void *) = {write_input, run_peer, read_output};
 	pthread_t threads[COUNT_OF(actors)];
 	int input[2], output[2], connection[2];
-	open_descriptors(input, output, connection);
+	open_ends(input, output, connection);
 	scene->input = input[1];
 	scene->output = output[0];
 	scene->peer = connection[1];
 	if (scene->output_limit == 0)
 		scene->output_limit = SIZE_MAX;
 	for (size_t i = 0; i < COUNT_OF(actors); i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, actors[i], scene), 0);
+		threads[i] = thread_begin(actors[i], scene);
 
 	struct peer peer = {.fd = connection[0], .name = "pe\ner"};
 	const struct options options = {.timeout = scene->timeout ? scene->timeout : TIMEOUT,
@@ -163,7 +162,7 @@ static int play(void *context) {
 	close(input[0]);
 	close(output[1]);
 	for (size_t i = 0; i < COUNT_OF(threads); i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		thread_end(threads[i]);
 	return status;
 }
 
@@ -221,10 +220,8 @@ TEST(faults_are_found_wherever_they_are) {
 	static const size_t offsets[] = {0, 9999, 123456, 6000000};
 	for (size_t i = 0; i < COUNT_OF(faults) * COUNT_OF(offsets); i++) {
 		// If the last byte is lost, this shows at the peer's FIN.
-		struct scene scene = {.length = 6000001,
-				      .fault = faults[i / COUNT_OF(offsets)],
-				      .at = offsets[i % COUNT_OF(offsets)],
-				      .half_close = i % 2};
+		struct scene scene = {6000001, faults[i / COUNT_OF(offsets)],
+				      .at = offsets[i % COUNT_OF(offsets)], .half_close = i % 2};
 		assert_int_equal(play(&scene), 1);
 		// Up to the fault everything is written, except what a break takes along.
 		assert_true(scene.received - scene.wrong <= scene.length);
@@ -234,13 +231,12 @@ TEST(faults_are_found_wherever_they_are) {
 }
 
 TEST(surplus_after_the_end_is_found) {
-	struct scene scene = {.length = 5000, .fault = ADD, .at = 5000};
-	expect_play(&scene, 1, 5000);
+	expect_play(&(struct scene){5000, ADD, .at = 5000}, 1, 5000);
 }
 
 TEST(peer_that_closes_before_the_input_ends_is_out_of_order) {
 	int input[2], output[2], connection[2];
-	open_descriptors(input, output, connection); // the input stays open and empty
+	open_ends(input, output, connection); // the input stays open and empty
 	close(connection[1]);
 	struct peer peer = {.fd = connection[0], .name = "peer"};
 	const struct options options = {.timeout = TIMEOUT};
@@ -256,10 +252,7 @@ TEST(stalled_peer_times_out) {
 	struct scene scene;
 	uint64_t until = clock_deadline(TIMEOUT);
 	do { // on a busy machine 100 ms may pass before the peer runs
-		scene = (struct scene){.length = LONG_STREAM,
-				       .fault = STALL,
-				       .at = 70000,
-				       .timeout = 100 * NS_PER_MS};
+		scene = (struct scene){LONG_STREAM, STALL, 70000, .timeout = 100 * NS_PER_MS};
 		assert_int_equal(play(&scene), 1);
 		assert_int_equal(scene.wrong, 0);
 	} while (scene.received < 70000 && clock_now() < until);

@@ -37,13 +37,10 @@ static void expect_span(struct span span, const char *bytes) {
 	assert_memory_equal(span.bytes, bytes, span.length);
 }
 
-TEST(new_window_is_all_room) {
+TEST(new_window_is_all_room_and_a_full_one_takes_no_more_until_written_out) {
 	assert_int_equal(window_room(&window).length, CAPACITY);
 	assert_int_equal(window_unsent(&window).length, 0);
 	assert_int_equal(window_unwritten(&window).length, 0);
-}
-
-TEST(full_window_takes_no_more_until_written_out) {
 	feed("0123456789abcdef", CAPACITY);
 	assert_int_equal(window_room(&window).length, 0);
 	window.sent = CAPACITY;

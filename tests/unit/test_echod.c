@@ -29,9 +29,8 @@ static void nothing_left(void) {
 	echod_free(server);
 	server = NULL;
 	free_config();
-	bool clean = open_descriptors() == descriptors_before && threads_become(0);
-	clean = clean && !place_exists(place_path("c")) && !place_exists(place_path("s"));
-	assert_true(clean);
+	assert_true(open_descriptors() == descriptors_before && threads_become(0) &&
+		    !place_exists(place_path("c")) && !place_exists(place_path("s")));
 }
 
 FIXTURE(prepare, nothing_left);
@@ -42,10 +41,6 @@ static uint64_t counter(struct echod *of, const char *name) {
 	assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
 	echod_snapshot_free(snapshot);
 	return value;
-}
-
-TEST(it_says_its_version) {
-	assert_string_equal(echod_version(), ECHOD_VERSION);
 }
 
 TEST(bound_addresses_can_be_asked_for) {
@@ -62,10 +57,8 @@ TEST(bound_addresses_can_be_asked_for) {
 	assert_int_equal(echod_port(server, 3), 0);
 	assert_null(echod_control_path(server));
 	for (size_t i = 0; i < 3; i += 2) {
-		char expected[64];
-		snprintf(expected, sizeof(expected), "127.0.0.%zu:%u", i / 2 + 1,
-			 echod_port(server, i));
-		assert_string_equal(echod_address(server, i), expected);
+		assert_string_equal(echod_address(server, i),
+				    test_text("127.0.0.%zu:%u", i / 2 + 1, echod_port(server, i)));
 		assert_true(echod_port(server, i) > 0);
 	}
 	for (size_t i = 0; i < 3; i++) {
@@ -80,9 +73,7 @@ TEST(several_servers_share_nothing) {
 	struct echod *servers[SERVERS];
 	int clients[SERVERS];
 	for (int i = 0; i < SERVERS; i++) {
-		char name[16];
-		snprintf(name, sizeof(name), "c%d", i);
-		set("control", place_path(name));
+		set("control", place_path(test_text("c%d", i)));
 		servers[i] = start();
 		clients[i] = peer_connect(echod_address(servers[i], 0));
 		for (int n = 0; n <= i; n++)
@@ -163,8 +154,9 @@ TEST(a_stop_over_the_control_socket_is_seen) {
 	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
 }
 
-TEST(a_running_server_can_be_freed) {
+TEST(a_running_server_says_its_version_and_can_be_freed) {
 	server = start();
+	assert_string_equal(echod_version(), ECHOD_VERSION);
 	int client = peer_connect_served(echod_address(server, 0));
 	echod_free(server);
 	server = NULL;
@@ -232,12 +224,9 @@ TEST(a_file_in_the_way_is_said_and_left_alone) {
 	assert_true(place_exists(place_path("file")));
 }
 
-TEST(a_host_that_is_not_there_is_said) {
+TEST(a_host_that_is_not_there_and_too_many_connections_are_said) {
 	set("listen", "no-such-host.invalid:7");
 	expect_no_start("cannot find host 'no-such-host.invalid': ");
-}
-
-TEST(too_many_connections_are_said) {
 	set("max-connections", "1048576");
 	expect_no_start("the limit on open descriptors is too low: 1048576 connections take ");
 }

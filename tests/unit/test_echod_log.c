@@ -82,20 +82,17 @@ static int keep_entry(void *context, const struct echod_log_entry *entry) {
 TEST(the_log_has_fields) {
 	static struct lines lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	const char *path = place_address("s");
-	char closed[400], local[160];
 	set("listen", path);
 	echod_config_set_log_entries(config, keep_entry, &lines);
 	assert_int_equal(live(), 0);
-	snprintf(local, sizeof(local), "listening address=%s\n", path);
-	snprintf(closed, sizeof(closed),
-		 "closed connection=1 peer=unix user %u local=%s reason=peer bytes_received=64 "
-		 "bytes_sent=64\n",
-		 (unsigned)geteuid(), path);
 	assert_contains(lines.text, "started version=");
 	assert_contains(lines.text, " workers=2 max_connections=50 control=none\nlistening");
-	assert_contains(lines.text, local);
+	assert_contains(lines.text, test_text("listening address=%s\n", path));
 	assert_contains(lines.text, "accepted connection=1 peer=unix user ");
-	assert_contains(lines.text, closed);
+	assert_contains(lines.text,
+			test_text("closed connection=1 peer=unix user %u local=%s reason=peer "
+				  "bytes_received=64 bytes_sent=64\n",
+				  (unsigned)geteuid(), path));
 	assert_contains(lines.text, "draining connections=");
 	assert_contains(lines.text, " time_left_ms=");
 	assert_contains(lines.text, "stopped connections_accepted=1 connections_aborted=0\n");

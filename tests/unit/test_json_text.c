@@ -6,9 +6,7 @@
 #include "base/json_text.h"
 
 TEST(any_bytes_become_a_string) {
-	static const struct {
-		const char *text, *wanted;
-	} rows[] = {
+	static const char *const rows[][2] = {
 		{"", ""},
 		{"plain \\ \"text\"", "plain \\ \"text\""},
 		{"tab\t, escape \x1b[2J", "tab\t, escape \x1b[2J"},
@@ -26,9 +24,9 @@ TEST(any_bytes_become_a_string) {
 		{"\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80"}, // beside the pairs
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		json_t *json = json_text(rows[i].text);
+		json_t *json = json_text(rows[i][0]);
 		assert_non_null(json);
-		assert_string_equal(json_string_value(json), rows[i].wanted);
+		assert_string_equal(json_string_value(json), rows[i][1]);
 		json_decref(json);
 	}
 }

@@ -50,9 +50,8 @@ static struct listener open_on(const char *text) {
 
 // A connection to the listener's port at `host`, or -1 with errno.
 static int try_connect(const char *host) {
-	char text[ADDRESS_TEXT_SIZE];
-	snprintf(text, sizeof(text), "%s%s", host, strrchr(listener.name, ':'));
-	struct endpoint endpoint = endpoint_of(text);
+	struct endpoint endpoint =
+		endpoint_of(test_text("%s%s", host, strrchr(listener.name, ':')));
 	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	if (connect(fd, &endpoint.as.any, endpoint.length) == 0)
@@ -127,9 +126,10 @@ TEST(accepted_sockets_inherit_the_options) {
 	close(client);
 }
 
-TEST(a_port_in_use_is_refused) {
+TEST(a_port_in_use_is_refused_and_an_address_not_ours) {
 	listener = open_on("127.0.0.1:0");
 	expect_refused(listener.name, "cannot listen on", "Address already in use");
+	expect_refused("192.0.2.1:0", "cannot listen on", "Cannot assign requested address");
 }
 
 // Port 0 is still a port of its own.
@@ -172,8 +172,7 @@ TEST(of_two_that_bound_the_port_one_opens) {
 
 TEST(a_port_is_free_again_at_once) {
 	listener = open_on("127.0.0.1:0");
-	char name[ADDRESS_TEXT_SIZE];
-	strcpy(name, listener.name);
+	const char *name = test_text("%s", listener.name);
 	int client = try_connect("127.0.0.1");
 	close(accept_one(NULL)); // the side that closes first goes to TIME_WAIT
 	char byte;
@@ -182,10 +181,6 @@ TEST(a_port_is_free_again_at_once) {
 	listener_close(&listener);
 	listener = open_on(name);
 	assert_string_equal(listener.name, name);
-}
-
-TEST(an_address_not_ours_is_refused) {
-	expect_refused("192.0.2.1:0", "cannot listen on", "Cannot assign requested address");
 }
 
 // The kernel binds some of them, and no client arrives.

@@ -21,16 +21,14 @@ static int keep_line(void *context, enum echod_log_level level, const char *line
 
 // Makes the locale, so that the test does not depend on those that are installed.
 static void set_comma(void) {
-	char text[16];
 	struct process *localedef;
 	place_path(".");
 	int status = process_run_simple(&localedef, "/usr/bin/localedef", "-i", "de_DE", "-f",
-					"UTF-8", place_path("comma"), NULL);
+					"UTF-8", place_path("comma"));
 	assert_int_equal(status, 0);
 	setenv("LOCPATH", place_path("."), 1);
 	assert_non_null(setlocale(LC_ALL, "comma"));
-	snprintf(text, sizeof(text), "%.1f", 1.5);
-	assert_string_equal(text, "1,5");
+	assert_string_equal(test_text("%.1f", 1.5), "1,5");
 }
 
 FIXTURE_ONCE(set_comma, NULL);
@@ -53,9 +51,7 @@ TEST(numbers_are_read_with_a_point) {
 }
 
 TEST(a_server_answers_with_points) {
-	static const struct {
-		const char *request, *wanted;
-	} cases[] = {
+	static const char *const cases[][2] = {
 		{"stats", "\nuptime_seconds +[0-9]+\\.[0-9]+\n"},
 		{"stats json", "\"uptime_seconds\": [0-9]+\\.[0-9]+"},
 		{"stats prometheus", "\nechod_uptime_seconds [0-9]+\\.[0-9]+\n"},
@@ -73,10 +69,11 @@ TEST(a_server_answers_with_points) {
 	free_config();
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char *body;
-		assert_int_equal(ctl_request(place_path("c"), cases[i].request, &body), 200);
-		if (!matches(body, cases[i].wanted) || matches(body, "[0-9],[0-9]"))
-			fail_msg("%s: %s", cases[i].request, body);
-		if (strstr(cases[i].request, "json")) {
+		const char *request = cases[i][0];
+		assert_int_equal(ctl_request(place_path("c"), request, &body), 200);
+		if (!matches(body, cases[i][1]) || matches(body, "[0-9],[0-9]"))
+			fail_msg("%s: %s", request, body);
+		if (strstr(request, "json")) {
 			json_t *json = json_loads(body, 0, NULL);
 			assert_non_null(json);
 			json_decref(json);

@@ -42,14 +42,12 @@ static void open_log(void) {
 FIXTURE(open_log, NULL);
 
 TEST(passes_what_the_level_wants) {
-	for (int wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
+	for (enum echod_log_level wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
 		open_log();
 		the_log.level = wanted;
-		for (int level = ECHOD_LOG_ERROR; level < LOG_LEVELS; level++) {
-			assert_int_equal(log_wants(&the_log, (enum echod_log_level)level),
-					 level <= wanted);
-			log_write(&the_log, (enum echod_log_level)level, "tried", NULL, "at %d",
-				  level);
+		for (enum echod_log_level level = ECHOD_LOG_ERROR; level < LOG_LEVELS; level++) {
+			assert_int_equal(log_wants(&the_log, level), level <= wanted);
+			log_write(&the_log, level, "tried", NULL, "at %d", level);
 		}
 		assert_int_equal(heard.lines, wanted + 1);
 		assert_int_equal(heard.level, wanted);
@@ -98,19 +96,16 @@ TEST(an_entry_has_its_event_and_its_fields) {
 }
 
 TEST(level_names_go_both_ways) {
-	for (int i = ECHOD_LOG_ERROR; i < LOG_LEVELS; i++) {
-		enum echod_log_level level;
-		const char *name = log_level_name((enum echod_log_level)i);
-		assert_int_equal(log_level_parse(name, &level, NULL), 0);
+	enum echod_log_level level;
+	struct echod_error error = {0};
+	for (enum echod_log_level i = ECHOD_LOG_ERROR; i < LOG_LEVELS; i++) {
+		assert_int_equal(log_level_parse(log_level_name(i), &level, NULL), 0);
 		assert_int_equal(level, i);
 	}
-	static const char *const bad[] = {"", "Info", "warn", "trace", "info ", "0"};
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		enum echod_log_level level;
-		struct echod_error error = {0};
-		assert_error(log_level_parse(bad[i], &level, &error), &error, ECHOD_ERROR_USAGE,
+	const char *const *bad = STRINGS("", "Info", "warn", "trace", "info ", "0");
+	for (; *bad; bad++)
+		assert_error(log_level_parse(*bad, &level, &error), &error, ECHOD_ERROR_USAGE,
 			     LOG_LEVEL_NAMES);
-	}
 }
 
 TEST(escape_leaves_printable_ascii) {

@@ -7,14 +7,15 @@
 #include "base/clock.h"
 #include "stats/render.h"
 
+#define METRICS ((size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT)
+
 static struct stats stats;
 static struct snapshot snapshot;
 static struct rates rates;
-static char *text, *prometheus; // the snapshot in each form
+static const char *text, *prometheus; // the snapshot in each form
 static json_t *object;
 
-// The output of `render`; freed by the caller.
-static char *rendered(void (*render)(FILE *)) {
+static const char *rendered(void (*render)(FILE *)) {
 	char *output = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&output, &size);
@@ -23,7 +24,7 @@ static char *rendered(void (*render)(FILE *)) {
 	assert_int_equal(fclose(out), 0);
 	assert_int_equal(strlen(output), size);
 	assert_int_equal(output[size - 1], '\n');
-	return output;
+	return test_keep(output);
 }
 
 static void to_text(FILE *out) {
@@ -38,12 +39,6 @@ static void render_all(void) {
 	text = rendered(to_text);
 	prometheus = rendered(to_prometheus);
 	object = render_json(&snapshot, &rates);
-}
-
-static void free_all(void) {
-	free(text);
-	free(prometheus);
-	json_decref(object);
 }
 
 static uint64_t in_unit(unsigned value, enum metric_unit unit) {
@@ -67,7 +62,7 @@ static void fill(void) {
 }
 
 static void empty(void) {
-	free_all();
+	json_decref(object);
 	stats_close(&stats);
 }
 
@@ -138,9 +133,7 @@ TEST(json_has_every_name_of_the_list) {
 #define HISTOGRAM(name, help) assert_true(json_is_object(member(object, #name)));
 #include "stats/counters.def"
 	assert_int_equal(json_integer_value(member(object, "schema")), 1);
-	assert_int_equal(json_object_size(object),
-			 (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT +
-				 2); // schema, rates
+	assert_int_equal(json_object_size(object), METRICS + 2); // schema, rates
 }
 
 static void expect_near(const json_t *of, const char *name, double value) {
@@ -167,24 +160,21 @@ TEST(json_has_the_rates_of_every_counter) {
 	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
 		const json_t *spans = member(all, counter_metrics[c].name);
 		assert_int_equal(json_object_size(spans), RATE_SPANS);
-		expect_near(spans, "1s", (3 + c) / 2.0);
-		expect_near(spans, "10s", (3 + c) / 2.0);
-		expect_near(spans, "60s", (3 + c) / 2.0);
+		for (const char *const *span = STRINGS("1s", "10s", "60s"); *span; span++)
+			expect_near(spans, *span, (3 + c) / 2.0);
 	}
 }
 
 TEST(json_can_be_written_and_read_again) {
-	char *written = json_dumps(object, 0);
+	const char *written = test_keep(json_dumps(object, 0));
 	json_t *again = json_loads(written, JSON_REJECT_DUPLICATES, NULL);
 	assert_true(json_equal(object, again));
 	json_decref(again);
-	free(written);
 }
 
 // The metric that the lines are about, as HELP and TYPE say, while the exposition is gone through.
 struct exposition {
-	char name[80];
-	char type[16];
+	char name[80], type[16];
 	bool helped;
 	size_t metrics;
 	uint64_t buckets; // the last cumulative count
@@ -216,8 +206,7 @@ static void check_histogram_line(struct exposition *now, const char *rest) {
 		assert_false(now->infinite);
 		now->infinite = strcmp(limit, "+Inf") == 0;
 		double value = strtod(limit, NULL);
-		assert_true(value > now->limit);
-		assert_true(count >= now->buckets);
+		assert_true(value > now->limit && count >= now->buckets);
 		now->limit = value;
 		now->buckets = count;
 	} else if (sscanf(rest, "_count %ju", &count) == 1) {
@@ -234,7 +223,7 @@ static void check_sample(struct exposition *now, const char *line) {
 		fail_msg("not a sample: %s", line);
 	size_t length = strlen(now->name);
 	assert_true(now->type[0] &&
-		    strncmp(line, now->name, length) == 0); // HELP and TYPE came first
+		    strncmp(line, now->name, length) == 0); // HELP and TYPE are first
 	if (strcmp(now->type, "counter") == 0)
 		assert_string_equal(now->name + length - 6, "_total");
 	if (strcmp(now->type, "histogram") == 0)
@@ -244,30 +233,25 @@ static void check_sample(struct exposition *now, const char *line) {
 }
 
 TEST(prometheus_follows_the_text_format) {
-	char *lines = strdup(prometheus), *rest = NULL;
+	char *rest = test_keep(strdup(prometheus));
 	struct exposition now = {0};
-	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line; (line = strsep(&rest, "\n")) && *line;) {
 		if (line[0] == '#')
 			check_comment(&now, line);
 		else
 			check_sample(&now, line);
 	}
-	assert_int_equal(now.metrics, // and echod_build_info
-			 (size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT + 1);
-	free(lines);
+	assert_int_equal(now.metrics, METRICS + 1); // and echod_build_info
 }
 
 TEST(prometheus_has_every_value) {
-	char name[80];
-	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-		snprintf(name, sizeof(name), "echod_%s_total", counter_metrics[c].name);
-		expect_shown(prometheus, name, counter_metrics[c].unit, 3 + c);
-	}
+	for (unsigned c = 0; c < COUNTER_COUNT; c++)
+		expect_shown(prometheus, test_text("echod_%s_total", counter_metrics[c].name),
+			     counter_metrics[c].unit, 3 + c);
 	for (unsigned g = 0; g < GAUGE_COUNT; g++) {
-		bool is_start = g == GAUGE_start_time_seconds;
-		snprintf(name, sizeof(name), "%s_%s", is_start ? "process" : "echod",
-			 gauge_metrics[g].name);
-		expect_shown(prometheus, name, gauge_metrics[g].unit, 3 + g);
+		const char *prefix = g == GAUGE_start_time_seconds ? "process" : "echod";
+		expect_shown(prometheus, test_text("%s_%s", prefix, gauge_metrics[g].name),
+			     gauge_metrics[g].unit, 3 + g);
 	}
 	assert_contains(prometheus, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	// 1 to 1000 us: below 2^18 ns are 262 of them.
@@ -278,16 +262,15 @@ TEST(prometheus_has_every_value) {
 }
 
 // In none of the three it is a number.
-// In none of the three it is a number.
 TEST(an_unknown_value_is_no_number) {
 	uint64_t kept = snapshot.gauge[GAUGE_memory_resident_bytes];
 	snapshot.gauge[GAUGE_memory_resident_bytes] = STATS_UNKNOWN;
-	free_all();
+	json_decref(object);
 	render_all();
 	assert_true(matches(text, "\nmemory_resident_bytes +unknown\n"));
 	assert_true(json_is_null(member(object, "memory_resident_bytes")));
 	assert_null(strstr(prometheus, "memory_resident_bytes"));
 	snapshot.gauge[GAUGE_memory_resident_bytes] = kept;
-	free_all();
+	json_decref(object);
 	render_all();
 }

@@ -63,20 +63,18 @@ static void take_reply(int most) {
 // Puts the body of a reply in pieces together, in place. Returns what follows it.
 static char *join_pieces(char *bytes) {
 	assert_int_equal(strncmp(bytes, "200 *\n", 6), 0);
-	char *to = bytes;
-	char *from = bytes + 6;
-	for (;;) {
+	char *to = bytes, *from = bytes + 6;
+	size_t length;
+	do {
 		char *end;
-		size_t length = strtoul(from, &end, 10);
-		assert_true(end > from && *end == '\n');
+		length = strtoul(from, &end, 10);
+		assert_true(end > from && *end == '\n' && length < SESSION_MOST_BYTES);
 		from = end + 1;
-		if (length == 0)
-			break;
-		assert_true(length < SESSION_MOST_BYTES && strlen(from) >= length);
+		assert_true(strlen(from) >= length);
 		memmove(to, from, length);
 		to += length;
 		from += length;
-	}
+	} while (length > 0);
 	*to = '\0';
 	return from;
 }

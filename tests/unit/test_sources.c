@@ -2,7 +2,6 @@
 #include "expect.h"
 
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <sched.h>
 
 #include "peer.h"
@@ -59,16 +58,14 @@ static void expect_limit(struct conn_origin origin) {
 
 TEST(each_kind_of_source_has_its_limit) {
 	// The same bits in another family are another source.
-	const struct conn_origin origins[] = {
-		from_address("127.0.0.1", 1),
-		from_address("127.0.0.2", 1),
-		from_address("::1", 1),
-		from_address("0:0:0:1::1", 1),
-		from_address("7f00:1::", 1),
-		from_user(0),
-		from_user(1000),
-		from_user(htonl(INADDR_LOOPBACK)),
-	};
+	const struct conn_origin origins[] = {from_address("127.0.0.1", 1),
+					      from_address("127.0.0.2", 1),
+					      from_address("::1", 1),
+					      from_address("0:0:0:1::1", 1),
+					      from_address("7f00:1::", 1),
+					      from_user(0),
+					      from_user(1000),
+					      from_user(htonl(INADDR_LOOPBACK))};
 	for (size_t i = 0; i < COUNT_OF(origins); i++)
 		expect_limit(origins[i]);
 	for (size_t i = 0; i < COUNT_OF(origins); i++)
@@ -105,13 +102,13 @@ TEST(networks_of_ipv6_are_sources) {
 	};
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
 		struct sources pair;
+		const char *left = pairs[i].left, *right = pairs[i].right;
+		const struct conn_origin one = from_address(left, 1),
+					 other = from_address(right, 1);
 		assert_int_equal(sources_open(&pair, 1, pairs[i].prefix6, 2, NULL), 0);
-		struct conn_origin left = from_address(pairs[i].left, 1);
-		struct conn_origin right = from_address(pairs[i].right, 1);
-		assert_true(sources_enter(&pair, &left));
-		if (sources_enter(&pair, &right) == pairs[i].one)
-			fail_msg("%s and %s by /%u", pairs[i].left, pairs[i].right,
-				 pairs[i].prefix6);
+		assert_true(sources_enter(&pair, &one));
+		if (sources_enter(&pair, &other) == pairs[i].one)
+			fail_msg("%s and %s by /%u", left, right, pairs[i].prefix6);
 		sources_close(&pair);
 	}
 }
@@ -185,8 +182,7 @@ static struct conn_origin origin_numbered(unsigned number) {
 }
 
 TEST(random_comings_and_goings_agree_with_a_plain_model) {
-	unsigned model[NAMES] = {0};
-	unsigned total = 0;
+	unsigned model[NAMES] = {0}, total = 0;
 	uint64_t seed = 4;
 	for (int step = 0; step < STEPS; step++) {
 		unsigned number = (unsigned)pattern_number(&seed, 0, NAMES - 1);
@@ -204,8 +200,7 @@ TEST(random_comings_and_goings_agree_with_a_plain_model) {
 			total--;
 		}
 	}
-	size_t free = 0;
-	size_t distinct = 0;
+	size_t free = 0, distinct = 0;
 	for (const struct source *source = sources.free; source; source = source->next)
 		free++;
 	for (size_t i = 0; i < NAMES; i++)
@@ -227,27 +222,21 @@ static void *leave_all(void *argument) {
 
 TEST(one_may_enter_while_another_leaves) {
 	struct conn_origin origin = from_address("127.0.0.1", 1);
-	pthread_t worker;
-	assert_int_equal(pthread_create(&worker, NULL, leave_all, &origin), 0);
+	pthread_t worker = thread_begin(leave_all, &origin);
 	for (int in = 0; in < STEPS; in++) {
 		while (!enter(origin))
 			sched_yield();
 		atomic_fetch_add(&entered, 1);
 	}
-	pthread_join(worker, NULL);
+	thread_end(worker);
 	expect_limit(origin);
 }
 
-static void leave_without_entering(void *argument) {
+ABORTS(leaving_without_entering) {
 	leave(from_user(1));
 }
 
-static void enter_one_source_too_many(void *argument) {
+ABORTS(entering_with_one_source_too_many) {
 	for (uint32_t user = 0; user <= CAPACITY; user++)
 		enter(from_user(user));
-}
-
-TEST(misuse_aborts) {
-	expect_abort(leave_without_entering, NULL);
-	expect_abort(enter_one_source_too_many, NULL);
 }

@@ -34,11 +34,10 @@ TEST(count_refuses_all_else_and_names_its_bounds) {
 	for (; *bad; bad++)
 		assert_error(units_parse_count(*bad, 0, UINT64_MAX, &count, &error), &error,
 			     ECHOD_ERROR_USAGE, *bad);
-	static const char *const outside[] = {"0", "4097", "4294967297"};
 	assert_int_equal(units_parse_count("1", 1, 4096, &count, NULL), 0);
 	assert_int_equal(units_parse_count("4096", 1, 4096, &count, NULL), 0);
-	for (size_t i = 0; i < COUNT_OF(outside); i++)
-		assert_int_equal(units_parse_count(outside[i], 1, 4096, &count, &error), -1);
+	for (bad = STRINGS("0", "4097", "4294967297"); *bad; bad++)
+		assert_int_equal(units_parse_count(*bad, 1, 4096, &count, &error), -1);
 	assert_string_equal(error.message, "'4294967297' is not a whole number from 1 to 4096");
 }
 

@@ -18,18 +18,22 @@ static struct stat status_of(const char *path) {
 	return status;
 }
 
-// Claiming 's' must fail with `message`, and leave the file there as it is.
-static void check_refused(const char *message) {
-	struct stat before = status_of("s");
+static void check_refused_at(const char *name, const char *message) {
 	struct unix_path path;
 	struct echod_error error = {0};
 	int fd = new_socket(SOCK_STREAM);
-	int result = unix_path_listen(&path, fd, "s", 16, true, &error);
+	int result = unix_path_listen(&path, fd, name, 16, true, &error);
 	assert_string_equal(error.message, message);
 	assert_error(result, &error, ECHOD_ERROR_SYSTEM, message);
 	assert_false(path.claimed);
 	unix_path_remove(&path);
 	close(fd);
+}
+
+// Claiming 's' must fail with `message`, and leave the file there as it is.
+static void check_refused(const char *message) {
+	struct stat before = status_of("s");
+	check_refused_at("s", message);
 	struct stat after = status_of("s");
 	assert_int_equal(after.st_ino, before.st_ino);
 	assert_int_equal(after.st_mode, before.st_mode);
@@ -40,6 +44,7 @@ FIXTURE(enter_directory, leave_directory);
 
 TEST(is_there_while_claimed) {
 	claim("s");
+	check_refused(LIVE);
 	assert_true(takes_connections("s"));
 	unix_path_remove(&claimed);
 	assert_false(place_exists("s"));
@@ -47,9 +52,7 @@ TEST(is_there_while_claimed) {
 }
 
 TEST(an_absolute_path_will_do) {
-	char absolute[64];
-	snprintf(absolute, sizeof(absolute), "%s/s", test_directory);
-	claim(absolute);
+	claim(test_text("%s/s", test_directory));
 	assert_true(takes_connections("s"));
 	assert_int_equal(chdir("/"), 0);
 	give_up();
@@ -65,13 +68,6 @@ TEST(a_stale_socket_is_replaced) {
 	assert_int_equal(status_of("s").st_ino, claimed.inode);
 	give_up();
 	assert_false(place_exists("s"));
-}
-
-TEST(a_live_socket_is_not_taken) {
-	claim("s");
-	check_refused(LIVE);
-	assert_true(takes_connections("s"));
-	give_up();
 }
 
 // A server whose backlog is full, one of another type, and one that does not listen yet.
@@ -153,12 +149,7 @@ TEST(a_successors_socket_is_not_removed) {
 }
 
 TEST(a_missing_directory_is_named) {
-	struct unix_path path;
-	struct echod_error error;
-	int fd = new_socket(SOCK_STREAM);
-	assert_int_equal(unix_path_listen(&path, fd, "none/s", 16, true, &error), -1);
-	assert_string_equal(error.message, "cannot listen on 'none/s': No such file or directory");
-	close(fd);
+	check_refused_at("none/s", "cannot listen on 'none/s': No such file or directory");
 }
 
 // In a child of the user nobody: root may do more.
@@ -187,8 +178,8 @@ static void check_seen(int fd, const char *name) {
 	char text[ADDRESS_TEXT_SIZE];
 	assert_int_equal(getsockname(fd, &own.as.any, &own.length), 0);
 	assert_string_equal(address_path_in(endpoint_format(&own, text)), name);
-	char line[256], wanted[ADDRESS_PATH_SIZE + 2];
-	snprintf(wanted, sizeof(wanted), " %s\n", name);
+	char line[256];
+	const char *wanted = test_text(" %s\n", name);
 	FILE *table = fopen("/proc/net/unix", "re");
 	assert_non_null(table);
 	bool found = false;
@@ -209,12 +200,9 @@ TEST(a_name_has_no_file) {
 		assert_false(claimed.claimed);
 		check_seen(claimed_fd, name);
 		assert_true(takes_connections(name));
-		struct unix_path second;
-		struct echod_error error;
-		int rival = new_socket(SOCK_STREAM);
-		assert_int_equal(unix_path_listen(&second, rival, name, 16, true, &error), -1);
-		assert_contains(error.message, "': a live server has this name");
-		close(rival);
+		check_refused_at(
+			name,
+			test_text("cannot listen on '%s': a live server has this name", name));
 		give_up(); // and leave_directory sees that there was never a file
 	}
 }
