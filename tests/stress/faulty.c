@@ -1,15 +1,11 @@
 // stress_faulty SECONDS SEED CONTROL ADDRESS...: faulty clients of every kind at once, for SECONDS,
 // of the server at the addresses and at its control socket. A process a kind, one thread each; the
 // first waits for them. Each prints how many clients it has been.
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
 #include "ctl.h"
+#include "expect.h"
 #include "fault.h"
 #include "peer.h"
 #include "process.h"
-#include "test.h"
 
 #define MAX_FAULTS 32
 #define MAX_CLIENTS 64
@@ -74,9 +70,7 @@ static const struct fault *fault_at(size_t index) {
 
 // Waits for the process of a kind. Returns whether it ended well.
 static bool collect(pid_t child, const struct fault *fault) {
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool well = child_status(child) == 0;
 	if (!well)
 		fprintf(stderr, "the clients '%s' have failed\n", fault->name);
 	return well;
@@ -95,16 +89,13 @@ int main(int argc, char **argv) {
 		.address_count = (size_t)argc - 4,
 	};
 	const size_t count = echo_fault_count + control_fault_count;
-	pid_t children[MAX_FAULTS], parent = getpid();
+	pid_t children[MAX_FAULTS];
 	assert_true(count <= MAX_FAULTS);
 	for (size_t i = 0; i < count; i++) {
-		children[i] = fork();
+		children[i] = process_fork();
 		assert_true(children[i] >= 0);
-		if (children[i] != 0)
-			continue;
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-			_exit(1);
-		play(&scene, fault_at(i), (scene.seed * MAX_FAULTS + i) * MAX_CLIENTS);
+		if (children[i] == 0)
+			play(&scene, fault_at(i), (scene.seed * MAX_FAULTS + i) * MAX_CLIENTS);
 	}
 	bool well = true;
 	for (size_t i = 0; i < count; i++)

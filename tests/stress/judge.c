@@ -72,10 +72,8 @@ static uint64_t judge_run(const char *path) {
 }
 
 static uint64_t judge_runs(const char *directory) {
-	char pattern[128];
-	snprintf(pattern, sizeof(pattern), "%s/*.json", directory);
 	glob_t paths;
-	if (glob(pattern, 0, NULL, &paths) != 0)
+	if (glob(test_text("%s/*.json", directory), 0, NULL, &paths) != 0)
 		fail_msg("no run of echoload in %s", directory);
 	uint64_t verified = 0;
 	for (size_t i = 0; i < paths.gl_pathc; i++)
@@ -89,8 +87,7 @@ static void judge_ends(const json_t *snapshot) {
 	static const char *const ends[] = {"peer", "probe", "reset", "reset_ok", "idle", "stalled"};
 	fprintf(report, "  %-22s", "closed because");
 	for (size_t i = 0; i < COUNT_OF(ends); i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "connections_closed_%s", ends[i]);
+		const char *name = test_text("connections_closed_%s", ends[i]);
 		uint64_t count = stats_get(snapshot, name);
 		fprintf(report, " %s %" PRIu64, ends[i], count);
 		if (count == 0)
@@ -102,28 +99,23 @@ static void judge_ends(const json_t *snapshot) {
 	assert_int_equal(stats_get(snapshot, "connections_closed_error"), 0);
 }
 
+static bool is_back(const struct baseline *before, const struct baseline *after) {
+	return after->descriptors <= before->descriptors && after->threads == before->threads &&
+	       after->memory <= before->memory + MEMORY_KEPT;
+}
+
 // Waits until it has given back what it held for its clients.
 static void judge_rest(struct daemon *daemon, const struct baseline *before) {
 	uint64_t deadline = clock_deadline(PATIENCE);
-	for (;;) {
-		struct baseline after = measure(daemon);
-		bool back = after.descriptors <= before->descriptors &&
-			    after.threads == before->threads &&
-			    after.memory <= before->memory + MEMORY_KEPT;
-		if (back || clock_now() >= deadline) {
-			fprintf(report,
-				"  %-22s %" PRIu64 " and %" PRIu64
-				" KiB, %zu and %zu descriptors\n",
-				"before and after", before->memory >> 10, after.memory >> 10,
-				before->descriptors, after.descriptors);
-			if (!back)
-				fail_msg("echod has not given back what it held (%zu and %zu "
-					 "threads)",
-					 before->threads, after.threads);
-			return;
-		}
+	struct baseline after = measure(daemon);
+	for (; !is_back(before, &after) && clock_now() < deadline; after = measure(daemon))
 		poll(NULL, 0, CHECK_MS);
-	}
+	fprintf(report, "  %-22s %" PRIu64 " and %" PRIu64 " KiB, %zu and %zu descriptors\n",
+		"before and after", before->memory >> 10, after.memory >> 10, before->descriptors,
+		after.descriptors);
+	if (!is_back(before, &after))
+		fail_msg("echod has not given back what it held (%zu and %zu threads)",
+			 before->threads, after.threads);
 }
 
 static void judge(struct daemon *daemon, const struct baseline *before, const char *directory) {
@@ -139,7 +131,6 @@ static void judge(struct daemon *daemon, const struct baseline *before, const ch
 		fail_msg("echod has sent %" PRIu64 " bytes, %" PRIu64 " were verified", sent,
 			 verified);
 	judge_ends(snapshot);
-	json_decref(snapshot);
 	judge_rest(daemon, before);
 	daemon_stop(daemon);
 }

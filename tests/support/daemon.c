@@ -110,17 +110,9 @@ struct daemon *daemon_start_as(const struct process_spec *spec) {
 }
 
 const char *daemon_refuses(const struct process_spec *spec, int status, const char *const *texts) {
-	struct daemon *daemon = daemon_spawn(spec);
-	int ended = process_wait(daemon->process);
-	const char *line = process_errors(daemon->process, NULL);
-	if (ended != status)
-		fail_msg("exit status %d, not %d: %s", ended, status, line);
-	if (process_count_lines(line) != 1 || strncmp(line, "echod: ", 7) != 0)
-		fail_msg("not one line of echod's: %s", line);
-	for (size_t i = 0; texts && texts[i]; i++)
-		assert_contains(line, texts[i]);
-	assert_string_equal(process_output(daemon->process, NULL), "");
-	return line;
+	struct process *process = daemon_spawn(spec)->process;
+	process_expect_status(process, status);
+	return process_expect_complaint(process, "echod: ", texts);
 }
 
 static void close_control(struct daemon *daemon) {
@@ -134,6 +126,7 @@ void daemon_expect_end(struct daemon *daemon) {
 	close_control(daemon);
 	if (status != 0)
 		fail_msg("echod ended with status %d", status);
+	daemon->ended = true;
 	assert_false(place_exists(daemon->control));
 	for (size_t i = 0; i < daemon->address_count; i++)
 		if (strncmp(daemon->address[i], "unix:", 5) == 0)

@@ -22,6 +22,7 @@ struct daemon {
 	size_t listen_count; // how many it was asked for
 	uint16_t port;	     // of the first address; 0 for a Unix-domain socket
 	int control_fd;	     // a connection kept open for stats_*; -1: none
+	bool ended;	     // as daemon_expect_end has seen
 };
 
 // Starts echod with these options, NULL last, and waits until it is ready. Unless given, `--listen
@@ -44,14 +45,15 @@ void daemon_stop(struct daemon *daemon);
 void daemon_expect_end(struct daemon *daemon);
 
 // DAEMON_TEST(name, ("--workers", "1"), …) { … }: a TEST of `daemon`, which is started with
-// these options, (NULL) for none, and stopped at the end.
+// these options, (NULL) for none, and stopped at the end, unless it has ended.
 #define DAEMON_TEST(...) DAEMON_TEST_(__VA_ARGS__, )
 #define DAEMON_TEST_(title, options, ...)                         \
 	static void title##_of(struct daemon *daemon);            \
 	TEST_(title, __VA_ARGS__) {                               \
 		struct daemon *under_test = daemon_start options; \
 		title##_of(under_test);                           \
-		daemon_stop(under_test);                          \
+		if (!under_test->ended)                           \
+			daemon_stop(under_test);                  \
 	}                                                         \
 	static void title##_of(struct daemon *daemon)
 

@@ -2,63 +2,50 @@
 #include "peer.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
-#include "net/address.h"
 #include "process.h"
 #include "test.h"
 
-union socket_address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_un local;
-};
-
-static socklen_t parse_address(const char *text, union socket_address *address) {
-	*address = (union socket_address){0};
-	if (address_path_in(text)) {
-		struct endpoint endpoint;
-		assert_int_equal(endpoint_from_path(address_path_in(text), &endpoint, NULL), 0);
-		address->local = endpoint.as.local;
-		return endpoint.length;
-	}
+struct endpoint peer_endpoint(const char *address) {
+	struct endpoint endpoint = {0};
+	const char *path = address_path_in(address);
 	char host[64];
 	unsigned short port;
-	if (sscanf(text, "[%63[^]]]:%hu", host, &port) == 2) {
-		address->v6.sin6_family = AF_INET6;
-		address->v6.sin6_port = htons(port);
-		assert_int_equal(inet_pton(AF_INET6, host, &address->v6.sin6_addr), 1);
-		return sizeof(address->v6);
+	if (path) {
+		assert_int_equal(endpoint_from_path(path, &endpoint, NULL), 0);
+	} else if (sscanf(address, "[%63[^]]]:%hu", host, &port) == 2) {
+		endpoint.length = sizeof(endpoint.as.v6);
+		endpoint.as.v6.sin6_family = AF_INET6;
+		endpoint.as.v6.sin6_port = htons(port);
+		assert_int_equal(inet_pton(AF_INET6, host, &endpoint.as.v6.sin6_addr), 1);
+	} else {
+		endpoint.length = sizeof(endpoint.as.v4);
+		assert_int_equal(sscanf(address, "%63[^:]:%hu", host, &port), 2);
+		endpoint.as.v4.sin_family = AF_INET;
+		endpoint.as.v4.sin_port = htons(port);
+		assert_int_equal(inet_pton(AF_INET, host, &endpoint.as.v4.sin_addr), 1);
 	}
-	assert_int_equal(sscanf(text, "%63[^:]:%hu", host, &port), 2);
-	address->v4.sin_family = AF_INET;
-	address->v4.sin_port = htons(port);
-	assert_int_equal(inet_pton(AF_INET, host, &address->v4.sin_addr), 1);
-	return sizeof(address->v4);
+	return endpoint;
 }
 
 static void bind_source(int fd, const char *source) {
 	int on = 1;
 	char text[80];
-	union socket_address from;
 	snprintf(text, sizeof(text), "%s:0", source);
-	socklen_t size = parse_address(text, &from);
+	struct endpoint from = peer_endpoint(text);
 	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)), 0);
-	assert_int_equal(bind(fd, &from.any, size), 0);
+	assert_int_equal(bind(fd, &from.as.any, from.length), 0);
 }
 
 // Without a peer, as after a reset, it is not connected to itself.
 static void assert_not_connected_to_itself(int fd) {
-	union socket_address ours = {0}, theirs = {0};
-	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
-	if (getpeername(fd, &theirs.any, &their_size) != 0)
+	struct endpoint ours = {.length = sizeof(ours.as)}, theirs = ours;
+	if (getpeername(fd, &theirs.as.any, &theirs.length) != 0)
 		return;
-	assert_int_equal(getsockname(fd, &ours.any, &our_size), 0);
-	if (our_size == their_size && memcmp(&ours, &theirs, our_size) == 0)
+	assert_int_equal(getsockname(fd, &ours.as.any, &ours.length), 0);
+	if (ours.length == theirs.length && memcmp(&ours.as, &theirs.as, ours.length) == 0)
 		fail_msg("connected to itself");
 }
 
@@ -70,20 +57,19 @@ static int open_socket(int family) {
 
 // From `source` (NULL: any), with a receive buffer of `bytes` (0: the kernel's choice).
 static int try_connect(const char *text, const char *source, int bytes) {
-	union socket_address address;
-	socklen_t size = parse_address(text, &address);
-	int fd = open_socket(address.any.sa_family), on = 1;
+	struct endpoint address = peer_endpoint(text);
+	int fd = open_socket(address.as.any.sa_family), on = 1;
 	if (source)
 		bind_source(fd, source);
 	if (bytes > 0)
 		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
-	if (connect(fd, &address.any, size) != 0) {
+	if (connect(fd, &address.as.any, address.length) != 0) {
 		int saved = errno;
 		close(fd);
 		errno = saved;
 		return -1;
 	}
-	if (address.any.sa_family != AF_UNIX) {
+	if (address.as.any.sa_family != AF_UNIX) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		assert_not_connected_to_itself(fd);
 	}
@@ -103,6 +89,11 @@ int peer_connect_narrow(const char *text, int bytes) {
 
 int peer_connect(const char *address) {
 	return peer_connect_narrow(address, 0);
+}
+
+void peer_connect_all(const char *address, int *fds, size_t count) {
+	for (size_t i = 0; i < count; i++)
+		fds[i] = peer_connect(address);
 }
 
 // Waits until `events` or an end; fails the test when neither comes.
@@ -239,11 +230,9 @@ void peer_reset(int fd) {
 
 uint16_t peer_free_port(void) {
 	for (uint16_t port = (uint16_t)(20000 + getpid() % 8000); port < 32000; port++) {
-		struct sockaddr_in address = {.sin_family = AF_INET,
-					      .sin_port = htons(port),
-					      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+		struct sockaddr_in address = {AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, ""};
 		int fd = open_socket(AF_INET);
-		int free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+		bool free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 		close(fd);
 		if (free)
 			return port;

@@ -7,9 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/address.h"
+
+// The endpoint at such an address.
+struct endpoint peer_endpoint(const char *address);
+
 // Connects to `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`. Asserts that it is not connected to
 // itself, as TCP on the loopback can be. The caller closes it, or one of the functions below does.
 int peer_connect(const char *address);
+
+void peer_connect_all(const char *address, int *fds, size_t count);
 
 // The same from the given address of ours, `127.0.0.2` or `[::1]`, NULL for any. Returns -1 with
 // errno when refused.
@@ -88,14 +95,15 @@ struct stream {
 	bool done;
 };
 
-// Runs them all at once to their ends.
+// Connects for a stream that ends with a half-close.
+struct stream stream_open(const char *address, uint64_t seed, uint64_t total);
+
+// Runs them all at once to their ends; and closes them.
 void stream_run(struct stream *streams, size_t count);
+void stream_finish(struct stream *streams, size_t count);
 
 // Sends without reading, until all is sent or none can send for a while.
 void stream_fill(struct stream *streams, size_t count);
-
-// Closes them.
-void stream_close(struct stream *streams, size_t count);
 
 // Sends and receives a piece, if that is possible now.
 void stream_step(struct stream *stream);

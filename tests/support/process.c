@@ -149,11 +149,15 @@ int process_run(const struct process_spec *spec, struct process **process) {
 	return process_wait(*process);
 }
 
-struct process *process_run_to(int status, const struct process_spec *spec) {
-	struct process *process = process_start(spec);
+void process_expect_status(struct process *process, int status) {
 	if (process_wait(process) != status)
 		fail_msg("%s ended with %d, not %d: %s", process->name, process->status, status,
 			 process_errors(process, NULL));
+}
+
+struct process *process_run_to(int status, const struct process_spec *spec) {
+	struct process *process = process_start(spec);
+	process_expect_status(process, status);
 	return process;
 }
 
@@ -228,10 +232,19 @@ size_t process_count_lines(const char *text) {
 	return lines;
 }
 
+const char *process_expect_complaint(struct process *process, const char *program,
+				     const char *const *texts) {
+	const char *line = process_errors(process, NULL);
+	if (process_count_lines(line) != 1 || strncmp(line, program, strlen(program)) != 0)
+		fail_msg("not one line of %s's: %s", program, line);
+	for (; *texts; texts++)
+		assert_contains(line, *texts);
+	assert_string_equal(process_output(process, NULL), "");
+	return line;
+}
+
 size_t process_descriptors(const struct process *process) {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd", process->pid);
-	DIR *directory = opendir(path);
+	DIR *directory = opendir(test_text("/proc/%d/fd", process->pid));
 	assert_non_null(directory);
 	size_t count = 0;
 	for (struct dirent *entry; (entry = readdir(directory));) {
@@ -247,10 +260,9 @@ size_t process_descriptors(const struct process *process) {
 
 // The number after `key` in /proc/PID/status; 0 if there is none.
 static size_t read_status(pid_t pid, const char *key, int base) {
-	char path[64], line[256];
+	char line[256];
 	size_t value = 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen(test_text("/proc/%d/status", pid), "re");
 	while (file && fgets(line, sizeof(line), file))
 		if (strncmp(line, key, strlen(key)) == 0)
 			value = strtoul(line + strlen(key), NULL, base);
@@ -276,11 +288,9 @@ size_t process_resident(const struct process *process) {
 }
 
 size_t process_named_threads(pid_t pid, const char *prefix) {
-	char pattern[64];
 	size_t count = 0;
 	glob_t found;
-	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/comm", pid);
-	int failed = glob(pattern, 0, NULL, &found);
+	int failed = glob(test_text("/proc/%d/task/*/comm", pid), 0, NULL, &found);
 	for (size_t i = 0; !failed && i < found.gl_pathc; i++) {
 		char name[32];
 		FILE *file = fopen(found.gl_pathv[i], "re"); // NULL: it has just ended
@@ -294,9 +304,8 @@ size_t process_named_threads(pid_t pid, const char *prefix) {
 }
 
 uint64_t process_cpu_time(const struct process *process) {
-	char path[64], line[1024];
-	snprintf(path, sizeof(path), "/proc/%d/stat", process->pid);
-	FILE *file = fopen(path, "re");
+	char line[1024];
+	FILE *file = fopen(test_text("/proc/%d/stat", process->pid), "re");
 	assert_non_null(file);
 	assert_non_null(fgets(line, sizeof(line), file));
 	fclose(file);

@@ -56,11 +56,16 @@ int process_run(const struct process_spec *spec, struct process **process);
 #define process_run_simple(process, ...) \
 	process_run(PROCESS(.arguments = STRINGS(__VA_ARGS__)), process)
 
-// The same, and it must end with that status.
+// The same, and it must end with that status; EXPECT_STATUS takes the arguments alone.
 struct process *process_run_to(int status, const struct process_spec *spec);
+#define EXPECT_STATUS(status, ...) \
+	process_run_to(status, PROCESS(.arguments = STRINGS(__VA_ARGS__)))
 
 // Waits for its end; status as above.
 int process_wait(struct process *process);
+
+// Waits for its end, which must be with that status.
+void process_expect_status(struct process *process, int status);
 
 // Waits until it has written a line to standard output. Returns false if it has ended instead.
 bool process_starts(struct process *process);
@@ -98,6 +103,11 @@ pid_t process_pid(const struct process *process);
 // follows. Valid until the next call for the same stream.
 const char *process_output(struct process *process, size_t *size);
 const char *process_errors(struct process *process, size_t *size);
+
+// Wants one line on standard error, which begins with `program` and holds each of `texts` (NULL
+// last), and nothing on standard output. Returns the line.
+const char *process_expect_complaint(struct process *process, const char *program,
+				     const char *const *texts);
 
 // Waits until it has written `text` to standard error.
 void process_expect_error_text(struct process *process, const char *text);

@@ -22,7 +22,15 @@ static void renew_connection(struct daemon *daemon) {
 	daemon->control_fd = ctl_connect(daemon->control);
 }
 
-json_t *stats_ask(struct daemon *daemon, const char *command) {
+static json_t *kept; // replies, until the test ends
+
+static void forget_replies(void) {
+	json_decref(kept);
+	kept = NULL;
+}
+CLEANUP(forget_replies, 1)
+
+static json_t *ask(struct daemon *daemon, const char *command) {
 	renew_connection(daemon);
 	char *body;
 	assert_int_equal(ctl_ask(daemon->control_fd, command, &body), 200);
@@ -34,10 +42,16 @@ json_t *stats_ask(struct daemon *daemon, const char *command) {
 	return reply;
 }
 
+json_t *stats_ask(struct daemon *daemon, const char *command) {
+	kept = kept ? kept : json_array();
+	json_t *reply = ask(daemon, command);
+	assert_int_equal(json_array_append_new(kept, reply), 0);
+	assert_int_equal(stats_get(reply, "schema"), 1);
+	return reply;
+}
+
 json_t *stats_take(struct daemon *daemon) {
-	json_t *snapshot = stats_ask(daemon, "stats json");
-	assert_int_equal(stats_get(snapshot, "schema"), 1);
-	return snapshot;
+	return stats_ask(daemon, "stats json");
 }
 
 static const json_t *member(const json_t *object, const char *name) {
@@ -69,7 +83,7 @@ double stats_part(const json_t *snapshot, const char *name, const char *part) {
 }
 
 uint64_t stats_counter(struct daemon *daemon, const char *name) {
-	json_t *snapshot = stats_take(daemon);
+	json_t *snapshot = ask(daemon, "stats json");
 	uint64_t value = stats_get(snapshot, name);
 	json_decref(snapshot);
 	return value;
@@ -82,9 +96,7 @@ static void wait_for(struct daemon *daemon, const char *name, uint64_t least, ui
 }
 
 size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *state) {
-	char command[64];
-	snprintf(command, sizeof(command), "%s json", list);
-	json_t *reply = stats_ask(daemon, command), *each;
+	json_t *reply = ask(daemon, test_text("%s json", list)), *each;
 	size_t index, count = 0;
 	json_array_foreach(json_object_get(reply, list), index, each) count +=
 		strcmp(json_string_value(json_object_get(each, "state")), state) == 0;
@@ -101,7 +113,7 @@ void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value
 }
 
 void stats_assert_laws(struct daemon *daemon) {
-	json_t *snapshot = stats_take(daemon);
+	json_t *snapshot = ask(daemon, "stats json");
 	uint64_t open = stats_get(snapshot, "connections_open");
 	uint64_t accepted = stats_get(snapshot, "connections_accepted");
 	uint64_t closed = 0;
@@ -145,7 +157,7 @@ static bool is_at_rest(const json_t *snapshot) {
 
 void stats_wait_at_rest(struct daemon *daemon) {
 	for (uint64_t deadline = clock_deadline(PATIENCE);; poll(NULL, 0, 2)) {
-		json_t *snapshot = stats_take(daemon);
+		json_t *snapshot = ask(daemon, "stats json");
 		bool rest = is_at_rest(snapshot);
 		if (!rest && clock_now() >= deadline)
 			fail_msg("not at rest: %s", json_dumps(snapshot, JSON_COMPACT));

@@ -10,10 +10,8 @@
 
 #include "daemon.h"
 
-// The JSON reply to a command. The caller gives it back with json_decref.
+// The JSON reply to a command, and one snapshot. Valid until the test ends.
 json_t *stats_ask(struct daemon *daemon, const char *command);
-
-// One snapshot; the same.
 json_t *stats_take(struct daemon *daemon);
 
 // Of a snapshot: an integer; a number; the member `part` of a histogram.

@@ -132,7 +132,12 @@ void stream_run(struct stream *streams, size_t count) {
 	free(ready);
 }
 
-void stream_close(struct stream *streams, size_t count) {
+struct stream stream_open(const char *address, uint64_t seed, uint64_t total) {
+	return (struct stream){peer_connect(address), seed, total, .half_close = true};
+}
+
+void stream_finish(struct stream *streams, size_t count) {
+	stream_run(streams, count);
 	for (size_t i = 0; i < count; i++)
 		peer_close(streams[i].fd);
 }

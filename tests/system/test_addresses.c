@@ -8,13 +8,12 @@
 
 // Runs a client, which must end well and print `text`.
 #define RUN_CLIENT(text, ...) \
-	assert_contains(process_output(process_run_to(EXIT_OK, SPEC(__VA_ARGS__)), NULL), text)
+	assert_contains(process_output(EXPECT_STATUS(EXIT_OK, __VA_ARGS__), NULL), text)
 
 TEST(abstract_sockets) {
-	char address[64], control_as_address[72];
+	const char *address = test_text("unix:@echod-test-%d", (int)getpid());
+	const char *control_as_address = test_text("%s-ctl", address);
 	const char *control = control_as_address + strlen("unix:");
-	snprintf(address, sizeof(address), "unix:@echod-test-%d", (int)getpid());
-	snprintf(control_as_address, sizeof(control_as_address), "%s-ctl", address);
 	struct daemon *daemon = daemon_start("--listen", address, "--control", control);
 	assert_string_equal(daemon->address[0], address);
 	assert_false(place_exists(address + 5));

@@ -15,14 +15,10 @@ static void run_all(struct daemon *daemon, const char *const *counters, uint64_t
 	size_t descriptors = process_descriptors(daemon->process);
 	struct stream streams[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++)
-		streams[i] = (struct stream){.fd = peer_connect(daemon->address[0]),
-					     .seed = 1000 + i,
-					     .total = bytes,
-					     .half_close = true};
+		streams[i] = stream_open(daemon->address[0], 1000 + i, bytes);
 	for (; *counters; counters++)
 		stats_wait(daemon, *counters, count);
-	stream_run(streams, CLIENTS);
-	stream_close(streams, CLIENTS);
+	stream_finish(streams, CLIENTS);
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), CLIENTS);
 	assert_int_equal(stats_counter(daemon, "bytes_received"), CLIENTS * bytes);

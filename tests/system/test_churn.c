@@ -15,9 +15,7 @@ struct footprint {
 // From many addresses, so that no four-tuple comes back while the kernel still remembers it.
 static void make_connections(struct daemon *daemon, int from, int to) {
 	for (int i = from; i < to; i++) {
-		char source[32];
-		snprintf(source, sizeof(source), "127.0.1.%d", 1 + i % 50);
-		int fd = peer_try_connect(daemon->address[0], source);
+		int fd = peer_try_connect(daemon->address[0], test_text("127.0.1.%d", 1 + i % 50));
 		assert_true(fd >= 0);
 		if (i % 10)
 			peer_echo(fd, (uint64_t)i, 1 + (uint64_t)i % 5000);

@@ -27,12 +27,6 @@ static const char *text_of(const json_t *object, const char *name) {
 	return json_string_value(json_object_get(object, name));
 }
 
-static json_t *ask_json(struct daemon *daemon, const char *line) {
-	json_t *json = json_loads(ask(daemon, line), JSON_REJECT_DUPLICATES, NULL);
-	assert_int_equal(stats_get(json, "schema"), 1);
-	return json;
-}
-
 DAEMON_TEST(every_command, (NULL)) {
 	for (size_t i = 0; i < COMMANDS; i++)
 		ask(daemon, commands[i]);
@@ -42,9 +36,7 @@ DAEMON_TEST(every_command, (NULL)) {
 					    "workers", "log",  "drain",	  "stop"};
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		assert_contains(ask(daemon, "help"), names[i]);
-		char line[32];
-		snprintf(line, sizeof(line), "help %s", names[i]);
-		assert_contains(ask(daemon, line), names[i]);
+		assert_contains(ask(daemon, test_text("help %s", names[i])), names[i]);
 	}
 	assert_contains(ask(daemon, "stats"), "connections_accepted");
 	assert_contains(ask(daemon, "stats prometheus"), "connections_accepted");
@@ -112,7 +104,7 @@ DAEMON_TEST(connections, ("--workers", "2", "--patience", "never")) {
 	}
 	stats_wait(daemon, "connections_queued", 1);
 	stats_wait(daemon, "bytes_sent", 2 * 64); // an echo may arrive before it is counted
-	json_t *reply = ask_json(daemon, "connections json");
+	json_t *reply = stats_ask(daemon, "connections json");
 	json_t *list = json_object_get(reply, "connections"), *each;
 	assert_int_equal(json_array_size(list), 3);
 	size_t index, queued = 0;
@@ -130,14 +122,11 @@ DAEMON_TEST(connections, ("--workers", "2", "--patience", "never")) {
 		queued += !serving;
 	}
 	assert_int_equal(queued, 1);
-	json_decref(reply);
 	assert_contains(ask(daemon, "connections"), "queued");
-	for (size_t i = 0; i < 3; i++)
-		peer_close(fds[i]);
+	peer_close_all(fds, 3);
 	stats_wait(daemon, "connections_open", 0);
-	reply = ask_json(daemon, "connections json");
+	reply = stats_ask(daemon, "connections json");
 	assert_int_equal(json_array_size(json_object_get(reply, "connections")), 0);
-	json_decref(reply);
 }
 
 DAEMON_TEST(workers, ("--workers", "3", "--patience", "never")) {
@@ -145,7 +134,7 @@ DAEMON_TEST(workers, ("--workers", "3", "--patience", "never")) {
 	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
 		   stats_count_in_state(daemon, "workers", "leading") == 1 &&
 		   stats_count_in_state(daemon, "workers", "waiting") == 1);
-	json_t *reply = ask_json(daemon, "workers json"), *each;
+	json_t *reply = stats_ask(daemon, "workers json"), *each;
 	assert_int_equal(json_array_size(json_object_get(reply, "workers")), 3);
 	size_t index;
 	json_array_foreach(json_object_get(reply, "workers"), index, each) {
@@ -154,16 +143,14 @@ DAEMON_TEST(workers, ("--workers", "3", "--patience", "never")) {
 		assert_true(stats_number(each, "for_seconds") >= 0);
 		assert_int_equal(stats_get(each, "served"), 0);
 	}
-	json_decref(reply);
 	peer_close(fd);
 	stats_wait(daemon, "workers_idle", 3);
 	assert_int_equal(stats_count_in_state(daemon, "workers", "blocked"), 0);
-	reply = ask_json(daemon, "workers json");
+	reply = stats_ask(daemon, "workers json");
 	uint64_t served = 0;
 	json_array_foreach(json_object_get(reply, "workers"), index, each) served +=
 		stats_get(each, "served");
 	assert_int_equal(served, 1);
-	json_decref(reply);
 }
 
 DAEMON_TEST(log_level, ("--log-level", "error")) {
@@ -187,9 +174,8 @@ DAEMON_TEST(rates, (NULL)) {
 	// Rates come from samples once a second: ping until one shows it.
 	for (uint64_t deadline = clock_deadline(PATIENCE); rate <= 0; poll(NULL, 0, 20)) {
 		peer_visit(daemon->address[0]);
-		json_t *snapshot = stats_take(daemon);
-		rate = stats_part(json_object_get(snapshot, "rates"), "bytes_received", "1s");
-		json_decref(snapshot);
+		const json_t *rates = json_object_get(stats_take(daemon), "rates");
+		rate = stats_part(rates, "bytes_received", "1s");
 		assert_true(clock_now() < deadline);
 	}
 }

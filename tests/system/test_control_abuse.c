@@ -3,10 +3,10 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "ctl.h"
 #include "daemon.h"
+#include "expect.h"
 #include "peer.h"
 #include "place.h"
 #include "stats.h"
@@ -89,8 +89,7 @@ DAEMON_TEST(silent_clients_make_room, (NULL)) {
 	}
 	assert_true(process_descriptors(daemon->process) <= before + CLIENTS);
 	expect_undisturbed(daemon);
-	for (size_t i = 0; i < 100; i++)
-		peer_close(fds[i]);
+	peer_close_all(fds, 100);
 }
 
 // A client that has asked is not silent, even if the server has not read the request yet: it does
@@ -184,7 +183,7 @@ DAEMON_TEST(descriptors_sent_along, (NULL)) {
 // Asks in a child, as a user that is neither the server's nor root. Returns 2 if it cannot connect,
 // 3 if it is refused.
 static int ask_as_stranger(const char *path) {
-	pid_t child = fork();
+	pid_t child = process_fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		if (setgid(65534) != 0 || setuid(65534) != 0)
@@ -197,9 +196,7 @@ static int ask_as_stranger(const char *path) {
 		ssize_t got = recv(fd, status, sizeof(status), MSG_WAITALL);
 		_exit(got == 3 && memcmp(status, "403", 3) == 0 ? 3 : 4);
 	}
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WEXITSTATUS(status);
+	return child_status(child);
 }
 
 // Only root can become another user. Without root, test_control's check of the mode has to do.

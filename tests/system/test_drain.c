@@ -35,15 +35,13 @@ static const struct first_signal {
 TEST_ROWS(clients_finish_after, const struct first_signal *first, first_signals) {
 	// SIGINT is ignored when the server starts, as in a background job of a shell.
 	void (*ours)(int) = signal(SIGINT, SIG_IGN);
-	struct daemon *daemon = daemon_start("--workers", "2", "--patience", "never",
-					     "--drain-timeout", "1h", NULL);
+	struct daemon *daemon =
+		daemon_start("--workers", "2", "--patience", "never", "--drain-timeout", "1h");
 	signal(SIGINT, ours);
 	int fds[4];
-	for (size_t i = 0; i < 4; i++) {
-		fds[i] = peer_connect(daemon->address[0]);
-		if (i < 2)
-			peer_ping(fds[i]);
-	}
+	peer_connect_all(daemon->address[0], fds, 4);
+	peer_ping(fds[0]);
+	peer_ping(fds[1]);
 	stats_wait(daemon, "connections_queued", 2);
 	send_and_wait(daemon, first->number);
 	expect_refused(daemon->address[0]);
@@ -59,8 +57,7 @@ TEST_ROWS(clients_finish_after, const struct first_signal *first, first_signals)
 	daemon_expect_end(daemon);
 }
 
-TEST(no_deadline, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--drain-timeout", "never", NULL);
+DAEMON_TEST(no_deadline, ("--drain-timeout", "never"), .with = {EACH_PATIENCE}) {
 	int fd = peer_connect_served(daemon->address[0]);
 	send_and_wait(daemon, SIGTERM);
 	process_expect_error_text(daemon->process, "drain");
@@ -72,14 +69,12 @@ TEST(no_deadline, .with = {EACH_PATIENCE}) {
 }
 
 TEST(nobody_there) {
-	daemon_stop(daemon_start("--drain-timeout", "1h", NULL));
+	daemon_stop(daemon_start("--drain-timeout", "1h"));
 }
 
 // A worker that waits in recv, one that waits in send, and a client in the queue.
-TEST(deadline_aborts_the_rest) {
-	struct daemon *daemon =
-		daemon_start("--workers", "2", "--patience", "never", "--drain-timeout", "300ms",
-			     "--send-timeout", "never", NULL);
+DAEMON_TEST(deadline_aborts_the_rest, ("--workers", "2", "--patience", "never", "--drain-timeout",
+				       "300ms", "--send-timeout", "never")) {
 	int silent = peer_connect_served(daemon->address[0]);
 	int stuck = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_serving", 2);
@@ -100,7 +95,7 @@ TEST(second_signal_aborts_the_rest, .with = {EACH_PATIENCE}) {
 	static const int pairs[][2] = {{SIGTERM, SIGTERM}, {SIGINT, SIGINT},   {SIGTERM, SIGINT},
 				       {SIGHUP, SIGHUP},   {SIGQUIT, SIGXCPU}, {SIGINT, SIGTERM}};
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
-		struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+		struct daemon *daemon = daemon_start("--drain-timeout", "1h");
 		int fd = peer_connect_served(daemon->address[0]);
 		send_and_wait(daemon, pairs[i][0]);
 		peer_ping(fd);
@@ -140,23 +135,19 @@ TEST(other_signals_do_nothing) {
 static void open_streams(struct daemon *daemon, struct stream *streams, size_t count,
 			 uint64_t total) {
 	for (size_t i = 0; i < count; i++)
-		streams[i] =
-			(struct stream){peer_connect(daemon->address[i % daemon->address_count]), i,
-					total, .half_close = true};
+		streams[i] = stream_open(daemon->address[i % daemon->address_count], i, total);
 }
 
 // Runs the streams to their ends, and so the server.
 static void finish(struct daemon *daemon, struct stream *streams, size_t count) {
-	stream_run(streams, count);
-	for (size_t i = 0; i < count; i++)
-		peer_close(streams[i].fd);
+	stream_finish(streams, count);
 	daemon_expect_end(daemon);
 }
 
 // The kernel has promised a connection to the clients in the backlog.
-TEST(backlog_is_served, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--workers", "3", "--listen", "127.0.0.1:0",
-					     "--listen", place_address("echo"), NULL);
+DAEMON_TEST(backlog_is_served,
+	    ("--workers", "3", "--listen", "127.0.0.1:0", "--listen", place_address("echo")),
+	    .with = {EACH_PATIENCE}) {
 	process_stop(daemon->process);
 	struct stream streams[20];
 	open_streams(daemon, streams, 20, 30000);
@@ -172,8 +163,8 @@ TEST(backlog_is_served, .with = {EACH_PATIENCE}) {
 }
 
 // While the server waits for room under its limit, the backlog is still a promise.
-TEST(backlog_is_served_at_the_limit, .with = {EACH_PATIENCE}) {
-	struct daemon *daemon = daemon_start("--workers", "2", "--max-connections", "2", NULL);
+DAEMON_TEST(backlog_is_served_at_the_limit, ("--workers", "2", "--max-connections", "2"),
+	    .with = {EACH_PATIENCE}) {
 	struct stream streams[6];
 	open_streams(daemon, streams, 6, 1000);
 	peer_ping(streams[0].fd);
@@ -202,7 +193,7 @@ TEST(signal_during_start) {
 }
 
 static void drain_until_deadline(const char *option, const char *command) {
-	struct daemon *daemon = daemon_start("--drain-timeout", option, NULL);
+	struct daemon *daemon = daemon_start("--drain-timeout", option);
 	int fd = peer_connect_served(daemon->address[0]);
 	uint64_t begin = clock_now();
 	assert_int_equal(request(daemon, command), 200);
@@ -217,9 +208,7 @@ TEST(drain_with_a_deadline, .with = {EACH_PATIENCE}) {
 	drain_until_deadline("300ms", "drain");
 }
 
-TEST(stop) {
-	struct daemon *daemon = daemon_start("--workers", "1", "--patience", "never",
-					     "--drain-timeout", "1h", NULL);
+DAEMON_TEST(stop, ("--workers", "1", "--patience", "never", "--drain-timeout", "1h")) {
 	int served = peer_connect_served(daemon->address[0]);
 	int queued = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_queued", 1);
@@ -232,17 +221,16 @@ TEST(stop) {
 // If nobody is connected the end comes at once, but not before the answer.
 TEST(answer_comes_before_the_end) {
 	for (int i = 0; i < 20; i++) {
-		struct daemon *daemon = daemon_start("--workers", "1", NULL);
+		struct daemon *daemon = daemon_start("--workers", "1");
 		assert_int_equal(request(daemon, i % 2 ? "stop" : "drain"), 200);
 		daemon_expect_end(daemon);
 		test_clean_up();
 	}
 }
 
-TEST(answers_during_drain) {
+DAEMON_TEST(answers_during_drain, ("--drain-timeout", "1h")) {
 	static const char *const questions[] = {
 		"ping", "version", "stats", "stats json", "connections json", "workers", "help"};
-	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
 	int fd = peer_connect_served(daemon->address[0]);
 	assert_int_equal(stats_counter(daemon, "draining"), 0);
 	assert_int_equal(request(daemon, "drain"), 200);
@@ -259,7 +247,7 @@ TEST(answers_during_drain) {
 TEST(deadline_moves, .with = {EACH_PATIENCE}) {
 	static const char *const requests[] = {"drain 200ms", "stop"};
 	for (size_t i = 0; i < COUNT_OF(requests); i++) {
-		struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+		struct daemon *daemon = daemon_start("--drain-timeout", "1h");
 		int fd = peer_connect_served(daemon->address[0]);
 		send_and_wait(daemon, SIGTERM);
 		assert_int_equal(request(daemon, requests[i]), 200);
@@ -277,8 +265,7 @@ DAEMON_TEST(bad_duration_changes_nothing, (NULL)) {
 	peer_visit(daemon->address[0]);
 }
 
-TEST(control_clients_do_not_delay) {
-	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+DAEMON_TEST(control_clients_do_not_delay, ("--drain-timeout", "1h")) {
 	int begun = ctl_connect(daemon->control);
 	ctl_send(begun, "sta");
 	int silent = ctl_connect(daemon->control);

@@ -77,26 +77,22 @@ DAEMON_TEST(bytes_that_could_mean_something, ("--log-level", "debug"), .with = {
 	peer_close(fd);
 }
 
-TEST(every_kind_of_address, .with = {EACH_PATIENCE}) {
-	const char *path = place_address("echo");
-	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0",
-					     "--listen", path, "--listen", "127.0.0.2:0");
+DAEMON_TEST(every_kind_of_address,
+	    ("--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", place_address("echo"),
+	     "--listen", "127.0.0.2:0"),
+	    .with = {EACH_PATIENCE}) {
 	assert_int_equal(daemon->address_count, 4);
-	assert_string_equal(daemon->address[2], path);
+	assert_string_equal(daemon->address[2], place_address("echo"));
 	assert_true(strncmp(daemon->address[1], "[::1]:", 6) == 0);
 	for (size_t i = 0; i < daemon->address_count; i++)
 		echo_once(daemon->address[i], i, 300000);
 	stats_wait(daemon, "connections_closed_peer", 4);
-	daemon_stop(daemon);
 }
 
 DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0")) {
 	static const char *const hosts[] = {"127.0.0.1", "[::1]", "127.0.0.9"};
-	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
-		char address[64];
-		snprintf(address, sizeof(address), "%s:%u", hosts[i], daemon->port);
-		echo_once(address, i, 100000);
-	}
+	for (size_t i = 0; i < COUNT_OF(hosts); i++)
+		echo_once(test_text("%s:%u", hosts[i], daemon->port), i, 100000);
 	stats_wait(daemon, "connections_closed_peer", 3);
 }
 
@@ -116,10 +112,8 @@ TEST(small_buffers, .with = {EACH_PATIENCE}) {
 	static const char *const sizes[] = {"1", "7", "100"};
 	for (size_t i = 0; i < 3; i++) {
 		struct daemon *daemon = daemon_start("--buffer-size", sizes[i]);
-		int fd = peer_connect(daemon->address[0]);
-		struct stream stream = {.fd = fd, .seed = i, .total = 20001, .half_close = true};
-		stream_run(&stream, 1);
-		peer_close(fd);
+		struct stream stream = stream_open(daemon->address[0], i, 20001);
+		stream_finish(&stream, 1);
 		stats_wait(daemon, "connections_closed_peer", 1);
 		uint64_t most = strtoull(sizes[i], NULL, 10);
 		assert_true(stats_counter(daemon, "messages") >= 20001 / most);

@@ -10,28 +10,16 @@
 // printed.
 #define OUTPUT(path, ...) output_of(STRINGS(ECHOCTL_PROGRAM, "--control", path, __VA_ARGS__))
 static const char *output_of(const char *const *arguments) {
-	struct process *process;
-	int status = process_run(PROCESS(.arguments = arguments), &process);
-	if (status != 0)
-		fail_msg("status %d: %s", status, process_errors(process, NULL));
+	struct process *process = process_run_to(EXIT_OK, PROCESS(.arguments = arguments));
 	assert_string_equal(process_errors(process, NULL), "");
 	return process_output(process, NULL);
 }
 
 // Wants this status and one line on standard error, with `text`.
-#define EXPECT_REFUSAL(status, text, path, ...) \
-	expect_refusal(status, text, STRINGS(ECHOCTL_PROGRAM, "--control", path, __VA_ARGS__))
-static void expect_refusal(int wanted, const char *text, const char *const *arguments) {
-	struct process *process;
-	int status = process_run(PROCESS(.arguments = arguments), &process);
-	const char *errors = process_errors(process, NULL);
-	if (status != wanted)
-		fail_msg("status %d, not %d: %s", status, wanted, errors);
-	assert_int_equal(process_count_lines(errors), 1);
-	assert_true(strncmp(errors, "echoctl: ", 9) == 0);
-	assert_contains(errors, text);
-	assert_string_equal(process_output(process, NULL), "");
-}
+#define EXPECT_REFUSAL(status, text, path, ...)                                         \
+	process_expect_complaint(                                                       \
+		EXPECT_STATUS(status, ECHOCTL_PROGRAM, "--control", path, __VA_ARGS__), \
+		"echoctl: ", STRINGS(text))
 
 DAEMON_TEST(answers, (NULL)) {
 	assert_string_equal(OUTPUT(daemon->control, "ping"), "pong\n");
@@ -64,8 +52,7 @@ TEST(nobody_there) {
 	EXPECT_REFUSAL(EXIT_UNREACHABLE, "", place_file("file", "", 0), "ping");
 }
 
-TEST(stop_and_drain) {
-	struct daemon *daemon = daemon_start("--drain-timeout", "1h", NULL);
+DAEMON_TEST(stop_and_drain, ("--drain-timeout", "1h")) {
 	int fd = peer_connect_served(daemon->address[0]);
 	OUTPUT(daemon->control, "drain", "1h");
 	stats_wait(daemon, "draining", 1);
@@ -81,8 +68,7 @@ static size_t count(const char *text, const char *word) {
 	return found;
 }
 
-TEST(watch) {
-	struct daemon *daemon = daemon_start(NULL);
+DAEMON_TEST(watch, (NULL)) {
 	struct process *watch = process_start_simple(ECHOCTL_PROGRAM, "--control", daemon->control,
 						     "stats", "--watch", "50ms");
 	wait_until(count(process_output(watch, NULL), "connections_accepted") >= 5);
@@ -95,10 +81,9 @@ TEST(watch) {
 
 // As many as the limit of descriptors leaves room for; the list of a crowd comes in pieces.
 TEST(list_of_a_crowd) {
-	const char *listen = place_address("echo");
 	size_t size = crowd_room(sizeof(ECHOD_SANITIZE) > 1 ? 3000 : 20000, 0);
-	struct daemon *daemon = daemon_start("--listen", listen, NULL);
-	struct crowd crowd = crowd_connect(daemon, listen, size);
+	struct daemon *daemon = daemon_start("--listen", place_address("echo"));
+	struct crowd crowd = crowd_connect(daemon, daemon->address[0], size);
 	assert_int_equal(process_count_lines(OUTPUT(daemon->control, "connections")), 1 + size);
 	json_t *json = json_loads(OUTPUT(daemon->control, "connections", "--json"),
 				  JSON_REJECT_DUPLICATES, NULL);

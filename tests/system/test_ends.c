@@ -44,10 +44,7 @@ static const struct row {
 	{ERRORS, KILLED, {ECHOCTL_PROGRAM, "-c", "/nowhere", "stats"}, 0},
 	{OUTPUT, EXIT_UNREACHABLE, {LOAD_100, "--json", WORD_OUTPUT}, 0},
 	{OUTPUT, EXIT_UNREACHABLE, {LOAD_100, "--json", "-"}, 0},
-	{ERRORS,
-	 EXIT_CHECK_FAILED,
-	 {LOAD_100, "--json", WORD_OUTPUT, "--expect", "messages==1"},
-	 0},
+	{ERRORS, EXIT_CHECK_FAILED, {LOAD_100, "--json", WORD_OUTPUT, "--expect=messages==1"}, 0},
 	{OUTPUT, KILLED, {ECHOLOAD_PROGRAM, "merge", WORD_RESULT}, 0},
 	{ERRORS, KILLED, {ECHOLOAD_PROGRAM, "compare", WORD_RESULT, WORD_RESULT}, 0},
 	{OUTPUT, KILLED, {ECHOLOAD_PROGRAM, "report", "--help"}, 0},
@@ -68,9 +65,7 @@ struct play {
 static void begin(struct play *play, const struct daemon *daemon, const char *result,
 		  size_t index) {
 	const char *arguments[ARGUMENTS + 1] = {NULL};
-	char name[32];
-	snprintf(name, sizeof(name), "output-%zu", index);
-	const char *output = place_path(name);
+	const char *output = place_path(test_text("output-%zu", index));
 	for (size_t i = 0; i < ARGUMENTS && play->row->arguments[i]; i++) {
 		arguments[i] = words_put_in(play->row->arguments[i], daemon, result, output);
 		if (arguments[i] == output)
@@ -85,10 +80,8 @@ static void begin(struct play *play, const struct daemon *daemon, const char *re
 
 // Whether its main thread waits in a call that may be for its output.
 static int is_waiting(const struct process *process) {
-	char path[64];
 	long number = -1;
-	snprintf(path, sizeof(path), "/proc/%d/syscall", process_pid(process));
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen(test_text("/proc/%d/syscall", process_pid(process)), "re");
 	assert_non_null(file);
 	int found = fscanf(file, "%ld", &number); // "running" otherwise
 	fclose(file);
@@ -97,16 +90,13 @@ static int is_waiting(const struct process *process) {
 
 // Whether `count` connections are open, each with an echo that has been sent.
 static int are_echoed(struct daemon *daemon, size_t count) {
-	json_t *reply = stats_ask(daemon, "connections json");
-	const json_t *list = json_object_get(reply, "connections");
+	const json_t *list = json_object_get(stats_ask(daemon, "connections json"), "connections");
 	size_t echoed = 0;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *sent = json_object_get(json_array_get(list, i), "bytes_sent");
 		echoed += json_integer_value(sent) > 0;
 	}
-	size_t open = json_array_size(list);
-	json_decref(reply);
-	return open == count && echoed == count;
+	return json_array_size(list) == count && echoed == count;
 }
 
 // Whether it has done its work, and prints: before that a signal has another effect.

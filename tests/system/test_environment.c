@@ -96,15 +96,12 @@ TEST(one_port_for_a_name) {
 }
 
 TEST(addresses_that_overlap) {
-	char any[32], four[32];
 	unsigned port = peer_free_port();
-	snprintf(any, sizeof(any), "[::]:%u", port);
-	snprintf(four, sizeof(four), "0.0.0.0:%u", port);
+	const char *any = test_text("[::]:%u", port), *four = test_text("0.0.0.0:%u", port);
 	daemon_refuses(PROCESS(.arguments = STRINGS("-l", any, "--listen", four)), EXIT_USAGE,
 		       STRINGS(any, four, "--listen"));
 	const char *path = place_path("both");
-	char local[160];
-	snprintf(local, sizeof(local), "unix:/.%s", path); // the same, written otherwise
+	const char *local = test_text("unix:/.%s", path); // the same, written otherwise
 	daemon_refuses(PROCESS(.arguments = STRINGS("--listen", local, "--control", path)),
 		       EXIT_USAGE, STRINGS("--control", path));
 	assert_false(place_exists(path));
@@ -129,9 +126,8 @@ TEST(no_place_for_the_default_control_socket) {
 	static const char none[] =
 		"no control socket, so echoctl will not find this server: cannot listen on '";
 	static const char way_out[] = "(--control PATH, or $ECHOD_CONTROL, names another socket)";
-	char missing[160], present[160];
-	snprintf(missing, sizeof(missing), "XDG_RUNTIME_DIR=%s", place_path("missing"));
-	snprintf(present, sizeof(present), "XDG_RUNTIME_DIR=%s", place_path("runtime"));
+	const char *missing = test_text("XDG_RUNTIME_DIR=%s", place_path("missing"));
+	const char *present = test_text("XDG_RUNTIME_DIR=%s", place_path("runtime"));
 	assert_int_equal(mkdir(place_path("runtime"), 0700), 0);
 
 	struct process *process = start(SERVER_WITH(missing));
@@ -161,8 +157,7 @@ TEST(no_place_for_the_default_control_socket) {
 
 TEST(a_control_socket_from_the_environment) {
 	const char *path = place_path("from-environment"), *directory = place_path("");
-	char setting[200], empty[200];
-	snprintf(setting, sizeof(setting), "ECHOD_CONTROL=%s", path);
+	const char *setting = test_text("ECHOD_CONTROL=%s", path);
 	struct process *server = start(SERVER_WITH(setting));
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
 	process_run_to(EXIT_OK, CLIENT_WITH(setting));
@@ -182,9 +177,9 @@ TEST(a_control_socket_from_the_environment) {
 	process_end(server);
 	process_run_to(EXIT_USAGE, CLIENT_WITH("ECHOD_CONTROL=none"));
 
-	snprintf(empty, sizeof(empty), "XDG_RUNTIME_DIR=%.*s", (int)strlen(directory) - 1,
-		 directory);
-	server = start(SERVER_WITH("ECHOD_CONTROL=", empty));
+	server = start(
+		SERVER_WITH("ECHOD_CONTROL=", test_text("XDG_RUNTIME_DIR=%.*s",
+							(int)strlen(directory) - 1, directory)));
 	assert_int_equal(ctl_request(place_path("echod.sock"), "ping", NULL), 200);
 	process_end(server);
 
@@ -193,9 +188,7 @@ TEST(a_control_socket_from_the_environment) {
 }
 
 static void claim_sockets(void) {
-	char pid[32];
-	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	if (setenv("LISTEN_PID", pid, 1) != 0)
+	if (setenv("LISTEN_PID", test_text("%d", (int)getpid()), 1) != 0)
 		_exit(124);
 }
 

@@ -56,7 +56,6 @@ DAEMON_TEST(wait, ("--max-connections", "4"), .with = {EACH_PATIENCE, "--overloa
 	assert_int_equal(stats_get(snapshot, "connections_rejected_limit"), 0);
 	assert_int_equal(stats_get(snapshot, "connections_accepted"), LIMIT + 2);
 	assert_true(stats_number(snapshot, "accept_paused_seconds") > 0);
-	json_decref(snapshot);
 	peer_close_all((int[]){fds[2], fds[3], later, last}, 4);
 }
 
@@ -116,8 +115,7 @@ DAEMON_TEST(parked_connections_count,
 	    ("--workers", "1", "--max-connections", "3", "--overload", "reset"),
 	    .with = {"--patience 5ms", "--patience 0"}) {
 	int fds[3];
-	for (size_t i = 0; i < 3; i++)
-		fds[i] = peer_connect(daemon->address[0]);
+	peer_connect_all(daemon->address[0], fds, 3);
 	stats_wait(daemon, "connections_parked", 3);
 	peer_expect_rejected(daemon->address[0], NULL);
 	stats_wait(daemon, "connections_rejected_limit", 1);
@@ -155,10 +153,8 @@ DAEMON_TEST(one_source, ("--max-per-source", "2")) {
 // An IPv4 client of an IPv6 socket is the same source as of an IPv4 socket.
 DAEMON_TEST(one_source_in_both_families,
 	    ("--max-per-source", "1", "--listen", "127.0.0.1:0", "--listen", ":0")) {
-	char mapped[64], six[64];
-	unsigned port = (unsigned)strtoul(strrchr(daemon->address[1], ':') + 1, NULL, 10);
-	snprintf(mapped, sizeof(mapped), "127.0.0.1:%u", port);
-	snprintf(six, sizeof(six), "[::1]:%u", port);
+	const char *port = strrchr(daemon->address[1], ':');
+	const char *mapped = test_text("127.0.0.1%s", port), *six = test_text("[::1]%s", port);
 	int first = peer_connect_served(daemon->address[0]);
 	peer_expect_rejected(mapped, NULL);
 	stats_wait(daemon, "connections_rejected_source", 1);
@@ -175,8 +171,7 @@ TEST(one_network) {
 	for (size_t i = 0; i < 3; i++)
 		network_add_address(addresses[i]);
 	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "[::]:0");
-	char target[64];
-	snprintf(target, sizeof(target), "[2001:db8::1]:%u", (unsigned)daemon->port);
+	const char *target = test_text("[2001:db8::1]:%u", daemon->port);
 	int first = connect_from(target, "[2001:db8::1]");
 	peer_expect_rejected(target, "[2001:db8::2]");
 	stats_wait(daemon, "connections_rejected_source", 1);

@@ -6,8 +6,7 @@
 
 DAEMON_TEST(jemalloc, (NULL)) {
 	static const char *const names[] = {"memory_allocated_bytes", "memory_resident_bytes"};
-	struct process *readelf =
-		process_run_to(0, PROCESS(.arguments = STRINGS("readelf", "-dW", ECHOD_PROGRAM)));
+	struct process *readelf = EXPECT_STATUS(0, "readelf", "-dW", ECHOD_PROGRAM);
 	bool linked = strstr(process_output(readelf, NULL), "Shared library: [libjemalloc.so");
 	bool wanted = sizeof(ECHOD_SANITIZE) == 1; // sanitizers bring their own allocator
 	assert_int_equal(linked, wanted);
@@ -16,7 +15,6 @@ DAEMON_TEST(jemalloc, (NULL)) {
 		assert_int_equal(json_is_null(json_object_get(snapshot, names[i])), !wanted);
 		assert_int_equal(stats_get(snapshot, names[i]) > 0, wanted);
 	}
-	json_decref(snapshot);
 }
 
 DAEMON_TEST(thread_names, ("--workers", "5")) {

@@ -117,13 +117,11 @@ TEST(started_without_standard_streams) {
 	strcpy(daemon->address[0], path);
 	struct stream streams[20];
 	for (uint64_t i = 0; i < COUNT_OF(streams); i++)
-		streams[i] = (struct stream){
-			.fd = peer_connect(path), .seed = i, .total = 10000, .half_close = true};
-	stream_run(streams, COUNT_OF(streams));
-	stream_close(streams, COUNT_OF(streams));
+		streams[i] = stream_open(path, i, 10000);
+	stream_finish(streams, COUNT_OF(streams));
 	for (int fd = 0; fd < 3; fd++) {
-		char link[64], target[64] = "";
-		snprintf(link, sizeof(link), "/proc/%d/fd/%d", process_pid(daemon->process), fd);
+		char target[64] = "";
+		const char *link = test_text("/proc/%d/fd/%d", process_pid(daemon->process), fd);
 		assert_true(readlink(link, target, sizeof(target) - 1) > 0);
 		assert_string_equal(target, "/dev/null");
 	}
@@ -132,14 +130,11 @@ TEST(started_without_standard_streams) {
 
 static void cause_log_lines(struct daemon *daemon) {
 	use(daemon, 10);
-	char *body;
-	ctl_request(daemon->control, "\x1b[31m \xff", &body);
-	free(body);
+	ctl_request(daemon->control, "\x1b[31m \xff", NULL);
 	daemon_stop(daemon);
 }
 
-TEST(text_lines) {
-	struct daemon *daemon = daemon_start("--log-level", "debug");
+DAEMON_TEST(text_lines, ("--log-level", "debug")) {
 	cause_log_lines(daemon);
 	size_t size;
 	const char *log = process_errors(daemon->process, &size);
@@ -195,8 +190,7 @@ static void check_fields(const json_t *entry) {
 	fail_msg("an event that is not in the list: %s", event);
 }
 
-TEST(json_lines) {
-	struct daemon *daemon = daemon_start("--log-level", "debug", "--log-format", "json");
+DAEMON_TEST(json_lines, ("--log-level", "debug", "--log-format", "json")) {
 	cause_log_lines(daemon);
 	expect_json_lines(process_errors(daemon->process, NULL), check_fields);
 	for (size_t i = 0; i < COUNT_OF(events); i++)
@@ -235,8 +229,7 @@ TEST(json_errors) {
 }
 
 // Start, drain and stop; connections only at debug level.
-TEST(what_is_said_at_info) {
-	struct daemon *daemon = daemon_start(NULL);
+DAEMON_TEST(what_is_said_at_info, (NULL)) {
 	use(daemon, 20);
 	assert_null(strstr(process_errors(daemon->process, NULL), "127.0.0.1:5"));
 	size_t lines = process_count_lines(process_errors(daemon->process, NULL));

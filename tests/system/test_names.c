@@ -21,17 +21,15 @@ static void enter_own_network(void) {
 FIXTURE_ONCE(enter_own_network, NULL);
 
 static void expect_echocat(const char *name, const char *timeout, int wanted, const char *errors) {
-	struct process *client;
-	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "--timeout",
-					timeout, name, PORT, NULL);
+	struct process *client = EXPECT_STATUS(wanted, ECHOCAT_PROGRAM, "--message", "x",
+					       "--timeout", timeout, name, PORT);
 	assert_string_equal(process_errors(client, NULL), errors);
-	assert_int_equal(status, wanted);
 }
 
 TEST(each_address_is_tried) {
 	static const char *const addresses[] = {"[::1]:" PORT, "127.0.0.1:" PORT};
 	for (size_t i = 0; i < 2; i++) {
-		struct daemon *daemon = daemon_start("--listen", addresses[i], NULL);
+		struct daemon *daemon = daemon_start("--listen", addresses[i]);
 		expect_echocat("both.test", "10s", EXIT_OK, "");
 		json_t *result = load_run(EXIT_OK, BOTH, "-c", "3", "--count", "30");
 		assert_int_equal(load_errors(result, NULL), 0);
@@ -61,7 +59,7 @@ static int open_black_hole(int *fillers) {
 TEST(an_address_that_does_not_answer_is_left) {
 	int fillers[2];
 	int black_hole = open_black_hole(fillers);
-	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:" PORT, NULL);
+	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:" PORT);
 	expect_echocat("both.test", "10s", EXIT_OK, "");
 	json_t *result = load_run(EXIT_OK, BOTH, "--timeout", "10s", "-n", "9");
 	assert_int_equal(load_errors(result, NULL), 0);
@@ -77,10 +75,8 @@ TEST(all_addresses_are_named) {
 	static const char text[] =
 		"cannot connect to [::1]:" PORT ": Connection refused, nor to 127.0.0.1:" PORT
 		": Connection refused\n";
-	struct process *process;
-	assert_int_equal(LOAD(&process, BOTH, "-d", "1s"), EXIT_UNREACHABLE);
+	struct process *process = load_ends(EXIT_UNREACHABLE, BOTH, "-d", "1s");
 	assert_contains(process_errors(process, NULL), text);
-	int status = process_run_simple(&process, ECHOCAT_PROGRAM, "both.test", PORT, NULL);
-	assert_int_equal(status, EXIT_UNREACHABLE);
+	process = EXPECT_STATUS(EXIT_UNREACHABLE, ECHOCAT_PROGRAM, "both.test", PORT);
 	assert_contains(process_errors(process, NULL), text);
 }

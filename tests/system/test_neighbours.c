@@ -48,41 +48,32 @@ static const struct proxy proxies[] = {
 static char long_text[LONG_SIZE];
 
 static unsigned port; // of the proxy
-static char address[32];
+static const char *address;
 static struct process *started;
 
-static const char *fill_in(const char *pattern, const struct daemon *daemon, char *text,
-			   size_t size) {
-	size_t used = 0;
-	for (const char *at = pattern; *at; at++) {
-		assert_true(used + 8 < size);
-		if (*at == '<' || *at == '>')
-			used += (size_t)snprintf(&text[used], size - used, "%u",
-						 *at == '<' ? port : (unsigned)daemon->port);
-		else
-			text[used++] = *at;
-	}
-	text[used] = '\0';
+static const char *fill_in(const char *text, const struct daemon *daemon) {
+	size_t plain;
+	while (text[plain = strcspn(text, "<>")])
+		text = test_text("%.*s%u%s", (int)plain, text,
+				 text[plain] == '<' ? port : daemon->port, text + plain + 1);
 	return text;
 }
 
 // Starts it in front of `daemon`, and waits until it accepts connections.
 static void start_proxy(const struct proxy *proxy, const struct daemon *daemon) {
-	char words[WORDS][32];
-	char file[600];
 	const char *arguments[WORDS + 1] = {NULL};
 	port = peer_free_port();
 	for (size_t i = 0; i < WORDS && proxy->words[i]; i++) {
-		arguments[i] = fill_in(proxy->words[i], daemon, words[i], sizeof(words[i]));
-		if (strcmp(words[i], FILE_NAME) != 0)
+		arguments[i] = fill_in(proxy->words[i], daemon);
+		if (strcmp(arguments[i], FILE_NAME) != 0)
 			continue;
-		fill_in(proxy->file, daemon, file, sizeof(file));
+		const char *file = fill_in(proxy->file, daemon);
 		arguments[i] = place_file("proxy", file, strlen(file));
 	}
 	if (access(arguments[0], X_OK) != 0)
 		fail_msg("there is no %s: tools/install-deps.sh installs it", arguments[0]);
 	started = process_start(PROCESS(.arguments = arguments));
-	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	address = test_text("127.0.0.1:%u", port);
 	int fd;
 	wait_until((fd = peer_try_connect(address, NULL)) >= 0 || !process_is_running(started));
 	if (fd < 0)

@@ -1,8 +1,6 @@
 // Scenario: the command line. Every option with every kind of bad value: status 2, one line that
 // names the given and the allowed values, nothing on standard output. And the effect of good
 // values.
-#include <signal.h>
-
 #include "base/cmdline.h"
 #include "base/cpus.h"
 #include "ctl.h"
@@ -57,9 +55,9 @@ static const char *named_part(const struct bad_option *bad, const char *value) {
 TEST(bad_values) {
 	for (size_t i = 0; i < COUNT_OF(bad_options); i++) {
 		const struct bad_option *bad = &bad_options[i];
-		char *values = strdup(bad->values), *rest = values, given[32];
+		char *values = strdup(bad->values), *rest = values;
 		for (const char *value; (value = strsep(&rest, "|"));) {
-			snprintf(given, sizeof(given), "'%.20s", named_part(bad, value));
+			const char *given = test_text("'%.20s", named_part(bad, value));
 			refuses(bad->option, value, STRINGS(bad->option, given, bad->allowed));
 		}
 		free(values);
@@ -74,14 +72,9 @@ TEST(invalid_options) {
 		{"--", "operand"},   {"-w", NULL},  {"--listen", NULL},
 		{"--worker=", NULL}, {"-wx", NULL}, {"--help=yes", NULL}};
 	for (size_t i = 0; i < COUNT_OF(words); i++) {
-		struct process *process;
-		int status = process_run_simple(&process, ECHOD_PROGRAM, "--control", "none",
-						words[i][0], words[i][1], NULL);
-		assert_int_equal(status, EXIT_USAGE);
-		const char *line = process_errors(process, NULL);
-		assert_int_equal(process_count_lines(line), 1);
-		assert_true(strncmp(line, "echod: ", 7) == 0);
-		assert_string_equal(process_output(process, NULL), "");
+		struct process *process = EXPECT_STATUS(EXIT_USAGE, ECHOD_PROGRAM, "--control",
+							"none", words[i][0], words[i][1]);
+		process_expect_complaint(process, "echod: ", STRINGS(""));
 	}
 }
 
@@ -89,8 +82,7 @@ TEST(help_and_version) {
 	static const char *const words[] = {"--help", "-h", "--version", "-V"};
 	static const char version[] = "echod " ECHOD_VERSION;
 	for (size_t i = 0; i < 4; i++) {
-		struct process *process;
-		assert_int_equal(process_run_simple(&process, ECHOD_PROGRAM, words[i], NULL), 0);
+		struct process *process = EXPECT_STATUS(EXIT_OK, ECHOD_PROGRAM, words[i]);
 		assert_string_equal(process_errors(process, NULL), "");
 		const char *text = process_output(process, NULL);
 		if (i >= 2) {
@@ -106,12 +98,10 @@ TEST(help_and_version) {
 TEST(help_into_a_full_device) {
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
-	struct process *process;
-	int status = process_run(
-		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--help"), .out = fileno(full)),
-		&process);
+	struct process *process = process_run_to(
+		EXIT_UNREACHABLE,
+		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--help"), .out = fileno(full)));
 	fclose(full);
-	assert_int_equal(status, EXIT_UNREACHABLE);
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 }
 
@@ -136,15 +126,14 @@ TEST(edges_of_the_allowed_values) {
 	}
 }
 
-TEST(workers) {
-	struct daemon *daemon = daemon_start("-w", "33", NULL);
+DAEMON_TEST(workers, ("-w", "33")) {
 	assert_int_equal(stats_counter(daemon, "workers"), 33);
 	assert_true(process_threads(daemon->process) >= 33 + 3);
-	daemon_stop(daemon);
-	daemon = daemon_start(NULL);
+}
+
+DAEMON_TEST(workers_by_default, (NULL)) {
 	unsigned cpus = cpus_usable(pthread_self());
 	assert_int_equal(stats_counter(daemon, "workers"), cpus > 4 ? cpus : 4);
-	daemon_stop(daemon);
 }
 
 DAEMON_TEST(no_control_socket, ("--control", "none")) {
@@ -154,15 +143,13 @@ DAEMON_TEST(no_control_socket, ("--control", "none")) {
 
 // In a directory of the test's own in the place of the user's.
 TEST(default_control_path) {
-	char runtime[128];
-	snprintf(runtime, sizeof(runtime), "XDG_RUNTIME_DIR=%s", place_path("."));
+	const char *runtime = test_text("XDG_RUNTIME_DIR=%s", place_path("."));
 	const char *path = place_path("echod.sock");
 	struct process *process = process_start(
 		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--listen", "127.0.0.1:0"),
 			.environment = STRINGS(runtime)));
 	wait_until(strchr(process_output(process, NULL), '\n'));
 	assert_int_equal(ctl_request(path, "ping", NULL), 200);
-	process_signal(process, SIGTERM);
-	assert_int_equal(process_wait(process), 0);
+	process_end(process);
 	assert_false(place_exists(path));
 }

@@ -26,7 +26,6 @@ DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--
 	assert_true(stats_get(snapshot, "parks_reading") >= 10);
 	assert_int_equal(stats_get(snapshot, "parks_writing"), 0);
 	assert_true(stats_get(snapshot, "leader_wakeups") >= 1);
-	json_decref(snapshot);
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
 }
@@ -47,9 +46,9 @@ static void wait_for_closed(struct daemon *daemon, size_t count) {
 	wait_until((poll(NULL, 0, 20), stats_counter(daemon, "connections_closed_idle") >= count));
 }
 
-TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"}) {
+DAEMON_TEST(idle_time_out, ("--workers", "2", "--idle-timeout", "5s"),
+	    .with = {"--patience 5ms", "--patience 0"}) {
 	const uint64_t limit = 5 * NS_PER_S;
-	struct daemon *daemon = daemon_start("--workers", "2", "--idle-timeout", "5s");
 	size_t count = crowd_room(IDLERS, 0);
 	uint64_t first = clock_now();
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], count);
@@ -66,7 +65,6 @@ TEST(idle_time_out, .with = {"--patience 5ms", "--patience 0"}) {
 		wait_until(peer_is_readable(crowd.fds[i]));
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }
 
 // ECHOD_TEST_CROWD says how many, and then there must be room for them.
@@ -100,15 +98,13 @@ static void expect_all_aborted(struct daemon *daemon, struct crowd *crowd) {
 	crowd_close(crowd);
 }
 
-TEST(drain_aborts_parked_connections) {
-	struct daemon *daemon = daemon_start("--workers", "2", "--drain-timeout", "300ms");
+DAEMON_TEST(drain_aborts_parked_connections, ("--workers", "2", "--drain-timeout", "300ms")) {
 	struct crowd crowd = connect_parked(daemon);
 	process_signal(daemon->process, SIGTERM);
 	expect_all_aborted(daemon, &crowd);
 }
 
-TEST(stop_aborts_parked_connections) {
-	struct daemon *daemon = daemon_start("--workers", "1", "--drain-timeout", "1h");
+DAEMON_TEST(stop_aborts_parked_connections, ("--workers", "1", "--drain-timeout", "1h")) {
 	struct crowd crowd = connect_parked(daemon);
 	assert_int_equal(ctl_request(daemon->control, "stop", NULL), 200);
 	expect_all_aborted(daemon, &crowd);

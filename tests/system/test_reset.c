@@ -15,7 +15,7 @@ static size_t descriptors; // of the server when only our control client is conn
 
 static void start(void) {
 	server = daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen",
-			      place_address("echo"), NULL);
+			      place_address("echo"));
 	peer_visit(server->address[0]);
 	stats_wait(server, "connections_open", 0);
 	descriptors = process_descriptors(server->process);
@@ -94,9 +94,8 @@ TEST(ends_have_their_counters, .with = {EACH_PATIENCE}) {
 		{expect_and_reset, "peer", "reset_ok"}, {reset_unread, "reset", "reset"},
 	};
 	for (int i = 0; i < 2 * (int)(COUNT_OF(cases)); i++) {
-		char name[64];
-		snprintf(name, sizeof(name), "connections_closed_%s",
-			 i % 2 ? cases[i / 2].local : cases[i / 2].tcp);
+		const char *name = test_text("connections_closed_%s",
+					     i % 2 ? cases[i / 2].local : cases[i / 2].tcp);
 		uint64_t before = stats_counter(server, name);
 		cases[i / 2].end(peer_connect(server->address[i % 2]));
 		stats_wait(server, name, before + 1);

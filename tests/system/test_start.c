@@ -114,12 +114,7 @@ TEST(port_can_be_had_again_at_once) {
 		char address[128];
 		strcpy(address, daemon->address[0]);
 		int fd = peer_connect_served(address);
-		if (i % 2) {
-			process_kill(daemon->process);
-		} else {
-			process_signal(daemon->process, SIGTERM);
-			daemon_expect_end(daemon);
-		}
+		(i % 2 ? process_kill : process_end)(daemon->process);
 		peer_expect_closed(fd);
 		daemon = daemon_start("--drain-timeout", "0", "--listen", address);
 		assert_string_equal(daemon->address[0], address);
@@ -155,10 +150,8 @@ TEST(what_is_no_socket_is_left_alone) {
 	assert_int_equal(symlink("nowhere", paths[4]), 0);
 	for (size_t i = 0; i < COUNT_OF(paths); i++) {
 		ino_t inode = inode_of(paths[i]);
-		char address[128];
-		snprintf(address, sizeof(address), "unix:%s", paths[i]);
 		refuses(SPEC("--control", paths[i]), STRINGS(paths[i]));
-		refuses(SPEC("--listen", address), STRINGS(paths[i]));
+		refuses(SPEC("--listen", test_text("unix:%s", paths[i])), STRINGS(paths[i]));
 		assert_int_equal(inode_of(paths[i]), inode);
 	}
 	struct stat status;
@@ -191,10 +184,8 @@ TEST(soft_limit_is_raised) {
 TEST(no_thread_can_be_created) {
 	int k = 1;
 	for (;; k++) {
-		char at[64];
-		const char *path = place_address("echo");
+		const char *path = place_address("echo"), *at = test_text("FAIL_PTHREAD_AT=%d", k);
 		assert_true(k < 20);
-		snprintf(at, sizeof(at), "FAIL_PTHREAD_AT=%d", k);
 		struct daemon *daemon = daemon_spawn(
 			PROCESS(.arguments = STRINGS("--workers", "3", "--listen", path),
 				.environment =
@@ -206,11 +197,8 @@ TEST(no_thread_can_be_created) {
 			daemon_stop(daemon);
 			break;
 		}
-		assert_int_equal(process_wait(daemon->process), EXIT_UNREACHABLE);
-		const char *line = process_errors(daemon->process, NULL);
-		assert_int_equal(process_count_lines(line), 1);
-		assert_contains(line, "thread");
-		assert_string_equal(process_output(daemon->process, NULL), "");
+		process_expect_status(daemon->process, EXIT_UNREACHABLE);
+		process_expect_complaint(daemon->process, "echod: ", STRINGS("thread"));
 		assert_false(place_exists(daemon->control));
 		assert_false(place_exists(path + 5));
 		test_clean_up();

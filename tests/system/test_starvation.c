@@ -45,12 +45,12 @@ static struct stream *connect_stuck(struct daemon *daemon, size_t count) {
 	struct stream *streams = calloc(count, sizeof(*streams));
 	assert_non_null(streams);
 	for (size_t i = 0; i < count; i++) {
-		bool tcp = i < STUCK_TCP;
-		int fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
-			     : peer_connect(daemon->address[1]);
-		uint64_t total = tcp ? BYTES_TCP : BYTES;
-		streams[i] =
-			(struct stream){.fd = fd, .seed = i, .total = total, .half_close = true};
+		if (i >= STUCK_TCP)
+			streams[i] = stream_open(daemon->address[1], i, BYTES);
+		else
+			streams[i] =
+				(struct stream){peer_connect_narrow(daemon->address[0], BUFFER), i,
+						BYTES_TCP, .half_close = true};
 	}
 	return streams;
 }
@@ -65,16 +65,15 @@ static void assert_footprint(struct daemon *daemon, size_t stuck) {
 	print_message("resident: %ju KiB\n", (uintmax_t)(process_resident(daemon->process) >> 10));
 }
 
-TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
+DAEMON_TEST(newcomers_are_served,
+	    ("--workers", "4", "--listen", "127.0.0.1:0", "--listen", place_address("echo"),
+	     "--unsent-limit", "64m", "--send-timeout", "never"),
+	    .with = {"--patience 5ms", "--patience 0"}) {
 	size_t stuck = crowd_number("ECHOD_TEST_STUCK", STUCK);
 	size_t wanted = crowd_number("ECHOD_TEST_SILENT", SILENT);
 	size_t silent = crowd_room(wanted, stuck);
 	if (getenv("ECHOD_TEST_SILENT")) // then there must be room for them
 		assert_int_equal(silent, wanted);
-	const char *path = place_address("echo");
-	struct daemon *daemon =
-		daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen", path,
-			     "--unsent-limit", "64m", "--send-timeout", "never");
 	struct crowd crowd = crowd_connect(daemon, daemon->address[0], silent);
 	stats_wait(daemon, "connections_parked", silent);
 	struct stream *streams = connect_stuck(daemon, stuck);
@@ -89,12 +88,10 @@ TEST(newcomers_are_served, .with = {"--patience 5ms", "--patience 0"}) {
 	assert_footprint(daemon, stuck);
 	stats_assert_laws(daemon);
 
-	stream_run(streams, stuck);
-	stream_close(streams, stuck);
+	stream_finish(streams, stuck);
 	free(streams);
 	stats_wait(daemon, "unsent_bytes", 0);
 	stats_wait(daemon, "connections_open", silent);
 	crowd_close(&crowd);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }

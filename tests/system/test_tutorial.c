@@ -68,26 +68,15 @@ static const char greeting_server[] = "import socket\n"
 
 // Writes the program into a file, with `port` in the place of the tutorial's.
 static const char *write_program(const char *text, uint16_t port) {
-	char whole[2048];
 	const char *constant = strstr(text, "65432");
 	assert_non_null(constant);
-	int size = snprintf(whole, sizeof(whole), "%.*s%u%s", (int)(constant - text), text, port,
-			    constant + 5);
-	return place_file("program.py", whole, (size_t)size);
-}
-
-// The port as a word; until the next call.
-static const char *port_text(uint16_t port) {
-	static char text[8];
-	snprintf(text, sizeof(text), "%u", port);
-	return text;
+	const char *whole = test_text("%.*s%u%s", (int)(constant - text), text, port, constant + 5);
+	return place_file("program.py", whole, strlen(whole));
 }
 
 static void run_tutorial_client(const char *program) {
-	struct process *client;
-	int status = process_run_simple(&client, "python3", program, NULL);
+	struct process *client = EXPECT_STATUS(0, "python3", program);
 	assert_string_equal(process_errors(client, NULL), "");
-	assert_int_equal(status, 0);
 	assert_string_equal(process_output(client, NULL), "Received b'Hello, world'\n");
 }
 
@@ -112,12 +101,10 @@ TEST(unmodified_tutorial_client) {
 	assert_string_equal(process_output(server, NULL), "listening on 127.0.0.1:65432\n");
 	run_tutorial_client(
 		place_file("echo-client.py", tutorial_client, sizeof(tutorial_client) - 1));
-	struct process *client;
-	assert_int_equal(
-		process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "Hello, world", NULL), 0);
+	struct process *client =
+		EXPECT_STATUS(EXIT_OK, ECHOCAT_PROGRAM, "--message", "Hello, world");
 	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
-	process_signal(server, SIGTERM);
-	assert_int_equal(process_wait(server), 0);
+	process_end(server);
 }
 
 // Starts the Python server on a free port and waits, without connecting, until it listens.
@@ -132,11 +119,9 @@ static struct process *start_python(const char *program, uint16_t *port) {
 TEST(tutorial_server) {
 	uint16_t port;
 	struct process *server = start_python(tutorial_server, &port);
-	struct process *client;
-	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "Hello, world",
-					"127.0.0.1", port_text(port), NULL);
+	struct process *client = EXPECT_STATUS(EXIT_OK, ECHOCAT_PROGRAM, "--message",
+					       "Hello, world", "127.0.0.1", test_text("%u", port));
 	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
-	assert_int_equal(status, 0);
 	assert_int_equal(process_wait(server), 0);
 	assert_true(strncmp(process_output(server, NULL), "Connected by ('127.0.0.1', ", 27) == 0);
 }
@@ -149,11 +134,9 @@ static void run_copying_client(const char *const *arguments, size_t size) {
 	pattern_fill(17, 0, bytes, size);
 	int input = memfd_create("input", MFD_CLOEXEC);
 	assert_int_equal(pwrite(input, bytes, size, 0), size);
-	struct process *client;
-	int status = process_run(PROCESS(.arguments = arguments, .in = input), &client);
+	struct process *client =
+		process_run_to(EXIT_OK, PROCESS(.arguments = arguments, .in = input));
 	close(input);
-	if (status != 0)
-		fail_msg("%s: status %d: %s", arguments[0], status, process_errors(client, NULL));
 	size_t got;
 	const char *output = process_output(client, &got);
 	assert_int_equal(got, size);
@@ -164,7 +147,7 @@ static void run_copying_client(const char *const *arguments, size_t size) {
 TEST(echocat_against_socketserver) {
 	uint16_t port;
 	struct process *server = start_python(threading_server, &port);
-	const char *const *arguments = STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", port_text(port));
+	const char *const *arguments = STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", test_text("%u", port));
 	run_copying_client(arguments, 1);
 	run_copying_client(arguments, 65536);
 	run_copying_client(arguments, 3000000);
@@ -177,10 +160,8 @@ TEST(echoload_against_socketserver) {
 	for (size_t i = 0; i < 2; i++) {
 		uint16_t port;
 		struct process *server = start_python(threading_server, &port);
-		char target[24];
-		snprintf(target, sizeof(target), "127.0.0.1:%u", port);
-		json_t *result = load_run(EXIT_OK, target, "-m", "churn", "-c", "4", "-n", "100",
-					  "--linger", endings[i]);
+		json_t *result = load_run(EXIT_OK, test_text("127.0.0.1:%u", port), "-m", "churn",
+					  "-c", "4", "-n", "100", "--linger", endings[i]);
 		assert_int_equal(load_errors(result, NULL), 0);
 		assert_string_equal(json_string_value(load_member(result, "configuration.linger")),
 				    endings[i]);
@@ -196,10 +177,8 @@ TEST(echoload_against_socketserver) {
 TEST(echocat_against_a_server_of_something_else) {
 	uint16_t port;
 	struct process *server = start_python(greeting_server, &port);
-	struct process *client;
-	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "-c", "1", "-t", "200ms",
-					"127.0.0.1", port_text(port), NULL);
-	assert_int_equal(status, EXIT_CHECK_FAILED);
+	struct process *client = EXPECT_STATUS(EXIT_CHECK_FAILED, ECHOCAT_PROGRAM, "-c", "1", "-t",
+					       "200ms", "127.0.0.1", test_text("%u", port));
 	assert_contains(process_errors(client, NULL), "the echo differs at offset 0: ");
 	assert_contains(process_errors(client, NULL), "6 of 12 bytes came back");
 	assert_contains(process_output(client, NULL), ", 1 mismatches\n");
@@ -208,29 +187,25 @@ TEST(echocat_against_a_server_of_something_else) {
 
 DAEMON_TEST(echocat_against_echod, (NULL)) {
 	const char *const *arguments =
-		STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", port_text(daemon->port));
+		STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", test_text("%u", daemon->port));
 	run_copying_client(arguments, 1);
 	run_copying_client(arguments, 20000000);
-	struct process *client; // whose standard input is empty
-	assert_int_equal(process_run(PROCESS(.arguments = arguments), &client), 0);
+	// With an empty standard input.
+	struct process *client = process_run_to(EXIT_OK, PROCESS(.arguments = arguments));
 	assert_string_equal(process_output(client, NULL), "");
 	stats_wait(daemon, "connections_closed_peer", 2);
 	stats_wait(daemon, "connections_closed_probe", 1);
 }
 
 DAEMON_TEST(socat, ("--workers", "1")) {
-	char target[160];
-	snprintf(target, sizeof(target), "TCP:%s", daemon->address[0]);
+	const char *target = test_text("TCP:%s", daemon->address[0]);
 	run_copying_client(STRINGS("socat", "-t5", "-", target), 3000000);
 	run_copying_client(STRINGS("socat", "-t5", "-", target), 1);
 	stats_wait(daemon, "connections_closed_peer", 2);
 }
 
 TEST(echocat_finds_nobody) {
-	struct process *client;
-	int status = process_run_simple(&client, ECHOCAT_PROGRAM, "--message", "x", "127.0.0.1",
-					port_text(peer_free_port()), NULL);
-	assert_int_equal(status, EXIT_UNREACHABLE);
-	assert_int_equal(process_count_lines(process_errors(client, NULL)), 1);
-	assert_string_equal(process_output(client, NULL), "");
+	struct process *client = EXPECT_STATUS(EXIT_UNREACHABLE, ECHOCAT_PROGRAM, "--message", "x",
+					       "127.0.0.1", test_text("%u", peer_free_port()));
+	process_expect_complaint(client, "echocat: ", STRINGS(""));
 }

@@ -21,12 +21,12 @@ static struct daemon *start(const char *workers, const char *limit, const char *
 
 static void connect_all(struct daemon *daemon, struct stream *streams) {
 	for (size_t i = 0; i < CLIENTS; i++) {
-		bool tcp = i < CLIENTS_TCP;
-		int fd = tcp ? peer_connect_narrow(daemon->address[0], BUFFER)
-			     : peer_connect(daemon->address[1]);
-		uint64_t total = tcp ? 8 << 20 : 640 << 10;
-		streams[i] =
-			(struct stream){.fd = fd, .seed = i, .total = total, .half_close = true};
+		if (i >= CLIENTS_TCP)
+			streams[i] = stream_open(daemon->address[1], i, 640 << 10);
+		else
+			streams[i] =
+				(struct stream){peer_connect_narrow(daemon->address[0], BUFFER), i,
+						8 << 20, .half_close = true};
 	}
 }
 
@@ -36,8 +36,7 @@ static void nothing_is_lost(const char *limit, uint64_t bytes) {
 	connect_all(daemon, streams);
 	stream_fill(streams, CLIENTS);
 	stats_assert_laws(daemon);
-	stream_run(streams, CLIENTS);
-	stream_close(streams, CLIENTS);
+	stream_finish(streams, CLIENTS);
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	stats_wait_at_rest(daemon);
 	assert_true(stats_counter(daemon, "unsent_bytes_max") <= bytes + WORKERS * BUFFER);
@@ -72,13 +71,9 @@ static void stuck_are_closed_and_slow_are_not(const char *workers) {
 	struct daemon *daemon = start(workers, "64k", "2s");
 	struct stream slow[SLOW];
 	int stuck[CLIENTS];
-	for (size_t i = 0; i < SLOW; i++) {
-		int fd = peer_connect(daemon->address[1]);
-		slow[i] =
-			(struct stream){.fd = fd, .seed = i, .total = 8 << 20, .half_close = true};
-	}
-	for (size_t i = 0; i < CLIENTS; i++)
-		stuck[i] = peer_connect(daemon->address[1]);
+	for (size_t i = 0; i < SLOW; i++)
+		slow[i] = stream_open(daemon->address[1], i, 8 << 20);
+	peer_connect_all(daemon->address[1], stuck, CLIENTS);
 	uint64_t begin = clock_now();
 	while (clock_now() - begin < 6 * NS_PER_S) {
 		stream_fill(slow, SLOW); // which takes 100 ms at least
@@ -90,8 +85,7 @@ static void stuck_are_closed_and_slow_are_not(const char *workers) {
 	stats_wait(daemon, "connections_closed_stalled", CLIENTS);
 	assert_int_equal(stats_counter(daemon, "connections_open"), SLOW);
 	peer_close_all(stuck, CLIENTS);
-	stream_run(slow, SLOW);
-	stream_close(slow, SLOW);
+	stream_finish(slow, SLOW);
 	stats_wait(daemon, "connections_closed_peer", SLOW);
 	stats_wait_at_rest(daemon);
 	daemon_stop(daemon);

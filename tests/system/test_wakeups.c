@@ -91,8 +91,7 @@ TEST(stream_beside_ping_pong, .with = {"--patience 5ms", "--patience 0"}) {
 	stream.sent = peer_fill(stream.fd, stream.seed, UINT64_MAX);
 	yield_until((ping_beside(&stream, &crowd), stats_counter(daemon, "quantum_expiries") > 0));
 	stream.total = stream.sent;
-	stream_run(&stream, 1);
-	peer_close(stream.fd);
+	stream_finish(&stream, 1);
 	end(daemon, &crowd);
 }
 

@@ -41,12 +41,16 @@ void inside_listen(const char *address) {
 	assert_int_equal(address_parse(address, &config->listen[config->listen_count++], NULL), 0);
 }
 
-void inside_start(void) {
+int inside_build(struct echod_error *error) {
 	if (inside->config.listen_count == 0)
 		inside->config.listen_count = 1;
+	return server_build(&inside->server, &inside->config, &inside->log, error);
+}
+
+void inside_start(void) {
 	struct echod_error error = {0};
-	if (server_build(&inside->server, &inside->config, &inside->log, &error) != 0 ||
-	    server_start(&inside->server, &error) != 0 || server_open(&inside->server, &error) != 0)
+	if (inside_build(&error) != 0 || server_start(&inside->server, &error) != 0 ||
+	    server_open(&inside->server, &error) != 0)
 		fail_msg("%s", error.message);
 }
 

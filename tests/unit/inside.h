@@ -21,6 +21,9 @@ void inside_configure(void);
 // Adds an address to listen on; the first one replaces `127.0.0.1:0`.
 void inside_listen(const char *address);
 
+// Calls server_build.
+int inside_build(struct echod_error *error);
+
 // From server_build to server_open; a failure fails the test. The other configures it first.
 void inside_start(void);
 void inside_begin(void);

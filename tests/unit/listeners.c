@@ -1,12 +1,12 @@
 // Listening sockets of the test and of its children. One thread.
 #include "listeners.h"
 
-#include <arpa/inet.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+#include "peer.h"
+#include "process.h"
 
 #define BACKLOG 16 // connections that wait to be accepted
 
@@ -17,22 +17,9 @@ static pid_t children[16];
 static size_t child_count;
 
 struct endpoint listeners_at(const char *address) {
-	struct endpoint endpoint = {0};
-	if (inet_pton(AF_INET, address, &endpoint.as.v4.sin_addr) == 1) {
-		endpoint.as.v4.sin_family = AF_INET;
-		endpoint.as.v4.sin_port = htons(port);
-		endpoint.length = sizeof(endpoint.as.v4);
-	} else if (inet_pton(AF_INET6, address, &endpoint.as.v6.sin6_addr) == 1) {
-		endpoint.as.v6.sin6_family = AF_INET6;
-		endpoint.as.v6.sin6_port = htons(port);
-		endpoint.length = sizeof(endpoint.as.v6);
-	} else {
-		assert_true(strlen(address) < sizeof(endpoint.as.local.sun_path));
-		endpoint.as.local.sun_family = AF_UNIX;
-		strcpy(endpoint.as.local.sun_path, address);
-		endpoint.length = sizeof(endpoint.as.local);
-	}
-	return endpoint;
+	if (strchr(address, '/'))
+		return peer_endpoint(test_text("unix:%s", address));
+	return peer_endpoint(test_text(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port));
 }
 
 static int bind_at(const char *address) {
@@ -90,10 +77,9 @@ pid_t listeners_child(const char *address) {
 	int fd = bind_at(address);
 	assert_int_equal(listen(fd, BACKLOG), 0);
 	assert_true(child_count < COUNT_OF(children));
-	pid_t child = fork();
+	pid_t child = process_fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (fd_count > 0) // which are the test's alone
 			close(fds[--fd_count]);
 		for (;;)

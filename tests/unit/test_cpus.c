@@ -124,11 +124,9 @@ TEST(a_quota_of_version_1_counts) {
 		{"", "cpu", "100000\n", 8},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		char quota[100], period[100];
-		snprintf(quota, sizeof(quota), "/sys/fs/cgroup/%s/cpu.cfs_quota_us",
-			 cases[i].folder);
-		snprintf(period, sizeof(period), "/sys/fs/cgroup/%s/cpu.cfs_period_us",
-			 cases[i].folder);
+		const char *folder = cases[i].folder;
+		const char *quota = test_text("/sys/fs/cgroup/%s/cpu.cfs_quota_us", folder);
+		const char *period = test_text("/sys/fs/cgroup/%s/cpu.cfs_period_us", folder);
 		EXPECT_USABLE(cases[i].expected, {"/proc/self/cgroup", cases[i].groups},
 			      {quota, cases[i].quota}, {period, "100000\n"});
 	}

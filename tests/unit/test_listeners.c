@@ -40,8 +40,7 @@ WRAP(int, getaddrinfo,
      (const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)) {
 	if (strcmp(host, "crowd") == 0) {
 		for (unsigned i = 1; i <= crowd; i++, found = &(*found)->ai_next) {
-			char text[16];
-			snprintf(text, sizeof(text), "127.0.1.%u", i);
+			const char *text = test_text("127.0.1.%u", i);
 			assert_int_equal(__real_getaddrinfo(text, port, hints, found), 0);
 		}
 		return 0;
@@ -147,12 +146,11 @@ TEST(addresses_that_do_not_exist_are_left_out) {
 			again();
 			failures[which][0] = reasons[i];
 			expect_bound(1, STRINGS("twin:0"));
-			char expected[200];
-			snprintf(expected, sizeof(expected),
-				 "'twin' is also %s:0, which is left out because it cannot be "
-				 "bound: %s",
-				 which ? "127.0.0.1" : "[::1]", strerror(reasons[i]));
-			assert_string_equal(last_line, expected);
+			assert_string_equal(
+				last_line,
+				test_text("'twin' is also %s:0, which is left out because "
+					  "it cannot be bound: %s",
+					  which ? "127.0.0.1" : "[::1]", strerror(reasons[i])));
 		}
 	}
 }

@@ -146,10 +146,9 @@ TEST(all_workers_run_when_it_has_started) {
 	assert_true(threads_become(WORKERS));
 	for (unsigned i = 0; i < WORKERS; i++) {
 		const struct worker *worker = &pool.workers[i];
-		char name[16], expected[16];
+		char name[16];
 		assert_int_equal(pthread_getname_np(worker->thread, name, sizeof(name)), 0);
-		snprintf(expected, sizeof(expected), "echod/work-%u", i + 1);
-		assert_string_equal(name, expected);
+		assert_string_equal(name, test_text("echod/work-%u", i + 1));
 		assert_int_equal(worker->id, i + 1);
 		assert_int_equal(worker->serving, 0);
 		assert_int_equal(worker->served, 0);
@@ -225,12 +224,11 @@ TEST(a_thread_that_cannot_be_created_leaves_nothing, .setup = nothing, .teardown
 		struct echod_error error = {0};
 		assert_int_equal(try_start(WORKERS, CLOCK_NEVER, &error), -1);
 		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-		char expected[200];
-		snprintf(expected, sizeof(expected),
-			 "worker %u of %d: cannot create thread echod/work-%u: "
-			 "Resource temporarily unavailable; try fewer --workers",
-			 k + 1, WORKERS, k + 1);
-		assert_string_equal(error.message, expected);
+		assert_string_equal(
+			error.message,
+			test_text("worker %u of %d: cannot create thread echod/work-%u: "
+				  "Resource temporarily unavailable; try fewer --workers",
+				  k + 1, WORKERS, k + 1));
 		assert_true(threads_become(0));
 		stats_close(&stats);
 	}

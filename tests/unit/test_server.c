@@ -45,8 +45,9 @@ static void end(void) {
 
 // Most tests take a server that runs; some configure it before.
 FIXTURE(start, end);
+#define NOT_STARTED .setup = configure, .teardown = nothing_left
 
-TEST(it_listens_on_all_its_addresses, .setup = configure, .teardown = nothing_left) {
+TEST(it_listens_on_all_its_addresses, NOT_STARTED) {
 	inside_listen("127.0.0.1:0");
 	inside_listen("127.0.0.2:0");
 	inside_listen(place_address("s"));
@@ -190,20 +191,11 @@ TEST(a_stuck_connection_is_aborted_with_a_reset) {
 
 static struct echod_error error;
 
-static int build(void) {
-	error = (struct echod_error){0};
-	if (inside->config.listen_count == 0)
-		inside->config.listen_count = 1;
-	return server_build(&inside->server, &inside->config, &inside->log, &error);
-}
-
 static void expect_build_fails(const char *message) {
-	assert_int_equal(build(), -1);
-	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-	assert_contains(error.message, message);
+	assert_error(inside_build(&error), &error, ECHOD_ERROR_SYSTEM, message);
 }
 
-TEST(what_cannot_be_bound_leaves_nothing, .setup = configure, .teardown = nothing_left) {
+TEST(what_cannot_be_bound_leaves_nothing, NOT_STARTED) {
 	inside_listen("127.0.0.1:0");
 	inside_listen("192.0.2.1:7"); // not ours
 	expect_build_fails("cannot listen on 192.0.2.1:7: Cannot assign requested address");
@@ -213,62 +205,49 @@ TEST(what_cannot_be_bound_leaves_nothing, .setup = configure, .teardown = nothin
 	expect_build_fails("cannot find host 'no-such-host.invalid'");
 }
 
-TEST(a_port_in_use_is_named, .setup = configure, .teardown = nothing_left) {
-	char message[200];
+TEST(a_port_in_use_is_named, NOT_STARTED) {
 	inside_use(1);
 	inside_begin();
 	const char *taken = inside_address();
 	inside_use(0);
 	inside_listen(taken);
-	snprintf(message, sizeof(message), "cannot listen on %s: Address already in use", taken);
-	expect_build_fails(message);
+	expect_build_fails(test_text("cannot listen on %s: Address already in use", taken));
 	inside_use(1);
 	inside_end();
 	inside_use(0);
 }
 
-static void limit_descriptors(rlim_t count) {
-	struct rlimit limit;
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = count ? count : limit.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
-TEST(connections_are_held_against_the_descriptor_limit, .setup = configure,
-     .teardown = nothing_left) {
-	limit_descriptors(100);
+TEST(connections_are_held_against_the_descriptor_limit, NOT_STARTED) {
+	rlim_t before = set_descriptor_limit(100);
 	inside->config.max_connections = 64;
 	expect_build_fails("64 connections take 105, allowed are 100 (see ulimit -n)");
 	inside->config.max_connections = 0; // as many as there is room for
-	assert_int_equal(build(), 0);
+	assert_int_equal(inside_build(&error), 0);
 	assert_int_equal(inside->server.config.max_connections, 59);
 	server_free(&inside->server);
-	limit_descriptors(30);
+	set_descriptor_limit(30);
 	expect_build_fails("1 connections take 42, allowed are 30");
-	limit_descriptors(0);
+	set_descriptor_limit(before);
 }
 
-TEST(a_thread_that_cannot_be_created_stops_the_start, .setup = configure,
-     .teardown = nothing_left) {
+TEST(a_thread_that_cannot_be_created_stops_the_start, NOT_STARTED) {
 	for (unsigned k = 0; k <= inside->config.workers; k++) {
-		assert_int_equal(build(), 0);
+		assert_int_equal(inside_build(&error), 0);
 		creations_left = k;
-		assert_int_equal(server_start(&inside->server, &error), -1);
-		assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
-		assert_contains(error.message, k < 2 ? "cannot create thread echod/work-"
-						     : "cannot create thread echod/accept: ");
+		assert_error(server_start(&inside->server, &error), &error, ECHOD_ERROR_SYSTEM,
+			     k < 2 ? "cannot create thread echod/work-"
+				   : "cannot create thread echod/accept: ");
 		assert_true(threads_become(0));
 		server_free(&inside->server);
 		assert_int_equal(open_descriptors(), descriptors_before);
 	}
 }
 
-TEST(a_listener_that_cannot_be_opened_stops_the_start, .setup = configure,
-     .teardown = nothing_left) {
+TEST(a_listener_that_cannot_be_opened_stops_the_start, NOT_STARTED) {
 	place_file("s", "a file", 6);
 	inside_listen("127.0.0.1:0");
 	inside_listen(place_address("s"));
-	assert_int_equal(build(), 0);
+	assert_int_equal(inside_build(&error), 0);
 	assert_int_equal(server_start(&inside->server, &error), 0);
 	assert_int_equal(server_open(&inside->server, &error), -1);
 	assert_contains(error.message, "it exists and is not a socket");
@@ -278,8 +257,7 @@ TEST(a_listener_that_cannot_be_opened_stops_the_start, .setup = configure,
 	assert_true(place_exists(place_path("s")));
 }
 
-TEST(what_was_only_built_can_be_freed, .setup = configure, .teardown = nothing_left) {
-	inside->config.listen_count = 1;
-	assert_int_equal(server_build(&inside->server, &inside->config, &inside->log, NULL), 0);
+TEST(what_was_only_built_can_be_freed, NOT_STARTED) {
+	assert_int_equal(inside_build(NULL), 0);
 	server_free(&inside->server);
 }
