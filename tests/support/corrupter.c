@@ -2,21 +2,18 @@
 // cannot happen aborts it.
 #include "corrupter.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "peer.h"
 #include "spoil.h"
+#include "test.h"
 
 #define PAIRS 512
 #define ROOM 131072
@@ -109,11 +106,9 @@ static void plan(struct spoil *spoil, const struct corrupter *corrupter, uint32_
 				wanted->kind};
 	uint64_t message = start + random_next(&random) % wanted->messages * wanted->message;
 	uint64_t most = wanted->message / 4;
-	*spoil = (struct spoil){.kind = kinds[wanted->kind][random_next(&random) % 2],
-				.payload = &corrupter->payload,
-				.connection = connection,
-				.start = start,
-				.random = random};
+	*spoil = (struct spoil){kinds[wanted->kind][random_next(&random) % 2],
+				.payload = &corrupter->payload, .connection = connection,
+				.start = start, .random = random};
 	// Between two echoes a truncation would be an end and no fault.
 	spoil_plan(spoil, message + (spoil->kind == SPOIL_TRUNCATE),
 		   message + wanted->message - AFTER, most < SPOIL_MOST ? most : SPOIL_MOST);
@@ -337,15 +332,12 @@ static void *run(void *argument) {
 }
 
 struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t port) {
-	struct corrupter *corrupter = calloc(1, sizeof(*corrupter));
-	ensure(corrupter);
+	struct corrupter *corrupter = test_keep(calloc(1, sizeof(*corrupter)));
 	corrupter->plan = *plan;
 	corrupter->random.state = ~plan->seed;
-	corrupter->faults = calloc(plan->faults + 1, sizeof(*corrupter->faults));
-	ensure(corrupter->faults);
+	corrupter->faults = test_keep(calloc(plan->faults + 1, sizeof(*corrupter->faults)));
 	payload_init(&corrupter->payload, plan->run);
-	corrupter->server = (struct sockaddr_in){.sin_family = AF_INET,
-						 .sin_port = htons(port),
+	corrupter->server = (struct sockaddr_in){AF_INET, .sin_port = htons(port),
 						 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	corrupter->stop = eventfd(0, EFD_CLOEXEC);
 	ensure(corrupter->stop >= 0);
@@ -380,6 +372,4 @@ void corrupter_free(struct corrupter *corrupter) {
 	corrupter_stop(corrupter, NULL);
 	close(corrupter->listener);
 	close(corrupter->stop);
-	free(corrupter->faults);
-	free(corrupter);
 }

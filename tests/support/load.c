@@ -16,7 +16,7 @@ void load_expect_refusal(struct process *process, int status, int wanted, const 
 }
 
 const char *load_refuses_with(const char *const *arguments, int wanted, const char *text) {
-	struct process *process = load_ends_with(PROCESS(.arguments = arguments), wanted);
+	struct process *process = process_run_to(wanted, PROCESS(.arguments = arguments));
 	load_expect_refusal(process, wanted, wanted, text);
 	return process_errors(process, NULL);
 }
@@ -33,13 +33,10 @@ const char *const *load_arguments(const char *const *first, const char *const *m
 	return all;
 }
 
-static json_t **results; // of the test
-static size_t result_count;
+static json_t *results; // of the test
 
 static void forget_results(void) {
-	while (result_count > 0)
-		json_decref(results[--result_count]);
-	free(results);
+	json_decref(results);
 	results = NULL;
 }
 CLEANUP(forget_results, 1)
@@ -47,10 +44,8 @@ CLEANUP(forget_results, 1)
 static json_t *checked(json_t *result, const json_error_t *error, const char *text) {
 	if (!result)
 		fail_msg("not JSON: %s in %s", error->text, text);
-	json_t **more = realloc(results, (result_count + 1) * sizeof(json_t *));
-	assert_non_null(more);
-	results = more;
-	results[result_count++] = result;
+	results = results ? results : json_array();
+	assert_int_equal(json_array_append_new(results, result), 0);
 	assert_int_equal(load_count(result, "schema"), 1);
 	return result;
 }

@@ -14,8 +14,7 @@
 
 // Runs echoload with these arguments, and wants that exit status. Returns the process.
 #define load_ends(wanted, ...) \
-	load_ends_with(PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, __VA_ARGS__)), wanted)
-#define load_ends_with(spec, wanted) process_run_to(wanted, spec)
+	process_run_to(wanted, PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, __VA_ARGS__)))
 
 // The same, and wants one line on standard error that holds `text`, and nothing else. Returns the
 // line.

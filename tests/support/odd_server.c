@@ -16,7 +16,7 @@
 struct odd_server {
 	struct odd_server *next;
 	pid_t pid;
-	char address[32];
+	const char *address;
 	uint16_t port;
 	struct odd_record *record;
 };
@@ -24,8 +24,7 @@ struct odd_server {
 static struct odd_server *servers;
 
 struct odd_server *odd_start(const struct odd_spec *spec) {
-	struct odd_server *server = calloc(1, sizeof(*server));
-	assert_non_null(server);
+	struct odd_server *server = test_keep(calloc(1, sizeof(*server)));
 	int memory = memfd_create("record", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(memory, sizeof(*server->record)), 0);
 	server->record =
@@ -34,7 +33,7 @@ struct odd_server *odd_start(const struct odd_spec *spec) {
 	close(memory);
 	const char *at = spec->at ? spec->at : "127.0.0.1";
 	int listener = peer_listen_at(at, SOCK_CLOEXEC, BACKLOG, &server->port);
-	snprintf(server->address, sizeof(server->address), "%s:%u", at, (unsigned)server->port);
+	server->address = test_text("%s:%u", at, (unsigned)server->port);
 	server->pid = process_fork();
 	assert_true(server->pid >= 0);
 	if (server->pid == 0) {
@@ -83,7 +82,6 @@ static void end_servers(void) {
 		sound &= waitpid(server->pid, NULL, WNOHANG) == 0 &&
 			 kill(server->pid, SIGKILL) == 0 && waitpid(server->pid, NULL, 0) > 0;
 		munmap(server->record, sizeof(*server->record));
-		free(server);
 	}
 	assert_true(sound);
 }

@@ -50,12 +50,11 @@ static void set_address(int fd, struct ifreq *request, unsigned long verb, const
 }
 
 static int open_tun(void) {
-	char node[48];
 	int end = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (end >= 0)
 		return end;
 	// A container seldom has the node, but its root may make one.
-	snprintf(node, sizeof(node), "/tmp/echod-test-tun-%ld", (long)getpid());
+	const char *node = test_text("/tmp/echod-test-tun-%ld", (long)getpid());
 	if (mknod(node, S_IFCHR | 0600, makedev(10, 200)) == 0) {
 		end = open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 		unlink(node);
@@ -158,8 +157,7 @@ static struct lane *make_lane(const struct path_lane *is, int from, int to, uint
 }
 
 struct path *path_open(const struct path_spec *spec) {
-	struct path *path = calloc(1, sizeof(*path));
-	assert_non_null(path);
+	struct path *path = test_keep(calloc(1, sizeof(*path)));
 	path->far = enter_network();
 	int far = open_end(PATH_FAR, PATH_NEAR);
 	path->near = enter_network();
@@ -174,10 +172,8 @@ struct path *path_open(const struct path_spec *spec) {
 }
 
 uint64_t path_waited(const struct path *path) {
-	char name[48];
 	unsigned long long ran, waited = 0;
-	snprintf(name, sizeof(name), "/proc/%ld/schedstat", (long)path->child);
-	FILE *file = fopen(name, "re");
+	FILE *file = fopen(test_text("/proc/%ld/schedstat", (long)path->child), "re");
 	assert_non_null(file);
 	assert_int_equal(fscanf(file, "%llu %llu", &ran, &waited), 2);
 	fclose(file);
@@ -189,17 +185,12 @@ void path_close(struct path *path) {
 	waitpid(path->child, NULL, 0);
 	close(path->near);
 	close(path->far);
-	free(path);
-}
-
-static void go(int network) {
-	assert_int_equal(setns(network, CLONE_NEWNET), 0);
 }
 
 void path_go_far(const struct path *path) {
-	go(path->far);
+	assert_int_equal(setns(path->far, CLONE_NEWNET), 0);
 }
 
 void path_go_near(const struct path *path) {
-	go(path->near);
+	assert_int_equal(setns(path->near, CLONE_NEWNET), 0);
 }

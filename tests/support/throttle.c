@@ -26,14 +26,8 @@ struct throttle {
 	pid_t child; // 0: there is none
 	pid_t target;
 	uint16_t port;
-	char cgroup[128]; // its folder, empty: none
+	const char *cgroup; // its folder; NULL: none
 };
-
-static struct throttle *make_throttle(void) {
-	struct throttle *throttle = calloc(1, sizeof(*throttle));
-	assert_non_null(throttle);
-	return throttle;
-}
 
 // Returns true in the child.
 static bool fork_child(struct throttle *throttle) {
@@ -48,9 +42,7 @@ static void pause_for(uint64_t ns) {
 }
 
 static void move_threads(pid_t pid, const cpu_set_t *cpus) {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
-	DIR *threads = opendir(path);
+	DIR *threads = opendir(test_text("/proc/%ld/task", (long)pid));
 	assert_non_null(threads);
 	for (const struct dirent *entry; (entry = readdir(threads));)
 		if (atoi(entry->d_name) > 0)
@@ -77,7 +69,7 @@ void throttle_unpin(pid_t pid) {
 }
 
 struct throttle *throttle_neighbour(unsigned cpu) {
-	struct throttle *throttle = make_throttle();
+	struct throttle *throttle = test_keep(calloc(1, sizeof(*throttle)));
 	if (!fork_child(throttle))
 		return throttle;
 	const cpu_set_t cpus = only(cpu);
@@ -87,7 +79,7 @@ struct throttle *throttle_neighbour(unsigned cpu) {
 }
 
 struct throttle *throttle_stop_and_go(pid_t pid, double share) {
-	struct throttle *throttle = make_throttle();
+	struct throttle *throttle = test_keep(calloc(1, sizeof(*throttle)));
 	throttle->target = pid;
 	if (!fork_child(throttle))
 		return throttle;
@@ -101,9 +93,8 @@ struct throttle *throttle_stop_and_go(pid_t pid, double share) {
 }
 
 static bool write_file(const char *folder, const char *name, const char *text) {
-	char path[256];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	FILE *file = fopen(path, "r+e"); // it exists in a cgroup's folder
+	FILE *file =
+		fopen(test_text("%s/%s", folder, name), "r+e"); // it exists in a cgroup's folder
 	if (!file)
 		return false;
 	bool written = fputs(text, file) >= 0;
@@ -111,11 +102,9 @@ static bool write_file(const char *folder, const char *name, const char *text) {
 }
 
 static bool set_quota(const char *folder, double share) {
-	char period[24], quota[24], both[48];
-	snprintf(period, sizeof(period), "%ld", QUOTA_PERIOD_US);
-	snprintf(quota, sizeof(quota), "%ld", (long)(share * QUOTA_PERIOD_US));
-	snprintf(both, sizeof(both), "%s %s", quota, period);
-	return write_file(folder, "cpu.max", both) ||
+	const char *period = test_text("%ld", QUOTA_PERIOD_US);
+	const char *quota = test_text("%ld", (long)(share * QUOTA_PERIOD_US));
+	return write_file(folder, "cpu.max", test_text("%s %s", quota, period)) ||
 	       (write_file(folder, "cpu.cfs_period_us", period) &&
 		write_file(folder, "cpu.cfs_quota_us", quota));
 }
@@ -124,28 +113,26 @@ static bool set_quota(const char *folder, double share) {
 static bool make_cgroup(struct throttle *throttle, double share) {
 	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"};
 	for (size_t i = 0; i < COUNT_OF(mounts); i++) {
-		snprintf(throttle->cgroup, sizeof(throttle->cgroup), "%s/echod-test-%ld", mounts[i],
-			 (long)throttle->target);
+		throttle->cgroup =
+			test_text("%s/echod-test-%ld", mounts[i], (long)throttle->target);
 		if (mkdir(throttle->cgroup, 0755) != 0)
 			continue;
 		if (set_quota(throttle->cgroup, share))
 			return true;
 		rmdir(throttle->cgroup);
 	}
-	throttle->cgroup[0] = '\0';
+	throttle->cgroup = NULL;
 	return false;
 }
 
 struct throttle *throttle_quota(pid_t pid, double share) {
-	struct throttle *throttle = make_throttle();
+	struct throttle *throttle = test_keep(calloc(1, sizeof(*throttle)));
 	throttle->target = pid;
-	char text[24];
-	snprintf(text, sizeof(text), "%ld", (long)pid);
-	if (make_cgroup(throttle, share) && write_file(throttle->cgroup, "cgroup.procs", text))
+	if (make_cgroup(throttle, share) &&
+	    write_file(throttle->cgroup, "cgroup.procs", test_text("%ld", (long)pid)))
 		return throttle;
-	if (throttle->cgroup[0])
+	if (throttle->cgroup)
 		rmdir(throttle->cgroup);
-	free(throttle);
 	return NULL;
 }
 
@@ -168,8 +155,7 @@ struct pacer {
 
 static void open_pair(struct pacer *pacer, int client) {
 	const int on = 1;
-	const struct sockaddr_in server = {.sin_family = AF_INET,
-					   .sin_port = htons(pacer->port),
+	const struct sockaddr_in server = {AF_INET, .sin_port = htons(pacer->port),
 					   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || pacer->lanes == 2 * PAIRS ||
@@ -232,7 +218,7 @@ _Noreturn static void run_pacer(struct pacer *pacer) {
 }
 
 struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second) {
-	struct throttle *throttle = make_throttle();
+	struct throttle *throttle = test_keep(calloc(1, sizeof(*throttle)));
 	int listener = peer_listen(SOCK_NONBLOCK, PAIRS, &throttle->port);
 	if (fork_child(throttle)) {
 		struct pacer *pacer = calloc(1, sizeof(*pacer));
@@ -253,11 +239,8 @@ uint16_t throttle_port(const struct throttle *proxy) {
 
 // Gives the process back to the group above, if it still lives.
 static void remove_cgroup(const struct throttle *throttle) {
-	char parent[sizeof(throttle->cgroup)], text[24];
-	snprintf(parent, sizeof(parent), "%.*s",
-		 (int)(strrchr(throttle->cgroup, '/') - throttle->cgroup), throttle->cgroup);
-	snprintf(text, sizeof(text), "%ld", (long)throttle->target);
-	(void)write_file(parent, "cgroup.procs", text);
+	(void)write_file(throttle->cgroup, "../cgroup.procs",
+			 test_text("%ld", (long)throttle->target));
 	for (uint64_t until = clock_deadline(5 * NS_PER_S); rmdir(throttle->cgroup) != 0;
 	     pause_for(NS_PER_MS)) {
 		if (clock_now() >= until)
@@ -272,7 +255,6 @@ void throttle_end(struct throttle *throttle) {
 		if (throttle->target > 0)
 			kill(throttle->target, SIGCONT);
 	}
-	if (throttle->cgroup[0])
+	if (throttle->cgroup)
 		remove_cgroup(throttle);
-	free(throttle);
 }

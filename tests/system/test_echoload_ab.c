@@ -103,9 +103,8 @@ TEST(forking) {
 
 // A server that works twice as long on a message is found, in rate and in CPU time.
 TEST(difference) {
-	struct odd_server *fast =
-		odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.0005});
-	struct odd_server *slow = odd_start(&(struct odd_spec){.conduct = ODD_WORKS, .arg = 0.001});
+	struct odd_server *fast = odd_server(ODD_WORKS, .arg = 0.0005);
+	struct odd_server *slow = odd_server(ODD_WORKS, .arg = 0.001);
 	static const struct {
 		const char *check;
 		int status;
@@ -153,8 +152,7 @@ static const struct {
 // Whatever is wrong with a server, it is named, and no ratio is printed.
 DAEMON_TEST(one_is_no_echo_server, (NULL)) {
 	for (size_t i = 0; i < COUNT_OF(culprits); i++) {
-		struct odd_server *odd = odd_start(
-			&(struct odd_spec){.conduct = culprits[i].conduct, .arg = culprits[i].arg});
+		struct odd_server *odd = odd_server(culprits[i].conduct, .arg = culprits[i].arg);
 		const char *culprit = test_text("odd (%s): ", odd_address(odd));
 		const char *line =
 			load_refuses(culprits[i].status, culprit, "ab", daemon->address[0],

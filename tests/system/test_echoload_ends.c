@@ -6,9 +6,9 @@
 
 #define TENTH (100 * NS_PER_MS)
 #define SLOW_RESETS \
-	{ .conduct = ODD_SLOW_RESETS, .arg = 1 }
+	{ ODD_SLOW_RESETS, .arg = 1 }
 #define SLOW_FINS \
-	{ .conduct = ODD_SLOW_RESETS, .arg = 1, .other_end = 1 }
+	{ ODD_SLOW_RESETS, .arg = 1, .other_end = 1 }
 
 // However a connection ends, its message has taken the time until then.
 TEST(unanswered) {
@@ -50,10 +50,8 @@ TEST(limit_on_messages) {
 					       {"--pipeline", "4", "--no-verify"}};
 	for (unsigned variant = 0; variant < 6; variant++) {
 		struct odd_server *server =
-			odd_start(&(struct odd_spec){.conduct = ODD_LEAVES,
-						     .arg = 3,
-						     .leaves = (enum odd_leaving)(variant / 2),
-						     .other_end = (int)(variant % 2)});
+			odd_server(ODD_LEAVES, .arg = 3, .leaves = (enum odd_leaving)(variant / 2),
+				   .other_end = (int)(variant % 2));
 		// What a reset does is the same for both.
 		for (size_t i = 0; i < COUNT_OF(loads) - variant % 2; i++) {
 			json_t *result =
@@ -68,8 +66,8 @@ TEST(limit_on_messages) {
 // A connection is read until the server has ended it, or for a short time if it does not.
 TEST(surplus_after_the_last_echo) {
 	static const struct odd_spec specs[] = {{.conduct = ODD_ADDS},
-						{.conduct = ODD_REPEATS, .arg = 0.002},
-						{.conduct = ODD_REPEATS, .arg = 0.002, .deaf = 1}};
+						{ODD_REPEATS, .arg = 0.002},
+						{ODD_REPEATS, .arg = 0.002, .deaf = 1}};
 	static const char *const loads[][5] = {
 		{"-n", "1"},
 		{"-n", "1", "-m", "churn"},

@@ -31,7 +31,7 @@ DAEMON_TEST(refused, (NULL)) {
 }
 
 TEST(timeout) {
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	struct odd_server *server = odd_server(ODD_SILENT);
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-c", "3", "-d", "1s",
 				  "--timeout", "300ms");
 	uint64_t count = load_expect_only(result, "timeout", "on connection ");
@@ -60,7 +60,7 @@ DAEMON_TEST(connect_timeout, (NULL)) {
 
 // The connections end while nothing is owed: no message is due yet.
 TEST(early_close) {
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_CLOSES});
+	struct odd_server *server = odd_server(ODD_CLOSES);
 	json_t *result =
 		load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle", "--rate",
 			 "0.001", "--arrival", "poisson", "--run", "7", "-d", "1s");
@@ -71,7 +71,7 @@ TEST(early_close) {
 }
 
 TEST(short) {
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_HALVES});
+	struct odd_server *server = odd_server(ODD_HALVES);
 	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "2", "-d", "500ms",
 				  "-s", "100");
 	uint64_t count = load_expect_only(result, "short", "on connection ");
@@ -96,7 +96,7 @@ DAEMON_TEST(out_of_descriptors, (NULL)) {
 	const char *const *arguments =
 		STRINGS(LOAD_FOR_RESULT, "-c", "50", "-d", "500ms", daemon->address[0]);
 	struct process *process =
-		load_ends_with(PROCESS(.arguments = arguments, .nofile = few), EXIT_CHECK_FAILED);
+		process_run_to(EXIT_CHECK_FAILED, PROCESS(.arguments = arguments, .nofile = few));
 	json_t *result = load_result(process);
 	uint64_t count = load_expect_only(result, "out_of_descriptors", "Too many open files");
 	uint64_t accepted = stats_counter(daemon, "connections_accepted");
@@ -108,6 +108,6 @@ DAEMON_TEST(out_of_descriptors, (NULL)) {
 	// What echoload itself lacked counts for nothing, whatever the checks say.
 	arguments = STRINGS(ECHOLOAD_PROGRAM, "-c", "50", "-d", "1200ms", "--expect", "messages<1",
 			    daemon->address[0]);
-	process = load_ends_with(PROCESS(.arguments = arguments, .nofile = few), EXIT_INCONCLUSIVE);
+	process = process_run_to(EXIT_INCONCLUSIVE, PROCESS(.arguments = arguments, .nofile = few));
 	assert_contains(process_output(process, NULL), "CLIENT-BOUND");
 }

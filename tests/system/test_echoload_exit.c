@@ -132,8 +132,8 @@ DAEMON_TEST(standard_output_is_full, (NULL)) {
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
-		struct process *process = load_ends_with(
-			PROCESS(.arguments = lines[i], .out = fileno(full)), EXIT_UNREACHABLE);
+		struct process *process = process_run_to(
+			EXIT_UNREACHABLE, PROCESS(.arguments = lines[i], .out = fileno(full)));
 		assert_contains(process_errors(process, NULL), "No space left on device");
 	}
 	fclose(full);
@@ -151,7 +151,7 @@ DAEMON_TEST(disk_is_full, (NULL)) {
 
 // The figures are of nothing: that is no success.
 TEST(nothing_is_answered) {
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+	struct odd_server *server = odd_server(ODD_SILENT);
 	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "1s");
 	assert_int_equal(load_count(result, "messages"), 0);
 	assert_int_equal(load_count(result, "evidence.unanswered"), 1);
@@ -181,13 +181,13 @@ TEST(lost_messages_fail) {
 		 four},
 		{{"-n", "40", "--expect", "p99.9<1s"}, EXIT_INCONCLUSIVE, few},
 	};
-	struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50});
+	struct odd_server *server = odd_server(ODD_LOSES, .arg = 50);
 	const char *const *fixed = STRINGS(ECHOLOAD_PROGRAM, odd_address(server), "-c", "4",
 					   "--timeout", "1m", "--allow-client-bound");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct process *process = load_ends_with(
-			PROCESS(.arguments = load_arguments(fixed, cases[i].arguments)),
-			cases[i].status);
+		struct process *process = process_run_to(
+			cases[i].status,
+			PROCESS(.arguments = load_arguments(fixed, cases[i].arguments)));
 		assert_contains(process_errors(process, NULL), cases[i].said);
 	}
 }

@@ -79,7 +79,7 @@ static enum fault_kind kind_of(const char *name) {
 }
 
 static struct fault read_fault(const json_t *json) {
-	struct fault fault = {.kind = kind_of(json_string_value(load_member(json, "kind"))),
+	struct fault fault = {kind_of(json_string_value(load_member(json, "kind"))),
 			      .connection = (uint32_t)load_count(json, "connection"),
 			      .offset = load_count(json, "offset"),
 			      .length = load_count(json, "length")};
@@ -134,7 +134,7 @@ static void compare(const json_t *result, const char *mode, struct fault *made, 
 
 static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct manner *manner) {
 	unsigned count = manner->faults / FEWER;
-	const struct corrupter_plan plan = {.seed = seed(),
+	const struct corrupter_plan plan = {seed(),
 					    .run = seed(),
 					    .faults = count,
 					    .kind = kind,

@@ -16,7 +16,7 @@ static struct {
 	struct daemon *daemon;
 	const char *json[2], *csv, *hgrm, *hlog;
 	json_t *result[2];
-	char *printed; // interval lines and report of the first
+	const char *printed; // interval lines and report of the first
 } runs;
 
 static void make_runs(void) {
@@ -38,14 +38,13 @@ static void make_runs(void) {
 	// There is no terminal: no progress, no colours.
 	assert_string_equal(process_errors(first, NULL), "");
 	assert_null(strchr(process_output(first, NULL), '\x1b'));
-	runs.printed = strdup(process_output(first, NULL));
+	runs.printed = test_text("%s", process_output(first, NULL));
 	for (size_t i = 0; i < 2; i++)
 		runs.result[i] = load_result_of_file(runs.json[i]);
 }
 
 static void forget_runs(void) {
 	daemon_stop(runs.daemon);
-	free(runs.printed);
 }
 
 FIXTURE_ONCE(make_runs, forget_runs);

@@ -104,7 +104,7 @@ TEST(latency_counts_from_when_it_was_due) {
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
 	do {
 		struct odd_server *server =
-			odd_start(&(struct odd_spec){.stop_every = NS_PER_S, .stop_for = STOP});
+			odd_server(ODD_ECHOES, .stop_every = NS_PER_S, .stop_for = STOP);
 		outcome = run_once(server);
 		assert_true(outcome.analytic > 180e6);
 		right = outcome.p99 < 1.05 * outcome.analytic &&
@@ -119,7 +119,7 @@ TEST(latency_counts_from_when_it_was_due) {
 
 TEST(a_server_that_stands_still_when_all_connect_is_found) {
 	struct odd_server *server =
-		odd_start(&(struct odd_spec){.stop_every = NS_PER_S, .stop_for = STOP});
+		odd_server(ODD_ECHOES, .stop_every = NS_PER_S, .stop_for = STOP);
 	const struct timespec begin = {.tv_sec = (time_t)(clock_now() / NS_PER_S) + 1};
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &begin, NULL);
 	const json_t *result =

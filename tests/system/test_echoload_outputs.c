@@ -79,10 +79,10 @@ TEST(output_is_an_input) {
 	int fd = open(runs[0], O_WRONLY | O_APPEND | O_CLOEXEC);
 	static const char *const subcommands[] = {"merge", "compare"};
 	for (size_t i = 0; i < 2; i++)
-		load_ends_with(PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, subcommands[i],
+		process_run_to(EXIT_USAGE,
+			       PROCESS(.arguments = STRINGS(ECHOLOAD_PROGRAM, subcommands[i],
 							    runs[0], runs[1]),
-				       .out = fd),
-			       EXIT_USAGE);
+				       .out = fd));
 	close(fd);
 	assert_string_equal(before, place_read(runs[0]));
 }

@@ -53,8 +53,7 @@ static void find_rate(double rate, const char *limit) {
 	uint64_t until = clock_deadline(PATIENCE_WITH_OTHERS);
 	bool right, disturbed;
 	do {
-		struct odd_server *server =
-			odd_start(&(struct odd_spec){.conduct = ODD_RATE, .arg = rate});
+		struct odd_server *server = odd_server(ODD_RATE, .arg = rate);
 		struct process *process = start_search(server, limit, "5s");
 		int status = wait_while_it_goes_on(process);
 		json_t *result = load_result(process);

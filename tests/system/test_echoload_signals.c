@@ -45,7 +45,7 @@ DAEMON_TEST(first_signal_ends_the_run, (NULL)) {
 TEST(second_signal_kills) {
 	static const int numbers[] = {SIGINT, SIGTERM};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-		struct odd_server *server = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+		struct odd_server *server = odd_server(ODD_SILENT);
 		struct process *process = START(odd_address(server), "-d", "never");
 		wait_until(odd_received(server) > 0); // then there is something to wait for
 		process_signal(process, numbers[i]);

@@ -19,14 +19,14 @@
 #define MOST_DISTURBED 2	     // times as many calls as wanted, with many
 
 // Servers. Sizes are of the default message.
-static const struct odd_spec rate_1000 = {.conduct = ODD_RATE, .arg = 1000};
-static const struct odd_spec delays = {.conduct = ODD_DELAYS, .arg = 0.005};
-static const struct odd_spec locks = {.conduct = ODD_LOCKS, .arg = 0.001};
-static const struct odd_spec works = {.conduct = ODD_WORKS, .arg = 0.0001};
-static const struct odd_spec batches = {.conduct = ODD_BATCHES, .arg = 0.0008};
-static const struct odd_spec forks = {.conduct = ODD_FORKS, .arg = 0.0001};
-static const struct odd_spec sleeps = {
-	.conduct = ODD_ECHOES, .stop_every = 50 * NS_PER_MS, .stop_for = 30 * NS_PER_MS};
+static const struct odd_spec rate_1000 = {ODD_RATE, .arg = 1000};
+static const struct odd_spec delays = {ODD_DELAYS, .arg = 0.005};
+static const struct odd_spec locks = {ODD_LOCKS, .arg = 0.001};
+static const struct odd_spec works = {ODD_WORKS, .arg = 0.0001};
+static const struct odd_spec batches = {ODD_BATCHES, .arg = 0.0008};
+static const struct odd_spec forks = {ODD_FORKS, .arg = 0.0001};
+static const struct odd_spec sleeps = {ODD_ECHOES, .stop_every = 50 * NS_PER_MS,
+				       .stop_for = 30 * NS_PER_MS};
 
 // Paths: of each direction the delay, packets lost of 1,000, bytes a second, bytes that may wait.
 #define LANE(ms, lost, bytes, room) \

@@ -259,7 +259,7 @@ static void play_first(const struct first *first, struct daemon *daemon,
 TEST(process_1_ends) {
 	for (size_t i = 0; i < COUNT_OF(firsts); i++) {
 		struct daemon *daemon = daemon_start(NULL);
-		struct odd_server *silent = odd_start(&(struct odd_spec){.conduct = ODD_SILENT});
+		struct odd_server *silent = odd_server(ODD_SILENT);
 		play_first(&firsts[i], daemon, silent, ending[i]);
 		daemon_stop(daemon);
 	}

@@ -57,9 +57,9 @@ DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 		}
 		int out = open(to_output ? "/dev/null" : output, O_WRONLY | O_CLOEXEC);
 		int in = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC);
-		process = load_ends_with(PROCESS(.arguments = arguments, .in = in, .out = out,
-						 .fsize = {LIMIT, LIMIT}),
-					 EXIT_UNREACHABLE);
+		process = process_run_to(EXIT_UNREACHABLE,
+					 PROCESS(.arguments = arguments, .in = in, .out = out,
+						 .fsize = {LIMIT, LIMIT}));
 		close(in);
 		close(out);
 		assert_contains(process_errors(process, NULL), ": File too large\n");

@@ -25,11 +25,8 @@ void heard_init(struct heard *heard, uint64_t sent) {
 	*heard = (struct heard){0};
 	heard_set_sent(heard, sent);
 	payload_init(&heard->payload, 7);
-	heard->scope = (struct verify_scope){.payload = &heard->payload,
-					     .connections = HEARD_CONNECTIONS,
-					     .sent = sent_on,
-					     .report = hear,
-					     .context = heard};
+	heard->scope = (struct verify_scope){&heard->payload, .connections = HEARD_CONNECTIONS,
+					     .sent = sent_on, .report = hear, .context = heard};
 }
 
 bool heard_same(const struct fault *a, const struct fault *b) {

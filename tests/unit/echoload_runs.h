@@ -19,6 +19,10 @@ struct made_run {
 	unsigned samples; // latencies recorded each second
 };
 
+// Initialises one.
+#define MADE_RUN(...) \
+	{ __VA_ARGS__ }
+
 // Fills an initialised result with the run, its intervals, settings and a verdict.
 void made_run_fill(struct result *result, const struct made_run *run);
 

@@ -13,13 +13,9 @@
 #define RUN(...) subcommand_run(chart_main, stderr, "report", __VA_ARGS__)
 
 static char *make_file(const char *name, uint64_t seed) {
-	const struct made_run run = {.seed = seed,
-				     .started = seed * NS_PER_S,
-				     .seconds = 20,
-				     .rate = 100000.0,
-				     .swing = 0.05,
-				     .median = 20000.0 * (double)seed,
-				     .samples = 5000};
+	const struct made_run run =
+		MADE_RUN(.seed = seed, .started = seed * NS_PER_S, .seconds = 20, .rate = 100000.0,
+			 .swing = 0.05, .median = 20000.0 * (double)seed, .samples = 5000);
 	return made_run_write(name, &run);
 }
 

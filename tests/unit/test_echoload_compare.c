@@ -26,15 +26,9 @@ static void clean(void) {
 FIXTURE(NULL, clean);
 
 // Seconds that depend on each other: each keeps nine tenths of how far off the last one was.
-static const struct made_run run = {
-	.started = NS_PER_S,
-	.seconds = 10,
-	.rate = 100000.0,
-	.swing = 0.02,
-	.memory = 0.9,
-	.median = 50000.0,
-	.samples = 100,
-};
+static const struct made_run run =
+	MADE_RUN(.started = NS_PER_S, .seconds = 10, .rate = 100000.0, .swing = 0.02, .memory = 0.9,
+		 .median = 50000.0, .samples = 100);
 
 // Fills both sides; what is made of the right one differs by these factors.
 static void make(size_t left, size_t right, double rate, double median) {

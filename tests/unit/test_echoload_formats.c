@@ -9,6 +9,8 @@
 #include "echoload/common/random.h"
 #include "echoload/result/formats.h"
 
+#define INTERVAL(...) (&(const struct result_interval){__VA_ARGS__})
+
 static struct hdr hdr, back;
 static struct echod_error error;
 
@@ -42,22 +44,20 @@ static const char *last_line(void) {
 }
 
 TEST(the_first_line_names_the_columns) {
-	csv_interval(file, &(struct result_interval){0}, &hdr, 0);
+	csv_interval(file, INTERVAL(0), &hdr, 0);
 	assert_memory_equal(text, heading, strlen(heading));
-	csv_interval(file, &(struct result_interval){.from = 1}, &hdr, 0);
+	csv_interval(file, INTERVAL(.from = 1), &hdr, 0);
 	assert_null(strstr(text + 1, heading));
 }
 
 TEST(a_line_has_what_the_interval_counted) {
-	const struct result_interval interval = {.from = 3 * NS_PER_S,
-						 .length = NS_PER_S,
-						 .messages = 1000,
-						 .bytes = 128000,
-						 .errors = 2};
 	// Every value below 1024 ns has a bucket of its own.
 	for (uint64_t ns = 1; ns <= 1000; ns++)
 		hdr_record(&hdr, ns);
-	csv_interval(file, &interval, &hdr, 50);
+	csv_interval(file,
+		     INTERVAL(.from = 3 * NS_PER_S, .length = NS_PER_S, .messages = 1000,
+			      .bytes = 128000, .errors = 2),
+		     &hdr, 50);
 	assert_string_equal(last_line(), "4.000,1000,1000.0,128000,500,900,990,999,1000,2,50\n");
 }
 
@@ -73,18 +73,17 @@ TEST(the_rate_is_over_the_time_that_the_interval_took) {
 }
 
 TEST(where_nothing_came_back_there_is_no_latency_rather_than_none_at_all) {
-	const struct result_interval interval = {.length = NS_PER_S, .errors = 3};
-	csv_interval(file, &interval, &hdr, 8);
+	csv_interval(file, INTERVAL(.length = NS_PER_S, .errors = 3), &hdr, 8);
 	assert_string_equal(last_line(), "1.000,0,0.0,0,,,,,,3,8\n");
 }
 
 TEST(each_line_is_there_when_its_interval_ends) {
-	struct result_interval interval = {.length = NS_PER_S, .messages = 1};
 	hdr_record(&hdr, 5);
 	size_t before = 0;
 	for (unsigned i = 0; i < 3; i++) {
-		interval.from = i * NS_PER_S;
-		csv_interval(file, &interval, &hdr, 1);
+		csv_interval(file,
+			     INTERVAL(.from = i * NS_PER_S, .length = NS_PER_S, .messages = 1),
+			     &hdr, 1);
 		assert_true(strlen(text) > before);
 		assert_int_equal(atoi(last_line()), i + 1);
 		before = strlen(text);
@@ -99,16 +98,13 @@ static unsigned commas_in(const char *line) {
 }
 
 TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest) {
-	const struct result_interval empty = {0};
-	const struct result_interval huge = {.from = UINT64_MAX / 4,
-					     .length = 1,
-					     .messages = UINT64_MAX,
-					     .bytes = UINT64_MAX,
-					     .errors = UINT64_MAX};
-	csv_interval(file, &empty, &hdr, 0);
+	csv_interval(file, INTERVAL(0), &hdr, 0);
 	assert_int_equal(commas_in(last_line()), commas_in(heading));
 	hdr_record(&hdr, UINT64_MAX);
-	csv_interval(file, &huge, &hdr, UINT32_MAX);
+	csv_interval(file,
+		     INTERVAL(.from = UINT64_MAX / 4, .length = 1, .messages = UINT64_MAX,
+			      .bytes = UINT64_MAX, .errors = UINT64_MAX),
+		     &hdr, UINT32_MAX);
 	assert_int_equal(commas_in(last_line()), commas_in(heading));
 	assert_contains(last_line(), ",18446744073709551615,18446744073709551615,"
 				     "4294967295\n");
@@ -117,7 +113,7 @@ TEST(every_line_has_the_columns_of_the_heading_also_for_the_largest) {
 TEST(what_could_not_be_written_is_known) {
 	FILE *full = fopen("/dev/full", "we");
 	assert_non_null(full);
-	csv_interval(full, &(struct result_interval){.length = NS_PER_S}, &hdr, 1);
+	csv_interval(full, INTERVAL(.length = NS_PER_S), &hdr, 1);
 	assert_true(ferror(full));
 	fclose(full);
 }
@@ -196,9 +192,7 @@ static void expect_buckets(const char *encoded) {
 }
 
 static void check_round_trip(void) {
-	char *encoded = hdr_v2_encode(&hdr);
-	assert_non_null(encoded);
-	expect_buckets(encoded);
+	expect_buckets(test_keep(hdr_v2_encode(&hdr)));
 	assert_int_equal(back.count, hdr.count);
 	if (hdr.count) {
 		assert_int_equal(hdr_index(back.min), hdr_index(hdr.min));
@@ -206,7 +200,6 @@ static void check_round_trip(void) {
 		assert_true(hdr_mean(&back) >= hdr_mean(&hdr) * 0.999);
 		assert_true(hdr_mean(&back) <= hdr_mean(&hdr) * 1.001);
 	}
-	free(encoded);
 }
 
 TEST(what_is_encoded_comes_back) {
@@ -233,9 +226,7 @@ TEST(counts_of_any_size_come_back) {
 		hdr_reset(&hdr);
 		for (unsigned i = 0; i < 3; i++)
 			hdr_record_many(&hdr, hdr_lowest(100 + i), count + i - 1);
-		char *encoded = hdr_v2_encode(&hdr);
-		expect_buckets(encoded);
-		free(encoded);
+		expect_buckets(test_keep(hdr_v2_encode(&hdr)));
 	}
 }
 
@@ -251,10 +242,9 @@ TEST(what_is_no_histogram_is_refused) {
 	for (size_t i = 0; i < COUNT_OF(wrong); i++)
 		refuse(wrong[i]);
 	hdr_record(&hdr, 1000);
-	char *encoded = hdr_v2_encode(&hdr);
+	char *encoded = test_keep(hdr_v2_encode(&hdr));
 	encoded[strlen(encoded) - 4] = '\0';
 	refuse(encoded);
-	free(encoded);
 }
 
 // It either decodes or is refused, and the sanitizers find nothing.
@@ -262,23 +252,18 @@ TEST(damaged_text_does_no_harm) {
 	struct random random = {.state = 3};
 	for (unsigned i = 0; i < 1000; i++)
 		hdr_record(&hdr, (uint64_t)random_exponential(&random, 1e5));
-	char *encoded = hdr_v2_encode(&hdr);
 	size_t length;
-	unsigned char *bytes = base64_decode(encoded, &length);
+	unsigned char *bytes = test_keep(base64_decode(test_keep(hdr_v2_encode(&hdr)), &length));
 	unsigned refused = 0;
 	for (unsigned i = 0; i < 5000; i++) {
 		size_t at = random_next(&random) % length;
 		unsigned char was = bytes[at];
 		bytes[at] ^= (unsigned char)(1 + random_next(&random) % 255);
-		char *damaged = base64_encode(bytes, length);
-		refused += decode(damaged) != 0;
+		refused += decode(test_keep(base64_encode(bytes, length))) != 0;
 		bytes[at] = was;
-		free(damaged);
 	}
 	// zlib's checksum does not cover its level of compression.
 	assert_in_range(refused, 4900, 5000);
-	free(bytes);
-	free(encoded);
 }
 
 TEST(base64_is_that_of_the_standard) {
@@ -288,14 +273,13 @@ TEST(base64_is_that_of_the_standard) {
 					       {"\xfb\xff\xfe", "+//+"}};
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
 		size_t length = strlen(pairs[i][0]);
-		char *encoded = base64_encode((const unsigned char *)pairs[i][0], length);
+		const char *encoded =
+			test_keep(base64_encode((const unsigned char *)pairs[i][0], length));
 		assert_string_equal(encoded, pairs[i][1]);
 		size_t decoded;
-		unsigned char *bytes = base64_decode(encoded, &decoded);
+		assert_memory_equal(test_keep(base64_decode(encoded, &decoded)), pairs[i][0],
+				    length);
 		assert_int_equal(decoded, length);
-		assert_memory_equal(bytes, pairs[i][0], length);
-		free(bytes);
-		free(encoded);
 	}
 	static const char *const wrong[] = {
 		"", "Z", "Zg=", "Zg===", "====", "Z===", "Zm9v\n", "Zg=v"};
@@ -316,11 +300,9 @@ TEST(a_log_has_its_head_and_a_line_for_each_interval) {
 		"\"Interval_Compressed_Histogram\"\n"
 		"0.000,1.000,2.769,HISTFAAAA";
 	hdr_record(&hdr, 2769000);
-	hlog_interval(file, UINT64_C(1441812279474000000),
-		      &(struct result_interval){.length = 1000000000}, &hdr);
+	hlog_interval(file, UINT64_C(1441812279474000000), INTERVAL(.length = NS_PER_S), &hdr);
 	hdr_record(&hdr, 5000000);
-	hlog_interval(file, 0, &(struct result_interval){.from = 1000000000, .length = 250000000},
-		      &hdr);
+	hlog_interval(file, 0, INTERVAL(.from = NS_PER_S, .length = NS_PER_S / 4), &hdr);
 	assert_int_equal(fflush(file), 0);
 	assert_int_equal(strncmp(text, head, strlen(head)), 0);
 	char *second = strstr(text, "\n1.000,0.250,5.000,");

@@ -43,13 +43,10 @@ static uint64_t begin_of(const struct result *result, size_t interval) {
 }
 
 static struct made_run run_of(uint64_t seed, uint64_t started) {
-	return (struct made_run){.seed = seed,
-				 .started = started,
-				 .seconds = 5,
-				 .rate = 1000.0,
-				 .swing = 0.1,
-				 .median = 10000.0 * (double)seed,
-				 .samples = 500};
+	const struct made_run run =
+		MADE_RUN(.seed = seed, .started = started, .seconds = 5, .rate = 1000.0,
+			 .swing = 0.1, .median = 10000.0 * (double)seed, .samples = 500);
+	return run;
 }
 
 static void make_other(uint64_t seed, uint64_t started) {

@@ -96,8 +96,7 @@ TEST(match_finds_the_first_wrong_byte) {
 TEST(pieces_are_as_the_whole) {
 	enum { LENGTH = 2 * PAYLOAD_BLOCK + 1000 };
 	struct random random = {4};
-	uint8_t *whole = malloc(LENGTH), *pieces = malloc(LENGTH);
-	assert_true(whole && pieces);
+	uint8_t *whole = test_keep(malloc(LENGTH)), *pieces = test_keep(malloc(LENGTH));
 	for (unsigned i = 0; i < 200; i++) {
 		uint64_t position = random_place(&random).position / 2;
 		payload_fill(&payload, i, position, whole, LENGTH);
@@ -112,8 +111,6 @@ TEST(pieces_are_as_the_whole) {
 		}
 		assert_memory_equal(whole, pieces, LENGTH);
 	}
-	free(whole);
-	free(pieces);
 }
 
 // How many words of the first block of connection 5 are the same elsewhere, in a run.
@@ -138,14 +135,11 @@ TEST(runs_connections_and_blocks_differ) {
 
 TEST(it_does_not_compress) {
 	enum { LENGTH = 1 << 20 };
-	uint8_t *bytes = malloc(LENGTH);
+	uint8_t *bytes = test_keep(malloc(LENGTH));
 	uLongf size = compressBound(LENGTH);
-	uint8_t *compressed = malloc(size);
-	assert_true(bytes && compressed);
+	uint8_t *compressed = test_keep(malloc(size));
 	payload_fill(&payload, 0, 0, bytes, LENGTH);
 	assert_int_equal(compress2(compressed, &size, bytes, LENGTH, 9), Z_OK);
 	print_message("1 MiB compresses to %.2f %%\n", 100.0 * (double)size / (double)LENGTH);
 	assert_true(size >= LENGTH);
-	free(bytes);
-	free(compressed);
 }

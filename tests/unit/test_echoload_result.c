@@ -9,29 +9,19 @@
 #include "load.h"
 #include "place.h"
 
-static const struct made_run run = {
-	.seed = 1,
-	.started = UINT64_C(1795365243123456000), // whole microseconds are written
-	.seconds = 5,
-	.rate = 1000.0,
-	.swing = 0.1,
-	.median = 30000.0,
-	.samples = 1000,
-};
+static const struct made_run run =
+	MADE_RUN(.seed = 1, .started = UINT64_C(1795365243123456000), .seconds = 5, .rate = 1000.0,
+		 .swing = 0.1, .median = 30000.0, .samples = 1000);
 
 static struct result made, back;
 static struct echod_error error;
 
 static void make(void) {
 	static const struct fault faults[] = {
-		{.kind = FAULT_FLIPPED, .connection = 17, .offset = 4096, .length = 1, .bits = 4},
-		{.kind = FAULT_CROSSED,
-		 .connection = 4,
-		 .offset = UINT64_C(1) << 40,
-		 .length = 64,
-		 .other = 17,
-		 .other_offset = 9},
-		{.kind = FAULT_SURPLUS, .connection = 0, .offset = 10, .length = 3},
+		{FAULT_FLIPPED, .connection = 17, .offset = 4096, .length = 1, .bits = 4},
+		{FAULT_CROSSED, .connection = 4, .offset = UINT64_C(1) << 40, .length = 64,
+		 .other = 17, .other_offset = 9},
+		{FAULT_SURPLUS, .connection = 0, .offset = 10, .length = 3},
 	};
 	made_run_init(&made, &run);
 	json_object_set_new(json_array_get(result_get(&made, "runs"), 0), "seconds",
@@ -125,32 +115,18 @@ TEST(what_other_programs_write_is_read) {
 }
 
 TEST(the_keys_are_those_that_are_documented) {
-	static const char *const keys[] = {"schema",
-					   "messages",
-					   "messages_per_second",
-					   "bytes",
-					   "bytes_per_second",
-					   "seconds",
-					   "latency_ns",
-					   "latency_uncorrected_ns",
-					   "bytes_verified",
-					   "faults",
-					   "faults_found",
-					   "errors",
-					   "first_errors",
-					   "verdict",
-					   "evidence",
-					   "configuration",
-					   "machine",
-					   "runs",
-					   "intervals",
-					   "histogram"};
+	const char *const *keys =
+		STRINGS("schema", "messages", "messages_per_second", "bytes", "bytes_per_second",
+			"seconds", "latency_ns", "latency_uncorrected_ns", "bytes_verified",
+			"faults", "faults_found", "errors", "first_errors", "verdict", "evidence",
+			"configuration", "machine", "runs", "intervals", "histogram");
 	static const char *const latency_keys[] = {"p50",    "p90", "p99",  "p99_9",
 						   "p99_99", "min", "mean", "max"};
 	const json_t *root = load_result_of_file(write_result());
-	for (size_t i = 0; i < COUNT_OF(keys); i++)
-		load_member(root, keys[i]);
-	assert_int_equal(json_object_size(root), COUNT_OF(keys));
+	size_t count = 0;
+	for (; keys[count]; count++)
+		load_member(root, keys[count]);
+	assert_int_equal(json_object_size(root), count);
 	const json_t *latency = load_member(root, "latency_ns");
 	for (size_t i = 0; i < COUNT_OF(latency_keys); i++)
 		load_number(latency, latency_keys[i]);

@@ -77,11 +77,8 @@ static void make_fault(struct spoil *spoil) {
 
 // Makes a fault of up to `most` bytes, at least `gap` right ones on.
 static void make_any(enum spoil_kind kind, uint64_t gap, uint64_t most) {
-	struct spoil spoil = {.kind = kind,
-			      .payload = &heard.payload,
-			      .connection = stream.connection,
-			      .start = stream.next,
-			      .other = (stream.connection + 1) % CONNECTIONS};
+	struct spoil spoil = {kind, .payload = &heard.payload, .connection = stream.connection,
+			      .start = stream.next, .other = (stream.connection + 1) % CONNECTIONS};
 	spoil.other_offset = random_next(&stream.random) % (stream.length - most);
 	spoil.random.state = random_next(&stream.random);
 	spoil_plan(&spoil, stream.next + gap, stream.length, most);
@@ -179,11 +176,9 @@ TEST(crossed_connections) {
 		uint64_t length = 32 + random_next(&random) % (seed / 20 % 2 ? 100 : most_of(sent));
 		struct spoil pair[2];
 		for (uint32_t i = 0; i < 2; i++)
-			pair[i] = (struct spoil){.kind = SPOIL_CROSS,
-						 .payload = &heard.payload,
-						 .connection = i,
-						 .at = random_next(&random) % (sent - length + 1),
-						 .length = length};
+			pair[i] = (struct spoil){
+				SPOIL_CROSS, .payload = &heard.payload, .connection = i,
+				.at = random_next(&random) % (sent - length + 1), .length = length};
 		spoil_exchange(&pair[0], &pair[1]);
 		for (uint32_t i = 0; i < 2; i++) {
 			begin(i, sent, seed);
