@@ -13,14 +13,6 @@
 
 #define BACKLOG 1024
 
-struct odd_server {
-	struct odd_server *next;
-	pid_t pid;
-	const char *address;
-	uint16_t port;
-	struct odd_record *record;
-};
-
 static struct odd_server *servers;
 
 struct odd_server *odd_start(const struct odd_spec *spec) {
@@ -45,18 +37,6 @@ struct odd_server *odd_start(const struct odd_spec *spec) {
 	server->next = servers;
 	servers = server;
 	return server;
-}
-
-const char *odd_address(const struct odd_server *server) {
-	return server->address;
-}
-
-uint16_t odd_port(const struct odd_server *server) {
-	return server->port;
-}
-
-pid_t odd_pid(const struct odd_server *server) {
-	return server->pid;
 }
 
 uint64_t odd_accepted(const struct odd_server *server) {

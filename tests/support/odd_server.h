@@ -56,16 +56,19 @@ struct odd_span {
 };
 #define ODD_STANDSTILL (3 * NS_PER_MS)
 
-struct odd_server;
+struct odd_server {
+	struct odd_server *next;
+	pid_t pid;
+	const char *address; // where it listens
+	uint16_t port;
+	struct odd_record *record;
+};
 
 struct odd_server *odd_start(const struct odd_spec *spec);
 
 // The same from its conduct and other fields of its odd_spec.
 #define odd_server(...) odd_server_(__VA_ARGS__, )
 #define odd_server_(how, ...) odd_start(&(struct odd_spec){.conduct = (how), __VA_ARGS__})
-const char *odd_address(const struct odd_server *server);
-uint16_t odd_port(const struct odd_server *server);
-pid_t odd_pid(const struct odd_server *server);
 
 // How many connections it has accepted; how many bytes it has received.
 uint64_t odd_accepted(const struct odd_server *server);

@@ -1,6 +1,7 @@
 // A private directory of the running test. One thread.
 #include "place.h"
 
+#include <dirent.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
@@ -41,6 +42,16 @@ const char *place_read(const char *path) {
 	assert_true(fread(text, 1, 1 << 20, file) > 0);
 	fclose(file);
 	return text;
+}
+
+size_t place_count(const char *part) {
+	size_t count = 0;
+	DIR *entries = opendir(directory);
+	assert_non_null(entries);
+	for (const struct dirent *entry; (entry = readdir(entries));)
+		count += entry->d_name[0] != '.' && strstr(entry->d_name, part);
+	closedir(entries);
+	return count;
 }
 
 int place_exists(const char *path) {

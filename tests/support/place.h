@@ -17,6 +17,9 @@ const char *place_file(const char *name, const void *bytes, size_t size);
 // All of a file, which must not be empty, or its first MiB. Valid until the test ends.
 const char *place_read(const char *path);
 
+// How many files of the directory have `part` in their names.
+size_t place_count(const char *part);
+
 // Whether `path` exists, of any kind; a symbolic link is not followed.
 int place_exists(const char *path);
 

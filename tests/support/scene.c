@@ -1,7 +1,6 @@
 // Plays the scenes of echoload's verdict. One thread.
 #include "scene.h"
 
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -63,8 +62,8 @@ static void start_server(struct stage *stage) {
 		struct odd_spec spec = *scene->odd;
 		spec.at = stage->path ? PATH_FAR : NULL;
 		struct odd_server *odd = odd_start(&spec);
-		stage->server = odd_pid(odd);
-		stage->port = odd_port(odd);
+		stage->server = odd->pid;
+		stage->port = odd->port;
 	} else {
 		stage->daemon = daemon_start("--listen", stage->path ? far_address : "127.0.0.1:0",
 					     "--workers", "4", NULL);

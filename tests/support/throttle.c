@@ -93,8 +93,7 @@ struct throttle *throttle_stop_and_go(pid_t pid, double share) {
 }
 
 static bool write_file(const char *folder, const char *name, const char *text) {
-	FILE *file =
-		fopen(test_text("%s/%s", folder, name), "r+e"); // it exists in a cgroup's folder
+	FILE *file = fopen(test_text("%s/%s", folder, name), "r+e"); // a cgroup's folder has it
 	if (!file)
 		return false;
 	bool written = fputs(text, file) >= 0;

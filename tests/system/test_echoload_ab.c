@@ -52,7 +52,7 @@ static json_t *compare(int status, const char *first, const char *second,
 			expect_ratio(result,
 				     json_object_get(load_member(target, "ratio"), measures[k]));
 	}
-	return result;
+	return load_keep(result);
 }
 
 #define QUICKLY "--rounds", ROUNDS, "--slice", "5ms"
@@ -74,7 +74,6 @@ DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"))
 		assert_string_equal(load_text(result, "targets.1.name"), "new");
 		assert_true(load_number(result, "targets.1.ratio.rate.low") > 0);
 		assert_true(load_number(result, "targets.1.ratio.cpu.low") > 0);
-		json_decref(result);
 	}
 }
 
@@ -84,21 +83,18 @@ DAEMON_TEST(until, ("--listen", "127.0.0.1:0")) {
 				 STRINGS("--until", "90%", "-d", "1h", "--slice", "2ms"));
 	assert_true(load_count(result, "rounds") > 0);
 	assert_int_equal(load_count(result, "rounds") % 32, 0);
-	json_decref(result);
 }
 
 // Where servers fork for each connection and these are short, some of their CPU time cannot be
 // seen: nothing is said of it.
 TEST(forking) {
-	const struct odd_spec forks = {.conduct = ODD_FORKS};
-	struct odd_server *one = odd_start(&forks), *other = odd_start(&forks);
-	json_t *result = compare(EXIT_OK, odd_address(one), odd_address(other),
+	struct odd_server *one = odd_server(ODD_FORKS), *other = odd_server(ODD_FORKS);
+	json_t *result = compare(EXIT_OK, one->address, other->address,
 				 STRINGS("-m", "churn", "--rounds", ROUNDS));
 	const char *said = load_text(result, "targets.1.ratio.cpu.conclusion");
 	if (strcmp(said, "not known") != 0)
 		assert_string_equal(said, "disturbed");
 	assert_true(load_number(result, "targets.1.ratio.rate.low") > 0);
-	json_decref(result);
 }
 
 // A server that works twice as long on a message is found, in rate and in CPU time.
@@ -114,11 +110,10 @@ TEST(difference) {
 		{"b.p99<2", EXIT_INCONCLUSIVE}, // of so few messages
 	};
 	for (size_t i = 0; i < COUNT_OF(checks); i++) {
-		json_t *result = compare(checks[i].status, odd_address(fast), odd_address(slow),
+		json_t *result = compare(checks[i].status, fast->address, slow->address,
 					 STRINGS("--rounds", ROUNDS, "--slice", "10ms", "--expect",
 						 checks[i].check));
 		assert_true(load_number(result, "targets.1.ratio.cpu.median") > 1.1);
-		json_decref(result);
 	}
 }
 
@@ -130,7 +125,6 @@ DAEMON_TEST(disturbed, (NULL)) {
 				 STRINGS("--rounds", "6", "--expect", "b.rate>0.001"));
 	assert_true(json_is_true(load_member(result, "disturbed")));
 	assert_true(load_number(result, "other_cpus") > 0.1);
-	json_decref(result);
 	throttle_end(first);
 	throttle_end(last);
 }
@@ -153,10 +147,10 @@ static const struct {
 DAEMON_TEST(one_is_no_echo_server, (NULL)) {
 	for (size_t i = 0; i < COUNT_OF(culprits); i++) {
 		struct odd_server *odd = odd_server(culprits[i].conduct, .arg = culprits[i].arg);
-		const char *culprit = test_text("odd (%s): ", odd_address(odd));
+		const char *culprit = test_text("odd (%s): ", odd->address);
 		const char *line =
 			load_refuses(culprits[i].status, culprit, "ab", daemon->address[0],
-				     test_text("odd=%s", odd_address(odd)), "-m", culprits[i].mode,
+				     test_text("odd=%s", odd->address), "-m", culprits[i].mode,
 				     "--timeout", "1s", "-d", "never");
 		assert_contains(line, culprits[i].said);
 	}

@@ -29,7 +29,7 @@ TEST(unanswered) {
 		struct odd_server *server = odd_start(&cases[i].spec);
 		bool wrong = cases[i].spec.conduct == ODD_HALVES;
 		json_t *result = load_run(wrong ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE,
-					  odd_address(server), "-d", "1s", "--timeout",
+					  server->address, "-d", "1s", "--timeout",
 					  cases[i].timeout, cases[i].rate[0], cases[i].rate[1]);
 		const uint64_t errors =
 			cases[i].error ? load_expect_only(result, cases[i].error, "") : 0;
@@ -55,7 +55,7 @@ TEST(limit_on_messages) {
 		// What a reset does is the same for both.
 		for (size_t i = 0; i < COUNT_OF(loads) - variant % 2; i++) {
 			json_t *result =
-				load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "50", "-n",
+				load_run(EXIT_CHECK_FAILED, server->address, "-c", "50", "-n",
 					 "1000", loads[i][0], loads[i][1], loads[i][2]);
 			assert_true(load_expect_only(result, "early_close", "on connection ") > 50);
 			assert_int_equal(load_count(result, "faults_found"), 0);
@@ -79,9 +79,8 @@ TEST(surplus_after_the_last_echo) {
 		for (size_t j = 0; j < COUNT_OF(loads); j++) {
 			if (specs[i].deaf && loads[j][2] && strcmp(loads[j][2], "-m") == 0)
 				continue; // waits for its end
-			json_t *result =
-				load_run(EXIT_CHECK_FAILED, odd_address(server), loads[j][0],
-					 loads[j][1], loads[j][2], loads[j][3]);
+			json_t *result = load_run(EXIT_CHECK_FAILED, server->address, loads[j][0],
+						  loads[j][1], loads[j][2], loads[j][3]);
 			assert_true(load_expect_only(result, "mismatch", "") >= 1);
 		}
 	}

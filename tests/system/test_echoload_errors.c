@@ -32,7 +32,7 @@ DAEMON_TEST(refused, (NULL)) {
 
 TEST(timeout) {
 	struct odd_server *server = odd_server(ODD_SILENT);
-	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-c", "3", "-d", "1s",
+	json_t *result = load_run(EXIT_INCONCLUSIVE, server->address, "-c", "3", "-d", "1s",
 				  "--timeout", "300ms");
 	uint64_t count = load_expect_only(result, "timeout", "on connection ");
 	assert_in_range(count, 3, 9);
@@ -62,7 +62,7 @@ DAEMON_TEST(connect_timeout, (NULL)) {
 TEST(early_close) {
 	struct odd_server *server = odd_server(ODD_CLOSES);
 	json_t *result =
-		load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "4", "-m", "idle", "--rate",
+		load_run(EXIT_CHECK_FAILED, server->address, "-c", "4", "-m", "idle", "--rate",
 			 "0.001", "--arrival", "poisson", "--run", "7", "-d", "1s");
 	uint64_t count = load_expect_only(result, "early_close", "on connection ");
 	assert_true(count >= 4);
@@ -72,8 +72,8 @@ TEST(early_close) {
 
 TEST(short) {
 	struct odd_server *server = odd_server(ODD_HALVES);
-	json_t *result = load_run(EXIT_CHECK_FAILED, odd_address(server), "-c", "2", "-d", "500ms",
-				  "-s", "100");
+	json_t *result =
+		load_run(EXIT_CHECK_FAILED, server->address, "-c", "2", "-d", "500ms", "-s", "100");
 	uint64_t count = load_expect_only(result, "short", "on connection ");
 	assert_in_range(odd_accepted(server), count, count + 2);
 	// What did come was right, and what did not is a fault with its place.
@@ -85,7 +85,7 @@ TEST(short) {
 	json_array_foreach(faults, i, fault) {
 		assert_string_equal(load_text(fault, "kind"), "truncated");
 		assert_true(load_count(fault, "connection") < 2);
-		assert_string_equal(load_text(fault, "target"), odd_address(server));
+		assert_string_equal(load_text(fault, "target"), server->address);
 		assert_int_equal(load_count(fault, "offset") % 100, 50);
 		assert_int_equal(load_count(fault, "length"), 50);
 	}

@@ -152,7 +152,7 @@ DAEMON_TEST(disk_is_full, (NULL)) {
 // The figures are of nothing: that is no success.
 TEST(nothing_is_answered) {
 	struct odd_server *server = odd_server(ODD_SILENT);
-	json_t *result = load_run(EXIT_INCONCLUSIVE, odd_address(server), "-d", "1s");
+	json_t *result = load_run(EXIT_INCONCLUSIVE, server->address, "-d", "1s");
 	assert_int_equal(load_count(result, "messages"), 0);
 	assert_int_equal(load_count(result, "evidence.unanswered"), 1);
 	assert_string_equal(load_text(result, "verdict"), "INCONCLUSIVE");
@@ -182,7 +182,7 @@ TEST(lost_messages_fail) {
 		{{"-n", "40", "--expect", "p99.9<1s"}, EXIT_INCONCLUSIVE, few},
 	};
 	struct odd_server *server = odd_server(ODD_LOSES, .arg = 50);
-	const char *const *fixed = STRINGS(ECHOLOAD_PROGRAM, odd_address(server), "-c", "4",
+	const char *const *fixed = STRINGS(ECHOLOAD_PROGRAM, server->address, "-c", "4",
 					   "--timeout", "1m", "--allow-client-bound");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct process *process = process_run_to(

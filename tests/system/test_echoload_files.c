@@ -6,7 +6,6 @@
 #include "daemon.h"
 #include "load.h"
 #include "place.h"
-#include "stats.h"
 
 #define SECONDS 11
 #define SECONDS_TEXT "11s"

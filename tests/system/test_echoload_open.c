@@ -4,7 +4,6 @@
 
 #include "base/cmdline.h"
 #include "crowd.h"
-#include "daemon.h"
 #include "load.h"
 #include "odd_server.h"
 
@@ -81,7 +80,7 @@ static bool is_disturbed(const struct outcome *outcome) {
 
 static struct outcome run_once(const struct odd_server *server) {
 	json_t *result =
-		load_run(EXIT_OK, odd_address(server), "-c", "4", "--rate", "1000", "-d", "5s");
+		load_run(EXIT_OK, server->address, "-c", "4", "--rate", "1000", "-d", "5s");
 	expect_stops(server);
 	expect_all_counted(result);
 	struct outcome outcome = {.analytic = analytic_p99(server, began(result)),
@@ -123,6 +122,6 @@ TEST(a_server_that_stands_still_when_all_connect_is_found) {
 	const struct timespec begin = {.tv_sec = (time_t)(clock_now() / NS_PER_S) + 1};
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &begin, NULL);
 	const json_t *result =
-		load_run(EXIT_OK, odd_address(server), "-c", "4", "--rate", "100", "-d", "2s");
+		load_run(EXIT_OK, server->address, "-c", "4", "--rate", "100", "-d", "2s");
 	load_number(result, "evidence.server.cpu");
 }

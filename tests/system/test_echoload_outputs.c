@@ -62,9 +62,8 @@ TEST(standard_output_is_a_file) {
 }
 
 static const char *make_run(const char *name) {
-	struct process *process;
 	const char *path = place_path(name);
-	LOAD(&process, server->address[0], "-n", "9", "--json", path);
+	load_ends(EXIT_OK, "--allow-client-bound", server->address[0], "-n", "9", "--json", path);
 	return path;
 }
 

@@ -1,6 +1,5 @@
 // Scenario: the search for the highest rate, against servers whose highest rate is known.
 #include "base/cmdline.h"
-#include "daemon.h"
 #include "load.h"
 #include "odd_server.h"
 
@@ -33,8 +32,8 @@ static bool was_disturbed(const struct odd_server *server, struct process *proce
 
 static struct process *start_search(const struct odd_server *server, const char *limit,
 				    const char *timeout) {
-	return process_start_simple(LOAD_FOR_RESULT, odd_address(server), "-c", "100", "-d",
-				    "700ms", "--search", limit, "--timeout", timeout);
+	return process_start_simple(LOAD_FOR_RESULT, server->address, "-c", "100", "-d", "700ms",
+				    "--search", limit, "--timeout", timeout);
 }
 
 static void expect_report(struct process *process, const char *limit, double held) {
@@ -85,8 +84,8 @@ TEST_ROWS(highest_rate, const struct search *search, searches) {
 	find_rate(search->rate, search->limit);
 }
 
-static void expect_none(const struct odd_spec *spec, const char *limit, const char *why) {
-	struct process *process = start_search(odd_start(spec), limit, "300ms");
+static void expect_none(const struct odd_server *server, const char *limit, const char *why) {
+	struct process *process = start_search(server, limit, "300ms");
 	int status = wait_while_it_goes_on(process);
 	const char *said = process_errors(process, NULL);
 	load_expect_status(process, status, EXIT_CHECK_FAILED);
@@ -100,8 +99,6 @@ static void expect_none(const struct odd_spec *spec, const char *limit, const ch
 }
 
 TEST(none_holds) {
-	expect_none(&(struct odd_spec){.conduct = ODD_ECHOES}, "p99<1us",
-		    "expected p99<1us, measured ");
-	expect_none(&(struct odd_spec){.conduct = ODD_LOSES, .arg = 50}, "p99<10s",
-		    "messages were lost");
+	expect_none(odd_server(ODD_ECHOES), "p99<1us", "expected p99<1us, measured ");
+	expect_none(odd_server(ODD_LOSES, .arg = 50), "p99<10s", "messages were lost");
 }

@@ -46,7 +46,7 @@ TEST(second_signal_kills) {
 	static const int numbers[] = {SIGINT, SIGTERM};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
 		struct odd_server *server = odd_server(ODD_SILENT);
-		struct process *process = START(odd_address(server), "-d", "never");
+		struct process *process = START(server->address, "-d", "never");
 		wait_until(odd_received(server) > 0); // then there is something to wait for
 		process_signal(process, numbers[i]);
 		wait_until(!process_is_pending(process_pid(process), numbers[i]));

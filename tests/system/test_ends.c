@@ -219,7 +219,7 @@ static struct process *start_first(const struct first *first, struct daemon *dae
 	const char *arguments[ARGUMENTS + 1] = {NULL};
 	for (size_t i = 0; i < ARGUMENTS && first->arguments[i]; i++)
 		arguments[i] = strcmp(first->arguments[i], SILENT) == 0
-				       ? odd_address(silent)
+				       ? silent->address
 				       : words_put_in(first->arguments[i], daemon, NULL, NULL);
 	return process_start(PROCESS(.arguments = arguments, .in = input, .prepare = become_first));
 }

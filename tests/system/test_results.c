@@ -1,6 +1,5 @@
 // Scenario: what programs write survives: a file that may grow no further, names that are not
 // UTF-8, and a standard output without a reader while a run lasts.
-#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 
@@ -32,20 +31,10 @@ static const struct {
 	{{ECHOD_PROGRAM, "--help"}, 0},
 };
 
-static size_t count_temporaries(const char *path) {
-	size_t count = 0;
-	DIR *directory = opendir(test_text("%.*s", (int)(strrchr(path, '/') - path), path));
-	assert_non_null(directory);
-	for (const struct dirent *entry; (entry = readdir(directory));)
-		count += strstr(entry->d_name, ".tmp") != NULL;
-	closedir(directory);
-	return count;
-}
-
 DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 	const char *result = place_path("result");
-	struct process *process;
-	LOAD(&process, daemon->address[0], "-n", "100", "--json", result);
+	load_ends(EXIT_OK, "--allow-client-bound", daemon->address[0], "-n", "100", "--json",
+		  result);
 	for (size_t i = 0; i < COUNT_OF(limited); i++) {
 		const char *arguments[ARGUMENTS + 1] = {NULL};
 		const char *output = place_file("output", "old", 3);
@@ -57,13 +46,13 @@ DAEMON_TEST(file_that_may_not_grow, (NULL)) {
 		}
 		int out = open(to_output ? "/dev/null" : output, O_WRONLY | O_CLOEXEC);
 		int in = open(ECHOD_PROGRAM, O_RDONLY | O_CLOEXEC);
-		process = process_run_to(EXIT_UNREACHABLE,
-					 PROCESS(.arguments = arguments, .in = in, .out = out,
-						 .fsize = {LIMIT, LIMIT}));
+		struct process *process = process_run_to(
+			EXIT_UNREACHABLE, PROCESS(.arguments = arguments, .in = in, .out = out,
+						  .fsize = {LIMIT, LIMIT}));
 		close(in);
 		close(out);
 		assert_contains(process_errors(process, NULL), ": File too large\n");
-		assert_int_equal(count_temporaries(output), 0);
+		assert_int_equal(place_count(".tmp"), 0);
 		assert_int_equal(strcmp(place_read(output), "old") == 0, limited[i].keeps_old);
 	}
 }
@@ -86,9 +75,8 @@ TEST(names_that_are_not_utf_8) {
 	wait_until(strstr(process_output(client, NULL), "seq=1"));
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
-	json = json_loads(body, 0, NULL);
+	json = load_keep(json_loads(body, 0, NULL));
 	assert_contains(load_text(json, "connections.0.local"), "/s" ODD_TEXT);
-	json_decref(json);
 	free(body);
 	process_kill(client);
 	daemon_stop(daemon);

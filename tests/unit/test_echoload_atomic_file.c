@@ -1,22 +1,10 @@
 // Files that are written as a whole: tools/echoload/result/atomic_file.
 #include "test.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include "echoload/result/atomic_file.h"
 #include "place.h"
-
-// How many files there are beside `path`, and itself.
-static size_t count_files(const char *path) {
-	DIR *directory = opendir(test_text("%.*s", (int)(strrchr(path, '/') - path), path));
-	assert_non_null(directory);
-	size_t count = 0;
-	for (const struct dirent *entry; (entry = readdir(directory));)
-		count += entry->d_name[0] != '.';
-	closedir(directory);
-	return count;
-}
 
 static void expect_text(const char *path, const char *wanted) {
 	assert_string_equal(place_read(path), wanted);
@@ -52,12 +40,12 @@ TEST(the_old_file_stays_until_the_new_one_is_complete) {
 	expect_text(path, "new");
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0604);
-	assert_int_equal(count_files(path), 1);
+	assert_int_equal(place_count(""), 1);
 
 	path = place_file("file", "old", 3);
 	assert_int_equal(replace(path, false), -1);
 	expect_text(path, "old");
-	assert_int_equal(count_files(path), 1);
+	assert_int_equal(place_count(""), 1);
 	const char *fresh = place_path("fresh");
 	assert_int_equal(replace(fresh, false), -1);
 	assert_false(place_exists(fresh));
@@ -74,7 +62,7 @@ TEST(what_is_no_regular_file_is_written_through) {
 	expect_text(path, "new");
 	assert_int_equal(lstat(link, &status), 0);
 	assert_true(S_ISLNK(status.st_mode));
-	assert_int_equal(count_files(path), 2);
+	assert_int_equal(place_count(""), 2);
 	assert_int_equal(replace("/dev/null", true), 0);
 	assert_int_equal(replace("/dev/full", true), -1);
 	assert_int_equal(errno, ENOSPC);

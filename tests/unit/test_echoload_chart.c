@@ -1,8 +1,6 @@
 // Pictures of results: tools/echoload/result/chart and svg.
 #include "test.h"
 
-#include <sys/stat.h>
-
 #include "base/clock.h"
 #include "echoload/result/chart.h"
 #include "echoload_runs.h"

@@ -1,10 +1,7 @@
 // Results side by side: tools/echoload/result/compare.
 #include "test.h"
 
-#include <math.h>
-
 #include "base/clock.h"
-#include "echoload/common/random.h"
 #include "echoload/result/compare.h"
 #include "echoload_runs.h"
 #include "place.h"

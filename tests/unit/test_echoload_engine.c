@@ -69,7 +69,7 @@ static void start_servers(size_t count) {
 }
 
 static void start_silent_server(void) {
-	set_target(0, odd_address(odd_server(ODD_SILENT)));
+	set_target(0, odd_server(ODD_SILENT)->address);
 }
 
 static void open_engine(void) {

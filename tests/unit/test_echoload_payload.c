@@ -3,7 +3,6 @@
 
 #include <zlib.h>
 
-#include "base/clock.h"
 #include "echoload/common/random.h"
 #include "echoload/verify/payload.h"
 
