@@ -102,12 +102,9 @@ static void check_longest(const char *head, const char *message) {
 	assert_error(-1, &error, ECHOD_ERROR_USAGE, message);
 }
 
-TEST(a_path_has_room_for_107_bytes) {
+TEST(a_path_has_room_for_107_bytes_and_a_host_for_255) {
 	check_longest("", "the path 'ppp");
 	check_longest("@", "the name '@ppp");
-}
-
-TEST(a_host_has_room_for_255_bytes) {
 	char text[300];
 	memset(text, 'h', 256);
 	strcpy(text + 255, ":7");

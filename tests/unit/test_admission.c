@@ -1,11 +1,8 @@
 // How many connections are open, and whether one more may come in: server/admission.
 #include "expect.h"
 
-#include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "process.h"
 #include "server/admission.h"
 

@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "control/commands.h"
 #include "inside.h"
 #include "peer.h"
@@ -27,15 +26,13 @@ static void start(void) {
 
 FIXTURE(start, inside_end);
 
-// Runs the command in `line`. Returns the reply's body, until the next call.
+// Runs the command in `line`. Returns the reply's body.
 static const char *run_for(enum status expected, const char *line) {
-	static char *body;
+	char *body = NULL;
 	struct list list = {0};
 	struct command_context context = {&inside->server, &rates, &snapshot, &list};
 	char buffer[PROTOCOL_MAX_LINE + 1];
 	size_t length = 0;
-	free(body);
-	body = NULL;
 	FILE *out = open_memstream(&body, &length);
 	assert_non_null(out);
 	strcpy(buffer, line);
@@ -47,7 +44,7 @@ static const char *run_for(enum status expected, const char *line) {
 	if (status != expected)
 		fail_msg("'%s': %d, not %d: %s", line, (int)status, (int)expected, body);
 	assert_true(length > 0 && strlen(body) == length && body[length - 1] == '\n');
-	return body;
+	return test_keep(body);
 }
 
 static const char *run(const char *line) {
@@ -55,10 +52,8 @@ static const char *run(const char *line) {
 }
 
 static json_t *run_json(const char *line) {
-	json_error_t error;
-	json_t *object = json_loads(run(line), JSON_REJECT_DUPLICATES, &error);
-	if (!object)
-		fail_msg("%s: %s", line, error.text);
+	json_t *object = json_loads(run(line), JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(object);
 	assert_int_equal(stats_get(object, "schema"), 1);
 	return object;
 }
@@ -83,7 +78,7 @@ TEST(ping_and_version_answer) {
 TEST(help_names_every_command) {
 	const char *const *name = STRINGS("help", "ping", "version", "stats", "connections",
 					  "workers", "log", "drain", "stop");
-	const char *all = test_text("%s", run("help"));
+	const char *all = run("help");
 	for (; *name; name++) {
 		const char *one = run(test_text("help %s", *name));
 		assert_contains(all, one);
@@ -111,9 +106,8 @@ TEST(an_invalid_request_is_named) {
 	expect_bad("drain 5", "drain: '5' is not allowed");
 	expect_bad("drain -1s", "drain: '-1s' is not allowed");
 	assert_int_equal(inside_gauge(GAUGE_draining), 0);
-	char line[PROTOCOL_MAX_LINE];
+	char line[PROTOCOL_MAX_LINE] = "";
 	memset(line, '\\', sizeof(line) - 1);
-	line[sizeof(line) - 1] = '\0';
 	expect_bad(line, "unknown command '\\x5C");
 }
 

@@ -1,7 +1,6 @@
 // A client of the control socket, against good and bad servers of the test: control/client.
 #include "expect.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -198,9 +197,8 @@ TEST(a_missing_server_is_named) {
 }
 
 TEST(an_invalid_request_is_a_usage_error) {
-	char text[1025];
-	memset(text, 'x', sizeof(text));
-	text[1024] = '\0';
+	char text[1025] = "";
+	memset(text, 'x', sizeof(text) - 1);
 	expect_usage_error("", "ping", "'' names no socket: ");
 	expect_usage_error(text + 1024 - 108, "ping", "");
 	expect_usage_error(path, text, "the request is longer than 1023 bytes");

@@ -137,8 +137,7 @@ TEST(a_file_that_is_no_directory_is_refused) {
 	assert_int_equal(symlink("/", stand_in), 0);
 	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);
-	int file = open(stand_in, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	assert_int_equal(close(file), 0);
+	close(open(stand_in, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	check_no_private();
 	assert_int_equal(unlink(stand_in), 0);
 }

@@ -2,11 +2,9 @@
 #include "expect.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "base/clock.h"
 #include "caught.h"
 #include "echocat/relay.h"
 #include "process.h"

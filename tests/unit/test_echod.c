@@ -1,9 +1,6 @@
 // The public interface of libechod, and that nothing is left behind: lib/echod.
 #include "expect.h"
 
-#include <poll.h>
-
-#include "base/clock.h"
 #include "ctl.h"
 #include "embedded.h"
 #include "peer.h"
@@ -168,7 +165,7 @@ TEST(a_running_server_says_its_version_and_can_be_freed) {
 TEST(a_snapshot_names_all_it_has) {
 	server = start();
 	struct echod_snapshot *snapshot = echod_snapshot_take(server);
-	uint64_t value = 77;
+	uint64_t value;
 	size_t count = 0;
 	for (const char *name; (name = echod_snapshot_name(snapshot, count)); count++)
 		assert_int_equal(echod_snapshot_get(snapshot, name, &value),

@@ -1,8 +1,6 @@
 // The log of a server as a program that embeds it gets it: lib/echod.
 #include "expect.h"
 
-#include <pthread.h>
-
 #include "embedded.h"
 #include "peer.h"
 #include "place.h"

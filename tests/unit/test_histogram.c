@@ -92,9 +92,8 @@ TEST(a_single_sample_is_known_to_a_64th) {
 			clear();
 			// A second, larger one, so that the maximum does not give it away.
 			record_all((uint64_t[]){value, LARGEST}, 2);
-			uint64_t given = histogram_percentile(&sum, 50.0);
-			uint64_t error = given > value ? given - value : value - given;
-			assert_true(error <= value / 64);
+			assert_in_range(histogram_percentile(&sum, 50.0), value - value / 64,
+					value + value / 64);
 		}
 	}
 }

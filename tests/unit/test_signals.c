@@ -73,11 +73,6 @@ static void heed_two(int number) {
 	kill(getpid(), number);
 }
 
-TEST(those_that_are_heeded_are_counted_and_one_more_ends) {
-	for (size_t i = 0; i < COUNT_OF(ending); i++)
-		assert_int_equal(in_child(heed_two, ending[i]), 128 + ending[i]);
-}
-
 static void say_farewell(void) {
 	(void)!write(STDOUT_FILENO, "\n", 1);
 }
@@ -89,9 +84,11 @@ static void end_well(int number) {
 	_exit(1);
 }
 
-TEST(a_farewell_is_a_good_end) {
-	for (size_t i = 0; i < COUNT_OF(ending); i++)
+TEST(those_heeded_are_counted_and_one_more_ends_and_a_farewell_is_a_good_end) {
+	for (size_t i = 0; i < COUNT_OF(ending); i++) {
+		assert_int_equal(in_child(heed_two, ending[i]), 128 + ending[i]);
 		assert_int_equal(in_child(end_well, ending[i]), 0);
+	}
 }
 
 static int reached; // the child writes here once it has got so far

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "process.h"
 
 static struct echod_error error;
 
@@ -110,9 +109,8 @@ TEST(only_a_timeout_may_be_never) {
 }
 
 TEST(long_garbage_is_quoted_in_part) {
-	char text[1000];
+	char text[1000] = "";
 	memset(text, 'x', sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
 	uint64_t value;
 	assert_int_equal(units_parse_size(text, 0, UINT64_MAX, &value, &error), -1);
 	assert_int_equal(units_parse_timeout(text, &value, &error), -1);

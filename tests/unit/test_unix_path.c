@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "net/unix_path.h"
 #include "place.h"
 #include "socket_file.h"
 

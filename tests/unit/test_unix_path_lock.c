@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "net/unix_path.h"
 #include "place.h"
 #include "socket_file.h"
 

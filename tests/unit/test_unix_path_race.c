@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "net/unix_path.h"
 #include "socket_file.h"
 
 #define CLAIMERS 6
