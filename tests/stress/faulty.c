@@ -81,13 +81,11 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "usage: stress_faulty SECONDS SEED CONTROL ADDRESS...\n");
 		return 2;
 	}
-	const struct scene scene = {
-		.end = clock_deadline(strtoul(argv[1], NULL, 10) * NS_PER_S),
-		.seed = strtoul(argv[2], NULL, 10),
-		.control = argv[3],
-		.addresses = &argv[4],
-		.address_count = (size_t)argc - 4,
-	};
+	const struct scene scene = {.end = clock_deadline(strtoul(argv[1], NULL, 10) * NS_PER_S),
+				    .seed = strtoul(argv[2], NULL, 10),
+				    .control = argv[3],
+				    .addresses = &argv[4],
+				    .address_count = (size_t)argc - 4};
 	const size_t count = echo_fault_count + control_fault_count;
 	pid_t children[MAX_FAULTS];
 	assert_true(count <= MAX_FAULTS);

@@ -23,11 +23,9 @@ struct baseline {
 static FILE *report; // our standard output
 
 static struct baseline measure(struct daemon *daemon) {
-	return (struct baseline){
-		.descriptors = process_descriptors(daemon->process),
-		.threads = process_threads(daemon->process),
-		.memory = stats_counter(daemon, "memory_allocated_bytes"),
-	};
+	return (struct baseline){.descriptors = process_descriptors(daemon->process),
+				 .threads = process_threads(daemon->process),
+				 .memory = stats_counter(daemon, "memory_allocated_bytes")};
 }
 
 // Starts echod and uses all of its addresses once.

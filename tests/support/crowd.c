@@ -37,15 +37,13 @@ struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t co
 	uint64_t before = stats_counter(daemon, "connections_accepted");
 	struct crowd crowd = {.fds = calloc(count, sizeof(int)), .count = count};
 	assert_non_null(crowd.fds);
-	for (size_t i = 0; i < count; i++)
-		crowd.fds[i] = peer_connect(address);
+	peer_connect_all(address, crowd.fds, count);
 	stats_wait(daemon, "connections_accepted", before + count);
 	return crowd;
 }
 
 void crowd_close(struct crowd *crowd) {
-	for (size_t i = 0; i < crowd->count; i++)
-		peer_close(crowd->fds[i]);
+	peer_close_all(crowd->fds, crowd->count);
 	free(crowd->fds);
 	*crowd = (struct crowd){0};
 }

@@ -27,7 +27,7 @@ struct daemon {
 
 // Starts echod with these options, NULL last, and waits until it is ready. Unless given, `--listen
 // 127.0.0.1:0` and `--control` in the test's directory are added.
-#define daemon_start(...) daemon_start_as(PROCESS(.arguments = STRINGS(__VA_ARGS__)))
+#define daemon_start(...) daemon_start_as(SPEC(__VA_ARGS__))
 
 // The same for a spec whose `arguments` are the options alone; and in two steps.
 struct daemon *daemon_start_as(const struct process_spec *spec);

@@ -145,6 +145,11 @@ void peer_ping(int fd) {
 	assert_memory_equal(there, back, sizeof(back));
 }
 
+void peer_ping_last(int fd) {
+	peer_ping(fd);
+	peer_close(fd);
+}
+
 int peer_connect_served(const char *address) {
 	int fd = peer_connect(address);
 	peer_ping(fd);

@@ -38,8 +38,9 @@ int64_t peer_send_some(int fd, const void *bytes, size_t size);
 // for a while, because every buffer there and back is full. Returns how many bytes were sent.
 uint64_t peer_fill(int fd, uint64_t seed, uint64_t most);
 
-// One message there and back.
+// One message there and back; the last one before it is closed.
 void peer_ping(int fd);
+void peer_ping_last(int fd);
 
 // Connects and pings; and closes it.
 int peer_connect_served(const char *address);

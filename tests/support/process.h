@@ -44,22 +44,22 @@ struct process_spec {
 
 #define PROCESS(...) (&(struct process_spec){__VA_ARGS__})
 
+#define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
+
 struct process;
 
 struct process *process_start(const struct process_spec *spec);
-#define process_start_simple(...) process_start(PROCESS(.arguments = STRINGS(__VA_ARGS__)))
+#define process_start_simple(...) process_start(SPEC(__VA_ARGS__))
 
 // Starts the program and waits for its end. Returns its exit status, 128 + the signal's number if
 // one ended it.
 int process_run(const struct process_spec *spec, struct process **process);
 
-#define process_run_simple(process, ...) \
-	process_run(PROCESS(.arguments = STRINGS(__VA_ARGS__)), process)
+#define process_run_simple(process, ...) process_run(SPEC(__VA_ARGS__), process)
 
 // The same, and it must end with that status; EXPECT_STATUS takes the arguments alone.
 struct process *process_run_to(int status, const struct process_spec *spec);
-#define EXPECT_STATUS(status, ...) \
-	process_run_to(status, PROCESS(.arguments = STRINGS(__VA_ARGS__)))
+#define EXPECT_STATUS(status, ...) process_run_to(status, SPEC(__VA_ARGS__))
 
 // Waits for its end; status as above.
 int process_wait(struct process *process);

@@ -4,8 +4,6 @@
 #include "peer.h"
 #include "place.h"
 
-#define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
-
 // Runs a client, which must end well and print `text`.
 #define RUN_CLIENT(text, ...) \
 	assert_contains(process_output(EXPECT_STATUS(EXIT_OK, __VA_ARGS__), NULL), text)

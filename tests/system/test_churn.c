@@ -28,12 +28,10 @@ static void make_connections(struct daemon *daemon, int from, int to) {
 static struct footprint take_footprint(struct daemon *daemon) {
 	// The first request of a kind may leave something in a cache; the second leaves no more.
 	stats_counter(daemon, "memory_allocated_bytes");
-	return (struct footprint){
-		.allocated = stats_counter(daemon, "memory_allocated_bytes"),
-		.resident = process_resident(daemon->process),
-		.descriptors = process_descriptors(daemon->process),
-		.threads = process_threads(daemon->process),
-	};
+	return (struct footprint){.allocated = stats_counter(daemon, "memory_allocated_bytes"),
+				  .resident = process_resident(daemon->process),
+				  .descriptors = process_descriptors(daemon->process),
+				  .threads = process_threads(daemon->process)};
 }
 
 DAEMON_TEST(footprint, ("--workers", "4")) {

@@ -89,8 +89,7 @@ DAEMON_TEST(nobody_waits, (NULL)) {
 	int fd = peer_connect_served(daemon->address[0]);
 	leave_descriptors(daemon, 0);
 	assert_calm(daemon, 5);
-	peer_ping(fd);
-	peer_close(fd);
+	peer_ping_last(fd);
 	stats_wait(daemon, "connections_open", 0);
 	assert_calm(daemon, 5);
 }

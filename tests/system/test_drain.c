@@ -63,8 +63,7 @@ DAEMON_TEST(no_deadline, ("--drain-timeout", "never"), .with = {EACH_PATIENCE}) 
 	process_expect_error_text(daemon->process, "drain");
 	const char *log = process_errors(daemon->process, NULL);
 	assert_null(strstr(log, "1844")); // -1 as a number of seconds
-	peer_ping(fd);
-	peer_close(fd);
+	peer_ping_last(fd);
 	daemon_expect_end(daemon);
 }
 
@@ -179,8 +178,7 @@ TEST(signal_during_start) {
 	uint64_t numbers = 99;
 	for (int i = 0; i < 60; i++) {
 		int number = i % 2 ? SIGTERM : SIGINT;
-		struct daemon *daemon =
-			daemon_spawn(PROCESS(.arguments = STRINGS("--workers", "8")));
+		struct daemon *daemon = daemon_spawn(SPEC("--workers", "8"));
 		uint64_t due = clock_deadline(pattern_number(&numbers, 0, 15) * NS_PER_MS / 2);
 		while (clock_now() < due)
 			poll(NULL, 0, 0);

@@ -97,8 +97,7 @@ DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0")) {
 }
 
 TEST(host_name) {
-	struct daemon *daemon =
-		daemon_spawn(PROCESS(.arguments = STRINGS("--listen", "localhost:0")));
+	struct daemon *daemon = daemon_spawn(SPEC("--listen", "localhost:0"));
 	// One address is enough: their number depends on the host.
 	assert_true(process_starts(daemon->process));
 	char address[128];

@@ -98,12 +98,12 @@ TEST(one_port_for_a_name) {
 TEST(addresses_that_overlap) {
 	unsigned port = peer_free_port();
 	const char *any = test_text("[::]:%u", port), *four = test_text("0.0.0.0:%u", port);
-	daemon_refuses(PROCESS(.arguments = STRINGS("-l", any, "--listen", four)), EXIT_USAGE,
+	daemon_refuses(SPEC("-l", any, "--listen", four), EXIT_USAGE,
 		       STRINGS(any, four, "--listen"));
 	const char *path = place_path("both");
 	const char *local = test_text("unix:/.%s", path); // the same, written otherwise
-	daemon_refuses(PROCESS(.arguments = STRINGS("--listen", local, "--control", path)),
-		       EXIT_USAGE, STRINGS("--control", path));
+	daemon_refuses(SPEC("--listen", local, "--control", path), EXIT_USAGE,
+		       STRINGS("--control", path));
 	assert_false(place_exists(path));
 }
 

@@ -42,7 +42,7 @@ static const struct bad_option {
 };
 
 static void refuses(const char *option, const char *value, const char *const *texts) {
-	daemon_refuses(PROCESS(.arguments = STRINGS(option, value)), EXIT_USAGE, texts);
+	daemon_refuses(SPEC(option, value), EXIT_USAGE, texts);
 	assert_false(place_exists(place_path("ctl")));
 	test_clean_up();
 }

@@ -45,8 +45,7 @@ DAEMON_TEST(client_leaves_the_queue, ("--workers", "1", "--patience", "never")) 
 	int next = peer_connect(daemon->address[0]);
 	stats_wait(daemon, "connections_queued", 2);
 	peer_close(held);
-	peer_ping(next);
-	peer_close(next);
+	peer_ping_last(next);
 	stats_wait(daemon, "connections_closed_peer", 2);
 	assert_int_equal(stats_counter(daemon, "connections_closed_reset"), 1);
 }

@@ -61,11 +61,6 @@ TEST(connect_and_leave, .with = {EACH_PATIENCE}) {
 	assert_int_equal(stats_counter(server, "connections_silent"), 2 * ROUNDS);
 }
 
-static void ask_and_leave(int fd) {
-	peer_ping(fd);
-	peer_close(fd);
-}
-
 static void ask_and_reset(int fd) {
 	peer_ping(fd);
 	peer_reset(fd);
@@ -90,7 +85,7 @@ TEST(ends_have_their_counters, .with = {EACH_PATIENCE}) {
 		const char *local, *tcp; // the counter, over AF_UNIX and over TCP
 	} cases[] = {
 		{peer_close, "probe", "probe"},		{peer_reset, "probe", "probe"},
-		{ask_and_leave, "peer", "peer"},	{ask_and_reset, "peer", "reset_ok"},
+		{peer_ping_last, "peer", "peer"},	{ask_and_reset, "peer", "reset_ok"},
 		{expect_and_reset, "peer", "reset_ok"}, {reset_unread, "reset", "reset"},
 	};
 	for (int i = 0; i < 2 * (int)(COUNT_OF(cases)); i++) {

@@ -12,8 +12,6 @@
 #include "place.h"
 #include "stats.h"
 
-#define SPEC(...) PROCESS(.arguments = STRINGS(__VA_ARGS__))
-
 static void refuses(const struct process_spec *spec, const char *const *texts) {
 	daemon_refuses(spec, EXIT_UNREACHABLE, texts);
 }

@@ -70,8 +70,7 @@ const char *inside_address(void) {
 }
 
 void inside_connect(int *clients, size_t count) {
-	for (size_t i = 0; i < count; i++)
-		clients[i] = peer_connect(inside_address());
+	peer_connect_all(inside_address(), clients, count);
 }
 
 bool inside_is_done(uint64_t ns) {

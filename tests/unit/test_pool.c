@@ -92,18 +92,16 @@ static int try_start(unsigned workers, uint64_t patience, struct echod_error *er
 	for (size_t i = 0; i < JOBS; i++)
 		jobs[i].work.id = i + 1;
 	assert_int_equal(stats_open(&stats, workers, NULL), 0);
-	struct pool_config config = {
-		.workers = workers,
-		.buffer_size = 10000,
-		.capacity = JOBS,
-		.patience = patience,
-		.idle_timeout = CLOCK_NEVER,
-		.send_timeout = CLOCK_NEVER,
-		.stats = stats.threads,
-		.serve = job_serve,
-		.close = job_close,
-		.context = jobs,
-	};
+	struct pool_config config = {.workers = workers,
+				     .buffer_size = 10000,
+				     .capacity = JOBS,
+				     .patience = patience,
+				     .idle_timeout = CLOCK_NEVER,
+				     .send_timeout = CLOCK_NEVER,
+				     .stats = stats.threads,
+				     .serve = job_serve,
+				     .close = job_close,
+				     .context = jobs};
 	return pool_start(&pool, &config, error);
 }
 

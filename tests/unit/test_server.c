@@ -87,10 +87,8 @@ TEST(connections_beyond_the_workers_are_queued, .setup = configure) {
 	assert_int_equal(inside_gauge(GAUGE_workers_busy), 2);
 	assert_int_equal(inside_gauge(GAUGE_workers_idle), 0);
 	assert_true(inside_gauge(GAUGE_queue_depth_max) >= 3);
-	for (size_t i = 0; i < 5; i++) { // in the order they came
-		peer_ping(clients[i]);
-		peer_close(clients[i]);
-	}
+	for (size_t i = 0; i < 5; i++) // in the order they came
+		peer_ping_last(clients[i]);
 	wait_until(inside_counter(COUNTER_connections_closed_peer) == 5);
 	assert_int_equal(inside_gauge(GAUGE_workers_idle), 2);
 	assert_int_equal(inside_counter(COUNTER_bytes_received), 5 * 64);
@@ -107,8 +105,7 @@ TEST(quiet_connections_are_parked) {
 		peer_ping(clients[i]);
 	wait_until(inside_gauge(GAUGE_connections_parked) == 5);
 	assert_true(inside_counter(COUNTER_unparks) >= 5);
-	for (size_t i = 0; i < 5; i++)
-		peer_close(clients[i]);
+	peer_close_all(clients, 5);
 	wait_until(inside_counter(COUNTER_connections_closed_peer) == 5);
 	assert_int_equal(inside_gauge(GAUGE_connections_parked), 0);
 	assert_int_equal(inside_counter(COUNTER_bytes_sent), 5 * 64);
