@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # callgrind.sh [SERVER...]: instructions and system calls a message, with one connection and crowded
-# (150), for echod and the yardstick (or these servers), on CPU 0 with the load on CPU 1. Neither
+# (50), for echod and the yardstick (or these servers), on CPU 0 with the load on CPU 1. Neither
 # depends on the state of the machine. Needs valgrind and strace, and what build.sh has built;
 # writes tables to standard output.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-# shellcheck source=tools/bench/servers.sh
-source "$here/servers.sh"
 bench=$root/build/release/bench
 echod=${ECHOD:-$root/build/release/bin/echod}
 echoload=$root/build/release/bin/echoload
@@ -16,6 +14,28 @@ read -ra echod_options <<<"${ECHOD_OPTIONS-}"
 port=$((20000 + $$ % 5000))
 server_pid=
 scratch=$(mktemp -d)
+
+# server_command NAME PORT: sets `command`, from servers.txt.
+server_command() {
+	if [[ $1 == echod ]]; then
+		command=("$echod" --listen "127.0.0.1:$2" --control none --log-level error "${echod_options[@]}")
+		return
+	fi
+	local line
+	line=$(sed -nE "s|^$1 +[0-9]+ +||p" "$here/servers.txt")
+	[[ $line ]] || { echo "callgrind.sh: no server is called '$1', see servers.txt" >&2 && exit 2; }
+	line=${line//%p/$2} line=${line//%b/$bench} line=${line//%h/$here}
+	read -ra command <<<"$line"
+}
+
+# wait_for_server: waits up to 10 s until the server takes a connection. Fails if it does not.
+wait_for_server() {
+	local deadline=$((SECONDS + 10))
+	until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+		kill -0 "$server_pid" 2>/dev/null && ((SECONDS < deadline)) || return 1
+		sleep 0.02
+	done
+}
 
 stop_server() {
 	[[ $server_pid ]] || return 0
@@ -43,7 +63,7 @@ measure() {
 	server_command "$server" "$port"
 	setsid taskset -c 0 "$@" "${command[@]}" >/dev/null 2>"$scratch/log" </dev/null &
 	server_pid=$!
-	wait_for_server "$server_pid" "$port" ||
+	wait_for_server ||
 		{ echo "callgrind.sh: $server does not start: $(sed -n 1p "$scratch/log")" >&2 && exit 3; }
 	timeout -k 5 $((seconds + 60)) taskset -c 1 "$echoload" "127.0.0.1:$port" --connections "$connections" \
 		--duration "${seconds}s" --timeout 2s --allow-client-bound --json "$scratch/load" >/dev/null
@@ -88,9 +108,7 @@ servers=("$@")
 ((${#servers[@]})) || servers=(echod epoll)
 [[ -x $echoload ]] || { echo "callgrind.sh: run tools/bench/build.sh first" >&2 && exit 3; }
 for server in "${servers[@]}"; do
-	[[ " ${server_names[*]} " == *" $server "* ]] ||
-		{ echo "callgrind.sh: no server is called '$server': ${server_names[*]}" >&2 && exit 2; }
-	for connections in 1 150; do
+	for connections in 1 50; do
 		count_instructions "$server" "$connections"
 		count_calls "$server" "$connections"
 	done

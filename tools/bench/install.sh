@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh: installs what the benchmark's peers and plots need and this machine lacks, with
+# install.sh: installs what the benchmark's peers need and this machine lacks, with
 # apt-get, through sudo if not root. All of it is optional: what cannot be installed is named on
 # standard error, and run.sh reports that peer as absent.
 set -euo pipefail
@@ -9,7 +9,6 @@ set -euo pipefail
 # do.
 packages=(
 	cargo=cargo
-	gnuplot-nox=gnuplot
 	golang-go=go
 	libevent-dev=libevent_core.pc
 	librust-tokio-dev=/usr/share/cargo/registry/tokio-*

@@ -92,7 +92,7 @@ static const struct setting table[] = {
 	 .take = take_until},
 	{0, "slice", "DUR",
 	 "load a target for DUR at a time; by default for 3 messages on each connection, "
-	 "within 5ms to 100ms",
+	 "within 5ms to 100ms, and for 150ms in mode stream",
 	 SETTING_DURATION, SETTING_FIELD(struct ab_command, rounds.slice), .least = NS_PER_MS,
 	 .most = 60 * NS_PER_S},
 	{0, "warmup", "DUR", "load each target for DUR before the first round", SETTING_DURATION,

@@ -12,17 +12,18 @@
 #include "echoload/common/random.h"
 #include "echoload/load/usage.h"
 
-#define SLICE_LEAST (5 * NS_PER_MS)  // a slice without --slice: at least this long,
-#define SLICE_MOST (100 * NS_PER_MS) // at most this long,
-#define SLICE_TURNS 3.0		     // with this many messages on each connection
-#define SLICE_MESSAGES 100.0	     // and in all
-#define SETTLE NS_PER_MS	     // before a slice, unrecorded: at least this long,
-#define SETTLE_TURNS 1.5	     // with this many messages on each connection
-#define ROUNDS_A_CHECK 32	     // after which --until is checked
-#define PROC_TICKS (100 * NS_PER_MS) // the counts of /proc are not finer than some of its ticks
-#define REST_TIME (300 * NS_PER_MS)  // shows what others use if a server is not known
-#define START_DIFFERENCE 0.01	     // between two starts of one program, relative
-#define INTERRUPTED (-1)	     // in place of an exit status: by a signal
+#define SLICE_LEAST (5 * NS_PER_MS)    // a slice without --slice: at least this long,
+#define SLICE_MOST (100 * NS_PER_MS)   // at most this long,
+#define SLICE_TURNS 3.0		       // with this many messages on each connection
+#define SLICE_MESSAGES 100.0	       // and in all
+#define SLICE_STREAM (150 * NS_PER_MS) // the same in mode stream, as windows and buffers adapt
+#define SETTLE NS_PER_MS	       // before a slice, unrecorded: at least this long,
+#define SETTLE_TURNS 1.5	       // with this many messages on each connection
+#define ROUNDS_A_CHECK 32	       // after which --until is checked
+#define PROC_TICKS (100 * NS_PER_MS)   // the counts of /proc are not finer than some of its ticks
+#define REST_TIME (300 * NS_PER_MS)    // shows what others use if a server is not known
+#define START_DIFFERENCE 0.01	       // between two starts of one program, relative
+#define INTERRUPTED (-1)	       // in place of an exit status: by a signal
 
 static void empty(struct sums *sums)
 {
@@ -227,7 +228,9 @@ static int begin(struct rounds *rounds, struct echod_error *error)
 	double slice =
 		fmax((double)SLICE_LEAST, gap * fmax(SLICE_TURNS * connections, SLICE_MESSAGES));
 	if (rounds->slice == 0)
-		rounds->slice = (uint64_t)fmin(slice, (double)SLICE_MOST);
+		rounds->slice = config->mode == MODE_STREAM
+					? SLICE_STREAM
+					: (uint64_t)fmin(slice, (double)SLICE_MOST);
 	// In a shorter one messages do not flow evenly: then all that is begun in it counts.
 	if ((double)rounds->slice >= floor(slice))
 		config->settle = (uint64_t)fmax((double)SETTLE, gap * SETTLE_TURNS * connections);
@@ -293,8 +296,8 @@ int rounds_run(struct rounds *rounds, struct echod_error *error)
 	if (!rounds->engine)
 		return error->kind == ECHOD_ERROR_USAGE ? EXIT_USAGE : EXIT_UNREACHABLE;
 	rounds->random.state = rounds->config->run;
-	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	int status = begin(rounds, error);
+	uint64_t began = clock_now(), deadline = clock_deadline(rounds->config->duration);
 	struct server_usage before = find_server(rounds->config, 0, rounds->config->target_count);
 	while (status == EXIT_OK && !is_known(rounds) && clock_now() < deadline &&
 	       (rounds->most == 0 || rounds->done < rounds->most))

@@ -1,5 +1,5 @@
-// tokio: a task for each connection. On one CPU the single-threaded runtime, which is the faster
-// there; else one thread for each CPU it may use. `peer PORT`
+// tokio: a task for each connection. One thread for each CPU it may use; on one CPU, or if asked
+// for, the single-threaded runtime. `peer PORT [one]`
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -42,12 +42,12 @@ fn raise_limit() {
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).and_then(|port| port.parse().ok());
     let port = port.unwrap_or_else(|| {
-        eprintln!("usage: peer PORT");
+        eprintln!("usage: peer PORT [one]");
         std::process::exit(2)
     });
     raise_limit();
     let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
-    let mut builder = if cpus == 1 {
+    let mut builder = if cpus == 1 || std::env::args().nth(2).is_some() {
         Builder::new_current_thread()
     } else {
         Builder::new_multi_thread()
