@@ -186,6 +186,7 @@ TEST(what_was_submitted_is_served_and_closed_once) {
 
 TEST(it_shows_what_each_worker_does_and_for_how_long) {
 	atomic_store(&held, true);
+	wait_until(pool.queue.sleeping == WORKERS - 1 && pool.queue.leading);
 	uint64_t begun = clock_now(), names = 0;
 	submit(WORKERS + 2);
 	uint64_t submitted = clock_now();
