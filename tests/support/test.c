@@ -119,6 +119,11 @@ static void add(const struct test *test, const void *row) {
 		 value);
 }
 
+static void add_fixture(struct test *to, const struct test *part) {
+	to->setup = part->setup ? part->setup : to->setup;
+	to->teardown = part->teardown ? part->teardown : to->teardown;
+}
+
 static void add_all(const struct test *test) {
 	const char *row = test->rows ? test->rows : (const void *)test->with;
 	size_t size = test->rows ? test->row_size : sizeof(test->with[0]);
@@ -150,10 +155,10 @@ __attribute__((weak)) int main(int argc, char **argv) {
 			continue;
 		if (instance_count + COUNT_OF(test->with) + test->row_count > COUNT_OF(instances))
 			abort();
-		if (!test->name)
-			*(test->once ? &once : &each) = *test;
-		else
+		if (test->name)
 			add_all(test);
+		else
+			add_fixture(test->once ? &once : &each, test);
 	}
 	for (size_t i = 0; i < instance_count; i++) {
 		struct instance *instance = &instances[i];

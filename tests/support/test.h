@@ -58,14 +58,24 @@ struct test {
 		      .row_count = COUNT_OF(table), .row_size = sizeof((table)[0]), __VA_ARGS__) \
 	static void title##_test(row)
 
-// Run before and after each test of the file; either may be NULL.
-#define FIXTURE(begin, end)                                              \
-	TEST_REGISTER(each_of_file, .setup = (begin), .teardown = (end)) \
-	struct test
+// BEFORE_EACH { … } and AFTER_EACH { … } run before and after each test of the file, and can be
+// called: before_each(). BEFORE_ALL and AFTER_ALL run before the first and after the last; with an
+// AFTER_ALL nothing is cleaned up until then.
+#define BEFORE_EACH TEST_FIXTURE(before_each, .setup = before_each)
+#define AFTER_EACH TEST_FIXTURE(after_each, .teardown = after_each)
+#define BEFORE_ALL TEST_FIXTURE(before_all, .once = true, .setup = before_all)
+#define AFTER_ALL TEST_FIXTURE(after_all, .once = true, .teardown = after_all)
+#define TEST_FIXTURE(function, ...)          \
+	static void function(void);          \
+	TEST_REGISTER(function, __VA_ARGS__) \
+	static void function(void)
 
-// Run before the first and after the last. With an end, nothing is cleaned up until then.
-#define FIXTURE_ONCE(begin, end)                                                       \
-	TEST_REGISTER(once_of_file, .setup = (begin), .teardown = (end), .once = true) \
+// The same with functions of a helper.
+#define AROUND_EACH(begin, end)                                         \
+	TEST_REGISTER(around_each, .setup = (begin), .teardown = (end)) \
+	struct test
+#define AROUND_ALL(begin, end)                                                       \
+	TEST_REGISTER(around_all, .once = true, .setup = (begin), .teardown = (end)) \
 	struct test
 
 #define TEST_REGISTER(title, ...)                                           \

@@ -34,12 +34,10 @@ static const struct manner manners[] = {
 
 static struct corrupter *corrupter;
 
-static void teardown(void) {
+AFTER_EACH {
 	corrupter_free(corrupter);
 	corrupter = NULL;
 }
-
-FIXTURE(NULL, teardown);
 
 static uint64_t seed(void) {
 	return crowd_number("ECHOD_TEST_SEED", 1);
@@ -158,7 +156,7 @@ static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct ma
 	struct fault made[FAULTS];
 	memcpy(made, faults, count * sizeof(*made));
 	compare(load_result(process), manner->options[1], made, count);
-	teardown();
+	after_each();
 }
 
 TEST(corrupt_in_each_manner,
@@ -198,6 +196,6 @@ DAEMON_TEST(find_nothing_in_pieces, (NULL)) {
 		compare(result, loads[i][1], &none, 0);
 		assert_int_equal(load_count(result, "messages"), atoi(PIECED));
 		assert_int_equal(load_count(result, "bytes_verified"), load_count(result, "bytes"));
-		teardown();
+		after_each();
 	}
 }

@@ -18,7 +18,7 @@ static struct {
 	const char *printed; // interval lines and report of the first
 } runs;
 
-static void make_runs(void) {
+BEFORE_ALL {
 	runs.json[0] = place_path("slow.json");
 	runs.json[1] = place_path("fast.json");
 	runs.csv = place_path("slow.csv");
@@ -42,11 +42,9 @@ static void make_runs(void) {
 		runs.result[i] = load_result_of_file(runs.json[i]);
 }
 
-static void forget_runs(void) {
+AFTER_ALL {
 	daemon_stop(runs.daemon);
 }
-
-FIXTURE_ONCE(make_runs, forget_runs);
 
 // The last interval may have taken in the one before it, on a machine that stood still.
 static size_t count_intervals(void) {

@@ -11,15 +11,13 @@
 
 static struct daemon *server; // of all tests
 
-static void start(void) {
+BEFORE_ALL {
 	server = daemon_start(NULL);
 }
 
-static void end(void) {
+AFTER_ALL {
 	daemon_stop(server);
 }
-
-FIXTURE_ONCE(start, end);
 
 // The kinds of data, and how each begins.
 static const struct {

@@ -10,15 +10,13 @@
 #define PORTS 10
 
 // For all tests of this file, and the processes that they start.
-static void enter_own_network(void) {
+BEFORE_ALL {
 	network_enter();
 	FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
 	assert_non_null(range);
 	fprintf(range, "40000 %d\n", 40000 + PORTS - 1);
 	assert_int_equal(fclose(range), 0);
 }
-
-FIXTURE_ONCE(enter_own_network, NULL);
 
 // A run that wants more ports than there are.
 static json_t *run_out(struct process **process, const char *address, const char *option,

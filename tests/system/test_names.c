@@ -13,12 +13,10 @@
 #define PORT_NUMBER 7781
 #define BOTH "both.test:7781"
 
-static void enter_own_network(void) {
+BEFORE_ALL {
 	network_enter();
 	network_hosts("::1 both.test six.test\n127.0.0.1 both.test four.test\n");
 }
-
-FIXTURE_ONCE(enter_own_network, NULL);
 
 static void expect_echocat(const char *name, const char *timeout, int wanted, const char *errors) {
 	struct process *client = EXPECT_STATUS(wanted, ECHOCAT_PROGRAM, "--message", "x",

@@ -13,7 +13,7 @@
 static struct daemon *server;
 static size_t descriptors; // of the server when only our control client is connected
 
-static void start(void) {
+BEFORE_EACH {
 	server = daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen",
 			      place_address("echo"));
 	peer_visit(server->address[0]);
@@ -21,15 +21,13 @@ static void start(void) {
 	descriptors = process_descriptors(server->process);
 }
 
-static void expect_sound(void) {
+AFTER_EACH {
 	stats_wait(server, "connections_open", 0);
 	wait_until(process_descriptors(server->process) == descriptors);
 	peer_visit(server->address[0]);
 	stats_wait(server, "connections_open", 0);
 	daemon_stop(server);
 }
-
-FIXTURE(start, expect_sound);
 
 TEST(reset_mid_echo, .with = {EACH_PATIENCE}) {
 	uint64_t numbers = 11;

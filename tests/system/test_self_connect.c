@@ -13,7 +13,7 @@
 #define PORT "40000"
 
 // A network with one port for clients. A plain connect to it does connect to itself.
-static void set_trap(void) {
+BEFORE_ALL {
 	network_enter();
 	int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
 	assert_int_equal(write(fd, PORT " " PORT, 11), 11);
@@ -31,8 +31,6 @@ static void set_trap(void) {
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &no_time_wait, sizeof(no_time_wait));
 	close(fd);
 }
-
-FIXTURE_ONCE(set_trap, NULL);
 
 TEST(echocat_notices) {
 	struct process *client = EXPECT_STATUS(EXIT_UNREACHABLE, ECHOCAT_PROGRAM, "--message",

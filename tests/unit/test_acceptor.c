@@ -54,17 +54,15 @@ static void configure(void) {
 	inside_configure();
 }
 
-static void start(void) {
+BEFORE_EACH {
 	configure();
 	inside_start();
 }
 
-static void end(void) {
+AFTER_EACH {
 	fail_accepts(0, 0);
 	inside_end();
 }
-
-FIXTURE(start, end);
 
 static const struct {
 	enum counter counter;
@@ -247,8 +245,8 @@ TEST(a_drain_ends_whatever_accept_says) {
 		if (!ended)
 			fail_msg("while accept4 fails with %s the drain does not end",
 				 strerrorname_np(errors[i]));
-		end();
-		start();
+		after_each();
+		before_each();
 	}
 }
 

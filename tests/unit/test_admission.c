@@ -14,18 +14,16 @@ static struct admission admission;
 static const struct conn_origin here = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 1};
 static const struct conn_origin there = {.peer.any = {.sa_family = AF_UNIX}, .peer_user = 2};
 
-static void open_admission(void) {
+BEFORE_EACH {
 	uint64_t limit_per_source = test_with() ? 2 : 0;
 	assert_int_equal(waker_open(&waker, NULL), 0);
 	assert_int_equal(admission_open(&admission, LIMIT, limit_per_source, 64, &waker, NULL), 0);
 }
 
-static void close_admission(void) {
+AFTER_EACH {
 	admission_close(&admission);
 	waker_close(&waker);
 }
-
-FIXTURE(open_admission, close_admission);
 
 static bool enter(const struct conn_origin *origin) {
 	return admission_enter(&admission, origin);

@@ -16,7 +16,7 @@ static struct snapshot snapshot;
 
 // With --patience never, unless the test gives another, a worker keeps its connection: the test
 // knows which ones wait.
-static void start(void) {
+BEFORE_EACH {
 	inside_configure();
 	inside->config.patience = test_with() ? 0 : CLOCK_NEVER;
 	inside_listen("127.0.0.1:0");
@@ -24,7 +24,9 @@ static void start(void) {
 	inside_start();
 }
 
-FIXTURE(start, inside_end);
+AFTER_EACH {
+	inside_end();
+}
 
 // Runs the command in `line`. Returns the reply's body.
 static const char *run_for(enum status expected, const char *line) {

@@ -7,7 +7,7 @@
 #include "embedded.h"
 #include "lib/config.h"
 
-FIXTURE(new_config, free_config);
+AROUND_EACH(new_config, free_config);
 
 static void expect_refused(const char *name, const char *value, const char *message) {
 	unsigned char before[sizeof(*config)];

@@ -12,15 +12,13 @@
 static struct conn_table table;
 static struct conn_info infos[CAPACITY];
 
-static void open_table(void) {
+BEFORE_EACH {
 	assert_int_equal(conn_table_open(&table, CAPACITY, NULL), 0);
 }
 
-static void close_table(void) {
+AFTER_EACH {
 	conn_table_close(&table);
 }
-
-FIXTURE(open_table, close_table);
 
 static struct conn *add(int fd) {
 	struct conn_origin origin = {.fd = fd, .accepted_at = 1000 + (uint64_t)fd};

@@ -27,12 +27,10 @@ static int keep(int fd) {
 	return sockets[socket_count++] = fd;
 }
 
-static void close_sockets(void) {
+AFTER_EACH {
 	while (socket_count > 0)
 		close(sockets[--socket_count]);
 }
-
-FIXTURE(NULL, close_sockets);
 
 static struct endpoint endpoint_of(const char *ip, in_port_t port) {
 	struct endpoint endpoint;

@@ -52,7 +52,7 @@ static void prepare(void) {
 	descriptors_before = open_descriptors();
 }
 
-static void start(void) {
+BEFORE_EACH {
 	prepare();
 	struct echod_error error;
 	if (control_open(&control, path, &inside->server, &error) != 0 ||
@@ -67,13 +67,11 @@ static void tear_down(void) {
 	assert_false(place_exists(path));
 }
 
-static void end(void) {
+AFTER_EACH {
 	control_stop(&control);
 	control_close(&control);
 	tear_down();
 }
-
-FIXTURE(start, end);
 
 // Asks on a connection of its own.
 static void expect_ok(const char *line) {

@@ -32,7 +32,7 @@ static struct play *play;
 static struct client_reply reply;
 static struct echod_error error;
 
-static void prepare(void) {
+BEFORE_EACH {
 	path = place_path("c");
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -41,11 +41,9 @@ static void prepare(void) {
 		    listen(listener, 0) == 0);
 }
 
-static void clean_up(void) {
+AFTER_EACH {
 	close(listener);
 }
-
-FIXTURE(prepare, clean_up);
 
 static void read_request(int fd) {
 	char *at = play->request, *last = at + sizeof(play->request) - 1;

@@ -36,13 +36,11 @@ WRAP(long, sysconf, (int name)) {
 	return name == _SC_NPROCESSORS_ONLN ? online : __real_sysconf(name);
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	files = NULL;
 	mask = 8;
 	online = 16;
 }
-
-FIXTURE(begin, NULL);
 
 static unsigned usable(const struct file *there) {
 	files = there;

@@ -35,7 +35,7 @@ WRAP(int, mkdir, (const char *path, mode_t mode)) {
 	return __real_mkdir(stand_in, mode);
 }
 
-static void prepare(void) {
+BEFORE_EACH {
 	strcpy(stand_in, "/tmp/echod-test-XXXXXX");
 	assert_non_null(mkdtemp(stand_in));
 	strcat(stand_in, "/private");
@@ -43,12 +43,10 @@ static void prepare(void) {
 	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
 }
 
-static void clean_up(void) {
+AFTER_EACH {
 	*strstr(stand_in, "/private") = '\0';
 	assert_int_equal(rmdir(stand_in), 0);
 }
-
-FIXTURE(prepare, clean_up);
 
 static void check_path(bool create, const char *expected) {
 	char path[108];

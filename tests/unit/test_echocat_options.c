@@ -9,18 +9,16 @@
 static struct options options;
 static char words[200]; // `options` points into it
 
-static void free_options(void) {
+AFTER_EACH {
 	options_free(&options);
 	options = (struct options){0};
 }
-
-FIXTURE(NULL, free_options);
 
 // Reads the arguments in `line`, with "" for EMPTY. The options of the line before are freed.
 static int read_line(const char *line) {
 	char *argv[MAX_ARGUMENTS + 1] = {"echocat"};
 	int argc = 1;
-	free_options();
+	after_each();
 	assert_true(strlen(line) < sizeof(words));
 	strcpy(words, line);
 	char *rest = NULL;

@@ -15,7 +15,7 @@ static int server;	 // the other end; -1: closed
 static char reply[10];
 static struct exchange exchange;
 
-static void open_pair(void) {
+BEFORE_EACH {
 	int ends[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	peer = (struct peer){.fd = ends[0]};
@@ -28,13 +28,11 @@ static void close_server(void) {
 	server = -1;
 }
 
-static void close_pair(void) {
+AFTER_EACH {
 	peer_close(&peer);
 	if (server >= 0)
 		close_server();
 }
-
-FIXTURE(open_pair, close_pair);
 
 static void say(const char *bytes) {
 	assert_int_equal(write(server, bytes, strlen(bytes)), strlen(bytes));

@@ -171,11 +171,9 @@ static void expect_play(struct scene *scene, int status, size_t received) {
 	assert_int_equal(scene->wrong, 0);
 }
 
-static void prepare(void) {
+BEFORE_ALL {
 	signal(SIGPIPE, SIG_IGN);
 }
-
-FIXTURE_ONCE(prepare, NULL);
 
 TEST(streams_of_any_length_come_back) {
 	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};

@@ -9,11 +9,9 @@ static unsigned char ring[CAPACITY];
 static struct window window;
 static struct difference difference;
 
-static void start(void) {
+BEFORE_EACH {
 	window_init(&window, ring, sizeof(ring));
 }
-
-FIXTURE(start, NULL);
 
 // Reads `length` bytes of `bytes` into the window, in as many pieces as it takes.
 static void feed(const char *bytes, size_t length) {

@@ -12,7 +12,7 @@
 static size_t descriptors_before;
 static struct echod *server; // of the running test
 
-static void prepare(void) {
+BEFORE_EACH {
 	new_config();
 	set("listen", "127.0.0.1:0");
 	set("workers", "2");
@@ -22,15 +22,13 @@ static void prepare(void) {
 }
 
 // Nothing is left: no thread, no descriptor, no file.
-static void nothing_left(void) {
+AFTER_EACH {
 	echod_free(server);
 	server = NULL;
 	free_config();
 	assert_true(open_descriptors() == descriptors_before && threads_become(0) &&
 		    !place_exists(place_path("c")) && !place_exists(place_path("s")));
 }
-
-FIXTURE(prepare, nothing_left);
 
 static uint64_t counter(struct echod *of, const char *name) {
 	struct echod_snapshot *snapshot = echod_snapshot_take(of);

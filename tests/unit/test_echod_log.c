@@ -6,14 +6,16 @@
 #include "place.h"
 #include "process.h"
 
-static void prepare(void) {
+BEFORE_EACH {
 	new_config();
 	set("workers", "2");
 	set("max-connections", "50");
 	set("log-level", "debug");
 }
 
-FIXTURE(prepare, free_config);
+AFTER_EACH {
+	free_config();
+}
 
 // A server lives: one client comes, is echoed and goes; then it drains. Returns how many lines were
 // dropped.

@@ -15,12 +15,10 @@ static struct comparison comparison;
 static struct echod_error error;
 static uint64_t seed = 1;
 
-static void clean(void) {
+AFTER_EACH {
 	for (size_t i = 0; i < COUNT_OF(results); i++)
 		result_free(&results[i]);
 }
-
-FIXTURE(NULL, clean);
 
 // Seconds that depend on each other: each keeps nine tenths of how far off the last one was.
 static const struct made_run run =

@@ -14,12 +14,10 @@
 static struct counter_buffers buffers;
 static struct counters sum, copy;
 
-static void begin(void) {
+BEFORE_EACH {
 	counter_buffers_init(&buffers);
 	counters_reset(&sum);
 }
-
-FIXTURE(begin, NULL);
 
 // Counts the event `number` in every one of `counters`.
 static void count(struct counters *counters, uint64_t number) {

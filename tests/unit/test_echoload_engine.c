@@ -26,7 +26,7 @@ static void set_target(size_t index, const char *text) {
 	assert_int_equal(address_resolve(&address, &config.targets[index], 1, &error), 1);
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	config = (struct load_config){
 		.target_count = 1,
 		.connections = 6,
@@ -50,15 +50,13 @@ static void close_engine(void) {
 	engine = NULL;
 }
 
-static void end(void) {
+AFTER_EACH {
 	close_engine();
 	while (servers > 0) {
 		inside_use(--servers);
 		inside_end();
 	}
 }
-
-FIXTURE(begin, end);
 
 static void start_servers(size_t count) {
 	for (servers = 0; servers < count; servers++) {
@@ -186,7 +184,7 @@ TEST(what_happens_in_the_warm_up_is_in_no_figure) {
 		inside_configure();
 		start_servers(1);
 		run(restart_once, &restarted);
-		end();
+		after_each();
 		assert_true(restarted);
 		assert_int_equal(result.connected, 12);
 		assert_int_equal(load_errors_total(&result.counters->errors) == 0, warmup > 0);
@@ -294,7 +292,7 @@ TEST(what_is_not_answered_is_counted) {
 TEST(nobody_to_connect_to_is_no_slice) {
 	static const enum load_mode modes[] = {MODE_PING, MODE_CHURN};
 	start_servers(1);
-	end();
+	after_each();
 	config.visit = 1;
 	for (size_t i = 0; i < COUNT_OF(modes); i++) {
 		config.mode = modes[i];

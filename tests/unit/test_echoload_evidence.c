@@ -15,7 +15,7 @@ static struct evidence evidence;
 static struct usage usage;
 static struct series latencies;
 
-static void begin(void) {
+BEFORE_EACH {
 	counters_reset(&counters);
 	usage = (struct usage){0};
 	latencies = (struct series){0};
@@ -24,8 +24,6 @@ static void begin(void) {
 	result = (struct engine_result){
 		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
-
-FIXTURE(begin, NULL);
 
 static void gather(void) {
 	result.usage = usage;

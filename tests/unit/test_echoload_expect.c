@@ -11,7 +11,7 @@ static struct engine_result result;
 
 // A run of 10 s in an open loop: latencies of 1 to 1000 us, uncorrected ones of 7 us, the generator
 // never late; 500,000 messages of 64 bytes.
-static void run_well(void) {
+BEFORE_EACH {
 	counters_reset(&counters);
 	for (uint64_t us = 1; us <= 1000; us++) {
 		hdr_record(&counters.latency, us * NS_PER_US);
@@ -25,8 +25,6 @@ static void run_well(void) {
 	result = (struct engine_result){
 		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
-
-FIXTURE(run_well, NULL);
 
 static char line[EXPECT_LINE];
 

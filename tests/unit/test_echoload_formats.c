@@ -18,19 +18,17 @@ static FILE *file; // what is written to it is in `text` after a flush
 static char *text;
 static size_t size;
 
-static void open_file(void) {
+BEFORE_EACH {
 	hdr_reset(&hdr);
 	file = open_memstream(&text, &size);
 	assert_non_null(file);
 }
 
-static void close_file(void) {
+AFTER_EACH {
 	int status = fclose(file);
 	free(text);
 	assert_int_equal(status, 0);
 }
-
-FIXTURE(open_file, close_file);
 
 // The intervals as comma-separated values.
 

@@ -11,11 +11,9 @@
 
 static struct hdr hdr;
 
-static void clear(void) {
+BEFORE_EACH {
 	hdr_reset(&hdr);
 }
-
-FIXTURE(clear, NULL);
 
 // Any magnitude that a latency may have is as likely as any other.
 static uint64_t draw(struct random *random) {

@@ -13,17 +13,15 @@
 static struct result sum, other;
 static struct echod_error error;
 
-static void begin(void) {
+BEFORE_EACH {
 	result_free(&sum);
 	assert_int_equal(result_init(&sum), 0);
 }
 
-static void clean(void) {
+AFTER_EACH {
 	result_free(&sum);
 	result_free(&other);
 }
-
-FIXTURE(begin, clean);
 
 static size_t size_of(const struct result *result, const char *list) {
 	return json_array_size(result_get(result, list));
@@ -142,7 +140,7 @@ TEST(results_of_another_kind_are_refused) {
 		assert_int_equal(error.kind, cases[i].why ? ECHOD_ERROR_USAGE : 0);
 		if (cases[i].why)
 			assert_string_equal(error.message, cases[i].why);
-		begin();
+		before_each();
 	}
 }
 
@@ -255,7 +253,7 @@ TEST(one_client_that_was_full_makes_all_so) {
 		{"INCONCLUSIVE", "CLIENT-BOUND", "INCONCLUSIVE"},
 	};
 	for (size_t i = 0; i < COUNT_OF(orders); i++) {
-		begin();
+		before_each();
 		for (size_t k = 0; k < 3; k++) {
 			make_other(1 + k, NOON);
 			result_set_verdict(&other, orders[i][k]);

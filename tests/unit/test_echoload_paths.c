@@ -8,7 +8,7 @@
 #include "place.h"
 #include "process.h"
 
-static void make_files(void) {
+BEFORE_EACH {
 	place_file("a", "x", 1);
 	place_file("z", "x", 1);
 	assert_int_equal(
@@ -22,11 +22,9 @@ static void make_files(void) {
 		0);
 }
 
-static void remove_files(void) {
+AFTER_EACH {
 	assert_int_equal(chdir("/"), 0);
 }
-
-FIXTURE(make_files, remove_files);
 
 // Asserts of each of `others` whether it is the same file as `path`.
 static void assert_same(bool same, const char *path, const char *const *others) {

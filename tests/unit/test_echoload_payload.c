@@ -11,11 +11,9 @@
 
 static struct payload payload;
 
-static void make(void) {
+BEFORE_ALL {
 	payload_init(&payload, 42);
 }
-
-FIXTURE_ONCE(make, NULL);
 
 static struct payload_place random_place(struct random *random) {
 	struct payload_place place = {

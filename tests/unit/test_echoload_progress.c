@@ -17,12 +17,14 @@ static const struct report_line midway = {
 
 static struct screen screen;
 
-static void begin(void) {
+BEFORE_EACH {
 	printed_environment("xterm", "", "C");
 	screen_open(&screen, terminal_open(80));
 }
 
-FIXTURE(begin, terminal_close);
+AFTER_EACH {
+	terminal_close();
+}
 
 TEST(a_terminal_is_known) {
 	assert_true(screen.terminal && screen.colour);

@@ -13,7 +13,7 @@ static struct run run;
 
 // An open loop of 10 s in which a fifth of the messages waits for up to 200 ms. What is printed is
 // as long as it can be, and everything that can go wrong does.
-static void run_badly(void) {
+BEFORE_EACH {
 	counters_reset(&counters);
 	for (uint64_t i = 1; i <= 100000; i++) {
 		hdr_record(&counters.latency, i % 5 ? 20000 + i : i * 2000);
@@ -66,8 +66,6 @@ static void run_badly(void) {
 	};
 	printed_environment("xterm", "", "C.UTF-8");
 }
-
-FIXTURE(run_badly, NULL);
 
 static void print(FILE *file) {
 	struct screen screen;

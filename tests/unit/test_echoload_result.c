@@ -17,7 +17,7 @@ static const struct made_run run =
 static struct result made, back;
 static struct echod_error error;
 
-static void make(void) {
+BEFORE_EACH {
 	static const struct fault faults[] = {
 		{FAULT_FLIPPED, .connection = 17, .offset = 4096, .length = 1, .bits = 4},
 		{FAULT_CROSSED, .connection = 4, .offset = UINT64_C(1) << 40, .length = 64,
@@ -34,12 +34,10 @@ static void make(void) {
 	result_add_error(&made, "timeout", 1, NULL);
 }
 
-static void clean(void) {
+AFTER_EACH {
 	result_free(&made);
 	result_free(&back);
 }
-
-FIXTURE(make, clean);
 
 static const char *write_result(void) {
 	const char *path = place_path("run.json");

@@ -39,7 +39,7 @@ static int answering(const char *address) {
 	return fd >= 0 ? processes.pid[0] : 0;
 }
 
-FIXTURE(listeners_setup, listeners_teardown);
+AROUND_EACH(listeners_setup, listeners_teardown);
 
 TEST(where_none_listens_none_is_known) {
 	assert_int_equal(answering("127.0.0.1"), 0);

@@ -13,7 +13,7 @@ static struct timers timers;
 static struct timer timer[TIMERS];
 static uint64_t at[TIMERS]; // when each is due, known without the heap; CLOCK_NEVER: it is not set
 
-static void begin(void) {
+BEFORE_EACH {
 	for (size_t i = 0; i < TIMERS; i++) {
 		timer[i] = (struct timer){.place = TIMER_UNSET};
 		at[i] = CLOCK_NEVER;
@@ -22,11 +22,9 @@ static void begin(void) {
 	assert_non_null(timers.heap);
 }
 
-static void end(void) {
+AFTER_EACH {
 	free(timers.heap);
 }
-
-FIXTURE(begin, end);
 
 static size_t below(struct random *random, size_t limit) {
 	return (size_t)(random_next(random) % limit);

@@ -49,7 +49,7 @@ static struct counters counters;
 static struct engine_result result;
 
 // A run of 10 s.
-static void begin(void) {
+BEFORE_EACH {
 	counters_reset(&counters);
 	hdr_record(&counters.latency, NS_PER_MS);
 	hdr_record(&counters.uncorrected, NS_PER_MS);
@@ -61,8 +61,6 @@ static void begin(void) {
 	result = (struct engine_result){
 		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
-
-FIXTURE(begin, NULL);
 
 // The line is the first if the verdict is INCONCLUSIVE, and else one of the first two.
 static void reaches(const char *expected, const struct evidence *evidence) {
@@ -204,10 +202,10 @@ TEST(what_was_counted_decides) {
 	static const struct evidence evidence = EVIDENCE(), none = {0};
 	result.lasted = NS_PER_S - 1;
 	reaches("INCONCLUSIVE: too short to tell", &evidence);
-	begin();
+	before_each();
 	counters.messages = counters.bytes = 0;
 	reaches("INCONCLUSIVE: nothing came back", &evidence);
-	begin();
+	before_each();
 	load_errors_note(&counters.errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
 	reaches("CLIENT-BOUND: we ran out of what this machine gives us: out_of_ports", &none);
 }

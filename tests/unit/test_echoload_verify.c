@@ -29,11 +29,9 @@ static struct {
 	struct fault expected[FAULTS];
 } stream;
 
-static void make(void) {
+BEFORE_ALL {
 	heard_init(&heard, LENGTH);
 }
-
-FIXTURE_ONCE(make, NULL);
 
 static void begin(uint32_t connection, uint64_t length, uint64_t seed) {
 	heard_set_sent(&heard, length);

@@ -22,16 +22,14 @@ WRAP(void *, malloc, (size_t size)) {
 	return NULL;
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	heard_init(&heard, SENT);
 	verify = (struct verify){.scope = &heard.scope, .connection = 0};
 }
 
-static void end(void) {
+AFTER_EACH {
 	verify_free(&verify);
 }
-
-FIXTURE(begin, end);
 
 #define RANDOM UINT32_MAX // in place of a connection: from none
 

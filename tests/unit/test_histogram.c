@@ -12,12 +12,10 @@
 static struct histogram histogram;
 static struct histogram_sum sum;
 
-static void clear(void) {
+BEFORE_EACH {
 	memset(&histogram, 0, sizeof(histogram));
 	memset(&sum, 0, sizeof(sum));
 }
-
-FIXTURE(clear, NULL);
 
 static void record_all(const uint64_t *values, size_t count) {
 	for (size_t i = 0; i < count; i++)
@@ -70,7 +68,7 @@ TEST(percentiles_are_those_of_the_sorted_samples) {
 	uint64_t seed = 1;
 	for (enum draw how = 0; how < DRAWS; how++) {
 		for (size_t c = 0; c < COUNT_OF(counts); c++) {
-			clear();
+			before_each();
 			uint64_t total = 0;
 			for (size_t i = 0; i < counts[c]; i++)
 				total += values[i] = draw(how, &seed);
@@ -89,7 +87,7 @@ TEST(a_single_sample_is_known_to_a_64th) {
 	for (unsigned bits = 0; bits < BUCKETS_VALUE_BITS; bits++) {
 		for (int near = -1; near <= 1; near++) {
 			uint64_t value = (UINT64_C(1) << bits) + (uint64_t)near;
-			clear();
+			before_each();
 			// A second, larger one, so that the maximum does not give it away.
 			record_all((uint64_t[]){value, LARGEST}, 2);
 			assert_in_range(histogram_percentile(&sum, 50.0), value - value / 64,

@@ -15,22 +15,20 @@
 static pid_t child;
 static _Thread_local volatile char thread_local_bytes[512 << 10]; // which every thread has
 
-static void prepare(void) {
+BEFORE_EACH {
 	child = 0;
 	new_config();
 	set("listen", "127.0.0.1:0");
 	set("workers", "2");
 }
 
-static void clean_up(void) {
+AFTER_EACH {
 	if (child > 0) {
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 	}
 	free_config();
 }
-
-FIXTURE(prepare, clean_up);
 
 // A child that holds copies of all descriptors there are now.
 static void fork_child(void) {

@@ -14,16 +14,14 @@
 static struct listener listener, other; // of the running test
 static struct echod_error error;
 
-static void no_listeners(void) {
+BEFORE_EACH {
 	listener = other = LISTENER_NONE;
 }
 
-static void close_listeners(void) {
+AFTER_EACH {
 	listener_close(&listener);
 	listener_close(&other);
 }
-
-FIXTURE(no_listeners, close_listeners);
 
 static struct endpoint endpoint_of(const char *text) {
 	struct address address;

@@ -62,7 +62,12 @@ static int keep_line(void *context, const struct echod_log_entry *entry) {
 	return 1;
 }
 
-static void prepare(void) {
+// A network of its own, where all ports are free.
+BEFORE_ALL {
+	network_enter();
+}
+
+BEFORE_EACH {
 	inside_configure();
 	inside->log.sink = keep_line;
 	memset(failures, 0, sizeof(failures));
@@ -70,18 +75,14 @@ static void prepare(void) {
 	last_line[0] = '\0';
 }
 
-static void finish(void) {
+AFTER_EACH {
 	listeners_close(&inside->server);
 }
 
 static void again(void) {
-	finish();
-	prepare();
+	after_each();
+	before_each();
 }
-
-// A network of its own, where all ports are free.
-FIXTURE_ONCE(network_enter, NULL);
-FIXTURE(prepare, finish);
 
 static int bind_to(const char *const *addresses) {
 	for (size_t i = 0; addresses[i]; i++)

@@ -20,7 +20,7 @@ static int keep_line(void *context, enum echod_log_level level, const char *line
 }
 
 // Makes the locale, so that the test does not depend on those that are installed.
-static void set_comma(void) {
+BEFORE_ALL {
 	struct process *localedef;
 	place_path(".");
 	int status = process_run_simple(&localedef, "/usr/bin/localedef", "-i", "de_DE", "-f",
@@ -30,8 +30,6 @@ static void set_comma(void) {
 	assert_non_null(setlocale(LC_ALL, "comma"));
 	assert_string_equal(test_text("%.1f", 1.5), "1,5");
 }
-
-FIXTURE_ONCE(set_comma, NULL);
 
 TEST(numbers_are_written_with_a_point) {
 	char text[32];

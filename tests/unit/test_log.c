@@ -34,16 +34,14 @@ static int hear(void *context, const struct echod_log_entry *entry) {
 
 static struct log the_log;
 
-static void open_log(void) {
+BEFORE_EACH {
 	memset(&heard, 0, sizeof(heard));
 	the_log = (struct log){.level = ECHOD_LOG_INFO, .sink = hear, .context = &heard};
 }
 
-FIXTURE(open_log, NULL);
-
 TEST(passes_what_the_level_wants) {
 	for (enum echod_log_level wanted = ECHOD_LOG_ERROR; wanted < LOG_LEVELS; wanted++) {
-		open_log();
+		before_each();
 		the_log.level = wanted;
 		for (enum echod_log_level level = ECHOD_LOG_ERROR; level < LOG_LEVELS; level++) {
 			assert_int_equal(log_wants(&the_log, level), level <= wanted);

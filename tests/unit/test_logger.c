@@ -20,20 +20,18 @@ static void stderr_to(int fd) {
 	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 	assert_true(kept_stderr >= 0 && pipe2(pipe_fds, O_CLOEXEC) == 0);
 	memset(longest, '"', sizeof(longest) - 1);
 }
 
-static void finish(void) {
+AFTER_EACH {
 	dup2(kept_stderr, STDERR_FILENO);
 	close(kept_stderr);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 }
-
-FIXTURE(begin, finish);
 
 static struct logger logger;
 

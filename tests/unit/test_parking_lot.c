@@ -11,7 +11,7 @@
 
 #define ROUNDS 20000
 
-FIXTURE(parked_begin, parked_end);
+AROUND_EACH(parked_begin, parked_end);
 
 TEST(data_that_came_before_unparks_too) {
 	say();

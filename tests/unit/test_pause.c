@@ -25,22 +25,20 @@ static struct admission admission;
 static struct stats stats;
 static struct pause acceptor_pause;
 
-static void begin(void) {
+BEFORE_EACH {
 	later = 0;
 	assert_false(waker_open(&waker, NULL) != 0 || stats_open(&stats, 1, NULL) != 0 ||
 		     admission_open(&admission, LIMIT, 0, 64, &waker, NULL) != 0);
 	acceptor_pause = (struct pause){.admission = &admission, .stats = stats.threads};
 }
 
-static void finish(void) {
+AFTER_EACH {
 	while (admission_count(&admission) > 0)
 		admission_leave(&admission, &origin);
 	admission_close(&admission);
 	stats_close(&stats);
 	waker_close(&waker);
 }
-
-FIXTURE(begin, finish);
 
 static uint64_t counted(enum counter counter) {
 	return atomic_load(&stats.threads->counter[counter]);

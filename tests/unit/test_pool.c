@@ -105,7 +105,7 @@ static int try_start(unsigned workers, uint64_t patience, struct echod_error *er
 	return pool_start(&pool, &config, error);
 }
 
-static void start(void) {
+BEFORE_EACH {
 	creations_left = WORKERS;
 	atomic_store(&held, false);
 	assert_int_equal(try_start(WORKERS, CLOCK_NEVER, NULL), 0);
@@ -117,14 +117,12 @@ static void start_impatient(void) {
 	assert_int_equal(try_start(1, 0, NULL), 0);
 }
 
-static void end(void) {
+AFTER_EACH {
 	cpus = 0;
 	pool_free(&pool);
 	stats_close(&stats);
 	assert_false(atomic_load(&signals_open) || !threads_become(0));
 }
-
-FIXTURE(start, end);
 
 // For tests that start none.
 static void nothing(void) {

@@ -7,11 +7,9 @@
 static struct rates rates;
 static struct snapshot snapshot;
 
-static void clear(void) {
+BEFORE_EACH {
 	memset(&rates, 0, sizeof(rates));
 }
-
-FIXTURE(clear, NULL);
 
 static void set(uint64_t ms, uint64_t messages) {
 	snapshot.taken = 1000 * NS_PER_S + ms * NS_PER_MS;

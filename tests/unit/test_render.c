@@ -46,7 +46,7 @@ static uint64_t in_unit(unsigned value, enum metric_unit unit) {
 }
 
 // Every counter and gauge gets a value of its own: 3 and up.
-static void fill(void) {
+BEFORE_ALL {
 	assert_int_equal(stats_open(&stats, 1, NULL), 0);
 	for (uint64_t us = 1; us <= 1000; us++)
 		histogram_record(&stats.threads->histogram[HISTOGRAM_queue_wait_seconds],
@@ -61,12 +61,10 @@ static void fill(void) {
 	render_all();
 }
 
-static void empty(void) {
+AFTER_ALL {
 	json_decref(object);
 	stats_close(&stats);
 }
-
-FIXTURE_ONCE(fill, empty);
 
 // The rest of the line that begins with `name` and a space.
 static const char *value_in(const char *lines, const char *name) {

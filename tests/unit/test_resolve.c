@@ -38,12 +38,10 @@ static void expect_failure(uint64_t timeout, int interrupt_fd, const char *reaso
 	assert_string_equal(error.message, test_text("cannot find host 'name.test': %s", reason));
 }
 
-static void prepare(void) {
+BEFORE_ALL {
 	sem_init(&answer, 0, 0);
 	sem_init(&answered, 0, 0);
 }
-
-FIXTURE_ONCE(prepare, NULL);
 
 TEST(an_answer_is_taken) {
 	char text[ADDRESS_TEXT_SIZE];

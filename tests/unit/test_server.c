@@ -33,18 +33,17 @@ static void nothing_left(void) {
 	assert_true(descriptors == descriptors_before && threads_become(0));
 }
 
-static void start(void) {
+// Most tests take a server that runs; some configure it before.
+BEFORE_EACH {
 	configure();
 	inside_start();
 }
 
-static void end(void) {
+AFTER_EACH {
 	inside_end();
 	nothing_left();
 }
 
-// Most tests take a server that runs; some configure it before.
-FIXTURE(start, end);
 #define NOT_STARTED .setup = configure, .teardown = nothing_left
 
 TEST(it_listens_on_all_its_addresses, NOT_STARTED) {

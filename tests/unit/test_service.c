@@ -17,7 +17,7 @@ WRAP(ssize_t, socket_receive, (int fd, void *bytes, size_t size, int flags)) {
 	return -1;
 }
 
-FIXTURE(inside_configure, inside_end);
+AROUND_EACH(inside_configure, inside_end);
 
 // All that came has been echoed, and yet the end must not be an orderly one.
 TEST(an_error_of_ours_resets) {

@@ -17,13 +17,16 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	return result;
 }
 
-static void begin(void) {
+AROUND_ALL(session_start_server, inside_end);
+
+BEFORE_EACH {
 	later = 0;
 	session_set_up();
 }
 
-FIXTURE_ONCE(session_start_server, inside_end);
-FIXTURE(begin, session_tear_down);
+AFTER_EACH {
+	session_tear_down();
+}
 
 // The client sends, then the session steps as often as the stats thread would without waiting.
 static void say(const char *bytes, size_t length) {

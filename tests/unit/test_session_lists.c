@@ -27,18 +27,17 @@ static void remove_connections(size_t begin, size_t end) {
 	}
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	session_set_up();
 	taken = 0;
 }
 
-static void end(void) {
+AFTER_EACH {
 	session_tear_down();
 	remove_connections(0, MANY);
 }
 
-FIXTURE_ONCE(session_start_server, inside_end);
-FIXTURE(begin, end);
+AROUND_ALL(session_start_server, inside_end);
 
 static void take_bytes(void) {
 	ssize_t count;

@@ -14,15 +14,13 @@
 
 static struct sources sources;
 
-static void open_sources(void) {
+BEFORE_EACH {
 	assert_int_equal(sources_open(&sources, LIMIT, 64, CAPACITY, NULL), 0);
 }
 
-static void close_sources(void) {
+AFTER_EACH {
 	sources_close(&sources);
 }
-
-FIXTURE(open_sources, close_sources);
 
 static struct conn_origin from_address(const char *text, uint16_t port) {
 	struct conn_origin v4 = {.peer.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};

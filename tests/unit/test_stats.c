@@ -11,16 +11,14 @@
 static struct stats stats;
 static struct snapshot snapshot;
 
-static void open_stats(void) {
+BEFORE_EACH {
 	assert_int_equal(stats_open(&stats, 1 + WORKERS, NULL), 0);
 }
 
-static void close_stats(void) {
+AFTER_EACH {
 	stats_close(&stats);
 	assert_true(stats.threads == NULL && stats.thread_count == 0);
 }
-
-FIXTURE(open_stats, close_stats);
 
 static void check_metrics(const struct metric *metric, size_t count) {
 	static const char *names[(size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];

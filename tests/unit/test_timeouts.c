@@ -31,16 +31,14 @@ static void begin_with(uint64_t idle_limit, uint64_t stuck_limit) {
 	timeouts_init(&timeouts, idle_limit, stuck_limit);
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	begin_with(LIMIT, STUCK_LIMIT);
 }
 
-static void end(void) {
+AFTER_EACH {
 	now = 0;
 	timeouts_destroy(&timeouts);
 }
-
-FIXTURE(begin, end);
 
 static void set(size_t thing, int kind) {
 	timeouts_set(&timeouts, &works[thing], (enum timeout)kind);
@@ -265,7 +263,7 @@ TEST(it_can_change_its_kind) {
 }
 
 TEST(without_a_limit_no_work_is_timed) {
-	end();
+	after_each();
 	begin_with(CLOCK_NEVER, STUCK_LIMIT);
 	set(0, TIMEOUT_IDLE);
 	assert_int_equal(works[0].timeout, TIMEOUT_NONE);
@@ -280,7 +278,7 @@ TEST(without_a_limit_no_work_is_timed) {
 
 // After a send that failed for lack of memory there is no event when there is room.
 TEST(without_a_limit_stuck_work_is_checked_all_the_same) {
-	end();
+	after_each();
 	begin_with(CLOCK_NEVER, CLOCK_NEVER);
 	for (int i = 0; i < 3; i++)
 		assert_false(come_back(NS_PER_S + 4));
@@ -310,7 +308,7 @@ static void expect_given(unsigned times) {
 
 // An event and the time-out come at once: one of them has it, never both.
 TEST(it_comes_back_once) {
-	end();
+	after_each();
 	begin_with(1, CLOCK_NEVER); // 1 ns: always due
 	now = 0;
 	works[0].active_at = 0;

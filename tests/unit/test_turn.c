@@ -3,7 +3,7 @@
 
 #include "played.h"
 
-FIXTURE(played_begin, played_finish);
+AROUND_EACH(played_begin, played_finish);
 
 TEST(all_comes_back_until_the_peer_ends) {
 	played.conn.work.active_at = 1;

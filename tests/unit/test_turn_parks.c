@@ -7,12 +7,14 @@
 
 #define QUANTUM (512UL << 10)
 
-static void begin(void) {
+BEFORE_EACH {
 	played_begin();
 	play_with_patience(0);
 }
 
-FIXTURE(begin, played_finish);
+AFTER_EACH {
+	played_finish();
+}
 
 // The peer says `size` bytes more, and a turn ends so: all was received, and `echoed` bytes are
 // back.

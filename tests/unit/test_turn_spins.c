@@ -34,7 +34,7 @@ static void expect_no_spin(uint64_t misses) {
 	expect_spins(0, misses);
 }
 
-FIXTURE(played_begin, played_finish);
+AROUND_EACH(played_begin, played_finish);
 
 TEST(polling_that_finds_something_is_a_hit) {
 	warm_up(1);

@@ -15,7 +15,7 @@ static void expect_stall(void) {
 	assert_in_range(played_time(), PLAYED_TIMEOUT, 2 * PLAYED_TIMEOUT - 1);
 }
 
-FIXTURE(played_begin, played_finish);
+AROUND_EACH(played_begin, played_finish);
 
 TEST(a_stuck_reader_is_aborted_at_the_send_timeout) {
 	fill_up();

@@ -39,7 +39,7 @@ static void check_refused(const char *message) {
 	assert_int_equal(after.st_size, before.st_size);
 }
 
-FIXTURE(enter_directory, leave_directory);
+AROUND_EACH(enter_directory, leave_directory);
 
 TEST(is_there_while_claimed) {
 	claim("s");

@@ -22,7 +22,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	return result;
 }
 
-FIXTURE(enter_directory, leave_directory);
+AROUND_EACH(enter_directory, leave_directory);
 
 // Any user that may open a directory can lock it.
 TEST(a_locked_directory_holds_up_nobody) {

@@ -32,7 +32,7 @@ static void *claim_at_the_start(void *argument) {
 	return NULL;
 }
 
-FIXTURE(enter_directory, leave_directory);
+AROUND_EACH(enter_directory, leave_directory);
 
 TEST(of_threads_that_race_one_wins) {
 	for (int round = 0; round < ROUNDS; round++) {

@@ -14,12 +14,10 @@ WRAP(void *, malloc, (size_t size)) {
 	return memory_is_short ? NULL : __real_malloc(size);
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	echo = (struct echo){.unsent_limit = 100};
 	conn = (struct conn){0};
 }
-
-FIXTURE(begin, NULL);
 
 TEST(what_is_kept_is_a_copy_that_counts_until_it_is_dropped) {
 	char bytes[] = "abcdef";

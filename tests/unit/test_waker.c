@@ -11,15 +11,13 @@
 
 static struct waker waker;
 
-static void open_waker(void) {
+BEFORE_EACH {
 	assert_int_equal(waker_open(&waker, NULL), 0);
 }
 
-static void close_waker(void) {
+AFTER_EACH {
 	waker_close(&waker);
 }
-
-FIXTURE(open_waker, close_waker);
 
 static int is_readable(int timeout_ms) {
 	return poll(&(struct pollfd){.fd = waker.fd, .events = POLLIN}, 1, timeout_ms);

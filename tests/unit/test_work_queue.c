@@ -31,7 +31,7 @@ static struct sleeper sleepers[SLEEPERS];
 static struct waker leader;
 
 // Another thread is at the parking lot: a worker that finds the queue empty sleeps.
-static void open_queue(void) {
+BEFORE_EACH {
 	waker_open(&leader, NULL);
 	work_queue_init(&queue, ITEMS, SLEEPERS + 1, SLEEPERS, 1, &leader);
 	atomic_store(&queue.leading, true);
@@ -42,12 +42,10 @@ static void open_queue(void) {
 		sem_init(&sleepers[i].woken, 0, 0);
 }
 
-static void close_queue(void) {
+AFTER_EACH {
 	waker_close(&leader);
 	work_queue_destroy(&queue);
 }
-
-FIXTURE(open_queue, close_queue);
 
 static unsigned number_of(const struct work *work) {
 	assert_non_null(work);

@@ -38,7 +38,7 @@ static void begin_with(unsigned workers, unsigned cpus, unsigned batch) {
 	next = 0;
 }
 
-static void begin(void) {
+BEFORE_EACH {
 	begin_with(4, 2, 1);
 }
 
@@ -53,14 +53,12 @@ static void expect_served(const struct work *work) {
 }
 
 // Takes what is left.
-static void end(void) {
+AFTER_EACH {
 	pretend(0, 0, true);
 	while (queue.depth > 0)
 		assert_int_equal(take(), NEXT_SERVE);
 	work_queue_destroy(&queue);
 }
-
-FIXTURE(begin, end);
 
 static bool leader_is_woken(void) {
 	struct pollfd fd = {.fd = leader.fd, .events = POLLIN};
@@ -157,7 +155,7 @@ TEST(the_leader_wakes_others_for_all_that_is_queued_but_one) {
 	} cases[] = {{0, 0, 0}, {0, 1, 0}, {0, 2, 1}, {0, 4, 3},
 		     {1, 0, 0}, {1, 1, 1}, {2, 0, 1}, {2, 1, 2}};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		end();
+		after_each();
 		begin_with(8, 8, 1);
 		pretend(7, 0, true);
 		uint64_t before = clock_now();
@@ -238,7 +236,7 @@ TEST(a_batch_is_the_share_of_a_worker_that_can_run) {
 		{1, 1, 1, 100, 1},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		end();
+		after_each();
 		begin_with(cases[i].workers, cases[i].cpus, cases[i].batch);
 		atomic_store(&queue.leading, true);
 		while (next < cases[i].depth)
