@@ -3,7 +3,6 @@
 
 #include <sys/resource.h>
 
-#include "peer.h"
 #include "stats.h"
 
 #define SPARE 300 // descriptors for whatever else a process has open
@@ -33,19 +32,32 @@ size_t crowd_room(size_t wanted, size_t others) {
 	return limit.rlim_cur < needed ? limit.rlim_cur - others - SPARE : wanted;
 }
 
-struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t count) {
+struct crowd crowd_connect(struct daemon *daemon, size_t count) {
 	uint64_t before = stats_counter(daemon, "connections_accepted");
-	struct crowd crowd = {.fds = calloc(count, sizeof(int)), .count = count};
-	assert_non_null(crowd.fds);
-	peer_connect_all(address, crowd.fds, count);
+	struct crowd crowd = {.fds = test_keep(calloc(count, sizeof(int))), .count = count};
+	peer_connect_all(daemon->address[0], crowd.fds, count);
 	stats_wait(daemon, "connections_accepted", before + count);
 	return crowd;
 }
 
-void crowd_close(struct crowd *crowd) {
+void crowd_close(const struct crowd *crowd) {
 	peer_close_all(crowd->fds, crowd->count);
-	free(crowd->fds);
-	*crowd = (struct crowd){0};
+}
+
+void crowd_leave(struct daemon *daemon, const struct crowd *crowd) {
+	crowd_close(crowd);
+	stats_wait_at_rest(daemon);
+}
+
+void crowd_open_unread(const struct daemon *daemon, struct stream *streams, size_t count,
+		       uint64_t bytes_over_tcp) {
+	for (size_t i = 0; i < count; i++) {
+		bool tcp = i < 2;
+		int fd = tcp ? peer_connect_narrow(daemon->address[0], 65536)
+			     : peer_connect(daemon->address[1]);
+		streams[i] = (struct stream){fd, i, tcp ? bytes_over_tcp : 640 << 10,
+					     .half_close = true};
+	}
 }
 
 void crowd_ping(const struct crowd *crowd, uint64_t round) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "daemon.h"
+#include "peer.h"
 
 // A number from the environment, or `otherwise` without that variable.
 size_t crowd_number(const char *name, size_t otherwise);
@@ -19,9 +20,17 @@ struct crowd {
 	size_t count;
 };
 
-// Connects `count` clients, and waits until the server has accepted them.
-struct crowd crowd_connect(struct daemon *daemon, const char *address, size_t count);
-void crowd_close(struct crowd *crowd);
+// Connects `count` clients to the server's first address, and waits until it has accepted them.
+struct crowd crowd_connect(struct daemon *daemon, size_t count);
+void crowd_close(const struct crowd *crowd);
+
+// Closes them, and waits until the server is at rest.
+void crowd_leave(struct daemon *daemon, const struct crowd *crowd);
+
+// Opens streams of clients that will not read at once: two over TCP, as each takes megabytes in the
+// kernel, the others over the server's second address, with several times its buffers.
+void crowd_open_unread(const struct daemon *daemon, struct stream *streams, size_t count,
+		       uint64_t bytes_over_tcp);
 
 // Sends a byte from all of them, then receives the echo of each, in an order that differs.
 void crowd_ping(const struct crowd *crowd, uint64_t round);

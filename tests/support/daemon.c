@@ -19,20 +19,7 @@ static const char *option_value(const char *const *options, const char *name) {
 	return NULL;
 }
 
-// The option that the test runs with, if any: "--patience 5ms".
-static bool common_option(const char **name, const char **value) {
-	static char words[64];
-	snprintf(words, sizeof(words), "%s", test_with() ? test_with() : "");
-	char *space = strchr(words, ' ');
-	if (strncmp(words, "--", 2) != 0 || !space)
-		return false;
-	*space = '\0';
-	*name = words;
-	*value = space + 1;
-	return true;
-}
-
-// `arguments` has room for two more.
+// `arguments` has room for more.
 static void add_unless_given(const char **arguments, const char *name, const char *value) {
 	if (option_value(arguments, name))
 		return;
@@ -42,17 +29,24 @@ static void add_unless_given(const char **arguments, const char *name, const cha
 	arguments[1] = value;
 }
 
+// The options that the test runs with, if any: "--workers 2 --patience 5ms".
+static void add_common_options(const char **arguments) {
+	if (!test_with() || *test_with() != '-')
+		return;
+	char *rest = test_keep(strdup(test_with()));
+	for (const char *name; (name = strsep(&rest, " "));)
+		add_unless_given(arguments, name, strsep(&rest, " "));
+}
+
 // The whole command line: program, options, and whatever the options leave open.
 static void build_arguments(const char *arguments[DAEMON_OPTIONS], const char *const *options,
 			    const char *control) {
-	const char *name, *value;
 	arguments[0] = ECHOD_PROGRAM;
 	for (size_t i = 0; options[i]; i++) {
 		assert_true(i < DAEMON_OPTIONS - 8);
 		arguments[i + 1] = options[i];
 	}
-	if (common_option(&name, &value))
-		add_unless_given(arguments, name, value);
+	add_common_options(arguments);
 	add_unless_given(arguments, "--listen", "127.0.0.1:0");
 	add_unless_given(arguments, "--control", control);
 }

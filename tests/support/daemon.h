@@ -57,9 +57,12 @@ void daemon_expect_end(struct daemon *daemon);
 	}                                                         \
 	static void title##_of(struct daemon *daemon)
 
-// For `.with` of a test: once for each way in which the pool can deal with a quiet client. A value
-// that begins with -- is given to every server that is started without that option.
+// For `.with` of a test: once for each way in which the pool can deal with a quiet client. The
+// options of a value that begins with a dash are given to every server that is started without
+// them.
 #define EACH_PATIENCE "--patience never", "--patience 5ms", "--patience 0"
+
+#define LISTEN_TCP_AND_UNIX "--listen", "127.0.0.1:0", "--listen", place_address("echo")
 
 // Words of a command line that a table can only name, as their values are known when the test runs.
 #define WORD_ADDRESS "@address" // the first of the server's

@@ -32,9 +32,7 @@ struct endpoint peer_endpoint(const char *address) {
 
 static void bind_source(int fd, const char *source) {
 	int on = 1;
-	char text[80];
-	snprintf(text, sizeof(text), "%s:0", source);
-	struct endpoint from = peer_endpoint(text);
+	struct endpoint from = peer_endpoint(test_text("%s:0", source));
 	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, &from.as.any, from.length), 0);
 }

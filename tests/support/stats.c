@@ -96,11 +96,10 @@ static void wait_for(struct daemon *daemon, const char *name, uint64_t least, ui
 }
 
 size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *state) {
-	json_t *reply = ask(daemon, test_text("%s json", list)), *each;
+	const json_t *reply = stats_ask(daemon, test_text("%s json", list)), *each;
 	size_t index, count = 0;
 	json_array_foreach(json_object_get(reply, list), index, each) count +=
 		strcmp(json_string_value(json_object_get(each, "state")), state) == 0;
-	json_decref(reply);
 	return count;
 }
 
@@ -113,7 +112,7 @@ void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value
 }
 
 void stats_assert_laws(struct daemon *daemon) {
-	json_t *snapshot = ask(daemon, "stats json");
+	json_t *snapshot = stats_take(daemon);
 	uint64_t open = stats_get(snapshot, "connections_open");
 	uint64_t accepted = stats_get(snapshot, "connections_accepted");
 	uint64_t closed = 0;
@@ -141,7 +140,6 @@ void stats_assert_laws(struct daemon *daemon) {
 	json_t *value;
 	json_object_foreach(snapshot, name, value) if (json_is_integer(value))
 		stats_get(snapshot, name);
-	json_decref(snapshot);
 }
 
 static bool is_at_rest(const json_t *snapshot) {
@@ -156,14 +154,8 @@ static bool is_at_rest(const json_t *snapshot) {
 }
 
 void stats_wait_at_rest(struct daemon *daemon) {
-	for (uint64_t deadline = clock_deadline(PATIENCE);; poll(NULL, 0, 2)) {
-		json_t *snapshot = ask(daemon, "stats json");
-		bool rest = is_at_rest(snapshot);
-		if (!rest && clock_now() >= deadline)
-			fail_msg("not at rest: %s", json_dumps(snapshot, JSON_COMPACT));
-		json_decref(snapshot);
-		if (rest)
-			break;
-	}
+	json_t *snapshot;
+	wait_or_fail(is_at_rest(snapshot = stats_take(daemon)), "not at rest: %s",
+		     json_dumps(snapshot, JSON_COMPACT));
 	stats_assert_laws(daemon);
 }

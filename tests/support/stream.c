@@ -144,12 +144,7 @@ void stream_finish(struct stream *streams, size_t count) {
 
 uint64_t peer_fill(int fd, uint64_t seed, uint64_t most) {
 	struct stream stream = {.fd = fd, .seed = seed, .total = most};
-	for (int quiet = 0; quiet < FILL_TRIES && stream.sent < most;) {
-		uint64_t before = stream.sent;
-		send_piece(&stream);
-		quiet = stream.sent > before ? 0 : quiet + 1;
-		poll(NULL, 0, quiet > 0 ? 2 : 0);
-	}
+	stream_fill(&stream, 1);
 	return stream.sent;
 }
 

@@ -96,7 +96,7 @@ DAEMON_TEST(nobody_waits, (NULL)) {
 
 // A server that has nothing to do does nothing.
 DAEMON_TEST(idle_server_is_calm, ("--workers", "64", "--patience", "never")) {
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], CLIENTS);
+	struct crowd crowd = crowd_connect(daemon, CLIENTS);
 	stats_wait(daemon, "connections_serving", CLIENTS);
 	assert_calm(daemon, 20);
 	crowd_close(&crowd);

@@ -14,11 +14,8 @@ static int request(const struct daemon *daemon, const char *line) {
 }
 
 static void expect_refused(const char *address) {
-	uint64_t deadline = clock_deadline(PATIENCE);
-	for (int fd; (fd = peer_try_connect(address, NULL)) >= 0; poll(NULL, 0, 2)) {
-		peer_close(fd);
-		assert_true(clock_now() < deadline);
-	}
+	int fd;
+	wait_until((fd = peer_try_connect(address, NULL)) < 0 || (peer_close(fd), false));
 	assert_true(errno == ECONNREFUSED || errno == ECONNRESET);
 }
 
@@ -137,16 +134,8 @@ static void open_streams(struct daemon *daemon, struct stream *streams, size_t c
 		streams[i] = stream_open(daemon->address[i % daemon->address_count], i, total);
 }
 
-// Runs the streams to their ends, and so the server.
-static void finish(struct daemon *daemon, struct stream *streams, size_t count) {
-	stream_finish(streams, count);
-	daemon_expect_end(daemon);
-}
-
 // The kernel has promised a connection to the clients in the backlog.
-DAEMON_TEST(backlog_is_served,
-	    ("--workers", "3", "--listen", "127.0.0.1:0", "--listen", place_address("echo")),
-	    .with = {EACH_PATIENCE}) {
+DAEMON_TEST(backlog_is_served, ("--workers", "3", LISTEN_TCP_AND_UNIX), .with = {EACH_PATIENCE}) {
 	process_stop(daemon->process);
 	struct stream streams[20];
 	open_streams(daemon, streams, 20, 30000);
@@ -158,7 +147,8 @@ DAEMON_TEST(backlog_is_served,
 	}
 	process_signal(daemon->process, SIGTERM);
 	process_signal(daemon->process, SIGCONT);
-	finish(daemon, streams, 20);
+	stream_finish(streams, 20);
+	daemon_expect_end(daemon);
 }
 
 // While the server waits for room under its limit, the backlog is still a promise.
@@ -170,7 +160,8 @@ DAEMON_TEST(backlog_is_served_at_the_limit, ("--workers", "2", "--max-connection
 	peer_ping(streams[1].fd);
 	stats_wait_at_least(daemon, "accept_pauses", 1);
 	send_and_wait(daemon, SIGTERM);
-	finish(daemon, streams, 6);
+	stream_finish(streams, 6);
+	daemon_expect_end(daemon);
 }
 
 // At any time of the start a signal ends it, by the signal or in order, and nothing is left.

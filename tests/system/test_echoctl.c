@@ -83,7 +83,7 @@ DAEMON_TEST(watch, (NULL)) {
 TEST(list_of_a_crowd) {
 	size_t size = crowd_room(sizeof(ECHOD_SANITIZE) > 1 ? 3000 : 20000, 0);
 	struct daemon *daemon = daemon_start("--listen", place_address("echo"));
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], size);
+	struct crowd crowd = crowd_connect(daemon, size);
 	assert_int_equal(process_count_lines(OUTPUT(daemon->control, "connections")), 1 + size);
 	json_t *json = json_loads(OUTPUT(daemon->control, "connections", "--json"),
 				  JSON_REJECT_DUPLICATES, NULL);

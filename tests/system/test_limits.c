@@ -163,17 +163,19 @@ DAEMON_TEST(one_source_in_both_families,
 }
 
 // A host may have all addresses of its network of 64 bits.
-TEST(one_network) {
-	static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"};
+static void enter_two_networks(void) {
 	network_enter();
-	for (size_t i = 0; i < 3; i++)
-		network_add_address(addresses[i]);
-	struct daemon *daemon = daemon_start("--max-per-source", "1", "--listen", "[::]:0");
+	network_add_address("2001:db8::1");
+	network_add_address("2001:db8::2");
+	network_add_address("2001:db8:0:1::1");
+}
+
+DAEMON_TEST(one_network, ("--max-per-source", "1", "--listen", "[::]:0"),
+	    .setup = enter_two_networks) {
 	const char *target = test_text("[2001:db8::1]:%u", daemon->port);
 	int first = connect_from(target, "[2001:db8::1]");
 	peer_expect_rejected(target, "[2001:db8::2]");
 	stats_wait(daemon, "connections_rejected_source", 1);
 	int other = connect_from(target, "[2001:db8:0:1::1]");
 	peer_close_all((int[]){first, other}, 2);
-	daemon_stop(daemon);
 }

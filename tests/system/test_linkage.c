@@ -1,7 +1,6 @@
 // Scenario: jemalloc is linked and in use (finding F2: `--as-needed` drops it without a word), and
 // the threads carry the names that `top -H` shows.
 #include "daemon.h"
-#include "peer.h"
 #include "stats.h"
 
 DAEMON_TEST(jemalloc, (NULL)) {

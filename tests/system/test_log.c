@@ -2,7 +2,6 @@
 // descriptor. The server echoes on (finding F8). And the log is always plain text, a line at a
 // time.
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -13,10 +12,8 @@
 #include "stats.h"
 
 static void use(struct daemon *daemon, int connections) {
-	for (int i = 0; i < connections; i++) {
-		int fd = peer_connect_served(daemon->address[0]);
-		(i % 2 ? peer_reset : peer_close)(fd);
-	}
+	for (int i = 0; i < connections; i++)
+		(i % 2 ? peer_reset : peer_close)(peer_connect_served(daemon->address[0]));
 	stats_wait(daemon, "connections_open", 0);
 }
 

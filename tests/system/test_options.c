@@ -3,7 +3,6 @@
 // values.
 #include "base/cmdline.h"
 #include "base/cpus.h"
-#include "ctl.h"
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
@@ -47,17 +46,14 @@ static void refuses(const char *option, const char *value, const char *const *te
 	test_clean_up();
 }
 
-// The part of a bad value that the line must name: the port, if the port is wrong.
-static const char *named_part(const struct bad_option *bad, const char *value) {
-	return bad->allowed == ports ? strrchr(value, ':') + 1 : value;
-}
-
 TEST(bad_values) {
 	for (size_t i = 0; i < COUNT_OF(bad_options); i++) {
 		const struct bad_option *bad = &bad_options[i];
 		char *values = strdup(bad->values), *rest = values;
 		for (const char *value; (value = strsep(&rest, "|"));) {
-			const char *given = test_text("'%.20s", named_part(bad, value));
+			// The line names the port, if the port is wrong.
+			const char *part = bad->allowed == ports ? strrchr(value, ':') + 1 : value;
+			const char *given = test_text("'%.20s", part);
 			refuses(bad->option, value, STRINGS(bad->option, given, bad->allowed));
 		}
 		free(values);
@@ -105,25 +101,23 @@ TEST(help_into_a_full_device) {
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
 }
 
-TEST(edges_of_the_allowed_values) {
-	static const char *const lines[][3] = {
-		{"--workers", "1"},	    {"-w", "300"},
-		{"--max-connections", "1"}, {"--max-per-source", "1"},
-		{"--overload", "wait"},	    {"--idle-timeout", "never"},
-		{"--idle-timeout", "10h"},  {"--send-timeout", "1500us"},
-		{"--drain-timeout", "0"},   {"--drain-timeout", "2h"},
-		{"--backlog", "1"},	    {"--buffer-size", "1"},
-		{"--buffer-size", "16m"},   {"--log-level", "error"},
-		{"--log-level", "debug"},   {"--log-format", "json"},
-		{"--buffer-size", "1.5k"},  {"--idle-timeout", "0.5h"},
-	};
-	for (size_t i = 0; i < COUNT_OF(lines); i++) {
-		struct daemon *daemon = daemon_start(lines[i][0], lines[i][1], NULL);
-		peer_visit(daemon->address[0]);
-		stats_wait(daemon, "connections_closed_peer", 1);
-		daemon_stop(daemon);
-		test_clean_up();
-	}
+static const char *const edges[] = {"--workers 1",	   "-w 300",
+				    "--max-connections 1", "--max-per-source 1",
+				    "--overload wait",	   "--idle-timeout never",
+				    "--idle-timeout 10h",  "--send-timeout 1500us",
+				    "--drain-timeout 0",   "--drain-timeout 2h",
+				    "--backlog 1",	   "--buffer-size 1",
+				    "--buffer-size 16m",   "--log-level error",
+				    "--log-level debug",   "--log-format json",
+				    "--buffer-size 1.5k",  "--idle-timeout 0.5h"};
+
+// Each is an option of the server.
+TEST_ROWS(edges_of_the_allowed_values, const char *const *edge, edges) {
+	(void)edge;
+	struct daemon *daemon = daemon_start(NULL);
+	peer_visit(daemon->address[0]);
+	stats_wait(daemon, "connections_closed_peer", 1);
+	daemon_stop(daemon);
 }
 
 DAEMON_TEST(workers, ("-w", "33")) {
@@ -139,17 +133,4 @@ DAEMON_TEST(workers_by_default, (NULL)) {
 DAEMON_TEST(no_control_socket, ("--control", "none")) {
 	peer_visit(daemon->address[0]);
 	assert_false(place_exists("none"));
-}
-
-// In a directory of the test's own in the place of the user's.
-TEST(default_control_path) {
-	const char *runtime = test_text("XDG_RUNTIME_DIR=%s", place_path("."));
-	const char *path = place_path("echod.sock");
-	struct process *process = process_start(
-		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--listen", "127.0.0.1:0"),
-			.environment = STRINGS(runtime)));
-	wait_until(strchr(process_output(process, NULL), '\n'));
-	assert_int_equal(ctl_request(path, "ping", NULL), 200);
-	process_end(process);
-	assert_false(place_exists(path));
 }

@@ -14,7 +14,7 @@
 #define SLOWER (sizeof(ECHOD_SANITIZE) > 1)
 
 DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--patience 0"}) {
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 5);
+	struct crowd crowd = crowd_connect(daemon, 5);
 	wait_until(stats_count_in_state(daemon, "connections", "parked") == 5);
 	wait_until(stats_count_in_state(daemon, "workers", "leading") == 1 &&
 		   stats_count_in_state(daemon, "workers", "waiting") == 1);
@@ -26,8 +26,7 @@ DAEMON_TEST(states_are_shown, ("--workers", "2"), .with = {"--patience 5ms", "--
 	assert_true(stats_get(snapshot, "parks_reading") >= 10);
 	assert_int_equal(stats_get(snapshot, "parks_writing"), 0);
 	assert_true(stats_get(snapshot, "leader_wakeups") >= 1);
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
+	crowd_leave(daemon, &crowd);
 }
 
 // With enough patience a worker waits for its client.
@@ -51,7 +50,7 @@ DAEMON_TEST(idle_time_out, ("--workers", "2", "--idle-timeout", "5s"),
 	const uint64_t limit = 5 * NS_PER_S;
 	size_t count = crowd_room(IDLERS, 0);
 	uint64_t first = clock_now();
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], count);
+	struct crowd crowd = crowd_connect(daemon, count);
 	crowd_ping(&crowd, 1);
 	uint64_t last = clock_now();
 	uint64_t cpu = process_cpu_time(daemon->process);
@@ -63,8 +62,7 @@ DAEMON_TEST(idle_time_out, ("--workers", "2", "--idle-timeout", "5s"),
 	assert_true(cpu <= 500 * NS_PER_MS || SLOWER);
 	for (size_t i = 0; i < count; i++)
 		wait_until(peer_is_readable(crowd.fds[i]));
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
+	crowd_leave(daemon, &crowd);
 }
 
 // ECHOD_TEST_CROWD says how many, and then there must be room for them.
@@ -76,17 +74,16 @@ static size_t wanted_crowd(void) {
 }
 
 DAEMON_TEST(parked_connections_cost_nothing, ("--workers", "4", "--idle-timeout", "never")) {
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], wanted_crowd());
+	struct crowd crowd = crowd_connect(daemon, wanted_crowd());
 	crowd_ping(&crowd, 1);
 	stats_wait(daemon, "connections_parked", crowd.count);
 	crowd_expect_no_cpu(daemon);
 	crowd_ping(&crowd, 2);
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
+	crowd_leave(daemon, &crowd);
 }
 
 static struct crowd connect_parked(struct daemon *daemon) {
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], crowd_room(CROWD, 0));
+	struct crowd crowd = crowd_connect(daemon, crowd_room(CROWD, 0));
 	stats_wait(daemon, "connections_parked", crowd.count);
 	return crowd;
 }
@@ -127,34 +124,30 @@ static void use_one_cpu(void) {
 TEST(one_cpu) {
 	struct daemon *daemon = daemon_start_as(
 		PROCESS(.arguments = STRINGS("--workers", "4"), .prepare = use_one_cpu));
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 50);
+	struct crowd crowd = crowd_connect(daemon, 50);
 	for (uint64_t round = 0; round < 200; round++)
 		crowd_ping(&crowd, round);
 	assert_true(stats_counter(daemon, "wakes_withheld") > 0);
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
+	crowd_leave(daemon, &crowd);
 	daemon_stop(daemon);
 }
 
 // Polling pays for clients that answer at once, if there is a free CPU; and it ends with them.
-static void expect_spinning(const char *workers, size_t clients) {
-	struct daemon *daemon = daemon_start("--workers", workers, "--spin", "1ms");
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], clients);
+static void expect_spinning(struct daemon *daemon, size_t clients) {
+	struct crowd crowd = crowd_connect(daemon, clients);
 	for (uint64_t round = 0; round < 3000; round++)
 		crowd_ping(&crowd, round);
 	assert_int_equal(stats_counter(daemon, "spin_hits") > 0, sysconf(_SC_NPROCESSORS_ONLN) > 1);
 	stats_wait(daemon, "connections_parked", clients);
 	crowd_expect_no_cpu(daemon);
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
+	crowd_leave(daemon, &crowd);
 }
 
-TEST(worker_spins) {
-	expect_spinning("4", 1);
+DAEMON_TEST(worker_spins, ("--workers", "4", "--spin", "1ms")) {
+	expect_spinning(daemon, 1);
 }
 
 // More clients than have a worker to themselves.
-TEST(leader_spins) {
-	expect_spinning("1", 3);
+DAEMON_TEST(leader_spins, ("--workers", "1", "--spin", "1ms")) {
+	expect_spinning(daemon, 3);
 }

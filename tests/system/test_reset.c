@@ -14,8 +14,7 @@ static struct daemon *server;
 static size_t descriptors; // of the server when only our control client is connected
 
 BEFORE_EACH {
-	server = daemon_start("--workers", "4", "--listen", "127.0.0.1:0", "--listen",
-			      place_address("echo"));
+	server = daemon_start("--workers", "4", LISTEN_TCP_AND_UNIX);
 	peer_visit(server->address[0]);
 	stats_wait(server, "connections_open", 0);
 	descriptors = process_descriptors(server->process);

@@ -16,22 +16,19 @@ static void refuses(const struct process_spec *spec, const char *const *texts) {
 	daemon_refuses(spec, EXIT_UNREACHABLE, texts);
 }
 
-TEST(port_in_use) {
-	struct daemon *first = daemon_start(NULL);
-	const char *other = place_path("other");
-	refuses(SPEC("--listen", first->address[0], "--control", other),
-		STRINGS(first->address[0], "in use"));
+DAEMON_TEST(port_in_use, (NULL)) {
+	const char *other = place_path("other"), *taken = daemon->address[0];
+	refuses(SPEC("--listen", taken, "--control", other), STRINGS(taken, "in use"));
 	assert_false(place_exists(other));
 
 	// Also when others of its addresses were free: their sockets are gone again.
 	const char *path = place_address("echo");
-	refuses(SPEC("--listen", path, "--listen", "127.0.0.1:0", "--listen", first->address[0],
-		     "--control", other),
-		STRINGS(first->address[0], "in use"));
+	refuses(SPEC("--listen", path, "--listen", "127.0.0.1:0", "--listen", taken, "--control",
+		     other),
+		STRINGS(taken, "in use"));
 	assert_false(place_exists(other));
 	assert_false(place_exists(path + 5));
-	peer_visit(first->address[0]);
-	daemon_stop(first);
+	peer_visit(taken);
 }
 
 // The kernel chooses for each connection; when one server ends, the other has them all.
@@ -65,34 +62,30 @@ static ino_t inode_of(const char *path) {
 	return status.st_ino;
 }
 
-TEST(live_control_socket_is_never_taken) {
-	struct daemon *first = daemon_start(NULL);
-	ino_t inode = inode_of(first->control);
+DAEMON_TEST(live_control_socket_is_never_taken, (NULL)) {
+	ino_t inode = inode_of(daemon->control);
 	for (int i = 0; i < 3; i++)
-		refuses(SPEC("--control", first->control), STRINGS(first->control, "live"));
-	assert_int_equal(inode_of(first->control), inode);
-	assert_int_equal(ctl_request(first->control, "ping", NULL), 200);
+		refuses(SPEC("--control", daemon->control), STRINGS(daemon->control, "live"));
+	assert_int_equal(inode_of(daemon->control), inode);
+	assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
 	// Not even while that server is stopped.
-	process_stop(first->process);
-	refuses(SPEC("--control", first->control), STRINGS(first->control));
-	process_signal(first->process, SIGCONT);
-	assert_int_equal(inode_of(first->control), inode);
-	daemon_stop(first);
+	process_stop(daemon->process);
+	refuses(SPEC("--control", daemon->control), STRINGS(daemon->control));
+	process_signal(daemon->process, SIGCONT);
+	assert_int_equal(inode_of(daemon->control), inode);
 }
 
 TEST(stale_sockets_are_replaced) {
 	const char *path = place_address("echo");
+	struct daemon *daemon = daemon_start("--listen", path);
 	for (int i = 0; i < 3; i++) {
-		struct daemon *daemon = daemon_start("--listen", path);
-		peer_visit(daemon->address[0]);
-		assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
-		if (i == 2) {
-			daemon_stop(daemon);
-			break;
-		}
 		process_kill(daemon->process);
 		assert_true(place_exists(daemon->control));
+		daemon = daemon_start("--listen", path);
+		peer_visit(path);
+		assert_int_equal(ctl_request(daemon->control, "ping", NULL), 200);
 	}
+	daemon_stop(daemon);
 }
 
 // In the place of its own a server leaves another's.
@@ -109,8 +102,7 @@ TEST(successor_s_socket_is_left_alone) {
 TEST(port_can_be_had_again_at_once) {
 	struct daemon *daemon = daemon_start("--drain-timeout", "0");
 	for (int i = 0; i < 5; i++) {
-		char address[128];
-		strcpy(address, daemon->address[0]);
+		const char *address = daemon->address[0];
 		int fd = peer_connect_served(address);
 		(i % 2 ? process_kill : process_end)(daemon->process);
 		peer_expect_closed(fd);
@@ -173,7 +165,7 @@ TEST(soft_limit_is_raised) {
 	struct rlimit limit;
 	assert_int_equal(prlimit(process_pid(daemon->process), RLIMIT_NOFILE, NULL, &limit), 0);
 	assert_int_equal(limit.rlim_cur, 400);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], 200);
+	struct crowd crowd = crowd_connect(daemon, 200);
 	stats_wait(daemon, "connections_open", 200);
 	crowd_close(&crowd);
 	daemon_stop(daemon);

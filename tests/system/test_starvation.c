@@ -10,9 +10,6 @@
 // Fewer under a sanitizer, which makes all slower.
 #define SILENT (sizeof(ECHOD_SANITIZE) > 1 ? 2000 : 5000)
 #define STUCK (sizeof(ECHOD_SANITIZE) > 1 ? 100 : 300)
-#define STUCK_TCP 2	     // of those; each takes megabytes in the kernel
-#define BYTES (640 << 10)    // of each over a Unix-domain socket: several times its buffers
-#define BYTES_TCP (48 << 20) // over TCP
 #define NEWCOMERS 200
 #define WORKERS 4
 #define UNSENT_LIMIT (UINT64_C(64) << 20)
@@ -41,20 +38,6 @@ static void expect_first_echo_soon(struct daemon *daemon) {
 	print_message("p99 of the first echo: %ju us\n", (uintmax_t)(p99 / 1000));
 }
 
-static struct stream *connect_stuck(struct daemon *daemon, size_t count) {
-	struct stream *streams = calloc(count, sizeof(*streams));
-	assert_non_null(streams);
-	for (size_t i = 0; i < count; i++) {
-		if (i >= STUCK_TCP)
-			streams[i] = stream_open(daemon->address[1], i, BYTES);
-		else
-			streams[i] =
-				(struct stream){peer_connect_narrow(daemon->address[0], BUFFER), i,
-						BYTES_TCP, .half_close = true};
-	}
-	return streams;
-}
-
 static void assert_footprint(struct daemon *daemon, size_t stuck) {
 	uint64_t unsent = stats_counter(daemon, "unsent_bytes");
 	assert_true(unsent <= UNSENT_LIMIT + WORKERS * BUFFER);
@@ -66,17 +49,18 @@ static void assert_footprint(struct daemon *daemon, size_t stuck) {
 }
 
 DAEMON_TEST(newcomers_are_served,
-	    ("--workers", "4", "--listen", "127.0.0.1:0", "--listen", place_address("echo"),
-	     "--unsent-limit", "64m", "--send-timeout", "never"),
+	    ("--workers", "4", LISTEN_TCP_AND_UNIX, "--unsent-limit", "64m", "--send-timeout",
+	     "never"),
 	    .with = {"--patience 5ms", "--patience 0"}) {
 	size_t stuck = crowd_number("ECHOD_TEST_STUCK", STUCK);
 	size_t wanted = crowd_number("ECHOD_TEST_SILENT", SILENT);
 	size_t silent = crowd_room(wanted, stuck);
 	if (getenv("ECHOD_TEST_SILENT")) // then there must be room for them
 		assert_int_equal(silent, wanted);
-	struct crowd crowd = crowd_connect(daemon, daemon->address[0], silent);
+	struct crowd crowd = crowd_connect(daemon, silent);
 	stats_wait(daemon, "connections_parked", silent);
-	struct stream *streams = connect_stuck(daemon, stuck);
+	struct stream *streams = test_keep(calloc(stuck, sizeof(*streams)));
+	crowd_open_unread(daemon, streams, stuck, 48 << 20);
 	// A server that stands still for a short time looks as if it had no room.
 	wait_until((stream_fill(streams, stuck), stats_counter(daemon, "parks_writing") >= stuck));
 	for (size_t i = 0; i < stuck; i++)
@@ -89,9 +73,7 @@ DAEMON_TEST(newcomers_are_served,
 	stats_assert_laws(daemon);
 
 	stream_finish(streams, stuck);
-	free(streams);
 	stats_wait(daemon, "unsent_bytes", 0);
 	stats_wait(daemon, "connections_open", silent);
-	crowd_close(&crowd);
-	stats_wait_at_rest(daemon);
+	crowd_leave(daemon, &crowd);
 }

@@ -13,13 +13,10 @@
 #define TUTORIAL_PORT 65432
 
 static const char tutorial_server[] =
-	"# echo-server.py\n"
-	"\n"
-	"import socket\n"
-	"\n"
+	"# echo-server.py\n\n"
+	"import socket\n\n"
 	"HOST = \"127.0.0.1\"  # Standard loopback interface address (localhost)\n"
-	"PORT = 65432  # Port to listen on (non-privileged ports are > 1023)\n"
-	"\n"
+	"PORT = 65432  # Port to listen on (non-privileged ports are > 1023)\n\n"
 	"with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:\n"
 	"    s.bind((HOST, PORT))\n"
 	"    s.listen()\n"
@@ -33,18 +30,14 @@ static const char tutorial_server[] =
 	"            conn.sendall(data)\n";
 
 static const char tutorial_client[] =
-	"# echo-client.py\n"
-	"\n"
-	"import socket\n"
-	"\n"
+	"# echo-client.py\n\n"
+	"import socket\n\n"
 	"HOST = \"127.0.0.1\"  # The server's hostname or IP address\n"
-	"PORT = 65432  # The port used by the server\n"
-	"\n"
+	"PORT = 65432  # The port used by the server\n\n"
 	"with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:\n"
 	"    s.connect((HOST, PORT))\n"
 	"    s.sendall(b\"Hello, world\")\n"
-	"    data = s.recv(1024)\n"
-	"\n"
+	"    data = s.recv(1024)\n\n"
 	"print(f\"Received {data!r}\")\n";
 
 static const char threading_server[] =

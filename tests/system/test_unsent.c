@@ -2,53 +2,36 @@
 // when they read at last. A client that reads nothing is closed, one that reads a little is not.
 #include <sys/socket.h>
 
+#include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
 #include "stats.h"
 
 #define CLIENTS 40
-#define CLIENTS_TCP 2 // of those; each takes megabytes in the kernel
 #define SLOW 6
 #define WORKERS 3
 #define BUFFER 65536
 
-static struct daemon *start(const char *workers, const char *limit, const char *send_timeout) {
-	const char *path = place_address("echo");
-	return daemon_start("--workers", workers, "--listen", "127.0.0.1:0", "--listen", path,
-			    "--unsent-limit", limit, "--send-timeout", send_timeout);
-}
+#define LIMITS(unsent, send) LISTEN_TCP_AND_UNIX, "--unsent-limit", unsent, "--send-timeout", send
 
-static void connect_all(struct daemon *daemon, struct stream *streams) {
-	for (size_t i = 0; i < CLIENTS; i++) {
-		if (i >= CLIENTS_TCP)
-			streams[i] = stream_open(daemon->address[1], i, 640 << 10);
-		else
-			streams[i] =
-				(struct stream){peer_connect_narrow(daemon->address[0], BUFFER), i,
-						8 << 20, .half_close = true};
-	}
-}
-
-static void nothing_is_lost(const char *limit, uint64_t bytes) {
-	struct daemon *daemon = start("3", limit, "never");
+static void nothing_is_lost(struct daemon *daemon, uint64_t limit) {
 	struct stream streams[CLIENTS];
-	connect_all(daemon, streams);
+	crowd_open_unread(daemon, streams, CLIENTS, 8 << 20);
 	stream_fill(streams, CLIENTS);
 	stats_assert_laws(daemon);
 	stream_finish(streams, CLIENTS);
 	stats_wait(daemon, "connections_closed_peer", CLIENTS);
 	stats_wait_at_rest(daemon);
-	assert_true(stats_counter(daemon, "unsent_bytes_max") <= bytes + WORKERS * BUFFER);
-	daemon_stop(daemon);
+	assert_true(stats_counter(daemon, "unsent_bytes_max") <= limit + WORKERS * BUFFER);
 }
 
-TEST(room_for_none, .with = {EACH_PATIENCE}) {
-	nothing_is_lost("0", 0);
+DAEMON_TEST(room_for_none, ("-w", "3", LIMITS("0", "never")), .with = {EACH_PATIENCE}) {
+	nothing_is_lost(daemon, 0);
 }
 
-TEST(room_for_few, .with = {EACH_PATIENCE}) {
-	nothing_is_lost("64k", 64 << 10);
+DAEMON_TEST(room_for_few, ("-w", "3", LIMITS("64k", "never")), .with = {EACH_PATIENCE}) {
+	nothing_is_lost(daemon, 64 << 10);
 }
 
 // Reads a little, if anything has arrived.
@@ -66,9 +49,8 @@ static void read_a_little(struct stream *slow) {
 }
 
 // Those that read a little every 100 ms stay for three times the time-out.
-static void stuck_are_closed_and_slow_are_not(const char *workers) {
+static void stuck_are_closed_and_slow_are_not(struct daemon *daemon) {
 	static const char flood[BUFFER];
-	struct daemon *daemon = start(workers, "64k", "2s");
 	struct stream slow[SLOW];
 	int stuck[CLIENTS];
 	for (size_t i = 0; i < SLOW; i++)
@@ -88,13 +70,14 @@ static void stuck_are_closed_and_slow_are_not(const char *workers) {
 	stream_finish(slow, SLOW);
 	stats_wait(daemon, "connections_closed_peer", SLOW);
 	stats_wait_at_rest(daemon);
-	daemon_stop(daemon);
 }
 
-TEST(stuck_with_few_workers, .with = {"--patience 5ms", "--patience 0"}) {
-	stuck_are_closed_and_slow_are_not("2");
+DAEMON_TEST(stuck_with_few_workers, ("-w", "2", LIMITS("64k", "2s")),
+	    .with = {"--patience 5ms", "--patience 0"}) {
+	stuck_are_closed_and_slow_are_not(daemon);
 }
 
-TEST(stuck_with_a_worker_each, .with = {"--patience never", "--patience 5ms"}) {
-	stuck_are_closed_and_slow_are_not("64");
+DAEMON_TEST(stuck_with_a_worker_each, ("-w", "64", LIMITS("64k", "2s")),
+	    .with = {"--patience never", "--patience 5ms"}) {
+	stuck_are_closed_and_slow_are_not(daemon);
 }
