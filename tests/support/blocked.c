@@ -1,4 +1,3 @@
-// Descriptors that take no byte.
 #include "blocked.h"
 
 #include <fcntl.h>

@@ -1,4 +1,3 @@
-// Many clients of the server under test at once. One thread.
 #include "crowd.h"
 
 #include <sys/resource.h>

@@ -2,9 +2,6 @@
 #ifndef ECHOD_TESTS_CROWD_H
 #define ECHOD_TESTS_CROWD_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "daemon.h"
 #include "peer.h"
 

@@ -1,4 +1,3 @@
-// A client of the control protocol. One thread.
 #include "ctl.h"
 
 #include <sys/socket.h>

@@ -1,10 +1,8 @@
-// The server under test. One thread.
 #include "daemon.h"
 
 #include <signal.h>
 
 #include "ctl.h"
-#include "place.h"
 #include "stats.h"
 
 #define MAX_DAEMONS 16

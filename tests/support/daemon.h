@@ -4,10 +4,7 @@
 #ifndef ECHOD_TESTS_DAEMON_H
 #define ECHOD_TESTS_DAEMON_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
+#include "place.h"
 #include "process.h"
 #include "test.h"
 

@@ -1,4 +1,3 @@
-// What several unit tests expect. Main thread.
 #include "expect.h"
 
 #include <dirent.h>

@@ -1,4 +1,3 @@
-// Clients of the server under test: plain sockets. One thread.
 #include "peer.h"
 
 #include <arpa/inet.h>
@@ -6,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "process.h"
-#include "test.h"
 
 struct endpoint peer_endpoint(const char *address) {
 	struct endpoint endpoint = {0};
@@ -47,8 +45,8 @@ static void assert_not_connected_to_itself(int fd) {
 		fail_msg("connected to itself");
 }
 
-static int open_socket(int family) {
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static int open_socket(int family, int flags) {
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	assert_true(fd >= 0);
 	return fd;
 }
@@ -56,7 +54,7 @@ static int open_socket(int family) {
 // From `source` (NULL: any), with a receive buffer of `bytes` (0: the kernel's choice).
 static int try_connect(const char *text, const char *source, int bytes) {
 	struct endpoint address = peer_endpoint(text);
-	int fd = open_socket(address.as.any.sa_family), on = 1;
+	int fd = open_socket(address.as.any.sa_family, 0), on = 1;
 	if (source)
 		bind_source(fd, source);
 	if (bytes > 0)
@@ -234,7 +232,7 @@ void peer_reset(int fd) {
 uint16_t peer_free_port(void) {
 	for (uint16_t port = (uint16_t)(20000 + getpid() % 8000); port < 32000; port++) {
 		struct sockaddr_in address = {AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, ""};
-		int fd = open_socket(AF_INET);
+		int fd = open_socket(AF_INET, 0);
 		bool free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 		close(fd);
 		if (free)
@@ -252,8 +250,7 @@ int peer_listen_at(const char *at, int flags, int backlog, uint16_t *port) {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
 	assert_int_equal(inet_pton(AF_INET, at, &address.sin_addr), 1);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-	assert_true(fd >= 0);
+	int fd = open_socket(AF_INET, flags);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
 	assert_int_equal(listen(fd, backlog), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);

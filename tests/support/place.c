@@ -1,4 +1,3 @@
-// A private directory of the running test. One thread.
 #include "place.h"
 
 #include <dirent.h>

@@ -1,10 +1,8 @@
-// Programs as children of the test. One thread.
 #include "process.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -12,8 +10,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include "test.h"
 
 // A captured stream goes into a file in memory: it never makes the child wait, and can be read at
 // any time.

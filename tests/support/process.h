@@ -5,9 +5,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -60,6 +57,9 @@ int process_run(const struct process_spec *spec, struct process **process);
 // The same, and it must end with that status; EXPECT_STATUS takes the arguments alone.
 struct process *process_run_to(int status, const struct process_spec *spec);
 #define EXPECT_STATUS(status, ...) process_run_to(status, SPEC(__VA_ARGS__))
+
+// What a program prints that must end with status 0.
+#define OUTPUT_OF(...) process_output(EXPECT_STATUS(0, __VA_ARGS__), NULL)
 
 // Waits for its end; status as above.
 int process_wait(struct process *process);

@@ -1,4 +1,3 @@
-// The server's counters as oracle. One thread.
 #include "stats.h"
 
 #include "ctl.h"

@@ -3,9 +3,6 @@
 #ifndef ECHOD_TESTS_STATS_H
 #define ECHOD_TESTS_STATS_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include <jansson.h>
 
 #include "daemon.h"

@@ -3,7 +3,6 @@
 
 #include "peer.h"
 #include "process.h"
-#include "test.h"
 
 #define PIECE 65536
 #define FILL_TRIES 50 // 2 ms apart, without a byte sent

@@ -1,4 +1,3 @@
-// Tests that register themselves.
 #include "test.h"
 
 struct instance {

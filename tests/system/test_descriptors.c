@@ -57,7 +57,6 @@ DAEMON_TEST(used_up_and_freed, (NULL)) {
 	assert_int_equal(stats_counter(daemon, "connections_open"), SPARE);
 	assert_calm(daemon, 5);
 	process_expect_error_text(daemon->process, "descriptor");
-
 	// Each one that leaves makes room for one that waits.
 	for (size_t i = 0; i < CLIENTS; i++) {
 		peer_expect_text(fds[i], "x");

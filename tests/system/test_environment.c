@@ -139,7 +139,6 @@ TEST(no_place_for_the_default_control_socket) {
 	process = start(&frozen);
 	expect_error_texts(process, STRINGS("Read-only file system", way_out));
 	process_end(process);
-
 	// A second server of the user: the first keeps the socket.
 	process = start(SERVER_WITH(present));
 	struct process *second = start(SERVER_WITH(present));

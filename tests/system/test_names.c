@@ -10,7 +10,6 @@
 #include "network.h"
 
 #define PORT "7781"
-#define PORT_NUMBER 7781
 #define BOTH "both.test:7781"
 
 BEFORE_ALL {
@@ -40,7 +39,7 @@ TEST(each_address_is_tried) {
 // A listener at ::1 that answers nothing: its backlog is full, so the kernel drops new connections.
 static int open_black_hole(int *fillers) {
 	const struct sockaddr_in6 name = {.sin6_family = AF_INET6,
-					  .sin6_port = htons(PORT_NUMBER),
+					  .sin6_port = htons(7781),
 					  .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);

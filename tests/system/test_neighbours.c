@@ -81,21 +81,20 @@ static void start_proxy(const struct proxy *proxy, const struct daemon *daemon) 
 	peer_close(fd);
 }
 
-// echocat with these bytes as its input, and another option or NULL. Returns its exit status.
-static int relay(struct process **process, const char *bytes, size_t size, const char *option) {
-	const char *const arguments[] = {ECHOCAT_PROGRAM, address, option, NULL};
+// Starts echocat with these bytes as its input, and another option or NULL.
+static struct process *relay(const char *bytes, size_t size, const char *option) {
 	int in = open(place_file("input", bytes, size), O_RDONLY | O_CLOEXEC);
 	assert_true(in >= 0);
-	int status = process_run(PROCESS(.arguments = arguments, .in = in), process);
+	struct process *process = process_start(
+		PROCESS(.arguments = STRINGS(ECHOCAT_PROGRAM, address, option), .in = in));
 	close(in);
-	return status;
+	return process;
 }
 
 static void expect_echo(const char *bytes, size_t size, const char *option) {
-	struct process *process;
+	struct process *process = relay(bytes, size, option);
+	process_expect_status(process, EXIT_OK);
 	size_t length;
-	int status = relay(&process, bytes, size, option);
-	load_expect_status(process, status, EXIT_OK);
 	const char *output = process_output(process, &length);
 	assert_int_equal(length, size);
 	assert_memory_equal(output, bytes, size);
@@ -103,11 +102,10 @@ static void expect_echo(const char *bytes, size_t size, const char *option) {
 
 // Sometimes a proxy sees the FIN only after the last byte of the echo.
 static bool half_close_is_explained(void) {
-	struct process *process;
-	int status = relay(&process, long_text, LONG_SIZE, "--half-close");
-	if (status == EXIT_OK)
+	struct process *process = relay(long_text, LONG_SIZE, "--half-close");
+	if (process_wait(process) == EXIT_OK)
 		return false;
-	load_expect_status(process, status, EXIT_CHECK_FAILED);
+	process_expect_status(process, EXIT_CHECK_FAILED);
 	assert_contains(process_errors(process, NULL),
 			"(a proxy that does not pass a half-close ends both ways");
 	return true;

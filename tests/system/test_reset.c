@@ -5,7 +5,6 @@
 
 #include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define ROUNDS 200

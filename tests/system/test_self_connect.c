@@ -40,8 +40,6 @@ TEST(echocat_notices) {
 
 // Each connection that comes about is one to itself, and none counts.
 TEST(echoload_notices) {
-	struct process *client;
-	int status = LOAD(&client, "127.0.0.1:" PORT, "-c", "1", "-d", "2s");
-	load_expect_refusal(client, status, EXIT_UNREACHABLE,
-			    "self_connect: connected to itself: no server listens there");
+	load_refuses(EXIT_UNREACHABLE, "self_connect: connected to itself: no server listens there",
+		     "127.0.0.1:" PORT, "-c", "1", "-d", "2s");
 }

@@ -20,7 +20,6 @@ DAEMON_TEST(port_in_use, (NULL)) {
 	const char *other = place_path("other"), *taken = daemon->address[0];
 	refuses(SPEC("--listen", taken, "--control", other), STRINGS(taken, "in use"));
 	assert_false(place_exists(other));
-
 	// Also when others of its addresses were free: their sockets are gone again.
 	const char *path = place_address("echo");
 	refuses(SPEC("--listen", path, "--listen", "127.0.0.1:0", "--listen", taken, "--control",

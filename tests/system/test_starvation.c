@@ -4,7 +4,6 @@
 #include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 // Fewer under a sanitizer, which makes all slower.

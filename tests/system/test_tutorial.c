@@ -84,8 +84,7 @@ DAEMON_TEST(tutorial_client, (NULL)) {
 TEST(unmodified_tutorial_client) {
 	struct process *server =
 		process_start_simple(ECHOD_PROGRAM, "--control", place_path("ctl"));
-	wait_until(!process_is_running(server) || strchr(process_output(server, NULL), '\n'));
-	if (!process_is_running(server)) {
+	if (!process_starts(server)) {
 		assert_true(peer_port_listens(TUTORIAL_PORT));
 		assert_int_equal(process_wait(server), EXIT_UNREACHABLE);
 		assert_contains(process_errors(server, NULL), "127.0.0.1:65432");
@@ -94,9 +93,8 @@ TEST(unmodified_tutorial_client) {
 	assert_string_equal(process_output(server, NULL), "listening on 127.0.0.1:65432\n");
 	run_tutorial_client(
 		place_file("echo-client.py", tutorial_client, sizeof(tutorial_client) - 1));
-	struct process *client =
-		EXPECT_STATUS(EXIT_OK, ECHOCAT_PROGRAM, "--message", "Hello, world");
-	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
+	assert_string_equal(OUTPUT_OF(ECHOCAT_PROGRAM, "--message", "Hello, world"),
+			    "Received 'Hello, world'\n");
 	process_end(server);
 }
 
@@ -112,9 +110,9 @@ static struct process *start_python(const char *program, uint16_t *port) {
 TEST(tutorial_server) {
 	uint16_t port;
 	struct process *server = start_python(tutorial_server, &port);
-	struct process *client = EXPECT_STATUS(EXIT_OK, ECHOCAT_PROGRAM, "--message",
-					       "Hello, world", "127.0.0.1", test_text("%u", port));
-	assert_string_equal(process_output(client, NULL), "Received 'Hello, world'\n");
+	assert_string_equal(OUTPUT_OF(ECHOCAT_PROGRAM, "--message", "Hello, world", "127.0.0.1",
+				      test_text("%u", port)),
+			    "Received 'Hello, world'\n");
 	assert_int_equal(process_wait(server), 0);
 	assert_true(strncmp(process_output(server, NULL), "Connected by ('127.0.0.1', ", 27) == 0);
 }

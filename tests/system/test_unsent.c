@@ -5,7 +5,6 @@
 #include "crowd.h"
 #include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define CLIENTS 40
