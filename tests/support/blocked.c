@@ -25,8 +25,7 @@ static void fill(int fd) {
 }
 
 void blocked_open(struct blocked *blocked, enum blocked_kind kind) {
-	int fds[2];
-	int status;
+	int fds[2], status;
 	if (kind == BLOCKED_TERMINAL) {
 		status = openpty(&fds[0], &fds[1], NULL, NULL, NULL);
 		fcntl(fds[0], F_SETFD, FD_CLOEXEC);

@@ -31,6 +31,13 @@ size_t crowd_room(size_t wanted, size_t others) {
 	return limit.rlim_cur < needed ? limit.rlim_cur - others - SPARE : wanted;
 }
 
+size_t crowd_size(const char *name, size_t otherwise, size_t others) {
+	size_t wanted = crowd_number(name, otherwise), room = crowd_room(wanted, others);
+	if (getenv(name))
+		assert_int_equal(room, wanted);
+	return room;
+}
+
 struct crowd crowd_connect(struct daemon *daemon, size_t count) {
 	uint64_t before = stats_counter(daemon, "connections_accepted");
 	struct crowd crowd = {.fds = test_keep(calloc(count, sizeof(int))), .count = count};

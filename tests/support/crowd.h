@@ -12,6 +12,10 @@ size_t crowd_number(const char *name, size_t otherwise);
 // process and in servers that it starts from now on. Raises the limit if it may.
 size_t crowd_room(size_t wanted, size_t others);
 
+// How many clients that variable wants, for which there must be room then; `otherwise`, or as many
+// of them as there is room for.
+size_t crowd_size(const char *name, size_t otherwise, size_t others);
+
 struct crowd {
 	int *fds;
 	size_t count;

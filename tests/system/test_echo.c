@@ -1,4 +1,6 @@
-// Scenario: every byte comes back: of all sizes, all kinds of address, all values.
+// Scenario: every byte comes back: of all sizes, all kinds of address, all values, and to a client
+// that has ended its half.
+#include "base/cmdline.h"
 #include "daemon.h"
 #include "peer.h"
 #include "place.h"
@@ -96,6 +98,30 @@ DAEMON_TEST(all_interfaces_in_both_families, ("--listen", ":0")) {
 	stats_wait(daemon, "connections_closed_peer", 3);
 }
 
+// Sockets without a file, for all programs.
+TEST(abstract_sockets) {
+	const char *address = test_text("unix:@echod-test-%d", (int)getpid());
+	const char *control_as_address = test_text("%s-ctl", address);
+	const char *control = control_as_address + strlen("unix:");
+	struct daemon *daemon = daemon_start("--listen", address, "--control", control);
+	assert_string_equal(daemon->address[0], address);
+	assert_false(place_exists(address + 5));
+	peer_visit(address);
+	assert_contains(OUTPUT_OF(ECHOCAT_PROGRAM, "-m", "hello", address), "hello");
+	assert_contains(OUTPUT_OF(ECHOLOAD_PROGRAM, address, "-n", "10", "-c", "2", "--control",
+				  control, "--allow-client-bound"),
+			"faults");
+	assert_contains(OUTPUT_OF(ECHOCTL_PROGRAM, "-c", control, "ping"), "pong");
+	assert_contains(OUTPUT_OF(ECHOCTL_PROGRAM, "-c", control_as_address, "ping"), "pong");
+	daemon_refuses(SPEC("--listen", address), EXIT_UNREACHABLE,
+		       STRINGS(address + 5, "a live server has this name"));
+	daemon_refuses(SPEC("--control", control), EXIT_UNREACHABLE,
+		       STRINGS("control socket", control, "a live server has this name"));
+	// Nothing is left of a server that was killed.
+	process_kill(daemon->process);
+	daemon_stop(daemon_start("--listen", address, "--control", control_as_address));
+}
+
 TEST(host_name) {
 	struct daemon *daemon = daemon_spawn(SPEC("--listen", "localhost:0"));
 	// One address is enough: their number depends on the host.
@@ -118,4 +144,35 @@ TEST(small_buffers, .with = {EACH_PATIENCE}) {
 		assert_true(stats_counter(daemon, "messages") >= 20001 / most);
 		daemon_stop(daemon);
 	}
+}
+
+// The client ends its half: all that it has sent comes back, then the server's end.
+DAEMON_TEST(half_close_at_random_lengths, ("--workers", "2"), .with = {EACH_PATIENCE}) {
+	uint64_t numbers = 7;
+	for (uint64_t i = 0; i < 100; i++) {
+		uint64_t total = pattern_number(&numbers, 1, UINT64_C(2) << (i % 22));
+		struct stream stream = stream_open(daemon->address[0], i, total);
+		stream.chunk = pattern_number(&numbers, 1, 65536);
+		stream_finish(&stream, 1);
+	}
+	stats_wait(daemon, "connections_closed_peer", 100);
+}
+
+// Fills every buffer on the way there and back before it reads the first byte.
+DAEMON_TEST(half_close_before_the_server_can_send, ("--workers", "1"), .with = {EACH_PATIENCE}) {
+	struct stream stream = stream_open(daemon->address[0], 3, 8 << 20);
+	stream.sent = peer_fill(stream.fd, stream.seed, stream.total);
+	stream_finish(&stream, 1);
+	stats_wait(daemon, "connections_closed_peer", 1);
+	assert_int_equal(stats_counter(daemon, "bytes_sent"), stream.total);
+}
+
+DAEMON_TEST(half_closes_at_once, ("--workers", "3"), .with = {EACH_PATIENCE}) {
+	struct stream streams[20];
+	for (size_t i = 0; i < 20; i++) // the first sends none
+		streams[i] = stream_open(daemon->address[0], 100 + i, 50000 * i);
+	stream_finish(streams, 20);
+	stats_wait(daemon, "connections_closed_peer", 19);
+	stats_wait(daemon, "connections_closed_probe", 1);
+	assert_int_equal(stats_counter(daemon, "connections_silent"), 1);
 }
