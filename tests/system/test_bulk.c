@@ -2,8 +2,6 @@
 // equal and the counters agree. ECHOD_TEST_BYTES says how many bytes each sends (100 MiB in
 // tools/soak.sh).
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
 #include "stats.h"
 
 #define CLIENTS 64

@@ -1,6 +1,5 @@
 // Scenario: ten thousand connections made and closed. Memory, descriptors and threads at the end
 // are what they were after the first thousand.
-#include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 

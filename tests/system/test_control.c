@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 
 #include "ctl.h"
-#include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 

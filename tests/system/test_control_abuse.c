@@ -5,10 +5,8 @@
 #include <sys/stat.h>
 
 #include "ctl.h"
-#include "daemon.h"
 #include "expect.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define CLIENTS 16 // at a time

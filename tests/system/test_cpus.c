@@ -3,7 +3,6 @@
 #include <sched.h>
 
 #include "base/cpus.h"
-#include "daemon.h"
 #include "stats.h"
 #include "throttle.h"
 

@@ -3,9 +3,6 @@
 #include <sys/resource.h>
 
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define SPARE 4

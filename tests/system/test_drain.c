@@ -4,9 +4,7 @@
 #include <signal.h>
 
 #include "ctl.h"
-#include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 static int request(const struct daemon *daemon, const char *line) {

@@ -1,9 +1,7 @@
 // Scenario: every byte comes back: of all sizes, all kinds of address, all values, and to a client
 // that has ended its half.
 #include "base/cmdline.h"
-#include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 static void echo_once(const char *address, uint64_t seed, uint64_t bytes) {

@@ -1,9 +1,6 @@
 // Scenario: echoctl, from the outside: what it prints where, and with which status it ends.
 #include "base/cmdline.h"
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 // Runs echoctl with these arguments; wants success and a clean standard error, and returns what it

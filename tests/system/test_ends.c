@@ -10,10 +10,8 @@
 #include "base/cmdline.h"
 #include "blocked.h"
 #include "ctl.h"
-#include "daemon.h"
 #include "load.h"
 #include "odd_server.h"
-#include "place.h"
 #include "stats.h"
 
 #define ARGUMENTS 10

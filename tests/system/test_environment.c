@@ -14,7 +14,6 @@
 #include "daemon.h"
 #include "network.h"
 #include "peer.h"
-#include "place.h"
 
 static void enter_network(void) {
 	network_enter();

@@ -1,8 +1,6 @@
 // Scenario: round trips are short (finding F1). Without TCP_NODELAY on the server's side, a 64 KiB
 // ping-pong waits for the client's delayed acknowledgement, about 40 ms, in most rounds.
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
 
 #define ROUND_TRIPS 300
 

@@ -1,7 +1,6 @@
 // Scenario: the limits on connections, in both overload policies, and the one for a single source.
 #include <sys/socket.h>
 
-#include "daemon.h"
 #include "network.h"
 #include "peer.h"
 #include "stats.h"

@@ -1,6 +1,5 @@
 // Scenario: jemalloc is linked and in use (finding F2: `--as-needed` drops it without a word), and
 // the threads carry the names that `top -H` shows.
-#include "daemon.h"
 #include "stats.h"
 
 DAEMON_TEST(jemalloc, (NULL)) {

@@ -6,9 +6,7 @@
 #include <sys/socket.h>
 
 #include "ctl.h"
-#include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 static void use(struct daemon *daemon, int connections) {

@@ -3,10 +3,8 @@
 #include <fcntl.h>
 
 #include "base/cmdline.h"
-#include "daemon.h"
 #include "load.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define WORDS 8

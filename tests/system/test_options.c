@@ -3,9 +3,7 @@
 // values.
 #include "base/cmdline.h"
 #include "base/cpus.h"
-#include "daemon.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define LONG_PATH                                                                     \

@@ -5,8 +5,6 @@
 
 #include "crowd.h"
 #include "ctl.h"
-#include "daemon.h"
-#include "peer.h"
 #include "stats.h"
 
 #define CROWD 3000

@@ -1,6 +1,5 @@
 // Scenario: more clients than workers, each of which keeps its worker to its end. The others wait
 // in the order of their arrival, and are counted meanwhile.
-#include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 

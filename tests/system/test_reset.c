@@ -3,7 +3,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 

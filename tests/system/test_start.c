@@ -7,9 +7,6 @@
 #include "base/cmdline.h"
 #include "crowd.h"
 #include "ctl.h"
-#include "daemon.h"
-#include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 static void refuses(const struct process_spec *spec, const char *const *texts) {

@@ -2,8 +2,6 @@
 // workers. Newcomers are served at once; a client that reads at last gets every byte.
 // ECHOD_TEST_SILENT and ECHOD_TEST_STUCK say how many of each.
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
 #include "stats.h"
 
 // Fewer under a sanitizer, which makes all slower.

@@ -2,7 +2,6 @@
 // waits here are the spans under test, never a stand-in for a fact.
 #include <signal.h>
 
-#include "daemon.h"
 #include "peer.h"
 #include "stats.h"
 

@@ -4,10 +4,8 @@
 #include <sys/mman.h>
 
 #include "base/cmdline.h"
-#include "daemon.h"
 #include "load.h"
 #include "peer.h"
-#include "place.h"
 #include "stats.h"
 
 #define TUTORIAL_PORT 65432

@@ -3,8 +3,6 @@
 #include <sys/socket.h>
 
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
 #include "stats.h"
 
 #define CLIENTS 40

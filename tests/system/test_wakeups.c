@@ -2,8 +2,6 @@
 // an event can be missed. Every message must have its echo, and the counters must agree in the end.
 // ECHOD_TEST_MESSAGES says how many messages.
 #include "crowd.h"
-#include "daemon.h"
-#include "peer.h"
 #include "stats.h"
 
 // Of all free-running tests together; sanitizers make messages slower.
