@@ -48,20 +48,20 @@ rlim_t set_descriptor_limit(rlim_t limit) {
 	return before;
 }
 
-_Noreturn static void act_in_child(void (*act)(void *), void *argument) {
+_Noreturn static void act_in_child(void (*act)(void)) {
 	struct rlimit none = {0};
 	setrlimit(RLIMIT_CORE, &none);
 	signal(SIGABRT, SIG_DFL);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	dup2(null, STDERR_FILENO); // ensure() complains there
-	act(argument);
+	act();
 	_exit(0);
 }
 
-void expect_abort(void (*act)(void *), void *argument) {
+void expect_abort(void (*act)(void)) {
 	pid_t child = fork();
 	if (child == 0)
-		act_in_child(act, argument);
+		act_in_child(act);
 	assert_true(child > 0);
 	assert_int_equal(child_status(child), 128 + SIGABRT);
 }

@@ -17,15 +17,15 @@ void test_error(int result, struct echod_error *error, enum echod_error_kind kin
 		const char *file, int line);
 
 // Fails the test unless `act`, run in a child process, ends it by SIGABRT, as ensure() does.
-void expect_abort(void (*act)(void *), void *argument);
+void expect_abort(void (*act)(void));
 
 // ABORTS(what_is_wrong) { … } is a test whose body does that.
-#define ABORTS(title)                            \
-	static void title##_act(void *unused);   \
-	TEST(title) {                            \
-		expect_abort(title##_act, NULL); \
-	}                                        \
-	static void title##_act(void *unused)
+#define ABORTS(title)                      \
+	static void title##_act(void);     \
+	TEST(title) {                      \
+		expect_abort(title##_act); \
+	}                                  \
+	static void title##_act(void)
 
 // Starts a thread of the test; waits for its end and returns what it has returned.
 pthread_t thread_begin(void *(*run)(void *), void *argument);

@@ -70,7 +70,7 @@ struct test {
 	TEST_REGISTER(function, __VA_ARGS__) \
 	static void function(void)
 
-// The same with functions of a helper.
+// The same with functions of a helper; either may be NULL.
 #define AROUND_EACH(begin, end)                                         \
 	TEST_REGISTER(around_each, .setup = (begin), .teardown = (end)) \
 	struct test

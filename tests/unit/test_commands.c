@@ -24,9 +24,7 @@ BEFORE_EACH {
 	inside_start();
 }
 
-AFTER_EACH {
-	inside_end();
-}
+AROUND_EACH(NULL, inside_end);
 
 // Runs the command in `line`. Returns the reply's body.
 static const char *run_for(enum status expected, const char *line) {

@@ -13,9 +13,7 @@ BEFORE_EACH {
 	set("log-level", "debug");
 }
 
-AFTER_EACH {
-	free_config();
-}
+AROUND_EACH(NULL, free_config);
 
 // A server lives: one client comes, is echoed and goes; then it drains. Returns how many lines were
 // dropped.

@@ -63,9 +63,7 @@ static int keep_line(void *context, const struct echod_log_entry *entry) {
 }
 
 // A network of its own, where all ports are free.
-BEFORE_ALL {
-	network_enter();
-}
+AROUND_ALL(network_enter, NULL);
 
 BEFORE_EACH {
 	inside_configure();

@@ -24,9 +24,7 @@ BEFORE_EACH {
 	session_set_up();
 }
 
-AFTER_EACH {
-	session_tear_down();
-}
+AROUND_EACH(NULL, session_tear_down);
 
 // The client sends, then the session steps as often as the stats thread would without waiting.
 static void say(const char *bytes, size_t length) {

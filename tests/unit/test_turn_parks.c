@@ -12,9 +12,7 @@ BEFORE_EACH {
 	play_with_patience(0);
 }
 
-AFTER_EACH {
-	played_finish();
-}
+AROUND_EACH(NULL, played_finish);
 
 // The peer says `size` bytes more, and a turn ends so: all was received, and `echoed` bytes are
 // back.

@@ -103,16 +103,11 @@ TEST(threads_lose_no_byte) {
 	assert_true(echo.unsent_max >= 100 && echo.unsent_max <= 100 * THREADS);
 }
 
-static void keep_twice(void *argument) {
+ABORTS(keep_twice) {
 	unsent_keep(&echo, &conn, "abc", 3);
 	unsent_keep(&echo, &conn, "abc", 3);
 }
 
-static void keep_nothing(void *argument) {
+ABORTS(keep_nothing) {
 	unsent_keep(&echo, &conn, "abc", 0);
-}
-
-TEST(misuse_aborts) {
-	expect_abort(keep_twice, NULL);
-	expect_abort(keep_nothing, NULL);
 }

@@ -207,23 +207,17 @@ TEST(nothing_is_lost_or_doubled_among_many) {
 		assert_int_equal(atomic_load(&items[i].seen), 1);
 }
 
-static void push_after_close(void *argument) {
+ABORTS(push_after_close) {
 	work_queue_close(&queue);
 	push(0, 1);
 }
 
-static void push_beyond_the_capacity(void *argument) {
+ABORTS(push_beyond_the_capacity) {
 	queue.capacity = 1;
 	push(0, 2);
 }
 
-static void destroy_while_full(void *argument) {
+ABORTS(destroy_while_full) {
 	push(0, 1);
 	work_queue_destroy(&queue);
-}
-
-TEST(misuse_aborts) {
-	expect_abort(push_after_close, NULL);
-	expect_abort(push_beyond_the_capacity, NULL);
-	expect_abort(destroy_while_full, NULL);
 }
