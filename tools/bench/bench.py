@@ -23,8 +23,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 HELP = """Benchmarks echod beside its peers: installs and builds what is missing; in each cell runs all
 servers at once, compares them with `echoload ab`, and writes a page. All of it takes
-40 minutes. Only a run of all cells and peers writes to docs/benchmarks.md by itself. The
-raw results are in bench/results.json of the build."""
+40 minutes. A run of all cells and peers writes to docs, any other to build/release/bench.
+The raw results are in results.json there, those of docs in build/release/bench."""
 YARDSTICK = page.YARDSTICK
 QUICK_CELLS = ["ping-1-64", "ping-2-64", "ping-50-64", "ping-1000-64", "stream-1", "churn-16", "mixed-50"]
 QUICK_PEERS = ["io_uring"]
@@ -170,7 +170,7 @@ class Bench:
         self.programs = options.build / "bin"
         self.bench = options.build / "bench"
         self.cpus = [str(cpu) for cpu in sorted(os.sched_getaffinity(0))]
-        self.failed, self.spare = [], SPARE
+        self.failed, self.spare, self.generators = [], SPARE, []
 
     def find_servers(self):
         """All that were chosen and are there, the yardstick first; and why others are not."""
@@ -200,7 +200,9 @@ class Bench:
 
     def generator(self, cell, *arguments, **keywords):
         pin = ["taskset", "-c", self.cpus[1]] if cell.pinned else []
-        return subprocess.Popen([*pin, str(self.programs / "echoload"), *arguments], stdout=subprocess.PIPE, **keywords)
+        command = [*pin, str(self.programs / "echoload"), *arguments]
+        self.generators.append(subprocess.Popen(command, stdout=subprocess.PIPE, **keywords))
+        return self.generators[-1]
 
     def compare(self, cell, servers):
         """`echoload ab`: {name: its result}, and what it tells of the whole."""
@@ -279,33 +281,40 @@ class Bench:
     def park(self, cell, server):
         """Opens the connections that rest, by a generator of its own."""
         sources = "127.0.0.1,127.0.0.2"  # of the ports of one address the kernel gives out half quickly
-        idle = ["-m", "idle", "-c", str(cell.size), "-d", "never", "--source", sources]
+        idle = ["-m", "idle", "-c", str(cell.size), "-d", "never", "--timeout", "never", "--source", sources]
         process = self.generator(cell, server.address, *idle, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while len(os.listdir(f"/proc/{process.pid}/fd")) < cell.size:
             if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
                 raise Failed(server.name, f"does not take {cell.size} connections")
             time.sleep(0.05)
-        return process
+
+    def settle(self):
+        """Waits until those that park rest."""
+        ticks, before, deadline = 0, -math.inf, time.monotonic() + 60
+        while ticks - before > 15 and time.monotonic() < deadline:
+            time.sleep(0.5)
+            stats = [Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8") for process in self.generators]
+            before, ticks = ticks, sum(sum(map(int, stat.rsplit(")", 1)[1].split()[11:13])) for stat in stats)
 
     def measure_group(self, cell, servers):
-        parked = []
         try:
             for server in servers:
                 server.start(self.cpus[0] if cell.pinned else ",".join(self.cpus))
             if cell.kind == "parked":
-                parked = [self.park(cell, server) for server in servers]
-                time.sleep(1)
+                for server in servers:
+                    self.park(cell, server)
+                self.settle()
             method = self.alternate if cell.kind in ("mixed", "polling") else self.compare
             results, about = method(cell, servers)
             for server in servers:
                 results[server.name]["kib"] = (server.memory("VmHWM") - server.rest) / cell.held
             return results, about
         finally:
-            for process in parked:
+            for process in self.generators:
                 process.kill()
                 process.wait()
+            self.generators = []
             for server in list(Server.running):
                 server.stop()
 
@@ -377,8 +386,8 @@ def read_options():
         options.peers = QUICK_PEERS if options.peers is None else options.peers
         options.seconds = options.seconds or 10
     options.build = options.build.resolve()
-    whole = options.cells is None and options.peers is None
-    options.output = options.output or (ROOT / "docs" if whole else options.build / "bench")
+    whole = options.cells is None and options.peers is None and not options.page
+    options.output = (options.output or (ROOT / "docs" if whole else options.build / "bench")).resolve()
     if any("=" not in also or "%p" not in also for also in options.also):
         parser.error("--also: NAME=COMMAND with %p in it")
     return options
@@ -403,6 +412,11 @@ def describe(absent, cpus):
     }
 
 
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the cleaning up
+    sys.exit(143)
+
+
 def main():
     options = read_options()
     cells = list(all_cells())
@@ -414,11 +428,11 @@ def main():
         return 0
     if not cells:
         sys.exit("run.sh: no cell has such a name, see --list")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, end)
     bench = Bench(options)
     if len(bench.cpus) < 2:
         sys.exit("run.sh: two CPUs are needed, one for the servers and one for the generator")
-    path = bench.bench / "results.json"
+    path = (bench.bench if options.output == ROOT / "docs" else options.output) / "results.json"
     results = json.loads(path.read_text(encoding="utf-8")) if options.page or options.append else {"cells": {}}
     if options.page:
         page.write(results, options.output)
@@ -431,13 +445,17 @@ def main():
     if unknown:
         sys.exit(f"run.sh: no peer is called {', '.join(sorted(unknown))}, see --list")
     results.update(describe(absent, bench.cpus))
+    path.parent.mkdir(parents=True, exist_ok=True)
     missing = 0
-    for i, cell in enumerate(cells):
+    order = [cell.name for cell in all_cells()]
+    # The crowds come last: they take most time to measure again.
+    for i, cell in enumerate(sorted(cells, key=lambda cell: cell.connections > 1000)):
         print(f"{time.monotonic() - bench.began:5.0f} s  {i + 1}/{len(cells)}  {cell.name}", file=sys.stderr)
         result = bench.measure(cell, servers)
         missing += result is None
         if result:
             results["cells"][cell.name] = result
+            results["cells"] = {name: results["cells"][name] for name in order if name in results["cells"]}
         results["failed"] = bench.failed
         results["minutes"] = (time.monotonic() - bench.began) / 60
         path.write_text(json.dumps(results, indent=1), encoding="utf-8")
