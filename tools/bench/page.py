@@ -8,6 +8,7 @@ YARDSTICK = "epoll"
 LOOPS = ("epoll", "epoll_reuseport", "libevent", "libuv")  # event loops
 MANY = ("epoll_reuseport", "thread_per_conn", "go", "rust", "python", "socat", "ncat")  # threads or processes
 LIMITED = "echoload is the limit"
+SHORT = {"epoll_reuseport": "reuseport", "thread_per_conn": "threads"}
 COLOURS = "#d62728 #1f77b4 #2ca02c #9467bd #ff7f0e #17becf #8c564b #e377c2 #7f7f7f #bcbd22 #1a55a3 #444".split()
 
 
@@ -32,8 +33,8 @@ class Ratio(NamedTuple):
 
     def __str__(self):
         half = max(self.high - self.middle, self.middle - self.low)
-        mark = "†" if self.doubt == LIMITED else " ?" if self.doubt else ""
-        return f"{self.middle:.2f} ± {half:.2f}{mark}"
+        mark = "†" if self.doubt == LIMITED else "?" if self.doubt else ""
+        return f"{self.middle:.2f}±{f'{half:.2f}'.removeprefix('0')}{mark}"
 
 
 class Results:
@@ -141,9 +142,9 @@ def judge_all(values, limit, at_least):
     firm = [pair for pair in known if not pair[0].doubt] or known
     worst, where = (min if at_least else max)(firm, key=lambda pair: pair[0].middle)
     said = next(iter(counts))
-    if len(known) > 1:
-        said += f" ({', '.join(f'{count} {word}' for word, count in counts.items())})"
-    return str(worst), where, said
+    if len(known) > 1 and said != "met":
+        said += f" {counts[said]}/{len(known)}"
+    return str(worst), where.split(",")[0], said
 
 
 def title(cell):
@@ -151,9 +152,9 @@ def title(cell):
     text = {
         "ping": f"{count} × {size if size < 10000 else '16 Ki'}",
         "stream": f"{count} stream{'s' if cell['connections'] > 1 else ''}",
-        "churn": f"connect, echo, close; {count} at a time",
-        "mixed": f"{count} beside a stream",
-        "parked": f"{count} among {size:,} parked",
+        "churn": f"churn, {count}",
+        "mixed": f"{count} + a stream",
+        "parked": f"{count} of {cell['connections'] + size:,}",
         "polling": "1, in turn",
     }
     return text[kind]
@@ -164,7 +165,7 @@ def rows(results, pinned):
         cell = results.cells[name]
         servers, kind = cell["servers"], cell["kind"]
         rate = servers[YARDSTICK]["messages_per_second"]
-        first = f"{rate * 65536 / 1e9:.1f} GB" if kind == "stream" else f"{rate / 1000:.3g} k"
+        first = f"{rate * 65536 / 1e9:.1f} GB" if kind == "stream" else f"{rate / 1000:.3g}"
         row = [title(cell), first]
         for measure in ("rate", "p50", "p99", "cpu"):
             skip = kind == "stream" and measure in ("p50", "p99")
@@ -174,11 +175,10 @@ def rows(results, pinned):
         for measure, choose in (("rate", max), ("cpu", min)):
             known = [(ratio.middle, peer) for peer in results.peers(name) if (ratio := results.ratio(name, peer, measure))]
             middle, peer = choose(known, default=(1, "–"))
-            best.append(f"{middle:.2f} {peer}" if kind not in ("mixed", "polling") or measure == "rate" else "–")
+            best.append(f"{middle:.2f} {SHORT.get(peer, peer)}" if kind not in ("mixed", "polling") or measure == "rate" else "–")
         itself = servers[YARDSTICK]["ratio"]["rate"]
         reach = max(abs(itself["low"] - 1), abs(itself["high"] - 1))
-        row += [*best, f"{100 * reach:.1f}{' !' if cell['wide'] else ''}"]
-        yield "| " + " | ".join(row) + " |"
+        yield "|".join(["", *row, *best, f"{100 * reach:.1f}{'!' if cell['wide'] else ''}", ""])
 
 
 def curves(results, pinned):
@@ -289,7 +289,7 @@ def write(raw, folder):
     lines = ["# Benchmarks", "", "How fast echod is beside other echo servers. Written by `tools/bench/run.sh`.", ""]
     lines += ["## Conditions", "", *conditions(results), "", "## Ratios of echod to epoll", ""]
     lines += ["![Rate by the number of connections](img/benchmark.svg)"]
-    head = ["| connections | epoll, /s | rate | p50 | p99 | CPU | best rate | least CPU | A/A |", "|---|" + "---:|" * 8]
+    head = ["| connections | epoll, k/s | rate | p50 | p99 | CPU | best rate | least CPU | A/A |", "|---|" + "---:|" * 8]
     for pinned in (True, False):
         body = list(rows(results, pinned))
         if body:
@@ -299,7 +299,7 @@ def write(raw, folder):
     lines += ["", "Memory, KiB a connection (peak):", "", *figures] if figures else []
     lines += ["", "## Targets", "", "| target | worst | where | |", "|---|---:|---|---|"]
     for what, limit, at_least, values in targets(results):
-        lines.append("| " + " | ".join([what, *judge_all(list(values), limit, at_least)]) + " |")
+        lines.append("|".join(["", what, *judge_all(list(values), limit, at_least), ""]))
     lines += ["", Path(__file__).with_name("notes.md").read_text(encoding="utf-8")]
     (folder / "img").mkdir(parents=True, exist_ok=True)
     (folder / "img/benchmark.svg").write_text(picture(results), encoding="utf-8")
