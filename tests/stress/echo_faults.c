@@ -4,7 +4,6 @@
 #include "fault.h"
 #include "peer.h"
 #include "process.h"
-#include "test.h"
 
 #define PIECE 16384
 

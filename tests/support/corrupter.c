@@ -51,7 +51,6 @@ struct corrupter {
 	int stop; // an eventfd
 	uint16_t port;
 	pthread_t thread;
-	bool joined;
 	_Atomic unsigned settled; // the thread counts, the test's reads; no order is needed
 
 	struct pair *pairs[PAIRS];
@@ -61,6 +60,8 @@ struct corrupter {
 	unsigned spoilt;
 	struct fault *faults; // plan.faults
 };
+
+static struct corrupter *last; // that was started and not stopped
 
 static int prepare(int fd) {
 	const int one = 1;
@@ -344,6 +345,7 @@ struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t po
 	corrupter->listener = peer_listen(SOCK_NONBLOCK, PAIRS, &corrupter->port);
 	int failed = pthread_create(&corrupter->thread, NULL, run, corrupter);
 	ensure(!failed);
+	last = corrupter;
 	return corrupter;
 }
 
@@ -356,20 +358,20 @@ unsigned corrupter_settled(const struct corrupter *corrupter) {
 }
 
 unsigned corrupter_stop(struct corrupter *corrupter, const struct fault **faults) {
-	if (!corrupter->joined) {
+	if (corrupter == last) {
+		last = NULL;
 		eventfd_write(corrupter->stop, 1);
 		pthread_join(corrupter->thread, NULL);
-		corrupter->joined = true;
+		close(corrupter->listener);
+		close(corrupter->stop);
 	}
 	if (faults)
 		*faults = corrupter->faults;
 	return corrupter->spoilt;
 }
 
-void corrupter_free(struct corrupter *corrupter) {
-	if (!corrupter)
-		return;
-	corrupter_stop(corrupter, NULL);
-	close(corrupter->listener);
-	close(corrupter->stop);
+static void stop_last(void) {
+	if (last)
+		corrupter_stop(last, NULL);
 }
+CLEANUP(stop_last, 0)

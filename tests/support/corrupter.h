@@ -4,8 +4,6 @@
 #ifndef ECHOD_TESTS_CORRUPTER_H
 #define ECHOD_TESTS_CORRUPTER_H
 
-#include <stdint.h>
-
 #include "echoload/verify/verify.h"
 
 struct corrupter_plan {
@@ -20,7 +18,7 @@ struct corrupter_plan {
 
 struct corrupter;
 
-// Begins to listen on 127.0.0.1 and to pass all on to `port` there.
+// Begins to listen on 127.0.0.1 and to pass all on to `port` there, one corrupter at a time.
 struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t port);
 
 uint16_t corrupter_port(const struct corrupter *corrupter);
@@ -29,11 +27,8 @@ uint16_t corrupter_port(const struct corrupter *corrupter);
 // stream, so it is done with it.
 unsigned corrupter_settled(const struct corrupter *corrupter);
 
-// Ends the thread and with it all connections that are left. Returns how many faults there were;
-// `faults`: they, as corrupter_free finds them.
+// Ends the thread and with it all connections that are left, at the latest when the test ends.
+// Returns how many faults there were; `faults`: they, valid until the test ends.
 unsigned corrupter_stop(struct corrupter *corrupter, const struct fault **faults);
-
-// Also before corrupter_stop.
-void corrupter_free(struct corrupter *corrupter);
 
 #endif

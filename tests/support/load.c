@@ -7,18 +7,13 @@ void load_expect_status(struct process *process, int status, int wanted) {
 }
 
 void load_expect_refusal(struct process *process, int status, int wanted, const char *text) {
-	const char *line = process_errors(process, NULL);
 	load_expect_status(process, status, wanted);
-	if (process_count_lines(line) != 1 || strncmp(line, "echoload", 8) != 0)
-		fail_msg("not one line of echoload's: %s", line);
-	assert_contains(line, text);
-	assert_string_equal(process_output(process, NULL), "");
+	process_expect_complaint(process, "echoload", STRINGS(text));
 }
 
 const char *load_refuses_with(const char *const *arguments, int wanted, const char *text) {
 	struct process *process = process_run_to(wanted, PROCESS(.arguments = arguments));
-	load_expect_refusal(process, wanted, wanted, text);
-	return process_errors(process, NULL);
+	return process_expect_complaint(process, "echoload", STRINGS(text));
 }
 
 const char *const *load_arguments(const char *const *first, const char *const *more) {

@@ -3,11 +3,8 @@
 #define ECHOD_TESTS_LOAD_H
 
 #include <jansson.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "process.h"
-#include "test.h"
 
 // Runs echoload with these arguments. Returns its exit status.
 #define LOAD(process, ...) process_run_simple(process, ECHOLOAD_PROGRAM, __VA_ARGS__, NULL)

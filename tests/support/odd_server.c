@@ -9,7 +9,6 @@
 #include "odd_child.h"
 #include "peer.h"
 #include "process.h"
-#include "test.h"
 
 #define BACKLOG 1024
 

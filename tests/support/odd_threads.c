@@ -2,13 +2,9 @@
 // thread's; the lock is shared.
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "odd_child.h"
 #include "process.h"
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,11 +12,9 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-#include "base/clock.h"
 #include "echoload/common/random.h"
 #include "network.h"
 #include "process.h"
-#include "test.h"
 
 #define PACKET 1500  // bytes, the device's MTU
 #define PACKETS 8192 // on their way in a direction; a power of two
@@ -169,15 +166,6 @@ struct path *path_open(const struct path_spec *spec) {
 	close(far);
 	close(near);
 	return path;
-}
-
-uint64_t path_waited(const struct path *path) {
-	unsigned long long ran, waited = 0;
-	FILE *file = fopen(test_text("/proc/%ld/schedstat", (long)path->child), "re");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%llu %llu", &ran, &waited), 2);
-	fclose(file);
-	return waited;
 }
 
 void path_close(struct path *path) {

@@ -32,9 +32,6 @@ struct path; // freed by path_close
 struct path *path_open(const struct path_spec *spec);
 void path_close(struct path *path);
 
-// How long, in ns, the process that carries the packets has waited for a CPU.
-uint64_t path_waited(const struct path *path);
-
 // Moves the calling thread, and the processes that it starts from now on.
 void path_go_far(const struct path *path);
 void path_go_near(const struct path *path);

@@ -2,12 +2,8 @@
 #include "scene.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <jansson.h>
-
-#include "base/clock.h"
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
@@ -95,10 +91,8 @@ static void start_haproxy(struct stage *stage) {
 static void start_proxy(struct stage *stage) {
 	if (stage->scene->proxy == HAPROXY)
 		start_haproxy(stage);
-	if (stage->scene->proxy != PACER)
-		return;
-	add(stage, throttle_pacing_proxy(stage->port, PACE));
-	stage->port = throttle_port(stage->throttle[stage->throttles - 1]);
+	if (stage->scene->proxy == PACER)
+		add(stage, throttle_pacing_proxy(&stage->port, PACE));
 }
 
 static void hide_proc(void) {

@@ -3,9 +3,6 @@
 #ifndef ECHOD_TESTS_SCENE_H
 #define ECHOD_TESTS_SCENE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "odd_server.h"
 #include "path.h"
 

@@ -3,11 +3,7 @@
 #ifndef ECHOD_TESTS_SPOIL_H
 #define ECHOD_TESTS_SPOIL_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "echoload/common/random.h"
-#include "echoload/verify/payload.h"
 #include "echoload/verify/verify.h"
 
 enum spoil_kind {

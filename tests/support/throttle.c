@@ -4,17 +4,14 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "peer.h"
 #include "process.h"
-#include "test.h"
 
 #define PERIOD (50 * NS_PER_MS) // of stop and go
 #define QUOTA_PERIOD_US 50000L
@@ -25,7 +22,6 @@
 struct throttle {
 	pid_t child; // 0: there is none
 	pid_t target;
-	uint16_t port;
 	const char *cgroup; // its folder; NULL: none
 };
 
@@ -216,24 +212,22 @@ _Noreturn static void run_pacer(struct pacer *pacer) {
 	}
 }
 
-struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second) {
+struct throttle *throttle_pacing_proxy(uint16_t *port, uint64_t bytes_per_second) {
 	struct throttle *throttle = test_keep(calloc(1, sizeof(*throttle)));
-	int listener = peer_listen(SOCK_NONBLOCK, PAIRS, &throttle->port);
+	uint16_t own;
+	int listener = peer_listen(SOCK_NONBLOCK, PAIRS, &own);
 	if (fork_child(throttle)) {
 		struct pacer *pacer = calloc(1, sizeof(*pacer));
 		if (!pacer)
 			_exit(1);
 		pacer->listener = listener;
-		pacer->port = port;
+		pacer->port = *port;
 		pacer->rate = bytes_per_second;
 		run_pacer(pacer);
 	}
 	close(listener);
+	*port = own;
 	return throttle;
-}
-
-uint16_t throttle_port(const struct throttle *proxy) {
-	return proxy->port;
 }
 
 // Gives the process back to the group above, if it still lives.

@@ -24,9 +24,9 @@ struct throttle *throttle_stop_and_go(pid_t pid, double share);
 // here.
 struct throttle *throttle_quota(pid_t pid, double share);
 
-// A proxy from its own port to `port`, both of 127.0.0.1, with a limited rate in each direction.
-struct throttle *throttle_pacing_proxy(uint16_t port, uint64_t bytes_per_second);
-uint16_t throttle_port(const struct throttle *proxy);
+// A proxy from its own port to `*port`, both of 127.0.0.1, with a limited rate in each direction.
+// Leaves its own port in `*port`.
+struct throttle *throttle_pacing_proxy(uint16_t *port, uint64_t bytes_per_second);
 
 void throttle_end(struct throttle *throttle);
 

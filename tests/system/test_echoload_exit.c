@@ -25,6 +25,8 @@ DAEMON_TEST(no_control_socket, (NULL)) {
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 0);
 }
 
+#define AB "ab", "127.0.0.1:1", "127.0.0.1:2"
+
 TEST(wrong_usage) {
 	static const struct {
 		const char *arguments[6];
@@ -54,6 +56,20 @@ TEST(wrong_usage) {
 		{{"merge"}, "merge"},
 		{{"compare", "one"}, "two results are needed"},
 		{{"report"}, "report"},
+		{{"ab"}, "two targets"},
+		{{"ab", "127.0.0.1:1"}, "two targets"},
+		{{"ab", "x=127.0.0.1:1", "x=127.0.0.1:2"}, "'x'"},
+		{{"ab", "b=127.0.0.1:1", "127.0.0.1:2"}, "'b'"},
+		{{"ab", "x=", "127.0.0.1:2"}, "''"},
+		{{AB, "--slice", "0"}, "--slice"},
+		{{AB, "--until", "1"}, "--until"},
+		{{AB, "--rounds", "9", "-d1s"}, "--rounds"},
+		{{AB, "-m", "idle"}, "idle"},
+		{{AB, "--expect", "c.rate>=1"}, "'c'"},
+		{{AB, "--expect", "a.rate>=1"}, "'a'"},
+		{{AB, "--expect", "b.beauty>1"}, "b.beauty"},
+		{{AB, "--expect", "b.rate=>1"}, "b.rate=>1"},
+		{{AB, "--expect", "b.rate>=1x"}, "b.rate>=1x"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		load_refuses_with(load_arguments(STRINGS(ECHOLOAD_PROGRAM), cases[i].arguments),
@@ -166,19 +182,15 @@ TEST(lost_messages_fail) {
 			  few[] = "expected p99.9<1s, which was not measured: it takes 1000 "
 				  "samples, there are 40";
 	static const struct {
-		const char *arguments[7];
+		const char *arguments[5];
 		int status;
 		const char *said;
 	} cases[] = {
-		{{"-d", "500ms", "--expect", "errors==0", "--expect", "faults==0"},
-		 EXIT_CHECK_FAILED,
-		 none},
+		{{"-d500ms", "--expect=errors==0", "--expect=faults==0"}, EXIT_CHECK_FAILED, none},
 		{{"-d", "500ms"}, EXIT_CHECK_FAILED, none},
 		{{"-d", "500ms", "--allow-errors"}, EXIT_OK, ""},
 		{{"-d", "500ms", "--expect", "unanswered<5"}, EXIT_OK, ""},
-		{{"-d", "500ms", "--allow-errors", "--expect", "unanswered<4"},
-		 EXIT_CHECK_FAILED,
-		 four},
+		{{"-d500ms", "--allow-errors", "--expect=unanswered<4"}, EXIT_CHECK_FAILED, four},
 		{{"-n", "40", "--expect", "p99.9<1s"}, EXIT_INCONCLUSIVE, few},
 	};
 	struct odd_server *server = odd_server(ODD_LOSES, .arg = 50);

@@ -32,18 +32,12 @@ static const struct manner manners[] = {
 	{{"--mode", "stream", "--size", "4k", "--threads", "2"}, 100, 64 << 10, 1},
 };
 
-static struct corrupter *corrupter;
-
-AFTER_EACH {
-	corrupter_free(corrupter);
-	corrupter = NULL;
-}
-
 static uint64_t seed(void) {
 	return crowd_number("ECHOD_TEST_SEED", 1);
 }
 
-static struct process *start_load(const char *const *options, const char *const *more) {
+static struct process *start_load(const struct corrupter *corrupter, const char *const *options,
+				  const char *const *more) {
 	const char *target = test_text("127.0.0.1:%u", corrupter_port(corrupter));
 	const char *run = test_text("%" PRIu64, seed());
 	const char *const *all =
@@ -132,17 +126,13 @@ static void compare(const json_t *result, const char *mode, struct fault *made, 
 
 static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct manner *manner) {
 	unsigned count = manner->faults / FEWER;
-	const struct corrupter_plan plan = {seed(),
-					    .run = seed(),
-					    .faults = count,
-					    .kind = kind,
-					    .message = manner->message,
-					    .messages = manner->messages};
-	corrupter = corrupter_start(&plan, daemon->port);
+	const struct corrupter_plan plan = {seed(), seed(),	     count,
+					    kind,   manner->message, manner->messages};
+	struct corrupter *corrupter = corrupter_start(&plan, daemon->port);
 	// However slow the machine is, only the test gives up.
 	static const char *const more[] = {"--connections", "100",   "--duration", "never",
 					   "--timeout",	    "never", NULL};
-	struct process *process = start_load(manner->options, more);
+	struct process *process = start_load(corrupter, manner->options, more);
 	for (uint64_t until = clock_deadline(PATIENCE); corrupter_settled(corrupter) < count;
 	     poll(NULL, 0, 2))
 		if (clock_now() >= until)
@@ -150,13 +140,12 @@ static void corrupt(struct daemon *daemon, enum fault_kind kind, const struct ma
 				 corrupter_settled(corrupter), count, fault_kind_names[kind],
 				 manner->options[1], seed());
 	process_signal(process, SIGINT);
-	load_expect_status(process, process_wait(process), 1);
+	process_expect_status(process, 1);
 	const struct fault *faults;
 	assert_int_equal(corrupter_stop(corrupter, &faults), count);
 	struct fault made[FAULTS];
 	memcpy(made, faults, count * sizeof(*made));
 	compare(load_result(process), manner->options[1], made, count);
-	after_each();
 }
 
 TEST(corrupt_in_each_manner,
@@ -188,14 +177,15 @@ DAEMON_TEST(find_nothing_in_pieces, (NULL)) {
 	static const char *const more[] = {"--connections", "120",   "--count", PIECED,
 					   "--timeout",	    "never", NULL};
 	for (size_t i = 0; i < COUNT_OF(loads); i++) {
-		corrupter = corrupter_start(&(struct corrupter_plan){.seed = seed()}, daemon->port);
-		struct process *process = start_load(loads[i], more);
-		load_expect_status(process, process_wait(process), 0);
+		const struct corrupter_plan plan = {.seed = seed()};
+		struct corrupter *corrupter = corrupter_start(&plan, daemon->port);
+		struct process *process = start_load(corrupter, loads[i], more);
+		process_expect_status(process, 0);
 		json_t *result = load_result(process);
 		struct fault none = {0};
 		compare(result, loads[i][1], &none, 0);
 		assert_int_equal(load_count(result, "messages"), atoi(PIECED));
 		assert_int_equal(load_count(result, "bytes_verified"), load_count(result, "bytes"));
-		after_each();
+		corrupter_stop(corrupter, NULL);
 	}
 }

@@ -32,8 +32,8 @@ BEFORE_ALL {
 	struct process *second = process_start_simple(
 		ECHOLOAD_PROGRAM, "--allow-client-bound", daemon->address[0], "-c", "2", "--rate",
 		"300", "-d", SECONDS_TEXT, "--json", runs.json[1]);
-	load_expect_status(first, process_wait(first), EXIT_OK);
-	load_expect_status(second, process_wait(second), EXIT_OK);
+	process_expect_status(first, EXIT_OK);
+	process_expect_status(second, EXIT_OK);
 	// There is no terminal: no progress, no colours.
 	assert_string_equal(process_errors(first, NULL), "");
 	assert_null(strchr(process_output(first, NULL), '\x1b'));

@@ -16,7 +16,7 @@ static void end_early(struct daemon *daemon, int number, const char *check, int 
 					"--json", "-", "--expect", check);
 	stats_wait_at_least(daemon, "bytes_received", before + 100000);
 	process_signal(process, number);
-	load_expect_status(process, process_wait(process), wanted);
+	process_expect_status(process, wanted);
 	load_expect_report(process_errors(process, NULL));
 	json_t *result = load_result(process);
 	assert_true(load_count(result, "messages") > 0);
@@ -63,7 +63,7 @@ DAEMON_TEST(interrupted_in_the_warm_up, (NULL)) {
 		START(daemon->address[0], "--warmup", "1h", "--json", path, "--expect", "p99<1us");
 	stats_wait_at_least(daemon, "bytes_received", 10000);
 	process_signal(process, SIGINT);
-	load_expect_status(process, process_wait(process), EXIT_INCONCLUSIVE);
+	process_expect_status(process, EXIT_INCONCLUSIVE);
 	assert_string_equal(process_errors(process, NULL),
 			    "echoload: interrupted before anything was measured\n");
 	assert_contains(process_output(process, NULL), "before anything was recorded\n");

@@ -4,7 +4,6 @@
 // each. A confident untruth fails. At least 19 of 20 calls have to be right, without those that
 // others disturbed and that say so. With fewer than 20 calls each must be right in the end: some
 // are repeated, once if others disturbed them.
-#include "base/clock.h"
 #include "base/cmdline.h"
 #include "crowd.h"
 #include "daemon.h"
@@ -12,7 +11,6 @@
 #include "place.h"
 #include "scene.h"
 #include "stats.h"
-#include "test.h"
 
 #define MANY 20			     // calls: their shares mean something
 #define REPEAT_UNTIL (20 * NS_PER_S) // after a scene's start, with fewer calls
@@ -52,6 +50,8 @@ static const struct path_spec slim_back = {SHORT, LANE(1, 0, 400000, 200000)};
 #define STREAM "-m", "stream"
 #define TEN \
 	{ "-c", "10" }
+#define BUSY \
+	{ NEIGHBOUR, 0 }
 
 static const struct scene scenes[] = {
 	{"server/quota", {SERVER, SATURATED}, TEN, .server = {QUOTA, 0.2}},
@@ -60,8 +60,8 @@ static const struct scene scenes[] = {
 	{"server/forks", {SERVER, SATURATED}, TEN, .odd = &forks},
 	// Each message costs less when there are more. Whether it is full is not known then.
 	{"server/batches", {OPEN " " SERVER, SATURATED}, TEN, .odd = &batches},
-	{"neighbour/server", {SERVER, SATURATED}, TEN, .server = {NEIGHBOUR, 0}},
-	{"neighbour/client", {CLIENT}, TEN, .client = {NEIGHBOUR, 0}},
+	{"neighbour/server", {SERVER, SATURATED}, TEN, .server = BUSY},
+	{"neighbour/client", {CLIENT}, TEN, .client = BUSY},
 	{"client/quota", {CLIENT}, TEN, .client = {QUOTA, 0.2}},
 	{"client/stops", {CLIENT}, TEN, .client = {STOPS, 0.3}},
 	{"client/together", {CLIENT}, TEN, .together = true},
@@ -73,23 +73,13 @@ static const struct scene scenes[] = {
 	{"overload/token", {OVERLOADED}, {"-c", "100", "--rate", "1100"}, .odd = &rate_1000},
 	{"overload/twice", {OVERLOADED}, {"-c", "10", "--rate", "2000"}, .odd = &rate_1000},
 	{"overload/quota", {OVERLOADED}, {"-c", "50", "--rate", "60k"}, .server = {QUOTA, 0.2}},
-	{"creep/token",
-	 {OVERLOADED},
-	 {"-c", "200", "--rate", "1010", "-d", "10s"},
-	 .odd = &rate_1000},
+	{"creep/token", {OVERLOADED}, {"-c200", "--rate=1010", "-d10s"}, .odd = &rate_1000},
 	{"unseen/stranger", {CONCURRENCY}, TEN, .odd = &delays, .stranger = true},
 	{"unseen/stranger_full", {SATURATED " " SERVER}, TEN, .odd = &works, .stranger = true},
 	{"unseen/no_proc", {OPEN, SATURATED}, TEN, .odd = &rate_1000, .no_proc = true},
-	{"unseen/no_proc_neighbour",
-	 {CLIENT " " OPEN},
-	 TEN,
-	 .client = {NEIGHBOUR, 0},
-	 .no_proc = true},
+	{"unseen/no_proc_neighbour", {CLIENT " " OPEN}, TEN, .client = BUSY, .no_proc = true},
 	{"rate/low", {LIMITED}, {"-c", "10", "--rate", "200"}, .odd = NULL},
-	{"rate/neighbour",
-	 {LIMITED " " CLIENT},
-	 {"-c", "10", "--rate", "200"},
-	 .client = {NEIGHBOUR, 0}},
+	{"rate/neighbour", {LIMITED " " CLIENT}, {"-c", "10", "--rate", "200"}, .client = BUSY},
 	{"rate/token", {LIMITED}, {"-c", "100", "--rate", "800"}, .odd = &rate_1000},
 	{"rate/path", {LIMITED}, {"-c", "10", "--rate", "200"}, .path = &short_path},
 	{"lock/ten", {SATURATED}, TEN, .odd = &locks},
@@ -113,7 +103,7 @@ static const struct scene scenes[] = {
 	 {OPEN " " SATURATED},
 	 {"-c", "40"},
 	 .odd = &works,
-	 .server = {NEIGHBOUR, 0},
+	 .server = BUSY,
 	 .path = &short_path},
 	{"far/works", {SATURATED}, {"-c", "40"}, .odd = &works, .path = &short_path},
 };

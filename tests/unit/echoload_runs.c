@@ -22,10 +22,8 @@ static void add_second(struct result *result, const struct made_run *run, unsign
 	for (unsigned i = 0; i < run->samples; i++)
 		hdr_record(&hdr, (uint64_t)(run->median * exp(SPREAD * draw_normal(random))));
 	uint64_t messages = (uint64_t)fmax(rate, 0.0);
-	const struct result_interval interval = {.from = second * NS_PER_S,
-						 .length = NS_PER_S,
-						 .messages = messages,
-						 .bytes = messages * MESSAGE};
+	const struct result_interval interval = {second * NS_PER_S, .length = NS_PER_S,
+						 .messages = messages, .bytes = messages * MESSAGE};
 	json_array_append_new(result_get(result, "intervals"),
 			      result_pack_interval(&interval, &hdr));
 	hdr_add(result->latency, &hdr);

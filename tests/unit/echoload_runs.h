@@ -2,8 +2,6 @@
 #ifndef ECHOD_UNIT_ECHOLOAD_RUNS_H
 #define ECHOD_UNIT_ECHOLOAD_RUNS_H
 
-#include <stdio.h>
-
 #include "echoload/result/result.h"
 #include "test.h"
 

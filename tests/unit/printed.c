@@ -2,7 +2,6 @@
 #include "printed.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #define END '\001' // is printed last: a terminal passes on what it gets in its own time

@@ -3,7 +3,6 @@
 #define ECHOD_UNIT_PRINTED_H
 
 #include "process.h"
-#include "test.h"
 
 // Sets the variables that say what a terminal and its reader can do.
 void printed_environment(const char *term, const char *no_color, const char *locale);

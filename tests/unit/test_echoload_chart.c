@@ -1,6 +1,4 @@
 // Pictures of results: tools/echoload/result/chart and svg.
-#include "test.h"
-
 #include "base/clock.h"
 #include "echoload/result/chart.h"
 #include "echoload_runs.h"

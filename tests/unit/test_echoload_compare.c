@@ -1,6 +1,4 @@
 // Results side by side: tools/echoload/result/compare.
-#include "test.h"
-
 #include "base/clock.h"
 #include "echoload/result/compare.h"
 #include "echoload_runs.h"

@@ -3,7 +3,6 @@
 
 #include <signal.h>
 
-#include "base/clock.h"
 #include "base/signals.h"
 #include "echoload/load/engine.h"
 #include "inside.h"

@@ -21,8 +21,7 @@ BEFORE_EACH {
 	latencies = (struct series){0};
 	config = (struct load_config){.mode = MODE_PING, .connections = 10, .threads = 2};
 	counters.messages = 100000;
-	result = (struct engine_result){
-		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
+	result = (struct engine_result){&config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
 
 static void gather(void) {
@@ -32,29 +31,15 @@ static void gather(void) {
 
 TEST(evidence_is_gathered_in_shares) {
 	usage = (struct usage){
-		.threads = 2,
-		.thread = {{.at = 10 * NS_PER_S,
-			    .worked = 25 * NS_PER_S / 10,
-			    .user = 1 * NS_PER_S,
-			    .system = 3 * NS_PER_S},
-			   {.at = 10 * NS_PER_S,
-			    .user = 2 * NS_PER_S,
-			    .system = 4 * NS_PER_S,
-			    .waited = NS_PER_S}},
+		2,
+		.thread = {{1 * NS_PER_S, 3 * NS_PER_S, .at = 10 * NS_PER_S,
+			    .worked = 25 * NS_PER_S / 10},
+			   {2 * NS_PER_S, 4 * NS_PER_S, .at = 10 * NS_PER_S, .waited = NS_PER_S}},
 		.stalled = NS_PER_S / 4,
-		.machine = {.throttled = NS_PER_S / 2,
-			    .wanted = 20 * NS_PER_S,
-			    .stolen = NS_PER_S,
-			    .idle = 5 * NS_PER_S,
-			    .cpus = 2,
-			    .waits_known = true},
-		.tcp = {.sockets = 10,
-			.retransmits = 57,
-			.needless = 7,
-			.least_round_trip = 150,
-			.limited_window = 30,
-			.busy = 40},
-	};
+		.machine = {NS_PER_S / 2, .wanted = 20 * NS_PER_S, .stolen = NS_PER_S,
+			    .idle = 5 * NS_PER_S, .cpus = 2, .waits_known = true},
+		.tcp = {10, .retransmits = 57, .needless = 7, .least_round_trip = 150,
+			.limited_window = 30, .busy = 40}};
 	config.rate = 10000;
 	counters.due = 101000;
 	load_errors_note(&counters.errors, LOAD_EARLY_CLOSE, 0, 0, 0);

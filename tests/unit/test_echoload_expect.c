@@ -1,7 +1,4 @@
 // Checks of a run: tools/echoload/judge/expect.
-#include "test.h"
-
-#include "base/clock.h"
 #include "echoload/judge/expect.h"
 #include "process.h"
 
@@ -22,8 +19,7 @@ BEFORE_EACH {
 	counters.bytes = 32000000;
 	counters.verified = 32000000;
 	config.verify = true;
-	result = (struct engine_result){
-		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
+	result = (struct engine_result){&config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
 
 static char line[EXPECT_LINE];

@@ -1,6 +1,4 @@
 // Several results become one: tools/echoload/result/merge.
-#include "test.h"
-
 #include "base/clock.h"
 #include "echoload/result/formats.h"
 #include "echoload/result/merge.h"

@@ -1,8 +1,5 @@
 // The command line of echoload: tools/echoload/run/run_options with arguments.
 // Refusals go to standard error, which is caught in a file.
-#include "test.h"
-
-#include "base/clock.h"
 #include "base/units.h"
 #include "caught.h"
 #include "echoload/run/run_options.h"

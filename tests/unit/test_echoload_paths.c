@@ -1,6 +1,4 @@
 // Which files are the same, and the labels that distinguish them: tools/echoload/common/paths.
-#include "test.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -114,12 +112,9 @@ TEST(labels_are_short_and_differ) {
 }
 
 TEST(of_a_long_label_the_end_is_kept) {
-	char paths[2][200], names[2][PATHS_LABEL];
-	for (size_t i = 0; i < 2; i++) {
-		memset(paths[i], 'x', sizeof(paths[i]));
-		snprintf(&paths[i][150], 50, "%zu.json", i);
-	}
-	paths_label((const char *const[]){paths[0], paths[1]}, 2, names);
-	assert_string_equal(&names[0][PATHS_LABEL - 3], "x0");
-	assert_string_equal(&names[1][PATHS_LABEL - 3], "x1");
+	char names[2][PATHS_LABEL];
+	paths_label(STRINGS(test_text("%0150dx1.json", 0), test_text("%0150dx2.json", 0)), 2,
+		    names);
+	assert_string_equal(&names[0][PATHS_LABEL - 3], "x1");
+	assert_string_equal(&names[1][PATHS_LABEL - 3], "x2");
 }

@@ -16,10 +16,8 @@ BEFORE_ALL {
 }
 
 static struct payload_place random_place(struct random *random) {
-	struct payload_place place = {
-		.connection = (uint32_t)(random_next(random) % PAYLOAD_CONNECTIONS),
-		.position = random_next(random) % (PAYLOAD_STREAM - SPAN),
-	};
+	struct payload_place place = {(uint32_t)(random_next(random) % PAYLOAD_CONNECTIONS),
+				      random_next(random) % (PAYLOAD_STREAM - SPAN)};
 	// Often where a block or the stream begins or ends.
 	switch (random_next(random) % 4) {
 	case 0:
@@ -98,8 +96,7 @@ TEST(pieces_are_as_the_whole) {
 		uint64_t position = random_place(&random).position / 2;
 		payload_fill(&payload, i, position, whole, LENGTH);
 		for (size_t done = 0, step; done < LENGTH; done += step) {
-			const struct payload_place place = {.connection = i,
-							    .position = position + done};
+			const struct payload_place place = {i, .position = position + done};
 			step = 1 + random_next(&random) % (i % 2 ? 50 : 40000);
 			if (step > LENGTH - done)
 				step = LENGTH - done;

@@ -1,19 +1,11 @@
 // The screen while echoload runs: tools/echoload/run/report and base/screen, on a
 // pseudo-terminal and on a file.
-#include "test.h"
-
-#include "base/clock.h"
 #include "echoload/run/run.h"
 #include "printed.h"
 
-static const struct report_line midway = {
-	.elapsed = 4 * NS_PER_S,
-	.duration = 10 * NS_PER_S,
-	.messages = 205000,
-	.rate = 51234.5,
-	.p50 = 22100,
-	.p99 = 55300,
-};
+static const struct report_line midway = {4 * NS_PER_S,	      .duration = 10 * NS_PER_S,
+					  .messages = 205000, .rate = 51234.5,
+					  .p50 = 22100,	      .p99 = 55300};
 
 static struct screen screen;
 

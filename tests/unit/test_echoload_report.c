@@ -1,7 +1,4 @@
 // The report at the end of a run, and its histogram: tools/echoload/run/report and bars.
-#include "test.h"
-
-#include "base/clock.h"
 #include "echoload/run/run.h"
 #include "printed.h"
 
@@ -28,15 +25,13 @@ BEFORE_EACH {
 				 1234 * NS_PER_MS);
 	counters.fault_count = 1000012;
 	for (size_t i = 0; i < FAULTS; i++)
-		counters.faults[i] = (struct fault){
-			.kind = (enum fault_kind)(i % FAULT_KINDS),
-			.connection = 17 + (uint32_t)i,
-			.offset = (UINT64_C(1) << 43) - 1,
-			.length = i + 1,
-			.bits = 0x84,
-			.other = 999999,
-			.other_offset = 5,
-		};
+		counters.faults[i] = (struct fault){(enum fault_kind)(i % FAULT_KINDS),
+						    .connection = 17 + (uint32_t)i,
+						    .offset = (UINT64_C(1) << 43) - 1,
+						    .length = i + 1,
+						    .bits = 0x84,
+						    .other = 999999,
+						    .other_offset = 5};
 	config = (struct load_config){
 		.target_count = 2,
 		.targets = {{.length = sizeof(struct sockaddr_un), .as.local.sun_family = AF_UNIX},

@@ -1,10 +1,7 @@
 // The result of a run, written and read: tools/echoload/result/result and result_read.
-#include "test.h"
-
 #include <math.h>
 
 #include "base/clock.h"
-#include "echoload/result/result.h"
 #include "echoload_runs.h"
 #include "load.h"
 #include "place.h"

@@ -1,6 +1,4 @@
 // Sizes of messages: tools/echoload/load/load_config.
-#include "test.h"
-
 #include "echoload/load/load_config.h"
 #include "process.h"
 

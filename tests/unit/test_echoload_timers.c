@@ -1,7 +1,6 @@
 // The heap of timers: tools/echoload/load/timers, beside a plain list that is searched.
 #include "test.h"
 
-#include "base/clock.h"
 #include "echoload/common/random.h"
 #include "echoload/load/timers.h"
 

@@ -58,8 +58,7 @@ BEFORE_EACH {
 	counters.bytes = 6400000;
 	config = (struct load_config){
 		.mode = MODE_PING, .connections = 10, .extra = 5, .pipeline = 1, .threads = 2};
-	result = (struct engine_result){
-		.config = &config, .counters = &counters, .lasted = 10 * NS_PER_S};
+	result = (struct engine_result){&config, .counters = &counters, .lasted = 10 * NS_PER_S};
 }
 
 // The line is the first if the verdict is INCONCLUSIVE, and else one of the first two.
