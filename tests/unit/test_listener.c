@@ -75,11 +75,9 @@ static int accept_one(struct endpoint *peer) {
 // `text` is refused, as the message says, and leaves no descriptor.
 static void expect_refused(const char *text, const char *failure, const char *reason) {
 	struct endpoint endpoint = endpoint_of(text);
-	char message[200];
 	assert_int_equal(listener_bind(&other, &endpoint, false, &error), -1);
 	assert_int_equal(other.fd, -1);
-	snprintf(message, sizeof(message), "%s %s: %s", failure, text, reason);
-	assert_string_equal(error.message, message);
+	assert_string_equal(error.message, test_text("%s %s: %s", failure, text, reason));
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 }
 
@@ -97,36 +95,32 @@ TEST(port_0_becomes_a_real_one) {
 	assert_string_equal(listener.name, endpoint_format(&listener.endpoint, text));
 }
 
-TEST(an_open_listener_lets_clients_in_and_never_blocks) {
+TEST(an_open_listener_lets_clients_in_with_its_options_and_never_blocks) {
 	listener = bound_to("127.0.0.1:0");
 	assert_int_equal(try_connect("127.0.0.1"), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	assert_int_equal(listener_open(&listener, 16, NULL), 0);
 	int client = try_connect("127.0.0.1");
 	assert_true(client >= 0);
-	close(client);
-	close(accept_one(NULL));
-	assert_int_equal(accept(listener.fd, NULL, NULL), -1);
-	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
-}
-
-TEST(accepted_sockets_inherit_the_options) {
-	listener = open_on("127.0.0.1:0");
-	int client = try_connect("127.0.0.1");
 	int server = accept_one(NULL);
 	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(socket_option(server, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_KEEPIDLE), 60);
 	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_KEEPINTVL), 15);
 	assert_int_equal(socket_option(server, IPPROTO_TCP, TCP_KEEPCNT), 4);
-	close(server);
 	close(client);
+	close(server);
+	assert_int_equal(accept(listener.fd, NULL, NULL), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
 }
 
 TEST(a_port_in_use_is_refused_and_an_address_not_ours) {
 	listener = open_on("127.0.0.1:0");
 	expect_refused(listener.name, "cannot listen on", "Address already in use");
+	// Nor is it shared with one that asks for it.
+	assert_int_equal(listener_bind(&other, &listener.endpoint, true, &error), -1);
+	assert_int_equal(errno, EADDRINUSE);
 	expect_refused("192.0.2.1:0", "cannot listen on", "Cannot assign requested address");
 }
 
@@ -142,13 +136,6 @@ TEST(a_port_is_shared_by_all_that_ask_for_it) {
 	assert_int_equal(listener_bind(&other, &listener.endpoint, true, NULL), 0);
 	assert_int_equal(listener_open(&other, 16, NULL), 0);
 	assert_string_equal(other.name, listener.name);
-}
-
-// Not even if the other asks for it.
-TEST(a_port_that_is_not_shared_is_refused) {
-	listener = open_on("127.0.0.1:0");
-	assert_int_equal(listener_bind(&other, &listener.endpoint, true, &error), -1);
-	assert_int_equal(errno, EADDRINUSE);
 }
 
 TEST(a_path_has_no_port_to_share) {

@@ -29,8 +29,7 @@ static void configure(void) {
 }
 
 static void nothing_left(void) {
-	size_t descriptors = open_descriptors();
-	assert_true(descriptors == descriptors_before && threads_become(0));
+	assert_true(open_descriptors() == descriptors_before && threads_become(0));
 }
 
 // Most tests take a server that runs; some configure it before.

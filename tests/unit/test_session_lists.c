@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "process.h"
+
 #define MANY SESSION_MOST_CONNECTIONS
 #define IDS (10 * MANY) // of all tests
 
@@ -27,6 +29,8 @@ static void remove_connections(size_t begin, size_t end) {
 	}
 }
 
+AROUND_ALL(session_start_server, inside_end);
+
 BEFORE_EACH {
 	session_set_up();
 	taken = 0;
@@ -36,8 +40,6 @@ AFTER_EACH {
 	session_tear_down();
 	remove_connections(0, MANY);
 }
-
-AROUND_ALL(session_start_server, inside_end);
 
 static void take_bytes(void) {
 	ssize_t count;
@@ -104,10 +106,7 @@ TEST(a_long_list_goes_out_in_pieces) {
 	assert_int_equal(strncmp(rest, "200 5\npong\n", 11), 0); // what follows is in step
 	rest += 11;
 	join_pieces(rest);
-	size_t lines = 0;
-	for (const char *at = rest; (at = strchr(at, '\n')); at++)
-		lines++;
-	assert_int_equal(lines, 1 + MANY);
+	assert_int_equal(process_count_lines(rest), 1 + MANY);
 	session_expect_counted(3, 0);
 }
 
