@@ -155,7 +155,7 @@ def widen(ratio):
     """By 1 %, as two starts of one program differ by as much, and as `echoload ab` does."""
     middle, doubt = ratio["median"], 0.01 * ratio["median"]
     low, high = math.hypot(middle - ratio["low"], doubt), math.hypot(ratio["high"] - middle, doubt)
-    return {"median": middle, "low": middle - low, "high": middle + high, "conclusion": ""}
+    return {"median": middle, "low": max(middle - low, 0), "high": middle + high, "conclusion": ""}
 
 
 def distance(servers):
@@ -328,7 +328,8 @@ class Bench:
                     results = min(results, self.measure_group(cell, servers), key=lambda result: distance(result[0]))
                     self.spare -= time.monotonic() - began
                 return results
-            except Failed as failure:
+            except (Failed, OSError, subprocess.TimeoutExpired) as error:
+                failure = error if isinstance(error, Failed) else Failed("echoload", str(error))
                 self.failed.append(f"{failure.server} in {cell.name}: {failure.why}")
                 print(f"run.sh: {self.failed[-1]}", file=sys.stderr)
                 servers = [server for server in servers if server.name != failure.server]
