@@ -349,9 +349,7 @@ struct corrupter *corrupter_start(const struct corrupter_plan *plan, uint16_t po
 	return corrupter;
 }
 
-uint16_t corrupter_port(const struct corrupter *corrupter) {
-	return corrupter->port;
-}
+uint16_t corrupter_port(const struct corrupter *corrupter) { return corrupter->port; }
 
 unsigned corrupter_settled(const struct corrupter *corrupter) {
 	return atomic_load_explicit(&corrupter->settled, memory_order_relaxed) / 2;

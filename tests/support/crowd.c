@@ -46,9 +46,7 @@ struct crowd crowd_connect(struct daemon *daemon, size_t count) {
 	return crowd;
 }
 
-void crowd_close(const struct crowd *crowd) {
-	peer_close_all(crowd->fds, crowd->count);
-}
+void crowd_close(const struct crowd *crowd) { peer_close_all(crowd->fds, crowd->count); }
 
 void crowd_leave(struct daemon *daemon, const struct crowd *crowd) {
 	crowd_close(crowd);

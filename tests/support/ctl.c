@@ -33,9 +33,7 @@ int ctl_is_live(const char *path) {
 	return fd >= 0;
 }
 
-void ctl_send(int fd, const char *text) {
-	peer_send(fd, text, strlen(text));
-}
+void ctl_send(int fd, const char *text) { peer_send(fd, text, strlen(text)); }
 
 static void receive_line(int fd, char *line, size_t size) {
 	size_t length = 0;

@@ -20,11 +20,9 @@ void test_error(int result, struct echod_error *error, enum echod_error_kind kin
 void expect_abort(void (*act)(void));
 
 // ABORTS(what_is_wrong) { … } is a test whose body does that.
-#define ABORTS(title)                      \
-	static void title##_act(void);     \
-	TEST(title) {                      \
-		expect_abort(title##_act); \
-	}                                  \
+#define ABORTS(title)                              \
+	static void title##_act(void);             \
+	TEST(title) { expect_abort(title##_act); } \
 	static void title##_act(void)
 
 // Starts a thread of the test; waits for its end and returns what it has returned.

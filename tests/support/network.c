@@ -40,9 +40,7 @@ static void cover(const char *target, const char *text) {
 	unlink(path);
 }
 
-void network_hosts(const char *hosts) {
-	cover("/etc/hosts", hosts);
-}
+void network_hosts(const char *hosts) { cover("/etc/hosts", hosts); }
 
 void network_mute_resolver(void) {
 	struct sockaddr_in end = {.sin_family = AF_INET, .sin_port = htons(53)};

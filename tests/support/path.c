@@ -175,10 +175,6 @@ void path_close(struct path *path) {
 	close(path->far);
 }
 
-void path_go_far(const struct path *path) {
-	assert_int_equal(setns(path->far, CLONE_NEWNET), 0);
-}
+void path_go_far(const struct path *path) { assert_int_equal(setns(path->far, CLONE_NEWNET), 0); }
 
-void path_go_near(const struct path *path) {
-	assert_int_equal(setns(path->near, CLONE_NEWNET), 0);
-}
+void path_go_near(const struct path *path) { assert_int_equal(setns(path->near, CLONE_NEWNET), 0); }

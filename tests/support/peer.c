@@ -72,9 +72,7 @@ static int try_connect(const char *text, const char *source, int bytes) {
 	return fd;
 }
 
-int peer_try_connect(const char *text, const char *source) {
-	return try_connect(text, source, 0);
-}
+int peer_try_connect(const char *text, const char *source) { return try_connect(text, source, 0); }
 
 int peer_connect_narrow(const char *text, int bytes) {
 	int fd = try_connect(text, NULL, bytes);
@@ -83,9 +81,7 @@ int peer_connect_narrow(const char *text, int bytes) {
 	return fd;
 }
 
-int peer_connect(const char *address) {
-	return peer_connect_narrow(address, 0);
-}
+int peer_connect(const char *address) { return peer_connect_narrow(address, 0); }
 
 void peer_connect_all(const char *address, int *fds, size_t count) {
 	for (size_t i = 0; i < count; i++)
@@ -152,18 +148,14 @@ int peer_connect_served(const char *address) {
 	return fd;
 }
 
-void peer_visit(const char *address) {
-	peer_close(peer_connect_served(address));
-}
+void peer_visit(const char *address) { peer_close(peer_connect_served(address)); }
 
 bool peer_is_readable(int fd) {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	return poll(&ready, 1, 0) == 1;
 }
 
-void peer_expect_quiet(int fd) {
-	assert_false(peer_is_readable(fd));
-}
+void peer_expect_quiet(int fd) { assert_false(peer_is_readable(fd)); }
 
 // Reads to the end and closes. Returns 0 for the end of the stream, else errno; `bytes` counts
 // those before it.
@@ -210,13 +202,9 @@ void peer_expect_rejected(const char *address, const char *source) {
 	assert_int_equal(bytes, 0);
 }
 
-void peer_half_close(int fd) {
-	assert_int_equal(shutdown(fd, SHUT_WR), 0);
-}
+void peer_half_close(int fd) { assert_int_equal(shutdown(fd, SHUT_WR), 0); }
 
-void peer_close(int fd) {
-	assert_int_equal(close(fd), 0);
-}
+void peer_close(int fd) { assert_int_equal(close(fd), 0); }
 
 void peer_close_all(const int *fds, size_t count) {
 	for (size_t i = 0; i < count; i++)

@@ -16,13 +16,9 @@ static const char *place(const char *scheme, const char *name) {
 	return test_text("%s%s/%s", scheme, directory, name);
 }
 
-const char *place_path(const char *name) {
-	return place("", name);
-}
+const char *place_path(const char *name) { return place("", name); }
 
-const char *place_address(const char *name) {
-	return place("unix:", name);
-}
+const char *place_address(const char *name) { return place("unix:", name); }
 
 const char *place_file(const char *name, const void *bytes, size_t size) {
 	const char *path = place_path(name);

@@ -172,9 +172,7 @@ void process_signal(const struct process *process, int number) {
 	assert_int_equal(kill(process->pid, number), 0);
 }
 
-void process_signal_pause(void) {
-	poll(NULL, 0, 100);
-}
+void process_signal_pause(void) { poll(NULL, 0, 100); }
 
 void process_stop(const struct process *process) {
 	process_signal(process, SIGSTOP);
@@ -188,9 +186,7 @@ void process_kill(struct process *process) {
 	assert_int_equal(process_wait(process), 128 + SIGKILL);
 }
 
-pid_t process_pid(const struct process *process) {
-	return process->pid;
-}
+pid_t process_pid(const struct process *process) { return process->pid; }
 
 static const char *read_capture(struct capture *capture, size_t *size) {
 	assert_true(capture->fd >= 0);

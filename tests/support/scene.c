@@ -95,9 +95,7 @@ static void start_proxy(struct stage *stage) {
 		add(stage, throttle_pacing_proxy(&stage->port, PACE));
 }
 
-static void hide_proc(void) {
-	process_cover("/proc", 0);
-}
+static void hide_proc(void) { process_cover("/proc", 0); }
 
 static const char *control_of(const struct stage *stage) {
 	if (stage->stranger)

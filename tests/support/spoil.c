@@ -10,9 +10,7 @@ static uint64_t draw(struct spoil *spoil, uint64_t least, uint64_t most) {
 	return least + random_next(&spoil->random) % (most - least + 1);
 }
 
-static uint64_t lesser(uint64_t a, uint64_t b) {
-	return a < b ? a : b;
-}
+static uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 // How many bytes it is of at least, whether these do not come, whether as many must come before it,
 // and how many must come after it: otherwise it has another name.

@@ -49,9 +49,7 @@ json_t *stats_ask(struct daemon *daemon, const char *command) {
 	return reply;
 }
 
-json_t *stats_take(struct daemon *daemon) {
-	return stats_ask(daemon, "stats json");
-}
+json_t *stats_take(struct daemon *daemon) { return stats_ask(daemon, "stats json"); }
 
 static const json_t *member(const json_t *object, const char *name) {
 	const json_t *value = json_object_get(object, name);

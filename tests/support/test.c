@@ -25,13 +25,9 @@ void test_register(struct test *test) {
 	last = &test->next;
 }
 
-void test_cleanup(void (*function)(void)) {
-	cleanups[cleanup_count++] = function;
-}
+void test_cleanup(void (*function)(void)) { cleanups[cleanup_count++] = function; }
 
-const char *test_with(void) {
-	return running ? value_of(running) : NULL;
-}
+const char *test_with(void) { return running ? value_of(running) : NULL; }
 
 void test_clean_up(void) {
 	for (size_t i = 0; i < cleanup_count; i++)

@@ -51,9 +51,7 @@ struct test {
 #define TEST_ROWS(...) TEST_ROWS_(__VA_ARGS__, )
 #define TEST_ROWS_(title, row, table, ...)                                                       \
 	static void title##_test(row);                                                           \
-	static void title##_row(const void *any) {                                               \
-		title##_test(any);                                                               \
-	}                                                                                        \
+	static void title##_row(const void *any) { title##_test(any); }                          \
 	TEST_REGISTER(title, .name = #title, .run_row = title##_row, .rows = (table),            \
 		      .row_count = COUNT_OF(table), .row_size = sizeof((table)[0]), __VA_ARGS__) \
 	static void title##_test(row)

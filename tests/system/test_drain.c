@@ -62,9 +62,7 @@ DAEMON_TEST(no_deadline, ("--drain-timeout", "never"), .with = {EACH_PATIENCE}) 
 	daemon_expect_end(daemon);
 }
 
-TEST(nobody_there) {
-	daemon_stop(daemon_start("--drain-timeout", "1h"));
-}
+TEST(nobody_there) { daemon_stop(daemon_start("--drain-timeout", "1h")); }
 
 // A worker that waits in recv, one that waits in send, and a client in the queue.
 DAEMON_TEST(deadline_aborts_the_rest, ("--workers", "2", "--patience", "never", "--drain-timeout",
@@ -100,9 +98,7 @@ TEST(second_signal_aborts_the_rest, .with = {EACH_PATIENCE}) {
 	}
 }
 
-static void ignore_hang_up(void) {
-	signal(SIGHUP, SIG_IGN);
-}
+static void ignore_hang_up(void) { signal(SIGHUP, SIG_IGN); }
 
 // All signals that would end it by default, except those above; and SIGHUP under nohup.
 TEST(other_signals_do_nothing) {

@@ -32,9 +32,7 @@ static const struct manner manners[] = {
 	{{"--mode", "stream", "--size", "4k", "--threads", "2"}, 100, 64 << 10, 1},
 };
 
-static uint64_t seed(void) {
-	return crowd_number("ECHOD_TEST_SEED", 1);
-}
+static uint64_t seed(void) { return crowd_number("ECHOD_TEST_SEED", 1); }
 
 static struct process *start_load(const struct corrupter *corrupter, const char *const *options,
 				  const char *const *more) {

@@ -42,9 +42,7 @@ BEFORE_ALL {
 		runs.result[i] = load_result_of_file(runs.json[i]);
 }
 
-AFTER_ALL {
-	daemon_stop(runs.daemon);
-}
+AFTER_ALL { daemon_stop(runs.daemon); }
 
 // The last interval may have taken in the one before it, on a machine that stood still.
 static size_t count_intervals(void) {

@@ -11,13 +11,9 @@
 
 static struct daemon *server; // of all tests
 
-BEFORE_ALL {
-	server = daemon_start(NULL);
-}
+BEFORE_ALL { server = daemon_start(NULL); }
 
-AFTER_ALL {
-	daemon_stop(server);
-}
+AFTER_ALL { daemon_stop(server); }
 
 // The kinds of data, and how each begins.
 static const struct {

@@ -133,11 +133,7 @@ static void expect_spinning(struct daemon *daemon, size_t clients) {
 	crowd_leave(daemon, &crowd);
 }
 
-DAEMON_TEST(worker_spins, ("--workers", "4", "--spin", "1ms")) {
-	expect_spinning(daemon, 1);
-}
+DAEMON_TEST(worker_spins, ("--workers", "4", "--spin", "1ms")) { expect_spinning(daemon, 1); }
 
 // More clients than have a worker to themselves.
-DAEMON_TEST(leader_spins, ("--workers", "1", "--spin", "1ms")) {
-	expect_spinning(daemon, 3);
-}
+DAEMON_TEST(leader_spins, ("--workers", "1", "--spin", "1ms")) { expect_spinning(daemon, 3); }

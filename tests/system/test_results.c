@@ -131,9 +131,7 @@ static void expect_results(struct stalled *stalled) {
 	const json_t *intervals = load_member(json, "intervals"), *interval;
 	double seconds = 0; // a late main thread makes one interval of two
 	size_t i;
-	json_array_foreach(intervals, i, interval) {
-		seconds += load_number(interval, "seconds");
-	}
+	json_array_foreach(intervals, i, interval) { seconds += load_number(interval, "seconds"); }
 	assert_true(fabs(seconds - 2) < 0.001);
 	assert_int_equal(count_rows(stalled->csv), 1 + json_array_size(intervals));
 	assert_true(process_is_running(stalled->process));

@@ -9,9 +9,7 @@ void new_config(void) {
 	assert_non_null(config);
 }
 
-void free_config(void) {
-	echod_config_free(config);
-}
+void free_config(void) { echod_config_free(config); }
 
 void set(const char *name, const char *value) {
 	struct echod_error error = {.kind = ECHOD_ERROR_NONE};

@@ -17,9 +17,7 @@ static int count_line(void *context, const struct echod_log_entry *entry) {
 	return 1;
 }
 
-void inside_use(size_t which) {
-	inside = &servers[which];
-}
+void inside_use(size_t which) { inside = &servers[which]; }
 
 void inside_configure(void) {
 	memset(inside, 0, sizeof(*inside));
@@ -65,9 +63,7 @@ void inside_end(void) {
 	server_free(&inside->server);
 }
 
-const char *inside_address(void) {
-	return inside->server.names[0];
-}
+const char *inside_address(void) { return inside->server.names[0]; }
 
 void inside_connect(int *clients, size_t count) {
 	peer_connect_all(inside_address(), clients, count);
@@ -78,9 +74,7 @@ bool inside_is_done(uint64_t ns) {
 	return poll(&done, 1, (int)(ns / NS_PER_MS)) == 1;
 }
 
-void inside_expect_done(void) {
-	assert_true(inside_is_done(PATIENCE));
-}
+void inside_expect_done(void) { assert_true(inside_is_done(PATIENCE)); }
 
 static struct snapshot snapshot;
 

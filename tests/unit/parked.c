@@ -43,9 +43,7 @@ int parked_begin_with(uint64_t idle_limit, uint64_t stuck_limit) {
 	return failed;
 }
 
-void parked_begin(void) {
-	assert_int_equal(parked_begin_with(CLOCK_NEVER, CLOCK_NEVER), 0);
-}
+void parked_begin(void) { assert_int_equal(parked_begin_with(CLOCK_NEVER, CLOCK_NEVER), 0); }
 
 void parked_end(void) {
 	parked.with_events = NULL;
@@ -62,9 +60,7 @@ struct unparked unpark(uint64_t deadline, bool polling) {
 	return (struct unparked){list.first, list.last, list.count, woken};
 }
 
-void say(void) {
-	assert_int_equal(send(parked.pair[1], "x", 1, MSG_NOSIGNAL), 1);
-}
+void say(void) { assert_int_equal(send(parked.pair[1], "x", 1, MSG_NOSIGNAL), 1); }
 
 void expect_nothing(void) {
 	struct unparked unparked = unpark(0, false);

@@ -73,9 +73,7 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
 	return 0;
 }
 
-void play_with_patience(uint64_t patience) {
-	played.pool.config.patience = patience;
-}
+void play_with_patience(uint64_t patience) { played.pool.config.patience = patience; }
 
 static char buffer[PLAYED_BUFFER];
 
@@ -119,17 +117,11 @@ enum close_reason run_turn(void) {
 	return turn.reason;
 }
 
-void expect_end(enum turn_end end) {
-	assert_int_equal(run_any_turn().end, end);
-}
+void expect_end(enum turn_end end) { assert_int_equal(run_any_turn().end, end); }
 
-uint64_t played_time(void) {
-	return played.now - BEGINNING;
-}
+uint64_t played_time(void) { return played.now - BEGINNING; }
 
-uint64_t counted(enum counter counter) {
-	return atomic_load(&played.stats.counter[counter]);
-}
+uint64_t counted(enum counter counter) { return atomic_load(&played.stats.counter[counter]); }
 
 void peer_says(size_t size, bool ends) {
 	static char bytes[65536];
@@ -174,9 +166,7 @@ void expect_all_echoed(size_t size) {
 
 static struct work other;
 
-void queue_other(void) {
-	work_queue_push(&played.pool.queue, &other);
-}
+void queue_other(void) { work_queue_push(&played.pool.queue, &other); }
 
 void take_other(void) {
 	struct work *works[1];

@@ -68,15 +68,11 @@ void session_leave(void) {
 	session_client = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-uint64_t session_requests(void) {
-	return atomic_load(&stats.counter[COUNTER_control_requests]);
-}
+uint64_t session_requests(void) { return atomic_load(&stats.counter[COUNTER_control_requests]); }
 
 void session_expect_counted(uint64_t requests, uint64_t errors) {
 	assert_int_equal(session_requests(), requests);
 	assert_int_equal(atomic_load(&stats.counter[COUNTER_control_errors]), errors);
 }
 
-void session_do_expire(void) {
-	session_expire(&session, &stats);
-}
+void session_do_expire(void) { session_expire(&session, &stats); }

@@ -25,9 +25,7 @@ AFTER_EACH {
 	waker_close(&waker);
 }
 
-static bool enter(const struct conn_origin *origin) {
-	return admission_enter(&admission, origin);
-}
+static bool enter(const struct conn_origin *origin) { return admission_enter(&admission, origin); }
 
 static void leave(int count) {
 	while (count-- > 0)
@@ -112,9 +110,7 @@ ABORTS(entering_beyond_the_limit) {
 		enter(&here);
 }
 
-ABORTS(leaving_an_empty_one) {
-	leave(1);
-}
+ABORTS(leaving_an_empty_one) { leave(1); }
 
 ABORTS(closing_while_one_is_in) {
 	enter(&here);

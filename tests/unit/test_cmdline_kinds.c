@@ -108,9 +108,7 @@ TEST_ROWS(help_tells_the_limits_and_the_default, const struct helped *row, helpe
 	assert_string_equal(setting_help(&row->setting, text, sizeof(text)), row->help);
 }
 
-static int read_one(void *argument) {
-	return read_all(ARGUMENTS(argument));
-}
+static int read_one(void *argument) { return read_all(ARGUMENTS(argument)); }
 
 TEST(a_value_that_its_kind_does_not_allow_is_refused) {
 	static char *const cases[][2] = {

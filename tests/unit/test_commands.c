@@ -47,9 +47,7 @@ static const char *run_for(enum status expected, const char *line) {
 	return test_keep(body);
 }
 
-static const char *run(const char *line) {
-	return run_for(STATUS_OK, line);
-}
+static const char *run(const char *line) { return run_for(STATUS_OK, line); }
 
 static json_t *run_json(const char *line) {
 	json_t *object = json_loads(run(line), JSON_REJECT_DUPLICATES, NULL);

@@ -214,13 +214,9 @@ TEST(long_values_are_quoted_in_part) {
 	expect_refused(value, "5", "there is no setting 'xxxx");
 }
 
-static int take_line(void *context, enum echod_log_level level, const char *line) {
-	return 1;
-}
+static int take_line(void *context, enum echod_log_level level, const char *line) { return 1; }
 
-static int take_entry(void *context, const struct echod_log_entry *entry) {
-	return 1;
-}
+static int take_entry(void *context, const struct echod_log_entry *entry) { return 1; }
 
 TEST(the_log_goes_to_the_last_that_is_set) {
 	echod_config_set_log(config, take_line, &config);

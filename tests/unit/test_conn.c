@@ -12,13 +12,9 @@
 static struct conn_table table;
 static struct conn_info infos[CAPACITY];
 
-BEFORE_EACH {
-	assert_int_equal(conn_table_open(&table, CAPACITY, NULL), 0);
-}
+BEFORE_EACH { assert_int_equal(conn_table_open(&table, CAPACITY, NULL), 0); }
 
-AFTER_EACH {
-	conn_table_close(&table);
-}
+AFTER_EACH { conn_table_close(&table); }
 
 static struct conn *add(int fd) {
 	struct conn_origin origin = {.fd = fd, .accepted_at = 1000 + (uint64_t)fd};

@@ -74,9 +74,7 @@ AFTER_EACH {
 }
 
 // Asks on a connection of its own.
-static void expect_ok(const char *line) {
-	assert_int_equal(ctl_request(path, line, NULL), 200);
-}
+static void expect_ok(const char *line) { assert_int_equal(ctl_request(path, line, NULL), 200); }
 
 static void expect_pong(int fd) {
 	char *body;

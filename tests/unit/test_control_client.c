@@ -41,9 +41,7 @@ BEFORE_EACH {
 		    listen(listener, 0) == 0);
 }
 
-AFTER_EACH {
-	close(listener);
-}
+AFTER_EACH { close(listener); }
 
 static void read_request(int fd) {
 	char *at = play->request, *last = at + sizeof(play->request) - 1;

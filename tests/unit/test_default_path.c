@@ -19,9 +19,7 @@ WRAP(int, access, (const char *path, int mode)) {
 	return __real_access(stand_in, mode);
 }
 
-WRAP(uid_t, geteuid, (void)) {
-	return user;
-}
+WRAP(uid_t, geteuid, (void)) { return user; }
 
 WRAP(int, lstat, (const char *path, struct stat *status)) {
 	assert_string_equal(path, PRIVATE);

@@ -32,9 +32,7 @@ struct scene {
 	size_t wrong;		 // how much of that is not the input
 };
 
-static unsigned char byte_at(size_t offset) {
-	return (unsigned char)(offset * 2654435761U >> 13);
-}
+static unsigned char byte_at(size_t offset) { return (unsigned char)(offset * 2654435761U >> 13); }
 
 static void write_all(int fd, const unsigned char *bytes, size_t length) {
 	while (length > 0) {
@@ -171,9 +169,7 @@ static void expect_play(struct scene *scene, int status, size_t received) {
 	assert_int_equal(scene->wrong, 0);
 }
 
-BEFORE_ALL {
-	signal(SIGPIPE, SIG_IGN);
-}
+BEFORE_ALL { signal(SIGPIPE, SIG_IGN); }
 
 TEST(streams_of_any_length_come_back) {
 	static const size_t lengths[] = {0, 1, 4095, 4096, 4097, 100000, LONG_STREAM};

@@ -9,9 +9,7 @@ static unsigned char ring[CAPACITY];
 static struct window window;
 static struct difference difference;
 
-BEFORE_EACH {
-	window_init(&window, ring, sizeof(ring));
-}
+BEFORE_EACH { window_init(&window, ring, sizeof(ring)); }
 
 // Reads `length` bytes of `bytes` into the window, in as many pieces as it takes.
 static void feed(const char *bytes, size_t length) {

@@ -65,9 +65,7 @@ static void start_servers(size_t count) {
 	}
 }
 
-static void start_silent_server(void) {
-	set_target(0, odd_server(ODD_SILENT)->address);
-}
+static void start_silent_server(void) { set_target(0, odd_server(ODD_SILENT)->address); }
 
 static void open_engine(void) {
 	struct echod_error error = {0};
@@ -127,9 +125,7 @@ TEST(only_the_groups_of_a_slice_are_loaded) {
 static struct engine_result result;
 static uint64_t recorded;
 
-static bool go_on(void *context, const struct progress *progress) {
-	return true;
-}
+static bool go_on(void *context, const struct progress *progress) { return true; }
 
 static void take_interval(void *context, const struct interval *interval) {
 	recorded += interval->counters->messages;

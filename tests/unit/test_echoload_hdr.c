@@ -11,9 +11,7 @@
 
 static struct hdr hdr;
 
-BEFORE_EACH {
-	hdr_reset(&hdr);
-}
+BEFORE_EACH { hdr_reset(&hdr); }
 
 // Any magnitude that a latency may have is as likely as any other.
 static uint64_t draw(struct random *random) {

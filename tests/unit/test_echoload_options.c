@@ -245,9 +245,7 @@ static const struct refused {
 	{"--hgrm /tmp/x --hlog /tmp/../tmp/x", "--hlog: '/tmp/../tmp/x' is written by"},
 };
 
-TEST_ROWS(refuses_line, const struct refused *row, refused) {
-	refuses(row->line, row->reason);
-}
+TEST_ROWS(refuses_line, const struct refused *row, refused) { refuses(row->line, row->reason); }
 
 TEST(bad_values_are_named) {
 	const char *const *line = STRINGS(

@@ -20,9 +20,7 @@ BEFORE_EACH {
 		0);
 }
 
-AFTER_EACH {
-	assert_int_equal(chdir("/"), 0);
-}
+AFTER_EACH { assert_int_equal(chdir("/"), 0); }
 
 // Asserts of each of `others` whether it is the same file as `path`.
 static void assert_same(bool same, const char *path, const char *const *others) {

@@ -11,9 +11,7 @@
 
 static struct payload payload;
 
-BEFORE_ALL {
-	payload_init(&payload, 42);
-}
+BEFORE_ALL { payload_init(&payload, 42); }
 
 static struct payload_place random_place(struct random *random) {
 	struct payload_place place = {(uint32_t)(random_next(random) % PAYLOAD_CONNECTIONS),

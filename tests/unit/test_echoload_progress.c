@@ -14,9 +14,7 @@ BEFORE_EACH {
 	screen_open(&screen, terminal_open(80));
 }
 
-AFTER_EACH {
-	terminal_close();
-}
+AFTER_EACH { terminal_close(); }
 
 TEST(a_terminal_is_known) {
 	assert_true(screen.terminal && screen.colour);

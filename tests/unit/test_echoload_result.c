@@ -61,9 +61,7 @@ static void expect_whole(const json_t *one, const json_t *other) {
 	json_object_foreach((json_t *)one, key, member) {
 		expect_whole(member, json_object_get(other, key));
 	}
-	json_array_foreach(one, i, member) {
-		expect_whole(member, json_array_get(other, i));
-	}
+	json_array_foreach(one, i, member) { expect_whole(member, json_array_get(other, i)); }
 }
 
 TEST(what_is_written_is_read) {

@@ -21,9 +21,7 @@ BEFORE_EACH {
 	assert_non_null(timers.heap);
 }
 
-AFTER_EACH {
-	free(timers.heap);
-}
+AFTER_EACH { free(timers.heap); }
 
 static size_t below(struct random *random, size_t limit) {
 	return (size_t)(random_next(random) % limit);

@@ -29,9 +29,7 @@ static struct {
 	struct fault expected[FAULTS];
 } stream;
 
-BEFORE_ALL {
-	heard_init(&heard, LENGTH);
-}
+BEFORE_ALL { heard_init(&heard, LENGTH); }
 
 static void begin(uint32_t connection, uint64_t length, uint64_t seed) {
 	heard_set_sent(&heard, length);
@@ -138,9 +136,7 @@ static void check(uint64_t seed) {
 		assert_pieces_do_not_matter();
 }
 
-static uint64_t any_length(uint64_t seed) {
-	return seed % 20 == 1 ? LONG : LENGTH;
-}
+static uint64_t any_length(uint64_t seed) { return seed % 20 == 1 ? LONG : LENGTH; }
 
 static uint64_t most_of(uint64_t length) {
 	return length / 5 < SPOIL_MOST ? length / 5 : SPOIL_MOST;

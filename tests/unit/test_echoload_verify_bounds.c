@@ -27,9 +27,7 @@ BEFORE_EACH {
 	verify = (struct verify){.scope = &heard.scope, .connection = 0};
 }
 
-AFTER_EACH {
-	verify_free(&verify);
-}
+AFTER_EACH { verify_free(&verify); }
 
 #define RANDOM UINT32_MAX // in place of a connection: from none
 

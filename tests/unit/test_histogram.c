@@ -151,10 +151,6 @@ TEST(several_histograms_add_up) {
 	assert_int_equal(histogram_percentile(&sum, 50.0), 20);
 }
 
-ABORTS(a_percentile_beyond_100) {
-	histogram_percentile(&sum, 100.5);
-}
+ABORTS(a_percentile_beyond_100) { histogram_percentile(&sum, 100.5); }
 
-ABORTS(a_count_below_a_part_of_a_bucket) {
-	histogram_count_below(&sum, 1000);
-}
+ABORTS(a_count_below_a_part_of_a_bucket) { histogram_count_below(&sum, 1000); }

@@ -14,9 +14,7 @@
 static struct listener listener, other; // of the running test
 static struct echod_error error;
 
-BEFORE_EACH {
-	listener = other = LISTENER_NONE;
-}
+BEFORE_EACH { listener = other = LISTENER_NONE; }
 
 AFTER_EACH {
 	listener_close(&listener);
@@ -81,9 +79,7 @@ static void expect_refused(const char *text, const char *failure, const char *re
 	assert_int_equal(error.kind, ECHOD_ERROR_SYSTEM);
 }
 
-static bool has_ipv6(void) {
-	return endpoint_of(":0").as.any.sa_family == AF_INET6;
-}
+static bool has_ipv6(void) { return endpoint_of(":0").as.any.sa_family == AF_INET6; }
 
 TEST(port_0_becomes_a_real_one) {
 	listener = bound_to("127.0.0.1:0");

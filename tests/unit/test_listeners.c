@@ -73,9 +73,7 @@ BEFORE_EACH {
 	last_line[0] = '\0';
 }
 
-AFTER_EACH {
-	listeners_close(&inside->server);
-}
+AFTER_EACH { listeners_close(&inside->server); }
 
 static void again(void) {
 	after_each();

@@ -16,9 +16,7 @@
 static int kept_stderr, pipe_fds[2];
 static char longest[512]; // the longest line of the log, all of it to be escaped
 
-static void stderr_to(int fd) {
-	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
-}
+static void stderr_to(int fd) { assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO); }
 
 BEFORE_EACH {
 	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);

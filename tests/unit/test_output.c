@@ -26,9 +26,7 @@ static pid_t start(int (*body)(void), int fd) {
 	return child;
 }
 
-static int run(int (*body)(void), int fd) {
-	return child_status(start(body, fd));
-}
+static int run(int (*body)(void), int fd) { return child_status(start(body, fd)); }
 
 // The same with its standard output blocked.
 static int run_blocked(int (*body)(void), enum blocked_kind kind) {

@@ -41,13 +41,9 @@ WRAP(int, pthread_create,
 	return __real_pthread_create(thread, attributes, run, argument);
 }
 
-WRAP(unsigned, cpus_usable, (pthread_t thread)) {
-	return cpus ? cpus : __real_cpus_usable(thread);
-}
+WRAP(unsigned, cpus_usable, (pthread_t thread)) { return cpus ? cpus : __real_cpus_usable(thread); }
 
-WRAP(unsigned, cpus_online, (void)) {
-	return cpus ? online : __real_cpus_online();
-}
+WRAP(unsigned, cpus_online, (void)) { return cpus ? online : __real_cpus_online(); }
 
 WRAP(int, epoll_create1, (int flags)) {
 	if (!epoll_fails)
@@ -125,8 +121,7 @@ AFTER_EACH {
 }
 
 // For tests that start none.
-static void nothing(void) {
-}
+static void nothing(void) {}
 
 static void submit(size_t count) {
 	for (size_t i = 0; i < count; i++)

@@ -7,9 +7,7 @@
 static struct rates rates;
 static struct snapshot snapshot;
 
-BEFORE_EACH {
-	memset(&rates, 0, sizeof(rates));
-}
+BEFORE_EACH { memset(&rates, 0, sizeof(rates)); }
 
 static void set(uint64_t ms, uint64_t messages) {
 	snapshot.taken = 1000 * NS_PER_S + ms * NS_PER_MS;

@@ -27,13 +27,9 @@ static const char *rendered(void (*render)(FILE *)) {
 	return test_keep(output);
 }
 
-static void to_text(FILE *out) {
-	render_text(out, &snapshot, &rates);
-}
+static void to_text(FILE *out) { render_text(out, &snapshot, &rates); }
 
-static void to_prometheus(FILE *out) {
-	render_prometheus(out, &snapshot);
-}
+static void to_prometheus(FILE *out) { render_prometheus(out, &snapshot); }
 
 static void render_all(void) {
 	text = rendered(to_text);

@@ -73,9 +73,7 @@ static void heed_two(int number) {
 	kill(getpid(), number);
 }
 
-static void say_farewell(void) {
-	(void)!write(STDOUT_FILENO, "\n", 1);
-}
+static void say_farewell(void) { (void)!write(STDOUT_FILENO, "\n", 1); }
 
 static void end_well(int number) {
 	signals_open();

@@ -14,13 +14,9 @@
 
 static struct sources sources;
 
-BEFORE_EACH {
-	assert_int_equal(sources_open(&sources, LIMIT, 64, CAPACITY, NULL), 0);
-}
+BEFORE_EACH { assert_int_equal(sources_open(&sources, LIMIT, 64, CAPACITY, NULL), 0); }
 
-AFTER_EACH {
-	sources_close(&sources);
-}
+AFTER_EACH { sources_close(&sources); }
 
 static struct conn_origin from_address(const char *text, uint16_t port) {
 	struct conn_origin v4 = {.peer.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
@@ -35,13 +31,9 @@ static struct conn_origin from_user(uint32_t user) {
 	return (struct conn_origin){.peer.any = {.sa_family = AF_UNIX}, .peer_user = user};
 }
 
-static bool enter(struct conn_origin origin) {
-	return sources_enter(&sources, &origin);
-}
+static bool enter(struct conn_origin origin) { return sources_enter(&sources, &origin); }
 
-static void leave(struct conn_origin origin) {
-	sources_leave(&sources, &origin);
-}
+static void leave(struct conn_origin origin) { sources_leave(&sources, &origin); }
 
 // As many as the limit get in, not one more; when one leaves, there is room for one.
 static void expect_limit(struct conn_origin origin) {
@@ -230,9 +222,7 @@ TEST(one_may_enter_while_another_leaves) {
 	expect_limit(origin);
 }
 
-ABORTS(leaving_without_entering) {
-	leave(from_user(1));
-}
+ABORTS(leaving_without_entering) { leave(from_user(1)); }
 
 ABORTS(entering_with_one_source_too_many) {
 	for (uint32_t user = 0; user <= CAPACITY; user++)

@@ -11,9 +11,7 @@
 static struct stats stats;
 static struct snapshot snapshot;
 
-BEFORE_EACH {
-	assert_int_equal(stats_open(&stats, 1 + WORKERS, NULL), 0);
-}
+BEFORE_EACH { assert_int_equal(stats_open(&stats, 1 + WORKERS, NULL), 0); }
 
 AFTER_EACH {
 	stats_close(&stats);

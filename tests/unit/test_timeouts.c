@@ -31,9 +31,7 @@ static void begin_with(uint64_t idle_limit, uint64_t stuck_limit) {
 	timeouts_init(&timeouts, idle_limit, stuck_limit);
 }
 
-BEFORE_EACH {
-	begin_with(LIMIT, STUCK_LIMIT);
-}
+BEFORE_EACH { begin_with(LIMIT, STUCK_LIMIT); }
 
 AFTER_EACH {
 	now = 0;
@@ -49,9 +47,7 @@ static void set_all(int kind) {
 		set(i, kind);
 }
 
-static uint64_t deadline(void) {
-	return timeouts_deadline(&timeouts);
-}
+static uint64_t deadline(void) { return timeouts_deadline(&timeouts); }
 
 static struct work *check(void) {
 	struct work_list expired = {0};

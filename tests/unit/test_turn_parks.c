@@ -176,9 +176,7 @@ TEST(when_others_wait_it_has_its_quantum) {
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
-static void say_a_byte(void) {
-	assert_int_equal(write(played.pair[1], "x", 1), 1);
-}
+static void say_a_byte(void) { assert_int_equal(write(played.pair[1], "x", 1), 1); }
 
 TEST(short_messages_use_it_up_too) {
 	play_with_patience(5 * NS_PER_MS);

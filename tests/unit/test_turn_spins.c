@@ -7,9 +7,7 @@
 
 static const struct step nothing[] = {{.error = EAGAIN, .times = 100000}, {0}};
 
-static void time_passes(void) {
-	played.now += 10 * NS_PER_US;
-}
+static void time_passes(void) { played.now += 10 * NS_PER_US; }
 
 // A turn that may spin, with a connection that is warm.
 static void warm_up(int credit) {
@@ -45,9 +43,7 @@ TEST(polling_that_finds_something_is_a_hit) {
 	assert_int_equal(played.conn.spin_credit, 3);
 }
 
-static void rival_has_the_cpu(void) {
-	played.now += 3 * NS_PER_MS;
-}
+static void rival_has_the_cpu(void) { played.now += 3 * NS_PER_MS; }
 
 // Each yield gives the CPU to another thread for long, so data waits that blocking would have got.
 TEST(polling_beside_a_rival_ends) {

@@ -84,9 +84,7 @@ TEST_ROWS(without_buffers_for_too_long_it_is_stalled, const struct shortage *sho
 	expect_echo(100, 10);
 }
 
-static void time_passes(void) {
-	played.now += NS_PER_MS;
-}
+static void time_passes(void) { played.now += NS_PER_MS; }
 
 // TCP under memory pressure: poll says that there is room, send that there is none.
 TEST(room_that_is_none_is_a_stall_too) {

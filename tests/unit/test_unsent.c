@@ -10,9 +10,7 @@ static struct echo echo;
 static struct conn conn;
 static bool memory_is_short;
 
-WRAP(void *, malloc, (size_t size)) {
-	return memory_is_short ? NULL : __real_malloc(size);
-}
+WRAP(void *, malloc, (size_t size)) { return memory_is_short ? NULL : __real_malloc(size); }
 
 BEFORE_EACH {
 	echo = (struct echo){.unsent_limit = 100};
@@ -108,6 +106,4 @@ ABORTS(keep_twice) {
 	unsent_keep(&echo, &conn, "abc", 3);
 }
 
-ABORTS(keep_nothing) {
-	unsent_keep(&echo, &conn, "abc", 0);
-}
+ABORTS(keep_nothing) { unsent_keep(&echo, &conn, "abc", 0); }

@@ -11,13 +11,9 @@
 
 static struct waker waker;
 
-BEFORE_EACH {
-	assert_int_equal(waker_open(&waker, NULL), 0);
-}
+BEFORE_EACH { assert_int_equal(waker_open(&waker, NULL), 0); }
 
-AFTER_EACH {
-	waker_close(&waker);
-}
+AFTER_EACH { waker_close(&waker); }
 
 static int is_readable(int timeout_ms) {
 	return poll(&(struct pollfd){.fd = waker.fd, .events = POLLIN}, 1, timeout_ms);

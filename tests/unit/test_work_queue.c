@@ -69,9 +69,7 @@ static void *take_as(void *argument) {
 }
 
 // As a worker that never sleeps.
-static struct work *take(void) {
-	return take_as(NULL);
-}
+static struct work *take(void) { return take_as(NULL); }
 
 static void expect_taken(unsigned first, unsigned end) {
 	for (unsigned i = first; i < end; i++)

@@ -38,9 +38,7 @@ static void begin_with(unsigned workers, unsigned cpus, unsigned batch) {
 	next = 0;
 }
 
-BEFORE_EACH {
-	begin_with(4, 2, 1);
-}
+BEFORE_EACH { begin_with(4, 2, 1); }
 
 static enum next take(void) {
 	count = 0;
