@@ -97,3 +97,27 @@ bool threads_become(size_t count) {
 	}
 	return true;
 }
+
+static json_t *kept;
+
+static void forget_json(void) {
+	json_decref(kept);
+	kept = NULL;
+}
+CLEANUP(forget_json, 1)
+
+json_t *json_keep(json_t *json) {
+	kept = kept ? kept : json_array();
+	if (json_array_size(kept) == 1000)
+		json_array_remove(kept, 0);
+	assert_int_equal(json_array_append_new(kept, json), 0);
+	return json;
+}
+
+json_t *json_from(const char *text) {
+	json_error_t error;
+	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (!json)
+		fail_msg("not JSON: %s in %s", error.text, text);
+	return json_keep(json);
+}

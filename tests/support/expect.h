@@ -1,8 +1,9 @@
-// Helpers of several unit tests: a call aborts; threads start and end; nothing is left behind. Main
+// Helpers of several tests: a call aborts; threads start and end; nothing is left behind. Main
 // thread.
 #ifndef ECHOD_TESTS_EXPECT_H
 #define ECHOD_TESTS_EXPECT_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -34,6 +35,11 @@ int child_status(pid_t child);
 
 // Whether a part of `text` matches the extended regular expression.
 bool matches(const char *text, const char *pattern);
+
+// Keeps `json` until the test ends or a thousand more are kept, and returns it; likewise the JSON
+// that `text` must be.
+json_t *json_keep(json_t *json);
+json_t *json_from(const char *text);
 
 // The value of an option of a socket, a number.
 int socket_option(int fd, int level, int name);

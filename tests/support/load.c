@@ -1,6 +1,8 @@
 // echoload as a child of the test. One thread.
 #include "load.h"
 
+#include "place.h"
+
 void load_expect_status(struct process *process, int status, int wanted) {
 	if (status != wanted)
 		fail_msg("status %d, not %d: %s", status, wanted, process_errors(process, NULL));
@@ -28,37 +30,16 @@ const char *const *load_arguments(const char *const *first, const char *const *m
 	return all;
 }
 
-static json_t *results; // of the test
-
-static void forget_results(void) {
-	json_decref(results);
-	results = NULL;
-}
-CLEANUP(forget_results, 1)
-
-json_t *load_keep(json_t *json) {
-	results = results ? results : json_array();
-	assert_int_equal(json_array_append_new(results, json), 0);
-	return json;
-}
-
-static json_t *checked(json_t *result, const json_error_t *error, const char *text) {
-	if (!result)
-		fail_msg("not JSON: %s in %s", error->text, text);
-	assert_int_equal(load_count(load_keep(result), "schema"), 1);
+static json_t *checked(json_t *result) {
+	assert_int_equal(load_count(result, "schema"), 1);
 	return result;
 }
 
 json_t *load_result(struct process *process) {
-	const char *text = process_output(process, NULL);
-	json_error_t error;
-	return checked(json_loads(text, JSON_REJECT_DUPLICATES, &error), &error, text);
+	return checked(json_from(process_output(process, NULL)));
 }
 
-json_t *load_result_of_file(const char *path) {
-	json_error_t error;
-	return checked(json_load_file(path, JSON_REJECT_DUPLICATES, &error), &error, path);
-}
+json_t *load_result_of_file(const char *path) { return checked(json_from(place_read(path))); }
 
 json_t *load_run_with(const struct process_spec *spec, int wanted) {
 	return load_result(process_run_to(wanted, spec));

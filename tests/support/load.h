@@ -2,8 +2,7 @@
 #ifndef ECHOD_TESTS_LOAD_H
 #define ECHOD_TESTS_LOAD_H
 
-#include <jansson.h>
-
+#include "expect.h"
 #include "process.h"
 
 // Runs echoload with these arguments. Returns its exit status.
@@ -37,9 +36,6 @@ void load_expect_status(struct process *process, int status, int wanted);
 
 // Wants `wanted`, one line on standard error that holds `text`, and nothing else.
 void load_expect_refusal(struct process *process, int status, int wanted, const char *text);
-
-// Releases `json` when the test ends. Returns it.
-json_t *load_keep(json_t *json);
 
 // The result on its standard output, or in a file, with nothing beside it.
 json_t *load_result(struct process *process);

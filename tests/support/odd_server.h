@@ -57,11 +57,11 @@ struct odd_span {
 #define ODD_STANDSTILL (3 * NS_PER_MS)
 
 struct odd_server {
-	struct odd_server *next;
-	pid_t pid;
-	const char *address; // where it listens
+	const char *address; // HOST:PORT
 	uint16_t port;
-	struct odd_record *record;
+	pid_t pid;
+	struct odd_record *record; // only for odd_server.c, as `next`
+	struct odd_server *next;
 };
 
 struct odd_server *odd_start(const struct odd_spec *spec);

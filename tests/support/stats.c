@@ -21,30 +21,12 @@ static void renew_connection(struct daemon *daemon) {
 	daemon->control_fd = ctl_connect(daemon->control);
 }
 
-static json_t *kept; // replies, until the test ends
-
-static void forget_replies(void) {
-	json_decref(kept);
-	kept = NULL;
-}
-CLEANUP(forget_replies, 1)
-
-static json_t *ask(struct daemon *daemon, const char *command) {
+json_t *stats_ask(struct daemon *daemon, const char *command) {
 	renew_connection(daemon);
 	char *body;
 	assert_int_equal(ctl_ask(daemon->control_fd, command, &body), 200);
-	json_error_t error;
-	json_t *reply = json_loads(body, JSON_REJECT_DUPLICATES, &error);
-	if (!reply)
-		fail_msg("not JSON: %s in %s", error.text, body);
+	json_t *reply = json_from(body);
 	free(body);
-	return reply;
-}
-
-json_t *stats_ask(struct daemon *daemon, const char *command) {
-	kept = kept ? kept : json_array();
-	json_t *reply = ask(daemon, command);
-	assert_int_equal(json_array_append_new(kept, reply), 0);
 	assert_int_equal(stats_get(reply, "schema"), 1);
 	return reply;
 }
@@ -80,10 +62,7 @@ double stats_part(const json_t *snapshot, const char *name, const char *part) {
 }
 
 uint64_t stats_counter(struct daemon *daemon, const char *name) {
-	json_t *snapshot = ask(daemon, "stats json");
-	uint64_t value = stats_get(snapshot, name);
-	json_decref(snapshot);
-	return value;
+	return stats_get(stats_take(daemon), name);
 }
 
 static void wait_for(struct daemon *daemon, const char *name, uint64_t least, uint64_t most) {

@@ -3,9 +3,8 @@
 #ifndef ECHOD_TESTS_STATS_H
 #define ECHOD_TESTS_STATS_H
 
-#include <jansson.h>
-
 #include "daemon.h"
+#include "expect.h"
 
 // The JSON reply to a command, and one snapshot. Valid until the test ends.
 json_t *stats_ask(struct daemon *daemon, const char *command);

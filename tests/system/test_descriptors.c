@@ -9,7 +9,7 @@
 #define CLIENTS 10
 #define SPAN_MS 1500
 
-static void set_descriptor_limit(struct daemon *daemon, size_t count) {
+static void limit_descriptors(struct daemon *daemon, size_t count) {
 	struct rlimit limit;
 	pid_t pid = process_pid(daemon->process);
 	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
@@ -23,7 +23,7 @@ static void leave_descriptors(struct daemon *daemon, size_t spare) {
 	pid_t pid = process_pid(daemon->process);
 	while (place_exists(test_text("/proc/%d/fd/%zu", pid, number)) || spare-- > 0)
 		number++;
-	set_descriptor_limit(daemon, number);
+	limit_descriptors(daemon, number);
 }
 
 // For a span: at most 1/`part` of a processor, and few attempts to accept.
@@ -72,7 +72,7 @@ DAEMON_TEST(limit_is_raised, (NULL)) {
 	// Not by a counter: a control connection that ends leaves its descriptor to the client.
 	process_expect_error_text(daemon->process, "out of descriptors");
 	peer_expect_quiet(fd);
-	set_descriptor_limit(daemon, 1024);
+	limit_descriptors(daemon, 1024);
 	peer_expect_text(fd, "x");
 	json_t *snapshot = stats_take(daemon);
 	assert_true(stats_number(snapshot, "accept_errors_descriptors") >= 1);

@@ -26,10 +26,8 @@ DAEMON_TEST(answers, (NULL)) {
 	assert_contains(OUTPUT(daemon->control, "stats", "--prometheus"), "# TYPE ");
 	static const char *const json_commands[] = {"stats", "connections", "workers"};
 	for (size_t i = 0; i < COUNT_OF(json_commands); i++) {
-		json_t *json =
-			json_loads(OUTPUT(daemon->control, json_commands[i], "--json"), 0, NULL);
-		assert_int_equal(stats_get(json, "schema"), 1);
-		json_decref(json);
+		const char *text = OUTPUT(daemon->control, json_commands[i], "--json");
+		assert_int_equal(stats_get(json_from(text), "schema"), 1);
 	}
 }
 
@@ -82,13 +80,11 @@ TEST(list_of_a_crowd) {
 	struct daemon *daemon = daemon_start("--listen", place_address("echo"));
 	struct crowd crowd = crowd_connect(daemon, size);
 	assert_int_equal(process_count_lines(OUTPUT(daemon->control, "connections")), 1 + size);
-	json_t *json = json_loads(OUTPUT(daemon->control, "connections", "--json"),
-				  JSON_REJECT_DUPLICATES, NULL);
+	const json_t *json = json_from(OUTPUT(daemon->control, "connections", "--json"));
 	const json_t *list = json_object_get(json, "connections");
 	assert_int_equal(json_array_size(list), size);
 	for (size_t i = 0; i < size; i++)
 		assert_int_equal(stats_get(json_array_get(list, i), "id"), i + 1);
-	json_decref(json);
 	crowd_close(&crowd);
 	daemon_stop(daemon);
 }

@@ -52,7 +52,7 @@ static json_t *compare(int status, const char *first, const char *second,
 			expect_ratio(result,
 				     json_object_get(load_member(target, "ratio"), measures[k]));
 	}
-	return load_keep(result);
+	return json_keep(result);
 }
 
 #define QUICKLY "--rounds", ROUNDS, "--slice", "5ms"

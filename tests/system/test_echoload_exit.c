@@ -95,7 +95,6 @@ DAEMON_TEST(checks, (NULL)) {
 			  "faults<1", "--expect", "bytes_verified>=500");
 	assert_string_equal(process_errors(process, NULL), "");
 	load_expect_report(process_output(process, NULL));
-
 	// Half a second says nothing about speed, whether the check holds or not.
 	process = load_ends(EXIT_INCONCLUSIVE, daemon->address[0], "-d", "500ms",
 			    "--allow-client-bound", "--expect", "p50<1h");

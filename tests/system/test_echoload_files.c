@@ -112,10 +112,9 @@ TEST(histograms) {
 }
 
 TEST(interval_lines) {
-	const char *line = runs.printed;
-	assert_contains(line, "messages/s");
+	assert_contains(runs.printed, "messages/s");
 	size_t rows = 0;
-	line = strchr(line, '\n') + 1; // the heading
+	const char *line = strchr(runs.printed, '\n') + 1; // after the heading
 	for (unsigned second, connections; sscanf(line, " %u s %u ", &second, &connections) == 2;
 	     line = strchr(line, '\n') + 1) {
 		assert_int_equal(connections, 2);

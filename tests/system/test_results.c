@@ -75,7 +75,7 @@ TEST(names_that_are_not_utf_8) {
 	wait_until(strstr(process_output(client, NULL), "seq=1"));
 	char *body;
 	assert_int_equal(ctl_request(daemon->control, "connections json", &body), 200);
-	json = load_keep(json_loads(body, 0, NULL));
+	json = json_from(body);
 	assert_contains(load_text(json, "connections.0.local"), "/s" ODD_TEXT);
 	free(body);
 	process_kill(client);

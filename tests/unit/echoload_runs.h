@@ -3,7 +3,7 @@
 #define ECHOD_UNIT_ECHOLOAD_RUNS_H
 
 #include "echoload/result/result.h"
-#include "test.h"
+#include "expect.h"
 
 // A run that the same numbers always make the same.
 struct made_run {

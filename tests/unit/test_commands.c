@@ -1,8 +1,6 @@
 // The requests of the control protocol, and its commands with good and bad arguments:
 // control/commands and control/lists.
-#include "test.h"
-
-#include <jansson.h>
+#include "expect.h"
 
 #include "control/commands.h"
 #include "inside.h"
@@ -50,8 +48,7 @@ static const char *run_for(enum status expected, const char *line) {
 static const char *run(const char *line) { return run_for(STATUS_OK, line); }
 
 static json_t *run_json(const char *line) {
-	json_t *object = json_loads(run(line), JSON_REJECT_DUPLICATES, NULL);
-	assert_non_null(object);
+	json_t *object = json_from(run(line));
 	assert_int_equal(stats_get(object, "schema"), 1);
 	return object;
 }
@@ -113,9 +110,7 @@ TEST(stats_come_in_three_formats) {
 	assert_contains(run("stats"), "connections_accepted");
 	assert_contains(run("stats prometheus"),
 			"# TYPE echod_connections_accepted_total counter\n");
-	json_t *object = run_json("stats json");
-	assert_int_equal(stats_get(object, "workers"), 2);
-	json_decref(object);
+	assert_int_equal(stats_get(run_json("stats json"), "workers"), 2);
 }
 
 // The first by unix:, the others by TCP, in this order.
@@ -163,14 +158,12 @@ TEST(connections_are_listed) {
 	assert_int_equal(json_array_size(list), 50);
 	for (unsigned i = 0; i < 50; i++)
 		check_connection(json_array_get(list, i), i + 1);
-	json_decref(object);
 	assert_true(shows("connections", " work-1 ", " queued "));
 	assert_int_equal(process_count_lines(run("connections")), 51);
 	peer_close_all(clients, 50);
 	wait_until(inside_gauge(GAUGE_connections_open) == 0);
 	object = run_json("connections json");
 	assert_int_equal(json_array_size(json_object_get(object, "connections")), 0);
-	json_decref(object);
 }
 
 TEST(parked_connections_are_listed, .with = {"--patience 0"}) {
@@ -209,7 +202,6 @@ TEST(workers_are_listed) {
 		served += count;
 	}
 	assert_int_equal(served, 1);
-	json_decref(object);
 	// The leader may wake once more, if it was not asleep when the other came.
 	wait_until(shows("workers", " leading ", " blocked "));
 	assert_int_equal(process_count_lines(run("workers")), 3);

@@ -2,7 +2,6 @@
 // are those that the test sets.
 #include "expect.h"
 
-#include <jansson.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -181,10 +180,9 @@ TEST(counters_are_sampled_for_the_rates) {
 		char *body;
 		double rate = -1;
 		assert_int_equal(ctl_request(path, "stats json", &body), 200);
-		json_t *json = json_loads(test_keep(body), 0, NULL);
-		json_unpack(json, "{s:{s:{s:F}}}", "rates", "messages", "60s", &rate);
+		json_unpack(json_from(test_keep(body)), "{s:{s:{s:F}}}", "rates", "messages", "60s",
+			    &rate);
 		assert_true(rate > 0.0 && rate < 100.0);
-		json_decref(json);
 	}
 }
 

@@ -41,7 +41,6 @@ TEST(the_old_file_stays_until_the_new_one_is_complete) {
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0604);
 	assert_int_equal(place_count(""), 1);
-
 	path = place_file("file", "old", 3);
 	assert_int_equal(replace(path, false), -1);
 	expect_text(path, "old");

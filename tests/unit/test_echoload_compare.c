@@ -156,9 +156,8 @@ static char *write_result(const char *name, const char *settings, double rate) {
 	made.started = seed * NS_PER_S;
 	made.rate *= rate;
 	made_run_init(&results[0], &made);
-	json_t *more = settings ? json_loads(settings, 0, NULL) : json_object();
+	json_t *more = json_from(settings ? settings : "{}");
 	assert_int_equal(json_object_update(result_get(&results[0], "configuration"), more), 0);
-	json_decref(more);
 	const char *path = place_path(name);
 	assert_int_equal(result_write(&results[0], path, &error), 0);
 	return (char *)path;

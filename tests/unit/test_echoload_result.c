@@ -201,7 +201,7 @@ TEST(what_is_missing_or_of_the_wrong_type_is_named) {
 					     "configuration",  "machine",      "histogram"};
 	json_t *whole = load_result_of_file(write_result());
 	for (size_t i = 0; i < COUNT_OF(needed); i++) {
-		json_t *root = load_keep(json_copy(whole));
+		json_t *root = json_keep(json_copy(whole));
 		json_object_del(root, needed[i]);
 		refuse(root, needed[i]);
 		json_object_set_new(root, needed[i], json_true());
@@ -225,7 +225,7 @@ TEST(what_cannot_be_is_refused) {
 	};
 	json_t *whole = load_result_of_file(write_result());
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-		json_t *root = load_keep(json_deep_copy(whole));
+		json_t *root = json_keep(json_deep_copy(whole));
 		json_t *first = json_array_get(json_object_get(root, wrong[i].list), 0);
 		json_object_set_new(first, wrong[i].key, json_integer(wrong[i].value));
 		refuse(root, wrong[i].what);
@@ -245,10 +245,10 @@ static void refuse_file(const char *path, const char *what) {
 }
 
 TEST(other_schemas_and_other_files_are_refused) {
-	refuse(load_keep(json_pack("{s:i}", "schema", 2)),
+	refuse(json_keep(json_pack("{s:i}", "schema", 2)),
 	       "has schema 2, and this echoload reads schema 1 only");
-	refuse(load_keep(json_pack("{s:i}", "schema", 0)), "has schema 0");
-	refuse(load_keep(json_pack("[i]", 1)), "'it' is not an object");
+	refuse(json_keep(json_pack("{s:i}", "schema", 0)), "has schema 0");
+	refuse(json_keep(json_pack("[i]", 1)), "'it' is not an object");
 	refuse_file(place_file("a.json", "{\n\"a\" 1}", 8), "is no JSON: line 2");
 	refuse_file(place_file("a.json", "\xEF\xBB{}", 4), "is no JSON: line 1");
 	refuse_file(place_path("none.json"), "No such file");

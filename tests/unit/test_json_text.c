@@ -1,5 +1,5 @@
 // Values from outside as JSON: base/json_text.
-#include "test.h"
+#include "expect.h"
 
 #include <math.h>
 
@@ -24,10 +24,8 @@ TEST(any_bytes_become_a_string) {
 		{"\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80"}, // beside the pairs
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		json_t *json = json_text(rows[i][0]);
-		assert_non_null(json);
+		json_t *json = json_keep(json_text(rows[i][0]));
 		assert_string_equal(json_string_value(json), rows[i][1]);
-		json_decref(json);
 	}
 }
 
@@ -43,9 +41,7 @@ TEST(nothing_is_refused) {
 }
 
 TEST(a_number_that_is_none_is_null) {
-	json_t *number = json_finite(1.5);
-	assert_true(json_real_value(number) == 1.5);
-	json_decref(number);
+	assert_true(json_real_value(json_keep(json_finite(1.5))) == 1.5);
 	assert_true(json_is_null(json_finite(NAN)));
 	assert_true(json_is_null(json_finite(INFINITY)));
 	assert_true(json_is_null(json_finite(-INFINITY)));

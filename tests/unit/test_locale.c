@@ -2,7 +2,6 @@
 // or write changes (field case C1).
 #include "expect.h"
 
-#include <jansson.h>
 #include <locale.h>
 
 #include "base/units.h"
@@ -71,11 +70,8 @@ TEST(a_server_answers_with_points) {
 		assert_int_equal(ctl_request(place_path("c"), request, &body), 200);
 		if (!matches(body, cases[i][1]) || matches(body, "[0-9],[0-9]"))
 			fail_msg("%s: %s", request, body);
-		if (strstr(request, "json")) {
-			json_t *json = json_loads(body, 0, NULL);
-			assert_non_null(json);
-			json_decref(json);
-		}
+		if (strstr(request, "json"))
+			json_from(body);
 		free(body);
 	}
 	assert_int_equal(echod_wait(server, -1), 1); // nobody is connected

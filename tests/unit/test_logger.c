@@ -2,7 +2,6 @@
 #include "expect.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -67,11 +66,8 @@ static const char *text_in(const json_t *object, const char *name) {
 	return json_string_value(json_object_get(object, name));
 }
 
-// The same as JSON, which the caller frees.
 static json_t *logged_object(const struct echod_log_entry *entry) {
-	json_t *object = json_loads(logged_entry(LOGGER_JSON, entry), JSON_REJECT_DUPLICATES, NULL);
-	assert_non_null(object);
-	return object;
+	return json_from(logged_entry(LOGGER_JSON, entry));
 }
 
 static const char *logged(enum echod_log_level level, const char *line) {
@@ -114,7 +110,6 @@ TEST(json_is_an_object_a_line) {
 		assert_string_equal(text_in(object, "message"), *line);
 		assert_string_equal(text_in(object, "level"), "warning");
 		expect_match(text_in(object, "time"), "^" TIME "$");
-		json_decref(object);
 	}
 }
 
@@ -134,7 +129,6 @@ TEST(json_has_the_fields) {
 		assert_int_equal(json_integer_value(json_object_get(object, "connection")),
 				 INT64_C(1) << 53);
 		assert_string_equal(text_in(object, "peer"), cases[i][1]);
-		json_decref(object);
 	}
 }
 

@@ -1,10 +1,10 @@
 // Lists of any length to one client of the control socket: control/session and control/lists.
 #include "session_case.h"
 
-#include <jansson.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "expect.h"
 #include "process.h"
 
 #define MANY SESSION_MOST_CONNECTIONS
@@ -84,8 +84,7 @@ static char *join_pieces(char *bytes) {
 static void expect_listed(const char *text, size_t count) {
 	static unsigned char times[IDS];
 	memset(times, 0, sizeof(times));
-	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	const json_t *list = json_object_get(object, "connections");
+	const json_t *list = json_object_get(json_from(text), "connections");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *id = json_object_get(json_array_get(list, i), "id");
 		assert_in_range(json_integer_value(id), 1, IDS - 1);
@@ -93,7 +92,6 @@ static void expect_listed(const char *text, size_t count) {
 	}
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(times[conns[i]->work.id], 1);
-	json_decref(object);
 }
 
 TEST(a_long_list_goes_out_in_pieces) {
