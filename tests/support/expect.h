@@ -1,5 +1,4 @@
-// Helpers of several tests: a call aborts; threads start and end; nothing is left behind. Main
-// thread.
+// Helpers of several tests, for the main thread: aborts, threads, what is left behind, JSON.
 #ifndef ECHOD_TESTS_EXPECT_H
 #define ECHOD_TESTS_EXPECT_H
 

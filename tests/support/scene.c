@@ -165,8 +165,7 @@ static double used_by_others(void) {
 static bool is_among(const char *verdict, const char *list) {
 	size_t length = strlen(verdict);
 	for (const char *at = list; at && (at = strstr(at, verdict)); at += length) {
-		bool begins = at == list || at[-1] == ' ';
-		if (begins && (at[length] == ' ' || at[length] == '\0'))
+		if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
 			return true;
 	}
 	return false;

@@ -86,9 +86,8 @@ TEST_ROWS(highest_rate, const struct search *search, searches) {
 
 static void expect_none(const struct odd_server *server, const char *limit, const char *why) {
 	struct process *process = start_search(server, limit, "300ms");
-	int status = wait_while_it_goes_on(process);
+	load_expect_status(process, wait_while_it_goes_on(process), EXIT_CHECK_FAILED);
 	const char *said = process_errors(process, NULL);
-	load_expect_status(process, status, EXIT_CHECK_FAILED);
 	if (!strstr(said, why) || !strstr(said, " holds at no rate that was tried, not at "))
 		fail_msg("not '%s': %s", why, said);
 	load_expect_report(strstr(said, "\nload ") + 1);

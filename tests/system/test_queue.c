@@ -60,7 +60,6 @@ DAEMON_TEST(waiting_time_is_measured, ("--workers", "1", "--patience", "never"))
 	double waited = (double)(clock_now() - begin) / 1e9;
 	peer_close(next);
 	stats_wait(daemon, "connections_closed_peer", 2);
-
 	json_t *snapshot; // the time is taken a little later
 	wait_until((snapshot = stats_take(daemon),
 		    stats_part(snapshot, "service_time_seconds", "count") == 2));

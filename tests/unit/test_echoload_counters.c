@@ -1,6 +1,6 @@
 // tools/echoload/load/counters: errors, and the buffer that a thread counts in and the main thread
-// takes from it. A writer counts as fast as it can while they are requested. What
-// it counts has numbers, so that what is lost or counted twice shows in the sums.
+// takes from it. A writer counts as fast as it can while they are requested. What it counts has
+// numbers, so that what is lost or counted twice shows in the sums.
 #include "expect.h"
 
 #include <stdatomic.h>
