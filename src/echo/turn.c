@@ -33,8 +33,7 @@ struct task {
 	const struct pool_config *config;
 };
 
-// What a short turn in a crowd does not need stays out of its way.
-#define SELDOM __attribute__((noinline, cold))
+#define SELDOM __attribute__((noinline, cold)) // a short turn in a crowd does not need it
 
 static struct turn close_for(enum close_reason reason)
 {

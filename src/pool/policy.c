@@ -13,6 +13,7 @@
 #define CREDIT_OF_MISS (-8)
 #define CREDIT_LOW 8
 #define CREDIT_OF_RIVAL (-4096) // another thread gets the CPU at each yield: it is better to block
+#define CROWD 16 // connections; to poll the parking lot for more costs CPU time and gains nothing
 
 enum next policy_next(const struct work_queue *queue)
 {
@@ -61,12 +62,13 @@ static void change_credit(int *credit, int by)
 	*credit = by < 0 && changed < 0 ? 0 : changed > CREDIT_MAX ? CREDIT_MAX : changed;
 }
 
-// A worker that polls asks for no work for long. So it does not when there is some, or when another
-// could be at the parking lot and is not.
+// It must not while there is work, or while another could be at the parking lot and is not.
 bool policy_begin_polling(struct worker *worker, int credit)
 {
 	struct pool *pool = worker->pool;
+	size_t connections = atomic_load_explicit(&pool->connections, memory_order_relaxed);
 	if (credit <= 0 || is_queued(pool) ||
+	    (connections > CROWD && connections > pool->dedicated_max) ||
 	    (!has_leader(pool) &&
 	     atomic_load_explicit(&pool->queue.sleeping, memory_order_relaxed) > 0))
 		return false;

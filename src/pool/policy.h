@@ -46,8 +46,7 @@ bool policy_goes_on_polling(const struct worker *worker);
 // The worker stops polling; `hit`: it has found something.
 void policy_end_polling(struct worker *worker, int *credit, bool hit);
 
-// The worker starts to block for its client, so another takes its place if needed; and is back,
-// which renews its `now`.
+// The worker starts to block for its client, so another takes its place if needed; it is back.
 void policy_begin_blocking(struct worker *worker);
 void policy_end_blocking(struct worker *worker);
 

@@ -31,10 +31,8 @@ TEST(the_defaults_are_those_of_the_manual) {
 	assert_int_equal(server->max_per_source, 0);
 	assert_int_equal(server->source_prefix6, 64);
 	assert_int_equal(server->overload, OVERLOAD_WAIT);
-	assert_true(server->idle_timeout == CLOCK_NEVER);
-	assert_true(server->send_timeout == 60 * NS_PER_S);
-	assert_true(server->drain_timeout == 10 * NS_PER_S);
-	assert_true(server->patience == 5 * NS_PER_MS);
+	assert_true(server->idle_timeout == CLOCK_NEVER && server->send_timeout == 60 * NS_PER_S);
+	assert_true(server->drain_timeout == 10 * NS_PER_S && server->patience == 5 * NS_PER_MS);
 	assert_true(server->spin == 50 * NS_PER_US);
 	assert_true(server->unsent_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);

@@ -61,8 +61,7 @@ TEST(standard_output_has_many_names) {
 	const char *const *name = STRINGS("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1");
 	for (; *name; name++)
 		assert_true(is_standard("a", *name) && is_standard("fifo", *name));
-	assert_true(is_standard("a", "hard"));
-	assert_true(is_standard("fifo", "fifo"));
+	assert_true(is_standard("a", "hard") && is_standard("fifo", "fifo"));
 	assert_false(is_standard("a", "z"));
 	assert_false(is_standard("a", "new"));
 	// What is written there is lost, and mixes with nothing.

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "played.h"
+#include "pool/policy.h"
 
 #define SPIN (50 * NS_PER_US)
 
@@ -83,7 +84,12 @@ TEST(it_polls_only_with_credit_and_where_it_may) {
 	atomic_store(&played.pool.polling, 0);
 	played.pool.polling_max = 0;
 	expect_no_spin(0);
-	warm_up(10);
+	played.pool.polling_max = 1;
+	played.pool.connections = 17; // a crowd at the parking lot
+	assert_false(policy_begin_polling(&played.worker, 10));
+	played.pool.dedicated_max = 17; // each has a worker
+	assert_true(policy_begin_polling(&played.worker, 10));
+	atomic_store(&played.pool.polling, 0);
 	play_with_patience(0);
 	expect_no_spin(0);
 	assert_true(played.flags & MSG_DONTWAIT);

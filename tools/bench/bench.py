@@ -29,7 +29,7 @@ YARDSTICK = page.YARDSTICK
 QUICK_CELLS = ["ping-1-64", "ping-2-64", "ping-50-64", "ping-1000-64", "stream-1", "churn-16", "mixed-50"]
 QUICK_PEERS = ["io_uring"]
 NARROW = 0.02  # a cell whose A/A interval reaches farther from 1 is measured again
-SPARE = 8 * 60  # s for that, so that all ends in time
+SPARE = 5 * 60  # s for that, so that all ends in time
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100  # for a process's connections
 
 
@@ -63,12 +63,12 @@ def all_cells():
             for size in (64, 1000):
                 # Of each comparison the yardstick is a part: two at least.
                 most = min(connections, DESCRIPTORS // 2)
-                yield Cell("ping", most, size, pinned, 20 if 500 <= connections <= 1000 else 9)
+                yield Cell("ping", most, size, pinned, 15 if 500 <= connections <= 1000 else 7)
         yield Cell("ping", 50, 16384, pinned)
         for connections in (1, 8, 32):
-            yield Cell("stream", connections, 0, pinned, 40)
-        yield Cell("churn", 16, 0, pinned, 15)
-        yield Cell("mixed", 50, 0, pinned, 90)
+            yield Cell("stream", connections, 0, pinned, 28)
+        yield Cell("churn", 16, 0, pinned, 12)
+        yield Cell("mixed", 50, 0, pinned, 60)
         yield Cell("parked", 100, 15000, pinned, 20)
     yield Cell("polling", 1, 64, True, 15)
 
