@@ -14,8 +14,8 @@
 #define LOG_LEVELS (ECHOD_LOG_DEBUG + 1)
 #define LOG_LEVEL_LIST "error", "warning", "info", "debug" // as enum echod_log_level
 #define LOG_LEVEL_NAMES LOG_JOIN(LOG_LEVEL_LIST)	   // "error|warning|…"
-#define LOG_JOIN(...) LOG_JOIN_(__VA_ARGS__)
-#define LOG_JOIN_(a, b, c, d) a "|" b "|" c "|" d
+#define LOG_JOIN(...) LOG_JOIN_FOUR(__VA_ARGS__)
+#define LOG_JOIN_FOUR(a, b, c, d) a "|" b "|" c "|" d
 
 // A list of fields, each as {"peer", .text = peer} or {"workers", .number = 4}.
 #define LOG_FIELDS(...) ((const struct echod_log_field[]){__VA_ARGS__, {.name = NULL}})

@@ -39,9 +39,9 @@ void test_clean_up(void) {
 }
 
 void *test_keep(void *memory) {
-	assert_non_null(memory);
-	kept = realloc(kept, (kept_count + 1) * sizeof(*kept));
-	assert_non_null(kept);
+	void **more = realloc(kept, (kept_count + 1) * sizeof(*kept));
+	assert_true(memory && more);
+	kept = more;
 	return kept[kept_count++] = memory;
 }
 

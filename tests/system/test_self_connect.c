@@ -41,5 +41,5 @@ TEST(echocat_notices) {
 // Each connection that comes about is one to itself, and none counts.
 TEST(echoload_notices) {
 	load_refuses(EXIT_UNREACHABLE, "self_connect: connected to itself: no server listens there",
-		     "127.0.0.1:" PORT, "-c", "1", "-d", "2s");
+		     test_text("127.0.0.1:%s", PORT), "-c", "1", "-d", "2s");
 }

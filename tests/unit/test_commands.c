@@ -300,8 +300,9 @@ TEST(any_bytes_are_survived) {
 		size_t length = (size_t)pattern_number(&seed, 0, i % 100 ? 20 : PROTOCOL_MAX_LINE);
 		char *line = malloc(length + 1);
 		for (size_t at = 0; at < length; at++)
-			line[at] = i % 2 ? (char)pattern_number(&seed, 0, 255)
-					 : likely[pattern_number(&seed, 0, sizeof(likely) - 2)];
+			line[at] = (char)(i % 2 ? (int)pattern_number(&seed, 0, 255)
+						: likely[pattern_number(&seed, 0,
+									sizeof(likely) - 2)]);
 		bool has_return = length > 0 && line[length - 1] == '\r';
 		bool nul = memchr(line, '\0', length - has_return) != NULL;
 		struct request request;

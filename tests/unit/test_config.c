@@ -33,8 +33,7 @@ TEST(the_defaults_are_those_of_the_manual) {
 	assert_int_equal(server->overload, OVERLOAD_WAIT);
 	assert_true(server->idle_timeout == CLOCK_NEVER && server->send_timeout == 60 * NS_PER_S);
 	assert_true(server->drain_timeout == 10 * NS_PER_S && server->patience == 5 * NS_PER_MS);
-	assert_true(server->spin == 50 * NS_PER_US);
-	assert_true(server->unsent_limit == UINT64_C(64) << 20);
+	assert_true(server->spin == 50 * NS_PER_US && server->unsent_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);
 	assert_false(server->reuse_port);
 	assert_int_equal(server->buffer_size, 256 << 10);

@@ -155,9 +155,10 @@ static void draw(FILE *file) {
 
 // How many bars the histogram has, and how many percent of the samples they are in all.
 static size_t histogram(double *percent) {
-	const char *line = strchr(printed_by(draw), '\n'); // the end of the heading
+	const char *line = printed_by(draw);
 	size_t lines = 0;
-	for (*percent = 0; line && (line = strchr(line + 1, '\n')); lines++) {
+	line += strcspn(line, "\n"); // the end of the heading
+	for (*percent = 0; *line && (line = strchr(line + 1, '\n')); lines++) {
 		const char *number = line - 2; // before " %"
 		while (number[-1] != ' ')
 			number--;
