@@ -6,7 +6,7 @@
 #include "stats.h"
 
 // Sends as much as it can, reads nothing. Returns whether the server has reset it.
-static bool flood(int fd) {
+static int flood(int fd) {
 	static char bytes[1 << 18];
 	int64_t sent = peer_send_some(fd, bytes, sizeof(bytes));
 	assert_true(sent >= 0 || errno == ECONNRESET || errno == EPIPE);
