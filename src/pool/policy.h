@@ -16,12 +16,12 @@ void policy_follow_cpus(struct pool *pool);
 // workers, or it has more queued, it may not: it receives what is there, and parks the connection.
 static inline bool policy_may_block(const struct worker *worker)
 {
-	const struct pool *pool = worker->pool;
-	if (pool->config.patience == CLOCK_NEVER)
+	const struct pool_config *config = &worker->pool->config;
+	if (config->patience == CLOCK_NEVER)
 		return true;
-	return pool->config.patience > 0 && !worker->more_queued &&
-	       atomic_load_explicit(&pool->connections, memory_order_relaxed) <=
-		       atomic_load_explicit(&pool->dedicated_max, memory_order_relaxed);
+	return config->patience > 0 && !worker->more_queued &&
+	       atomic_load_explicit(&worker->pool->connections, memory_order_relaxed) <=
+		       atomic_load_explicit(&worker->pool->dedicated_max, memory_order_relaxed);
 }
 
 // After a recv that took less than it could have: whether to park `work` without another recv. An

@@ -20,7 +20,7 @@ AFTER_EACH {
 
 static void check_metrics(const struct metric *metric, size_t count) {
 	static const char *names[(size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT];
-	static size_t taken;
+	static size_t taken = 0;
 	for (; count > 0; count--, metric++) {
 		assert_true(metric->help[0] != '\0');
 		assert_true(matches(metric->name, "^[a-z0-9_]*$"));
