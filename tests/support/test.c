@@ -54,6 +54,17 @@ const char *test_text(const char *format, ...) {
 	return test_keep(text);
 }
 
+const char *test_output(void (*print)(FILE *file)) {
+	char *output = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&output, &size);
+	assert_non_null(file);
+	print(file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(strlen(output), size);
+	return test_keep(output);
+}
+
 void test_contains(const char *whole, const char *part, const char *file, int line) {
 	if (strstr(whole, part))
 		return;

@@ -100,8 +100,10 @@ void test_cleanup(void (*function)(void));
 // The value of `with` that the running test has, or the name of its row; NULL: neither.
 const char *test_with(void);
 
-// Text by a format and its values, valid until the test ends; memory that is freed then.
+// Text by a format and its values, or what `print` writes, valid until the test ends; memory that
+// is freed then.
 const char *test_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *test_output(void (*print)(FILE *file));
 void *test_keep(void *memory);
 
 // Cleans up before the end of the test.

@@ -53,16 +53,9 @@ const char *printed_on_terminal(void) {
 }
 
 const char *printed_by(void (*print)(FILE *file)) {
-	char *printed = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&printed, &size);
-	assert_non_null(file);
-	print(file);
-	assert_int_equal(fclose(file), 0);
-	assert_true(size < sizeof(text));
-	memcpy(text, printed, size + 1);
-	free(printed);
-	return text;
+	const char *printed = test_output(print);
+	assert_true(strlen(printed) < sizeof(text));
+	return strcpy(text, printed);
 }
 
 void printed_shows_all(const char *const *strings) {

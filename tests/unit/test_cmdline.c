@@ -105,7 +105,7 @@ TEST(takes_options_in_every_spelling_and_operands) {
 
 TEST(refuses_wrong_options_and_arguments) {
 	check_misused(RUN("-w"), "an argument is missing after option '--workers'");
-	check_taken(RUN("-q", "-q"), " quiet= quiet="); // it reads afresh each time
+	check_taken(RUN("-q", "-q"), " quiet= quiet="); // nothing is left of the call before
 	check_misused(RUN("--nonsense"), "unknown or ambiguous option '--nonsense'");
 	check_misused(RUN("--max=3"), "unknown or ambiguous option '--max=3'");
 	check_misused(RUN("-x"), "unknown option '-x'");

@@ -15,15 +15,9 @@ static const char *text, *prometheus; // the snapshot in each form
 static json_t *object;
 
 static const char *rendered(void (*render)(FILE *)) {
-	char *output = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&output, &size);
-	assert_non_null(out);
-	render(out);
-	assert_int_equal(fclose(out), 0);
-	assert_int_equal(strlen(output), size);
-	assert_int_equal(output[size - 1], '\n');
-	return test_keep(output);
+	const char *output = test_output(render);
+	assert_int_equal(output[strlen(output) - 1], '\n');
+	return output;
 }
 
 static void to_text(FILE *out) { render_text(out, &snapshot, &rates); }
