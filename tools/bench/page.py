@@ -164,7 +164,7 @@ def rows(results, pinned):
     for name in [name for name, cell in results.cells.items() if cell["pinned"] == pinned]:
         cell = results.cells[name]
         servers, kind = cell["servers"], cell["kind"]
-        if cell["size"] == 1000 and not (pinned and (cell["connections"] in (1, 50, 1000) or cell["connections"] > 5000)):
+        if cell["size"] == 1000 and not (pinned and cell["connections"] == 50):
             continue  # the page stays short
         rate = servers[YARDSTICK]["messages_per_second"]
         first = f"{rate * 65536 / 1e9:.1f} GB" if kind == "stream" else f"{rate / 1000:.3g}"
@@ -195,9 +195,14 @@ def curves(results, pinned):
     return found
 
 
+def colour_of(index):
+    """Attributes of the line of the server with that index: those beyond the colours are dashed."""
+    return f'stroke="{COLOURS[index % len(COLOURS)]}"' + (' stroke-dasharray="5 3"' if index >= len(COLOURS) else "")
+
+
 def picture(results):
     """The rate by the number of connections: two panels of lines, and their names."""
-    width, height, least, most = 330, 300, 0.25, 2.0
+    width, height, least, most = 330, 300, 0.25, 4.0
     lines, names = [], {}
 
     def text(x, y, words, more=""):
@@ -212,7 +217,7 @@ def picture(results):
             share = math.log(min(max(ratio, least), most) / least) / math.log(most / least)
             return x, top + height * (1 - share)
 
-        for ratio in (0.25, 0.5, 0.75, 1, 1.5, 2):
+        for ratio in (0.25, 0.5, 1, 1.5, 2, 3, 4):
             x, y = place(1, ratio)
             lines.append(f'<path d="M{x:.0f} {y:.0f}h{width}" stroke="{"#444" if ratio == 1 else "#ddd"}"/>')
             if panel == 0:
@@ -222,13 +227,13 @@ def picture(results):
             lines.append(f'<path d="M{x:.0f} {y:.0f}v-{height}" stroke="#ddd"/>')
             text(x, y + 18, f"{connections:,}", 'text-anchor="middle"')
         for server, points in curves(results, pinned).items():
-            colour = names.setdefault(server, COLOURS[len(names) % len(COLOURS)])
+            colour = names.setdefault(server, colour_of(len(names)))
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in sorted(points)))
             thick = 4 if server == "echod" else 1.5
-            lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{thick}"/>')
+            lines.append(f'<polyline points="{path}" fill="none" {colour} stroke-width="{thick}"/>')
     for i, (server, colour) in enumerate(names.items()):
         x, y = 780, 50 + 20 * i
-        lines.append(f'<path d="M{x - 24} {y - 4}h18" stroke="{colour}" stroke-width="{4 if server == "echod" else 1.5}"/>')
+        lines.append(f'<path d="M{x - 24} {y - 4}h18" {colour} stroke-width="{4 if server == "echod" else 1.5}"/>')
         text(x, y, server)
     text(50, 382, "rate ÷ that of epoll (up) by the number of connections, 64 bytes")
     head = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="395" viewBox="0 0 900 395"'
@@ -253,24 +258,22 @@ def conditions(results):
         f"{about['compiler']}; loopback; {about['minutes']:.0f} minutes in all"
     )
     yield from wrap(
-        "All servers of a cell run at once. One thread of `echoload ab` holds its connections to each and loads one "
-        "for some milliseconds (a stream for 150), in random order, twice a round. Ratios are to `epoll`, a plain "
-        "event loop: the median over the rounds, and how far its 95 % interval reaches. A/A is how far, in per cent, "
-        "that interval of `epoll` to itself reaches from 1; `!`: it stayed beyond 2 when run again, in rate or CPU."
+        "All servers of a cell run at once. One thread of `echoload ab` holds connections to each and loads one for "
+        "some milliseconds (a stream for 150), in random order, twice a round. Ratios are to `epoll`, a plain event "
+        "loop: the median over the rounds, and how far its 95 % interval reaches. A/A is how far, in per cent, that "
+        "interval of `epoll` to itself reaches from 1; `!`: beyond 2, in rate or CPU, when run again too."
     )
     yield from wrap(
         "†: echoload is the limit, so rate and latency are its own: compare CPU, the server's CPU time a message. ?: "
-        "disturbed by others. The bytes of streams are not verified, as that would be the limit."
+        "disturbed by others. Streams are not verified: that would be the limit."
     )
     yield from wrap(
-        "Beside a stream, and beside a pair that polls: short runs of 0.3 s in turn instead of slices, with a second "
-        "echoload for the stream, on the same CPUs. Connections are parked beforehand, to every server. On one CPU "
-        "`epoll_reuseport` is `epoll`, and `rust_one` is `rust`: left out."
+        "Beside a stream, and beside a pair that polls: runs of 0.3 s in turn, with a second echoload for the stream. "
+        "On one CPU `epoll_reuseport` is `epoll`, and `rust_one` is `rust`: left out."
     )
     yield from wrap(
-        f"A process may have {about['descriptors']:,} descriptors here: cells with thousands of connections are run in "
-        "groups of servers, each with `epoll`. Peers that are far behind are left out of the large cells. The raw "
-        "results have more cells with 1,000 bytes than the tables; the targets count all."
+        f"A process may have {about['descriptors']:,} descriptors here: with thousands of connections servers run in "
+        "groups, each with `epoll`, without peers far behind. The targets count more cells (1,000 bytes)."
     )
     for name, why in about["absent"].items():
         yield from wrap(f"absent: {name}: {why}")
@@ -280,8 +283,7 @@ def conditions(results):
 
 def memory(results):
     """KiB a connection, where it is told from the rest: with thousands."""
-    parked = results.named("parked", pinned=[True])
-    for name in parked + sorted(results.named("ping", 5001, pinned=[True]))[:1]:
+    for name in results.named("parked", pinned=[True]):
         servers = results.cells[name]["servers"]
         figures = ", ".join(f"{server} {found['kib']:.2g}" for server, found in servers.items())
         yield from wrap(f"KiB of memory a connection at most, {title(results.cells[name])}: {figures}")
