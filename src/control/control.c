@@ -49,7 +49,7 @@ int control_open(struct control *control, const char *path, struct server *serve
 
 static void take_sample(struct control *control)
 {
-	server_snapshot(control->server, &control->snapshot);
+	server_sample(control->server, &control->snapshot);
 	rates_sample(&control->rates, &control->snapshot);
 	control->next_sample = control->snapshot.taken + SAMPLE_INTERVAL;
 }

@@ -19,9 +19,8 @@ const char *conn_peer_text(const struct conn_origin *origin, char *text)
 
 const char *conn_local_text(const struct conn_origin *origin, char *text)
 {
-	if (origin->local.any.sa_family != AF_UNIX)
-		return inet_end_format(&origin->local, text);
-	return origin->local_name;
+	return origin->local.any.sa_family == AF_UNIX ? origin->local_name
+						      : inet_end_format(&origin->local, text);
 }
 
 int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error)

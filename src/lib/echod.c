@@ -218,7 +218,7 @@ struct echod_snapshot *echod_snapshot_take(struct echod *echod)
 {
 	struct echod_snapshot *snapshot = malloc(sizeof(*snapshot));
 	if (snapshot)
-		server_snapshot(&echod->server, &snapshot->snapshot);
+		server_sample(&echod->server, &snapshot->snapshot);
 	return snapshot;
 }
 

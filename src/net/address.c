@@ -108,6 +108,17 @@ int address_parse(const char *text, struct address *address, struct echod_error 
 	return parse_port(colon + 1, 0, text, address, error);
 }
 
+char *address_format(const struct address *address, char *text)
+{
+	if (address->is_unix)
+		snprintf(text, ADDRESS_WRITTEN_SIZE, "unix:%s", address->path);
+	else
+		snprintf(text, ADDRESS_WRITTEN_SIZE,
+			 strchr(address->host, ':') ? "[%s]:%u" : "%s:%u", address->host,
+			 address->port);
+	return text;
+}
+
 int address_from_host(const char *host, const char *port, struct address *address,
 		      struct echod_error *error)
 {

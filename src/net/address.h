@@ -22,6 +22,8 @@
 // abstract namespace, which has no file (unix(7)). A file whose name begins with `@` is ./@NAME.
 #define ADDRESS_PATH_SIZE (sizeof(((struct sockaddr_un *)0)->sun_path) + 1)
 
+#define ADDRESS_WRITTEN_SIZE 264 // any struct address as text
+
 // An address as it was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `*:PORT`, `unix:PATH` or
 // `unix:@NAME`.
 struct address {
@@ -50,6 +52,10 @@ union inet_end {
 };
 
 int address_parse(const char *text, struct address *address, struct echod_error *error);
+
+// The address as it is written, `:PORT` for all interfaces. Returns `text`, which has room for
+// ADDRESS_WRITTEN_SIZE bytes.
+char *address_format(const struct address *address, char *text);
 
 // The same from a separate host and port, as clients take them; port 0 is refused.
 int address_from_host(const char *host, const char *port, struct address *address,

@@ -108,6 +108,7 @@ static void describe_origin(const struct server *server, size_t index, int fd,
 		.peer = inet_end_from(peer),
 		.local = local_end(fd, &listener->endpoint),
 		.local_name = server->names[index],
+		.listener = (unsigned)index,
 	};
 	if (listener->endpoint.as.any.sa_family != AF_UNIX)
 		return;
@@ -118,12 +119,15 @@ static void describe_origin(const struct server *server, size_t index, int fd,
 		origin->peer_user = credentials.uid;
 }
 
-static void reject(struct acceptor *acceptor, int fd, enum counter counter,
-		   enum complaint complaint, const char *what, const char *subject)
+static void reject(struct acceptor *acceptor, const struct conn_origin *origin,
+		   enum counter counter, enum complaint complaint, const char *what)
 {
+	char text[ADDRESS_TEXT_SIZE];
 	counter_add(acceptor->stats, counter, 1);
-	socket_close(fd, false, true);
-	complain(&acceptor->complaints, complaint, what, subject);
+	by_listener_add(&acceptor->server->by_listener, origin->listener,
+			LISTENER_connections_rejected, 1);
+	socket_close(origin->fd, false, true);
+	complain(&acceptor->complaints, complaint, what, conn_peer_text(origin, text));
 }
 
 static void log_accepted(struct log *log, uint64_t id, const struct conn_origin *origin)
@@ -145,17 +149,14 @@ static void log_accepted(struct log *log, uint64_t id, const struct conn_origin 
 static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 {
 	struct server *server = acceptor->server;
-	char text[ADDRESS_TEXT_SIZE];
 	if (!admission_has_room(&server->admission)) {
-		reject(acceptor, origin->fd, COUNTER_connections_rejected_limit, COMPLAINT_LIMIT,
-		       "at --max-connections, reset a connection from ",
-		       conn_peer_text(origin, text));
+		reject(acceptor, origin, COUNTER_connections_rejected_limit, COMPLAINT_LIMIT,
+		       "at --max-connections, reset a connection from ");
 		return;
 	}
 	if (!admission_enter(&server->admission, origin)) {
-		reject(acceptor, origin->fd, COUNTER_connections_rejected_source, COMPLAINT_SOURCE,
-		       "at --max-per-source, reset a connection from ",
-		       conn_peer_text(origin, text));
+		reject(acceptor, origin, COUNTER_connections_rejected_source, COMPLAINT_SOURCE,
+		       "at --max-per-source, reset a connection from ");
 		return;
 	}
 	if (origin->peer.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
@@ -163,6 +164,7 @@ static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
 	struct conn *conn = conn_table_add(&server->conns, origin);
 	log_accepted(server->log, conn->work.id, origin);
 	counter_add(acceptor->stats, COUNTER_connections_accepted, 1);
+	by_listener_add(&server->by_listener, origin->listener, LISTENER_connections_accepted, 1);
 	pool_submit(&server->pool, &conn->work);
 }
 

@@ -189,11 +189,23 @@ static int bind_name(struct server *server, const struct address *address,
 	return -1;
 }
 
+// The label of the listeners from `first` on is the address as it was written.
+static void label_from(struct server *server, size_t first, const struct address *address)
+{
+	char label[ADDRESS_WRITTEN_SIZE];
+	address_format(address, label);
+	for (size_t i = first; i < server->listener_count; i++)
+		by_listener_label(&server->by_listener, i, label);
+}
+
 int listeners_bind(struct server *server, struct echod_error *error)
 {
 	for (size_t i = 0; i < server->config.listen_count; i++) {
-		if (bind_name(server, &server->config.listen[i], error) != 0)
+		const struct address *address = &server->config.listen[i];
+		size_t first = server->listener_count;
+		if (bind_name(server, address, error) != 0)
 			return -1;
+		label_from(server, first, address);
 	}
 	return 0;
 }

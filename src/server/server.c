@@ -182,6 +182,12 @@ void server_free(struct server *server)
 
 void server_snapshot(struct server *server, struct snapshot *snapshot)
 {
+	server_sample(server, snapshot);
+	by_listener_sum(&server->by_listener, &server->conns, snapshot);
+}
+
+void server_sample(struct server *server, struct snapshot *snapshot)
+{
 	uint64_t workers = server->config.workers;
 	stats_sum(&server->stats, workers, snapshot);
 	const struct work_queue *queue = &server->pool.queue;
@@ -193,6 +199,7 @@ void server_snapshot(struct server *server, struct snapshot *snapshot)
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
 	snapshot->counter[COUNTER_wakes_withheld] = atomic_load(&queue->wakes_withheld);
 	snapshot->counter[COUNTER_parks_refused] = atomic_load(&server->pool.lot.refused);
+	snapshot->gauge[GAUGE_connections_limit] = server->config.max_connections;
 	snapshot->gauge[GAUGE_unsent_bytes] = unsent;
 	// A worker adds first and then raises the maximum, so the maximum may be behind.
 	snapshot->gauge[GAUGE_unsent_bytes_max] = unsent > unsent_max ? unsent : unsent_max;

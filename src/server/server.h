@@ -20,6 +20,7 @@
 #include "net/waker.h"
 #include "pool/pool.h"
 #include "server/admission.h"
+#include "server/by_listener.h"
 #include "stats/stats.h"
 
 // The configuration of a server. src/lib has the names and the text of these values.
@@ -57,7 +58,7 @@ struct server_config {
 	size_t buffer_size; // bytes, one buffer for each worker
 };
 
-#define SERVER_MAX_LISTENERS 128 // a host name may stand for several addresses
+#define SERVER_MAX_LISTENERS STATS_MAX_LISTENERS // a host name may stand for several addresses
 
 struct server {
 	struct server_config config;
@@ -69,6 +70,7 @@ struct server {
 	char names[SERVER_MAX_LISTENERS][ADDRESS_TEXT_SIZE]; // of the listeners; these stay
 	uint16_t ports[SERVER_MAX_LISTENERS];
 	size_t listener_count;
+	struct by_listener by_listener; // what they count
 	struct conn_table conns;
 	struct admission admission;
 	struct pool pool;
@@ -115,7 +117,9 @@ void server_free(struct server *server);
 // is shorter. If `fd` is a TCP listener, its connections inherit the limit.
 void server_set_patience(const struct server *server, int fd);
 
-// Adds up the counters and fills in all gauges. Any thread.
+// Adds up the counters and fills in all gauges. Any thread. A sample is the same without the
+// listeners, whose sum takes longer when many connections are open.
 void server_snapshot(struct server *server, struct snapshot *snapshot);
+void server_sample(struct server *server, struct snapshot *snapshot);
 
 #endif

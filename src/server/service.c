@@ -82,6 +82,9 @@ void service_close(struct work *work, enum close_reason reason, struct worker *w
 	if (received == 0)
 		counter_add(worker->stats, COUNTER_connections_silent, 1);
 	counter_add(worker->stats, close_reason_counter(reason), 1);
+	by_listener_add(&server->by_listener, origin.listener, LISTENER_bytes_received, received);
+	by_listener_add(&server->by_listener, origin.listener, LISTENER_bytes_sent, sent);
+	by_listener_add(&server->by_listener, origin.listener, LISTENER_connections_closed, 1);
 	log_closed(server->log, id, &origin, reason, received, sent);
 	admission_leave(&server->admission, &origin);
 }

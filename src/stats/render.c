@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -48,8 +49,24 @@ static double rate_of(const struct rates *rates, const struct snapshot *now, enu
 	return counter_metrics[counter].unit == UNIT_SECONDS ? rate / (double)NS_PER_S : rate;
 }
 
+static void text_listeners(FILE *out, const struct snapshot *snapshot)
+{
+	fprintf(out, "\n%-24s %7s %10s %9s %12s %12s\n", "listener", "open", "accepted", "rejected",
+		"received", "sent");
+	for (size_t i = 0; i < snapshot->listener_count; i++) {
+		const uint64_t *value = snapshot->listener[i].value;
+		fprintf(out,
+			"%-24s %7" PRIu64 " %10" PRIu64 " %9" PRIu64 " %12" PRIu64 " %12" PRIu64
+			"\n",
+			snapshot->listener[i].label, value[LISTENER_connections_open],
+			value[LISTENER_connections_accepted], value[LISTENER_connections_rejected],
+			value[LISTENER_bytes_received], value[LISTENER_bytes_sent]);
+	}
+}
+
 void render_text(FILE *out, const struct snapshot *snapshot, const struct rates *rates)
 {
+	fprintf(out, "echod " ECHOD_VERSION ", pid %d\n\n", getpid());
 	fprintf(out, "%-27s %14s\n", "gauge", "now");
 	for (int g = 0; g < GAUGE_COUNT; g++) {
 		fprintf(out, "%-27s ", gauge_metrics[g].name);
@@ -76,6 +93,7 @@ void render_text(FILE *out, const struct snapshot *snapshot, const struct rates 
 	fputc('\n', out);
 	for (int h = 0; h < HISTOGRAM_COUNT; h++)
 		text_histogram(out, &histogram_metrics[h], &snapshot->histogram[h]);
+	text_listeners(out, snapshot);
 }
 
 static json_t *json_value(enum metric_unit unit, uint64_t value)
@@ -114,10 +132,27 @@ static json_t *json_rates(const struct snapshot *snapshot, const struct rates *r
 	return object;
 }
 
+static json_t *json_listeners(const struct snapshot *snapshot)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < snapshot->listener_count; i++) {
+		const struct listener_sum *sum = &snapshot->listener[i];
+		json_t *object = json_object();
+		json_object_set_new(object, "listener", json_string(sum->label));
+		for (int m = 0; m < LISTENER_COUNT; m++)
+			json_object_set_new(object, listener_metrics[m].name,
+					    json_value(listener_metrics[m].unit, sum->value[m]));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
 {
 	json_t *object = json_object();
 	json_object_set_new(object, "schema", json_integer(1));
+	json_object_set_new(object, "version", json_string(ECHOD_VERSION));
+	json_object_set_new(object, "pid", json_integer(getpid()));
 	for (int g = 0; g < GAUGE_COUNT; g++)
 		json_object_set_new(object, gauge_metrics[g].name,
 				    json_value(gauge_metrics[g].unit, snapshot->gauge[g]));
@@ -127,6 +162,7 @@ json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
 	for (int h = 0; h < HISTOGRAM_COUNT; h++)
 		json_object_set_new(object, histogram_metrics[h].name,
 				    json_histogram(&snapshot->histogram[h]));
+	json_object_set_new(object, "listeners", json_listeners(snapshot));
 	json_object_set_new(object, "rates", json_rates(snapshot, rates));
 	return object;
 }
@@ -180,6 +216,27 @@ static void prometheus_histogram(FILE *out, const struct metric *metric,
 	fprintf(out, "\n%s_count %" PRIu64 "\n", name, sum->count);
 }
 
+// Families are not interleaved, so the listeners are within each. A label that is printable ASCII
+// is quoted as in JSON.
+static void prometheus_listeners(FILE *out, const struct snapshot *snapshot)
+{
+	for (int m = 0; m < LISTENER_COUNT; m++) {
+		bool is_gauge = m == LISTENER_connections_open;
+		char name[NAME_SIZE];
+		snprintf(name, sizeof(name), "echod_listener_%s%s", listener_metrics[m].name,
+			 is_gauge ? "" : "_total");
+		prometheus_head(out, name, is_gauge ? "gauge" : "counter",
+				listener_metrics[m].help);
+		for (size_t i = 0; i < snapshot->listener_count; i++) {
+			json_t *label = json_string(snapshot->listener[i].label);
+			fprintf(out, "%s{listener=", name);
+			json_dumpf(label, out, JSON_ENCODE_ANY);
+			fprintf(out, "} %" PRIu64 "\n", snapshot->listener[i].value[m]);
+			json_decref(label);
+		}
+	}
+}
+
 void render_prometheus(FILE *out, const struct snapshot *snapshot)
 {
 	prometheus_head(out, "echod_build_info", "gauge", "1, with the version of the server");
@@ -190,4 +247,5 @@ void render_prometheus(FILE *out, const struct snapshot *snapshot)
 		prometheus_value(out, &counter_metrics[c], "counter", snapshot->counter[c]);
 	for (int h = 0; h < HISTOGRAM_COUNT; h++)
 		prometheus_histogram(out, &histogram_metrics[h], &snapshot->histogram[h]);
+	prometheus_listeners(out, snapshot);
 }

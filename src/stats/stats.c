@@ -21,6 +21,11 @@ const struct metric histogram_metrics[HISTOGRAM_COUNT] = {
 #include "stats/counters.def"
 };
 
+const struct metric listener_metrics[LISTENER_COUNT] = {
+#define LISTENER(name, unit, help) {#name, UNIT_##unit, help},
+#include "stats/counters.def"
+};
+
 static const enum counter reason_counters[CLOSE_REASON_COUNT] = {
 #define CLOSE_REASON(name, help) COUNTER_connections_closed_##name,
 #include "stats/counters.def"

@@ -36,6 +36,12 @@ enum histogram_id {
 	HISTOGRAM_COUNT,
 };
 
+enum listener_metric {
+#define LISTENER(name, unit, help) LISTENER_##name,
+#include "stats/counters.def"
+	LISTENER_COUNT,
+};
+
 // Why a connection was closed; each has its counter.
 enum close_reason {
 #define CLOSE_REASON(name, help) CLOSE_##name,
@@ -54,6 +60,7 @@ struct metric {
 extern const struct metric counter_metrics[COUNTER_COUNT];
 extern const struct metric gauge_metrics[GAUGE_COUNT];
 extern const struct metric histogram_metrics[HISTOGRAM_COUNT];
+extern const struct metric listener_metrics[LISTENER_COUNT];
 
 // The counters of one thread, on cache lines of their own.
 struct thread_stats {
@@ -69,11 +76,20 @@ struct stats {
 // The value of a gauge that is unknown, which is not 0.
 #define STATS_UNKNOWN UINT64_MAX
 
+#define STATS_MAX_LISTENERS 128
+
+struct listener_sum {
+	const char *label; // printable ASCII; lives as long as the server
+	uint64_t value[LISTENER_COUNT];
+};
+
 struct snapshot {
 	uint64_t taken; // clock_now
 	uint64_t counter[COUNTER_COUNT];
 	uint64_t gauge[GAUGE_COUNT];
 	struct histogram_sum histogram[HISTOGRAM_COUNT];
+	struct listener_sum listener[STATS_MAX_LISTENERS];
+	size_t listener_count;
 };
 
 int stats_open(struct stats *stats, size_t thread_count, struct echod_error *error);

@@ -10,6 +10,7 @@ declared=$(
 		echo '#define COUNTER(name, unit, help) @ name unit help'
 		echo '#define GAUGE(name, unit, help) @ name unit help'
 		echo '#define HISTOGRAM(name, help) @ name SECONDS help'
+		echo '#define LISTENER(name, unit, help) @ name unit help'
 		cat src/stats/counters.def
 	} | cc -E -P - | sed -nE 's/^ *@ ([a-z0-9_]+) ([A-Z]+) "(.*)"$/\1 \L\2\E \3/p' | sed -E 's/^([a-z0-9_]+) count /\1 /'
 )

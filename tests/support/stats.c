@@ -118,6 +118,15 @@ void stats_assert_laws(struct daemon *daemon) {
 		stats_get(snapshot, name);
 }
 
+// Whether the listeners together have the value that the server has.
+static bool listeners_add_up(const json_t *snapshot, const char *name) {
+	size_t index;
+	const json_t *each;
+	uint64_t sum = 0;
+	json_array_foreach(member(snapshot, "listeners"), index, each) sum += stats_get(each, name);
+	return sum == stats_get(snapshot, name);
+}
+
 static bool is_at_rest(const json_t *snapshot) {
 	uint64_t unparks = stats_get(snapshot, "unparks");
 	uint64_t parks =
@@ -125,6 +134,10 @@ static bool is_at_rest(const json_t *snapshot) {
 	uint64_t queued = stats_get(snapshot, "connections_accepted") + unparks +
 			  stats_get(snapshot, "quantum_expiries");
 	return stats_get(snapshot, "connections_open") == 0 && parks == unparks &&
+	       listeners_add_up(snapshot, "connections_open") &&
+	       listeners_add_up(snapshot, "connections_accepted") &&
+	       listeners_add_up(snapshot, "bytes_received") &&
+	       listeners_add_up(snapshot, "bytes_sent") &&
 	       stats_get(snapshot, "connections_taken") == queued &&
 	       stats_get(snapshot, "unsent_bytes") == 0 && stats_get(snapshot, "queue_depth") == 0;
 }

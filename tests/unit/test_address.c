@@ -16,6 +16,11 @@ static void check_taken(const char *text, const char *host, uint16_t port) {
 	assert_false(address.is_unix);
 	assert_string_equal(address.host, host);
 	assert_int_equal(address.port, port);
+	char written[ADDRESS_WRITTEN_SIZE];
+	struct address again;
+	assert_int_equal(address_parse(address_format(&address, written), &again, NULL), 0);
+	assert_string_equal(again.host, host);
+	assert_int_equal(again.port, port);
 }
 
 TEST(parse_takes_every_form) {
@@ -39,6 +44,8 @@ TEST(parse_takes_paths) {
 		assert_int_equal(address_parse(text, &address, NULL), 0);
 		assert_true(address.is_unix);
 		assert_string_equal(address.path, *path);
+		assert_string_equal(address_format(&address, (char[ADDRESS_WRITTEN_SIZE]){""}),
+				    text);
 		assert_int_equal(address_from_host(text, "7", &address, NULL), 0);
 		assert_true(address.is_unix);
 		assert_string_equal(address.path, *path);

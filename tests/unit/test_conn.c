@@ -22,7 +22,8 @@ static struct conn *add(int fd) {
 }
 
 TEST(a_new_connection_is_blank_except_for_its_origin) {
-	struct conn_origin origin = {.fd = 7, .accepted_at = 99, .local_name = "here"};
+	struct conn_origin origin = {
+		.fd = 7, .accepted_at = 99, .local_name = "here", .listener = 5};
 	for (uint64_t id = 1; id <= 3; id++) { // the second and third in a used slot
 		struct conn *conn = conn_table_add(&table, &origin);
 		assert_int_equal(conn->work.id, id);

@@ -7,6 +7,9 @@
 #include "stats/render.h"
 
 #define METRICS ((size_t)COUNTER_COUNT + GAUGE_COUNT + HISTOGRAM_COUNT)
+#define LISTENERS 2
+
+static const char *const labels[LISTENERS] = {"localhost:7", "unix:/a\"\\xE9"};
 
 static struct stats stats;
 static struct snapshot snapshot;
@@ -34,6 +37,10 @@ static uint64_t in_unit(unsigned value, enum metric_unit unit) {
 	return value * (unit == UNIT_SECONDS ? NS_PER_S : 1);
 }
 
+static unsigned listener_value(unsigned listener, unsigned metric) {
+	return 1000 * (1 + listener) + metric;
+}
+
 // Every counter and gauge gets a value of its own: 3 and up.
 BEFORE_ALL {
 	assert_int_equal(stats_open(&stats, 1, NULL), 0);
@@ -47,6 +54,12 @@ BEFORE_ALL {
 		snapshot.counter[c] = in_unit(3 + c, counter_metrics[c].unit);
 	for (unsigned g = 0; g < GAUGE_COUNT; g++)
 		snapshot.gauge[g] = in_unit(3 + g, gauge_metrics[g].unit);
+	for (unsigned i = 0; i < LISTENERS; i++) {
+		snapshot.listener[i].label = labels[i];
+		for (unsigned m = 0; m < LISTENER_COUNT; m++)
+			snapshot.listener[i].value[m] = listener_value(i, m);
+	}
+	snapshot.listener_count = LISTENERS;
 	render_all();
 }
 
@@ -81,6 +94,25 @@ TEST(text_has_every_name_with_its_value) {
 		expect_shown(text, gauge_metrics[g].name, gauge_metrics[g].unit, 3 + g);
 	expect_shown(text, histogram_metrics[0].name, UNIT_COUNT, 1000);
 	expect_shown(text, histogram_metrics[1].name, UNIT_COUNT, 0);
+}
+
+TEST(text_begins_with_the_instance) {
+	assert_true(matches(text, test_text("^echod [0-9.]+, pid %d\n", getpid())));
+}
+
+TEST(text_has_the_listeners) {
+	for (unsigned i = 0; i < LISTENERS; i++) {
+		uintmax_t shown[5];
+		static const enum listener_metric order[] = {
+			LISTENER_connections_open, LISTENER_connections_accepted,
+			LISTENER_connections_rejected, LISTENER_bytes_received,
+			LISTENER_bytes_sent};
+		assert_int_equal(sscanf(value_in(text, labels[i]), "%ju %ju %ju %ju %ju", &shown[0],
+					&shown[1], &shown[2], &shown[3], &shown[4]),
+				 5);
+		for (size_t c = 0; c < COUNT_OF(order); c++)
+			assert_int_equal(shown[c], listener_value(i, order[c]));
+	}
 }
 
 TEST(text_has_the_rates) {
@@ -120,7 +152,22 @@ TEST(json_has_every_name_of_the_list) {
 #define HISTOGRAM(name, help) assert_true(json_is_object(member(object, #name)));
 #include "stats/counters.def"
 	assert_int_equal(json_integer_value(member(object, "schema")), 1);
-	assert_int_equal(json_object_size(object), METRICS + 2); // schema, rates
+	assert_string_equal(json_string_value(member(object, "version")), ECHOD_VERSION);
+	assert_int_equal(json_integer_value(member(object, "pid")), getpid());
+	// schema, version, pid, listeners, rates
+	assert_int_equal(json_object_size(object), METRICS + 5);
+}
+
+TEST(json_has_the_listeners) {
+	const json_t *list = member(object, "listeners");
+	assert_int_equal(json_array_size(list), LISTENERS);
+	for (unsigned i = 0; i < LISTENERS; i++) {
+		const json_t *one = json_array_get(list, i);
+		assert_string_equal(json_string_value(member(one, "listener")), labels[i]);
+		for (unsigned m = 0; m < LISTENER_COUNT; m++)
+			assert_int_equal(json_integer_value(member(one, listener_metrics[m].name)),
+					 listener_value(i, m));
+	}
 }
 
 static void expect_near(const json_t *of, const char *name, double value) {
@@ -203,8 +250,8 @@ static void check_histogram_line(struct exposition *now, const char *rest) {
 }
 
 static void check_sample(struct exposition *now, const char *line) {
-	if (!matches(line, "^(echod|process)_[a-z0-9_]+([{](le|version)=\"([0-9.]+|[+]Inf)\"[}])? "
-			   "[0-9]+([.][0-9]+)?$"))
+	if (!matches(line, "^(echod|process)_[a-z0-9_]+([{]((le|version)=\"([0-9.]+|[+]Inf)|"
+			   "listener=\"([^\"\\\\]|\\\\[\"\\\\])+)\"[}])? [0-9]+([.][0-9]+)?$"))
 		fail_msg("not a sample: %s", line);
 	size_t length = strlen(now->name);
 	assert_true(now->type[0] &&
@@ -226,7 +273,7 @@ TEST(prometheus_follows_the_text_format) {
 		else
 			check_sample(&now, line);
 	}
-	assert_int_equal(now.metrics, METRICS + 1); // and echod_build_info
+	assert_int_equal(now.metrics, METRICS + LISTENER_COUNT + 1); // and echod_build_info
 }
 
 TEST(prometheus_has_every_value) {
@@ -238,6 +285,14 @@ TEST(prometheus_has_every_value) {
 		expect_shown(prometheus, test_text("%s_%s", prefix, gauge_metrics[g].name),
 			     gauge_metrics[g].unit, 3 + g);
 	}
+	for (unsigned i = 0; i < LISTENERS; i++)
+		for (unsigned m = 0; m < LISTENER_COUNT; m++)
+			assert_contains(prometheus,
+					test_text("\nechod_listener_%s%s{listener=\"%s\"} %u\n",
+						  listener_metrics[m].name,
+						  m == LISTENER_connections_open ? "" : "_total",
+						  i == 0 ? "localhost:7" : "unix:/a\\\"\\\\xE9",
+						  listener_value(i, m)));
 	assert_contains(prometheus, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	// 1 to 1000 us: below 2^18 ns are 262 of them.
 	assert_contains(prometheus, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n");
