@@ -6,12 +6,12 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/units.h"
 #include "net/errno_class.h"
 #include "net/socket.h"
 #include "net/waker.h"
 #include "pool/policy.h"
 #include "server/complaints.h"
+#include "server/drain.h"
 #include "server/listeners.h"
 #include "server/pause.h"
 #include "server/server.h"
@@ -297,71 +297,6 @@ static void finish_accepting(struct acceptor *acceptor)
 	pause_end(&acceptor->pause);
 }
 
-static void sleep_until(const struct server *server, uint64_t deadline)
-{
-	struct pollfd fd = {.fd = server->acceptor_waker.fd, .events = POLLIN};
-	if (poll_until(&fd, 1, deadline) > 0)
-		waker_clear(&server->acceptor_waker);
-}
-
-// Waits until the last connection has ended. Unless `all` is set, the drain's deadline, which may
-// move meanwhile, ends the wait.
-static void wait_for_connections(struct server *server, bool all)
-{
-	admission_notify(&server->admission, true);
-	for (;;) {
-		uint64_t deadline = all ? CLOCK_NEVER : atomic_load(&server->drain_deadline);
-		if (admission_count(&server->admission) == 0 || clock_now() >= deadline)
-			return;
-		sleep_until(server, deadline);
-	}
-}
-
-// Aborts the remaining connections and waits until their workers have closed them. Returns how many
-// there were.
-static uint64_t abort_connections(struct server *server)
-{
-	uint64_t left = admission_count(&server->admission);
-	if (left == 0)
-		return 0;
-	log_write(server->log, ECHOD_LOG_WARNING, "aborting",
-		  LOG_FIELDS({"connections", .number = left}),
-		  "time is up: aborting %llu connection%s", (unsigned long long)left,
-		  log_plural(left));
-	atomic_store_explicit(&server->echo.aborted, true, memory_order_release);
-	waker_wake(&server->echo.abort_waker);
-	conn_table_shut_reading(&server->conns);
-	wait_for_connections(server, true);
-	return left;
-}
-
-static void drain(struct acceptor *acceptor)
-{
-	struct server *server = acceptor->server;
-	char left[16];
-	uint64_t deadline = atomic_load(&server->drain_deadline);
-	uint64_t now = clock_now();
-	if (deadline != CLOCK_NEVER)
-		deadline = deadline > now ? deadline - now : 0;
-	uint64_t open = admission_count(&server->admission);
-	log_write(server->log, ECHOD_LOG_INFO, "draining",
-		  LOG_FIELDS({"connections", .number = open},
-			     {deadline == CLOCK_NEVER ? NULL : "time_left_ms",
-			      .number = deadline / NS_PER_MS}),
-		  "draining: %llu connection%s open, time left: %s", (unsigned long long)open,
-		  log_plural(open), units_format_duration(deadline, left, sizeof(left)));
-	finish_accepting(acceptor);
-	wait_for_connections(server, false);
-	uint64_t aborted = abort_connections(server);
-	uint64_t accepted = atomic_load_explicit(
-		&acceptor->stats->counter[COUNTER_connections_accepted], memory_order_relaxed);
-	log_write(server->log, ECHOD_LOG_INFO, "stopped",
-		  LOG_FIELDS({"connections_accepted", .number = accepted},
-			     {"connections_aborted", .number = aborted}),
-		  "stopped: %llu connection%s accepted, %llu aborted", (unsigned long long)accepted,
-		  log_plural(accepted), (unsigned long long)aborted);
-}
-
 void *acceptor_run(void *argument)
 {
 	struct server *server = argument;
@@ -376,11 +311,13 @@ void *acceptor_run(void *argument)
 		acceptor.quota[i] = NO_QUOTA;
 	gate_arrive(&server->acceptor_ready);
 	while (!atomic_load(&server->started))
-		sleep_until(server, CLOCK_NEVER);
+		drain_sleep(server, CLOCK_NEVER);
 	if (is_listening(server)) { // false if the start failed
 		while (!atomic_load(&server->draining))
 			accept_round(&acceptor, CLOCK_NEVER);
-		drain(&acceptor);
+		drain_log_begin(server);
+		finish_accepting(&acceptor);
+		drain_connections(server);
 	}
 	pool_close(&server->pool);
 	waker_wake(&server->done);
