@@ -131,10 +131,16 @@ ECHOD_API const char *echod_control_path(const struct echod *server);
 
 /* Begins to drain: there are no new connections, and those that are open or wait in the kernel's
  * backlog now may finish. After `timeout_ms` milliseconds (-1: the setting "drain-timeout") the
- * rest are shut down. Returns at once. A second call moves the deadline. Any thread. */
+ * rest are shut down. With the setting "drain-delay" the server first goes on accepting for that
+ * long; the gauge "ready" is 0 at once, and the time-out counts from the end of the delay. Returns
+ * at once. A second call moves the deadline, and not the end of the delay. Any thread. */
 ECHOD_API void echod_drain(struct echod *server, int timeout_ms);
 
-/* Aborts all connections now. The same as echod_drain(server, 0). Any thread. */
+/* After echod_drain: ends the delay if it still lasts, so that the drain itself begins; else aborts
+ * all connections, as echod_stop. For a user who asks again. Any thread. */
+ECHOD_API void echod_hurry(struct echod *server);
+
+/* Aborts all connections now, without a delay. Any thread. */
 ECHOD_API void echod_stop(struct echod *server);
 
 /* Waits at most `timeout_ms` milliseconds (-1: for ever) until a drain or stop has ended the last

@@ -101,6 +101,19 @@ static enum status run_workers(const struct command_context *context, const stru
 	return run_list(context, request, LIST_WORKERS, out);
 }
 
+static enum status run_ready(const struct command_context *context, const struct request *request,
+			     FILE *out)
+{
+	(void)request;
+	const char *reason;
+	if (server_ready(context->server, &reason)) {
+		fputs("ready\n", out);
+		return STATUS_OK;
+	}
+	fprintf(out, "not ready: %s\n", reason);
+	return STATUS_NOT_READY;
+}
+
 static enum status run_log(const struct command_context *context, const struct request *request,
 			   FILE *out)
 {
@@ -115,12 +128,19 @@ static enum status run_log(const struct command_context *context, const struct r
 static enum status run_drain(const struct command_context *context, const struct request *request,
 			     FILE *out)
 {
-	uint64_t timeout = context->server->config.drain_timeout;
+	struct server *server = context->server;
+	uint64_t timeout = server->config.drain_timeout;
 	if (request->count > 1 && units_parse_timeout(request->words[1], &timeout, NULL) != 0)
 		return bad_argument(request, "a number and one of us, ms, s, m, h; never", out);
 	char text[16];
-	fprintf(out, "draining, at most %s\n", units_format_duration(timeout, text, sizeof(text)));
-	server_drain(context->server, timeout);
+	server_drain(server, server->config.drain_delay, timeout);
+	uint64_t delay = server_drain_delay(server);
+	if (delay > 0)
+		fprintf(out, "draining in %s, then at most ",
+			units_format_duration(delay, text, sizeof(text)));
+	else
+		fputs("draining, at most ", out);
+	fprintf(out, "%s\n", units_format_duration(timeout, text, sizeof(text)));
 	return STATUS_OK;
 }
 
@@ -129,7 +149,7 @@ static enum status run_stop(const struct command_context *context, const struct 
 {
 	(void)request;
 	fputs("stopping\n", out);
-	server_drain(context->server, 0);
+	server_drain(context->server, 0, 0);
 	return STATUS_OK;
 }
 

@@ -116,7 +116,7 @@ static bool accept_client(struct control *control)
 	if (session)
 		session_begin(session, fd);
 	else
-		turn_away(control, fd, "503 25\ntoo many control clients\n");
+		turn_away(control, fd, "429 25\ntoo many control clients\n");
 	return true;
 }
 

@@ -11,8 +11,9 @@ enum status {
 	STATUS_FORBIDDEN = 403,
 	STATUS_TIMED_OUT = 408,
 	STATUS_TOO_LONG = 413,
+	STATUS_BUSY = 429,
 	STATUS_FAILED = 500,
-	STATUS_BUSY = 503,
+	STATUS_NOT_READY = 503,
 };
 
 // The formats that a command can answer in; each value includes those before it.

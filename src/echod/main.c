@@ -163,13 +163,14 @@ static void print_addresses(const struct echod *server)
 	fflush(stdout);
 }
 
-// The first ending signal drains, the second ends the drain.
+// The first ending signal drains; each further one ends what the drain is in: its delay, or itself.
 static void wait_for_end(struct echod *server)
 {
 	struct pollfd fds[] = {
 		{.fd = echod_fd(server), .events = POLLIN},
 		{.fd = signals_fd(), .events = POLLIN},
 	};
+	int heeded = 0;
 	for (;;) {
 		poll_until(fds, 2, CLOCK_NEVER);
 		if (fds[0].revents)
@@ -177,10 +178,12 @@ static void wait_for_end(struct echod *server)
 		if (!fds[1].revents)
 			continue;
 		signals_clear();
-		if (signals_caught() > 1)
-			echod_stop(server);
-		else
-			echod_drain(server, -1);
+		for (; heeded < signals_caught(); heeded++) {
+			if (heeded == 0)
+				echod_drain(server, -1);
+			else
+				echod_hurry(server);
+		}
 	}
 }
 
@@ -199,7 +202,7 @@ static int run(void *context, struct echod_error *error)
 	struct echod *server = echod_start(program->config, error);
 	if (!server)
 		return -1;
-	signals_heed(2);
+	signals_heed(program->config->server.drain_delay > 0 ? 3 : 2);
 	print_addresses(server);
 	wait_for_end(server);
 	echod_free(server);
@@ -220,7 +223,8 @@ static int start(int argc, char **argv)
 		.epilogue =
 			"DUR is a number and one of us, ms, s, m, h; SIZE may end in k, m or g.\n"
 			"SIGTERM, SIGINT and SIGHUP drain the server; a second one stops it at "
-			"once.\n"
+			"once, or\n"
+			"during --drain-delay ends the delay.\n"
 			"\n"
 			"Exit status:\n"
 			"  0  the server was drained or stopped, by a signal or by echoctl, even "

@@ -54,7 +54,7 @@ static int run(struct echod *echod, struct echod_error *error)
 	bool controlled = result == 0 && echod->has_control;
 	if (result == 0 && server_open(&echod->server, error) == 0)
 		return 0;
-	server_drain(&echod->server, 0);
+	server_drain(&echod->server, 0, 0);
 	server_join(&echod->server);
 	if (controlled)
 		control_stop(&echod->control);
@@ -174,13 +174,19 @@ const char *echod_control_path(const struct echod *echod)
 
 void echod_drain(struct echod *echod, int timeout_ms)
 {
-	server_drain(&echod->server, timeout_ms < 0 ? echod->server.config.drain_timeout
-						    : (uint64_t)timeout_ms * NS_PER_MS);
+	const struct server_config *config = &echod->server.config;
+	server_drain(&echod->server, config->drain_delay,
+		     timeout_ms < 0 ? config->drain_timeout : (uint64_t)timeout_ms * NS_PER_MS);
+}
+
+void echod_hurry(struct echod *echod)
+{
+	server_hurry(&echod->server);
 }
 
 void echod_stop(struct echod *echod)
 {
-	server_drain(&echod->server, 0);
+	server_drain(&echod->server, 0, 0);
 }
 
 int echod_fd(const struct echod *echod)
@@ -204,7 +210,7 @@ void echod_free(struct echod *echod)
 {
 	if (!echod)
 		return;
-	server_drain(&echod->server, 0);
+	server_drain(&echod->server, 0, 0);
 	server_join(&echod->server);
 	if (echod->has_control) {
 		control_stop(&echod->control);

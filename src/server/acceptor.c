@@ -297,6 +297,19 @@ static void finish_accepting(struct acceptor *acceptor)
 	pause_end(&acceptor->pause);
 }
 
+// Goes on accepting until the delay of the drain is over, then sees the drain through.
+static void drain(struct acceptor *acceptor)
+{
+	struct server *server = acceptor->server;
+	uint64_t begin;
+	drain_log_delay(server);
+	while (clock_now() < (begin = atomic_load(&server->drain_at)))
+		accept_round(acceptor, begin);
+	drain_log_begin(server);
+	finish_accepting(acceptor);
+	drain_connections(server);
+}
+
 void *acceptor_run(void *argument)
 {
 	struct server *server = argument;
@@ -315,9 +328,7 @@ void *acceptor_run(void *argument)
 	if (is_listening(server)) { // false if the start failed
 		while (!atomic_load(&server->draining))
 			accept_round(&acceptor, CLOCK_NEVER);
-		drain_log_begin(server);
-		finish_accepting(&acceptor);
-		drain_connections(server);
+		drain(&acceptor);
 	}
 	pool_close(&server->pool);
 	waker_wake(&server->done);

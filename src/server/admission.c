@@ -25,6 +25,18 @@ bool admission_has_room(struct admission *admission)
 	return admission_count(admission) < admission->limit;
 }
 
+const char *admission_obstacle(struct admission *admission)
+{
+	uint64_t open = admission_count(admission);
+	if (open >= admission->limit)
+		atomic_store(&admission->was_full, true);
+	else if (open < admission->limit - admission->limit / 20)
+		atomic_store(&admission->was_full, false);
+	if (atomic_load(&admission->lacks_resources))
+		return "accepting pauses: out of descriptors or memory";
+	return atomic_load(&admission->was_full) ? "at --max-connections" : NULL;
+}
+
 bool admission_enter(struct admission *admission, const struct conn_origin *origin)
 {
 	ensure(admission_has_room(admission));

@@ -21,6 +21,11 @@ struct admission {
 	// consistency, the default order.
 	_Atomic uint64_t open;
 	_Atomic bool notifies;
+
+	// For admission_obstacle. The first is the acceptor's, for a pause (server/pause.h); any
+	// thread writes the second. Nothing else depends on either.
+	_Atomic bool lacks_resources;
+	_Atomic bool was_full;
 };
 
 // `per_source` and `prefix6` as in sources_open. While admission_notify is on, each connection that
@@ -37,6 +42,10 @@ void admission_notify(struct admission *admission, bool notifies);
 
 // Any thread.
 uint64_t admission_count(const struct admission *admission);
+
+// Why new clients should go elsewhere, a constant text; NULL: there is no reason. Once the limit
+// has been seen to be reached, that lasts until fewer than 95 % of it are open. Any thread.
+const char *admission_obstacle(struct admission *admission);
 
 // For a worker, when a connection is closed and its descriptor is free again.
 void admission_leave(struct admission *admission, const struct conn_origin *origin);

@@ -10,6 +10,18 @@ void drain_sleep(const struct server *server, uint64_t deadline)
 		waker_clear(&server->acceptor_waker);
 }
 
+void drain_log_delay(const struct server *server)
+{
+	char text[16];
+	uint64_t delay = server_drain_delay(server);
+	if (delay == 0)
+		return;
+	log_write(server->log, ECHOD_LOG_INFO, "drain_delayed",
+		  LOG_FIELDS({"delay_ms", .number = delay / NS_PER_MS}),
+		  "not ready, and still accepting; draining in %s",
+		  units_format_duration(delay, text, sizeof(text)));
+}
+
 void drain_log_begin(const struct server *server)
 {
 	char left[16];

@@ -10,7 +10,8 @@
 // Sleeps until the acceptor is woken, or `deadline` (clock_now) has passed.
 void drain_sleep(const struct server *server, uint64_t deadline);
 
-// Logs that the server drains.
+// Log that the server still accepts for the delay, if that has not passed; that it drains.
+void drain_log_delay(const struct server *server);
 void drain_log_begin(const struct server *server);
 
 // Waits until the last connection has ended, or for the drain's deadline, which may move meanwhile.

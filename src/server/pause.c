@@ -13,6 +13,7 @@ void pause_begin(struct pause *pause, enum pause_cause cause)
 	pause->open = admission_count(pause->admission);
 	pause->accounted_for = now;
 	counter_add(pause->stats, COUNTER_accept_pauses, 1);
+	atomic_store(&pause->admission->lacks_resources, cause == PAUSE_RESOURCES);
 	admission_notify(pause->admission, true);
 }
 
@@ -46,6 +47,7 @@ void pause_end(struct pause *pause)
 		return;
 	account(pause);
 	pause->cause = PAUSE_NONE;
+	atomic_store(&pause->admission->lacks_resources, false);
 	admission_notify(pause->admission, false);
 }
 

@@ -93,6 +93,7 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->log = log;
 	server->started_at = clock_now();
 	server->start_time = clock_wall();
+	atomic_init(&server->drain_at, CLOCK_NEVER);
 	server->acceptor_waker = server->echo.abort_waker = server->done = WAKER_NONE;
 	if (decide_limit(server, error) != 0)
 		return -1;
@@ -150,11 +151,44 @@ int server_open(struct server *server, struct echod_error *error)
 	return 0;
 }
 
-void server_drain(struct server *server, uint64_t timeout)
+void server_drain(struct server *server, uint64_t delay, uint64_t timeout)
 {
+	uint64_t begin = clock_deadline(delay);
+	uint64_t before = atomic_load(&server->drain_at);
+	while (begin < before && !atomic_compare_exchange_weak(&server->drain_at, &before, begin))
+		;
+	uint64_t left = before < begin ? server_drain_delay(server) : delay;
+	if (timeout < CLOCK_NEVER - left)
+		timeout += left;
 	atomic_store(&server->drain_deadline, clock_deadline(timeout));
 	atomic_store(&server->draining, true);
 	waker_wake(&server->acceptor_waker);
+}
+
+uint64_t server_drain_delay(const struct server *server)
+{
+	uint64_t now = clock_now();
+	uint64_t until = atomic_load(&server->drain_at);
+	return until != CLOCK_NEVER && until > now ? until - now : 0;
+}
+
+void server_hurry(struct server *server)
+{
+	uint64_t deadline = atomic_load(&server->drain_deadline);
+	uint64_t timeout =
+		deadline == CLOCK_NEVER ? CLOCK_NEVER : deadline - atomic_load(&server->drain_at);
+	server_drain(server, 0, server_drain_delay(server) > 0 ? timeout : 0);
+}
+
+bool server_ready(struct server *server, const char **reason)
+{
+	if (atomic_load(&server->draining))
+		*reason = "draining";
+	else if (!atomic_load(&server->started))
+		*reason = "starting";
+	else
+		*reason = admission_obstacle(&server->admission);
+	return !*reason;
 }
 
 void server_join(struct server *server)
@@ -210,6 +244,8 @@ void server_sample(struct server *server, struct snapshot *snapshot)
 	snapshot->gauge[GAUGE_workers_idle] = workers - busy;
 	snapshot->gauge[GAUGE_cpus] = atomic_load(&queue->cpus);
 	snapshot->gauge[GAUGE_draining] = atomic_load(&server->draining);
+	const char *reason;
+	snapshot->gauge[GAUGE_ready] = server_ready(server, &reason); // after GAUGE_draining
 	snapshot->gauge[GAUGE_memory_allocated_bytes] = memory.allocated;
 	snapshot->gauge[GAUGE_memory_resident_bytes] = memory.resident;
 	snapshot->gauge[GAUGE_start_time_seconds] = server->start_time;

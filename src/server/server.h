@@ -29,6 +29,7 @@
 #define CONFIG_LEAST_DEFAULT_WORKERS 4
 #define CONFIG_MAX_CONNECTIONS (UINT64_C(1) << 20)
 #define CONFIG_MAX_SPIN NS_PER_MS
+#define CONFIG_MAX_DRAIN_DELAY (3600 * NS_PER_S)
 #define CONFIG_MAX_UNSENT (UINT64_C(1) << 40)
 #define CONFIG_MAX_BUFFER (UINT64_C(16) << 20)
 
@@ -49,6 +50,7 @@ struct server_config {
 	enum overload overload;
 	uint64_t idle_timeout; // durations in ns, or CLOCK_NEVER
 	uint64_t send_timeout;
+	uint64_t drain_delay;
 	uint64_t drain_timeout;
 	uint64_t patience;
 	uint64_t spin;	       // ns, 0: never
@@ -82,9 +84,10 @@ struct server {
 	struct waker done;	     // readable once the last connection has ended
 
 	// Set before the acceptor is woken: `started` by the thread that starts the server, when it
-	// has opened the listeners or given up; the others by any thread, the deadline first.
+	// has opened the listeners or given up; the others by any thread, `draining` last.
 	_Atomic bool started;
 	_Atomic bool draining;
+	_Atomic uint64_t drain_at;	 // when the delay is over: clock_now, CLOCK_NEVER before
 	_Atomic uint64_t drain_deadline; // clock_now
 };
 
@@ -102,9 +105,22 @@ int server_start(struct server *server, struct echod_error *error);
 // Opens the listeners to clients. On failure the caller must drain and join the server.
 int server_open(struct server *server, struct echod_error *error);
 
-// Asks for a drain that ends in `timeout` ns at the latest (0: abort all now). Any thread, any
-// number of times; the last call counts.
-void server_drain(struct server *server, uint64_t timeout);
+// Asks for a drain. For `delay` ns the server is not ready, and still accepts. Then it drains, for
+// `timeout` ns at most (0: aborts all at once). Any thread, any number of times: the last `timeout`
+// counts, and the delay that ends first.
+void server_drain(struct server *server, uint64_t delay, uint64_t timeout);
+
+// After server_drain: ends the delay if it still lasts, so that the drain begins, with the time-out
+// that was asked for. Else aborts all. Any thread.
+void server_hurry(struct server *server);
+
+// How long the delay of a drain still lasts, in ns; 0: it is over, or no drain was asked for. Any
+// thread.
+uint64_t server_drain_delay(const struct server *server);
+
+// Whether a balancer should send new clients here. If not, `*reason` is a constant text, else NULL.
+// After --max-connections was reached, the server is ready again below 95 % of it. Any thread.
+bool server_ready(struct server *server, const char **reason);
 
 // After server_drain: waits for the acceptor and the workers to end. The server can still be read.
 void server_join(struct server *server);

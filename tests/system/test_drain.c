@@ -239,6 +239,58 @@ TEST(deadline_moves, .with = {EACH_PATIENCE}) {
 	}
 }
 
+// Not ready, but serving.
+static void expect_lame_duck(struct daemon *daemon) {
+	stats_wait(daemon, "ready", 0);
+	assert_int_equal(request(daemon, "ready"), 503);
+	peer_visit(daemon->address[0]);
+	assert_true(process_is_running(daemon->process));
+}
+
+// The first signal begins it, the second ends the delay, the third aborts the rest.
+DAEMON_TEST(signals_during_the_delay, ("--drain-delay", "1h", "--drain-timeout", "1h")) {
+	int fd = peer_connect_served(daemon->address[0]);
+	assert_int_equal(request(daemon, "ready"), 200);
+	send_and_wait(daemon, SIGTERM);
+	expect_lame_duck(daemon);
+	process_signal_pause();
+	process_signal(daemon->process, SIGTERM);
+	expect_refused(daemon->address[0]);
+	assert_int_equal(request(daemon, "ready"), 503);
+	peer_ping(fd);
+	process_signal_pause();
+	process_signal(daemon->process, SIGTERM);
+	daemon_expect_end(daemon);
+	peer_expect_closed(fd);
+}
+
+// A signal after a request is the first of its kind, and leaves the delay alone.
+DAEMON_TEST(requests_during_the_delay, ("--drain-delay", "1h", "--drain-timeout", "1h")) {
+	int fd = peer_connect_served(daemon->address[0]);
+	assert_int_equal(request(daemon, "drain"), 200);
+	expect_lame_duck(daemon);
+	process_signal(daemon->process, SIGTERM);
+	wait_until(!process_is_pending(process_pid(daemon->process), SIGTERM));
+	assert_int_equal(request(daemon, "drain 1ms"), 200);
+	expect_lame_duck(daemon);
+	assert_int_equal(request(daemon, "stop"), 200);
+	daemon_expect_end(daemon);
+	peer_expect_closed(fd);
+}
+
+// When the delay has passed, the second signal aborts.
+DAEMON_TEST(delay_ends_by_itself, ("--drain-delay", "200ms", "--drain-timeout", "1h")) {
+	int fd = peer_connect_served(daemon->address[0]);
+	uint64_t begin = clock_now();
+	process_signal(daemon->process, SIGTERM);
+	expect_refused(daemon->address[0]);
+	assert_true(clock_now() - begin >= 200 * NS_PER_MS);
+	peer_ping(fd);
+	process_signal(daemon->process, SIGTERM);
+	daemon_expect_end(daemon);
+	peer_expect_closed(fd);
+}
+
 DAEMON_TEST(bad_duration_changes_nothing, (NULL)) {
 	static const char *const requests[] = {"drain soon",  "drain -1s", "drain 5",
 					       "drain 1s 2s", "stop now",  "drain 1e9h"};

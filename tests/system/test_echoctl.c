@@ -56,6 +56,28 @@ DAEMON_TEST(stop_and_drain, ("--drain-timeout", "1h")) {
 	peer_expect_closed(fd);
 }
 
+// An answer, on standard output in any case.
+static void expect_not_ready(const struct daemon *daemon, const char *reason) {
+	struct process *process = EXPECT_STATUS(EXIT_CHECK_FAILED, ECHOCTL_PROGRAM, "--control",
+						daemon->control, "ready");
+	assert_string_equal(process_output(process, NULL), test_text("not ready: %s\n", reason));
+	assert_string_equal(process_errors(process, NULL), "");
+}
+
+DAEMON_TEST(ready, ("--drain-delay", "1h", "--max-connections", "1")) {
+	assert_string_equal(OUTPUT(daemon->control, "ready"), "ready\n");
+	int fd = peer_connect_served(daemon->address[0]);
+	expect_not_ready(daemon, "at --max-connections");
+	peer_close(fd);
+	stats_wait(daemon, "ready", 1);
+	assert_string_equal(OUTPUT(daemon->control, "ready"), "ready\n");
+	assert_contains(OUTPUT(daemon->control, "drain"), "draining in ");
+	expect_not_ready(daemon, "draining");
+	OUTPUT(daemon->control, "stop");
+	daemon_expect_end(daemon);
+	EXPECT_REFUSAL(EXIT_UNREACHABLE, daemon->control, daemon->control, "ready");
+}
+
 static size_t count(const char *text, const char *word) {
 	size_t found = 0;
 	for (; (text = strstr(text, word)); text++)

@@ -162,6 +162,7 @@ static const struct {
 	{"listening", {"address"}, {NULL}},
 	{"accepted", {"peer", "local", "listener"}, {"connection"}},
 	{"closed", {"peer", "local", "reason"}, {"connection", "bytes_received", "bytes_sent"}},
+	{"drain_delayed", {NULL}, {"delay_ms"}},
 	{"draining", {NULL}, {"connections", "time_left_ms"}},
 	{"stopped", {NULL}, {"connections_accepted", "connections_aborted"}},
 };
@@ -185,7 +186,7 @@ static void check_fields(const json_t *entry) {
 	fail_msg("an event that is not in the list: %s", event);
 }
 
-DAEMON_TEST(json_lines, ("--log-level", "debug", "--log-format", "json")) {
+DAEMON_TEST(json_lines, ("--log-level", "debug", "--log-format", "json", "--drain-delay", "10ms")) {
 	cause_log_lines(daemon);
 	expect_json_lines(process_errors(daemon->process, NULL), check_fields);
 	for (size_t i = 0; i < COUNT_OF(events); i++)

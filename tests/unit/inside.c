@@ -58,7 +58,7 @@ void inside_begin(void) {
 }
 
 void inside_end(void) {
-	server_drain(&inside->server, 0);
+	server_drain(&inside->server, 0, 0);
 	server_join(&inside->server);
 	server_free(&inside->server);
 }

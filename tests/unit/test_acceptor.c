@@ -117,6 +117,18 @@ TEST(what_says_try_again_is_no_error) {
 	assert_int_equal(inside_counter(COUNTER_accept_pauses), 0);
 }
 
+TEST(while_it_pauses_the_server_is_not_ready) {
+	const char *reason;
+	assert_true(server_ready(&inside->server, &reason));
+	fail_accepts(EMFILE, FOREVER);
+	int client = peer_connect(inside_address());
+	wait_until(!server_ready(&inside->server, &reason));
+	assert_contains(reason, "out of descriptors or memory");
+	fail_accepts(0, 0);
+	peer_ping_last(client);
+	assert_true(server_ready(&inside->server, &reason));
+}
+
 // Lets all accepts fail for 300 ms while a client waits; then it is served.
 static void expect_patience(int error) {
 	fail_accepts(error, FOREVER);
@@ -224,7 +236,7 @@ TEST(a_drain_takes_in_the_backlog) {
 	inside_connect(clients, 5);
 	wait_until(inside_counter(COUNTER_accept_pauses) > 0);
 	fail_accepts(0, 0);
-	server_drain(&inside->server, 20 * NS_PER_S);
+	server_drain(&inside->server, 0, 20 * NS_PER_S);
 	for (size_t i = 0; i < 5; i++) {
 		peer_ping(clients[i]);
 		peer_half_close(clients[i]);
@@ -239,7 +251,7 @@ TEST(a_drain_ends_whatever_accept_says) {
 	static const int errors[] = {EMFILE, EINVAL, EPERM, ECONNABORTED};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {
 		fail_accepts(errors[i], FOREVER);
-		server_drain(&inside->server, 0);
+		server_drain(&inside->server, 0, 0);
 		bool ended = inside_is_done(PATIENCE);
 		fail_accepts(0, 0);
 		if (!ended)

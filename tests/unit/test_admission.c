@@ -49,6 +49,30 @@ TEST(there_is_room_up_to_the_limit) {
 	assert_int_equal(admission_count(&admission), 0);
 }
 
+TEST(an_obstacle_lasts_until_95_percent) {
+	admission.limit = 40;
+	for (int i = 0; i < 39; i++)
+		assert_true(enter(&here));
+	assert_null(admission_obstacle(&admission)); // it was not full
+	assert_true(enter(&here));
+	for (int open = 40; open >= 38; open--) {
+		assert_string_equal(admission_obstacle(&admission), "at --max-connections");
+		leave(1);
+	}
+	assert_null(admission_obstacle(&admission)); // 37
+	assert_true(enter(&here) && enter(&here));
+	assert_null(admission_obstacle(&admission));
+	leave(39);
+}
+
+TEST(of_a_small_limit_one_place_is_enough) {
+	assert_true(enter(&here) && enter(&here) && enter(&here));
+	assert_non_null(admission_obstacle(&admission));
+	leave(1);
+	assert_null(admission_obstacle(&admission));
+	leave(2);
+}
+
 TEST(a_source_that_is_full_is_not_counted, .with = {"--max-per-source 2"}) {
 	assert_true(enter(&here) && enter(&here));
 	assert_false(enter(&here));

@@ -72,7 +72,7 @@ TEST(ping_and_version_answer) {
 
 TEST(help_names_every_command) {
 	const char *const *name = STRINGS("help", "ping", "version", "stats", "connections",
-					  "workers", "log", "drain", "stop");
+					  "workers", "ready", "log", "drain", "stop");
 	const char *all = run("help");
 	for (; *name; name++) {
 		const char *one = run(test_text("help %s", *name));
@@ -231,6 +231,19 @@ TEST(drain_takes_its_time_from_the_setting_or_the_request) {
 	peer_ping(client);
 	assert_string_equal(run("stop"), "stopping\n");
 	peer_expect_eof(client);
+}
+
+TEST(a_delay_is_told_with_what_is_left_of_it) {
+	inside->server.config.drain_delay = 3600 * NS_PER_S;
+	assert_string_equal(run("ready"), "ready\n");
+	assert_string_equal(run("drain"), "draining in 60.0 min, then at most 10.0 s\n");
+	assert_string_equal(run_for(STATUS_NOT_READY, "ready"), "not ready: draining\n");
+	inside->server.config.drain_delay *= 2;
+	assert_string_equal(run("drain 5s"), "draining in 60.0 min, then at most 5.0 s\n");
+	peer_visit(inside_address());
+	assert_string_equal(run("stop"), "stopping\n");
+	inside_expect_done();
+	assert_string_equal(run("drain"), "draining, at most 10.0 s\n");
 }
 
 // Requests, taken apart into words.

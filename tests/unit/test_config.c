@@ -32,6 +32,7 @@ TEST(the_defaults_are_those_of_the_manual) {
 	assert_int_equal(server->source_prefix6, 64);
 	assert_int_equal(server->overload, OVERLOAD_WAIT);
 	assert_true(server->idle_timeout == CLOCK_NEVER && server->send_timeout == 60 * NS_PER_S);
+	assert_int_equal(server->drain_delay, 0);
 	assert_true(server->drain_timeout == 10 * NS_PER_S && server->patience == 5 * NS_PER_MS);
 	assert_true(server->spin == 50 * NS_PER_US && server->unsent_limit == UINT64_C(64) << 20);
 	assert_int_equal(server->backlog, 4096);
@@ -88,6 +89,8 @@ TEST(good_values_are_taken) {
 	TAKES("reuse-port", NULL, reuse_port, true); // as echod has it from its command line
 	TAKES("overload", "reset", overload, OVERLOAD_RESET);
 	TAKES("overload", "wait", overload, OVERLOAD_WAIT);
+	TAKES("drain-delay", "5s", drain_delay, 5 * NS_PER_S);
+	TAKES("drain-delay", "1h", drain_delay, 3600 * NS_PER_S);
 	TAKES("drain-timeout", "0", drain_timeout, 0); // abort at once
 	TAKES("patience", "0", patience, 0);	       // park at once
 	TAKES("spin", "1ms", spin, NS_PER_MS);
@@ -117,6 +120,8 @@ TEST(bad_values_are_refused) {
 		{"overload", {"drop", "", "Wait"}, "is not one of wait|reset"},
 		{"idle-timeout", {"0", "0s"}, "must be longer than 0; 'never' means no limit"},
 		{"send-timeout", {"0"}, "must be longer than 0; 'never' means no limit"},
+		{"drain-delay", {"3601s"}, "is longer than 1h"},
+		{"drain-delay", {"never", "5"}, "is not a duration"},
 		{"spin", {"1.001ms", "1h"}, "is longer than 1ms"},
 		{"spin", {"never", "50"}, "is not a duration"},
 		{"unsent-limit", {"1025g", "-1", "never"}, "is not a size from 0 to"},
@@ -201,7 +206,7 @@ TEST(an_unknown_name_is_named) {
 TEST(long_values_are_quoted_in_part) {
 	const char *const *name =
 		STRINGS("listen", "workers", "control", "max-connections", "max-per-source",
-			"source-prefix6", "overload", "idle-timeout", "send-timeout",
+			"source-prefix6", "overload", "idle-timeout", "send-timeout", "drain-delay",
 			"drain-timeout", "backlog", "buffer-size", "log-level", "patience", "spin",
 			"unsent-limit", "reuse-port");
 	static char value[5000];

@@ -136,11 +136,11 @@ static bool flood_is_turned_away(int fd) {
 	char status[3];
 	wait_until(peer_is_readable(fd));
 	assert_int_equal(recv(fd, status, sizeof(status), MSG_PEEK | MSG_WAITALL), 3);
-	return memcmp(status, "503", 3) == 0;
+	return memcmp(status, "429", 3) == 0;
 }
 
 // With 64 connections a few replies fill the client's socket.
-TEST(a_client_that_does_not_read_keeps_its_place_and_others_get_503) {
+TEST(a_client_that_does_not_read_keeps_its_place_and_others_get_429) {
 	int peers[64], clients[CONTROL_MAX_CLIENTS + 1];
 	inside_connect(peers, COUNT_OF(peers));
 	wait_until(inside_gauge(GAUGE_connections_open) == COUNT_OF(peers));
@@ -148,7 +148,7 @@ TEST(a_client_that_does_not_read_keeps_its_place_and_others_get_503) {
 		clients[i] = ctl_connect(path);
 		assert_int_equal(flood_is_turned_away(clients[i]), i == CONTROL_MAX_CLIENTS);
 	}
-	assert_int_equal(ctl_receive(clients[CONTROL_MAX_CLIENTS], NULL), 503);
+	assert_int_equal(ctl_receive(clients[CONTROL_MAX_CLIENTS], NULL), 429);
 	// After 5 s they are closed, and there is room again.
 	atomic_store(&later, 6 * NS_PER_S);
 	wait_until(ctl_request(path, "ping", NULL) == 200);

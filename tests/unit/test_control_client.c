@@ -113,7 +113,7 @@ TEST(a_long_reply_is_taken_whole) {
 // The server's reply arrives although it never read the request.
 TEST(a_client_that_is_turned_away_hears_why) {
 	for (int i = 0; i < 50; i++)
-		expect_reply(PLAY("503 5\nfull\n", .deaf = true), "ping", 503, "full\n", 5);
+		expect_reply(PLAY("429 5\nfull\n", .deaf = true), "ping", 429, "full\n", 5);
 }
 
 static void expect_failure(int result, const char *text) {

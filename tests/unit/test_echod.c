@@ -127,6 +127,27 @@ TEST(a_drain_without_a_time_takes_the_setting) {
 	assert_int_equal(counter(server, "connections_closed_drain"), 1);
 }
 
+TEST(a_drain_with_a_delay_can_be_hurried) {
+	set("drain-delay", "1h");
+	server = start();
+	int client = peer_connect_served(echod_address(server, 0));
+	assert_int_equal(counter(server, "ready"), 1);
+	echod_drain(server, 3600 * 1000);
+	assert_int_equal(counter(server, "ready"), 0);
+	peer_visit(echod_address(server, 0));
+	echod_drain(server, 3600 * 1000); // does not change the delay
+	peer_visit(echod_address(server, 0));
+	echod_hurry(server); // the drain begins
+	int fd;
+	wait_until((fd = peer_try_connect(echod_address(server, 0), NULL)) < 0 ||
+		   (peer_close(fd), false));
+	assert_int_equal(echod_wait(server, 0), 0);
+	peer_ping(client);
+	echod_hurry(server); // and ends
+	assert_int_equal(echod_wait(server, PATIENCE_MS), 1);
+	peer_expect_eof(client);
+}
+
 TEST(a_stop_aborts_at_once) {
 	server = start();
 	int clients[5];

@@ -128,7 +128,7 @@ TEST(urgent_data_hides_nothing, .setup = configure) {
 
 TEST(a_drain_lets_connections_finish) {
 	int client = peer_connect_served(inside_address());
-	server_drain(&inside->server, CLOCK_NEVER);
+	server_drain(&inside->server, 0, CLOCK_NEVER);
 	assert_int_equal(inside_gauge(GAUGE_draining), 1);
 	int taken; // until the listener is closed; a connect that is under way then is reset
 	wait_until((taken = peer_try_connect(inside_address(), NULL)) < 0 ? errno == ECONNREFUSED
@@ -147,7 +147,7 @@ TEST(a_drain_lets_connections_finish) {
 TEST(a_drain_aborts_at_its_deadline) {
 	int client = peer_connect_served(inside_address());
 	uint64_t before = clock_now();
-	server_drain(&inside->server, 100 * NS_PER_MS);
+	server_drain(&inside->server, 0, 100 * NS_PER_MS);
 	peer_expect_eof(client); // all was echoed: an orderly end
 	assert_true(clock_now() - before >= 100 * NS_PER_MS);
 	inside_expect_done();
@@ -158,12 +158,110 @@ TEST(the_last_drain_counts) {
 	int clients[4]; // two served, two queued
 	inside_connect(clients, 4);
 	wait_until(inside_gauge(GAUGE_connections_open) == 4);
-	server_drain(&inside->server, CLOCK_NEVER);
-	server_drain(&inside->server, 0);
+	server_drain(&inside->server, 0, CLOCK_NEVER);
+	server_drain(&inside->server, 0, 0);
 	for (size_t i = 0; i < 4; i++)
 		peer_expect_eof(clients[i]);
 	inside_expect_done();
 	assert_int_equal(inside_counter(COUNTER_connections_closed_drain), 4);
+}
+
+static const char *reason;
+
+static bool is_ready(void) { return server_ready(&inside->server, &reason); }
+
+#define HOUR (3600 * NS_PER_S)
+
+// Lame duck: balancers see it, their clients are served.
+TEST(a_drain_can_be_delayed) {
+	int client = peer_connect_served(inside_address());
+	assert_true(is_ready());
+	assert_null(reason);
+	assert_int_equal(inside_gauge(GAUGE_ready), 1);
+	server_drain(&inside->server, HOUR, CLOCK_NEVER);
+	assert_false(is_ready());
+	assert_string_equal(reason, "draining");
+	assert_int_equal(inside_gauge(GAUGE_ready), 0);
+	assert_int_equal(inside_gauge(GAUGE_draining), 1);
+	for (int i = 0; i < 10; i++)
+		peer_visit(inside_address());
+	assert_false(inside_is_done(0));
+	server_hurry(&inside->server);
+	int fd;
+	wait_until((fd = peer_try_connect(inside_address(), NULL)) < 0 || (close(fd), false));
+	assert_true(atomic_load(&inside->server.drain_deadline) == CLOCK_NEVER);
+	peer_ping(client);
+	wait_until(inside_gauge(GAUGE_connections_open) == 1);
+	server_hurry(&inside->server);
+	peer_expect_eof(client);
+	inside_expect_done();
+	assert_int_equal(inside_counter(COUNTER_connections_closed_drain), 1);
+}
+
+TEST(a_delay_ends_by_itself_and_then_the_time_out_counts) {
+	int client = peer_connect_served(inside_address());
+	uint64_t before = clock_now();
+	server_drain(&inside->server, 100 * NS_PER_MS, 100 * NS_PER_MS);
+	peer_visit(inside_address());
+	peer_expect_eof(client);
+	assert_true(clock_now() - before >= 200 * NS_PER_MS);
+	inside_expect_done();
+}
+
+static void expect_delay(uint64_t delay, uint64_t timeout) {
+	uint64_t left = server_drain_delay(&inside->server);
+	uint64_t end = atomic_load(&inside->server.drain_at);
+	uint64_t deadline = atomic_load(&inside->server.drain_deadline);
+	assert_true(left <= delay && left + PATIENCE > delay);
+	assert_true(deadline >= end + timeout - NS_PER_MS && deadline <= end + timeout + PATIENCE);
+}
+
+TEST(the_shortest_delay_and_the_last_time_out_count) {
+	assert_int_equal(server_drain_delay(&inside->server), 0);
+	server_drain(&inside->server, HOUR, 10 * NS_PER_S);
+	expect_delay(HOUR, 10 * NS_PER_S);
+	server_drain(&inside->server, 2 * HOUR, 3 * HOUR);
+	expect_delay(HOUR, 3 * HOUR);
+	server_drain(&inside->server, HOUR / 2, 2 * HOUR);
+	expect_delay(HOUR / 2, 2 * HOUR);
+	server_drain(&inside->server, HOUR, CLOCK_NEVER - 1);
+	assert_true(atomic_load(&inside->server.drain_deadline) == CLOCK_NEVER);
+	assert_false(inside_is_done(0));
+	server_drain(&inside->server, 0, CLOCK_NEVER);
+	assert_int_equal(server_drain_delay(&inside->server), 0);
+	inside_expect_done();
+	server_drain(&inside->server, HOUR, 0); // the delay cannot begin again
+	assert_int_equal(server_drain_delay(&inside->server), 0);
+}
+
+TEST(a_stop_does_not_wait_for_the_delay) {
+	int client = peer_connect_served(inside_address());
+	server_drain(&inside->server, HOUR, HOUR);
+	server_drain(&inside->server, 0, 0);
+	peer_expect_eof(client);
+	inside_expect_done();
+}
+
+TEST(at_its_limit_it_is_not_ready, .setup = configure) {
+	inside->config.max_connections = 2;
+	inside_start();
+	int first = peer_connect_served(inside_address());
+	int second = peer_connect_served(inside_address());
+	assert_false(is_ready());
+	assert_string_equal(reason, "at --max-connections");
+	peer_close(first);
+	wait_until(is_ready());
+	peer_close(second);
+}
+
+TEST(until_clients_get_in_it_is_not_ready, NOT_STARTED) {
+	assert_int_equal(inside_build(NULL), 0);
+	assert_int_equal(server_start(&inside->server, NULL), 0);
+	assert_false(is_ready());
+	assert_string_equal(reason, "starting");
+	assert_int_equal(server_open(&inside->server, NULL), 0);
+	assert_true(is_ready());
+	inside_end();
 }
 
 TEST(a_stuck_connection_is_aborted_with_a_reset) {
@@ -176,7 +274,7 @@ TEST(a_stuck_connection_is_aborted_with_a_reset) {
 		sent += (uint64_t)count;
 	}
 	assert_true(inside_counter(COUNTER_bytes_sent) < sent);
-	server_drain(&inside->server, 0);
+	server_drain(&inside->server, 0, 0);
 	// A client that read before the acceptor has aborted it could still get its whole echo.
 	wait_until(inside_counter(COUNTER_connections_closed_drain) == 1);
 	peer_expect_reset(client); // its echo is not whole

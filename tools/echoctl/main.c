@@ -134,20 +134,6 @@ static int complete(struct options *options, struct echod_error *error)
 	return control_default_path(options->path, sizeof(options->path), false, error);
 }
 
-// Returns EXIT_OK with a reply to be freed, or the exit status after it has printed the error.
-static int ask(const struct options *options, struct client_reply *reply)
-{
-	struct echod_error error;
-	if (client_ask(options->control, options->request, options->timeout, reply, &error) != 0)
-		return cmdline_fail(PROGRAM, &error);
-	if (reply->status == STATUS_OK)
-		return EXIT_OK;
-	fprintf(stderr, PROGRAM ": %.*s\n", (int)strcspn(reply->body, "\n"), reply->body);
-	int status = reply->status == STATUS_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
-	client_reply_free(reply);
-	return status;
-}
-
 // Prints the reply, or draws it on `screen`.
 static int show(struct client_reply *reply, const struct screen *screen)
 {
@@ -157,6 +143,25 @@ static int show(struct client_reply *reply, const struct screen *screen)
 		fwrite(reply->body, 1, reply->length, stdout);
 	client_reply_free(reply);
 	return cmdline_finish(&(struct cmdline){.program = PROGRAM});
+}
+
+// Returns EXIT_OK with a reply to be freed, or the exit status after it has printed the error, or
+// why the server is not ready.
+static int ask(const struct options *options, struct client_reply *reply)
+{
+	struct echod_error error;
+	if (client_ask(options->control, options->request, options->timeout, reply, &error) != 0)
+		return cmdline_fail(PROGRAM, &error);
+	if (reply->status == STATUS_OK)
+		return EXIT_OK;
+	if (reply->status == STATUS_NOT_READY) { // an answer, and no error
+		int printed = show(reply, NULL);
+		return printed == EXIT_OK ? EXIT_CHECK_FAILED : printed;
+	}
+	fprintf(stderr, PROGRAM ": %.*s\n", (int)strcspn(reply->body, "\n"), reply->body);
+	int status = reply->status == STATUS_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
+	client_reply_free(reply);
+	return status;
 }
 
 // Each reply has been written, so there is nothing to save.
@@ -207,6 +212,7 @@ static int run(void *context, struct echod_error *error)
 static const char exit_statuses[] =
 	"Exit status:\n"
 	"  0  the server has carried out the command, or watching was interrupted\n"
+	"  1  ready: the server is not ready\n"
 	"  2  an unknown option or command, or an invalid argument\n"
 	"  3  no server answers in time, the server fails or refuses, or the reply could\n"
 	"     not be printed";
