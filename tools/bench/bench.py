@@ -30,6 +30,8 @@ QUICK_CELLS = ["ping-1-64", "ping-2-64", "ping-50-64", "ping-1000-64", "stream-1
 QUICK_PEERS = ["io_uring"]
 NARROW = 0.02  # a cell whose A/A interval reaches farther from 1 is measured again
 SPARE = 5 * 60  # s for that, so that all ends in time
+BUSY = 0.9  # of a CPU; a generator's thread beyond that is the limit
+ALTERNATING = ("mixed", "polling", "stream")  # kinds that are measured by short runs in turn
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100  # for a process's connections
 
 
@@ -66,7 +68,7 @@ def all_cells():
                 yield Cell("ping", most, size, pinned, 15 if 500 <= connections <= 1000 else 7)
         yield Cell("ping", 50, 16384, pinned)
         for connections in (1, 8, 32):
-            yield Cell("stream", connections, 0, pinned, 28)
+            yield Cell("stream", connections, 0, pinned, 45)
         yield Cell("churn", 16, 0, pinned, 12)
         yield Cell("mixed", 50, 0, pinned, 60)
         yield Cell("parked", 100, 15000, pinned, 20)
@@ -130,6 +132,10 @@ class Server:
         """KiB; VmHWM is the most that was ever resident."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines()
         return next((int(line.split()[1]) for line in lines if line.startswith(field + ":")), 0)
+
+    def cpu(self):
+        """CPU time of the process so far, ns, by its clock (clock_getcpuclockid(3))."""
+        return time.clock_gettime_ns((~self.process.pid << 3) | 2)
 
     def stop(self):
         for what in (signal.SIGTERM, signal.SIGKILL):
@@ -235,6 +241,12 @@ class Bench:
         if cell.kind == "polling":
             (ping,) = self.run_load(cell, server, ["-c", "1", "--spin", "--warmup", "50ms", "-d", "300ms"])
             return {"rate": ping["messages_per_second"], "p50": ping["latency_ns"]["p50"]}
+        if cell.kind == "stream":
+            before = server.cpu()
+            (bulk,) = self.run_load(cell, server, [*cell.load, "--warmup", "100ms", "-d", "300ms"])
+            rate, latency, busy = bulk["messages_per_second"], bulk["latency_uncorrected_ns"], bulk["evidence"]["thread_busy"]
+            cpu = (server.cpu() - before) / bulk["messages"]  # with that of the warm-up, as for the others
+            return {"rate": rate, "p50": latency["p50"], "p99": latency["p99"], "cpu": cpu, "busy": busy}
         beside = ["-c", str(cell.connections), "--warmup", "100ms", "-d", "300ms"]
         stream = ["-c", "1", "-m", "stream", "--no-verify", *beside[2:]]
         ping, bulk = self.run_load(cell, server, beside, stream)
@@ -249,12 +261,16 @@ class Bench:
         }
 
     def alternate(self, cell, servers):
-        """Where two generators load a server, or it polls while it has a client: short runs instead of
-        slices, in random order in each round, the yardstick twice. While the A/A interval is wide, for
-        twice the time."""
+        """Where two generators load a server, or it polls while it has a client, or the kernel settles for
+        each connection how fast it is (streams): short runs instead of slices, in random order in each
+        round, the yardstick twice. While the A/A interval is wide, for twice the time."""
         seconds, began, results = self.options.seconds or cell.seconds, time.monotonic(), {}
         order = [(server, server.name) for server in servers] + [(servers[0], "again")]
         runs = {name: [] for _, name in order}
+
+        def busy(some):
+            return statistics.median(run.get("busy", 0) for run in some)
+
         while True:
             random.shuffle(order)
             for server, name in order:
@@ -269,6 +285,8 @@ class Bench:
                     else:
                         bases = [(a[key] + b[key]) / 2 for a, b in zip(first, again)]
                         ratio = widen(rank_interval([value / base for value, base in zip(values, bases)]))
+                        if key != "cpu" and max(busy(runs[name]), busy(first)) > BUSY:
+                            ratio["conclusion"] = "echoload is the limit"
                     results[name]["ratio"][key] = ratio
                     results[name][key] = rank_interval(values)
                 results[name]["messages_per_second"] = results[name]["rate"]["median"]
@@ -305,7 +323,7 @@ class Bench:
                 for server in servers:
                     self.park(cell, server)
                 self.settle()
-            method = self.alternate if cell.kind in ("mixed", "polling") else self.compare
+            method = self.alternate if cell.kind in ALTERNATING else self.compare
             results, about = method(cell, servers)
             for server in servers:
                 results[server.name]["kib"] = (server.memory("VmHWM") - server.rest) / cell.held
@@ -323,7 +341,7 @@ class Bench:
         while True:
             try:
                 results = self.measure_group(cell, servers)
-                if distance(results[0]) > NARROW and self.spare > 0 and cell.kind not in ("mixed", "polling"):
+                if distance(results[0]) > NARROW and self.spare > 0 and cell.kind not in ALTERNATING:
                     began = time.monotonic()
                     results = min(results, self.measure_group(cell, servers), key=lambda result: distance(result[0]))
                     self.spare -= time.monotonic() - began

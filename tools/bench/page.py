@@ -125,10 +125,10 @@ def targets(results):
 
 
 def judge(ratio, limit, at_least):
-    if ratio.doubt:
-        return "undecided"
     if ratio.low <= limit <= ratio.high:
         return "tie"
+    if ratio.doubt:
+        return "undecided"
     return "met" if (ratio.middle > limit) == at_least else "missed"
 
 
@@ -259,7 +259,7 @@ def conditions(results):
     )
     yield from wrap(
         "All servers of a cell run at once. One thread of `echoload ab` holds connections to each and loads one for "
-        "some milliseconds (a stream for 150), in random order, twice a round. Ratios are to `epoll`, a plain event "
+        "some milliseconds, in random order, twice a round. Ratios are to `epoll`, a plain event "
         "loop: the median over the rounds, and how far its 95 % interval reaches. A/A is how far, in per cent, that "
         "interval of `epoll` to itself reaches from 1; `!`: beyond 2, in rate or CPU, when run again too."
     )
@@ -268,7 +268,7 @@ def conditions(results):
         "disturbed by others. Streams are not verified: that would be the limit."
     )
     yield from wrap(
-        "Beside a stream, and beside a pair that polls: runs of 0.3 s in turn, with a second echoload for the stream. "
+        "Streams, and what is beside one or beside a pair that polls: runs of 0.3 s in turn, with new connections. "
         "On one CPU `epoll_reuseport` is `epoll`, and `rust_one` is `rust`: left out."
     )
     yield from wrap(
