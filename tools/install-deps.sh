@@ -25,8 +25,10 @@ test=(
 	clang-format=clang-format
 	clang-tidy=clang-tidy
 	cppcheck=cppcheck
+	fish=fish
 	groff-base=groff
 	haproxy=haproxy
+	iproute2=ip
 	libclang-rt-dev=clang
 	libevent-dev=libevent.pc
 	liburing-dev=liburing.pc
@@ -43,6 +45,7 @@ test=(
 	shellcheck=shellcheck
 	socat=socat
 	spin=spin
+	zsh=zsh
 )
 
 have_apt() {

@@ -41,6 +41,21 @@ END
 	)
 }
 
+# npm_packages FROM FOLDER: installs into FOLDER the packages that FROM/package-lock.json names,
+# once for each version of that file.
+npm_packages() {
+	local output
+	! cmp -s "$1/package-lock.json" "$2/package-lock.json" || return 0
+	cp "$1/package.json" "$2/package.json"
+	cp "$1/package-lock.json" "$2/package-lock.new"
+	mv "$2/package-lock.new" "$2/package-lock.json"
+	if ! output=$(cd "$2" && npm ci --ignore-scripts --no-audit --no-fund 2>&1); then
+		rm "$2/package-lock.json"
+		problem "npm could not install the packages of $1: $output"
+		finish 1 "packages"
+	fi
+}
+
 # finish COUNT NOUN: ends the check. One that checked nothing has failed.
 finish() {
 	(($1 > 0)) || problem "found no $2 to check"
