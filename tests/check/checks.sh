@@ -40,6 +40,7 @@ faults=(
 	"layers tools/echoload/load/engine.c 1i#include\"echoload/run/run.h\""
 	"length src/base/error.c 1{:1;s/^/\n/;/\n\{401\}/!b1}"
 	"length tools/run.sh 2{:1;s/$/x/;/.\{101\}/!b1}"
+	"debian tools/deploy/debian/changelog s/0.1.0/0.2.0/"
 	"docs docs/counters.md s/bytes.received.from.clients/bytes/"
 	"docs src/stats/counters.def s/^COUNTER(accept/COUNTER(reject/"
 	"docs src/stats/counters.def s/^[A-Z]/_&/"
