@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define SOCKET_NAME "echod.sock"
+#define SERVICE_SOCKET "/run/echod/" SOCKET_NAME // tools/deploy/systemd/echod.service
 
 // The directory must be our own, and no other user may be able to create a socket in it.
 static int check_private(const char *directory, struct echod_error *error)
@@ -53,5 +54,7 @@ int control_default_path(char *path, size_t size, bool create, struct echod_erro
 	if ((size_t)length >= size)
 		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "the path of the control socket is too long: %s", path);
+	if (!create && access(path, F_OK) != 0 && access(SERVICE_SOCKET, F_OK) == 0)
+		snprintf(path, size, SERVICE_SOCKET);
 	return 0;
 }

@@ -13,9 +13,11 @@
 
 static uid_t user, owner;  // the latter of what lstat finds in place of PRIVATE
 static char stand_in[100]; // for PRIVATE
+static const char *there;  // a socket that exists; NULL: none
 
 WRAP(int, access, (const char *path, int mode)) {
-	assert_string_equal(path, PRIVATE);
+	if (strcmp(path, PRIVATE) != 0)
+		return there && strcmp(path, there) == 0 ? 0 : -1;
 	return __real_access(stand_in, mode);
 }
 
@@ -38,6 +40,7 @@ BEFORE_EACH {
 	assert_non_null(mkdtemp(stand_in));
 	strcat(stand_in, "/private");
 	user = owner = USER;
+	there = NULL;
 	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
 }
 
@@ -87,6 +90,16 @@ TEST(the_path_depends_on_runtime_directory_and_user) {
 	unsetenv("XDG_RUNTIME_DIR");
 	user = 0;
 	check_both("/run/echod.sock");
+}
+
+TEST(a_client_that_finds_none_looks_where_the_service_has_its_socket) {
+	there = "/run/echod/echod.sock";
+	check_path(false, there);
+	user = 0;
+	check_path(false, there);
+	check_path(true, "/run/echod.sock");
+	there = "/run/echod.sock";
+	check_path(false, there);
 }
 
 TEST(a_path_too_long_is_refused) {

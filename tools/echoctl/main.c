@@ -55,8 +55,9 @@ static int take_format(struct options *options, const char *name, struct echod_e
 
 static const struct setting table[] = {
 	{'c', "control", "PATH|@NAME",
-	 "the server's control socket (default " CONTROL_DEFAULT_TEXT ")", SETTING_TEXT,
-	 SETTING_FIELD(struct options, control)},
+	 "the server's control socket (default " CONTROL_DEFAULT_TEXT
+	 "; if there is none, /run/echod/echod.sock)",
+	 SETTING_TEXT, SETTING_FIELD(struct options, control)},
 	{'w', "watch", "DUR",
 	 "with stats, connections and workers: ask again every DUR until interrupted",
 	 SETTING_DURATION, SETTING_FIELD(struct options, interval), .least = SHORTEST_INTERVAL},
