@@ -48,6 +48,7 @@ test=(
 	shellcheck=shellcheck
 	socat=socat
 	spin=spin
+	systemd=systemd-analyze
 	zsh=zsh
 )
 
