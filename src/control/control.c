@@ -1,12 +1,14 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/listener.h"
 #include "net/waker.h"
 
 #define SAMPLE_INTERVAL NS_PER_S
@@ -22,15 +24,39 @@ struct poll_set {
 	struct pollfd *session[CONTROL_MAX_CLIENTS]; // NULL: a free slot
 };
 
-int control_open(struct control *control, const char *path, struct server *server,
-		 struct echod_error *error)
+static int prepare(struct control *control, struct server *server, struct echod_error *error)
 {
 	memset(control, 0, sizeof(*control));
 	control->server = server;
 	control->stats = &server->stats.threads[SERVER_THREAD_STATS];
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++)
 		control->sessions[i] = SESSION_FREE;
-	if (waker_open(&control->waker, error) != 0)
+	return waker_open(&control->waker, error);
+}
+
+int control_adopt(struct control *control, int fd, struct server *server, struct echod_error *error)
+{
+	struct listener listener;
+	if (listener_adopt(&listener, fd, error) != 0)
+		return -1;
+	const char *path = address_path_in(listener.name);
+	if (!path)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "%s is no Unix-domain socket; its unit needs ListenStream=/PATH",
+				 listener.name);
+	if (prepare(control, server, error) != 0)
+		return -1;
+	control->fd = fd;
+	control->inherited = true;
+	snprintf(control->path.path, sizeof(control->path.path), "%s", path);
+	gate_init(&control->ready);
+	return 0;
+}
+
+int control_open(struct control *control, const char *path, struct server *server,
+		 struct echod_error *error)
+{
+	if (prepare(control, server, error) != 0)
 		return -1;
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->fd < 0) {
@@ -172,7 +198,7 @@ static void serve_round(struct control *control)
 {
 	struct poll_set set;
 	uint64_t until = prepare_poll(control, &set);
-	poll_until(set.fds, set.count, until);
+	pulse_poll(&control->server->pulse[SERVER_THREAD_STATS], set.fds, set.count, until);
 	if (clock_now() >= control->next_sample)
 		take_sample(control);
 	serve_sessions(control, &set);
@@ -217,7 +243,8 @@ void control_stop(struct control *control)
 void control_close(struct control *control)
 {
 	unix_path_remove(&control->path);
-	shutdown(control->fd, SHUT_RDWR); // a child process may hold it, too
+	if (!control->inherited)
+		shutdown(control->fd, SHUT_RDWR); // a child process may hold it, too
 	close(control->fd);
 	waker_close(&control->waker);
 	gate_destroy(&control->ready);

@@ -24,6 +24,7 @@ struct control {
 	struct server *server;
 	struct thread_stats *stats;
 	int fd;
+	bool inherited; // `fd` is a service manager's
 	struct unix_path path;
 	struct waker waker;
 	pthread_t thread;
@@ -41,13 +42,19 @@ struct control {
 int control_open(struct control *control, const char *path, struct server *server,
 		 struct echod_error *error);
 
+// The same with a socket that listens already. On success it belongs to `control`, which closes it
+// and leaves its path alone.
+int control_adopt(struct control *control, int fd, struct server *server,
+		  struct echod_error *error);
+
 // Starts the stats thread and waits until it is ready. The server's threads must run.
 int control_start(struct control *control, struct echod_error *error);
 
 // Ends the thread.
 void control_stop(struct control *control);
 
-// Closes and removes the socket. After control_stop, or control_open alone.
+// Closes the socket, and removes it if control_open made it. After control_stop, or where the
+// thread was not started.
 void control_close(struct control *control);
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #ifdef ECHOD_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -23,6 +22,9 @@
 #include "echod/echod.h"
 #include "echod/logger.h"
 #include "lib/config.h"
+#include "lib/inside.h"
+#include "manager/activation.h"
+#include "manager/notify.h"
 #include "net/waker.h"
 
 #define PROGRAM "echod"
@@ -31,6 +33,9 @@
 struct program {
 	struct echod_config *config;
 	bool control_given;
+	bool backlog_given;
+	struct activation activation;
+	struct notify notify;
 	struct logger logger;
 	enum logger_format log_format; // as read so far; `logger` has the final one
 };
@@ -64,6 +69,8 @@ static int take(void *context, const char *name, const char *value, struct echod
 				 value);
 	if (strcmp(name, "control") == 0)
 		program->control_given = true;
+	else if (strcmp(name, "backlog") == 0)
+		program->backlog_given = true;
 	return echod_config_set(program->config, name, value, error);
 }
 
@@ -114,7 +121,11 @@ static int set_control(struct program *program, struct echod_error *error)
 	struct echod_config *config = program->config;
 	const char *path = control_path_in_environment();
 	struct echod_error why;
-	if (program->control_given)
+	if (config->control_fd >= 0 && (program->control_given || path))
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "there are two control sockets: one of a service manager, and one "
+				 "of --control or $ECHOD_CONTROL");
+	if (config->control_fd >= 0 || program->control_given)
 		return 0;
 	if (path && echod_config_set(config, "control", path, &why) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "$ECHOD_CONTROL: %s", why.message);
@@ -126,28 +137,36 @@ static int set_control(struct program *program, struct echod_error *error)
 	return 0;
 }
 
-// Fails if a service manager or a super-server provides the sockets to listen on. If it ignored
-// them, the server would listen elsewhere and clients would wait for ever.
-static int refuse_activation(struct echod_error *error)
+// A setting that cannot be heeded.
+static void warn_ignored(struct program *program, const char *message)
 {
-	// NOLINTBEGIN(concurrency-mt-unsafe): main thread only, and nobody sets them
-	const char *pid = getenv("LISTEN_PID");
-	const char *count = getenv("LISTEN_FDS");
-	// NOLINTEND(concurrency-mt-unsafe)
-	uint64_t number;
-	int listens = 0;
-	socklen_t size = sizeof(listens);
-	if (pid && count && units_parse_count(pid, 1, UINT32_MAX, &number, NULL) == 0 &&
-	    number == (uint64_t)getpid() && strcmp(count, "0") != 0)
-		return error_set(
-			error, ECHOD_ERROR_SYSTEM,
-			"cannot use the sockets of a service manager ($LISTEN_FDS is '%.20s'): "
-			"socket activation is not supported; use --listen",
-			count);
-	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens)
-		return error_set(error, ECHOD_ERROR_SYSTEM,
-				 "cannot use the listening socket that is standard input: "
-				 "socket activation is not supported; use --listen");
+	if (program->config->log_level >= ECHOD_LOG_WARNING)
+		logger_write(&program->logger, &(struct echod_log_entry){.level = ECHOD_LOG_WARNING,
+									 .event = "ignored",
+									 .message = message});
+}
+
+// Takes what a service manager hands over. Its sockets replace the default address.
+static int take_over(struct program *program, struct echod_error *error)
+{
+	struct activation *activation = &program->activation;
+	struct echod_config *config = program->config;
+	struct echod_error why;
+	if (notify_open(&program->notify, &why) != 0)
+		warn_ignored(program, why.message);
+	if (activation_take(activation, error) != 0)
+		return -1;
+	if (activation->http >= 0)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "socket activation: the socket named http has no use here");
+	config->server.inherited = activation->listeners;
+	config->server.inherited_count = activation->count;
+	config->control_fd = activation->control;
+	if (activation->count > 0 && !config->listen_given)
+		config->server.listen_count = 0;
+	if (activation->count > 0 && program->backlog_given)
+		warn_ignored(program, "--backlog has no effect on the sockets of a service "
+				      "manager, whose units say Backlog=");
 	return 0;
 }
 
@@ -164,7 +183,7 @@ static void print_addresses(const struct echod *server)
 }
 
 // The first ending signal drains; each further one ends what the drain is in: its delay, or itself.
-static void wait_for_end(struct echod *server)
+static void wait_for_end(struct echod *server, struct notify *notify)
 {
 	struct pollfd fds[] = {
 		{.fd = echod_fd(server), .events = POLLIN},
@@ -172,7 +191,7 @@ static void wait_for_end(struct echod *server)
 	};
 	int heeded = 0;
 	for (;;) {
-		poll_until(fds, 2, CLOCK_NEVER);
+		poll_until(fds, 2, notify_tend(notify));
 		if (fds[0].revents)
 			return;
 		if (!fds[1].revents)
@@ -184,13 +203,14 @@ static void wait_for_end(struct echod *server)
 			else
 				echod_hurry(server);
 		}
+		notify_ending(notify);
 	}
 }
 
 static int run(void *context, struct echod_error *error)
 {
 	struct program *program = context;
-	if (check_allocator(error) != 0 || refuse_activation(error) != 0 ||
+	if (check_allocator(error) != 0 || take_over(program, error) != 0 ||
 	    set_control(program, error) != 0)
 		return -1;
 	raise_descriptor_limit();
@@ -204,14 +224,16 @@ static int run(void *context, struct echod_error *error)
 		return -1;
 	signals_heed(program->config->server.drain_delay > 0 ? 3 : 2);
 	print_addresses(server);
-	wait_for_end(server);
+	notify_ready(&program->notify, echod_server(server));
+	wait_for_end(server, &program->notify);
+	notify_ending(&program->notify);
 	echod_free(server);
 	return EXIT_OK;
 }
 
 static int start(int argc, char **argv)
 {
-	struct program program = {.config = echod_config_new()};
+	struct program program = {.config = echod_config_new(), .notify.fd = -1};
 	if (!program.config) {
 		fprintf(stderr, PROGRAM ": no memory\n");
 		return EXIT_UNREACHABLE;
@@ -247,6 +269,8 @@ static int start(int argc, char **argv)
 	logger_open(&program.logger, json ? LOGGER_JSON : LOGGER_TEXT);
 	cmdline.complain = json ? complain_json : NULL;
 	int status = cmdline_run(&cmdline, argc, argv);
+	notify_close(&program.notify);
+	activation_free(&program.activation);
 	if (status == EXIT_UNREACHABLE && signals_caught() > 0)
 		status = EXIT_OK; // a signal ended it before it listened
 	logger_close(&program.logger);

@@ -70,6 +70,7 @@ struct echod_config *echod_config_new(void)
 	if (!config)
 		return NULL;
 	config->server.interrupt_fd = -1;
+	config->control_fd = -1;
 	config->server.is_guest = true;
 	config->server.workers = default_workers();
 	for (size_t i = 0; i < SETTING_TOTAL; i++) {

@@ -13,6 +13,7 @@ struct echod_config {
 	struct server_config server;
 	bool listen_given;		      // the default address has been replaced
 	char control_path[ADDRESS_PATH_SIZE]; // empty: none
+	int control_fd;		 // a socket that the program was given in place of a path; -1: none
 	bool control_by_default; // the path is the default one: if it fails, the server starts
 				 // without
 	struct echod_error control_error; // why there is no default path

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "control/control.h"
 #include "lib/config.h"
+#include "lib/inside.h"
 #include "net/waker.h"
 #include "server/server.h"
 
@@ -65,6 +66,11 @@ static int open_control(struct echod *echod, const struct echod_config *config,
 			struct echod_error *error)
 {
 	const char *path = config->control_path;
+	if (config->control_fd >= 0) {
+		echod->has_control = control_adopt(&echod->control, config->control_fd,
+						   &echod->server, error) == 0;
+		return echod->has_control ? 0 : -1;
+	}
 	if (!*path)
 		return 0;
 	struct endpoint endpoint;
@@ -133,8 +139,12 @@ static void log_started(struct echod *echod)
 		  control);
 	for (size_t i = 0; i < echod->server.listener_count; i++) {
 		const char *address = echod->server.names[i];
+		bool given = i < config->inherited_count;
+		const char *name = given ? config->inherited[i].name : "";
 		log_write(&echod->log, ECHOD_LOG_INFO, "listening",
-			  LOG_FIELDS({"address", .text = address}), "listening on %s", address);
+			  LOG_FIELDS({"address", .text = address},
+				     {given ? "socket" : NULL, .text = name}),
+			  "listening on %s%s%s", address, given ? ", socket " : "", name);
 	}
 }
 
@@ -155,6 +165,11 @@ struct echod *echod_start(const struct echod_config *config, struct echod_error 
 		*error = why;
 	free(echod);
 	return NULL;
+}
+
+struct server *echod_server(struct echod *echod)
+{
+	return &echod->server;
 }
 
 const char *echod_address(const struct echod *echod, size_t index)

@@ -25,17 +25,22 @@ static const struct socket_option tcp_options[] = {
 	{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
 };
 
-static int set_tcp_options(int fd, const struct endpoint *endpoint, bool reuse_port)
+static int set_tcp_options(int fd)
 {
-	int share = reuse_port;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof(share)) != 0)
-		return -1;
 	for (size_t i = 0; i < sizeof(tcp_options) / sizeof(tcp_options[0]); i++) {
 		const struct socket_option *option = &tcp_options[i];
 		if (setsockopt(fd, option->level, option->name, &option->value,
 			       sizeof(option->value)) != 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int set_address_options(int fd, const struct endpoint *endpoint, bool reuse_port)
+{
+	int share = reuse_port;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share, sizeof(share)) != 0)
+		return -1;
 	if (endpoint->as.any.sa_family != AF_INET6)
 		return 0;
 	// [::] takes IPv4, too, and ::ffff:1.2.3.4 is IPv4. Any other IPv6 address takes IPv6 only.
@@ -65,7 +70,8 @@ static int bind_tcp(struct listener *listener, bool reuse_port, struct echod_err
 		errno = EADDRNOTAVAIL;
 		return -1;
 	}
-	if (set_tcp_options(listener->fd, endpoint, reuse_port) != 0)
+	if (set_tcp_options(listener->fd) != 0 ||
+	    set_address_options(listener->fd, endpoint, reuse_port) != 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set up the socket for %s: %s",
 				 listener->name, error_text(errno));
 	if (bind(listener->fd, &endpoint->as.any, endpoint->length) != 0)
@@ -98,8 +104,30 @@ int listener_bind(struct listener *listener, const struct endpoint *endpoint, bo
 	return -1;
 }
 
+int listener_adopt(struct listener *listener, int fd, struct echod_error *error)
+{
+	*listener = LISTENER_NONE;
+	struct endpoint *endpoint = &listener->endpoint;
+	endpoint->length = sizeof(endpoint->as);
+	if (getsockname(fd, &endpoint->as.any, &endpoint->length) != 0)
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "cannot read the address of descriptor %d: %s", fd,
+				 error_text(errno));
+	endpoint_format(endpoint, listener->name);
+	struct timeval none = {0}; // for connections, which inherit it
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) != 0 ||
+	    (endpoint->as.any.sa_family != AF_UNIX && set_tcp_options(fd) != 0))
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set up the socket for %s: %s",
+				 listener->name, error_text(errno));
+	listener->fd = fd;
+	listener->inherited = true;
+	return 0;
+}
+
 int listener_open(struct listener *listener, int backlog, struct echod_error *error)
 {
+	if (listener->inherited)
+		return 0;
 	if (listener->endpoint.as.any.sa_family == AF_UNIX)
 		return unix_path_listen(&listener->path, listener->fd,
 					address_path_in(listener->name), backlog, false, error);
@@ -123,9 +151,9 @@ size_t listener_backlog(const struct listener *listener)
 void listener_close(struct listener *listener)
 {
 	unix_path_remove(&listener->path);
-	if (listener->fd >= 0) {
+	if (listener->fd >= 0 && !listener->inherited)
 		shutdown(listener->fd, SHUT_RDWR); // a child of the host program may hold it, too
+	if (listener->fd >= 0)
 		close(listener->fd);
-	}
 	listener->fd = -1;
 }

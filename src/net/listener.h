@@ -15,6 +15,7 @@ struct listener {
 	struct endpoint endpoint; // as bound: a port 0 has become a real one
 	char name[ADDRESS_TEXT_SIZE];
 	struct unix_path path; // claimed if it has a file and is open
+	bool inherited;	       // it listened before, and others may hold it: a service manager
 };
 
 #define LISTENER_NONE ((struct listener){.fd = -1})
@@ -26,14 +27,20 @@ struct listener {
 int listener_bind(struct listener *listener, const struct endpoint *endpoint, bool reuse_port,
 		  struct echod_error *error);
 
-// Accepts connections from here on.
+// Takes over a TCP or Unix-domain socket that listens already. Its address is what the kernel says.
+// It gets the options of listener_bind except those that concern the address, because the ones it
+// has may be those of an earlier server. On success it belongs to `listener`.
+int listener_adopt(struct listener *listener, int fd, struct echod_error *error);
+
+// Accepts connections from here on. Does nothing to an inherited socket.
 int listener_open(struct listener *listener, int backlog, struct echod_error *error);
 
 // How many connections wait in the kernel to be accepted. A Unix-domain socket cannot tell;
 // SIZE_MAX - 1 means that the caller accepts until there are none.
 size_t listener_backlog(const struct listener *listener);
 
-// Closes it and removes its path. The kernel resets connections that are not accepted yet.
+// Closes it and removes its path. The kernel resets connections that are not accepted yet. An
+// inherited socket is only closed: it goes on listening for the others that hold it.
 void listener_close(struct listener *listener);
 
 #endif

@@ -3,6 +3,7 @@
 #define ECHOD_NET_WAKER_H
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -12,6 +13,16 @@
 // mean a signal or a failure: ENOMEM, or EINVAL when the limit on descriptors is now below `count`.
 // After a failure it sleeps for up to 100 ms, so that the caller may just try again.
 int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline);
+
+// A thread's sign of life for a watchdog: how many steps it has made, an odd number while it waits
+// for something that may never come. The thread writes it, the watchdog reads it; relaxed order, as
+// nothing depends on it.
+struct pulse {
+	_Atomic uint32_t steps;
+};
+
+// The same as poll_until; `pulse` shows that the thread waits.
+int pulse_poll(struct pulse *pulse, struct pollfd *fds, nfds_t count, uint64_t deadline);
 
 // An eventfd. waker_wake may be called from any thread; the rest belongs to the thread that waits.
 struct waker {

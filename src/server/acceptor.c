@@ -255,7 +255,8 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 	}
 	uint64_t pause = pause_deadline(&acceptor->pause);
 	uint64_t until = pause < acceptor->cpus_at ? pause : acceptor->cpus_at;
-	poll_until(fds, count, until < deadline ? until : deadline);
+	pulse_poll(&server->pulse[SERVER_THREAD_ACCEPTOR], fds, count,
+		   until < deadline ? until : deadline);
 	// Where workers keep all CPUs busy they go first, so that more clients are accepted at
 	// once.
 	if (work_queue_room(&server->pool.queue) == 0)

@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-void drain_sleep(const struct server *server, uint64_t deadline)
+void drain_sleep(struct server *server, uint64_t deadline)
 {
 	struct pollfd fd = {.fd = server->acceptor_waker.fd, .events = POLLIN};
-	if (poll_until(&fd, 1, deadline) > 0)
+	if (pulse_poll(&server->pulse[SERVER_THREAD_ACCEPTOR], &fd, 1, deadline) > 0)
 		waker_clear(&server->acceptor_waker);
 }
 

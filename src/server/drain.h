@@ -8,7 +8,7 @@
 #include "server/server.h"
 
 // Sleeps until the acceptor is woken, or `deadline` (clock_now) has passed.
-void drain_sleep(const struct server *server, uint64_t deadline);
+void drain_sleep(struct server *server, uint64_t deadline);
 
 // Log that the server still accepts for the delay, if that has not passed; that it drains.
 void drain_log_delay(const struct server *server);

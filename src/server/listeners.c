@@ -56,13 +56,27 @@ static int check_room(const struct server *server, const struct endpoint *endpoi
 		return error_set(error, ECHOD_ERROR_SYSTEM, "more than %d addresses to listen on",
 				 SERVER_MAX_LISTENERS);
 	for (size_t i = 0; i < server->listener_count; i++) {
-		if (overlap(&server->listeners[i].endpoint, endpoint))
-			return error_set(error, ECHOD_ERROR_USAGE,
-					 "cannot listen on %s: another --listen address, "
-					 "%s, covers it",
-					 endpoint_format(endpoint, text), server->names[i]);
+		if (!overlap(&server->listeners[i].endpoint, endpoint))
+			continue;
+		bool inherited = server->listeners[i].inherited;
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "cannot listen on %s: another %s, %s, covers it",
+				 endpoint_format(endpoint, text),
+				 inherited ? "socket of the service manager" : "--listen address",
+				 server->names[i]);
 	}
 	return 0;
+}
+
+// The next listener has been bound.
+static void add_listener(struct server *server)
+{
+	size_t index = server->listener_count++;
+	struct listener *listener = &server->listeners[index];
+	server_set_patience(server, listener->fd);
+	memcpy(server->names[index], listener->name, sizeof(listener->name));
+	server->ports[index] =
+		is_unix(&listener->endpoint) ? 0 : ntohs(*port_of(&listener->endpoint));
 }
 
 // Returns 0, or -1 with `error` and errno; errno is 0 when the kernel is not the cause.
@@ -73,14 +87,10 @@ static int bind_one(struct server *server, const struct endpoint *endpoint,
 		errno = 0;
 		return -1;
 	}
-	size_t index = server->listener_count;
-	struct listener *listener = &server->listeners[index];
+	struct listener *listener = &server->listeners[server->listener_count];
 	if (listener_bind(listener, endpoint, server->config.reuse_port, error) != 0)
 		return -1;
-	server_set_patience(server, listener->fd);
-	memcpy(server->names[index], listener->name, sizeof(listener->name));
-	server->ports[index] = is_unix(endpoint) ? 0 : ntohs(*port_of(&listener->endpoint));
-	server->listener_count++;
+	add_listener(server);
 	return 0;
 }
 
@@ -200,6 +210,13 @@ static void label_from(struct server *server, size_t first, const struct address
 
 int listeners_bind(struct server *server, struct echod_error *error)
 {
+	const struct server_config *config = &server->config;
+	for (size_t i = 0; i < config->inherited_count; i++) {
+		if (listener_adopt(&server->listeners[i], config->inherited[i].fd, error) != 0)
+			return -1;
+		add_listener(server);
+		by_listener_label(&server->by_listener, i, server->names[i]);
+	}
 	for (size_t i = 0; i < server->config.listen_count; i++) {
 		const struct address *address = &server->config.listen[i];
 		size_t first = server->listener_count;

@@ -5,11 +5,12 @@
 
 #include "server/server.h"
 
-// Resolves the names and binds all addresses. If a name has several addresses, those that this host
-// cannot bind are left out with a warning. Those that another address of the same name covers are
-// left out silently. With port 0 all addresses of a name share one free port. An address that
-// another name covers is an error, because then the order of binding would decide which gets a
-// client. After a failure, listeners_close closes the bound listeners.
+// Takes over the inherited sockets. Then resolves the names and binds all addresses. If a name has
+// several addresses, those that this host cannot bind are left out with a warning. Those that
+// another address of the same name covers are left out silently. With port 0 all addresses of a
+// name share one free port. An address that another name covers is an error, because then the order
+// of binding would decide which gets a client. After a failure, listeners_close closes the bound
+// listeners.
 int listeners_bind(struct server *server, struct echod_error *error);
 
 // Opens the listeners for clients, Unix-domain sockets first: they fail most often.

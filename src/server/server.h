@@ -38,9 +38,17 @@ enum overload {
 	OVERLOAD_RESET, // at the limit, accept and reset
 };
 
+// A listening socket that the program was given, as by a service manager.
+struct inherited {
+	int fd;
+	const char *name; // that the giver has for it
+};
+
 struct server_config {
 	struct address listen[CONFIG_MAX_LISTEN];
 	size_t listen_count;
+	const struct inherited *inherited; // the caller's, outlive the server, which closes them
+	size_t inherited_count;
 	int interrupt_fd; // when readable, the start is given up; -1: none
 	unsigned workers;
 	uint64_t max_connections; // 0: as many as the descriptor limit allows,
@@ -62,13 +70,17 @@ struct server_config {
 
 #define SERVER_MAX_LISTENERS STATS_MAX_LISTENERS // a host name may stand for several addresses
 
+enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_FIXED_THREADS };
+
 struct server {
 	struct server_config config;
 	struct log *log; // the caller's; outlives the server
 	uint64_t started_at;
 	uint64_t start_time; // the same time, of clock_wall
 	struct stats stats;  // the acceptor's, the stats thread's, then one for each worker
-	struct listener listeners[SERVER_MAX_LISTENERS];     // the acceptor's, once it runs
+	struct pulse pulse[SERVER_FIXED_THREADS];
+	struct listener listeners[SERVER_MAX_LISTENERS];     // the acceptor's, once it runs;
+							     // the inherited ones come first
 	char names[SERVER_MAX_LISTENERS][ADDRESS_TEXT_SIZE]; // of the listeners; these stay
 	uint16_t ports[SERVER_MAX_LISTENERS];
 	size_t listener_count;
@@ -90,8 +102,6 @@ struct server {
 	_Atomic uint64_t drain_at;	 // when the delay is over: clock_now, CLOCK_NEVER before
 	_Atomic uint64_t drain_deadline; // clock_now
 };
-
-enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_FIXED_THREADS };
 
 // Reserves memory, checks the descriptor limit, resolves the addresses and binds them. Starts
 // nothing. On failure nothing is left. `server` is too large for a stack.

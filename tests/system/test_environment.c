@@ -184,20 +184,15 @@ TEST(a_control_socket_from_the_environment) {
 	assert_contains(process_errors(process, NULL), "$ECHOD_CONTROL: '@'");
 }
 
-static void claim_sockets(void) {
-	if (setenv("LISTEN_PID", test_text("%d", (int)getpid()), 1) != 0)
-		_exit(124);
-}
-
-TEST(sockets_of_a_service_manager) {
-	daemon_refuses(PROCESS(.arguments = STRINGS(NULL), .environment = STRINGS("LISTEN_FDS=1"),
-			       .prepare = claim_sockets),
-		       EXIT_UNREACHABLE, STRINGS("LISTEN_FDS", "--listen"));
-	// As from a super-server.
+TEST(sockets_of_a_super_server_or_of_another_process) {
 	uint16_t port;
 	int listener = peer_listen(0, 4, &port);
-	daemon_refuses(PROCESS(.arguments = STRINGS(NULL), .in = listener), EXIT_UNREACHABLE,
-		       STRINGS("standard input", "--listen"));
+	int client = peer_connect(test_text("127.0.0.1:%u", port));
+	const int inputs[] = {listener, client};
+	for (size_t i = 0; i < COUNT_OF(inputs); i++)
+		daemon_refuses(PROCESS(.arguments = STRINGS(NULL), .in = inputs[i]), EXIT_USAGE,
+			       STRINGS("standard input", "StandardInput=", "--listen"));
+	close(client);
 	close(listener);
 	// Those of another process, or none.
 	static const char *const owners[] = {"LISTEN_PID=1", "LISTEN_PID=", NULL};

@@ -242,3 +242,52 @@ TEST(closing_twice_does_no_harm) {
 	listener = LISTENER_NONE;
 	listener_close(&listener);
 }
+
+// As another program makes it: with its own options, blocking.
+static int made_elsewhere(const char *text) {
+	struct endpoint endpoint = endpoint_of(text);
+	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval second = {.tv_sec = 1};
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)), 0);
+	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+static void adopt(int fd) {
+	if (listener_adopt(&listener, fd, &error) != 0)
+		fail_msg("%s", error.message);
+}
+
+TEST(an_inherited_socket_gets_the_options_of_our_own) {
+	static const int options[][2] = {{IPPROTO_TCP, TCP_NODELAY},
+					 {SOL_SOCKET, SO_KEEPALIVE},
+					 {IPPROTO_TCP, TCP_KEEPIDLE}};
+	other = bound_to("127.0.0.1:0");
+	int fd = made_elsewhere("127.0.0.1:0");
+	adopt(fd);
+	for (size_t i = 0; i < COUNT_OF(options); i++)
+		assert_int_equal(socket_option(fd, options[i][0], options[i][1]),
+				 socket_option(other.fd, options[i][0], options[i][1]));
+	struct timeval left;
+	socklen_t size = sizeof(left);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &left, &size), 0);
+	assert_true(left.tv_sec == 0 && left.tv_usec == 0);
+}
+
+TEST(an_inherited_socket_is_only_closed) {
+	const char *const addresses[] = {"127.0.0.1:0", place_address("s"), "unix:@echod-adopted"};
+	for (size_t i = 0; i < COUNT_OF(addresses); i++) {
+		int fd = made_elsewhere(addresses[i]);
+		int ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		adopt(ours);
+		assert_int_equal(strncmp(listener.name, addresses[i], strlen(addresses[i]) - 1), 0);
+		assert_int_equal(listener_open(&listener, 1, &error), 0);
+		listener_close(&listener);
+		assert_int_equal(fcntl(ours, F_GETFD), -1);
+		assert_int_equal(socket_option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+		if (i == 1)
+			assert_true(place_exists(place_path("s")));
+		close(fd);
+	}
+}

@@ -1,0 +1,133 @@
+#include "manager/activation.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/units.h"
+
+#define FIRST_FD 3
+#define NO_NAME "unknown" // as sd_listen_fds_with_names(3) says
+#define MOST (CONFIG_MAX_LISTEN + 2)
+
+// An option of SOL_SOCKET; -1: `fd` is no socket.
+static int ask(int fd, int option)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+static bool is_inet(int fd)
+{
+	int family = ask(fd, SO_DOMAIN);
+	return family == AF_INET || family == AF_INET6;
+}
+
+// What keeps us from listening on it; NULL: nothing.
+static const char *find_fault(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+	if (flags < 0 || (flags & FD_CLOEXEC))
+		return "is not open";
+	if (ask(fd, SO_TYPE) < 0)
+		return "is no socket";
+	if (ask(fd, SO_TYPE) != SOCK_STREAM)
+		return "is no stream socket; its unit needs ListenStream=";
+	if (!is_inet(fd) && ask(fd, SO_DOMAIN) != AF_UNIX)
+		return "is neither a TCP nor a Unix-domain socket";
+	if (ask(fd, SO_ACCEPTCONN) != 1)
+		return "does not listen, as a connection does not; its unit needs Accept=no";
+	return NULL;
+}
+
+static int take_one(struct activation *activation, int fd, const char *name,
+		    struct echod_error *error)
+{
+	const char *fault = find_fault(fd);
+	int *role = NULL;
+	if (strcmp(name, "control") == 0)
+		role = &activation->control;
+	else if (strcmp(name, "http") == 0)
+		role = &activation->http;
+	else if (!fault && strcmp(name, "proxy") == 0)
+		fault = "would speak the PROXY protocol, which this version does not";
+	if (!fault && role && *role >= 0)
+		fault = "is the second one of this name";
+	if (!fault && !role && activation->count == CONFIG_MAX_LISTEN)
+		fault = "is one too many: at most " UNITS_TEXT(CONFIG_MAX_LISTEN);
+	if (fault)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "socket activation: descriptor %d (%.64s) %s", fd, name, fault);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (role)
+		*role = fd;
+	else
+		activation->listeners[activation->count++] =
+			(struct inherited){.fd = fd, .name = name};
+	return 0;
+}
+
+// `names`, colons between them, may be NULL.
+static int take_all(struct activation *activation, const char *count_text, char *names,
+		    struct echod_error *error)
+{
+	struct echod_error why;
+	uint64_t count;
+	uint64_t named = 1;
+	if (units_parse_count(count_text, 1, MOST, &count, &why) != 0)
+		return error_set(error, ECHOD_ERROR_USAGE, "$LISTEN_FDS: %s", why.message);
+	for (const char *colon = names; colon && (colon = strchr(colon, ':')); colon++)
+		named++;
+	if (names && named != count)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "$LISTEN_FDNAMES has %llu names, $LISTEN_FDS says %llu",
+				 (unsigned long long)named, (unsigned long long)count);
+	for (int i = 0; i < (int)count; i++) {
+		const char *name = names ? strsep(&names, ":") : NO_NAME;
+		if (take_one(activation, FIRST_FD + i, name, error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_input(struct echod_error *error)
+{
+	int fd = STDIN_FILENO;
+	if (ask(fd, SO_ACCEPTCONN) != 1 && !(is_inet(fd) && ask(fd, SO_TYPE) == SOCK_STREAM))
+		return 0;
+	return error_set(error, ECHOD_ERROR_USAGE,
+			 "cannot use the socket that is standard input (inetd, "
+			 "StandardInput=socket): use a socket unit with Accept=no and without "
+			 "StandardInput=, or --listen");
+}
+
+int activation_take(struct activation *activation, struct echod_error *error)
+{
+	*activation = (struct activation){.control = -1, .http = -1};
+	// NOLINTBEGIN(concurrency-mt-unsafe): no other thread runs yet
+	const char *owner = getenv("LISTEN_PID");
+	const char *count = getenv("LISTEN_FDS");
+	const char *names = getenv("LISTEN_FDNAMES");
+	uint64_t pid;
+	int result = check_input(error);
+	if (result == 0 && owner && count &&
+	    units_parse_count(owner, 1, UINT32_MAX, &pid, NULL) == 0 && pid == (uint64_t)getpid()) {
+		activation->names = names ? strdup(names) : NULL;
+		result = take_all(activation, count, activation->names, error);
+	}
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	// NOLINTEND(concurrency-mt-unsafe)
+	return result;
+}
+
+void activation_free(struct activation *activation)
+{
+	free(activation->names);
+	activation->names = NULL;
+}

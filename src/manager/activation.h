@@ -1,0 +1,33 @@
+// Sockets that a service manager listens on and hands over (socket activation, sd_listen_fds(3)).
+// Main thread.
+#ifndef ECHOD_MANAGER_ACTIVATION_H
+#define ECHOD_MANAGER_ACTIVATION_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "server/server.h"
+
+// What a socket is for is told by its name (FileDescriptorName= of its unit) alone. `control` and
+// `http` are what they say; every other one takes connections to echo.
+struct activation {
+	struct inherited listeners[CONFIG_MAX_LISTEN];
+	size_t count;
+	int control; // -1: none
+	int http;    // -1: none
+	char *names; // the names of all, in one piece of memory
+};
+
+// Takes the sockets of $LISTEN_FDS if $LISTEN_PID is this process, marks them as close-on-exec and
+// non-blocking, and takes LISTEN_* out of the environment. Call it once, before the first thread
+// starts. Returns -1 with `error` if a socket is missing or does not listen, or if standard input
+// is one: a super-server's, or that of StandardInput=socket, which sets no variables.
+//
+// A descriptor that is close-on-exec cannot have come through exec(2), so it is another file of
+// this process with the number of one that is missing.
+int activation_take(struct activation *activation, struct echod_error *error);
+
+// Frees the memory; the sockets are the server's.
+void activation_free(struct activation *activation);
+
+#endif

@@ -1,0 +1,346 @@
+// Scenario: a service manager listens, hands its sockets over, and is told how the server is. The
+// test is the manager, in a network of its own where port 7 is free; systemd-socket-activate shows
+// the start. The sockets stay when the server ends, so a restart refuses nobody.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/cmdline.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "load.h"
+#include "network.h"
+#include "peer.h"
+#include "stats.h"
+
+AROUND_ALL(network_enter, NULL);
+
+#define MOST 4
+
+static struct {
+	int fds[MOST];	   // in their order; 0: no more
+	const char *names; // NULL: none
+} handed;
+
+static void lose_port_7(void) {
+	if (prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE) != 0)
+		_exit(123);
+}
+
+// In the child: the descriptors from 3 on, and the variables.
+static void hand_over(void) {
+	int count = 0;
+	for (; count < MOST && handed.fds[count]; count++)
+		if (fcntl(handed.fds[count], F_DUPFD, 100 + count) != 100 + count)
+			_exit(121);
+	for (int i = 0; i < count; i++)
+		if (dup2(100 + i, 3 + i) < 0 || close(100 + i) != 0)
+			_exit(122);
+	setenv("LISTEN_PID", test_text("%d", (int)getpid()), 1);
+	if (!getenv("LISTEN_FDS"))
+		setenv("LISTEN_FDS", test_text("%d", count), 1);
+	if (handed.names)
+		setenv("LISTEN_FDNAMES", handed.names, 1);
+}
+
+static void hand_over_without_port_7(void) {
+	lose_port_7();
+	hand_over();
+}
+
+BEFORE_EACH { memset(&handed, 0, sizeof(handed)); }
+
+AFTER_EACH {
+	for (int i = 0; i < MOST && handed.fds[i]; i++)
+		close(handed.fds[i]);
+}
+
+// A socket that listens at `address`.
+static int listen_on(const char *address) {
+	struct endpoint endpoint = peer_endpoint(address);
+	int fd = socket(endpoint.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
+	assert_int_equal(listen(fd, 4096), 0);
+	return fd;
+}
+
+#define ECHOD_WITH(...) \
+	PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, __VA_ARGS__), .prepare = hand_over)
+
+static struct process *start(const struct process_spec *spec) {
+	struct process *process = process_start(spec);
+	if (!process_starts(process))
+		fail_msg("%s", process_errors(process, NULL));
+	return process;
+}
+
+// A socket is handed over blocking, and would be inherited by children.
+static void expect_flags(const struct process *process, int fd) {
+	const char *path = test_text("/proc/%d/fdinfo/%d", (int)process_pid(process), fd);
+	const char *flags = strstr(place_read(path), "flags:");
+	assert_non_null(flags);
+	unsigned long value = strtoul(flags + 6, NULL, 8);
+	assert_true((value & O_CLOEXEC) && (value & O_NONBLOCK));
+}
+
+TEST(sockets_are_taken_as_they_are) {
+	const char *path = place_path("echo"), *control = place_path("control");
+	handed.fds[0] = listen_on("127.0.0.1:7001");
+	handed.fds[1] = listen_on(place_address("echo"));
+	handed.fds[2] = listen_on(place_address("control"));
+	handed.names = "echod.socket:other:control";
+	assert_int_equal(chmod(path, 0612), 0);
+	struct stat before, after;
+	assert_int_equal(stat(path, &before), 0);
+	for (int i = 0; i < 2; i++) { // as often as one likes
+		struct process *echod = start(ECHOD_WITH("--idle-timeout", "1h"));
+		assert_string_equal(
+			process_output(echod, NULL),
+			test_text("listening on 127.0.0.1:7001\nlistening on unix:%s\n", path));
+		process_expect_error_text(echod, test_text("control socket %s", control));
+		process_expect_error_text(echod,
+					  "listening on 127.0.0.1:7001, socket echod.socket");
+		process_expect_error_text(echod, ", socket other");
+		for (int fd = 3; fd < 6; fd++)
+			expect_flags(echod, fd);
+		peer_visit("127.0.0.1:7001");
+		peer_visit(place_address("echo"));
+		assert_int_equal(ctl_request(control, "ping", NULL), 200);
+		process_end(echod);
+		assert_int_equal(stat(path, &after), 0);
+		assert_true(after.st_ino == before.st_ino && after.st_mode == before.st_mode);
+		assert_true(place_exists(control));
+	}
+	assert_int_equal(place_count("lock"), 0);
+}
+
+TEST(addresses_of_our_own_come_on_top) {
+	handed.fds[0] = listen_on("[::]:7001");
+	process_end(start(ECHOD_WITH("-c", "none")));
+	struct process *echod =
+		start(ECHOD_WITH("-c", "none", "-l", "127.0.0.1:7002", "--backlog", "9"));
+	assert_string_equal(process_output(echod, NULL),
+			    "listening on [::]:7001\nlistening on 127.0.0.1:7002\n");
+	process_expect_error_text(echod, "socket unknown");
+	process_expect_error_text(echod, "--backlog has no effect");
+	peer_visit("127.0.0.1:7001");
+	peer_visit("[::1]:7001");
+	peer_visit("127.0.0.1:7002");
+	process_end(echod);
+	daemon_refuses(
+		PROCESS(.arguments = STRINGS("--listen", "0.0.0.0:7001"), .prepare = hand_over),
+		EXIT_USAGE, STRINGS("another socket of the service manager, [::]:7001, covers it"));
+}
+
+// [::] takes IPv4: there a client is the one that it is elsewhere.
+TEST(an_ipv4_client_of_an_ipv6_socket) {
+	handed.fds[0] = listen_on("[::]:7001");
+	const char *control = place_path("c");
+	struct process *echod =
+		start(ECHOD_WITH("-c", control, "-l", "127.0.0.1:7002", "--max-per-source", "1"));
+	int client = peer_connect_served("127.0.0.1:7001");
+	char *list;
+	assert_int_equal(ctl_request(control, "connections", &list), 200);
+	assert_contains(list, " 127.0.0.1:");
+	assert_null(strstr(list, "ffff"));
+	free(list);
+	peer_expect_rejected("127.0.0.1:7002", NULL);
+	peer_close(client);
+	process_end(echod);
+}
+
+static int made(int family, int type) {
+	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int a_file(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
+static int a_datagram_socket(void) { return made(AF_INET, SOCK_DGRAM); }
+static int a_packet_socket(void) { return made(AF_UNIX, SOCK_SEQPACKET); }
+static int a_silent_socket(void) { return made(AF_INET, SOCK_STREAM); }
+static int a_listener(void) { return listen_on("127.0.0.1:0"); }
+
+static const struct refusal {
+	const char *name; // LISTEN_FDS
+	int (*first)(void), (*second)(void);
+	const char *names, *message;
+} refusals[] = {
+	{"1", a_file, NULL, NULL, "descriptor 3 (unknown) is no socket"},
+	{"1", a_datagram_socket, NULL, "e",
+	 "descriptor 3 (e) is no stream socket; its unit needs "
+	 "ListenStream="},
+	{"1", a_packet_socket, NULL, NULL, "is no stream socket"},
+	{"1", a_silent_socket, NULL, NULL,
+	 "does not listen, as a connection does not; its unit "
+	 "needs Accept=no"},
+	{"2", a_listener, NULL, NULL, "descriptor 4 (unknown) is not open"},
+	{"2", a_listener, a_listener, "one", "LISTEN_FDNAMES has 1 names, $LISTEN_FDS says 2"},
+	{"2", a_listener, a_listener, "control:control", "descriptor 4 (control) is the second"},
+	{"1", a_listener, NULL, "control", "is no Unix-domain socket"},
+	{"0", a_listener, NULL, NULL, "$LISTEN_FDS: "},
+	{"1x", a_listener, NULL, NULL, "$LISTEN_FDS: "},
+	{"67", a_listener, NULL, NULL, "$LISTEN_FDS: "},
+};
+
+TEST_ROWS(what_cannot_be_listened_on_is_refused, const struct refusal *row, refusals) {
+	handed.fds[0] = row->first();
+	handed.fds[1] = row->second ? row->second() : 0;
+	handed.names = row->names;
+	const char *count = test_text("LISTEN_FDS=%s", row->name);
+	struct process *echod = process_run_to(
+		EXIT_USAGE, PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
+				    .environment = STRINGS(count), .prepare = hand_over));
+	process_expect_complaint(echod, "echod: ", STRINGS(row->message));
+}
+
+TEST(two_control_sockets_are_refused) {
+	handed.fds[0] = listen_on(place_address("control"));
+	handed.names = "control";
+	daemon_refuses(PROCESS(.arguments = STRINGS(NULL), .prepare = hand_over), EXIT_USAGE,
+		       STRINGS("there are two control sockets"));
+}
+
+TEST(port_7_without_a_privilege) {
+	daemon_refuses(
+		PROCESS(.arguments = STRINGS("--listen", "127.0.0.1:7"), .prepare = lose_port_7),
+		EXIT_UNREACHABLE, STRINGS("cannot listen on 127.0.0.1:7: Permission"));
+	handed.fds[0] = listen_on("127.0.0.1:7");
+	struct process *echod = start(PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-c", "none"),
+					      .prepare = hand_over_without_port_7));
+	peer_visit("127.0.0.1:7");
+	process_end(echod);
+}
+
+// The longest time from the connect to its echo, in ms.
+static double churn_over_restarts(const char *address, int restarts) {
+	struct process *load = process_start(
+		PROCESS(.arguments = STRINGS(LOAD_FOR_RESULT, "-d", "3s", "-c", "8", "-m", "churn",
+					     "--linger", "rst", address)));
+	struct process *echod = start(ECHOD_WITH("-c", "none", "--drain-timeout", "500ms"));
+	for (int i = 0; i < restarts; i++) {
+		poll(NULL, 0, 300); // some churn
+		process_end(echod);
+		echod = start(ECHOD_WITH("-c", "none", "--drain-timeout", "500ms"));
+	}
+	process_expect_status(load, EXIT_OK);
+	process_end(echod);
+	json_t *result = load_result(load);
+	assert_int_equal(load_errors(result, NULL), 0);
+	assert_true(load_count(result, "messages") > 1000);
+	return load_number(result, "latency_ns.max") / 1e6;
+}
+
+TEST(a_restart_under_churn_refuses_nobody) {
+	const char *const addresses[] = {"127.0.0.1:7001", place_address("echo")};
+	for (size_t i = 0; i < COUNT_OF(addresses); i++) {
+		handed.fds[0] = listen_on(addresses[i]);
+		double wait = churn_over_restarts(addresses[i], 4);
+		print_message("%s: a client waited for %.0f ms at most\n", addresses[i], wait);
+		assert_true(wait < 5000); // the rest of a drain, and a start
+		close(handed.fds[0]);
+		handed.fds[0] = 0;
+	}
+}
+
+TEST(as_systemd_hands_over) {
+	for (int named = 0; named < 2; named++) {
+		const char *address = test_text("127.0.0.1:%d", 7001 + named);
+		struct process *echod = process_start(
+			named ? SPEC("systemd-socket-activate", "-l", address, "--fdname=echo",
+				     ECHOD_PROGRAM, "-c", place_path("c"))
+			      : SPEC("systemd-socket-activate", "-l", address, ECHOD_PROGRAM, "-c",
+				     place_path("c")));
+		wait_until(peer_port_listens((uint16_t)(7001 + named)));
+		int client = peer_connect(address); // starts it
+		peer_ping(client);
+		peer_close(client);
+		process_expect_error_text(echod, named ? "socket echo" : "socket unknown");
+		process_end(echod);
+	}
+}
+
+// The manager's socket for messages.
+static int bind_manager(const char *path) {
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_from_path(path, &endpoint, NULL), 0);
+	int fd = made(AF_UNIX, SOCK_DGRAM);
+	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
+	return fd;
+}
+
+// The next message other than a sign of life, which are counted.
+static const char *next_message(int manager, int *signs) {
+	static char message[400];
+	for (;;) {
+		struct pollfd readable = {.fd = manager, .events = POLLIN};
+		assert_int_equal(poll(&readable, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+		ssize_t length = recv(manager, message, sizeof(message) - 1, 0);
+		assert_true(length > 0);
+		message[length] = '\0';
+		if (strcmp(message, "WATCHDOG=1") != 0)
+			return message;
+		++*signs;
+	}
+}
+
+TEST(the_manager_is_told) {
+	const char *path = place_path("notify");
+	int manager = bind_manager(path), signs = 0;
+	struct daemon *daemon =
+		daemon_start_as(PROCESS(.arguments = STRINGS("--drain-timeout", "20s"),
+					.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
+							       "WATCHDOG_USEC=100000")));
+	assert_string_equal(next_message(manager, &signs),
+			    test_text("READY=1\nSTATUS=listening on %s", daemon->address[0]));
+	assert_int_equal(signs, 0);
+	int client = peer_connect_served(daemon->address[0]);
+	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
+	assert_string_equal(next_message(manager, &signs), "STATUS=draining");
+	assert_true(signs > 0);
+	process_signal(daemon->process, SIGTERM);
+	const char *message = next_message(manager, &signs);
+	unsigned long long us;
+	assert_int_equal(sscanf(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n", &us), 1);
+	assert_true(us > 15000000 && us <= 25000000);
+	assert_contains(message, "\nSTATUS=draining");
+	signs = 0;
+	while (signs < 3) { // while it drains
+		char sign[16] = "";
+		assert_true(recv(manager, sign, sizeof(sign) - 1, 0) > 0);
+		assert_string_equal(sign, "WATCHDOG=1");
+		signs++;
+	}
+	peer_ping_last(client);
+	daemon_expect_end(daemon);
+	close(manager);
+}
+
+TEST(the_end_that_echoctl_asks_for_is_told) {
+	const char *path = place_path("notify");
+	int manager = bind_manager(path), signs = 0;
+	struct daemon *daemon = daemon_start_as(
+		PROCESS(.arguments = STRINGS(NULL),
+			.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path))));
+	next_message(manager, &signs);
+	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
+	daemon_expect_end(daemon);
+	const char *message = next_message(manager, &signs);
+	assert_contains(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=");
+	assert_int_equal(signs, 0);
+	close(manager);
+}
+
+TEST(a_manager_of_an_unknown_kind_is_none) {
+	struct daemon *daemon =
+		daemon_start_as(PROCESS(.arguments = STRINGS(NULL),
+					.environment = STRINGS("NOTIFY_SOCKET=vsock:2:99")));
+	process_expect_error_text(daemon->process,
+				  "$NOTIFY_SOCKET: 'vsock:2:99' is neither a path nor @NAME");
+	daemon_stop(daemon);
+}
