@@ -18,9 +18,9 @@
 // Where a connection comes from. Plain values, never changed.
 struct conn_origin {
 	int fd;
-	uint64_t accepted_at; // clock_now
-	union inet_end peer;  // family AF_UNIX: no more is known of it than the user
-	union inet_end local;
+	uint64_t accepted_at;	// clock_now
+	union inet_end peer;	// AF_UNIX: only the user is known. A proxy may have told it, so
+	union inet_end local;	// `local` says of what family the socket is
 	const char *local_name; // the listener's; lives as long as the server
 	uint32_t peer_user;	// AF_UNIX: the user id
 	unsigned listener;	// the listener's index in the server

@@ -327,7 +327,7 @@ static inline struct turn echo_once(const struct task *task, bool *last_check, s
 		peek ? echo_peeked(task, (size_t)count) : echo_received(task, (size_t)count);
 	if (turn.end == TURN_GOES_ON && (size_t)count < size &&
 	    policy_parks_at_once(task->worker, &conn->work) &&
-	    conn->origin.peer.any.sa_family != AF_UNIX)
+	    conn->origin.local.any.sa_family != AF_UNIX)
 		return (struct turn){.end = TURN_QUIET};
 	*quantum += (size_t)count > QUANTUM_OF_MESSAGE ? (size_t)count : QUANTUM_OF_MESSAGE;
 	return turn;

@@ -175,7 +175,8 @@ static void print_addresses(const struct echod *server)
 	const char *address;
 	for (size_t i = 0; (address = echod_address(server, i)); i++) {
 		char line[200];
-		snprintf(line, sizeof(line), "listening on %s", address);
+		snprintf(line, sizeof(line), "listening on %s%s", address,
+			 echod_is_proxy(server, i) ? PROXY_MARK : "");
 		error_make_line(line);
 		puts(line);
 	}

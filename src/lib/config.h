@@ -9,6 +9,8 @@
 #include "net/address.h"
 #include "server/server.h"
 
+#define PROXY_MARK " (PROXY)" // after an address that expects PROXY headers
+
 struct echod_config {
 	struct server_config server;
 	bool listen_given;		      // the default address has been replaced

@@ -139,12 +139,21 @@ static void log_started(struct echod *echod)
 		  control);
 	for (size_t i = 0; i < echod->server.listener_count; i++) {
 		const char *address = echod->server.names[i];
+		const struct trust *trust = echod->server.trusts[i];
+		char networks[TRUST_TEXT_SIZE] = "";
 		bool given = i < config->inherited_count;
 		const char *name = given ? config->inherited[i].name : "";
+		if (trust)
+			trust_format(trust, networks);
 		log_write(&echod->log, ECHOD_LOG_INFO, "listening",
 			  LOG_FIELDS({"address", .text = address},
-				     {given ? "socket" : NULL, .text = name}),
-			  "listening on %s%s%s", address, given ? ", socket " : "", name);
+				     {given   ? "socket"
+				      : trust ? "trust"
+					      : NULL,
+				      .text = given ? name : networks},
+				     {given && trust ? "trust" : NULL, .text = networks}),
+			  "listening on %s%s%s%s%s%s", address, trust ? PROXY_MARK : "",
+			  given ? ", socket " : "", name, *networks ? ", trusting " : "", networks);
 	}
 }
 
@@ -175,6 +184,11 @@ struct server *echod_server(struct echod *echod)
 const char *echod_address(const struct echod *echod, size_t index)
 {
 	return index < echod->server.listener_count ? echod->server.names[index] : NULL;
+}
+
+int echod_is_proxy(const struct echod *echod, size_t index)
+{
+	return index < echod->server.listener_count && echod->server.trusts[index];
 }
 
 uint16_t echod_port(const struct echod *echod, size_t index)

@@ -52,8 +52,6 @@ static int take_one(struct activation *activation, int fd, const char *name,
 		role = &activation->control;
 	else if (strcmp(name, "http") == 0)
 		role = &activation->http;
-	else if (!fault && strcmp(name, "proxy") == 0)
-		fault = "would speak the PROXY protocol, which this version does not";
 	if (!fault && role && *role >= 0)
 		fault = "is the second one of this name";
 	if (!fault && !role && activation->count == CONFIG_MAX_LISTEN)
@@ -67,7 +65,7 @@ static int take_one(struct activation *activation, int fd, const char *name,
 		*role = fd;
 	else
 		activation->listeners[activation->count++] =
-			(struct inherited){.fd = fd, .name = name};
+			(struct inherited){fd, name, .proxy = strcmp(name, "proxy") == 0};
 	return 0;
 }
 

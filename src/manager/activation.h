@@ -9,7 +9,8 @@
 #include "server/server.h"
 
 // What a socket is for is told by its name (FileDescriptorName= of its unit) alone. `control` and
-// `http` are what they say; every other one takes connections to echo.
+// `http` are what they say; every other one takes connections to echo, and `proxy` those that begin
+// with a PROXY header.
 struct activation {
 	struct inherited listeners[CONFIG_MAX_LISTEN];
 	size_t count;

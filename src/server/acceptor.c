@@ -20,6 +20,7 @@
 #define ACCEPT_BATCH 64 // connections accepted from one listener before the others have their turn
 #define CPUS_INTERVAL (2 * NS_PER_S) // how often the CPUs are counted
 #define ACCEPT_FAILURES 16	     // of a batch; more would be a busy loop, so a pause follows
+#define FIXED_DESCRIPTORS 2	     // that it waits for, besides listeners
 
 // The acceptor's own data, on its stack.
 struct acceptor {
@@ -130,47 +131,57 @@ static void reject(struct acceptor *acceptor, const struct conn_origin *origin,
 	complain(&acceptor->complaints, complaint, what, conn_peer_text(origin, text));
 }
 
-static void log_accepted(struct log *log, uint64_t id, const struct conn_origin *origin)
+// `proxy`: its address, if it has told the peer's; else NULL.
+static void log_accepted(struct log *log, uint64_t id, const struct conn_origin *origin,
+			 const union inet_end *proxy)
 {
 	char peer[ADDRESS_TEXT_SIZE];
 	char local[ADDRESS_TEXT_SIZE];
+	char through[ADDRESS_TEXT_SIZE] = "";
 	if (!log_wants(log, ECHOD_LOG_DEBUG))
 		return;
 	conn_peer_text(origin, peer);
+	if (proxy)
+		inet_end_format(proxy, through);
 	log_write(log, ECHOD_LOG_DEBUG, "accepted",
 		  LOG_FIELDS({"connection", .number = id}, {"peer", .text = peer},
 			     {"local", .text = conn_local_text(origin, local)},
-			     {"listener", .text = origin->local_name}),
-		  "connection %llu from %s accepted on %s", (unsigned long long)id, peer,
-		  origin->local_name);
+			     {"listener", .text = origin->local_name},
+			     {proxy ? "proxy" : NULL, .text = through}),
+		  "connection %llu from %s%s%s accepted on %s", (unsigned long long)id, peer,
+		  proxy ? " through " : "", through, origin->local_name);
 }
 
-// Hands an accepted connection to the pool, or refuses it.
-static void admit(struct acceptor *acceptor, const struct conn_origin *origin)
+// Hands an accepted connection for which there is room to the pool, or refuses it.
+static void admit(void *context, const struct conn_origin *origin, const union inet_end *proxy)
 {
+	struct acceptor *acceptor = context;
 	struct server *server = acceptor->server;
-	if (!admission_has_room(&server->admission)) {
-		reject(acceptor, origin, COUNTER_connections_rejected_limit, COMPLAINT_LIMIT,
-		       "at --max-connections, reset a connection from ");
-		return;
-	}
 	if (!admission_enter(&server->admission, origin)) {
 		reject(acceptor, origin, COUNTER_connections_rejected_source, COMPLAINT_SOURCE,
 		       "at --max-per-source, reset a connection from ");
 		return;
 	}
-	if (origin->peer.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
+	if (origin->local.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
 		server_set_patience(server, origin->fd);
 	struct conn *conn = conn_table_add(&server->conns, origin);
-	log_accepted(server->log, conn->work.id, origin);
+	log_accepted(server->log, conn->work.id, origin, proxy);
 	counter_add(acceptor->stats, COUNTER_connections_accepted, 1);
 	by_listener_add(&server->by_listener, origin->listener, LISTENER_connections_accepted, 1);
 	pool_submit(&server->pool, &conn->work);
 }
 
+static void refuse(void *context, const struct conn_origin *origin, const struct proxy_refusal *why)
+{
+	reject(context, origin, why->counter, why->complaint, why->text);
+}
+
 static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 {
 	struct server *server = acceptor->server;
+	const struct trust *trust = server->trusts[index]; // NULL: no PROXY headers
+	if (trust && !proxy_wait_has_room(&server->proxy_wait))
+		return ACCEPT_PAUSE;
 	if (server->config.overload == OVERLOAD_WAIT && !admission_has_room(&server->admission)) {
 		complain(&acceptor->complaints, COMPLAINT_LIMIT_WAIT,
 			 "at --max-connections, accepting pauses until one closes", "");
@@ -183,7 +194,13 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 		return accept_failed(acceptor, errno);
 	struct conn_origin origin;
 	describe_origin(server, index, fd, &peer, &origin);
-	admit(acceptor, &origin);
+	if (!admission_has_room(&server->admission))
+		reject(acceptor, &origin, COUNTER_connections_rejected_limit, COMPLAINT_LIMIT,
+		       "at --max-connections, reset a connection from ");
+	else if (trust)
+		proxy_wait_add(&server->proxy_wait, trust, &origin);
+	else
+		admit(acceptor, &origin, NULL);
 	return ACCEPT_DONE;
 }
 
@@ -239,22 +256,26 @@ static void review_resources(struct acceptor *acceptor)
 static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 {
 	struct server *server = acceptor->server;
-	struct pollfd fds[1 + SERVER_MAX_LISTENERS];
-	size_t listener_of[1 + SERVER_MAX_LISTENERS];
-	nfds_t count = 0;
-	fds[count++] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
+	struct proxy_wait *wait = &server->proxy_wait;
+	struct pollfd fds[FIXED_DESCRIPTORS + SERVER_MAX_LISTENERS];
+	size_t listener_of[FIXED_DESCRIPTORS + SERVER_MAX_LISTENERS];
+	nfds_t count = FIXED_DESCRIPTORS;
+	fds[0] = (struct pollfd){.fd = server->acceptor_waker.fd, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = wait->epoll, .events = POLLIN};
 	pause_review(&acceptor->pause);
 	review_resources(acceptor);
 	for (size_t k = 0; k < server->listener_count; k++) {
 		size_t i = (acceptor->first + k) % server->listener_count;
 		int fd = server->listeners[i].fd;
-		if (fd < 0 || acceptor->pause.cause != PAUSE_NONE)
+		if (fd < 0 || acceptor->pause.cause != PAUSE_NONE ||
+		    (server->trusts[i] && !proxy_wait_has_room(wait)))
 			continue;
 		listener_of[count] = i;
 		fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	}
 	uint64_t pause = pause_deadline(&acceptor->pause);
 	uint64_t until = pause < acceptor->cpus_at ? pause : acceptor->cpus_at;
+	until = wait->soonest < until ? wait->soonest : until;
 	pulse_poll(&server->pulse[SERVER_THREAD_ACCEPTOR], fds, count,
 		   until < deadline ? until : deadline);
 	// Where workers keep all CPUs busy they go first, so that more clients are accepted at
@@ -263,7 +284,8 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 		sched_yield();
 	if (fds[0].revents)
 		waker_clear(&server->acceptor_waker);
-	for (nfds_t i = 1; i < count && acceptor->pause.cause == PAUSE_NONE; i++) {
+	proxy_wait_review(wait, fds[1].revents, clock_now());
+	for (nfds_t i = FIXED_DESCRIPTORS; i < count && acceptor->pause.cause == PAUSE_NONE; i++) {
 		if (fds[i].revents)
 			accept_batch(acceptor, listener_of[i]);
 	}
@@ -279,7 +301,7 @@ static bool is_listening(const struct server *server)
 }
 
 // Closes the listeners. A close resets the clients that the kernel has already connected, so these
-// are accepted first, as far as room and the drain's deadline allow.
+// are accepted first, as far as room and the drain's deadline allow. PROXY headers may still come.
 static void finish_accepting(struct acceptor *acceptor)
 {
 	struct server *server = acceptor->server;
@@ -290,10 +312,12 @@ static void finish_accepting(struct acceptor *acceptor)
 	}
 	for (;;) {
 		uint64_t deadline = atomic_load(&server->drain_deadline);
-		if (!is_listening(server) || clock_now() >= deadline)
+		if ((!is_listening(server) && !admission_reserved(&server->admission)) ||
+		    clock_now() >= deadline)
 			break;
 		accept_round(acceptor, deadline);
 	}
+	proxy_wait_review(&server->proxy_wait, false, CLOCK_NEVER);
 	listeners_close(server);
 	pause_end(&acceptor->pause);
 }
@@ -321,6 +345,9 @@ void *acceptor_run(void *argument)
 		.stats = stats,
 		.pause = {.admission = &server->admission, .stats = stats},
 	};
+	server->proxy_wait.context = &acceptor;
+	server->proxy_wait.admit = admit;
+	server->proxy_wait.refuse = refuse;
 	for (size_t i = 0; i < SERVER_MAX_LISTENERS; i++)
 		acceptor.quota[i] = NO_QUOTA;
 	gate_arrive(&server->acceptor_ready);

@@ -11,7 +11,7 @@ int admission_open(struct admission *admission, uint64_t limit, uint64_t per_sou
 
 void admission_close(struct admission *admission)
 {
-	ensure(admission_count(admission) == 0);
+	ensure(admission_count(admission) == 0 && admission_reserved(admission) == 0);
 	sources_close(&admission->sources);
 }
 
@@ -20,14 +20,30 @@ uint64_t admission_count(const struct admission *admission)
 	return atomic_load(&admission->open);
 }
 
+uint64_t admission_reserved(const struct admission *admission)
+{
+	return atomic_load_explicit(&admission->reserved, memory_order_relaxed);
+}
+
 bool admission_has_room(struct admission *admission)
 {
-	return admission_count(admission) < admission->limit;
+	return admission_count(admission) + admission_reserved(admission) < admission->limit;
+}
+
+void admission_reserve(struct admission *admission)
+{
+	ensure(admission_has_room(admission));
+	atomic_fetch_add_explicit(&admission->reserved, 1, memory_order_relaxed);
+}
+
+void admission_release(struct admission *admission)
+{
+	atomic_fetch_sub_explicit(&admission->reserved, 1, memory_order_relaxed);
 }
 
 const char *admission_obstacle(struct admission *admission)
 {
-	uint64_t open = admission_count(admission);
+	uint64_t open = admission_count(admission) + admission_reserved(admission);
 	if (open >= admission->limit)
 		atomic_store(&admission->was_full, true);
 	else if (open < admission->limit - admission->limit / 20)

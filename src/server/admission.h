@@ -1,5 +1,6 @@
-// How many connections are open, and whether one more may be admitted. Only the acceptor admits
-// connections, so the limit is never exceeded. Workers report the closed ones.
+// How many connections are open, and whether one more may be admitted. A connection that waits for
+// its PROXY header has its place reserved. Only the acceptor admits and reserves, so the limit is
+// never exceeded. Workers report the closed ones.
 #ifndef ECHOD_SERVER_ADMISSION_H
 #define ECHOD_SERVER_ADMISSION_H
 
@@ -21,6 +22,7 @@ struct admission {
 	// consistency, the default order.
 	_Atomic uint64_t open;
 	_Atomic bool notifies;
+	_Atomic uint64_t reserved; // only the acceptor writes it; no order is needed
 
 	// For admission_obstacle. The first is the acceptor's, for a pause (server/pause.h); any
 	// thread writes the second. Nothing else depends on either.
@@ -38,10 +40,13 @@ void admission_close(struct admission *admission);
 bool admission_has_room(struct admission *admission);
 bool admission_enter(struct admission *admission,
 		     const struct conn_origin *origin); // false: its source is full
+void admission_reserve(struct admission *admission);	// there must be room
+void admission_release(struct admission *admission);
 void admission_notify(struct admission *admission, bool notifies);
 
 // Any thread.
 uint64_t admission_count(const struct admission *admission);
+uint64_t admission_reserved(const struct admission *admission);
 
 // Why new clients should go elsewhere, a constant text; NULL: there is no reason. Once the limit
 // has been seen to be reached, that lasts until fewer than 95 % of it are open. Any thread.

@@ -15,6 +15,13 @@ enum complaint {
 	COMPLAINT_LIMIT,
 	COMPLAINT_SOURCE,
 	COMPLAINT_EVENTS,
+	COMPLAINT_PROXY_untrusted, // as proxy_rejected_*
+	COMPLAINT_PROXY_timeout,
+	COMPLAINT_PROXY_malformed,
+	COMPLAINT_PROXY_too_large,
+	COMPLAINT_PROXY_crc,
+	COMPLAINT_PROXY_version,
+	COMPLAINT_PROXY_eof, // only for debugging, as health checks connect and leave
 	COMPLAINT_COUNT,
 };
 
@@ -23,7 +30,8 @@ struct complaints {
 	struct log_limit limits[COMPLAINT_COUNT];
 };
 
-// Logs `what`, directly followed by its `subject`: an error's text, a peer, or an empty string.
+// Logs as a warning `what`, directly followed by its `subject`: an error's text, a peer, or an
+// empty string.
 void complain(struct complaints *complaints, enum complaint complaint, const char *what,
 	      const char *subject);
 

@@ -216,13 +216,16 @@ int listeners_bind(struct server *server, struct echod_error *error)
 			return -1;
 		add_listener(server);
 		by_listener_label(&server->by_listener, i, server->names[i]);
+		server->trusts[i] = config->inherited[i].proxy ? &trust_loopback : NULL;
 	}
 	for (size_t i = 0; i < server->config.listen_count; i++) {
-		const struct address *address = &server->config.listen[i];
+		const struct listen *listen = &server->config.listen[i];
 		size_t first = server->listener_count;
-		if (bind_name(server, address, error) != 0)
+		if (bind_name(server, &listen->address, error) != 0)
 			return -1;
-		label_from(server, first, address);
+		label_from(server, first, &listen->address);
+		for (; first < server->listener_count; first++)
+			server->trusts[first] = listen->proxy ? &listen->trust : NULL;
 	}
 	return 0;
 }

@@ -86,6 +86,14 @@ static int reserve(struct server *server, struct echod_error *error)
 	return 0;
 }
 
+static int open_proxy_wait(struct server *server, struct echod_error *error)
+{
+	bool is_wanted = false;
+	for (size_t i = 0; i < server->listener_count; i++)
+		is_wanted = is_wanted || server->trusts[i];
+	return is_wanted ? proxy_wait_open(&server->proxy_wait, &server->admission, error) : 0;
+}
+
 int server_build(struct server *server, const struct server_config *config, struct log *log,
 		 struct echod_error *error)
 {
@@ -96,13 +104,15 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->start_time = clock_wall();
 	atomic_init(&server->drain_at, CLOCK_NEVER);
 	server->acceptor_waker = server->echo.abort_waker = server->done = WAKER_NONE;
+	server->proxy_wait = PROXY_WAIT_NONE;
 	if (decide_limit(server, error) != 0)
 		return -1;
 	if (open_wakers(server, error) == 0 && listeners_bind(server, error) == 0 &&
-	    reserve(server, error) == 0) {
+	    open_proxy_wait(server, error) == 0 && reserve(server, error) == 0) {
 		gate_init(&server->acceptor_ready);
 		return 0;
 	}
+	proxy_wait_close(&server->proxy_wait);
 	listeners_close(server);
 	close_wakers(server);
 	return -1;
@@ -208,6 +218,7 @@ void server_free(struct server *server)
 	if (server->pool.workers)
 		pool_free(&server->pool);
 	listeners_close(server);
+	proxy_wait_close(&server->proxy_wait);
 	admission_close(&server->admission);
 	conn_table_close(&server->conns);
 	stats_close(&server->stats);
@@ -235,6 +246,7 @@ void server_sample(struct server *server, struct snapshot *snapshot)
 	snapshot->counter[COUNTER_wakes_withheld] = atomic_load(&queue->wakes_withheld);
 	snapshot->counter[COUNTER_parks_refused] = atomic_load(&server->pool.lot.refused);
 	snapshot->gauge[GAUGE_connections_limit] = server->config.max_connections;
+	snapshot->gauge[GAUGE_connections_awaiting_header] = admission_reserved(&server->admission);
 	snapshot->gauge[GAUGE_unsent_bytes] = unsent;
 	// A worker adds first and then raises the maximum, so the maximum may be behind.
 	snapshot->gauge[GAUGE_unsent_bytes_max] = unsent > unsent_max ? unsent : unsent_max;

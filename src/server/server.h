@@ -19,8 +19,10 @@
 #include "net/listener.h"
 #include "net/waker.h"
 #include "pool/pool.h"
+#include "proxy/trust.h"
 #include "server/admission.h"
 #include "server/by_listener.h"
+#include "server/proxy_wait.h"
 #include "stats/stats.h"
 
 // The configuration of a server. src/lib has the names and the text of these values.
@@ -38,14 +40,22 @@ enum overload {
 	OVERLOAD_RESET, // at the limit, accept and reset
 };
 
+// What is asked for with an address.
+struct listen {
+	struct address address;
+	bool proxy;	    // connections begin with a PROXY header
+	struct trust trust; // of which peers
+};
+
 // A listening socket that the program was given, as by a service manager.
 struct inherited {
 	int fd;
 	const char *name; // that the giver has for it
+	bool proxy;	  // as above; peers of this host are trusted
 };
 
 struct server_config {
-	struct address listen[CONFIG_MAX_LISTEN];
+	struct listen listen[CONFIG_MAX_LISTEN];
 	size_t listen_count;
 	const struct inherited *inherited; // the caller's, outlive the server, which closes them
 	size_t inherited_count;
@@ -83,10 +93,12 @@ struct server {
 							     // the inherited ones come first
 	char names[SERVER_MAX_LISTENERS][ADDRESS_TEXT_SIZE]; // of the listeners; these stay
 	uint16_t ports[SERVER_MAX_LISTENERS];
+	const struct trust *trusts[SERVER_MAX_LISTENERS]; // NULL: no PROXY headers are expected
 	size_t listener_count;
 	struct by_listener by_listener; // what they count
 	struct conn_table conns;
 	struct admission admission;
+	struct proxy_wait proxy_wait; // the acceptor's
 	struct pool pool;
 	struct echo echo; // what all turns share
 

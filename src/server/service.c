@@ -27,7 +27,7 @@ static bool is_harmless_reset(const struct conn *conn)
 	int unacknowledged = 0;
 	int segment = 0;
 	socklen_t size = sizeof(segment);
-	return conn_all_echoed(conn) && conn->origin.peer.any.sa_family != AF_UNIX &&
+	return conn_all_echoed(conn) && conn->origin.local.any.sa_family != AF_UNIX &&
 	       ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0 &&
 	       getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, &size) == 0 &&
 	       ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged <= segment;

@@ -4,7 +4,7 @@
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-layers=(base net stats pool echo server control lib manager echod)
+layers=(base net stats pool echo proxy server control lib manager echod)
 echoload=(common verify load judge result run ab main.c)
 declare -A rank=()
 for layer in "${layers[@]}" "${echoload[@]/#/echoload/}"; do

@@ -63,7 +63,8 @@ struct daemon *daemon_spawn(const struct process_spec *spec) {
 	struct process_spec whole = *spec;
 	whole.arguments = arguments;
 	for (size_t i = 0; arguments[i]; i++)
-		daemon->listen_count += strcmp(arguments[i], "--listen") == 0;
+		daemon->listen_count += strcmp(arguments[i], "--listen") == 0 ||
+					strcmp(arguments[i], "--listen-proxy") == 0;
 	daemon->process = process_start(&whole);
 	return daemon;
 }
@@ -77,6 +78,9 @@ static int read_addresses(struct daemon *daemon) {
 		char *address = daemon->address[daemon->address_count++];
 		if (sscanf(line, "listening on %127[^\n]", address) != 1)
 			fail_msg("not what is expected on standard output: %s", line);
+		char *mark = strstr(address, " (PROXY)");
+		if (mark)
+			*mark = '\0';
 	}
 	return *line == '\0' && daemon->address_count == daemon->listen_count;
 }

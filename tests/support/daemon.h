@@ -14,7 +14,7 @@
 struct daemon {
 	struct process *process;
 	char control[108];		     // path of its control socket
-	char address[DAEMON_ADDRESSES][128]; // as it printed them
+	char address[DAEMON_ADDRESSES][128]; // as it printed them, without a (PROXY)
 	size_t address_count;
 	size_t listen_count; // how many it was asked for
 	uint16_t port;	     // of the first address; 0 for a Unix-domain socket

@@ -22,6 +22,8 @@ static const struct bad_option {
 	{"--listen", "127.0.0.1:|127.0.0.1:x|127.0.0.1:-1|127.0.0.1: 80|[::1]:1e3|:0x10", ports},
 	{"--listen", "127.0.0.1:65536", ports},
 	{"--listen", "unix:|unix:" LONG_PATH, ""},
+	{"--listen-proxy", "|7000|localhost|[::1]", "PORT"},
+	{"--listen-proxy", "127.0.0.1:65536", ports},
 	{"--workers", "0|-1|4097|4294967296|18446744073709551617|1e3|0x10| 5|5 |5x|1.5|",
 	 "from 1 to 4096"},
 	{"--max-connections", "0|-1|x|1.5|99999999999999999999|5k5|", "from 1 to"},

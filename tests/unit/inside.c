@@ -26,7 +26,7 @@ void inside_configure(void) {
 	inside->config = defaults->server;
 	echod_config_free(defaults);
 	inside->config.listen_count = 0; // for inside_listen; else the first is taken
-	inside->config.listen[0].port = 0;
+	inside->config.listen[0].address.port = 0;
 	inside->config.is_guest = false;
 	inside->config.workers = 2;
 	inside->config.max_connections = 64;
@@ -35,8 +35,8 @@ void inside_configure(void) {
 }
 
 void inside_listen(const char *address) {
-	struct server_config *config = &inside->config;
-	assert_int_equal(address_parse(address, &config->listen[config->listen_count++], NULL), 0);
+	struct listen *listen = &inside->config.listen[inside->config.listen_count++];
+	assert_int_equal(address_parse(address, &listen->address, NULL), 0);
 }
 
 int inside_build(struct echod_error *error) {

@@ -23,8 +23,8 @@ static void expect_refused(const char *name, const char *value, const char *mess
 TEST(the_defaults_are_those_of_the_manual) {
 	const struct server_config *server = &config->server;
 	assert_int_equal(server->listen_count, 1);
-	assert_string_equal(server->listen[0].host, "127.0.0.1");
-	assert_int_equal(server->listen[0].port, 65432);
+	assert_string_equal(server->listen[0].address.host, "127.0.0.1");
+	assert_int_equal(server->listen[0].address.port, 65432);
 	unsigned cpus = cpus_usable(pthread_self());
 	assert_int_equal(server->workers, cpus > 4 ? cpus : 4);
 	assert_int_equal(server->max_connections, 0);
@@ -46,12 +46,12 @@ TEST(the_defaults_are_those_of_the_manual) {
 TEST(addresses_add_up_after_the_first_replaced_the_default) {
 	set("listen", "[::1]:7000");
 	assert_int_equal(config->server.listen_count, 1);
-	assert_string_equal(config->server.listen[0].host, "::1");
+	assert_string_equal(config->server.listen[0].address.host, "::1");
 	set("listen", ":0");
 	set("listen", "unix:/tmp/s");
 	assert_int_equal(config->server.listen_count, 3);
-	assert_int_equal(config->server.listen[1].port, 0);
-	assert_true(config->server.listen[2].is_unix);
+	assert_int_equal(config->server.listen[1].address.port, 0);
+	assert_true(config->server.listen[2].address.is_unix);
 	for (int i = 3; i < CONFIG_MAX_LISTEN; i++)
 		set("listen", "localhost:80");
 	expect_refused("listen", "127.0.0.1:7", "'127.0.0.1:7' is one too many: at most 64");
@@ -64,7 +64,39 @@ TEST(an_address_that_was_refused_keeps_the_default) {
 	expect_refused("listen", "127.0.0.1:65536", "65536");
 	expect_refused("listen", "127.0.0.1:", "127.0.0.1:");
 	expect_refused("listen", "unix:", "unix");
-	assert_int_equal(config->server.listen[0].port, 65432);
+	assert_int_equal(config->server.listen[0].address.port, 65432);
+}
+
+// The n-th address expects PROXY headers of these networks.
+static void expect_proxy(size_t n, const char *networks) {
+	char text[TRUST_TEXT_SIZE];
+	const struct listen *listen = &config->server.listen[n];
+	assert_int_equal(config->server.listen_count, n + 1);
+	assert_true(listen->proxy);
+	assert_string_equal(trust_format(&listen->trust, text), networks);
+}
+
+TEST(addresses_that_expect_proxy_headers_trust_loopback_unless_told) {
+	set("listen-proxy", "[::1]:7000");
+	assert_string_equal(config->server.listen[0].address.host, "::1");
+	expect_proxy(0, "127.0.0.0/8, ::1/128");
+	set("listen-proxy", ":7001,trust=10.0.0.0/8");
+	expect_proxy(1, "10.0.0.0/8");
+	assert_int_equal(config->server.listen[1].address.port, 7001);
+	set("listen-proxy", ":7002,trust=10.0.0.0/8,::1,trust=192.0.2.1");
+	expect_proxy(2, "10.0.0.0/8, ::1/128, 192.0.2.1/32");
+	set("listen-proxy", "unix:/a,b");
+	expect_proxy(3, "");
+	assert_string_equal(config->server.listen[3].address.path, "/a,b");
+	set("listen", ":7003");
+	assert_false(config->server.listen[4].proxy);
+	expect_refused("listen-proxy", "", "''");
+	expect_refused("listen-proxy", ":7,10.0.0.0/8", "port '7,10.0.0.0/8'");
+	expect_refused("listen-proxy", ":7,trust=", "'' is not a network, such as");
+	expect_refused("listen-proxy", ":7,trust=::1,", "'' is not a network, such as");
+	expect_refused("listen-proxy", ":7,trust=10.0.0.1/8", "'10.0.0.1/8' is not a network");
+	expect_refused("listen-proxy", ":7,trust=any", "'any' is not a network");
+	expect_refused("listen-proxy", "unix:/a,trust=::1", "trust= is for TCP");
 }
 
 // Sets it to the text; then the field has the value.
@@ -205,10 +237,10 @@ TEST(an_unknown_name_is_named) {
 // However long the value, the message is one line that fits.
 TEST(long_values_are_quoted_in_part) {
 	const char *const *name =
-		STRINGS("listen", "workers", "control", "max-connections", "max-per-source",
-			"source-prefix6", "overload", "idle-timeout", "send-timeout", "drain-delay",
-			"drain-timeout", "backlog", "buffer-size", "log-level", "patience", "spin",
-			"unsent-limit", "reuse-port");
+		STRINGS("listen", "listen-proxy", "workers", "control", "max-connections",
+			"max-per-source", "source-prefix6", "overload", "idle-timeout",
+			"send-timeout", "drain-delay", "drain-timeout", "backlog", "buffer-size",
+			"log-level", "patience", "spin", "unsent-limit", "reuse-port");
 	static char value[5000];
 	memset(value, 'x', sizeof(value) - 1);
 	for (; *name; name++)

@@ -44,7 +44,7 @@ TEST(it_reads_on_after_a_passed_descriptor) {
 				 .msg_control = room,
 				 .msg_controllen = sizeof(room)};
 	*CMSG_FIRSTHDR(&message) = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-	played.conn.origin.peer.any.sa_family = AF_UNIX;
+	played.conn.origin.local.any.sa_family = AF_UNIX;
 	assert_int_equal(sendmsg(played.pair[1], &message, 0), 100);
 	played.said = 100;
 	expect_turn(50, TURN_QUIET, 150);
