@@ -59,7 +59,7 @@ static void bind_free_port(void) {
 
 TEST(connects_to_a_listener_without_delay, .setup = bind_free_port) {
 	assert_int_equal(listen(server, 1), 0);
-	assert_int_equal(peer_connect(&peer, &address, TIMEOUT, NULL), 0);
+	assert_int_equal(peer_connect(&peer, &address, TIMEOUT, PROXY_NONE, NULL), 0);
 	assert_int_equal(socket_option(peer.fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_string_equal(peer.name, test_text("127.0.0.1:%u", address.port));
 }
@@ -67,7 +67,7 @@ TEST(connects_to_a_listener_without_delay, .setup = bind_free_port) {
 // The port is bound and nobody listens: it refuses, and nobody else can take it.
 TEST(refusal_names_address_and_reason, .setup = bind_free_port) {
 	struct echod_error error = {0};
-	int result = peer_connect(&peer, &address, CLOCK_NEVER, &error);
+	int result = peer_connect(&peer, &address, CLOCK_NEVER, PROXY_NONE, &error);
 	const char *text =
 		test_text("cannot connect to 127.0.0.1:%u: Connection refused", address.port);
 	assert_string_equal(error.message, text);

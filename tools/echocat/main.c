@@ -13,7 +13,7 @@ static int run(const struct options *options)
 {
 	struct peer peer;
 	struct echod_error error;
-	if (peer_connect(&peer, &options->address, options->timeout, &error) != 0)
+	if (peer_connect(&peer, &options->address, options->timeout, options->proxy, &error) != 0)
 		return cmdline_fail("echocat", &error);
 	int status = options->message_count
 			     ? conversation_run(&peer, options)

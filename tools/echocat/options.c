@@ -66,6 +66,11 @@ static const struct setting table[] = {
 	 "send FIN at the end of standard input, for a server that replies only then; by default "
 	 "FIN follows the whole echo, because many proxies end both directions at the first FIN",
 	 SETTING_SWITCH, OPTION_FIELD(half_close), .least = true},
+	{0, "proxy", PROXY_WORDS,
+	 "begin with a PROXY header of version 1 or 2 that tells our own address, as a proxy "
+	 "would; "
+	 "local: of version 2, which tells none",
+	 SETTING_CHOICE, OPTION_FIELD(proxy), .preset = "none"},
 	{'t', "timeout", "DUR",
 	 "give up if connecting takes DUR, or if nothing comes for DUR; or never", SETTING_TIMEOUT,
 	 OPTION_FIELD(timeout), .preset = "10s"},

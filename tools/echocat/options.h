@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "net/address.h"
+#include "proxy/send.h"
 
 struct options {
 	const char *host, *port; // as they were given; NULL: the default, or part of `host`
@@ -17,6 +18,7 @@ struct options {
 	uint64_t count;	       // rounds, 0: until interrupted
 	uint64_t interval;     // ns from the start of a round to the start of the next
 	uint64_t timeout;      // ns, or CLOCK_NEVER
+	enum proxy_kind proxy; // the header that is sent first
 	bool half_close;       // send FIN when all is sent, not when all has come back
 };
 

@@ -8,8 +8,15 @@
 #include "net/connect.h"
 #include "net/errno_class.h"
 
+void peer_close(struct peer *peer)
+{
+	if (peer->fd >= 0)
+		close(peer->fd);
+	peer->fd = -1;
+}
+
 int peer_connect(struct peer *peer, const struct address *address, uint64_t timeout,
-		 struct echod_error *error)
+		 enum proxy_kind proxy, struct echod_error *error)
 {
 	struct endpoint reached;
 	const struct connect_terms terms = {.timeout = timeout, .interrupt_fd = signals_fd()};
@@ -17,14 +24,12 @@ int peer_connect(struct peer *peer, const struct address *address, uint64_t time
 	if (peer->fd < 0)
 		return -1;
 	error_make_line(endpoint_format(&reached, peer->name));
-	return 0;
-}
-
-void peer_close(struct peer *peer)
-{
-	if (peer->fd >= 0)
-		close(peer->fd);
-	peer->fd = -1;
+	int why = proxy_send(peer->fd, proxy);
+	if (why == 0)
+		return 0;
+	peer_close(peer);
+	return error_set(error, ECHOD_ERROR_SYSTEM, "cannot send a PROXY header to %s: %s",
+			 peer->name, error_text(why));
 }
 
 // After a failed send or recv: whether to try again later (0) or never (-1).

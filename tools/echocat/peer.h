@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "net/address.h"
+#include "proxy/send.h"
 
 struct peer {
 	int fd;
@@ -18,10 +19,10 @@ struct peer {
 };
 
 // Connects to `address`; if it stands for several, to the one that answers first. `timeout` ns
-// limits the whole attempt (CLOCK_NEVER: as long as the kernel tries). The caller ends it with
-// peer_close.
+// limits the whole attempt (CLOCK_NEVER: as long as the kernel tries). Then sends the header
+// `proxy`. The caller ends it with peer_close.
 int peer_connect(struct peer *peer, const struct address *address, uint64_t timeout,
-		 struct echod_error *error);
+		 enum proxy_kind proxy, struct echod_error *error);
 
 void peer_close(struct peer *peer);
 

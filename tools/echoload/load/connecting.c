@@ -80,6 +80,8 @@ void connection_fail(struct thread *thread, struct connection *conn, enum load_e
 bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t now)
 {
 	int number = connect_result(conn->fd);
+	if (number == 0)
+		number = proxy_send(conn->fd, thread->config->proxy);
 	if (number != 0) {
 		connection_fail(thread, conn, load_error_of(number, true), number);
 		return false;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "echoload/common/random.h"
 #include "net/address.h"
+#include "proxy/send.h"
 
 #define CONFIG_ENDPOINTS 16
 #define CONFIG_SOURCES 256
@@ -58,10 +59,11 @@ struct load_config {
 	const char *control; // path of the control socket of an echod at the other end, or NULL
 
 	enum load_mode mode;
-	unsigned connections; // in all
-	unsigned extra;	      // more of them, which only slices load (engine.h)
-	bool by_target;	      // the groups that a slice may load are the targets
-	unsigned pipeline;    // messages on their way on one connection at most
+	enum proxy_kind proxy; // the header with which each connection begins; it is not counted
+	unsigned connections;  // in all
+	unsigned extra;	       // more of them, which only slices load (engine.h)
+	bool by_target;	       // the groups that a slice may load are the targets
+	unsigned pipeline;     // messages on their way on one connection at most
 	unsigned threads;
 	unsigned cpus[CONFIG_CPUS]; // thread i runs on cpus[i % cpu_count]
 	size_t cpu_count;	    // 0: anywhere
