@@ -22,6 +22,11 @@ uint64_t clock_wall(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+uint64_t clock_cpu(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 uint64_t clock_deadline(uint64_t duration)
 {
 	uint64_t now = clock_now();

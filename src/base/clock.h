@@ -20,6 +20,9 @@ uint64_t clock_now(void);
 // CLOCK_REALTIME: since 1970, in nanoseconds. It may jump.
 uint64_t clock_wall(void);
 
+// The CPU time that all threads of this process have used, in nanoseconds.
+uint64_t clock_cpu(void);
+
 // In seconds, for output.
 static inline double clock_seconds(uint64_t ns)
 {

@@ -241,6 +241,7 @@ void server_sample(struct server *server, struct snapshot *snapshot)
 	uint64_t unsent = atomic_load_explicit(&server->echo.unsent, memory_order_relaxed);
 	uint64_t unsent_max = atomic_load_explicit(&server->echo.unsent_max, memory_order_relaxed);
 	uint64_t busy = snapshot->gauge[GAUGE_connections_serving];
+	snapshot->counter[COUNTER_cpu_seconds] = clock_cpu();
 	snapshot->counter[COUNTER_log_lines_dropped] =
 		atomic_load_explicit(&server->log->dropped, memory_order_relaxed);
 	snapshot->counter[COUNTER_wakes_withheld] = atomic_load(&queue->wakes_withheld);

@@ -169,13 +169,14 @@ json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
 
 #define NAME_SIZE 64
 
-// The rule: `echod_`, the name, and for a counter `_total`. The exception: Prometheus has a fixed
-// name for the start time of a process.
+// The rule: `echod_`, the name, and for a counter `_total`. The exceptions: Prometheus has fixed
+// names for the start time and the CPU time of a process.
 static const char *prometheus_name(const struct metric *metric, const char *type,
 				   char name[static NAME_SIZE])
 {
-	bool is_start = metric == &gauge_metrics[GAUGE_start_time_seconds];
-	snprintf(name, NAME_SIZE, "%s%s%s", is_start ? "process_" : "echod_", metric->name,
+	bool is_process = metric == &gauge_metrics[GAUGE_start_time_seconds] ||
+			  metric == &counter_metrics[COUNTER_cpu_seconds];
+	snprintf(name, NAME_SIZE, "%s%s%s", is_process ? "process_" : "echod_", metric->name,
 		 strcmp(type, "counter") == 0 ? "_total" : "");
 	return name;
 }

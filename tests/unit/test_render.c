@@ -277,9 +277,11 @@ TEST(prometheus_follows_the_text_format) {
 }
 
 TEST(prometheus_has_every_value) {
-	for (unsigned c = 0; c < COUNTER_COUNT; c++)
-		expect_shown(prometheus, test_text("echod_%s_total", counter_metrics[c].name),
+	for (unsigned c = 0; c < COUNTER_COUNT; c++) {
+		const char *prefix = c == COUNTER_cpu_seconds ? "process" : "echod";
+		expect_shown(prometheus, test_text("%s_%s_total", prefix, counter_metrics[c].name),
 			     counter_metrics[c].unit, 3 + c);
+	}
 	for (unsigned g = 0; g < GAUGE_COUNT; g++) {
 		const char *prefix = g == GAUGE_start_time_seconds ? "process" : "echod";
 		expect_shown(prometheus, test_text("%s_%s", prefix, gauge_metrics[g].name),

@@ -66,6 +66,9 @@ TEST(a_server_at_rest_has_named_threads_and_unknown_memory) {
 	assert_int_equal(pthread_getname_np(inside->server.acceptor, name, sizeof(name)), 0);
 	assert_string_equal(name, "echod/accept");
 	assert_true(threads_become(1 + 2));
+	uint64_t used = inside_counter(COUNTER_cpu_seconds);
+	assert_true(used > 0);
+	yield_until(inside_counter(COUNTER_cpu_seconds) > used + NS_PER_MS);
 	// Without jemalloc.
 	assert_true(inside_gauge(GAUGE_memory_allocated_bytes) == STATS_UNKNOWN);
 	assert_true(inside_gauge(GAUGE_memory_resident_bytes) == STATS_UNKNOWN);
