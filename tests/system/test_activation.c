@@ -154,6 +154,23 @@ TEST(an_ipv4_client_of_an_ipv6_socket) {
 	process_end(echod);
 }
 
+TEST(a_socket_named_proxy_expects_headers) {
+	handed.fds[0] = listen_on("127.0.0.1:7001");
+	handed.names = "proxy";
+	const char *control = place_path("c");
+	struct process *echod = start(ECHOD_WITH("-c", control));
+	int client = peer_connect("127.0.0.1:7001");
+	static const char sent[] = "PROXY TCP4 192.0.2.7 192.0.2.8 4711 7\r\nhello";
+	peer_send(client, sent, strlen(sent));
+	peer_expect_text(client, "hello");
+	char *list;
+	assert_int_equal(ctl_request(control, "connections", &list), 200);
+	assert_contains(list, " 192.0.2.7:4711");
+	free(list);
+	peer_close(client);
+	process_end(echod);
+}
+
 static int made(int family, int type) {
 	int fd = socket(family, type | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
