@@ -16,13 +16,13 @@ static const struct {
 	[COMPLAINT_LIMIT] = {"rejected", "limit", "peer"},
 	[COMPLAINT_SOURCE] = {"rejected", "source", "peer"},
 	[COMPLAINT_EVENTS] = {"accept_paused", "events", NULL},
-	[COMPLAINT_PROXY_untrusted] = {"rejected", "proxy_untrusted", "peer"},
-	[COMPLAINT_PROXY_timeout] = {"rejected", "proxy_timeout", "peer"},
-	[COMPLAINT_PROXY_malformed] = {"rejected", "proxy_malformed", "peer"},
-	[COMPLAINT_PROXY_too_large] = {"rejected", "proxy_too_large", "peer"},
-	[COMPLAINT_PROXY_crc] = {"rejected", "proxy_crc", "peer"},
-	[COMPLAINT_PROXY_version] = {"rejected", "proxy_version", "peer"},
-	[COMPLAINT_PROXY_eof] = {"rejected", "proxy_eof", "peer"},
+	[COMPLAINT_PROXY_UNTRUSTED] = {"rejected", "proxy_untrusted", "peer"},
+	[COMPLAINT_PROXY_TIMEOUT] = {"rejected", "proxy_timeout", "peer"},
+	[COMPLAINT_PROXY_MALFORMED] = {"rejected", "proxy_malformed", "peer"},
+	[COMPLAINT_PROXY_TOO_LARGE] = {"rejected", "proxy_too_large", "peer"},
+	[COMPLAINT_PROXY_CRC] = {"rejected", "proxy_crc", "peer"},
+	[COMPLAINT_PROXY_VERSION] = {"rejected", "proxy_version", "peer"},
+	[COMPLAINT_PROXY_END] = {"rejected", "proxy_eof", "peer"},
 };
 
 void complain(struct complaints *complaints, enum complaint complaint, const char *what,
@@ -31,7 +31,7 @@ void complain(struct complaints *complaints, enum complaint complaint, const cha
 	struct log *log = complaints->log;
 	uint64_t suppressed;
 	enum echod_log_level level =
-		complaint == COMPLAINT_PROXY_eof ? ECHOD_LOG_DEBUG : ECHOD_LOG_WARNING;
+		complaint == COMPLAINT_PROXY_END ? ECHOD_LOG_DEBUG : ECHOD_LOG_WARNING;
 	if (!log_wants(log, level))
 		return; // nothing is dropped either
 	if (!log_limit_pass(log, &complaints->limits[complaint], &suppressed))

@@ -15,13 +15,13 @@ enum complaint {
 	COMPLAINT_LIMIT,
 	COMPLAINT_SOURCE,
 	COMPLAINT_EVENTS,
-	COMPLAINT_PROXY_untrusted, // as proxy_rejected_*
-	COMPLAINT_PROXY_timeout,
-	COMPLAINT_PROXY_malformed,
-	COMPLAINT_PROXY_too_large,
-	COMPLAINT_PROXY_crc,
-	COMPLAINT_PROXY_version,
-	COMPLAINT_PROXY_eof, // only for debugging, as health checks connect and leave
+	COMPLAINT_PROXY_UNTRUSTED, // as proxy_rejected_*
+	COMPLAINT_PROXY_TIMEOUT,
+	COMPLAINT_PROXY_MALFORMED,
+	COMPLAINT_PROXY_TOO_LARGE,
+	COMPLAINT_PROXY_CRC,
+	COMPLAINT_PROXY_VERSION,
+	COMPLAINT_PROXY_END, // only for debugging, as health checks connect and leave
 	COMPLAINT_COUNT,
 };
 
