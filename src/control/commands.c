@@ -73,7 +73,7 @@ static enum status run_stats(const struct command_context *context, const struct
 	else if (strcmp(format, "json") == 0)
 		return print_json(render_json(context->snapshot, context->rates), out);
 	else if (strcmp(format, "prometheus") == 0)
-		render_prometheus(out, context->snapshot);
+		render_prometheus(out, context->snapshot, false);
 	else
 		return bad_argument(request, "json, prometheus", out);
 	return STATUS_OK;

@@ -126,6 +126,9 @@ static bool write_connections(struct list *list, struct server *server, FILE *ou
 	size_t before = list->next;
 	size_t count = conn_table_copy(&server->conns, &list->next, infos, CHUNK);
 	for (size_t i = 0; i < count; i++, list->rows++) {
+		list->truncated = list->rows == list->most;
+		if (list->truncated)
+			return false;
 		if (list->json)
 			write_object(list, connection_json(&infos[i], now), out);
 		else
@@ -195,7 +198,7 @@ static const struct list_kind kinds[] = {
 
 void list_begin(struct list *list, enum list_subject subject, bool json, FILE *out)
 {
-	*list = (struct list){.kind = &kinds[subject], .json = json};
+	*list = (struct list){.kind = &kinds[subject], .json = json, .most = SIZE_MAX};
 	if (json)
 		fprintf(out, "{\"schema\": 1, \"%s\": [", list->kind->name);
 	else
@@ -206,7 +209,9 @@ void list_write(struct list *list, struct server *server, FILE *out)
 {
 	if (list->kind->write_rows(list, server, out))
 		return;
-	if (list->json)
+	if (list->json && list->most == SIZE_MAX)
 		fputs("\n]}\n", out);
+	else if (list->json)
+		fprintf(out, "\n], \"truncated\": %s}\n", list->truncated ? "true" : "false");
 	list->kind = NULL;
 }

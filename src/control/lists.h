@@ -1,5 +1,5 @@
 // The lists of connections and of workers, as tables and as JSON. They are sent in pieces, so that
-// a list of any length takes the memory of one piece. The stats thread only.
+// a list of any length takes the memory of one piece. One thread at a time.
 #ifndef ECHOD_CONTROL_LISTS_H
 #define ECHOD_CONTROL_LISTS_H
 
@@ -14,9 +14,11 @@ enum list_subject { LIST_CONNECTIONS, LIST_WORKERS };
 struct list {
 	const struct list_kind *kind; // NULL: no list, or all of it has been written
 	bool json;
-	bool failed; // memory was short: the text is incomplete
-	size_t next; // the slot or worker to list
-	size_t rows; // so far
+	bool failed;	// memory was short: the text is incomplete
+	size_t next;	// the slot or worker to list
+	size_t rows;	// so far
+	size_t most;	// rows at most; list_begin sets SIZE_MAX, that is all
+	bool truncated; // there were more
 };
 
 // Writes the part before the first row.

@@ -181,18 +181,26 @@ static const char *prometheus_name(const struct metric *metric, const char *type
 	return name;
 }
 
-static void prometheus_head(FILE *out, const char *name, const char *type, const char *help)
+// OpenMetrics names a family of counters, or of facts, without the suffix of its samples.
+static void prometheus_head(FILE *out, bool openmetrics, const char *name, const char *type,
+			    const char *help)
 {
-	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	size_t length = strlen(name);
+	if (openmetrics && strcmp(type, "counter") == 0)
+		length -= strlen("_total");
+	if (openmetrics && strcmp(type, "info") == 0)
+		length -= strlen("_info");
+	fprintf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)length, name, help, (int)length, name,
+		type);
 }
 
-static void prometheus_value(FILE *out, const struct metric *metric, const char *type,
-			     uint64_t value)
+static void prometheus_value(FILE *out, bool openmetrics, const struct metric *metric,
+			     const char *type, uint64_t value)
 {
 	char name[NAME_SIZE];
 	if (value == STATS_UNKNOWN)
 		return;
-	prometheus_head(out, prometheus_name(metric, type, name), type, metric->help);
+	prometheus_head(out, openmetrics, prometheus_name(metric, type, name), type, metric->help);
 	fprintf(out, "%s ", name);
 	print_value(out, 0, metric->unit, value, 9);
 	fputc('\n', out);
@@ -204,7 +212,8 @@ static void prometheus_histogram(FILE *out, const struct metric *metric,
 				 const struct histogram_sum *sum)
 {
 	char name[NAME_SIZE];
-	prometheus_head(out, prometheus_name(metric, "histogram", name), "histogram", metric->help);
+	prometheus_head(out, false, prometheus_name(metric, "histogram", name), "histogram",
+			metric->help);
 	for (unsigned bits = 10; bits <= 36; bits += 2) {
 		uint64_t limit = UINT64_C(1) << bits;
 		fprintf(out, "%s_bucket{le=\"", name);
@@ -219,14 +228,14 @@ static void prometheus_histogram(FILE *out, const struct metric *metric,
 
 // Families are not interleaved, so the listeners are within each. A label that is printable ASCII
 // is quoted as in JSON.
-static void prometheus_listeners(FILE *out, const struct snapshot *snapshot)
+static void prometheus_listeners(FILE *out, const struct snapshot *snapshot, bool openmetrics)
 {
 	for (int m = 0; m < LISTENER_COUNT; m++) {
 		bool is_gauge = m == LISTENER_connections_open;
 		char name[NAME_SIZE];
 		snprintf(name, sizeof(name), "echod_listener_%s%s", listener_metrics[m].name,
 			 is_gauge ? "" : "_total");
-		prometheus_head(out, name, is_gauge ? "gauge" : "counter",
+		prometheus_head(out, openmetrics, name, is_gauge ? "gauge" : "counter",
 				listener_metrics[m].help);
 		for (size_t i = 0; i < snapshot->listener_count; i++) {
 			json_t *label = json_string(snapshot->listener[i].label);
@@ -238,15 +247,19 @@ static void prometheus_listeners(FILE *out, const struct snapshot *snapshot)
 	}
 }
 
-void render_prometheus(FILE *out, const struct snapshot *snapshot)
+void render_prometheus(FILE *out, const struct snapshot *snapshot, bool openmetrics)
 {
-	prometheus_head(out, "echod_build_info", "gauge", "1, with the version of the server");
+	prometheus_head(out, openmetrics, "echod_build_info", openmetrics ? "info" : "gauge",
+			"1, with the version of the server");
 	fprintf(out, "echod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	for (int g = 0; g < GAUGE_COUNT; g++)
-		prometheus_value(out, &gauge_metrics[g], "gauge", snapshot->gauge[g]);
+		prometheus_value(out, openmetrics, &gauge_metrics[g], "gauge", snapshot->gauge[g]);
 	for (int c = 0; c < COUNTER_COUNT; c++)
-		prometheus_value(out, &counter_metrics[c], "counter", snapshot->counter[c]);
+		prometheus_value(out, openmetrics, &counter_metrics[c], "counter",
+				 snapshot->counter[c]);
 	for (int h = 0; h < HISTOGRAM_COUNT; h++)
 		prometheus_histogram(out, &histogram_metrics[h], &snapshot->histogram[h]);
-	prometheus_listeners(out, snapshot);
+	prometheus_listeners(out, snapshot, openmetrics);
+	if (openmetrics)
+		fputs("# EOF\n", out);
 }

@@ -25,7 +25,9 @@ static const char *rendered(void (*render)(FILE *)) {
 
 static void to_text(FILE *out) { render_text(out, &snapshot, &rates); }
 
-static void to_prometheus(FILE *out) { render_prometheus(out, &snapshot); }
+static void to_prometheus(FILE *out) { render_prometheus(out, &snapshot, false); }
+
+static void to_openmetrics(FILE *out) { render_prometheus(out, &snapshot, true); }
 
 static void render_all(void) {
 	text = rendered(to_text);
@@ -274,6 +276,26 @@ TEST(prometheus_follows_the_text_format) {
 			check_sample(&now, line);
 	}
 	assert_int_equal(now.metrics, METRICS + LISTENER_COUNT + 1); // and echod_build_info
+}
+
+// The same samples; in the heads the names of families, which lack the suffix.
+TEST(openmetrics_differs_in_the_heads) {
+	char *rest = test_keep(strdup(rendered(to_openmetrics)));
+	const char *left = prometheus;
+	assert_contains(rest, "# TYPE echod_messages counter\n");
+	assert_contains(rest, "# TYPE echod_listener_bytes_sent counter\n");
+	assert_contains(rest, "# TYPE echod_build info\n");
+	assert_contains(rest, "# TYPE echod_connections_open gauge\n");
+	assert_string_equal(rest + strlen(rest) - 7, "\n# EOF\n");
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		if (line[0] == '#')
+			continue;
+		while (left[0] == '#')
+			left = strchr(left, '\n') + 1;
+		assert_memory_equal(left, line, strlen(line));
+		left += strlen(line) + (*line != '\0');
+	}
+	assert_string_equal(left, "");
 }
 
 TEST(prometheus_has_every_value) {
