@@ -12,6 +12,7 @@ server=(
 	cmake=cmake
 	libjansson-dev=jansson.pc
 	libjemalloc-dev=jemalloc.pc
+	libmicrohttpd-dev=libmicrohttpd.pc
 	ninja-build=ninja
 	pkg-config=pkg-config
 )
@@ -21,6 +22,7 @@ build=(
 	zlib1g-dev=zlib.pc
 )
 test=(
+	chromium-headless-shell=chromium-headless-shell
 	clang=clang
 	clang-format=clang-format
 	clang-tidy=clang-tidy
@@ -46,6 +48,7 @@ test=(
 	redir=redir
 	rinetd=rinetd
 	shellcheck=shellcheck
+	slowhttptest=slowhttptest
 	socat=socat
 	spin=spin
 	systemd=systemd-analyze

@@ -48,8 +48,10 @@ static void print_help(const struct cmdline *cmdline)
 {
 	printf("Usage: %s %s\n%s\n\nOptions:\n", cmdline->program, cmdline->synopsis,
 	       cmdline->summary);
-	for (size_t i = 0; i < cmdline->option_count + COMMON_COUNT; i++)
-		print_option(option_at(cmdline, i));
+	for (size_t i = 0; i < cmdline->option_count + COMMON_COUNT; i++) {
+		if (option_at(cmdline, i)->help)
+			print_option(option_at(cmdline, i));
+	}
 	if (cmdline->epilogue)
 		printf("\n%s\n", cmdline->epilogue);
 }

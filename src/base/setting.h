@@ -25,7 +25,7 @@ struct setting {
 	char letter;	      // of the short option; 0: there is none
 	const char *name;     // of the long option, without the dashes
 	const char *argument; // the value's name in --help; NULL: takes no value
-	const char *help;     // no newline; setting_help adds the limits and the default
+	const char *help;     // no newline; setting_help adds limits and default; NULL: unlisted
 	enum setting_kind kind;
 	size_t offset, size;  // of the field, a pointer or an integer; size 0: there is none
 	uint64_t least, most; // --help shows them if `most` is below UNITS_EXACT_MAX

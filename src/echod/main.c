@@ -21,6 +21,7 @@
 #include "control/default_path.h"
 #include "echod/echod.h"
 #include "echod/logger.h"
+#include "http/http.h"
 #include "lib/config.h"
 #include "lib/inside.h"
 #include "manager/activation.h"
@@ -36,6 +37,9 @@ struct program {
 	bool backlog_given;
 	struct activation activation;
 	struct notify notify;
+	bool http_given;
+	struct address http_address;
+	struct http *http; // NULL: no HTTP
 	struct logger logger;
 	enum logger_format log_format; // as read so far; `logger` has the final one
 };
@@ -46,6 +50,7 @@ static const struct setting options[] = {
 	 SETTING_##kind, .least = (low), .most = (high), .preset = (preset_)},
 #include "lib/options.def"
 #undef OPTION
+	{0, "http", "ADDRESS", HTTP_HELP, SETTING_TEXT, .take = NULL},
 	{0, "log-format", "text|json",
 	 "write the log as lines for people, or as one JSON object for each event", SETTING_CHOICE,
 	 SETTING_FIELD(struct program, log_format), .preset = "text"},
@@ -60,6 +65,12 @@ static void complain_json(void *context, const char *message)
 								 .message = message});
 }
 
+static int take_http(struct program *program, const char *value, struct echod_error *error)
+{
+	program->http_given = true;
+	return http_parse(value, &program->http_address, error);
+}
+
 static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	struct program *program = context;
@@ -71,6 +82,8 @@ static int take(void *context, const char *name, const char *value, struct echod
 		program->control_given = true;
 	else if (strcmp(name, "backlog") == 0)
 		program->backlog_given = true;
+	else if (strcmp(name, "http") == 0)
+		return take_http(program, value, error);
 	return echod_config_set(program->config, name, value, error);
 }
 
@@ -156,9 +169,10 @@ static int take_over(struct program *program, struct echod_error *error)
 		warn_ignored(program, why.message);
 	if (activation_take(activation, error) != 0)
 		return -1;
-	if (activation->http >= 0)
+	if (activation->http >= 0 && program->http_given)
 		return error_set(error, ECHOD_ERROR_USAGE,
-				 "socket activation: the socket named http has no use here");
+				 "there are two HTTP sockets: one of a service manager, and one of "
+				 "--http");
 	config->server.inherited = activation->listeners;
 	config->server.inherited_count = activation->count;
 	config->control_fd = activation->control;
@@ -170,16 +184,21 @@ static int take_over(struct program *program, struct echod_error *error)
 	return 0;
 }
 
-static void print_addresses(const struct echod *server)
+static void print_address(const char *what, const char *address, const char *mark)
+{
+	char line[200];
+	snprintf(line, sizeof(line), "%s on %s%s", what, address, mark);
+	error_make_line(line);
+	puts(line);
+}
+
+static void print_addresses(const struct echod *server, const struct http *http)
 {
 	const char *address;
-	for (size_t i = 0; (address = echod_address(server, i)); i++) {
-		char line[200];
-		snprintf(line, sizeof(line), "listening on %s%s", address,
-			 echod_is_proxy(server, i) ? PROXY_MARK : "");
-		error_make_line(line);
-		puts(line);
-	}
+	for (size_t i = 0; (address = echod_address(server, i)); i++)
+		print_address("listening", address, echod_is_proxy(server, i) ? PROXY_MARK : "");
+	if (http)
+		print_address("http", http_name(http), "");
 	fflush(stdout);
 }
 
@@ -208,6 +227,27 @@ static void wait_for_end(struct echod *server, struct notify *notify)
 	}
 }
 
+// Runs the server to its end. Until then HTTP is answered.
+static int serve(struct program *program, struct echod_error *error)
+{
+	struct http *http = program->http;
+	struct notify *notify = &program->notify;
+	struct echod *server = echod_start(program->config, error);
+	if (!server || (http && http_start(http, echod_server(server), error) != 0)) {
+		http_close(http);
+		echod_free(server);
+		return -1;
+	}
+	signals_heed(program->config->server.drain_delay > 0 ? 3 : 2);
+	print_addresses(server, http);
+	notify_ready(notify, echod_server(server));
+	wait_for_end(server, notify);
+	notify_ending(notify);
+	http_close(http);
+	echod_free(server);
+	return EXIT_OK;
+}
+
 static int run(void *context, struct echod_error *error)
 {
 	struct program *program = context;
@@ -220,16 +260,14 @@ static int run(void *context, struct echod_error *error)
 	signals_heed(1);   // a second one ends a start that takes too long
 	output_hold(true); // a missing reader must not stop the server
 	echod_config_set_log_entries(program->config, logger_write, &program->logger);
-	struct echod *server = echod_start(program->config, error);
-	if (!server)
-		return -1;
-	signals_heed(program->config->server.drain_delay > 0 ? 3 : 2);
-	print_addresses(server);
-	notify_ready(&program->notify, echod_server(server));
-	wait_for_end(server, &program->notify);
-	notify_ending(&program->notify);
-	echod_free(server);
-	return EXIT_OK;
+	if (program->http_given || program->activation.http >= 0) {
+		program->http = http_open(&program->http_address, program->activation.http,
+					  signals_fd(), error);
+		if (!program->http)
+			return -1;
+		program->config->server.spare_descriptors = HTTP_DESCRIPTORS;
+	}
+	return serve(program, error);
 }
 
 static int start(int argc, char **argv)

@@ -18,7 +18,8 @@ static uint64_t progress_of(const struct worker *worker)
 
 static const char *find_stuck(struct watchdog *watchdog, const struct server *server)
 {
-	static const char *const names[SERVER_FIXED_THREADS] = {"echod/accept", "echod/stats"};
+	static const char *const names[SERVER_FIXED_THREADS] = {"echod/accept", "echod/stats",
+								"echod/http"};
 	for (size_t i = 0; i < SERVER_FIXED_THREADS; i++) {
 		uint32_t steps = steps_of(server, i); // 0: there is no such thread
 		if (steps > 0 && steps % 2 == 0 && steps == watchdog->steps[i])

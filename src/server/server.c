@@ -21,8 +21,8 @@ static int decide_limit(struct server *server, struct echod_error *error)
 	struct rlimit descriptors;
 	int failed = getrlimit(RLIMIT_NOFILE, &descriptors);
 	ensure(!failed);
-	uint64_t reserved =
-		RESERVED_DESCRIPTORS + server->config.listen_count + server->config.inherited_count;
+	uint64_t reserved = RESERVED_DESCRIPTORS + server->config.spare_descriptors +
+			    server->config.listen_count + server->config.inherited_count;
 	uint64_t wanted = server->config.max_connections;
 	uint64_t least = (wanted ? wanted : 1) + reserved;
 	if (descriptors.rlim_cur < least)

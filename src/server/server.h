@@ -74,20 +74,21 @@ struct server_config {
 	uint64_t spin;	       // ns, 0: never
 	uint64_t unsent_limit; // bytes
 	int backlog;
-	bool reuse_port;    // TCP listeners set SO_REUSEPORT
-	size_t buffer_size; // bytes, one buffer for each worker
+	bool reuse_port;	    // TCP listeners set SO_REUSEPORT
+	size_t buffer_size;	    // bytes, one buffer for each worker
+	unsigned spare_descriptors; // that are left to the program
 };
 
 #define SERVER_MAX_LISTENERS STATS_MAX_LISTENERS // a host name may stand for several addresses
 
-enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_FIXED_THREADS };
+enum { SERVER_THREAD_ACCEPTOR, SERVER_THREAD_STATS, SERVER_THREAD_HTTP, SERVER_FIXED_THREADS };
 
 struct server {
 	struct server_config config;
 	struct log *log; // the caller's; outlives the server
 	uint64_t started_at;
 	uint64_t start_time; // the same time, of clock_wall
-	struct stats stats;  // the acceptor's, the stats thread's, then one for each worker
+	struct stats stats;  // of SERVER_FIXED_THREADS, then one for each worker
 	struct pulse pulse[SERVER_FIXED_THREADS];
 	struct listener listeners[SERVER_MAX_LISTENERS];     // the acceptor's, once it runs;
 							     // the inherited ones come first

@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-needed="build-essential cmake libjansson-dev libjemalloc-dev ninja-build pkg-config"
+needed="build-essential cmake libjansson-dev libjemalloc-dev libmicrohttpd-dev ninja-build pkg-config"
 # A machine that has nothing, not even apt-get.
 missing=$(env PATH="$work" "$BASH" tools/install-deps.sh server 2>&1) || true
 missing=${missing##*: }
@@ -15,8 +15,12 @@ same "${missing// /$'\n'}" "${needed// /$'\n'}" "what run.sh installs (<) and wh
 grep -q 'install-deps.sh" server$' tools/run.sh || problem "tools/run.sh installs something else"
 
 mkdir "$work/modules"
-for module in jansson jemalloc; do
-	ln -s "$(pkg-config --variable pcfiledir "$module")/$module.pc" "$work/modules"
+# Those that the server needs, and those that they name.
+modules=(jansson jemalloc libmicrohttpd)
+for ((i = 0; i < ${#modules[@]}; i++)); do
+	module=${modules[i]}
+	ln -sf "$(pkg-config --variable pcfiledir "$module")/$module.pc" "$work/modules"
+	mapfile -t -O "${#modules[@]}" modules < <(pkg-config --print-requires --print-requires-private "$module" | cut -d' ' -f1)
 done
 env PKG_CONFIG_LIBDIR="$work/modules" cmake --preset server -B "$work/build" \
 	>"$work/log" 2>&1 || problem "the preset does not configure: $(tail -n 20 "$work/log")"

@@ -65,6 +65,7 @@ struct daemon *daemon_spawn(const struct process_spec *spec) {
 	for (size_t i = 0; arguments[i]; i++)
 		daemon->listen_count += strcmp(arguments[i], "--listen") == 0 ||
 					strcmp(arguments[i], "--listen-proxy") == 0;
+	daemon->asked_http = option_value(arguments, "--http");
 	daemon->process = process_start(&whole);
 	return daemon;
 }
@@ -74,6 +75,8 @@ static int read_addresses(struct daemon *daemon) {
 	const char *line = process_output(daemon->process, NULL);
 	daemon->address_count = 0;
 	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
+		if (sscanf(line, "http on %127[^\n]", daemon->http) == 1)
+			continue;
 		assert_true(daemon->address_count < DAEMON_ADDRESSES);
 		char *address = daemon->address[daemon->address_count++];
 		if (sscanf(line, "listening on %127[^\n]", address) != 1)
@@ -82,7 +85,8 @@ static int read_addresses(struct daemon *daemon) {
 		if (mark)
 			*mark = '\0';
 	}
-	return *line == '\0' && daemon->address_count == daemon->listen_count;
+	return *line == '\0' && daemon->address_count == daemon->listen_count &&
+	       (!daemon->asked_http || *daemon->http);
 }
 
 void daemon_wait_ready(struct daemon *daemon) {

@@ -16,10 +16,12 @@ struct daemon {
 	char control[108];		     // path of its control socket
 	char address[DAEMON_ADDRESSES][128]; // as it printed them, without a (PROXY)
 	size_t address_count;
+	char http[128];	     // where it answers over HTTP; empty without --http
 	size_t listen_count; // how many it was asked for
-	uint16_t port;	     // of the first address; 0 for a Unix-domain socket
-	int control_fd;	     // a connection kept open for stats_*; -1: none
-	bool ended;	     // as daemon_expect_end has seen
+	bool asked_http;
+	uint16_t port;	// of the first address; 0 for a Unix-domain socket
+	int control_fd; // a connection kept open for stats_*; -1: none
+	bool ended;	// as daemon_expect_end has seen
 };
 
 // Starts echod with these options, NULL last, and waits until it is ready. Unless given, `--listen

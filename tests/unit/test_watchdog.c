@@ -75,7 +75,7 @@ TEST_ROWS(a_worker_that_gets_on, const struct move *row, moves) {
 }
 
 TEST(each_thread_that_does_not_wait_must_make_steps) {
-	static const char *const names[] = {"echod/accept", "echod/stats"};
+	static const char *const names[] = {"echod/accept", "echod/stats", "echod/http"};
 	for (size_t i = 0; i < SERVER_FIXED_THREADS; i++) {
 		atomic_store(&server.pulse[i].steps, 8);
 		expect_well();

@@ -1,0 +1,286 @@
+#include "http/answers.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/units.h"
+#include "control/lists.h"
+#include "http/page_bytes.inc"
+#include "stats/render.h"
+
+#define TYPE_TEXT "text/plain; charset=utf-8"
+#define TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define TYPE_JSON "application/json; charset=utf-8"
+#define TYPE_HTML "text/html; charset=utf-8"
+
+#define PAGE_WORKERS 512 // that the page shows one by one: MOST_CELLS of page.js
+
+struct answer {
+	struct MHD_Connection *connection;
+	unsigned status;
+	const char *type;
+	const char *header, *value; // one more; NULL: none
+	FILE *out;		    // of the body
+};
+
+struct resource {
+	const char *path;
+	const char *type;
+	void (*write)(struct answers *answers, struct answer *answer);
+};
+
+uint64_t answers_sample(struct answers *answers)
+{
+	server_snapshot(answers->server, &answers->sampled);
+	rates_sample(&answers->rates, &answers->sampled);
+	history_add(&answers->history, &answers->sampled);
+	return answers->sampled.taken;
+}
+
+bool answers_openmetrics(const char *accept)
+{
+	static const char type[] = "application/openmetrics-text";
+	const size_t length = sizeof(type) - 1;
+	for (const char *range = accept; range && *range; range += strcspn(range, ",")) {
+		range += strspn(range, ", \t");
+		if (strncasecmp(range, type, length) != 0 || !strchr(",; \t", range[length]))
+			continue;
+		const char *end = range + strcspn(range, ",");
+		for (const char *at = range; (at = memchr(at, ';', (size_t)(end - at))); at++) {
+			const char *name = at + 1 + strspn(at + 1, " \t");
+			if (strncasecmp(name, "q=", 2) != 0)
+				continue;
+			const char *digits = name + 2;
+			return !strchr(", ;\t", digits[strspn(digits, "0.")]);
+		}
+		return true;
+	}
+	return false;
+}
+
+bool answers_own_host(const char *host)
+{
+	char name[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+	if (!host)
+		return true;
+	bool is_v6 = *host == '[';
+	size_t length = strcspn(host + is_v6, is_v6 ? "]" : ":");
+	if (length >= sizeof(name))
+		return false;
+	memcpy(name, host + is_v6, length);
+	name[length] = '\0';
+	return strcasecmp(name, "localhost") == 0 ||
+	       inet_pton(is_v6 ? AF_INET6 : AF_INET, name, &address) == 1;
+}
+
+static const char *header_of(const struct answer *answer, const char *name)
+{
+	return mhd.lookup_connection_value(answer->connection, MHD_HEADER_KIND, name);
+}
+
+static void write_metrics(struct answers *answers, struct answer *answer)
+{
+	bool openmetrics = answers_openmetrics(header_of(answer, MHD_HTTP_HEADER_ACCEPT));
+	if (openmetrics)
+		answer->type = TYPE_OPENMETRICS;
+	server_snapshot(answers->server, &answers->now);
+	render_prometheus(answer->out, &answers->now, openmetrics);
+}
+
+static void write_health(struct answers *answers, struct answer *answer)
+{
+	(void)answers;
+	fputs("ok\n", answer->out);
+}
+
+static void write_ready(struct answers *answers, struct answer *answer)
+{
+	const char *reason;
+	if (server_ready(answers->server, &reason)) {
+		fputs("ready\n", answer->out);
+		return;
+	}
+	answer->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	fprintf(answer->out, "%s\n", reason);
+}
+
+static void write_json(json_t *object, struct answer *answer)
+{
+	if (!object || json_dumpf(object, answer->out, JSON_REAL_PRECISION(15)) != 0)
+		answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+	json_decref(object);
+}
+
+static void write_stats(struct answers *answers, struct answer *answer)
+{
+	server_snapshot(answers->server, &answers->now);
+	write_json(render_json(&answers->now, &answers->rates), answer);
+	fputc('\n', answer->out);
+}
+
+static void write_list(struct answers *answers, enum list_subject subject, size_t most,
+		       struct answer *answer)
+{
+	struct list list;
+	list_begin(&list, subject, true, answer->out);
+	list.most = most;
+	while (list_goes_on(&list))
+		list_write(&list, answers->server, answer->out);
+	if (list.failed)
+		answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static void write_workers(struct answers *answers, struct answer *answer)
+{
+	write_list(answers, LIST_WORKERS, SIZE_MAX, answer);
+}
+
+static void write_connections(struct answers *answers, struct answer *answer)
+{
+	write_list(answers, LIST_CONNECTIONS, ANSWERS_MAX_CONNECTIONS, answer);
+}
+
+// For how long the worker has held connections so far, in us, except the one that it holds.
+static uint64_t busy_us(const struct worker *worker)
+{
+	return worker->stats->histogram[HISTOGRAM_service_time_seconds].sum / NS_PER_US;
+}
+
+// For the page, once a second: the last sample, a letter for the state of each worker, how long the
+// first of them were busy, and the rows of the history that the page does not have yet.
+static void write_pool(struct answers *answers, struct answer *answer)
+{
+	static const char letters[WORKER_STATES] = {'w', 'l', 's', 'p', 'b'};
+	const struct worker *workers = answers->server->pool.workers;
+	const unsigned count = answers->server->config.workers;
+	const char *given =
+		mhd.lookup_connection_value(answer->connection, MHD_GET_ARGUMENT_KIND, "after");
+	const char *reason = NULL;
+	uint64_t after = 0;
+	if (given && units_parse_count(given, 0, UINT64_MAX, &after, NULL) != 0)
+		after = 0;
+	bool ready = server_ready(answers->server, &reason);
+	fprintf(answer->out, "{\"reason\":%s%s%s,\"workers\":\"", ready ? "null" : "\"",
+		ready ? "" : reason, ready ? "" : "\"");
+	for (unsigned i = 0; i < count; i++)
+		fputc(letters[atomic_load(&workers[i].state)], answer->out);
+	fputs("\",\"busy\":[", answer->out);
+	for (unsigned i = 0; i < count && i < PAGE_WORKERS; i++)
+		fprintf(answer->out, "%s%" PRIu64, i ? "," : "", busy_us(&workers[i]));
+	fprintf(answer->out, "],\"uptime_us\":%" PRIu64 ",\"history\":",
+		(clock_now() - answers->server->started_at) / NS_PER_US);
+	history_write(&answers->history, after, answer->out);
+	fputs(",\"stats\":", answer->out);
+	write_json(render_json(&answers->sampled, &answers->rates), answer);
+	fputs("}\n", answer->out);
+}
+
+static void write_page(struct answers *answers, struct answer *answer)
+{
+	(void)answers;
+	answer->header = "Content-Security-Policy";
+	answer->value = PAGE_POLICY;
+	fwrite(page_bytes, 1, sizeof(page_bytes), answer->out);
+}
+
+static const struct resource resources[] = {
+	{"/", TYPE_HTML, write_page},
+	{"/metrics", TYPE_PROMETHEUS, write_metrics},
+	{"/healthz", TYPE_TEXT, write_health},
+	{"/readyz", TYPE_TEXT, write_ready},
+	{"/stats.json", TYPE_JSON, write_stats},
+	{"/workers.json", TYPE_JSON, write_workers},
+	{"/connections.json", TYPE_JSON, write_connections},
+	{"/pool.json", TYPE_JSON, write_pool},
+};
+#define RESOURCE_COUNT (sizeof(resources) / sizeof(resources[0]))
+
+static void refuse(struct answer *answer, unsigned status, const char *line)
+{
+	answer->status = status;
+	answer->type = TYPE_TEXT;
+	fprintf(answer->out, "%s\n", line);
+}
+
+static void write_answer(struct answers *answers, const char *path, const char *method,
+			 const char *version, struct answer *answer)
+{
+	const char *host = header_of(answer, MHD_HTTP_HEADER_HOST);
+	if (!host && strcmp(version, MHD_HTTP_VERSION_1_0) != 0) {
+		refuse(answer, MHD_HTTP_BAD_REQUEST, "a Host is missing");
+		return;
+	}
+	if (answers->on_loopback && !answers_own_host(host)) {
+		refuse(answer, MHD_HTTP_FORBIDDEN, "use localhost or an address as the host");
+		return;
+	}
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+		answer->header = MHD_HTTP_HEADER_ALLOW;
+		answer->value = "GET, HEAD";
+		refuse(answer, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are allowed");
+		return;
+	}
+	for (size_t i = 0; i < RESOURCE_COUNT; i++) {
+		if (strcmp(resources[i].path, path) != 0)
+			continue;
+		answer->type = resources[i].type;
+		resources[i].write(answers, answer);
+		return;
+	}
+	refuse(answer, MHD_HTTP_NOT_FOUND, "there is no such page; there are:");
+	for (size_t i = 0; i < RESOURCE_COUNT; i++)
+		fprintf(answer->out, "%s\n", resources[i].path);
+}
+
+// Hands `body`, malloc'd, over to the connection.
+static enum MHD_Result queue_answer(const struct answer *answer, char *body, size_t size)
+{
+	const char *const headers[][2] = {
+		{MHD_HTTP_HEADER_CONTENT_TYPE, answer->type},
+		{MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+		{"X-Content-Type-Options", "nosniff"},
+		{answer->header, answer->value},
+	};
+	struct MHD_Response *response =
+		mhd.create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		free(body);
+		return MHD_NO;
+	}
+	enum MHD_Result result = MHD_YES;
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		if (headers[i][0] && result == MHD_YES)
+			result = mhd.add_response_header(response, headers[i][0], headers[i][1]);
+	}
+	if (result == MHD_YES)
+		result = mhd.queue_response(answer->connection, answer->status, response);
+	mhd.destroy_response(response);
+	return result;
+}
+
+enum MHD_Result answers_give(struct answers *answers, struct MHD_Connection *connection,
+			     const char *path, const char *method, const char *version)
+{
+	struct thread_stats *stats = &answers->server->stats.threads[SERVER_THREAD_HTTP];
+	struct answer answer = {.connection = connection, .status = MHD_HTTP_OK};
+	char *body = NULL;
+	size_t size = 0;
+	counter_add(stats, COUNTER_http_requests, 1);
+	answer.out = open_memstream(&body, &size);
+	if (!answer.out)
+		return MHD_NO;
+	write_answer(answers, path, method, version, &answer);
+	int failed = fclose(answer.out);
+	if (answer.status != MHD_HTTP_OK && answer.status != MHD_HTTP_SERVICE_UNAVAILABLE)
+		counter_add(stats, COUNTER_http_errors, 1);
+	if (failed) {
+		free(body);
+		return MHD_NO;
+	}
+	return queue_answer(&answer, body, size);
+}
