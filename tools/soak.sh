@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # soak.sh [ROUNDS]: tests that take too long for test.sh. Under the release preset, 64 clients echo
 # 100 MiB each through 4 workers, every byte compared; newcomers are served beside 10,000 silent and
-# 1,000 stuck clients; 18,000 are parked for 10 s; five million messages wait for lost wake-ups; the
-# stress test runs for five minutes; echoload verifies 10^11 bytes without a false alarm, and its
-# verdict has to be right in 95 of 100 calls of each scene, and wrong in none (hours). Then all unit
-# and system tests ROUNDS times (default 5) under each of release, asan and tsan, two at a time, so
-# that an unreliable test shows. Exits with 0 only if all went well.
+# 1,000 stuck clients; 18,000 are parked for 10 s; five million messages wait for lost wake-ups; two
+# servers behind HAProxy are restarted in turn for a minute; the stress test runs for five minutes;
+# echoload verifies 10^11 bytes without a false alarm, and its verdict has to be right in 95 of 100
+# calls of each scene, and wrong in none (hours). Then all unit and system tests ROUNDS times
+# (default 5) under each of release, asan and tsan, two at a time, so that an unreliable test shows.
+# Exits with 0 only if all went well.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -32,6 +33,9 @@ time ECHOD_TEST_CROWD=18000 ECHOD_TEST_SPAN_MS=10000 timeout 1800 build/release/
 
 echo "=== five million messages through 1, 2 and 3 workers"
 time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_all wakeups
+
+echo "=== rolling restarts behind HAProxy for a minute: no errors, no wrong bytes"
+time ECHOD_TEST_SPAN_MS=60000 timeout 600 build/release/tests/system/system_http rolling
 
 echo "=== five minutes of everything at once"
 timeout 600 tools/stress.sh --build build/release --seconds 300
