@@ -13,7 +13,7 @@ static struct snapshot snapshot;
 
 AROUND_EACH(inside_configure, inside_end);
 
-static uint64_t value(size_t listener, enum listener_metric metric) {
+static uint64_t counted(size_t listener, enum listener_metric metric) {
 	server_snapshot(&inside->server, &snapshot);
 	assert_true(listener < snapshot.listener_count);
 	return snapshot.listener[listener].value[metric];
@@ -68,13 +68,13 @@ TEST(each_listener_counts_its_own) {
 	};
 	for (size_t i = 0; i < 2; i++)
 		for (int m = 0; m < LISTENER_COUNT; m++) // bytes arrive before they are counted
-			wait_until(value(i, (enum listener_metric)m) == expected[i][m]);
+			wait_until(counted(i, (enum listener_metric)m) == expected[i][m]);
 	peer_close_all(clients, COUNT_OF(clients));
 	for (size_t i = 0; i < 2; i++) {
-		wait_until(value(i, LISTENER_connections_closed) == 2 - i);
-		assert_int_equal(value(i, LISTENER_connections_open), 0);
-		assert_int_equal(value(i, LISTENER_bytes_received), (2 - i) * PING);
-		assert_int_equal(value(i, LISTENER_bytes_sent), (2 - i) * PING);
+		wait_until(counted(i, LISTENER_connections_closed) == 2 - i);
+		assert_int_equal(counted(i, LISTENER_connections_open), 0);
+		assert_int_equal(counted(i, LISTENER_bytes_received), (2 - i) * PING);
+		assert_int_equal(counted(i, LISTENER_bytes_sent), (2 - i) * PING);
 	}
 }
 
@@ -121,7 +121,7 @@ TEST(values_are_never_too_high_and_never_go_down) {
 		}
 		for (int i = 0; i < CLIENTS; i += 2)
 			peer_close(clients[i]);
-		wait_until(value(0, LISTENER_connections_closed) == pings);
-		assert_int_equal(value(0, LISTENER_bytes_sent), pings * PING);
+		wait_until(counted(0, LISTENER_connections_closed) == pings);
+		assert_int_equal(counted(0, LISTENER_bytes_sent), pings * PING);
 	}
 }
