@@ -1,13 +1,11 @@
-// Scenario: a service manager listens, hands its sockets over, and is told how the server is. The
-// test is the manager, in a network of its own where port 7 is free; systemd-socket-activate shows
-// the start. The sockets stay when the server ends, so a restart refuses nobody.
+// Scenario: a service manager listens and hands its sockets over. The test is the manager, in a
+// network of its own where port 7 is free; systemd-socket-activate shows the start. The sockets
+// stay when the server ends, so a restart refuses nobody.
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/cmdline.h"
 #include "ctl.h"
@@ -15,7 +13,6 @@
 #include "load.h"
 #include "network.h"
 #include "peer.h"
-#include "stats.h"
 
 AROUND_ALL(network_enter, NULL);
 
@@ -171,6 +168,28 @@ TEST(a_socket_named_proxy_expects_headers) {
 	process_end(echod);
 }
 
+TEST(a_socket_named_http) {
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	handed.fds[0] = listen_on("127.0.0.1:7001");
+	handed.names = "http";
+	const struct process_spec *spec = ECHOD_WITH("-c", "none", "-l", "127.0.0.1:7002");
+	if (!strstr(OUTPUT_OF(ECHOD_PROGRAM, "--help"), "--http")) {
+		process_expect_complaint(process_run_to(EXIT_USAGE, spec),
+					 "echod: ", STRINGS("built without HTTP"));
+		return;
+	}
+	for (int i = 0; i < 2; i++) { // the first leaves it to the second
+		struct process *echod = start(spec);
+		assert_string_equal(process_output(echod, NULL),
+				    "listening on 127.0.0.1:7002\nhttp on 127.0.0.1:7001\n");
+		int client = peer_connect("127.0.0.1:7001");
+		peer_send(client, request, strlen(request));
+		peer_expect_text(client, "HTTP/1.1 200 OK\r\n");
+		peer_close(client);
+		process_end(echod);
+	}
+}
+
 static int made(int family, int type) {
 	int fd = socket(family, type | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
@@ -280,84 +299,4 @@ TEST(as_systemd_hands_over) {
 		process_expect_error_text(echod, named ? "socket echo" : "socket unknown");
 		process_end(echod);
 	}
-}
-
-// The manager's socket for messages.
-static int bind_manager(const char *path) {
-	struct endpoint endpoint;
-	assert_int_equal(endpoint_from_path(path, &endpoint, NULL), 0);
-	int fd = made(AF_UNIX, SOCK_DGRAM);
-	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
-	return fd;
-}
-
-// The next message other than a sign of life, which are counted.
-static const char *next_message(int manager, int *signs) {
-	static char message[400];
-	for (;;) {
-		struct pollfd readable = {.fd = manager, .events = POLLIN};
-		assert_int_equal(poll(&readable, 1, (int)(PATIENCE / NS_PER_MS)), 1);
-		ssize_t length = recv(manager, message, sizeof(message) - 1, 0);
-		assert_true(length > 0);
-		message[length] = '\0';
-		if (strcmp(message, "WATCHDOG=1") != 0)
-			return message;
-		++*signs;
-	}
-}
-
-TEST(the_manager_is_told) {
-	const char *path = place_path("notify");
-	int manager = bind_manager(path), signs = 0;
-	struct daemon *daemon =
-		daemon_start_as(PROCESS(.arguments = STRINGS("--drain-timeout", "20s"),
-					.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
-							       "WATCHDOG_USEC=100000")));
-	assert_string_equal(next_message(manager, &signs),
-			    test_text("READY=1\nSTATUS=listening on %s", daemon->address[0]));
-	assert_int_equal(signs, 0);
-	int client = peer_connect_served(daemon->address[0]);
-	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
-	assert_string_equal(next_message(manager, &signs), "STATUS=draining");
-	assert_true(signs > 0);
-	process_signal(daemon->process, SIGTERM);
-	const char *message = next_message(manager, &signs);
-	unsigned long long us;
-	assert_int_equal(sscanf(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n", &us), 1);
-	assert_true(us > 15000000 && us <= 25000000);
-	assert_contains(message, "\nSTATUS=draining");
-	signs = 0;
-	while (signs < 3) { // while it drains
-		char sign[16] = "";
-		assert_true(recv(manager, sign, sizeof(sign) - 1, 0) > 0);
-		assert_string_equal(sign, "WATCHDOG=1");
-		signs++;
-	}
-	peer_ping_last(client);
-	daemon_expect_end(daemon);
-	close(manager);
-}
-
-TEST(the_end_that_echoctl_asks_for_is_told) {
-	const char *path = place_path("notify");
-	int manager = bind_manager(path), signs = 0;
-	struct daemon *daemon = daemon_start_as(
-		PROCESS(.arguments = STRINGS(NULL),
-			.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path))));
-	next_message(manager, &signs);
-	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
-	daemon_expect_end(daemon);
-	const char *message = next_message(manager, &signs);
-	assert_contains(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=");
-	assert_int_equal(signs, 0);
-	close(manager);
-}
-
-TEST(a_manager_of_an_unknown_kind_is_none) {
-	struct daemon *daemon =
-		daemon_start_as(PROCESS(.arguments = STRINGS(NULL),
-					.environment = STRINGS("NOTIFY_SOCKET=vsock:2:99")));
-	process_expect_error_text(daemon->process,
-				  "$NOTIFY_SOCKET: 'vsock:2:99' is neither a path nor @NAME");
-	daemon_stop(daemon);
 }

@@ -1,0 +1,151 @@
+// Scenario: a service manager is told when the server is ready, what it does, that it ends, and
+// that its threads get on. The test is the manager.
+#include <glob.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "ctl.h"
+#include "daemon.h"
+#include "peer.h"
+#include "stats.h"
+
+// The manager's socket for messages.
+static int bind_manager(const char *path) {
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_from_path(path, &endpoint, NULL), 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, &endpoint.as.any, endpoint.length), 0);
+	return fd;
+}
+
+// The next message other than a sign of life, which are counted.
+static const char *next_message(int manager, int *signs) {
+	static char message[400];
+	for (;;) {
+		struct pollfd readable = {.fd = manager, .events = POLLIN};
+		assert_int_equal(poll(&readable, 1, (int)(PATIENCE / NS_PER_MS)), 1);
+		ssize_t length = recv(manager, message, sizeof(message) - 1, 0);
+		assert_true(length > 0);
+		message[length] = '\0';
+		if (strcmp(message, "WATCHDOG=1") != 0)
+			return message;
+		++*signs;
+	}
+}
+
+TEST(the_manager_is_told) {
+	const char *path = place_path("notify");
+	int manager = bind_manager(path), signs = 0;
+	struct daemon *daemon =
+		daemon_start_as(PROCESS(.arguments = STRINGS("--drain-timeout", "20s"),
+					.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
+							       "WATCHDOG_USEC=100000")));
+	assert_string_equal(next_message(manager, &signs),
+			    test_text("READY=1\nSTATUS=listening on %s", daemon->address[0]));
+	assert_int_equal(signs, 0);
+	int client = peer_connect_served(daemon->address[0]);
+	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
+	assert_string_equal(next_message(manager, &signs), "STATUS=draining");
+	assert_true(signs > 0);
+	process_signal(daemon->process, SIGTERM);
+	const char *message = next_message(manager, &signs);
+	unsigned long long us;
+	assert_int_equal(sscanf(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n", &us), 1);
+	assert_true(us > 15000000 && us <= 25000000);
+	assert_contains(message, "\nSTATUS=draining");
+	signs = 0;
+	while (signs < 3) { // while it drains
+		char sign[16] = "";
+		assert_true(recv(manager, sign, sizeof(sign) - 1, 0) > 0);
+		assert_string_equal(sign, "WATCHDOG=1");
+		signs++;
+	}
+	peer_ping_last(client);
+	daemon_expect_end(daemon);
+	close(manager);
+}
+
+// The thread of that name.
+static pid_t thread_of(const struct process *process, const char *name) {
+	glob_t found;
+	pid_t thread = 0;
+	const char *pattern = test_text("/proc/%d/task/*/comm", (int)process_pid(process));
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (strcmp(place_read(found.gl_pathv[i]), test_text("%s\n", name)) == 0)
+			sscanf(found.gl_pathv[i], "/proc/%*d/task/%d", &thread);
+	globfree(&found);
+	assert_true(thread > 0);
+	return thread;
+}
+
+// Whether the one worker is in a turn, in which it must get on.
+static bool is_in_a_turn(struct daemon *daemon) {
+	char *list;
+	assert_int_equal(ctl_request(daemon->control, "workers", &list), 200);
+	bool is = strstr(list, " serving ") || strstr(list, " polling ");
+	free(list);
+	return is;
+}
+
+// A debugger holds the one worker, in the middle of a turn.
+TEST(a_worker_that_hangs_leaves_the_watchdog_unfed) {
+	const char *path = place_path("notify");
+	int manager = bind_manager(path), signs = 0;
+	struct daemon *daemon =
+		daemon_start_as(PROCESS(.arguments = STRINGS("--workers", "1"),
+					.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
+							       "WATCHDOG_USEC=100000")));
+	next_message(manager, &signs);
+	struct process *load = process_start_simple(ECHOLOAD_PROGRAM, daemon->address[0], "-m",
+						    "stream", "-c", "2", "-d", "never");
+	stats_wait_at_least(daemon, "bytes_received", 1 << 20);
+	pid_t worker = thread_of(daemon->process, "echod/work-1");
+	assert_int_equal(ptrace(PTRACE_SEIZE, worker, NULL, NULL), 0);
+	uint64_t until = clock_deadline(PATIENCE);
+	for (bool held = false; !held;) {
+		assert_true(clock_now() < until);
+		assert_int_equal(ptrace(PTRACE_INTERRUPT, worker, NULL, NULL), 0);
+		assert_int_equal(waitpid(worker, NULL, __WALL), worker);
+		held = is_in_a_turn(daemon);
+		if (!held)
+			assert_int_equal(ptrace(PTRACE_CONT, worker, NULL, NULL), 0);
+	}
+	process_expect_error_text(daemon->process, "echod/work-1 does not get on");
+	char sign[16];
+	while (recv(manager, sign, sizeof(sign), MSG_DONTWAIT) > 0)
+		; // from before
+	struct pollfd readable = {.fd = manager, .events = POLLIN};
+	assert_int_equal(poll(&readable, 1, 300), 0);
+	assert_int_equal(ptrace(PTRACE_DETACH, worker, NULL, NULL), 0);
+	assert_int_equal(recv(manager, sign, sizeof(sign), 0), strlen("WATCHDOG=1"));
+	process_kill(load);
+	daemon_stop(daemon);
+	close(manager);
+}
+
+TEST(the_end_that_echoctl_asks_for_is_told) {
+	const char *path = place_path("notify");
+	int manager = bind_manager(path), signs = 0;
+	struct daemon *daemon = daemon_start_as(
+		PROCESS(.arguments = STRINGS(NULL),
+			.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path))));
+	next_message(manager, &signs);
+	assert_int_equal(ctl_request(daemon->control, "drain", NULL), 200);
+	daemon_expect_end(daemon);
+	const char *message = next_message(manager, &signs);
+	assert_contains(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=");
+	assert_int_equal(signs, 0);
+	close(manager);
+}
+
+TEST(a_manager_of_an_unknown_kind_is_none) {
+	struct daemon *daemon =
+		daemon_start_as(PROCESS(.arguments = STRINGS(NULL),
+					.environment = STRINGS("NOTIFY_SOCKET=vsock:2:99")));
+	process_expect_error_text(daemon->process,
+				  "$NOTIFY_SOCKET: 'vsock:2:99' is neither a path nor @NAME");
+	daemon_stop(daemon);
+}
