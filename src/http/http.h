@@ -32,7 +32,7 @@ struct http *http_open(const struct address *address, int given, int interrupt_f
 // Answers from here on, about `server`, which runs and outlives the HTTP server.
 int http_start(struct http *http, struct server *server, struct echod_error *error);
 
-// Where it listens, such as `127.0.0.1:9100`; a port 0 has become a real one.
+// Where it listens, such as `127.0.0.1:9107`; a port 0 has become a real one.
 const char *http_name(const struct http *http);
 
 // Ends the thread, if there is one, and closes the socket. NULL is allowed.
@@ -47,7 +47,7 @@ static inline int http_refuse(struct echod_error *error)
 	return error_set(error, ECHOD_ERROR_USAGE, "this echod was built without HTTP");
 }
 
-#define http_parse(text, address, error) http_refuse(error)
+#define http_parse(text, address, error) ((void)(text), http_refuse(error))
 #define http_open(address, given, interrupt_fd, error) (http_refuse(error), NULL)
 #define http_start(http, server, error) 0
 #define http_name(http) ""

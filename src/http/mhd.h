@@ -17,7 +17,7 @@
 	F(get_timeout)                 \
 	F(lookup_connection_value)     \
 	F(queue_response) F(quiesce_daemon) F(run) F(start_daemon) F(stop_daemon)
-#define MHD_FIELD(name) __typeof__(MHD_##name) *name;
+#define MHD_FIELD(name) __typeof__(MHD_##name) *name; // NOLINT(bugprone-macro-parentheses)
 struct mhd {
 	MHD_FUNCTIONS(MHD_FIELD)
 };
