@@ -16,8 +16,9 @@ separator=$'\x1f' # a tab would join empty fields
 
 # facts [MODE]: a line for each option, command, mode and operand that --help lists:
 #   MODE KIND LETTER NAME ARGUMENT VALUES HELP REPEAT
-# VALUES are the words to choose from, or `files`, `address`, `commands` or `none`; empty if it
-# takes no value. An option begins with two spaces and its name; help stands in the 30th column.
+# VALUES are the words to choose from, or `files`, `commands`, `none`, or `address:` with the port
+# that is the default, if there is one; empty if it takes no value. An option begins with two spaces
+# and its name; help stands in the 30th column.
 facts() {
 	"$program" "$@" --help | awk -v mode="${1-}" -v OFS="$separator" '
 		# The words of `fin|rst`, or of `set the log level: error|info`.
@@ -27,21 +28,25 @@ facts() {
 			gsub(/\|/, " ", text)
 			return text
 		}
+		function address(text) {
+			if (!match(text, /127\.0\.0\.1[ :][0-9]+/)) return "address:"
+			return "address:" substr(text, RSTART + 10, RLENGTH - 10)
+		}
 		function values(argument) {
 			if (argument ~ /^[a-z0-9|-]+$/) return choice(argument)
 			if (argument ~ /PATH|FILE/) return "files"
-			return argument ~ /^ADDRESS/ ? "address" : argument ? "none" : ""
+			return argument ~ /^ADDRESS/ ? address(help) : argument ? "none" : ""
 		}
-		function flush(    repeat) {
+		function flush(    repeat, taken) {
+			taken = values(argument)
 			repeat = help ~ /may be (given|repeated)|up to [0-9]+ times/ ? "*" : ""
 			gsub(/ \([^)]*\)/, "", help)
 			sub(/;.*/, "", help)
-			if (name) print mode, "option", letter, name, argument, values(argument), help, repeat
+			if (name) print mode, "option", letter, name, argument, taken, help, repeat
 			name = help = ""
 		}
-		/^Usage:/ {
-			print mode, "operand", "", "", "", /json/ ? "files" : /HOST|TARGET/ ? "address" : "", "", ""
-		}
+		/^Usage:/ { usage = $0 }
+		{ all = all " " $0 }
 		/^  or:/ && !mode { print mode, "mode", "", $3, "", "", "", "" }
 		/^  (-.,|   ) --/ {
 			flush()
@@ -66,6 +71,10 @@ facts() {
 			print mode, "command", "", $1, "",
 				argument ~ /COMMAND/ ? "commands" : argument ? choice(text) : "", text, ""
 		}
+		END {
+			taken = usage ~ /json/ ? "files" : usage ~ /HOST|TARGET/ ? address(all) : ""
+			print mode, "operand", "", "", "", taken, "", ""
+		}
 	'
 }
 
@@ -75,11 +84,8 @@ mapfile -t commands < <(awk -F "$separator" '$2 == "command" { print $4 }' <<<"$
 for mode in "${modes[@]}"; do
 	all+=$'\n'$(facts "$mode")
 done
-addresses=
-if [[ $all == *"$separator"address"$separator"* ]]; then
-	port=$("$program" --help | sed -nE 's/.*127\.0\.0\.1[ :]([0-9]+).*/\1/p' | sed -n 1p)
-	addresses="localhost:$port 127.0.0.1:$port unix:"
-fi
+addresses=false
+[[ $all != *"$separator"address:* ]] || addresses=true
 
 # each MODE KIND FUNCTION: calls it with the other fields of each such fact in variables.
 each() {
@@ -99,7 +105,7 @@ quoted() {
 # words VALUES: what to choose from.
 words() {
 	case $1 in
-	address) echo "$addresses" ;;
+	address:*) echo "localhost:${1#*:} 127.0.0.1:${1#*:} unix:" ;;
 	commands) echo "${commands[*]}" ;;
 	*) echo "$1" ;;
 	esac
@@ -224,7 +230,8 @@ zsh_action() {
 	case $1 in
 	none) echo " " ;;
 	files) echo "_files" ;;
-	address) echo "_${name}_address" ;;
+	address:) echo "_${name}_address" ;;
+	address:*) echo "_${name}_address ${1#*:}" ;;
 	*) echo "($(words "$1"))" ;;
 	esac
 }
@@ -265,14 +272,22 @@ zsh_argument() {
 write_zsh() {
 	local mode
 	printf '#compdef %s\n# %s\n' "$name" "$from"
-	[[ ! $addresses ]] || fill <<END
+	! $addresses || fill <<'END'
 
+# The last argument may be a port, the others are for compadd.
 _PROGRAM_address() {
+	local port
+	if [[ ${@[-1]} == <-> ]]; then
+		port=${@[-1]}
+		shift -p
+	fi
 	if compset -P '*unix:'; then
 		_files
+	elif [[ $port ]]; then
+		compadd "$@" -S "" -- unix:
+		compadd "$@" -- localhost:$port 127.0.0.1:$port
 	else
-		compadd "\$@" -S "" -- unix:
-		compadd "\$@" -- ${addresses% *}
+		compadd "$@" -S "" -- unix: localhost: 127.0.0.1:
 	fi
 }
 END
@@ -317,13 +332,17 @@ fish_quoted() {
 	printf "'%s'" "${text//\'/\\\'}"
 }
 
+fish_address() {
+	printf " -a '(__%s_address%s)'" "$name" "${1:+ $1}"
+}
+
 # fish_value VALUES: the options of `complete` about them.
 fish_value() {
 	case $1 in
 	"") ;;
 	none) printf ' -x' ;;
 	files) printf ' -r -F' ;;
-	address) printf " -x -a '(__%s_address)'" "$name" ;;
+	address:*) printf ' -x%s' "$(fish_address "${1#*:}")" ;;
 	*) printf ' -x -a %s' "$(fish_quoted "$(words "$1")")" ;;
 	esac
 }
@@ -336,7 +355,7 @@ fish_option() {
 fish_operand() {
 	case $values in
 	files) printf 'complete -c %s%s -F\n' "$name" "$condition" ;;
-	address) printf "complete -c %s%s -a '(__%s_address)'\n" "$name" "$condition" "$name" ;;
+	address:*) printf 'complete -c %s%s%s\n' "$name" "$condition" "$(fish_address "${values#*:}")" ;;
 	esac
 }
 
@@ -350,16 +369,16 @@ fish_command() {
 write_fish() {
 	local mode condition=""
 	printf '# %s\n\n' "$from"
-	[[ ! $addresses ]] || fill <<END
+	! $addresses || fill <<'END'
 function __PROGRAM_address
 	set -l typed (string replace -r -- '^--[^=]*=' '' (commandline -ct))
-	if string match -q -- 'unix:*' \$typed
-		for path in (string sub -s 6 -- \$typed)*
-			test -d \$path; and set path \$path/
-			echo unix:\$path
+	if string match -q -- 'unix:*' $typed
+		for path in (string sub -s 6 -- $typed)*
+			test -d $path; and set path $path/
+			echo unix:$path
 		end
 	else
-		printf '%s\n' $addresses
+		printf '%s\n' "localhost:$argv[1]" "127.0.0.1:$argv[1]" unix:
 	end
 end
 

@@ -51,6 +51,8 @@ faults=(
 	"docs docs/options.md s/--workers/--walkers/"
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"
 	"docs docs/testing.md s/unit\.units/unit.union/"
+	"kubernetes tools/deploy/kubernetes/echod.yaml s/readinessProbe/readynessProbe/"
+	"kubernetes tools/deploy/kubernetes/echod.yaml s/PeriodSeconds:.45/PeriodSeconds:\x2044/"
 	"docs docs/log.md 1{:1;s/$/x/;/.\{101\}/!b1}"
 	"numbers src/base/error.c \$achar*number=\"%.2f\";"
 	"server tools/install-deps.sh s/^server=(/&help2man=help2man/"

@@ -15,6 +15,7 @@ MODES = ["ab", "report", "compare", "merge"]
 DEFINED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/control/commands.def")
 COMMANDS = " ".join(re.findall(r"^COMMAND\((\w+)", open(DEFINED).read(), re.M))
 ADDRESSES = "localhost:65432 127.0.0.1:65432 unix:"
+NO_PORT = "localhost: 127.0.0.1: unix:" # where no default is known
 
 # What is typed, and the words that its last word may become.
 ROWS = [
@@ -33,6 +34,8 @@ ROWS = [
     ("echod --listen localhost:6", "localhost:65432"),
     ("echod --listen=localhost:6", "--listen=localhost:65432"),
     ("echod --listen un", "unix:"),
+    ("echod --listen-proxy ", NO_PORT),
+    ("echod --listen-proxy=loc", "--listen-proxy=localhost:"),
     ("echod --listen unix:con", "unix:control.sock"),
     ("echod --listen=unix:con", "--listen=unix:control.sock"),
     ("echod --listen unix:a --overload=r", "--overload=reset"),
@@ -53,7 +56,7 @@ ROWS = [
     ("echoload --linger=", "--linger=fin --linger=rst"),
     ("echoload --json run", "run.json"),
     ("echoload ab --unt", "--until"),
-    ("echoload ab 127", "127.0.0.1:65432"),
+    ("echoload ab 127", "127.0.0.1:"),
     ("echoload compare run", "run.json"),
     ("echoload compare --w", "--with"),
     ("echoload merge -o run", "run.json"),
