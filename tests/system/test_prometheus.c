@@ -13,7 +13,7 @@
 #define LOAD_SECONDS "3s"
 
 // Until the next scrape or evaluation, which come every second.
-#define wait_scraped(condition, ...) wait_with_(condition, poll(NULL, 0, 50), __VA_ARGS__)
+#define WAIT_SCRAPED(condition, ...) wait_with_(condition, poll(NULL, 0, 50), __VA_ARGS__)
 
 static struct daemon *server;
 static struct process *prometheus;
@@ -101,10 +101,10 @@ BEFORE_ALL {
 	prometheus = process_start_simple(
 		"prometheus", "--config.file", place_path("prometheus.yml"), "--storage.tsdb.path",
 		place_path("data"), "--web.listen-address", PROMETHEUS, "--log.level=warn");
-	wait_scraped(is_ready() || !process_is_running(prometheus), "Prometheus is not ready");
+	WAIT_SCRAPED(is_ready() || !process_is_running(prometheus), "Prometheus is not ready");
 	if (!process_is_running(prometheus))
 		fail_msg("prometheus: %s", process_errors(prometheus, NULL));
-	wait_scraped(value("up") == 1, "not scraped: %s", json_dumps(get("/api/v1/targets"), 0));
+	WAIT_SCRAPED(value("up") == 1, "not scraped: %s", json_dumps(get("/api/v1/targets"), 0));
 }
 
 AFTER_ALL {
@@ -171,7 +171,7 @@ TEST(it_knows_what_the_server_says) {
 		loads[i] = process_start_simple(LOAD_FOR_RESULT, server->address[i], "-c", "8",
 						"-m", i ? "churn" : "ping", "-d", LOAD_SECONDS);
 	// While it lasts there are numbers between the first and the last.
-	wait_scraped(value("min_over_time(rate(echod_messages_total[3s])[2s:1s])") > 0,
+	WAIT_SCRAPED(value("min_over_time(rate(echod_messages_total[3s])[2s:1s])") > 0,
 		     "no rate under load");
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < 2; i++) {
@@ -179,7 +179,7 @@ TEST(it_knows_what_the_server_says) {
 		bytes += load_count(load_result(loads[i]), "bytes_verified");
 	}
 	stats_wait_at_rest(server);
-	wait_scraped(!(name = first_behind()), "Prometheus has another %s", name);
+	WAIT_SCRAPED(!(name = first_behind()), "Prometheus has another %s", name);
 	assert_true(bytes > 0 && value("echod_bytes_sent_total") >= (double)bytes);
 	assert_true(value("sum(echod_listener_bytes_sent_total)") ==
 		    value("echod_bytes_sent_total"));
@@ -289,7 +289,7 @@ static size_t odd_rules(void) {
 
 TEST(no_alert_fires_and_each_knows_its_metrics) {
 	const char *text = place_read(place_path("echod.rules.yml"));
-	wait_scraped(odd_rules() == 0, "rules: %s", json_dumps(get("/api/v1/rules"), 0));
+	WAIT_SCRAPED(odd_rules() == 0, "rules: %s", json_dumps(get("/api/v1/rules"), 0));
 	for (; (text = strpbrk(text, "ep")); text++) {
 		char name[64];
 		if (sscanf(text, "%63[a-z_]", name) == 1 &&
@@ -306,10 +306,10 @@ static bool is_pending(const char *alert) {
 TEST(it_sees_a_drain_and_the_end) {
 	int client = peer_connect_served(server->address[0]);
 	process_signal(server->process, SIGTERM);
-	wait_scraped(value("echod_draining") == 1 && value("echod_ready") == 0, "no drain");
-	wait_scraped(is_pending("EchodDrainOverdue"), "no alert for the drain");
+	WAIT_SCRAPED(value("echod_draining") == 1 && value("echod_ready") == 0, "no drain");
+	WAIT_SCRAPED(is_pending("EchodDrainOverdue"), "no alert for the drain");
 	peer_close(client);
 	daemon_expect_end(server);
-	wait_scraped(value("up") == 0, "not down");
-	wait_scraped(is_pending("EchodDown"), "no alert for the end");
+	WAIT_SCRAPED(value("up") == 0, "not down");
+	WAIT_SCRAPED(is_pending("EchodDown"), "no alert for the end");
 }
