@@ -134,10 +134,6 @@ static int set_control(struct program *program, struct echod_error *error)
 	struct echod_config *config = program->config;
 	const char *path = control_path_in_environment();
 	struct echod_error why;
-	if (config->control_fd >= 0 && (program->control_given || path))
-		return error_set(error, ECHOD_ERROR_USAGE,
-				 "there are two control sockets: one of a service manager, and one "
-				 "of --control or $ECHOD_CONTROL");
 	if (config->control_fd >= 0 || program->control_given)
 		return 0;
 	if (path && echod_config_set(config, "control", path, &why) != 0)
@@ -169,10 +165,11 @@ static int take_over(struct program *program, struct echod_error *error)
 		warn_ignored(program, why.message);
 	if (activation_take(activation, error) != 0)
 		return -1;
-	if (activation->http >= 0 && program->http_given)
+	if ((activation->control >= 0 && program->control_given) ||
+	    (activation->http >= 0 && program->http_given))
 		return error_set(error, ECHOD_ERROR_USAGE,
-				 "there are two HTTP sockets: one of a service manager, and one of "
-				 "--http");
+				 "--control or --http, and a socket of a service manager, named "
+				 "control or http: there can be one of each");
 	config->server.inherited = activation->listeners;
 	config->server.inherited_count = activation->count;
 	config->control_fd = activation->control;
@@ -272,7 +269,7 @@ static int run(void *context, struct echod_error *error)
 
 static int start(int argc, char **argv)
 {
-	struct program program = {.config = echod_config_new(), .notify.fd = -1};
+	struct program program = {.config = echod_config_new()};
 	if (!program.config) {
 		fprintf(stderr, PROGRAM ": no memory\n");
 		return EXIT_UNREACHABLE;
@@ -308,8 +305,6 @@ static int start(int argc, char **argv)
 	logger_open(&program.logger, json ? LOGGER_JSON : LOGGER_TEXT);
 	cmdline.complain = json ? complain_json : NULL;
 	int status = cmdline_run(&cmdline, argc, argv);
-	notify_close(&program.notify);
-	activation_free(&program.activation);
 	if (status == EXIT_UNREACHABLE && signals_caught() > 0)
 		status = EXIT_OK; // a signal ended it before it listened
 	logger_close(&program.logger);

@@ -1,6 +1,7 @@
 #include "manager/activation.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +11,6 @@
 
 #define FIRST_FD 3
 #define NO_NAME "unknown" // as sd_listen_fds_with_names(3) says
-#define MOST (CONFIG_MAX_LISTEN + 2)
 
 // An option of SOL_SOCKET; -1: `fd` is no socket.
 static int ask(int fd, int option)
@@ -32,12 +32,8 @@ static const char *find_fault(int fd)
 	int flags = fcntl(fd, F_GETFD);
 	if (flags < 0 || (flags & FD_CLOEXEC))
 		return "is not open";
-	if (ask(fd, SO_TYPE) < 0)
-		return "is no socket";
-	if (ask(fd, SO_TYPE) != SOCK_STREAM)
-		return "is no stream socket; its unit needs ListenStream=";
-	if (!is_inet(fd) && ask(fd, SO_DOMAIN) != AF_UNIX)
-		return "is neither a TCP nor a Unix-domain socket";
+	if (ask(fd, SO_TYPE) != SOCK_STREAM || (!is_inet(fd) && ask(fd, SO_DOMAIN) != AF_UNIX))
+		return "is no TCP or Unix-domain socket; its unit needs ListenStream=";
 	if (ask(fd, SO_ACCEPTCONN) != 1)
 		return "does not listen, as a connection does not; its unit needs Accept=no";
 	return NULL;
@@ -54,8 +50,6 @@ static int take_one(struct activation *activation, int fd, const char *name,
 		role = &activation->http;
 	if (!fault && role && *role >= 0)
 		fault = "is the second one of this name";
-	if (!fault && !role && activation->count == CONFIG_MAX_LISTEN)
-		fault = "is one too many: at most " UNITS_TEXT(CONFIG_MAX_LISTEN);
 	if (fault)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "socket activation: descriptor %d (%.64s) %s", fd, name, fault);
@@ -69,14 +63,16 @@ static int take_one(struct activation *activation, int fd, const char *name,
 	return 0;
 }
 
-// `names`, colons between them, may be NULL.
-static int take_all(struct activation *activation, const char *count_text, char *names,
+// `listed`: the names, colons between them; NULL: there are none.
+static int take_all(struct activation *activation, const char *count_text, const char *listed,
 		    struct echod_error *error)
 {
+	char *names = listed ? activation->names : NULL;
 	struct echod_error why;
 	uint64_t count;
 	uint64_t named = 1;
-	if (units_parse_count(count_text, 1, MOST, &count, &why) != 0)
+	snprintf(activation->names, sizeof(activation->names), "%s", listed ? listed : "");
+	if (units_parse_count(count_text, 1, CONFIG_MAX_LISTEN, &count, &why) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "$LISTEN_FDS: %s", why.message);
 	for (const char *colon = names; colon && (colon = strchr(colon, ':')); colon++)
 		named++;
@@ -113,19 +109,11 @@ int activation_take(struct activation *activation, struct echod_error *error)
 	uint64_t pid;
 	int result = check_input(error);
 	if (result == 0 && owner && count &&
-	    units_parse_count(owner, 1, UINT32_MAX, &pid, NULL) == 0 && pid == (uint64_t)getpid()) {
-		activation->names = names ? strdup(names) : NULL;
-		result = take_all(activation, count, activation->names, error);
-	}
+	    units_parse_count(owner, 1, UINT32_MAX, &pid, NULL) == 0 && pid == (uint64_t)getpid())
+		result = take_all(activation, count, names, error);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	// NOLINTEND(concurrency-mt-unsafe)
 	return result;
-}
-
-void activation_free(struct activation *activation)
-{
-	free(activation->names);
-	activation->names = NULL;
 }

@@ -14,9 +14,9 @@
 struct activation {
 	struct inherited listeners[CONFIG_MAX_LISTEN];
 	size_t count;
-	int control; // -1: none
-	int http;    // -1: none
-	char *names; // the names of all, in one piece of memory
+	int control;	  // -1: none
+	int http;	  // -1: none
+	char names[4096]; // of all, one after the other
 };
 
 // Takes the sockets of $LISTEN_FDS if $LISTEN_PID is this process, marks them as close-on-exec and
@@ -27,8 +27,5 @@ struct activation {
 // A descriptor that is close-on-exec cannot have come through exec(2), so it is another file of
 // this process with the number of one that is missing.
 int activation_take(struct activation *activation, struct echod_error *error);
-
-// Frees the memory; the sockets are the server's.
-void activation_free(struct activation *activation);
 
 #endif

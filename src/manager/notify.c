@@ -73,11 +73,9 @@ static void describe(struct server *server, char status[NOTIFY_STATUS_SIZE])
 	const char *reason;
 	if (!server_ready(server, &reason))
 		snprintf(line, sizeof(line), "%s", reason);
-	else if (server->listener_count == 1)
-		snprintf(line, sizeof(line), "listening on %s", server->names[0]);
 	else
-		snprintf(line, sizeof(line), "listening on %s and %zu more", server->names[0],
-			 server->listener_count - 1);
+		snprintf(line, sizeof(line), "listening on %s%s", server->names[0],
+			 server->listener_count > 1 ? " and more" : "");
 	log_escape(line, strlen(line), status, NOTIFY_STATUS_SIZE);
 }
 
@@ -149,11 +147,4 @@ void notify_ending(struct notify *notify)
 {
 	notify->ending = true;
 	notify_tend(notify);
-}
-
-void notify_close(struct notify *notify)
-{
-	if (notify->fd >= 0)
-		close(notify->fd);
-	notify->fd = -1;
 }

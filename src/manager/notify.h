@@ -13,7 +13,7 @@
 #define NOTIFY_STATUS_SIZE 201
 
 struct notify {
-	int fd; // -1: there is no manager
+	int fd; // -1: there is no manager; stays open as long as the process
 	struct endpoint manager;
 	struct server *server;
 	char status[NOTIFY_STATUS_SIZE]; // as it was sent last
@@ -41,7 +41,5 @@ uint64_t notify_tend(struct notify *notify);
 
 // Says that the server ends, and how long that may take: the rest of its drain, and 5 s.
 void notify_ending(struct notify *notify);
-
-void notify_close(struct notify *notify);
 
 #endif

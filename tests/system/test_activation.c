@@ -207,11 +207,11 @@ static const struct refusal {
 	int (*first)(void), (*second)(void);
 	const char *names, *message;
 } refusals[] = {
-	{"1", a_file, NULL, NULL, "descriptor 3 (unknown) is no socket"},
+	{"1", a_file, NULL, NULL, "descriptor 3 (unknown) is no TCP or Unix-domain socket"},
 	{"1", a_datagram_socket, NULL, "e",
-	 "descriptor 3 (e) is no stream socket; its unit needs "
+	 "descriptor 3 (e) is no TCP or Unix-domain socket; its unit needs "
 	 "ListenStream="},
-	{"1", a_packet_socket, NULL, NULL, "is no stream socket"},
+	{"1", a_packet_socket, NULL, NULL, "is no TCP or Unix-domain socket"},
 	{"1", a_silent_socket, NULL, NULL,
 	 "does not listen, as a connection does not; its unit "
 	 "needs Accept=no"},
@@ -221,7 +221,7 @@ static const struct refusal {
 	{"1", a_listener, NULL, "control", "is no Unix-domain socket"},
 	{"0", a_listener, NULL, NULL, "$LISTEN_FDS: "},
 	{"1x", a_listener, NULL, NULL, "$LISTEN_FDS: "},
-	{"67", a_listener, NULL, NULL, "$LISTEN_FDS: "},
+	{"65", a_listener, NULL, NULL, "$LISTEN_FDS: "},
 };
 
 TEST_ROWS(what_cannot_be_listened_on_is_refused, const struct refusal *row, refusals) {
@@ -239,7 +239,7 @@ TEST(two_control_sockets_are_refused) {
 	handed.fds[0] = listen_on(place_address("control"));
 	handed.names = "control";
 	daemon_refuses(PROCESS(.arguments = STRINGS(NULL), .prepare = hand_over), EXIT_USAGE,
-		       STRINGS("there are two control sockets"));
+		       STRINGS("there can be one of each"));
 }
 
 TEST(port_7_without_a_privilege) {
