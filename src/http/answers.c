@@ -17,10 +17,12 @@
 #define TYPE_JSON "application/json; charset=utf-8"
 #define TYPE_HTML "text/html; charset=utf-8"
 
-#define PAGE_WORKERS 512 // that the page shows one by one: MOST_CELLS of page.js
+#define MOST_CONNECTIONS 1000 // rows of /connections.json
+#define PAGE_WORKERS 16	      // up to so many the page shows how busy each is
 
 struct answer {
 	struct MHD_Connection *connection;
+	const struct resource *resource;
 	unsigned status;
 	const char *type;
 	const char *header, *value; // one more; NULL: none
@@ -31,6 +33,8 @@ struct resource {
 	const char *path;
 	const char *type;
 	void (*write)(struct answers *answers, struct answer *answer);
+	enum list_subject subject; // of write_list,
+	size_t most;		   // and its rows at most
 };
 
 uint64_t answers_sample(struct answers *answers)
@@ -41,7 +45,9 @@ uint64_t answers_sample(struct answers *answers)
 	return answers->sampled.taken;
 }
 
-bool answers_openmetrics(const char *accept)
+// Whether the value of Accept, or NULL, names OpenMetrics with a quality above 0 (RFC
+// 9110, 12.5.1).
+static bool wants_openmetrics(const char *accept)
 {
 	static const char type[] = "application/openmetrics-text";
 	const size_t length = sizeof(type) - 1;
@@ -62,7 +68,9 @@ bool answers_openmetrics(const char *accept)
 	return false;
 }
 
-bool answers_own_host(const char *host)
+// Whether the value of Host, or NULL, can only stand for this host. A page from elsewhere that has
+// its own name resolved to a loopback address (DNS rebinding) comes with that name.
+static bool is_own_host(const char *host)
 {
 	char name[INET6_ADDRSTRLEN];
 	struct in6_addr address;
@@ -85,7 +93,7 @@ static const char *header_of(const struct answer *answer, const char *name)
 
 static void write_metrics(struct answers *answers, struct answer *answer)
 {
-	bool openmetrics = answers_openmetrics(header_of(answer, MHD_HTTP_HEADER_ACCEPT));
+	bool openmetrics = wants_openmetrics(header_of(answer, MHD_HTTP_HEADER_ACCEPT));
 	if (openmetrics)
 		answer->type = TYPE_OPENMETRICS;
 	server_snapshot(answers->server, &answers->now);
@@ -123,26 +131,15 @@ static void write_stats(struct answers *answers, struct answer *answer)
 	fputc('\n', answer->out);
 }
 
-static void write_list(struct answers *answers, enum list_subject subject, size_t most,
-		       struct answer *answer)
+static void write_list(struct answers *answers, struct answer *answer)
 {
 	struct list list;
-	list_begin(&list, subject, true, answer->out);
-	list.most = most;
+	list_begin(&list, answer->resource->subject, true, answer->out);
+	list.most = answer->resource->most;
 	while (list_goes_on(&list))
 		list_write(&list, answers->server, answer->out);
 	if (list.failed)
 		answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-static void write_workers(struct answers *answers, struct answer *answer)
-{
-	write_list(answers, LIST_WORKERS, SIZE_MAX, answer);
-}
-
-static void write_connections(struct answers *answers, struct answer *answer)
-{
-	write_list(answers, LIST_CONNECTIONS, ANSWERS_MAX_CONNECTIONS, answer);
 }
 
 // For how long the worker has held connections so far, in us, except the one that it holds.
@@ -152,7 +149,7 @@ static uint64_t busy_us(const struct worker *worker)
 }
 
 // For the page, once a second: the last sample, a letter for the state of each worker, how long the
-// first of them were busy, and the rows of the history that the page does not have yet.
+// first few were busy, and the rows of the history that the page does not have yet.
 static void write_pool(struct answers *answers, struct answer *answer)
 {
 	static const char letters[WORKER_STATES] = {'w', 'l', 's', 'p', 'b'};
@@ -189,14 +186,14 @@ static void write_page(struct answers *answers, struct answer *answer)
 }
 
 static const struct resource resources[] = {
-	{"/", TYPE_HTML, write_page},
-	{"/metrics", TYPE_PROMETHEUS, write_metrics},
-	{"/healthz", TYPE_TEXT, write_health},
-	{"/readyz", TYPE_TEXT, write_ready},
-	{"/stats.json", TYPE_JSON, write_stats},
-	{"/workers.json", TYPE_JSON, write_workers},
-	{"/connections.json", TYPE_JSON, write_connections},
-	{"/pool.json", TYPE_JSON, write_pool},
+	{"/", TYPE_HTML, write_page, 0, 0},
+	{"/metrics", TYPE_PROMETHEUS, write_metrics, 0, 0},
+	{"/healthz", TYPE_TEXT, write_health, 0, 0},
+	{"/readyz", TYPE_TEXT, write_ready, 0, 0},
+	{"/stats.json", TYPE_JSON, write_stats, 0, 0},
+	{"/workers.json", TYPE_JSON, write_list, LIST_WORKERS, SIZE_MAX},
+	{"/connections.json", TYPE_JSON, write_list, LIST_CONNECTIONS, MOST_CONNECTIONS},
+	{"/pool.json", TYPE_JSON, write_pool, 0, 0},
 };
 #define RESOURCE_COUNT (sizeof(resources) / sizeof(resources[0]))
 
@@ -215,7 +212,7 @@ static void write_answer(struct answers *answers, const char *path, const char *
 		refuse(answer, MHD_HTTP_BAD_REQUEST, "a Host is missing");
 		return;
 	}
-	if (answers->on_loopback && !answers_own_host(host)) {
+	if (answers->on_loopback && !is_own_host(host)) {
 		refuse(answer, MHD_HTTP_FORBIDDEN, "use localhost or an address as the host");
 		return;
 	}
@@ -228,6 +225,7 @@ static void write_answer(struct answers *answers, const char *path, const char *
 	for (size_t i = 0; i < RESOURCE_COUNT; i++) {
 		if (strcmp(resources[i].path, path) != 0)
 			continue;
+		answer->resource = &resources[i];
 		answer->type = resources[i].type;
 		resources[i].write(answers, answer);
 		return;

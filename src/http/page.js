@@ -2,7 +2,6 @@
 // Asks for pool.json once a second and shows it. What comes from there is only ever text.
 const SPANS = [60, 120, 300, 600]; // seconds of history that are shown, the more there is
 const STATES = { s: "serving", p: "polling", b: "blocked", l: "leading", w: "waiting" };
-const MOST_CELLS = 512;
 const of = (id) => document.getElementById(id);
 const all = (selector) => document.querySelectorAll(selector);
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
@@ -37,6 +36,14 @@ function draw(svg, paths) {
   }));
 }
 
+// A path of dots at the places from `from` up to `to` of a field so many columns wide.
+function dotted(from, to, columns, pitch) {
+  let d = "";
+  for (let at = from; at < to; at++)
+    d += `M${((at % columns) + 0.5) * pitch} ${(Math.floor(at / columns) + 0.5) * pitch}h.01`;
+  return d;
+}
+
 // Draws each [class, count] as dots, one kind after the other. The more there are, the smaller they
 // are; when there is no room, a dot stands for several. Returns for how many. With `fill`, free
 // places are shown.
@@ -45,19 +52,15 @@ function dots(svg, kinds, fill) {
   const { clientWidth: width, clientHeight: height } = svg;
   const places = (size) => Math.floor(width / size) * Math.floor(height / size);
   const pitch = [12, 10, 8].find((size) => places(size) >= total) ?? 6;
-  const columns = Math.floor(width / pitch), room = places(pitch);
-  svg.setAttribute("stroke-width", pitch * 0.68);
-  let scale = 1;
+  const room = places(pitch);
+  let scale = 1, at = 0;
   for (let i = 1; room && total > room * scale; i++)
     scale = [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3);
-  const shown = kinds.map(([name, count]) => [name, Math.ceil(count / scale)]);
-  if (fill) shown.push(["empty", room]);
-  let at = 0;
-  draw(svg, shown.map(([name, count]) => {
-    let d = "";
-    for (const end = Math.min(at + count, room); at < end; at++)
-      d += `M${(at % columns + 0.5) * pitch} ${(Math.floor(at / columns) + 0.5) * pitch}h.01`;
-    return [name, d];
+  svg.setAttribute("stroke-width", pitch * 0.68);
+  draw(svg, [...kinds, ["empty", fill ? room * scale : 0]].map(([name, count]) => {
+    const from = at;
+    at = Math.min(room, at + Math.ceil(count / scale));
+    return [name, dotted(from, at, Math.floor(width / pitch), pitch)];
   }));
   return scale;
 }
@@ -70,26 +73,33 @@ function flow(area, rate) {
     if (animation.animationName) animation.playbackRate = 0.4 + 0.6 * Math.log10(1 + rate);
 }
 
-// Of each worker its state, and for which part of the time since the last sample it was busy.
-function showWorkers({ workers: states, busy, uptime_us }) {
-  const list = of("workers");
-  const parts = busy.map((us, i) =>
-    (before ? Math.min(1, (us - before.busy[i]) / (uptime_us - before.uptime_us)) : 0));
-  const shown = Math.min(states.length, MOST_CELLS);
-  list.className = shown <= 16 ? "" : shown <= 128 ? "small" : "tiny";
-  while (list.childElementCount > shown) list.lastChild.remove();
-  while (list.childElementCount < shown) list.append(document.createElement("li"));
+// A few workers are cells with the state, and a bar for the busy part of the time since the last
+// sample; many are dots.
+function showWorkers({ workers: states, busy, uptime_us, stats }) {
+  const list = of("workers"), crew = of("crew"), few = states.length <= busy.length;
+  const span = before ? uptime_us - before.uptime_us : Infinity;
+  list.hidden = !few;
+  crew.toggleAttribute("hidden", few);
+  while (few && list.childElementCount < states.length) list.append(document.createElement("li"));
+  while (list.childElementCount > states.length) list.lastChild.remove();
   [...list.children].forEach((cell, i) => {
-    const state = STATES[states[i]];
     cell.className = states[i];
-    cell.title = `worker ${i + 1}: ${state}`;
-    cell.style.setProperty("--part", parts[i]);
-    put(cell, shown <= 16 ? `${i + 1} ${state}` : "");
+    cell.style.setProperty("--part", before ? Math.min(1, (busy[i] - before.busy[i]) / span) : 0);
+    put(cell, `${i + 1} ${STATES[states[i]]}`);
   });
-  const mean = parts.reduce((sum, part) => sum + part, 0) / shown;
-  const more = shown < states.length ? `and ${whole(states.length - shown)} more; ` : "";
-  const percent = (100 * mean).toFixed(mean < 0.1 ? 1 : 0);
-  put(of("share"), `${more}busy for ${percent} % of the last second`);
+  if (!few) {
+    const pitch = [24, 16, 12, 9, 7].find((size) => states.length * size * size < 30000) ?? 5;
+    const columns = Math.floor(crew.clientWidth / pitch);
+    const paths = { s: "", p: "", b: "", l: "", w: "" };
+    crew.style.height = `${Math.ceil(states.length / columns) * pitch}px`;
+    crew.setAttribute("stroke-width", pitch * 0.72);
+    [...states].forEach((state, i) => { paths[state] += dotted(i, i + 1, columns, pitch); });
+    draw(crew, Object.entries(paths));
+  }
+  const then = before ? before.stats : stats;
+  const held = stats.service_time_seconds.sum - then.service_time_seconds.sum;
+  const part = held / (stats.uptime_seconds - then.uptime_seconds || Infinity) / states.length;
+  put(of("share"), `busy for ${(100 * part).toFixed(part < 0.1 ? 1 : 0)} % of the last second`);
   for (const sign of all("#legend i"))
     put(sign.parentNode.querySelector("b"), whole(states.split(sign.className).length - 1));
 }
