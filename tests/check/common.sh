@@ -42,18 +42,20 @@ END
 }
 
 # npm_packages FROM FOLDER: installs into FOLDER the packages that FROM/package-lock.json names,
-# once for each version of that file.
+# once for each version of that file. One check at a time.
 npm_packages() {
-	local output
-	! cmp -s "$1/package-lock.json" "$2/package-lock.json" || return 0
-	cp "$1/package.json" "$2/package.json"
-	cp "$1/package-lock.json" "$2/package-lock.new"
-	mv "$2/package-lock.new" "$2/package-lock.json"
-	if ! output=$(cd "$2" && npm ci --ignore-scripts --no-audit --no-fund 2>&1); then
-		rm "$2/package-lock.json"
-		problem "npm could not install the packages of $1: $output"
-		finish 1 "packages"
+	local output lock
+	exec {lock}>"$2/lock"
+	flock "$lock"
+	if ! cmp -s "$1/package-lock.json" "$2/installed"; then
+		cp "$1/package.json" "$1/package-lock.json" "$2"
+		if ! output=$(cd "$2" && npm ci --ignore-scripts --no-audit --no-fund 2>&1); then
+			problem "npm could not install the packages of $1: $output"
+			finish 1 "packages"
+		fi
+		cp "$1/package-lock.json" "$2/installed"
 	fi
+	exec {lock}>&-
 }
 
 # finish COUNT NOUN: ends the check. One that checked nothing has failed.

@@ -11,5 +11,5 @@ work=$build/kubernetes
 mkdir -p "$work"
 npm_packages "$here" "$work"
 mapfile -t manifests < <(find "$root/tools/deploy/kubernetes" -name '*.yaml')
-said=$(cd "$work" && node "$here/check.js" "${manifests[@]}" 2>&1) || problem "$said"
-finish "$(sed -nE 's/^([0-9]+) documents.*/\1/p' <<<"$said")" "documents"
+(cd "$work" && node "$here/check.js" "${manifests[@]}") || problem "they are not sound"
+finish "${#manifests[@]}" "manifests"

@@ -1,5 +1,5 @@
 // check.js MANIFEST...: each document is valid for the schema of its kind, has no other field, and
-// fits the other documents. Prints how many there are.
+// fits the other documents.
 "use strict";
 
 const assert = require("assert");
@@ -76,4 +76,3 @@ const documents = process.argv.slice(2).flatMap((file) =>
 );
 documents.forEach(checkSchema);
 checkTogether(Object.fromEntries(documents.map((document) => [document.kind, document])));
-console.log(`${documents.length} documents`);
