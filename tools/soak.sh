@@ -4,9 +4,10 @@
 # 1,000 stuck clients; 18,000 are parked for 10 s; five million messages wait for lost wake-ups; two
 # servers behind HAProxy are restarted in turn for a minute; the stress test runs for five minutes;
 # echoload verifies 10^11 bytes without a false alarm, and its verdict has to be right in 95 of 100
-# calls of each scene, and wrong in none (hours). Then all unit and system tests ROUNDS times
-# (default 5) under each of release, asan and tsan, two at a time, so that an unreliable test shows.
-# Exits with 0 only if all went well.
+# calls of each scene, and wrong in none (hours). The Debian packages are installed, upgraded and
+# purged in a bare Debian, if this is root. Then all unit and system tests ROUNDS times (default 5)
+# under each of release, asan and tsan, two at a time, so that an unreliable test shows. Exits with
+# 0 only if all went well.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -53,6 +54,13 @@ timeout 1800 build/release/bin/echoload "unix:$sockets/echo" --mode stream --con
 
 echo "=== echoload's verdict, 100 calls of each scene"
 time ECHOD_TEST_CALLS=100 timeout 36000 build/release/tests/system/system_verdict echoload_verdict
+
+echo "=== the Debian packages in the life of a machine"
+if ((EUID)); then
+	echo "left out: only root can make such a machine"
+else
+	time tests/deploy/debian.sh
+fi
 
 for preset in release asan tsan; do
 	echo "=== $preset, $rounds rounds"
