@@ -8,17 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 here=$root/tests/check/page
 work=$build/page
 mkdir -p "$work"
-# Once for each version.
-if ! cmp -s "$here/package-lock.json" "$work/package-lock.json"; then
-	cp "$here/package.json" "$work/package.json"
-	cp "$here/package-lock.json" "$work/package-lock.new"
-	mv "$work/package-lock.new" "$work/package-lock.json"
-	if ! output=$(cd "$work" && npm ci --ignore-scripts --no-audit --no-fund 2>&1); then
-		rm "$work/package-lock.json"
-		problem "npm could not install playwright-core: $output"
-		finish 1 "packages"
-	fi
-fi
+npm_packages "$here" "$work"
 
 place=$(mktemp -d)
 started=()
