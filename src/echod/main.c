@@ -65,12 +65,6 @@ static void complain_json(void *context, const char *message)
 								 .message = message});
 }
 
-static int take_http(struct program *program, const char *value, struct echod_error *error)
-{
-	program->http_given = true;
-	return http_parse(value, &program->http_address, error);
-}
-
 static int take(void *context, const char *name, const char *value, struct echod_error *error)
 {
 	struct program *program = context;
@@ -82,9 +76,10 @@ static int take(void *context, const char *name, const char *value, struct echod
 		program->control_given = true;
 	else if (strcmp(name, "backlog") == 0)
 		program->backlog_given = true;
-	else if (strcmp(name, "http") == 0)
-		return take_http(program, value, error);
-	return echod_config_set(program->config, name, value, error);
+	if (strcmp(name, "http") != 0)
+		return echod_config_set(program->config, name, value, error);
+	program->http_given = true;
+	return http_parse(value, &program->http_address, error);
 }
 
 // This reference also makes sure that the allocator is linked: --as-needed drops a library without
@@ -220,7 +215,6 @@ static void wait_for_end(struct echod *server, struct notify *notify)
 			else
 				echod_hurry(server);
 		}
-		notify_ending(notify);
 	}
 }
 
@@ -239,7 +233,7 @@ static int serve(struct program *program, struct echod_error *error)
 	print_addresses(server, http);
 	notify_ready(notify, echod_server(server));
 	wait_for_end(server, notify);
-	notify_ending(notify);
+	notify_tend(notify);
 	http_close(http);
 	echod_free(server);
 	return EXIT_OK;

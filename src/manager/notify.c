@@ -33,14 +33,12 @@ static uint64_t read_period(void)
 static int find_manager(struct notify *notify, struct echod_error *error)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
-	struct echod_error why;
 	if (!name || !*name)
 		return 0;
-	if (*name != '/' && *name != '@')
-		return error_set(error, ECHOD_ERROR_USAGE,
-				 "$NOTIFY_SOCKET: '%.100s' is neither a path nor @NAME", name);
-	if (endpoint_from_path(name, &notify->manager, &why) != 0)
-		return error_set(error, ECHOD_ERROR_USAGE, "$NOTIFY_SOCKET: %s", why.message);
+	if (!strchr("/@", *name) || endpoint_from_path(name, &notify->manager, NULL) != 0)
+		return error_set(
+			error, ECHOD_ERROR_USAGE,
+			"$NOTIFY_SOCKET: '%.120s' is neither a path nor @NAME, or too long", name);
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (notify->fd < 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "no socket for $NOTIFY_SOCKET: %s",
@@ -103,17 +101,17 @@ static void tell_state(struct notify *notify)
 		notify->status[0] = '\0'; // again next time
 }
 
-static void tell_end(struct notify *notify)
+static void tell_end(struct notify *notify, uint64_t deadline)
 {
 	char head[64];
-	uint64_t deadline = atomic_load(&notify->server->drain_deadline);
 	uint64_t now = clock_now();
 	uint64_t left = deadline > now ? deadline - now : 0;
 	if (left > LONGEST_END)
 		left = LONGEST_END;
 	snprintf(head, sizeof(head), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n",
 		 (unsigned long long)((left + END_MARGIN) / NS_PER_US));
-	notify->knows = send_with_status(notify, head, MSG_DONTWAIT);
+	if (send_with_status(notify, head, MSG_DONTWAIT))
+		notify->deadline = deadline;
 }
 
 static void ping(struct notify *notify)
@@ -133,18 +131,13 @@ uint64_t notify_tend(struct notify *notify)
 {
 	if (notify->fd < 0)
 		return CLOCK_NEVER;
-	if (notify->ending && !notify->knows)
-		tell_end(notify);
+	uint64_t deadline = atomic_load(&notify->server->drain_deadline); // 0: it does not drain
+	if (deadline != notify->deadline)
+		tell_end(notify, deadline);
 	else
 		tell_state(notify);
 	if (clock_now() >= notify->ping_at)
 		ping(notify);
 	uint64_t next = clock_deadline(STATUS_INTERVAL);
 	return next < notify->ping_at ? next : notify->ping_at;
-}
-
-void notify_ending(struct notify *notify)
-{
-	notify->ending = true;
-	notify_tend(notify);
 }

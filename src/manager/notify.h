@@ -17,8 +17,7 @@ struct notify {
 	struct endpoint manager;
 	struct server *server;
 	char status[NOTIFY_STATUS_SIZE]; // as it was sent last
-	bool ending;			 // the manager is to know that the server ends,
-	bool knows;			 // and does
+	uint64_t deadline;		 // of the drain, that the manager knows of; 0: none
 	uint64_t period;  // ns within which it wants a sign of life; CLOCK_NEVER: it wants none
 	uint64_t ping_at; // clock_now
 	bool complained;  // of a thread that is stuck
@@ -35,11 +34,9 @@ int notify_open(struct notify *notify, struct echod_error *error);
 void notify_ready(struct notify *notify, struct server *server);
 
 // Sends what is due: a new state, and a sign of life at half of the period. While a thread is stuck
-// there is none; it is sent as soon as the thread gets on. Returns when to call it again at the
-// latest (clock_now, or CLOCK_NEVER).
+// there is none; it is sent as soon as the thread gets on. When a drain begins, or gets another
+// deadline: that the server ends, and how long that may take, the rest of its drain and 5 s.
+// Returns when to call it again at the latest (clock_now, or CLOCK_NEVER).
 uint64_t notify_tend(struct notify *notify);
-
-// Says that the server ends, and how long that may take: the rest of its drain, and 5 s.
-void notify_ending(struct notify *notify);
 
 #endif
