@@ -1,14 +1,12 @@
 #include "control/control.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "net/listener.h"
 #include "net/waker.h"
 
 #define SAMPLE_INTERVAL NS_PER_S
@@ -24,48 +22,39 @@ struct poll_set {
 	struct pollfd *session[CONTROL_MAX_CLIENTS]; // NULL: a free slot
 };
 
-static int prepare(struct control *control, struct server *server, struct echod_error *error)
+// Listens at `path`, or with the socket `given`.
+static int listen_at(struct listener *listener, const char *path, int given,
+		     struct echod_error *error)
+{
+	struct endpoint endpoint;
+	if (given >= 0 && listener_adopt(listener, given, error) != 0)
+		return -1;
+	if (given >= 0 && listener->endpoint.as.any.sa_family == AF_UNIX)
+		return 0;
+	if (given >= 0)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "%s is no Unix-domain socket; its unit needs ListenStream=/PATH",
+				 listener->name);
+	if (endpoint_from_path(path, &endpoint, error) != 0 ||
+	    listener_bind(listener, &endpoint, false, error) != 0)
+		return -1;
+	if (unix_path_listen(&listener->path, listener->fd, path, LISTEN_BACKLOG, true, error) == 0)
+		return 0;
+	listener_close(listener);
+	return -1;
+}
+
+int control_open(struct control *control, const char *path, int given, struct server *server,
+		 struct echod_error *error)
 {
 	memset(control, 0, sizeof(*control));
 	control->server = server;
 	control->stats = &server->stats.threads[SERVER_THREAD_STATS];
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++)
 		control->sessions[i] = SESSION_FREE;
-	return waker_open(&control->waker, error);
-}
-
-int control_adopt(struct control *control, int fd, struct server *server, struct echod_error *error)
-{
-	struct listener listener;
-	if (listener_adopt(&listener, fd, error) != 0)
+	if (waker_open(&control->waker, error) != 0)
 		return -1;
-	const char *path = address_path_in(listener.name);
-	if (!path)
-		return error_set(error, ECHOD_ERROR_USAGE,
-				 "%s is no Unix-domain socket; its unit needs ListenStream=/PATH",
-				 listener.name);
-	if (prepare(control, server, error) != 0)
-		return -1;
-	control->fd = fd;
-	control->inherited = true;
-	snprintf(control->path.path, sizeof(control->path.path), "%s", path);
-	gate_init(&control->ready);
-	return 0;
-}
-
-int control_open(struct control *control, const char *path, struct server *server,
-		 struct echod_error *error)
-{
-	if (prepare(control, server, error) != 0)
-		return -1;
-	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (control->fd < 0) {
-		waker_close(&control->waker);
-		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot create the control socket: %s",
-				 error_text(errno));
-	}
-	if (unix_path_listen(&control->path, control->fd, path, LISTEN_BACKLOG, true, error) != 0) {
-		close(control->fd);
+	if (listen_at(&control->listener, path, given, error) != 0) {
 		waker_close(&control->waker);
 		return -1;
 	}
@@ -128,7 +117,7 @@ static void turn_away(struct control *control, int fd, const char *reply)
 // Accepts one new client. Returns false when none waits, or none can be accepted now.
 static bool accept_client(struct control *control)
 {
-	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(control->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			control->accept_again = clock_deadline(ACCEPT_PAUSE);
@@ -161,7 +150,7 @@ static uint64_t prepare_poll(struct control *control, struct poll_set *set)
 	*set = (struct poll_set){0};
 	add_fd(set, control->waker.fd, POLLIN);
 	if (now >= control->accept_again)
-		set->listener = add_fd(set, control->fd, POLLIN);
+		set->listener = add_fd(set, control->listener.fd, POLLIN);
 	else if (control->accept_again < until)
 		until = control->accept_again;
 	for (size_t i = 0; i < CONTROL_MAX_CLIENTS; i++) {
@@ -242,10 +231,7 @@ void control_stop(struct control *control)
 
 void control_close(struct control *control)
 {
-	unix_path_remove(&control->path);
-	if (!control->inherited)
-		shutdown(control->fd, SHUT_RDWR); // a child process may hold it, too
-	close(control->fd);
+	listener_close(&control->listener);
 	waker_close(&control->waker);
 	gate_destroy(&control->ready);
 }

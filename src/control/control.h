@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "control/session.h"
-#include "net/unix_path.h"
+#include "net/listener.h"
 #include "net/waker.h"
 #include "server/server.h"
 #include "stats/rates.h"
@@ -23,9 +23,7 @@
 struct control {
 	struct server *server;
 	struct thread_stats *stats;
-	int fd;
-	bool inherited; // `fd` is a service manager's
-	struct unix_path path;
+	struct listener listener;
 	struct waker waker;
 	pthread_t thread;
 	struct gate ready;
@@ -37,15 +35,10 @@ struct control {
 	struct session sessions[CONTROL_MAX_CLIENTS];
 };
 
-// Makes the control socket of `server` at `path`. Fails if a live server has that path. Nothing
-// answers yet.
-int control_open(struct control *control, const char *path, struct server *server,
+// Makes the control socket of `server` at `path`. Fails if a live server has that path. If `given`
+// is not -1, takes over that socket instead (listener_adopt). Nothing answers yet.
+int control_open(struct control *control, const char *path, int given, struct server *server,
 		 struct echod_error *error);
-
-// The same with a socket that listens already. On success it belongs to `control`, which closes it
-// and leaves its path alone.
-int control_adopt(struct control *control, int fd, struct server *server,
-		  struct echod_error *error);
 
 // Starts the stats thread and waits until it is ready. The server's threads must run.
 int control_start(struct control *control, struct echod_error *error);
@@ -53,7 +46,7 @@ int control_start(struct control *control, struct echod_error *error);
 // Ends the thread.
 void control_stop(struct control *control);
 
-// Closes the socket, and removes it if control_open made it. After control_stop, or where the
+// Closes the socket, and removes its path if control_open made it. After control_stop, or where the
 // thread was not started.
 void control_close(struct control *control);
 

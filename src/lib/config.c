@@ -11,11 +11,43 @@
 
 #define TRUST ",trust="
 
-// Adds `listen`; the first one replaces the default. `value`: it as it was given.
-static int add_listen(struct echod_config *config, const struct listen *listen, const char *value,
+// Reads `ADDRESS` or, for a proxy, `ADDRESS,trust=CIDR,...`. Splits `text` in place.
+static int parse_listen(char *text, struct listen *listen, struct echod_error *error)
+{
+	char *networks = listen->proxy ? strstr(text, TRUST) : NULL;
+	if (networks) {
+		*networks = '\0';
+		networks += strlen(TRUST);
+	}
+	if (address_parse(text, &listen->address, error) != 0)
+		return -1;
+	if (networks && listen->address.is_unix)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.100s': trust= is for TCP; who may connect to a Unix-domain "
+				 "socket is up to the mode of its file",
+				 text);
+	if (!networks && !listen->address.is_unix)
+		listen->trust = trust_loopback;
+	for (const char *word; (word = strsep(&networks, ","));) {
+		if (trust_add(&listen->trust, word, error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+// The first address replaces the default.
+static int add_listen(struct echod_config *config, bool proxy, const char *value,
 		      struct echod_error *error)
 {
 	struct server_config *server = &config->server;
+	struct listen listen = {.proxy = proxy};
+	char *text = strdup(value);
+	if (!text)
+		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for an address");
+	int result = parse_listen(text, &listen, error);
+	free(text);
+	if (result != 0)
+		return -1;
 	if (!config->listen_given)
 		server->listen_count = 0;
 	config->listen_given = true;
@@ -23,52 +55,18 @@ static int add_listen(struct echod_config *config, const struct listen *listen, 
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "'%.100s' is one too many: at most %d addresses", value,
 				 CONFIG_MAX_LISTEN);
-	server->listen[server->listen_count++] = *listen;
+	server->listen[server->listen_count++] = listen;
 	return 0;
 }
 
 static int take_listen(void *context, const char *value, struct echod_error *error)
 {
-	struct listen listen = {.proxy = false};
-	if (address_parse(value, &listen.address, error) != 0)
-		return -1;
-	return add_listen(context, &listen, value, error);
-}
-
-// Reads networks, `10.0.0.0/8,::1`, each perhaps with another `trust=`. Splits the text in place.
-static int add_trust(struct trust *trust, char *text, struct echod_error *error)
-{
-	while (text) {
-		const char *word = strsep(&text, ",");
-		if (strncmp(word, &TRUST[1], strlen(&TRUST[1])) == 0)
-			word += strlen(&TRUST[1]);
-		if (trust_add(trust, word, error) != 0)
-			return -1;
-	}
-	return 0;
+	return add_listen(context, false, value, error);
 }
 
 static int take_listen_proxy(void *context, const char *value, struct echod_error *error)
 {
-	struct listen listen = {.proxy = true};
-	char *text = strdup(value);
-	if (!text)
-		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for an address");
-	char *trust = strstr(text, TRUST);
-	if (trust)
-		*trust++ = '\0';
-	int result = address_parse(text, &listen.address, error);
-	if (result == 0 && trust && listen.address.is_unix)
-		result = error_set(error, ECHOD_ERROR_USAGE,
-				   "'%.100s': trust= is for TCP; who may connect to a Unix-domain "
-				   "socket is up to the mode of its file",
-				   value);
-	else if (result == 0 && trust)
-		result = add_trust(&listen.trust, trust, error);
-	else if (result == 0 && !listen.address.is_unix)
-		listen.trust = trust_loopback;
-	free(text);
-	return result == 0 ? add_listen(context, &listen, value, error) : -1;
+	return add_listen(context, true, value, error);
 }
 
 static int take_control(void *context, const char *value, struct echod_error *error)

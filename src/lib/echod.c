@@ -66,22 +66,18 @@ static int open_control(struct echod *echod, const struct echod_config *config,
 			struct echod_error *error)
 {
 	const char *path = config->control_path;
-	if (config->control_fd >= 0) {
-		echod->has_control = control_adopt(&echod->control, config->control_fd,
-						   &echod->server, error) == 0;
-		return echod->has_control ? 0 : -1;
-	}
-	if (!*path)
-		return 0;
+	int given = config->control_fd;
 	struct endpoint endpoint;
-	if (endpoint_from_path(path, &endpoint, error) != 0)
+	if (given < 0 && !*path)
+		return 0;
+	if (given < 0 && endpoint_from_path(path, &endpoint, error) != 0)
 		return -1;
-	for (size_t i = 0; i < echod->server.listener_count; i++) {
+	for (size_t i = 0; given < 0 && i < echod->server.listener_count; i++) {
 		if (unix_path_is_same(&endpoint, &echod->server.listeners[i].endpoint))
 			return error_set(error, ECHOD_ERROR_USAGE,
 					 "'%s' is also an address to listen on", path);
 	}
-	if (control_open(&echod->control, path, &echod->server, error) != 0)
+	if (control_open(&echod->control, path, given, &echod->server, error) != 0)
 		return -1;
 	echod->has_control = true;
 	return 0;
@@ -120,7 +116,8 @@ static int assemble(struct echod *echod, const struct echod_config *config,
 static void log_started(struct echod *echod)
 {
 	const struct server_config *config = &echod->server.config;
-	const char *control = echod->has_control ? echod->control.path.path : "none";
+	const char *path = echod_control_path(echod);
+	const char *control = path ? path : "none";
 	const char *reason = echod->control_error.message;
 	if (echod->control_error.kind != ECHOD_ERROR_NONE)
 		log_write(&echod->log, ECHOD_LOG_WARNING, "no_control",
@@ -141,17 +138,15 @@ static void log_started(struct echod *echod)
 		const char *address = echod->server.names[i];
 		const struct trust *trust = echod->server.trusts[i];
 		char networks[TRUST_TEXT_SIZE] = "";
+		struct echod_log_field fields[4] = {{"address", .text = address}}, *next = fields;
 		bool given = i < config->inherited_count;
 		const char *name = given ? config->inherited[i].name : "";
+		if (given)
+			*++next = (struct echod_log_field){"socket", .text = name};
 		if (trust)
-			trust_format(trust, networks);
-		log_write(&echod->log, ECHOD_LOG_INFO, "listening",
-			  LOG_FIELDS({"address", .text = address},
-				     {given   ? "socket"
-				      : trust ? "trust"
-					      : NULL,
-				      .text = given ? name : networks},
-				     {given && trust ? "trust" : NULL, .text = networks}),
+			*++next = (struct echod_log_field){"trust",
+							   .text = trust_format(trust, networks)};
+		log_write(&echod->log, ECHOD_LOG_INFO, "listening", fields,
 			  "listening on %s%s%s%s%s%s", address, trust ? PROXY_MARK : "",
 			  given ? ", socket " : "", name, *networks ? ", trusting " : "", networks);
 	}
@@ -198,7 +193,7 @@ uint16_t echod_port(const struct echod *echod, size_t index)
 
 const char *echod_control_path(const struct echod *echod)
 {
-	return echod->has_control ? echod->control.path.path : NULL;
+	return echod->has_control ? address_path_in(echod->control.listener.name) : NULL;
 }
 
 void echod_drain(struct echod *echod, int timeout_ms)

@@ -70,18 +70,16 @@ static int take_all(struct activation *activation, const char *count_text, const
 	char *names = listed ? activation->names : NULL;
 	struct echod_error why;
 	uint64_t count;
-	uint64_t named = 1;
 	snprintf(activation->names, sizeof(activation->names), "%s", listed ? listed : "");
 	if (units_parse_count(count_text, 1, CONFIG_MAX_LISTEN, &count, &why) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "$LISTEN_FDS: %s", why.message);
-	for (const char *colon = names; colon && (colon = strchr(colon, ':')); colon++)
-		named++;
-	if (names && named != count)
-		return error_set(error, ECHOD_ERROR_USAGE,
-				 "$LISTEN_FDNAMES has %llu names, $LISTEN_FDS says %llu",
-				 (unsigned long long)named, (unsigned long long)count);
 	for (int i = 0; i < (int)count; i++) {
-		const char *name = names ? strsep(&names, ":") : NO_NAME;
+		const char *name = listed ? strsep(&names, ":") : NO_NAME;
+		if (!name || (names && i + 1 == (int)count))
+			return error_set(
+				error, ECHOD_ERROR_USAGE,
+				"$LISTEN_FDNAMES has not the %s names that $LISTEN_FDS says",
+				count_text);
 		if (take_one(activation, FIRST_FD + i, name, error) != 0)
 			return -1;
 	}

@@ -12,7 +12,7 @@
 size_t proxy_write(enum proxy_kind kind, const union inet_end *source,
 		   const union inet_end *destination, char bytes[static PROXY_V1_MAX])
 {
-	int family = source->any.sa_family;
+	int family = kind == PROXY_LOCAL ? AF_UNSPEC : source->any.sa_family;
 	bool is_ipv4 = family == AF_INET;
 	size_t size = is_ipv4 ? 4 : family == AF_INET6 ? 16 : 0; // bytes of an address
 	size_t at = is_ipv4 ? offsetof(struct sockaddr_in, sin_addr)
@@ -29,13 +29,9 @@ size_t proxy_write(enum proxy_kind kind, const union inet_end *source,
 					is_ipv4 ? 4 : 6, texts[0], texts[1], ntohs(ports[0]),
 					ntohs(ports[1]));
 	}
-	size = kind == PROXY_LOCAL ? 0 : size;
 	size_t block = size ? 2 * size + sizeof(ports) : 0;
-	const char head[] = {kind == PROXY_LOCAL ? 0x20 : 0x21,
-			     (char)(size == 0	? 0
-				    : size == 4 ? 0x11
-						: 0x21),
-			     0, (char)block};
+	const char protocol = size == 0 ? 0 : is_ipv4 ? 0x11 : 0x21;
+	const char head[] = {kind == PROXY_LOCAL ? 0x20 : 0x21, protocol, 0, (char)block};
 	memcpy(bytes, PROXY_SIGNATURE, SIGNATURE_SIZE);
 	memcpy(bytes + SIGNATURE_SIZE, head, sizeof(head));
 	memcpy(bytes + PROXY_V2_LEAST, from, size);

@@ -10,8 +10,6 @@ void by_listener_label(struct by_listener *listeners, size_t index, const char *
 {
 	struct listener_stats *stats = listeners->stats;
 	char printable[LISTENER_LABEL_SIZE];
-	if (listeners->of[index])
-		return;
 	log_escape(label, strlen(label), printable, sizeof(printable));
 	while (stats < &listeners->stats[listeners->count] && strcmp(stats->label, printable) != 0)
 		stats++;

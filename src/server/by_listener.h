@@ -25,8 +25,8 @@ struct by_listener {
 	struct listener_stats *of[STATS_MAX_LISTENERS]; // of the server's listeners, by index
 };
 
-// Gives the server's listener `index` this label, unless it has one. Bytes of `label` outside
-// printable ASCII become \xNN. The thread that starts the server.
+// Gives the server's listener `index` this label. Bytes of `label` outside printable ASCII become
+// \xNN. The thread that starts the server.
 void by_listener_label(struct by_listener *listeners, size_t index, const char *label);
 
 // Any thread. Nothing on the path of a message calls it.

@@ -58,12 +58,9 @@ static int check_room(const struct server *server, const struct endpoint *endpoi
 	for (size_t i = 0; i < server->listener_count; i++) {
 		if (!overlap(&server->listeners[i].endpoint, endpoint))
 			continue;
-		bool inherited = server->listeners[i].inherited;
 		return error_set(error, ECHOD_ERROR_USAGE,
-				 "cannot listen on %s: another %s, %s, covers it",
-				 endpoint_format(endpoint, text),
-				 inherited ? "socket of the service manager" : "--listen address",
-				 server->names[i]);
+				 "cannot listen on %s: another address to listen on, %s, covers it",
+				 endpoint_format(endpoint, text), server->names[i]);
 	}
 	return 0;
 }
@@ -199,15 +196,6 @@ static int bind_name(struct server *server, const struct address *address,
 	return -1;
 }
 
-// The label of the listeners from `first` on is the address as it was written.
-static void label_from(struct server *server, size_t first, const struct address *address)
-{
-	char label[ADDRESS_WRITTEN_SIZE];
-	address_format(address, label);
-	for (size_t i = first; i < server->listener_count; i++)
-		by_listener_label(&server->by_listener, i, label);
-}
-
 int listeners_bind(struct server *server, struct echod_error *error)
 {
 	const struct server_config *config = &server->config;
@@ -218,14 +206,17 @@ int listeners_bind(struct server *server, struct echod_error *error)
 		by_listener_label(&server->by_listener, i, server->names[i]);
 		server->trusts[i] = config->inherited[i].proxy ? &trust_loopback : NULL;
 	}
-	for (size_t i = 0; i < server->config.listen_count; i++) {
-		const struct listen *listen = &server->config.listen[i];
-		size_t first = server->listener_count;
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen *listen = &config->listen[i];
+		char label[ADDRESS_WRITTEN_SIZE]; // the address as it was written
+		size_t next = server->listener_count;
 		if (bind_name(server, &listen->address, error) != 0)
 			return -1;
-		label_from(server, first, &listen->address);
-		for (; first < server->listener_count; first++)
-			server->trusts[first] = listen->proxy ? &listen->trust : NULL;
+		address_format(&listen->address, label);
+		for (; next < server->listener_count; next++) {
+			by_listener_label(&server->by_listener, next, label);
+			server->trusts[next] = listen->proxy ? &listen->trust : NULL;
+		}
 	}
 	return 0;
 }

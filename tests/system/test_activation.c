@@ -131,7 +131,7 @@ TEST(addresses_of_our_own_come_on_top) {
 	process_end(echod);
 	daemon_refuses(
 		PROCESS(.arguments = STRINGS("--listen", "0.0.0.0:7001"), .prepare = hand_over),
-		EXIT_USAGE, STRINGS("another socket of the service manager, [::]:7001, covers it"));
+		EXIT_USAGE, STRINGS("another address to listen on, [::]:7001, covers it"));
 }
 
 // [::] takes IPv4: there a client is the one that it is elsewhere.
@@ -216,7 +216,8 @@ static const struct refusal {
 	 "does not listen, as a connection does not; its unit "
 	 "needs Accept=no"},
 	{"2", a_listener, NULL, NULL, "descriptor 4 (unknown) is not open"},
-	{"2", a_listener, a_listener, "one", "LISTEN_FDNAMES has 1 names, $LISTEN_FDS says 2"},
+	{"2", a_listener, a_listener, "one",
+	 "$LISTEN_FDNAMES has not the 2 names that $LISTEN_FDS says"},
 	{"2", a_listener, a_listener, "control:control", "descriptor 4 (control) is the second"},
 	{"1", a_listener, NULL, "control", "is no Unix-domain socket"},
 	{"0", a_listener, NULL, NULL, "$LISTEN_FDS: "},

@@ -83,7 +83,7 @@ TEST(addresses_that_expect_proxy_headers_trust_loopback_unless_told) {
 	set("listen-proxy", ":7001,trust=10.0.0.0/8");
 	expect_proxy(1, "10.0.0.0/8");
 	assert_int_equal(config->server.listen[1].address.port, 7001);
-	set("listen-proxy", ":7002,trust=10.0.0.0/8,::1,trust=192.0.2.1");
+	set("listen-proxy", ":7002,trust=10.0.0.0/8,::1,192.0.2.1");
 	expect_proxy(2, "10.0.0.0/8, ::1/128, 192.0.2.1/32");
 	set("listen-proxy", "unix:/a,b");
 	expect_proxy(3, "");

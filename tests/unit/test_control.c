@@ -54,7 +54,7 @@ static void prepare(void) {
 BEFORE_EACH {
 	prepare();
 	struct echod_error error;
-	if (control_open(&control, path, &inside->server, &error) != 0 ||
+	if (control_open(&control, path, -1, &inside->server, &error) != 0 ||
 	    control_start(&control, &error) != 0)
 		fail_msg("%s", error.message);
 }
@@ -227,7 +227,7 @@ TEST(clients_are_closed_when_it_stops) {
 TEST(a_live_socket_is_not_taken) {
 	static struct control other;
 	struct echod_error error = {0};
-	int result = control_open(&other, path, &inside->server, &error);
+	int result = control_open(&other, path, -1, &inside->server, &error);
 	assert_int_equal(strncmp(error.message, "cannot listen on '", 18), 0);
 	assert_error(result, &error, ECHOD_ERROR_SYSTEM, "a live server is listening there");
 	expect_ok("ping");
@@ -235,8 +235,8 @@ TEST(a_live_socket_is_not_taken) {
 
 TEST(it_can_be_closed_without_a_start, .setup = prepare, .teardown = tear_down) {
 	struct echod_error error = {0};
-	assert_int_equal(control_open(&control, path, &inside->server, &error), 0);
+	assert_int_equal(control_open(&control, path, -1, &inside->server, &error), 0);
 	control_close(&control);
-	assert_int_equal(control_open(&control, "/nonexistent/c", &inside->server, &error), -1);
+	assert_int_equal(control_open(&control, "/nonexistent/c", -1, &inside->server, &error), -1);
 	assert_contains(error.message, "No such file or directory");
 }

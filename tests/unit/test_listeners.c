@@ -206,7 +206,7 @@ TEST(one_address_within_another_is_refused) {
 		again();
 		if (bind_to(STRINGS(pairs[i][0], pairs[i][1])) == 0)
 			fail_msg("%s and %s", pairs[i][0], pairs[i][1]);
-		assert_contains(error.message, ": another --listen address, ");
+		assert_contains(error.message, ": another address to listen on, ");
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	}
 }
