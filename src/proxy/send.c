@@ -30,8 +30,9 @@ size_t proxy_write(enum proxy_kind kind, const union inet_end *source,
 					ntohs(ports[1]));
 	}
 	size_t block = size ? 2 * size + sizeof(ports) : 0;
-	const char protocol = size == 0 ? 0 : is_ipv4 ? 0x11 : 0x21;
-	const char head[] = {kind == PROXY_LOCAL ? 0x20 : 0x21, protocol, 0, (char)block};
+	const unsigned char protocol = size == 0 ? 0 : is_ipv4 ? 0x11 : 0x21;
+	const unsigned char head[] = {kind == PROXY_LOCAL ? 0x20 : 0x21, protocol, 0,
+				      (unsigned char)block};
 	memcpy(bytes, PROXY_SIGNATURE, SIGNATURE_SIZE);
 	memcpy(bytes + SIGNATURE_SIZE, head, sizeof(head));
 	memcpy(bytes + PROXY_V2_LEAST, from, size);

@@ -97,7 +97,7 @@ TEST(addresses_that_overlap) {
 	unsigned port = peer_free_port();
 	const char *any = test_text("[::]:%u", port), *four = test_text("0.0.0.0:%u", port);
 	daemon_refuses(SPEC("-l", any, "--listen", four), EXIT_USAGE,
-		       STRINGS(any, four, "--listen"));
+		       STRINGS(any, four, "covers it"));
 	const char *path = place_path("both");
 	const char *local = test_text("unix:/.%s", path); // the same, written otherwise
 	daemon_refuses(SPEC("--listen", local, "--control", path), EXIT_USAGE,
