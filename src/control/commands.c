@@ -101,6 +101,15 @@ static enum status run_workers(const struct command_context *context, const stru
 	return run_list(context, request, LIST_WORKERS, out);
 }
 
+static enum status run_ledger(const struct command_context *context, const struct request *request,
+			      FILE *out)
+{
+	if (context->server->ledger.size)
+		return run_list(context, request, LIST_LEDGER, out);
+	fputs("there is no ledger: the server was started with --ledger 0\n", out);
+	return STATUS_BAD_REQUEST;
+}
+
 static enum status run_ready(const struct command_context *context, const struct request *request,
 			     FILE *out)
 {

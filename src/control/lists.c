@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/first_bytes.h"
 #include "base/json_text.h"
 #include "base/units.h"
 
@@ -115,7 +116,7 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 static void write_object(struct list *list, json_t *row, FILE *out)
 {
 	fputs(list->rows ? ",\n  " : "\n  ", out);
-	list->failed |= json_dumpf(row, out, JSON_REAL_PRECISION(9)) != 0;
+	list->failed |= json_dumpf(row, out, JSON_REAL_PRECISION(15)) != 0;
 	json_decref(row);
 }
 
@@ -191,9 +192,159 @@ static bool write_workers(struct list *list, struct server *server, FILE *out)
 	return list->next < count;
 }
 
+static void ledger_heading(FILE *out)
+{
+	fprintf(out, "%5s %-21s %-21s %-7s %-8s %4s %4s %5s %5s %5s %6s %5s\n", "id", "peer",
+		"local", "ender", "reason", "peer", "own", "age", "recvd", "sent", "rtt us",
+		"retr");
+}
+
+static const char *const ends[] = {
+	[LEDGER_END_NONE] = NULL, [LEDGER_END_FIN] = "FIN", [LEDGER_END_RST] = "RST"};
+
+static const char *end_text(enum ledger_end end)
+{
+	return ends[end] ? ends[end] : "-";
+}
+
+static const char *fact_text(uint64_t fact, uint64_t unit, char *text, size_t size)
+{
+	if (fact == FACT_UNKNOWN)
+		return "?";
+	snprintf(text, size, "%" PRIu64, fact / unit);
+	return text;
+}
+
+static void entry_text(const struct ledger_entry *entry, uint64_t now, FILE *out)
+{
+	const struct conn_info *info = &entry->info;
+	bool open = !entry->closed_at;
+	char peer[ADDRESS_TEXT_SIZE];
+	char local[ADDRESS_TEXT_SIZE];
+	char texts[5][24];
+	snprintf(local, sizeof(local), "%s", conn_local_text(&info->origin, peer));
+	error_make_line(local); // a path may have any byte
+	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %-8s %4s %4s %5s %5s %5s %6s %5s\n", info->id,
+		conn_peer_text(&info->origin, peer), local,
+		open ? "-" : ledger_ended_by(entry->reason),
+		open ? "open" : close_reason_name(entry->reason), end_text(entry->peer_end),
+		end_text(entry->own_end),
+		brief_time(since(open ? now : entry->closed_at, info->origin.accepted_at), texts[0],
+			   sizeof(texts[0])),
+		brief_size(info->bytes_received, texts[1], sizeof(texts[1])),
+		brief_size(info->bytes_sent, texts[2], sizeof(texts[2])),
+		open ? "-" : fact_text(entry->tcp.rtt, NS_PER_US, texts[3], sizeof(texts[3])),
+		open ? "-" : fact_text(entry->tcp.retransmits, 1, texts[4], sizeof(texts[4])));
+}
+
+static json_t *fact_json(uint64_t fact, bool is_time)
+{
+	if (fact == FACT_UNKNOWN)
+		return json_null();
+	return is_time ? seconds_json(fact) : json_integer((json_int_t)fact);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_text(text) : json_null();
+}
+
+// What is known of a connection from its end.
+static void add_end(json_t *object, const struct ledger_entry *entry)
+{
+	const struct tcp_facts *tcp = &entry->tcp;
+	const struct {
+		const char *name;
+		uint64_t value;
+		bool is_time;
+	} facts[] = {
+		{"unread_bytes", tcp->unread, false},
+		{"unacknowledged_bytes", tcp->unacknowledged, false},
+		{"retransmits", tcp->retransmits, false},
+		{"rtt_seconds", tcp->rtt, true},
+		{"rtt_min_seconds", tcp->rtt_min, true},
+		{"busy_seconds", tcp->busy, true},
+		{"rwnd_limited_seconds", tcp->rwnd_limited, true},
+		{"sndbuf_limited_seconds", tcp->sndbuf_limited, true},
+	};
+	bool open = !entry->closed_at;
+	json_object_set_new(object, "ended_by",
+			    text_or_null(open ? NULL : ledger_ended_by(entry->reason)));
+	json_object_set_new(object, "reason",
+			    text_or_null(open ? NULL : close_reason_name(entry->reason)));
+	json_object_set_new(object, "peer_end", text_or_null(ends[entry->peer_end]));
+	json_object_set_new(object, "own_end", text_or_null(ends[entry->own_end]));
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+		json_object_set_new(object, facts[i].name,
+				    open ? json_null()
+					 : fact_json(facts[i].value, facts[i].is_time));
+}
+
+static json_t *entry_json(const struct ledger_entry *entry, const struct server *server)
+{
+	const struct conn_info *info = &entry->info;
+	const struct conn_origin *origin = &info->origin;
+	char text[ADDRESS_TEXT_SIZE];
+	bool told = origin->proxy.any.sa_family != AF_UNSPEC;
+	uint64_t accepted = origin->accepted_at - server->started_at + server->start_time;
+	json_t *object = json_object();
+	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
+	json_object_set_new(object, "peer", json_text(conn_peer_text(origin, text)));
+	json_object_set_new(object, "local", json_text(conn_local_text(origin, text)));
+	json_object_set_new(object, "proxy",
+			    text_or_null(told ? inet_end_format(&origin->proxy, text) : NULL));
+	json_object_set_new(object, "listener", json_text(origin->local_name));
+	json_object_set_new(object, "accepted_time_seconds", seconds_json(accepted));
+	json_object_set_new(object, "first_byte_seconds",
+			    info->first_at
+				    ? seconds_json(since(info->first_at, origin->accepted_at))
+				    : json_null());
+	json_object_set_new(object, "last_byte_seconds",
+			    info->bytes_received
+				    ? seconds_json(since(info->active_at, origin->accepted_at))
+				    : json_null());
+	json_object_set_new(object, "closed_seconds",
+			    entry->closed_at
+				    ? seconds_json(since(entry->closed_at, origin->accepted_at))
+				    : json_null());
+	json_object_set_new(object, "bytes_received",
+			    json_integer((json_int_t)info->bytes_received));
+	json_object_set_new(object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
+	snprintf(text, sizeof(text), "%014" PRIx64, first_bytes_hash(info->first));
+	json_object_set_new(object, "first_bytes", json_integer(first_bytes_count(info->first)));
+	json_object_set_new(object, "first_hash", text_or_null(info->first ? text : NULL));
+	add_end(object, entry);
+	return object;
+}
+
+// Those that are open come first: one that closes meanwhile is then in the ring.
+static bool write_ledger(struct list *list, struct server *server, FILE *out)
+{
+	struct ledger_entry entries[CHUNK];
+	struct conn_info infos[CHUNK];
+	uint64_t now = clock_now();
+	size_t before = list->next;
+	size_t count = list->last ? 0 : conn_table_copy(&server->conns, &list->next, infos, CHUNK);
+	for (size_t i = 0; i < count; i++)
+		entries[i] = (struct ledger_entry){.info = infos[i]};
+	if (list->next == before) {
+		if (!list->last)
+			list->last = ledger_total(&server->ledger);
+		count = ledger_copy(&server->ledger, &list->entry, entries, CHUNK);
+	}
+	for (size_t i = 0; i < count; i++, list->rows++) {
+		if (list->json)
+			write_object(list, entry_json(&entries[i], server), out);
+		else
+			entry_text(&entries[i], now, out);
+	}
+	return list->next != before || list->entry < list->last;
+}
+
 static const struct list_kind kinds[] = {
 	[LIST_CONNECTIONS] = {"connections", connections_heading, write_connections},
 	[LIST_WORKERS] = {"workers", workers_heading, write_workers},
+	[LIST_LEDGER] = {"ledger", ledger_heading, write_ledger},
 };
 
 void list_begin(struct list *list, enum list_subject subject, bool json, FILE *out)

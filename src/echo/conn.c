@@ -1,27 +1,11 @@
 #include "echo/conn.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
 
 #define SHUT_CHUNK 256 // connections shut down while the lock is held once
-
-const char *conn_peer_text(const struct conn_origin *origin, char *text)
-{
-	if (origin->peer.any.sa_family != AF_UNIX)
-		return inet_end_format(&origin->peer, text);
-	snprintf(text, ADDRESS_TEXT_SIZE, "unix user %" PRIu32, origin->peer_user);
-	return text;
-}
-
-const char *conn_local_text(const struct conn_origin *origin, char *text)
-{
-	return origin->local.any.sa_family == AF_UNIX ? origin->local_name
-						      : inet_end_format(&origin->local, text);
-}
 
 int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error)
 {
@@ -64,6 +48,8 @@ static void conn_init(struct conn *conn, uint64_t id, const struct conn_origin *
 	conn->spin_credit = 0;
 	atomic_store_explicit(&conn->bytes_received, 0, memory_order_relaxed);
 	atomic_store_explicit(&conn->bytes_sent, 0, memory_order_relaxed);
+	atomic_store_explicit(&conn->first_at, 0, memory_order_relaxed);
+	atomic_store_explicit(&conn->first, 0, memory_order_relaxed);
 }
 
 struct conn *conn_table_add(struct conn_table *table, const struct conn_origin *origin)
@@ -88,7 +74,7 @@ void conn_table_remove(struct conn_table *table, struct conn *conn)
 	pthread_mutex_unlock(&table->lock);
 }
 
-static void copy_conn(const struct conn *conn, struct conn_info *info)
+void conn_show(const struct conn *conn, struct conn_info *info)
 {
 	const struct work *work = &conn->work;
 	*info = (struct conn_info){
@@ -99,6 +85,8 @@ static void copy_conn(const struct conn *conn, struct conn_info *info)
 		.active_at = atomic_load_explicit(&work->active_at, memory_order_relaxed),
 		.bytes_sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed),
 		.bytes_received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed),
+		.first_at = atomic_load_explicit(&conn->first_at, memory_order_relaxed),
+		.first = atomic_load_explicit(&conn->first, memory_order_relaxed),
 	};
 }
 
@@ -110,7 +98,7 @@ size_t conn_table_copy(struct conn_table *table, size_t *slot, struct conn_info 
 	size_t end = *slot + capacity;
 	for (; *slot < end && *slot < table->used; (*slot)++) {
 		if (table->slots[*slot].work.id)
-			copy_conn(&table->slots[*slot], &infos[copied++]);
+			conn_show(&table->slots[*slot], &infos[copied++]);
 	}
 	pthread_mutex_unlock(&table->lock);
 	return copied;

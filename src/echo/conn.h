@@ -12,25 +12,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "net/address.h"
+#include "net/origin.h"
 #include "pool/work.h"
-
-// Where a connection comes from. Plain values, never changed.
-struct conn_origin {
-	int fd;
-	uint64_t accepted_at;	// clock_now
-	union inet_end peer;	// AF_UNIX: only the user is known. A proxy may have told it, so
-	union inet_end local;	// `local` says of what family the socket is
-	const char *local_name; // the listener's; lives as long as the server
-	uint32_t peer_user;	// AF_UNIX: the user id
-	unsigned listener;	// the listener's index in the server
-};
-
-// Its peer and its own end as people read them: `127.0.0.1:5000`, `unix user 1000`, `unix:/path`.
-// Returns `text`, which has room for ADDRESS_TEXT_SIZE bytes, or a string that lives as long as the
-// server.
-const char *conn_peer_text(const struct conn_origin *origin, char *text);
-const char *conn_local_text(const struct conn_origin *origin, char *text);
 
 // Bytes that are to be sent.
 struct piece {
@@ -44,7 +27,8 @@ struct conn {
 	struct conn_origin origin;
 
 	// The owner's.
-	struct piece unsent; // what its peer is still to get, malloc'd; or NULL
+	struct piece unsent; // what its peer is still to get, malloc'd; or NULL; or any
+			     // pointer with length 0, and the first bytes are to be noted
 	bool stuck;	     // its peer does not read,
 	int unacknowledged;  // and has left so many bytes unacknowledged, the least that was seen
 	int spin_credit;     // whether polling for it has recently helped
@@ -53,6 +37,8 @@ struct conn {
 	// depends on them.
 	_Atomic uint64_t bytes_received;
 	_Atomic uint64_t bytes_sent;
+	_Atomic uint64_t first_at; // when its first bytes came; 0: they have not, or nobody asked
+	_Atomic uint64_t first;	   // what they were: base/first_bytes.h
 };
 
 static inline struct conn *conn_of(const struct work *work)
@@ -94,8 +80,11 @@ struct conn_info {
 	uint64_t active_at;
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
+	uint64_t first_at;
+	uint64_t first;
 };
 
+void conn_show(const struct conn *conn, struct conn_info *info); // the owner, or under the lock
 int conn_table_open(struct conn_table *table, size_t capacity, struct echod_error *error);
 
 // It must be empty.

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/first_bytes.h"
 #include "net/errno_class.h"
 #include "net/socket.h"
 #include "net/waker.h"
@@ -78,10 +79,10 @@ bool unsent_keep(struct echo *echo, struct conn *conn, const char *bytes, size_t
 
 void unsent_drop(struct echo *echo, struct conn *conn)
 {
-	if (!conn->unsent.bytes)
-		return;
-	atomic_fetch_sub_explicit(&echo->unsent, conn->unsent.length, memory_order_relaxed);
-	free(conn->unsent.bytes);
+	if (conn->unsent.length) {
+		atomic_fetch_sub_explicit(&echo->unsent, conn->unsent.length, memory_order_relaxed);
+		free(conn->unsent.bytes);
+	}
 	conn->unsent = (struct piece){0};
 }
 
@@ -268,7 +269,8 @@ SELDOM static struct turn after_empty_recv(const struct task *task, ssize_t coun
 }
 
 // Echoes `count` bytes that were received. What does not go through is kept.
-static inline struct turn echo_received(const struct task *task, size_t count)
+__attribute__((always_inline)) static inline struct turn echo_received(const struct task *task,
+								       size_t count)
 {
 	struct piece piece = {.bytes = task->worker->buffer, .length = count};
 	count_received(task, count);
@@ -300,18 +302,10 @@ SELDOM static struct turn echo_peeked(const struct task *task, size_t count)
 	return taken < piece.sent ? close_for(CLOSE_reset) : turn; // reset between the two calls
 }
 
-// Sends what is left of an earlier turn.
-SELDOM static struct turn send_unsent(const struct task *task)
-{
-	struct turn turn = send_all(task, &task->conn->unsent, false);
-	if (turn.end == TURN_GOES_ON)
-		unsent_drop(task->echo, task->conn);
-	return turn;
-}
-
 // Receives once, and echoes what came. A descriptor that is passed over AF_UNIX ends a recv early,
 // so there a short count does not mean that nothing is left.
-static inline struct turn echo_once(const struct task *task, bool *last_check, size_t *quantum)
+__attribute__((always_inline)) static inline struct turn
+echo_once(const struct task *task, bool *last_check, size_t *quantum)
 {
 	struct conn *conn = task->conn;
 	size_t size = task->config->buffer_size;
@@ -333,6 +327,35 @@ static inline struct turn echo_once(const struct task *task, bool *last_check, s
 	return turn;
 }
 
+// Receives and echoes as echo_once does, for a connection whose first bytes are to be noted.
+SELDOM static struct turn echo_first(const struct task *task, bool is_last_check)
+{
+	struct conn *conn = task->conn;
+	bool last_check = is_last_check;
+	size_t quantum = 0;
+	conn->unsent = (struct piece){0};
+	struct turn turn = echo_once(task, &last_check, &quantum);
+	uint64_t received = atomic_load(&conn->bytes_received);
+	atomic_store(&conn->first, first_bytes_of(task->worker->buffer, received));
+	atomic_store(&conn->first_at, received > 0 ? task->worker->now : 0);
+	if (received == 0)
+		conn->unsent.bytes = task->worker->buffer;
+	else if (is_last_check && turn.end == TURN_GOES_ON)
+		return (struct turn){.end = TURN_QUANTUM}; // it was not the last one after all
+	return turn;
+}
+
+// Sends what is left of an earlier turn.
+SELDOM static struct turn send_unsent(const struct task *task, bool last_check)
+{
+	if (!task->conn->unsent.length)
+		return echo_first(task, last_check);
+	struct turn turn = send_all(task, &task->conn->unsent, false);
+	if (turn.end == TURN_GOES_ON)
+		unsent_drop(task->echo, task->conn);
+	return turn;
+}
+
 struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker)
 {
 	const struct task task = {conn, worker, echo, &worker->pool->config};
@@ -340,7 +363,7 @@ struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worke
 	size_t quantum = 0;				      // how much of it is used
 	conn->work.expired = false;
 	while (!is_aborted(echo)) {
-		struct turn turn = conn->unsent.bytes ? send_unsent(&task)
+		struct turn turn = conn->unsent.bytes ? send_unsent(&task, last_check)
 						      : echo_once(&task, &last_check, &quantum);
 		if (turn.end != TURN_GOES_ON)
 			return turn;

@@ -165,6 +165,8 @@ static void admit(void *context, const struct conn_origin *origin, const union i
 	if (origin->local.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
 		server_set_patience(server, origin->fd);
 	struct conn *conn = conn_table_add(&server->conns, origin);
+	if (server->ledger.size)
+		conn->unsent.bytes = (char *)conn; // its first bytes are to be noted
 	log_accepted(server->log, conn->work.id, origin, proxy);
 	counter_add(acceptor->stats, COUNTER_connections_accepted, 1);
 	by_listener_add(&server->by_listener, origin->listener, LISTENER_connections_accepted, 1);

@@ -95,7 +95,7 @@ static void admit(struct proxy_wait *wait, struct proxy_waiting *slot, const uni
 	bool is_told = client->any.sa_family != AF_UNSPEC;
 	origin.accepted_at = clock_now(); // its own time begins here
 	if (is_told)
-		origin.peer = *client;
+		origin.proxy = proxy, origin.peer = *client;
 	wait->admit(wait->context, &origin, is_told ? &proxy : NULL);
 }
 

@@ -77,8 +77,10 @@ static int reserve(struct server *server, struct echod_error *error)
 		stats_close(&server->stats);
 		return -1;
 	}
-	if (admission_open(&server->admission, limit, server->config.max_per_source,
+	if (ledger_open(&server->ledger, server->config.ledger, error) != 0 ||
+	    admission_open(&server->admission, limit, server->config.max_per_source,
 			   server->config.source_prefix6, &server->acceptor_waker, error) != 0) {
+		ledger_close(&server->ledger);
 		conn_table_close(&server->conns);
 		stats_close(&server->stats);
 		return -1;
@@ -220,6 +222,7 @@ void server_free(struct server *server)
 	listeners_close(server);
 	proxy_wait_close(&server->proxy_wait);
 	admission_close(&server->admission);
+	ledger_close(&server->ledger);
 	conn_table_close(&server->conns);
 	stats_close(&server->stats);
 	gate_destroy(&server->acceptor_ready);

@@ -22,6 +22,7 @@
 #include "proxy/trust.h"
 #include "server/admission.h"
 #include "server/by_listener.h"
+#include "server/ledger.h"
 #include "server/proxy_wait.h"
 #include "stats/stats.h"
 
@@ -33,6 +34,7 @@
 #define CONFIG_MAX_SPIN NS_PER_MS
 #define CONFIG_MAX_DRAIN_DELAY (3600 * NS_PER_S)
 #define CONFIG_MAX_UNSENT (UINT64_C(1) << 40)
+#define CONFIG_MAX_LEDGER (UINT64_C(1) << 20)
 #define CONFIG_MAX_BUFFER (UINT64_C(16) << 20)
 
 enum overload {
@@ -76,6 +78,7 @@ struct server_config {
 	int backlog;
 	bool reuse_port;	    // TCP listeners set SO_REUSEPORT
 	size_t buffer_size;	    // bytes, one buffer for each worker
+	size_t ledger;		    // entries of the ledger; 0: none
 	unsigned spare_descriptors; // that are left to the program
 };
 
@@ -98,6 +101,7 @@ struct server {
 	size_t listener_count;
 	struct by_listener by_listener; // what they count
 	struct conn_table conns;
+	struct ledger ledger;
 	struct admission admission;
 	struct proxy_wait proxy_wait; // the acceptor's
 	struct pool pool;

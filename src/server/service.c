@@ -74,10 +74,17 @@ void service_close(struct work *work, enum close_reason reason, struct worker *w
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 	// A failure on our side must not look like an orderly end.
 	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
+	struct ledger_entry entry;
+	if (server->ledger.size)
+		ledger_describe(&entry, conn, reason, !all_echoed);
 	reason = refine(reason, conn, received);
 
 	unsent_drop(&server->echo, conn);
 	conn_table_remove(&server->conns, conn); // the last touch
+	if (server->ledger.size) {
+		entry.reason = reason;
+		ledger_add(&server->ledger, &entry);
+	}
 	socket_close(origin.fd, all_echoed, server->config.is_guest);
 	if (received == 0)
 		counter_add(worker->stats, COUNTER_connections_silent, 1);

@@ -2,6 +2,7 @@
 // and in which state: echo/turn.
 #include "test.h"
 
+#include "base/first_bytes.h"
 #include "peer.h"
 #include "played.h"
 
@@ -217,6 +218,48 @@ TEST(what_came_at_the_last_instant_is_served) {
 	expect_turn(100, TURN_QUIET, 100);
 	assert_false(played.conn.work.expired);
 	expect_end(TURN_QUIET); // its time has begun again
+}
+
+// As the acceptor asks for it.
+static void ask_for_first_bytes(void) { played.conn.unsent.bytes = played.worker.buffer; }
+
+TEST(first_bytes_are_noted_once) {
+	char bytes[FIRST_BYTES];
+	pattern_fill(1, 0, bytes, sizeof(bytes));
+	ask_for_first_bytes();
+	expect_turn(0, TURN_QUIET, 0);
+	assert_true(played.conn.first == 0 && played.conn.first_at == 0);
+	played.now += 5;
+	played.conn.work.expired = true;
+	// There may be more, so it is not the last check.
+	expect_turn(PLAYED_BUFFER, TURN_QUANTUM, PLAYED_BUFFER);
+	uint64_t at = played.conn.first_at;
+	assert_true(at > 0);
+	for (int i = 1; i <= 2; i++, played.now += 5) {
+		assert_null(played.conn.unsent.bytes);
+		assert_true(played.conn.first == first_bytes_of(bytes, sizeof(bytes)));
+		assert_true(played.conn.first_at == at);
+		expect_turn(100, TURN_QUIET, PLAYED_BUFFER + (size_t)i * 100);
+	}
+}
+
+TEST(first_bytes_that_do_not_come_in_time_are_an_idle_end) {
+	ask_for_first_bytes();
+	played.conn.work.expired = true;
+	assert_int_equal(run_turn(), CLOSE_idle);
+	unsent_drop(&played.echo, &played.conn); // frees nothing
+	assert_null(played.conn.unsent.bytes);
+}
+
+TEST(first_bytes_that_do_not_go_out_are_kept) {
+	ask_for_first_bytes();
+	played.send.next = STEPS({.limit = 10}, {.error = EAGAIN, .times = 1000});
+	peer_says(100, false);
+	expect_end(TURN_STUCK);
+	assert_int_equal(first_bytes_count(played.conn.first), FIRST_BYTES);
+	assert_int_equal(played.conn.unsent.length, 90);
+	played.send.next = NULL;
+	expect_turn(0, TURN_QUIET, 100);
 }
 
 static void stick(void) {
