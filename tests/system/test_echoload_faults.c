@@ -155,6 +155,43 @@ TEST(corrupt_in_each_manner,
 	daemon_stop(daemon);
 }
 
+// The report of a run on one line, as it is wrapped for people.
+static const char *report_of(struct process *process) {
+	char *text = test_keep(strdup(process_output(process, NULL))), *to = text;
+	for (const char *from = text; *from; from++) {
+		bool blank = *from == ' ' || *from == '\n';
+		if (!blank || (to > text && to[-1] != ' '))
+			*to++ = blank ? ' ' : *from;
+	}
+	*to = '\0';
+	return text;
+}
+
+// The server's ledger says on which way they were lost, though the proxy hides our address.
+DAEMON_TEST(lost_bytes_are_in_the_ledger, (NULL)) {
+	const struct corrupter_plan plan = {seed(), seed(), 4, FAULT_LOST, 4001, 6};
+	struct corrupter *corrupter = corrupter_start(&plan, daemon->port);
+	struct process *load = process_start(
+		PROCESS(.arguments =
+				STRINGS(ECHOLOAD_PROGRAM,
+					test_text("127.0.0.1:%u", corrupter_port(corrupter)),
+					"--no-experiment", "--size", "4001", "--connections", "4",
+					"--duration", "1s", "--run", test_text("%" PRIu64, seed()),
+					"--control", daemon->control)));
+	process_expect_status(load, 1);
+	const char *report = report_of(load);
+	const struct fault *faults;
+	uint64_t lost = 0;
+	unsigned count = corrupter_stop(corrupter, &faults);
+	assert_int_equal(count, 4);
+	assert_contains(report, "4 of 4 connections with an error found in the server's ledger");
+	for (unsigned i = 0; i < count; i++) {
+		assert_contains(report, test_text("%" PRIu64 " lost on", faults[i].length));
+		lost += faults[i].length;
+	}
+	assert_true(lost > 0 && !strstr(report, "the way there"));
+}
+
 // Only a client that has sent its FIN knows that there are too many bytes.
 DAEMON_TEST(append_after_the_end, (NULL)) {
 	static const struct manner manner = {

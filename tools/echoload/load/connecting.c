@@ -11,13 +11,38 @@
 #define CONNECTS_MEASURED 1000 // of a thread, for their round trip
 #define MOST_CONNECTING 256    // of a thread at a time: a backlog that overflows costs seconds
 
+// Keeps what is to be compared with the server's ledger.
+static void note_loss(const struct thread *thread, const struct connection *conn)
+{
+	struct counters *counters = thread->buffers.open;
+	struct endpoint local = {.length = sizeof(local.as)};
+	uint64_t start = conn->verify.start;
+	if (conn->state != CONNECTION_OPEN && conn->state != CONNECTION_ENDING)
+		return;
+	if (counters->loss_count < COUNTERS_LOSSES &&
+	    getsockname(conn->fd, &local.as.any, &local.length) == 0)
+		counters->losses[counters->loss_count] = (struct loss){
+			.connection = conn->id,
+			.local = inet_end_from(&local),
+			.start = start,
+			.sent = atomic_load(&conn->sent) - start,
+			.received = conn->received - start,
+			.end = conn->end,
+			.ended = conn->state == CONNECTION_ENDING,
+		};
+	counters->loss_count++;
+}
+
 void connection_note_error(struct thread *thread, const struct connection *conn,
 			   enum load_error error, int number)
 {
 	// Wrong bytes count at any time.
-	if ((conn->loaded && thread_counts(thread, thread->now)) || error == LOAD_MISMATCH)
-		load_errors_note(&thread->buffers.open->errors, error, number, conn->id,
-				 thread->now - thread->period->begin);
+	if ((!conn->loaded || !thread_counts(thread, thread->now)) && error != LOAD_MISMATCH)
+		return;
+	if (thread->config->control)
+		note_loss(thread, conn);
+	load_errors_note(&thread->buffers.open->errors, error, number, conn->id,
+			 thread->now - thread->period->begin);
 }
 
 // One connect fewer is under way: the first connection that waits for its turn may begin.
@@ -89,6 +114,7 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 	end_connecting(thread);
 	conn->state = CONNECTION_OPEN;
 	conn->failed = false;
+	conn->end = NULL;
 	conn->before = (struct usage_tcp){0};
 	atomic_fetch_add_explicit(&thread->buffers.live, 1, memory_order_relaxed);
 	if (atomic_fetch_add_explicit(&thread->buffers.connected, 1, memory_order_relaxed) <

@@ -123,6 +123,7 @@ static void take_end(struct thread *thread, struct connection *conn, int number,
 {
 	const struct verify *verify = &conn->verify;
 	bool wrong = verify->faults > 0;
+	conn->end = number == 0 ? "FIN" : number == ECONNRESET || number == EPIPE ? "RST" : NULL;
 	bool within = number == 0 && conn->received > conn->answered;
 	bool whole = within || (number == 0 && (wrong || verify->resync));
 	bool right = connection_end_verify(thread, conn, whole);

@@ -44,8 +44,9 @@ struct connection {
 	bool loaded;			 // it takes part in this period
 	int fd;
 	enum connection_state state;
-	bool hung_up; // the peer's FIN has been announced: read on to the end
-	int broken;   // why sending failed, errno; 0: it has not, or after the peer's FIN
+	bool hung_up;	 // the peer's FIN has been announced: read on to the end
+	const char *end; // of the peer's side: FIN, RST; NULL: it has not come
+	int broken;	 // why sending failed, errno; 0: it has not, or after the peer's FIN
 	struct connection *next_in_queue; // of those that wait to connect
 	bool refused, failed; // last time: it could not begin to connect, it was not connected
 	_Atomic uint64_t sent;

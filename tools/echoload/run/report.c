@@ -284,6 +284,8 @@ void report_print(struct screen *screen, const struct run *run)
 	print_latency(screen, result->counters);
 	print_errors(screen, result->config, &result->counters->errors);
 	print_faults(screen, result->config, result->counters);
+	for (size_t i = 0; i < run->ledger.count; i++)
+		print_field(screen, "", i ? "" : "ledger", "%s", run->ledger.line[i]);
 	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_names[run->verdict.kind]);
 	for (size_t i = 0; i < run->verdict.count; i++)
 		print_field(screen, "", "", "%s", run->verdict.line[i]);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/screen.h"
+#include "echoload/judge/ledger.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/result/result.h"
 #include "run_options.h"
@@ -18,6 +19,7 @@ struct run {
 	struct engine_result result;
 	struct evidence evidence;
 	struct verdict verdict;
+	struct ledger_report ledger;
 	bool interrupted; // by a signal
 };
 
