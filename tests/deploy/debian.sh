@@ -1,29 +1,28 @@
 #!/usr/bin/env bash
 # debian.sh [MIRROR]: the Debian packages in the life of a machine. Two builds of them, under
-# different conditions, are the same to the byte. In a bare Debian from MIRROR (default
-# http://deb.debian.org/debian), of the release that runs here, they are installed; echod runs as
-# its unit starts it, as a user without rights; they are upgraded while a connection is open, then
-# removed and purged, and all files are as before. No service manager runs there: what it does, this
-# script does. Exit status: 0 all is well, 1 something is not, 3 there is no root, no program for
-# it, or no mirror.
+# different conditions, are the same to the byte. Then a bare Debian from MIRROR (default
+# http://deb.debian.org/debian), of the release that runs here, boots systemd in namespaces of its
+# own. There the packages are installed, the units run as they are, the packages are upgraded while
+# connections are open, removed and purged; all files are as before. Exit status: 0 all is well, 1
+# something is not, 3 there is no root, no program for it, no cgroup2, or no mirror.
 set -euo pipefail
 
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-user=61184 # the first of those that systemd gives to services
 
 fail() {
 	echo "debian.sh: $2" >&2
+	[[ ! ${machine-} ]] || on_machine journalctl --no-pager --unit 'echod*' --lines 20 >&2 || true
 	exit "$1"
 }
 
-# wait_for WHAT COMMAND...: until it succeeds, for at most ten seconds.
+# wait_for WHAT COMMAND...: until it succeeds, for at most 20 s.
 wait_for() {
 	local left
-	for ((left = 100; left > 0; left--)); do
+	for ((left = 200; left > 0; left--)); do
 		! "${@:2}" || return 0
 		sleep 0.1
 	done
-	fail 1 "waited in vain for $1; echod's log: $(cat "$work/log")"
+	fail 1 "waited in vain for $1"
 }
 
 # build DIR [OPTION...]
@@ -33,31 +32,58 @@ build() {
 	rm -f "$work/$1"/*-dbgsym_*
 }
 
-# files FILE: all that there is, with modes and owners, into FILE. What apt and dpkg note down about
-# their work is not meant.
+# files FILE: all that there is, with modes and owners, into FILE. What others note down about their
+# work is not meant.
 files() {
-	find "$root" -xdev \( -path "$root/proc" -o -path "$root/var/log" -o -path "$root/var/cache" \
-		-o -path "$root/var/lib/dpkg/*-old" \) -prune -o -printf '%P %M %U:%G %l\n' | sort >"$1"
+	(cd "$root" && find . -xdev \( -path ./dev -o -path ./tmp -o -path './var/lib/dpkg/*-old' -o -path ./var/log \
+		-o -path ./var/cache -o -path ./var/tmp -o -path './var/lib/systemd/[a-ce-z]*' \) -prune \
+		-o -printf '%P %M %U:%G %l\n') | sort >"$1"
 }
 
-# start: echod as its unit does, at a port that is free; `echod` is its process, `port` its port.
-start() {
-	local command
-	read -ra command < <(sed -n 's/^ExecStart=//p' "$root/lib/systemd/system/echod.service" |
-		sed 's/[$]ECHOD_OPTIONS/--listen 127.0.0.1:0 --http 127.0.0.1:0/')
-	install -d -o "$user" -g "$user" "$root/run/echod"
-	: >"$work/listening"
-	"${as_user[@]}" "${command[@]}" >"$work/listening" 2>"$work/log" &
-	echod=$!
-	wait_for "the start" grep -q '^http' "$work/listening"
-	port=$(sed -n 's/^listening on 127[.]0[.]0[.]1://p' "$work/listening")
+# boot: systemd with the root $root, until the processes of this script end; `machine` is its
+# process.
+boot() {
+	# shellcheck disable=SC2016 # for the other shell
+	unshare --mount --pid --fork --kill-child --net --uts --ipc bash -euc '
+		echo $$ >"$1/cgroup.procs"
+		exec unshare --cgroup "$BASH" -euc '\''
+			cd "$0"
+			mount --bind . .
+			cd "$0"
+			mount -t proc proc proc
+			mount -t sysfs -o ro sysfs sys
+			mount -t cgroup2 cgroup2 sys/fs/cgroup
+			mount -t tmpfs -o mode=755 tmpfs run
+			mount --bind dev dev
+			mkdir run/old
+			pivot_root . run/old
+			umount -l run/old
+			exec env -i container=test PATH="$PATH" chroot . /lib/systemd/systemd --system \
+				--unit=multi-user.target --log-target=journal --show-status=no
+		'\'' "$0"
+	' "$root" "$cgroup" </dev/null >"$work/console" 2>&1 &
+	local parent=$!
+	wait_for "a process" grep -q . "/proc/$parent/task/$parent/children"
+	machine=$(tr -d ' ' <"/proc/$parent/task/$parent/children")
+	wait_for "systemd" is_up
 }
 
-# stop: as the service manager does; a clean end leaves nothing behind.
-stop() {
-	kill -TERM "$echod"
-	wait "$echod" || fail 1 "echod ended with $?: $(cat "$work/log")"
-	rmdir "$root/run/echod"
+on_machine() {
+	nsenter --target "$machine" --all --root env -i -C / PATH="$PATH" LC_ALL=C.UTF-8 "$@"
+}
+
+is_up() {
+	[[ $(on_machine systemctl is-system-running 2>/dev/null) =~ ^(running|degraded)$ ]]
+}
+
+# is STATE UNIT
+is() {
+	[[ $(on_machine systemctl is-active "$2") == "$1" ]]
+}
+
+# install FOLDER: of packages.
+install() {
+	on_machine dpkg --install --recursive "/packages/$1" >"$work/log" 2>&1 || fail 1 "$(cat "$work/log")"
 }
 
 # echoed TEXT: the connection that is open echoes it.
@@ -66,91 +92,122 @@ echoed() {
 	wait_for "the echo of '$1'" grep -qx "$1" "$work/echo"
 }
 
+of_service() {
+	on_machine systemctl show --value --property "$1" echod.service
+}
+
+has_restarted() {
+	[[ $(of_service NRestarts) == 1 ]] && is active echod.service
+}
+
 life() {
-	local answer left link program
-	echo "=== installed"
-	"${in_root[@]}" dpkg --install --recursive /packages/old >/dev/null
-	link=etc/systemd/system/multi-user.target.wants/echod.service
-	[[ $(cd "$root" && find etc -name 'echod*') == "$link" ]] || fail 1 "enabled is something else than echod.service"
-	for program in echod echoctl echocat echoload; do
-		"${in_root[@]}" "$program" --version >/dev/null
-	done
-	start
-	"${as_user[@]}" echocat --message hello 127.0.0.1 "$port" >/dev/null
-	"${in_root[@]}" echoctl --control /run/echod/echod.sock ping >/dev/null
-	exec 5<>"/dev/tcp/127.0.0.1/$(sed -n 's/^http on 127[.]0[.]0[.]1://p' "$work/listening")"
-	printf 'GET /readyz HTTP/1.0\r\n\r\n' >&5
-	read -r answer <&5
-	exec 5>&-
+	local answer left old job client
+	echo "=== installed: the service runs, without rights"
+	install old
+	is active echod.service || fail 1 "echod.service does not run"
+	is inactive echod.socket || fail 1 "echod.socket is $(on_machine systemctl is-active echod.socket)"
+	[[ $(on_machine stat -c %u "/proc/$(of_service MainPID)") != 0 ]] || fail 1 "the service runs as root"
+	[[ $(of_service StatusText) == "listening on 127.0.0.1:65432" ]] || fail 1 "status: $(of_service StatusText)"
+	on_machine echoctl ready >/dev/null
+	on_machine echocat --message hello >/dev/null
+
+	echo "=== configured by a drop-in, with --http, and hanging"
+	mkdir -p "$root/etc/systemd/system/echod.service.d"
+	printf '[Service]\nEnvironment="ECHOD_OPTIONS=--http 127.0.0.1:9090"\nWatchdogSec=2\n' \
+		>"$root/etc/systemd/system/echod.service.d/our.conf"
+	on_machine systemctl daemon-reload
+	on_machine systemctl restart echod.service
+	# shellcheck disable=SC2016 # for the other shell
+	answer=$(on_machine bash -c 'exec 3<>/dev/tcp/127.0.0.1/9090; printf "GET /readyz HTTP/1.0\r\n\r\n" >&3; head -n 1 <&3')
 	[[ $answer == *" 200 "* ]] || fail 1 "/readyz: $answer"
+	on_machine systemctl kill --signal STOP echod.service
+	wait_for "the watchdog" has_restarted
 
 	echo "=== upgraded while a connection is open"
+	old=$(of_service MainPID)
 	mkfifo "$work/typed"
-	"${as_user[@]}" echocat 127.0.0.1 "$port" <"$work/typed" >"$work/echo" &
-	local client=$!
+	on_machine echocat <"$work/typed" >"$work/echo" &
+	client=$!
 	exec 5>"$work/typed"
 	echoed before
-	"${in_root[@]}" dpkg --install --recursive /packages/new >/dev/null
-	echoed after
-	[[ $(readlink "/proc/$echod/exe") == *" (deleted)" ]] || fail 1 "the upgrade did not replace echod"
-	kill -TERM "$echod"
-	wait_for "the drain" grep -q draining "$work/log"
+	install new 5>&- &
+	job=$!
+	wait_for "the drain" is deactivating echod.service
 	echoed drained
 	exec 5>&-
 	wait "$client" || fail 1 "the client that stayed ended with $?"
-	wait "$echod" || fail 1 "echod ended with $?: $(cat "$work/log")"
-	start
-	[[ $(readlink "/proc/$echod/exe") == *sbin/echod ]] || fail 1 "the old echod runs again"
-	"${as_user[@]}" echoload "127.0.0.1:$port" --count 1000 >/dev/null || (($? == 4)) || fail 1 "echoload failed"
-	stop
+	wait "$job"
+	is active echod.service || fail 1 "echod.service does not run after the upgrade"
+	[[ $(of_service MainPID) != "$old" ]] || fail 1 "the old echod runs still"
+
+	echo "=== upgraded under churn, with a socket that systemd holds"
+	on_machine systemctl stop echod.service
+	on_machine systemctl enable --now echod.socket 2>/dev/null
+	on_machine echoload 127.0.0.1:7 --mode churn --connections 8 --duration 6s --allow-client-bound \
+		--expect errors==0 --expect faults==0 >"$work/load" 2>&1 &
+	client=$!
+	wait_for "the first client" is active echod.service
+	old=$(of_service MainPID)
+	install old
+	[[ $(of_service MainPID) != "$old" ]] || fail 1 "the new echod runs still"
+	wait "$client" || fail 1 "echoload ended with $?: $(cat "$work/load")"
+	is active echod.socket || fail 1 "the upgrade stopped echod.socket"
+	on_machine systemctl start echod@1.service
+	on_machine echoctl --control /run/echod-1/echod.sock ready >/dev/null
+	on_machine systemctl stop echod@1.service
 
 	echo "=== removed and purged"
-	"${in_root[@]}" dpkg --remove echod echo-tools libechod-dev libechod0 >/dev/null
+	on_machine dpkg --remove echod echo-tools libechod-dev libechod0 >"$work/log"
+	! is active echod.service || fail 1 "echod.service runs after it was removed"
+	! is active echod.socket || fail 1 "echod.socket is open after it was removed"
 	files "$work/removed"
-	# That the service is enabled stays, for the day it is installed again.
-	left=$(comm -13 "$work/before" "$work/removed" | grep -vE '^(etc/systemd/|var/lib/(systemd|dpkg/info/echod[.]))') || true
+	# What is enabled stays so, for the day it is installed again.
+	left=$(comm -13 "$work/before" "$work/removed" |
+		grep -vE '^(etc/systemd/|var/lib/(systemd|dpkg/info/echod[.]))') || true
 	[[ -z $left ]] || fail 1 "left by removing: $left"
-	"${in_root[@]}" dpkg --purge echod >/dev/null
+	on_machine dpkg --purge echod >"$work/log"
+	rm -r "$root/etc/systemd/system/echod.service.d"
 	files "$work/after"
 	diff "$work/before" "$work/after" || fail 1 "left or lost by purging, see above"
 }
 
-# inside: in namespaces of its own, whose processes and mounts end with this script.
+# inside: in namespaces whose processes and mounts end with this script.
 inside() {
-	local depends
+	local depends release
 	# shellcheck disable=SC1091 # only its release is of interest
 	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	echo "=== a bare Debian $release from $mirror"
-	timeout 900 debootstrap --variant=minbase "$release" "$root" "$mirror" >"$work/log" 2>&1 ||
+	timeout 900 debootstrap --variant=minbase --include=systemd "$release" "$root" "$mirror" >"$work/log" 2>&1 ||
 		fail 3 "no Debian $release from $mirror: $(tail -n 5 "$work/log")"
-	install -m 755 /dev/stdin "$root/usr/sbin/policy-rc.d" <<<$'#!/bin/sh\nexit 101'
-	mount -t proc proc "$root/proc"
 	mkdir "$root/packages"
 	cp -r "$work/old" "$work/new" "$root/packages"
 	depends=$(for deb in "$work"/old/*.deb; do dpkg-deb --field "$deb" Depends Recommends; done |
 		sed 's/^[A-Z][a-z]*: //' | tr ',' '\n' | sed 's/^ *//' |
 		grep -vE '^(libechod0|echo-tools|$)' | sort -u | paste -s -d ,)
-	{ "${in_root[@]}" apt-get -qq update && "${in_root[@]}" apt-get -qq -y --no-install-recommends satisfy "$depends"; } \
-		>"$work/log" 2>&1 || fail 3 "not to be had from $mirror: $depends: $(tail -n 5 "$work/log")"
+	{
+		chroot "$root" apt-get -qq update &&
+			DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get -qq -y --no-install-recommends satisfy "$depends"
+	} >"$work/log" 2>&1 || fail 3 "not to be had from $mirror: $depends: $(tail -n 5 "$work/log")"
+	boot
 	files "$work/before"
 	life
 	echo "all well"
 }
 
 if [[ ${1-} == --inside ]]; then
-	work=$2 root=$2/root mirror=$3
-	in_root=(chroot "$root" env -i PATH="$PATH" LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
-	as_user=("${in_root[@]}" setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all)
+	work=$2 root=$2/root cgroup=$3 mirror=$4
 	inside
 	exit
 fi
 mirror=${1-http://deb.debian.org/debian}
-((EUID == 0)) || fail 3 "not root: chroot and debootstrap need it"
-for program in debootstrap dpkg-buildpackage unshare; do
+((EUID == 0)) || fail 3 "not root: debootstrap and the namespaces need it"
+for program in debootstrap dpkg-buildpackage nsenter pivot_root; do
 	command -v "$program" >/dev/null || fail 3 "there is no $program"
 done
+cgroup=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/echod-test.$$
+mkdir "$cgroup" 2>/dev/null || fail 3 "no cgroup2 that can be written to, which systemd needs"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work"; find "$cgroup" -depth -type d -exec rmdir {} +' EXIT
 echo "=== the packages, and again under other conditions"
 build old
 (
@@ -160,4 +217,4 @@ build old
 (cd "$work/old" && sha256sum ./*.deb) | (cd "$work/again" && sha256sum --check --quiet) ||
 	fail 1 "the same sources give different packages"
 DEB_BUILD_OPTIONS=nocheck build new --version "$(dpkg-deb --field "$work"/old/echod_*.deb Version)+1"
-unshare --mount --pid --fork --kill-child --mount-proc "${BASH_SOURCE[0]}" --inside "$work" "$mirror"
+unshare --mount --pid --fork --kill-child --mount-proc "${BASH_SOURCE[0]}" --inside "$work" "$cgroup" "$mirror"
