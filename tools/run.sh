@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [OPTION...]: installs what is missing, builds the preset `server` (echod, echoctl and
-# echocat) and starts echod with these options. Standard output is echod's alone.
+# run.sh [OPTION...]: installs what is missing, builds the preset `server` (echod, echoctl,
+# echocat and echopath) and starts echod with these options. Standard output is echod's alone.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

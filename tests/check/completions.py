@@ -55,6 +55,9 @@ ROWS = [
     ("echoload -m ", "ping stream churn idle half-close"),
     ("echoload --linger=", "--linger=fin --linger=rst"),
     ("echoload --json run", "run.json"),
+    ("echopath --jun", "--junit"),
+    ("echopath --junit run", "run.json"),
+    ("echopath --ma", "--max"),
     ("echoload ab --unt", "--until"),
     ("echoload ab 127", "127.0.0.1:"),
     ("echoload compare run", "run.json"),
@@ -70,7 +73,7 @@ def options(*command):
     return " ".join(re.findall(r"^  (?:-.,|   ) (--[a-z0-9-]+)", listed.stdout.decode(), re.M))
 
 
-for mode in ["echod", "echoctl", "echocat", "echoload"] + [f"echoload {mode}" for mode in MODES]:
+for mode in ["echod", "echoctl", "echocat", "echopath", "echoload"] + [f"echoload {mode}" for mode in MODES]:
     ROWS.append((f"{mode} --", options(*mode.split())))
 
 BASH = """

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{bin,place/sub}
 touch "$work"/place/{control.sock,run.json,"two words"}
-for program in echod echoctl echocat echoload; do
+for program in echod echoctl echocat echoload echopath; do
 	install -m 755 /dev/stdin "$work/bin/$program" <<<"#!/bin/sh
 touch $work/has-run"
 done

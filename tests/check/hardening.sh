@@ -10,7 +10,7 @@ has() {
 }
 
 count=0
-for file in "$build"/bin/{echod,echoctl,echocat,echoload} "$build"/lib/libechod.so; do
+for file in "$build"/bin/{echod,echoctl,echocat,echoload,echopath} "$build"/lib/libechod.so; do
 	count=$((count + 1))
 	[[ $file == *.so ]] || has "$file" "position-independent executable" 'FLAGS_1.*PIE' -d
 	has "$file" "RELRO" 'GNU_RELRO' -l

@@ -63,7 +63,7 @@ cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$prefix" >"$w
 try cmake_shared cmake --build "$work/cmake/build" --target cmake_shared
 try cmake_static cmake --build "$work/cmake/build" --target cmake_static
 
-for file in sbin/echod bin/echoctl bin/echocat bin/echoload share/man/man8/echod.8 include/echod/echod.h; do
+for file in sbin/echod bin/echoctl bin/echocat bin/echoload bin/echopath share/man/man8/echod.8 include/echod/echod.h; do
 	[[ -s $prefix/$file ]] || problem "not installed: $file"
 done
 finish "$runs" "builds of the example"

@@ -11,7 +11,7 @@ options() {
 }
 
 count=0
-for page in echod.8 echoctl.1 echocat.1 echoload.1; do
+for page in echod.8 echoctl.1 echocat.1 echoload.1 echopath.1; do
 	count=$((count + 1))
 	program=${page%.*}
 	help=$("$build/bin/$program" --help)

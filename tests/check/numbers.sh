@@ -11,7 +11,7 @@ while read -r file; do
 		problem "$file:$line"
 	done < <(grep -nE "%[-+ #0-9.*]*l?[aefgAEFG]\\b|%[-+ #0-9.*]*'[-+ #0-9.*]*[a-z]|\\b(strtod|strtof|atof)\\(" "$file")
 done < <(find src -name '*.[ch]' -o -name '*.def')
-for program in echod echoctl echocat echoload; do
+for program in echod echoctl echocat echoload echopath; do
 	symbols=$(nm -D "$build/bin/$program" | grep ' U ') || problem "cannot read the symbols of $program"
 	grep -qE ' (setlocale|uselocale)\b' <<<"$symbols" && problem "$program sets a locale"
 done

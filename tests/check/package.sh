@@ -48,10 +48,10 @@ step cmake -G Ninja -S "$work/its source" -B "$work/plain" -DECHOD_TESTS=OFF -DE
 grep -q -e ' -O2 ' "$work/plain/compile_commands.json" || problem "no optimization where no build type was given"
 
 place="$work/image/opt/an echod"
-for page in man8/echod.8 man1/{echoctl,echocat,echoload}.1; do
+for page in man8/echod.8 man1/{echoctl,echocat,echoload,echopath}.1; do
 	grep -q '^\.SH OPTIONS' "$place/share/man/$page" || problem "no options in $page"
 done
-for program in sbin/echod bin/{echoctl,echocat,echoload}; do
+for program in sbin/echod bin/{echoctl,echocat,echoload,echopath}; do
 	readelf -lW "$place/$program" >"$work/log"
 	grep -q LOAD "$work/log" || problem "$program is no program"
 	! grep -q INTERP "$work/log" || problem "$program needs shared libraries"

@@ -25,5 +25,5 @@ done
 env PKG_CONFIG_LIBDIR="$work/modules" cmake --preset server -B "$work/build" \
 	>"$work/log" 2>&1 || problem "the preset does not configure: $(tail -n 20 "$work/log")"
 programs=$(sed -nE 's/^build bin\/([a-z]+): C_EXECUTABLE.*/\1/p' "$work/build/build.ninja")
-same "$programs" $'echod\nechoctl\nechocat' "what run.sh builds (<) and the server with its tools (>) differ:"
+same "$programs" $'echod\nechoctl\nechocat\nechopath' "what run.sh builds (<) and the server with its tools (>) differ:"
 finish "$(wc -w <<<"$programs")" "programs"
