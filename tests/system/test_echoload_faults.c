@@ -160,8 +160,10 @@ static const char *report_of(struct process *process) {
 	char *text = test_keep(strdup(process_output(process, NULL))), *to = text;
 	for (const char *from = text; *from; from++) {
 		bool blank = *from == ' ' || *from == '\n';
-		if (!blank || (to > text && to[-1] != ' '))
-			*to++ = blank ? ' ' : *from;
+		if (!blank)
+			*to++ = *from;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
 	}
 	*to = '\0';
 	return text;
