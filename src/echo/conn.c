@@ -28,9 +28,8 @@ void conn_table_close(struct conn_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
-// The pool's leader may still hold an event of the connection that was in this slot before, and
-// reads the state. So the state is stored atomically, and says that there is nothing to do. No
-// other thread reads the rest yet.
+// The leader may still hold an event of the connection that was in this slot. So the state is
+// stored atomically, and says that there is nothing to do. No other thread reads the rest yet.
 static void conn_init(struct conn *conn, uint64_t id, const struct conn_origin *origin)
 {
 	struct work *work = &conn->work;

@@ -25,9 +25,8 @@ static void close_work(struct worker *worker, struct work *work, enum close_reas
 	pool->config.close(work, reason, worker, pool->config.context);
 }
 
-// Parks work at the end of a turn. Returns false when an event has come meanwhile, so that it must
-// be served again: it counts as parked, unparked and taken then. All is counted before the
-// hand-over.
+// Parks work at the end of a turn; all is counted before the hand-over. Returns false when an event
+// has come meanwhile, so that it must be served again: it counts as unparked and taken then.
 static bool park_work(struct worker *worker, struct work *work, bool stuck)
 {
 	atomic_store_explicit(&work->worker, 0, memory_order_relaxed);

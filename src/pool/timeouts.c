@@ -106,6 +106,9 @@ static void expire_list_locked(struct timeouts *timeouts, enum timeout kind, uin
 			work->timeout = TIMEOUT_NONE;
 			work_list_append(expired, work);
 		} else {
+			if (parked == WORK_SERVED) // it checks again before it is parked
+				atomic_compare_exchange_strong(&work->state, &parked,
+							       WORK_NOTIFIED);
 			append_locked(list, work);
 		}
 	}

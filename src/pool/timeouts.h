@@ -1,9 +1,8 @@
 // Time-outs of parked work, O(1) each and without a thread. Each kind has a list, in the order in
-// which the work is due. If due work has been active, it goes to the end, so activity costs
-// nothing. Work is checked at least five times within its limit, so it expires at most 3/16 of the
-// limit late. Many share the time of a check, so the leader is woken at most 16 times within a
-// limit. Stuck work is checked once a second, even without a limit: a send that failed for lack of
-// memory gets no event. One call checks a bounded number, so that active work does not wait.
+// which the work is due. Due work that has been active goes to the end, so activity costs nothing.
+// Work is checked at least five times within its limit, so it expires at most 3/16 of it late. Many
+// share the time of a check, so the leader is woken at most 16 times within a limit. Stuck work is
+// checked once a second, even without a limit: without memory to send, it gets no event.
 #ifndef ECHOD_POOL_TIMEOUTS_H
 #define ECHOD_POOL_TIMEOUTS_H
 
@@ -43,10 +42,10 @@ static inline bool timeouts_set(struct timeouts *timeouts, struct work *work, en
 // When to call timeouts_expire next: clock_now (which may have passed), or CLOCK_NEVER.
 uint64_t timeouts_deadline(struct timeouts *timeouts);
 
-// Checks work whose time has come, at most TIMEOUT_CHECKS of a kind. If it is parked and has not
-// been active for its limit, it is unparked, marked `expired` (unless it becomes active meanwhile)
-// and appended to `expired`. Of the other kinds, all that are checked are unparked, as only their
-// sockets can say whether there is something to do. The leader.
+// Checks work whose time has come, at most TIMEOUT_CHECKS of a kind, so that active work does not
+// wait. If it is parked and has not been active for its limit, it is unparked, marked `expired`
+// (unless it becomes active meanwhile) and appended to `expired`. Of kinds other than TIMEOUT_IDLE
+// all parked work is unparked, and served work notified: their sockets know more. The leader.
 void timeouts_expire(struct timeouts *timeouts, uint64_t now, struct work_list *expired);
 
 #endif
