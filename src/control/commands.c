@@ -134,6 +134,62 @@ static enum status run_log(const struct command_context *context, const struct r
 	return STATUS_OK;
 }
 
+// The listener that is bound to `address`, or was asked for by it; listener_count: there is none.
+static size_t find_faulty(const struct server *server, const char *address, size_t length)
+{
+	size_t i = 0;
+	for (; i < server->listener_count; i++) {
+		const char *names[] = {server->names[i], server->by_listener.of[i]->label};
+		for (size_t k = 0; k < 2 && server->faults.listeners[i].is_faulty; k++) {
+			if (strlen(names[k]) == length && strncmp(names[k], address, length) == 0)
+				return i;
+		}
+	}
+	return i;
+}
+
+// `set ADDRESS=LIST`, or `clear ADDRESS`.
+static enum status change_faults(struct server *server, const struct request *request, FILE *out)
+{
+	struct fault_set set = {0};
+	struct echod_error why;
+	bool sets = strcmp(request->words[1], "set") == 0;
+	const char *address = request->count > 2 ? request->words[2] : "";
+	const char *list = sets ? fault_list_in(address) : &address[strlen(address) + 1];
+	if ((!sets && strcmp(request->words[1], "clear") != 0) || !*address || !list)
+		return bad_argument(request, "set ADDRESS=FAULT[,FAULT...], clear ADDRESS", out);
+	size_t index = find_faulty(server, address, (size_t)(list - 1 - address));
+	if (index == server->listener_count) {
+		fputs("faults: no --faulty address is written so; faults lists them\n", out);
+		return STATUS_BAD_REQUEST;
+	}
+	if (sets && fault_set_parse(list, &set, &why) != 0) {
+		fprintf(out, "faults: %s\n", why.message);
+		return STATUS_BAD_REQUEST;
+	}
+	faults_set(&server->faults, index, &set);
+	faults_announce(&server->faults, index, server->names[index]);
+	return STATUS_OK;
+}
+
+static enum status run_faults(const struct command_context *context, const struct request *request,
+			      FILE *out)
+{
+	struct server *server = context->server;
+	struct fault_set set;
+	char text[FAULT_SET_TEXT_SIZE];
+	if (!server->faults.plans) {
+		fputs("faults: only a server that was started with --faulty has any\n", out);
+		return STATUS_FORBIDDEN;
+	}
+	enum status status = request->count > 1 ? change_faults(server, request, out) : STATUS_OK;
+	for (size_t i = 0; i < server->listener_count && status == STATUS_OK; i++) {
+		if (faults_get(&server->faults, i, &set))
+			fprintf(out, "%s %s\n", server->names[i], fault_set_format(&set, text));
+	}
+	return status;
+}
+
 static enum status run_drain(const struct command_context *context, const struct request *request,
 			     FILE *out)
 {
@@ -255,10 +311,13 @@ enum status command_run(const struct command_context *context, char *line, size_
 	const struct command *command = find_command(request.words[0]);
 	if (!command)
 		return unknown_command(request.words[0], out);
-	bool takes_one = *argument_of(command) != '\0';
-	if (request.count - 1 > takes_one) {
-		fprintf(out, "%s takes %s; see help %s\n", command->name,
-			takes_one ? "one argument at most" : "no argument", command->name);
+	const char *argument = argument_of(command);
+	size_t most = !*argument ? 0 : strchr(argument, ' ') ? 2 : 1;
+	if (request.count - 1 > most) {
+		static const char *const words[] = {"no argument", "one argument at most",
+						    "two arguments at most"};
+		fprintf(out, "%s takes %s; see help %s\n", command->name, words[most],
+			command->name);
 		return STATUS_BAD_REQUEST;
 	}
 	return command->run(context, &request, out);

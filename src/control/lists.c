@@ -75,12 +75,14 @@ static void connection_text(const struct conn_info *info, uint64_t now, FILE *ou
 		snprintf(state, sizeof(state), "%s", state_name(info));
 	snprintf(local, sizeof(local), "%s", conn_local_text(&info->origin, peer));
 	error_make_line(local); // a path may have any byte
-	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %5s %5s %5s %5s\n", info->id,
+	char faults[FAULT_SET_TEXT_SIZE];
+	fprintf(out, "%5" PRIu64 " %-21s %-21s %-7s %5s %5s %5s %5s%s%s\n", info->id,
 		conn_peer_text(&info->origin, peer), local, state,
 		brief_time(since(now, info->origin.accepted_at), times[0], sizeof(times[0])),
 		brief_time(since(now, info->active_at), times[1], sizeof(times[1])),
 		brief_size(info->bytes_received, sizes[0], sizeof(sizes[0])),
-		brief_size(info->bytes_sent, sizes[1], sizeof(sizes[1])));
+		brief_size(info->bytes_sent, sizes[1], sizeof(sizes[1])),
+		info->origin.faults ? " " : "", fault_kinds_format(info->origin.faults, faults));
 }
 
 static void connections_heading(FILE *out)
@@ -97,6 +99,7 @@ static json_t *seconds_json(uint64_t ns)
 static json_t *connection_json(const struct conn_info *info, uint64_t now)
 {
 	char text[ADDRESS_TEXT_SIZE];
+	char faults[FAULT_SET_TEXT_SIZE];
 	json_t *object = json_object();
 	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
 	json_object_set_new(object, "peer", json_text(conn_peer_text(&info->origin, text)));
@@ -110,6 +113,9 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 	json_object_set_new(object, "bytes_received",
 			    json_integer((json_int_t)info->bytes_received));
 	json_object_set_new(object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
+	if (info->origin.faults)
+		json_object_set_new(object, "faults",
+				    json_text(fault_kinds_format(info->origin.faults, faults)));
 	return object;
 }
 
@@ -274,6 +280,11 @@ static void add_end(json_t *object, const struct ledger_entry *entry)
 			    text_or_null(open ? NULL : close_reason_name(entry->reason)));
 	json_object_set_new(object, "peer_end", text_or_null(ends[entry->peer_end]));
 	json_object_set_new(object, "own_end", text_or_null(ends[entry->own_end]));
+	if (entry->fault) {
+		json_object_set_new(object, "fault", json_text(entry->fault));
+		json_object_set_new(object, "fault_offset",
+				    json_integer((json_int_t)entry->fault_at));
+	}
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		json_object_set_new(object, facts[i].name,
 				    open ? json_null()

@@ -1,7 +1,6 @@
 // A connection, and the table of all that are open. A connection always has one owner: the acceptor
-// until it submits it, then the work queue, then the worker that serves it. A worker closes it. The
-// table has memory for as many as may be open, reserved at the start and touched on first use. So
-// accepting allocates nothing. The acceptor adds, workers remove, the stats thread reads.
+// until it submits it, then the work queue, then the worker that serves and closes it. The table's
+// memory is reserved at the start and touched on first use. The acceptor adds, workers remove.
 #ifndef ECHOD_ECHO_CONN_H
 #define ECHOD_ECHO_CONN_H
 

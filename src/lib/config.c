@@ -19,7 +19,16 @@ static int parse_listen(char *text, struct listen *listen, struct echod_error *e
 		*networks = '\0';
 		networks += strlen(TRUST);
 	}
-	if (address_parse(text, &listen->address, error) != 0)
+	char *faults = listen->is_faulty ? fault_list_in(text) : NULL;
+	if (listen->is_faulty && !faults)
+		return error_set(error, ECHOD_ERROR_USAGE,
+				 "'%.100s': ADDRESS=FAULT[,FAULT...] is expected, such as "
+				 ":7=delay=20ms,reset-after=4k",
+				 text);
+	if (faults)
+		faults[-1] = '\0';
+	if (address_parse(text, &listen->address, error) != 0 ||
+	    (faults && fault_set_parse(faults, &listen->faults, error) != 0))
 		return -1;
 	if (networks && listen->address.is_unix)
 		return error_set(error, ECHOD_ERROR_USAGE,
@@ -36,11 +45,10 @@ static int parse_listen(char *text, struct listen *listen, struct echod_error *e
 }
 
 // The first address replaces the default.
-static int add_listen(struct echod_config *config, bool proxy, const char *value,
+static int add_listen(struct echod_config *config, struct listen listen, const char *value,
 		      struct echod_error *error)
 {
 	struct server_config *server = &config->server;
-	struct listen listen = {.proxy = proxy};
 	char *text = strdup(value);
 	if (!text)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for an address");
@@ -61,12 +69,17 @@ static int add_listen(struct echod_config *config, bool proxy, const char *value
 
 static int take_listen(void *context, const char *value, struct echod_error *error)
 {
-	return add_listen(context, false, value, error);
+	return add_listen(context, (struct listen){0}, value, error);
 }
 
 static int take_listen_proxy(void *context, const char *value, struct echod_error *error)
 {
-	return add_listen(context, true, value, error);
+	return add_listen(context, (struct listen){.proxy = true}, value, error);
+}
+
+static int take_faulty(void *context, const char *value, struct echod_error *error)
+{
+	return add_listen(context, (struct listen){.is_faulty = true}, value, error);
 }
 
 static int take_control(void *context, const char *value, struct echod_error *error)

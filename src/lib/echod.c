@@ -149,6 +149,7 @@ static void log_started(struct echod *echod)
 		log_write(&echod->log, ECHOD_LOG_INFO, "listening", fields,
 			  "listening on %s%s%s%s%s%s", address, trust ? PROXY_MARK : "",
 			  given ? ", socket " : "", name, *networks ? ", trusting " : "", networks);
+		faults_announce(&echod->server.faults, i, address);
 	}
 }
 

@@ -16,6 +16,7 @@ struct conn_origin {
 	const char *local_name; // the listener's; lives as long as the server
 	uint32_t peer_user;	// AF_UNIX: the user id
 	unsigned listener;	// the listener's index in the server
+	uint32_t faults;	// that befall it on purpose: src/fault; 0: none
 };
 
 // Its peer and its own end as people read them: `127.0.0.1:5000`, `unix user 1000`, `unix:/path`.

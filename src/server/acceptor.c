@@ -164,7 +164,11 @@ static void admit(void *context, const struct conn_origin *origin, const union i
 	}
 	if (origin->local.any.sa_family == AF_UNIX) // TCP sockets inherit it from their listener
 		server_set_patience(server, origin->fd);
-	struct conn *conn = conn_table_add(&server->conns, origin);
+	struct conn_origin decided = *origin;
+	decided.faults = faults_decide(&server->faults, origin->listener);
+	struct conn *conn = conn_table_add(&server->conns, &decided);
+	if (decided.faults)
+		faults_assign(&server->faults, (size_t)(conn - server->conns.slots));
 	if (server->ledger.size)
 		conn->unsent.bytes = (char *)conn; // its first bytes are to be noted
 	log_accepted(server->log, conn->work.id, origin, proxy);

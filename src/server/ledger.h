@@ -22,6 +22,8 @@ struct ledger_entry {
 	enum ledger_end peer_end; // what the peer's side sent,
 	enum ledger_end own_end;  // and what this one does
 	struct tcp_facts tcp;
+	const char *fault; // the latest that was injected, NULL: none; at which byte it was
+	uint64_t fault_at;
 };
 
 struct ledger {

@@ -216,6 +216,8 @@ int listeners_bind(struct server *server, struct echod_error *error)
 		for (; next < server->listener_count; next++) {
 			by_listener_label(&server->by_listener, next, label);
 			server->trusts[next] = listen->proxy ? &listen->trust : NULL;
+			server->faults.listeners[next].is_faulty = listen->is_faulty;
+			server->faults.listeners[next].set = listen->faults;
 		}
 	}
 	return 0;

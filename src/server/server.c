@@ -110,10 +110,13 @@ int server_build(struct server *server, const struct server_config *config, stru
 	if (decide_limit(server, error) != 0)
 		return -1;
 	if (open_wakers(server, error) == 0 && listeners_bind(server, error) == 0 &&
-	    open_proxy_wait(server, error) == 0 && reserve(server, error) == 0) {
+	    open_proxy_wait(server, error) == 0 &&
+	    faults_open(&server->faults, (size_t)server->config.max_connections, log, error) == 0 &&
+	    reserve(server, error) == 0) {
 		gate_init(&server->acceptor_ready);
 		return 0;
 	}
+	faults_close(&server->faults);
 	proxy_wait_close(&server->proxy_wait);
 	listeners_close(server);
 	close_wakers(server);
@@ -133,7 +136,7 @@ int server_start(struct server *server, struct echod_error *error)
 		.idle_timeout = config->idle_timeout,
 		.send_timeout = config->send_timeout,
 		.stats = &server->stats.threads[SERVER_FIXED_THREADS],
-		.serve = service_serve,
+		.serve = server->faults.plans ? service_serve_faulty : service_serve,
 		.close = service_close,
 		.context = server,
 	};
@@ -221,6 +224,7 @@ void server_free(struct server *server)
 		pool_free(&server->pool);
 	listeners_close(server);
 	proxy_wait_close(&server->proxy_wait);
+	faults_close(&server->faults);
 	admission_close(&server->admission);
 	ledger_close(&server->ledger);
 	conn_table_close(&server->conns);

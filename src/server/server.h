@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "echo/conn.h"
 #include "echo/turn.h"
+#include "fault/faults.h"
 #include "net/address.h"
 #include "net/listener.h"
 #include "net/waker.h"
@@ -47,6 +48,8 @@ struct listen {
 	struct address address;
 	bool proxy;	    // connections begin with a PROXY header
 	struct trust trust; // of which peers
+	bool is_faulty;	    // connections get faults on purpose
+	struct fault_set faults;
 };
 
 // A listening socket that the program was given, as by a service manager.
@@ -103,6 +106,7 @@ struct server {
 	struct conn_table conns;
 	struct ledger ledger;
 	struct admission admission;
+	struct faults faults;
 	struct proxy_wait proxy_wait; // the acceptor's
 	struct pool pool;
 	struct echo echo; // what all turns share

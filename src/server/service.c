@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "echo/turn.h"
+#include "fault/turn.h"
 #include "net/socket.h"
 #include "server/server.h"
 
@@ -14,6 +15,20 @@ struct turn service_serve(struct work *work, struct worker *worker, void *contex
 {
 	struct server *server = context;
 	return echo_turn(conn_of(work), &server->echo, worker);
+}
+
+static struct fault_plan *plan_of(struct server *server, const struct conn *conn)
+{
+	return &server->faults.plans[conn - server->conns.slots];
+}
+
+struct turn service_serve_faulty(struct work *work, struct worker *worker, void *context)
+{
+	struct server *server = context;
+	struct conn *conn = conn_of(work);
+	return conn->origin.faults ? fault_turn(conn, plan_of(server, conn), &server->faults,
+						&server->echo, worker)
+				   : echo_turn(conn, &server->echo, worker);
 }
 
 // Whether a reset by its peer cost nothing, as far as can be known: nothing that came in is left
@@ -73,10 +88,18 @@ void service_close(struct work *work, enum close_reason reason, struct worker *w
 	uint64_t received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed);
 	uint64_t sent = atomic_load_explicit(&conn->bytes_sent, memory_order_relaxed);
 	// A failure on our side must not look like an orderly end.
-	bool all_echoed = reason != CLOSE_error && conn_all_echoed(conn);
+	bool all_echoed = reason != CLOSE_error &&
+			  (origin.faults ? fault_ends_in_order(conn, plan_of(server, conn), reason)
+					 : conn_all_echoed(conn));
 	struct ledger_entry entry;
 	if (server->ledger.size)
 		ledger_describe(&entry, conn, reason, !all_echoed);
+	if (server->ledger.size && origin.faults) {
+		const struct fault_plan *plan = plan_of(server, conn);
+		entry.fault = plan->last;
+		entry.fault_at = plan->last_at;
+		entry.peer_end = plan->peer_ended ? LEDGER_END_FIN : entry.peer_end;
+	}
 	reason = refine(reason, conn, received);
 
 	unsent_drop(&server->echo, conn);

@@ -4,8 +4,9 @@
 
 #include "pool/pool.h"
 
-// `serve` and `close` of a pool whose context is a struct server.
+// `serve` and `close` of a pool whose context is a struct server; the second with --faulty.
 struct turn service_serve(struct work *work, struct worker *worker, void *context);
+struct turn service_serve_faulty(struct work *work, struct worker *worker, void *context);
 void service_close(struct work *work, enum close_reason reason, struct worker *worker,
 		   void *context);
 

@@ -64,7 +64,8 @@ struct daemon *daemon_spawn(const struct process_spec *spec) {
 	whole.arguments = arguments;
 	for (size_t i = 0; arguments[i]; i++)
 		daemon->listen_count += strcmp(arguments[i], "--listen") == 0 ||
-					strcmp(arguments[i], "--listen-proxy") == 0;
+					strcmp(arguments[i], "--listen-proxy") == 0 ||
+					strcmp(arguments[i], "--faulty") == 0;
 	daemon->asked_http = option_value(arguments, "--http");
 	daemon->process = process_start(&whole);
 	return daemon;

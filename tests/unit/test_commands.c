@@ -71,8 +71,9 @@ TEST(ping_and_version_answer) {
 }
 
 TEST(help_names_every_command) {
-	const char *const *name = STRINGS("help", "ping", "version", "stats", "connections",
-					  "ledger", "workers", "ready", "log", "drain", "stop");
+	const char *const *name =
+		STRINGS("help", "ping", "version", "stats", "connections", "ledger", "workers",
+			"ready", "log", "faults", "drain", "stop");
 	const char *all = run("help");
 	for (; *name; name++) {
 		const char *one = run(test_text("help %s", *name));

@@ -57,7 +57,8 @@ TEST(who_ended_it) {
 		const char *who;
 	} rows[] = {{CLOSE_peer, "peer"},      {CLOSE_probe, "peer"},	   {CLOSE_reset, "peer"},
 		    {CLOSE_reset_ok, "peer"},  {CLOSE_timeout, "network"}, {CLOSE_idle, "server"},
-		    {CLOSE_stalled, "server"}, {CLOSE_drain, "server"},	   {CLOSE_error, "server"}};
+		    {CLOSE_stalled, "server"}, {CLOSE_drain, "server"},	   {CLOSE_fault, "server"},
+		    {CLOSE_error, "server"}};
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		assert_string_equal(ledger_ended_by(rows[i].reason), rows[i].who);
 	assert_int_equal(COUNT_OF(rows), CLOSE_REASON_COUNT);
