@@ -9,11 +9,11 @@
 #define REQUEST 1000
 #define MANY 50
 
-// `end` sends bytes and FIN after them.
-static void put_and_fin(struct end *end, struct end *other, uint64_t count)
+// `from` sends bytes and FIN after them.
+static void put_and_fin(struct end *from, struct end *to, uint64_t count)
 {
-	end_put(end, other, count);
-	end->fin = other->wants_end = true;
+	end_put(from, to, count);
+	from->fin = to->wants_end = true;
 }
 
 // The first end sends its FIN, and after the delay the other sends bytes and its own.

@@ -40,10 +40,10 @@ void pair_init(struct pair *pair)
 	};
 }
 
-void end_put(struct end *end, struct end *other, uint64_t count)
+void end_put(struct end *from, struct end *to, uint64_t count)
 {
-	end->to_send += count;
-	other->wanted += count;
+	from->to_send += count;
+	to->wanted += count;
 }
 
 // Notes the end: FIN if `number` is 0, else an errno value.

@@ -34,8 +34,8 @@ struct pair {
 void pair_init(struct pair *pair);
 void pair_close(struct pair *pair); // with resets
 
-// Adds `count` bytes to those that `end` is to send, and to those that `other` waits for.
-void end_put(struct end *end, struct end *other, uint64_t count);
+// Adds `count` bytes to those that `from` is to send, and to those that `to` waits for.
+void end_put(struct end *from, struct end *to, uint64_t count);
 
 // Sends and receives on all ends, until each has sent what it is to send and has seen what it waits
 // for, or has ended. Returns false if nothing moves for `timeout` ns before that.
