@@ -60,10 +60,9 @@ ECHOD_API struct echod_config *echod_config_new(void);
 
 /* Sets `name`, a long option of echod(8) without its dashes ("workers", "listen", "idle-timeout",
  * ...), to `value`, written as on the command line; one that takes no value there ("reuse-port")
- * is "yes" or "no". The first "listen" or
- * "listen-proxy" replaces the default address, each further one adds an address. By default
- * "max-connections" uses half of the limit on open descriptors; the other half is for your program.
- * Returns 0, or -1 with `error` (which may be NULL) filled. */
+ * is "yes" or "no". The first "listen" or "listen-proxy" replaces the default address, each further
+ * one adds an address. By default "max-connections" uses half of the limit on open descriptors; the
+ * other half is for your program. Returns 0, or -1 with `error` (which may be NULL) filled. */
 ECHOD_API int echod_config_set(struct echod_config *config, const char *name, const char *value,
 			       struct echod_error *error);
 
@@ -125,9 +124,6 @@ ECHOD_API const char *echod_address(const struct echod *server, size_t index);
 
 /* The TCP port of that address in host byte order; 0 for a Unix-domain socket and past the last. */
 ECHOD_API uint16_t echod_port(const struct echod *server, size_t index);
-
-/* Whether connections to that address begin with a PROXY header (the setting "listen-proxy"). */
-ECHOD_API int echod_is_proxy(const struct echod *server, size_t index);
 
 /* The path of its control socket, for echoctl(1), or NULL when it has none. Any thread. */
 ECHOD_API const char *echod_control_path(const struct echod *server);

@@ -34,7 +34,6 @@
 struct program {
 	struct echod_config *config;
 	bool control_given;
-	bool backlog_given;
 	struct activation activation;
 	struct notify notify;
 	bool http_given;
@@ -74,8 +73,6 @@ static int take(void *context, const char *name, const char *value, struct echod
 				 value);
 	if (strcmp(name, "control") == 0)
 		program->control_given = true;
-	else if (strcmp(name, "backlog") == 0)
-		program->backlog_given = true;
 	if (strcmp(name, "http") != 0)
 		return echod_config_set(program->config, name, value, error);
 	program->http_given = true;
@@ -141,23 +138,16 @@ static int set_control(struct program *program, struct echod_error *error)
 	return 0;
 }
 
-// A setting that cannot be heeded.
-static void warn_ignored(struct program *program, const char *message)
-{
-	if (program->config->log_level >= ECHOD_LOG_WARNING)
-		logger_write(&program->logger, &(struct echod_log_entry){.level = ECHOD_LOG_WARNING,
-									 .event = "ignored",
-									 .message = message});
-}
-
 // Takes what a service manager hands over. Its sockets replace the default address.
 static int take_over(struct program *program, struct echod_error *error)
 {
 	struct activation *activation = &program->activation;
 	struct echod_config *config = program->config;
 	struct echod_error why;
-	if (notify_open(&program->notify, &why) != 0)
-		warn_ignored(program, why.message);
+	if (notify_open(&program->notify, &why) != 0 && config->log_level >= ECHOD_LOG_WARNING)
+		logger_write(&program->logger, &(struct echod_log_entry){.level = ECHOD_LOG_WARNING,
+									 .event = "ignored",
+									 .message = why.message});
 	if (activation_take(activation, error) != 0)
 		return -1;
 	if ((activation->control >= 0 && program->control_given) ||
@@ -170,9 +160,6 @@ static int take_over(struct program *program, struct echod_error *error)
 	config->control_fd = activation->control;
 	if (activation->count > 0 && !config->listen_given)
 		config->server.listen_count = 0;
-	if (activation->count > 0 && program->backlog_given)
-		warn_ignored(program, "--backlog has no effect on the sockets of a service "
-				      "manager, whose units say Backlog=");
 	return 0;
 }
 
@@ -184,11 +171,10 @@ static void print_address(const char *what, const char *address, const char *mar
 	puts(line);
 }
 
-static void print_addresses(const struct echod *server, const struct http *http)
+static void print_addresses(const struct server *server, const struct http *http)
 {
-	const char *address;
-	for (size_t i = 0; (address = echod_address(server, i)); i++)
-		print_address("listening", address, echod_is_proxy(server, i) ? PROXY_MARK : "");
+	for (size_t i = 0; i < server->listener_count; i++)
+		print_address("listening", server->names[i], server->trusts[i] ? PROXY_MARK : "");
 	if (http)
 		print_address("http", http_name(http), "");
 	fflush(stdout);
@@ -230,7 +216,7 @@ static int serve(struct program *program, struct echod_error *error)
 		return -1;
 	}
 	signals_heed(program->config->server.drain_delay > 0 ? 3 : 2);
-	print_addresses(server, http);
+	print_addresses(echod_server(server), http);
 	notify_ready(notify, echod_server(server));
 	wait_for_end(server, notify);
 	notify_tend(notify);

@@ -182,11 +182,6 @@ const char *echod_address(const struct echod *echod, size_t index)
 	return index < echod->server.listener_count ? echod->server.names[index] : NULL;
 }
 
-int echod_is_proxy(const struct echod *echod, size_t index)
-{
-	return index < echod->server.listener_count && echod->server.trusts[index];
-}
-
 uint16_t echod_port(const struct echod *echod, size_t index)
 {
 	return index < echod->server.listener_count ? echod->server.ports[index] : 0;

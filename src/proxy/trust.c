@@ -6,8 +6,6 @@
 
 #include "base/units.h"
 
-#define MAPPED_BITS 96 // ::ffff:0:0/96 has the IPv4 addresses
-
 const struct trust trust_loopback = {
 	.count = 2,
 	.networks = {{AF_INET, 8, .address.s6_addr = {127}},
@@ -43,11 +41,6 @@ static bool parse(const char *text, struct trust_network *network)
 			return false;
 	}
 	network->bits = (uint8_t)bits;
-	if (most == 128 && bits >= MAPPED_BITS && IN6_IS_ADDR_V4MAPPED(&network->address)) {
-		network->family = AF_INET;
-		network->bits -= MAPPED_BITS;
-		memmove(bytes, bytes + MAPPED_BITS / 8, 4);
-	}
 	return true;
 }
 

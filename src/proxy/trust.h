@@ -25,8 +25,8 @@ struct trust {
 
 extern const struct trust trust_loopback; // 127.0.0.0/8 and ::1
 
-// Adds `10.0.0.0/8`, `2001:db8::/32`, or one address. ::ffff:10.0.0.0/104 is 10.0.0.0/8; other IPv6
-// networks contain no IPv4 address. Returns 0, or -1 with `error`.
+// Adds `10.0.0.0/8`, `2001:db8::/32`, or one address. IPv6 networks contain no IPv4 address.
+// Returns 0, or -1 with `error`.
 int trust_add(struct trust *trust, const char *text, struct echod_error *error);
 
 // Whether one of the networks contains the peer's address. A Unix-domain socket is trusted: the

@@ -120,9 +120,10 @@ static void describe_origin(const struct server *server, size_t index, int fd,
 		origin->peer_user = credentials.uid;
 }
 
-static void reject(struct acceptor *acceptor, const struct conn_origin *origin,
-		   enum counter counter, enum complaint complaint, const char *what)
+static void reject(void *context, const struct conn_origin *origin, enum counter counter,
+		   enum complaint complaint, const char *what)
 {
+	struct acceptor *acceptor = context;
 	char text[ADDRESS_TEXT_SIZE];
 	counter_add(acceptor->stats, counter, 1);
 	by_listener_add(&acceptor->server->by_listener, origin->listener,
@@ -175,11 +176,6 @@ static void admit(void *context, const struct conn_origin *origin, const union i
 	counter_add(acceptor->stats, COUNTER_connections_accepted, 1);
 	by_listener_add(&server->by_listener, origin->listener, LISTENER_connections_accepted, 1);
 	pool_submit(&server->pool, &conn->work);
-}
-
-static void refuse(void *context, const struct conn_origin *origin, const struct proxy_refusal *why)
-{
-	reject(context, origin, why->counter, why->complaint, why->text);
 }
 
 static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
@@ -353,7 +349,7 @@ void *acceptor_run(void *argument)
 	};
 	server->proxy_wait.context = &acceptor;
 	server->proxy_wait.admit = admit;
-	server->proxy_wait.refuse = refuse;
+	server->proxy_wait.refuse = reject;
 	for (size_t i = 0; i < SERVER_MAX_LISTENERS; i++)
 		acceptor.quota[i] = NO_QUOTA;
 	gate_arrive(&server->acceptor_ready);

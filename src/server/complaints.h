@@ -5,24 +5,30 @@
 
 #include "base/log.h"
 
+// COMPLAINT(name, event, reason, subject): the rest are fields for programs: the event, the reason,
+// and the name of the subject's field.
+#define COMPLAINTS(COMPLAINT)                                             \
+	COMPLAINT(ABORTED, "accept_failed", "aborted", "error")           \
+	COMPLAINT(NETWORK, "accept_failed", "network", "error")           \
+	COMPLAINT(DESCRIPTORS, "accept_failed", "descriptors", "error")   \
+	COMPLAINT(MEMORY, "accept_failed", "memory", "error")             \
+	COMPLAINT(OTHER, "accept_failed", "other", "error")               \
+	COMPLAINT(LIMIT_WAIT, "accept_paused", "limit", NULL)             \
+	COMPLAINT(LIMIT, "rejected", "limit", "peer")                     \
+	COMPLAINT(SOURCE, "rejected", "source", "peer")                   \
+	COMPLAINT(EVENTS, "accept_paused", "events", NULL)                \
+	COMPLAINT(proxy_untrusted, "rejected", "proxy_untrusted", "peer") \
+	COMPLAINT(proxy_timeout, "rejected", "proxy_timeout", "peer")     \
+	COMPLAINT(proxy_malformed, "rejected", "proxy_malformed", "peer") \
+	COMPLAINT(proxy_too_large, "rejected", "proxy_too_large", "peer") \
+	COMPLAINT(proxy_crc, "rejected", "proxy_crc", "peer")             \
+	COMPLAINT(proxy_version, "rejected", "proxy_version", "peer")     \
+	COMPLAINT(proxy_eof, "rejected", "proxy_eof", "peer")
+
 enum complaint {
-	COMPLAINT_ABORTED,
-	COMPLAINT_NETWORK,
-	COMPLAINT_DESCRIPTORS,
-	COMPLAINT_MEMORY,
-	COMPLAINT_OTHER,
-	COMPLAINT_LIMIT_WAIT,
-	COMPLAINT_LIMIT,
-	COMPLAINT_SOURCE,
-	COMPLAINT_EVENTS,
-	COMPLAINT_PROXY_UNTRUSTED, // as proxy_rejected_*
-	COMPLAINT_PROXY_TIMEOUT,
-	COMPLAINT_PROXY_MALFORMED,
-	COMPLAINT_PROXY_TOO_LARGE,
-	COMPLAINT_PROXY_CRC,
-	COMPLAINT_PROXY_VERSION,
-	COMPLAINT_PROXY_END, // only for debugging, as health checks connect and leave
-	COMPLAINT_COUNT,
+#define COMPLAINT(name, event, reason, subject) COMPLAINT_##name,
+	COMPLAINTS(COMPLAINT) COMPLAINT_COUNT
+#undef COMPLAINT
 };
 
 struct complaints {
@@ -30,8 +36,8 @@ struct complaints {
 	struct log_limit limits[COMPLAINT_COUNT];
 };
 
-// Logs as a warning `what`, directly followed by its `subject`: an error's text, a peer, or an
-// empty string.
+// Logs as a warning (proxy_eof: for debugging, as health checks connect and leave) `what`, directly
+// followed by its `subject`: an error's text, a peer, or an empty string.
 void complain(struct complaints *complaints, enum complaint complaint, const char *what,
 	      const char *subject);
 

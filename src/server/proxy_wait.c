@@ -24,20 +24,23 @@ struct proxy_waiting {
 // By proxy_verdict, and two more reasons.
 enum { UNTRUSTED = PROXY_VERDICTS, TIMEOUT };
 
-#define REFUSAL(name, complaint, text)                                      \
-	{                                                                   \
-		COUNTER_proxy_rejected_##name, COMPLAINT_PROXY_##complaint, \
-			text ", reset a connection from "                   \
+static const struct refusal {
+	enum counter counter;
+	enum complaint complaint;
+	const char *what;
+} refusals[] = {
+#define REFUSAL(name, what)                                            \
+	{                                                              \
+		COUNTER_proxy_rejected_##name, COMPLAINT_proxy_##name, \
+			what ", reset a connection from "              \
 	}
-
-static const struct proxy_refusal refusals[] = {
-	[PROXY_INCOMPLETE] = REFUSAL(eof, END, "ended before its PROXY header"),
-	[PROXY_MALFORMED] = REFUSAL(malformed, MALFORMED, "no PROXY header, or a malformed one"),
-	[PROXY_TOO_LARGE] = REFUSAL(too_large, TOO_LARGE, "a PROXY header that is too large"),
-	[PROXY_WRONG_CRC] = REFUSAL(crc, CRC, "a PROXY header with a wrong checksum"),
-	[PROXY_WRONG_VERSION] = REFUSAL(version, VERSION, "a PROXY header of an unknown version"),
-	[UNTRUSTED] = REFUSAL(untrusted, UNTRUSTED, "a PROXY header would not be trusted (trust=)"),
-	[TIMEOUT] = REFUSAL(timeout, TIMEOUT, "no whole PROXY header in time"),
+	[PROXY_INCOMPLETE] = REFUSAL(eof, "ended before its PROXY header"),
+	[PROXY_MALFORMED] = REFUSAL(malformed, "no PROXY header, or a malformed one"),
+	[PROXY_TOO_LARGE] = REFUSAL(too_large, "a PROXY header that is too large"),
+	[PROXY_WRONG_CRC] = REFUSAL(crc, "a PROXY header with a wrong checksum"),
+	[PROXY_WRONG_VERSION] = REFUSAL(version, "a PROXY header of an unknown version"),
+	[UNTRUSTED] = REFUSAL(untrusted, "a PROXY header would not be trusted (trust=)"),
+	[TIMEOUT] = REFUSAL(timeout, "no whole PROXY header in time"),
 };
 
 int proxy_wait_open(struct proxy_wait *wait, struct admission *admission, struct echod_error *error)
@@ -85,7 +88,8 @@ static struct conn_origin take_out(struct proxy_wait *wait, struct proxy_waiting
 static void refuse(struct proxy_wait *wait, struct proxy_waiting *slot, unsigned why)
 {
 	const struct conn_origin origin = take_out(wait, slot);
-	wait->refuse(wait->context, &origin, &refusals[why]);
+	const struct refusal *refusal = &refusals[why];
+	wait->refuse(wait->context, &origin, refusal->counter, refusal->complaint, refusal->what);
 }
 
 static void admit(struct proxy_wait *wait, struct proxy_waiting *slot, const union inet_end *client)

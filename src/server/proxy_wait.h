@@ -18,13 +18,6 @@
 #define PROXY_WAIT_MAX 1024
 #define PROXY_WAIT_TIME (3 * NS_PER_S) // the least that the specification allows (section 2)
 
-// Why a connection is refused.
-struct proxy_refusal {
-	enum counter counter;
-	enum complaint complaint;
-	const char *text; // the connection's peer follows
-};
-
 struct proxy_wait {
 	int epoll; // readable when proxy_wait_review has to look; -1: no address expects headers
 	struct proxy_waiting *slots, *free;
@@ -32,10 +25,10 @@ struct proxy_wait {
 	struct admission *admission;
 
 	// Set by acceptor_run. They get the owner's connection. `proxy`: the peer's own address if
-	// that of another client was told, else NULL.
+	// that of another client was told, else NULL. `what`: to be logged before the peer.
 	void (*admit)(void *context, const struct conn_origin *origin, const union inet_end *proxy);
-	void (*refuse)(void *context, const struct conn_origin *origin,
-		       const struct proxy_refusal *why);
+	void (*refuse)(void *context, const struct conn_origin *origin, enum counter counter,
+		       enum complaint complaint, const char *what);
 	void *context;
 };
 

@@ -56,13 +56,15 @@ static void admit(void *context, const struct conn_origin *origin, const union i
 		inet_end_format(told_by, proxy);
 }
 
-static void refuse(void *context, const struct conn_origin *origin,
-		   const struct proxy_refusal *refusal) {
+static void refuse(void *context, const struct conn_origin *origin, enum counter counter,
+		   enum complaint complaint, const char *what) {
 	assert_ptr_equal(context, &proxies);
 	done = *origin;
 	refused++;
-	why = refusal->counter;
-	assert_non_null(strstr(refusal->text, ", reset a connection from "));
+	why = counter;
+	assert_int_equal(counter - COUNTER_proxy_rejected_untrusted,
+			 complaint - COMPLAINT_proxy_untrusted);
+	assert_non_null(strstr(what, ", reset a connection from "));
 	peer_close(done.fd);
 }
 
