@@ -46,8 +46,7 @@ int control_start(struct control *control, struct echod_error *error);
 // Ends the thread.
 void control_stop(struct control *control);
 
-// Closes the socket, and removes its path if control_open made it. After control_stop, or where the
-// thread was not started.
+// Closes the socket, and removes its path if control_open made it. The thread must not run.
 void control_close(struct control *control);
 
 #endif

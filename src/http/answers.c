@@ -45,27 +45,16 @@ uint64_t answers_sample(struct answers *answers)
 	return answers->sampled.taken;
 }
 
-// Whether the value of Accept, or NULL, names OpenMetrics with a quality above 0 (RFC
-// 9110, 12.5.1).
+// Whether the value of Accept, or NULL, names OpenMetrics, and not with a quality of 0.
 static bool wants_openmetrics(const char *accept)
 {
 	static const char type[] = "application/openmetrics-text";
-	const size_t length = sizeof(type) - 1;
-	for (const char *range = accept; range && *range; range += strcspn(range, ",")) {
-		range += strspn(range, ", \t");
-		if (strncasecmp(range, type, length) != 0 || !strchr(",; \t", range[length]))
-			continue;
-		const char *end = range + strcspn(range, ",");
-		for (const char *at = range; (at = memchr(at, ';', (size_t)(end - at))); at++) {
-			const char *name = at + 1 + strspn(at + 1, " \t");
-			if (strncasecmp(name, "q=", 2) != 0)
-				continue;
-			const char *digits = name + 2;
-			return !strchr(", ;\t", digits[strspn(digits, "0.")]);
-		}
-		return true;
-	}
-	return false;
+	const char *parameters = accept ? strcasestr(accept, type) : NULL;
+	if (!parameters || !strchr(",; \t", *(parameters += strlen(type))))
+		return false;
+	const char *quality = strcasestr(parameters, "q=");
+	return !quality || quality > parameters + strcspn(parameters, ",") ||
+	       strspn(quality + 2, "0.") < strcspn(quality + 2, ",; \t");
 }
 
 // Whether the value of Host, or NULL, can only stand for this host. A page from elsewhere that has
@@ -109,12 +98,9 @@ static void write_health(struct answers *answers, struct answer *answer)
 static void write_ready(struct answers *answers, struct answer *answer)
 {
 	const char *reason;
-	if (server_ready(answers->server, &reason)) {
-		fputs("ready\n", answer->out);
-		return;
-	}
-	answer->status = MHD_HTTP_SERVICE_UNAVAILABLE;
-	fprintf(answer->out, "%s\n", reason);
+	if (!server_ready(answers->server, &reason))
+		answer->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	fprintf(answer->out, "%s\n", reason ? reason : "ready");
 }
 
 static void write_json(json_t *object, struct answer *answer)
@@ -142,14 +128,9 @@ static void write_list(struct answers *answers, struct answer *answer)
 		answer->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-// For how long the worker has held connections so far, in us, except the one that it holds.
-static uint64_t busy_us(const struct worker *worker)
-{
-	return worker->stats->histogram[HISTOGRAM_service_time_seconds].sum / NS_PER_US;
-}
-
 // For the page, once a second: the last sample, a letter for the state of each worker, how long the
-// first few were busy, and the rows of the history that the page does not have yet.
+// first few have held connections so far (except the one that they hold), and the rows of the
+// history that the page does not have yet.
 static void write_pool(struct answers *answers, struct answer *answer)
 {
 	static const char letters[WORKER_STATES] = {'w', 'l', 's', 'p', 'b'};
@@ -168,7 +149,9 @@ static void write_pool(struct answers *answers, struct answer *answer)
 		fputc(letters[atomic_load(&workers[i].state)], answer->out);
 	fputs("\",\"busy\":[", answer->out);
 	for (unsigned i = 0; i < count && i < PAGE_WORKERS; i++)
-		fprintf(answer->out, "%s%" PRIu64, i ? "," : "", busy_us(&workers[i]));
+		fprintf(answer->out, "%s%" PRIu64, i ? "," : "",
+			workers[i].stats->histogram[HISTOGRAM_service_time_seconds].sum /
+				NS_PER_US);
 	fprintf(answer->out, "],\"uptime_us\":%" PRIu64 ",\"history\":",
 		(clock_now() - answers->server->started_at) / NS_PER_US);
 	history_write(&answers->history, after, answer->out);
@@ -235,7 +218,6 @@ static void write_answer(struct answers *answers, const char *path, const char *
 		fprintf(answer->out, "%s\n", resources[i].path);
 }
 
-// Hands `body`, malloc'd, over to the connection.
 static enum MHD_Result queue_answer(const struct answer *answer, char *body, size_t size)
 {
 	const char *const headers[][2] = {
@@ -245,19 +227,15 @@ static enum MHD_Result queue_answer(const struct answer *answer, char *body, siz
 		{answer->header, answer->value},
 	};
 	struct MHD_Response *response =
-		mhd.create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		free(body);
-		return MHD_NO;
-	}
-	enum MHD_Result result = MHD_YES;
+		mhd.create_response_from_buffer(size, body, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result result = response ? MHD_YES : MHD_NO;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		if (headers[i][0] && result == MHD_YES)
 			result = mhd.add_response_header(response, headers[i][0], headers[i][1]);
 	}
 	if (result == MHD_YES)
 		result = mhd.queue_response(answer->connection, answer->status, response);
-	mhd.destroy_response(response);
+	mhd.destroy_response(response); // which may be NULL
 	return result;
 }
 
@@ -273,12 +251,11 @@ enum MHD_Result answers_give(struct answers *answers, struct MHD_Connection *con
 	if (!answer.out)
 		return MHD_NO;
 	write_answer(answers, path, method, version, &answer);
-	int failed = fclose(answer.out);
+	enum MHD_Result result = fclose(answer.out) == 0 ? MHD_YES : MHD_NO;
 	if (answer.status != MHD_HTTP_OK && answer.status != MHD_HTTP_SERVICE_UNAVAILABLE)
 		counter_add(stats, COUNTER_http_errors, 1);
-	if (failed) {
-		free(body);
-		return MHD_NO;
-	}
-	return queue_answer(&answer, body, size);
+	if (result == MHD_YES)
+		result = queue_answer(&answer, body, size);
+	free(body);
+	return result;
 }

@@ -1,5 +1,4 @@
-// The resources that HTTP clients may read, and the checks on a request for one. The HTTP thread
-// only.
+// The resources that HTTP clients may read, and the checks on a request. The HTTP thread only.
 #ifndef ECHOD_HTTP_ANSWERS_H
 #define ECHOD_HTTP_ANSWERS_H
 

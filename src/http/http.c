@@ -45,12 +45,8 @@ int http_parse(const char *text, struct address *address, struct echod_error *er
 
 static bool is_loopback(const struct endpoint *endpoint)
 {
-	if (endpoint->as.any.sa_family == AF_UNIX)
-		return false;
 	const union inet_end end = inet_end_from(endpoint);
-	if (end.any.sa_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&end.v6.sin6_addr);
-	return ntohl(end.v4.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+	return end.any.sa_family != AF_UNIX && trust_covers(&trust_loopback, &end);
 }
 
 static int listen_at(struct http *http, const struct address *address, int given, int interrupt_fd,

@@ -8,15 +8,12 @@
 #include "base/error.h"
 
 // The functions of ours, as mhd.run for MHD_run.
-#define MHD_FUNCTIONS(F)               \
-	F(add_response_header)         \
-	F(create_response_from_buffer) \
-	F(destroy_response)            \
-	F(get_connection_info)         \
-	F(get_daemon_info)             \
-	F(get_timeout)                 \
-	F(lookup_connection_value)     \
+// clang-format off
+#define MHD_FUNCTIONS(F)                                                                \
+	F(add_response_header) F(create_response_from_buffer) F(destroy_response)           \
+	F(get_connection_info) F(get_daemon_info) F(get_timeout) F(lookup_connection_value) \
 	F(queue_response) F(quiesce_daemon) F(run) F(start_daemon) F(stop_daemon)
+// clang-format on
 #define MHD_FIELD(name) __typeof__(MHD_##name) *name; // NOLINT(bugprone-macro-parentheses)
 struct mhd {
 	MHD_FUNCTIONS(MHD_FIELD)

@@ -77,10 +77,8 @@ static int open_control(struct echod *echod, const struct echod_config *config,
 			return error_set(error, ECHOD_ERROR_USAGE,
 					 "'%s' is also an address to listen on", path);
 	}
-	if (control_open(&echod->control, path, given, &echod->server, error) != 0)
-		return -1;
-	echod->has_control = true;
-	return 0;
+	echod->has_control = control_open(&echod->control, path, given, &echod->server, error) == 0;
+	return echod->has_control ? 0 : -1;
 }
 
 // If a control socket was asked for and cannot be made, the start fails.
@@ -136,19 +134,14 @@ static void log_started(struct echod *echod)
 		  control);
 	for (size_t i = 0; i < echod->server.listener_count; i++) {
 		const char *address = echod->server.names[i];
-		const struct trust *trust = echod->server.trusts[i];
-		char networks[TRUST_TEXT_SIZE] = "";
-		struct echod_log_field fields[4] = {{"address", .text = address}}, *next = fields;
 		bool given = i < config->inherited_count;
 		const char *name = given ? config->inherited[i].name : "";
-		if (given)
-			*++next = (struct echod_log_field){"socket", .text = name};
-		if (trust)
-			*++next = (struct echod_log_field){"trust",
-							   .text = trust_format(trust, networks)};
-		log_write(&echod->log, ECHOD_LOG_INFO, "listening", fields,
-			  "listening on %s%s%s%s%s%s", address, trust ? PROXY_MARK : "",
-			  given ? ", socket " : "", name, *networks ? ", trusting " : "", networks);
+		log_write(&echod->log, ECHOD_LOG_INFO, "listening",
+			  LOG_FIELDS({"address", .text = address},
+				     {given ? "socket" : NULL, .text = name}),
+			  "listening on %s%s%s%s", address,
+			  echod->server.trusts[i] ? PROXY_MARK : "", given ? ", socket " : "",
+			  name);
 		faults_announce(&echod->server.faults, i, address);
 	}
 }

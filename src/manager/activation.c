@@ -43,11 +43,9 @@ static int take_one(struct activation *activation, int fd, const char *name,
 		    struct echod_error *error)
 {
 	const char *fault = find_fault(fd);
-	int *role = NULL;
-	if (strcmp(name, "control") == 0)
-		role = &activation->control;
-	else if (strcmp(name, "http") == 0)
-		role = &activation->http;
+	int *role = strcmp(name, "control") == 0 ? &activation->control
+		    : strcmp(name, "http") == 0	 ? &activation->http
+						 : NULL;
 	if (!fault && role && *role >= 0)
 		fault = "is the second one of this name";
 	if (fault)

@@ -1,5 +1,4 @@
-// Sockets that a service manager listens on and hands over (socket activation, sd_listen_fds(3)).
-// Main thread.
+// Sockets that a service manager hands over (socket activation, sd_listen_fds(3)). Main thread.
 #ifndef ECHOD_MANAGER_ACTIVATION_H
 #define ECHOD_MANAGER_ACTIVATION_H
 
@@ -8,9 +7,8 @@
 #include "base/error.h"
 #include "server/server.h"
 
-// What a socket is for is told by its name (FileDescriptorName= of its unit) alone. `control` and
-// `http` are what they say; every other one takes connections to echo, and `proxy` those that begin
-// with a PROXY header.
+// The name of a socket (FileDescriptorName= of its unit) tells what it is for. `control` and `http`
+// are what they say; all others take connections to echo, `proxy` those with a PROXY header.
 struct activation {
 	struct inherited listeners[CONFIG_MAX_LISTEN];
 	size_t count;
@@ -22,10 +20,8 @@ struct activation {
 // Takes the sockets of $LISTEN_FDS if $LISTEN_PID is this process, marks them as close-on-exec and
 // non-blocking, and takes LISTEN_* out of the environment. Call it once, before the first thread
 // starts. Returns -1 with `error` if a socket is missing or does not listen, or if standard input
-// is one: a super-server's, or that of StandardInput=socket, which sets no variables.
-//
-// A descriptor that is close-on-exec cannot have come through exec(2), so it is another file of
-// this process with the number of one that is missing.
+// is one: a super-server's, or that of StandardInput=socket, which sets no variables. What is
+// close-on-exec did not come through exec(2), so the descriptor of that number is missing.
 int activation_take(struct activation *activation, struct echod_error *error);
 
 #endif

@@ -22,10 +22,10 @@ static uint64_t read_period(void)
 	const char *owner = getenv("WATCHDOG_PID");
 	uint64_t us;
 	uint64_t pid;
-	if (!period || units_parse_count(period, 1, CLOCK_NEVER / NS_PER_US - 1, &us, NULL) != 0)
-		return CLOCK_NEVER;
-	if (owner &&
-	    (units_parse_count(owner, 1, UINT32_MAX, &pid, NULL) != 0 || pid != (uint64_t)getpid()))
+	bool is_ours = !owner || (units_parse_count(owner, 1, UINT32_MAX, &pid, NULL) == 0 &&
+				  pid == (uint64_t)getpid());
+	if (!period || !is_ours ||
+	    units_parse_count(period, 1, CLOCK_NEVER / NS_PER_US - 1, &us, NULL) != 0)
 		return CLOCK_NEVER;
 	return us * NS_PER_US;
 }
@@ -93,14 +93,6 @@ void notify_ready(struct notify *notify, struct server *server)
 		send_with_status(notify, "READY=1\n", 0);
 }
 
-static void tell_state(struct notify *notify)
-{
-	char now[NOTIFY_STATUS_SIZE];
-	describe(notify->server, now);
-	if (strcmp(now, notify->status) != 0 && !send_with_status(notify, "", MSG_DONTWAIT))
-		notify->status[0] = '\0'; // again next time
-}
-
 static void tell_end(struct notify *notify, uint64_t deadline)
 {
 	char head[64];
@@ -131,11 +123,13 @@ uint64_t notify_tend(struct notify *notify)
 {
 	if (notify->fd < 0)
 		return CLOCK_NEVER;
+	char status[NOTIFY_STATUS_SIZE];
 	uint64_t deadline = atomic_load(&notify->server->drain_deadline); // 0: it does not drain
+	describe(notify->server, status);
 	if (deadline != notify->deadline)
 		tell_end(notify, deadline);
-	else
-		tell_state(notify);
+	else if (strcmp(status, notify->status) != 0 && !send_with_status(notify, "", MSG_DONTWAIT))
+		notify->status[0] = '\0'; // again next time
 	if (clock_now() >= notify->ping_at)
 		ping(notify);
 	uint64_t next = clock_deadline(STATUS_INTERVAL);

@@ -2,11 +2,6 @@
 
 #include <stdio.h>
 
-static uint32_t steps_of(const struct server *server, size_t thread)
-{
-	return atomic_load_explicit(&server->pulse[thread].steps, memory_order_relaxed);
-}
-
 // All of it rises.
 static uint64_t progress_of(const struct worker *worker)
 {
@@ -21,7 +16,7 @@ static const char *find_stuck(struct watchdog *watchdog, const struct server *se
 	static const char *const names[SERVER_FIXED_THREADS] = {"echod/accept", "echod/stats",
 								"echod/http"};
 	for (size_t i = 0; i < SERVER_FIXED_THREADS; i++) {
-		uint32_t steps = steps_of(server, i); // 0: there is no such thread
+		uint32_t steps = atomic_load(&server->pulse[i].steps); // 0: there is no such thread
 		if (steps > 0 && steps % 2 == 0 && steps == watchdog->steps[i])
 			return names[i];
 	}
@@ -43,7 +38,7 @@ const char *watchdog_check(struct watchdog *watchdog, const struct server *serve
 	if (stuck)
 		return stuck;
 	for (size_t i = 0; i < SERVER_FIXED_THREADS; i++)
-		watchdog->steps[i] = steps_of(server, i);
+		watchdog->steps[i] = atomic_load(&server->pulse[i].steps);
 	for (unsigned i = 0; i < server->config.workers; i++)
 		watchdog->workers[i] = progress_of(&server->pool.workers[i]);
 	return NULL;

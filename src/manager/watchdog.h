@@ -14,10 +14,9 @@ struct watchdog {
 
 // Returns NULL if each thread has got on since the last check that returned NULL, or may wait as it
 // does. Else names one that has not: `echod/accept`, `echod/work-3`. Two checks must be so far
-// apart that a thread which has something to do gets a CPU in between.
-//
-// A worker that sleeps, leads or blocks for its client may do so without end. One that serves or
-// polls must move bytes or end its turn.
+// apart that a thread which has something to do gets a CPU in between. A worker that sleeps, leads
+// or blocks for its client may do so without end. One that serves or polls must move bytes or end
+// its turn.
 const char *watchdog_check(struct watchdog *watchdog, const struct server *server);
 
 #endif

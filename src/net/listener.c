@@ -109,16 +109,13 @@ int listener_adopt(struct listener *listener, int fd, struct echod_error *error)
 	*listener = LISTENER_NONE;
 	struct endpoint *endpoint = &listener->endpoint;
 	endpoint->length = sizeof(endpoint->as);
-	if (getsockname(fd, &endpoint->as.any, &endpoint->length) != 0)
-		return error_set(error, ECHOD_ERROR_SYSTEM,
-				 "cannot read the address of descriptor %d: %s", fd,
+	struct timeval none = {0}; // for connections, which inherit it
+	if (getsockname(fd, &endpoint->as.any, &endpoint->length) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) != 0 ||
+	    (endpoint->as.any.sa_family != AF_UNIX && set_tcp_options(fd) != 0))
+		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set up descriptor %d: %s", fd,
 				 error_text(errno));
 	endpoint_format(endpoint, listener->name);
-	struct timeval none = {0}; // for connections, which inherit it
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) != 0 ||
-	    (endpoint->as.any.sa_family != AF_UNIX && set_tcp_options(fd) != 0))
-		return error_set(error, ECHOD_ERROR_SYSTEM, "cannot set up the socket for %s: %s",
-				 listener->name, error_text(errno));
 	listener->fd = fd;
 	listener->inherited = true;
 	return 0;

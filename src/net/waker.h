@@ -15,8 +15,7 @@
 int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline);
 
 // A thread's sign of life for a watchdog: how many steps it has made, an odd number while it waits
-// for something that may never come. The thread writes it, the watchdog reads it; relaxed order, as
-// nothing depends on it.
+// for something that may never come. Relaxed order, as nothing depends on it.
 struct pulse {
 	_Atomic uint32_t steps;
 };

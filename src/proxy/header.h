@@ -31,11 +31,10 @@ struct proxy_header {
 };
 
 // Judges the first `count` bytes of a connection, at least 1. The call may be repeated with more of
-// them; it reads no further than the header. Fills `header` if that is complete.
-//
-// No client is told by UNKNOWN, by LOCAL, and for what is not TCP over IPv4 or IPv6. The addresses
-// of those are not looked at. Of what follows the addresses (TLVs) only a CRC-32C is used: it must
-// be right (section 2.2.3). In LOCAL nothing is looked at except the length.
+// them; it reads no further than the header. Fills `header` if that is complete. No client is told
+// by UNKNOWN, by LOCAL, and for what is not TCP over IPv4 or IPv6; their addresses are not looked
+// at. Of what follows the addresses (TLVs) only a CRC-32C is used: it must be right (section
+// 2.2.3). In LOCAL nothing is looked at except the length.
 enum proxy_verdict proxy_parse(const void *bytes, size_t count, struct proxy_header *header);
 
 #endif

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy/header.h"
-
 #define SIGNATURE_SIZE (sizeof(PROXY_SIGNATURE) - 1)
 
 size_t proxy_write(enum proxy_kind kind, const union inet_end *source,

@@ -1,7 +1,6 @@
 #include "proxy/trust.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -72,18 +71,4 @@ bool trust_covers(const struct trust *trust, const union inet_end *peer)
 			  share_prefix(network->address.s6_addr, address, network->bits);
 	}
 	return covered;
-}
-
-char *trust_format(const struct trust *trust, char *text)
-{
-	size_t used = 0;
-	text[0] = '\0';
-	for (size_t i = 0; i < trust->count; i++) {
-		const struct trust_network *network = &trust->networks[i];
-		char address[INET6_ADDRSTRLEN] = "";
-		inet_ntop(network->family, &network->address, address, sizeof(address));
-		used += (size_t)snprintf(text + used, TRUST_TEXT_SIZE - used, "%s%s/%u",
-					 i ? ", " : "", address, network->bits);
-	}
-	return text;
 }

@@ -10,7 +10,6 @@
 #include "net/address.h"
 
 #define TRUST_NETWORKS 32
-#define TRUST_TEXT_SIZE (TRUST_NETWORKS * 46)
 
 struct trust_network {
 	sa_family_t family;
@@ -32,8 +31,5 @@ int trust_add(struct trust *trust, const char *text, struct echod_error *error);
 // Whether one of the networks contains the peer's address. A Unix-domain socket is trusted: the
 // mode of its file says who may connect.
 bool trust_covers(const struct trust *trust, const union inet_end *peer);
-
-// Writes `127.0.0.0/8, ::1/128`. Returns `text`, which has room for TRUST_TEXT_SIZE bytes.
-char *trust_format(const struct trust *trust, char *text);
 
 #endif

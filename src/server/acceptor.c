@@ -37,34 +37,26 @@ struct acceptor {
 	uint64_t cpus_at; // when to count the CPUs again
 };
 
-struct failure {
+// By errno_class, except those that mean to try again.
+static const struct failure {
 	enum counter counter;
 	enum complaint complaint;
 	bool pauses;
 	const char *text;
+} known_failures[] = {
+	[ERRNO_PEER_GONE] = {COUNTER_accept_errors_aborted, COMPLAINT_ABORTED, false,
+			     "a client left before it was accepted: "},
+	[ERRNO_TIMED_OUT] = {COUNTER_accept_errors_network, COMPLAINT_NETWORK, false,
+			     "the network failed before a client was accepted: "},
+	[ERRNO_NETWORK] = {COUNTER_accept_errors_network, COMPLAINT_NETWORK, false,
+			   "the network failed before a client was accepted: "},
+	[ERRNO_NO_DESCRIPTORS] = {COUNTER_accept_errors_descriptors, COMPLAINT_DESCRIPTORS, true,
+				  "out of descriptors, accepting pauses: "},
+	[ERRNO_NO_MEMORY] = {COUNTER_accept_errors_memory, COMPLAINT_MEMORY, true,
+			     "out of memory, accepting pauses: "},
+	[ERRNO_OUR_FAULT] = {COUNTER_accept_errors_other, COMPLAINT_OTHER, true,
+			     "cannot accept, accepting pauses: "},
 };
-
-static struct failure failure_of(int number)
-{
-	switch (errno_classify(number)) {
-	case ERRNO_PEER_GONE:
-		return (struct failure){COUNTER_accept_errors_aborted, COMPLAINT_ABORTED, false,
-					"a client left before it was accepted: "};
-	case ERRNO_NETWORK:
-	case ERRNO_TIMED_OUT:
-		return (struct failure){COUNTER_accept_errors_network, COMPLAINT_NETWORK, false,
-					"the network failed before a client was accepted: "};
-	case ERRNO_NO_DESCRIPTORS:
-		return (struct failure){COUNTER_accept_errors_descriptors, COMPLAINT_DESCRIPTORS,
-					true, "out of descriptors, accepting pauses: "};
-	case ERRNO_NO_MEMORY:
-		return (struct failure){COUNTER_accept_errors_memory, COMPLAINT_MEMORY, true,
-					"out of memory, accepting pauses: "};
-	default:
-		return (struct failure){COUNTER_accept_errors_other, COMPLAINT_OTHER, true,
-					"cannot accept, accepting pauses: "};
-	}
-}
 
 enum accept_result {
 	ACCEPT_DONE,  // a connection was accepted, or refused
@@ -80,10 +72,10 @@ static enum accept_result accept_failed(struct acceptor *acceptor, int number)
 		return ACCEPT_EMPTY;
 	if (class == ERRNO_INTERRUPTED)
 		return ACCEPT_RETRY;
-	struct failure failure = failure_of(number);
-	counter_add(acceptor->stats, failure.counter, 1);
-	complain(&acceptor->complaints, failure.complaint, failure.text, error_text(number));
-	if (!failure.pauses)
+	const struct failure *failure = &known_failures[class];
+	counter_add(acceptor->stats, failure->counter, 1);
+	complain(&acceptor->complaints, failure->complaint, failure->text, error_text(number));
+	if (!failure->pauses)
 		return ACCEPT_RETRY;
 	pause_begin(&acceptor->pause, PAUSE_RESOURCES);
 	return ACCEPT_PAUSE;
@@ -182,7 +174,7 @@ static enum accept_result accept_one(struct acceptor *acceptor, size_t index)
 {
 	struct server *server = acceptor->server;
 	const struct trust *trust = server->trusts[index]; // NULL: no PROXY headers
-	if (trust && !proxy_wait_has_room(&server->proxy_wait))
+	if (trust && !server->proxy_wait.free)
 		return ACCEPT_PAUSE;
 	if (server->config.overload == OVERLOAD_WAIT && !admission_has_room(&server->admission)) {
 		complain(&acceptor->complaints, COMPLAINT_LIMIT_WAIT,
@@ -270,7 +262,7 @@ static void accept_round(struct acceptor *acceptor, uint64_t deadline)
 		size_t i = (acceptor->first + k) % server->listener_count;
 		int fd = server->listeners[i].fd;
 		if (fd < 0 || acceptor->pause.cause != PAUSE_NONE ||
-		    (server->trusts[i] && !proxy_wait_has_room(wait)))
+		    (server->trusts[i] && !wait->free))
 			continue;
 		listener_of[count] = i;
 		fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};

@@ -48,14 +48,11 @@ int proxy_wait_open(struct proxy_wait *wait, struct admission *admission, struct
 	*wait = PROXY_WAIT_NONE;
 	wait->admission = admission;
 	wait->slots = calloc(PROXY_WAIT_MAX, sizeof(struct proxy_waiting));
-	if (!wait->slots)
-		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for PROXY headers");
 	wait->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (wait->epoll < 0) {
-		error_set(error, ECHOD_ERROR_SYSTEM, "cannot create an epoll set: %s",
-			  error_text(errno));
+	if (!wait->slots || wait->epoll < 0) {
 		proxy_wait_close(wait);
-		return -1;
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "no memory or descriptor for PROXY headers");
 	}
 	for (size_t i = 0; i < PROXY_WAIT_MAX; i++) {
 		wait->slots[i].next = wait->free;
@@ -103,18 +100,6 @@ static void admit(struct proxy_wait *wait, struct proxy_waiting *slot, const uni
 	wait->admit(wait->context, &origin, is_told ? &proxy : NULL);
 }
 
-// Takes the header out of the kernel. Returns false if the connection has been reset meanwhile.
-static bool receive_header(int fd, char *bytes, size_t length)
-{
-	ssize_t count = 0;
-	for (; length > 0; length -= (size_t)count) {
-		count = socket_receive(fd, bytes, length, MSG_DONTWAIT);
-		if (count <= 0)
-			return false;
-	}
-	return true;
-}
-
 // Looks at what has come from a connection; `has_ended`: no more comes. Returns whether it goes on
 // waiting.
 static bool look_at(struct proxy_wait *wait, struct proxy_waiting *slot, bool has_ended)
@@ -130,7 +115,10 @@ static bool look_at(struct proxy_wait *wait, struct proxy_waiting *slot, bool ha
 		has_ended = true;
 	if (verdict == PROXY_INCOMPLETE && !has_ended)
 		return true;
-	if (verdict == PROXY_COMPLETE && receive_header(fd, bytes, header.length))
+	// All of the header is there to be taken out, unless the connection has been reset
+	// meanwhile.
+	if (verdict == PROXY_COMPLETE &&
+	    socket_receive(fd, bytes, header.length, MSG_DONTWAIT) == (ssize_t)header.length)
 		admit(wait, slot, &header.client);
 	else
 		refuse(wait, slot, verdict == PROXY_COMPLETE ? PROXY_INCOMPLETE : verdict);

@@ -1,7 +1,6 @@
-// Connections of --listen-proxy addresses whose PROXY header has not come yet. They wait here for 3
-// seconds, and no worker is used. A header is looked at while it stays in the kernel, and only its
-// own bytes are taken out: the pool gets the connection as if there had been none. The acceptor
-// only.
+// Connections whose PROXY header has not come yet. They wait here for 3 seconds, without a worker.
+// A header is looked at while it stays in the kernel, and only its own bytes are taken out: the
+// pool gets the connection as if there had been none. The acceptor only.
 #ifndef ECHOD_SERVER_PROXY_WAIT_H
 #define ECHOD_SERVER_PROXY_WAIT_H
 
@@ -20,8 +19,9 @@
 
 struct proxy_wait {
 	int epoll; // readable when proxy_wait_review has to look; -1: no address expects headers
-	struct proxy_waiting *slots, *free;
-	uint64_t soonest; // none is due before this time
+	struct proxy_waiting *slots;
+	struct proxy_waiting *free; // NULL: there is no room
+	uint64_t soonest;	    // none is due before this time
 	struct admission *admission;
 
 	// Set by acceptor_run. They get the owner's connection. `proxy`: the peer's own address if
@@ -34,15 +34,9 @@ struct proxy_wait {
 
 #define PROXY_WAIT_NONE ((struct proxy_wait){.epoll = -1, .soonest = CLOCK_NEVER})
 
-// Reserves the memory.
 int proxy_wait_open(struct proxy_wait *wait, struct admission *admission,
 		    struct echod_error *error);
 void proxy_wait_close(struct proxy_wait *wait);
-
-static inline bool proxy_wait_has_room(const struct proxy_wait *wait)
-{
-	return wait->free;
-}
 
 // Takes a connection that was just accepted; there must be room, also in `admission`, where it has
 // a place reserved while it waits. A peer that is not in `trust` is refused before a byte of it is

@@ -145,8 +145,7 @@ void server_drain(struct server *server, uint64_t delay, uint64_t timeout);
 // that was asked for. Else aborts all. Any thread.
 void server_hurry(struct server *server);
 
-// How long the delay of a drain still lasts, in ns; 0: it is over, or no drain was asked for. Any
-// thread.
+// How long the delay of a drain still lasts, in ns; 0: there is none. Any thread.
 uint64_t server_drain_delay(const struct server *server);
 
 // Whether a balancer should send new clients here. If not, `*reason` is a constant text, else NULL.

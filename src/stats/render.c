@@ -226,8 +226,7 @@ static void prometheus_histogram(FILE *out, const struct metric *metric,
 	fprintf(out, "\n%s_count %" PRIu64 "\n", name, sum->count);
 }
 
-// Families are not interleaved, so the listeners are within each. A label that is printable ASCII
-// is quoted as in JSON.
+// Families are not interleaved, so the listeners are within each. Labels are quoted as in JSON.
 static void prometheus_listeners(FILE *out, const struct snapshot *snapshot, bool openmetrics)
 {
 	for (int m = 0; m < LISTENER_COUNT; m++) {

@@ -34,8 +34,8 @@ same "$declared" "$described" \
 
 # An event's row in docs/log.md begins with | `its_name` |.
 logged=$(
-	cat src/*/*.c | tr '\n' ' ' |
-		grep -oE '(log_write\([^"{]*|\[COMPLAINT_[A-Z_]+\] = \{|\.event = )"[a-z_]+"' | grep -oE '[a-z_]+"$' | tr -d '"'
+	cat src/*/*.[ch] | tr '\n' ' ' |
+		grep -oE '(log_write\([^"{]*|COMPLAINT\([A-Za-z_]+, |\.event = )"[a-z_]+"' | grep -oE '[a-z_]+"$' | tr -d '"'
 )
 described=$(sed -nE "s/^\\| *\`([a-z_]+)\` *\\|.*/\\1/p" docs/log.md) || true
 [[ -n $logged ]] || problem "src logs no event"

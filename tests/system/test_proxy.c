@@ -157,7 +157,7 @@ DAEMON_TEST(untrusted, ("--listen-proxy", "127.0.0.1:0,trust=127.0.0.2,10.0.0.0/
 	peer_ping(fd);
 	assert_int_equal(shown(daemon, "192.0.2.1:9"), 1);
 	peer_close(fd);
-	process_expect_error_text(daemon->process, "(PROXY), trusting 127.0.0.2/32, 10.0.0.0/8");
+	process_expect_error_text(daemon->process, " (PROXY)\n");
 }
 
 // A silent client is reset after three seconds, and nothing else waits for it. A check that only

@@ -67,26 +67,30 @@ TEST(an_address_that_was_refused_keeps_the_default) {
 	assert_int_equal(config->server.listen[0].address.port, 65432);
 }
 
-// The n-th address expects PROXY headers of these networks.
-static void expect_proxy(size_t n, const char *networks) {
-	char text[TRUST_TEXT_SIZE];
+// The n-th address expects PROXY headers of this peer, and of that many networks.
+static void expect_proxy(size_t n, const char *peer, size_t networks) {
+	struct endpoint endpoint = {0};
 	const struct listen *listen = &config->server.listen[n];
 	assert_int_equal(config->server.listen_count, n + 1);
 	assert_true(listen->proxy);
-	assert_string_equal(trust_format(&listen->trust, text), networks);
+	assert_int_equal(listen->trust.count, networks);
+	assert_int_equal(peer ? endpoint_from_ip(peer, &endpoint, NULL) : 0, 0);
+	const union inet_end end = inet_end_from(&endpoint);
+	assert_true(!peer || trust_covers(&listen->trust, &end));
 }
 
 TEST(addresses_that_expect_proxy_headers_trust_loopback_unless_told) {
 	set("listen-proxy", "[::1]:7000");
 	assert_string_equal(config->server.listen[0].address.host, "::1");
-	expect_proxy(0, "127.0.0.0/8, ::1/128");
+	expect_proxy(0, "127.1.2.3", 2);
+	expect_proxy(0, "::1", 2);
 	set("listen-proxy", ":7001,trust=10.0.0.0/8");
-	expect_proxy(1, "10.0.0.0/8");
+	expect_proxy(1, "10.1.2.3", 1);
 	assert_int_equal(config->server.listen[1].address.port, 7001);
 	set("listen-proxy", ":7002,trust=10.0.0.0/8,::1,192.0.2.1");
-	expect_proxy(2, "10.0.0.0/8, ::1/128, 192.0.2.1/32");
+	expect_proxy(2, "192.0.2.1", 3);
 	set("listen-proxy", "unix:/a,b");
-	expect_proxy(3, "");
+	expect_proxy(3, NULL, 0);
 	assert_string_equal(config->server.listen[3].address.path, "/a,b");
 	set("listen", ":7003");
 	assert_false(config->server.listen[4].proxy);

@@ -15,38 +15,25 @@ static bool covers(const char *address) {
 }
 
 static const struct network {
-	const char *text, *format, *in[4], *out[4];
+	const char *text, *in[4], *out[4];
 } networks[] = {
 	{"10.0.0.0/8",
-	 "10.0.0.0/8",
 	 {"10.0.0.0:1", "10.255.255.255:1", "[::ffff:10.1.2.3]:1"},
 	 {"9.255.255.255:1", "11.0.0.0:1", "[::10.1.2.3]:1"}},
-	{"192.0.2.128/25",
-	 "192.0.2.128/25",
-	 {"192.0.2.128:1", "192.0.2.255:1"},
-	 {"192.0.2.127:1", "192.0.3.128:1"}},
-	{"192.0.2.1", "192.0.2.1/32", {"192.0.2.1:1"}, {"192.0.2.0:1", "192.0.2.3:1"}},
-	{"192.0.2.2/31",
-	 "192.0.2.2/31",
-	 {"192.0.2.2:1", "192.0.2.3:1"},
-	 {"192.0.2.1:1", "192.0.2.4:1"}},
+	{"192.0.2.128/25", {"192.0.2.128:1", "192.0.2.255:1"}, {"192.0.2.127:1", "192.0.3.128:1"}},
+	{"192.0.2.1", {"192.0.2.1:1"}, {"192.0.2.0:1", "192.0.2.3:1"}},
+	{"192.0.2.2/31", {"192.0.2.2:1", "192.0.2.3:1"}, {"192.0.2.1:1", "192.0.2.4:1"}},
 	{"0.0.0.0/0",
-	 "0.0.0.0/0",
 	 {"0.0.0.0:1", "255.255.255.255:1", "[::ffff:1.2.3.4]:1"},
 	 {"[::]:1", "[2001:db8::1]:1"}},
-	{"::/0", "::/0", {"[::]:1", "[2001:db8::1]:1"}, {"1.2.3.4:1", "[::ffff:1.2.3.4]:1"}},
-	{"::1", "::1/128", {"[::1]:1"}, {"[::]:1", "[::2]:1", "127.0.0.1:1"}},
-	{"2001:DB8::/33",
-	 "2001:db8::/33",
-	 {"[2001:db8:7fff::1]:1"},
-	 {"[2001:db8:8000::]:1", "[2001:db9::]:1"}},
-	{"::ffff:10.0.0.0/104", "::ffff:10.0.0.0/104", {NULL}, {"10.1.2.3:1", "[::1]:1"}},
+	{"::/0", {"[::]:1", "[2001:db8::1]:1"}, {"1.2.3.4:1", "[::ffff:1.2.3.4]:1"}},
+	{"::1", {"[::1]:1"}, {"[::]:1", "[::2]:1", "127.0.0.1:1"}},
+	{"2001:DB8::/33", {"[2001:db8:7fff::1]:1"}, {"[2001:db8:8000::]:1", "[2001:db9::]:1"}},
+	{"::ffff:10.0.0.0/104", {NULL}, {"10.1.2.3:1", "[::1]:1"}},
 };
 
 TEST_ROWS(network, const struct network *row, networks) {
-	char text[TRUST_TEXT_SIZE];
 	assert_int_equal(trust_add(&trust, row->text, NULL), 0);
-	assert_string_equal(trust_format(&trust, text), row->format);
 	for (size_t i = 0; i < COUNT_OF(row->in) && row->in[i]; i++)
 		assert_true(covers(row->in[i]));
 	for (size_t i = 0; i < COUNT_OF(row->out) && row->out[i]; i++)
@@ -60,15 +47,11 @@ TEST(nobody_is_trusted_without_a_network_except_over_a_unix_domain_socket) {
 }
 
 TEST(networks_add_up_to_a_limit) {
-	char text[TRUST_TEXT_SIZE];
 	struct echod_error error = {0};
-	const char *all = "";
 	for (int i = 0; i < TRUST_NETWORKS; i++) {
 		const char *one = test_text("ffff:ffff:ffff:ffff:ffff:ffff:ffff:%x", 0x8000 + i);
 		assert_int_equal(trust_add(&trust, one, NULL), 0);
-		all = test_text("%s%s%s/128", all, i ? ", " : "", one);
 	}
-	assert_string_equal(trust_format(&trust, text), all);
 	assert_true(covers("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:8000]:1"));
 	assert_true(covers("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:801f]:1"));
 	assert_false(covers("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:8020]:1"));

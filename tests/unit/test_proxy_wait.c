@@ -310,16 +310,16 @@ TEST(there_is_room_for_so_many) {
 	static int clients[PROXY_WAIT_MAX];
 	set_descriptor_limit(2 * PROXY_WAIT_MAX + 100);
 	for (size_t i = 0; i < PROXY_WAIT_MAX; i++) {
-		assert_true(proxy_wait_has_room(&proxies));
+		assert_non_null(proxies.free);
 		clients[i] = begin(NULL, 0);
 	}
-	assert_false(proxy_wait_has_room(&proxies));
+	assert_null(proxies.free);
 	assert_int_equal(admission_reserved(&admission), PROXY_WAIT_MAX);
 	assert_false(admission_has_room(&admission)); // which has the same limit here
 	for (size_t i = 0; i < PROXY_WAIT_MAX; i += 2)
 		peer_close(clients[i]);
 	wait_until((review(), refused == PROXY_WAIT_MAX / 2));
-	assert_true(proxy_wait_has_room(&proxies));
+	assert_non_null(proxies.free);
 	later = 3600 * NS_PER_S;
 	review();
 	assert_int_equal(refused, PROXY_WAIT_MAX);
