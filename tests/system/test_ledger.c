@@ -131,11 +131,12 @@ TEST(first_bytes_are_marked, .with = {EACH_PATIENCE}) {
 }
 
 DAEMON_TEST(open_ones_come_first, (LISTEN_TCP_AND_UNIX, "--ledger", "2")) {
-	for (int i = 0; i < 4; i++)
+	for (uint64_t i = 1; i <= 4; i++) {
 		peer_visit(daemon->address[0]);
+		stats_wait(daemon, "connections_closed_peer", i); // in this order
+	}
 	int tcp = peer_connect_served(daemon->address[0]);
 	int local = peer_connect_served(daemon->address[1]);
-	stats_wait(daemon, "connections_closed_peer", 4);
 	const json_t *rows = rows_of(daemon);
 	assert_int_equal(json_array_size(rows), 4);
 	for (size_t i = 0; i < 4; i++) {
