@@ -10,8 +10,8 @@
 
 #define COUNTER_OF "faults_injected_"
 
-// A server whose second address, after a sound one, has these faults.
-#define FAULTY(faults) "--listen", "127.0.0.1:0", "--faulty", "127.0.0.1:0=" faults
+// A server whose second address, after a sound one, has faults.
+#define FAULTY(value) "--listen", "127.0.0.1:0", "--faulty", value
 
 static struct daemon *start(const char *faults) {
 	return daemon_start("--listen", "127.0.0.1:0", "--faulty",
@@ -149,10 +149,10 @@ TEST_ROWS(named, const struct scene *scene, scenes) {
 
 // What the peer of a cut connection gets: exactly so many bytes, then exactly this end.
 TEST(ends) {
-	struct daemon *daemon =
-		daemon_start(FAULTY("close-after=10"), "--faulty", "127.0.0.1:0=reset-after=10",
-			     "--faulty", "127.0.0.1:0=half-close-after=10", "--faulty",
-			     "127.0.0.1:0=stall-after=10,delay=30ms");
+	struct daemon *daemon = daemon_start(FAULTY("127.0.0.1:0=close-after=10"), "--faulty",
+					     "127.0.0.1:0=reset-after=10", "--faulty",
+					     "127.0.0.1:0=half-close-after=10", "--faulty",
+					     "127.0.0.1:0=stall-after=10,delay=30ms");
 	int fds[4];
 	for (size_t i = 0; i < 4; i++) {
 		fds[i] = peer_connect(daemon->address[i + 1]);
@@ -183,7 +183,7 @@ TEST(ends) {
 
 // A hundred connections are delayed at a time by one worker, which serves another meanwhile.
 TEST(delays_hold_no_worker, .with = {"--patience 5ms", "--patience 0"}) {
-	struct daemon *daemon = daemon_start(FAULTY("delay=1s"), "--workers", "1");
+	struct daemon *daemon = daemon_start(FAULTY("127.0.0.1:0=delay=1s"), "--workers", "1");
 	int fds[CROWD];
 	uint64_t begun = clock_now();
 	peer_connect_all(daemon->address[1], fds, CROWD);
@@ -240,7 +240,7 @@ static uint64_t pattern(const char *address) {
 }
 
 TEST(same_seed_same_connections) {
-	struct daemon *daemon = daemon_start(FAULTY("reset,p=50%,seed=5"), "--faulty",
+	struct daemon *daemon = daemon_start(FAULTY("127.0.0.1:0=reset,p=50%,seed=5"), "--faulty",
 					     "127.0.0.1:0=reset,p=0.5,seed=5,silent,p=0",
 					     "--faulty", "127.0.0.1:0=reset,p=0.5,seed=6");
 	uint64_t first = pattern(daemon->address[1]);
@@ -313,9 +313,9 @@ TEST_ROWS(refused, const struct bad *bad, bads) {
 
 // A drain ends connections that wait for a delay, stall, or are silent.
 TEST(stop_aborts_all) {
-	struct daemon *daemon =
-		daemon_start(FAULTY("delay=1h"), "--faulty", "127.0.0.1:0=stall-after=0",
-			     "--faulty", "127.0.0.1:0=half-close-after=0", "--drain-timeout", "0");
+	struct daemon *daemon = daemon_start(
+		FAULTY("127.0.0.1:0=delay=1h"), "--faulty", "127.0.0.1:0=stall-after=0", "--faulty",
+		"127.0.0.1:0=half-close-after=0", "--drain-timeout", "0");
 	int fds[3];
 	for (size_t i = 0; i < 3; i++) {
 		fds[i] = peer_connect(daemon->address[i + 1]);
@@ -329,7 +329,7 @@ TEST(stop_aborts_all) {
 	peer_close_all(fds, 3);
 }
 
-DAEMON_TEST(idle_timeout, (FAULTY("stall-after=0"), "--idle-timeout", "200ms")) {
+DAEMON_TEST(idle_timeout, (FAULTY("127.0.0.1:0=stall-after=0"), "--idle-timeout", "200ms")) {
 	int fd = peer_connect(daemon->address[1]);
 	peer_send(fd, "x", 1);
 	peer_expect_closed(fd);
