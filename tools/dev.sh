@@ -64,7 +64,7 @@ size() {
 	row "lines of tests (.c, .h)" "$(lines 'tests/*.'{c,h})" 33000
 	row "test programs" "$(cat tests/{unit,system}/CMakeLists.txt | grep -cE '^ *(unit|system)_tests\(')" 70
 	row "lines of README.md" "$(lines README.md)" 150
-	row "lines of documents, README and man pages" "$(lines README.md 'docs/*.md' 'docs/*.h2m')" 3100
+	row "lines of documents, README and man pages" "$(lines README.md 'docs/*.md' 'docs/*.h2m')" 3400
 	row "  of those, beyond 100 columns" "$(cat README.md docs/*.md docs/man/* | grep -cE '.{101}')" 0
 }
 

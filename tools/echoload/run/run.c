@@ -169,10 +169,10 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 	run->interrupted = monitor.interrupted;
 	if (status == 0 && monitor.disconnected)
 		status = fail_connect(&run->result, error);
-	if (status == 0)
+	if (status == 0) {
 		ledger_join(&run->ledger, config, run->result.counters);
-	if (status == 0)
 		judge(run, &monitor, &engine);
+	}
 	if (engine)
 		engine_close(engine, run->result.counters);
 	if (status != 0)
