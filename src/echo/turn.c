@@ -10,14 +10,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/first_bytes.h"
-#include "net/errno_class.h"
 #include "net/socket.h"
 #include "net/waker.h"
 #include "pool/policy.h"
 
-// How much a connection may echo before others that wait have their turn.
-#define QUANTUM (512UL << 10)
-#define QUANTUM_OF_MESSAGE 4096UL // what one counts at least, however short it is
+#define QUANTUM_OF_MESSAGE 4096UL // what one counts at least of the quantum, however short it is
 
 // How long to wait before sending again when the kernel is out of buffers.
 #define MEMORY_PAUSE (10 * NS_PER_MS)
@@ -46,8 +43,7 @@ static bool is_aborted(const struct echo *echo)
 	return atomic_load_explicit(&echo->aborted, memory_order_acquire);
 }
 
-// For an error of recv or send, other than "not now".
-static struct turn close_for_error(enum errno_class class)
+struct turn echo_close_for(enum errno_class class)
 {
 	return close_for(class == ERRNO_PEER_GONE || class == ERRNO_NETWORK ? CLOSE_reset
 			 : class == ERRNO_TIMED_OUT			    ? CLOSE_timeout
@@ -91,10 +87,7 @@ static inline void note_active(struct conn *conn, uint64_t now)
 	atomic_store_explicit(&conn->work.active_at, now, memory_order_relaxed);
 }
 
-// Takes note that the peer does not read. A socket polls writable only when a third of its buffer
-// is free, which a slow reader may not achieve in time; so what it has acknowledged counts as
-// progress too.
-static void note_stuck(struct conn *conn)
+void echo_note_stuck(struct conn *conn)
 {
 	int queued = 0;
 	ioctl(conn->work.fd, SIOCOUTQ, &queued); // tcp(7), unix(7)
@@ -150,11 +143,11 @@ SELDOM static struct turn after_failed_send(const struct task *task, bool peeked
 		return (struct turn){.end = TURN_GOES_ON};
 	bool no_room = class == ERRNO_TRY_AGAIN || class == ERRNO_NO_MEMORY;
 	if (no_room)
-		note_stuck(conn);
+		echo_note_stuck(conn);
 	if (is_aborted(task->echo))
 		return close_for(CLOSE_drain);
 	if (!no_room)
-		return close_for_error(class);
+		return echo_close_for(class);
 	uint64_t now = clock_now();
 	uint64_t since = atomic_load_explicit(&conn->work.active_at, memory_order_relaxed);
 	if (limit != CLOCK_NEVER && now >= since + limit)
@@ -262,7 +255,7 @@ SELDOM static struct turn after_empty_recv(const struct task *task, ssize_t coun
 		return close_for(CLOSE_peer);
 	}
 	if (class != ERRNO_TRY_AGAIN)
-		return close_for_error(class);
+		return echo_close_for(class);
 	if (last_check || task->config->patience == CLOCK_NEVER)
 		return close_for(CLOSE_idle);
 	return (struct turn){.end = TURN_QUIET};
@@ -367,7 +360,7 @@ struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worke
 						      : echo_once(&task, &last_check, &quantum);
 		if (turn.end != TURN_GOES_ON)
 			return turn;
-		if (quantum < QUANTUM)
+		if (quantum < ECHO_QUANTUM)
 			continue;
 		if (policy_must_yield(worker))
 			return (struct turn){.end = TURN_QUANTUM};

@@ -8,8 +8,11 @@
 #include <stdint.h>
 
 #include "echo/conn.h"
+#include "net/errno_class.h"
 #include "net/waker.h"
 #include "pool/pool.h"
+
+#define ECHO_QUANTUM (512UL << 10) // bytes that one may echo before others have their turn
 
 // What all turns of a server share.
 struct echo {
@@ -27,10 +30,17 @@ struct echo {
 	_Atomic uint64_t unsent_max;
 };
 
-// Serves `conn` for a turn on the thread of `worker`, which owns it. Waits for its peer, to send or
-// to read, only while the policy says so, and then for the patience at most. Returns how the turn
-// ended.
+// Serves `conn` for a turn on the thread of `worker`, its owner. Waits for its peer, to send or to
+// read, only while the policy says so, and for the patience at most. Returns how the turn ended.
 struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker);
+
+// The end of a turn for an error of recv or send, other than "not now".
+struct turn echo_close_for(enum errno_class class);
+
+// Takes note that the peer does not read. A socket polls writable only when a third of its buffer
+// is free, which a slow reader may not achieve in time; so what it has acknowledged counts as
+// progress too. The owner.
+void echo_note_stuck(struct conn *conn);
 
 // Whether there is no room for `more` unsent bytes. Then a connection is echoed by peeking: its
 // bytes leave the kernel only when they have been sent, so nothing has to be kept. As workers ask

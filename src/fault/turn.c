@@ -10,10 +10,8 @@
 #include "base/clock.h"
 #include "base/first_bytes.h"
 #include "fault/delay.h"
-#include "net/errno_class.h"
 #include "net/socket.h"
 
-#define QUANTUM (512UL << 10)
 #define TRICKLE_STEP (10 * NS_PER_MS) // trickled bytes go that often, one at least
 #define CUT_LIMIT NS_PER_S	      // how long a cut waits for the peer's end, or acknowledgement
 #define CUT_STEP NS_PER_MS	      // how often it looks for the latter, which gives no event
@@ -62,16 +60,8 @@ static struct turn after_error(const struct task *task, bool sends)
 	if (class == ERRNO_TRY_AGAIN && !sends)
 		return quiet;
 	if (class != ERRNO_TRY_AGAIN && class != ERRNO_NO_MEMORY)
-		return close_for(class == ERRNO_PEER_GONE || class == ERRNO_NETWORK ? CLOSE_reset
-				 : class == ERRNO_TIMED_OUT			    ? CLOSE_timeout
-										    : CLOSE_error);
-	int queued = 0;
-	ioctl(conn->work.fd, SIOCOUTQ, &queued);
-	if (!conn->stuck || queued < conn->unacknowledged) {
-		conn->unacknowledged = queued;
-		atomic_store_explicit(&conn->work.active_at, task->now, memory_order_relaxed);
-	}
-	conn->stuck = true;
+		return echo_close_for(class);
+	echo_note_stuck(conn);
 	uint64_t since = atomic_load_explicit(&conn->work.active_at, memory_order_relaxed);
 	uint64_t limit = task->config->send_timeout;
 	if (limit != CLOCK_NEVER && task->now >= since + limit)
@@ -372,7 +362,7 @@ struct turn fault_turn(struct conn *conn, struct fault_plan *plan, struct faults
 			return close_for(CLOSE_idle);
 		if (turn.end != TURN_GOES_ON)
 			return turn;
-		if (task.quantum >= QUANTUM)
+		if (task.quantum >= ECHO_QUANTUM)
 			return (struct turn){.end = TURN_QUANTUM};
 	}
 	return close_for(CLOSE_drain);

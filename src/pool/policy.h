@@ -32,8 +32,7 @@ static inline bool policy_parks_at_once(const struct worker *worker, const struc
 	return !policy_may_block(worker) && !atomic_load(&work->hung_up);
 }
 
-// Whether the worker yields: others wait for a worker, or parked ones have events that nobody may
-// have collected.
+// Whether the worker yields: others wait for one, or parked ones may have events not yet collected.
 bool policy_must_yield(const struct worker *worker);
 
 // The worker starts to poll, and true is returned, unless polling has not recently helped (`credit`

@@ -83,8 +83,7 @@ void work_queue_poll_results(struct work_queue *queue, const struct work_list *f
 // The parking lot is polled before.
 void work_queue_put_back(struct work_queue *queue, struct work *work);
 
-// How many more workers can run, so that no more are awake than there are CPUs. Without the lock it
-// may be late.
+// How many more workers can run while no more are awake than there are CPUs. Late without the lock.
 unsigned work_queue_room(const struct work_queue *queue);
 
 // A worker is about to wait for a client of its own. If there is work, or nobody is at the parking
