@@ -136,7 +136,7 @@ ECHOD_API const char *echod_control_path(const struct echod *server);
 ECHOD_API void echod_drain(struct echod *server, int timeout_ms);
 
 /* After echod_drain: ends the delay if it still lasts, so that the drain itself begins; else aborts
- * all connections, as echod_stop. For a user who asks again. Any thread. */
+ * all connections, as echod_stop. For a second request, such as a second signal. Any thread. */
 ECHOD_API void echod_hurry(struct echod *server);
 
 /* Aborts all connections now, without a delay. Any thread. */
