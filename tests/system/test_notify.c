@@ -20,6 +20,13 @@ static int bind_manager(const char *path) {
 	return fd;
 }
 
+// echod with that manager, to which it gives a sign of life every 50 ms.
+static struct daemon *start_watched(const char *path, const char *option, const char *value) {
+	return daemon_start_as(PROCESS(.arguments = STRINGS(option, value),
+				       .environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
+							      "WATCHDOG_USEC=100000")));
+}
+
 // The next message other than a sign of life, which are counted.
 static const char *next_message(int manager, int *signs) {
 	static char message[400];
@@ -38,10 +45,7 @@ static const char *next_message(int manager, int *signs) {
 TEST(the_manager_is_told) {
 	const char *path = place_path("notify");
 	int manager = bind_manager(path), signs = 0;
-	struct daemon *daemon =
-		daemon_start_as(PROCESS(.arguments = STRINGS("--drain-timeout", "20s"),
-					.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
-							       "WATCHDOG_USEC=100000")));
+	struct daemon *daemon = start_watched(path, "--drain-timeout", "20s");
 	assert_string_equal(next_message(manager, &signs),
 			    test_text("READY=1\nSTATUS=listening on %s", daemon->address[0]));
 	assert_int_equal(signs, 0);
@@ -94,10 +98,7 @@ static bool is_in_a_turn(struct daemon *daemon) {
 TEST(a_worker_that_hangs_leaves_the_watchdog_unfed) {
 	const char *path = place_path("notify");
 	int manager = bind_manager(path), signs = 0;
-	struct daemon *daemon =
-		daemon_start_as(PROCESS(.arguments = STRINGS("--workers", "1"),
-					.environment = STRINGS(test_text("NOTIFY_SOCKET=%s", path),
-							       "WATCHDOG_USEC=100000")));
+	struct daemon *daemon = start_watched(path, "--workers", "1");
 	next_message(manager, &signs);
 	struct process *load = process_start_simple(ECHOLOAD_PROGRAM, daemon->address[0], "-m",
 						    "stream", "-c", "2", "-d", "never");

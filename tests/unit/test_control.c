@@ -4,25 +4,18 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "control/control.h"
 #include "ctl.h"
 #include "inside.h"
+#include "later.h"
 #include "peer.h"
 #include "place.h"
 #include "process.h"
 
-static _Atomic uint64_t later;	  // ns that the clock is ahead
 static atomic_int pretended_user; // in SO_PEERCRED; -1: the true one
 static atomic_int accept_fault;	  // errno of accept4; 0: it works
 static atomic_uint accept_calls;
-
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
-	int result = __real_clock_gettime(id, time);
-	time->tv_sec += (time_t)(atomic_load(&later) / NS_PER_S);
-	return result;
-}
 
 WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length)) {
 	int result = __real_getsockopt(fd, level, name, value, length);

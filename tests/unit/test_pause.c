@@ -2,22 +2,12 @@
 #include "test.h"
 
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "later.h"
 #include "server/pause.h"
 
 #define LIMIT 2
-
-static uint64_t later; // ns that the clock is ahead
-
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
-	int result = __real_clock_gettime(id, time);
-	uint64_t ns = (uint64_t)time->tv_nsec + later;
-	time->tv_sec += (time_t)(ns / NS_PER_S);
-	time->tv_nsec = (long)(ns % NS_PER_S);
-	return result;
-}
 
 static const struct conn_origin origin = {.peer.any = {.sa_family = AF_UNIX}};
 static struct waker waker;

@@ -5,25 +5,15 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "later.h"
 #include "peer.h"
 #include "process.h"
 #include "server/proxy_wait.h"
 
 #define HEADER "PROXY TCP4 192.0.2.1 192.0.2.2 9 7\r\n"
 #define PAYLOAD "hello"
-
-static uint64_t later; // ns that the clock is ahead
-
-WRAP(int, clock_gettime, (clockid_t id, struct timespec *time)) {
-	int result = __real_clock_gettime(id, time);
-	uint64_t ns = (uint64_t)time->tv_nsec + later;
-	time->tv_sec += (time_t)(ns / NS_PER_S);
-	time->tv_nsec = (long)(ns % NS_PER_S);
-	return result;
-}
 
 static bool set_is_full;
 

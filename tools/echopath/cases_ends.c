@@ -142,8 +142,7 @@ void reset_idle(struct trial *trial)
 {
 	if (!trial_open(trial))
 		return;
-	trial_pass(trial, trial->first, trial->other);
-	trial_pass(trial, trial->other, trial->first);
+	trial_exchange(trial);
 	if (!trial_silence(trial, trial->delay))
 		return;
 	end_reset(trial->first);

@@ -83,12 +83,10 @@ void idle_65s(struct trial *trial)
 {
 	if (!trial_open(trial))
 		return;
-	trial_pass(trial, trial->first, trial->other);
-	trial_pass(trial, trial->other, trial->first);
+	trial_exchange(trial);
 	if (!trial_silence(trial, trial->delay))
 		return;
-	trial_pass(trial, trial->first, trial->other);
-	trial_pass(trial, trial->other, trial->first);
+	trial_exchange(trial);
 }
 
 void address_source(struct trial *trial)

@@ -92,6 +92,12 @@ void trial_pass(struct trial *trial, struct end *from, struct end *to)
 	judge(trial, to, ENDING_NONE);
 }
 
+void trial_exchange(struct trial *trial)
+{
+	trial_pass(trial, trial->first, trial->other);
+	trial_pass(trial, trial->other, trial->first);
+}
+
 bool trial_silence(struct trial *trial, uint64_t duration)
 {
 	uint64_t start = clock_now(), deadline = clock_deadline(duration);

@@ -65,6 +65,9 @@ void trial_play(struct trial *trial);
 // One end sends bytes, and the other gets them.
 void trial_pass(struct trial *trial, struct end *from, struct end *to);
 
+// From the first end to the other, and back.
+void trial_exchange(struct trial *trial);
+
 // Nothing is sent for `duration` ns. Returns false, and tells so, if an end has ended before.
 bool trial_silence(struct trial *trial, uint64_t duration);
 
