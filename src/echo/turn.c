@@ -281,8 +281,8 @@ SELDOM static struct turn echo_peeked(const struct task *task, size_t count)
 	struct turn turn = send_all(task, &piece, true);
 	size_t taken = 0;
 	while (taken < piece.sent) {
-		ssize_t got = socket_receive(task->conn->work.fd, piece.bytes, piece.sent - taken,
-					     MSG_DONTWAIT);
+		ssize_t got = socket_receive(task->conn->work.fd, piece.bytes + taken,
+					     piece.sent - taken, MSG_DONTWAIT);
 		if (got > 0)
 			taken += (size_t)got;
 		else if (got == 0 || errno != EINTR)

@@ -243,6 +243,18 @@ TEST(first_bytes_are_noted_once) {
 	}
 }
 
+// Where nothing may be kept they are peeked at, and then taken in pieces.
+TEST(first_bytes_are_those_that_came_whatever_interrupts) {
+	char bytes[FIRST_BYTES];
+	pattern_fill(1, 0, bytes, sizeof(bytes));
+	ask_for_first_bytes();
+	played.echo.unsent_limit = 0;
+	played.recv.next =
+		STEPS({.limit = PLAYED_BUFFER}, {.limit = 10}, {.error = EINTR}, {.limit = 60});
+	expect_turn(100, TURN_QUIET, 100);
+	assert_true(played.conn.first == first_bytes_of(bytes, sizeof(bytes)));
+}
+
 TEST(first_bytes_that_do_not_come_in_time_are_an_idle_end) {
 	ask_for_first_bytes();
 	played.conn.work.expired = true;
