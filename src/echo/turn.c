@@ -45,9 +45,9 @@ static bool is_aborted(const struct echo *echo)
 
 struct turn echo_close_for(enum errno_class class)
 {
-	return close_for(class == ERRNO_PEER_GONE || class == ERRNO_NETWORK ? CLOSE_reset
-			 : class == ERRNO_TIMED_OUT			    ? CLOSE_timeout
-									    : CLOSE_error);
+	return close_for(class == ERRNO_PEER_GONE			      ? CLOSE_reset
+			 : class == ERRNO_TIMED_OUT || class == ERRNO_NETWORK ? CLOSE_timeout
+									      : CLOSE_error);
 }
 
 bool unsent_is_full(const struct echo *echo, size_t more)

@@ -13,6 +13,7 @@ enum errno_class {
 	ERRNO_OUR_FAULT,      // all else: EBADF, EINVAL, ENOTSOCK, …
 };
 
+// On an open connection ERRNO_NETWORK is ERRNO_TIMED_OUT with a reason that the network has told.
 enum errno_class errno_classify(int number);
 
 #endif

@@ -56,10 +56,10 @@ struct fault {
 
 static const struct fault recv_faults[] = {
 	FAULT(EAGAIN, CLOSE_idle), // SO_RCVTIMEO
-	FAULT(ECONNRESET, CLOSE_reset),	  FAULT(EPIPE, CLOSE_reset),
-	FAULT(ENOTCONN, CLOSE_reset),	  FAULT(ECONNABORTED, CLOSE_reset),
-	FAULT(EHOSTUNREACH, CLOSE_reset), FAULT(ETIMEDOUT, CLOSE_timeout),
-	FAULT(EBADF, CLOSE_error),	  FAULT(EIO, CLOSE_error),
+	FAULT(ECONNRESET, CLOSE_reset),	    FAULT(EPIPE, CLOSE_reset),
+	FAULT(ENOTCONN, CLOSE_reset),	    FAULT(ECONNABORTED, CLOSE_reset),
+	FAULT(EHOSTUNREACH, CLOSE_timeout), FAULT(ETIMEDOUT, CLOSE_timeout),
+	FAULT(EBADF, CLOSE_error),	    FAULT(EIO, CLOSE_error),
 };
 
 TEST_ROWS(a_failed_recv_ends_it_with_its_reason, const struct fault *fault, recv_faults) {
@@ -71,7 +71,7 @@ TEST_ROWS(a_failed_recv_ends_it_with_its_reason, const struct fault *fault, recv
 
 static const struct fault send_faults[] = {
 	FAULT(ECONNRESET, CLOSE_reset),	 FAULT(EPIPE, CLOSE_reset),
-	FAULT(ENOTCONN, CLOSE_reset),	 FAULT(ENETUNREACH, CLOSE_reset),
+	FAULT(ENOTCONN, CLOSE_reset),	 FAULT(ENETUNREACH, CLOSE_timeout),
 	FAULT(ETIMEDOUT, CLOSE_timeout), FAULT(EBADF, CLOSE_error),
 	FAULT(EMSGSIZE, CLOSE_error),
 };
