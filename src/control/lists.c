@@ -255,6 +255,19 @@ static json_t *text_or_null(const char *text)
 	return text ? json_text(text) : json_null();
 }
 
+static void add_faults(json_t *object, const struct fault_receipt *receipt)
+{
+	json_t *counts = json_object();
+	for (int kind = 0; kind < INJECTIONS; kind++) {
+		if (receipt->count[kind] > 0)
+			json_object_set_new(counts, injection_name((enum injection)kind),
+					    json_integer(receipt->count[kind]));
+	}
+	json_object_set_new(object, "faults", counts);
+	json_object_set_new(object, "fault", json_text(receipt->last));
+	json_object_set_new(object, "fault_offset", json_integer((json_int_t)receipt->last_at));
+}
+
 // What is known of a connection from its end.
 static void add_end(json_t *object, const struct ledger_entry *entry)
 {
@@ -280,11 +293,8 @@ static void add_end(json_t *object, const struct ledger_entry *entry)
 			    text_or_null(open ? NULL : close_reason_name(entry->reason)));
 	json_object_set_new(object, "peer_end", text_or_null(ends[entry->peer_end]));
 	json_object_set_new(object, "own_end", text_or_null(ends[entry->own_end]));
-	if (entry->fault) {
-		json_object_set_new(object, "fault", json_text(entry->fault));
-		json_object_set_new(object, "fault_offset",
-				    json_integer((json_int_t)entry->fault_at));
-	}
+	if (entry->faults.last)
+		add_faults(object, &entry->faults);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		json_object_set_new(object, facts[i].name,
 				    open ? json_null()

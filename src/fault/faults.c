@@ -78,8 +78,9 @@ void faults_note(struct faults *faults, const struct conn *conn, struct fault_pl
 {
 	char peer[ADDRESS_TEXT_SIZE];
 	uint64_t suppressed = 0;
-	plan->last = injection_name(kind);
-	plan->last_at = at;
+	plan->receipt.count[kind]++;
+	plan->receipt.last = injection_name(kind);
+	plan->receipt.last_at = at;
 	plan->is_spoilt |= kind != INJECT_delay && kind != INJECT_trickle;
 	counter_add(stats, (enum counter)(COUNTER_faults_injected_reset + kind), 1);
 	if (!log_wants(faults->log, ECHOD_LOG_INFO))

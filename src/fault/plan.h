@@ -21,6 +21,13 @@ struct fault_mark {
 	uint64_t due; // clock_now
 };
 
+// What was injected.
+struct fault_receipt {
+	uint32_t count[INJECTIONS];
+	const char *last; // the latest, NULL: none; and at which byte it was
+	uint64_t last_at;
+};
+
 // Belongs to the owner of the connection. All zero at first, except `set` and `random`.
 struct fault_plan {
 	struct fault_set set; // with those kinds alone that befall this connection
@@ -44,8 +51,7 @@ struct fault_plan {
 	bool resets;	       // it ends with a reset
 	bool is_spoilt;	       // the peer did not get its echo as it should
 	bool peer_ended;       // its stream, before we ended ours
-	const char *last;      // the latest fault, NULL: none yet; and at which byte it was
-	uint64_t last_at;
+	struct fault_receipt receipt;
 };
 
 // Makes the plan of the connection with this number. Returns its kinds; 0: nothing befalls it.

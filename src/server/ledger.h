@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "echo/conn.h"
+#include "fault/plan.h"
 #include "net/tcp_facts.h"
 #include "stats/stats.h"
 
@@ -22,8 +23,7 @@ struct ledger_entry {
 	enum ledger_end peer_end; // what the peer's side sent,
 	enum ledger_end own_end;  // and what this one does
 	struct tcp_facts tcp;
-	const char *fault; // the latest that was injected, NULL: none; at which byte it was
-	uint64_t fault_at;
+	struct fault_receipt faults;
 };
 
 struct ledger {

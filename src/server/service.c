@@ -78,6 +78,23 @@ static void log_closed(struct log *log, uint64_t id, const struct conn_origin *o
 		  (unsigned long long)sent);
 }
 
+// Of an end for `reason` that is counted as `counted`.
+static void note_in_ledger(struct server *server, const struct conn *conn, enum close_reason reason,
+			   enum close_reason counted, bool resets)
+{
+	struct ledger_entry entry;
+	if (!server->ledger.size)
+		return;
+	ledger_describe(&entry, conn, reason, resets);
+	entry.reason = counted;
+	if (conn->origin.faults) {
+		const struct fault_plan *plan = plan_of(server, conn);
+		entry.faults = plan->receipt;
+		entry.peer_end = plan->peer_ended ? LEDGER_END_FIN : entry.peer_end;
+	}
+	ledger_add(&server->ledger, &entry);
+}
+
 void service_close(struct work *work, enum close_reason reason, struct worker *worker,
 		   void *context)
 {
@@ -91,30 +108,19 @@ void service_close(struct work *work, enum close_reason reason, struct worker *w
 	bool all_echoed = reason != CLOSE_error &&
 			  (origin.faults ? fault_ends_in_order(conn, plan_of(server, conn), reason)
 					 : conn_all_echoed(conn));
-	struct ledger_entry entry;
-	if (server->ledger.size)
-		ledger_describe(&entry, conn, reason, !all_echoed);
-	if (server->ledger.size && origin.faults) {
-		const struct fault_plan *plan = plan_of(server, conn);
-		entry.fault = plan->last;
-		entry.fault_at = plan->last_at;
-		entry.peer_end = plan->peer_ended ? LEDGER_END_FIN : entry.peer_end;
-	}
-	reason = refine(reason, conn, received);
+	enum close_reason counted = refine(reason, conn, received);
+	// While it is in the table, so that a list of both cannot miss it.
+	note_in_ledger(server, conn, reason, counted, !all_echoed);
 
 	unsent_drop(&server->echo, conn);
 	conn_table_remove(&server->conns, conn); // the last touch
-	if (server->ledger.size) {
-		entry.reason = reason;
-		ledger_add(&server->ledger, &entry);
-	}
 	socket_close(origin.fd, all_echoed, server->config.is_guest);
 	if (received == 0)
 		counter_add(worker->stats, COUNTER_connections_silent, 1);
-	counter_add(worker->stats, close_reason_counter(reason), 1);
+	counter_add(worker->stats, close_reason_counter(counted), 1);
 	by_listener_add(&server->by_listener, origin.listener, LISTENER_bytes_received, received);
 	by_listener_add(&server->by_listener, origin.listener, LISTENER_bytes_sent, sent);
 	by_listener_add(&server->by_listener, origin.listener, LISTENER_connections_closed, 1);
-	log_closed(server->log, id, &origin, reason, received, sent);
+	log_closed(server->log, id, &origin, counted, received, sent);
 	admission_leave(&server->admission, &origin);
 }

@@ -17,6 +17,22 @@ WRAP(ssize_t, socket_receive, (int fd, void *bytes, size_t size, int flags)) {
 	return -1;
 }
 
+static int socket_error; // that SO_ERROR tells; 0: the kernel's
+
+WRAP(int, getsockopt, (int fd, int level, int option, void *value, socklen_t *size)) {
+	int result = __real_getsockopt(fd, level, option, value, size);
+	if (option == SO_ERROR && socket_error)
+		*(int *)value = socket_error;
+	return result;
+}
+
+static uint64_t in_ledger; // when the last connection left the table
+
+WRAP(void, conn_table_remove, (struct conn_table * table, struct conn *conn)) {
+	in_ledger = ledger_total(&inside->server.ledger);
+	__real_conn_table_remove(table, conn);
+}
+
 AROUND_EACH(inside_configure, inside_end);
 
 // All that came has been echoed, and yet the end must not be an orderly one.
@@ -31,6 +47,34 @@ TEST(an_error_of_ours_resets) {
 		peer_expect_reset(client);
 		wait_until(inside_counter(COUNTER_connections_closed_error) == i + 1);
 	}
+}
+
+// A list that has the open ones first, and then the ledger, has every one.
+TEST(an_end_is_in_the_ledger_before_it_leaves_the_table) {
+	inside_start();
+	peer_visit(inside_address());
+	wait_until(inside_counter(COUNTER_connections_closed_peer) == 1);
+	assert_int_equal(in_ledger, 1);
+}
+
+// A connection on which nothing is read ends for the reason that the kernel has.
+TEST(a_stalled_one_may_vanish) {
+	static const int errors[] = {0, ETIMEDOUT, EHOSTUNREACH};
+	struct listen *listen = &inside->config.listen[0];
+	listen->is_faulty = true;
+	assert_int_equal(fault_set_parse("stall-after=0", &listen->faults, NULL), 0);
+	inside_start();
+	for (uint64_t i = 0; i < COUNT_OF(errors); i++) {
+		socket_error = errors[i];
+		int client = peer_connect(inside_address());
+		peer_send(client, "x", 1);
+		wait_until(inside_counter(COUNTER_faults_injected_stall) == i + 1);
+		peer_reset(client);
+		wait_until(inside_counter(COUNTER_connections_closed_timeout) == i &&
+			   inside_counter(COUNTER_connections_silent) == i + 1);
+	}
+	socket_error = 0;
+	assert_int_equal(inside_counter(COUNTER_connections_closed_probe), 1);
 }
 
 TEST(a_client_that_says_nothing_is_silent) {
