@@ -45,6 +45,16 @@ bool faults_get(struct faults *faults, size_t listener, struct fault_set *set)
 	return true;
 }
 
+uint64_t faults_active(struct faults *faults)
+{
+	uint64_t count = 0;
+	pthread_mutex_lock(&faults->lock);
+	for (size_t i = 0; i < STATS_MAX_LISTENERS; i++)
+		count += faults->listeners[i].set.kinds != 0;
+	pthread_mutex_unlock(&faults->lock);
+	return count;
+}
+
 void faults_announce(struct faults *faults, size_t listener, const char *address)
 {
 	struct fault_set set;

@@ -42,6 +42,9 @@ void faults_set(struct faults *faults, size_t listener, const struct fault_set *
 // Copies the listener's set. Returns false if it is no --faulty one. Any thread.
 bool faults_get(struct faults *faults, size_t listener, struct fault_set *set);
 
+// How many listeners have any now. Any thread.
+uint64_t faults_active(struct faults *faults);
+
 // Warns in the log of what the listener at `address` does, if it is a --faulty one. Any thread.
 void faults_announce(struct faults *faults, size_t listener, const char *address);
 

@@ -264,6 +264,7 @@ void server_sample(struct server *server, struct snapshot *snapshot)
 	snapshot->gauge[GAUGE_workers_busy] = busy;
 	snapshot->gauge[GAUGE_workers_idle] = workers - busy;
 	snapshot->gauge[GAUGE_cpus] = atomic_load(&queue->cpus);
+	snapshot->gauge[GAUGE_faults_active] = faults_active(&server->faults);
 	snapshot->gauge[GAUGE_draining] = atomic_load(&server->draining);
 	const char *reason;
 	snapshot->gauge[GAUGE_ready] = server_ready(server, &reason); // after GAUGE_draining

@@ -272,7 +272,9 @@ TEST(live) {
 	peer_send(silent, "a", 1);
 	stats_wait(daemon, COUNTER_OF "silent", 1);
 	ask(daemon, "faults", 200, test_text("%s silent\n", address));
+	assert_int_equal(stats_get(stats_take(daemon), "faults_active"), 1);
 	ask(daemon, test_text("faults clear %s", address), 200, test_text("%s none\n", address));
+	assert_int_equal(stats_get(stats_take(daemon), "faults_active"), 0);
 	process_expect_error_text(daemon->process, "misbehave on purpose: none");
 	peer_visit(address);
 	peer_send(silent, "b", 1); // keeps its own
