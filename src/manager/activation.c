@@ -48,6 +48,12 @@ static int take_one(struct activation *activation, int fd, const char *name,
 						 : NULL;
 	if (!fault && role && *role >= 0)
 		fault = "is the second one of this name";
+	struct inherited taken = {fd, name, .proxy = strcmp(name, "proxy") == 0};
+	struct echod_error why;
+	taken.is_faulty = strncmp(name, "faulty", 6) == 0 && (!name[6] || name[6] == '=');
+	if (!fault && taken.is_faulty && name[6] &&
+	    fault_set_parse(name + 7, &taken.faults, &why) != 0)
+		fault = why.message;
 	if (fault)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "socket activation: descriptor %d (%.64s) %s", fd, name, fault);
@@ -56,8 +62,7 @@ static int take_one(struct activation *activation, int fd, const char *name,
 	if (role)
 		*role = fd;
 	else
-		activation->listeners[activation->count++] =
-			(struct inherited){fd, name, .proxy = strcmp(name, "proxy") == 0};
+		activation->listeners[activation->count++] = taken;
 	return 0;
 }
 

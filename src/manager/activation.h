@@ -8,7 +8,8 @@
 #include "server/server.h"
 
 // The name of a socket (FileDescriptorName= of its unit) tells what it is for. `control` and `http`
-// are what they say; all others take connections to echo, `proxy` those with a PROXY header.
+// are what they say; all others take connections to echo, `proxy` those with a PROXY header, and
+// `faulty` or `faulty=LIST` as --faulty does, with that list of faults or none yet.
 struct activation {
 	struct inherited listeners[CONFIG_MAX_LISTEN];
 	size_t count;

@@ -205,6 +205,8 @@ int listeners_bind(struct server *server, struct echod_error *error)
 		add_listener(server);
 		by_listener_label(&server->by_listener, i, server->names[i]);
 		server->trusts[i] = config->inherited[i].proxy ? &trust_loopback : NULL;
+		server->faults.listeners[i].is_faulty = config->inherited[i].is_faulty;
+		server->faults.listeners[i].set = config->inherited[i].faults;
 	}
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct listen *listen = &config->listen[i];

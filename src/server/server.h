@@ -57,6 +57,8 @@ struct inherited {
 	int fd;
 	const char *name; // that the giver has for it
 	bool proxy;	  // as above; peers of this host are trusted
+	bool is_faulty;	  // as above
+	struct fault_set faults;
 };
 
 struct server_config {

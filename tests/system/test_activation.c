@@ -166,6 +166,22 @@ TEST(a_socket_named_proxy_expects_headers) {
 	process_end(echod);
 }
 
+TEST(sockets_named_faulty_misbehave) {
+	handed.fds[0] = listen_on("127.0.0.1:7001");
+	handed.fds[1] = listen_on("127.0.0.1:7002");
+	handed.names = "faulty=reset,p=100%,delay=5ms..9ms:faulty";
+	const char *control = place_path("c");
+	struct process *echod = start(ECHOD_WITH("-c", control));
+	char *list;
+	peer_expect_rejected("127.0.0.1:7001", NULL);
+	peer_visit("127.0.0.1:7002");
+	assert_int_equal(ctl_request(control, "faults set 127.0.0.1:7002=reset", &list), 200);
+	assert_contains(list, "127.0.0.1:7001 reset,delay=5ms..9ms\n");
+	free(list);
+	peer_expect_rejected("127.0.0.1:7002", NULL);
+	process_end(echod);
+}
+
 TEST(a_socket_named_http) {
 	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	handed.fds[0] = listen_on("127.0.0.1:7001");
@@ -218,6 +234,7 @@ static const struct refusal {
 	 "$LISTEN_FDNAMES has not the 2 names that $LISTEN_FDS says"},
 	{"2", a_listener, a_listener, "control:control", "descriptor 4 (control) is the second"},
 	{"1", a_listener, NULL, "control", "is no Unix-domain socket"},
+	{"1", a_listener, NULL, "faulty=x", "descriptor 3 (faulty=x) fault 'x': there are reset"},
 	{"0", a_listener, NULL, NULL, "$LISTEN_FDS: "},
 	{"1x", a_listener, NULL, NULL, "$LISTEN_FDS: "},
 	{"65", a_listener, NULL, NULL, "$LISTEN_FDS: "},
