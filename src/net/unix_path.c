@@ -47,13 +47,19 @@ static int open_lock(const char *path)
 	return LOCK_NONE;
 }
 
-// Whether the file behind `fd` is the one at `path`.
-static bool is_at(int fd, const char *path)
+// Locks `fd`. Returns whether it is locked now and still the file at `path`; -1 if there are no
+// locks here, such as on some network file systems.
+static int lock_file(int fd, const char *path)
 {
 	struct stat ours;
 	struct stat theirs;
-	return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
-	       ours.st_dev == theirs.st_dev;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+	if (fstat(fd, &ours) != 0)
+		return -1;
+	if (lstat(path, &theirs) != 0)
+		return errno == ENOENT ? 0 : -1;
+	return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
 }
 
 static struct path_lock take_lock(const char *path)
@@ -65,15 +71,16 @@ static struct path_lock take_lock(const char *path)
 		lock.fd = open_lock(lock.path);
 		if (lock.fd == LOCK_NONE)
 			return lock;
-		bool taken = flock(lock.fd, LOCK_EX | LOCK_NB) == 0;
-		if (taken && is_at(lock.fd, lock.path))
+		int taken = lock_file(lock.fd, lock.path);
+		if (taken > 0)
 			return lock;
+		if (taken < 0)
+			unlink(lock.path);
 		close(lock.fd);
-		lock.fd = LOCK_BUSY;
-		if (clock_now() >= deadline)
+		lock.fd = taken < 0 ? LOCK_NONE : LOCK_BUSY;
+		if (taken < 0 || clock_now() >= deadline)
 			return lock;
-		if (!taken)
-			poll(NULL, 0, 1);
+		poll(NULL, 0, 1);
 	}
 }
 

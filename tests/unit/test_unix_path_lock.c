@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "place.h"
 #include "socket_file.h"
 
@@ -20,6 +21,13 @@ WRAP(int, clock_gettime, (clockid_t id, struct timespec *now)) {
 	if (hurry)
 		now->tv_sec += ahead++;
 	return result;
+}
+
+static int lock_error; // of flock; 0: it works
+
+WRAP(int, flock, (int fd, int operation)) {
+	errno = lock_error;
+	return lock_error ? -1 : __real_flock(fd, operation);
 }
 
 AROUND_EACH(enter_directory, leave_directory);
@@ -54,6 +62,19 @@ TEST(a_strangers_lock_is_none) {
 	claim("s");
 	give_up();
 	assert_int_equal(rmdir(LOCK), 0);
+}
+
+// As on some network file systems: then there is no lock, and no wait for one.
+TEST(without_locks_it_listens_at_once) {
+	uint64_t begun = clock_now();
+	leave_stale("s");
+	lock_error = ENOLCK;
+	claim("s");
+	lock_error = 0;
+	assert_true(clock_now() - begun < NS_PER_S);
+	assert_true(takes_connections("s"));
+	assert_false(place_exists(LOCK));
+	give_up();
 }
 
 TEST(a_lock_that_a_killed_server_left_is_used_and_removed) {
