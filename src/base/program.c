@@ -28,9 +28,8 @@ static int hold_streams(struct echod_error *error)
 int program_run(const char *name, int (*run)(int argc, char **argv), int argc, char **argv)
 {
 	struct echod_error error;
-	if (hold_streams(&error) != 0)
+	if (hold_streams(&error) != 0 || signals_open(&error) != 0)
 		return cmdline_fail(name, &error);
-	signals_open();
 	output_take_standard();
 	int status = run(argc, argv);
 	if (cmdline_finish(&(struct cmdline){.program = name}) != EXIT_OK)

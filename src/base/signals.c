@@ -118,16 +118,20 @@ static void set_effect(int number, enum effect effect)
 	sigaction(number, &action, NULL);
 }
 
-void signals_open(void)
+int signals_open(struct echod_error *error)
 {
 	sigset_t none;
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event < 0)
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "cannot create an eventfd for signals: %s", error_text(errno));
 	for (size_t i = 0; i < EFFECTS; i++)
 		set_effect(effects[i].number, effects[i].effect);
 	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
 		set_effect(number, IGNORE);
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
+	return 0;
 }
 
 void signals_heed(int most)

@@ -10,9 +10,11 @@
 
 #include <stdbool.h>
 
+#include "base/error.h"
+
 // Gives each signal its effect, and overrides what was inherited. Only an ignored SIGHUP stays
-// ignored (nohup). Call it first in a program.
-void signals_open(void);
+// ignored (nohup). Call it first in a program. Returns 0, or -1 when there is no descriptor.
+int signals_open(struct echod_error *error);
 
 // From here on the first `most` ending signals are only counted, and one more ends the program.
 void signals_heed(int most);

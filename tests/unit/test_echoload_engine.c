@@ -299,7 +299,7 @@ TEST(nobody_to_connect_to_is_no_slice) {
 
 TEST(a_signal_ends_a_slice) {
 	start_silent_server();
-	signals_open();
+	signals_open(NULL);
 	signals_heed(1);
 	open_engine();
 	kill(getpid(), SIGTERM);

@@ -19,7 +19,7 @@ static pid_t start(int (*body)(void), int fd) {
 	assert_true(child >= 0);
 	if (child == 0) {
 		dup2(fd, STDOUT_FILENO);
-		signals_open();
+		signals_open(NULL);
 		output_take_standard();
 		_exit(body());
 	}

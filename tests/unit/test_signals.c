@@ -22,7 +22,7 @@ static int in_child(void (*body)(int number), int number) {
 static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 
 static void raise_it(int number) {
-	signals_open();
+	signals_open(NULL);
 	kill(getpid(), number);
 }
 
@@ -57,7 +57,7 @@ static bool is_readable(int fd) {
 }
 
 static void heed_two(int number) {
-	signals_open();
+	signals_open(NULL);
 	signals_heed(2);
 	for (int i = 1; i <= 2; i++) {
 		bool before = is_readable(signals_fd());
@@ -76,7 +76,7 @@ static void heed_two(int number) {
 static void say_farewell(void) { (void)!write(STDOUT_FILENO, "\n", 1); }
 
 static void end_well(int number) {
-	signals_open();
+	signals_open(NULL);
 	signals_end_well(say_farewell);
 	kill(getpid(), number);
 	_exit(1);
@@ -92,7 +92,7 @@ TEST(those_heeded_are_counted_and_one_more_ends_and_a_farewell_is_a_good_end) {
 static int reached; // the child writes here once it has got so far
 
 static void hold_back(int number) {
-	signals_open();
+	signals_open(NULL);
 	signals_hold(true);
 	kill(getpid(), number);
 	(void)!write(reached, "", 1);
