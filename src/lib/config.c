@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/cpus.h"
 #include "base/setting.h"
 #include "base/units.h"
@@ -129,8 +128,11 @@ struct echod_config *echod_config_new(void)
 	config->server.is_guest = true;
 	config->server.workers = default_workers();
 	for (size_t i = 0; i < SETTING_TOTAL; i++) {
-		if (settings[i].preset)
-			ensure(setting_take(&settings[i], config, settings[i].preset, NULL) == 0);
+		if (settings[i].preset &&
+		    setting_take(&settings[i], config, settings[i].preset, NULL) != 0) {
+			free(config); // the preset is a good value: there was no memory
+			return NULL;
+		}
 	}
 	config->listen_given = false;
 	return config;

@@ -19,8 +19,10 @@
 static int decide_limit(struct server *server, struct echod_error *error)
 {
 	struct rlimit descriptors;
-	int failed = getrlimit(RLIMIT_NOFILE, &descriptors);
-	ensure(!failed);
+	if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "cannot read the limit on open descriptors: %s",
+				 error_text(errno));
 	uint64_t reserved = RESERVED_DESCRIPTORS + server->config.spare_descriptors +
 			    server->config.listen_count + server->config.inherited_count;
 	uint64_t wanted = server->config.max_connections;
