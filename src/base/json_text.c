@@ -43,6 +43,14 @@ json_t *json_text(const char *text)
 	return string;
 }
 
+void json_put(json_t **object, const char *name, json_t *value)
+{
+	if (json_object_set_new(*object, name, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
 json_t *json_finite(double number)
 {
 	return isfinite(number) ? json_real(number) : json_null();

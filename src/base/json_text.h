@@ -8,6 +8,10 @@
 // Returns NULL only when there is no memory.
 json_t *json_text(const char *text);
 
+// Adds a member, and takes `value`. If either is NULL or there is no memory, `*object` is freed and
+// becomes NULL: so an object lacks no member.
+void json_put(json_t **object, const char *name, json_t *value);
+
 // A JSON number; null for infinity and NaN.
 json_t *json_finite(double number);
 

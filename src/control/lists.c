@@ -101,21 +101,19 @@ static json_t *connection_json(const struct conn_info *info, uint64_t now)
 	char text[ADDRESS_TEXT_SIZE];
 	char faults[FAULT_SET_TEXT_SIZE];
 	json_t *object = json_object();
-	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
-	json_object_set_new(object, "peer", json_text(conn_peer_text(&info->origin, text)));
-	json_object_set_new(object, "local", json_text(conn_local_text(&info->origin, text)));
-	json_object_set_new(object, "state", json_text(state_name(info)));
-	json_object_set_new(object, "worker",
-			    info->worker ? json_integer((json_int_t)info->worker) : json_null());
-	json_object_set_new(object, "age_seconds",
-			    seconds_json(since(now, info->origin.accepted_at)));
-	json_object_set_new(object, "idle_seconds", seconds_json(since(now, info->active_at)));
-	json_object_set_new(object, "bytes_received",
-			    json_integer((json_int_t)info->bytes_received));
-	json_object_set_new(object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
+	json_put(&object, "id", json_integer((json_int_t)info->id));
+	json_put(&object, "peer", json_text(conn_peer_text(&info->origin, text)));
+	json_put(&object, "local", json_text(conn_local_text(&info->origin, text)));
+	json_put(&object, "state", json_text(state_name(info)));
+	json_put(&object, "worker",
+		 info->worker ? json_integer((json_int_t)info->worker) : json_null());
+	json_put(&object, "age_seconds", seconds_json(since(now, info->origin.accepted_at)));
+	json_put(&object, "idle_seconds", seconds_json(since(now, info->active_at)));
+	json_put(&object, "bytes_received", json_integer((json_int_t)info->bytes_received));
+	json_put(&object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
 	if (info->origin.faults)
-		json_object_set_new(object, "faults",
-				    json_text(fault_kinds_format(info->origin.faults, faults)));
+		json_put(&object, "faults",
+			 json_text(fault_kinds_format(info->origin.faults, faults)));
 	return object;
 }
 
@@ -172,14 +170,11 @@ static json_t *worker_json(const struct worker *worker, uint64_t now)
 {
 	uint64_t serving = atomic_load(&worker->serving);
 	json_t *object = json_object();
-	json_object_set_new(object, "id", json_integer((json_int_t)worker->id));
-	json_object_set_new(object, "state", json_text(worker_states[atomic_load(&worker->state)]));
-	json_object_set_new(object, "for_seconds",
-			    seconds_json(since(now, atomic_load(&worker->since))));
-	json_object_set_new(object, "connection",
-			    serving ? json_integer((json_int_t)serving) : json_null());
-	json_object_set_new(object, "served",
-			    json_integer((json_int_t)atomic_load(&worker->served)));
+	json_put(&object, "id", json_integer((json_int_t)worker->id));
+	json_put(&object, "state", json_text(worker_states[atomic_load(&worker->state)]));
+	json_put(&object, "for_seconds", seconds_json(since(now, atomic_load(&worker->since))));
+	json_put(&object, "connection", serving ? json_integer((json_int_t)serving) : json_null());
+	json_put(&object, "served", json_integer((json_int_t)atomic_load(&worker->served)));
 	return object;
 }
 
@@ -263,9 +258,9 @@ static void add_faults(json_t *object, const struct fault_receipt *receipt)
 			json_object_set_new(counts, injection_name((enum injection)kind),
 					    json_integer(receipt->count[kind]));
 	}
-	json_object_set_new(object, "faults", counts);
-	json_object_set_new(object, "fault", json_text(receipt->last));
-	json_object_set_new(object, "fault_offset", json_integer((json_int_t)receipt->last_at));
+	json_put(&object, "faults", counts);
+	json_put(&object, "fault", json_text(receipt->last));
+	json_put(&object, "fault_offset", json_integer((json_int_t)receipt->last_at));
 }
 
 // What is known of a connection from its end.
@@ -287,18 +282,15 @@ static void add_end(json_t *object, const struct ledger_entry *entry)
 		{"sndbuf_limited_seconds", tcp->sndbuf_limited, true},
 	};
 	bool open = !entry->closed_at;
-	json_object_set_new(object, "ended_by",
-			    text_or_null(open ? NULL : ledger_ended_by(entry->reason)));
-	json_object_set_new(object, "reason",
-			    text_or_null(open ? NULL : close_reason_name(entry->reason)));
-	json_object_set_new(object, "peer_end", text_or_null(ends[entry->peer_end]));
-	json_object_set_new(object, "own_end", text_or_null(ends[entry->own_end]));
+	json_put(&object, "ended_by", text_or_null(open ? NULL : ledger_ended_by(entry->reason)));
+	json_put(&object, "reason", text_or_null(open ? NULL : close_reason_name(entry->reason)));
+	json_put(&object, "peer_end", text_or_null(ends[entry->peer_end]));
+	json_put(&object, "own_end", text_or_null(ends[entry->own_end]));
 	if (entry->faults.last)
 		add_faults(object, &entry->faults);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-		json_object_set_new(object, facts[i].name,
-				    open ? json_null()
-					 : fact_json(facts[i].value, facts[i].is_time));
+		json_put(&object, facts[i].name,
+			 open ? json_null() : fact_json(facts[i].value, facts[i].is_time));
 }
 
 static json_t *entry_json(const struct ledger_entry *entry, const struct server *server)
@@ -309,31 +301,27 @@ static json_t *entry_json(const struct ledger_entry *entry, const struct server 
 	bool told = origin->proxy.any.sa_family != AF_UNSPEC;
 	uint64_t accepted = origin->accepted_at - server->started_at + server->start_time;
 	json_t *object = json_object();
-	json_object_set_new(object, "id", json_integer((json_int_t)info->id));
-	json_object_set_new(object, "peer", json_text(conn_peer_text(origin, text)));
-	json_object_set_new(object, "local", json_text(conn_local_text(origin, text)));
-	json_object_set_new(object, "proxy",
-			    text_or_null(told ? inet_end_format(&origin->proxy, text) : NULL));
-	json_object_set_new(object, "listener", json_text(origin->local_name));
-	json_object_set_new(object, "accepted_time_seconds", seconds_json(accepted));
-	json_object_set_new(object, "first_byte_seconds",
-			    info->first_at
-				    ? seconds_json(since(info->first_at, origin->accepted_at))
-				    : json_null());
-	json_object_set_new(object, "last_byte_seconds",
-			    info->bytes_received
-				    ? seconds_json(since(info->active_at, origin->accepted_at))
-				    : json_null());
-	json_object_set_new(object, "closed_seconds",
-			    entry->closed_at
-				    ? seconds_json(since(entry->closed_at, origin->accepted_at))
-				    : json_null());
-	json_object_set_new(object, "bytes_received",
-			    json_integer((json_int_t)info->bytes_received));
-	json_object_set_new(object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
+	json_put(&object, "id", json_integer((json_int_t)info->id));
+	json_put(&object, "peer", json_text(conn_peer_text(origin, text)));
+	json_put(&object, "local", json_text(conn_local_text(origin, text)));
+	json_put(&object, "proxy",
+		 text_or_null(told ? inet_end_format(&origin->proxy, text) : NULL));
+	json_put(&object, "listener", json_text(origin->local_name));
+	json_put(&object, "accepted_time_seconds", seconds_json(accepted));
+	json_put(&object, "first_byte_seconds",
+		 info->first_at ? seconds_json(since(info->first_at, origin->accepted_at))
+				: json_null());
+	json_put(&object, "last_byte_seconds",
+		 info->bytes_received ? seconds_json(since(info->active_at, origin->accepted_at))
+				      : json_null());
+	json_put(&object, "closed_seconds",
+		 entry->closed_at ? seconds_json(since(entry->closed_at, origin->accepted_at))
+				  : json_null());
+	json_put(&object, "bytes_received", json_integer((json_int_t)info->bytes_received));
+	json_put(&object, "bytes_sent", json_integer((json_int_t)info->bytes_sent));
 	snprintf(text, sizeof(text), "%014" PRIx64, first_bytes_hash(info->first));
-	json_object_set_new(object, "first_bytes", json_integer(first_bytes_count(info->first)));
-	json_object_set_new(object, "first_hash", text_or_null(info->first ? text : NULL));
+	json_put(&object, "first_bytes", json_integer(first_bytes_count(info->first)));
+	json_put(&object, "first_hash", text_or_null(info->first ? text : NULL));
 	add_end(object, entry);
 	return object;
 }

@@ -44,15 +44,15 @@ static size_t format_json(const struct echod_log_entry *entry, const char *time,
 			  char line[static LOG_LINE_SIZE])
 {
 	json_t *object = json_object();
-	json_object_set_new(object, "time", json_text(time));
-	json_object_set_new(object, "level", json_text(level));
-	json_object_set_new(object, "event", json_text(entry->event));
-	json_object_set_new(object, "message", json_text(entry->message));
+	json_put(&object, "time", json_text(time));
+	json_put(&object, "level", json_text(level));
+	json_put(&object, "event", json_text(entry->event));
+	json_put(&object, "message", json_text(entry->message));
 	for (size_t i = 0; i < entry->field_count; i++) {
 		const struct echod_log_field *field = &entry->fields[i];
-		json_object_set_new(object, field->name,
-				    field->text ? json_text(field->text)
-						: json_integer((json_int_t)field->number));
+		json_put(&object, field->name,
+			 field->text ? json_text(field->text)
+				     : json_integer((json_int_t)field->number));
 	}
 	size_t length =
 		json_dumpb(object, line, LOG_LINE_SIZE - 1, JSON_COMPACT | JSON_ENSURE_ASCII);

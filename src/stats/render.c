@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/units.h"
 
 struct quantile {
@@ -107,12 +108,11 @@ static json_t *json_value(enum metric_unit unit, uint64_t value)
 static json_t *json_histogram(const struct histogram_sum *sum)
 {
 	json_t *object = json_object();
-	json_object_set_new(object, "count", json_integer((json_int_t)sum->count));
-	json_object_set_new(object, "sum", json_real(clock_seconds(sum->sum)));
+	json_put(&object, "count", json_integer((json_int_t)sum->count));
+	json_put(&object, "sum", json_real(clock_seconds(sum->sum)));
 	for (size_t q = 0; q < QUANTILE_COUNT; q++)
-		json_object_set_new(
-			object, quantiles[q].name,
-			json_real(clock_seconds(histogram_percentile(sum, quantiles[q].percent))));
+		json_put(&object, quantiles[q].name,
+			 json_real(clock_seconds(histogram_percentile(sum, quantiles[q].percent))));
 	return object;
 }
 
@@ -125,9 +125,9 @@ static json_t *json_rates(const struct snapshot *snapshot, const struct rates *r
 			char name[16];
 			snprintf(name, sizeof(name), "%us", rate_spans[s]);
 			double rate = rate_of(rates, snapshot, (enum counter)c, rate_spans[s]);
-			json_object_set_new(spans, name, json_real(rate));
+			json_put(&spans, name, json_real(rate));
 		}
-		json_object_set_new(object, counter_metrics[c].name, spans);
+		json_put(&object, counter_metrics[c].name, spans);
 	}
 	return object;
 }
@@ -138,11 +138,14 @@ static json_t *json_listeners(const struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->listener_count; i++) {
 		const struct listener_sum *sum = &snapshot->listener[i];
 		json_t *object = json_object();
-		json_object_set_new(object, "listener", json_string(sum->label));
+		json_put(&object, "listener", json_string(sum->label));
 		for (int m = 0; m < LISTENER_COUNT; m++)
-			json_object_set_new(object, listener_metrics[m].name,
-					    json_value(listener_metrics[m].unit, sum->value[m]));
-		json_array_append_new(array, object);
+			json_put(&object, listener_metrics[m].name,
+				 json_value(listener_metrics[m].unit, sum->value[m]));
+		if (json_array_append_new(array, object) != 0) {
+			json_decref(array);
+			return NULL;
+		}
 	}
 	return array;
 }
@@ -150,20 +153,20 @@ static json_t *json_listeners(const struct snapshot *snapshot)
 json_t *render_json(const struct snapshot *snapshot, const struct rates *rates)
 {
 	json_t *object = json_object();
-	json_object_set_new(object, "schema", json_integer(1));
-	json_object_set_new(object, "version", json_string(ECHOD_VERSION));
-	json_object_set_new(object, "pid", json_integer(getpid()));
+	json_put(&object, "schema", json_integer(1));
+	json_put(&object, "version", json_string(ECHOD_VERSION));
+	json_put(&object, "pid", json_integer(getpid()));
 	for (int g = 0; g < GAUGE_COUNT; g++)
-		json_object_set_new(object, gauge_metrics[g].name,
-				    json_value(gauge_metrics[g].unit, snapshot->gauge[g]));
+		json_put(&object, gauge_metrics[g].name,
+			 json_value(gauge_metrics[g].unit, snapshot->gauge[g]));
 	for (int c = 0; c < COUNTER_COUNT; c++)
-		json_object_set_new(object, counter_metrics[c].name,
-				    json_value(counter_metrics[c].unit, snapshot->counter[c]));
+		json_put(&object, counter_metrics[c].name,
+			 json_value(counter_metrics[c].unit, snapshot->counter[c]));
 	for (int h = 0; h < HISTOGRAM_COUNT; h++)
-		json_object_set_new(object, histogram_metrics[h].name,
-				    json_histogram(&snapshot->histogram[h]));
-	json_object_set_new(object, "listeners", json_listeners(snapshot));
-	json_object_set_new(object, "rates", json_rates(snapshot, rates));
+		json_put(&object, histogram_metrics[h].name,
+			 json_histogram(&snapshot->histogram[h]));
+	json_put(&object, "listeners", json_listeners(snapshot));
+	json_put(&object, "rates", json_rates(snapshot, rates));
 	return object;
 }
 
@@ -237,11 +240,10 @@ static void prometheus_listeners(FILE *out, const struct snapshot *snapshot, boo
 		prometheus_head(out, openmetrics, name, is_gauge ? "gauge" : "counter",
 				listener_metrics[m].help);
 		for (size_t i = 0; i < snapshot->listener_count; i++) {
-			json_t *label = json_string(snapshot->listener[i].label);
-			fprintf(out, "%s{listener=", name);
-			json_dumpf(label, out, JSON_ENCODE_ANY);
-			fprintf(out, "} %" PRIu64 "\n", snapshot->listener[i].value[m]);
-			json_decref(label);
+			fprintf(out, "%s{listener=\"", name);
+			for (const char *c = snapshot->listener[i].label; *c; c++)
+				fprintf(out, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
+			fprintf(out, "\"} %" PRIu64 "\n", snapshot->listener[i].value[m]);
 		}
 	}
 }

@@ -45,3 +45,13 @@ TEST(a_number_that_is_none_is_null) {
 	assert_true(json_is_null(json_finite(NAN)));
 	assert_true(json_is_null(json_finite(INFINITY)) && json_is_null(json_finite(-INFINITY)));
 }
+
+TEST(an_object_lacks_no_member) {
+	json_t *object = json_object();
+	json_put(&object, "one", json_integer(1));
+	assert_int_equal(json_object_size(object), 1);
+	json_put(&object, "two", NULL); // there was no memory for it
+	assert_null(object);
+	json_put(&object, "three", json_integer(3));
+	assert_null(object);
+}
