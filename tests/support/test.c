@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include <signal.h>
+
 struct instance {
 	const struct test *test;
 	const void *row; // which begins with its name, as a string of `with` does; NULL: none
@@ -156,6 +158,8 @@ static bool is_wanted(const struct instance *instance, int count, char **prefixe
 __attribute__((weak)) int main(int argc, char **argv) {
 	static struct CMUnitTest tests[COUNT_OF(instances)];
 	size_t count = 0;
+	for (int number = 1; number <= SIGRTMAX; number++) // nohup, a shell's background job
+		signal(number, SIG_DFL);
 	for (const struct test *test = first; test; test = test->next) {
 		if (argc > 1 && !is_file(test, argv[1]))
 			continue;

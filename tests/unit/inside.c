@@ -88,6 +88,15 @@ uint64_t inside_gauge(enum gauge gauge) {
 	return snapshot.gauge[gauge];
 }
 
+void inside_expect_rest(size_t thread) {
+	_Atomic uint32_t *steps = &inside->server.pulse[thread].steps;
+	uint32_t before = atomic_load(steps);
+	uint64_t begun = clock_now();
+	wait_until(clock_now() - begun >= 200 * NS_PER_MS);
+	uint32_t most = 6 + 4 * (uint32_t)((clock_now() - begun) / NS_PER_S);
+	assert_in_range(atomic_load(steps) - before, 0, most); // two a round
+}
+
 // Bytes that the server has received and not sent.
 static uint64_t withheld(void) {
 	uint64_t sent = inside_counter(COUNTER_bytes_sent);

@@ -45,6 +45,10 @@ void inside_expect_done(void);
 uint64_t inside_counter(enum counter counter);
 uint64_t inside_gauge(enum gauge gauge);
 
+// For 200 ms that thread, which nothing is to wake, stays where it waits; but every second it may
+// look around.
+void inside_expect_rest(size_t thread);
+
 // Whether there is no room to send, and the server waits, with a worker or parked, for us to read.
 // As nobody reads, that does not change. It withholds the same before and after its state is read.
 bool inside_is_stuck(int client);

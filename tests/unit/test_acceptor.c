@@ -7,6 +7,7 @@
 
 #include "inside.h"
 #include "peer.h"
+#include "place.h"
 #include "process.h"
 
 #define FOREVER 0x7fffffff
@@ -41,6 +42,15 @@ WRAP(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *even
 		return -1;
 	}
 	return __real_epoll_ctl(epoll, operation, fd, event);
+}
+
+static atomic_int pretended_user; // of whoever connects by a Unix-domain socket
+
+WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size)) {
+	int result = __real_getsockopt(fd, level, name, value, size);
+	if (level == SOL_SOCKET && name == SO_PEERCRED)
+		((struct ucred *)value)->uid = (uid_t)atomic_load(&pretended_user);
+	return result;
 }
 
 static void fail_accepts(int error, int times) {
@@ -341,4 +351,49 @@ TEST(one_source_does_not_take_it_all, .setup = configure) {
 	assert_int_equal(inside_counter(COUNTER_connections_rejected_source), 1);
 	peer_close(first);
 	peer_close(other);
+}
+
+TEST(one_user_does_not_take_it_all, .setup = configure) {
+	inside->config.max_per_source = 1;
+	inside_listen(place_address("s"));
+	inside_start();
+	int clients[2];
+	for (int user = 0; user < 2; user++) {
+		atomic_store(&pretended_user, 1000 + user);
+		clients[user] = peer_connect_served(inside_address());
+		peer_expect_eof(peer_connect(inside_address())); // no reset in the Unix domain
+	}
+	assert_int_equal(inside_counter(COUNTER_connections_rejected_source), 2);
+	peer_close_all(clients, 2);
+}
+
+// Whatever has woken it, it waits for the next thing; it does not poll.
+TEST(it_rests_whatever_it_waits_for, .setup = configure) {
+	inside->config.max_connections = 1;
+	inside_listen("127.0.0.1:0");
+	inside_listen("127.0.0.1:0");
+	inside->config.listen[1].proxy = true;
+	assert_int_equal(trust_add(&inside->config.listen[1].trust, "127.0.0.1", NULL), 0);
+	inside_start();
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	int first = peer_connect_served(inside_address());
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	int second = peer_connect(inside_address());
+	wait_until(inside_counter(COUNTER_accept_pauses) == 1);
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	peer_close(first);
+	peer_ping(second);
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	peer_close(second);
+	int third = peer_connect(inside->server.names[1]);
+	wait_until(inside_gauge(GAUGE_connections_awaiting_header) == 1);
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	peer_close(third);
+	int last = peer_connect_served(inside_address());
+	server_drain(&inside->server, 3600 * NS_PER_S, CLOCK_NEVER);
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	server_drain(&inside->server, 0, CLOCK_NEVER);
+	inside_expect_rest(SERVER_THREAD_ACCEPTOR);
+	peer_close(last);
+	inside_expect_done();
 }

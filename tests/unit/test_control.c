@@ -165,6 +165,23 @@ TEST(an_unfinished_line_is_answered_in_time) {
 	peer_expect_eof(other);
 }
 
+// It does not wait for anything between a client's requests, and does not poll after them.
+TEST(many_requests_at_once_are_answered_at_once) {
+	char lines[200 * 5 + 1] = "";
+	for (int i = 0; i < 200; i++)
+		memcpy(lines + 5 * (size_t)i, "ping\n", 6);
+	int fd = connect_client(), silent = connect_client(), unfinished = connect_client();
+	ctl_send(unfinished, "pin");
+	uint64_t begun = clock_now();
+	ctl_send(fd, lines);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(ctl_receive(fd, NULL), 200);
+	assert_true(clock_now() - begun < 5 * NS_PER_S); // a step a second takes 12
+	inside_expect_rest(SERVER_THREAD_STATS);
+	peer_close_all((int[]){fd, silent, unfinished}, 3);
+	inside_expect_rest(SERVER_THREAD_STATS);
+}
+
 TEST(counters_are_sampled_for_the_rates) {
 	wait_until(inside_gauge(GAUGE_uptime_seconds) > 0);
 	for (uint64_t second = 1; second <= 3; second++) {

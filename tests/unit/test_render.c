@@ -320,7 +320,8 @@ TEST(prometheus_has_every_value) {
 	assert_contains(prometheus, "\nechod_build_info{version=\"" ECHOD_VERSION "\"} 1\n");
 	// 1 to 1000 us: below 2^18 ns are 262 of them.
 	assert_contains(prometheus, "echod_queue_wait_seconds_bucket{le=\"0.000262144\"} 262\n");
-	assert_contains(prometheus, "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n");
+	assert_contains(prometheus, "echod_queue_wait_seconds_bucket{le=\"68.719476736\"} 1000\n"
+				    "echod_queue_wait_seconds_bucket{le=\"+Inf\"} 1000\n");
 	assert_contains(prometheus, "echod_queue_wait_seconds_sum 0.500500000\n");
 	assert_contains(prometheus, "echod_queue_wait_seconds_count 1000\n");
 }

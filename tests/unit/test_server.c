@@ -157,6 +157,24 @@ TEST(a_drain_aborts_at_its_deadline) {
 	assert_int_equal(inside_counter(COUNTER_connections_closed_drain), 1);
 }
 
+static uint64_t drain_alone(void) {
+	configure();
+	inside_start();
+	peer_visit(inside_address());
+	wait_until(inside_gauge(GAUGE_connections_open) == 0);
+	uint64_t begun = clock_now();
+	server_drain(&inside->server, 0, 3600 * NS_PER_S);
+	inside_expect_done();
+	uint64_t took = clock_now() - begun;
+	inside_end();
+	return took;
+}
+
+// Not when the acceptor looks around next. On a busy machine it may take longer.
+TEST(with_nobody_there_a_drain_ends_at_once, NOT_STARTED) {
+	wait_until(drain_alone() < NS_PER_S / 2);
+}
+
 TEST(the_last_drain_counts) {
 	int clients[4]; // two served, two queued
 	inside_connect(clients, 4);
@@ -243,6 +261,26 @@ TEST(a_stop_does_not_wait_for_the_delay) {
 	server_drain(&inside->server, 0, 0);
 	peer_expect_eof(client);
 	inside_expect_done();
+}
+
+static uint64_t wait_for_header(void) {
+	static const char header[] = "PROXY UNKNOWN\r\nx";
+	int client = peer_connect(inside_address());
+	wait_until(inside_gauge(GAUGE_connections_awaiting_header) == 1);
+	uint64_t begun = clock_now();
+	peer_send(client, header, strlen(header));
+	peer_expect_text(client, "x");
+	peer_close(client);
+	return clock_now() - begun;
+}
+
+// Not when the acceptor looks around next. On a busy machine it may be later.
+TEST(a_proxy_header_is_seen_at_once, .setup = configure) {
+	inside_listen("127.0.0.1:0");
+	inside->config.listen[0].proxy = true;
+	assert_int_equal(trust_add(&inside->config.listen[0].trust, "127.0.0.1", NULL), 0);
+	inside_start();
+	wait_until(wait_for_header() < NS_PER_S);
 }
 
 TEST(at_its_limit_it_is_not_ready, .setup = configure) {

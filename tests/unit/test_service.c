@@ -1,10 +1,12 @@
-// How connections end: server/service. recv fails as the test says.
+// How long a worker waits for a connection, and how it ends: server/service. recv fails as the test
+// says.
 #include "test.h"
 
 #include <sys/socket.h>
 
 #include "inside.h"
 #include "peer.h"
+#include "place.h"
 #include "process.h"
 
 static atomic_int recv_fault; // what the next recv of a worker's fails with; 0: none does
@@ -85,4 +87,36 @@ TEST(a_client_that_says_nothing_is_silent) {
 	peer_close(peer_connect(inside_address()));
 	wait_until(inside_counter(COUNTER_connections_closed_probe) == 1);
 	assert_int_equal(inside_counter(COUNTER_connections_silent), 2);
+}
+
+static const struct wait {
+	const char *name;
+	uint64_t patience, idle_timeout;
+	time_t seconds; // in which a receive ends
+} waits[] = {
+	{"patience", 2 * NS_PER_S, 3 * NS_PER_S, 2},
+	{"idle time-out", 3 * NS_PER_S, 2 * NS_PER_S, 2},
+	{"only an idle time-out", CLOCK_NEVER, 3 * NS_PER_S, 3},
+	{"none", CLOCK_NEVER, CLOCK_NEVER, 0},
+	{"does not wait", 0, 3 * NS_PER_S, 0},
+};
+
+// Sockets of TCP inherit it, those of the Unix domain do not.
+TEST_ROWS(a_receive_waits_for_so_long, const struct wait *wait, waits) {
+	inside->config.patience = wait->patience;
+	inside->config.idle_timeout = wait->idle_timeout;
+	inside_listen("127.0.0.1:0");
+	inside_listen(place_address("s"));
+	inside_start();
+	int clients[2];
+	for (size_t i = 0; i < 2; i++) {
+		struct timeval limit = {.tv_sec = -1};
+		socklen_t size = sizeof(limit);
+		clients[i] = peer_connect_served(inside->server.names[i]);
+		int fd = inside->server.conns.slots[i].work.fd;
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size), 0);
+		assert_int_equal(limit.tv_sec, wait->seconds);
+		assert_int_equal(limit.tv_usec, 0);
+	}
+	peer_close_all(clients, 2);
 }

@@ -190,6 +190,15 @@ TEST(a_line_has_5_seconds_however_it_dribbles) {
 	session_expect_counted(1, 1);
 }
 
+TEST(a_line_after_another_has_its_own_5_seconds) {
+	session_ask("pi");
+	later = 4 * NS_PER_S;
+	uint64_t begun = clock_now();
+	session_ask("ng\nver");
+	session_expect_reply(200, "pong");
+	expect_deadline(begun, 5);
+}
+
 TEST(a_client_that_does_not_read_has_5_seconds_from_its_last_byte) {
 	uint64_t begun = clock_now();
 	flood();

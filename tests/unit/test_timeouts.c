@@ -243,6 +243,27 @@ TEST(work_that_is_taken_out_leaves_the_others) {
 	assert_null(expired->next->next);
 }
 
+// Its list was empty: the leader may sleep for longer.
+TEST(it_says_which_is_the_first) {
+	for (int kind = TIMEOUT_IDLE; kind < TIMEOUT_KINDS; kind++) {
+		assert_true(timeouts_change(&timeouts, &works[0], (enum timeout)kind));
+		assert_false(timeouts_change(&timeouts, &works[1], (enum timeout)kind));
+		assert_false(timeouts_change(&timeouts, &works[0], TIMEOUT_NONE));
+		assert_false(timeouts_change(&timeouts, &works[1], TIMEOUT_NONE));
+	}
+}
+
+// At its limit, not after it.
+TEST(it_expires_at_its_limit) {
+	set(0, TIMEOUT_IDLE);
+	now = deadline();
+	works[0].active_at = now - LIMIT + 1;
+	assert_null(check());
+	now = deadline();
+	works[0].active_at = now - LIMIT;
+	assert_ptr_equal(check(), &works[0]);
+}
+
 TEST(it_can_change_its_kind) {
 	set(0, TIMEOUT_IDLE);
 	uint64_t idle = deadline();

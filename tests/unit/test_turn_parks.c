@@ -107,6 +107,19 @@ TEST(a_peer_that_stays_stuck_is_waited_for_with_patience) {
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
+static void a_while_passes(void) { played.now += 4 * NS_PER_MS; }
+
+// The patience is for each time that it waits, not for the message.
+TEST(a_peer_that_reads_in_time_is_waited_for_again) {
+	play_with_patience(5 * NS_PER_MS);
+	played.send.next = STEPS({.limit = 100}, {.error = EAGAIN}, {.limit = 100},
+				 {.error = EAGAIN}, {.limit = 100}, {.error = EAGAIN});
+	played.while_waiting = a_while_passes;
+	expect_all_echoed(1000);
+	assert_int_equal(played.polls, 3);
+	assert_int_equal(played_time(), 12 * NS_PER_MS);
+}
+
 TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel) {
 	played.echo.unsent_limit = PLAYED_BUFFER - 1;
 	played.send.next = STEPS({.limit = 30}, {.error = EAGAIN}, {.error = EAGAIN}, {.limit = 5});
@@ -143,6 +156,7 @@ TEST(room_for_one_buffer_is_room) {
 
 // A peer that reads its echo and sends on, eight quanta in all.
 static void stream_on(void) {
+	played.now += NS_PER_MS;
 	peer_reads(PLAYED_BUFFER);
 	if (played.said == 8 * QUANTUM)
 		shutdown(played.pair[1], SHUT_WR);
@@ -175,6 +189,9 @@ TEST(when_others_wait_it_has_its_quantum) {
 	atomic_store(&played.pool.queue.leading, true);
 	assert_int_equal(run_turn(), CLOSE_peer);
 	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
+	// It was last active when its last quantum began.
+	assert_true(played.now - played.conn.work.active_at <
+		    2 * QUANTUM / PLAYED_BUFFER * NS_PER_MS);
 }
 
 static void say_a_byte(void) { assert_int_equal(write(played.pair[1], "x", 1), 1); }

@@ -93,6 +93,7 @@ TEST(room_that_is_none_is_a_stall_too) {
 	played.while_waiting = time_passes;
 	peer_says(100, true);
 	expect_stall();
+	assert_true(played.send.calls < 30); // 10 ms after each room that is none
 }
 
 static void abort_all(void) {
