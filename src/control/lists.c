@@ -250,21 +250,21 @@ static json_t *text_or_null(const char *text)
 	return text ? json_text(text) : json_null();
 }
 
-static void add_faults(json_t *object, const struct fault_receipt *receipt)
+static void add_faults(json_t **object, const struct fault_receipt *receipt)
 {
 	json_t *counts = json_object();
 	for (int kind = 0; kind < INJECTIONS; kind++) {
 		if (receipt->count[kind] > 0)
-			json_object_set_new(counts, injection_name((enum injection)kind),
-					    json_integer(receipt->count[kind]));
+			json_put(&counts, injection_name((enum injection)kind),
+				 json_integer(receipt->count[kind]));
 	}
-	json_put(&object, "faults", counts);
-	json_put(&object, "fault", json_text(receipt->last));
-	json_put(&object, "fault_offset", json_integer((json_int_t)receipt->last_at));
+	json_put(object, "faults", counts);
+	json_put(object, "fault", json_text(receipt->last));
+	json_put(object, "fault_offset", json_integer((json_int_t)receipt->last_at));
 }
 
 // What is known of a connection from its end.
-static void add_end(json_t *object, const struct ledger_entry *entry)
+static void add_end(json_t **object, const struct ledger_entry *entry)
 {
 	const struct tcp_facts *tcp = &entry->tcp;
 	const struct {
@@ -282,14 +282,14 @@ static void add_end(json_t *object, const struct ledger_entry *entry)
 		{"sndbuf_limited_seconds", tcp->sndbuf_limited, true},
 	};
 	bool open = !entry->closed_at;
-	json_put(&object, "ended_by", text_or_null(open ? NULL : ledger_ended_by(entry->reason)));
-	json_put(&object, "reason", text_or_null(open ? NULL : close_reason_name(entry->reason)));
-	json_put(&object, "peer_end", text_or_null(ends[entry->peer_end]));
-	json_put(&object, "own_end", text_or_null(ends[entry->own_end]));
+	json_put(object, "ended_by", text_or_null(open ? NULL : ledger_ended_by(entry->reason)));
+	json_put(object, "reason", text_or_null(open ? NULL : close_reason_name(entry->reason)));
+	json_put(object, "peer_end", text_or_null(ends[entry->peer_end]));
+	json_put(object, "own_end", text_or_null(ends[entry->own_end]));
 	if (entry->faults.last)
 		add_faults(object, &entry->faults);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-		json_put(&object, facts[i].name,
+		json_put(object, facts[i].name,
 			 open ? json_null() : fact_json(facts[i].value, facts[i].is_time));
 }
 
@@ -322,7 +322,7 @@ static json_t *entry_json(const struct ledger_entry *entry, const struct server 
 	snprintf(text, sizeof(text), "%014" PRIx64, first_bytes_hash(info->first));
 	json_put(&object, "first_bytes", json_integer(first_bytes_count(info->first)));
 	json_put(&object, "first_hash", text_or_null(info->first ? text : NULL));
-	add_end(object, entry);
+	add_end(&object, entry);
 	return object;
 }
 
