@@ -110,6 +110,15 @@ TEST(addresses_that_expect_proxy_headers_trust_loopback_unless_told) {
 		assert_true(config->server.field == (value)); \
 	} while (0)
 
+TEST(an_address_ends_where_its_faults_begin) {
+	set("faulty", "127.0.0.1:7012=delay=20ms,reset-after=4k");
+	set("faulty", "unix:/a=b=delay=30ms");
+	const struct listen *listen = config->server.listen;
+	assert_true(listen[0].is_faulty && listen[1].is_faulty);
+	assert_int_equal(listen[0].address.port, 7012);
+	assert_string_equal(listen[1].address.path, "/a=b");
+}
+
 TEST(good_values_are_taken) {
 	TAKES("workers", "1", workers, 1);
 	TAKES("workers", "4096", workers, 4096);

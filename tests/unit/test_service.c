@@ -120,3 +120,14 @@ TEST_ROWS(a_receive_waits_for_so_long, const struct wait *wait, waits) {
 	}
 	peer_close_all(clients, 2);
 }
+
+// Also where the listener's address stands for several.
+TEST(our_end_is_the_one_that_was_connected_to) {
+	char text[ADDRESS_TEXT_SIZE];
+	inside_listen("0.0.0.0:0");
+	inside_start();
+	const char *target = test_text("127.0.0.2%s", strrchr(inside_address(), ':'));
+	int client = peer_connect_served(target);
+	assert_string_equal(conn_local_text(&inside->server.conns.slots[0].origin, text), target);
+	peer_close(client);
+}
