@@ -35,6 +35,9 @@ static void count(struct counters *counters, uint64_t number) {
 	if (counters->fault_count < COUNTERS_FAULTS)
 		counters->faults[counters->fault_count] = (struct fault){.offset = number};
 	counters->fault_count++;
+	if (counters->loss_count < COUNTERS_LOSSES)
+		counters->losses[counters->loss_count] = (struct loss){.start = number};
+	counters->loss_count++;
 }
 
 // Asserts that `counters` holds the events from `first` on, and returns how many.
@@ -62,6 +65,9 @@ static uint64_t assert_holds(const struct counters *counters, uint64_t first) {
 		assert_int_equal(counters->errors.of[LOAD_EARLY_CLOSE].first_at, first);
 	for (uint64_t i = 0; i < events && i < COUNTERS_FAULTS; i++)
 		assert_int_equal(counters->faults[i].offset, first + i);
+	assert_int_equal(counters->loss_count, events);
+	for (uint64_t i = 0; i < events && i < COUNTERS_LOSSES; i++)
+		assert_int_equal(counters->losses[i].start, first + i);
 	return events;
 }
 
@@ -245,6 +251,12 @@ TEST(sums_know_the_earliest) {
 	load_errors_add(&total, &early);
 	assert_early_closes(&total, 0, 1);
 	assert_int_equal(total.of[LOAD_REFUSED].first_at, 60);
+	assert_int_equal(load_errors_first(&late), LOAD_EARLY_CLOSE);
+	load_errors_note(&late, LOAD_TIMEOUT, 0, 4, 40); // of a later kind, too
+	load_errors_note(&late, LOAD_OTHER, 0, 4, 70);
+	assert_int_equal(load_errors_first(&late), LOAD_TIMEOUT);
+	assert_int_equal(load_errors_first(&(struct load_errors){0}), LOAD_ERRORS);
+	late.of[LOAD_TIMEOUT] = late.of[LOAD_OTHER] = (struct load_error_count){0};
 	load_errors_add(&early, &late); // the other way round
 	assert_memory_equal(&early, &total, sizeof(total));
 }

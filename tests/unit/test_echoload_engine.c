@@ -149,6 +149,8 @@ TEST(a_run_may_come_before_slices_with_more_connections) {
 	run(go_on, NULL);
 	assert_int_equal(result.live, 6);
 	assert_int_equal(result.lasted, config.duration);
+	assert_int_equal(result.usage.tcp.sockets, 6);
+	assert_in_range(result.usage.tcp.least_round_trip, 1, 10000000); // us
 	engine_result_free(&result);
 	static const unsigned accepted[] = {0, 6, 9, 9, 9};
 	for (uint64_t groups = 1; groups <= 3; groups++) {
@@ -256,6 +258,16 @@ TEST(slices_hold_in_each_mode) {
 		config.rate = modes[i].rate;
 		pass_three_slices();
 	}
+}
+
+// Not after the time that one waits that went wrong; then there are at most 4 on each connection.
+// On a busy machine it takes another slice.
+TEST(a_visit_follows_the_one_before_at_once) {
+	config.mode = MODE_CHURN;
+	config.visit = 1;
+	start_servers(1);
+	open_engine();
+	wait_until(slice(1, 10 * SLICE) == 0 && counters.visits > 6 * 5);
 }
 
 // The server ends connections that rest. In a slice they are there again, and nothing is an error.
