@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "control/tracing.h"
 #include "stats/render.h"
 
 struct command {
@@ -108,6 +109,18 @@ static enum status run_ledger(const struct command_context *context, const struc
 		return run_list(context, request, LIST_LEDGER, out);
 	fputs("there is no ledger: the server was started with --ledger 0\n", out);
 	return STATUS_BAD_REQUEST;
+}
+
+static enum status run_trace(const struct command_context *context, const struct request *request,
+			     FILE *out)
+{
+	uint64_t id = 0; // the next one
+	bool is_picture = request->count > 2 && strcmp(request->words[2], "svg") == 0;
+	if (request->count < 2 || (request->count > 2 && !is_picture) ||
+	    (strcmp(request->words[1], "next") != 0 &&
+	     units_parse_count(request->words[1], 1, UINT64_MAX, &id, NULL) != 0))
+		return bad_argument(request, "the ID of a connection, next; after it svg", out);
+	return tracing_answer(context->server, id, is_picture, out);
 }
 
 static enum status run_ready(const struct command_context *context, const struct request *request,

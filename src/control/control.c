@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "control/tracing.h"
 #include "net/waker.h"
 
 #define SAMPLE_INTERVAL NS_PER_S
@@ -66,6 +67,7 @@ static void take_sample(struct control *control)
 {
 	server_sample(control->server, &control->snapshot);
 	rates_sample(&control->rates, &control->snapshot);
+	tracing_expire(control->server, control->snapshot.taken);
 	control->next_sample = control->snapshot.taken + SAMPLE_INTERVAL;
 }
 

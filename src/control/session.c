@@ -189,7 +189,7 @@ static void answer(struct session *session, size_t length, const struct command_
 		set_reply(session, status, body, body_length);
 	}
 	counter_add(stats, COUNTER_control_requests, 1);
-	if (status != STATUS_OK && status != STATUS_NOT_READY)
+	if (status != STATUS_OK && status != STATUS_NOT_READY && status != STATUS_ENDED)
 		counter_add(stats, COUNTER_control_errors, 1);
 }
 

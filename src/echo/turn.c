@@ -349,7 +349,7 @@ SELDOM static struct turn send_unsent(const struct task *task, bool last_check)
 	return turn;
 }
 
-struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker)
+struct turn echo_turn(struct conn *conn, struct worker *worker, struct echo *echo)
 {
 	const struct task task = {conn, worker, echo, &worker->pool->config};
 	bool last_check = conn->work.expired && !conn->stuck; // the peer's time is up

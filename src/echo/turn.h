@@ -32,7 +32,7 @@ struct echo {
 
 // Serves `conn` for a turn on the thread of `worker`, its owner. Waits for its peer, to send or to
 // read, only while the policy says so, and for the patience at most. Returns how the turn ended.
-struct turn echo_turn(struct conn *conn, struct echo *echo, struct worker *worker);
+struct turn echo_turn(struct conn *conn, struct worker *worker, struct echo *echo);
 
 // The end of a turn for an error of recv or send, other than "not now".
 struct turn echo_close_for(enum errno_class class);

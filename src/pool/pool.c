@@ -41,10 +41,10 @@ static bool park_work(struct worker *worker, struct work *work, bool stuck)
 // Turns of one connection, until it is not the worker's any more.
 static void serve_work(struct worker *worker, struct work *work)
 {
-	struct pool *pool = worker->pool;
+	struct pool_config *config = &worker->pool->config;
 	for (;;) {
 		atomic_store_explicit(&work->worker, worker->id, memory_order_relaxed);
-		struct turn turn = pool->config.serve(work, worker, pool->config.context);
+		struct turn turn = atomic_load(&config->serve)(work, worker, config->context);
 		if (turn.end == TURN_CLOSE) {
 			close_work(worker, work, turn.reason);
 			return;
@@ -58,7 +58,7 @@ static void serve_work(struct worker *worker, struct work *work)
 	counter_add(worker->stats, COUNTER_quantum_expiries, 1);
 	atomic_store_explicit(&work->worker, 0, memory_order_relaxed);
 	atomic_store(&work->state, WORK_QUEUED);
-	work_queue_put_back(&pool->queue, work);
+	work_queue_put_back(&worker->pool->queue, work);
 }
 
 // From the queue to wherever each turn's end sends the work.

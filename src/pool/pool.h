@@ -71,8 +71,8 @@ struct pool_config {
 	struct thread_stats *stats; // one for each worker, owned by the caller, outlives the pool
 
 	// The functions of the pool's owner. The worker that owns the work calls them, with no lock
-	// held. `serve` serves it for a turn; `close` ends it, and becomes its owner.
-	struct turn (*serve)(struct work *work, struct worker *worker, void *context);
+	// held. `serve`, which may change, serves it for a turn; `close` ends it, and owns it then.
+	struct turn (*_Atomic serve)(struct work *work, struct worker *worker, void *context);
 	void (*close)(struct work *work, enum close_reason reason, struct worker *worker,
 		      void *context);
 	void *context;
@@ -88,9 +88,9 @@ struct pool {
 	int spin_credit;  // of polling the parking lot; the leader's
 
 	// How many workers may poll at a time, and up to how many connections have a worker to
-	// themselves. They follow from the CPUs. Then, work submitted and not yet closed, and
-	// workers that poll, written by the acceptor and by workers. The policy reads them. Relaxed
-	// order, as a value that is slightly old suffices.
+	// themselves: from the CPUs, or 0 for a while (control/tracing.c). Then, work submitted and
+	// not yet closed, and workers that poll, written by the acceptor and by workers. The policy
+	// reads them. Relaxed order, as a value that is slightly old suffices.
 	_Atomic unsigned polling_max;
 	_Atomic unsigned dedicated_max;
 	_Atomic size_t connections;

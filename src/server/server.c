@@ -106,6 +106,8 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->log = log;
 	server->started_at = clock_now();
 	server->start_time = clock_wall();
+	for (size_t i = 0; i < TRACES_MAX; i++)
+		pthread_mutex_init(&server->traces[i].lock, NULL);
 	atomic_init(&server->drain_at, CLOCK_NEVER);
 	server->acceptor_waker = server->echo.abort_waker = server->done = WAKER_NONE;
 	server->proxy_wait = PROXY_WAIT_NONE;
@@ -138,7 +140,7 @@ int server_start(struct server *server, struct echod_error *error)
 		.idle_timeout = config->idle_timeout,
 		.send_timeout = config->send_timeout,
 		.stats = &server->stats.threads[SERVER_FIXED_THREADS],
-		.serve = server->faults.plans ? service_serve_faulty : service_serve,
+		.serve = service_serve_for(server, false),
 		.close = service_close,
 		.context = server,
 	};
@@ -227,6 +229,10 @@ void server_free(struct server *server)
 	listeners_close(server);
 	proxy_wait_close(&server->proxy_wait);
 	faults_close(&server->faults);
+	for (size_t i = 0; i < TRACES_MAX; i++) {
+		if (atomic_load(&server->traces[i].id))
+			trace_end(&server->traces[i]);
+	}
 	admission_close(&server->admission);
 	ledger_close(&server->ledger);
 	conn_table_close(&server->conns);

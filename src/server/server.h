@@ -26,6 +26,7 @@
 #include "server/ledger.h"
 #include "server/proxy_wait.h"
 #include "stats/stats.h"
+#include "trace/trace.h"
 
 // The configuration of a server. src/lib has the names and the text of these values.
 #define CONFIG_MAX_LISTEN 64
@@ -109,6 +110,7 @@ struct server {
 	struct ledger ledger;
 	struct admission admission;
 	struct faults faults;
+	struct trace traces[TRACES_MAX];
 	struct proxy_wait proxy_wait; // the acceptor's
 	struct pool pool;
 	struct echo echo; // what all turns share

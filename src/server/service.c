@@ -11,10 +11,10 @@
 #include "net/socket.h"
 #include "server/server.h"
 
-struct turn service_serve(struct work *work, struct worker *worker, void *context)
+static struct turn serve_plainly(struct work *work, struct worker *worker, void *context)
 {
 	struct server *server = context;
-	return echo_turn(conn_of(work), &server->echo, worker);
+	return echo_turn(conn_of(work), worker, &server->echo);
 }
 
 static struct fault_plan *plan_of(struct server *server, const struct conn *conn)
@@ -22,13 +22,13 @@ static struct fault_plan *plan_of(struct server *server, const struct conn *conn
 	return &server->faults.plans[conn - server->conns.slots];
 }
 
-struct turn service_serve_faulty(struct work *work, struct worker *worker, void *context)
+static struct turn serve_faulty(struct work *work, struct worker *worker, void *context)
 {
 	struct server *server = context;
 	struct conn *conn = conn_of(work);
 	return conn->origin.faults ? fault_turn(conn, plan_of(server, conn), &server->faults,
 						&server->echo, worker)
-				   : echo_turn(conn, &server->echo, worker);
+				   : echo_turn(conn, worker, &server->echo);
 }
 
 // Whether a reset by its peer cost nothing, as far as can be known: nothing that came in is left
@@ -57,6 +57,29 @@ static enum close_reason refine(enum close_reason reason, const struct conn *con
 	if (received == 0)
 		return CLOSE_probe;
 	return reason == CLOSE_reset && is_harmless_reset(conn) ? CLOSE_reset_ok : reason;
+}
+
+static struct turn serve_traced(struct work *work, struct worker *worker, void *context)
+{
+	struct server *server = context;
+	const struct conn *conn = conn_of(work);
+	struct trace *trace = trace_find(server->traces, work->id);
+	if (!trace)
+		return serve_faulty(work, worker, context);
+	bool more_queued = worker->more_queued;
+	trace_turn_begins(trace, conn, worker);
+	worker->more_queued = true;
+	struct turn turn = serve_faulty(work, worker, context);
+	worker->more_queued = more_queued;
+	uint64_t received = atomic_load_explicit(&conn->bytes_received, memory_order_relaxed);
+	trace_turn_ends(trace, conn, turn.end,
+			turn.end == TURN_CLOSE ? refine(turn.reason, conn, received) : 0);
+	return turn;
+}
+
+serve_function *service_serve_for(const struct server *server, bool is_traced)
+{
+	return is_traced ? serve_traced : server->faults.plans ? serve_faulty : serve_plainly;
 }
 
 static void log_closed(struct log *log, uint64_t id, const struct conn_origin *origin,

@@ -4,9 +4,12 @@
 
 #include "pool/pool.h"
 
-// `serve` and `close` of a pool whose context is a struct server; the second with --faulty.
-struct turn service_serve(struct work *work, struct worker *worker, void *context);
-struct turn service_serve_faulty(struct work *work, struct worker *worker, void *context);
+struct server;
+
+// `serve` and `close` of a pool whose context is the server: the former as --faulty wants it, or as
+// traces do.
+typedef struct turn serve_function(struct work *work, struct worker *worker, void *context);
+serve_function *service_serve_for(const struct server *server, bool is_traced);
 void service_close(struct work *work, enum close_reason reason, struct worker *worker,
 		   void *context);
 

@@ -4,7 +4,7 @@
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-library=(base net stats pool echo fault proxy server control lib)
+library=(base net stats pool echo fault trace proxy server control lib)
 layers=("${library[@]}" manager http echod)
 echoload=(common verify load judge result run ab main.c)
 declare -A rank=()

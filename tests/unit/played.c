@@ -109,7 +109,7 @@ void played_finish(void) {
 
 struct turn run_any_turn(void) {
 	played.worker.now = played.now;
-	return echo_turn(&played.conn, &played.echo, &played.worker);
+	return echo_turn(&played.conn, &played.worker, &played.echo);
 }
 
 enum close_reason run_turn(void) {

@@ -72,8 +72,8 @@ TEST(ping_and_version_answer) {
 
 TEST(help_names_every_command) {
 	const char *const *name =
-		STRINGS("help", "ping", "version", "stats", "connections", "ledger", "workers",
-			"ready", "log", "faults", "drain", "stop");
+		STRINGS("help", "ping", "version", "stats", "connections", "ledger", "trace",
+			"workers", "ready", "log", "faults", "drain", "stop");
 	const char *all = run("help");
 	for (; *name; name++) {
 		const char *one = run(test_text("help %s", *name));
@@ -94,6 +94,9 @@ TEST(an_invalid_request_is_named) {
 	expect_bad("stats json json", "stats takes one argument at most");
 	expect_bad("a b c d e", "too many words");
 	expect_bad("stats xml", "stats: 'xml' is not allowed; allowed: json, prometheus");
+	expect_bad("trace", "trace: an argument is missing; allowed: the ID of a connection, next");
+	expect_bad("trace 0", "'0' is not allowed");
+	expect_bad("trace 1 xml", "allowed: the ID of a connection, next; after it svg");
 	expect_bad("connections prometheus", "'prometheus' is not allowed; allowed: json");
 	expect_bad("workers x", "workers: 'x' is not allowed; allowed: json");
 	expect_bad("log", "log: an argument is missing; allowed: " LOG_LEVEL_NAMES);

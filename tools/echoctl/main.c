@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -19,6 +20,7 @@
 
 #define PROGRAM "echoctl"
 #define SHORTEST_INTERVAL (10 * NS_PER_MS)
+#define TRACE_INTERVAL (50 * NS_PER_MS)
 
 // The server checks the argument of a command.
 struct command {
@@ -38,6 +40,7 @@ struct options {
 	const char *control; // NULL: the default path
 	uint64_t timeout;
 	uint64_t interval;  // between two replies when watching, 0: ask once
+	uint64_t duration;  // how long to trace; 0: to the connection's end
 	const char *format; // the word that selects the format; NULL: text
 	const struct command *command;
 	char request[1200]; // more than client_ask accepts, so that it reports a long one
@@ -64,6 +67,9 @@ static const struct setting table[] = {
 	{'t', "timeout", "DUR",
 	 "give up on a reply, or the next piece of a long list, after DUR, or never",
 	 SETTING_TIMEOUT, SETTING_FIELD(struct options, timeout), .preset = "5s"},
+	{'d', "duration", "DUR", "with trace: end after DUR, even if the connection goes on",
+	 SETTING_DURATION, SETTING_FIELD(struct options, duration)},
+	{0, "svg", NULL, "with trace: print it as a picture when it ends", .take = NULL},
 	{0, "json", NULL, "with stats, connections and workers: reply in JSON", .take = NULL},
 	{0, "prometheus", NULL, "with stats: reply in the Prometheus text format", .take = NULL},
 };
@@ -100,6 +106,11 @@ static int take(void *context, const char *name, const char *value, struct echod
 	return name ? take_format(options, name, error) : take_operand(options, value, error);
 }
 
+static bool is_trace(const struct options *options)
+{
+	return strcmp(options->command->name, "trace") == 0;
+}
+
 // Checks that need the whole command line.
 static int complete(struct options *options, struct echod_error *error)
 {
@@ -112,9 +123,13 @@ static int complete(struct options *options, struct echod_error *error)
 				 "--watch: '%s' cannot be watched, only stats, connections and "
 				 "workers",
 				 command->name);
+	bool is_picture = options->format && strcmp(options->format, "svg") == 0;
+	if ((is_picture || options->duration) && !is_trace(options))
+		return error_set(error, ECHOD_ERROR_USAGE, "--%s: only with trace",
+				 is_picture ? "svg" : "duration");
 	if (options->format) {
 		bool json = strcmp(options->format, "json") == 0;
-		if (command->formats < (json ? TEXT_JSON : TEXT_JSON_PROMETHEUS))
+		if (!is_picture && command->formats < (json ? TEXT_JSON : TEXT_JSON_PROMETHEUS))
 			return error_set(
 				error, ECHOD_ERROR_USAGE, "--%s: '%s' has no such form, only %s",
 				options->format, command->name,
@@ -153,14 +168,16 @@ static int ask(const struct options *options, struct client_reply *reply)
 	struct echod_error error;
 	if (client_ask(options->control, options->request, options->timeout, reply, &error) != 0)
 		return cmdline_fail(PROGRAM, &error);
-	if (reply->status == STATUS_OK)
+	if (reply->status == STATUS_OK || reply->status == STATUS_ENDED)
 		return EXIT_OK;
 	if (reply->status == STATUS_NOT_READY) { // an answer, and no error
 		int printed = show(reply, NULL);
 		return printed == EXIT_OK ? EXIT_CHECK_FAILED : printed;
 	}
 	fprintf(stderr, PROGRAM ": %.*s\n", (int)strcspn(reply->body, "\n"), reply->body);
-	int status = reply->status == STATUS_BAD_REQUEST ? EXIT_USAGE : EXIT_UNREACHABLE;
+	int status = reply->status == STATUS_BAD_REQUEST ? EXIT_USAGE
+		     : reply->status == STATUS_NOT_FOUND ? EXIT_CHECK_FAILED
+							 : EXIT_UNREACHABLE;
 	client_reply_free(reply);
 	return status;
 }
@@ -182,12 +199,43 @@ static void wait_until(uint64_t deadline)
 		poll(NULL, 0, clock_poll_timeout(deadline));
 }
 
+// Asks for what is new of a trace, until its connection ends, the time is over or a signal comes.
+static int follow(struct options *options)
+{
+	struct pollfd signals = {.fd = signals_fd(), .events = POLLIN};
+	uint64_t end = options->duration ? clock_deadline(options->duration) : CLOCK_NEVER;
+	signals_heed(1);
+	for (;;) {
+		struct client_reply reply;
+		int status = ask(options, &reply);
+		if (status != EXIT_OK)
+			return status;
+		bool ends =
+			reply.status == STATUS_ENDED || signals_caught() > 0 || clock_now() >= end;
+		const char *id = strstr(reply.body, "connection ");
+		if (id) // which is not known before of the next one
+			snprintf(options->request, sizeof(options->request), "trace %llu%s",
+				 strtoull(id + strlen("connection "), NULL, 10),
+				 options->format ? " svg" : "");
+		if (options->format && !ends) // a later picture has all that this one has
+			client_reply_free(&reply);
+		else
+			status = show(&reply, NULL);
+		if (ends || status != EXIT_OK)
+			return status;
+		uint64_t next = clock_deadline(TRACE_INTERVAL);
+		poll(&signals, 1, clock_poll_timeout(next < end ? next : end));
+	}
+}
+
 // Asks once, or, when there is an interval, until a signal ends it.
 static int run(void *context, struct echod_error *error)
 {
 	struct options *options = context;
 	if (complete(options, error) != 0)
 		return -1;
+	if (is_trace(options))
+		return follow(options);
 	struct screen screen;
 	screen_open(&screen, stdout);
 	bool redraw = options->interval && screen.terminal;
@@ -213,7 +261,7 @@ static int run(void *context, struct echod_error *error)
 static const char exit_statuses[] =
 	"Exit status:\n"
 	"  0  the server has carried out the command, or watching was interrupted\n"
-	"  1  ready: the server is not ready\n"
+	"  1  ready: the server is not ready; trace: no such connection is open\n"
 	"  2  an unknown option or command, or an invalid argument\n"
 	"  3  no server answers in time, the server fails or refuses, or the reply could\n"
 	"     not be printed";

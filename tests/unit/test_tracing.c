@@ -1,0 +1,131 @@
+// What is told of a traced connection, in a server of the test's own: src/trace, control/tracing.
+#include "expect.h"
+
+#include "control/tracing.h"
+#include "inside.h"
+#include "peer.h"
+#include "process.h"
+#include "server/service.h"
+
+#define L "[^\n]*"
+#define ROUNDS "(" L "(parked|taken by)" L "\n)*"
+#define ECHOED L "received 64 bytes\n *sent 64 bytes\n *parked\n"
+
+BEFORE_EACH {
+	inside_configure();
+	inside->config.patience = test_with() ? CLOCK_NEVER : PATIENCE;
+	inside_start();
+}
+
+AROUND_EACH(NULL, inside_end);
+
+static enum status status;
+
+static const char *ask(uint64_t id, bool is_picture) {
+	char *body = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&body, &length);
+	status = tracing_answer(&inside->server, id, is_picture, out);
+	assert_int_equal(fclose(out), 0);
+	return test_keep(body);
+}
+
+// All that is told of connection `id` until it holds `text`, or until its end.
+static const char *told(uint64_t id, const char *text) {
+	const char *all = "";
+	wait_until((all = test_text("%s%s", all, ask(id, false)),
+		    text ? strstr(all, text) != NULL : status == STATUS_ENDED));
+	return all;
+}
+
+// Wants lines like this, whose times, where they have one, go up.
+static void expect_pattern(const char *text, const char *pattern) {
+	double before = 0, seconds;
+	if (!matches(text, pattern))
+		fail_msg("not %s: %s", pattern, text);
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		bool has_time = line[10] != ' ' && sscanf(line, "%lf", &seconds) == 1;
+		assert_true(!has_time || seconds >= before);
+		before = has_time ? seconds : before;
+	}
+}
+
+static void expect_untraced(void) {
+	struct server *server = &inside->server;
+	assert_true(server->pool.config.serve == service_serve_for(server, false));
+	assert_true(atomic_load(&server->pool.dedicated_max) > 0);
+}
+
+static void visit(void) {
+	int fd = peer_connect_served(inside_address());
+	peer_half_close(fd);
+	peer_expect_eof(fd);
+}
+
+TEST(a_life_is_told_in_order) {
+	assert_string_equal(ask(0, false), "connection 1\n    seconds      after  event\n");
+	visit();
+	visit(); // of which nothing is told
+	expect_pattern(told(1, NULL),
+		       "^" L "accepted from 127" L "\n" L " queued\n" L
+		       " taken by worker [12]\n" ROUNDS ECHOED ROUNDS L "closed: peer\n$");
+	expect_untraced();
+	assert_string_equal(ask(1, false), "trace: no connection 1 is open\n");
+	assert_int_equal(status, STATUS_NOT_FOUND);
+}
+
+TEST(a_kept_connection_has_one_turn, .with = {"--patience never"}) {
+	ask(0, false);
+	visit();
+	expect_pattern(told(1, NULL), "by worker .*received 64 .*sent 64 .* closed: peer\n$");
+}
+
+// Its worker does not look for traces, and waits for it for longer than this test does.
+TEST(a_busy_connection_is_met) {
+	int fd = peer_connect_served(inside_address());
+	const char *all = ask(1, false);
+	assert_contains(all, " the trace begins after 64 bytes received\n");
+	wait_until((peer_ping(fd), all = test_text("%s%s", all, ask(1, false)),
+		    strstr(all, "  received 64")));
+	peer_close(fd);
+	expect_pattern(test_text("%s%s", all, told(1, NULL)), ECHOED ROUNDS L "closed: peer\n$");
+	expect_untraced();
+}
+
+TEST(a_client_that_does_not_read_is_told) {
+	ask(0, false);
+	int fd = peer_connect(inside_address());
+	uint64_t sent = peer_fill(fd, 1, UINT64_MAX);
+	assert_contains(told(1, "parked until it can send"), "received ");
+	struct stream stream = {.fd = fd, .seed = 1, .total = sent, .sent = sent};
+	stream_run(&stream, 1);
+	peer_close(fd);
+	assert_contains(told(1, NULL), "closed: peer\n");
+}
+
+TEST(lost_events_are_counted) {
+	ask(0, true);
+	int fd = peer_connect(inside_address());
+	struct trace *trace = trace_find(inside->server.traces, 1);
+	wait_until((peer_ping(fd), atomic_load(&trace->total) > TRACE_EVENTS + 100));
+	peer_ping_last(fd);
+	wait_until(atomic_load(&trace->is_over));
+	uint64_t lost = atomic_load(&trace->total) - TRACE_EVENTS;
+	const char *all = ask(1, false);
+	assert_int_equal(process_count_lines(all), TRACE_EVENTS + 1);
+	assert_contains(all,
+			test_text(" lost, as there were too many: %ju events\n", (uintmax_t)lost));
+}
+
+TEST(traces_that_nobody_asks_for_end) {
+	for (uint64_t id = 1; id <= TRACES_MAX; id++)
+		assert_contains(ask(0, false), test_text("connection %ju\n", (uintmax_t)id));
+	assert_string_equal(ask(0, false), "trace: there are 4 already\n");
+	assert_int_equal(status, STATUS_BUSY);
+	visit(); // while they are on
+	tracing_expire(&inside->server, clock_now() + 4 * NS_PER_S);
+	assert_non_null(trace_find(inside->server.traces, TRACES_MAX));
+	tracing_expire(&inside->server, clock_now() + 6 * NS_PER_S);
+	expect_untraced();
+	assert_contains(ask(0, true), "<title>connection 2</title>"); // left to inside_end
+}
