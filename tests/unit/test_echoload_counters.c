@@ -35,9 +35,6 @@ static void count(struct counters *counters, uint64_t number) {
 	if (counters->fault_count < COUNTERS_FAULTS)
 		counters->faults[counters->fault_count] = (struct fault){.offset = number};
 	counters->fault_count++;
-	if (counters->loss_count < COUNTERS_LOSSES)
-		counters->losses[counters->loss_count] = (struct loss){.start = number};
-	counters->loss_count++;
 }
 
 // Asserts that `counters` holds the events from `first` on, and returns how many.
@@ -65,9 +62,6 @@ static uint64_t assert_holds(const struct counters *counters, uint64_t first) {
 		assert_int_equal(counters->errors.of[LOAD_EARLY_CLOSE].first_at, first);
 	for (uint64_t i = 0; i < events && i < COUNTERS_FAULTS; i++)
 		assert_int_equal(counters->faults[i].offset, first + i);
-	assert_int_equal(counters->loss_count, events);
-	for (uint64_t i = 0; i < events && i < COUNTERS_LOSSES; i++)
-		assert_int_equal(counters->losses[i].start, first + i);
 	return events;
 }
 

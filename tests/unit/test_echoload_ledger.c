@@ -10,8 +10,8 @@
 #define RUN 5
 #define CONNECTION 17
 
-static struct loss loss_of(uint64_t sent, uint64_t received, const char *end, bool ended) {
-	return (struct loss){
+static struct ending ending_of(uint64_t sent, uint64_t received, const char *end, bool ended) {
+	return (struct ending){
 		.connection = CONNECTION,
 		.local.v4 = {.sin_family = AF_INET,
 			     .sin_port = htons(5000),
@@ -21,6 +21,8 @@ static struct loss loss_of(uint64_t sent, uint64_t received, const char *end, bo
 		.received = received,
 		.end = end,
 		.ended = ended,
+		.error = LOAD_TIMEOUT,
+		.counts = true,
 	};
 }
 
@@ -56,13 +58,13 @@ static const struct scene {
 };
 
 TEST_ROWS(explain, const struct scene *scene, scenes) {
-	struct loss loss = loss_of(scene->sent, scene->received, scene->end, scene->ended);
+	struct ending ending = ending_of(scene->sent, scene->received, scene->end, scene->ended);
 	json_t *row =
 		json_pack("{s:i, s:i, s:s?, s:s?, s:s?, s:s?}", "bytes_received", scene->got,
 			  "bytes_sent", scene->gave, "ended_by", scene->by, "reason", scene->reason,
 			  "peer_end", scene->peer_end, "own_end", scene->own_end);
 	char line[LEDGER_LINE];
-	ledger_explain(&loss, row, line);
+	ledger_explain(&ending, row, line);
 	json_decref(row);
 	assert_string_equal(
 		line, test_text("connection 17 sent %ju, server received %d and sent %d, came "
@@ -71,7 +73,27 @@ TEST_ROWS(explain, const struct scene *scene, scenes) {
 				(uintmax_t)scene->received, scene->says));
 }
 
-// A row with the first `count` bytes of that connection from `start` on.
+static struct endings endings;
+static json_t *report;
+
+// Makes the report of one connection with rows, which it drops. Returns how many are still open.
+static size_t compare(const struct ending *ending, bool verify, json_t *rows, bool is_faulty) {
+	const struct load_config config = {.run = RUN, .verify = verify};
+	size_t open;
+	endings.count = 1;
+	endings.of[0] = *ending;
+	json_decref(report);
+	report = ledger_compare(&config, &endings, rows, is_faulty, &open);
+	json_decref(rows);
+	return open;
+}
+
+static const char *said(size_t index) {
+	return json_string_value(json_array_get(json_object_get(report, "says"), index));
+}
+
+// A row, known by its id as bytes_received, with the first `count` bytes of that connection from
+// `start` on.
 static json_t *row_of(int id, const char *peer, uint32_t connection, uint64_t start,
 		      uint64_t count) {
 	struct payload payload;
@@ -79,7 +101,7 @@ static json_t *row_of(int id, const char *peer, uint32_t connection, uint64_t st
 	payload_init(&payload, RUN);
 	payload_fill(&payload, connection, start, bytes, count);
 	uint64_t hash = first_bytes_hash(first_bytes_of(bytes, count));
-	return json_pack("{s:i, s:s, s:I, s:s?}", "id", id, "peer", peer, "first_bytes",
+	return json_pack("{s:i, s:s, s:I, s:s?}", "bytes_received", id, "peer", peer, "first_bytes",
 			 (json_int_t)count, "first_hash",
 			 count ? test_text("%014jx", (uintmax_t)hash) : NULL);
 }
@@ -111,16 +133,93 @@ TEST(find) {
 		{false, {{OTHERS, CONNECTION, 4096, 64}}, 0},
 		{false, {{OURS, 16, 4096, 64}}, 1},
 	};
-	struct loss loss = loss_of(0, 0, NULL, false);
+	struct ending ending = ending_of(100, 0, NULL, false);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		const struct load_config config = {.run = RUN, .verify = rows[i].verify};
 		json_t *list = json_array();
 		for (int k = 0; k < 3 && rows[i].of[k].peer; k++)
 			json_array_append_new(
 				list, row_of(k + 1, rows[i].of[k].peer, rows[i].of[k].connection,
 					     rows[i].of[k].start, rows[i].of[k].count));
-		const json_t *found = ledger_find(&loss, &config, list);
-		assert_int_equal(json_integer_value(json_object_get(found, "id")), rows[i].found);
-		json_decref(list);
+		assert_int_equal(compare(&ending, rows[i].verify, list, false), rows[i].found > 0);
+		assert_true((said(1) != NULL) == (rows[i].found > 0));
+		if (rows[i].found)
+			assert_contains(said(1), test_text("server received %d ", rows[i].found));
+	}
+}
+
+static const struct receipt_scene {
+	const char *name; // the first line of the receipts
+	enum load_error error;
+	const char *end, *faults; // that were injected; NULL: none
+	uint64_t wrong;
+	bool unanswered, is_unexplained;
+} receipts[] = {
+	{"reset-after: 1 injected: 1 seen as reset", LOAD_EARLY_CLOSE, "RST",
+	 .faults = "{'reset-after': 1}"},
+	{"reset-after: 1 injected: 1 seen as FIN", LOAD_EARLY_CLOSE, "FIN",
+	 .faults = "{'reset-after': 1}"},
+	{"reset: 1 injected: 1 seen as reset", LOAD_EARLY_CLOSE, NULL, .faults = "{'reset': 1}"},
+	{"close-after: 1 injected: 1 seen as FIN", LOAD_SHORT, "FIN",
+	 .faults = "{'close-after': 1}"},
+	{"half-close-after: 1 injected: 1 unseen", LOAD_ERRORS, NULL,
+	 .faults = "{'half-close-after': 1}"},
+	{"flip: 3 injected into 1 connection, 2 found: 1 seen as mismatch", LOAD_MISMATCH, NULL,
+	 .faults = "{'flip': 3}", 2},
+	{"flip: 1 injected, 1 found: 1 seen as mismatch", LOAD_MISMATCH, NULL,
+	 .faults = "{'flip': 1}", 2, false, true},
+	{"lose: 1 injected, 1 found: 1 seen as mismatch", LOAD_SHORT, "FIN",
+	 .faults = "{'lose': 1}", 1},
+	{"lose: 1 injected: 1 seen as timeout", LOAD_TIMEOUT, NULL, .faults = "{'lose': 1}"},
+	{"delay: 1 injected: 1 seen as latency", LOAD_ERRORS, NULL, .faults = "{'delay': 1}"},
+	{"delay: 1 injected: 1 seen as timeout", LOAD_TIMEOUT, NULL, .faults = "{'delay': 1}"},
+	{"delay: 1 injected: 1 seen as FIN", LOAD_EARLY_CLOSE, "FIN", .faults = "{'delay': 1}"},
+	{"delay: 1 injected: 1 seen as latency", LOAD_EARLY_CLOSE, "FIN",
+	 .faults = "{'delay': 1, 'close-after': 1}"},
+	{"silent: 1 injected: 1 seen as unanswered", LOAD_ERRORS, NULL, .faults = "{'silent': 1}",
+	 0, true},
+	{"trickle: 1 injected: 1 seen as latency", LOAD_MISMATCH, NULL, .faults = "{'trickle': 1}",
+	 1, false, true},
+	{"flip: 1 injected: 1 unseen", LOAD_EARLY_CLOSE, "RST", .faults = "{'flip': 1}", 0, false,
+	 true},
+	{"reset: 1 injected: 1 unseen", LOAD_UNREACHABLE, NULL, .faults = "{'reset': 1}", 0, false,
+	 true},
+	{"1 connection compared, 1 with an error that no fault explains", LOAD_TIMEOUT, NULL, NULL,
+	 0, false, true},
+};
+
+TEST_ROWS(receipt, const struct receipt_scene *scene, receipts) {
+	struct ending ending = ending_of(100, 100, scene->end, false);
+	ending.error = scene->error;
+	ending.wrong = scene->wrong;
+	ending.unanswered = scene->unanswered;
+	char faults[80] = "{}";
+	if (scene->faults)
+		strcpy(faults, scene->faults);
+	for (char *c = faults; (c = strchr(c, '\''));)
+		*c = '"';
+	json_t *row = row_of(1, OURS, CONNECTION, 4096, 64);
+	json_object_set_new(row, "reason", json_string("fault"));
+	json_object_set_new(row, "faults", json_loads(faults, 0, NULL));
+	assert_int_equal(compare(&ending, true, json_pack("[o]", row), true), 0);
+	size_t first = scene->error == LOAD_ERRORS ? 1 : 2;
+	assert_string_equal(said(first), scene->name);
+	size_t last = json_array_size(json_object_get(report, "says")) - 1;
+	assert_string_equal(said(last),
+			    test_text("1 connection compared, %d with an error that no fault "
+				      "explains",
+				      scene->is_unexplained));
+}
+
+// Nothing is said of one that is not in the ledger, or has not closed there; and nothing is 0.
+TEST(unknown) {
+	struct ending ending = ending_of(100, 100, NULL, false);
+	ending.error = LOAD_ERRORS;
+	for (int i = 0; i < 2; i++) {
+		json_t *row = row_of(1, i ? OURS : OTHERS, i ? CONNECTION : 16, 4096, 64);
+		json_object_set_new(row, "faults", json_pack("{s:i}", "silent", 1));
+		assert_int_equal(compare(&ending, true, json_pack("[o]", row), true), i);
+		assert_contains(said(2), "1 of 1 connections are unknown");
+		assert_true(json_is_null(json_object_get(report, "unexplained")));
+		assert_int_equal(json_array_size(json_object_get(report, "receipts")), 0);
 	}
 }

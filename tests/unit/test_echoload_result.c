@@ -239,6 +239,26 @@ TEST(what_cannot_be_is_refused) {
 	refuse(whole, "'runs' is empty");
 }
 
+// What the server's ledger says may be there, also of one of several runs.
+TEST(a_ledger_that_cannot_be_is_refused) {
+	json_t *ledger = json_keep(json_pack(
+		"{s:i, s:i, s:i, s:i, s:n, s:[], s:[], s:[s]}", "connections", 2, "unknown", 0,
+		"failed", 0, "failed_found", 0, "unexplained", "receipts", "errors", "says", ""));
+	json_t *whole = load_result_of_file(write_result());
+	for (int merged = 0; merged < 2; merged++) {
+		const char *format = merged ? "{s:[{}, {s:O}]}" : "{s:O}";
+		json_t *evidence = merged ? json_pack(format, "runs", "ledger", ledger)
+					  : json_pack(format, "ledger", ledger);
+		json_object_set_new(whole, "evidence", evidence);
+		json_object_set_new(ledger, "says", json_pack("[s]", ""));
+		assert_int_equal(json_dump_file(whole, place_path("run.json"), 0), 0);
+		assert_int_equal(result_read(&back, place_path("run.json"), &error), 0);
+		result_free(&back);
+		json_object_set_new(ledger, "says", json_pack("[i]", 1));
+		refuse(whole, "'says' is not a string");
+	}
+}
+
 static void refuse_file(const char *path, const char *what) {
 	assert_int_equal(result_read(&back, path, &error), -1);
 	assert_contains(error.message, what);

@@ -11,38 +11,45 @@
 #define CONNECTS_MEASURED 1000 // of a thread, for their round trip
 #define MOST_CONNECTING 256    // of a thread at a time: a backlog that overflows costs seconds
 
-// Keeps what is to be compared with the server's ledger.
-static void note_loss(const struct thread *thread, const struct connection *conn)
+// Notes what the connection has seen, which ends now. One that was reset while it connected had
+// nothing to say, but the server may have had it.
+static void note_ending(const struct thread *thread, const struct connection *conn, bool was_open)
 {
-	struct counters *counters = thread->buffers.open;
+	struct endings *endings = thread->endings;
 	struct endpoint local = {.length = sizeof(local.as)};
-	uint64_t start = conn->verify.start;
-	if (conn->state != CONNECTION_OPEN && conn->state != CONNECTION_ENDING)
+	uint64_t sent = atomic_load_explicit(&conn->sent, memory_order_relaxed);
+	uint64_t start = was_open ? conn->verify.start : sent;
+	if (!endings || !(was_open || conn->error == LOAD_EARLY_CLOSE) ||
+	    getsockname(conn->fd, &local.as.any, &local.length) != 0)
 		return;
-	if (counters->loss_count < COUNTERS_LOSSES &&
-	    getsockname(conn->fd, &local.as.any, &local.length) == 0)
-		counters->losses[counters->loss_count] = (struct loss){
-			.connection = conn->id,
-			.local = inet_end_from(&local),
-			.start = start,
-			.sent = atomic_load(&conn->sent) - start,
-			.received = conn->received - start,
-			.end = conn->end,
-			.ended = conn->state == CONNECTION_ENDING,
-		};
-	counters->loss_count++;
+	uint64_t index = atomic_fetch_add_explicit(&endings->count, 1, memory_order_relaxed);
+	if (index >= ENDINGS_MOST)
+		return;
+	endings->of[index] = (struct ending){
+		.connection = conn->id,
+		.local = inet_end_from(&local),
+		.start = start,
+		.sent = sent - start,
+		.received = was_open ? conn->received - start : 0,
+		.wrong = was_open ? conn->verify.faults - conn->verify.truncated : 0,
+		.end = conn->end,
+		.ended = conn->state == CONNECTION_ENDING,
+		.unanswered = conn->waiting > 0,
+		.counts = conn->error_counts,
+		.error = conn->error,
+	};
 }
 
-void connection_note_error(struct thread *thread, const struct connection *conn,
-			   enum load_error error, int number)
+void connection_note_error(struct thread *thread, struct connection *conn, enum load_error error,
+			   int number)
 {
 	// Wrong bytes count at any time.
-	if ((!conn->loaded || !thread_counts(thread, thread->now)) && error != LOAD_MISMATCH)
-		return;
-	if (thread->config->control)
-		note_loss(thread, conn);
-	load_errors_note(&thread->buffers.open->errors, error, number, conn->id,
-			 thread->now - thread->period->begin);
+	conn->error = error;
+	conn->error_counts =
+		(conn->loaded && thread_counts(thread, thread->now)) || error == LOAD_MISMATCH;
+	if (conn->error_counts)
+		load_errors_note(&thread->buffers.open->errors, error, number, conn->id,
+				 thread->now - thread->period->begin);
 }
 
 // One connect fewer is under way: the first connection that waits for its turn may begin.
@@ -66,8 +73,10 @@ bool connection_end_verify(const struct thread *thread, struct connection *conn,
 void connection_close(struct thread *thread, struct connection *conn, uint64_t again)
 {
 	bool was_open = conn->state == CONNECTION_OPEN || conn->state == CONNECTION_ENDING;
-	if (conn->fd >= 0)
+	if (conn->fd >= 0) {
+		note_ending(thread, conn, was_open);
 		close(conn->fd);
+	}
 	if (was_open) {
 		atomic_fetch_sub_explicit(&thread->buffers.live, 1, memory_order_relaxed);
 		verify_free(&conn->verify);
@@ -114,7 +123,6 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 	end_connecting(thread);
 	conn->state = CONNECTION_OPEN;
 	conn->failed = false;
-	conn->end = NULL;
 	conn->before = (struct usage_tcp){0};
 	atomic_fetch_add_explicit(&thread->buffers.live, 1, memory_order_relaxed);
 	if (atomic_fetch_add_explicit(&thread->buffers.connected, 1, memory_order_relaxed) <
@@ -186,6 +194,8 @@ void connecting_begin(struct thread *thread, struct connection *conn, uint64_t n
 	thread->connecting++;
 	conn->broken = 0;
 	conn->hung_up = false;
+	conn->end = NULL;
+	conn->error = LOAD_ERRORS;
 	conn->fd = open_socket(thread->config, conn->id);
 	conn->state = CONNECTION_CONNECTING;
 	if (!conn->refused)

@@ -131,9 +131,4 @@ void counters_add(struct counters *sum, const struct counters *counters)
 			sum->faults[sum->fault_count + i] = counters->faults[i];
 	}
 	sum->fault_count += counters->fault_count;
-	for (uint64_t i = 0; i < counters->loss_count && i < COUNTERS_LOSSES; i++) {
-		if (sum->loss_count + i < COUNTERS_LOSSES)
-			sum->losses[sum->loss_count + i] = counters->losses[i];
-	}
-	sum->loss_count += counters->loss_count;
 }

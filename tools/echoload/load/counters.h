@@ -59,18 +59,29 @@ void load_errors_note(struct load_errors *errors, enum load_error error, int num
 void load_errors_add(struct load_errors *sum, const struct load_errors *errors);
 uint64_t load_errors_total(const struct load_errors *errors);
 
-// A connection that was open and ended with an error, as it was then. Positions of the stream.
-struct loss {
+// What a connection that was open has seen, for a comparison with the server's ledger. Positions of
+// the stream.
+struct ending {
 	uint32_t connection;
-	union inet_end local; // its own address
-	uint64_t start;	      // where its stream began,
-	uint64_t sent;	      // bytes since then,
-	uint64_t received;    // and that came back, right or wrong
-	const char *end;      // that it saw: FIN, RST; NULL: none
-	bool ended;	      // it had sent its own
+	union inet_end local;  // its own address
+	uint64_t start;	       // where its stream began,
+	uint64_t sent;	       // bytes since then,
+	uint64_t received;     // and that came back, right or wrong
+	uint64_t wrong;	       // places among these bytes
+	const char *end;       // that it saw: FIN, RST; NULL: none
+	bool ended;	       // it had sent its own
+	bool unanswered;       // it was given up with messages on their way
+	bool counts;	       // its error is one of the run
+	enum load_error error; // LOAD_ERRORS: none
 };
 
-#define COUNTERS_LOSSES 256  // kept of each thread and interval; more are counted
+// Of the first connections that ended, of all threads. A place is written once.
+#define ENDINGS_MOST (UINT64_C(1) << 18)
+struct endings {
+	_Atomic uint64_t count; // may be more
+	struct ending of[ENDINGS_MOST];
+};
+
 #define COUNTERS_FAULTS 4096 // kept of each thread and interval; more are counted
 
 struct counters {
@@ -86,10 +97,8 @@ struct counters {
 	uint64_t due;	     // messages that became due (open loop)
 	uint64_t unanswered; // messages given up; in `latency` with the time until then
 	struct load_errors errors;
-	uint64_t loss_count;
 	uint64_t fault_count;
 	struct fault faults[COUNTERS_FAULTS];
-	struct loss losses[COUNTERS_LOSSES];
 };
 
 // Empties one that is all zeros, or has been in use.

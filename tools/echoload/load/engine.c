@@ -225,6 +225,10 @@ int engine_run(struct engine *engine, const struct engine_calls *calls,
 		return error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	counters_reset(result->counters);
 	counters_reset(&engine->interval);
+	// Zeroed by the system: pages are not touched before their first use.
+	result->endings = config->control ? calloc(1, sizeof(*result->endings)) : NULL;
+	for (unsigned i = 0; i < engine->started; i++)
+		engine->threads[i].endings = result->endings;
 	engine->period = (struct period){
 		.kind = PERIOD_RUN,
 		.begin = begin,
@@ -297,5 +301,9 @@ void engine_close(struct engine *engine, struct counters *counters)
 void engine_result_free(struct engine_result *result)
 {
 	free(result->counters);
+	free(result->endings);
+	json_decref(result->ledger);
 	result->counters = NULL;
+	result->endings = NULL;
+	result->ledger = NULL;
 }

@@ -2,6 +2,7 @@
 #ifndef ECHOLOAD_ENGINE_H
 #define ECHOLOAD_ENGINE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,11 +40,13 @@ struct engine_calls {
 struct engine_result {
 	const struct load_config *config;
 	struct counters
-		*counters;  // of all threads and intervals; the caller's, until engine_result_free
-	uint64_t started;   // when recording began, ns since the epoch
-	uint64_t lasted;    // ns, of recording
-	unsigned live;	    // connections open at its end
-	unsigned connected; // connects that came about, in all
+		*counters; // of all threads and intervals; the caller's, until engine_result_free
+	struct endings *endings; // the caller's, too; NULL: no --control, or no memory
+	json_t *ledger;		 // what the server has on these (judge/ledger.h), or NULL; also
+	uint64_t started;	 // when recording began, ns since the epoch
+	uint64_t lasted;	 // ns, of recording
+	unsigned live;		 // connections open at its end
+	unsigned connected;	 // connects that came about, in all
 	struct load_errors unconnected; // why others did not, in all
 	struct usage usage;		// of the recorded time
 };

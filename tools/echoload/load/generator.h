@@ -44,9 +44,11 @@ struct connection {
 	bool loaded;			 // it takes part in this period
 	int fd;
 	enum connection_state state;
-	bool hung_up;	 // the peer's FIN has been announced: read on to the end
-	const char *end; // of the peer's side: FIN, RST; NULL: it has not come
-	int broken;	 // why sending failed, errno; 0: it has not, or after the peer's FIN
+	bool hung_up;	       // the peer's FIN has been announced: read on to the end
+	const char *end;       // of the peer's side: FIN, RST; NULL: it has not come
+	enum load_error error; // with which it ended; LOAD_ERRORS: none
+	bool error_counts;     // it is one of the run
+	int broken;	       // why sending failed, errno; 0: it has not, or after the peer's FIN
 	struct connection *next_in_queue; // of those that wait to connect
 	bool refused, failed; // last time: it could not begin to connect, it was not connected
 	_Atomic uint64_t sent;
@@ -99,6 +101,7 @@ struct thread {
 	struct period *period;
 	const struct waker *rested; // wakes the main thread when this one rests
 	struct counter_buffers buffers;
+	struct endings *endings; // of all threads; NULL: not wanted
 	pthread_t handle;
 
 	struct connection *connections; // a list: `next`
@@ -191,9 +194,10 @@ bool connecting_finish(struct thread *thread, struct connection *conn, uint64_t 
 // Registers it with epoll, or again. Returns what epoll_ctl does.
 int connecting_listen(const struct thread *thread, struct connection *conn, int operation);
 
-// Counts an error of a connection that takes part, while recording; and LOAD_MISMATCH always.
-void connection_note_error(struct thread *thread, const struct connection *conn,
-			   enum load_error error, int number);
+// Notes the error with which a connection ends. Counts it if the connection takes part, while
+// recording; and LOAD_MISMATCH always.
+void connection_note_error(struct thread *thread, struct connection *conn, enum load_error error,
+			   int number);
 
 // Counts the bytes verified since the last call, or forgets them.
 static inline void connection_count_verified(const struct thread *thread, struct connection *conn,

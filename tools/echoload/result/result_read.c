@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "formats.h"
+#include "merge.h"
 
 #define SECONDS_MAX 1e9
 
@@ -70,6 +71,25 @@ static int take_histogram(const json_t *histograms, const char *name, struct hdr
 	return 0;
 }
 
+// Checks `ledger` of each entry of the evidence that has one.
+static int check_ledgers(const struct result *result, struct echod_error *why)
+{
+	json_t *example = json_pack(
+		"{s:i, s:i, s:i, s:i, s:[{s:s, s:i, s:i, s:{}}], s:[{s:i, s:s, s:i, s:i, s:{}}], "
+		"s:[s]}",
+		"connections", 0, "unknown", 0, "failed", 0, "failed_found", 0, "receipts", "fault",
+		"", "injected", 0, "connections", 0, "seen", "errors", "connection", 0, "error", "",
+		"sent", 0, "received", 0, "server", "says", "");
+	const json_t *evidence = result_get(result, "evidence"), *entry, *ledger;
+	int status = example ? 0 : -1;
+	for (size_t i = 0; status == 0 && (entry = merge_entry(evidence, i)); i++) {
+		if ((ledger = json_object_get(entry, "ledger")))
+			status = check("ledger", ledger, example, why);
+	}
+	json_decref(example);
+	return status;
+}
+
 static int check_all(struct result *result, const json_t *example, struct echod_error *why)
 {
 	const json_t *histogram = result_get(result, "histogram");
@@ -82,7 +102,7 @@ static int check_all(struct result *result, const json_t *example, struct echod_
 		if (!json_object_get(member, "run"))
 			json_object_set_new((json_t *)member, "run", json_integer(0));
 	}
-	if (check("it", result->json, example, why) != 0)
+	if (check("it", result->json, example, why) != 0 || check_ledgers(result, why) != 0)
 		return -1;
 	if (runs == 0)
 		return error_set(why, ECHOD_ERROR_USAGE, "'runs' is empty");

@@ -244,6 +244,8 @@ static json_t *describe_evidence(const struct run *run)
 		"unsent_bytes", (json_int_t)usage->tcp.unsent, "experiment",
 		describe_experiment(&evidence->experiment), "server",
 		describe_server(&evidence->server));
+	if (run->result.ledger)
+		json_object_set(object, "ledger", run->result.ledger);
 	return add_numbers(object, "thread_busy", evidence->thread_busy, "thread_waiting",
 			   evidence->thread_waiting, "cpus_idle", evidence->idle, "failing",
 			   evidence->failing, "stalled", evidence->stalled, "throttled",

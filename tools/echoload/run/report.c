@@ -275,6 +275,8 @@ static void print_faults(const struct screen *screen, const struct load_config *
 void report_print(struct screen *screen, const struct run *run)
 {
 	const struct engine_result *result = &run->result;
+	const json_t *says;
+	size_t i;
 	screen_clear(screen);
 	print_load(screen, result->config);
 	print_throughput(screen, result);
@@ -284,10 +286,12 @@ void report_print(struct screen *screen, const struct run *run)
 	print_latency(screen, result->counters);
 	print_errors(screen, result->config, &result->counters->errors);
 	print_faults(screen, result->config, result->counters);
-	for (size_t i = 0; i < run->ledger.count; i++)
-		print_field(screen, "", i ? "" : "ledger", "%s", run->ledger.line[i]);
+	json_array_foreach(json_object_get(run->result.ledger, "says"), i, says)
+	{
+		print_field(screen, "", i ? "" : "ledger", "%s", json_string_value(says));
+	}
 	print_field(screen, SCREEN_BOLD, "verdict", "%s", verdict_names[run->verdict.kind]);
-	for (size_t i = 0; i < run->verdict.count; i++)
+	for (i = 0; i < run->verdict.count; i++)
 		print_field(screen, "", "", "%s", run->verdict.line[i]);
 	fflush(screen->file);
 }

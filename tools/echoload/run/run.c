@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
+#include "echoload/judge/ledger.h"
 #include "echoload/judge/server_view.h"
 
 #define DEAD_AFTER (5 * NS_PER_S)
@@ -92,6 +93,13 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
+static void end_load(struct run *run, struct engine **engine)
+{
+	if (*engine)
+		engine_close(*engine, run->result.counters);
+	*engine = NULL;
+}
+
 // Makes the experiment that the verdict asks for. After an open loop it is one of a closed loop
 // with as many connections, in which messages wait for a connection all the time. If the messages
 // on their way would take too long to come back, there are fewer of them.
@@ -110,10 +118,10 @@ static void experiment(struct run *run, struct run_monitor *monitor, struct engi
 	if (on_their_way > in_a_slice)
 		config->pipeline = (unsigned)fmax(config->pipeline * in_a_slice / on_their_way, 1);
 	bool lighter = config->pipeline < monitor->config->pipeline;
-	if (lighter || monitor->config->rate > 0) {
-		engine_close(*engine, run->result.counters);
+	if (lighter || monitor->config->rate > 0)
+		end_load(run, engine);
+	if (!*engine)
 		*engine = engine_open(config, NULL);
-	}
 	experiment->why = config->extra == 0 ? "--no-experiment" : "there was no memory for one";
 	if (*engine && config->extra > 0) {
 		experiment_make(experiment, *engine, config, slice, time, run->result.counters);
@@ -170,11 +178,13 @@ int run_load(struct run *run, const struct load_config *config, struct outputs *
 	if (status == 0 && monitor.disconnected)
 		status = fail_connect(&run->result, error);
 	if (status == 0) {
-		ledger_join(&run->ledger, config, run->result.counters);
+		bool is_faulty = ledger_is_faulty(config);
+		if (is_faulty) // what was injected is known when the connections are over
+			end_load(run, &engine);
+		run->result.ledger = ledger_join(&run->result, is_faulty);
 		judge(run, &monitor, &engine);
 	}
-	if (engine)
-		engine_close(engine, run->result.counters);
+	end_load(run, &engine);
 	if (status != 0)
 		engine_result_free(&run->result);
 	free(monitor.latency.value);

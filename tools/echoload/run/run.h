@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/screen.h"
-#include "echoload/judge/ledger.h"
 #include "echoload/judge/verdict.h"
 #include "echoload/result/result.h"
 #include "run_options.h"
@@ -19,7 +18,6 @@ struct run {
 	struct engine_result result;
 	struct evidence evidence;
 	struct verdict verdict;
-	struct ledger_report ledger;
 	bool interrupted; // by a signal
 };
 

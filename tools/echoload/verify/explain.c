@@ -14,6 +14,7 @@ static void report(struct verify *verify, struct fault fault)
 {
 	fault.connection = verify->connection;
 	verify->faults++;
+	verify->truncated |= fault.kind == FAULT_TRUNCATED;
 	verify->scope->report(verify->scope->context, &fault);
 }
 

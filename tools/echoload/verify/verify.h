@@ -80,6 +80,7 @@ struct verify {
 	uint64_t position;     // of the byte that comes next if all is well
 	uint64_t verified;     // bytes that were right
 	uint64_t faults;       // reported
+	bool truncated;	       // one of these is FAULT_TRUNCATED
 	struct resync *resync; // NULL while all is well
 };
 
