@@ -20,7 +20,7 @@
 
 #define PROGRAM "echoctl"
 #define SHORTEST_INTERVAL (10 * NS_PER_MS)
-#define TRACE_INTERVAL (50 * NS_PER_MS)
+#define TRACE_INTERVAL (20 * NS_PER_MS)
 
 // The server checks the argument of a command.
 struct command {
