@@ -117,7 +117,7 @@ class Build:
             self.compiled[os.path.relpath(entry["file"], ROOT)].append(shlex.split(entry["command"]))
         self.tests = {}
         for test in json.loads(ask("ctest", "--show-only=json-v1"))["tests"]:
-            if re.match(r"unit\.|system\.", test["name"]):
+            if re.match(r"unit\.|system\.", test["name"]) and "command" in test:  # it is built
                 values = {p["name"]: p["value"] for p in test["properties"]}
                 self.tests[test["name"]] = test["command"], dict(v.split("=", 1) for v in values["ENVIRONMENT"])
         found = re.findall(r"^: && (.* -o ((?:bin|tests)/\S+) .*) && :$", ask("ninja", "-t", "commands"), re.M)

@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "expect.h"
+
 #include <signal.h>
 
 struct instance {
@@ -17,6 +19,7 @@ static size_t kept_count;
 static struct instance instances[2048];
 static size_t instance_count;
 static const struct instance *running;
+static size_t descriptors; // open before it
 
 static const char *value_of(const struct instance *instance) {
 	return instance->row ? *(const char *const *)instance->row : NULL;
@@ -93,6 +96,7 @@ static int end_file(void **state) {
 
 static int begin(void **state) {
 	running = *state;
+	descriptors = open_descriptors();
 	return call(running->test->setup ? running->test->setup : each.setup);
 }
 
@@ -104,10 +108,25 @@ static void run(void **state) {
 		running->test->run();
 }
 
+// A test of a unit closes what it opens, and the unit does so on every way out.
+static bool leaves_descriptors(void) {
+	if (!strstr(running->test->file, "/unit/"))
+		return false;
+	for (int i = 0; open_descriptors() > descriptors; i++) {
+		if (i == 2000)
+			return print_error("more descriptors are open than before\n"), true;
+		usleep(1000); // a thread that was left to itself may have one
+	}
+	return false;
+}
+
 static int end(void **state) {
 	(void)state;
 	call(running->test->teardown ? running->test->teardown : each.teardown);
-	return call(once.teardown ? NULL : test_clean_up);
+	if (once.teardown)
+		return 0;
+	test_clean_up();
+	return leaves_descriptors();
 }
 
 // Whether tests/unit/test_FILE.c is that file.

@@ -99,6 +99,7 @@ static const struct scene {
 	{"silent,close-after=64", "close", {"-n", "1"}, NULL, "early_close", EXIT_INCONCLUSIVE, 1},
 	{"delay=20ms", "delay", {"-n", "10"}, NULL, NULL, EXIT_OK, 10},
 	{"trickle=2k", "trickle", {"--size", "400", "-n", "2"}, NULL, NULL, EXIT_OK, 1},
+	{"trickle=40", "trickle", {"--size", "4", "-n", "2"}, NULL, NULL, EXIT_OK, 1}, // < a step
 	{"delay=1ms..9ms,trickle=100k,flip=1m,p=0,reset,p=0%",
 	 "delay",
 	 {"-n", "20"},
@@ -156,8 +157,10 @@ TEST(ends) {
 	int fds[4];
 	for (size_t i = 0; i < 4; i++) {
 		fds[i] = peer_connect(daemon->address[i + 1]);
-		peer_send(fds[i], "0123456789abcdef", 16);
-		peer_expect_text(fds[i], "0123456789");
+		peer_send(fds[i], "0123", 4);
+		peer_expect_text(fds[i], "0123");
+		peer_send(fds[i], "456789abcdef", 12);
+		peer_expect_text(fds[i], "456789");
 	}
 	peer_expect_eof(fds[0]);
 	peer_expect_reset(fds[1]);

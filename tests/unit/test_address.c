@@ -172,6 +172,8 @@ TEST(resolve_names_the_host_it_cannot_find) {
 			  "cannot find host 'no..such..host': ");
 }
 
+TEST(a_host_of_one_character_is_no_wildcard) { assert_string_equal(resolved("0:7"), "0.0.0.0:7"); }
+
 TEST(a_link_local_address_needs_its_interface) {
 	expect_unresolved("[fe80::1]:7", ECHOD_ERROR_USAGE,
 			  "'fe80::1': a link-local address needs %INTERFACE: [fe80::1%eth0]:PORT");

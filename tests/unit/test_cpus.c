@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "base/cpus.h"
+#include "base/proc_file.h"
 
 struct file {
 	const char *path, *text;
@@ -50,6 +51,20 @@ static unsigned usable(const struct file *there) {
 // So many CPUs, where these files are.
 #define EXPECT_USABLE(expected, ...) \
 	assert_int_equal(usable((const struct file[]){__VA_ARGS__, {0}}), expected)
+
+// What does not fit is left out, and the text ends within its room.
+TEST(a_file_is_read_as_far_as_it_fits) {
+	static const struct file there[] = {{"/a", "12345678"}, {0}};
+	char text[] = "..........";
+	files = there;
+	assert_true(proc_file_read("/a", text, 8));
+	assert_string_equal(text, "1234567");
+	assert_string_equal(text + 8, "..");
+	assert_true(proc_file_read("/a", text, 9));
+	assert_string_equal(text, "12345678");
+	assert_false(proc_file_read("/b", text, 9));
+	assert_string_equal(text, "");
+}
 
 TEST(without_cgroups_it_is_the_affinity_mask_or_what_is_online) {
 	EXPECT_USABLE(8, {0});

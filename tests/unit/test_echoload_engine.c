@@ -319,4 +319,5 @@ TEST(a_signal_ends_a_slice) {
 	assert_int_equal(slice(1, 60 * NS_PER_S), -1);
 	close_engine();
 	assert_true(clock_now() - from < 20 * NS_PER_S);
+	close(signals_fd());
 }

@@ -70,6 +70,7 @@ TEST(stretches) {
 			assert_true(at + fault_width(kinds[k]) <= block * 64 + 64);
 			seen |= UINT64_C(1) << at % 64;
 		}
+		assert_int_equal(fault_width(kinds[k]), k == 0 ? 1 : FAULT_STRETCH);
 		assert_int_equal(__builtin_popcountll(seen), 65 - fault_width(kinds[k]));
 	}
 }

@@ -56,6 +56,7 @@ AFTER_EACH {
 	while (queue.depth > 0)
 		assert_int_equal(take(), NEXT_SERVE);
 	work_queue_destroy(&queue);
+	waker_close(&leader);
 }
 
 static bool leader_is_woken(void) {
