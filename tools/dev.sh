@@ -37,7 +37,7 @@ build() {
 one() {
 	local name=${1#*.} target
 	configured
-	target=$(ninja -C "$out" -t targets all | sed -nE "s,^((unit|system)[.]$name): phony,\1,p")
+	target=$(ninja -C "$out" -t targets all | sed -nE "s,^((unit|system|torture)[.]$name): phony,\1,p")
 	# shellcheck disable=SC2086 # none, one or two
 	build $target
 	ctest --preset "$preset" --timeout 120 --no-tests=error -R "(^|[.])$1(_[0-9]+)?\$"

@@ -51,6 +51,7 @@ test=(
 	slowhttptest=slowhttptest
 	socat=socat
 	spin=spin
+	strace=strace
 	systemd=systemd-analyze
 	zsh=zsh
 )

@@ -3,6 +3,7 @@
 # 100 MiB each through 4 workers, every byte compared; newcomers are served beside 10,000 silent and
 # 1,000 stuck clients; 18,000 are parked for 10 s; five million messages wait for lost wake-ups; two
 # servers behind HAProxy are restarted in turn for a minute; the stress test runs for five minutes;
+# every call of the programs fails with every errno, and strace lies to the server;
 # echoload verifies 10^11 bytes without a false alarm, and its verdict has to be right in 95 of 100
 # calls of each scene, and wrong in none (hours). The Debian packages are installed, upgraded and
 # purged in a bare Debian, if this is root. Then all unit and system tests ROUNDS times (default 5)
@@ -40,6 +41,10 @@ time ECHOD_TEST_SPAN_MS=60000 timeout 600 build/release/tests/system/system_http
 
 echo "=== five minutes of everything at once"
 timeout 600 tools/stress.sh --build build/release --seconds 300
+
+echo "=== every call fails in every way; strace lies"
+time TORTURE_ALL=1 timeout 14400 build/release/tests/torture/torture_calls calls
+time TORTURE_ALL=1 timeout 1800 build/release/tests/torture/torture_lies lies
 
 echo "=== 10^11 clean bytes: no false alarm"
 sockets=$(mktemp -d)

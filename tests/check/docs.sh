@@ -47,7 +47,7 @@ while read -r name; do
 	file=tests/${name/./\/test_}.c
 	[[ $name != check.* ]] || file=tests/${name/./\/}.sh
 	[[ -e $file ]] || problem "docs/testing.md: there is no $file"
-done < <(grep -oE '\b(unit|system|check)\.[a-z0-9_]+\b' docs/testing.md)
+done < <(grep -oE '\b(unit|system|torture|check)\.[a-z0-9_]+\b' docs/testing.md)
 
 if wide=$(grep -nHE '.{101}' README.md docs/*.md docs/man/*.h2m tools/*/*/*.md); then
 	problem "beyond 100 columns: $wide"

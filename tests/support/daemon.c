@@ -7,6 +7,8 @@
 
 #define MAX_DAEMONS 16
 
+const char *daemon_program = ECHOD_PROGRAM;
+
 static struct daemon *daemons[MAX_DAEMONS];
 static size_t daemon_count;
 
@@ -39,7 +41,7 @@ static void add_common_options(const char **arguments) {
 // The whole command line: program, options, and whatever the options leave open.
 static void build_arguments(const char *arguments[DAEMON_OPTIONS], const char *const *options,
 			    const char *control) {
-	arguments[0] = ECHOD_PROGRAM;
+	arguments[0] = daemon_program;
 	for (size_t i = 0; options[i]; i++) {
 		assert_true(i < DAEMON_OPTIONS - 8);
 		arguments[i + 1] = options[i];

@@ -24,6 +24,9 @@ struct daemon {
 	bool ended;	// as daemon_expect_end has seen
 };
 
+// What is started: another build of echod, if a test says so.
+extern const char *daemon_program;
+
 // Starts echod with these options, NULL last, and waits until it is ready. Unless given, `--listen
 // 127.0.0.1:0` and `--control` in the test's directory are added.
 #define daemon_start(...) daemon_start_as(SPEC(__VA_ARGS__))

@@ -327,17 +327,21 @@ static void end_left_over(struct process *process) {
 		process->err.fd >= 0 ? process_errors(process, NULL) : "(not captured)\n");
 }
 
-// Kills and forgets every process; shows the errors of those that still ran.
+void process_forget(struct process *process) {
+	struct process **link = &processes;
+	while (*link != process)
+		link = &(*link)->next;
+	*link = process->next;
+	if (process->status < 0)
+		end_left_over(process);
+	close(process->pidfd);
+	forget_capture(&process->out);
+	forget_capture(&process->err);
+	free(process);
+}
+
 static void end_all(void) {
-	while (processes) {
-		struct process *process = processes;
-		processes = process->next;
-		if (process->status < 0)
-			end_left_over(process);
-		close(process->pidfd);
-		forget_capture(&process->out);
-		forget_capture(&process->err);
-		free(process);
-	}
+	while (processes)
+		process_forget(processes);
 }
 CLEANUP(end_all, 0)

@@ -97,6 +97,9 @@ pid_t process_fork(void);
 // For `prepare`: an empty file system, mounted with `flags`, covers `path`.
 void process_cover(const char *path, unsigned long flags);
 
+// Kills it if it still runs, and shows its errors then; and frees it, as the end of a test does.
+void process_forget(struct process *process);
+
 pid_t process_pid(const struct process *process);
 
 // What it has written so far to a captured stream, `size` (may be NULL) its length; a zero byte
