@@ -121,7 +121,7 @@ static bool accept_client(struct control *control)
 {
 	int fd = accept4(control->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		if (errno != EAGAIN && errno != EINTR)
 			control->accept_again = clock_deadline(ACCEPT_PAUSE);
 		return false;
 	}
