@@ -1,13 +1,11 @@
 // Half-closes, FIN and reset.
-#include <stdio.h>
-#include <sys/ioctl.h>
-
 #include "base/clock.h"
 #include "base/units.h"
 #include "trial.h"
 
 #define REQUEST 1000
 #define MANY 50
+#define SOON (200 * NS_PER_MS)
 
 // `from` sends bytes and FIN after them.
 static void put_and_fin(struct end *from, struct end *to, uint64_t count)
@@ -16,59 +14,43 @@ static void put_and_fin(struct end *from, struct end *to, uint64_t count)
 	from->fin = to->wants_end = true;
 }
 
-// The first end sends its FIN, and after the delay the other sends bytes and its own.
+// The other sends bytes and its own FIN when the delay has passed since it has seen an end.
+static void put_answer(const struct trial *trial, struct end *from, struct end *to)
+{
+	from->waits = true;
+	from->pause = trial->delay;
+	put_and_fin(from, to, trial->count);
+}
+
 void half_close(struct trial *trial)
 {
 	struct end *first = trial->first, *other = trial->other;
 	if (!trial_open(trial))
 		return;
-	uint64_t start = clock_now();
 	put_and_fin(first, other, REQUEST);
-	trial_play(trial);
+	put_answer(trial, other, first);
+	(void)play(&trial->pair, 1, trial->path->timeout + trial->delay);
 	judge(trial, other, ENDING_FIN);
-	if (other->ending != ENDING_FIN)
-		return;
-	play_for(&trial->pair, 1, trial->delay);
-	if (first->ending != ENDING_NONE) {
+	if (other->ending == ENDING_FIN && first->ending != ENDING_NONE && first->received == 0)
 		tell(trial, VERDICT_BROKEN, "%s got %s %s after its FIN, before the answer",
-		     first->name, end_ending(first), UNITS_DURATION(first->ended_at - start));
-		return;
-	}
-	put_and_fin(other, first, trial->count);
-	trial_play(trial);
-	judge(trial, first, ENDING_FIN);
-}
-
-// Each server answers when the delay has passed since its FIN came.
-static void answer_all(const struct trial *trial, struct pair *pairs)
-{
-	unsigned answered = 0;
-	uint64_t deadline = clock_deadline(trial->path->timeout + trial->delay);
-	while (answered < MANY && clock_now() < deadline) {
-		play_for(pairs, MANY, 5 * NS_PER_MS);
-		for (unsigned i = 0; i < MANY; i++) {
-			struct end *server = &pairs[i].server;
-			if (server->fin || server->ending == ENDING_NONE ||
-			    clock_now() < server->ended_at + trial->delay)
-				continue;
-			put_and_fin(server, &pairs[i].client, trial->count);
-			answered++;
-		}
-	}
-	(void)play(pairs, MANY, trial->path->timeout);
+		     first->name, end_ending(first), UNITS_DURATION(first->quiet));
+	else if (other->ending == ENDING_FIN)
+		judge(trial, first, ENDING_FIN);
 }
 
 void half_close_many(struct trial *trial)
 {
 	static struct pair pairs[MANY];
 	struct trial worst = {0};
-	const char *why = path_open_pairs(trial->path, pairs, MANY);
-	for (unsigned i = 0; i < MANY && !why; i++)
+	const char *why = path_open_pairs(trial->path, pairs, MANY, HELLO_FIRST);
+	for (unsigned i = 0; i < MANY && !why; i++) {
 		put_and_fin(&pairs[i].client, &pairs[i].server, REQUEST);
+		put_answer(trial, &pairs[i].server, &pairs[i].client);
+	}
 	if (why)
 		tell(&worst, VERDICT_BROKEN, "no connection: %s", why);
 	else
-		answer_all(trial, pairs);
+		(void)play(pairs, MANY, trial->path->timeout + trial->delay);
 	unsigned kept = 0;
 	for (unsigned i = 0; i < MANY; i++) {
 		struct trial one = {0};
@@ -96,26 +78,34 @@ void fin_with_last_bytes(struct trial *trial)
 	}
 }
 
+// A connection that was reset may be somebody else's, such as a health check: the next is tried.
 void fin_after_connect(struct trial *trial)
 {
 	struct pair *pair = &trial->pair;
+	struct end *server = &pair->server, seen;
+	pair_claim(pair, trial->path->far, true);
+	play_for(pair, 1, 0);
 	const char *why = path_connect(trial->path, &pair->client);
-	pair->client.fin = pair->server.wants_end = true;
-	trial_play(trial);
+	pair->client.fin = server->wants_end = true;
 	if (why)
 		tell(trial, VERDICT_BROKEN, "no connection: %s", why);
-	else if (!path_accept(trial->path, &pair->server, trial->path->timeout))
+	else if (!play(pair, 1, trial->path->timeout) && !server->accepted)
 		tell(trial, VERDICT_CHANGED, "no connection reaches the server");
-	if (pair->server.fd < 0)
-		return;
-	trial_play(trial);
-	judge(trial, &pair->server, ENDING_FIN);
+	uint64_t deadline = clock_deadline(SOON);
+	for (seen = *server; server->ending == ENDING_RESET && clock_now() < deadline;) {
+		pair_claim(pair, trial->path->far, true);
+		server->wants_end = true;
+		if (play(pair, 1, SOON))
+			seen = *server;
+	}
+	if (seen.accepted)
+		judge(trial, &seen, ENDING_FIN);
 }
 
 // Ends each connection that comes, until the client sees an end: a proxy may try again.
 static void end_at_accept(struct trial *trial, void (*end)(struct end *end), enum ending expected)
 {
-	if (!trial_open(trial))
+	if (!trial_open_with(trial, HELLO_IF_LAZY))
 		return;
 	uint64_t deadline = clock_deadline(trial->path->timeout);
 	trial->pair.client.wants_end = true;
@@ -123,7 +113,7 @@ static void end_at_accept(struct trial *trial, void (*end)(struct end *end), enu
 		end(&trial->pair.server);
 		if (play(&trial->pair, 1, 20 * NS_PER_MS))
 			break;
-		(void)path_accept(trial->path, &trial->pair.server, 0);
+		pair_claim(&trial->pair, trial->path->far, true);
 	} while (clock_now() < deadline);
 	judge(trial, &trial->pair.client, expected);
 }
@@ -154,17 +144,11 @@ void reset_idle(struct trial *trial)
 void reset_unread_data(struct trial *trial)
 {
 	struct end *client = &trial->pair.client, *server = &trial->pair.server;
-	int unread = 0;
 	if (!trial_open(trial))
 		return;
-	uint64_t deadline = clock_deadline(trial->path->timeout);
 	client->to_send += trial->count;
-	server->deaf = true;
-	while (unread < (int)trial->count && clock_now() < deadline) {
-		play_for(&trial->pair, 1, 2 * NS_PER_MS);
-		(void)ioctl(server->fd, FIONREAD, &unread);
-	}
-	if (unread < (int)trial->count)
+	server->limit = server->wanted = 1; // the others stay unread
+	if (!play(&trial->pair, 1, trial->path->timeout))
 		tell(trial, VERDICT_BROKEN, "the client's bytes do not arrive");
 	play_for(&trial->pair, 1, trial->delay);
 	end_close(server);

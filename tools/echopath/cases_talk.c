@@ -11,17 +11,18 @@
 
 #define BURST 200
 #define TRIPS 100
+#define BRIEF_TRIPS 25
+#define RECOVERY (10 * NS_PER_S)
 
-// Connects while the listener is closed, or does not answer, which a direct client sees as
-// `expected`. Then it listens as before.
-static void connect_without_server(struct trial *trial, int expected)
+// Connects while the far end does not accept, which a direct client sees as `expected`.
+static void connect_without_server(struct trial *trial, const char *how, int expected)
 {
-	struct echod_error error;
 	struct path path = *trial->path;
 	struct end *client = &trial->pair.client;
 	path.timeout = trial->delay;
+	if (far_listen(path.far, how))
+		return;
 	const char *why = path_connect(&path, client);
-	uint64_t start = clock_now();
 	client->wants_end = !why;
 	(void)play(&trial->pair, 1, trial->delay);
 	if (why)
@@ -29,33 +30,20 @@ static void connect_without_server(struct trial *trial, int expected)
 		     "%s", why);
 	else
 		tell(trial, VERDICT_CHANGED, "accepted, then %s after %s", end_ending(client),
-		     UNITS_DURATION(client->ending ? client->ended_at - start : trial->delay));
+		     UNITS_DURATION(client->ending ? client->quiet : trial->delay));
 	pair_close(&trial->pair);
-	listener_close(path.listener);
-	if (path_listen(&path, PATH_BACKLOG, &error) != 0)
-		tell(trial, VERDICT_BROKEN, "%.150s", error.message);
+	(void)far_listen(path.far, "accept");
+	(void)path_recover(trial->path, &trial->pair, RECOVERY);
 }
 
 void server_refused(struct trial *trial)
 {
-	listener_close(trial->path->listener);
-	connect_without_server(trial, ECONNREFUSED);
+	connect_without_server(trial, "refuse", ECONNREFUSED);
 }
 
-// Linux drops a SYN if the queue of the listener is full; a queue of 0 has room for one.
 void server_dead(struct trial *trial)
 {
-	struct pair filler;
-	struct echod_error error;
-	struct path path = *trial->path;
-	path.connect = NULL;
-	path.target = path.listener->endpoint;
-	pair_init(&filler);
-	listener_close(path.listener);
-	if (path_listen(&path, 0, &error) != 0 || path_connect(&path, &filler.client))
-		tell(trial, VERDICT_BROKEN, "the server cannot be made to look dead");
-	connect_without_server(trial, CONNECT_LATE);
-	pair_close(&filler);
+	connect_without_server(trial, "dead", CONNECT_LATE);
 }
 
 void server_silent(struct trial *trial)
@@ -70,13 +58,8 @@ void server_silent(struct trial *trial)
 // The first end speaks; nothing has come before it, even if the proxy is lazy.
 void talk(struct trial *trial)
 {
-	const struct path *whole = trial->path;
-	struct path path = *whole;
-	path.lazy = false;
-	trial->path = &path;
-	if (trial_open(trial) && trial_silence(trial, trial->delay))
+	if (trial_open_with(trial, HELLO_NEVER) && trial_silence(trial, trial->delay))
 		trial_pass(trial, trial->first, trial->other);
-	trial->path = whole;
 }
 
 void idle_65s(struct trial *trial)
@@ -89,19 +72,23 @@ void idle_65s(struct trial *trial)
 	trial_exchange(trial);
 }
 
+// Twice, as another port may be the same one by chance.
 void address_source(struct trial *trial)
 {
 	char text[ADDRESS_TEXT_SIZE];
-	struct endpoint ours = {.length = sizeof(ours.as)}, seen = {.length = sizeof(seen.as)};
-	if (!trial_open(trial))
-		return;
-	(void)getsockname(trial->pair.client.fd, &ours.as.any, &ours.length);
-	(void)getpeername(trial->pair.server.fd, &seen.as.any, &seen.length);
-	const union inet_end from = inet_end_from(&ours), to = inet_end_from(&seen);
-	if (!inet_end_same_address(&from, &to))
-		tell(trial, VERDICT_CHANGED, "into %s", inet_end_format(&to, text));
-	else if (from.v4.sin_port != to.v4.sin_port) // sin6_port stands in the same place
-		tell(trial, VERDICT_CHANGED, "into another port of the same address");
+	const char *peer = trial->pair.server.peer;
+	for (int i = 0; i < 2 && trial->verdict == VERDICT_KEPT && trial_open(trial); i++) {
+		struct endpoint ours = {.length = sizeof(ours.as)};
+		(void)getsockname(trial->pair.client.fd, &ours.as.any, &ours.length);
+		const union inet_end from = inet_end_from(&ours);
+		inet_end_format(&from, text);
+		size_t host = (size_t)(strrchr(text, ':') - text) + 1;
+		if (strncmp(peer, text, host) != 0)
+			tell(trial, VERDICT_CHANGED, "into %s", peer);
+		else if (strcmp(peer, text) != 0)
+			tell(trial, VERDICT_CHANGED, "into another port of the same address");
+		pair_close(&trial->pair);
+	}
 }
 
 void connect_burst(struct trial *trial)
@@ -109,7 +96,7 @@ void connect_burst(struct trial *trial)
 	static struct pair pairs[BURST];
 	unsigned connected = 0, answered = 0;
 	uint64_t start = clock_now();
-	const char *why = path_open_pairs(trial->path, pairs, BURST);
+	const char *why = path_open_pairs(trial->path, pairs, BURST, HELLO_FIRST);
 	for (int way = 0; way < 2 && !why; way++) {
 		for (unsigned i = 0; i < BURST; i++)
 			end_put(way ? &pairs[i].server : &pairs[i].client,
@@ -121,7 +108,7 @@ void connect_burst(struct trial *trial)
 		struct trial one = {0};
 		judge(&one, &pairs[i].client, ENDING_NONE);
 		answered += one.verdict == VERDICT_KEPT;
-		connected += pairs[i].server.fd >= 0;
+		connected += pairs[i].server.accepted;
 		pair_close(&pairs[i]);
 	}
 	if (why)
@@ -138,39 +125,43 @@ static int compare_times(const void *left, const void *right)
 	return (*a > *b) - (*a < *b);
 }
 
-// The median time, in ns, from the first of the pieces of one byte, `count` of them, to the answer.
+// The median time, in ns, from the first of the pieces of one byte, `count` of them, to the answer,
+// which the far end gives by itself.
 static uint64_t measure(struct trial *trial)
 {
 	uint64_t times[TRIPS] = {0};
 	struct end *client = &trial->pair.client, *server = &trial->pair.server;
 	client->piece = 1;
-	for (unsigned i = 0; i < TRIPS && trial->verdict != VERDICT_BROKEN; i++) {
+	server->answers = trial->count;
+	unsigned trips = trial->path->brief ? BRIEF_TRIPS : TRIPS;
+	for (unsigned i = 0; i < trips && trial->verdict != VERDICT_BROKEN; i++) {
 		uint64_t start = clock_now();
 		end_put(client, server, trial->count);
+		client->wanted++;
 		trial_play(trial);
-		end_put(server, client, 1);
-		trial_play(trial);
-		times[i] = clock_now() - start;
+		times[i] = client->moved_at - start;
 		judge(trial, server, ENDING_NONE);
 		judge(trial, client, ENDING_NONE);
 	}
-	qsort(times, TRIPS, sizeof(times[0]), compare_times);
-	return times[TRIPS / 2];
+	qsort(times, trips, sizeof(times[0]), compare_times);
+	return times[trips / 2];
 }
 
 void delay(struct trial *trial)
 {
 	struct path straight = *trial->path;
 	straight.connect = NULL;
-	straight.lazy = false;
-	straight.target = straight.listener->endpoint;
+	straight.target = straight.far->endpoint;
 	struct trial direct = {.path = &straight, .count = trial->count};
 	uint64_t without = trial_open(&direct) ? measure(&direct) : 0;
 	pair_close(&direct.pair);
 	if (!trial_open(trial))
 		return;
 	uint64_t with = measure(trial);
-	tell(trial, direct.verdict == VERDICT_BROKEN ? VERDICT_BROKEN : VERDICT_INFO,
-	     "median %s, %s more than directly", UNITS_DURATION(with),
-	     UNITS_DURATION(with > without ? with - without : 0));
+	if (direct.verdict == VERDICT_BROKEN) // a firewall may be in the way
+		tell(trial, VERDICT_INFO, "median %s; directly %s", UNITS_DURATION(with),
+		     direct.seen);
+	else
+		tell(trial, VERDICT_INFO, "median %s, %s more than directly", UNITS_DURATION(with),
+		     UNITS_DURATION(with > without ? with - without : 0));
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +14,6 @@
 
 #define PERIOD 65521 // of the bytes sent, a prime: no shift by a usual block size is missed
 #define MOST ((size_t)64 << 10)
-#define MOST_PAIRS 256
 
 // The bytes that an end sends, and room for the longest piece after the period.
 static const unsigned char *bytes_at(unsigned salt, uint64_t offset)
@@ -32,18 +30,20 @@ static const unsigned char *bytes_at(unsigned salt, uint64_t offset)
 	return &bytes[(offset + (uint64_t)salt * 7919) % PERIOD];
 }
 
-void pair_init(struct pair *pair)
+struct end end_none(const char *name, unsigned salt)
 {
-	*pair = (struct pair){
-		.client = {.fd = -1, .name = "client", .salt = 1, .first_wrong = UINT64_MAX},
-		.server = {.fd = -1, .name = "server", .salt = 2, .first_wrong = UINT64_MAX},
-	};
+	return (struct end){.fd = -1,
+			    .name = name,
+			    .salt = salt,
+			    .limit = UINT64_MAX,
+			    .first_wrong = UINT64_MAX};
 }
 
-void end_put(struct end *from, struct end *to, uint64_t count)
+void end_take(struct end *end, int fd)
 {
-	from->to_send += count;
-	to->wanted += count;
+	end->fd = fd;
+	end->open = end->accepted = end->changed = fd >= 0;
+	end->moved_at = clock_now();
 }
 
 // Notes the end: FIN if `number` is 0, else an errno value.
@@ -53,6 +53,7 @@ static void note_end(struct end *end, int number)
 	end->ending = number == 0 ? ENDING_FIN : reset ? ENDING_RESET : ENDING_ERROR;
 	end->number = number;
 	end->ended_at = clock_now();
+	end->quiet = end->ended_at - end->moved_at;
 }
 
 static bool is_passing(int number)
@@ -61,36 +62,53 @@ static bool is_passing(int number)
 	return class == ERRNO_TRY_AGAIN || class == ERRNO_INTERRUPTED;
 }
 
+static uint64_t bytes_due(const struct end *end)
+{
+	return end->answers ? end->received / end->answers : end->to_send;
+}
+
 static bool has_to_send(const struct end *end)
 {
-	return end->fd >= 0 && !end->send_failed &&
-	       (end->sent < end->to_send || (end->fin && !end->fin_sent));
+	return end->open && !end->mute && !end->send_failed &&
+	       (end->sent < bytes_due(end) || (end->fin && !end->fin_sent));
+}
+
+uint64_t end_due(const struct end *end)
+{
+	bool waits = end->waits && end->ending != ENDING_NONE && has_to_send(end);
+	return waits && end->fd >= 0 ? end->ended_at + end->pause : CLOCK_NEVER;
+}
+
+static bool can_send(const struct end *end)
+{
+	return end->fd >= 0 && has_to_send(end) && (!end->waits || end_due(end) <= clock_now());
 }
 
 static bool can_receive(const struct end *end)
 {
-	return end->fd >= 0 && !end->deaf && end->ending == ENDING_NONE;
+	return end->fd >= 0 && end->received < end->limit && end->ending == ENDING_NONE;
 }
 
 // Returns whether something moved; likewise the next.
 static bool send_some(struct end *end)
 {
-	uint64_t left = end->to_send - end->sent;
+	uint64_t left = bytes_due(end) - end->sent;
 	if (left == 0) {
 		end->fin_sent = true;
 		return shutdown(end->fd, SHUT_WR) == 0;
 	}
 	size_t most = end->piece ? end->piece : MOST;
 	size_t length = left < most ? (size_t)left : most;
-	int more = end->fin_with_last && length == left ? MSG_MORE : 0;
+	int flags = (end->fin_with_last && length == left ? MSG_MORE : 0) |
+		    (end->urgent && end->sent == 1 ? MSG_OOB : 0);
 	ssize_t count = socket_send(end->fd, bytes_at(end->salt, end->sent), length,
-				    MSG_DONTWAIT | MSG_NOSIGNAL | more);
+				    MSG_DONTWAIT | MSG_NOSIGNAL | flags);
 	if (count > 0)
 		end->sent += (uint64_t)count;
 	else if (!is_passing(errno)) {
-		end->send_failed = true;
+		end->send_failed = end->changed = true;
 		// Bytes that came before the reset are still received first.
-		if (end->deaf && end->ending == ENDING_NONE)
+		if (end->received >= end->limit && end->ending == ENDING_NONE)
 			note_end(end, errno);
 	}
 	return count > 0;
@@ -110,7 +128,11 @@ static void check(struct end *end, const unsigned char *got, size_t length)
 static bool receive_some(struct end *end)
 {
 	static unsigned char buffer[MOST];
-	ssize_t count = socket_receive(end->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	uint64_t left = end->limit - end->received;
+	if (end->urgent && socket_receive(end->fd, buffer, 1, MSG_OOB | MSG_DONTWAIT) == 1)
+		end->got_urgent = end->changed = true;
+	ssize_t count =
+		socket_receive(end->fd, buffer, left < MOST ? (size_t)left : MOST, MSG_DONTWAIT);
 	if (count > 0) {
 		check(end, buffer, (size_t)count);
 		end->received += (uint64_t)count;
@@ -123,95 +145,49 @@ static bool receive_some(struct end *end)
 	return true;
 }
 
-static bool step(struct end *end)
+bool end_step(struct end *end)
 {
-	bool moved = has_to_send(end) && send_some(end);
-	return (can_receive(end) && receive_some(end)) || moved;
-}
-
-static bool is_satisfied(const struct end *end)
-{
-	bool waits = end->wants_end || end->received < end->wanted;
-	return end->fd < 0 || (!has_to_send(end) && (end->ending != ENDING_NONE || !waits));
-}
-
-static struct pollfd watch(const struct end *end)
-{
-	int events = (has_to_send(end) ? POLLOUT : 0) | (can_receive(end) ? POLLIN : 0);
-	return (struct pollfd){.fd = events ? end->fd : -1, .events = (short)events};
-}
-
-// One step of all ends. Returns whether something moved.
-static bool step_all(struct pair *pairs, size_t count)
-{
-	bool moved = false;
-	for (size_t i = 0; i < count; i++) {
-		moved |= step(&pairs[i].client);
-		moved |= step(&pairs[i].server);
-	}
+	if (!end->id)
+		return false;
+	bool moved = can_send(end) && send_some(end);
+	moved = (can_receive(end) && receive_some(end)) || moved;
+	if (moved)
+		end->moved_at = clock_now();
+	end->changed |= moved;
 	return moved;
 }
 
-static void wait_for_any(const struct pair *pairs, size_t count, uint64_t deadline)
+struct pollfd end_watch(const struct end *end)
 {
-	struct pollfd ends[2 * MOST_PAIRS];
-	for (size_t i = 0; i < count; i++) {
-		ends[2 * i] = watch(&pairs[i].client);
-		ends[2 * i + 1] = watch(&pairs[i].server);
-	}
-	(void)poll(ends, 2 * count, clock_poll_timeout(deadline));
+	int events = (can_send(end) ? POLLOUT : 0) | (can_receive(end) ? POLLIN : 0) |
+		     (end->urgent ? POLLPRI : 0);
+	if (!end->id)
+		events = end->mute ? 0 : POLLIN;
+	return (struct pollfd){.fd = events ? end->fd : -1, .events = (short)events};
 }
 
-bool play(struct pair *pairs, size_t count, uint64_t timeout)
+bool end_is_satisfied(const struct end *end)
 {
-	uint64_t deadline = clock_deadline(timeout);
-	for (;;) {
-		if (step_all(pairs, count))
-			deadline = clock_deadline(timeout);
-		size_t satisfied = 0;
-		while (satisfied < count && is_satisfied(&pairs[satisfied].client) &&
-		       is_satisfied(&pairs[satisfied].server))
-			satisfied++;
-		if (satisfied == count || clock_now() >= deadline)
-			return satisfied == count;
-		wait_for_any(pairs, count, deadline);
-	}
+	bool waits = end->wants_end || end->received < end->wanted;
+	return !end->open ||
+	       (end->accepted && !has_to_send(end) && (end->ending != ENDING_NONE || !waits));
 }
 
-void play_for(struct pair *pairs, size_t count, uint64_t duration)
+void end_leave(struct end *end, bool reset)
 {
-	uint64_t deadline = clock_deadline(duration);
-	while (clock_now() < deadline) {
-		if (!step_all(pairs, count))
-			wait_for_any(pairs, count, deadline);
-	}
-}
-
-void end_close(struct end *end)
-{
+	const struct linger linger = {.l_onoff = 1};
+	if (end->fd >= 0 && reset)
+		(void)setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	if (end->fd >= 0)
 		close(end->fd);
 	end->fd = -1;
-}
-
-void end_reset(struct end *end)
-{
-	const struct linger linger = {.l_onoff = 1};
-	if (end->fd >= 0)
-		(void)setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	end_close(end);
-}
-
-void pair_close(struct pair *pair)
-{
-	end_reset(&pair->client);
-	end_reset(&pair->server);
+	end->open = false;
 }
 
 const char *end_ending(const struct end *end)
 {
 	static const char *const texts[] = {"nothing", "FIN", "a reset"};
-	return end->ending == ENDING_ERROR ? error_text(end->number) : texts[end->ending];
+	return end->ending >= ENDING_ERROR ? error_text(end->number) : texts[end->ending];
 }
 
 char *end_format(const struct end *end, char *text)

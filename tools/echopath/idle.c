@@ -35,19 +35,19 @@ static bool exchange(struct pair *pair, uint64_t timeout)
 }
 
 // Prints what the silence came to. Returns whether the connection has outlived it.
-static bool print_row(struct pair *pair, uint64_t start, uint64_t silence, uint64_t timeout)
+static bool print_row(struct pair *pair, uint64_t silence, uint64_t timeout)
 {
 	const struct end *client = &pair->client, *server = &pair->server;
 	char text[32];
-	uint64_t at = client->ending ? client->ended_at : server->ended_at;
-	if (server->ending && server->ended_at < at)
-		at = server->ended_at;
+	uint64_t after = client->ending ? client->quiet : server->quiet;
+	if (server->ending && server->quiet < after)
+		after = server->quiet;
 	bool ended = client->ending || server->ending, alive = !ended && exchange(pair, timeout);
 	printf("%-10s%s%s", units_exact_duration(silence, text, sizeof(text)),
 	       alive   ? "alive"
 	       : ended ? "ended after "
 		       : "lost without a sign",
-	       ended ? UNITS_DURATION(at - start) : "");
+	       ended ? UNITS_DURATION(after) : "");
 	if (!alive)
 		printf(": the client got %s, the server %s", end_ending(client),
 		       end_ending(server));
@@ -62,7 +62,7 @@ int idle_run(const struct path *path, uint64_t longest, struct echod_error *erro
 	struct pair pairs[MOST];
 	unsigned count = choose_silences(longest, silences), lost = 0;
 	for (unsigned i = 0; i < count; i++) {
-		const char *why = path_open_pairs(path, &pairs[i], 1);
+		const char *why = path_open_pairs(path, &pairs[i], 1, HELLO_FIRST);
 		if (why)
 			return error_set(error, ECHOD_ERROR_SYSTEM, "no connection: %s", why);
 		(void)exchange(&pairs[i], path->timeout);
@@ -73,7 +73,9 @@ int idle_run(const struct path *path, uint64_t longest, struct echod_error *erro
 		uint64_t due = starts[i] + silences[i], now = clock_now();
 		if (now < due)
 			play_for(&pairs[i], count - i, due - now);
-		lost += !print_row(&pairs[i], starts[i], silences[i], path->timeout);
+		if (path->far->unable[0])
+			return error_set(error, ECHOD_ERROR_SYSTEM, "%s", path->far->unable);
+		lost += !print_row(&pairs[i], silences[i], path->timeout);
 		pair_close(&pairs[i]);
 	}
 	return lost ? EXIT_CHECK_FAILED : EXIT_OK;

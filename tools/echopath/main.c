@@ -1,29 +1,19 @@
-// echopath, a conformance suite for what stands between two ends of TCP. It is both ends. It has
-// only the main thread.
+// echopath, a conformance suite for what stands between two ends of TCP. It is both ends: this
+// process is the client's, and another the server's (far.h). Each has only its main thread.
 #include <stdlib.h>
 
 #include "base/cmdline.h"
 #include "base/program.h"
+#include "far.h"
 #include "idle.h"
-#include "net/resolve.h"
 #include "report.h"
-
-static int listen_on(const struct options *options, const struct path *path,
-		     struct echod_error *error)
-{
-	struct endpoint endpoint;
-	if (resolve_within(&options->backend, &endpoint, 1, options->timeout, -1, error) != 1 ||
-	    listener_bind(path->listener, &endpoint, false, error) != 0)
-		return -1;
-	return path_listen(path, PATH_BACKLOG, error);
-}
 
 // Tries the same rows on the direct path. Returns whether all are clean; prints those that are not.
 static bool prove(const struct path *path, struct result *results)
 {
 	bool clean = true;
-	struct path direct = {.listener = path->listener,
-			      .target = path->listener->endpoint,
+	struct path direct = {.far = path->far,
+			      .target = path->far->endpoint,
 			      .timeout = path->timeout,
 			      .brief = true};
 	for (unsigned i = 0; i < behaviour_count; i++) {
@@ -38,6 +28,8 @@ static bool prove(const struct path *path, struct result *results)
 			continue;
 		cmdline_complain(ECHOPATH, line);
 		clean = false;
+		if (path->far->channel.lost)
+			break;
 	}
 	return clean;
 }
@@ -64,10 +56,10 @@ static int run_rows(const struct options *options, struct report *report, struct
 
 static int run(const struct options *options, struct echod_error *error)
 {
-	struct listener listener = LISTENER_NONE;
+	struct far far;
 	struct path path = {.via = options->via_text ? &options->via : NULL,
 			    .connect = options->connect_text ? &options->connect : NULL,
-			    .listener = &listener,
+			    .far = &far,
 			    .timeout = options->timeout,
 			    .brief = options->quick};
 	struct report report = {.options = options,
@@ -77,13 +69,14 @@ static int run(const struct options *options, struct echod_error *error)
 	if (!report.results)
 		return error_set(error, ECHOD_ERROR_SYSTEM, "out of memory");
 	(void)options_select(options, report.results);
-	if (listen_on(options, &path, error) != 0)
+	if (far_open(&far, options->far_text ? &options->far : NULL, &options->backend,
+		     options->timeout, error) != 0)
 		status = -1;
 	else if (!options->idle)
 		status = run_rows(options, &report, &path, error);
 	else if (path_open(&path, error) == 0)
 		status = idle_run(&path, options->longest, error);
-	listener_close(&listener);
+	far_close(&far);
 	report_free(&report);
 	return status;
 }
@@ -98,7 +91,8 @@ static int start(int argc, char **argv)
 		status = EXIT_OK;
 	}
 	if (status == -1)
-		status = run(&options, &error);
+		status = options.serve_text ? far_serve(&options.serve, &error)
+					    : run(&options, &error);
 	options_free(&options);
 	return status == -1 ? cmdline_fail(ECHOPATH, &error) : status;
 }

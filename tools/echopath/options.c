@@ -20,7 +20,7 @@ static const char summary[] =
 static const char epilogue[] =
 	"DUR is a number and one of us, ms, s, m, h. Results: kept; changed (something\n"
 	"else arrived, nothing was lost); broken (bytes lost, stuck, an end not seen);\n"
-	"info (a figure).\n"
+	"info (a figure); not-run (it could not be tried).\n"
 	"\n"
 	"Exit status:\n"
 	"  0  no row is broken; with --expect: all rows are as expected; with idle: no\n"
@@ -28,7 +28,8 @@ static const char epilogue[] =
 	"  1  a row is broken, worse than expected with --expect, or a connection lost\n"
 	"  2  wrong usage\n"
 	"  3  could not connect, listen, reach the server's end, read or write\n"
-	"  4  unknown: the direct path is not clean, so nothing is said about the proxy\n"
+	"  4  unknown: the direct path is not clean, so nothing is said about the proxy;\n"
+	"     or no row is broken, but some could not be tried\n"
 	"  5  with --expect: rows are better than expected, and none is worse";
 
 static bool is_selected(const struct options *options, const char *id)
@@ -77,13 +78,18 @@ static int take_operand(void *context, const char *name, const char *value,
 static const struct setting table[] = {
 	{'v', "via", "HOST:PORT", "connect through the proxy there", SETTING_TEXT,
 	 OPTION_FIELD(via_text)},
-	{'b', "backend", "ADDR",
-	 "listen on HOST:PORT or :PORT, where the proxy forwards to; give it no other clients, "
-	 "such as health checks",
+	{'b', "backend", "ADDR", "listen on HOST:PORT or :PORT, where the proxy forwards to",
 	 SETTING_TEXT, OPTION_FIELD(backend_text)},
 	{0, "connect", "HOST:PORT",
 	 "the proxy is an HTTP proxy: ask it with CONNECT for HOST:PORT, its name for --backend",
 	 SETTING_TEXT, OPTION_FIELD(connect_text)},
+	{0, "far", "HOST:PORT",
+	 "the server's end is the echopath that --serve runs there; --backend is on its machine",
+	 SETTING_TEXT, OPTION_FIELD(far_text)},
+	{0, "serve", "HOST:PORT",
+	 "be the server's end for --far of another machine; whoever connects there may have it "
+	 "listen, so only in a test network (127.0.0.1:PORT: from this machine alone)",
+	 SETTING_TEXT, OPTION_FIELD(serve_text)},
 	{'t', "timeout", "DUR", "what takes longer than DUR does not come", SETTING_DURATION,
 	 OPTION_FIELD(timeout), .least = SHORTEST_TIMEOUT, .preset = "5s"},
 	{'m', "max", "DUR", "with idle: the longest silence", SETTING_DURATION,
@@ -131,10 +137,17 @@ static int complete(struct options *options, struct echod_error *error)
 	if (options->list)
 		return 0;
 	if (parse("via", options->via_text, &options->via, error) != 0 ||
+	    parse("far", options->far_text, &options->far, error) != 0 ||
+	    parse("serve", options->serve_text, &options->serve, error) != 0 ||
 	    parse("backend", options->backend_text, &options->backend, error) != 0 ||
 	    parse("connect", options->connect_text, &options->connect, error) != 0)
 		return -1;
-	if (!options->backend_text)
+	if (options->far_text && !options->backend.host[0])
+		memcpy(options->backend.host, options->far.host, sizeof(options->far.host));
+	if (options->serve_text) {
+		if (options->via_text || options->backend_text || options->far_text)
+			wrong = "--serve stands alone: the other machine says the rest";
+	} else if (!options->backend_text)
 		wrong = "--backend is missing: the address to which the proxy forwards";
 	else if (options->via_text && options->backend.port == 0)
 		wrong = "--backend: port 0 is for the direct path, without --via";
@@ -159,7 +172,7 @@ int options_read(struct options *options, int argc, char **argv)
 	}
 	const struct cmdline cmdline = {
 		.program = ECHOPATH,
-		.synopsis = "[OPTION]... --backend ADDR [ID|idle]...",
+		.synopsis = "[OPTION]... {--backend ADDR [ID|idle]...|--serve HOST:PORT}",
 		.summary = summary,
 		.epilogue = epilogue,
 		.options = table,

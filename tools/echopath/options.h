@@ -8,8 +8,9 @@
 #define EXIT_STALE 5 // rows are better than --expect says, and none is worse
 
 struct options {
-	const char *via_text, *backend_text, *connect_text; // as given; NULL: not given
-	struct address via, backend, connect;
+	const char *via_text, *backend_text, *connect_text, *far_text,
+		*serve_text; // as given; NULL: not given
+	struct address via, backend, connect, far, serve;
 	bool quick, skip_direct, list, reasons, tap;
 	bool idle;			   // `echopath idle`
 	uint64_t repeats;		   // 0: as the rows say

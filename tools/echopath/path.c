@@ -1,7 +1,6 @@
 #include "path.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,20 +8,12 @@
 
 #include "base/clock.h"
 #include "net/connect.h"
+#include "net/errno_class.h"
 
-#define HELLO 32	    // bytes that wake a lazy proxy
-#define LAZY_AFTER NS_PER_S // without a connection at the listener
-
-int path_listen(const struct path *path, int backlog, struct echod_error *error)
-{
-	struct listener *listener = path->listener;
-	const struct endpoint endpoint = listener->endpoint;
-	if (listener->fd < 0 && listener_bind(listener, &endpoint, false, error) != 0) {
-		listener->endpoint = endpoint;
-		return -1;
-	}
-	return listener_open(listener, backlog, error);
-}
+#define LAZY_AFTER NS_PER_S	 // without a connection at the far end
+#define SETTLED (20 * NS_PER_MS) // a connection that is somebody else's has ended by then
+#define MOST_STRAYS 20
+#define BETWEEN_MS 50 // two tries
 
 // Reads the answer to CONNECT, byte for byte, as what follows it belongs to the connection.
 static const char *read_answer(const struct path *path, int fd)
@@ -54,14 +45,24 @@ static const char *ask_for_server(const struct path *path, int fd)
 	return read_answer(path, fd);
 }
 
+static void begin_connect(const struct path *path, struct end *client)
+{
+	end_take(client, connect_begin(&path->target, NULL));
+	enum errno_class class = errno_classify(errno);
+	if (client->fd < 0 &&
+	    (class == ERRNO_NO_DESCRIPTORS || class == ERRNO_NO_MEMORY || errno == EADDRNOTAVAIL))
+		far_fail(path->far, error_text(errno));
+}
+
 // Waits until the connect that has begun has a result.
-static const char *finish_connect(const struct path *path, const struct end *client)
+static const char *finish_connect(const struct path *path, struct end *client)
 {
 	struct pollfd ready = {.fd = client->fd, .events = POLLOUT};
 	int result = client->fd < 0 ? errno : CONNECT_LATE;
 	if (client->fd >= 0 &&
 	    poll(&ready, 1, clock_poll_timeout(clock_deadline(path->timeout))) > 0)
 		result = connect_result(client->fd);
+	client->moved_at = clock_now();
 	if (result != 0)
 		return connect_reason(result);
 	return path->connect ? ask_for_server(path, client->fd) : NULL;
@@ -69,76 +70,81 @@ static const char *finish_connect(const struct path *path, const struct end *cli
 
 const char *path_connect(const struct path *path, struct end *client)
 {
-	client->fd = connect_begin(&path->target, NULL);
+	begin_connect(path, client);
 	return finish_connect(path, client);
 }
 
-bool path_accept(const struct path *path, struct end *server, uint64_t timeout)
+// Waits for a connection at the far end that stays: others come from health checks.
+static bool settle(struct pair *pair, uint64_t timeout)
 {
-	struct pollfd ready = {.fd = path->listener->fd, .events = POLLIN};
-	if (poll(&ready, 1, clock_poll_timeout(clock_deadline(timeout))) > 0)
-		server->fd = accept4(ready.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	return server->fd >= 0;
+	for (int i = 0; i < MOST_STRAYS && play(pair, 1, timeout); i++) {
+		play_for(pair, 1, SETTLED);
+		if (pair->server.ending == ENDING_NONE)
+			return true;
+		pair_claim(pair, pair->server.far, true);
+	}
+	return false;
 }
 
-// The bytes are part of all counts.
-static bool send_hello(struct pair *pair, uint64_t timeout)
-{
-	end_put(&pair->client, &pair->server, HELLO);
-	return play(pair, 1, timeout);
-}
-
-const char *path_open_pairs(const struct path *path, struct pair *pairs, size_t count)
+const char *path_open_pairs(const struct path *path, struct pair *pairs, size_t count,
+			    enum hello hello)
 {
 	const char *why = NULL;
-	int stray; // it came late, or from others, such as a health check
-	while ((stray = accept4(path->listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		close(stray);
+	bool named = hello == HELLO_FIRST || (hello == HELLO_IF_LAZY && path->lazy);
 	for (size_t i = 0; i < count; i++) {
 		pair_init(&pairs[i]);
-		pairs[i].client.fd = connect_begin(&path->target, NULL);
+		pair_claim(&pairs[i], path->far, !named);
 	}
+	play_for(pairs, count, 0);
+	for (size_t i = 0; i < count; i++)
+		begin_connect(path, &pairs[i].client);
 	for (size_t i = 0; i < count && !why; i++) {
 		why = finish_connect(path, &pairs[i].client);
-		if (!why && path->lazy && !send_hello(&pairs[i], path->timeout))
+		if (!why && named && !pair_hello(&pairs[i]))
 			why = "the first bytes could not be sent";
 	}
+	if (!why && !named && !settle(pairs, path->timeout))
+		why = "connected, but no connection reached the server";
+	if (!why && named)
+		(void)play(pairs, count, path->timeout);
 	for (size_t i = 0; i < count && !why; i++) {
-		if (!path_accept(path, &pairs[i].server, path->timeout))
-			why = "connected, but no connection reached the server";
-		else if (path->lazy && !play(&pairs[i], 1, path->timeout))
-			why = "the first bytes did not reach the server";
+		if (!pairs[i].server.accepted)
+			why = "connected, but the first bytes did not reach the server";
 	}
 	return why;
 }
 
-// Connects the first time, when the address of the proxy is not known yet.
-static int connect_first_time(struct path *path, struct end *client, struct echod_error *error)
+const char *path_recover(const struct path *path, struct pair *pair, uint64_t timeout)
 {
-	const struct connect_terms terms = {.timeout = path->timeout, .interrupt_fd = -1};
-	path->target = path->listener->endpoint;
-	client->fd = path->via ? connect_to(path->via, &terms, &path->target, error)
-			       : connect_begin(&path->target, NULL);
-	if (client->fd < 0 && path->via)
-		return -1;
-	const char *why = finish_connect(path, client);
-	return why ? error_set(error, ECHOD_ERROR_SYSTEM, "cannot connect: %s", why) : 0;
+	const char *why;
+	uint64_t deadline = clock_deadline(timeout);
+	while ((why = path_open_pairs(path, pair, 1, HELLO_FIRST)) && clock_now() < deadline) {
+		pair_close(pair);
+		(void)poll(NULL, 0, BETWEEN_MS);
+	}
+	return why;
 }
 
 int path_open(struct path *path, struct echod_error *error)
 {
 	struct pair pair;
-	pair_init(&pair);
-	int failed = connect_first_time(path, &pair.client, error);
-	if (!failed && !path_accept(path, &pair.server, LAZY_AFTER)) {
-		path->lazy = send_hello(&pair, path->timeout) &&
-			     path_accept(path, &pair.server, path->timeout);
-		if (!path->lazy)
-			failed = error_set(error, ECHOD_ERROR_SYSTEM,
-					   "connected, but no connection reached %s: does the "
-					   "proxy forward to it?",
-					   path->listener->name);
-	}
+	struct path hasty;
+	const struct connect_terms terms = {.timeout = path->timeout, .interrupt_fd = -1};
+	path->target = path->far->endpoint;
+	int fd = path->via ? connect_to(path->via, &terms, &path->target, error) : -1;
+	if (path->via && fd < 0)
+		return -1;
+	if (path->via)
+		close(fd);
+	const char *why = path_recover(path, &pair, path->timeout);
 	pair_close(&pair);
-	return failed;
+	if (why)
+		return error_set(error, ECHOD_ERROR_SYSTEM,
+				 "no connection to %s: %s: does the proxy forward to it?",
+				 path->far->name, why);
+	hasty = *path;
+	hasty.timeout = LAZY_AFTER;
+	path->lazy = path_open_pairs(&hasty, &pair, 1, HELLO_NEVER) != NULL;
+	pair_close(&pair);
+	return 0;
 }

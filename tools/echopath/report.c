@@ -24,11 +24,11 @@ static int take_line(struct report *report, char *line)
 	unsigned row = 0, verdict = 0;
 	while (id && row < behaviour_count && strcmp(behaviours[row].id, id) != 0)
 		row++;
-	while (word && verdict < VERDICT_COUNT && strcmp(verdict_words[verdict], word) != 0)
+	while (word && verdict < VERDICT_NOT_RUN && strcmp(verdict_words[verdict], word) != 0)
 		verdict++;
 	if (!id)
 		return 0;
-	if (row == behaviour_count || !word || verdict == VERDICT_COUNT ||
+	if (row == behaviour_count || !word || verdict == VERDICT_NOT_RUN ||
 	    strtok_r(NULL, BLANKS, &rest))
 		return -1;
 	report->allowed[row] = (enum verdict)verdict;
@@ -88,6 +88,8 @@ void report_free(struct report *report)
 static int compare(const struct report *report, const struct result *result)
 {
 	enum verdict allowed = report->allowed[result->behaviour - behaviours];
+	if (result->verdict == VERDICT_NOT_RUN)
+		return 0;
 	return (int)(result->verdict == VERDICT_INFO ? VERDICT_KEPT : result->verdict) -
 	       (int)(allowed == VERDICT_INFO ? VERDICT_KEPT : allowed);
 }
@@ -95,10 +97,13 @@ static int compare(const struct report *report, const struct result *result)
 int report_status(const struct report *report)
 {
 	bool worse = false, better = false;
+	const struct result *unable = NULL;
 	for (unsigned i = 0; i < behaviour_count; i++) {
 		const struct result *result = &report->results[i];
 		int difference = result->selected ? compare(report, result) : 0;
 		char line[200];
+		if (result->selected && result->verdict == VERDICT_NOT_RUN && !unable)
+			unable = result;
 		worse |= difference > 0;
 		better |= difference < 0;
 		snprintf(line, sizeof(line), "%s is %s, %s than expected (%s)", behaviours[i].id,
@@ -107,7 +112,15 @@ int report_status(const struct report *report)
 		if (difference != 0 && report->options->expect)
 			cmdline_complain(ECHOPATH, line);
 	}
-	return worse ? EXIT_CHECK_FAILED : better && report->options->expect ? EXIT_STALE : EXIT_OK;
+	if (unable) {
+		char line[300];
+		snprintf(line, sizeof(line), "rows were not run, first %s: %s",
+			 unable->behaviour->id, unable->seen);
+		cmdline_complain(ECHOPATH, line);
+	}
+	if (worse || unable)
+		return worse ? EXIT_CHECK_FAILED : EXIT_INCONCLUSIVE;
+	return better && report->options->expect ? EXIT_STALE : EXIT_OK;
 }
 
 static void print_reason(const struct behaviour *behaviour)
@@ -158,9 +171,9 @@ void report_begin(struct report *report)
 	if (report->options->tap)
 		printf("TAP version 13\n1..%d\n", count_rows(report, ALL));
 	printf("%sclient -> %s%s%s\n", comment, path->via ? address_format(path->via, via) : "",
-	       path->via ? " -> " : "", path->listener->name);
+	       path->via ? " -> " : "", path->far->name);
 	if (path->lazy)
-		printf("%sThe proxy connects only when the client has sent bytes: 32 go first.\n",
+		printf("%sThe proxy connects to its server only when the client has sent bytes.\n",
 		       comment);
 	if (!report->options->tap)
 		printf("\n%-*s%-*s%s\n", RESULT_COLUMN, "row", SEEN_COLUMN - RESULT_COLUMN,
@@ -171,8 +184,10 @@ void report_begin(struct report *report)
 static void print_tap(const struct report *report, const struct result *result)
 {
 	json_t *json = describe(report, result);
-	printf("%s %u - %s\n  ---\n  ", compare(report, result) > 0 ? "not ok" : "ok",
-	       report->printed, result->behaviour->id);
+	bool ran = result->verdict != VERDICT_NOT_RUN;
+	printf("%s %u - %s%s%s\n  ---\n  ", compare(report, result) > 0 ? "not ok" : "ok",
+	       report->printed, result->behaviour->id, ran ? "" : " # SKIP ",
+	       ran ? "" : result->seen);
 	(void)json_dumpf(json, stdout, 0);
 	puts("\n  ...");
 	json_decref(json);
@@ -209,10 +224,10 @@ static void write_json(const struct report *report)
 	}
 	for (int i = 0; i < VERDICT_COUNT; i++)
 		json_object_set_new(sums, verdict_words[i], json_integer(count_rows(report, i)));
-	json_t *json = json_pack("{ss ss* ss sb so so}", "echopath", ECHOD_VERSION, "via",
-				 path->via ? address_format(path->via, via) : NULL, "backend",
-				 path->listener->name, "lazy", (int)path->lazy, "rows", rows,
-				 "summary", sums);
+	json_t *json =
+		json_pack("{ss ss* ss sb so so}", "echopath", ECHOD_VERSION, "via",
+			  path->via ? address_format(path->via, via) : NULL, "backend",
+			  path->far->name, "lazy", (int)path->lazy, "rows", rows, "summary", sums);
 	(void)json_dumpf(json, report->json, JSON_INDENT(2));
 	fputc('\n', report->json);
 	json_decref(json);
@@ -235,6 +250,11 @@ static void write_case(const struct report *report, const struct result *result)
 		write_xml(report->junit, result->seen);
 		fputs("\"/>", report->junit);
 	}
+	if (result->verdict == VERDICT_NOT_RUN) {
+		fputs("<skipped message=\"", report->junit);
+		write_xml(report->junit, result->seen);
+		fputs("\"/>", report->junit);
+	}
 	fprintf(report->junit, "<system-out>%s; ", word);
 	write_xml(report->junit, result->seen);
 	fputs("</system-out></testcase>\n", report->junit);
@@ -247,8 +267,9 @@ static void write_junit(const struct report *report)
 		duration += report->results[i].duration;
 	fprintf(report->junit,
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"" ECHOPATH
-		"\" tests=\"%d\" failures=\"%d\" errors=\"0\" skipped=\"0\" time=\"%.3f\">\n",
-		count_rows(report, ALL), count_rows(report, FAILED), clock_seconds(duration));
+		"\" tests=\"%d\" failures=\"%d\" errors=\"0\" skipped=\"%d\" time=\"%.3f\">\n",
+		count_rows(report, ALL), count_rows(report, FAILED),
+		count_rows(report, VERDICT_NOT_RUN), clock_seconds(duration));
 	for (unsigned i = 0; i < behaviour_count; i++) {
 		if (report->results[i].selected)
 			write_case(report, &report->results[i]);
@@ -259,9 +280,10 @@ static void write_junit(const struct report *report)
 int report_end(struct report *report, struct echod_error *error)
 {
 	if (!report->options->tap)
-		printf("\n%d kept, %d changed, %d broken, %d info\n",
+		printf("\n%d kept, %d changed, %d broken, %d info, %d not run\n",
 		       count_rows(report, VERDICT_KEPT), count_rows(report, VERDICT_CHANGED),
-		       count_rows(report, VERDICT_BROKEN), count_rows(report, VERDICT_INFO));
+		       count_rows(report, VERDICT_BROKEN), count_rows(report, VERDICT_INFO),
+		       count_rows(report, VERDICT_NOT_RUN));
 	if (report->json)
 		write_json(report);
 	if (report->junit)

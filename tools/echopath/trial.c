@@ -20,46 +20,7 @@ const struct behaviour behaviours[] = {
 #undef CASE
 };
 const unsigned behaviour_count = sizeof(behaviours) / sizeof(behaviours[0]);
-const char *const verdict_words[] = {"kept", "info", "changed", "broken"};
-
-static void run_trial(struct result *result, const struct path *path)
-{
-	const struct behaviour *row = result->behaviour;
-	struct trial trial = {.path = path, .delay = row->delay, .count = row->count};
-	struct pair *pair = &trial.pair;
-	pair_init(pair);
-	trial.first = row->first == CLIENT ? &pair->client : &pair->server;
-	trial.other = row->first == CLIENT ? &pair->server : &pair->client;
-	if (path->brief && row->delay > LONG_DELAY)
-		trial.delay = BRIEF_DELAY;
-	if (path->brief && row->count > LONG_COUNT)
-		trial.count = BRIEF_COUNT;
-	row->run(&trial);
-	pair_close(pair);
-	if (result->runs++ == 0 || trial.verdict > result->verdict) {
-		result->verdict = trial.verdict;
-		memcpy(result->seen, trial.seen, sizeof(trial.seen));
-	}
-	result->of[trial.verdict]++;
-}
-
-void result_find(struct result *result, const struct behaviour *behaviour, const struct path *path,
-		 int repeats)
-{
-	uint64_t start = clock_now();
-	*result = (struct result){.behaviour = behaviour, .selected = true};
-	do
-		run_trial(result, path);
-	while (result->runs < (repeats ? repeats : behaviour->repeats) &&
-	       clock_now() - start < LONG_ENOUGH);
-	result->duration = clock_now() - start;
-	if (result->runs < 2 || result->verdict == VERDICT_INFO)
-		return;
-	char seen[sizeof(result->seen)];
-	memcpy(seen, result->seen, sizeof(seen));
-	snprintf(result->seen, sizeof(result->seen), "kept %d of %d%s%.160s",
-		 result->of[VERDICT_KEPT], result->runs, *seen ? "; " : "", seen);
-}
+const char *const verdict_words[] = {"kept", "info", "changed", "broken", "not-run"};
 
 void tell(struct trial *trial, enum verdict verdict, const char *format, ...)
 {
@@ -72,12 +33,63 @@ void tell(struct trial *trial, enum verdict verdict, const char *format, ...)
 	va_end(arguments);
 }
 
-bool trial_open(struct trial *trial)
+// A trial that cannot be run ends the row.
+static void run_trial(struct result *result, const struct path *path)
 {
-	const char *why = path_open_pairs(trial->path, &trial->pair, 1);
+	const struct behaviour *row = result->behaviour;
+	struct trial trial = {.path = path, .delay = row->delay, .count = row->count};
+	struct pair *pair = &trial.pair;
+	pair_init(pair);
+	trial.first = row->first == CLIENT ? &pair->client : &pair->server;
+	trial.other = row->first == CLIENT ? &pair->server : &pair->client;
+	if (path->brief && row->delay > LONG_DELAY)
+		trial.delay = BRIEF_DELAY;
+	if (path->brief && row->count > LONG_COUNT)
+		trial.count = BRIEF_COUNT;
+	const char *unable = far_listen(path->far, "accept");
+	if (!unable)
+		row->run(&trial);
+	pair_close(pair);
+	if (path->far->unable[0])
+		tell(&trial, VERDICT_NOT_RUN, "%.150s", path->far->unable);
+	if (result->runs == 0 ||
+	    (trial.verdict > result->verdict && trial.verdict != VERDICT_NOT_RUN)) {
+		result->verdict = trial.verdict;
+		memcpy(result->seen, trial.seen, sizeof(trial.seen));
+	}
+	result->of[trial.verdict]++;
+	result->runs += trial.verdict != VERDICT_NOT_RUN;
+}
+
+void result_find(struct result *result, const struct behaviour *behaviour, const struct path *path,
+		 int repeats)
+{
+	uint64_t start = clock_now();
+	*result = (struct result){.behaviour = behaviour, .selected = true};
+	do
+		run_trial(result, path);
+	while (result->runs < (repeats ? repeats : behaviour->repeats) &&
+	       result->of[VERDICT_NOT_RUN] == 0 && clock_now() - start < LONG_ENOUGH);
+	result->duration = clock_now() - start;
+	if (result->runs < 2 || result->verdict == VERDICT_INFO)
+		return;
+	char seen[sizeof(result->seen)];
+	memcpy(seen, result->seen, sizeof(seen));
+	snprintf(result->seen, sizeof(result->seen), "kept %d of %d%s%.160s",
+		 result->of[VERDICT_KEPT], result->runs, *seen ? "; " : "", seen);
+}
+
+bool trial_open_with(struct trial *trial, enum hello hello)
+{
+	const char *why = path_open_pairs(trial->path, &trial->pair, 1, hello);
 	if (why)
 		tell(trial, VERDICT_BROKEN, "no connection: %s", why);
 	return !why;
+}
+
+bool trial_open(struct trial *trial)
+{
+	return trial_open_with(trial, HELLO_FIRST);
 }
 
 void trial_play(struct trial *trial)
@@ -100,7 +112,7 @@ void trial_exchange(struct trial *trial)
 
 bool trial_silence(struct trial *trial, uint64_t duration)
 {
-	uint64_t start = clock_now(), deadline = clock_deadline(duration);
+	uint64_t deadline = clock_deadline(duration);
 	const struct end *end = NULL;
 	while (!end && clock_now() < deadline) {
 		uint64_t left = deadline - clock_now();
@@ -111,7 +123,7 @@ bool trial_silence(struct trial *trial, uint64_t duration)
 	}
 	if (end)
 		tell(trial, VERDICT_BROKEN, "after %s of silence the %s got %s",
-		     UNITS_DURATION(end->ended_at - start), end->name, end_ending(end));
+		     UNITS_DURATION(end->quiet), end->name, end_ending(end));
 	return !end;
 }
 

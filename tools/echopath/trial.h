@@ -10,12 +10,13 @@ enum verdict { // from good to bad
 	VERDICT_INFO,	 // a figure, without judgement
 	VERDICT_CHANGED, // something else arrived, and nothing was lost
 	VERDICT_BROKEN,	 // bytes lost, stuck, or an end not seen
+	VERDICT_NOT_RUN, // it could not be tried
 	VERDICT_COUNT,
 };
 
 struct trial {
 	const struct path *path;
-	struct pair pair;	   // closed after the trial
+	struct pair pair;	   // at first without connections; closed after the trial
 	struct end *first, *other; // of the pair, as the row says
 	uint64_t delay, count;	   // of the row, less if the path is brief
 	enum verdict verdict;
@@ -56,8 +57,10 @@ void result_find(struct result *result, const struct behaviour *behaviour, const
 void tell(struct trial *trial, enum verdict verdict, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-// Opens the pair. If that fails the trial is broken, and the case returns.
+// Opens the pair, with HELLO_FIRST or as said. If that fails the trial is broken, and the case
+// returns.
 bool trial_open(struct trial *trial);
+bool trial_open_with(struct trial *trial, enum hello hello);
 
 // play() with the path's time-out.
 void trial_play(struct trial *trial);
