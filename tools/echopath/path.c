@@ -16,15 +16,15 @@
 #define BETWEEN_MS 50 // two tries
 
 // Reads the answer to CONNECT, byte for byte, as what follows it belongs to the connection.
-static const char *read_answer(const struct path *path, int fd)
+static const char *read_answer(int fd, uint64_t deadline)
 {
 	static char reason[120];
 	char answer[1024] = "";
 	size_t length = 0;
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
-	int timeout = clock_poll_timeout(clock_deadline(path->timeout));
 	while (!strstr(answer, "\r\n\r\n")) {
-		if (length + 1 == sizeof(answer) || poll(&ready, 1, timeout) <= 0 ||
+		if (length + 1 == sizeof(answer) ||
+		    poll(&ready, 1, clock_poll_timeout(deadline)) <= 0 ||
 		    recv(fd, &answer[length++], 1, 0) != 1)
 			return "no whole answer to CONNECT";
 	}
@@ -36,13 +36,13 @@ static const char *read_answer(const struct path *path, int fd)
 	return reason;
 }
 
-static const char *ask_for_server(const struct path *path, int fd)
+static const char *ask_for_server(const struct path *path, int fd, uint64_t deadline)
 {
 	char name[ADDRESS_WRITTEN_SIZE];
 	address_format(path->connect, name);
 	if (dprintf(fd, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", name, name) < 0)
 		return "CONNECT cannot be sent";
-	return read_answer(path, fd);
+	return read_answer(fd, deadline);
 }
 
 static void begin_connect(const struct path *path, struct end *client)
@@ -55,23 +55,22 @@ static void begin_connect(const struct path *path, struct end *client)
 }
 
 // Waits until the connect that has begun has a result.
-static const char *finish_connect(const struct path *path, struct end *client)
+static const char *finish_connect(const struct path *path, struct end *client, uint64_t deadline)
 {
 	struct pollfd ready = {.fd = client->fd, .events = POLLOUT};
 	int result = client->fd < 0 ? errno : CONNECT_LATE;
-	if (client->fd >= 0 &&
-	    poll(&ready, 1, clock_poll_timeout(clock_deadline(path->timeout))) > 0)
+	if (client->fd >= 0 && poll(&ready, 1, clock_poll_timeout(deadline)) > 0)
 		result = connect_result(client->fd);
 	client->moved_at = clock_now();
 	if (result != 0)
 		return connect_reason(result);
-	return path->connect ? ask_for_server(path, client->fd) : NULL;
+	return path->connect ? ask_for_server(path, client->fd, deadline) : NULL;
 }
 
 const char *path_connect(const struct path *path, struct end *client)
 {
 	begin_connect(path, client);
-	return finish_connect(path, client);
+	return finish_connect(path, client, clock_deadline(path->timeout));
 }
 
 // Waits for a connection at the far end that stays: others come from health checks.
@@ -96,20 +95,26 @@ const char *path_open_pairs(const struct path *path, struct pair *pairs, size_t 
 		pair_claim(&pairs[i], path->far, !named);
 	}
 	play_for(pairs, count, 0);
+	uint64_t deadline = clock_deadline(path->timeout);
 	for (size_t i = 0; i < count; i++)
 		begin_connect(path, &pairs[i].client);
-	for (size_t i = 0; i < count && !why; i++) {
-		why = finish_connect(path, &pairs[i].client);
-		if (!why && named && !pair_hello(&pairs[i]))
-			why = "the first bytes could not be sent";
+	for (size_t i = 0; i < count; i++) {
+		const char *reason = finish_connect(path, &pairs[i].client, deadline);
+		if (!reason && named && !pair_hello(&pairs[i]))
+			reason = "the first bytes could not be sent";
+		if (reason)
+			pair_close(&pairs[i]);
+		why = why ? why : reason;
 	}
-	if (!why && !named && !settle(pairs, path->timeout))
-		why = "connected, but no connection reached the server";
-	if (!why && named)
+	if (named)
 		(void)play(pairs, count, path->timeout);
-	for (size_t i = 0; i < count && !why; i++) {
-		if (!pairs[i].server.accepted)
-			why = "connected, but the first bytes did not reach the server";
+	else if (!why && !settle(pairs, path->timeout))
+		why = "connected, but no connection reached the server";
+	for (size_t i = 0; i < count; i++) {
+		if (pairs[i].server.accepted)
+			continue;
+		pair_close(&pairs[i]);
+		why = why ? why : "connected, but the first bytes did not reach the server";
 	}
 	return why;
 }

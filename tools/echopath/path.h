@@ -27,7 +27,7 @@ int path_open(struct path *path, struct echod_error *error);
 const char *path_connect(const struct path *path, struct end *client);
 
 // Connects `count` pairs; all connects begin at once. Returns NULL, or the reason of the first
-// failure.
+// failure; pairs that fail are closed.
 const char *path_open_pairs(const struct path *path, struct pair *pairs, size_t count,
 			    enum hello hello);
 
