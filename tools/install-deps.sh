@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# install-deps.sh [server|build|test]: installs what building the server, building all, or building
-# and testing (the default) needs and this machine lacks. With apt-get, through sudo if not root;
-# elsewhere it names what is missing and exits with 3. Prints to standard error only.
+# install-deps.sh [server|build|test|relays]: installs what building the server, building all,
+# building and testing (the default), or tools/conformance needs and this machine lacks. With
+# apt-get, through sudo if not root; elsewhere it names what is missing and exits with 3. Prints to
+# standard error only.
 set -euo pipefail
 
 # PACKAGE=PROBE. The packages are Debian's (12 and later). On other systems the probe, a program or
@@ -56,6 +57,26 @@ test=(
 	zsh=zsh
 )
 
+relays=(
+	6tunnel=6tunnel
+	haproxy=haproxy
+	libnginx-mod-stream=nginx
+	ncat=ncat
+	nginx-light=nginx
+	openssh-client=ssh
+	openssh-server=sshd
+	openssl=openssl
+	pen=pen
+	redir=redir
+	rinetd=rinetd
+	simpleproxy=simpleproxy
+	socat=socat
+	sslh=sslh
+	stunnel4=stunnel4
+	systemd=systemd-socket-activate
+	tinyproxy=tinyproxy
+)
+
 have_apt() {
 	command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
 }
@@ -87,8 +108,9 @@ case ${1-test} in
 server) wanted=("${server[@]}") ;;
 build) wanted=("${server[@]}" "${build[@]}") ;;
 test) wanted=("${server[@]}" "${build[@]}" "${test[@]}") ;;
+relays) wanted=("${relays[@]}") ;;
 *)
-	echo "install-deps.sh: unknown list '$1': server, build or test" >&2
+	echo "install-deps.sh: unknown list '$1': server, build, test or relays" >&2
 	exit 2
 	;;
 esac

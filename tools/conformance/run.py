@@ -2,13 +2,14 @@
 """run.py [--install] [--jobs N] [--keep FOLDER] [--page FILE] ECHOPATH [LETTER...]
 
 Runs echopath through relays that Debian has, on the loopback, and writes the table and the
-configurations into docs/conformance.md (--page), between its markers. With letters it runs only
-these relays and prints the page's part. --keep keeps each relay's files and echopath's JSON.
---install installs the relays' packages that are missing, with apt-get. Exit status: 3 if a relay
-cannot be started."""
+configurations into docs/conformance.md (--page), between its markers, and img/conformance.svg
+beside it. With letters it runs only these relays and prints the page's part. --keep keeps each
+relay's files and echopath's JSON. --install installs the relays' packages that are missing
+(tools/install-deps.sh). Exit status: 3 if a relay cannot be started."""
 
 import argparse
 import concurrent.futures
+import html
 import json
 import os
 import pathlib
@@ -22,12 +23,11 @@ import tempfile
 import textwrap
 import time
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 PORT, FAR = 7401, 7402  # of each relay, at addresses of its own
 BEGIN, END = "<!-- made by tools/conformance/run.py -->", "<!-- end -->"
 LAST = ["delay/write-write-read", "delay/round-trip"]  # tried when nothing else runs
 BURST = ["connect/burst"]  # by a relay of its own: some go on with its connections for long
-PACKAGES = """6tunnel haproxy libnginx-mod-stream ncat nginx-light openssh-client openssh-server
-    openssl pen redir rinetd simpleproxy socat sslh stunnel4 systemd tinyproxy"""
 HAPROXY = """defaults; mode tcp; timeout connect 5s; timeout client 50s; timeout server 50s;
     listen relay; bind {near}; server s {far}"""
 NGINX = """stream {{ server {{ listen {near}; proxy_pass {far}; }} }}"""
@@ -232,7 +232,7 @@ def cell(row):
     for words, mark in (("in place of a reset", "FIN"), ("in place of FIN", "RST"),
                         ("plain byte", "pln"), ("no connection", "no"),
                         ("whole answer", "..."), ("HTTP/1.1 500", "500"),
-                        ("nothing for", "..."), ("then FIN", "FIN"),
+                        ("then nothing", "..."), ("then FIN", "FIN"),
                         ("reset", "RST"), ("Reset", "RST"), ("port of", "own"), ("into", "own")):
         if words in seen:
             return mark
@@ -255,20 +255,51 @@ def page_part(relays, order):
     return "\n".join(lines)
 
 
-def install():
-    root = [] if os.geteuid() == 0 else ["sudo"]
-    subprocess.run(root + ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y",
-                           "install", "--no-install-recommends", *PACKAGES.split()],
-                   check=True, stdin=subprocess.DEVNULL)
+def draw(relays, order):
+    """The table as a picture, with the marks of the page."""
+    wide, high, left, top = 34, 19, 196, 168
+    kinds = {"+": "kept", "-": "broken", "?": "info"}
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + wide * len(relays) + 84} '
+           f'{top + high * len(order) + 34}" font-family="sans-serif" font-size="12">'
+           "<title>What relays do to TCP: rows of echopath, columns of relays</title><style>"
+           ".kept{fill:#bfe5c4}.changed{fill:#f6dc8c}.broken{fill:#f0a8a4}.some{fill:#f3c089}"
+           ".info{fill:#e4e7eb}</style><rect width='100%' height='100%' fill='white'/>"]
+
+    def text(x, y, words, more=""):
+        out.append(f'<text x="{x}" y="{y}"{more}>{html.escape(words)}</text>')
+
+    def box(x, y, kind):
+        out.append(f'<rect class="{kind}" x="{x}" y="{y}" width="{wide - 2}" height="{high - 2}"/>')
+
+    for column, relay in enumerate(relays):
+        x = left + wide * column
+        label = ", ".join([relay.name] + relay.shown.rstrip(";").split("and: ")[1:])
+        text(x + 20, top - 8, label, f' transform="rotate(-50 {x + 20} {top - 8})"')
+        for line, name in enumerate(order):
+            mark = cell(relay.rows.get(name))
+            kind = kinds.get(mark, "some" if mark.endswith("%") else
+                             "info" if mark.isdigit() and name in LAST else "changed")
+            box(x, top + high * line, kind)
+            text(x + wide / 2 - 1, top + high * line + 13, {"+": "", "-": "\u00d7"}.get(mark, mark),
+                 ' text-anchor="middle" font-size="11"')
+    for line, name in enumerate(order):
+        unit = {LAST[0]: ", ms", LAST[1]: ", us"}.get(name, "")
+        text(left - 8, top + high * line + 13, name + unit, ' text-anchor="end"')
+    y = top + high * len(order) + 12
+    for i, (kind, words) in enumerate([("kept", "as without a relay"), ("changed", "changed"),
+                                       ("broken", "lost, stuck or not seen"),
+                                       ("some", "kept in some tries"), ("info", "a figure")]):
+        box(left - 180 + 168 * i, y, kind)
+        text(left - 142 + 168 * i, y + 13, words)
+    return "\n".join(out) + "\n</svg>\n"
 
 
 def parse():
-    top = pathlib.Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--install", action="store_true")
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--keep", type=pathlib.Path)
-    parser.add_argument("--page", type=pathlib.Path, default=top / "docs/conformance.md")
+    parser.add_argument("--page", type=pathlib.Path, default=TOP / "docs/conformance.md")
     parser.add_argument("echopath")
     parser.add_argument("letters", nargs="*")
     return parser.parse_args()
@@ -278,7 +309,7 @@ def main():
     options = parse()
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     if options.install:
-        install()
+        subprocess.run([TOP / "tools/install-deps.sh", "relays"], check=True)
     folder = (options.keep or pathlib.Path(tempfile.mkdtemp())).resolve()
     for i, relay in enumerate(RELAYS):
         relay.at(i, folder / chr(ord("a") + i))
@@ -299,6 +330,7 @@ def main():
         text = options.page.read_text()
         before, after = text.split(BEGIN)[0], text.split(END)[-1]
         options.page.write_text(f"{before}{BEGIN}\n{part}\n{END}{after}")
+        (options.page.parent / "img/conformance.svg").write_text(draw(relays, order))
     if not options.keep:
         shutil.rmtree(folder)
     sys.exit(3 if any(relay.failed for relay in relays) else 0)
