@@ -78,7 +78,7 @@ struct ending {
 // Of the first connections that ended, of all threads. A place is written once.
 #define ENDINGS_MOST (UINT64_C(1) << 18)
 struct endings {
-	_Atomic uint64_t count; // may be more
+	_Atomic uint64_t count; // may be more; the main thread reads it when the threads rest
 	struct ending of[ENDINGS_MOST];
 };
 

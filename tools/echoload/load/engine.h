@@ -42,7 +42,7 @@ struct engine_result {
 	struct counters
 		*counters; // of all threads and intervals; the caller's, until engine_result_free
 	struct endings *endings; // the caller's, too; NULL: no --control, or no memory
-	json_t *ledger;		 // what the server has on these (judge/ledger.h), or NULL; also
+	json_t *ledger;		 // the same: what the server has on these (judge/ledger.h), or NULL
 	uint64_t started;	 // when recording began, ns since the epoch
 	uint64_t lasted;	 // ns, of recording
 	unsigned live;		 // connections open at its end
