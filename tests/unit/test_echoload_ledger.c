@@ -223,3 +223,18 @@ TEST(unknown) {
 		assert_int_equal(json_array_size(json_object_get(report, "receipts")), 0);
 	}
 }
+
+// A port that was used twice: the row is of the later connection, of the earlier nothing is known.
+TEST(a_row_is_of_one_connection) {
+	const struct load_config config = {.run = RUN};
+	json_t *rows = json_keep(json_pack("[o]", row_of(1, OURS, CONNECTION, 0, 0)));
+	size_t open;
+	endings.of[0] = endings.of[1] = ending_of(100, 100, NULL, false);
+	endings.of[1].connection = 18;
+	endings.count = 2;
+	json_decref(report);
+	report = ledger_compare(&config, &endings, rows, true, &open);
+	assert_int_equal(open, 1);
+	assert_contains(said(0), "1 of 2 connections");
+	assert_contains(said(1), "connection 18 ");
+}
