@@ -39,6 +39,9 @@ time ECHOD_TEST_MESSAGES=5000000 timeout 1800 build/release/tests/system/system_
 echo "=== rolling restarts behind HAProxy for a minute: no errors, no wrong bytes"
 time ECHOD_TEST_SPAN_MS=60000 timeout 600 build/release/tests/system/system_http rolling
 
+echo "=== the models with larger bounds"
+time tests/model/run.sh large
+
 echo "=== five minutes of everything at once"
 timeout 600 tools/stress.sh --build build/release --seconds 300
 

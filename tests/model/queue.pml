@@ -1,12 +1,14 @@
 /*
  * src/pool/work_queue.c and the loop of src/pool/pool.c: which worker sleeps, leads or is woken.
  * Work is only counted. A step is one access to what others read without the lock (depth,
- * waiting, leading), or all that the lock hides, or one call of a semaphore.
+ * waiting, leading), or all that the lock hides, or one call of a semaphore. What src/pool/policy.c
+ * decides is part of it.
  *
  * Checked: when all is at rest there is no work and no event, or each worker waits for a client;
- * whoever wakes workers leaves no more awake than there are CPUs; all workers end after close. With
- * LIVENESS, where clients always answer and a connection may use up one quantum after the other:
- * an event is seen in the end. Each other #ifdef is a fault that the checker must find (run.sh).
+ * whoever wakes workers leaves no more awake than there are CPUs, however these change; all workers
+ * end after close. With LIVENESS, where clients answer or patience ends, and a connection may use
+ * up one quantum after the other: an event is seen in the end. Each other #ifdef is a fault that
+ * the checker must find (run.sh).
  */
 #ifndef WORKERS
 #define WORKERS 2
@@ -20,14 +22,19 @@
 #ifndef EVENTS
 #define EVENTS 2 /* what clients do in all, so that it comes to rest; not with LIVENESS */
 #endif
+#ifndef CPUS_LATER
+#define CPUS_LATER CPUS
+#endif
+#define SMALL_BATCH 4
 #define BATCHES_A_POLL 2
-#define RUNNERS (WORKERS < CPUS -> WORKERS : CPUS)
-#define SPARE (CPUS > 1 -> CPUS - 1 : 1)
+#define RUNNERS (WORKERS < cpus -> WORKERS : cpus)
+#define SPARE (cpus > 1 -> cpus - 1 : 1)
 #define NOBODY WORKERS
 
 /* struct work_queue */
 bool lock, poll_due, closed, leading;
 byte depth, sleeping, taken, waiting;
+byte cpus = CPUS;
 byte sleepers = NOBODY;
 
 /* struct sleeper of each worker. `woken` is the semaphore. */
@@ -49,13 +56,19 @@ byte asleep, at_lot;
 #define UNLOCK }
 #define RELOCK true
 #define CLIENT_ACTS true
-#define MAY_BLOCK (connections <= (WORKERS < SPARE -> WORKERS : SPARE))
+#define MAY_BLOCK (hand == 1 && connections <= (WORKERS < SPARE -> WORKERS : SPARE))
+#ifdef YIELD_IGNORES_LEADER
+#define MUST_YIELD (hand > 1 || depth > 0)
+#else
+#define MUST_YIELD (hand > 1 || depth > 0 || (!MAY_BLOCK && !leading))
+#endif
 #else
 #define LOCK atomic { !lock -> lock = true }
 #define UNLOCK lock = false
 #define RELOCK !lock -> lock = true
 #define CLIENT_ACTS (acted < EVENTS || all_over) -> acted = (all_over -> acted : acted + 1)
-#define MAY_BLOCK true /* as with --patience never */
+#define MAY_BLOCK (hand == 1) /* as with --patience never */
+#define MUST_YIELD true
 #endif
 
 hidden byte sleeper, granted; /* of one step */
@@ -89,9 +102,10 @@ inline wake()
 inline room_locked()
 {
 	d_step {
-		room = WORKERS - (sleeping + waiting + leading);
-		room = (CPUS > room -> CPUS - room : 0);
-		assert(room == 0 || WORKERS - asleep - waiting - at_lot + room <= CPUS)
+		room = sleeping + waiting + leading;
+		room = (WORKERS > room -> WORKERS - room : 0);
+		room = (cpus > room -> cpus - room : 0);
+		assert(room == 0 || WORKERS - asleep - waiting - at_lot + room <= cpus)
 	}
 }
 
@@ -130,6 +144,11 @@ again:
 			leading = true; at_lot++; action = POLL
 		:: depth > 0 && !(poll_due && !leading) ->
 			hand = depth / RUNNERS;
+			if
+			:: RUNNERS > 1 && hand > SMALL_BATCH ->
+				hand = (hand / 2 > SMALL_BATCH -> hand / 2 : SMALL_BATCH)
+			:: else
+			fi;
 			hand = (hand < 1 -> 1 : hand);
 			depth = depth - hand;
 			taken = (taken < BATCHES_A_POLL -> taken + 1 : taken);
@@ -225,18 +244,25 @@ inline wait_begins()
 	d_step { seen_depth = 0; room = 0 }
 }
 
-/* serve_work: what a turn may end with. A worker with more queued does not wait. */
+/* serve_work: what a turn may end with. A worker that need not yield (policy_must_yield) has
+ * another quantum. One that may block (policy_may_block) polls before, with success, or blocks
+ * until its client has answered or the patience ends. */
 inline serve()
 {
 	do
 	:: connections--; break				/* TURN_CLOSE */
 	:: !all_over -> parked++; break			/* TURN_QUIET */
-	:: !all_over -> put_back(); break		/* TURN_QUANTUM */
-	:: !all_over && hand == 1 && MAY_BLOCK ->	/* blocks for its client */
+	:: !all_over && MUST_YIELD -> put_back(); break	/* TURN_QUANTUM */
+	:: !all_over && MAY_BLOCK ->			/* policy_begin_blocking */
 		wait_begins();
 at_client:	atomic { CLIENT_ACTS; waiting-- }	/* policy_end_blocking */
-#ifdef POLLS_WITHOUT_END
-	:: !all_over && hand == 1 && MAY_BLOCK		/* finds something before it would block */
+#ifdef LIVENESS
+	:: !all_over && !MUST_YIELD && !MAY_BLOCK
+#ifdef POLL_IGNORES_LEADER
+	:: !all_over && MAY_BLOCK && depth == 0
+#else
+	:: !all_over && MAY_BLOCK && depth == 0 && (leading || sleeping == 0) /* policy_begin_polling */
+#endif
 #endif
 	od;
 	hand--
@@ -319,6 +345,13 @@ active proctype acceptor()
 	waker = true
 #endif
 }
+
+#if CPUS_LATER != CPUS
+active proctype follow_cpus() /* policy_follow_cpus */
+{
+	cpus = CPUS_LATER
+}
+#endif
 
 /* Clients of parked connections. */
 active proctype clients()
