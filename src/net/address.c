@@ -26,10 +26,11 @@ int endpoint_from_path(const char *path, struct endpoint *endpoint, struct echod
 	bool abstract = path[0] == '@';
 	const char *name = path + abstract;
 	size_t length = strlen(name);
-	if (length == 0)
-		return error_set(error, ECHOD_ERROR_USAGE,
-				 "'%s' names no socket: write its PATH, or @NAME if it has no file",
-				 path);
+	if (length == 0 || address_path_in(path)) // a file of that name is ./unix:NAME
+		return error_set(
+			error, ECHOD_ERROR_USAGE,
+			"'%.40s' names no socket: write its PATH, or @NAME if it has no file",
+			path);
 	if (length > LONGEST_PATH)
 		return error_set(error, ECHOD_ERROR_USAGE,
 				 "the %s '%.40s...' has %zu bytes, a socket's at most %zu",
@@ -41,15 +42,15 @@ int endpoint_from_path(const char *path, struct endpoint *endpoint, struct echod
 	return 0;
 }
 
-static int parse_unix(const char *path, struct address *address, struct echod_error *error)
+static int parse_unix(const char *text, struct address *address, struct echod_error *error)
 {
 	struct endpoint endpoint;
 	struct echod_error why;
-	if (endpoint_from_path(path, &endpoint, &why) != 0)
-		return error_set(error, ECHOD_ERROR_USAGE, "'unix:%.40s': %s; " ALLOWED_ADDRESSES,
-				 path, why.message);
+	if (endpoint_from_path(text, &endpoint, &why) != 0)
+		return error_set(error, ECHOD_ERROR_USAGE, "'%.45s': %s; " ALLOWED_ADDRESSES, text,
+				 why.message);
 	address->is_unix = true;
-	strcpy(address->path, path);
+	strcpy(address->path, address_path_in(text));
 	return 0;
 }
 
@@ -81,9 +82,8 @@ static int copy_host(const char *host, size_t length, struct address *address,
 int address_parse(const char *text, struct address *address, struct echod_error *error)
 {
 	*address = (struct address){0};
-	const char *path = address_path_in(text);
-	if (path)
-		return parse_unix(path, address, error);
+	if (address_path_in(text))
+		return parse_unix(text, address, error);
 
 	const char *colon = strrchr(text, ':');
 	const char *host = text;
@@ -91,7 +91,7 @@ int address_parse(const char *text, struct address *address, struct echod_error 
 	if (text[0] == '[') {
 		host = text + 1;
 		host_end = strchr(text, ']');
-		if (!host_end || host_end == host || host_end[1] != ':')
+		if (!host_end || host_end == host || *host == '[' || host_end[1] != ':')
 			colon = NULL;
 		else
 			colon = host_end + 1;
@@ -114,8 +114,10 @@ char *address_format(const struct address *address, char *text)
 		snprintf(text, ADDRESS_WRITTEN_SIZE, "unix:%s", address->path);
 	else
 		snprintf(text, ADDRESS_WRITTEN_SIZE,
-			 strchr(address->host, ':') ? "[%s]:%u" : "%s:%u", address->host,
-			 address->port);
+			 strchr(address->host, ':') || strcmp(address->host, "unix") == 0
+				 ? "[%s]:%u"
+				 : "%s:%u",
+			 address->host, address->port);
 	return text;
 }
 
@@ -123,9 +125,8 @@ int address_from_host(const char *host, const char *port, struct address *addres
 		      struct echod_error *error)
 {
 	*address = (struct address){0};
-	const char *path = address_path_in(host);
-	if (path)
-		return parse_unix(path, address, error);
+	if (address_path_in(host))
+		return parse_unix(host, address, error);
 	size_t length = strlen(host);
 	if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
 		host++;

@@ -25,7 +25,7 @@
 #define ADDRESS_WRITTEN_SIZE 264 // any struct address as text
 
 // An address as it was written: `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `*:PORT`, `unix:PATH` or
-// `unix:@NAME`.
+// `unix:@NAME`. A host that is called unix is [unix]:PORT.
 struct address {
 	bool is_unix;
 	uint16_t port;

@@ -34,6 +34,7 @@ TEST(parse_takes_every_form) {
 	check_taken("a.b-c_d:65535", "a.b-c_d", 65535);
 	check_taken("*:7000", "", 7000);
 	check_taken("*.a:1", "*.a", 1);
+	check_taken("[unix]:7", "unix", 7);
 }
 
 TEST(parse_takes_paths) {
@@ -63,6 +64,7 @@ static const struct bad {
 	{" is not an address; allowed: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH, unix:@NAME", {""}},
 	{" is not an address; ",
 	 {"localhost", "7000", "[::1]", "[::1]7000", "[::1:7000", "[]:7000", "["}},
+	{" is not an address; ", {"[[::1]:7"}},
 	{" is ambiguous: write an IPv6 address as [ADDRESS]:PORT", {"::1"}},
 	{" is ambiguous", {"::1:7000", "a:1:2"}},
 	{": port '' is not a whole number from 0 to 65535", {"host:"}},
@@ -74,6 +76,7 @@ static const struct bad {
 	{": port '' is not", {"[::1]:"}},
 	{": '' names no socket: write its PATH, or @NAME if it has no file; allowed: ", {"unix:"}},
 	{": '@' names no socket: ", {"unix:@"}},
+	{": 'unix:a' names no socket: ", {"unix:unix:a"}},
 };
 
 TEST_ROWS(parse_refuses, const struct bad *row, bad) {
