@@ -158,23 +158,6 @@ DAEMON_TEST(backlog_is_served_at_the_limit, ("--workers", "2", "--max-connection
 	daemon_expect_end(daemon);
 }
 
-// At any time of the start a signal ends it, by the signal or in order, and nothing is left.
-TEST(signal_during_start) {
-	uint64_t numbers = 99;
-	for (int i = 0; i < 60; i++) {
-		int number = i % 2 ? SIGTERM : SIGINT;
-		struct daemon *daemon = daemon_spawn(SPEC("--workers", "8"));
-		uint64_t due = clock_deadline(pattern_number(&numbers, 0, 15) * NS_PER_MS / 2);
-		while (clock_now() < due)
-			poll(NULL, 0, 0);
-		process_signal(daemon->process, number);
-		int status = process_wait(daemon->process);
-		assert_true(status == 0 || status == 128 + number);
-		assert_false(place_exists(daemon->control));
-		test_clean_up();
-	}
-}
-
 static void drain_until_deadline(const char *option, const char *command) {
 	struct daemon *daemon = daemon_start("--drain-timeout", option);
 	int fd = peer_connect_served(daemon->address[0]);
