@@ -3,6 +3,7 @@
 # 100 MiB each through 4 workers, every byte compared; newcomers are served beside 10,000 silent and
 # 1,000 stuck clients; 18,000 are parked for 10 s; five million messages wait for lost wake-ups; two
 # servers behind HAProxy are restarted in turn for a minute; the stress test runs for five minutes;
+# 10,000 servers get signals, and 1,000 SIGKILL, at any moment; libFuzzer has an hour a parser;
 # every call of the programs fails with every errno, and strace lies to the server;
 # echoload verifies 10^11 bytes without a false alarm, and its verdict has to be right in 95 of 100
 # calls of each scene, and wrong in none (hours). The Debian packages are installed, upgraded and
@@ -48,6 +49,12 @@ timeout 600 tools/stress.sh --build build/release --seconds 300
 echo "=== every call fails in every way; strace lies"
 time TORTURE_ALL=1 timeout 14400 build/release/tests/torture/torture_calls calls
 time TORTURE_ALL=1 timeout 1800 build/release/tests/torture/torture_lies lies
+
+echo "=== 10,000 signals and 1,000 times SIGKILL, at the start and under load"
+time ECHOD_TEST_SIGNALS=10000 ECHOD_TEST_KILLS=1000 timeout 7200 build/release/tests/system/system_signals
+
+echo "=== libFuzzer, an hour on each parser"
+tests/fuzz/run.sh 3600
 
 echo "=== 10^11 clean bytes: no false alarm"
 sockets=$(mktemp -d)
