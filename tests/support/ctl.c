@@ -8,7 +8,7 @@
 
 #define MAX_BODY ((size_t)256 << 20)
 
-static int try_connect(const char *path) {
+int ctl_try_connect(const char *path) {
 	struct endpoint server;
 	assert_int_equal(endpoint_from_path(path, &server, NULL), 0);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -20,14 +20,14 @@ static int try_connect(const char *path) {
 }
 
 int ctl_connect(const char *path) {
-	int fd = try_connect(path);
+	int fd = ctl_try_connect(path);
 	if (fd < 0)
 		fail_msg("cannot connect to the control socket %s", path);
 	return fd;
 }
 
 int ctl_is_live(const char *path) {
-	int fd = try_connect(path);
+	int fd = ctl_try_connect(path);
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;

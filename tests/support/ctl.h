@@ -8,6 +8,9 @@
 // Connects to the control socket at `path`. The caller closes the descriptor.
 int ctl_connect(const char *path);
 
+// The same; -1 if no server listens there.
+int ctl_try_connect(const char *path);
+
 void ctl_send(int fd, const char *text);
 
 // Reads one reply and returns its status; checks the framing. `body` (may be NULL) is

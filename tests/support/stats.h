@@ -27,9 +27,7 @@ void stats_wait_at_least(struct daemon *daemon, const char *name, uint64_t value
 // `state`.
 size_t stats_count_in_state(struct daemon *daemon, const char *list, const char *state);
 
-// The laws of docs/counters.md: an accepted connection is open or closed for one reason; an open
-// one is queued, served or parked; a worker is busy or idle; and if all peers ended in order, all
-// bytes received have been sent.
+// The laws of docs/counters.md, in one snapshot.
 void stats_assert_laws(struct daemon *daemon);
 
 // Those that hold when nobody is connected: waits for that, and for all that was parked to be

@@ -1,8 +1,12 @@
 // Scenario: 64 clients through 4 workers, one after another in the queue or in turns. Every byte is
 // equal and the counters agree. ECHOD_TEST_BYTES says how many bytes each sends (100 MiB in
-// tools/soak.sh).
+// tools/soak.sh). And 10^10 bytes by echoload, ECHOD_TEST_VERIFIED says how many: none is wrong.
 #include "crowd.h"
+#include "laws.h"
+#include "load.h"
 #include "stats.h"
+
+#define VERIFIED (sizeof(ECHOD_SANITIZE) > 1 ? 100000000 : 10000000000)
 
 #define CLIENTS 64
 #define WORKERS 4
@@ -34,4 +38,20 @@ DAEMON_TEST(in_turns, ("--workers", "4"), .with = {"", "--patience 0"}) {
 	run_all(daemon, STRINGS("connections_parked"), CLIENTS);
 	stats_wait_at_rest(daemon);
 	assert_true(stats_counter(daemon, "unparks") >= CLIENTS);
+}
+
+DAEMON_TEST(verified, (LISTEN_TCP_AND_UNIX)) {
+	size_t wanted = crowd_number("ECHOD_TEST_VERIFIED", VERIFIED), verified = 0;
+	struct process *laws = laws_watch(daemon);
+	while (verified < wanted) {
+		json_t *run = load_run(0, daemon->address[0], daemon->address[1], "--mode",
+				       "stream", "--connections", "8", "--count", "3060");
+		verified += load_count(run, "bytes_verified");
+	}
+	print_message("%zu bytes verified, 0 wrong\n", verified);
+	stats_wait_at_rest(daemon);
+	uint64_t sent = stats_counter(daemon, "bytes_sent");
+	assert_int_equal(sent, stats_counter(daemon, "bytes_received"));
+	assert_true(sent >= verified);
+	laws_expect(laws, 10);
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "ctl.h"
+#include "laws.h"
 #include "peer.h"
 #include "stats.h"
 
@@ -143,6 +144,29 @@ DAEMON_TEST(backlog_is_served, ("--workers", "3", LISTEN_TCP_AND_UNIX), .with = 
 	process_signal(daemon->process, SIGCONT);
 	stream_finish(streams, 20);
 	daemon_expect_end(daemon);
+}
+
+// From the first snapshot to the last that the server gives.
+DAEMON_TEST(laws_hold_to_the_end, ("--workers", "3", LISTEN_TCP_AND_UNIX),
+	    .with = {EACH_PATIENCE}) {
+	struct process *laws = laws_watch(daemon);
+	struct stream streams[20];
+	open_streams(daemon, streams, 20, UINT64_MAX);
+	uint64_t asked = stats_counter(daemon, "control_requests");
+	for (int phase = 0; phase < 2; phase++) {
+		do {
+			for (size_t i = 0; i < 20; i++)
+				stream_step(&streams[i]);
+		} while (stats_counter(daemon, "control_requests") < asked + 300);
+		asked = stats_counter(daemon, "control_requests");
+		if (phase == 0)
+			send_and_wait(daemon, SIGTERM);
+	}
+	for (size_t i = 0; i < 20; i++)
+		streams[i].total = streams[i].sent;
+	stream_finish(streams, 20);
+	daemon_expect_end(daemon);
+	laws_expect(laws, 200);
 }
 
 // While the server waits for room under its limit, the backlog is still a promise.
