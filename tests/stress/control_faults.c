@@ -1,5 +1,5 @@
-// Faulty clients of the control socket. Together they leave some of its 16 places to proper
-// clients, which must always be answered. One thread.
+// Faulty clients of the control socket and of HTTP. Together they leave some of the 16 and 64
+// places to proper clients, which must always be answered. One thread.
 #include "ctl.h"
 #include "fault.h"
 #include "peer.h"
@@ -38,11 +38,43 @@ static bool begin_vanish(struct fault_client *client) {
 	return fault_leave(client);
 }
 
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n"
+
+static bool begin_half_request(struct fault_client *client) {
+	static const char request[] = GET("/stats.json") "X: ";
+	peer_send_some(client->fd, request,
+		       pattern_number(&client->numbers, 1, sizeof(request) - 1));
+	return true;
+}
+
+// A byte at a time, for ever: no time-out of silence ends it.
+static bool go_on_dribbling(struct fault_client *client) {
+	return peer_send_some(client->fd, "x", 1) < 0 ? fault_close(client) : fault_stay(client);
+}
+
+static bool begin_deaf_http(struct fault_client *client) {
+	static const char request[] = GET("/connections.json") "\r\n";
+	peer_send_some(client->fd, request, sizeof(request) - 1);
+	return true;
+}
+
+static bool begin_vanish_http(struct fault_client *client) {
+	static const char request[] = GET("/metrics") "\r\n";
+	peer_send_some(client->fd, request,
+		       pattern_number(&client->numbers, 0, sizeof(request) - 1));
+	return fault_leave(client);
+}
+
 const struct fault control_faults[] = {
-	{"control: silent", true, 1, 50, NULL, go_on_waiting},
-	{"control: garbage", true, 1, 50, NULL, go_on_garbage},
-	{"control: half a line", true, 2, 50, begin_half_line, go_on_waiting},
-	{"control: never reads", true, 2, 20, NULL, go_on_deaf},
-	{"control: vanishes", true, 1, 50, begin_vanish, NULL},
+	{"control: silent", AT_CONTROL, 1, 50, NULL, go_on_waiting},
+	{"control: garbage", AT_CONTROL, 1, 50, NULL, go_on_garbage},
+	{"control: half a line", AT_CONTROL, 2, 50, begin_half_line, go_on_waiting},
+	{"control: never reads", AT_CONTROL, 2, 20, NULL, go_on_deaf},
+	{"control: vanishes", AT_CONTROL, 1, 50, begin_vanish, NULL},
+	{"http: silent", AT_HTTP, 20, 50, NULL, go_on_waiting},
+	{"http: garbage", AT_HTTP, 4, 50, NULL, go_on_garbage},
+	{"http: byte by byte", AT_HTTP, 20, 20, begin_half_request, go_on_dribbling},
+	{"http: never reads", AT_HTTP, 20, 20, begin_deaf_http, fault_stay},
+	{"http: vanishes", AT_HTTP, 4, 50, begin_vanish_http, NULL},
 };
 const size_t control_fault_count = sizeof(control_faults) / sizeof(control_faults[0]);

@@ -163,15 +163,29 @@ static bool begin_fin_and_reset(struct fault_client *client) {
 	return pattern_number(&client->numbers, 0, 1) || begin_reset(client);
 }
 
+// Meets the faults of --faulty: what comes back may be anything.
+static bool go_on_victim(struct fault_client *client) {
+	char piece[PIECE];
+	ssize_t got;
+	bool open = say(client, pattern_number(&client->numbers, 1, PIECE));
+	while (open && (got = recv(client->fd, piece, sizeof(piece), MSG_DONTWAIT)) > 0)
+		;
+	if (!open || got == 0 || errno != EAGAIN)
+		return fault_close(client);
+	return client->sent < 100000 ? fault_stay(client) : fault_leave(client);
+}
+
 const struct fault echo_faults[] = {
-	{"silent", false, 50, 50, NULL, go_on_silent},
-	{"reset at once", false, 4, 10, begin_reset, NULL},
-	{"quick", false, 32, 20, fault_close, NULL},
-	{"half a message", false, 8, 10, begin_half_message, go_on_half_message},
-	{"never reads", false, 8, 50, NULL, go_on_deaf},
-	{"reads late", false, 6, 10, begin_late, go_on_late},
-	{"byte by byte", false, 8, 10, begin_trickle, go_on_trickle},
-	{"half-close at once", false, 8, 10, begin_half_close, await_end},
-	{"FIN, then reset", false, 8, 10, begin_fin_and_reset, begin_reset},
+	{"silent", AT_ANY, 50, 50, NULL, go_on_silent},
+	{"reset at once", AT_ANY, 4, 10, begin_reset, NULL},
+	{"quick", AT_ANY, 32, 20, fault_close, NULL},
+	{"half a message", AT_ANY, 8, 10, begin_half_message, go_on_half_message},
+	{"never reads", AT_ANY, 8, 50, NULL, go_on_deaf},
+	{"reads late", AT_ANY, 6, 10, begin_late, go_on_late},
+	{"byte by byte", AT_ANY, 8, 10, begin_trickle, go_on_trickle},
+	{"half-close at once", AT_ANY, 8, 10, begin_half_close, await_end},
+	{"FIN, then reset", AT_ANY, 8, 10, begin_fin_and_reset, begin_reset},
+	{"flood", AT_FIRST, 32, 2, begin_reset, NULL},
+	{"victim of --faulty", AT_FLAWED, 16, 5, NULL, go_on_victim},
 };
 const size_t echo_fault_count = sizeof(echo_faults) / sizeof(echo_faults[0]);

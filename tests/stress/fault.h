@@ -17,10 +17,18 @@ struct fault_client {
 	bool ending;	// has ended its side, and waits for the server to
 };
 
+enum fault_target {
+	AT_ANY,	    // address that is sound
+	AT_FIRST,   // of them
+	AT_FLAWED,  // that of --faulty
+	AT_CONTROL, // the control socket
+	AT_HTTP,
+};
+
 // A kind of faulty client. Both functions return whether it goes on; if not, they have closed it.
 struct fault {
 	const char *name;
-	bool control;				    // of the control socket
+	enum fault_target at;
 	unsigned clients;			    // as many at once
 	unsigned pause_ms;			    // between its steps
 	bool (*begin)(struct fault_client *client); // NULL: nothing to do

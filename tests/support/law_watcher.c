@@ -59,11 +59,9 @@ static uint64_t pace(uint64_t due) {
 int main(int argc, char **argv) {
 	assert_int_equal(argc, 2);
 	signal(SIGTERM, on_end);
-	puts("watching");
-	fflush(stdout);
 	int fd = -1;
 	size_t count = 0;
-	json_t *before = NULL, *now;
+	json_t *before = NULL, *now = NULL;
 	const uint64_t begun = clock_now();
 	for (uint64_t due = begun; !ended && (now = take(argv[1], &fd)); due = pace(due)) {
 		const char *broken = laws_broken(before, now);
@@ -73,8 +71,11 @@ int main(int argc, char **argv) {
 				 json_dumps(now, JSON_COMPACT));
 		json_decref(before);
 		before = now;
-		count++;
+		if (count++ == 0)
+			puts("watching");
+		fflush(stdout);
 	}
+	json_decref(before);
 	printf("%zu snapshots, %.0f a second\n", count,
 	       (double)count * 1e9 / (double)(clock_now() - begun));
 	return 0;

@@ -10,7 +10,8 @@
 // all hold. A string that lives as long as `now`.
 const char *laws_broken(json_t *before, json_t *now);
 
-// Starts the process, law_watcher, for this server. It ends when the server does.
+// Starts the process, law_watcher, for this server, and waits for its first snapshot. It ends when
+// the server does.
 struct process *laws_watch(const struct daemon *daemon);
 
 // Ends it, unless it has ended. All laws must have held in `least` snapshots or more. Returns in

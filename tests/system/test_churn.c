@@ -56,7 +56,7 @@ TEST(footprint) {
 	struct footprint early = take_footprint(daemon);
 	struct process *laws = laws_watch(daemon);
 	make_connections(daemon, WARM_UP, connections);
-	laws_expect(laws, 100);
+	laws_expect(laws, 20);
 	stats_wait_at_rest(daemon);
 	wait_until(process_descriptors(daemon->process) ==
 		   early.descriptors); // without the watcher's
