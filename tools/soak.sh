@@ -15,7 +15,7 @@
 #   churn        10^7 connections, of which nothing may be left
 #   abuse        two hours of abuse; honest clients are served, memory does not grow; goes on where
 #                it was interrupted
-#   worlds       a bad network, a clock that jumps, 100,000 connections, one version of IP (User-Mode Linux)
+#   worlds       a bad network, a clock that jumps, 100,000 connections, one version of IP (UML)
 #   machines     the unit tests for aarch64, armhf and s390x (qemu-user)
 #   verdict      echoload's verdict, 100 calls of each scene (hours)
 #   debian       the packages in the life of a machine; only root can make one
@@ -31,7 +31,7 @@ tests=build/release/tests
 
 part() {
 	case $1 in
-	bulk) ECHOD_TEST_BYTES=$((100 << 20)) timeout 1800 "$tests/system/system_all" bulk echoes ;;
+	bulk) ECHOD_TEST_BYTES=$((100 << 20)) timeout 1800 "$tests/system/system_all" bulk ;;
 	crowd)
 		ECHOD_TEST_SILENT=10000 ECHOD_TEST_STUCK=1000 timeout 1800 "$tests/system/system_all" starvation &&
 			ECHOD_TEST_CROWD=18000 ECHOD_TEST_SPAN_MS=10000 timeout 1800 "$tests/system/system_all" parking
