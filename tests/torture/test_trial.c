@@ -18,7 +18,7 @@
 #define LARGE ((size_t)1 << 20) // more than the buffers of an AF_UNIX connection
 #define WATCH_MS 60
 #define WATCH_LONG_MS 500
-#define SPIN_HITS 100 // in the long time
+#define SPIN_HITS 200 // in the long time; sixteen for each pause of 100 ms are no spinning
 
 static struct torture *torture;
 static const char *setting; // of the environment of the program
