@@ -137,15 +137,14 @@ static void account(struct trial *trial) {
 	struct torture *torture = trial->torture;
 	merge(torture);
 	tried++;
-	missed += torture->error && torture->hits == 0;
+	missed += torture->hits == 0;
 	if (process_wait(trial->process) == 0)
 		return;
 	failed++;
 	const struct place *place = find_place(torture->place);
 	print_error("%s, %s fails with %s, call %u from %016jx (%u failures), status %d:\n%s%s",
-		    mode->name, torture->error ? calls[place->call].name : "nothing",
-		    strerror(torture->error), torture->turn, (uintmax_t)torture->place,
-		    torture->hits, process_wait(trial->process),
+		    mode->name, calls[place->call].name, strerror(torture->error), torture->turn,
+		    (uintmax_t)torture->place, torture->hits, process_wait(trial->process),
 		    process_errors(trial->process, NULL), process_output(trial->process, NULL));
 }
 
