@@ -39,7 +39,7 @@ static struct run start(const struct broken *broken, const char *near, const cha
 	assert_true(process_starts(run.relay));
 	run.path = process_start_simple(
 		ECHOPATH_PROGRAM, "--via", near, "--backend", far, "--quick", "--repeat", "1",
-		"--timeout", "2s", "--json", run.json, slow ? "--quick" : "--skip-direct",
+		"--timeout", "3s", "--json", run.json, slow ? "--quick" : "--skip-direct",
 		serve ? "--far" : "--quick", serve ? serve : "--quick",
 		slow ? "half-close/client" : NULL, "half-close/client-late", "half-close/server",
 		"fin", "reset", "server", "data/one", "data/urgent", "talk", "address", "delay");
@@ -97,7 +97,7 @@ TEST(each_relay_turns_its_rows_and_no_other) {
 	struct run runs[2 * COUNT_OF(relays)];
 	size_t count = 0;
 	unsigned port = peer_free_port();
-	for (size_t i = 0; i < COUNT_OF(relays); i += 8) {
+	for (size_t i = 0; i < COUNT_OF(relays); i += 16) {
 		const char *serve = test_text("127.0.4.%zu:%u", i + 1, port);
 		start_far_end(serve);
 		runs[count++] = start(&relays[i], test_text("127.0.3.%zu:%u", i + 1, port),
