@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# install-deps.sh [server|build|test|relays]: installs what building the server, building all,
-# building and testing (the default), or tools/conformance needs and this machine lacks. With
-# apt-get, through sudo if not root; elsewhere it names what is missing and exits with 3. Prints to
-# standard error only.
+# install-deps.sh [server|build|test|soak|relays]: installs what building the server, building all,
+# building and testing (the default), tools/soak.sh, or tools/conformance needs and this machine
+# lacks. With apt-get, through sudo if not root; elsewhere it names what is missing and exits with
+# 3. Prints to standard error only.
 set -euo pipefail
 
 # PACKAGE=PROBE. The packages are Debian's (12 and later). On other systems the probe, a program or
@@ -56,7 +56,14 @@ test=(
 	systemd=systemd-analyze
 	zsh=zsh
 )
-
+soak=(
+	gcc-aarch64-linux-gnu=aarch64-linux-gnu-gcc
+	gcc-arm-linux-gnueabihf=arm-linux-gnueabihf-gcc
+	gcc-s390x-linux-gnu=s390x-linux-gnu-gcc
+	kmod=modprobe
+	qemu-user=qemu-s390x
+	user-mode-linux=linux.uml
+)
 relays=(
 	6tunnel=6tunnel
 	haproxy=haproxy
@@ -108,9 +115,10 @@ case ${1-test} in
 server) wanted=("${server[@]}") ;;
 build) wanted=("${server[@]}" "${build[@]}") ;;
 test) wanted=("${server[@]}" "${build[@]}" "${test[@]}") ;;
+soak) wanted=("${server[@]}" "${build[@]}" "${test[@]}" "${soak[@]}") ;;
 relays) wanted=("${relays[@]}") ;;
 *)
-	echo "install-deps.sh: unknown list '$1': server, build, test or relays" >&2
+	echo "install-deps.sh: unknown list '$1': server, build, test, soak or relays" >&2
 	exit 2
 	;;
 esac
