@@ -7,7 +7,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$((2 * $(nproc))) # as many tests wait
-seconds_a_test=120
+seconds_a_test=300
 slowest=5 # that are listed for each preset
 install=true
 if [[ ${1-} == --no-install ]]; then

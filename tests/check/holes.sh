@@ -6,4 +6,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 list=tests/holes/mistakes.txt
 tests/holes/plant.py run "$list" --build "$build" || problem "the lines that begin with # say which"
-finish "$(grep -c '^[a-z].*: unit' "$list")" "mistakes"
+count=$(grep -c '^[a-z].*: unit' "$list" 2>/dev/null) || count=0
+finish "$count" "mistakes"

@@ -123,10 +123,6 @@ part_queue() {
 	holds queue "WORKERS=3 CPUS=1 EVENTS=0"
 }
 
-part_queue_three() {
-	holds queue "WORKERS=3 CPUS=2 EVENTS=0"
-}
-
 part_liveness() {
 	holds queue "LIVENESS WORKERS=2 CPUS=1"
 	holds queue "LIVENESS WORKERS=2 CPUS=2"
@@ -167,10 +163,11 @@ part_large() {
 	holds connection "$writing DRAIN"
 	holds acceptor "LIMIT=3 CLIENTS=8"
 	holds queue "WORKERS=2 CPUS=2 CPUS_LATER=1 EVENTS=2"
+	holds queue "WORKERS=3 CPUS=2 EVENTS=0"
 }
 
-parts=(connection timeouts writing connection_faults timeouts_faults writing_faults queue queue_three liveness
-	queue_faults acceptor acceptor_faults)
+parts=(connection timeouts writing connection_faults timeouts_faults writing_faults queue liveness queue_faults
+	acceptor acceptor_faults)
 (($#)) || set -- "${parts[@]}"
 names connection
 names queue

@@ -2,6 +2,7 @@
 
 #include "expect.h"
 
+#include <poll.h>
 #include <signal.h>
 
 struct instance {
@@ -115,7 +116,7 @@ static bool leaves_descriptors(void) {
 	for (int i = 0; open_descriptors() > descriptors; i++) {
 		if (i == 2000)
 			return print_error("more descriptors are open than before\n"), true;
-		usleep(1000); // a thread that was left to itself may have one
+		poll(NULL, 0, 1); // a thread that was left to itself may have one
 	}
 	return false;
 }
