@@ -31,7 +31,7 @@ for world in "${worlds[@]}"; do
 		exit 2
 	fi
 	echo "=== $world"
-	output=$(timeout 900 linux.uml mem=6G root=/dev/root rootfstype=hostfs rootflags=/ ro quiet \
+	output=$(timeout 1200 linux.uml mem=6G root=/dev/root rootfstype=hostfs rootflags=/ ro quiet \
 		init="$here/inside.sh" "world=$world" "bin=$bin" con=null con0=null,fd:1 </dev/null 2>/dev/null |
 		tr -d '\r') || true
 	grep -E '^(ok|not ok|#|the end)' <<<"$output" || true
