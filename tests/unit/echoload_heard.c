@@ -37,11 +37,11 @@ bool heard_same(const struct fault *a, const struct fault *b) {
 
 static void print_faults(const char *title, const struct fault *faults, unsigned count) {
 	for (unsigned i = 0; i < count && i < HEARD_FAULTS; i++)
-		print_error("%s: %s, connection %u, offset %lu, length %lu, bits %02x, other %u at "
-			    "%lu\n",
+		print_error("%s: %s, connection %u, offset %ju, length %ju, bits %02x, other %u at "
+			    "%ju\n",
 			    title, fault_kind_names[faults[i].kind], faults[i].connection,
-			    faults[i].offset, faults[i].length, faults[i].bits, faults[i].other,
-			    faults[i].other_offset);
+			    (uintmax_t)faults[i].offset, (uintmax_t)faults[i].length,
+			    faults[i].bits, faults[i].other, (uintmax_t)faults[i].other_offset);
 }
 
 static int by_place(const void *a, const void *b) {
