@@ -14,6 +14,10 @@
 #include "odd_server.h"
 #include "stats.h"
 
+#ifndef SYS_poll // newer machines have only this
+#define SYS_poll SYS_ppoll
+#endif
+
 #define ARGUMENTS 10
 #define KILLED (-1) // in place of a status: by the signal
 
