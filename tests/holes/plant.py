@@ -32,6 +32,10 @@ SYSTEM = {  # the system tests that are tried for a folder, if the unit tests no
     "src/manager": "activation notify",
     "src/http": "http prometheus rolling",
     "src/echod": "log options ends http notify start",
+    "src/trace": "trace control",
+    "tools/echoctl": "echoctl control",
+    "tools/echocat": "ends names self_connect environment",
+    "tools/echopath": "echopath echopath_relays",
     "tools/echoload": "echoload echoload_open echoload_ends echoload_errors echoload_exit echoload_files "
     "echoload_outputs echoload_signals results echoload_ab echoload_ports echoload_faults churn",
 }
@@ -145,7 +149,7 @@ class Build:
 
     def fails(self, test, file, work, limit):  # None: its program has nothing to do with the file
         name, *prefix = test.split()
-        (program, *arguments), environment = self.tests[name]
+        program, *arguments = self.tests[name][0]
         command = [work / Path(program).name, *arguments, *prefix]
         if name.startswith("unit.") and not command[0].exists() and not self.link(program, file, work):
             return None
@@ -155,8 +159,11 @@ class Build:
                     os.link(self.folder / "bin" / each, work / each)
             over = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
             command = ["unshare", "--mount", "sh", "-ec", over, "sh", work, self.folder / "bin", program, *arguments, *prefix]
+        return self.ends_badly(name, command, limit)
+
+    def ends_badly(self, name, command, limit):
         silent = {each: subprocess.DEVNULL for each in ("stdin", "stdout", "stderr")}
-        environment = {**os.environ, **environment}
+        environment = {**os.environ, **self.tests[name][1]}
         with subprocess.Popen(command, cwd=self.folder, env=environment, start_new_session=True, **silent) as child:
             try:
                 return child.wait(limit) != 0
@@ -166,15 +173,14 @@ class Build:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)  # what it started, too
 
-    def limit(self, test, file):  # five times as long as without a mistake, and 15 s
+    def limit(self, test):  # five times as long as without a mistake, and 15 s
+        name, *prefix = test.split()
         with self.lock:
             if test not in self.normal:
-                with tempfile.TemporaryDirectory() as folder:
-                    self.compile(file, (ROOT / file).read_text(), Path(folder))
-                    begin = time.monotonic()
-                    if self.fails(test, file, Path(folder), 120):
-                        raise SystemExit(f"plant.py: {test} fails without a mistake, too")
-                    self.normal[test] = 5 * (time.monotonic() - begin) + 15
+                begin = time.monotonic()
+                if self.ends_badly(name, [*self.tests[name][0], *prefix], 120):
+                    raise SystemExit(f"plant.py: {test} fails without a mistake, too")
+                self.normal[test] = 5 * (time.monotonic() - begin) + 15
             return self.normal[test]
 
     def nearest(self, file, system):
@@ -202,12 +208,12 @@ class Build:
             return "no such line" if text is None else "no such test", named
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
-            if mistake.file not in self.original:
+            if not named and mistake.file not in self.original:
                 self.original[mistake.file] = self.compile(mistake.file, (ROOT / mistake.file).read_text(), work)
-            if self.compile(mistake.file, text, work) in (None, self.original[mistake.file]):
+            if self.compile(mistake.file, text, work) in (None, self.original.get(mistake.file)):
                 return "no mistake", named  # not C, or the same program
             for test in [named] if named else self.nearest(mistake.file, system):
-                limit = self.limit(test, mistake.file)
+                limit = self.limit(test)
                 times = range(1 if named else 2)  # what is searched for may be chance
                 if all(self.fails(test, mistake.file, work, limit) for _ in times):
                     return "noticed", test

@@ -90,7 +90,7 @@ TEST(sockets_are_taken_as_they_are) {
 	handed.fds[0] = listen_on("127.0.0.1:7001");
 	handed.fds[1] = listen_on(place_address("echo"));
 	handed.fds[2] = listen_on(place_address("control"));
-	handed.names = "echod.socket:other:control";
+	handed.names = "echod.socket:faultyx:control";
 	assert_int_equal(chmod(path, 0612), 0);
 	struct stat before, after;
 	assert_int_equal(stat(path, &before), 0);
@@ -102,7 +102,7 @@ TEST(sockets_are_taken_as_they_are) {
 		process_expect_error_text(echod, test_text("control socket %s", control));
 		process_expect_error_text(echod,
 					  "listening on 127.0.0.1:7001, socket echod.socket");
-		process_expect_error_text(echod, ", socket other");
+		process_expect_error_text(echod, ", socket faultyx");
 		for (int fd = 3; fd < 6; fd++)
 			expect_flags(echod, fd);
 		peer_visit("127.0.0.1:7001");
@@ -232,6 +232,7 @@ static const struct refusal {
 	{"2", a_listener, NULL, NULL, "descriptor 4 (unknown) is not open"},
 	{"2", a_listener, a_listener, "one",
 	 "$LISTEN_FDNAMES has not the 2 names that $LISTEN_FDS says"},
+	{"1", a_listener, NULL, "one:two", "$LISTEN_FDNAMES has not the 1 names"},
 	{"2", a_listener, a_listener, "control:control", "descriptor 4 (control) is the second"},
 	{"1", a_listener, NULL, "control", "is no Unix-domain socket"},
 	{"1", a_listener, NULL, "faulty=x", "descriptor 3 (faulty=x) fault 'x': there are reset"},

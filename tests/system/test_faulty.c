@@ -82,7 +82,7 @@ static const struct scene {
 	 "early_close",
 	 EXIT_CHECK_FAILED,
 	 10},
-	{"silent",
+	{"silent,flip=64,repeat=64",
 	 "silent",
 	 {"-n", "1", "--timeout", "200ms"},
 	 NULL,
@@ -145,6 +145,8 @@ TEST_ROWS(named, const struct scene *scene, scenes) {
 				    strcspn(scene->name, "="));
 	uint64_t injected = stats_counter(daemon, test_text(COUNTER_OF "%s", scene->counter));
 	assert_true(injected >= scene->injected);
+	if (strncmp(scene->name, "silent", 6) == 0) // nothing goes
+		assert_int_equal(stats_counter(daemon, COUNTER_OF "flip"), 0);
 	stop(daemon);
 }
 
@@ -337,8 +339,13 @@ TEST(stop_aborts_all) {
 DAEMON_TEST(idle_timeout, (FAULTY("127.0.0.1:0=stall-after=0"), "--idle-timeout", "200ms")) {
 	int fd = peer_connect(daemon->address[1]);
 	peer_send(fd, "x", 1);
+	int other = peer_connect(daemon->address[1]);
+	peer_send(other, "x", 1);
+	stats_wait(daemon, COUNTER_OF "stall", 2);
+	peer_reset(other);
 	peer_expect_closed(fd);
 	stats_wait(daemon, "connections_closed_idle", 1);
+	stats_wait(daemon, "connections_closed_probe", 1); // nothing was read
 }
 
 // Over a Unix-domain socket, and much of it, through all that keeps time and order.

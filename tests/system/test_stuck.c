@@ -29,6 +29,15 @@ DAEMON_TEST(clients_that_never_read_are_closed, ("--workers", "2", "--send-timeo
 	peer_close(next);
 }
 
+DAEMON_TEST(also_at_a_faulty_address,
+	    ("--faulty", "127.0.0.1:0=flip=1g", "--send-timeout", "300ms")) {
+	int fd = peer_connect(daemon->address[0]);
+	uint64_t begin = clock_now();
+	wait_until(flood(fd));
+	assert_true(clock_now() - begin >= 290 * NS_PER_MS);
+	stats_wait(daemon, "connections_closed_stalled", 1);
+}
+
 // Sends without end and reads `piece` bytes every `pause` ms, for longer than the time-out.
 static void read_slowly(struct daemon *daemon, int fd, size_t piece, int pause) {
 	static char bytes[1 << 18];

@@ -118,6 +118,7 @@ TEST(a_client_that_is_turned_away_hears_why) {
 
 static void expect_failure(int result, const char *text) {
 	assert_contains(error.message, path);
+	assert_null(strstr(error.message, "reply: ")); // no reason follows
 	assert_error(result, &error, ECHOD_ERROR_SYSTEM, text);
 	assert_null(reply.body);
 }
@@ -138,6 +139,8 @@ TEST(what_is_no_reply_is_refused) {
 		{"200 -5\n", "begins with '200 -5'"},
 		{"20 55\n", "begins with '20 55'"},
 		{"99 5\nabcde", "begins with '99 5'"},
+		{"099 5\nabcde", "begins with '099 5'"},
+		{"200x5\nabcde", "begins with '200x5'"},
 		{"\x1b[31m 1\n", "begins with '\\x1B[31m 1'"},
 		{"200 33554433\n", "begins with '200 33554433'"}, // a byte too many
 		{"200 99999999999999999999999\n", "begins with '200 99999999999999999999999'"},
@@ -151,6 +154,8 @@ TEST(what_is_no_reply_is_refused) {
 		{"200 *\n33554433\n", "goes on with '33554433'"},
 		{"", "closed the connection before the end of its reply"},
 		{"200 5", "closed the connection before the end of its reply"},
+		{"200 33554432\nabcd", "closed the connection before the end of its reply"},
+		{"200 *\n33554432\nabcd", "closed the connection before the end of its reply"},
 		{"200 5\nabcd", "closed the connection before the end of its reply"},
 	};
 	for (size_t i = 0; i < COUNT_OF(examples); i++)

@@ -31,6 +31,8 @@ TEST(same_seed_same_faults) {
 		differ += make(&other, ALL ",seed=4", i) != kinds;
 	}
 	assert_true(differ > MANY / 2);
+	make(&plan, ALL ",seed=3", 5); // also of the next version
+	assert_int_equal(fault_random(&plan, INJECT_lose, 7), UINT64_C(0xc51b0ea8901594f4));
 }
 
 // Another fault beside it changes nothing of a fault.

@@ -14,15 +14,19 @@
 static struct notify notify;
 static int manager; // the socket that messages go to
 static char last_line[400];
+static unsigned lines;
 static struct echod_error error;
 
 static int keep_line(void *context, const struct echod_log_entry *entry) {
 	snprintf(last_line, sizeof(last_line), "%s: %s", entry->event, entry->message);
+	lines++;
 	return 1;
 }
 
 BEFORE_EACH {
 	inside_configure();
+	for (int i = 0; i < 2; i++)
+		inside_listen("127.0.0.1:0");
 	inside->log.sink = keep_line;
 	inside_start();
 	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -71,7 +75,9 @@ static void expect_message(const char *text) { assert_string_equal(next_message(
 
 static void expect_silence(void) { assert_false(peer_is_readable(manager)); }
 
-static const char *state(void) { return test_text("STATUS=listening on %s", inside_address()); }
+static const char *state(void) {
+	return test_text("STATUS=listening on %s and more", inside_address());
+}
 
 static void begin(void) {
 	assert_int_equal(notify_open(&notify, &error), 0);
@@ -104,6 +110,19 @@ TEST(at_a_path_of_107_bytes) { expect_life(long_path(107)); }
 TEST(at_an_abstract_name) { expect_life(test_text("@echod-test/%d", (int)getpid())); }
 
 TEST(at_an_abstract_name_of_107_bytes) { expect_life(test_text("@%0107d", (int)getpid())); }
+
+TEST(a_change_is_told_once) {
+	listen_at(place_path("manager"));
+	begin();
+	for (int pauses = 1; pauses >= 0; pauses--) {
+		atomic_store(&inside->server.admission.lacks_resources, pauses);
+		for (int i = 0; i < 2; i++)
+			assert_true(notify_tend(&notify) >= clock_deadline(NS_PER_S / 2));
+		expect_message(pauses ? "STATUS=accepting pauses: out of descriptors or memory"
+				      : state());
+		expect_silence();
+	}
+}
 
 TEST(the_end_of_a_drain_with_a_limit) {
 	listen_at(place_path("manager"));
@@ -215,7 +234,9 @@ static const struct period {
 	{"no pid", "500000", "x", CLOCK_NEVER},
 	{"no number", "500ms", NULL, CLOCK_NEVER},
 	{"zero", "0", NULL, CLOCK_NEVER},
-	{"too long", "18446744073709551615", NULL, CLOCK_NEVER},
+	{"longest", "18446744073709550", NULL, UINT64_C(18446744073709550000)},
+	{"too long", "18446744073709551", NULL, CLOCK_NEVER},
+	{"far too long", "18446744073709551615", NULL, CLOCK_NEVER},
 };
 
 TEST_ROWS(the_period_of_the_watchdog, const struct period *row, periods) {
@@ -260,11 +281,15 @@ TEST(no_sign_of_life_while_a_thread_is_stuck) {
 	wait_for_ping();
 	struct worker *worker = &inside->server.pool.workers[0];
 	int before = atomic_exchange(&worker->state, WORKER_SERVING);
+	lines = 0;
 	for (int i = 0; i < 100; i++) {
 		assert_true(notify_tend(&notify) <= clock_deadline(NS_PER_S));
 		expect_silence();
+		assert_true(notify.ping_at <= clock_deadline(50 * NS_PER_MS));
 		poll(NULL, 0, 2);
 	}
+	assert_true(notify.ping_at <= clock_deadline(5 * NS_PER_MS));
+	assert_int_equal(lines, 1);
 	assert_string_equal(last_line, "stuck: echod/work-1 does not get on: no sign of life for "
 				       "the watchdog");
 	atomic_store(&worker->state, before);

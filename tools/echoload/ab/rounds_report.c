@@ -76,8 +76,9 @@ static void print_ratio(const struct rounds *rounds, size_t target, enum measure
 	else
 		fprintf(file, "%9.*f %10.*f to %-9.*f", places, ratio->median, places, ratio->low,
 			places, ratio->high);
+	double percent = fabs(ratio->median - 1) * 100;
 	if (!find_doubt(rounds, target, measure) && rank_differs(ratio, 1))
-		fprintf(file, " %.2g %%", fabs(ratio->median - 1) * 100);
+		fprintf(file, percent < 10 ? " %.2g %%" : " %.0f %%", percent);
 	fprintf(file, " %s\n", conclude(rounds, target, measure));
 }
 
