@@ -119,6 +119,15 @@ TEST(the_interval_is_that_of_the_sign_test) {
 	}
 }
 
+// As groups of four are all below the median or above it, it is 2.07 times as wide.
+TEST(the_interval_of_a_climb_is_wider) {
+	double values[64];
+	for (size_t i = 0; i < 64; i++)
+		values[i] = (double)i;
+	struct rank_interval climb = rank_interval(values, 64, RANK_95);
+	assert_true(climb.low == 14 && climb.median == 31.5 && climb.high == 49);
+}
+
 TEST(few_values_have_no_interval) {
 	const double values[] = {5, 1, 3, 2, 4};
 	struct rank_interval none = rank_interval(values, 0, RANK_95);
