@@ -24,6 +24,10 @@
 #                time, so that an unreliable test shows
 set -euo pipefail
 
+if [[ ${1-} =~ ^(-h|--help)$ ]]; then
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+	exit
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 all=(bulk crowd wakeups rolling models stress torture signals fuzz bytes churn abuse worlds machines verdict debian
 	release asan tsan)

@@ -5,6 +5,10 @@
 # `release`. Exits with 0 only if all went well. CC=COMPILER uses another compiler than cc.
 set -euo pipefail
 
+if [[ ${1-} =~ ^(-h|--help)$ ]]; then
+	sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+	exit
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$((2 * $(nproc))) # as many tests wait
 seconds_a_test=300
