@@ -18,15 +18,16 @@ listed=$(sed -n '/^set(library_sources/,/)/p' src/CMakeLists.txt | grep -oE '[a-
 [[ $listed == "$(printf '%s\n' "${library[@]}")" ]] ||
 	problem "src/CMakeLists.txt lists other layers than ${library[*]}, or in another order: ${listed//$'\n'/ }"
 
-# layer_of PATH: of a file, from src or from tools.
-layer_of() {
+# find_rank PATH: of a file, from src or from tools; leaves it in `found`.
+find_rank() {
+	local layer=${1%%/*}
 	if [[ $1 == echoload/* ]]; then
-		cut -d/ -f1,2 <<<"$1"
+		layer=${1#*/}
+		layer=echoload/${layer%%/*}
 	elif [[ -f include/$1 && ! -f src/$1 ]]; then
-		echo "${layers[0]}" # the public header: all layers use its errors and log levels
-	else
-		echo "${1%%/*}"
+		layer=${layers[0]} # the public header: all layers use its errors and log levels
 	fi
+	found=${rank[$layer]-}
 }
 
 count=0
@@ -37,8 +38,10 @@ while IFS=: read -r file line directive; do
 	if [[ $file == tools/* && $included != */* ]]; then
 		included=${file#tools/} # of the same folder
 	fi
-	own=${rank[$(layer_of "${file#*/}")]-}
-	other=${rank[$(layer_of "$included")]-}
+	find_rank "${file#*/}"
+	own=$found
+	find_rank "$included"
+	other=$found
 	if [[ -z $own ]]; then
 		problem "$file:$line: the folder is no layer"
 	elif [[ $included != */* || -z $other ]]; then
