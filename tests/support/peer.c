@@ -218,8 +218,11 @@ void peer_reset(int fd) {
 }
 
 uint16_t peer_free_port(void) {
-	for (uint16_t port = (uint16_t)(20000 + getpid() % 8000); port < 32000; port++) {
-		struct sockaddr_in address = {AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, ""};
+	static uint16_t last; // each is given once; and each process has a range of its own
+	last = last ? last : (uint16_t)(20000 + getpid() % 600 * 16);
+	while (last < 32000) {
+		uint16_t port = last++;
+		struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 		int fd = open_socket(AF_INET, 0);
 		bool free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 		close(fd);

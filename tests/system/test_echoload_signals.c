@@ -14,7 +14,7 @@ static void end_early(struct daemon *daemon, int number, const char *check, int 
 	uint64_t before = stats_counter(daemon, "bytes_received");
 	struct process *process = START(daemon->address[0], "-c", "4", "-t", "2", "-d", "never",
 					"--json", "-", "--expect", check);
-	stats_wait_at_least(daemon, "bytes_received", before + 100000);
+	stats_wait_at_least(daemon, "bytes_received", before + 10000);
 	process_signal(process, number);
 	process_expect_status(process, wanted);
 	load_expect_report(process_errors(process, NULL));
@@ -61,7 +61,7 @@ DAEMON_TEST(interrupted_in_the_warm_up, (NULL)) {
 	const char *path = place_path("early.json");
 	struct process *process =
 		START(daemon->address[0], "--warmup", "1h", "--json", path, "--expect", "p99<1us");
-	stats_wait_at_least(daemon, "bytes_received", 10000);
+	stats_wait_at_least(daemon, "bytes_received", 1000);
 	process_signal(process, SIGINT);
 	process_expect_status(process, EXIT_INCONCLUSIVE);
 	assert_string_equal(process_errors(process, NULL),

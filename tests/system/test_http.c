@@ -298,7 +298,7 @@ static void expect_prompt_answers(struct daemon *daemon) {
 	assert_string_equal(body_of(daemon, GET("/readyz")), "ready\n");
 	assert_int_equal(ctl_ask(daemon->control_fd, "ping", NULL), 200);
 	peer_visit(daemon->address[0]);
-	if (clock_now() - begun > PATIENCE / 20) // a second, of which it takes a thousandth
+	if (clock_now() - begun > PATIENCE / 20) // seconds, of which it takes a thousandth
 		fail_msg("answered in %g s", clock_seconds(clock_now() - begun));
 }
 
