@@ -27,7 +27,8 @@ TEST(same_seed_same_faults) {
 	for (uint64_t i = 0; i < MANY; i++) {
 		uint32_t kinds = make(&plan, ALL ",seed=3", i);
 		assert_int_equal(make(&other, "seed=3," ALL, i), kinds);
-		assert_memory_equal(&plan, &other, sizeof(plan));
+		assert_memory_equal(&plan.set, &other.set, sizeof(plan.set));
+		assert_int_equal(plan.random, other.random);
 		differ += make(&other, ALL ",seed=4", i) != kinds;
 	}
 	assert_true(differ > MANY / 2);
