@@ -172,21 +172,17 @@ static bool lacks_zone(const struct endpoint *endpoint)
 	       endpoint->as.v6.sin6_scope_id == 0;
 }
 
-// Takes each usable address that getaddrinfo found for `host` once, and frees the list. Returns how
-// many, or -1 if there is none.
+// Takes each usable address that getaddrinfo found for `host`, at least one, once, and frees the
+// list. Returns how many, or -1 if all lack their interface.
 static int take_found(struct addrinfo *found, const char *host, struct endpoint *endpoints,
 		      size_t capacity, struct echod_error *error)
 {
 	size_t count = 0;
-	bool zone_missed = false;
 	for (const struct addrinfo *each = found; each && count < capacity; each = each->ai_next) {
-		if (each->ai_family != AF_INET && each->ai_family != AF_INET6)
-			continue;
 		struct endpoint *endpoint = &endpoints[count];
 		*endpoint = (struct endpoint){.length = each->ai_addrlen};
 		memcpy(&endpoint->as, each->ai_addr, each->ai_addrlen);
 		bool seen = lacks_zone(endpoint);
-		zone_missed = zone_missed || seen;
 		for (size_t i = 0; i < count && !seen; i++)
 			seen = endpoint_is_same(&endpoints[i], endpoint);
 		count += !seen;
@@ -194,12 +190,9 @@ static int take_found(struct addrinfo *found, const char *host, struct endpoint 
 	freeaddrinfo(found);
 	if (count > 0)
 		return (int)count;
-	if (zone_missed)
-		return error_set(error, ECHOD_ERROR_USAGE,
-				 "'%.100s': a link-local address needs %%INTERFACE: "
-				 "[fe80::1%%eth0]:PORT",
-				 host);
-	return error_set(error, ECHOD_ERROR_SYSTEM, "host '%.100s' has no address", host);
+	return error_set(error, ECHOD_ERROR_USAGE,
+			 "'%.100s': a link-local address needs %%INTERFACE: [fe80::1%%eth0]:PORT",
+			 host);
 }
 
 int endpoint_from_ip(const char *text, struct endpoint *endpoint, struct echod_error *error)

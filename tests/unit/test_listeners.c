@@ -24,6 +24,7 @@ static const struct {
 	{"everywhere", {"127.0.0.1", "0.0.0.0", "::1", "::"}},
 	{"mapped", {"::ffff:127.0.0.1", "127.0.0.1"}},
 	{"group", {"ff02::1", "127.0.0.1"}},
+	{"double", {"127.0.0.1", "127.0.0.2", "127.0.0.1", "fe80::1"}},
 };
 
 WRAP(int, bind, (int fd, const struct sockaddr *address, socklen_t length)) {
@@ -168,12 +169,21 @@ TEST(an_address_within_another_of_the_name_is_left_out) {
 	again();
 	expect_bound(1, STRINGS("mapped:0"));
 	assert_string_equal(last_line, "");
+	again();
+	expect_bound(2, STRINGS("double:0"));
+	struct endpoint endpoint; // there is room for one
+	const struct address address = {.host = "double"};
+	assert_int_equal(address_resolve(&address, &endpoint, 1, NULL), 1);
 }
 
 // [::] is bound first, and here the kernel has no IPv6.
 TEST(what_it_takes_in_is_bound_where_it_cannot_be) {
 	failures[0][0] = failures[0][1] = EAFNOSUPPORT;
 	expect_bound(1, STRINGS("everywhere:0"));
+	assert_int_equal(strncmp(inside->server.names[0], "0.0.0.0:", 8), 0);
+	again();
+	failures[0][0] = EADDRNOTAVAIL;
+	expect_bound(1, STRINGS(":0"));
 	assert_int_equal(strncmp(inside->server.names[0], "0.0.0.0:", 8), 0);
 }
 
