@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "net/errno_class.h"
@@ -222,7 +223,8 @@ static bool answer_next(struct session *session, const struct command_context *c
 static void receive(struct session *session)
 {
 	size_t room = PROTOCOL_MAX_LINE - session->input_length;
-	if (session->input_ended || room == 0)
+	ensure(room > 0); // a full line has been answered
+	if (session->input_ended)
 		return;
 	ssize_t count =
 		recv(session->fd, session->input + session->input_length, room, MSG_DONTWAIT);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "later.h"
 #include "peer.h"
+#include "process.h"
 
 AROUND_ALL(session_start_server, inside_end);
 
@@ -112,6 +113,9 @@ TEST(after_half_close_all_is_answered) {
 	say_pings(40);
 	session_say("version", 7);
 	assert_int_equal(shutdown(session_client, SHUT_WR), 0);
+	session_do_step();
+	session_do_step();
+	assert_int_equal(session_events(&session), 0); // it waits for nothing: there is more to do
 	for (int i = 0; i < 100 && session.fd >= 0; i++)
 		session_do_step();
 	for (int i = 0; i < 40; i++)
@@ -127,9 +131,44 @@ TEST(a_client_that_only_comes_and_goes_is_closed) {
 	session_expect_counted(0, 0);
 }
 
-TEST(a_client_that_vanishes_is_closed) {
-	session_say("ping\nping\nstats\n", 16);
+TEST(a_client_that_vanishes_is_closed, .with = {"ping\nping\nstats\n", ""}) {
+	session_ask("ping\n"); // it does not read the reply
+	session_say(test_with(), strlen(test_with()));
 	session_leave();
+}
+
+TEST(not_to_be_ready_and_the_end_of_a_trace_are_no_errors) {
+	atomic_store(&inside->server.draining, true);
+	session_ask("ready\n");
+	atomic_store(&inside->server.draining, false);
+	session_expect_reply(503, "not ready: draining");
+	session_ask("trace next\n");
+	session_expect_reply(200, "connection 1\n");
+	peer_visit(inside_address());
+	wait_until(inside_counter(COUNTER_connections_closed_peer) == 1);
+	session_ask("trace 1\n");
+	session_expect_reply(410, "closed: peer");
+	session_expect_counted(3, 0);
+}
+
+TEST(after_half_close_the_last_reply_goes_out_whole) {
+	static char bytes[65536];
+	const int small = 4608;
+	size_t length = 0;
+	bool was_held_up = false;
+	say_pings(16); // as many as a step answers
+	session_ask("stats json\nstats json\nstats json\n");
+	assert_int_equal(shutdown(session_client, SHUT_WR), 0);
+	setsockopt(session.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (int i = 0; i < 100 && session.fd >= 0; i++) {
+		session_do_step();
+		was_held_up |= session.input_ended && session.input_length == 0;
+		ssize_t count = recv(session_client, bytes + length, sizeof(bytes) - length, 0);
+		length += count > 0 ? (size_t)count : 0;
+	}
+	assert_true(was_held_up);
+	expect_closed();
+	assert_memory_equal(bytes + length - 3, "\n}\n", 3);
 }
 
 // Asks for big replies and reads none of them.
@@ -144,7 +183,7 @@ static void flood(void) {
 
 TEST(a_client_that_never_reads_is_bounded) {
 	flood();
-	assert_false(session_is_idle(&session));
+	assert_false(session_is_idle(&session) || session_has_work(&session));
 	assert_int_equal(session_events(&session), POLLOUT); // the session reads no more from it
 	assert_true(session.body_length < 65536);	     // one reply
 	uint64_t answered = session_requests();

@@ -129,6 +129,17 @@ TEST(a_list_may_change_while_it_goes_out) {
 	expect_listed(reply, MANY / 2);
 }
 
+// With nothing left to say it ends in order.
+TEST(a_list_may_lose_its_end) {
+	add_connections(0, MANY);
+	session_say("connections\n", 12);
+	take_reply(1);
+	remove_connections(0, MANY);
+	take_reply(1000);
+	join_pieces(reply);
+	assert_in_range(process_count_lines(reply), 2, MANY);
+}
+
 TEST(a_list_that_nobody_reads_is_given_up) {
 	add_connections(0, MANY);
 	session_say("connections json\n", 17);
