@@ -292,6 +292,7 @@ TEST(live) {
 	ask(daemon, test_text("faults clear %s", daemon->address[0]), 400, "no --faulty");
 	ask(daemon, "faults set 127.0.0.1:0=close-after=1", 200, " close-after=1\n"); // as written
 	ask(daemon, "faults clear", 400, "allowed: set ADDRESS=FAULT[,FAULT...]");
+	ask(daemon, "faults set 127.0.0.1:0", 400, "allowed: set ADDRESS=FAULT[,FAULT...]");
 	ask(daemon, "faults set", 400, "allowed: set ADDRESS=FAULT[,FAULT...]");
 	ask(daemon, "faults explode x", 400, "'explode' is not allowed");
 	ask(daemon, "faults clear a b", 400, "two arguments at most");

@@ -130,8 +130,11 @@ TEST(a_path_has_room_for_107_bytes_and_a_host_for_255) {
 }
 
 TEST(clients_give_host_and_port_apart) {
-	static const char *const hosts[][2] = {
-		{"127.0.0.1", "127.0.0.1"}, {"::1", "::1"}, {"[::1]", "::1"}, {"x", "x"}};
+	static const char *const hosts[][2] = {{"127.0.0.1", "127.0.0.1"},
+					       {"::1", "::1"},
+					       {"[::1]", "::1"},
+					       {"x", "x"},
+					       {"[xy", "[xy"}};
 	for (size_t i = 0; i < COUNT_OF(hosts); i++) {
 		assert_int_equal(address_from_host(hosts[i][0], "7", &address, NULL), 0);
 		assert_string_equal(address.host, hosts[i][1]);
@@ -173,6 +176,13 @@ static void expect_unresolved(const char *text, enum echod_error_kind kind, cons
 TEST(resolve_names_the_host_it_cannot_find) {
 	expect_unresolved("no..such..host:7", ECHOD_ERROR_SYSTEM,
 			  "cannot find host 'no..such..host': ");
+	expect_unresolved("[no..such..host%lo]:7", ECHOD_ERROR_SYSTEM,
+			  "cannot find host 'no..such..host%lo': ");
+	address = (struct address){.is_unix = true}; // not from address_parse
+	expect_beginning(address_resolve(&address, &endpoint, 1, &error), ECHOD_ERROR_USAGE, "''");
+	for (const char *const *none = STRINGS("", "localhost"); *none; none++)
+		expect_beginning(endpoint_from_ip(*none, &endpoint, &error), ECHOD_ERROR_USAGE,
+				 test_text("'%s' is not an IP address", *none));
 }
 
 TEST(a_host_of_one_character_is_no_wildcard) { assert_string_equal(resolved("0:7"), "0.0.0.0:7"); }
@@ -210,6 +220,10 @@ TEST(addresses_of_the_kernel_are_formatted) {
 	check_from_kernel("\0name", 5, "unix:@name");
 	check_from_kernel("\0a\0b", 4, "unix:@a@b");
 	check_from_kernel("\0", 1, "unix:@");
+	char text[ADDRESS_TEXT_SIZE];
+	endpoint.as.any.sa_family = AF_INET; // of a length that it cannot have
+	assert_string_equal(endpoint_format(&endpoint, text), "?");
+	assert_false(endpoint_is_abstract(&endpoint));
 }
 
 static const char *end_of(const char *text) {

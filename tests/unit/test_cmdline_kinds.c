@@ -30,7 +30,7 @@ static const struct setting options[] = {
 	{'n', "count", "N", "", SETTING_COUNT, FIELD(count), .least = 2, .most = 9, .preset = "4"},
 	{0, "most", "N", "", SETTING_COUNT, FIELD(most), .most = UINT64_MAX},
 	{0, "rate", "RATE", "", SETTING_RATE, FIELD(rate), .least = 0},
-	{0, "pause", "DUR", "", SETTING_DURATION, FIELD(pause), .least = 0},
+	{0, "pause", "DUR", "", SETTING_DURATION, FIELD(pause), .least = NS_PER_US},
 	{0, "patience", "DUR", "", SETTING_TIMEOUT, FIELD(patience), .preset = "250us"},
 	{0, "when", "never|often|always", "", SETTING_CHOICE, FIELD(when), .least = 0},
 };
@@ -58,7 +58,7 @@ static int read_all(char **argv) {
 TEST(values_go_into_the_fields_of_the_context) {
 	char **argv =
 		ARGUMENTS("--quiet", "--text", "a b", "-n", "9", "--most=18446744073709551615",
-			  "--rate=2.5k", "--pause=0", "--patience", "never", "--when", "always");
+			  "--rate=2.5k", "--pause=1us", "--patience", "never", "--when", "always");
 	fields = (struct fields){.loud = true};
 	cmdline_set(&description, "count", "3");
 	cmdline_set(&description, "when", "often");
@@ -70,7 +70,7 @@ TEST(values_go_into_the_fields_of_the_context) {
 	assert_int_equal(fields.count, 9);
 	assert_true(fields.most == UINT64_MAX);
 	assert_true(fields.rate == 2500);
-	assert_int_equal(fields.pause, 0);
+	assert_int_equal(fields.pause, NS_PER_US);
 	assert_true(fields.patience == UINT64_MAX);
 	assert_int_equal(fields.when, ALWAYS);
 	assert_true(cmdline_has(&description, "when"));
@@ -114,7 +114,9 @@ TEST(a_value_that_its_kind_does_not_allow_is_refused) {
 	static char *const cases[][2] = {
 		{"-n1", "count: '1' is not a whole number from 2 to 9\n"},
 		{"--rate=0", "rate: '0' must be more than 0\n"},
+		{"--rate=x", "rate: 'x' is not a rate"},
 		{"--pause=x", "pause: 'x' is not a duration"},
+		{"--pause=0", "pause: '0' is shorter than 1us\n"},
 		{"--patience=0", "patience: '0' must be longer than 0; 'never' means no limit\n"},
 		{"--when=of", "when: 'of' is not one of never|often|always\n"},
 		{"--when=often|always", "when: 'often|always' is not one of"},

@@ -58,6 +58,12 @@ static bool shows(const char *line, const char *first, const char *second) {
 	return strstr(body, first) && strstr(body, second);
 }
 
+TEST(a_trace_is_of_one_by_its_number_or_of_the_next) {
+	assert_contains(run_for(STATUS_NOT_FOUND, "trace 7"), "no connection 7 is open");
+	assert_contains(run_for(STATUS_NOT_FOUND, "trace 8 svg"), "no connection 8 is open");
+	assert_contains(run("trace next"), "connection 1\n");
+}
+
 static void expect_bad(const char *line, const char *text) {
 	const char *body = run_for(STATUS_BAD_REQUEST, line);
 	assert_contains(body, text);
@@ -101,6 +107,7 @@ TEST(an_invalid_request_is_named) {
 	expect_bad("workers x", "workers: 'x' is not allowed; allowed: json");
 	expect_bad("log", "log: an argument is missing; allowed: " LOG_LEVEL_NAMES);
 	expect_bad("log loud", "log: 'loud' is not allowed; allowed: " LOG_LEVEL_NAMES);
+	assert_contains(run_for(STATUS_FORBIDDEN, "faults"), "started with --faulty");
 	expect_bad("drain soon", "drain: 'soon' is not allowed");
 	expect_bad("drain 5", "drain: '5' is not allowed");
 	expect_bad("drain -1s", "drain: '-1s' is not allowed");

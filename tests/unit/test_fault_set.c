@@ -49,6 +49,8 @@ static const struct refusal {
 	{"reset,p=-0.1", "a share is"},
 	{"reset,p=0.1x", "a share is"},
 	{"reset,p", "a share is"},
+	{"reset,p=1.", "a share is"},
+	{"reset,p=9007199254740993", "a share is"},
 	{"p=0.1,reset", "fault 'p=0.1': it follows its fault"},
 	{"delay", "a time is missing"},
 	{"delay=20", "fault 'delay=20': '20' is not a duration"},
@@ -57,10 +59,12 @@ static const struct refusal {
 	{"delay=1ms..", "is not a duration"},
 	{"trickle=0", "'0' is not a size from 1"},
 	{"trickle=1k/h", "'1k/h' is not a size"},
+	{"trickle=1k/sx", "'1k/sx' is not a size"},
 	{"flip=63", "from 64"},
 	{"stall-after", "a size is missing"},
 	{"close-after=-1", "is not a size"},
 	{"seed=x,reset", "fault 'seed=x'"},
+	{"reset,seed", "fault 'seed'"},
 };
 
 TEST_ROWS(refusal, const struct refusal *row, refusals) {

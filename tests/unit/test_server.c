@@ -290,6 +290,13 @@ TEST(at_its_limit_it_is_not_ready, .setup = configure) {
 	int second = peer_connect_served(inside_address());
 	assert_false(is_ready());
 	assert_string_equal(reason, "at --max-connections");
+	int third = peer_connect(inside_address());
+	wait_until(inside_counter(COUNTER_accept_pauses) == 1);
+	unsigned lines = atomic_load(&inside->lines);
+	atomic_fetch_add(&inside->server.pool.lot.refused, 1); // there is a pause already
+	waker_wake(&inside->server.acceptor_waker);
+	wait_until(atomic_load(&inside->lines) > lines);
+	peer_close(third);
 	peer_close(first);
 	wait_until(is_ready());
 	peer_close(second);
@@ -389,9 +396,4 @@ TEST(a_listener_that_cannot_be_opened_stops_the_start, NOT_STARTED) {
 	assert_int_equal(peer_try_connect(inside->server.names[0], NULL), -1);
 	inside_end();
 	assert_true(place_exists(place_path("s")));
-}
-
-TEST(what_was_only_built_can_be_freed, NOT_STARTED) {
-	assert_int_equal(inside_build(NULL), 0);
-	server_free(&inside->server);
 }

@@ -51,6 +51,35 @@ TEST(an_error_of_ours_resets) {
 	}
 }
 
+// More than a segment is not acknowledged; over AF_UNIX a reset says that bytes were not read; a
+// byte has come that nobody has read here.
+TEST(a_reset_that_may_cost_bytes_is_no_harmless_one) {
+	static const char bytes[200000];
+	const int small = 4096;
+	inside->config.patience = 0;
+	inside_listen("127.0.0.1:0");
+	inside_listen(place_address("s"));
+	inside_start();
+	for (size_t i = 0; i < 2; i++) {
+		int client = peer_connect(inside->server.names[i]);
+		setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+		peer_send(client, bytes, i ? 100 : sizeof(bytes));
+		wait_until(inside_counter(COUNTER_bytes_sent) == sizeof(bytes) + i * 100);
+		peer_reset(client);
+		wait_until(inside_counter(COUNTER_connections_closed_reset) == i + 1);
+	}
+	int client = peer_connect_served(inside_address());
+	wait_until(inside_gauge(GAUGE_connections_parked) == 1);
+	atomic_store(&recv_fault, ECONNRESET);
+	peer_send(client, "x", 1);
+	wait_until(inside_counter(COUNTER_connections_closed_reset) == 3);
+	peer_reset(client);
+	client = peer_connect(inside_address());
+	peer_fill(client, 1, UINT64_MAX); // not all is echoed
+	peer_reset(client);
+	wait_until(inside_counter(COUNTER_connections_closed_reset) == 4);
+}
+
 // A list that has the open ones first, and then the ledger, has every one.
 TEST(an_end_is_in_the_ledger_before_it_leaves_the_table) {
 	inside_start();

@@ -277,7 +277,9 @@ TEST(it_can_change_its_kind) {
 	idle = deadline();
 	now += LIMIT / 16;
 	set(0, TIMEOUT_IDLE);
+	set(1, TIMEOUT_POLLED); // later
 	assert_true(deadline() == idle);
+	set(1, TIMEOUT_NONE);
 	expect_expired(&works[0]);
 }
 

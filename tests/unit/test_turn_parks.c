@@ -112,6 +112,7 @@ static void a_while_passes(void) { played.now += 4 * NS_PER_MS; }
 // The patience is for each time that it waits, not for the message.
 TEST(a_peer_that_reads_in_time_is_waited_for_again) {
 	play_with_patience(5 * NS_PER_MS);
+	played.pool.config.send_timeout = CLOCK_NEVER; // which is another time
 	played.send.next = STEPS({.limit = 100}, {.error = EAGAIN}, {.limit = 100},
 				 {.error = EAGAIN}, {.limit = 100}, {.error = EAGAIN});
 	played.while_waiting = a_while_passes;
@@ -146,6 +147,23 @@ TEST(what_cannot_be_sent_is_not_taken_either) {
 	assert_int_equal(run_turn(), CLOSE_reset);
 	assert_int_equal(bytes_waiting(), 70);
 	expect_echo(30, 30);
+}
+
+static void lose_the_bytes(void) {
+	char bytes[100];
+	if (played.recv.calls == 2)
+		recv(played.pair[0], bytes, sizeof(bytes), 0);
+}
+
+// What was peeked at and sent, but cannot be taken out any more, is not counted.
+TEST(what_is_gone_after_the_peek_is_a_reset, .with = {"end", "nothing"}) {
+	played.echo.unsent_limit = 0;
+	played.before_recv = lose_the_bytes;
+	played.recv.next = STEPS({.limit = 100}, {.error = EINTR});
+	peer_says(100, strcmp(test_with(), "end") == 0);
+	assert_int_equal(run_turn(), CLOSE_reset);
+	assert_int_equal(counted(COUNTER_bytes_received), 0);
+	assert_int_equal(peer_reads(200), 100);
 }
 
 TEST(room_for_one_buffer_is_room) {
@@ -282,6 +300,7 @@ TEST(first_bytes_that_do_not_come_in_time_are_an_idle_end) {
 
 TEST(first_bytes_that_do_not_go_out_are_kept) {
 	ask_for_first_bytes();
+	played.conn.work.expired = true; // also at the last check
 	played.send.next = STEPS({.limit = 10}, {.error = EAGAIN, .times = 1000});
 	peer_says(100, false);
 	expect_end(TURN_STUCK);

@@ -85,6 +85,11 @@ TEST(it_polls_only_with_credit_and_where_it_may) {
 	played.pool.polling_max = 0;
 	expect_no_spin(0);
 	played.pool.polling_max = 1;
+	played.pool.queue.sleeping = 1; // that could be at the parking lot
+	assert_false(policy_begin_polling(&played.worker, 10));
+	atomic_store(&played.pool.queue.leading, true);
+	assert_true(policy_begin_polling(&played.worker, 10));
+	atomic_store(&played.pool.polling, 0);
 	played.pool.connections = 17; // a crowd at the parking lot
 	assert_false(policy_begin_polling(&played.worker, 10));
 	played.pool.dedicated_max = 17; // each has a worker

@@ -85,7 +85,7 @@ TEST(duration_takes_units) {
 
 TEST(duration_refuses_all_else) {
 	const char *const *bad = STRINGS("", "5", "s", "-1s", "1 s", "1d", "1ns", "1sec", ".5s",
-					 "1.s", "forever", "Never", "2562048h",
+					 "1.s", "forever", "Never", "2562048h", "5124095.6h",
 					 "18446744073709551615s", "99999999999999999999s", "0x1s");
 	for (; *bad; bad++) {
 		uint64_t ns;
@@ -94,6 +94,20 @@ TEST(duration_refuses_all_else) {
 		assert_error(units_parse_timeout(*bad, &ns, &error), &error, ECHOD_ERROR_USAGE,
 			     *bad);
 	}
+}
+
+TEST(rates_are_decimal_and_end_at_1000m) {
+	double rate;
+	for (const char *const *good = STRINGS("0", "99.9", "250", "12.5k", "1000.00m"); *good;
+	     good++) {
+		char text[16];
+		assert_int_equal(units_parse_rate(*good, &rate, NULL), 0);
+		assert_string_equal(units_format_rate(rate, text, sizeof(text)), *good);
+	}
+	for (const char *const *bad = STRINGS("", "1.k", "1001m", "1g", "18446744073.8"); *bad;
+	     bad++)
+		assert_error(units_parse_rate(*bad, &rate, &error), &error, ECHOD_ERROR_USAGE,
+			     "is not a rate");
 }
 
 TEST(only_a_timeout_may_be_never) {

@@ -14,7 +14,14 @@
 // How many times a thread has gone to sleep.
 static atomic_uint sleeps;
 
+// Each wait is interrupted once.
 WRAP(int, sem_wait, (sem_t * semaphore)) {
+	static _Thread_local bool interrupted;
+	interrupted = !interrupted;
+	if (interrupted) {
+		errno = EINTR;
+		return -1;
+	}
 	atomic_fetch_add(&sleeps, 1);
 	return __real_sem_wait(semaphore);
 }
