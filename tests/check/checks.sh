@@ -54,6 +54,7 @@ faults=(
 	"docs README.md s,](docs/testing.md),](docs/trying.md),"
 	"docs docs/testing.md s/unit\.units/unit.union/"
 	"holes tests/holes/mistakes.txt s/^-/-x/"
+	"mcdc tests/mcdc/reasons.txt s/:.never/x&/"
 	"kubernetes tools/deploy/kubernetes/echod.yaml s/readinessProbe/readynessProbe/"
 	"kubernetes tools/deploy/kubernetes/echod.yaml s/PeriodSeconds:.45/PeriodSeconds:\x2044/"
 	"docs docs/log.md 1{:1;s/$/x/;/.\{101\}/!b1}"

@@ -41,7 +41,8 @@ static void add_common_options(const char **arguments) {
 // The whole command line: program, options, and whatever the options leave open.
 static void build_arguments(const char *arguments[DAEMON_OPTIONS], const char *const *options,
 			    const char *control) {
-	arguments[0] = daemon_program;
+	const char *counted = getenv("ECHOD_TEST_PROGRAM"); // tests/mcdc: one with counters
+	arguments[0] = counted ? counted : daemon_program;
 	for (size_t i = 0; options[i]; i++) {
 		assert_true(i < DAEMON_OPTIONS - 8);
 		arguments[i + 1] = options[i];

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Says which branches and conditions of the core no test has shown to matter, and why not.
+
+The FILES are compiled by clang-19 with counters for modified condition/decision coverage (MC/DC) and
+linked, in the place of their objects, into copies of the unit test programs and of echod, with which
+tests run. Each condition has to be true, to be false, and to change the outcome of its decision alone.
+What is not shown is printed as `FILE | FUNCTION: CONDITION: WHAT`, and has to stand so in reasons.txt,
+in a block that begins with the reason. One that begins with `sometimes: ` is for what depends on the
+machine or on the order of threads. Exits with 0 only if all have a reason and all reasons are needed.
+"""
+
+import argparse, collections, concurrent.futures, json, os, re, subprocess, sys, tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "holes"))
+from plant import ROOT, Build
+
+FILES = """src/pool/*.[ch] src/echo/*.[ch] src/base/units.c src/base/setting.c src/net/address.c
+    src/proxy/[ht]*.c src/fault/[dps]*.c src/control/commands.c src/control/session.c
+    src/server/a*.c src/server/drain.c src/server/pause.c src/server/ser*.c""".split()
+UNIT = r"unit\.(?!echoload|echocat|clock|control$|cpus|default_path|history|log$|memory)"
+SYSTEM = ["control", "drain backlog", "faulty live", "faulty only", "ledger", "proxy flood", "proxy d", "proxy stop"]
+COUNTERS = ["-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc"]
+
+
+def squeeze(text):
+    return " ".join(text.split())
+
+
+def read_reasons(path):
+    for block in path.read_text().strip().split("\n\n"):
+        reason, *items = block.splitlines()
+        yield from ((item, reason) for item in items)
+
+
+def is_in_source(item):  # so that a reason does not outlive its line
+    found = re.fullmatch(r"(\S+) \| \w+: (.*): (never \w+|not decisive)", item)
+    return found and (ROOT / found[1]).exists() and found[2] in squeeze((ROOT / found[1]).read_text())
+
+
+def compile_with_counters(build, file, work):
+    usual = [a for a in build.compiled[file][0] if not re.match(r"-W|-O|-g|-o$|-c$|-D_FORTIFY|.*\.c(\.o)?$", a)]
+    flags = usual[next(i for i, a in enumerate(usual) if a[0] == "-") :]
+    output = work / file.replace("/", "_").replace(".c", ".o")
+    command = ["clang-19", *flags, *COUNTERS, "-w", "-O0", "-c", ROOT / file, "-o", output]
+    subprocess.run(command, cwd=build.folder, check=True)
+    return str(output)
+
+
+def link(build, program, objects, work):
+    _, *command = build.links[program]
+    first = next(i for i, a in enumerate(command) if a.endswith(".a"))
+    command[first:first] = objects
+    command[command.index("-o") + 1] = work / Path(program).name
+    subprocess.run(["clang-19", COUNTERS[0], *command], cwd=build.folder, check=True)
+
+
+def run(build, test, work):  # returns what it has written if it fails
+    name, *prefix = test.split()
+    (program, *arguments), environment = build.tests[name]
+    copy = work / Path(program).name
+    environment = {**os.environ, **environment, "ECHOD_TEST_PROGRAM": str(work / "echod")}
+    environment["LLVM_PROFILE_FILE"] = f"{work}/{name}-%p.profraw"
+    command = [copy if copy.exists() else program, *arguments, *prefix]
+    done = subprocess.run(command, cwd=build.folder, env=environment, capture_output=True, text=True, timeout=240)
+    return f"{test} fails: {done.stdout}{done.stderr}" if done.returncode else None
+
+
+def measure(build, work):
+    """Runs all, and returns what llvm-cov tells of each function."""
+    tests = [test for test in build.tests if re.match(UNIT, test)]
+    programs = {build.tests[test][0][0] for test in tests} | {str(build.folder / "bin/echod")}
+    paths = [str(path.relative_to(ROOT)) for pattern in FILES for path in ROOT.glob(pattern)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(lambda p: compile_with_counters(build, p, work), [p for p in paths if p[-1] == "c"]))
+        list(pool.map(lambda p: link(build, p, objects, work), programs))
+        tests[:0] = [f"system.{name}" for name in SYSTEM]
+        if failed := list(filter(None, pool.map(lambda t: run(build, t, work), tests))):
+            raise SystemExit("\n".join(failed))
+    (work / "list").write_text("\n".join(map(str, work.glob("*.profraw"))))
+    subprocess.run(["llvm-profdata-19", "merge", "-f", work / "list", "-o", work / "all"], check=True)
+    ask = ["llvm-cov-19", "export", "--instr-profile", work / "all", work / "unit_core"]
+    return json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)["data"][0]["functions"]
+
+
+def text_between(path, line, column, end_line, end_column):
+    lines = (ROOT / path).read_text().splitlines()[line - 1 : end_line]
+    lines[-1] = lines[-1][: end_column - 1]
+    return "\n".join([lines[0][column - 1 :], *lines[1:]])
+
+
+def is_of_core(path, _, line, column, *end):  # and no assertion, nor the default that a switch lacks
+    before = text_between(path, max(line - 4, 1), 1, line, column)
+    return any(map(Path(path).match, FILES)) and not re.search(r"\bensure\([^;]*$|\bswitch \($", before)
+
+
+def collect(functions):
+    """Of all copies of a function: how often each branch was taken and not; which conditions decided."""
+    branches, decisions = collections.defaultdict(lambda: [0, 0]), {}
+    for function in functions:
+        name = re.split("[:;]", function["name"])[-1]
+        paths = [os.path.relpath(path, ROOT) for path in function["filenames"]]
+        for *place, taken, not_taken, file, _, _ in function["branches"]:
+            counts = branches[paths[file], name, *place]
+            counts[:] = counts[0] + taken, counts[1] + not_taken
+        first, _, last, *_ = function["regions"][0]
+        for *place, _, _, conditions in function["mcdc_records"]:
+            if first <= place[0] <= last:  # else it is in a macro, of another file
+                before = decisions.get(key := (paths[0], name, *place), conditions)
+                decisions[key] = [a or b for a, b in zip(conditions, before)]
+    return [{key: found[key] for key in found if is_of_core(*key)} for found in (branches, decisions)]
+
+
+def judge(branches, decisions):
+    """Yields each thing that has to be shown, and whether it was."""
+    describe = lambda key: f"{key[0]} | {key[1]}: {squeeze(text_between(key[0], *key[2:]))}"
+    for key, counts in branches.items():
+        ways = ("never true", "never false") if any(counts) else ("never reached",) * 2
+        yield from ((f"{describe(key)}: {way}", count) for way, count in zip(ways, counts))
+    for key, conditions in decisions.items():
+        within = lambda k, key: k != key and k[:2] == key[:2] and key[2:4] <= k[2:4] and k[4:] <= key[4:]
+        parts = sorted(k for k in branches if within(k, key))
+        parts = [k for k in parts if not any(within(k, part) for part in parts)]  # without the parts of conditions
+        for part, is_decisive in zip(parts, conditions, strict=True):  # without one way there is no other
+            yield f"{describe(part)}: not decisive", is_decisive or 0 in branches[part]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/release", help="a folder that is built")
+    given = parser.parse_args()
+    reasons = dict(read_reasons(Path(__file__).with_name("reasons.txt")))
+    problems = [f"no such condition: {item}" for item in reasons if not is_in_source(item)]
+    if not problems:
+        with tempfile.TemporaryDirectory() as folder:
+            shown = list(judge(*collect(measure(Build(given.build), Path(folder)))))
+        missing = {item for item, is_shown in shown if not is_shown}
+        needed = {r: {i for i, _ in shown} if r.startswith("sometimes: ") else missing for r in reasons.values()}
+        problems = [f"needs no reason: {i}" for i, r in reasons.items() if i not in needed[r]]
+        problems += sorted(missing - reasons.keys())
+        print(f"{len(shown)} outcomes and conditions, {len(missing)} not shown")
+    sys.exit("\n".join(problems) or 0)
