@@ -41,6 +41,7 @@ WRAP(int, engine_run,
 		poll(NULL, 0, 1);
 	*result = (struct engine_result){config, calloc(1, sizeof(struct counters)),
 					 .lasted = config->duration, .connected = 2};
+	load_errors_note(&result->unconnected, LOAD_REFUSED, ECONNREFUSED, 0, 1);
 	struct counters *counters = result->counters;
 	hdr_reset(&counters->latency);
 	hdr_record_many(&counters->latency, NS_PER_MS, messages);
@@ -102,7 +103,8 @@ TEST_ROWS(when_it_ends, const struct step *row, steps) {
 	assert_int_equal(begun > 0, row->begins);
 	assert_int_equal(ended > 1, row->ends);
 	if (fails)
-		assert_contains(error.message, "cannot connect to [::1]:0: ");
+		assert_contains(error.message,
+				"cannot connect to [::1]:0: refused: Connection refused");
 	else
 		engine_result_free(&run.result);
 }
@@ -177,7 +179,7 @@ TEST(the_result_says_all_of_it) {
 	// clang-format on
 	assert_int_equal(sizes_parse("64:1,1k..2k:3", &config->sizes, &error), 0);
 	assert_int_equal(endpoint_from_ip("::1", &config->targets[0], NULL), 0);
-	assert_int_equal(outputs_finish(&outputs, &run, json_pack("{s:i}", "more", 7), &error), 0);
+	assert_int_equal(outputs_finish(&outputs, &run, json_from("{\"more\": 7}"), &error), 0);
 	engine_result_free(&run.result);
 	json_t *result = load_result_of_file(options.files[OUTPUT_JSON]);
 	assert_string_equal(load_text(result, "first_errors.timeout"),
