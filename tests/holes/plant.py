@@ -173,14 +173,14 @@ class Build:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)  # what it started, too
 
-    def limit(self, test):  # five times as long as without a mistake, and 15 s
+    def limit(self, test):  # five times as long as without a mistake
         name, *prefix = test.split()
         with self.lock:
             if test not in self.normal:
                 begin = time.monotonic()
                 if self.ends_badly(name, [*self.tests[name][0], *prefix], 120):
                     raise SystemExit(f"plant.py: {test} fails without a mistake, too")
-                self.normal[test] = 5 * (time.monotonic() - begin) + 15
+                self.normal[test] = 5 * (time.monotonic() - begin)
             return self.normal[test]
 
     def nearest(self, file, system):
@@ -198,7 +198,8 @@ class Build:
             return next((2 + i for i in (0, 1) for path in self.includes[source] if near[i] in path), 4)
 
         unit = [test for test in self.tests if test.startswith("unit.")]
-        near = sorted((test for test in unit if distance(test) < 4), key=distance)
+        folder = Path(file).parent.name  # whose tests come before others that are as near
+        near = sorted((test for test in unit if distance(test) < 4), key=lambda test: (distance(test), folder not in test))
         mine = next((SYSTEM[folder] for folder in SYSTEM if file.startswith(folder + "/")), "").split()
         return near + [f"system.{name}" for name in mine if system and f"system.{name}" in self.tests]
 
@@ -213,7 +214,7 @@ class Build:
             if self.compile(mistake.file, text, work) in (None, self.original.get(mistake.file)):
                 return "no mistake", named  # not C, or the same program
             for test in [named] if named else self.nearest(mistake.file, system):
-                limit = self.limit(test)
+                limit = self.limit(test) + (3 if named else 15)  # some mistakes never end
                 times = range(1 if named else 2)  # what is searched for may be chance
                 if all(self.fails(test, mistake.file, work, limit) for _ in times):
                     return "noticed", test

@@ -74,6 +74,7 @@ static const struct bad {
 	{": port '7x' is not", {"host:7x"}},
 	{": port ' 7' is not", {"host: 7"}},
 	{": port '' is not", {"[::1]:"}},
+	{": port '7:8' is not", {"[::1]:7:8"}},
 	{": '' names no socket: write its PATH, or @NAME if it has no file; allowed: ", {"unix:"}},
 	{": '@' names no socket: ", {"unix:@"}},
 	{": 'unix:a' names no socket: ", {"unix:unix:a"}},

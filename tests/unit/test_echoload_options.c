@@ -157,6 +157,9 @@ TEST(each_mode_has_its_defaults) {
 	assert_int_equal(config->duration, NS_PER_S);
 	takes("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 -t 3");
 	assert_int_equal(config->connections, 3);
+	assert_int_equal(config->extra, 2);
+	takes("--no-experiment -c 3");
+	assert_int_equal(config->extra, 0);
 }
 
 TEST(runs_differ_unless_numbered) {

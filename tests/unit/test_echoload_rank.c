@@ -86,6 +86,9 @@ TEST(too_few_values_do_not_rise) {
 	assert_true(rank_rise(values, 5) == 0);
 	assert_true(rank_rise(values, 6) == 5);
 	assert_true(rank_rise(values + 5, 7) == 0);
+	static const double chance[] = {0, 0, 0, 0, 0, 1, 1, 2}, none[] = {0, 0, 0, 0, 1, 2, 3};
+	assert_true(rank_rise(chance, 8) == 0); // one series in 98
+	assert_true(rank_rise(none, 7) == 3);	// in 105
 }
 
 // The values 1 to `count`, in no order.

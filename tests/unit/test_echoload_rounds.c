@@ -78,6 +78,7 @@ TEST(each_round_gives_a_ratio) {
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(calls[i], 1 + 2 * 12);
 	assert_int_equal(old->all.messages, 12 * (1000 + 1100));
+	assert_in_range(old->all.took, 1, rounds.lasted);
 	assert_int_equal(b->all.messages, 12 * 2 * 250);
 	assert_int_equal(b->ratios[MEASURE_P99].count, 6); // as they have 1,000 messages each
 	assert_int_equal(b->ratios[MEASURE_P50].count, 12);

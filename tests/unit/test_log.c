@@ -126,6 +126,8 @@ TEST(escape_leaves_printable_ascii) {
 	assert_string_equal(log_escape("", 0, text, sizeof(text)), "");
 }
 
+ABORTS(what_is_no_level_has_no_name) { log_level_name(LOG_LEVELS); }
+
 TEST(a_limit_passes_one_a_second) {
 	struct log_limit limit = {0};
 	uint64_t suppressed = 99;
