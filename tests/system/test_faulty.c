@@ -26,6 +26,20 @@ static void stop(struct daemon *daemon) {
 	daemon_stop(daemon);
 }
 
+// What echoload is to do.
+#define STREAM \
+	{ "-m", "stream", "--size", "1m", "-n", "4" }
+#define VISIT \
+	{ "--size", "8k", "-n", "1" }
+#define VAIN \
+	{ "-n", "1", "--timeout", "200ms" }
+#define VISIT_IN_VAIN \
+	{ "--size", "8k", "-n", "1", "--timeout", "200ms" }
+#define CHURN \
+	{ "-m", "churn", "-n", "30" }
+#define TWENTY \
+	{ "-n", "20" }
+
 static const struct scene {
 	const char *name, *counter;
 	const char *options[8];
@@ -33,79 +47,20 @@ static const struct scene {
 	int status;		   // its exit status
 	uint64_t injected;	   // at least
 } scenes[] = {
-	{"flip=64k",
-	 "flip",
-	 {"-m", "stream", "--size", "1m", "-n", "4"},
-	 "flipped",
-	 "mismatch",
-	 EXIT_CHECK_FAILED,
-	 1},
-	{"lose=64k",
-	 "lose",
-	 {"-m", "stream", "--size", "1m", "-n", "4"},
-	 "lost",
-	 "mismatch",
-	 EXIT_CHECK_FAILED,
-	 1},
-	{"repeat=64k",
-	 "repeat",
-	 {"-m", "stream", "--size", "1m", "-n", "4"},
-	 "repeated",
-	 "mismatch",
-	 EXIT_CHECK_FAILED,
-	 1},
-	{"close-after=4k",
-	 "close",
-	 {"--size", "8k", "-n", "1"},
-	 "truncated",
-	 "short",
-	 EXIT_CHECK_FAILED,
-	 1},
-	{"half-close-after=4k",
-	 "half_close",
-	 {"--size", "8k", "-n", "1"},
-	 "truncated",
-	 "short",
-	 EXIT_CHECK_FAILED,
-	 1},
-	{"reset-after=4k",
-	 "reset_after",
-	 {"--size", "8k", "-n", "1"},
-	 NULL,
-	 "early_close",
-	 EXIT_INCONCLUSIVE,
-	 1},
-	{"reset,p=50%,seed=3",
-	 "reset",
-	 {"-m", "churn", "-n", "30"},
-	 NULL,
-	 "early_close",
-	 EXIT_CHECK_FAILED,
-	 10},
-	{"silent,flip=64,repeat=64",
-	 "silent",
-	 {"-n", "1", "--timeout", "200ms"},
-	 NULL,
-	 "timeout",
-	 EXIT_INCONCLUSIVE,
-	 1},
-	{"stall-after=4k",
-	 "stall",
-	 {"--size", "8k", "-n", "1", "--timeout", "200ms"},
-	 NULL,
-	 "timeout",
-	 EXIT_INCONCLUSIVE,
-	 1},
+	{"flip=64k", "flip", STREAM, "flipped", "mismatch", EXIT_CHECK_FAILED, 1},
+	{"lose=64k", "lose", STREAM, "lost", "mismatch", EXIT_CHECK_FAILED, 1},
+	{"repeat=64k", "repeat", STREAM, "repeated", "mismatch", EXIT_CHECK_FAILED, 1},
+	{"close-after=4k", "close", VISIT, "truncated", "short", EXIT_CHECK_FAILED, 1},
+	{"half-close-after=4k", "half_close", VISIT, "truncated", "short", EXIT_CHECK_FAILED, 1},
+	{"reset-after=4k", "reset_after", VISIT, NULL, "early_close", EXIT_INCONCLUSIVE, 1},
+	{"reset,p=50%,seed=3", "reset", CHURN, NULL, "early_close", EXIT_CHECK_FAILED, 10},
+	{"silent,flip=64,repeat=64", "silent", VAIN, NULL, "timeout", EXIT_INCONCLUSIVE, 1},
+	{"stall-after=4k", "stall", VISIT_IN_VAIN, NULL, "timeout", EXIT_INCONCLUSIVE, 1},
 	{"silent,close-after=64", "close", {"-n", "1"}, NULL, "early_close", EXIT_INCONCLUSIVE, 1},
 	{"delay=20ms", "delay", {"-n", "10"}, NULL, NULL, EXIT_OK, 10},
 	{"trickle=2k", "trickle", {"--size", "400", "-n", "2"}, NULL, NULL, EXIT_OK, 1},
 	{"trickle=40", "trickle", {"--size", "4", "-n", "2"}, NULL, NULL, EXIT_OK, 1}, // < a step
-	{"delay=1ms..9ms,trickle=100k,flip=1m,p=0,reset,p=0%",
-	 "delay",
-	 {"-n", "20"},
-	 NULL,
-	 NULL,
-	 EXIT_OK,
+	{"delay=1ms..9ms,trickle=100k,flip=1m,p=0,reset,p=0%", "delay", TWENTY, NULL, NULL, EXIT_OK,
 	 20},
 };
 
