@@ -154,12 +154,9 @@ static struct turn discard(struct task *task)
 static struct turn stall(const struct task *task)
 {
 	struct pollfd fd = {.fd = task->conn->work.fd, .events = POLLRDHUP};
-	int number = 0;
 	poll(&fd, 1, 0);
-	if (fd.revents & POLLERR) {
-		getsockopt(fd.fd, SOL_SOCKET, SO_ERROR, &number, &(socklen_t){sizeof(number)});
-		return echo_close_for(errno_classify(number));
-	}
+	if (fd.revents & POLLERR)
+		return echo_close_for(errno_classify(socket_take_error(fd.fd)));
 	return fd.revents ? after_end(task) : quiet;
 }
 

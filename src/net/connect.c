@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "net/resolve.h"
+#include "net/socket.h"
 #include "net/waker.h"
 
 #define ATTEMPT_DELAY (250 * NS_PER_MS) // RFC 8305, section 5
@@ -81,10 +82,7 @@ static int check_ends(int fd)
 
 int connect_result(int fd)
 {
-	int number = 0;
-	socklen_t size = sizeof(number);
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0)
-		return errno;
+	int number = socket_take_error(fd);
 	return number ? number : check_ends(fd);
 }
 

@@ -1,5 +1,6 @@
 #include "net/socket.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +13,13 @@ ssize_t socket_receive(int fd, void *bytes, size_t size, int flags)
 ssize_t socket_send(int fd, const void *bytes, size_t length, int flags)
 {
 	return syscall(SYS_sendto, fd, bytes, length, flags, NULL, 0);
+}
+
+int socket_take_error(int fd)
+{
+	int number = 0;
+	socklen_t size = sizeof(number);
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) == 0 ? number : errno;
 }
 
 void socket_close(int fd, bool all_echoed, bool is_guest)

@@ -11,6 +11,10 @@
 ssize_t socket_receive(int fd, void *bytes, size_t size, int flags);
 ssize_t socket_send(int fd, const void *bytes, size_t length, int flags);
 
+// The error that the kernel keeps for a socket (SO_ERROR, socket(7)), which is reset; 0: there is
+// none. If it cannot be read, the reason for that.
+int socket_take_error(int fd);
+
 // Closes a connection; the one place where that is done. With `all_echoed` the peer sees an orderly
 // end if no bytes of it are left unread here. Else it sees a reset, so that it does not take a part
 // of its echo for all. (AF_UNIX has no reset on purpose. There the peer sees one only if it sent
