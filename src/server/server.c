@@ -106,8 +106,6 @@ int server_build(struct server *server, const struct server_config *config, stru
 	server->log = log;
 	server->started_at = clock_now();
 	server->start_time = clock_wall();
-	for (size_t i = 0; i < TRACES_MAX; i++)
-		pthread_mutex_init(&server->traces[i].lock, NULL);
 	atomic_init(&server->drain_at, CLOCK_NEVER);
 	server->acceptor_waker = server->echo.abort_waker = server->done = WAKER_NONE;
 	server->proxy_wait = PROXY_WAIT_NONE;
@@ -118,6 +116,8 @@ int server_build(struct server *server, const struct server_config *config, stru
 	    faults_open(&server->faults, (size_t)server->config.max_connections, log, error) == 0 &&
 	    reserve(server, error) == 0) {
 		gate_init(&server->acceptor_ready);
+		for (size_t i = 0; i < TRACES_MAX; i++)
+			pthread_mutex_init(&server->traces[i].lock, NULL);
 		return 0;
 	}
 	faults_close(&server->faults);
@@ -232,6 +232,7 @@ void server_free(struct server *server)
 	for (size_t i = 0; i < TRACES_MAX; i++) {
 		if (atomic_load(&server->traces[i].id))
 			trace_end(&server->traces[i]);
+		pthread_mutex_destroy(&server->traces[i].lock);
 	}
 	admission_close(&server->admission);
 	ledger_close(&server->ledger);
