@@ -1,6 +1,7 @@
 #include "fault/delay.h"
 
 #include <stddef.h>
+#include <sys/epoll.h>
 
 // Changes places with the work before it in the list.
 static void move_forward(struct timeout_list *list, struct work *work, struct work *before)
@@ -16,10 +17,17 @@ static void move_forward(struct timeout_list *list, struct work *work, struct wo
 	before->timeout_link = &work->timeout_next;
 }
 
+void delay_for_room(struct work *work)
+{
+	work->events &= ~(uint32_t)EPOLLOUT; // so the parking lot asks for it, again if need be
+}
+
 void delay_until(struct parking_lot *lot, struct work *work, uint64_t due)
 {
 	struct timeouts *timeouts = &lot->timeouts;
 	struct timeout_list *list = &timeouts->lists[TIMEOUT_STUCK];
+	if (work->events) // there would be room at once
+		work->events |= EPOLLOUT;
 	timeouts_set(timeouts, work, TIMEOUT_NONE);
 	timeouts_set(timeouts, work, TIMEOUT_STUCK); // at the end, to be checked within a second
 	pthread_mutex_lock(&timeouts->lock);

@@ -8,7 +8,11 @@
 #include "pool/parking_lot.h"
 
 // `work`, which the caller owns and parks as stuck next, is to be served again at `due`
-// (clock_now), and sooner in any case: once a second, and when something comes.
+// (clock_now), and sooner in any case: once a second, and when something comes. Room to send is no
+// event then.
 void delay_until(struct parking_lot *lot, struct work *work, uint64_t due);
+
+// `work` is parked as stuck next because it has no room to send: that is an event again.
+void delay_for_room(struct work *work);
 
 #endif

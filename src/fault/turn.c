@@ -62,6 +62,7 @@ static struct turn after_error(const struct task *task, bool sends)
 	if (class != ERRNO_TRY_AGAIN && class != ERRNO_NO_MEMORY)
 		return echo_close_for(class);
 	echo_note_stuck(conn);
+	delay_for_room(&conn->work);
 	uint64_t since = atomic_load_explicit(&conn->work.active_at, memory_order_relaxed);
 	uint64_t limit = task->config->send_timeout;
 	if (limit != CLOCK_NEVER && task->now >= since + limit)

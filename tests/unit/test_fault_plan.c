@@ -1,6 +1,8 @@
 // Which faults befall a connection, and where: fault/plan. And when it comes back: fault/delay.
 #include "expect.h"
 
+#include <sys/socket.h>
+
 #include "base/clock.h"
 #include "fault/delay.h"
 #include "fault/plan.h"
@@ -138,4 +140,30 @@ TEST(delays_among_stuck_work) {
 	assert_ptr_equal(lot.timeouts.lists[TIMEOUT_STUCK].end,
 			 &lot.timeouts.lists[TIMEOUT_STUCK].first);
 	parking_lot_close(&lot);
+}
+
+// What waits for a time is not told of room to send, which it has; what waits for room is.
+TEST(room_is_no_event_for_a_delay) {
+	struct parking_lot lot;
+	struct work work = {.state = WORK_SERVED};
+	struct work_list unparked = {0};
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(parking_lot_open(&lot, CLOCK_NEVER, CLOCK_NEVER, NULL), 0);
+	work.fd = pair[0];
+	assert_true(parking_lot_park(&lot, &work, TIMEOUT_IDLE));
+	for (size_t waits_for_room = 0; waits_for_room < 2; waits_for_room++) {
+		atomic_store(&work.state, WORK_SERVED);
+		if (waits_for_room)
+			delay_for_room(&work);
+		else
+			delay_until(&lot, &work, clock_deadline(NS_PER_S));
+		assert_true(parking_lot_park(&lot, &work, TIMEOUT_STUCK));
+		parking_lot_wait(&lot, 0, false, &unparked);
+		assert_int_equal(unparked.count, waits_for_room);
+	}
+	parking_lot_forget(&lot, &work);
+	parking_lot_close(&lot);
+	close(pair[0]);
+	close(pair[1]);
 }
