@@ -76,6 +76,8 @@ static int take_all(struct activation *activation, const char *count_text, const
 	snprintf(activation->names, sizeof(activation->names), "%s", listed ? listed : "");
 	if (units_parse_count(count_text, 1, CONFIG_MAX_LISTEN, &count, &why) != 0)
 		return error_set(error, ECHOD_ERROR_USAGE, "$LISTEN_FDS: %s", why.message);
+	if (listed && strlen(listed) >= sizeof(activation->names))
+		return error_set(error, ECHOD_ERROR_USAGE, "$LISTEN_FDNAMES is too long");
 	for (int i = 0; i < (int)count; i++) {
 		const char *name = listed ? strsep(&names, ":") : NO_NAME;
 		if (!name || (names && i + 1 == (int)count))

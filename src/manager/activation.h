@@ -13,9 +13,9 @@
 struct activation {
 	struct inherited listeners[CONFIG_MAX_LISTEN];
 	size_t count;
-	int control;	  // -1: none
-	int http;	  // -1: none
-	char names[4096]; // of all, one after the other
+	int control;			     // -1: none
+	int http;			     // -1: none
+	char names[CONFIG_MAX_LISTEN * 256]; // of all, one after the other
 };
 
 // Takes the sockets of $LISTEN_FDS if $LISTEN_PID is this process, marks them as close-on-exec and

@@ -216,6 +216,8 @@ static int a_packet_socket(void) { return made(AF_UNIX, SOCK_SEQPACKET); }
 static int a_silent_socket(void) { return made(AF_INET, SOCK_STREAM); }
 static int a_listener(void) { return listen_on("127.0.0.1:0"); }
 
+static char long_name[20000];
+
 static const struct refusal {
 	const char *name; // LISTEN_FDS
 	int (*first)(void), (*second)(void);
@@ -233,6 +235,7 @@ static const struct refusal {
 	{"2", a_listener, a_listener, "one",
 	 "$LISTEN_FDNAMES has not the 2 names that $LISTEN_FDS says"},
 	{"1", a_listener, NULL, "one:two", "$LISTEN_FDNAMES has not the 1 names"},
+	{"1", a_listener, NULL, long_name, "$LISTEN_FDNAMES is too long"},
 	{"2", a_listener, a_listener, "control:control", "descriptor 4 (control) is the second"},
 	{"1", a_listener, NULL, "control", "is no Unix-domain socket"},
 	{"1", a_listener, NULL, "faulty=x", "descriptor 3 (faulty=x) fault 'x': there are reset"},
@@ -245,6 +248,7 @@ TEST_ROWS(what_cannot_be_listened_on_is_refused, const struct refusal *row, refu
 	handed.fds[0] = row->first();
 	handed.fds[1] = row->second ? row->second() : 0;
 	handed.names = row->names;
+	memset(long_name, 'x', sizeof(long_name) - 1);
 	const char *count = test_text("LISTEN_FDS=%s", row->name);
 	struct process *echod = process_run_to(
 		EXIT_USAGE, PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
