@@ -51,6 +51,14 @@ void json_put(json_t **object, const char *name, json_t *value)
 	*object = NULL;
 }
 
+void json_append(json_t **array, json_t *value)
+{
+	if (json_array_append_new(*array, value) == 0)
+		return;
+	json_decref(*array);
+	*array = NULL;
+}
+
 json_t *json_finite(double number)
 {
 	return isfinite(number) ? json_real(number) : json_null();

@@ -12,6 +12,9 @@ json_t *json_text(const char *text);
 // becomes NULL: so an object lacks no member.
 void json_put(json_t **object, const char *name, json_t *value);
 
+// The same of an array.
+void json_append(json_t **array, json_t *value);
+
 // A JSON number; null for infinity and NaN.
 json_t *json_finite(double number);
 

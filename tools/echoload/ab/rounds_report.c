@@ -128,16 +128,15 @@ static json_t *pack_target(const struct rounds *rounds, size_t index)
 				 "messages", (json_int_t)target->all.messages);
 	for (enum measure k = 0; k < MEASURES; k++) {
 		const struct rank_interval *ratio = &target->ratios[k].median;
-		json_object_set_new(json, measures[k].member,
-				    json_finite(rounds_value(&target->all, k)));
-		json_object_set_new(
-			ratios, measures[k].name,
-			json_pack("{s:o, s:o, s:o, s:I, s:s}", "median", json_finite(ratio->median),
-				  "low", json_finite(ratio->low), "high", json_finite(ratio->high),
-				  "values", (json_int_t)target->ratios[k].count, "conclusion",
-				  conclude(rounds, index, k)));
+		json_put(&json, measures[k].member, json_finite(rounds_value(&target->all, k)));
+		json_put(&ratios, measures[k].name,
+			 json_pack("{s:o, s:o, s:o, s:I, s:s}", "median",
+				   json_finite(ratio->median), "low", json_finite(ratio->low),
+				   "high", json_finite(ratio->high), "values",
+				   (json_int_t)target->ratios[k].count, "conclusion",
+				   conclude(rounds, index, k)));
 	}
-	json_object_set_new(json, "ratio", ratios);
+	json_put(&json, "ratio", ratios);
 	return json;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/first_bytes.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "control/client.h"
 #include "echoload/verify/payload.h"
@@ -223,8 +224,7 @@ static json_t *describe_receipt(const struct receipt *receipt, const char *name,
 	if (receipt->found > 0)
 		append(line, ", %" PRIu64 " found", receipt->found);
 	for (int i = RESET; i < SEENS; i++) {
-		json_object_set_new(seen, seen_names[i],
-				    json_integer((json_int_t)receipt->seen[i]));
+		json_put(&seen, seen_names[i], json_integer((json_int_t)receipt->seen[i]));
 		if (receipt->seen[i] == 0)
 			continue;
 		append(line, "%s %" PRIu64 " %s%s", before, receipt->seen[i],
@@ -265,10 +265,10 @@ static void add_ending(struct account *account, const struct ending *ending, con
 	account->unexplained += closed && !add_receipts(account->receipts, ending, row);
 	if (!failed || !row || account->failed_found > LEDGER_ERRORS)
 		return;
-	json_array_append_new(account->errors, describe_error(ending, row));
+	json_append(&account->errors, describe_error(ending, row));
 	ledger_explain(ending, row, line);
 	if (account->failed_found <= LEDGER_SHOWN)
-		json_array_append_new(account->says, json_string(line));
+		json_append(&account->says, json_string(line));
 }
 
 static json_t *conclude(struct account *account, bool verify, bool is_faulty)
@@ -276,28 +276,28 @@ static json_t *conclude(struct account *account, bool verify, bool is_faulty)
 	uint64_t unknown = account->all - account->known;
 	json_t *receipts = json_array();
 	char line[LEDGER_LINE];
-	json_array_insert_new(
-		account->says, 0,
+	json_t *first =
 		json_sprintf("%" PRIu64 " of %" PRIu64
 			     " connection%s with an error found in the server's ledger",
-			     account->failed_found, account->failed, log_plural(account->failed)));
+			     account->failed_found, account->failed, log_plural(account->failed));
+	if (json_array_insert_new(account->says, 0, first) != 0)
+		json_append(&account->says, NULL);
 	for (int i = 0; i < INJECTIONS && is_faulty; i++) {
 		const char *name = injection_name((enum injection)i);
 		if (account->receipts[i].connections == 0)
 			continue;
-		json_array_append_new(receipts,
-				      describe_receipt(&account->receipts[i], name, verify, line));
-		json_array_append_new(account->says, json_string(line));
+		json_append(&receipts, describe_receipt(&account->receipts[i], name, verify, line));
+		json_append(&account->says, json_string(line));
 	}
 	if (is_faulty)
-		json_array_append_new(account->says,
-				      json_sprintf("%" PRIu64 " connection%s compared, %" PRIu64
-						   " with an error that no fault explains",
-						   account->known, log_plural(account->known),
-						   account->unexplained));
+		json_append(&account->says,
+			    json_sprintf("%" PRIu64 " connection%s compared, %" PRIu64
+					 " with an error that no fault explains",
+					 account->known, log_plural(account->known),
+					 account->unexplained));
 	if (is_faulty && unknown > 0)
-		json_array_append_new(
-			account->says,
+		json_append(
+			&account->says,
 			json_sprintf("%" PRIu64 " of %" PRIu64 " connections are unknown: not in "
 				     "the ledger, or not closed there; echod --ledger keeps more",
 				     unknown, account->all));
@@ -329,6 +329,8 @@ json_t *ledger_compare(const struct load_config *config, const struct endings *e
 	for (size_t i = 0; i < kept && found; i++)
 		add_ending(&account, &endings->of[i], found[i]);
 	json_decref(join.rows);
+	if (!found)
+		json_append(&account.says, NULL);
 	free(found);
 	return conclude(&account, config->verify, is_faulty);
 }

@@ -18,7 +18,7 @@ bool ledger_is_faulty(const struct load_config *config);
 // If the server is faulty, or the run has errors, asks it for its ledger and compares that with
 // what the connections have seen: by addresses, or through a proxy by the first bytes, if these are
 // verified. Waits up to half a second for the server to notice that they are over. Returns `ledger`
-// of docs/measuring.md, whose lines `says` are for the report; NULL: there is nothing to say.
+// of docs/measuring.md, whose lines `says` are for the report; NULL: nothing to say, or no memory.
 json_t *ledger_join(const struct engine_result *result, bool is_faulty);
 
 // The parts of it: what a row of the ledger says of a connection; and the same for these rows, a

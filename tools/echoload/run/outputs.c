@@ -68,9 +68,9 @@ int outputs_open(struct outputs *outputs, const struct run_options *options,
 static void write_interval(struct outputs *outputs, const struct interval *last)
 {
 	const struct result_interval *interval = &outputs->interval;
-	// Without memory the result goes without this interval; the sums are complete.
-	(void)json_array_append_new(result_get(&outputs->result, "intervals"),
-				    result_pack_interval(interval, &outputs->latency));
+	outputs->lacks_interval |=
+		json_array_append_new(result_get(&outputs->result, "intervals"),
+				      result_pack_interval(interval, &outputs->latency)) != 0;
 	for (enum output_file i = OUTPUT_HLOG; i <= OUTPUT_CSV; i++) {
 		FILE *file = stream_of(outputs, i);
 		if (file && i == OUTPUT_CSV)
@@ -108,7 +108,7 @@ static json_t *endpoints(const struct endpoint *list, size_t count)
 	json_t *array = json_array();
 	for (size_t i = 0; i < count; i++) {
 		char text[ADDRESS_TEXT_SIZE];
-		json_array_append_new(array, json_text(endpoint_format(&list[i], text)));
+		json_append(&array, json_text(endpoint_format(&list[i], text)));
 	}
 	return array;
 }
@@ -119,10 +119,9 @@ static json_t *sizes(const struct sizes *sizes)
 	double below = 0;
 	for (size_t i = 0; i < sizes->count; i++) {
 		const struct sizes_part *part = &sizes->parts[i];
-		json_array_append_new(array,
-				      json_pack("{s:I, s:I, s:f}", "least", (json_int_t)part->least,
-						"most", (json_int_t)part->most, "share",
-						part->below - below));
+		json_append(&array,
+			    json_pack("{s:I, s:I, s:f}", "least", (json_int_t)part->least, "most",
+				      (json_int_t)part->most, "share", part->below - below));
 		below = part->below;
 	}
 	return array;
@@ -134,7 +133,7 @@ json_t *outputs_configuration(const struct load_config *config)
 	bool poisson = config->arrival == ARRIVAL_POISSON;
 	json_t *cpus = json_array();
 	for (size_t i = 0; i < config->cpu_count; i++)
-		json_array_append_new(cpus, json_integer(config->cpus[i]));
+		json_append(&cpus, json_integer(config->cpus[i]));
 	return json_pack(
 		"{s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o, s:I, s:s?, s:o, s:s?, s:o, s:I, "
 		"s:o, s:o, s:o, s:o, s:b, s:b}",
@@ -184,7 +183,7 @@ __attribute__((sentinel)) static json_t *add_numbers(json_t *object, ...)
 	va_list pairs;
 	va_start(pairs, object);
 	for (const char *name; (name = va_arg(pairs, const char *));)
-		json_object_set_new(object, name, json_finite(va_arg(pairs, double)));
+		json_put(&object, name, json_finite(va_arg(pairs, double)));
 	va_end(pairs);
 	return object;
 }
@@ -201,8 +200,9 @@ static json_t *describe_server(const struct server_view *server)
 static json_t *describe_experiment(const struct experiment *experiment)
 {
 	static const char *const outcomes[] = {"none", "unclear", "partly", "more", "no_more"};
-	json_t *object = json_pack("{s:s, s:o*}", "outcome", outcomes[experiment->outcome], "why",
-				   experiment->why ? json_text(experiment->why) : NULL);
+	json_t *object = json_pack("{s:s}", "outcome", outcomes[experiment->outcome]);
+	if (experiment->why)
+		json_put(&object, "why", json_text(experiment->why));
 	if (experiment->pairs == 0)
 		return object;
 	return add_numbers(object, "connections", (double)experiment->connections, "added",
@@ -220,10 +220,10 @@ static json_t *describe_threads(const struct usage *usage)
 	for (unsigned i = 0; i < usage->threads; i++) {
 		const struct usage_thread *thread = &usage->thread[i];
 		double whole = thread->at ? (double)thread->at : 1;
-		json_array_append_new(array, json_pack("{s:f, s:f, s:f}", "user",
-						       (double)thread->user / whole, "system",
-						       (double)thread->system / whole, "waiting",
-						       (double)thread->waited / whole));
+		json_append(&array,
+			    json_pack("{s:f, s:f, s:f}", "user", (double)thread->user / whole,
+				      "system", (double)thread->system / whole, "waiting",
+				      (double)thread->waited / whole));
 	}
 	return array;
 }
@@ -234,7 +234,7 @@ static json_t *describe_evidence(const struct run *run)
 	const struct usage *usage = &run->result.usage;
 	json_t *reasons = json_array();
 	for (size_t i = 0; i < run->verdict.count; i++)
-		json_array_append_new(reasons, json_text(run->verdict.line[i]));
+		json_append(&reasons, json_text(run->verdict.line[i]));
 	json_t *object = json_pack(
 		"{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "reasons", reasons,
 		"interrupted", run->interrupted, "threads", describe_threads(usage),
@@ -245,7 +245,7 @@ static json_t *describe_evidence(const struct run *run)
 		describe_experiment(&evidence->experiment), "server",
 		describe_server(&evidence->server));
 	if (run->result.ledger)
-		json_object_set(object, "ledger", run->result.ledger);
+		json_put(&object, "ledger", json_incref(run->result.ledger));
 	return add_numbers(object, "thread_busy", evidence->thread_busy, "thread_waiting",
 			   evidence->thread_waiting, "cpus_idle", evidence->idle, "failing",
 			   evidence->failing, "stalled", evidence->stalled, "throttled",
@@ -255,20 +255,22 @@ static json_t *describe_evidence(const struct run *run)
 			   evidence->least_round_trip, "latency_rise_ns", evidence->rise, NULL);
 }
 
-static void fill_errors(struct result *result, const struct load_config *config,
-			const struct counters *counters)
+static int fill_errors(struct result *result, const struct load_config *config,
+		       const struct counters *counters)
 {
 	char first[LOAD_ERROR_TEXT], target[ADDRESS_TEXT_SIZE];
+	int status = 0;
 	for (enum load_error i = 0; i < LOAD_ERRORS; i++) {
 		const struct load_error_count *kind = &counters->errors.of[i];
 		error_make_line(load_error_describe(kind, config, first));
-		(void)result_add_error(result, load_error_rows[i].name, kind->count, first);
+		status |= result_add_error(result, load_error_rows[i].name, kind->count, first);
 	}
 	for (uint64_t i = 0; i < counters->fault_count && i < COUNTERS_FAULTS; i++) {
 		endpoint_format(config_target(config, counters->faults[i].connection), target);
 		error_make_line(target);
-		(void)result_add_fault(result, target, &counters->faults[i]);
+		status |= result_add_fault(result, target, &counters->faults[i]);
 	}
+	return status;
 }
 
 static int fill_result(struct result *result, const struct run *run, json_t *extra)
@@ -286,8 +288,7 @@ static int fill_result(struct result *result, const struct run *run, json_t *ext
 	hdr_add(result->latency, &counters->latency);
 	hdr_add(result->uncorrected,
 		config->rate > 0 ? &counters->uncorrected : &counters->latency);
-	fill_errors(result, config, counters);
-	return result_add_run(result, &one) |
+	return fill_errors(result, config, counters) | result_add_run(result, &one) |
 	       result_set_count(json, "faults_found", counters->fault_count) |
 	       result_set_count(json, "bytes_verified", counters->verified) |
 	       result_set_verdict(result, verdict_names[run->verdict.kind]) |
@@ -313,7 +314,7 @@ int outputs_finish(struct outputs *outputs, const struct run *run, json_t *extra
 	const char *const *files = outputs->options->files;
 	int status = 0;
 	if (files[OUTPUT_JSON])
-		status = fill_result(&outputs->result, run, extra) == 0
+		status = !outputs->lacks_interval && fill_result(&outputs->result, run, extra) == 0
 				 ? result_write(&outputs->result, files[OUTPUT_JSON], error)
 				 : error_set(error, ECHOD_ERROR_SYSTEM, "no memory for the result");
 	if (files[OUTPUT_HGRM])

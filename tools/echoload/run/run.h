@@ -30,6 +30,7 @@ struct outputs {
 	FILE *stream[OUTPUT_FILES]; // those of --hlog and --csv, from the first interval on
 	struct echod_error failure; // of the first of the two that could not be written
 	struct result result;
+	bool lacks_interval; // for which there was no memory
 
 	// The interval that is being made of one or more of the engine's.
 	struct result_interval interval;
