@@ -20,6 +20,10 @@ TEXT_PARSER(result) {
 	struct result one, other;
 	fuzz_files(text);
 	if (result_read(&one, "one", &error) == 0) {
+		const json_t *faults = result_get(&one, "faults"), *fault;
+		for (size_t i = 0; (fault = json_array_get(faults, i)); i++)
+			ensure(result_count(fault, "run") <
+			       json_array_size(result_get(&one, "runs")));
 		char *written = json_dumps(one.json, JSON_REAL_PRECISION(15));
 		fuzz_files(written);
 		ensure(written && result_read(&other, "other", &error) == 0);
@@ -77,6 +81,9 @@ static void begin_activation(void) {
 TEXT_PARSER(activation, .begin = begin_activation) {
 	struct activation activation;
 	char pid[16], *names = text, *count = strsep(&names, "\n");
+	size_t listed = 1;
+	for (const char *at = names; at && *at; at++)
+		listed += *at == ':';
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", count, 1);
@@ -86,6 +93,7 @@ TEXT_PARSER(activation, .begin = begin_activation) {
 		size_t roles = activation.control >= 0;
 		roles += activation.http >= 0;
 		ensure(activation.count + roles == strtoul(count, NULL, 10));
+		ensure(!names || activation.count + roles == listed);
 	}
 	ensure(!getenv("LISTEN_FDS") && !getenv("LISTEN_FDNAMES"));
 	for (int i = 3; i < 6; i++)
