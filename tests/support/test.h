@@ -83,6 +83,20 @@ struct test {
 	}
 void test_register(struct test *test);
 
+// Where libc has functions of other names for times and sizes of 64 bits, as on armhf, those are
+// wrapped (tests/unit/CMakeLists.txt).
+#if __SIZEOF_LONG__ == 4
+#define PRAGMA(text) _Pragma(#text)
+#define WRAP_AS(name, other)                                  \
+	PRAGMA(redefine_extname __real_##name __real_##other) \
+	PRAGMA(redefine_extname __wrap_##name __wrap_##other)
+WRAP_AS(clock_gettime, __clock_gettime64)
+WRAP_AS(fopen, fopen64)
+WRAP_AS(getsockopt, __getsockopt64)
+WRAP_AS(ioctl, __ioctl_time64)
+WRAP_AS(lstat, __lstat64_time64)
+#endif
+
 // WRAP(int, close, (int fd)) { … } replaces a function that the linker wraps; __real_close is the
 // original.
 #define WRAP(type, name, parameters)   \

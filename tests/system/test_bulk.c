@@ -6,7 +6,7 @@
 #include "load.h"
 #include "stats.h"
 
-#define VERIFIED (sizeof(ECHOD_SANITIZE) > 1 ? 100000000 : 10000000000)
+#define VERIFIED (sizeof(ECHOD_SANITIZE) > 1 ? 100000000 : (size_t)10000000000)
 
 #define CLIENTS 64
 #define WORKERS 4
