@@ -196,4 +196,9 @@ TEST(a_histogram_of_few_values_is_small) {
 	utf8 = false;
 	assert_int_equal(histogram(&percent), 2);
 	printed_shows("22.1 us ####", "5.0 s # <0.1 %");
+	hdr_reset(&counters.latency);
+	hdr_record_many(&counters.latency, 1000, 50);
+	hdr_record_many(&counters.latency, 10000, 50);
+	assert_int_equal(histogram(&percent), 10);
+	printed_shows("# 50.0 %\n", " us  0.0 %\n");
 }
