@@ -20,7 +20,7 @@ TEXT_PARSER(expectation) {
 static int read_options(int argc, char **argv) {
 	struct options options;
 	int status = options_read(&options, argc, argv);
-	ensure(status != -1 || options.list || options.backend_text);
+	ensure(status != -1 || options.list || options.backend_text || options.serve_text);
 	options_free(&options);
 	return status;
 }
