@@ -89,6 +89,7 @@ static const struct exchange {
 	{"rebinding", HOST("evil.example"), 403, TEXT, "localhost"},
 	{"rebinding_like", HOST("127.0.0.1.evil.example:80"), 403, TEXT, ""},
 	{"rebinding_long", HOST("localhost" NAME_62), 403, TEXT, ""},
+	{"rebinding_46", HOST("1234567890123456789012345678901234567890123456"), 403, TEXT, ""},
 	{"rebinding_empty", HOST(""), 403, TEXT, ""},
 	{"host_missing", "GET / HTTP/1.1\r\n\r\n", 400, "", ""},
 	{"space", "GET /healthz x HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, TEXT, ""},

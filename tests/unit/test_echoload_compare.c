@@ -218,6 +218,7 @@ TEST(the_command_says_it_in_plain_words) {
 	assert_contains(subcommand_said, "\n  lowest ");
 	REFUSE(2, "several with --with between them", path[0], path[1], path[2]);
 	SHOW(4, "throughput  no winner: that takes 5 runs a side\n", path[0], path[9]);
+	assert_null(strstr(subcommand_said, "lowest"));
 	json_t *runs = result_get(&results[0], "runs");
 	json_t *another = json_copy(json_array_get(runs, 0));
 	assert_int_equal(result_set_count(another, "started_us", 1), 0);

@@ -187,6 +187,7 @@ TEST(the_result_says_all_of_it) {
 	json_t *result = load_result_of_file(options.files[OUTPUT_JSON]);
 	assert_string_equal(load_text(result, "first_errors.timeout"),
 			    "after 0 ns on connection 1 to [::1]:0");
+	assert_string_equal(load_text(result, "faults.1.target"), "[::1]:0");
 	expect_json(json_incref(json_object_get(result, "evidence")),
 		    "{'reasons':['a','b'],'interrupted':false,'threads':[{'user':0.0,'system':0.0,"
 		    "'waiting':0.0},{'user':0.1,'system':0.2,'waiting':0.4}],'connections_open':4,"

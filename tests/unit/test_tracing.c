@@ -69,7 +69,7 @@ TEST(a_life_is_told_in_order) {
 	visit(); // of which nothing is told
 	peer_close(fd);
 	expect_pattern(test_text("%s%s", all, told(1, NULL)),
-		       "^" L "accepted from 127" L "\n" L " queued\n" L
+		       "^" L "accepted from 127" L "\n" L "s +queued\n" L
 		       " taken by worker [12]\n" ROUNDS L ECHOED ROUNDS L "closed: peer\n$");
 	expect_untraced();
 	assert_string_equal(ask(1, false), "trace: no connection 1 is open\n");
