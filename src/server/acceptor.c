@@ -84,10 +84,11 @@ static enum accept_result accept_failed(struct acceptor *acceptor, int number)
 // Our end of the connection: the listener's address, unless that stands for several.
 static union inet_end local_end(int fd, const struct endpoint *bound)
 {
-	struct endpoint local = {.length = sizeof(local.as)};
 	const union inet_end end = inet_end_from(bound);
-	if (!inet_end_is_any(&end) || getsockname(fd, &local.as.any, &local.length) != 0)
-		return end;
+	struct endpoint local = *bound;
+	local.length = sizeof(local.as);
+	if (inet_end_is_any(&end))
+		getsockname(fd, &local.as.any, &local.length); // or it stays as it is
 	return inet_end_from(&local);
 }
 
