@@ -97,8 +97,10 @@ static void expect_reply(size_t index, const char *control, const char *request)
 static void use(const char *tcp, const char *path, const char *http, const char *control) {
 	int parked = *tcp ? peer_try_connect(tcp, NULL) : -1;
 	int reset = *tcp ? peer_try_connect(tcp, NULL) : -1;
-	if (reset >= 0 && peer_send_some(reset, "reset", 5) > 0)
+	if (reset >= 0 && peer_send_some(reset, "reset", 5) > 0) {
+		poll(&(struct pollfd){.fd = reset, .events = POLLIN}, 1, 100); // for its echo
 		peer_reset(reset);
+	}
 	tolerant_echo(peer_try_connect(path, NULL), 1, LARGE, true, patience());
 	tolerant_echo(*tcp ? peer_try_connect(tcp, NULL) : -1, 2, SMALL, false, patience());
 	tolerant_ask(test_text("unix:%s", control),
@@ -175,9 +177,12 @@ TRIAL(echod) {
 	daemon_program = TORTURE_FOLDER "/torture_echod";
 	const char *path = place_address("echo");
 	struct daemon *daemon = daemon_spawn(
-		PROCESS(.arguments = STRINGS("--listen", path, "--listen", "127.0.0.1:0", "--http",
-					     "127.0.0.1:0", "--workers", "2", "--patience", "1ms",
-					     "--max-connections", "20", "--drain-timeout", "300ms"),
+		PROCESS(.arguments = STRINGS("--listen", path, "--listen", "127.0.0.1:0",
+					     "--listen-proxy", place_address("proxy"), "--faulty",
+					     test_text("%s=reset", place_address("faulty")),
+					     "--http", "127.0.0.1:0", "--workers", "2",
+					     "--patience", "1ms", "--max-connections", "20",
+					     "--max-per-source", "20", "--drain-timeout", "300ms"),
 			.environment = STRINGS(setting)));
 	if (!serves(daemon)) {
 		expect_refusal(daemon->process);
