@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Says which branches and conditions of the core no test has shown to matter, and why not.
 
-The FILES are compiled by clang-19 with counters for modified condition/decision coverage (MC/DC) and
-linked, in the place of their objects, into copies of the unit test programs and of echod, with which
-tests run. Each condition has to be true, to be false, and to change the outcome of its decision alone.
-What is not shown is printed as `FILE | FUNCTION: CONDITION: WHAT`, and has to stand so in reasons.txt,
-in a block that begins with the reason. One that begins with `sometimes: ` is for what depends on the
-machine or on the order of threads. Exits with 0 only if all have a reason and all reasons are needed.
+The FILES are compiled by clang-19 with counters for modified condition/decision coverage (MC/DC), and
+linked into copies of the unit test programs, of echod and of torture_echod, with which tests run. Each
+condition has to be true, to be false, and to change the outcome of its decision alone. What is not
+shown is printed as `FILE | FUNCTION: CONDITION: WHAT`, and has to stand so in reasons.txt, in a block
+that begins with the reason; one with `sometimes: ` depends on the machine or the order of threads.
+Exits with 0 only if all that is not shown has a reason and all reasons are needed.
 """
 
 import argparse, collections, concurrent.futures, json, os, re, subprocess, sys, tempfile
@@ -20,22 +20,13 @@ FILES = """src/pool/*.[ch] src/echo/*.[ch] src/base/units.c src/base/setting.c s
     src/server/a*.c src/server/drain.c src/server/pause.c src/server/ser*.c""".split()
 UNIT = r"unit\.(?!echoload|echocat|clock|control$|cpus|default_path|history|log$|memory)"
 SYSTEM = ["control", "drain backlog", "faulty live", "faulty only", "ledger", "proxy flood", "proxy d", "proxy stop"]
-COUNTERS = ["-fprofile-instr-generate", "-fcoverage-mapping", "-fcoverage-mcdc"]
-
-
-def squeeze(text):
-    return " ".join(text.split())
-
-
-def read_reasons(path):
-    for block in path.read_text().strip().split("\n\n"):
-        reason, *items = block.splitlines()
-        yield from ((item, reason) for item in items)
+TORTURE = "torture.calls"
+COUNTERS = ["-fprofile-instr-generate", "-fprofile-update=atomic", "-fcoverage-mapping", "-fcoverage-mcdc"]
 
 
 def is_in_source(item):  # so that a reason does not outlive its line
     found = re.fullmatch(r"(\S+) \| \w+: (.*): (never \w+|not decisive)", item)
-    return found and (ROOT / found[1]).exists() and found[2] in squeeze((ROOT / found[1]).read_text())
+    return found and (ROOT / found[1]).exists() and found[2] in " ".join((ROOT / found[1]).read_text().split())
 
 
 def compile_with_counters(build, file, work):
@@ -59,7 +50,7 @@ def run(build, test, work):  # returns what it has written if it fails
     name, *prefix = test.split()
     (program, *arguments), environment = build.tests[name]
     copy = work / Path(program).name
-    environment = {**os.environ, **environment, "ECHOD_TEST_PROGRAM": str(work / "echod")}
+    environment = {**os.environ, **environment, "ECHOD_TEST_FOLDER": str(work)}
     environment["LLVM_PROFILE_FILE"] = f"{work}/{name}-%p.profraw"
     command = [copy if copy.exists() else program, *arguments, *prefix]
     done = subprocess.run(command, cwd=build.folder, env=environment, capture_output=True, text=True, timeout=240)
@@ -69,18 +60,24 @@ def run(build, test, work):  # returns what it has written if it fails
 def measure(build, work):
     """Runs all, and returns what llvm-cov tells of each function."""
     tests = [test for test in build.tests if re.match(UNIT, test)]
-    programs = {build.tests[test][0][0] for test in tests} | {str(build.folder / "bin/echod")}
+    programs = {build.tests[test][0][0] for test in tests} | {p for p in build.links if re.search("bin/echod|torture_echod", p)}
+    build.tests[TORTURE] = [build.folder / "tests/torture/torture_calls", "calls", "once"], {}
     paths = [str(path.relative_to(ROOT)) for pattern in FILES for path in ROOT.glob(pattern)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda p: compile_with_counters(build, p, work), [p for p in paths if p[-1] == "c"]))
         list(pool.map(lambda p: link(build, p, objects, work), programs))
-        tests[:0] = [f"system.{name}" for name in SYSTEM]
+        tests[:0] = [TORTURE, *(f"system.{name}" for name in SYSTEM)]
         if failed := list(filter(None, pool.map(lambda t: run(build, t, work), tests))):
             raise SystemExit("\n".join(failed))
-    (work / "list").write_text("\n".join(map(str, work.glob("*.profraw"))))
-    subprocess.run(["llvm-profdata-19", "merge", "-f", work / "list", "-o", work / "all"], check=True)
-    ask = ["llvm-cov-19", "export", "--instr-profile", work / "all", work / "unit_core"]
-    return json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)["data"][0]["functions"]
+    functions = []
+    for kind in ("unit", "system", "torture"):  # one by one: the counts of a process that was killed may not fit
+        (work / "list").write_text("\n".join(map(str, work.glob(f"{kind}.*.profraw"))))
+        merge = ["llvm-profdata-19", "merge", "--failure-mode=all", "-f", work / "list", "-o", work / "all"]
+        subprocess.run(merge, check=True)
+        ask = ["llvm-cov-19", "export", "--instr-profile", work / "all", work / "unit_core"]
+        told = subprocess.run(ask, check=True, capture_output=True).stdout
+        functions += json.loads(told)["data"][0]["functions"]
+    return functions
 
 
 def text_between(path, line, column, end_line, end_column):
@@ -113,7 +110,7 @@ def collect(functions):
 
 def judge(branches, decisions):
     """Yields each thing that has to be shown, and whether it was."""
-    describe = lambda key: f"{key[0]} | {key[1]}: {squeeze(text_between(key[0], *key[2:]))}"
+    describe = lambda key: f"{key[0]} | {key[1]}: {' '.join(text_between(key[0], *key[2:]).split())}"
     for key, counts in branches.items():
         ways = ("never true", "never false") if any(counts) else ("never reached",) * 2
         yield from ((f"{describe(key)}: {way}", count) for way, count in zip(ways, counts))
@@ -129,7 +126,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", help="a folder that is built")
     given = parser.parse_args()
-    reasons = dict(read_reasons(Path(__file__).with_name("reasons.txt")))
+    blocks = Path(__file__).with_name("reasons.txt").read_text().strip().split("\n\n")
+    reasons = {item: reason for reason, *items in map(str.splitlines, blocks) for item in items}
     problems = [f"no such condition: {item}" for item in reasons if not is_in_source(item)]
     if not problems:
         with tempfile.TemporaryDirectory() as folder:

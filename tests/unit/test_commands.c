@@ -64,6 +64,15 @@ TEST(a_trace_is_of_one_by_its_number_or_of_the_next) {
 	assert_contains(run("trace next"), "connection 1\n");
 }
 
+TEST(a_reply_that_cannot_be_written_is_a_failure) {
+	char line[] = "stats json";
+	const struct command_context context = {&inside->server, &rates, &snapshot, NULL};
+	FILE *full = fopen("/dev/full", "w");
+	assert_non_null(full);
+	assert_int_equal(command_run(&context, line, strlen(line), full), STATUS_FAILED);
+	fclose(full);
+}
+
 static void expect_bad(const char *line, const char *text) {
 	const char *body = run_for(STATUS_BAD_REQUEST, line);
 	assert_contains(body, text);
