@@ -4,6 +4,6 @@
 # shellcheck source=tests/check/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-output=$(tests/mcdc/mcdc.py --build "$build") || problem "$output"
+output=$(tests/mcdc/mcdc.py "$build") || problem "$output"
 count=$(sed -n 's/ outcomes and conditions.*//p' <<<"$output")
 finish "${count:-0}" "outcomes and conditions"

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Says which branches and conditions of the core no test has shown to matter, and why not.
+"""Says which branches and conditions of the core no test has shown to matter, and why not: mcdc.py [BUILD]
 
 The FILES are compiled by clang-19 with counters for modified condition/decision coverage (MC/DC), and
-linked into copies of the unit test programs, of echod and of torture_echod, with which tests run. Each
+linked into copies of BUILD's unit test programs, of echod and of torture_echod, with which tests run. Each
 condition has to be true, to be false, and to change the outcome of its decision alone. What is not
 shown is printed as `FILE | FUNCTION: CONDITION: WHAT`, and has to stand so in reasons.txt, in a block
 that begins with the reason; one with `sometimes: ` depends on the machine or the order of threads.
 Exits with 0 only if all that is not shown has a reason and all reasons are needed.
 """
 
-import argparse, collections, concurrent.futures, json, os, re, subprocess, sys, tempfile
+import collections, concurrent.futures, json, os, re, subprocess, sys, tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "holes"))
@@ -50,10 +50,10 @@ def run(build, test, work):  # returns what it has written if it fails
     name, *prefix = test.split()
     (program, *arguments), environment = build.tests[name]
     copy = work / Path(program).name
-    environment = {**os.environ, **environment, "ECHOD_TEST_FOLDER": str(work)}
-    environment["LLVM_PROFILE_FILE"] = f"{work}/{name}-%p.profraw"
+    ours = {"ECHOD_TEST_FOLDER": str(work), "LLVM_PROFILE_FILE": f"{work}/{name}-%p.profraw"}
     command = [copy if copy.exists() else program, *arguments, *prefix]
-    done = subprocess.run(command, cwd=build.folder, env=environment, capture_output=True, text=True, timeout=240)
+    keys = {"cwd": build.folder, "env": {**os.environ, **environment, **ours}, "capture_output": True, "text": True}
+    done = subprocess.run(command, timeout=240, **keys)
     return f"{test} fails: {done.stdout}{done.stderr}" if done.returncode else None
 
 
@@ -75,8 +75,7 @@ def measure(build, work):
         merge = ["llvm-profdata-19", "merge", "--failure-mode=all", "-f", work / "list", "-o", work / "all"]
         subprocess.run(merge, check=True)
         ask = ["llvm-cov-19", "export", "--instr-profile", work / "all", work / "unit_core"]
-        told = subprocess.run(ask, check=True, capture_output=True).stdout
-        functions += json.loads(told)["data"][0]["functions"]
+        functions += json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)["data"][0]["functions"]
     return functions
 
 
@@ -123,15 +122,13 @@ def judge(branches, decisions):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="a folder that is built")
-    given = parser.parse_args()
     blocks = Path(__file__).with_name("reasons.txt").read_text().strip().split("\n\n")
     reasons = {item: reason for reason, *items in map(str.splitlines, blocks) for item in items}
     problems = [f"no such condition: {item}" for item in reasons if not is_in_source(item)]
     if not problems:
+        build = Build(sys.argv[1] if len(sys.argv) > 1 else "build/release")
         with tempfile.TemporaryDirectory() as folder:
-            shown = list(judge(*collect(measure(Build(given.build), Path(folder)))))
+            shown = list(judge(*collect(measure(build, Path(folder)))))
         missing = {item for item, is_shown in shown if not is_shown}
         needed = {r: {i for i, _ in shown} if r.startswith("sometimes: ") else missing for r in reasons.values()}
         problems = [f"needs no reason: {i}" for i, r in reasons.items() if i not in needed[r]]

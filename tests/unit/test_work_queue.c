@@ -17,8 +17,7 @@ static atomic_uint sleeps;
 // Each wait is interrupted once.
 WRAP(int, sem_wait, (sem_t * semaphore)) {
 	static _Thread_local bool interrupted;
-	interrupted = !interrupted;
-	if (interrupted) {
+	if ((interrupted = !interrupted)) {
 		errno = EINTR;
 		return -1;
 	}
