@@ -18,7 +18,7 @@ from plant import ROOT, Build
 FILES = """src/pool/*.[ch] src/echo/*.[ch] src/base/units.c src/base/setting.c src/net/address.c
     src/proxy/[ht]*.c src/fault/[dps]*.c src/control/commands.c src/control/session.c
     src/server/a*.c src/server/drain.c src/server/pause.c src/server/ser*.c""".split()
-UNIT = r"unit\.(?!echoload|echocat|clock|control$|cpus|default_path|history|log$|memory)"
+UNIT = r"unit\.(?!echoload|echocat|clock|control$|cpus|default_path|history|locale|log$|memory|output|unix_path)"
 SYSTEM = ["control", "drain backlog", "faulty live", "faulty only", "ledger", "proxy flood", "proxy d", "proxy stop"]
 TORTURE = "torture.calls"
 COUNTERS = ["-fprofile-instr-generate", "-fprofile-update=atomic", "-fcoverage-mapping", "-fcoverage-mcdc"]
