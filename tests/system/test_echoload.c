@@ -88,19 +88,21 @@ static void expect_configuration(const json_t *result, const char *mode,
 	assert_true(json_is_true(load_member(result, "configuration.verify")));
 }
 
-// How many connections the server has accepted.
-static void expect_connections(const json_t *result, const char *mode, uint64_t accepted) {
+// Whether the server has accepted as many connections as it should. A thread that is kept from its
+// CPU may come when all messages are sent, and then connects none.
+static bool are_all_there(const json_t *result, const char *mode, uint64_t accepted) {
 	if (strcmp(mode, "churn") != 0 && strcmp(mode, "half-close") != 0) {
-		assert_int_equal(accepted, CONNECTIONS);
-		return;
+		assert_in_range(accepted, 1, CONNECTIONS);
+		return accepted == CONNECTIONS;
 	}
 	// One for each message; those at the end brought none within the time.
 	uint64_t messages = load_count(result, "messages");
 	assert_in_range(accepted, messages, messages + UINT64_C(2) * CONNECTIONS);
+	return true;
 }
 
 // Loads `count` of the three kinds of addresses from the `first` on.
-static void run_mode(const char *mode, size_t first, size_t count) {
+static bool run_mode(const char *mode, size_t first, size_t count) {
 	struct daemon *daemon = daemon_start("--listen", "127.0.0.1:0", "--listen", "[::1]:0",
 					     "--listen", place_address("echo"), NULL);
 	const char *targets[4] = {NULL};
@@ -115,8 +117,9 @@ static void run_mode(const char *mode, size_t first, size_t count) {
 	expect_configuration(result, mode, targets);
 	stats_wait(daemon, "bytes_received", load_count(result, "bytes_verified"));
 	expect_clean_ends(daemon);
-	expect_connections(result, mode, stats_counter(daemon, "connections_accepted"));
+	bool right = are_all_there(result, mode, stats_counter(daemon, "connections_accepted"));
 	daemon_stop(daemon);
+	return right;
 }
 
 static const struct addresses {
@@ -127,7 +130,7 @@ static const struct addresses {
 TEST_ROWS(each_mode, const struct addresses *addresses, kinds) {
 	static const char *const modes[] = {"ping", "stream", "churn", "idle", "half-close"};
 	for (size_t i = 0; i < COUNT_OF(modes); i++)
-		run_mode(modes[i], addresses->first, addresses->count);
+		wait_until(run_mode(modes[i], addresses->first, addresses->count));
 }
 
 // `--count` messages are sent, no more and no fewer, of `size` bytes each.

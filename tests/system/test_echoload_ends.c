@@ -74,22 +74,16 @@ static bool finds_surplus(const struct odd_server *server, const char *const *lo
 
 // A connection is read until the server has ended it, or for a short time if it does not: then a
 // server that is kept from its CPU comes too late.
-TEST(surplus_after_the_last_echo) {
-	static const struct odd_spec specs[] = {{.conduct = ODD_ADDS},
-						{ODD_REPEATS, .arg = 0.002},
-						{ODD_REPEATS, .arg = 0.002, .deaf = 1}};
+TEST(surplus_after_the_last_echo, .with = {"adds", "repeats", "repeats and is deaf"}) {
 	static const char *const loads[][5] = {
 		{"-n", "1"},
-		{"-n", "1", "-m", "churn"},
 		{"-n", "1", "--no-verify"},
 		{"-n", "1", "--rate", "100"},
+		{"-n", "1", "-m", "churn"}, // waits for the server's end
 	};
-	for (size_t i = 0; i < COUNT_OF(specs); i++) {
-		struct odd_server *server = odd_start(&specs[i]);
-		for (size_t j = 0; j < COUNT_OF(loads); j++) {
-			if (specs[i].deaf && loads[j][2] && strcmp(loads[j][2], "-m") == 0)
-				continue; // waits for its end
-			wait_until(finds_surplus(server, loads[j]));
-		}
-	}
+	bool deaf = strstr(test_with(), "deaf");
+	struct odd_server *server = odd_server(*test_with() == 'a' ? ODD_ADDS : ODD_REPEATS,
+					       .arg = 0.002, .deaf = deaf);
+	for (size_t i = 0; i < COUNT_OF(loads) - deaf; i++)
+		wait_until(finds_surplus(server, loads[i]));
 }
