@@ -10,7 +10,7 @@ if [[ ${1-} =~ ^(-h|--help)$ ]]; then
 	exit
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-jobs=$((2 * $(nproc))) # as many tests wait
+jobs=$((3 * $(nproc))) # as most tests wait; tests/CMakeLists.txt sees to those that do not
 seconds_a_test=300
 slowest=5 # that are listed for each preset
 install=true
