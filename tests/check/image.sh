@@ -87,6 +87,7 @@ count=0
 for command in "${commands[@]}"; do
 	((problems == 0)) || break
 	count=$((count + 1))
+	rm -f "$work/out" # of the command before
 	# shellcheck disable=SC2086 # words
 	unshare --mount --net --pid --fork --kill-child bash "$work/start" \
 		"$work/image" "$user" "$environment" $entrypoint $command >"$work/out" 2>&1 &
