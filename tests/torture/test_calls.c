@@ -29,6 +29,7 @@ struct place {
 	uint64_t place;
 	int call;
 	unsigned calls; // in a run, at most
+	unsigned limit; // beyond it none is reached, as where only another failure leads to
 };
 
 struct trial {
@@ -80,7 +81,7 @@ static void merge(struct torture *torture) {
 		struct place *place = find_place(site->place);
 		if (place == &places[place_total])
 			places[place_total++] =
-				(struct place){.place = site->place, .call = site->call};
+				(struct place){site->place, site->call, .limit = LAST_TURN};
 		if (place->calls < site->calls)
 			place->calls = site->calls;
 	}
@@ -99,7 +100,7 @@ static void start(struct trial *trial) {
 
 // The errno that comes next of those of this place, 0 for none; the cursor is beyond it then.
 static int take_errno(const struct place *place) {
-	unsigned most = place->calls < LAST_TURN ? place->calls : LAST_TURN;
+	unsigned most = place->calls < place->limit ? place->calls : place->limit;
 	while (cursor.turn <= (is_all() ? most : 1)) {
 		int error = calls[place->call].errnos[cursor.error++];
 		bool is_waste = mode->for_ever && (error == EINTR || error == EAGAIN);
@@ -138,6 +139,8 @@ static void account(struct trial *trial) {
 	merge(torture);
 	tried++;
 	missed += torture->hits == 0;
+	if (torture->hits == 0)
+		find_place(torture->place)->limit = torture->turn - 1;
 	if (process_wait(trial->process) == 0)
 		return;
 	failed++;
