@@ -75,6 +75,7 @@ static void obey_all(const char *bytes, size_t size) {
 		ensure(is_order ? length < 0
 				: length > 0 && memchr(reply, '\n', (size_t)length) ==
 							reply + length - 1);
+		ensure(is_order || (strcmp(line, "sync") == 0) == (strncmp(reply, "sy", 2) == 0));
 		const struct end *end = is_order ? find(&session, id) : NULL;
 		if (end)
 			expect_orders(end);
