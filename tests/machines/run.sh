@@ -13,10 +13,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 #   connect                            IP_BIND_ADDRESS_NO_PORT
 #   acceptor echoload_engine ledger    TCP_INFO: it answers with four bytes
 #   echoload_server                    /proc/PID/exe of another process, which is qemu
+#   control                            speed: 17 clients are to be there within 5 s
 # and of one machine:
 #   listener service                   SO_RCVTIMEO with 64 bits
 #   locale                             localedef writes for this machine's order of bytes
-lacking=(acceptor connect echoload_engine echoload_server ledger)
+lacking=(acceptor connect control echoload_engine echoload_server ledger)
 declare -A lacking_too=([aarch64]="" [armhf]="listener service" [s390x]="locale")
 
 fail() {
@@ -61,7 +62,8 @@ try() {
 	PKG_CONFIG_LIBDIR=$libraries/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root cmake -G Ninja -B "build/$1" \
 		-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="$1" -DCMAKE_C_COMPILER="$triple-gcc" \
 		-DCMAKE_EXE_LINKER_FLAGS="-L$libraries -Wl,-rpath-link,$libraries:$root/lib/$triple" \
-		-DCMAKE_SHARED_LINKER_FLAGS="-L$libraries" -DCMAKE_SKIP_RPATH=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="$level" \
+		-DCMAKE_SHARED_LINKER_FLAGS="-L$libraries" -DCMAKE_SKIP_RPATH=ON \
+		-DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="$level" \
 		-DCMAKE_CROSSCOMPILING_EMULATOR="$qemu;-L;$root;-E;LD_LIBRARY_PATH=$libraries" -DECHOD_TESTS="$tests" \
 		-DECHOD_WERROR=ON -DECHOD_MAN=OFF -DECHOD_HTTP=OFF "${launcher[@]}" >"build/$1/log" || return
 	ninja -C "build/$1" --quiet "${targets[@]}" || return
