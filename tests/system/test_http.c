@@ -336,7 +336,7 @@ DAEMON_TEST(slow_clients, LOOPBACK) {
 		}
 		expect_prompt_answers(daemon);
 		assert_true(clock_now() - begun < PATIENCE);
-		poll(NULL, 0, 20);
+		poll(NULL, 0, 200);
 	}
 	assert_int_equal(stats_counter(daemon, "http_aborted"), COUNT_OF(clients));
 }
@@ -368,7 +368,7 @@ DAEMON_TEST(slowhttptest, ("--http", "127.0.0.1:0", "--workers", "4")) {
 		struct process *load =
 			process_start_simple(LOAD_FOR_RESULT, daemon->address[0], "--connections",
 					     "20", "--duration", "3s", "--rate", "1k");
-		while (process_is_running(load))
+		for (; process_is_running(load); poll(NULL, 0, 20))
 			expect_prompt_answers(daemon);
 		load_expect_status(load, process_wait(load), 0);
 		assert_int_equal(load_errors(load_result(load), NULL), 0);
