@@ -90,7 +90,13 @@ static void count_taken(struct task *task, size_t count)
 	counter_add(task->worker->stats, COUNTER_bytes_received, count);
 }
 
-// Sends what the socket takes now. Returns how much, or -1 with `*turn`.
+static void count_sent(const struct task *task, size_t count)
+{
+	conn_count(&task->conn->bytes_sent, count);
+	counter_add(task->worker->stats, COUNTER_bytes_sent, count);
+}
+
+// Sends what the socket takes now, for the caller to count. Returns how much, or -1 with `*turn`.
 static ssize_t send_some(const struct task *task, const char *bytes, size_t length,
 			 struct turn *turn)
 {
@@ -104,8 +110,6 @@ static ssize_t send_some(const struct task *task, const char *bytes, size_t leng
 		atomic_store_explicit(&conn->work.active_at, task->now, memory_order_relaxed);
 	conn->stuck = false;
 	task->plan->passed += (uint64_t)count;
-	conn_count(&conn->bytes_sent, (size_t)count);
-	counter_add(task->worker->stats, COUNTER_bytes_sent, (size_t)count);
 	return count;
 }
 
@@ -229,9 +233,11 @@ static bool meets_stretch(const struct task *task, enum injection kind, size_t *
 	return inside;
 }
 
-// Takes `count` bytes out of the kernel that have been peeked at and answered.
+// Takes `count` bytes out of the kernel that have been peeked at and answered. They count as
+// received, before they do as sent, though a reset may come first.
 static bool take(struct task *task, size_t count)
 {
+	count_taken(task, count);
 	for (size_t taken = 0; taken < count;) {
 		ssize_t got = socket_receive(task->conn->work.fd, task->worker->buffer,
 					     count - taken, MSG_DONTWAIT);
@@ -239,7 +245,6 @@ static bool take(struct task *task, size_t count)
 			return false;
 		taken += got > 0 ? (size_t)got : 0;
 	}
-	count_taken(task, count);
 	return true;
 }
 
@@ -296,7 +301,9 @@ static struct turn pass(struct task *task, size_t most)
 			note(task, INJECT_repeat, begin);
 		}
 	}
-	if (!take(task, done))
+	bool is_there = take(task, done);
+	count_sent(task, withheld ? 0 : done);
+	if (!is_there)
 		return close_for(CLOSE_reset); // between the two calls
 	spend(task, done);
 	forget_marks(plan);
@@ -312,6 +319,7 @@ static struct turn repeat(const struct task *task, size_t most)
 	ssize_t count = send_some(task, &plan->stretch[FAULT_STRETCH - plan->again], length, &turn);
 	if (count < 0)
 		return turn;
+	count_sent(task, (size_t)count);
 	plan->again -= (unsigned)count;
 	spend(task, (size_t)count);
 	return goes_on;

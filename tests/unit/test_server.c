@@ -248,7 +248,7 @@ TEST(the_shortest_delay_and_the_last_time_out_count) {
 	server_drain(&inside->server, HOUR, CLOCK_NEVER - 1);
 	assert_true(atomic_load(&inside->server.drain_deadline) == CLOCK_NEVER);
 	assert_false(inside_is_done(0));
-	server_drain(&inside->server, 0, CLOCK_NEVER);
+	server_hurry(&inside->server);
 	assert_int_equal(server_drain_delay(&inside->server), 0);
 	inside_expect_done();
 	server_drain(&inside->server, HOUR, 0); // the delay cannot begin again

@@ -10,11 +10,16 @@
 #include "process.h"
 
 static atomic_int recv_fault; // what the next recv of a worker's fails with; 0: none does
+static _Atomic uint64_t sent; // that had counted as sent then
 
 WRAP(ssize_t, socket_receive, (int fd, void *bytes, size_t size, int flags)) {
-	int fault = gettid() == getpid() ? 0 : atomic_exchange(&recv_fault, 0);
+	bool only_looks = gettid() == getpid() || flags & MSG_PEEK;
+	int fault = only_looks ? 0 : atomic_exchange(&recv_fault, 0);
 	if (!fault)
 		return __real_socket_receive(fd, bytes, size, flags);
+	struct snapshot now;
+	stats_sum(&inside->server.stats, 2, &now);
+	atomic_store(&sent, now.counter[COUNTER_bytes_sent]);
 	errno = fault;
 	return -1;
 }
@@ -84,13 +89,30 @@ TEST(an_end_is_in_the_ledger_before_it_leaves_the_table) {
 	assert_int_equal(in_ledger, 1);
 }
 
+static void start_faulty(const char *faults) {
+	struct listen *listen = &inside->config.listen[0];
+	listen->is_faulty = true;
+	assert_int_equal(fault_set_parse(faults, &listen->faults, NULL), 0);
+	inside_start();
+}
+
+// A faulty connection answers first, and receives then: no byte counts as sent alone.
+TEST(what_is_answered_was_received) {
+	start_faulty("close-after=2");
+	int client = peer_connect(inside_address());
+	atomic_store(&recv_fault, ECONNRESET);
+	peer_send(client, "x", 1);
+	wait_until(inside_counter(COUNTER_connections_closed_reset) == 1);
+	assert_int_equal(sent, 0);
+	assert_int_equal(inside_counter(COUNTER_bytes_sent), 1);
+	assert_int_equal(inside_counter(COUNTER_bytes_received), 1);
+	close(client);
+}
+
 // A connection on which nothing is read ends for the reason that the kernel has.
 TEST(a_stalled_one_may_vanish) {
 	static const int errors[] = {0, ETIMEDOUT, EHOSTUNREACH};
-	struct listen *listen = &inside->config.listen[0];
-	listen->is_faulty = true;
-	assert_int_equal(fault_set_parse("stall-after=0", &listen->faults, NULL), 0);
-	inside_start();
+	start_faulty("stall-after=0");
 	for (uint64_t i = 0; i < COUNT_OF(errors); i++) {
 		socket_error = errors[i];
 		int client = peer_connect(inside_address());
