@@ -57,8 +57,8 @@ def run(build, test, work):  # returns what it has written if it fails
     return f"{test} fails: {done.stdout}{done.stderr}" if done.returncode else None
 
 
-def measure(build, work):
-    """Runs all, and returns what llvm-cov tells of each function."""
+def prepare(build, work):
+    """Compiles and links what is measured, and returns the tests."""
     tests = [test for test in build.tests if re.match(UNIT, test)]
     programs = {build.tests[test][0][0] for test in tests} | {p for p in build.links if re.search("bin/echod|torture_echod", p)}
     build.tests[TORTURE] = [build.folder / "tests/torture/torture_calls", "calls", "once"], {}
@@ -66,7 +66,12 @@ def measure(build, work):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda p: compile_with_counters(build, p, work), [p for p in paths if p[-1] == "c"]))
         list(pool.map(lambda p: link(build, p, objects, work), programs))
-        tests[:0] = [TORTURE, *(f"system.{name}" for name in SYSTEM)]
+    return [TORTURE, *(f"system.{name}" for name in SYSTEM), *tests]
+
+
+def measure(build, work, tests):
+    """Runs all, and returns what llvm-cov tells of each function."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
         if failed := list(filter(None, pool.map(lambda t: run(build, t, work), tests))):
             raise SystemExit("\n".join(failed))
     functions = []
@@ -128,8 +133,11 @@ if __name__ == "__main__":
     if not problems:
         build = Build(sys.argv[1] if len(sys.argv) > 1 else "build/release")
         with tempfile.TemporaryDirectory() as folder:
-            shown = list(judge(*collect(measure(build, Path(folder)))))
-        missing = {item for item, is_shown in shown if not is_shown}
+            tests, functions, missing = prepare(build, Path(folder)), [], None
+            while missing is None or (missing - reasons.keys() and len(functions) < 3):
+                functions.append(measure(build, Path(folder), tests))  # again: threads come in another order
+                shown = list(judge(*collect(sum(functions, []))))
+                missing = {item for item, is_shown in shown if not is_shown}
         needed = {r: {i for i, _ in shown} if r.startswith("sometimes: ") else missing for r in reasons.values()}
         problems = [f"needs no reason: {i}" for i, r in reasons.items() if i not in needed[r]]
         problems += sorted(missing - reasons.keys())
