@@ -235,17 +235,22 @@ const char *process_expect_complaint(struct process *process, const char *progra
 	return line;
 }
 
+static bool holds(int directory, const char *number) {
+	char target[64] = "";
+	ssize_t length = readlinkat(directory, number, target, sizeof(target) - 1);
+	return length > 0 && strncmp(target, "/proc/", 6) != 0 && strncmp(target, "/sys/", 5) != 0;
+}
+
+bool process_holds(const struct process *process, size_t descriptor) {
+	return holds(AT_FDCWD, test_text("/proc/%d/fd/%zu", process->pid, descriptor));
+}
+
 size_t process_descriptors(const struct process *process) {
 	DIR *directory = opendir(test_text("/proc/%d/fd", process->pid));
 	assert_non_null(directory);
 	size_t count = 0;
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		char target[64] = "";
-		ssize_t length =
-			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
-		count += length > 0 && strncmp(target, "/proc/", 6) != 0 &&
-			 strncmp(target, "/sys/", 5) != 0;
-	}
+	for (struct dirent *entry; (entry = readdir(directory));)
+		count += holds(dirfd(directory), entry->d_name);
 	closedir(directory);
 	return count;
 }

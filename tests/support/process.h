@@ -121,6 +121,7 @@ size_t process_count_lines(const char *text);
 // From /proc: open descriptors, threads, resident memory in bytes, CPU time used so far in ns. The
 // kernel's files, which the server reads now and then, do not count as descriptors.
 size_t process_descriptors(const struct process *process);
+bool process_holds(const struct process *process, size_t descriptor);
 size_t process_threads(const struct process *process);
 size_t process_resident(const struct process *process);
 uint64_t process_cpu_time(const struct process *process);

@@ -20,8 +20,7 @@ static void limit_descriptors(struct daemon *daemon, size_t count) {
 // The limit is on the numbers: leaves exactly `spare` of them that are not in use.
 static void leave_descriptors(struct daemon *daemon, size_t spare) {
 	size_t number = 0;
-	pid_t pid = process_pid(daemon->process);
-	while (place_exists(test_text("/proc/%d/fd/%zu", pid, number)) || spare-- > 0)
+	while (process_holds(daemon->process, number) || spare-- > 0)
 		number++;
 	limit_descriptors(daemon, number);
 }

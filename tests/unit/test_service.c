@@ -73,6 +73,8 @@ TEST(a_reset_that_may_cost_bytes_is_no_harmless_one) {
 		peer_reset(client);
 		wait_until(inside_counter(COUNTER_connections_closed_reset) == i + 1);
 	}
+	peer_reset(peer_connect_served(inside_address()));
+	wait_until(inside_counter(COUNTER_connections_closed_reset_ok) == 1);
 	int client = peer_connect_served(inside_address());
 	wait_until(inside_gauge(GAUGE_connections_parked) == 1);
 	atomic_store(&recv_fault, ECONNRESET);
