@@ -46,7 +46,7 @@ static void read_a_little(struct stream *slow) {
 }
 
 // Those that read a little every 100 ms stay for three times the time-out. Returns false if this
-// process itself was kept from its CPU for so long that they were stuck, too.
+// test got no CPU for so long that they did not read in time.
 static bool stuck_are_closed_and_slow_are_not(struct daemon *daemon) {
 	static const char flood[BUFFER];
 	struct stream slow[SLOW];

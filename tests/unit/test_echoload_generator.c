@@ -1,5 +1,5 @@
-// A thread of the generator, whose connections are played: when a period is over, who is called,
-// and what is taken stock of: tools/echoload/load/generator.
+// A thread of the generator (tools/echoload/load/generator) with played connections: when a period
+// ends, which functions are called for a connection, and what is counted.
 #include "expect.h"
 
 #include <sys/epoll.h>

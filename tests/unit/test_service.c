@@ -10,11 +10,11 @@
 #include "process.h"
 
 static atomic_int recv_fault; // what the next recv of a worker's fails with; 0: none does
-static _Atomic uint64_t sent; // that had counted as sent then
+static _Atomic uint64_t sent; // the bytes that counted as sent when it failed
 
 WRAP(ssize_t, socket_receive, (int fd, void *bytes, size_t size, int flags)) {
-	bool only_looks = gettid() == getpid() || flags & MSG_PEEK;
-	int fault = only_looks ? 0 : atomic_exchange(&recv_fault, 0);
+	bool may_fail = gettid() != getpid() && !(flags & MSG_PEEK);
+	int fault = may_fail ? atomic_exchange(&recv_fault, 0) : 0;
 	if (!fault)
 		return __real_socket_receive(fd, bytes, size, flags);
 	struct snapshot now;
