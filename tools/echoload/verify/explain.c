@@ -302,8 +302,8 @@ static void arrive(struct verify *verify, uint64_t position, uint64_t back)
 		finish_side(verify, resync->next);
 	if (position == resync_expected(verify) + length) {
 		resync->piece[resync->pieces - 1].length -= back;
-		report_pieces(verify, true);
-		explain_advance(verify, length);
+		explain_advance(verify, report_pieces(verify, true) + back);
+		verify->verified += back;
 	} else {
 		settle_added(verify, position, back, side);
 	}
