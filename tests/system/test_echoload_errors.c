@@ -1,11 +1,8 @@
 // Scenario: each error that echoload knows by name, how often it occurs and what is said of the
 // first.
-#include <sys/socket.h>
-
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
-#include "odd_server.h"
 #include "peer.h"
 #include "stats.h"
 
@@ -30,18 +27,6 @@ DAEMON_TEST(refused, (NULL)) {
 	assert_contains(report, "-> is the server running");
 }
 
-TEST(timeout) {
-	struct odd_server *server = odd_server(ODD_SILENT);
-	json_t *result = load_run(EXIT_INCONCLUSIVE, server->address, "-c", "3", "-d", "1s",
-				  "--timeout", "300ms");
-	uint64_t count = load_expect_only(result, "timeout", "on connection ");
-	assert_in_range(count, 3, 9);
-	assert_int_equal(load_count(result, "messages"), 0);
-	// Given up they still count, with the time for which they were waited for.
-	assert_true(load_count(result, "evidence.unanswered") >= 3);
-	assert_true(load_count(result, "latency_ns.max") >= 300 * NS_PER_MS);
-}
-
 // The backlog of one target is full, so that connects to it get no answer.
 DAEMON_TEST(connect_timeout, (NULL)) {
 	uint16_t port;
@@ -56,39 +41,6 @@ DAEMON_TEST(connect_timeout, (NULL)) {
 		     "200ms");
 	peer_close(waiting);
 	peer_close(listener);
-}
-
-// The connections end while nothing is owed: no message is due yet.
-TEST(early_close) {
-	struct odd_server *server = odd_server(ODD_CLOSES);
-	json_t *result =
-		load_run(EXIT_CHECK_FAILED, server->address, "-c", "4", "-m", "idle", "--rate",
-			 "0.001", "--arrival", "poisson", "--run", "7", "-d", "1s");
-	uint64_t count = load_expect_only(result, "early_close", "on connection ");
-	assert_true(count >= 4);
-	// At the end there may be connections whose end had not come yet.
-	assert_in_range(odd_accepted(server), count, count + 4);
-}
-
-TEST(short) {
-	struct odd_server *server = odd_server(ODD_HALVES);
-	json_t *result =
-		load_run(EXIT_CHECK_FAILED, server->address, "-c", "2", "-d", "500ms", "-s", "100");
-	uint64_t count = load_expect_only(result, "short", "on connection ");
-	assert_in_range(odd_accepted(server), count, count + 2);
-	// What did come was right, and what did not is a fault with its place.
-	assert_int_equal(load_count(result, "bytes_verified"), 50 * count);
-	assert_int_equal(load_count(result, "faults_found"), count);
-	const json_t *faults = load_member(result, "faults"), *fault;
-	assert_int_equal(json_array_size(faults), count);
-	size_t i;
-	json_array_foreach(faults, i, fault) {
-		assert_string_equal(load_text(fault, "kind"), "truncated");
-		assert_true(load_count(fault, "connection") < 2);
-		assert_string_equal(load_text(fault, "target"), server->address);
-		assert_int_equal(load_count(fault, "offset") % 100, 50);
-		assert_int_equal(load_count(fault, "length"), 50);
-	}
 }
 
 DAEMON_TEST(out_of_descriptors, (NULL)) {

@@ -26,6 +26,8 @@ static void count(struct counters *counters, uint64_t number) {
 	hdr_record(&counters->uncorrected, 2 * (number % VALUES));
 	hdr_record(&counters->lateness, 3 * (number % VALUES));
 	counters->messages++;
+	counters->answered += 4;
+	counters->last = number;
 	counters->bytes += number;
 	counters->verified += 2 * number;
 	counters->visits += 3;
@@ -51,6 +53,8 @@ static uint64_t assert_holds(const struct counters *counters, uint64_t first) {
 	assert_true(counters->latency.sum == values);
 	assert_true(counters->uncorrected.sum == 2 * values);
 	assert_true(counters->lateness.sum == 3 * values);
+	assert_int_equal(counters->answered, 4 * events);
+	assert_int_equal(counters->last, events > 0 ? first + events - 1 : 0);
 	assert_int_equal(counters->bytes, numbers);
 	assert_int_equal(counters->verified, 2 * numbers);
 	assert_int_equal(counters->visits, 3 * events);
@@ -164,6 +168,7 @@ TEST(the_first_faults_are_kept_of_many_counters) {
 			count(&copy, number++);
 		counters_add(&sum, &copy);
 		counters_reset(&copy);
+		counters_add(&sum, &copy); // nothing
 		assert_int_equal(assert_holds(&sum, 0), number);
 	}
 	for (int i = 0; i < 2 * COUNTERS_FAULTS; i++) // more than are kept
@@ -173,22 +178,6 @@ TEST(the_first_faults_are_kept_of_many_counters) {
 	assert_int_equal(sum.fault_count, 2 * COUNTERS_FAULTS);
 	assert_int_equal(sum.faults[COUNTERS_FAULTS - 1].offset,
 			 copy.faults[COUNTERS_FAULTS - 1].offset);
-}
-
-TEST(every_error_has_a_name_of_its_own) {
-	for (int i = 0; i < LOAD_ERRORS; i++) {
-		const char *name = load_error_rows[i].name;
-		assert_non_null(name);
-		assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz_"), strlen(name));
-		for (int j = 0; j < i; j++)
-			assert_string_not_equal(name, load_error_rows[j].name);
-	}
-}
-
-TEST(what_runs_out_has_a_command_that_helps) {
-	assert_contains(load_error_rows[LOAD_OUT_OF_DESCRIPTORS].help, "prlimit");
-	assert_contains(load_error_rows[LOAD_OUT_OF_PORTS].help, "--source");
-	assert_null(load_error_rows[LOAD_OTHER].help);
 }
 
 TEST(errno_values_have_their_meaning) {

@@ -91,7 +91,8 @@ static uint64_t pass(void) {
 	pthread_t handle = thread_begin(generator_run, &thread);
 	while (!atomic_load(&thread.resting)) {
 		assert_true(clock_now() - begun < LONG / 3);
-		waker_wake(&thread.waker);
+		if (!config.spin) // else it needs nobody
+			waker_wake(&thread.waker);
 		poll(NULL, 0, 1);
 	}
 	uint64_t lasted = clock_now() - begun;
@@ -113,10 +114,11 @@ static const struct over {
 	enum period_kind kind;
 	uint64_t stop, grace, least; // ms; the last: until it is over
 	unsigned owed, connecting, timer;
-	bool may, closed, rests, spent;
+	bool may, closed, rests, spent, spins;
 	double rate;
 } overs[] = {
 	{"at its stop", PERIOD_RUN, 20, 60000, .least = 20},
+	{"by itself", PERIOD_RUN, 20, 60000, .least = 20, .spins = true},
 	{"when all is answered", PERIOD_RUN, 20, 30, 50, .owed = 1},
 	{"when none may begin", PERIOD_SLICE, 20, 30, 50, .may = true, .rate = 1},
 	{"of none that rest", PERIOD_SLICE, 20, 60000, 20, .may = true, .rate = 1, .rests = true},
@@ -137,14 +139,16 @@ TEST_ROWS(it_is_over, const struct over *row, overs) {
 	thread.owed = row->owed;
 	thread.connecting = row->connecting;
 	timer_after = MS(row->timer);
+	thread.queue = conn;
 	config.rate = row->rate;
+	config.spin = row->spins;
 	may = row->may;
 	for (size_t i = 0; i < 2; i++) {
 		conn[i].loaded = !row->rests;
 		conn[i].state = row->closed ? CONNECTION_CLOSED : CONNECTION_OPEN;
 	}
 	assert_true(pass() >= MS(row->least));
-	assert_true(seen.gap == row->rate * 1e9);
+	assert_true(seen.gap == row->rate * 1e9 && !seen.queue);
 }
 
 // Messages come in 4 ms after each other, one at a time; the timer comes when it should.

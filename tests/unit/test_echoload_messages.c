@@ -1,6 +1,8 @@
-// When messages are due, begin, are answered or given up, and what is recorded of them, on made-up
-// time: tools/echoload/load/messages.
+// When messages are due, begin, are answered or given up, how their connections fail, and what is
+// recorded of that, on made-up time: tools/echoload/load/messages and connecting.
 #include "test.h"
+
+#include <sys/socket.h>
 
 #include "echoload/load/generator.h"
 
@@ -10,13 +12,13 @@
 static struct load_config config;
 static struct period period;
 static struct thread thread;
-static struct connection conn;
+static struct connection conn, next;
 static struct message ring[4];
 static struct counters *counters;
 
 // A period of 100 ms, of which the first 10 are not recorded, with two connections.
 BEFORE_EACH {
-	static struct timer *heap[1];
+	static struct timer *heap[2];
 	struct echod_error error;
 	config = (struct load_config){.pipeline = 3, .mode = MODE_PING};
 	assert_int_equal(sizes_parse("64", &config.sizes, &error), 0);
@@ -35,12 +37,13 @@ BEFORE_EACH {
 	thread.ring = COUNT_OF(ring);
 	thread.timers.heap = heap;
 	counters = thread.buffers.open;
-	conn = (struct connection){.timer = {.place = TIMER_UNSET},
-				   .messages = ring,
-				   .state = CONNECTION_OPEN,
-				   .loaded = true,
-				   .left = UINT64_MAX,
-				   .free_since = AT(0)};
+	next = conn = (struct connection){.timer = {.place = TIMER_UNSET},
+					  .messages = ring,
+					  .state = CONNECTION_OPEN,
+					  .loaded = true,
+					  .fd = -1,
+					  .left = UINT64_MAX,
+					  .free_since = AT(0)};
 }
 
 static void begin(double ms) {
@@ -321,4 +324,63 @@ TEST(none_is_given_up_that_was_not_due) {
 	messages_abandon_due(&thread, &conn);
 	assert_int_equal(counters->due, 7);
 	assert_int_equal(counters->latency.count, 7);
+}
+
+static const struct failure {
+	const char *name;
+	enum connection_state state;
+	enum load_error error;
+	const char *ending; // NULL: none is kept
+	bool again, rests;
+	uint64_t stop, noted; // the latter: endings before
+} failures[] = {
+	{"open", CONNECTION_OPEN, LOAD_TIMEOUT, "5: 64 128 64 2 RST 0 1 1 timeout", .again = true},
+	{"ending", CONNECTION_ENDING, LOAD_OTHER, "5: 64 128 64 2 RST 1 1 1 other", .again = true},
+	{"resting", CONNECTION_OPEN, LOAD_SHORT, "5: 64 128 64 2 RST 0 1 0 short", .rests = true},
+	{"wrong", CONNECTION_OPEN, LOAD_MISMATCH, "5: 64 128 64 2 RST 0 1 1 mismatch",
+	 .rests = true, .noted = ENDINGS_MOST - 1},
+	{"at the end", CONNECTION_OPEN, LOAD_SHORT, .stop = AT(20), .noted = ENDINGS_MOST},
+	{"reset", CONNECTION_CONNECTING, LOAD_EARLY_CLOSE, "5: 192 0 0 0 RST 0 1 1 early_close",
+	 .again = true},
+	{"refused", CONNECTION_CONNECTING, LOAD_REFUSED, .again = false},
+};
+
+TEST_ROWS(what_fails_is_noted_and_tried_again, const struct failure *row, failures) {
+	bool connects = row->state == CONNECTION_CONNECTING, ends = row->state == CONNECTION_ENDING;
+	thread.endings = test_keep(calloc(1, sizeof(struct endings) + sizeof(struct ending)));
+	thread.endings->count = row->noted;
+	thread.owed = thread.connecting = thread.buffers.live = 3;
+	thread.queue = &next;
+	thread.now = AT(20);
+	period.kind = row->error == LOAD_REFUSED ? PERIOD_CONNECT : PERIOD_RUN;
+	period.stop = row->stop ? row->stop : AT(100);
+	conn.id = 5;
+	conn.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	conn.state = row->state;
+	conn.loaded = !row->rests;
+	conn.waiting = 1;
+	conn.sent = 192;
+	conn.received = 128;
+	conn.end = "RST";
+	conn.verify = (struct verify){.start = 64, .faults = 3, .truncated = true};
+	connection_fail(&thread, &conn, row->error, ECONNRESET);
+	const struct ending *of = &thread.endings->of[row->noted];
+	assert_int_equal(of->connection, row->ending ? 5 : 0);
+	if (row->ending)
+		assert_string_equal(test_text("%u: %ju %ju %ju %ju %s %d %d %d %s", of->connection,
+					      (uintmax_t)of->start, (uintmax_t)of->sent,
+					      (uintmax_t)of->received, (uintmax_t)of->wrong,
+					      of->end, of->ended, of->unanswered, of->counts,
+					      load_error_rows[of->error].name),
+				    row->ending);
+	assert_int_equal(load_errors_total(&counters->errors), conn.error_counts);
+	assert_int_equal(thread.unconnected.of[row->error].first_at, connects ? 20 * NS_PER_MS : 0);
+	assert_int_equal(thread.buffers.failed, connects);
+	assert_int_equal(thread.buffers.live, connects ? 3 : 2);
+	assert_int_equal(thread.owed, ends ? 1 : 2);
+	assert_int_equal(thread.connecting, connects ? 2 : 3);
+	assert_int_equal(next.timer.at, connects ? AT(20) : 0); // its turn to connect
+	assert_int_equal(conn.timer.at, row->again ? AT(120) : 0);
+	connection_fail(&thread, &conn, row->error, 0); // again
+	assert_int_equal(thread.buffers.failed, 1);
 }

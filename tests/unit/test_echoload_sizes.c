@@ -42,7 +42,7 @@ TEST(a_range_has_both_its_ends) {
 
 TEST(weights_are_shares) {
 	struct random random = {.state = 3};
-	struct sizes sizes = parsed("64:9,16k");
+	struct sizes sizes = parsed("16k,64:9");
 	unsigned large = 0;
 	double sum = 0;
 	assert_int_equal(sizes.most, 16384);
@@ -77,10 +77,11 @@ TEST(the_same_seed_gives_the_same_sizes) {
 }
 
 TEST(nonsense_is_refused) {
-	const char *const *bad = STRINGS(
-		"", "0", "-1", "64,", ",64", "64..", "..64", "9..3", "64:", "64:0", "64:-1", "64:x",
-		"64:1:2", "64:1e3", "64:1..2", "2g", "1..2..3", "64 ", "1...5", "64;65", "0..10",
-		"64:0x10", "k", "64..1gb", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17");
+	const char *const *bad =
+		STRINGS("", "0", "-1", "64,", ",64", "64..", "..64", "9..3", "64:", "64:0", "64:-1",
+			"64:x", "64:1:2", "64:1e3", "64:1..2", "2g", "1..2..3", "64 ", "1...5",
+			"64;65", "0..10", "64:0x10", "k", "64..1gb",
+			"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", test_text("%01023d0", 1));
 	for (; *bad; bad++) {
 		struct sizes sizes = {.most = 1234};
 		struct echod_error error = {0};

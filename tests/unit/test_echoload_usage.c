@@ -4,6 +4,8 @@
 #include "echoload/load/usage.h"
 #include "test.h"
 
+#include <sys/socket.h>
+
 static const char *stat; // in place of /proc/stat; NULL: the machine's own
 
 WRAP(FILE *, fopen, (const char *path, const char *mode)) {
@@ -38,6 +40,17 @@ TEST(the_times_of_the_machine_and_of_its_cpus) {
 	stat = "cpu  0 0 0 0 0 0 0 0 0 0\n";	       // they may fall
 	since = usage_since(&before);
 	assert_int_equal(since.wanted + since.stolen + since.idle, 0);
+}
+
+TEST(a_socket_has_bytes_of_either_end) {
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(send(pair[1], "12345", 5, 0), 5);
+	const struct usage_tcp before = usage_of_socket(pair[0]);
+	assert_true(before.unread == 5 && before.unsent == 0 && before.sockets == 1);
+	assert_true(usage_of_socket(pair[1]).unsent >= 5); // some systems count what it takes
+	close(pair[0]);
+	close(pair[1]);
 }
 
 TEST(the_counters_of_sockets_add_up) {
