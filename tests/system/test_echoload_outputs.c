@@ -38,23 +38,6 @@ TEST(standard_output) {
 	}
 }
 
-// What a shell has opened as standard output, and what was made beside it, is known by its name.
-TEST(standard_output_is_a_file) {
-	for (size_t i = 0; i < OUTPUTS; i++) {
-		struct process *process;
-		const char *path = place_file("standard", "", 0);
-		int fd = open(path, O_WRONLY | O_CLOEXEC);
-		const char *const *line = STRINGS(ECHOLOAD_PROGRAM, server->address[0],
-						  outputs[i].option, path, "-n", "100");
-		process_run(PROCESS(.arguments = line, .out = fd), &process);
-		close(fd);
-		const char *text = place_read(path);
-		load_expect_beginning(text, outputs[i].beginning);
-		assert_null(strstr(text, "verdict   "));
-		load_expect_report(process_errors(process, NULL));
-	}
-}
-
 static const char *make_run(const char *name) {
 	const char *path = place_path(name);
 	load_ends(EXIT_OK, "--allow-client-bound", server->address[0], "-n", "9", "--json", path);

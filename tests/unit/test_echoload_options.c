@@ -1,8 +1,8 @@
 // The command line of echoload: tools/echoload/run/run_options with arguments.
 // Refusals go to standard error, which is caught in a file.
-#include "base/units.h"
 #include "caught.h"
 #include "echoload/run/run_options.h"
+#include "peer.h"
 #include "process.h"
 
 #define MAX_ARGUMENTS 48
@@ -23,7 +23,7 @@ static int read_options(void *arguments) {
 // Reads the words of `line` behind the program's name; EMPTY is the empty one. They stay until the
 // next line.
 static int try(const char *line) {
-	static char words[1000];
+	static char words[1100];
 	char *argv[MAX_ARGUMENTS + 1] = {"echoload"}, *rest = NULL;
 	int argc = 1;
 	assert_true(strlen(line) < sizeof(words));
@@ -130,8 +130,9 @@ TEST(sources_are_of_the_targets_family) {
 	assert_int_equal(config->source_count, 2);
 	assert_int_equal(config->sources[1].as.v4.sin_addr.s_addr, htonl(0x7f000003));
 	assert_int_equal(config->sources[1].as.v4.sin_port, 0);
-	takes("--source ::1 [::1]:7");
+	takes("--source 127.0.0.2 --source ::1 [::1]:7 --cpu 3 --cpu 1"); // the last counts
 	assert_int_equal(config->sources[0].as.any.sa_family, AF_INET6);
+	assert_true(config->source_count == 1 && config->cpu_count == 1);
 }
 
 TEST(each_mode_has_its_defaults) {
@@ -158,8 +159,20 @@ TEST(each_mode_has_its_defaults) {
 	takes("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 -t 3");
 	assert_int_equal(config->connections, 3);
 	assert_int_equal(config->extra, 2);
-	takes("--no-experiment -c 3");
+	takes("--no-experiment -c 3 -d 8s");
 	assert_int_equal(config->extra, 0);
+	assert_int_equal(config->interval, NS_PER_S / 4);
+	takes("-d 7999ms");
+	assert_int_equal(config->interval, NS_PER_S / 10);
+}
+
+// The one that answers is found by a connection, which is closed.
+TEST(a_name_may_have_several_addresses) {
+	uint16_t port;
+	int listener = peer_listen(0, 1, &port);
+	takes(test_text("localhost:%u", (unsigned)port));
+	assert_string_equal(target(0), test_text("127.0.0.1:%u", (unsigned)port));
+	close(listener);
 }
 
 TEST(runs_differ_unless_numbered) {
@@ -235,15 +248,12 @@ static const struct refused {
 	{"--search p99<1ms -n 5", "--search: not together with --count"},
 	{"--search p99<1ms -d never", "--search: not together with --duration never"},
 	{"-t 2", "--threads: '2' is more than the connections (--connections 1)"},
-	{"-t 3 -c 2", "--threads: '3' is more than the connections (--connections 2)"},
 	{"127.0.0.1:1 127.0.0.1:2 -c 1", "--connections: '1' is less than the 2 targets"},
-	{"--json - --csv -", "--csv: '-' is written by --json already"},
 	{"--hgrm f --hlog f", "--hlog: 'f' is written by --hgrm already"},
 	{"--source ::1 127.0.0.1:7", "[::1]:0 cannot reach 127.0.0.1:7"},
 	{"--source ::1,127.0.0.2", "'127.0.0.2' is of another address family than"},
 	{"--source 127.0.0.2 unix:/run/e", "cannot reach unix:/run/e"},
 	// Outputs are different files, however they are written.
-	{"--csv x --json x", "--csv: 'x' is written by --json already"},
 	{"--csv ./x --json x", "--csv: './x' is written by --json already"},
 	{"--hgrm /tmp/x --hlog /tmp/../tmp/x", "--hlog: '/tmp/../tmp/x' is written by"},
 };
@@ -263,48 +273,23 @@ TEST(bad_values_are_named) {
 }
 
 TEST(what_is_one_too_many_is_refused) {
-	char line[900] = "";
-	for (int i = 0; i <= CONFIG_ENDPOINTS; i++)
-		strcat(line, "127.0.0.1:7 ");
-	refuses(line, "'127.0.0.1:7' is one too many: at most 16 targets");
-	line[0] = '\0';
-	for (int i = 0; i <= RUN_OPTIONS_EXPECTS; i++)
-		strcat(line, "--expect=p50<1s ");
-	refuses(line, "--expect: 'p50<1s' is one too many: at most 32");
-}
-
-TEST(rates_are_powers_of_1000) {
 	static const struct {
-		const char *text;
-		double rate;
-	} rates[] = {{"0", 0},	      {"200", 200},  {"50k", 50e3},
-		     {"1.5M", 1.5e6}, {"0.001k", 1}, {"1000m", 1e9}};
-	double rate;
-	for (size_t i = 0; i < COUNT_OF(rates); i++) {
-		assert_int_equal(units_parse_rate(rates[i].text, &rate, NULL), 0);
-		assert_true(rate == rates[i].rate);
-	}
-	const char *const *bad =
-		STRINGS("", "k", ".5", "5.", "1e3", "0x10", "1001m", "1g", "1 k", "1.2.3", "inf",
-			"nan", "+1", "50kk", "1000000000000000000000");
-	rate = 4711;
-	for (; *bad; bad++) {
-		if (units_parse_rate(*bad, &rate, NULL) == 0)
-			fail_msg("'%s' was taken", *bad);
-		assert_true(rate == 4711);
-	}
-}
-
-TEST(rates_are_short) {
-	static const struct {
-		double rate;
-		const char *text;
-	} rates[] = {{0, "0"},		{0.5, "0.5"},	    {99.94, "99.9"},  {99.96, "100"},
-		     {999.4, "999"},	{999.6, "1.0k"},    {51234, "51.2k"}, {999940, "999.9k"},
-		     {999960, "1.00m"}, {1234567, "1.23m"}, {1e9, "1000.00m"}};
-	for (size_t i = 0; i < COUNT_OF(rates); i++) {
-		char text[16];
-		assert_string_equal(units_format_rate(rates[i].rate, text, sizeof(text)),
-				    rates[i].text);
+		const char *first, *other, *reason;
+		int most;
+	} cases[] = {
+		{"127.0.0.1:7", " 127.0.0.1:7", "'127.0.0.1:7' is one too many: at most 16 targets",
+		 CONFIG_ENDPOINTS},
+		{"--expect=p50<1s", " --expect=p50<1s",
+		 "--expect: 'p50<1s' is one too many: at most 32", RUN_OPTIONS_EXPECTS},
+		{"--source=::1 [::1]:7 --source=::1", ",::1", "'::1' is one too many: at most 256",
+		 CONFIG_SOURCES},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char line[1100];
+		strcpy(line, cases[i].first);
+		for (int more = 1; more < cases[i].most; more++)
+			strcat(line, cases[i].other);
+		takes(line);
+		refuses(strcat(line, cases[i].other), cases[i].reason);
 	}
 }

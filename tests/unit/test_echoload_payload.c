@@ -49,18 +49,6 @@ TEST(words_say_where_they_come_from) {
 	}
 }
 
-TEST(any_word_is_that_of_its_place) {
-	struct random random = {2};
-	for (unsigned i = 0; i < PLACES; i++) {
-		uint64_t word = random_next(&random), again;
-		struct payload_place place = payload_locate(&payload, &word);
-		assert_true(place.connection < PAYLOAD_CONNECTIONS);
-		assert_true(place.position <= PAYLOAD_STREAM - PAYLOAD_WORD);
-		payload_fill(&payload, place.connection, place.position, &again, sizeof(again));
-		assert_memory_equal(&again, &word, sizeof(word));
-	}
-}
-
 static size_t match(const struct payload_place *place, const uint8_t *bytes, size_t length) {
 	return payload_match(&payload, place->connection, place->position, bytes, length);
 }

@@ -72,7 +72,8 @@ TEST(a_bad_run_fits_80_columns) {
 	printed_by(print);
 	assert_in_range(printed_width(), 60, 79);
 	printed_shows_not("\033");
-	printed_shows("open loop at 20.0k/s (poisson)",
+	printed_shows("open loop at 20.0k/s (poisson)", " and 1 more,\n",
+		      "messages of 64 B to 16.0 KiB,", "only 0 of 1000000 were open at the end\n",
 		      "10.0k messages/s, 625.0 KiB/s; 100000 messages in 10.0 s",
 		      "500 visits/s, 5000 in all\n", "  corrected   ", "  uncorrected ",
 		      "  lateness    ");
@@ -107,6 +108,9 @@ TEST(a_good_run_is_short) {
 	printed_by(print);
 	printed_shows("closed loop, pipeline 65536", "  closed loop ");
 	printed_shows_not("corrected", "visits", "lateness");
+	config.mode = MODE_CHURN;
+	printed_by(print);
+	printed_shows_not("were open");
 	printed_shows("errors        none\n", "verified      6.1 MiB, byte for byte\n",
 		      "faults        none\n");
 }

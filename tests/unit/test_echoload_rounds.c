@@ -13,6 +13,7 @@ static struct echod_error error;
 static unsigned calls[CONFIG_ENDPOINTS];
 static uint64_t rate[CONFIG_ENDPOINTS]; // messages a second
 static uint64_t settled, length;	// of the last slice
+static uint64_t order;			// in which they had their turns, a bit each
 
 // A machine of two CPUs, of which others used nothing. The servers are this process.
 WRAP(long, sysconf, (int name)) { return name == _SC_NPROCESSORS_ONLN ? 2 : __real_sysconf(name); }
@@ -38,6 +39,7 @@ WRAP(int, engine_slice,
 	counters->answered = 2 * counters->messages;
 	hdr_record_many(&counters->latency, (target + 1) * NS_PER_MS, counters->messages);
 	calls[target]++;
+	order = order << 1 | target;
 	*lasted = length = duration;
 	settled = config.settle;
 	return 0;
@@ -72,6 +74,19 @@ BEFORE_EACH {
 
 static void print(FILE *file) { rounds_print(&rounds, file); }
 
+// Each half of a round has both, in an order that the number of the run decides.
+TEST(turns_are_in_random_order) {
+	uint64_t orders[3];
+	for (size_t i = 0; i < 3; i++) {
+		config.run = i / 2;
+		run(SLICE, 12);
+		orders[i] = order;
+		for (int half = 0; half < 24; half++)
+			assert_in_range(order >> 2 * half & 3, 1, 2);
+	}
+	assert_true(orders[0] << 16 == orders[1] << 16 && orders[0] << 16 != orders[2] << 16);
+}
+
 TEST(each_round_gives_a_ratio) {
 	run(SLICE, 12);
 	const struct target *old = &rounds.targets[0], *b = old + 1;
@@ -79,6 +94,7 @@ TEST(each_round_gives_a_ratio) {
 		assert_int_equal(calls[i], 1 + 2 * 12);
 	assert_int_equal(old->all.messages, 12 * (1000 + 1100));
 	assert_in_range(old->all.took, 1, rounds.lasted);
+	assert_in_range(old->all.cpu, 1, rounds.lasted);
 	assert_int_equal(b->all.messages, 12 * 2 * 250);
 	assert_int_equal(b->ratios[MEASURE_P99].count, 6); // as they have 1,000 messages each
 	assert_int_equal(b->ratios[MEASURE_P50].count, 12);

@@ -48,7 +48,11 @@ WRAP(int, engine_run,
 	hdr_record_many(&counters->latency, NS_PER_MS, messages);
 	counters->messages = messages;
 	counters->bytes = messages * 64;
-	calls->interval(calls->context, &(struct interval){0, NS_PER_S, 5, counters, 2, true});
+	for (uint64_t half = 0; half <= 2; half++) // the last has no time
+		calls->interval(calls->context,
+				&(struct interval){half * NS_PER_S / 2,
+						   (half < 2 ? half + 1 : half) * NS_PER_S / 2, 5,
+						   counters, 2, half == 2});
 	return 0;
 }
 
@@ -154,8 +158,10 @@ static void expect_json(json_t *json, const char *text) {
 }
 
 TEST(the_result_says_all_of_it) {
+	config->rate = 1000;
 	assert_int_equal(run_load(&run, config, &outputs, &error), 0);
 	struct evidence *of = &run.evidence;
+	assert_int_equal(of->intervals, 3);
 	double *const numbers[] = {
 		&of->thread_busy,    &of->thread_waiting,   &of->failing, &of->stalled,
 		&of->throttled,	     &of->stolen,	    &of->idle,	  &of->lateness_p99,
@@ -188,6 +194,10 @@ TEST(the_result_says_all_of_it) {
 	assert_string_equal(load_text(result, "first_errors.timeout"),
 			    "after 0 ns on connection 1 to [::1]:0");
 	assert_string_equal(load_text(result, "faults.1.target"), "[::1]:0");
+	json_t *interval = json_array_get(load_member(result, "intervals"), 0);
+	assert_int_equal(load_count(interval, "messages"), 2000);
+	assert_int_equal(load_count(interval, "bytes"), 2 * 64000);
+	assert_int_equal(json_array_size(load_member(result, "intervals")), 1);
 	expect_json(json_incref(json_object_get(result, "evidence")),
 		    "{'reasons':['a','b'],'interrupted':false,'threads':[{'user':0.0,'system':0.0,"
 		    "'waiting':0.0},{'user':0.1,'system':0.2,'waiting':0.4}],'connections_open':4,"

@@ -44,7 +44,7 @@ WRAP(int, run_load,
 		.result = {config, calloc(1, sizeof(struct counters)), .lasted = NS_PER_S},
 		.evidence = {.offered = rate, .intervals = 10, .sustained = rate <= capacity},
 		.interrupted = capacity == 0};
-	run->verdict.kind = rate > 1e6 ? VERDICT_CLIENT_BOUND : VERDICT_OVERLOADED;
+	run->verdict.kind = rate > 9010 ? VERDICT_CLIENT_BOUND : VERDICT_OVERLOADED;
 	hdr_reset(&run->result.counters->latency);
 	hdr_record_many(&run->result.counters->latency, NS_PER_MS, 1000);
 	if (find->is_seen && rate > capacity)
@@ -63,6 +63,7 @@ TEST_ROWS(rates_come_nearer, const struct find *row, finds) {
 	assert_int_equal(search_run(&search, &outputs, &error), 0);
 	if (fabs(search.held - row->held) + fabs(search.missed - row->missed) > 0.1)
 		fail_msg("%u runs, %.1f, %.1f", search.runs, search.held, search.missed);
+	assert_int_equal(search.client_bound, row->missed > 9010);
 	if (row->held < 1e6 && row->drops == 99)
 		assert_int_equal(search.runs, known);
 }

@@ -104,6 +104,13 @@ TEST(rates_are_decimal_and_end_at_1000m) {
 		assert_int_equal(units_parse_rate(*good, &rate, NULL), 0);
 		assert_string_equal(units_format_rate(rate, text, sizeof(text)), *good);
 	}
+	static const double shown[] = {99.94, 99.96, 999.4, 999.6, 999940, 999960, 1234567};
+	for (size_t i = 0; i < COUNT_OF(shown); i++) {
+		char text[16];
+		assert_string_equal(
+			units_format_rate(shown[i], text, sizeof(text)),
+			STRINGS("99.9", "100", "999", "1.0k", "999.9k", "1.00m", "1.23m")[i]);
+	}
 	for (const char *const *bad = STRINGS("", "1.k", "1001m", "1g", "18446744073.8"); *bad;
 	     bad++)
 		assert_error(units_parse_rate(*bad, &rate, &error), &error, ECHOD_ERROR_USAGE,
