@@ -20,10 +20,6 @@ static const char *ask(struct daemon *daemon, const char *line) {
 	return test_keep(body);
 }
 
-static const char *text_of(const json_t *object, const char *name) {
-	return json_string_value(json_object_get(object, name));
-}
-
 DAEMON_TEST(every_command, (NULL)) {
 	for (size_t i = 0; i < COMMANDS; i++)
 		ask(daemon, commands[i]);
@@ -90,64 +86,6 @@ DAEMON_TEST(half_close, (NULL)) {
 	assert_string_equal(body, "pong\n");
 	free(body);
 	peer_expect_eof(fd);
-}
-
-DAEMON_TEST(connections, ("--workers", "2", "--patience", "never")) {
-	int fds[3];
-	for (size_t i = 0; i < 3; i++) {
-		fds[i] = peer_connect(daemon->address[0]);
-		if (i < 2)
-			peer_ping(fds[i]);
-	}
-	stats_wait(daemon, "connections_queued", 1);
-	stats_wait(daemon, "bytes_sent", 2 * 64); // an echo may arrive before it is counted
-	json_t *reply = stats_ask(daemon, "connections json");
-	json_t *list = json_object_get(reply, "connections"), *each;
-	assert_int_equal(json_array_size(list), 3);
-	size_t index, queued = 0;
-	json_array_foreach(list, index, each) {
-		bool serving = strcmp(text_of(each, "state"), "serving") == 0;
-		assert_true(serving || strcmp(text_of(each, "state"), "queued") == 0);
-		assert_string_equal(text_of(each, "local"), daemon->address[0]);
-		assert_true(strncmp(text_of(each, "peer"), "127.0.0.1:", 10) == 0);
-		assert_true(stats_number(each, "age_seconds") >= 0);
-		assert_true(stats_number(each, "idle_seconds") >= 0);
-		assert_int_equal(stats_get(each, "bytes_received"), serving ? 64 : 0);
-		assert_int_equal(stats_get(each, "bytes_sent"), serving ? 64 : 0);
-		assert_int_equal(json_is_null(json_object_get(each, "worker")), !serving);
-		assert_in_range(stats_get(each, "id"), 1, 3);
-		queued += !serving;
-	}
-	assert_int_equal(queued, 1);
-	assert_contains(ask(daemon, "connections"), "queued");
-	peer_close_all(fds, 3);
-	stats_wait(daemon, "connections_open", 0);
-	reply = stats_ask(daemon, "connections json");
-	assert_int_equal(json_array_size(json_object_get(reply, "connections")), 0);
-}
-
-DAEMON_TEST(workers, ("--workers", "3", "--patience", "never")) {
-	int fd = peer_connect_served(daemon->address[0]);
-	wait_until(stats_count_in_state(daemon, "workers", "blocked") == 1 &&
-		   stats_count_in_state(daemon, "workers", "leading") == 1 &&
-		   stats_count_in_state(daemon, "workers", "waiting") == 1);
-	json_t *reply = stats_ask(daemon, "workers json"), *each;
-	assert_int_equal(json_array_size(json_object_get(reply, "workers")), 3);
-	size_t index;
-	json_array_foreach(json_object_get(reply, "workers"), index, each) {
-		bool busy = strcmp(text_of(each, "state"), "blocked") == 0;
-		assert_int_equal(json_is_null(json_object_get(each, "connection")), !busy);
-		assert_true(stats_number(each, "for_seconds") >= 0);
-		assert_int_equal(stats_get(each, "served"), 0);
-	}
-	peer_close(fd);
-	stats_wait(daemon, "workers_idle", 3);
-	assert_int_equal(stats_count_in_state(daemon, "workers", "blocked"), 0);
-	reply = stats_ask(daemon, "workers json");
-	uint64_t served = 0;
-	json_array_foreach(json_object_get(reply, "workers"), index, each) served +=
-		stats_get(each, "served");
-	assert_int_equal(served, 1);
 }
 
 DAEMON_TEST(log_level, ("--log-level", "error")) {

@@ -6,9 +6,12 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "ctl.h"
+#include "expect.h"
 #include "later.h"
 #include "peer.h"
 #include "process.h"
+#include "stats.h"
 
 AROUND_ALL(session_start_server, inside_end);
 
@@ -273,4 +276,81 @@ TEST(random_bytes_are_survived) {
 		while (recv(session_client, replies, sizeof(replies), 0) > 0)
 			;
 	}
+}
+
+// The body of the reply to a list.
+static const char *listed(const char *request) {
+	char *body;
+	session_ask(request);
+	assert_int_equal(ctl_receive(session_client, &body), 200);
+	return test_keep(body);
+}
+
+// A socket file whose name has two lines.
+static const struct conn_origin somebody = {.fd = -1,
+					    .peer.any = {.sa_family = AF_UNIX},
+					    .peer_user = 7,
+					    .local.any = {.sa_family = AF_UNIX},
+					    .local_name = "unix:a\nb"};
+
+static const struct shown {
+	const char *name; // how it is shown: since when it is there and active, bytes
+	uint64_t age, idle, received, sent;
+} shown[] = {
+	{" 10h +3m +999 +1\\.0K", 36000, 180, 999, 1000},
+	{" 2h +99m +99\\.9K +100K", 6000, 5940, 102300, 102400},
+	{" 2m +95\\.[0-9]s +999K +1\\.0M", 110, 95, 1022975, 1024000},
+};
+
+TEST_ROWS(a_row_has_its_times_and_sizes, const struct shown *row, shown) {
+	struct conn_origin origin = somebody;
+	origin.accepted_at = clock_now();
+	struct conn *conn = conn_table_add(&inside->server.conns, &origin);
+	conn->work.active_at = origin.accepted_at + (row->age - row->idle) * NS_PER_S;
+	conn->bytes_received = row->received;
+	conn->bytes_sent = row->sent;
+	later = row->age * NS_PER_S;
+	const char *text = listed("connections\n");
+	assert_true(matches(text, test_text(" unix user 7 +unix:a.b +queued +%s\n", row->name)));
+	assert_int_equal(process_count_lines(text), 2);
+	const json_t *list =
+		json_object_get(json_from(listed("connections json\n")), "connections");
+	const json_t *object = json_array_get(list, 0);
+	assert_in_range(stats_number(object, "age_seconds"), row->age, row->age + 20);
+	assert_in_range(stats_number(object, "idle_seconds"), row->idle, row->idle + 20);
+	assert_int_equal(stats_get(object, "bytes_received"), row->received);
+	assert_int_equal(stats_get(object, "bytes_sent"), row->sent);
+	conn_table_remove(&inside->server.conns, conn);
+}
+
+TEST(each_fact_of_an_end_has_its_place) {
+	struct ledger_entry entry = {
+		.info = {.origin = somebody, .bytes_received = 7, .bytes_sent = 6, .first = 0xab04},
+		.reason = CLOSE_stalled,
+		.own_end = LEDGER_END_RST,
+		.tcp = {1, 2, 3, 4 * NS_PER_MS, 5 * NS_PER_MS, 6 * NS_PER_MS, 7 * NS_PER_MS,
+			8 * NS_PER_MS},
+		.faults = {.count[INJECT_flip] = 1, .last = "flip", .last_at = 9},
+	};
+	uint64_t accepted = inside->server.started_at + 2 * NS_PER_S;
+	inside->server.start_time = 1000 * NS_PER_S;
+	entry.info.origin.accepted_at = accepted;
+	entry.info.first_at = accepted + NS_PER_S;
+	entry.info.active_at = accepted + 3 * NS_PER_S;
+	entry.closed_at = accepted + 5 * NS_PER_S;
+	ledger_add(&inside->server.ledger, &entry);
+	assert_true(matches(listed("ledger\n"),
+			    "unix:a.b +server +stalled +- +RST +5\\.0s +7 +6 +4000 +3\n$"));
+	assert_contains(
+		listed("ledger json\n"),
+		"\"listener\": \"unix:a\\nb\", \"accepted_time_seconds\": 1002.0, "
+		"\"first_byte_seconds\": 1.0, \"last_byte_seconds\": 3.0, \"closed_seconds\": 5.0, "
+		"\"bytes_received\": 7, \"bytes_sent\": 6, \"first_bytes\": 4, "
+		"\"first_hash\": \"000000000000ab\", \"ended_by\": \"server\", \"reason\": "
+		"\"stalled\", "
+		"\"peer_end\": null, \"own_end\": \"RST\", \"faults\": {\"flip\": 1}, "
+		"\"fault\": \"flip\", \"fault_offset\": 9, \"unread_bytes\": 1, "
+		"\"unacknowledged_bytes\": 2, \"retransmits\": 3, \"rtt_seconds\": 0.004, "
+		"\"rtt_min_seconds\": 0.005, \"busy_seconds\": 0.006, "
+		"\"rwnd_limited_seconds\": 0.007, \"sndbuf_limited_seconds\": 0.008}");
 }
