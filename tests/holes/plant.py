@@ -26,7 +26,7 @@ SYSTEM = {  # the system tests that are tried for a folder, if the unit tests no
     "src/echo": "echo ends unsent stuck drain reset timeouts bulk",
     "src/fault": "faulty",
     "src/proxy": "proxy",
-    "src/server": "limits descriptors drain proxy ledger environment activation start queue",
+    "src/server": "limits descriptors drain proxy ledger linkage environment activation start queue",
     "src/control": "control control_abuse echoctl ledger",
     "src/lib": "options control start environment",
     "src/manager": "activation notify",

@@ -19,17 +19,16 @@ static bool is_served(int fd) {
 
 // Connects until there is room, as a close is counted before its place is free. Only these tries
 // add to `rejected`.
-static int expect_room(struct daemon *daemon, const char *source, const char *counter,
-		       uint64_t rejected) {
-	int fd = peer_try_connect(daemon->address[0], source);
+static int expect_room(struct daemon *daemon, uint64_t rejected) {
+	int fd = peer_try_connect(daemon->address[0], NULL);
 	uint64_t until = clock_deadline(PATIENCE);
-	for (; fd < 0 || !is_served(fd); fd = peer_try_connect(daemon->address[0], source)) {
+	for (; fd < 0 || !is_served(fd); fd = peer_try_connect(daemon->address[0], NULL)) {
 		assert_true(clock_now() < until);
 		rejected++;
 		if (fd >= 0)
 			peer_close(fd);
 	}
-	assert_int_equal(stats_counter(daemon, counter), rejected);
+	assert_int_equal(stats_counter(daemon, "connections_rejected_limit"), rejected);
 	return fd;
 }
 
@@ -87,13 +86,13 @@ DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {E
 		peer_ping(fds[i]);
 	peer_close(fds[0]);
 	stats_wait(daemon, "connections_open", LIMIT - 1);
-	int next = expect_room(daemon, NULL, "connections_rejected_limit", 3);
+	int next = expect_room(daemon, 3);
 	assert_int_equal(stats_counter(daemon, "accept_pauses"), 0);
 	peer_close(next);
 	peer_close_all(&fds[1], LIMIT - 1);
 }
 
-// Queued connections count too, and parked ones.
+// Queued connections count too.
 DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "never",
 					     "--max-connections", "3", "--overload", "reset")) {
 	int fds[3];
@@ -108,43 +107,11 @@ DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "ne
 	stats_wait(daemon, "connections_closed_peer", 3);
 }
 
-DAEMON_TEST(parked_connections_count,
-	    ("--workers", "1", "--max-connections", "3", "--overload", "reset"),
-	    .with = {"--patience 5ms", "--patience 0"}) {
-	int fds[3];
-	peer_connect_all(daemon->address[0], fds, 3);
-	stats_wait(daemon, "connections_parked", 3);
-	peer_expect_rejected(daemon->address[0], NULL);
-	stats_wait(daemon, "connections_rejected_limit", 1);
-	for (size_t i = 0; i < 3; i++)
-		peer_ping(fds[i]);
-	peer_close_all(fds, 3);
-	stats_wait(daemon, "connections_closed_peer", 3);
-	stats_wait_at_rest(daemon);
-}
-
 static int connect_from(const char *address, const char *source) {
 	int fd = peer_try_connect(address, source);
 	assert_true(fd >= 0);
 	peer_ping(fd);
 	return fd;
-}
-
-DAEMON_TEST(one_source, ("--max-per-source", "2")) {
-	const char *address = daemon->address[0];
-	int greedy[] = {connect_from(address, "127.0.0.2"), connect_from(address, "127.0.0.2")};
-	for (uint64_t i = 1; i <= 3; i++) {
-		peer_expect_rejected(address, "127.0.0.2");
-		stats_wait(daemon, "connections_rejected_source", i);
-	}
-	int other = connect_from(address, "127.0.0.3");
-	peer_ping(greedy[0]);
-	stats_assert_laws(daemon);
-
-	peer_close(greedy[1]);
-	stats_wait(daemon, "connections_open", 2);
-	greedy[1] = expect_room(daemon, "127.0.0.2", "connections_rejected_source", 3);
-	peer_close_all((int[]){greedy[0], greedy[1], other}, 3);
 }
 
 // An IPv4 client of an IPv6 socket is the same source as of an IPv4 socket.

@@ -13,6 +13,7 @@ DAEMON_TEST(jemalloc, (NULL)) {
 		assert_int_equal(json_is_null(json_object_get(snapshot, names[i])), !wanted);
 		assert_int_equal(stats_get(snapshot, names[i]) > 0, wanted);
 	}
+	assert_int_equal(stats_get(snapshot, names[1]) > stats_get(snapshot, names[0]), wanted);
 }
 
 DAEMON_TEST(thread_names, ("--workers", "5")) {

@@ -172,7 +172,9 @@ DAEMON_TEST(silent, (LISTEN)) {
 	stats_wait(daemon, REFUSED "eof", 1);
 	assert_null(strstr(process_errors(daemon->process, NULL), "reset a connection"));
 	peer_expect_reset(fd);
-	assert_true(clock_now() - begun >= 3 * NS_PER_S);
+	uint64_t took = clock_now() - begun;
+	assert_true(took >= 3 * NS_PER_S); // and not when it looks around next
+	assert_true(took < 3700 * NS_PER_MS || sizeof(ECHOD_SANITIZE) > 1);
 	stats_wait(daemon, REFUSED "timeout", 1);
 	stats_wait(daemon, "connections_awaiting_header", 0);
 }

@@ -78,25 +78,36 @@ TEST(each_listener_counts_its_own) {
 	}
 }
 
+static void expect_bytes(struct by_listener *listeners, uint64_t bytes) {
+	by_listener_sum(listeners, &inside->server.conns, &snapshot);
+	assert_int_equal(snapshot.listener[0].value[LISTENER_bytes_received], bytes);
+	assert_int_equal(snapshot.listener[0].value[LISTENER_bytes_sent], bytes);
+}
+
 // While a worker closes a connection, it is neither in the table nor among those that have ended.
 TEST(bytes_of_a_connection_that_is_being_closed_stay) {
 	static struct by_listener listeners;
 	struct conn_table *conns = &inside->server.conns;
 	const struct conn_origin origin = {.fd = -1};
+	struct conn *others[80]; // more than are looked at at a time
+	inside->config.max_connections = COUNT_OF(others) + 1;
 	inside_start();
 	by_listener_label(&listeners, 0, "here");
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		others[i] = conn_table_add(conns, &origin);
 	for (uint64_t bytes = 100; bytes <= 300; bytes += 100) {
 		struct conn *conn = conn_table_add(conns, &origin);
 		conn_count(&conn->bytes_received, 100);
-		by_listener_sum(&listeners, conns, &snapshot);
-		assert_int_equal(snapshot.listener[0].value[LISTENER_bytes_received], bytes);
+		conn_count(&conn->bytes_sent, 100);
+		expect_bytes(&listeners, bytes);
 		conn_table_remove(conns, conn);
-		by_listener_sum(&listeners, conns, &snapshot);
-		assert_int_equal(snapshot.listener[0].value[LISTENER_bytes_received], bytes);
+		expect_bytes(&listeners, bytes);
 		by_listener_add(&listeners, 0, LISTENER_bytes_received, 100);
-		by_listener_sum(&listeners, conns, &snapshot);
-		assert_int_equal(snapshot.listener[0].value[LISTENER_bytes_received], bytes);
+		by_listener_add(&listeners, 0, LISTENER_bytes_sent, 100);
+		expect_bytes(&listeners, bytes);
 	}
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		conn_table_remove(conns, others[i]);
 }
 
 // Whatever happens meanwhile, a value is at most the true one, and never goes down.

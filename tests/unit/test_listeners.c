@@ -117,22 +117,26 @@ TEST(another_port_is_tried_when_one_is_taken) {
 	assert_int_equal(inside->server.ports[0], inside->server.ports[1]);
 }
 
-TEST(not_for_ever) {
+static const struct attempts {
+	const char *name; // the address
+	int error;
+	size_t count;
+} attempts[] = {
+	{"twin:0", EADDRINUSE, 64}, // not for ever
+	{"twin:0", EACCES, 1},
+	{"twin:20009", EADDRINUSE, 1},
+	{"127.0.0.1:0", EADDRINUSE, 1},
+};
+
+TEST_ROWS(a_port_is_tried_so_often, const struct attempts *row, attempts) {
 	for (size_t i = 0; i < COUNT_OF(failures[1]); i++)
-		failures[1][i] = EADDRINUSE;
+		failures[1][i] = row->error;
 	size_t descriptors = open_descriptors();
-	expect_failure(STRINGS("twin:0"), "cannot listen on 127.0.0.1:");
-	assert_contains(error.message, "Address already in use");
+	expect_failure(STRINGS(row->name), "cannot listen on 127.0.0.1:");
+	assert_contains(error.message, strerror(row->error));
+	assert_int_equal(calls[1], row->count);
 	assert_int_equal(inside->server.listener_count, 0);
 	assert_int_equal(open_descriptors(), descriptors);
-}
-
-TEST(a_port_that_was_asked_for_is_tried_once) {
-	failures[1][0] = EADDRINUSE;
-	assert_int_equal(bind_to(STRINGS("twin:20009")), -1);
-	assert_string_equal(error.message,
-			    "cannot listen on 127.0.0.1:20009: Address already in use");
-	assert_int_equal(calls[1], 1);
 }
 
 // IPv6 switched off by sysctl gives the one error, a kernel without it the other (from socket, but

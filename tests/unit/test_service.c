@@ -187,3 +187,18 @@ TEST(our_end_is_the_one_that_was_connected_to) {
 	assert_string_equal(conn_local_text(&origin, text), target);
 	peer_close(client);
 }
+
+TEST(a_snapshot_has_what_others_count) {
+	struct server *server = &inside->server;
+	inside_start();
+	server->pool.queue.wakes_withheld = 3;
+	for (uint64_t max = 5; max <= 7; max += 2) { // it may be behind
+		server->echo.unsent = 6;
+		server->echo.unsent_max = max;
+		assert_int_equal(inside_gauge(GAUGE_unsent_bytes), 6);
+		assert_int_equal(inside_gauge(GAUGE_unsent_bytes_max), max < 6 ? 6 : max);
+	}
+	server->echo.unsent = 0;
+	assert_int_equal(inside_counter(COUNTER_wakes_withheld), 3);
+	assert_int_equal(inside_gauge(GAUGE_cpus), server->pool.queue.cpus);
+}
