@@ -81,6 +81,8 @@ static const struct exchange {
 	 OPENMETRICS, "\n# EOF\n"},
 	{"openmetrics_none", ACCEPT("application/openmetrics-text; q=0.0,text/plain"), 200,
 	 PROMETHEUS, ""},
+	{"openmetrics_beside", ACCEPT("application/openmetrics-text, text/plain;q=0"), 200,
+	 OPENMETRICS, ""},
 	{"openmetrics_like", ACCEPT("application/openmetrics-text2"), 200, PROMETHEUS, ""},
 	{"without_host", "GET /healthz HTTP/1.0\r\n\r\n", 200, TEXT, "ok\n"},
 	{"by_name", HOST("LocalHost:1"), 200, TEXT, "ok\n"},
@@ -219,7 +221,7 @@ static const json_t *pool(struct daemon *daemon, uint64_t after) {
 }
 
 // A row a second, each once; the messages of the span, and no time where nothing was timed.
-DAEMON_TEST(history, ("--http", "127.0.0.1:0", "--workers", "2", "--patience", "0")) {
+DAEMON_TEST(history, ("--http", "127.0.0.1:0", "--workers", "17", "--patience", "0")) {
 	assert_int_equal(json_array_size(json_object_get(pool(daemon, 0), "history")), 0);
 	peer_visit(daemon->address[0]);
 	const json_t *rows, *row;
@@ -238,7 +240,9 @@ DAEMON_TEST(history, ("--http", "127.0.0.1:0", "--workers", "2", "--patience", "
 	const json_t *next = pool(daemon, last);
 	row = json_array_get(json_object_get(next, "history"), 0);
 	assert_true(!row || json_integer_value(json_array_get(row, 0)) > (json_int_t)last);
-	assert_int_equal(strlen(json_string_value(json_object_get(next, "workers"))), 2);
+	assert_int_equal(strlen(json_string_value(json_object_get(next, "workers"))), 17);
+	assert_int_equal(json_array_size(json_object_get(next, "busy")), 16);
+	assert_in_range(stats_get(next, "uptime_us"), last * 1000, PATIENCE / NS_PER_US);
 	assert_true(json_is_null(json_object_get(next, "reason")));
 }
 
@@ -262,6 +266,7 @@ DAEMON_TEST(not_ready_at_the_limit, ("--http", "127.0.0.1:0", "--max-connections
 	int client = peer_connect_served(daemon->address[0]);
 	wait_until(ask(daemon, GET("/readyz")).status == 503);
 	assert_contains(ask(daemon, GET("/readyz")).body, "--max-connections");
+	assert_int_equal(stats_counter(daemon, "http_errors"), 0);
 	peer_close(client);
 	wait_until(ask(daemon, GET("/readyz")).status == 200);
 }

@@ -273,4 +273,6 @@ TEST(the_log_goes_to_the_last_that_is_set) {
 	assert_ptr_equal(config->log_entry_function, take_entry);
 	assert_null(config->log_function);
 	assert_null(config->log_context);
+	echod_config_set_log(config, take_line, NULL);
+	assert_null(config->log_entry_function);
 }

@@ -25,8 +25,8 @@ static int keep_line(void *context, const struct echod_log_entry *entry) {
 
 BEFORE_EACH {
 	inside_configure();
-	for (int i = 0; i < 2; i++)
-		inside_listen("127.0.0.1:0");
+	inside_listen(place_address("a\nb"));
+	inside_listen("127.0.0.1:0");
 	inside->log.sink = keep_line;
 	inside_start();
 	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -76,7 +76,7 @@ static void expect_message(const char *text) { assert_string_equal(next_message(
 static void expect_silence(void) { assert_false(peer_is_readable(manager)); }
 
 static const char *state(void) {
-	return test_text("STATUS=listening on %s and more", inside_address());
+	return test_text("STATUS=listening on %s\\x0Ab and more", place_address("a"));
 }
 
 static void begin(void) {
