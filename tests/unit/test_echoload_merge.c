@@ -89,7 +89,7 @@ TEST(the_sum_is_as_if_it_had_been_one_run) {
 TEST(intervals_of_the_same_second_become_one) {
 	merge(1, NOON);
 	uint64_t first = count_in(&sum, "intervals", 1, "messages"), messages = 0;
-	merge(2, NOON + 700 * NS_PER_MS); // its first second is the other's second one
+	merge(2, NOON + 501 * NS_PER_MS); // its first second is the other's second one
 	static struct hdr hdr;
 	assert_int_equal(size_of(&sum, "intervals"), 6);
 	for (size_t i = 0; i < 6; i++) {
@@ -104,7 +104,16 @@ TEST(intervals_of_the_same_second_become_one) {
 	assert_int_equal(messages, result_total(&sum, "messages"));
 	assert_true(count_in(&sum, "intervals", 1, "messages") > first + 500);
 	assert_int_equal(begin_of(&sum, 0), 0);
-	assert_int_equal(begin_of(&sum, 5), 4 * NS_PER_S + 700 * NS_PER_MS);
+	assert_int_equal(begin_of(&sum, 5), 4 * NS_PER_S + 501 * NS_PER_MS);
+}
+
+// Makes its intervals so many seconds long.
+static void stretch(const struct result *result, unsigned length) {
+	for (size_t k = 0; k < size_of(result, "intervals"); k++) {
+		json_t *one = interval_of(result, k);
+		json_object_set_new(one, "time", json_integer((json_int_t)k * length));
+		json_object_set_new(one, "seconds", json_real(length - 0.01));
+	}
 }
 
 // What cannot be added up so that it is right is refused.
@@ -124,12 +133,7 @@ TEST(results_of_another_kind_are_refused) {
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		merge(1, NOON);
 		make_other(2, NOON);
-		for (size_t k = 0; k < size_of(&other, "intervals"); k++) {
-			json_t *one = interval_of(&other, k);
-			json_object_set_new(one, "time",
-					    json_integer((json_int_t)k * cases[i].length));
-			json_object_set_new(one, "seconds", json_integer(cases[i].length));
-		}
+		stretch(&other, cases[i].length);
 		error = (struct echod_error){0};
 		json_object_set_new(result_get(&other, "configuration"), cases[i].setting,
 				    json_integer((json_int_t)cases[i].value));
@@ -168,11 +172,14 @@ TEST(whole_numbers_are_the_same_with_and_without_a_point) {
 // The rest of an interval is no other kind of interval.
 TEST(a_run_that_was_interrupted_is_added) {
 	merge(1, NOON);
-	struct made_run run = run_of(2, NOON + 400 * NS_PER_MS);
+	stretch(&sum, 2);
+	struct made_run run = run_of(2, NOON + 900 * NS_PER_MS);
 	run.seconds = 1;
 	made_run_init(&other, &run);
 	add_other();
 	assert_int_equal(size_of(&sum, "intervals"), 5);
+	assert_int_equal(result_time(interval_of(&sum, 0), "seconds"), 1990 * NS_PER_MS);
+	stretch(&sum, 1);
 	run = run_of(3, NOON + 3600 * NS_PER_S);
 	run.seconds = 2;
 	made_run_init(&other, &run);
@@ -185,14 +192,14 @@ TEST(a_run_that_was_interrupted_is_added) {
 TEST(the_order_does_not_matter) {
 	merge(1, NOON + 60 * NS_PER_S);
 	merge(2, NOON);
-	merge(3, NOON + 2 * NS_PER_S);
+	merge(3, NOON + 2500 * NS_PER_MS); // half a second from others
 	struct result reverse = sum;
 	assert_int_equal(result_init(&sum), 0);
-	merge(3, NOON + 2 * NS_PER_S);
+	merge(3, NOON + 2500 * NS_PER_MS);
 	merge(2, NOON);
 	merge(1, NOON + 60 * NS_PER_S);
 	assert_memory_equal(sum.latency, reverse.latency, sizeof(*sum.latency));
-	assert_int_equal(size_of(&sum, "intervals"), 12);
+	assert_int_equal(size_of(&sum, "intervals"), 15);
 	assert_int_equal(size_of(&sum, "intervals"), size_of(&reverse, "intervals"));
 	for (size_t i = 0; i < size_of(&sum, "intervals"); i++) {
 		assert_int_equal(begin_of(&sum, i), begin_of(&reverse, i));
@@ -201,8 +208,8 @@ TEST(the_order_does_not_matter) {
 		assert_string_equal(load_text(interval_of(&sum, i), "hdr_v2"),
 				    load_text(interval_of(&reverse, i), "hdr_v2"));
 	}
-	assert_int_equal(result_lasted(&sum), 12 * NS_PER_S);
-	assert_int_equal(result_lasted(&reverse), 12 * NS_PER_S);
+	assert_int_equal(result_lasted(&sum), 12500 * NS_PER_MS);
+	assert_int_equal(result_lasted(&reverse), 12500 * NS_PER_MS);
 	result_free(&reverse);
 }
 
@@ -210,20 +217,24 @@ TEST(faults_say_whose_they_are) {
 	const struct fault fault = {.kind = FAULT_LOST, .connection = 3, .length = 8};
 	merge(1, NOON);
 	make_other(2, NOON);
-	assert_int_equal(result_add_fault(&other, "unix:/x", &fault), 0);
-	result_set_count(other.json, "faults_found", 10); // more than are kept
+	assert_int_equal(result_add_fault(&sum, "", &fault), 0);
+	for (size_t i = 0; i < RESULT_FAULTS; i++)
+		assert_int_equal(result_add_fault(&other, "unix:/x", &fault), 0);
+	result_set_count(other.json, "faults_found", 9000); // more than are kept
 	result_add_error(&other, "short", 2, "first");
 	assert_int_equal(merge_add(&sum, &other, &error), 0);
-	assert_int_equal(size_of(&sum, "faults"), 1);
-	assert_int_equal(result_count(sum.json, "faults_found"), 10);
-	assert_int_equal(count_in(&sum, "faults", 0, "run"), 1);
-	assert_string_equal(load_text(sum.json, "faults.0.target"), "unix:/x");
+	assert_int_equal(size_of(&sum, "faults"), RESULT_FAULTS);
+	assert_int_equal(result_count(sum.json, "faults_found"), 9001);
+	assert_int_equal(count_in(&sum, "faults", 0, "run"), 0);
+	assert_int_equal(count_in(&sum, "faults", 1, "run"), 1);
+	assert_string_equal(load_text(sum.json, "faults.1.target"), "unix:/x");
 	assert_int_equal(result_errors(&sum), 2);
+	assert_string_equal(load_text(sum.json, "first_errors.short"), "first");
 	const char *path = place_path("sum.json");
 	result_free(&other);
 	assert_int_equal(result_write(&sum, path, &error), 0);
 	assert_int_equal(result_read(&other, path, &error), 0);
-	assert_int_equal(count_in(&other, "faults", 0, "run"), 1);
+	assert_int_equal(count_in(&other, "faults", 1, "run"), 1);
 }
 
 TEST(what_differs_is_listed_once_each) {

@@ -29,6 +29,7 @@ BEFORE_EACH {
 	result_add_error(&made, "refused", 3, "connection 5 at 0.1 s: \x1b[31mno\n");
 	result_add_error(&made, "short", 0, NULL);
 	result_add_error(&made, "timeout", 1, NULL);
+	hdr_record(made.uncorrected, 5);
 }
 
 AFTER_EACH {
@@ -73,6 +74,8 @@ TEST(what_is_written_is_read) {
 	assert_int_equal(json_array_size(result_get(&back, "faults")), 3);
 	expect_whole(back.json, made.json);
 	const json_t *crossed = load_member(back.json, "faults.1");
+	assert_int_equal(load_count(back.json, "faults.0.bits"), 4);
+	assert_int_equal(json_object_size(crossed), 8);
 	assert_string_equal(load_text(crossed, "kind"), fault_kind_names[FAULT_CROSSED]);
 	assert_string_equal(load_text(crossed, "target"), "127.0.0.1:7001");
 	assert_int_equal(load_count(crossed, "other"), 17);
@@ -114,18 +117,26 @@ TEST(the_keys_are_those_that_are_documented) {
 			"seconds", "latency_ns", "latency_uncorrected_ns", "bytes_verified",
 			"faults", "faults_found", "errors", "first_errors", "verdict", "evidence",
 			"configuration", "machine", "runs", "intervals", "histogram");
-	static const char *const latency_keys[] = {"p50",    "p90", "p99",  "p99_9",
-						   "p99_99", "min", "mean", "max"};
+	static const struct {
+		const char *key;
+		double percent;
+	} percents[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99_9", 99.9}, {"p99_99", 99.99}};
 	const json_t *root = load_result_of_file(write_result());
 	size_t count = 0;
 	for (; keys[count]; count++)
 		load_member(root, keys[count]);
 	assert_int_equal(json_object_size(root), count);
 	const json_t *latency = load_member(root, "latency_ns");
-	for (size_t i = 0; i < COUNT_OF(latency_keys); i++)
-		load_number(latency, latency_keys[i]);
-	assert_int_equal(json_object_size(latency), COUNT_OF(latency_keys));
-	assert_int_equal(load_count(latency, "p99_9"), hdr_percentile(made.latency, 99.9));
+	for (size_t i = 0; i < COUNT_OF(percents); i++)
+		assert_int_equal(load_count(latency, percents[i].key),
+				 hdr_percentile(made.latency, percents[i].percent));
+	assert_int_equal(load_count(latency, "min"), made.latency->min);
+	assert_int_equal(load_count(latency, "max"), made.latency->max);
+	assert_int_equal(load_number(latency, "mean"), hdr_mean(made.latency));
+	assert_int_equal(json_object_size(latency), COUNT_OF(percents) + 3);
+	assert_int_equal(load_count(root, "latency_uncorrected_ns.min"), 5);
+	assert_int_equal(load_count(root, "bytes"), result_total(&made, "bytes"));
+	assert_int_equal(load_number(root, "bytes_per_second"), result_rate(&made, "bytes"));
 	double messages = (double)result_total(&made, "messages");
 	double rate = load_number(root, "messages_per_second");
 	assert_true(rate > messages / 5.2 && rate < messages / 5.1);
@@ -136,13 +147,11 @@ TEST(errors_are_counted_by_name_and_harmless_to_print) {
 	const json_t *root = load_result_of_file(path);
 	assert_int_equal(json_object_size(load_member(root, "errors")), 2);
 	assert_int_equal(load_count(root, "errors.refused"), 3);
+	load_expect_beginning(load_text(root, "first_errors.refused"), "connection 5 at 0.1 s: ");
 	assert_int_equal(result_read(&back, path, &error), 0);
 	assert_int_equal(result_errors(&back), 4);
 	for (const char *c = place_read(path); *c; c++)
 		assert_true(*c == '\n' || (*c >= 0x20 && *c <= 0x7e));
-	for (unsigned i = 0; i < 100; i++)
-		result_add_error(&back, test_text("e%u", i), 1, "here");
-	assert_int_equal(result_errors(&back), 104);
 }
 
 TEST(faults_beyond_the_limit_are_only_counted) {
@@ -218,6 +227,7 @@ TEST(what_cannot_be_is_refused) {
 		{"runs", "messages", -1, "'messages' is not a whole number from 0"},
 		{"runs", "started_us", -1, "from 0 to 2^53"},
 		{"runs", "seconds", -1, "not a time"},
+		{"runs", "seconds", 1000000001, "not a time"},
 		{"intervals", "time", -1, "not a time"},
 		{"faults", "kind", 0, "not a string"},
 		{"faults", "run", 1, "cannot be"},
@@ -231,8 +241,19 @@ TEST(what_cannot_be_is_refused) {
 		refuse(root, wrong[i].what);
 	}
 	json_t *histogram = json_object_get(json_object_get(whole, "histogram"), "latency");
-	json_object_set_new(histogram, "max", json_integer(1));
-	refuse(whole, "contradicts itself");
+	static const char *const facts[] = {"min", "max", "count"};
+	for (size_t i = 0; i < COUNT_OF(facts); i++) {
+		json_t *fact = json_incref(json_object_get(histogram, facts[i]));
+		json_object_set_new(histogram, facts[i], json_integer(1));
+		refuse(whole, "contradicts itself");
+		json_object_set_new(histogram, facts[i], fact);
+	}
+	json_object_set_new(whole, "verdict", json_string("None"));
+	refuse(whole, "'verdict' is none");
+	json_object_set_new(whole, "verdict", json_string(""));
+	json_object_set_new(json_object_get(whole, "errors"), "short", json_true());
+	refuse(whole, "'short' is not a whole number");
+	json_object_clear(json_object_get(whole, "errors"));
 	json_object_set_new(histogram, "hdr_v2", json_string("HISTORY"));
 	refuse(whole, "is no histogram");
 	json_array_clear(json_object_get(whole, "runs"));
@@ -270,6 +291,7 @@ TEST(other_schemas_and_other_files_are_refused) {
 	refuse(json_keep(json_pack("{s:i}", "schema", 0)), "has schema 0");
 	refuse(json_keep(json_pack("[i]", 1)), "'it' is not an object");
 	refuse_file(place_file("a.json", "{\n\"a\" 1}", 8), "is no JSON: line 2");
+	refuse_file(place_file("a.json", "{\"a\":1,\"a\":1}", 13), "is no JSON: line 1");
 	refuse_file(place_file("a.json", "\xEF\xBB{}", 4), "is no JSON: line 1");
 	refuse_file(place_path("none.json"), "No such file");
 	refuse_file("/", "cannot read '/': Is a directory");
