@@ -6,6 +6,7 @@
 #include "base/first_bytes.h"
 #include "echoload/judge/ledger.h"
 #include "echoload/verify/payload.h"
+#include "load.h"
 
 #define RUN 5
 #define CONNECTION 17
@@ -203,6 +204,8 @@ TEST_ROWS(receipt, const struct receipt_scene *scene, receipts) {
 	assert_int_equal(compare(&ending, true, json_pack("[o]", row), true), 0);
 	size_t first = scene->error == LOAD_ERRORS ? 1 : 2;
 	assert_string_equal(said(first), scene->name);
+	if (scene->faults)
+		assert_int_equal(load_count(report, "receipts.0.connections"), 1);
 	size_t last = json_array_size(json_object_get(report, "says")) - 1;
 	assert_string_equal(said(last),
 			    test_text("1 connection compared, %d with an error that no fault "
@@ -229,7 +232,7 @@ TEST(a_row_is_of_one_connection) {
 	const struct load_config config = {.run = RUN};
 	json_t *rows = json_keep(json_pack("[o]", row_of(1, OURS, CONNECTION, 0, 0)));
 	size_t open;
-	endings.of[0] = endings.of[1] = ending_of(100, 100, NULL, false);
+	endings.of[0] = endings.of[1] = ending_of(100, 90, NULL, false);
 	endings.of[1].connection = 18;
 	endings.count = 2;
 	json_decref(report);
@@ -237,4 +240,6 @@ TEST(a_row_is_of_one_connection) {
 	assert_int_equal(open, 1);
 	assert_contains(said(0), "1 of 2 connections");
 	assert_contains(said(1), "connection 18 ");
+	assert_int_equal(load_count(report, "errors.0.sent"), 100);
+	assert_int_equal(load_count(report, "errors.0.received"), 90);
 }

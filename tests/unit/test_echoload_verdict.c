@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "echoload/judge/verdict.h"
+#include "peer.h"
+#include "process.h"
 
 // A row overrides fields that EVIDENCE sets, and leaves out those that it does not need.
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -121,6 +123,8 @@ static const struct row rows[] = {
 	{"CONCURRENCY-BOUND: 15 connections", EVIDENCE(.experiment.load = NAN, OUTCOME(MORE))},
 	{"INCONCLUSIVE: the experiment had another rate than the run",
 	 EVIDENCE(.experiment.rate = 1280000)},
+	{"INCONCLUSIVE: the experiment had another rate than the run",
+	 EVIDENCE(.experiment.rate = 320000)},
 	// Each of these alone shows that the server had no more to give; a little less does not.
 	{"SERVER-BOUND: the server's process was stopped for 20 %", SERVER(.stopped = 0.2)},
 	{EITHER_IS_FULL, SERVER(.stopped = 0.04)},
@@ -149,9 +153,12 @@ static const struct row rows[] = {
 	{"SERVER-BOUND: the server wanted its CPUs",
 	 EVIDENCE(OUTCOME(UNCLEAR), .server = {.load = {.cpu = 0.5, .wanted = 1.2}})},
 	{UNKNOWN, EVIDENCE(OUTCOME(UNCLEAR), .server = {.load = {.cpu = 0.8, .wanted = 0.98}})},
+	{UNKNOWN, EVIDENCE(OUTCOME(UNCLEAR),
+			   .server = {{.busy = 1, .throttled = 0.24}, 0.24, .workers_busy = 1})},
 	// The path: connects take less than half of the latency, or more, or it is long.
 	{EITHER_IS_FULL, PATH(20e6, 20e3), .latency_ms = 50},
-	{"NETWORK-BOUND: the path is full: connects beside the load took 40.0 ms", PATH(40e6, 20e3),
+	{"NETWORK-BOUND: the path is full: connects beside the load took 40.0 ms, else 20.0 us",
+	 EVIDENCE(.experiment.round_trip = 40e6, .experiment.least_round_trip = 39e6),
 	 .latency_ms = 50},
 	{EITHER_IS_FULL, PATH(40e6, 39e6), .latency_ms = 50},
 	// A stream waits in our own socket, too. A receiver that does not read is not the path.
@@ -204,9 +211,12 @@ TEST(what_was_counted_decides) {
 	before_each();
 	counters.messages = counters.bytes = 0;
 	reaches("INCONCLUSIVE: nothing came back", &evidence);
-	before_each();
-	load_errors_note(&counters.errors, LOAD_OUT_OF_PORTS, 0, 1, 0);
-	reaches("CLIENT-BOUND: we ran out of what this machine gives us: out_of_ports", &none);
+	static const char out_of[] = "CLIENT-BOUND: we ran out of what this machine gives us: ";
+	for (enum load_error kind = LOAD_OUT_OF_PORTS; kind <= LOAD_OUT_OF_MEMORY; kind++) {
+		before_each();
+		load_errors_note(&counters.errors, kind, 0, 1, 0);
+		reaches(test_text("%s%s", out_of, load_error_rows[kind].name), &none);
+	}
 }
 
 // Gains of 15 connections over 10, which in proportion are a half.
@@ -232,4 +242,60 @@ TEST(pairs_are_judged) {
 		experiment_judge(&experiment, cases[i].gains);
 		assert_int_equal(experiment.outcome, EXPERIMENT_UNCLEAR);
 	}
+}
+
+// Slices of an experiment are played.
+static const struct experience {
+	const char *name; // why there is no outcome, or any
+	enum experiment_outcome outcome;
+	uint64_t bytes[2], faults, time; // without and with the added connections; with them
+} experiences[] = {
+	{"more", EXPERIMENT_MORE, {1000, 1500}, 0, PATIENCE},
+	{"no more", EXPERIMENT_NO_MORE, {1000, 1000}, 0, PATIENCE},
+	{"messages were lost, or connections refused, when some were added",
+	 0,
+	 {9, 9},
+	 3,
+	 PATIENCE},
+	{"the experiment was broken off", 0, {1000, 0}, 0, PATIENCE},
+	{"the experiment took too long", 0, {1000, 1500}, 0, 50 * NS_PER_MS},
+};
+
+static const struct experience *played;
+static int listener; // at the target; in the first slice it is connected to
+static unsigned connects;
+
+WRAP(int, engine_slice,
+     (struct engine * engine, uint64_t groups, uint64_t duration, struct counters *into,
+      uint64_t *lasted)) {
+	if (engine)
+		return __real_engine_slice(engine, groups, duration, into, lasted);
+	for (int fd; connects > 0; connects--, close(fd))
+		wait_until((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0);
+	into->bytes = played->bytes[groups == 3];
+	into->fault_count = groups == 3 ? played->faults : 0;
+	into->errors.of[LOAD_MISMATCH].count = into->fault_count;
+	*lasted = duration;
+	return 0;
+}
+
+TEST_ROWS(experiment, const struct experience *row, experiences) {
+	struct experiment experiment;
+	uint16_t port;
+	listener = peer_listen(SOCK_NONBLOCK, 9, &port);
+	config.target_count = 1;
+	config.targets[0] = peer_endpoint(test_text("127.0.0.1:%u", port));
+	played = row;
+	connects = 4;
+	counters_reset(&counters);
+	experiment_make(&experiment, NULL, &config, NS_PER_MS, row->time, &counters);
+	close(listener);
+	assert_int_equal(experiment.outcome, row->outcome);
+	assert_string_equal(row->outcome ? row->name : experiment.why, row->name);
+	assert_int_equal(counters.fault_count, row->faults);
+	assert_int_equal(counters.errors.of[LOAD_MISMATCH].count, row->faults);
+	assert_int_equal(counters.bytes, 0);
+	assert_true(experiment.least_round_trip <= experiment.round_trip);
+	assert_true(experiment.why || (experiment.pairs < 64 && experiment.rate == 1e6 &&
+				       experiment.low + 1 == (double)row->bytes[1] / 1000));
 }
