@@ -3,12 +3,6 @@
 
 #include "echocat/difference.h"
 
-TEST(equal_bytes_have_no_difference) {
-	assert_int_equal(difference_find("", "", 0), 0);
-	assert_int_equal(difference_find("abc", "abc", 3), 3);
-	assert_int_equal(difference_find("a\0b", "a\0b", 3), 3);
-}
-
 TEST(difference_is_found_at_every_offset) {
 	unsigned char sent[100], received[100];
 	for (size_t i = 0; i < sizeof(sent); i++)

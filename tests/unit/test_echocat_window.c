@@ -28,40 +28,6 @@ static bool receive(const char *bytes) {
 	return window_receive(&window, (const unsigned char *)bytes, strlen(bytes), &difference);
 }
 
-static void expect_span(struct span span, const char *bytes) {
-	assert_int_equal(span.length, strlen(bytes));
-	assert_memory_equal(span.bytes, bytes, span.length);
-}
-
-TEST(new_window_is_all_room_and_a_full_one_takes_no_more_until_written_out) {
-	assert_int_equal(window_room(&window).length, CAPACITY);
-	assert_int_equal(window_unsent(&window).length, 0);
-	assert_int_equal(window_unwritten(&window).length, 0);
-	feed("0123456789abcdef", CAPACITY);
-	assert_int_equal(window_room(&window).length, 0);
-	window.sent = CAPACITY;
-	assert_int_equal(window_room(&window).length, 0);
-	assert_true(receive("0123456789abcdef")); // needs no room
-	assert_int_equal(window_room(&window).length, 0);
-	window.written = 3;
-	assert_int_equal(window_room(&window).length, 3);
-}
-
-TEST(spans_end_where_the_ring_does) {
-	feed("0123456789ab", 12);
-	window.sent = 12;
-	assert_true(receive("0123456789ab"));
-	window.written = 12;
-	feed("ABCDEFGH", 8);
-	expect_span(window_unsent(&window), "ABCD");
-	window.sent += 4;
-	expect_span(window_unsent(&window), "EFGH");
-	window.sent += 4;
-	assert_true(receive("ABCDEFGH")); // across the end
-	assert_int_equal(window.received, 20);
-	expect_span(window_unwritten(&window), "ABCD");
-}
-
 TEST(wrong_byte_is_found_and_written_out_as_it_came) {
 	for (size_t wrong = 0; wrong < 10; wrong++) {
 		// Starts at 10, so that the ring's end is among the offsets.
