@@ -7,15 +7,12 @@ AROUND_EACH(played_begin, played_finish);
 
 TEST(all_comes_back_until_the_peer_ends) {
 	played.conn.work.active_at = 1;
+	played.echo.unsent_limit = 0; // a worker that waits keeps nothing
 	expect_all_echoed(10000);
 	assert_int_equal(counted(COUNTER_messages), 3); // 4096, 4096, 1808
 	assert_int_equal(played.conn.work.active_at, played.now);
 	assert_int_equal(played.polls, 0);
-}
-
-TEST(a_peer_that_says_nothing_gets_nothing) {
-	expect_all_echoed(0);
-	assert_int_equal(counted(COUNTER_messages), 0);
+	assert_false(played.flags & MSG_PEEK);
 }
 
 TEST(a_byte_at_a_time_is_exact) {
@@ -36,13 +33,6 @@ TEST(interruptions_change_nothing) {
 				 {.limit = 900}, {.error = EINTR, .times = 2});
 	played.send.next = STEPS({.error = EINTR, .times = 5}, {.limit = 50}, {.error = EINTR});
 	expect_all_echoed(1000);
-}
-
-TEST(a_full_socket_is_waited_for) {
-	played.send.next =
-		STEPS({.limit = 10}, {.error = EAGAIN}, {.limit = 10}, {.error = EAGAIN});
-	expect_all_echoed(100);
-	assert_int_equal(played.polls, 2);
 }
 
 struct fault {

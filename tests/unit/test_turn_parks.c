@@ -69,6 +69,17 @@ TEST(a_peer_waited_for_in_vain_is_quiet) {
 	assert_false(played.flags & MSG_DONTWAIT);
 }
 
+// Whoever waits for it needs neither its events nor its time-out.
+TEST(what_is_waited_for_is_not_parked) {
+	atomic_store(&played.conn.work.state, WORK_SERVED);
+	assert_true(parking_lot_park(&played.pool.lot, &played.conn.work, TIMEOUT_IDLE));
+	assert_true(played.conn.work.events && played.conn.work.timeout == TIMEOUT_IDLE);
+	play_with_patience(5 * NS_PER_MS);
+	played.recv.next = STEPS({.error = EAGAIN});
+	expect_end(TURN_QUIET);
+	assert_false(played.conn.work.events || played.conn.work.timeout != TIMEOUT_NONE);
+}
+
 TEST(a_worker_with_more_to_do_does_not_wait) {
 	play_with_patience(5 * NS_PER_MS);
 	played.worker.more_queued = true;
@@ -107,7 +118,10 @@ TEST(a_peer_that_stays_stuck_is_waited_for_with_patience) {
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
-static void a_while_passes(void) { played.now += 4 * NS_PER_MS; }
+static void a_while_passes(void) {
+	assert_int_equal(played.pool.queue.waiting, 1);
+	played.now += 4 * NS_PER_MS;
+}
 
 // The patience is for each time that it waits, not for the message.
 TEST(a_peer_that_reads_in_time_is_waited_for_again) {
@@ -141,9 +155,12 @@ TEST(at_the_limit_of_unsent_bytes_they_stay_in_the_kernel) {
 }
 
 TEST(what_cannot_be_sent_is_not_taken_either) {
+	play_with_patience(5 * NS_PER_MS); // for which it does not wait
 	played.echo.unsent_limit = 0;
-	played.send.next = STEPS({.limit = 30}, {.error = EPIPE});
+	played.send.next = STEPS({.limit = 30}, {.error = EAGAIN}, {.error = EPIPE});
 	peer_says(100, false);
+	expect_end(TURN_STUCK);
+	assert_int_equal(played.polls, 0);
 	assert_int_equal(run_turn(), CLOSE_reset);
 	assert_int_equal(bytes_waiting(), 70);
 	expect_echo(30, 30);
@@ -221,12 +238,6 @@ TEST(short_messages_use_it_up_too) {
 	expect_end(TURN_QUANTUM);
 	take_other();
 	assert_int_equal(played.recv.calls, QUANTUM / 4096);
-}
-
-TEST(when_no_other_waits_it_goes_on) {
-	begin_stream(5 * NS_PER_MS);
-	assert_int_equal(run_turn(), CLOSE_peer);
-	assert_int_equal(played.conn.bytes_sent, 8 * QUANTUM);
 }
 
 // A worker keeps its client, however many wait.
@@ -321,7 +332,9 @@ TEST(stuck_work_is_not_idle) {
 	stick();
 	played.send.next = NULL;
 	played.conn.work.expired = true;
+	played.now++;
 	expect_turn(0, TURN_QUIET, 100);
+	assert_int_equal(played.conn.work.active_at, played.now);
 }
 
 TEST(work_stuck_for_the_send_timeout_is_stalled) {

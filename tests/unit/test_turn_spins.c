@@ -41,6 +41,7 @@ TEST(polling_that_finds_something_is_a_hit) {
 	expect_all_echoed(100);
 	assert_int_equal(played.recv.calls, 5);
 	expect_spins(2, 0); // the data, then the end
+	assert_int_equal(played.worker.state, WORKER_SERVING);
 	assert_int_equal(played.conn.spin_credit, 3);
 }
 
@@ -55,7 +56,8 @@ TEST(polling_beside_a_rival_ends) {
 	peer_says(100, false);
 	expect_end(TURN_QUIET);
 	expect_spins(4, 0); // the credit is 32, 16, 8, and then too low for long
-	assert_int_equal(played.conn.spin_credit, -4096);
+	policy_note_found(&played.pool, &played.conn.spin_credit, 0);
+	assert_int_equal(played.conn.spin_credit, -4094);
 }
 
 TEST(polling_in_vain_ends_and_is_not_tried_again) {
@@ -88,7 +90,9 @@ TEST(it_polls_only_with_credit_and_where_it_may) {
 	played.pool.queue.sleeping = 1; // that could be at the parking lot
 	assert_false(policy_begin_polling(&played.worker, 10));
 	atomic_store(&played.pool.queue.leading, true);
+	played.pool.connections = 16;
 	assert_true(policy_begin_polling(&played.worker, 10));
+	assert_int_equal(played.worker.state, WORKER_POLLING);
 	atomic_store(&played.pool.polling, 0);
 	played.pool.connections = 17; // a crowd at the parking lot
 	assert_false(policy_begin_polling(&played.worker, 10));
@@ -115,6 +119,7 @@ TEST(a_late_answer_does_not) {
 	peer_says(100, false);
 	expect_end(TURN_QUIET);
 	assert_int_equal(played.conn.spin_credit, 0);
+	assert_int_equal(played.worker.state, WORKER_SERVING);
 	expect_spins(0, 0);
 }
 
@@ -134,18 +139,22 @@ TEST(spin_credit_has_a_limit) {
 }
 
 static void work_comes(void) {
-	if (played.recv.calls == 2)
+	if (played.recv.calls == 2 && strcmp(test_with(), "queued") == 0)
 		queue_other();
+	else if (played.recv.calls == 2)
+		played.pool.connections = 2; // it may not wait any more
 }
 
-TEST(polling_ends_when_work_comes) {
+TEST(polling_ends_when_work_comes, .with = {"queued", "taken"}) {
+	bool queued = strcmp(test_with(), "queued") == 0;
 	warm_up(10);
 	played.recv.next = nothing;
 	played.before_recv = work_comes; // and no time passes
 	expect_end(TURN_QUIET);
 	expect_spins(0, 1);
-	assert_int_equal(played.recv.calls, 4); // the third saw it, the fourth blocked
-	take_other();
+	assert_int_equal(played.recv.calls, queued ? 4 : 3); // the second saw it, the last blocked
+	if (queued)
+		take_other();
 }
 
 static void abort_all(void) {

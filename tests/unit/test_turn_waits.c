@@ -12,7 +12,7 @@ static void fill_up(void) {
 // At its send time-out, in made-up time.
 static void expect_stall(void) {
 	assert_int_equal(run_turn(), CLOSE_stalled);
-	assert_in_range(played_time(), PLAYED_TIMEOUT, 2 * PLAYED_TIMEOUT - 1);
+	assert_in_range(played_time(), PLAYED_TIMEOUT, PLAYED_TIMEOUT * 9 / 8 + NS_PER_MS);
 }
 
 AROUND_EACH(played_begin, played_finish);
@@ -22,15 +22,6 @@ TEST(a_stuck_reader_is_aborted_at_the_send_timeout) {
 	expect_stall();
 	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 	assert_true(played.conn.bytes_sent < 32768);
-}
-
-TEST(a_stuck_reader_is_aborted_in_real_time_too) {
-	fill_up();
-	played.now = 0;
-	uint64_t before = clock_now();
-	assert_int_equal(run_turn(), CLOSE_stalled);
-	assert_true(clock_now() - before >= PLAYED_TIMEOUT);
-	expect_echo(played.conn.bytes_received, played.conn.bytes_sent);
 }
 
 // The peer takes a little just before it would be aborted: so much that poll takes note.
@@ -60,7 +51,7 @@ TEST(a_reader_too_slow_for_poll_is_not_aborted) {
 	played.unread = 1000;
 	assert_int_equal(run_turn(), CLOSE_stalled);
 	assert_int_equal(played.unread, 1);
-	assert_in_range(played_time(), 10 * PLAYED_TIMEOUT, 1000 * PLAYED_TIMEOUT - 1);
+	assert_in_range(played_time(), 999 * PLAYED_TIMEOUT / 8, 999 * PLAYED_TIMEOUT / 7);
 }
 
 TEST(without_buffers_it_tries_again) {
