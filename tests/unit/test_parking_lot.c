@@ -177,7 +177,7 @@ static void *wait_for_one(void *argument) {
 	struct unparked unparked = {0};
 	while (unparked.count == 0 && clock_now() < deadline)
 		unparked = unpark(deadline, false);
-	return unparked.first;
+	return unparked.woken ? unparked.first : NULL;
 }
 
 // The leader waits without end, as no work was under a time-out when it began.
@@ -191,6 +191,16 @@ TEST(work_parked_while_the_leader_waits_expires_too) {
 	assert_ptr_equal(thread_end(leader), &work);
 	assert_true(work.expired);
 	assert_true(clock_now() - before < PATIENCE / 2); // not when the wait was over anyway
+}
+
+TEST(where_it_cannot_be_opened_nothing_is_left) {
+	struct parking_lot other;
+	struct echod_error error = {0};
+	size_t before = open_descriptors();
+	parked.failure = ENOSPC;
+	assert_error(parking_lot_open(&other, 1, 1, &error), &error, ECHOD_ERROR_SYSTEM,
+		     "cannot use the epoll set: No space left on device");
+	assert_int_equal(open_descriptors(), before);
 }
 
 // The kernel has no room for it: it comes back all the same, within a tenth of a second.

@@ -28,11 +28,15 @@ static unsigned creations_left; // pthread_create fails from then on
 static bool epoll_fails;
 static unsigned cpus, online; // that there seem to be; `cpus` 0: as many as there are
 
-// Is quiet at the end of its first turn, but an event has come meanwhile.
+// Is quiet at the end of its first two turns, but an event has come meanwhile in the first. It does
+// not say that its worker blocks. The job after it uses up its quantum first.
 static struct job *eager;
+static int pair[2];		 // its end, its peer's
+static _Atomic unsigned seen;	 // of each while the other is served: its worker, its state
 static _Atomic size_t order[4];	 // ids, in the order in which they were served
 static atomic_int more[4];	 // whether its worker had more of them at the time
 static _Atomic size_t queued[4]; // and how many nobody had
+static _Atomic uint64_t since[4];
 static atomic_uint ordered;
 
 WRAP(int, pthread_create,
@@ -43,7 +47,10 @@ WRAP(int, pthread_create,
 	return __real_pthread_create(thread, attributes, run, argument);
 }
 
-WRAP(unsigned, cpus_usable, (pthread_t thread)) { return cpus ? cpus : __real_cpus_usable(thread); }
+WRAP(unsigned, cpus_usable, (pthread_t thread)) {
+	assert_true(pthread_equal(thread, pool.started ? pool.workers[0].thread : pthread_self()));
+	return cpus ? cpus : __real_cpus_usable(thread);
+}
 
 WRAP(unsigned, cpus_online, (void)) { return cpus ? online : __real_cpus_online(); }
 
@@ -67,15 +74,22 @@ static struct turn job_serve(struct work *work, struct worker *worker, void *con
 		atomic_store(&order[place], job->work.id);
 		atomic_store(&more[place], worker->more_queued);
 		atomic_store(&queued[place], atomic_load(&worker->pool->queue.depth));
+		atomic_store(&since[place], worker->since);
 	}
-	policy_begin_blocking(worker);
+	if (eager && (place == 1 || place == 2))
+		seen |= jobs[place - 1].work.worker | (unsigned)jobs[place - 1].work.state;
+	if (job != eager)
+		policy_begin_blocking(worker);
 	while (atomic_load(&held))
 		poll(NULL, 0, 1);
-	policy_end_blocking(worker);
-	if (job == eager && served == 0) {
+	if (job != eager)
+		policy_end_blocking(worker);
+	if (job == eager && served == 0)
 		atomic_store(&work->state, WORK_NOTIFIED);
+	if (job == eager && served < 2)
 		return (struct turn){.end = TURN_QUIET};
-	}
+	if (eager && job == eager + 1 && served == 0)
+		return (struct turn){.end = TURN_QUANTUM};
 	return (struct turn){TURN_CLOSE, (enum close_reason)(job->work.id % CLOSE_REASON_COUNT)};
 }
 
@@ -87,6 +101,8 @@ static void job_close(struct work *work, enum close_reason reason, struct worker
 	atomic_fetch_add(&job->closed, 1);
 }
 
+static uint64_t spin; // of the next pool
+
 static int try_start(unsigned workers, uint64_t patience, struct echod_error *error) {
 	memset(jobs, 0, sizeof(jobs));
 	atomic_store(&ordered, 0);
@@ -97,6 +113,7 @@ static int try_start(unsigned workers, uint64_t patience, struct echod_error *er
 				     .buffer_size = 10000,
 				     .capacity = JOBS,
 				     .patience = patience,
+				     .spin = spin,
 				     .idle_timeout = CLOCK_NEVER,
 				     .send_timeout = CLOCK_NEVER,
 				     .stats = stats.threads,
@@ -118,10 +135,29 @@ static void start_one(uint64_t patience) {
 	assert_int_equal(try_start(1, patience, NULL), 0);
 }
 
-static void start_impatient(void) { start_one(0); }
+static void start_eager(uint64_t patience) {
+	start_one(patience);
+	eager = &jobs[0];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	eager->work.fd = pair[0];
+}
+
+static void start_impatient(void) { start_eager(0); }
+
+static void start_polling(void) {
+	spin = PATIENCE;
+	cpus = online = 2;
+	start_eager(PATIENCE);
+	spin = 0;
+	atomic_store(&held, false);
+	assert_true(pool.dedicated_max == 1 && pool.polling_max == 1);
+}
 
 AFTER_EACH {
 	cpus = 0;
+	for (size_t i = 0; eager && i < 2; i++)
+		close(pair[i]);
+	eager = NULL;
 	pool_free(&pool);
 	stats_close(&stats);
 	assert_false(atomic_load(&signals_open) || !threads_become(0));
@@ -160,9 +196,16 @@ TEST(all_workers_run_when_it_has_started) {
 
 static uint64_t counted(enum counter counter) {
 	uint64_t total = 0;
-	for (size_t i = 0; i < WORKERS; i++)
+	for (size_t i = 0; i < stats.thread_count; i++)
 		total += atomic_load(&stats.threads[i].counter[counter]);
 	return total;
+}
+
+static struct histogram_sum sum_of(enum histogram_id id) {
+	struct histogram_sum sum = {0};
+	for (size_t i = 0; i < stats.thread_count; i++)
+		histogram_add(&sum, &stats.threads[i].histogram[id]);
+	return sum;
 }
 
 TEST(what_was_submitted_is_served_and_closed_once) {
@@ -202,15 +245,16 @@ TEST(it_shows_what_each_worker_does_and_for_how_long) {
 	wait_until(clock_now() >= submitted + 20 * NS_PER_MS);
 	uint64_t released = clock_now();
 	atomic_store(&held, false);
+	wait_until(pool.queue.sleeping == WORKERS - 1 && pool.queue.leading);
+	unsigned waiting = 0;
+	for (unsigned i = 0; i < WORKERS; i++)
+		waiting += pool.workers[i].state == WORKER_WAITING;
+	assert_true(waiting >= WORKERS - 1); // the leader may be about to wait
 	close_and_join();
 	uint64_t ended = clock_now();
 
-	struct histogram_sum wait = {0}, service = {0};
-	for (size_t i = 0; i < WORKERS; i++) {
-		const struct histogram *of = stats.threads[i].histogram;
-		histogram_add(&wait, &of[HISTOGRAM_queue_wait_seconds]);
-		histogram_add(&service, &of[HISTOGRAM_service_time_seconds]);
-	}
+	struct histogram_sum wait = sum_of(HISTOGRAM_queue_wait_seconds);
+	struct histogram_sum service = sum_of(HISTOGRAM_service_time_seconds);
 	assert_int_equal(wait.count, WORKERS + 2);
 	assert_int_equal(service.count, WORKERS + 2);
 	assert_in_range(wait.max, released - submitted, ended - begun); // of the last two
@@ -244,23 +288,50 @@ TEST(without_a_descriptor_it_does_not_start, .setup = nothing, .teardown = nothi
 }
 
 // A client that sends all the time is never quiet for long enough to be parked, but others come
-// first.
+// first. The time that it is parked for later is nobody's.
 TEST(work_that_is_not_parked_lets_others_go_first, .setup = start_impatient) {
-	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	eager = &jobs[0];
-	eager->work.fd = pair[0];
+	const struct worker *worker = &pool.workers[0];
+	uint64_t begun = worker->since;
 	submit(2);
+	wait_until(worker->serving == 1 && worker->state == WORKER_SERVING);
+	uint64_t released = worker->since + 20 * NS_PER_MS;
+	wait_until(clock_now() >= released);
 	atomic_store(&held, false);
+	wait_until(eager->work.state == WORK_PARKED && worker->state == WORKER_LEADING);
+	assert_false(eager->work.worker || worker->serving);
+	assert_int_equal(seen, WORK_QUEUED); // with no worker
+	uint64_t parked = clock_now();
+	wait_until(clock_now() >= parked + 50 * NS_PER_MS);
+	uint64_t resumed = clock_now();
+	assert_int_equal(send(pair[1], "x", 1, 0), 1);
 	wait_until(atomic_load(&jobs[0].closed) && atomic_load(&jobs[1].closed));
+	assert_int_equal(pool.connections, 0);
 	close_and_join();
-	eager = NULL;
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(atomic_load(&order[i]), i == 1 ? 2 : 1);
-	assert_int_equal(atomic_load(&stats.threads[0].counter[COUNTER_quantum_expiries]), 1);
-	assert_int_equal(atomic_load(&stats.threads[0].counter[COUNTER_connections_taken]), 4);
-	close(pair[0]);
-	close(pair[1]);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(atomic_load(&order[i]), 1 + i % 2);
+	assert_true(since[1] >= released);
+	assert_in_range(sum_of(HISTOGRAM_service_time_seconds).sum, 20 * NS_PER_MS,
+			clock_now() - begun - (resumed - parked));
+	assert_int_equal(counted(COUNTER_quantum_expiries), 2);
+	assert_int_equal(counted(COUNTER_parks_reading), 2);
+	assert_int_equal(counted(COUNTER_unparks), 2);
+	assert_int_equal(counted(COUNTER_connections_taken), 6);
+}
+
+// Blocking has found something soon, so the leader polls. A wake-up is no hit: it takes what is
+// queued.
+TEST(a_leader_polls_where_that_has_helped, .setup = start_polling) {
+	const struct worker *worker = &pool.workers[0];
+	submit(1);
+	wait_until(eager->work.state == WORK_PARKED && worker->state == WORKER_LEADING);
+	assert_int_equal(send(pair[1], "x", 1, 0), 1);
+	wait_until(atomic_load(&jobs[0].closed) && worker->state == WORKER_POLLING);
+	assert_int_equal(counted(COUNTER_spin_misses), 0);
+	pool_submit(&pool, &jobs[1].work);
+	wait_until(atomic_load(&jobs[1].closed) && worker->state == WORKER_LEADING);
+	assert_int_equal(counted(COUNTER_spin_hits), 0);
+	assert_int_equal(counted(COUNTER_spin_misses), 1);
+	close_and_join();
 }
 
 // With patience it takes what is there at once, and knows that there is more; a worker that never
@@ -279,6 +350,7 @@ TEST(a_batch_is_for_those_who_let_go, .setup = nothing, .teardown = nothing) {
 			assert_int_equal(order[i], i + 1);
 			assert_int_equal(more[i], p == 0 && (i == 1 || i == 2));
 			assert_int_equal(queued[i], p == 1 && i > 0 ? 3 - i : 0);
+			assert_true(i == 0 || since[i] > since[i - 1]);
 		}
 		after_each();
 	}

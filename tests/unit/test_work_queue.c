@@ -7,9 +7,7 @@
 
 #define SLEEPERS 8
 #define ROUNDS 10000
-#define PUSHERS 4
-#define TAKERS 4
-#define ITEMS 100000
+#define ITEMS ROUNDS
 
 // How many times a thread has gone to sleep.
 static atomic_uint sleeps;
@@ -82,15 +80,6 @@ static void expect_taken(unsigned first, unsigned end) {
 		assert_int_equal(number_of(take()), i);
 }
 
-TEST(first_in_is_first_out) {
-	push(0, 10);
-	expect_taken(0, 5);
-	push(10, 15);
-	expect_taken(5, 15);
-	push(0, 1); // it may come again
-	expect_taken(0, 1);
-}
-
 static void expect_depth(size_t depth, size_t depth_max) {
 	assert_int_equal(queue.depth, depth);
 	assert_int_equal(queue.depth_max, depth_max);
@@ -138,15 +127,6 @@ TEST(close_wakes_all_sleepers) {
 		assert_null(thread_end(threads[i]));
 }
 
-TEST(each_push_wakes_one_of_the_sleepers) {
-	start_sleepers();
-	push(0, SLEEPERS);
-	for (size_t i = 0; i < SLEEPERS; i++) {
-		unsigned number = number_of(thread_end(threads[i]));
-		assert_int_equal(atomic_fetch_add(&items[number].seen, 1), 0);
-	}
-}
-
 // So that few workers do what few can do, however many there are.
 TEST(the_last_to_fall_asleep_is_the_first_to_wake) {
 	start_sleepers();
@@ -168,16 +148,6 @@ static void push_and_see(unsigned i) {
 	yield_until(atomic_load(&items[i].seen));
 }
 
-TEST(a_push_always_wakes_a_sleeper) {
-	pthread_t taker = thread_begin(take_all, &sleepers[0]);
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		yield_until(atomic_load(&sleeps) >= i + 1);
-		push_and_see(i);
-	}
-	work_queue_close(&queue);
-	thread_end(taker);
-}
-
 // Here the push comes at any time on the taker's way to sleep.
 TEST(a_push_is_not_missed_on_the_way_to_sleep) {
 	pthread_t taker = thread_begin(take_all, &sleepers[0]);
@@ -188,27 +158,6 @@ TEST(a_push_is_not_missed_on_the_way_to_sleep) {
 	}
 	work_queue_close(&queue);
 	thread_end(taker);
-}
-
-static void *push_share(void *argument) {
-	for (size_t i = (uintptr_t)argument; i < ITEMS; i += PUSHERS)
-		work_queue_push(&queue, &items[i].work);
-	return NULL;
-}
-
-TEST(nothing_is_lost_or_doubled_among_many) {
-	pthread_t takers[TAKERS], pushers[PUSHERS];
-	for (size_t i = 0; i < TAKERS; i++)
-		takers[i] = thread_begin(take_all, &sleepers[i]);
-	for (size_t i = 0; i < PUSHERS; i++)
-		pushers[i] = thread_begin(push_share, (void *)i);
-	for (size_t i = 0; i < PUSHERS; i++)
-		thread_end(pushers[i]);
-	work_queue_close(&queue);
-	for (size_t i = 0; i < TAKERS; i++)
-		thread_end(takers[i]);
-	for (size_t i = 0; i < ITEMS; i++)
-		assert_int_equal(atomic_load(&items[i].seen), 1);
 }
 
 ABORTS(push_after_close) {

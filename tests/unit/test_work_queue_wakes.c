@@ -113,6 +113,13 @@ TEST(the_leader_is_woken_where_no_sleeper_can) {
 	assert_true(push());
 	pretend(0, 1, true); // two are
 	push_wakes(0, 1);
+	work_queue_wait_begins(&queue); // one of them
+	assert_true(leader_is_woken());
+	pretend(0, 0, true); // there is no CPU, or no leader
+	work_queue_wait_begins(&queue);
+	assert_false(leader_is_woken());
+	pretend(0, 3, false);
+	assert_false(push());
 	pretend(1, 2, true); // a sleeper can
 	assert_false(push());
 }
