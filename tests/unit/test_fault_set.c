@@ -63,6 +63,7 @@ static const struct refusal {
 	{"flip=63", "from 64"},
 	{"stall-after", "a size is missing"},
 	{"close-after=-1", "is not a size"},
+	{"close-after=1152921504606846977", "is not a size"},
 	{"seed=x,reset", "fault 'seed=x'"},
 	{"reset,seed", "fault 'seed'"},
 };
@@ -87,7 +88,8 @@ TEST(longest) {
 	assert_int_equal(fault_set_parse(all, &set, NULL), 0);
 	fault_set_format(&set, text);
 	fault_kinds_format(set.kinds, text);
-	assert_int_equal(fault_set_parse(test_text("%0600d", 0), &set, &error), -1);
+	assert_error(fault_set_parse(test_text("%0512d", 0), &set, &error), &error,
+		     ECHOD_ERROR_USAGE, "a list of faults is shorter than 512");
 }
 
 // The address ends where the list begins, also if a path has the sign.

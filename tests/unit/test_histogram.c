@@ -56,7 +56,7 @@ static void check_percentile(const uint64_t *sorted, size_t count, double percen
 	uint64_t low = sorted[rank > 1 ? rank - 2 : 0];
 	uint64_t high = sorted[rank < count ? rank : count - 1];
 	uint64_t given = histogram_percentile(&sum, percent);
-	if (given < low - low / 64 || given > high + high / 64)
+	if (given < low - low / 64 || given > high + high / 64 || given > sum.max)
 		fail_msg("p%g is %ju, not from %ju to %ju", percent, (uintmax_t)given,
 			 (uintmax_t)low, (uintmax_t)high);
 }

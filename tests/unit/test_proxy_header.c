@@ -7,7 +7,6 @@
 #include "proxy/send.h"
 
 #define PAYLOAD "\r\nPROXY TCP4 6.6.6.6 6.6.6.6 6 6\r\n"
-#define ROUNDS 100000
 
 #define BYTES(literal) .bytes = (literal), .size = sizeof(literal) - 1
 #define V2(rest) BYTES(PROXY_SIGNATURE rest)
@@ -199,34 +198,6 @@ TEST_ROWS(refuses, const struct row *row, refused) {
 		if (count >= size)
 			assert_true(is_refused);
 	}
-}
-
-// What is refused or complete stays so, however much of it comes at a time.
-TEST(damaged_headers_stay_within_bounds) {
-	uint64_t random = 1;
-	char bytes[2 * PROXY_HEADER_MAX];
-	unsigned seen[PROXY_VERDICTS] = {0};
-	for (int round = 0; round < (sizeof(ECHOD_SANITIZE) > 1 ? ROUNDS / 10 : ROUNDS); round++) {
-		size_t which = pattern_number(&random, 0, COUNT_OF(accepted) - 1);
-		size_t size = lay_out(&accepted[which], bytes) + sizeof(PAYLOAD);
-		for (uint64_t damage = pattern_number(&random, 1, 3); damage > 0; damage--) {
-			uint64_t at = pattern_number(&random, 0, size < 200 ? size - 1 : 40);
-			bytes[at] = (char)pattern_number(&random, 0, 255);
-		}
-		size_t part = (size_t)pattern_number(&random, 1, size);
-		enum proxy_verdict early = judge(bytes, part);
-		size_t length = header.length;
-		if (early == PROXY_COMPLETE)
-			assert_in_range(length, 1, part);
-		enum proxy_verdict late = judge(bytes, size);
-		if (early != PROXY_INCOMPLETE)
-			assert_int_equal(late, early);
-		if (early == PROXY_COMPLETE)
-			assert_int_equal(header.length, length);
-		seen[late]++;
-	}
-	for (size_t i = 0; i < PROXY_VERDICTS; i++)
-		assert_true(seen[i] > 0);
 }
 
 // As it is sent, and as it is understood.

@@ -25,12 +25,6 @@ static void expect_rate(unsigned seconds, double rate) {
 		fail_msg("%g a second over %u s, not %g", given, seconds, rate);
 }
 
-TEST(the_spans_are_1_10_and_60_seconds) {
-	assert_int_equal(rate_spans[0], 1);
-	assert_int_equal(rate_spans[1], 10);
-	assert_int_equal(rate_spans[2], 60);
-}
-
 TEST(without_a_past_there_is_no_rate) {
 	set(0, 100);
 	expect_rate(1, 0.0);
@@ -76,18 +70,4 @@ TEST(a_sample_may_be_a_little_younger_than_the_span) {
 	expect_rate(1, 100.0 / 0.97);
 	set(1500, 110);
 	expect_rate(1, 110.0 / 1.5);
-}
-
-TEST(after_a_gap_the_rate_is_over_the_gap) {
-	sample(0, 0);
-	sample(30000, 300); // the machine slept
-	expect_rate(1, 10.0);
-	expect_rate(10, 10.0);
-}
-
-TEST(a_counter_that_stands_still_has_rate_0) {
-	for (uint64_t second = 0; second <= 70; second++)
-		sample(second * 1000, second < 5 ? second : 5);
-	for (int i = 0; i < RATE_SPANS; i++)
-		expect_rate(rate_spans[i], 0.0);
 }

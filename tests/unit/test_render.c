@@ -96,6 +96,13 @@ TEST(text_has_every_name_with_its_value) {
 		expect_shown(text, gauge_metrics[g].name, gauge_metrics[g].unit, 3 + g);
 	expect_shown(text, histogram_metrics[0].name, UNIT_COUNT, 1000);
 	expect_shown(text, histogram_metrics[1].name, UNIT_COUNT, 0);
+	double q[5];
+	assert_int_equal(sscanf(value_in(text, histogram_metrics[0].name),
+				"%*u %lf us %lf us %lf us %lf us %lf ms", &q[0], &q[1], &q[2],
+				&q[3], &q[4]),
+			 5);
+	assert_true(490 < q[0] && q[0] < 510 && 885 < q[1] && q[1] < q[2] && q[2] <= q[3]);
+	assert_true(q[4] == 1);
 }
 
 TEST(text_begins_with_the_instance) {

@@ -14,6 +14,7 @@
 BEFORE_EACH {
 	inside_configure();
 	inside->config.patience = test_with() ? CLOCK_NEVER : PATIENCE;
+	inside->config.listen[0].is_faulty = true; // without faults so far
 	inside_start();
 }
 
@@ -76,6 +77,10 @@ TEST(a_life_is_told_in_order) {
 	expect_untraced();
 	assert_string_equal(ask(1, false), "trace: no connection 1 is open\n");
 	assert_int_equal(status, STATUS_NOT_FOUND);
+	assert_contains(ask(0, false), "connection 3\n"); // in the same place
+	visit();
+	expect_pattern(told(3, NULL), "^" L "accepted from 127" L "\n" L
+				      "s +queued\n.*" ECHOED ROUNDS L "closed: peer\n$");
 }
 
 TEST(a_kept_connection_has_one_turn, .with = {"--patience never"}) {
@@ -107,6 +112,15 @@ TEST(a_client_that_does_not_read_is_told) {
 	assert_contains(told(1, NULL), "closed: peer\n");
 }
 
+TEST(a_delay_is_told) {
+	struct fault_set set;
+	assert_int_equal(fault_set_parse("delay=20ms", &set, NULL), 0);
+	faults_set(&inside->server.faults, 0, &set);
+	ask(0, false);
+	peer_close(peer_connect_served(inside_address()));
+	assert_contains(told(1, NULL), " parked by a fault\n");
+}
+
 TEST(lost_events_are_counted) {
 	ask(0, true);
 	int fd = peer_connect(inside_address());
@@ -117,8 +131,8 @@ TEST(lost_events_are_counted) {
 	uint64_t lost = atomic_load(&trace->total) - TRACE_EVENTS;
 	const char *all = ask(1, false);
 	assert_int_equal(process_count_lines(all), TRACE_EVENTS + 1);
-	assert_contains(all,
-			test_text(" lost, as there were too many: %ju events\n", (uintmax_t)lost));
+	expect_pattern(all,
+		       test_text(" lost, as there were too many: %ju events\n", (uintmax_t)lost));
 }
 
 TEST(traces_that_nobody_asks_for_end) {

@@ -1,7 +1,6 @@
 // Several servers claim one path at once: net/unix_path.
 #include "expect.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -60,64 +59,6 @@ TEST(of_threads_that_race_one_wins) {
 			close(claimers[i].fd);
 		}
 		pthread_barrier_destroy(&start);
-		assert_int_equal(access("s", F_OK), -1);
-	}
-}
-
-// A process that claims 's' when `start` ends, writes the outcome to `report` (`w`on, `l`ive server
-// there, or another `f`ailure) and holds what it has until `finish` ends.
-static pid_t start_process(const int start[2], const int report[2], const int finish[2]) {
-	pid_t child = fork();
-	assert_true(child >= 0);
-	if (child > 0)
-		return child;
-	close(start[1]);
-	close(finish[1]);
-	char byte;
-	struct unix_path path;
-	struct echod_error error;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || read(start[0], &byte, 1) != 0)
-		_exit(1);
-	char outcome = 'w';
-	if (unix_path_listen(&path, fd, "s", 16, true, &error) != 0)
-		outcome = strcmp(error.message, LIVE) == 0 ? 'l' : 'f';
-	if (write(report[1], &outcome, 1) != 1 || read(finish[0], &byte, 1) != 0)
-		_exit(1);
-	unix_path_remove(&path);
-	_exit(0);
-}
-
-static void race_processes(void) {
-	int start[2], report[2], finish[2];
-	pid_t children[CLAIMERS];
-	assert_int_equal(
-		pipe2(start, O_CLOEXEC) | pipe2(report, O_CLOEXEC) | pipe2(finish, O_CLOEXEC), 0);
-	for (size_t i = 0; i < CLAIMERS; i++)
-		children[i] = start_process(start, report, finish);
-	close(start[1]);
-	int winners = 0;
-	for (size_t i = 0; i < CLAIMERS; i++) {
-		char outcome;
-		assert_int_equal(read(report[0], &outcome, 1), 1);
-		assert_int_not_equal(outcome, 'f');
-		winners += outcome == 'w';
-	}
-	assert_int_equal(winners, 1);
-	assert_true(takes_connections("s"));
-	close(finish[1]);
-	for (size_t i = 0; i < CLAIMERS; i++)
-		assert_int_equal(child_status(children[i]), 0);
-	close(start[0]);
-	close(report[0]);
-	close(report[1]);
-	close(finish[0]);
-}
-
-TEST(of_processes_that_race_one_wins) {
-	for (int round = 0; round < ROUNDS; round++) {
-		leave_stale("s");
-		race_processes();
 		assert_int_equal(access("s", F_OK), -1);
 	}
 }
