@@ -71,7 +71,7 @@ read_options() {
 		-s | --seconds) number "$option" "$2" 15 86400 && seconds=$((10#$2)) ;;
 		--seed) number "$option" "$2" 0 4294967295 && seed=$((10#$2)) ;;
 		--rounds) number "$option" "$2" 1 10000 && rounds=$((10#$2)) ;;
-		--state) export ECHOD_TEST_STATE=$2 && echod_options+=(--max-connections 4000) ;;
+		--state) export ECHOD_TEST_STATE=$2 && echod_options+=(--max-connections 4000 --buffer-size 16k) ;;
 		--build) build=$2 ;;
 		--echod-options) read -r -a more <<<"$2" && echod_options+=("${more[@]}") ;;
 		esac

@@ -47,8 +47,9 @@ static void expect_http(struct daemon *daemon) {
 	"repeat=4k,p=50%,silent,p=5%,stall-after=8k,p=5%,close-after=32k,p=10%,"    \
 	"reset-after=32k,p=10%,half-close-after=32k,p=10%"
 
-// What is kept for a connection, and for its faults, becomes resident when it is used first. The
-// fault set here does nothing to a client that is silent.
+// What is kept for a connection, and for its faults, becomes resident when it is used first; the
+// buffer of a worker, when it is full first, so stress.sh has it small. The fault set here does
+// nothing to a client that is silent.
 static void crowd_in(struct daemon *daemon) {
 	const char *flawed = daemon->address[daemon->address_count - 1];
 	static int fds[CROWD];
