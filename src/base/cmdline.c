@@ -168,7 +168,7 @@ static int refuse(const struct cmdline *cmdline, int code, char **argv)
 {
 	const struct setting *option = find_option(cmdline, optopt);
 	char given[64];
-	if (code == ':' || (option && optopt >= FIRST_LONG_CODE)) {
+	if (option) {
 		snprintf(given, sizeof(given), "--%s", option->name);
 		return fail_usage(cmdline,
 				  code == ':' ? "an argument is missing after option"

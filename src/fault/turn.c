@@ -241,7 +241,7 @@ static bool take(struct task *task, size_t count)
 	for (size_t taken = 0; taken < count;) {
 		ssize_t got = socket_receive(task->conn->work.fd, task->worker->buffer,
 					     count - taken, MSG_DONTWAIT);
-		if (got <= 0 && !(got < 0 && errno == EINTR))
+		if (got == 0 || (got < 0 && errno != EINTR))
 			return false;
 		taken += got > 0 ? (size_t)got : 0;
 	}

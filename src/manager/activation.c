@@ -29,8 +29,7 @@ static bool is_inet(int fd)
 // What keeps us from listening on it; NULL: nothing.
 static const char *find_fault(int fd)
 {
-	int flags = fcntl(fd, F_GETFD);
-	if (flags < 0 || (flags & FD_CLOEXEC))
+	if (fcntl(fd, F_GETFD) != 0) // FD_CLOEXEC: it is one of ours
 		return "is not open";
 	if (ask(fd, SO_TYPE) != SOCK_STREAM || (!is_inet(fd) && ask(fd, SO_DOMAIN) != AF_UNIX))
 		return "is no TCP or Unix-domain socket; its unit needs ListenStream=";
@@ -94,7 +93,7 @@ static int take_all(struct activation *activation, const char *count_text, const
 static int check_input(struct echod_error *error)
 {
 	int fd = STDIN_FILENO;
-	if (ask(fd, SO_ACCEPTCONN) != 1 && !(is_inet(fd) && ask(fd, SO_TYPE) == SOCK_STREAM))
+	if (ask(fd, SO_ACCEPTCONN) != 1 && (!is_inet(fd) || ask(fd, SO_TYPE) != SOCK_STREAM))
 		return 0;
 	return error_set(error, ECHOD_ERROR_USAGE,
 			 "cannot use the socket that is standard input (inetd, "

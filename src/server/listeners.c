@@ -43,9 +43,8 @@ static bool overlap(const struct endpoint *one, const struct endpoint *other)
 		return unix_path_is_same(one, other);
 	const union inet_end a = inet_end_from(one);
 	const union inet_end b = inet_end_from(other);
-	if (a.v4.sin_port != b.v4.sin_port || a.v4.sin_port == 0) // at the same place for both
-		return false;
-	return takes_in(&a, &b) || takes_in(&b, &a);
+	return a.v4.sin_port == b.v4.sin_port && // at the same place for both
+	       (takes_in(&a, &b) || takes_in(&b, &a));
 }
 
 static int check_room(const struct server *server, const struct endpoint *endpoint,

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "process.h"
 #include "test.h"
 
 void network_bring_up(int fd, const char *device) {
@@ -20,9 +21,12 @@ void network_bring_up(int fd, const char *device) {
 
 void network_add_address(const char *address) {
 	struct in6_ifreq request = {.ifr6_prefixlen = 128, .ifr6_ifindex = 1};
+	struct sockaddr_in6 end = {.sin6_family = AF_INET6, .sin6_scope_id = 1};
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(inet_pton(AF_INET6, address, &request.ifr6_addr), 1);
 	assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
+	end.sin6_addr = request.ifr6_addr;
+	wait_until(bind(fd, (const struct sockaddr *)&end, sizeof(end)) == 0); // not tentative
 	close(fd);
 }
 

@@ -5,6 +5,10 @@
 #include "base/units.h"
 #include "caught.h"
 
+static int take_hidden(void *context, const char *value, struct echod_error *error) {
+	return error_set(error, ECHOD_ERROR_USAGE, "'%s' is not for you", value);
+}
+
 struct run {
 	char taken[200]; // ` name=value` of each option, ` value` of each operand
 	struct caught caught;
@@ -20,6 +24,7 @@ static const struct setting options[] = {
 	 .take = NULL},
 	{0, "max-connections", "N", "connections at a time", .take = NULL},
 	{'q', "quiet", NULL, "say nothing", .take = NULL},
+	{0, "hidden", "TEXT", NULL, .take = take_hidden},
 };
 
 static int take(void *context, const char *name, const char *value, struct echod_error *error) {
@@ -79,6 +84,18 @@ static void check_refused(struct run run, int status, const char *line) {
 	assert_int_equal(run.caught.status, status);
 	assert_string_equal(run.caught.out, "");
 	assert_string_equal(strchr(run.caught.err, '\n'), "\n"); // its last byte
+}
+
+static void complain(void *context, const char *message) {
+	printf("%s, %s", ((struct run *)context)->taken, message);
+}
+
+static int read_loudly(void *context) {
+	struct cmdline cmdline = description;
+	cmdline.context = context;
+	cmdline.complain = complain;
+	cmdline.epilogue = NULL;
+	return cmdline_read(&cmdline, 3, arguments);
 }
 
 // The same with a hint at the help.
@@ -170,6 +187,15 @@ TEST(help_fits_80_columns) {
 	check_printed(RUN("--he", "-w", "0"), help_text);
 	for (const char *line = help_text; *line; line = strchr(line, '\n') + 1)
 		assert_in_range(strcspn(line, "\n"), 0, 79);
+}
+
+TEST(a_program_may_have_no_epilogue_and_a_complaint_of_its_own) {
+	struct run run = run_by(read_loudly, (char *[]){"prog", "-q", "--help", NULL});
+	assert_string_equal(strrchr(run.caught.out, 'p'), "print the version and exit\n");
+	run = run_by(read_loudly, (char *[]){"prog", "-q", "--hidden=x", NULL});
+	assert_int_equal(run.caught.status, EXIT_USAGE);
+	assert_string_equal(run.caught.out, " quiet=, --hidden: 'x' is not for you");
+	assert_string_equal(run.caught.err, "");
 }
 
 static int fail_as(void *context) {

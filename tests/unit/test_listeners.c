@@ -24,6 +24,7 @@ static const struct {
 	{"everywhere", {"127.0.0.1", "0.0.0.0", "::1", "::"}},
 	{"mapped", {"::ffff:127.0.0.1", "127.0.0.1"}},
 	{"group", {"ff02::1", "127.0.0.1"}},
+	{"beyond", {"fe80::1%99"}},
 	{"double", {"127.0.0.1", "127.0.0.2", "127.0.0.1", "fe80::1"}},
 };
 
@@ -108,8 +109,13 @@ TEST(a_name_has_one_port_at_all_its_addresses) {
 	assert_int_equal(strncmp(inside->server.names[1], "127.0.0.1:", 10), 0);
 }
 
-// Free at the first address, taken at the second.
+// Free at the first address, taken at the second; or the first is not there.
 TEST(another_port_is_tried_when_one_is_taken) {
+	failures[0][0] = EADDRNOTAVAIL;
+	failures[1][0] = EADDRINUSE;
+	expect_bound(1, STRINGS("twin:0"));
+	assert_int_equal(calls[0], 1);
+	again();
 	for (size_t i = 0; i < 5; i++)
 		failures[1][i] = EADDRINUSE;
 	expect_bound(2, STRINGS("twin:0"));
@@ -142,7 +148,7 @@ TEST_ROWS(a_port_is_tried_so_often, const struct attempts *row, attempts) {
 // IPv6 switched off by sysctl gives the one error, a kernel without it the other (from socket, but
 // it is handled in the same place).
 TEST(addresses_that_do_not_exist_are_left_out) {
-	static const int reasons[] = {EADDRNOTAVAIL, EAFNOSUPPORT};
+	static const int reasons[] = {EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL};
 	for (size_t which = 0; which < 2; which++) {
 		for (size_t i = 0; i < COUNT_OF(reasons); i++) {
 			again();
@@ -215,7 +221,9 @@ TEST(one_address_within_another_is_refused) {
 		{"unix:x", "unix:./x"},
 		{"127.0.0.1:20009", "[::ffff:127.0.0.1]:20009"},
 		{"[::ffff:127.0.0.1]:20009", "127.0.0.1:20009"},
+		{"[fe80::1%lo]:20009", "[fe80::1%lo]:20009"},
 	};
+	network_add_address("fe80::1");
 	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
 		again();
 		if (bind_to(STRINGS(pairs[i][0], pairs[i][1])) == 0)
@@ -223,6 +231,8 @@ TEST(one_address_within_another_is_refused) {
 		assert_contains(error.message, ": another address to listen on, ");
 		assert_int_equal(error.kind, ECHOD_ERROR_USAGE);
 	}
+	again();
+	expect_failure(STRINGS("[fe80::1%lo]:20009", "beyond:20009"), "[fe80::1%99]:20009: ");
 }
 
 TEST(no_address_of_a_name_is_left_out_in_silence) {
