@@ -26,3 +26,11 @@ struct echod *start(void) {
 	assert_int_equal(error.kind, ECHOD_ERROR_NONE); // left alone
 	return server;
 }
+
+uint64_t counter(struct echod *of, const char *name) {
+	struct echod_snapshot *snapshot = echod_snapshot_take(of);
+	uint64_t value = UINT64_MAX;
+	assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
+	echod_snapshot_free(snapshot);
+	return value;
+}

@@ -15,4 +15,6 @@ void set(const char *name, const char *value);
 // Starts a server of that configuration, which the caller frees.
 struct echod *start(void);
 
+uint64_t counter(struct echod *of, const char *name);
+
 #endif

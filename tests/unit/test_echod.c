@@ -30,14 +30,6 @@ AFTER_EACH {
 		    !place_exists(place_path("c")) && !place_exists(place_path("s")));
 }
 
-static uint64_t counter(struct echod *of, const char *name) {
-	struct echod_snapshot *snapshot = echod_snapshot_take(of);
-	uint64_t value = UINT64_MAX;
-	assert_int_equal(echod_snapshot_get(snapshot, name, &value), 0);
-	echod_snapshot_free(snapshot);
-	return value;
-}
-
 TEST(bound_addresses_can_be_asked_for) {
 	const char *local = place_address("s");
 	set("listen", local);

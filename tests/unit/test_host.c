@@ -11,6 +11,7 @@
 #include "embedded.h"
 #include "peer.h"
 #include "place.h"
+#include "process.h"
 
 static pid_t child;
 static _Thread_local volatile char thread_local_bytes[512 << 10]; // which every thread has
@@ -67,7 +68,8 @@ TEST(a_child_keeps_no_reset_back) {
 	set("buffer-size", "4k");
 	struct echod *server = start();
 	int client = peer_connect_narrow(echod_address(server, 0), 4096);
-	peer_fill(client, 1, UINT64_C(64) << 20);
+	wait_until(
+		(peer_fill(client, 1, UINT64_C(64) << 20), counter(server, "parks_writing") > 0));
 	fork_child();
 	echod_free(server);
 	peer_expect_reset(client);
