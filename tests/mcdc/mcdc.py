@@ -15,11 +15,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "holes"))
 from plant import ROOT, Build
 
-FILES = """src/pool/*.[ch] src/echo/*.[ch] src/base/units.c src/base/setting.c src/net/address.c
-    src/proxy/[ht]*.c src/fault/[dps]*.c src/control/commands.c src/control/session.c
-    src/server/a*.c src/server/drain.c src/server/pause.c src/server/ser*.c""".split()
+FILES = """src/pool/*.[ch] src/echo/*.[ch] src/base/units.c src/base/setting.c src/base/cmdline.c src/net/address.c
+    src/proxy/[ht]*.c src/fault/[dps]*.c src/control/commands.c src/control/session.c src/lib/config.c
+    src/manager/activation.c src/server/*.c""".split()
 UNIT = r"unit\.(?!echoload|echocat|clock|control$|cpus|default_path|history|locale|log$|memory|output|unix_path)"
-SYSTEM = ["control", "drain backlog", "faulty live", "faulty only", "ledger", "proxy flood", "proxy d", "proxy stop"]
+SYSTEM = ["activation", "control", "drain backlog", "environment", "faulty ends", "faulty live", "faulty only",
+    "faulty refused", "ledger", "names", "options", "proxy flood", "proxy d", "proxy stop", "start port"]
 TORTURE = "torture.calls"
 COUNTERS = ["-fprofile-instr-generate", "-fprofile-update=atomic", "-fcoverage-mapping", "-fcoverage-mcdc"]
 
@@ -60,7 +61,8 @@ def run(build, test, work):  # returns what it has written if it fails
 def prepare(build, work):
     """Compiles and links what is measured, and returns the tests."""
     tests = [test for test in build.tests if re.match(UNIT, test)]
-    programs = {build.tests[test][0][0] for test in tests} | {p for p in build.links if re.search("bin/echod|torture_echod", p)}
+    programs = {p for p in build.links if re.search("bin/echo(d|ctl|load)|torture_echod", p)}
+    programs |= {build.tests[test][0][0] for test in tests}
     build.tests[TORTURE] = [build.folder / "tests/torture/torture_calls", "calls", "once"], {}
     paths = [str(path.relative_to(ROOT)) for pattern in FILES for path in ROOT.glob(pattern)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -74,14 +76,12 @@ def measure(build, work, tests):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         if failed := list(filter(None, pool.map(lambda t: run(build, t, work), tests))):
             raise SystemExit("\n".join(failed))
-    functions = []
-    for kind in ("unit", "system", "torture"):  # one by one: the counts of a process that was killed may not fit
-        (work / "list").write_text("\n".join(map(str, work.glob(f"{kind}.*.profraw"))))
-        merge = ["llvm-profdata-19", "merge", "--failure-mode=all", "-f", work / "list", "-o", work / "all"]
-        subprocess.run(merge, check=True)
-        ask = ["llvm-cov-19", "export", "--instr-profile", work / "all", work / "unit_core"]
-        functions += json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)["data"][0]["functions"]
-    return functions
+    (work / "list").write_text("\n".join(map(str, work.glob("*.profraw"))))
+    merge = ["llvm-profdata-19", "merge", "--failure-mode=all", "-f", work / "list", "-o", work / "all"]
+    subprocess.run(merge, check=True)
+    ask = ["llvm-cov-19", "export", "--instr-profile", work / "all", work / "unit_core"]
+    done = subprocess.run(ask, check=True, capture_output=True)
+    return json.loads(done.stdout)["data"][0]["functions"]
 
 
 def text_between(path, line, column, end_line, end_column):

@@ -41,9 +41,7 @@ static void add_common_options(const char **arguments) {
 // The whole command line: program, options, and whatever the options leave open.
 static void build_arguments(const char *arguments[DAEMON_OPTIONS], const char *const *options,
 			    const char *control) {
-	const char *folder = getenv("ECHOD_TEST_FOLDER"); // tests/mcdc: of programs with counters
-	arguments[0] =
-		folder ? test_text("%s%s", folder, strrchr(daemon_program, '/')) : daemon_program;
+	arguments[0] = daemon_program;
 	for (size_t i = 0; options[i]; i++) {
 		assert_true(i < DAEMON_OPTIONS - 8);
 		arguments[i + 1] = options[i];

@@ -49,6 +49,11 @@ static void hand_over_without_port_7(void) {
 	hand_over();
 }
 
+static void hand_over_no_count(void) {
+	hand_over();
+	unsetenv("LISTEN_FDS");
+}
+
 BEFORE_EACH { memset(&handed, 0, sizeof(handed)); }
 
 AFTER_EACH {
@@ -254,6 +259,13 @@ TEST_ROWS(what_cannot_be_listened_on_is_refused, const struct refusal *row, refu
 		EXIT_USAGE, PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:0"),
 				    .environment = STRINGS(count), .prepare = hand_over));
 	process_expect_complaint(echod, "echod: ", STRINGS(row->message));
+}
+
+TEST(what_is_no_offer_is_left_alone) {
+	handed.fds[0] = a_datagram_socket();
+	process_end(start(
+		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "-l", "127.0.0.1:7001", "-c", "none"),
+			.in = handed.fds[0], .prepare = hand_over_no_count)));
 }
 
 TEST(two_control_sockets_are_refused) {

@@ -1,6 +1,9 @@
 // Scenario: the command line. Every option with every kind of bad value: status 2, one line that
 // names the given and the allowed values, nothing on standard output. And the effect of good
 // values.
+#include <fcntl.h>
+#include <signal.h>
+
 #include "base/cmdline.h"
 #include "base/cpus.h"
 #include "peer.h"
@@ -100,6 +103,19 @@ TEST(help_into_a_full_device) {
 		PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--help"), .out = fileno(full)));
 	fclose(full);
 	assert_int_equal(process_count_lines(process_errors(process, NULL)), 1);
+}
+
+static void ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+TEST(help_that_nobody_reads) {
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	struct process *process = process_run_to(
+		EXIT_UNREACHABLE, PROCESS(.arguments = STRINGS(ECHOD_PROGRAM, "--help"),
+					  .out = ends[1], .prepare = ignore_sigpipe));
+	close(ends[1]);
+	assert_string_equal(process_errors(process, NULL), "");
 }
 
 static const char *const edges[] = {"--workers 1",	   "-w 300",
