@@ -38,26 +38,6 @@ DAEMON_TEST(every_command, (NULL)) {
 	assert_int_equal(stats_counter(daemon, "control_errors"), 0);
 }
 
-DAEMON_TEST(ways_to_write_a_request, (NULL)) {
-	static const char *const lines[] = {"stats json\n", "stats   json\n", "stats json\r\n",
-					    "  stats json  \n"};
-	int fd = ctl_connect(daemon->control);
-	for (size_t i = 0; i < COUNT_OF(lines); i++) {
-		char *body;
-		ctl_send(fd, lines[i]);
-		assert_int_equal(ctl_receive(fd, &body), 200);
-		assert_int_equal(body[0], '{');
-		free(body);
-	}
-	// A byte at a time, as if typed slowly.
-	for (const char *at = "ping\n"; *at; at++) {
-		peer_send(fd, at, 1);
-		poll(NULL, 0, 10);
-	}
-	assert_int_equal(ctl_receive(fd, NULL), 200);
-	peer_close(fd);
-}
-
 DAEMON_TEST(pipelining, (NULL)) {
 	int fd = ctl_connect(daemon->control);
 	for (int i = 0; i < 100; i++) {
@@ -102,13 +82,6 @@ DAEMON_TEST(log_level, ("--log-level", "error")) {
 	stats_wait(daemon, "connections_closed_probe", 2);
 	process_errors(daemon->process, &after);
 	assert_int_equal(before, after);
-}
-
-DAEMON_TEST(rates, (NULL)) {
-	const json_t *rates; // from samples once a second
-	wait_until((peer_visit(daemon->address[0]),
-		    rates = json_object_get(stats_take(daemon), "rates"),
-		    stats_part(rates, "bytes_received", "1s") > 0));
 }
 
 TEST(mode) {

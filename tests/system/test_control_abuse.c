@@ -16,41 +16,6 @@ static void expect_undisturbed(struct daemon *daemon) {
 	peer_visit(daemon->address[0]);
 }
 
-DAEMON_TEST(invalid_commands, (NULL)) {
-	static const char *const lines[] = {
-		"",    " ",	   "no-such",	  "STATS",	 "stats xml",	 "ping pong",
-		"log", "log loud", "help nobody", "workers xml", "\x01\xff\x7f", "%n%n%s"};
-	int fd = ctl_connect(daemon->control);
-	for (size_t i = 0; i < COUNT_OF(lines); i++) {
-		char *body;
-		assert_int_equal(ctl_ask(fd, lines[i], &body), 400);
-		for (const char *at = body; *at; at++)
-			assert_true(*at == '\n' || (*at >= ' ' && *at <= '~'));
-		free(body);
-	}
-	assert_int_equal(ctl_ask(fd, "ping", NULL), 200);
-	peer_close(fd);
-	stats_wait_at_least(daemon, "control_errors", COUNT_OF(lines));
-	expect_undisturbed(daemon);
-}
-
-DAEMON_TEST(length_of_a_line, (NULL)) {
-	static const size_t too_long[] = {1024, 2049}; // without an end of line
-	char line[2049];
-	memset(line, 'x', sizeof(line));
-	memcpy(line, "ping ", 5);
-	for (size_t i = 0; i < COUNT_OF(too_long); i++) {
-		int fd = ctl_connect(daemon->control);
-		peer_send(fd, line, 1023);
-		peer_send(fd, "\n", 1);
-		assert_int_equal(ctl_receive(fd, NULL), 400);
-		peer_send(fd, line, too_long[i]);
-		assert_int_equal(ctl_receive(fd, NULL), 413);
-		peer_expect_closed(fd);
-	}
-	expect_undisturbed(daemon);
-}
-
 DAEMON_TEST(garbage, ("--log-level", "debug")) {
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		char bytes[20000];
@@ -66,16 +31,6 @@ DAEMON_TEST(garbage, ("--log-level", "debug")) {
 	const char *log = process_errors(daemon->process, &size);
 	for (size_t i = 0; i < size; i++)
 		assert_true(log[i] == '\n' || (log[i] >= ' ' && log[i] <= '~'));
-}
-
-DAEMON_TEST(line_that_is_never_finished, (NULL)) {
-	int fd = ctl_connect(daemon->control);
-	uint64_t begin = clock_now();
-	ctl_send(fd, "sta");
-	expect_undisturbed(daemon);
-	assert_int_equal(ctl_receive(fd, NULL), 408);
-	assert_true(clock_now() - begin >= 4900 * NS_PER_MS);
-	peer_expect_closed(fd);
 }
 
 DAEMON_TEST(silent_clients_make_room, (NULL)) {

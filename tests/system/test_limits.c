@@ -92,21 +92,6 @@ DAEMON_TEST(reset, ("--max-connections", "4", "--overload", "reset"), .with = {E
 	peer_close_all(&fds[1], LIMIT - 1);
 }
 
-// Queued connections count too.
-DAEMON_TEST(fewer_workers_than_connections, ("--workers", "1", "--patience", "never",
-					     "--max-connections", "3", "--overload", "reset")) {
-	int fds[3];
-	for (size_t i = 0; i < 3; i++) {
-		fds[i] = peer_connect(daemon->address[0]);
-		stats_wait(daemon, "connections_open", i + 1);
-	}
-	stats_wait(daemon, "connections_queued", 2);
-	peer_expect_rejected(daemon->address[0], NULL);
-	for (size_t i = 0; i < 3; i++)
-		peer_ping_last(fds[i]);
-	stats_wait(daemon, "connections_closed_peer", 3);
-}
-
 static int connect_from(const char *address, const char *source) {
 	int fd = peer_try_connect(address, source);
 	assert_true(fd >= 0);

@@ -196,6 +196,13 @@ TEST(counters_are_sampled_for_the_rates) {
 	}
 }
 
+TEST(a_trace_that_nobody_asks_for_ends) {
+	expect_ok("trace next");
+	assert_non_null(trace_find(inside->server.traces, 1));
+	atomic_store(&later, 6 * NS_PER_S);
+	wait_until(!trace_find(inside->server.traces, 1));
+}
+
 TEST(errors_of_accept_do_not_make_it_spin) {
 	static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EBADF};
 	for (size_t i = 0; i < COUNT_OF(errors); i++) {

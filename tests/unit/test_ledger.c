@@ -119,6 +119,12 @@ TEST(facts_are_known_or_unknown) {
 				   facts.sndbuf_limited};
 	for (size_t i = 0; i < COUNT_OF(others); i++)
 		assert_true(others[i] == FACT_UNKNOWN);
+	struct ledger_entry entry;
+	for (int end = LEDGER_END_RST; end >= LEDGER_END_FIN; end--) { // with bytes unread, or none
+		ledger_describe(&entry, &(struct conn){.work.fd = pair[1]}, CLOSE_idle, false);
+		assert_int_equal(entry.own_end, end);
+		peer_receive(pair[1], (char[3]){0}, end == LEDGER_END_RST ? 3 : 0);
+	}
 	close(pair[0]);
 	close(pair[1]);
 }

@@ -295,4 +295,7 @@ TEST(no_sign_of_life_while_a_thread_is_stuck) {
 	atomic_store(&worker->state, before);
 	uint64_t well = clock_now();
 	assert_true(wait_for_ping() < well + PATIENCE);
+	atomic_store(&worker->state, WORKER_SERVING);
+	wait_until((notify_tend(&notify), lines == 2)); // it is told anew
+	atomic_store(&worker->state, before);
 }

@@ -111,6 +111,21 @@ TEST(what_is_answered_was_received) {
 	close(client);
 }
 
+// That the server ends it for a fault does not hide that the peer had ended it.
+TEST(a_spoilt_one_has_the_end_of_its_peer) {
+	struct ledger_entry entry;
+	uint64_t next = 0;
+	start_faulty("flip=1k");
+	int client = peer_connect(inside_address());
+	peer_send(client, (char[1024]){0}, 1024);
+	peer_half_close(client);
+	wait_until(inside_counter(COUNTER_connections_closed_fault) == 1);
+	assert_int_equal(ledger_copy(&inside->server.ledger, &next, &entry, 1), 1);
+	assert_int_equal(entry.peer_end, LEDGER_END_FIN);
+	assert_string_equal(entry.faults.last, "flip");
+	close(client);
+}
+
 // A connection on which nothing is read ends for the reason that the kernel has.
 TEST(a_stalled_one_may_vanish) {
 	static const int errors[] = {0, ETIMEDOUT, EHOSTUNREACH};

@@ -316,6 +316,7 @@ TEST_ROWS(a_row_has_its_times_and_sizes, const struct shown *row, shown) {
 	const json_t *list =
 		json_object_get(json_from(listed("connections json\n")), "connections");
 	const json_t *object = json_array_get(list, 0);
+	assert_int_equal(json_object_size(object), 9);
 	assert_in_range(stats_number(object, "age_seconds"), row->age, row->age + 20);
 	assert_in_range(stats_number(object, "idle_seconds"), row->idle, row->idle + 20);
 	assert_int_equal(stats_get(object, "bytes_received"), row->received);

@@ -117,6 +117,24 @@ TEST(a_short_list_has_a_length) {
 	session_expect_reply(200, "\"age_seconds\": 10");
 }
 
+static void print_two(FILE *out) {
+	struct list list;
+	list_begin(&list, LIST_CONNECTIONS, true, out);
+	list.most = 2;
+	while (list_goes_on(&list))
+		list_write(&list, &inside->server, out);
+}
+
+TEST(a_list_may_be_cut_short) {
+	for (size_t count = 1; count <= 3; count++) {
+		add_connections(count - 1, count);
+		const json_t *list = json_from(test_output(print_two));
+		assert_int_equal(json_array_size(json_object_get(list, "connections")),
+				 count < 2 ? count : 2);
+		assert_int_equal(json_is_true(json_object_get(list, "truncated")), count > 2);
+	}
+}
+
 // Connections that stay are in the list once, whatever comes and goes meanwhile.
 TEST(a_list_may_change_while_it_goes_out) {
 	add_connections(0, MANY);

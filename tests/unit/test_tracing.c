@@ -101,6 +101,17 @@ TEST(a_busy_connection_is_met) {
 	expect_untraced();
 }
 
+// The same worker closes it.
+TEST(one_that_ends_before_it_is_met_is_missed) {
+	const struct worker *workers = inside->server.pool.workers;
+	int fd = peer_connect_served(inside_address());
+	wait_until(workers[0].state == WORKER_BLOCKED || workers[1].state == WORKER_BLOCKED);
+	ask(1, false);
+	peer_close(fd);
+	assert_contains(told(1, NULL), " closed before it could be traced\n");
+	expect_untraced();
+}
+
 TEST(a_client_that_does_not_read_is_told) {
 	ask(0, false);
 	int fd = peer_connect(inside_address());
@@ -146,4 +157,35 @@ TEST(traces_that_nobody_asks_for_end) {
 	tracing_expire(&inside->server, clock_now() + 6 * NS_PER_S);
 	expect_untraced();
 	assert_contains(ask(0, true), "<title>connection 2</title>"); // left to inside_end
+}
+
+// Two events at once, 20 us, a second: each power of ten from 1 us on is a step down.
+TEST(a_picture_shows_where_it_is_and_for_how_long) {
+	static const struct trace_event events[] = {{TRACE_accepted, 5 * NS_PER_S, 0},
+						    {TRACE_queued, 5 * NS_PER_S, 0},
+						    {TRACE_taken, 5 * NS_PER_S + 20000, 2},
+						    {TRACE_sent, 6 * NS_PER_S, 7},
+						    {TRACE_parked, 6 * NS_PER_S, 0}};
+	ask(0, true);
+	struct trace *trace = trace_find(inside->server.traces, 1);
+	memcpy(trace->events, events, sizeof(events));
+	trace->origin.accepted_at = events[0].at;
+	atomic_store(&trace->total, COUNT_OF(events));
+	const char *svg = ask(1, true);
+	assert_contains(svg, " width=\"980\" height=\"190\">\n<title>connection 1</title>\n");
+	assert_contains(svg, "<text class=\"lane\" x=\"500\" y=\"24\">worker</text>"
+			     "<path class=\"lane\" d=\"M500 34V180\"/>\n");
+	assert_contains(svg, "<path class=\"rest\" d=\"M300 66V82\"/>\n"
+			     "<path marker-end=\"url(#tip)\" d=\"M300 82H400\"/>"
+			     "<text class=\"end\" x=\"80\" y=\"86\"></text>"
+			     "<text class=\"end\" x=\"150\" y=\"86\"></text>"
+			     "<text x=\"660\" y=\"86\">queued</text>\n"
+			     "<path class=\"rest\" d=\"M400 82V108\"/>\n"
+			     "<path marker-end=\"url(#tip)\" d=\"M400 108H500\"/>"
+			     "<text class=\"end\" x=\"80\" y=\"112\">0.000020</text>"
+			     "<text class=\"end\" x=\"150\" y=\"112\">20.0 us</text>"
+			     "<text x=\"660\" y=\"112\">taken by worker 2</text>\n"
+			     "<path class=\"rest\" d=\"M500 108V154\"/>\n"
+			     "<path marker-end=\"url(#tip)\" d=\"M500 154H200\"/>");
+	assert_contains(svg, "<path class=\"rest\" d=\"M500 154V170\"/>\n");
 }
