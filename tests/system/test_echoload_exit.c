@@ -33,19 +33,12 @@ TEST(wrong_usage) {
 		const char *named;
 	} cases[] = {
 		{{"--no-such-option"}, "no-such-option"},
-		{{"-c", "many"}, "many"},
-		{{"-d", "soon"}, "soon"},
-		{{"-m", "sing"}, "sing"},
-		{{"--expect", "beauty>5"}, "beauty"},
 		{{"--run", "9223372036854775807"}, "'9223372036854775807'"}, // no double is
-		{{"--json", "-", "--hgrm", "/dev/stdout"}, "--hgrm"},
 		{{"--json", "-", "--csv", "/dev/stderr"}, "where the report goes"},
 		{{"nowhere"}, "nowhere"},
-		{{"127.0.0.1:99999"}, "99999"},
 		{{"merge"}, "merge"},
 		{{"compare", "one"}, "two results are needed"},
 		{{"report"}, "report"},
-		{{"ab"}, "two targets"},
 		{{"ab", "127.0.0.1:1"}, "two targets"},
 		{{"ab", "x=127.0.0.1:1", "x=127.0.0.1:2"}, "'x'"},
 		{{"ab", "b=127.0.0.1:1", "127.0.0.1:2"}, "'b'"},
@@ -62,18 +55,6 @@ TEST(wrong_usage) {
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		load_refuses_with(load_arguments(STRINGS(ECHOLOAD_PROGRAM), cases[i].arguments),
 				  EXIT_USAGE, cases[i].named);
-}
-
-// Help is data: on standard output, and nothing is wrong.
-TEST(help) {
-	static const char *const subcommands[] = {"--help", "merge", "compare", "report"};
-	for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
-		struct process *process = load_ends(EXIT_OK, subcommands[i], "--help");
-		assert_contains(process_output(process, NULL), "Exit status");
-		assert_string_equal(process_errors(process, NULL), "");
-	}
-	struct process *process = load_ends(EXIT_OK, "--version");
-	assert_string_equal(process_output(process, NULL), "echoload " ECHOD_VERSION "\n");
 }
 
 DAEMON_TEST(checks, (NULL)) {

@@ -2,6 +2,8 @@
 #include "expect.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/signals.h"
 #include "echoload/load/engine.h"
@@ -144,6 +146,30 @@ TEST(a_new_connection_goes_on_with_the_stream) {
 	assert_true(conn->verify.start == 192 && conn->goal == 192 && conn->answered == 192);
 	assert_true(conn->due_since == 21 && conn->free_since == 22 && conn->left == 3);
 	assert_int_equal(conn->before.retransmits, 0);
+}
+
+// What is left after a turn is announced again; each packet is received on its own.
+TEST(others_have_their_turn) {
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	config.verify = false;
+	open_engine();
+	struct thread *thread = engine->threads;
+	struct connection *conn = thread->connections;
+	conn->fd = pair[0];
+	conn->state = CONNECTION_OPEN;
+	conn->goal = 17;
+	assert_int_equal(connecting_listen(thread, conn, EPOLL_CTL_ADD), 0);
+	for (int i = 0; i < 17; i++)
+		send(pair[1], "x", 1, 0);
+	for (uint64_t turn = 0; turn < 2; turn++) {
+		struct epoll_event event;
+		assert_int_equal(epoll_wait(thread->epoll, &event, 1, 20000), 1);
+		connection_events(thread, conn, turn ? EPOLLIN : EPOLLIN | EPOLLHUP, 1);
+		assert_int_equal(conn->received, 8 + 8 * turn);
+		assert_true(conn->moved_at > 1);
+	}
+	close(pair[1]);
 }
 
 static struct engine_result result;

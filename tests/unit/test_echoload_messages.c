@@ -326,6 +326,16 @@ TEST(none_is_given_up_that_was_not_due) {
 	assert_int_equal(counters->latency.count, 7);
 }
 
+TEST(a_period_begins_for_each_in_its_turn) {
+	period.ramp = 50 * NS_PER_MS;
+	conn.rank = 1;
+	conn.refused = true;
+	conn.due_since = 1;
+	connection_plan(&thread, &conn);
+	assert_true(!conn.refused && conn.due_since == 0 && conn.free_since == AT(25));
+	assert_int_equal(timers_next(&thread.timers), AT(25));
+}
+
 static const struct failure {
 	const char *name;
 	enum connection_state state;

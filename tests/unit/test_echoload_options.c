@@ -2,7 +2,6 @@
 // Refusals go to standard error, which is caught in a file.
 #include "caught.h"
 #include "echoload/run/run_options.h"
-#include "peer.h"
 #include "process.h"
 
 #define MAX_ARGUMENTS 48
@@ -164,15 +163,6 @@ TEST(each_mode_has_its_defaults) {
 	assert_int_equal(config->interval, NS_PER_S / 4);
 	takes("-d 7999ms");
 	assert_int_equal(config->interval, NS_PER_S / 10);
-}
-
-// The one that answers is found by a connection, which is closed.
-TEST(a_name_may_have_several_addresses) {
-	uint16_t port;
-	int listener = peer_listen(0, 1, &port);
-	takes(test_text("localhost:%u", (unsigned)port));
-	assert_string_equal(target(0), test_text("127.0.0.1:%u", (unsigned)port));
-	close(listener);
 }
 
 TEST(runs_differ_unless_numbered) {

@@ -31,16 +31,6 @@ TEST(a_terminal_is_known) {
 	assert_false(screen.terminal || screen.colour);
 }
 
-static void print_what_it_is(FILE *file) {
-	screen_open(&screen, file);
-	fprintf(file, "%d %d %d", screen.terminal, screen.colour, screen.utf8);
-}
-
-TEST(a_file_is_no_terminal) {
-	printed_environment("xterm", "", "C.UTF-8");
-	assert_string_equal(printed_by(print_what_it_is), "0 0 1");
-}
-
 static const char *progress(const struct report_line *line) {
 	report_progress(&screen, line);
 	return printed_on_terminal();

@@ -48,6 +48,7 @@ WRAP(int, engine_run,
 	hdr_record_many(&counters->latency, NS_PER_MS, messages);
 	counters->messages = messages;
 	counters->bytes = messages * 64;
+	load_errors_note(&counters->errors, LOAD_OTHER, 0, 1, 1);
 	for (uint64_t half = 0; half <= 2; half++) // the last has no time
 		calls->interval(calls->context,
 				&(struct interval){half * NS_PER_S / 2,
@@ -197,6 +198,7 @@ TEST(the_result_says_all_of_it) {
 	json_t *interval = json_array_get(load_member(result, "intervals"), 0);
 	assert_int_equal(load_count(interval, "messages"), 2000);
 	assert_int_equal(load_count(interval, "bytes"), 2 * 64000);
+	assert_int_equal(load_count(interval, "errors"), 2);
 	assert_int_equal(json_array_size(load_member(result, "intervals")), 1);
 	expect_json(json_incref(json_object_get(result, "evidence")),
 		    "{'reasons':['a','b'],'interrupted':false,'threads':[{'user':0.0,'system':0.0,"
