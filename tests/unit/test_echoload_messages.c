@@ -359,7 +359,8 @@ TEST_ROWS(what_fails_is_noted_and_tried_again, const struct failure *row, failur
 	bool connects = row->state == CONNECTION_CONNECTING, ends = row->state == CONNECTION_ENDING;
 	thread.endings = test_keep(calloc(1, sizeof(struct endings) + sizeof(struct ending)));
 	thread.endings->count = row->noted;
-	thread.owed = thread.connecting = thread.buffers.live = 3;
+	thread.owed = thread.connecting = 3;
+	thread.buffers.live = 3;
 	thread.queue = &next;
 	thread.now = AT(20);
 	period.kind = row->error == LOAD_REFUSED ? PERIOD_CONNECT : PERIOD_RUN;
