@@ -33,9 +33,7 @@ TEST(wrong_usage) {
 		const char *named;
 	} cases[] = {
 		{{"--no-such-option"}, "no-such-option"},
-		{{"--run", "9223372036854775807"}, "'9223372036854775807'"}, // no double is
 		{{"--json", "-", "--csv", "/dev/stderr"}, "where the report goes"},
-		{{"nowhere"}, "nowhere"},
 		{{"merge"}, "merge"},
 		{{"compare", "one"}, "two results are needed"},
 		{{"report"}, "report"},
@@ -48,8 +46,8 @@ TEST(wrong_usage) {
 		{{AB, "--until", "1"}, "--until"},
 		{{AB, "--rounds", "9", "-d1s"}, "--rounds"},
 		{{AB, "-m", "idle"}, "idle"},
+		{{AB, "--cpu", "1023"}, "CPU 1023"},
 		{{AB, "--expect", "c.rate>=1"}, "'c'"},
-		{{AB, "--expect", "a.rate>=1"}, "'a'"},
 		{{AB, "--expect", "b.beauty>1"}, "b.beauty"},
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++)

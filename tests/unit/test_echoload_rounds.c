@@ -106,6 +106,7 @@ TEST(each_round_gives_a_ratio) {
 	rounds.targets[0].ratios[MEASURE_CPU].median.low = NAN;
 	rounds.lasted = 3 * NS_PER_S;
 	config.spin = rounds.interrupted = true;
+	config.connections = 4;
 	// The rates wider by the 1 % of two starts, and by the 10 % that the first is not itself.
 	assert_string_equal(
 		test_output(print),
@@ -121,8 +122,10 @@ TEST(each_round_gives_a_ratio) {
 		"                 p50        2.000      1.980 to 2.020     100 % more\n"
 		"                 p99        2.000      1.980 to 2.020     100 % more\n"
 		"                 cpu      0.05000    0.04950 to 0.05050   95 % less\n"
-		"\n12 rounds in 3.0 s, slices of 5.0 ms, 1 connection each, polling, until a "
+		"\n12 rounds in 3.0 s, slices of 5.0 ms, 2 connections each, polling, until a "
 		"signal.\n");
+	rounds.others = 0.26;
+	assert_contains(test_output(print), "servers used 0.26 CPUs: so the ratios prove nothing.");
 	rounds.others = NAN;
 	assert_contains(test_output(print), "used an unknown number of CPUs: so the ratios prove");
 }
