@@ -34,7 +34,7 @@ SYSTEM = {  # the system tests that are tried for a folder, if the unit tests no
     "src/echod": "log options ends http notify start",
     "src/trace": "trace control",
     "tools/echoctl": "echoctl control trace environment",
-    "tools/echocat": "echo ends names self_connect environment neighbours proxy",
+    "tools/echocat": "tutorial names self_connect environment neighbours proxy ends echo",
     "tools/echopath": "echopath echopath_relays",
     "tools/echoload": "echoload echoload_open echoload_ends echoload_errors echoload_exit echoload_files "
     "echoload_outputs echoload_signals results echoload_ab echoload_ports echoload_faults churn",
