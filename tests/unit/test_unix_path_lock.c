@@ -62,6 +62,11 @@ TEST(a_strangers_lock_is_none) {
 	claim("s");
 	give_up();
 	assert_int_equal(rmdir(LOCK), 0);
+	close(open(LOCK, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	bool is_strange = chown(LOCK, 65534, (gid_t)-1) == 0; // if we may
+	claim("s");
+	give_up();
+	assert_int_equal(unlink(LOCK) == 0, is_strange);
 }
 
 // As on some network file systems: then there is no lock, and no wait for one.
