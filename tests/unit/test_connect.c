@@ -106,9 +106,9 @@ static const struct failure {
 	bool interrupted;
 	const char *text; // `%u` is a port each
 } failures[] = {
-	{LIST("127.0.0.1"), LIST(REFUSES), LIST(0), CLOCK_NEVER, false,
-	 "cannot connect to 127.0.0.1:%u: Connection refused"},
-	// Families take turns.
+	// Families take turns, the first one's first.
+	{LIST("127.0.0.1", "::1"), LIST(REFUSES, REFUSES), LIST(0, 1), CLOCK_NEVER, false,
+	 "cannot connect to 127.0.0.1:%u: Connection refused, nor to [::1]:%u: Connection refused"},
 	{LIST("::1", "::1", "127.0.0.1"), LIST(REFUSES, REFUSES, REFUSES), LIST(0, 2, 1), TIMEOUT,
 	 false,
 	 "cannot connect to [::1]:%u: Connection refused, nor to 127.0.0.1:%u: "
