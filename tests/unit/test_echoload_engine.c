@@ -163,8 +163,7 @@ TEST(others_have_their_turn) {
 	for (int i = 0; i < 17; i++)
 		send(pair[1], "x", 1, 0);
 	for (uint64_t turn = 0; turn < 2; turn++) {
-		struct epoll_event event;
-		assert_int_equal(epoll_wait(thread->epoll, &event, 1, 20000), 1);
+		assert_int_equal(epoll_wait(thread->epoll, &(struct epoll_event){0}, 1, 20000), 1);
 		connection_events(thread, conn, turn ? EPOLLIN : EPOLLIN | EPOLLHUP, 1);
 		assert_int_equal(conn->received, 8 + 8 * turn);
 		assert_true(conn->moved_at > 1);
@@ -362,16 +361,15 @@ TEST(nobody_to_connect_to_is_no_slice) {
 // CPUs and sources that there are not; the first of each is.
 TEST(what_cannot_be_used_is_named) {
 	struct echod_error error;
-	struct rlimit few, all;
-	getrlimit(RLIMIT_NOFILE, &few);
-	set_descriptor_limit(few.rlim_max - 1);
+	struct rlimit all;
+	rlim_t few = set_descriptor_limit(1000);
 	config.cpus[0] = (unsigned)sched_getcpu();
 	config.cpus[1] = CPU_SETSIZE - 1;
 	config.cpu_count = 2;
 	assert_error(engine_open(&config, &error) ? 0 : -1, &error, ECHOD_ERROR_USAGE, "CPU 1023");
 	getrlimit(RLIMIT_NOFILE, &all);
-	assert_int_equal(all.rlim_cur, few.rlim_max);
-	setrlimit(RLIMIT_NOFILE, &few);
+	assert_int_equal(all.rlim_cur, all.rlim_max);
+	set_descriptor_limit(few);
 	config.source_count = 2;
 	assert_int_equal(endpoint_from_ip("127.0.0.2", &config.sources[0], NULL), 0);
 	assert_int_equal(endpoint_from_ip("192.0.2.1", &config.sources[1], NULL), 0);

@@ -159,6 +159,13 @@ static void expect_json(json_t *json, const char *text) {
 	assert_string_equal(packed, text);
 }
 
+static void expect_interval(const json_t *result) {
+	assert_int_equal(load_count(result, "intervals.0.messages"), 2000);
+	assert_int_equal(load_count(result, "intervals.0.bytes"), 2 * 64000);
+	assert_int_equal(load_count(result, "intervals.0.errors"), 2);
+	assert_int_equal(json_array_size(load_member(result, "intervals")), 1);
+}
+
 TEST(the_result_says_all_of_it) {
 	config->rate = 1000;
 	assert_int_equal(run_load(&run, config, &outputs, &error), 0);
@@ -196,11 +203,7 @@ TEST(the_result_says_all_of_it) {
 	assert_string_equal(load_text(result, "first_errors.timeout"),
 			    "after 0 ns on connection 1 to [::1]:0");
 	assert_string_equal(load_text(result, "faults.1.target"), "[::1]:0");
-	json_t *interval = json_array_get(load_member(result, "intervals"), 0);
-	assert_int_equal(load_count(interval, "messages"), 2000);
-	assert_int_equal(load_count(interval, "bytes"), 2 * 64000);
-	assert_int_equal(load_count(interval, "errors"), 2);
-	assert_int_equal(json_array_size(load_member(result, "intervals")), 1);
+	expect_interval(result);
 	expect_json(json_incref(json_object_get(result, "evidence")),
 		    "{'reasons':['a','b'],'interrupted':false,'threads':[{'user':0.0,'system':0.0,"
 		    "'waiting':0.0},{'user':0.1,'system':0.2,'waiting':0.4}],'connections_open':4,"
