@@ -216,7 +216,7 @@ TEST(far_end_that_is_none) {
 	close(listener);
 	process = EXPECT_STATUS(EXIT_UNREACHABLE, ECHOPATH_PROGRAM, "--far",
 				start_far_end(&process), "-b", "192.0.2.1:7");
-	process_expect_complaint(process, "echopath", STRINGS("cannot listen on 192.0.2.1:7"));
+	process_expect_complaint(process, "echopath", STRINGS(": cannot listen on 192.0.2.1:7"));
 }
 
 static struct process *start_through_haproxy(const char *check, const char *json) {
