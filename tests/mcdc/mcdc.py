@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "holes"))
 from plant import ROOT, Build
 
 FILES = """src/pool/*.[ch] src/echo/*.[ch] src/base/units.c src/base/setting.c src/base/cmdline.c src/net/address.c
-    src/proxy/[ht]*.c src/fault/[dps]*.c src/control/commands.c src/control/session.c src/lib/config.c
+    src/proxy/[ht]*.c src/fault/*.c src/control/commands.c src/control/session.c src/lib/config.c
     src/manager/activation.c src/server/*.c""".split()
 UNIT = r"unit\.(?!echoload|echocat|clock|control$|cpus|default_path|history|locale|log$|memory|output|unix_path)"
 SYSTEM = ["activation", "control", "drain backlog", "environment", "faulty ends", "faulty live", "faulty only",
