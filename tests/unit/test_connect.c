@@ -70,7 +70,7 @@ TEST(the_first_that_answers_wins) {
 		{{SILENT, REFUSES, REFUSES, REFUSES, REFUSES, REFUSES, LISTENS}, 7, 6, DELAY},
 		{{SILENT, SILENT, LISTENS}, 3, 2, 2 * DELAY},
 	};
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+	for (size_t i = 0, late = 0; i < COUNT_OF(cases);) {
 		struct endpoint peers[7];
 		for (size_t k = 0; k < cases[i].count; k++)
 			peers[k] = peer_at("127.0.0.1", cases[i].peers[k]);
@@ -79,10 +79,15 @@ TEST(the_first_that_answers_wins) {
 		int fd = connect_first(peers, cases[i].count, &patient, &reached, &error);
 		if (fd < 0)
 			fail_msg("case %zu: %s", i, error.message);
-		assert_in_range(clock_now() - start, cases[i].least, cases[i].least + NS_PER_S);
+		uint64_t took = clock_now() - start;
+		assert_true(took >= cases[i].least);
+		bool is_late = took > cases[i].least + NS_PER_S;
+		late += is_late;
+		assert_true(late < 10); // a busy machine is so now and then
 		assert_memory_equal(&reached, &peers[cases[i].winner], sizeof(reached));
 		assert_int_equal(open_descriptors(), before + 1); // the others are closed
 		close(fd);
+		i += !is_late;
 	}
 }
 
