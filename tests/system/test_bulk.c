@@ -45,7 +45,7 @@ DAEMON_TEST(verified, (LISTEN_TCP_AND_UNIX)) {
 	struct process *laws = laws_watch(daemon);
 	while (verified < wanted) {
 		json_t *run = load_run(0, daemon->address[0], daemon->address[1], "--mode",
-				       "stream", "--connections", "8", "--count", "3060");
+				       "stream", "--connections", "8", "--count", "1020");
 		verified += load_count(run, "bytes_verified");
 	}
 	print_message("%zu bytes verified, 0 wrong\n", verified);
