@@ -22,6 +22,7 @@ static struct log heard = {.level = ECHOD_LOG_INFO, .sink = hear};
 
 BEFORE_EACH {
 	played_begin();
+	heard.level = ECHOD_LOG_INFO;
 	played.pool.config.idle_timeout = NS_PER_S;
 	played.conn.work.active_at = played.now;
 	faults = (struct faults){.lock = PTHREAD_MUTEX_INITIALIZER, .log = &heard};
@@ -188,19 +189,122 @@ TEST(it_has_its_quantum) {
 }
 
 // What goes twice takes its time twice. The first bytes are noted once.
-TEST(what_is_repeated_counts) {
+TEST(what_is_repeated_counts, .with = {"1048576", "1000"}) {
 	char bytes[64];
+	uint64_t each = NS_PER_S / strtoul(test_with(), NULL, 10), total = 64 + FAULT_STRETCH;
 	pattern_fill(1, 0, bytes, sizeof(bytes));
-	plan_for("repeat=64,trickle=1m");
+	plan_for(test_text("repeat=64,trickle=%s", test_with()));
 	played.conn.unsent.bytes = played.worker.buffer; // they are asked for
 	uint64_t first_at = played.now;
 	peer_says(sizeof(bytes), false);
 	while (run().end == TURN_STUCK)
 		played.now += due();
 	assert_int_equal(played.conn.bytes_received, 64);
-	assert_int_equal(counted(COUNTER_bytes_sent), 64 + FAULT_STRETCH);
-	assert_in_range(played_time(), (64 + FAULT_STRETCH) * 953, (64 + FAULT_STRETCH) * 954);
+	assert_int_equal(counted(COUNTER_bytes_sent), total);
+	assert_in_range(played_time(), total * each, total * (each + 1));
 	assert_true(played.conn.first == first_bytes_of(bytes, sizeof(bytes)));
 	assert_int_equal(played.conn.first_at, first_at);
 	assert_int_equal(lines, 2); // one of each kind
+}
+
+TEST(what_is_repeated_may_have_to_wait) {
+	plan_for("repeat=64");
+	uint64_t begin = fault_stretch(&plan, INJECT_repeat, 0);
+	played.send.next =
+		STEPS({.limit = PLAYED_BUFFER, .times = 1 + (begin > 0)}, {.error = EAGAIN});
+	peer_says(64, false);
+	expect(TURN_STUCK);
+	assert_int_equal(counted(COUNTER_bytes_sent), begin + FAULT_STRETCH);
+	expect(TURN_QUIET);
+	assert_int_equal(counted(COUNTER_bytes_sent), 64 + FAULT_STRETCH);
+}
+
+static const struct withheld {
+	const char *name;
+	uint64_t sent, injected; // of 64 bytes
+} withheld[] = {
+	{"lose=64", 64 - FAULT_STRETCH, 1},
+	{"silent", 0, 1},
+	{"silent,repeat=64", 0, 1},
+	{"silent,flip=64,lose=64", 0, 2},
+};
+
+TEST_ROWS(what_is_withheld_is_received, const struct withheld *row, withheld) {
+	heard.level = ECHOD_LOG_WARNING;
+	plan_for(row->name);
+	played.recv.next = STEPS({.limit = 5, .times = 1000});
+	peer_says(64, false);
+	expect(TURN_QUIET);
+	assert_int_equal(counted(COUNTER_bytes_received), 64);
+	assert_int_equal(counted(COUNTER_bytes_sent), row->sent);
+	uint64_t injected = 0;
+	for (int kind = 0; kind < INJECTIONS; kind++)
+		injected += plan.receipt.count[kind];
+	assert_int_equal(injected, row->injected);
+	assert_int_equal(lines, 0);
+}
+
+#define PEEK \
+	{ .limit = PLAYED_BUFFER }
+
+static const struct failure {
+	const char *name;
+	struct step steps[3]; // of receive: a peek, and taking out
+	enum turn_end end;
+	enum close_reason reason;
+	uint64_t received, sent; // of 10 bytes
+} failures[] = {
+	{"a peek is interrupted", {{.error = EINTR}}, TURN_QUIET, 0, 10, 10},
+	{"a peek finds nothing", {{.error = EAGAIN}}, TURN_QUIET, 0, 0, 0},
+	{"a peek has no memory", {{.error = ENOMEM}}, TURN_STUCK, 0, 0, 0},
+	{"a peek meets a reset", {{.error = ECONNRESET}}, TURN_CLOSE, CLOSE_reset, 0, 0},
+	{"taking is interrupted", {PEEK, {.error = EINTR}}, TURN_QUIET, 0, 10, 10},
+	{"taking meets a reset", {PEEK, {.error = ECONNRESET}}, TURN_CLOSE, CLOSE_reset, 10, 10},
+};
+
+TEST_ROWS(a_receive_that_fails, const struct failure *row, failures) {
+	plan_for("close-after=1m");
+	played.pool.config.send_timeout = CLOCK_NEVER;
+	played.recv.next = row->steps;
+	peer_says(10, false);
+	struct turn turn = run();
+	assert_int_equal(turn.end, row->end);
+	if (turn.end == TURN_CLOSE)
+		assert_int_equal(turn.reason, row->reason);
+	expect_echo(row->received, row->sent);
+}
+
+// As after a reset whose error has been asked for.
+static void vanish(void) {
+	char bytes[10];
+	if (played.recv.calls == 1) // it has been peeked at
+		assert_int_equal(read(played.pair[0], bytes, sizeof(bytes)), 10);
+	shutdown(played.pair[1], SHUT_WR);
+}
+
+TEST(what_was_answered_may_be_gone) {
+	plan_for("close-after=1m");
+	played.before_recv = vanish;
+	peer_says(10, false);
+	expect_close(CLOSE_reset);
+	expect_echo(10, 10);
+}
+
+static void abort_all(void) { atomic_store(&played.echo.aborted, true); }
+
+TEST(a_drain_that_is_over_ends_it) {
+	plan_for("close-after=10");
+	played.before_recv = abort_all; // the end that it makes is not the peer's
+	peer_says(0, true);
+	expect_close(CLOSE_drain);
+	assert_false(plan.peer_ended);
+	expect_close(CLOSE_drain);
+}
+
+TEST(a_reset_after_a_cut_is_one) {
+	plan_for("close-after=10");
+	played.recv.next = STEPS(PEEK, PEEK, {.error = ECONNRESET});
+	peer_says(20, false);
+	expect_close(CLOSE_reset);
+	expect_echo(10, 10);
 }
