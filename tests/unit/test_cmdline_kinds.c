@@ -86,6 +86,7 @@ TEST(an_option_not_given_has_its_default) {
 	assert_true(fields.patience == 250 * NS_PER_US);
 	assert_string_equal(fields.text, "untouched"); // it has none
 	assert_false(cmdline_has(&description, "count"));
+	assert_false(cmdline_has(&description, "quiet")); // the first
 }
 
 static const struct helped {
