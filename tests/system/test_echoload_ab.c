@@ -86,7 +86,7 @@ DAEMON_TEST(until, ("--listen", "127.0.0.1:0")) {
 				 STRINGS("--until", "90%", "-d", "1h", "--slice", "2ms"));
 	assert_true(load_count(result, "rounds") > 0);
 	assert_int_equal(load_count(result, "rounds") % 32, 0);
-	assert_int_equal(load_count(result, "configuration.duration_seconds"), 3600);
+	assert_true(load_number(result, "configuration.duration_seconds") == 3600);
 }
 
 // Where servers fork for each connection and these are short, some of their CPU time cannot be
