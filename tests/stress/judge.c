@@ -138,7 +138,7 @@ static void judge_latency(struct daemon *daemon, const char *directory) {
 	bool told = usual < HONEST_P99 / 3;
 	fprintf(report, "  %-22s p99 %.2f ms, without abuse %.2f ms%s\n", "honest clients",
 		(double)p99 / 1e6, (double)usual / 1e6, told ? "" : ": too busy a machine to tell");
-	if (0 && told && (p99 >= HONEST_P99 || unanswered > 0))
+	if (told && (p99 >= HONEST_P99 || unanswered > 0))
 		fail_msg("p99 of the honest clients is %.1f ms, %" PRIu64 " not answered",
 			 (double)p99 / 1e6, unanswered);
 }
