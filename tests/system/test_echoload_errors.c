@@ -3,6 +3,7 @@
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
+#include "odd_server.h"
 #include "peer.h"
 #include "stats.h"
 
@@ -41,6 +42,17 @@ DAEMON_TEST(connect_timeout, (NULL)) {
 		     "200ms");
 	peer_close(waiting);
 	peer_close(listener);
+}
+
+// The connections end while nothing is owed: no message is due yet.
+TEST(early_close) {
+	struct odd_server *server = odd_server(ODD_CLOSES);
+	json_t *result =
+		load_run(EXIT_CHECK_FAILED, server->address, "-c", "4", "-m", "idle", "--rate",
+			 "0.001", "--arrival", "poisson", "--run", "7", "-d", "1s");
+	uint64_t count = load_expect_only(result, "early_close", "on connection ");
+	// At the end there may be connections whose end had not come yet.
+	assert_true(count >= 4 && odd_accepted(server) - count <= 4);
 }
 
 DAEMON_TEST(out_of_descriptors, (NULL)) {
