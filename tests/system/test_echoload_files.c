@@ -74,7 +74,7 @@ TEST(csv) {
 	load_expect_beginning(text, "seconds,messages,messages_per_second,bytes,p50_ns,");
 	size_t rows = 0;
 	unsigned long long messages = 0, here;
-	double seconds;
+	double seconds = 0;
 	unsigned connections;
 	for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1, rows++) {
 		assert_int_equal(sscanf(line, "%lf,%llu,%*f,%*u,%*u,%*u,%*u,%*u,%*u,0,%u", &seconds,
