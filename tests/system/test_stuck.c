@@ -39,7 +39,7 @@ DAEMON_TEST(also_at_a_faulty_address,
 }
 
 // Sends without end and reads `piece` bytes every 30 ms, for three times the time-out. Returns
-// false if this test got no CPU for so long that it was stuck itself.
+// false if the machine was so busy that this test itself was late.
 static bool reads_slowly(int fd, size_t piece) {
 	static char bytes[1 << 18];
 	uint64_t begin = clock_now(), read = begin, done = 0;

@@ -45,8 +45,8 @@ static void read_a_little(struct stream *slow) {
 	slow->received += (size_t)got;
 }
 
-// Those that read a little every 100 ms stay for three times the time-out. Returns false if this
-// test got no CPU for so long that they did not read in time.
+// Those that read a little every 100 ms stay for three times the time-out. Returns false if the
+// machine was so busy that they read late.
 static bool stuck_are_closed_and_slow_are_not(struct daemon *daemon) {
 	static const char flood[BUFFER];
 	struct stream slow[SLOW];

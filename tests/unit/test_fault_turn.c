@@ -53,7 +53,7 @@ static uint64_t due(void) {
 	return played.pool.lot.timeouts.lists[TIMEOUT_STUCK].first->due_at - played.now;
 }
 
-// The turn ends for so long, and the leader is told.
+// The turn ends, to go on after `ns`, and wakes the leader.
 static void expect_sleep(uint64_t ns) {
 	uint64_t woken = 0;
 	expect(TURN_STUCK);
@@ -176,7 +176,7 @@ TEST(it_has_its_quantum) {
 	played.before_recv = stream_on;
 	expect(TURN_QUANTUM);
 	assert_int_equal(played.conn.bytes_sent, ECHO_QUANTUM);
-	// It has been idle for too long, but for what has just come.
+	// Its idle time-out is over, but bytes have just come.
 	played.before_recv = NULL;
 	played.now += NS_PER_S;
 	peer_says(1, false);
