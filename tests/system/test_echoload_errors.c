@@ -34,8 +34,8 @@ DAEMON_TEST(connect_timeout, (NULL)) {
 	int listener = peer_listen(0, 0, &port);
 	const char *address = test_text("127.0.0.1:%u", (unsigned)port);
 	int waiting = peer_connect(address); // a backlog of 0 has room for one
-	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], address, "-d", "1s",
-				  "--timeout", "300ms");
+	json_t *result = load_run(EXIT_CHECK_FAILED, daemon->address[0], address, "-d", "1500ms",
+				  "--timeout", "1s");
 	uint64_t count = load_expect_only(result, "connect_timeout", address);
 	assert_in_range(count, 1, 3);
 	load_refuses(EXIT_UNREACHABLE, "connect_timeout", address, "-d", "10s", "--timeout",
