@@ -126,7 +126,7 @@ DAEMON_TEST(disturbed, (NULL)) {
 	struct throttle *first = throttle_neighbour(0);
 	struct throttle *last = throttle_neighbour((unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	json_t *result = compare(EXIT_INCONCLUSIVE, daemon->address[0], daemon->address[0],
-				 STRINGS("--rounds", "6", "--expect", "b.rate>0.001"));
+				 STRINGS("--rounds", ROUNDS, "--expect", "b.rate>0.001"));
 	assert_true(json_is_true(load_member(result, "disturbed")));
 	assert_true(load_number(result, "other_cpus") > 0.1);
 	throttle_end(first);

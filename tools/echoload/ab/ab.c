@@ -175,10 +175,12 @@ static int conclude(const struct ab_command *command, struct echod_error *error)
 {
 	const struct rounds *rounds = &command->rounds;
 	bool taken = command->json && strcmp(command->json, "-") == 0;
-	if (isnan(rounds->targets[1].ratios[MEASURE_RATE].median.low)) {
+	const struct ratios *ratios = &rounds->targets[1].ratios[MEASURE_RATE];
+	if (isnan(ratios->median.low)) {
 		fprintf(stderr,
-			AB_PROGRAM ": %ju rounds are too few to say anything: 6 are needed\n",
-			(uintmax_t)rounds->done);
+			AB_PROGRAM ": %zu rounds with a result are too few to say anything: 6 are "
+				   "needed\n",
+			ratios->count);
 		return EXIT_INCONCLUSIVE;
 	}
 	if (command->json && rounds_write(rounds, command->json, error) != 0)
