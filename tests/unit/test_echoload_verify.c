@@ -11,8 +11,6 @@
 #define FAULTS 3		    // of a stream
 #define RECEIVED (LONG + FAULTS * SPOIL_BYTES)
 #define SEEDS (sizeof(ECHOD_SANITIZE) > 1 ? 50U : 1000U)
-#define PIECES (sizeof(ECHOD_SANITIZE) > 1 ? 1000U : 20000U)  // of each small size
-#define CLEAN ((sizeof(ECHOD_SANITIZE) > 1 ? 1U : 32U) << 18) // bytes in pieces of each larger size
 
 static struct heard heard;
 
@@ -98,7 +96,7 @@ static size_t any_size(void) {
 
 // Has the stream verified in pieces of up to `most` bytes, when `ahead` bytes more have been sent
 // than that takes; `heard` has the faults. Returns how many bytes were right.
-static uint64_t deliver(size_t most, uint64_t ahead, bool whole) {
+static uint64_t deliver(size_t most, uint64_t ahead) {
 	uint64_t *sent = &heard.sent[stream.connection];
 	struct verify verify = {.scope = &heard.scope, .connection = stream.connection};
 	heard.count = 0;
@@ -111,7 +109,7 @@ static uint64_t deliver(size_t most, uint64_t ahead, bool whole) {
 		assert_int_equal(verify_bytes(&verify, stream.bytes + done, step), 0);
 	}
 	*sent = stream.length;
-	bool right = verify_end(&verify, whole);
+	bool right = verify_end(&verify, true);
 	assert_int_equal(right, heard.count == 0);
 	assert_int_equal(verify.faults, heard.count);
 	verify_free(&verify);
@@ -123,7 +121,7 @@ static void assert_pieces_do_not_matter(void) {
 	static const size_t most[] = {1, 10, LARGEST};
 	struct heard before = heard;
 	for (unsigned i = 0; i < COUNT_OF(most); i++) {
-		deliver(most[i], any_size(), true);
+		deliver(most[i], any_size());
 		assert_int_equal(heard.count, before.count);
 		for (unsigned fault = 0; fault < heard.count; fault++)
 			assert_true(heard_same(&heard.fault[fault], &before.fault[fault]));
@@ -133,7 +131,7 @@ static void assert_pieces_do_not_matter(void) {
 static void check(uint64_t seed) {
 	through(stream.length);
 	size_t most = any_size();
-	assert_int_equal(deliver(most, any_size(), true), stream.length - stream.wrong);
+	assert_int_equal(deliver(most, any_size()), stream.length - stream.wrong);
 	heard_assert(&heard, stream.expected, stream.faults);
 	if (seed % 20 == 0)
 		assert_pieces_do_not_matter();
@@ -203,44 +201,4 @@ TEST(faults_do_not_hide_each_other) {
 			make_any(any(i + 1 == faults), 32, SMALL);
 		check(seed);
 	}
-}
-
-// `count` times a piece of `size` bytes, from somewhere in a stream on.
-static void assert_clean(struct random *random, size_t size, uint64_t count) {
-	static uint8_t bytes[1 << 20];
-	uint32_t connection = (uint32_t)(random_next(random) % CONNECTIONS);
-	size_t fit = sizeof(bytes) / size;
-	size_t whole = (fit < count ? fit : count) * size;
-	struct verify verify;
-	heard.count = 0;
-	heard_set_sent(&heard, PAYLOAD_STREAM);
-	verify = (struct verify){.scope = &heard.scope, .connection = connection};
-	verify.position = random_next(random) % (PAYLOAD_STREAM / 2);
-	for (uint64_t done = 0; done < count; done += whole / size) {
-		payload_fill(&heard.payload, connection, verify.position, bytes, whole);
-		for (size_t at = 0; at < whole; at += size)
-			assert_int_equal(verify_bytes(&verify, bytes + at, size), 0);
-		assert_null(verify.resync);
-		assert_true(verify.verified == (done + whole / size) * size);
-	}
-	assert_true(verify_end(&verify, false));
-	assert_int_equal(heard.count, 0);
-}
-
-// Of all sizes up to 300 and around the powers of two from there to the largest.
-TEST(clean_bytes_are_no_fault) {
-	struct random random = {5};
-	for (size_t size = 1; size <= 300; size++)
-		assert_clean(&random, size, PIECES);
-	for (size_t power = 512; power <= LARGEST; power *= 2)
-		for (size_t size = power - 9; size <= power + 9; size++)
-			assert_clean(&random, size, CLEAN / size);
-}
-
-// We have aborted it: what has not come by then is no fault.
-TEST(an_aborted_stream_is_no_fault) {
-	begin(0, LENGTH, 1);
-	through(LENGTH / 2);
-	assert_int_equal(deliver(1000, LENGTH, false), LENGTH / 2);
-	assert_int_equal(heard.count, 0);
 }
