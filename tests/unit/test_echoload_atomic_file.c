@@ -1,6 +1,7 @@
 // Files that are written as a whole: tools/echoload/result/atomic_file.
 #include "test.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "echoload/result/atomic_file.h"
@@ -8,6 +9,12 @@
 
 static void expect_text(const char *path, const char *wanted) {
 	assert_string_equal(place_read(path), wanted);
+}
+
+static bool is_held(void) {
+	sigset_t set;
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &set), 0);
+	return sigismember(&set, SIGTERM);
 }
 
 struct filling {
@@ -22,6 +29,8 @@ static int fill(FILE *file, const void *context) {
 	fflush(file);
 	if (place_exists(filling->path) && strstr(filling->path, "/file"))
 		expect_text(filling->path, "old");
+	if (strstr(filling->path, "/taken")) // it cannot be renamed
+		assert_true(is_held() && mkdir(filling->path, 0700) == 0);
 	return filling->complete ? 0 : -1;
 }
 
@@ -29,7 +38,9 @@ static int replace(const char *path, bool complete) {
 	const struct filling filling = {path, complete};
 	struct echod_error error;
 	assert_int_equal(atomic_file_check(path, &error), 0);
-	return atomic_file_write(path, fill, &filling, &error);
+	int status = atomic_file_write(path, fill, &filling, &error);
+	assert_false(is_held());
+	return status;
 }
 
 TEST(the_old_file_stays_until_the_new_one_is_complete) {
@@ -48,6 +59,8 @@ TEST(the_old_file_stays_until_the_new_one_is_complete) {
 	const char *fresh = place_path("fresh");
 	assert_int_equal(replace(fresh, false), -1);
 	assert_false(place_exists(fresh));
+	assert_int_equal(replace(place_path("taken"), true), -1);
+	assert_int_equal(place_count(""), 2);
 	assert_int_equal(replace(fresh, true), 0);
 	expect_text(fresh, "new");
 }

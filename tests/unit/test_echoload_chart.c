@@ -7,6 +7,8 @@
 
 #define REFUSE(status, text, ...) \
 	subcommand_refuses(chart_main, status, text, "report", __VA_ARGS__)
+#define RUNS_4 run, run, run, run
+#define RUNS_16 RUNS_4, RUNS_4, RUNS_4, RUNS_4
 #define RUN(...) subcommand_run(chart_main, stderr, "report", __VA_ARGS__)
 
 static char *run, *empty; // files; in the latter nothing came back
@@ -59,8 +61,10 @@ TEST(all_has_its_place) {
 	expect_once(test_output(draw),
 		    STRINGS("='1236' viewBox='0 0 900 1236' ", "M287.5 40.0V360.0'",
 			    "M90 280.0H880'", "x='287.5' y='380.0' text-anchor='middle'>2 k<",
-			    ">500<", ">1.5 k<", "x='82.0' y='285.0' text-anchor='end'>1 k<",
-			    "(20 200.0) rotate(-90)", "y='28.0' text-anchor='middle'>one<",
+			    ">500<", ">1.5 k<", "x='90.0' y='380.0' text-anchor='middle'>0<",
+			    "x='880.0' y='380.0' text-anchor='middle'>8 k<",
+			    "x='82.0' y='285.0' text-anchor='end'>1 k<", "(20 200.0) rotate(-90)",
+			    "y='28.0' text-anchor='middle'>one<",
 			    "y='1020.0' text-anchor='middle'>c<",
 			    "y='658.0' width='790' height='320'",
 			    "x='140.0' y='469.0' text-anchor='start'>&quot;line&quot; 2<",
@@ -98,14 +102,17 @@ TEST(a_comparison_has_a_ratio_for_each_target) {
 		"{\"ab_schema\": 1, \"targets\": [{\"name\": \"a\", \"ratio\": {\"rate\": "
 		"{\"conclusion\": \"no difference\", \"median\": null}}}, {\"name\": \"b\", "
 		"\"ratio\": {\"rate\": {\"conclusion\": \"50 % less\", \"median\": 0.5, "
-		"\"low\": 0.4, \"high\": 0.6}}}]}";
+		"\"low\": 0.4, \"high\": 0.6}, \"p50\": {\"conclusion\": \"\", "
+		"\"median\": 1, \"low\": 1, \"high\": 1}}}]}";
 	char *svg = (char *)place_path("out.svg");
 	assert_int_equal(RUN((char *)place_file("ab.json", json, strlen(json)), "-o", svg), 0);
 	expect_once(place_read(svg),
 		    STRINGS(">Messages a second<", ">a, itself: no difference<", ">0.7<",
 			    ">b: 50 % less, 0.5000, between 0.4000 and 0.6000<",
+			    ">b: , 1.0000, between 1.0000 and 1.0000<",
 			    "y='151.7' text-anchor='end'>itself<", "y='258.3' text-anchor='end'>b<",
 			    "M114.7 253.3h0L361.6 253.3M238.1 232.0h0L238.1 274.7"));
+	assert_null(strstr(place_read(svg), "nan")); // where both ends of an interval are 1
 }
 
 TEST(what_is_missing_or_cannot_be_written_is_said_in_one_line) {
@@ -116,7 +123,11 @@ TEST(what_is_missing_or_cannot_be_written_is_said_in_one_line) {
 	REFUSE(2, "echoload report: --output: 'x.png' ends neither in .svg nor in .html\n", "-o",
 	       "x.png", run);
 	REFUSE(2, "no message came back in any run\n", empty, "-o", svg);
+	REFUSE(2, "is read, so that it cannot be the output", (char *)place_file("a.svg", "{}", 2),
+	       "-o", (char *)place_path("a.svg"));
+	REFUSE(2, "more than 16 runs\n", RUNS_16, run, "-o", svg);
 	assert_false(place_exists(svg));
+	assert_int_equal(RUN(RUNS_16, "-o", svg), 0);
 	// /dev/full takes no output.
 	assert_int_equal(symlink("/dev/full", link), 0);
 	REFUSE(3, "full.svg': No space left on device\n", "-o", link, run);

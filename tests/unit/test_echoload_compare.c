@@ -152,7 +152,12 @@ TEST(measurements_that_do_not_count_are_refused) {
 		assert_int_equal(compare_check(&results[0], &error), cases[i].why ? -1 : 0);
 		assert_contains(error.message, cases[i].why ? cases[i].why : "");
 	}
+	make(0, 1, 1, 100); // a p99 beside which 1 ms is little
+	json_object_set_new(result_get(&results[0], "evidence"), "lateness_p99_ns", json_real(1e6));
+	assert_int_equal(compare_check(&results[0], &error), 0);
 	hdr_reset(results[0].latency);
+	assert_int_equal(compare_check(&results[0], &error), -1);
+	make(0, 1, 0, 1);
 	assert_int_equal(compare_check(&results[0], &error), -1);
 }
 
@@ -181,6 +186,8 @@ static void show(int status, const char *text, char **argv) {
 #define SHOW(status, text, ...) show(status, text, (char *[]){"compare", __VA_ARGS__, NULL})
 #define REFUSE(status, text, ...) \
 	subcommand_refuses(compare_main, status, text, "compare", __VA_ARGS__)
+#define X8 "x", "x", "x", "x", "x", "x", "x", "x"
+#define X32 X8, X8, X8, X8
 
 TEST(different_loads_are_refused) {
 	static const struct {
@@ -210,6 +217,9 @@ TEST(different_loads_are_refused) {
 	SHOW(4, "", a, write_result("b.json", same, 1));
 	REFUSE(2, "it holds a run that another one holds too\n", a, a);
 	REFUSE(2, "two results are needed", a);
+	REFUSE(2, "more than 32 runs a side", X32, "x", "--with", "x");
+	REFUSE(2, "more than 32 runs a side", "x", "--with", X32, "x");
+	REFUSE(2, "cannot read 'x'", X32, "--with", X32);
 }
 
 TEST(the_command_says_it_in_plain_words) {

@@ -87,6 +87,13 @@ TEST(a_single_sample_has_two_lines) {
 				  "#[Unit    =           us]\n");
 }
 
+TEST(a_level_that_is_just_reached_has_its_line) {
+	hdr_record(&hdr, 1000);
+	hdr_record(&hdr, 2000);
+	write_percentiles();
+	assert_contains(text, "\n       1.000 0.500000000000          1           2.00\n");
+}
+
 TEST(without_samples_there_are_no_lines) {
 	write_percentiles();
 	assert_contains(text, "Percentile)\n\n#[Mean    =        0.000, ");

@@ -80,13 +80,6 @@ TEST(longer_ones_are_in_the_last_bucket_and_the_maximum_is_exact) {
 	assert_int_equal(hdr_percentile(&hdr, 1.0), 5);
 }
 
-TEST(without_samples_all_is_0) {
-	assert_int_equal(hdr_percentile(&hdr, 0.0), 0);
-	assert_int_equal(hdr_percentile(&hdr, 100.0), 0);
-	assert_true(hdr_mean(&hdr) == 0.0);
-	assert_int_equal(hdr_count_to(&hdr, UINT64_MAX), 0);
-}
-
 #ifdef __SIZEOF_INT128__ // else the sum has 64 bits
 TEST(the_mean_is_exact_beyond_64_bits) {
 	for (unsigned i = 0; i < 100; i++)
@@ -94,22 +87,6 @@ TEST(the_mean_is_exact_beyond_64_bits) {
 	assert_true(fabs(hdr_mean(&hdr) / 0x1p64 - 1.0) < 1e-12);
 }
 #endif
-
-TEST(parts_add_up_to_the_whole) {
-	static struct hdr parts[3], sum; // one part is empty
-	struct random random = {.state = 2};
-	hdr_reset(&sum);
-	for (unsigned i = 0; i < 3; i++)
-		hdr_reset(&parts[i]);
-	for (unsigned i = 0; i < SAMPLES; i++) {
-		uint64_t value = draw(&random);
-		hdr_record(&hdr, value);
-		hdr_record(&parts[i % 2], value);
-	}
-	for (unsigned i = 0; i < 3; i++)
-		hdr_add(&sum, &parts[i]);
-	assert_memory_equal(&sum, &hdr, sizeof(hdr));
-}
 
 TEST(counts_up_to_a_value_are_exact_at_bucket_ends) {
 	for (uint64_t i = 0; i < SAMPLES; i++)

@@ -92,6 +92,7 @@ TEST(labels_are_short_and_differ) {
 		 {"a/x/run", "b/x/run", "c/fast"}},
 		{{"run.json", "./run.json"}, {"run", "./run"}},
 		{{"/run.json", "run.json"}, {"/run", "run"}},
+		{{".json"}, {".json"}},
 		{{"prerun.json", "run.json"}, {"prerun", "run"}},
 		{{"run.json", "run"}, {"run.json", "run"}},
 		{{"d/run.json", "d/run.json"}, {"run", "run"}},
@@ -110,8 +111,9 @@ TEST(labels_are_short_and_differ) {
 
 TEST(of_a_long_label_the_end_is_kept) {
 	char names[2][PATHS_LABEL];
-	paths_label(STRINGS(test_text("%0150dx1.json", 0), test_text("%0150dx2.json", 0)), 2,
-		    names);
+	paths_label(STRINGS(test_text("%0150dx1.json", 0),
+			    test_text("%0*dx2.json", PATHS_LABEL - 2, 0)),
+		    2, names);
 	assert_string_equal(&names[0][PATHS_LABEL - 3], "x1");
 	assert_string_equal(&names[1][PATHS_LABEL - 3], "x2");
 }

@@ -129,6 +129,8 @@ TEST(the_interval_of_a_climb_is_wider) {
 		values[i] = (double)i;
 	struct rank_interval climb = rank_interval(values, 64, RANK_95);
 	assert_true(climb.low == 14 && climb.median == 31.5 && climb.high == 49);
+	climb = rank_interval(values, 32, RANK_95); // groups of two: 1.46 times
+	assert_true(climb.low == 7 && climb.high == 24);
 }
 
 TEST(few_values_have_no_interval) {

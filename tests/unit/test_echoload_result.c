@@ -30,6 +30,7 @@ BEFORE_EACH {
 	result_add_error(&made, "short", 0, NULL);
 	result_add_error(&made, "timeout", 1, NULL);
 	hdr_record(made.uncorrected, 5);
+	hdr_record_many(made.uncorrected, UINT64_C(3600) * NS_PER_S, 10000000);
 }
 
 AFTER_EACH {
@@ -177,6 +178,9 @@ TEST(time_counts_once_where_runs_overlap) {
 	result_free(&made);
 	assert_int_equal(result_init(&made), 0);
 	assert_int_equal(result_lasted(&made), 0);
+	assert_int_equal(result_add_run(&made, &(struct result_run){0}), 0);
+	assert_int_equal(result_read(&back, write_result(), &error), 0);
+	assert_memory_equal(back.latency, made.latency, sizeof(*made.latency));
 	assert_true(result_rate(&made, "messages") == 0.0);
 	for (size_t i = 0; i < COUNT_OF(runs); i++) {
 		const struct result_run one = {.started = runs[i].from * NS_PER_S,
@@ -221,9 +225,11 @@ TEST(what_is_missing_or_of_the_wrong_type_is_named) {
 TEST(what_cannot_be_is_refused) {
 	static const struct {
 		const char *list, *key;
-		int value;
+		double value;
 		const char *what;
 	} wrong[] = {
+		{"runs", "messages", 0.5, "'messages' is not a whole number from 0"},
+		{"runs", "messages", 0x1p54, "from 0 to 2^53"},
 		{"runs", "messages", -1, "'messages' is not a whole number from 0"},
 		{"runs", "started_us", -1, "from 0 to 2^53"},
 		{"runs", "seconds", -1, "not a time"},
@@ -237,7 +243,7 @@ TEST(what_cannot_be_is_refused) {
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
 		json_t *root = json_keep(json_deep_copy(whole));
 		json_t *first = json_array_get(json_object_get(root, wrong[i].list), 0);
-		json_object_set_new(first, wrong[i].key, json_integer(wrong[i].value));
+		json_object_set_new(first, wrong[i].key, json_real(wrong[i].value));
 		refuse(root, wrong[i].what);
 	}
 	json_t *histogram = json_object_get(json_object_get(whole, "histogram"), "latency");
