@@ -62,6 +62,8 @@ static void expect_not_ready(const struct daemon *daemon, const char *reason) {
 						daemon->control, "ready");
 	assert_string_equal(process_output(process, NULL), test_text("not ready: %s\n", reason));
 	assert_string_equal(process_errors(process, NULL), "");
+	EXPECT_STATUS(EXIT_UNREACHABLE, "sh", "-c",
+		      test_text("%s -c %s ready >/dev/full", ECHOCTL_PROGRAM, daemon->control));
 }
 
 DAEMON_TEST(ready, ("--drain-delay", "1h", "--max-connections", "1")) {
@@ -86,10 +88,16 @@ static size_t count(const char *text, const char *word) {
 }
 
 DAEMON_TEST(watch, (NULL)) {
+	size_t replies;
+	uint64_t begin = clock_now();
 	struct process *watch = process_start_simple(ECHOCTL_PROGRAM, "--control", daemon->control,
 						     "stats", "--watch", "50ms");
-	wait_until(count(process_output(watch, NULL), "connections_accepted") >= 5);
+	wait_until((replies = count(process_output(watch, NULL), "connections_accepted")) >= 5);
+	assert_in_range(replies, 5, 1 + (clock_now() - begin) / (50 * NS_PER_MS));
 	assert_null(strchr(process_output(watch, NULL), '\x1b')); // no terminal, no screen control
+	const char *once = test_text("%s -c %s stats", ECHOCTL_PROGRAM, daemon->control);
+	const char *shown = OUTPUT_OF("script", "-qec", once, "/dev/null"); // on a terminal
+	assert_true(strstr(shown, "connections_accepted") && !strchr(shown, '\x1b'));
 	// When the server ends, so does the watch, with an error.
 	daemon_stop(daemon);
 	assert_int_equal(process_wait(watch), EXIT_UNREACHABLE);

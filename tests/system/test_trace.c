@@ -29,7 +29,11 @@ DAEMON_TEST(an_open_connection_is_shown, (NULL)) {
 			      "print(texts.count('worker'), 'sent 64 bytes' in texts)";
 	assert_string_equal(OUTPUT_OF("python3", "-c", program, place_file("svg", svg, size)),
 			    "1 True\n");
-	EXPECT_STATUS(EXIT_OK, TRACE("1", "--duration", "1ms"));
+	uint64_t before = stats_counter(daemon, "control_requests"), begin = clock_now();
+	EXPECT_STATUS(EXIT_OK, TRACE("1", "--duration", "100ms"));
+	uint64_t lasted = clock_now() - begin, asked = stats_counter(daemon, "control_requests");
+	assert_true(lasted >= 100 * NS_PER_MS);
+	assert_in_range(asked - before, 2, 3 + lasted / (20 * NS_PER_MS));
 	peer_close(fd);
 }
 
