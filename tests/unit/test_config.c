@@ -247,20 +247,6 @@ TEST(an_unknown_name_is_named) {
 	expect_refused("log-format", "json", "there is no setting 'log-format'"); // echod's own
 }
 
-// However long the value, the message is one line that fits.
-TEST(long_values_are_quoted_in_part) {
-	const char *const *name =
-		STRINGS("listen", "listen-proxy", "workers", "control", "max-connections",
-			"max-per-source", "source-prefix6", "overload", "idle-timeout",
-			"send-timeout", "drain-delay", "drain-timeout", "backlog", "buffer-size",
-			"log-level", "patience", "spin", "unsent-limit", "reuse-port");
-	static char value[5000];
-	memset(value, 'x', sizeof(value) - 1);
-	for (; *name; name++)
-		expect_refused(*name, value, "xxxxxxxx");
-	expect_refused(value, "5", "there is no setting 'xxxx");
-}
-
 static int take_line(void *context, enum echod_log_level level, const char *line) { return 1; }
 
 static int take_entry(void *context, const struct echod_log_entry *entry) { return 1; }

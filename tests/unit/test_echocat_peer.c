@@ -1,11 +1,15 @@
 // The client's connection, and one message out and back: tools/echocat/peer and exchange.
 #include "expect.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "echocat/exchange.h"
 #include "echocat/peer.h"
+#include "later.h"
 
 #define TIMEOUT (5 * NS_PER_S)
 #define SHORT (20 * NS_PER_MS)
@@ -120,6 +124,24 @@ TEST(silence_times_out) {
 	say("he");
 	expect_exchange(-1, SHORT, EXCHANGE_TIMED_OUT, 2);
 	assert_true(clock_now() - begun >= SHORT);
+}
+
+// Each byte comes after less than the time-out, which begins anew.
+static void *say_slowly(void *argument) {
+	for (const char *byte = "hello"; *byte; byte++) {
+		int unread = 1;
+		later += TIMEOUT / 2;
+		say((char[]){*byte, '\0'});
+		while (unread > 0 && ioctl(server, SIOCOUTQ, &unread) == 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+TEST(silence_counts_from_the_last_byte) {
+	pthread_t thread = thread_begin(say_slowly, NULL);
+	expect_exchange(-1, TIMEOUT, EXCHANGE_COMPLETE, 5);
+	thread_end(thread);
 }
 
 TEST(interrupt_ends_the_wait) {
