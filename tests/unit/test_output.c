@@ -47,6 +47,10 @@ static int print_and_finish(void) {
 	return output_finish(stdout);
 }
 
+static int print_and_finish_again(void) {
+	return print_and_finish() == ENOSPC ? output_finish(stdout) : -1;
+}
+
 static int print_while_held(void) {
 	output_hold(true);
 	print_much();
@@ -95,6 +99,7 @@ TEST(the_reason_of_a_failure_is_kept) {
 	int unwritable = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(run(print_and_finish, ends[1]), EPIPE);
 	assert_int_equal(run(print_and_finish, full), ENOSPC);
+	assert_int_equal(run(print_and_finish_again, full), 0); // nothing has failed since
 	assert_int_equal(run(print_and_finish, unwritable), EBADF);
 	close(ends[1]);
 	close(full);
