@@ -1,15 +1,11 @@
 // Scenario: a service manager is told when the server is ready, what it does, that it ends, and
 // that its threads get on. The test is the manager.
-#include <glob.h>
 #include <signal.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "ctl.h"
 #include "daemon.h"
 #include "peer.h"
-#include "stats.h"
 
 // The manager's socket for messages.
 static int bind_manager(const char *path) {
@@ -68,62 +64,6 @@ TEST(the_manager_is_told) {
 	}
 	peer_ping_last(client);
 	daemon_expect_end(daemon);
-	close(manager);
-}
-
-// The thread of that name.
-static pid_t thread_of(const struct process *process, const char *name) {
-	glob_t found;
-	pid_t thread = 0;
-	const char *pattern = test_text("/proc/%d/task/*/comm", (int)process_pid(process));
-	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		if (strcmp(place_read(found.gl_pathv[i]), test_text("%s\n", name)) == 0)
-			sscanf(found.gl_pathv[i], "/proc/%*d/task/%d", &thread);
-	globfree(&found);
-	assert_true(thread > 0);
-	return thread;
-}
-
-// Whether the one worker is in a turn, in which it must get on.
-static bool is_in_a_turn(struct daemon *daemon) {
-	char *list;
-	assert_int_equal(ctl_request(daemon->control, "workers", &list), 200);
-	bool is = strstr(list, " serving ") || strstr(list, " polling ");
-	free(list);
-	return is;
-}
-
-// A debugger holds the one worker, in the middle of a turn.
-TEST(a_worker_that_hangs_leaves_the_watchdog_unfed) {
-	const char *path = place_path("notify");
-	int manager = bind_manager(path), signs = 0;
-	struct daemon *daemon = start_watched(path, "--workers", "1");
-	next_message(manager, &signs);
-	struct process *load = process_start_simple(ECHOLOAD_PROGRAM, daemon->address[0], "-m",
-						    "stream", "-c", "2", "-d", "never");
-	stats_wait_at_least(daemon, "bytes_received", 1 << 20);
-	pid_t worker = thread_of(daemon->process, "echod/work-1");
-	assert_int_equal(ptrace(PTRACE_SEIZE, worker, NULL, NULL), 0);
-	uint64_t until = clock_deadline(PATIENCE);
-	for (bool held = false; !held;) {
-		assert_true(clock_now() < until);
-		assert_int_equal(ptrace(PTRACE_INTERRUPT, worker, NULL, NULL), 0);
-		assert_int_equal(waitpid(worker, NULL, __WALL), worker);
-		held = is_in_a_turn(daemon);
-		if (!held)
-			assert_int_equal(ptrace(PTRACE_CONT, worker, NULL, NULL), 0);
-	}
-	process_expect_error_text(daemon->process, "echod/work-1 does not get on");
-	char sign[16];
-	while (recv(manager, sign, sizeof(sign), MSG_DONTWAIT) > 0)
-		; // from before
-	struct pollfd readable = {.fd = manager, .events = POLLIN};
-	assert_int_equal(poll(&readable, 1, 300), 0);
-	assert_int_equal(ptrace(PTRACE_DETACH, worker, NULL, NULL), 0);
-	assert_int_equal(recv(manager, sign, sizeof(sign), 0), strlen("WATCHDOG=1"));
-	process_kill(load);
-	daemon_stop(daemon);
 	close(manager);
 }
 
