@@ -65,6 +65,18 @@ static const char *write_program(const char *text, uint16_t port) {
 	return place_file("program.py", whole, strlen(whole));
 }
 
+// A long one, which is shown in pieces, before a short one.
+static void send_messages(uint16_t port) {
+	char sent[3001] = "", shown[12001] = "";
+	for (size_t i = 0; i < 3000; i++) {
+		sent[i] = '\x01';
+		memcpy(&shown[4 * i], "\\x01", 5);
+	}
+	assert_string_equal(OUTPUT_OF(ECHOCAT_PROGRAM, "-m", sent, "-m", "x", "127.0.0.1",
+				      test_text("%u", port)),
+			    test_text("Received '%s'\nReceived 'x'\n", shown));
+}
+
 static void run_tutorial_client(const char *program) {
 	struct process *client = EXPECT_STATUS(0, "python3", program);
 	assert_string_equal(process_errors(client, NULL), "");
@@ -75,6 +87,7 @@ DAEMON_TEST(tutorial_client, (NULL)) {
 	run_tutorial_client(write_program(tutorial_client, daemon->port));
 	stats_wait(daemon, "connections_closed_peer", 1);
 	assert_int_equal(stats_counter(daemon, "bytes_sent"), strlen("Hello, world"));
+	send_messages(daemon->port);
 }
 
 // Not a byte of it is changed, and --control is the only option of echod. If another program has

@@ -23,11 +23,11 @@ static void expect_words(struct difference difference, const char *words) {
 }
 
 TEST(both_bytes_are_named) {
-	expect_words((struct difference){5, 'o', 0},
-		     "the echo differs at offset 5: sent 0x6F 'o', received 0x00");
+	expect_words((struct difference){5, '~', 0x7F},
+		     "the echo differs at offset 5: sent 0x7E '~', received 0x7F");
 	expect_words(
-		(struct difference){UINT64_MAX, 0xFF, '\''},
-		"the echo differs at offset 18446744073709551615: sent 0xFF, received 0x27 '''");
+		(struct difference){UINT64_MAX, 0x1F, ' '},
+		"the echo differs at offset 18446744073709551615: sent 0x1F, received 0x20 ' '");
 	expect_words((struct difference){12, DIFFERENCE_NOTHING, '!'},
 		     "surplus byte at offset 12: received 0x21 '!', sent nothing");
 }

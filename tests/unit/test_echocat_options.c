@@ -48,6 +48,8 @@ TEST(operands_are_host_and_port) {
 	assert_int_equal(read_line("::1 -m a 7"), -1);
 	assert_string_equal(options.address.host, "::1");
 	assert_int_equal(options.address.port, 7);
+	assert_int_equal(read_line("[::1]"), -1);
+	assert_string_equal(options.address.host, "::1");
 	assert_int_equal(read_line("unix:/run/e"), -1);
 	assert_true(options.address.is_unix);
 	assert_string_equal(options.address.path, "/run/e");

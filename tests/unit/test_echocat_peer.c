@@ -3,7 +3,6 @@
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 
 #include "base/clock.h"

@@ -7,6 +7,7 @@
 
 #include "caught.h"
 #include "echocat/relay.h"
+#include "later.h"
 #include "process.h"
 
 #define TIMEOUT (20 * NS_PER_S)
@@ -14,7 +15,8 @@
 #define LONG_STREAM ((size_t)32 << 20) // many times the relay's window
 
 // PROXY: ends both ways at the first FIN. LATE: echoes nothing before it.
-enum fault { NONE, FLIP, DROP, ADD, CLOSE, STALL, PROXY, LATE };
+// SLOW: lets half of the time-out pass before each piece.
+enum fault { NONE, FLIP, DROP, ADD, CLOSE, STALL, PROXY, LATE, SLOW };
 
 struct scene {
 	size_t length; // of the input
@@ -60,6 +62,7 @@ static void *write_input(void *context) {
 
 // Sends `length` bytes back, with the fault if it falls among them. Returns whether to go on.
 static bool echo(const struct scene *scene, unsigned char *bytes, size_t length, size_t offset) {
+	later += scene->fault == SLOW ? TIMEOUT / 2 : 0;
 	if (scene->fault == NONE || scene->at < offset || scene->at >= offset + length) {
 		write_all(scene->peer, bytes, length);
 		return true;
@@ -220,6 +223,10 @@ TEST(faults_are_found_wherever_they_are) {
 		if (scene.fault != CLOSE && scene.at + 1 < scene.length)
 			assert_in_range(scene.received, scene.at + 1, scene.length);
 	}
+}
+
+TEST(silence_counts_from_the_last_byte) {
+	expect_play(&(struct scene){LONG_STREAM / 8, SLOW, .at = SIZE_MAX}, 0, LONG_STREAM / 8);
 }
 
 TEST(surplus_after_the_end_is_found) {
