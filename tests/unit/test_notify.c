@@ -195,7 +195,15 @@ static void empty_queue(void) {
 
 TEST(what_a_full_queue_does_not_take_is_said_later) {
 	listen_at(place_path("manager"));
+	set("WATCHDOG_USEC", "600000000");
 	begin();
+	fill_queue();
+	atomic_store(&inside->server.admission.lacks_resources, 1);
+	notify_tend(&notify);
+	assert_true(notify.ping_at <= clock_deadline(30 * NS_PER_S)); // nor a sign of life
+	empty_queue();
+	notify_tend(&notify);
+	expect_message("STATUS=accepting pauses: out of descriptors or memory");
 	fill_queue();
 	server_drain(&inside->server, 0, CLOCK_NEVER);
 	notify_tend(&notify);
@@ -254,6 +262,7 @@ static uint64_t wait_for_ping(void) {
 		poll(NULL, 0, clock_poll_timeout(next));
 	expect_message("WATCHDOG=1");
 	assert_true(notify.ping_at <= clock_deadline(notify.period / 2));
+	assert_true(next <= notify.ping_at);
 	return clock_now();
 }
 
