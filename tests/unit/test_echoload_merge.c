@@ -295,13 +295,7 @@ TEST(the_command_merges_files) {
 	// What was merged merges on, but never twice.
 	subcommand_refuses(merge_main, 2, "b.json': it holds a run that another one holds too\n",
 			   "merge", all, b);
-}
-
-TEST(the_command_refuses_another_schema_in_one_line) {
-	const struct made_run run = run_of(1, NOON);
-	char *b = (char *)place_file("b.json", "{\"schema\": 7}\n", 14);
-	subcommand_refuses(merge_main, 2, "b.json' has schema 7, and this echoload reads schema 1",
-			   "merge", made_run_write("a.json", &run), b);
+	subcommand_refuses(merge_main, 2, "cannot read 'no.json'", "merge", all, "no.json");
 	subcommand_refuses(merge_main, 2,
 			   "echoload merge: nothing to merge (see echoload merge --help)\n",
 			   "merge");

@@ -144,11 +144,6 @@ static const struct row {
 	 .faults = {{FAULT_FOREIGN, .offset = 1000, .length = 10}},
 	 .wrong = SENT - 1000,
 	 .early = true},
-	{"another's at the end",
-	 {{0, 0, SENT - 100}, {1, 500, 600}},
-	 .faults = {{FAULT_CROSSED, .offset = SENT - 100, .length = 100, .other = 1,
-		     .other_offset = 500}},
-	 .wrong = 100},
 };
 
 TEST_ROWS(faults_are_located, const struct row *row, rows) {

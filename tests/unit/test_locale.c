@@ -4,7 +4,6 @@
 
 #include <locale.h>
 
-#include "base/units.h"
 #include "ctl.h"
 #include "embedded.h"
 #include "place.h"
@@ -28,23 +27,6 @@ BEFORE_ALL {
 	setenv("LOCPATH", place_path("."), 1);
 	assert_non_null(setlocale(LC_ALL, "comma"));
 	assert_string_equal(test_text("%.1f", 1.5), "1,5");
-}
-
-TEST(numbers_are_written_with_a_point) {
-	char text[32];
-	assert_string_equal(units_format_duration(1500000, text, sizeof(text)), "1.5 ms");
-	assert_string_equal(units_format_size(1536, text, sizeof(text)), "1.5 KiB");
-	assert_string_equal(units_format_decimal(1234567890, 1000, 2, text, sizeof(text)),
-			    "1234567.89");
-}
-
-TEST(numbers_are_read_with_a_point) {
-	uint64_t value;
-	assert_int_equal(units_parse_duration("1.5s", &value, NULL), 0);
-	assert_int_equal(value, 1500000000);
-	assert_int_equal(units_parse_duration("1,5s", &value, NULL), -1);
-	assert_int_equal(units_parse_size("1.5k", 0, UINT64_MAX, &value, NULL), 0);
-	assert_int_equal(value, 1536);
 }
 
 TEST(a_server_answers_with_points) {
