@@ -35,8 +35,7 @@ TEST(unanswered) {
 			cases[i].error ? load_expect_only(result, cases[i].error, "") : 0;
 		uint64_t count = load_count(result, "evidence.unanswered");
 		// The last may be given up at the end, and with a rate all five that are due.
-		assert_in_range(count, errors > 1 ? errors : 1,
-				cases[i].rate[0] ? 5 : errors + 1);
+		assert_in_range(count, errors > 1 ? errors : 1, cases[i].rate[0] ? 5 : errors + 1);
 		assert_int_equal(load_count(result, "histogram.latency.count"), count);
 		// Of those that began: with a rate, the first at least.
 		assert_in_range(load_count(result, "histogram.uncorrected.count"),

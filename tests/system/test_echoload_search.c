@@ -61,7 +61,7 @@ static void find_rate(double rate, const char *limit) {
 		disturbed = was_disturbed(server, process);
 		if (!right && !disturbed)
 			fail_msg("found %.0f: %s", held, process_errors(process, NULL));
-		// At a rate a little above the server's, the run after the search may miss the limit.
+		// Of a rate a little above the server's, the last run may miss the limit.
 		if (right && !disturbed && held <= rate)
 			load_expect_status(process, status, EXIT_OK);
 		if (right)
