@@ -127,7 +127,6 @@ static void take_message(struct odd_loop *loop, int fd) {
 	uint64_t now = clock_now();
 	uint64_t number = ++loop->messages;
 	uint64_t later = (uint64_t)(spec->arg * (double)NS_PER_S);
-	enum action end = spec->other_end != (spec->conduct == ODD_SLOW_RESETS) ? RESET : CLOSE;
 	bool chosen = (double)pattern_number(&loop->random, 0, 999999) < spec->arg * 1e6;
 	connection->messages++;
 	switch (spec->conduct) {
@@ -146,7 +145,7 @@ static void take_message(struct odd_loop *loop, int fd) {
 		break;
 	case ODD_SLOW:
 	case ODD_SLOW_RESETS:
-		add_answer(loop, fd, chosen && spec->conduct == ODD_SLOW_RESETS ? end : SEND,
+		add_answer(loop, fd, chosen && spec->conduct == ODD_SLOW_RESETS ? RESET : SEND,
 			   now + (chosen ? ODD_SLOWNESS : 0));
 		break;
 	case ODD_LOSES:
@@ -160,8 +159,8 @@ static void take_message(struct odd_loop *loop, int fd) {
 	default: // ODD_LEAVES
 		if (connection->messages <= (uint64_t)spec->arg)
 			add_answer(loop, fd, SEND, now);
-		if (connection->messages == (uint64_t)spec->arg + (spec->leaves != ODD_AT_ONCE))
-			add_answer(loop, fd, end, now);
+		if (connection->messages == (uint64_t)spec->arg)
+			add_answer(loop, fd, CLOSE, now);
 	}
 }
 
@@ -234,12 +233,6 @@ static void take_end(struct odd_loop *loop, int fd, bool orderly) {
 
 static void serve(struct odd_loop *loop, int fd) {
 	static char bytes[65536];
-	const struct odd_spec *spec = loop->spec;
-	if (spec->conduct == ODD_LEAVES && spec->leaves == ODD_NEXT_UNREAD &&
-	    loop->connection[fd].messages >= (uint64_t)spec->arg) {
-		end_connection(loop, fd, spec->other_end ? RESET : CLOSE);
-		return;
-	}
 	ssize_t size = recv(fd, bytes, sizeof(bytes), 0);
 	if (size <= 0) {
 		take_end(loop, fd, size == 0);
@@ -278,10 +271,6 @@ static void accept_one(struct odd_loop *loop) {
 	const int on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	atomic_fetch_add(&loop->record->accepted, 1);
-	if (loop->spec->conduct == ODD_CLOSES) {
-		close(fd);
-		return;
-	}
 	listen_to(loop, fd);
 	loop->connection[fd] = (struct odd_connection){0};
 }

@@ -11,7 +11,6 @@ enum odd_conduct {
 	ODD_ECHOES, // as it should
 	ODD_SILENT, // accepts and reads, and never answers
 	ODD_RESETS, // resets a connection when a byte comes
-	ODD_CLOSES, // ends a connection as soon as it is there
 	ODD_ADDS,   // one byte more, once the client has sent its FIN
 	ODD_HALVES, // echoes half of the first bytes, then ends the connection
 	// Those below answer messages of ODD_MESSAGE bytes, in order on each connection; `arg` is:
@@ -21,7 +20,7 @@ enum odd_conduct {
 	ODD_SLOW_RESETS, // the share that takes ODD_SLOWNESS and ends in a reset
 	ODD_LOSES,	 // one of how many is never answered
 	ODD_REPEATS,	 // seconds until each is answered once more
-	ODD_LEAVES,	 // messages on a connection, after which it is closed (`leaves`)
+	ODD_LEAVES,	 // messages on a connection, after which it is closed
 	ODD_BATCHES,	 // seconds of CPU time for all that have come, and a quarter more for each
 	// These have a thread for each connection; ODD_FORKS has a process for each:
 	ODD_LOCKS, // seconds that each message holds a lock of all, asleep
@@ -30,21 +29,13 @@ enum odd_conduct {
 };
 #define ODD_MESSAGE 64
 
-// When ODD_LEAVES closes a connection.
-enum odd_leaving {
-	ODD_AT_ONCE,
-	ODD_NEXT_UNREAD, // when the next message has come, and is not read
-	ODD_NEXT_READ,	 // when it has been read
-};
 #define ODD_SLOWNESS (100 * NS_PER_MS)
 
 struct odd_spec {
 	enum odd_conduct conduct;
 	double arg;
 	const char *at; // the IPv4 address that it listens on; NULL: 127.0.0.1
-	enum odd_leaving leaves;
-	int other_end; // ODD_SLOW_RESETS closes with FIN, ODD_LEAVES with a reset
-	int deaf;      // does not close a connection when its client has sent FIN
+	int deaf;	// does not close a connection when its client has sent FIN
 	// Stands still for `stop_for` ns at each whole multiple of `stop_every` of clock_now;
 	// 0: never.
 	uint64_t stop_every, stop_for;

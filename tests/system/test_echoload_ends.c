@@ -7,8 +7,6 @@
 #define TENTH (100 * NS_PER_MS)
 #define SLOW_RESETS \
 	{ ODD_SLOW_RESETS, .arg = 1 }
-#define SLOW_FINS \
-	{ ODD_SLOW_RESETS, .arg = 1, .other_end = 1 }
 
 // However a connection ends, its message has taken the time until then.
 TEST(unanswered) {
@@ -19,7 +17,6 @@ TEST(unanswered) {
 		const char *rate[2];
 	} cases[] = {
 		{SLOW_RESETS, "5s", "early_close", TENTH, {NULL}},
-		{SLOW_FINS, "5s", "early_close", TENTH, {NULL}},
 		{SLOW_RESETS, "5s", "early_close", TENTH, {"--rate", "5"}},
 		{{.conduct = ODD_HALVES}, "5s", "short", 0, {NULL}},
 		{{.conduct = ODD_SILENT}, "300ms", "timeout", 3 * TENTH, {NULL}},
@@ -43,25 +40,6 @@ TEST(unanswered) {
 		assert_true(load_count(result, "latency_uncorrected_ns.max") >= cases[i].least);
 		assert_true(load_count(result, "latency_ns.p50") >= cases[i].least);
 		assert_int_equal(load_count(result, "messages"), 0);
-	}
-}
-
-// Whether FIN comes or a reset, and whether the next message is on its way, is chance.
-TEST(limit_on_messages) {
-	static const char *const loads[][4] = {{"--pipeline", "1"},
-					       {"--pipeline", "4", "--no-verify"}};
-	for (unsigned variant = 0; variant < 6; variant++) {
-		struct odd_server *server =
-			odd_server(ODD_LEAVES, .arg = 3, .leaves = (enum odd_leaving)(variant / 2),
-				   .other_end = (int)(variant % 2));
-		// What a reset does is the same for both.
-		for (size_t i = 0; i < COUNT_OF(loads) - variant % 2; i++) {
-			json_t *result =
-				load_run(EXIT_CHECK_FAILED, server->address, "-c", "50", "-n",
-					 "1000", loads[i][0], loads[i][1], loads[i][2]);
-			assert_true(load_expect_only(result, "early_close", "on connection ") > 50);
-			assert_int_equal(load_count(result, "faults_found"), 0);
-		}
 	}
 }
 

@@ -16,16 +16,6 @@ DAEMON_TEST(refused, (NULL)) {
 	assert_in_range(count, 1, 10); // not again and again at once
 	assert_true(load_count(result, "messages") > 0);
 	assert_int_equal(stats_counter(daemon, "connections_accepted"), 1);
-
-	load_ends(EXIT_OK, daemon->address[0], refuses, "-n", "100", "--allow-errors",
-		  "--allow-client-bound");
-	struct process *process =
-		load_ends(EXIT_CHECK_FAILED, daemon->address[0], refuses, "-n", "100", "--expect",
-			  "errors==0", "--allow-errors", "--allow-client-bound");
-	const char *report = process_output(process, NULL);
-	load_expect_report(report);
-	assert_contains(report, "refused: ");
-	assert_contains(report, "-> is the server running");
 }
 
 // The backlog of one target is full, so that connects to it get no answer.
@@ -42,17 +32,6 @@ DAEMON_TEST(connect_timeout, (NULL)) {
 		     "200ms");
 	peer_close(waiting);
 	peer_close(listener);
-}
-
-// The connections end while nothing is owed: no message is due yet.
-TEST(early_close) {
-	struct odd_server *server = odd_server(ODD_CLOSES);
-	json_t *result =
-		load_run(EXIT_CHECK_FAILED, server->address, "-c", "4", "-m", "idle", "--rate",
-			 "0.001", "--arrival", "poisson", "--run", "7", "-d", "1s");
-	uint64_t count = load_expect_only(result, "early_close", "on connection ");
-	// At the end there may be connections whose end had not come yet.
-	assert_true(count >= 4 && odd_accepted(server) - count <= 4);
 }
 
 DAEMON_TEST(out_of_descriptors, (NULL)) {

@@ -39,15 +39,6 @@ DAEMON_TEST(ports_run_out, ("--listen", "127.0.0.1:7771")) {
 	stats_wait_at_rest(daemon);
 }
 
-// What echoload says helps does.
-DAEMON_TEST(more_sources_help, ("--listen", "127.0.0.1:7772")) {
-	json_t *result = load_run(EXIT_OK, daemon->address[0], "-c", "30", "-d", "500ms",
-				  "--source", "127.0.0.2,127.0.0.3,127.0.0.4");
-	assert_int_equal(load_errors(result, NULL), 0);
-	assert_int_equal(stats_counter(daemon, "connections_accepted"), 30);
-	stats_wait_at_rest(daemon);
-}
-
 // After a FIN the port is kept for a while, after a reset it is not.
 DAEMON_TEST(visits_use_up_ports, ("--listen", "127.0.0.1:7774")) {
 	struct process *process;
@@ -61,16 +52,6 @@ DAEMON_TEST(visits_use_up_ports, ("--listen", "127.0.0.1:7774")) {
 	assert_int_equal(load_errors(result, NULL), 0);
 	stats_wait_at_rest(daemon);
 	assert_int_equal(stats_counter(daemon, "connections_closed_peer"), PORTS);
-}
-
-// Not one connection comes about, as all ports are taken.
-DAEMON_TEST(no_port_at_all, ("--listen", "127.0.0.1:7773")) {
-	struct process *first = process_start_simple(ECHOLOAD_PROGRAM, daemon->address[0], "-c",
-						     "10", "-d", "never");
-	stats_wait(daemon, "connections_open", PORTS);
-	load_refuses(EXIT_UNREACHABLE, "out_of_ports", daemon->address[0], "-d", "never");
-	process_kill(first);
-	stats_wait_at_rest(daemon);
 }
 
 // Without an address there is none to connect from, however many ports there are. The last test: it

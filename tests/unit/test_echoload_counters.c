@@ -128,38 +128,6 @@ TEST(nothing_is_lost_while_it_is_taken) {
 	assert_true(full > ROUNDS / 2);
 }
 
-TEST(counters_in_use_are_not_given) {
-	count(buffers.open, 0);
-	counter_buffers_swap(&buffers); // without a request
-	count(buffers.open, 1);
-	counter_buffers_request(&buffers);
-	assert_null(counter_buffers_take(&buffers));
-	count(buffers.open, 2); // before the thread swaps them
-	counter_buffers_swap(&buffers);
-	count(buffers.open, 3);
-	counter_buffers_swap(&buffers);
-	const struct counters *counters = counter_buffers_take(&buffers);
-	assert_non_null(counters);
-	assert_int_equal(assert_holds(counters, 0), 3);
-	assert_ptr_equal(counter_buffers_take(&buffers), counters);
-	counter_buffers_request(&buffers);
-	assert_null(counter_buffers_take(&buffers));
-	counter_buffers_swap(&buffers);
-	counters = counter_buffers_take(&buffers);
-	assert_non_null(counters);
-	assert_int_equal(assert_holds(counters, 3), 1);
-}
-
-TEST(empty_counters_have_no_samples) {
-	assert_int_equal(assert_holds(&sum, 0), 0);
-	assert_true(sum.latency.min == UINT64_MAX);
-	counter_buffers_request(&buffers);
-	counter_buffers_swap(&buffers);
-	counters_add(&sum, counter_buffers_take(&buffers));
-	assert_int_equal(assert_holds(&sum, 0), 0);
-	assert_true(sum.latency.min == UINT64_MAX);
-}
-
 TEST(the_first_faults_are_kept_of_many_counters) {
 	counters_reset(&copy);
 	uint64_t number = 0;
@@ -214,15 +182,6 @@ static void assert_early_closes(const struct load_errors *errors, uint64_t first
 	assert_int_equal(early->first_at, first_at);
 	assert_int_equal(early->first_connection, first_connection);
 	assert_int_equal(early->first_errno, ECONNRESET);
-}
-
-TEST(the_first_of_a_kind_is_kept) {
-	struct load_errors errors = {0};
-	load_errors_note(&errors, LOAD_EARLY_CLOSE, ECONNRESET, 17, 100);
-	load_errors_note(&errors, LOAD_EARLY_CLOSE, EPIPE, 4, 200);
-	load_errors_note(&errors, LOAD_SHORT, 0, 5, 300);
-	assert_early_closes(&errors, 100, 17);
-	assert_int_equal(errors.of[LOAD_SHORT].first_errno, 0);
 }
 
 TEST(sums_know_the_earliest) {

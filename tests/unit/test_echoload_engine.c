@@ -148,49 +148,43 @@ TEST(a_new_connection_goes_on_with_the_stream) {
 	assert_int_equal(conn->before.retransmits, 0);
 }
 
-// What is left after a turn is announced again; each packet is received on its own.
-TEST(others_have_their_turn) {
-	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	config.verify = false;
-	open_engine();
-	struct thread *thread = engine->threads;
-	struct connection *conn = thread->connections;
-	conn->fd = pair[0];
-	conn->state = CONNECTION_OPEN;
-	conn->goal = 17;
-	assert_int_equal(connecting_listen(thread, conn, EPOLL_CTL_ADD), 0);
-	for (int i = 0; i < 17; i++)
-		send(pair[1], "x", 1, 0);
-	for (uint64_t turn = 0; turn < 2; turn++) {
-		assert_int_equal(epoll_wait(thread->epoll, &(struct epoll_event){0}, 1, 20000), 1);
-		connection_events(thread, conn, turn ? EPOLLIN : EPOLLIN | EPOLLHUP, 1);
-		assert_int_equal(conn->received, 8 + 8 * turn);
-		assert_true(conn->moved_at > 1);
-	}
-	close(pair[1]);
+static struct engine_result result;
+static uint64_t recorded, until; // messages, and ns
+static unsigned live;		 // at its end
+
+static bool go_on(void *context, const struct progress *progress) {
+	assert_true(progress->elapsed < 20 * NS_PER_S);
+	return true;
 }
 
-static struct engine_result result;
-static uint64_t recorded;
-static unsigned live; // at its end
-
-static bool go_on(void *context, const struct progress *progress) { return true; }
-
 static void take_interval(void *context, const struct interval *interval) {
+	uint64_t length = config.interval ? config.interval : NS_PER_S;
+	assert_int_equal(interval->from, until);
+	assert_true(interval->last || interval->to == until + length);
 	recorded += interval->counters->messages;
 	live = interval->live;
+	until = interval->to;
 }
 
 // A run, of which `result` has to be freed. The engine stays open.
 static void run(bool (*report)(void *context, const struct progress *progress), void *context) {
 	const struct engine_calls calls = {take_interval, report, context};
 	struct echod_error error;
-	recorded = 0;
+	recorded = until = 0;
 	open_engine();
+	uint64_t from = clock_wall() + config.warmup;
 	assert_int_equal(engine_run(engine, &calls, &result, &error), 0);
+	assert_in_range(result.started, from + 19 * NS_PER_MS, clock_wall() - result.lasted);
+	assert_true(until >= result.lasted);
+	assert_true(result.usage.stalled == 0 || result.usage.stalled > 5 * NS_PER_MS);
 	assert_int_equal(result.counters->messages, recorded);
 	assert_int_equal(result.live, live);
+}
+
+static uint64_t own_time(void) {
+	struct timespec used;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
 }
 
 TEST(a_run_may_come_before_slices_with_more_connections) {
@@ -198,7 +192,9 @@ TEST(a_run_may_come_before_slices_with_more_connections) {
 	config.duration = 10 * SLICE;
 	config.interval = SLICE;
 	start_servers(1);
-	run(go_on, NULL);
+	uint64_t before = own_time();
+	run(go_on, NULL); // for which this thread waits, and does not poll
+	assert_true(own_time() - before < 3 * SLICE);
 	assert_int_equal(result.live, 6);
 	assert_int_equal(result.lasted, config.duration);
 	assert_int_equal(result.usage.tcp.sockets, 6);
@@ -322,25 +318,6 @@ TEST(slices_hold_in_each_mode) {
 	}
 }
 
-static uint64_t own_time(void) {
-	struct timespec used;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
-}
-
-// Not after the time that one waits that went wrong; then there are at most 4 on each connection.
-// On a busy machine it takes another slice.
-TEST(a_visit_follows_the_one_before_at_once) {
-	config.mode = MODE_CHURN;
-	config.visit = 1;
-	start_servers(1);
-	open_engine();
-	wait_until(slice(1, 10 * SLICE) == 0 && counters.visits > 6 * 5);
-	uint64_t before = own_time();
-	slice(1, 10 * SLICE); // for which this thread waits, and does not poll
-	assert_true(own_time() - before < 2 * SLICE);
-}
-
 TEST(nobody_to_connect_to_is_no_slice) {
 	static const enum load_mode modes[] = {MODE_PING, MODE_CHURN};
 	start_servers(1);
@@ -377,6 +354,14 @@ TEST(what_cannot_be_used_is_named) {
 		     "'192.0.2.1' cannot be used: Cannot assign");
 }
 
+TEST(a_slice_without_an_answer_has_not_lasted) {
+	set_target(0, odd_server(ODD_SILENT)->address);
+	config.timeout = 50 * NS_PER_MS;
+	open_engine();
+	assert_int_equal(slice(1, SLICE), 0);
+	assert_true(lasted == 0 && counters.errors.of[LOAD_TIMEOUT].count >= 6);
+}
+
 TEST(a_signal_ends_a_slice) {
 	set_target(0, odd_server(ODD_ECHOES, .deaf = 1)->address);
 	signals_open(NULL);
@@ -387,7 +372,8 @@ TEST(a_signal_ends_a_slice) {
 	kill(getpid(), SIGTERM);
 	uint64_t from = clock_now();
 	assert_int_equal(slice(1, 60 * NS_PER_S), -1);
-	close_engine();
-	assert_true(clock_now() - from < 20 * NS_PER_S);
+	uint64_t ended = clock_now();
+	close_engine(); // hears what the server says
+	assert_true(clock_now() - from < 20 * NS_PER_S && clock_now() - ended >= 250 * NS_PER_MS);
 	close(signals_fd());
 }

@@ -1,19 +1,24 @@
 // A thread of the generator (tools/echoload/load/generator) with played connections: when a period
-// ends, which functions are called for a connection, and what is counted.
+// ends, which functions are called for a connection, and what is counted; and how a connection ends
+// (connection) with a played peer.
 #include "expect.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "echoload/load/generator.h"
+#include "peer.h"
+#include "place.h"
 
 #define MS(ms) ((ms)*NS_PER_MS)
 #define LONG MS(60000)
+#define SIZE UINT64_C(64)
+#define CONNECTIONS 6
 
 static struct load_config config;
 static struct period period;
 static struct thread thread, seen; // the latter: when the period was over
-static struct connection conn[2];
+static struct connection conn[CONNECTIONS];
 static struct waker rested;
 static bool may;
 static unsigned planned, rests, checked, woken, served;
@@ -52,7 +57,7 @@ WRAP(void, connection_events,
 }
 
 BEFORE_EACH {
-	static struct timer *heap[2];
+	static struct timer *heap[CONNECTIONS];
 	config = (struct load_config){0};
 	memset(&thread, 0, sizeof(thread));
 	counter_buffers_init(&thread.buffers);
@@ -66,9 +71,11 @@ BEFORE_EACH {
 	assert_int_equal(waker_open(&rested, NULL), 0);
 	struct epoll_event event = {.events = EPOLLIN};
 	assert_int_equal(epoll_ctl(thread.epoll, EPOLL_CTL_ADD, thread.waker.fd, &event), 0);
-	for (size_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < CONNECTIONS; i++)
 		conn[i] = (struct connection){.timer.place = TIMER_UNSET,
 					      .next = i ? NULL : &conn[1],
+					      .id = i,
+					      .next_in_queue = conn,
 					      .loaded = true,
 					      .state = CONNECTION_OPEN,
 					      .fd = -1};
@@ -174,4 +181,168 @@ TEST(events_and_timers_are_work) {
 	assert_in_range(seen.used.at, 1, lasted - MS(20));
 	close(pair[0]);
 	close(pair[1]);
+}
+
+// Six connections to two targets, of which three may connect at once, from two sources.
+TEST(connections_have_their_turn_and_their_source) {
+	uint16_t port;
+	int listener = peer_listen(0, CONNECTIONS, &port);
+	config.target_count = config.source_count = 2;
+	for (size_t i = 0; i < 2; i++) {
+		config.targets[i] = peer_endpoint(test_text("127.0.0.1:%u", port));
+		config.sources[i] = peer_endpoint(test_text("127.0.0.%zu:0", i + 2));
+	}
+	thread.connecting = 256 - 3;
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		struct sockaddr_in own;
+		connecting_begin(&thread, &conn[i], 21);
+		if (getsockname(conn[i].fd, (void *)&own, &(socklen_t){sizeof(own)}) == 0)
+			assert_int_equal(ntohl(own.sin_addr.s_addr), 0x7f000002 + i / 2);
+		assert_int_equal(close(conn[i].fd), i < 3 ? 0 : -1);
+	}
+	for (size_t i = 3; i < CONNECTIONS; i++, thread.queue = thread.queue->next_in_queue)
+		assert_ptr_equal(thread.queue, &conn[i]);
+	assert_true(thread.connecting == 256 && !thread.queue);
+	thread.connecting = 0;
+	config.sources[1] = config.targets[0]; // a port in use
+	size_t before = open_descriptors();
+	connecting_begin(&thread, &conn[3], 21);
+	assert_int_equal(thread.unconnected.of[LOAD_OUT_OF_PORTS].count, 1);
+	assert_int_equal(open_descriptors(), before);
+	close(listener);
+}
+
+// A Unix-domain socket's backlog is full.
+TEST(what_is_refused_is_tried_for_a_while) {
+	struct endpoint *target = &config.targets[0];
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(endpoint_from_path(place_path("full"), target, NULL), 0);
+	assert_int_equal(bind(listener, &target->as.any, target->length), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	config.target_count = 1;
+	config.timeout = 50;
+	period = (struct period){.kind = PERIOD_RUN, .stop = CLOCK_NEVER};
+	connecting_begin(&thread, &conn[1], 21); // there is room for one
+	for (uint64_t now = 21; now <= 71; now += 25) {
+		connecting_begin(&thread, conn, now);
+		assert_int_equal(timers_next(&thread.timers),
+				 now < 71 ? now + NS_PER_MS : CONNECTION_RETRY);
+		assert_int_equal(thread.unconnected.of[LOAD_CONNECT_TIMEOUT].count, now == 71);
+	}
+	close(conn[1].fd);
+	close(listener);
+}
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+enum { CONNECTING = CONNECTION_CONNECTING, OPEN, ENDING };
+
+// A connection and what happens to it: the peer's FIN or Reset, also after an ecHo or when we Send;
+// the Time, or the period's Over. What becomes of it: the error noted, the end seen, visits that
+// were well, messages given up, faults found at the end, and whether it connects again.
+static const struct last {
+	const char *becomes;
+	char cause;
+	int state;
+	unsigned waiting, received;
+	enum load_mode mode;
+	int waited; // ms since it moved
+	bool wrong, failed, left, slice;
+} lasts[] = {
+	{"early_close FIN 0 0 0 later", 'F', OPEN},
+	{"early_close FIN 0 1 0 later", 'F', OPEN, 1},
+	{"short FIN 0 1 0 later", 'F', OPEN, 1, 9},
+	{"early_close RST 0 1 0 later", 'R', OPEN, 1, 9},
+	{"early_close FIN 0 1 0 later", 'S', OPEN, .left = true},
+	{"early_close FIN 0 0 0 later", 'H', OPEN, 1}, // also when its echo comes before it
+	{"none FIN 0 0 0 later", 'F', ENDING},
+	{"none RST 0 0 0 later", 'R', ENDING},
+	{"early_close FIN 0 1 0 later", 'F', ENDING, 1},
+	{"none FIN 1 0 0 at once", 'F', ENDING, .mode = MODE_CHURN},
+	{"none FIN 0 0 0 later", 'F', ENDING, .mode = MODE_CHURN, .left = true},
+	{"none FIN 1 0 0 at once", 'F', ENDING, 1, SIZE, MODE_HALF_CLOSE},
+	{"short FIN 0 1 0 later", 'F', ENDING, 1, 9, MODE_HALF_CLOSE},
+	{"mismatch FIN 0 0 1 later", 'F', ENDING, .wrong = true},
+	{"mismatch RST 0 0 0 later", 'R', ENDING, .wrong = true},
+	{"timeout - 0 1 0 later", 'T', OPEN, 1, .waited = 50},
+	{"none - 0 0 0 is open", 'T', OPEN, 1, .waited = 49},
+	{"none - 0 0 0 is open", 'T', OPEN, 1, .waited = -1},
+	{"none - 0 0 0 is open", 'T', OPEN, .waited = 50},
+	{"timeout - 0 0 0 later", 'T', ENDING, .waited = 50},
+	{"mismatch - 0 0 0 later", 'T', ENDING, .waited = 50, .wrong = true},
+	{"connect_timeout - 0 0 0 later", 'T', CONNECTING, .waited = 50},
+	{"none - 0 0 0 is open", 'O', OPEN},
+	{"none - 0 1 0 never", 'O', OPEN, 1},
+	{"none - 0 0 0 never", 'O', OPEN, .mode = MODE_CHURN},
+	{"mismatch - 0 0 0 never", 'O', ENDING, .wrong = true},
+	{"none - 0 0 0 never", 'O', CONNECTING, .waited = 1000},
+	{"connect_timeout - 0 0 0 never", 'O', CONNECTING, .waited = 1001},
+	{"none - 0 0 0 never", 'O', CONNECTING, .failed = true},
+	{"connect_timeout - 0 0 0 never", 'O', CONNECTING, .failed = true, .slice = true},
+	{"none - 0 0 0 never", 'O', CONNECTING, .slice = true},
+};
+
+static uint64_t sent_on(void *context, uint32_t id) { return SIZE; }
+static void note(void *context, const struct fault *fault) { thread.buffers.open->fault_count++; }
+
+TEST_ROWS(it_becomes, const struct last *row, lasts) {
+	static char in[THREAD_BUFFER], out[THREAD_BUFFER];
+	uint64_t now = clock_now(), next;
+	struct message ring[] = {{SIZE, now - 1, now - 1}};
+	const struct counters *counters = thread.buffers.open;
+	uint64_t end = row->cause == 'O' ? now : CLOCK_NEVER;
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(sizes_parse("64", &config.sizes, NULL), 0);
+	config.pipeline = thread.ring = 1;
+	config.mode = row->mode, config.timeout = MS(50), config.verify = row->wrong;
+	period = (struct period){row->slice ? PERIOD_SLICE : PERIOD_RUN, .stop = end, .end = end};
+	thread.now = now, thread.in = in, thread.out = out;
+	thread.scope = (struct verify_scope){.sent = sent_on, .report = note};
+	thread.connecting = row->state == CONNECTING;
+	thread.buffers.live = !thread.connecting;
+	thread.owed = row->waiting + (row->state == ENDING);
+	*conn = (struct connection){.timer.place = TIMER_UNSET,
+				    .loaded = true,
+				    .fd = pair[0],
+				    .failed = row->failed,
+				    .state = (enum connection_state)row->state,
+				    .goal = row->waiting * SIZE,
+				    .sent = row->waiting * SIZE,
+				    .received = row->received,
+				    .waiting = row->waiting,
+				    .messages = ring,
+				    .left = row->left,
+				    .moved_at = now - MS((uint64_t)row->waited),
+				    .verify = {.scope = &thread.scope, .faults = row->wrong}};
+	if (row->cause == 'R')
+		assert_int_equal(send(pair[0], "x", 1, 0), 1);
+	else if (row->cause == 'H')
+		assert_int_equal(send(pair[1], out, SIZE, 0), SIZE);
+	close(pair[1]);
+	if (row->cause == 'S')
+		__real_connection_wake(&thread, conn, now);
+	if (row->cause == 'T')
+		__real_connection_check_time(&thread, conn, now);
+	else if (row->cause == 'O')
+		__real_connection_rest(&thread, conn);
+	else
+		__real_connection_events(&thread, conn, EPOLLIN | EPOLLRDHUP, now);
+	enum load_error error = load_errors_first(&counters->errors);
+	next = timers_next(&thread.timers);
+	assert_string_equal(test_text("%s %s %ju %ju %ju %s",
+				      error < LOAD_ERRORS ? load_error_rows[error].name : "none",
+				      conn->end ? conn->end : "-", (uintmax_t)counters->visits,
+				      (uintmax_t)counters->unanswered,
+				      (uintmax_t)counters->fault_count,
+				      conn->fd >= 0	   ? "is open"
+				      : next == now	   ? "at once"
+				      : next < CLOCK_NEVER ? "later"
+							   : "never"),
+			    row->becomes);
+	if (strstr(row->becomes, "later"))
+		assert_in_range(next, now + CONNECTION_RETRY, clock_now() + CONNECTION_RETRY);
+	assert_int_equal(thread.owed, conn->waiting);
+	assert_int_equal(thread.buffers.live, conn->fd >= 0);
+	assert_int_equal(thread.connecting, 0);
+	close(conn->fd);
 }

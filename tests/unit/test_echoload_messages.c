@@ -288,6 +288,9 @@ TEST(those_never_begun_count_as_those_that_had_been) {
 	counters_reset(counters);
 	messages_abandon_due(&thread, &conn);
 	assert_int_equal(counters->due, 45);
+	messages_plan(&thread, &conn, AT(50)); // by the end it had waited for too long
+	messages_abandon_due(&thread, &conn);
+	expect_sum(&counters->latency, 45 + 25, 45 * (100 - 54) + 25 * (100 - 74));
 }
 
 TEST(of_many_never_begun_some_stand_for_all) {

@@ -16,15 +16,6 @@ static struct sizes parsed(const char *text) {
 	return sizes;
 }
 
-TEST(one_size_is_always_drawn) {
-	struct random random = {.state = 1};
-	struct sizes sizes = parsed("64");
-	assert_int_equal(sizes.most, 64);
-	assert_near(sizes.mean, 64, 0);
-	for (int i = 0; i < 1000; i++)
-		assert_int_equal(sizes_draw(&sizes, &random), 64);
-}
-
 TEST(a_range_has_both_its_ends) {
 	struct random random = {.state = 2};
 	struct sizes sizes = parsed("3..7");
@@ -67,13 +58,6 @@ TEST(all_forms_go_together) {
 	assert_near(sizes.parts[1].below, 3.5 / 4.5, 1e-12);
 	assert_true(sizes.parts[2].below == 1);
 	assert_int_equal(sizes.most, 1 << 30);
-}
-
-TEST(the_same_seed_gives_the_same_sizes) {
-	struct random one = {.state = 4}, other = {.state = 4};
-	struct sizes sizes = parsed("1..1g,64:2");
-	for (int i = 0; i < 1000; i++)
-		assert_int_equal(sizes_draw(&sizes, &one), sizes_draw(&sizes, &other));
 }
 
 TEST(nonsense_is_refused) {
