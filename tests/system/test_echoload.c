@@ -25,27 +25,7 @@ static void expect_clean_ends(struct daemon *daemon) {
 	assert_int_equal(stats_get(snapshot, "bytes_sent"), stats_get(snapshot, "bytes_received"));
 }
 
-static void expect_rising(const json_t *result, const char *name) {
-	static const char *const names[] = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max"};
-	const json_t *latency = load_member(result, name);
-	uint64_t before = 1;
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		uint64_t value = load_count(latency, names[i]);
-		assert_true(value >= before);
-		before = value;
-	}
-	assert_true(load_number(latency, "mean") > 0);
-	assert_true(load_number(latency, "mean") <= (double)before);
-}
-
 static void expect_verdict(const json_t *result) {
-	static const char *const verdicts[] = {"RATE-LIMITED",	    "OVERLOADED",   "CLIENT-BOUND",
-					       "CONCURRENCY-BOUND", "SERVER-BOUND", "NETWORK-BOUND",
-					       "SATURATED",	    "INCONCLUSIVE"};
-	bool known = false;
-	for (size_t i = 0; i < COUNT_OF(verdicts); i++)
-		known |= strcmp(load_text(result, "verdict"), verdicts[i]) == 0;
-	assert_true(known);
 	assert_true(json_array_size(load_member(result, "evidence.reasons")) > 0);
 	assert_int_equal(json_array_size(load_member(result, "evidence.threads")),
 			 load_count(result, "configuration.threads"));
@@ -62,8 +42,6 @@ static void expect_whole_result(const json_t *result) {
 	double rate = load_number(result, "messages_per_second") * seconds;
 	assert_true(rate > 0.99 * (double)messages && rate < 1.01 * (double)messages);
 	assert_true(load_number(result, "bytes_per_second") > 0);
-	expect_rising(result, "latency_ns");
-	expect_rising(result, "latency_uncorrected_ns");
 	assert_int_equal(load_errors(result, NULL), 0);
 	assert_true(json_is_array(load_member(result, "faults")));
 	assert_int_equal(json_array_size(load_member(result, "faults")), 0);
@@ -176,17 +154,6 @@ TEST(count_is_exact) {
 		expect_count(cases[i].size, cases[i].options);
 }
 
-// Without verification no byte counts as verified, and as much is sent.
-DAEMON_TEST(without_verification, (NULL)) {
-	json_t *result =
-		load_run(EXIT_OK, "--no-verify", "-n", COUNT_TEXT, "-c", "4", daemon->address[0]);
-	assert_int_equal(load_count(result, "bytes_verified"), 0);
-	assert_true(json_is_false(load_member(result, "configuration.verify")));
-	assert_int_equal(load_count(result, "messages"), COUNT);
-	expect_clean_ends(daemon);
-	assert_int_equal(stats_counter(daemon, "bytes_received"), load_count(result, "bytes"));
-}
-
 // The control socket of the server makes its workers part of the evidence, unless it answered for
 // less than half of the run. On a busy machine a server may use no CPU time within a second, and it
 // may not be seen twice in time, which makes it unknown.
@@ -203,6 +170,10 @@ DAEMON_TEST(control_socket, ("--workers", "2")) {
 	assert_true(load_number(result, "evidence.server.workers_busy") <= 1);
 	assert_true(load_number(result, "evidence.server.cpu") > 0);
 	expect_clean_ends(daemon);
+	struct daemon *other = daemon_start("--control", place_path("other"), NULL);
+	result = load_run(EXIT_OK, "--control", daemon->control, "-d", "200ms", other->address[0]);
+	assert_contains(load_text(result, "evidence.reasons.1"), "--control is ignored: ");
+	daemon_stop(other);
 }
 
 // Thousands of connections from two addresses of one process.

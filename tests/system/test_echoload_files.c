@@ -117,14 +117,6 @@ TEST(interval_lines) {
 	load_expect_beginning(line, "load ");
 }
 
-TEST(merge) {
-	json_t *merged = load_result(load_ends(EXIT_OK, "merge", runs.json[0], runs.json[1]));
-	assert_int_equal(load_count(merged, "messages"),
-			 load_count(runs.result[0], "messages") +
-				 load_count(runs.result[1], "messages"));
-	load_refuses(EXIT_USAGE, runs.csv, "merge", runs.csv);
-}
-
 // One run a side names no winner, nor does one that was disturbed by others on the machine.
 TEST(compare) {
 	struct process *process =

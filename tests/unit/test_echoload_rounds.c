@@ -14,12 +14,14 @@ static unsigned calls[CONFIG_ENDPOINTS];
 static uint64_t rate[CONFIG_ENDPOINTS]; // messages a second
 static uint64_t settled, length;	// of the last slice
 static uint64_t order;			// in which they had their turns, a bit each
+static bool forks;			// in the first round
 
 // A machine of two CPUs, of which others used nothing. The servers are this process.
 WRAP(long, sysconf, (int name)) { return name == _SC_NPROCESSORS_ONLN ? 2 : __real_sysconf(name); }
 WRAP(struct usage_machine, usage_of_machine, (void)) { return (struct usage_machine){.wanted = 1}; }
 WRAP(struct processes, processes_of, (const struct load_config *of, size_t first, size_t end)) {
-	return (struct processes){.pid = {(int)getpid()}, .count = 1};
+	return (struct processes){{(int)getpid(), (int)getpid()},
+				  .count = forks && calls[0] > 1 ? 2 : 1};
 }
 WRAP(struct engine *, engine_open, (const struct load_config *of, struct echod_error *why)) {
 	return (struct engine *)&config;
@@ -130,6 +132,13 @@ TEST(each_round_gives_a_ratio) {
 	assert_contains(test_output(print), "used an unknown number of CPUs: so the ratios prove");
 }
 
+TEST(of_processes_that_come_and_go_the_time_is_not_known) {
+	forks = true;
+	run(SLICE, 12);
+	forks = false;
+	assert_int_equal(rounds.targets[0].all.cpu + rounds.targets[1].all.cpu, 0);
+}
+
 static const struct length {
 	const char *name;
 	uint64_t slowest; // messages a second
@@ -147,9 +156,13 @@ static const struct length {
 TEST_ROWS(a_slice_suits_the_load, const struct length *row, lengths) {
 	rate[1] = row->slowest;
 	config.connections = 2 * row->connections;
-	run(row->given, 1);
-	assert_in_range(length + 1, row->slice, row->slice + 2);
-	assert_in_range(settled + 1, row->settle, row->settle + 2);
+	for (size_t i = 0; i < 2; i++) {
+		run(row->given, 1);
+		assert_in_range(length + 1, row->slice, row->slice + 2);
+		assert_in_range(settled + 1, row->settle, row->settle + 2);
+		rate[0] = row->slowest; // the other one is
+		rate[1] = 200000;
+	}
 }
 
 static const struct check {

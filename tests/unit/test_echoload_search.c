@@ -22,6 +22,7 @@ static const struct find {
 	 RATES(1000, 4000, 16000, 16000, 8910, 9090, 9090, 8999.5, 8999.5, 8999.5, 8910.4)},
 	{"none", 1, true, 99, 0, 210, RATES(1000, 1000, 250, 250, 210, 210)},
 	{"a signal", 0, false, 99, 0, 0, RATES(1000)},
+	{"in time", 1.03e6, false, 99, 1024000, 1046422.7, RATES(1000)}, // if not nearer
 	{"all", 1e10, false, 99, 262144000, 0, RATES(1000, 4000, 16000, 64000, 256000, 1024000)},
 };
 static const struct find *find;
@@ -64,6 +65,6 @@ TEST_ROWS(rates_come_nearer, const struct find *row, finds) {
 	if (fabs(search.held - row->held) + fabs(search.missed - row->missed) > 0.1)
 		fail_msg("%u runs, %.1f, %.1f", search.runs, search.held, search.missed);
 	assert_int_equal(search.client_bound, row->missed > 9010);
-	if (row->held < 1e6 && row->drops == 99)
+	if (row->held < 1e5 && row->drops == 99)
 		assert_int_equal(search.runs, known);
 }
