@@ -342,7 +342,6 @@ TEST_ROWS(it_becomes, const struct last *row, lasts) {
 	if (strstr(row->becomes, "later"))
 		assert_in_range(next, now + CONNECTION_RETRY, clock_now() + CONNECTION_RETRY);
 	assert_int_equal(thread.owed, conn->waiting);
-	assert_int_equal(thread.buffers.live, conn->fd >= 0);
-	assert_int_equal(thread.connecting, 0);
+	assert_true(thread.connecting == 0 && thread.buffers.live == (conn->fd >= 0));
 	close(conn->fd);
 }

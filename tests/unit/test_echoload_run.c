@@ -39,10 +39,9 @@ WRAP(int, engine_run,
      (struct engine * engine, const struct engine_calls *calls, struct engine_result *result,
       struct echod_error *why)) {
 	uint64_t deadline = clock_deadline(patience);
-	while ((goes_on = calls->idle(calls->context, &progress)) && clock_now() < deadline) {
+	for (; (goes_on = calls->idle(calls->context, &progress)) && clock_now() < deadline;
+	     progress.connected += visits)
 		poll(NULL, 0, 1);
-		progress.connected += visits;
-	}
 	*result = (struct engine_result){config, calloc(1, sizeof(struct counters)),
 					 .lasted = config->duration, .connected = 2};
 	load_errors_note(&result->unconnected, LOAD_REFUSED, ECONNREFUSED, 0, 1);

@@ -28,9 +28,9 @@
 #define OPEN_LOOP(...) EVIDENCE(.offered = 11000, .intervals = 40, __VA_ARGS__)
 #define RISES .rise = 1e9, .steadily = true
 // Round trips of connects beside the load, and of the path alone.
-#define PATH(beside, alone, ...)                                                            \
+#define PATH(beside, alone)                                                                 \
 	EVIDENCE(.experiment.round_trip = (beside), .experiment.least_round_trip = (alone), \
-		 .least_round_trip = (alone), __VA_ARGS__)
+		 .least_round_trip = (alone))
 #define UNCLEAR_LOSS(share, window)                                                       \
 	EVIDENCE(.retransmitting = (share), .window_limited = (window), OUTCOME(UNCLEAR), \
 		 .experiment.gain = 0.1)
@@ -162,7 +162,10 @@ static const struct row rows[] = {
 	 EVIDENCE(.experiment.round_trip = 40e6, .experiment.least_round_trip = 39e6),
 	 .latency_ms = 50},
 	{EITHER_IS_FULL, PATH(40e6, 39e6), .latency_ms = 50},
-	{EITHER_IS_FULL, PATH(30e6, 20e6, .least_round_trip = 0), .latency_ms = 25}, // unknown
+	{EITHER_IS_FULL,
+	 EVIDENCE(.least_round_trip = 0, .experiment.round_trip = 30e6,
+		  .experiment.least_round_trip = 20e6),
+	 .latency_ms = 25},
 	// A stream waits in our own socket, too. A receiver that does not read is not the path.
 	{"NETWORK-BOUND: the path is full", PATH(20e6, 1e6), .latency_ms = 50, .mode = MODE_STREAM},
 	{LOST "25 %", EVIDENCE(.retransmitting = 0.25)},
