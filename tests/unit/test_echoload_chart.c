@@ -13,14 +13,15 @@
 
 static char *run, *empty; // files; in the latter nothing came back
 
-// Makes two seconds of 1,000 messages each, with so many latencies of 1 us and one of `last`.
+// Makes a second or two of 1,000 messages each, with so many latencies of 1 us and one of `last`.
 static void make_files(uint64_t count, uint64_t last) {
 	const struct result_interval none = {.from = 2 * NS_PER_S};
 	struct result result = {0};
 	struct echod_error error;
 	run = (char *)place_path("x'`touch y`$(z)<b>@&\\.json");
 	empty = (char *)place_path("empty.json");
-	made_run_init(&result, &(struct made_run){.started = 1, .seconds = 2, .rate = 1000});
+	made_run_init(&result,
+		      &(struct made_run){.started = 1, .seconds = count > 9 ? 1 : 2, .rate = 1000});
 	json_array_append_new(result_get(&result, "intervals"),
 			      result_pack_interval(&none, result.latency));
 	hdr_record_many(result.latency, NS_PER_US, count);
@@ -93,7 +94,8 @@ TEST(a_page_has_the_figures_and_the_picture) {
 	assert_true(!strstr(text, ">99 %<") && !strstr(text, ">500 ns<"));
 	make_files(99999999, 10 * NS_PER_S);
 	assert_int_equal(RUN("-o", svg, run), 0);
-	expect_once(place_read(svg), STRINGS(">99.999999 %<", ">1 us<", ">10 s<"));
+	expect_once(place_read(svg),
+		    STRINGS(">99.999999 %<", ">1 us<", ">10 s<", "M485.0 511.1h0'/>"));
 	assert_null(strstr(place_read(svg), ">2 us<"));
 }
 
