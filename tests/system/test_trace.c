@@ -21,6 +21,8 @@ DAEMON_TEST(an_open_connection_is_shown, (NULL)) {
 	char *body = NULL;
 	wait_until((peer_ping(fd), ctl_request(daemon->control, "trace 1 svg", &body),
 		    strstr(test_keep(body), ">sent 64 bytes<")));
+	for (int i = 0; i < 2; i++) // so that it has read an answer with that
+		wait_until(is_asked(daemon));
 	process_end(picture);
 	size_t size;
 	const char *svg = process_output(picture, &size);
