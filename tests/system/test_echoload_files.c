@@ -1,5 +1,4 @@
-// Scenario: the files that two runs of echoload leave behind, and what its subcommands make of
-// them.
+// Scenario: the files that two runs of echoload leave behind.
 #include "base/cmdline.h"
 #include "daemon.h"
 #include "load.h"
@@ -115,15 +114,4 @@ TEST(interval_lines) {
 	}
 	assert_int_equal(rows, count_intervals());
 	load_expect_beginning(line, "load ");
-}
-
-// One run a side names no winner, nor does one that was disturbed by others on the machine.
-TEST(compare) {
-	struct process *process =
-		load_ends(EXIT_INCONCLUSIVE, "compare", runs.json[0], runs.json[1]);
-	const char *text = process_output(process, NULL);
-	if (!strstr(process_errors(process, NULL), ".json': it does not count: ")) {
-		assert_contains(text, "throughput  no winner");
-		assert_contains(text, "p99         no winner");
-	}
 }

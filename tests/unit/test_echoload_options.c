@@ -143,7 +143,7 @@ TEST(each_mode_has_its_defaults) {
 	takes("--mode churn --visit 20 --pipeline 2");
 	assert_int_equal(config->visit, 20);
 	takes("--mode idle -c 1000");
-	assert_true(config->rate == 10);
+	assert_true(config->rate == 10 && config->extra == 500);
 	takes("--mode idle --rate 0.5");
 	assert_true(config->rate == 0.5);
 	takes("--mode half-close");

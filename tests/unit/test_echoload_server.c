@@ -118,6 +118,7 @@ TEST(work_is_measured) {
 	assert_true(load.busy > 0 && load.busy + load.waiting > 0.8);
 	assert_true(load.wanted >= load.cpu && load.cpu > 0 && load.throttled >= 0);
 	assert_true(load.idle >= 0 && load.idle <= 1);
+	assert_true(isnan(processes_load(&after, &after).busy));
 	before.count = 0;
 	assert_true(isnan(processes_load(&before, &after).busy));
 }

@@ -42,6 +42,14 @@ TEST(the_times_of_the_machine_and_of_its_cpus) {
 	assert_int_equal(since.wanted + since.stolen + since.idle, 0);
 }
 
+TEST(a_thread_s_usage_is_since_before) {
+	const uint64_t much = UINT64_C(1) << 62;
+	const struct usage_thread before = {much, much, much, 3, much};
+	const struct usage_thread since = usage_of_thread(9, &before);
+	assert_true((since.user & since.system & since.at & since.waited) > INT64_MAX);
+	assert_int_equal(since.worked, 6);
+}
+
 TEST(a_socket_has_bytes_of_either_end) {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
