@@ -87,6 +87,8 @@ DAEMON_TEST(until, ("--listen", "127.0.0.1:0")) {
 	assert_true(load_count(result, "rounds") > 0);
 	assert_int_equal(load_count(result, "rounds") % 32, 0);
 	assert_true(load_number(result, "configuration.duration_seconds") == 3600);
+	load_refuses(EXIT_INCONCLUSIVE, ": 5 rounds with a result are too few to say anything",
+		     "ab", daemon->address[0], daemon->address[0], "--rounds", "5");
 }
 
 // Where servers fork for each connection and these are short, some of their CPU time cannot be
