@@ -72,8 +72,8 @@ DAEMON_TEST(two_servers, ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"))
 		json_t *result = compare(EXIT_OK, daemon->address[0], named, loads[i]);
 		assert_int_equal(load_count(result, "rounds"), atoi(ROUNDS));
 		assert_string_equal(load_text(result, "targets.1.name"), "new");
-		assert_true(load_number(result, "targets.1.ratio.rate.low") > 0);
-		assert_true(load_number(result, "targets.1.ratio.cpu.low") > 0);
+		assert_true(load_number(result, "targets.1.ratio.rate.median") > 0);
+		assert_true(load_number(result, "targets.1.ratio.cpu.median") > 0);
 		bool spin = i == 0 && sysconf(_SC_NPROCESSORS_ONLN) > 1; // as few are on their way
 		assert_int_equal(json_is_true(load_member(result, "configuration.spin")), spin);
 		assert_false(spin && json_is_true(load_member(result, "targets.0.generator_busy")));
@@ -100,7 +100,7 @@ TEST(forking) {
 	const char *said = load_text(result, "targets.1.ratio.cpu.conclusion");
 	if (strcmp(said, "not known") != 0)
 		assert_string_equal(said, "disturbed");
-	assert_true(load_number(result, "targets.1.ratio.rate.low") > 0);
+	assert_true(load_number(result, "targets.1.ratio.rate.median") > 0);
 }
 
 // A server that works twice as long on a message is found, in rate and in CPU time.
