@@ -87,7 +87,7 @@ DAEMON_TEST(until, ("--listen", "127.0.0.1:0")) {
 	assert_true(load_count(result, "rounds") > 0);
 	assert_int_equal(load_count(result, "rounds") % 32, 0);
 	assert_true(load_number(result, "configuration.duration_seconds") == 3600);
-	load_refuses(EXIT_INCONCLUSIVE, ": 5 rounds with a result are too few to say anything",
+	load_refuses(EXIT_INCONCLUSIVE, " rounds with a result are too few to say anything: 6",
 		     "ab", daemon->address[0], daemon->address[0], "--rounds", "5");
 }
 
