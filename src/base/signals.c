@@ -126,7 +126,7 @@ int signals_open(struct echod_error *error)
 	if (event < 0)
 		return error_set(error, ECHOD_ERROR_SYSTEM,
 				 "cannot create an eventfd for signals: %s", error_text(errno));
-#ifdef __SANITIZE_THREAD__ // GCC's loses a signal that comes during the first call that can wait
+#ifdef __SANITIZE_THREAD__ // GCC 12 loses signals that come during the first call that can wait
 	poll(NULL, 0, 0);
 #endif
 	for (size_t i = 0; i < EFFECTS; i++)
