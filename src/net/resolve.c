@@ -12,6 +12,7 @@
 // A question to the resolver. The caller and the thread that asks share it; the last one frees it.
 struct question {
 	atomic_uint owners;
+	pthread_t thread;
 	struct waker answered; // the rest is the caller's after this, the thread's before
 	struct address address;
 	struct endpoint *endpoints;
@@ -47,15 +48,12 @@ static struct question *pose(const struct address *address, size_t capacity,
 	if (!question || !endpoints) {
 		error_set(error, ECHOD_ERROR_SYSTEM, "no memory");
 	} else if (waker_open(&question->answered, error) == 0) {
-		pthread_t thread;
 		question->address = *address;
 		question->endpoints = endpoints;
 		question->capacity = capacity;
 		atomic_init(&question->owners, 2);
-		if (thread_start(&thread, "resolve", ask, question, error) == 0) {
-			pthread_detach(thread);
+		if (thread_start(&question->thread, "resolve", ask, question, error) == 0)
 			return question;
-		}
 		waker_close(&question->answered);
 	}
 	free(endpoints);
@@ -96,8 +94,10 @@ int resolve_within(const struct address *address, struct endpoint *endpoints, si
 	if (!question)
 		return -1;
 	int count = await(question, timeout, interrupt_fd, error);
-	if (count == 0) {
-		waker_clear(&question->answered);
+	if (count < 0) {
+		pthread_detach(question->thread);
+	} else {
+		pthread_join(question->thread, NULL); // with what the C library keeps for it
 		count = question->count;
 		if (count < 0 && error)
 			*error = question->error;
