@@ -154,6 +154,17 @@ TEST(count_is_exact) {
 		expect_count(cases[i].size, cases[i].options);
 }
 
+// Without verification no byte counts as verified, and as much is sent.
+DAEMON_TEST(without_verification, (NULL)) {
+	json_t *result =
+		load_run(EXIT_OK, "--no-verify", "-n", COUNT_TEXT, "-c", "4", daemon->address[0]);
+	assert_int_equal(load_count(result, "bytes_verified"), 0);
+	assert_true(json_is_false(load_member(result, "configuration.verify")));
+	assert_int_equal(load_count(result, "messages"), COUNT);
+	expect_clean_ends(daemon);
+	assert_int_equal(stats_counter(daemon, "bytes_received"), load_count(result, "bytes"));
+}
+
 // The control socket of the server makes its workers part of the evidence, unless it answered for
 // less than half of the run. On a busy machine a server may use no CPU time within a second, and it
 // may not be seen twice in time, which makes it unknown.

@@ -386,3 +386,12 @@ TEST(http_proxy) {
 	expect_row(found, "connect/burst", "kept", "200 of 200 answered");
 	expect_row(found, "server/refused", "changed", "answer to CONNECT: HTTP/1.0 500 Unable");
 }
+
+TEST(http_proxy_that_refuses) {
+	start_http_proxy("HTTP/1.1 403 Forbidden\r\n\r\n");
+	struct process *process =
+		EXPECT_STATUS(EXIT_UNREACHABLE, ECHOPATH_PROGRAM, "--via", via, "--backend",
+			      backend, "--connect", backend, "--skip-direct");
+	process_expect_complaint(process, "echopath",
+				 STRINGS("answer to CONNECT: HTTP/1.1 403 Forbidden"));
+}

@@ -146,6 +146,16 @@ static void run_copying_client(const char *const *arguments, size_t size) {
 	free(bytes);
 }
 
+TEST(echocat_against_socketserver) {
+	uint16_t port;
+	struct process *server = start_python(threading_server, &port);
+	const char *const *arguments = STRINGS(ECHOCAT_PROGRAM, "127.0.0.1", test_text("%u", port));
+	run_copying_client(arguments, 1);
+	run_copying_client(arguments, 65536);
+	run_copying_client(arguments, 3000000);
+	process_kill(server);
+}
+
 // Its visits end in order, so that the server prints no errors, unless --linger rst is given.
 TEST(echoload_against_socketserver) {
 	static const char *const endings[] = {"fin", "rst"};

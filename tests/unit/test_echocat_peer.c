@@ -125,7 +125,7 @@ TEST(silence_times_out) {
 	assert_true(clock_now() - begun >= SHORT);
 }
 
-// Each byte comes after less than the time-out, which begins anew.
+// Half of the time-out passes before each byte: it begins anew with each.
 static void *say_slowly(void *argument) {
 	for (const char *byte = "hello"; *byte; byte++) {
 		int unread = 1;
