@@ -97,7 +97,7 @@ int resolve_within(const struct address *address, struct endpoint *endpoints, si
 	if (count < 0) {
 		pthread_detach(question->thread);
 	} else {
-		pthread_join(question->thread, NULL); // with what the C library keeps for it
+		pthread_join(question->thread, NULL); // frees what the C library keeps for it
 		count = question->count;
 		if (count < 0 && error)
 			*error = question->error;
